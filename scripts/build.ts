@@ -1,0 +1,19 @@
+import { readFile, rm } from 'node:fs/promises';
+import { build } from 'esbuild';
+
+// JavaScript for Node, in a few files: what --help needs is one of them, the rest is loaded when a command wants it.
+// What package.json names as dependencies stays outside.
+const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+await rm('dist', { recursive: true, force: true });
+await build({
+  entryPoints: { cli: 'src/cli/main.ts', index: 'src/index.ts' },
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22.18',
+  packages: 'external',
+  define: { TENANTCTL_VERSION: JSON.stringify(version) },
+  logLevel: 'warning',
+});

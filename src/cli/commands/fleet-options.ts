@@ -1,0 +1,55 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { Settings } from '../../config/settings.ts';
+import type { Context } from '../context.ts';
+
+/** Flags of every command that works on a fleet. */
+export interface FleetFlags {
+  readonly tenant?: readonly string[];
+  readonly concurrency?: number;
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+  readonly to?: string;
+}
+
+/** Flags that let a run go on where history and folder do not fit. */
+export interface ToleranceFlags {
+  readonly allowNewerHistory?: boolean;
+  readonly allowOutOfOrder?: boolean;
+}
+
+export function addSelection(command: Command): Command {
+  return command
+    .option('--tenant <org or schema...>', 'only these tenants, by organization id or schema')
+    .option('--concurrency <n>', 'tenants at work at once (default: 4)', positiveInteger);
+}
+
+export function addTolerance(command: Command): Command {
+  return command
+    .option('--allow-newer-history', 'go on where the history is newer than every file')
+    .option('--allow-out-of-order', 'apply a file that sorts before an applied one');
+}
+
+export function positiveInteger(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < 1 || number > 10_000) {
+    throw new InvalidArgumentError('It must be a whole number from 1 to 10000.');
+  }
+  return number;
+}
+
+/** What core's functions want of the settings, and the means to watch and to stop them. */
+export function runOptions(context: Context, settings: Settings) {
+  return {
+    lockTimeoutMs: settings.lockTimeoutMs,
+    lockWaitMs: settings.lockWaitMs,
+    vectorExtension: settings.vectorExtension,
+    signal: context.interruption().signal,
+  };
+}
+
+export function tolerance(flags: ToleranceFlags): ToleranceFlags {
+  return {
+    ...(flags.allowNewerHistory !== undefined && { allowNewerHistory: flags.allowNewerHistory }),
+    ...(flags.allowOutOfOrder !== undefined && { allowOutOfOrder: flags.allowOutOfOrder }),
+  };
+}

@@ -1,0 +1,49 @@
+import type { Command } from 'commander';
+import { masterDocument } from '../../core/documents.ts';
+import type { Context } from '../context.ts';
+import type { CommandResult } from '../command-result.ts';
+import type { Register } from '../program.ts';
+import { addTolerance, runOptions, tolerance, type ToleranceFlags } from './fleet-options.ts';
+import { dryRunResult } from './dry-run.ts';
+
+export interface MigrateMasterFlags extends ToleranceFlags {
+  readonly to?: string;
+  readonly dryRun?: boolean;
+}
+
+export function addMigrateMaster(group: Command, register: Register): void {
+  const command = group
+    .command('master')
+    .description('apply the pending master migrations in public')
+    .option('--to <name>', 'the last migration to apply')
+    .option('--dry-run', 'show the SQL that would run, and change nothing');
+  register(addTolerance(command), 'migrate master', migrateMasterCommand);
+}
+
+export async function migrateMasterCommand(
+  context: Context,
+  flags: MigrateMasterFlags,
+): Promise<CommandResult> {
+  const { migrateMaster } = await import('../../core/master.ts');
+  return context.withDatabase(undefined, async (database, settings) =>
+    context.withProgress(async (observe) => {
+      const options = {
+        ...runOptions(context, settings),
+        ...tolerance(flags),
+        folder: settings.folders.master,
+        to: flags.to,
+        observe,
+      };
+      if (flags.dryRun === true) {
+        const { rehearseMaster } = await import('../../core/rehearse.ts');
+        return dryRunResult(await rehearseMaster(database, options), context);
+      }
+      const result = await migrateMaster(database, options);
+      return {
+        document: masterDocument(result, 'applied'),
+        text: async () =>
+          (await import('../render/fleet.ts')).renderMaster(result, 'Applied', context.output.paint),
+      };
+    }),
+  );
+}

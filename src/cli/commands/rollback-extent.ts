@@ -1,0 +1,20 @@
+import { Option, type Command } from 'commander';
+
+/** How much a rollback undoes. */
+export interface ExtentFlags {
+  readonly all?: boolean;
+  readonly to?: string;
+  readonly dryRun?: boolean;
+}
+
+export function addExtent(command: Command): Command {
+  return command
+    .addOption(new Option('--all', 'undo everything; asks first').conflicts('to'))
+    .option('--to <name>', 'undo down to and including this migration')
+    .option('--dry-run', 'show the SQL that would run, and change nothing');
+}
+
+export function extentOf(flags: ExtentFlags): { readonly all: true } | { readonly to: string } | undefined {
+  if (flags.all === true) return { all: true };
+  return flags.to === undefined ? undefined : { to: flags.to };
+}

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { masterDocument } from '../../core/documents.ts';
+import type { Context } from '../context.ts';
+import type { Register } from '../program.ts';
+import type { CommandResult } from '../command-result.ts';
+import { dryRunResult } from './dry-run.ts';
+import { runOptions } from './fleet-options.ts';
+import { addExtent, extentOf, type ExtentFlags } from './rollback-extent.ts';
+
+export function addRollbackMaster(group: Command, register: Register): void {
+  const command = group.command('master').description('undo the last batch of master migrations');
+  register(addExtent(command), 'rollback master', rollbackMasterCommand);
+}
+
+export async function rollbackMasterCommand(context: Context, flags: ExtentFlags): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database, settings) => {
+    const { planMasterRollback, rollbackMaster } = await import('../../core/master.ts');
+    const options = {
+      ...runOptions(context, settings),
+      folder: settings.folders.master,
+      extent: extentOf(flags),
+    };
+    if (flags.dryRun === true) {
+      const { rehearseMasterRollback } = await import('../../core/rehearse.ts');
+      return dryRunResult(await rehearseMasterRollback(database, options), context);
+    }
+    if (flags.all === true) {
+      const { plan } = await planMasterRollback(database, options);
+      if (plan.steps.length > 0) {
+        await context.confirm(
+          `This undoes every master migration (${plan.steps.map((step) => step.name).join(', ')}) and destroys what they hold.`,
+        );
+      }
+    }
+    const result = await context.withProgress((observe) => rollbackMaster(database, { ...options, observe }));
+    return {
+      document: masterDocument(result, 'reverted'),
+      text: async () =>
+        (await import('../render/fleet.ts')).renderMaster(result, 'Undone', context.output.paint),
+    };
+  });
+}

@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import type { Register } from '../program.ts';
+import { count } from '../render/words.ts';
+import type { CommandResult } from '../command-result.ts';
+import { dryRunResult } from './dry-run.ts';
+import { addSelection, runOptions, type FleetFlags } from './fleet-options.ts';
+import { fleetCommandResult } from './migrate-tenants.ts';
+import { addExtent, extentOf, type ExtentFlags } from './rollback-extent.ts';
+
+export function addRollbackTenants(group: Command, register: Register): void {
+  const command = group.command('tenants').description('undo the last batch of each ACTIVE tenant');
+  register(addSelection(addExtent(command)), 'rollback tenants', rollbackTenantsCommand);
+}
+
+export async function rollbackTenantsCommand(
+  context: Context,
+  flags: FleetFlags & ExtentFlags,
+): Promise<CommandResult> {
+  return context.withDatabase(flags.concurrency, async (database, settings) => {
+    const { planTenantsRollback, rollbackTenants } = await import('../../core/rollback-tenants.ts');
+    const options = {
+      ...runOptions(context, settings),
+      folder: settings.folders.tenants,
+      extent: extentOf(flags),
+      tenants: flags.tenant,
+      concurrency: flags.concurrency,
+    };
+    if (flags.dryRun === true) {
+      const { rehearseTenantsRollback } = await import('../../core/rehearse.ts');
+      return dryRunResult(await rehearseTenantsRollback(database, options), context);
+    }
+    if (flags.all === true) {
+      const { plan } = await planTenantsRollback(database, options);
+      if (plan.due.length > 0) {
+        const names = plan.due.slice(0, 10).map(({ tenant }) => tenant.clerkOrgId);
+        const more = plan.due.length > names.length ? `, … and ${plan.due.length - names.length} more` : '';
+        await context.confirm(
+          `This undoes every migration of ${count(plan.due.length, 'tenant')} (${names.join(', ')}${more}) and destroys what they hold.`,
+        );
+      }
+    }
+    const result = await context.withProgress((observe) =>
+      rollbackTenants(database, { ...options, observe }),
+    );
+    return fleetCommandResult(context, result, 'reverted', false);
+  });
+}

@@ -1,0 +1,43 @@
+import { Option, type Command } from 'commander';
+import { registryDocument } from '../../core/documents.ts';
+import { STATUSES } from '../../core/tenant-status.ts';
+import type { Context } from '../context.ts';
+import type { Register } from '../program.ts';
+import type { CommandResult } from '../command-result.ts';
+
+export function addTenantList(group: Command, register: Register): void {
+  const command = group
+    .command('list')
+    .description('the registry, one line for each tenant')
+    .addOption(new Option('--status <status>', 'only tenants with this status').choices([...STATUSES]));
+  register(command, 'tenant list', listCommand);
+}
+
+export async function listCommand(
+  context: Context,
+  flags: { readonly status?: string },
+): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database) => {
+    const { assertRegistry, readTenants } = await import('../../core/registry.ts');
+    await assertRegistry(database);
+    const all = await readTenants(database);
+    const tenants = all.filter((tenant) => flags.status === undefined || tenant.status === flags.status);
+    return {
+      document: { tenants: tenants.map(registryDocument) },
+      async text() {
+        const { renderTable } = await import('../render/table.ts');
+        return tenants.length === 0
+          ? `No tenants${flags.status === undefined ? ' yet: tenantctl tenant provision <org> makes one' : ` are ${flags.status}`}.`
+          : renderTable(
+              ['ORGANIZATION', 'SCHEMA', 'STATUS', 'CREATED'].map((head) => context.output.paint.dim(head)),
+              tenants.map((tenant) => [
+                tenant.clerkOrgId,
+                tenant.schema,
+                tenant.status,
+                tenant.createdAt?.toISOString().slice(0, 19).replace('T', ' ') ?? '',
+              ]),
+            );
+      },
+    };
+  });
+}

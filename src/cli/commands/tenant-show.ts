@@ -1,0 +1,74 @@
+import type { Command } from 'commander';
+import { registryDocument, tenantStateDocument } from '../../core/documents.ts';
+import type { TenantState } from '../../core/status.ts';
+import type { Context } from '../context.ts';
+import type { Register } from '../program.ts';
+import type { CommandResult } from '../command-result.ts';
+
+export function addTenantShow(group: Command, register: Register): void {
+  const command = group
+    .command('show')
+    .description('one tenant: its row, its history, what is pending, its last failure')
+    .argument('<org or schema>', 'an organization id or a schema name');
+  register(command, 'tenant show', showCommand);
+}
+
+export async function showCommand(
+  context: Context,
+  _flags: object,
+  [name = '']: readonly string[],
+): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database, settings) => {
+    const { tenantState } = await import('../../core/status.ts');
+    const state = await tenantState(database, name, { tenantFolder: settings.folders.tenants });
+    const { clerkOrgId, schema, status, createdAt, updatedAt } = registryDocument(state.tenant);
+    const { code, problem, pending, lastError } = tenantStateDocument(state);
+    return {
+      document: {
+        tenant: {
+          clerkOrgId,
+          schema,
+          status,
+          createdAt,
+          updatedAt,
+          code,
+          problem,
+          pending,
+          history: state.history.entries,
+          applied: state.applied,
+          ...(lastError && { lastError }),
+        },
+      },
+      text: () => renderTenant(state, context),
+    };
+  });
+}
+
+async function renderTenant(state: TenantState, { output: { paint } }: Context): Promise<string> {
+  const { renderTable } = await import('../render/table.ts');
+  const { tenant, history, pending, attention, lastError } = state;
+  const facts = [
+    ['Organization', tenant.clerkOrgId],
+    ['Schema', `${tenant.schema}${tenant.hasSchema ? '' : paint.red(' (missing)')}`],
+    ['Status', tenant.status],
+    ['Created', tenant.createdAt?.toISOString() ?? ''],
+    ['Updated', tenant.updatedAt?.toISOString() ?? ''],
+    ...(attention === undefined ? [] : [['Attention', paint.yellow(attention.problem)]]),
+    ...(lastError === undefined ? [] : [['Last failure', paint.red(lastError.message)]]),
+    ...(lastError?.hint === undefined ? [] : [['', `${paint.cyan('→')} ${lastError.hint}`]]),
+  ];
+  const migrations = [
+    ...history.entries.map((entry) => [entry.name, `batch ${entry.batch}`]),
+    ...pending.map((name) => [name, paint.yellow('pending')]),
+  ];
+  return [
+    renderTable([], facts),
+    '',
+    migrations.length === 0
+      ? 'No migrations yet.'
+      : renderTable(
+          ['MIGRATION', 'STATE'].map((head) => paint.dim(head)),
+          migrations,
+        ),
+  ].join('\n');
+}

@@ -1,0 +1,53 @@
+import { Chalk, type ChalkInstance } from 'chalk';
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly color: boolean;
+}
+
+/** The only place that writes to the terminal: stdout carries the result, stderr everything else. */
+export interface Output extends OutputOptions {
+  /** Colours for stdout; without colour where it is no terminal, with NO_COLOR, or in CI. */
+  readonly paint: ChalkInstance;
+  readonly paintError: ChalkInstance;
+  /** stderr is a terminal that a spinner may use. */
+  readonly animated: boolean;
+  /** The result, on stdout. */
+  result(text: string): Promise<void>;
+  /** A line for people, on stderr; nothing when quiet. */
+  message(text: string): void;
+  /** A line that even --quiet lets through, on stderr. */
+  complain(text: string): void;
+}
+
+export function createOutput(options: OutputOptions): Output {
+  const plain = !options.color || isSet('NO_COLOR') || isSet('CI');
+  const paintFor = (stream: NodeJS.WriteStream) => new Chalk({ level: plain || !stream.isTTY ? 0 : 1 });
+  return {
+    ...options,
+    paint: paintFor(process.stdout),
+    paintError: paintFor(process.stderr),
+    animated:
+      process.stderr.isTTY && !options.quiet && !options.json && !isSet('CI') && process.env.TERM !== 'dumb',
+    result: (text) => write(process.stdout, `${text}\n`),
+    message(text) {
+      if (!options.quiet) void write(process.stderr, `${text}\n`);
+    },
+    complain(text) {
+      void write(process.stderr, `${text}\n`);
+    },
+  };
+}
+
+/** Resolves when the text has been taken, so that a long document is whole before the process ends. */
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write(text, () => resolve());
+  });
+}
+
+function isSet(name: string): boolean {
+  return (process.env[name] ?? '') !== '';
+}

@@ -1,0 +1,90 @@
+import { Command } from 'commander';
+import { addDoctor } from './commands/doctor.ts';
+import { addInit } from './commands/init.ts';
+import { addMake } from './commands/make.ts';
+import { addMigrateAll } from './commands/migrate-all.ts';
+import { addMigrateMaster } from './commands/migrate-master.ts';
+import { addMigrateTenants } from './commands/migrate-tenants.ts';
+import { addRollbackMaster } from './commands/rollback-master.ts';
+import { addRollbackTenants } from './commands/rollback-tenants.ts';
+import { addStatus } from './commands/status.ts';
+import { addTenantList } from './commands/tenant-list.ts';
+import { addTenantProvision } from './commands/tenant-provision.ts';
+import { addTenantShow } from './commands/tenant-show.ts';
+import type { Context, GlobalOptions } from './context.ts';
+import type { CommandResult } from './command-result.ts';
+
+/** Gives a command of the tree its name in documents and its run function. */
+export type Register = <Flags extends object>(
+  command: Command,
+  name: string,
+  run: (context: Context, flags: Flags, positionals: readonly string[]) => Promise<CommandResult>,
+) => void;
+
+/** Called with the command that was chosen. */
+export type Dispatch = (
+  name: string,
+  options: GlobalOptions,
+  run: (context: Context) => Promise<CommandResult>,
+) => Promise<void>;
+
+/** The tree of commands, as the help page shows it. */
+export function createProgram(version: string, dispatch: Dispatch): Command {
+  const program = new Command('tenantctl')
+    .description('Migrate, provision and inspect a fleet of PostgreSQL tenant schemas.')
+    .version(version, '--version')
+    .option('--env-file <file>', 'read variables from this file instead of .env')
+    .option(
+      '--embedded [dir]',
+      'use the embedded PostgreSQL, kept in a folder (default: .tenantctl/embedded)',
+    )
+    .option('--json', 'one JSON document on stdout')
+    .option('--quiet', 'no progress and no messages')
+    .option('--verbose', 'tell more')
+    .option('--no-color', 'no colours')
+    .option('--yes', 'answer yes to what a destructive command asks')
+    .exitOverride()
+    .showHelpAfterError('(--help tells more)')
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', EPILOGUE);
+
+  const register: Register = (command, name, run) => {
+    command.action(async (...received: unknown[]) => {
+      const positionals = received.slice(0, -2).flat() as string[];
+      const flags = command.opts<Parameters<typeof run>[1]>();
+      await dispatch(name, program.opts<GlobalOptions>(), (context) => run(context, flags, positionals));
+    });
+  };
+
+  addInit(program, register);
+  addDoctor(program, register);
+  addMake(program.command('make').description('write a new migration file'), register);
+
+  const migrate = program.command('migrate').description('apply pending migrations');
+  addMigrateMaster(migrate, register);
+  addMigrateTenants(migrate, register);
+  addMigrateAll(migrate, register);
+
+  const rollback = program
+    .command('rollback')
+    .description('undo migrations, the last batch unless told otherwise');
+  addRollbackMaster(rollback, register);
+  addRollbackTenants(rollback, register);
+
+  const tenant = program.command('tenant').description('provision tenants and look at the registry');
+  addTenantProvision(tenant, register);
+  addTenantList(tenant, register);
+  addTenantShow(tenant, register);
+
+  addStatus(program, register);
+  return program;
+}
+
+const EPILOGUE = `
+Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 no connection, 5 locked, 6 a --check found something, 130/143 interrupted.
+
+A first look, with no server installed:
+  tenantctl init
+  tenantctl --embedded migrate master
+  tenantctl --embedded tenant provision default_tenant
+  tenantctl --embedded status`;

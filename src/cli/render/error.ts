@@ -1,0 +1,43 @@
+import type { ChalkInstance } from 'chalk';
+import type { TenantctlError } from '../../errors.ts';
+
+const MAX_STATEMENT = 2_000;
+
+/** An error for people: what happened, to whom, the server's code, the statement, and what to do next. */
+export function renderError(error: TenantctlError, paint: ChalkInstance, verbose: boolean): string {
+  const lines = [`${paint.red('✖')} ${error.message}`];
+  const fact = (name: string, value: string | undefined) => {
+    if (value !== undefined) lines.push(`  ${paint.dim(name.padEnd(10))} ${value}`);
+  };
+  fact('tenant', error.tenant);
+  fact('migration', error.migration);
+  fact('SQLSTATE', error.sqlstate);
+  fact('statement', error.statement === undefined ? undefined : indent(shorten(error.statement)));
+  for (const line of error.details ?? []) lines.push(`  ${line}`);
+  if (error.hint !== undefined) lines.push(`${paint.cyan('→')} ${error.hint}`);
+  if (verbose || error.code === 'INTERNAL') {
+    const { cause } = error;
+    const stack = cause instanceof Error ? cause.stack : error.stack;
+    if (stack !== undefined) lines.push(paint.dim(stack));
+  }
+  return lines.join('\n');
+}
+
+/** An error in one line. */
+export function shortError(error: TenantctlError | undefined): string {
+  if (error === undefined) return 'failed';
+  const where = error.migration === undefined ? '' : `${error.migration}: `;
+  const code = error.sqlstate === undefined ? '' : ` (${error.sqlstate})`;
+  return `${where}${error.message}${code}`;
+}
+
+function shorten(text: string): string {
+  return text.length > MAX_STATEMENT ? `${text.slice(0, MAX_STATEMENT)}…` : text;
+}
+
+function indent(text: string): string {
+  return text
+    .trim()
+    .split('\n')
+    .join(`\n${' '.repeat(13)}`);
+}

@@ -1,0 +1,139 @@
+import type { ChalkInstance } from 'chalk';
+import type { MasterResult } from '../../core/master.ts';
+import type { ProvisionResult } from '../../core/provision.ts';
+import type { FleetResult, TenantResult } from '../../core/results.ts';
+import { renderTable } from './table.ts';
+import { count, duration } from './words.ts';
+
+/** Up to so many tenants are listed one by one; more are told by what they have in common. */
+const LISTED = 25;
+
+/** What a run did to the master schema. */
+export function renderMaster(result: MasterResult, verb: 'Applied' | 'Undone', paint: ChalkInstance): string {
+  if (result.names.length === 0) {
+    return `${paint.green('✔')} The master schema ${verb === 'Applied' ? 'is up to date' : 'has nothing to undo'}.`;
+  }
+  return [
+    `${paint.green('✔')} ${verb} ${count(result.names.length, 'master migration')} (batch ${result.batch}, ${duration(result.durationMs)}):`,
+    ...result.names.map((name) => `  ${name}`),
+  ].join('\n');
+}
+
+/** What a run did to the fleet: the changed tenants, the failed ones each with its reason, the sums. */
+export function renderFleet(
+  result: FleetResult,
+  verb: 'migrated' | 'rolled back',
+  verbose: boolean,
+  paint: ChalkInstance,
+): string {
+  const { totals } = result;
+  if (totals.selected === 0) {
+    return `${paint.green('✔')} There are no ACTIVE tenants: nothing to do.${leftAlone(result)}`;
+  }
+  const lines: string[] = [];
+  const changed = result.tenants.filter((tenant) => ['migrated', 'rolled-back'].includes(tenant.outcome));
+  lines.push(...renderChanged(changed, verb, verbose, paint));
+  const failed = result.tenants.filter((tenant) => tenant.outcome === 'failed');
+  if (failed.length > 0) lines.push(...renderFailed(failed, paint));
+  const skipped = result.tenants.filter((tenant) => tenant.outcome === 'skipped');
+  for (const [reason, tenants] of Map.groupBy(skipped, (tenant) => tenant.reason ?? '')) {
+    const names = tenants.slice(0, 5).map((tenant) => tenant.clerkOrgId);
+    lines.push(
+      `${paint.yellow('!')} ${count(tenants.length, 'tenant')} left out (${reason}): ${names.join(', ')}${tenants.length > 5 ? ', …' : ''}`,
+    );
+  }
+  const sums = [
+    `${totals.changed} ${verb}`,
+    `${totals.upToDate} ${verb === 'migrated' ? 'up to date' : 'with nothing to undo'}`,
+    `${totals.failed} failed`,
+    ...(totals.skipped > 0 ? [`${totals.skipped} left out`] : []),
+  ];
+  const mark = totals.failed > 0 ? paint.red('✖') : paint.green('✔');
+  lines.push(
+    `${mark} ${count(totals.selected, 'tenant')}: ${sums.join(', ')} (${duration(result.durationMs)})${leftAlone(result)}`,
+  );
+  return lines.join('\n');
+}
+
+function renderChanged(
+  changed: readonly TenantResult[],
+  verb: string,
+  verbose: boolean,
+  paint: ChalkInstance,
+): string[] {
+  if (changed.length === 0) return [];
+  const groups = Map.groupBy(changed, (tenant) => tenant.names.join('\n'));
+  const lines: string[] = [];
+  for (const tenants of groups.values()) {
+    const names = tenants[0]?.names ?? [];
+    lines.push(
+      `${paint.green('✔')} ${count(tenants.length, 'tenant')} ${verb}:`,
+      ...names.map((name) => `  ${name}`),
+    );
+    if (verbose || changed.length <= LISTED) {
+      const rows = tenants.map((tenant) => [
+        tenant.clerkOrgId,
+        tenant.schema,
+        `batch ${tenant.batch}`,
+        duration(tenant.durationMs),
+      ]);
+      lines.push(indent(paint.dim(renderTable([], rows))));
+    }
+  }
+  return lines;
+}
+
+function renderFailed(failed: readonly TenantResult[], paint: ChalkInstance): string[] {
+  const lines = [`${paint.red('✖')} ${count(failed.length, 'tenant')} failed:`];
+  const groups = Map.groupBy(
+    failed,
+    ({ error }) => `${error?.code}\n${error?.migration}\n${error?.sqlstate}\n${error?.hint}`,
+  );
+  for (const tenants of groups.values()) {
+    const [first] = tenants;
+    const shown = tenants.slice(0, LISTED);
+    for (const { clerkOrgId, schema, error } of shown) {
+      lines.push(
+        `  ${clerkOrgId} ${paint.dim(schema)}: ${error?.migration === undefined ? '' : `${error.migration}: `}${error?.message ?? ''}${error?.sqlstate === undefined ? '' : ` (SQLSTATE ${error.sqlstate})`}`,
+      );
+    }
+    if (tenants.length > shown.length)
+      lines.push(`  … and ${tenants.length - shown.length} more with the same error`);
+    if (first?.error?.statement !== undefined)
+      lines.push(
+        `    ${paint.dim('statement')} ${first.error.statement
+          .trim()
+          .split('\n')
+          .join(`\n${' '.repeat(14)}`)}`,
+      );
+    for (const detail of first?.error?.details ?? []) lines.push(`    ${detail}`);
+    if (first?.error?.hint !== undefined) lines.push(`    ${paint.cyan('→')} ${first.error.hint}`);
+  }
+  return lines;
+}
+
+function leftAlone(result: FleetResult): string {
+  const entries = Object.entries(result.notActive);
+  if (entries.length === 0) return '';
+  const sum = entries.reduce((total, [, number]) => total + number, 0);
+  return `\n  Not ACTIVE, so left alone: ${sum} (${entries.map(([status, number]) => `${number} ${status}`).join(', ')})`;
+}
+
+/** What became of the organizations that were to be provisioned. */
+export function renderProvision(results: readonly ProvisionResult[], paint: ChalkInstance): string {
+  return results
+    .filter((result) => result.outcome !== 'failed')
+    .map((result) =>
+      result.outcome === 'provisioned'
+        ? `${paint.green('✔')} ${result.clerkOrgId} is ACTIVE in ${paint.bold(result.schema)} (${count(result.applied.length, 'migration')}, ${duration(result.durationMs)})`
+        : `${paint.green('✔')} ${result.clerkOrgId} is ACTIVE already in ${paint.bold(result.schema)}; nothing was changed`,
+    )
+    .join('\n');
+}
+
+function indent(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n');
+}

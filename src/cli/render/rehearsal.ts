@@ -1,0 +1,56 @@
+import type { ChalkInstance } from 'chalk';
+import { REHEARSAL_NOTE } from '../../core/documents.ts';
+import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../../core/rehearse.ts';
+import { count } from './words.ts';
+
+const NAMED = 5;
+
+/** What a run would do: each distinct plan once, with the SQL of its migrations. */
+export function renderRehearsal(rehearsal: Rehearsal, paint: ChalkInstance): string {
+  const lines: string[] = [];
+  for (const { tenant, error } of rehearsal.problems) {
+    lines.push(
+      `${paint.red('✖')} ${tenant.clerkOrgId} ${paint.dim(tenant.schema)}: ${error.message}`,
+      `  ${paint.cyan('→')} ${error.hint ?? ''}`,
+    );
+  }
+  if (rehearsal.plans.length === 0 && rehearsal.problems.length === 0)
+    lines.push(`${paint.green('✔')} Nothing would be done.`);
+  for (const plan of rehearsal.plans) lines.push(...renderPlan(plan, paint), '');
+  if (rehearsal.plans.length > 0) {
+    lines.push(paint.dim(`Dry run: ${REHEARSAL_NOTE}`));
+  }
+  return lines.join('\n');
+}
+
+function renderPlan(plan: RehearsedPlan, paint: ChalkInstance): string[] {
+  const names = plan.targets.slice(0, NAMED).map((target) => target.clerkOrgId ?? target.schema);
+  const more = plan.targets.length > NAMED ? `, … and ${plan.targets.length - NAMED} more` : '';
+  const title =
+    plan.scope === 'master'
+      ? `${paint.bold('Master')} (public)`
+      : `${paint.bold(count(plan.targets.length, 'tenant'))}: ${names.join(', ')}${more}; shown on ${plan.shownOn}`;
+  return [title, ...plan.migrations.flatMap((migration) => renderMigration(migration, paint))];
+}
+
+function renderMigration(migration: RehearsedMigration, paint: ChalkInstance): string[] {
+  const lines = [
+    `  ${paint.cyan(migration.name)}${migration.transaction ? '' : paint.yellow(' (outside a transaction)')}`,
+  ];
+  for (const statement of migration.statements)
+    lines.push(`    ${statement.trim().split('\n').join('\n    ')};`.replace(/;;$/, ';'));
+  if (migration.statements.length === 0 && migration.note === undefined && migration.error === undefined) {
+    lines.push(`    ${paint.dim('sends nothing to the database')}`);
+  }
+  if (migration.note !== undefined)
+    lines.push(`    ${paint.yellow('!')} ${migration.note.split('\n').join('\n    ')}`);
+  if (migration.error !== undefined) {
+    lines.push(
+      `    ${paint.red('✖')} ${migration.error.message}${migration.error.sqlstate === undefined ? '' : ` (SQLSTATE ${migration.error.sqlstate})`}`,
+    );
+    if (migration.error.statement !== undefined)
+      lines.push(`      ${migration.error.statement.trim().split('\n').join('\n      ')}`);
+    if (migration.error.hint !== undefined) lines.push(`    ${paint.cyan('→')} ${migration.error.hint}`);
+  }
+  return lines;
+}

@@ -1,0 +1,65 @@
+import type { ChalkInstance } from 'chalk';
+import type { FleetStatus, TenantState } from '../../core/status.ts';
+import { renderTable } from './table.ts';
+import { count } from './words.ts';
+
+const LISTED = 50;
+
+/** Master and fleet at a glance. */
+export function renderStatus(status: FleetStatus, all: boolean, paint: ChalkInstance): string {
+  const { master, tenants } = status;
+  const lines = [
+    `${paint.bold('Master')}   ${count(master.applied.length, 'migration')} applied, ${master.pending.length} pending`,
+    ...master.pending.map((name) => `         ${paint.yellow('pending')} ${name}`),
+    ...(master.problem === undefined ? [] : [`         ${paint.red('✖')} ${master.problem}`]),
+  ];
+  const kinds = Object.entries(tenants.byStatus).map(([name, number]) => `${number} ${name}`);
+  lines.push(
+    `${paint.bold('Tenants')}  ${tenants.total}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}`,
+    `         ${paint.green(`${tenants.upToDate} up to date`)}, ${colored(tenants.behind, 'behind', paint.yellow)}, ${colored(tenants.failed, 'failed', paint.red)}`,
+  );
+  const attention = status.states.filter((state) => state.attention !== undefined);
+  const shown = all ? status.states : attention.slice(0, LISTED);
+  if (shown.length > 0) {
+    lines.push(
+      '',
+      renderTable(
+        ['ORGANIZATION', 'SCHEMA', 'STATUS', 'APPLIED', 'PENDING', 'ATTENTION'].map((head) =>
+          paint.dim(head),
+        ),
+        shown.map((state) => row(state, paint)),
+      ),
+    );
+    if (!all && attention.length > shown.length) {
+      lines.push(
+        paint.dim(
+          `… and ${attention.length - shown.length} more that want attention; --all lists every tenant`,
+        ),
+      );
+    }
+  }
+  return lines.join('\n');
+}
+
+function row(state: TenantState, paint: ChalkInstance): string[] {
+  const code = state.attention?.code;
+  const color =
+    code === undefined
+      ? paint.green
+      : code === 'BEHIND' || code === 'PROVISIONING'
+        ? paint.yellow
+        : paint.red;
+  return [
+    state.tenant.clerkOrgId,
+    state.tenant.schema,
+    state.tenant.status,
+    String(state.applied.length),
+    String(state.pending.length),
+    color(state.attention?.problem ?? (state.tenant.status === 'ACTIVE' ? 'up to date' : '')),
+  ];
+}
+
+function colored(number: number, word: string, color: ChalkInstance): string {
+  const text = `${number} ${word}`;
+  return number > 0 ? color(text) : text;
+}

@@ -1,0 +1,56 @@
+import { TenantctlError, toTenantctlError } from '../errors.ts';
+import type { CommandResult } from './command-result.ts';
+import { createContext, type Context, type GlobalOptions } from './context.ts';
+import { exitCodeOf } from './exit-code.ts';
+import { createOutput } from './output.ts';
+import { renderError } from './render/error.ts';
+
+/** Runs a command, writes its result, and settles the exit code. The only place that does either. */
+export async function runCommand(
+  command: string,
+  options: GlobalOptions,
+  run: (context: Context) => Promise<CommandResult>,
+): Promise<number> {
+  const output = createOutput({
+    json: options.json === true,
+    quiet: options.quiet === true,
+    verbose: options.verbose === true,
+    color: options.color !== false,
+  });
+  const context = createContext(options, output);
+  const interruption = context.interruption();
+  let result: CommandResult;
+  try {
+    result = await run(context);
+  } catch (thrown) {
+    result = { document: {}, text: () => '', error: toTenantctlError(thrown) };
+  } finally {
+    interruption.stop();
+  }
+  const code = interruption.exitCode();
+  const wasStopped = code !== undefined && result.interrupted === true;
+  const error = wasStopped && result.error === undefined ? stopped() : result.error;
+
+  if (output.json) {
+    const document = {
+      command,
+      ok: error === undefined,
+      ...result.document,
+      ...(error && { error: error.toJSON() }),
+    };
+    await output.result(JSON.stringify(document, null, 2));
+  } else {
+    const text = await result.text();
+    if (text !== '') await output.result(text);
+    if (error !== undefined && result.showError !== false) {
+      output.complain(renderError(error, output.paintError, output.verbose));
+    }
+  }
+  return wasStopped ? code : exitCodeOf(error);
+}
+
+function stopped(): TenantctlError {
+  return new TenantctlError('INTERRUPTED', 'The run was stopped before its end.', {
+    hint: 'Run the command again: it goes on where this one stopped.',
+  });
+}

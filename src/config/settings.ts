@@ -1,0 +1,30 @@
+import type { DatabaseSettings } from '../db/connection.ts';
+
+/** Everything that the environment decides, checked and typed. */
+export interface Settings {
+  readonly database: DatabaseSettings;
+  readonly folders: FolderSettings;
+  readonly vectorExtension: 'auto' | 'require' | 'off';
+  /** Milliseconds that a statement of a migration may wait for a lock; 0 for ever. */
+  readonly lockTimeoutMs: number;
+  /** Milliseconds to wait for another run that is at work on the same schema. */
+  readonly lockWaitMs: number;
+  /** Things that work and should not stay so. */
+  readonly warnings: readonly string[];
+}
+
+/** Where migrations are; settled without a database. */
+export interface FolderSettings {
+  readonly master: string;
+  readonly tenants: string;
+  /** Named by a variable, so that a folder that does not exist is a mistake in the configuration. */
+  readonly masterIsNamed: boolean;
+  readonly tenantsIsNamed: boolean;
+}
+
+/** One thing that is wrong with the configuration. */
+export interface Problem {
+  /** The variable at fault, or several. */
+  readonly variable: string;
+  readonly message: string;
+}

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parse } from 'dotenv';
+import { TenantctlError } from '../errors.ts';
+
+/** Variables as they come: untrusted text. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** The variables that say which database is meant: three ways, of which one is taken. */
+const WAYS = {
+  url: ['DATABASE_URL'],
+  parts: ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_NAME'],
+  embedded: ['DB_EMBEDDED'],
+} as const;
+
+/**
+ * Puts the environment over the .env file: the environment overrides. A database that the environment names in one
+ * way (a URL, say) also overrides one that the file names in another. An empty value counts as unset.
+ */
+export function mergeSources(environment: Variables, file: Variables): Variables {
+  const outer = withoutEmpty(environment);
+  const inner = { ...withoutEmpty(file) };
+  const named = Object.values(WAYS).filter((names) => names.some((name) => outer[name] !== undefined));
+  if (named.length > 0) {
+    for (const names of Object.values(WAYS)) {
+      if (!named.includes(names)) for (const name of names) delete inner[name];
+    }
+  }
+  return { ...inner, ...outer };
+}
+
+function withoutEmpty(variables: Variables): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter((entry): entry is [string, string] => (entry[1] ?? '').trim() !== ''),
+  );
+}
+
+/**
+ * Reads an .env file. It is parsed, never executed or expanded. Without a name the file is `.env` in the folder, and
+ * may be absent.
+ * @throws TenantctlError CONFIG_INVALID when a file that was named cannot be read
+ */
+export function readEnvFile(folder: string, name: string | undefined): Variables {
+  const path = resolve(folder, name ?? '.env');
+  try {
+    return parse(readFileSync(path));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (name === undefined && code === 'ENOENT') return {};
+    const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code ?? String(error)})`;
+    throw new TenantctlError('CONFIG_INVALID', `The env file ${path} ${reason}.`, {
+      hint: 'Give --env-file the path of a file with one NAME=value to a line; tenantctl init writes an example.',
+      cause: error,
+    });
+  }
+}

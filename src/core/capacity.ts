@@ -1,0 +1,65 @@
+import type { Database } from '../db/connection.ts';
+import { TenantctlError } from '../errors.ts';
+
+/** How many connections the server has, and how many of them are free for this role. */
+export interface Capacity {
+  /** max_connections less what is reserved for superusers and maintenance. */
+  readonly usable: number;
+  /** Free ones, among them those that this process holds already. */
+  readonly free: number;
+}
+
+export const DEFAULT_CONCURRENCY = 4;
+
+/** Reads the server's limits, those of the database and of the role included (-1 there means none). */
+export async function readCapacity(database: Database): Promise<Capacity> {
+  const { rows } = await database.pool.query<{ usable: number; free: number }>(
+    `SELECT usable, least(
+              usable - (SELECT count(*) FROM pg_stat_activity
+                        WHERE backend_type = 'client backend' AND pid <> ALL ($1)),
+              nullif(d.datconnlimit, -1) - (SELECT count(*) FROM pg_stat_activity
+                                            WHERE datid = d.oid AND backend_type = 'client backend' AND pid <> ALL ($1)),
+              nullif(r.rolconnlimit, -1) - (SELECT count(*) FROM pg_stat_activity
+                                            WHERE usesysid = r.oid AND backend_type = 'client backend' AND pid <> ALL ($1))
+            )::int AS free
+     FROM (SELECT current_setting('max_connections')::int
+                  - current_setting('superuser_reserved_connections')::int
+                  - coalesce(current_setting('reserved_connections', true)::int, 0) AS usable) s,
+          pg_database d, pg_roles r
+     WHERE d.datname = current_database() AND r.rolname = session_user`,
+    [[await ownProcess(database)]],
+  );
+  return rows[0] ?? { usable: 0, free: 0 };
+}
+
+async function ownProcess(database: Database): Promise<number> {
+  const { rows } = await database.pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  return rows[0]?.pid ?? 0;
+}
+
+/**
+ * How many tenants to work on at once. A number that was asked for is refused where the server cannot carry it; the
+ * default gives way to what is free.
+ * @throws TenantctlError CONCURRENCY_TOO_HIGH with the figures
+ */
+export async function decideConcurrency(database: Database, asked: number | undefined): Promise<number> {
+  if (database.sharedSession) return 1;
+  const { usable, free } = await readCapacity(database);
+  const poolLimit = Math.max(1, (database.pool.options.max ?? 10) - 1);
+  if (asked === undefined) return Math.max(1, Math.min(DEFAULT_CONCURRENCY, poolLimit, free));
+  if (asked > free) {
+    throw new TenantctlError(
+      'CONCURRENCY_TOO_HIGH',
+      `A concurrency of ${asked} needs ${asked} connections; ${Math.max(0, free)} of the server's ${usable} are free.`,
+      { hint: `Use --concurrency ${Math.max(1, free)} or less, or raise max_connections.` },
+    );
+  }
+  if (asked > poolLimit) {
+    throw new TenantctlError(
+      'CONCURRENCY_TOO_HIGH',
+      `A concurrency of ${asked} needs a pool of ${asked + 1} connections; this one was opened with ${poolLimit + 1}.`,
+      { hint: 'Open the database with a larger maxConnections.' },
+    );
+  }
+  return asked;
+}

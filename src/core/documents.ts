@@ -1,0 +1,218 @@
+import type { ErrorReport } from '../errors.ts';
+import type { MasterResult } from './master.ts';
+import type { ProvisionResult } from './provision.ts';
+import type { RegisteredTenant } from './registry.ts';
+import type { Rehearsal } from './rehearse.ts';
+import type { FleetResult, TenantOutcome } from './results.ts';
+import type { FleetStatus, TenantState } from './status.ts';
+
+/** What every JSON document holds. The rest depends on the command: docs/json.md. */
+export interface DocumentBase {
+  readonly command: string;
+  readonly ok: boolean;
+  readonly error?: ErrorReport;
+}
+
+export interface TenantRunDocument {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly outcome: TenantOutcome;
+  readonly applied?: readonly string[];
+  readonly reverted?: readonly string[];
+  readonly batch: number;
+  readonly durationMs: number;
+  readonly reason?: string;
+  readonly error?: ErrorReport;
+}
+
+export interface FleetDocument {
+  readonly totals: {
+    readonly selected: number;
+    readonly upToDate: number;
+    readonly migrated?: number;
+    readonly rolledBack?: number;
+    readonly failed: number;
+    readonly skipped: number;
+  };
+  readonly interrupted: boolean;
+  readonly durationMs: number;
+  readonly notActive: Readonly<Record<string, number>>;
+  readonly tenants: readonly TenantRunDocument[];
+}
+
+/** `migrate tenants` and `rollback tenants`. Tenants that were up to date are listed with `all` only. */
+export function fleetDocument(
+  result: FleetResult,
+  direction: 'applied' | 'reverted',
+  all: boolean,
+): FleetDocument {
+  const { selected, upToDate, changed, failed, skipped } = result.totals;
+  return {
+    totals: {
+      selected,
+      upToDate,
+      ...(direction === 'applied' ? { migrated: changed } : { rolledBack: changed }),
+      failed,
+      skipped,
+    },
+    interrupted: result.interrupted,
+    durationMs: result.durationMs,
+    notActive: result.notActive,
+    tenants: result.tenants
+      .filter((tenant) => all || tenant.outcome !== 'up-to-date')
+      .map((tenant) => ({
+        clerkOrgId: tenant.clerkOrgId,
+        schema: tenant.schema,
+        outcome: tenant.outcome,
+        [direction]: tenant.names,
+        batch: tenant.batch,
+        durationMs: tenant.durationMs,
+        ...(tenant.reason !== undefined && { reason: tenant.reason }),
+        ...(tenant.error !== undefined && { error: tenant.error.toJSON() }),
+      })),
+  };
+}
+
+export interface MasterDocument {
+  readonly applied?: readonly string[];
+  readonly reverted?: readonly string[];
+  readonly batch: number;
+  readonly durationMs: number;
+}
+
+/** `migrate master` and `rollback master`. */
+export function masterDocument(result: MasterResult, direction: 'applied' | 'reverted'): MasterDocument {
+  return { [direction]: result.names, batch: result.batch, durationMs: result.durationMs };
+}
+
+export interface ProvisionDocument {
+  readonly tenants: readonly {
+    readonly clerkOrgId: string;
+    readonly schema: string;
+    readonly outcome: ProvisionResult['outcome'];
+    readonly applied: readonly string[];
+    readonly durationMs: number;
+    readonly error?: ErrorReport;
+  }[];
+}
+
+/** `tenant provision`. */
+export function provisionDocument(results: readonly ProvisionResult[]): ProvisionDocument {
+  return {
+    tenants: results.map(({ error, ...result }) => ({
+      ...result,
+      ...(error !== undefined && { error: error.toJSON() }),
+    })),
+  };
+}
+
+export interface RegistryDocument {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly status: string;
+  readonly createdAt: string | null;
+  readonly updatedAt: string | null;
+}
+
+/** A tenant of `tenant list` and `tenant show`. */
+export function registryDocument(tenant: RegisteredTenant): RegistryDocument {
+  return {
+    clerkOrgId: tenant.clerkOrgId,
+    schema: tenant.schema,
+    status: tenant.status,
+    createdAt: tenant.createdAt?.toISOString() ?? null,
+    updatedAt: tenant.updatedAt?.toISOString() ?? null,
+  };
+}
+
+export interface TenantStateDocument {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly status: string;
+  readonly code: string | null;
+  readonly problem: string | null;
+  readonly applied: readonly string[];
+  readonly pending: readonly string[];
+  readonly lastError?: ErrorReport;
+}
+
+/** A tenant in `attention` and `all` of `status`. */
+export function tenantStateDocument(state: TenantState): TenantStateDocument {
+  return {
+    clerkOrgId: state.tenant.clerkOrgId,
+    schema: state.tenant.schema,
+    status: state.tenant.status,
+    code: state.attention?.code ?? null,
+    problem: state.attention?.problem ?? null,
+    applied: state.applied,
+    pending: state.pending,
+    ...(state.lastError !== undefined && { lastError: state.lastError }),
+  };
+}
+
+export interface StatusDocument {
+  readonly master: FleetStatus['master'];
+  readonly tenants: FleetStatus['tenants'];
+  readonly attention: readonly TenantStateDocument[];
+  /** Every tenant, with --all. */
+  readonly all?: readonly TenantStateDocument[];
+}
+
+/** `status`. */
+export function statusDocument(status: FleetStatus, all: boolean): StatusDocument {
+  const { problem, ...master } = status.master;
+  return {
+    master: { ...master, ...(problem !== undefined && { problem }) },
+    tenants: status.tenants,
+    attention: status.states.filter((state) => state.attention !== undefined).map(tenantStateDocument),
+    ...(all && { all: status.states.map(tenantStateDocument) }),
+  };
+}
+
+/** What a dry run cannot show. */
+export const REHEARSAL_NOTE =
+  'nothing has been changed. The functions of the migrations have run; what they did in the database was rolled back, what they did elsewhere (files, requests) was not, and is not shown.';
+
+export interface RehearsalDocument {
+  readonly dryRun: true;
+  readonly note: string;
+  readonly upToDate: number;
+  readonly plans: readonly {
+    readonly scope: 'master' | 'tenants';
+    readonly targets: readonly { readonly clerkOrgId?: string; readonly schema: string }[];
+    readonly shownOn: string;
+    readonly migrations: readonly {
+      readonly name: string;
+      readonly transaction: boolean;
+      readonly statements: readonly string[];
+      readonly note?: string;
+      readonly error?: ErrorReport;
+    }[];
+  }[];
+  readonly problems: readonly ErrorReport[];
+  readonly warnings: readonly string[];
+}
+
+/** Every command with `--dry-run`. */
+export function rehearsalDocument(rehearsal: Rehearsal): RehearsalDocument {
+  return {
+    dryRun: true,
+    note: REHEARSAL_NOTE,
+    upToDate: rehearsal.upToDate,
+    plans: rehearsal.plans.map((plan) => ({
+      scope: plan.scope,
+      targets: plan.targets.map(({ clerkOrgId, schema }) => ({
+        ...(clerkOrgId !== undefined && { clerkOrgId }),
+        schema,
+      })),
+      shownOn: plan.shownOn,
+      migrations: plan.migrations.map(({ note, error, ...migration }) => ({
+        ...migration,
+        ...(note !== undefined && { note }),
+        ...(error !== undefined && { error: error.toJSON() }),
+      })),
+    })),
+    problems: rehearsal.problems.map(({ error }) => error.toJSON()),
+    warnings: rehearsal.warnings,
+  };
+}

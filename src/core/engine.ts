@@ -1,0 +1,47 @@
+import pLimit from 'p-limit';
+import type { Database } from '../db/connection.ts';
+import { createKnexFactory, type KnexFactory } from '../db/knex-session.ts';
+import { loadMigration, type Migration } from './migrations/load.ts';
+import type { MigrationFile } from './migrations/source.ts';
+
+export interface EngineOptions {
+  /** Milliseconds that a statement of a migration may wait for a lock that somebody else holds; 0 for ever. */
+  readonly lockTimeoutMs?: number | undefined;
+  /** Milliseconds to wait for another run that is at work on the same schema. */
+  readonly lockWaitMs?: number | undefined;
+}
+
+/** What one run needs to execute migrations: loaded and created once, when first needed. */
+export interface Engine {
+  readonly database: Database;
+  readonly lockTimeoutMs: number;
+  readonly lockWaitMs: number;
+  readonly knex: () => Promise<KnexFactory>;
+  readonly load: (file: MigrationFile) => Promise<Migration>;
+  /** Migrations outside a transaction, one at a time: each needs a second connection beside its lock's. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
+}
+
+export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
+export const DEFAULT_LOCK_WAIT_MS = 60_000;
+
+export function createEngine(database: Database, options: EngineOptions = {}): Engine {
+  let factory: Promise<KnexFactory> | undefined;
+  const migrations = new Map<string, Promise<Migration>>();
+  const lane = pLimit(1);
+  return {
+    database,
+    lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
+    lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
+    knex: () => (factory ??= createKnexFactory()),
+    load(file) {
+      let loading = migrations.get(file.path);
+      if (loading === undefined) {
+        loading = loadMigration(file);
+        migrations.set(file.path, loading);
+      }
+      return loading;
+    },
+    alone: (work) => lane(work),
+  };
+}

@@ -1,0 +1,264 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../db/connection.ts';
+import { TenantctlError } from '../errors.ts';
+import { editedFiles, editedWarning, forgetFiles, recordFiles } from './checksums.ts';
+import { createEngine, type Engine, type EngineOptions } from './engine.ts';
+import { lockTimeout } from './fleet.ts';
+import { advance, type Advance, type Assignment } from './migrations/advance.ts';
+import {
+  EMPTY_HISTORY,
+  MASTER_HISTORY,
+  lockTableOf,
+  readHistories,
+  type History,
+} from './migrations/history.ts';
+import {
+  planBackward,
+  planForward,
+  type BackwardExtent,
+  type ForwardOptions,
+  type Plan,
+} from './migrations/plan.ts';
+import { findMigration, readMigrationFolder, type MigrationFolder } from './migrations/source.ts';
+import { MASTER_TARGET } from './migrations/target.ts';
+import { silent, type Observer } from './observer.ts';
+import { registryColumns } from './registry.ts';
+import { ensureState, readStateVersion, upgradeState } from './state.ts';
+
+export interface MasterOptions extends EngineOptions {
+  /** The folder of the master migrations. */
+  readonly folder: string;
+  readonly allowNewerHistory?: boolean | undefined;
+  readonly allowOutOfOrder?: boolean | undefined;
+  readonly observe?: Observer | undefined;
+}
+
+export interface MigrateMasterOptions extends MasterOptions {
+  /** The last migration to apply, with or without extension. */
+  readonly to?: string | undefined;
+}
+
+export interface RollbackMasterOptions extends MasterOptions {
+  /** Everything, or down to and including one migration; the last batch where absent. */
+  readonly extent?: { readonly all: true } | { readonly to: string } | undefined;
+}
+
+/** What was done to the master schema. */
+export interface MasterResult {
+  readonly names: readonly string[];
+  /** 0 where nothing was due. */
+  readonly batch: number;
+  readonly durationMs: number;
+}
+
+/** The history of the master schema as it stands; empty where there is none. */
+export async function readMasterHistory(database: Database): Promise<History> {
+  const { rows } = await database.pool.query<{ has_history: boolean; has_lock: boolean }>(
+    `SELECT to_regclass($1) IS NOT NULL AS has_history, to_regclass($2) IS NOT NULL AS has_lock`,
+    [`public.${MASTER_HISTORY}`, `public.${lockTableOf(MASTER_HISTORY)}`],
+  );
+  const histories = await readHistories(database, [
+    {
+      schema: 'public',
+      table: MASTER_HISTORY,
+      hasHistory: rows[0]?.has_history ?? false,
+      hasLock: rows[0]?.has_lock ?? false,
+    },
+  ]);
+  return histories.get('public') ?? EMPTY_HISTORY;
+}
+
+/**
+ * Applies the pending master migrations in `public`, and before them brings the tenantctl schema up to date.
+ * @throws TenantctlError: every way in which it can fail; nothing of the failed transaction remains
+ */
+export async function migrateMaster(
+  database: Database,
+  options: MigrateMasterOptions,
+): Promise<MasterResult> {
+  const started = Date.now();
+  const observe = options.observe ?? silent;
+  const engine = createEngine(database, options);
+  const { folder, plan, stateVersion } = await planMaster(database, options);
+  for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
+  if (stateVersion > 0) await warnOfEdits(database, folder, observe);
+  const migrations = await Promise.all(plan.steps.map((step) => engine.load(step.file)));
+  const hasRegistry = (await registryColumns(database)) !== undefined;
+  if (hasRegistry) await ensureState(database);
+  else if (migrations[0] === undefined) throw registryNeverCreated(folder);
+  else if (!migrations[0].upInTransaction) throw initMissing(folder);
+
+  const forward = forwardOptions(folder, options);
+  const done = await untilFree(engine, {
+    direction: 'up',
+    decide: (history) => planForward(folder, history, forward),
+    // Without a registry, tenantctl's own schema comes and goes with the migration that creates it.
+    opening: hasRegistry ? undefined : (client) => upgradeState(client, stateVersion),
+    async afterFirst(client) {
+      const { rows } = await client.query<{ present: boolean }>(
+        `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
+      );
+      if (rows[0]?.present !== true) throw initMissing(folder);
+    },
+    hasState: hasRegistry || stateVersion > 0,
+  });
+  if (done.outcome === 'failed') throw done.error ?? new Error('failed without an error');
+  const applied = new Set(done.done);
+  await recordFiles(
+    database,
+    'master',
+    folder.files.filter((file) => applied.has(file.name)),
+  );
+  return { names: done.done, batch: done.batch, durationMs: Date.now() - started };
+}
+
+/**
+ * Undoes the last batch of the master history, or more.
+ * @throws TenantctlError REGISTRY_IN_USE where that would drop the registry while it has tenants
+ */
+export async function rollbackMaster(
+  database: Database,
+  options: RollbackMasterOptions,
+): Promise<MasterResult> {
+  const started = Date.now();
+  const engine = createEngine(database, options);
+  const { folder, plan, extent } = await planMasterRollback(database, options);
+  if (plan.problem !== undefined) throw plan.problem;
+  if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
+  await Promise.all(plan.steps.map((step) => engine.load(step.file)));
+  await ensureState(database);
+
+  const planned = plan.steps.map((step) => step.name).join('\n');
+  const tenants = await tenantNames(database);
+  const done = await untilFree(engine, {
+    direction: 'down',
+    decide: (history) => stillPlanned(planBackward(folder, history, extent), planned),
+    async beforeCommit(client) {
+      if (tenants.length === 0) return;
+      const { rows } = await client.query<{ present: boolean }>(
+        `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
+      );
+      if (rows[0]?.present !== true) throw registryInUse(tenants);
+    },
+    hasState: true,
+  });
+  if (done.outcome === 'failed') throw done.error ?? new Error('failed without an error');
+  await forgetFiles(database, 'master', done.done);
+  return { names: done.done, batch: done.batch, durationMs: Date.now() - started };
+}
+
+/** The folder, and what is pending of it. @throws TenantctlError where history and folder do not fit together */
+export async function planMaster(
+  database: Database,
+  options: MigrateMasterOptions,
+): Promise<{ folder: MigrationFolder; plan: Plan; stateVersion: number; history: History }> {
+  const folder = await readMigrationFolder(options.folder);
+  if (folder.files.length === 0) throw emptyFolder(folder);
+  const forward = forwardOptions(folder, options);
+  const stateVersion = await readStateVersion(database);
+  const history = await readMasterHistory(database);
+  const plan = planForward(folder, history, forward);
+  if (plan.problem !== undefined) throw plan.problem;
+  return { folder, plan, stateVersion, history };
+}
+
+/** The folder, and what of the history a rollback would undo. */
+export async function planMasterRollback(
+  database: Database,
+  options: RollbackMasterOptions,
+): Promise<{ folder: MigrationFolder; plan: Plan; extent: BackwardExtent }> {
+  const folder = await readMigrationFolder(options.folder);
+  const extent = toExtent(folder, options.extent);
+  const plan = planBackward(folder, await readMasterHistory(database), extent);
+  // The first migration is the one that created the registry: better not to begin than to roll back.
+  const undoesFirst = plan.steps.some((step) => step.file === folder.files[0]);
+  if (undoesFirst) {
+    const tenants = await tenantNames(database);
+    if (tenants.length > 0) throw registryInUse(tenants);
+  }
+  return { folder, plan, extent };
+}
+
+export function toExtent(folder: MigrationFolder, extent: RollbackMasterOptions['extent']): BackwardExtent {
+  if (extent === undefined) return { kind: 'last-batch' };
+  return 'all' in extent ? { kind: 'all' } : { kind: 'to', to: findMigration(folder, extent.to) };
+}
+
+/** A rollback is decided once: where another run has been quicker, nothing is undone a second time. */
+export function stillPlanned(plan: Plan, planned: string): Plan {
+  return plan.steps.map((step) => step.name).join('\n') === planned
+    ? plan
+    : { steps: [], batch: 0, warnings: [] };
+}
+
+function forwardOptions(folder: MigrationFolder, options: MigrateMasterOptions): ForwardOptions {
+  return {
+    to: options.to === undefined ? undefined : findMigration(folder, options.to),
+    allowNewerHistory: options.allowNewerHistory,
+    allowOutOfOrder: options.allowOutOfOrder,
+  };
+}
+
+async function untilFree(engine: Engine, assignment: Assignment): Promise<Advance> {
+  const deadline = Date.now() + engine.lockWaitMs;
+  for (;;) {
+    const result = await advance(engine, MASTER_TARGET, assignment);
+    if (result.outcome !== 'busy') return result;
+    if (Date.now() >= deadline) throw lockTimeout(undefined, engine);
+    await sleep(150);
+  }
+}
+
+async function warnOfEdits(database: Database, folder: MigrationFolder, observe: Observer): Promise<void> {
+  const edited = await editedFiles(database, 'master', folder);
+  if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
+}
+
+async function tenantNames(database: Database): Promise<string[]> {
+  if ((await registryColumns(database)) === undefined) return [];
+  const { rows } = await database.pool.query<{ clerk_org_id: string }>(
+    'SELECT clerk_org_id FROM public.tenants ORDER BY 1',
+  );
+  return rows.map((row) => row.clerk_org_id);
+}
+
+function registryInUse(tenants: readonly string[]): TenantctlError {
+  const shown = tenants.slice(0, 10).join(', ');
+  const more = tenants.length > 10 ? ` and ${tenants.length - 10} more` : '';
+  return new TenantctlError(
+    'REGISTRY_IN_USE',
+    `This would drop the registry while it holds ${tenants.length} ${tenants.length === 1 ? 'tenant' : 'tenants'}: ${shown}${more}.`,
+    {
+      hint: 'Roll back to a later migration (--to <name>), or remove the tenants first. Nothing was changed.',
+    },
+  );
+}
+
+function emptyFolder(folder: MigrationFolder): TenantctlError {
+  return new TenantctlError(
+    'MIGRATIONS_FOLDER_EMPTY',
+    `There are no master migrations in ${folder.directory}.`,
+    {
+      hint: 'Run tenantctl init: it writes the first one, which creates the registry.',
+    },
+  );
+}
+
+const INIT_HINT =
+  'Run tenantctl init: it writes 20251103123228_init_db, which creates public.tenants and must run first. Nothing was changed.';
+
+function initMissing(folder: MigrationFolder): TenantctlError {
+  return new TenantctlError(
+    'INIT_MIGRATION_MISSING',
+    `${folder.files[0]?.name ?? 'The first master migration'} does not create the registry public.tenants, and this database has none.`,
+    { hint: INIT_HINT },
+  );
+}
+
+function registryNeverCreated(folder: MigrationFolder): TenantctlError {
+  return new TenantctlError(
+    'INIT_MIGRATION_MISSING',
+    `Every migration in ${folder.directory} is applied, and the registry public.tenants does not exist.`,
+    { hint: `${INIT_HINT} Where the table was dropped by hand, restore it from a backup.` },
+  );
+}

@@ -1,0 +1,164 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, extname, join } from 'node:path';
+import { TenantctlError } from '../../errors.ts';
+import { readMigrationFolder, stemOf, type MigrationFolder } from './source.ts';
+
+export type MigrationFormat = 'ts' | 'js' | 'sql';
+
+export interface MakeOptions {
+  /** The folder, created where it does not exist. */
+  readonly folder: string;
+  /** Letters, digits, _ and -. */
+  readonly name: string;
+  /** The format of the newest file in the folder where absent; ts in an empty one. */
+  readonly format?: MigrationFormat | undefined;
+  /** What the timestamp says; the newest file's if that is later. */
+  readonly now?: Date | undefined;
+}
+
+export interface MadeMigration {
+  readonly path: string;
+  readonly format: MigrationFormat;
+  /** Knex cannot run a migration of this format, or reads its name in its own way. */
+  readonly note?: string | undefined;
+}
+
+/**
+ * Writes a new migration file with empty up and down, named so that it sorts after every other.
+ * @throws TenantctlError MIGRATION_NAME_INVALID, FILE_EXISTS
+ */
+export async function makeMigration(options: MakeOptions): Promise<MadeMigration> {
+  assertMigrationName(options.name);
+  await mkdir(options.folder, { recursive: true });
+  const folder = await readMigrationFolder(options.folder);
+  const newest = folder.files.at(-1)?.name;
+  const format = options.format ?? formatOf(newest) ?? 'ts';
+  const extension = format === 'sql' ? '.sql' : extensionLike(newest, format);
+  const path = join(
+    options.folder,
+    `${nextTimestamp(folder, options.now ?? new Date())}_${options.name}${extension}`,
+  );
+  const text = format === 'sql' ? SQL : format === 'ts' ? TYPESCRIPT : await javascript(path);
+  await writeNew(path, text);
+  return {
+    path,
+    format,
+    note:
+      format === 'sql'
+        ? 'Knex itself cannot run a .sql migration: once it is applied, only tenantctl can continue this history.'
+        : undefined,
+  };
+}
+
+/** Creates a file; never overwrites one. @throws TenantctlError FILE_EXISTS */
+export async function writeNew(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text, { flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new TenantctlError('FILE_EXISTS', `${path} exists already.`, {
+      hint: 'Choose another name.',
+      cause: error,
+    });
+  }
+}
+
+function assertMigrationName(name: string): void {
+  if (/^[A-Za-z0-9_-]{1,200}$/.test(name)) return;
+  const suggestion = name
+    .normalize('NFKD')
+    .replaceAll(/\p{M}/gu, '')
+    .replaceAll(/[^A-Za-z0-9_-]+/g, '_')
+    .replaceAll(/^_+|_+$/g, '')
+    .slice(0, 200);
+  throw new TenantctlError('MIGRATION_NAME_INVALID', `"${name}" cannot be the name of a migration.`, {
+    hint: `Use letters, digits, _ and - only${suggestion === '' ? '' : `: ${suggestion}, for instance`}.`,
+  });
+}
+
+/** Knex's form, YYYYMMDDhhmmss, in UTC; one second after the newest file's where that is not in the past. */
+function nextTimestamp(folder: MigrationFolder, now: Date): string {
+  const newest = folder.files
+    .map((file) => /^(\d{14})(?=\D)/.exec(file.name)?.[1])
+    .filter((stamp) => stamp !== undefined)
+    .toSorted()
+    .at(-1);
+  const stamp = toStamp(now);
+  if (newest === undefined || newest < stamp) return stamp;
+  const [year, month, day, hour, minute, second] = [0, 4, 6, 8, 10, 12].map((at) =>
+    Number(newest.slice(at, at === 0 ? 4 : at + 2)),
+  ) as [number, number, number, number, number, number];
+  return toStamp(new Date(Date.UTC(year, month - 1, day, hour, minute, second + 1)));
+}
+
+function toStamp(date: Date): string {
+  return date.toISOString().replaceAll(/\D/g, '').slice(0, 14);
+}
+
+function formatOf(name: string | undefined): MigrationFormat | undefined {
+  if (name === undefined) return undefined;
+  if (name.endsWith('.sql')) return 'sql';
+  return /\.[mc]?ts$/.test(name) ? 'ts' : 'js';
+}
+
+/** .mts stays .mts, .cjs stays .cjs. */
+function extensionLike(newest: string | undefined, format: 'ts' | 'js'): string {
+  return newest !== undefined && stemOf(newest) !== newest && formatOf(newest) === format
+    ? extname(newest)
+    : `.${format}`;
+}
+
+/** The skeleton of a .js migration: CommonJS or an ES module, by its extension and the nearest package.json. */
+async function javascript(path: string): Promise<string> {
+  const extension = extname(path);
+  const isModule =
+    extension === '.mjs' || (extension === '.js' && (await packageType(dirname(path))) === 'module');
+  return isModule ? ES_MODULE : COMMON_JS;
+}
+
+/** The `type` of the nearest package.json, as Node finds it. */
+export async function packageType(folder: string): Promise<'module' | 'commonjs'> {
+  for (let at = folder; ; at = dirname(at)) {
+    const file = join(at, 'package.json');
+    if (existsSync(file)) {
+      const content = JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as { type?: unknown };
+      return content.type === 'module' ? 'module' : 'commonjs';
+    }
+    if (dirname(at) === at) return 'commonjs';
+  }
+}
+
+const TYPESCRIPT = `import type { Knex } from 'knex';
+
+export async function up(knex: Knex): Promise<void> {
+}
+
+export async function down(knex: Knex): Promise<void> {
+}
+`;
+
+const ES_MODULE = `/** @param {import('knex').Knex} knex */
+export async function up(knex) {
+}
+
+/** @param {import('knex').Knex} knex */
+export async function down(knex) {
+}
+`;
+
+const COMMON_JS = `/** @param {import('knex').Knex} knex */
+exports.up = async function up(knex) {
+};
+
+/** @param {import('knex').Knex} knex */
+exports.down = async function down(knex) {
+};
+`;
+
+const SQL = `-- migrate:up
+
+
+-- migrate:down
+
+`;

@@ -1,0 +1,149 @@
+import { TenantctlError } from '../../errors.ts';
+import type { History, HistoryEntry } from './history.ts';
+import { compareNames, stemOf, type MigrationFile, type MigrationFolder } from './source.ts';
+
+/** One thing to do: a migration, forward or back. */
+export interface Step {
+  readonly file: MigrationFile;
+  /** The name to write into the history, or under which it stands there. */
+  readonly name: string;
+}
+
+/** What is to be done to one schema, worked out from its history and the folder. */
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** Forward: the batch that the steps will form. Back: the last batch that is undone. 0 where nothing is done. */
+  readonly batch: number;
+  /** Set when the history and the folder do not fit together: nothing may run. */
+  readonly problem?: TenantctlError;
+  /** What does not fit but has been allowed. */
+  readonly warnings: readonly string[];
+}
+
+export interface ForwardOptions {
+  /** The last migration to apply. */
+  readonly to?: MigrationFile | undefined;
+  readonly allowNewerHistory?: boolean | undefined;
+  readonly allowOutOfOrder?: boolean | undefined;
+}
+
+export type BackwardExtent =
+  | { readonly kind: 'last-batch' }
+  | { readonly kind: 'all' }
+  | { readonly kind: 'to'; readonly to: MigrationFile };
+
+/** Decides what of a folder is pending in a schema with this history. Pure. */
+export function planForward(folder: MigrationFolder, history: History, options: ForwardOptions = {}): Plan {
+  const warnings: string[] = [];
+  const applied = new Set(history.entries.map((entry) => stemOf(entry.name)));
+  const known = new Set(folder.files.map((file) => file.stem));
+  const refused = (problem: TenantctlError): Plan => ({ steps: [], batch: 0, problem, warnings });
+
+  const missing = [...applied].filter((stem) => !known.has(stem)).toSorted(compareNames);
+  if (missing.length > 0) {
+    const problem = missingFiles(folder, missing);
+    if (problem.code !== 'HISTORY_NEWER' || !options.allowNewerHistory) return refused(problem);
+    warnings.push(`${problem.message} Going on, as --allow-newer-history says.`);
+  }
+
+  const pending = folder.files.filter((file) => !applied.has(file.stem));
+  const lastApplied = folder.files.findLast((file) => applied.has(file.stem));
+  const late =
+    lastApplied === undefined ? [] : pending.filter((file) => compareNames(file.name, lastApplied.name) < 0);
+  if (late.length > 0 && lastApplied !== undefined) {
+    const problem = outOfOrder(late, lastApplied);
+    if (!options.allowOutOfOrder) return refused(problem);
+    warnings.push(`${problem.message} Going on, as --allow-out-of-order says.`);
+  }
+
+  const end = options.to === undefined ? undefined : folder.files.indexOf(options.to);
+  const steps = pending
+    .filter((file) => end === undefined || folder.files.indexOf(file) <= end)
+    .map((file) => ({ file, name: file.name }));
+  return { steps, batch: steps.length === 0 ? 0 : lastBatch(history) + 1, warnings };
+}
+
+/** Decides what is to be undone in a schema with this history, newest first. Pure. */
+export function planBackward(folder: MigrationFolder, history: History, extent: BackwardExtent): Plan {
+  const last = lastBatch(history);
+  const undone = entriesToUndo(history, extent, last).toReversed();
+  const steps: Step[] = [];
+  for (const entry of undone) {
+    const file = folder.files.find((candidate) => candidate.stem === stemOf(entry.name));
+    if (file === undefined) {
+      return {
+        steps: [],
+        batch: 0,
+        warnings: [],
+        problem: new TenantctlError(
+          'MIGRATION_FILE_MISSING',
+          `${entry.name} is to be undone, and ${folder.directory} does not hold it.`,
+          {
+            migration: entry.name,
+            hint: 'Bring the file back from version control: its down is what undoes it.',
+          },
+        ),
+      };
+    }
+    steps.push({ file, name: entry.name });
+  }
+  return { steps, batch: steps.length === 0 ? 0 : last, warnings: [] };
+}
+
+function entriesToUndo(history: History, extent: BackwardExtent, last: number): readonly HistoryEntry[] {
+  switch (extent.kind) {
+    case 'last-batch':
+      return history.entries.filter((entry) => entry.batch === last);
+    case 'all':
+      return history.entries;
+    case 'to': {
+      const from = history.entries.findIndex((entry) => stemOf(entry.name) === extent.to.stem);
+      return from === -1 ? [] : history.entries.slice(from);
+    }
+  }
+}
+
+/** The number of the last batch in a history; 0 in an empty one. */
+export function lastBatch(history: History): number {
+  return history.entries.reduce((max, entry) => Math.max(max, entry.batch), 0);
+}
+
+function missingFiles(folder: MigrationFolder, missing: readonly string[]): TenantctlError {
+  const newest = folder.files.at(-1);
+  const newer = newest !== undefined && missing.every((stem) => compareNames(stem, newest.stem) > 0);
+  const names = listed(missing);
+  if (newer) {
+    return new TenantctlError(
+      'HISTORY_NEWER',
+      `The history holds ${names}, newer than every file in ${folder.directory}: an older release over a newer database?`,
+      {
+        migration: missing[0],
+        hint: 'Run the newer release, or, where the older one is meant to run, add --allow-newer-history.',
+      },
+    );
+  }
+  return new TenantctlError(
+    'MIGRATION_FILE_MISSING',
+    `The history holds ${names}, and ${folder.directory} does not.`,
+    {
+      migration: missing[0],
+      hint: 'Bring the file back from version control; a file that was renamed needs its old name again.',
+    },
+  );
+}
+
+function outOfOrder(late: readonly MigrationFile[], lastApplied: MigrationFile): TenantctlError {
+  return new TenantctlError(
+    'MIGRATION_OUT_OF_ORDER',
+    `${listed(late.map((file) => file.name))} ${late.length === 1 ? 'sorts' : 'sort'} before ${lastApplied.name}, which is applied already: a branch merged late?`,
+    {
+      migration: late[0]?.name,
+      hint: 'Give the file a newer timestamp, or, where the order does not matter, add --allow-out-of-order.',
+    },
+  );
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}

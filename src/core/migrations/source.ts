@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TenantctlError } from '../../errors.ts';
+
+/** A migration file of a folder, not yet loaded. */
+export interface MigrationFile {
+  /** The file's name with its extension: what the history stores, as Knex does. */
+  readonly name: string;
+  /** The name without the extension: what identifies the migration. */
+  readonly stem: string;
+  readonly path: string;
+  readonly format: 'module' | 'sql';
+}
+
+/** The migration files of one folder, in the order in which they run. */
+export interface MigrationFolder {
+  readonly directory: string;
+  readonly files: readonly MigrationFile[];
+}
+
+const EXTENSION = /\.(?:ts|mts|cts|js|mjs|cjs|sql)$/;
+const NOT_A_MIGRATION = /\.d\.[mc]?ts$|^\./;
+
+/** A migration's identity: two names that differ by extension only are the same migration. */
+export function stemOf(name: string): string {
+  return name.replace(EXTENSION, '');
+}
+
+/**
+ * Lists the migrations of a folder, sorted by file name as Knex sorts them. An empty folder is no error here.
+ * @throws TenantctlError MIGRATIONS_FOLDER_MISSING, MIGRATION_DUPLICATE
+ */
+export async function readMigrationFolder(directory: string): Promise<MigrationFolder> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
+    throw new TenantctlError('MIGRATIONS_FOLDER_MISSING', `There is no migrations folder ${directory}.`, {
+      hint: 'Run tenantctl init here, or name the folders in MASTER_MIGRATIONS_DIR and TENANT_MIGRATIONS_DIR.',
+      cause: error,
+    });
+  });
+  const files = entries
+    .filter(
+      (entry) => !entry.isDirectory() && EXTENSION.test(entry.name) && !NOT_A_MIGRATION.test(entry.name),
+    )
+    .map((entry) => describe(directory, entry.name))
+    .toSorted((a, b) => compareNames(a.name, b.name));
+  refuseDuplicates(directory, files);
+  return { directory, files };
+}
+
+function describe(directory: string, name: string): MigrationFile {
+  return {
+    name,
+    stem: stemOf(name),
+    path: join(directory, name),
+    format: name.endsWith('.sql') ? 'sql' : 'module',
+  };
+}
+
+/** Order by code unit, whatever the locale: the same on every machine. */
+export function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function refuseDuplicates(directory: string, files: readonly MigrationFile[]): void {
+  const seen = new Map<string, string>();
+  for (const file of files) {
+    const other = seen.get(file.stem);
+    if (other !== undefined) {
+      throw new TenantctlError(
+        'MIGRATION_DUPLICATE',
+        `${other} and ${file.name} in ${directory} are the same migration: their names differ by the extension only.`,
+        { hint: 'Delete one of the two files.', migration: file.name },
+      );
+    }
+    seen.set(file.stem, file.name);
+  }
+}
+
+/** SHA-256 of a migration file in hexadecimal; line ends do not count, since Git may change them. */
+export async function checksumOf(file: MigrationFile): Promise<string> {
+  const text = await readFile(file.path, 'utf8');
+  return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
+}
+
+/**
+ * The file that a --to names, with or without its extension.
+ * @throws TenantctlError MIGRATION_UNKNOWN
+ */
+export function findMigration(folder: MigrationFolder, name: string): MigrationFile {
+  const found = folder.files.find((file) => file.name === name || file.stem === stemOf(name));
+  if (found !== undefined) return found;
+  const near = folder.files.filter((file) => file.stem.includes(name)).map((file) => file.name);
+  throw new TenantctlError('MIGRATION_UNKNOWN', `There is no migration "${name}" in ${folder.directory}.`, {
+    hint:
+      near.length > 0
+        ? `Did you mean ${near.slice(0, 3).join(' or ')}?`
+        : 'Give the name of a file in that folder, with or without its extension.',
+  });
+}

@@ -1,0 +1,60 @@
+import { TenantctlError } from '../../errors.ts';
+
+/** A .sql migration in dbmate's form, taken apart. */
+export interface SqlMigration {
+  readonly up: string;
+  /** Absent when the file has no down section. */
+  readonly down: string | undefined;
+  readonly upInTransaction: boolean;
+  readonly downInTransaction: boolean;
+}
+
+const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*)$/i;
+
+/**
+ * Reads the sections of a .sql migration: `-- migrate:up` and `-- migrate:down`, each with `transaction:false` behind
+ * it where it must run outside a transaction (https://github.com/amacneil/dbmate#migration-options).
+ * @throws TenantctlError MIGRATION_INVALID
+ */
+export function parseSqlMigration(text: string, fileName: string): SqlMigration {
+  const sections: Partial<Record<'up' | 'down', { inTransaction: boolean; lines: string[] }>> = {};
+  let current: { inTransaction: boolean; lines: string[] } | undefined;
+  for (const line of text.replace(/^\uFEFF/, '').split(/\r?\n/)) {
+    const marker = MARKER.exec(line);
+    if (marker === null) {
+      if (current === undefined && line.trim() !== '' && !line.trim().startsWith('--')) {
+        throw invalid(fileName, 'it has SQL before its "-- migrate:up" line');
+      }
+      current?.lines.push(line);
+      continue;
+    }
+    const kind = marker[1]?.toLowerCase() === 'up' ? 'up' : 'down';
+    if (sections[kind] !== undefined) throw invalid(fileName, `it has two "-- migrate:${kind}" lines`);
+    current = { inTransaction: inTransaction(marker[2] ?? '', fileName), lines: [] };
+    sections[kind] = current;
+  }
+  if (sections.up === undefined) throw invalid(fileName, 'it has no "-- migrate:up" line');
+  return {
+    up: sections.up.lines.join('\n').trim(),
+    down: sections.down?.lines.join('\n').trim(),
+    upInTransaction: sections.up.inTransaction,
+    downInTransaction: sections.down?.inTransaction ?? true,
+  };
+}
+
+function inTransaction(options: string, fileName: string): boolean {
+  let result = true;
+  for (const option of options.trim().split(/\s+/).filter(Boolean)) {
+    const value = /^transaction:(true|false)$/i.exec(option)?.[1]?.toLowerCase();
+    if (value === undefined) throw invalid(fileName, `it has an option that is unknown: "${option}"`);
+    result = value === 'true';
+  }
+  return result;
+}
+
+function invalid(fileName: string, reason: string): TenantctlError {
+  return new TenantctlError('MIGRATION_INVALID', `${fileName} is no .sql migration: ${reason}.`, {
+    migration: fileName,
+    hint: 'A .sql migration has a line "-- migrate:up" before its SQL, and "-- migrate:down" before the SQL that undoes it.',
+  });
+}

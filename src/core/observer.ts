@@ -1,0 +1,12 @@
+import type { TenantResult } from './results.ts';
+
+/** What a run tells while it works. The command line shows it as progress; a library's user may log it. */
+export type RunEvent =
+  | { readonly type: 'phase'; readonly message: string }
+  | { readonly type: 'warning'; readonly message: string }
+  | { readonly type: 'selected'; readonly total: number; readonly due: number }
+  | { readonly type: 'tenant'; readonly result: TenantResult; readonly done: number; readonly due: number };
+
+export type Observer = (event: RunEvent) => void;
+
+export const silent: Observer = () => {};

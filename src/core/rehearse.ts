@@ -1,0 +1,244 @@
+import type { Database } from '../db/connection.ts';
+import type { SentStatement } from '../db/knex-session.ts';
+import { setSearchPath, withTransaction, type OpenTransaction } from '../db/transaction.ts';
+import type { TenantctlError } from '../errors.ts';
+import { createEngine, type Engine } from './engine.ts';
+import { planKey, type Due } from './fleet.ts';
+import {
+  planMaster,
+  planMasterRollback,
+  type MigrateMasterOptions,
+  type RollbackMasterOptions,
+} from './master.ts';
+import {
+  planFleet,
+  readTenantFolder,
+  refusePendingMaster,
+  type FleetPlan,
+  type MigrateTenantsOptions,
+} from './migrate-tenants.ts';
+import { runAction, runsInTransaction, type Direction } from './migrations/action.ts';
+import type { Migration } from './migrations/load.ts';
+import { planForward, type Plan } from './migrations/plan.ts';
+import { MASTER_TARGET, tenantTarget, type Target } from './migrations/target.ts';
+import { registryColumns } from './registry.ts';
+import { planTenantsRollback, type RollbackTenantsOptions } from './rollback-tenants.ts';
+import { selectFleet } from './select-fleet.ts';
+
+/** What one migration of a plan would send to the server. */
+export interface RehearsedMigration {
+  readonly name: string;
+  readonly transaction: boolean;
+  /** The SQL in order, values in their places as comments would show them: see `statementText`. */
+  readonly statements: readonly string[];
+  /** What could not be shown, and why. */
+  readonly note?: string | undefined;
+  readonly error?: TenantctlError | undefined;
+}
+
+/** A plan, the schemas that it is for, and what it would do. */
+export interface RehearsedPlan {
+  readonly scope: 'master' | 'tenants';
+  readonly targets: readonly { readonly clerkOrgId?: string | undefined; readonly schema: string }[];
+  /** The schema that it was tried on. */
+  readonly shownOn: string;
+  readonly migrations: readonly RehearsedMigration[];
+}
+
+export interface Rehearsal {
+  readonly plans: readonly RehearsedPlan[];
+  readonly upToDate: number;
+  readonly problems: FleetPlan['problems'];
+  readonly warnings: readonly string[];
+}
+
+/** Milliseconds that a rehearsal waits for a lock: it must not hold up an application. */
+const REHEARSAL_LOCK_TIMEOUT_MS = 1_000;
+
+/** What `migrate master` would do. Nothing is changed, not even the histories. */
+export async function rehearseMaster(database: Database, options: MigrateMasterOptions): Promise<Rehearsal> {
+  const { plan } = await planMaster(database, options);
+  const engine = createEngine(database, options);
+  return masterRehearsal(database, plan, (transaction) =>
+    tryPlan(engine, transaction, MASTER_TARGET, plan, 'up'),
+  );
+}
+
+/** What `rollback master` would do. */
+export async function rehearseMasterRollback(
+  database: Database,
+  options: RollbackMasterOptions,
+): Promise<Rehearsal> {
+  const { plan } = await planMasterRollback(database, options);
+  if (plan.problem !== undefined) throw plan.problem;
+  const engine = createEngine(database, options);
+  return masterRehearsal(database, plan, (transaction) =>
+    tryPlan(engine, transaction, MASTER_TARGET, plan, 'down'),
+  );
+}
+
+/** What `migrate tenants` would do: once for each distinct plan, on its first tenant. */
+export async function rehearseTenants(
+  database: Database,
+  options: MigrateTenantsOptions,
+): Promise<Rehearsal> {
+  const fleet = await selectFleet(database, options);
+  if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
+  const { folder, forward } = await readTenantFolder(options);
+  const plan = planFleet(fleet, (history) => planForward(folder, history, forward));
+  return fleetRehearsal(database, createEngine(database, options), plan, 'up');
+}
+
+/** What `rollback tenants` would do. */
+export async function rehearseTenantsRollback(
+  database: Database,
+  options: RollbackTenantsOptions,
+): Promise<Rehearsal> {
+  const { plan } = await planTenantsRollback(database, options);
+  return fleetRehearsal(database, createEngine(database, options), plan, 'down');
+}
+
+/** What `migrate all` would do: the tenants see what the pending master migrations would have done. */
+export async function rehearseAll(
+  database: Database,
+  master: MigrateMasterOptions,
+  tenants: MigrateTenantsOptions,
+): Promise<Rehearsal> {
+  const engine = createEngine(database, tenants);
+  const { plan: masterPlan } = await planMaster(database, master);
+  const { folder, forward } = await readTenantFolder(tenants);
+  const hasRegistry = (await registryColumns(database)) !== undefined;
+  const plan = hasRegistry
+    ? planFleet(await selectFleet(database, tenants), (history) => planForward(folder, history, forward))
+    : { due: [], upToDate: [], problems: [], warnings: [] };
+  return inRehearsal(database, async (transaction) => {
+    const masters = await tryPlan(engine, transaction, MASTER_TARGET, masterPlan, 'up');
+    const plans = await tryFleet(engine, transaction, plan, 'up');
+    return toRehearsal(masterPlan.steps.length > 0 ? [{ ...masterShown(masters) }, ...plans] : plans, plan);
+  });
+}
+
+function masterShown(migrations: readonly RehearsedMigration[]): RehearsedPlan {
+  return { scope: 'master', targets: [{ schema: 'public' }], shownOn: 'public', migrations };
+}
+
+async function masterRehearsal(
+  database: Database,
+  plan: Plan,
+  attempt: (transaction: OpenTransaction) => Promise<RehearsedMigration[]>,
+): Promise<Rehearsal> {
+  const base = { upToDate: plan.steps.length === 0 ? 1 : 0, problems: [], warnings: plan.warnings };
+  if (plan.steps.length === 0) return { plans: [], ...base };
+  const migrations = await inRehearsal(database, attempt);
+  return { plans: [masterShown(migrations)], ...base };
+}
+
+async function fleetRehearsal(
+  database: Database,
+  engine: Engine,
+  plan: FleetPlan,
+  direction: Direction,
+): Promise<Rehearsal> {
+  if (plan.due.length === 0) return toRehearsal([], plan);
+  const plans = await inRehearsal(database, (transaction) => tryFleet(engine, transaction, plan, direction));
+  return toRehearsal(plans, plan);
+}
+
+function toRehearsal(plans: readonly RehearsedPlan[], plan: FleetPlan): Rehearsal {
+  return { plans, upToDate: plan.upToDate.length, problems: plan.problems, warnings: plan.warnings };
+}
+
+/** A transaction that is rolled back whatever happens in it. */
+function inRehearsal<T>(database: Database, use: (transaction: OpenTransaction) => Promise<T>): Promise<T> {
+  return withTransaction(database, { lockTimeoutMs: REHEARSAL_LOCK_TIMEOUT_MS }, [], (transaction) => {
+    transaction.abandon();
+    return use(transaction);
+  });
+}
+
+async function tryFleet(
+  engine: Engine,
+  transaction: OpenTransaction,
+  plan: FleetPlan,
+  direction: Direction,
+): Promise<RehearsedPlan[]> {
+  const shown: RehearsedPlan[] = [];
+  for (const dues of Map.groupBy(plan.due, (due: Due) => planKey(due.plan)).values()) {
+    const [first] = dues;
+    if (first === undefined) continue;
+    const { client } = transaction;
+    await client.query('SAVEPOINT tenantctl_plan');
+    const migrations = await tryPlan(engine, transaction, tenantTarget(first.tenant), first.plan, direction);
+    await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
+    shown.push({
+      scope: 'tenants',
+      targets: dues.map(({ tenant }) => ({ clerkOrgId: tenant.clerkOrgId, schema: tenant.schema })),
+      shownOn: first.tenant.schema,
+      migrations,
+    });
+  }
+  return shown;
+}
+
+/** Runs a plan's migrations one after the other and notes what they send. The first that fails ends it. */
+async function tryPlan(
+  engine: Engine,
+  { client }: OpenTransaction,
+  target: Target,
+  plan: Plan,
+  direction: Direction,
+): Promise<RehearsedMigration[]> {
+  const migrations = await Promise.all(plan.steps.map((step) => engine.load(step.file)));
+  const shown: RehearsedMigration[] = [];
+  let leftOut: string | undefined;
+  for (const migration of migrations) {
+    const { name } = migration.file;
+    if (!runsInTransaction(migration, direction)) {
+      leftOut ??= name;
+      shown.push(await outsideTransaction(migration, direction));
+      continue;
+    }
+    const statements: string[] = [];
+    const onStatement = (statement: SentStatement) => statements.push(statementText(statement));
+    await client.query(`SAVEPOINT tenantctl_step;\n${setSearchPath(target.searchPath)}`);
+    try {
+      await runAction(client, engine.knex, migration, { target, direction, onStatement });
+      shown.push({ name, transaction: true, statements });
+    } catch (error) {
+      await client.query('ROLLBACK TO SAVEPOINT tenantctl_step');
+      const known = error as TenantctlError;
+      const note =
+        leftOut === undefined
+          ? undefined
+          : `It failed here perhaps because ${leftOut}, which comes before it, was not run.`;
+      shown.push({ name, transaction: true, statements, error: known, note });
+      break;
+    }
+  }
+  return shown;
+}
+
+async function outsideTransaction(migration: Migration, direction: Direction): Promise<RehearsedMigration> {
+  const action = direction === 'up' ? migration.up : migration.down;
+  const note = 'It runs outside a transaction, so it has not been tried: ';
+  return {
+    name: migration.file.name,
+    transaction: false,
+    statements: action?.kind === 'sql' ? [action.text] : [],
+    note:
+      note +
+      (action?.kind === 'sql'
+        ? 'this is its text.'
+        : `read ${migration.file.path}.\n${action?.run.toString() ?? ''}`),
+  };
+}
+
+/** A statement for people: its text, and behind it the bound values, each shortened. */
+export function statementText({ text, values }: SentStatement): string {
+  if (values.length === 0) return text;
+  const shown = values.map((value, index) => {
+    const json = value instanceof Date ? value.toISOString() : (JSON.stringify(value) ?? 'null');
+    return `$${index + 1} = ${json.length > 80 ? `${json.slice(0, 79)}…` : json}`;
+  });
+  return `${text}  -- ${shown.join(', ')}`;
+}

@@ -1,0 +1,59 @@
+import type { TenantctlError } from '../errors.ts';
+
+/** How a run ended for one tenant. */
+export type TenantOutcome = 'migrated' | 'rolled-back' | 'up-to-date' | 'failed' | 'skipped';
+
+export interface TenantResult {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly outcome: TenantOutcome;
+  /** Names as the history holds them, in the order in which they were applied or reverted. */
+  readonly names: readonly string[];
+  /** The batch that was formed or undone; 0 where nothing was done. */
+  readonly batch: number;
+  readonly durationMs: number;
+  readonly error?: TenantctlError | undefined;
+  /** Why a tenant was skipped. */
+  readonly reason?: string | undefined;
+}
+
+/** How a run over the fleet ended. */
+export interface FleetResult {
+  readonly totals: {
+    readonly selected: number;
+    readonly upToDate: number;
+    /** Migrated or rolled back, whichever the run was for. */
+    readonly changed: number;
+    readonly failed: number;
+    readonly skipped: number;
+  };
+  /** The run was told to stop before all tenants had been served. */
+  readonly interrupted: boolean;
+  readonly durationMs: number;
+  /** Every selected tenant. */
+  readonly tenants: readonly TenantResult[];
+  /** How many tenants of the registry are not ACTIVE and were left alone, by status. */
+  readonly notActive: Readonly<Record<string, number>>;
+}
+
+/** The result of a tenant that no migration was run for. */
+export function untouched(
+  tenant: { readonly clerkOrgId: string; readonly schema: string },
+  outcome: 'up-to-date' | 'failed' | 'skipped',
+  why: Pick<TenantResult, 'error' | 'reason'> = {},
+): TenantResult {
+  const { clerkOrgId, schema } = tenant;
+  return { clerkOrgId, schema, outcome, names: [], batch: 0, durationMs: 0, ...why };
+}
+
+export function totalsOf(tenants: readonly TenantResult[]): FleetResult['totals'] {
+  const count = (...outcomes: TenantOutcome[]) =>
+    tenants.filter((tenant) => outcomes.includes(tenant.outcome)).length;
+  return {
+    selected: tenants.length,
+    upToDate: count('up-to-date'),
+    changed: count('migrated', 'rolled-back'),
+    failed: count('failed'),
+    skipped: count('skipped'),
+  };
+}

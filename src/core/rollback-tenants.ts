@@ -1,0 +1,124 @@
+import type { Database } from '../db/connection.ts';
+import { decideConcurrency } from './capacity.ts';
+import { forgetFiles } from './checksums.ts';
+import { createEngine, type EngineOptions } from './engine.ts';
+import { planKey, serveFleet, type Serve } from './fleet.ts';
+import { stillPlanned, toExtent } from './master.ts';
+import { planFleet, type FleetPlan } from './migrate-tenants.ts';
+import { advance } from './migrations/advance.ts';
+import { planBackward, type BackwardExtent } from './migrations/plan.ts';
+import { readMigrationFolder, stemOf, type MigrationFolder } from './migrations/source.ts';
+import { tenantTarget } from './migrations/target.ts';
+import { silent, type Observer } from './observer.ts';
+import { totalsOf, untouched, type FleetResult, type TenantResult } from './results.ts';
+import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
+import { ensureState, forgetFailure, readMemory, readStateVersion, recordFailure } from './state.ts';
+
+export interface RollbackTenantsOptions extends EngineOptions, Selection {
+  /** The folder of the tenant migrations. */
+  readonly folder: string;
+  /** Everything, or down to and including one migration; the last batch where absent. */
+  readonly extent?: { readonly all: true } | { readonly to: string } | undefined;
+  readonly concurrency?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly observe?: Observer | undefined;
+}
+
+/** The fleet, the folder, and what of each history a rollback would undo. */
+export async function planTenantsRollback(
+  database: Database,
+  options: Pick<RollbackTenantsOptions, 'folder' | 'extent' | 'tenants'>,
+): Promise<{ folder: MigrationFolder; extent: BackwardExtent; fleet: Fleet; plan: FleetPlan }> {
+  const folder = await readMigrationFolder(options.folder);
+  const extent = toExtent(folder, options.extent);
+  const fleet = await selectFleet(database, options);
+  return {
+    folder,
+    extent,
+    fleet,
+    plan: planFleet(fleet, (history) => planBackward(folder, history, extent)),
+  };
+}
+
+/**
+ * Undoes the last batch of each selected tenant's history, or more, each tenant in a transaction of its own. A tenant
+ * that has nothing to undo counts as up to date; one whose `down` throws stays where it was.
+ * @throws TenantctlError for what keeps the run from beginning; a tenant's failure is in the result instead
+ */
+export async function rollbackTenants(
+  database: Database,
+  options: RollbackTenantsOptions,
+): Promise<FleetResult> {
+  const started = Date.now();
+  const observe = options.observe ?? silent;
+  const engine = createEngine(database, options);
+  const { folder, extent, fleet, plan } = await planTenantsRollback(database, options);
+  await ensureState(database);
+  const memory = await readMemory(database, await readStateVersion(database));
+  const files = folder.files.filter((file) =>
+    plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
+  );
+  await Promise.all(files.map((file) => engine.load(file)));
+  for (const { tenant, error } of plan.problems)
+    await recordFailure(database, tenant.schema, 'rollback tenants', error);
+  observe({
+    type: 'selected',
+    total: fleet.members.length + fleet.withoutSchema.length,
+    due: plan.due.length,
+  });
+
+  const serve: Serve = async (due) => {
+    const planned = planKey(due.plan);
+    const result = await advance(engine, tenantTarget(due.tenant), {
+      direction: 'down',
+      decide: (history) => stillPlanned(planBackward(folder, history, extent), planned),
+      statuses: ['ACTIVE'],
+      closing: memory.failures.has(due.tenant.schema) ? [forgetFailure(due.tenant.schema)] : [],
+      hasState: true,
+    });
+    return { ...result, locksShared: false };
+  };
+  const served =
+    plan.due.length === 0
+      ? []
+      : await serveFleet(engine, plan.due, serve, {
+          command: 'rollback tenants',
+          outcome: 'rolled-back',
+          concurrency: await decideConcurrency(database, options.concurrency),
+          signal: options.signal,
+          observe,
+        });
+  const tenants: TenantResult[] = [
+    ...served,
+    ...fleet.notActive.map((tenant) =>
+      untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }),
+    ),
+    ...plan.upToDate.map((tenant) => untouched(tenant, 'up-to-date')),
+    ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
+  ];
+  await forgetUndone(database, served);
+  const interrupted =
+    options.signal?.aborted === true && tenants.some((tenant) => tenant.outcome === 'skipped');
+  return {
+    totals: totalsOf(tenants),
+    interrupted,
+    durationMs: Date.now() - started,
+    tenants,
+    notActive: fleet.notActiveByStatus,
+  };
+}
+
+/** Files that no tenant's history holds any more may be edited without a warning. */
+async function forgetUndone(database: Database, served: readonly TenantResult[]): Promise<void> {
+  const undone = new Set(served.flatMap((result) => result.names));
+  if (undone.size === 0) return;
+  const everyone = await selectFleet(database, {});
+  const held = new Set(
+    everyone.members.flatMap(({ history }) => history.entries.map((entry) => stemOf(entry.name))),
+  );
+  await forgetFiles(
+    database,
+    'tenants',
+    [...undone].filter((name) => !held.has(stemOf(name))),
+  );
+}

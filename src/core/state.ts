@@ -1,0 +1,164 @@
+import type { PoolClient } from 'pg';
+import type { Database } from '../db/connection.ts';
+import { literal } from '../db/sql.ts';
+import { withTransaction } from '../db/transaction.ts';
+import { TenantctlError, type ErrorReport } from '../errors.ts';
+
+/** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
+export const STATE_SCHEMA = 'tenantctl';
+
+/** Each entry brings the schema from the version of its index to the next. Entries are only ever added. */
+const UPGRADES: readonly (readonly string[])[] = [
+  [
+    'CREATE SCHEMA IF NOT EXISTS tenantctl',
+    `CREATE TABLE tenantctl.state_version (
+       version integer NOT NULL,
+       installed_at timestamptz NOT NULL DEFAULT now())`,
+    `CREATE TABLE tenantctl.tenant_failures (
+       schema_name text PRIMARY KEY,
+       command text NOT NULL,
+       error jsonb NOT NULL,
+       failed_at timestamptz NOT NULL DEFAULT now())`,
+    `COMMENT ON TABLE tenantctl.tenant_failures IS
+       'The last failure of each tenant schema; the row goes when a later run succeeds.'`,
+    `CREATE TABLE tenantctl.migration_files (
+       scope text NOT NULL CHECK (scope IN ('master', 'tenants')),
+       stem text NOT NULL,
+       file_name text NOT NULL,
+       checksum text NOT NULL,
+       recorded_at timestamptz NOT NULL DEFAULT now(),
+       PRIMARY KEY (scope, stem))`,
+    `COMMENT ON TABLE tenantctl.migration_files IS
+       'The checksum of each migration file when it was first applied: an edit afterwards is a warning.'`,
+    `CREATE TABLE tenantctl.intents (
+       schema_name text PRIMARY KEY,
+       migration text NOT NULL,
+       direction text NOT NULL CHECK (direction IN ('up', 'down')),
+       started_at timestamptz NOT NULL DEFAULT now())`,
+    `COMMENT ON TABLE tenantctl.intents IS
+       'A migration outside a transaction that has begun and not ended. A row without a running command is a crash.'`,
+  ],
+];
+
+export const STATE_VERSION = UPGRADES.length;
+
+/** The version of the tenantctl schema in this database; 0 where there is none. */
+export async function readStateVersion(database: Database): Promise<number> {
+  const present = await database.pool.query<{ present: boolean }>(
+    `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
+  );
+  if (present.rows[0]?.present !== true) return 0;
+  const { rows } = await database.pool.query<{ version: number }>(
+    'SELECT coalesce(max(version), 0) AS version FROM tenantctl.state_version',
+  );
+  return rows[0]?.version ?? 0;
+}
+
+/**
+ * Creates the tenantctl schema, or brings it up to this version's form, in a transaction that is already open.
+ * @throws TenantctlError STATE_NEWER when a newer tenantctl has been here
+ */
+export async function upgradeState(client: PoolClient, from: number): Promise<void> {
+  if (from === STATE_VERSION) return;
+  if (from > STATE_VERSION) {
+    throw new TenantctlError(
+      'STATE_NEWER',
+      `The schema "tenantctl" of this database is of version ${from}; this tenantctl knows version ${STATE_VERSION}.`,
+      { hint: 'Use the newer tenantctl that has been working on this database.' },
+    );
+  }
+  // Two commands may come here at once: the second waits, then looks again.
+  await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('tenantctl:state', 0))`);
+  const { rows } = await client.query<{ present: boolean }>(
+    `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
+  );
+  if (from === 0 && rows[0]?.present === true) return;
+  for (const statements of UPGRADES.slice(from)) await client.query(statements.join(';\n'));
+  await client.query(`INSERT INTO tenantctl.state_version (version) VALUES (${STATE_VERSION})`);
+}
+
+/** upgradeState in a transaction of its own, where one is needed. */
+export async function ensureState(database: Database): Promise<void> {
+  const version = await readStateVersion(database);
+  if (version === STATE_VERSION) return;
+  await withTransaction(database, {}, [], ({ client }) => upgradeState(client, version));
+}
+
+/** A tenant's last failure, as it was recorded. */
+export interface RecordedFailure {
+  readonly command: string;
+  readonly error: ErrorReport;
+  readonly failedAt: Date;
+}
+
+/** A migration outside a transaction of which only the beginning is known. */
+export interface Intent {
+  readonly migration: string;
+  readonly direction: 'up' | 'down';
+  readonly startedAt: Date;
+}
+
+/** What is remembered about tenants, by schema; empty where the tenantctl schema is absent. */
+export interface Memory {
+  readonly failures: ReadonlyMap<string, RecordedFailure>;
+  readonly intents: ReadonlyMap<string, Intent>;
+}
+
+/** Reads all failures and intents: both tables hold exceptions, so they are short. */
+export async function readMemory(database: Database, stateVersion: number): Promise<Memory> {
+  if (stateVersion === 0) return { failures: new Map(), intents: new Map() };
+  const failures = await database.pool.query<{
+    schema_name: string;
+    command: string;
+    error: ErrorReport;
+    failed_at: Date;
+  }>('SELECT schema_name, command, error, failed_at FROM tenantctl.tenant_failures');
+  const intents = await database.pool.query<{
+    schema_name: string;
+    migration: string;
+    direction: 'up' | 'down';
+    started_at: Date;
+  }>('SELECT schema_name, migration, direction, started_at FROM tenantctl.intents');
+  return {
+    failures: new Map(
+      failures.rows.map((row) => [
+        row.schema_name,
+        { command: row.command, error: row.error, failedAt: row.failed_at },
+      ]),
+    ),
+    intents: new Map(
+      intents.rows.map((row) => [
+        row.schema_name,
+        { migration: row.migration, direction: row.direction, startedAt: row.started_at },
+      ]),
+    ),
+  };
+}
+
+/** Remembers a tenant's failure, in a statement of its own: the tenant's transaction has been rolled back. */
+export async function recordFailure(
+  database: Database,
+  schema: string,
+  command: string,
+  error: TenantctlError,
+): Promise<void> {
+  await database.pool.query(
+    `INSERT INTO tenantctl.tenant_failures (schema_name, command, error) VALUES ($1, $2, $3)
+     ON CONFLICT (schema_name) DO UPDATE
+       SET command = excluded.command, error = excluded.error, failed_at = now()`,
+    [schema, command, JSON.stringify(error).replaceAll('\\u0000', '')],
+  );
+}
+
+export function forgetFailure(schema: string): string {
+  return `DELETE FROM tenantctl.tenant_failures WHERE schema_name = ${literal(schema)}`;
+}
+
+export function insertIntent(schema: string, migration: string, direction: 'up' | 'down'): string {
+  return `INSERT INTO tenantctl.intents (schema_name, migration, direction)
+          VALUES (${literal(schema)}, ${literal(migration)}, ${literal(direction)})`;
+}
+
+export function deleteIntent(schema: string): string {
+  return `DELETE FROM tenantctl.intents WHERE schema_name = ${literal(schema)}`;
+}

@@ -1,0 +1,139 @@
+import type { ConnectionOptions } from 'node:tls';
+import { Pool, type PoolClient } from 'pg';
+import { TenantctlError } from '../errors.ts';
+import { toConnectionError, toDatabaseError } from './database-error.ts';
+
+/** Where a PostgreSQL server is and how to log in. */
+export interface ServerSettings {
+  readonly kind: 'server';
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password?: string | undefined;
+  readonly database: string;
+  /** TLS as Node's tls.connect takes it; false for a plain connection. */
+  readonly ssl: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'> | false;
+  /** Milliseconds to wait for a connection. */
+  readonly connectTimeoutMs: number;
+}
+
+/** PostgreSQL compiled to WebAssembly, kept in a folder (src/db/embedded.ts). */
+export interface EmbeddedSettings {
+  readonly kind: 'embedded';
+  /** Absolute path of the folder. */
+  readonly directory: string;
+  /** Milliseconds to wait while another process uses the folder. */
+  readonly lockWaitMs: number;
+}
+
+export type DatabaseSettings = ServerSettings | EmbeddedSettings;
+
+export interface PoolOptions {
+  /** The most connections that the pool opens. One more serves a migration that runs outside a transaction. */
+  readonly maxConnections: number;
+}
+
+/** An open database: a pool of connections and what was learned when the first was opened. */
+export interface Database {
+  readonly pool: Pool;
+  /** As the server reports it in server_version_num, e.g. 150018. */
+  readonly serverVersion: number;
+  /** The server's own name for its version, e.g. "15.18 (Debian 15.18-0+deb12u1)". */
+  readonly serverVersionText: string;
+  /** All connections are one session (PGlite): a second one would wait for the first's transaction for ever. */
+  readonly sharedSession: boolean;
+  /** A pooler such as PgBouncer answers in the server's place: nothing that belongs to a session can be relied on. */
+  readonly behindPooler: boolean;
+  /** The server is a standby, or default_transaction_read_only is on. */
+  readonly readOnly: boolean;
+  /** client_connection_check_interval exists here: PostgreSQL 14 and later, not on Windows, not in PGlite. */
+  readonly canCheckClient: boolean;
+  close(): Promise<void>;
+}
+
+const OLDEST_SERVER = 120_000;
+
+/**
+ * Opens a pool on a server and looks at what answers. Prefer withDatabase, which also closes it.
+ *
+ * Nothing is sent as a start-up parameter but application_name: PgBouncer refuses the others
+ * (https://www.pgbouncer.org/config.html#ignore_startup_parameters).
+ *
+ * @throws TenantctlError CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED, SERVER_UNSUPPORTED
+ */
+export async function openServer(
+  settings: Omit<ServerSettings, 'kind'>,
+  options: PoolOptions & { readonly sharedSession?: boolean },
+): Promise<Database> {
+  const pool = new Pool({
+    host: settings.host,
+    port: settings.port,
+    user: settings.user,
+    ...(settings.password !== undefined && { password: settings.password }),
+    database: settings.database,
+    ssl: settings.ssl,
+    application_name: 'tenantctl',
+    connectionTimeoutMillis: settings.connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    max: options.maxConnections,
+    idleTimeoutMillis: 0,
+    allowExitOnIdle: true,
+  });
+  // An idle connection that breaks must not end the process: the next query reports it.
+  pool.on('error', () => {});
+  try {
+    const seen = await lookAround(pool, settings);
+    if (seen.serverVersion < OLDEST_SERVER) {
+      throw new TenantctlError(
+        'SERVER_UNSUPPORTED',
+        `The server is PostgreSQL ${seen.serverVersionText}; tenantctl needs version 12 or newer.`,
+        { hint: 'Upgrade the server: every version before 12 has been out of support since 2023.' },
+      );
+    }
+    return {
+      pool,
+      ...seen,
+      sharedSession: options.sharedSession ?? false,
+      canCheckClient: seen.canCheckClient && !options.sharedSession,
+      close: () => pool.end(),
+    };
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>) {
+  let client: PoolClient;
+  try {
+    client = await pool.connect();
+  } catch (error) {
+    throw toConnectionError(error, settings);
+  }
+  try {
+    const { rows } = await client.query<{
+      num: number;
+      text: string;
+      build: string;
+      pid: number;
+      read_only: boolean;
+    }>(`SELECT current_setting('server_version_num')::int AS num, current_setting('server_version') AS text,
+               version() AS build, pg_backend_pid() AS pid,
+               pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only`);
+    const seen = rows[0];
+    if (seen === undefined) throw new Error('the server did not say which version it is');
+    return {
+      serverVersion: seen.num,
+      serverVersionText: seen.text,
+      readOnly: seen.read_only,
+      // A pooler hands out process ids of its own, so its idea of the backend differs from the backend's.
+      behindPooler: (client as PoolClient & { processID: number | null }).processID !== seen.pid,
+      canCheckClient: seen.num >= 140_000 && !/windows|mingw|visual c\+\+/i.test(seen.build),
+    };
+  } catch (error) {
+    throw toDatabaseError(error);
+  } finally {
+    client.release();
+  }
+}

@@ -1,0 +1,193 @@
+import { DatabaseError } from 'pg';
+import { TenantctlError, type ErrorDetails } from '../errors.ts';
+
+/** What a connection error may name: never the password. */
+export interface ConnectionTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+}
+
+// SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
+const TLS_CODES = new Set([
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+]);
+
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'no such host name',
+  EAI_AGAIN: 'the host name could not be looked up',
+  EHOSTUNREACH: 'there is no way to that host',
+  ENETUNREACH: 'there is no way to that network',
+  ETIMEDOUT: 'no answer',
+  ECONNRESET: 'the connection was cut',
+  ENOENT: 'there is no such socket',
+  EACCES: 'the socket may not be opened',
+};
+
+/** A failure to connect or to log in, as an error of its own kind with a remedy. */
+export function toConnectionError(error: unknown, target: ConnectionTarget): TenantctlError {
+  if (error instanceof TenantctlError) return error;
+  const thrown = firstOf(error);
+  const code = codeOf(thrown);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const where = `${target.host}:${target.port}`;
+  if (thrown instanceof DatabaseError) return refused(thrown, target, where);
+
+  if (code !== undefined && (TLS_CODES.has(code) || /^ERR_(SSL|TLS|OSSL)/.test(code))) {
+    return new TenantctlError('TLS_FAILED', `The TLS connection to ${where} failed: ${message} (${code}).`, {
+      hint: tlsHint(code),
+      cause: thrown,
+    });
+  }
+  if (/does not support SSL/i.test(message)) {
+    return new TenantctlError(
+      'TLS_FAILED',
+      `The server at ${where} does not offer TLS, and DB_SSL=true asks for it.`,
+      {
+        hint: 'Turn TLS on at the server (ssl = on in postgresql.conf), or set DB_SSL=false for a server on a trusted network.',
+        cause: thrown,
+      },
+    );
+  }
+  const reason = code === undefined ? undefined : UNREACHABLE[code];
+  if (reason !== undefined || /timeout/i.test(message)) {
+    return new TenantctlError(
+      'CONNECTION_FAILED',
+      `Cannot reach PostgreSQL at ${where}: ${reason ?? 'no answer within the time allowed'}${code === undefined ? '' : ` (${code})`}.`,
+      {
+        hint: 'Check DB_HOST and DB_PORT, and that the server runs and accepts connections from here. To try tenantctl without a server, add --embedded.',
+        cause: thrown,
+      },
+    );
+  }
+  return new TenantctlError('CONNECTION_FAILED', `Cannot connect to PostgreSQL at ${where}: ${message}`, {
+    hint: 'Check DB_HOST, DB_PORT and DB_SSL.',
+    cause: thrown,
+  });
+}
+
+function refused(error: DatabaseError, target: ConnectionTarget, where: string): TenantctlError {
+  const details = { sqlstate: error.code, cause: error };
+  switch (error.code) {
+    case '28P01':
+      return new TenantctlError(
+        'LOGIN_FAILED',
+        `The server at ${where} refused the password of ${target.user}.`,
+        {
+          ...details,
+          hint: 'Check DB_USER and DB_PASSWORD.',
+        },
+      );
+    case '28000':
+      return new TenantctlError(
+        'LOGIN_FAILED',
+        `The server at ${where} does not let ${target.user} in: ${error.message}.`,
+        {
+          ...details,
+          hint: /no encryption|SSL off/i.test(error.message)
+            ? 'The server asks for TLS here: set DB_SSL=true (and DB_SSL_CERT_PATH where its certificate is signed by an authority of its own).'
+            : "Check DB_USER, the server's pg_hba.conf, and DB_SSL_CLIENT_CERT_PATH where it asks for a client certificate.",
+        },
+      );
+    case '3D000':
+      return new TenantctlError(
+        'DATABASE_MISSING',
+        `There is no database "${target.database}" on ${where}.`,
+        {
+          ...details,
+          hint: `Create it (CREATE DATABASE ${target.database};) or correct DB_NAME.`,
+        },
+      );
+    case '53300':
+      return new TenantctlError(
+        'CONNECTION_FAILED',
+        `The server at ${where} has no free connection: ${error.message}.`,
+        {
+          ...details,
+          hint: 'Wait, lower --concurrency, or raise max_connections.',
+        },
+      );
+    default:
+      return new TenantctlError(
+        'CONNECTION_FAILED',
+        `The server at ${where} refused the connection: ${error.message}.`,
+        details,
+      );
+  }
+}
+
+function tlsHint(code: string): string {
+  switch (code) {
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return 'The certificate is for another host name: set DB_HOST to a name that it carries.';
+    case 'CERT_HAS_EXPIRED':
+      return "The server's certificate has expired: renew it there.";
+    case 'CERT_NOT_YET_VALID':
+      return "The server's certificate is not valid yet: check both clocks.";
+    default:
+      return /UNKNOWN_CA|CERTIFICATE_REQUIRED|BAD_CERTIFICATE/.test(code)
+        ? 'The server refused the client certificate: check DB_SSL_CLIENT_CERT_PATH and DB_SSL_CLIENT_KEY_PATH.'
+        : "The server's certificate is not signed by a known authority: set DB_SSL_CERT_PATH to the PEM file of the authority that signed it (ssl/README.md says where to get it).";
+  }
+}
+
+/**
+ * An error from a query, as a TenantctlError with PostgreSQL's code and, where ORIGIN's users know the case,
+ * its remedy. An error that the server did not send (a cut connection, a thrown value) becomes DATABASE_ERROR too.
+ */
+export function toDatabaseError(error: unknown, details: ErrorDetails = {}): TenantctlError {
+  if (error instanceof TenantctlError) return error.with(details);
+  const message = error instanceof Error ? error.message : String(error);
+  const sqlstate = error instanceof DatabaseError ? error.code : undefined;
+  return new TenantctlError('DATABASE_ERROR', message, {
+    ...details,
+    sqlstate,
+    hint: details.hint ?? hintFor(sqlstate, message),
+    cause: error,
+  });
+}
+
+/** The remedy for an SQLSTATE, where one is known that holds whatever the statement was. */
+export function hintFor(sqlstate: string | undefined, message: string): string | undefined {
+  switch (sqlstate) {
+    case '42704':
+      return /type "(\w+\.)?(vector|halfvec|sparsevec)"/.test(message)
+        ? 'Make pgvector available in public, once, as a role that may: CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public; (where it is in another schema: ALTER EXTENSION vector SET SCHEMA public;)'
+        : undefined;
+    case '42501':
+      if (/schema/.test(message)) {
+        return 'Give the schema to the role that runs tenantctl, as its owner or a superuser: ALTER SCHEMA public OWNER TO <DB_USER>;';
+      }
+      return /database/.test(message)
+        ? 'Let the role create schemas, as the owner of the database or a superuser: GRANT CREATE ON DATABASE <DB_NAME> TO <DB_USER>;'
+        : 'Run as a role that has the right, or grant it.';
+    case '55P03':
+      return 'Somebody else held a lock on that table for longer than LOCK_TIMEOUT_MS. Run the command again; what was done stays done.';
+    case '53200':
+      return 'The server ran out of shared memory for locks: raise max_locks_per_transaction.';
+    case '25006':
+      return 'The server is read-only (a standby?): connect to the primary.';
+    default:
+      return undefined;
+  }
+}
+
+/** Node tries every address of a host name and throws them all together: the first is as good as any. */
+function firstOf(error: unknown): unknown {
+  return error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}

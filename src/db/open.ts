@@ -1,0 +1,25 @@
+import { openServer, type Database, type DatabaseSettings, type PoolOptions } from './connection.ts';
+
+/**
+ * Opens a database, on a server or embedded. Whoever opens it closes it; withDatabase does both.
+ * @throws TenantctlError as openServer does, and EMBEDDED_UNAVAILABLE or LOCK_TIMEOUT for an embedded one
+ */
+export async function openDatabase(settings: DatabaseSettings, options: PoolOptions): Promise<Database> {
+  if (settings.kind === 'server') return openServer(settings, options);
+  const { openEmbedded } = await import('./embedded.ts');
+  return openEmbedded(settings);
+}
+
+/** Runs `use` on an open database, and closes it whatever happens. */
+export async function withDatabase<T>(
+  settings: DatabaseSettings,
+  options: PoolOptions,
+  use: (database: Database) => Promise<T>,
+): Promise<T> {
+  const database = await openDatabase(settings, options);
+  try {
+    return await use(database);
+  } finally {
+    await database.close();
+  }
+}

@@ -1,0 +1,117 @@
+import type { PoolClient, QueryResult } from 'pg';
+import type { Database } from './connection.ts';
+import { identifier, literal } from './sql.ts';
+
+export interface TransactionSettings {
+  /** Schemas in which unqualified names are looked up, first to last; the server's own default where absent. */
+  readonly searchPath?: readonly string[];
+  /** Milliseconds that a statement may wait for a lock; 0 for ever. */
+  readonly lockTimeoutMs?: number;
+  /** Milliseconds that the transaction may wait for its client before the server ends it; 0 for ever. */
+  readonly idleTimeoutMs?: number;
+}
+
+/** Milliseconds between two looks of a busy backend at its client's socket. */
+const CLIENT_CHECK_INTERVAL_MS = 2_000;
+const IDLE_TIMEOUT_MS = 60_000;
+
+/** A transaction that has been begun. It is committed when the bracket's function returns, rolled back when it throws. */
+export interface OpenTransaction {
+  readonly client: PoolClient;
+  /** The results of the opening statements, in their order. */
+  readonly opening: readonly QueryResult[];
+  /** Sends statements and COMMIT as one string, one round trip. Nothing may follow. */
+  commitWith(statements: readonly string[]): Promise<void>;
+  /** Rolls back at the end although the function returns: for a rehearsal, or work that turned out not to be due. */
+  abandon(): void;
+}
+
+/** A connection of the pool for the time of `use`. One that broke is not given back. */
+export async function withClient<T>(database: Database, use: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await database.pool.connect();
+  let broken: Error | undefined;
+  const onError = (error: Error) => {
+    broken = error;
+  };
+  client.on('error', onError);
+  try {
+    return await use(client);
+  } finally {
+    client.off('error', onError);
+    client.release(broken ?? client.getTransactionStatus() !== 'I');
+  }
+}
+
+/**
+ * The transaction bracket: BEGIN, the settings and the opening statements go to the server as one string; then
+ * `use` runs; then COMMIT, or ROLLBACK when it threw.
+ *
+ * Every transaction sets locally what makes the server notice a dead client: client_connection_check_interval for a
+ * busy backend, idle_in_transaction_session_timeout for an idle one
+ * (https://www.postgresql.org/docs/current/runtime-config-connection.html,
+ * https://www.postgresql.org/docs/current/runtime-config-client.html).
+ */
+export async function withTransaction<T>(
+  database: Database,
+  settings: TransactionSettings,
+  openingStatements: readonly string[],
+  use: (transaction: OpenTransaction) => Promise<T>,
+): Promise<T> {
+  return withClient(database, async (client) => {
+    let finished = false;
+    let abandoned = false;
+    try {
+      const prelude = ['BEGIN', ...localSettings(database, settings)];
+      const results = asArray(await client.query([...prelude, ...openingStatements].join(';\n')));
+      const value = await use({
+        client,
+        opening: results.slice(prelude.length),
+        async commitWith(statements) {
+          await client.query([...statements, 'COMMIT'].join(';\n'));
+          finished = true;
+        },
+        abandon() {
+          abandoned = true;
+        },
+      });
+      if (!finished) await client.query(abandoned ? 'ROLLBACK' : 'COMMIT');
+      return value;
+    } catch (error) {
+      // A rollback that fails means a broken connection: withClient throws it away, and the server rolls back.
+      await client.query('ROLLBACK').catch(() => {});
+      throw error;
+    }
+  });
+}
+
+function localSettings(database: Database, settings: TransactionSettings): string[] {
+  const statements = [
+    `SET LOCAL idle_in_transaction_session_timeout = ${settings.idleTimeoutMs ?? IDLE_TIMEOUT_MS}`,
+  ];
+  if (database.canCheckClient) {
+    statements.push(`SET LOCAL client_connection_check_interval = ${CLIENT_CHECK_INTERVAL_MS}`);
+  }
+  if (settings.lockTimeoutMs !== undefined)
+    statements.push(`SET LOCAL lock_timeout = ${settings.lockTimeoutMs}`);
+  if (settings.searchPath !== undefined) statements.push(setSearchPath(settings.searchPath));
+  return statements;
+}
+
+/** SET LOCAL search_path, with every schema name quoted. */
+export function setSearchPath(schemas: readonly string[]): string {
+  return `SET LOCAL search_path TO ${schemas.map(identifier).join(', ')}`;
+}
+
+/**
+ * The expression that takes the advisory lock of that name until the transaction ends, and says whether it did:
+ * pg_try_advisory_xact_lock never waits, and the lock ends with its owner. Waiting is done by asking again, not in
+ * the server, where a waiting statement would hold up CREATE INDEX CONCURRENTLY everywhere in the database.
+ */
+export function tryLock(name: string): string {
+  return `pg_try_advisory_xact_lock(hashtextextended(${literal(`tenantctl:${name}`)}, 0))`;
+}
+
+/** pg answers a string of several statements with an array, a string of one with a single result. */
+function asArray(result: QueryResult | QueryResult[]): QueryResult[] {
+  return Array.isArray(result) ? result : [result];
+}

@@ -1,0 +1,146 @@
+/**
+ * Every way in which tenantctl can refuse or fail. Programs may rely on these names: they stand in the JSON
+ * documents, and each has one exit code (src/cli/exit-code.ts).
+ */
+export type ErrorCode =
+  // usage
+  | 'USAGE'
+  | 'CONFIRMATION_REQUIRED'
+  | 'CONCURRENCY_TOO_HIGH'
+  // configuration
+  | 'CONFIG_INVALID'
+  | 'EMBEDDED_UNAVAILABLE'
+  // connection
+  | 'CONNECTION_FAILED'
+  | 'LOGIN_FAILED'
+  | 'DATABASE_MISSING'
+  | 'TLS_FAILED'
+  // locks
+  | 'LOCK_TIMEOUT'
+  // checks and interruption
+  | 'CHECK_FAILED'
+  | 'INTERRUPTED'
+  // the database as it is
+  | 'SERVER_UNSUPPORTED'
+  | 'SERVER_READ_ONLY'
+  | 'STATE_NEWER'
+  | 'REGISTRY_ABSENT'
+  | 'REGISTRY_INVALID'
+  | 'REGISTRY_IN_USE'
+  | 'EXTENSION_UNAVAILABLE'
+  | 'POOLER_UNSUPPORTED'
+  | 'DATABASE_ERROR'
+  // tenants
+  | 'ORGANIZATION_ID_INVALID'
+  | 'TENANT_UNKNOWN'
+  | 'TENANT_NOT_ACTIVE'
+  | 'SCHEMA_MISSING'
+  | 'SCHEMA_NAME_TAKEN'
+  | 'SCHEMA_UNREGISTERED'
+  | 'TENANTS_FAILED'
+  // migration files and histories
+  | 'MIGRATIONS_FOLDER_MISSING'
+  | 'MIGRATIONS_FOLDER_EMPTY'
+  | 'MIGRATION_NAME_INVALID'
+  | 'MIGRATION_DUPLICATE'
+  | 'MIGRATION_INVALID'
+  | 'MIGRATION_UNKNOWN'
+  | 'MIGRATION_FILE_MISSING'
+  | 'MIGRATION_OUT_OF_ORDER'
+  | 'HISTORY_NEWER'
+  | 'MIGRATION_IRREVERSIBLE'
+  | 'MIGRATION_FAILED'
+  | 'MIGRATION_INTERRUPTED'
+  | 'INIT_MIGRATION_MISSING'
+  | 'MASTER_PENDING'
+  | 'KNEX_LOCKED'
+  | 'FILE_EXISTS'
+  | 'INTERNAL';
+
+/** What an error can say beside its message; everything is optional and none of it ever holds a secret. */
+export interface ErrorDetails {
+  /** What to do next, in words that work when followed. */
+  readonly hint?: string | undefined;
+  /** The five characters of PostgreSQL's error code. */
+  readonly sqlstate?: string | undefined;
+  /** The organization id (or, where there is none, the schema) of the tenant at hand. */
+  readonly tenant?: string | undefined;
+  /** The file name of the migration at hand. */
+  readonly migration?: string | undefined;
+  /** The SQL that the server refused, with placeholders instead of bound values. */
+  readonly statement?: string | undefined;
+  /** Further lines for people: each problem of several, or the place in the statement. */
+  readonly details?: readonly string[] | undefined;
+  readonly cause?: unknown;
+}
+
+/** An error as it stands in a JSON document. */
+export interface ErrorReport {
+  code: ErrorCode;
+  message: string;
+  hint?: string;
+  sqlstate?: string;
+  tenant?: string;
+  migration?: string;
+  statement?: string;
+  details?: readonly string[];
+}
+
+/** The only error that tenantctl throws on purpose. */
+export class TenantctlError extends Error {
+  override readonly name = 'TenantctlError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly sqlstate: string | undefined;
+  readonly tenant: string | undefined;
+  readonly migration: string | undefined;
+  readonly statement: string | undefined;
+  readonly details: readonly string[] | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.hint = details.hint;
+    this.sqlstate = details.sqlstate;
+    this.tenant = details.tenant;
+    this.migration = details.migration;
+    this.statement = details.statement;
+    this.details = details.details;
+  }
+
+  /** The same error, with what was unknown where it was thrown; what it says already is kept. */
+  with(details: ErrorDetails): TenantctlError {
+    const merged = new TenantctlError(this.code, this.message, {
+      hint: this.hint ?? details.hint,
+      sqlstate: this.sqlstate ?? details.sqlstate,
+      tenant: this.tenant ?? details.tenant,
+      migration: this.migration ?? details.migration,
+      statement: this.statement ?? details.statement,
+      details: this.details ?? details.details,
+      cause: this.cause ?? details.cause,
+    });
+    if (this.stack !== undefined) merged.stack = this.stack;
+    return merged;
+  }
+
+  /** The error as plain data, for a JSON document or the record of a failure; without the cause. */
+  toJSON(): ErrorReport {
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.hint !== undefined && { hint: this.hint }),
+      ...(this.sqlstate !== undefined && { sqlstate: this.sqlstate }),
+      ...(this.tenant !== undefined && { tenant: this.tenant }),
+      ...(this.migration !== undefined && { migration: this.migration }),
+      ...(this.statement !== undefined && { statement: this.statement }),
+      ...(this.details !== undefined && { details: this.details }),
+    };
+  }
+}
+
+/** Any thrown value as a TenantctlError; what is not one already becomes INTERNAL, with the value as its cause. */
+export function toTenantctlError(thrown: unknown): TenantctlError {
+  if (thrown instanceof TenantctlError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new TenantctlError('INTERNAL', message, { cause: thrown });
+}

@@ -1,0 +1,1 @@
+export { schemaNameFor } from './core/schema-name.ts';
