@@ -1,0 +1,68 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+
+/** How a run of the program ended. */
+export interface CliResult {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** stdout as the one JSON document that it must be. */
+  json<T = Record<string, unknown>>(): T;
+}
+
+export interface CliOptions {
+  /** The folder that it is called in. */
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+}
+
+const PROGRAM = join(import.meta.dirname, '../../bin/tenantctl.js');
+
+/** What a child process inherits: nothing of the caller's configuration. */
+const BASE_ENV = Object.fromEntries(
+  Object.entries(process.env).filter(
+    ([name]) =>
+      !/^(DB_|DATABASE_URL|MASTER_MIG|TENANT_MIG|VECTOR_|LOCK_|CONNECT_|CI$|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|VITEST|PG)/.test(
+        name,
+      ),
+  ),
+);
+
+/** Starts the program as a child process. */
+export function startCli(
+  args: readonly string[],
+  options: CliOptions,
+): ChildProcess & { done: Promise<CliResult> } {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    cwd: options.cwd,
+    env: { ...BASE_ENV, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const done = new Promise<CliResult>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (exitCode) => {
+      resolve({
+        exitCode,
+        stdout,
+        stderr,
+        json<T>() {
+          try {
+            return JSON.parse(stdout) as T;
+          } catch (error) {
+            throw new Error(`stdout is no JSON document:\n${stdout}\nstderr:\n${stderr}`, { cause: error });
+          }
+        },
+      });
+    });
+  });
+  return Object.assign(child, { done });
+}
+
+/** Runs the program to its end. */
+export function tenantctl(args: readonly string[], options: CliOptions): Promise<CliResult> {
+  return startCli(args, options).done;
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { inject, onTestFinished } from 'vitest';
+import type { Database, DatabaseSettings, ServerSettings } from '../../src/db/connection.ts';
+import { openDatabase } from '../../src/db/open.ts';
+
+/** A database of a test's own, dropped when the test is over. */
+export interface TestDatabase {
+  readonly settings: DatabaseSettings;
+  /** The variables with which the command line finds it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Opens it through tenantctl's own pool, closed when the test is over. */
+  open(maxConnections?: number): Promise<Database>;
+  /** Rows of a query on a connection of its own, as superuser. Not while an embedded one is open elsewhere. */
+  query<Row extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
+}
+
+/** A server database of a test's own. */
+export interface TestServerDatabase extends TestDatabase {
+  readonly settings: ServerSettings;
+  readonly url: string;
+}
+
+/** An empty database on the tests' server; call it within a test or a beforeEach. */
+export async function createDatabase(): Promise<TestServerDatabase> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const server = new URL(inject('serverUrl'));
+  await onServer(server.href, `CREATE DATABASE ${name}`);
+  const url = new URL(server);
+  url.pathname = name;
+  const opened: Database[] = [];
+  onTestFinished(async () => {
+    for (const database of opened) await database.close();
+    await onServer(
+      server.href,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`,
+      `DROP DATABASE IF EXISTS ${name}`,
+    );
+  });
+  const password = decodeURIComponent(server.password);
+  const settings: ServerSettings = {
+    kind: 'server',
+    host: server.hostname,
+    port: Number(server.port || 5432),
+    user: decodeURIComponent(server.username),
+    ...(password !== '' && { password }),
+    database: name,
+    ssl: false,
+    connectTimeoutMs: 10_000,
+  };
+  return {
+    settings,
+    url: url.href,
+    env: {
+      DB_HOST: settings.host,
+      DB_PORT: String(settings.port),
+      DB_USER: settings.user,
+      DB_PASSWORD: password,
+      DB_NAME: name,
+      DB_SSL: 'false',
+    },
+    async open(maxConnections = 5) {
+      const database = await openDatabase(settings, { maxConnections });
+      opened.push(database);
+      return database;
+    },
+    async query<Row extends object>(text: string, values?: unknown[]) {
+      const client = new Client({ connectionString: url.href });
+      await client.connect();
+      try {
+        return (await client.query<Row>(text, values)).rows;
+      } finally {
+        await client.end();
+      }
+    },
+  };
+}
+
+/** An empty database that has pgvector: on the tests' server where that has it, else an embedded one. */
+export async function createVectorDatabase(): Promise<TestDatabase> {
+  return inject('serverHasVector') ? createDatabase() : createEmbeddedDatabase();
+}
+
+/** An empty embedded database. */
+export async function createEmbeddedDatabase(): Promise<TestDatabase> {
+  const directory = await mkdtemp(join(tmpdir(), 'tenantctl-embedded-'));
+  if (!inject('serverHasVector')) await cp(inject('embeddedTemplate'), directory, { recursive: true });
+  const settings: DatabaseSettings = { kind: 'embedded', directory, lockWaitMs: 30_000 };
+  let opened: Database | undefined;
+  onTestFinished(async () => {
+    await opened?.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const open = async () => (opened ??= await openDatabase(settings, { maxConnections: 1 }));
+  return {
+    settings,
+    env: { DB_EMBEDDED: directory },
+    open,
+    async query<Row extends object>(text: string, values?: unknown[]) {
+      const wasOpen = opened !== undefined;
+      const database = await open();
+      const { rows } = await database.pool.query<Row>(text, values);
+      if (!wasOpen) {
+        // The command line is the next to open the folder, in a process of its own.
+        await database.close();
+        opened = undefined;
+      }
+      return rows;
+    },
+  };
+}
+
+async function onServer(url: string, ...statements: string[]): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}

