@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { build } from 'esbuild';
 
@@ -17,3 +18,6 @@ await build({
   define: { TENANTCTL_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 });
+
+// The declarations, for those who use the library; the tests do without.
+if (process.argv.includes('--types')) execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
