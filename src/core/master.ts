@@ -128,11 +128,10 @@ export async function rollbackMaster(
   await Promise.all(plan.steps.map((step) => engine.load(step.file)));
   await ensureState(database);
 
-  const planned = plan.steps.map((step) => step.name).join('\n');
   const tenants = await tenantNames(database);
   const done = await untilFree(engine, {
     direction: 'down',
-    decide: (history) => stillPlanned(planBackward(folder, history, extent), planned),
+    decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
     async beforeCommit(client) {
       if (tenants.length === 0) return;
       const { rows } = await client.query<{ present: boolean }>(
@@ -184,11 +183,15 @@ export function toExtent(folder: MigrationFolder, extent: RollbackMasterOptions[
   return 'all' in extent ? { kind: 'all' } : { kind: 'to', to: findMigration(folder, extent.to) };
 }
 
-/** A rollback is decided once: where another run has been quicker, nothing is undone a second time. */
-export function stillPlanned(plan: Plan, planned: string): Plan {
-  return plan.steps.map((step) => step.name).join('\n') === planned
-    ? plan
-    : { steps: [], batch: 0, warnings: [] };
+/**
+ * A rollback is decided once: where another run has been quicker, nothing is undone a second time. Pure.
+ * @param plan what the history asks for now
+ * @param planned what was decided, of which `done` is undone already
+ */
+export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[]): Plan {
+  const rest = planned.steps.slice(done.length);
+  const isSame = plan.steps.length === rest.length && plan.steps.every((step, at) => step.name === rest[at]?.name);
+  return isSame ? plan : { steps: [], batch: 0, warnings: [] };
 }
 
 function forwardOptions(folder: MigrationFolder, options: MigrateMasterOptions): ForwardOptions {

@@ -2,7 +2,7 @@ import type { Database } from '../db/connection.ts';
 import { decideConcurrency } from './capacity.ts';
 import { forgetFiles } from './checksums.ts';
 import { createEngine, type EngineOptions } from './engine.ts';
-import { planKey, serveFleet, type Serve } from './fleet.ts';
+import { serveFleet, type Serve } from './fleet.ts';
 import { stillPlanned, toExtent } from './master.ts';
 import { planFleet, type FleetPlan } from './migrate-tenants.ts';
 import { advance } from './migrations/advance.ts';
@@ -68,10 +68,9 @@ export async function rollbackTenants(
   });
 
   const serve: Serve = async (due) => {
-    const planned = planKey(due.plan);
     const result = await advance(engine, tenantTarget(due.tenant), {
       direction: 'down',
-      decide: (history) => stillPlanned(planBackward(folder, history, extent), planned),
+      decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), due.plan, undone),
       statuses: ['ACTIVE'],
       closing: memory.failures.has(due.tenant.schema) ? [forgetFailure(due.tenant.schema)] : [],
       hasState: true,

@@ -29,8 +29,8 @@ import type { Target } from './target.ts';
 /** What is to be done to a target. The decision is made anew from the history, under the lock. */
 export interface Assignment {
   readonly direction: Direction;
-  /** Pure: what to do to a schema with this history. */
-  decide(history: History): Plan;
+  /** Pure: what to do to a schema with this history, of which this much is done already. */
+  decide(history: History, done: readonly string[]): Plan;
   /** Only a tenant whose registry row has one of these statuses is worked on; not asked for the master schema. */
   readonly statuses?: readonly string[];
   /** Run in the first transaction, under the lock, before the history is read: create the schema, say. */
@@ -123,7 +123,7 @@ async function runSegment(
       progress.started = true;
 
       const history = await readUnderLock(transaction, target, assignment, seen);
-      const plan = assignment.decide(history);
+      const plan = assignment.decide(history, progress.done);
       for (const warning of plan.warnings) progress.warnings.add(warning);
       if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
       if (progress.batch === 0) progress.batch = plan.batch;

@@ -1,0 +1,87 @@
+import { failed, kebab, ok, skipAll, skipped, unknown, type Check } from './check.ts';
+import type { FolderFacts } from './folder-facts.ts';
+import { counted, shellWord } from './remedy.ts';
+
+export interface Folders {
+  readonly master: FolderFacts;
+  readonly tenants: FolderFacts;
+}
+
+/**
+ * Decides about the folders and their files. Pure.
+ * @param keptElsewhere the registry is there and has no master history: another tool keeps it, and a project need not
+ *   have master migrations at all
+ */
+export function folderChecks(folders: Folders | undefined, keptElsewhere: boolean): Check[] {
+  if (folders === undefined) {
+    return skipAll(
+      ['master-folder', 'master-files', 'tenant-folder', 'tenant-files'],
+      'the configuration cannot be read',
+    );
+  }
+  const { master, tenants } = folders;
+  const mayBeAbsent = keptElsewhere && !master.isNamed && master.error?.code === 'MIGRATIONS_FOLDER_MISSING';
+  return [
+    ...(mayBeAbsent
+      ? [
+          ok('master-folder', 'none; the registry is kept by another tool'),
+          skipped('master-files', 'there are none'),
+        ]
+      : oneFolder(master, {
+          folder: 'master-folder',
+          files: 'master-files',
+          kind: 'master',
+          variable: 'MASTER_MIGRATIONS_DIR',
+        })),
+    ...oneFolder(tenants, {
+      folder: 'tenant-folder',
+      files: 'tenant-files',
+      kind: 'tenant',
+      variable: 'TENANT_MIGRATIONS_DIR',
+    }),
+  ];
+}
+
+interface FolderKind {
+  readonly folder: 'master-folder' | 'tenant-folder';
+  readonly files: 'master-files' | 'tenant-files';
+  readonly kind: 'master' | 'tenant';
+  readonly variable: string;
+}
+
+function oneFolder(facts: FolderFacts, { folder: id, files: filesId, kind, variable }: FolderKind): Check[] {
+  const { directory, isNamed, folder, error, broken } = facts;
+  if (folder === undefined) {
+    const isMissing = error?.code === 'MIGRATIONS_FOLDER_MISSING';
+    const check = !isMissing
+      ? unknown(id, error ?? new Error('unreadable'))
+      : isNamed
+        ? failed(
+            id,
+            `${variable} names ${directory}, which is no folder`,
+            `mkdir -p ${shellWord(directory)} # or correct ${variable}: it is taken from the folder that the command is called in`,
+            'CONFIG_INVALID',
+          )
+        : failed(id, `${directory} does not exist`, 'tenantctl init', error?.code);
+    return [check, skipped(filesId, 'the folder cannot be read')];
+  }
+  const { files } = folder;
+  if (files.length === 0) {
+    const check =
+      kind === 'master'
+        ? failed(id, `${directory} holds no migrations`, 'tenantctl init', 'MIGRATIONS_FOLDER_EMPTY')
+        : ok(id, `${directory} holds no migrations yet; tenantctl make tenant <name> writes the first`);
+    return [check, skipped(filesId, 'there are none')];
+  }
+  return [
+    ok(id, directory),
+    ...(broken.length === 0
+      ? [ok(filesId, `${counted(files.length, 'file')}, from ${files[0]?.name} to ${files.at(-1)?.name}`)]
+      : broken.map(({ file, error }) =>
+          unknown(
+            { id: `${kind}-file-${kebab(file.name)}`, title: kind === 'master' ? 'Master file' : 'Tenant file' },
+            error,
+          ),
+        )),
+  ];
+}

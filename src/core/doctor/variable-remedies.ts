@@ -1,0 +1,49 @@
+/** What to set, with an example of the form. */
+const FORMS: Readonly<Record<string, string>> = {
+  DATABASE_URL: 'Set DATABASE_URL=postgres://user:password@host:5432/database',
+  DB_HOST: 'Set DB_HOST=localhost, or whatever the server is called',
+  DB_PORT: 'Set DB_PORT=5432, or the port that the server listens on',
+  DB_USER: 'Set DB_USER to the role that runs the migrations',
+  DB_NAME: 'Set DB_NAME to the name of the database',
+  DB_SSL: 'Set DB_SSL=true or DB_SSL=false',
+  DB_SSL_REJECT_UNAUTHORIZED: 'Set DB_SSL_REJECT_UNAUTHORIZED=true',
+  DB_SSL_CERT_PATH:
+    "Set DB_SSL_CERT_PATH to the PEM file of the authority that signed the server's certificate; for Amazon RDS: mkdir -p ssl && curl -o ssl/rds-ca-2019-root.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
+  DB_SSL_CLIENT_CERT_PATH: "Set DB_SSL_CLIENT_CERT_PATH to the PEM file of the client's certificate",
+  DB_SSL_CLIENT_KEY_PATH:
+    "Set DB_SSL_CLIENT_KEY_PATH to the PEM file of the client's private key, without a passphrase",
+  DB_EMBEDDED: 'Set DB_EMBEDDED=.tenantctl/embedded, or another folder',
+  VECTOR_EXTENSION: 'Set VECTOR_EXTENSION=auto, require or off',
+  CONNECT_TIMEOUT_MS: 'Set CONNECT_TIMEOUT_MS=10000, in milliseconds',
+  LOCK_TIMEOUT_MS: 'Set LOCK_TIMEOUT_MS=5000, in milliseconds',
+  LOCK_WAIT_TIMEOUT_MS: 'Set LOCK_WAIT_TIMEOUT_MS=60000, in milliseconds',
+};
+
+const ONE_OF_THE_DATABASE = /^DB_(HOST|USER|NAME)$/;
+
+/** What to do about a problem with a variable. Pure. */
+export function remedyForProblem(variable: string, message: string): string {
+  const rivals = /(?:is set together with|and) ((?:[A-Z_]+(?:, )?)+)(?:: choose| is set too)/.exec(message)?.[1];
+  if (rivals !== undefined) return `Remove ${variable}, or remove ${rivals}.`;
+  if (variable === 'DATABASE_URL') {
+    if (message.includes('sslmode=')) return 'Write sslmode=verify-full (or disable) in DATABASE_URL.';
+    if (message.includes('parameters')) return 'Remove those parameters from DATABASE_URL.';
+    if (message.includes('%25')) return 'Write each % of the password in DATABASE_URL as %25.';
+  }
+  const form = FORMS[variable] ?? `Correct ${variable}`;
+  return ONE_OF_THE_DATABASE.test(variable)
+    ? `${form}, in the environment or in .env (tenantctl init writes .env.example). Without a server: add --embedded.`
+    : `${form}.`;
+}
+
+/** What to do about a setting that works and should not stay so. Pure. */
+export function remedyForWarning(variable: string): string {
+  switch (variable) {
+    case 'DB_SSL_CERT_PATH':
+      return 'Set DB_SSL=true.';
+    case 'DB_SSL_REJECT_UNAUTHORIZED':
+      return `Set DB_SSL_REJECT_UNAUTHORIZED=true. ${FORMS.DB_SSL_CERT_PATH}.`;
+    default:
+      return `${FORMS[variable] ?? `Correct ${variable}`}.`;
+  }
+}
