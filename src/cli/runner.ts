@@ -28,7 +28,8 @@ export async function runCommand(
     interruption.stop();
   }
   const code = interruption.exitCode();
-  const wasStopped = code !== undefined && result.interrupted === true;
+  const wasStopped =
+    code !== undefined && (result.interrupted === true || result.error?.code === 'INTERRUPTED');
   const error = wasStopped && result.error === undefined ? stopped() : result.error;
 
   if (output.json) {

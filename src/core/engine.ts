@@ -9,6 +9,8 @@ export interface EngineOptions {
   readonly lockTimeoutMs?: number | undefined;
   /** Milliseconds to wait for another run that is at work on the same schema. */
   readonly lockWaitMs?: number | undefined;
+  /** Aborting it stops the run: no new work is begun, what is at work finishes. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What one run needs to execute migrations: loaded and created once, when first needed. */
@@ -16,6 +18,7 @@ export interface Engine {
   readonly database: Database;
   readonly lockTimeoutMs: number;
   readonly lockWaitMs: number;
+  readonly signal: AbortSignal | undefined;
   readonly knex: () => Promise<KnexFactory>;
   readonly load: (file: MigrationFile) => Promise<Migration>;
   /** Migrations outside a transaction, one at a time: each needs a second connection beside its lock's. */
@@ -33,6 +36,7 @@ export function createEngine(database: Database, options: EngineOptions = {}): E
     database,
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
     lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
+    signal: options.signal,
     knex: () => (factory ??= createKnexFactory()),
     load(file) {
       let loading = migrations.get(file.path);

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { TenantctlError } from '../errors.ts';
+import { toTenantctlError } from '../errors.ts';
 import type { Engine } from './engine.ts';
+import { createLockWait } from './lock-wait.ts';
 import type { Advance } from './migrations/advance.ts';
 import type { Plan } from './migrations/plan.ts';
 import type { Observer } from './observer.ts';
@@ -27,11 +27,8 @@ export interface FleetOptions {
   readonly command: string;
   readonly outcome: 'migrated' | 'rolled-back';
   readonly concurrency: number;
-  readonly signal?: AbortSignal | undefined;
   readonly observe: Observer;
 }
-
-const POLL_MS = 150;
 
 /**
  * Serves the tenants that are due: the first of each distinct plan alone, the others of it then side by side, at most
@@ -62,7 +59,7 @@ export async function serveFleet(
     options.observe({ type: 'tenant', result, done: results.length, due: dues.length });
   };
   const attempt = async (due: Due, isPilot: boolean): Promise<boolean> => {
-    if (options.signal?.aborted) {
+    if (engine.signal?.aborted) {
       results.push(untouched(due.tenant, 'skipped', { reason: 'the run was interrupted' }));
       return false;
     }
@@ -102,41 +99,26 @@ async function serveBusy(
     type: 'phase',
     message: `Waiting for another run that is at work on ${busy.length} of the tenants`,
   });
-  const deadline = Date.now() + engine.lockWaitMs;
+  const wait = createLockWait(engine);
   for (const due of busy) {
     const started = Date.now();
     for (;;) {
-      if (options.signal?.aborted) {
-        results.push(untouched(due.tenant, 'skipped', { reason: 'the run was interrupted' }));
-        break;
-      }
       const served = await serve(due, true);
       if (served.outcome !== 'busy') {
         await finish(due, started, served);
         break;
       }
-      if (Date.now() >= deadline) {
-        await finish(due, started, {
-          ...served,
-          outcome: 'failed',
-          error: lockTimeout(due.tenant.clerkOrgId, engine),
-        });
+      const reason = await wait(due.tenant.clerkOrgId).catch(toTenantctlError);
+      if (reason?.code === 'INTERRUPTED') {
+        results.push(untouched(due.tenant, 'skipped', { reason: 'the run was interrupted' }));
         break;
       }
-      await sleep(POLL_MS);
+      if (reason !== undefined) {
+        await finish(due, started, { ...served, outcome: 'failed', error: reason });
+        break;
+      }
     }
   }
-}
-
-export function lockTimeout(tenant: string | undefined, engine: Engine): TenantctlError {
-  return new TenantctlError(
-    'LOCK_TIMEOUT',
-    `Another run was still at work on ${tenant ?? 'the master schema'} after ${engine.lockWaitMs / 1000} s.`,
-    {
-      tenant,
-      hint: 'Wait for it to end and run the command again, or allow more time with LOCK_WAIT_TIMEOUT_MS.',
-    },
-  );
 }
 
 /** Tenants with the same key have the same to be done. */

@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/connection.ts';
 import { TenantctlError } from '../errors.ts';
 import { editedFiles, editedWarning, forgetFiles, recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
-import { lockTimeout } from './fleet.ts';
+import { createLockWait } from './lock-wait.ts';
 import { advance, type Advance, type Assignment } from './migrations/advance.ts';
 import {
   EMPTY_HISTORY,
@@ -190,7 +189,8 @@ export function toExtent(folder: MigrationFolder, extent: RollbackMasterOptions[
  */
 export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[]): Plan {
   const rest = planned.steps.slice(done.length);
-  const isSame = plan.steps.length === rest.length && plan.steps.every((step, at) => step.name === rest[at]?.name);
+  const isSame =
+    plan.steps.length === rest.length && plan.steps.every((step, at) => step.name === rest[at]?.name);
   return isSame ? plan : { steps: [], batch: 0, warnings: [] };
 }
 
@@ -203,12 +203,11 @@ function forwardOptions(folder: MigrationFolder, options: MigrateMasterOptions):
 }
 
 async function untilFree(engine: Engine, assignment: Assignment): Promise<Advance> {
-  const deadline = Date.now() + engine.lockWaitMs;
+  const wait = createLockWait(engine);
   for (;;) {
     const result = await advance(engine, MASTER_TARGET, assignment);
     if (result.outcome !== 'busy') return result;
-    if (Date.now() >= deadline) throw lockTimeout(undefined, engine);
-    await sleep(150);
+    await wait(undefined);
   }
 }
 
@@ -250,7 +249,7 @@ function emptyFolder(folder: MigrationFolder): TenantctlError {
 const INIT_HINT =
   'Run tenantctl init: it writes 20251103123228_init_db, which creates public.tenants and must run first. Nothing was changed.';
 
-function initMissing(folder: MigrationFolder): TenantctlError {
+export function initMissing(folder: MigrationFolder): TenantctlError {
   return new TenantctlError(
     'INIT_MIGRATION_MISSING',
     `${folder.files[0]?.name ?? 'The first master migration'} does not create the registry public.tenants, and this database has none.`,

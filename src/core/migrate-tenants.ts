@@ -40,8 +40,6 @@ export interface MigrateTenantsOptions extends EngineOptions, Selection {
   readonly allowOutOfOrder?: boolean | undefined;
   /** An empty folder is an error, unless this is set. */
   readonly allowEmptyFolder?: boolean | undefined;
-  /** Aborting it stops the run: no new tenant is begun, those at work finish. */
-  readonly signal?: AbortSignal | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -67,6 +65,7 @@ export async function migrateTenants(
   const observe = options.observe ?? silent;
   const engine = createEngine(database, options);
   const { folder, forward } = await readTenantFolder(options);
+  const concurrency = await decideConcurrency(database, options.concurrency);
   const fleet = await selectFleet(database, options);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   await ensureState(database);
@@ -83,7 +82,7 @@ export async function migrateTenants(
       total: todo.members.length + todo.withoutSchema.length,
       due: plan.due.length,
     });
-    for (const result of await apply(engine, folder, plan, forward, options))
+    for (const result of await apply(engine, folder, plan, forward, { ...options, concurrency }))
       results.set(result.schema, result);
     for (const tenant of todo.notActive) {
       results.set(tenant.schema, untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }));
@@ -125,7 +124,7 @@ async function apply(
   folder: MigrationFolder,
   plan: FleetPlan,
   forward: ForwardOptions,
-  options: MigrateTenantsOptions,
+  options: MigrateTenantsOptions & { readonly concurrency: number },
 ): Promise<TenantResult[]> {
   const { database } = engine;
   const observe = options.observe ?? silent;
@@ -144,12 +143,10 @@ async function apply(
   );
   await Promise.all(files.map((file) => engine.load(file)));
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
-  const concurrency = await decideConcurrency(database, options.concurrency);
   const served = await serveFleet(engine, plan.due, forwardServer(engine, folder, forward, memory, observe), {
     command: 'migrate tenants',
     outcome: 'migrated',
-    concurrency,
-    signal: options.signal,
+    concurrency: options.concurrency,
     observe,
   });
   const applied = new Set(served.flatMap((result) => result.names));

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import type { Database } from '../db/connection.ts';
 import { toDatabaseError } from '../db/database-error.ts';
@@ -7,7 +6,7 @@ import { tryLock, withTransaction } from '../db/transaction.ts';
 import { TenantctlError, toTenantctlError } from '../errors.ts';
 import { recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
-import { lockTimeout } from './fleet.ts';
+import { createLockWait } from './lock-wait.ts';
 import { readTenantFolder, refusePendingMaster } from './migrate-tenants.ts';
 import { advance } from './migrations/advance.ts';
 import { planForward } from './migrations/plan.ts';
@@ -26,7 +25,6 @@ export interface ProvisionOptions extends EngineOptions {
   /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */
   readonly masterFolder?: string | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
-  readonly signal?: AbortSignal | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -139,7 +137,7 @@ async function makeTenant(
   target: Target,
   observe: Observer,
 ): Promise<{ alreadyActive: boolean; applied: readonly string[] }> {
-  const deadline = Date.now() + engine.lockWaitMs;
+  const wait = createLockWait(engine);
   let schemaIsOurs = false;
   for (;;) {
     const result = await advance(engine, target, {
@@ -166,8 +164,7 @@ async function makeTenant(
         throw error;
       }
       case 'busy':
-        if (Date.now() >= deadline) throw lockTimeout(target.clerkOrgId, engine);
-        await sleep(150);
+        await wait(target.clerkOrgId);
     }
   }
 }

@@ -20,7 +20,6 @@ export interface RollbackTenantsOptions extends EngineOptions, Selection {
   /** Everything, or down to and including one migration; the last batch where absent. */
   readonly extent?: { readonly all: true } | { readonly to: string } | undefined;
   readonly concurrency?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -53,6 +52,7 @@ export async function rollbackTenants(
   const observe = options.observe ?? silent;
   const engine = createEngine(database, options);
   const { folder, extent, fleet, plan } = await planTenantsRollback(database, options);
+  const concurrency = await decideConcurrency(database, options.concurrency);
   await ensureState(database);
   const memory = await readMemory(database, await readStateVersion(database));
   const files = folder.files.filter((file) =>
@@ -83,8 +83,7 @@ export async function rollbackTenants(
       : await serveFleet(engine, plan.due, serve, {
           command: 'rollback tenants',
           outcome: 'rolled-back',
-          concurrency: await decideConcurrency(database, options.concurrency),
-          signal: options.signal,
+          concurrency,
           observe,
         });
   const tenants: TenantResult[] = [
