@@ -1,0 +1,89 @@
+import { migrateMaster } from '../../src/core/master.ts';
+import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
+import { provisionTenants, type ProvisionResult } from '../../src/core/provision.ts';
+import type { FleetResult } from '../../src/core/results.ts';
+import { rollbackTenants, type RollbackTenantsOptions } from '../../src/core/rollback-tenants.ts';
+import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { fleetStatus, type FleetStatus } from '../../src/core/status.ts';
+import type { Database } from '../../src/db/connection.ts';
+import { createDatabase, type TestServerDatabase } from './database.ts';
+import { usualProject, type TestProject } from './project.ts';
+
+/** A database with a registry and provisioned tenants, and the project whose migrations they have. */
+export interface TestFleet {
+  readonly testDatabase: TestServerDatabase;
+  readonly database: Database;
+  readonly project: TestProject;
+  readonly query: TestServerDatabase['query'];
+  /** Writes a tenant migration: its file name, its text. */
+  add(name: string, text: string): Promise<void>;
+  migrate(options?: Partial<MigrateTenantsOptions>): Promise<FleetResult>;
+  rollback(options?: Partial<RollbackTenantsOptions>): Promise<FleetResult>;
+  provision(...organizations: string[]): Promise<ProvisionResult[]>;
+  status(): Promise<FleetStatus>;
+  /** "name@batch" of each history row, oldest first. */
+  history(organization: string): Promise<string[]>;
+  /** The tables of a tenant, without the history's. */
+  tables(organization: string): Promise<string[]>;
+}
+
+export interface FleetOptions {
+  readonly project?: TestProject;
+  readonly maxConnections?: number;
+}
+
+/** Provisions these organizations in a new database, with the usual project's migrations where none is given. */
+export async function createFleet(
+  organizations: readonly string[],
+  options: FleetOptions = {},
+): Promise<TestFleet> {
+  const project = options.project ?? (await usualProject());
+  const testDatabase = await createDatabase();
+  const database = await testDatabase.open(options.maxConnections ?? 6);
+  await migrateMaster(database, { folder: project.master });
+  const fleet = fleetOn(testDatabase, database, project);
+  const results = await fleet.provision(...organizations);
+  for (const { error } of results) if (error !== undefined) throw error;
+  return fleet;
+}
+
+/** The same handles on a database that has been prepared otherwise. */
+export function fleetOn(
+  testDatabase: TestServerDatabase,
+  database: Database,
+  project: TestProject,
+): TestFleet {
+  return {
+    testDatabase,
+    database,
+    project,
+    query: (text, values) => testDatabase.query(text, values),
+    add: (name, text) => project.write(`migrations/tenants/${name}`, text),
+    migrate: (options) =>
+      migrateTenants(database, { folder: project.tenants, masterFolder: project.master, ...options }),
+    rollback: (options) => rollbackTenants(database, { folder: project.tenants, ...options }),
+    provision: (...ids) => provisionTenants(database, ids, { folder: project.tenants }),
+    status: () => fleetStatus(database, { masterFolder: project.master, tenantFolder: project.tenants }),
+    async history(organization) {
+      const rows = await testDatabase.query<{ name: string; batch: number }>(
+        `SELECT name, batch FROM ${schemaNameFor(organization)}.knex_migrations_tenant ORDER BY id`,
+      );
+      return rows.map((row) => `${row.name}@${row.batch}`);
+    },
+    async tables(organization) {
+      const rows = await testDatabase.query<{ name: string }>(
+        `SELECT tablename AS name FROM pg_tables
+         WHERE schemaname = $1 AND tablename NOT LIKE 'knex_migrations%' ORDER BY 1`,
+        [schemaNameFor(organization)],
+      );
+      return rows.map((row) => row.name);
+    },
+  };
+}
+
+/** The result of one tenant; a test that asks for one that is not there fails. */
+export function resultOf(result: FleetResult, organization: string): FleetResult['tenants'][number] {
+  const found = result.tenants.find((tenant) => tenant.clerkOrgId === organization);
+  if (found === undefined) throw new Error(`The result says nothing about ${organization}.`);
+  return found;
+}

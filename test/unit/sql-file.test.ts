@@ -1,0 +1,101 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseSqlMigration } from '../../src/core/migrations/sql-file.ts';
+import { splitStatements } from '../../src/core/migrations/split-statements.ts';
+
+const parse = (text: string) => parseSqlMigration(text, '1_a.sql');
+
+test('the two sections are read apart, in a transaction unless they say otherwise', () => {
+  expect(parse('-- migrate:up\nCREATE TABLE a ();\n\n-- migrate:down\nDROP TABLE a;\n')).toEqual({
+    up: 'CREATE TABLE a ();',
+    down: 'DROP TABLE a;',
+    upInTransaction: true,
+    downInTransaction: true,
+  });
+});
+
+test('transaction:false holds for the section that it stands at', () => {
+  const parsed = parse('-- migrate:up transaction:false\nSELECT 1\n-- migrate:down\nSELECT 2');
+  expect(parsed).toMatchObject({ upInTransaction: false, downInTransaction: true });
+  const other = parse(
+    '-- migrate:up transaction:true\nSELECT 1\n-- migrate:down  transaction:false \nSELECT 2',
+  );
+  expect(other).toMatchObject({ upInTransaction: true, downInTransaction: false });
+});
+
+test('a file without a down section has no way back; an empty one is a way back that does nothing', () => {
+  expect(parse('-- migrate:up\nSELECT 1').down).toBeUndefined();
+  expect(parse('-- migrate:up\nSELECT 1\n-- migrate:down\n').down).toBe('');
+});
+
+test('the down section may come first; Windows line ends and a byte order mark do not matter', () => {
+  const parsed = parse('\uFEFF-- a comment\r\n-- migrate:down\r\nDROP TABLE a;\r\n--MIGRATE:UP\r\nSELECT 1;');
+  expect(parsed).toMatchObject({ up: 'SELECT 1;', down: 'DROP TABLE a;' });
+});
+
+test.each([
+  ['CREATE TABLE a ();\n-- migrate:up\n', 'SQL before its "-- migrate:up" line'],
+  ['', 'no "-- migrate:up" line'],
+  ['-- migrate:down\nSELECT 1', 'no "-- migrate:up" line'],
+  ['-- migrate:up\n-- migrate:up\n', 'two "-- migrate:up" lines'],
+  ['-- migrate:up transactoin:false\n', 'an option that is unknown: "transactoin:false"'],
+])('%j is refused: %s', (text, reason) => {
+  expect(() => parse(text)).toThrow(reason);
+});
+
+const bodyLine = fc.string().filter((line) => !/[\r\n]/.test(line) && !/migrate:/i.test(line));
+
+test('whatever the sections hold, it comes back as it was written', () => {
+  fc.assert(
+    fc.property(
+      fc.array(bodyLine),
+      fc.array(bodyLine),
+      fc.boolean(),
+      fc.boolean(),
+      (up, down, upIn, downIn) => {
+        const text = [
+          `-- migrate:up transaction:${upIn}`,
+          ...up,
+          `-- migrate:down transaction:${downIn}`,
+          ...down,
+        ].join('\n');
+        expect(parse(text)).toEqual({
+          up: up.join('\n').trim(),
+          down: down.join('\n').trim(),
+          upInTransaction: upIn,
+          downInTransaction: downIn,
+        });
+      },
+    ),
+  );
+});
+
+test('statements are cut where PostgreSQL would cut them, not at every semicolon', async () => {
+  const statements = [
+    `INSERT INTO a VALUES ('x;y', E'\\';', "b;")`,
+    'CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $body$ BEGIN PERFORM 1; RETURN 2; END; $body$',
+    'SELECT 1 /* ; /* nested ; */ */',
+    `SELECT 'größer; 𝔘' AS "ß"`,
+    'CREATE INDEX CONCURRENTLY i ON a (x)',
+  ];
+  const text = `${statements.join(';\n-- a; comment\n')};`;
+  expect(await splitStatements(text, 'a.sql')).toEqual(statements);
+});
+
+test('literals of any content are cut right', async () => {
+  const literal = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\u0000'));
+  await fc.assert(
+    fc.asyncProperty(fc.array(literal, { minLength: 1, maxLength: 5 }), async (texts) => {
+      const statements = texts.map((text) => `SELECT '${text.replaceAll("'", "''")}' AS x`);
+      expect(await splitStatements(statements.join(';'), 'a.sql')).toEqual(statements);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a text that does not parse is refused with the file named', async () => {
+  await expect(splitStatements('SELEC 1', '1_a.sql')).rejects.toMatchObject({
+    code: 'MIGRATION_INVALID',
+    migration: '1_a.sql',
+  });
+});
