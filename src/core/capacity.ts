@@ -13,7 +13,7 @@ export const DEFAULT_CONCURRENCY = 4;
 
 /** Reads the server's limits, those of the database and of the role included (-1 there means none). */
 export async function readCapacity(database: Database): Promise<Capacity> {
-  const { rows } = await database.pool.query<{ usable: number; free: number }>(
+  const { rows } = await database.query<{ usable: number; free: number }>(
     `SELECT usable, least(
               usable - (SELECT count(*) FROM pg_stat_activity
                         WHERE backend_type = 'client backend' AND pid <> ALL ($1)),
@@ -33,7 +33,7 @@ export async function readCapacity(database: Database): Promise<Capacity> {
 }
 
 async function ownProcess(database: Database): Promise<number> {
-  const { rows } = await database.pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const { rows } = await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   return rows[0]?.pid ?? 0;
 }
 

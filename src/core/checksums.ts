@@ -13,7 +13,7 @@ export async function editedFiles(
   scope: Scope,
   folder: MigrationFolder,
 ): Promise<string[]> {
-  const { rows } = await database.pool.query<{ file_name: string; checksum: string }>(
+  const { rows } = await database.query<{ file_name: string; checksum: string }>(
     'SELECT file_name, checksum FROM tenantctl.migration_files WHERE scope = $1',
     [scope],
   );
@@ -34,7 +34,7 @@ export async function recordFiles(
 ): Promise<void> {
   if (files.length === 0) return;
   const checksums = await Promise.all(files.map(checksumOf));
-  await database.pool.query(
+  await database.query(
     `INSERT INTO tenantctl.migration_files (scope, stem, file_name, checksum)
      SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
      ON CONFLICT (scope, stem) DO NOTHING`,
@@ -45,7 +45,7 @@ export async function recordFiles(
 /** Forgets files that no history holds any more: what was undone may be edited. */
 export async function forgetFiles(database: Database, scope: Scope, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
-  await database.pool.query('DELETE FROM tenantctl.migration_files WHERE scope = $1 AND stem = ANY ($2)', [
+  await database.query('DELETE FROM tenantctl.migration_files WHERE scope = $1 AND stem = ANY ($2)', [
     scope,
     names.map(stemOf),
   ]);

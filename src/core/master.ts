@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg';
 import type { Database } from '../db/connection.ts';
 import { TenantctlError } from '../errors.ts';
 import { editedFiles, editedWarning, forgetFiles, recordFiles } from './checksums.ts';
@@ -52,7 +53,7 @@ export interface MasterResult {
 
 /** The history of the master schema as it stands; empty where there is none. */
 export async function readMasterHistory(database: Database): Promise<History> {
-  const { rows } = await database.pool.query<{ has_history: boolean; has_lock: boolean }>(
+  const { rows } = await database.query<{ has_history: boolean; has_lock: boolean }>(
     `SELECT to_regclass($1) IS NOT NULL AS has_history, to_regclass($2) IS NOT NULL AS has_lock`,
     [`public.${MASTER_HISTORY}`, `public.${lockTableOf(MASTER_HISTORY)}`],
   );
@@ -131,6 +132,8 @@ export async function rollbackMaster(
   const done = await untilFree(engine, {
     direction: 'down',
     decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
+    // A registry without tenants may be dropped: nobody is entered into it from here on.
+    opening: tenants.length === 0 ? lockEmptyRegistry : undefined,
     async beforeCommit(client) {
       if (tenants.length === 0) return;
       const { rows } = await client.query<{ present: boolean }>(
@@ -218,10 +221,20 @@ async function warnOfEdits(database: Database, folder: MigrationFolder, observe:
 
 async function tenantNames(database: Database): Promise<string[]> {
   if ((await registryColumns(database)) === undefined) return [];
-  const { rows } = await database.pool.query<{ clerk_org_id: string }>(
+  const { rows } = await database.query<{ clerk_org_id: string }>(
     'SELECT clerk_org_id FROM public.tenants ORDER BY 1',
   );
   return rows.map((row) => row.clerk_org_id);
+}
+
+async function lockEmptyRegistry(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<{ is_table: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.tenants') AND relkind IN ('r', 'p')) AS is_table`,
+  );
+  if (rows[0]?.is_table !== true) return;
+  await client.query('LOCK TABLE public.tenants IN SHARE MODE');
+  const late = await client.query<{ clerk_org_id: string }>('SELECT clerk_org_id FROM public.tenants');
+  if (late.rows.length > 0) throw registryInUse(late.rows.map((row) => row.clerk_org_id));
 }
 
 function registryInUse(tenants: readonly string[]): TenantctlError {

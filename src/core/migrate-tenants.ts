@@ -281,5 +281,5 @@ async function forgetStaleFailures(
     .filter((tenant) => memory.failures.has(tenant.schema))
     .map((tenant) => tenant.schema);
   if (stale.length === 0) return;
-  await database.pool.query('DELETE FROM tenantctl.tenant_failures WHERE schema_name = ANY ($1)', [stale]);
+  await database.query('DELETE FROM tenantctl.tenant_failures WHERE schema_name = ANY ($1)', [stale]);
 }

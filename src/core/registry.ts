@@ -52,7 +52,7 @@ export async function assertRegistry(database: Database): Promise<void> {
 
 /** The names of the registry's columns; undefined where there is no registry. */
 export async function registryColumns(database: Database): Promise<readonly string[] | undefined> {
-  const { rows } = await database.pool.query<{ columns: string[] | null }>(
+  const { rows } = await database.query<{ columns: string[] | null }>(
     `SELECT (SELECT array_agg(attname::text) FROM pg_attribute
              WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns
      FROM pg_class c
@@ -75,7 +75,7 @@ interface TenantRow {
 /** Every tenant with what the catalog says of its schema, by organization id, in one query. */
 export async function readTenants(database: Database): Promise<RegisteredTenant[]> {
   // to_jsonb tolerates a registry that lacks the timestamps.
-  const { rows } = await database.pool.query<TenantRow>(
+  const { rows } = await database.query<TenantRow>(
     `SELECT t.clerk_org_id, t.schema_name, t.status::text AS status,
             (to_jsonb(t) ->> 'created_at')::timestamptz AS created_at,
             (to_jsonb(t) ->> 'updated_at')::timestamptz AS updated_at,
@@ -141,7 +141,7 @@ export async function registerTenant(
   clerkOrgId: string,
   schema: string,
 ): Promise<Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>> {
-  await database.pool
+  await database
     .query(
       `INSERT INTO public.tenants (clerk_org_id, schema_name, status)
        SELECT $1::text, $2::text, 'PROVISIONING'
@@ -153,7 +153,7 @@ export async function registerTenant(
     .catch((error: unknown) => {
       throw toDatabaseError(error, { tenant: clerkOrgId });
     });
-  const { rows } = await database.pool.query<{ clerk_org_id: string; schema_name: string; status: string }>(
+  const { rows } = await database.query<{ clerk_org_id: string; schema_name: string; status: string }>(
     `SELECT clerk_org_id, schema_name, status::text AS status FROM public.tenants
      WHERE clerk_org_id = $1::text OR schema_name = $2::text`,
     [clerkOrgId, schema],

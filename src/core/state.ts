@@ -44,11 +44,11 @@ export const STATE_VERSION = UPGRADES.length;
 
 /** The version of the tenantctl schema in this database; 0 where there is none. */
 export async function readStateVersion(database: Database): Promise<number> {
-  const present = await database.pool.query<{ present: boolean }>(
+  const present = await database.query<{ present: boolean }>(
     `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
   );
   if (present.rows[0]?.present !== true) return 0;
-  const { rows } = await database.pool.query<{ version: number }>(
+  const { rows } = await database.query<{ version: number }>(
     'SELECT coalesce(max(version), 0) AS version FROM tenantctl.state_version',
   );
   return rows[0]?.version ?? 0;
@@ -107,13 +107,13 @@ export interface Memory {
 /** Reads all failures and intents: both tables hold exceptions, so they are short. */
 export async function readMemory(database: Database, stateVersion: number): Promise<Memory> {
   if (stateVersion === 0) return { failures: new Map(), intents: new Map() };
-  const failures = await database.pool.query<{
+  const failures = await database.query<{
     schema_name: string;
     command: string;
     error: ErrorReport;
     failed_at: Date;
   }>('SELECT schema_name, command, error, failed_at FROM tenantctl.tenant_failures');
-  const intents = await database.pool.query<{
+  const intents = await database.query<{
     schema_name: string;
     migration: string;
     direction: 'up' | 'down';
@@ -142,7 +142,7 @@ export async function recordFailure(
   command: string,
   error: TenantctlError,
 ): Promise<void> {
-  await database.pool.query(
+  await database.query(
     `INSERT INTO tenantctl.tenant_failures (schema_name, command, error) VALUES ($1, $2, $3)
      ON CONFLICT (schema_name) DO UPDATE
        SET command = excluded.command, error = excluded.error, failed_at = now()`,

@@ -16,7 +16,7 @@ export interface VectorExtension {
 }
 
 export async function readVectorExtension(database: Database): Promise<VectorExtension> {
-  const { rows } = await database.pool.query<{ schema: string | null; available: boolean }>(
+  const { rows } = await database.query<{ schema: string | null; available: boolean }>(
     `SELECT (SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'vector') AS schema,
             EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS available`,
   );

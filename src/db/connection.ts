@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
-import { Pool, type PoolClient } from 'pg';
+import { Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { toConnectionError, toDatabaseError } from './database-error.ts';
 
@@ -36,6 +36,13 @@ export interface PoolOptions {
 /** An open database: a pool of connections and what was learned when the first was opened. */
 export interface Database {
   readonly pool: Pool;
+  /**
+   * Sends one query on any connection of the pool.
+   * @throws TenantctlError DATABASE_ERROR with the SQLSTATE, or as openServer does where no connection can be had
+   */
+  query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
+  /** A connection of the pool. Prefer withClient, which gives it back. @throws TenantctlError as query does */
+  connect(): Promise<PoolClient>;
   /** As the server reports it in server_version_num, e.g. 150018. */
   readonly serverVersion: number;
   /** The server's own name for its version, e.g. "15.18 (Debian 15.18-0+deb12u1)". */
@@ -80,8 +87,9 @@ export async function openServer(
     idleTimeoutMillis: 0,
     allowExitOnIdle: true,
   });
-  // An idle connection that breaks must not end the process: the next query reports it.
+  // A connection that breaks must not end the process: the query at work, or the next one, reports it.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   try {
     const seen = await lookAround(pool, settings);
     if (seen.serverVersion < OLDEST_SERVER) {
@@ -93,6 +101,17 @@ export async function openServer(
     }
     return {
       pool,
+      connect: () => connectTo(pool, settings),
+      async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) {
+        const client = await connectTo(pool, settings);
+        try {
+          return await client.query<Row>(text, [...values]);
+        } catch (error) {
+          throw toDatabaseError(error);
+        } finally {
+          client.release(client.getTransactionStatus() !== 'I');
+        }
+      },
       ...seen,
       sharedSession: options.sharedSession ?? false,
       canCheckClient: seen.canCheckClient && !options.sharedSession,
@@ -104,13 +123,14 @@ export async function openServer(
   }
 }
 
-async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>) {
-  let client: PoolClient;
-  try {
-    client = await pool.connect();
-  } catch (error) {
+function connectTo(pool: Pool, settings: Omit<ServerSettings, 'kind'>): Promise<PoolClient> {
+  return pool.connect().catch((error: unknown) => {
     throw toConnectionError(error, settings);
-  }
+  });
+}
+
+async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>) {
+  const client = await connectTo(pool, settings);
   try {
     const { rows } = await client.query<{
       num: number;

@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import { TenantctlError, type ErrorDetails } from '../errors.ts';
+import { TenantctlError, toTenantctlError, type ErrorDetails } from '../errors.ts';
 
 /** What a connection error may name: never the password. */
 export interface ConnectionTarget {
@@ -142,19 +142,33 @@ function tlsHint(code: string): string {
 }
 
 /**
- * An error from a query, as a TenantctlError with PostgreSQL's code and, where ORIGIN's users know the case,
- * its remedy. An error that the server did not send (a cut connection, a thrown value) becomes DATABASE_ERROR too.
+ * An error from a query, as a TenantctlError: DATABASE_ERROR with PostgreSQL's code and, for the cases that people
+ * meet, the remedy; a cut connection is one of them. What is neither becomes INTERNAL.
  */
 export function toDatabaseError(error: unknown, details: ErrorDetails = {}): TenantctlError {
-  if (error instanceof TenantctlError) return error.with(details);
-  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof DatabaseError) && !isConnectionLoss(error))
+    return toTenantctlError(error).with(details);
   const sqlstate = error instanceof DatabaseError ? error.code : undefined;
-  return new TenantctlError('DATABASE_ERROR', message, {
+  return new TenantctlError('DATABASE_ERROR', error.message, {
     ...details,
     sqlstate,
-    hint: details.hint ?? hintFor(sqlstate, message),
+    hint:
+      details.hint ??
+      (error instanceof DatabaseError ? hintFor(sqlstate, error.message) : CONNECTION_LOSS_HINT),
     cause: error,
   });
+}
+
+const CONNECTION_LOSS_HINT =
+  'The connection to the server broke. Nothing is half done: run the command again, and the history decides what is due.';
+
+/** pg reports a lost connection as a plain error, or as Node's own (https://nodejs.org/api/errors.html#common-system-errors). */
+function isConnectionLoss(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  return (
+    /^E[A-Z]+$/.test(codeOf(error) ?? '') ||
+    /^(Connection terminated|Client has encountered a connection error|Client was closed)/.test(error.message)
+  );
 }
 
 /** The remedy for an SQLSTATE, where one is known that holds whatever the statement was. */

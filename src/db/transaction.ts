@@ -1,5 +1,6 @@
 import type { PoolClient, QueryResult } from 'pg';
 import type { Database } from './connection.ts';
+import { toDatabaseError } from './database-error.ts';
 import { identifier, literal } from './sql.ts';
 
 export interface TransactionSettings {
@@ -28,7 +29,7 @@ export interface OpenTransaction {
 
 /** A connection of the pool for the time of `use`. One that broke is not given back. */
 export async function withClient<T>(database: Database, use: (client: PoolClient) => Promise<T>): Promise<T> {
-  const client = await database.pool.connect();
+  const client = await database.connect();
   let broken: Error | undefined;
   const onError = (error: Error) => {
     broken = error;
@@ -79,7 +80,7 @@ export async function withTransaction<T>(
     } catch (error) {
       // A rollback that fails means a broken connection: withClient throws it away, and the server rolls back.
       await client.query('ROLLBACK').catch(() => {});
-      throw error;
+      throw toDatabaseError(error);
     }
   });
 }

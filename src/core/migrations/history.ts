@@ -1,4 +1,5 @@
 import type { Database } from '../../db/connection.ts';
+import { toDatabaseError } from '../../db/database-error.ts';
 import { literal, qualified } from '../../db/sql.ts';
 
 /** One row of a history table. */
@@ -106,14 +107,14 @@ export async function readHistories(
   const readChunk = async (chunk: readonly HistoryTables[]): Promise<void> => {
     try {
       const parts = chunk.map((each, index) => `SELECT ${index} AS i, h.* FROM (${selectHistory(each)}) h`);
-      const { rows } = await database.pool.query<HistoryRow & { i: number }>(parts.join('\nUNION ALL\n'));
+      const { rows } = await database.query<HistoryRow & { i: number }>(parts.join('\nUNION ALL\n'));
       for (const row of rows) {
         const schema = chunk[row.i]?.schema;
         if (schema !== undefined) histories.set(schema, read(row));
       }
     } catch (error) {
       // 42P01, 3F000: a table or schema went away since it was listed. Only that one is left out.
-      if (!/^(42P01|3F000)$/.test((error as { code?: string }).code ?? '')) throw error;
+      if (!/^(42P01|3F000)$/.test(toDatabaseError(error).sqlstate ?? '')) throw error;
       if (chunk.length > 1) for (const each of chunk) await readChunk([each]);
     }
   };
