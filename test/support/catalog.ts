@@ -8,13 +8,13 @@ export async function catalogOf(testDatabase: TestDatabase): Promise<string[]> {
        SELECT oid, nspname FROM pg_namespace
        WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
      extensions AS (SELECT objid FROM pg_depend WHERE deptype = 'e')
-     SELECT 'schema ' || nspname AS line FROM spaces
+     SELECT 'schema ' || nspname::text AS line FROM spaces
      UNION ALL
-     SELECT 'relation ' || c.oid::regclass || ' ' || c.relkind || ' ' || c.relpersistence
+     SELECT 'relation ' || c.oid::regclass || ' ' || c.relkind::text || ' ' || c.relpersistence::text
      FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace WHERE c.oid NOT IN (SELECT objid FROM extensions)
      UNION ALL
      SELECT 'column ' || c.oid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-            || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END || ' identity=' || a.attidentity
+            || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END || ' identity=' || a.attidentity::text
             || ' default=' || coalesce(pg_get_expr(d.adbin, d.adrelid), '')
             || ' place=' || row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum)
      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN spaces s ON s.oid = c.relnamespace
