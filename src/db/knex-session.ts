@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
-import type { PoolClient } from 'pg';
+import { DatabaseError, type PoolClient } from 'pg';
+import { endsTransaction } from './transaction-control.ts';
 
 /** A statement as it is sent to the server. */
 export interface SentStatement {
@@ -7,16 +8,30 @@ export interface SentStatement {
   readonly values: readonly unknown[];
 }
 
-/** The statement that failed first, with the server's own message: Knex puts the statement and its values before it. */
+/** A statement that failed, with the server's own message: Knex puts the statement and its values before it. */
 export interface FailedStatement extends SentStatement {
   readonly error: unknown;
   readonly message: string;
 }
 
+/** What has been seen of a migration's statements. */
+export interface Seen {
+  /** In their order; without those that an aborted transaction refused only because of an earlier one (25P02). */
+  readonly failures: readonly FailedStatement[];
+}
+
+/** A migration committed or rolled back, or was about to. */
+export class TransactionEndedError extends Error {
+  override readonly name = 'TransactionEndedError';
+  constructor(cause?: unknown) {
+    super('The migration ended its transaction itself.', cause === undefined ? undefined : { cause });
+  }
+}
+
 /** A Knex whose statements all go to one given connection, and what has been seen on the way. */
 export interface KnexSession {
   readonly knex: Knex;
-  readonly seen: { failed?: FailedStatement };
+  readonly seen: Seen;
 }
 
 export interface SessionOptions {
@@ -37,7 +52,7 @@ export interface KnexFactory {
   /**
    * Hands `use` a Knex transaction on a connection whose transaction is already open. BEGIN and COMMIT remain with
    * the bracket that opened it; nested transactions become savepoints as always.
-   * @throws what `use` throws; an Error when the migration committed or rolled back by itself
+   * @throws what `use` throws; TransactionEndedError when the migration committed or rolled back by itself
    */
   readonly withinTransaction: RunSession;
   /** Hands `use` a Knex that sends each statement on its own, on a connection with no transaction open. */
@@ -52,56 +67,91 @@ export async function createKnexFactory(): Promise<KnexFactory> {
 
   return {
     async withinTransaction(client, options, use) {
-      const { connection, seen } = observed(client, options, true);
-      const transaction = await root.transaction({ connection });
+      const connection = observed(client, options, true);
+      const transaction = await root.transaction({ connection: connection.proxy });
       transaction.userParams = { ...options.userParams };
       try {
-        await use({ knex: transaction, seen });
+        await connection.during(() => use({ knex: transaction, seen: connection.seen }));
       } catch (error) {
-        throw transaction.isCompleted() && seen.failed === undefined ? endedByMigration(error) : error;
+        throw connection.ended() ? new TransactionEndedError(error) : error;
       }
-      if (transaction.isCompleted()) throw endedByMigration();
+      if (connection.ended()) throw new TransactionEndedError();
+      // pg reports a failed statement before it has heard what became of the transaction: so ask once more.
+      if (connection.seen.failures.length > 0) await client.query('');
     },
 
     async outsideTransaction(client, options, use) {
-      const { connection, seen } = observed(client, options, false);
+      const connection = observed(client, options, false);
       // These two are all that Knex asks of a pool (knex/lib/client.js).
-      autocommit.client.acquireConnection = () => Promise.resolve(connection);
+      autocommit.client.acquireConnection = () => Promise.resolve(connection.proxy);
       autocommit.client.releaseConnection = () => Promise.resolve();
-      await use({ knex: autocommit.withUserParams({ ...options.userParams }), seen });
+      const knex = autocommit.withUserParams({ ...options.userParams });
+      await connection.during(() => use({ knex, seen: connection.seen }));
     },
   };
 }
 
-function endedByMigration(cause?: unknown): Error {
-  return new Error(
-    'The migration ended its transaction itself. The transaction belongs to tenantctl, which commits it together with the history.',
-    cause === undefined ? undefined : { cause },
-  );
+interface ObservedConnection {
+  readonly proxy: PoolClient;
+  readonly seen: Seen;
+  /** The migration committed or rolled back, or tried to. */
+  ended(): boolean;
+  /** Lets statements pass while `work` runs. None passes afterwards: the connection belongs to somebody else then. */
+  during(work: () => Promise<void>): Promise<void>;
 }
 
 /**
  * The connection as Knex sees it. Statements are sent one after the other: migrations that run several at once
  * (Promise.all on one transaction) are legal in Knex, and deprecated in pg.
  */
-function observed(client: PoolClient, options: SessionOptions, withinTransaction: boolean) {
-  const seen: KnexSession['seen'] = {};
+function observed(
+  client: PoolClient,
+  options: SessionOptions,
+  withinTransaction: boolean,
+): ObservedConnection {
+  const failures: FailedStatement[] = [];
+  let state: 'open' | 'failed' | 'over' = 'open';
+  let ended = false;
   let tail: Promise<unknown> = Promise.resolve();
+  let inFlight: Promise<unknown> = Promise.resolve();
 
-  const send = (config: unknown): Promise<unknown> => {
+  const send = async (config: unknown): Promise<unknown> => {
     const statement = statementOf(config);
-    if (withinTransaction && isTransactionControl(statement.text)) {
-      return Promise.resolve({ command: statement.text, rowCount: 0, rows: [], fields: [], oid: 0 });
+    const ends = withinTransaction && !isFrame(statement.text) && (await endsTransaction(statement.text));
+    if (state === 'over') throw new Error(`The migration is over, and sent: ${statement.text}`);
+    // Of statements that were sent all at once one has failed, and so the migration: the others are not sent.
+    if (state === 'failed') return new Promise(() => {});
+    if (withinTransaction && isFrame(statement.text)) {
+      // Knex begins once, and never ends here of its own accord.
+      ended ||= statement.text !== 'BEGIN;';
+      return { command: statement.text, rowCount: 0, rows: [], fields: [], oid: 0 };
+    }
+    if (ends) {
+      ended = true;
+      throw new TransactionEndedError();
     }
     options.onStatement?.(statement);
-    return (client.query(config as never) as Promise<unknown>).catch((error: unknown) => {
-      seen.failed ??= {
-        ...statement,
-        error,
-        message: error instanceof Error ? error.message : String(error),
-      };
+    try {
+      const answer = client.query(config as never) as Promise<unknown>;
+      inFlight = answer.catch(() => {});
+      return await answer;
+    } catch (error) {
+      if (!isConsequence(error)) failures.push({ ...statement, error, message: messageOf(error) });
       throw error;
-    });
+    }
+  };
+
+  const during = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+      // What the migration started and did not wait for.
+      for (let seen; seen !== tail; await tail) seen = tail;
+      state = 'over';
+    } catch (error) {
+      state = 'failed';
+      await inFlight;
+      throw error;
+    }
   };
 
   const query = (config: unknown, valuesOrCallback?: unknown, maybeCallback?: unknown) => {
@@ -118,18 +168,26 @@ function observed(client: PoolClient, options: SessionOptions, withinTransaction
     return undefined;
   };
 
-  const connection = new Proxy(client, {
+  const proxy = new Proxy(client, {
     get(target, property) {
       if (property === 'query') return query;
       const value: unknown = Reflect.get(target, property, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  return { connection, seen };
+  return { proxy, seen: { failures }, ended: () => ended, during };
+}
+
+function isConsequence(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === '25P02';
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Knex frames its transactions with exactly these texts (knex/lib/execution/transaction.js). */
-function isTransactionControl(text: string): boolean {
+function isFrame(text: string): boolean {
   return text === 'BEGIN;' || text === 'COMMIT;' || text === 'ROLLBACK';
 }
 

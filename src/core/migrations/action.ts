@@ -1,6 +1,13 @@
 import { DatabaseError, type PoolClient } from 'pg';
 import { hintFor } from '../../db/database-error.ts';
-import type { FailedStatement, KnexFactory, SentStatement } from '../../db/knex-session.ts';
+import {
+  TransactionEndedError,
+  type FailedStatement,
+  type KnexFactory,
+  type Seen,
+  type SentStatement,
+} from '../../db/knex-session.ts';
+import { endsTransaction } from '../../db/transaction-control.ts';
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import type { Migration } from './load.ts';
 import { splitStatements } from './split-statements.ts';
@@ -32,6 +39,7 @@ export async function runAction(
   const action = direction === 'up' ? migration.up : migration.down;
   if (action === undefined) throw irreversible(migration, target);
   const inTransaction = runsInTransaction(migration, direction);
+  let seen: Seen = { failures: [] };
 
   if (action.kind === 'sql') {
     // In a transaction the text goes as it is; outside, PostgreSQL would make one transaction of a string of several.
@@ -40,6 +48,7 @@ export async function runAction(
       : await splitStatements(action.text, migration.file.name);
     for (const text of statements) {
       if (text === '') continue;
+      if (inTransaction && (await endsTransaction(text))) throw endedItself(migration, target);
       options.onStatement?.({ text, values: [] });
       await client.query(text).catch((error: unknown) => {
         throw failed(migration, target, error, { text, values: [], error, message: messageOf(error) });
@@ -55,32 +64,44 @@ export async function runAction(
       onStatement: options.onStatement,
     };
     const run = inTransaction ? factory.withinTransaction : factory.outsideTransaction;
-    let seen: { failed?: FailedStatement } = {};
     await run(client, session, async (knexSession) => {
       seen = knexSession.seen;
       await action.run(knexSession.knex);
     }).catch((error: unknown) => {
-      throw failed(migration, target, error, seen.failed);
+      throw failed(migration, target, error, failureBehind(error, seen));
     });
   }
-  if (inTransaction) assertTransactionAlive(client, migration, target);
+  if (inTransaction) assertTransactionAlive(client, migration, target, seen);
 }
 
-function assertTransactionAlive(client: PoolClient, migration: Migration, target: Target): void {
+function assertTransactionAlive(client: PoolClient, migration: Migration, target: Target, seen: Seen): void {
   const status = client.getTransactionStatus();
   if (status === 'T') return;
+  if (status !== 'E') throw endedItself(migration, target);
+  const first = seen.failures.at(-1);
   throw new TenantctlError(
     'MIGRATION_FAILED',
-    status === 'E'
-      ? `${migration.file.name} went on after a statement had failed; its transaction is lost.`
-      : `${migration.file.name} ended its transaction itself (COMMIT or ROLLBACK).`,
+    `${migration.file.name} went on after a statement had failed; its transaction is lost${first === undefined ? '' : `: ${first.message}`}.`,
     {
       tenant: target.clerkOrgId,
       migration: migration.file.name,
-      hint:
-        status === 'E'
-          ? 'A statement that may fail needs a savepoint: await knex.transaction(async (inner) => { … }).'
-          : 'Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction exports config = { transaction: false }.',
+      sqlstate: sqlstateOf(first?.error),
+      statement: first?.text,
+      hint: 'A statement that may fail needs a savepoint: await knex.transaction(async (inner) => { … }).',
+      cause: first?.error,
+    },
+  );
+}
+
+function endedItself(migration: Migration, target: Target, cause?: unknown): TenantctlError {
+  return new TenantctlError(
+    'MIGRATION_FAILED',
+    `${migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
+    {
+      tenant: target.clerkOrgId,
+      migration: migration.file.name,
+      hint: 'Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction exports config = { transaction: false }.',
+      cause,
     },
   );
 }
@@ -103,25 +124,31 @@ function failed(
   thrown: unknown,
   statement: FailedStatement | undefined,
 ): TenantctlError {
-  // The failure that came first explains the others: after it, a transaction refuses everything (25P02).
-  const isServers = statement !== undefined && (thrown === statement.error || isAborted(thrown));
-  const cause = isServers ? statement.error : thrown;
-  const message = isServers ? statement.message : messageOf(thrown);
-  const sqlstate = cause instanceof DatabaseError ? cause.code : undefined;
+  if (thrown instanceof TransactionEndedError) return endedItself(migration, target, thrown);
+  const cause = statement === undefined ? thrown : statement.error;
+  const message = statement === undefined ? messageOf(thrown) : statement.message;
+  const sqlstate = sqlstateOf(cause);
   const own = thrown instanceof TenantctlError ? toTenantctlError(thrown) : undefined;
   return new TenantctlError('MIGRATION_FAILED', message, {
     tenant: target.clerkOrgId,
     migration: migration.file.name,
     sqlstate,
-    statement: isServers ? statement.text : undefined,
+    statement: statement?.text,
     hint: own?.hint ?? hintFor(sqlstate, message),
-    details: isServers ? serverDetails(cause, statement.text) : undefined,
+    details: statement === undefined ? undefined : serverDetails(cause, statement.text),
     cause,
   });
 }
 
-function isAborted(error: unknown): boolean {
-  return error instanceof DatabaseError && error.code === '25P02';
+/** The statement that a thrown error comes from. What an aborted transaction refuses (25P02) comes from an earlier one. */
+function failureBehind(thrown: unknown, { failures }: Seen): FailedStatement | undefined {
+  return sqlstateOf(thrown) === '25P02'
+    ? failures.at(-1)
+    : failures.find((failure) => failure.error === thrown);
+}
+
+function sqlstateOf(error: unknown): string | undefined {
+  return error instanceof DatabaseError ? error.code : undefined;
 }
 
 /** DETAIL and HINT as the server gave them, and the place in the statement with a caret under it. */
