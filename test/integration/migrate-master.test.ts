@@ -10,7 +10,8 @@ const INIT = { 'migrations/master/1_init_db.sql': INIT_SQL };
 
 async function emptyDatabase() {
   const testDatabase = await createDatabase();
-  return { testDatabase, database: await testDatabase.open(), query: testDatabase.query };
+  const query: typeof testDatabase.query = (text, values) => testDatabase.query(text, values);
+  return { testDatabase, database: await testDatabase.open(), query };
 }
 
 test('the registry, the shared tables, the history and the schema tenantctl are created', async () => {
