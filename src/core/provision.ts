@@ -145,7 +145,7 @@ async function makeTenant(
       decide: (history) => planForward(folder, history),
       statuses: ['PROVISIONING', 'FAILED'],
       async opening(client) {
-        schemaIsOurs = await createSchema(client, target);
+        schemaIsOurs = (await createSchema(client, target)) || schemaIsOurs;
       },
       beforeCommit: (client) => moveExtensions(client, target.schema, observe),
       closing: [setStatus(target, 'ACTIVE'), forgetFailure(target.schema)],

@@ -119,7 +119,8 @@ async function runSegment(
         return { kind: 'status', status: seen.status };
       }
       if (seen.intent !== null) throw interrupted(target, seen.intent);
-      if (!progress.started) await assignment.opening?.(transaction.client);
+      const opened = !progress.started && assignment.opening !== undefined;
+      if (opened) await assignment.opening?.(transaction.client);
       progress.started = true;
 
       const history = await readUnderLock(transaction, target, assignment, seen);
@@ -133,6 +134,8 @@ async function runSegment(
       if (alone === 0) {
         const [step, migration] = [plan.steps[0], migrations[0]];
         if (step === undefined || migration === undefined) return { kind: 'end' };
+        // A second connection sees the schema and its history only when they are committed.
+        if (opened || !seen.has_history || !seen.has_lock) return { kind: 'more' };
         const isLast = plan.steps.length === 1;
         const perform = () => runOutside(engine, target, assignment, progress, step, migration, isLast);
         if (engine.database.sharedSession) {
