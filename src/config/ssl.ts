@@ -1,4 +1,4 @@
-import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Problem } from './settings.ts';
@@ -7,7 +7,15 @@ import type { Problem } from './settings.ts';
 export interface CertificateFile {
   readonly path: string;
   readonly pem: string;
-  readonly certificates: readonly X509Certificate[];
+  /** The file's first certificate was made for this private key. */
+  belongsTo(key: PrivateKeyFile): boolean;
+}
+
+/** A PEM file that holds a private key, read and checked. */
+export interface PrivateKeyFile {
+  readonly path: string;
+  readonly pem: string;
+  readonly key: KeyObject;
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
@@ -34,21 +42,16 @@ export function readCertificates(variable: string, folder: string, name: string)
   if (expired.length === certificates.length) {
     return { variable, message: `the certificate in ${path} expired on ${expired[0]?.validTo}` };
   }
-  return { path, pem: text, certificates };
+  return { path, pem: text, belongsTo: ({ key }) => certificates[0]?.checkPrivateKey(key) === true };
 }
 
 /** Reads a client's private key. */
-export function readPrivateKey(
-  variable: string,
-  folder: string,
-  name: string,
-): { readonly pem: string } | Problem {
+export function readPrivateKey(variable: string, folder: string, name: string): PrivateKeyFile | Problem {
   const path = resolve(folder, name);
   const text = readPem(variable, path);
   if (typeof text !== 'string') return text;
   try {
-    createPrivateKey(text);
-    return { pem: text };
+    return { path, pem: text, key: createPrivateKey(text) };
   } catch {
     return { variable, message: `${path} holds no private key in PEM form, or one that needs a passphrase` };
   }
@@ -60,6 +63,7 @@ function readPem(variable: string, path: string): string | Problem {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { variable, message: `the file ${path} does not exist` };
+    if (code === 'EISDIR') return { variable, message: `${path} is a folder, not a file` };
     return { variable, message: `the file ${path} cannot be read (${code ?? 'unknown reason'})` };
   }
 }

@@ -1,0 +1,112 @@
+import type { ServerSettings } from '../db/connection.ts';
+import type { Problem } from './settings.ts';
+
+/** Where a server is, as a URL says it. */
+export interface UrlTarget extends Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'> {
+  /** What sslmode says; undefined where the URL has none. */
+  readonly ssl?: boolean | undefined;
+  readonly connectTimeoutMs?: number | undefined;
+  /** Parameters that are for other programs. */
+  readonly ignored: readonly string[];
+}
+
+const variable = 'DATABASE_URL';
+const FORM = 'is no URL of the form postgres://user:password@host:port/database';
+const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
+/** Parameters that change what a connection is or may do: not to be passed over. */
+const WEIGHTY =
+  /^(ssl|gss|options$|service$|passfile$|user$|password$|port$|dbname$|hostaddr$|target_session)/;
+
+/**
+ * Reads a URL such as postgres://user:password@host:port/database?sslmode=verify-full, or with ?host=/a/socket/folder.
+ * Neither the URL nor a part of it that may be the password is shown in a problem.
+ */
+export function readDatabaseUrl(
+  text: string,
+  own: Readonly<Record<string, string>>,
+  problems: Problem[],
+): UrlTarget | undefined {
+  const add = (message: string) => {
+    problems.push({ variable, message });
+  };
+  const url = parseUrl(text.trim());
+  if (typeof url === 'string') {
+    add(url);
+    return undefined;
+  }
+  const decoded = decodeParts(url);
+  if (decoded === undefined) {
+    add('holds a "%" that does not begin an escape: write % as %25');
+    return undefined;
+  }
+  for (const name of ['host', 'user', 'database'] as const) if (decoded[name] === '') add(`names no ${name}`);
+  if (decoded.host.includes(',')) add('names several hosts; tenantctl connects to one, the primary');
+  const seconds = url.searchParams.get('connect_timeout');
+  if (seconds !== null && !/^\d{1,6}$/.test(seconds))
+    add('has a connect_timeout that is no number of seconds');
+  const names = [...new Set(url.searchParams.keys())].filter((name) => !KNOWN.includes(name));
+  const refused = names.filter((name) => WEIGHTY.test(name));
+  if (refused.length > 0) {
+    add(
+      `has parameters that tenantctl does not take from a URL: ${refused.join(', ')}; certificates are named by DB_SSL_CERT_PATH, DB_SSL_CLIENT_CERT_PATH and DB_SSL_CLIENT_KEY_PATH`,
+    );
+  }
+  return {
+    ...decoded,
+    port: url.port === '' ? 5432 : Number(url.port),
+    password: decoded.password === '' ? undefined : decoded.password,
+    ssl: readSslMode(url.searchParams.get('sslmode'), own, add),
+    connectTimeoutMs: seconds === null ? undefined : Number(seconds) * 1000,
+    ignored: names.filter((name) => !WEIGHTY.test(name)),
+  };
+}
+
+function readSslMode(
+  mode: string | null,
+  own: Readonly<Record<string, string>>,
+  add: (message: string) => void,
+): boolean | undefined {
+  if (mode === null) return undefined;
+  const rivals = Object.keys(own).filter((name) => name.startsWith('DB_SSL'));
+  if (rivals.length > 0) {
+    add(
+      `has an sslmode, and ${rivals.join(', ')} is set too: say it in one place (without sslmode in the URL, DB_SSL=true asks for TLS)`,
+    );
+  }
+  if (!['disable', 'require', 'verify-full'].includes(mode)) {
+    add(
+      `has sslmode=${mode}; tenantctl knows disable, require and verify-full, and checks the certificate in the last two`,
+    );
+  }
+  return mode !== 'disable';
+}
+
+/** The URL, or what is wrong with it. */
+function parseUrl(text: string): URL | string {
+  if (!/^postgres(ql)?:\/\//i.test(text)) return FORM;
+  const url = URL.parse(text);
+  if (url !== null) return url;
+  const rest = text.replace(/^\w+:\/\//, '');
+  const authority = rest.split(/[/?#]/)[0] ?? '';
+  if (rest.slice(authority.length).includes('@')) {
+    return 'holds a /, ? or # before its host: in a password write / as %2F, ? as %3F, # as %23';
+  }
+  // Digits behind a colon are a port only where user and password end before it.
+  const port = /@[^@]*:(\d+)$/.exec(authority)?.[1];
+  if (port !== undefined) return `names the port ${port}, out of range: 1 to 65535`;
+  return FORM;
+}
+
+function decodeParts(url: URL) {
+  try {
+    const socket = url.searchParams.get('host');
+    return {
+      host: socket ?? decodeURIComponent(url.hostname).replace(/^\[|\]$/g, ''),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      database: decodeURIComponent(url.pathname.replace(/^\//, '')),
+    };
+  } catch {
+    return undefined;
+  }
+}

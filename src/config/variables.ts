@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import type { Problem } from './settings.ts';
+import type { Variables } from './sources.ts';
+
+const port = z
+  .string()
+  .regex(/^\d+$/, 'is no number')
+  .transform(Number)
+  .refine((value) => value >= 1 && value <= 65_535, 'is out of range: a port is 1 to 65535');
+
+const boolean = z
+  .string()
+  .transform((text) => text.trim().toLowerCase())
+  .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'], 'is neither true nor false'))
+  .transform((text) => ['true', '1', 'yes', 'on'].includes(text));
+
+const milliseconds = z
+  .string()
+  .regex(/^\d+$/, 'is no number of milliseconds')
+  .transform(Number)
+  .refine((value) => value <= 2_147_483_647, 'is too large: at most 2147483647 milliseconds');
+
+const host = z
+  .string()
+  .refine((text) => !text.includes('://'), 'is a URL, not the name of a host: set DATABASE_URL to it instead')
+  .refine((text) => !/^[^:]+:\d+$/.test(text), 'holds a port: put that into DB_PORT');
+
+const schema = z.object({
+  DATABASE_URL: z.string().optional(),
+  DB_HOST: host.optional(),
+  DB_PORT: port.optional(),
+  DB_USER: z.string().optional(),
+  DB_PASSWORD: z.string().optional(),
+  DB_NAME: z.string().optional(),
+  DB_SSL: boolean.optional(),
+  DB_SSL_CERT_PATH: z.string().optional(),
+  DB_SSL_REJECT_UNAUTHORIZED: boolean.optional(),
+  DB_SSL_CLIENT_CERT_PATH: z.string().optional(),
+  DB_SSL_CLIENT_KEY_PATH: z.string().optional(),
+  DB_EMBEDDED: z.string().optional(),
+  MASTER_MIGRATIONS_DIR: z.string().optional(),
+  TENANT_MIGRATIONS_DIR: z.string().optional(),
+  VECTOR_EXTENSION: z.enum(['auto', 'require', 'off'], 'must be auto, require or off').optional(),
+  CONNECT_TIMEOUT_MS: milliseconds.optional(),
+  LOCK_TIMEOUT_MS: milliseconds.optional(),
+  LOCK_WAIT_TIMEOUT_MS: milliseconds.optional(),
+});
+
+/** The variables that are set and well-formed, typed. */
+export type Parsed = z.infer<typeof schema>;
+
+/** The variables that tenantctl reads, and no others. */
+export const VARIABLES: readonly string[] = Object.keys(schema.shape);
+
+export interface ParsedVariables {
+  readonly parsed: Parsed;
+  /** Those of tenantctl's variables that are set at all, well-formed or not. */
+  readonly own: Readonly<Record<string, string>>;
+  readonly problems: readonly Problem[];
+}
+
+/** Checks each variable by itself; those that are not well-formed are problems, and count as set. */
+export function parseVariables(variables: Variables): ParsedVariables {
+  const own = Object.fromEntries(
+    VARIABLES.map((name) => [name, variables[name]]).filter(([, value]) => value !== undefined),
+  ) as Record<string, string>;
+  const checked = schema.safeParse(own);
+  if (checked.success) return { parsed: checked.data, own, problems: [] };
+  // The first thing that is wrong with a variable is enough.
+  const issues = new Map(
+    checked.error.issues.toReversed().map((issue) => [String(issue.path[0]), issue.message]),
+  );
+  const wellFormed = Object.entries(own).filter(([name]) => !issues.has(name));
+  return {
+    parsed: schema.parse(Object.fromEntries(wellFormed)),
+    own,
+    problems: VARIABLES.filter((name) => issues.has(name)).map((name) => ({
+      variable: name,
+      message: `${quoted(name, own[name])}${issues.get(name)}`,
+    })),
+  };
+}
+
+/** A value as it may be shown: not where it is a password, or may hold one. */
+function quoted(name: string, value: string | undefined): string {
+  return value === undefined || /PASSWORD|URL/.test(name) || value.includes('://') ? '' : `"${value}" `;
+}
