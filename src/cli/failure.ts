@@ -12,6 +12,6 @@ export function failureOf(
   return new TenantctlError(
     sameCode && first.code === 'LOCK_TIMEOUT' ? 'LOCK_TIMEOUT' : 'TENANTS_FAILED',
     `${failures.length} of ${total} tenants failed.`,
-    { hint: 'Each is named above with its reason; run the command again when it is put right.' },
+    { hint: "Each tenant's own error says why; run the command again when it is put right." },
   );
 }

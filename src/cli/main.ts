@@ -1,8 +1,8 @@
-import { CommanderError, type Command } from 'commander';
-import { TenantctlError } from '../errors.ts';
+import type { Command } from 'commander';
 import { settleEmbedded } from './embedded-argument.ts';
 import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
 import { createProgram } from './program.ts';
+import { commandPath, ParsingEnded, toUsageError } from './usage-error.ts';
 import { version } from './version.ts';
 
 /**
@@ -18,32 +18,43 @@ export async function main(args: readonly string[]): Promise<number> {
     const { runCommand } = await import('./runner.ts');
     exitCode = await runCommand(name, { ...options, ...(embedded !== undefined && { embedded }) }, run);
   });
-  const asJson = args.includes('--json');
-  if (asJson)
-    for (const each of [program, ...allCommands(program)]) each.configureOutput({ writeErr: () => {} });
+  const json = hasFlag(args, '--json');
+  let help = '';
+  endParsingByThrowing(program, json ? (text) => (help += text) : undefined);
   try {
     await program.parseAsync(settleEmbedded(args), { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return 0;
-    if (asJson) {
-      const usage = new TenantctlError('USAGE', usageMessage(error), {
-        hint: 'tenantctl --help shows the commands.',
-      });
-      const { runCommand } = await import('./runner.ts');
-      return runCommand(
-        args
-          .filter((word) => !word.startsWith('-'))
-          .slice(0, 2)
-          .join(' '),
-        { json: true },
-        () => {
-          throw usage;
-        },
-      );
+    if (!(error instanceof ParsingEnded)) throw error;
+    const wasAsked = error.cause.exitCode === 0;
+    // Without a command there is nothing better to say than what there is.
+    if (!json && (wasAsked || isBare(error, program))) return wasAsked ? 0 : 2;
+    const { runCommand } = await import('./runner.ts');
+    const options = { json, color: !hasFlag(args, '--no-color') };
+    if (!wasAsked) {
+      return runCommand(commandPath(error.command), options, () => Promise.reject(toUsageError(error)));
     }
-    return 2;
+    const isVersion = error.cause.code === 'commander.version';
+    return runCommand(isVersion ? 'version' : 'help', options, () =>
+      Promise.resolve({ document: isVersion ? { version } : { help }, text: () => '' }),
+    );
+  }
+}
+
+/**
+ * Has commander throw where it would end the process, with the command at which it happened, and leaves the wording of
+ * mistakes to toUsageError. Help goes to `takeHelp` where it is given.
+ */
+function endParsingByThrowing(program: Command, takeHelp?: (text: string) => void): void {
+  for (const command of [program, ...allCommands(program)]) {
+    command.exitOverride((error) => {
+      throw new ParsingEnded(command, error);
+    });
+    command.configureOutput({
+      outputError: () => {},
+      ...(takeHelp !== undefined && { writeOut: takeHelp }),
+      ...((takeHelp !== undefined || command !== program) && { writeErr: () => {} }),
+    });
   }
 }
 
@@ -51,8 +62,14 @@ function allCommands(program: Command): Command[] {
   return program.commands.flatMap((command) => [command, ...allCommands(command)]);
 }
 
-function usageMessage(error: CommanderError): string {
-  return error.code === 'commander.help' ? 'A command is missing.' : error.message.replace(/^error: /, '');
+/** `tenantctl` with no command at all: commander has shown the help. */
+function isBare({ command, cause }: ParsingEnded, program: Command): boolean {
+  return command === program && cause.code === 'commander.help';
+}
+
+function hasFlag(args: readonly string[], flag: string): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end === -1 ? undefined : end).includes(flag);
 }
 
 /** Node's remarks on how it loads people's TypeScript say nothing to people who migrate. */

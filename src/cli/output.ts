@@ -30,7 +30,13 @@ export function createOutput(options: OutputOptions): Output {
     paint: paintFor(process.stdout),
     paintError: paintFor(process.stderr),
     animated:
-      process.stderr.isTTY && !options.quiet && !options.json && !isSet('CI') && process.env.TERM !== 'dumb',
+      process.stderr.isTTY &&
+      // A terminal without a width (a pseudo terminal of a CI system) has no line that a spinner could redraw.
+      process.stderr.columns > 0 &&
+      !options.quiet &&
+      !options.json &&
+      !isSet('CI') &&
+      process.env.TERM !== 'dumb',
     result: (text) => write(process.stdout, `${text}\n`),
     message(text) {
       if (!options.quiet) void write(process.stderr, `${text}\n`);

@@ -43,8 +43,6 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
     .option('--verbose', 'tell more')
     .option('--no-color', 'no colours')
     .option('--yes', 'answer yes to what a destructive command asks')
-    .exitOverride()
-    .showHelpAfterError('(--help tells more)')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', EPILOGUE);
 

@@ -4,6 +4,7 @@ import { createContext, type Context, type GlobalOptions } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { createOutput } from './output.ts';
 import { renderError } from './render/error.ts';
+import { listenForStrayFailures } from './stray-failure.ts';
 
 /** Runs a command, writes its result, and settles the exit code. The only place that does either. */
 export async function runCommand(
@@ -19,13 +20,17 @@ export async function runCommand(
   });
   const context = createContext(options, output);
   const interruption = context.interruption();
+  const stray = listenForStrayFailures();
+  let isOver = true;
+  stray.failed.catch(() => (isOver = false));
   let result: CommandResult;
   try {
-    result = await run(context);
+    result = await Promise.race([run(context), stray.failed]);
   } catch (thrown) {
     result = { document: {}, text: () => '', error: toTenantctlError(thrown) };
   } finally {
     interruption.stop();
+    stray.stop();
   }
   const code = interruption.exitCode();
   const wasStopped =
@@ -47,7 +52,10 @@ export async function runCommand(
       output.complain(renderError(error, output.paintError, output.verbose));
     }
   }
-  return wasStopped ? code : exitCodeOf(error);
+  const exitCode = wasStopped ? code : exitCodeOf(error);
+  // After a stray failure the command is still at work: it ends here, and the server rolls back what is open.
+  if (!isOver) process.exit(exitCode);
+  return exitCode;
 }
 
 function stopped(): TenantctlError {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { statusDocument } from '../../core/documents.ts';
+import type { AttentionCode, FleetStatus } from '../../core/status.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import type { Register } from '../program.ts';
@@ -28,14 +29,7 @@ export async function statusCommand(context: Context, flags: StatusFlags): Promi
       masterFolder: masterFolderOf(settings),
       tenantFolder: settings.folders.tenants,
     });
-    const attention = status.states.filter((state) => state.attention !== undefined).length;
-    const findings = [
-      ...(status.master.pending.length > 0
-        ? [`${count(status.master.pending.length, 'master migration')} pending`]
-        : []),
-      ...(status.master.problem === undefined ? [] : ['the master history disagrees with the folder']),
-      ...(attention > 0 ? [`${count(attention, 'tenant')} to be looked at`] : []),
-    ];
+    const findings = findingsOf(status);
     return {
       document: statusDocument(status, flags.all === true),
       text: async () =>
@@ -43,9 +37,40 @@ export async function statusCommand(context: Context, flags: StatusFlags): Promi
       error:
         flags.check === true && findings.length > 0
           ? new TenantctlError('CHECK_FAILED', `The check found something: ${findings.join(', ')}.`, {
-              hint: 'tenantctl migrate all applies what is pending.',
+              hint: isOnlyPending(status)
+                ? 'tenantctl migrate all applies what is pending.'
+                : 'tenantctl tenant show <org> tells what a tenant needs; tenantctl doctor looks at the whole.',
             })
           : undefined,
     };
   });
+}
+
+const WORDS: Readonly<Record<AttentionCode, string>> = {
+  BEHIND: 'behind',
+  FAILED: 'failed',
+  PROVISIONING: 'not provisioned to the end',
+  SCHEMA_MISSING: 'without a schema',
+  HISTORY_DISAGREES: 'with a history that disagrees with the folder',
+  INTERRUPTED: 'interrupted',
+  KNEX_LOCKED: 'locked by Knex',
+};
+
+/** What --check finds, the tenants counted by what is the matter with them. */
+function findingsOf({ master, states }: FleetStatus): string[] {
+  const findings: string[] = [];
+  if (master.pending.length > 0) findings.push(`${count(master.pending.length, 'master migration')} pending`);
+  if (master.problem !== undefined) findings.push('the master history disagrees with the folder');
+  for (const code of Object.keys(WORDS) as AttentionCode[]) {
+    const tenants = states.filter((state) => state.attention?.code === code).length;
+    if (tenants > 0) findings.push(`${count(tenants, 'tenant')} ${WORDS[code]}`);
+  }
+  return findings;
+}
+
+function isOnlyPending({ master, states }: FleetStatus): boolean {
+  return (
+    master.problem === undefined &&
+    states.every(({ attention }) => attention === undefined || attention.code === 'BEHIND')
+  );
 }

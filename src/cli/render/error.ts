@@ -26,9 +26,10 @@ export function renderError(error: TenantctlError, paint: ChalkInstance, verbose
 /** An error in one line. */
 export function shortError(error: TenantctlError | undefined): string {
   if (error === undefined) return 'failed';
-  const where = error.migration === undefined ? '' : `${error.migration}: `;
-  const code = error.sqlstate === undefined ? '' : ` (${error.sqlstate})`;
-  return `${where}${error.message}${code}`;
+  const { migration, message, sqlstate } = error;
+  // A message that names the migration itself needs no heading.
+  const where = migration === undefined || message.includes(migration) ? '' : `${migration}: `;
+  return `${where}${message}${sqlstate === undefined ? '' : ` (SQLSTATE ${sqlstate})`}`;
 }
 
 function shorten(text: string): string {

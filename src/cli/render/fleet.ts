@@ -2,6 +2,7 @@ import type { ChalkInstance } from 'chalk';
 import type { MasterResult } from '../../core/master.ts';
 import type { ProvisionResult } from '../../core/provision.ts';
 import type { FleetResult, TenantResult } from '../../core/results.ts';
+import { shortError } from './error.ts';
 import { renderTable } from './table.ts';
 import { count, duration } from './words.ts';
 
@@ -93,9 +94,7 @@ function renderFailed(failed: readonly TenantResult[], paint: ChalkInstance): st
     const [first] = tenants;
     const shown = tenants.slice(0, LISTED);
     for (const { clerkOrgId, schema, error } of shown) {
-      lines.push(
-        `  ${clerkOrgId} ${paint.dim(schema)}: ${error?.migration === undefined ? '' : `${error.migration}: `}${error?.message ?? ''}${error?.sqlstate === undefined ? '' : ` (SQLSTATE ${error.sqlstate})`}`,
-      );
+      lines.push(`  ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`);
     }
     if (tenants.length > shown.length)
       lines.push(`  … and ${tenants.length - shown.length} more with the same error`);

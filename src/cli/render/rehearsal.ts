@@ -48,8 +48,10 @@ function renderMigration(migration: RehearsedMigration, paint: ChalkInstance): s
     lines.push(
       `    ${paint.red('✖')} ${migration.error.message}${migration.error.sqlstate === undefined ? '' : ` (SQLSTATE ${migration.error.sqlstate})`}`,
     );
-    if (migration.error.statement !== undefined)
+    // The statement that failed is the last of those above, unless it was never noted.
+    if (migration.error.statement !== undefined && migration.error.statement !== migration.statements.at(-1))
       lines.push(`      ${migration.error.statement.trim().split('\n').join('\n      ')}`);
+    for (const detail of migration.error.details ?? []) lines.push(`      ${detail}`);
     if (migration.error.hint !== undefined) lines.push(`    ${paint.cyan('→')} ${migration.error.hint}`);
   }
   return lines;

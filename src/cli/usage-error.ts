@@ -1,0 +1,45 @@
+import type { Command, CommanderError } from 'commander';
+import { TenantctlError } from '../errors.ts';
+
+/** Commander has ended the parsing: because of a mistake, or because help or the version was asked for. */
+export class ParsingEnded extends Error {
+  override readonly name = 'ParsingEnded';
+  /** The command at which it ended. */
+  readonly command: Command;
+  override readonly cause: CommanderError;
+
+  constructor(command: Command, cause: CommanderError) {
+    super(cause.message, { cause });
+    this.command = command;
+    this.cause = cause;
+  }
+}
+
+/** "migrate tenants"; empty for the program itself. */
+export function commandPath(command: Command): string {
+  const names: string[] = [];
+  for (let at: Command | null = command; at?.parent; at = at.parent) names.unshift(at.name());
+  return names.join(' ');
+}
+
+/** A mistake in calling the program, in the words and the form of every other error. */
+export function toUsageError({ command, cause }: ParsingEnded): TenantctlError {
+  const path = ['tenantctl', commandPath(command)].join(' ').trim();
+  if (cause.code === 'commander.help') {
+    const verbs = command.commands.map((verb) => verb.name()).join(', ');
+    return new TenantctlError('USAGE', `${path} needs a command behind it: ${verbs}.`, {
+      hint: `${path} --help tells more.`,
+    });
+  }
+  const [text = '', suggestion] = cause.message.replace(/^error: /, '').split(/\n?\(Did you mean /);
+  const meant = suggestion?.replace(/\?\)$/, '');
+  return new TenantctlError('USAGE', asSentence(text), {
+    hint: meant === undefined ? `${path} --help tells more.` : `Did you mean ${meant}?`,
+  });
+}
+
+function asSentence(text: string): string {
+  const quoted = text.trim().replaceAll(/(^|\s)'([^']*)'/g, '$1"$2"');
+  const sentence = `${quoted.charAt(0).toUpperCase()}${quoted.slice(1)}`;
+  return sentence.endsWith('.') ? sentence : `${sentence}.`;
+}
