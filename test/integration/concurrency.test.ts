@@ -1,0 +1,216 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { createFleet, fleetOn, resultOf } from '../support/fleet.ts';
+import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
+import { createTable } from '../support/project.ts';
+import { refusalOf } from '../support/refusal.ts';
+
+const EIGHT = Array.from({ length: 8 }, (_, index) => `org_${index}`);
+const SLOW = ['3_slow.sql', `-- migrate:up\n${WAIT_AT_GATE}\nCREATE TABLE slow ();`] as const;
+const NAPS = ['3_naps.sql', '-- migrate:up\nSELECT pg_sleep(0.1);\nCREATE TABLE naps ();'] as const;
+
+test('at most so many transactions are open at once, all on the same few connections', async () => {
+  const fleet = await createFleet(EIGHT, { maxConnections: 6 });
+  await fleet.add(...NAPS);
+  const running = fleet.migrate({ concurrency: 3 });
+  const pids = new Set<number>();
+  let most = 0;
+  let over = false;
+  const watch = (async () => {
+    while (!over) {
+      const rows = await fleet.query<{ pid: number; busy: boolean }>(
+        `SELECT pid, xact_start IS NOT NULL AS busy FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'tenantctl'`,
+      );
+      for (const { pid } of rows) pids.add(pid);
+      most = Math.max(most, rows.filter((row) => row.busy).length);
+      await sleep(10);
+    }
+  })();
+  const result = await running;
+  over = true;
+  await watch;
+  expect(result.totals).toMatchObject({ changed: 8 });
+  expect(most).toBe(3);
+  expect(pids.size).toBeLessThanOrEqual(4);
+});
+
+test('the first of a plan goes alone: a migration that fails for everybody is tried once before it is tried by all', async () => {
+  const fleet = await createFleet(EIGHT.slice(0, 4));
+  await fleet.add(...SLOW);
+  const gate = await closeGate(fleet.testDatabase);
+  const run = fleet.migrate({ concurrency: 4 });
+  await gate.reached();
+  await sleep(150);
+  expect(await gate.waiting()).toBe(1);
+  await gate.open();
+  expect((await run).totals).toMatchObject({ changed: 4 });
+});
+
+test('a foreign key to a shared table makes its plan go one tenant at a time', async () => {
+  const fleet = await createFleet(EIGHT.slice(0, 5));
+  await fleet.query('CREATE TABLE public.areas (id int PRIMARY KEY)');
+  await fleet.add(
+    '3_area.sql',
+    '-- migrate:up\nSELECT pg_sleep(0.05);\nALTER TABLE notes ADD area int REFERENCES areas;\nSELECT pg_sleep(0.05);',
+  );
+  let most = 0;
+  const run = fleet.migrate({ concurrency: 4 });
+  let over = false;
+  const watch = (async () => {
+    while (!over) {
+      const [row] = await fleet.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'tenantctl' AND xact_start IS NOT NULL`,
+      );
+      most = Math.max(most, row?.n ?? 0);
+      await sleep(10);
+    }
+  })();
+  const result = await run;
+  over = true;
+  await watch;
+  expect(result.totals).toMatchObject({ changed: 5, failed: 0 });
+  expect(most).toBe(1);
+});
+
+test('a concurrency that the server cannot carry is refused with the figures, and nothing is begun', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add('3_links.sql', createTable('links'));
+  const refusal = await refusalOf(fleet.migrate({ concurrency: 5_000 }));
+  expect(refusal.code).toBe('CONCURRENCY_TOO_HIGH');
+  expect(refusal.message).toMatch(/5000 needs 5000 connections; \d+ of the server's \d+ are free/);
+  expect(refusal.hint).toMatch(/--concurrency \d+ or less/);
+  expect(await fleet.tables('org_a')).not.toContain('links');
+});
+
+test("the database's own limit counts, and so does the size of the pool", async () => {
+  const fleet = await createFleet(['org_a'], { maxConnections: 4 });
+  await fleet.add('3_links.sql', createTable('links'));
+  expect((await refusalOf(fleet.migrate({ concurrency: 4 }))).message).toContain('a pool of 5 connections');
+  const [{ name }] = (await fleet.query('SELECT current_database() AS name')) as [{ name: string }];
+  await fleet.query(`ALTER DATABASE ${name} CONNECTION LIMIT 2`);
+  expect((await refusalOf(fleet.migrate({ concurrency: 3 }))).message).toMatch(/; 2 of the server's/);
+  expect((await fleet.migrate()).totals).toMatchObject({ changed: 1 });
+});
+
+test('tenants that an old release provisions while the run works are brought up too', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add(...SLOW);
+  const gate = await closeGate(fleet.testDatabase);
+  const run = fleet.migrate();
+  await gate.reached();
+  const schema = schemaNameFor('org_late');
+  await fleet.query(`CREATE SCHEMA ${schema}`);
+  await fleet.query(
+    `INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('org_late', $1, 'ACTIVE')`,
+    [schema],
+  );
+  await gate.open();
+  const result = await run;
+  expect(result.totals).toMatchObject({ selected: 2, changed: 2 });
+  expect(await fleet.tables('org_late')).toEqual(['notes', 'slow', 'tags']);
+});
+
+test('two runs at once apply everything exactly once, and both report success', async () => {
+  const fleet = await createFleet(EIGHT, { maxConnections: 5 });
+  const other = fleetOn(fleet.testDatabase, await fleet.testDatabase.open(5), fleet.project);
+  await fleet.add(...NAPS);
+  await fleet.add('4_links.sql', createTable('links'));
+  const [first, second] = await Promise.all([
+    fleet.migrate({ concurrency: 2 }),
+    other.migrate({ concurrency: 2 }),
+  ]);
+  expect(first.totals.failed + second.totals.failed).toBe(0);
+  expect(first.totals.changed + second.totals.changed).toBe(8);
+  expect(first.totals.upToDate + second.totals.upToDate).toBe(8);
+  for (const id of EIGHT) {
+    expect((await fleet.history(id)).slice(2)).toEqual(['3_naps.sql@2', '4_links.sql@2']);
+  }
+});
+
+test('who waits too long for another run says so of that tenant, and has done the others', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const other = fleetOn(fleet.testDatabase, await fleet.testDatabase.open(), fleet.project);
+  await fleet.add(...SLOW);
+  const gate = await closeGate(fleet.testDatabase);
+  const first = fleet.migrate({ tenants: ['org_a'] });
+  await gate.reached();
+  const second = other.migrate({ lockWaitMs: 200 });
+  await gate.reached(2);
+  await sleep(100);
+  await gate.open();
+  await first;
+  expect(resultOf(await second, 'org_b').outcome).toBe('migrated');
+
+  await fleet.add('4_slow.sql', SLOW[1].replace('slow ()', 'slow4 ()'));
+  const again = await closeGate(fleet.testDatabase);
+  const third = fleet.migrate({ tenants: ['org_a'] });
+  await again.reached();
+  const refused = await other.migrate({ tenants: ['org_a'], lockWaitMs: 100 });
+  expect(resultOf(refused, 'org_a').error).toMatchObject({ code: 'LOCK_TIMEOUT', tenant: 'org_a' });
+  await again.open();
+  await third;
+});
+
+test('told to stop, those at work finish, the others are skipped, and the result says so', async () => {
+  const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
+  await fleet.add(...SLOW);
+  const gate = await closeGate(fleet.testDatabase);
+  const stop = new AbortController();
+  const run = fleet.migrate({ signal: stop.signal });
+  await gate.reached();
+  stop.abort();
+  await gate.open();
+  const result = await run;
+  expect(result.interrupted).toBe(true);
+  expect(result.tenants.map((tenant) => tenant.outcome)).toEqual(['migrated', 'skipped', 'skipped']);
+  expect(resultOf(result, 'org_b').reason).toContain('interrupted');
+  expect((await fleet.migrate()).totals).toMatchObject({ changed: 2, upToDate: 1 });
+});
+
+test('a tenant that is suspended while it waits its turn is left alone', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add(...SLOW);
+  const gate = await closeGate(fleet.testDatabase);
+  const run = fleet.migrate();
+  await gate.reached();
+  await fleet.query(`UPDATE tenants SET status = 'SUSPENDED' WHERE clerk_org_id = 'org_b'`);
+  await gate.open();
+  expect(resultOf(await run, 'org_b')).toMatchObject({
+    outcome: 'skipped',
+    reason: 'its status is SUSPENDED now',
+  });
+});
+
+test('every transaction has the settings by which the server notices a dead client', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add(
+    '3_settings.sql',
+    `-- migrate:up
+CREATE TABLE settings AS SELECT current_setting('idle_in_transaction_session_timeout') AS idle,
+  current_setting('client_connection_check_interval', true) AS client, current_setting('lock_timeout') AS lock;`,
+  );
+  await fleet.migrate({ lockTimeoutMs: 1234 });
+  const [seen] = await fleet.query(`SELECT * FROM ${schemaNameFor('org_a')}.settings`);
+  const client = fleet.database.canCheckClient ? '2s' : null;
+  expect(seen).toEqual({ idle: '1min', client, lock: '1234ms' });
+  await until(
+    async () => (await fleet.query(`SELECT FROM pg_locks WHERE locktype = 'advisory'`)).length === 0,
+    'locks to go',
+  );
+});
+
+test('a lock that somebody else holds on a table is waited for no longer than allowed', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add('3_alter.sql', '-- migrate:up\nALTER TABLE notes ADD x int;');
+  const holder = await fleet.testDatabase.open(1);
+  const client = await holder.pool.connect();
+  await client.query(`BEGIN; LOCK TABLE ${schemaNameFor('org_a')}.notes`);
+  const { error } = resultOf(await fleet.migrate({ lockTimeoutMs: 100 }), 'org_a');
+  await client.query('ROLLBACK');
+  client.release();
+  expect(error).toMatchObject({ code: 'MIGRATION_FAILED', sqlstate: '55P03' });
+  expect(error?.hint).toContain('LOCK_TIMEOUT_MS');
+});
