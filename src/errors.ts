@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'LOCK_TIMEOUT'
   // checks and interruption
   | 'CHECK_FAILED'
+  | 'DOCTOR_FAILED'
   | 'INTERRUPTED'
   // the database as it is
   | 'SERVER_UNSUPPORTED'

@@ -1,17 +1,94 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { Reading } from '../../config/environment.ts';
+import type { Diagnosis } from '../../core/doctor/diagnosis.ts';
+import type { EnvironmentFacts } from '../../core/doctor/environment-checks.ts';
+import { toTenantctlError } from '../../errors.ts';
 import type { CommandResult } from '../command-result.ts';
 import type { Context } from '../context.ts';
 import type { Register } from '../program.ts';
+import { positiveInteger } from './fleet-options.ts';
+
+export interface DoctorFlags {
+  readonly concurrency?: number;
+}
 
 export function addDoctor(program: Command, register: Register): void {
   const command = program
     .command('doctor')
     .description(
       'check the environment, connection, TLS, rights, extension and registry: a remedy for each finding',
+    )
+    .option(
+      '--concurrency <n>',
+      'check the connections for so many tenants at once (default: 4)',
+      positiveInteger,
     );
   register(command, 'doctor', doctorCommand);
 }
 
-export async function doctorCommand(_context: Context): Promise<CommandResult> {
-  throw new Error('to be written');
+export async function doctorCommand(context: Context, flags: DoctorFlags): Promise<CommandResult> {
+  const diagnosis = await examine(context, flags);
+  return {
+    document: { checks: diagnosis.checks, totals: diagnosis.totals },
+    text: async () => (await import('../render/doctor.ts')).renderDiagnosis(diagnosis, context.output.paint),
+    error: diagnosis.error,
+    showError: false,
+  };
+}
+
+async function examine(context: Context, flags: DoctorFlags): Promise<Diagnosis> {
+  const { diagnose } = await import('../../core/doctor/diagnose.ts');
+  const { reading, environment } = await readConfiguration(context);
+  return diagnose({
+    nodeVersion: process.versions.node,
+    environment,
+    database: reading?.settings?.database,
+    folders: reading?.folders,
+    vectorExtension: reading?.settings?.vectorExtension,
+    concurrency: flags.concurrency,
+  });
+}
+
+/** The configuration with its problems; an env file that cannot be read is one of them. */
+async function readConfiguration(
+  context: Context,
+): Promise<{ readonly reading?: Reading; readonly environment: EnvironmentFacts }> {
+  const path = resolve(context.folder, context.options.envFile ?? '.env');
+  const file = { path, found: existsSync(path) };
+  try {
+    const reading = await context.readEnvironment();
+    return {
+      reading,
+      environment: {
+        file,
+        variables: await readVariables(context),
+        problems: reading.problems,
+        warnings: reading.settings?.warnings ?? [],
+      },
+    };
+  } catch (error) {
+    return {
+      environment: { file, error: toTenantctlError(error), variables: [], problems: [], warnings: [] },
+    };
+  }
+}
+
+/** The variables that are set, the secret ones without their values. */
+async function readVariables(context: Context): Promise<EnvironmentFacts['variables']> {
+  const [{ VARIABLES }, { mergeSources, readEnvFile }] = await Promise.all([
+    import('../../config/environment.ts'),
+    import('../../config/sources.ts'),
+  ]);
+  const variables = mergeSources(process.env, readEnvFile(context.folder, context.options.envFile));
+  return VARIABLES.flatMap((name) => {
+    const value = variables[name];
+    return value === undefined ? [] : [{ name, shown: isSecret(name, value) ? 'set' : value }];
+  });
+}
+
+/** Also a URL with a password that was put into the wrong variable. */
+function isSecret(name: string, value: string): boolean {
+  return /PASSWORD|URL/.test(name) || /:\/\/[^/]*@/.test(value);
 }

@@ -46,8 +46,18 @@ export function environmentChecks(nodeVersion: string, environment: EnvironmentF
       ),
     );
   }
-  for (const text of environment.warnings) checks.push(warningCheck(text));
+  for (const [variable, texts] of Map.groupBy(environment.warnings, variableOf)) {
+    // The title says the name already.
+    const detail = texts.map((text) => text.replace(`${variable} `, '')).join(' ');
+    checks.push(
+      warning({ id: `variable-${kebab(variable)}`, title: variable }, detail, remedyForWarning(variable)),
+    );
+  }
   return checks;
+}
+
+function variableOf(warningText: string): string {
+  return /^[A-Z][A-Z_]+/.exec(warningText)?.[0] ?? 'Setting';
 }
 
 function nodeCheck(version: string): Check {
@@ -61,9 +71,4 @@ function nodeCheck(version: string): Check {
         'nvm install 24 && nvm use 24 # or install it from https://nodejs.org',
         'CONFIG_INVALID',
       );
-}
-
-function warningCheck(text: string): Check {
-  const variable = /^[A-Z][A-Z_]+/.exec(text)?.[0] ?? 'Setting';
-  return warning({ id: `variable-${kebab(variable)}`, title: variable }, text, remedyForWarning(variable));
 }

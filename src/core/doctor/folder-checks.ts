@@ -50,22 +50,26 @@ interface FolderKind {
 }
 
 function oneFolder(facts: FolderFacts, { folder: id, files: filesId, kind, variable }: FolderKind): Check[] {
-  const { directory, isNamed, folder, error, broken } = facts;
-  if (folder === undefined) {
-    const isMissing = error?.code === 'MIGRATIONS_FOLDER_MISSING';
-    const check = !isMissing
-      ? unknown(id, error ?? new Error('unreadable'))
-      : isNamed
-        ? failed(
-            id,
-            `${variable} names ${directory}, which is no folder`,
-            `mkdir -p ${shellWord(directory)} # or correct ${variable}: it is taken from the folder that the command is called in`,
-            'CONFIG_INVALID',
-          )
-        : failed(id, `${directory} does not exist`, 'tenantctl init', error?.code);
+  const { directory, isNamed } = facts;
+  if (facts.folder === undefined) {
+    const { error } = facts;
+    const check =
+      error.code !== 'MIGRATIONS_FOLDER_MISSING'
+        ? unknown(id, error)
+        : isNamed
+          ? failed(
+              id,
+              `${variable} names ${directory}, which is no folder`,
+              `mkdir -p ${shellWord(directory)} # or correct ${variable}: it is taken from the folder that the command is called in`,
+              'CONFIG_INVALID',
+            )
+          : failed(id, `${directory} does not exist`, 'tenantctl init', error.code);
     return [check, skipped(filesId, 'the folder cannot be read')];
   }
-  const { files } = folder;
+  const {
+    folder: { files },
+    broken,
+  } = facts;
   if (files.length === 0) {
     const check =
       kind === 'master'
@@ -79,7 +83,10 @@ function oneFolder(facts: FolderFacts, { folder: id, files: filesId, kind, varia
       ? [ok(filesId, `${counted(files.length, 'file')}, from ${files[0]?.name} to ${files.at(-1)?.name}`)]
       : broken.map(({ file, error }) =>
           unknown(
-            { id: `${kind}-file-${kebab(file.name)}`, title: kind === 'master' ? 'Master file' : 'Tenant file' },
+            {
+              id: `${kind}-file-${kebab(file.name)}`,
+              title: kind === 'master' ? 'Master file' : 'Tenant file',
+            },
             error,
           ),
         )),

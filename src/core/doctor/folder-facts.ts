@@ -4,17 +4,27 @@ import { loadMigration } from '../migrations/load.ts';
 import { readMigrationFolder, type MigrationFile, type MigrationFolder } from '../migrations/source.ts';
 
 /** What is in a folder of migrations. */
-export interface FolderFacts {
+export type FolderFacts = FolderName & (ReadFolder | UnreadableFolder);
+
+interface FolderName {
   readonly directory: string;
   /** A variable names it, so that its absence is a mistake in the configuration. */
   readonly isNamed: boolean;
-  /** Absent where it cannot be read as a folder of migrations; `error` says why. */
-  readonly folder?: MigrationFolder | undefined;
-  readonly error?: TenantctlError | undefined;
+}
+
+interface ReadFolder {
+  readonly folder: MigrationFolder;
+  readonly error?: undefined;
   /** Files that cannot be loaded. */
   readonly broken: readonly { readonly file: MigrationFile; readonly error: TenantctlError }[];
   /** The first file whose text has a column of pgvector's. */
   readonly needsVector?: string | undefined;
+}
+
+interface UnreadableFolder {
+  readonly folder?: undefined;
+  readonly error: TenantctlError;
+  readonly needsVector?: undefined;
 }
 
 /** vector(1536), halfvec(…), sparsevec(…) */
@@ -26,7 +36,7 @@ export async function readFolderFacts(directory: string, isNamed: boolean): Prom
   try {
     folder = await readMigrationFolder(directory);
   } catch (error) {
-    return { directory, isNamed, error: toTenantctlError(error), broken: [] };
+    return { directory, isNamed, error: toTenantctlError(error) };
   }
   const broken: { file: MigrationFile; error: TenantctlError }[] = [];
   let needsVector: string | undefined;

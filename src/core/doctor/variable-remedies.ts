@@ -8,7 +8,7 @@ const FORMS: Readonly<Record<string, string>> = {
   DB_SSL: 'Set DB_SSL=true or DB_SSL=false',
   DB_SSL_REJECT_UNAUTHORIZED: 'Set DB_SSL_REJECT_UNAUTHORIZED=true',
   DB_SSL_CERT_PATH:
-    "Set DB_SSL_CERT_PATH to the PEM file of the authority that signed the server's certificate; for Amazon RDS: mkdir -p ssl && curl -o ssl/rds-ca-2019-root.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
+    "For Amazon RDS: mkdir -p ssl && curl -o ssl/rds-ca-2019-root.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem and set DB_SSL_CERT_PATH=ssl/rds-ca-2019-root.pem; elsewhere set it to the PEM file of the authority that signed the server's certificate",
   DB_SSL_CLIENT_CERT_PATH: "Set DB_SSL_CLIENT_CERT_PATH to the PEM file of the client's certificate",
   DB_SSL_CLIENT_KEY_PATH:
     "Set DB_SSL_CLIENT_KEY_PATH to the PEM file of the client's private key, without a passphrase",
@@ -23,12 +23,16 @@ const ONE_OF_THE_DATABASE = /^DB_(HOST|USER|NAME)$/;
 
 /** What to do about a problem with a variable. Pure. */
 export function remedyForProblem(variable: string, message: string): string {
-  const rivals = /(?:is set together with|and) ((?:[A-Z_]+(?:, )?)+)(?:: choose| is set too)/.exec(message)?.[1];
+  const rivals = /is set together with (.+): choose/.exec(message)?.[1];
   if (rivals !== undefined) return `Remove ${variable}, or remove ${rivals}.`;
   if (variable === 'DATABASE_URL') {
+    const twice = /has an sslmode, and (.+) is set too/.exec(message)?.[1];
+    if (twice !== undefined)
+      return `Remove sslmode from DATABASE_URL and set DB_SSL=true; or remove ${twice}.`;
     if (message.includes('sslmode=')) return 'Write sslmode=verify-full (or disable) in DATABASE_URL.';
     if (message.includes('parameters')) return 'Remove those parameters from DATABASE_URL.';
-    if (message.includes('%25')) return 'Write each % of the password in DATABASE_URL as %25.';
+    if (/%2\w/.test(message))
+      return 'In the password of DATABASE_URL write % as %25, / as %2F, ? as %3F, # as %23, @ as %40.';
   }
   const form = FORMS[variable] ?? `Correct ${variable}`;
   return ONE_OF_THE_DATABASE.test(variable)
@@ -39,6 +43,8 @@ export function remedyForProblem(variable: string, message: string): string {
 /** What to do about a setting that works and should not stay so. Pure. */
 export function remedyForWarning(variable: string): string {
   switch (variable) {
+    case 'DATABASE_URL':
+      return 'Remove those parameters from DATABASE_URL.';
     case 'DB_SSL_CERT_PATH':
       return 'Set DB_SSL=true.';
     case 'DB_SSL_REJECT_UNAUTHORIZED':

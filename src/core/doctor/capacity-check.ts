@@ -1,0 +1,43 @@
+import { identifier } from '../../db/sql.ts';
+import { DEFAULT_CONCURRENCY } from '../capacity.ts';
+import { failed, ok, skipped, warning, type Check } from './check.ts';
+import { counted } from './remedy.ts';
+import type { ServerFacts } from './server-facts.ts';
+
+/**
+ * Decides whether the server has the connections that a run needs: one for each tenant at work, and one more for a
+ * migration outside a transaction. Pure.
+ */
+export function capacityCheck(server: ServerFacts, asked: number | undefined): Check {
+  if (server.sharedSession)
+    return skipped('capacity', 'does not apply to the embedded database: it is one session');
+  const concurrency = asked ?? DEFAULT_CONCURRENCY;
+  const needed = concurrency + 1;
+  const { usable } = server.capacity;
+  const free = Math.max(0, server.capacity.free);
+  const behind = server.behindPooler ? '; the limits of the pooler count as well' : '';
+  const detail = `a concurrency of ${concurrency} needs ${counted(needed, 'connection')}; ${free} are free, of ${usable} that max_connections leaves${behind}`;
+  if (free >= needed) return ok('capacity', detail);
+  const remedy = [
+    ...(free > 2 ? [`Use --concurrency ${free - 1}.`] : []),
+    `${free > 2 ? 'Or allow more' : 'Allow more'}, as a superuser: ${raise(server, needed - free)}`,
+  ].join(' ');
+  // The default gives way to what is free; a number that was asked for is refused.
+  return asked !== undefined && asked > free
+    ? failed('capacity', detail, remedy, 'CONCURRENCY_TOO_HIGH')
+    : warning('capacity', detail, remedy);
+}
+
+/** The statement that raises the limit which binds: the role's, the database's, or the server's. */
+function raise(server: ServerFacts, missing: number): string {
+  const { limits } = server;
+  const free = server.capacity.free;
+  const binds = (limit: number, used: number) => limit >= 0 && limit - (used - 1) <= free;
+  if (binds(limits.ofRole, limits.usedOfRole)) {
+    return `ALTER ROLE ${identifier(server.role)} CONNECTION LIMIT ${limits.ofRole + missing};`;
+  }
+  if (binds(limits.ofDatabase, limits.usedOfDatabase)) {
+    return `ALTER DATABASE ${identifier(server.database)} CONNECTION LIMIT ${limits.ofDatabase + missing};`;
+  }
+  return `ALTER SYSTEM SET max_connections = ${limits.maxConnections + missing}; and restart the server.`;
+}

@@ -1,0 +1,113 @@
+import type { DatabaseSettings } from '../../db/connection.ts';
+import { identifier } from '../../db/sql.ts';
+import { failed, ok, skipAll, skipped, unknown, warning, type Check, type CheckId } from './check.ts';
+import { capacityCheck } from './capacity-check.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
+import { connectionRemedy } from './connection-remedy.ts';
+import type { ServerFacts } from './server-facts.ts';
+import { tlsChecks } from './tls-checks.ts';
+
+const BEHIND_CONNECTION: readonly CheckId[] = [
+  'server-version',
+  'read-write',
+  'pooler',
+  'tls',
+  'certificate',
+  'capacity',
+];
+
+/**
+ * Decides about the connection and the server. Pure.
+ * @param concurrency how many tenants are to be worked on at once, where somebody has asked for a number
+ * @param now the time that the certificate's expiry is measured against
+ */
+export function connectionChecks(
+  facts: ConnectionFacts,
+  concurrency: number | undefined,
+  now: Date,
+): Check[] {
+  switch (facts.kind) {
+    case 'not-configured':
+      return skipAll(['connection', ...BEHIND_CONNECTION], 'the configuration has to be put right first');
+    case 'refused': {
+      const { error, settings } = facts;
+      if (error.code === 'SERVER_UNSUPPORTED') {
+        const [version, ...others] = BEHIND_CONNECTION;
+        return [
+          ok('connection', where(settings)),
+          ...(version === undefined ? [] : [unknown(version, error)]),
+          ...skipAll(others, 'the server is too old'),
+        ];
+      }
+      return [
+        failed('connection', error.message, connectionRemedy(error, settings), error.code),
+        ...skipAll(BEHIND_CONNECTION, 'there is no connection'),
+      ];
+    }
+    case 'open': {
+      const { settings, server, durationMs } = facts;
+      const connected = ok('connection', `${where(settings)}, in ${durationMs} ms`);
+      if (server.facts === undefined) {
+        const [version, ...others] = BEHIND_CONNECTION;
+        return [
+          connected,
+          ...(version === undefined ? [] : [unknown(version, server.error)]),
+          ...skipAll(others, 'the server did not tell about itself'),
+        ];
+      }
+      return [
+        connected,
+        ok('server-version', `PostgreSQL ${server.facts.version}`),
+        readWriteCheck(server.facts),
+        poolerCheck(server.facts),
+        ...tlsChecks(settings, server.facts, now),
+        capacityCheck(server.facts, concurrency),
+      ];
+    }
+  }
+}
+
+function where(settings: DatabaseSettings): string {
+  return settings.kind === 'embedded'
+    ? `embedded, in ${settings.directory}`
+    : `${settings.user} at ${settings.host}:${settings.port}/${settings.database}`;
+}
+
+function readWriteCheck(server: ServerFacts): Check {
+  if (!server.readOnly) return ok('read-write', 'not a standby, and may be written to');
+  if (server.isStandby) {
+    return failed(
+      'read-write',
+      'the server is a standby: nothing can be written there',
+      'Set DB_HOST (and DB_PORT) to the primary server.',
+      'SERVER_READ_ONLY',
+    );
+  }
+  const [database, role] = [identifier(server.database), identifier(server.role)];
+  const variable = 'default_transaction_read_only';
+  // In a transaction that may write: the setting would forbid its own removal.
+  const reset = (what: string) => `BEGIN READ WRITE; ALTER ${what} RESET ${variable}; COMMIT;`;
+  const remedies: Readonly<Record<string, string>> = {
+    database: reset(`DATABASE ${database}`),
+    user: reset(`ROLE ${role}`),
+    'database user': reset(`ROLE ${role} IN DATABASE ${database}`),
+  };
+  return failed(
+    'read-write',
+    `${variable} is on`,
+    remedies[server.readOnlySource ?? ''] ??
+      `ALTER SYSTEM SET ${variable} = off; SELECT pg_reload_conf(); -- as a superuser`,
+    'SERVER_READ_ONLY',
+  );
+}
+
+function poolerCheck(server: ServerFacts): Check {
+  if (server.sharedSession) return skipped('pooler', 'does not apply to the embedded database');
+  if (!server.behindPooler) return ok('pooler', 'none: the server itself answers');
+  const host = server.address ?? '<the host of PostgreSQL>';
+  return warning(
+    'pooler',
+    'a connection pooler answers in the place of the server: migrations with transaction: false are refused there',
+    `Connect to PostgreSQL itself: set DB_HOST=${host} and DB_PORT=${server.port}`,
+  );
+}

@@ -1,0 +1,61 @@
+import type { Database, DatabaseSettings } from '../../db/connection.ts';
+import { withDatabase } from '../../db/open.ts';
+import { toTenantctlError } from '../../errors.ts';
+import { attempt } from './attempt.ts';
+import { decide } from './decide.ts';
+import { toDiagnosis, type Diagnosis } from './diagnosis.ts';
+import type { Contents, DiagnoseOptions, Facts } from './facts.ts';
+import { readFolderFacts } from './folder-facts.ts';
+import { readRegistryFacts } from './registry-facts.ts';
+import { readRights } from './rights-facts.ts';
+import { readServerFacts } from './server-facts.ts';
+import { readVectorFacts } from './vector-check.ts';
+
+/**
+ * Looks at everything that has to be right before a run: Node, variables, folders and files, the connection, TLS,
+ * rights, pgvector, the registry and the histories. Only reads, apart from running the top level of the migration
+ * files. Does not throw for what it finds: a failing check is part of the answer, and carries its remedy.
+ */
+export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
+  const { folders } = options;
+  const facts = {
+    options,
+    now: new Date(),
+    folders: folders && {
+      master: await readFolderFacts(folders.master, folders.masterIsNamed === true),
+      tenants: await readFolderFacts(folders.tenants, folders.tenantsIsNamed === true),
+    },
+    ...(await readDatabase(options.database)),
+  };
+  return toDiagnosis(decide(facts));
+}
+
+async function readDatabase(
+  settings: DatabaseSettings | undefined,
+): Promise<Pick<Facts, 'connection' | 'contents'>> {
+  if (settings === undefined) return { connection: { kind: 'not-configured' }, contents: undefined };
+  const started = Date.now();
+  try {
+    return await withDatabase(settings, { maxConnections: 2 }, async (database) => {
+      const durationMs = Date.now() - started;
+      const server = await attempt(() => readServerFacts(database));
+      return {
+        connection: { kind: 'open', settings, durationMs, server },
+        contents: await readContents(database),
+      };
+    });
+  } catch (error) {
+    return {
+      connection: { kind: 'refused', settings, error: toTenantctlError(error) },
+      contents: undefined,
+    };
+  }
+}
+
+async function readContents(database: Database): Promise<Contents> {
+  return {
+    rights: await attempt(() => readRights(database)),
+    vector: await attempt(() => readVectorFacts(database)),
+    registry: await attempt(() => readRegistryFacts(database)),
+  };
+}

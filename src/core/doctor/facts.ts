@@ -1,0 +1,48 @@
+import type { DatabaseSettings } from '../../db/connection.ts';
+import type { VectorExtensionMode } from '../vector-extension.ts';
+import type { Attempt } from './attempt.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
+import type { EnvironmentFacts } from './environment-checks.ts';
+import type { Folders } from './folder-checks.ts';
+import type { RegistryFacts } from './registry-facts.ts';
+import type { RightsFacts } from './rights-facts.ts';
+import type { VectorFacts } from './vector-check.ts';
+
+export interface DiagnoseOptions {
+  /** process.versions.node */
+  readonly nodeVersion: string;
+  /** Where the settings came from; nothing is said about it where absent. */
+  readonly environment?: EnvironmentFacts | undefined;
+  /** Absent where the configuration does not yield one: everything that needs a database is skipped then. */
+  readonly database: DatabaseSettings | undefined;
+  /** The folders of the migrations; absent where the configuration does not tell. */
+  readonly folders?:
+    | {
+        readonly master: string;
+        readonly tenants: string;
+        /** Named by a variable, so that a folder that does not exist is a mistake in the configuration. */
+        readonly masterIsNamed?: boolean | undefined;
+        readonly tenantsIsNamed?: boolean | undefined;
+      }
+    | undefined;
+  readonly vectorExtension?: VectorExtensionMode | undefined;
+  /** How many tenants are to be worked on at once; tenantctl's default where absent. */
+  readonly concurrency?: number | undefined;
+}
+
+/** Everything that was found, before anything is said about it. */
+export interface Facts {
+  readonly options: DiagnoseOptions;
+  readonly now: Date;
+  readonly folders: Folders | undefined;
+  readonly connection: ConnectionFacts;
+  /** Absent where there is no connection. */
+  readonly contents: Contents | undefined;
+}
+
+/** What is in the database. */
+export interface Contents {
+  readonly rights: Attempt<RightsFacts>;
+  readonly vector: Attempt<VectorFacts>;
+  readonly registry: Attempt<RegistryFacts>;
+}

@@ -1,0 +1,69 @@
+import type { Database } from '../../db/connection.ts';
+import { TENANT_HISTORY, lockTableOf, readHistories, type History } from '../migrations/history.ts';
+import { readTenants, type RegisteredTenant } from '../registry.ts';
+import { TENANT_SCHEMA_PATTERN } from '../schema-name.ts';
+import { readMemory, type RecordedFailure } from '../state.ts';
+
+/** The tenants, their schemas and histories. */
+export interface FleetFacts {
+  readonly tenants: readonly RegisteredTenant[];
+  /** Schemas named as tenant schemas are, without a row. */
+  readonly orphans: readonly string[];
+  readonly foreign: readonly ForeignSchema[];
+  /** By schema; without those that the role may not read. */
+  readonly histories: ReadonlyMap<string, History>;
+  /** The last failure of each tenant, by schema. */
+  readonly failures: ReadonlyMap<string, RecordedFailure>;
+}
+
+/** A tenant schema that the role does not own, or in which it does not own every table. */
+export interface ForeignSchema {
+  readonly schema: string;
+  readonly owner: string;
+  /** The role may create there and keep the history all the same. */
+  readonly isUsable: boolean;
+}
+
+/** Reads the whole fleet in a number of queries that does not grow with every tenant. */
+export async function readFleetFacts(database: Database, stateVersion: number): Promise<FleetFacts> {
+  const tenants = await readTenants(database);
+  const orphans = await database.pool.query<{ schema: string }>(
+    `SELECT nspname::text AS schema FROM pg_namespace n
+     WHERE nspname ~ $1 AND NOT EXISTS (SELECT FROM public.tenants t WHERE t.schema_name::text = n.nspname::text)
+     ORDER BY 1`,
+    [TENANT_SCHEMA_PATTERN.source],
+  );
+  const foreign = await readForeign(database);
+  const unreadable = new Set(foreign.filter(({ isUsable }) => !isUsable).map(({ schema }) => schema));
+  const readable = tenants.filter(({ hasSchema, schema }) => hasSchema && !unreadable.has(schema));
+  const histories = await readHistories(
+    database,
+    readable.map(({ tables }) => tables),
+  );
+  const { failures } = await readMemory(database, stateVersion);
+  return { tenants, orphans: orphans.rows.map(({ schema }) => schema), foreign, histories, failures };
+}
+
+/** Migrations alter tables, which only an owner may: https://www.postgresql.org/docs/current/ddl-priv.html */
+async function readForeign(database: Database): Promise<ForeignSchema[]> {
+  const { rows } = await database.pool.query<{ schema: string; owner: string; usable: boolean }>(
+    `WITH own AS MATERIALIZED (SELECT oid FROM pg_roles WHERE pg_has_role(current_user, oid, 'USAGE')),
+          tables AS (SELECT relnamespace AS namespace, min(relowner::bigint)::oid AS owner
+                     FROM pg_class
+                     WHERE relkind IN ('r', 'p') AND relowner NOT IN (SELECT oid FROM own)
+                     GROUP BY 1)
+     SELECT n.nspname::text AS schema,
+            pg_get_userbyid(CASE WHEN n.nspowner IN (SELECT oid FROM own) THEN t.owner ELSE n.nspowner END)::text AS owner,
+            has_schema_privilege(n.oid, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE')
+            AND NOT EXISTS (SELECT FROM pg_class c
+                            WHERE c.relnamespace = n.oid AND c.relname = ANY ($1) AND c.relkind IN ('r', 'p')
+                              AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+                                   AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))) AS usable
+     FROM pg_namespace n LEFT JOIN tables t ON t.namespace = n.oid
+     WHERE n.nspname IN (SELECT schema_name::name FROM public.tenants)
+       AND (t.owner IS NOT NULL OR n.nspowner NOT IN (SELECT oid FROM own))
+     ORDER BY 1`,
+    [[TENANT_HISTORY, lockTableOf(TENANT_HISTORY)]],
+  );
+  return rows.map(({ schema, owner, usable }) => ({ schema, owner, isUsable: usable }));
+}

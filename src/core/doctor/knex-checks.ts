@@ -1,0 +1,78 @@
+import { literal, qualified } from '../../db/sql.ts';
+import { MASTER_HISTORY, TENANT_HISTORY, type History } from '../migrations/history.ts';
+import { stemOf, type MigrationFolder } from '../migrations/source.ts';
+import { ok, warning, type Check, type CheckId } from './check.ts';
+import { inEachTenant } from './in-each-tenant.ts';
+import type { RegistryFacts } from './registry-facts.ts';
+import { listed } from './remedy.ts';
+
+export const KNEX: readonly CheckId[] = ['knex-names', 'knex-sql'];
+
+/**
+ * Decides whether Knex itself could go on where tenantctl stands: it looks for a file under each recorded name, and
+ * loads no .sql (knex/lib/migrations/migrate/Migrator.js, validateMigrationList). Pure.
+ */
+export function knexChecks(
+  facts: RegistryFacts,
+  master: MigrationFolder | undefined,
+  tenants: MigrationFolder | undefined,
+): Check[] {
+  const inMaster = renamed(master, [facts.masterHistory]);
+  const inTenants = renamed(tenants, facts.fleet?.histories.values() ?? []);
+  const sql = [...(master?.files ?? []), ...(tenants?.files ?? [])]
+    .filter(({ format }) => format === 'sql')
+    .map(({ name }) => name);
+  return [namesCheck(inMaster, inTenants), sqlCheck(sql)];
+}
+
+interface Renaming {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Names in these histories whose file has another extension now. */
+function renamed(folder: MigrationFolder | undefined, histories: Iterable<History>): Renaming[] {
+  const files = new Map(folder?.files.map(({ stem, name }) => [stem, name]));
+  const found = new Map<string, Renaming>();
+  for (const entries of new Set(Array.from(histories, (history) => history.entries))) {
+    for (const { name } of entries) {
+      const to = files.get(stemOf(name));
+      if (to !== undefined && to !== name) found.set(name, { from: name, to });
+    }
+  }
+  return [...found.values()];
+}
+
+function namesCheck(inMaster: readonly Renaming[], inTenants: readonly Renaming[]): Check {
+  const all = [...inMaster, ...inTenants];
+  if (all.length === 0) return ok('knex-names', 'the recorded names are those of the files');
+  return warning(
+    'knex-names',
+    `recorded under another extension, so that Knex itself cannot continue this history (tenantctl can): ${listed(all.map(({ from, to }) => `${from} is ${to} now`))}`,
+    inTenants.length > 0 ? renameInTenants(inMaster, inTenants) : inMaster.map(renameInMaster).join('\n'),
+  );
+}
+
+function renameInMaster({ from, to }: Renaming): string {
+  return `UPDATE ${qualified('public', MASTER_HISTORY)} SET name = ${literal(to)} WHERE name = ${literal(from)};`;
+}
+
+/** One statement for master and the whole fleet, whatever its size. */
+function renameInTenants(inMaster: readonly Renaming[], inTenants: readonly Renaming[]): string {
+  const values = inTenants.map(({ from, to }) => `(${literal(from)}, ${literal(to)})`).join(', ');
+  const ofMaster = inMaster.map((renaming) => `SELECT ${literal(renameInMaster(renaming))} UNION ALL\n    `);
+  return inEachTenant(`${ofMaster.join('')}SELECT format('UPDATE %I.${TENANT_HISTORY} SET name = %L WHERE name = %L', n.nspname, r.new_name, r.old_name)
+    FROM public.tenants t
+    JOIN pg_namespace n ON n.nspname = t.schema_name::name
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ${literal(TENANT_HISTORY)}
+    CROSS JOIN (VALUES ${values}) r (old_name, new_name)`);
+}
+
+function sqlCheck(names: readonly string[]): Check {
+  if (names.length === 0) return ok('knex-sql', 'no .sql files: Knex can load every migration');
+  return warning(
+    'knex-sql',
+    `Knex itself cannot load ${listed(names)}: once applied, only tenantctl can continue the history`,
+    'Nothing needs to be done as long as tenantctl does the migrating. To let Knex do it: write each as a .ts file of the same name that passes its SQL to knex.raw, delete the .sql file, and run tenantctl doctor again for the names in the history.',
+  );
+}

@@ -1,0 +1,63 @@
+import { qualified } from '../../db/sql.ts';
+import { deleteHistory, lockTableOf, MASTER_HISTORY, TENANT_HISTORY } from '../migrations/history.ts';
+import { deleteIntent } from '../state.ts';
+import { failed, ok, type Check, type CheckId } from './check.ts';
+import { recordAsApplied } from './record-as-applied.ts';
+import type { IntentFacts, RegistryFacts } from './registry-facts.ts';
+import { counted, HANDLED, leftOver, leftOverComment, listed } from './remedy.ts';
+
+export const LOCKS: readonly CheckId[] = ['knex-locks', 'intents'];
+
+/** Decides about what a crash of Knex or of tenantctl has left behind. Pure. */
+export function lockChecks(facts: RegistryFacts): Check[] {
+  return [knexCheck(facts), intentCheck(facts.intents)];
+}
+
+function knexCheck({ masterHistory, fleet }: RegistryFacts): Check {
+  const locked = [
+    ...(masterHistory.lockedByKnex ? [{ schema: 'public', table: lockTableOf(MASTER_HISTORY) }] : []),
+    ...[...(fleet?.histories ?? [])]
+      .filter(([, history]) => history.lockedByKnex)
+      .map(([schema]) => ({ schema, table: lockTableOf(TENANT_HISTORY) })),
+  ];
+  if (locked.length === 0) return ok('knex-locks', 'none is set');
+  const updates = locked
+    .slice(0, HANDLED)
+    .map(({ schema, table }) => `UPDATE ${qualified(schema, table)} SET is_locked = 0;`);
+  return failed(
+    'knex-locks',
+    `set in ${listed(locked.map(({ schema }) => schema))}: a Knex is migrating there, or died while it did`,
+    `${updates.join('\n')} -- when no Knex is at work there${leftOverComment(locked.length)}`,
+    'KNEX_LOCKED',
+  );
+}
+
+function intentCheck(intents: readonly IntentFacts[]): Check {
+  const interrupted = intents.filter(({ atWork }) => !atWork);
+  if (interrupted.length === 0) {
+    return ok(
+      'intents',
+      intents.length === 0 ? 'none' : `none; ${counted(intents.length, 'migration')} under way`,
+    );
+  }
+  return failed(
+    'intents',
+    `how these ended is not known, a run was killed: ${listed(interrupted.map(({ migration, schema }) => `${migration} in ${schema}`))}`,
+    `${interrupted.slice(0, HANDLED).map(intentRemedy).join('\n')}${leftOver(interrupted.length)}`,
+    'MIGRATION_INTERRUPTED',
+  );
+}
+
+/** Only a look at the schema tells whether the work was done; the statements are for both answers. */
+function intentRemedy({ schema, migration, direction }: IntentFacts): string {
+  const table = schema === 'public' ? MASTER_HISTORY : TENANT_HISTORY;
+  const record =
+    direction === 'up'
+      ? recordAsApplied(schema, table, migration)
+      : `${deleteHistory(schema, table, migration)};`;
+  const [done, undone] =
+    direction === 'up'
+      ? ['is there', 'undo what is half done']
+      : ['is gone', 'bring back what is half undone'];
+  return `Look whether the work of ${migration} ${done} in ${schema}. If so: ${record} If not, ${undone}. Then, in both cases: ${deleteIntent(schema)};`;
+}

@@ -1,0 +1,107 @@
+import { MASTER_HISTORY, deleteHistory } from '../migrations/history.ts';
+import { stemOf, type MigrationFolder } from '../migrations/source.ts';
+import { STATE_VERSION } from '../state.ts';
+import { failed, ok, skipped, warning, type Check, type CheckId } from './check.ts';
+import { REGISTRY_COLUMNS, type RegistryFacts } from './registry-facts.ts';
+import { counted } from './remedy.ts';
+
+export const REGISTRY: readonly CheckId[] = ['registry', 'state-schema'];
+
+/**
+ * Decides about the registry and tenantctl's own schema. Pure.
+ * @param folder the master migrations, where they can be read
+ */
+export function registryChecks(facts: RegistryFacts, folder: MigrationFolder | undefined): Check[] {
+  return [registryCheck(facts, folder), stateCheck(facts, folder)];
+}
+
+/** The migration that creates the registry goes by this name, whatever its timestamp. */
+export function isInit(name: string): boolean {
+  return /(?:^|_)init_db$/.test(stemOf(name));
+}
+
+function registryCheck(facts: RegistryFacts, folder: MigrationFolder | undefined): Check {
+  const { columns, fleet, notUnique } = facts;
+  if (columns === undefined) return absent(facts, folder);
+  const missing = REGISTRY_COLUMNS.filter((column) => !columns.includes(column));
+  if (missing.length > 0) {
+    return failed(
+      'registry',
+      `public.tenants has no column ${missing.join(', ')}`,
+      facts.isTable
+        ? missing.map((column) => ADD_COLUMN[column]).join('\n')
+        : `public.tenants is no plain table: give it ${missing.join(', ')} where it is defined.`,
+      'REGISTRY_INVALID',
+    );
+  }
+  if (notUnique.length > 0) {
+    return warning(
+      'registry',
+      `public.tenants may hold two rows with the same ${notUnique.join(' or the same ')}`,
+      notUnique.map((column) => `CREATE UNIQUE INDEX ON public.tenants (${column});`).join(' '),
+    );
+  }
+  const kinds = Map.groupBy(fleet?.tenants ?? [], ({ status }) => status);
+  const sums = [...kinds].map(([status, tenants]) => `${tenants.length} ${status}`);
+  return ok(
+    'registry',
+    `public.tenants, ${counted(fleet?.tenants.length ?? 0, 'tenant')}${sums.length > 0 ? ` (${sums.join(', ')})` : ''}`,
+  );
+}
+
+const ADD_COLUMN: Readonly<Record<(typeof REGISTRY_COLUMNS)[number], string>> = {
+  clerk_org_id:
+    'ALTER TABLE public.tenants ADD COLUMN clerk_org_id varchar(255) UNIQUE; -- then fill it: each row has its organization id',
+  schema_name: `ALTER TABLE public.tenants ADD COLUMN schema_name varchar(63) UNIQUE; UPDATE public.tenants SET schema_name = 'tid_' || left(md5(clerk_org_id), 10);`,
+  status: `ALTER TABLE public.tenants ADD COLUMN status varchar(20) NOT NULL DEFAULT 'ACTIVE'; ALTER TABLE public.tenants ALTER COLUMN status SET DEFAULT 'PROVISIONING';`,
+};
+
+/** No registry: not made yet, or lost. */
+function absent(facts: RegistryFacts, folder: MigrationFolder | undefined): Check {
+  const { masterHistory, tenantSchemas } = facts;
+  const isNew = masterHistory.entries.length === 0 && tenantSchemas === 0;
+  const hasInit = folder?.files.some(({ stem }) => isInit(stem)) === true;
+  if (isNew && hasInit)
+    return warning('registry', 'public.tenants does not exist yet', 'tenantctl migrate master');
+  const make = `${hasInit ? '' : 'tenantctl init && '}tenantctl migrate master`;
+  if (isNew) {
+    return failed(
+      'registry',
+      'public.tenants does not exist, and no master migration is called …_init_db, the one that creates it',
+      make,
+      'REGISTRY_ABSENT',
+    );
+  }
+  const recorded = masterHistory.entries.find(({ name }) => isInit(name));
+  const witnesses = [
+    ...(masterHistory.entries.length > 0 ? ['the master history has entries'] : []),
+    ...(tenantSchemas > 0 ? [`${counted(tenantSchemas, 'schema')} tid_… exist`] : []),
+  ];
+  const forget =
+    recorded === undefined ? '' : `${deleteHistory('public', MASTER_HISTORY, recorded.name)}; and then `;
+  return failed(
+    'registry',
+    `public.tenants does not exist, although ${witnesses.join(' and ')}: it was dropped or is in another database`,
+    `Restore the table from a backup, or correct DB_NAME. Where there is no backup, make it anew, empty: ${forget}${make}${masterHistory.entries.length > 1 ? ' --allow-out-of-order' : ''}. tenantctl doctor then names the schemas to be registered.`,
+    'REGISTRY_ABSENT',
+  );
+}
+
+function stateCheck(facts: RegistryFacts, folder: MigrationFolder | undefined): Check {
+  const { stateVersion } = facts;
+  const command = `tenantctl migrate ${(folder?.files.length ?? 0) > 0 ? 'master' : 'tenants'}`;
+  if (stateVersion === STATE_VERSION) return ok('state-schema', `version ${stateVersion}`);
+  if (stateVersion > STATE_VERSION) {
+    return failed(
+      'state-schema',
+      `version ${stateVersion}; this tenantctl knows version ${STATE_VERSION}`,
+      'npm install tenantctl@latest',
+      'STATE_NEWER',
+    );
+  }
+  if (stateVersion > 0)
+    return warning('state-schema', `version ${stateVersion}, to be brought to ${STATE_VERSION}`, command);
+  return facts.columns === undefined
+    ? skipped('state-schema', 'comes with the registry')
+    : warning('state-schema', 'does not exist yet', command);
+}

@@ -1,0 +1,95 @@
+import type { Database } from '../../db/connection.ts';
+import { readMasterHistory } from '../master.ts';
+import type { History } from '../migrations/history.ts';
+import { registryColumns } from '../registry.ts';
+import { TENANT_SCHEMA_PATTERN } from '../schema-name.ts';
+import { readStateVersion, STATE_VERSION } from '../state.ts';
+import { readFleetFacts, type FleetFacts } from './fleet-facts.ts';
+
+/** The columns that tenantctl uses. */
+export const REGISTRY_COLUMNS = ['clerk_org_id', 'schema_name', 'status'] as const;
+
+/** What the database holds of tenantctl's and Knex's tables. */
+export interface RegistryFacts {
+  /** Undefined where there is no registry. */
+  readonly columns: readonly string[] | undefined;
+  /** A plain table, which can be altered; another tool may have made a view of it. */
+  readonly isTable: boolean;
+  /** Columns that should be unique and are not kept so. */
+  readonly notUnique: readonly string[];
+  readonly masterHistory: History;
+  /** The version of the tenantctl schema; 0 where there is none. */
+  readonly stateVersion: number;
+  /** How many schemas are named as tenant schemas are. */
+  readonly tenantSchemas: number;
+  readonly intents: readonly IntentFacts[];
+  /** Absent where there is no registry that can be read. */
+  readonly fleet: FleetFacts | undefined;
+}
+
+/** A migration outside a transaction that has begun and of which no end is recorded. */
+export interface IntentFacts {
+  readonly schema: string;
+  readonly migration: string;
+  readonly direction: 'up' | 'down';
+  readonly startedAt: Date;
+  /** A run holds the schema's lock: the migration is not interrupted, but under way. */
+  readonly atWork: boolean;
+}
+
+/** Reads the registry, the histories and what tenantctl remembers, in few set-wise queries. */
+export async function readRegistryFacts(database: Database): Promise<RegistryFacts> {
+  const columns = await registryColumns(database);
+  const stateVersion = await readStateVersion(database);
+  const { rows } = await database.pool.query<{ is_table: boolean; not_unique: string[]; schemas: number }>(
+    `SELECT coalesce((SELECT relkind = 'r' FROM pg_class WHERE oid = t.id), false) AS is_table,
+            ARRAY(SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                  WHERE c.oid = t.id AND c.relkind = 'r' AND a.attname IN ('clerk_org_id', 'schema_name')
+                    AND NOT EXISTS (SELECT FROM pg_index i
+                                    WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid
+                                      AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
+                  ORDER BY 1) AS not_unique,
+            (SELECT count(*)::int FROM pg_namespace WHERE nspname ~ $1) AS schemas
+     FROM (SELECT to_regclass('public.tenants') AS id) t`,
+    [TENANT_SCHEMA_PATTERN.source],
+  );
+  const usable = columns !== undefined && REGISTRY_COLUMNS.every((column) => columns.includes(column));
+  const hasMemory = stateVersion > 0 && stateVersion <= STATE_VERSION;
+  return {
+    columns,
+    isTable: rows[0]?.is_table ?? false,
+    notUnique: rows[0]?.not_unique ?? [],
+    masterHistory: await readMasterHistory(database),
+    stateVersion,
+    tenantSchemas: rows[0]?.schemas ?? 0,
+    intents: hasMemory ? await readIntents(database) : [],
+    fleet: usable ? await readFleetFacts(database, hasMemory ? stateVersion : 0) : undefined,
+  };
+}
+
+/** A lock's name and number are those of tryLock in src/db/transaction.ts and of src/core/migrations/target.ts. */
+async function readIntents(database: Database): Promise<IntentFacts[]> {
+  const { rows } = await database.pool.query<{
+    schema_name: string;
+    migration: string;
+    direction: 'up' | 'down';
+    started_at: Date;
+    at_work: boolean;
+  }>(
+    `SELECT schema_name, migration, direction, started_at,
+            EXISTS (SELECT FROM pg_locks l
+                    WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+                      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                      AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended(
+                            'tenantctl:' || CASE schema_name WHEN 'public' THEN 'master'
+                                                             ELSE 'tenant:' || schema_name END, 0)) AS at_work
+     FROM tenantctl.intents ORDER BY schema_name`,
+  );
+  return rows.map((row) => ({
+    schema: row.schema_name,
+    migration: row.migration,
+    direction: row.direction,
+    startedAt: row.started_at,
+    atWork: row.at_work,
+  }));
+}

@@ -1,0 +1,145 @@
+import type { TLSSocket } from 'node:tls';
+import type { PoolClient } from 'pg';
+import type { Database } from '../../db/connection.ts';
+import { withClient } from '../../db/transaction.ts';
+import { readCapacity, type Capacity } from '../capacity.ts';
+
+/** What the server says of itself and of this connection. */
+export interface ServerFacts {
+  readonly version: string;
+  readonly role: string;
+  readonly isSuperuser: boolean;
+  readonly database: string;
+  readonly sharedSession: boolean;
+  readonly behindPooler: boolean;
+  /** Where the server itself listens, as far as it tells; null behind a Unix socket. */
+  readonly address: string | null;
+  readonly port: number;
+  readonly readOnly: boolean;
+  readonly isStandby: boolean;
+  /** Where default_transaction_read_only was set: pg_settings.source. */
+  readonly readOnlySource: string | null;
+  readonly capacity: Capacity;
+  readonly limits: ConnectionLimits;
+  /** The server has TLS turned on. */
+  readonly offersTls: boolean;
+  /** pg_stat_ssl of the own backend. */
+  readonly encrypted: boolean;
+  /** What the socket of this end says; absent where it is a plain one. */
+  readonly socket?: SocketFacts | undefined;
+}
+
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  /** Limits of this database and of this role (-1: none), and the connections in use of each. */
+  readonly ofDatabase: number;
+  readonly ofRole: number;
+  readonly usedOfDatabase: number;
+  readonly usedOfRole: number;
+}
+
+export interface SocketFacts {
+  /** "TLSv1.3" */
+  readonly protocol: string;
+  readonly certificate?: PeerCertificate | undefined;
+}
+
+/** The certificate that the other end has shown. */
+export interface PeerCertificate {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly validTo: Date;
+}
+
+interface Row {
+  role: string;
+  superuser: boolean;
+  database: string;
+  address: string | null;
+  port: number;
+  standby: boolean;
+  read_only_source: string | null;
+  max_connections: number;
+  of_database: number;
+  of_role: number;
+  used_of_database: number;
+  used_of_role: number;
+  offers_tls: boolean | null;
+  encrypted: boolean | null;
+}
+
+/**
+ * Asks the server about itself and about the connection. To be called first: every further connection of the pool
+ * would count as one in use.
+ */
+export async function readServerFacts(database: Database): Promise<ServerFacts> {
+  const capacity = await readCapacity(database);
+  return withClient(database, async (client) => {
+    // pg_stat_ssl: https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-SSL-VIEW
+    const { rows } = await client.query<Row>(
+      `SELECT current_user::text AS role, r.rolsuper AS superuser, d.datname::text AS database,
+              host(inet_server_addr()) AS address, current_setting('port')::int AS port,
+              pg_is_in_recovery() AS standby,
+              (SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only') AS read_only_source,
+              current_setting('max_connections')::int AS max_connections,
+              d.datconnlimit AS of_database, r.rolconnlimit AS of_role,
+              (SELECT count(*)::int FROM pg_stat_activity
+               WHERE datid = d.oid AND backend_type = 'client backend') AS used_of_database,
+              (SELECT count(*)::int FROM pg_stat_activity
+               WHERE usesysid = r.oid AND backend_type = 'client backend') AS used_of_role,
+              current_setting('ssl', true)::bool AS offers_tls,
+              (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS encrypted
+       FROM pg_database d, pg_roles r
+       WHERE d.datname = current_database() AND r.rolname = current_user`,
+    );
+    const [row] = rows;
+    if (row === undefined) throw new Error('the server did not say who is logged in');
+    return {
+      version: database.serverVersionText,
+      role: row.role,
+      isSuperuser: row.superuser,
+      database: row.database,
+      sharedSession: database.sharedSession,
+      behindPooler: database.behindPooler,
+      address: row.address,
+      port: row.port,
+      readOnly: database.readOnly,
+      isStandby: row.standby,
+      readOnlySource: row.read_only_source,
+      capacity,
+      limits: {
+        maxConnections: row.max_connections,
+        ofDatabase: row.of_database,
+        ofRole: row.of_role,
+        usedOfDatabase: row.used_of_database,
+        usedOfRole: row.used_of_role,
+      },
+      offersTls: row.offers_tls === true,
+      encrypted: row.encrypted === true,
+      socket: socketFacts(client),
+    };
+  });
+}
+
+/** pg keeps its socket in connection.stream; with TLS that is Node's TLSSocket. */
+function socketFacts(client: PoolClient): SocketFacts | undefined {
+  const { stream } = (client as PoolClient & { connection: { stream: Partial<TLSSocket> } }).connection;
+  if (stream.encrypted !== true) return undefined;
+  const shown = stream.getPeerCertificate?.();
+  return {
+    protocol: stream.getProtocol?.() ?? 'TLS',
+    certificate:
+      shown?.valid_to === undefined
+        ? undefined
+        : {
+            subject: nameOf(shown.subject),
+            issuer: nameOf(shown.issuer),
+            validTo: new Date(shown.valid_to),
+          },
+  };
+}
+
+/** The common name; some certificates have none, only organizations or alternative names. */
+function nameOf(name: { readonly CN?: string | string[]; readonly O?: string | string[] }): string {
+  return [name.CN ?? name.O ?? 'a name left empty'].flat().join(', ');
+}
