@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
-import { createFleet, fleetOn, resultOf } from '../support/fleet.ts';
+import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
 import { createTable } from '../support/project.ts';
 import { refusalOf } from '../support/refusal.ts';
@@ -10,30 +10,32 @@ const EIGHT = Array.from({ length: 8 }, (_, index) => `org_${index}`);
 const SLOW = ['3_slow.sql', `-- migrate:up\n${WAIT_AT_GATE}\nCREATE TABLE slow ();`] as const;
 const NAPS = ['3_naps.sql', '-- migrate:up\nSELECT pg_sleep(0.1);\nCREATE TABLE naps ();'] as const;
 
+/** While the work goes on: the most transactions open at once, and how many connections they were on. */
+async function watched<T>(
+  fleet: TestFleet,
+  work: Promise<T>,
+): Promise<{ result: T; most: number; connections: number }> {
+  const pids = new Set<number>();
+  let most = 0;
+  const done = work.then(() => true);
+  while (!(await Promise.race([done, sleep(10, false)]))) {
+    const rows = await fleet.query<{ pid: number; busy: boolean }>(
+      `SELECT pid, xact_start IS NOT NULL AS busy FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'tenantctl'`,
+    );
+    for (const { pid } of rows) pids.add(pid);
+    most = Math.max(most, rows.filter((row) => row.busy).length);
+  }
+  return { result: await work, most, connections: pids.size };
+}
+
 test('at most so many transactions are open at once, all on the same few connections', async () => {
   const fleet = await createFleet(EIGHT, { maxConnections: 6 });
   await fleet.add(...NAPS);
-  const running = fleet.migrate({ concurrency: 3 });
-  const pids = new Set<number>();
-  let most = 0;
-  let over = false;
-  const watch = (async () => {
-    while (!over) {
-      const rows = await fleet.query<{ pid: number; busy: boolean }>(
-        `SELECT pid, xact_start IS NOT NULL AS busy FROM pg_stat_activity
-         WHERE datname = current_database() AND application_name = 'tenantctl'`,
-      );
-      for (const { pid } of rows) pids.add(pid);
-      most = Math.max(most, rows.filter((row) => row.busy).length);
-      await sleep(10);
-    }
-  })();
-  const result = await running;
-  over = true;
-  await watch;
+  const { result, most, connections } = await watched(fleet, fleet.migrate({ concurrency: 3 }));
   expect(result.totals).toMatchObject({ changed: 8 });
   expect(most).toBe(3);
-  expect(pids.size).toBeLessThanOrEqual(4);
+  expect(connections).toBeLessThanOrEqual(4);
 });
 
 test('the first of a plan goes alone: a migration that fails for everybody is tried once before it is tried by all', async () => {
@@ -55,22 +57,7 @@ test('a foreign key to a shared table makes its plan go one tenant at a time', a
     '3_area.sql',
     '-- migrate:up\nSELECT pg_sleep(0.05);\nALTER TABLE notes ADD area int REFERENCES areas;\nSELECT pg_sleep(0.05);',
   );
-  let most = 0;
-  const run = fleet.migrate({ concurrency: 4 });
-  let over = false;
-  const watch = (async () => {
-    while (!over) {
-      const [row] = await fleet.query<{ n: number }>(
-        `SELECT count(*)::int AS n FROM pg_stat_activity
-         WHERE datname = current_database() AND application_name = 'tenantctl' AND xact_start IS NOT NULL`,
-      );
-      most = Math.max(most, row?.n ?? 0);
-      await sleep(10);
-    }
-  })();
-  const result = await run;
-  over = true;
-  await watch;
+  const { result, most } = await watched(fleet, fleet.migrate({ concurrency: 4 }));
   expect(result.totals).toMatchObject({ changed: 5, failed: 0 });
   expect(most).toBe(1);
 });
