@@ -1,1 +1,125 @@
-export { schemaNameFor } from './core/schema-name.ts';
+/**
+ * tenantctl as a library: what its commands are made of. Everything takes an open database and typed options, returns
+ * data, and throws TenantctlError; nothing here reads the environment, prints, or ends the process.
+ *
+ * ```ts
+ * import { openDatabase, provisionTenant } from 'tenantctl';
+ *
+ * const database = await openDatabase(
+ *   { kind: 'server', host, port: 5432, user, password, database: name, ssl: false, connectTimeoutMs: 10_000 },
+ *   { maxConnections: 5 },
+ * );
+ * await provisionTenant(database, 'org_2abc123def456', { folder: 'migrations/tenants' });
+ * await database.close();
+ * ```
+ */
+
+// The database. Whoever opens it closes it; an application opens it once, at its start.
+export { openDatabase, withDatabase } from './db/open.ts';
+export type {
+  Database,
+  DatabaseSettings,
+  EmbeddedSettings,
+  PoolOptions,
+  ServerSettings,
+} from './db/connection.ts';
+
+// Names
+export {
+  MAX_ORGANIZATION_ID_LENGTH,
+  TENANT_SCHEMA_PATTERN,
+  assertOrganizationId,
+  schemaNameFor,
+} from './core/schema-name.ts';
+export { STATUSES, type TenantStatus } from './core/tenant-status.ts';
+
+// The registry
+export {
+  assertRegistry,
+  readTenants,
+  selectTenants,
+  type RegisteredTenant,
+  type Tenant,
+} from './core/registry.ts';
+
+// Provisioning
+export {
+  provisionTenant,
+  provisionTenants,
+  type ProvisionOptions,
+  type ProvisionResult,
+} from './core/provision.ts';
+
+// Migrations, forward and back
+export {
+  migrateMaster,
+  rollbackMaster,
+  type MasterOptions,
+  type MasterResult,
+  type MigrateMasterOptions,
+  type RollbackMasterOptions,
+} from './core/master.ts';
+export { migrateTenants, type MigrateTenantsOptions } from './core/migrate-tenants.ts';
+export { rollbackTenants, type RollbackTenantsOptions } from './core/rollback-tenants.ts';
+export type { FleetResult, TenantOutcome, TenantResult } from './core/results.ts';
+export type { EngineOptions } from './core/engine.ts';
+export type { Selection } from './core/select-fleet.ts';
+export type { Observer, RunEvent } from './core/observer.ts';
+export type { VectorExtensionMode } from './core/vector-extension.ts';
+
+// What it would do: the dry run
+export {
+  rehearseAll,
+  rehearseMaster,
+  rehearseMasterRollback,
+  rehearseTenants,
+  rehearseTenantsRollback,
+  statementText,
+  type RehearsedMigration,
+  type RehearsedPlan,
+  type Rehearsal,
+} from './core/rehearse.ts';
+
+// How things stand
+export {
+  fleetStatus,
+  tenantState,
+  type AttentionCode,
+  type FleetStatus,
+  type StatusOptions,
+  type TenantState,
+} from './core/status.ts';
+export { readCapacity, type Capacity } from './core/capacity.ts';
+
+// Files
+export {
+  makeMigration,
+  type MadeMigration,
+  type MakeOptions,
+  type MigrationFormat,
+} from './core/migrations/make.ts';
+export { initProject, type InitOptions, type InitResult } from './core/init.ts';
+
+// The JSON documents of the commands (docs/json.md)
+export {
+  REHEARSAL_NOTE,
+  fleetDocument,
+  masterDocument,
+  provisionDocument,
+  registryDocument,
+  rehearsalDocument,
+  statusDocument,
+  tenantStateDocument,
+  type DocumentBase,
+  type FleetDocument,
+  type MasterDocument,
+  type ProvisionDocument,
+  type RegistryDocument,
+  type RehearsalDocument,
+  type StatusDocument,
+  type TenantRunDocument,
+  type TenantStateDocument,
+} from './core/documents.ts';
+
+// Errors
+export { TenantctlError, type ErrorCode, type ErrorDetails, type ErrorReport } from './errors.ts';
