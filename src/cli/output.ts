@@ -47,6 +47,18 @@ export function createOutput(options: OutputOptions): Output {
   };
 }
 
+/**
+ * What others print on stdout goes to stderr until the returned function is called: a migration may console.log, and
+ * stdout is for the result alone.
+ */
+export function divertStdout(): () => void {
+  const { write } = process.stdout;
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  return () => {
+    process.stdout.write = write;
+  };
+}
+
 /** Resolves when the text has been taken, so that a long document is whole before the process ends. */
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
   return new Promise((resolve) => {

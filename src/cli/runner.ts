@@ -2,7 +2,7 @@ import { TenantctlError, toTenantctlError } from '../errors.ts';
 import type { CommandResult } from './command-result.ts';
 import { createContext, type Context, type GlobalOptions } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { createOutput } from './output.ts';
+import { createOutput, divertStdout } from './output.ts';
 import { renderError } from './render/error.ts';
 import { listenForStrayFailures } from './stray-failure.ts';
 
@@ -23,12 +23,14 @@ export async function runCommand(
   const stray = listenForStrayFailures();
   let isOver = true;
   stray.failed.catch(() => (isOver = false));
+  const giveBackStdout = divertStdout();
   let result: CommandResult;
   try {
     result = await Promise.race([run(context), stray.failed]);
   } catch (thrown) {
     result = { document: {}, text: () => '', error: toTenantctlError(thrown) };
   } finally {
+    giveBackStdout();
     interruption.stop();
     stray.stop();
   }

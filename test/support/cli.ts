@@ -16,10 +16,10 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
-const PROGRAM = join(import.meta.dirname, '../../bin/tenantctl.js');
+export const PROGRAM = join(import.meta.dirname, '../../bin/tenantctl.js');
 
 /** What a child process inherits: nothing of the caller's configuration. */
-const BASE_ENV = Object.fromEntries(
+export const BASE_ENV: Readonly<Record<string, string | undefined>> = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) =>
       !/^(DB_|DATABASE_URL|MASTER_MIG|TENANT_MIG|VECTOR_|LOCK_|CONNECT_|CI$|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|VITEST|PG)/.test(

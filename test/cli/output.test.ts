@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest';
+import { startCli, tenantctl } from '../support/cli.ts';
+import { createFleet } from '../support/fleet.ts';
+import { createTable, knexMigration } from '../support/project.ts';
+import { noTerminal, tenantctlOnTerminal } from '../support/terminal.ts';
+
+const ESCAPE = '\u001B[';
+
+/** A statement that fails, so that there is something on stderr. */
+const FAILING = '-- migrate:up\nALTER TABLE nowhere ADD COLUMN x int;\n';
+
+test('stdout carries the result and nothing else, stderr the rest; neither is coloured in a pipe', async () => {
+  const { project, testDatabase } = await createFleet(['org_a', 'org_b']);
+  await project.write('migrations/tenants/20250101000003_broken.sql', FAILING);
+
+  const { exitCode, stdout, stderr } = await tenantctl(['migrate', 'tenants'], {
+    cwd: project.folder,
+    env: { ...testDatabase.env, FORCE_COLOR: '1' },
+  });
+
+  expect(exitCode).toBe(1);
+  expect(stdout).toContain('✖ 2 tenants: 0 migrated, 0 up to date, 2 failed');
+  expect(stderr).toContain('✖ org_a tid_');
+  expect(stdout + stderr).not.toContain(ESCAPE);
+});
+
+test('--quiet leaves the result and takes everything else', async () => {
+  const { project, testDatabase } = await createFleet(['org_a']);
+  await project.write('migrations/tenants/20250101000003_broken.sql', FAILING);
+
+  const { exitCode, stdout, stderr } = await tenantctl(['--quiet', 'migrate', 'tenants'], {
+    cwd: project.folder,
+    env: testDatabase.env,
+  });
+
+  expect(exitCode).toBe(1);
+  expect(stderr).toBe('');
+  expect(stdout).toContain('relation "nowhere" does not exist (SQLSTATE 42P01)');
+});
+
+test('what a migration prints stays out of a JSON document', async () => {
+  const { project, testDatabase } = await createFleet(['org_a']);
+  await project.write(
+    'migrations/tenants/20250101000003_chatty.js',
+    knexMigration(`console.log('from the migration'); process.stdout.write('and more\\n');`),
+  );
+
+  const result = await tenantctl(['migrate', 'tenants', '--json'], {
+    cwd: project.folder,
+    env: testDatabase.env,
+  });
+
+  expect(result.json()).toMatchObject({ command: 'migrate tenants', ok: true });
+  expect(result.stderr).toContain('from the migration\nand more\n');
+});
+
+test('a reader that closes the pipe early ends the program quietly, with 0', async () => {
+  const { project, testDatabase } = await createFleet(['org_a']);
+  await testDatabase.query(
+    `INSERT INTO tenants (clerk_org_id, schema_name, status)
+     SELECT 'org_' || n, 'tid_' || lpad(n::text, 10, '0'), 'SUSPENDED' FROM generate_series(1, 5000) n`,
+  );
+
+  const child = startCli(['tenant', 'list'], { cwd: project.folder, env: testDatabase.env });
+  child.stdout?.once('data', () => child.stdout?.destroy());
+  const { exitCode, stderr } = await child.done;
+
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+});
+
+test('on a terminal there is colour, unless --no-color, NO_COLOR or CI say no', async ({ skip }) => {
+  skip(noTerminal !== undefined, noTerminal);
+  const { project, testDatabase } = await createFleet(['org_a']);
+  const shownWith = async (args: string[], env: Record<string, string>) => {
+    const { exitCode, shown } = await tenantctlOnTerminal(['status', ...args], {
+      cwd: project.folder,
+      env: { ...testDatabase.env, ...env },
+    });
+    expect(exitCode).toBe(0);
+    expect(shown).toContain('1 up to date');
+    return shown.includes(ESCAPE);
+  };
+
+  expect(
+    await Promise.all([
+      shownWith([], {}),
+      shownWith(['--no-color'], {}),
+      shownWith([], { NO_COLOR: '1' }),
+      shownWith([], { CI: 'true' }),
+    ]),
+  ).toEqual([true, false, false, false]);
+});
+
+test('a spinner turns on a terminal, and not on one that does not know its width', async ({ skip }) => {
+  skip(noTerminal !== undefined, noTerminal);
+  const { project, testDatabase } = await createFleet(['org_a']);
+  await project.write('migrations/tenants/20250101000003_links.sql', createTable('links'));
+  const options = { cwd: project.folder, env: testDatabase.env };
+
+  const wide = await tenantctlOnTerminal(
+    ['migrate', 'tenants', '--dry-run', '--to', '20250101000003_links'],
+    options,
+  );
+  const migrated = await tenantctlOnTerminal(['migrate', 'tenants'], options);
+  await project.write('migrations/tenants/20250101000004_links.sql', createTable('links4'));
+  const withoutWidth = await tenantctlOnTerminal(['migrate', 'tenants'], { ...options, columns: 0 });
+
+  expect(wide.shown).toContain('CREATE TABLE links');
+  expect(migrated.shown).toContain('0/1 tenants');
+  expect(migrated.shown).toContain('1 migrated');
+  expect(withoutWidth.shown).toContain('1 migrated');
+  expect(withoutWidth.shown).not.toContain('0/1 tenants');
+});

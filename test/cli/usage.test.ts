@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'vitest';
+import { tenantctl } from '../support/cli.ts';
+import { createProject } from '../support/project.ts';
+
+const MISTAKES = [
+  {
+    args: ['bogus'],
+    command: '',
+    message: 'Unknown command "bogus".',
+    hint: 'tenantctl --help tells more.',
+  },
+  { args: ['migrat'], command: '', message: 'Unknown command "migrat".', hint: 'Did you mean migrate?' },
+  {
+    args: ['migrate'],
+    command: 'migrate',
+    message: 'tenantctl migrate needs a command behind it: master, tenants, all.',
+    hint: 'tenantctl migrate --help tells more.',
+  },
+  {
+    args: ['rollback', 'bogus'],
+    command: 'rollback',
+    message: 'Unknown command "bogus".',
+    hint: 'tenantctl rollback --help tells more.',
+  },
+  {
+    args: ['status', '--chek'],
+    command: 'status',
+    message: 'Unknown option "--chek".',
+    hint: 'Did you mean --check?',
+  },
+  {
+    args: ['tenant', 'provision'],
+    command: 'tenant provision',
+    message: 'Missing required argument "org".',
+    hint: 'tenantctl tenant provision --help tells more.',
+  },
+  {
+    args: ['status', 'everything'],
+    command: 'status',
+    message: 'Too many arguments for "status". Expected 0 arguments but got 1: everything.',
+    hint: 'tenantctl status --help tells more.',
+  },
+  {
+    args: ['--env-file', 'a.env', 'rollback', 'tenants', '--all', '--to', 'x'],
+    command: 'rollback tenants',
+    message: 'Option "--all" cannot be used with option "--to <name>".',
+    hint: 'tenantctl rollback tenants --help tells more.',
+    files: { 'a.env': '' },
+  },
+];
+
+describe('a mistake in calling the program', () => {
+  test.for(MISTAKES)(
+    '$args: told on stderr with what to do, exit 2',
+    async ({ args, message, hint, files }) => {
+      const { folder } = await createProject(files);
+
+      const result = await tenantctl(args, { cwd: folder });
+
+      expect(result).toMatchObject({ exitCode: 2, stdout: '', stderr: `✖ ${message}\n→ ${hint}\n` });
+    },
+  );
+
+  test.for(MISTAKES)(
+    '$args with --json: one document on stdout',
+    async ({ args, command, message, hint, files }) => {
+      const { folder } = await createProject(files);
+
+      const result = await tenantctl([...args, '--json'], { cwd: folder });
+
+      expect(result).toMatchObject({ exitCode: 2, stderr: '' });
+      expect(result.json()).toEqual({ command, ok: false, error: { code: 'USAGE', message, hint } });
+    },
+  );
+
+  test.for(['0', '-1', 'abc', '1.5', '100000', ''])('--concurrency "%s" is refused', async (value) => {
+    const { folder } = await createProject();
+
+    const { exitCode, stderr } = await tenantctl(['migrate', 'tenants', `--concurrency=${value}`], {
+      cwd: folder,
+    });
+
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('It must be a whole number from 1 to 10000.');
+  });
+});
+
+test('the program alone shows its help, and that is a mistake in a script', async () => {
+  const { folder } = await createProject();
+
+  const result = await tenantctl([], { cwd: folder });
+
+  expect(result).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(result.stderr).toMatch(/^Usage: tenantctl/);
+});
+
+test('help and version go to stdout, and are a document with --json', async () => {
+  const { folder } = await createProject();
+
+  const help = await tenantctl(['migrate', 'tenants', '--help'], { cwd: folder });
+  const helpDocument = await tenantctl(['migrate', 'tenants', '--help', '--json'], { cwd: folder });
+  const version = await tenantctl(['--version'], { cwd: folder });
+  const versionDocument = await tenantctl(['--version', '--json'], { cwd: folder });
+
+  expect(help).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(help.stdout).toContain('--concurrency <n>');
+  expect(helpDocument.json()).toEqual({ command: 'help', ok: true, help: help.stdout });
+  expect(version).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(versionDocument.json()).toEqual({ command: 'version', ok: true, version: version.stdout.trim() });
+});
+
+test('the top help names every command and every exit code', async () => {
+  const { folder } = await createProject();
+
+  const { stdout } = await tenantctl(['--help'], { cwd: folder });
+
+  for (const command of ['init', 'doctor', 'make', 'migrate', 'rollback', 'tenant', 'status']) {
+    expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
+  }
+  for (const code of ['0 ', '1 ', '2 ', '3 ', '4 ', '5 ', '6 ', '130/143 ']) expect(stdout).toContain(code);
+});

@@ -1,0 +1,60 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CliOptions } from './cli.ts';
+import { BASE_ENV, PROGRAM } from './cli.ts';
+
+/** Why there is no pseudo terminal here, where there is none: util-linux's `script` makes it. */
+export const noTerminal: string | undefined = /util-linux/.test(
+  spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout ?? '',
+)
+  ? undefined
+  : "needs util-linux's program `script`, which makes a pseudo terminal";
+
+export interface TerminalOptions extends CliOptions {
+  /** Typed as soon as what is shown matches `after`. */
+  readonly typed?: { readonly after: RegExp; readonly text: string };
+  /** 0: a terminal that does not know its width, as some CI systems have. */
+  readonly columns?: number;
+}
+
+/** Runs the program on a pseudo terminal. stdout and stderr are one there. */
+export async function tenantctlOnTerminal(
+  args: readonly string[],
+  options: TerminalOptions,
+): Promise<{ readonly exitCode: number | null; readonly shown: string }> {
+  const words = [process.execPath, PROGRAM, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+  const child = spawn(
+    'script',
+    ['-qec', `stty cols ${options.columns ?? 120}; exec ${words.join(' ')}`, join('/dev', 'null')],
+    {
+      cwd: options.cwd,
+      env: { ...BASE_ENV, TERM: 'xterm', ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
+  let shown = '';
+  let toType = options.typed;
+  const done = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  child.stdout.on('data', (chunk: Buffer) => {
+    shown += chunk.toString();
+    if (toType === undefined || !toType.after.test(shown)) return;
+    child.stdin.write(toType.text);
+    toType = undefined;
+  });
+  const tooLate = new AbortController();
+  const hung = sleep(20_000, undefined, { signal: tooLate.signal }).then(
+    () => {
+      child.kill('SIGKILL');
+      throw new Error(`the program hangs on the terminal; it showed:\n${shown.slice(0, 2000)}`);
+    },
+    () => null,
+  );
+  const exitCode = await Promise.race([done, hung]);
+  tooLate.abort();
+  child.stdin.end();
+  return { exitCode, shown };
+}
