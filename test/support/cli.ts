@@ -33,7 +33,7 @@ export function startCli(
   args: readonly string[],
   options: CliOptions,
 ): ChildProcess & { done: Promise<CliResult> } {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  const child = spawn(process.execPath, ['--', PROGRAM, ...args], {
     cwd: options.cwd,
     env: { ...BASE_ENV, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
