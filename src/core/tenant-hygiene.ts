@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { toDatabaseError } from '../db/database-error.ts';
 import { identifier } from '../db/sql.ts';
 import type { Observer } from './observer.ts';
 
@@ -22,6 +23,7 @@ export async function sharedLocks(client: PoolClient): Promise<string[]> {
 /**
  * Moves extensions that a migration created in the tenant's schema to public. CREATE EXTENSION without a schema takes
  * the first of the search_path, and a database has each extension once: the other tenants would not find it.
+ * @throws TenantctlError DATABASE_ERROR for one that cannot be moved
  */
 export async function moveExtensions(client: PoolClient, schema: string, observe: Observer): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
@@ -30,7 +32,11 @@ export async function moveExtensions(client: PoolClient, schema: string, observe
     [schema],
   );
   for (const { name } of rows) {
-    await client.query(`ALTER EXTENSION ${identifier(name)} SET SCHEMA public`);
+    await client.query(`ALTER EXTENSION ${identifier(name)} SET SCHEMA public`).catch((error: unknown) => {
+      throw toDatabaseError(error, {
+        hint: `Every tenant needs the extension ${name} in public, and it cannot be moved there: create it in a master migration, CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA public.`,
+      });
+    });
     observe({
       type: 'warning',
       message: `A migration created the extension ${name} in ${schema}; it was moved to public, where every tenant finds it. Better: CREATE EXTENSION … WITH SCHEMA public, in a master migration.`,
