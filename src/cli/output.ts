@@ -52,7 +52,7 @@ export function createOutput(options: OutputOptions): Output {
  * stdout is for the result alone.
  */
 export function divertStdout(): () => void {
-  const { write } = process.stdout;
+  const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
   return () => {
     process.stdout.write = write;

@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { tenantctl } from '../support/cli.ts';
+import { createFleet } from '../support/fleet.ts';
+import { createTable } from '../support/project.ts';
+import { noTerminal, tenantctlOnTerminal } from '../support/terminal.ts';
+
+test('rollback tenants --all is refused where nobody can answer, and names what it would destroy', async () => {
+  const { project, testDatabase, tables } = await createFleet(['org_a', 'org_b']);
+  const call = { cwd: project.folder, env: testDatabase.env };
+
+  const refused = await tenantctl(['rollback', 'tenants', '--all'], call);
+  const asDocument = await tenantctl(['rollback', 'tenants', '--all', '--json'], call);
+
+  expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(refused.stderr).toBe(
+    '✖ This undoes every migration of 2 tenants (org_a, org_b) and destroys what they hold. It was not confirmed, and there is no terminal to ask on.\n' +
+      '→ Add --yes to say so. Nothing was changed.\n',
+  );
+  expect(asDocument.exitCode).toBe(2);
+  expect(asDocument.json()).toMatchObject({ ok: false, error: { code: 'CONFIRMATION_REQUIRED' } });
+  expect(await tables('org_a')).toEqual(['notes', 'tags']);
+});
+
+test('--yes answers, and what is undone is what was named', async () => {
+  const { project, testDatabase, tables } = await createFleet(['org_a', 'org_b']);
+  const call = { cwd: project.folder, env: testDatabase.env };
+
+  const one = await tenantctl(['rollback', 'tenants', '--all', '--yes', '--tenant', 'org_b', '--json'], call);
+  const nothing = await tenantctl(['rollback', 'tenants', '--all', '--tenant', 'org_b'], call);
+
+  expect(one.json()).toMatchObject({
+    ok: true,
+    totals: { selected: 1, rolledBack: 1 },
+    tenants: [
+      {
+        clerkOrgId: 'org_b',
+        outcome: 'rolled-back',
+        reverted: ['20250101000002_tags.sql', '20250101000001_notes.sql'],
+      },
+    ],
+  });
+  expect(await tables('org_a')).toEqual(['notes', 'tags']);
+  expect(await tables('org_b')).toEqual([]);
+  // Where nothing would be destroyed nobody is asked.
+  expect(nothing).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
+test('rolling back the last batch asks nothing', async () => {
+  const { project, testDatabase, tables, migrate } = await createFleet(['org_a']);
+  await project.write('migrations/tenants/20250101000003_links.sql', createTable('links'));
+  await migrate();
+
+  const { exitCode, stderr } = await tenantctl(['rollback', 'tenants'], {
+    cwd: project.folder,
+    env: testDatabase.env,
+  });
+
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  expect(await tables('org_a')).toEqual(['notes', 'tags']);
+});
+
+test('rollback master --all asks, and is refused outright while there are tenants', async () => {
+  const { project, testDatabase, query, provision } = await createFleet([]);
+  const call = { cwd: project.folder, env: testDatabase.env };
+  const unconfirmed = await tenantctl(['rollback', 'master', '--all'], call);
+  await provision('org_a');
+  const inUse = await tenantctl(['rollback', 'master', '--all', '--yes'], call);
+  const lastBatch = await tenantctl(['rollback', 'master'], call);
+  const registry = await query(`SELECT clerk_org_id FROM tenants`);
+  await query('DELETE FROM tenants');
+  const confirmed = await tenantctl(['rollback', 'master', '--all', '--yes'], call);
+
+  expect(unconfirmed.exitCode).toBe(2);
+  expect(unconfirmed.stderr).toContain('This undoes every master migration (20250101000000_init_db.sql)');
+  for (const { exitCode, stderr } of [inUse, lastBatch]) {
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('This would drop the registry while it holds 1 tenant: org_a.');
+  }
+  expect(registry).toEqual([{ clerk_org_id: 'org_a' }]);
+  expect(confirmed.exitCode).toBe(0);
+  expect(await query(`SELECT to_regclass('public.tenants') AS tenants`)).toEqual([{ tenants: null }]);
+});
+
+test('on a terminal the question is asked: no, Ctrl-C and the end of the input change nothing, yes goes on', async ({
+  skip,
+}) => {
+  skip(noTerminal !== undefined, noTerminal);
+  const { project, testDatabase, tables } = await createFleet(['org_a']);
+  const answer = (text: string) =>
+    tenantctlOnTerminal(['rollback', 'tenants', '--all'], {
+      cwd: project.folder,
+      env: testDatabase.env,
+      typed: { after: /Go on\? \[y\/N\]/, text },
+    });
+
+  const [no, nothing, controlC, controlD] = await Promise.all([
+    answer('n\r'),
+    answer('\r'),
+    answer('\u0003'),
+    answer('\u0004'),
+  ]);
+  const untouched = await tables('org_a');
+  const yes = await answer('y\r');
+
+  for (const { exitCode, shown } of [no, nothing, controlD]) {
+    expect(exitCode).toBe(2);
+    expect(shown).toContain('The answer was no: nothing was changed.');
+  }
+  expect(controlC.exitCode).toBe(130);
+  expect(controlC.shown).toContain('Stopped before anything was changed.');
+  expect(untouched).toEqual(['notes', 'tags']);
+  expect(yes.exitCode).toBe(0);
+  expect(await tables('org_a')).toEqual([]);
+});

@@ -1,0 +1,21 @@
+import { Client } from 'pg';
+import { onTestFinished } from 'vitest';
+import type { TestServerDatabase } from './database.ts';
+
+/** Holds an advisory lock of tenantctl's, as another run would: "master", or "tenant:<schema>". */
+export async function holdLock(
+  testDatabase: TestServerDatabase,
+  name: string,
+): Promise<{ release(): Promise<void> }> {
+  const client = new Client({ connectionString: testDatabase.url });
+  client.on('error', () => {});
+  await client.connect();
+  onTestFinished(() => client.end());
+  await client.query('BEGIN');
+  await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`tenantctl:${name}`]);
+  return {
+    async release() {
+      await client.query('ROLLBACK');
+    },
+  };
+}
