@@ -92,13 +92,7 @@ export async function openServer(
   pool.on('connect', (client) => client.on('error', () => {}));
   try {
     const seen = await lookAround(pool, settings);
-    if (seen.serverVersion < OLDEST_SERVER) {
-      throw new TenantctlError(
-        'SERVER_UNSUPPORTED',
-        `The server is PostgreSQL ${seen.serverVersionText}; tenantctl needs version 12 or newer.`,
-        { hint: 'Upgrade the server: every version before 12 has been out of support since 2023.' },
-      );
-    }
+    refuseOldServer(seen);
     return {
       pool,
       connect: () => connectTo(pool, settings),
@@ -121,6 +115,19 @@ export async function openServer(
     await pool.end();
     throw error;
   }
+}
+
+/**
+ * Refuses a server that is older than what tenantctl is tested on.
+ * @throws TenantctlError SERVER_UNSUPPORTED
+ */
+export function refuseOldServer(server: Pick<Database, 'serverVersion' | 'serverVersionText'>): void {
+  if (server.serverVersion >= OLDEST_SERVER) return;
+  throw new TenantctlError(
+    'SERVER_UNSUPPORTED',
+    `The server is PostgreSQL ${server.serverVersionText}; tenantctl needs version 12 or newer.`,
+    { hint: 'Upgrade the server: every version before 12 has been out of support since 2023.' },
+  );
 }
 
 function connectTo(pool: Pool, settings: Omit<ServerSettings, 'kind'>): Promise<PoolClient> {

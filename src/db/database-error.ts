@@ -1,5 +1,6 @@
 import { DatabaseError } from 'pg';
 import { TenantctlError, toTenantctlError, type ErrorDetails } from '../errors.ts';
+import { identifier } from './sql.ts';
 
 /** What a connection error may name: never the password. */
 export interface ConnectionTarget {
@@ -105,7 +106,7 @@ function refused(error: DatabaseError, target: ConnectionTarget, where: string):
         `There is no database "${target.database}" on ${where}.`,
         {
           ...details,
-          hint: `Create it (CREATE DATABASE ${target.database};) or correct DB_NAME.`,
+          hint: `Create it (CREATE DATABASE ${identifier(target.database)};) or correct DB_NAME.`,
         },
       );
     case '53300':
