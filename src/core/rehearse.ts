@@ -24,6 +24,7 @@ import { MASTER_TARGET, tenantTarget, type Target } from './migrations/target.ts
 import { registryColumns } from './registry.ts';
 import { planTenantsRollback, type RollbackTenantsOptions } from './rollback-tenants.ts';
 import { selectFleet } from './select-fleet.ts';
+import { rehearseVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
 
 /** What one migration of a plan would send to the server. */
 export interface RehearsedMigration {
@@ -86,7 +87,7 @@ export async function rehearseTenants(
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   const { folder, forward } = await readTenantFolder(options);
   const plan = planFleet(fleet, (history) => planForward(folder, history, forward));
-  return fleetRehearsal(database, createEngine(database, options), plan, 'up');
+  return fleetRehearsal(database, createEngine(database, options), plan, 'up', options.vectorExtension);
 }
 
 /** What `rollback tenants` would do. */
@@ -113,6 +114,7 @@ export async function rehearseAll(
     : { due: [], upToDate: [], problems: [], warnings: [] };
   return inRehearsal(database, async (transaction) => {
     const masters = await tryPlan(engine, transaction, MASTER_TARGET, masterPlan, 'up');
+    await rehearseVectorExtension(transaction.client, tenants.vectorExtension ?? 'auto');
     const plans = await tryFleet(engine, transaction, plan, 'up');
     return toRehearsal(masterPlan.steps.length > 0 ? [{ ...masterShown(masters) }, ...plans] : plans, plan);
   });
@@ -138,9 +140,13 @@ async function fleetRehearsal(
   engine: Engine,
   plan: FleetPlan,
   direction: Direction,
+  vectorExtension: VectorExtensionMode = 'auto',
 ): Promise<Rehearsal> {
   if (plan.due.length === 0) return toRehearsal([], plan);
-  const plans = await inRehearsal(database, (transaction) => tryFleet(engine, transaction, plan, direction));
+  const plans = await inRehearsal(database, async (transaction) => {
+    if (direction === 'up') await rehearseVectorExtension(transaction.client, vectorExtension);
+    return tryFleet(engine, transaction, plan, direction);
+  });
   return toRehearsal(plans, plan);
 }
 

@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg';
 import type { Database } from '../db/connection.ts';
 import { toDatabaseError } from '../db/database-error.ts';
 import { identifier } from '../db/sql.ts';
@@ -76,4 +77,20 @@ export async function ensureVectorExtension(
       error,
     );
   }
+}
+
+/**
+ * What ensureVectorExtension would do, in a transaction that will be rolled back. Where it cannot be done, the
+ * migration that needs the extension tells.
+ */
+export async function rehearseVectorExtension(client: PoolClient, mode: VectorExtensionMode): Promise<void> {
+  if (mode === 'off') return;
+  const { rows } = await client.query(
+    `SELECT FROM pg_available_extensions WHERE name = 'vector' AND installed_version IS NULL`,
+  );
+  if (rows.length === 0) return;
+  await client.query('SAVEPOINT tenantctl_extension');
+  await client
+    .query(`CREATE EXTENSION vector WITH SCHEMA ${identifier('public')}`)
+    .catch(() => client.query('ROLLBACK TO SAVEPOINT tenantctl_extension'));
 }
