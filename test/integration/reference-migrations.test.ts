@@ -80,21 +80,37 @@ test('messages are found by their nearness, through an index made for it', async
 
 test('the keys, checks and defaults hold', async () => {
   const { testDatabase } = await referenceDatabase();
-  const refused = (text: string) => expect(testDatabase.query(text)).rejects.toThrow();
+  const refused = (constraint: string, text: string) =>
+    expect(testDatabase.query(text)).rejects.toThrow(constraint);
   await testDatabase.query(
     `INSERT INTO ${SCHEMA}.org_users (clerk_user_id, email) VALUES ('u1', 'A@example.com')`,
   );
-  await refused(`INSERT INTO ${SCHEMA}.org_users (clerk_user_id, email) VALUES ('u2', 'a@EXAMPLE.com')`);
-  await refused(`INSERT INTO ${SCHEMA}.org_users (clerk_user_id, email, role) VALUES ('u3', 'c@d', 'god')`);
-  await refused(`INSERT INTO ${SCHEMA}.org_settings (key, value, updated_by) VALUES ('theme', '"dark"', 99)`);
+  await refused(
+    'org_users_email_unique',
+    `INSERT INTO ${SCHEMA}.org_users (clerk_user_id, email) VALUES ('u2', 'a@EXAMPLE.com')`,
+  );
+  await refused(
+    'org_users_role_check',
+    `INSERT INTO ${SCHEMA}.org_users (clerk_user_id, email, role) VALUES ('u3', 'c@d', 'god')`,
+  );
+  await refused(
+    'org_settings_updated_by_foreign',
+    `INSERT INTO ${SCHEMA}.org_settings (key, value, updated_by) VALUES ('theme', '"dark"', 99)`,
+  );
   await testDatabase.query(`INSERT INTO ${SCHEMA}.org_settings (key, updated_by) VALUES ('theme', 1)`);
   await testDatabase.query(`DELETE FROM ${SCHEMA}.org_users`);
   const settings = await testDatabase.query(
     `SELECT value, updated_by, created_at IS NOT NULL AS dated FROM ${SCHEMA}.org_settings`,
   );
   expect(settings).toEqual([{ value: {}, updated_by: null, dated: true }]);
-  await refused(`INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('x', 'x', 'BUSY')`);
-  await refused(`INSERT INTO coaching_categories (focus_area_id, slug, name) VALUES (1, 'a', 'A')`);
+  await refused(
+    'tenants_status_check',
+    `INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('x', 'x', 'BUSY')`,
+  );
+  await refused(
+    'coaching_categories_focus_area_id_foreign',
+    `INSERT INTO coaching_categories (focus_area_id, slug, name) VALUES (1, 'a', 'A')`,
+  );
 });
 
 test('init_db comes first, and is word for word what tenantctl init writes', async () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { migrateMaster } from '../../src/core/master.ts';
 import { migrateTenants } from '../../src/core/migrate-tenants.ts';
 import { provisionTenants } from '../../src/core/provision.ts';
+import { rehearseTenants } from '../../src/core/rehearse.ts';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import type { VectorExtensionMode } from '../../src/core/vector-extension.ts';
 import { createVectorDatabase, type TestDatabase } from '../support/database.ts';
@@ -98,4 +99,17 @@ test('in a wrong schema it is reported with the remedy: a warning with auto, an 
     [`${schemaNameFor('org_b')}.embeddings`],
   );
   expect(columns).toEqual([{ type: 'vector' }]);
+});
+
+test('a rehearsal sees it as the run will, and does not create it', async () => {
+  const { testDatabase, database, project, provision } = await wantsVectors({});
+  await provision('org_a', 'off');
+  for (const [path, text] of Object.entries(EMBEDDINGS)) await project.write(path, text);
+  const rehearse = async (vectorExtension: VectorExtensionMode) => {
+    const { plans } = await rehearseTenants(database, { folder: project.tenants, vectorExtension });
+    return plans[0]?.migrations[0]?.error;
+  };
+  expect(await rehearse('auto')).toBeUndefined();
+  expect(await rehearse('off')).toMatchObject({ sqlstate: '42704' });
+  expect(await whereItIs(testDatabase)).toBeUndefined();
 });
