@@ -5,7 +5,8 @@ import { createTable } from '../support/project.ts';
 import { noTerminal, tenantctlOnTerminal } from '../support/terminal.ts';
 
 test('rollback tenants --all is refused where nobody can answer, and names what it would destroy', async () => {
-  const { project, testDatabase, tables } = await createFleet(['org_a', 'org_b']);
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const { project, testDatabase } = fleet;
   const call = { cwd: project.folder, env: testDatabase.env };
 
   const refused = await tenantctl(['rollback', 'tenants', '--all'], call);
@@ -18,11 +19,12 @@ test('rollback tenants --all is refused where nobody can answer, and names what 
   );
   expect(asDocument.exitCode).toBe(2);
   expect(asDocument.json()).toMatchObject({ ok: false, error: { code: 'CONFIRMATION_REQUIRED' } });
-  expect(await tables('org_a')).toEqual(['notes', 'tags']);
+  expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
 });
 
 test('--yes answers, and what is undone is what was named', async () => {
-  const { project, testDatabase, tables } = await createFleet(['org_a', 'org_b']);
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const { project, testDatabase } = fleet;
   const call = { cwd: project.folder, env: testDatabase.env };
 
   const one = await tenantctl(['rollback', 'tenants', '--all', '--yes', '--tenant', 'org_b', '--json'], call);
@@ -39,16 +41,17 @@ test('--yes answers, and what is undone is what was named', async () => {
       },
     ],
   });
-  expect(await tables('org_a')).toEqual(['notes', 'tags']);
-  expect(await tables('org_b')).toEqual([]);
+  expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
+  expect(await fleet.tables('org_b')).toEqual([]);
   // Where nothing would be destroyed nobody is asked.
   expect(nothing).toMatchObject({ exitCode: 0, stderr: '' });
 });
 
 test('rolling back the last batch asks nothing', async () => {
-  const { project, testDatabase, tables, migrate } = await createFleet(['org_a']);
+  const fleet = await createFleet(['org_a']);
+  const { project, testDatabase } = fleet;
   await project.write('migrations/tenants/20250101000003_links.sql', createTable('links'));
-  await migrate();
+  await fleet.migrate();
 
   const { exitCode, stderr } = await tenantctl(['rollback', 'tenants'], {
     cwd: project.folder,
@@ -56,18 +59,19 @@ test('rolling back the last batch asks nothing', async () => {
   });
 
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-  expect(await tables('org_a')).toEqual(['notes', 'tags']);
+  expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
 });
 
 test('rollback master --all asks, and is refused outright while there are tenants', async () => {
-  const { project, testDatabase, query, provision } = await createFleet([]);
+  const fleet = await createFleet([]);
+  const { project, testDatabase } = fleet;
   const call = { cwd: project.folder, env: testDatabase.env };
   const unconfirmed = await tenantctl(['rollback', 'master', '--all'], call);
-  await provision('org_a');
+  await fleet.provision('org_a');
   const inUse = await tenantctl(['rollback', 'master', '--all', '--yes'], call);
   const lastBatch = await tenantctl(['rollback', 'master'], call);
-  const registry = await query(`SELECT clerk_org_id FROM tenants`);
-  await query('DELETE FROM tenants');
+  const registry = await fleet.query(`SELECT clerk_org_id FROM tenants`);
+  await fleet.query('DELETE FROM tenants');
   const confirmed = await tenantctl(['rollback', 'master', '--all', '--yes'], call);
 
   expect(unconfirmed.exitCode).toBe(2);
@@ -78,14 +82,15 @@ test('rollback master --all asks, and is refused outright while there are tenant
   }
   expect(registry).toEqual([{ clerk_org_id: 'org_a' }]);
   expect(confirmed.exitCode).toBe(0);
-  expect(await query(`SELECT to_regclass('public.tenants') AS tenants`)).toEqual([{ tenants: null }]);
+  expect(await fleet.query(`SELECT to_regclass('public.tenants') AS tenants`)).toEqual([{ tenants: null }]);
 });
 
 test('on a terminal the question is asked: no, Ctrl-C and the end of the input change nothing, yes goes on', async ({
   skip,
 }) => {
   skip(noTerminal !== undefined, noTerminal);
-  const { project, testDatabase, tables } = await createFleet(['org_a']);
+  const fleet = await createFleet(['org_a']);
+  const { project, testDatabase } = fleet;
   const answer = (text: string) =>
     tenantctlOnTerminal(['rollback', 'tenants', '--all'], {
       cwd: project.folder,
@@ -99,7 +104,7 @@ test('on a terminal the question is asked: no, Ctrl-C and the end of the input c
     answer('\u0003'),
     answer('\u0004'),
   ]);
-  const untouched = await tables('org_a');
+  const untouched = await fleet.tables('org_a');
   const yes = await answer('y\r');
 
   for (const { exitCode, shown } of [no, nothing, controlD]) {
@@ -110,5 +115,5 @@ test('on a terminal the question is asked: no, Ctrl-C and the end of the input c
   expect(controlC.shown).toContain('Stopped before anything was changed.');
   expect(untouched).toEqual(['notes', 'tags']);
   expect(yes.exitCode).toBe(0);
-  expect(await tables('org_a')).toEqual([]);
+  expect(await fleet.tables('org_a')).toEqual([]);
 });

@@ -23,8 +23,9 @@ test('0: done, and also when there was nothing to do', async () => {
 });
 
 test('1: the work failed for one of the tenants', async () => {
-  const { project, testDatabase, query } = await createFleet(['org_a', 'org_b']);
-  await query('CREATE TABLE tid_d09275dbcf.links ()');
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const { project, testDatabase } = fleet;
+  await fleet.query('CREATE TABLE tid_d09275dbcf.links ()');
   await project.write('migrations/tenants/20250101000003_links.sql', createTable('links'));
 
   const result = await tenantctl(['migrate', 'tenants', '--json'], {

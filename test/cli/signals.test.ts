@@ -22,7 +22,8 @@ test.for([
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)('%s lets the tenant at work finish and lists the others, exit %i', async ([signal, exitCode]) => {
-  const { project, testDatabase, tables } = await createFleet(['org_a', 'org_b', 'org_c']);
+  const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
+  const { project, testDatabase } = fleet;
   await project.write('migrations/tenants/20250101000003_links.sql', AT_GATE);
   const gate = await closeGate(testDatabase);
 
@@ -48,12 +49,13 @@ test.for([
   expect(document.tenants).toContainEqual(
     expect.objectContaining({ clerkOrgId: 'org_b', outcome: 'skipped', reason: 'the run was interrupted' }),
   );
-  expect(await tables('org_a')).toContain('links');
-  expect(await tables('org_b')).not.toContain('links');
+  expect(await fleet.tables('org_a')).toContain('links');
+  expect(await fleet.tables('org_b')).not.toContain('links');
 });
 
 test('a second signal ends the program at once, and the server takes back what was open', async () => {
-  const { project, testDatabase, query, tables } = await createFleet(['org_a']);
+  const fleet = await createFleet(['org_a']);
+  const { project, testDatabase } = fleet;
   await project.write('migrations/tenants/20250101000003_links.sql', AT_GATE);
   const gate = await closeGate(testDatabase);
 
@@ -66,11 +68,11 @@ test('a second signal ends the program at once, and the server takes back what w
   const { exitCode } = await child.done;
   const took = Date.now() - before;
   await gate.open();
-  await vi.waitUntil(async () => (await backends(query)) === 0, { timeout: 10_000 });
+  await vi.waitUntil(async () => (await backends(fleet)) === 0, { timeout: 10_000 });
 
   expect(exitCode).toBe(130);
   expect(took).toBeLessThan(2_000);
-  expect(await tables('org_a')).not.toContain('links');
+  expect(await fleet.tables('org_a')).not.toContain('links');
 });
 
 test('a signal ends the wait for another run', async () => {
@@ -88,8 +90,8 @@ test('a signal ends the wait for another run', async () => {
 });
 
 /** How many connections of programs there are; the tests' own pool is idle. */
-async function backends(query: TestFleet['query']): Promise<number> {
-  const rows = await query(
+async function backends(fleet: TestFleet): Promise<number> {
+  const rows = await fleet.query(
     `SELECT pid FROM pg_stat_activity
      WHERE datname = current_database() AND application_name = 'tenantctl' AND state <> 'idle'`,
   );

@@ -25,7 +25,7 @@ export async function createProject(files: Readonly<Record<string, string>> = {}
       await mkdir(dirname(join(folder, path)), { recursive: true });
       await writeFile(join(folder, path), text);
     },
-    remove: (path) => rm(join(folder, path)),
+    remove: (path) => rm(join(folder, path), { recursive: true }),
   };
   await mkdir(project.master, { recursive: true });
   await mkdir(project.tenants, { recursive: true });

@@ -1,0 +1,177 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { tenantctl } from '../support/cli.ts';
+import { createDatabase } from '../support/database.ts';
+import { createFleet } from '../support/fleet.ts';
+import { createProject, usualProject } from '../support/project.ts';
+
+/** Each line of the variables as an .env file. */
+const envFile = (variables: Readonly<Record<string, string>>) =>
+  Object.entries(variables)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+
+test('everything that is wrong with the variables is named at once', async () => {
+  const project = await usualProject();
+
+  const { exitCode, stdout, stderr } = await tenantctl(['migrate', 'tenants'], {
+    cwd: project.folder,
+    env: {
+      DB_HOST: '',
+      DB_PORT: '99999',
+      DB_USER: 'somebody',
+      DB_SSL: 'maybe',
+      VECTOR_EXTENSION: 'perhaps',
+      LOCK_TIMEOUT_MS: '-1',
+    },
+  });
+
+  expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
+  expect(stderr.split('\n').slice(0, 7)).toEqual([
+    '✖ The configuration has 6 problems: DB_PORT, DB_SSL, VECTOR_EXTENSION, LOCK_TIMEOUT_MS, DB_HOST, DB_NAME.',
+    '  DB_PORT: "99999" is out of range: a port is 1 to 65535',
+    '  DB_SSL: "maybe" is neither true nor false',
+    '  VECTOR_EXTENSION: "perhaps" must be auto, require or off',
+    '  LOCK_TIMEOUT_MS: "-1" is no number of milliseconds',
+    '  DB_HOST: is not set',
+    '  DB_NAME: is not set',
+  ]);
+});
+
+describe('where a setting comes from', () => {
+  test('the environment overrides .env, and an empty value is none', async () => {
+    const { project, testDatabase } = await createFleet([]);
+    await project.write('.env', envFile({ ...testDatabase.env, DB_NAME: 'overridden', DB_SSL: '' }));
+    const status = (env: Record<string, string>) => tenantctl(['status'], { cwd: project.folder, env });
+
+    const overridden = await status({ DB_NAME: testDatabase.settings.database, DB_HOST: '' });
+    const asInFile = await status({});
+
+    expect(overridden.exitCode).toBe(0);
+    expect(asInFile.exitCode).toBe(4);
+    expect(asInFile.stderr).toContain('There is no database "overridden"');
+  });
+
+  test('--env-file is read instead of .env, and the environment overrides it too', async () => {
+    const { project, testDatabase } = await createFleet([]);
+    await project.write('.env', 'DB_HOST=nowhere.invalid\nDB_USER=a\nDB_NAME=b\n');
+    await project.write('staging.env', envFile(testDatabase.env));
+
+    const named = await tenantctl(['--env-file', 'staging.env', 'status'], { cwd: project.folder });
+    const overridden = await tenantctl(['status', '--env-file=staging.env'], {
+      cwd: project.folder,
+      env: { DB_NAME: 'overridden' },
+    });
+
+    expect(named.exitCode).toBe(0);
+    expect(overridden.stderr).toContain('There is no database "overridden"');
+  });
+
+  test('an env file that is not there is an error that names it', async () => {
+    const { project, testDatabase } = await createFleet([]);
+
+    const { exitCode, stderr } = await tenantctl(['status', '--env-file', 'absent.env'], {
+      cwd: project.folder,
+      env: testDatabase.env,
+    });
+
+    // Node itself looks at every --env-file, also behind a script's name, and ends with 9 where the file is missing
+    // (https://github.com/nodejs/node/issues/54232); a Node that no longer does leaves it to tenantctl, which ends with 3.
+    expect([3, 9]).toContain(exitCode);
+    expect(stderr).toContain('absent.env');
+  });
+
+  test('a database that the environment names in one way replaces the one that .env names in another', async () => {
+    const { project, testDatabase } = await createFleet([]);
+    await project.write('.env', 'DB_HOST=nowhere.invalid\nDB_USER=a\nDB_NAME=b\nDB_SSL=false\n');
+
+    const { exitCode } = await tenantctl(['status'], {
+      cwd: project.folder,
+      env: { DATABASE_URL: testDatabase.url },
+    });
+
+    expect(exitCode).toBe(0);
+  });
+
+  test('two databases named in one place are refused', async () => {
+    const project = await usualProject();
+
+    const { exitCode, stderr } = await tenantctl(['status'], {
+      cwd: project.folder,
+      env: { DATABASE_URL: 'postgres://a@b/c', DB_HOST: 'd', DB_PASSWORD: 'e' },
+    });
+
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('DATABASE_URL: is set together with DB_HOST, DB_PASSWORD: choose one database');
+  });
+});
+
+describe('DATABASE_URL', () => {
+  test('works in its usual forms, and passes over what is for other programs', async () => {
+    const { project, testDatabase } = await createFleet([]);
+    const status = (url: string) =>
+      tenantctl(['status'], { cwd: project.folder, env: { DATABASE_URL: url } });
+
+    const long = await status(testDatabase.url.replace(/^postgres:/, 'postgresql:'));
+    const disabled = await status(`${testDatabase.url}?sslmode=disable&connect_timeout=5`);
+    const prisma = await status(`${testDatabase.url}?schema=public&connection_limit=5`);
+
+    expect([long.exitCode, disabled.exitCode, prisma.exitCode]).toEqual([0, 0, 0]);
+    expect([long.stderr, disabled.stderr]).toEqual(['', '']);
+    expect(prisma.stderr).toBe(
+      '! DATABASE_URL has parameters that mean nothing to tenantctl: schema, connection_limit. They are passed over.\n',
+    );
+  });
+
+  test('with an sslmode beside DB_SSL is refused: one of the two would win in silence', async () => {
+    const project = await usualProject();
+
+    const { exitCode, stderr } = await tenantctl(['status'], {
+      cwd: project.folder,
+      env: { DATABASE_URL: 'postgres://a:b@c/d?sslmode=require', DB_SSL: 'true', DB_SSL_CERT_PATH: 'x.pem' },
+    });
+
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('has an sslmode, and DB_SSL, DB_SSL_CERT_PATH is set too: say it in one place');
+  });
+});
+
+describe('folders', () => {
+  test('a folder that a variable names and that is not there is a mistake in the configuration', async () => {
+    const { project, testDatabase } = await createFleet([]);
+
+    const { exitCode, stderr } = await tenantctl(['migrate', 'tenants'], {
+      cwd: project.folder,
+      env: { ...testDatabase.env, TENANT_MIGRATIONS_DIR: 'elsewhere' },
+    });
+
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain(
+      `TENANT_MIGRATIONS_DIR names ${join(project.folder, 'elsewhere')}, which is no folder.`,
+    );
+  });
+
+  test('the usual folder missing or empty is told with what makes it', async () => {
+    const { env } = await createDatabase();
+    const project = await createProject();
+    const call = { cwd: project.folder, env };
+
+    const empty = await tenantctl(['migrate', 'master'], call);
+    await project.remove('migrations');
+    const missing = await tenantctl(['migrate', 'master'], call);
+    const followed = await tenantctl(['init'], call);
+    const works = await tenantctl(['migrate', 'master'], call);
+
+    expect(empty).toMatchObject({
+      exitCode: 1,
+      stderr:
+        `✖ There are no master migrations in ${project.master}.\n` +
+        '→ Run tenantctl init: it writes the first one, which creates the registry.\n',
+    });
+    expect(missing.exitCode).toBe(1);
+    expect(missing.stderr).toContain(
+      `There is no migrations folder ${project.master}.\n→ Run tenantctl init here`,
+    );
+    expect([followed.exitCode, works.exitCode]).toEqual([0, 0]);
+  });
+});
