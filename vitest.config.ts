@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
+    // Tests wait for the server most of the time: also on two cores, two files at once are faster than one.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // The migrations of a test's project are loaded by Node itself, as they are in use, and not by vite.

@@ -3,20 +3,27 @@ import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { contentOf } from '../support/catalog.ts';
 import { createFleet } from '../support/fleet.ts';
 
-test.each([
-  "o'hara; DROP TABLE tenants; --",
-  '"double" \\back\\slash $1 ?',
-  'организация 組織 🦆',
-  'e\u0301 is not \u00e9',
-  'x'.repeat(255),
-  ' spaces around ',
-])('an organization may be called %j', async (id) => {
-  const fleet = await createFleet([id]);
-  expect(await fleet.query('SELECT clerk_org_id AS id, schema_name AS schema, status FROM tenants')).toEqual([
-    { id, schema: schemaNameFor(id), status: 'ACTIVE' },
-  ]);
-  expect((await fleet.provision(id))[0]?.outcome).toBe('already-active');
-  expect((await fleet.migrate({ tenants: [id] })).totals).toMatchObject({ upToDate: 1 });
+test('an organization may be called anything that people can read', async () => {
+  const ids = [
+    "o'hara; DROP TABLE tenants; --",
+    '"double" \\back\\slash $1 ?',
+    'организация 組織 🦆',
+    'e\u0301 is not \u00e9',
+    '\u00e9 is not e\u0301',
+    'x'.repeat(255),
+    ' spaces around ',
+    'spaces around',
+  ];
+  const fleet = await createFleet(ids);
+  const rows = await fleet.query<{ id: string; schema: string }>(
+    `SELECT clerk_org_id AS id, schema_name AS schema FROM tenants WHERE status = 'ACTIVE' ORDER BY tenants.id`,
+  );
+  expect(rows).toEqual(ids.map((id) => ({ id, schema: schemaNameFor(id) })));
+  expect((await fleet.provision(...ids)).map((result) => result.outcome)).toEqual(
+    ids.map(() => 'already-active'),
+  );
+  for (const id of ids)
+    expect((await fleet.migrate({ tenants: [id] })).totals).toMatchObject({ upToDate: 1 });
 });
 
 test('control characters, NUL, nothing at all and too much are refused, and nothing is changed', async () => {

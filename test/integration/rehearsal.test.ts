@@ -88,23 +88,25 @@ test('an empty database stays empty, the schema tenantctl included', async () =>
   expect(await contentOf(testDatabase)).toEqual(before);
 });
 
-test.each(['COMMIT', 'COMMIT AND CHAIN', 'ROLLBACK'])(
-  'a migration that says %s is shown as the failure that it would be, and changes nothing',
-  async (control) => {
-    const fleet = await createFleet(['org_a']);
-    await fleet.add('3_links.sql', createTable('links'));
-    await fleet.add('4_control.sql', `-- migrate:up\nCREATE TABLE control ();\n${control};`);
-    await fleet.add('5_control.js', knexMigration(`await knex.raw('${control}');`));
-    const before = await contentOf(fleet.testDatabase);
-    const { plans } = await rehearse(fleet);
-    expect(plans[0]?.migrations[1]?.error?.message).toContain('ended its transaction itself');
-    await fleet.project.remove('migrations/tenants/4_control.sql');
-    expect((await rehearse(fleet)).plans[0]?.migrations[1]?.error?.message).toContain(
-      'ended its transaction itself',
-    );
-    expect(await contentOf(fleet.testDatabase)).toEqual(before);
-  },
-);
+test('a migration that ends its transaction is shown as the failure that it would be, and changes nothing', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add('3_links.sql', createTable('links'));
+  const before = await contentOf(fleet.testDatabase);
+  for (const control of ['COMMIT', 'COMMIT AND CHAIN', 'ROLLBACK']) {
+    for (const [name, text] of [
+      ['4_control.sql', `-- migrate:up\nCREATE TABLE control ();\n${control};`],
+      ['4_control.js', knexMigration(`await knex.raw('${control}');`)],
+    ] as const) {
+      // Node loads a module once: each attempt has a name of its own.
+      const unique = name.replace('control', control.replaceAll(' ', '_').toLowerCase());
+      await fleet.add(unique, text);
+      const { plans } = await rehearse(fleet);
+      expect(plans[0]?.migrations[1]?.error?.message).toContain('ended its transaction itself');
+      await fleet.project.remove(`migrations/tenants/${unique}`);
+    }
+  }
+  expect(await contentOf(fleet.testDatabase)).toEqual(before);
+});
 
 test('what runs outside a transaction is shown by its text and said not to have been tried', async () => {
   const fleet = await createFleet(['org_a']);
