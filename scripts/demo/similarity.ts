@@ -21,7 +21,7 @@ export async function searchMessages(directory: string) {
   const settings = { kind: 'embedded', directory, lockWaitMs: 10_000 } as const;
   const nearest = await withDatabase(settings, { maxConnections: 1 }, async (database) => {
     await writeMessages(database);
-    const { rows } = await database.pool.query<{ content: string; distance: string }>(SEARCH, [
+    const { rows } = await database.query<{ content: string; distance: string }>(SEARCH, [
       embed(QUESTION),
     ]);
     return rows.map((row) => `${row.distance}  ${row.content}`);
@@ -30,7 +30,7 @@ export async function searchMessages(directory: string) {
 }
 
 async function writeMessages(database: Database): Promise<void> {
-  await database.pool.query(
+  await database.query(
     `INSERT INTO ${SCHEMA}.chat_messages (conversation_id, role, content, embedding)
      SELECT gen_random_uuid(), 'user', * FROM unnest($1::text[], $2::public.vector[])`,
     [MESSAGES, MESSAGES.map(embed)],
