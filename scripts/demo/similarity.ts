@@ -21,9 +21,7 @@ export async function searchMessages(directory: string) {
   const settings = { kind: 'embedded', directory, lockWaitMs: 10_000 } as const;
   const nearest = await withDatabase(settings, { maxConnections: 1 }, async (database) => {
     await writeMessages(database);
-    const { rows } = await database.query<{ content: string; distance: string }>(SEARCH, [
-      embed(QUESTION),
-    ]);
+    const { rows } = await database.query<{ content: string; distance: string }>(SEARCH, [embed(QUESTION)]);
     return rows.map((row) => `${row.distance}  ${row.content}`);
   });
   return { question: QUESTION, sql: SEARCH, nearest };
