@@ -12,6 +12,7 @@ export interface UrlTarget extends Pick<ServerSettings, 'host' | 'port' | 'user'
 
 const variable = 'DATABASE_URL';
 const FORM = 'is no URL of the form postgres://user:password@host:port/database';
+const NO_HOST = 'no-host.invalid';
 const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
 /** Parameters that change what a connection is or may do: not to be passed over. */
 const WEIGHTY =
@@ -84,7 +85,8 @@ function readSslMode(
 /** The URL, or what is wrong with it. */
 function parseUrl(text: string): URL | string {
   if (!/^postgres(ql)?:\/\//i.test(text)) return FORM;
-  const url = URL.parse(text);
+  // postgres://user@/database?host=/a/socket/folder names no host before the path, which a URL must.
+  const url = URL.parse(text.replace(/^(\w+:\/\/[^/?#]*@)(?=\/)/, `$1${NO_HOST}`));
   if (url !== null) return url;
   const rest = text.replace(/^\w+:\/\//, '');
   const authority = rest.split(/[/?#]/)[0] ?? '';
@@ -101,7 +103,11 @@ function decodeParts(url: URL) {
   try {
     const socket = url.searchParams.get('host');
     return {
-      host: socket ?? decodeURIComponent(url.hostname).replace(/^\[|\]$/g, ''),
+      host:
+        socket ??
+        decodeURIComponent(url.hostname)
+          .replace(NO_HOST, '')
+          .replace(/^\[|\]$/g, ''),
       user: decodeURIComponent(url.username),
       password: decodeURIComponent(url.password),
       database: decodeURIComponent(url.pathname.replace(/^\//, '')),

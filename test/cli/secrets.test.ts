@@ -6,24 +6,32 @@ import { usualProject } from '../support/project.ts';
 
 const CANARY = 'c4nary-pa55';
 
-/** Ways to fail while a password is at hand. */
+/** Ways to fail while a password is at hand, told to people and as a document in turn. */
 const FAILURES: readonly (readonly [
   string,
   string[],
   (env: Record<string, string>) => Record<string, string>,
 ])[] = [
   ['nobody listens', ['status'], (env) => ({ ...env, DB_PORT: '1' })],
-  ['no such host', ['migrate', 'master'], (env) => ({ ...env, DB_HOST: 'nowhere.invalid' })],
+  ['no such host', ['migrate', 'master', '--json'], (env) => ({ ...env, DB_HOST: 'nowhere.invalid' })],
   ['no such database', ['tenant', 'list'], (env) => ({ ...env, DB_NAME: 'nowhere' })],
-  ['no such role', ['tenant', 'provision', 'org_a'], (env) => ({ ...env, DB_USER: 'nobody_at_all' })],
+  [
+    'no such role',
+    ['tenant', 'provision', 'org_a', '--json'],
+    (env) => ({ ...env, DB_USER: 'nobody_at_all' }),
+  ],
   ['no TLS', ['status'], (env) => ({ ...env, DB_SSL: 'true' })],
-  ['a broken variable', ['status'], (env) => ({ ...env, DB_PORT: 'x' })],
+  ['a broken variable', ['status', '--json'], (env) => ({ ...env, DB_PORT: 'x' })],
   ['the URL as the host', ['status'], (env) => ({ ...env, DB_HOST: `postgres://a:${CANARY}@b/c` })],
-  ['a URL without a host', ['status'], () => ({ DATABASE_URL: `postgres://a:${CANARY}@/c` })],
+  ['a URL without a host', ['status', '--json'], () => ({ DATABASE_URL: `postgres://a:${CANARY}@/c` })],
   ['a URL that is none', ['status'], () => ({ DATABASE_URL: `postgres:/a:${CANARY}@b/c` })],
-  ['a slash in the password', ['status'], () => ({ DATABASE_URL: `postgres://a:${CANARY}/@b/c` })],
+  ['a slash in the password', ['status', '--json'], () => ({ DATABASE_URL: `postgres://a:${CANARY}/@b/c` })],
   ['a percent sign in the password', ['status'], () => ({ DATABASE_URL: `postgres://a:${CANARY}%@b/c` })],
-  ['a URL to nowhere', ['status'], () => ({ DATABASE_URL: `postgres://a:${CANARY}@127.0.0.1:1/c` })],
+  [
+    'a URL to nowhere',
+    ['status', '--json'],
+    () => ({ DATABASE_URL: `postgres://a:${CANARY}@127.0.0.1:1/c` }),
+  ],
 ];
 
 test.for(FAILURES)('the password stays secret: %s', async ([, args, change]) => {
@@ -31,11 +39,10 @@ test.for(FAILURES)('the password stays secret: %s', async ([, args, change]) => 
   const { env } = await createDatabase();
   const call = { cwd: project.folder, env: change({ ...env, DB_PASSWORD: CANARY }) };
 
-  for (const flags of [['--verbose'], ['--verbose', '--json']]) {
-    const { exitCode, stdout, stderr } = await tenantctl([...args, ...flags], call);
-    expect([3, 4], `${stdout}${stderr}`).toContain(exitCode);
-    expect(stdout + stderr).not.toContain(CANARY);
-  }
+  const { exitCode, stdout, stderr } = await tenantctl([...args, '--verbose'], call);
+
+  expect([3, 4]).toContain(exitCode);
+  expect(stdout + stderr).not.toContain(CANARY);
 });
 
 test('the password stays secret when a migration fails, and in what is remembered of it', async () => {
