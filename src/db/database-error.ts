@@ -45,7 +45,9 @@ export function toConnectionError(error: unknown, target: ConnectionTarget): Ten
   if (thrown instanceof DatabaseError) return refused(thrown, target, where);
 
   if (code !== undefined && (TLS_CODES.has(code) || /^ERR_(SSL|TLS|OSSL)/.test(code))) {
-    return new TenantctlError('TLS_FAILED', `The TLS connection to ${where} failed: ${message} (${code}).`, {
+    // OpenSSL's own message is a line of its source code; Node gives the reason by itself.
+    const { reason = message } = thrown as { reason?: string };
+    return new TenantctlError('TLS_FAILED', `The TLS connection to ${where} failed: ${reason} (${code}).`, {
       hint: tlsHint(code),
       cause: thrown,
     });
@@ -177,7 +179,7 @@ export function hintFor(sqlstate: string | undefined, message: string): string |
   switch (sqlstate) {
     case '42704':
       return /type "(\w+\.)?(vector|halfvec|sparsevec)"/.test(message)
-        ? 'Make pgvector available in public, once, as a role that may: CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public; (where it is in another schema: ALTER EXTENSION vector SET SCHEMA public;)'
+        ? 'Make pgvector available in public, once, as a role that may: CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public; (where it is in another schema: ALTER EXTENSION vector SET SCHEMA public; where the server lacks it: https://github.com/pgvector/pgvector#installation)'
         : undefined;
     case '42501':
       if (/schema/.test(message)) {

@@ -4,9 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CliOptions } from './cli.ts';
 import { BASE_ENV, PROGRAM } from './cli.ts';
 
+/** The program that makes a pseudo terminal. */
+const TERMINAL_MAKER = 'script';
+
 /** Why there is no pseudo terminal here, where there is none: util-linux's `script` makes it. */
 export const noTerminal: string | undefined = /util-linux/.test(
-  spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout ?? '',
+  spawnSync(TERMINAL_MAKER, ['--version'], { encoding: 'utf8' }).stdout ?? '',
 )
   ? undefined
   : "needs util-linux's program `script`, which makes a pseudo terminal";
@@ -25,7 +28,7 @@ export async function tenantctlOnTerminal(
 ): Promise<{ readonly exitCode: number | null; readonly shown: string }> {
   const words = [process.execPath, PROGRAM, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
   const child = spawn(
-    'script',
+    TERMINAL_MAKER,
     ['-qec', `stty cols ${options.columns ?? 120}; exec ${words.join(' ')}`, join('/dev', 'null')],
     {
       cwd: options.cwd,

@@ -123,7 +123,10 @@ function isBeyondTypeStripping(error: unknown): boolean {
 }
 
 function broken(file: MigrationFile, error: unknown): TenantctlError {
-  const message = (error instanceof Error ? error.message : String(error)).trim();
+  // Behind the first line, loaders tell the place and who required it: known already, or for --verbose.
+  const message = (error instanceof Error ? error.message : String(error))
+    .replace(/\n(Require stack:|\s*\S+:\d+:\d+$)[\s\S]*$/, '')
+    .trim();
   const place = placeIn(file, error);
   return new TenantctlError('MIGRATION_INVALID', `${file.name} cannot be loaded${place}: ${message}`, {
     migration: file.name,
