@@ -91,6 +91,12 @@ export {
 } from './core/status.ts';
 export { readCapacity, type Capacity } from './core/capacity.ts';
 
+// What has to be right before a run: the doctor
+export { diagnose } from './core/doctor/diagnose.ts';
+export type { Diagnosis } from './core/doctor/diagnosis.ts';
+export type { Check, CheckStatus } from './core/doctor/check.ts';
+export type { DiagnoseOptions } from './core/doctor/facts.ts';
+
 // Files
 export {
   makeMigration,

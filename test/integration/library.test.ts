@@ -145,6 +145,7 @@ test('what an application leans on is exported by name', () => {
     expect.arrayContaining([
       'TenantctlError',
       'assertOrganizationId',
+      'diagnose',
       'fleetStatus',
       'initProject',
       'makeMigration',
