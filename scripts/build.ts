@@ -20,4 +20,5 @@ await build({
 });
 
 // The declarations, for those who use the library; the tests do without.
-if (process.argv.includes('--types')) execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+if (process.argv.includes('--types'))
+  execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });

@@ -76,7 +76,8 @@ function hasFlag(args: readonly string[], flag: string): boolean {
 function silenceWarnings(): void {
   const isNoise = (warning: Error & { code?: string }) =>
     (warning.name === 'ExperimentalWarning' && /type stripping/i.test(warning.message)) ||
-    warning.code === 'MODULE_TYPELESS_PACKAGE_JSON';
+    warning.code === 'MODULE_TYPELESS_PACKAGE_JSON' ||
+    warning.message.startsWith('Failed to load the ES module');
   process.removeAllListeners('warning');
   process.on('warning', (warning) => {
     if (!isNoise(warning)) process.stderr.write(`${warning.name}: ${warning.message}\n`);

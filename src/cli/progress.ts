@@ -7,6 +7,9 @@ export interface Progress {
   stop(): void;
 }
 
+/** A run over so few tenants is over before its failures could be read one by one. */
+const SHORT_RUN = 25;
+
 /** Milliseconds between two lines of progress where there is no terminal to draw on. */
 const LINE_INTERVAL_MS = 5_000;
 
@@ -44,8 +47,9 @@ export async function createProgress(output: Output): Promise<Progress> {
         break;
       case 'tenant': {
         const { result, done, due } = event;
-        if (result.outcome === 'failed') {
-          failed += 1;
+        if (result.outcome === 'failed') failed += 1;
+        // In a short run the result, which follows at once, says it better.
+        if (result.outcome === 'failed' && (output.verbose || due > SHORT_RUN)) {
           say(
             `${output.paintError.red('✖')} ${result.clerkOrgId} ${output.paintError.dim(result.schema)}: ${shortError(result.error)}`,
           );

@@ -163,7 +163,8 @@ function attentionOf(
     };
   }
   if (lastError !== undefined) {
-    const where = lastError.migration === undefined ? '' : ` at ${lastError.migration}`;
+    const { migration, message } = lastError;
+    const where = migration === undefined || message.startsWith(migration) ? '' : ` at ${migration}`;
     return { code: 'FAILED', problem: `the last run failed${where}: ${lastError.message}` };
   }
   if (pending.length > 0) {

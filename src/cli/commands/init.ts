@@ -31,6 +31,7 @@ export async function initCommand(context: Context): Promise<CommandResult> {
         '  tenantctl migrate master',
         '  tenantctl tenant provision default_tenant',
         'To try it without a server, add --embedded to each command.',
+        'Keep .env and .tenantctl/ out of version control.',
       ].join('\n'),
   };
 }

@@ -29,7 +29,9 @@ export async function listCommand(
         return tenants.length === 0
           ? `No tenants${flags.status === undefined ? ' yet: tenantctl tenant provision <org> makes one' : ` are ${flags.status}`}.`
           : renderTable(
-              ['ORGANIZATION', 'SCHEMA', 'STATUS', 'CREATED (UTC)'].map((head) => context.output.paint.dim(head)),
+              ['ORGANIZATION', 'SCHEMA', 'STATUS', 'CREATED (UTC)'].map((head) =>
+                context.output.paint.dim(head),
+              ),
               tenants.map((tenant) => [
                 tenant.clerkOrgId,
                 tenant.schema,

@@ -40,7 +40,7 @@ function renderMigration(migration: RehearsedMigration, paint: ChalkInstance): s
   for (const statement of migration.statements)
     lines.push(`    ${statement.trim().split('\n').join('\n    ')};`.replace(/;;$/, ';'));
   if (migration.statements.length === 0 && migration.note === undefined && migration.error === undefined) {
-    lines.push(`    ${paint.dim('sends nothing to the database')}`);
+    lines.push(`    ${paint.dim('sends nothing to the database: has it been filled in?')}`);
   }
   if (migration.note !== undefined)
     lines.push(`    ${paint.yellow('!')} ${migration.note.split('\n').join('\n    ')}`);

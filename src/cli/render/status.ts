@@ -24,9 +24,7 @@ export function renderStatus(status: FleetStatus, all: boolean, paint: ChalkInst
     lines.push(
       '',
       renderTable(
-        ['ORGANIZATION', 'SCHEMA', 'STATUS', 'APPLIED', 'PENDING', 'ATTENTION'].map((head) =>
-          paint.dim(head),
-        ),
+        ['ORGANIZATION', 'SCHEMA', 'STATUS', 'APPLIED', 'PENDING', 'STATE'].map((head) => paint.dim(head)),
         shown.map((state) => row(state, paint)),
       ),
     );

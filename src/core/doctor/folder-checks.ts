@@ -80,7 +80,14 @@ function oneFolder(facts: FolderFacts, { folder: id, files: filesId, kind, varia
   return [
     ok(id, directory),
     ...(broken.length === 0
-      ? [ok(filesId, `${counted(files.length, 'file')}, from ${files[0]?.name} to ${files.at(-1)?.name}`)]
+      ? [
+          ok(
+            filesId,
+            files.length === 1
+              ? `1 file, ${files[0]?.name}`
+              : `${counted(files.length, 'file')}, from ${files[0]?.name} to ${files.at(-1)?.name}`,
+          ),
+        ]
       : broken.map(({ file, error }) =>
           unknown(
             {

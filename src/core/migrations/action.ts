@@ -1,14 +1,8 @@
-import { DatabaseError, type PoolClient } from 'pg';
-import { hintFor } from '../../db/database-error.ts';
-import {
-  TransactionEndedError,
-  type FailedStatement,
-  type KnexFactory,
-  type Seen,
-  type SentStatement,
-} from '../../db/knex-session.ts';
+import type { PoolClient } from 'pg';
+import { type KnexFactory, type Seen, type SentStatement } from '../../db/knex-session.ts';
 import { endsTransaction } from '../../db/transaction-control.ts';
-import { TenantctlError, toTenantctlError } from '../../errors.ts';
+import { TenantctlError } from '../../errors.ts';
+import { endedItself, failed, failureBehind, irreversible, messageOf, sqlstateOf } from './action-failure.ts';
 import type { Migration } from './load.ts';
 import { splitStatements } from './split-statements.ts';
 import type { Target } from './target.ts';
@@ -91,85 +85,4 @@ function assertTransactionAlive(client: PoolClient, migration: Migration, target
       cause: first?.error,
     },
   );
-}
-
-function endedItself(migration: Migration, target: Target, cause?: unknown): TenantctlError {
-  return new TenantctlError(
-    'MIGRATION_FAILED',
-    `${migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
-    {
-      tenant: target.clerkOrgId,
-      migration: migration.file.name,
-      hint: 'Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction exports config = { transaction: false }.',
-      cause,
-    },
-  );
-}
-
-function irreversible(migration: Migration, target: Target): TenantctlError {
-  return new TenantctlError(
-    'MIGRATION_IRREVERSIBLE',
-    `${migration.file.name} has no "down": it cannot be undone.`,
-    {
-      tenant: target.clerkOrgId,
-      migration: migration.file.name,
-      hint: 'Write its down, or a new migration that undoes it.',
-    },
-  );
-}
-
-function failed(
-  migration: Migration,
-  target: Target,
-  thrown: unknown,
-  statement: FailedStatement | undefined,
-): TenantctlError {
-  if (thrown instanceof TransactionEndedError) return endedItself(migration, target, thrown);
-  const cause = statement === undefined ? thrown : statement.error;
-  const message = statement === undefined ? messageOf(thrown) : statement.message;
-  const sqlstate = sqlstateOf(cause);
-  const own = thrown instanceof TenantctlError ? toTenantctlError(thrown) : undefined;
-  return new TenantctlError('MIGRATION_FAILED', message, {
-    tenant: target.clerkOrgId,
-    migration: migration.file.name,
-    sqlstate,
-    statement: statement?.text,
-    hint: own?.hint ?? hintFor(sqlstate, message),
-    details: statement === undefined ? undefined : serverDetails(cause, statement.text),
-    cause,
-  });
-}
-
-/** The statement that a thrown error comes from. What an aborted transaction refuses (25P02) comes from an earlier one. */
-function failureBehind(thrown: unknown, { failures }: Seen): FailedStatement | undefined {
-  return sqlstateOf(thrown) === '25P02'
-    ? failures.at(-1)
-    : failures.find((failure) => failure.error === thrown);
-}
-
-function sqlstateOf(error: unknown): string | undefined {
-  return error instanceof DatabaseError ? error.code : undefined;
-}
-
-/** DETAIL and HINT as the server gave them, and the place in the statement with a caret under it. */
-function serverDetails(error: unknown, text: string): string[] | undefined {
-  if (!(error instanceof DatabaseError)) return undefined;
-  const lines: string[] = [];
-  const position = Number(error.position);
-  if (Number.isInteger(position) && position > 0) {
-    const before = Array.from(text)
-      .slice(0, position - 1)
-      .join('');
-    const lineNumber = before.split('\n').length;
-    const column = before.length - (before.lastIndexOf('\n') + 1);
-    lines.push(`line ${lineNumber}: ${text.split('\n')[lineNumber - 1] ?? ''}`);
-    lines.push(`${' '.repeat(`line ${lineNumber}: `.length + column)}^`);
-  }
-  if (error.detail !== undefined) lines.push(`DETAIL: ${error.detail}`);
-  if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);
-  return lines.length > 0 ? lines : undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
 
 /** A migration file of a folder, not yet loaded. */
@@ -31,7 +31,8 @@ export function stemOf(name: string): string {
  * Lists the migrations of a folder, sorted by file name as Knex sorts them. An empty folder is no error here.
  * @throws TenantctlError MIGRATIONS_FOLDER_MISSING, MIGRATION_DUPLICATE
  */
-export async function readMigrationFolder(directory: string): Promise<MigrationFolder> {
+export async function readMigrationFolder(path: string): Promise<MigrationFolder> {
+  const directory = resolve(path);
   const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
     throw new TenantctlError('MIGRATIONS_FOLDER_MISSING', `There is no migrations folder ${directory}.`, {
       hint: 'Run tenantctl init here, or name the folders in MASTER_MIGRATIONS_DIR and TENANT_MIGRATIONS_DIR.',
