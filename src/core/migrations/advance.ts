@@ -283,8 +283,18 @@ function record(target: Target, direction: Direction, step: Step, batch: number)
     : deleteHistory(target.schema, target.historyTable, step.name);
 }
 
+/** That something remains is more urgent than how the migration is put right, so this hint stands in the other's place. */
 function outsideFailure(error: unknown, step: Step): TenantctlError {
-  return toDatabaseError(error, { migration: step.name }).with({
+  const { code, message, sqlstate, tenant, migration, statement, details, cause } = toDatabaseError(error, {
+    migration: step.name,
+  });
+  return new TenantctlError(code, message, {
+    sqlstate,
+    tenant,
+    migration,
+    statement,
+    details,
+    cause,
     hint: `${step.name} runs outside a transaction: what it did before it failed remains (an index may be left INVALID). Look, put it right, and run the command again.`,
   });
 }
