@@ -16,12 +16,24 @@ export interface TransactionSettings {
 const CLIENT_CHECK_INTERVAL_MS = 2_000;
 const IDLE_TIMEOUT_MS = 60_000;
 
+/** As DISCARD ALL, which cannot be part of a string of statements (https://www.postgresql.org/docs/current/sql-discard.html). */
+const CLEAN_SESSION = [
+  'RESET SESSION AUTHORIZATION',
+  'RESET ALL',
+  'DISCARD SEQUENCES',
+  'DISCARD TEMP',
+  'SELECT pg_advisory_unlock_all()',
+] as const;
+
 /** A transaction that has been begun. It is committed when the bracket's function returns, rolled back when it throws. */
 export interface OpenTransaction {
   readonly client: PoolClient;
   /** The results of the opening statements, in their order. */
   readonly opening: readonly QueryResult[];
-  /** Sends statements and COMMIT as one string, one round trip. Nothing may follow. */
+  /**
+   * Sends statements and COMMIT as one string, one round trip. Nothing may follow. The session is left as it was
+   * found, whatever the transaction set, created or locked in it: the connection's next user is another tenant.
+   */
   commitWith(statements: readonly string[]): Promise<void>;
   /** Rolls back at the end although the function returns: for a rehearsal, or work that turned out not to be due. */
   abandon(): void;
@@ -68,7 +80,7 @@ export async function withTransaction<T>(
         client,
         opening: results.slice(prelude.length),
         async commitWith(statements) {
-          await client.query([...statements, 'COMMIT'].join(';\n'));
+          await client.query([...statements, 'COMMIT', ...CLEAN_SESSION].join(';\n'));
           finished = true;
         },
         abandon() {

@@ -192,6 +192,29 @@ test('a migration that moves the search_path does not move it for the next one, 
   expect(await fleet.tables('org_b')).toContain('after_it');
 });
 
+test('what a migration leaves in its session is not there for the next tenant on the same connection', async () => {
+  const fleet = await createFleet(['org_a', 'org_b', 'org_c'], { maxConnections: 2 });
+  await fleet.add(
+    '3_session.sql',
+    `-- migrate:up
+CREATE TEMP TABLE scratch AS SELECT 1 AS id;
+INSERT INTO notes SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 99;
+SELECT pg_advisory_lock(99);
+ALTER TABLE notes ADD was text DEFAULT current_setting('statement_timeout');
+SET statement_timeout = '77s';
+SET session_replication_role = replica;`,
+  );
+  expect((await fleet.migrate({ concurrency: 1 })).totals).toMatchObject({ changed: 3, failed: 0 });
+  for (const id of ['org_a', 'org_b', 'org_c']) {
+    const seen = await fleet.query(`SELECT id, was FROM ${schemaNameFor(id)}.notes`);
+    expect(seen).toEqual([{ id: 0, was: '0' }]);
+  }
+  const { rows } = await fleet.database.pool.query(
+    `SELECT current_setting('session_replication_role') AS role, current_setting('application_name') AS name`,
+  );
+  expect(rows).toEqual([{ role: 'origin', name: 'tenantctl' }]);
+});
+
 test('an extension that a migration creates ends up in public, where every tenant finds it', async () => {
   const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
   await fleet.add(
