@@ -45,7 +45,8 @@ export async function serveFleet(
   const busy: Due[] = [];
   const finish = async (due: Due, started: number, served: Served) => {
     const result = toResult(due, served, Date.now() - started, options.outcome);
-    if (result.outcome === 'failed' && result.error !== undefined) {
+    // Somebody else at work is no failure of the tenant.
+    if (result.outcome === 'failed' && result.error !== undefined && result.error.code !== 'LOCK_TIMEOUT') {
       await recordFailure(engine.database, due.tenant.schema, options.command, result.error).catch(
         (error: unknown) => {
           options.observe({

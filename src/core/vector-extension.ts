@@ -70,7 +70,9 @@ export async function ensureVectorExtension(
       },
     );
   } catch (error) {
-    const { message } = toDatabaseError(error);
+    const { message, sqlstate } = toDatabaseError(error);
+    // Not every role may, and not every project has vectors: the migration that needs the type tells the remedy.
+    if (mode === 'auto' && sqlstate === '42501') return;
     complain(
       `The extension vector cannot be created: ${message}.`,
       `Create it as a role that may: ${VECTOR_REMEDY}`,
