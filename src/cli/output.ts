@@ -12,6 +12,8 @@ export interface Output extends OutputOptions {
   /** Colours for stdout; without colour where it is no terminal, with NO_COLOR, or in CI. */
   readonly paint: ChalkInstance;
   readonly paintError: ChalkInstance;
+  /** Both streams are the same person's terminal. */
+  readonly resultIsSeen: boolean;
   /** stderr is a terminal that a spinner may use. */
   readonly animated: boolean;
   /** The result, on stdout. */
@@ -29,6 +31,7 @@ export function createOutput(options: OutputOptions): Output {
     ...options,
     paint: paintFor(process.stdout),
     paintError: paintFor(process.stderr),
+    resultIsSeen: process.stdout.isTTY && process.stderr.isTTY,
     animated:
       process.stderr.isTTY &&
       // A terminal without a width (a pseudo terminal of a CI system) has no line that a spinner could redraw.

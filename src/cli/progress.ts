@@ -48,8 +48,9 @@ export async function createProgress(output: Output): Promise<Progress> {
       case 'tenant': {
         const { result, done, due } = event;
         if (result.outcome === 'failed') failed += 1;
-        // In a short run the result, which follows at once, says it better.
-        if (result.outcome === 'failed' && (output.verbose || due > SHORT_RUN)) {
+        // Where the same person reads both streams, a short run's result follows at once and says it better.
+        const isTold = output.resultIsSeen && due <= SHORT_RUN && !output.verbose;
+        if (result.outcome === 'failed' && !isTold) {
           say(
             `${output.paintError.red('✖')} ${result.clerkOrgId} ${output.paintError.dim(result.schema)}: ${shortError(result.error)}`,
           );
