@@ -11,6 +11,7 @@ declare module 'vitest' {
     /** The maintenance database of the server that the tests run on. */
     serverUrl: string;
     serverHasVector: boolean;
+    serverVersion: number;
     /** An embedded database that has been created and closed, to be copied: only where the server lacks pgvector. */
     embeddedTemplate: string;
   }
@@ -33,6 +34,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   }
   project.provide('serverUrl', server.url);
   project.provide('serverHasVector', server.hasVector);
+  project.provide('serverVersion', server.version);
   project.provide('embeddedTemplate', template);
   return async () => {
     await server.stop();

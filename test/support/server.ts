@@ -7,6 +7,8 @@ export interface TestServer {
   /** For the summary: where it came from and its version. */
   readonly description: string;
   readonly hasVector: boolean;
+  /** As server_version_num says it, e.g. 150018. */
+  readonly version: number;
   stop(): Promise<void>;
 }
 
@@ -59,8 +61,8 @@ async function describe(url: string, source: string, stop: () => Promise<void>):
   const client = new Client({ connectionString: url });
   try {
     await client.connect();
-    const { rows } = await client.query<{ version: string; vector: boolean }>(
-      `SELECT current_setting('server_version') AS version,
+    const { rows } = await client.query<{ version: string; number: number; vector: boolean }>(
+      `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
               EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS vector`,
     );
     const [seen] = rows;
@@ -68,6 +70,7 @@ async function describe(url: string, source: string, stop: () => Promise<void>):
     return {
       url,
       hasVector,
+      version: seen?.number ?? 0,
       description: `PostgreSQL ${seen?.version} from ${source}, ${hasVector ? 'with' : 'without'} pgvector`,
       stop,
     };
