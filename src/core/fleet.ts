@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { toTenantctlError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { createLockWait } from './lock-wait.ts';
-import type { Advance } from './migrations/advance.ts';
+import type { Advance } from './migrations/assignment.ts';
 import type { Plan } from './migrations/plan.ts';
 import type { Observer } from './observer.ts';
 import type { RegisteredTenant } from './registry.ts';

@@ -4,7 +4,8 @@ import { TenantctlError } from '../errors.ts';
 import { editedFiles, editedWarning, forgetFiles, recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
 import { createLockWait } from './lock-wait.ts';
-import { advance, type Advance, type Assignment } from './migrations/advance.ts';
+import { advance } from './migrations/advance.ts';
+import type { Advance, Assignment } from './migrations/assignment.ts';
 import {
   EMPTY_HISTORY,
   MASTER_HISTORY,

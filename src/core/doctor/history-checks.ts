@@ -4,7 +4,8 @@ import { stemOf, type MigrationFolder } from '../migrations/source.ts';
 import type { RegisteredTenant } from '../registry.ts';
 import { failed, ok, skipped, warning, type Check, type CheckId } from './check.ts';
 import type { FleetFacts } from './fleet-facts.ts';
-import { recordAsApplied } from './record-as-applied.ts';
+import { recordAsApplied } from '../migrations/record.ts';
+import { MASTER_TARGET } from '../migrations/target.ts';
 import { isInit } from './registry-checks.ts';
 import type { RegistryFacts } from './registry-facts.ts';
 import { counted, listed } from './remedy.ts';
@@ -39,7 +40,7 @@ function masterCheck(facts: RegistryFacts, folder: MigrationFolder): Check {
     return warning(
       id,
       `the registry exists, and the history does not say that ${init.name} has been applied`,
-      `${createHistoryTables('public', MASTER_HISTORY).join(';\n')};\n${recordAsApplied('public', MASTER_HISTORY, init.name)}`,
+      `${createHistoryTables('public', MASTER_HISTORY).join(';\n')};\n${recordAsApplied(MASTER_TARGET, init.name)};`,
     );
   }
   const { problem, steps } = planForward(folder, history);

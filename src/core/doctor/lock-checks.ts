@@ -1,8 +1,7 @@
 import { qualified } from '../../db/sql.ts';
-import { deleteHistory, lockTableOf, MASTER_HISTORY, TENANT_HISTORY } from '../migrations/history.ts';
-import { deleteIntent } from '../state.ts';
+import { lockTableOf, MASTER_HISTORY, TENANT_HISTORY } from '../migrations/history.ts';
+import { interruptedRemedy } from '../migrations/record.ts';
 import { failed, ok, type Check, type CheckId } from './check.ts';
-import { recordAsApplied } from './record-as-applied.ts';
 import type { IntentFacts, RegistryFacts } from './registry-facts.ts';
 import { counted, HANDLED, leftOver, leftOverComment, listed } from './remedy.ts';
 
@@ -48,16 +47,10 @@ function intentCheck(intents: readonly IntentFacts[]): Check {
   );
 }
 
-/** Only a look at the schema tells whether the work was done; the statements are for both answers. */
-function intentRemedy({ schema, migration, direction }: IntentFacts): string {
-  const table = schema === 'public' ? MASTER_HISTORY : TENANT_HISTORY;
-  const record =
-    direction === 'up'
-      ? recordAsApplied(schema, table, migration)
-      : `${deleteHistory(schema, table, migration)};`;
-  const [done, undone] =
-    direction === 'up'
-      ? ['is there', 'undo what is half done']
-      : ['is gone', 'bring back what is half undone'];
-  return `Look whether the work of ${migration} ${done} in ${schema}. If so: ${record} If not, ${undone}. Then, in both cases: ${deleteIntent(schema)};`;
+function intentRemedy(intent: IntentFacts): string {
+  const { schema } = intent;
+  return interruptedRemedy(
+    { schema, historyTable: schema === 'public' ? MASTER_HISTORY : TENANT_HISTORY },
+    intent,
+  );
 }

@@ -1,4 +1,5 @@
-import { MASTER_HISTORY, deleteHistory } from '../migrations/history.ts';
+import { recordAsUndone } from '../migrations/record.ts';
+import { MASTER_TARGET } from '../migrations/target.ts';
 import { stemOf, type MigrationFolder } from '../migrations/source.ts';
 import { STATE_VERSION } from '../state.ts';
 import { failed, ok, skipped, warning, type Check, type CheckId } from './check.ts';
@@ -77,8 +78,7 @@ function absent(facts: RegistryFacts, folder: MigrationFolder | undefined): Chec
     ...(masterHistory.entries.length > 0 ? ['the master history has entries'] : []),
     ...(tenantSchemas > 0 ? [`${counted(tenantSchemas, 'schema')} tid_… exist`] : []),
   ];
-  const forget =
-    recorded === undefined ? '' : `${deleteHistory('public', MASTER_HISTORY, recorded.name)}; and then `;
+  const forget = recorded === undefined ? '' : `${recordAsUndone(MASTER_TARGET, recorded.name)}; and then `;
   return failed(
     'registry',
     `public.tenants does not exist, although ${witnesses.join(' and ')}: it was dropped or is in another database`,

@@ -136,12 +136,3 @@ export function createHistoryTables(schema: string, table: string): string[] {
     `INSERT INTO ${lock} (is_locked) SELECT 0 WHERE NOT EXISTS (SELECT FROM ${lock})`,
   ];
 }
-
-export function insertHistory(schema: string, table: string, name: string, batch: number): string {
-  return `INSERT INTO ${qualified(schema, table)} (name, batch, migration_time)
-          VALUES (${literal(name)}, ${batch}, clock_timestamp())`;
-}
-
-export function deleteHistory(schema: string, table: string, name: string): string {
-  return `DELETE FROM ${qualified(schema, table)} WHERE name = ${literal(name)}`;
-}

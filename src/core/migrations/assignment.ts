@@ -1,0 +1,44 @@
+import type { PoolClient } from 'pg';
+import type { TenantctlError } from '../../errors.ts';
+import type { Direction } from './action.ts';
+import type { History } from './history.ts';
+import type { Plan } from './plan.ts';
+
+/** What is to be done to a target. The decision is made anew from the history, under the lock. */
+export interface Assignment {
+  readonly direction: Direction;
+  /** Pure: what to do to a schema with this history, of which this much is done already. */
+  decide(history: History, done: readonly string[]): Plan;
+  /** Only a tenant whose registry row has one of these statuses is worked on; not asked for the master schema. */
+  readonly statuses?: readonly string[];
+  /** Run in the first transaction, under the lock, before the history is read: create the schema, say. */
+  readonly opening?: ((client: PoolClient) => Promise<void>) | undefined;
+  /** Run in the transaction of the first migration, after it. */
+  readonly afterFirst?: ((client: PoolClient) => Promise<void>) | undefined;
+  /** Run in each transaction before it commits, after its migrations. */
+  readonly beforeCommit?: ((client: PoolClient) => Promise<void>) | undefined;
+  /** Statements that go with the last row of the history, in its transaction; sent even when nothing was due. */
+  readonly closing?: readonly string[];
+  /** The tenantctl schema is there, so that intents can be kept. */
+  readonly hasState: boolean;
+}
+
+/** What became of a target. `done` is what was applied or reverted, also where a later migration failed. */
+export interface Advance {
+  readonly outcome: 'done' | 'busy' | 'status' | 'failed';
+  readonly done: readonly string[];
+  /** The batch in the history; 0 where nothing was done. */
+  readonly batch: number;
+  readonly warnings: readonly string[];
+  readonly error?: TenantctlError;
+  /** The registry's status where the outcome is 'status'; null where the row is gone. */
+  readonly status?: string | null;
+}
+
+/** How far the work on one target has come. */
+export interface Progress {
+  readonly done: string[];
+  readonly warnings: Set<string>;
+  batch: number;
+  started: boolean;
+}

@@ -1,0 +1,49 @@
+import { setSearchPath, withClient } from '../../db/transaction.ts';
+import type { Engine } from '../engine.ts';
+import { deleteIntent, insertIntent } from '../state.ts';
+import { runAction } from './action.ts';
+import type { Assignment, Progress } from './assignment.ts';
+import type { Migration } from './load.ts';
+import type { Step } from './plan.ts';
+import { recordStep } from './record.ts';
+import { outsideFailure, poolerInBetween } from './target-errors.ts';
+import type { Target } from './target.ts';
+
+/** One migration with no transaction around it, on a connection of its own, between its intent and its record. */
+export async function runOutside(
+  engine: Engine,
+  target: Target,
+  assignment: Assignment,
+  progress: Progress,
+  step: Step,
+  migration: Migration,
+  isLast: boolean,
+): Promise<void> {
+  const { database } = engine;
+  if (database.behindPooler) throw poolerInBetween(step);
+  await withClient(database, async (client) => {
+    try {
+      await client.query(insertIntent(target.schema, step.name, assignment.direction));
+      await client.query(setSearchPath(target.searchPath).replace('SET LOCAL', 'SET'));
+      await runAction(client, engine.knex, migration, { target, direction: assignment.direction });
+      const closing = isLast ? (assignment.closing ?? []) : [];
+      await client.query(
+        [
+          'BEGIN',
+          recordStep(target, assignment.direction, step.name, progress.batch),
+          deleteIntent(target.schema),
+          ...closing,
+          'COMMIT',
+        ].join(';\n'),
+      );
+    } catch (error) {
+      // The server has answered, so what happened is known: the intent goes, and the error tells.
+      await client.query('ROLLBACK').catch(() => {});
+      await client.query(deleteIntent(target.schema)).catch(() => {});
+      throw outsideFailure(error, step);
+    } finally {
+      await client.query('DISCARD ALL').catch(() => {});
+    }
+  });
+  progress.done.push(step.name);
+}

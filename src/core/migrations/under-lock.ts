@@ -1,0 +1,66 @@
+import type { PoolClient } from 'pg';
+import { literal } from '../../db/sql.ts';
+import { tryLock } from '../../db/transaction.ts';
+import type { Intent } from '../state.ts';
+import type { Assignment } from './assignment.ts';
+import {
+  createHistoryTables,
+  EMPTY_HISTORY,
+  historyReader,
+  lockTableOf,
+  selectHistory,
+  type History,
+} from './history.ts';
+import { lockedByKnex } from './target-errors.ts';
+import type { Target } from './target.ts';
+
+/** What the first statement of a target's transaction sees. */
+export interface Seen {
+  /** The lock could be taken; where not, nothing else counts. */
+  readonly locked: boolean;
+  readonly status: string | null;
+  readonly intent: Pick<Intent, 'migration' | 'direction'> | null;
+  readonly has_history: boolean;
+  readonly has_lock: boolean;
+}
+
+/** The statement that takes the lock and looks: one row of Seen. */
+export function lookUnderLock(target: Target, assignment: Assignment): string {
+  const table = (name: string) =>
+    `EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(${literal(target.schema)}))
+             AND relname = ${literal(name)} AND relkind IN ('r', 'p'))`;
+  return `SELECT ${tryLock(target.lock)} AS locked,
+    ${
+      assignment.statuses === undefined
+        ? 'NULL::text'
+        : `(SELECT status::text FROM public.tenants WHERE schema_name = ${literal(target.schema)})`
+    } AS status,
+    ${
+      assignment.hasState
+        ? `(SELECT json_build_object('migration', migration, 'direction', direction) FROM tenantctl.intents WHERE schema_name = ${literal(target.schema)})`
+        : 'NULL::json'
+    } AS intent,
+    ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock`;
+}
+
+/**
+ * The history, with Knex's own lock row taken; both tables are created where they are missing and will be needed.
+ * @throws TenantctlError KNEX_LOCKED
+ */
+export async function readUnderLock(
+  client: PoolClient,
+  target: Target,
+  assignment: Assignment,
+  seen: Seen,
+): Promise<History> {
+  const { schema, historyTable: table } = target;
+  if (!seen.has_history || !seen.has_lock) {
+    if (assignment.direction === 'down' && !seen.has_history) return EMPTY_HISTORY;
+    await client.query(createHistoryTables(schema, table).join(';\n'));
+  }
+  const tables = { schema, table, hasHistory: true, hasLock: true };
+  const { rows } = await client.query(selectHistory(tables, { takeKnexLock: true }));
+  const history = historyReader()(rows[0]);
+  if (history.lockedByKnex) throw lockedByKnex(target);
+  return history;
+}
