@@ -13,28 +13,22 @@ export const DEFAULT_CONCURRENCY = 4;
 
 /** Reads the server's limits, those of the database and of the role included (-1 there means none). */
 export async function readCapacity(database: Database): Promise<Capacity> {
+  // The own connections count as free: they are what the work will run on.
   const { rows } = await database.query<{ usable: number; free: number }>(
-    `SELECT usable, least(
-              usable - (SELECT count(*) FROM pg_stat_activity
-                        WHERE backend_type = 'client backend' AND pid <> ALL ($1)),
-              nullif(d.datconnlimit, -1) - (SELECT count(*) FROM pg_stat_activity
-                                            WHERE datid = d.oid AND backend_type = 'client backend' AND pid <> ALL ($1)),
-              nullif(r.rolconnlimit, -1) - (SELECT count(*) FROM pg_stat_activity
-                                            WHERE usesysid = r.oid AND backend_type = 'client backend' AND pid <> ALL ($1))
+    `WITH clients AS (SELECT datid, usesysid FROM pg_stat_activity WHERE backend_type = 'client backend')
+     SELECT usable, $1 + least(
+              usable - (SELECT count(*) FROM clients),
+              nullif(d.datconnlimit, -1) - (SELECT count(*) FROM clients WHERE datid = d.oid),
+              nullif(r.rolconnlimit, -1) - (SELECT count(*) FROM clients WHERE usesysid = r.oid)
             )::int AS free
      FROM (SELECT current_setting('max_connections')::int
                   - current_setting('superuser_reserved_connections')::int
                   - coalesce(current_setting('reserved_connections', true)::int, 0) AS usable) s,
           pg_database d, pg_roles r
      WHERE d.datname = current_database() AND r.rolname = session_user`,
-    [[await ownProcess(database)]],
+    [Math.max(1, database.pool.totalCount)],
   );
   return rows[0] ?? { usable: 0, free: 0 };
-}
-
-async function ownProcess(database: Database): Promise<number> {
-  const { rows } = await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  return rows[0]?.pid ?? 0;
 }
 
 /**

@@ -109,14 +109,8 @@ async function newcomers(
   options: MigrateTenantsOptions,
   results: ReadonlyMap<string, TenantResult>,
 ): Promise<Fleet> {
-  const fleet = await selectFleet(database, options);
-  const isNew = (tenant: RegisteredTenant) => !results.has(tenant.schema);
-  return {
-    ...fleet,
-    members: fleet.members.filter(({ tenant }) => isNew(tenant)),
-    withoutSchema: fleet.withoutSchema.filter(isNew),
-    notActive: [],
-  };
+  const fleet = await selectFleet(database, options, (tenant) => !results.has(tenant.schema));
+  return { ...fleet, notActive: [] };
 }
 
 async function apply(

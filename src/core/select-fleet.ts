@@ -24,16 +24,22 @@ export interface Fleet {
  * tenants, not with the tenants.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN
  */
-export async function selectFleet(database: Database, selection: Selection): Promise<Fleet> {
+export async function selectFleet(
+  database: Database,
+  selection: Selection,
+  isWanted: (tenant: RegisteredTenant) => boolean = () => true,
+): Promise<Fleet> {
   await assertRegistry(database);
   const all = await readTenants(database);
   const named = selection.tenants !== undefined && selection.tenants.length > 0;
   const selected = named ? selectTenants(all, selection.tenants) : all;
-  const active = selected.filter((tenant) => tenant.status === 'ACTIVE');
+  const active = selected.filter((tenant) => tenant.status === 'ACTIVE' && isWanted(tenant));
   const present = active.filter((tenant) => tenant.hasSchema);
   const histories = await readHistories(
     database,
     present.map((tenant) => tenant.tables),
+    // Whoever is due takes Knex's lock before anything is done to it.
+    { knexLock: false },
   );
   const notActiveByStatus: Record<string, number> = {};
   for (const tenant of all) {

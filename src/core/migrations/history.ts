@@ -35,7 +35,7 @@ export function lockTableOf(table: string): string {
 }
 
 /** How many histories one query reads: each takes a lock on two tables and an index until the query ends. */
-const HISTORIES_PER_QUERY = 100;
+const HISTORIES_PER_QUERY = 25;
 const FIELD = '\u001f';
 const ROW = '\u001e';
 
@@ -89,28 +89,47 @@ function parseEntry(text: string): HistoryEntry {
   return { batch: Number(batch), name: name.join(FIELD) };
 }
 
+/** One row of a history table; or, where `id` is null, of Knex's lock table. */
+interface Row {
+  readonly i: number;
+  readonly id: number | null;
+  readonly batch: number | null;
+  readonly name: string | null;
+}
+
 /**
- * Reads many histories in few queries, some hundred to a query.
+ * Reads many histories in few queries. Plain rows cost the server least: it plans and opens each table anyway, and an
+ * aggregate with its sort costs as much again.
+ * @param options.knexLock false leaves Knex's lock tables out, which halves the cost; `lockedByKnex` is false then
  * @returns by schema; a schema that was dropped in the meantime is missing from the map
  */
 export async function readHistories(
   database: Database,
   tables: readonly HistoryTables[],
+  options: { readonly knexLock?: boolean } = {},
 ): Promise<Map<string, History>> {
-  const read = historyReader();
+  const withLock = options.knexLock ?? true;
+  const share = sharer();
   const histories = new Map<string, History>();
   const present: HistoryTables[] = [];
   for (const each of tables) {
-    if (each.hasHistory || each.hasLock) present.push(each);
+    if (each.hasHistory || (withLock && each.hasLock)) present.push(each);
     else histories.set(each.schema, EMPTY_HISTORY);
   }
   const readChunk = async (chunk: readonly HistoryTables[]): Promise<void> => {
     try {
-      const parts = chunk.map((each, index) => `SELECT ${index} AS i, h.* FROM (${selectHistory(each)}) h`);
-      const { rows } = await database.query<HistoryRow & { i: number }>(parts.join('\nUNION ALL\n'));
+      const text = chunk.flatMap((each, index) => selectRows(each, index, withLock));
+      const { rows } = await database.query<Row>(text.join('\nUNION ALL\n'));
+      const found = chunk.map(() => ({ entries: [] as Row[], locked: false }));
       for (const row of rows) {
-        const schema = chunk[row.i]?.schema;
-        if (schema !== undefined) histories.set(schema, read(row));
+        const one = found[row.i];
+        if (one === undefined) continue;
+        if (row.id === null) one.locked ||= (row.batch ?? 0) !== 0;
+        else if (row.name !== null) one.entries.push(row);
+      }
+      for (const [index, { entries, locked }] of found.entries()) {
+        const schema = chunk[index]?.schema;
+        if (schema !== undefined) histories.set(schema, { entries: share(entries), lockedByKnex: locked });
       }
     } catch (error) {
       // 42P01, 3F000: a table or schema went away since it was listed. Only that one is left out.
@@ -124,6 +143,33 @@ export async function readHistories(
   }
   await Promise.all(chunks.map(readChunk));
   return histories;
+}
+
+function selectRows(tables: HistoryTables, index: number, knexLock: boolean): string[] {
+  const lock = qualified(tables.schema, lockTableOf(tables.table));
+  return [
+    ...(tables.hasHistory
+      ? [`SELECT ${index} AS i, id, batch, name FROM ${qualified(tables.schema, tables.table)}`]
+      : []),
+    ...(knexLock && tables.hasLock
+      ? [`SELECT ${index} AS i, NULL::int AS id, is_locked AS batch, NULL::text AS name FROM ${lock}`]
+      : []),
+  ];
+}
+
+/** Sorts, and gives equal histories the same object, so that a fleet costs little memory and one plan. */
+function sharer(): (rows: Row[]) => readonly HistoryEntry[] {
+  const known = new Map<string, readonly HistoryEntry[]>();
+  return (rows) => {
+    const sorted = rows.toSorted((a, b) => (a.id ?? 0) - (b.id ?? 0));
+    const key = sorted.map((row) => `${row.batch}${FIELD}${row.name}`).join(ROW);
+    let entries = known.get(key);
+    if (entries === undefined) {
+      entries = sorted.map(({ batch, name }) => ({ batch: batch ?? 0, name: name ?? '' }));
+      known.set(key, entries);
+    }
+    return entries;
+  };
 }
 
 /** The statements that create both tables as Knex does (knex/lib/migrations/migrate/table-creator.js). */
