@@ -161,7 +161,7 @@ test('while tenantctl is at work on a tenant, a Knex that starts there waits, an
     async () =>
       (
         await fleet.query(
-          `SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()`,
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()`,
         )
       ).length > 0,
     'the migration to be at work',

@@ -184,7 +184,12 @@ CREATE TABLE settings AS SELECT current_setting('idle_in_transaction_session_tim
   const client = fleet.database.canCheckClient ? '2s' : null;
   expect(seen).toEqual({ idle: '1min', client, lock: '1234ms' });
   await until(
-    async () => (await fleet.query(`SELECT FROM pg_locks WHERE locktype = 'advisory'`)).length === 0,
+    async () =>
+      (
+        await fleet.query(
+          `SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        )
+      ).length === 0,
     'locks to go',
   );
 });

@@ -198,7 +198,7 @@ test('what a migration leaves in its session is not there for the next tenant on
     '3_session.sql',
     `-- migrate:up
 CREATE TEMP TABLE scratch AS SELECT 1 AS id;
-INSERT INTO notes SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 99;
+INSERT INTO notes SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 99 AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
 SELECT pg_advisory_lock(99);
 ALTER TABLE notes ADD was text DEFAULT current_setting('statement_timeout');
 SET statement_timeout = '77s';

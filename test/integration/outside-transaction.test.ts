@@ -70,7 +70,7 @@ test('the connection goes back to the pool as it came: the next tenant sees noth
   await fleet.migrate();
   const { rows } = await fleet.database.pool.query(
     `SELECT current_setting('statement_timeout') AS t, to_regclass('pg_temp.left_over') AS l,
-            (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND objid = 1) AS locks`,
+            (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS locks`,
   );
   expect(rows).toEqual([{ t: '0', l: null, locks: 0 }]);
 });
@@ -159,7 +159,8 @@ test('a backend that is terminated in its middle leaves the intent, which tells'
   const run = fleet.migrate();
   await gate.reached();
   await fleet.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted`,
+    `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
   );
   expect(resultOf(await run, 'org_a').outcome).toBe('failed');
   expect(await fleet.history('org_a')).toHaveLength(2);
@@ -174,7 +175,8 @@ test('a backend that is terminated in a migration within a transaction leaves no
   const run = fleet.migrate();
   await gate.reached();
   await fleet.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted`,
+    `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
   );
   expect(resultOf(await run, 'org_a')).toMatchObject({
     outcome: 'failed',
