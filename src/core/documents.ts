@@ -171,7 +171,7 @@ export function statusDocument(status: FleetStatus, all: boolean): StatusDocumen
 
 /** What a dry run cannot show. */
 export const REHEARSAL_NOTE =
-  'nothing has been changed. The functions of the migrations have run; what they did in the database was rolled back, what they did elsewhere (files, requests) was not, and is not shown.';
+  'nothing has been changed. The functions of the migrations have run; what they did in the database was rolled back (only sequences stay advanced, as PostgreSQL has it), what they did elsewhere (files, requests) was not, and is not shown.';
 
 export interface RehearsalDocument {
   readonly dryRun: true;
