@@ -53,12 +53,11 @@ export {
 // Migrations, forward and back
 export {
   migrateMaster,
-  rollbackMaster,
   type MasterOptions,
   type MasterResult,
   type MigrateMasterOptions,
-  type RollbackMasterOptions,
 } from './core/master.ts';
+export { rollbackMaster, type RollbackMasterOptions } from './core/rollback-master.ts';
 export { migrateTenants, type MigrateTenantsOptions } from './core/migrate-tenants.ts';
 export { rollbackTenants, type RollbackTenantsOptions } from './core/rollback-tenants.ts';
 export type { FleetResult, TenantOutcome, TenantResult } from './core/results.ts';

@@ -1,7 +1,6 @@
-import type { PoolClient } from 'pg';
 import type { Database } from '../db/connection.ts';
 import { TenantctlError } from '../errors.ts';
-import { editedFiles, editedWarning, forgetFiles, recordFiles } from './checksums.ts';
+import { editedFiles, editedWarning, recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
 import { createLockWait } from './lock-wait.ts';
 import { advance } from './migrations/advance.ts';
@@ -13,13 +12,7 @@ import {
   readHistories,
   type History,
 } from './migrations/history.ts';
-import {
-  planBackward,
-  planForward,
-  type BackwardExtent,
-  type ForwardOptions,
-  type Plan,
-} from './migrations/plan.ts';
+import { planForward, type ForwardOptions, type Plan } from './migrations/plan.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from './migrations/source.ts';
 import { MASTER_TARGET } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
@@ -37,11 +30,6 @@ export interface MasterOptions extends EngineOptions {
 export interface MigrateMasterOptions extends MasterOptions {
   /** The last migration to apply, with or without extension. */
   readonly to?: string | undefined;
-}
-
-export interface RollbackMasterOptions extends MasterOptions {
-  /** Everything, or down to and including one migration; the last batch where absent. */
-  readonly extent?: { readonly all: true } | { readonly to: string } | undefined;
 }
 
 /** What was done to the master schema. */
@@ -90,7 +78,7 @@ export async function migrateMaster(
   else if (!migrations[0].upInTransaction) throw initMissing(folder);
 
   const forward = forwardOptions(folder, options);
-  const done = await untilFree(engine, {
+  const done = await advanceMaster(engine, {
     direction: 'up',
     decide: (history) => planForward(folder, history, forward),
     // Without a registry, tenantctl's own schema comes and goes with the migration that creates it.
@@ -113,42 +101,6 @@ export async function migrateMaster(
   return { names: done.done, batch: done.batch, durationMs: Date.now() - started };
 }
 
-/**
- * Undoes the last batch of the master history, or more.
- * @throws TenantctlError REGISTRY_IN_USE where that would drop the registry while it has tenants
- */
-export async function rollbackMaster(
-  database: Database,
-  options: RollbackMasterOptions,
-): Promise<MasterResult> {
-  const started = Date.now();
-  const engine = createEngine(database, options);
-  const { folder, plan, extent } = await planMasterRollback(database, options);
-  if (plan.problem !== undefined) throw plan.problem;
-  if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
-  await Promise.all(plan.steps.map((step) => engine.load(step.file)));
-  await ensureState(database);
-
-  const tenants = await tenantNames(database);
-  const done = await untilFree(engine, {
-    direction: 'down',
-    decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
-    // A registry without tenants may be dropped: nobody is entered into it from here on.
-    opening: tenants.length === 0 ? lockEmptyRegistry : undefined,
-    async beforeCommit(client) {
-      if (tenants.length === 0) return;
-      const { rows } = await client.query<{ present: boolean }>(
-        `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
-      );
-      if (rows[0]?.present !== true) throw registryInUse(tenants);
-    },
-    hasState: true,
-  });
-  if (done.outcome === 'failed') throw done.error ?? new Error('failed without an error');
-  await forgetFiles(database, 'master', done.done);
-  return { names: done.done, batch: done.batch, durationMs: Date.now() - started };
-}
-
 /** The folder, and what is pending of it. @throws TenantctlError where history and folder do not fit together */
 export async function planMaster(
   database: Database,
@@ -164,40 +116,6 @@ export async function planMaster(
   return { folder, plan, stateVersion, history };
 }
 
-/** The folder, and what of the history a rollback would undo. */
-export async function planMasterRollback(
-  database: Database,
-  options: RollbackMasterOptions,
-): Promise<{ folder: MigrationFolder; plan: Plan; extent: BackwardExtent }> {
-  const folder = await readMigrationFolder(options.folder);
-  const extent = toExtent(folder, options.extent);
-  const plan = planBackward(folder, await readMasterHistory(database), extent);
-  // The first migration is the one that created the registry: better not to begin than to roll back.
-  const undoesFirst = plan.steps.some((step) => step.file === folder.files[0]);
-  if (undoesFirst) {
-    const tenants = await tenantNames(database);
-    if (tenants.length > 0) throw registryInUse(tenants);
-  }
-  return { folder, plan, extent };
-}
-
-export function toExtent(folder: MigrationFolder, extent: RollbackMasterOptions['extent']): BackwardExtent {
-  if (extent === undefined) return { kind: 'last-batch' };
-  return 'all' in extent ? { kind: 'all' } : { kind: 'to', to: findMigration(folder, extent.to) };
-}
-
-/**
- * A rollback is decided once: where another run has been quicker, nothing is undone a second time. Pure.
- * @param plan what the history asks for now
- * @param planned what was decided, of which `done` is undone already
- */
-export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[]): Plan {
-  const rest = planned.steps.slice(done.length);
-  const isSame =
-    plan.steps.length === rest.length && plan.steps.every((step, at) => step.name === rest[at]?.name);
-  return isSame ? plan : { steps: [], batch: 0, warnings: [] };
-}
-
 function forwardOptions(folder: MigrationFolder, options: MigrateMasterOptions): ForwardOptions {
   return {
     to: options.to === undefined ? undefined : findMigration(folder, options.to),
@@ -206,7 +124,8 @@ function forwardOptions(folder: MigrationFolder, options: MigrateMasterOptions):
   };
 }
 
-async function untilFree(engine: Engine, assignment: Assignment): Promise<Advance> {
+/** advance on the master schema, waiting for another run that is at work on it. */
+export async function advanceMaster(engine: Engine, assignment: Assignment): Promise<Advance> {
   const wait = createLockWait(engine);
   for (;;) {
     const result = await advance(engine, MASTER_TARGET, assignment);
@@ -218,36 +137,6 @@ async function untilFree(engine: Engine, assignment: Assignment): Promise<Advanc
 async function warnOfEdits(database: Database, folder: MigrationFolder, observe: Observer): Promise<void> {
   const edited = await editedFiles(database, 'master', folder);
   if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
-}
-
-async function tenantNames(database: Database): Promise<string[]> {
-  if ((await registryColumns(database)) === undefined) return [];
-  const { rows } = await database.query<{ clerk_org_id: string }>(
-    'SELECT clerk_org_id FROM public.tenants ORDER BY 1',
-  );
-  return rows.map((row) => row.clerk_org_id);
-}
-
-async function lockEmptyRegistry(client: PoolClient): Promise<void> {
-  const { rows } = await client.query<{ is_table: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.tenants') AND relkind IN ('r', 'p')) AS is_table`,
-  );
-  if (rows[0]?.is_table !== true) return;
-  await client.query('LOCK TABLE public.tenants IN SHARE MODE');
-  const late = await client.query<{ clerk_org_id: string }>('SELECT clerk_org_id FROM public.tenants');
-  if (late.rows.length > 0) throw registryInUse(late.rows.map((row) => row.clerk_org_id));
-}
-
-function registryInUse(tenants: readonly string[]): TenantctlError {
-  const shown = tenants.slice(0, 10).join(', ');
-  const more = tenants.length > 10 ? ` and ${tenants.length - 10} more` : '';
-  return new TenantctlError(
-    'REGISTRY_IN_USE',
-    `This would drop the registry while it holds ${tenants.length} ${tenants.length === 1 ? 'tenant' : 'tenants'}: ${shown}${more}.`,
-    {
-      hint: 'Roll back to a later migration (--to <name>), or remove the tenants first. Nothing was changed.',
-    },
-  );
 }
 
 function emptyFolder(folder: MigrationFolder): TenantctlError {

@@ -7,7 +7,7 @@ import { TenantctlError, toTenantctlError } from '../errors.ts';
 import { recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
 import { createLockWait } from './lock-wait.ts';
-import { readTenantFolder, refusePendingMaster } from './migrate-tenants.ts';
+import { readTenantFolder, refusePendingMaster } from './plan-fleet.ts';
 import { advance } from './migrations/advance.ts';
 import { planForward } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';

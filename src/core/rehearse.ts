@@ -4,19 +4,10 @@ import { setSearchPath, withTransaction, type OpenTransaction } from '../db/tran
 import type { TenantctlError } from '../errors.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { planKey, type Due } from './fleet.ts';
-import {
-  planMaster,
-  planMasterRollback,
-  type MigrateMasterOptions,
-  type RollbackMasterOptions,
-} from './master.ts';
-import {
-  planFleet,
-  readTenantFolder,
-  refusePendingMaster,
-  type FleetPlan,
-  type MigrateTenantsOptions,
-} from './migrate-tenants.ts';
+import { planMaster, type MigrateMasterOptions } from './master.ts';
+import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
+import { planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
+import { type MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction, runsInTransaction, type Direction } from './migrations/action.ts';
 import type { Migration } from './migrations/load.ts';
 import { planForward, type Plan } from './migrations/plan.ts';

@@ -46,7 +46,25 @@ export function untouched(
   return { clerkOrgId, schema, outcome, names: [], batch: 0, durationMs: 0, ...why };
 }
 
-export function totalsOf(tenants: readonly TenantResult[]): FleetResult['totals'] {
+/** The results of a run's tenants, summed up. `started` is a time as Date.now() gives it. */
+export function fleetResult(
+  tenants: readonly TenantResult[],
+  run: {
+    readonly started: number;
+    readonly signal: AbortSignal | undefined;
+    readonly notActive: FleetResult['notActive'];
+  },
+): FleetResult {
+  return {
+    totals: totalsOf(tenants),
+    interrupted: run.signal?.aborted === true && tenants.some((tenant) => tenant.outcome === 'skipped'),
+    durationMs: Date.now() - run.started,
+    tenants,
+    notActive: run.notActive,
+  };
+}
+
+function totalsOf(tenants: readonly TenantResult[]): FleetResult['totals'] {
   const count = (...outcomes: TenantOutcome[]) =>
     tenants.filter((tenant) => outcomes.includes(tenant.outcome)).length;
   return {

@@ -3,22 +3,21 @@ import { decideConcurrency } from './capacity.ts';
 import { forgetFiles } from './checksums.ts';
 import { createEngine, type EngineOptions } from './engine.ts';
 import { serveFleet, type Serve } from './fleet.ts';
-import { stillPlanned, toExtent } from './master.ts';
-import { planFleet, type FleetPlan } from './migrate-tenants.ts';
+import { stillPlanned, toExtent, type RollbackExtent } from './rollback-extent.ts';
+import { planFleet, type FleetPlan } from './plan-fleet.ts';
 import { advance } from './migrations/advance.ts';
 import { planBackward, type BackwardExtent } from './migrations/plan.ts';
 import { readMigrationFolder, stemOf, type MigrationFolder } from './migrations/source.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
-import { totalsOf, untouched, type FleetResult, type TenantResult } from './results.ts';
+import { fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
 import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
 import { ensureState, forgetFailure, readMemory, readStateVersion, recordFailure } from './state.ts';
 
 export interface RollbackTenantsOptions extends EngineOptions, Selection {
   /** The folder of the tenant migrations. */
   readonly folder: string;
-  /** Everything, or down to and including one migration; the last batch where absent. */
-  readonly extent?: { readonly all: true } | { readonly to: string } | undefined;
+  readonly extent?: RollbackExtent | undefined;
   readonly concurrency?: number | undefined;
   readonly observe?: Observer | undefined;
 }
@@ -95,15 +94,7 @@ export async function rollbackTenants(
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
   await forgetUndone(database, served);
-  const interrupted =
-    options.signal?.aborted === true && tenants.some((tenant) => tenant.outcome === 'skipped');
-  return {
-    totals: totalsOf(tenants),
-    interrupted,
-    durationMs: Date.now() - started,
-    tenants,
-    notActive: fleet.notActiveByStatus,
-  };
+  return fleetResult(tenants, { started, signal: options.signal, notActive: fleet.notActiveByStatus });
 }
 
 /** Files that no tenant's history holds any more may be edited without a warning. */

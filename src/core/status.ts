@@ -1,6 +1,6 @@
 import type { Database } from '../db/connection.ts';
 import type { ErrorReport } from '../errors.ts';
-import { readTenantFolder } from './migrate-tenants.ts';
+import { readTenantFolder } from './plan-fleet.ts';
 import { readMasterHistory } from './master.ts';
 import { EMPTY_HISTORY, readHistories, type History } from './migrations/history.ts';
 import { planForward } from './migrations/plan.ts';

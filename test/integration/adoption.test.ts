@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { migrateMaster, rollbackMaster } from '../../src/core/master.ts';
+import { migrateMaster } from '../../src/core/master.ts';
+import { rollbackMaster } from '../../src/core/rollback-master.ts';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { catalogOf } from '../support/catalog.ts';
 import { createDatabase } from '../support/database.ts';

@@ -7,6 +7,7 @@ import { openDatabase } from '../../src/db/open.ts';
 import { createDatabase, type TestServerDatabase } from '../support/database.ts';
 import { usualProject } from '../support/project.ts';
 import { examine, failures, line, remedyOf } from './doctor-examine.ts';
+import { until } from '../support/gate.ts';
 
 /** A role with an awkward name and no rights, and a database of its own to be tried on; both dropped at the end. */
 async function createRoleAndDatabase(): Promise<{ role: string; database: TestServerDatabase }> {
@@ -153,6 +154,12 @@ describe('the connections', () => {
     const settings = { ...database.settings, user: role, password: 'doctor' };
     const project = await usualProject();
     expect(line(await examine(project, settings), 'capacity').status).toBe('ok');
+    // A backend outlives its client for a moment, and would count.
+    await until(
+      async () =>
+        (await database.query('SELECT FROM pg_stat_activity WHERE usename = $1', [role])).length === 0,
+      'the connection to be gone',
+    );
     const check = line(await examine(project, settings, { concurrency: 8 }), 'capacity');
     expect(check).toMatchObject({ status: 'failed', code: 'CONCURRENCY_TOO_HIGH' });
     expect(remedyOf(check)).toContain('--concurrency 5');

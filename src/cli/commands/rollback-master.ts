@@ -14,7 +14,7 @@ export function addRollbackMaster(group: Command, register: Register): void {
 
 export async function rollbackMasterCommand(context: Context, flags: ExtentFlags): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database, settings) => {
-    const { planMasterRollback, rollbackMaster } = await import('../../core/master.ts');
+    const { planMasterRollback, rollbackMaster } = await import('../../core/rollback-master.ts');
     const options = {
       ...runOptions(context, settings),
       folder: settings.folders.master,

@@ -1,0 +1,107 @@
+import type { Database } from '../db/connection.ts';
+import { TenantctlError } from '../errors.ts';
+import type { Due } from './fleet.ts';
+import { planMaster } from './master.ts';
+import type { MigrateTenantsOptions } from './migrate-tenants.ts';
+import type { History } from './migrations/history.ts';
+import type { ForwardOptions, Plan } from './migrations/plan.ts';
+import { findMigration, readMigrationFolder, type MigrationFolder } from './migrations/source.ts';
+import type { RegisteredTenant } from './registry.ts';
+import type { Fleet } from './select-fleet.ts';
+
+/** What is to be done to each tenant of a fleet. */
+export interface FleetPlan {
+  readonly due: readonly Due[];
+  readonly upToDate: readonly RegisteredTenant[];
+  /** Tenants to which nothing can be done, with the reason. */
+  readonly problems: readonly { readonly tenant: RegisteredTenant; readonly error: TenantctlError }[];
+  readonly warnings: readonly string[];
+}
+
+/** Works out what is to be done to each tenant. Pure. */
+export function planFleet(fleet: Fleet, decide: (history: History) => Plan): FleetPlan {
+  const due: Due[] = [];
+  const upToDate: RegisteredTenant[] = [];
+  const problems: { tenant: RegisteredTenant; error: TenantctlError }[] = [];
+  const warnings = new Set<string>();
+  // Tenants with equal histories share one object, and so one plan.
+  const plans = new Map<unknown, Plan>();
+  for (const { tenant, history } of fleet.members) {
+    let plan = plans.get(history.entries);
+    if (plan === undefined) {
+      plan = decide(history);
+      plans.set(history.entries, plan);
+    }
+    for (const warning of plan.warnings) warnings.add(warning);
+    if (plan.problem !== undefined)
+      problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
+    else if (plan.steps.length > 0) due.push({ tenant, plan });
+    else upToDate.push(tenant);
+  }
+  for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });
+  return { due, upToDate, problems, warnings: [...warnings] };
+}
+
+export function schemaMissing(tenant: RegisteredTenant): TenantctlError {
+  return new TenantctlError(
+    'SCHEMA_MISSING',
+    `The schema ${tenant.schema} of "${tenant.clerkOrgId}" does not exist.`,
+    {
+      tenant: tenant.clerkOrgId,
+      hint: `Restore it from a backup; or, where the tenant is gone for good, set its status: UPDATE public.tenants SET status = 'ARCHIVED' WHERE clerk_org_id = '${tenant.clerkOrgId.replaceAll("'", "''")}';`,
+    },
+  );
+}
+
+/** The folder of the tenant migrations and what the options ask of it. */
+export async function readTenantFolder(
+  options: Pick<
+    MigrateTenantsOptions,
+    'folder' | 'to' | 'allowEmptyFolder' | 'allowNewerHistory' | 'allowOutOfOrder'
+  >,
+): Promise<{ folder: MigrationFolder; forward: ForwardOptions }> {
+  const folder = await readMigrationFolder(options.folder);
+  if (folder.files.length === 0 && options.allowEmptyFolder !== true) {
+    throw new TenantctlError(
+      'MIGRATIONS_FOLDER_EMPTY',
+      `There are no tenant migrations in ${folder.directory}.`,
+      {
+        hint: 'Make the first one: tenantctl make tenant <name>. Or is TENANT_MIGRATIONS_DIR another folder?',
+      },
+    );
+  }
+  return {
+    folder,
+    forward: {
+      to: options.to === undefined ? undefined : findMigration(folder, options.to),
+      allowNewerHistory: options.allowNewerHistory,
+      allowOutOfOrder: options.allowOutOfOrder,
+    },
+  };
+}
+
+/** Tenants may depend on the shared tables, so these come first. @throws TenantctlError MASTER_PENDING */
+export async function refusePendingMaster(
+  database: Database,
+  masterFolder: string,
+  options: {
+    readonly allowNewerHistory?: boolean | undefined;
+    readonly allowOutOfOrder?: boolean | undefined;
+  },
+): Promise<void> {
+  const { plan } = await planMaster(database, {
+    folder: masterFolder,
+    allowNewerHistory: options.allowNewerHistory,
+    allowOutOfOrder: options.allowOutOfOrder,
+  });
+  if (plan.steps.length === 0) return;
+  const names = plan.steps.map((step) => step.name);
+  throw new TenantctlError(
+    'MASTER_PENDING',
+    `${names.length} master ${names.length === 1 ? 'migration is' : 'migrations are'} pending, and tenants may depend on them: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}.`,
+    {
+      migration: names[0],
+      hint: 'Run tenantctl migrate master first, or tenantctl migrate all, which does both.',
+    },
+  );
+}
