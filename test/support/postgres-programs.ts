@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { chmod, chown, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ export const CARELESS = ['fsync=off', 'synchronous_commit=off', 'full_page_write
 
 /** Starts a PostgreSQL of its own in a temporary folder, on a free port of the loopback interface. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const directory = await mkdtemp(join(tmpdir(), 'tenantctl-postgres-'));
+  const directory = await mkdtemp(join(await reachableFolder(), 'tenantctl-postgres-'));
   await chmod(directory, 0o755);
   const programs = await reachablePrograms(options.programs ?? packagedPrograms(), directory);
   const data = join(directory, 'data');
@@ -87,6 +87,22 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** A temporary folder that the server's user can reach: root's own may lie behind a folder that is closed to others. */
+async function reachableFolder(): Promise<string> {
+  if (identity === undefined) return tmpdir();
+  for (const candidate of [tmpdir(), '/tmp', '/var/tmp']) {
+    if (await isOpenToAll(candidate)) return candidate;
+  }
+  return tmpdir();
+}
+
+async function isOpenToAll(folder: string): Promise<boolean> {
+  for (let at = await realpath(folder).catch(() => '/'); at !== dirname(at); at = dirname(at)) {
+    if (((await stat(at)).mode & 0o001) === 0) return false;
+  }
+  return true;
 }
 
 async function giveAway(...paths: string[]): Promise<void> {
