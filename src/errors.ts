@@ -142,6 +142,15 @@ export class TenantctlError extends Error {
 /** Any thrown value as a TenantctlError; what is not one already becomes INTERNAL, with the value as its cause. */
 export function toTenantctlError(thrown: unknown): TenantctlError {
   if (thrown instanceof TenantctlError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new TenantctlError('INTERNAL', message, { cause: thrown });
+  return new TenantctlError('INTERNAL', messageOf(thrown), { cause: thrown });
+}
+
+/** The message of any thrown value; a value that cannot become a string has one, too. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message;
+  try {
+    return String(thrown);
+  } catch {
+    return 'a value was thrown that cannot be shown';
+  }
 }

@@ -3,6 +3,7 @@ import type { CommandResult } from './command-result.ts';
 import { createContext, type Context, type GlobalOptions } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { createOutput, divertStdout } from './output.ts';
+import { guardExit } from './exit-guard.ts';
 import { renderError } from './render/error.ts';
 import { listenForStrayFailures } from './stray-failure.ts';
 
@@ -24,6 +25,7 @@ export async function runCommand(
   let isOver = true;
   stray.failed.catch(() => (isOver = false));
   const giveBackStdout = divertStdout();
+  const release = guardExit(command, output);
   let result: CommandResult;
   try {
     result = await Promise.race([run(context), stray.failed]);
@@ -31,6 +33,7 @@ export async function runCommand(
     result = { document: {}, text: () => '', error: toTenantctlError(thrown) };
   } finally {
     giveBackStdout();
+    release();
     interruption.stop();
     stray.stop();
   }

@@ -1,4 +1,4 @@
-import { TenantctlError } from '../errors.ts';
+import { messageOf, TenantctlError } from '../errors.ts';
 
 /** Failures that reach no one: of a promise that nobody awaits, or thrown in a callback. */
 export interface StrayFailures {
@@ -16,9 +16,8 @@ export function listenForStrayFailures(): StrayFailures {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
   const onFailure = (cause: unknown) => {
-    const message = cause instanceof Error ? cause.message : String(cause);
     reject(
-      new TenantctlError('INTERNAL', message, {
+      new TenantctlError('INTERNAL', messageOf(cause), {
         hint: 'It came from a promise that nobody awaits, or from a callback: await every query of a migration. What was under way is rolled back; tenantctl status shows where each tenant is.',
         cause,
       }),

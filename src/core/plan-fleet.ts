@@ -43,6 +43,16 @@ export function planFleet(fleet: Fleet, decide: (history: History) => Plan): Fle
 }
 
 export function schemaMissing(tenant: RegisteredTenant): TenantctlError {
+  if (tenant.schema === '') {
+    return new TenantctlError(
+      'SCHEMA_MISSING',
+      `The row of "${tenant.clerkOrgId}" in public.tenants names no schema.`,
+      {
+        tenant: tenant.clerkOrgId,
+        hint: 'Put its schema_name right, or delete the row.',
+      },
+    );
+  }
   return new TenantctlError(
     'SCHEMA_MISSING',
     `The schema ${tenant.schema} of "${tenant.clerkOrgId}" does not exist.`,

@@ -13,7 +13,7 @@ import { planForward } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';
 import { tenantTarget, type Target } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
-import { assertRegistry, registerTenant } from './registry.ts';
+import { assertRegistry, registerTenant, registryColumns } from './registry.ts';
 import { schemaNameFor } from './schema-name.ts';
 import { ensureState, forgetFailure, recordFailure } from './state.ts';
 import { moveExtensions } from './tenant-hygiene.ts';
@@ -38,6 +38,11 @@ export interface ProvisionResult {
   readonly error?: TenantctlError | undefined;
 }
 
+/** What a registry that another tool made may lack. */
+interface RegistryForm {
+  readonly hasUpdatedAt: boolean;
+}
+
 /**
  * Makes tenants of organizations: a row in the registry, visible as PROVISIONING from the first moment; the schema,
  * its migrations and ACTIVE in one transaction. A failure leaves FAILED with the reason and no half-made schema;
@@ -58,11 +63,12 @@ export async function provisionTenants(
   await Promise.all(folder.files.map((file) => engine.load(file)));
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
+  const registry = { hasUpdatedAt: (await registryColumns(database))?.includes('updated_at') === true };
   const results: ProvisionResult[] = [];
   for (const id of new Set(organizationIds)) {
     if (options.signal?.aborted) break;
     observe({ type: 'phase', message: `Provisioning ${id}` });
-    results.push(await provisionOne(engine, folder, id, observe));
+    results.push(await provisionOne(engine, registry, folder, id, observe));
   }
   return results;
 }
@@ -82,6 +88,7 @@ export async function provisionTenant(
 
 async function provisionOne(
   engine: Engine,
+  registry: RegistryForm,
   folder: MigrationFolder,
   clerkOrgId: string,
   observe: Observer,
@@ -93,7 +100,7 @@ async function provisionOne(
     const tenant = await registerTenant(engine.database, clerkOrgId, schema);
     schema = tenant.schema;
     refuseStatus(clerkOrgId, tenant.status);
-    const work = await makeTenant(engine, folder, tenantTarget({ clerkOrgId, schema }), observe);
+    const work = await makeTenant(engine, registry, folder, tenantTarget({ clerkOrgId, schema }), observe);
     const applied = new Set(work.applied);
     await recordFiles(
       engine.database,
@@ -133,6 +140,7 @@ function refuseStatus(clerkOrgId: string, status: string): void {
 
 async function makeTenant(
   engine: Engine,
+  registry: RegistryForm,
   folder: MigrationFolder,
   target: Target,
   observe: Observer,
@@ -148,7 +156,7 @@ async function makeTenant(
         schemaIsOurs = (await createSchema(client, target)) || schemaIsOurs;
       },
       beforeCommit: (client) => moveExtensions(client, target.schema, observe),
-      closing: [setStatus(target, 'ACTIVE'), forgetFailure(target.schema)],
+      closing: [setStatus(registry, target, 'ACTIVE'), forgetFailure(target.schema)],
       hasState: true,
     });
     switch (result.outcome) {
@@ -160,7 +168,8 @@ async function makeTenant(
         return { alreadyActive: true, applied: [] };
       case 'failed': {
         const error = toTenantctlError(result.error);
-        await leaveFailed(engine, target, error, schemaIsOurs);
+        // A schema that never was committed has gone with its transaction; another process may have made it since.
+        await leaveFailed(engine, registry, target, error, schemaIsOurs && result.isCommitted);
         throw error;
       }
       case 'busy':
@@ -185,6 +194,7 @@ async function createSchema(client: PoolClient, target: Target): Promise<boolean
 /** FAILED with its reason. The transaction took the schema back; what an untransacted migration left is dropped. */
 async function leaveFailed(
   engine: Engine,
+  registry: RegistryForm,
   target: Target,
   error: TenantctlError,
   schemaIsOurs: boolean,
@@ -194,7 +204,7 @@ async function leaveFailed(
     const seen = transaction.opening[0]?.rows[0] as { locked: boolean } | undefined;
     // Somebody else is provisioning it by now, and will say how that ends.
     if (seen?.locked !== true) return;
-    const { rowCount } = await transaction.client.query(setStatus(target, 'FAILED'));
+    const { rowCount } = await transaction.client.query(setStatus(registry, target, 'FAILED'));
     if (rowCount === 1 && schemaIsOurs) {
       await transaction.client.query(`DROP SCHEMA IF EXISTS ${identifier(target.schema)} CASCADE`);
     }
@@ -202,7 +212,7 @@ async function leaveFailed(
   await recordFailure(database, target.schema, 'tenant provision', error);
 }
 
-function setStatus(target: Target, status: 'ACTIVE' | 'FAILED'): string {
-  return `UPDATE public.tenants SET status = ${literal(status)}, updated_at = now()
+function setStatus(registry: RegistryForm, target: Target, status: 'ACTIVE' | 'FAILED'): string {
+  return `UPDATE public.tenants SET status = ${literal(status)}${registry.hasUpdatedAt ? ', updated_at = now()' : ''}
           WHERE schema_name = ${literal(target.schema)} AND status::text IN ('PROVISIONING', 'FAILED')`;
 }

@@ -74,9 +74,10 @@ interface TenantRow {
 
 /** Every tenant with what the catalog says of its schema, by organization id, in one query. */
 export async function readTenants(database: Database): Promise<RegisteredTenant[]> {
-  // to_jsonb tolerates a registry that lacks the timestamps.
+  // to_jsonb tolerates a registry that lacks the timestamps; a NULL is the matter of its own row.
   const { rows } = await database.query<TenantRow>(
-    `SELECT t.clerk_org_id, t.schema_name, t.status::text AS status,
+    `SELECT coalesce(t.clerk_org_id, '') AS clerk_org_id, coalesce(t.schema_name, '') AS schema_name,
+            coalesce(t.status::text, '') AS status,
             (to_jsonb(t) ->> 'created_at')::timestamptz AS created_at,
             (to_jsonb(t) ->> 'updated_at')::timestamptz AS updated_at,
             n.oid IS NOT NULL AS has_schema, h.oid IS NOT NULL AS has_history, l.oid IS NOT NULL AS has_lock

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { DatabaseError, type PoolClient } from 'pg';
 import { endsTransaction } from './transaction-control.ts';
+import { messageOf } from '../errors.ts';
 
 /** A statement as it is sent to the server. */
 export interface SentStatement {
@@ -180,10 +181,6 @@ function observed(
 
 function isConsequence(error: unknown): boolean {
   return error instanceof DatabaseError && error.code === '25P02';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Knex frames its transactions with exactly these texts (knex/lib/execution/transaction.js). */

@@ -43,12 +43,15 @@ export interface OpenTransaction {
 export async function withClient<T>(database: Database, use: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await database.connect();
   let broken: Error | undefined;
+  const { promise: lost, reject } = Promise.withResolvers<never>();
   const onError = (error: Error) => {
     broken = error;
+    reject(error);
   };
   client.on('error', onError);
   try {
-    return await use(client);
+    // What waits for something else than the server would never hear that the connection is gone.
+    return await Promise.race([use(client), lost]);
   } finally {
     client.off('error', onError);
     client.release(broken ?? client.getTransactionStatus() !== 'I');

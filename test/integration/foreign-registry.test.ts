@@ -22,6 +22,10 @@ const REGISTRIES: [string, string][] = [
        id serial PRIMARY KEY, "displayName" text, clerk_org_id varchar(64) UNIQUE, schema_name varchar(64) UNIQUE,
        status varchar(20), created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now())`,
   ],
+  [
+    'no timestamps at all',
+    `CREATE TABLE tenants (id serial PRIMARY KEY, clerk_org_id text UNIQUE, schema_name text UNIQUE, status text)`,
+  ],
 ];
 
 test.each(REGISTRIES)('a registry with %s is used as it is, and never altered', async (_, ddl) => {

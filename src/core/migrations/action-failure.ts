@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import { hintFor } from '../../db/database-error.ts';
 import { TransactionEndedError, type FailedStatement, type Seen } from '../../db/knex-session.ts';
-import { TenantctlError, toTenantctlError } from '../../errors.ts';
+import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
 import type { Migration } from './load.ts';
 import type { Target } from './target.ts';
 
@@ -77,10 +77,6 @@ function serverDetails(error: unknown, text: string): string[] | undefined {
   if (error.detail !== undefined) lines.push(`DETAIL: ${error.detail}`);
   if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);
   return lines.length > 0 ? lines : undefined;
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** How much of a line is shown before and behind the place of an error. */

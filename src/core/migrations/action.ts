@@ -1,8 +1,8 @@
 import type { PoolClient } from 'pg';
 import { type KnexFactory, type Seen, type SentStatement } from '../../db/knex-session.ts';
 import { endsTransaction } from '../../db/transaction-control.ts';
-import { TenantctlError } from '../../errors.ts';
-import { endedItself, failed, failureBehind, irreversible, messageOf, sqlstateOf } from './action-failure.ts';
+import { messageOf, TenantctlError } from '../../errors.ts';
+import { endedItself, failed, failureBehind, irreversible, sqlstateOf } from './action-failure.ts';
 import type { Migration } from './load.ts';
 import { splitStatements } from './split-statements.ts';
 import type { Target } from './target.ts';

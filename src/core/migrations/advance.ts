@@ -1,6 +1,7 @@
 import { toDatabaseError } from '../../db/database-error.ts';
 import { setSearchPath, withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { Engine } from '../engine.ts';
+import { sqlstateOf } from './action-failure.ts';
 import { runAction, runsInTransaction } from './action.ts';
 import type { Advance, Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
@@ -9,7 +10,7 @@ import type { Step } from './plan.ts';
 import { recordStep } from './record.ts';
 import { interrupted } from './target-errors.ts';
 import type { Target } from './target.ts';
-import { lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
+import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
 
 /**
  * Brings one target to where its assignment wants it: takes the lock, reads the history, decides, and runs the
@@ -17,11 +18,12 @@ import { lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
  * `transaction: false` migration stands alone between an intent and its record. Does not throw for the target.
  */
 export async function advance(engine: Engine, target: Target, assignment: Assignment): Promise<Advance> {
-  const progress: Progress = { done: [], warnings: new Set(), batch: 0, started: false };
+  const progress: Progress = { done: [], warnings: new Set(), batch: 0, started: false, isCommitted: false };
   const result = (outcome: Advance['outcome'], more: Partial<Advance> = {}): Advance => ({
     outcome,
     done: progress.done,
     batch: progress.batch,
+    isCommitted: progress.isCommitted,
     warnings: [...progress.warnings],
     ...more,
   });
@@ -30,10 +32,16 @@ export async function advance(engine: Engine, target: Target, assignment: Assign
       const segment = await runSegment(engine, target, assignment, progress);
       if (segment.kind === 'busy') return result('busy');
       if (segment.kind === 'status') return result('status', { status: segment.status });
+      progress.isCommitted = true;
       if (segment.kind === 'end') return result('done');
     }
   } catch (error) {
-    return result('failed', { error: toDatabaseError(error, { tenant: target.clerkOrgId }) });
+    return result('failed', {
+      error: toDatabaseError(error, {
+        tenant: target.clerkOrgId,
+        ...(progress.atWork !== undefined && { migration: progress.atWork, hint: atWorkHint(error) }),
+      }),
+    });
   }
 }
 
@@ -54,10 +62,12 @@ async function runSegment(
   const segment = await withTransaction(
     engine.database,
     { searchPath: target.searchPath, lockTimeoutMs: engine.lockTimeoutMs },
-    [lookUnderLock(target, assignment)],
+    lookUnderLock(target, assignment),
     async (transaction): Promise<Segment> => {
-      const seen = transaction.opening[0]?.rows[0] as Seen;
-      if (!seen.locked) {
+      const [lock, , look] = transaction.opening;
+      const seen = look?.rows[0] as Seen;
+      const taken = lock?.rows[0] as { locked: boolean } | undefined;
+      if (taken?.locked !== true) {
         transaction.abandon();
         return { kind: 'busy' };
       }
@@ -93,8 +103,11 @@ async function runSegment(
           afterwards = perform;
           return { kind: 'more' };
         }
-        // This transaction idles and keeps the lock while a second connection does the work.
-        await transaction.client.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+        // This transaction idles while a second connection does the work, and keeps nothing but the lock: a table
+        // that it has read would be locked against a REINDEX, and nobody would see that the two wait for each other.
+        await transaction.client.query(
+          `ROLLBACK TO SAVEPOINT ${LOCK_ONLY};\nSET LOCAL idle_in_transaction_session_timeout = 0`,
+        );
         return engine.alone(perform);
       }
       const group = alone === -1 ? plan.steps : plan.steps.slice(0, alone);
@@ -123,12 +136,25 @@ async function runGroup(
     const migration = migrations[index];
     if (migration === undefined) break;
     // The record of the migration before, and the search_path in case it moved that.
-    if (records.length > 0) await client.query([...records, setSearchPath(target.searchPath)].join(';\n'));
+    if (records.length > 0) {
+      await client.query(['RESET ROLE', ...records, setSearchPath(target.searchPath)].join(';\n'));
+    }
+    progress.atWork = step.name;
     await runAction(client, engine.knex, migration, { target, direction });
     if (index === 0 && progress.done.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, step.name, progress.batch)];
   }
   if (group.length > 0) await assignment.beforeCommit?.(client);
-  await transaction.commitWith([...records, ...(isLast ? (assignment.closing ?? []) : [])]);
+  // What is checked at the end (a deferred constraint) may be any of them.
+  if (group.length > 1) progress.atWork = group.map((step) => step.name).join(', ');
+  await transaction.commitWith(['RESET ROLE', ...records, ...(isLast ? (assignment.closing ?? []) : [])]);
+  progress.atWork = undefined;
   progress.done.push(...group.map((step) => step.name));
+}
+
+/** Why a transaction may end under a migration's hands, or not be committed with its record. */
+function atWorkHint(error: unknown): string {
+  return sqlstateOf(error) === '25P03'
+    ? 'The migration sent nothing for 60 s, and the server ended its transaction: does it wait for something that never comes? What takes long belongs into SQL, or before the first query.'
+    : 'The migration itself ran; the end of its transaction, or the record in the history, was refused. Correct the migration and run the command again: its transaction was rolled back.';
 }

@@ -30,6 +30,8 @@ export interface Advance {
   /** The batch in the history; 0 where nothing was done. */
   readonly batch: number;
   readonly warnings: readonly string[];
+  /** Something was committed, if only the opening. */
+  readonly isCommitted: boolean;
   readonly error?: TenantctlError;
   /** The registry's status where the outcome is 'status'; null where the row is gone. */
   readonly status?: string | null;
@@ -41,4 +43,8 @@ export interface Progress {
   readonly warnings: Set<string>;
   batch: number;
   started: boolean;
+  /** A transaction of this target has been committed. */
+  isCommitted: boolean;
+  /** The migration that runs, or whose end is being committed. */
+  atWork?: string | undefined;
 }

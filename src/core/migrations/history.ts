@@ -132,8 +132,9 @@ export async function readHistories(
         if (schema !== undefined) histories.set(schema, { entries: share(entries), lockedByKnex: locked });
       }
     } catch (error) {
-      // 42P01, 3F000: a table or schema went away since it was listed. Only that one is left out.
-      if (!/^(42P01|3F000)$/.test(toDatabaseError(error).sqlstate ?? '')) throw error;
+      // 42P01, 3F000: a table or schema went away since it was listed; 42501, 42703: it is not ours to read, or not
+      // Knex's. That one alone is left out: what is done to it says why it cannot be.
+      if (!/^(42P01|3F000|42501|42703)$/.test(toDatabaseError(error).sqlstate ?? '')) throw error;
       if (chunk.length > 1) for (const each of chunk) await readChunk([each]);
     }
   };

@@ -19,7 +19,7 @@ const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*)$/i;
 export function parseSqlMigration(text: string, fileName: string): SqlMigration {
   const sections: Partial<Record<'up' | 'down', { inTransaction: boolean; lines: string[] }>> = {};
   let current: { inTransaction: boolean; lines: string[] } | undefined;
-  for (const line of text.replace(/^\uFEFF/, '').split(/\r?\n/)) {
+  for (const line of text.replace(/^\uFEFF/, '').split('\n')) {
     const marker = MARKER.exec(line);
     if (marker === null) {
       if (current === undefined && line.trim() !== '' && !line.trim().startsWith('--')) {

@@ -14,22 +14,23 @@ import {
 import { lockedByKnex } from './target-errors.ts';
 import type { Target } from './target.ts';
 
-/** What the first statement of a target's transaction sees. */
+/** What a target's transaction sees first. */
 export interface Seen {
-  /** The lock could be taken; where not, nothing else counts. */
-  readonly locked: boolean;
   readonly status: string | null;
   readonly intent: Pick<Intent, 'migration' | 'direction'> | null;
   readonly has_history: boolean;
   readonly has_lock: boolean;
 }
 
-/** The statement that takes the lock and looks: one row of Seen. */
-export function lookUnderLock(target: Target, assignment: Assignment): string {
+/** Everything behind this savepoint can be let go of, and the lock is still held. */
+export const LOCK_ONLY = 'tenantctl_lock_only';
+
+/** The statements that take the lock (a row with `locked`) and then look (a row of Seen): a new snapshot, under it. */
+export function lookUnderLock(target: Target, assignment: Assignment): string[] {
   const table = (name: string) =>
     `EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(${literal(target.schema)}))
              AND relname = ${literal(name)} AND relkind IN ('r', 'p'))`;
-  return `SELECT ${tryLock(target.lock)} AS locked,
+  const look = `SELECT
     ${
       assignment.statuses === undefined
         ? 'NULL::text'
@@ -41,6 +42,7 @@ export function lookUnderLock(target: Target, assignment: Assignment): string {
         : 'NULL::json'
     } AS intent,
     ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock`;
+  return [`SELECT ${tryLock(target.lock)} AS locked`, `SAVEPOINT ${LOCK_ONLY}`, look];
 }
 
 /**
