@@ -5,52 +5,58 @@ import { until } from '../support/gate.ts';
 import { knexMigration } from '../support/project.ts';
 
 test('a migration that ends the process does not make it look as if the work were done', async () => {
-  const { project, testDatabase, add, history } = await createFleet(['org_a', 'org_b']);
-  await add('20250101000003_exit.js', knexMigration('process.exit(0);'));
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add('20250101000003_exit.js', knexMigration('process.exit(0);'));
 
   const result = await tenantctl(['migrate', 'tenants', '--json'], {
-    cwd: project.folder,
-    env: testDatabase.env,
+    cwd: fleet.project.folder,
+    env: fleet.testDatabase.env,
   });
 
   expect(result.exitCode).toBe(1);
   expect(result.json()).toMatchObject({ command: 'migrate tenants', ok: false, error: { code: 'INTERNAL' } });
-  expect(await history('org_a')).toHaveLength(2);
+  expect(await fleet.history('org_a')).toHaveLength(2);
 });
 
 test('a migration that waits for ever fails when its connection is gone, and names itself', async () => {
-  const { project, testDatabase, add, query } = await createFleet(['org_a']);
-  await add(
+  const fleet = await createFleet(['org_a']);
+  await fleet.add(
     '20250101000003_waits.js',
     knexMigration("await knex.raw('SELECT 1 AS waits'); await new Promise(() => {});"),
   );
 
-  const run = startCli(['migrate', 'tenants', '--json'], { cwd: project.folder, env: testDatabase.env });
+  const run = startCli(['migrate', 'tenants', '--json'], {
+    cwd: fleet.project.folder,
+    env: fleet.testDatabase.env,
+  });
   await until(async () => {
-    const rows = await query(
+    const rows = await fleet.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE datname = current_database() AND query LIKE '%AS waits' AND state = 'idle in transaction'`,
     );
     return rows.length > 0;
   }, 'the migration to be at work');
-  const { exitCode, json } = await run.done;
+  const result = await run.done;
 
-  expect(exitCode).toBe(1);
-  expect(json()).toMatchObject({
+  expect(result.exitCode).toBe(1);
+  expect(result.json()).toMatchObject({
     totals: { failed: 1 },
     error: { tenant: 'org_a', migration: '20250101000003_waits.js' },
   });
 });
 
 test('a row of the registry that holds a NULL is its own matter', async () => {
-  const { project, testDatabase, query } = await createFleet(['org_a']);
-  await query('ALTER TABLE tenants ALTER schema_name DROP NOT NULL, ALTER clerk_org_id DROP NOT NULL');
-  await query(`INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('org_null', NULL, 'ACTIVE')`);
-  await project.write(
+  const fleet = await createFleet(['org_a']);
+  await fleet.query('ALTER TABLE tenants ALTER schema_name DROP NOT NULL, ALTER clerk_org_id DROP NOT NULL');
+  await fleet.query(
+    `INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('org_null', NULL, 'ACTIVE')`,
+  );
+  await fleet.project.write(
     'migrations/tenants/20250101000003_links.sql',
     '-- migrate:up\nCREATE TABLE links (id int);\n',
   );
-  const run = (...args: string[]) => tenantctl(args, { cwd: project.folder, env: testDatabase.env });
+  const run = (...args: string[]) =>
+    tenantctl(args, { cwd: fleet.project.folder, env: fleet.testDatabase.env });
 
   const migrated = await run('migrate', 'tenants', '--json');
   expect(migrated.json()).toMatchObject({

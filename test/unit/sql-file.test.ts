@@ -28,6 +28,10 @@ test('a file without a down section has no way back; an empty one is a way back 
   expect(parse('-- migrate:up\nSELECT 1\n-- migrate:down\n').down).toBe('');
 });
 
+test('line ends within the SQL stay as they are: they may stand in a literal', () => {
+  expect(parse("-- migrate:up\r\nSELECT 'a\r\nb';\r\n").up).toBe("SELECT 'a\r\nb';");
+});
+
 test('the down section may come first; Windows line ends and a byte order mark do not matter', () => {
   const parsed = parse('\uFEFF-- a comment\r\n-- migrate:down\r\nDROP TABLE a;\r\n--MIGRATE:UP\r\nSELECT 1;');
   expect(parsed).toMatchObject({ up: 'SELECT 1;', down: 'DROP TABLE a;' });

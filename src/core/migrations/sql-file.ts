@@ -9,7 +9,7 @@ export interface SqlMigration {
   readonly downInTransaction: boolean;
 }
 
-const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*)$/i;
+const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*?)\r?$/i;
 
 /**
  * Reads the sections of a .sql migration: `-- migrate:up` and `-- migrate:down`, each with `transaction:false` behind
