@@ -1,3 +1,4 @@
+import { TenantctlError } from '../errors.ts';
 import { findMigration, type MigrationFolder } from './migrations/source.ts';
 import type { BackwardExtent, Plan } from './migrations/plan.ts';
 
@@ -11,7 +12,8 @@ export function toExtent(folder: MigrationFolder, extent: RollbackExtent | undef
 }
 
 /**
- * A rollback is decided once: where another run has been quicker, nothing is undone a second time. Pure.
+ * A rollback is decided once: where another run has been quicker, nothing is undone a second time; where it came in
+ * between, that is a problem. Pure.
  * @param plan what the history asks for now
  * @param planned what was decided, of which `done` is undone already
  */
@@ -19,5 +21,18 @@ export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[])
   const rest = planned.steps.slice(done.length);
   const isSame =
     plan.steps.length === rest.length && plan.steps.every((step, at) => step.name === rest[at]?.name);
-  return isSame ? plan : { steps: [], batch: 0, warnings: [] };
+  if (isSame) return plan;
+  const nothing: Plan = { steps: [], batch: 0, warnings: [] };
+  if (done.length === 0 || rest.length === 0) return nothing;
+  return {
+    ...nothing,
+    problem: new TenantctlError(
+      'HISTORY_CHANGED',
+      `Another run changed the history when ${done.length} of ${planned.steps.length} migrations had been undone; the rest was left alone.`,
+      {
+        migration: rest[0]?.name,
+        hint: 'Look at tenantctl status, and run the command again where more is to be undone.',
+      },
+    ),
+  };
 }
