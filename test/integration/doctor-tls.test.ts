@@ -1,42 +1,37 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerSettings } from '../../src/db/connection.ts';
+import {
+  createCertificateFolder,
+  type CertificateFiles,
+  type CertificateFolder,
+} from '../support/certificates.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
 import { usualProject } from '../support/project.ts';
 import { examine, failures, line, remedyOf } from './doctor-examine.ts';
 
-const OPENSSL = 'openssl';
-const hasOpenssl = spawnSync(OPENSSL, ['version']).status === 0;
-
-describe.skipIf(!hasOpenssl)('a server with TLS', () => {
-  let folder: string;
+describe('a server with TLS', () => {
+  let folder: CertificateFolder;
   let server: PostgresServer;
+  let certificate: CertificateFiles;
   let ca: string;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'tenantctl-tls-'));
-    const openssl = (...args: string[]) => promisify(execFile)(OPENSSL, args, { cwd: folder });
-    const key = (name: string) => ['-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`];
-    await openssl('req', '-x509', ...key('ca'), '-out', 'ca.crt', '-subj', '/CN=Test CA', '-days', '90');
-    await openssl('req', ...key('server'), '-out', 'server.csr', '-subj', '/CN=doctor.test');
-    await writeFile(join(folder, 'san'), 'subjectAltName=DNS:localhost,IP:127.0.0.1');
-    const signer = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'san'];
-    await openssl('x509', '-req', '-in', 'server.csr', ...signer, '-days', '10', '-out', 'server.crt');
-    ca = await readFile(join(folder, 'ca.crt'), 'utf8');
+    folder = await createCertificateFolder();
+    const authority = await folder.authority('Test CA');
+    const names = [{ dns: 'localhost' }, { ip: '127.0.0.1' }];
+    certificate = await authority.issue('server', 'doctor.test', names, 10);
+    ca = await readFile(authority.cert, 'utf8');
     server = await startPostgres({
       settings: ['ssl=on', 'fsync=off'],
-      files: [join(folder, 'server.crt'), join(folder, 'server.key')],
+      files: [certificate.cert, certificate.key],
     });
   });
   afterAll(async () => {
     await server.stop();
-    await rm(folder, { recursive: true, force: true });
+    await folder.remove();
   });
 
   const settings = (ssl: ServerSettings['ssl'], port = server.port): ServerSettings => ({
@@ -56,9 +51,9 @@ describe.skipIf(!hasOpenssl)('a server with TLS', () => {
       status: 'ok',
       detail: 'TLSv1.3, the certificate is checked; pg_stat_ssl says the same',
     });
-    const certificate = line(diagnosis, 'certificate');
-    expect(certificate.status).toBe('warning');
-    expect(certificate.detail).toMatch(
+    const check = line(diagnosis, 'certificate');
+    expect(check.status).toBe('warning');
+    expect(check.detail).toMatch(
       /^for doctor\.test, signed by Test CA, valid to \d{4}-\d\d-\d\d, in 9 days$/,
     );
   });
@@ -75,7 +70,7 @@ describe.skipIf(!hasOpenssl)('a server with TLS', () => {
   });
 
   it('behind a proxy that ends TLS is a failed line', async () => {
-    const port = await startProxy(server.port, await readFile(join(folder, 'server.key')), ca, folder);
+    const port = await startProxy(server.port, certificate, ca);
     const diagnosis = await examine(await usualProject(), settings({ rejectUnauthorized: true, ca }, port));
     expect(line(diagnosis, 'tls')).toMatchObject({ status: 'failed', code: 'TLS_FAILED' });
     expect(line(diagnosis, 'pooler').status).toBe('ok');
@@ -83,8 +78,8 @@ describe.skipIf(!hasOpenssl)('a server with TLS', () => {
 });
 
 /** Answers PostgreSQL's SSLRequest itself and passes on the rest in plain text. @returns its port */
-async function startProxy(target: number, key: Buffer, ca: string, folder: string): Promise<number> {
-  const cert = await readFile(join(folder, 'server.crt'));
+async function startProxy(target: number, files: CertificateFiles, ca: string): Promise<number> {
+  const [cert, key] = await Promise.all([readFile(files.cert), readFile(files.key)]);
   const proxy = createServer((socket) => {
     socket.once('data', () => {
       socket.write('S');

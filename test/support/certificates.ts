@@ -11,8 +11,13 @@ export interface CertificateFiles {
 
 /** A certificate authority of the tests' own. */
 export interface Authority extends CertificateFiles {
-  /** Issues a certificate to a server of these names, or to a client with this user name. */
-  issue(file: string, commonName: string, names?: readonly SubjectName[]): Promise<CertificateFiles>;
+  /** Issues a certificate, for so many days, to a server of these names, or to a client with this user name. */
+  issue(
+    file: string,
+    commonName: string,
+    names?: readonly SubjectName[],
+    days?: number,
+  ): Promise<CertificateFiles>;
 }
 
 type SubjectName = { readonly dns: string } | { readonly ip: string };
@@ -52,11 +57,12 @@ export async function createCertificateFolder(): Promise<CertificateFolder> {
       const ca = { key: pems.private, cert: pems.cert };
       return {
         ...(await save(name, pems)),
-        async issue(file, commonName, names = []) {
+        async issue(file, commonName, names = [], days = 365) {
           const issued = await generate([{ name: 'commonName', value: commonName }], {
             keyType: 'ec',
             algorithm: 'sha256',
             ca,
+            notAfterDate: new Date(Date.now() + days * DAY_MS),
             extensions: [
               { name: 'basicConstraints', cA: false },
               { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
