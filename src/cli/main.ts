@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { settleEmbedded } from './embedded-argument.ts';
 import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
-import { createProgram } from './program.ts';
 import { commandPath, ParsingEnded, toUsageError } from './usage-error.ts';
 import { version } from './version.ts';
 
@@ -12,6 +11,12 @@ import { version } from './version.ts';
 export async function main(args: readonly string[]): Promise<number> {
   endQuietlyOnClosedPipe();
   silenceWarnings();
+  // What scripts ask for has its answer before the tree of commands is loaded.
+  if (args.length === 1 && args[0] === '--version') {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const { createProgram } = await import('./program.ts');
   let exitCode = 0;
   const program = createProgram(version, async (name, options, run) => {
     const embedded = options.embedded === '' ? true : options.embedded;
