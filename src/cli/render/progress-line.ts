@@ -1,0 +1,41 @@
+/** How far a run has come. */
+export interface Standing {
+  readonly done: number;
+  readonly due: number;
+  readonly failed: number;
+  /** Tenants per second, now; 0 where nothing can be said. */
+  readonly rate: number;
+}
+
+/** "12,345/50,000 tenants, 842/s, 45 s to go, 2 failed" */
+export function progressLine({ done, due, failed, rate }: Standing): string {
+  const parts = [`${thousands(done)}/${thousands(due)} tenants`];
+  if (rate > 0) parts.push(perTime(rate));
+  if (rate > 0 && done < due) parts.push(`${timeLeft((due - done) / rate)} to go`);
+  if (failed > 0) parts.push(`${thousands(failed)} failed`);
+  return parts.join(', ');
+}
+
+/** "45 s", "3 min 20 s", "1 h 05 min": rounded up, above a minute to ten seconds, above an hour to minutes. */
+export function timeLeft(seconds: number): string {
+  const left = Math.ceil(seconds);
+  if (left < 60) return `${left} s`;
+  const tens = Math.ceil(left / 10);
+  if (tens < 360) return `${Math.floor(tens / 6)} min ${twoDigits((tens % 6) * 10)} s`;
+  const minutes = Math.ceil(left / 60);
+  return `${thousands(Math.floor(minutes / 60))} h ${twoDigits(minutes % 60)} min`;
+}
+
+/** "842/s", "3.4/s"; what is less than one in ten seconds by the minute: "2.5/min". */
+function perTime(rate: number): string {
+  if (rate >= 10) return `${thousands(Math.round(rate))}/s`;
+  return rate >= 0.1 ? `${rate.toFixed(1)}/s` : `${(rate * 60).toFixed(1)}/min`;
+}
+
+function thousands(number: number): string {
+  return number.toLocaleString('en-US');
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, '0');
+}

@@ -1,0 +1,56 @@
+import { stripVTControlCharacters } from 'node:util';
+import { expect, test } from 'vitest';
+import { tenantctl } from '../support/cli.ts';
+import { createFleet } from '../support/fleet.ts';
+import { noTerminal, tenantctlOnTerminal } from '../support/terminal.ts';
+
+/** Erases the rest of the line that the cursor is in. */
+const ERASE = '\u001B[0K';
+
+/** More than are listed one by one. */
+const ORGANIZATIONS = Array.from({ length: 26 }, (_, index) => `org_${index}`);
+
+async function failingFleet() {
+  const fleet = await createFleet(ORGANIZATIONS);
+  await fleet.add('20250101000003_broken.sql', '-- migrate:up\nALTER TABLE nowhere ADD COLUMN x int;\n');
+  return fleet;
+}
+
+test('a migration that fails for every tenant is shown for ten, and the result has them all', async () => {
+  const { project, testDatabase } = await failingFleet();
+  const options = { cwd: project.folder, env: testDatabase.env };
+
+  const bounded = await tenantctl(['migrate', 'tenants', '--json'], options);
+  const verbose = await tenantctl(['--verbose', 'migrate', 'tenants', '--json'], options);
+
+  expect(bounded.stderr.match(/^✖ org_\d+ tid_/gm)).toHaveLength(10);
+  expect(bounded.stderr.match(/only counted from here on/g)).toHaveLength(1);
+  expect(bounded.json()).toMatchObject({ totals: { failed: 26 } });
+  expect(verbose.stderr.match(/^✖ org_\d+ tid_/gm)).toHaveLength(26);
+});
+
+test('on a terminal each line stands whole above the moving one, which is gone at the end', async ({
+  skip,
+}) => {
+  skip(noTerminal !== undefined, noTerminal);
+  const { project, testDatabase } = await failingFleet();
+
+  const { shown } = await tenantctlOnTerminal(['--no-color', '--verbose', 'migrate', 'tenants'], {
+    cwd: project.folder,
+    env: testDatabase.env,
+  });
+
+  const lines = shown.split('\r\n').map(visible);
+  for (const organization of ORGANIZATIONS) {
+    expect(lines).toContainEqual(
+      expect.stringMatching(new RegExp(`^✖ ${organization} tid_\\w+: .*SQLSTATE 42P01\\)$`)),
+    );
+  }
+  expect(shown).toContain('0/26 tenants');
+  expect(lines.join('\n')).not.toContain('/26 tenants');
+});
+
+/** What is left of a line when the terminal has erased what it was told to: the moving line that stood there. */
+function visible(line: string): string {
+  return stripVTControlCharacters(line.slice(Math.max(0, line.lastIndexOf(ERASE))));
+}
