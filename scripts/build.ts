@@ -28,7 +28,8 @@ const leanBuiltins: Plugin = {
     });
     build.onLoad({ filter: /.*/, namespace: 'node' }, async ({ path, suffix }) => {
       // Commander wants it for commands that are programs of their own, of which there are none.
-      if (path === 'node:child_process') return { contents: 'export default {};' };
+      if (path === 'node:child_process' && suffix.includes('/commander/'))
+        return { contents: 'export default {};' };
       const got = `process.getBuiltinModule(${JSON.stringify(path)})`;
       if (suffix.startsWith('?require-call')) return { contents: `module.exports = ${got};` };
       const names = Object.keys((await import(path)) as object).filter((name) =>
