@@ -3,16 +3,18 @@ import type { Database } from '../db/connection.ts';
 import { decideConcurrency } from './capacity.ts';
 import { editedFiles, editedWarning, recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
-import { serveFleet, type Serve } from './fleet.ts';
+import { serveFleet, type FleetWork } from './fleet.ts';
 import { advance } from './migrations/advance.ts';
+import type { History } from './migrations/history.ts';
 import { planForward, type ForwardOptions } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
-import { planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
+import { isNothing, planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
 import type { RegisteredTenant } from './registry.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
-import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
+import { selectFleet, type Member, type Selection, type Wishes } from './select-fleet.ts';
+import { putStampsRight } from './stamps/put-right.ts';
 import {
   ensureState,
   forgetFailure,
@@ -23,6 +25,8 @@ import {
 } from './state.ts';
 import { moveExtensions, sharedLocks } from './tenant-hygiene.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
+
+const ACTIVE_ONLY = ['ACTIVE'];
 
 export interface MigrateTenantsOptions extends EngineOptions, Selection {
   /** The folder of the tenant migrations. */
@@ -38,6 +42,12 @@ export interface MigrateTenantsOptions extends EngineOptions, Selection {
   readonly allowOutOfOrder?: boolean | undefined;
   /** An empty folder is an error, unless this is set. */
   readonly allowEmptyFolder?: boolean | undefined;
+  /** Read every history table, whatever the stamps say, and put the stamps right. */
+  readonly verify?: boolean | undefined;
+  /** False: every migration is gone through with every tenant, statement by statement. */
+  readonly compile?: boolean | undefined;
+  /** List tenants that were up to date, too; they are only counted otherwise. */
+  readonly listUpToDate?: boolean | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -55,20 +65,27 @@ export async function migrateTenants(
   const engine = createEngine(database, options);
   const { folder, forward } = await readTenantFolder(options);
   const concurrency = await decideConcurrency(database, options.concurrency);
-  const fleet = await selectFleet(database, options);
+  const decide = (history: History) => planForward(folder, history, forward);
+  const wishes: Wishes = {
+    isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
+    verify: options.verify,
+  };
+  const fleet = await selectFleet(database, options, wishes);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   await ensureState(database);
   const edited = await editedFiles(database, 'tenants', folder);
   if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
 
   const results = new Map<string, TenantResult>();
+  let settled = 0;
   let todo = fleet;
   for (;;) {
-    const plan = planFleet(todo, (history) => planForward(folder, history, forward));
+    const plan = planFleet(todo, decide);
+    if (todo === fleet) settled = plan.settled;
     for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
     observe({
       type: 'selected',
-      total: todo.members.length + todo.withoutSchema.length,
+      total: todo.members.length + todo.withoutSchema.length + settled,
       due: plan.due.length,
     });
     for (const result of await apply(engine, folder, plan, forward, { ...options, concurrency }))
@@ -78,20 +95,19 @@ export async function migrateTenants(
     }
     if (options.signal?.aborted || plan.due.length === 0) break;
     // An old release may have provisioned tenants while this ran: they are behind, and nobody else will see to them.
-    todo = await newcomers(database, options, results);
+    const newcomers = await selectFleet(database, options, {
+      isSettled: (history) => isNothing(decide(history)),
+      without: results,
+    });
+    todo = { ...newcomers, settled: 0, settledHistories: [], notActive: [] };
     if (todo.members.length === 0) break;
   }
-  const tenants = [...results.values()];
-  return fleetResult(tenants, { started, signal: options.signal, notActive: fleet.notActiveByStatus });
-}
-
-async function newcomers(
-  database: Database,
-  options: MigrateTenantsOptions,
-  results: ReadonlyMap<string, TenantResult>,
-): Promise<Fleet> {
-  const fleet = await selectFleet(database, options, (tenant) => !results.has(tenant.schema));
-  return { ...fleet, notActive: [] };
+  return fleetResult([...results.values()], {
+    started,
+    settled,
+    signal: options.signal,
+    notActive: fleet.notActiveByStatus,
+  });
 }
 
 async function apply(
@@ -105,12 +121,19 @@ async function apply(
   const observe = options.observe ?? silent;
   const memory = await readMemory(database, await readStateVersion(database));
   const results = [
-    ...plan.upToDate.map((tenant) => untouched(tenant, 'up-to-date')),
+    ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
   for (const { tenant, error } of plan.problems)
     await recordFailure(database, tenant.schema, 'migrate tenants', error);
   await forgetStaleFailures(database, plan.upToDate, memory);
+  await putStampsRight(
+    database,
+    plan.upToDate.filter(({ isRead }) => isRead).map(({ tenant }) => tenant),
+    new Map(plan.upToDate.map(({ tenant, history }) => [tenant.schema, history])),
+    observe,
+    { concurrency: options.concurrency, signal: options.signal },
+  );
   if (plan.due.length === 0) return results;
 
   const files = folder.files.filter((file) =>
@@ -118,10 +141,14 @@ async function apply(
   );
   await Promise.all(files.map((file) => engine.load(file)));
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
-  const served = await serveFleet(engine, plan.due, forwardServer(engine, folder, forward, memory, observe), {
+  const served = await serveFleet(engine, plan.due, {
     command: 'migrate tenants',
-    outcome: 'migrated',
+    direction: 'up',
+    statuses: ACTIVE_ONLY,
+    serve: forwardServer(engine, folder, forward, memory, observe),
+    closing: ({ tenant }) => closingFor(tenant, memory),
     concurrency: options.concurrency,
+    compile: options.compile !== false && !database.sharedSession,
     observe,
   });
   const applied = new Set(served.flatMap((result) => result.names));
@@ -139,8 +166,8 @@ function forwardServer(
   forward: ForwardOptions,
   memory: Memory,
   observe: Observer,
-): Serve {
-  return async ({ tenant }, isPilot) => {
+): FleetWork['serve'] {
+  return async ({ tenant }, { isPilot, takeDown }) => {
     let locksShared = false;
     const inspect = async (client: PoolClient) => {
       locksShared = (await sharedLocks(client)).length > 0;
@@ -149,24 +176,28 @@ function forwardServer(
     const result = await advance(engine, tenantTarget(tenant), {
       direction: 'up',
       decide: (history) => planForward(folder, history, forward),
-      statuses: ['ACTIVE'],
+      statuses: ACTIVE_ONLY,
       beforeCommit: isPilot ? inspect : undefined,
-      closing: memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : [],
+      closing: closingFor(tenant, memory),
       hasState: true,
+      takeDown,
     });
     return { ...result, locksShared };
   };
 }
 
+/** A tenant that is brought up to date has no failure any more. */
+function closingFor(tenant: RegisteredTenant, memory: Memory): string[] {
+  return memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : [];
+}
+
 /** A tenant that is up to date has no failure any more, whoever helped it. */
 async function forgetStaleFailures(
   database: Database,
-  upToDate: readonly RegisteredTenant[],
+  upToDate: readonly Member[],
   memory: Memory,
 ): Promise<void> {
-  const stale = upToDate
-    .filter((tenant) => memory.failures.has(tenant.schema))
-    .map((tenant) => tenant.schema);
+  const stale = upToDate.map(({ tenant }) => tenant.schema).filter((schema) => memory.failures.has(schema));
   if (stale.length === 0) return;
   await database.query('DELETE FROM tenantctl.tenant_failures WHERE schema_name = ANY ($1)', [stale]);
 }

@@ -4,6 +4,8 @@ import type { TenantResult } from './results.ts';
 export type RunEvent =
   | { readonly type: 'phase'; readonly message: string }
   | { readonly type: 'warning'; readonly message: string }
+  /** Something that people want to know who look closely. */
+  | { readonly type: 'note'; readonly message: string }
   | { readonly type: 'selected'; readonly total: number; readonly due: number }
   | { readonly type: 'tenant'; readonly result: TenantResult; readonly done: number; readonly due: number };
 

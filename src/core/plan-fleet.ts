@@ -7,12 +7,15 @@ import type { History } from './migrations/history.ts';
 import type { ForwardOptions, Plan } from './migrations/plan.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from './migrations/source.ts';
 import type { RegisteredTenant } from './registry.ts';
-import type { Fleet } from './select-fleet.ts';
+import type { Fleet, Member } from './select-fleet.ts';
 
 /** What is to be done to each tenant of a fleet. */
 export interface FleetPlan {
   readonly due: readonly Due[];
-  readonly upToDate: readonly RegisteredTenant[];
+  /** Tenants with nothing to be done, as far as they were looked at one by one. */
+  readonly upToDate: readonly Member[];
+  /** Tenants with nothing to be done that were not looked at one by one. */
+  readonly settled: number;
   /** Tenants to which nothing can be done, with the reason. */
   readonly problems: readonly { readonly tenant: RegisteredTenant; readonly error: TenantctlError }[];
   readonly warnings: readonly string[];
@@ -21,12 +24,16 @@ export interface FleetPlan {
 /** Works out what is to be done to each tenant. Pure. */
 export function planFleet(fleet: Fleet, decide: (history: History) => Plan): FleetPlan {
   const due: Due[] = [];
-  const upToDate: RegisteredTenant[] = [];
+  const upToDate: Member[] = [];
   const problems: { tenant: RegisteredTenant; error: TenantctlError }[] = [];
   const warnings = new Set<string>();
   // Tenants with equal histories share one object, and so one plan.
   const plans = new Map<unknown, Plan>();
-  for (const { tenant, history } of fleet.members) {
+  for (const history of fleet.settledHistories) {
+    for (const warning of decide(history).warnings) warnings.add(warning);
+  }
+  for (const member of fleet.members) {
+    const { tenant, history } = member;
     let plan = plans.get(history.entries);
     if (plan === undefined) {
       plan = decide(history);
@@ -35,11 +42,16 @@ export function planFleet(fleet: Fleet, decide: (history: History) => Plan): Fle
     for (const warning of plan.warnings) warnings.add(warning);
     if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
-    else if (plan.steps.length > 0) due.push({ tenant, plan });
-    else upToDate.push(tenant);
+    else if (plan.steps.length > 0) due.push({ tenant, history, plan });
+    else upToDate.push(member);
   }
   for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });
-  return { due, upToDate, problems, warnings: [...warnings] };
+  return { due, upToDate, settled: fleet.settled, problems, warnings: [...warnings] };
+}
+
+/** A decision that leaves tenants as they are, so that they need not be looked at one by one. Pure. */
+export function isNothing(plan: Plan): boolean {
+  return plan.problem === undefined && plan.steps.length === 0;
 }
 
 export function schemaMissing(tenant: RegisteredTenant): TenantctlError {

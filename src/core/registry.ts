@@ -104,11 +104,41 @@ export async function readTenants(database: Database): Promise<RegisteredTenant[
   }));
 }
 
+/** How many tenants have which status. */
+export async function countByStatus(
+  database: Database,
+): Promise<readonly { readonly status: string; readonly count: number }[]> {
+  const { rows } = await database.query<{ status: string; count: number }>(
+    `SELECT coalesce(status::text, '') AS status, count(*)::int AS count FROM public.tenants GROUP BY 1 ORDER BY 1`,
+  );
+  return rows;
+}
+
 /**
- * The tenants that a selection names, by organization id or schema, in the registry's order.
+ * The tenants of these names, by organization id or schema, without a look at the others.
  * @throws TenantctlError TENANT_UNKNOWN, naming every name that fits nobody
  */
-export function selectTenants<T extends Tenant>(tenants: readonly T[], names: readonly string[]): T[] {
+export async function findTenants(
+  database: Database,
+  names: readonly string[],
+): Promise<Pick<Tenant, 'clerkOrgId' | 'schema'>[]> {
+  const { rows } = await database.query<{ clerkOrgId: string; schema: string }>(
+    `SELECT coalesce(clerk_org_id, '') AS "clerkOrgId", coalesce(schema_name, '') AS schema FROM public.tenants
+     WHERE clerk_org_id = ANY ($1::text[]) OR schema_name = ANY ($1::text[])
+     ORDER BY clerk_org_id COLLATE "C"`,
+    [names],
+  );
+  return selectTenants(rows, names);
+}
+
+/**
+ * The tenants that a selection names, by organization id or schema, in the order given.
+ * @throws TenantctlError TENANT_UNKNOWN, naming every name that fits nobody
+ */
+export function selectTenants<T extends Pick<Tenant, 'clerkOrgId' | 'schema'>>(
+  tenants: readonly T[],
+  names: readonly string[],
+): T[] {
   const byId = new Map(tenants.map((tenant) => [tenant.clerkOrgId, tenant]));
   const bySchema = new Map(tenants.map((tenant) => [tenant.schema, tenant]));
   const chosen = new Set<T>();
@@ -118,17 +148,20 @@ export function selectTenants<T extends Tenant>(tenants: readonly T[], names: re
     if (tenant === undefined) unknown.push(name);
     else chosen.add(tenant);
   }
-  if (unknown.length > 0) {
-    throw new TenantctlError(
-      'TENANT_UNKNOWN',
-      `The registry has no tenant ${unknown.map((name) => `"${name}"`).join(', ')}.`,
-      {
-        hint: 'tenantctl tenant list shows the tenants; give an organization id or a schema name.',
-        tenant: unknown[0],
-      },
-    );
-  }
+  if (unknown.length > 0) throw tenantUnknown(unknown);
   return tenants.filter((tenant) => chosen.has(tenant));
+}
+
+/** Nobody has these names. */
+export function tenantUnknown(names: readonly string[]): TenantctlError {
+  return new TenantctlError(
+    'TENANT_UNKNOWN',
+    `The registry has no tenant ${names.map((name) => `"${name}"`).join(', ')}.`,
+    {
+      hint: 'tenantctl tenant list shows the tenants; give an organization id or a schema name.',
+      tenant: names[0],
+    },
+  );
 }
 
 /**

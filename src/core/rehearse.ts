@@ -6,9 +6,10 @@ import { createEngine, type Engine } from './engine.ts';
 import { planKey, type Due } from './fleet.ts';
 import { planMaster, type MigrateMasterOptions } from './master.ts';
 import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
-import { planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
+import { isNothing, planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
 import { type MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction, runsInTransaction, type Direction } from './migrations/action.ts';
+import type { History } from './migrations/history.ts';
 import type { Migration } from './migrations/load.ts';
 import { planForward, type Plan } from './migrations/plan.ts';
 import { MASTER_TARGET, tenantTarget, type Target } from './migrations/target.ts';
@@ -74,10 +75,9 @@ export async function rehearseTenants(
   database: Database,
   options: MigrateTenantsOptions,
 ): Promise<Rehearsal> {
-  const fleet = await selectFleet(database, options);
-  if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   const { folder, forward } = await readTenantFolder(options);
-  const plan = planFleet(fleet, (history) => planForward(folder, history, forward));
+  const plan = await planTenants(database, options, (history) => planForward(folder, history, forward));
+  if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   return fleetRehearsal(database, createEngine(database, options), plan, 'up', options.vectorExtension);
 }
 
@@ -101,14 +101,23 @@ export async function rehearseAll(
   const { folder, forward } = await readTenantFolder(tenants);
   const hasRegistry = (await registryColumns(database)) !== undefined;
   const plan = hasRegistry
-    ? planFleet(await selectFleet(database, tenants), (history) => planForward(folder, history, forward))
-    : { due: [], upToDate: [], problems: [], warnings: [] };
+    ? await planTenants(database, tenants, (history) => planForward(folder, history, forward))
+    : { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };
   return inRehearsal(database, async (transaction) => {
     const masters = await tryPlan(engine, transaction, MASTER_TARGET, masterPlan, 'up');
     await rehearseVectorExtension(transaction.client, tenants.vectorExtension ?? 'auto');
     const plans = await tryFleet(engine, transaction, plan, 'up');
     return toRehearsal(masterPlan.steps.length > 0 ? [{ ...masterShown(masters) }, ...plans] : plans, plan);
   });
+}
+
+async function planTenants(
+  database: Database,
+  options: MigrateTenantsOptions,
+  decide: (history: History) => Plan,
+): Promise<FleetPlan> {
+  const isSettled = (history: History) => isNothing(decide(history));
+  return planFleet(await selectFleet(database, options, { isSettled, verify: options.verify }), decide);
 }
 
 function masterShown(migrations: readonly RehearsedMigration[]): RehearsedPlan {
@@ -142,7 +151,12 @@ async function fleetRehearsal(
 }
 
 function toRehearsal(plans: readonly RehearsedPlan[], plan: FleetPlan): Rehearsal {
-  return { plans, upToDate: plan.upToDate.length, problems: plan.problems, warnings: plan.warnings };
+  return {
+    plans,
+    upToDate: plan.upToDate.length + plan.settled,
+    problems: plan.problems,
+    warnings: plan.warnings,
+  };
 }
 
 /** A transaction that is rolled back whatever happens in it. */

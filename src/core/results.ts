@@ -30,7 +30,7 @@ export interface FleetResult {
   /** The run was told to stop before all tenants had been served. */
   readonly interrupted: boolean;
   readonly durationMs: number;
-  /** Every selected tenant. */
+  /** Every selected tenant; without those that were up to date and only counted. */
   readonly tenants: readonly TenantResult[];
   /** How many tenants of the registry are not ACTIVE and were left alone, by status. */
   readonly notActive: Readonly<Record<string, number>>;
@@ -51,12 +51,14 @@ export function fleetResult(
   tenants: readonly TenantResult[],
   run: {
     readonly started: number;
+    /** Tenants with nothing to be done that were only counted. */
+    readonly settled: number;
     readonly signal: AbortSignal | undefined;
     readonly notActive: FleetResult['notActive'];
   },
 ): FleetResult {
   return {
-    totals: totalsOf(tenants),
+    totals: totalsOf(tenants, run.settled),
     interrupted: run.signal?.aborted === true && tenants.some((tenant) => tenant.outcome === 'skipped'),
     durationMs: Date.now() - run.started,
     tenants,
@@ -64,12 +66,12 @@ export function fleetResult(
   };
 }
 
-function totalsOf(tenants: readonly TenantResult[]): FleetResult['totals'] {
+function totalsOf(tenants: readonly TenantResult[], settled: number): FleetResult['totals'] {
   const count = (...outcomes: TenantOutcome[]) =>
     tenants.filter((tenant) => outcomes.includes(tenant.outcome)).length;
   return {
-    selected: tenants.length,
-    upToDate: count('up-to-date'),
+    selected: tenants.length + settled,
+    upToDate: count('up-to-date') + settled,
     changed: count('migrated', 'rolled-back'),
     failed: count('failed'),
     skipped: count('skipped'),

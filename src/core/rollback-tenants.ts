@@ -2,10 +2,11 @@ import type { Database } from '../db/connection.ts';
 import { decideConcurrency } from './capacity.ts';
 import { forgetFiles } from './checksums.ts';
 import { createEngine, type EngineOptions } from './engine.ts';
-import { serveFleet, type Serve } from './fleet.ts';
+import { serveFleet, type Due, type FleetWork } from './fleet.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from './rollback-extent.ts';
-import { planFleet, type FleetPlan } from './plan-fleet.ts';
+import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
 import { advance } from './migrations/advance.ts';
+import type { History } from './migrations/history.ts';
 import { planBackward, type BackwardExtent } from './migrations/plan.ts';
 import { readMigrationFolder, stemOf, type MigrationFolder } from './migrations/source.ts';
 import { tenantTarget } from './migrations/target.ts';
@@ -14,11 +15,15 @@ import { fleetResult, untouched, type FleetResult, type TenantResult } from './r
 import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
 import { ensureState, forgetFailure, readMemory, readStateVersion, recordFailure } from './state.ts';
 
+const ACTIVE_ONLY = ['ACTIVE'];
+
 export interface RollbackTenantsOptions extends EngineOptions, Selection {
   /** The folder of the tenant migrations. */
   readonly folder: string;
   readonly extent?: RollbackExtent | undefined;
   readonly concurrency?: number | undefined;
+  /** False: every migration is gone through with every tenant, statement by statement. */
+  readonly compile?: boolean | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -29,13 +34,11 @@ export async function planTenantsRollback(
 ): Promise<{ folder: MigrationFolder; extent: BackwardExtent; fleet: Fleet; plan: FleetPlan }> {
   const folder = await readMigrationFolder(options.folder);
   const extent = toExtent(folder, options.extent);
-  const fleet = await selectFleet(database, options);
-  return {
-    folder,
-    extent,
-    fleet,
-    plan: planFleet(fleet, (history) => planBackward(folder, history, extent)),
-  };
+  const decide = (history: History) => planBackward(folder, history, extent);
+  const fleet = await selectFleet(database, options, {
+    isSettled: (history) => isNothing(decide(history)),
+  });
+  return { folder, extent, fleet, plan: planFleet(fleet, decide) };
 }
 
 /**
@@ -62,27 +65,34 @@ export async function rollbackTenants(
     await recordFailure(database, tenant.schema, 'rollback tenants', error);
   observe({
     type: 'selected',
-    total: fleet.members.length + fleet.withoutSchema.length,
+    total: fleet.members.length + fleet.withoutSchema.length + plan.settled,
     due: plan.due.length,
   });
 
-  const serve: Serve = async (due) => {
+  const closing = ({ tenant }: Due) =>
+    memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : [];
+  const serve: FleetWork['serve'] = async (due, { takeDown }) => {
     const result = await advance(engine, tenantTarget(due.tenant), {
       direction: 'down',
       decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), due.plan, undone),
-      statuses: ['ACTIVE'],
-      closing: memory.failures.has(due.tenant.schema) ? [forgetFailure(due.tenant.schema)] : [],
+      statuses: ACTIVE_ONLY,
+      closing: closing(due),
       hasState: true,
+      takeDown,
     });
     return { ...result, locksShared: false };
   };
   const served =
     plan.due.length === 0
       ? []
-      : await serveFleet(engine, plan.due, serve, {
+      : await serveFleet(engine, plan.due, {
           command: 'rollback tenants',
-          outcome: 'rolled-back',
+          direction: 'down',
+          statuses: ACTIVE_ONLY,
+          serve,
+          closing,
           concurrency,
+          compile: options.compile !== false && !database.sharedSession,
           observe,
         });
   const tenants: TenantResult[] = [
@@ -90,20 +100,27 @@ export async function rollbackTenants(
     ...fleet.notActive.map((tenant) =>
       untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }),
     ),
-    ...plan.upToDate.map((tenant) => untouched(tenant, 'up-to-date')),
+    ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
   await forgetUndone(database, served);
-  return fleetResult(tenants, { started, signal: options.signal, notActive: fleet.notActiveByStatus });
+  return fleetResult(tenants, {
+    started,
+    settled: plan.settled,
+    signal: options.signal,
+    notActive: fleet.notActiveByStatus,
+  });
 }
 
 /** Files that no tenant's history holds any more may be edited without a warning. */
 async function forgetUndone(database: Database, served: readonly TenantResult[]): Promise<void> {
   const undone = new Set(served.flatMap((result) => result.names));
   if (undone.size === 0) return;
-  const everyone = await selectFleet(database, {});
+  const everyone = await selectFleet(database, {}, { isSettled: () => true });
   const held = new Set(
-    everyone.members.flatMap(({ history }) => history.entries.map((entry) => stemOf(entry.name))),
+    [...everyone.settledHistories, ...everyone.members.map(({ history }) => history)].flatMap(({ entries }) =>
+      entries.map((entry) => stemOf(entry.name)),
+    ),
   );
   await forgetFiles(
     database,

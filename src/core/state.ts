@@ -3,6 +3,7 @@ import type { Database } from '../db/connection.ts';
 import { literal } from '../db/sql.ts';
 import { withTransaction } from '../db/transaction.ts';
 import { TenantctlError, type ErrorReport } from '../errors.ts';
+import { STAMP_STATEMENTS } from './stamps/server-side.ts';
 
 /** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
 export const STATE_SCHEMA = 'tenantctl';
@@ -38,17 +39,24 @@ const UPGRADES: readonly (readonly string[])[] = [
     `COMMENT ON TABLE tenantctl.intents IS
        'A migration outside a transaction that has begun and not ended. A row without a running command is a crash.'`,
   ],
+  STAMP_STATEMENTS,
 ];
 
 export const STATE_VERSION = UPGRADES.length;
+
+/** The version from which on tenants are stamped (src/core/stamps/). */
+export const STAMPS_SINCE = 2;
 
 /** The version of the tenantctl schema in this database; 0 where there is none. */
 export async function readStateVersion(database: Database): Promise<number> {
   const present = await database.query<{ present: boolean }>(
     `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
   );
-  if (present.rows[0]?.present !== true) return 0;
-  const { rows } = await database.query<{ version: number }>(
+  return present.rows[0]?.present === true ? readVersion(database) : 0;
+}
+
+async function readVersion(connection: Pick<Database, 'query'>): Promise<number> {
+  const { rows } = await connection.query<{ version: number }>(
     'SELECT coalesce(max(version), 0) AS version FROM tenantctl.state_version',
   );
   return rows[0]?.version ?? 0;
@@ -72,8 +80,9 @@ export async function upgradeState(client: PoolClient, from: number): Promise<vo
   const { rows } = await client.query<{ present: boolean }>(
     `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
   );
-  if (from === 0 && rows[0]?.present === true) return;
-  for (const statements of UPGRADES.slice(from)) await client.query(statements.join(';\n'));
+  const version = rows[0]?.present === true ? await readVersion(client) : 0;
+  if (version === STATE_VERSION) return;
+  for (const statements of UPGRADES.slice(version)) await client.query(statements.join(';\n'));
   await client.query(`INSERT INTO tenantctl.state_version (version) VALUES (${STATE_VERSION})`);
 }
 

@@ -2,15 +2,24 @@ import type { Database } from '../db/connection.ts';
 import type { ErrorReport } from '../errors.ts';
 import { readTenantFolder } from './plan-fleet.ts';
 import { readMasterHistory } from './master.ts';
-import { EMPTY_HISTORY, readHistories, type History } from './migrations/history.ts';
+import { countIn, readGroups, readMembers, type StampedTenant, type TenantGroup } from './fleet-facts.ts';
+import { EMPTY_HISTORY, readHistories, type History, type HistoryEntry } from './migrations/history.ts';
 import { planForward } from './migrations/plan.ts';
 import { compareNames, readMigrationFolder, stemOf, type MigrationFolder } from './migrations/source.ts';
-import { assertRegistry, readTenants, selectTenants, type RegisteredTenant } from './registry.ts';
+import { silent, type Observer } from './observer.ts';
+import { assertRegistry, findTenants, tenantUnknown, type RegisteredTenant } from './registry.ts';
+import { historyOf, knownHistories } from './select-fleet.ts';
+import { putStampsRight } from './stamps/put-right.ts';
 import { readMemory, readStateVersion, type Intent, type Memory } from './state.ts';
 
 export interface StatusOptions {
   readonly masterFolder?: string | undefined;
   readonly tenantFolder: string;
+  /** List every tenant; without it, those that want attention. */
+  readonly listAll?: boolean | undefined;
+  /** Read every history table, whatever the stamps say, and put the stamps right. */
+  readonly verify?: boolean | undefined;
+  readonly observe?: Observer | undefined;
 }
 
 /** Why a tenant needs somebody's attention. */
@@ -49,12 +58,13 @@ export interface FleetStatus {
     /** Tenants whose provisioning or last run failed. */
     readonly failed: number;
   };
-  /** Every tenant, by organization id. */
+  /** The tenants that want attention, by organization id; every tenant where all were asked for. */
   readonly states: readonly TenantState[];
 }
 
 /**
- * Master and fleet at a glance. Only reads.
+ * Master and fleet at a glance. Only reads, unless it is to put stamps right. Tenants that their stamps say to be up
+ * to date are counted by the server, and not looked at one by one.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, MIGRATIONS_FOLDER_MISSING
  */
 export async function fleetStatus(database: Database, options: StatusOptions): Promise<FleetStatus> {
@@ -62,31 +72,62 @@ export async function fleetStatus(database: Database, options: StatusOptions): P
   const masterFolder =
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
   await assertRegistry(database);
-  const tenants = await readTenants(database);
-  const present = tenants.filter((tenant) => tenant.hasSchema);
-  const histories = await readHistories(
-    database,
-    present.map((tenant) => tenant.tables),
-  );
-  const memory = await readMemory(database, await readStateVersion(database));
-  const states = tenants.map((tenant) =>
-    stateOf(tenant, folder, histories.get(tenant.schema) ?? EMPTY_HISTORY, memory),
-  );
+  const stateVersion = await readStateVersion(database);
+  const scope = { stateVersion };
+  const groups = await readGroups(database, scope);
+  const known = await knownHistories(database, scope);
+  const memory = await readMemory(database, stateVersion);
+
+  const wantsLook = (group: TenantGroup): boolean => {
+    if (options.listAll === true || (options.verify === true && group.hasSchema)) return true;
+    const history = historyOf(group, known);
+    if (group.isNoted || (history === undefined && group.status === 'ACTIVE')) return true;
+    return attentionOf(asState(group, folder, history ?? EMPTY_HISTORY)) !== undefined;
+  };
+  const isCounted = (group: TenantGroup) => !wantsLook(group);
+  const states: TenantState[] = [];
+  for await (const page of readMembers(database, scope, groups, isCounted)) {
+    states.push(...(await toStates(database, page, folder, memory, known, options)));
+  }
   const active = states.filter((state) => state.tenant.status === 'ACTIVE');
   const byStatus: Record<string, number> = {};
-  for (const { status } of tenants) byStatus[status] = (byStatus[status] ?? 0) + 1;
+  for (const { status, count } of groups) byStatus[status] = (byStatus[status] ?? 0) + count;
   return {
     master: await masterStatus(database, masterFolder),
     tenants: {
-      total: tenants.length,
+      total: countIn(groups),
       byStatus,
-      upToDate: active.filter(isUpToDate).length,
+      upToDate:
+        active.filter(isUpToDate).length +
+        countIn(groups.filter((group) => group.status === 'ACTIVE' && isCounted(group))),
       behind: active.filter((state) => state.pending.length > 0).length,
       failed: states.filter((state) => state.tenant.status === 'FAILED' || state.lastError !== undefined)
         .length,
     },
-    states,
+    states: options.listAll === true ? states : states.filter(({ attention }) => attention !== undefined),
   };
+}
+
+async function toStates(
+  database: Database,
+  tenants: readonly StampedTenant[],
+  folder: MigrationFolder,
+  memory: Memory,
+  known: ReadonlyMap<string, readonly HistoryEntry[]>,
+  options: StatusOptions,
+): Promise<TenantState[]> {
+  const isRead = (tenant: StampedTenant) =>
+    tenant.hasSchema && (options.verify === true || historyOf(tenant, known) === undefined);
+  const read = tenants.filter(isRead);
+  const histories = await readHistories(
+    database,
+    read.map((tenant) => tenant.tables),
+  );
+  if (options.verify === true) await putStampsRight(database, read, histories, options.observe ?? silent);
+  return tenants.map((tenant) => {
+    const history = isRead(tenant) ? histories.get(tenant.schema) : historyOf(tenant, known);
+    return stateOf(tenant, folder, history ?? EMPTY_HISTORY, memory);
+  });
 }
 
 async function masterStatus(
@@ -107,17 +148,34 @@ export function stateOf(
   history: History,
   memory: Memory,
 ): TenantState {
-  const pending = tenant.hasSchema ? pendingIn(folder, history) : [];
-  const failure = memory.failures.get(tenant.schema);
-  const intent = memory.intents.get(tenant.schema);
-  const base = {
-    tenant,
-    applied: history.entries.map((entry) => entry.name),
-    pending,
-    history,
-    lastError: failure?.error,
+  const seen = {
+    ...asState(tenant, folder, history),
+    lastError: memory.failures.get(tenant.schema)?.error,
+    intent: memory.intents.get(tenant.schema),
   };
-  return { ...base, attention: attentionOf(base, folder, intent) };
+  const { pending, lastError } = seen;
+  const applied = history.entries.map((entry) => entry.name);
+  return { tenant, applied, pending, history, lastError, attention: attentionOf(seen) };
+}
+
+/** What decides whether a tenant, or all tenants of a kind, want attention. */
+interface Seen {
+  readonly status: string;
+  readonly hasSchema: boolean;
+  readonly folder: MigrationFolder;
+  readonly history: History;
+  readonly pending: readonly string[];
+  readonly lastError?: ErrorReport | undefined;
+  readonly intent?: Intent | undefined;
+}
+
+function asState(
+  { status, hasSchema }: Pick<TenantGroup, 'status' | 'hasSchema'>,
+  folder: MigrationFolder,
+  history: History,
+): Seen {
+  const pending = hasSchema ? pendingIn(folder, history) : [];
+  return { status, hasSchema, folder, history, pending };
 }
 
 function pendingIn(folder: MigrationFolder, history: History): string[] {
@@ -125,13 +183,9 @@ function pendingIn(folder: MigrationFolder, history: History): string[] {
   return folder.files.filter((file) => !applied.has(file.stem)).map((file) => file.name);
 }
 
-function attentionOf(
-  state: Omit<TenantState, 'attention'>,
-  folder: MigrationFolder,
-  intent: Intent | undefined,
-): TenantState['attention'] {
-  const { tenant, pending, lastError, history } = state;
-  switch (tenant.status) {
+function attentionOf(seen: Seen): TenantState['attention'] {
+  const { folder, history, pending, lastError, intent } = seen;
+  switch (seen.status) {
     case 'FAILED':
       return {
         code: 'FAILED',
@@ -147,7 +201,7 @@ function attentionOf(
     default:
       return undefined;
   }
-  if (!tenant.hasSchema) return { code: 'SCHEMA_MISSING', problem: 'its schema is missing' };
+  if (!seen.hasSchema) return { code: 'SCHEMA_MISSING', problem: 'its schema is missing' };
   if (intent !== undefined) {
     return {
       code: 'INTERRUPTED',
@@ -197,11 +251,16 @@ export async function tenantState(
 ): Promise<TenantState> {
   const { folder } = await readTenantFolder({ folder: options.tenantFolder, allowEmptyFolder: true });
   await assertRegistry(database);
-  const [tenant] = selectTenants(await readTenants(database), [name]);
-  if (tenant === undefined) throw new Error('selectTenants found nobody and did not say so');
-  const histories = tenant.hasSchema
-    ? await readHistories(database, [tenant.tables])
-    : new Map<string, History>();
-  const memory = await readMemory(database, await readStateVersion(database));
-  return stateOf(tenant, folder, histories.get(tenant.schema) ?? EMPTY_HISTORY, memory);
+  const [named] = await findTenants(database, [name]);
+  if (named === undefined) throw new Error('findTenants found nobody and did not say so');
+  const stateVersion = await readStateVersion(database);
+  const scope = { stateVersion, only: [named] };
+  const memory = await readMemory(database, stateVersion);
+  for await (const [tenant] of readMembers(database, scope, await readGroups(database, scope))) {
+    if (tenant === undefined) continue;
+    const tables = tenant.hasSchema ? [tenant.tables] : [];
+    const histories = await readHistories(database, tables);
+    return stateOf(tenant, folder, histories.get(tenant.schema) ?? EMPTY_HISTORY, memory);
+  }
+  throw tenantUnknown([name]);
 }

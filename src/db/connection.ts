@@ -43,6 +43,12 @@ export interface Database {
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
   /** A connection of the pool. Prefer withClient, which gives it back. @throws TenantctlError as query does */
   connect(): Promise<PoolClient>;
+  /**
+   * Gives a connection back. One that broke is closed, and so is one that has served many tenants: a backend keeps in
+   * its memory what it knows of every table that it has opened, until it ends.
+   * @param tenants how many tenants it has served since it was taken
+   */
+  giveBack(client: PoolClient, broken: Error | boolean, tenants: number): void;
   /** As the server reports it in server_version_num, e.g. 150018. */
   readonly serverVersion: number;
   /** The server's own name for its version, e.g. "15.18 (Debian 15.18-0+deb12u1)". */
@@ -59,6 +65,9 @@ export interface Database {
 }
 
 const OLDEST_SERVER = 120_000;
+
+/** After so many tenants a connection is closed, and the next one opened in its place. */
+const TENANTS_PER_CONNECTION = 1_000;
 
 /**
  * Opens a pool on a server and looks at what answers. Prefer withDatabase, which also closes it.
@@ -90,12 +99,18 @@ export async function openServer(
   // A connection that breaks must not end the process: the query at work, or the next one, reports it.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
+  const served = new WeakMap<PoolClient, number>();
   try {
     const seen = await lookAround(pool, settings);
     refuseOldServer(seen);
     return {
       pool,
       connect: () => connectTo(pool, settings),
+      giveBack(client, broken, tenants) {
+        const sum = (served.get(client) ?? 0) + tenants;
+        served.set(client, sum);
+        client.release(broken !== false ? broken : sum >= TENANTS_PER_CONNECTION && !options.sharedSession);
+      },
       async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) {
         const client = await connectTo(pool, settings);
         try {

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { DatabaseError, type PoolClient } from 'pg';
 import { endsTransaction } from './transaction-control.ts';
+import { unread, watched, type Transcript } from './transcript.ts';
 import { messageOf } from '../errors.ts';
 
 /** A statement as it is sent to the server. */
@@ -40,6 +41,8 @@ export interface SessionOptions {
   readonly userParams: Readonly<Record<string, unknown>>;
   /** Told of every statement before it is sent. */
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
+  /** Takes down what the migration sends, and what would make it send something else to another tenant. */
+  readonly transcript?: Transcript | undefined;
 }
 
 type RunSession = (
@@ -71,8 +74,10 @@ export async function createKnexFactory(): Promise<KnexFactory> {
       const connection = observed(client, options, true);
       const transaction = await root.transaction({ connection: connection.proxy });
       transaction.userParams = { ...options.userParams };
+      const { transcript } = options;
+      const knex = transcript === undefined ? transaction : watched(transaction, transcript);
       try {
-        await connection.during(() => use({ knex: transaction, seen: connection.seen }));
+        await connection.during(() => use({ knex, seen: connection.seen }));
       } catch (error) {
         throw connection.ended() ? new TransactionEndedError(error) : error;
       }
@@ -132,11 +137,14 @@ function observed(
       throw new TransactionEndedError();
     }
     options.onStatement?.(statement);
+    options.transcript?.sent(statement);
     try {
       const answer = client.query(config as never) as Promise<unknown>;
       inFlight = answer.catch(() => {});
-      return await answer;
+      const result = await answer;
+      return options.transcript === undefined ? result : unread(result, options.transcript);
     } catch (error) {
+      options.transcript?.depends('a statement failed');
       if (!isConsequence(error)) failures.push({ ...statement, error, message: messageOf(error) });
       throw error;
     }
@@ -156,7 +164,10 @@ function observed(
   };
 
   const query = (config: unknown, valuesOrCallback?: unknown, maybeCallback?: unknown) => {
-    if (isSubmittable(config)) return client.query(config as never);
+    if (isSubmittable(config)) {
+      options.transcript?.depends('it reads a stream');
+      return client.query(config as never);
+    }
     const callback = typeof valuesOrCallback === 'function' ? valuesOrCallback : maybeCallback;
     const full = Array.isArray(valuesOrCallback) ? { ...asConfig(config), values: valuesOrCallback } : config;
     const sent = tail.then(() => send(full));

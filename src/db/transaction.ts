@@ -10,20 +10,29 @@ export interface TransactionSettings {
   readonly lockTimeoutMs?: number;
   /** Milliseconds that the transaction may wait for its client before the server ends it; 0 for ever. */
   readonly idleTimeoutMs?: number;
+  /** How many tenants' tables the transaction opens; 1 where absent. */
+  readonly tenants?: number;
 }
 
 /** Milliseconds between two looks of a busy backend at its client's socket. */
-const CLIENT_CHECK_INTERVAL_MS = 2_000;
-const IDLE_TIMEOUT_MS = 60_000;
+export const CLIENT_CHECK_INTERVAL_MS = 2_000;
+/** Milliseconds that a transaction may wait for its client. */
+export const IDLE_TIMEOUT_MS = 60_000;
 
-/** As DISCARD ALL, which cannot be part of a string of statements (https://www.postgresql.org/docs/current/sql-discard.html). */
-const CLEAN_SESSION = [
+/** Leaves a session as it was found. As DISCARD ALL, which cannot be part of a string of statements (https://www.postgresql.org/docs/current/sql-discard.html). */
+export const CLEAN_SESSION = [
   'RESET SESSION AUTHORIZATION',
   'RESET ALL',
   'DISCARD SEQUENCES',
   'DISCARD TEMP',
   'SELECT pg_advisory_unlock_all()',
 ] as const;
+
+/**
+ * Whatever default_transaction_isolation says: what is read under a lock must be what stands there now, and not what
+ * stood there when the transaction took its first look.
+ */
+export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 
 /** A transaction that has been begun. It is committed when the bracket's function returns, rolled back when it throws. */
 export interface OpenTransaction {
@@ -39,8 +48,15 @@ export interface OpenTransaction {
   abandon(): void;
 }
 
-/** A connection of the pool for the time of `use`. One that broke is not given back. */
-export async function withClient<T>(database: Database, use: (client: PoolClient) => Promise<T>): Promise<T> {
+/**
+ * A connection of the pool for the time of `use`. One that broke is not given back.
+ * @param tenants how many tenants' tables `use` opens; a function is asked at the end
+ */
+export async function withClient<T>(
+  database: Database,
+  use: (client: PoolClient) => Promise<T>,
+  tenants: number | (() => number) = 1,
+): Promise<T> {
   const client = await database.connect();
   let broken: Error | undefined;
   const { promise: lost, reject } = Promise.withResolvers<never>();
@@ -54,7 +70,8 @@ export async function withClient<T>(database: Database, use: (client: PoolClient
     return await Promise.race([use(client), lost]);
   } finally {
     client.off('error', onError);
-    client.release(broken ?? client.getTransactionStatus() !== 'I');
+    const opened = typeof tenants === 'number' ? tenants : tenants();
+    database.giveBack(client, broken ?? client.getTransactionStatus() !== 'I', opened);
   }
 }
 
@@ -73,31 +90,35 @@ export async function withTransaction<T>(
   openingStatements: readonly string[],
   use: (transaction: OpenTransaction) => Promise<T>,
 ): Promise<T> {
-  return withClient(database, async (client) => {
-    let finished = false;
-    let abandoned = false;
-    try {
-      const prelude = ['BEGIN', ...localSettings(database, settings)];
-      const results = asArray(await client.query([...prelude, ...openingStatements].join(';\n')));
-      const value = await use({
-        client,
-        opening: results.slice(prelude.length),
-        async commitWith(statements) {
-          await client.query([...statements, 'COMMIT', ...CLEAN_SESSION].join(';\n'));
-          finished = true;
-        },
-        abandon() {
-          abandoned = true;
-        },
-      });
-      if (!finished) await client.query(abandoned ? 'ROLLBACK' : 'COMMIT');
-      return value;
-    } catch (error) {
-      // A rollback that fails means a broken connection: withClient throws it away, and the server rolls back.
-      await client.query('ROLLBACK').catch(() => {});
-      throw toDatabaseError(error);
-    }
-  });
+  return withClient(
+    database,
+    async (client) => {
+      let finished = false;
+      let abandoned = false;
+      try {
+        const prelude = [BEGIN, ...localSettings(database, settings)];
+        const results = asArray(await client.query([...prelude, ...openingStatements].join(';\n')));
+        const value = await use({
+          client,
+          opening: results.slice(prelude.length),
+          async commitWith(statements) {
+            await client.query([...statements, 'COMMIT', ...CLEAN_SESSION].join(';\n'));
+            finished = true;
+          },
+          abandon() {
+            abandoned = true;
+          },
+        });
+        if (!finished) await client.query(abandoned ? 'ROLLBACK' : 'COMMIT');
+        return value;
+      } catch (error) {
+        // A rollback that fails means a broken connection: withClient throws it away, and the server rolls back.
+        await client.query('ROLLBACK').catch(() => {});
+        throw toDatabaseError(error);
+      }
+    },
+    settings.tenants,
+  );
 }
 
 function localSettings(database: Database, settings: TransactionSettings): string[] {

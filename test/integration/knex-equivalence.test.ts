@@ -33,10 +33,16 @@ interface Migrate {
   rollbackAll(): Promise<[number, string[]]>;
 }
 
-/** What a tenant's schema holds; times and random values aside, and wherever an extension's functions live. */
+/**
+ * What a tenant's schema holds; times and random values aside, wherever an extension's functions live, and without the
+ * triggers on the history and their function, which are tenantctl's own.
+ */
 function ofTenant(lines: readonly string[]): string[] {
   return lines
-    .filter((line) => line.includes(SCHEMA) && !/^(extension|row public)/.test(line))
+    .filter(
+      (line) =>
+        line.includes(SCHEMA) && !/^(extension|row public|row tenantctl)|tenantctl_unstamp/.test(line),
+    )
     .map((line) =>
       line
         .replaceAll(`${SCHEMA}.uuid_generate_v4()`, 'uuid_generate_v4()')

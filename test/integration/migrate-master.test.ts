@@ -26,7 +26,7 @@ test('the registry, the shared tables, the history and the schema tenantctl are 
     { name: '2_areas.sql', batch: 1 },
   ]);
   expect(await query(`SELECT count(*)::int AS n FROM public.tenants, public.areas`)).toEqual([{ n: 0 }]);
-  expect(await query('SELECT version FROM tenantctl.state_version')).toEqual([{ version: 1 }]);
+  expect(await query('SELECT version FROM tenantctl.state_version')).toEqual([{ version: 2 }]);
 });
 
 test("the history tables are Knex's own, column by column", async () => {

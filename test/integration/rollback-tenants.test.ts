@@ -142,8 +142,10 @@ test('two rollbacks at once undo one batch, not two', async () => {
   const gate = await closeGate(fleet.testDatabase);
   const first = fleet.rollback();
   await gate.reached();
-  const second = other.rollback();
-  setTimeout(() => void gate.open(), 250);
+  const planned = Promise.withResolvers<void>();
+  const second = other.rollback({ observe: (event) => event.type === 'selected' && planned.resolve() });
+  await planned.promise;
+  await gate.open();
   expect(resultOf(await first, 'org_a').names).toEqual(['3_slow.sql']);
   expect(resultOf(await second, 'org_a')).toMatchObject({ outcome: 'up-to-date', names: [] });
   expect(await fleet.history('org_a')).toHaveLength(2);

@@ -4,7 +4,7 @@ import { provisionTenants, type ProvisionResult } from '../../src/core/provision
 import type { FleetResult } from '../../src/core/results.ts';
 import { rollbackTenants, type RollbackTenantsOptions } from '../../src/core/rollback-tenants.ts';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
-import { fleetStatus, type FleetStatus } from '../../src/core/status.ts';
+import { fleetStatus, type FleetStatus, type StatusOptions } from '../../src/core/status.ts';
 import type { Database } from '../../src/db/connection.ts';
 import { createDatabase, type TestServerDatabase } from './database.ts';
 import { usualProject, type TestProject } from './project.ts';
@@ -20,7 +20,7 @@ export interface TestFleet {
   migrate(options?: Partial<MigrateTenantsOptions>): Promise<FleetResult>;
   rollback(options?: Partial<RollbackTenantsOptions>): Promise<FleetResult>;
   provision(...organizations: string[]): Promise<ProvisionResult[]>;
-  status(): Promise<FleetStatus>;
+  status(options?: Partial<StatusOptions>): Promise<FleetStatus>;
   /** "name@batch" of each history row, oldest first. */
   history(organization: string): Promise<string[]>;
   /** The tables of a tenant, without the history's. */
@@ -63,7 +63,8 @@ export function fleetOn(
       migrateTenants(database, { folder: project.tenants, masterFolder: project.master, ...options }),
     rollback: (options) => rollbackTenants(database, { folder: project.tenants, ...options }),
     provision: (...ids) => provisionTenants(database, ids, { folder: project.tenants }),
-    status: () => fleetStatus(database, { masterFolder: project.master, tenantFolder: project.tenants }),
+    status: (options) =>
+      fleetStatus(database, { masterFolder: project.master, tenantFolder: project.tenants, ...options }),
     async history(organization) {
       const rows = await testDatabase.query<{ name: string; batch: number }>(
         `SELECT name, batch FROM ${schemaNameFor(organization)}.knex_migrations_tenant ORDER BY id`,

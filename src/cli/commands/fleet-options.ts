@@ -9,6 +9,8 @@ export interface FleetFlags {
   readonly all?: boolean;
   readonly dryRun?: boolean;
   readonly to?: string;
+  /** False with --no-compile. */
+  readonly compile?: boolean;
 }
 
 /** Flags that let a run go on where history and folder do not fit. */
@@ -20,13 +22,26 @@ export interface ToleranceFlags {
 export function addSelection(command: Command): Command {
   return command
     .option('--tenant <org or schema...>', 'only these tenants, by organization id or schema')
-    .option('--concurrency <n>', 'tenants at work at once (default: 4)', positiveInteger);
+    .option('--concurrency <n>', 'tenants at work at once (default: 4)', positiveInteger)
+    .option('--no-compile', 'go through every migration with every tenant, statement by statement');
 }
 
 export function addTolerance(command: Command): Command {
   return command
     .option('--allow-newer-history', 'go on where the history is newer than every file')
     .option('--allow-out-of-order', 'apply a file that sorts before an applied one');
+}
+
+/** What a command reads the fleet by. */
+export interface VerifyFlag {
+  readonly verify?: boolean;
+}
+
+export function addVerify(command: Command): Command {
+  return command.option(
+    '--verify',
+    'read every history table, whatever the stamps say, and put the stamps right',
+  );
 }
 
 export function positiveInteger(text: string): number {

@@ -7,10 +7,12 @@ import { dryRunResult } from './dry-run.ts';
 import {
   addSelection,
   addTolerance,
+  addVerify,
   runOptions,
   tolerance,
   type FleetFlags,
   type ToleranceFlags,
+  type VerifyFlag,
 } from './fleet-options.ts';
 import { fleetCommandResult, migrateTenantsOptions } from './migrate-tenants.ts';
 
@@ -20,12 +22,12 @@ export function addMigrateAll(group: Command, register: Register): void {
     .description('master migrations first, then the tenants')
     .option('--dry-run', 'show the SQL that would run, and change nothing')
     .option('--all', 'list tenants that are up to date, too');
-  register(addTolerance(addSelection(command)), 'migrate all', migrateAllCommand);
+  register(addVerify(addTolerance(addSelection(command))), 'migrate all', migrateAllCommand);
 }
 
 export async function migrateAllCommand(
   context: Context,
-  flags: FleetFlags & ToleranceFlags,
+  flags: FleetFlags & ToleranceFlags & VerifyFlag,
 ): Promise<CommandResult> {
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {

@@ -12,10 +12,12 @@ import { dryRunResult } from './dry-run.ts';
 import {
   addSelection,
   addTolerance,
+  addVerify,
   runOptions,
   tolerance,
   type FleetFlags,
   type ToleranceFlags,
+  type VerifyFlag,
 } from './fleet-options.ts';
 
 export function addMigrateTenants(group: Command, register: Register): void {
@@ -25,12 +27,12 @@ export function addMigrateTenants(group: Command, register: Register): void {
     .option('--to <name>', 'the last migration to apply')
     .option('--dry-run', 'show the SQL that would run, once for each distinct plan, and change nothing')
     .option('--all', 'list tenants that are up to date, too');
-  register(addTolerance(addSelection(command)), 'migrate tenants', migrateTenantsCommand);
+  register(addVerify(addTolerance(addSelection(command))), 'migrate tenants', migrateTenantsCommand);
 }
 
 export async function migrateTenantsCommand(
   context: Context,
-  flags: FleetFlags & ToleranceFlags,
+  flags: FleetFlags & ToleranceFlags & VerifyFlag,
 ): Promise<CommandResult> {
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {
@@ -49,7 +51,7 @@ export async function migrateTenantsCommand(
 export function migrateTenantsOptions(
   context: Context,
   settings: Settings,
-  flags: FleetFlags & ToleranceFlags,
+  flags: FleetFlags & ToleranceFlags & VerifyFlag,
 ): MigrateTenantsOptions {
   return {
     ...runOptions(context, settings),
@@ -59,6 +61,9 @@ export function migrateTenantsOptions(
     tenants: flags.tenant,
     to: flags.to,
     concurrency: flags.concurrency,
+    compile: flags.compile,
+    verify: flags.verify,
+    listUpToDate: flags.all,
   };
 }
 

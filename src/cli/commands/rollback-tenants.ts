@@ -25,6 +25,7 @@ export async function rollbackTenantsCommand(
       extent: extentOf(flags),
       tenants: flags.tenant,
       concurrency: flags.concurrency,
+      compile: flags.compile,
     };
     if (flags.dryRun === true) {
       const { rehearseTenantsRollback } = await import('../../core/rehearse.ts');

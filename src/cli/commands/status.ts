@@ -6,9 +6,10 @@ import type { Context } from '../context.ts';
 import type { Register } from '../program.ts';
 import { count } from '../render/words.ts';
 import type { CommandResult } from '../command-result.ts';
+import { addVerify, type VerifyFlag } from './fleet-options.ts';
 import { masterFolderOf } from './migrate-tenants.ts';
 
-export interface StatusFlags {
+export interface StatusFlags extends VerifyFlag {
   readonly check?: boolean;
   readonly all?: boolean;
 }
@@ -19,16 +20,21 @@ export function addStatus(program: Command, register: Register): void {
     .description('master and fleet at a glance')
     .option('--check', 'exit with 6 where anything is pending or wants attention')
     .option('--all', 'list every tenant');
-  register(command, 'status', statusCommand);
+  register(addVerify(command), 'status', statusCommand);
 }
 
 export async function statusCommand(context: Context, flags: StatusFlags): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database, settings) => {
     const { fleetStatus } = await import('../../core/status.ts');
-    const status = await fleetStatus(database, {
-      masterFolder: masterFolderOf(settings),
-      tenantFolder: settings.folders.tenants,
-    });
+    const status = await context.withProgress((observe) =>
+      fleetStatus(database, {
+        masterFolder: masterFolderOf(settings),
+        tenantFolder: settings.folders.tenants,
+        listAll: flags.all,
+        verify: flags.verify,
+        observe,
+      }),
+    );
     const findings = findingsOf(status);
     return {
       document: statusDocument(status, flags.all === true),

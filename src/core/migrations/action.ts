@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { type KnexFactory, type Seen, type SentStatement } from '../../db/knex-session.ts';
 import { endsTransaction } from '../../db/transaction-control.ts';
+import type { Transcript } from '../../db/transcript.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import { endedItself, failed, failureBehind, irreversible, sqlstateOf } from './action-failure.ts';
 import type { Migration } from './load.ts';
@@ -13,6 +14,8 @@ export interface ActionOptions {
   readonly target: Target;
   readonly direction: Direction;
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
+  /** Takes down what the migration sends, to be sent to other tenants too. */
+  readonly transcript?: Transcript | undefined;
 }
 
 export function runsInTransaction(migration: Migration, direction: Direction): boolean {
@@ -44,6 +47,7 @@ export async function runAction(
       if (text === '') continue;
       if (inTransaction && (await endsTransaction(text))) throw endedItself(migration, target);
       options.onStatement?.({ text, values: [] });
+      options.transcript?.sent({ text, values: [] });
       await client.query(text).catch((error: unknown) => {
         throw failed(migration, target, error, { text, values: [], error, message: messageOf(error) });
       });
@@ -56,6 +60,7 @@ export async function runAction(
         ...(target.clerkOrgId !== undefined && { clerkOrgId: target.clerkOrgId }),
       },
       onStatement: options.onStatement,
+      transcript: options.transcript,
     };
     const run = inTransaction ? factory.withinTransaction : factory.outsideTransaction;
     await run(client, session, async (knexSession) => {

@@ -7,7 +7,7 @@ import type { Advance, Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
 import { runOutside } from './outside-transaction.ts';
 import type { Step } from './plan.ts';
-import { recordStep } from './record.ts';
+import { recordStep, stampOf } from './record.ts';
 import { interrupted } from './target-errors.ts';
 import type { Target } from './target.ts';
 import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
@@ -140,14 +140,20 @@ async function runGroup(
       await client.query(['RESET ROLE', ...records, setSearchPath(target.searchPath)].join(';\n'));
     }
     progress.atWork = step.name;
-    await runAction(client, engine.knex, migration, { target, direction });
+    const transcript = assignment.takeDown?.(step.name);
+    await runAction(client, engine.knex, migration, { target, direction, transcript });
     if (index === 0 && progress.done.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, step.name, progress.batch)];
   }
   if (group.length > 0) await assignment.beforeCommit?.(client);
   // What is checked at the end (a deferred constraint) may be any of them.
   if (group.length > 1) progress.atWork = group.map((step) => step.name).join(', ');
-  await transaction.commitWith(['RESET ROLE', ...records, ...(isLast ? (assignment.closing ?? []) : [])]);
+  await transaction.commitWith([
+    'RESET ROLE',
+    ...records,
+    ...stampOf(target),
+    ...(isLast ? (assignment.closing ?? []) : []),
+  ]);
   progress.atWork = undefined;
   progress.done.push(...group.map((step) => step.name));
 }

@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import type { Transcript } from '../../db/transcript.ts';
 import type { TenantctlError } from '../../errors.ts';
 import type { Direction } from './action.ts';
 import type { History } from './history.ts';
@@ -21,6 +22,8 @@ export interface Assignment {
   readonly closing?: readonly string[];
   /** The tenantctl schema is there, so that intents can be kept. */
   readonly hasState: boolean;
+  /** Takes down what each migration sends, to be sent to other tenants too. */
+  readonly takeDown?: ((name: string) => Transcript) | undefined;
 }
 
 /** What became of a target. `done` is what was applied or reverted, also where a later migration failed. */

@@ -1,6 +1,8 @@
+import pLimit from 'p-limit';
 import type { Database } from '../../db/connection.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { literal, qualified } from '../../db/sql.ts';
+import { withClient } from '../../db/transaction.ts';
 
 /** One row of a history table. */
 export interface HistoryEntry {
@@ -119,7 +121,11 @@ export async function readHistories(
   const readChunk = async (chunk: readonly HistoryTables[]): Promise<void> => {
     try {
       const text = chunk.flatMap((each, index) => selectRows(each, index, withLock));
-      const { rows } = await database.query<Row>(text.join('\nUNION ALL\n'));
+      const { rows } = await withClient(
+        database,
+        (client) => client.query<Row>(text.join('\nUNION ALL\n')),
+        chunk.length,
+      );
       const found = chunk.map(() => ({ entries: [] as Row[], locked: false }));
       for (const row of rows) {
         const one = found[row.i];
@@ -138,11 +144,14 @@ export async function readHistories(
       if (chunk.length > 1) for (const each of chunk) await readChunk([each]);
     }
   };
-  const chunks: HistoryTables[][] = [];
+  // Whoever waits for a connection of the pool gives up after a time, so no more wait than can be served.
+  const limit = pLimit(Math.max(1, (database.pool.options.max ?? 2) - 1));
+  const chunks: Promise<void>[] = [];
   for (let at = 0; at < present.length; at += HISTORIES_PER_QUERY) {
-    chunks.push(present.slice(at, at + HISTORIES_PER_QUERY));
+    const chunk = present.slice(at, at + HISTORIES_PER_QUERY);
+    chunks.push(limit(() => readChunk(chunk)));
   }
-  await Promise.all(chunks.map(readChunk));
+  await Promise.all(chunks);
   return histories;
 }
 

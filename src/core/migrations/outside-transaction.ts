@@ -1,11 +1,11 @@
-import { setSearchPath, withClient } from '../../db/transaction.ts';
+import { BEGIN, setSearchPath, withClient } from '../../db/transaction.ts';
 import type { Engine } from '../engine.ts';
 import { deleteIntent, insertIntent } from '../state.ts';
 import { runAction } from './action.ts';
 import type { Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
 import type { Step } from './plan.ts';
-import { recordStep } from './record.ts';
+import { recordStep, stampOf } from './record.ts';
 import { outsideFailure, poolerInBetween } from './target-errors.ts';
 import type { Target } from './target.ts';
 
@@ -29,9 +29,10 @@ export async function runOutside(
       const closing = isLast ? (assignment.closing ?? []) : [];
       await client.query(
         [
-          'BEGIN',
+          BEGIN,
           recordStep(target, assignment.direction, step.name, progress.batch),
           deleteIntent(target.schema),
+          ...stampOf(target),
           ...closing,
           'COMMIT',
         ].join(';\n'),

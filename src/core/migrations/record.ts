@@ -1,4 +1,5 @@
 import { literal, qualified } from '../../db/sql.ts';
+import { stampStatement } from '../stamps/stamps.ts';
 import { deleteIntent, type Intent } from '../state.ts';
 import type { Target } from './target.ts';
 
@@ -16,6 +17,11 @@ export function recordStep(
     ? `INSERT INTO ${qualified(place.schema, place.historyTable)} (name, batch, migration_time)
        VALUES (${literal(name)}, ${batch}, clock_timestamp())`
     : recordAsUndone(place, name);
+}
+
+/** The statement that makes a tenant's stamp say what its history holds by then; the master schema has no stamp. */
+export function stampOf(target: Target): string[] {
+  return target.scope === 'tenants' ? [stampStatement(target.schema)] : [];
 }
 
 /** The statement that marks a migration as applied, in a batch after the last. */

@@ -1,0 +1,134 @@
+import { literal } from '../../db/sql.ts';
+import {
+  BEGIN,
+  CLEAN_SESSION,
+  CLIENT_CHECK_INTERVAL_MS,
+  IDLE_TIMEOUT_MS,
+  setSearchPath,
+} from '../../db/transaction.ts';
+import type { Transcript } from '../../db/transcript.ts';
+import type { Direction } from './action.ts';
+import { createHistoryTables, type History, type HistoryEntry } from './history.ts';
+import type { Plan } from './plan.ts';
+import { recordStep } from './record.ts';
+import type { Target } from './target.ts';
+
+/** What each migration of a plan sends, the same for every tenant. */
+export interface CompiledPlan {
+  readonly direction: Direction;
+  readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
+}
+
+/** What the migrations of a plan sent to one tenant, by name. */
+export type Transcripts = ReadonlyMap<string, Transcript>;
+
+/** Why a plan has to be gone through with every tenant, as Knex would. */
+export interface NotCompiled {
+  readonly migration: string;
+  readonly reason: string;
+}
+
+/**
+ * Decides whether what two tenants were sent may be sent to all the others with the same plan: both times the same
+ * texts, and nothing in the migration that could tell one tenant from another. Pure.
+ */
+export function compile(
+  plan: Plan,
+  direction: Direction,
+  first: Transcripts,
+  second: Transcripts,
+): CompiledPlan | NotCompiled {
+  const steps: { name: string; texts: readonly string[] }[] = [];
+  for (const { name } of plan.steps) {
+    const [one, other] = [first.get(name), second.get(name)];
+    const reason = one === undefined || other === undefined ? 'it was not seen' : reasonIn(one, other);
+    if (reason !== undefined) return { migration: name, reason };
+    steps.push({ name, texts: one?.texts ?? [] });
+  }
+  return { direction, steps };
+}
+
+function reasonIn(one: Transcript, other: Transcript): string | undefined {
+  const reason = one.dependence ?? other.dependence;
+  if (reason !== undefined) return reason;
+  const isSame =
+    one.texts.length === other.texts.length && one.texts.every((text, at) => text === other.texts[at]);
+  return isSame ? undefined : 'it sent different statements to two tenants';
+}
+
+/** What a history will be when a plan has been carried out. Pure. */
+export function historyAfter(history: History, plan: Plan, direction: Direction): readonly HistoryEntry[] {
+  const names = plan.steps.map(({ name }) => name);
+  return direction === 'up'
+    ? [...history.entries, ...names.map((name) => ({ name, batch: plan.batch }))]
+    : history.entries.filter(({ name }) => !names.includes(name));
+}
+
+/** A tenant to which a compiled plan is to be sent. */
+export interface Addressee {
+  readonly target: Target;
+  readonly plan: Plan;
+  /** The digest of the history that the plan was made for; null where there is no history table yet. */
+  readonly expected: string | null;
+  /** The digest of the history afterwards. */
+  readonly becomes: string;
+}
+
+export interface SendingOptions {
+  /** Only a tenant whose registry row has one of these statuses is worked on. */
+  readonly statuses: readonly string[];
+  readonly lockTimeoutMs: number;
+  /** The server can watch over its client while it is busy. */
+  readonly canCheckClient: boolean;
+  /** Statements between the lock and the history: create the schema, say. */
+  readonly opening?: readonly string[];
+  /** Statements that go with the last row of the history. */
+  readonly closing: readonly string[];
+}
+
+/**
+ * All that is sent for one tenant, statement by statement: the transaction with its settings and its lock, the check
+ * that the history is what the plan was made for, the migrations each with its record, the stamp; and behind the
+ * COMMIT what leaves the session clean. Sent as one string it costs one round trip.
+ */
+export function statementsFor(
+  compiled: CompiledPlan,
+  { target, plan, expected, becomes }: Addressee,
+  options: SendingOptions,
+): string[] {
+  const setPath = setSearchPath(target.searchPath);
+  const statements = [BEGIN, enter(target, expected, options), ...(options.opening ?? []), setPath];
+  if (expected === null) statements.push(...createHistoryTables(target.schema, target.historyTable));
+  for (const [index, { name, texts }] of compiled.steps.entries()) {
+    if (index > 0) statements.push(setPath);
+    statements.push(
+      ...texts,
+      'RESET ROLE',
+      // Only for its own writes: what a migration does to the history by hand takes the stamp away.
+      `SET LOCAL tenantctl.writer = 'on'`,
+      recordStep(target, compiled.direction, name, plan.batch),
+      `SET LOCAL tenantctl.writer = 'off'`,
+    );
+  }
+  const was = expected === null ? 'NULL' : literal(expected);
+  statements.push(`SELECT tenantctl.leave(${literal(target.schema)}, ${was}, ${literal(becomes)})`);
+  return [...statements, ...options.closing, 'COMMIT', ...CLEAN_SESSION];
+}
+
+/** tenantctl.enter (src/core/stamps/server-side.ts). */
+function enter(target: Target, expected: string | null, options: SendingOptions): string {
+  const values = [
+    literal(target.schema),
+    expected === null ? 'NULL' : literal(expected),
+    `ARRAY[${options.statuses.map(literal).join(', ')}]`,
+    options.lockTimeoutMs,
+    IDLE_TIMEOUT_MS,
+    options.canCheckClient ? CLIENT_CHECK_INTERVAL_MS : 'NULL',
+  ];
+  return `SELECT tenantctl.enter(${values.join(', ')})`;
+}
+
+/** Statements as one string. Each stands on lines of its own: a text may end in a comment. */
+export function asOneString(statements: readonly string[]): string {
+  return statements.join('\n;\n');
+}

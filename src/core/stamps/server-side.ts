@@ -1,0 +1,212 @@
+import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
+
+const LOCK = lockTableOf(TENANT_HISTORY);
+
+/** The trigger on a tenant's two history tables, and its function in the tenant's schema. */
+export const GUARD = 'tenantctl_unstamp';
+
+/**
+ * What the server needs for stamps (docs/decisions/0010-stamps.md). A stamp says what a tenant's history holds, so that
+ * a fleet's histories are known from one query. It can be trusted because every way of changing a history takes it away
+ * or makes it not fit:
+ *
+ * - A statement trigger on both of Knex's tables deletes the stamp on every write but tenantctl's own; ENABLE ALWAYS
+ *   makes it fire under session_replication_role = replica too
+ *   (https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-DISABLE-ENABLE-TRIGGER).
+ * - Its function lives in the tenant's schema and does nothing where tenantctl's schema is absent, so that a dump of
+ *   the schema restores anywhere.
+ * - A stamp names the tables by oid and the triggers and their function by the transaction that wrote their catalog
+ *   rows (xmin): a table restored from a dump is another table, and a trigger that was disabled and enabled again, or
+ *   a function that was replaced, has another row.
+ *
+ * `enter` and `leave` are the two ends of a tenant's transaction that is sent as one string.
+ */
+export const STAMP_STATEMENTS: readonly string[] = [
+  `CREATE TABLE tenantctl.histories (
+     digest uuid PRIMARY KEY,
+     entries jsonb NOT NULL,
+     recorded_at timestamptz NOT NULL DEFAULT now())`,
+  `COMMENT ON TABLE tenantctl.histories IS
+     'What a history holds: [name, batch] in the order in which they were applied. Stamps refer to it by the digest.'`,
+  // Room in each page for a row's next version: a run changes nothing but the digest.
+  `CREATE TABLE tenantctl.stamps (
+     schema_name text PRIMARY KEY,
+     digest uuid NOT NULL,
+     history_oid oid NOT NULL,
+     lock_oid oid NOT NULL,
+     history_guard xid NOT NULL,
+     lock_guard xid NOT NULL,
+     function_guard xid NOT NULL) WITH (fillfactor = 60)`,
+  `COMMENT ON TABLE tenantctl.stamps IS
+     'What each tenant''s history holds. To be believed only as far as the view trusted_stamps does.'`,
+  'CREATE INDEX stamps_history_oid ON tenantctl.stamps (history_oid)',
+  'CREATE INDEX stamps_lock_oid ON tenantctl.stamps (lock_oid)',
+  `CREATE VIEW tenantctl.trusted_stamps AS
+     SELECT s.schema_name, s.digest, n.oid AS schema_oid
+     FROM tenantctl.stamps s
+     JOIN pg_catalog.pg_class h ON h.oid = s.history_oid AND h.relname = '${TENANT_HISTORY}'
+       AND h.relkind = 'r' AND h.relpersistence = 'p' AND NOT h.relhassubclass
+     JOIN pg_catalog.pg_namespace n ON n.oid = h.relnamespace AND n.nspname = s.schema_name
+     JOIN pg_catalog.pg_class l ON l.oid = s.lock_oid AND l.relname = '${LOCK}' AND l.relnamespace = n.oid
+       AND l.relkind = 'r' AND l.relpersistence = 'p' AND NOT l.relhassubclass
+     JOIN pg_catalog.pg_trigger ht ON ht.tgrelid = h.oid AND ht.tgname = '${GUARD}'
+       AND ht.tgenabled = 'A' AND ht.xmin = s.history_guard
+     JOIN pg_catalog.pg_trigger lt ON lt.tgrelid = l.oid AND lt.tgname = '${GUARD}'
+       AND lt.tgenabled = 'A' AND lt.xmin = s.lock_guard
+     JOIN pg_catalog.pg_proc p ON p.oid = ht.tgfoid AND p.oid = lt.tgfoid AND p.xmin = s.function_guard`,
+  `COMMENT ON VIEW tenantctl.trusted_stamps IS
+     'The stamps whose tables, triggers and function are still the ones that they were made with.'`,
+  routine(
+    'lock_history(tenant_schema text) RETURNS void',
+    `BEGIN
+       EXECUTE format('LOCK TABLE %1$I.${LOCK}, %1$I.${TENANT_HISTORY} IN SHARE ROW EXCLUSIVE MODE NOWAIT', tenant_schema);
+     END`,
+    'Keeps writers away from both tables until the transaction ends. 55P03 where one is at work.',
+  ),
+  routine(
+    'read_history(tenant_schema text, OUT digest uuid, OUT entries jsonb, OUT locked_by_knex boolean)',
+    `BEGIN
+       EXECUTE format($q$
+         SELECT left(encode(sha256(convert_to(
+                  coalesce(string_agg(coalesce(batch, 0) || chr(31) || name, chr(30) ORDER BY id), ''), 'UTF8')), 'hex'), 32)::uuid,
+                coalesce(jsonb_agg(jsonb_build_array(name, coalesce(batch, 0)) ORDER BY id) FILTER (WHERE name IS NOT NULL), '[]'),
+                EXISTS (SELECT FROM %1$I.${LOCK} WHERE is_locked <> 0)
+         FROM %1$I.${TENANT_HISTORY}$q$, tenant_schema) INTO digest, entries, locked_by_knex;
+     END`,
+    'What the history table itself holds, with the digest that stamps go by.',
+  ),
+  routine(
+    'guard(tenant_schema text) RETURNS void',
+    `DECLARE
+       body text := $body$
+BEGIN
+  IF to_regclass('tenantctl.stamps') IS NOT NULL THEN
+    DELETE FROM tenantctl.stamps WHERE TG_RELID IN (history_oid, lock_oid);
+  END IF;
+  RETURN NULL;
+END
+$body$;
+       history_table text;
+       table_oid oid;
+       trigger_text text;
+     BEGIN
+       IF NOT EXISTS (
+         SELECT FROM pg_proc p
+         WHERE p.oid = to_regproc(format('%I.${GUARD}', tenant_schema)) AND p.prosrc = body AND p.prosecdef
+           AND p.proconfig = ARRAY['search_path=pg_catalog, pg_temp']
+           AND has_schema_privilege(p.proowner, 'tenantctl', 'USAGE')
+           AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'SELECT')
+           AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'DELETE')
+       ) THEN
+         EXECUTE format('CREATE OR REPLACE FUNCTION %I.${GUARD}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', tenant_schema, body);
+         EXECUTE format('COMMENT ON FUNCTION %I.${GUARD}() IS %L', tenant_schema, 'Tells tenantctl that somebody else changed the history of migrations. Does nothing where there is no tenantctl.');
+       END IF;
+       FOREACH history_table IN ARRAY ARRAY['${TENANT_HISTORY}', '${LOCK}'] LOOP
+         table_oid := to_regclass(format('%I.%I', tenant_schema, history_table));
+         SELECT pg_get_triggerdef(t.oid) INTO trigger_text FROM pg_trigger t
+         WHERE t.tgrelid = table_oid AND t.tgname = '${GUARD}' AND t.tgenabled = 'A'
+           AND t.tgfoid = to_regproc(format('%I.${GUARD}', tenant_schema));
+         CONTINUE WHEN FOUND AND trigger_text = format('CREATE TRIGGER ${GUARD} AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON %1$I.%2$I FOR EACH STATEMENT WHEN ((current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM ''on''::text)) EXECUTE FUNCTION %1$I.${GUARD}()', tenant_schema, history_table);
+         IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = table_oid AND tgname = '${GUARD}') THEN
+           EXECUTE format('DROP TRIGGER ${GUARD} ON %I.%I', tenant_schema, history_table);
+         END IF;
+         EXECUTE format('CREATE TRIGGER ${GUARD} AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %1$I.%2$I FOR EACH STATEMENT WHEN (current_setting(''tenantctl.writer'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION %1$I.${GUARD}()', tenant_schema, history_table);
+         EXECUTE format('ALTER TABLE %I.%I ENABLE ALWAYS TRIGGER ${GUARD}', tenant_schema, history_table);
+       END LOOP;
+     END`,
+    'Puts the trigger on both tables, or puts it right. Whoever calls it has locked them.',
+  ),
+  routine(
+    'stamp(tenant_schema text) RETURNS text',
+    `DECLARE
+       seen record;
+       history_table oid;
+       lock_table oid;
+     BEGIN
+       BEGIN
+         PERFORM tenantctl.lock_history(tenant_schema);
+         PERFORM tenantctl.guard(tenant_schema);
+         seen := tenantctl.read_history(tenant_schema);
+         IF seen.locked_by_knex THEN
+           DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema;
+           RETURN 'Knex''s own lock is set';
+         END IF;
+         IF NOT EXISTS (SELECT FROM tenantctl.histories WHERE digest = seen.digest) THEN
+           INSERT INTO tenantctl.histories (digest, entries) VALUES (seen.digest, seen.entries) ON CONFLICT DO NOTHING;
+         END IF;
+         history_table := to_regclass(format('%I.${TENANT_HISTORY}', tenant_schema));
+         lock_table := to_regclass(format('%I.${LOCK}', tenant_schema));
+         INSERT INTO tenantctl.stamps AS s
+         SELECT tenant_schema, seen.digest, history_table, lock_table, ht.xmin, lt.xmin, p.xmin
+         FROM pg_trigger ht, pg_trigger lt, pg_proc p
+         WHERE ht.tgrelid = history_table AND ht.tgname = '${GUARD}' AND lt.tgrelid = lock_table AND lt.tgname = '${GUARD}'
+           AND p.oid = ht.tgfoid
+         ON CONFLICT (schema_name) DO UPDATE
+           SET digest = excluded.digest, history_oid = excluded.history_oid, lock_oid = excluded.lock_oid,
+               history_guard = excluded.history_guard, lock_guard = excluded.lock_guard, function_guard = excluded.function_guard;
+         RETURN NULL;
+       EXCEPTION WHEN OTHERS THEN
+         DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema;
+         RETURN SQLSTATE || ': ' || SQLERRM;
+       END;
+     END`,
+    'Stamps a tenant with what its history table holds. NULL, or why it has no stamp: nothing fails for want of one.',
+  ),
+  routine(
+    `enter(tenant_schema text, expected uuid, statuses text[], lock_timeout_ms integer, idle_timeout_ms integer, client_check_ms integer) RETURNS void`,
+    `DECLARE
+       seen record;
+     BEGIN
+       PERFORM set_config('idle_in_transaction_session_timeout', idle_timeout_ms::text, true);
+       PERFORM set_config('lock_timeout', lock_timeout_ms::text, true);
+       IF client_check_ms IS NOT NULL THEN
+         PERFORM set_config('client_connection_check_interval', client_check_ms::text, true);
+       END IF;
+       IF NOT pg_try_advisory_xact_lock(hashtextextended('tenantctl:tenant:' || tenant_schema, 0)) THEN
+         RAISE EXCEPTION 'another run is at work on %', tenant_schema USING ERRCODE = 'TCT01';
+       END IF;
+       IF NOT EXISTS (SELECT FROM public.tenants WHERE schema_name = tenant_schema AND status::text = ANY (statuses))
+         OR EXISTS (SELECT FROM tenantctl.intents WHERE schema_name = tenant_schema) THEN
+         RAISE EXCEPTION '% is not as it was when the run was planned', tenant_schema USING ERRCODE = 'TCT02';
+       END IF;
+       IF expected IS NULL THEN
+         IF to_regclass(format('%I.${TENANT_HISTORY}', tenant_schema)) IS NULL THEN RETURN; END IF;
+         RAISE EXCEPTION '% has a history by now', tenant_schema USING ERRCODE = 'TCT02';
+       END IF;
+       PERFORM tenantctl.lock_history(tenant_schema);
+       IF EXISTS (SELECT FROM tenantctl.trusted_stamps WHERE schema_name = tenant_schema AND digest = expected) THEN
+         RETURN;
+       END IF;
+       DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema;
+       seen := tenantctl.read_history(tenant_schema);
+       IF seen.digest <> expected OR seen.locked_by_knex THEN
+         RAISE EXCEPTION '% has another history than the run was planned for', tenant_schema USING ERRCODE = 'TCT02';
+       END IF;
+     END`,
+    'Begins the work on a tenant: settings, lock, and that all is as the plan assumed; an error where it is not.',
+  ),
+  routine(
+    'leave(tenant_schema text, was uuid, becomes uuid) RETURNS void',
+    `BEGIN
+       UPDATE tenantctl.stamps SET digest = becomes WHERE schema_name = tenant_schema AND digest = was;
+       IF NOT FOUND THEN
+         PERFORM tenantctl.stamp(tenant_schema);
+       END IF;
+     END`,
+    'Ends the work on a tenant: its stamp says what its history holds now.',
+  ),
+];
+
+/** plpgsql, whose statements keep their plans for the session; the search_path is the same at every call. */
+function routine(signature: string, body: string, comment: string): string {
+  const name = `tenantctl.${signature}`;
+  const types = signature
+    .slice(signature.indexOf('(') + 1, signature.indexOf(')'))
+    .split(', ')
+    .filter((argument) => !argument.startsWith('OUT '))
+    .map((argument) => argument.split(' ').at(-1));
+  return `CREATE FUNCTION ${name} LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $routine$
+     ${body}
+     $routine$;
+     COMMENT ON FUNCTION tenantctl.${signature.slice(0, signature.indexOf('('))}(${types.join(', ')}) IS '${comment}'`;
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import pLimit from 'p-limit';
+import type { Database } from '../../db/connection.ts';
+import { literal } from '../../db/sql.ts';
+import { withTransaction } from '../../db/transaction.ts';
+import type { HistoryEntry } from '../migrations/history.ts';
+
+/** How many tenants one transaction stamps: each takes a lock on two tables and their indexes until it ends. */
+const TENANTS_PER_TRANSACTION = 20;
+
+/**
+ * What stands for a history in a stamp: the first half of a SHA-256 over its batches and names, as a uuid. The server
+ * computes the same in tenantctl.read_history.
+ */
+export function digestOf(entries: readonly HistoryEntry[]): string {
+  const text = entries.map(({ batch, name }) => `${batch}\u001f${name}`).join('\u001e');
+  const hex = createHash('sha256').update(text, 'utf8').digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
+    '-',
+  );
+}
+
+/** The digest of a history that many tenants share, worked out once. */
+export function digester(): (entries: readonly HistoryEntry[]) => string {
+  const digests = new WeakMap<readonly HistoryEntry[], string>();
+  return (entries) => {
+    let digest = digests.get(entries);
+    if (digest === undefined) {
+      digest = digestOf(entries);
+      digests.set(entries, digest);
+    }
+    return digest;
+  };
+}
+
+/** The statement that stamps a tenant with what its history table holds, in the transaction that has written it. */
+export function stampStatement(schema: string): string {
+  return `SELECT tenantctl.stamp(${literal(schema)})`;
+}
+
+/** The statement that makes histories known to which stamps are going to refer. */
+export function knowHistories(histories: readonly (readonly HistoryEntry[])[]): string {
+  const rows = histories.map(
+    (entries) =>
+      `(${literal(digestOf(entries))}::uuid, ${literal(JSON.stringify(entries.map(({ name, batch }) => [name, batch])))}::jsonb)`,
+  );
+  return `INSERT INTO tenantctl.histories (digest, entries) VALUES ${rows.join(', ')} ON CONFLICT DO NOTHING`;
+}
+
+/** Every history that stamps refer to, by digest. One that does not fit its digest is left out: it is not believed. */
+export async function readKnownHistories(
+  database: Database,
+): Promise<ReadonlyMap<string, readonly HistoryEntry[]>> {
+  const { rows } = await database.query<{ digest: string; entries: readonly [string, number][] }>(
+    'SELECT digest::text AS digest, entries FROM tenantctl.histories',
+  );
+  const known = new Map<string, readonly HistoryEntry[]>();
+  for (const { digest, entries } of rows) {
+    const history = entries.map(([name, batch]) => ({ name, batch }));
+    if (digestOf(history) === digest) known.set(digest, history);
+  }
+  return known;
+}
+
+/** Why tenants could not be stamped, with how many of them. */
+export type Unstamped = ReadonlyMap<string, number>;
+
+/**
+ * Stamps tenants with what their history tables hold, in small transactions, so many at once as are allowed. A tenant
+ * at which somebody is at work is passed over: its history is read again by the next run.
+ */
+export async function stampTenants(
+  database: Database,
+  schemas: readonly string[],
+  options: { readonly concurrency: number; readonly signal?: AbortSignal | undefined },
+): Promise<Unstamped> {
+  const reasons = new Map<string, number>();
+  const limit = pLimit(options.concurrency);
+  const batches: Promise<void>[] = [];
+  for (let at = 0; at < schemas.length; at += TENANTS_PER_TRANSACTION) {
+    const batch = schemas.slice(at, at + TENANTS_PER_TRANSACTION);
+    batches.push(
+      limit(async () => {
+        if (options.signal?.aborted) return;
+        for (const reason of await stampBatch(database, batch)) {
+          reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+        }
+      }),
+    );
+  }
+  await Promise.all(batches);
+  return reasons;
+}
+
+async function stampBatch(database: Database, schemas: readonly string[]): Promise<string[]> {
+  const stamp = `SELECT tenantctl.stamp(schema_name) AS reason
+                 FROM unnest(ARRAY[${schemas.map(literal).join(', ')}]::text[]) AS schema_name`;
+  return withTransaction(database, { tenants: schemas.length }, [stamp], ({ opening }) =>
+    Promise.resolve(
+      ((opening[0]?.rows ?? []) as { reason: string | null }[]).flatMap(({ reason }) => reason ?? []),
+    ),
+  );
+}

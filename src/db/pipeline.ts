@@ -1,0 +1,49 @@
+import type { PoolClient, QueryResult } from 'pg';
+import type { Database } from './connection.ts';
+import { CLEAN_SESSION, withClient } from './transaction.ts';
+
+/** A connection to which the next string goes before the answer to the last has come. */
+export interface Pipeline {
+  /**
+   * Sends one string. It must be a whole transaction that begins with BEGIN: where the string before it failed, the
+   * server refuses it as a whole (25P02), and it can be sent again.
+   * @throws what pg throws
+   */
+  send(text: string): Promise<QueryResult | QueryResult[]>;
+  /** Gets out of a failed transaction, and leaves the session clean. */
+  recover(): Promise<void>;
+}
+
+/**
+ * A connection of the pool in pg's pipeline mode for the time of `use`
+ * (https://node-postgres.com/apis/client: pipeline). Cursors do not work in it, so it is left again at the end.
+ * @param tenants how many tenants' tables `use` has opened, asked at its end
+ */
+export async function withPipeline<T>(
+  database: Database,
+  use: (pipeline: Pipeline) => Promise<T>,
+  tenants: () => number,
+): Promise<T> {
+  return withClient(
+    database,
+    async (client) => {
+      setPipelining(client, true);
+      try {
+        return await use({
+          send: (text) => client.query(text),
+          async recover() {
+            await client.query(['ROLLBACK', ...CLEAN_SESSION].join(';\n'));
+          },
+        });
+      } finally {
+        setPipelining(client, false);
+      }
+    },
+    tenants,
+  );
+}
+
+/** pg looks at the property whenever it is about to send; nothing may be on its way when it changes. */
+function setPipelining(client: PoolClient, on: boolean): void {
+  (client as { pipeline: boolean }).pipeline = on;
+}
