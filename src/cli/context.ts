@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Reading } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
+import type { Concurrency } from '../core/lanes.ts';
 import type { Database } from '../db/connection.ts';
 import type { Observer } from '../core/observer.ts';
 import { TenantctlError } from '../errors.ts';
@@ -31,7 +32,7 @@ export interface Context {
   settings(): Promise<Settings>;
   /** An open database for the time of `use`; the pool holds one connection more than `concurrency`. */
   withDatabase<T>(
-    concurrency: number | undefined,
+    concurrency: Concurrency | undefined,
     use: (database: Database, settings: Settings) => Promise<T>,
   ): Promise<T>;
   /** Shows progress on stderr while `work` runs. */
@@ -41,8 +42,6 @@ export interface Context {
   /** @throws TenantctlError CONFIRMATION_REQUIRED where nobody can answer or the answer is no */
   confirm(question: string): Promise<void>;
 }
-
-const POOL_WITHOUT_CONCURRENCY = 4;
 
 export function createContext(options: GlobalOptions, output: Output): Context {
   const folder = process.cwd();
@@ -63,7 +62,9 @@ export function createContext(options: GlobalOptions, output: Output): Context {
       const settings = await context.settings();
       for (const warning of settings.warnings) output.complain(output.paintError.yellow(`! ${warning}`));
       const { withDatabase } = await import('../db/open.ts');
-      const maxConnections = (concurrency ?? POOL_WITHOUT_CONCURRENCY) + 1;
+      const { AUTO_CEILING, DEFAULT_CONCURRENCY } = await import('../core/capacity.ts');
+      const maxConnections =
+        (concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY)) + 1;
       return withDatabase(settings.database, { maxConnections }, (database) => use(database, settings));
     },
     async withProgress(work) {

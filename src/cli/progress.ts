@@ -56,6 +56,9 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       case 'warning':
         say(`${paint.yellow('!')} ${event.message}`);
         break;
+      case 'note':
+        if (output.verbose) say(event.message);
+        break;
       case 'selected':
         if (event.due === 0) break;
         [done, due] = [0, event.due];

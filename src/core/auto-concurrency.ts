@@ -3,9 +3,6 @@ import type { TenantctlError } from '../errors.ts';
 import { readCapacity, type Capacity } from './capacity.ts';
 import { decideCourse, START_LEVEL, type Course } from './auto-course.ts';
 
-/** The most tenants that `--concurrency auto` works on at once; who wants more names the number. */
-export const AUTO_CEILING = 16;
-
 /** Milliseconds between two looks at the server's free connections. */
 export const CAPACITY_INTERVAL_MS = 2_000;
 

@@ -11,6 +11,9 @@ export interface Capacity {
 
 export const DEFAULT_CONCURRENCY = 4;
 
+/** The most tenants that `--concurrency auto` works on at once; who wants more names the number. */
+export const AUTO_CEILING = 16;
+
 /** Reads the server's limits, those of the database and of the role included (-1 there means none). */
 export async function readCapacity(database: Database): Promise<Capacity> {
   // The own connections count as free: they are what the work will run on.
@@ -32,14 +35,18 @@ export async function readCapacity(database: Database): Promise<Capacity> {
 }
 
 /**
- * How many tenants to work on at once. A number that was asked for is refused where the server cannot carry it; the
+ * How many tenants to work on at once; at most, where that is found out meanwhile. A number that was asked for is refused where the server cannot carry it; the
  * default gives way to what is free.
  * @throws TenantctlError CONCURRENCY_TOO_HIGH with the figures
  */
-export async function decideConcurrency(database: Database, asked: number | undefined): Promise<number> {
+export async function decideConcurrency(
+  database: Database,
+  asked: number | 'auto' | undefined,
+): Promise<number> {
   if (database.sharedSession) return 1;
-  const { usable, free } = await readCapacity(database);
   const poolLimit = Math.max(1, (database.pool.options.max ?? 10) - 1);
+  if (asked === 'auto') return Math.min(AUTO_CEILING, poolLimit);
+  const { usable, free } = await readCapacity(database);
   if (asked === undefined) return Math.max(1, Math.min(DEFAULT_CONCURRENCY, poolLimit, free));
   if (asked > free) {
     throw new TenantctlError(

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { createTranscript, type Transcript } from '../db/transcript.ts';
 import { toTenantctlError } from '../errors.ts';
 import type { Engine } from './engine.ts';
+import type { Lanes } from './lanes.ts';
 import { createLockWait } from './lock-wait.ts';
 import { runsInTransaction, type Direction } from './migrations/action.ts';
 import type { Advance } from './migrations/assignment.ts';
@@ -44,8 +45,7 @@ export interface FleetWork {
   readonly serve: (due: Due, options: ServeOptions) => Promise<Served>;
   /** Statements that go with the last row of the history. */
   readonly closing: (due: Due) => readonly string[];
-  /** Never more than so many tenants at once. */
-  readonly concurrency: number;
+  readonly lanes: Lanes;
   /** What two tenants were sent may be sent to the others, where that is surely the same. */
   readonly compile: boolean;
   readonly observe: Observer;
@@ -62,15 +62,13 @@ interface Run {
   /** Tenants that another run holds. */
   readonly busy: Due[];
   readonly total: number;
-  /** At most so many at once, whatever they do. */
-  readonly limit: <T>(task: () => Promise<T>) => Promise<T>;
   /** One at a time. */
   readonly alone: <T>(task: () => Promise<T>) => Promise<T>;
 }
 
 /**
- * Serves the tenants that are due: the first of each distinct plan alone, the others of it then side by side, at most
- * `concurrency` at once. Where the first two of a plan were sent the same, and surely nothing else can follow from the
+ * Serves the tenants that are due: the first of each distinct plan alone, the others of it then side by side, as many
+ * as there are lanes. Where the first two of a plan were sent the same, and surely nothing else can follow from the
  * third, the others are each sent the whole in one string. A tenant that another run is at work on is tried again
  * after the others, until the engine's lockWaitMs is over. One tenant's failure is that tenant's.
  */
@@ -85,7 +83,6 @@ export async function serveFleet(
     results: [],
     busy: [],
     total: dues.length,
-    limit: pLimit(work.concurrency),
     alone: pLimit(1),
   };
   const byPlan = Map.groupBy(dues, ({ plan }) => planKey(plan));
@@ -113,7 +110,7 @@ async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
       return transcript;
     };
     const options = { isPilot: pilots === 0, takeDown: mayCompile ? takeDown : undefined };
-    const served = await run.limit(() => attempt(run, due, options));
+    const served = await run.work.lanes.run(() => attempt(run, due, options));
     if (served === undefined) continue;
     locksShared ||= served.locksShared;
     if (served.outcome === 'done' && served.done.length === due.plan.steps.length) seen.push(transcripts);
@@ -128,7 +125,7 @@ async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
   await Promise.all(
     rest.map((due) =>
       oneAtATime(() =>
-        run.limit(async () => {
+        run.work.lanes.run(async () => {
           await attempt(run, due, { isPilot: false });
         }),
       ),
@@ -167,8 +164,8 @@ async function sendWhole(
   const { work } = run;
   const done = compiled.steps.map(({ name }) => name);
   const { interactive, left } = await sendToAll(run.engine, dues, compiled, {
-    width: locksShared ? 1 : work.concurrency,
-    limit: run.limit,
+    lanes: work.lanes,
+    isAlone: locksShared,
     statuses: work.statuses,
     closing: work.closing,
     onDone(due, startedAt) {
@@ -193,9 +190,13 @@ async function attempt(run: Run, due: Due, options: ServeOptions): Promise<Serve
     return undefined;
   }
   const started = Date.now();
+  const end = run.work.lanes.begin();
   const served = await run.work.serve(due, options);
   if (served.outcome === 'busy') run.busy.push(due);
-  else await finish(run, due, started, served);
+  else {
+    end(served.error);
+    await finish(run, due, started, served);
+  }
   return served;
 }
 

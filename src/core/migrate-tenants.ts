@@ -1,9 +1,9 @@
 import type { PoolClient } from 'pg';
 import type { Database } from '../db/connection.ts';
-import { decideConcurrency } from './capacity.ts';
 import { editedFiles, editedWarning, recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
 import { serveFleet, type FleetWork } from './fleet.ts';
+import { createLanes, type Concurrency, type Lanes } from './lanes.ts';
 import { advance } from './migrations/advance.ts';
 import type { History } from './migrations/history.ts';
 import { planForward, type ForwardOptions } from './migrations/plan.ts';
@@ -36,7 +36,7 @@ export interface MigrateTenantsOptions extends EngineOptions, Selection {
   /** The last migration to apply, with or without extension. */
   readonly to?: string | undefined;
   /** Transactions open at once; 4, or what the server has free, where absent. */
-  readonly concurrency?: number | undefined;
+  readonly concurrency?: Concurrency | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
   readonly allowNewerHistory?: boolean | undefined;
   readonly allowOutOfOrder?: boolean | undefined;
@@ -64,7 +64,7 @@ export async function migrateTenants(
   const observe = options.observe ?? silent;
   const engine = createEngine(database, options);
   const { folder, forward } = await readTenantFolder(options);
-  const concurrency = await decideConcurrency(database, options.concurrency);
+  const lanes = await createLanes(database, options.concurrency);
   const decide = (history: History) => planForward(folder, history, forward);
   const wishes: Wishes = {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
@@ -88,7 +88,7 @@ export async function migrateTenants(
       total: todo.members.length + todo.withoutSchema.length + settled,
       due: plan.due.length,
     });
-    for (const result of await apply(engine, folder, plan, forward, { ...options, concurrency }))
+    for (const result of await apply(engine, folder, plan, forward, { ...options, lanes }))
       results.set(result.schema, result);
     for (const tenant of todo.notActive) {
       results.set(tenant.schema, untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }));
@@ -115,7 +115,7 @@ async function apply(
   folder: MigrationFolder,
   plan: FleetPlan,
   forward: ForwardOptions,
-  options: MigrateTenantsOptions & { readonly concurrency: number },
+  options: MigrateTenantsOptions & { readonly lanes: Lanes },
 ): Promise<TenantResult[]> {
   const { database } = engine;
   const observe = options.observe ?? silent;
@@ -132,7 +132,7 @@ async function apply(
     plan.upToDate.filter(({ isRead }) => isRead).map(({ tenant }) => tenant),
     new Map(plan.upToDate.map(({ tenant, history }) => [tenant.schema, history])),
     observe,
-    { concurrency: options.concurrency, signal: options.signal },
+    { run: options.lanes.run, signal: options.signal },
   );
   if (plan.due.length === 0) return results;
 
@@ -147,7 +147,7 @@ async function apply(
     statuses: ACTIVE_ONLY,
     serve: forwardServer(engine, folder, forward, memory, observe),
     closing: ({ tenant }) => closingFor(tenant, memory),
-    concurrency: options.concurrency,
+    lanes: options.lanes,
     compile: options.compile !== false && !database.sharedSession,
     observe,
   });

@@ -1,10 +1,10 @@
 import type { Database } from '../db/connection.ts';
-import { decideConcurrency } from './capacity.ts';
 import { forgetFiles } from './checksums.ts';
 import { createEngine, type EngineOptions } from './engine.ts';
 import { serveFleet, type Due, type FleetWork } from './fleet.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from './rollback-extent.ts';
 import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
+import { createLanes, type Concurrency } from './lanes.ts';
 import { advance } from './migrations/advance.ts';
 import type { History } from './migrations/history.ts';
 import { planBackward, type BackwardExtent } from './migrations/plan.ts';
@@ -21,7 +21,7 @@ export interface RollbackTenantsOptions extends EngineOptions, Selection {
   /** The folder of the tenant migrations. */
   readonly folder: string;
   readonly extent?: RollbackExtent | undefined;
-  readonly concurrency?: number | undefined;
+  readonly concurrency?: Concurrency | undefined;
   /** False: every migration is gone through with every tenant, statement by statement. */
   readonly compile?: boolean | undefined;
   readonly observe?: Observer | undefined;
@@ -54,7 +54,7 @@ export async function rollbackTenants(
   const observe = options.observe ?? silent;
   const engine = createEngine(database, options);
   const { folder, extent, fleet, plan } = await planTenantsRollback(database, options);
-  const concurrency = await decideConcurrency(database, options.concurrency);
+  const lanes = await createLanes(database, options.concurrency);
   await ensureState(database);
   const memory = await readMemory(database, await readStateVersion(database));
   const files = folder.files.filter((file) =>
@@ -91,7 +91,7 @@ export async function rollbackTenants(
           statuses: ACTIVE_ONLY,
           serve,
           closing,
-          concurrency,
+          lanes,
           compile: options.compile !== false && !database.sharedSession,
           observe,
         });

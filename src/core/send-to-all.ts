@@ -1,8 +1,10 @@
 import { DatabaseError } from 'pg';
 import { messageOf } from '../errors.ts';
+import { toDatabaseError } from '../db/database-error.ts';
 import { withPipeline, type Pipeline } from '../db/pipeline.ts';
 import type { Engine } from './engine.ts';
 import type { Due } from './fleet.ts';
+import type { Lanes } from './lanes.ts';
 import { asOneString, historyAfter, statementsFor, type CompiledPlan } from './migrations/compiled.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { digester, knowHistories } from './stamps/stamps.ts';
@@ -16,16 +18,14 @@ export interface Undelivered {
 }
 
 export interface SendToAllOptions {
-  /** How many connections to send on at most. Each asks `limit` for its turn. */
-  readonly width: number;
-  readonly limit: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly lanes: Lanes;
+  /** One tenant at a time. */
+  readonly isAlone: boolean;
   readonly statuses: readonly string[];
   readonly opening?: ((due: Due) => readonly string[]) | undefined;
   readonly closing: (due: Due) => readonly string[];
   /** Told of each tenant that is done. */
   readonly onDone: (due: Due, startedAt: number) => void;
-  /** Told of each lock that was waited for in vain. */
-  readonly onLockWait?: (() => void) | undefined;
 }
 
 /** A connection is given back after so many tenants or so many milliseconds, that others may have a turn. */
@@ -37,7 +37,6 @@ const AHEAD = 2;
 
 /** Somebody else was in the way, and may be gone by now (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
 const PASSING = new Set(['55P03', '57014', '40001', '40P01']);
-const LOCK_WAITS = new Set(['55P03', '40P01']);
 
 /**
  * Sends a compiled plan to many tenants, each a string and a transaction of its own. A string that fails has been
@@ -77,6 +76,7 @@ export async function sendToAll(
       },
     );
 
+  const width = options.isAlone ? 1 : options.lanes.width;
   const interactive: Due[] = [];
   let isOneByOne = false;
   const round = async (queue: Due[]): Promise<Due[]> => {
@@ -87,11 +87,11 @@ export async function sendToAll(
         send: (pipeline, due) =>
           isOneByOne ? sendOneByOne(pipeline, statementsOf(due)) : sendWhole(pipeline, statementsOf(due)),
         // A slow tenant must not keep one waiting that another connection could take.
-        ahead: () => (queue.length > options.width * AHEAD ? AHEAD : 1),
+        ahead: () => (queue.length > width * AHEAD ? AHEAD : 1),
         onDone: options.onDone,
+        begin: options.lanes.begin,
         onFailed(due, error) {
           const sqlstate = error instanceof DatabaseError ? error.code : undefined;
-          if (LOCK_WAITS.has(sqlstate ?? '')) options.onLockWait?.();
           if (sqlstate === '25P02') queue.unshift(due);
           else if (PASSING.has(sqlstate ?? '')) again.push(due);
           else if (sqlstate === '42601' && !isOneByOne) {
@@ -102,8 +102,8 @@ export async function sendToAll(
       });
       return true;
     };
-    const lanes = Array.from({ length: Math.min(options.width, queue.length) }, async () => {
-      while (await options.limit(turn));
+    const lanes = Array.from({ length: Math.min(width, queue.length) }, async () => {
+      while (await options.lanes.run(turn));
     });
     await Promise.all(lanes);
     return again;
@@ -118,6 +118,7 @@ export async function sendToAll(
 interface Turn {
   readonly send: (pipeline: Pipeline, due: Due) => Promise<void>;
   readonly ahead: () => number;
+  readonly begin: Lanes['begin'];
   readonly onDone: (due: Due, startedAt: number) => void;
   readonly onFailed: (due: Due, error: unknown) => void;
 }
@@ -138,16 +139,19 @@ async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promise<void>
       async (pipeline) => {
         const one = async (due: Due): Promise<boolean> => {
           const startedAt = Date.now();
+          const end = turn.begin();
           under.add(due);
           served += 1;
           try {
             await turn.send(pipeline, due);
+            end();
             under.delete(due);
             turn.onDone(due, startedAt);
             return true;
           } catch (error) {
             // A broken connection ends the turn: what was on its way is dealt with there.
             if (!(error instanceof DatabaseError)) throw error;
+            end(toDatabaseError(error));
             under.delete(due);
             turn.onFailed(due, error);
             return false;

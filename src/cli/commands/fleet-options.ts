@@ -1,11 +1,12 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
+import type { Concurrency } from '../../core/lanes.ts';
 import type { Context } from '../context.ts';
 
 /** Flags of every command that works on a fleet. */
 export interface FleetFlags {
   readonly tenant?: readonly string[];
-  readonly concurrency?: number;
+  readonly concurrency?: Concurrency;
   readonly all?: boolean;
   readonly dryRun?: boolean;
   readonly to?: string;
@@ -22,7 +23,11 @@ export interface ToleranceFlags {
 export function addSelection(command: Command): Command {
   return command
     .option('--tenant <org or schema...>', 'only these tenants, by organization id or schema')
-    .option('--concurrency <n>', 'tenants at work at once (default: 4)', positiveInteger)
+    .option(
+      '--concurrency <n|auto>',
+      'tenants at work at once; auto: as many as pay (default: 4)',
+      concurrency,
+    )
     .option('--no-compile', 'go through every migration with every tenant, statement by statement');
 }
 
@@ -44,12 +49,21 @@ export function addVerify(command: Command): Command {
   );
 }
 
-export function positiveInteger(text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < 1 || number > 10_000) {
-    throw new InvalidArgumentError('It must be a whole number from 1 to 10000.');
+function concurrency(text: string): Concurrency {
+  if (text === 'auto') return text;
+  if (!isPositiveInteger(text)) {
+    throw new InvalidArgumentError('It must be a whole number from 1 to 10000, or auto.');
   }
-  return number;
+  return Number(text);
+}
+
+export function positiveInteger(text: string): number {
+  if (!isPositiveInteger(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 10000.');
+  return Number(text);
+}
+
+function isPositiveInteger(text: string): boolean {
+  return /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 10_000;
 }
 
 /** What core's functions want of the settings, and the means to watch and to stop them. */

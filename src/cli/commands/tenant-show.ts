@@ -62,11 +62,11 @@ async function renderTenant(state: TenantState, { output: { paint } }: Context):
     ...pending.map((name) => [name, paint.yellow('pending')]),
   ];
   return [
-    renderTable([], facts),
+    await renderTable([], facts),
     '',
     migrations.length === 0
       ? 'No migrations yet.'
-      : renderTable(
+      : await renderTable(
           ['MIGRATION', 'STATE'].map((head) => paint.dim(head)),
           migrations,
         ),

@@ -21,19 +21,19 @@ export function renderMaster(result: MasterResult, verb: 'Applied' | 'Undone', p
 }
 
 /** What a run did to the fleet: the changed tenants, the failed ones each with its reason, the sums. */
-export function renderFleet(
+export async function renderFleet(
   result: FleetResult,
   verb: 'migrated' | 'rolled back',
   verbose: boolean,
   paint: ChalkInstance,
-): string {
+): Promise<string> {
   const { totals } = result;
   if (totals.selected === 0) {
     return `${paint.green('✔')} There are no ACTIVE tenants: nothing to do.${leftAlone(result)}`;
   }
   const lines: string[] = [];
   const changed = result.tenants.filter((tenant) => ['migrated', 'rolled-back'].includes(tenant.outcome));
-  lines.push(...renderChanged(changed, verb, verbose, paint));
+  lines.push(...(await renderChanged(changed, verb, verbose, paint)));
   const failed = result.tenants.filter((tenant) => tenant.outcome === 'failed');
   if (failed.length > 0) lines.push(...renderFailed(failed, paint));
   const skipped = result.tenants.filter((tenant) => tenant.outcome === 'skipped');
@@ -56,12 +56,12 @@ export function renderFleet(
   return lines.join('\n');
 }
 
-function renderChanged(
+async function renderChanged(
   changed: readonly TenantResult[],
   verb: string,
   verbose: boolean,
   paint: ChalkInstance,
-): string[] {
+): Promise<string[]> {
   if (changed.length === 0) return [];
   const groups = Map.groupBy(changed, (tenant) => tenant.names.join('\n'));
   const lines: string[] = [];
@@ -78,7 +78,7 @@ function renderChanged(
         `batch ${tenant.batch}`,
         duration(tenant.durationMs),
       ]);
-      lines.push(indent(paint.dim(renderTable([], rows))));
+      lines.push(indent(paint.dim(await renderTable([], rows))));
     }
   }
   return lines;

@@ -6,7 +6,7 @@ import { count } from './words.ts';
 const LISTED = 50;
 
 /** Master and fleet at a glance. */
-export function renderStatus(status: FleetStatus, all: boolean, paint: ChalkInstance): string {
+export async function renderStatus(status: FleetStatus, all: boolean, paint: ChalkInstance): Promise<string> {
   const { master, tenants } = status;
   const lines = [
     `${paint.bold('Master')}   ${count(master.applied.length, 'migration')} applied, ${master.pending.length} pending`,
@@ -23,7 +23,7 @@ export function renderStatus(status: FleetStatus, all: boolean, paint: ChalkInst
   if (shown.length > 0) {
     lines.push(
       '',
-      renderTable(
+      await renderTable(
         ['ORGANIZATION', 'SCHEMA', 'STATUS', 'APPLIED', 'PENDING', 'STATE'].map((head) => paint.dim(head)),
         shown.map((state) => row(state, paint)),
       ),

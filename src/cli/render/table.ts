@@ -1,16 +1,18 @@
-import stringWidth from 'string-width';
+import { stripVTControlCharacters } from 'node:util';
 
 /**
  * A table without frames: columns set apart by two spaces, as wide as their widest cell. A fleet's table has tens of
  * thousands of rows, so this is done in one pass over them; the usual table printers take minutes for it.
  */
-export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [...(head.length > 0 ? [head] : []), ...rows].map((row) =>
-    row.map((cell) => {
-      const text = cell.trim().replaceAll(/\s*\n\s*/g, ' ');
-      return { text, width: stringWidth(text) };
-    }),
+export async function renderTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): Promise<string> {
+  const texts = [...(head.length > 0 ? [head] : []), ...rows].map((row) =>
+    row.map((cell) => cell.trim().replaceAll(/\s*\n\s*/g, ' ')),
   );
+  const widthOf = texts.every((row) => row.every(isPlain)) ? plainWidth : await unicodeWidth();
+  const cells = texts.map((row) => row.map((text) => ({ text, width: widthOf(text) })));
   const widths: number[] = [];
   for (const row of cells) {
     for (const [column, { width }] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, width);
@@ -23,4 +25,17 @@ export function renderTable(head: readonly string[], rows: readonly (readonly st
         .trimEnd(),
     )
     .join('\n');
+}
+
+function isPlain(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(stripVTControlCharacters(text));
+}
+
+function plainWidth(text: string): number {
+  return stripVTControlCharacters(text).length;
+}
+
+/** What knows the widths of all the world's signs takes a twentieth of a second to load. */
+async function unicodeWidth(): Promise<(text: string) => number> {
+  return (await import('string-width')).default;
 }

@@ -3,7 +3,7 @@ import type { StampedTenant } from '../fleet-facts.ts';
 import type { History } from '../migrations/history.ts';
 import type { Observer } from '../observer.ts';
 import { STAMPS_SINCE, readStateVersion } from '../state.ts';
-import { digester, stampTenants } from './stamps.ts';
+import { digester, stampTenants, type StampOptions } from './stamps.ts';
 
 /**
  * Stamps the tenants whose history tables have been read, where their stamps do not say the same or they have none, so
@@ -15,7 +15,7 @@ export async function putStampsRight(
   tenants: readonly StampedTenant[],
   histories: ReadonlyMap<string, History>,
   observe: Observer,
-  options: { readonly concurrency?: number; readonly signal?: AbortSignal | undefined } = {},
+  options: Partial<StampOptions> = {},
 ): Promise<void> {
   const digest = digester();
   const wanting = tenants.filter((tenant) => {
@@ -31,7 +31,7 @@ export async function putStampsRight(
   observe({ type: 'phase', message: `Stamping ${tenantsIn(wanting.length)}` });
   const schemas = wanting.map(({ schema }) => schema);
   const reasons = await stampTenants(database, schemas, {
-    concurrency: options.concurrency ?? 1,
+    run: options.run ?? ((task) => task()),
     signal: options.signal,
   });
   for (const [reason, count] of reasons) {

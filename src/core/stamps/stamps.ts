@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import pLimit from 'p-limit';
 import type { Database } from '../../db/connection.ts';
 import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
@@ -65,22 +64,27 @@ export async function readKnownHistories(
 /** Why tenants could not be stamped, with how many of them. */
 export type Unstamped = ReadonlyMap<string, number>;
 
+export interface StampOptions {
+  /** Runs a small transaction as soon as it may be run. */
+  readonly run: (task: () => Promise<void>) => Promise<void>;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Stamps tenants with what their history tables hold, in small transactions, so many at once as are allowed. A tenant
+ * Stamps tenants with what their history tables hold, in small transactions. A tenant
  * at which somebody is at work is passed over: its history is read again by the next run.
  */
 export async function stampTenants(
   database: Database,
   schemas: readonly string[],
-  options: { readonly concurrency: number; readonly signal?: AbortSignal | undefined },
+  options: StampOptions,
 ): Promise<Unstamped> {
   const reasons = new Map<string, number>();
-  const limit = pLimit(options.concurrency);
   const batches: Promise<void>[] = [];
   for (let at = 0; at < schemas.length; at += TENANTS_PER_TRANSACTION) {
     const batch = schemas.slice(at, at + TENANTS_PER_TRANSACTION);
     batches.push(
-      limit(async () => {
+      options.run(async () => {
         if (options.signal?.aborted) return;
         for (const reason of await stampBatch(database, batch)) {
           reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
