@@ -1,4 +1,8 @@
 import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 export interface ChildOptions {
   readonly cwd?: string;
@@ -11,10 +15,20 @@ export interface ChildResult {
   readonly stdout: string;
 }
 
+/** What a Node program has used up when it ends. */
+export interface Usage {
+  /** User and system time of all its threads, milliseconds. */
+  readonly cpuMs: number;
+  /** The largest resident set, bytes. */
+  readonly maxRssBytes: number;
+}
+
+const SAY_USAGE = fileURLToPath(new URL('./say-usage.cjs', import.meta.url));
+
 /** The caller's configuration of databases must not reach a child. */
 const BASE_ENV = Object.fromEntries(
   Object.entries(process.env).filter(
-    ([name]) => !/^(DB_|DATABASE_URL|PG|MASTER_MIG|TENANT_MIG|VECTOR_|NODE_OPTIONS)/.test(name),
+    ([name]) => !/^(DB_|DBMATE_|DATABASE_URL|PG|MASTER_MIG|TENANT_MIG|VECTOR_|NODE_OPTIONS)/.test(name),
   ),
 );
 
@@ -42,9 +56,27 @@ export function runChild(
       else
         reject(
           new Error(
-            `${program} ${args.join(' ')} ended with ${code}:\n${stderr.slice(-4000)}${stdout.slice(-4000)}`,
+            `${program} ${args.join(' ').slice(0, 400)} ended with ${code}:\n${stderr.slice(-4000)}${stdout.slice(-4000)}`,
           ),
         );
     });
   });
+}
+
+/** runChild for a Node program, which says at its end what it has used. */
+export async function runNode(
+  args: readonly string[],
+  options: ChildOptions = {},
+): Promise<ChildResult & Usage> {
+  const folder = await mkdtemp(join(tmpdir(), 'tenantctl-usage-'));
+  const file = join(folder, 'usage.json');
+  try {
+    const result = await runChild(process.execPath, ['--require', SAY_USAGE, '--', ...args], {
+      ...options,
+      env: { ...options.env, BENCH_USAGE_FILE: file },
+    });
+    return { ...result, ...(JSON.parse(await readFile(file, 'utf8')) as Usage) };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -1,0 +1,84 @@
+import { deepStrictEqual } from 'node:assert';
+import { withConnection } from '../server/connection.ts';
+import type { HistoryForm } from './histories.ts';
+import type { BenchTenant } from './tenants.ts';
+
+/** What the schemas of a fleet hold, summed over its tenants. */
+interface Census {
+  readonly schemas: number;
+  readonly tables: number;
+  readonly indexes: number;
+  readonly foreignKeys: number;
+  readonly addedColumns: number;
+  readonly historyRows: number;
+}
+
+/** How far a fleet should be. */
+export interface FleetState {
+  readonly history: HistoryForm;
+  /** The tenants that have the three migrations of `init`; the schemas of the others are empty. */
+  readonly initialized: number;
+  /** The tenants that have the column of `add` too. */
+  readonly added: number;
+}
+
+const HISTORIES_PER_QUERY = 250;
+
+/** Counts what is really there, so that no time is quoted for work that was not done. @throws AssertionError */
+export async function checkFleet(
+  url: string,
+  tenants: readonly BenchTenant[],
+  state: FleetState,
+): Promise<void> {
+  const { history, initialized, added } = state;
+  // Per tenant: three tables with their primary keys, one plain index and two unique ones; and the history's.
+  const expected: Census = {
+    schemas: tenants.length,
+    tables: (3 + history.tables) * initialized,
+    indexes: (6 + history.indexes) * initialized,
+    foreignKeys: initialized,
+    addedColumns: added,
+    historyRows: 3 * initialized + added,
+  };
+  deepStrictEqual(
+    await takeCensus(url, tenants, history),
+    expected,
+    'the fleet does not hold what it should',
+  );
+}
+
+async function takeCensus(
+  url: string,
+  tenants: readonly BenchTenant[],
+  history: HistoryForm,
+): Promise<Census> {
+  return withConnection(url, async (client) => {
+    const { rows } = await client.query<Omit<Census, 'historyRows'> & { histories: string[] }>(
+      `WITH fleet AS (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1))
+       SELECT (SELECT count(*)::int FROM fleet) AS schemas,
+              (SELECT count(*)::int FROM pg_class WHERE relkind = 'r' AND relnamespace IN (TABLE fleet)) AS tables,
+              (SELECT count(*)::int FROM pg_class WHERE relkind = 'i' AND relnamespace IN (TABLE fleet)) AS indexes,
+              (SELECT count(*)::int FROM pg_constraint
+               WHERE contype = 'f' AND connamespace IN (TABLE fleet)) AS "foreignKeys",
+              (SELECT count(*)::int FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+               WHERE a.attname = 'model' AND c.relnamespace IN (TABLE fleet)) AS "addedColumns",
+              (SELECT coalesce(array_agg(oid::regclass::text), '{}') FROM pg_class
+               WHERE relname = $2 AND relnamespace IN (TABLE fleet)) AS histories`,
+      [tenants.map(({ schema }) => schema), history.table],
+    );
+    const [found] = rows;
+    if (found === undefined) throw new Error('the census returned nothing');
+    const { histories, ...catalog } = found;
+    let historyRows = 0;
+    for (let at = 0; at < histories.length; at += HISTORIES_PER_QUERY) {
+      const parts = histories
+        .slice(at, at + HISTORIES_PER_QUERY)
+        .map((table) => `SELECT count(*) AS n FROM ${table}`);
+      const counted = await client.query<{ n: number }>(
+        `SELECT sum(n)::int AS n FROM (${parts.join(' UNION ALL ')}) counted`,
+      );
+      historyRows += counted.rows[0]?.n ?? 0;
+    }
+    return { ...catalog, historyRows };
+  });
+}

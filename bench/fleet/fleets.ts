@@ -1,0 +1,144 @@
+import { runNode } from '../child.ts';
+import { migrateTenants, TENANTCTL, tenantctlEnv } from '../rivals/tenantctl.ts';
+import { databaseUrl, withConnection } from '../server/connection.ts';
+import { withoutFsync, type BenchServer } from '../server/server.ts';
+import { knexHistory, type HistoryForm } from './histories.ts';
+import { INIT } from './migrations.ts';
+import { REGISTRY, type Projects } from './projects.ts';
+import { benchTenants, type BenchTenant } from './tenants.ts';
+
+/** A database to measure on. */
+export interface FleetDatabase {
+  readonly url: string;
+  /** Those in the registry; where that is empty, those to come. */
+  readonly tenants: readonly BenchTenant[];
+}
+
+/**
+ * `migrated`: every tenant has the three migrations of `init`. `registered`: the registry has the tenants, ACTIVE, and
+ * their schemas are empty. `unknown`: an empty registry.
+ */
+export type FleetKind = 'migrated' | 'registered' | 'unknown';
+
+/** What a fleet is made of. Fleets with tenantctl's own records are Knex's as well: the histories are the same. */
+export interface FleetForm {
+  readonly kind: FleetKind;
+  readonly history: HistoryForm;
+  readonly tenants: number;
+}
+
+/** Fleets, each built once; what is measured on is a copy. */
+export interface Fleets {
+  /** Runs `use` with a fresh copy, in which oids and transaction ids are those of the original; drops it afterwards. */
+  withCopy<T>(form: FleetForm, use: (fleet: FleetDatabase) => Promise<T>): Promise<T>;
+  /** Frees the disk of the fleets of that size. */
+  discard(tenants: number): Promise<void>;
+}
+
+export function createFleets(
+  server: BenchServer,
+  projects: Projects,
+  report: (line: string) => void,
+): Fleets {
+  const built = new Map<string, number>();
+  let copies = 0;
+  const run = (sql: string) => withConnection(server.url, (client) => client.query(sql));
+  return {
+    async withCopy(form, use) {
+      const template = `fleet_${form.kind}_${form.history.name.replaceAll('-', '_')}_${form.tenants}`;
+      const copy = `copy_${(copies += 1)}`;
+      await withoutFsync(server, async () => {
+        if (!built.has(template)) {
+          report(`building ${template}`);
+          await run(`CREATE DATABASE ${template}`);
+          await build(databaseUrl(server.url, template), form, projects);
+          built.set(template, form.tenants);
+        }
+        await run(`CREATE DATABASE ${copy} TEMPLATE ${template} STRATEGY file_copy`);
+      });
+      try {
+        return await use({ url: databaseUrl(server.url, copy), tenants: benchTenants(form.tenants) });
+      } finally {
+        await withoutFsync(server, () => run(`DROP DATABASE ${copy} WITH (FORCE)`));
+      }
+    },
+    async discard(tenants) {
+      for (const [template, size] of built) {
+        if (size !== tenants) continue;
+        await withoutFsync(server, () => run(`DROP DATABASE ${template}`));
+        built.delete(template);
+      }
+    },
+  };
+}
+
+async function build(url: string, { kind, history, tenants }: FleetForm, projects: Projects): Promise<void> {
+  const fleet = benchTenants(tenants);
+  if (history === knexHistory)
+    await runNode([TENANTCTL, 'migrate', 'master', '--json', '--quiet'], {
+      cwd: projects.before.folder,
+      env: tenantctlEnv(url),
+    });
+  else await withConnection(url, (client) => client.query(REGISTRY));
+  if (kind !== 'unknown') {
+    await register(url, fleet);
+    await createSchemas(url, fleet, kind === 'migrated' ? migratedSchema(history) : []);
+  }
+  await tidyCatalogs(url);
+  // tenantctl adopts the fleet, as it would one that Knex has been migrating, and writes its own records.
+  if (history === knexHistory && kind === 'migrated')
+    await migrateTenants({ url, folder: projects.before.folder, expect: { upToDate: tenants } });
+}
+
+/**
+ * Does now what an autovacuum would do in the middle of a measurement. The tenants' own tables are too small for one.
+ */
+async function tidyCatalogs(url: string): Promise<void> {
+  await withConnection(url, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT oid::regclass::text AS name FROM pg_class
+       WHERE relkind = 'r' AND (relnamespace = 'pg_catalog'::regnamespace OR oid = 'tenants'::regclass)`,
+    );
+    await client.query(`VACUUM (ANALYZE) ${rows.map(({ name }) => name).join(', ')}`);
+  });
+}
+
+async function register(url: string, fleet: readonly BenchTenant[]): Promise<void> {
+  await withConnection(url, (client) =>
+    client.query(
+      `INSERT INTO tenants (clerk_org_id, schema_name, status)
+       SELECT organization, schema, 'ACTIVE' FROM unnest($1::text[], $2::text[]) AS fleet (organization, schema)`,
+      [fleet.map(({ organization }) => organization), fleet.map(({ schema }) => schema)],
+    ),
+  );
+}
+
+/** A transaction holds a lock on every table, index and sequence that it creates: 64 × 100 locks is the server's limit. */
+const SCHEMAS_PER_TRANSACTION = 25;
+const BUILDERS = 2;
+
+async function createSchemas(
+  url: string,
+  fleet: readonly BenchTenant[],
+  content: readonly string[],
+): Promise<void> {
+  const waiting = Array.from({ length: Math.ceil(fleet.length / SCHEMAS_PER_TRANSACTION) }, (_, index) =>
+    fleet.slice(index * SCHEMAS_PER_TRANSACTION, (index + 1) * SCHEMAS_PER_TRANSACTION),
+  ).values();
+  const buildSome = () =>
+    withConnection(url, async (client) => {
+      for (const some of waiting) {
+        const statements = some.flatMap(({ schema }) => [
+          `CREATE SCHEMA ${schema}`,
+          `SET LOCAL search_path TO ${schema}`,
+          ...content,
+        ]);
+        await client.query(['BEGIN', ...statements, 'COMMIT'].join(';\n'));
+      }
+    });
+  await Promise.all(Array.from({ length: BUILDERS }, buildSome));
+}
+
+function migratedSchema(history: HistoryForm): string[] {
+  return [...history.create, ...INIT.flatMap(({ name, sql }) => [...sql, history.record(name, 1)])];
+}

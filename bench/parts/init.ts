@@ -1,0 +1,130 @@
+import { rotated, type Bench } from '../bench.ts';
+import type { FleetDatabase } from '../fleet/fleets.ts';
+import { knexHistory } from '../fleet/histories.ts';
+import { findingOf } from '../report/finding.ts';
+import { cpuShare, ratio, type Measurement } from '../report/measurement.ts';
+import type { PartResult } from '../report/report.ts';
+import { knexPerTenant } from '../rivals/peers.ts';
+import { bareInit, bareProvision, dealOut, runPsqls } from '../rivals/psql.ts';
+import type { Effort, RivalName } from '../rivals/rival.ts';
+import { migrateTenants, provision } from '../rivals/tenantctl.ts';
+import { measure, servedByPeer } from '../stage.ts';
+
+interface Contender {
+  readonly work: 'init' | 'provision';
+  readonly rival: RivalName;
+  readonly concurrency: number | null;
+  readonly served: number;
+  readonly run: (fleet: FleetDatabase, url: string) => Promise<Effort>;
+}
+
+/** Three migrations into new schemas: such as are there and empty, and such as the command makes itself. */
+export async function measureInit(bench: Bench): Promise<PartResult> {
+  const { newTenants: tenants, rounds, concurrency } = bench.settings;
+  const measurements: Measurement[] = [];
+  for (let round = 1; round <= rounds; round += 1)
+    for (const contender of [...rotated(fillers(bench), round), ...rotated(provisioners(bench), round)])
+      measurements.push(await measureOne(bench, contender, round));
+  const init = measurements.filter(({ work }) => work === 'init');
+  const provisioned = measurements.filter(({ work }) => work === 'provision');
+  const limit = { tenants, unit: '×', bar: { kind: 'at most', limit: 1.4, tenants: 500 } } as const;
+  const cpu = { tenants, unit: '%', bar: { kind: 'at most', limit: 25, tenants: 500 } } as const;
+  return {
+    measurements,
+    findings: [
+      ...findingOf(ratio(init, 'tenantctl', 'psql'), {
+        what: `init, ${concurrency} at once: times as long as psql`,
+        ...limit,
+      }),
+      ...findingOf(ratio(init, 'knex', 'tenantctl'), {
+        what: `init, ${concurrency} at once: times as fast as Knex per tenant`,
+        tenants,
+        unit: '×',
+      }),
+      ...findingOf(ratio(provisioned, 'tenantctl', 'psql'), {
+        what: `provision: times as long as ${concurrency} psqls`,
+        ...limit,
+      }),
+      ...findingOf(cpuShare(init, 'tenantctl'), {
+        what: 'init: CPU time of the client, of one core',
+        ...cpu,
+      }),
+      ...findingOf(cpuShare(provisioned, 'tenantctl'), {
+        what: 'provision: CPU time of the client, of one core',
+        tenants,
+        unit: '%',
+      }),
+    ],
+    notes: [],
+  };
+}
+
+async function measureOne(
+  bench: Bench,
+  { run, ...contender }: Contender,
+  round: number,
+): Promise<Measurement> {
+  const tenants = bench.settings.newTenants;
+  const kind = contender.work === 'init' ? 'registered' : 'unknown';
+  return bench.fleets.withCopy({ kind, history: knexHistory, tenants }, (fleet) =>
+    measure(bench, fleet, {
+      tenants,
+      roundTripMs: 0,
+      round,
+      ...contender,
+      after: { history: knexHistory, initialized: contender.served, added: 0 },
+      run: (url) => run(fleet, url),
+    }),
+  );
+}
+
+function fillers(bench: Bench): Contender[] {
+  const { before } = bench.projects;
+  const { newTenants: tenants, concurrency, sample } = bench.settings;
+  const first = Math.min(sample, tenants);
+  const shared = { work: 'init', concurrency, served: tenants } as const;
+  const own: Contender[] = [
+    {
+      ...shared,
+      rival: 'tenantctl',
+      run: (_, url) =>
+        migrateTenants({ url, folder: before.folder, concurrency, expect: { migrated: tenants } }),
+    },
+    {
+      ...shared,
+      rival: 'knex',
+      served: first,
+      run: (_, url) => servedByPeer(knexPerTenant, { url, project: before, tenants, first, concurrency }),
+    },
+  ];
+  if (!bench.hasPsql) return own;
+  const psql: Contender = {
+    ...shared,
+    rival: 'psql',
+    run: (fleet, url) => runPsqls(url, dealOut(fleet.tenants.map(bareInit), concurrency)),
+  };
+  return [...own, psql];
+}
+
+function provisioners(bench: Bench): Contender[] {
+  const { before } = bench.projects;
+  const { newTenants: served, concurrency } = bench.settings;
+  const shared = { work: 'provision', concurrency: null, served } as const;
+  const own: Contender = {
+    ...shared,
+    rival: 'tenantctl',
+    run: (fleet, url) =>
+      provision(
+        url,
+        before.folder,
+        fleet.tenants.map(({ organization }) => organization),
+      ),
+  };
+  if (!bench.hasPsql) return [own];
+  const psql: Contender = {
+    ...shared,
+    rival: 'psql',
+    run: (fleet, url) => runPsqls(url, dealOut(fleet.tenants.map(bareProvision), concurrency)),
+  };
+  return [own, psql];
+}

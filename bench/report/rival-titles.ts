@@ -1,0 +1,13 @@
+import type { RivalName } from '../rivals/rival.ts';
+
+/** What people call the rivals, in the order in which they are shown. */
+export const RIVAL_TITLES: Readonly<Record<RivalName, string>> = {
+  tenantctl: 'tenantctl',
+  'psql-same': 'psql, the same strings',
+  psql: 'psql, bare statements',
+  knex: 'Knex per tenant',
+  'node-pg-migrate': 'node-pg-migrate per schema',
+  dbmate: 'dbmate per tenant',
+};
+
+export const RIVALS = Object.keys(RIVAL_TITLES) as readonly RivalName[];

@@ -1,0 +1,12 @@
+import { withConnection } from '../server/connection.ts';
+
+/** The schemas of the first so many ACTIVE tenants of the registry, as a script of a team's own would read them. */
+export async function firstSchemas(url: string, first: number): Promise<string[]> {
+  return withConnection(url, async (client) => {
+    const { rows } = await client.query<{ schema_name: string }>(
+      `SELECT schema_name FROM tenants WHERE status = 'ACTIVE' ORDER BY id LIMIT $1`,
+      [first],
+    );
+    return rows.map(({ schema_name: schema }) => schema);
+  });
+}

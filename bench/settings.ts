@@ -1,0 +1,117 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+export const PARTS = ['counts', 'growth', 'add', 'latency', 'init', 'start-up'] as const;
+export type PartName = (typeof PARTS)[number];
+
+/** What is measured, and at which sizes. */
+export interface Settings {
+  readonly parts: readonly PartName[];
+  /** Sizes of the fleets for `growth`, ascending. */
+  readonly growth: readonly number[];
+  /** Two sizes, between which counts are compared. */
+  readonly counts: readonly [number, number];
+  /** Size of the fleet for `add` and `latency`. */
+  readonly tenants: number;
+  /** How many schemas `init` fills. */
+  readonly newTenants: number;
+  /** How many tenants the slow rivals serve; for the others of a fleet they are extrapolated. */
+  readonly sample: number;
+  readonly rounds: number;
+  readonly concurrency: number;
+  readonly roundTripMs: number;
+  /** Files that are written: every figure, the chart, and the document whose marked section is replaced. */
+  readonly json: string;
+  readonly svg: string;
+  readonly markdown: string | undefined;
+  /** Whether the parts that are not measured are taken from the JSON file as it is. */
+  readonly keep: boolean;
+}
+
+type Sizes = Pick<Settings, 'growth' | 'counts' | 'tenants' | 'newTenants' | 'sample' | 'rounds'>;
+
+const SMOKE: Sizes = {
+  growth: [20, 60],
+  counts: [20, 60],
+  tenants: 20,
+  newTenants: 10,
+  sample: 10,
+  rounds: 1,
+};
+const SMALL: Sizes = {
+  growth: [30, 100, 300],
+  counts: [100, 300],
+  tenants: 200,
+  newTenants: 50,
+  sample: 50,
+  rounds: 2,
+};
+/** The sizes that the bars are set for. */
+const FULL: Sizes = {
+  growth: [100, 1000, 10_000],
+  counts: [100, 1000],
+  tenants: 1000,
+  newTenants: 500,
+  sample: 500,
+  rounds: 3,
+};
+
+interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTripMs' | 'json' | 'svg'> {
+  readonly only?: readonly (PartName | 'none')[];
+  readonly smoke?: true;
+  readonly full?: true;
+  readonly with50000?: true;
+  readonly markdown?: string;
+  readonly keep?: true;
+}
+
+/** Reads the command line; prints the help or a usage error and ends the process where that is what it asks for. */
+export function readSettings(argv: readonly string[]): Settings {
+  const program = new Command('bench')
+    .description('tenantctl beside its peers, and beside psql as the limit.')
+    .option('--full', 'the sizes that the bars are set for: more than an hour')
+    .option('--smoke', 'the smallest sizes: does it run, and do the counts hold?')
+    .addOption(new Option('--only <parts...>', 'measure these parts').choices([...PARTS, 'none']))
+    .option('--growth <sizes>', 'sizes of the fleets that show the growth, e.g. 100,1000,10000', sizes)
+    .option('--with-50000', 'a fleet of 50,000 too: some 20 GB of disk')
+    .option('--counts <sizes>', 'the two sizes between which counts are compared', twoSizes)
+    .option('--tenants <n>', 'size of the fleet for add and latency', positive)
+    .option('--new-tenants <n>', 'how many schemas init fills', positive)
+    .option('--sample <n>', 'how many tenants the slow rivals serve; more are extrapolated', positive)
+    .option('--rounds <n>', 'how often everything is measured', positive)
+    .option('--concurrency <n>', 'tenants at once', positive, 4)
+    .option('--round-trip-ms <n>', 'the network that latency imitates', positive, 2)
+    .option('--json <file>', 'where every figure is written', '.bench/performance.json')
+    .option('--svg <file>', 'where the chart is written', '.bench/performance.svg')
+    .option('--markdown <file>', 'a document whose marked section is replaced by the tables')
+    .option('--keep', 'take the parts that are not measured from the JSON file');
+  program.parse([...argv], { from: 'user' });
+  return toSettings(program.opts<Flags>());
+}
+
+function toSettings({ only, smoke, full, with50000, markdown, keep, ...flags }: Flags): Settings {
+  const given = { ...(full ? FULL : smoke ? SMOKE : SMALL), ...flags };
+  const growth = with50000 ? [...given.growth, 50_000] : given.growth;
+  return {
+    ...given,
+    parts: PARTS.filter((part) => only === undefined || only.includes(part)),
+    growth: [...new Set(growth)].toSorted((a, b) => a - b),
+    markdown,
+    keep: keep === true,
+  };
+}
+
+function positive(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('It is no whole number above 0.');
+  return Number(text);
+}
+
+function sizes(text: string): number[] {
+  return text.split(',').map(positive);
+}
+
+function twoSizes(text: string): readonly [number, number] {
+  const [small, large, ...others] = sizes(text);
+  if (small === undefined || large === undefined || others.length > 0 || small >= large)
+    throw new InvalidArgumentError('It is no pair of a smaller and a larger size.');
+  return [small, large];
+}
