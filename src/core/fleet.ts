@@ -43,6 +43,8 @@ export interface FleetWork {
   readonly statuses: readonly string[];
   /** Goes through a plan with one tenant, statement by statement. */
   readonly serve: (due: Due, options: ServeOptions) => Promise<Served>;
+  /** Statements between the tenant's lock and its history: create the schema, say. */
+  readonly opening?: ((due: Due) => readonly string[]) | undefined;
   /** Statements that go with the last row of the history. */
   readonly closing: (due: Due) => readonly string[];
   readonly lanes: Lanes;
@@ -167,6 +169,7 @@ async function sendWhole(
     lanes: work.lanes,
     isAlone: locksShared,
     statuses: work.statuses,
+    opening: work.opening,
     closing: work.closing,
     onDone(due, startedAt) {
       const served: Advance = {

@@ -22,6 +22,9 @@ export interface Lanes {
   readonly begin: () => (error?: TenantctlError) => void;
 }
 
+/** Where there is only one tenant to work on. */
+export const ONE_LANE: Lanes = { width: 1, run: (task) => task(), begin: () => () => {} };
+
 /** Milliseconds after which an idle connection is closed, so that a run that shrinks gives its connections back. */
 const AUTO_IDLE_MS = 1_000;
 

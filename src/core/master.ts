@@ -68,12 +68,13 @@ export async function migrateMaster(
   const started = Date.now();
   const observe = options.observe ?? silent;
   const engine = createEngine(database, options);
-  const { folder, plan, stateVersion } = await planMaster(database, options);
+  const { folder, plan } = await planMaster(database, options);
+  const stateVersion = await readStateVersion(database);
   for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
   if (stateVersion > 0) await warnOfEdits(database, folder, observe);
   const migrations = await Promise.all(plan.steps.map((step) => engine.load(step.file)));
   const hasRegistry = (await registryColumns(database)) !== undefined;
-  if (hasRegistry) await ensureState(database);
+  if (hasRegistry) await ensureState(database, stateVersion);
   else if (migrations[0] === undefined) throw registryNeverCreated(folder);
   else if (!migrations[0].upInTransaction) throw initMissing(folder);
 
@@ -105,15 +106,13 @@ export async function migrateMaster(
 export async function planMaster(
   database: Database,
   options: MigrateMasterOptions,
-): Promise<{ folder: MigrationFolder; plan: Plan; stateVersion: number; history: History }> {
+): Promise<{ folder: MigrationFolder; plan: Plan }> {
   const folder = await readMigrationFolder(options.folder);
   if (folder.files.length === 0) throw emptyFolder(folder);
   const forward = forwardOptions(folder, options);
-  const stateVersion = await readStateVersion(database);
-  const history = await readMasterHistory(database);
-  const plan = planForward(folder, history, forward);
+  const plan = planForward(folder, await readMasterHistory(database), forward);
   if (plan.problem !== undefined) throw plan.problem;
-  return { folder, plan, stateVersion, history };
+  return { folder, plan };
 }
 
 function forwardOptions(folder: MigrationFolder, options: MigrateMasterOptions): ForwardOptions {

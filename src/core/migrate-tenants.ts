@@ -19,7 +19,7 @@ import {
   ensureState,
   forgetFailure,
   readMemory,
-  readStateVersion,
+  STATE_VERSION,
   recordFailure,
   type Memory,
 } from './state.ts';
@@ -72,7 +72,7 @@ export async function migrateTenants(
   };
   const fleet = await selectFleet(database, options, wishes);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
-  await ensureState(database);
+  await ensureState(database, fleet.stateVersion);
   const edited = await editedFiles(database, 'tenants', folder);
   if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
 
@@ -119,7 +119,8 @@ async function apply(
 ): Promise<TenantResult[]> {
   const { database } = engine;
   const observe = options.observe ?? silent;
-  const memory = await readMemory(database, await readStateVersion(database));
+  if (plan.due.length === 0 && plan.upToDate.length === 0 && plan.problems.length === 0) return [];
+  const memory = await readMemory(database, STATE_VERSION);
   const results = [
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),

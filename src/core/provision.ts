@@ -6,18 +6,30 @@ import { tryLock, withTransaction } from '../db/transaction.ts';
 import { TenantctlError, toTenantctlError } from '../errors.ts';
 import { recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
-import { createLockWait } from './lock-wait.ts';
+import { serveFleet, type Due, type ServeOptions, type Served } from './fleet.ts';
+import { createLanes, ONE_LANE, type Concurrency, type Lanes } from './lanes.ts';
 import { readTenantFolder, refusePendingMaster } from './plan-fleet.ts';
 import { advance } from './migrations/advance.ts';
+import { EMPTY_HISTORY, TENANT_HISTORY } from './migrations/history.ts';
 import { planForward } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';
 import { tenantTarget, type Target } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
-import { assertRegistry, registerTenant, registryColumns } from './registry.ts';
+import {
+  assertRegistry,
+  registerTenants,
+  registryColumns,
+  unregisterTenants,
+  type Registration,
+} from './registry.ts';
+import type { TenantResult } from './results.ts';
 import { schemaNameFor } from './schema-name.ts';
-import { ensureState, forgetFailure, recordFailure } from './state.ts';
-import { moveExtensions } from './tenant-hygiene.ts';
+import { ensureState, forgetFailure, readStateVersion } from './state.ts';
+import { moveExtensions, sharedLocks } from './tenant-hygiene.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
+
+/** Statuses of a tenant that is still to be made. */
+const UNFINISHED = ['PROVISIONING', 'FAILED'];
 
 export interface ProvisionOptions extends EngineOptions {
   /** The folder of the tenant migrations; it may be empty. */
@@ -25,6 +37,10 @@ export interface ProvisionOptions extends EngineOptions {
   /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */
   readonly masterFolder?: string | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
+  /** Tenants made at once; 4, or what the server has free, where absent. */
+  readonly concurrency?: Concurrency | undefined;
+  /** False: every migration is gone through with every tenant, statement by statement. */
+  readonly compile?: boolean | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -38,15 +54,27 @@ export interface ProvisionResult {
   readonly error?: TenantctlError | undefined;
 }
 
-/** What a registry that another tool made may lack. */
-interface RegistryForm {
+/** What one call of provisionTenants works with. */
+interface Provisioning {
+  readonly engine: Engine;
+  readonly folder: MigrationFolder;
+  /** A registry that another tool made may lack the column. */
   readonly hasUpdatedAt: boolean;
+  readonly observe: Observer;
+  /** Organizations whose tenant turned out to be ACTIVE already. */
+  readonly alreadyActive: Set<string>;
+  /** Schemas that this call has created. */
+  readonly created: Set<string>;
 }
+
+/** How many organizations are entered into the registry at once. */
+const REGISTERED_AT_ONCE = 1_000;
 
 /**
  * Makes tenants of organizations: a row in the registry, visible as PROVISIONING from the first moment; the schema,
- * its migrations and ACTIVE in one transaction. A failure leaves FAILED with the reason and no half-made schema;
- * provisioning again finishes the job. An ACTIVE tenant is left as it is.
+ * its migrations and ACTIVE in one transaction, several tenants side by side. A failure leaves FAILED with the reason
+ * and no half-made schema; provisioning again finishes the job. An ACTIVE tenant is left as it is.
+ * @returns a result for each organization; those that were not begun when the run was told to stop have none
  * @throws TenantctlError for what keeps the work from beginning; one organization's failure is in its result
  */
 export async function provisionTenants(
@@ -58,17 +86,25 @@ export async function provisionTenants(
   await assertRegistry(database);
   const { folder } = await readTenantFolder({ folder: options.folder, allowEmptyFolder: true });
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
-  await ensureState(database);
+  await ensureState(database, await readStateVersion(database));
   const engine = createEngine(database, options);
   await Promise.all(folder.files.map((file) => engine.load(file)));
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
-  const registry = { hasUpdatedAt: (await registryColumns(database))?.includes('updated_at') === true };
+  const ids = [...new Set(organizationIds)];
+  const lanes = ids.length > 1 ? await createLanes(database, options.concurrency) : ONE_LANE;
+  const provisioning: Provisioning = {
+    engine,
+    folder,
+    hasUpdatedAt: (await registryColumns(database))?.includes('updated_at') === true,
+    observe,
+    alreadyActive: new Set(),
+    created: new Set(),
+  };
   const results: ProvisionResult[] = [];
-  for (const id of new Set(organizationIds)) {
-    if (options.signal?.aborted) break;
-    observe({ type: 'phase', message: `Provisioning ${id}` });
-    results.push(await provisionOne(engine, registry, folder, id, observe));
+  for (let at = 0; at < ids.length && engine.signal?.aborted !== true; at += REGISTERED_AT_ONCE) {
+    const chunk = ids.slice(at, at + REGISTERED_AT_ONCE);
+    results.push(...(await provisionChunk(provisioning, chunk, lanes, options.compile !== false)));
   }
   return results;
 }
@@ -86,49 +122,115 @@ export async function provisionTenant(
   return result;
 }
 
-async function provisionOne(
-  engine: Engine,
-  registry: RegistryForm,
-  folder: MigrationFolder,
-  clerkOrgId: string,
-  observe: Observer,
-): Promise<ProvisionResult> {
-  const started = Date.now();
-  let schema = '';
-  try {
-    schema = schemaNameFor(clerkOrgId);
-    const tenant = await registerTenant(engine.database, clerkOrgId, schema);
-    schema = tenant.schema;
-    refuseStatus(clerkOrgId, tenant.status);
-    const work = await makeTenant(engine, registry, folder, tenantTarget({ clerkOrgId, schema }), observe);
-    const applied = new Set(work.applied);
-    await recordFiles(
-      engine.database,
-      'tenants',
-      folder.files.filter((file) => applied.has(file.name)),
-    );
-    return {
-      clerkOrgId,
-      schema,
-      outcome: work.alreadyActive ? 'already-active' : 'provisioned',
-      applied: work.applied,
-      durationMs: Date.now() - started,
-    };
-  } catch (error) {
-    return {
-      clerkOrgId,
-      schema,
-      outcome: 'failed',
-      applied: [],
-      durationMs: Date.now() - started,
-      error: toTenantctlError(error).with({ tenant: clerkOrgId }),
-    };
+async function provisionChunk(
+  provisioning: Provisioning,
+  ids: readonly string[],
+  lanes: Lanes,
+  compile: boolean,
+): Promise<ProvisionResult[]> {
+  const { engine, folder, observe } = provisioning;
+  const { database } = engine;
+  const results = new Map<string, ProvisionResult>();
+  const dues: Due[] = [];
+  const isNew = new Set<string>();
+  for (const [clerkOrgId, row] of await register(database, ids)) {
+    const error = 'error' in row ? row.error : refusedStatus(clerkOrgId, row.status);
+    const schema = 'error' in row ? '' : row.schema;
+    if (error !== undefined) results.set(clerkOrgId, failed(clerkOrgId, schema, error));
+    else if ('status' in row && row.status === 'ACTIVE') {
+      results.set(clerkOrgId, { clerkOrgId, schema, outcome: 'already-active', applied: [], durationMs: 0 });
+    } else {
+      if ('isNew' in row && row.isNew) isNew.add(clerkOrgId);
+      dues.push(dueOf(folder, clerkOrgId, schema));
+    }
   }
+  if (dues.length > 1) observe({ type: 'selected', total: ids.length, due: dues.length });
+  else
+    for (const { tenant } of dues) observe({ type: 'phase', message: `Provisioning ${tenant.clerkOrgId}` });
+
+  const served = await serveFleet(engine, dues, {
+    command: 'tenant provision',
+    direction: 'up',
+    statuses: UNFINISHED,
+    serve: (due, { isPilot, takeDown }) => makeTenant(provisioning, due, isPilot, takeDown),
+    opening: ({ tenant }) => [`CREATE SCHEMA ${identifier(tenant.schema)}`],
+    closing: ({ tenant }) => closingOf(provisioning, tenant.schema),
+    lanes,
+    compile: compile && !database.sharedSession,
+    observe,
+  });
+  const notBegun = served.filter(({ outcome }) => outcome === 'skipped');
+  await unregisterTenants(
+    database,
+    notBegun.filter(({ clerkOrgId }) => isNew.has(clerkOrgId)),
+  );
+  const applied = new Set(served.flatMap(({ names }) => names));
+  await recordFiles(
+    database,
+    'tenants',
+    folder.files.filter((file) => applied.has(file.name)),
+  );
+  for (const result of served) {
+    if (result.outcome !== 'skipped') results.set(result.clerkOrgId, toProvisionResult(provisioning, result));
+  }
+  return ids.flatMap((id) => results.get(id) ?? []);
 }
 
-function refuseStatus(clerkOrgId: string, status: string): void {
-  if (status === 'ACTIVE' || status === 'PROVISIONING' || status === 'FAILED') return;
-  throw new TenantctlError(
+/** The rows of these organizations; those whose id is refused have an error in its place. */
+async function register(database: Database, ids: readonly string[]): Promise<Map<string, Registration>> {
+  const refused = new Map<string, Registration>();
+  const wanted: { clerkOrgId: string; schema: string }[] = [];
+  for (const clerkOrgId of ids) {
+    try {
+      wanted.push({ clerkOrgId, schema: schemaNameFor(clerkOrgId) });
+    } catch (error) {
+      refused.set(clerkOrgId, { error: toTenantctlError(error) });
+    }
+  }
+  if (wanted.length === 0) return refused;
+  return new Map([...refused, ...(await registerTenants(database, wanted))]);
+}
+
+/** What a new tenant is due. One that an earlier attempt left something of turns out to be another case later. */
+function dueOf(folder: MigrationFolder, clerkOrgId: string, schema: string): Due {
+  return {
+    tenant: {
+      clerkOrgId,
+      schema,
+      status: 'PROVISIONING',
+      createdAt: null,
+      updatedAt: null,
+      hasSchema: false,
+      tables: { schema, table: TENANT_HISTORY, hasHistory: false, hasLock: false },
+    },
+    history: EMPTY_HISTORY,
+    plan: planForward(folder, EMPTY_HISTORY),
+  };
+}
+
+function failed(clerkOrgId: string, schema: string, error: TenantctlError): ProvisionResult {
+  return {
+    clerkOrgId,
+    schema,
+    outcome: 'failed',
+    applied: [],
+    durationMs: 0,
+    error: error.with({ tenant: clerkOrgId }),
+  };
+}
+
+function toProvisionResult(
+  { alreadyActive }: Provisioning,
+  { clerkOrgId, schema, names, durationMs, error }: TenantResult,
+): ProvisionResult {
+  if (error !== undefined) return { ...failed(clerkOrgId, schema, error), durationMs };
+  const outcome = alreadyActive.has(clerkOrgId) ? 'already-active' : 'provisioned';
+  return { clerkOrgId, schema, outcome, applied: names, durationMs };
+}
+
+function refusedStatus(clerkOrgId: string, status: string): TenantctlError | undefined {
+  if (status === 'ACTIVE' || UNFINISHED.includes(status)) return undefined;
+  return new TenantctlError(
     'TENANT_NOT_ACTIVE',
     `The tenant "${clerkOrgId}" is ${status}; it is not provisioned again.`,
     {
@@ -138,44 +240,52 @@ function refuseStatus(clerkOrgId: string, status: string): void {
   );
 }
 
+/** Makes one tenant, statement by statement. */
 async function makeTenant(
-  engine: Engine,
-  registry: RegistryForm,
-  folder: MigrationFolder,
-  target: Target,
-  observe: Observer,
-): Promise<{ alreadyActive: boolean; applied: readonly string[] }> {
-  const wait = createLockWait(engine);
-  let schemaIsOurs = false;
-  for (;;) {
-    const result = await advance(engine, target, {
-      direction: 'up',
-      decide: (history) => planForward(folder, history),
-      statuses: ['PROVISIONING', 'FAILED'],
-      async opening(client) {
-        schemaIsOurs = (await createSchema(client, target)) || schemaIsOurs;
-      },
-      beforeCommit: (client) => moveExtensions(client, target.schema, observe),
-      closing: [setStatus(registry, target, 'ACTIVE'), forgetFailure(target.schema)],
-      hasState: true,
-    });
-    switch (result.outcome) {
-      case 'done':
-        return { alreadyActive: false, applied: result.done };
-      case 'status':
-        // Another process has finished while this one waited.
-        refuseStatus(target.clerkOrgId ?? '', result.status ?? 'gone from the registry');
-        return { alreadyActive: true, applied: [] };
-      case 'failed': {
-        const error = toTenantctlError(result.error);
-        // A schema that never was committed has gone with its transaction; another process may have made it since.
-        await leaveFailed(engine, registry, target, error, schemaIsOurs && result.isCommitted);
-        throw error;
-      }
-      case 'busy':
-        await wait(target.clerkOrgId);
+  provisioning: Provisioning,
+  { tenant }: Due,
+  isPilot: boolean,
+  takeDown: ServeOptions['takeDown'],
+): Promise<Served> {
+  const { engine, folder, observe } = provisioning;
+  const target = tenantTarget(tenant);
+  let locksShared = false;
+  const result = await advance(engine, target, {
+    direction: 'up',
+    decide: (history) => planForward(folder, history),
+    statuses: UNFINISHED,
+    async opening(client) {
+      if (await createSchema(client, target)) provisioning.created.add(target.schema);
+    },
+    async beforeCommit(client) {
+      if (isPilot) locksShared = (await sharedLocks(client)).length > 0;
+      await moveExtensions(client, target.schema, observe);
+    },
+    closing: closingOf(provisioning, target.schema),
+    hasState: true,
+    takeDown,
+  });
+  switch (result.outcome) {
+    case 'status': {
+      // Another process has finished while this one waited.
+      const status = result.status ?? 'gone from the registry';
+      const error = refusedStatus(tenant.clerkOrgId, status);
+      if (error !== undefined) return { ...result, outcome: 'failed', error, locksShared };
+      provisioning.alreadyActive.add(tenant.clerkOrgId);
+      return { ...result, outcome: 'done', locksShared };
     }
+    case 'failed':
+      // A schema that never was committed has gone with its transaction; another process may have made it since.
+      await leaveFailed(provisioning, target, result.isCommitted && provisioning.created.has(target.schema));
+      // What an untransacted migration had done has gone with the schema.
+      return { ...result, done: [], locksShared };
+    default:
+      return { ...result, locksShared };
   }
+}
+
+function closingOf(provisioning: Provisioning, schema: string): string[] {
+  return [setStatus(provisioning, schema, 'ACTIVE'), forgetFailure(schema)];
 }
 
 /** Creates the schema under the tenant's lock, unless an earlier attempt left one. @returns whether it is new */
@@ -191,28 +301,25 @@ async function createSchema(client: PoolClient, target: Target): Promise<boolean
   return true;
 }
 
-/** FAILED with its reason. The transaction took the schema back; what an untransacted migration left is dropped. */
-async function leaveFailed(
-  engine: Engine,
-  registry: RegistryForm,
-  target: Target,
-  error: TenantctlError,
-  schemaIsOurs: boolean,
-): Promise<void> {
-  const { database } = engine;
+/** FAILED. The transaction took the schema back; what an untransacted migration left is dropped. */
+async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsOurs: boolean): Promise<void> {
+  const { database } = provisioning.engine;
   await withTransaction(database, {}, [`SELECT ${tryLock(target.lock)} AS locked`], async (transaction) => {
     const seen = transaction.opening[0]?.rows[0] as { locked: boolean } | undefined;
     // Somebody else is provisioning it by now, and will say how that ends.
     if (seen?.locked !== true) return;
-    const { rowCount } = await transaction.client.query(setStatus(registry, target, 'FAILED'));
+    const { rowCount } = await transaction.client.query(setStatus(provisioning, target.schema, 'FAILED'));
     if (rowCount === 1 && schemaIsOurs) {
       await transaction.client.query(`DROP SCHEMA IF EXISTS ${identifier(target.schema)} CASCADE`);
     }
   });
-  await recordFailure(database, target.schema, 'tenant provision', error);
 }
 
-function setStatus(registry: RegistryForm, target: Target, status: 'ACTIVE' | 'FAILED'): string {
-  return `UPDATE public.tenants SET status = ${literal(status)}${registry.hasUpdatedAt ? ', updated_at = now()' : ''}
-          WHERE schema_name = ${literal(target.schema)} AND status::text IN ('PROVISIONING', 'FAILED')`;
+function setStatus(
+  { hasUpdatedAt }: Pick<Provisioning, 'hasUpdatedAt'>,
+  schema: string,
+  status: 'ACTIVE' | 'FAILED',
+): string {
+  return `UPDATE public.tenants SET status = ${literal(status)}${hasUpdatedAt ? ', updated_at = now()' : ''}
+          WHERE schema_name = ${literal(schema)} AND status::text IN ('PROVISIONING', 'FAILED')`;
 }

@@ -164,40 +164,88 @@ export function tenantUnknown(names: readonly string[]): TenantctlError {
   );
 }
 
+/** An organization's row in the registry, or why it cannot have one. */
+export type Registration =
+  | { readonly schema: string; readonly status: string; readonly isNew: boolean }
+  | { readonly error: TenantctlError };
+
 /**
- * Writes the row of a new tenant with status PROVISIONING, visible at once; an organization that has a row keeps it.
- * @returns the organization's row
- * @throws TenantctlError SCHEMA_NAME_TAKEN when another organization has that schema name, SCHEMA_UNREGISTERED when a
- *   schema of that name is there and belongs to no tenant: it may hold somebody's data
+ * Writes the rows of new tenants with status PROVISIONING, visible at once; an organization that has a row keeps it.
+ * @returns by organization id: its row; or SCHEMA_NAME_TAKEN where another organization has that schema name,
+ *   SCHEMA_UNREGISTERED where a schema of that name is there and belongs to no tenant (it may hold somebody's data),
+ *   or what the registry itself had against the row
  */
-export async function registerTenant(
+export async function registerTenants(
   database: Database,
-  clerkOrgId: string,
-  schema: string,
-): Promise<Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>> {
-  await database
-    .query(
+  wanted: readonly { readonly clerkOrgId: string; readonly schema: string }[],
+): Promise<Map<string, Registration>> {
+  const values = [wanted.map(({ clerkOrgId }) => clerkOrgId), wanted.map(({ schema }) => schema)];
+  let added: ReadonlySet<string>;
+  try {
+    const { rows } = await database.query<{ clerk_org_id: string }>(
       `INSERT INTO public.tenants (clerk_org_id, schema_name, status)
-       SELECT $1::text, $2::text, 'PROVISIONING'
-       WHERE NOT EXISTS (SELECT FROM public.tenants WHERE clerk_org_id = $1::text)
-         AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $2::text)
-       ON CONFLICT DO NOTHING`,
-      [clerkOrgId, schema],
-    )
-    .catch((error: unknown) => {
-      throw toDatabaseError(error, { tenant: clerkOrgId });
-    });
+       SELECT w.id, w.schema, 'PROVISIONING' FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, schema, place)
+       WHERE NOT EXISTS (SELECT FROM public.tenants t WHERE t.clerk_org_id = w.id)
+         AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = w.schema)
+       ORDER BY w.place
+       ON CONFLICT DO NOTHING
+       RETURNING clerk_org_id`,
+      values,
+    );
+    added = new Set(rows.map((row) => row.clerk_org_id));
+  } catch (error) {
+    const [only] = wanted;
+    if (only === undefined || wanted.length > 1) return registerOneByOne(database, wanted);
+    return new Map([[only.clerkOrgId, { error: toDatabaseError(error, { tenant: only.clerkOrgId }) }]]);
+  }
   const { rows } = await database.query<{ clerk_org_id: string; schema_name: string; status: string }>(
     `SELECT clerk_org_id, schema_name, status::text AS status FROM public.tenants
-     WHERE clerk_org_id = $1::text OR schema_name = $2::text`,
-    [clerkOrgId, schema],
+     WHERE clerk_org_id = ANY ($1::text[]) OR schema_name = ANY ($2::text[])`,
+    values,
   );
-  const own = rows.find((row) => row.clerk_org_id === clerkOrgId);
-  if (own !== undefined) return { clerkOrgId, schema: own.schema_name, status: own.status };
-  const other = rows[0];
-  throw other === undefined
-    ? unregistered(clerkOrgId, schema)
-    : taken(clerkOrgId, schema, other.clerk_org_id);
+  const byId = new Map(rows.map((row) => [row.clerk_org_id, row]));
+  const bySchema = new Map(rows.map((row) => [row.schema_name, row]));
+  return new Map(
+    wanted.map(({ clerkOrgId, schema }): [string, Registration] => {
+      const own = byId.get(clerkOrgId);
+      if (own !== undefined) {
+        return [clerkOrgId, { schema: own.schema_name, status: own.status, isNew: added.has(clerkOrgId) }];
+      }
+      const other = bySchema.get(schema)?.clerk_org_id;
+      return [
+        clerkOrgId,
+        {
+          error: other === undefined ? unregistered(clerkOrgId, schema) : taken(clerkOrgId, schema, other),
+        },
+      ];
+    }),
+  );
+}
+
+/** One row that the registry does not take must not keep the others out. */
+async function registerOneByOne(
+  database: Database,
+  wanted: readonly { readonly clerkOrgId: string; readonly schema: string }[],
+): Promise<Map<string, Registration>> {
+  const all = new Map<string, Registration>();
+  for (const one of wanted) {
+    for (const [id, registration] of await registerTenants(database, [one])) all.set(id, registration);
+  }
+  return all;
+}
+
+/** Takes back the rows of tenants that were registered and not begun. */
+export async function unregisterTenants(
+  database: Database,
+  tenants: readonly { readonly clerkOrgId: string; readonly schema: string }[],
+): Promise<void> {
+  if (tenants.length === 0) return;
+  await database.query(
+    `DELETE FROM public.tenants
+     WHERE clerk_org_id = ANY ($1::text[]) AND status::text = 'PROVISIONING'
+       AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = schema_name)`,
+    [tenants.map(({ clerkOrgId }) => clerkOrgId)],
+  );
 }
 
 function taken(clerkOrgId: string, schema: string, other: string): TenantctlError {

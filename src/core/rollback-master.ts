@@ -8,7 +8,7 @@ import { planBackward, type BackwardExtent, type Plan } from './migrations/plan.
 import { readMigrationFolder, type MigrationFolder } from './migrations/source.ts';
 import { registryColumns } from './registry.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from './rollback-extent.ts';
-import { ensureState } from './state.ts';
+import { ensureState, readStateVersion } from './state.ts';
 
 export interface RollbackMasterOptions extends MasterOptions {
   readonly extent?: RollbackExtent | undefined;
@@ -28,7 +28,7 @@ export async function rollbackMaster(
   if (plan.problem !== undefined) throw plan.problem;
   if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
   await Promise.all(plan.steps.map((step) => engine.load(step.file)));
-  await ensureState(database);
+  await ensureState(database, await readStateVersion(database));
 
   const tenants = await tenantNames(database);
   const done = await advanceMaster(engine, {

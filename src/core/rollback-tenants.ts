@@ -13,7 +13,7 @@ import { tenantTarget } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
 import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
-import { ensureState, forgetFailure, readMemory, readStateVersion, recordFailure } from './state.ts';
+import { ensureState, forgetFailure, readMemory, recordFailure, STATE_VERSION } from './state.ts';
 
 const ACTIVE_ONLY = ['ACTIVE'];
 
@@ -55,8 +55,8 @@ export async function rollbackTenants(
   const engine = createEngine(database, options);
   const { folder, extent, fleet, plan } = await planTenantsRollback(database, options);
   const lanes = await createLanes(database, options.concurrency);
-  await ensureState(database);
-  const memory = await readMemory(database, await readStateVersion(database));
+  await ensureState(database, fleet.stateVersion);
+  const memory = await readMemory(database, STATE_VERSION);
   const files = folder.files.filter((file) =>
     plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
   );

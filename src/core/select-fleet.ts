@@ -36,6 +36,8 @@ export interface Member {
 
 /** The tenants that a command works on, with the facts that its plan needs. */
 export interface Fleet {
+  /** The version of the tenantctl schema; 0 where there is none. */
+  readonly stateVersion: number;
   /** ACTIVE tenants with a schema, without the settled ones. */
   readonly members: readonly Member[];
   /** How many ACTIVE tenants need not be looked at one by one. */
@@ -94,6 +96,7 @@ export async function selectFleet(
   }
   return {
     ...fleet,
+    stateVersion: scope.stateVersion,
     // Whoever was not met one by one had become settled by then.
     settled: Math.max(0, countIn(groups.filter(({ status }) => status === 'ACTIVE')) - active),
     settledHistories: [...settled.values()],

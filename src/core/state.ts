@@ -86,9 +86,8 @@ export async function upgradeState(client: PoolClient, from: number): Promise<vo
   await client.query(`INSERT INTO tenantctl.state_version (version) VALUES (${STATE_VERSION})`);
 }
 
-/** upgradeState in a transaction of its own, where one is needed. */
-export async function ensureState(database: Database): Promise<void> {
-  const version = await readStateVersion(database);
+/** upgradeState in a transaction of its own, where one is needed. `version` is what readStateVersion has read. */
+export async function ensureState(database: Database, version: number): Promise<void> {
   if (version === STATE_VERSION) return;
   await withTransaction(database, {}, [], ({ client }) => upgradeState(client, version));
 }

@@ -3,15 +3,19 @@ import type { Settings } from '../../config/settings.ts';
 import type { Concurrency } from '../../core/lanes.ts';
 import type { Context } from '../context.ts';
 
-/** Flags of every command that works on a fleet. */
-export interface FleetFlags {
-  readonly tenant?: readonly string[];
+/** Flags that say how fast a command goes through tenants. */
+export interface PaceFlags {
   readonly concurrency?: Concurrency;
+  /** False with --no-compile. */
+  readonly compile?: boolean;
+}
+
+/** Flags of every command that works on a fleet. */
+export interface FleetFlags extends PaceFlags {
+  readonly tenant?: readonly string[];
   readonly all?: boolean;
   readonly dryRun?: boolean;
   readonly to?: string;
-  /** False with --no-compile. */
-  readonly compile?: boolean;
 }
 
 /** Flags that let a run go on where history and folder do not fit. */
@@ -21,8 +25,13 @@ export interface ToleranceFlags {
 }
 
 export function addSelection(command: Command): Command {
+  return addPace(
+    command.option('--tenant <org or schema...>', 'only these tenants, by organization id or schema'),
+  );
+}
+
+export function addPace(command: Command): Command {
   return command
-    .option('--tenant <org or schema...>', 'only these tenants, by organization id or schema')
     .option(
       '--concurrency <n|auto>',
       'tenants at work at once; auto: as many as pay (default: 4)',

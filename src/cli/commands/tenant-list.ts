@@ -28,7 +28,7 @@ export async function listCommand(
         const { renderTable } = await import('../render/table.ts');
         return tenants.length === 0
           ? `No tenants${flags.status === undefined ? ' yet: tenantctl tenant provision <org> makes one' : ` are ${flags.status}`}.`
-          : await renderTable(
+          : renderTable(
               ['ORGANIZATION', 'SCHEMA', 'STATUS', 'CREATED (UTC)'].map((head) =>
                 context.output.paint.dim(head),
               ),

@@ -5,7 +5,7 @@ import type { Register } from '../program.ts';
 import { renderError } from '../render/error.ts';
 import type { CommandResult } from '../command-result.ts';
 import { failureOf } from '../failure.ts';
-import { runOptions } from './fleet-options.ts';
+import { addPace, runOptions, type PaceFlags } from './fleet-options.ts';
 import { masterFolderOf } from './migrate-tenants.ts';
 
 export function addTenantProvision(group: Command, register: Register): void {
@@ -13,21 +13,23 @@ export function addTenantProvision(group: Command, register: Register): void {
     .command('provision')
     .description('create the schema of organizations, register, migrate and activate them')
     .argument('<org...>', 'organization ids');
-  register(command, 'tenant provision', provisionCommand);
+  register(addPace(command), 'tenant provision', provisionCommand);
 }
 
 export async function provisionCommand(
   context: Context,
-  _flags: object,
+  flags: PaceFlags,
   organizationIds: readonly string[],
 ): Promise<CommandResult> {
-  return context.withDatabase(undefined, (database, settings) =>
+  return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {
       const { provisionTenants } = await import('../../core/provision.ts');
       const results = await provisionTenants(database, organizationIds, {
         ...runOptions(context, settings),
         folder: settings.folders.tenants,
         masterFolder: masterFolderOf(settings),
+        concurrency: flags.concurrency,
+        compile: flags.compile,
         observe,
       });
       const errors = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
