@@ -181,6 +181,7 @@ function forwardServer(
       beforeCommit: isPilot ? inspect : undefined,
       closing: closingFor(tenant, memory),
       hasState: true,
+      hasTables: tenant.tables.hasHistory && tenant.tables.hasLock,
       takeDown,
     });
     return { ...result, locksShared };

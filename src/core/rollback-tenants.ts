@@ -78,6 +78,7 @@ export async function rollbackTenants(
       statuses: ACTIVE_ONLY,
       closing: closing(due),
       hasState: true,
+      hasTables: due.tenant.tables.hasHistory && due.tenant.tables.hasLock,
       takeDown,
     });
     return { ...result, locksShared: false };

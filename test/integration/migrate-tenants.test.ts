@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { createFleet, resultOf } from '../support/fleet.ts';
+import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
 import { createTable } from '../support/project.ts';
 import { refusalOf } from '../support/refusal.ts';
 
@@ -145,4 +146,17 @@ test('an older release over a newer history, and a branch merged late, are refus
   expect(resultOf(await fleet.migrate(), 'org_a').error?.code).toBe('MIGRATION_OUT_OF_ORDER');
   const late = await fleet.migrate({ allowOutOfOrder: true });
   expect(resultOf(late, 'org_a').names).toEqual(['20250101000000_late.sql']);
+});
+
+test('a history table that went away after the run was planned is made anew, and all migrations are due', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add('20250101000003_slow.sql', `-- migrate:up\n${WAIT_AT_GATE}`);
+  const gate = await closeGate(fleet.testDatabase);
+  const run = fleet.migrate();
+  await gate.reached();
+  const schema = schemaNameFor('org_b');
+  await fleet.query(`DROP TABLE ${schema}.knex_migrations_tenant, ${schema}.notes, ${schema}.tags`);
+  await gate.open();
+  expect(resultOf(await run, 'org_b')).toMatchObject({ outcome: 'migrated', batch: 1 });
+  expect(await fleet.history('org_b')).toHaveLength(3);
 });

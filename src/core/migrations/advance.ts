@@ -5,6 +5,7 @@ import { sqlstateOf } from './action-failure.ts';
 import { runAction, runsInTransaction } from './action.ts';
 import type { Advance, Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
+import type { HistoryRow } from './history.ts';
 import { runOutside } from './outside-transaction.ts';
 import type { Step } from './plan.ts';
 import { recordStep, stampOf } from './record.ts';
@@ -29,7 +30,7 @@ export async function advance(engine: Engine, target: Target, assignment: Assign
   });
   try {
     for (;;) {
-      const segment = await runSegment(engine, target, assignment, progress);
+      const segment = await nextSegment(engine, target, assignment, progress);
       if (segment.kind === 'busy') return result('busy');
       if (segment.kind === 'status') return result('status', { status: segment.status });
       progress.isCommitted = true;
@@ -51,6 +52,20 @@ type Segment =
   | { readonly kind: 'more' }
   | { readonly kind: 'end' };
 
+/** runSegment, also where the history tables that the run was planned with have gone since. */
+async function nextSegment(
+  engine: Engine,
+  target: Target,
+  assignment: Assignment,
+  progress: Progress,
+): Promise<Segment> {
+  return runSegment(engine, target, assignment, progress).catch((error: unknown) => {
+    const isGone = ['42P01', '3F000'].includes(toDatabaseError(error).sqlstate ?? '');
+    if (progress.started || assignment.hasTables !== true || !isGone) throw error;
+    return runSegment(engine, target, { ...assignment, hasTables: false }, progress);
+  });
+}
+
 /** One transaction's worth of work, or one migration outside a transaction. */
 async function runSegment(
   engine: Engine,
@@ -64,7 +79,7 @@ async function runSegment(
     { searchPath: target.searchPath, lockTimeoutMs: engine.lockTimeoutMs },
     lookUnderLock(target, assignment),
     async (transaction): Promise<Segment> => {
-      const [lock, , look] = transaction.opening;
+      const [lock, , look, read] = transaction.opening;
       const seen = look?.rows[0] as Seen;
       const taken = lock?.rows[0] as { locked: boolean } | undefined;
       if (taken?.locked !== true) {
@@ -80,7 +95,13 @@ async function runSegment(
       if (opened) await assignment.opening?.(transaction.client);
       progress.started = true;
 
-      const history = await readUnderLock(transaction.client, target, assignment, seen);
+      const history = await readUnderLock(
+        transaction.client,
+        target,
+        assignment,
+        seen,
+        read?.rows[0] as HistoryRow | undefined,
+      );
       const plan = assignment.decide(history, progress.done);
       for (const warning of plan.warnings) progress.warnings.add(warning);
       if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });

@@ -22,6 +22,8 @@ export interface Assignment {
   readonly closing?: readonly string[];
   /** The tenantctl schema is there, so that intents can be kept. */
   readonly hasState: boolean;
+  /** Both history tables were there when the run was planned: they are read in the round trip that takes the lock. */
+  readonly hasTables?: boolean | undefined;
   /** Takes down what each migration sends, to be sent to other tenants too. */
   readonly takeDown?: ((name: string) => Transcript) | undefined;
 }

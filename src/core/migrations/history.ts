@@ -41,7 +41,8 @@ const HISTORIES_PER_QUERY = 25;
 const FIELD = '\u001f';
 const ROW = '\u001e';
 
-interface HistoryRow {
+/** What selectHistory selects. */
+export interface HistoryRow {
   readonly entries: string | null;
   readonly locked: boolean;
 }

@@ -10,6 +10,7 @@ import {
   lockTableOf,
   selectHistory,
   type History,
+  type HistoryRow,
 } from './history.ts';
 import { lockedByKnex } from './target-errors.ts';
 import type { Target } from './target.ts';
@@ -42,11 +43,16 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
         : 'NULL::json'
     } AS intent,
     ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock`;
-  return [`SELECT ${tryLock(target.lock)} AS locked`, `SAVEPOINT ${LOCK_ONLY}`, look];
+  const statements = [`SELECT ${tryLock(target.lock)} AS locked`, `SAVEPOINT ${LOCK_ONLY}`, look];
+  return assignment.hasTables === true ? [...statements, selectUnderLock(target)] : statements;
+}
+
+function selectUnderLock({ schema, historyTable: table }: Target): string {
+  return selectHistory({ schema, table, hasHistory: true, hasLock: true }, { takeKnexLock: true });
 }
 
 /**
- * The history, with Knex's own lock row taken; both tables are created where they are missing and will be needed.
+ * The history, with Knex's own lock row taken, unless it was read with the lock; both tables are created where they are missing and will be needed.
  * @throws TenantctlError KNEX_LOCKED
  */
 export async function readUnderLock(
@@ -54,15 +60,16 @@ export async function readUnderLock(
   target: Target,
   assignment: Assignment,
   seen: Seen,
+  read: HistoryRow | undefined,
 ): Promise<History> {
   const { schema, historyTable: table } = target;
   if (!seen.has_history || !seen.has_lock) {
     if (assignment.direction === 'down' && !seen.has_history) return EMPTY_HISTORY;
     await client.query(createHistoryTables(schema, table).join(';\n'));
   }
-  const tables = { schema, table, hasHistory: true, hasLock: true };
-  const { rows } = await client.query(selectHistory(tables, { takeKnexLock: true }));
-  const history = historyReader()(rows[0]);
+  const row = read ?? (await client.query<HistoryRow>(selectUnderLock(target))).rows[0];
+  if (row === undefined) throw new Error('a history is always one row');
+  const history = historyReader()(row);
   if (history.lockedByKnex) throw lockedByKnex(target);
   return history;
 }
