@@ -38,11 +38,11 @@ const SMOKE: Sizes = {
   rounds: 1,
 };
 const SMALL: Sizes = {
-  growth: [30, 100, 300],
-  counts: [100, 300],
-  tenants: 200,
-  newTenants: 50,
-  sample: 50,
+  growth: [20, 60, 200],
+  counts: [20, 60],
+  tenants: 100,
+  newTenants: 40,
+  sample: 40,
   rounds: 2,
 };
 /** The sizes that the bars are set for. */

@@ -29,10 +29,10 @@ export interface FleetForm {
 
 /** Fleets, each built once; what is measured on is a copy. */
 export interface Fleets {
-  /** Runs `use` with a fresh copy, in which oids and transaction ids are those of the original; drops it afterwards. */
+  /** Runs `use` with a fresh copy, in which oids and transaction ids are those of the original. The next drops it. */
   withCopy<T>(form: FleetForm, use: (fleet: FleetDatabase) => Promise<T>): Promise<T>;
-  /** Frees the disk of the fleets of that size. */
-  discard(tenants: number): Promise<void>;
+  /** Has the fleets of that size dropped before the next copy is made: they are needed no more. */
+  discard(tenants: number): void;
 }
 
 export function createFleets(
@@ -42,12 +42,19 @@ export function createFleets(
 ): Fleets {
   const built = new Map<string, number>();
   let copies = 0;
+  const used = new Set<string>();
   const run = (sql: string) => withConnection(server.url, (client) => client.query(sql));
+  const drop = async (database: string) => {
+    await run(`DROP DATABASE ${database} WITH (FORCE)`);
+    used.delete(database);
+  };
   return {
     async withCopy(form, use) {
       const template = `fleet_${form.kind}_${form.history.name.replaceAll('-', '_')}_${form.tenants}`;
       const copy = `copy_${(copies += 1)}`;
       await withoutFsync(server, async () => {
+        // Here and not when it was done with: fsync is off now.
+        for (const database of used) await drop(database);
         if (!built.has(template)) {
           report(`building ${template}`);
           await run(`CREATE DATABASE ${template}`);
@@ -56,16 +63,13 @@ export function createFleets(
         }
         await run(`CREATE DATABASE ${copy} TEMPLATE ${template} STRATEGY file_copy`);
       });
-      try {
-        return await use({ url: databaseUrl(server.url, copy), tenants: benchTenants(form.tenants) });
-      } finally {
-        await withoutFsync(server, () => run(`DROP DATABASE ${copy} WITH (FORCE)`));
-      }
+      used.add(copy);
+      return use({ url: databaseUrl(server.url, copy), tenants: benchTenants(form.tenants) });
     },
-    async discard(tenants) {
+    discard(tenants) {
       for (const [template, size] of built) {
         if (size !== tenants) continue;
-        await withoutFsync(server, () => run(`DROP DATABASE ${template}`));
+        used.add(template);
         built.delete(template);
       }
     },

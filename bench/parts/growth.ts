@@ -27,7 +27,7 @@ export async function measureGrowth(bench: Bench): Promise<PartResult> {
     for (let round = 1; round <= (tenants > LARGE ? 1 : rounds); round += 1)
       for (const contender of rotated(contenders, round))
         measurements.push(...(await contender(bench, tenants, round)));
-    await bench.fleets.discard(tenants);
+    bench.fleets.discard(tenants);
   }
   const isLarge = Math.max(...growth) > LARGE;
   return {
@@ -49,6 +49,7 @@ function tenantctl(weights: Map<number, NoOpWeight>): Contender {
       const turn = { rival: 'tenantctl', tenants, round, roundTripMs: 0 } as const;
       const noOp = (url: string) =>
         migrateTenants({ url, folder: before.folder, expect: { upToDate: tenants } });
+      const look = (url: string) => status(url, before.folder, tenants);
       const measurements = [
         await measure(bench, fleet, {
           ...turn,
@@ -62,10 +63,10 @@ function tenantctl(weights: Map<number, NoOpWeight>): Contender {
           work: 'status',
           concurrency: null,
           after: stateAt(tenants, 0),
-          run: (url) => status(url, before.folder, tenants),
+          run: look,
         }),
       ];
-      if (round === 1) weights.set(tenants, await weighNoOp(bench, fleet, noOp));
+      if (round === 1) weights.set(tenants, await weighNoOp(bench, fleet, noOp, look));
       measurements.push(
         await measure(bench, fleet, {
           ...turn,

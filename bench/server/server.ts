@@ -20,7 +20,9 @@ export interface BenchServer {
 export async function withServer<T>(use: (server: BenchServer) => Promise<T>): Promise<T> {
   const postgres = await startPostgres({ settings: [] });
   const { url, directory } = postgres;
-  const interrupt = () => void postgres.stop().finally(() => process.exit(130));
+  let stopped: Promise<void> | undefined;
+  const stop = () => (stopped ??= postgres.stop());
+  const interrupt = () => void stop().finally(() => process.exit(130));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     const postmaster = await readFile(join(directory, 'data/postmaster.pid'), 'utf8');
@@ -31,7 +33,7 @@ export async function withServer<T>(use: (server: BenchServer) => Promise<T>): P
     });
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    await postgres.stop();
+    await stop();
   }
 }
 
@@ -62,7 +64,7 @@ export async function withoutFsync<T>({ url }: BenchServer, prepare: () => Promi
 }
 
 /** How long the server's own processes may take to read the configuration again after the first backend has it. */
-const RELOAD_MS = 200;
+const RELOAD_MS = 100;
 
 async function switchFsync(url: string, to: 'on' | 'off'): Promise<void> {
   await withConnection(url, async (client) => {
