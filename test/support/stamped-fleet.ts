@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { schemaNameFor } from '../../src/core/schema-name.ts';
+import type { TestFleet } from './fleet.ts';
+import { standingFleet, type StandingFleet } from './standing-fleet.ts';
+import { expectTruth, FORGIVING, hideHistories, historyOf, promptly, session, stamped } from './stamps.ts';
+
+/** Tenants that nobody touches: their histories are hidden while the commands are asked. */
+export const OTHERS: readonly [string, string] = ['org_other_1', 'org_other_2'];
+
+/** What both commands say of a tenant. */
+export interface Seen {
+  readonly attention: string | undefined;
+  readonly outcome: string | undefined;
+  /** What the run has applied to it. */
+  readonly names: readonly string[];
+  readonly totals: { readonly upToDate: number; readonly failed: number };
+}
+
+/** A fleet that the tests of a file share, each with a tenant of its own beside the others. */
+export interface StampedFleet {
+  readonly fleet: () => TestFleet;
+  /** Provisions a tenant, stamped like the others. It leaves the registry when the test is over. */
+  readonly newTenant: () => Promise<string>;
+  /**
+   * Does something behind tenantctl's back, statement by statement in one session: $S is the tenant's schema, $H its
+   * history, $L Knex's lock table, $O the schema of another tenant; "!" is a run of tenantctl in between.
+   */
+  readonly perform: (id: string, statements: readonly string[]) => Promise<void>;
+  /** Asks `status`, then `migrate tenants`, while the histories of the others cannot be read. */
+  readonly ask: (id: string) => Promise<Seen>;
+}
+
+/** To be called at the top of a file. */
+export function useStampedFleet(): StampedFleet {
+  let standing: StandingFleet | undefined;
+  let number = 0;
+  beforeAll(async () => {
+    standing = await standingFleet(OTHERS, FORGIVING);
+  });
+  afterAll(() => standing?.close());
+  const fleet = () => {
+    if (standing === undefined) throw new Error('The fleet is there for tests only.');
+    return standing.fleet;
+  };
+  return {
+    fleet,
+    async newTenant() {
+      number += 1;
+      const id = `org_${number}`;
+      onTestFinished(async () => {
+        await fleet().query('DELETE FROM tenants WHERE clerk_org_id = $1', [id]);
+      });
+      for (const { error } of await fleet().provision(id)) if (error !== undefined) throw error;
+      expect(await stamped(fleet()), 'who is stamped').toEqual([id, ...OTHERS].toSorted());
+      return id;
+    },
+    async perform(id, statements) {
+      const client = await session(fleet());
+      for (const statement of statements) {
+        if (statement === '!') {
+          await fleet().migrate();
+          continue;
+        }
+        const text = statement
+          .replaceAll('$H', () => historyOf(id))
+          .replaceAll('$L', () => `${historyOf(id)}_lock`)
+          .replaceAll('$S', () => schemaNameFor(id))
+          .replaceAll('$O', () => schemaNameFor(OTHERS[0]));
+        await client.query(text);
+      }
+      await client.end();
+    },
+    async ask(id) {
+      const hidden = await hideHistories(fleet(), OTHERS);
+      const status = await promptly(fleet().status());
+      await promptly(expectTruth(fleet(), id));
+      const run = await promptly(fleet().migrate());
+      await hidden.show();
+      const state = status.states.find(({ tenant }) => tenant.clerkOrgId === id);
+      const result = run.tenants.find(({ clerkOrgId }) => clerkOrgId === id);
+      return {
+        attention: state?.attention?.code,
+        outcome: result?.outcome ?? 'up-to-date',
+        names: result?.names ?? [],
+        totals: run.totals,
+      };
+    },
+  };
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Client } from 'pg';
+import { inject } from 'vitest';
+import type { ServerSettings } from '../../src/db/connection.ts';
+import { migrateMaster } from '../../src/core/master.ts';
+import { openDatabase } from '../../src/db/open.ts';
+import type { TestServerDatabase } from './database.ts';
+import { fleetOn, type TestFleet } from './fleet.ts';
+import type { TestProject } from './project.ts';
+
+/** A fleet that all tests of a file share: for a beforeAll, where createFleet is of no use. */
+export interface StandingFleet {
+  readonly fleet: TestFleet;
+  /** Drops the database and the folder: for the afterAll. */
+  close(): Promise<void>;
+}
+
+/**
+ * Creates a database on a server, and a project with these files, and provisions the organizations.
+ * @param serverUrl the tests' own server where absent
+ */
+export async function standingFleet(
+  organizations: readonly string[],
+  files: Readonly<Record<string, string>>,
+  serverUrl: string = inject('serverUrl'),
+): Promise<StandingFleet> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const url = new URL(serverUrl);
+  await asOwner(url.href, `CREATE DATABASE ${name}`);
+  url.pathname = name;
+  const settings: ServerSettings = {
+    kind: 'server',
+    host: url.hostname,
+    port: Number(url.port || 5432),
+    user: decodeURIComponent(url.username),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    database: name,
+    ssl: false,
+    connectTimeoutMs: 10_000,
+  };
+  const database = await openDatabase(settings, { maxConnections: 6 });
+  const project = await standingProject(files);
+  const testDatabase: TestServerDatabase = {
+    settings,
+    url: url.href,
+    env: {
+      DB_HOST: settings.host,
+      DB_PORT: String(settings.port),
+      DB_USER: settings.user,
+      DB_PASSWORD: settings.password ?? '',
+      DB_NAME: name,
+      DB_SSL: 'false',
+    },
+    open: () => Promise.resolve(database),
+    query: (text, values) => asOwner(url.href, text, values),
+  };
+  const fleet = fleetOn(testDatabase, database, project);
+  await migrateMaster(database, { folder: project.master });
+  for (const { error } of await fleet.provision(...organizations)) if (error !== undefined) throw error;
+  return {
+    fleet,
+    async close() {
+      await database.close();
+      await rm(project.folder, { recursive: true, force: true });
+      await asOwner(
+        serverUrl,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`,
+      );
+      await asOwner(serverUrl, `DROP DATABASE ${name}`);
+    },
+  };
+}
+
+async function standingProject(files: Readonly<Record<string, string>>): Promise<TestProject> {
+  const folder = await mkdtemp(join(tmpdir(), 'tenantctl-project-'));
+  const project: TestProject = {
+    folder,
+    master: join(folder, 'migrations/master'),
+    tenants: join(folder, 'migrations/tenants'),
+    async write(path, text) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), text);
+    },
+    remove: (path) => rm(join(folder, path), { recursive: true }),
+  };
+  await mkdir(project.tenants, { recursive: true });
+  for (const [path, text] of Object.entries(files)) await project.write(path, text);
+  return project;
+}
+
+async function asOwner<Row extends object>(url: string, text: string, values?: unknown[]): Promise<Row[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
