@@ -174,7 +174,7 @@ test.each([
     'a row is inserted under session_replication_role = replica',
     ['SET session_replication_role = replica', STRANGE],
   ],
-  ['a row is copied in', [`COPY $H (name) FROM PROGRAM 'echo 0_strange.js'`]],
+  ['a row is copied in', [`COPY $H (name, batch) FROM PROGRAM 'echo 0_strange.js,1' (FORMAT csv)`]],
   ['a row is merged in', [`${STRANGE} ON CONFLICT (id) DO UPDATE SET batch = 7`]],
   ['a row is renamed', [`UPDATE $H SET name = '0_strange.js' WHERE id = 1`]],
   [
