@@ -167,10 +167,11 @@ async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promise<void>
           if (sent.length < turn.ahead()) continue;
           if ((await sent.shift()) !== false) continue;
           await Promise.all(sent.splice(0));
-          await pipeline.recover();
+          await pipeline.clean();
         }
-        const ends = await Promise.all(sent);
-        if (ends.includes(false)) await pipeline.recover();
+        await Promise.all(sent);
+        // A string may have left something behind, whether it failed or not: the next turn is another plan's.
+        await pipeline.clean();
       },
       () => served,
     );

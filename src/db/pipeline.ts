@@ -1,6 +1,6 @@
 import type { PoolClient, QueryResult } from 'pg';
 import type { Database } from './connection.ts';
-import { CLEAN_SESSION, withClient } from './transaction.ts';
+import { ROLL_BACK, withClient } from './transaction.ts';
 
 /** A connection to which the next string goes before the answer to the last has come. */
 export interface Pipeline {
@@ -10,8 +10,8 @@ export interface Pipeline {
    * @throws what pg throws
    */
   send(text: string): Promise<QueryResult | QueryResult[]>;
-  /** Gets out of a failed transaction, and leaves the session clean. */
-  recover(): Promise<void>;
+  /** Gets out of a failed transaction, if there is one, and leaves the session clean. */
+  clean(): Promise<void>;
 }
 
 /**
@@ -31,8 +31,8 @@ export async function withPipeline<T>(
       try {
         return await use({
           send: (text) => client.query(text),
-          async recover() {
-            await client.query(['ROLLBACK', ...CLEAN_SESSION].join(';\n'));
+          async clean() {
+            await client.query(ROLL_BACK);
           },
         });
       } finally {

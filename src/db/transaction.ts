@@ -34,6 +34,9 @@ export const CLEAN_SESSION = [
  */
 export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 
+/** A session's advisory locks survive a rollback. */
+export const ROLL_BACK = ['ROLLBACK', ...CLEAN_SESSION].join(';\n');
+
 /** A transaction that has been begun. It is committed when the bracket's function returns, rolled back when it throws. */
 export interface OpenTransaction {
   readonly client: PoolClient;
@@ -109,11 +112,11 @@ export async function withTransaction<T>(
             abandoned = true;
           },
         });
-        if (!finished) await client.query(abandoned ? 'ROLLBACK' : 'COMMIT');
+        if (!finished) await client.query(abandoned ? ROLL_BACK : 'COMMIT');
         return value;
       } catch (error) {
         // A rollback that fails means a broken connection: withClient throws it away, and the server rolls back.
-        await client.query('ROLLBACK').catch(() => {});
+        await client.query(ROLL_BACK).catch(() => {});
         throw toDatabaseError(error);
       }
     },

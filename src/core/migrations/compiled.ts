@@ -10,13 +10,14 @@ import type { Transcript } from '../../db/transcript.ts';
 import type { Direction } from './action.ts';
 import { createHistoryTables, type History, type HistoryEntry } from './history.ts';
 import type { Plan } from './plan.ts';
-import { recordStep } from './record.ts';
 import type { Target } from './target.ts';
 
 /** What each migration of a plan sends, the same for every tenant. */
 export interface CompiledPlan {
   readonly direction: Direction;
   readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
+  /** The texts surely leave the session, its role included, and the history as they found them. */
+  readonly isClean: boolean;
 }
 
 /** What the migrations of a plan sent to one tenant, by name. */
@@ -45,7 +46,16 @@ export function compile(
     if (reason !== undefined) return { migration: name, reason };
     steps.push({ name, texts: one?.texts ?? [] });
   }
-  return { direction, steps };
+  return { direction, steps, isClean: steps.every(({ texts }) => texts.every(leavesSessionClean)) };
+}
+
+/** Statements that change tables and nothing else, and words in them that would be something else. */
+const CHANGES_TABLES =
+  /^\s*(?:alter\s+table|create\s+table|create\s+(?:unique\s+)?index|drop\s+(?:table|index)|comment\s+on)\b/i;
+const MAY_BE_MORE = /;\s*\S|\b(?:temp|temporary|set_config|advisory|knex_migrations_tenant)\b/i;
+
+function leavesSessionClean(text: string): boolean {
+  return CHANGES_TABLES.test(text) && !MAY_BE_MORE.test(text);
 }
 
 function reasonIn(one: Transcript, other: Transcript): string | undefined {
@@ -89,37 +99,57 @@ export interface SendingOptions {
 /**
  * All that is sent for one tenant, statement by statement: the transaction with its settings and its lock, the check
  * that the history is what the plan was made for, the migrations each with its record, the stamp; and behind the
- * COMMIT what leaves the session clean. Sent as one string it costs one round trip.
+ * COMMIT what leaves the session clean, where that is needed. Sent as one string it costs one round trip.
  */
 export function statementsFor(
   compiled: CompiledPlan,
-  { target, plan, expected, becomes }: Addressee,
+  addressee: Addressee,
   options: SendingOptions,
 ): string[] {
+  const { target, expected } = addressee;
   const setPath = setSearchPath(target.searchPath);
   const statements = [BEGIN, enter(target, expected, options), ...(options.opening ?? []), setPath];
   if (expected === null) statements.push(...createHistoryTables(target.schema, target.historyTable));
+  // Records of migrations that change nothing but tables can all be written at the end.
+  let recorded: string[] = [];
   for (const [index, { name, texts }] of compiled.steps.entries()) {
-    if (index > 0) statements.push(setPath);
+    statements.push(...texts);
+    recorded.push(name);
+    if (compiled.isClean || index === compiled.steps.length - 1) continue;
     statements.push(
-      ...texts,
       'RESET ROLE',
-      // Only for its own writes: what a migration does to the history by hand takes the stamp away.
-      `SET LOCAL tenantctl.writer = 'on'`,
-      recordStep(target, compiled.direction, name, plan.batch),
-      `SET LOCAL tenantctl.writer = 'off'`,
+      `SELECT tenantctl.record(${recordOf(compiled, addressee, recorded)})`,
+      setPath,
     );
+    recorded = [];
   }
-  const was = expected === null ? 'NULL' : literal(expected);
-  statements.push(`SELECT tenantctl.leave(${literal(target.schema)}, ${was}, ${literal(becomes)})`);
-  return [...statements, ...options.closing, 'COMMIT', ...CLEAN_SESSION];
+  statements.push(
+    ...(compiled.isClean ? [] : ['RESET ROLE']),
+    `SELECT tenantctl.leave(${literal(target.schema)}, ${digestLiteral(expected)}, ${literal(addressee.becomes)}, ${detailsOf(compiled, addressee, recorded)})`,
+    ...options.closing,
+    'COMMIT',
+  );
+  return compiled.isClean ? statements : [...statements, ...CLEAN_SESSION];
+}
+
+/** The arguments of tenantctl.record. */
+function recordOf(compiled: CompiledPlan, addressee: Addressee, names: readonly string[]): string {
+  return `${literal(addressee.target.schema)}, ${detailsOf(compiled, addressee, names)}`;
+}
+
+function detailsOf({ direction }: CompiledPlan, { plan }: Addressee, names: readonly string[]): string {
+  return `${literal(direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${plan.batch}`;
+}
+
+function digestLiteral(digest: string | null): string {
+  return digest === null ? 'NULL' : literal(digest);
 }
 
 /** tenantctl.enter (src/core/stamps/server-side.ts). */
 function enter(target: Target, expected: string | null, options: SendingOptions): string {
   const values = [
     literal(target.schema),
-    expected === null ? 'NULL' : literal(expected),
+    digestLiteral(expected),
     `ARRAY[${options.statuses.map(literal).join(', ')}]`,
     options.lockTimeoutMs,
     IDLE_TIMEOUT_MS,

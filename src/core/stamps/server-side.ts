@@ -186,14 +186,28 @@ $body$;
     'Begins the work on a tenant: settings, lock, and that all is as the plan assumed; an error where it is not.',
   ),
   routine(
-    'leave(tenant_schema text, was uuid, becomes uuid) RETURNS void',
+    'record(tenant_schema text, direction text, names text[], in_batch integer) RETURNS void',
     `BEGIN
+       PERFORM set_config('tenantctl.writer', 'on', true);
+       IF direction = 'up' THEN
+         EXECUTE format('INSERT INTO %I.${TENANT_HISTORY} (name, batch, migration_time) SELECT name, $2, clock_timestamp() FROM unnest($1) WITH ORDINALITY AS due (name, place) ORDER BY place', tenant_schema) USING names, in_batch;
+       ELSE
+         EXECUTE format('DELETE FROM %I.${TENANT_HISTORY} WHERE name = ANY ($1)', tenant_schema) USING names;
+       END IF;
+       PERFORM set_config('tenantctl.writer', 'off', true);
+     END`,
+    'Writes into the history what has been done. Only for these writes of its own the trigger is passed by.',
+  ),
+  routine(
+    'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer) RETURNS void',
+    `BEGIN
+       PERFORM tenantctl.record(tenant_schema, direction, names, in_batch);
        UPDATE tenantctl.stamps SET digest = becomes WHERE schema_name = tenant_schema AND digest = was;
        IF NOT FOUND THEN
          PERFORM tenantctl.stamp(tenant_schema);
        END IF;
      END`,
-    'Ends the work on a tenant: its stamp says what its history holds now.',
+    'Ends the work on a tenant: its history and its stamp say what has been done.',
   ),
 ];
 
