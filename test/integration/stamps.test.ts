@@ -166,6 +166,17 @@ test.each(FORGETTING)('%s: 2_tags is pending, and is applied', async (_, stateme
   expect(await stamped(fleet())).toContain(id);
 });
 
+test('a history that is truncated is empty for both commands: everything is pending, and is applied', async () => {
+  const id = await newTenant();
+  await perform(id, ['TRUNCATE $H']);
+  expect(await ask(id)).toMatchObject({
+    attention: 'BEHIND',
+    outcome: 'migrated',
+    names: ['1_notes.js', '2_tags.js'],
+  });
+  await expectTruth(fleet(), id);
+});
+
 const STRANGE = `INSERT INTO $H (name, batch) VALUES ('0_strange.js', 1)`;
 
 test.each([
