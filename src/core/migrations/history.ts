@@ -12,7 +12,7 @@ export interface HistoryEntry {
 
 /** What a schema says about its migrations. */
 export interface History {
-  /** In the order in which they were applied (Knex's id). */
+  /** In the order in which they were applied: by batch, and within it by Knex's id. */
   readonly entries: readonly HistoryEntry[];
   /** Knex's own lock row is set: a Knex is migrating this schema, or died while it did. */
   readonly lockedByKnex: boolean;
@@ -59,7 +59,7 @@ export function selectHistory(
 ): string {
   const history = qualified(tables.schema, tables.table);
   const entries = tables.hasHistory
-    ? `(SELECT string_agg(coalesce(batch, 0) || ${literal(FIELD)} || name, ${literal(ROW)} ORDER BY id) FROM ${history})`
+    ? `(SELECT string_agg(coalesce(batch, 0) || ${literal(FIELD)} || name, ${literal(ROW)} ORDER BY coalesce(batch, 0), id) FROM ${history})`
     : 'NULL::text';
   return `SELECT ${entries} AS entries, ${selectKnexLock(tables, options.takeKnexLock ?? false)} AS locked`;
 }
@@ -172,7 +172,7 @@ function selectRows(tables: HistoryTables, index: number, knexLock: boolean): st
 function sharer(): (rows: Row[]) => readonly HistoryEntry[] {
   const known = new Map<string, readonly HistoryEntry[]>();
   return (rows) => {
-    const sorted = rows.toSorted((a, b) => (a.id ?? 0) - (b.id ?? 0));
+    const sorted = rows.toSorted((a, b) => (a.batch ?? 0) - (b.batch ?? 0) || (a.id ?? 0) - (b.id ?? 0));
     const key = sorted.map((row) => `${row.batch}${FIELD}${row.name}`).join(ROW);
     let entries = known.get(key);
     if (entries === undefined) {

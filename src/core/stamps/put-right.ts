@@ -3,7 +3,7 @@ import type { StampedTenant } from '../fleet-facts.ts';
 import type { History } from '../migrations/history.ts';
 import type { Observer } from '../observer.ts';
 import { STAMPS_SINCE, readStateVersion } from '../state.ts';
-import { digester, stampTenants, type StampOptions } from './stamps.ts';
+import { digester, readKnownHistories, stampTenants, type StampOptions } from './stamps.ts';
 
 /**
  * Stamps the tenants whose history tables have been read, where their stamps do not say the same or they have none, so
@@ -18,14 +18,16 @@ export async function putStampsRight(
   options: Partial<StampOptions> = {},
 ): Promise<void> {
   const digest = digester();
+  const known =
+    (await readStateVersion(database)) < STAMPS_SINCE ? new Map() : await readKnownHistories(database);
   const wanting = tenants.filter((tenant) => {
     const history = histories.get(tenant.schema);
     // Without a history table there is nothing to stamp, and Knex's lock is a matter of its own.
     if (history === undefined || !tenant.tables.hasHistory || history.lockedByKnex) return false;
-    return tenant.digest !== digest(history.entries);
+    return tenant.digest !== digest(history.entries) || !known.has(tenant.digest);
   });
   if (wanting.length === 0) return;
-  const wrong = wanting.filter((tenant) => tenant.digest !== null);
+  const wrong = wanting.filter((tenant) => tenant.digest !== null && known.has(tenant.digest));
   if (wrong.length > 0) observe({ type: 'warning', message: wrongStamps(wrong) });
   if (database.readOnly || (await readStateVersion(database)) < STAMPS_SINCE) return;
   observe({ type: 'phase', message: `Stamping ${tenantsIn(wanting.length)}` });

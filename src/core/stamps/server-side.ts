@@ -10,14 +10,20 @@ export const GUARD = 'tenantctl_unstamp';
  * a fleet's histories are known from one query. It can be trusted because every way of changing a history takes it away
  * or makes it not fit:
  *
- * - A statement trigger on both of Knex's tables deletes the stamp on every write but tenantctl's own; ENABLE ALWAYS
- *   makes it fire under session_replication_role = replica too
+ * - A row trigger on both of Knex's tables deletes the stamp on every write but tenantctl's own, whichever table the
+ *   write named (a parent it inherits from, say); ENABLE ALWAYS makes it fire under session_replication_role = replica
+ *   and for logical replication too
  *   (https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-DISABLE-ENABLE-TRIGGER).
- * - Its function lives in the tenant's schema and does nothing where tenantctl's schema is absent, so that a dump of
- *   the schema restores anywhere.
- * - A stamp names the tables by oid and the triggers and their function by the transaction that wrote their catalog
- *   rows (xmin): a table restored from a dump is another table, and a trigger that was disabled and enabled again, or
- *   a function that was replaced, has another row.
+ * - Where the writer's snapshot is older than its statement, it may not see a stamp that has come since, and would not
+ *   delete it. So it first tries to put one there itself: on a row that it cannot see the server refuses that (40001,
+ *   https://www.postgresql.org/docs/current/transaction-iso.html#XACT-REPEATABLE-READ).
+ * - The trigger's function lives in the tenant's schema and does nothing where tenantctl's schema is absent, so that a
+ *   dump of the schema restores anywhere.
+ * - A stamp names the tables by oid, by the file that they are kept in (TRUNCATE and what rewrites a table change it) and
+ *   by the number of their columns; the triggers and their function by the transaction that wrote their catalog rows
+ *   (xmin); and itself by the transaction that wrote it. A table restored from a dump is another table; a trigger that
+ *   was disabled and enabled again, or a function that was replaced, has another row; a stamp that somebody has edited
+ *   or put back was written by another transaction.
  *
  * `enter` and `leave` are the two ends of a tenant's transaction that is sent as one string.
  */
@@ -36,7 +42,12 @@ export const STAMP_STATEMENTS: readonly string[] = [
      lock_oid oid NOT NULL,
      history_guard xid NOT NULL,
      lock_guard xid NOT NULL,
-     function_guard xid NOT NULL) WITH (fillfactor = 60)`,
+     function_guard xid NOT NULL,
+     history_file oid NOT NULL,
+     lock_file oid NOT NULL,
+     history_columns smallint NOT NULL,
+     lock_columns smallint NOT NULL,
+     written_by xid NOT NULL) WITH (fillfactor = 60)`,
   `COMMENT ON TABLE tenantctl.stamps IS
      'What each tenant''s history holds. To be believed only as far as the view trusted_stamps does.'`,
   'CREATE INDEX stamps_history_oid ON tenantctl.stamps (history_oid)',
@@ -44,10 +55,12 @@ export const STAMP_STATEMENTS: readonly string[] = [
   `CREATE VIEW tenantctl.trusted_stamps AS
      SELECT s.schema_name, s.digest, n.oid AS schema_oid
      FROM tenantctl.stamps s
-     JOIN pg_catalog.pg_class h ON h.oid = s.history_oid AND h.relname = '${TENANT_HISTORY}'
+     JOIN pg_catalog.pg_class h ON s.xmin = s.written_by AND h.oid = s.history_oid
+       AND h.relfilenode = s.history_file AND h.relnatts = s.history_columns AND h.relname = '${TENANT_HISTORY}'
        AND h.relkind = 'r' AND h.relpersistence = 'p' AND NOT h.relhassubclass
      JOIN pg_catalog.pg_namespace n ON n.oid = h.relnamespace AND n.nspname = s.schema_name
-     JOIN pg_catalog.pg_class l ON l.oid = s.lock_oid AND l.relname = '${LOCK}' AND l.relnamespace = n.oid
+     JOIN pg_catalog.pg_class l ON l.oid = s.lock_oid
+       AND l.relfilenode = s.lock_file AND l.relnatts = s.lock_columns AND l.relname = '${LOCK}' AND l.relnamespace = n.oid
        AND l.relkind = 'r' AND l.relpersistence = 'p' AND NOT l.relhassubclass
      JOIN pg_catalog.pg_trigger ht ON ht.tgrelid = h.oid AND ht.tgname = '${GUARD}'
        AND ht.tgenabled = 'A' AND ht.xmin = s.history_guard
@@ -68,8 +81,8 @@ export const STAMP_STATEMENTS: readonly string[] = [
     `BEGIN
        EXECUTE format($q$
          SELECT left(encode(sha256(convert_to(
-                  coalesce(string_agg(coalesce(batch, 0) || chr(31) || name, chr(30) ORDER BY id), ''), 'UTF8')), 'hex'), 32)::uuid,
-                coalesce(jsonb_agg(jsonb_build_array(name, coalesce(batch, 0)) ORDER BY id) FILTER (WHERE name IS NOT NULL), '[]'),
+                  coalesce(string_agg(coalesce(batch, 0) || chr(31) || octet_length(convert_to(name, 'UTF8')) || chr(31) || name, chr(30) ORDER BY coalesce(batch, 0), id), ''), 'UTF8')), 'hex'), 32)::uuid,
+                coalesce(jsonb_agg(jsonb_build_array(name, coalesce(batch, 0)) ORDER BY coalesce(batch, 0), id) FILTER (WHERE name IS NOT NULL), '[]'),
                 EXISTS (SELECT FROM %1$I.${LOCK} WHERE is_locked <> 0)
          FROM %1$I.${TENANT_HISTORY}$q$, tenant_schema) INTO digest, entries, locked_by_knex;
      END`,
@@ -81,6 +94,11 @@ export const STAMP_STATEMENTS: readonly string[] = [
        body text := $body$
 BEGIN
   IF to_regclass('tenantctl.stamps') IS NOT NULL THEN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+      INSERT INTO tenantctl.stamps
+      VALUES (TG_TABLE_SCHEMA, '00000000-0000-0000-0000-000000000000', TG_RELID, TG_RELID, '0', '0', '0', 0, 0, 0, 0, '0')
+      ON CONFLICT DO NOTHING;
+    END IF;
     DELETE FROM tenantctl.stamps WHERE TG_RELID IN (history_oid, lock_oid);
   END IF;
   RETURN NULL;
@@ -97,8 +115,10 @@ $body$;
            AND has_schema_privilege(p.proowner, 'tenantctl', 'USAGE')
            AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'SELECT')
            AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'DELETE')
+           AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'INSERT')
        ) THEN
          EXECUTE format('CREATE OR REPLACE FUNCTION %I.${GUARD}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', tenant_schema, body);
+         EXECUTE format('ALTER FUNCTION %I.${GUARD}() OWNER TO CURRENT_USER', tenant_schema);
          EXECUTE format('COMMENT ON FUNCTION %I.${GUARD}() IS %L', tenant_schema, 'Tells tenantctl that somebody else changed the history of migrations. Does nothing where there is no tenantctl.');
        END IF;
        FOREACH history_table IN ARRAY ARRAY['${TENANT_HISTORY}', '${LOCK}'] LOOP
@@ -106,11 +126,11 @@ $body$;
          SELECT pg_get_triggerdef(t.oid) INTO trigger_text FROM pg_trigger t
          WHERE t.tgrelid = table_oid AND t.tgname = '${GUARD}' AND t.tgenabled = 'A'
            AND t.tgfoid = to_regproc(format('%I.${GUARD}', tenant_schema));
-         CONTINUE WHEN FOUND AND trigger_text = format('CREATE TRIGGER ${GUARD} AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON %1$I.%2$I FOR EACH STATEMENT WHEN ((current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM ''on''::text)) EXECUTE FUNCTION %1$I.${GUARD}()', tenant_schema, history_table);
+         CONTINUE WHEN FOUND AND trigger_text = format('CREATE TRIGGER ${GUARD} AFTER INSERT OR DELETE OR UPDATE ON %1$I.%2$I FOR EACH ROW WHEN (((pg_trigger_depth() > 0) OR (current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM ''on''::text))) EXECUTE FUNCTION %1$I.${GUARD}()', tenant_schema, history_table);
          IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = table_oid AND tgname = '${GUARD}') THEN
            EXECUTE format('DROP TRIGGER ${GUARD} ON %I.%I', tenant_schema, history_table);
          END IF;
-         EXECUTE format('CREATE TRIGGER ${GUARD} AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %1$I.%2$I FOR EACH STATEMENT WHEN (current_setting(''tenantctl.writer'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION %1$I.${GUARD}()', tenant_schema, history_table);
+         EXECUTE format('CREATE TRIGGER ${GUARD} AFTER INSERT OR UPDATE OR DELETE ON %1$I.%2$I FOR EACH ROW WHEN (pg_trigger_depth() > 0 OR current_setting(''tenantctl.writer'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION %1$I.${GUARD}()', tenant_schema, history_table);
          EXECUTE format('ALTER TABLE %I.%I ENABLE ALWAYS TRIGGER ${GUARD}', tenant_schema, history_table);
        END LOOP;
      END`,
@@ -131,22 +151,26 @@ $body$;
            DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema;
            RETURN 'Knex''s own lock is set';
          END IF;
-         IF NOT EXISTS (SELECT FROM tenantctl.histories WHERE digest = seen.digest) THEN
-           INSERT INTO tenantctl.histories (digest, entries) VALUES (seen.digest, seen.entries) ON CONFLICT DO NOTHING;
+         IF NOT EXISTS (SELECT FROM tenantctl.histories WHERE digest = seen.digest AND entries = seen.entries) THEN
+           INSERT INTO tenantctl.histories AS known (digest, entries) VALUES (seen.digest, seen.entries)
+           ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries;
          END IF;
          history_table := to_regclass(format('%I.${TENANT_HISTORY}', tenant_schema));
          lock_table := to_regclass(format('%I.${LOCK}', tenant_schema));
          INSERT INTO tenantctl.stamps AS s
-         SELECT tenant_schema, seen.digest, history_table, lock_table, ht.xmin, lt.xmin, p.xmin
-         FROM pg_trigger ht, pg_trigger lt, pg_proc p
-         WHERE ht.tgrelid = history_table AND ht.tgname = '${GUARD}' AND lt.tgrelid = lock_table AND lt.tgname = '${GUARD}'
+         SELECT tenant_schema, seen.digest, history_table, lock_table, ht.xmin, lt.xmin, p.xmin, h.relfilenode, l.relfilenode, h.relnatts, l.relnatts, '0'
+         FROM pg_trigger ht, pg_trigger lt, pg_proc p, pg_class h, pg_class l
+         WHERE h.oid = history_table AND l.oid = lock_table AND ht.tgrelid = history_table AND ht.tgname = '${GUARD}' AND lt.tgrelid = lock_table AND lt.tgname = '${GUARD}'
            AND p.oid = ht.tgfoid
          ON CONFLICT (schema_name) DO UPDATE
            SET digest = excluded.digest, history_oid = excluded.history_oid, lock_oid = excluded.lock_oid,
-               history_guard = excluded.history_guard, lock_guard = excluded.lock_guard, function_guard = excluded.function_guard;
+               history_guard = excluded.history_guard, lock_guard = excluded.lock_guard, function_guard = excluded.function_guard,
+               history_file = excluded.history_file, lock_file = excluded.lock_file, history_columns = excluded.history_columns, lock_columns = excluded.lock_columns;
+         UPDATE tenantctl.stamps SET written_by = xmin WHERE schema_name = tenant_schema;
          RETURN NULL;
        EXCEPTION WHEN OTHERS THEN
-         DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema;
+         PERFORM FROM tenantctl.stamps WHERE schema_name = tenant_schema FOR UPDATE SKIP LOCKED;
+         IF FOUND THEN DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema; END IF;
          RETURN SQLSTATE || ': ' || SQLERRM;
        END;
      END`,
@@ -202,7 +226,10 @@ $body$;
     'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer) RETURNS void',
     `BEGIN
        PERFORM tenantctl.record(tenant_schema, direction, names, in_batch);
-       UPDATE tenantctl.stamps SET digest = becomes WHERE schema_name = tenant_schema AND digest = was;
+       UPDATE tenantctl.stamps s SET digest = becomes, written_by = (txid_current() & 4294967295)::text::xid
+       WHERE schema_name = tenant_schema AND digest = was
+         AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.history_oid AND t.tgname <> '${GUARD}')
+         AND NOT EXISTS (SELECT FROM pg_class h WHERE h.oid = s.history_oid AND h.relhasrules);
        IF NOT FOUND THEN
          PERFORM tenantctl.stamp(tenant_schema);
        END IF;

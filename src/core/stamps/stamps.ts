@@ -1,18 +1,25 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '../../db/connection.ts';
+import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import type { HistoryEntry } from '../migrations/history.ts';
+
+/** Milliseconds that stamping waits for somebody who is at work on a tenant, before that tenant is passed over. */
+const LOCK_TIMEOUT_MS = 500;
 
 /** How many tenants one transaction stamps: each takes a lock on two tables and their indexes until it ends. */
 const TENANTS_PER_TRANSACTION = 20;
 
 /**
- * What stands for a history in a stamp: the first half of a SHA-256 over its batches and names, as a uuid. The server
+ * What stands for a history in a stamp: the first half of a SHA-256 over its batches and names, each name behind its
+ * length in bytes, as a uuid. The server
  * computes the same in tenantctl.read_history.
  */
 export function digestOf(entries: readonly HistoryEntry[]): string {
-  const text = entries.map(({ batch, name }) => `${batch}\u001f${name}`).join('\u001e');
+  const text = entries
+    .map(({ batch, name }) => `${batch}\u001f${Buffer.byteLength(name, 'utf8')}\u001f${name}`)
+    .join('\u001e');
   const hex = createHash('sha256').update(text, 'utf8').digest('hex');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
     '-',
@@ -43,7 +50,8 @@ export function knowHistories(histories: readonly (readonly HistoryEntry[])[]): 
     (entries) =>
       `(${literal(digestOf(entries))}::uuid, ${literal(JSON.stringify(entries.map(({ name, batch }) => [name, batch])))}::jsonb)`,
   );
-  return `INSERT INTO tenantctl.histories (digest, entries) VALUES ${rows.join(', ')} ON CONFLICT DO NOTHING`;
+  return `INSERT INTO tenantctl.histories AS known (digest, entries) VALUES ${rows.join(', ')}
+          ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries`;
 }
 
 /** Every history that stamps refer to, by digest. One that does not fit its digest is left out: it is not believed. */
@@ -96,12 +104,20 @@ export async function stampTenants(
   return reasons;
 }
 
+/** @returns why tenants of the batch have no stamp */
 async function stampBatch(database: Database, schemas: readonly string[]): Promise<string[]> {
   const stamp = `SELECT tenantctl.stamp(schema_name) AS reason
                  FROM unnest(ARRAY[${schemas.map(literal).join(', ')}]::text[]) AS schema_name`;
-  return withTransaction(database, { tenants: schemas.length }, [stamp], ({ opening }) =>
-    Promise.resolve(
-      ((opening[0]?.rows ?? []) as { reason: string | null }[]).flatMap(({ reason }) => reason ?? []),
-    ),
-  );
+  const settings = { tenants: schemas.length, lockTimeoutMs: LOCK_TIMEOUT_MS };
+  try {
+    return await withTransaction(database, settings, [stamp], ({ opening }) =>
+      Promise.resolve(
+        ((opening[0]?.rows ?? []) as { reason: string | null }[]).flatMap(({ reason }) => reason ?? []),
+      ),
+    );
+  } catch (error) {
+    // Nothing fails for want of a stamp.
+    const { message } = toDatabaseError(error);
+    return schemas.map(() => message);
+  }
 }
