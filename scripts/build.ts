@@ -47,6 +47,35 @@ const leanBuiltins: Plugin = {
   },
 };
 
+/** What Knex loads only for other databases than PostgreSQL, and what a project has of its own. */
+const OTHER_DRIVERS = [
+  'better-sqlite3',
+  'mariadb',
+  'mysql',
+  'mysql2',
+  'oracledb',
+  'pg-native',
+  'pg-query-stream',
+  'sqlite3',
+  'tedious',
+];
+
+/** Knex stays outside, for projects that extend theirs, but for the one file that is to hold it. */
+const packedKnex: Plugin = {
+  name: 'packed-knex',
+  setup(build) {
+    build.onResolve({ filter: /^knex$/ }, ({ path, importer, resolveDir, pluginData }) => {
+      if (pluginData === 'packed') return undefined;
+      if (!importer.endsWith('packed-knex.ts')) return { path, external: true };
+      return build.resolve('./knex.js', {
+        kind: 'require-call',
+        resolveDir: join(resolveDir, '../../node_modules/knex'),
+        pluginData: 'packed',
+      });
+    });
+  },
+};
+
 const { metafile } = await build({
   entryPoints: { cli: 'src/cli/main.ts', index: 'src/index.ts' },
   outdir: 'dist',
@@ -55,10 +84,10 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node22.18',
-  external: [...dependencies, '@electric-sql/*'],
+  external: [...dependencies.filter((name) => name !== 'knex'), '@electric-sql/*', ...OTHER_DRIVERS],
   // Comments and indentation are half of it, and would be read at every start. Names stay, for the sake of stacks.
   minifyWhitespace: true,
-  plugins: [leanBuiltins],
+  plugins: [packedKnex, leanBuiltins],
   define: { TENANTCTL_VERSION: JSON.stringify(manifest.version) },
   logLevel: 'warning',
   metafile: true,

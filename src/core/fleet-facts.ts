@@ -25,6 +25,8 @@ export interface StampedTenant extends RegisteredTenant {
 }
 
 export interface Scope {
+  /** Say when the registry's rows were made and changed: not every registry does, so each row is taken apart for it. */
+  readonly withTimes?: boolean | undefined;
   /** The version of the tenantctl schema; 0 where there is none. */
   readonly stateVersion: number;
   /** The tenants that are looked at, as the registry has them; all of them where absent. */
@@ -91,8 +93,7 @@ export async function* readMembers(
       database,
       `SELECT coalesce(t.clerk_org_id, '') AS clerk_org_id, coalesce(t.schema_name, '') AS schema_name,
               coalesce(t.status::text, '') AS status,
-              (to_jsonb(t) ->> 'created_at')::timestamptz AS created_at,
-              (to_jsonb(t) ->> 'updated_at')::timestamptz AS updated_at,
+              ${timeOf(scope, 'created_at')} AS created_at, ${timeOf(scope, 'updated_at')} AS updated_at,
               n.oid IS NOT NULL AS has_schema, h.oid IS NOT NULL AS has_history, l.oid IS NOT NULL AS has_lock,
               s.digest::text AS digest
        FROM public.tenants t ${joins(scope)}
@@ -126,6 +127,10 @@ function readBounds(database: Database): Promise<Bound[]> {
        FROM public.tenants t) numbered
      WHERE place % ${PAGE} = 0 ORDER BY place`,
   );
+}
+
+function timeOf({ withTimes }: Scope, column: 'created_at' | 'updated_at'): string {
+  return withTimes === true ? `(to_jsonb(t) ->> '${column}')::timestamptz` : 'NULL::timestamptz';
 }
 
 function joins({ stateVersion }: Scope): string {

@@ -69,10 +69,6 @@ export async function migrateTenants(
   const wishes: Wishes = {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
-    // It takes a tenth of a second, in which the server can be asked for the rest.
-    onWork() {
-      if (folder.files.at(-1)?.format === 'module') setImmediate(() => void engine.knex().catch(() => {}));
-    },
   };
   const fleet = await selectFleet(database, options, wishes);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);

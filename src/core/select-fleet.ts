@@ -20,8 +20,6 @@ export interface Selection {
 export interface Wishes {
   /** Pure: tenants with this history need not be looked at one by one. Where absent, all are. */
   readonly isSettled?: ((history: History) => boolean) | undefined;
-  /** Called as soon as it is clear that not all are settled: what the work needs can be loaded meanwhile. */
-  readonly onWork?: (() => void) | undefined;
   /** Read every history table, whatever the stamps say. */
   readonly verify?: boolean | undefined;
   /** Schemas that have been seen to already. */
@@ -80,7 +78,6 @@ export async function selectFleet(
     if (wishes.isSettled?.(history) === true) settled.set(group, history);
   }
   const isLeftOut = (group: TenantGroup) => settled.has(group) || (group.status !== 'ACTIVE' && !isNamed);
-  if (groups.some((group) => group.status === 'ACTIVE' && !settled.has(group))) wishes.onWork?.();
 
   const fleet = {
     members: [] as Member[],

@@ -73,7 +73,7 @@ export async function fleetStatus(database: Database, options: StatusOptions): P
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
   await assertRegistry(database);
   const stateVersion = await readStateVersion(database);
-  const scope = { stateVersion };
+  const scope = { stateVersion, withTimes: options.listAll };
   const groups = await readGroups(database, scope);
   const known = await knownHistories(database, scope);
   const memory = await readMemory(database, stateVersion);
@@ -254,7 +254,7 @@ export async function tenantState(
   const [named] = await findTenants(database, [name]);
   if (named === undefined) throw new Error('findTenants found nobody and did not say so');
   const stateVersion = await readStateVersion(database);
-  const scope = { stateVersion, only: [named] };
+  const scope = { stateVersion, only: [named], withTimes: true };
   const memory = await readMemory(database, stateVersion);
   for await (const [tenant] of readMembers(database, scope, await readGroups(database, scope))) {
     if (tenant === undefined) continue;

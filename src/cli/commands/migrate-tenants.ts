@@ -34,6 +34,8 @@ export async function migrateTenantsCommand(
   context: Context,
   flags: FleetFlags & ToleranceFlags & VerifyFlag,
 ): Promise<CommandResult> {
+  // Loaded while the server is answering.
+  const core = import('../../core/migrate-tenants.ts');
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {
       const options = { ...migrateTenantsOptions(context, settings, flags), observe };
@@ -41,7 +43,7 @@ export async function migrateTenantsCommand(
         const { rehearseTenants } = await import('../../core/rehearse.ts');
         return dryRunResult(await rehearseTenants(database, options), context);
       }
-      const { migrateTenants } = await import('../../core/migrate-tenants.ts');
+      const { migrateTenants } = await core;
       const result = await migrateTenants(database, options);
       return fleetCommandResult(context, result, 'applied', flags.all === true);
     }),

@@ -24,8 +24,10 @@ export function addStatus(program: Command, register: Register): void {
 }
 
 export async function statusCommand(context: Context, flags: StatusFlags): Promise<CommandResult> {
+  // Loaded while the server is answering.
+  const core = import('../../core/status.ts');
   return context.withDatabase(undefined, async (database, settings) => {
-    const { fleetStatus } = await import('../../core/status.ts');
+    const { fleetStatus } = await core;
     const status = await context.withProgress((observe) =>
       fleetStatus(database, {
         masterFolder: masterFolderOf(settings),

@@ -17,9 +17,9 @@ export async function putStampsRight(
   observe: Observer,
   options: Partial<StampOptions> = {},
 ): Promise<void> {
+  if (tenants.length === 0 || (await readStateVersion(database)) < STAMPS_SINCE) return;
   const digest = digester();
-  const known =
-    (await readStateVersion(database)) < STAMPS_SINCE ? new Map() : await readKnownHistories(database);
+  const known = await readKnownHistories(database);
   const wanting = tenants.filter((tenant) => {
     const history = histories.get(tenant.schema);
     // Without a history table there is nothing to stamp, and Knex's lock is a matter of its own.
@@ -29,7 +29,7 @@ export async function putStampsRight(
   if (wanting.length === 0) return;
   const wrong = wanting.filter((tenant) => tenant.digest !== null && known.has(tenant.digest));
   if (wrong.length > 0) observe({ type: 'warning', message: wrongStamps(wrong) });
-  if (database.readOnly || (await readStateVersion(database)) < STAMPS_SINCE) return;
+  if (database.readOnly) return;
   observe({ type: 'phase', message: `Stamping ${tenantsIn(wanting.length)}` });
   const schemas = wanting.map(({ schema }) => schema);
   const reasons = await stampTenants(database, schemas, {
