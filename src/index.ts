@@ -62,6 +62,7 @@ export { migrateTenants, type MigrateTenantsOptions } from './core/migrate-tenan
 export { rollbackTenants, type RollbackTenantsOptions } from './core/rollback-tenants.ts';
 export type { FleetResult, TenantOutcome, TenantResult } from './core/results.ts';
 export type { EngineOptions } from './core/engine.ts';
+export type { Concurrency } from './core/lanes.ts';
 export type { Selection } from './core/select-fleet.ts';
 export type { Observer, RunEvent } from './core/observer.ts';
 export type { VectorExtensionMode } from './core/vector-extension.ts';
