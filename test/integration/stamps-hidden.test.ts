@@ -208,7 +208,7 @@ test('nobody is waited for only to stamp a tenant', async () => {
   await writer.query('BEGIN');
   await writer.query(FORGET_IN(historyOf(id)));
   // The writer has locked the stamp, which is not to be believed any more.
-  await perform(id, ['ALTER FUNCTION $S.tenantctl_unstamp() COST 99']);
+  await perform(id, ['ALTER FUNCTION $F() COST 99']);
   const notes: string[] = [];
   const run = await promptly(
     fleet().migrate({ observe: (event) => event.type === 'note' && notes.push(event.message) }),
@@ -241,7 +241,7 @@ test("a tenant whose objects were given to another role is stamped, and that rol
   await perform(id, [
     `GRANT ALL ON SCHEMA $S TO ${role}`,
     `GRANT ALL ON ALL TABLES IN SCHEMA $S TO ${role}`,
-    `ALTER FUNCTION $S.tenantctl_unstamp() OWNER TO ${role}`,
+    `ALTER FUNCTION $F() OWNER TO ${role}`,
     '!',
     `SET ROLE ${role}`,
     FORGET_IN('$H'),

@@ -83,12 +83,12 @@ const FORGETTING: readonly (readonly [string, readonly string[]])[] = [
       `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${GUARD}`,
     ],
   ],
-  ['its function is dropped', [`DROP FUNCTION $S.${GUARD}() CASCADE`, FORGET]],
+  ['its function is dropped', [`DROP FUNCTION $F() CASCADE`, FORGET]],
   [
     'its function is replaced meanwhile',
     [
-      `CREATE TEMP TABLE definition AS SELECT pg_get_functiondef('$S.${GUARD}'::regproc) AS it`,
-      `CREATE OR REPLACE FUNCTION $S.${GUARD}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`,
+      `CREATE TEMP TABLE definition AS SELECT pg_get_functiondef('$F'::regproc) AS it`,
+      `CREATE OR REPLACE FUNCTION $F() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`,
       FORGET,
       'DO $$BEGIN EXECUTE (SELECT it FROM definition); END$$',
     ],
@@ -96,10 +96,10 @@ const FORGETTING: readonly (readonly [string, readonly string[]])[] = [
   [
     'its function is renamed, and another called so',
     [
-      `ALTER FUNCTION $S.${GUARD}() RENAME TO away`,
-      `CREATE FUNCTION $S.${GUARD}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`,
+      `ALTER FUNCTION $F() RENAME TO away`,
+      `CREATE FUNCTION $F() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`,
       `DROP TRIGGER ${GUARD} ON $H`,
-      `CREATE TRIGGER ${GUARD} AFTER DELETE ON $H EXECUTE FUNCTION $S.${GUARD}()`,
+      `CREATE TRIGGER ${GUARD} AFTER DELETE ON $H EXECUTE FUNCTION $F()`,
       `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${GUARD}`,
       FORGET,
     ],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
@@ -22,7 +23,7 @@ export interface StampedFleet {
   /** Provisions a tenant, stamped like the others. It leaves the registry when the test is over. */
   readonly newTenant: () => Promise<string>;
   /**
-   * Does something behind tenantctl's back, statement by statement in one session: $S is the tenant's schema, $H its
+   * Does something behind tenantctl's back, statement by statement in one session: $S is the tenant's schema, $F the function of the trigger in it, $H its
    * history, $L Knex's lock table, $O the schema of another tenant; "!" is a run of tenantctl in between.
    */
   readonly perform: (id: string, statements: readonly string[]) => Promise<void>;
@@ -64,6 +65,7 @@ export function useStampedFleet(): StampedFleet {
         const text = statement
           .replaceAll('$H', () => historyOf(id))
           .replaceAll('$L', () => `${historyOf(id)}_lock`)
+          .replaceAll('$F', () => `${schemaNameFor(id)}.${guardFunctionOf(schemaNameFor(id))}`)
           .replaceAll('$S', () => schemaNameFor(id))
           .replaceAll('$O', () => schemaNameFor(OTHERS[0]));
         await client.query(text);
@@ -86,4 +88,9 @@ export function useStampedFleet(): StampedFleet {
       };
     },
   };
+}
+
+/** The name of the trigger's function in a schema: src/core/stamps/server-side.ts, guard_name. */
+function guardFunctionOf(schema: string): string {
+  return `tenantctl_unstamp_${createHash('sha256').update(schema).digest('hex').slice(0, 10)}`;
 }

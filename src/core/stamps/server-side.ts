@@ -2,7 +2,7 @@ import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
 
 const LOCK = lockTableOf(TENANT_HISTORY);
 
-/** The trigger on a tenant's two history tables, and its function in the tenant's schema. */
+/** The trigger on a tenant's two history tables; its function in the tenant's schema has a name that begins so. */
 export const GUARD = 'tenantctl_unstamp';
 
 /**
@@ -89,6 +89,13 @@ export const STAMP_STATEMENTS: readonly string[] = [
     'What the history table itself holds, with the digest that stamps go by.',
   ),
   routine(
+    'guard_name(tenant_schema text) RETURNS text',
+    `BEGIN
+       RETURN '${GUARD}_' || left(encode(sha256(convert_to(tenant_schema, 'UTF8')), 'hex'), 10);
+     END`,
+    'The name of the function of the trigger in a tenant schema. Another one in each: to find one of a name, PostgreSQL looks at all functions of that name.',
+  ),
+  routine(
     'guard(tenant_schema text) RETURNS void',
     `DECLARE
        body text := $body$
@@ -104,33 +111,34 @@ BEGIN
   RETURN NULL;
 END
 $body$;
+       guard_function text := format('%I.%I', tenant_schema, tenantctl.guard_name(tenant_schema));
        history_table text;
        table_oid oid;
        trigger_text text;
      BEGIN
        IF NOT EXISTS (
          SELECT FROM pg_proc p
-         WHERE p.oid = to_regproc(format('%I.${GUARD}', tenant_schema)) AND p.prosrc = body AND p.prosecdef
+         WHERE p.oid = to_regproc(guard_function) AND p.prosrc = body AND p.prosecdef
            AND p.proconfig = ARRAY['search_path=pg_catalog, pg_temp']
            AND has_schema_privilege(p.proowner, 'tenantctl', 'USAGE')
            AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'SELECT')
            AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'DELETE')
            AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'INSERT')
        ) THEN
-         EXECUTE format('CREATE OR REPLACE FUNCTION %I.${GUARD}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', tenant_schema, body);
-         EXECUTE format('ALTER FUNCTION %I.${GUARD}() OWNER TO CURRENT_USER', tenant_schema);
-         EXECUTE format('COMMENT ON FUNCTION %I.${GUARD}() IS %L', tenant_schema, 'Tells tenantctl that somebody else changed the history of migrations. Does nothing where there is no tenantctl.');
+         EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', guard_function, body);
+         EXECUTE format('ALTER FUNCTION %s() OWNER TO CURRENT_USER', guard_function);
+         EXECUTE format('COMMENT ON FUNCTION %s() IS %L', guard_function, 'Tells tenantctl that somebody else changed the history of migrations. Does nothing where there is no tenantctl.');
        END IF;
        FOREACH history_table IN ARRAY ARRAY['${TENANT_HISTORY}', '${LOCK}'] LOOP
          table_oid := to_regclass(format('%I.%I', tenant_schema, history_table));
          SELECT pg_get_triggerdef(t.oid) INTO trigger_text FROM pg_trigger t
          WHERE t.tgrelid = table_oid AND t.tgname = '${GUARD}' AND t.tgenabled = 'A'
-           AND t.tgfoid = to_regproc(format('%I.${GUARD}', tenant_schema));
-         CONTINUE WHEN FOUND AND trigger_text = format('CREATE TRIGGER ${GUARD} AFTER INSERT OR DELETE OR UPDATE ON %1$I.%2$I FOR EACH ROW WHEN (((pg_trigger_depth() > 0) OR (current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM ''on''::text))) EXECUTE FUNCTION %1$I.${GUARD}()', tenant_schema, history_table);
+           AND t.tgfoid = to_regproc(guard_function);
+         CONTINUE WHEN FOUND AND trigger_text = format('CREATE TRIGGER ${GUARD} AFTER INSERT OR DELETE OR UPDATE ON %1$I.%2$I FOR EACH ROW WHEN (((pg_trigger_depth() > 0) OR (current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM ''on''::text))) EXECUTE FUNCTION %3$s()', tenant_schema, history_table, guard_function);
          IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = table_oid AND tgname = '${GUARD}') THEN
            EXECUTE format('DROP TRIGGER ${GUARD} ON %I.%I', tenant_schema, history_table);
          END IF;
-         EXECUTE format('CREATE TRIGGER ${GUARD} AFTER INSERT OR UPDATE OR DELETE ON %1$I.%2$I FOR EACH ROW WHEN (pg_trigger_depth() > 0 OR current_setting(''tenantctl.writer'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION %1$I.${GUARD}()', tenant_schema, history_table);
+         EXECUTE format('CREATE TRIGGER ${GUARD} AFTER INSERT OR UPDATE OR DELETE ON %1$I.%2$I FOR EACH ROW WHEN (pg_trigger_depth() > 0 OR current_setting(''tenantctl.writer'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION %3$s()', tenant_schema, history_table, guard_function);
          EXECUTE format('ALTER TABLE %I.%I ENABLE ALWAYS TRIGGER ${GUARD}', tenant_schema, history_table);
        END LOOP;
      END`,
