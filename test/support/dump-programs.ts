@@ -1,0 +1,57 @@
+import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { TestServerDatabase } from './database.ts';
+
+const run = promisify(execFile);
+
+/** Where Debian keeps the programs of each version. */
+const DEBIAN = '/usr/lib/postgresql';
+
+export interface DumpPrograms {
+  /** Writes a dump of a database, in the form that pg_restore reads. */
+  readonly dump: (testDatabase: TestServerDatabase, file: string, ...options: string[]) => Promise<void>;
+  /** Restores it in one transaction. @throws Error where pg_restore ends with anything but 0 */
+  readonly restore: (testDatabase: TestServerDatabase, file: string, ...options: string[]) => Promise<void>;
+}
+
+/**
+ * pg_dump and pg_restore, from PATH or Debian's folders: pg_dump refuses a server that is newer than itself.
+ * @param serverVersion as server_version_num says it
+ * @returns the reason where there are none, which it also prints
+ */
+export async function findDumpPrograms(serverVersion: number): Promise<DumpPrograms | string> {
+  const major = Math.floor(serverVersion / 10_000);
+  const versions = await readdir(DEBIAN).catch(() => []);
+  const folders = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    ...versions.map((version) => join(DEBIAN, version, 'bin')),
+  ];
+  for (const folder of folders) {
+    const versionsHere = await Promise.all(
+      ['pg_dump', 'pg_restore'].map((name) => majorOf(join(folder, name))),
+    );
+    if (versionsHere.every((version) => version >= major)) return programsIn(folder);
+  }
+  const reason = `There is no pg_dump with pg_restore of version ${major} or newer on PATH or in ${DEBIAN}.`;
+  console.log(`What needs pg_dump is skipped. ${reason}`);
+  return reason;
+}
+
+/** The major version of a program; 0 where it is not there, or does not run. */
+async function majorOf(program: string): Promise<number> {
+  const { stdout } = await run(program, ['--version']).catch(() => ({ stdout: '' }));
+  return Number(/\(PostgreSQL\) (\d+)/.exec(stdout)?.[1] ?? 0);
+}
+
+function programsIn(folder: string): DumpPrograms {
+  return {
+    async dump({ url }, file, ...options) {
+      await run(join(folder, 'pg_dump'), ['-Fc', '-f', file, ...options, url]);
+    },
+    async restore({ url }, file, ...options) {
+      await run(join(folder, 'pg_restore'), ['-1', '-d', url, ...options, file]);
+    },
+  };
+}
