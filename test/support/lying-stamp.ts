@@ -1,0 +1,13 @@
+import { schemaNameFor } from '../../src/core/schema-name.ts';
+import type { TestFleet } from './fleet.ts';
+
+/** Makes a tenant's stamp say what another's says, in a way that nothing shows: only who reads the history knows. */
+export async function makeStampLie(fleet: Pick<TestFleet, 'query'>, id: string, like: string): Promise<void> {
+  await fleet.query(
+    `UPDATE tenantctl.stamps
+     SET digest = (SELECT digest FROM tenantctl.stamps WHERE schema_name = $2),
+         written_by = (txid_current() & 4294967295)::text::xid
+     WHERE schema_name = $1`,
+    [schemaNameFor(id), schemaNameFor(like)],
+  );
+}
