@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Knex } from 'knex';
 import { DatabaseError, type PoolClient } from 'pg';
+import type { createKnex as PackedKnex } from './packed-knex.ts';
 import { endsTransaction } from './transaction-control.ts';
 import { unread, watched, type Transcript } from './transcript.ts';
 import { messageOf } from '../errors.ts';
@@ -66,16 +67,19 @@ export interface KnexFactory {
 
 /** Loads Knex and returns the factory. To be called when the migrations have been loaded. */
 export async function createKnexFactory(): Promise<KnexFactory> {
-  const { default: createKnex } = await loadKnex();
+  const createKnex = await loadKnex();
   const root = createKnex({ client: 'pg' });
   const autocommit = createKnex({ client: 'pg' });
 
   return {
     async withinTransaction(client, options, use) {
-      const connection = observed(client, options, true);
+      const sending = { isRaw: false };
+      const connection = observed(client, options, true, sending);
       const transaction = await root.transaction({ connection: connection.proxy });
       transaction.userParams = { ...options.userParams };
       const { transcript } = options;
+      // Told just before the statement goes to the connection.
+      transaction.client.on('query', ({ method }: { method?: string }) => (sending.isRaw = method === 'raw'));
       const knex = transcript === undefined ? transaction : watched(transaction, transcript);
       try {
         await connection.during(() => use({ knex, seen: connection.seen }));
@@ -88,7 +92,7 @@ export async function createKnexFactory(): Promise<KnexFactory> {
     },
 
     async outsideTransaction(client, options, use) {
-      const connection = observed(client, options, false);
+      const connection = observed(client, options, false, { isRaw: false });
       // These two are all that Knex asks of a pool (knex/lib/client.js).
       autocommit.client.acquireConnection = () => Promise.resolve(connection.proxy);
       autocommit.client.releaseConnection = () => Promise.resolve();
@@ -102,10 +106,10 @@ export async function createKnexFactory(): Promise<KnexFactory> {
  * The Knex that the project itself has loaded, where it has: a migration, or the application, may have extended its
  * builders. Else the one that is packed into a file, which is there ten times as fast.
  */
-function loadKnex(): Promise<{ default: typeof import('knex').default }> {
+async function loadKnex(): Promise<typeof PackedKnex> {
   const { cache } = createRequire(import.meta.url);
   const isLoaded = Object.keys(cache).some((path) => /[\\/]node_modules[\\/]knex[\\/]/.test(path));
-  return isLoaded ? import('knex') : import('./packed-knex.ts');
+  return isLoaded ? (await import('knex')).default : (await import('./packed-knex.ts')).createKnex;
 }
 
 interface ObservedConnection {
@@ -125,6 +129,7 @@ function observed(
   client: PoolClient,
   options: SessionOptions,
   withinTransaction: boolean,
+  sending: { readonly isRaw: boolean },
 ): ObservedConnection {
   const failures: FailedStatement[] = [];
   let state: 'open' | 'failed' | 'over' = 'open';
@@ -132,7 +137,7 @@ function observed(
   let tail: Promise<unknown> = Promise.resolve();
   let inFlight: Promise<unknown> = Promise.resolve();
 
-  const send = async (config: unknown): Promise<unknown> => {
+  const send = async (config: unknown, isRaw: boolean): Promise<unknown> => {
     const statement = statementOf(config);
     const ends = withinTransaction && !isFrame(statement.text) && (await endsTransaction(statement.text));
     if (state === 'over') throw new Error(`The migration is over, and sent: ${statement.text}`);
@@ -153,7 +158,7 @@ function observed(
       const answer = client.query(config as never) as Promise<unknown>;
       inFlight = answer.catch(() => {});
       const result = await answer;
-      return options.transcript === undefined ? result : unread(result, options.transcript);
+      return options.transcript === undefined ? result : unread(result, options.transcript, isRaw);
     } catch (error) {
       options.transcript?.depends('a statement failed');
       if (!isConsequence(error)) failures.push({ ...statement, error, message: messageOf(error) });
@@ -181,7 +186,8 @@ function observed(
     }
     const callback = typeof valuesOrCallback === 'function' ? valuesOrCallback : maybeCallback;
     const full = Array.isArray(valuesOrCallback) ? { ...asConfig(config), values: valuesOrCallback } : config;
-    const sent = tail.then(() => send(full));
+    const { isRaw } = sending;
+    const sent = tail.then(() => send(full, isRaw));
     tail = sent.catch(() => {});
     if (typeof callback !== 'function') return sent;
     sent.then(

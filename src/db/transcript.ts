@@ -16,7 +16,10 @@ export interface Transcript {
 }
 
 /** Settings that change how the text of later statements is read: in one string they would come too late. */
-const CHANGES_READING = /standard_conforming_strings|backslash_quote|client_encoding/i;
+const CHANGES_READING = /standard_conforming_strings|backslash_quote|client_encoding|\bset\s[^;]*\bnames\b/i;
+
+/** A savepoint that is set, released or gone back to, wherever in the text. */
+const HAS_SAVEPOINT = /\b(?:savepoint|release|rollback)\b/i;
 
 export function createTranscript(): Transcript {
   const texts: string[] = [];
@@ -29,8 +32,7 @@ export function createTranscript(): Transcript {
     sent({ text, values }) {
       texts.push(text);
       if (values.length > 0) dependence ??= 'it binds values';
-      if (/^\s*(?:savepoint|release|rollback)\b/i.test(text))
-        dependence ??= 'it has a transaction within its own';
+      if (HAS_SAVEPOINT.test(text)) dependence ??= 'it has a transaction within its own';
       if (CHANGES_READING.test(text)) dependence ??= 'it changes how SQL is read';
     },
     depends(reason) {
@@ -78,6 +80,10 @@ export function watched(knex: Knex, transcript: Transcript): Knex {
       transcript.depends('it looks through its Knex');
       return Reflect.ownKeys(target);
     },
+    getOwnPropertyDescriptor(target, property) {
+      transcript.depends('it looks through its Knex');
+      return Reflect.getOwnPropertyDescriptor(target, property);
+    },
   });
 }
 
@@ -101,6 +107,8 @@ const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set([
   'connection',
   'transacting',
   'asCallback',
+  'options',
+  'timeout',
   'queryContext',
   'hasTable',
   'hasColumn',
@@ -124,15 +132,21 @@ function watchedBuilder(builder: unknown, transcript: Transcript): unknown {
   return proxy;
 }
 
+/** How often Knex itself looks at the command of an answer that it does not hand on as it is (processResponse). */
+const KNEX_LOOKS = 3;
+
 /**
  * The answer to a statement, which notes that somebody reads it: then what comes next may depend on it. Knex itself
- * reads nothing of an answer that it does not hand on, but the command; `then` is what an await looks for.
+ * reads nothing of an answer that it does not hand on but the command, and of a raw one not even that; `then` is what an
+ * await looks for.
  */
-export function unread(result: unknown, transcript: Transcript): unknown {
+export function unread(result: unknown, transcript: Transcript, isRaw = true): unknown {
   if (typeof result !== 'object' || result === null) return result;
+  let looks = isRaw ? 0 : KNEX_LOOKS;
   const reads = (property: string | symbol) => {
-    if (property !== 'then' && property !== 'command')
-      transcript.depends('it reads what a statement returned');
+    if (property === 'then') return;
+    if (property === 'command' && looks > 0) looks -= 1;
+    else transcript.depends('it reads what a statement returned');
   };
   return new Proxy(result, {
     get(target, property) {

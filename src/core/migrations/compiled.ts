@@ -49,13 +49,25 @@ export function compile(
   return { direction, steps, isClean: steps.every(({ texts }) => texts.every(leavesSessionClean)) };
 }
 
-/** Statements that change tables and nothing else, and words in them that would be something else. */
-const CHANGES_TABLES =
-  /^\s*(?:alter\s+table|create\s+table|create\s+(?:unique\s+)?index|drop\s+(?:table|index)|comment\s+on)\b/i;
-const MAY_BE_MORE = /;\s*\S|\b(?:temp|temporary|set_config|advisory|knex_migrations_tenant)\b/i;
+/** A name, or several, with quotes or without. */
+const NAMES = String.raw`[\w".,\s]+`;
+
+/**
+ * Statements that surely call no function: one of those may do anything to its session. A default is not worked out
+ * before there are rows, so a table that is created may have any; one that has rows may not be given any.
+ */
+const CALLS_NOTHING: readonly RegExp[] = [
+  /^\s*create\s+table\b(?![^]*\b(?:as|select|values|execute|temp|temporary|pg_temp\w*|knex_migrations_tenant)\b)[^;]*;?\s*$/i,
+  /^\s*alter\s+table\b(?![^]*\b(?:default|using|check|generated|validate|set|pg_temp\w*|knex_migrations_tenant)\b)[^;]*;?\s*$/i,
+  new RegExp(
+    String.raw`^\s*create\s+(?:unique\s+)?index\s${NAMES}\son\s${NAMES}(?:\susing\s+\w+\s*)?\(${NAMES}\)\s*;?\s*$`,
+    'i',
+  ),
+  new RegExp(String.raw`^\s*drop\s+(?:table|index)\s(?!.*knex_migrations_tenant)${NAMES};?\s*$`, 'i'),
+];
 
 function leavesSessionClean(text: string): boolean {
-  return CHANGES_TABLES.test(text) && !MAY_BE_MORE.test(text);
+  return CALLS_NOTHING.some((form) => form.test(text));
 }
 
 function reasonIn(one: Transcript, other: Transcript): string | undefined {

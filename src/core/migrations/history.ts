@@ -51,25 +51,29 @@ export interface HistoryRow {
  * The SELECT that reads one history; columns `entries` and `locked`.
  *
  * takeKnexLock also locks the row of Knex's lock table until the transaction ends, so that a Knex that starts in the
- * meantime waits; a row that a Knex at work has locked itself counts as set.
+ * meantime waits; a row that a Knex at work has locked itself counts as set. With onlyIf, an SQL condition, the row is
+ * taken only where that holds, and counts as set where not.
  */
 export function selectHistory(
   tables: HistoryTables,
-  options: { readonly takeKnexLock?: boolean } = {},
+  options: { readonly takeKnexLock?: boolean; readonly onlyIf?: string } = {},
 ): string {
   const history = qualified(tables.schema, tables.table);
   const entries = tables.hasHistory
     ? `(SELECT string_agg(coalesce(batch, 0) || ${literal(FIELD)} || name, ${literal(ROW)} ORDER BY coalesce(batch, 0), id) FROM ${history})`
     : 'NULL::text';
-  return `SELECT ${entries} AS entries, ${selectKnexLock(tables, options.takeKnexLock ?? false)} AS locked`;
+  return `SELECT ${entries} AS entries, ${selectKnexLock(tables, options)} AS locked`;
 }
 
-function selectKnexLock(tables: HistoryTables, take: boolean): string {
+function selectKnexLock(
+  tables: HistoryTables,
+  { takeKnexLock = false, onlyIf = 'true' }: { readonly takeKnexLock?: boolean; readonly onlyIf?: string },
+): string {
   if (!tables.hasLock) return 'false';
   const lock = qualified(tables.schema, lockTableOf(tables.table));
-  return take
+  return takeKnexLock
     ? `(SELECT coalesce(max(taken.is_locked), 0) <> 0 OR count(*) < (SELECT count(*) FROM ${lock})
-        FROM (SELECT is_locked FROM ${lock} FOR UPDATE SKIP LOCKED) taken)`
+        FROM (SELECT is_locked FROM ${lock} WHERE ${onlyIf} FOR UPDATE SKIP LOCKED) taken)`
     : `coalesce((SELECT max(is_locked) FROM ${lock}), 0) <> 0`;
 }
 

@@ -47,8 +47,10 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
   return assignment.hasTables === true ? [...statements, selectUnderLock(target)] : statements;
 }
 
-function selectUnderLock({ schema, historyTable: table }: Target): string {
-  return selectHistory({ schema, table, hasHistory: true, hasLock: true }, { takeKnexLock: true });
+/** Sent together with the lock, it may come too late for it: then Knex's row belongs to whoever has the lock. */
+function selectUnderLock({ schema, historyTable: table, lock }: Target): string {
+  const tables = { schema, table, hasHistory: true, hasLock: true };
+  return selectHistory(tables, { takeKnexLock: true, onlyIf: tryLock(lock) });
 }
 
 /**
