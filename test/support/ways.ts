@@ -1,0 +1,54 @@
+import type { TestFleet } from './fleet.ts';
+
+/**
+ * How a tenant was served. The server tells: the text that wrote the row of the history held the whole transaction, or
+ * ended with the commit, or held nothing but the row.
+ */
+export type Way = 'in one string' | 'interactively' | 'one by one';
+
+/** Takes down from now on how each of the fleet's history rows is written or deleted. Returns the last of each tenant. */
+export async function watchWays(
+  fleet: Pick<TestFleet, 'query'>,
+): Promise<() => Promise<ReadonlyMap<string, Way>>> {
+  await fleet.query(`
+    CREATE SCHEMA watch;
+    CREATE TABLE watch.writes (id bigserial, schema_name text, name text, text text);
+    CREATE FUNCTION watch.take_down() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN
+      INSERT INTO watch.writes (schema_name, name, text)
+      VALUES (TG_TABLE_SCHEMA, coalesce(NEW.name, OLD.name), current_query());
+      RETURN NULL;
+    END $$;
+    DO $$ DECLARE t record; BEGIN
+      FOR t IN SELECT schema_name FROM public.tenants LOOP
+        CONTINUE WHEN to_regclass(t.schema_name || '.knex_migrations_tenant') IS NULL;
+        EXECUTE format('CREATE TRIGGER watch AFTER INSERT OR DELETE ON %I.knex_migrations_tenant FOR EACH ROW EXECUTE FUNCTION watch.take_down()', t.schema_name);
+        EXECUTE format('ALTER TABLE %I.knex_migrations_tenant ENABLE ALWAYS TRIGGER watch', t.schema_name);
+      END LOOP;
+    END $$`);
+  return async () => {
+    const rows = await fleet.query<{ clerk_org_id: string; text: string }>(
+      `SELECT DISTINCT ON (t.clerk_org_id) t.clerk_org_id, w.text
+       FROM watch.writes w JOIN public.tenants t USING (schema_name) ORDER BY t.clerk_org_id, w.id DESC`,
+    );
+    return new Map(rows.map(({ clerk_org_id, text }) => [clerk_org_id, wayOf(text)]));
+  };
+}
+
+/** How often a migration was applied to each tenant, counting what was committed: every one of these must be 1. */
+export async function timesApplied(
+  fleet: Pick<TestFleet, 'query'>,
+  name: string,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await fleet.query<{ clerk_org_id: string; times: number }>(
+    `SELECT t.clerk_org_id, count(w.id)::int AS times
+     FROM public.tenants t LEFT JOIN watch.writes w ON w.schema_name = t.schema_name AND w.name = $1 GROUP BY 1`,
+    [name],
+  );
+  return new Map(rows.map(({ clerk_org_id, times }) => [clerk_org_id, times]));
+}
+
+function wayOf(text: string): Way {
+  if (text.includes('tenantctl.enter')) return 'in one string';
+  return text.includes(';') ? 'interactively' : 'one by one';
+}
