@@ -88,6 +88,15 @@ export async function migrateTenants(
       total: todo.members.length + todo.withoutSchema.length + settled,
       due: plan.due.length,
     });
+    // Who is brought up to date is stamped with it; when asked to verify, a wrong stamp is told of those, too.
+    const read = (options.verify === true ? todo.members : plan.upToDate).filter(({ isRead }) => isRead);
+    await putStampsRight(
+      database,
+      read.map(({ tenant }) => tenant),
+      new Map(read.map(({ tenant, history }) => [tenant.schema, history])),
+      observe,
+      { run: lanes.run, signal: options.signal },
+    );
     for (const result of await apply(engine, folder, plan, forward, { ...options, lanes }))
       results.set(result.schema, result);
     for (const tenant of todo.notActive) {
@@ -128,13 +137,6 @@ async function apply(
   for (const { tenant, error } of plan.problems)
     await recordFailure(database, tenant.schema, 'migrate tenants', error);
   await forgetStaleFailures(database, plan.upToDate, memory);
-  await putStampsRight(
-    database,
-    plan.upToDate.filter(({ isRead }) => isRead).map(({ tenant }) => tenant),
-    new Map(plan.upToDate.map(({ tenant, history }) => [tenant.schema, history])),
-    observe,
-    { run: options.lanes.run, signal: options.signal },
-  );
   if (plan.due.length === 0) return results;
 
   const files = folder.files.filter((file) =>

@@ -245,7 +245,7 @@ test('a migration without a transaction is gone through with every tenant', asyn
       'export const config = { transaction: false };',
     ),
   );
-  await twins.migrate();
+  await twins.migrate({ concurrency: 1 });
   await twins.expectSame();
   expect(await twins.ways()).toEqual(ALL_INTERACTIVE);
 });

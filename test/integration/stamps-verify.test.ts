@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
-import { createFleet, fleetOn, type TestFleet } from '../support/fleet.ts';
+import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { makeStampLie } from '../support/lying-stamp.ts';
 import { createProject } from '../support/project.ts';
 import { expectTruth, FORGIVING, historyOf, ifMissing, stamped } from '../support/stamps.ts';
@@ -58,6 +58,27 @@ describe('a stamp says that a tenant is up to date, and it is not', () => {
     await expectTruth(fleet, ...TENANTS);
   });
 
+  test('migrate that verifies tells it, migrates the tenant, and its stamp is right then', async () => {
+    const fleet = await unevenFleet();
+    await makeStampLie(fleet, 'org_b', 'org_ahead');
+    const { warnings, observe } = listener();
+    const run = await fleet.migrate({ verify: true, observe });
+    expect(run.totals).toMatchObject({ selected: 3, upToDate: 1, changed: 2, failed: 0 });
+    expect(resultOf(run, 'org_b').names).toEqual(['3_links.js']);
+    expect(warnings).toEqual(ABOUT_B);
+    expect(await stamped(fleet)).toEqual(TENANTS);
+    await expectTruth(fleet, ...TENANTS);
+  });
+
+  test('migrate that verifies puts the stamp right, also where the migration fails then', async () => {
+    const fleet = await unevenFleet();
+    await makeStampLie(fleet, 'org_b', 'org_ahead');
+    await fleet.query(`ALTER TABLE ${historyOf('org_b')} ADD CHECK (name <> '3_links.js')`);
+    expect((await fleet.migrate({ verify: true })).totals).toMatchObject({ failed: 1, changed: 1 });
+    await expectTruth(fleet, ...TENANTS);
+    expect((await fleet.migrate()).totals).toMatchObject({ failed: 1, upToDate: 2 });
+  });
+
   test('migrate that verifies some tenants leaves the stamps of the others', async () => {
     const fleet = await unevenFleet();
     await makeStampLie(fleet, 'org_b', 'org_ahead');
@@ -102,6 +123,14 @@ describe('a stamp says that a tenant is well, and its history disagrees with the
     await makeStampLie(fleet, 'org_b', 'org_ahead');
     return fleet;
   }
+
+  test('migrate that verifies says so, and so does the run after it', async () => {
+    const fleet = await disagreeing();
+    expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 3, failed: 0 });
+    expect((await fleet.migrate({ verify: true })).totals).toMatchObject({ upToDate: 2, failed: 1 });
+    expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 2, failed: 1 });
+    await expectTruth(fleet, ...TENANTS);
+  });
 
   test('status that verifies says so, and so does the status after it', async () => {
     const fleet = await disagreeing();

@@ -65,7 +65,6 @@ test('what changes tables and nothing else leaves nothing to be cleaned up', () 
 
 test.each([
   'CREATE TEMP TABLE a ()',
-  'CREATE TABLE pg_temp.a ()',
   'CREATE TABLE a AS SELECT 1; SET ROLE x',
   'CREATE TABLE a (b int) ; SELECT 1',
   "CREATE TABLE a AS SELECT set_config('work_mem', '1MB', false)",

@@ -85,7 +85,6 @@ test.each<[string, (result: Record<string, unknown>) => unknown]>([
   ['in', (result) => 'rows' in result],
   ['hasOwn', (result) => Object.hasOwn(result, 'rows')],
   ['a descriptor', (result) => Object.getOwnPropertyDescriptor(result, 'rows')],
-  ['a text of it', (result) => String(result as unknown as string)],
   ['an object made of it', (result) => (Object.create(result) as { rows: unknown }).rows],
 ])('a result that is looked at is the answer, and noted: %s', (_, look) => {
   const plain = { command: 'INSERT', rows: [{ a: 1 }], rowCount: 1 };
@@ -116,7 +115,7 @@ test.each<[string, (results: unknown[]) => unknown]>([
 test('to await a result is not to look at it, nor is to hand it on', async () => {
   const transcript = createTranscript();
   const result = unread({ rows: [] }, transcript, true);
-  const [handed] = await Promise.all([Promise.resolve(result), 1]);
+  const [handed] = await Promise.all([Promise.resolve(result), Promise.resolve()]);
   await (async () => handed)();
   expect(transcript.dependence).toBeUndefined();
 });
@@ -236,7 +235,6 @@ test.each<[string, (knex: Knex) => unknown]>([
   ['keys', (knex) => Object.keys(knex)],
   ['assign', (knex) => Object.assign({}, knex)],
   ['in', (knex) => 'userParams' in knex],
-  ['a descriptor', (knex) => Object.getOwnPropertyDescriptor(knex, 'userParams')],
   ['Reflect', (knex) => Reflect.get(knex, 'userParams') as unknown],
   ['what inherits from it', (knex) => (Object.create(knex) as Knex).userParams],
 ])('who looks through its Knex is noted: %s', (_, look) => {

@@ -134,11 +134,11 @@ $body$;
          SELECT pg_get_triggerdef(t.oid) INTO trigger_text FROM pg_trigger t
          WHERE t.tgrelid = table_oid AND t.tgname = '${GUARD}' AND t.tgenabled = 'A'
            AND t.tgfoid = to_regproc(guard_function);
-         CONTINUE WHEN FOUND AND trigger_text = format('CREATE TRIGGER ${GUARD} AFTER INSERT OR DELETE OR UPDATE ON %1$I.%2$I FOR EACH ROW WHEN (((pg_trigger_depth() > 0) OR (current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM ''on''::text))) EXECUTE FUNCTION %3$s()', tenant_schema, history_table, guard_function);
+         CONTINUE WHEN FOUND AND trigger_text = format('CREATE TRIGGER ${GUARD} AFTER INSERT OR DELETE OR UPDATE ON %1$I.%2$I FOR EACH ROW WHEN (((pg_trigger_depth() > 0) OR (current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM (txid_current())::text))) EXECUTE FUNCTION %3$s()', tenant_schema, history_table, guard_function);
          IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = table_oid AND tgname = '${GUARD}') THEN
            EXECUTE format('DROP TRIGGER ${GUARD} ON %I.%I', tenant_schema, history_table);
          END IF;
-         EXECUTE format('CREATE TRIGGER ${GUARD} AFTER INSERT OR UPDATE OR DELETE ON %1$I.%2$I FOR EACH ROW WHEN (pg_trigger_depth() > 0 OR current_setting(''tenantctl.writer'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION %3$s()', tenant_schema, history_table, guard_function);
+         EXECUTE format('CREATE TRIGGER ${GUARD} AFTER INSERT OR UPDATE OR DELETE ON %1$I.%2$I FOR EACH ROW WHEN (pg_trigger_depth() > 0 OR current_setting(''tenantctl.writer'', true) IS DISTINCT FROM txid_current()::text) EXECUTE FUNCTION %3$s()', tenant_schema, history_table, guard_function);
          EXECUTE format('ALTER TABLE %I.%I ENABLE ALWAYS TRIGGER ${GUARD}', tenant_schema, history_table);
        END LOOP;
      END`,
@@ -220,15 +220,15 @@ $body$;
   routine(
     'record(tenant_schema text, direction text, names text[], in_batch integer) RETURNS void',
     `BEGIN
-       PERFORM set_config('tenantctl.writer', 'on', true);
+       PERFORM set_config('tenantctl.writer', txid_current()::text, true);
        IF direction = 'up' THEN
          EXECUTE format('INSERT INTO %I.${TENANT_HISTORY} (name, batch, migration_time) SELECT name, $2, clock_timestamp() FROM unnest($1) WITH ORDINALITY AS due (name, place) ORDER BY place', tenant_schema) USING names, in_batch;
        ELSE
          EXECUTE format('DELETE FROM %I.${TENANT_HISTORY} WHERE name = ANY ($1)', tenant_schema) USING names;
        END IF;
-       PERFORM set_config('tenantctl.writer', 'off', true);
+       PERFORM set_config('tenantctl.writer', '', true);
      END`,
-    'Writes into the history what has been done. Only for these writes of its own the trigger is passed by.',
+    'Writes into the history what has been done. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
   ),
   routine(
     'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer) RETURNS void',

@@ -46,10 +46,12 @@ export function stampStatement(schema: string): string {
 
 /** The statement that makes histories known to which stamps are going to refer. */
 export function knowHistories(histories: readonly (readonly HistoryEntry[])[]): string {
-  const rows = histories.map(
-    (entries) =>
-      `(${literal(digestOf(entries))}::uuid, ${literal(JSON.stringify(entries.map(({ name, batch }) => [name, batch])))}::jsonb)`,
-  );
+  // Each once, and in one order for all: two runs that add the same must not meet crosswise.
+  const byDigest = new Map(histories.map((entries) => [digestOf(entries), entries]));
+  const rows = [...byDigest].toSorted().map(([digest, entries]) => {
+    const pairs = JSON.stringify(entries.map(({ name, batch }) => [name, batch]));
+    return `(${literal(digest)}::uuid, ${literal(pairs)}::jsonb)`;
+  });
   return `INSERT INTO tenantctl.histories AS known (digest, entries) VALUES ${rows.join(', ')}
           ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries`;
 }
@@ -106,7 +108,8 @@ export async function stampTenants(
 
 /** @returns why tenants of the batch have no stamp */
 async function stampBatch(database: Database, schemas: readonly string[]): Promise<string[]> {
-  const stamp = `SELECT tenantctl.stamp(schema_name) AS reason
+  // Without the name of its schema, a reason is the same for all that it holds for.
+  const stamp = `SELECT replace(tenantctl.stamp(schema_name), schema_name, 'the schema') AS reason
                  FROM unnest(ARRAY[${schemas.map(literal).join(', ')}]::text[]) AS schema_name`;
   const settings = { tenants: schemas.length, lockTimeoutMs: LOCK_TIMEOUT_MS };
   try {
