@@ -152,8 +152,7 @@ async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promise<void>
             // A broken connection ends the turn: what was on its way is dealt with there.
             if (!(error instanceof DatabaseError)) throw error;
             end(toDatabaseError(error));
-            under.delete(due);
-            turn.onFailed(due, error);
+            if (under.delete(due)) turn.onFailed(due, error);
             return false;
           }
         };
@@ -178,7 +177,9 @@ async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promise<void>
   } catch (error) {
     // Whether these were committed, their histories will tell. Where no connection could be had, the next tenant says so.
     const [next] = under.size === 0 ? queue.splice(0, 1) : [];
-    for (const due of next === undefined ? under : [next]) turn.onFailed(due, error);
+    const hit = next === undefined ? [...under] : [next];
+    under.clear();
+    for (const due of hit) turn.onFailed(due, error);
   }
 }
 

@@ -50,6 +50,8 @@ type Segment =
   | { readonly kind: 'busy' }
   | { readonly kind: 'status'; readonly status: string | null }
   | { readonly kind: 'more' }
+  /** The next migration runs outside a transaction: the lane for those has to be had first. */
+  | { readonly kind: 'lane' }
   | { readonly kind: 'end' };
 
 /** runSegment, also where the history tables that the run was planned with have gone since. */
@@ -59,11 +61,15 @@ async function nextSegment(
   assignment: Assignment,
   progress: Progress,
 ): Promise<Segment> {
-  return runSegment(engine, target, assignment, progress).catch((error: unknown) => {
+  const segment = await runSegment(engine, target, assignment, progress, false).catch((error: unknown) => {
     const isGone = ['42P01', '3F000'].includes(toDatabaseError(error).sqlstate ?? '');
     if (progress.started || assignment.hasTables !== true || !isGone) throw error;
-    return runSegment(engine, target, { ...assignment, hasTables: false }, progress);
+    return runSegment(engine, target, { ...assignment, hasTables: false }, progress, false);
   });
+  if (segment.kind !== 'lane') return segment;
+  // Nobody waits for the lane in an open transaction: CREATE INDEX CONCURRENTLY waits for every transaction that had a
+  // snapshot when it looked, and the two would wait for each other.
+  return engine.alone(() => runSegment(engine, target, assignment, progress, true));
 }
 
 /** One transaction's worth of work, or one migration outside a transaction. */
@@ -72,6 +78,7 @@ async function runSegment(
   target: Target,
   assignment: Assignment,
   progress: Progress,
+  isInLane: boolean,
 ): Promise<Segment> {
   let afterwards: (() => Promise<Segment>) | undefined;
   const segment = await withTransaction(
@@ -114,6 +121,10 @@ async function runSegment(
         if (step === undefined || migration === undefined) return { kind: 'end' };
         // A second connection sees the schema and its history only when they are committed.
         if (opened || !seen.has_history || !seen.has_lock) return { kind: 'more' };
+        if (!isInLane) {
+          transaction.abandon();
+          return { kind: 'lane' };
+        }
         const isLast = plan.steps.length === 1;
         const perform = async (): Promise<Segment> => {
           await runOutside(engine, target, assignment, progress, step, migration, isLast);
@@ -129,7 +140,7 @@ async function runSegment(
         await transaction.client.query(
           `ROLLBACK TO SAVEPOINT ${LOCK_ONLY};\nSET LOCAL idle_in_transaction_session_timeout = 0`,
         );
-        return engine.alone(perform);
+        return perform();
       }
       const group = alone === -1 ? plan.steps : plan.steps.slice(0, alone);
       await runGroup(engine, target, assignment, progress, transaction, group, migrations, alone === -1);

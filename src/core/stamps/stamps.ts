@@ -4,6 +4,7 @@ import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import type { HistoryEntry } from '../migrations/history.ts';
+import { compareNames } from '../migrations/source.ts';
 
 /** Milliseconds that stamping waits for somebody who is at work on a tenant, before that tenant is passed over. */
 const LOCK_TIMEOUT_MS = 500;
@@ -48,10 +49,12 @@ export function stampStatement(schema: string): string {
 export function knowHistories(histories: readonly (readonly HistoryEntry[])[]): string {
   // Each once, and in one order for all: two runs that add the same must not meet crosswise.
   const byDigest = new Map(histories.map((entries) => [digestOf(entries), entries]));
-  const rows = [...byDigest].toSorted().map(([digest, entries]) => {
-    const pairs = JSON.stringify(entries.map(({ name, batch }) => [name, batch]));
-    return `(${literal(digest)}::uuid, ${literal(pairs)}::jsonb)`;
-  });
+  const rows = [...byDigest]
+    .toSorted(([a], [b]) => compareNames(a, b))
+    .map(([digest, entries]) => {
+      const pairs = JSON.stringify(entries.map(({ name, batch }) => [name, batch]));
+      return `(${literal(digest)}::uuid, ${literal(pairs)}::jsonb)`;
+    });
   return `INSERT INTO tenantctl.histories AS known (digest, entries) VALUES ${rows.join(', ')}
           ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries`;
 }
