@@ -81,7 +81,7 @@ describe('a mistake in calling the program', () => {
     });
 
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('It must be a whole number from 1 to 10000.');
+    expect(stderr).toContain('It must be a whole number from 1 to 10000, or auto.');
   });
 });
 
@@ -103,7 +103,7 @@ test('help and version go to stdout, and are a document with --json', async () =
   const versionDocument = await tenantctl(['--version', '--json'], { cwd: folder });
 
   expect(help).toMatchObject({ exitCode: 0, stderr: '' });
-  expect(help.stdout).toContain('--concurrency <n>');
+  expect(help.stdout).toContain('--concurrency <n|auto>');
   expect(helpDocument.json()).toEqual({ command: 'help', ok: true, help: help.stdout });
   expect(version).toMatchObject({ exitCode: 0, stderr: '' });
   expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

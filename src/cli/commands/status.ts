@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { statusDocument } from '../../core/documents.ts';
+import type { Observer } from '../../core/observer.ts';
 import type { AttentionCode, FleetStatus } from '../../core/status.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Context } from '../context.ts';
@@ -28,15 +29,16 @@ export async function statusCommand(context: Context, flags: StatusFlags): Promi
   const core = import('../../core/status.ts');
   return context.withDatabase(undefined, async (database, settings) => {
     const { fleetStatus } = await core;
-    const status = await context.withProgress((observe) =>
+    const look = (observe?: Observer) =>
       fleetStatus(database, {
         masterFolder: masterFolderOf(settings),
         tenantFolder: settings.folders.tenants,
         listAll: flags.all,
         verify: flags.verify,
         observe,
-      }),
-    );
+      });
+    // Only what reads every history takes long enough for progress to be shown.
+    const status = await (flags.verify === true ? context.withProgress(look) : look());
     const findings = findingsOf(status);
     return {
       document: statusDocument(status, flags.all === true),
