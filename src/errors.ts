@@ -59,6 +59,16 @@ export type ErrorCode =
   | 'FILE_EXISTS'
   | 'INTERNAL';
 
+/** A backend that held a lock which somebody else waited for, as pg_stat_activity shows it. */
+export interface Blocker {
+  readonly pid: number;
+  readonly user: string | null;
+  readonly application: string | null;
+  readonly state: string | null;
+  /** Its last statement, shortened; PostgreSQL tells only of queries that this role may see. */
+  readonly query: string | null;
+}
+
 /** What an error can say beside its message; everything is optional and none of it ever holds a secret. */
 export interface ErrorDetails {
   /** What to do next, in words that work when followed. */
@@ -73,6 +83,8 @@ export interface ErrorDetails {
   readonly statement?: string | undefined;
   /** Further lines for people: each problem of several, or the place in the statement. */
   readonly details?: readonly string[] | undefined;
+  /** Who held the lock that was waited for in vain. */
+  readonly blockedBy?: readonly Blocker[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -86,6 +98,7 @@ export interface ErrorReport {
   migration?: string;
   statement?: string;
   details?: readonly string[];
+  blockedBy?: readonly Blocker[];
 }
 
 /** The only error that tenantctl throws on purpose. */
@@ -98,6 +111,7 @@ export class TenantctlError extends Error {
   readonly migration: string | undefined;
   readonly statement: string | undefined;
   readonly details: readonly string[] | undefined;
+  readonly blockedBy: readonly Blocker[] | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -108,6 +122,7 @@ export class TenantctlError extends Error {
     this.migration = details.migration;
     this.statement = details.statement;
     this.details = details.details;
+    this.blockedBy = details.blockedBy;
   }
 
   /** The same error, with what was unknown where it was thrown; what it says already is kept. */
@@ -119,6 +134,7 @@ export class TenantctlError extends Error {
       migration: this.migration ?? details.migration,
       statement: this.statement ?? details.statement,
       details: this.details ?? details.details,
+      blockedBy: this.blockedBy ?? details.blockedBy,
       cause: this.cause ?? details.cause,
     });
     if (this.stack !== undefined) merged.stack = this.stack;
@@ -136,6 +152,7 @@ export class TenantctlError extends Error {
       ...(this.migration !== undefined && { migration: this.migration }),
       ...(this.statement !== undefined && { statement: this.statement }),
       ...(this.details !== undefined && { details: this.details }),
+      ...(this.blockedBy !== undefined && { blockedBy: this.blockedBy }),
     };
   }
 }

@@ -128,4 +128,10 @@ export {
 } from './core/documents.ts';
 
 // Errors
-export { TenantctlError, type ErrorCode, type ErrorDetails, type ErrorReport } from './errors.ts';
+export {
+  TenantctlError,
+  type Blocker,
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorReport,
+} from './errors.ts';

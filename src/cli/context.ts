@@ -65,7 +65,17 @@ export function createContext(options: GlobalOptions, output: Output): Context {
       const { AUTO_CEILING, DEFAULT_CONCURRENCY } = await import('../core/capacity.ts');
       const maxConnections =
         (concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY)) + 1;
-      return withDatabase(settings.database, { maxConnections }, (database) => use(database, settings));
+      return withDatabase(settings.database, { maxConnections }, async (database) => {
+        // The embedded database cancels nothing.
+        const forget = database.sharedSession
+          ? () => {}
+          : context.interruption().onSecond(() => void database.cancelWork());
+        try {
+          return await use(database, settings);
+        } finally {
+          forget();
+        }
+      });
     },
     async withProgress(work) {
       const progress = await createProgress(output);

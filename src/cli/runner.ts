@@ -58,8 +58,9 @@ export async function runCommand(
     }
   }
   const exitCode = wasStopped ? code : exitCodeOf(error);
-  // After a stray failure the command is still at work: it ends here, and the server rolls back what is open.
-  if (!isOver) process.exit(exitCode);
+  // After a stray failure the command is still at work, and a migration that was cancelled may be: it ends here, and the
+  // server rolls back what is open.
+  if (!isOver || interruption.isCancelled()) process.exit(exitCode);
   return exitCode;
 }
 

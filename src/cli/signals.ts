@@ -4,6 +4,10 @@ import { constants } from 'node:os';
 export interface Interruption {
   /** Aborted by the first SIGINT or SIGTERM: no new work is begun. */
   readonly signal: AbortSignal;
+  /** Has `cancel` called by the second signal, which otherwise ends the process. @returns what takes that back */
+  onSecond(cancel: () => void): () => void;
+  /** The second signal has come. */
+  isCancelled(): boolean;
   /** 130 or 143 once a signal has come. */
   exitCode(): number | undefined;
   /** Gives the signals back to Node. */
@@ -11,22 +15,35 @@ export interface Interruption {
 }
 
 /**
- * Listens to SIGINT and SIGTERM. The first lets the tenants at work finish; the second ends the process at once, and
- * the server rolls back what was open.
+ * Listens to SIGINT and SIGTERM. The first lets the tenants at work finish; the second has what is at work cancelled and
+ * rolled back; the third ends the process at once, and the server rolls back what was open.
  */
 export function listenForSignals(announce: (message: string) => void): Interruption {
   const controller = new AbortController();
   let code: number | undefined;
+  let isCancelled = false;
+  const cancels = new Set<() => void>();
   const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
-    if (code !== undefined) process.exit(code);
-    code = 128 + constants.signals[name];
-    announce('Stopping: no new tenant is begun, those at work finish. Once more ends it at once.');
-    controller.abort();
+    if (code === undefined) {
+      code = 128 + constants.signals[name];
+      announce('Stopping: no new tenant is begun, those at work finish. Once more cancels those, too.');
+      controller.abort();
+      return;
+    }
+    if (isCancelled || cancels.size === 0) process.exit(code);
+    isCancelled = true;
+    announce('Cancelling: what is at work is rolled back. Once more ends the program at once.');
+    for (const cancel of cancels) cancel();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return {
     signal: controller.signal,
+    onSecond(cancel) {
+      cancels.add(cancel);
+      return () => cancels.delete(cancel);
+    },
+    isCancelled: () => isCancelled,
     exitCode: () => code,
     stop() {
       process.off('SIGINT', onSignal);

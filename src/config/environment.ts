@@ -39,6 +39,8 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
     folders,
     vectorExtension: parsed.VECTOR_EXTENSION ?? 'auto',
     lockTimeoutMs: parsed.LOCK_TIMEOUT_MS ?? DEFAULT_LOCK_TIMEOUT_MS,
+    statementTimeoutMs: parsed.STATEMENT_TIMEOUT_MS,
+    retries: parsed.RETRIES,
     lockWaitMs,
     warnings,
   };

@@ -7,6 +7,10 @@ export interface Settings {
   readonly vectorExtension: 'auto' | 'require' | 'off';
   /** Milliseconds that a statement of a migration may wait for a lock; 0 for ever. */
   readonly lockTimeoutMs: number;
+  /** Milliseconds that a statement of a migration may take; the server's own default where absent, 0 for ever. */
+  readonly statementTimeoutMs: number | undefined;
+  /** How often a tenant is tried again after an error that may pass; the engine's own default where absent. */
+  readonly retries: number | undefined;
   /** Milliseconds to wait for another run that is at work on the same schema. */
   readonly lockWaitMs: number;
   /** Things that work and should not stay so. */

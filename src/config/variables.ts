@@ -43,7 +43,14 @@ const schema = z.object({
   VECTOR_EXTENSION: z.enum(['auto', 'require', 'off'], 'must be auto, require or off').optional(),
   CONNECT_TIMEOUT_MS: milliseconds.optional(),
   LOCK_TIMEOUT_MS: milliseconds.optional(),
+  STATEMENT_TIMEOUT_MS: milliseconds.optional(),
   LOCK_WAIT_TIMEOUT_MS: milliseconds.optional(),
+  RETRIES: z
+    .string()
+    .regex(/^\d{1,3}$/, 'is no whole number from 0 to 100')
+    .transform(Number)
+    .refine((value) => value <= 100, 'is too large: at most 100')
+    .optional(),
 });
 
 /** The variables that are set and well-formed, typed. */

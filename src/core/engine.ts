@@ -3,10 +3,15 @@ import type { Database } from '../db/connection.ts';
 import { createKnexFactory, type KnexFactory } from '../db/knex-session.ts';
 import { loadMigration, type Migration } from './migrations/load.ts';
 import type { MigrationFile } from './migrations/source.ts';
+import { DEFAULT_RETRIES } from './retry.ts';
 
 export interface EngineOptions {
   /** Milliseconds that a statement of a migration may wait for a lock that somebody else holds; 0 for ever. */
   readonly lockTimeoutMs?: number | undefined;
+  /** Milliseconds that a statement of a migration may take; the server's own default where absent, 0 for ever. */
+  readonly statementTimeoutMs?: number | undefined;
+  /** How often a tenant is tried again after an error that may pass (src/core/retry.ts); 6 where absent. */
+  readonly retries?: number | undefined;
   /** Milliseconds to wait for another run that is at work on the same schema. */
   readonly lockWaitMs?: number | undefined;
   /** Aborting it stops the run: no new work is begun, what is at work finishes. */
@@ -17,6 +22,8 @@ export interface EngineOptions {
 export interface Engine {
   readonly database: Database;
   readonly lockTimeoutMs: number;
+  readonly statementTimeoutMs: number | undefined;
+  readonly retries: number;
   readonly lockWaitMs: number;
   readonly signal: AbortSignal | undefined;
   readonly knex: () => Promise<KnexFactory>;
@@ -35,6 +42,8 @@ export function createEngine(database: Database, options: EngineOptions = {}): E
   return {
     database,
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
+    statementTimeoutMs: options.statementTimeoutMs,
+    retries: options.retries ?? DEFAULT_RETRIES,
     lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
     signal: options.signal,
     knex: () => (factory ??= createKnexFactory()),

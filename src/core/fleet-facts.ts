@@ -2,8 +2,14 @@ import type { QueryResultRow } from 'pg';
 import type { Database } from '../db/connection.ts';
 import { literal } from '../db/sql.ts';
 import { withTransaction } from '../db/transaction.ts';
-import { TENANT_HISTORY, lockTableOf } from './migrations/history.ts';
-import type { RegisteredTenant } from './registry.ts';
+import {
+  JOIN_HISTORY,
+  JOIN_SCHEMA,
+  tenantColumns,
+  toTenant,
+  type RegisteredTenant,
+  type TenantRow,
+} from './registry.ts';
 import { STAMPS_SINCE } from './state.ts';
 
 /** Tenants that the registry, the catalog and their stamps say the same of. */
@@ -25,7 +31,7 @@ export interface StampedTenant extends RegisteredTenant {
 }
 
 export interface Scope {
-  /** Say when the registry's rows were made and changed: not every registry does, so each row is taken apart for it. */
+  /** Say when the registry's rows were made and changed, which costs a look at each whole row. */
   readonly withTimes?: boolean | undefined;
   /** The version of the tenantctl schema; 0 where there is none. */
   readonly stateVersion: number;
@@ -91,20 +97,14 @@ export async function* readMembers(
     const upTo = bounds[page];
     const rows = await read<MemberRow>(
       database,
-      `SELECT coalesce(t.clerk_org_id, '') AS clerk_org_id, coalesce(t.schema_name, '') AS schema_name,
-              coalesce(t.status::text, '') AS status,
-              ${timeOf(scope, 'created_at')} AS created_at, ${timeOf(scope, 'updated_at')} AS updated_at,
-              n.oid IS NOT NULL AS has_schema, h.oid IS NOT NULL AS has_history, l.oid IS NOT NULL AS has_lock,
-              s.digest::text AS digest
-       FROM public.tenants t ${joins(scope)}
-       LEFT JOIN pg_class h ON h.relnamespace = n.oid AND h.relname = ${literal(TENANT_HISTORY)} AND h.relkind IN ('r', 'p')
-       LEFT JOIN pg_class l ON l.relnamespace = n.oid AND l.relname = ${literal(lockTableOf(TENANT_HISTORY))} AND l.relkind IN ('r', 'p')
+      `SELECT ${tenantColumns(scope.withTimes === true)}, s.digest::text AS digest
+       FROM public.tenants t ${joins(scope)} ${JOIN_HISTORY}
        WHERE ${among(scope)} ${leftOut.length === 0 ? '' : `AND ${KEY} NOT IN (${leftOut.join(', ')})`}
          ${above === undefined ? '' : `AND (${ID}, ${SCHEMA}) > (${literal(above.id)}, ${literal(above.schema)})`}
          ${upTo === undefined ? '' : `AND (${ID}, ${SCHEMA}) <= (${literal(upTo.id)}, ${literal(upTo.schema)})`}
        ORDER BY ${ID}, ${SCHEMA}`,
     );
-    yield rows.map(toMember);
+    yield rows.map((row) => ({ ...toTenant(row), digest: row.digest }));
   }
 }
 
@@ -129,13 +129,9 @@ function readBounds(database: Database): Promise<Bound[]> {
   );
 }
 
-function timeOf({ withTimes }: Scope, column: 'created_at' | 'updated_at'): string {
-  return withTimes === true ? `(to_jsonb(t) ->> '${column}')::timestamptz` : 'NULL::timestamptz';
-}
-
 function joins({ stateVersion }: Scope): string {
   return [
-    'LEFT JOIN pg_namespace n ON n.nspname = t.schema_name::name',
+    JOIN_SCHEMA,
     stateVersion >= STAMPS_SINCE
       ? 'LEFT JOIN tenantctl.trusted_stamps s ON s.schema_oid = n.oid'
       : 'CROSS JOIN (SELECT NULL::uuid AS digest) s',
@@ -164,32 +160,6 @@ async function read<Row extends QueryResultRow>(database: Database, query: strin
   );
 }
 
-interface MemberRow {
-  readonly clerk_org_id: string;
-  readonly schema_name: string;
-  readonly status: string;
-  readonly created_at: Date | null;
-  readonly updated_at: Date | null;
-  readonly has_schema: boolean;
-  readonly has_history: boolean;
-  readonly has_lock: boolean;
+interface MemberRow extends TenantRow, QueryResultRow {
   readonly digest: string | null;
-}
-
-function toMember(row: MemberRow): StampedTenant {
-  return {
-    clerkOrgId: row.clerk_org_id,
-    schema: row.schema_name,
-    status: row.status,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    hasSchema: row.has_schema,
-    tables: {
-      schema: row.schema_name,
-      table: TENANT_HISTORY,
-      hasHistory: row.has_history,
-      hasLock: row.has_lock,
-    },
-    digest: row.digest,
-  };
 }

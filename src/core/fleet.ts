@@ -1,78 +1,25 @@
 import pLimit from 'p-limit';
 import { createTranscript, type Transcript } from '../db/transcript.ts';
-import { toTenantctlError } from '../errors.ts';
+import { watchBlockers } from './blockers.ts';
 import type { Engine } from './engine.ts';
-import type { Lanes } from './lanes.ts';
-import { createLockWait } from './lock-wait.ts';
-import { runsInTransaction, type Direction } from './migrations/action.ts';
+import { serveLater } from './fleet-later.ts';
+import { attempt, report, skip, untried, type Run, type Unfinished } from './fleet-run.ts';
+import { planKey, toResult, type Due, type FleetWork } from './fleet-work.ts';
+import { runsInTransaction } from './migrations/action.ts';
 import type { Advance } from './migrations/assignment.ts';
 import { compile, type CompiledPlan, type Transcripts } from './migrations/compiled.ts';
-import type { History } from './migrations/history.ts';
-import type { Plan } from './migrations/plan.ts';
-import type { Observer } from './observer.ts';
-import type { RegisteredTenant } from './registry.ts';
-import { untouched, type TenantResult } from './results.ts';
+import type { TenantResult } from './results.ts';
 import { sendToAll } from './send-to-all.ts';
-import { recordFailure } from './state.ts';
-
-/** A tenant with what is to be done to it. */
-export interface Due {
-  readonly tenant: RegisteredTenant;
-  /** What the plan was made for. */
-  readonly history: History;
-  readonly plan: Plan;
-}
-
-export interface ServeOptions {
-  /** The first tenant of its plan: what its transaction did is looked at before it commits. */
-  readonly isPilot: boolean;
-  /** Takes down what each migration sends. */
-  readonly takeDown?: ((name: string) => Transcript) | undefined;
-}
-
-export interface Served extends Advance {
-  /** The tenant's transaction locked shared tables against others: the rest of the plan goes one at a time. */
-  readonly locksShared: boolean;
-}
-
-/** What a run does to its tenants. */
-export interface FleetWork {
-  readonly command: string;
-  readonly direction: Direction;
-  /** Only tenants with one of these statuses are worked on. */
-  readonly statuses: readonly string[];
-  /** Goes through a plan with one tenant, statement by statement. */
-  readonly serve: (due: Due, options: ServeOptions) => Promise<Served>;
-  /** Statements between the tenant's lock and its history: create the schema, say. */
-  readonly opening?: ((due: Due) => readonly string[]) | undefined;
-  /** Statements that go with the last row of the history. */
-  readonly closing: (due: Due) => readonly string[];
-  readonly lanes: Lanes;
-  /** What two tenants were sent may be sent to the others, where that is surely the same. */
-  readonly compile: boolean;
-  readonly observe: Observer;
-}
 
 /** How many tenants are gone through one after the other, in the hope of two that show what all will be sent. */
 const PILOTS = 5;
-
-/** The state of one run over its tenants. */
-interface Run {
-  readonly engine: Engine;
-  readonly work: FleetWork;
-  readonly results: TenantResult[];
-  /** Tenants that another run holds. */
-  readonly busy: Due[];
-  readonly total: number;
-  /** One at a time. */
-  readonly alone: <T>(task: () => Promise<T>) => Promise<T>;
-}
 
 /**
  * Serves the tenants that are due: the first of each distinct plan alone, the others of it then side by side, as many
  * as there are lanes. Where the first two of a plan were sent the same, and surely nothing else can follow from the
  * third, the others are each sent the whole in one string. A tenant that another run is at work on is tried again
- * after the others, until the engine's lockWaitMs is over. One tenant's failure is that tenant's.
+ * after the others, until the engine's lockWaitMs is over; one whose error may pass is tried again after the others, as
+ * often as the engine's retries say. One tenant's failure is that tenant's.
  */
 export async function serveFleet(
   engine: Engine,
@@ -84,12 +31,18 @@ export async function serveFleet(
     work,
     results: [],
     busy: [],
+    again: [],
+    blockers: watchBlockers(engine.database, engine.lockTimeoutMs),
     total: dues.length,
     alone: pLimit(1),
   };
   const byPlan = Map.groupBy(dues, ({ plan }) => planKey(plan));
-  await Promise.all([...byPlan.values()].map((same) => servePlan(run, same)));
-  await serveBusy(run);
+  try {
+    await Promise.all([...byPlan.values()].map((same) => servePlan(run, same)));
+    await serveLater(run);
+  } finally {
+    run.blockers.stop();
+  }
   return run.results;
 }
 
@@ -112,7 +65,7 @@ async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
       return transcript;
     };
     const options = { isPilot: pilots === 0, takeDown: mayCompile ? takeDown : undefined };
-    const served = await run.work.lanes.run(() => attempt(run, due, options));
+    const served = await run.work.lanes.run(() => attempt(run, untried(due), options));
     if (served === undefined) continue;
     locksShared ||= served.locksShared;
     if (served.outcome === 'done' && served.done.length === due.plan.steps.length) seen.push(transcripts);
@@ -123,12 +76,15 @@ async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
   if (queue.length === 0) return;
   const oneAtATime = locksShared ? run.alone : (task: () => Promise<void>) => task();
   const compiled = mayCompile ? compiledFrom(run, dues, seen) : undefined;
-  const rest = compiled === undefined ? queue : await sendWhole(run, queue, compiled, locksShared);
+  const rest =
+    compiled === undefined
+      ? queue.map((due) => untried(due))
+      : await sendWhole(run, queue, compiled, locksShared);
   await Promise.all(
-    rest.map((due) =>
+    rest.map((unfinished) =>
       oneAtATime(() =>
         run.work.lanes.run(async () => {
-          await attempt(run, due, { isPilot: false });
+          await attempt(run, { ...unfinished, isAlone: locksShared }, { isPilot: false });
         }),
       ),
     ),
@@ -162,7 +118,7 @@ async function sendWhole(
   dues: readonly Due[],
   compiled: CompiledPlan,
   locksShared: boolean,
-): Promise<readonly Due[]> {
+): Promise<readonly Unfinished[]> {
   const { work } = run;
   const done = compiled.steps.map(({ name }) => name);
   const { interactive, left } = await sendToAll(run.engine, dues, compiled, {
@@ -171,7 +127,7 @@ async function sendWhole(
     statuses: work.statuses,
     opening: work.opening,
     closing: work.closing,
-    onDone(due, startedAt) {
+    onDone(due, durationMs) {
       const served: Advance = {
         outcome: 'done',
         done,
@@ -179,108 +135,9 @@ async function sendWhole(
         warnings: [],
         isCommitted: true,
       };
-      report(run, toResult(due, served, Date.now() - startedAt, work.direction));
+      report(run, toResult(due, served, durationMs, work.direction));
     },
   });
   for (const due of left) skip(run, due);
-  return interactive;
-}
-
-/** Serves one tenant, unless the run was told to stop; undefined then. */
-async function attempt(run: Run, due: Due, options: ServeOptions): Promise<Served | undefined> {
-  if (run.engine.signal?.aborted) {
-    skip(run, due);
-    return undefined;
-  }
-  const started = Date.now();
-  const end = run.work.lanes.begin();
-  const served = await run.work.serve(due, options);
-  if (served.outcome === 'busy') run.busy.push(due);
-  else {
-    end(served.error);
-    await finish(run, due, started, served);
-  }
-  return served;
-}
-
-async function finish(run: Run, due: Due, started: number, served: Advance): Promise<void> {
-  const { engine, work } = run;
-  const result = toResult(due, served, Date.now() - started, work.direction);
-  // Somebody else at work is no failure of the tenant.
-  if (result.outcome === 'failed' && result.error !== undefined && result.error.code !== 'LOCK_TIMEOUT') {
-    await recordFailure(engine.database, due.tenant.schema, work.command, result.error).catch(
-      (error: unknown) => {
-        work.observe({ type: 'warning', message: `The failure could not be recorded: ${String(error)}` });
-      },
-    );
-  }
-  report(run, result);
-}
-
-function report({ results, work, total }: Run, result: TenantResult): void {
-  results.push(result);
-  work.observe({ type: 'tenant', result, done: results.length, due: total });
-}
-
-function skip({ results }: Run, due: Due): void {
-  results.push(untouched(due.tenant, 'skipped', { reason: 'the run was interrupted' }));
-}
-
-/** Tenants that another run holds: asked again and again, until it is done with them or the wait is over. */
-async function serveBusy(run: Run): Promise<void> {
-  const { engine, work, busy } = run;
-  if (busy.length === 0) return;
-  work.observe({
-    type: 'phase',
-    message: `Waiting for another run that is at work on ${busy.length} of the tenants`,
-  });
-  const wait = createLockWait(engine);
-  for (const due of busy) {
-    const started = Date.now();
-    for (;;) {
-      const served = await work.serve(due, { isPilot: true });
-      if (served.outcome !== 'busy') {
-        await finish(run, due, started, served);
-        break;
-      }
-      const reason = await wait(due.tenant.clerkOrgId).catch(toTenantctlError);
-      if (reason?.code === 'INTERRUPTED') {
-        skip(run, due);
-        break;
-      }
-      if (reason !== undefined) {
-        await finish(run, due, started, { ...served, outcome: 'failed', error: reason });
-        break;
-      }
-    }
-  }
-}
-
-/** Tenants with the same key have the same to be done. */
-export function planKey(plan: Plan): string {
-  return plan.steps.map((step) => step.name).join('\n');
-}
-
-function toResult(due: Due, served: Advance, durationMs: number, direction: Direction): TenantResult {
-  const base = {
-    clerkOrgId: due.tenant.clerkOrgId,
-    schema: due.tenant.schema,
-    names: served.done,
-    batch: served.done.length === 0 ? 0 : served.batch,
-    durationMs,
-  };
-  switch (served.outcome) {
-    case 'failed':
-      return { ...base, outcome: 'failed', error: served.error };
-    case 'status':
-      return {
-        ...base,
-        outcome: 'skipped',
-        reason: `its status is ${served.status ?? 'gone from the registry'} now`,
-      };
-    default: {
-      const changed = direction === 'up' ? 'migrated' : 'rolled-back';
-      return { ...base, outcome: served.done.length === 0 ? 'up-to-date' : changed };
-    }
-  }
+  return interactive.map(({ due, isLost }) => untried(due, { mayBeCommitted: isLost }));
 }

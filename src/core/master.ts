@@ -1,5 +1,6 @@
 import type { Database } from '../db/connection.ts';
 import { TenantctlError } from '../errors.ts';
+import { watchBlockers, withBlockers } from './blockers.ts';
 import { editedFiles, editedWarning, recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
 import { createLockWait } from './lock-wait.ts';
@@ -17,6 +18,7 @@ import { findMigration, readMigrationFolder, type MigrationFolder } from './migr
 import { MASTER_TARGET } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
 import { registryColumns } from './registry.ts';
+import { backoffMs, mayPass, pause } from './retry.ts';
 import { ensureState, readStateVersion, upgradeState } from './state.ts';
 
 export interface MasterOptions extends EngineOptions {
@@ -79,19 +81,23 @@ export async function migrateMaster(
   else if (!migrations[0].upInTransaction) throw initMissing(folder);
 
   const forward = forwardOptions(folder, options);
-  const done = await advanceMaster(engine, {
-    direction: 'up',
-    decide: (history) => planForward(folder, history, forward),
-    // Without a registry, tenantctl's own schema comes and goes with the migration that creates it.
-    opening: hasRegistry ? undefined : (client) => upgradeState(client, stateVersion),
-    async afterFirst(client) {
-      const { rows } = await client.query<{ present: boolean }>(
-        `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
-      );
-      if (rows[0]?.present !== true) throw initMissing(folder);
+  const done = await advanceMaster(
+    engine,
+    {
+      direction: 'up',
+      decide: (history) => planForward(folder, history, forward),
+      // Without a registry, tenantctl's own schema comes and goes with the migration that creates it.
+      opening: hasRegistry ? undefined : (client) => upgradeState(client, stateVersion),
+      async afterFirst(client) {
+        const { rows } = await client.query<{ present: boolean }>(
+          `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
+        );
+        if (rows[0]?.present !== true) throw initMissing(folder);
+      },
+      hasState: hasRegistry || stateVersion > 0,
     },
-    hasState: hasRegistry || stateVersion > 0,
-  });
+    observe,
+  );
   if (done.outcome === 'failed') throw done.error ?? new Error('failed without an error');
   const applied = new Set(done.done);
   await recordFiles(
@@ -123,13 +129,37 @@ function forwardOptions(folder: MigrationFolder, options: MigrateMasterOptions):
   };
 }
 
-/** advance on the master schema, waiting for another run that is at work on it. */
-export async function advanceMaster(engine: Engine, assignment: Assignment): Promise<Advance> {
+/**
+ * advance on the master schema, waiting for another run that is at work on it. What fails for a reason that may pass is
+ * begun anew, as often as the engine's retries say.
+ */
+export async function advanceMaster(
+  engine: Engine,
+  assignment: Assignment,
+  observe: Observer,
+): Promise<Advance> {
   const wait = createLockWait(engine);
-  for (;;) {
-    const result = await advance(engine, MASTER_TARGET, assignment);
-    if (result.outcome !== 'busy') return result;
-    await wait(undefined);
+  const blockers = watchBlockers(engine.database, engine.lockTimeoutMs);
+  const before: string[] = [];
+  let tries = 0;
+  try {
+    for (;;) {
+      const result = withBlockers(await advance(engine, MASTER_TARGET, assignment), blockers);
+      const { outcome, error, done } = result;
+      if (outcome === 'busy') {
+        await wait(undefined);
+        continue;
+      }
+      before.push(...done);
+      tries += 1;
+      const isLast = tries > engine.retries || engine.signal?.aborted === true;
+      if (error === undefined || isLast || result.mayRepeat !== true || !mayPass(error))
+        return { ...result, done: before };
+      observe({ type: 'note', message: `The master schema is tried again: ${error.message}` });
+      await pause(backoffMs(tries, Math.random), engine.signal);
+    }
+  } finally {
+    blockers.stop();
   }
 }
 

@@ -1,8 +1,10 @@
 import type { PoolClient } from 'pg';
 import type { Database } from '../db/connection.ts';
+import { messageOf } from '../errors.ts';
 import { editedFiles, editedWarning, recordFiles } from './checksums.ts';
 import { createEngine, type Engine, type EngineOptions } from './engine.ts';
-import { serveFleet, type FleetWork } from './fleet.ts';
+import type { FleetWork } from './fleet-work.ts';
+import { serveFleet } from './fleet.ts';
 import { createLanes, type Concurrency, type Lanes } from './lanes.ts';
 import { advance } from './migrations/advance.ts';
 import type { History } from './migrations/history.ts';
@@ -107,7 +109,12 @@ export async function migrateTenants(
     const newcomers = await selectFleet(database, options, {
       isSettled: (history) => isNothing(decide(history)),
       without: results,
+    }).catch((error: unknown) => {
+      // Where the server has gone, what became of each tenant is still to be told.
+      if (![...results.values()].some(({ outcome }) => outcome === 'failed')) throw error;
+      observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
     });
+    if (newcomers === undefined) break;
     todo = { ...newcomers, settled: 0, settledHistories: [], notActive: [] };
     if (todo.members.length === 0) break;
   }
@@ -159,7 +166,9 @@ async function apply(
     database,
     'tenants',
     files.filter((file) => applied.has(file.name)),
-  );
+  ).catch((error: unknown) => {
+    observe({ type: 'warning', message: `The files' checksums were not kept: ${messageOf(error)}` });
+  });
   return [...results, ...served];
 }
 

@@ -1,6 +1,6 @@
 import type { Database } from '../db/connection.ts';
 import { TenantctlError } from '../errors.ts';
-import type { Due } from './fleet.ts';
+import type { Due } from './fleet-work.ts';
 import { planMaster } from './master.ts';
 import type { MigrateTenantsOptions } from './migrate-tenants.ts';
 import type { History } from './migrations/history.ts';

@@ -1,35 +1,23 @@
-import type { PoolClient } from 'pg';
 import type { Database } from '../db/connection.ts';
-import { toDatabaseError } from '../db/database-error.ts';
-import { identifier, literal } from '../db/sql.ts';
-import { tryLock, withTransaction } from '../db/transaction.ts';
+import { identifier } from '../db/sql.ts';
 import { TenantctlError, toTenantctlError } from '../errors.ts';
 import { recordFiles } from './checksums.ts';
-import { createEngine, type Engine, type EngineOptions } from './engine.ts';
-import { serveFleet, type Due, type ServeOptions, type Served } from './fleet.ts';
+import { createEngine, type EngineOptions } from './engine.ts';
+import type { Due } from './fleet-work.ts';
+import { serveFleet } from './fleet.ts';
 import { createLanes, ONE_LANE, type Concurrency, type Lanes } from './lanes.ts';
+import { closingOf, makeTenant, refusedStatus, UNFINISHED, type Provisioning } from './make-tenant.ts';
 import { readTenantFolder, refusePendingMaster } from './plan-fleet.ts';
-import { advance } from './migrations/advance.ts';
 import { EMPTY_HISTORY, TENANT_HISTORY } from './migrations/history.ts';
 import { planForward } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';
-import { tenantTarget, type Target } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
-import {
-  assertRegistry,
-  registerTenants,
-  registryColumns,
-  unregisterTenants,
-  type Registration,
-} from './registry.ts';
+import { registerTenants, unregisterTenants, type Registration } from './register-tenants.ts';
+import { assertRegistry, registryColumns } from './registry.ts';
 import type { TenantResult } from './results.ts';
 import { schemaNameFor } from './schema-name.ts';
-import { ensureState, forgetFailure, readStateVersion } from './state.ts';
-import { moveExtensions, sharedLocks } from './tenant-hygiene.ts';
+import { ensureState, readStateVersion } from './state.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
-
-/** Statuses of a tenant that is still to be made. */
-const UNFINISHED = ['PROVISIONING', 'FAILED'];
 
 export interface ProvisionOptions extends EngineOptions {
   /** The folder of the tenant migrations; it may be empty. */
@@ -52,19 +40,6 @@ export interface ProvisionResult {
   readonly applied: readonly string[];
   readonly durationMs: number;
   readonly error?: TenantctlError | undefined;
-}
-
-/** What one call of provisionTenants works with. */
-interface Provisioning {
-  readonly engine: Engine;
-  readonly folder: MigrationFolder;
-  /** A registry that another tool made may lack the column. */
-  readonly hasUpdatedAt: boolean;
-  readonly observe: Observer;
-  /** Organizations whose tenant turned out to be ACTIVE already. */
-  readonly alreadyActive: Set<string>;
-  /** Schemas that this call has created. */
-  readonly created: Set<string>;
 }
 
 /** How many organizations are entered into the registry at once. */
@@ -226,100 +201,4 @@ function toProvisionResult(
   if (error !== undefined) return { ...failed(clerkOrgId, schema, error), durationMs };
   const outcome = alreadyActive.has(clerkOrgId) ? 'already-active' : 'provisioned';
   return { clerkOrgId, schema, outcome, applied: names, durationMs };
-}
-
-function refusedStatus(clerkOrgId: string, status: string): TenantctlError | undefined {
-  if (status === 'ACTIVE' || UNFINISHED.includes(status)) return undefined;
-  return new TenantctlError(
-    'TENANT_NOT_ACTIVE',
-    `The tenant "${clerkOrgId}" is ${status}; it is not provisioned again.`,
-    {
-      tenant: clerkOrgId,
-      hint: `tenantctl tenant show ${clerkOrgId} tells more.`,
-    },
-  );
-}
-
-/** Makes one tenant, statement by statement. */
-async function makeTenant(
-  provisioning: Provisioning,
-  { tenant }: Due,
-  isPilot: boolean,
-  takeDown: ServeOptions['takeDown'],
-): Promise<Served> {
-  const { engine, folder, observe } = provisioning;
-  const target = tenantTarget(tenant);
-  let locksShared = false;
-  const result = await advance(engine, target, {
-    direction: 'up',
-    decide: (history) => planForward(folder, history),
-    statuses: UNFINISHED,
-    async opening(client) {
-      if (await createSchema(client, target)) provisioning.created.add(target.schema);
-    },
-    async beforeCommit(client) {
-      if (isPilot) locksShared = (await sharedLocks(client)).length > 0;
-      await moveExtensions(client, target.schema, observe);
-    },
-    closing: closingOf(provisioning, target.schema),
-    hasState: true,
-    takeDown,
-  });
-  switch (result.outcome) {
-    case 'status': {
-      // Another process has finished while this one waited.
-      const status = result.status ?? 'gone from the registry';
-      const error = refusedStatus(tenant.clerkOrgId, status);
-      if (error !== undefined) return { ...result, outcome: 'failed', error, locksShared };
-      provisioning.alreadyActive.add(tenant.clerkOrgId);
-      return { ...result, outcome: 'done', locksShared };
-    }
-    case 'failed':
-      // A schema that never was committed has gone with its transaction; another process may have made it since.
-      await leaveFailed(provisioning, target, result.isCommitted && provisioning.created.has(target.schema));
-      // What an untransacted migration had done has gone with the schema.
-      return { ...result, done: [], locksShared };
-    default:
-      return { ...result, locksShared };
-  }
-}
-
-function closingOf(provisioning: Provisioning, schema: string): string[] {
-  return [setStatus(provisioning, schema, 'ACTIVE'), forgetFailure(schema)];
-}
-
-/** Creates the schema under the tenant's lock, unless an earlier attempt left one. @returns whether it is new */
-async function createSchema(client: PoolClient, target: Target): Promise<boolean> {
-  const { rows } = await client.query<{ present: boolean }>(
-    'SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS present',
-    [target.schema],
-  );
-  if (rows[0]?.present === true) return false;
-  await client.query(`CREATE SCHEMA ${identifier(target.schema)}`).catch((error: unknown) => {
-    throw toDatabaseError(error, { tenant: target.clerkOrgId });
-  });
-  return true;
-}
-
-/** FAILED. The transaction took the schema back; what an untransacted migration left is dropped. */
-async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsOurs: boolean): Promise<void> {
-  const { database } = provisioning.engine;
-  await withTransaction(database, {}, [`SELECT ${tryLock(target.lock)} AS locked`], async (transaction) => {
-    const seen = transaction.opening[0]?.rows[0] as { locked: boolean } | undefined;
-    // Somebody else is provisioning it by now, and will say how that ends.
-    if (seen?.locked !== true) return;
-    const { rowCount } = await transaction.client.query(setStatus(provisioning, target.schema, 'FAILED'));
-    if (rowCount === 1 && schemaIsOurs) {
-      await transaction.client.query(`DROP SCHEMA IF EXISTS ${identifier(target.schema)} CASCADE`);
-    }
-  });
-}
-
-function setStatus(
-  { hasUpdatedAt }: Pick<Provisioning, 'hasUpdatedAt'>,
-  schema: string,
-  status: 'ACTIVE' | 'FAILED',
-): string {
-  return `UPDATE public.tenants SET status = ${literal(status)}${hasUpdatedAt ? ', updated_at = now()' : ''}
-          WHERE schema_name = ${literal(schema)} AND status::text IN ('PROVISIONING', 'FAILED')`;
 }

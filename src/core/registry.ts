@@ -1,6 +1,6 @@
+import type { QueryResultRow } from 'pg';
 import type { Database } from '../db/connection.ts';
-import { toDatabaseError } from '../db/database-error.ts';
-import { identifier, literal } from '../db/sql.ts';
+import { literal } from '../db/sql.ts';
 import { TenantctlError } from '../errors.ts';
 import { TENANT_HISTORY, lockTableOf, type HistoryTables } from './migrations/history.ts';
 import type { TenantStatus } from './tenant-status.ts';
@@ -61,34 +61,41 @@ export async function registryColumns(database: Database): Promise<readonly stri
   return rows[0] === undefined ? undefined : (rows[0].columns ?? []);
 }
 
-interface TenantRow {
-  clerk_org_id: string;
-  schema_name: string;
-  status: string;
-  created_at: Date | null;
-  updated_at: Date | null;
-  has_schema: boolean;
-  has_history: boolean;
-  has_lock: boolean;
+/** A row of the registry, t, beside what the catalog says of its schema: what tenantColumns() select. */
+export interface TenantRow {
+  readonly clerk_org_id: string;
+  readonly schema_name: string;
+  readonly status: string;
+  readonly created_at: Date | null;
+  readonly updated_at: Date | null;
+  readonly has_schema: boolean;
+  readonly has_history: boolean;
+  readonly has_lock: boolean;
 }
 
-/** Every tenant with what the catalog says of its schema, by organization id, in one query. */
-export async function readTenants(database: Database): Promise<RegisteredTenant[]> {
-  // to_jsonb tolerates a registry that lacks the timestamps; a NULL is the matter of its own row.
-  const { rows } = await database.query<TenantRow>(
-    `SELECT coalesce(t.clerk_org_id, '') AS clerk_org_id, coalesce(t.schema_name, '') AS schema_name,
-            coalesce(t.status::text, '') AS status,
-            (to_jsonb(t) ->> 'created_at')::timestamptz AS created_at,
-            (to_jsonb(t) ->> 'updated_at')::timestamptz AS updated_at,
-            n.oid IS NOT NULL AS has_schema, h.oid IS NOT NULL AS has_history, l.oid IS NOT NULL AS has_lock
-     FROM public.tenants t
-     LEFT JOIN pg_namespace n ON n.nspname = t.schema_name::name
-     LEFT JOIN pg_class h ON h.relnamespace = n.oid AND h.relname = $1 AND h.relkind IN ('r', 'p')
-     LEFT JOIN pg_class l ON l.relnamespace = n.oid AND l.relname = $2 AND l.relkind IN ('r', 'p')
-     ORDER BY t.clerk_org_id COLLATE "C"`,
-    [TENANT_HISTORY, lockTableOf(TENANT_HISTORY)],
-  );
-  return rows.map((row) => ({
+/** The schema of the tenant in t, as n. */
+export const JOIN_SCHEMA = 'LEFT JOIN pg_namespace n ON n.nspname = t.schema_name::name';
+
+/** The two history tables of the schema in n, as h and l. */
+export const JOIN_HISTORY = [
+  `LEFT JOIN pg_class h ON h.relnamespace = n.oid AND h.relname = ${literal(TENANT_HISTORY)} AND h.relkind IN ('r', 'p')`,
+  `LEFT JOIN pg_class l ON l.relnamespace = n.oid AND l.relname = ${literal(lockTableOf(TENANT_HISTORY))} AND l.relkind IN ('r', 'p')`,
+].join('\n');
+
+/**
+ * The columns of a TenantRow. A NULL is the matter of its own row; to_jsonb tolerates a registry that lacks the
+ * timestamps, and takes each row apart for them: without `withTimes` they are NULL.
+ */
+export function tenantColumns(withTimes: boolean): string {
+  const timeOf = (column: string) =>
+    `${withTimes ? `(to_jsonb(t) ->> '${column}')::timestamptz` : 'NULL::timestamptz'} AS ${column}`;
+  return `coalesce(t.clerk_org_id, '') AS clerk_org_id, coalesce(t.schema_name, '') AS schema_name,
+          coalesce(t.status::text, '') AS status, ${timeOf('created_at')}, ${timeOf('updated_at')},
+          n.oid IS NOT NULL AS has_schema, h.oid IS NOT NULL AS has_history, l.oid IS NOT NULL AS has_lock`;
+}
+
+export function toTenant(row: TenantRow): RegisteredTenant {
+  return {
     clerkOrgId: row.clerk_org_id,
     schema: row.schema_name,
     status: row.status,
@@ -101,7 +108,16 @@ export async function readTenants(database: Database): Promise<RegisteredTenant[
       hasHistory: row.has_history,
       hasLock: row.has_lock,
     },
-  }));
+  };
+}
+
+/** Every tenant with what the catalog says of its schema, by organization id, in one query. */
+export async function readTenants(database: Database): Promise<RegisteredTenant[]> {
+  const { rows } = await database.query<TenantRow & QueryResultRow>(
+    `SELECT ${tenantColumns(true)} FROM public.tenants t ${JOIN_SCHEMA} ${JOIN_HISTORY}
+     ORDER BY t.clerk_org_id COLLATE "C"`,
+  );
+  return rows.map(toTenant);
 }
 
 /** How many tenants have which status. */
@@ -160,114 +176,6 @@ export function tenantUnknown(names: readonly string[]): TenantctlError {
     {
       hint: 'tenantctl tenant list shows the tenants; give an organization id or a schema name.',
       tenant: names[0],
-    },
-  );
-}
-
-/** An organization's row in the registry, or why it cannot have one. */
-export type Registration =
-  | { readonly schema: string; readonly status: string; readonly isNew: boolean }
-  | { readonly error: TenantctlError };
-
-/**
- * Writes the rows of new tenants with status PROVISIONING, visible at once; an organization that has a row keeps it.
- * @returns by organization id: its row; or SCHEMA_NAME_TAKEN where another organization has that schema name,
- *   SCHEMA_UNREGISTERED where a schema of that name is there and belongs to no tenant (it may hold somebody's data),
- *   or what the registry itself had against the row
- */
-export async function registerTenants(
-  database: Database,
-  wanted: readonly { readonly clerkOrgId: string; readonly schema: string }[],
-): Promise<Map<string, Registration>> {
-  const values = [wanted.map(({ clerkOrgId }) => clerkOrgId), wanted.map(({ schema }) => schema)];
-  let added: ReadonlySet<string>;
-  try {
-    const { rows } = await database.query<{ clerk_org_id: string }>(
-      `INSERT INTO public.tenants (clerk_org_id, schema_name, status)
-       SELECT w.id, w.schema, 'PROVISIONING' FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, schema, place)
-       WHERE NOT EXISTS (SELECT FROM public.tenants t WHERE t.clerk_org_id = w.id)
-         AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = w.schema)
-       ORDER BY w.place
-       ON CONFLICT DO NOTHING
-       RETURNING clerk_org_id`,
-      values,
-    );
-    added = new Set(rows.map((row) => row.clerk_org_id));
-  } catch (error) {
-    const [only] = wanted;
-    if (only === undefined || wanted.length > 1) return registerOneByOne(database, wanted);
-    return new Map([[only.clerkOrgId, { error: toDatabaseError(error, { tenant: only.clerkOrgId }) }]]);
-  }
-  const { rows } = await database.query<{ clerk_org_id: string; schema_name: string; status: string }>(
-    `SELECT clerk_org_id, schema_name, status::text AS status FROM public.tenants
-     WHERE clerk_org_id = ANY ($1::text[]) OR schema_name = ANY ($2::text[])`,
-    values,
-  );
-  const byId = new Map(rows.map((row) => [row.clerk_org_id, row]));
-  const bySchema = new Map(rows.map((row) => [row.schema_name, row]));
-  return new Map(
-    wanted.map(({ clerkOrgId, schema }): [string, Registration] => {
-      const own = byId.get(clerkOrgId);
-      if (own !== undefined) {
-        return [clerkOrgId, { schema: own.schema_name, status: own.status, isNew: added.has(clerkOrgId) }];
-      }
-      const other = bySchema.get(schema)?.clerk_org_id;
-      return [
-        clerkOrgId,
-        {
-          error: other === undefined ? unregistered(clerkOrgId, schema) : taken(clerkOrgId, schema, other),
-        },
-      ];
-    }),
-  );
-}
-
-/** One row that the registry does not take must not keep the others out. */
-async function registerOneByOne(
-  database: Database,
-  wanted: readonly { readonly clerkOrgId: string; readonly schema: string }[],
-): Promise<Map<string, Registration>> {
-  const all = new Map<string, Registration>();
-  for (const one of wanted) {
-    for (const [id, registration] of await registerTenants(database, [one])) all.set(id, registration);
-  }
-  return all;
-}
-
-/** Takes back the rows of tenants that were registered and not begun. */
-export async function unregisterTenants(
-  database: Database,
-  tenants: readonly { readonly clerkOrgId: string; readonly schema: string }[],
-): Promise<void> {
-  if (tenants.length === 0) return;
-  await database.query(
-    `DELETE FROM public.tenants
-     WHERE clerk_org_id = ANY ($1::text[]) AND status::text = 'PROVISIONING'
-       AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = schema_name)`,
-    [tenants.map(({ clerkOrgId }) => clerkOrgId)],
-  );
-}
-
-function taken(clerkOrgId: string, schema: string, other: string): TenantctlError {
-  return new TenantctlError(
-    'SCHEMA_NAME_TAKEN',
-    `The schema ${schema} of organization "${clerkOrgId}" belongs to organization "${other}" already.`,
-    {
-      tenant: clerkOrgId,
-      hint: 'Two organizations never share a schema, so this one is refused. Nothing was changed.',
-    },
-  );
-}
-
-function unregistered(clerkOrgId: string, schema: string): TenantctlError {
-  return new TenantctlError(
-    'SCHEMA_UNREGISTERED',
-    `The schema ${schema} exists already, and no tenant is registered for it. Nothing was changed.`,
-    {
-      tenant: clerkOrgId,
-      hint:
-        `To continue with what it holds, register it and provision again: INSERT INTO public.tenants (clerk_org_id, schema_name, status) ` +
-        `VALUES (${literal(clerkOrgId)}, ${literal(schema)}, 'FAILED'); To begin anew: DROP SCHEMA ${identifier(schema)} CASCADE;`,
     },
   );
 }

@@ -3,7 +3,7 @@ import type { SentStatement } from '../db/knex-session.ts';
 import { setSearchPath, withTransaction, type OpenTransaction } from '../db/transaction.ts';
 import type { TenantctlError } from '../errors.ts';
 import { createEngine, type Engine } from './engine.ts';
-import { planKey, type Due } from './fleet.ts';
+import { planKey, type Due } from './fleet-work.ts';
 import { planMaster, type MigrateMasterOptions } from './master.ts';
 import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
 import { isNothing, planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';

@@ -6,6 +6,7 @@ import { createEngine } from './engine.ts';
 import { advanceMaster, readMasterHistory, type MasterOptions, type MasterResult } from './master.ts';
 import { planBackward, type BackwardExtent, type Plan } from './migrations/plan.ts';
 import { readMigrationFolder, type MigrationFolder } from './migrations/source.ts';
+import { silent } from './observer.ts';
 import { registryColumns } from './registry.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from './rollback-extent.ts';
 import { ensureState, readStateVersion } from './state.ts';
@@ -31,20 +32,24 @@ export async function rollbackMaster(
   await ensureState(database, await readStateVersion(database));
 
   const tenants = await tenantNames(database);
-  const done = await advanceMaster(engine, {
-    direction: 'down',
-    decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
-    // A registry without tenants may be dropped: nobody is entered into it from here on.
-    opening: tenants.length === 0 ? lockEmptyRegistry : undefined,
-    async beforeCommit(client) {
-      if (tenants.length === 0) return;
-      const { rows } = await client.query<{ present: boolean }>(
-        `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
-      );
-      if (rows[0]?.present !== true) throw registryInUse(tenants);
+  const done = await advanceMaster(
+    engine,
+    {
+      direction: 'down',
+      decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
+      // A registry without tenants may be dropped: nobody is entered into it from here on.
+      opening: tenants.length === 0 ? lockEmptyRegistry : undefined,
+      async beforeCommit(client) {
+        if (tenants.length === 0) return;
+        const { rows } = await client.query<{ present: boolean }>(
+          `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
+        );
+        if (rows[0]?.present !== true) throw registryInUse(tenants);
+      },
+      hasState: true,
     },
-    hasState: true,
-  });
+    options.observe ?? silent,
+  );
   if (done.outcome === 'failed') throw done.error ?? new Error('failed without an error');
   await forgetFiles(database, 'master', done.done);
   return { names: done.done, batch: done.batch, durationMs: Date.now() - started };

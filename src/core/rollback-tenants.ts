@@ -1,7 +1,8 @@
 import type { Database } from '../db/connection.ts';
 import { forgetFiles } from './checksums.ts';
 import { createEngine, type EngineOptions } from './engine.ts';
-import { serveFleet, type Due, type FleetWork } from './fleet.ts';
+import type { Due, FleetWork } from './fleet-work.ts';
+import { serveFleet } from './fleet.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from './rollback-extent.ts';
 import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
 import { createLanes, type Concurrency } from './lanes.ts';

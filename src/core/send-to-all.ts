@@ -1,18 +1,29 @@
 import { DatabaseError } from 'pg';
+import type { Pipeline } from '../db/pipeline.ts';
 import { messageOf } from '../errors.ts';
-import { toDatabaseError } from '../db/database-error.ts';
-import { withPipeline, type Pipeline } from '../db/pipeline.ts';
 import type { Engine } from './engine.ts';
-import type { Due } from './fleet.ts';
+import type { Due } from './fleet-work.ts';
 import type { Lanes } from './lanes.ts';
-import { asOneString, historyAfter, statementsFor, type CompiledPlan } from './migrations/compiled.ts';
+import { historyAfter, type CompiledPlan } from './migrations/compiled.ts';
+import { asOneString, createComposer } from './migrations/compose.ts';
+import type { History } from './migrations/history.ts';
 import { tenantTarget } from './migrations/target.ts';
+import { backoffMs, pause } from './retry.ts';
+import { createRunAhead } from './run-ahead.ts';
 import { digester, knowHistories } from './stamps/stamps.ts';
+import { takeTurn } from './take-turn.ts';
+
+/** A tenant that comes back. */
+export interface Returned {
+  readonly due: Due;
+  /** The connection was lost while its string was under way: its history knows whether it was carried out. */
+  readonly isLost: boolean;
+}
 
 /** What became of the tenants to which a compiled plan was sent. */
 export interface Undelivered {
   /** Tenants that have to be gone through one statement at a time: their string failed, and was rolled back whole. */
-  readonly interactive: Due[];
+  readonly interactive: Returned[];
   /** Tenants that nobody came to, since the run was told to stop. */
   readonly left: Due[];
 }
@@ -24,16 +35,9 @@ export interface SendToAllOptions {
   readonly statuses: readonly string[];
   readonly opening?: ((due: Due) => readonly string[]) | undefined;
   readonly closing: (due: Due) => readonly string[];
-  /** Told of each tenant that is done. */
-  readonly onDone: (due: Due, startedAt: number) => void;
+  /** Told of each tenant that is done, and how many milliseconds the server was at work on it. */
+  readonly onDone: (due: Due, durationMs: number) => void;
 }
-
-/** A connection is given back after so many tenants or so many milliseconds, that others may have a turn. */
-const TURN_TENANTS = 50;
-const TURN_MS = 250;
-
-/** Strings on their way on one connection: the server finds the next one waiting when it is done with one. */
-const AHEAD = 2;
 
 /** Somebody else was in the way, and may be gone by now (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
 const PASSING = new Set(['55P03', '57014', '40001', '40P01']);
@@ -50,44 +54,21 @@ export async function sendToAll(
   compiled: CompiledPlan,
   options: SendToAllOptions,
 ): Promise<Undelivered> {
-  const digest = digester();
-  const after = new Map<unknown, readonly { readonly name: string; readonly batch: number }[]>();
-  for (const { history, plan } of dues) {
-    if (!after.has(history.entries))
-      after.set(history.entries, historyAfter(history, plan, compiled.direction));
-  }
-  await engine.database.query(knowHistories([...after.values()]));
-
-  const statementsOf = (due: Due): string[] =>
-    statementsFor(
-      compiled,
-      {
-        target: tenantTarget(due.tenant),
-        plan: due.plan,
-        expected: due.tenant.tables.hasHistory ? digest(due.history.entries) : null,
-        becomes: digest(after.get(due.history.entries) ?? []),
-      },
-      {
-        statuses: options.statuses,
-        lockTimeoutMs: engine.lockTimeoutMs,
-        canCheckClient: engine.database.canCheckClient,
-        opening: options.opening?.(due) ?? [],
-        closing: options.closing(due),
-      },
-    );
-
+  const statementsOf = await correspondence(engine, dues, compiled, options);
   const width = options.isAlone ? 1 : options.lanes.width;
-  const interactive: Due[] = [];
+  const interactive: Returned[] = [];
+  const runAhead = createRunAhead();
   let isOneByOne = false;
+  let refusals = 0;
   const round = async (queue: Due[]): Promise<Due[]> => {
     const again: Due[] = [];
     const turn = async (): Promise<boolean> => {
       if (queue.length === 0 || engine.signal?.aborted === true) return false;
-      await takeTurn(engine, queue, {
+      const isServed = await takeTurn(engine, queue, {
         send: (pipeline, due) =>
           isOneByOne ? sendOneByOne(pipeline, statementsOf(due)) : sendWhole(pipeline, statementsOf(due)),
-        // A slow tenant must not keep one waiting that another connection could take.
-        ahead: () => (queue.length > width * AHEAD ? AHEAD : 1),
+        runAhead,
+        width,
         onDone: options.onDone,
         begin: options.lanes.begin,
         onFailed(due, error) {
@@ -97,9 +78,14 @@ export async function sendToAll(
           else if (sqlstate === '42601' && !isOneByOne) {
             isOneByOne = true;
             queue.unshift(due);
-          } else interactive.push(due);
+          } else interactive.push({ due, isLost: sqlstate === undefined });
         },
       });
+      refusals = isServed ? 0 : refusals + 1;
+      if (isServed) return true;
+      // The server restarts, say: the strings are kept for when it is back. In the end, a tenant says what is wrong.
+      if (refusals <= engine.retries) await pause(backoffMs(refusals, Math.random), engine.signal);
+      else interactive.push(...queue.splice(0, 1).map((due) => ({ due, isLost: false })));
       return true;
     };
     const lanes = Array.from({ length: Math.min(width, queue.length) }, async () => {
@@ -112,75 +98,10 @@ export async function sendToAll(
   const queue = [...dues];
   const again = await round(queue);
   const still = await round(again);
-  return { interactive: [...interactive, ...still], left: [...queue, ...again] };
-}
-
-interface Turn {
-  readonly send: (pipeline: Pipeline, due: Due) => Promise<void>;
-  readonly ahead: () => number;
-  readonly begin: Lanes['begin'];
-  readonly onDone: (due: Due, startedAt: number) => void;
-  readonly onFailed: (due: Due, error: unknown) => void;
-}
-
-/** Serves tenants of a queue on one connection for a while. */
-async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promise<void> {
-  const under = new Set<Due>();
-  const started = Date.now();
-  let served = 0;
-  const mayGoOn = () =>
-    queue.length > 0 &&
-    engine.signal?.aborted !== true &&
-    served < TURN_TENANTS &&
-    Date.now() - started < TURN_MS;
-  try {
-    await withPipeline(
-      engine.database,
-      async (pipeline) => {
-        const one = async (due: Due): Promise<boolean> => {
-          const startedAt = Date.now();
-          const end = turn.begin();
-          under.add(due);
-          served += 1;
-          try {
-            await turn.send(pipeline, due);
-            end();
-            under.delete(due);
-            turn.onDone(due, startedAt);
-            return true;
-          } catch (error) {
-            // A broken connection ends the turn: what was on its way is dealt with there.
-            if (!(error instanceof DatabaseError)) throw error;
-            end(toDatabaseError(error));
-            if (under.delete(due)) turn.onFailed(due, error);
-            return false;
-          }
-        };
-        const sent: Promise<boolean>[] = [];
-        while (mayGoOn()) {
-          const due = queue.shift();
-          if (due === undefined) break;
-          const answer = one(due);
-          answer.catch(() => {});
-          sent.push(answer);
-          if (sent.length < turn.ahead()) continue;
-          if ((await sent.shift()) !== false) continue;
-          await Promise.all(sent.splice(0));
-          await pipeline.clean();
-        }
-        await Promise.all(sent);
-        // A string may have left something behind, whether it failed or not: the next turn is another plan's.
-        await pipeline.clean();
-      },
-      () => served,
-    );
-  } catch (error) {
-    // Whether these were committed, their histories will tell. Where no connection could be had, the next tenant says so.
-    const [next] = under.size === 0 ? queue.splice(0, 1) : [];
-    const hit = next === undefined ? [...under] : [next];
-    under.clear();
-    for (const due of hit) turn.onFailed(due, error);
-  }
+  return {
+    interactive: [...interactive, ...still.map((due) => ({ due, isLost: false }))],
+    left: [...queue, ...again],
+  };
 }
 
 async function sendWhole(pipeline: Pipeline, statements: readonly string[]): Promise<void> {
@@ -197,4 +118,38 @@ async function sendOneByOne(pipeline: Pipeline, statements: readonly string[]): 
   if (Array.isArray(result) || result?.command !== 'COMMIT') {
     throw new Error(`The transaction was not committed: ${messageOf(result)}`);
   }
+}
+
+/** What is sent to each of the tenants. The server is told before of the histories that they will have. */
+async function correspondence(
+  engine: Engine,
+  dues: readonly Due[],
+  compiled: CompiledPlan,
+  { statuses, opening, closing }: SendToAllOptions,
+): Promise<(due: Due) => string[]> {
+  const digest = digester();
+  const after = new Map<History['entries'], History['entries']>();
+  for (const { history, plan } of dues) {
+    if (!after.has(history.entries))
+      after.set(history.entries, historyAfter(history, plan, compiled.direction));
+  }
+  await engine.database.query(knowHistories([...after.values()]));
+
+  const composers = new Map<string, ReturnType<typeof createComposer>>();
+  return (due) => {
+    const { entries } = due.history;
+    const expected = due.tenant.tables.hasHistory ? digest(entries) : null;
+    const { batch } = due.plan;
+    const key = `${expected} ${batch}`;
+    let compose = composers.get(key);
+    if (compose === undefined) {
+      const becomes = digest(after.get(entries) ?? []);
+      const { lockTimeoutMs, statementTimeoutMs, database } = engine;
+      const { canCheckClient } = database;
+      const sending = { statuses, lockTimeoutMs, statementTimeoutMs, canCheckClient };
+      compose = createComposer(compiled, { batch, expected, becomes }, sending);
+      composers.set(key, compose);
+    }
+    return compose(tenantTarget(due.tenant), { opening: opening?.(due) ?? [], closing: closing(due) });
+  };
 }

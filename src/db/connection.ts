@@ -1,5 +1,7 @@
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
+import { Client, Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { toConnectionError, toDatabaseError } from './database-error.ts';
 
@@ -61,8 +63,15 @@ export interface Database {
   readonly readOnly: boolean;
   /** client_connection_check_interval exists here: PostgreSQL 14 and later, not on Windows, not in PGlite. */
   readonly canCheckClient: boolean;
+  /** What was at work when this was called ends in an error, and is rolled back. */
+  cancelWork(): Promise<void>;
+  /** cancelWork has been called. */
+  readonly isCancelled: boolean;
   close(): Promise<void>;
 }
+
+/** Milliseconds after which a connection is cut whose statement was cancelled: its migration waits for something else. */
+const CANCEL_GRACE_MS = 1_000;
 
 const OLDEST_SERVER = 120_000;
 
@@ -100,6 +109,10 @@ export async function openServer(
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
   const served = new WeakMap<PoolClient, number>();
+  const inUse = new Set<PoolClient>();
+  pool.on('acquire', (client) => inUse.add(client));
+  pool.on('release', (_error, client) => inUse.delete(client));
+  let isCancelled = false;
   try {
     const seen = await lookAround(pool, settings);
     refuseOldServer(seen);
@@ -124,6 +137,17 @@ export async function openServer(
       ...seen,
       sharedSession: options.sharedSession ?? false,
       canCheckClient: seen.canCheckClient && !options.sharedSession,
+      async cancelWork() {
+        isCancelled = true;
+        const atWork = [...inUse];
+        // Behind a pooler, process ids are the pooler's own; it rolls back for a client that is gone.
+        if (!seen.behindPooler) await cancelBackends(pool, atWork).catch(() => {});
+        await sleep(seen.behindPooler ? 0 : CANCEL_GRACE_MS);
+        for (const client of atWork) if (inUse.has(client)) cut(client);
+      },
+      get isCancelled() {
+        return isCancelled;
+      },
       close: () => pool.end(),
     };
   } catch (error) {
@@ -149,6 +173,23 @@ function connectTo(pool: Pool, settings: Omit<ServerSettings, 'kind'>): Promise<
   return pool.connect().catch((error: unknown) => {
     throw toConnectionError(error, settings);
   });
+}
+
+/** On a connection of its own: those of the pool may all be at work. */
+async function cancelBackends(pool: Pool, clients: readonly PoolClient[]): Promise<void> {
+  const canceller = new Client({ ...pool.options });
+  await canceller.connect();
+  try {
+    await canceller.query('SELECT pg_cancel_backend(pid) FROM unnest($1::int[]) AS pid', [
+      clients.map((client) => (client as PoolClient & { processID: number | null }).processID),
+    ]);
+  } finally {
+    await canceller.end();
+  }
+}
+
+function cut(client: PoolClient): void {
+  (client as PoolClient & { readonly connection: { readonly stream: Socket } }).connection.stream.destroy();
 }
 
 async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>) {

@@ -166,7 +166,7 @@ const CONNECTION_LOSS_HINT =
   'The connection to the server broke. Nothing is half done: run the command again, and the history decides what is due.';
 
 /** pg reports a lost connection as a plain error, or as Node's own (https://nodejs.org/api/errors.html#common-system-errors). */
-function isConnectionLoss(error: unknown): error is Error {
+export function isConnectionLoss(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   return (
     /^E[A-Z]+$/.test(codeOf(error) ?? '') ||
@@ -189,7 +189,7 @@ export function hintFor(sqlstate: string | undefined, message: string): string |
         ? 'Let the role create schemas, as the owner of the database or a superuser: GRANT CREATE ON DATABASE <DB_NAME> TO <DB_USER>;'
         : 'Run as a role that has the right, or grant it.';
     case '55P03':
-      return 'Somebody else held a lock on that table for longer than LOCK_TIMEOUT_MS. Run the command again; what was done stays done.';
+      return 'Somebody else held a lock on that table for longer than LOCK_TIMEOUT_MS, each time it was tried. Run the command again, away from long transactions; what was done stays done.';
     case '53200':
       return 'The server ran out of shared memory for locks: raise max_locks_per_transaction.';
     case '25006':

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { PoolClient, QueryResult } from 'pg';
 import type { Database } from './connection.ts';
 import { ROLL_BACK, withClient } from './transaction.ts';
@@ -10,6 +11,8 @@ export interface Pipeline {
    * @throws what pg throws
    */
   send(text: string): Promise<QueryResult | QueryResult[]>;
+  /** What `send` is called with within `sending` goes to the server in one write. */
+  together(sending: () => void): void;
   /** Gets out of a failed transaction, if there is one, and leaves the session clean. */
   clean(): Promise<void>;
 }
@@ -31,6 +34,16 @@ export async function withPipeline<T>(
       try {
         return await use({
           send: (text) => client.query(text),
+          together(sending) {
+            const { stream } = (client as PoolClient & { readonly connection: { readonly stream: Socket } })
+              .connection;
+            stream.cork();
+            try {
+              sending();
+            } finally {
+              stream.uncork();
+            }
+          },
           async clean() {
             await client.query(ROLL_BACK);
           },

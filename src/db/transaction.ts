@@ -8,6 +8,8 @@ export interface TransactionSettings {
   readonly searchPath?: readonly string[];
   /** Milliseconds that a statement may wait for a lock; 0 for ever. */
   readonly lockTimeoutMs?: number;
+  /** Milliseconds that a statement may take; 0 for ever, the server's own default where absent. */
+  readonly statementTimeoutMs?: number | undefined;
   /** Milliseconds that the transaction may wait for its client before the server ends it; 0 for ever. */
   readonly idleTimeoutMs?: number;
   /** How many tenants' tables the transaction opens; 1 where absent. */
@@ -133,6 +135,8 @@ function localSettings(database: Database, settings: TransactionSettings): strin
   }
   if (settings.lockTimeoutMs !== undefined)
     statements.push(`SET LOCAL lock_timeout = ${settings.lockTimeoutMs}`);
+  if (settings.statementTimeoutMs !== undefined)
+    statements.push(`SET LOCAL statement_timeout = ${settings.statementTimeoutMs}`);
   if (settings.searchPath !== undefined) statements.push(setSearchPath(settings.searchPath));
   return statements;
 }

@@ -25,7 +25,7 @@ test('a migration that waits for ever fails when its connection is gone, and nam
     knexMigration("await knex.raw('SELECT 1 AS waits'); await new Promise(() => {});"),
   );
 
-  const run = startCli(['migrate', 'tenants', '--json'], {
+  const run = startCli(['migrate', 'tenants', '--json', '--retries', '0'], {
     cwd: fleet.project.folder,
     env: fleet.testDatabase.env,
   });

@@ -172,7 +172,7 @@ test('a backend that is terminated in a migration within a transaction leaves no
   const fleet = await createFleet(['org_a']);
   await fleet.add('3_inside.sql', `-- migrate:up\nCREATE TABLE inside_it ();\n${WAIT_AT_GATE}`);
   const gate = await closeGate(fleet.testDatabase);
-  const run = fleet.migrate();
+  const run = fleet.migrate({ retries: 0 });
   await gate.reached();
   await fleet.query(
     `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted

@@ -17,6 +17,10 @@ export interface PostgresServer {
   readonly directory: string;
   readonly port: number;
   readonly url: string;
+  /** Ends it as a loss of power would: an immediate shutdown. */
+  halt(): Promise<void>;
+  /** Starts it again: it recovers from its log. */
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -67,23 +71,31 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     'lc_messages=C',
     ...(options.settings ?? CARELESS),
   ];
-  const server = spawn(
-    join(programs, 'bin', 'postgres'),
-    ['-D', data, ...settings.flatMap((each) => ['-c', each])],
-    {
-      ...inDirectory,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  );
-  await untilReady(server);
+  const start = async () => {
+    const started = spawn(
+      join(programs, 'bin', 'postgres'),
+      ['-D', data, ...settings.flatMap((each) => ['-c', each])],
+      { ...inDirectory, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    await untilReady(started);
+    return started;
+  };
+  let server = await start();
+  const end = async (signal: 'SIGINT' | 'SIGQUIT') => {
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    server.kill(signal);
+    await ended;
+  };
   return {
     directory,
     port,
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    halt: () => end('SIGQUIT'),
+    async resume() {
+      server = await start();
+    },
     async stop() {
-      const ended = new Promise((resolve) => server.once('exit', resolve));
-      server.kill('SIGINT');
-      await ended;
+      await end('SIGINT');
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -37,6 +37,8 @@ test("ORIGIN.md's variables give a server, with defaults for the rest", () => {
     },
     vectorExtension: 'auto',
     lockTimeoutMs: 5_000,
+    statementTimeoutMs: undefined,
+    retries: undefined,
     lockWaitMs: 60_000,
     warnings: [],
   });
@@ -57,6 +59,9 @@ test.for([
     { LOCK_WAIT_TIMEOUT_MS: '9999999999' },
     'LOCK_WAIT_TIMEOUT_MS "9999999999" is too large: at most 2147483647 milliseconds',
   ],
+  [{ RETRIES: 'many' }, 'RETRIES "many" is no whole number from 0 to 100'],
+  [{ RETRIES: '101' }, 'RETRIES "101" is too large: at most 100'],
+  [{ STATEMENT_TIMEOUT_MS: '-1' }, 'STATEMENT_TIMEOUT_MS "-1" is no number of milliseconds'],
   [{ VECTOR_EXTENSION: 'on' }, 'VECTOR_EXTENSION "on" must be auto, require or off'],
   [{ DB_EMBEDDED: 'x' }, 'DB_EMBEDDED is set together with DB_HOST, DB_USER, DB_NAME: choose one database'],
 ] as const)('%o: %s', ([variables, problem]) => {
@@ -235,6 +240,8 @@ test('the variables that are read are the documented ones', () => {
     'LOCK_TIMEOUT_MS',
     'LOCK_WAIT_TIMEOUT_MS',
     'MASTER_MIGRATIONS_DIR',
+    'RETRIES',
+    'STATEMENT_TIMEOUT_MS',
     'TENANT_MIGRATIONS_DIR',
     'VECTOR_EXTENSION',
   ]);

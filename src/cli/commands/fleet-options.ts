@@ -3,8 +3,15 @@ import type { Settings } from '../../config/settings.ts';
 import type { Concurrency } from '../../core/lanes.ts';
 import type { Context } from '../context.ts';
 
+/** Flags that say what a command puts up with. */
+export interface EnduranceFlags {
+  readonly lockTimeout?: number;
+  readonly statementTimeout?: number;
+  readonly retries?: number;
+}
+
 /** Flags that say how fast a command goes through tenants. */
-export interface PaceFlags {
+export interface PaceFlags extends EnduranceFlags {
   readonly concurrency?: Concurrency;
   /** False with --no-compile. */
   readonly compile?: boolean;
@@ -30,8 +37,27 @@ export function addSelection(command: Command): Command {
   );
 }
 
-export function addPace(command: Command): Command {
+export function addEndurance(command: Command): Command {
   return command
+    .option(
+      '--lock-timeout <ms>',
+      'how long a statement may wait for a lock (default: 5000; 0: for ever)',
+      milliseconds,
+    )
+    .option(
+      '--statement-timeout <ms>',
+      "how long a statement may take (default: the server's own; 0: for ever)",
+      milliseconds,
+    )
+    .option(
+      '--retries <n>',
+      'how often to try again after a lock, a deadlock or a lost connection (default: 6)',
+      retries,
+    );
+}
+
+export function addPace(command: Command): Command {
+  return addEndurance(command)
     .option(
       '--concurrency <n|auto>',
       'tenants at work at once; auto: as many as pay (default: 4)',
@@ -66,6 +92,20 @@ function concurrency(text: string): Concurrency {
   return Number(text);
 }
 
+function milliseconds(text: string): number {
+  if (!/^\d{1,10}$/.test(text) || Number(text) > 2_147_483_647) {
+    throw new InvalidArgumentError('It must be a whole number of milliseconds, at most 2147483647.');
+  }
+  return Number(text);
+}
+
+function retries(text: string): number {
+  if (!/^\d{1,3}$/.test(text) || Number(text) > 100) {
+    throw new InvalidArgumentError('It must be a whole number from 0 to 100.');
+  }
+  return Number(text);
+}
+
 export function positiveInteger(text: string): number {
   if (!isPositiveInteger(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 10000.');
   return Number(text);
@@ -76,9 +116,11 @@ function isPositiveInteger(text: string): boolean {
 }
 
 /** What core's functions want of the settings, and the means to watch and to stop them. */
-export function runOptions(context: Context, settings: Settings) {
+export function runOptions(context: Context, settings: Settings, flags: EnduranceFlags) {
   return {
-    lockTimeoutMs: settings.lockTimeoutMs,
+    lockTimeoutMs: flags.lockTimeout ?? settings.lockTimeoutMs,
+    statementTimeoutMs: flags.statementTimeout ?? settings.statementTimeoutMs,
+    retries: flags.retries ?? settings.retries,
     lockWaitMs: settings.lockWaitMs,
     vectorExtension: settings.vectorExtension,
     signal: context.interruption().signal,

@@ -32,7 +32,7 @@ export async function migrateAllCommand(
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {
       const masterOptions = {
-        ...runOptions(context, settings),
+        ...runOptions(context, settings, flags),
         ...tolerance(flags),
         folder: settings.folders.master,
         observe,

@@ -3,10 +3,17 @@ import { masterDocument } from '../../core/documents.ts';
 import type { Context } from '../context.ts';
 import type { CommandResult } from '../command-result.ts';
 import type { Register } from '../program.ts';
-import { addTolerance, runOptions, tolerance, type ToleranceFlags } from './fleet-options.ts';
+import {
+  addEndurance,
+  addTolerance,
+  runOptions,
+  tolerance,
+  type EnduranceFlags,
+  type ToleranceFlags,
+} from './fleet-options.ts';
 import { dryRunResult } from './dry-run.ts';
 
-export interface MigrateMasterFlags extends ToleranceFlags {
+export interface MigrateMasterFlags extends ToleranceFlags, EnduranceFlags {
   readonly to?: string;
   readonly dryRun?: boolean;
 }
@@ -17,7 +24,7 @@ export function addMigrateMaster(group: Command, register: Register): void {
     .description('apply the pending master migrations in public')
     .option('--to <name>', 'the last migration to apply')
     .option('--dry-run', 'show the SQL that would run, and change nothing');
-  register(addTolerance(command), 'migrate master', migrateMasterCommand);
+  register(addEndurance(addTolerance(command)), 'migrate master', migrateMasterCommand);
 }
 
 export async function migrateMasterCommand(
@@ -28,7 +35,7 @@ export async function migrateMasterCommand(
   return context.withDatabase(undefined, async (database, settings) =>
     context.withProgress(async (observe) => {
       const options = {
-        ...runOptions(context, settings),
+        ...runOptions(context, settings, flags),
         ...tolerance(flags),
         folder: settings.folders.master,
         to: flags.to,

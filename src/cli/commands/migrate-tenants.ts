@@ -56,7 +56,7 @@ export function migrateTenantsOptions(
   flags: FleetFlags & ToleranceFlags & VerifyFlag,
 ): MigrateTenantsOptions {
   return {
-    ...runOptions(context, settings),
+    ...runOptions(context, settings, flags),
     ...tolerance(flags),
     folder: settings.folders.tenants,
     masterFolder: masterFolderOf(settings),

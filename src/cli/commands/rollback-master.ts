@@ -4,19 +4,22 @@ import type { Context } from '../context.ts';
 import type { Register } from '../program.ts';
 import type { CommandResult } from '../command-result.ts';
 import { dryRunResult } from './dry-run.ts';
-import { runOptions } from './fleet-options.ts';
+import { addEndurance, runOptions, type EnduranceFlags } from './fleet-options.ts';
 import { addExtent, extentOf, type ExtentFlags } from './rollback-extent.ts';
 
 export function addRollbackMaster(group: Command, register: Register): void {
   const command = group.command('master').description('undo the last batch of master migrations');
-  register(addExtent(command), 'rollback master', rollbackMasterCommand);
+  register(addEndurance(addExtent(command)), 'rollback master', rollbackMasterCommand);
 }
 
-export async function rollbackMasterCommand(context: Context, flags: ExtentFlags): Promise<CommandResult> {
+export async function rollbackMasterCommand(
+  context: Context,
+  flags: ExtentFlags & EnduranceFlags,
+): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database, settings) => {
     const { planMasterRollback, rollbackMaster } = await import('../../core/rollback-master.ts');
     const options = {
-      ...runOptions(context, settings),
+      ...runOptions(context, settings, flags),
       folder: settings.folders.master,
       extent: extentOf(flags),
     };

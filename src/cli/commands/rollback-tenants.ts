@@ -20,7 +20,7 @@ export async function rollbackTenantsCommand(
   return context.withDatabase(flags.concurrency, async (database, settings) => {
     const { planTenantsRollback, rollbackTenants } = await import('../../core/rollback-tenants.ts');
     const options = {
-      ...runOptions(context, settings),
+      ...runOptions(context, settings, flags),
       folder: settings.folders.tenants,
       extent: extentOf(flags),
       tenants: flags.tenant,

@@ -25,7 +25,7 @@ export async function provisionCommand(
     context.withProgress(async (observe) => {
       const { provisionTenants } = await import('../../core/provision.ts');
       const results = await provisionTenants(database, organizationIds, {
-        ...runOptions(context, settings),
+        ...runOptions(context, settings, flags),
         folder: settings.folders.tenants,
         masterFolder: masterFolderOf(settings),
         concurrency: flags.concurrency,

@@ -1,5 +1,5 @@
 import type { ChalkInstance } from 'chalk';
-import type { TenantctlError } from '../../errors.ts';
+import type { Blocker, TenantctlError } from '../../errors.ts';
 
 const MAX_STATEMENT = 2_000;
 
@@ -14,6 +14,7 @@ export function renderError(error: TenantctlError, paint: ChalkInstance, verbose
   fact('SQLSTATE', error.sqlstate);
   fact('statement', error.statement === undefined ? undefined : indent(shorten(error.statement)));
   for (const line of error.details ?? []) lines.push(`  ${line}`);
+  for (const blocker of error.blockedBy ?? []) fact('blocked by', blockerLine(blocker));
   if (error.hint !== undefined) lines.push(`${paint.cyan('→')} ${error.hint}`);
   if (verbose || error.code === 'INTERNAL') {
     const { cause } = error;
@@ -30,6 +31,12 @@ export function shortError(error: TenantctlError | undefined): string {
   // A message that names the migration itself needs no heading.
   const where = migration === undefined || message.includes(migration) ? '' : `${migration}: `;
   return `${where}${message}${sqlstate === undefined ? '' : ` (SQLSTATE ${sqlstate})`}`;
+}
+
+/** "process 4711 (app, psql, idle in transaction): UPDATE …" */
+export function blockerLine({ pid, user, application, state, query }: Blocker): string {
+  const who = [user, application, state].filter((part) => part !== null && part !== '').join(', ');
+  return `process ${pid} (${who}): ${(query ?? '').replaceAll(/\s+/g, ' ').trim()}`;
 }
 
 function shorten(text: string): string {

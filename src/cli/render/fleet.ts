@@ -2,7 +2,7 @@ import type { ChalkInstance } from 'chalk';
 import type { MasterResult } from '../../core/master.ts';
 import type { ProvisionResult } from '../../core/provision.ts';
 import type { FleetResult, TenantResult } from '../../core/results.ts';
-import { shortError } from './error.ts';
+import { blockerLine, shortError } from './error.ts';
 import { renderTable } from './table.ts';
 import { count, duration } from './words.ts';
 
@@ -94,7 +94,10 @@ function renderFailed(failed: readonly TenantResult[], paint: ChalkInstance): st
     const [first] = tenants;
     const shown = tenants.slice(0, LISTED);
     for (const { clerkOrgId, schema, error } of shown) {
-      lines.push(`  ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`);
+      lines.push(
+        `  ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`,
+        ...(error?.blockedBy ?? []).map((blocker) => `    blocked by ${blockerLine(blocker)}`),
+      );
     }
     if (tenants.length > shown.length)
       lines.push(`  … and ${tenants.length - shown.length} more with the same error`);

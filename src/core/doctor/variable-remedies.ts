@@ -16,6 +16,8 @@ const FORMS: Readonly<Record<string, string>> = {
   VECTOR_EXTENSION: 'Set VECTOR_EXTENSION=auto, require or off',
   CONNECT_TIMEOUT_MS: 'Set CONNECT_TIMEOUT_MS=10000, in milliseconds',
   LOCK_TIMEOUT_MS: 'Set LOCK_TIMEOUT_MS=5000, in milliseconds',
+  STATEMENT_TIMEOUT_MS: 'Set STATEMENT_TIMEOUT_MS=60000, in milliseconds',
+  RETRIES: 'Set RETRIES=6, or another number from 0 to 100',
   LOCK_WAIT_TIMEOUT_MS: 'Set LOCK_WAIT_TIMEOUT_MS=60000, in milliseconds',
 };
 

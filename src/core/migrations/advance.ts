@@ -38,6 +38,8 @@ export async function advance(engine: Engine, target: Target, assignment: Assign
     }
   } catch (error) {
     return result('failed', {
+      mayRepeat: progress.isOutside !== true,
+      pid: progress.pid,
       error: toDatabaseError(error, {
         tenant: target.clerkOrgId,
         ...(progress.atWork !== undefined && { migration: progress.atWork, hint: atWorkHint(error) }),
@@ -83,12 +85,17 @@ async function runSegment(
   let afterwards: (() => Promise<Segment>) | undefined;
   const segment = await withTransaction(
     engine.database,
-    { searchPath: target.searchPath, lockTimeoutMs: engine.lockTimeoutMs },
+    {
+      searchPath: target.searchPath,
+      lockTimeoutMs: engine.lockTimeoutMs,
+      statementTimeoutMs: engine.statementTimeoutMs,
+    },
     lookUnderLock(target, assignment),
     async (transaction): Promise<Segment> => {
       const [lock, , look, read] = transaction.opening;
       const seen = look?.rows[0] as Seen;
-      const taken = lock?.rows[0] as { locked: boolean } | undefined;
+      const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
+      progress.pid = taken?.pid;
       if (taken?.locked !== true) {
         transaction.abandon();
         return { kind: 'busy' };

@@ -38,6 +38,10 @@ export interface Advance {
   /** Something was committed, if only the opening. */
   readonly isCommitted: boolean;
   readonly error?: TenantctlError;
+  /** It failed within a transaction, which is rolled back, or whose end the history tells: it may be begun anew. */
+  readonly mayRepeat?: boolean;
+  /** The process id of the backend that it was at work on last. */
+  readonly pid?: number | undefined;
   /** The registry's status where the outcome is 'status'; null where the row is gone. */
   readonly status?: string | null;
 }
@@ -50,6 +54,10 @@ export interface Progress {
   started: boolean;
   /** A transaction of this target has been committed. */
   isCommitted: boolean;
+  /** A migration runs outside a transaction: what it has done is not undone. */
+  isOutside?: boolean | undefined;
+  /** The process id of the backend whose transaction is open. */
+  pid?: number | undefined;
   /** The migration that runs, or whose end is being committed. */
   atWork?: string | undefined;
 }

@@ -21,6 +21,7 @@ export async function runOutside(
 ): Promise<void> {
   const { database } = engine;
   if (database.behindPooler) throw poolerInBetween(step);
+  progress.isOutside = true;
   await withClient(database, async (client) => {
     try {
       await client.query(insertIntent(target.schema, step.name, assignment.direction));
@@ -46,5 +47,6 @@ export async function runOutside(
       await client.query('DISCARD ALL').catch(() => {});
     }
   });
+  progress.isOutside = false;
   progress.done.push(step.name);
 }

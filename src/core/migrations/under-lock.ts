@@ -26,7 +26,7 @@ export interface Seen {
 /** Everything behind this savepoint can be let go of, and the lock is still held. */
 export const LOCK_ONLY = 'tenantctl_lock_only';
 
-/** The statements that take the lock (a row with `locked`) and then look (a row of Seen): a new snapshot, under it. */
+/** The statements that take the lock (a row with `locked`, and `pid` of the backend) and then look (a row of Seen): a new snapshot, under it. */
 export function lookUnderLock(target: Target, assignment: Assignment): string[] {
   const table = (name: string) =>
     `EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(${literal(target.schema)}))
@@ -43,7 +43,11 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
         : 'NULL::json'
     } AS intent,
     ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock`;
-  const statements = [`SELECT ${tryLock(target.lock)} AS locked`, `SAVEPOINT ${LOCK_ONLY}`, look];
+  const statements = [
+    `SELECT ${tryLock(target.lock)} AS locked, pg_backend_pid() AS pid`,
+    `SAVEPOINT ${LOCK_ONLY}`,
+    look,
+  ];
   return assignment.hasTables === true ? [...statements, selectUnderLock(target)] : statements;
 }
 

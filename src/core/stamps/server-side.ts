@@ -184,13 +184,16 @@ $body$;
      END`,
     'Stamps a tenant with what its history table holds. NULL, or why it has no stamp: nothing fails for want of one.',
   ),
-  routine(
-    `enter(tenant_schema text, expected uuid, statuses text[], lock_timeout_ms integer, idle_timeout_ms integer, client_check_ms integer) RETURNS void`,
+  procedure(
+    'enter(tenant_schema text, expected uuid, statuses text[], lock_timeout_ms integer, statement_timeout_ms integer, idle_timeout_ms integer, client_check_ms integer)',
     `DECLARE
        seen record;
      BEGIN
        PERFORM set_config('idle_in_transaction_session_timeout', idle_timeout_ms::text, true);
        PERFORM set_config('lock_timeout', lock_timeout_ms::text, true);
+       IF statement_timeout_ms IS NOT NULL THEN
+         PERFORM set_config('statement_timeout', statement_timeout_ms::text, true);
+       END IF;
        IF client_check_ms IS NOT NULL THEN
          PERFORM set_config('client_connection_check_interval', client_check_ms::text, true);
        END IF;
@@ -217,8 +220,8 @@ $body$;
      END`,
     'Begins the work on a tenant: settings, lock, and that all is as the plan assumed; an error where it is not.',
   ),
-  routine(
-    'record(tenant_schema text, direction text, names text[], in_batch integer) RETURNS void',
+  procedure(
+    'record(tenant_schema text, direction text, names text[], in_batch integer)',
     `BEGIN
        PERFORM set_config('tenantctl.writer', txid_current()::text, true);
        IF direction = 'up' THEN
@@ -230,10 +233,10 @@ $body$;
      END`,
     'Writes into the history what has been done. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
   ),
-  routine(
-    'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer) RETURNS void',
+  procedure(
+    'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer)',
     `BEGIN
-       PERFORM tenantctl.record(tenant_schema, direction, names, in_batch);
+       CALL tenantctl.record(tenant_schema, direction, names, in_batch);
        UPDATE tenantctl.stamps s SET digest = becomes, written_by = (txid_current() & 4294967295)::text::xid
        WHERE schema_name = tenant_schema AND digest = was
          AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.history_oid AND t.tgname <> '${GUARD}')
@@ -251,15 +254,19 @@ $body$;
  * in the order in which they are written: looking for a better one takes the planner 40 ms for the view of stamps, on
  * every new connection.
  */
-function routine(signature: string, body: string, comment: string): string {
-  const name = `tenantctl.${signature}`;
+function routine(signature: string, body: string, comment: string, kind = 'FUNCTION'): string {
   const types = signature
     .slice(signature.indexOf('(') + 1, signature.indexOf(')'))
     .split(', ')
     .filter((argument) => !argument.startsWith('OUT '))
     .map((argument) => argument.split(' ').at(-1));
-  return `CREATE FUNCTION ${name} LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET join_collapse_limit = 1 AS $routine$
+  return `CREATE ${kind} tenantctl.${signature} LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET join_collapse_limit = 1 AS $routine$
      ${body}
      $routine$;
-     COMMENT ON FUNCTION tenantctl.${signature.slice(0, signature.indexOf('('))}(${types.join(', ')}) IS '${comment}'`;
+     COMMENT ON ${kind} tenantctl.${signature.slice(0, signature.indexOf('('))}(${types.join(', ')}) IS '${comment}'`;
+}
+
+/** What is called for each tenant: a CALL answers with no rows, which the client would have to take apart. */
+function procedure(signature: string, body: string, comment: string): string {
+  return routine(signature, body, comment, 'PROCEDURE');
 }

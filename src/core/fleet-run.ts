@@ -1,0 +1,124 @@
+import { withBlockers, type BlockerWatch } from './blockers.ts';
+import type { Engine } from './engine.ts';
+import { toResult, type Due, type FleetWork, type ServeOptions, type Served } from './fleet-work.ts';
+import type { Advance } from './migrations/assignment.ts';
+import { untouched, type TenantResult } from './results.ts';
+import { mayPass } from './retry.ts';
+import { recordFailure } from './state.ts';
+
+/** The state of one run over its tenants. */
+export interface Run {
+  readonly engine: Engine;
+  readonly work: FleetWork;
+  readonly results: TenantResult[];
+  /** Tenants that another run holds. */
+  readonly busy: Unfinished[];
+  /** Tenants whose errors may pass. */
+  readonly again: Unfinished[];
+  readonly blockers: BlockerWatch;
+  readonly total: number;
+  /** One at a time. */
+  readonly alone: <T>(task: () => Promise<T>) => Promise<T>;
+}
+
+/** A tenant that is not done with. */
+export interface Unfinished {
+  readonly due: Due;
+  /** How the last try ended; absent before the first. */
+  readonly served?: Served | undefined;
+  /** How often it was tried. */
+  readonly tries: number;
+  /** It locks shared tables: no other tenant is served beside it. */
+  readonly isAlone: boolean;
+  /** The connection was lost in the middle: the history knows whether there was a COMMIT. */
+  readonly mayBeCommitted: boolean;
+}
+
+/** A tenant that nothing has been tried with. */
+export function untried(due: Due, more: Partial<Unfinished> = {}): Unfinished {
+  return { due, tries: 0, isAlone: false, mayBeCommitted: false, ...more };
+}
+
+/** Serves one tenant, unless the run was told to stop; undefined then. */
+export async function attempt(
+  run: Run,
+  unfinished: Unfinished,
+  options: ServeOptions,
+): Promise<Served | undefined> {
+  const { due } = unfinished;
+  if (run.engine.signal?.aborted) {
+    if (unfinished.served === undefined) skip(run, due);
+    else await finish(run, due, Date.now(), unfinished.served);
+    return undefined;
+  }
+  const started = Date.now();
+  const end = run.work.lanes.begin();
+  const served = await run.work.serve(due, options);
+  if (served.outcome === 'busy') run.busy.push(unfinished);
+  else {
+    end(served.error);
+    await settle(run, unfinished, started, served);
+  }
+  return served;
+}
+
+/** Keeps a tenant for later whose error may pass; else it is done with. */
+export async function settle(
+  run: Run,
+  unfinished: Unfinished,
+  started: number,
+  ended: Served,
+): Promise<void> {
+  const { due } = unfinished;
+  const served = withBlockers(withEarlier(ended, unfinished), run.blockers);
+  const tries = unfinished.tries + 1;
+  const { engine } = run;
+  if (served.outcome === 'failed' && served.mayRepeat === true && engine.database.isCancelled) {
+    skip(run, due);
+    return;
+  }
+  const { error } = served;
+  const isLast = tries > engine.retries || engine.signal?.aborted === true;
+  if (served.outcome !== 'failed' || error === undefined || isLast || !served.mayRepeat || !mayPass(error)) {
+    await finish(run, due, started, served);
+    return;
+  }
+  // An error of the server's own comes instead of a COMMIT.
+  const mayBeCommitted = unfinished.mayBeCommitted || error.sqlstate === undefined;
+  run.again.push({ ...unfinished, served, tries, mayBeCommitted });
+  run.work.observe({ type: 'note', message: `${due.tenant.clerkOrgId} is tried again: ${error.message}` });
+}
+
+/** How a try ended together with what earlier ones have done. */
+function withEarlier(served: Served, { due, served: before, mayBeCommitted }: Unfinished): Served {
+  const done = [...(before?.done ?? []), ...served.done];
+  const wasCommitted = served.outcome === 'done' && done.length === 0 && mayBeCommitted;
+  return wasCommitted
+    ? { ...served, done: due.plan.steps.map(({ name }) => name), batch: due.plan.batch }
+    : { ...served, done };
+}
+
+/** The tenant is done with. */
+export async function finish(run: Run, due: Due, started: number, served: Advance): Promise<void> {
+  const { engine, work } = run;
+  const result = toResult(due, served, Date.now() - started, work.direction);
+  // Somebody else at work is no failure of the tenant.
+  if (result.outcome === 'failed' && result.error !== undefined && result.error.code !== 'LOCK_TIMEOUT') {
+    await recordFailure(engine.database, due.tenant.schema, work.command, result.error).catch(
+      (error: unknown) => {
+        work.observe({ type: 'warning', message: `The failure could not be recorded: ${String(error)}` });
+      },
+    );
+  }
+  report(run, result);
+}
+
+export function report({ results, work, total }: Run, result: TenantResult): void {
+  results.push(result);
+  work.observe({ type: 'tenant', result, done: results.length, due: total });
+}
+
+/** The run was told to stop before the tenant was served. */
+export function skip({ results }: Run, due: Due): void {
+  results.push(untouched(due.tenant, 'skipped', { reason: 'the run was interrupted' }));
+}

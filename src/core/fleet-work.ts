@@ -1,0 +1,77 @@
+import type { Transcript } from '../db/transcript.ts';
+import type { Lanes } from './lanes.ts';
+import type { Direction } from './migrations/action.ts';
+import type { Advance } from './migrations/assignment.ts';
+import type { History } from './migrations/history.ts';
+import type { Plan } from './migrations/plan.ts';
+import type { Observer } from './observer.ts';
+import type { RegisteredTenant } from './registry.ts';
+import type { TenantResult } from './results.ts';
+
+/** A tenant with what is to be done to it. */
+export interface Due {
+  readonly tenant: RegisteredTenant;
+  /** What the plan was made for. */
+  readonly history: History;
+  readonly plan: Plan;
+}
+
+export interface ServeOptions {
+  /** The first tenant of its plan: what its transaction did is looked at before it commits. */
+  readonly isPilot: boolean;
+  /** Takes down what each migration sends. */
+  readonly takeDown?: ((name: string) => Transcript) | undefined;
+}
+
+export interface Served extends Advance {
+  /** The tenant's transaction locked shared tables against others: the rest of the plan goes one at a time. */
+  readonly locksShared: boolean;
+}
+
+/** What a run does to its tenants. */
+export interface FleetWork {
+  readonly command: string;
+  readonly direction: Direction;
+  /** Only tenants with one of these statuses are worked on. */
+  readonly statuses: readonly string[];
+  /** Goes through a plan with one tenant, statement by statement. */
+  readonly serve: (due: Due, options: ServeOptions) => Promise<Served>;
+  /** Statements between the tenant's lock and its history: create the schema, say. */
+  readonly opening?: ((due: Due) => readonly string[]) | undefined;
+  /** Statements that go with the last row of the history. */
+  readonly closing: (due: Due) => readonly string[];
+  readonly lanes: Lanes;
+  /** What two tenants were sent may be sent to the others, where that is surely the same. */
+  readonly compile: boolean;
+  readonly observe: Observer;
+}
+
+/** Tenants with the same key have the same to be done. */
+export function planKey(plan: Plan): string {
+  return plan.steps.map((step) => step.name).join('\n');
+}
+
+/** How a run ended for a tenant that was due. */
+export function toResult(due: Due, served: Advance, durationMs: number, direction: Direction): TenantResult {
+  const base = {
+    clerkOrgId: due.tenant.clerkOrgId,
+    schema: due.tenant.schema,
+    names: served.done,
+    batch: served.done.length === 0 ? 0 : served.batch,
+    durationMs,
+  };
+  switch (served.outcome) {
+    case 'failed':
+      return { ...base, outcome: 'failed', error: served.error };
+    case 'status':
+      return {
+        ...base,
+        outcome: 'skipped',
+        reason: `its status is ${served.status ?? 'gone from the registry'} now`,
+      };
+    default: {
+      const changed = direction === 'up' ? 'migrated' : 'rolled-back';
+      return { ...base, outcome: served.done.length === 0 ? 'up-to-date' : changed };
+    }
+  }
+}

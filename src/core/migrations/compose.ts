@@ -1,0 +1,99 @@
+import { literal } from '../../db/sql.ts';
+import {
+  BEGIN,
+  CLEAN_SESSION,
+  CLIENT_CHECK_INTERVAL_MS,
+  IDLE_TIMEOUT_MS,
+  setSearchPath,
+} from '../../db/transaction.ts';
+import type { CompiledPlan } from './compiled.ts';
+import { createHistoryTables } from './history.ts';
+import type { Target } from './target.ts';
+
+/** What is assumed of a tenant to which a compiled plan is sent, and checked under its lock. */
+export interface Assumption {
+  /** The batch that the plan was given. */
+  readonly batch: number;
+  /** The digest of the history that the plan was made for; null where there is no history table yet. */
+  readonly expected: string | null;
+  /** The digest of the history afterwards. */
+  readonly becomes: string;
+}
+
+export interface SendingOptions {
+  /** Only a tenant whose registry row has one of these statuses is worked on. */
+  readonly statuses: readonly string[];
+  readonly lockTimeoutMs: number;
+  /** The server's own default where absent. */
+  readonly statementTimeoutMs?: number | undefined;
+  /** The server can watch over its client while it is busy. */
+  readonly canCheckClient: boolean;
+}
+
+/** What is sent to one tenant beside the plan. */
+export interface Addition {
+  /** Statements between the lock and the history: create the schema, say. */
+  readonly opening?: readonly string[];
+  /** Statements that go with the last row of the history. */
+  readonly closing: readonly string[];
+}
+
+/**
+ * Composes all that is sent for one tenant, statement by statement: the transaction with its settings and its lock, the
+ * check that the history is what the plan was made for, the migrations each with its record, the stamp; and behind the
+ * COMMIT what leaves the session clean, where that is needed. Sent as one string it costs one round trip.
+ *
+ * What is the same for all tenants of which the same is assumed is put into words once.
+ */
+export function createComposer(
+  compiled: CompiledPlan,
+  { batch, expected, becomes }: Assumption,
+  options: SendingOptions,
+): (target: Target, addition: Addition) => string[] {
+  const before = expected === null ? 'NULL' : literal(expected);
+  const enterWith = [
+    before,
+    `ARRAY[${options.statuses.map(literal).join(', ')}]`,
+    options.lockTimeoutMs,
+    options.statementTimeoutMs ?? 'NULL',
+    IDLE_TIMEOUT_MS,
+    options.canCheckClient ? CLIENT_CHECK_INTERVAL_MS : 'NULL',
+  ].join(', ');
+  const recordOf = (names: readonly string[]) =>
+    `${literal(compiled.direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}`;
+  // Records of migrations that change nothing but tables can all be written at the end.
+  const inBetween = compiled.isClean ? [] : compiled.steps.slice(0, -1);
+  const last = compiled.isClean ? compiled.steps : compiled.steps.slice(-1);
+  const records = inBetween.map(({ name, texts }) => ({ texts, record: recordOf([name]) }));
+  const leaveWith = `${before}, ${literal(becomes)}, ${recordOf(last.map(({ name }) => name))}`;
+  const lastTexts = last.flatMap(({ texts }) => texts);
+
+  return ({ schema, searchPath, historyTable }, { opening = [], closing }) => {
+    const setPath = setSearchPath(searchPath);
+    const name = literal(schema);
+    return [
+      BEGIN,
+      `CALL tenantctl.enter(${name}, ${enterWith})`,
+      ...opening,
+      setPath,
+      ...(expected === null ? createHistoryTables(schema, historyTable) : []),
+      ...records.flatMap(({ texts, record }) => [
+        ...texts,
+        'RESET ROLE',
+        `CALL tenantctl.record(${name}, ${record})`,
+        setPath,
+      ]),
+      ...lastTexts,
+      ...(compiled.isClean ? [] : ['RESET ROLE']),
+      `CALL tenantctl.leave(${name}, ${leaveWith})`,
+      ...closing,
+      'COMMIT',
+      ...(compiled.isClean ? [] : CLEAN_SESSION),
+    ];
+  };
+}
+
+/** Statements as one string. Each stands on lines of its own: a text may end in a comment. */
+export function asOneString(statements: readonly string[]): string {
+  return statements.join('\n;\n');
+}
