@@ -3,12 +3,15 @@ import type { Database } from '../db/connection.ts';
 import { literal } from '../db/sql.ts';
 import { withTransaction } from '../db/transaction.ts';
 import { TenantctlError, type ErrorReport } from '../errors.ts';
-import { STAMP_STATEMENTS } from './stamps/server-side.ts';
+import { STAMP_ROUTINES, STAMP_TABLES } from './stamps/server-side.ts';
 
 /** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
 export const STATE_SCHEMA = 'tenantctl';
 
-/** Each entry brings the schema from the version of its index to the next. Entries are only ever added. */
+/**
+ * Each entry brings the tables from the version of its index to the next; what holds nothing (ROUTINES) is made anew by
+ * every upgrade. Entries are only ever added, if only an empty one for routines that have changed.
+ */
 const UPGRADES: readonly (readonly string[])[] = [
   [
     'CREATE SCHEMA IF NOT EXISTS tenantctl',
@@ -39,7 +42,19 @@ const UPGRADES: readonly (readonly string[])[] = [
     `COMMENT ON TABLE tenantctl.intents IS
        'A migration outside a transaction that has begun and not ended. A row without a running command is a crash.'`,
   ],
-  STAMP_STATEMENTS,
+  STAMP_TABLES,
+  [],
+];
+
+/** Whatever the version before had of views and routines goes first. */
+const ROUTINES: readonly string[] = [
+  'DROP VIEW IF EXISTS tenantctl.trusted_stamps',
+  `DO $$ DECLARE routine regprocedure; BEGIN
+     FOR routine IN SELECT oid FROM pg_catalog.pg_proc WHERE pronamespace = 'tenantctl'::regnamespace LOOP
+       EXECUTE format('DROP ROUTINE %s', routine);
+     END LOOP;
+   END $$`,
+  ...STAMP_ROUTINES,
 ];
 
 export const STATE_VERSION = UPGRADES.length;
@@ -82,7 +97,7 @@ export async function upgradeState(client: PoolClient, from: number): Promise<vo
   );
   const version = rows[0]?.present === true ? await readVersion(client) : 0;
   if (version === STATE_VERSION) return;
-  for (const statements of UPGRADES.slice(version)) await client.query(statements.join(';\n'));
+  for (const statements of [...UPGRADES.slice(version), ROUTINES]) await client.query(statements.join(';\n'));
   await client.query(`INSERT INTO tenantctl.state_version (version) VALUES (${STATE_VERSION})`);
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { migrateMaster } from '../../src/core/master.ts';
+import { STATE_VERSION } from '../../src/core/state.ts';
 import { catalogOf } from '../support/catalog.ts';
 import { createDatabase } from '../support/database.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
@@ -26,7 +27,7 @@ test('the registry, the shared tables, the history and the schema tenantctl are 
     { name: '2_areas.sql', batch: 1 },
   ]);
   expect(await query(`SELECT count(*)::int AS n FROM public.tenants, public.areas`)).toEqual([{ n: 0 }]);
-  expect(await query('SELECT version FROM tenantctl.state_version')).toEqual([{ version: 2 }]);
+  expect(await query('SELECT version FROM tenantctl.state_version')).toEqual([{ version: STATE_VERSION }]);
 });
 
 test("the history tables are Knex's own, column by column", async () => {

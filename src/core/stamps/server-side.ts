@@ -27,7 +27,7 @@ export const GUARD = 'tenantctl_unstamp';
  *
  * `enter` and `leave` are the two ends of a tenant's transaction that is sent as one string.
  */
-export const STAMP_STATEMENTS: readonly string[] = [
+export const STAMP_TABLES: readonly string[] = [
   `CREATE TABLE tenantctl.histories (
      digest uuid PRIMARY KEY,
      entries jsonb NOT NULL,
@@ -52,6 +52,10 @@ export const STAMP_STATEMENTS: readonly string[] = [
      'What each tenant''s history holds. To be believed only as far as the view trusted_stamps does.'`,
   'CREATE INDEX stamps_history_oid ON tenantctl.stamps (history_oid)',
   'CREATE INDEX stamps_lock_oid ON tenantctl.stamps (lock_oid)',
+];
+
+/** The view and the routines, for which see above. They hold nothing: each upgrade drops them and makes them anew. */
+export const STAMP_ROUTINES: readonly string[] = [
   `CREATE VIEW tenantctl.trusted_stamps AS
      SELECT s.schema_name, s.digest, n.oid AS schema_oid
      FROM tenantctl.stamps s
