@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'USAGE'
   | 'CONFIRMATION_REQUIRED'
   | 'CONCURRENCY_TOO_HIGH'
+  | 'CHECK_INVALID'
   // configuration
   | 'CONFIG_INVALID'
   | 'EMBEDDED_UNAVAILABLE'
@@ -30,6 +31,7 @@ export type ErrorCode =
   | 'REGISTRY_IN_USE'
   | 'EXTENSION_UNAVAILABLE'
   | 'POOLER_UNSUPPORTED'
+  | 'REPLICA_LAG_UNKNOWN'
   | 'DATABASE_ERROR'
   // tenants
   | 'ORGANIZATION_ID_INVALID'
@@ -39,6 +41,8 @@ export type ErrorCode =
   | 'SCHEMA_NAME_TAKEN'
   | 'SCHEMA_UNREGISTERED'
   | 'TENANTS_FAILED'
+  | 'CHECK_REFUSED'
+  | 'ROLLOUT_STOPPED'
   // migration files and histories
   | 'MIGRATIONS_FOLDER_MISSING'
   | 'MIGRATIONS_FOLDER_EMPTY'

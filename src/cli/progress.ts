@@ -1,7 +1,9 @@
 import type { Observer, RunEvent } from '../core/observer.ts';
+import type { Stage } from '../core/rollout/rollout-result.ts';
 import type { Output } from './output.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { progressLine } from './render/progress-line.ts';
+import { announcement, whereabouts } from './render/rollout.ts';
 import { createSpinner, type Spinner } from './spinner.ts';
 import { createTenantLines } from './tenant-lines.ts';
 
@@ -33,6 +35,8 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
   let done = 0;
   let due = 0;
   let failed = 0;
+  /** The part of a rollout that is at work. */
+  let stage: Stage | undefined;
 
   const lineOf = createTenantLines(output);
   const say = (line: string | undefined) => {
@@ -40,7 +44,10 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
     if (spinner === undefined) output.message(line);
     else spinner.write(line);
   };
-  const standing = () => progressLine({ done, due, failed, rate: meter.perSecond() });
+  const standing = () => {
+    const line = progressLine({ done, due, failed, rate: meter.perSecond() });
+    return stage === undefined ? line : `${whereabouts(stage, done)}, ${line}`;
+  };
   const at = (text: () => string) => {
     if (spinner !== undefined) spinner.show(text);
     else if (now() - lastLine >= LINE_INTERVAL_MS) {
@@ -59,9 +66,14 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       case 'note':
         if (output.verbose) say(event.message);
         break;
+      case 'wave':
+        stage = event;
+        say(announcement(event));
+        break;
       case 'selected':
         if (event.due === 0) break;
         [done, due] = [0, event.due];
+        stage = undefined;
         // What came before, reading histories say, took no tenant's time.
         meter = createRateMeter(now);
         at(standing);

@@ -4,6 +4,7 @@ import type { ProvisionResult } from './provision.ts';
 import type { RegisteredTenant } from './registry.ts';
 import type { Rehearsal } from './rehearse.ts';
 import type { FleetResult, TenantOutcome } from './results.ts';
+import type { RolloutResult } from './rollout/rollout-result.ts';
 import type { FleetStatus, TenantState } from './status.ts';
 
 /** What every JSON document holds. The rest depends on the command: docs/json.md. */
@@ -37,6 +38,8 @@ export interface FleetDocument {
   readonly interrupted: boolean;
   readonly durationMs: number;
   readonly notActive: Readonly<Record<string, number>>;
+  /** With canaries, waves, a check or a limit. */
+  readonly rollout?: RolloutResult;
   readonly tenants: readonly TenantRunDocument[];
 }
 
@@ -46,18 +49,20 @@ export function fleetDocument(
   direction: 'applied' | 'reverted',
   all: boolean,
 ): FleetDocument {
-  const { selected, upToDate, changed, failed, skipped } = result.totals;
+  const { selected, upToDate, changed, undone, failed, skipped } = result.totals;
   return {
     totals: {
       selected,
       upToDate,
       ...(direction === 'applied' ? { migrated: changed } : { rolledBack: changed }),
+      ...(undone !== undefined && { rolledBack: undone }),
       failed,
       skipped,
     },
     interrupted: result.interrupted,
     durationMs: result.durationMs,
     notActive: result.notActive,
+    ...(result.rollout !== undefined && { rollout: result.rollout }),
     tenants: result.tenants
       .filter((tenant) => all || tenant.outcome !== 'up-to-date')
       .map((tenant) => ({
@@ -65,6 +70,7 @@ export function fleetDocument(
         schema: tenant.schema,
         outcome: tenant.outcome,
         [direction]: tenant.names,
+        ...(tenant.reverted !== undefined && { reverted: tenant.reverted }),
         batch: tenant.batch,
         durationMs: tenant.durationMs,
         ...(tenant.reason !== undefined && { reason: tenant.reason }),

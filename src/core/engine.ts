@@ -4,6 +4,8 @@ import { createKnexFactory, type KnexFactory } from '../db/knex-session.ts';
 import { loadMigration, type Migration } from './migrations/load.ts';
 import type { MigrationFile } from './migrations/source.ts';
 import { DEFAULT_RETRIES } from './retry.ts';
+import type { Brake } from './rollout/brake.ts';
+import type { Pace } from './rollout/pace.ts';
 
 export interface EngineOptions {
   /** Milliseconds that a statement of a migration may wait for a lock that somebody else holds; 0 for ever. */
@@ -26,6 +28,10 @@ export interface Engine {
   readonly retries: number;
   readonly lockWaitMs: number;
   readonly signal: AbortSignal | undefined;
+  /** Open when so many tenants have failed that no other is to be begun. */
+  readonly brake?: Brake | undefined;
+  /** Holds tenants back until they may be begun. */
+  readonly pace?: Pace | undefined;
   readonly knex: () => Promise<KnexFactory>;
   readonly load: (file: MigrationFile) => Promise<Migration>;
   /** Migrations outside a transaction, one at a time: each needs a second connection beside its lock's. */
@@ -57,4 +63,9 @@ export function createEngine(database: Database, options: EngineOptions = {}): E
     },
     alone: (work) => lane(work),
   };
+}
+
+/** Nothing new is to be begun: the run was told to stop, or too many tenants have failed. */
+export function isStopped({ signal, brake }: Pick<Engine, 'signal' | 'brake'>): boolean {
+  return signal?.aborted === true || brake?.isOpen === true;
 }

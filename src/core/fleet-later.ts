@@ -40,6 +40,11 @@ async function serveBusy(run: Run): Promise<void> {
     const { due } = unfinished;
     const started = Date.now();
     for (;;) {
+      await engine.pace?.ready();
+      if (engine.brake?.isOpen === true) {
+        skip(run, due);
+        break;
+      }
       const served = await work.serve(due, { isPilot: true });
       if (served.outcome !== 'busy') {
         await settle(run, unfinished, started, served);

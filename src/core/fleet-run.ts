@@ -1,5 +1,6 @@
+import type { TenantctlError } from '../errors.ts';
 import { withBlockers, type BlockerWatch } from './blockers.ts';
-import type { Engine } from './engine.ts';
+import { isStopped, type Engine } from './engine.ts';
 import { toResult, type Due, type FleetWork, type ServeOptions, type Served } from './fleet-work.ts';
 import type { Advance } from './migrations/assignment.ts';
 import { untouched, type TenantResult } from './results.ts';
@@ -46,7 +47,8 @@ export async function attempt(
   options: ServeOptions,
 ): Promise<Served | undefined> {
   const { due } = unfinished;
-  if (run.engine.signal?.aborted) {
+  await run.engine.pace?.ready();
+  if (isStopped(run.engine)) {
     if (unfinished.served === undefined) skip(run, due);
     else await finish(run, due, Date.now(), unfinished.served);
     return undefined;
@@ -78,7 +80,7 @@ export async function settle(
     return;
   }
   const { error } = served;
-  const isLast = tries > engine.retries || engine.signal?.aborted === true;
+  const isLast = tries > engine.retries || isStopped(engine);
   if (served.outcome !== 'failed' || error === undefined || isLast || !served.mayRepeat || !mayPass(error)) {
     await finish(run, due, started, served);
     return;
@@ -104,21 +106,35 @@ export async function finish(run: Run, due: Due, started: number, served: Advanc
   const result = toResult(due, served, Date.now() - started, work.direction);
   // Somebody else at work is no failure of the tenant.
   if (result.outcome === 'failed' && result.error !== undefined && result.error.code !== 'LOCK_TIMEOUT') {
-    await recordFailure(engine.database, due.tenant.schema, work.command, result.error).catch(
-      (error: unknown) => {
-        work.observe({ type: 'warning', message: `The failure could not be recorded: ${String(error)}` });
-      },
-    );
+    await keepFailure({ engine, ...work }, due.tenant.schema, result.error);
   }
   report(run, result);
 }
 
-export function report({ results, work, total }: Run, result: TenantResult): void {
+/** Remembers a tenant's failure, or says why not. */
+export async function keepFailure(
+  { engine, observe, command }: Pick<FleetWork, 'observe' | 'command'> & Pick<Run, 'engine'>,
+  schema: string,
+  failure: TenantctlError,
+): Promise<void> {
+  await recordFailure(engine.database, schema, command, failure).catch((error: unknown) => {
+    observe({ type: 'warning', message: `The failure could not be recorded: ${String(error)}` });
+  });
+}
+
+export function report({ engine, results, work, total }: Run, result: TenantResult): void {
   results.push(result);
+  if (result.outcome === 'failed') engine.brake?.failed();
   work.observe({ type: 'tenant', result, done: results.length, due: total });
 }
 
 /** The run was told to stop before the tenant was served. */
-export function skip({ results }: Run, due: Due): void {
-  results.push(untouched(due.tenant, 'skipped', { reason: 'the run was interrupted' }));
+export function skip({ engine, results }: Run, due: Due): void {
+  results.push(untouched(due.tenant, 'skipped', { reason: whySkipped(engine) }));
+}
+
+/** Why tenants are left that nobody came to. */
+export function whySkipped({ signal, brake }: Pick<Engine, 'signal' | 'brake'>): string {
+  const isBraked = signal?.aborted !== true && brake?.isOpen === true;
+  return isBraked ? brake.reason : 'the run was interrupted';
 }

@@ -2,6 +2,7 @@ import type { Transcript } from '../db/transcript.ts';
 import type { Lanes } from './lanes.ts';
 import type { Direction } from './migrations/action.ts';
 import type { Advance } from './migrations/assignment.ts';
+import type { CompiledPlan, Transcripts } from './migrations/compiled.ts';
 import type { History } from './migrations/history.ts';
 import type { Plan } from './migrations/plan.ts';
 import type { Observer } from './observer.ts';
@@ -43,7 +44,22 @@ export interface FleetWork {
   readonly lanes: Lanes;
   /** What two tenants were sent may be sent to the others, where that is surely the same. */
   readonly compile: boolean;
+  /** Where what was learned of a plan is kept, by its key, for the other tenants of a run that serves them in waves. */
+  readonly lessons?: Map<string, Lesson> | undefined;
   readonly observe: Observer;
+}
+
+/** What the first tenants of a plan have shown of it. */
+export interface Lesson {
+  /** How many have been gone through for it. */
+  pilots: number;
+  /** What they were sent. */
+  readonly seen: Transcripts[];
+  /** What the next are sent may be something else. */
+  isDependent: boolean;
+  /** It locks shared tables: one tenant at a time. */
+  locksShared: boolean;
+  compiled?: CompiledPlan | 'never' | undefined;
 }
 
 /** Tenants with the same key have the same to be done. */

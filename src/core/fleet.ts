@@ -1,10 +1,10 @@
 import pLimit from 'p-limit';
 import { createTranscript, type Transcript } from '../db/transcript.ts';
 import { watchBlockers } from './blockers.ts';
-import type { Engine } from './engine.ts';
+import { isStopped, type Engine } from './engine.ts';
 import { serveLater } from './fleet-later.ts';
 import { attempt, report, skip, untried, type Run, type Unfinished } from './fleet-run.ts';
-import { planKey, toResult, type Due, type FleetWork } from './fleet-work.ts';
+import { planKey, toResult, type Due, type FleetWork, type Lesson } from './fleet-work.ts';
 import { runsInTransaction } from './migrations/action.ts';
 import type { Advance } from './migrations/assignment.ts';
 import { compile, type CompiledPlan, type Transcripts } from './migrations/compiled.ts';
@@ -48,40 +48,68 @@ export async function serveFleet(
 
 /** Tenants with the same to be done. */
 async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
+  const { work } = run;
   const queue = [...dues];
-  const mayCompile = run.work.compile && dues.length > 2 && (await isTransactional(run, dues));
-  const seen: Transcripts[] = [];
-  let locksShared = false;
-  for (let pilots = 0; queue.length > 0 && pilots < PILOTS && seen.length < 2; pilots += 1) {
+  const lesson = lessonFor(work, dues);
+  const isMany = dues.length > 2 || work.lessons !== undefined;
+  const mayCompile = work.compile && isMany && (await isTransactional(run, dues));
+  const wantsPilot = () =>
+    lesson.pilots === 0 ||
+    (mayCompile && lesson.pilots < PILOTS && lesson.seen.length < 2 && !lesson.isDependent);
+  while (queue.length > 0 && wantsPilot()) {
     const due = queue.shift();
-    if (due === undefined || (pilots > 0 && !mayCompile)) {
-      if (due !== undefined) queue.unshift(due);
-      break;
-    }
+    if (due === undefined) break;
     const transcripts = new Map<string, Transcript>();
     const takeDown = (name: string) => {
       const transcript = createTranscript();
       transcripts.set(name, transcript);
       return transcript;
     };
-    const options = { isPilot: pilots === 0, takeDown: mayCompile ? takeDown : undefined };
-    const served = await run.work.lanes.run(() => attempt(run, untried(due), options));
+    const options = { isPilot: lesson.pilots === 0, takeDown: mayCompile ? takeDown : undefined };
+    lesson.pilots += 1;
+    const served = await work.lanes.run(() => attempt(run, untried(due), options));
     if (served === undefined) continue;
-    locksShared ||= served.locksShared;
-    if (served.outcome === 'done' && served.done.length === due.plan.steps.length) seen.push(transcripts);
+    lesson.locksShared ||= served.locksShared;
+    if (served.outcome === 'done' && served.done.length === due.plan.steps.length)
+      lesson.seen.push(transcripts);
     // What keeps one tenant from being sent the whole keeps the others, too.
-    if (seen.length > 0 && [...transcripts.values()].some(({ dependence }) => dependence !== undefined))
-      break;
+    lesson.isDependent ||=
+      lesson.seen.length > 0 && [...transcripts.values()].some(({ dependence }) => dependence !== undefined);
   }
   if (queue.length === 0) return;
+  if (mayCompile && lesson.compiled === undefined) lesson.compiled = compiledFrom(run, dues, lesson.seen);
+  const { compiled, locksShared } = lesson;
+  if (compiled === undefined || compiled === 'never') {
+    await serveEach(
+      run,
+      queue.map((due) => untried(due)),
+      locksShared,
+    );
+    return;
+  }
+  for (let left: readonly Due[] = queue; left.length > 0;) {
+    const sent = await sendWhole(run, left, compiled, locksShared);
+    await serveEach(run, sent.rest, locksShared);
+    left = sent.left;
+    if (!isStopped(run.engine)) continue;
+    for (const due of left) skip(run, due);
+    break;
+  }
+}
+
+/** What is known of a plan; what is learned of it now is kept where there is a place for it. */
+function lessonFor({ lessons }: FleetWork, [due]: readonly Due[]): Lesson {
+  const key = due === undefined ? '' : planKey(due.plan);
+  const lesson = lessons?.get(key) ?? { pilots: 0, seen: [], isDependent: false, locksShared: false };
+  lessons?.set(key, lesson);
+  return lesson;
+}
+
+/** Goes through the tenants statement by statement, side by side unless they lock shared tables. */
+async function serveEach(run: Run, tenants: readonly Unfinished[], locksShared: boolean): Promise<void> {
   const oneAtATime = locksShared ? run.alone : (task: () => Promise<void>) => task();
-  const compiled = mayCompile ? compiledFrom(run, dues, seen) : undefined;
-  const rest =
-    compiled === undefined
-      ? queue.map((due) => untried(due))
-      : await sendWhole(run, queue, compiled, locksShared);
   await Promise.all(
-    rest.map((unfinished) =>
+    tenants.map((unfinished) =>
       oneAtATime(() =>
         run.work.lanes.run(async () => {
           await attempt(run, { ...unfinished, isAlone: locksShared }, { isPilot: false });
@@ -101,7 +129,7 @@ function compiledFrom(
   { work }: Run,
   [due]: readonly Due[],
   [first, second]: readonly Transcripts[],
-): CompiledPlan | undefined {
+): Lesson['compiled'] {
   if (due === undefined || first === undefined) return undefined;
   const compiled = compile(due.plan, work.direction, first, second ?? first);
   if (!('reason' in compiled)) return second === undefined ? undefined : compiled;
@@ -109,16 +137,19 @@ function compiledFrom(
     type: 'note',
     message: `${compiled.migration} is gone through with every tenant: ${compiled.reason}.`,
   });
-  return undefined;
+  return 'never';
 }
 
-/** @returns the tenants that have to be gone through statement by statement */
+/**
+ * @returns the tenants that have to be gone through statement by statement, and those that are left: for good where
+ *   the run is stopped, else until these have been seen to
+ */
 async function sendWhole(
   run: Run,
   dues: readonly Due[],
   compiled: CompiledPlan,
   locksShared: boolean,
-): Promise<readonly Unfinished[]> {
+): Promise<{ readonly rest: readonly Unfinished[]; readonly left: readonly Due[] }> {
   const { work } = run;
   const done = compiled.steps.map(({ name }) => name);
   const { interactive, left } = await sendToAll(run.engine, dues, compiled, {
@@ -138,6 +169,5 @@ async function sendWhole(
       report(run, toResult(due, served, durationMs, work.direction));
     },
   });
-  for (const due of left) skip(run, due);
-  return interactive.map(({ due, isLost }) => untried(due, { mayBeCommitted: isLost }));
+  return { rest: interactive.map(({ due, isLost }) => untried(due, { mayBeCommitted: isLost })), left };
 }

@@ -2,9 +2,8 @@ import type { PoolClient } from 'pg';
 import type { Database } from '../db/connection.ts';
 import { messageOf } from '../errors.ts';
 import { editedFiles, editedWarning, recordFiles } from './checksums.ts';
-import { createEngine, type Engine, type EngineOptions } from './engine.ts';
+import { createEngine, isStopped, type Engine, type EngineOptions } from './engine.ts';
 import type { FleetWork } from './fleet-work.ts';
-import { serveFleet } from './fleet.ts';
 import { createLanes, type Concurrency, type Lanes } from './lanes.ts';
 import { advance } from './migrations/advance.ts';
 import type { History } from './migrations/history.ts';
@@ -14,6 +13,8 @@ import { tenantTarget } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
 import { isNothing, planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
 import type { RegisteredTenant } from './registry.ts';
+import type { RolloutOptions } from './rollout/options.ts';
+import { prepareRollout, type Rollout } from './rollout/rollout.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
 import { selectFleet, type Member, type Selection, type Wishes } from './select-fleet.ts';
 import { putStampsRight } from './stamps/put-right.ts';
@@ -50,6 +51,8 @@ export interface MigrateTenantsOptions extends EngineOptions, Selection {
   readonly compile?: boolean | undefined;
   /** List tenants that were up to date, too; they are only counted otherwise. */
   readonly listUpToDate?: boolean | undefined;
+  /** Canaries, waves, a check, and what stops the run; all tenants at once where absent. */
+  readonly rollout?: RolloutOptions | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -74,6 +77,8 @@ export async function migrateTenants(
   };
   const fleet = await selectFleet(database, options, wishes);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
+  const command = 'migrate tenants';
+  const rollout = await prepareRollout(engine, { ...options, folder, lanes, command, observe });
   await ensureState(database, fleet.stateVersion);
   const edited = await editedFiles(database, 'tenants', folder);
   if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
@@ -99,12 +104,12 @@ export async function migrateTenants(
       observe,
       { run: lanes.run, signal: options.signal },
     );
-    for (const result of await apply(engine, folder, plan, forward, { ...options, lanes }))
+    for (const result of await apply(rollout, folder, plan, forward, { ...options, lanes }))
       results.set(result.schema, result);
     for (const tenant of todo.notActive) {
       results.set(tenant.schema, untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }));
     }
-    if (options.signal?.aborted || plan.due.length === 0) break;
+    if (isStopped(rollout.engine) || plan.due.length === 0) break;
     // An old release may have provisioned tenants while this ran: they are behind, and nobody else will see to them.
     const newcomers = await selectFleet(database, options, {
       isSettled: (history) => isNothing(decide(history)),
@@ -123,35 +128,38 @@ export async function migrateTenants(
     settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
+    rollout: rollout.result(),
   });
 }
 
 async function apply(
-  engine: Engine,
+  rollout: Rollout,
   folder: MigrationFolder,
   plan: FleetPlan,
   forward: ForwardOptions,
   options: MigrateTenantsOptions & { readonly lanes: Lanes },
 ): Promise<TenantResult[]> {
+  const { engine } = rollout;
   const { database } = engine;
   const observe = options.observe ?? silent;
   if (plan.due.length === 0 && plan.upToDate.length === 0 && plan.problems.length === 0) return [];
   const memory = await readMemory(database, STATE_VERSION);
-  const results = [
+  const untouchedResults = [
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
   for (const { tenant, error } of plan.problems)
     await recordFailure(database, tenant.schema, 'migrate tenants', error);
   await forgetStaleFailures(database, plan.upToDate, memory);
-  if (plan.due.length === 0) return results;
+  const results = await rollout.open(plan, untouchedResults);
+  if (plan.due.length === 0) return [...results];
 
   const files = folder.files.filter((file) =>
     plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
   );
   await Promise.all(files.map((file) => engine.load(file)));
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
-  const served = await serveFleet(engine, plan.due, {
+  const served = await rollout.serve(plan.due, {
     command: 'migrate tenants',
     direction: 'up',
     statuses: ACTIVE_ONLY,

@@ -1,4 +1,5 @@
 import type { TenantctlError } from '../errors.ts';
+import type { RolloutResult } from './rollout/rollout-result.ts';
 
 /** How a run ended for one tenant. */
 export type TenantOutcome = 'migrated' | 'rolled-back' | 'up-to-date' | 'failed' | 'skipped';
@@ -9,6 +10,8 @@ export interface TenantResult {
   readonly outcome: TenantOutcome;
   /** Names as the history holds them, in the order in which they were applied or reverted. */
   readonly names: readonly string[];
+  /** What the run applied and undid again, in the order in which it was undone; `names` has what is left. */
+  readonly reverted?: readonly string[] | undefined;
   /** The batch that was formed or undone; 0 where nothing was done. */
   readonly batch: number;
   readonly durationMs: number;
@@ -24,6 +27,8 @@ export interface FleetResult {
     readonly upToDate: number;
     /** Migrated or rolled back, whichever the run was for. */
     readonly changed: number;
+    /** Tenants of which all that the run had applied was undone again; where there are any. */
+    readonly undone?: number | undefined;
     readonly failed: number;
     readonly skipped: number;
   };
@@ -34,6 +39,8 @@ export interface FleetResult {
   readonly tenants: readonly TenantResult[];
   /** How many tenants of the registry are not ACTIVE and were left alone, by status. */
   readonly notActive: Readonly<Record<string, number>>;
+  /** How a run went that was told to go carefully (MigrateTenantsOptions.rollout). */
+  readonly rollout?: RolloutResult | undefined;
 }
 
 /** The result of a tenant that no migration was run for. */
@@ -55,24 +62,35 @@ export function fleetResult(
     readonly settled: number;
     readonly signal: AbortSignal | undefined;
     readonly notActive: FleetResult['notActive'];
+    readonly rollout?: RolloutResult | undefined;
   },
 ): FleetResult {
   return {
     totals: totalsOf(tenants, run.settled),
-    interrupted: run.signal?.aborted === true && tenants.some((tenant) => tenant.outcome === 'skipped'),
+    interrupted: run.signal?.aborted === true && isLeftOver(tenants, run.rollout),
     durationMs: Date.now() - run.started,
     tenants,
     notActive: run.notActive,
+    ...(run.rollout !== undefined && { rollout: run.rollout }),
   };
+}
+
+/** Something that the run was for has not been done: a tenant was not served, or not checked. */
+function isLeftOver(tenants: readonly TenantResult[], rollout: RolloutResult | undefined): boolean {
+  return tenants.some(({ outcome }) => outcome === 'skipped') || (rollout?.unchecked ?? 0) > 0;
 }
 
 function totalsOf(tenants: readonly TenantResult[], settled: number): FleetResult['totals'] {
   const count = (...outcomes: TenantOutcome[]) =>
     tenants.filter((tenant) => outcomes.includes(tenant.outcome)).length;
+  const undone = tenants.filter(
+    ({ outcome, reverted }) => outcome === 'rolled-back' && reverted !== undefined,
+  ).length;
   return {
     selected: tenants.length + settled,
     upToDate: count('up-to-date') + settled,
-    changed: count('migrated', 'rolled-back'),
+    changed: count('migrated', 'rolled-back') - undone,
+    ...(undone > 0 && { undone }),
     failed: count('failed'),
     skipped: count('skipped'),
   };

@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import type { Pipeline } from '../db/pipeline.ts';
 import { messageOf } from '../errors.ts';
-import type { Engine } from './engine.ts';
+import { isStopped, type Engine } from './engine.ts';
 import type { Due } from './fleet-work.ts';
 import type { Lanes } from './lanes.ts';
 import { historyAfter, type CompiledPlan } from './migrations/compiled.ts';
@@ -24,7 +24,10 @@ export interface Returned {
 export interface Undelivered {
   /** Tenants that have to be gone through one statement at a time: their string failed, and was rolled back whole. */
   readonly interactive: Returned[];
-  /** Tenants that nobody came to, since the run was told to stop. */
+  /**
+   * Tenants that nobody came to, since the run was told to stop; or since, if all of the interactive ones failed, it
+   * would be: those have to be seen to first.
+   */
   readonly left: Due[];
 }
 
@@ -60,10 +63,12 @@ export async function sendToAll(
   const runAhead = createRunAhead();
   let isOneByOne = false;
   let refusals = 0;
+  const isOver = () => isStopped(engine) || engine.brake?.wouldOpen(interactive.length) === true;
   const round = async (queue: Due[]): Promise<Due[]> => {
     const again: Due[] = [];
     const turn = async (): Promise<boolean> => {
-      if (queue.length === 0 || engine.signal?.aborted === true) return false;
+      await engine.pace?.ready();
+      if (queue.length === 0 || isOver()) return false;
       const isServed = await takeTurn(engine, queue, {
         send: (pipeline, due) =>
           isOneByOne ? sendOneByOne(pipeline, statementsOf(due)) : sendWhole(pipeline, statementsOf(due)),
@@ -71,6 +76,7 @@ export async function sendToAll(
         width,
         onDone: options.onDone,
         begin: options.lanes.begin,
+        mayBegin: () => !isOver() && engine.pace?.isHeld !== true,
         onFailed(due, error) {
           const sqlstate = error instanceof DatabaseError ? error.code : undefined;
           if (sqlstate === '25P02') queue.unshift(due);

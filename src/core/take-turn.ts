@@ -16,13 +16,16 @@ export interface Turn {
   /** How many connections take their tenants from the queue. */
   readonly width: number;
   readonly begin: Lanes['begin'];
+  /** Whether another tenant may be begun. */
+  readonly mayBegin: () => boolean;
   readonly onDone: (due: Due, durationMs: number) => void;
   readonly onFailed: (due: Due, error: unknown) => void;
 }
 
 /**
  * Takes tenants off a queue and serves them on one connection for a while.
- * @returns false where there was no connection, or none that held until a tenant was sent anything
+ * @returns false where there was no connection, or none that held until a tenant was sent anything; none had to where
+ *   no other may be begun
  */
 export async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promise<boolean> {
   const under = new Set<Due>();
@@ -30,10 +33,7 @@ export async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promis
   const started = performance.now();
   let served = 0;
   const mayGoOn = () =>
-    queue.length > 0 &&
-    engine.signal?.aborted !== true &&
-    served < TURN_TENANTS &&
-    performance.now() - started < TURN_MS;
+    queue.length > 0 && turn.mayBegin() && served < TURN_TENANTS && performance.now() - started < TURN_MS;
   // A slow tenant must not keep one waiting that another connection could take.
   const ahead = () => Math.max(1, Math.min(turn.runAhead.limit, Math.floor(queue.length / turn.width)));
   const serve = async (pipeline: Pipeline): Promise<void> => {
@@ -68,7 +68,7 @@ export async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promis
     under.clear();
     for (const due of hit) turn.onFailed(due, error);
   }
-  return served > 0;
+  return served > 0 || !turn.mayBegin();
 }
 
 /** Sends a tenant's string and tells how that ended. @param under the tenants whose strings are on their way */

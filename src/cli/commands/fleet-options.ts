@@ -92,7 +92,7 @@ function concurrency(text: string): Concurrency {
   return Number(text);
 }
 
-function milliseconds(text: string): number {
+export function milliseconds(text: string): number {
   if (!/^\d{1,10}$/.test(text) || Number(text) > 2_147_483_647) {
     throw new InvalidArgumentError('It must be a whole number of milliseconds, at most 2147483647.');
   }

@@ -4,17 +4,9 @@ import type { Context } from '../context.ts';
 import type { Register } from '../program.ts';
 import type { CommandResult } from '../command-result.ts';
 import { dryRunResult } from './dry-run.ts';
-import {
-  addSelection,
-  addTolerance,
-  addVerify,
-  runOptions,
-  tolerance,
-  type FleetFlags,
-  type ToleranceFlags,
-  type VerifyFlag,
-} from './fleet-options.ts';
-import { fleetCommandResult, migrateTenantsOptions } from './migrate-tenants.ts';
+import { addSelection, addTolerance, addVerify, runOptions, tolerance } from './fleet-options.ts';
+import { fleetCommandResult, migrateTenantsOptions, type MigrateTenantsFlags } from './migrate-tenants.ts';
+import { addRollout, rolloutOf } from './rollout-options.ts';
 
 export function addMigrateAll(group: Command, register: Register): void {
   const command = group
@@ -22,13 +14,14 @@ export function addMigrateAll(group: Command, register: Register): void {
     .description('master migrations first, then the tenants')
     .option('--dry-run', 'show the SQL that would run, and change nothing')
     .option('--all', 'list tenants that are up to date, too');
-  register(addVerify(addTolerance(addSelection(command))), 'migrate all', migrateAllCommand);
+  register(addRollout(addVerify(addTolerance(addSelection(command)))), 'migrate all', migrateAllCommand);
 }
 
 export async function migrateAllCommand(
   context: Context,
-  flags: FleetFlags & ToleranceFlags & VerifyFlag,
+  flags: MigrateTenantsFlags,
 ): Promise<CommandResult> {
+  const rollout = await rolloutOf(flags);
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {
       const masterOptions = {
@@ -39,6 +32,7 @@ export async function migrateAllCommand(
       };
       const tenantOptions = {
         ...migrateTenantsOptions(context, settings, flags),
+        rollout,
         allowEmptyFolder: true,
         masterFolder: undefined,
         observe,

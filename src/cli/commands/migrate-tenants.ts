@@ -8,6 +8,7 @@ import type { Context } from '../context.ts';
 import type { Register } from '../program.ts';
 import type { CommandResult } from '../command-result.ts';
 import { failureOf } from '../failure.ts';
+import { rolloutFailure } from '../rollout-failure.ts';
 import { dryRunResult } from './dry-run.ts';
 import {
   addSelection,
@@ -19,6 +20,10 @@ import {
   type ToleranceFlags,
   type VerifyFlag,
 } from './fleet-options.ts';
+import { addRollout, rolloutOf, type RolloutFlags } from './rollout-options.ts';
+
+/** Flags of the commands that migrate tenants. */
+export type MigrateTenantsFlags = FleetFlags & ToleranceFlags & VerifyFlag & RolloutFlags;
 
 export function addMigrateTenants(group: Command, register: Register): void {
   const command = group
@@ -27,18 +32,20 @@ export function addMigrateTenants(group: Command, register: Register): void {
     .option('--to <name>', 'the last migration to apply')
     .option('--dry-run', 'show the SQL that would run, once for each distinct plan, and change nothing')
     .option('--all', 'list tenants that are up to date, too');
-  register(addVerify(addTolerance(addSelection(command))), 'migrate tenants', migrateTenantsCommand);
+  const withFlags = addRollout(addVerify(addTolerance(addSelection(command))));
+  register(withFlags, 'migrate tenants', migrateTenantsCommand);
 }
 
 export async function migrateTenantsCommand(
   context: Context,
-  flags: FleetFlags & ToleranceFlags & VerifyFlag,
+  flags: MigrateTenantsFlags,
 ): Promise<CommandResult> {
+  const rollout = await rolloutOf(flags);
   // Loaded while the server is answering.
   const core = import('../../core/migrate-tenants.ts');
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {
-      const options = { ...migrateTenantsOptions(context, settings, flags), observe };
+      const options = { ...migrateTenantsOptions(context, settings, flags), rollout, observe };
       if (flags.dryRun === true) {
         const { rehearseTenants } = await import('../../core/rehearse.ts');
         return dryRunResult(await rehearseTenants(database, options), context);
@@ -53,7 +60,7 @@ export async function migrateTenantsCommand(
 export function migrateTenantsOptions(
   context: Context,
   settings: Settings,
-  flags: FleetFlags & ToleranceFlags & VerifyFlag,
+  flags: MigrateTenantsFlags,
 ): MigrateTenantsOptions {
   return {
     ...runOptions(context, settings, flags),
@@ -90,7 +97,7 @@ export function fleetCommandResult(
       const verb = direction === 'applied' ? 'migrated' : 'rolled back';
       return renderFleet(result, verb, context.output.verbose, context.output.paint);
     },
-    error: failureOf(failures, result.totals.selected),
+    error: rolloutFailure(result) ?? failureOf(failures, result.totals.selected),
     showError: false,
     interrupted: result.interrupted,
   };

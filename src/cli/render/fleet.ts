@@ -3,6 +3,7 @@ import type { MasterResult } from '../../core/master.ts';
 import type { ProvisionResult } from '../../core/provision.ts';
 import type { FleetResult, TenantResult } from '../../core/results.ts';
 import { blockerLine, shortError } from './error.ts';
+import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
 import { count, duration } from './words.ts';
 
@@ -32,7 +33,11 @@ export async function renderFleet(
     return `${paint.green('✔')} There are no ACTIVE tenants: nothing to do.${leftAlone(result)}`;
   }
   const lines: string[] = [];
-  const changed = result.tenants.filter((tenant) => ['migrated', 'rolled-back'].includes(tenant.outcome));
+  const isUndone = ({ outcome, reverted }: TenantResult) =>
+    outcome === 'rolled-back' && reverted !== undefined;
+  const changed = result.tenants.filter(
+    (tenant) => ['migrated', 'rolled-back'].includes(tenant.outcome) && !isUndone(tenant),
+  );
   lines.push(...(await renderChanged(changed, verb, verbose, paint)));
   const failed = result.tenants.filter((tenant) => tenant.outcome === 'failed');
   if (failed.length > 0) lines.push(...renderFailed(failed, paint));
@@ -47,8 +52,10 @@ export async function renderFleet(
     `${totals.changed} ${verb}`,
     `${totals.upToDate} ${verb === 'migrated' ? 'up to date' : 'with nothing to undo'}`,
     `${totals.failed} failed`,
+    ...(totals.undone === undefined ? [] : [`${totals.undone} migrated and rolled back again`]),
     ...(totals.skipped > 0 ? [`${totals.skipped} left out`] : []),
   ];
+  if (result.rollout !== undefined) lines.push(...renderRollout(result.rollout, paint));
   const mark = totals.failed > 0 ? paint.red('✖') : paint.green('✔');
   lines.push(
     `${mark} ${count(totals.selected, 'tenant')}: ${sums.join(', ')} (${duration(result.durationMs)})${leftAlone(result)}`,

@@ -65,8 +65,27 @@ export function planForward(folder: MigrationFolder, history: History, options: 
 
 /** Decides what is to be undone in a schema with this history, newest first. Pure. */
 export function planBackward(folder: MigrationFolder, history: History, extent: BackwardExtent): Plan {
-  const last = lastBatch(history);
-  const undone = entriesToUndo(history, extent, last).toReversed();
+  return undoing(folder, history, entriesToUndo(history, extent, lastBatch(history)));
+}
+
+/** Decides how migrations are undone that a run applied last, and only these. Pure. */
+export function planUndo(folder: MigrationFolder, history: History, names: readonly string[]): Plan {
+  const entries = history.entries.slice(history.entries.length - names.length);
+  if (entries.every(({ name }, at) => name === names[at])) return undoing(folder, history, entries);
+  const nothing: Plan = { steps: [], batch: 0, warnings: [] };
+  if (!history.entries.some(({ name }) => names.includes(name))) return nothing;
+  return {
+    ...nothing,
+    problem: new TenantctlError(
+      'HISTORY_CHANGED',
+      `${listed(names)} cannot be undone: other migrations have been applied since, or undone.`,
+      { migration: names[0], hint: 'Look at tenantctl tenant show, and undo it by hand where it has to be.' },
+    ),
+  };
+}
+
+function undoing(folder: MigrationFolder, history: History, entries: readonly HistoryEntry[]): Plan {
+  const undone = entries.toReversed();
   const steps: Step[] = [];
   for (const entry of undone) {
     const file = folder.files.find((candidate) => candidate.stem === stemOf(entry.name));
@@ -87,7 +106,7 @@ export function planBackward(folder: MigrationFolder, history: History, extent: 
     }
     steps.push({ file, name: entry.name });
   }
-  return { steps, batch: steps.length === 0 ? 0 : last, warnings: [] };
+  return { steps, batch: steps.length === 0 ? 0 : lastBatch(history), warnings: [] };
 }
 
 function entriesToUndo(history: History, extent: BackwardExtent, last: number): readonly HistoryEntry[] {

@@ -1,0 +1,109 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { RolloutOptions } from '../../core/rollout/options.ts';
+import type { Share } from '../../core/rollout/share.ts';
+import { TenantctlError } from '../../errors.ts';
+import { milliseconds } from './fleet-options.ts';
+
+/** Flags that say how carefully a run goes through its tenants. */
+export interface RolloutFlags {
+  readonly canary?: NonNullable<RolloutOptions['canary']>;
+  readonly wave?: Share;
+  /** Seconds. */
+  readonly pause?: number;
+  /** The path of a file. */
+  readonly check?: string;
+  readonly maxFailures?: Share;
+  readonly onCanaryFailure?: 'stop' | 'rollback';
+  readonly maxReplicaLag?: number;
+}
+
+export function addRollout(command: Command): Command {
+  return command
+    .option('--canary <n|n%|org,…>', 'these tenants go first, and none of them may fail', canary)
+    .option('--wave <n|n%>', 'the others go in waves of this size (default: one wave)', wave)
+    .option('--pause <seconds>', 'wait between canaries and waves', seconds)
+    .option(
+      '--check <file.sql>',
+      'a query that must return true, or no rows, in each tenant of a wave after it',
+    )
+    .option('--max-failures <n|n%>', 'with more failed tenants nothing further is begun', maxFailures)
+    .addOption(
+      new Option(
+        '--on-canary-failure <stop|rollback>',
+        'rollback undoes exactly what this run applied (default: stop)',
+      ).choices(['stop', 'rollback']),
+    )
+    .option(
+      '--max-replica-lag <ms>',
+      'begin no tenant while a standby is behind by more than this',
+      milliseconds,
+    );
+}
+
+/**
+ * What core wants of the flags; undefined where there are none of them. Reads the file of the check.
+ * @throws TenantctlError USAGE for a flag that does nothing without another; CHECK_INVALID
+ */
+export async function rolloutOf(flags: RolloutFlags): Promise<RolloutOptions | undefined> {
+  const { canary, wave, pause, check, maxFailures, onCanaryFailure, maxReplicaLag } = flags;
+  if (pause !== undefined && canary === undefined && wave === undefined)
+    throw missing('--pause waits between canaries and waves', '--canary or --wave');
+  if (onCanaryFailure !== undefined && canary === undefined)
+    throw missing('--on-canary-failure says what follows on the failure of a canary', '--canary');
+  const given = [canary, wave, check, maxFailures, maxReplicaLag].some((flag) => flag !== undefined);
+  if (!given) return undefined;
+  const readCheck = async (path: string) => {
+    const { readTenantCheck } = await import('../../core/rollout/tenant-check.ts');
+    return readTenantCheck(path);
+  };
+  return {
+    canary,
+    wave,
+    pauseMs: pause === undefined ? undefined : pause * 1000,
+    check: check === undefined ? undefined : await readCheck(check),
+    maxFailures,
+    onCanaryFailure,
+    maxReplicaLagMs: maxReplicaLag,
+  };
+}
+
+function missing(what: string, flag: string): TenantctlError {
+  return new TenantctlError('USAGE', `${what}, and there are none.`, { hint: `Add ${flag}.` });
+}
+
+function canary(text: string): NonNullable<RolloutOptions['canary']> {
+  if (/^[\d.]+%?$/.test(text)) return wave(text);
+  const tenants = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (tenants.length === 0)
+    throw new InvalidArgumentError('It must be a number, a percentage, or organization ids or schema names.');
+  return { tenants };
+}
+
+function wave(text: string): Share {
+  return share(text, 'It must be a whole number from 1, or a percentage above 0 % and up to 100 %.', 1);
+}
+
+function maxFailures(text: string): Share {
+  return share(text, 'It must be a whole number from 0, or a percentage from 0 % to 100 %.', 0);
+}
+
+/** "5" or "2.5%". */
+function share(text: string, rule: string, least: number): Share {
+  const [, number = '', sign] = /^(\d{1,9}(?:\.\d{1,9})?)(%?)$/.exec(text) ?? [];
+  const value = Number(number);
+  const isRight =
+    sign === '%'
+      ? value <= 100 && (value > 0 || least === 0)
+      : sign === '' && Number.isInteger(value) && !number.includes('.') && value >= least;
+  if (!isRight) throw new InvalidArgumentError(rule);
+  return sign === '%' ? { percent: value } : { count: value };
+}
+
+function seconds(text: string): number {
+  if (!/^\d{1,6}(?:\.\d{1,3})?$/.test(text) || Number(text) > 604_800)
+    throw new InvalidArgumentError('It must be a number of seconds from 0 to 604800, a week.');
+  return Number(text);
+}

@@ -1,0 +1,26 @@
+/** A statement of an SQL text. */
+export interface ParsedStatement {
+  /** As it stands in the text, without the semicolon behind it. */
+  readonly text: string;
+  /** What PostgreSQL's parser calls it: "SelectStmt", "InsertStmt", … */
+  readonly kind: string;
+}
+
+/**
+ * The statements of an SQL text, cut by PostgreSQL's own parser (https://github.com/pganalyze/libpg_query).
+ * @throws what the parser throws where the text does not parse
+ */
+export async function parseSql(text: string): Promise<ParsedStatement[]> {
+  const { parse } = await import('libpg-query');
+  const parsed = await parse(text);
+  const bytes = Buffer.from(text, 'utf8');
+  return (parsed.stmts ?? []).map((statement) => {
+    // The parser counts bytes of UTF-8.
+    const start = statement.stmt_location ?? 0;
+    const end = statement.stmt_len ? start + statement.stmt_len : bytes.length;
+    return {
+      text: bytes.subarray(start, end).toString('utf8').trim(),
+      kind: Object.keys(statement.stmt ?? {})[0] ?? '',
+    };
+  });
+}

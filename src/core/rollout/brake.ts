@@ -1,0 +1,113 @@
+import { atMost, type Share } from './share.ts';
+
+/** Opens when too many tenants have failed: nothing is begun any more, and what is at work finishes. */
+export interface Brake {
+  readonly isOpen: boolean;
+  /** Why tenants are skipped that nobody came to. */
+  readonly reason: string;
+  /** A tenant has failed. */
+  failed(): void;
+  /** Whether it would be open if so many more tenants had failed. */
+  wouldOpen(more: number): boolean;
+}
+
+/** Failures against what is allowed of them. */
+export interface Tally {
+  /** Whose failures are counted: the canaries', or those of the whole run. */
+  readonly among: 'canaries' | 'tenants';
+  readonly failed: number;
+  /** More than so many open the brake; Infinity where nothing does. */
+  readonly allowed: number;
+  /** How many tenants there are. */
+  readonly of: number;
+}
+
+/** The brake of a rollout, told how far that has come. */
+export interface RolloutBrake extends Brake {
+  /** So many tenants are found to be due, and so many cannot be helped. */
+  expect(due: number, failed: number): void;
+  /** From now on canaries are served; so many of them cannot be. */
+  beginCanaries(count: number, failed: number): void;
+  /** The canaries are done with. */
+  endCanaries(): void;
+  /** What opened it. */
+  readonly stop: Tally | undefined;
+}
+
+/**
+ * How many of the canaries may fail: none, unless there is a limit, and never all of them: what they are for is to
+ * keep the others from it. A percentage is one of the canaries. Pure.
+ */
+export function canariesThatMayFail(maxFailures: Share | undefined, canaries: number): number {
+  if (maxFailures === undefined) return 0;
+  return Math.max(0, Math.min(atMost(maxFailures, canaries), canaries - 1));
+}
+
+/** How many tenants of the whole run may fail: any number, unless there is a limit. Pure. */
+export function tenantsThatMayFail(maxFailures: Share | undefined, tenants: number): number {
+  return maxFailures === undefined ? Infinity : atMost(maxFailures, tenants);
+}
+
+/** The first tally that says stop. Pure. */
+export function exceeded(tallies: readonly Tally[]): Tally | undefined {
+  return tallies.find(({ failed, allowed }) => failed > allowed);
+}
+
+const ONE_OF = { canaries: 'canary', tenants: 'tenant' } as const;
+
+/** "2 of 5 canaries failed", "31 of 1,000 tenants failed, and at most 30 may". Pure. */
+export function stopReason({ among, failed, allowed, of }: Tally): string {
+  const limit = allowed > 0 || among === 'tenants' ? `, and at most ${allowed} may` : '';
+  return `${failed} of ${of} ${of === 1 ? ONE_OF[among] : among} failed${limit}`;
+}
+
+export function createBrake(maxFailures: Share | undefined): RolloutBrake {
+  let [due, failed] = [0, 0];
+  let canaries: { readonly count: number; failed: number } | undefined;
+  let stop: Tally | undefined;
+  const tallies = (more: number): Tally[] => [
+    ...(canaries === undefined
+      ? []
+      : [
+          {
+            among: 'canaries' as const,
+            failed: canaries.failed + more,
+            allowed: canariesThatMayFail(maxFailures, canaries.count),
+            of: canaries.count,
+          },
+        ]),
+    { among: 'tenants', failed: failed + more, allowed: tenantsThatMayFail(maxFailures, due), of: due },
+  ];
+  const look = () => {
+    stop = exceeded(tallies(0)) ?? stop;
+  };
+  return {
+    get isOpen() {
+      return stop !== undefined;
+    },
+    get reason() {
+      return `the rollout was stopped: ${stop === undefined ? '' : stopReason(stop)}`;
+    },
+    get stop() {
+      return stop;
+    },
+    failed() {
+      failed += 1;
+      if (canaries !== undefined) canaries.failed += 1;
+      look();
+    },
+    wouldOpen: (more) => stop !== undefined || exceeded(tallies(more)) !== undefined,
+    expect(moreDue, moreFailed) {
+      due += moreDue + moreFailed;
+      failed += moreFailed;
+      look();
+    },
+    beginCanaries(count, failedBefore) {
+      canaries = { count, failed: failedBefore };
+      look();
+    },
+    endCanaries() {
+      canaries = undefined;
+    },
+  };
+}

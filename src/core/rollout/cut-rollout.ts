@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { tenantsIn, type Share } from './share.ts';
+
+/** The tenants of a run in the order in which they are served: the canaries first, then wave by wave. */
+export interface Cut<T> {
+  readonly canaries: readonly T[];
+  readonly waves: readonly (readonly T[])[];
+}
+
+export interface CutOptions {
+  /** How many go first, or which, by schema; none where absent. */
+  readonly canary?: Share | ReadonlySet<string> | undefined;
+  /** How large a wave is; one wave has all the others where absent. */
+  readonly wave?: Share | undefined;
+}
+
+/**
+ * Cuts the tenants that are due into canaries and waves, each of them once. A percentage is one of all that are due.
+ * Which tenants are canaries follows from the names of their schemas alone, so the same fleet has the same, and more
+ * canaries are those and others. Pure.
+ */
+export function cutRollout<T extends { readonly tenant: { readonly schema: string } }>(
+  dues: readonly T[],
+  { canary, wave }: CutOptions,
+): Cut<T> {
+  const canaries = canary === undefined ? [] : chooseCanaries(dues, canary);
+  const isCanary = new Set(canaries);
+  const rest = dues.filter((due) => !isCanary.has(due));
+  const size = wave === undefined ? rest.length : Math.max(1, tenantsIn(wave, dues.length));
+  const waves: T[][] = [];
+  for (let at = 0; at < rest.length; at += size) waves.push(rest.slice(at, at + size));
+  return { canaries, waves };
+}
+
+function chooseCanaries<T extends { readonly tenant: { readonly schema: string } }>(
+  dues: readonly T[],
+  canary: Share | ReadonlySet<string>,
+): readonly T[] {
+  if (canary instanceof Set) return dues.filter(({ tenant }) => canary.has(tenant.schema));
+  return dues
+    .map((due) => ({ due, rank: createHash('sha256').update(due.tenant.schema).digest('hex') }))
+    .toSorted((one, other) => (one.rank < other.rank ? -1 : 1))
+    .slice(0, tenantsIn(canary as Share, dues.length))
+    .map(({ due }) => due);
+}

@@ -1,0 +1,45 @@
+import type { Database } from '../../db/connection.ts';
+import { TenantctlError } from '../../errors.ts';
+import { findTenants } from '../registry.ts';
+import type { Selection } from '../select-fleet.ts';
+
+/**
+ * The schemas of canaries that were named by organization id or schema.
+ * @throws TenantctlError TENANT_UNKNOWN; TENANT_NOT_ACTIVE; USAGE for one that the run is not for
+ */
+export async function findCanaries(
+  database: Database,
+  names: readonly string[],
+  selection: Selection,
+): Promise<ReadonlySet<string>> {
+  const canaries = await findTenants(database, names);
+  const schemas = new Set(canaries.map(({ schema }) => schema));
+  if (selection.tenants !== undefined && selection.tenants.length > 0) {
+    const selected = new Set((await findTenants(database, selection.tenants)).map(({ schema }) => schema));
+    const outside = canaries.find(({ schema }) => !selected.has(schema));
+    if (outside !== undefined) {
+      throw new TenantctlError(
+        'USAGE',
+        `"${outside.clerkOrgId}" is to be a canary, and the run is not for it.`,
+        {
+          tenant: outside.clerkOrgId,
+          hint: 'Name it with --tenant, too, or choose another canary.',
+        },
+      );
+    }
+  }
+  const { rows } = await database.query<{ clerkOrgId: string; status: string }>(
+    `SELECT clerk_org_id AS "clerkOrgId", coalesce(status::text, '') AS status FROM public.tenants
+     WHERE schema_name = ANY ($1::text[]) AND status::text IS DISTINCT FROM 'ACTIVE' LIMIT 1`,
+    [[...schemas]],
+  );
+  const [idle] = rows;
+  if (idle !== undefined) {
+    throw new TenantctlError(
+      'TENANT_NOT_ACTIVE',
+      `"${idle.clerkOrgId}" is to be a canary, and its status is ${idle.status}: nothing would be done to it.`,
+      { tenant: idle.clerkOrgId, hint: 'Choose a canary that is ACTIVE.' },
+    );
+  }
+  return schemas;
+}

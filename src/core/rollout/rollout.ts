@@ -1,0 +1,208 @@
+import type { TenantctlError } from '../../errors.ts';
+import { isStopped, type Engine } from '../engine.ts';
+import { keepFailure, whySkipped } from '../fleet-run.ts';
+import type { Due, FleetWork, Lesson } from '../fleet-work.ts';
+import { serveFleet } from '../fleet.ts';
+import type { Observer } from '../observer.ts';
+import type { FleetPlan } from '../plan-fleet.ts';
+import type { RegisteredTenant } from '../registry.ts';
+import { untouched, type TenantResult } from '../results.ts';
+import { pause } from '../retry.ts';
+import { createBrake, stopReason } from './brake.ts';
+import { cutRollout } from './cut-rollout.ts';
+import { findCanaries } from './find-canaries.ts';
+import { assertRolloutOptions, type RolloutOptions } from './options.ts';
+import type { RolloutResult, Stage, StageResult } from './rollout-result.ts';
+import type { RolloutSetting } from './setting.ts';
+import { runChecks } from './run-checks.ts';
+import { takeBack } from './take-back.ts';
+
+/** What a run goes through its tenants with: all at once, or in steps that can be stopped. */
+export interface Rollout {
+  /** The run's engine, with a brake where there is one. */
+  readonly engine: Engine;
+  /** Takes account of a plan whose tenants that are not due ended like this; checks them where that was asked for. */
+  readonly open: (plan: FleetPlan, results: readonly TenantResult[]) => Promise<readonly TenantResult[]>;
+  /** Serves tenants that are due; after the first time, they are newcomers. */
+  readonly serve: (dues: readonly Due[], work: FleetWork) => Promise<TenantResult[]>;
+  /** How it went; absent where it was all at once. */
+  readonly result: () => RolloutResult | undefined;
+}
+
+/** A part of a rollout with the tenants that it is for. */
+interface Part {
+  readonly stage: Stage;
+  readonly dues: readonly Due[];
+}
+
+/**
+ * Works out how a run goes through its tenants, before anything is done.
+ * @throws TenantctlError USAGE for options that make no sense and canaries that the run is not for; TENANT_UNKNOWN and
+ *   TENANT_NOT_ACTIVE for other canaries
+ */
+export async function prepareRollout(engine: Engine, setting: RolloutSetting): Promise<Rollout> {
+  const { rollout: options } = setting;
+  if (options === undefined) return allAtOnce(engine);
+  assertRolloutOptions(options);
+  return inSteps(engine, setting, options);
+}
+
+function allAtOnce(engine: Engine): Rollout {
+  return {
+    engine,
+    open: (_plan, results) => Promise.resolve(results),
+    serve: (dues, work) => serveFleet(engine, dues, work),
+    result: () => undefined,
+  };
+}
+
+async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutOptions): Promise<Rollout> {
+  const { lanes, observe, command, listUpToDate } = setting;
+  const { check, pauseMs = 0 } = options;
+  const canary =
+    options.canary !== undefined && 'tenants' in options.canary
+      ? await findCanaries(plain.database, options.canary.tenants, setting)
+      : options.canary;
+  const brake = createBrake(options.maxFailures);
+  const engine: Engine = { ...plain, brake };
+
+  const lessons = new Map<string, Lesson>();
+  const begun: StageResult[] = [];
+  let planned: number | undefined;
+  let unchecked = 0;
+  let stoppedAt: Stage | undefined;
+  let rolledBack: RolloutResult['rolledBack'];
+  /** Canaries that were named and to which nothing can be done. */
+  let hopeless = 0;
+
+  const examine = async (
+    tenants: readonly RegisteredTenant[],
+  ): Promise<ReadonlyMap<string, TenantctlError>> => {
+    if (check === undefined || tenants.length === 0) return new Map();
+    observe({ type: 'phase', message: `Checking ${tenants.length} tenants` });
+    const { passed, refused } = await runChecks(engine, tenants, check, {
+      lanes,
+      onRefused: ({ schema }, error) => keepFailure({ engine, observe, command }, schema, error),
+    });
+    unchecked += tenants.length - passed.size - refused.size;
+    return refused;
+  };
+
+  const stagesOf = (dues: readonly Due[]): Part[] => {
+    const first = { number: 1, of: 1, tenants: dues.length };
+    if (planned !== undefined)
+      return dues.length === 0 ? [] : [{ stage: { ...first, kind: 'newcomers' }, dues }];
+    const { canaries, waves } = cutRollout(dues, { canary, wave: options.wave });
+    const hasCanaries = canaries.length + hopeless > 0;
+    const parts: Part[] = hasCanaries
+      ? [{ stage: { ...first, kind: 'canary', tenants: canaries.length }, dues: canaries }]
+      : [];
+    for (const [index, wave] of waves.entries()) {
+      parts.push({
+        stage: { kind: 'wave', number: index + 1, of: waves.length, tenants: wave.length },
+        dues: wave,
+      });
+    }
+    planned = parts.length;
+    return parts;
+  };
+
+  const serveStage = async (part: Part, work: FleetWork): Promise<TenantResult[]> => {
+    const { stage, dues } = part;
+    const started = Date.now();
+    observe({ type: 'wave', ...stage });
+    const served = dues.length === 0 ? [] : await serveFleet(engine, dues, { ...work, lessons });
+    const toCheck = new Set(
+      served
+        .filter(
+          ({ outcome }) => outcome === 'migrated' || (listUpToDate === true && outcome === 'up-to-date'),
+        )
+        .map(({ schema }) => schema),
+    );
+    const asked = dues.map(({ tenant }) => tenant).filter(({ schema }) => toCheck.has(schema));
+    const before = unchecked;
+    const refused = await examine(asked);
+    const results = served.map((result) => refusedResult(result, refused));
+    for (const result of results) {
+      if (refused.has(result.schema))
+        work.observe({ type: 'tenant', result, done: served.length, due: dues.length });
+    }
+    const count = (outcome: TenantResult['outcome']) =>
+      results.filter((each) => each.outcome === outcome).length;
+    begun.push({
+      ...stage,
+      migrated: count('migrated'),
+      failed: count('failed'),
+      skipped: count('skipped'),
+      ...(check !== undefined && { checked: asked.length - (unchecked - before), refused: refused.size }),
+      durationMs: Date.now() - started,
+    });
+    return results;
+  };
+
+  return {
+    engine,
+    async open(plan, results) {
+      brake.expect(plan.due.length, plan.problems.length);
+      if (canary instanceof Set)
+        hopeless = plan.problems.filter(({ tenant }) => canary.has(tenant.schema)).length;
+      if (check === undefined || listUpToDate !== true || isStopped(engine)) return results;
+      const refused = await examine(plan.upToDate.map(({ tenant }) => tenant));
+      return results.map((result) => refusedResult(result, refused));
+    },
+    async serve(dues, work) {
+      let results: TenantResult[] = [];
+      const parts = stagesOf(dues);
+      for (const [index, part] of parts.entries()) {
+        const { stage } = part;
+        if (index > 0 && pauseMs > 0 && !isStopped(engine)) {
+          observe({ type: 'phase', message: `Waiting ${pauseMs / 1000} s before ${stageName(stage)}` });
+          await pause(pauseMs, engine.signal);
+        }
+        if (stage.kind === 'canary') brake.beginCanaries(part.dues.length + hopeless, hopeless);
+        if (isStopped(engine)) {
+          stoppedAt ??= stage.kind === 'canary' && brake.stop?.among === 'canaries' ? stage : undefined;
+          results.push(
+            ...part.dues.map(({ tenant }) => untouched(tenant, 'skipped', { reason: whySkipped(engine) })),
+          );
+          continue;
+        }
+        const before = results.length;
+        const shifted: Observer = (event) =>
+          work.observe(
+            event.type === 'tenant' ? { ...event, done: event.done + before, due: dues.length } : event,
+          );
+        results.push(...(await serveStage(part, { ...work, observe: shifted })));
+        if (brake.isOpen) stoppedAt ??= stage;
+        if (stage.kind === 'canary') brake.endCanaries();
+      }
+      const isCanaries = brake.isOpen && stoppedAt?.kind === 'canary';
+      if (isCanaries && options.onCanaryFailure === 'rollback') {
+        const taken = await takeBack(plain, results, setting);
+        ({ results, rolledBack } = taken);
+      }
+      return results;
+    },
+    result: () => ({
+      waves: begun,
+      planned: planned ?? 0,
+      ...(brake.stop !== undefined && {
+        stopped: { ...brake.stop, reason: stopReason(brake.stop), stage: stoppedAt },
+      }),
+      rolledBack,
+      unchecked,
+    }),
+  };
+}
+
+/** A tenant that its check refused has failed, whatever was applied to it. */
+function refusedResult(result: TenantResult, refused: ReadonlyMap<string, TenantctlError>): TenantResult {
+  const error = refused.get(result.schema);
+  return error === undefined ? result : { ...result, outcome: 'failed', error };
+}
+
+/** "the canaries", "wave 2 of 7", "the newcomers". */
+export function stageName({ kind, number, of }: Stage): string {
+  if (kind === 'wave') return `wave ${number} of ${of}`;
+  return kind === 'canary' ? 'the canaries' : 'the newcomers';
+}

@@ -1,0 +1,132 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { FieldDef } from 'pg';
+import { withTransaction } from '../../db/transaction.ts';
+import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
+import type { Engine } from '../engine.ts';
+import { parseSql } from '../migrations/parse-sql.ts';
+import { tenantTarget } from '../migrations/target.ts';
+import type { RegisteredTenant } from '../registry.ts';
+
+/** A query that tells whether a tenant is as it should be: readTenantCheck. */
+export interface TenantCheck {
+  /** The name of its file, for messages. */
+  readonly name: string;
+  /** One SELECT, WITH, VALUES or TABLE, without a semicolon. */
+  readonly query: string;
+}
+
+/** As many rows of an answer are shown, and so much of each. */
+const ROWS_SHOWN = 5;
+const ROW_LENGTH = 200;
+
+/** The type of a boolean column (https://www.postgresql.org/docs/current/catalog-pg-type.html). */
+const BOOLEAN = 16;
+
+/**
+ * Reads the file of a check: one query, parsed by PostgreSQL's own parser.
+ * @throws TenantctlError CHECK_INVALID where it cannot be read, does not parse, or is anything but one query
+ */
+export async function readTenantCheck(path: string): Promise<TenantCheck> {
+  const name = basename(path);
+  const invalid = (what: string, cause?: unknown) =>
+    new TenantctlError('CHECK_INVALID', `The check ${path} ${what}.`, {
+      hint: 'It has to be a file with one query, which returns true, or no rows, where a tenant is as it should be.',
+      cause,
+    });
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw invalid(
+      `cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
+      error,
+    );
+  });
+  const statements = await parseSql(text.replace(/^\uFEFF/, '')).catch((error: unknown) => {
+    throw invalid(`does not parse: ${messageOf(error)}`, error);
+  });
+  const [statement] = statements;
+  if (statement === undefined) throw invalid('is empty');
+  if (statements.length > 1) throw invalid(`has ${statements.length} statements`);
+  if (statement.kind !== 'SelectStmt') throw invalid('is no query');
+  return { name, query: statement.text };
+}
+
+/** What a check answered: as many of the first rows as are shown, and one more. */
+export interface CheckAnswer {
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  readonly fields: readonly Pick<FieldDef, 'dataTypeID'>[];
+}
+
+/** The rows that speak against a tenant, shortened; undefined where it is as it should be. Pure. */
+export function objections({ rows, fields }: CheckAnswer): readonly string[] | undefined {
+  if (rows.length === 0) return undefined;
+  const [row] = rows;
+  const isBoolean = rows.length === 1 && fields.length === 1 && fields[0]?.dataTypeID === BOOLEAN;
+  if (isBoolean && row !== undefined && Object.values(row)[0] === true) return undefined;
+  const shown = rows.slice(0, ROWS_SHOWN).map((each) => {
+    const json = JSON.stringify(each, (_key, value: unknown) =>
+      typeof value === 'bigint' ? String(value) : value,
+    );
+    return json.length > ROW_LENGTH ? `${json.slice(0, ROW_LENGTH - 1)}…` : json;
+  });
+  return rows.length > ROWS_SHOWN ? [...shown, '… and more rows'] : shown;
+}
+
+/**
+ * Asks a tenant, in a READ ONLY transaction with its search_path and the engine's timeouts. Does not throw.
+ * @returns why the tenant is refused; undefined where it is as it should be
+ */
+export async function checkTenant(
+  engine: Engine,
+  tenant: RegisteredTenant,
+  check: TenantCheck,
+): Promise<TenantctlError | undefined> {
+  const settings = {
+    searchPath: tenantTarget(tenant).searchPath,
+    lockTimeoutMs: engine.lockTimeoutMs,
+    statementTimeoutMs: engine.statementTimeoutMs,
+  };
+  // Through a cursor an answer of a million rows costs no more than what is shown of it; all the same, it is planned as
+  // one that is read to its end (https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION).
+  const opening = [
+    'SET TRANSACTION READ ONLY',
+    'SET LOCAL cursor_tuple_fraction = 1',
+    `DECLARE tenantctl_check NO SCROLL CURSOR FOR ${check.query}\n`,
+    `FETCH ${ROWS_SHOWN + 1} FROM tenantctl_check`,
+  ];
+  try {
+    const answer = await withTransaction(engine.database, settings, opening, async (transaction) => {
+      transaction.abandon();
+      return transaction.opening.at(-1);
+    });
+    const found = objections({
+      rows: (answer?.rows ?? []) as CheckAnswer['rows'],
+      fields: answer?.fields ?? [],
+    });
+    if (found === undefined) return undefined;
+    return new TenantctlError(
+      'CHECK_REFUSED',
+      `The check ${check.name} found ${amount(answer?.rows.length ?? 0)}.`,
+      {
+        tenant: tenant.clerkOrgId,
+        details: found,
+        hint: HINT,
+      },
+    );
+  } catch (thrown) {
+    const error = toTenantctlError(thrown);
+    return new TenantctlError('CHECK_REFUSED', `The check ${check.name} failed: ${error.message}`, {
+      tenant: tenant.clerkOrgId,
+      sqlstate: error.sqlstate,
+      hint: HINT,
+      cause: error,
+    });
+  }
+}
+
+const HINT =
+  'What the run applied to the tenant stays applied. Correct its data, or the check; tenantctl rollback tenants --tenant undoes its last batch.';
+
+function amount(rows: number): string {
+  if (rows > ROWS_SHOWN) return `more than ${ROWS_SHOWN} rows`;
+  return rows === 1 ? 'this row' : `${rows} rows`;
+}
