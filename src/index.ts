@@ -59,6 +59,10 @@ export {
 } from './core/master.ts';
 export { rollbackMaster, type RollbackMasterOptions } from './core/rollback-master.ts';
 export { migrateTenants, type MigrateTenantsOptions } from './core/migrate-tenants.ts';
+export type { RolloutOptions } from './core/rollout/options.ts';
+export type { RolloutResult, RolloutStop, Stage, StageResult } from './core/rollout/rollout-result.ts';
+export type { Share } from './core/rollout/share.ts';
+export { readTenantCheck, type TenantCheck } from './core/rollout/tenant-check.ts';
 export { rollbackTenants, type RollbackTenantsOptions } from './core/rollback-tenants.ts';
 export type { FleetResult, TenantOutcome, TenantResult } from './core/results.ts';
 export type { EngineOptions } from './core/engine.ts';

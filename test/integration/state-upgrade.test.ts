@@ -4,24 +4,24 @@ import { createFleet } from '../support/fleet.ts';
 import { createTable } from '../support/project.ts';
 
 test('what an older tenantctl left in the schema tenantctl is made anew, and its tables keep what they hold', async () => {
-  const { query, add, migrate, provision } = await createFleet(['org_a', 'org_b']);
-  await query('DROP PROCEDURE tenantctl.leave');
-  await query(
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.query('DROP PROCEDURE tenantctl.leave');
+  await fleet.query(
     `CREATE FUNCTION tenantctl.leave(tenant_schema text) RETURNS void LANGUAGE sql AS 'SELECT 1/0'`,
   );
-  await query('CREATE FUNCTION tenantctl.long_gone() RETURNS int LANGUAGE sql AS $$SELECT 1$$');
-  await query('UPDATE tenantctl.state_version SET version = 2');
-  const stamps = await query('SELECT * FROM tenantctl.stamps ORDER BY 1');
+  await fleet.query('CREATE FUNCTION tenantctl.long_gone() RETURNS int LANGUAGE sql AS $$SELECT 1$$');
+  await fleet.query('UPDATE tenantctl.state_version SET version = 2');
+  const stamps = await fleet.query('SELECT * FROM tenantctl.stamps ORDER BY 1');
   expect(stamps).toHaveLength(2);
 
-  await add('9_more.sql', createTable('more'));
-  const result = await migrate();
-  await provision('org_c', 'org_d', 'org_e');
+  await fleet.add('9_more.sql', createTable('more'));
+  const result = await fleet.migrate();
+  await fleet.provision('org_c', 'org_d', 'org_e');
 
   expect(result.totals).toMatchObject({ selected: 2, changed: 2, failed: 0 });
-  expect(await query('SELECT max(version) AS version FROM tenantctl.state_version')).toEqual([
+  expect(await fleet.query('SELECT max(version) AS version FROM tenantctl.state_version')).toEqual([
     { version: STATE_VERSION },
   ]);
-  expect(await query(`SELECT to_regproc('tenantctl.long_gone') AS gone`)).toEqual([{ gone: null }]);
-  expect(await query('SELECT schema_name FROM tenantctl.trusted_stamps')).toHaveLength(5);
+  expect(await fleet.query(`SELECT to_regproc('tenantctl.long_gone') AS gone`)).toEqual([{ gone: null }]);
+  expect(await fleet.query('SELECT schema_name FROM tenantctl.trusted_stamps')).toHaveLength(5);
 });
