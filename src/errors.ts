@@ -60,6 +60,11 @@ export type ErrorCode =
   | 'INIT_MIGRATION_MISSING'
   | 'MASTER_PENDING'
   | 'KNEX_LOCKED'
+  // the ledger of runs
+  | 'RUN_UNKNOWN'
+  | 'RUN_AT_WORK'
+  | 'RUN_IRREVERSIBLE'
+  | 'RUN_SUPERSEDED'
   | 'FILE_EXISTS'
   | 'INTERNAL';
 

@@ -63,7 +63,7 @@ export type { RolloutOptions } from './core/rollout/options.ts';
 export type { RolloutResult, RolloutStop, Stage, StageResult } from './core/rollout/rollout-result.ts';
 export type { Share } from './core/rollout/share.ts';
 export { readTenantCheck, type TenantCheck } from './core/rollout/tenant-check.ts';
-export { rollbackTenants, type RollbackTenantsOptions } from './core/rollback-tenants.ts';
+export { rollbackRun, rollbackTenants, type RollbackTenantsOptions } from './core/rollback-tenants.ts';
 export type { FleetResult, TenantOutcome, TenantResult } from './core/results.ts';
 export type { EngineOptions } from './core/engine.ts';
 export type { Concurrency } from './core/lanes.ts';

@@ -14,6 +14,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
   DATABASE_MISSING: 4,
   TLS_FAILED: 4,
   LOCK_TIMEOUT: 5,
+  RUN_AT_WORK: 5,
   CHECK_FAILED: 6,
   INTERRUPTED: 130,
 };

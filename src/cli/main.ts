@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { settleEmbedded } from './embedded-argument.ts';
 import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
 import { commandPath, ParsingEnded, toUsageError } from './usage-error.ts';
-import { version } from './version.ts';
+import { version } from '../version.ts';
 
 /**
  * The command line: parses, runs the command, returns the exit code.

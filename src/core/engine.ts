@@ -6,6 +6,7 @@ import type { MigrationFile } from './migrations/source.ts';
 import { DEFAULT_RETRIES } from './retry.ts';
 import type { Brake } from './rollout/brake.ts';
 import type { Pace } from './rollout/pace.ts';
+import type { RecordedRun } from './runs/recorded-run.ts';
 
 export interface EngineOptions {
   /** Milliseconds that a statement of a migration may wait for a lock that somebody else holds; 0 for ever. */
@@ -18,6 +19,10 @@ export interface EngineOptions {
   readonly lockWaitMs?: number | undefined;
   /** Aborting it stops the run: no new work is begun, what is at work finishes. */
   readonly signal?: AbortSignal | undefined;
+  /** How many runs of the command, and as many with nothing to do, the ledger keeps; 100 where absent. */
+  readonly keepRuns?: number | undefined;
+  /** The run that this is a part of; a run of its own where absent. */
+  readonly run?: RecordedRun | undefined;
 }
 
 /** What one run needs to execute migrations: loaded and created once, when first needed. */
@@ -32,6 +37,8 @@ export interface Engine {
   readonly brake?: Brake | undefined;
   /** Holds tenants back until they may be begun. */
   readonly pace?: Pace | undefined;
+  /** What the ledger is told of; nothing is, where absent or not begun. */
+  readonly run: Pick<RecordedRun, 'id'> | undefined;
   readonly knex: () => Promise<KnexFactory>;
   readonly load: (file: MigrationFile) => Promise<Migration>;
   /** Migrations outside a transaction, one at a time: each needs a second connection beside its lock's. */
@@ -52,6 +59,7 @@ export function createEngine(database: Database, options: EngineOptions = {}): E
     retries: options.retries ?? DEFAULT_RETRIES,
     lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
     signal: options.signal,
+    run: options.run,
     knex: () => (factory ??= createKnexFactory()),
     load(file) {
       let loading = migrations.get(file.path);

@@ -145,8 +145,11 @@ function joins({ stateVersion }: Scope): string {
 
 function among({ only }: Scope): string {
   if (only === undefined) return 'true';
-  const names = only.map(({ clerkOrgId, schema }) => `(${literal(clerkOrgId)}, ${literal(schema)})`);
-  return `(${ID}, ${SCHEMA}) IN (${names.join(', ')})`;
+  // Not a list of pairs: each row would be compared with each of them.
+  const all = (names: readonly string[]) => `ARRAY[${names.map(literal).join(', ')}]::text[]`;
+  const ids = all(only.map(({ clerkOrgId }) => clerkOrgId));
+  const schemas = all(only.map(({ schema }) => schema));
+  return `(${ID}, ${SCHEMA}) IN (SELECT * FROM unnest(${ids}, ${schemas}))`;
 }
 
 /**

@@ -47,7 +47,7 @@ async function serveBusy(run: Run): Promise<void> {
       }
       const served = await work.serve(due, { isPilot: true });
       if (served.outcome !== 'busy') {
-        await settle(run, unfinished, started, served);
+        settle(run, unfinished, started, served);
         break;
       }
       const reason = await wait(due.tenant.clerkOrgId).catch(toTenantctlError);
@@ -56,7 +56,7 @@ async function serveBusy(run: Run): Promise<void> {
         break;
       }
       if (reason !== undefined) {
-        await finish(run, due, started, { ...served, outcome: 'failed', error: reason });
+        finish(run, due, started, { ...served, outcome: 'failed', error: reason });
         break;
       }
     }

@@ -1,11 +1,10 @@
-import type { TenantctlError } from '../errors.ts';
 import { withBlockers, type BlockerWatch } from './blockers.ts';
 import { isStopped, type Engine } from './engine.ts';
 import { toResult, type Due, type FleetWork, type ServeOptions, type Served } from './fleet-work.ts';
 import type { Advance } from './migrations/assignment.ts';
 import { untouched, type TenantResult } from './results.ts';
 import { mayPass } from './retry.ts';
-import { recordFailure } from './state.ts';
+import type { FailureLog } from './runs/failure-log.ts';
 
 /** The state of one run over its tenants. */
 export interface Run {
@@ -17,6 +16,7 @@ export interface Run {
   /** Tenants whose errors may pass. */
   readonly again: Unfinished[];
   readonly blockers: BlockerWatch;
+  readonly failures: FailureLog;
   readonly total: number;
   /** One at a time. */
   readonly alone: <T>(task: () => Promise<T>) => Promise<T>;
@@ -50,7 +50,7 @@ export async function attempt(
   await run.engine.pace?.ready();
   if (isStopped(run.engine)) {
     if (unfinished.served === undefined) skip(run, due);
-    else await finish(run, due, Date.now(), unfinished.served);
+    else finish(run, due, Date.now(), unfinished.served);
     return undefined;
   }
   const started = Date.now();
@@ -59,18 +59,13 @@ export async function attempt(
   if (served.outcome === 'busy') run.busy.push(unfinished);
   else {
     end(served.error);
-    await settle(run, unfinished, started, served);
+    settle(run, unfinished, started, served);
   }
   return served;
 }
 
 /** Keeps a tenant for later whose error may pass; else it is done with. */
-export async function settle(
-  run: Run,
-  unfinished: Unfinished,
-  started: number,
-  ended: Served,
-): Promise<void> {
+export function settle(run: Run, unfinished: Unfinished, started: number, ended: Served): void {
   const { due } = unfinished;
   const served = withBlockers(withEarlier(ended, unfinished), run.blockers);
   const tries = unfinished.tries + 1;
@@ -82,7 +77,7 @@ export async function settle(
   const { error } = served;
   const isLast = tries > engine.retries || isStopped(engine);
   if (served.outcome !== 'failed' || error === undefined || isLast || !served.mayRepeat || !mayPass(error)) {
-    await finish(run, due, started, served);
+    finish(run, due, started, served);
     return;
   }
   // An error of the server's own comes instead of a COMMIT.
@@ -101,25 +96,12 @@ function withEarlier(served: Served, { due, served: before, mayBeCommitted }: Un
 }
 
 /** The tenant is done with. */
-export async function finish(run: Run, due: Due, started: number, served: Advance): Promise<void> {
-  const { engine, work } = run;
-  const result = toResult(due, served, Date.now() - started, work.direction);
-  // Somebody else at work is no failure of the tenant.
-  if (result.outcome === 'failed' && result.error !== undefined && result.error.code !== 'LOCK_TIMEOUT') {
-    await keepFailure({ engine, ...work }, due.tenant.schema, result.error);
-  }
+export function finish(run: Run, due: Due, started: number, served: Advance): void {
+  const result = toResult(due, served, Date.now() - started, run.work.direction);
+  const { outcome, error, durationMs } = result;
+  if (outcome === 'failed' && error !== undefined)
+    run.failures.add({ tenant: due.tenant, error, durationMs });
   report(run, result);
-}
-
-/** Remembers a tenant's failure, or says why not. */
-export async function keepFailure(
-  { engine, observe, command }: Pick<FleetWork, 'observe' | 'command'> & Pick<Run, 'engine'>,
-  schema: string,
-  failure: TenantctlError,
-): Promise<void> {
-  await recordFailure(engine.database, schema, command, failure).catch((error: unknown) => {
-    observe({ type: 'warning', message: `The failure could not be recorded: ${String(error)}` });
-  });
 }
 
 export function report({ engine, results, work, total }: Run, result: TenantResult): void {

@@ -9,6 +9,7 @@ import { runsInTransaction } from './migrations/action.ts';
 import type { Advance } from './migrations/assignment.ts';
 import { compile, type CompiledPlan, type Transcripts } from './migrations/compiled.ts';
 import type { TenantResult } from './results.ts';
+import { createFailureLog } from './runs/failure-log.ts';
 import { sendToAll } from './send-to-all.ts';
 
 /** How many tenants are gone through one after the other, in the hope of two that show what all will be sent. */
@@ -33,6 +34,7 @@ export async function serveFleet(
     busy: [],
     again: [],
     blockers: watchBlockers(engine.database, engine.lockTimeoutMs),
+    failures: createFailureLog(engine.database, engine.run, work),
     total: dues.length,
     alone: pLimit(1),
   };
@@ -42,6 +44,7 @@ export async function serveFleet(
     await serveLater(run);
   } finally {
     run.blockers.stop();
+    await run.failures.written();
   }
   return run.results;
 }

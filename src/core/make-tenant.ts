@@ -124,6 +124,11 @@ async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsO
     const { rowCount } = await transaction.client.query(setStatus(provisioning, target.schema, 'FAILED'));
     if (rowCount === 1 && schemaIsOurs) {
       await transaction.client.query(`DROP SCHEMA IF EXISTS ${identifier(target.schema)} CASCADE`);
+      // With the schema goes what had been applied to it.
+      await transaction.client.query(
+        'DELETE FROM tenantctl.run_tenants WHERE run = $1 AND schema_name = $2',
+        [provisioning.engine.run?.id ?? null, target.schema],
+      );
     }
   });
 }

@@ -19,6 +19,8 @@ import { MASTER_TARGET } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
 import { registryColumns } from './registry.ts';
 import { backoffMs, mayPass, pause } from './retry.ts';
+import { askedOf } from './runs/asked-of.ts';
+import { withRun, type RecordedRun, type RunEnding } from './runs/recorded-run.ts';
 import { ensureState, readStateVersion, upgradeState } from './state.ts';
 
 export interface MasterOptions extends EngineOptions {
@@ -36,6 +38,8 @@ export interface MigrateMasterOptions extends MasterOptions {
 
 /** What was done to the master schema. */
 export interface MasterResult {
+  /** The number of the run in the ledger; absent where it could not be recorded. */
+  readonly run?: number;
   readonly names: readonly string[];
   /** 0 where nothing was due. */
   readonly batch: number;
@@ -67,9 +71,24 @@ export async function migrateMaster(
   database: Database,
   options: MigrateMasterOptions,
 ): Promise<MasterResult> {
+  const observe = options.observe ?? silent;
+  const facts = {
+    command: 'migrate master',
+    options: askedOf(options),
+    keep: options.keepRuns,
+    observe,
+  } as const;
+  return withRun(database, facts, options.run, (run) => migrateInRun(database, options, run), endingOf);
+}
+
+async function migrateInRun(
+  database: Database,
+  options: MigrateMasterOptions,
+  run: RecordedRun,
+): Promise<MasterResult> {
   const started = Date.now();
   const observe = options.observe ?? silent;
-  const engine = createEngine(database, options);
+  const engine = createEngine(database, { ...options, run });
   const { folder, plan } = await planMaster(database, options);
   const stateVersion = await readStateVersion(database);
   for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
@@ -80,6 +99,8 @@ export async function migrateMaster(
   else if (migrations[0] === undefined) throw registryNeverCreated(folder);
   else if (!migrations[0].upInTransaction) throw initMissing(folder);
 
+  const planned = plan.steps.map(({ name }) => name);
+  if (hasRegistry && planned.length > 0) await run.begin(planned);
   const forward = forwardOptions(folder, options);
   const done = await advanceMaster(
     engine,
@@ -87,7 +108,12 @@ export async function migrateMaster(
       direction: 'up',
       decide: (history) => planForward(folder, history, forward),
       // Without a registry, tenantctl's own schema comes and goes with the migration that creates it.
-      opening: hasRegistry ? undefined : (client) => upgradeState(client, stateVersion),
+      opening: hasRegistry
+        ? undefined
+        : async (client) => {
+            await upgradeState(client, stateVersion);
+            await run.beginWithin(client, planned);
+          },
       async afterFirst(client) {
         const { rows } = await client.query<{ present: boolean }>(
           `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
@@ -106,6 +132,11 @@ export async function migrateMaster(
     folder.files.filter((file) => applied.has(file.name)),
   );
   return { names: done.done, batch: done.batch, durationMs: Date.now() - started };
+}
+
+/** How the ledger has the end of a run over the master schema. */
+export function endingOf({ names }: MasterResult): RunEnding {
+  return { outcome: 'done', totals: { migrations: names.length } };
 }
 
 /** The folder, and what is pending of it. @throws TenantctlError where history and folder do not fit together */

@@ -11,21 +11,24 @@ import { planForward, type ForwardOptions } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
-import { isNothing, planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
-import type { RegisteredTenant } from './registry.ts';
 import type { RolloutOptions } from './rollout/options.ts';
 import { prepareRollout, type Rollout } from './rollout/rollout.ts';
-import { fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
-import { selectFleet, type Member, type Selection, type Wishes } from './select-fleet.ts';
-import { putStampsRight } from './stamps/put-right.ts';
 import {
-  ensureState,
-  forgetFailure,
-  readMemory,
-  STATE_VERSION,
-  recordFailure,
-  type Memory,
-} from './state.ts';
+  isNothing,
+  namesDue,
+  planFleet,
+  readTenantFolder,
+  refusePendingMaster,
+  type FleetPlan,
+} from './plan-fleet.ts';
+import type { RegisteredTenant } from './registry.ts';
+import { endingOf, fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
+import { selectFleet, type Member, type Selection, type Wishes } from './select-fleet.ts';
+import { askedOf } from './runs/asked-of.ts';
+import { recordFailures } from './runs/record-in-run.ts';
+import { withRun, type RecordedRun } from './runs/recorded-run.ts';
+import { putStampsRight } from './stamps/put-right.ts';
+import { ensureState, forgetFailure, readMemory, STATE_VERSION, type Memory } from './state.ts';
 import { moveExtensions, sharedLocks } from './tenant-hygiene.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
 
@@ -65,9 +68,24 @@ export async function migrateTenants(
   database: Database,
   options: MigrateTenantsOptions,
 ): Promise<FleetResult> {
+  const observe = options.observe ?? silent;
+  const facts = {
+    command: 'migrate tenants',
+    options: askedOf(options),
+    keep: options.keepRuns,
+    observe,
+  } as const;
+  return withRun(database, facts, options.run, (run) => migrateInRun(database, options, run), endingOf);
+}
+
+async function migrateInRun(
+  database: Database,
+  options: MigrateTenantsOptions,
+  run: RecordedRun,
+): Promise<FleetResult> {
   const started = Date.now();
   const observe = options.observe ?? silent;
-  const engine = createEngine(database, options);
+  const engine = createEngine(database, { ...options, run });
   const { folder, forward } = await readTenantFolder(options);
   const lanes = await createLanes(database, options.concurrency);
   const decide = (history: History) => planForward(folder, history, forward);
@@ -104,7 +122,7 @@ export async function migrateTenants(
       observe,
       { run: lanes.run, signal: options.signal },
     );
-    for (const result of await apply(rollout, folder, plan, forward, { ...options, lanes }))
+    for (const result of await apply(rollout, run, folder, plan, forward, { ...options, lanes }))
       results.set(result.schema, result);
     for (const tenant of todo.notActive) {
       results.set(tenant.schema, untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }));
@@ -134,6 +152,7 @@ export async function migrateTenants(
 
 async function apply(
   rollout: Rollout,
+  run: RecordedRun,
   folder: MigrationFolder,
   plan: FleetPlan,
   forward: ForwardOptions,
@@ -148,8 +167,8 @@ async function apply(
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
-  for (const { tenant, error } of plan.problems)
-    await recordFailure(database, tenant.schema, 'migrate tenants', error);
+  if (plan.due.length > 0 || plan.problems.length > 0) await run.begin(namesDue(plan));
+  await recordFailures(database, run, { command: 'migrate tenants', direction: 'up' }, plan.problems);
   await forgetStaleFailures(database, plan.upToDate, memory);
   const results = await rollout.open(plan, untouchedResults);
   if (plan.due.length === 0) return [...results];

@@ -21,22 +21,32 @@ export interface FleetPlan {
   readonly warnings: readonly string[];
 }
 
-/** Works out what is to be done to each tenant. Pure. */
-export function planFleet(fleet: Fleet, decide: (history: History) => Plan): FleetPlan {
+/**
+ * Works out what is to be done to each tenant. Pure.
+ * @param kindOf tenants of one kind, with equal histories, have one plan; all are of one kind where absent
+ */
+export function planFleet<Kind = undefined>(
+  fleet: Fleet,
+  decide: (history: History, kind?: Kind) => Plan,
+  kindOf?: (tenant: RegisteredTenant) => Kind,
+): FleetPlan {
   const due: Due[] = [];
   const upToDate: Member[] = [];
   const problems: { tenant: RegisteredTenant; error: TenantctlError }[] = [];
   const warnings = new Set<string>();
   // Tenants with equal histories share one object, and so one plan.
-  const plans = new Map<unknown, Plan>();
+  const plansOfKind = new Map<Kind | undefined, Map<unknown, Plan>>();
   for (const history of fleet.settledHistories) {
     for (const warning of decide(history).warnings) warnings.add(warning);
   }
   for (const member of fleet.members) {
     const { tenant, history } = member;
+    const kind = kindOf?.(tenant);
+    const plans = plansOfKind.get(kind) ?? new Map<unknown, Plan>();
+    plansOfKind.set(kind, plans);
     let plan = plans.get(history.entries);
     if (plan === undefined) {
-      plan = decide(history);
+      plan = decide(history, kind);
       plans.set(history.entries, plan);
     }
     for (const warning of plan.warnings) warnings.add(warning);
@@ -47,6 +57,15 @@ export function planFleet(fleet: Fleet, decide: (history: History) => Plan): Fle
   }
   for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });
   return { due, upToDate, settled: fleet.settled, problems, warnings: [...warnings] };
+}
+
+/** The migrations that a plan holds for any tenant, in their order. Pure. */
+export function namesDue({ due }: Pick<FleetPlan, 'due'>): string[] {
+  return [
+    ...new Set(
+      [...new Set(due.map(({ plan }) => plan))].flatMap(({ steps }) => steps.map(({ name }) => name)),
+    ),
+  ];
 }
 
 /** A decision that leaves tenants as they are, so that they need not be looked at one by one. Pure. */

@@ -15,6 +15,8 @@ import { silent, type Observer } from './observer.ts';
 import { registerTenants, unregisterTenants, type Registration } from './register-tenants.ts';
 import { assertRegistry, registryColumns } from './registry.ts';
 import type { TenantResult } from './results.ts';
+import { askedOf } from './runs/asked-of.ts';
+import { withRun, type RecordedRun, type RunEnding } from './runs/recorded-run.ts';
 import { schemaNameFor } from './schema-name.ts';
 import { ensureState, readStateVersion } from './state.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
@@ -33,6 +35,8 @@ export interface ProvisionOptions extends EngineOptions {
 }
 
 export interface ProvisionResult {
+  /** The number of the run in the ledger; absent where it could not be recorded. */
+  readonly run?: number;
   readonly clerkOrgId: string;
   /** Empty where the organization id was refused. */
   readonly schema: string;
@@ -57,12 +61,48 @@ export async function provisionTenants(
   organizationIds: readonly string[],
   options: ProvisionOptions,
 ): Promise<ProvisionResult[]> {
+  const facts = {
+    command: 'tenant provision',
+    options: askedOf(options),
+    keep: options.keepRuns,
+    observe: options.observe ?? silent,
+  } as const;
+  const { run, results } = await withRun(
+    database,
+    facts,
+    options.run,
+    async (run) => ({ results: await provisionInRun(database, organizationIds, options, run) }),
+    ({ results }) => endingOf(results, new Set(organizationIds).size),
+  );
+  return run === undefined ? results : results.map((result) => ({ ...result, run }));
+}
+
+/** How the ledger has the end of a run that was to make so many tenants. */
+function endingOf(results: readonly ProvisionResult[], wanted: number): RunEnding {
+  const count = (outcome: ProvisionResult['outcome']) =>
+    results.filter((result) => result.outcome === outcome).length;
+  const totals = {
+    selected: wanted,
+    upToDate: count('already-active'),
+    changed: count('provisioned'),
+    failed: count('failed'),
+    skipped: wanted - results.length,
+  };
+  return { outcome: totals.failed > 0 ? 'failed' : totals.skipped > 0 ? 'interrupted' : 'done', totals };
+}
+
+async function provisionInRun(
+  database: Database,
+  organizationIds: readonly string[],
+  options: ProvisionOptions,
+  run: RecordedRun,
+): Promise<ProvisionResult[]> {
   const observe = options.observe ?? silent;
   await assertRegistry(database);
   const { folder } = await readTenantFolder({ folder: options.folder, allowEmptyFolder: true });
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
   await ensureState(database, await readStateVersion(database));
-  const engine = createEngine(database, options);
+  const engine = createEngine(database, { ...options, run });
   await Promise.all(folder.files.map((file) => engine.load(file)));
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
@@ -79,7 +119,7 @@ export async function provisionTenants(
   const results: ProvisionResult[] = [];
   for (let at = 0; at < ids.length && engine.signal?.aborted !== true; at += REGISTERED_AT_ONCE) {
     const chunk = ids.slice(at, at + REGISTERED_AT_ONCE);
-    results.push(...(await provisionChunk(provisioning, chunk, lanes, options.compile !== false)));
+    results.push(...(await provisionChunk(provisioning, run, chunk, lanes, options.compile !== false)));
   }
   return results;
 }
@@ -99,6 +139,7 @@ export async function provisionTenant(
 
 async function provisionChunk(
   provisioning: Provisioning,
+  run: RecordedRun,
   ids: readonly string[],
   lanes: Lanes,
   compile: boolean,
@@ -123,6 +164,7 @@ async function provisionChunk(
   else
     for (const { tenant } of dues) observe({ type: 'phase', message: `Provisioning ${tenant.clerkOrgId}` });
 
+  if (dues.length > 0) await run.begin(folder.files.map(({ name }) => name));
   const served = await serveFleet(engine, dues, {
     command: 'tenant provision',
     direction: 'up',

@@ -14,7 +14,8 @@ import type { Migration } from './migrations/load.ts';
 import { planForward, type Plan } from './migrations/plan.ts';
 import { MASTER_TARGET, tenantTarget, type Target } from './migrations/target.ts';
 import { registryColumns } from './registry.ts';
-import { planTenantsRollback, type RollbackTenantsOptions } from './rollback-tenants.ts';
+import { planTenantsRollback } from './plan-rollback.ts';
+import type { RollbackTenantsOptions } from './rollback-tenants.ts';
 import { selectFleet } from './select-fleet.ts';
 import { rehearseVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
 

@@ -1,5 +1,6 @@
 import type { TenantctlError } from '../errors.ts';
 import type { RolloutResult } from './rollout/rollout-result.ts';
+import type { RunEnding } from './runs/recorded-run.ts';
 
 /** How a run ended for one tenant. */
 export type TenantOutcome = 'migrated' | 'rolled-back' | 'up-to-date' | 'failed' | 'skipped';
@@ -22,6 +23,8 @@ export interface TenantResult {
 
 /** How a run over the fleet ended. */
 export interface FleetResult {
+  /** Its number in the ledger; absent where it could not be recorded. */
+  readonly run?: number;
   readonly totals: {
     readonly selected: number;
     readonly upToDate: number;
@@ -78,6 +81,12 @@ export function fleetResult(
 /** Something that the run was for has not been done: a tenant was not served, or not checked. */
 function isLeftOver(tenants: readonly TenantResult[], rollout: RolloutResult | undefined): boolean {
   return tenants.some(({ outcome }) => outcome === 'skipped') || (rollout?.unchecked ?? 0) > 0;
+}
+
+/** How the ledger has the end of a run. */
+export function endingOf({ totals, interrupted }: FleetResult): RunEnding {
+  const outcome = totals.failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done';
+  return { outcome, totals };
 }
 
 function totalsOf(tenants: readonly TenantResult[], settled: number): FleetResult['totals'] {

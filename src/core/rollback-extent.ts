@@ -5,6 +5,13 @@ import type { BackwardExtent, Plan } from './migrations/plan.ts';
 /** How much a rollback undoes: everything, or down to and including one migration; the last batch where absent. */
 export type RollbackExtent = { readonly all: true } | { readonly to: string };
 
+/** What a run of `migrate tenants` has applied, and nothing else. */
+export interface RunExtent {
+  readonly run: number;
+  /** Whoever asks is the run itself: it may be at work. */
+  readonly evenAtWork?: boolean | undefined;
+}
+
 /** @throws TenantctlError MIGRATION_UNKNOWN */
 export function toExtent(folder: MigrationFolder, extent: RollbackExtent | undefined): BackwardExtent {
   if (extent === undefined) return { kind: 'last-batch' };

@@ -3,12 +3,20 @@ import type { Database } from '../db/connection.ts';
 import { TenantctlError } from '../errors.ts';
 import { forgetFiles } from './checksums.ts';
 import { createEngine } from './engine.ts';
-import { advanceMaster, readMasterHistory, type MasterOptions, type MasterResult } from './master.ts';
+import {
+  advanceMaster,
+  endingOf,
+  readMasterHistory,
+  type MasterOptions,
+  type MasterResult,
+} from './master.ts';
 import { planBackward, type BackwardExtent, type Plan } from './migrations/plan.ts';
 import { readMigrationFolder, type MigrationFolder } from './migrations/source.ts';
 import { silent } from './observer.ts';
 import { registryColumns } from './registry.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from './rollback-extent.ts';
+import { askedOf } from './runs/asked-of.ts';
+import { withRun, type RecordedRun } from './runs/recorded-run.ts';
 import { ensureState, readStateVersion } from './state.ts';
 
 export interface RollbackMasterOptions extends MasterOptions {
@@ -23,13 +31,28 @@ export async function rollbackMaster(
   database: Database,
   options: RollbackMasterOptions,
 ): Promise<MasterResult> {
+  const facts = {
+    command: 'rollback master',
+    options: askedOf(options),
+    keep: options.keepRuns,
+    observe: options.observe ?? silent,
+  } as const;
+  return withRun(database, facts, options.run, (run) => rollBackInRun(database, options, run), endingOf);
+}
+
+async function rollBackInRun(
+  database: Database,
+  options: RollbackMasterOptions,
+  run: RecordedRun,
+): Promise<MasterResult> {
   const started = Date.now();
-  const engine = createEngine(database, options);
+  const engine = createEngine(database, { ...options, run });
   const { folder, plan, extent } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
   if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
   await Promise.all(plan.steps.map((step) => engine.load(step.file)));
   await ensureState(database, await readStateVersion(database));
+  await run.begin(plan.steps.map(({ name }) => name));
 
   const tenants = await tenantNames(database);
   const done = await advanceMaster(

@@ -3,43 +3,42 @@ import { forgetFiles } from './checksums.ts';
 import { createEngine, type EngineOptions } from './engine.ts';
 import type { Due, FleetWork } from './fleet-work.ts';
 import { serveFleet } from './fleet.ts';
-import { stillPlanned, toExtent, type RollbackExtent } from './rollback-extent.ts';
-import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
+import { stillPlanned, type RunExtent } from './rollback-extent.ts';
+import { namesDue } from './plan-fleet.ts';
+import { planTenantsRollback, type TenantsRollbackOptions } from './plan-rollback.ts';
 import { createLanes, type Concurrency } from './lanes.ts';
 import { advance } from './migrations/advance.ts';
-import type { History } from './migrations/history.ts';
-import { planBackward, type BackwardExtent } from './migrations/plan.ts';
-import { readMigrationFolder, stemOf, type MigrationFolder } from './migrations/source.ts';
+import { planBackward } from './migrations/plan.ts';
+import { stemOf } from './migrations/source.ts';
 import { tenantTarget } from './migrations/target.ts';
-import { silent, type Observer } from './observer.ts';
-import { fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
-import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
-import { ensureState, forgetFailure, readMemory, recordFailure, STATE_VERSION } from './state.ts';
+import { silent } from './observer.ts';
+import { endingOf, fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
+import { askedOf } from './runs/asked-of.ts';
+import { recordFailures } from './runs/record-in-run.ts';
+import { withRun, type RecordedRun } from './runs/recorded-run.ts';
+import { selectFleet } from './select-fleet.ts';
+import { ensureState, forgetFailure, readMemory, STATE_VERSION } from './state.ts';
 
 const ACTIVE_ONLY = ['ACTIVE'];
 
-export interface RollbackTenantsOptions extends EngineOptions, Selection {
-  /** The folder of the tenant migrations. */
-  readonly folder: string;
-  readonly extent?: RollbackExtent | undefined;
+export interface RollbackTenantsOptions extends EngineOptions, TenantsRollbackOptions {
   readonly concurrency?: Concurrency | undefined;
   /** False: every migration is gone through with every tenant, statement by statement. */
   readonly compile?: boolean | undefined;
-  readonly observe?: Observer | undefined;
 }
 
-/** The fleet, the folder, and what of each history a rollback would undo. */
-export async function planTenantsRollback(
+/**
+ * Undoes exactly what a run of `migrate tenants` has applied, each tenant in a transaction of its own. A tenant where
+ * something newer was applied since fails, and nothing is undone there; one where it has been undone already is up to
+ * date. `evenAtWork` is for the run itself.
+ * @throws TenantctlError RUN_UNKNOWN, RUN_AT_WORK, RUN_IRREVERSIBLE, and as rollbackTenants does
+ */
+export function rollbackRun(
   database: Database,
-  options: Pick<RollbackTenantsOptions, 'folder' | 'extent' | 'tenants'>,
-): Promise<{ folder: MigrationFolder; extent: BackwardExtent; fleet: Fleet; plan: FleetPlan }> {
-  const folder = await readMigrationFolder(options.folder);
-  const extent = toExtent(folder, options.extent);
-  const decide = (history: History) => planBackward(folder, history, extent);
-  const fleet = await selectFleet(database, options, {
-    isSettled: (history) => isNothing(decide(history)),
-  });
-  return { folder, extent, fleet, plan: planFleet(fleet, decide) };
+  run: number,
+  { evenAtWork, ...options }: Omit<RollbackTenantsOptions, 'extent'> & Pick<RunExtent, 'evenAtWork'>,
+): Promise<FleetResult> {
+  return rollbackTenants(database, { ...options, extent: { run, evenAtWork } });
 }
 
 /**
@@ -51,10 +50,25 @@ export async function rollbackTenants(
   database: Database,
   options: RollbackTenantsOptions,
 ): Promise<FleetResult> {
+  const observe = options.observe ?? silent;
+  const facts = {
+    command: 'rollback tenants',
+    options: askedOf(options),
+    keep: options.keepRuns,
+    observe,
+  } as const;
+  return withRun(database, facts, options.run, (run) => rollBackInRun(database, options, run), endingOf);
+}
+
+async function rollBackInRun(
+  database: Database,
+  options: RollbackTenantsOptions,
+  run: RecordedRun,
+): Promise<FleetResult> {
   const started = Date.now();
   const observe = options.observe ?? silent;
-  const engine = createEngine(database, options);
-  const { folder, extent, fleet, plan } = await planTenantsRollback(database, options);
+  const engine = createEngine(database, { ...options, run });
+  const { folder, extentOf, fleet, plan } = await planTenantsRollback(database, options);
   const lanes = await createLanes(database, options.concurrency);
   await ensureState(database, fleet.stateVersion);
   const memory = await readMemory(database, STATE_VERSION);
@@ -62,8 +76,8 @@ export async function rollbackTenants(
     plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
   );
   await Promise.all(files.map((file) => engine.load(file)));
-  for (const { tenant, error } of plan.problems)
-    await recordFailure(database, tenant.schema, 'rollback tenants', error);
+  if (plan.due.length > 0 || plan.problems.length > 0) await run.begin(namesDue(plan));
+  await recordFailures(database, run, { command: 'rollback tenants', direction: 'down' }, plan.problems);
   observe({
     type: 'selected',
     total: fleet.members.length + fleet.withoutSchema.length + plan.settled,
@@ -75,7 +89,8 @@ export async function rollbackTenants(
   const serve: FleetWork['serve'] = async (due, { takeDown }) => {
     const result = await advance(engine, tenantTarget(due.tenant), {
       direction: 'down',
-      decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), due.plan, undone),
+      decide: (history, undone) =>
+        stillPlanned(planBackward(folder, history, extentOf(due.tenant)), due.plan, undone),
       statuses: ACTIVE_ONLY,
       closing: closing(due),
       hasState: true,

@@ -18,6 +18,8 @@ export interface Selection {
 }
 
 export interface Wishes {
+  /** Where no tenants are named, none is meant, and not the whole fleet. */
+  readonly onlyNamed?: boolean | undefined;
   /** Pure: tenants with this history need not be looked at one by one. Where absent, all are. */
   readonly isSettled?: ((history: History) => boolean) | undefined;
   /** Read every history table, whatever the stamps say. */
@@ -63,10 +65,11 @@ export async function selectFleet(
   wishes: Wishes = {},
 ): Promise<Fleet> {
   await assertRegistry(database);
-  const isNamed = selection.tenants !== undefined && selection.tenants.length > 0;
+  const names = selection.tenants ?? [];
+  const isNamed = names.length > 0 || wishes.onlyNamed === true;
   const scope: Scope = {
     stateVersion: await readStateVersion(database),
-    only: isNamed ? await findTenants(database, selection.tenants) : undefined,
+    only: isNamed ? await findTenants(database, names) : undefined,
   };
   const groups = await readGroups(database, scope);
   const known = await knownHistories(database, scope);

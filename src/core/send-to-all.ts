@@ -152,7 +152,7 @@ async function correspondence(
       const becomes = digest(after.get(entries) ?? []);
       const { lockTimeoutMs, statementTimeoutMs, database } = engine;
       const { canCheckClient } = database;
-      const sending = { statuses, lockTimeoutMs, statementTimeoutMs, canCheckClient };
+      const sending = { statuses, lockTimeoutMs, statementTimeoutMs, canCheckClient, run: engine.run?.id };
       compose = createComposer(compiled, { batch, expected, becomes }, sending);
       composers.set(key, compose);
     }

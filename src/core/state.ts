@@ -3,6 +3,7 @@ import type { Database } from '../db/connection.ts';
 import { literal } from '../db/sql.ts';
 import { withTransaction } from '../db/transaction.ts';
 import { TenantctlError, type ErrorReport } from '../errors.ts';
+import { RUN_TABLES } from './runs/tables.ts';
 import { STAMP_ROUTINES, STAMP_TABLES } from './stamps/server-side.ts';
 
 /** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
@@ -43,7 +44,7 @@ const UPGRADES: readonly (readonly string[])[] = [
        'A migration outside a transaction that has begun and not ended. A row without a running command is a crash.'`,
   ],
   STAMP_TABLES,
-  [],
+  RUN_TABLES,
 ];
 
 /** Whatever the version before had of views and routines goes first. */
@@ -156,21 +157,6 @@ export async function readMemory(database: Database, stateVersion: number): Prom
       ]),
     ),
   };
-}
-
-/** Remembers a tenant's failure, in a statement of its own: the tenant's transaction has been rolled back. */
-export async function recordFailure(
-  database: Database,
-  schema: string,
-  command: string,
-  error: TenantctlError,
-): Promise<void> {
-  await database.query(
-    `INSERT INTO tenantctl.tenant_failures (schema_name, command, error) VALUES ($1, $2, $3)
-     ON CONFLICT (schema_name) DO UPDATE
-       SET command = excluded.command, error = excluded.error, failed_at = now()`,
-    [schema, command, JSON.stringify(error).replaceAll('\\u0000', '')],
-  );
 }
 
 export function forgetFailure(schema: string): string {

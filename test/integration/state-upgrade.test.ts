@@ -10,6 +10,7 @@ test('what an older tenantctl left in the schema tenantctl is made anew, and its
     `CREATE FUNCTION tenantctl.leave(tenant_schema text) RETURNS void LANGUAGE sql AS 'SELECT 1/0'`,
   );
   await fleet.query('CREATE FUNCTION tenantctl.long_gone() RETURNS int LANGUAGE sql AS $$SELECT 1$$');
+  await fleet.query('DROP TABLE tenantctl.runs, tenantctl.run_tenants');
   await fleet.query('UPDATE tenantctl.state_version SET version = 2');
   const stamps = await fleet.query('SELECT * FROM tenantctl.stamps ORDER BY 1');
   expect(stamps).toHaveLength(2);

@@ -41,6 +41,7 @@ const OPTIONS: SendingOptions = {
   statuses: ['ACTIVE', "it's"],
   lockTimeoutMs: 1234,
   canCheckClient: true,
+  run: 42,
 };
 
 const kindsOf = async (text: string) => {
@@ -97,7 +98,7 @@ test('where nothing is left behind, nothing is cleaned up, and all is recorded a
   const statements = statementsFor({ ...COMPILED, isClean: true });
   expect(statements.at(-1)).toBe('COMMIT');
   expect(statements.filter((statement) => statement.includes('1_it'))).toEqual([
-    expect.stringContaining(`'up', ARRAY['1_it''s.js', '2_b.js']::text[], 3)`),
+    expect.stringContaining(`'up', ARRAY['1_it''s.js', '2_b.js']::text[], 3, 42, 'org_a')`),
   ]);
 });
 

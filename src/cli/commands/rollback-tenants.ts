@@ -18,7 +18,7 @@ export async function rollbackTenantsCommand(
   flags: FleetFlags & ExtentFlags,
 ): Promise<CommandResult> {
   return context.withDatabase(flags.concurrency, async (database, settings) => {
-    const { planTenantsRollback, rollbackTenants } = await import('../../core/rollback-tenants.ts');
+    const { rollbackTenants } = await import('../../core/rollback-tenants.ts');
     const options = {
       ...runOptions(context, settings, flags),
       folder: settings.folders.tenants,
@@ -32,6 +32,7 @@ export async function rollbackTenantsCommand(
       return dryRunResult(await rehearseTenantsRollback(database, options), context);
     }
     if (flags.all === true) {
+      const { planTenantsRollback } = await import('../../core/plan-rollback.ts');
       const { plan } = await planTenantsRollback(database, options);
       if (plan.due.length > 0) {
         const names = plan.due.slice(0, 10).map(({ tenant }) => tenant.clerkOrgId);

@@ -8,6 +8,7 @@ import type { Migration } from './load.ts';
 import type { HistoryRow } from './history.ts';
 import { runOutside } from './outside-transaction.ts';
 import type { Step } from './plan.ts';
+import { recordDeed } from '../runs/record-in-run.ts';
 import { recordStep, stampOf } from './record.ts';
 import { interrupted } from './target-errors.ts';
 import type { Target } from './target.ts';
@@ -186,15 +187,17 @@ async function runGroup(
   }
   if (group.length > 0) await assignment.beforeCommit?.(client);
   // What is checked at the end (a deferred constraint) may be any of them.
-  if (group.length > 1) progress.atWork = group.map((step) => step.name).join(', ');
+  const names = group.map((step) => step.name);
+  if (group.length > 1) progress.atWork = names.join(', ');
   await transaction.commitWith([
     'RESET ROLE',
     ...records,
+    ...recordDeed(engine.run?.id, target, { direction, names, batch: progress.batch }),
     ...stampOf(target),
     ...(isLast ? (assignment.closing ?? []) : []),
   ]);
   progress.atWork = undefined;
-  progress.done.push(...group.map((step) => step.name));
+  progress.done.push(...names);
 }
 
 /** Why a transaction may end under a migration's hands, or not be committed with its record. */

@@ -28,6 +28,8 @@ export interface SendingOptions {
   readonly statementTimeoutMs?: number | undefined;
   /** The server can watch over its client while it is busy. */
   readonly canCheckClient: boolean;
+  /** The number of the run in the ledger. */
+  readonly run: number | undefined;
 }
 
 /** What is sent to one tenant beside the plan. */
@@ -60,7 +62,7 @@ export function createComposer(
     options.canCheckClient ? CLIENT_CHECK_INTERVAL_MS : 'NULL',
   ].join(', ');
   const recordOf = (names: readonly string[]) =>
-    `${literal(compiled.direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}`;
+    `${literal(compiled.direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}, ${options.run ?? 'NULL'}`;
   // Records of migrations that change nothing but tables can all be written at the end.
   const inBetween = compiled.isClean ? [] : compiled.steps.slice(0, -1);
   const last = compiled.isClean ? compiled.steps : compiled.steps.slice(-1);
@@ -68,9 +70,10 @@ export function createComposer(
   const leaveWith = `${before}, ${literal(becomes)}, ${recordOf(last.map(({ name }) => name))}`;
   const lastTexts = last.flatMap(({ texts }) => texts);
 
-  return ({ schema, searchPath, historyTable }, { opening = [], closing }) => {
+  return ({ schema, searchPath, historyTable, clerkOrgId }, { opening = [], closing }) => {
     const setPath = setSearchPath(searchPath);
     const name = literal(schema);
+    const organization = clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId);
     return [
       BEGIN,
       `CALL tenantctl.enter(${name}, ${enterWith})`,
@@ -80,12 +83,12 @@ export function createComposer(
       ...records.flatMap(({ texts, record }) => [
         ...texts,
         'RESET ROLE',
-        `CALL tenantctl.record(${name}, ${record})`,
+        `CALL tenantctl.record(${name}, ${record}, ${organization})`,
         setPath,
       ]),
       ...lastTexts,
       ...(compiled.isClean ? [] : ['RESET ROLE']),
-      `CALL tenantctl.leave(${name}, ${leaveWith})`,
+      `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
       ...closing,
       'COMMIT',
       ...(compiled.isClean ? [] : CLEAN_SESSION),

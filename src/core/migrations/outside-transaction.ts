@@ -1,5 +1,6 @@
 import { BEGIN, setSearchPath, withClient } from '../../db/transaction.ts';
 import type { Engine } from '../engine.ts';
+import { recordDeed } from '../runs/record-in-run.ts';
 import { deleteIntent, insertIntent } from '../state.ts';
 import { runAction } from './action.ts';
 import type { Assignment, Progress } from './assignment.ts';
@@ -22,6 +23,7 @@ export async function runOutside(
   const { database } = engine;
   if (database.behindPooler) throw poolerInBetween(step);
   progress.isOutside = true;
+  const started = Date.now();
   await withClient(database, async (client) => {
     try {
       await client.query(insertIntent(target.schema, step.name, assignment.direction));
@@ -32,6 +34,12 @@ export async function runOutside(
         [
           BEGIN,
           recordStep(target, assignment.direction, step.name, progress.batch),
+          ...recordDeed(engine.run?.id, target, {
+            direction: assignment.direction,
+            names: [step.name],
+            batch: progress.batch,
+            durationMs: Date.now() - started,
+          }),
           deleteIntent(target.schema),
           ...stampOf(target),
           ...closing,

@@ -27,8 +27,16 @@ export interface ForwardOptions {
   readonly allowOutOfOrder?: boolean | undefined;
 }
 
+/** What a run has applied to a tenant, and who has applied what since. */
+export interface EntriesOfRun {
+  readonly run: number;
+  /** The last run that applied an entry, by its name and batch as JSON. */
+  readonly appliers: ReadonlyMap<string, number>;
+}
+
 export type BackwardExtent =
   | { readonly kind: 'last-batch' }
+  | { readonly kind: 'run'; readonly of: EntriesOfRun }
   | { readonly kind: 'all' }
   | { readonly kind: 'to'; readonly to: MigrationFile };
 
@@ -65,7 +73,11 @@ export function planForward(folder: MigrationFolder, history: History, options: 
 
 /** Decides what is to be undone in a schema with this history, newest first. Pure. */
 export function planBackward(folder: MigrationFolder, history: History, extent: BackwardExtent): Plan {
-  return undoing(folder, history, entriesToUndo(history, extent, lastBatch(history)));
+  const entries = entriesToUndo(history, extent, lastBatch(history));
+  const newer = extent.kind === 'run' ? newerThan(history, entries) : [];
+  if (extent.kind === 'run' && newer.length > 0)
+    return { steps: [], batch: 0, warnings: [], problem: superseded(extent.of, newer) };
+  return undoing(folder, history, entries);
 }
 
 /** Decides how migrations are undone that a run applied last, and only these. Pure. */
@@ -113,6 +125,8 @@ function entriesToUndo(history: History, extent: BackwardExtent, last: number): 
   switch (extent.kind) {
     case 'last-batch':
       return history.entries.filter((entry) => entry.batch === last);
+    case 'run':
+      return history.entries.filter((entry) => applierOf(extent.of, entry) === extent.of.run);
     case 'all':
       return history.entries;
     case 'to': {
@@ -120,6 +134,34 @@ function entriesToUndo(history: History, extent: BackwardExtent, last: number): 
       return from === -1 ? [] : history.entries.slice(from);
     }
   }
+}
+
+function applierOf({ appliers }: EntriesOfRun, { name, batch }: HistoryEntry): number | undefined {
+  return appliers.get(JSON.stringify([name, batch]));
+}
+
+/** What was applied after the first of these entries, and is none of them. */
+function newerThan(history: History, entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  const own = new Set(entries);
+  const first = history.entries.findIndex((entry) => own.has(entry));
+  return first === -1 ? [] : history.entries.slice(first).filter((entry) => !own.has(entry));
+}
+
+function superseded(of: EntriesOfRun, newer: readonly HistoryEntry[]): TenantctlError {
+  const names = newer.map(({ name }) => name);
+  const runs = [...new Set(newer.map((entry) => applierOf(of, entry)))].toReversed();
+  const known = runs.filter((run) => run !== undefined);
+  return new TenantctlError(
+    'RUN_SUPERSEDED',
+    `${listed(names)} ${names.length === 1 ? 'was' : 'were'} applied after run ${of.run}; nothing was undone here.`,
+    {
+      migration: names[0],
+      hint:
+        known.length === runs.length
+          ? `Undo first what came after it: ${known.map((run) => `tenantctl rollback tenants --run ${run}`).join(', then ')}.`
+          : `Undo first what came after it: tenantctl rollback tenants --to ${names[0]} --tenant <org>.`,
+    },
+  );
 }
 
 /** The number of the last batch in a history; 0 in an empty one. */

@@ -1,6 +1,6 @@
 import type { TenantctlError } from '../../errors.ts';
 import { isStopped, type Engine } from '../engine.ts';
-import { keepFailure, whySkipped } from '../fleet-run.ts';
+import { whySkipped } from '../fleet-run.ts';
 import type { Due, FleetWork, Lesson } from '../fleet-work.ts';
 import { serveFleet } from '../fleet.ts';
 import type { Observer } from '../observer.ts';
@@ -9,6 +9,7 @@ import type { RegisteredTenant } from '../registry.ts';
 import { untouched, type TenantResult } from '../results.ts';
 import { pause } from '../retry.ts';
 import { createBrake, stopReason } from './brake.ts';
+import { createFailureLog } from '../runs/failure-log.ts';
 import { cutRollout } from './cut-rollout.ts';
 import { findCanaries } from './find-canaries.ts';
 import { assertRolloutOptions, type RolloutOptions } from './options.ts';
@@ -80,10 +81,12 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
   ): Promise<ReadonlyMap<string, TenantctlError>> => {
     if (check === undefined || tenants.length === 0) return new Map();
     observe({ type: 'phase', message: `Checking ${tenants.length} tenants` });
+    const failures = createFailureLog(engine.database, engine.run, { command, direction: 'up', observe });
     const { passed, refused } = await runChecks(engine, tenants, check, {
       lanes,
-      onRefused: ({ schema }, error) => keepFailure({ engine, observe, command }, schema, error),
+      onRefused: (tenant, error) => failures.add({ tenant, error }),
     });
+    await failures.written();
     unchecked += tenants.length - passed.size - refused.size;
     return refused;
   };

@@ -25,7 +25,7 @@ export async function runChecks(
     onRefused,
   }: {
     readonly lanes: Lanes;
-    readonly onRefused: (tenant: RegisteredTenant, error: TenantctlError) => Promise<void>;
+    readonly onRefused: (tenant: RegisteredTenant, error: TenantctlError) => void;
   },
 ): Promise<Checked> {
   const passed = new Set<string>();
@@ -44,7 +44,7 @@ export async function runChecks(
       else {
         refused.set(tenant.schema, error);
         engine.brake?.failed();
-        await onRefused(tenant, error);
+        onRefused(tenant, error);
       }
     };
     await Promise.all(todo.map((tenant) => lanes.run(() => ask(tenant))));

@@ -1,4 +1,5 @@
 import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
+import { DEED_COLUMNS, SINCE_BEGIN_MS } from '../runs/record-in-run.ts';
 
 const LOCK = lockTableOf(TENANT_HISTORY);
 
@@ -225,7 +226,7 @@ $body$;
     'Begins the work on a tenant: settings, lock, and that all is as the plan assumed; an error where it is not.',
   ),
   procedure(
-    'record(tenant_schema text, direction text, names text[], in_batch integer)',
+    'record(tenant_schema text, direction text, names text[], in_batch integer, run bigint, organization text)',
     `BEGIN
        PERFORM set_config('tenantctl.writer', txid_current()::text, true);
        IF direction = 'up' THEN
@@ -234,13 +235,17 @@ $body$;
          EXECUTE format('DELETE FROM %I.${TENANT_HISTORY} WHERE name = ANY ($1)', tenant_schema) USING names;
        END IF;
        PERFORM set_config('tenantctl.writer', '', true);
+       IF run IS NOT NULL THEN
+         INSERT INTO tenantctl.run_tenants (${DEED_COLUMNS})
+         VALUES (run, tenant_schema, organization, CASE direction WHEN 'up' THEN 'migrated' ELSE 'rolled-back' END, ${SINCE_BEGIN_MS}, direction, in_batch, names);
+       END IF;
      END`,
-    'Writes into the history what has been done. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
+    'Writes into the history what has been done, and into the ledger of runs. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
   ),
   procedure(
-    'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer)',
+    'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer, run bigint, organization text)',
     `BEGIN
-       CALL tenantctl.record(tenant_schema, direction, names, in_batch);
+       CALL tenantctl.record(tenant_schema, direction, names, in_batch, run, organization);
        UPDATE tenantctl.stamps s SET digest = becomes, written_by = (txid_current() & 4294967295)::text::xid
        WHERE schema_name = tenant_schema AND digest = was
          AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.history_oid AND t.tgname <> '${GUARD}')

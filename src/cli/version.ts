@@ -1,4 +1,0 @@
-declare const TENANTCTL_VERSION: string;
-
-/** Written in by the build, from package.json. */
-export const version: string = TENANTCTL_VERSION;

@@ -1,0 +1,115 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, type QueryResult } from 'pg';
+import type { Database } from './connection.ts';
+import { literal } from './sql.ts';
+import { BEGIN, IDLE_TIMEOUT_MS, tryLock } from './transaction.ts';
+
+/** A lock that shows others that this process is alive. */
+export interface Lease {
+  /** Takes the lock of that name; where that cannot be done now, returns, and goes on trying. To be called once. */
+  hold(name: string): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** Milliseconds between two signs of life: routers forget a connection on which nothing is said for minutes. */
+const PING_MS = 15_000;
+
+/** Milliseconds between two attempts to get a lost lock back. */
+const AGAIN_MS = 1_000;
+
+/**
+ * A lease on a connection of its own, beside the pool's: they may all be at work. Its transaction idles in READ
+ * COMMITTED, with no snapshot and no transaction id, so that neither VACUUM nor CREATE INDEX CONCURRENTLY waits for it;
+ * and as the lock belongs to the transaction and not to the session, it holds through a pooler in transaction mode
+ * (https://www.pgbouncer.org/features.html). A process that is killed lets go of it at once, one whose host has vanished
+ * within IDLE_TIMEOUT_MS. A connection that was lost is replaced. Nothing fails for want of a lease.
+ *
+ * The connection is begun right away. It does not keep the process from ending.
+ */
+export function openLease(database: Database): Lease {
+  const over = new AbortController();
+  const first = connect(database);
+  first.catch(() => {});
+  let keeper: Promise<void> | undefined;
+  return {
+    async hold(name) {
+      const tried = Promise.withResolvers<void>();
+      keeper = keep(database, name, first, over.signal, tried.resolve);
+      await tried.promise;
+    },
+    async release() {
+      over.abort();
+      await (keeper ?? first.then(closed, () => {}));
+    },
+  };
+}
+
+/** Holds the lock until told otherwise. @param onTried called after each attempt to take it */
+async function keep(
+  database: Database,
+  name: string,
+  first: Promise<Client>,
+  signal: AbortSignal,
+  onTried: () => void,
+): Promise<void> {
+  let connecting: Promise<Client> | undefined = first;
+  let client: Client | undefined;
+  while (!signal.aborted) {
+    try {
+      client = await (connecting ?? connect(database));
+      connecting = undefined;
+      const lost = once(client, 'end', { signal });
+      lost.catch(() => {});
+      await take(database, client, name);
+      onTried();
+      unref(client, true);
+      for (;;) {
+        await Promise.race([sleep(PING_MS, undefined, { signal, ref: false }), lost]);
+        await client.query('SELECT 1');
+      }
+    } catch {
+      connecting = undefined;
+      onTried();
+      if (client !== undefined) await closed(client);
+      client = undefined;
+      await sleep(AGAIN_MS, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+}
+
+async function connect(database: Database): Promise<Client> {
+  // The pool's options themselves: in a copy the password would be missing.
+  const client = new Client(database.pool.options);
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+async function closed(client: Client): Promise<void> {
+  unref(client, false);
+  await client.end().catch(() => {});
+}
+
+/** Whether the connection keeps the process from ending; pg has it, and its types do not. */
+function unref(client: Client, isUnref: boolean): void {
+  const socket = client as Client & { ref(): void; unref(): void };
+  if (isUnref) socket.unref();
+  else socket.ref();
+}
+
+/** @throws where somebody else has it: the server has not missed us yet */
+async function take(database: Database, client: Client, name: string): Promise<void> {
+  const statements = [
+    BEGIN,
+    `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_TIMEOUT_MS}`,
+    // However long it lasts (https://www.postgresql.org/docs/17/runtime-config-client.html#GUC-TRANSACTION-TIMEOUT).
+    ...(database.serverVersion >= 170_000 ? ['SET LOCAL transaction_timeout = 0'] : []),
+    `SET LOCAL application_name = ${literal(`tenantctl ${name}`)}`,
+    `SELECT ${tryLock(name)} AS locked`,
+  ];
+  const results = (await client.query(statements.join(';\n'))) as unknown as QueryResult<{
+    locked: boolean;
+  }>[];
+  if (results.at(-1)?.rows[0]?.locked !== true) throw new Error(`the lock ${name} is held by somebody else`);
+}
