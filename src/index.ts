@@ -71,6 +71,23 @@ export type { Selection } from './core/select-fleet.ts';
 export type { Observer, RunEvent } from './core/observer.ts';
 export type { VectorExtensionMode } from './core/vector-extension.ts';
 
+// What was done: the ledger of runs
+export {
+  readRun,
+  readRuns,
+  readRunTenants,
+  type ReadRunsOptions,
+  type Run,
+  type RunOutcome,
+  type RunTenant,
+} from './core/runs/read-runs.ts';
+export {
+  runDocument,
+  runTenantDocument,
+  type RunDocument,
+  type RunTenantDocument,
+} from './core/runs/run-document.ts';
+
 // What it would do: the dry run
 export {
   rehearseAll,

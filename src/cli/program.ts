@@ -7,6 +7,8 @@ import { addMigrateMaster } from './commands/migrate-master.ts';
 import { addMigrateTenants } from './commands/migrate-tenants.ts';
 import { addRollbackMaster } from './commands/rollback-master.ts';
 import { addRollbackTenants } from './commands/rollback-tenants.ts';
+import { addRuns } from './commands/runs.ts';
+import { addRunsShow } from './commands/runs-show.ts';
 import { addStatus } from './commands/status.ts';
 import { addTenantList } from './commands/tenant-list.ts';
 import { addTenantProvision } from './commands/tenant-provision.ts';
@@ -75,6 +77,8 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
   addTenantShow(tenant, register);
 
   addStatus(program, register);
+
+  addRunsShow(addRuns(program, register), register);
   return program;
 }
 

@@ -41,6 +41,7 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
     lockTimeoutMs: parsed.LOCK_TIMEOUT_MS ?? DEFAULT_LOCK_TIMEOUT_MS,
     statementTimeoutMs: parsed.STATEMENT_TIMEOUT_MS,
     retries: parsed.RETRIES,
+    keepRuns: parsed.RUNS_KEEP,
     lockWaitMs,
     warnings,
   };

@@ -11,6 +11,8 @@ export interface Settings {
   readonly statementTimeoutMs: number | undefined;
   /** How often a tenant is tried again after an error that may pass; the engine's own default where absent. */
   readonly retries: number | undefined;
+  /** How many runs of a command the ledger keeps; the engine's own default where absent. */
+  readonly keepRuns: number | undefined;
   /** Milliseconds to wait for another run that is at work on the same schema. */
   readonly lockWaitMs: number;
   /** Things that work and should not stay so. */

@@ -51,6 +51,12 @@ const schema = z.object({
     .transform(Number)
     .refine((value) => value <= 100, 'is too large: at most 100')
     .optional(),
+  RUNS_KEEP: z
+    .string()
+    .regex(/^\d{1,5}$/, 'is no whole number from 1 to 10000')
+    .transform(Number)
+    .refine((value) => value >= 1 && value <= 10_000, 'is out of range: 1 to 10000')
+    .optional(),
 });
 
 /** The variables that are set and well-formed, typed. */

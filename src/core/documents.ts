@@ -27,6 +27,8 @@ export interface TenantRunDocument {
 }
 
 export interface FleetDocument {
+  /** The number of the run in the ledger; absent where it could not be recorded. */
+  readonly run?: number;
   readonly totals: {
     readonly selected: number;
     readonly upToDate: number;
@@ -51,6 +53,7 @@ export function fleetDocument(
 ): FleetDocument {
   const { selected, upToDate, changed, undone, failed, skipped } = result.totals;
   return {
+    ...numberOf(result),
     totals: {
       selected,
       upToDate,
@@ -80,6 +83,7 @@ export function fleetDocument(
 }
 
 export interface MasterDocument {
+  readonly run?: number;
   readonly applied?: readonly string[];
   readonly reverted?: readonly string[];
   readonly batch: number;
@@ -88,10 +92,21 @@ export interface MasterDocument {
 
 /** `migrate master` and `rollback master`. */
 export function masterDocument(result: MasterResult, direction: 'applied' | 'reverted'): MasterDocument {
-  return { [direction]: result.names, batch: result.batch, durationMs: result.durationMs };
+  return {
+    ...numberOf(result),
+    [direction]: result.names,
+    batch: result.batch,
+    durationMs: result.durationMs,
+  };
+}
+
+/** The run that a document is about, where the ledger has it. */
+function numberOf({ run }: { readonly run?: number }): { readonly run?: number } {
+  return run === undefined ? {} : { run };
 }
 
 export interface ProvisionDocument {
+  readonly run?: number;
   readonly tenants: readonly {
     readonly clerkOrgId: string;
     readonly schema: string;
@@ -105,8 +120,13 @@ export interface ProvisionDocument {
 /** `tenant provision`. */
 export function provisionDocument(results: readonly ProvisionResult[]): ProvisionDocument {
   return {
-    tenants: results.map(({ error, ...result }) => ({
-      ...result,
+    ...numberOf(results[0] ?? {}),
+    tenants: results.map(({ clerkOrgId, schema, outcome, applied, durationMs, error }) => ({
+      clerkOrgId,
+      schema,
+      outcome,
+      applied,
+      durationMs,
       ...(error !== undefined && { error: error.toJSON() }),
     })),
   };

@@ -23,7 +23,7 @@ import {
 } from './plan-fleet.ts';
 import type { RegisteredTenant } from './registry.ts';
 import { endingOf, fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
-import { selectFleet, type Member, type Selection, type Wishes } from './select-fleet.ts';
+import { selectFleet, type FleetSelection, type Member, type Wishes } from './select-fleet.ts';
 import { askedOf } from './runs/asked-of.ts';
 import { recordFailures } from './runs/record-in-run.ts';
 import { withRun, type RecordedRun } from './runs/recorded-run.ts';
@@ -34,7 +34,7 @@ import { ensureVectorExtension, type VectorExtensionMode } from './vector-extens
 
 const ACTIVE_ONLY = ['ACTIVE'];
 
-export interface MigrateTenantsOptions extends EngineOptions, Selection {
+export interface MigrateTenantsOptions extends EngineOptions, FleetSelection {
   /** The folder of the tenant migrations. */
   readonly folder: string;
   /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */

@@ -9,12 +9,19 @@ import {
 } from './fleet-facts.ts';
 import { EMPTY_HISTORY, readHistories, type History, type HistoryEntry } from './migrations/history.ts';
 import { assertRegistry, countByStatus, findTenants, type RegisteredTenant } from './registry.ts';
+import { failedInRun } from './runs/failed-in-run.ts';
 import { STAMPS_SINCE, readStateVersion } from './state.ts';
 import { readKnownHistories } from './stamps/stamps.ts';
 
 export interface Selection {
   /** Organization ids or schema names; the whole fleet where absent. */
   readonly tenants?: readonly string[] | undefined;
+}
+
+/** A selection, perhaps by what became of tenants before. */
+export interface FleetSelection extends Selection {
+  /** Only the tenants that failed in the run of this number; true: in the last one in which any failed. */
+  readonly retryFailed?: number | true | undefined;
 }
 
 export interface Wishes {
@@ -57,16 +64,17 @@ export interface Fleet {
 /**
  * Reads the registry, the catalog and the stamps in one query; then, one by one, the tenants that are not settled, and
  * the history tables of those that have no stamp.
- * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN
+ * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, RUN_UNKNOWN
  */
 export async function selectFleet(
   database: Database,
-  selection: Selection,
+  selection: FleetSelection,
   wishes: Wishes = {},
 ): Promise<Fleet> {
   await assertRegistry(database);
-  const names = selection.tenants ?? [];
-  const isNamed = names.length > 0 || wishes.onlyNamed === true;
+  const { tenants = [], retryFailed } = selection;
+  const names = retryFailed === undefined ? tenants : await failedInRun(database, retryFailed, tenants);
+  const isNamed = names.length > 0 || wishes.onlyNamed === true || retryFailed !== undefined;
   const scope: Scope = {
     stateVersion: await readStateVersion(database),
     only: isNamed ? await findTenants(database, names) : undefined,

@@ -63,6 +63,9 @@ export const STATE_VERSION = UPGRADES.length;
 /** The version from which on tenants are stamped (src/core/stamps/). */
 export const STAMPS_SINCE = 2;
 
+/** The version from which on runs are recorded (src/core/runs/). */
+export const RUNS_SINCE = 3;
+
 /** The version of the tenantctl schema in this database; 0 where there is none. */
 export async function readStateVersion(database: Database): Promise<number> {
   const present = await database.query<{ present: boolean }>(

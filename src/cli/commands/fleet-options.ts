@@ -8,6 +8,7 @@ export interface EnduranceFlags {
   readonly lockTimeout?: number;
   readonly statementTimeout?: number;
   readonly retries?: number;
+  readonly keep?: number;
 }
 
 /** Flags that say how fast a command goes through tenants. */
@@ -53,7 +54,8 @@ export function addEndurance(command: Command): Command {
       '--retries <n>',
       'how often to try again after a lock, a deadlock or a lost connection (default: 6)',
       retries,
-    );
+    )
+    .option('--keep <n>', 'how many runs of this command the ledger keeps (default: 100)', positiveInteger);
 }
 
 export function addPace(command: Command): Command {
@@ -121,6 +123,7 @@ export function runOptions(context: Context, settings: Settings, flags: Enduranc
     lockTimeoutMs: flags.lockTimeout ?? settings.lockTimeoutMs,
     statementTimeoutMs: flags.statementTimeout ?? settings.statementTimeoutMs,
     retries: flags.retries ?? settings.retries,
+    keepRuns: flags.keep ?? settings.keepRuns,
     lockWaitMs: settings.lockWaitMs,
     vectorExtension: settings.vectorExtension,
     signal: context.interruption().signal,

@@ -10,6 +10,7 @@ import type { CommandResult } from '../command-result.ts';
 import { failureOf } from '../failure.ts';
 import { rolloutFailure } from '../rollout-failure.ts';
 import { dryRunResult } from './dry-run.ts';
+import { runNumber } from './run-number.ts';
 import {
   addSelection,
   addTolerance,
@@ -25,27 +26,41 @@ import { addRollout, rolloutOf, type RolloutFlags } from './rollout-options.ts';
 /** Flags of the commands that migrate tenants. */
 export type MigrateTenantsFlags = FleetFlags & ToleranceFlags & VerifyFlag & RolloutFlags;
 
+interface RetryFailedFlag {
+  readonly retryFailed?: number | true;
+}
+
 export function addMigrateTenants(group: Command, register: Register): void {
   const command = group
     .command('tenants')
     .description('apply the pending tenant migrations to every ACTIVE tenant')
     .option('--to <name>', 'the last migration to apply')
     .option('--dry-run', 'show the SQL that would run, once for each distinct plan, and change nothing')
-    .option('--all', 'list tenants that are up to date, too');
+    .option('--all', 'list tenants that are up to date, too')
+    .option(
+      '--retry-failed [id]',
+      'only the tenants that failed in this run (default: the last one with failures)',
+      runNumber,
+    );
   const withFlags = addRollout(addVerify(addTolerance(addSelection(command))));
   register(withFlags, 'migrate tenants', migrateTenantsCommand);
 }
 
 export async function migrateTenantsCommand(
   context: Context,
-  flags: MigrateTenantsFlags,
+  flags: MigrateTenantsFlags & RetryFailedFlag,
 ): Promise<CommandResult> {
   const rollout = await rolloutOf(flags);
   // Loaded while the server is answering.
   const core = import('../../core/migrate-tenants.ts');
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {
-      const options = { ...migrateTenantsOptions(context, settings, flags), rollout, observe };
+      const options = {
+        ...migrateTenantsOptions(context, settings, flags),
+        retryFailed: flags.retryFailed,
+        rollout,
+        observe,
+      };
       if (flags.dryRun === true) {
         const { rehearseTenants } = await import('../../core/rehearse.ts');
         return dryRunResult(await rehearseTenants(database, options), context);

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Context } from '../context.ts';
 import type { Register } from '../program.ts';
 import { count } from '../render/words.ts';
@@ -6,23 +6,33 @@ import type { CommandResult } from '../command-result.ts';
 import { dryRunResult } from './dry-run.ts';
 import { addSelection, runOptions, type FleetFlags } from './fleet-options.ts';
 import { fleetCommandResult } from './migrate-tenants.ts';
+import { runNumber } from './run-number.ts';
 import { addExtent, extentOf, type ExtentFlags } from './rollback-extent.ts';
+
+interface RunFlag {
+  readonly run?: number;
+}
 
 export function addRollbackTenants(group: Command, register: Register): void {
   const command = group.command('tenants').description('undo the last batch of each ACTIVE tenant');
-  register(addSelection(addExtent(command)), 'rollback tenants', rollbackTenantsCommand);
+  addExtent(command).addOption(
+    new Option('--run <id>', 'undo exactly what this run of migrate tenants has applied')
+      .argParser(runNumber)
+      .conflicts(['all', 'to']),
+  );
+  register(addSelection(command), 'rollback tenants', rollbackTenantsCommand);
 }
 
 export async function rollbackTenantsCommand(
   context: Context,
-  flags: FleetFlags & ExtentFlags,
+  flags: FleetFlags & ExtentFlags & RunFlag,
 ): Promise<CommandResult> {
   return context.withDatabase(flags.concurrency, async (database, settings) => {
     const { rollbackTenants } = await import('../../core/rollback-tenants.ts');
     const options = {
       ...runOptions(context, settings, flags),
       folder: settings.folders.tenants,
-      extent: extentOf(flags),
+      extent: flags.run === undefined ? extentOf(flags) : { run: flags.run },
       tenants: flags.tenant,
       concurrency: flags.concurrency,
       compile: flags.compile,

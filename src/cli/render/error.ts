@@ -25,7 +25,15 @@ export function renderError(error: TenantctlError, paint: ChalkInstance, verbose
 }
 
 /** An error in one line. */
-export function shortError(error: TenantctlError | undefined): string {
+export function shortError(
+  error:
+    | {
+        readonly message: string;
+        readonly migration?: string | undefined;
+        readonly sqlstate?: string | undefined;
+      }
+    | undefined,
+): string {
   if (error === undefined) return 'failed';
   const { migration, message, sqlstate } = error;
   // A message that names the migration itself needs no heading.

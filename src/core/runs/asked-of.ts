@@ -9,6 +9,7 @@ interface Asked {
   readonly to?: string | undefined;
   readonly extent?: RollbackExtent | RunExtent | undefined;
   readonly tenants?: readonly string[] | undefined;
+  readonly retryFailed?: number | true | undefined;
   readonly concurrency?: Concurrency | undefined;
   readonly compile?: boolean | undefined;
   readonly allowNewerHistory?: boolean | undefined;
@@ -24,6 +25,7 @@ export function askedOf(options: Asked): Record<string, unknown> {
     ...(tenants !== undefined &&
       tenants.length > 0 &&
       (tenants.length <= NAMED ? { tenants } : { tenantCount: tenants.length })),
+    ...(options.retryFailed !== undefined && { retryFailed: options.retryFailed }),
     ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
     ...(options.compile === false && { compile: false }),
     ...(options.allowNewerHistory === true && { allowNewerHistory: true }),

@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { runDocument, runTenantDocument } from '../../core/runs/run-document.ts';
+import type { CommandResult } from '../command-result.ts';
+import type { Context } from '../context.ts';
+import type { Register } from '../program.ts';
+import { runNumber } from './run-number.ts';
+
+export function addRunsShow(group: Command, register: Register): void {
+  const command = group
+    .command('show')
+    .description('all that is known of one run')
+    .argument('<id>', 'the number of the run', runNumber)
+    .option('--all', 'list every tenant that it changed, not only those that failed');
+  register(command, 'runs show', runsShowCommand);
+}
+
+export async function runsShowCommand(
+  context: Context,
+  flags: { readonly all?: boolean },
+  [id]: readonly unknown[],
+): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database) => {
+    const { readRun, readRunTenants } = await import('../../core/runs/read-runs.ts');
+    const run = await readRun(database, Number(id));
+    const tenants = await readRunTenants(database, run.id, { onlyFailed: flags.all !== true });
+    return {
+      document: { run: { ...runDocument(run), tenants: tenants.map(runTenantDocument) } },
+      text: async () => (await import('../render/runs.ts')).renderRun(run, tenants, context.output.paint),
+    };
+  });
+}

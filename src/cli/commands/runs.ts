@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import { runDocument } from '../../core/runs/run-document.ts';
+import type { CommandResult } from '../command-result.ts';
+import type { Context } from '../context.ts';
+import type { Register } from '../program.ts';
+import { positiveInteger } from './fleet-options.ts';
+
+/** `tenantctl runs` lists; its verbs are added to what this returns. */
+export function addRuns(program: Command, register: Register): Command {
+  const command = program
+    .command('runs')
+    .description('what earlier commands did to the fleet, the newest first')
+    .option('--limit <n>', 'how many runs to list (default: 20)', positiveInteger);
+  register(command, 'runs', runsCommand);
+  return command;
+}
+
+export async function runsCommand(
+  context: Context,
+  flags: { readonly limit?: number },
+): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database) => {
+    const { readRuns } = await import('../../core/runs/read-runs.ts');
+    const runs = await readRuns(database, flags);
+    return {
+      document: { runs: runs.map(runDocument) },
+      text: async () => (await import('../render/runs.ts')).renderRuns(runs, context.output.paint),
+    };
+  });
+}
