@@ -177,7 +177,8 @@ function connectTo(pool: Pool, settings: Omit<ServerSettings, 'kind'>): Promise<
 
 /** On a connection of its own: those of the pool may all be at work. */
 async function cancelBackends(pool: Pool, clients: readonly PoolClient[]): Promise<void> {
-  const canceller = new Client({ ...pool.options });
+  // The pool hides the password from whoever copies its options.
+  const canceller = new Client({ ...pool.options, password: pool.options.password });
   await canceller.connect();
   try {
     await canceller.query('SELECT pg_cancel_backend(pid) FROM unnest($1::int[]) AS pid', [

@@ -79,8 +79,9 @@ async function keep(
 }
 
 async function connect(database: Database): Promise<Client> {
-  // The pool's options themselves: in a copy the password would be missing.
-  const client = new Client(database.pool.options);
+  const { options } = database.pool;
+  // The pool hides the password from whoever copies its options.
+  const client = new Client({ ...options, password: options.password, application_name: 'tenantctl lease' });
   client.on('error', () => {});
   await client.connect();
   return client;
