@@ -49,7 +49,7 @@ test('a run over the fleet is in the ledger: who, from where, what was planned, 
 
 test('provisioning and the way back are in the ledger, and so is the master schema', async () => {
   const fleet = await createFleet([]);
-  const master = await fleet.query(`SELECT command, planned, outcome FROM tenantctl.runs`);
+  const master = await fleet.query('SELECT command, planned, outcome FROM tenantctl.runs WHERE NOT is_idle');
   expect(master).toEqual([
     { command: 'migrate master', planned: ['20250101000000_init_db.sql'], outcome: 'done' },
   ]);
