@@ -26,6 +26,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
   expect(await run('migrate', 'master')).toEqual({
     command: 'migrate master',
     ok: true,
+    run: anyNumber,
     applied: [INIT],
     batch: 1,
     durationMs: anyNumber,
@@ -33,6 +34,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
   expect(await run('tenant', 'provision', 'org_a')).toEqual({
     command: 'tenant provision',
     ok: true,
+    run: anyNumber,
     tenants: [
       {
         clerkOrgId: 'org_a',
@@ -99,6 +101,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
   expect(await run('migrate', 'tenants')).toEqual({
     command: 'migrate tenants',
     ok: true,
+    run: anyNumber,
     totals: { selected: 1, upToDate: 0, migrated: 1, failed: 0, skipped: 0 },
     interrupted: false,
     durationMs: anyNumber,
@@ -150,6 +153,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
   expect(await run('rollback', 'master')).toEqual({
     command: 'rollback master',
     ok: true,
+    run: anyNumber,
     reverted: ['20250101000009_more.sql'],
     batch: 2,
     durationMs: anyNumber,

@@ -18,6 +18,7 @@ const FORMS: Readonly<Record<string, string>> = {
   LOCK_TIMEOUT_MS: 'Set LOCK_TIMEOUT_MS=5000, in milliseconds',
   STATEMENT_TIMEOUT_MS: 'Set STATEMENT_TIMEOUT_MS=60000, in milliseconds',
   RETRIES: 'Set RETRIES=6, or another number from 0 to 100',
+  RUNS_KEEP: 'Set RUNS_KEEP=100, or another number from 1 to 10000',
   LOCK_WAIT_TIMEOUT_MS: 'Set LOCK_WAIT_TIMEOUT_MS=60000, in milliseconds',
 };
 

@@ -1,0 +1,300 @@
+import { expect, test } from 'vitest';
+import { readRuns } from '../../src/core/runs/read-runs.ts';
+import { startCli, tenantctl } from '../support/cli.ts';
+import { createDatabase, createEmbeddedDatabase } from '../support/database.ts';
+import { createFleet, type TestFleet } from '../support/fleet.ts';
+import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
+import { createTable, usualProject } from '../support/project.ts';
+
+const TEN = Array.from({ length: 10 }, (_, nth) => `org_${nth}`);
+const anyNumber = expect.any(Number) as number;
+const anyText = expect.any(String) as string;
+const anyTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string;
+
+interface RunsDocument {
+  readonly runs: readonly { readonly id: number; readonly command: string; readonly outcome: string }[];
+}
+
+interface RunDocument {
+  readonly run: {
+    readonly id: number;
+    readonly outcome: string;
+    readonly tenants: readonly { readonly clerkOrgId: string; readonly applied: readonly string[] }[];
+  };
+}
+
+function at(fleet: Pick<TestFleet, 'project' | 'testDatabase'>) {
+  return { cwd: fleet.project.folder, env: fleet.testDatabase.env };
+}
+
+/** The organizations whose history holds a migration. */
+async function whoHas(fleet: TestFleet, name: string): Promise<string[]> {
+  const histories = await Promise.all(TEN.map(async (org) => [org, await fleet.history(org)] as const));
+  return histories
+    .filter(([, history]) => history.some((entry) => entry.startsWith(name)))
+    .map(([org]) => org);
+}
+
+test('a run that was killed is known as dead at once, and exactly what it did to whom; that can be undone', async () => {
+  const fleet = await createFleet(TEN);
+  // The tenants from the sixth on wait: two show what is sent, three are sent it, and in the middle of the others it dies.
+  await fleet.query(`CREATE TABLE public.held (schema_name text);
+    INSERT INTO public.held SELECT schema_name FROM public.tenants WHERE clerk_org_id >= 'org_5';
+    CREATE FUNCTION public.wait_if_held() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+      IF EXISTS (SELECT FROM public.held WHERE schema_name = current_schema()) THEN
+        ${WAIT_AT_GATE.replace('SELECT', 'PERFORM')}
+      END IF;
+    END $$`);
+  await fleet.add(
+    '3_links.sql',
+    createTable('links').replace('CREATE', 'SELECT public.wait_if_held();\nCREATE'),
+  );
+  const gate = await closeGate(fleet.testDatabase);
+  const child = startCli(['migrate', 'tenants', '--concurrency', '2', '--json'], at(fleet));
+  await gate.reached(2);
+  const during = await tenantctl(['runs', '--json'], at(fleet));
+  expect(during.json<RunsDocument>().runs[0]).toMatchObject({
+    command: 'migrate tenants',
+    outcome: 'at-work',
+  });
+
+  child.kill('SIGKILL');
+  await child.done;
+  await until(
+    async () => (await readRuns(fleet.database, { limit: 1 }))[0]?.outcome === 'died',
+    'the run to be known as dead',
+  );
+  await gate.open();
+  // A backend in the middle of its string may go on to the end of it.
+  await until(
+    async () =>
+      (
+        await fleet.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tenantctl' AND xact_start IS NOT NULL`,
+        )
+      ).length === 0,
+    'the last transactions to end',
+  );
+  const id = during.json<RunsDocument>().runs[0]?.id ?? 0;
+  const shown = await tenantctl(['runs', 'show', String(id), '--all', '--json'], at(fleet));
+  const { run } = shown.json<RunDocument>();
+  expect(run).toMatchObject({
+    id,
+    outcome: 'died',
+    endedAt: null,
+    durationMs: null,
+    planned: ['3_links.sql'],
+  });
+  expect(run.tenants.map(({ clerkOrgId }) => clerkOrgId)).toEqual(await whoHas(fleet, '3_links.sql'));
+  expect(run.tenants.length).toBeGreaterThanOrEqual(5);
+  expect(run.tenants.every(({ applied }) => applied.join() === '3_links.sql')).toBe(true);
+
+  const undone = await tenantctl(['rollback', 'tenants', '--run', String(id), '--json'], at(fleet));
+  expect(undone.json()).toMatchObject({ ok: true, totals: { rolledBack: run.tenants.length, failed: 0 } });
+  expect(await whoHas(fleet, '3_links.sql')).toEqual([]);
+});
+
+test('a run at work is not undone by others, and its lock holds nobody up', async () => {
+  const fleet = await createFleet(['org_0']);
+  await fleet.add('3_links.sql', createTable('links').replace('CREATE', `${WAIT_AT_GATE}\nCREATE`));
+  const gate = await closeGate(fleet.testDatabase);
+  const migrating = fleet.migrate();
+  await gate.reached();
+  const [run] = await readRuns(fleet.database, { limit: 1 });
+  const refused = await tenantctl(['rollback', 'tenants', '--run', String(run?.id)], at(fleet));
+  expect(refused).toMatchObject({ exitCode: 5 });
+  expect(refused.stderr).toContain(`Run ${run?.id} is still at work.`);
+  const [lease] = await fleet.query(
+    `SELECT state, backend_xid, backend_xmin FROM pg_stat_activity WHERE application_name = $1`,
+    [`tenantctl run:${run?.id}`],
+  );
+  expect(lease).toEqual({ state: 'idle in transaction', backend_xid: null, backend_xmin: null });
+  await gate.open();
+  await migrating;
+  expect((await readRuns(fleet.database, { limit: 1 }))[0]).toMatchObject({ id: run?.id, outcome: 'done' });
+});
+
+test('runs and runs show, for people and as JSON', async () => {
+  const fleet = await createFleet(['org_0', 'org_1', 'org_2']);
+  await fleet.query(
+    `ALTER TABLE ${(await fleet.query<{ s: string }>(`SELECT schema_name AS s FROM tenants WHERE clerk_org_id = 'org_1'`))[0]?.s}.notes ADD body text`,
+  );
+  await fleet.add(
+    '3_body.sql',
+    '-- migrate:up\nALTER TABLE notes ADD body text;\n-- migrate:down\nALTER TABLE notes DROP body;',
+  );
+  const migrated = await tenantctl(['migrate', 'tenants', '--json'], at(fleet));
+  const { run: id } = migrated.json<{ run: number }>();
+
+  const listed = await tenantctl(['runs', '--limit', '1', '--json'], at(fleet));
+  const run = {
+    id,
+    command: 'migrate tenants',
+    outcome: 'failed',
+    startedBy: anyText,
+    host: anyText,
+    pid: anyNumber,
+    version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string,
+    startedAt: anyTime,
+    endedAt: anyTime,
+    durationMs: anyNumber,
+    planned: ['3_body.sql'],
+    options: {},
+    totals: { selected: 3, upToDate: 0, changed: 2, failed: 1, skipped: 0 },
+  };
+  expect(listed.json()).toEqual({ command: 'runs', ok: true, runs: [run] });
+  const shown = await tenantctl(['runs', 'show', String(id), '--json'], at(fleet));
+  expect(shown.json()).toEqual({
+    command: 'runs show',
+    ok: true,
+    run: {
+      ...run,
+      tenants: [
+        {
+          clerkOrgId: 'org_1',
+          schema: anyText,
+          outcome: 'failed',
+          applied: [],
+          batch: 0,
+          durationMs: anyNumber,
+          error: expect.objectContaining({ code: 'MIGRATION_FAILED', sqlstate: '42701' }) as unknown,
+        },
+      ],
+    },
+  });
+
+  const text = await tenantctl(['runs'], at(fleet));
+  expect(text.stdout).toMatch(
+    /^RUN +COMMAND +WHO +STARTED \(UTC\) +TOOK +OUTCOME +TENANTS\n\d+ +migrate tenants .*failed +2 migrated, 1 failed\n/,
+  );
+  const all = await tenantctl(['runs', 'show', String(id), '--all'], at(fleet));
+  expect(all.stdout).toContain('org_0');
+  expect(all.stdout).toContain(`tenantctl rollback tenants --run ${id} undoes exactly this run.`);
+  expect((await tenantctl(['runs', 'show', '4711'], at(fleet))).stderr).toContain('There is no run 4711');
+  expect((await tenantctl(['runs', 'show', 'last'], at(fleet))).exitCode).toBe(2);
+});
+
+test('--retry-failed takes the tenants that failed, and no others', async () => {
+  const fleet = await createFleet(TEN.slice(0, 4));
+  await fleet.query(
+    `CREATE TABLE public.culprits AS SELECT schema_name FROM public.tenants WHERE clerk_org_id IN ('org_1', 'org_2')`,
+  );
+  await fleet.add(
+    '3_links.sql',
+    createTable('links').replace(
+      'CREATE',
+      'SELECT 1 / (1 - count(*)) FROM public.culprits WHERE schema_name = current_schema();\nCREATE',
+    ),
+  );
+  const first = await fleet.migrate({ tenants: ['org_0', 'org_1', 'org_2'] });
+  expect(first.totals).toMatchObject({ changed: 1, failed: 2 });
+  await fleet.query(
+    `DELETE FROM public.culprits WHERE schema_name = (SELECT schema_name FROM tenants WHERE clerk_org_id = 'org_1')`,
+  );
+
+  const planned = await tenantctl(['migrate', 'tenants', '--retry-failed', '--dry-run', '--json'], at(fleet));
+  expect(planned.json<{ plans: { targets: object[] }[] }>().plans[0]?.targets).toHaveLength(2);
+  const second = await tenantctl(['migrate', 'tenants', '--retry-failed', '--json'], at(fleet));
+  expect(second.json()).toMatchObject({ totals: { selected: 2, migrated: 1, failed: 1 } });
+  await fleet.query('DELETE FROM public.culprits');
+  const third = await tenantctl(
+    ['migrate', 'tenants', '--retry-failed', String(first.run), '--json'],
+    at(fleet),
+  );
+  expect(third.json()).toMatchObject({ totals: { selected: 2, migrated: 1, upToDate: 1, failed: 0 } });
+  expect(await fleet.tables('org_3')).not.toContain('links');
+});
+
+test('a dry run writes nothing into the ledger', async () => {
+  const fleet = await createFleet(['org_0']);
+  await fleet.add('3_links.sql', createTable('links'));
+  const { run } = await fleet.migrate();
+  const ledger = () => fleet.query('SELECT * FROM tenantctl.runs, tenantctl.run_tenants ORDER BY 1');
+  const before = await ledger();
+  await tenantctl(['migrate', 'tenants', '--dry-run'], at(fleet));
+  const plan = await tenantctl(
+    ['rollback', 'tenants', '--run', String(run), '--dry-run', '--json'],
+    at(fleet),
+  );
+  expect(plan.json()).toMatchObject({
+    plans: [{ migrations: [{ name: '3_links.sql', statements: ['DROP TABLE links;'] }] }],
+  });
+  expect(await ledger()).toEqual(before);
+});
+
+test('the oldest runs of a command are forgotten, those that did something apart from those that did not', async () => {
+  const fleet = await createFleet(['org_0']);
+  for (const nth of [3, 4, 5]) {
+    await fleet.add(`${nth}_more.sql`, createTable(`more_${nth}`));
+    await fleet.migrate({ keepRuns: 2 });
+    await fleet.migrate({ keepRuns: 2 });
+  }
+  const runs = await fleet.query<{ planned: string[] }>(
+    `SELECT planned FROM tenantctl.runs WHERE command = 'migrate tenants' ORDER BY id`,
+  );
+  expect(runs.map(({ planned }) => planned.join())).toEqual(['4_more.sql', '', '5_more.sql', '']);
+  const orphans = await fleet.query(
+    'SELECT FROM tenantctl.run_tenants WHERE run NOT IN (SELECT id FROM tenantctl.runs)',
+  );
+  expect(orphans).toEqual([]);
+  expect(await fleet.query(`SELECT FROM tenantctl.runs WHERE command = 'tenant provision'`)).toHaveLength(1);
+});
+
+test('a run that loses its lock takes it again', async () => {
+  const fleet = await createFleet(['org_0']);
+  await fleet.add('3_links.sql', createTable('links').replace('CREATE', `${WAIT_AT_GATE}\nCREATE`));
+  const gate = await closeGate(fleet.testDatabase);
+  const migrating = fleet.migrate();
+  await gate.reached();
+  await fleet.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tenantctl run:%' AND datname = current_database()`,
+  );
+  const outcome = async () => (await readRuns(fleet.database, { limit: 1 }))[0]?.outcome;
+  await until(async () => (await outcome()) === 'at-work', 'the lock to be taken again');
+  await gate.open();
+  await migrating;
+  expect(await outcome()).toBe('done');
+});
+
+test('no secret is in the ledger', async () => {
+  const { project, testDatabase } = await createFleet(['org_0']);
+  await project.write('migrations/tenants/3_fails.sql', '-- migrate:up\nSELECT 1/0;');
+  const { DB_HOST, DB_PORT, DB_USER, DB_NAME } = testDatabase.env;
+  const env = {
+    DATABASE_URL: `postgres://${DB_USER}:canary-password@${DB_HOST}:${DB_PORT}/${DB_NAME}`,
+    DB_SSL: 'false',
+  };
+  await tenantctl(['migrate', 'tenants'], { cwd: project.folder, env });
+  const rows = await testDatabase.query<{ row: string }>(
+    'SELECT r::text AS row FROM tenantctl.runs r UNION ALL SELECT t::text FROM tenantctl.run_tenants t',
+  );
+  expect(rows.map(({ row }) => row).join('\n')).not.toContain('canary-password');
+});
+
+test('without a ledger there are no runs', async () => {
+  const project = await usualProject();
+  const { env } = await createDatabase();
+  const listed = await tenantctl(['runs'], { cwd: project.folder, env });
+  expect(listed).toMatchObject({ exitCode: 0 });
+  expect(listed.stdout).toContain('There are no runs yet');
+});
+
+test('an embedded database has its runs, and undoes them', async () => {
+  const project = await usualProject();
+  const { env } = await createEmbeddedDatabase();
+  const run = (...args: string[]) => tenantctl([...args, '--json'], { cwd: project.folder, env });
+  await run('migrate', 'master');
+  await run('tenant', 'provision', 'org_a');
+  await project.write('migrations/tenants/3_links.sql', createTable('links'));
+  const { run: id } = (await run('migrate', 'tenants')).json<{ run: number }>();
+  expect((await run('rollback', 'tenants', '--run', String(id))).json()).toMatchObject({
+    ok: true,
+    totals: { rolledBack: 1 },
+  });
+  expect((await run('runs')).json<RunsDocument>().runs.map(({ command }) => command)).toEqual([
+    'rollback tenants',
+    'migrate tenants',
+    'tenant provision',
+    'migrate master',
+  ]);
+});
