@@ -65,6 +65,7 @@ export type { Share } from './core/rollout/share.ts';
 export { readTenantCheck, type TenantCheck } from './core/rollout/tenant-check.ts';
 export { rollbackRun, rollbackTenants, type RollbackTenantsOptions } from './core/rollback-tenants.ts';
 export type { FleetResult, TenantOutcome, TenantResult } from './core/results.ts';
+export type { Standing } from './core/standing.ts';
 export type { EngineOptions } from './core/engine.ts';
 export type { Concurrency } from './core/lanes.ts';
 export type { Selection } from './core/select-fleet.ts';

@@ -5,6 +5,7 @@ import type { RegisteredTenant } from './registry.ts';
 import type { Rehearsal } from './rehearse.ts';
 import type { FleetResult, TenantOutcome } from './results.ts';
 import type { RolloutResult } from './rollout/rollout-result.ts';
+import type { Standing } from './standing.ts';
 import type { FleetStatus, TenantState } from './status.ts';
 
 /** What every JSON document holds. The rest depends on the command: docs/json.md. */
@@ -37,6 +38,9 @@ export interface FleetDocument {
     readonly failed: number;
     readonly skipped: number;
   };
+  /** How the selected tenants stand at the end, whoever has done it; absent where that could not be asked any more. */
+  readonly fleet?: Standing;
+  readonly shared: boolean;
   readonly interrupted: boolean;
   readonly durationMs: number;
   readonly notActive: Readonly<Record<string, number>>;
@@ -62,6 +66,8 @@ export function fleetDocument(
       failed,
       skipped,
     },
+    ...(result.fleet !== undefined && { fleet: result.fleet }),
+    shared: result.shared,
     interrupted: result.interrupted,
     durationMs: result.durationMs,
     notActive: result.notActive,

@@ -1,6 +1,9 @@
-import { toTenantctlError } from '../errors.ts';
-import { attempt, finish, settle, skip, type Run } from './fleet-run.ts';
-import { createLockWait } from './lock-wait.ts';
+import { toTenantctlError, type TenantctlError } from '../errors.ts';
+import { isStopped } from './engine.ts';
+import { attempt, finish, leaveToOthers, look, skip, type Run, type Unfinished } from './fleet-run.ts';
+import type { Due } from './fleet-work.ts';
+import { createLockWait, lockTimeout } from './lock-wait.ts';
+import type { Advance } from './migrations/assignment.ts';
 import { backoffMs, pause } from './retry.ts';
 
 /** Serves the tenants that could not be done with at the first try, until none is left. */
@@ -27,38 +30,58 @@ async function serveAgain(run: Run): Promise<void> {
   }
 }
 
-/** Tenants that another run holds: asked again and again, until it is done with them or the wait is over. */
+/**
+ * Tenants that other runs hold: what has become of all of them is asked again and again, in one query, until these are
+ * done with them or let go of them, or the wait is over. It begins anew with every tenant that one of them finishes.
+ */
 async function serveBusy(run: Run): Promise<void> {
   const { engine, work, busy } = run;
-  if (busy.length === 0) return;
-  work.observe({
-    type: 'phase',
-    message: `Waiting for another run that is at work on ${busy.length} of the tenants`,
-  });
-  const wait = createLockWait(engine);
-  for (const unfinished of busy.splice(0)) {
-    const { due } = unfinished;
-    const started = Date.now();
-    for (;;) {
-      await engine.pace?.ready();
-      if (engine.brake?.isOpen === true) {
-        skip(run, due);
-        break;
-      }
-      const served = await work.serve(due, { isPilot: true });
-      if (served.outcome !== 'busy') {
-        settle(run, unfinished, started, served);
-        break;
-      }
-      const reason = await wait(due.tenant.clerkOrgId).catch(toTenantctlError);
-      if (reason?.code === 'INTERRUPTED') {
-        skip(run, due);
-        break;
-      }
-      if (reason !== undefined) {
-        finish(run, due, started, { ...served, outcome: 'failed', error: reason });
-        break;
-      }
+  let wait = createLockWait(engine);
+  while (busy.length > 0) {
+    const batch = busy.splice(0);
+    await engine.pace?.ready();
+    if (isStopped(engine)) {
+      for (const { due } of batch) skip(run, due);
+      return;
     }
+    work.observe({
+      type: 'phase',
+      message: `Waiting for another run that is at work on ${batch.length} of the tenants`,
+    });
+    const { done, locked, free } = await look(
+      run,
+      batch.map(({ due }) => due),
+    );
+    leaveToOthers(run, done);
+    const isIn = (dues: readonly Due[]) => {
+      const some = new Set(dues);
+      return ({ due }: Unfinished) => some.has(due);
+    };
+    busy.push(...batch.filter(isIn(locked)));
+    await Promise.all(
+      batch.filter(isIn(free)).map((unfinished) => {
+        const inLane = () => work.lanes.run(() => attempt(run, unfinished, { isPilot: true }));
+        return unfinished.isAlone ? run.alone(inLane) : inLane();
+      }),
+    );
+    if (busy.length < batch.length) wait = createLockWait(engine);
+    const [next] = busy;
+    if (next === undefined) return;
+    const reason = await wait(next.due.tenant.clerkOrgId).catch(toTenantctlError);
+    if (reason !== undefined) giveUp(run, reason);
   }
 }
+
+/** The wait for other runs is over, or the run was told to stop. */
+function giveUp(run: Run, reason: TenantctlError): void {
+  for (const { due, served } of run.busy.splice(0)) {
+    if (reason.code === 'INTERRUPTED') {
+      skip(run, due);
+      continue;
+    }
+    const error = lockTimeout(run.engine, due.tenant.clerkOrgId);
+    finish(run, due, Date.now(), { ...NOTHING_DONE, ...served, outcome: 'failed', error });
+  }
+}
+
+const NOTHING_DONE: Advance = { outcome: 'busy', done: [], batch: 0, warnings: [], isCommitted: false };

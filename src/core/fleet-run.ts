@@ -2,9 +2,11 @@ import { withBlockers, type BlockerWatch } from './blockers.ts';
 import { isStopped, type Engine } from './engine.ts';
 import { toResult, type Due, type FleetWork, type ServeOptions, type Served } from './fleet-work.ts';
 import type { Advance } from './migrations/assignment.ts';
+import { lookAtOthers, type Sighting } from './others.ts';
 import { untouched, type TenantResult } from './results.ts';
 import { mayPass } from './retry.ts';
 import type { FailureLog } from './runs/failure-log.ts';
+import { createSharedQueue, type SharedQueue } from './shared-queue.ts';
 
 /** The state of one run over its tenants. */
 export interface Run {
@@ -18,6 +20,8 @@ export interface Run {
   readonly blockers: BlockerWatch;
   readonly failures: FailureLog;
   readonly total: number;
+  /** Another run was met that is at work on the same tenants. */
+  isShared: boolean;
   /** One at a time. */
   readonly alone: <T>(task: () => Promise<T>) => Promise<T>;
 }
@@ -56,12 +60,57 @@ export async function attempt(
   const started = Date.now();
   const end = run.work.lanes.begin();
   const served = await run.work.serve(due, options);
-  if (served.outcome === 'busy') run.busy.push(unfinished);
+  if (served.outcome === 'busy') keepBusy(run, [unfinished]);
   else {
     end(served.error);
     settle(run, unfinished, started, served);
   }
   return served;
+}
+
+/** Whether another run has, or has had, a tenant that was due here. */
+export function isOthers({ outcome, done }: Served): boolean {
+  return outcome === 'busy' || (outcome === 'done' && done.length === 0);
+}
+
+/** Other runs are at work on these. */
+export function keepBusy(run: Run, unfinished: readonly Unfinished[]): void {
+  if (unfinished.length > 0) meet(run);
+  run.busy.push(...unfinished);
+}
+
+/** The run has found out that it is not alone. */
+function meet(run: Run): void {
+  if (run.isShared) return;
+  run.isShared = true;
+  run.work.observe({ type: 'note', message: 'Another run is at work on the same tenants: they are shared.' });
+  run.work.onMet?.();
+}
+
+/** What other runs have made of tenants. Where that cannot be found out, each tenant tells when it is its turn. */
+export async function look({ engine, work }: Run, dues: readonly Due[]): Promise<Sighting> {
+  if (dues.length === 0) return { done: [], locked: [], free: [] };
+  return lookAtOthers(engine.database, dues, work.isDone).catch(() => ({ done: [], locked: [], free: dues }));
+}
+
+/** The queue of tenants with the same to be done. */
+export function queueOf(run: Run, dues: readonly Due[]): SharedQueue {
+  return createSharedQueue(dues, {
+    look: (some) => look(run, some),
+    onDone: (done) => leaveToOthers(run, done),
+    onLocked: (locked) =>
+      keepBusy(
+        run,
+        locked.map((due) => untried(due)),
+      ),
+    random: Math.random,
+  });
+}
+
+/** Other runs have done what was due. */
+export function leaveToOthers(run: Run, dues: readonly Due[]): void {
+  if (dues.length > 0) meet(run);
+  for (const due of dues) report(run, untouched(due.tenant, 'up-to-date'));
 }
 
 /** Keeps a tenant for later whose error may pass; else it is done with. */

@@ -6,6 +6,7 @@ import type { CompiledPlan, Transcripts } from './migrations/compiled.ts';
 import type { History } from './migrations/history.ts';
 import type { Plan } from './migrations/plan.ts';
 import type { Observer } from './observer.ts';
+import type { TenantNow } from './others.ts';
 import type { RegisteredTenant } from './registry.ts';
 import type { TenantResult } from './results.ts';
 
@@ -41,6 +42,10 @@ export interface FleetWork {
   readonly opening?: ((due: Due) => readonly string[]) | undefined;
   /** Statements that go with the last row of the history. */
   readonly closing: (due: Due) => readonly string[];
+  /** Whether another run has done what a tenant was due. */
+  readonly isDone: (due: Due, now: TenantNow) => boolean;
+  /** Told once, when another run is met that is at work on the same tenants. */
+  readonly onMet?: (() => void) | undefined;
   readonly lanes: Lanes;
   /** What two tenants were sent may be sent to the others, where that is surely the same. */
   readonly compile: boolean;

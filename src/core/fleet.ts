@@ -3,7 +3,19 @@ import { createTranscript, type Transcript } from '../db/transcript.ts';
 import { watchBlockers } from './blockers.ts';
 import { isStopped, type Engine } from './engine.ts';
 import { serveLater } from './fleet-later.ts';
-import { attempt, report, skip, untried, type Run, type Unfinished } from './fleet-run.ts';
+import {
+  attempt,
+  isOthers,
+  keepBusy,
+  leaveToOthers,
+  look,
+  queueOf,
+  report,
+  skip,
+  untried,
+  type Run,
+  type Unfinished,
+} from './fleet-run.ts';
 import { planKey, toResult, type Due, type FleetWork, type Lesson } from './fleet-work.ts';
 import { runsInTransaction } from './migrations/action.ts';
 import type { Advance } from './migrations/assignment.ts';
@@ -11,15 +23,19 @@ import { compile, type CompiledPlan, type Transcripts } from './migrations/compi
 import type { TenantResult } from './results.ts';
 import { createFailureLog } from './runs/failure-log.ts';
 import { sendToAll } from './send-to-all.ts';
+import type { SharedQueue } from './shared-queue.ts';
 
 /** How many tenants are gone through one after the other, in the hope of two that show what all will be sent. */
 const PILOTS = 5;
 
+/** How many are tried for that, those included that another run turns out to have. */
+const MOST_TRIES = 20;
+
 /**
  * Serves the tenants that are due: the first of each distinct plan alone, the others of it then side by side, as many
  * as there are lanes. Where the first two of a plan were sent the same, and surely nothing else can follow from the
- * third, the others are each sent the whole in one string. A tenant that another run is at work on is tried again
- * after the others, until the engine's lockWaitMs is over; one whose error may pass is tried again after the others, as
+ * third, the others are each sent the whole in one string. Where another run is met, the two share the tenants
+ * (src/core/shared-queue.ts). A tenant that another run is at work on is tried again after the others, until the engine's lockWaitMs is over; one whose error may pass is tried again after the others, as
  * often as the engine's retries say. One tenant's failure is that tenant's.
  */
 export async function serveFleet(
@@ -36,6 +52,7 @@ export async function serveFleet(
     blockers: watchBlockers(engine.database, engine.lockTimeoutMs),
     failures: createFailureLog(engine.database, engine.run, work),
     total: dues.length,
+    isShared: false,
     alone: pLimit(1),
   };
   const byPlan = Map.groupBy(dues, ({ plan }) => planKey(plan));
@@ -52,16 +69,31 @@ export async function serveFleet(
 /** Tenants with the same to be done. */
 async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
   const { work } = run;
-  const queue = [...dues];
+  const queue = queueOf(run, dues);
   const lesson = lessonFor(work, dues);
   const isMany = dues.length > 2 || work.lessons !== undefined;
   const mayCompile = work.compile && isMany && (await isTransactional(run, dues));
+  await servePilots(run, queue, lesson, mayCompile);
+  if (mayCompile && lesson.compiled === undefined) lesson.compiled = compiledFrom(run, dues, lesson.seen);
+  const { compiled, locksShared } = lesson;
+  if (compiled === undefined || compiled === 'never') await serveQueue(run, queue, locksShared);
+  else {
+    while (queue.size > 0 && !isStopped(run.engine)) {
+      const rest = await sendWhole(run, queue, dues, compiled, locksShared);
+      await Promise.all(rest.map((unfinished) => serveOne(run, queue, unfinished, locksShared)));
+    }
+  }
+  for (const due of queue.clear()) skip(run, due);
+}
+
+/** Goes through the plan with its first tenants, one after the other. Those that another run has do not count. */
+async function servePilots(run: Run, queue: SharedQueue, lesson: Lesson, mayCompile: boolean): Promise<void> {
   const wantsPilot = () =>
     lesson.pilots === 0 ||
     (mayCompile && lesson.pilots < PILOTS && lesson.seen.length < 2 && !lesson.isDependent);
-  while (queue.length > 0 && wantsPilot()) {
-    const due = queue.shift();
-    if (due === undefined) break;
+  for (let tries = 0; tries < MOST_TRIES && wantsPilot() && !isStopped(run.engine); tries += 1) {
+    const due = (await queue.fill()) ? queue.ready.shift() : undefined;
+    if (due === undefined) return;
     const transcripts = new Map<string, Transcript>();
     const takeDown = (name: string) => {
       const transcript = createTranscript();
@@ -69,34 +101,19 @@ async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
       return transcript;
     };
     const options = { isPilot: lesson.pilots === 0, takeDown: mayCompile ? takeDown : undefined };
+    const served = await run.work.lanes.run(() => attempt(run, untried(due), options));
+    if (served === undefined) return;
+    if (isOthers(served)) {
+      queue.met(due);
+      continue;
+    }
     lesson.pilots += 1;
-    const served = await work.lanes.run(() => attempt(run, untried(due), options));
-    if (served === undefined) continue;
     lesson.locksShared ||= served.locksShared;
     if (served.outcome === 'done' && served.done.length === due.plan.steps.length)
       lesson.seen.push(transcripts);
     // What keeps one tenant from being sent the whole keeps the others, too.
     lesson.isDependent ||=
       lesson.seen.length > 0 && [...transcripts.values()].some(({ dependence }) => dependence !== undefined);
-  }
-  if (queue.length === 0) return;
-  if (mayCompile && lesson.compiled === undefined) lesson.compiled = compiledFrom(run, dues, lesson.seen);
-  const { compiled, locksShared } = lesson;
-  if (compiled === undefined || compiled === 'never') {
-    await serveEach(
-      run,
-      queue.map((due) => untried(due)),
-      locksShared,
-    );
-    return;
-  }
-  for (let left: readonly Due[] = queue; left.length > 0;) {
-    const sent = await sendWhole(run, left, compiled, locksShared);
-    await serveEach(run, sent.rest, locksShared);
-    left = sent.left;
-    if (!isStopped(run.engine)) continue;
-    for (const due of left) skip(run, due);
-    break;
   }
 }
 
@@ -108,18 +125,29 @@ function lessonFor({ lessons }: FleetWork, [due]: readonly Due[]): Lesson {
   return lesson;
 }
 
-/** Goes through the tenants statement by statement, side by side unless they lock shared tables. */
-async function serveEach(run: Run, tenants: readonly Unfinished[], locksShared: boolean): Promise<void> {
-  const oneAtATime = locksShared ? run.alone : (task: () => Promise<void>) => task();
-  await Promise.all(
-    tenants.map((unfinished) =>
-      oneAtATime(() =>
-        run.work.lanes.run(async () => {
-          await attempt(run, { ...unfinished, isAlone: locksShared }, { isPilot: false });
-        }),
-      ),
-    ),
-  );
+/** Goes through the tenants of a queue statement by statement, side by side unless they lock shared tables. */
+async function serveQueue(run: Run, queue: SharedQueue, locksShared: boolean): Promise<void> {
+  const takeAll = async () => {
+    while (!isStopped(run.engine) && (await queue.fill())) {
+      const due = queue.ready.shift();
+      if (due !== undefined) await serveOne(run, queue, untried(due), locksShared);
+    }
+  };
+  await Promise.all(Array.from({ length: locksShared ? 1 : run.work.lanes.width }, takeAll));
+}
+
+async function serveOne(
+  run: Run,
+  queue: SharedQueue,
+  unfinished: Unfinished,
+  locksShared: boolean,
+): Promise<void> {
+  const inLane = () =>
+    run.work.lanes.run(async () => {
+      const served = await attempt(run, { ...unfinished, isAlone: locksShared }, { isPilot: false });
+      if (served !== undefined && isOthers(served)) queue.met(unfinished.due);
+    });
+  await (locksShared ? run.alone(inLane) : inLane());
 }
 
 /** Whether every migration of the plan runs within the tenant's transaction. */
@@ -143,19 +171,18 @@ function compiledFrom(
   return 'never';
 }
 
-/**
- * @returns the tenants that have to be gone through statement by statement, and those that are left: for good where
- *   the run is stopped, else until these have been seen to
- */
+/** @returns the tenants that have to be gone through statement by statement */
 async function sendWhole(
   run: Run,
+  queue: SharedQueue,
   dues: readonly Due[],
   compiled: CompiledPlan,
   locksShared: boolean,
-): Promise<{ readonly rest: readonly Unfinished[]; readonly left: readonly Due[] }> {
+): Promise<readonly Unfinished[]> {
   const { work } = run;
   const done = compiled.steps.map(({ name }) => name);
-  const { interactive, left } = await sendToAll(run.engine, dues, compiled, {
+  const changed: Due[] = [];
+  const interactive = await sendToAll(run.engine, queue, dues, compiled, {
     lanes: work.lanes,
     isAlone: locksShared,
     statuses: work.statuses,
@@ -171,6 +198,16 @@ async function sendWhole(
       };
       report(run, toResult(due, served, durationMs, work.direction));
     },
+    onOthers(due, isAtWork) {
+      queue.met(due);
+      if (isAtWork) keepBusy(run, [untried(due, { isAlone: locksShared })]);
+      else changed.push(due);
+    },
   });
-  return { rest: interactive.map(({ due, isLost }) => untried(due, { mayBeCommitted: isLost })), left };
+  const { done: others, locked, free } = await look(run, changed);
+  leaveToOthers(run, others);
+  return [
+    ...interactive.map(({ due, isLost }) => untried(due, { mayBeCommitted: isLost })),
+    ...[...locked, ...free].map((due) => untried(due)),
+  ];
 }

@@ -20,16 +20,23 @@ export function createLockWait(engine: Engine): (tenant: string | undefined) => 
         hint: 'Run the command again: it goes on where this one stopped.',
       });
     }
-    if (Date.now() >= deadline) {
-      throw new TenantctlError(
-        'LOCK_TIMEOUT',
-        `Another run was still at work on ${whom} after ${engine.lockWaitMs / 1000} s.`,
-        {
-          tenant,
-          hint: 'Wait for it to end and run the command again, or allow more time with LOCK_WAIT_TIMEOUT_MS.',
-        },
-      );
-    }
+    if (Date.now() >= deadline) throw lockTimeout(engine, tenant);
     await sleep(POLL_MS);
   };
+}
+
+/** Another run has not let go of a tenant, or of the master schema, in all the time that was allowed. */
+export function lockTimeout(
+  { lockWaitMs }: Pick<Engine, 'lockWaitMs'>,
+  tenant: string | undefined,
+): TenantctlError {
+  const whom = tenant === undefined ? 'the master schema' : `"${tenant}"`;
+  return new TenantctlError(
+    'LOCK_TIMEOUT',
+    `Another run was still at work on ${whom} after ${lockWaitMs / 1000} s.`,
+    {
+      tenant,
+      hint: 'Wait for it to end and run the command again, or allow more time with LOCK_WAIT_TIMEOUT_MS.',
+    },
+  );
 }

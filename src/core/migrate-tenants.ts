@@ -11,6 +11,8 @@ import { planForward, type ForwardOptions } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
+import { isAsPlanned } from './others.ts';
+import { readStanding, standingOf } from './standing.ts';
 import type { RolloutOptions } from './rollout/options.ts';
 import { prepareRollout, type Rollout } from './rollout/rollout.ts';
 import {
@@ -103,10 +105,16 @@ async function migrateInRun(
 
   const results = new Map<string, TenantResult>();
   let settled = 0;
+  let isIdle = true;
+  let isShared = false;
+  const onMet = () => {
+    isShared = true;
+  };
   let todo = fleet;
   for (;;) {
     const plan = planFleet(todo, decide);
     if (todo === fleet) settled = plan.settled;
+    if (plan.due.length > 0) isIdle = false;
     for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
     observe({
       type: 'selected',
@@ -122,7 +130,7 @@ async function migrateInRun(
       observe,
       { run: lanes.run, signal: options.signal },
     );
-    for (const result of await apply(rollout, run, folder, plan, forward, { ...options, lanes }))
+    for (const result of await apply(rollout, run, folder, plan, forward, { ...options, lanes, onMet }))
       results.set(result.schema, result);
     for (const tenant of todo.notActive) {
       results.set(tenant.schema, untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }));
@@ -141,12 +149,18 @@ async function migrateInRun(
     todo = { ...newcomers, settled: 0, settledHistories: [], notActive: [] };
     if (todo.members.length === 0) break;
   }
+  const standing =
+    isIdle && !isShared
+      ? standingOf(fleet, planFleet(fleet, decide), options)
+      : await readStanding(database, options, decide, observe);
   return fleetResult([...results.values()], {
     started,
     settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
     rollout: rollout.result(),
+    fleet: standing,
+    shared: isShared,
   });
 }
 
@@ -156,7 +170,7 @@ async function apply(
   folder: MigrationFolder,
   plan: FleetPlan,
   forward: ForwardOptions,
-  options: MigrateTenantsOptions & { readonly lanes: Lanes },
+  options: MigrateTenantsOptions & { readonly lanes: Lanes; readonly onMet: () => void },
 ): Promise<TenantResult[]> {
   const { engine } = rollout;
   const { database } = engine;
@@ -184,6 +198,8 @@ async function apply(
     statuses: ACTIVE_ONLY,
     serve: forwardServer(engine, folder, forward, memory, observe),
     closing: ({ tenant }) => closingFor(tenant, memory),
+    isDone: isAsPlanned('up'),
+    onMet: options.onMet,
     lanes: options.lanes,
     compile: options.compile !== false && !database.sharedSession,
     observe,

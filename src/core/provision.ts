@@ -172,6 +172,10 @@ async function provisionChunk(
     serve: (due, { isPilot, takeDown }) => makeTenant(provisioning, due, isPilot, takeDown),
     opening: ({ tenant }) => [`CREATE SCHEMA ${identifier(tenant.schema)}`],
     closing: ({ tenant }) => closingOf(provisioning, tenant.schema),
+    isDone({ tenant }, { status }) {
+      if (status === 'ACTIVE') provisioning.alreadyActive.add(tenant.clerkOrgId);
+      return status === 'ACTIVE';
+    },
     lanes,
     compile: compile && !database.sharedSession,
     observe,

@@ -1,6 +1,7 @@
 import type { TenantctlError } from '../errors.ts';
 import type { RolloutResult } from './rollout/rollout-result.ts';
 import type { RunEnding } from './runs/recorded-run.ts';
+import type { Standing } from './standing.ts';
 
 /** How a run ended for one tenant. */
 export type TenantOutcome = 'migrated' | 'rolled-back' | 'up-to-date' | 'failed' | 'skipped';
@@ -35,6 +36,13 @@ export interface FleetResult {
     readonly failed: number;
     readonly skipped: number;
   };
+  /**
+   * How the selected tenants stand at the end of this run, whoever has done it; absent where that could not be asked
+   * any more.
+   */
+  readonly fleet?: Standing | undefined;
+  /** Another run was met that was at work on the same tenants. */
+  readonly shared: boolean;
   /** The run was told to stop before all tenants had been served. */
   readonly interrupted: boolean;
   readonly durationMs: number;
@@ -66,11 +74,15 @@ export function fleetResult(
     readonly signal: AbortSignal | undefined;
     readonly notActive: FleetResult['notActive'];
     readonly rollout?: RolloutResult | undefined;
+    readonly fleet: Standing | undefined;
+    readonly shared: boolean;
   },
 ): FleetResult {
   return {
     totals: totalsOf(tenants, run.settled),
     interrupted: run.signal?.aborted === true && isLeftOver(tenants, run.rollout),
+    fleet: run.fleet,
+    shared: run.shared,
     durationMs: Date.now() - run.started,
     tenants,
     notActive: run.notActive,

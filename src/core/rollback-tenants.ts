@@ -8,7 +8,7 @@ import { namesDue } from './plan-fleet.ts';
 import { planTenantsRollback, type TenantsRollbackOptions } from './plan-rollback.ts';
 import { createLanes, type Concurrency } from './lanes.ts';
 import { advance } from './migrations/advance.ts';
-import { planBackward } from './migrations/plan.ts';
+import { planBackward, planForward } from './migrations/plan.ts';
 import { stemOf } from './migrations/source.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { silent } from './observer.ts';
@@ -18,6 +18,8 @@ import { recordFailures } from './runs/record-in-run.ts';
 import { withRun, type RecordedRun } from './runs/recorded-run.ts';
 import { selectFleet } from './select-fleet.ts';
 import { ensureState, forgetFailure, readMemory, STATE_VERSION } from './state.ts';
+import { isAsPlanned } from './others.ts';
+import { readStanding } from './standing.ts';
 
 const ACTIVE_ONLY = ['ACTIVE'];
 
@@ -99,6 +101,7 @@ async function rollBackInRun(
     });
     return { ...result, locksShared: false };
   };
+  let isShared = false;
   const served =
     plan.due.length === 0
       ? []
@@ -108,6 +111,10 @@ async function rollBackInRun(
           statuses: ACTIVE_ONLY,
           serve,
           closing,
+          isDone: isAsPlanned('down'),
+          onMet() {
+            isShared = true;
+          },
           lanes,
           compile: options.compile !== false && !database.sharedSession,
           observe,
@@ -126,6 +133,8 @@ async function rollBackInRun(
     settled: plan.settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
+    fleet: await readStanding(database, options, (history) => planForward(folder, history), observe),
+    shared: isShared,
   });
 }
 

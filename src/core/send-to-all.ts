@@ -10,6 +10,7 @@ import type { History } from './migrations/history.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { backoffMs, pause } from './retry.ts';
 import { createRunAhead } from './run-ahead.ts';
+import type { SharedQueue } from './shared-queue.ts';
 import { digester, knowHistories } from './stamps/stamps.ts';
 import { takeTurn } from './take-turn.ts';
 
@@ -18,17 +19,6 @@ export interface Returned {
   readonly due: Due;
   /** The connection was lost while its string was under way: its history knows whether it was carried out. */
   readonly isLost: boolean;
-}
-
-/** What became of the tenants to which a compiled plan was sent. */
-export interface Undelivered {
-  /** Tenants that have to be gone through one statement at a time: their string failed, and was rolled back whole. */
-  readonly interactive: Returned[];
-  /**
-   * Tenants that nobody came to, since the run was told to stop; or since, if all of the interactive ones failed, it
-   * would be: those have to be seen to first.
-   */
-  readonly left: Due[];
 }
 
 export interface SendToAllOptions {
@@ -40,7 +30,13 @@ export interface SendToAllOptions {
   readonly closing: (due: Due) => readonly string[];
   /** Told of each tenant that is done, and how many milliseconds the server was at work on it. */
   readonly onDone: (due: Due, durationMs: number) => void;
+  /** Told of each tenant that is another run's: one that is at work on it, or has been. */
+  readonly onOthers: (due: Due, isAtWork: boolean) => void;
 }
+
+/** What tenantctl.enter raises where another run holds the tenant, and where it is not as the plan assumed. */
+const IS_BUSY = 'TCT01';
+const IS_CHANGED = 'TCT02';
 
 /** Somebody else was in the way, and may be gone by now (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
 const PASSING = new Set(['55P03', '57014', '40001', '40P01']);
@@ -48,15 +44,18 @@ const PASSING = new Set(['55P03', '57014', '40001', '40P01']);
 /**
  * Sends a compiled plan to many tenants, each a string and a transaction of its own. A string that fails has been
  * rolled back whole. Where somebody was in the way (a lock, a deadlock, a cancel) it is sent once more after the
- * others; else its tenant is returned, to be gone through one statement at a time. Where the server refuses a string
- * of several statements (42601; Citus does), they go one at a time, without waiting for each other's answers.
+ * others; where another run has the tenant, that is told; else it is returned, to be gone through one statement at a
+ * time. Where the server refuses a string of several statements (42601; Citus does), they go one at a time, without
+ * waiting for each other's answers. What nobody came to, since the run was told to stop, stays in the queue; or since,
+ * if all that are returned failed, it would be: those have to be seen to first.
  */
 export async function sendToAll(
   engine: Engine,
+  queue: SharedQueue,
   dues: readonly Due[],
   compiled: CompiledPlan,
   options: SendToAllOptions,
-): Promise<Undelivered> {
+): Promise<Returned[]> {
   const statementsOf = await correspondence(engine, dues, compiled, options);
   const width = options.isAlone ? 1 : options.lanes.width;
   const interactive: Returned[] = [];
@@ -64,12 +63,13 @@ export async function sendToAll(
   let isOneByOne = false;
   let refusals = 0;
   const isOver = () => isStopped(engine) || engine.brake?.wouldOpen(interactive.length) === true;
-  const round = async (queue: Due[]): Promise<Due[]> => {
+  const round = async (waiting: Pick<SharedQueue, 'ready' | 'size' | 'fill'>): Promise<Due[]> => {
     const again: Due[] = [];
+    const { ready } = waiting;
     const turn = async (): Promise<boolean> => {
       await engine.pace?.ready();
-      if (queue.length === 0 || isOver()) return false;
-      const isServed = await takeTurn(engine, queue, {
+      if (isOver() || !(await waiting.fill())) return false;
+      const isServed = await takeTurn(engine, ready, {
         send: (pipeline, due) =>
           isOneByOne ? sendOneByOne(pipeline, statementsOf(due)) : sendWhole(pipeline, statementsOf(due)),
         runAhead,
@@ -79,11 +79,13 @@ export async function sendToAll(
         mayBegin: () => !isOver() && engine.pace?.isHeld !== true,
         onFailed(due, error) {
           const sqlstate = error instanceof DatabaseError ? error.code : undefined;
-          if (sqlstate === '25P02') queue.unshift(due);
+          if (sqlstate === '25P02') ready.unshift(due);
+          else if (sqlstate === IS_BUSY || sqlstate === IS_CHANGED)
+            options.onOthers(due, sqlstate === IS_BUSY);
           else if (PASSING.has(sqlstate ?? '')) again.push(due);
           else if (sqlstate === '42601' && !isOneByOne) {
             isOneByOne = true;
-            queue.unshift(due);
+            ready.unshift(due);
           } else interactive.push({ due, isLost: sqlstate === undefined });
         },
       });
@@ -91,23 +93,25 @@ export async function sendToAll(
       if (isServed) return true;
       // The server restarts, say: the strings are kept for when it is back. In the end, a tenant says what is wrong.
       if (refusals <= engine.retries) await pause(backoffMs(refusals, Math.random), engine.signal);
-      else interactive.push(...queue.splice(0, 1).map((due) => ({ due, isLost: false })));
+      else interactive.push(...ready.splice(0, 1).map((due) => ({ due, isLost: false })));
       return true;
     };
-    const lanes = Array.from({ length: Math.min(width, queue.length) }, async () => {
+    const lanes = Array.from({ length: Math.min(width, waiting.size) }, async () => {
       while (await options.lanes.run(turn));
     });
     await Promise.all(lanes);
     return again;
   };
 
-  const queue = [...dues];
   const again = await round(queue);
-  const still = await round(again);
-  return {
-    interactive: [...interactive, ...still.map((due) => ({ due, isLost: false }))],
-    left: [...queue, ...again],
-  };
+  const still = await round(plainly(again));
+  queue.ready.push(...again);
+  return [...interactive, ...still.map((due) => ({ due, isLost: false }))];
+}
+
+/** Tenants that are taken from the front, whatever others do. */
+function plainly(ready: Due[]): Pick<SharedQueue, 'ready' | 'size' | 'fill'> {
+  return { ready, size: ready.length, fill: () => Promise.resolve(ready.length > 0) };
 }
 
 async function sendWhole(pipeline: Pipeline, statements: readonly string[]): Promise<void> {

@@ -103,6 +103,8 @@ test('every command has the document that DESIGN.md promises, from the first mig
     ok: true,
     run: anyNumber,
     totals: { selected: 1, upToDate: 0, migrated: 1, failed: 0, skipped: 0 },
+    fleet: { total: 1, upToDate: 1, behind: 0, failed: 0 },
+    shared: false,
     interrupted: false,
     durationMs: anyNumber,
     notActive: {},
@@ -120,6 +122,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
   // Tenants that were up to date are counted, and listed with --all only.
   expect(await run('migrate', 'tenants')).toMatchObject({
     totals: { selected: 1, upToDate: 1 },
+    fleet: { total: 1, upToDate: 1, behind: 0, failed: 0 },
     tenants: [],
   });
   expect(await run('migrate', 'all', '--all')).toMatchObject({

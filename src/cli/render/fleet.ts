@@ -2,6 +2,7 @@ import type { ChalkInstance } from 'chalk';
 import type { MasterResult } from '../../core/master.ts';
 import type { ProvisionResult } from '../../core/provision.ts';
 import type { FleetResult, TenantResult } from '../../core/results.ts';
+import type { Standing } from '../../core/standing.ts';
 import { blockerLine, shortError } from './error.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
@@ -60,7 +61,13 @@ export async function renderFleet(
   lines.push(
     `${mark} ${count(totals.selected, 'tenant')}: ${sums.join(', ')} (${duration(result.durationMs)})${leftAlone(result)}`,
   );
+  if (result.shared && result.fleet !== undefined) lines.push(shared(result.fleet));
   return lines.join('\n');
+}
+
+/** What this run did is not the whole where others were at work. */
+function shared({ total, upToDate, behind, failed }: Standing): string {
+  return `  Another run was at work on the same tenants. The whole, ${count(total, 'tenant')}: ${upToDate} up to date, ${behind} behind, ${failed} failed`;
 }
 
 async function renderChanged(

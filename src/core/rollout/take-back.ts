@@ -4,6 +4,7 @@ import { serveFleet } from '../fleet.ts';
 import { advance } from '../migrations/advance.ts';
 import { planUndo } from '../migrations/plan.ts';
 import { tenantTarget } from '../migrations/target.ts';
+import { isAsPlanned } from '../others.ts';
 import { schemaMissing } from '../plan-fleet.ts';
 import { untouched, type TenantResult } from '../results.ts';
 import { stillPlanned } from '../rollback-extent.ts';
@@ -74,6 +75,7 @@ export async function takeBack(
     statuses: ACTIVE_ONLY,
     serve,
     closing: () => [],
+    isDone: isAsPlanned('down'),
     lanes,
     compile: !database.sharedSession,
     observe: (event) => {

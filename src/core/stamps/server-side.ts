@@ -189,6 +189,25 @@ $body$;
      END`,
     'Stamps a tenant with what its history table holds. NULL, or why it has no stamp: nothing fails for want of one.',
   ),
+  routine(
+    'others(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
+    `BEGIN
+       RETURN QUERY
+         WITH stamped AS MATERIALIZED (
+           SELECT s.schema_name, s.digest FROM tenantctl.trusted_stamps s WHERE s.schema_name = ANY (schemas)
+         ), held AS MATERIALIZED (
+           SELECT (l.classid::bigint << 32) | l.objid::bigint AS key FROM pg_locks l
+           WHERE l.locktype = 'advisory' AND l.objsubid = 1
+             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+         )
+         SELECT w.name, t.status::text, s.digest,
+                EXISTS (SELECT FROM held h WHERE h.key = hashtextextended('tenantctl:tenant:' || w.name, 0))
+         FROM unnest(schemas) AS w (name)
+         LEFT JOIN public.tenants t ON t.schema_name = w.name
+         LEFT JOIN stamped s ON s.schema_name = w.name;
+     END`,
+    'What runs beside this one have made of tenants: their status, what their stamps say, and whether somebody is at work on them.',
+  ),
   procedure(
     'enter(tenant_schema text, expected uuid, statuses text[], lock_timeout_ms integer, statement_timeout_ms integer, idle_timeout_ms integer, client_check_ms integer)',
     `DECLARE
