@@ -9,6 +9,8 @@ import { measureCounts } from './parts/counts.ts';
 import { measureGrowth } from './parts/growth.ts';
 import { measureInit } from './parts/init.ts';
 import { measureLatency } from './parts/latency.ts';
+import { measureLoad } from './parts/load.ts';
+import { measureSharing } from './parts/sharing.ts';
 import { measureStartUp } from './parts/start-up.ts';
 import { toChart } from './report/chart.ts';
 import { brokenCounts } from './report/finding.ts';
@@ -25,6 +27,8 @@ const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>>
   add: measureAdd,
   latency: measureLatency,
   init: measureInit,
+  sharing: measureSharing,
+  load: measureLoad,
   'start-up': measureStartUp,
 };
 

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-export const PARTS = ['counts', 'growth', 'add', 'latency', 'init', 'start-up'] as const;
+export const PARTS = ['counts', 'growth', 'add', 'latency', 'init', 'sharing', 'load', 'start-up'] as const;
 export type PartName = (typeof PARTS)[number];
 
 /** What is measured, and at which sizes. */
@@ -10,7 +10,12 @@ export interface Settings {
   readonly growth: readonly number[];
   /** Two sizes, between which counts are compared. */
   readonly counts: readonly [number, number];
-  /** Size of the fleet for `add` and `latency`. */
+  /** How many processes share a fleet in `sharing`, and its size. */
+  readonly processes: readonly number[];
+  readonly sharedTenants: number;
+  /** Milliseconds for which `load` runs undisturbed. */
+  readonly loadMs: number;
+  /** Size of the fleet for `add`, `latency` and `load`. */
   readonly tenants: number;
   /** How many schemas `init` fills. */
   readonly newTenants: number;
@@ -27,7 +32,18 @@ export interface Settings {
   readonly keep: boolean;
 }
 
-type Sizes = Pick<Settings, 'growth' | 'counts' | 'tenants' | 'newTenants' | 'sample' | 'rounds'>;
+type Sizes = Pick<
+  Settings,
+  | 'growth'
+  | 'counts'
+  | 'tenants'
+  | 'newTenants'
+  | 'sample'
+  | 'rounds'
+  | 'processes'
+  | 'sharedTenants'
+  | 'loadMs'
+>;
 
 const SMOKE: Sizes = {
   growth: [20, 60],
@@ -36,6 +52,9 @@ const SMOKE: Sizes = {
   newTenants: 10,
   sample: 10,
   rounds: 1,
+  processes: [1, 2],
+  sharedTenants: 20,
+  loadMs: 1_000,
 };
 const SMALL: Sizes = {
   growth: [20, 60, 200],
@@ -44,6 +63,9 @@ const SMALL: Sizes = {
   newTenants: 40,
   sample: 40,
   rounds: 2,
+  processes: [1, 2, 4],
+  sharedTenants: 200,
+  loadMs: 4_000,
 };
 /** The sizes that the bars are set for. */
 const FULL: Sizes = {
@@ -53,6 +75,9 @@ const FULL: Sizes = {
   newTenants: 500,
   sample: 500,
   rounds: 3,
+  processes: [1, 2, 4, 8],
+  sharedTenants: 2000,
+  loadMs: 10_000,
 };
 
 interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTripMs' | 'json' | 'svg'> {
@@ -74,9 +99,10 @@ export function readSettings(argv: readonly string[]): Settings {
     .option('--growth <sizes>', 'sizes of the fleets that show the growth, e.g. 100,1000,10000', sizes)
     .option('--with-50000', 'a fleet of 50,000 too: some 20 GB of disk')
     .option('--counts <sizes>', 'the two sizes between which counts are compared', twoSizes)
-    .option('--tenants <n>', 'size of the fleet for add and latency', positive)
+    .option('--tenants <n>', 'size of the fleet for add, latency and load', positive)
     .option('--new-tenants <n>', 'how many schemas init fills', positive)
     .option('--sample <n>', 'how many tenants the slow rivals serve; more are extrapolated', positive)
+    .option('--shared-tenants <n>', 'size of the fleet for sharing', positive)
     .option('--rounds <n>', 'how often everything is measured', positive)
     .option('--concurrency <n>', 'tenants at once', positive, 4)
     .option('--round-trip-ms <n>', 'the network that latency imitates', positive, 2)

@@ -68,14 +68,17 @@ export type ErrorCode =
   | 'FILE_EXISTS'
   | 'INTERNAL';
 
-/** A backend that held a lock which somebody else waited for, as pg_stat_activity shows it. */
+/** Who held a lock that somebody else waited for, as pg_stat_activity shows it. */
 export interface Blocker {
+  /** 0 for a prepared transaction, which has no process: `query` has its name. */
   readonly pid: number;
   readonly user: string | null;
   readonly application: string | null;
   readonly state: string | null;
   /** Its last statement, shortened; PostgreSQL tells only of queries that this role may see. */
   readonly query: string | null;
+  /** The processes that it waits for itself; they are in the list as well. */
+  readonly waitsFor?: readonly number[];
 }
 
 /** What an error can say beside its message; everything is optional and none of it ever holds a secret. */

@@ -12,6 +12,8 @@ const TITLES: Readonly<Record<PartName, string>> = {
   add: 'One ALTER TABLE for each tenant',
   latency: 'The same over a network',
   init: 'New tenants',
+  sharing: 'Several processes with the same command',
+  load: 'An application at work meanwhile',
   'start-up': 'Start-up',
   counts: 'What goes over the wire',
 };

@@ -52,16 +52,13 @@ export function createSharedQueue(dues: readonly Due[], options: SharedQueueOpti
       const place = places.shift() ?? [];
       const { done, locked, free } = await options.look(place);
       options.onDone(done);
-      if (locked.length > 0 && free.length > 0 && crowded <= places.length) {
+      if (locked.length > 0 && free.length > 0 && crowded < places.length) {
         places.push([...locked, ...free]);
         crowded += 1;
         continue;
       }
-      if (free.length === 0) {
-        options.onLocked(locked);
-        continue;
-      }
       options.onLocked(locked);
+      if (free.length === 0) continue;
       ready.push(...(locked.length > 0 ? free.toReversed() : free));
       here = new Set(free);
       return true;

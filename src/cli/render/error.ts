@@ -42,9 +42,10 @@ export function shortError(
 }
 
 /** "process 4711 (app, psql, idle in transaction): UPDATE …" */
-export function blockerLine({ pid, user, application, state, query }: Blocker): string {
-  const who = [user, application, state].filter((part) => part !== null && part !== '').join(', ');
-  return `process ${pid} (${who}): ${(query ?? '').replaceAll(/\s+/g, ' ').trim()}`;
+export function blockerLine({ pid, user, application, state, query, waitsFor = [] }: Blocker): string {
+  const waits = waitsFor.length === 0 ? null : `waits for ${waitsFor.join(', ')}`;
+  const who = [user, application, state, waits].filter((part) => part !== null && part !== '').join(', ');
+  return `${pid === 0 ? 'a prepared transaction' : `process ${pid}`} (${who}): ${(query ?? '').replaceAll(/\s+/g, ' ').trim()}`;
 }
 
 function shorten(text: string): string {
