@@ -2,12 +2,13 @@ import type { PoolClient } from 'pg';
 import type { Database } from '../db/connection.ts';
 import { messageOf } from '../errors.ts';
 import { editedFiles, editedWarning, recordFiles } from './checksums.ts';
+import { DEFAULT_CONCURRENCY } from './capacity.ts';
 import { createEngine, isStopped, type Engine, type EngineOptions } from './engine.ts';
 import type { FleetWork } from './fleet-work.ts';
 import { createLanes, type Concurrency, type Lanes } from './lanes.ts';
 import { advance } from './migrations/advance.ts';
 import type { History } from './migrations/history.ts';
-import { planForward, type ForwardOptions } from './migrations/plan.ts';
+import { planForward, type ForwardOptions, type Plan } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
@@ -94,6 +95,7 @@ async function migrateInRun(
   const wishes: Wishes = {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
+    foresee: (histories) => getReady(engine, histories.map(decide), lanes),
   };
   const fleet = await selectFleet(database, options, wishes);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
@@ -162,6 +164,18 @@ async function migrateInRun(
     fleet: standing,
     shared: isShared,
   });
+}
+
+/** Loads and connects, while the server is still reading the tenants; what fails fails where it is needed. */
+function getReady(engine: Engine, plans: readonly Plan[], lanes: Lanes): void {
+  const files = new Set(plans.flatMap(({ steps }) => steps.map(({ file }) => file)));
+  if (files.size === 0) return;
+  const loading = Promise.all([...files].map((file) => engine.load(file)));
+  // Knex last: which one is taken depends on what the migrations have loaded.
+  loading
+    .then((loaded) => (loaded.some(({ up }) => up?.kind !== 'sql') ? engine.knex() : undefined))
+    .catch(() => {});
+  void engine.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
 }
 
 async function apply(

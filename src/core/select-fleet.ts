@@ -31,6 +31,8 @@ export interface Wishes {
   readonly isSettled?: ((history: History) => boolean) | undefined;
   /** Read every history table, whatever the stamps say. */
   readonly verify?: boolean | undefined;
+  /** Told what the tenants have applied that are not settled, before these are read one by one: what can be got ready. */
+  readonly foresee?: ((histories: readonly History[]) => void) | undefined;
   /** Schemas that have been seen to already. */
   readonly without?: ReadonlyMap<string, unknown> | undefined;
 }
@@ -88,6 +90,11 @@ export async function selectFleet(
       continue;
     if (wishes.isSettled?.(history) === true) settled.set(group, history);
   }
+  wishes.foresee?.(
+    groups
+      .filter((group) => group.status === 'ACTIVE' && !settled.has(group))
+      .flatMap((group) => historyOf(group, known) ?? []),
+  );
   const isLeftOut = (group: TenantGroup) => settled.has(group) || (group.status !== 'ACTIVE' && !isNamed);
 
   const fleet = {

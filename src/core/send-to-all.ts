@@ -76,6 +76,7 @@ export async function sendToAll(
         width,
         onDone: options.onDone,
         begin: options.lanes.begin,
+        isClean: compiled.isClean,
         mayBegin: () => !isOver() && engine.pace?.isHeld !== true,
         onFailed(due, error) {
           const sqlstate = error instanceof DatabaseError ? error.code : undefined;

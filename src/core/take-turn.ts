@@ -16,6 +16,8 @@ export interface Turn {
   /** How many connections take their tenants from the queue. */
   readonly width: number;
   readonly begin: Lanes['begin'];
+  /** What is sent surely leaves the session as it found it. */
+  readonly isClean: boolean;
   /** Whether another tenant may be begun. */
   readonly mayBegin: () => boolean;
   readonly onDone: (due: Due, durationMs: number) => void;
@@ -56,9 +58,9 @@ export async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promis
         await pipeline.clean();
       }
     }
-    await Promise.all(sent);
+    const isWell = (await Promise.all(sent)).every(Boolean);
     // A string may have left something behind, whether it failed or not: the next turn is another plan's.
-    await pipeline.clean();
+    if (!isWell || !turn.isClean) await pipeline.clean();
   };
   try {
     await withPipeline(engine.database, serve, () => served);

@@ -51,6 +51,8 @@ export interface Database {
    * @param tenants how many tenants it has served since it was taken
    */
   giveBack(client: PoolClient, broken: Error | boolean, tenants: number): void;
+  /** Opens so many connections of the pool ahead of their use, as far as the server has them. */
+  warm(connections: number): Promise<void>;
   /** As the server reports it in server_version_num, e.g. 150018. */
   readonly serverVersion: number;
   /** The server's own name for its version, e.g. "15.18 (Debian 15.18-0+deb12u1)". */
@@ -123,6 +125,14 @@ export async function openServer(
         const sum = (served.get(client) ?? 0) + tenants;
         served.set(client, sum);
         client.release(broken !== false ? broken : sum >= TENANTS_PER_CONNECTION && !options.sharedSession);
+      },
+      async warm(connections) {
+        const missing = Math.min(connections, options.maxConnections) - pool.totalCount;
+        const opened = await Promise.allSettled(
+          Array.from({ length: Math.max(0, missing) }, () => pool.connect()),
+        );
+        // Whoever needs one that could not be had hears why then.
+        for (const one of opened) if (one.status === 'fulfilled') one.value.release();
       },
       async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) {
         const client = await connectTo(pool, settings);
