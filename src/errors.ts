@@ -57,6 +57,7 @@ export type ErrorCode =
   | 'MIGRATION_IRREVERSIBLE'
   | 'MIGRATION_FAILED'
   | 'MIGRATION_INTERRUPTED'
+  | 'NOTHING_TO_RESOLVE'
   | 'INIT_MIGRATION_MISSING'
   | 'MASTER_PENDING'
   | 'KNEX_LOCKED'
@@ -81,6 +82,15 @@ export interface Blocker {
   readonly waitsFor?: readonly number[];
 }
 
+/** An index that CREATE INDEX CONCURRENTLY has left behind unfinished: it costs every write and serves no query. */
+export interface InvalidIndex {
+  readonly schema: string;
+  readonly name: string;
+  readonly table: string;
+  /** The statement that removes it. */
+  readonly remedy: string;
+}
+
 /** What an error can say beside its message; everything is optional and none of it ever holds a secret. */
 export interface ErrorDetails {
   /** What to do next, in words that work when followed. */
@@ -97,6 +107,8 @@ export interface ErrorDetails {
   readonly details?: readonly string[] | undefined;
   /** Who held the lock that was waited for in vain. */
   readonly blockedBy?: readonly Blocker[] | undefined;
+  /** Indexes of the tenant's schema that were left INVALID. */
+  readonly invalidIndexes?: readonly InvalidIndex[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -111,6 +123,7 @@ export interface ErrorReport {
   statement?: string;
   details?: readonly string[];
   blockedBy?: readonly Blocker[];
+  invalidIndexes?: readonly InvalidIndex[];
 }
 
 /** The only error that tenantctl throws on purpose. */
@@ -124,6 +137,7 @@ export class TenantctlError extends Error {
   readonly statement: string | undefined;
   readonly details: readonly string[] | undefined;
   readonly blockedBy: readonly Blocker[] | undefined;
+  readonly invalidIndexes: readonly InvalidIndex[] | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -135,6 +149,7 @@ export class TenantctlError extends Error {
     this.statement = details.statement;
     this.details = details.details;
     this.blockedBy = details.blockedBy;
+    this.invalidIndexes = details.invalidIndexes;
   }
 
   /** The same error, with what was unknown where it was thrown; what it says already is kept. */
@@ -147,6 +162,7 @@ export class TenantctlError extends Error {
       statement: this.statement ?? details.statement,
       details: this.details ?? details.details,
       blockedBy: this.blockedBy ?? details.blockedBy,
+      invalidIndexes: this.invalidIndexes ?? details.invalidIndexes,
       cause: this.cause ?? details.cause,
     });
     if (this.stack !== undefined) merged.stack = this.stack;
@@ -165,6 +181,7 @@ export class TenantctlError extends Error {
       ...(this.statement !== undefined && { statement: this.statement }),
       ...(this.details !== undefined && { details: this.details }),
       ...(this.blockedBy !== undefined && { blockedBy: this.blockedBy }),
+      ...(this.invalidIndexes !== undefined && { invalidIndexes: this.invalidIndexes }),
     };
   }
 }

@@ -72,6 +72,10 @@ export type { Selection } from './core/select-fleet.ts';
 export type { Observer, RunEvent } from './core/observer.ts';
 export type { VectorExtensionMode } from './core/vector-extension.ts';
 
+// Migrations outside a transaction whose command was killed
+export { resolveInterrupted, type Resolution, type ResolveOptions } from './core/resolve.ts';
+export type { ResolutionCommands } from './core/resolution-commands.ts';
+
 // What was done: the ledger of runs
 export {
   readRun,
@@ -108,6 +112,7 @@ export {
   tenantState,
   type AttentionCode,
   type FleetStatus,
+  type Interruption,
   type StatusOptions,
   type TenantState,
 } from './core/status.ts';
@@ -136,6 +141,7 @@ export {
   provisionDocument,
   registryDocument,
   rehearsalDocument,
+  resolutionDocument,
   statusDocument,
   tenantStateDocument,
   type DocumentBase,
@@ -143,7 +149,9 @@ export {
   type MasterDocument,
   type ProvisionDocument,
   type RegistryDocument,
+  type InterruptionDocument,
   type RehearsalDocument,
+  type ResolutionDocument,
   type StatusDocument,
   type TenantRunDocument,
   type TenantStateDocument,
@@ -156,4 +164,5 @@ export {
   type ErrorCode,
   type ErrorDetails,
   type ErrorReport,
+  type InvalidIndex,
 } from './errors.ts';

@@ -5,6 +5,7 @@ import { addMake } from './commands/make.ts';
 import { addMigrateAll } from './commands/migrate-all.ts';
 import { addMigrateMaster } from './commands/migrate-master.ts';
 import { addMigrateTenants } from './commands/migrate-tenants.ts';
+import { addResolve } from './commands/resolve.ts';
 import { addRollbackMaster } from './commands/rollback-master.ts';
 import { addRollbackTenants } from './commands/rollback-tenants.ts';
 import { addRuns } from './commands/runs.ts';
@@ -76,6 +77,7 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
   addTenantList(tenant, register);
   addTenantShow(tenant, register);
 
+  addResolve(program, register);
   addStatus(program, register);
 
   addRunsShow(addRuns(program, register), register);

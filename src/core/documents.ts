@@ -1,12 +1,13 @@
-import type { ErrorReport } from '../errors.ts';
+import type { ErrorReport, InvalidIndex } from '../errors.ts';
 import type { MasterResult } from './master.ts';
 import type { ProvisionResult } from './provision.ts';
 import type { RegisteredTenant } from './registry.ts';
 import type { Rehearsal } from './rehearse.ts';
+import type { Resolution } from './resolve.ts';
 import type { FleetResult, TenantOutcome } from './results.ts';
 import type { RolloutResult } from './rollout/rollout-result.ts';
 import type { Standing } from './standing.ts';
-import type { FleetStatus, TenantState } from './status.ts';
+import type { FleetStatus, Interruption, TenantState } from './status.ts';
 
 /** What every JSON document holds. The rest depends on the command: docs/json.md. */
 export interface DocumentBase {
@@ -166,6 +167,22 @@ export interface TenantStateDocument {
   readonly applied: readonly string[];
   readonly pending: readonly string[];
   readonly lastError?: ErrorReport;
+  /** A migration outside a transaction whose end is not known, and the two commands that say how it ended. */
+  readonly interrupted?: InterruptionDocument;
+  readonly invalidIndexes?: readonly InvalidIndex[];
+}
+
+export interface InterruptionDocument {
+  readonly migration: string;
+  readonly direction: 'up' | 'down';
+  readonly startedAt: string;
+  readonly applied: string;
+  readonly retry: string;
+}
+
+function interruptionDocument(interrupted: Interruption): InterruptionDocument {
+  const { migration, direction, startedAt, commands } = interrupted;
+  return { migration, direction, startedAt: startedAt.toISOString(), ...commands };
 }
 
 /** A tenant in `attention` and `all` of `status`. */
@@ -179,11 +196,15 @@ export function tenantStateDocument(state: TenantState): TenantStateDocument {
     applied: state.applied,
     pending: state.pending,
     ...(state.lastError !== undefined && { lastError: state.lastError }),
+    ...(state.interrupted !== undefined && { interrupted: interruptionDocument(state.interrupted) }),
+    ...(state.invalidIndexes.length > 0 && { invalidIndexes: state.invalidIndexes }),
   };
 }
 
 export interface StatusDocument {
-  readonly master: FleetStatus['master'];
+  readonly master: Omit<FleetStatus['master'], 'interrupted'> & {
+    readonly interrupted?: InterruptionDocument;
+  };
   readonly tenants: FleetStatus['tenants'];
   readonly attention: readonly TenantStateDocument[];
   /** Every tenant, with --all. */
@@ -192,12 +213,46 @@ export interface StatusDocument {
 
 /** `status`. */
 export function statusDocument(status: FleetStatus, all: boolean): StatusDocument {
-  const { problem, ...master } = status.master;
+  const { problem, interrupted, ...master } = status.master;
   return {
-    master: { ...master, ...(problem !== undefined && { problem }) },
+    master: {
+      ...master,
+      ...(problem !== undefined && { problem }),
+      ...(interrupted !== undefined && { interrupted: interruptionDocument(interrupted) }),
+    },
     tenants: status.tenants,
     attention: status.states.filter((state) => state.attention !== undefined).map(tenantStateDocument),
     ...(all && { all: status.states.map(tenantStateDocument) }),
+  };
+}
+
+export interface ResolutionDocument {
+  readonly resolved: {
+    readonly clerkOrgId?: string;
+    readonly schema: string;
+    readonly migration: string;
+    readonly direction: 'up' | 'down';
+    readonly answer: Resolution['answer'];
+    readonly recorded: boolean;
+    readonly batch: number;
+    readonly invalidIndexes: readonly InvalidIndex[];
+  };
+}
+
+/** `resolve`. */
+export function resolutionDocument({ clerkOrgId, ...resolution }: Resolution): ResolutionDocument {
+  const { schema, migration, direction, answer, recorded, batch, invalidIndexes } = resolution;
+  return {
+    resolved: {
+      ...(clerkOrgId !== undefined && { clerkOrgId }),
+      schema,
+      migration,
+      direction,
+      answer,
+      recorded,
+      batch,
+      invalidIndexes,
+    },
   };
 }
 

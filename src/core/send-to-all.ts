@@ -156,8 +156,14 @@ async function correspondence(
     if (compose === undefined) {
       const becomes = digest(after.get(entries) ?? []);
       const { lockTimeoutMs, statementTimeoutMs, database } = engine;
-      const { canCheckClient } = database;
-      const sending = { statuses, lockTimeoutMs, statementTimeoutMs, canCheckClient, run: engine.run?.id };
+      const { deadClientSettings } = database;
+      const sending = {
+        statuses,
+        lockTimeoutMs,
+        statementTimeoutMs,
+        deadClientSettings,
+        run: engine.run?.id,
+      };
       compose = createComposer(compiled, { batch, expected, becomes }, sending);
       composers.set(key, compose);
     }

@@ -9,6 +9,18 @@ import { STAMP_ROUTINES, STAMP_TABLES } from './stamps/server-side.ts';
 /** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
 export const STATE_SCHEMA = 'tenantctl';
 
+/** What `tenantctl resolve` needs to know of a migration outside a transaction that did not live to record its end. */
+const INTENT_FACTS = [
+  `ALTER TABLE tenantctl.intents
+     ADD COLUMN batch integer,
+     ADD COLUMN run bigint,
+     ADD COLUMN backend_pid integer,
+     ADD COLUMN backend_start timestamptz`,
+  `COMMENT ON COLUMN tenantctl.intents.batch IS 'The batch that the migration was going to be recorded in.'`,
+  `COMMENT ON COLUMN tenantctl.intents.backend_start IS
+     'With backend_pid: the backend that carries the migration out, as in pg_stat_activity.'`,
+] as const;
+
 /**
  * Each entry brings the tables from the version of its index to the next; what holds nothing (ROUTINES) is made anew by
  * every upgrade. Entries are only ever added, if only an empty one for routines that have changed.
@@ -45,6 +57,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   ],
   STAMP_TABLES,
   RUN_TABLES,
+  [...INTENT_FACTS],
 ];
 
 /** Whatever the version before had of views and routines goes first. */
@@ -125,6 +138,16 @@ export interface Intent {
   readonly startedAt: Date;
 }
 
+/** An intent with all that is known of it. */
+export interface BegunIntent extends Pick<Intent, 'migration' | 'direction'> {
+  /** The batch that it was going to be recorded in; null where an older tenantctl began it. */
+  readonly batch: number | null;
+  /** The run that began it. */
+  readonly run: number | null;
+  /** The process id of the backend that carries it out, where that is still there. */
+  readonly backend: number | null;
+}
+
 /** What is remembered about tenants, by schema; empty where the tenantctl schema is absent. */
 export interface Memory {
   readonly failures: ReadonlyMap<string, RecordedFailure>;
@@ -166,10 +189,36 @@ export function forgetFailure(schema: string): string {
   return `DELETE FROM tenantctl.tenant_failures WHERE schema_name = ${literal(schema)}`;
 }
 
-export function insertIntent(schema: string, migration: string, direction: 'up' | 'down'): string {
-  return `INSERT INTO tenantctl.intents (schema_name, migration, direction)
-          VALUES (${literal(schema)}, ${literal(migration)}, ${literal(direction)})`;
+/** The statement that forgets a failure where it was one of this migration. */
+export function forgetFailureAt(schema: string, migration: string): string[] {
+  return [`${forgetFailure(schema)} AND error ->> 'migration' = ${literal(migration)}`];
 }
+
+/** A migration that is about to be run outside a transaction, by the backend that is told of it. */
+export interface NewIntent {
+  readonly schema: string;
+  readonly migration: string;
+  readonly direction: 'up' | 'down';
+  readonly batch: number;
+  readonly run: number | undefined;
+}
+
+export function insertIntent({ schema, migration, direction, batch, run }: NewIntent): string {
+  return `INSERT INTO tenantctl.intents (schema_name, migration, direction, batch, run, backend_pid, backend_start)
+          VALUES (${literal(schema)}, ${literal(migration)}, ${literal(direction)}, ${batch}, ${run ?? 'NULL'}, pg_backend_pid(), ${OWN_START})`;
+}
+
+const OWN_START = '(SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a)';
+
+/** For the backend that has inserted the intent: it deletes no row where somebody has resolved it in the meantime. */
+export function deleteOwnIntent(schema: string): string {
+  return `${deleteIntent(schema)} AND backend_pid = pg_backend_pid() AND backend_start IS NOT DISTINCT FROM ${OWN_START}`;
+}
+
+/** Whether the backend that carries an intent out is still there: columns of tenantctl.intents, in SQL. */
+export const BACKEND_LIVES = `EXISTS (
+  SELECT FROM pg_stat_activity a
+  WHERE a.pid = backend_pid AND a.datname = current_database() AND a.backend_start IS NOT DISTINCT FROM intents.backend_start)`;
 
 export function deleteIntent(schema: string): string {
   return `DELETE FROM tenantctl.intents WHERE schema_name = ${literal(schema)}`;

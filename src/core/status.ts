@@ -1,5 +1,6 @@
 import type { Database } from '../db/connection.ts';
-import type { ErrorReport } from '../errors.ts';
+import type { ErrorReport, InvalidIndex } from '../errors.ts';
+import { listedIndexes, readInvalidIndexes } from './invalid-indexes.ts';
 import { readTenantFolder } from './plan-fleet.ts';
 import { readMasterHistory } from './master.ts';
 import { countIn, readGroups, readMembers, type StampedTenant, type TenantGroup } from './fleet-facts.ts';
@@ -9,6 +10,7 @@ import { compareNames, readMigrationFolder, stemOf, type MigrationFolder } from 
 import { silent, type Observer } from './observer.ts';
 import { assertRegistry, findTenants, tenantUnknown, type RegisteredTenant } from './registry.ts';
 import { historyOf, knownHistories } from './select-fleet.ts';
+import { resolutionCommands, type ResolutionCommands } from './resolution-commands.ts';
 import { putStampsRight } from './stamps/put-right.ts';
 import { readMemory, readStateVersion, type Intent, type Memory } from './state.ts';
 
@@ -32,12 +34,20 @@ export type AttentionCode =
   | 'INTERRUPTED'
   | 'KNEX_LOCKED';
 
+/** A migration outside a transaction whose end is not known, and the answers that there are. */
+export interface Interruption extends Intent {
+  readonly commands: ResolutionCommands;
+}
+
 export interface TenantState {
   readonly tenant: RegisteredTenant;
   readonly applied: readonly string[];
   readonly pending: readonly string[];
   readonly history: History;
   readonly lastError?: ErrorReport | undefined;
+  readonly interrupted?: Interruption | undefined;
+  /** Indexes that CREATE INDEX CONCURRENTLY has left behind; looked for where something was interrupted or failed. */
+  readonly invalidIndexes: readonly InvalidIndex[];
   /** Absent where all is well, or the tenant is SUSPENDED or ARCHIVED. */
   readonly attention?: { readonly code: AttentionCode; readonly problem: string } | undefined;
 }
@@ -46,8 +56,9 @@ export interface FleetStatus {
   readonly master: {
     readonly applied: readonly string[];
     readonly pending: readonly string[];
-    /** The history and the folder do not fit together. */
+    /** The history and the folder do not fit together, or a migration was interrupted. */
     readonly problem?: string | undefined;
+    readonly interrupted?: Interruption | undefined;
   };
   readonly tenants: {
     readonly total: number;
@@ -76,7 +87,7 @@ export async function fleetStatus(database: Database, options: StatusOptions): P
   const scope = { stateVersion, withTimes: options.listAll };
   const groups = await readGroups(database, scope);
   const known = await knownHistories(database, scope);
-  const memory = await readMemory(database, stateVersion);
+  const memory = await remember(database, stateVersion);
 
   const wantsLook = (group: TenantGroup): boolean => {
     if (options.listAll === true || (options.verify === true && group.hasSchema)) return true;
@@ -93,7 +104,7 @@ export async function fleetStatus(database: Database, options: StatusOptions): P
   const byStatus: Record<string, number> = {};
   for (const { status, count } of groups) byStatus[status] = (byStatus[status] ?? 0) + count;
   return {
-    master: await masterStatus(database, masterFolder),
+    master: await masterStatus(database, masterFolder, memory.intents.get('public')),
     tenants: {
       total: countIn(groups),
       byStatus,
@@ -108,11 +119,29 @@ export async function fleetStatus(database: Database, options: StatusOptions): P
   };
 }
 
+/** What is remembered about tenants, and what their schemas hold of unfinished indexes. */
+interface Remembered extends Memory {
+  /** Of the tenants that something is remembered about. */
+  readonly invalidIndexes: readonly InvalidIndex[];
+}
+
+async function remember(
+  database: Database,
+  stateVersion: number,
+  more: readonly string[] = [],
+): Promise<Remembered> {
+  const memory = await readMemory(database, stateVersion);
+  const schemas = new Set([...memory.failures.keys(), ...memory.intents.keys(), ...more]);
+  // The shared schema is not a tenant's.
+  schemas.delete('public');
+  return { ...memory, invalidIndexes: await readInvalidIndexes(database, [...schemas]) };
+}
+
 async function toStates(
   database: Database,
   tenants: readonly StampedTenant[],
   folder: MigrationFolder,
-  memory: Memory,
+  memory: Remembered,
   known: ReadonlyMap<string, readonly HistoryEntry[]>,
   options: StatusOptions,
 ): Promise<TenantState[]> {
@@ -133,12 +162,20 @@ async function toStates(
 async function masterStatus(
   database: Database,
   folder: MigrationFolder | undefined,
+  intent: Intent | undefined,
 ): Promise<FleetStatus['master']> {
   const history = await readMasterHistory(database);
   const applied = history.entries.map((entry) => entry.name);
-  if (folder === undefined) return { applied, pending: [] };
+  const interrupted = interruptionOf({ schema: 'public' }, intent);
+  const problem = interrupted && interruptionProblem(interrupted, []);
+  if (folder === undefined) return { applied, pending: [], problem, interrupted };
   const plan = planForward(folder, history);
-  return { applied, pending: pendingIn(folder, history), problem: plan.problem?.message };
+  return {
+    applied,
+    pending: pendingIn(folder, history),
+    problem: problem ?? plan.problem?.message,
+    interrupted,
+  };
 }
 
 /** What one tenant's history says beside the folder, the registry and what is remembered. Pure. */
@@ -146,16 +183,36 @@ export function stateOf(
   tenant: RegisteredTenant,
   folder: MigrationFolder,
   history: History,
-  memory: Memory,
+  memory: Remembered,
 ): TenantState {
   const seen = {
     ...asState(tenant, folder, history),
     lastError: memory.failures.get(tenant.schema)?.error,
-    intent: memory.intents.get(tenant.schema),
+    interrupted: interruptionOf(tenant, memory.intents.get(tenant.schema)),
+    invalidIndexes: memory.invalidIndexes.filter(({ schema }) => schema === tenant.schema),
   };
-  const { pending, lastError } = seen;
+  const { pending, lastError, interrupted, invalidIndexes } = seen;
   const applied = history.entries.map((entry) => entry.name);
-  return { tenant, applied, pending, history, lastError, attention: attentionOf(seen) };
+  const attention = attentionOf(seen);
+  return { tenant, applied, pending, history, lastError, interrupted, invalidIndexes, attention };
+}
+
+function interruptionOf(
+  place: { readonly clerkOrgId?: string; readonly schema: string },
+  intent: Intent | undefined,
+): Interruption | undefined {
+  return intent === undefined ? undefined : { ...intent, commands: resolutionCommands(place) };
+}
+
+function interruptionProblem(
+  { migration, startedAt, commands }: Interruption,
+  invalid: readonly InvalidIndex[],
+): string {
+  return `${migration} began outside a transaction at ${startedAt.toISOString()}, and how it ended is not known${invalidPart(invalid)}: look, then ${commands.applied} or ${commands.retry}`;
+}
+
+function invalidPart(indexes: readonly InvalidIndex[]): string {
+  return indexes.length === 0 ? '' : `; INVALID is ${listedIndexes(indexes)}`;
 }
 
 /** What decides whether a tenant, or all tenants of a kind, want attention. */
@@ -166,7 +223,8 @@ interface Seen {
   readonly history: History;
   readonly pending: readonly string[];
   readonly lastError?: ErrorReport | undefined;
-  readonly intent?: Intent | undefined;
+  readonly interrupted?: Interruption | undefined;
+  readonly invalidIndexes?: readonly InvalidIndex[];
 }
 
 function asState(
@@ -184,7 +242,7 @@ function pendingIn(folder: MigrationFolder, history: History): string[] {
 }
 
 function attentionOf(seen: Seen): TenantState['attention'] {
-  const { folder, history, pending, lastError, intent } = seen;
+  const { folder, history, pending, lastError, interrupted, invalidIndexes = [] } = seen;
   switch (seen.status) {
     case 'FAILED':
       return {
@@ -202,12 +260,8 @@ function attentionOf(seen: Seen): TenantState['attention'] {
       return undefined;
   }
   if (!seen.hasSchema) return { code: 'SCHEMA_MISSING', problem: 'its schema is missing' };
-  if (intent !== undefined) {
-    return {
-      code: 'INTERRUPTED',
-      problem: `${intent.migration} began outside a transaction at ${intent.startedAt.toISOString()}, and how it ended is not known`,
-    };
-  }
+  if (interrupted !== undefined)
+    return { code: 'INTERRUPTED', problem: interruptionProblem(interrupted, invalidIndexes) };
   const { problem } = planForward(folder, history);
   if (problem !== undefined) return { code: 'HISTORY_DISAGREES', problem: problem.message };
   if (history.lockedByKnex) {
@@ -219,7 +273,10 @@ function attentionOf(seen: Seen): TenantState['attention'] {
   if (lastError !== undefined) {
     const { migration, message } = lastError;
     const where = migration === undefined || message.startsWith(migration) ? '' : ` at ${migration}`;
-    return { code: 'FAILED', problem: `the last run failed${where}: ${lastError.message}` };
+    return {
+      code: 'FAILED',
+      problem: `the last run failed${where}: ${lastError.message}${invalidPart(invalidIndexes)}`,
+    };
   }
   if (pending.length > 0) {
     const [first] = pending.toSorted(compareNames);
@@ -255,7 +312,7 @@ export async function tenantState(
   if (named === undefined) throw new Error('findTenants found nobody and did not say so');
   const stateVersion = await readStateVersion(database);
   const scope = { stateVersion, only: [named], withTimes: true };
-  const memory = await readMemory(database, stateVersion);
+  const memory = await remember(database, stateVersion, [named.schema]);
   for await (const [tenant] of readMembers(database, scope, await readGroups(database, scope))) {
     if (tenant === undefined) continue;
     const tables = tenant.hasSchema ? [tenant.tables] : [];

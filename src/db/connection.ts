@@ -4,6 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { Client, Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { toConnectionError, toDatabaseError } from './database-error.ts';
+import { canCheckClient, deadClientSettings, type ServerSettingValues } from './dead-client.ts';
 
 /** Where a PostgreSQL server is and how to log in. */
 export interface ServerSettings {
@@ -65,8 +66,12 @@ export interface Database {
   readonly readOnly: boolean;
   /** client_connection_check_interval exists here: PostgreSQL 14 and later, not on Windows, not in PGlite. */
   readonly canCheckClient: boolean;
+  /** The settings that make this server notice within a minute that a client is gone. */
+  readonly deadClientSettings: ServerSettingValues;
   /** What was at work when this was called ends in an error, and is rolled back. */
   cancelWork(): Promise<void>;
+  /** Cancels what a connection of the pool is at work on, and cuts it. */
+  stop(client: PoolClient): Promise<void>;
   /** cancelWork has been called. */
   readonly isCancelled: boolean;
   close(): Promise<void>;
@@ -116,8 +121,10 @@ export async function openServer(
   pool.on('release', (_error, client) => inUse.delete(client));
   let isCancelled = false;
   try {
-    const seen = await lookAround(pool, settings);
+    const { build, ...seen } = await lookAround(pool, settings);
     refuseOldServer(seen);
+    const sharedSession = options.sharedSession ?? false;
+    const facts = { serverVersion: seen.serverVersion, build, sharedSession };
     return {
       pool,
       connect: () => connectTo(pool, settings),
@@ -145,8 +152,9 @@ export async function openServer(
         }
       },
       ...seen,
-      sharedSession: options.sharedSession ?? false,
-      canCheckClient: seen.canCheckClient && !options.sharedSession,
+      sharedSession,
+      canCheckClient: canCheckClient(facts),
+      deadClientSettings: deadClientSettings(facts),
       async cancelWork() {
         isCancelled = true;
         const atWork = [...inUse];
@@ -154,6 +162,10 @@ export async function openServer(
         if (!seen.behindPooler) await cancelBackends(pool, atWork).catch(() => {});
         await sleep(seen.behindPooler ? 0 : CANCEL_GRACE_MS);
         for (const client of atWork) if (inUse.has(client)) cut(client);
+      },
+      async stop(client) {
+        if (!seen.behindPooler) await cancelBackends(pool, [client]).catch(() => {});
+        if (inUse.has(client)) cut(client);
       },
       get isCancelled() {
         return isCancelled;
@@ -223,7 +235,7 @@ async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>) {
       readOnly: seen.read_only,
       // A pooler hands out process ids of its own, so its idea of the backend differs from the backend's.
       behindPooler: (client as PoolClient & { processID: number | null }).processID !== seen.pid,
-      canCheckClient: seen.num >= 140_000 && !/windows|mingw|visual c\+\+/i.test(seen.build),
+      build: seen.build,
     };
   } catch (error) {
     throw toDatabaseError(error);

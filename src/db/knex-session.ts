@@ -43,9 +43,14 @@ export interface SessionOptions {
   readonly userParams: Readonly<Record<string, unknown>>;
   /** Told of every statement before it is sent. */
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
+  /** Sends each statement in its own way: sees to settings before and behind it, say. */
+  readonly around?: Around | undefined;
   /** Takes down what the migration sends, and what would make it send something else to another tenant. */
   readonly transcript?: Transcript | undefined;
 }
+
+/** Is given a statement's text and what sends it. */
+export type Around = <T>(text: string, send: () => Promise<T>) => Promise<T>;
 
 type RunSession = (
   client: PoolClient,
@@ -155,7 +160,8 @@ function observed(
     options.onStatement?.(statement);
     options.transcript?.sent(statement);
     try {
-      const answer = client.query(config as never) as Promise<unknown>;
+      const sendIt = () => client.query(config as never) as Promise<unknown>;
+      const answer = options.around === undefined ? sendIt() : options.around(statement.text, sendIt);
       inFlight = answer.catch(() => {});
       const result = await answer;
       return options.transcript === undefined ? result : unread(result, options.transcript, isRaw);

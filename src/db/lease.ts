@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type QueryResult } from 'pg';
 import type { Database } from './connection.ts';
+import { IDLE_TIMEOUT_MS, SIGN_OF_LIFE, SIGN_OF_LIFE_MS } from './dead-client.ts';
 import { literal } from './sql.ts';
-import { BEGIN, IDLE_TIMEOUT_MS, tryLock } from './transaction.ts';
+import { BEGIN, tryLock } from './transaction.ts';
 
 /** A lock that shows others that this process is alive. */
 export interface Lease {
@@ -11,9 +12,6 @@ export interface Lease {
   hold(name: string): Promise<void>;
   release(): Promise<void>;
 }
-
-/** Milliseconds between two signs of life: routers forget a connection on which nothing is said for minutes. */
-const PING_MS = 15_000;
 
 /** Milliseconds between two attempts to get a lost lock back. */
 const AGAIN_MS = 1_000;
@@ -65,8 +63,8 @@ async function keep(
       onTried();
       unref(client, true);
       for (;;) {
-        await Promise.race([sleep(PING_MS, undefined, { signal, ref: false }), lost]);
-        await client.query('SELECT 1');
+        await Promise.race([sleep(SIGN_OF_LIFE_MS, undefined, { signal, ref: false }), lost]);
+        await client.query(SIGN_OF_LIFE);
       }
     } catch {
       connecting = undefined;

@@ -1,6 +1,7 @@
 import type { PoolClient, QueryResult } from 'pg';
 import type { Database } from './connection.ts';
 import { toDatabaseError } from './database-error.ts';
+import { setAll } from './dead-client.ts';
 import { identifier, literal } from './sql.ts';
 
 export interface TransactionSettings {
@@ -10,16 +11,9 @@ export interface TransactionSettings {
   readonly lockTimeoutMs?: number;
   /** Milliseconds that a statement may take; 0 for ever, the server's own default where absent. */
   readonly statementTimeoutMs?: number | undefined;
-  /** Milliseconds that the transaction may wait for its client before the server ends it; 0 for ever. */
-  readonly idleTimeoutMs?: number;
   /** How many tenants' tables the transaction opens; 1 where absent. */
   readonly tenants?: number;
 }
-
-/** Milliseconds between two looks of a busy backend at its client's socket. */
-export const CLIENT_CHECK_INTERVAL_MS = 2_000;
-/** Milliseconds that a transaction may wait for its client. */
-export const IDLE_TIMEOUT_MS = 60_000;
 
 /** Leaves a session as it was found. As DISCARD ALL, which cannot be part of a string of statements (https://www.postgresql.org/docs/current/sql-discard.html). */
 export const CLEAN_SESSION = [
@@ -84,10 +78,7 @@ export async function withClient<T>(
  * The transaction bracket: BEGIN, the settings and the opening statements go to the server as one string; then
  * `use` runs; then COMMIT, or ROLLBACK when it threw.
  *
- * Every transaction sets locally what makes the server notice a dead client: client_connection_check_interval for a
- * busy backend, idle_in_transaction_session_timeout for an idle one
- * (https://www.postgresql.org/docs/current/runtime-config-connection.html,
- * https://www.postgresql.org/docs/current/runtime-config-client.html).
+ * Every transaction sets locally what makes the server notice a dead client (src/db/dead-client.ts).
  */
 export async function withTransaction<T>(
   database: Database,
@@ -127,12 +118,7 @@ export async function withTransaction<T>(
 }
 
 function localSettings(database: Database, settings: TransactionSettings): string[] {
-  const statements = [
-    `SET LOCAL idle_in_transaction_session_timeout = ${settings.idleTimeoutMs ?? IDLE_TIMEOUT_MS}`,
-  ];
-  if (database.canCheckClient) {
-    statements.push(`SET LOCAL client_connection_check_interval = ${CLIENT_CHECK_INTERVAL_MS}`);
-  }
+  const statements = setAll(database.deadClientSettings, 'LOCAL');
   if (settings.lockTimeoutMs !== undefined)
     statements.push(`SET LOCAL lock_timeout = ${settings.lockTimeoutMs}`);
   if (settings.statementTimeoutMs !== undefined)

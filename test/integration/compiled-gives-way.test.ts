@@ -589,7 +589,7 @@ CREATE TABLE seen AS SELECT current_setting('work_mem') AS memory, current_setti
       {
         memory: '4MB',
         lock: '1234ms',
-        idle: '1min',
+        idle: '50s',
         path: `${schema}, public`,
         self: true,
         temp: 0,

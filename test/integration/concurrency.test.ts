@@ -177,12 +177,13 @@ test('every transaction has the settings by which the server notices a dead clie
     '3_settings.sql',
     `-- migrate:up
 CREATE TABLE settings AS SELECT current_setting('idle_in_transaction_session_timeout') AS idle,
-  current_setting('client_connection_check_interval', true) AS client, current_setting('lock_timeout') AS lock;`,
+  current_setting('client_connection_check_interval', true) AS client, current_setting('lock_timeout') AS lock,
+  current_setting('tcp_keepalives_idle') AS keepalive, current_setting('tcp_user_timeout') AS unacknowledged;`,
   );
   await fleet.migrate({ lockTimeoutMs: 1234 });
   const [seen] = await fleet.query(`SELECT * FROM ${schemaNameFor('org_a')}.settings`);
   const client = fleet.database.canCheckClient ? '2s' : null;
-  expect(seen).toEqual({ idle: '1min', client, lock: '1234ms' });
+  expect(seen).toEqual({ idle: '50s', client, lock: '1234ms', keepalive: '10', unacknowledged: '40000' });
   await until(
     async () =>
       (

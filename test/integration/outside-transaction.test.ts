@@ -134,21 +134,6 @@ test('a crash in its middle is seen by status and by the next run, which does no
   expect(await fleet.tables('org_a')).not.toContain('outside_it');
 });
 
-test('its remedy works when followed: the work was there', async () => {
-  const fleet = await createFleet(['org_a']);
-  await fleet.add('3_outside.sql', '-- migrate:up transaction:false\nCREATE TABLE outside_it ();');
-  await fleet.query(
-    `INSERT INTO tenantctl.intents (schema_name, migration, direction) VALUES ($1, '3_outside.sql', 'up')`,
-    [SCHEMA],
-  );
-  const hint = resultOf(await fleet.migrate(), 'org_a').error?.hint ?? '';
-  await fleet.query(`CREATE TABLE ${SCHEMA}.outside_it ()`);
-  await fleet.query(/INSERT INTO [^;]+;/.exec(hint)?.[0] ?? 'no remedy');
-  await fleet.query(/DELETE FROM [^;]+;/.exec(hint)?.[0] ?? 'no remedy');
-  expect(resultOf(await fleet.migrate(), 'org_a').outcome).toBe('up-to-date');
-  expect(await fleet.history('org_a')).toContain('3_outside.sql@2');
-});
-
 test('a backend that is terminated in its middle leaves the intent, which tells', async () => {
   const fleet = await createFleet(['org_a']);
   await fleet.add(

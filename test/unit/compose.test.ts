@@ -40,7 +40,7 @@ function statementsFor(
 const OPTIONS: SendingOptions = {
   statuses: ['ACTIVE', "it's"],
   lockTimeoutMs: 1234,
-  canCheckClient: true,
+  deadClientSettings: { idle_in_transaction_session_timeout: 50_000, tcp_user_timeout: 40_000 },
   run: 42,
 };
 
@@ -77,7 +77,7 @@ test('the lock is taken and the history checked before anything else, and the re
   const at = (part: string) => statements.findIndex((statement) => statement.includes(part));
   expect(statements[0]).toBe('BEGIN ISOLATION LEVEL READ COMMITTED');
   expect(statements[1]).toBe(
-    `CALL tenantctl.enter('od"d''one', '00000000-0000-0000-0000-000000000001', ARRAY['ACTIVE', 'it''s'], 1234, NULL, 60000, 2000)`,
+    `CALL tenantctl.enter('od"d''one', '00000000-0000-0000-0000-000000000001', ARRAY['ACTIVE', 'it''s'], ARRAY['idle_in_transaction_session_timeout', '50000', 'tcp_user_timeout', '40000', 'lock_timeout', '1234'])`,
   );
   const order = [
     at('SET LOCAL search_path'),
@@ -123,9 +123,9 @@ test('a tenant without a history table gets it, and no history is expected of it
   expect(statementsFor(COMPILED).join()).not.toMatch(/CREATE TABLE.*knex_migrations/);
 });
 
-test('where the server cannot look after its client, it is not told to', () => {
-  const [, enter] = statementsFor(COMPILED, { canCheckClient: false });
-  expect(enter).toMatch(/, 1234, NULL, 60000, NULL\)$/);
+test('a statement may take as long as the server says, unless told otherwise', () => {
+  expect(statementsFor(COMPILED)[1]).not.toContain('statement_timeout');
+  expect(statementsFor(COMPILED, { statementTimeoutMs: 0 })[1]).toMatch(/'statement_timeout', '0'\]\)$/);
 });
 
 test('what opens stands between the lock and the search_path', () => {

@@ -70,7 +70,8 @@ const WORDS: Readonly<Record<AttentionCode, string>> = {
 function findingsOf({ master, states }: FleetStatus): string[] {
   const findings: string[] = [];
   if (master.pending.length > 0) findings.push(`${count(master.pending.length, 'master migration')} pending`);
-  if (master.problem !== undefined) findings.push('the master history disagrees with the folder');
+  if (master.interrupted !== undefined) findings.push('a master migration interrupted');
+  else if (master.problem !== undefined) findings.push('the master history disagrees with the folder');
   for (const code of Object.keys(WORDS) as AttentionCode[]) {
     const tenants = states.filter((state) => state.attention?.code === code).length;
     if (tenants > 0) findings.push(`${count(tenants, 'tenant')} ${WORDS[code]}`);

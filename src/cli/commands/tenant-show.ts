@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { registryDocument, tenantStateDocument } from '../../core/documents.ts';
+import { resolutionHint } from '../../core/resolution-commands.ts';
 import type { TenantState } from '../../core/status.ts';
 import type { Context } from '../context.ts';
 import type { Register } from '../program.ts';
@@ -22,7 +23,7 @@ export async function showCommand(
     const { tenantState } = await import('../../core/status.ts');
     const state = await tenantState(database, name, { tenantFolder: settings.folders.tenants });
     const { clerkOrgId, schema, status, createdAt, updatedAt } = registryDocument(state.tenant);
-    const { code, problem, pending, lastError } = tenantStateDocument(state);
+    const { code, problem, pending, lastError, interrupted, invalidIndexes } = tenantStateDocument(state);
     return {
       document: {
         tenant: {
@@ -37,6 +38,8 @@ export async function showCommand(
           history: state.history.entries,
           applied: state.applied,
           ...(lastError && { lastError }),
+          ...(interrupted && { interrupted }),
+          ...(invalidIndexes && { invalidIndexes }),
         },
       },
       text: () => renderTenant(state, context),
@@ -46,7 +49,7 @@ export async function showCommand(
 
 async function renderTenant(state: TenantState, { output: { paint } }: Context): Promise<string> {
   const { renderTable } = await import('../render/table.ts');
-  const { tenant, history, pending, attention, lastError } = state;
+  const { tenant, history, pending, attention, lastError, interrupted, invalidIndexes } = state;
   const facts = [
     ['Organization', tenant.clerkOrgId],
     ['Schema', `${tenant.schema}${tenant.hasSchema ? '' : paint.red(' (missing)')}`],
@@ -54,6 +57,16 @@ async function renderTenant(state: TenantState, { output: { paint } }: Context):
     ['Created', tenant.createdAt?.toISOString() ?? ''],
     ['Updated', tenant.updatedAt?.toISOString() ?? ''],
     ...(attention === undefined ? [] : [['Attention', paint.yellow(attention.problem)]]),
+    ...(interrupted === undefined
+      ? []
+      : [
+          ['Interrupted', `${interrupted.migration}, ${interrupted.direction === 'up' ? 'forward' : 'back'}`],
+          ['', `${paint.cyan('→')} ${resolutionHint(tenant, interrupted)}`],
+        ]),
+    ...invalidIndexes.flatMap(({ name, table, remedy }) => [
+      ['INVALID', paint.red(`the index ${name} of table ${table}`)],
+      ['', `${paint.cyan('→')} ${remedy}`],
+    ]),
     ...(lastError === undefined ? [] : [['Last failure', paint.red(lastError.message)]]),
     ...(lastError?.hint === undefined ? [] : [['', `${paint.cyan('→')} ${lastError.hint}`]]),
   ];

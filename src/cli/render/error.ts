@@ -15,6 +15,8 @@ export function renderError(error: TenantctlError, paint: ChalkInstance, verbose
   fact('statement', error.statement === undefined ? undefined : indent(shorten(error.statement)));
   for (const line of error.details ?? []) lines.push(`  ${line}`);
   for (const blocker of error.blockedBy ?? []) fact('blocked by', blockerLine(blocker));
+  for (const { name, table, remedy } of error.invalidIndexes ?? [])
+    fact('INVALID', `index ${name} of table ${table}: ${remedy}`);
   if (error.hint !== undefined) lines.push(`${paint.cyan('→')} ${error.hint}`);
   if (verbose || error.code === 'INTERNAL') {
     const { cause } = error;

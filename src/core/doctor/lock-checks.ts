@@ -1,6 +1,6 @@
 import { qualified } from '../../db/sql.ts';
 import { lockTableOf, MASTER_HISTORY, TENANT_HISTORY } from '../migrations/history.ts';
-import { interruptedRemedy } from '../migrations/record.ts';
+import { resolutionHint } from '../resolution-commands.ts';
 import { failed, ok, type Check, type CheckId } from './check.ts';
 import type { IntentFacts, RegistryFacts } from './registry-facts.ts';
 import { counted, HANDLED, leftOver, leftOverComment, listed } from './remedy.ts';
@@ -48,9 +48,5 @@ function intentCheck(intents: readonly IntentFacts[]): Check {
 }
 
 function intentRemedy(intent: IntentFacts): string {
-  const { schema } = intent;
-  return interruptedRemedy(
-    { schema, historyTable: schema === 'public' ? MASTER_HISTORY : TENANT_HISTORY },
-    intent,
-  );
+  return resolutionHint({ schema: intent.schema }, intent);
 }

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { type KnexFactory, type Seen, type SentStatement } from '../../db/knex-session.ts';
+import type { Around, KnexFactory, Seen, SentStatement } from '../../db/knex-session.ts';
 import { endsTransaction } from '../../db/transaction-control.ts';
 import type { Transcript } from '../../db/transcript.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
@@ -14,6 +14,8 @@ export interface ActionOptions {
   readonly target: Target;
   readonly direction: Direction;
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
+  /** Sends each statement in its own way; as it is where absent. */
+  readonly around?: Around | undefined;
   /** Takes down what the migration sends, to be sent to other tenants too. */
   readonly transcript?: Transcript | undefined;
 }
@@ -36,6 +38,7 @@ export async function runAction(
   const action = direction === 'up' ? migration.up : migration.down;
   if (action === undefined) throw irreversible(migration, target);
   const inTransaction = runsInTransaction(migration, direction);
+  const around: Around = options.around ?? ((_text, send) => send());
   let seen: Seen = { failures: [] };
 
   if (action.kind === 'sql') {
@@ -48,7 +51,7 @@ export async function runAction(
       if (inTransaction && (await endsTransaction(text))) throw endedItself(migration, target);
       options.onStatement?.({ text, values: [] });
       options.transcript?.sent({ text, values: [] });
-      await client.query(text).catch((error: unknown) => {
+      await around(text, () => client.query(text)).catch((error: unknown) => {
         throw failed(migration, target, error, { text, values: [], error, message: messageOf(error) });
       });
     }
@@ -60,6 +63,7 @@ export async function runAction(
         ...(target.clerkOrgId !== undefined && { clerkOrgId: target.clerkOrgId }),
       },
       onStatement: options.onStatement,
+      around: options.around,
       transcript: options.transcript,
     };
     const run = inTransaction ? factory.withinTransaction : factory.outsideTransaction;

@@ -1,16 +1,19 @@
 import { toDatabaseError } from '../../db/database-error.ts';
+import { keepLock } from '../../db/lock-keeper.ts';
+import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
 import { setSearchPath, withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { Engine } from '../engine.ts';
+import { readInvalidIndexes } from '../invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
 import { runAction, runsInTransaction } from './action.ts';
 import type { Advance, Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
 import type { HistoryRow } from './history.ts';
+import { interrupted } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import type { Step } from './plan.ts';
 import { recordDeed } from '../runs/record-in-run.ts';
 import { recordStep, stampOf } from './record.ts';
-import { interrupted } from './target-errors.ts';
 import type { Target } from './target.ts';
 import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
 
@@ -84,6 +87,7 @@ async function runSegment(
   isInLane: boolean,
 ): Promise<Segment> {
   let afterwards: (() => Promise<Segment>) | undefined;
+  let outside: Promise<Segment> | undefined;
   const segment = await withTransaction(
     engine.database,
     {
@@ -105,7 +109,9 @@ async function runSegment(
         transaction.abandon();
         return { kind: 'status', status: seen.status };
       }
-      if (seen.intent !== null) throw interrupted(target, seen.intent);
+      if (seen.intent !== null) {
+        throw interrupted(target, seen.intent, await readInvalidIndexes(transaction.client, [target.schema]));
+      }
       const opened = !progress.started && assignment.opening !== undefined;
       if (opened) await assignment.opening?.(transaction.client);
       progress.started = true;
@@ -134,8 +140,8 @@ async function runSegment(
           return { kind: 'lane' };
         }
         const isLast = plan.steps.length === 1;
-        const perform = async (): Promise<Segment> => {
-          await runOutside(engine, target, assignment, progress, step, migration, isLast);
+        const perform = async (lost?: AbortSignal): Promise<Segment> => {
+          await runOutside({ engine, target, assignment, progress, step, migration, isLast, lost });
           return { kind: isLast ? 'end' : 'more' };
         };
         if (engine.database.sharedSession) {
@@ -146,16 +152,39 @@ async function runSegment(
         // This transaction idles while a second connection does the work, and keeps nothing but the lock: a table
         // that it has read would be locked against a REINDEX, and nobody would see that the two wait for each other.
         await transaction.client.query(
-          `ROLLBACK TO SAVEPOINT ${LOCK_ONLY};\nSET LOCAL idle_in_transaction_session_timeout = 0`,
+          [`ROLLBACK TO SAVEPOINT ${LOCK_ONLY}`, ...however(engine)].join(';\n'),
         );
-        return perform();
+        outside = whileLocked(transaction, perform);
+        return outside;
       }
       const group = alone === -1 ? plan.steps : plan.steps.slice(0, alone);
       await runGroup(engine, target, assignment, progress, transaction, group, migrations, alone === -1);
       return { kind: alone === -1 ? 'end' : 'more' };
     },
-  );
+  ).catch((error: unknown) => {
+    // Where the lock's connection was lost, the work is being stopped, or has ended: it knows which.
+    if (outside === undefined) throw error;
+    return outside;
+  });
   return afterwards === undefined ? segment : afterwards();
+}
+
+/** Runs `work` while the transaction keeps its lock; `work` is told when that is lost. */
+async function whileLocked<T>(
+  { client }: OpenTransaction,
+  work: (lost: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const keeper = keepLock(client);
+  try {
+    return await work(keeper.lost);
+  } finally {
+    await keeper.release();
+  }
+}
+
+/** A transaction that only holds a lock may last as long as it has to. */
+function however({ database }: Engine): string[] {
+  return database.serverVersion >= 170_000 ? ['SET LOCAL transaction_timeout = 0'] : [];
 }
 
 /** Consecutive migrations in the open transaction; it is committed together with the last one's record. */
@@ -203,6 +232,6 @@ async function runGroup(
 /** Why a transaction may end under a migration's hands, or not be committed with its record. */
 function atWorkHint(error: unknown): string {
   return sqlstateOf(error) === '25P03'
-    ? 'The migration sent nothing for 60 s, and the server ended its transaction: does it wait for something that never comes? What takes long belongs into SQL, or before the first query.'
+    ? `The migration sent nothing for ${IDLE_TIMEOUT_MS / 1000} s, and the server ended its transaction: does it wait for something that never comes? What takes long belongs into SQL, or before the first query.`
     : 'The migration itself ran; the end of its transaction, or the record in the history, was refused. Correct the migration and run the command again: its transaction was rolled back.';
 }

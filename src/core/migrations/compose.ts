@@ -1,11 +1,6 @@
+import type { ServerSettingValues } from '../../db/dead-client.ts';
 import { literal } from '../../db/sql.ts';
-import {
-  BEGIN,
-  CLEAN_SESSION,
-  CLIENT_CHECK_INTERVAL_MS,
-  IDLE_TIMEOUT_MS,
-  setSearchPath,
-} from '../../db/transaction.ts';
+import { BEGIN, CLEAN_SESSION, setSearchPath } from '../../db/transaction.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { createHistoryTables } from './history.ts';
 import type { Target } from './target.ts';
@@ -26,8 +21,8 @@ export interface SendingOptions {
   readonly lockTimeoutMs: number;
   /** The server's own default where absent. */
   readonly statementTimeoutMs?: number | undefined;
-  /** The server can watch over its client while it is busy. */
-  readonly canCheckClient: boolean;
+  /** What makes the server notice that its client is gone. */
+  readonly deadClientSettings: ServerSettingValues;
   /** The number of the run in the ledger. */
   readonly run: number | undefined;
 }
@@ -56,10 +51,7 @@ export function createComposer(
   const enterWith = [
     before,
     `ARRAY[${options.statuses.map(literal).join(', ')}]`,
-    options.lockTimeoutMs,
-    options.statementTimeoutMs ?? 'NULL',
-    IDLE_TIMEOUT_MS,
-    options.canCheckClient ? CLIENT_CHECK_INTERVAL_MS : 'NULL',
+    `ARRAY[${settingsFor(options).map(literal).join(', ')}]`,
   ].join(', ');
   const recordOf = (names: readonly string[]) =>
     `${literal(compiled.direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}, ${options.run ?? 'NULL'}`;
@@ -94,6 +86,16 @@ export function createComposer(
       ...(compiled.isClean ? [] : CLEAN_SESSION),
     ];
   };
+}
+
+/** The settings of a tenant's transaction: each name, and behind it its value. */
+function settingsFor({ lockTimeoutMs, statementTimeoutMs, deadClientSettings }: SendingOptions): string[] {
+  const settings = {
+    ...deadClientSettings,
+    lock_timeout: lockTimeoutMs,
+    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
+  };
+  return Object.entries(settings).flatMap(([name, value]) => [name, String(value)]);
 }
 
 /** Statements as one string. Each stands on lines of its own: a text may end in a comment. */

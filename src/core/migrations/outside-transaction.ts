@@ -1,60 +1,149 @@
+import type { PoolClient } from 'pg';
+import { toDatabaseError } from '../../db/database-error.ts';
+import { setAll } from '../../db/dead-client.ts';
 import { BEGIN, setSearchPath, withClient } from '../../db/transaction.ts';
+import type { InvalidIndex } from '../../errors.ts';
 import type { Engine } from '../engine.ts';
+import { namedIn, readInvalidIndexes } from '../invalid-indexes.ts';
+import { backoffMs, mayPass, pause } from '../retry.ts';
 import { recordDeed } from '../runs/record-in-run.ts';
-import { deleteIntent, insertIntent } from '../state.ts';
+import { deleteOwnIntent, insertIntent } from '../state.ts';
 import { runAction } from './action.ts';
 import type { Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
+import { leftInvalid, lockLost, notRecorded, outsideFailure, poolerInBetween } from './outside-errors.ts';
 import type { Step } from './plan.ts';
 import { recordStep, stampOf } from './record.ts';
-import { outsideFailure, poolerInBetween } from './target-errors.ts';
+import { patientSender } from './statement-patience.ts';
 import type { Target } from './target.ts';
 
-/** One migration with no transaction around it, on a connection of its own, between its intent and its record. */
-export async function runOutside(
-  engine: Engine,
-  target: Target,
-  assignment: Assignment,
-  progress: Progress,
-  step: Step,
-  migration: Migration,
-  isLast: boolean,
-): Promise<void> {
+/** One migration that runs outside a transaction. */
+export interface OutsideStep {
+  readonly engine: Engine;
+  readonly target: Target;
+  readonly assignment: Assignment;
+  readonly progress: Progress;
+  readonly step: Step;
+  readonly migration: Migration;
+  /** Nothing comes after it. */
+  readonly isLast: boolean;
+  /** Aborted when the connection that holds the target's lock is gone: the work is stopped then. */
+  readonly lost?: AbortSignal | undefined;
+}
+
+/**
+ * One migration with no transaction around it, on a connection of its own, between its intent and its record. The
+ * intent goes with the record, or with an answer of the server that says that the migration failed. It remains wherever
+ * it is not known how that ended, or it could not be recorded.
+ * @throws TenantctlError MIGRATION_FAILED where it failed; MIGRATION_INTERRUPTED where the intent remains
+ */
+export async function runOutside(outside: OutsideStep): Promise<void> {
+  const { engine, progress, step, lost } = outside;
   const { database } = engine;
   if (database.behindPooler) throw poolerInBetween(step);
   progress.isOutside = true;
-  const started = Date.now();
   await withClient(database, async (client) => {
+    const stop = () => void database.stop(client);
+    lost?.addEventListener('abort', stop, { once: true });
     try {
-      await client.query(insertIntent(target.schema, step.name, assignment.direction));
-      await client.query(setSearchPath(target.searchPath).replace('SET LOCAL', 'SET'));
-      await runAction(client, engine.knex, migration, { target, direction: assignment.direction });
-      const closing = isLast ? (assignment.closing ?? []) : [];
-      await client.query(
-        [
-          BEGIN,
-          recordStep(target, assignment.direction, step.name, progress.batch),
-          ...recordDeed(engine.run?.id, target, {
-            direction: assignment.direction,
-            names: [step.name],
-            batch: progress.batch,
-            durationMs: Date.now() - started,
-          }),
-          deleteIntent(target.schema),
-          ...stampOf(target),
-          ...closing,
-          'COMMIT',
-        ].join(';\n'),
-      );
-    } catch (error) {
-      // The server has answered, so what happened is known: the intent goes, and the error tells.
-      await client.query('ROLLBACK').catch(() => {});
-      await client.query(deleteIntent(target.schema)).catch(() => {});
-      throw outsideFailure(error, step);
+      await perform(outside, client);
     } finally {
+      lost?.removeEventListener('abort', stop);
       await client.query('DISCARD ALL').catch(() => {});
     }
+  }).catch((error: unknown) => {
+    throw lost?.aborted === true
+      ? lockLost(outside.target, step, outside.assignment.direction, error)
+      : error;
   });
   progress.isOutside = false;
   progress.done.push(step.name);
+}
+
+async function perform(outside: OutsideStep, client: PoolClient): Promise<void> {
+  const { engine, target, assignment, progress, step, migration } = outside;
+  const { direction } = assignment;
+  const started = Date.now();
+  await client.query(
+    [
+      ...setAll(settingsOf(engine), 'SESSION'),
+      setSearchPath(target.searchPath).replace('SET LOCAL', 'SET'),
+      insertIntent({
+        schema: target.schema,
+        migration: step.name,
+        direction,
+        batch: progress.batch,
+        run: engine.run?.id,
+      }),
+    ].join(';\n'),
+  );
+  const texts: string[] = [];
+  try {
+    await runAction(client, engine.knex, migration, {
+      target,
+      direction,
+      onStatement: ({ text }) => texts.push(text),
+      around: patientSender(client, engine.lockTimeoutMs),
+    });
+    if (direction === 'up') {
+      const invalid = namedIn(await readInvalidIndexes(client, [target.schema]), texts);
+      if (invalid.length > 0) throw leftInvalid(target, step, invalid);
+    }
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {});
+    const invalid: InvalidIndex[] = await readInvalidIndexes(client, [target.schema]).catch(() => []);
+    // The server has answered, so what happened is known: the intent goes, and the error tells.
+    if (outside.lost?.aborted !== true) await client.query(deleteOwnIntent(target.schema)).catch(() => {});
+    throw outsideFailure(error, step, invalid);
+  }
+  await record(outside, client, Date.now() - started);
+}
+
+/** What the connection is set to, whatever its role or database say; DISCARD ALL takes it back. */
+function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: Engine): Record<string, number> {
+  return {
+    ...database.deadClientSettings,
+    lock_timeout: lockTimeoutMs,
+    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
+  };
+}
+
+/** Writes that the migration was run, and takes its intent away. What may pass is tried again: the deed is done. */
+async function record(outside: OutsideStep, client: PoolClient, durationMs: number): Promise<void> {
+  const { engine, target, step } = outside;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await recordOnce(outside, client, durationMs);
+      return;
+    } catch (thrown) {
+      const error = toDatabaseError(thrown);
+      await client.query('ROLLBACK').catch(() => {});
+      const isLast = tries > engine.retries || engine.database.isCancelled || error.sqlstate === undefined;
+      if (isLast || !mayPass(error)) throw notRecorded(target, step, outside.assignment.direction, error);
+      await pause(backoffMs(tries, Math.random), outside.lost);
+    }
+  }
+}
+
+async function recordOnce(outside: OutsideStep, client: PoolClient, durationMs: number): Promise<void> {
+  const { engine, target, assignment, progress, step, isLast } = outside;
+  const { direction } = assignment;
+  // The migration may have set its session otherwise.
+  await client.query([BEGIN, 'RESET ROLE', ...setAll(settingsOf(engine), 'LOCAL')].join(';\n'));
+  const { rowCount } = await client.query(deleteOwnIntent(target.schema));
+  if (rowCount !== 1) throw new Error('somebody else has resolved it in the meantime');
+  await client.query(
+    [
+      recordStep(target, direction, step.name, progress.batch),
+      ...recordDeed(engine.run?.id, target, {
+        direction,
+        names: [step.name],
+        batch: progress.batch,
+        durationMs,
+      }),
+      ...stampOf(target),
+      ...(isLast ? (assignment.closing ?? []) : []),
+      'COMMIT',
+    ].join(';\n'),
+  );
 }

@@ -1,6 +1,5 @@
 import { literal, qualified } from '../../db/sql.ts';
 import { stampStatement } from '../stamps/stamps.ts';
-import { deleteIntent, type Intent } from '../state.ts';
 import type { Target } from './target.ts';
 
 /** Where a history is kept. */
@@ -33,19 +32,4 @@ export function recordAsApplied({ schema, historyTable }: HistoryPlace, name: st
 /** The statement that marks a migration as not applied. */
 export function recordAsUndone({ schema, historyTable }: HistoryPlace, name: string): string {
   return `DELETE FROM ${qualified(schema, historyTable)} WHERE name = ${literal(name)}`;
-}
-
-/**
- * What to do about a migration outside a transaction whose end is not known. Only a look at the schema tells whether
- * its work was done; the statements are for both answers.
- */
-export function interruptedRemedy(
-  place: HistoryPlace,
-  { migration, direction }: Pick<Intent, 'migration' | 'direction'>,
-): string {
-  const [done, undone, record] =
-    direction === 'up'
-      ? ['is there', 'undo what is half done', recordAsApplied(place, migration)]
-      : ['is gone', 'bring back what is half undone', recordAsUndone(place, migration)];
-  return `Look whether the work of ${migration} ${done} in ${place.schema}. If so: ${record}; If not, ${undone}. Then, in both cases: ${deleteIntent(place.schema)};`;
 }

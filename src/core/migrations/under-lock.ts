@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { literal } from '../../db/sql.ts';
 import { tryLock } from '../../db/transaction.ts';
-import type { Intent } from '../state.ts';
+import { BACKEND_LIVES, type BegunIntent } from '../state.ts';
 import type { Assignment } from './assignment.ts';
 import {
   createHistoryTables,
@@ -18,7 +18,7 @@ import type { Target } from './target.ts';
 /** What a target's transaction sees first. */
 export interface Seen {
   readonly status: string | null;
-  readonly intent: Pick<Intent, 'migration' | 'direction'> | null;
+  readonly intent: BegunIntent | null;
   readonly has_history: boolean;
   readonly has_lock: boolean;
 }
@@ -39,7 +39,8 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
     } AS status,
     ${
       assignment.hasState
-        ? `(SELECT json_build_object('migration', migration, 'direction', direction) FROM tenantctl.intents WHERE schema_name = ${literal(target.schema)})`
+        ? `(SELECT json_build_object('migration', migration, 'direction', direction, 'batch', batch, 'run', run, 'backend', CASE WHEN ${BACKEND_LIVES} THEN backend_pid END)
+            FROM tenantctl.intents WHERE schema_name = ${literal(target.schema)})`
         : 'NULL::json'
     } AS intent,
     ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock`;

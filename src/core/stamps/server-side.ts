@@ -209,18 +209,14 @@ $body$;
     'What runs beside this one have made of tenants: their status, what their stamps say, and whether somebody is at work on them.',
   ),
   procedure(
-    'enter(tenant_schema text, expected uuid, statuses text[], lock_timeout_ms integer, statement_timeout_ms integer, idle_timeout_ms integer, client_check_ms integer)',
+    'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
     `DECLARE
        seen record;
+       ignored text;
      BEGIN
-       PERFORM set_config('idle_in_transaction_session_timeout', idle_timeout_ms::text, true);
-       PERFORM set_config('lock_timeout', lock_timeout_ms::text, true);
-       IF statement_timeout_ms IS NOT NULL THEN
-         PERFORM set_config('statement_timeout', statement_timeout_ms::text, true);
-       END IF;
-       IF client_check_ms IS NOT NULL THEN
-         PERFORM set_config('client_connection_check_interval', client_check_ms::text, true);
-       END IF;
+       FOR nth IN 1 .. cardinality(settings) BY 2 LOOP
+         ignored := set_config(settings[nth], settings[nth + 1], true);
+       END LOOP;
        IF NOT pg_try_advisory_xact_lock(hashtextextended('tenantctl:tenant:' || tenant_schema, 0)) THEN
          RAISE EXCEPTION 'another run is at work on %', tenant_schema USING ERRCODE = 'TCT01';
        END IF;
@@ -242,7 +238,7 @@ $body$;
          RAISE EXCEPTION '% has another history than the run was planned for', tenant_schema USING ERRCODE = 'TCT02';
        END IF;
      END`,
-    'Begins the work on a tenant: settings, lock, and that all is as the plan assumed; an error where it is not.',
+    'Begins the work on a tenant: settings (each name followed by its value), lock, and that all is as the plan assumed; an error where it is not.',
   ),
   procedure(
     'record(tenant_schema text, direction text, names text[], in_batch integer, run bigint, organization text)',
