@@ -3,7 +3,7 @@ import type { Lanes } from './lanes.ts';
 import type { Direction } from './migrations/action.ts';
 import type { Advance } from './migrations/assignment.ts';
 import type { CompiledPlan, Transcripts } from './migrations/compiled.ts';
-import type { History } from './migrations/history.ts';
+import type { History, HistoryEntry } from './migrations/history.ts';
 import type { Plan } from './migrations/plan.ts';
 import type { Observer } from './observer.ts';
 import type { TenantNow } from './others.ts';
@@ -16,6 +16,16 @@ export interface Due {
   /** What the plan was made for. */
   readonly history: History;
   readonly plan: Plan;
+  /** Present where the plan is only a part of what the tenant is due in this run. */
+  readonly part?: Part | undefined;
+}
+
+/** Where a part stands in what a tenant is due. */
+export interface Part {
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+  /** What the tenant's history holds after this part, and after each later one. */
+  readonly states: readonly (readonly HistoryEntry[])[];
 }
 
 export interface ServeOptions {

@@ -236,7 +236,9 @@ function forwardServer(
   memory: Memory,
   observe: Observer,
 ): FleetWork['serve'] {
-  return async ({ tenant }, { isPilot, takeDown }) => {
+  return async ({ tenant, plan, part }, { isPilot, takeDown }) => {
+    // A part goes as far as its last step, whatever has become of the tenant's history in the meantime.
+    const extent = part === undefined ? forward : { ...forward, to: plan.steps.at(-1)?.file };
     let locksShared = false;
     const inspect = async (client: PoolClient) => {
       locksShared = (await sharedLocks(client)).length > 0;
@@ -244,10 +246,11 @@ function forwardServer(
     };
     const result = await advance(engine, tenantTarget(tenant), {
       direction: 'up',
-      decide: (history) => planForward(folder, history, forward),
+      decide: (history) => planForward(folder, history, extent),
+      batch: part?.isFirst === false ? plan.batch : undefined,
       statuses: ACTIVE_ONLY,
       beforeCommit: isPilot ? inspect : undefined,
-      closing: closingFor(tenant, memory),
+      closing: part?.isLast === false ? [] : closingFor(tenant, memory),
       hasState: true,
       hasTables: tenant.tables.hasHistory && tenant.tables.hasLock,
       takeDown,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { createFleet, resultOf } from '../support/fleet.ts';
-import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
+import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
 import { createTable, knexMigration, usualProject } from '../support/project.ts';
 
 const SCHEMA = schemaNameFor('org_a');
@@ -151,6 +151,63 @@ test('a backend that is terminated in its middle leaves the intent, which tells'
   expect(await fleet.history('org_a')).toHaveLength(2);
   expect(resultOf(await fleet.migrate(), 'org_a').error).toMatchObject({ code: 'MIGRATION_INTERRUPTED' });
   expect((await fleet.status()).states[0]?.attention?.code).toBe('INTERRUPTED');
+});
+
+test('where the connection that holds the lock is lost, the work is stopped, and the intent tells', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add(
+    '3_outside.js',
+    knexMigration(
+      `await knex.raw('CREATE TABLE outside_it ()');
+       await knex.raw('SELECT pg_sleep(120)').catch(() => {});
+       await knex.raw('CREATE TABLE never ()');`,
+      '',
+      OUTSIDE,
+    ),
+  );
+  const run = fleet.migrate({ tenants: ['org_a'] });
+  await until(async () => {
+    const rows = await fleet.query(
+      `SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+       WHERE l.locktype = 'advisory' AND a.datname = current_database() AND a.state = 'idle in transaction' AND a.application_name = 'tenantctl'
+         AND EXISTS (SELECT FROM pg_stat_activity b WHERE b.datname = current_database() AND b.query ~ 'pg_sleep' AND b.pid <> pg_backend_pid())`,
+    );
+    return rows.length > 0;
+  }, 'the lock’s connection');
+  const { error } = resultOf(await run, 'org_a');
+  expect(error).toMatchObject({ code: 'MIGRATION_INTERRUPTED', migration: '3_outside.js' });
+  expect(error?.message).toContain('was lost');
+  expect(error?.hint).toContain('tenantctl resolve org_a --retry');
+  await until(
+    async () =>
+      (
+        await fleet.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'pg_sleep' AND pid <> pg_backend_pid()`,
+        )
+      ).length === 0,
+    'the statement to end',
+  );
+  expect(await fleet.tables('org_a')).not.toContain('never');
+  expect(await fleet.query('SELECT migration FROM tenantctl.intents')).toEqual([
+    { migration: '3_outside.js' },
+  ]);
+});
+
+test('what has been resolved by hand in the meantime is not recorded on top of that', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add(
+    '3_outside.sql',
+    `-- migrate:up transaction:false\nCREATE TABLE outside_it ();\n${WAIT_AT_GATE}`,
+  );
+  const gate = await closeGate(fleet.testDatabase);
+  const run = fleet.migrate({ lockTimeoutMs: 30_000 });
+  await gate.reached();
+  await fleet.query('DELETE FROM tenantctl.intents');
+  await gate.open();
+  const { error } = resultOf(await run, 'org_a');
+  expect(error).toMatchObject({ code: 'MIGRATION_INTERRUPTED' });
+  expect(error?.message).toContain('could not be recorded');
+  expect(await fleet.history('org_a')).toHaveLength(2);
 });
 
 test('a backend that is terminated in a migration within a transaction leaves nothing, and the next run does it all', async () => {

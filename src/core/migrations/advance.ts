@@ -8,10 +8,10 @@ import { sqlstateOf } from './action-failure.ts';
 import { runAction, runsInTransaction } from './action.ts';
 import type { Advance, Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
-import type { HistoryRow } from './history.ts';
+import type { History, HistoryRow } from './history.ts';
 import { interrupted } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
-import type { Step } from './plan.ts';
+import { lastBatch, type Plan, type Step } from './plan.ts';
 import { recordDeed } from '../runs/record-in-run.ts';
 import { recordStep, stampOf } from './record.ts';
 import type { Target } from './target.ts';
@@ -126,7 +126,7 @@ async function runSegment(
       const plan = assignment.decide(history, progress.done);
       for (const warning of plan.warnings) progress.warnings.add(warning);
       if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
-      if (progress.batch === 0) progress.batch = plan.batch;
+      if (progress.batch === 0) progress.batch = batchFor(plan, history, assignment);
 
       const migrations = await Promise.all(plan.steps.map((step) => engine.load(step.file)));
       const alone = migrations.findIndex((each) => !runsInTransaction(each, assignment.direction));
@@ -167,6 +167,10 @@ async function runSegment(
     return outside;
   });
   return afterwards === undefined ? segment : afterwards();
+}
+
+function batchFor(plan: Plan, history: History, { batch }: Assignment): number {
+  return batch !== undefined && plan.steps.length > 0 && lastBatch(history) === batch ? batch : plan.batch;
 }
 
 /** Runs `work` while the transaction keeps its lock; `work` is told when that is lost. */

@@ -10,6 +10,8 @@ export interface Assignment {
   readonly direction: Direction;
   /** Pure: what to do to a schema with this history, of which this much is done already. */
   decide(history: History, done: readonly string[]): Plan;
+  /** The batch that an earlier part of the same run has begun: it is continued where it still is the last one. */
+  readonly batch?: number | undefined;
   /** Only a tenant whose registry row has one of these statuses is worked on; not asked for the master schema. */
   readonly statuses?: readonly string[];
   /** Run in the first transaction, under the lock, before the history is read: create the schema, say. */

@@ -2,12 +2,12 @@ import type { TenantctlError } from '../../errors.ts';
 import { isStopped, type Engine } from '../engine.ts';
 import { whySkipped } from '../fleet-run.ts';
 import type { Due, FleetWork, Lesson } from '../fleet-work.ts';
-import { serveFleet } from '../fleet.ts';
 import type { Observer } from '../observer.ts';
 import type { FleetPlan } from '../plan-fleet.ts';
 import type { RegisteredTenant } from '../registry.ts';
 import { untouched, type TenantResult } from '../results.ts';
 import { pause } from '../retry.ts';
+import { serveInPhases } from '../serve-in-phases.ts';
 import { createBrake, stopReason } from './brake.ts';
 import { createFailureLog } from '../runs/failure-log.ts';
 import { cutRollout } from './cut-rollout.ts';
@@ -52,7 +52,7 @@ function allAtOnce(engine: Engine): Rollout {
   return {
     engine,
     open: (_plan, results) => Promise.resolve(results),
-    serve: (dues, work) => serveFleet(engine, dues, work),
+    serve: (dues, work) => serveInPhases(engine, dues, work),
     result: () => undefined,
   };
 }
@@ -114,7 +114,7 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
     const { stage, dues } = part;
     const started = Date.now();
     observe({ type: 'wave', ...stage });
-    const served = dues.length === 0 ? [] : await serveFleet(engine, dues, { ...work, lessons });
+    const served = dues.length === 0 ? [] : await serveInPhases(engine, dues, { ...work, lessons });
     const toCheck = new Set(
       served
         .filter(
