@@ -83,8 +83,10 @@ async function perform(outside: OutsideStep, client: PoolClient): Promise<void> 
       target,
       direction,
       onStatement: ({ text }) => texts.push(text),
-      around: patientSender(client, engine.lockTimeoutMs),
+      around: patientSender(client, engine.lockTimeoutMs, outside.lost),
     });
+    // A migration may have made nothing of a statement that was cancelled.
+    outside.lost?.throwIfAborted();
     if (direction === 'up') {
       const invalid = namedIn(await readInvalidIndexes(client, [target.schema]), texts);
       if (invalid.length > 0) throw leftInvalid(target, step, invalid);

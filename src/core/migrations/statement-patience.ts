@@ -20,10 +20,16 @@ export function isPatient(text: string): boolean {
 /**
  * Sends statements outside a transaction, each with the lock timeout that it should have: that of the session, and none
  * where it is better to wait. A migration that sees to lock_timeout itself is left to it.
+ * @param lost nothing is sent any more when it is aborted, whatever the migration makes of errors
  */
-export function patientSender(client: PoolClient, lockTimeoutMs: number): Around {
+export function patientSender(
+  client: PoolClient,
+  lockTimeoutMs: number,
+  lost: AbortSignal | undefined,
+): Around {
   let isOwn = false;
   return async (text, send) => {
+    lost?.throwIfAborted();
     isOwn ||= /\block_timeout\b/i.test(text);
     if (isOwn || lockTimeoutMs === 0 || !isPatient(text)) return send();
     await client.query('SET lock_timeout = 0');
