@@ -49,7 +49,11 @@ async function onStandby(text: string): Promise<void> {
   standby ??= await startStandby(built().primary, { programs: process.env.TEST_POSTGRES_PROGRAMS });
   const client = new Client({ connectionString: standby.url });
   await client.connect();
-  await client.query(text).finally(() => client.end());
+  try {
+    await client.query(text);
+  } finally {
+    await client.end();
+  }
 }
 
 test('where no standby is connected, nothing is held back, and that is said', async () => {
