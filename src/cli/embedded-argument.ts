@@ -1,6 +1,17 @@
-const COMMANDS = new Set(['init', 'doctor', 'make', 'migrate', 'rollback', 'tenant', 'status', 'help']);
+const COMMANDS = new Set([
+  'init',
+  'doctor',
+  'make',
+  'migrate',
+  'rollback',
+  'tenant',
+  'resolve',
+  'status',
+  'runs',
+  'help',
+]);
 /** Commands behind which a word may be an argument of their own. */
-const WITH_ARGUMENTS = new Set(['make', 'tenant']);
+const WITH_ARGUMENTS = new Set(['make', 'tenant', 'resolve', 'runs']);
 const LOOKS_LIKE_A_FOLDER = /^\.|[/\\]/;
 
 /**

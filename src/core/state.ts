@@ -12,10 +12,10 @@ export const STATE_SCHEMA = 'tenantctl';
 /** What `tenantctl resolve` needs to know of a migration outside a transaction that did not live to record its end. */
 const INTENT_FACTS = [
   `ALTER TABLE tenantctl.intents
-     ADD COLUMN batch integer,
-     ADD COLUMN run bigint,
-     ADD COLUMN backend_pid integer,
-     ADD COLUMN backend_start timestamptz`,
+     ADD COLUMN IF NOT EXISTS batch integer,
+     ADD COLUMN IF NOT EXISTS run bigint,
+     ADD COLUMN IF NOT EXISTS backend_pid integer,
+     ADD COLUMN IF NOT EXISTS backend_start timestamptz`,
   `COMMENT ON COLUMN tenantctl.intents.batch IS 'The batch that the migration was going to be recorded in.'`,
   `COMMENT ON COLUMN tenantctl.intents.backend_start IS
      'With backend_pid: the backend that carries the migration out, as in pg_stat_activity.'`,

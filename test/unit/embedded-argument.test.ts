@@ -18,6 +18,10 @@ test.for([
   ['tenant --embedded provision org_1', 'tenant --embedded= provision org_1'],
   ['tenant provision --embedded ./data org_1', 'tenant provision --embedded=./data org_1'],
   ['make tenant --embedded add_links', 'make tenant --embedded= add_links'],
+  ['--embedded resolve org_1 --retry', '--embedded= resolve org_1 --retry'],
+  ['resolve --embedded org_1 --retry', 'resolve --embedded= org_1 --retry'],
+  ['--embedded runs show 3', '--embedded= runs show 3'],
+  ['runs --embedded show 3', 'runs --embedded= show 3'],
   // What stands behind -- is not looked at.
   ['tenant provision -- --embedded x', 'tenant provision -- --embedded x'],
   ['--json --embedded', '--json --embedded='],
