@@ -51,7 +51,7 @@ export function createContext(options: GlobalOptions, output: Output): Context {
     options,
     output,
     folder,
-    readEnvironment: () => (reading ??= readAll(folder, options)),
+    readEnvironment: () => (reading ??= readAll(folder, options, output)),
     async settings() {
       const { requireSettings } = await import('../config/environment.ts');
       const settings = requireSettings(await context.readEnvironment());
@@ -94,12 +94,14 @@ export function createContext(options: GlobalOptions, output: Output): Context {
   return context;
 }
 
-async function readAll(folder: string, options: GlobalOptions): Promise<Reading> {
+async function readAll(folder: string, options: GlobalOptions, output: Output): Promise<Reading> {
   const [{ readEnvironment }, { mergeSources, readEnvFile }] = await Promise.all([
     import('../config/environment.ts'),
     import('../config/sources.ts'),
   ]);
-  const variables = mergeSources(process.env, readEnvFile(folder, options.envFile));
+  const file = readEnvFile(folder, options.envFile);
+  output.learnSecrets(process.env, file);
+  const variables = mergeSources(process.env, file);
   return readEnvironment(variables, { folder, embedded: options.embedded });
 }
 

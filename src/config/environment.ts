@@ -5,7 +5,7 @@ import type { FolderSettings, Problem, Settings } from './settings.ts';
 import type { Variables } from './sources.ts';
 import { parseVariables } from './variables.ts';
 
-export { VARIABLES } from './variables.ts';
+export { isShowable, VARIABLES } from './variables.ts';
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 const DEFAULT_LOCK_WAIT_TIMEOUT_MS = 60_000;

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { Client, Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { TenantctlError } from '../errors.ts';
+import { createConcealer } from '../secrets.ts';
 import { toConnectionError, toDatabaseError } from './database-error.ts';
 
 /** Where a PostgreSQL server is and how to log in. */
@@ -67,6 +68,8 @@ export interface Database {
   readonly canCheckClient: boolean;
   /** What was at work when this was called ends in an error, and is rolled back. */
   cancelWork(): Promise<void>;
+  /** A text without the password of this connection, and without what has the form of one. */
+  readonly conceal: (text: string) => string;
   /** cancelWork has been called. */
   readonly isCancelled: boolean;
   close(): Promise<void>;
@@ -116,8 +119,12 @@ export async function openServer(
   pool.on('release', (_error, client) => inUse.delete(client));
   let isCancelled = false;
   try {
-    const seen = await lookAround(pool, settings);
+    const { password, ...seen } = await lookAround(pool, settings);
     refuseOldServer(seen);
+    const key = settings.ssl === false ? undefined : settings.ssl.key;
+    const conceal = createConcealer(
+      [password, typeof key === 'string' ? key : undefined].filter((secret) => !names(settings, secret)),
+    );
     return {
       pool,
       connect: () => connectTo(pool, settings),
@@ -139,12 +146,13 @@ export async function openServer(
         try {
           return await client.query<Row>(text, [...values]);
         } catch (error) {
-          throw toDatabaseError(error);
+          throw toDatabaseError(error).concealing(conceal);
         } finally {
           client.release(client.getTransactionStatus() !== 'I');
         }
       },
       ...seen,
+      conceal,
       sharedSession: options.sharedSession ?? false,
       canCheckClient: seen.canCheckClient && !options.sharedSession,
       async cancelWork() {
@@ -185,6 +193,11 @@ function connectTo(pool: Pool, settings: Omit<ServerSettings, 'kind'>): Promise<
   });
 }
 
+/** A password that is a name as well is no secret, and errors tell names. */
+function names({ user, database, host }: Omit<ServerSettings, 'kind'>, secret: string | undefined): boolean {
+  return secret !== undefined && [user, database, host].includes(secret);
+}
+
 /** On a connection of its own: those of the pool may all be at work. */
 async function cancelBackends(pool: Pool, clients: readonly PoolClient[]): Promise<void> {
   // The pool hides the password from whoever copies its options.
@@ -217,7 +230,10 @@ async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>) {
                pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only`);
     const seen = rows[0];
     if (seen === undefined) throw new Error('the server did not say which version it is');
+    // pg's own: where none was given, it has been to PGPASSWORD and ~/.pgpass.
+    const { password } = client as PoolClient & { readonly password?: unknown };
     return {
+      password: typeof password === 'string' ? password : undefined,
       serverVersion: seen.num,
       serverVersionText: seen.text,
       readOnly: seen.read_only,

@@ -193,7 +193,7 @@ describe('sources', () => {
     expect(readEnvFile(join(folder, 'a-folder'), undefined)).toEqual({});
     for (const [name, reason] of [
       ['absent.env', 'does not exist'],
-      ['a-folder', 'cannot be read (EISDIR)'],
+      ['a-folder', 'is a folder, not a file'],
     ] as const) {
       expect(() => readEnvFile(folder, name)).toThrow(
         expect.objectContaining({
