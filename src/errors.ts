@@ -150,13 +150,18 @@ export class TenantctlError extends Error {
 
   /** The same error without the secrets that `conceal` knows; itself where there are none in it. */
   concealing(conceal: (text: string) => string): TenantctlError {
+    const statement = concealed(this.statement, conceal);
     const merged = new TenantctlError(this.code, conceal(this.message), {
       hint: concealed(this.hint, conceal),
       sqlstate: this.sqlstate,
       tenant: this.tenant,
       migration: this.migration,
-      statement: concealed(this.statement, conceal),
-      details: this.details?.map(conceal),
+      statement,
+      // Where the statement holds one, the part of it that is shown may hold a part.
+      details: (statement === this.statement
+        ? this.details
+        : this.details?.filter((line) => !/^(?:line \d+: | *\^$)/.test(line))
+      )?.map(conceal),
       blockedBy: this.blockedBy?.map((blocker) => ({
         ...blocker,
         query: blocker.query === null ? null : conceal(blocker.query),

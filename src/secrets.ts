@@ -58,14 +58,36 @@ function isDistinctive(secret: string): boolean {
 /** A function that masks what has the form of a secret, and these secrets in each way that they may be written. */
 export function createConcealer(secrets: readonly (string | undefined)[]): (text: string) => string {
   const forms = new Set<string>();
+  const shapes: RegExp[] = [];
   for (const secret of secrets) {
     if (secret === undefined || !isDistinctive(secret)) continue;
     forms.add(secret).add(JSON.stringify(secret).slice(1, -1)).add(secret.replaceAll("'", "''"));
+    const shape = shapeOf(secret);
+    if (shape !== undefined) shapes.push(shape);
     if (secret.isWellFormed()) forms.add(encodeURIComponent(secret)).add(encodeURI(secret));
   }
   // One that holds another goes first.
   const longestFirst = [...forms].toSorted((a, b) => b.length - a.length);
-  return (text) => longestFirst.reduce((masked, form) => masked.replaceAll(form, MASK), maskSecrets(text));
+  return (text) => {
+    const exactly = longestFirst.reduce((masked, form) => masked.replaceAll(form, MASK), maskSecrets(text));
+    return shapes.reduce((masked, shape) => masked.replace(shape, MASK), exactly);
+  };
+}
+
+/** One character as it is, or what escapes make of it: %2F, \\u002f; and $1, which Knex makes of a question mark. */
+const BETWEEN = String.raw`(?:%[0-9a-f]{2}|\\u[0-9a-f]{4}|\$\d+|[^\p{L}\p{N}])`;
+
+/** A secret by its letters and digits, however what stands between them was written; undefined where they are few. */
+function shapeOf(secret: string): RegExp | undefined {
+  const runs = secret.match(/[\p{L}\p{N}]+/gu) ?? [];
+  const gaps = secret.match(/[^\p{L}\p{N}]+/gu) ?? [];
+  if (runs.join('').length < 6 || gaps.length === 0) return undefined;
+  const inner = /^[\p{L}\p{N}]/u.test(secret) ? gaps : gaps.slice(1);
+  const parts = runs.map((run, at) => {
+    const gap = inner[at];
+    return at === runs.length - 1 || gap === undefined ? run : `${run}${BETWEEN}{1,${gap.length * 4}}`;
+  });
+  return new RegExp(parts.join(''), 'giu');
 }
 
 /**

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Reading } from '../config/environment.ts';
-import type { Settings } from '../config/settings.ts';
+import type { FolderSettings, Settings } from '../config/settings.ts';
 import type { Concurrency } from '../core/lanes.ts';
 import type { Database } from '../db/connection.ts';
 import type { Observer } from '../core/observer.ts';
@@ -28,6 +28,8 @@ export interface Context {
   readonly folder: string;
   /** The environment as it is, with its problems; for doctor, and for commands that need no database. */
   readEnvironment(): Promise<Reading>;
+  /** @throws TenantctlError CONFIG_INVALID where a variable that names one is at fault */
+  folders(): Promise<FolderSettings>;
   /** @throws TenantctlError CONFIG_INVALID, naming every problem */
   settings(): Promise<Settings>;
   /** An open database for the time of `use`; the pool holds one connection more than `concurrency`. */
@@ -52,6 +54,10 @@ export function createContext(options: GlobalOptions, output: Output): Context {
     output,
     folder,
     readEnvironment: () => (reading ??= readAll(folder, options, output)),
+    async folders() {
+      const { requireFolders } = await import('../config/environment.ts');
+      return requireFolders(await context.readEnvironment());
+    },
     async settings() {
       const { requireSettings } = await import('../config/environment.ts');
       const settings = requireSettings(await context.readEnvironment());

@@ -30,6 +30,8 @@ const host = z
   )
   .refine((text) => !/^[^:]+:\d+$/.test(text), 'holds a port: put that into DB_PORT');
 
+const path = z.string().refine((text) => !text.includes('://'), 'is a URL, not a path');
+
 const schema = z.object({
   DATABASE_URL: z.string().optional(),
   DB_HOST: host.optional(),
@@ -38,13 +40,13 @@ const schema = z.object({
   DB_PASSWORD: z.string().optional(),
   DB_NAME: z.string().optional(),
   DB_SSL: boolean.optional(),
-  DB_SSL_CERT_PATH: z.string().optional(),
+  DB_SSL_CERT_PATH: path.optional(),
   DB_SSL_REJECT_UNAUTHORIZED: boolean.optional(),
-  DB_SSL_CLIENT_CERT_PATH: z.string().optional(),
-  DB_SSL_CLIENT_KEY_PATH: z.string().optional(),
-  DB_EMBEDDED: z.string().optional(),
-  MASTER_MIGRATIONS_DIR: z.string().optional(),
-  TENANT_MIGRATIONS_DIR: z.string().optional(),
+  DB_SSL_CLIENT_CERT_PATH: path.optional(),
+  DB_SSL_CLIENT_KEY_PATH: path.optional(),
+  DB_EMBEDDED: path.optional(),
+  MASTER_MIGRATIONS_DIR: path.optional(),
+  TENANT_MIGRATIONS_DIR: path.optional(),
   VECTOR_EXTENSION: z.enum(['auto', 'require', 'off'], 'must be auto, require or off').optional(),
   CONNECT_TIMEOUT_MS: milliseconds.optional(),
   LOCK_TIMEOUT_MS: milliseconds.optional(),

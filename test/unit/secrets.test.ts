@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TenantctlError } from '../../src/errors.ts';
+import { identifier } from '../../src/db/sql.ts';
 import { createConcealer, maskSecrets, secretsOf } from '../../src/secrets.ts';
 
 const CANARY = 'k4n4ry-pa55';
@@ -72,6 +73,7 @@ describe('a secret that is known', () => {
     ['in a URL', encodeURIComponent],
     ['in JSON', (text: string) => JSON.stringify(text)],
     ['in SQL', (text: string) => `'${text.replaceAll("'", "''")}'`],
+    ['by Knex', (text: string) => text.replaceAll('?', '$1').split('.').map(identifier).join('.')],
   ] as const)('is masked %s, whatever its characters mean elsewhere', ([, write]) => {
     const conceal = createConcealer([awkward]);
     expect(conceal(`<${write(awkward)}> and ${write(awkward)}`)).not.toContain('k4n4ry');

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
+import { maskSecrets } from '../../secrets.ts';
 import { readMigrationFolder, stemOf, type MigrationFolder } from './source.ts';
 
 export type MigrationFormat = 'ts' | 'js' | 'sql';
@@ -66,7 +67,7 @@ export async function writeNew(path: string, text: string): Promise<void> {
 
 function assertMigrationName(name: string): void {
   if (/^[A-Za-z0-9_-]{1,200}$/.test(name)) return;
-  const suggestion = name
+  const suggestion = maskSecrets(name)
     .normalize('NFKD')
     .replaceAll(/\p{M}/gu, '')
     .replaceAll(/[^A-Za-z0-9_-]+/g, '_')
