@@ -1,3 +1,5 @@
+import { createConcealer, maskSecrets, plainCause, secretsIn } from './secrets.ts';
+
 /**
  * Every way in which tenantctl can refuse or fail. Programs may rely on these names: they stand in the JSON
  * documents, and each has one exit code (src/cli/exit-code.ts).
@@ -139,17 +141,57 @@ export class TenantctlError extends Error {
   readonly blockedBy: readonly Blocker[] | undefined;
   readonly invalidIndexes: readonly InvalidIndex[] | undefined;
 
+  /** What has the form of a secret is masked, wherever it stands. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    // A server may repeat what a statement holds.
+    const conceal = createConcealer(details.statement === undefined ? [] : secretsIn(details.statement));
+    super(
+      conceal(message),
+      details.cause === undefined ? undefined : { cause: plainCause(details.cause, conceal, own) },
+    );
     this.code = code;
-    this.hint = details.hint;
+    this.hint = concealed(details.hint, conceal);
     this.sqlstate = details.sqlstate;
-    this.tenant = details.tenant;
+    this.tenant = concealed(details.tenant, maskSecrets);
     this.migration = details.migration;
-    this.statement = details.statement;
-    this.details = details.details;
-    this.blockedBy = details.blockedBy;
+    this.statement = concealed(details.statement, conceal);
+    this.details = details.details?.map(conceal);
+    this.blockedBy = details.blockedBy?.map((blocker) => ({
+      ...blocker,
+      query: blocker.query === null ? null : maskSecrets(blocker.query),
+    }));
     this.invalidIndexes = details.invalidIndexes;
+  }
+
+  /** The same error without the secrets that `conceal` knows; itself where there are none in it. */
+  concealing(conceal: (text: string) => string): TenantctlError {
+    const statement = concealed(this.statement, conceal);
+    const merged = new TenantctlError(this.code, conceal(this.message), {
+      hint: concealed(this.hint, conceal),
+      sqlstate: this.sqlstate,
+      tenant: this.tenant,
+      migration: this.migration,
+      statement,
+      // Where the statement holds one, the part of it that is shown may hold a part.
+      details: (statement === this.statement
+        ? this.details
+        : this.details?.filter((line) => !/^(?:line \d+: | *\^$)/.test(line))
+      )?.map(conceal),
+      blockedBy: this.blockedBy?.map((blocker) => ({
+        ...blocker,
+        query: blocker.query === null ? null : conceal(blocker.query),
+      })),
+      invalidIndexes: this.invalidIndexes,
+      cause: plainCause(this.cause, conceal, (error) =>
+        error instanceof TenantctlError ? error.concealing(conceal) : undefined,
+      ),
+    });
+    if (this.stack !== undefined) merged.stack = conceal(this.stack);
+    const isSame =
+      merged.cause === this.cause &&
+      merged.stack === this.stack &&
+      JSON.stringify(merged) === JSON.stringify(this);
+    return isSame ? this : merged;
   }
 
   /** The same error, with what was unknown where it was thrown; what it says already is kept. */
@@ -184,6 +226,15 @@ export class TenantctlError extends Error {
       ...(this.invalidIndexes !== undefined && { invalidIndexes: this.invalidIndexes }),
     };
   }
+}
+
+function concealed(text: string | undefined, conceal: (text: string) => string): string | undefined {
+  return text === undefined ? undefined : conceal(text);
+}
+
+/** An error of tenantctl's own is without secrets already. */
+function own(error: Error): Error | undefined {
+  return error instanceof TenantctlError ? error : undefined;
 }
 
 /** Any thrown value as a TenantctlError; what is not one already becomes INTERNAL, with the value as its cause. */

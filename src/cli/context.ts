@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Reading } from '../config/environment.ts';
-import type { Settings } from '../config/settings.ts';
+import type { FolderSettings, Settings } from '../config/settings.ts';
 import type { Concurrency } from '../core/lanes.ts';
 import type { Database } from '../db/connection.ts';
 import type { Observer } from '../core/observer.ts';
@@ -28,6 +28,8 @@ export interface Context {
   readonly folder: string;
   /** The environment as it is, with its problems; for doctor, and for commands that need no database. */
   readEnvironment(): Promise<Reading>;
+  /** @throws TenantctlError CONFIG_INVALID where a variable that names one is at fault */
+  folders(): Promise<FolderSettings>;
   /** @throws TenantctlError CONFIG_INVALID, naming every problem */
   settings(): Promise<Settings>;
   /** An open database for the time of `use`; the pool holds one connection more than `concurrency`. */
@@ -51,7 +53,11 @@ export function createContext(options: GlobalOptions, output: Output): Context {
     options,
     output,
     folder,
-    readEnvironment: () => (reading ??= readAll(folder, options)),
+    readEnvironment: () => (reading ??= readAll(folder, options, output)),
+    async folders() {
+      const { requireFolders } = await import('../config/environment.ts');
+      return requireFolders(await context.readEnvironment());
+    },
     async settings() {
       const { requireSettings } = await import('../config/environment.ts');
       const settings = requireSettings(await context.readEnvironment());
@@ -94,12 +100,14 @@ export function createContext(options: GlobalOptions, output: Output): Context {
   return context;
 }
 
-async function readAll(folder: string, options: GlobalOptions): Promise<Reading> {
+async function readAll(folder: string, options: GlobalOptions, output: Output): Promise<Reading> {
   const [{ readEnvironment }, { mergeSources, readEnvFile }] = await Promise.all([
     import('../config/environment.ts'),
     import('../config/sources.ts'),
   ]);
-  const variables = mergeSources(process.env, readEnvFile(folder, options.envFile));
+  const file = readEnvFile(folder, options.envFile);
+  output.learnSecrets(process.env, file);
+  const variables = mergeSources(process.env, file);
   return readEnvironment(variables, { folder, embedded: options.embedded });
 }
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { settleEmbedded } from './embedded-argument.ts';
 import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
 import { commandPath, ParsingEnded, toUsageError } from './usage-error.ts';
+import { maskSecrets } from '../secrets.ts';
 import { version } from '../version.ts';
 
 /**
@@ -85,6 +86,6 @@ function silenceWarnings(): void {
     warning.message.startsWith('Failed to load the ES module');
   process.removeAllListeners('warning');
   process.on('warning', (warning) => {
-    if (!isNoise(warning)) process.stderr.write(`${warning.name}: ${warning.message}\n`);
+    if (!isNoise(warning)) process.stderr.write(`${warning.name}: ${maskSecrets(warning.message)}\n`);
   });
 }

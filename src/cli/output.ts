@@ -1,4 +1,6 @@
 import { Chalk, type ChalkInstance } from 'chalk';
+import type { Variables } from '../config/sources.ts';
+import { createConcealer, secretsOf } from '../secrets.ts';
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -16,8 +18,14 @@ export interface Output extends OutputOptions {
   readonly resultIsSeen: boolean;
   /** stderr is a terminal that a spinner may use. */
   readonly animated: boolean;
-  /** The result, on stdout. */
+  /** A text without the secrets that are known. All that goes through the functions below passes through it. */
+  conceal(text: string): string;
+  /** From here on, the passwords in these variables are known. */
+  learnSecrets(...sources: readonly Variables[]): void;
+  /** The result, on stdout: text for people. */
   result(text: string): Promise<void>;
+  /** The result as the one JSON document, on stdout. */
+  document(document: object): Promise<void>;
   /** A line for people, on stderr; nothing when quiet. */
   message(text: string): void;
   /** A line that even --quiet lets through, on stderr. */
@@ -26,6 +34,7 @@ export interface Output extends OutputOptions {
 
 export function createOutput(options: OutputOptions): Output {
   const plain = !options.color || isSet('NO_COLOR') || isSet('CI');
+  let conceal = createConcealer([]);
   const paintFor = (stream: NodeJS.WriteStream) => new Chalk({ level: plain || !stream.isTTY ? 0 : 1 });
   return {
     ...options,
@@ -40,14 +49,36 @@ export function createOutput(options: OutputOptions): Output {
       !options.json &&
       !isSet('CI') &&
       process.env.TERM !== 'dumb',
-    result: (text) => write(process.stdout, `${text}\n`),
+    conceal: (text) => conceal(text),
+    learnSecrets(...sources) {
+      conceal = createConcealer(sources.flatMap(secretsOf));
+    },
+    result: (text) => write(process.stdout, `${conceal(text)}\n`),
+    document: (document) => write(process.stdout, `${toJson(document, conceal)}\n`),
     message(text) {
-      if (!options.quiet) void write(process.stderr, `${text}\n`);
+      if (!options.quiet) void write(process.stderr, `${conceal(text)}\n`);
     },
     complain(text) {
-      void write(process.stderr, `${text}\n`);
+      void write(process.stderr, `${conceal(text)}\n`);
     },
   };
+}
+
+/** The keys of documents that hold free text: names and ids are never touched, since programs act on them. */
+const FREE_TEXT = new Set(
+  'message hint statement statements details detail remedy warnings note problem query shown'.split(' '),
+);
+
+function toJson(document: object, conceal: (text: string) => string): string {
+  const textOf = (value: unknown) => (typeof value === 'string' ? conceal(value) : value);
+  return JSON.stringify(
+    document,
+    (key, value: unknown) => {
+      if (!FREE_TEXT.has(key)) return value;
+      return Array.isArray(value) ? value.map(textOf) : textOf(value);
+    },
+    2,
+  );
 }
 
 /**

@@ -49,7 +49,7 @@ export async function runCommand(
       ...result.document,
       ...(error && { error: error.toJSON() }),
     };
-    await output.result(JSON.stringify(document, null, 2));
+    await output.document(document);
   } else {
     const text = await result.text();
     if (text !== '') await output.result(text);

@@ -5,7 +5,7 @@ import type { FolderSettings, Problem, Settings } from './settings.ts';
 import type { Variables } from './sources.ts';
 import { parseVariables } from './variables.ts';
 
-export { VARIABLES } from './variables.ts';
+export { isShowable, VARIABLES } from './variables.ts';
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 const DEFAULT_LOCK_WAIT_TIMEOUT_MS = 60_000;
@@ -54,9 +54,22 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
  */
 export function requireSettings(reading: Reading): Settings {
   if (reading.settings !== undefined) return reading.settings;
-  const { problems } = reading;
+  throw invalid(reading.problems);
+}
+
+/**
+ * The folders of the migrations, for what needs no database.
+ * @throws TenantctlError CONFIG_INVALID where a variable that names one is at fault
+ */
+export function requireFolders({ folders, problems }: Reading): FolderSettings {
+  const own = problems.filter(({ variable }) => variable.endsWith('_MIGRATIONS_DIR'));
+  if (own.length > 0) throw invalid(own);
+  return folders;
+}
+
+function invalid(problems: readonly Problem[]): TenantctlError {
   const names = [...new Set(problems.map(({ variable }) => variable))].join(', ');
-  throw new TenantctlError(
+  return new TenantctlError(
     'CONFIG_INVALID',
     problems.length === 1
       ? `The configuration has a problem: ${names}.`

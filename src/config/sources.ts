@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'dotenv';
-import { TenantctlError } from '../errors.ts';
+import { messageOf, TenantctlError } from '../errors.ts';
+import { readTextFile, UnreadableFile } from '../text-file.ts';
 
 /** Variables as they come: untrusted text. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -43,12 +43,11 @@ function withoutEmpty(variables: Variables): Record<string, string> {
 export function readEnvFile(folder: string, name: string | undefined): Variables {
   const path = resolve(folder, name ?? '.env');
   try {
-    return parse(readFileSync(path));
+    return parse(readTextFile(path, { maxMiB: 1 }));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (name === undefined && code === 'ENOENT') return {};
-    const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code ?? String(error)})`;
-    throw new TenantctlError('CONFIG_INVALID', `The env file ${path} ${reason}.`, {
+    const isAbsent = error instanceof UnreadableFile && error.message === 'does not exist';
+    if (name === undefined && isAbsent) return {};
+    throw new TenantctlError('CONFIG_INVALID', `The env file ${path} ${messageOf(error)}.`, {
       hint: 'Give --env-file the path of a file with one NAME=value to a line; tenantctl init writes an example.',
       cause: error,
     });

@@ -1,6 +1,6 @@
 import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { readTextFile, UnreadableFile } from '../text-file.ts';
 import type { Problem } from './settings.ts';
 
 /** A PEM file that holds certificates, read and checked. */
@@ -22,9 +22,9 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE----
 
 /** Reads a PEM file: missing, unreadable, not a certificate, expired each has its own message. */
 export function readCertificates(variable: string, folder: string, name: string): CertificateFile | Problem {
-  const path = resolve(folder, name);
-  const text = readPem(variable, path);
-  if (typeof text !== 'string') return text;
+  const file = readPem(variable, folder, name);
+  if ('variable' in file) return file;
+  const { path, text } = file;
   const blocks = text.match(CERTIFICATE);
   if (blocks === null) {
     return { variable, message: `${path} holds no PEM certificate (-----BEGIN CERTIFICATE-----)` };
@@ -47,23 +47,32 @@ export function readCertificates(variable: string, folder: string, name: string)
 
 /** Reads a client's private key. */
 export function readPrivateKey(variable: string, folder: string, name: string): PrivateKeyFile | Problem {
-  const path = resolve(folder, name);
-  const text = readPem(variable, path);
-  if (typeof text !== 'string') return text;
+  const file = readPem(variable, folder, name);
+  if ('variable' in file) return file;
+  const { path, text } = file;
+  if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text)) {
+    return {
+      variable,
+      message: `the private key in ${path} needs a passphrase; tenantctl reads keys without one: openssl pkey -in <it> -out <a file that only its owner may read>`,
+    };
+  }
   try {
     return { path, pem: text, key: createPrivateKey(text) };
   } catch {
-    return { variable, message: `${path} holds no private key in PEM form, or one that needs a passphrase` };
+    return { variable, message: `${path} holds no private key in PEM form` };
   }
 }
 
-function readPem(variable: string, path: string): string | Problem {
+function readPem(variable: string, folder: string, name: string): { path: string; text: string } | Problem {
+  if (/-----BEGIN|[\r\n]/.test(name)) {
+    return { variable, message: 'holds the text of a PEM file; it has to be the path of one' };
+  }
+  const path = resolve(folder, name);
   try {
-    return readFileSync(path, 'utf8');
+    return { path, text: readTextFile(path) };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return { variable, message: `the file ${path} does not exist` };
-    if (code === 'EISDIR') return { variable, message: `${path} is a folder, not a file` };
-    return { variable, message: `the file ${path} cannot be read (${code ?? 'unknown reason'})` };
+    if (!(error instanceof UnreadableFile)) throw error;
+    const subject = error.message.startsWith('is') ? path : `the file ${path}`;
+    return { variable, message: `${subject} ${error.message}` };
   }
 }

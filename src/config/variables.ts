@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { maskSecrets } from '../secrets.ts';
 import type { Problem } from './settings.ts';
 import type { Variables } from './sources.ts';
 
@@ -23,7 +24,13 @@ const milliseconds = z
 const host = z
   .string()
   .refine((text) => !text.includes('://'), 'is a URL, not the name of a host: set DATABASE_URL to it instead')
+  .refine(
+    (text) => !text.includes('@'),
+    'holds more than the name of a host: set DATABASE_URL to the whole URL',
+  )
   .refine((text) => !/^[^:]+:\d+$/.test(text), 'holds a port: put that into DB_PORT');
+
+const path = z.string().refine((text) => !text.includes('://'), 'is a URL, not a path');
 
 const schema = z.object({
   DATABASE_URL: z.string().optional(),
@@ -33,13 +40,13 @@ const schema = z.object({
   DB_PASSWORD: z.string().optional(),
   DB_NAME: z.string().optional(),
   DB_SSL: boolean.optional(),
-  DB_SSL_CERT_PATH: z.string().optional(),
+  DB_SSL_CERT_PATH: path.optional(),
   DB_SSL_REJECT_UNAUTHORIZED: boolean.optional(),
-  DB_SSL_CLIENT_CERT_PATH: z.string().optional(),
-  DB_SSL_CLIENT_KEY_PATH: z.string().optional(),
-  DB_EMBEDDED: z.string().optional(),
-  MASTER_MIGRATIONS_DIR: z.string().optional(),
-  TENANT_MIGRATIONS_DIR: z.string().optional(),
+  DB_SSL_CLIENT_CERT_PATH: path.optional(),
+  DB_SSL_CLIENT_KEY_PATH: path.optional(),
+  DB_EMBEDDED: path.optional(),
+  MASTER_MIGRATIONS_DIR: path.optional(),
+  TENANT_MIGRATIONS_DIR: path.optional(),
   VECTOR_EXTENSION: z.enum(['auto', 'require', 'off'], 'must be auto, require or off').optional(),
   CONNECT_TIMEOUT_MS: milliseconds.optional(),
   LOCK_TIMEOUT_MS: milliseconds.optional(),
@@ -96,5 +103,16 @@ export function parseVariables(variables: Variables): ParsedVariables {
 
 /** A value as it may be shown: not where it is a password, or may hold one. */
 function quoted(name: string, value: string | undefined): string {
-  return value === undefined || /PASSWORD|URL/.test(name) || value.includes('://') ? '' : `"${value}" `;
+  return value === undefined || !isShowable(name, value) ? '' : `"${value}" `;
+}
+
+const MAX_SHOWN = 300;
+
+/**
+ * Whether a variable's value may be shown. A quote that is not closed in .env draws the next lines into a value, a line
+ * end that is missing the next variable; and people paste a URL or a key where its path belongs.
+ */
+export function isShowable(name: string, value: string): boolean {
+  if (/PASSWORD|URL/.test(name) || value.length > MAX_SHOWN) return false;
+  return !/[\r\n]|:\/\/|:[^/]*@|-----BEGIN/.test(value) && maskSecrets(value) === value;
 }

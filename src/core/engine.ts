@@ -3,6 +3,7 @@ import type { Database } from '../db/connection.ts';
 import { createKnexFactory, type KnexFactory } from '../db/knex-session.ts';
 import { loadMigration, type Migration } from './migrations/load.ts';
 import type { MigrationFile } from './migrations/source.ts';
+import { toTenantctlError } from '../errors.ts';
 import { DEFAULT_RETRIES } from './retry.ts';
 import type { Brake } from './rollout/brake.ts';
 import type { Pace } from './rollout/pace.ts';
@@ -64,7 +65,10 @@ export function createEngine(database: Database, options: EngineOptions = {}): E
     load(file) {
       let loading = migrations.get(file.path);
       if (loading === undefined) {
-        loading = loadMigration(file);
+        // Loading runs the file's top level, which may throw whatever it has read.
+        loading = loadMigration(file).catch((error: unknown) => {
+          throw toTenantctlError(error).concealing(database.conceal);
+        });
         migrations.set(file.path, loading);
       }
       return loading;

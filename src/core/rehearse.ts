@@ -1,7 +1,8 @@
 import type { Database } from '../db/connection.ts';
 import type { SentStatement } from '../db/knex-session.ts';
 import { setSearchPath, withTransaction, type OpenTransaction } from '../db/transaction.ts';
-import type { TenantctlError } from '../errors.ts';
+import { toTenantctlError, type TenantctlError } from '../errors.ts';
+import { maskSecrets } from '../secrets.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { planKey, type Due } from './fleet-work.ts';
 import { planMaster, type MigrateMasterOptions } from './master.ts';
@@ -211,14 +212,15 @@ async function tryPlan(
       continue;
     }
     const statements: string[] = [];
-    const onStatement = (statement: SentStatement) => statements.push(statementText(statement));
+    const onStatement = (statement: SentStatement) =>
+      statements.push(engine.database.conceal(statementText(statement)));
     await client.query(`SAVEPOINT tenantctl_step;\n${setSearchPath(target.searchPath)}`);
     try {
       await runAction(client, engine.knex, migration, { target, direction, onStatement });
       shown.push({ name, transaction: true, statements });
     } catch (error) {
       await client.query('ROLLBACK TO SAVEPOINT tenantctl_step');
-      const known = error as TenantctlError;
+      const known = toTenantctlError(error).concealing(engine.database.conceal);
       const note =
         leftOut === undefined
           ? undefined
@@ -236,12 +238,12 @@ async function outsideTransaction(migration: Migration, direction: Direction): P
   return {
     name: migration.file.name,
     transaction: false,
-    statements: action?.kind === 'sql' ? [action.text] : [],
+    statements: action?.kind === 'sql' ? [maskSecrets(action.text)] : [],
     note:
       note +
       (action?.kind === 'sql'
         ? 'this is its text.'
-        : `read ${migration.file.path}.\n${action?.run.toString() ?? ''}`),
+        : `read ${migration.file.path}.\n${maskSecrets(action?.run.toString() ?? '')}`),
   };
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { Client, Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { TenantctlError } from '../errors.ts';
+import { createConcealer } from '../secrets.ts';
 import { toConnectionError, toDatabaseError } from './database-error.ts';
 import { canCheckClient, deadClientSettings, type ServerSettingValues } from './dead-client.ts';
 
@@ -72,6 +73,8 @@ export interface Database {
   cancelWork(): Promise<void>;
   /** Cancels what a connection of the pool is at work on, and cuts it. */
   stop(client: PoolClient): Promise<void>;
+  /** A text without the password of this connection, and without what has the form of one. */
+  readonly conceal: (text: string) => string;
   /** cancelWork has been called. */
   readonly isCancelled: boolean;
   close(): Promise<void>;
@@ -121,10 +124,14 @@ export async function openServer(
   pool.on('release', (_error, client) => inUse.delete(client));
   let isCancelled = false;
   try {
-    const { build, ...seen } = await lookAround(pool, settings);
+    const { build, password, ...seen } = await lookAround(pool, settings);
     refuseOldServer(seen);
     const sharedSession = options.sharedSession ?? false;
     const facts = { serverVersion: seen.serverVersion, build, sharedSession };
+    const key = settings.ssl === false ? undefined : settings.ssl.key;
+    const conceal = createConcealer(
+      [password, typeof key === 'string' ? key : undefined].filter((secret) => !names(settings, secret)),
+    );
     return {
       pool,
       connect: () => connectTo(pool, settings),
@@ -146,12 +153,13 @@ export async function openServer(
         try {
           return await client.query<Row>(text, [...values]);
         } catch (error) {
-          throw toDatabaseError(error);
+          throw toDatabaseError(error).concealing(conceal);
         } finally {
           client.release(client.getTransactionStatus() !== 'I');
         }
       },
       ...seen,
+      conceal,
       sharedSession,
       canCheckClient: canCheckClient(facts),
       deadClientSettings: deadClientSettings(facts),
@@ -197,6 +205,11 @@ function connectTo(pool: Pool, settings: Omit<ServerSettings, 'kind'>): Promise<
   });
 }
 
+/** A password that is a name as well is no secret, and errors tell names. */
+function names({ user, database, host }: Omit<ServerSettings, 'kind'>, secret: string | undefined): boolean {
+  return secret !== undefined && [user, database, host].includes(secret);
+}
+
 /** On a connection of its own: those of the pool may all be at work. */
 async function cancelBackends(pool: Pool, clients: readonly PoolClient[]): Promise<void> {
   // The pool hides the password from whoever copies its options.
@@ -229,7 +242,10 @@ async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>) {
                pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only`);
     const seen = rows[0];
     if (seen === undefined) throw new Error('the server did not say which version it is');
+    // pg's own: where none was given, it has been to PGPASSWORD and ~/.pgpass.
+    const { password } = client as PoolClient & { readonly password?: unknown };
     return {
+      password: typeof password === 'string' ? password : undefined,
       serverVersion: seen.num,
       serverVersionText: seen.text,
       readOnly: seen.read_only,

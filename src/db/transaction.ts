@@ -110,7 +110,7 @@ export async function withTransaction<T>(
       } catch (error) {
         // A rollback that fails means a broken connection: withClient throws it away, and the server rolls back.
         await client.query(ROLL_BACK).catch(() => {});
-        throw toDatabaseError(error);
+        throw toDatabaseError(error).concealing(database.conceal);
       }
     },
     settings.tenants,

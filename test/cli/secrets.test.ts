@@ -1,68 +1,325 @@
-import { expect, test } from 'vitest';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client, escapeLiteral } from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Command } from 'commander';
+import { createProgram } from '../../src/cli/program.ts';
+import { VARIABLES } from '../../src/config/environment.ts';
+import { callMany, type Answer } from '../support/call-many.ts';
 import { tenantctl } from '../support/cli.ts';
-import { createDatabase } from '../support/database.ts';
-import { createOwner } from '../support/role.ts';
-import { usualProject } from '../support/project.ts';
+import { CANARY, FRAGMENT, leakyMigration, leakyModule, LEAKS, STRAY } from '../support/leaks.ts';
+import { CARELESS, startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
+import { createTable, usualProject, type TestProject } from '../support/project.ts';
 
-const CANARY = 'c4nary-pa55';
+const USER = 'owner';
+const DATABASE = 'guarded';
 
-/** Ways to fail while a password is at hand, told to people and as a document in turn. */
-const FAILURES: readonly (readonly [
-  string,
-  string[],
-  (env: Record<string, string>) => Record<string, string>,
-])[] = [
-  ['nobody listens', ['status'], (env) => ({ ...env, DB_PORT: '1' })],
-  ['no such host', ['migrate', 'master', '--json'], (env) => ({ ...env, DB_HOST: 'nowhere.invalid' })],
-  ['no such database', ['tenant', 'list'], (env) => ({ ...env, DB_NAME: 'nowhere' })],
-  [
-    'no such role',
-    ['tenant', 'provision', 'org_a', '--json'],
-    (env) => ({ ...env, DB_USER: 'nobody_at_all' }),
-  ],
-  ['no TLS', ['status'], (env) => ({ ...env, DB_SSL: 'true' })],
-  ['a broken variable', ['status', '--json'], (env) => ({ ...env, DB_PORT: 'x' })],
-  ['the URL as the host', ['status'], (env) => ({ ...env, DB_HOST: `postgres://a:${CANARY}@b/c` })],
-  ['a URL without a host', ['status', '--json'], () => ({ DATABASE_URL: `postgres://a:${CANARY}@/c` })],
-  ['a URL that is none', ['status'], () => ({ DATABASE_URL: `postgres:/a:${CANARY}@b/c` })],
-  ['a slash in the password', ['status', '--json'], () => ({ DATABASE_URL: `postgres://a:${CANARY}/@b/c` })],
-  ['a percent sign in the password', ['status'], () => ({ DATABASE_URL: `postgres://a:${CANARY}%@b/c` })],
-  [
-    'a URL to nowhere',
-    ['status', '--json'],
-    () => ({ DATABASE_URL: `postgres://a:${CANARY}@127.0.0.1:1/c` }),
-  ],
-];
+/** A server that asks for the canary. */
+let server: PostgresServer;
+let superuser: Client;
 
-test.for(FAILURES)('the password stays secret: %s', async ([, args, change]) => {
-  const project = await usualProject();
-  const { env } = await createDatabase();
-  const call = { cwd: project.folder, env: change({ ...env, DB_PASSWORD: CANARY }) };
-
-  const { exitCode, stdout, stderr } = await tenantctl([...args, '--verbose'], call);
-
-  expect([3, 4]).toContain(exitCode);
-  expect(stdout + stderr).not.toContain(CANARY);
+beforeAll(async () => {
+  server = await startPostgres({
+    settings: CARELESS,
+    hba: ['local all all trust', 'host all all all scram-sha-256'],
+  });
+  superuser = new Client({
+    host: server.directory,
+    port: server.port,
+    user: 'postgres',
+    database: 'postgres',
+  });
+  await superuser.connect();
+  await superuser.query(`CREATE ROLE ${USER} LOGIN PASSWORD ${escapeLiteral(CANARY)}`);
 });
 
-test('the password stays secret when a migration fails, and in what is remembered of it', async () => {
-  const project = await usualProject({
-    'migrations/tenants/20250101000003_broken.sql': '-- migrate:up\nALTER TABLE x ADD y int;\n',
+afterAll(async () => {
+  await superuser.end();
+  await server.stop();
+});
+
+beforeEach(async () => {
+  await superuser.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
+  await superuser.query(`CREATE DATABASE ${DATABASE} OWNER ${USER}`);
+});
+
+/** Arguments with which each command does something; a new command has to be named here. */
+const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+  init: [],
+  doctor: [],
+  'make master': ['notes'],
+  'make tenant': ['notes'],
+  'migrate master': [],
+  'migrate tenants': [],
+  'migrate all': [],
+  'rollback master': ['--dry-run'],
+  'rollback tenants': ['--dry-run'],
+  'tenant provision': ['org_a', 'org_b'],
+  'tenant list': [],
+  'tenant show': ['org_a'],
+  status: ['--all'],
+  runs: [],
+  'runs show': ['1'],
+};
+
+function leavesOf(command: Command, path: readonly string[] = []): string[] {
+  const below = command.commands.flatMap((each) => leavesOf(each, [...path, each.name()]));
+  return path.length > 0 && (command.commands.length === 0 || path.join(' ') === 'runs')
+    ? [path.join(' '), ...below]
+    : below;
+}
+
+const COMMANDS = leavesOf(createProgram('', () => Promise.resolve()));
+
+const parts = (password = CANARY) => ({
+  DB_HOST: '127.0.0.1',
+  DB_PORT: String(server.port),
+  DB_USER: USER,
+  DB_NAME: DATABASE,
+  ...(password !== '' && { DB_PASSWORD: password }),
+});
+const url = (password = encodeURIComponent(CANARY), at = `127.0.0.1:${server.port}`) => ({
+  DATABASE_URL: `postgres://${USER}:${password}@${at}/${DATABASE}`,
+});
+
+type Variables = Readonly<Record<string, string>>;
+
+/** Ways to give the password, which all work. */
+const WAYS: Readonly<Record<string, () => Variables>> = {
+  DB_PASSWORD: () => parts(),
+  DATABASE_URL: () => url(),
+  'DATABASE_URL, written with lower-case escapes': () =>
+    url(encodeURIComponent(CANARY).replaceAll(/%../g, (escape) => escape.toLowerCase())),
+  PGPASSWORD: () => ({ ...parts(''), PGPASSWORD: CANARY }),
+  ...(VARIABLES.includes('DB_DIRECT_URL') && {
+    DB_DIRECT_URL: () => ({ ...parts(), DB_DIRECT_URL: url().DATABASE_URL }),
+  }),
+};
+
+/** Ways to fail before anything is done. */
+const FAILURES: Readonly<Record<string, () => Variables>> = {
+  'a password that is wrong': () => parts(`${CANARY}!`),
+  'a URL whose password is wrong': () => url(`${encodeURIComponent(CANARY)}!`),
+  'nobody listens': () => ({ ...parts(), DB_PORT: '1' }),
+  'no such database': () => ({ ...parts(), DB_NAME: 'nowhere' }),
+  'no TLS': () => ({ ...parts(), DB_SSL: 'true' }),
+  'a broken variable': () => ({ ...parts(), DB_PORT: `5432 DB_PASSWORD=${FRAGMENT}-x`, DB_SSL: 'x' }),
+  'a URL as the host': () => ({ ...parts(), DB_HOST: url().DATABASE_URL }),
+  'half a URL as the host': () => ({ ...parts(), DB_HOST: `${USER}:${FRAGMENT}-x@127.0.0.1` }),
+  'a URL as a folder': () => ({ ...parts(), MASTER_MIGRATIONS_DIR: url().DATABASE_URL }),
+  'a key as the path of one': () => ({
+    ...parts(),
+    DB_SSL: 'true',
+    DB_SSL_CLIENT_CERT_PATH: 'x.crt',
+    DB_SSL_CLIENT_KEY_PATH: `-----BEGIN PRIVATE KEY-----\n${FRAGMENT}\n-----END PRIVATE KEY-----`,
+  }),
+  'a URL without a host': () => ({ DATABASE_URL: `postgres://${USER}:${FRAGMENT}-x@/${DATABASE}` }),
+  'a URL of one slash': () => ({ DATABASE_URL: `postgres:/${USER}:${FRAGMENT}-x@h/d` }),
+  'a URL of another kind': () => ({ DATABASE_URL: `mysql://${USER}:${FRAGMENT}-x@h/d` }),
+  'a password that is not encoded': () => url(CANARY),
+  'a password as a parameter of the URL': () => ({
+    DATABASE_URL: `postgres://${USER}@127.0.0.1:${server.port}/${DATABASE}?password=${encodeURIComponent(CANARY)}`,
+  }),
+  'a slash in the password': () => url(`${FRAGMENT}/x`),
+  'a percent sign in the password': () => url(`${FRAGMENT}%x`),
+  'a port out of range': () => url(undefined, '127.0.0.1:99999'),
+};
+
+/** Calls commands, told to people and as a document in turn; always with all that --verbose has to add. */
+async function callAll(
+  project: TestProject,
+  commands: readonly string[],
+  env: Variables,
+  turn: number,
+): Promise<(Answer & { readonly command: string })[]> {
+  const calls = commands.map((command, index) => ({
+    cwd: project.folder,
+    env,
+    args: [
+      ...command.split(' '),
+      ...(ARGUMENTS[command] ?? []),
+      '--verbose',
+      ...((turn + index) % 2 === 0 ? [] : ['--json']),
+    ],
+  }));
+  return (await callMany(calls)).map((answer, at) => ({ ...answer, command: commands[at] ?? '' }));
+}
+
+/** Everything in the database that is not the catalog's. */
+async function rowsOf(): Promise<string> {
+  const client = new Client({
+    host: server.directory,
+    port: server.port,
+    user: 'postgres',
+    database: DATABASE,
   });
-  const testDatabase = await createDatabase();
-  const { env } = await createOwner(testDatabase, CANARY);
-  const call = { cwd: project.folder, env };
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+       WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`,
+    );
+    const contents: unknown[] = [];
+    for (const { name } of rows) contents.push((await client.query(`SELECT t::text FROM ${name} t`)).rows);
+    return JSON.stringify(contents);
+  } finally {
+    await client.end();
+  }
+}
 
-  const results = [
-    await tenantctl(['migrate', 'master', '--verbose'], call),
-    await tenantctl(['tenant', 'provision', 'org_a', '--verbose'], call),
-    await tenantctl(['tenant', 'show', 'org_a', '--json', '--verbose'], call),
-    await tenantctl(['doctor', '--verbose'], call),
-  ];
-  const remembered = await testDatabase.query(`SELECT * FROM tenantctl.tenant_failures`);
+/** The answers that give the password away. */
+const telling = (answers: readonly Answer[]) => answers.filter(({ said }) => said.includes(FRAGMENT));
 
-  expect(results.map(({ exitCode }) => exitCode).slice(0, 3)).toEqual([0, 1, 0]);
-  expect(remembered).toHaveLength(1);
-  const everything = JSON.stringify([results.map(({ stdout, stderr }) => stdout + stderr), remembered]);
-  expect(everything).not.toContain(CANARY);
+test('every command is in the matrix', () => {
+  expect(COMMANDS.toSorted()).toEqual(Object.keys(ARGUMENTS).toSorted());
+});
+
+describe('the password is told by no command', () => {
+  test.for(Object.keys(WAYS))('that works with it, given as %s', async (way) => {
+    const project = await usualProject();
+    const env = WAYS[way]?.() ?? {};
+    const commands = COMMANDS.filter((name) => !name.startsWith('make'));
+    const answers = await callAll(project, commands, env, way.length);
+    expect(telling(answers)).toEqual([]);
+    expect(answers.filter(({ exitCode }) => exitCode > 1)).toEqual([]);
+    const rows = await rowsOf();
+    expect(rows).toContain('org_a');
+    expect(rows).not.toContain(FRAGMENT);
+  });
+
+  test.for(Object.keys(FAILURES))('that cannot begin: %s', async (failure) => {
+    const project = await usualProject();
+    const env = FAILURES[failure]?.() ?? {};
+    const answers = await callAll(project, COMMANDS, env, failure.length);
+    expect(telling(answers)).toEqual([]);
+    const needy = answers.filter(({ command }) => !/^(?:init|make|runs show)/.test(command));
+    expect(needy.filter(({ exitCode }) => ![1, 3, 4].includes(exitCode))).toEqual([]);
+  });
+
+  test('that is misread: a quote that is not closed, or a line that runs on, in .env', async () => {
+    const project = await usualProject();
+    const files = [
+      `DB_PORT='5432\nDB_HOST=h\nDB_USER=u\nDB_PASSWORD=${FRAGMENT}'x\nDB_NAME=d\n`,
+      `DB_HOST=h DB_PASSWORD=${FRAGMENT}-x\nDB_PORT=y DB_PASSWORD=${FRAGMENT}-x\n`,
+      `DB_SSL="true\nDB_PASSWORD=${FRAGMENT}-x\n"\nDB_HOST=h\nDB_USER=u\nDB_NAME=d\n`,
+    ];
+    for (const [turn, text] of files.entries()) {
+      await project.write('.env', text);
+      expect(telling(await callAll(project, ['status', 'doctor'], {}, turn))).toEqual([]);
+    }
+  });
+
+  test('that is called with it by mistake', async () => {
+    const project = await usualProject();
+    const secret = `postgres://u:${FRAGMENT}-x@h/d`;
+    const mistakes = [
+      ['status', secret],
+      ['migrate', secret],
+      ['--embed', secret],
+      ['tenant', 'show', secret],
+      ['migrate', 'tenants', '--concurrency', secret],
+      ['migrate', 'tenants', '--to', secret],
+      ['migrate', 'tenants', '--tenant', secret],
+      ['migrate', 'tenants', '--check', secret],
+      ['make', 'tenant', secret],
+      ['status', '--env-file', secret],
+    ];
+    const calls = mistakes.map((args) => ({
+      args: [...args, '--verbose'],
+      cwd: project.folder,
+      env: parts(),
+    }));
+    const answers = await callMany(calls);
+    expect(telling(answers)).toEqual([]);
+    expect(answers.map(({ exitCode }, at) => (exitCode === 0 ? mistakes[at] : [])).flat()).toEqual([]);
+  });
+});
+
+describe('the password is not told where a migration gives it away', () => {
+  /** A tenant, and a migration before it. */
+  async function leaking(text: string): Promise<TestProject> {
+    const project = await usualProject();
+    const calls = [
+      ['migrate', 'master'],
+      ['tenant', 'provision', 'org_a'],
+    ].map((args) => ({
+      args,
+      cwd: project.folder,
+      env: parts(),
+    }));
+    expect((await callMany(calls)).map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    await project.write('migrations/tenants/20250101000003_leak.mjs', text);
+    return project;
+  }
+
+  const awaited = Object.entries(LEAKS).filter(([name]) => !STRAY.includes(name));
+
+  test.for([
+    ...awaited.map(([name, body]) => [name, leakyMigration(body)] as const),
+    ['throws when it is loaded', leakyModule()] as const,
+  ])('that %s', async ([, text]) => {
+    const project = await leaking(text);
+    const all = [
+      ['migrate', 'tenants'],
+      ['migrate', 'tenants', '--json'],
+      ['migrate', 'tenants', '--dry-run'],
+      ['tenant', 'provision', 'org_b'],
+      ['tenant', 'show', 'org_a', '--json'],
+      ['status', '--all'],
+      ['runs', 'show', '3'],
+      ['doctor', '--json'],
+    ];
+
+    const answers = await callMany(
+      all.map((args) => ({ args: [...args, '--verbose'], cwd: project.folder, env: parts() })),
+    );
+
+    expect(telling(answers)).toEqual([]);
+    expect(answers.slice(0, 2).map(({ exitCode }) => exitCode)).toEqual([1, 1]);
+    expect(await rowsOf()).not.toContain(FRAGMENT);
+  });
+
+  test.for(STRAY)('that %s', async (name) => {
+    const project = await leaking(leakyMigration(LEAKS[name] ?? ''));
+    for (const form of ['--no-color', '--json']) {
+      const result = await tenantctl(['migrate', 'tenants', '--verbose', form], {
+        cwd: project.folder,
+        env: parts(),
+      });
+      expect(result.exitCode).toBe(1);
+      expect(result.stdout + result.stderr).toContain('***');
+      expect(result.stdout + result.stderr).not.toContain(FRAGMENT);
+    }
+    expect(await rowsOf()).not.toContain(FRAGMENT);
+  });
+});
+
+test('a password that is as good as a name tears nothing apart', async () => {
+  const project = await usualProject();
+  await superuser.query(`CREATE ROLE postgres2 LOGIN SUPERUSER PASSWORD 'a'`);
+  const call = (password: string) => ({
+    cwd: project.folder,
+    env: { ...parts(password), DB_USER: 'postgres2', DB_NAME: DATABASE },
+  });
+
+  const short = await tenantctl(['migrate', 'master', '--json'], call('a'));
+  await superuser.query(`ALTER ROLE postgres2 PASSWORD 'notes_table'`);
+  await project.write('migrations/tenants/20250101000002_tags.sql', createTable('notes'));
+  const word = await tenantctl(['tenant', 'provision', 'org_a'], call('notes_table'));
+
+  expect(short.json()).toMatchObject({ ok: true, applied: ['20250101000000_init_db.sql'] });
+  expect(word.stderr).toContain('relation "notes" already exists');
+  expect([short, word].map(({ stdout, stderr }) => stdout + stderr).join('')).not.toContain('***');
+});
+
+test('what init and make write holds nothing of the environment', async () => {
+  const project = await usualProject();
+  await project.remove('migrations');
+  for (const args of [['init'], ['make', 'tenant', 'notes']])
+    await tenantctl(args, { cwd: project.folder, env: parts() });
+  const entries = await readdir(project.folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+  expect(files.length).toBeGreaterThan(3);
+  expect(texts.join('')).not.toContain(FRAGMENT);
 });

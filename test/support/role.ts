@@ -1,3 +1,4 @@
+import { escapeLiteral } from 'pg';
 import { onTestFinished } from 'vitest';
 import type { TestServerDatabase } from './database.ts';
 
@@ -10,7 +11,7 @@ export async function createOwner(
   password: string,
 ): Promise<{ readonly name: string; readonly env: Readonly<Record<string, string>> }> {
   const name = testDatabase.settings.database.replace('test_', 'dev_');
-  await testDatabase.query(`CREATE USER ${name} WITH PASSWORD '${password}'`);
+  await testDatabase.query(`CREATE USER ${name} WITH PASSWORD ${escapeLiteral(password)}`);
   onTestFinished(async () => {
     await testDatabase.query(`REASSIGN OWNED BY ${name} TO CURRENT_USER`);
     await testDatabase.query(`DROP OWNED BY ${name}`);

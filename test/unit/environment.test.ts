@@ -54,6 +54,13 @@ test.for([
     { DB_HOST: 'postgres://u:secret@h/d' },
     'DB_HOST is a URL, not the name of a host: set DATABASE_URL to it instead',
   ],
+  [
+    { DB_HOST: 'u:secret@h' },
+    'DB_HOST holds more than the name of a host: set DATABASE_URL to the whole URL',
+  ],
+  [{ DB_PORT: '5432\nDB_PASSWORD=secret' }, 'DB_PORT is no number'],
+  [{ DB_PORT: '5432 DB_PASSWORD=secret' }, 'DB_PORT is no number'],
+  [{ MASTER_MIGRATIONS_DIR: 'file:///x' }, 'MASTER_MIGRATIONS_DIR is a URL, not a path'],
   [{ CONNECT_TIMEOUT_MS: '1.5' }, 'CONNECT_TIMEOUT_MS "1.5" is no number of milliseconds'],
   [
     { LOCK_WAIT_TIMEOUT_MS: '9999999999' },
@@ -193,7 +200,7 @@ describe('sources', () => {
     expect(readEnvFile(join(folder, 'a-folder'), undefined)).toEqual({});
     for (const [name, reason] of [
       ['absent.env', 'does not exist'],
-      ['a-folder', 'cannot be read (EISDIR)'],
+      ['a-folder', 'is a folder, not a file'],
     ] as const) {
       expect(() => readEnvFile(folder, name)).toThrow(
         expect.objectContaining({

@@ -31,7 +31,10 @@ function progress({ verbose = false, resultIsSeen = false, terminal = false }: S
     paintError: plain,
     resultIsSeen,
     animated: terminal,
+    conceal: (text) => text,
+    learnSecrets: () => {},
     result: () => Promise.resolve(),
+    document: () => Promise.resolve(),
     message,
     complain: message,
   };

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -62,6 +63,24 @@ test('a file that cannot be read is told with the reason', async () => {
   expect(read('loop.pem')).toMatchObject({ message: `the file ${path} cannot be read (ELOOP)` });
 });
 
+test('a key that needs a passphrase is told from what is no key, and from a text in the place of a path', async () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const locked = join(folder.directory, 'locked.key');
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' });
+  await writeFile(locked, pem);
+  const readKey = (name: string) => readPrivateKey('DB_SSL_CLIENT_KEY_PATH', folder.directory, name);
+
+  expect(readKey('locked.key')).toMatchObject({
+    message: expect.stringMatching(
+      /^the private key in .*locked\.key needs a passphrase; .*openssl pkey -in/,
+    ),
+  });
+  expect(readKey(String(privateKey.export({ type: 'pkcs8', format: 'pem' })))).toEqual({
+    variable: 'DB_SSL_CLIENT_KEY_PATH',
+    message: 'holds the text of a PEM file; it has to be the path of one',
+  });
+});
+
 test('a private key is read, and known for its certificate', async () => {
   const key = readPrivateKey('DB_SSL_CLIENT_KEY_PATH', folder.directory, 'valid.key');
   const certificate = read('valid.crt');
@@ -74,6 +93,6 @@ test('a private key is read, and known for its certificate', async () => {
   expect(other.belongsTo(key)).toBe(false);
   expect(readPrivateKey('DB_SSL_CLIENT_KEY_PATH', folder.directory, 'valid.crt')).toEqual({
     variable: 'DB_SSL_CLIENT_KEY_PATH',
-    message: `${valid.cert} holds no private key in PEM form, or one that needs a passphrase`,
+    message: `${valid.cert} holds no private key in PEM form`,
   });
 });

@@ -77,18 +77,13 @@ async function readConfiguration(
 
 /** The variables that are set, the secret ones without their values. */
 async function readVariables(context: Context): Promise<EnvironmentFacts['variables']> {
-  const [{ VARIABLES }, { mergeSources, readEnvFile }] = await Promise.all([
+  const [{ isShowable, VARIABLES }, { mergeSources, readEnvFile }] = await Promise.all([
     import('../../config/environment.ts'),
     import('../../config/sources.ts'),
   ]);
   const variables = mergeSources(process.env, readEnvFile(context.folder, context.options.envFile));
   return VARIABLES.flatMap((name) => {
     const value = variables[name];
-    return value === undefined ? [] : [{ name, shown: isSecret(name, value) ? 'set' : value }];
+    return value === undefined ? [] : [{ name, shown: isShowable(name, value) ? value : 'set' }];
   });
-}
-
-/** Also a URL with a password that was put into the wrong variable. */
-function isSecret(name: string, value: string): boolean {
-  return /PASSWORD|URL/.test(name) || /:\/\/[^/]*@/.test(value);
 }

@@ -12,7 +12,7 @@ export function addInit(program: Command, register: Register): void {
 
 export async function initCommand(context: Context): Promise<CommandResult> {
   const { initProject } = await import('../../core/init.ts');
-  const { folders } = await context.readEnvironment();
+  const folders = await context.folders();
   const result = await initProject({
     folder: context.folder,
     masterFolder: folders.master,

@@ -35,7 +35,7 @@ async function makeCommand(
   flags: MakeFlags,
 ): Promise<CommandResult> {
   const { makeMigration } = await import('../../core/migrations/make.ts');
-  const { folders } = await context.readEnvironment();
+  const folders = await context.folders();
   const folder = scope === 'master' ? folders.master : folders.tenants;
   const made = await makeMigration({ folder, name, format: flags.format });
   const path = relative(context.folder, made.path);

@@ -2,6 +2,7 @@ import { DatabaseError } from 'pg';
 import { hintFor } from '../../db/database-error.ts';
 import { TransactionEndedError, type FailedStatement, type Seen } from '../../db/knex-session.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
+import { maskSecrets } from '../../secrets.ts';
 import type { Migration } from './load.ts';
 import type { Target } from './target.ts';
 
@@ -73,7 +74,8 @@ export function sqlstateOf(error: unknown): string | undefined {
 function serverDetails(error: unknown, text: string): string[] | undefined {
   if (!(error instanceof DatabaseError)) return undefined;
   const lines: string[] = [];
-  lines.push(...placeIn(text, Number(error.position)));
+  // A part of a line may show a part of a password, and that is not known for one.
+  if (maskSecrets(text) === text) lines.push(...placeIn(text, Number(error.position)));
   if (error.detail !== undefined) lines.push(`DETAIL: ${error.detail}`);
   if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);
   return lines.length > 0 ? lines : undefined;

@@ -47,7 +47,7 @@ export async function advance(engine: Engine, target: Target, assignment: Assign
       error: toDatabaseError(error, {
         tenant: target.clerkOrgId,
         ...(progress.atWork !== undefined && { migration: progress.atWork, hint: atWorkHint(error) }),
-      }),
+      }).concealing(engine.database.conceal),
     });
   }
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
+import { maskSecrets } from '../../secrets.ts';
 import { readMigrationFolder, stemOf, type MigrationFolder } from './source.ts';
 
 export type MigrationFormat = 'ts' | 'js' | 'sql';
@@ -66,7 +67,7 @@ export async function writeNew(path: string, text: string): Promise<void> {
 
 function assertMigrationName(name: string): void {
   if (/^[A-Za-z0-9_-]{1,200}$/.test(name)) return;
-  const suggestion = name
+  const suggestion = maskSecrets(name)
     .normalize('NFKD')
     .replaceAll(/\p{M}/gu, '')
     .replaceAll(/[^A-Za-z0-9_-]+/g, '_')
@@ -89,11 +90,22 @@ function nextTimestamp(folder: MigrationFolder, now: Date): string {
   const [year, month, day, hour, minute, second] = [0, 4, 6, 8, 10, 12].map((at) =>
     Number(newest.slice(at, at === 0 ? 4 : at + 2)),
   ) as [number, number, number, number, number, number];
-  return toStamp(new Date(Date.UTC(year, month - 1, day, hour, minute, second + 1)));
+  const next = toStamp(new Date(Date.UTC(year, month - 1, day, hour, minute, second + 1)));
+  // Digits that are no date (a serial number) are counted on.
+  return next.length === 14 && next > newest ? next : countedOn(newest);
+}
+
+function countedOn(stamp: string): string {
+  const next = String(BigInt(stamp) + 1n).padStart(14, '0');
+  if (next.length === 14) return next;
+  throw new TenantctlError('MIGRATION_INVALID', `No timestamp sorts after ${stamp}, which a file bears.`, {
+    hint: 'Give that file another name.',
+  });
 }
 
 function toStamp(date: Date): string {
-  return date.toISOString().replaceAll(/\D/g, '').slice(0, 14);
+  // Years of five digits have a sign before them and sort elsewhere.
+  return date.getUTCFullYear() > 9999 ? '' : date.toISOString().replaceAll(/\D/g, '').slice(0, 14);
 }
 
 function formatOf(name: string | undefined): MigrationFormat | undefined {

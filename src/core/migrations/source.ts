@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
 
 /** A migration file of a folder, not yet loaded. */
@@ -29,7 +29,7 @@ export function stemOf(name: string): string {
 
 /**
  * Lists the migrations of a folder, sorted by file name as Knex sorts them. An empty folder is no error here.
- * @throws TenantctlError MIGRATIONS_FOLDER_MISSING, MIGRATION_DUPLICATE
+ * @throws TenantctlError MIGRATIONS_FOLDER_MISSING, MIGRATION_DUPLICATE, MIGRATION_INVALID
  */
 export async function readMigrationFolder(path: string): Promise<MigrationFolder> {
   const directory = resolve(path);
@@ -39,14 +39,32 @@ export async function readMigrationFolder(path: string): Promise<MigrationFolder
       cause: error,
     });
   });
-  const files = entries
-    .filter(
-      (entry) => !entry.isDirectory() && EXTENSION.test(entry.name) && !NOT_A_MIGRATION.test(entry.name),
-    )
-    .map((entry) => describe(directory, entry.name))
-    .toSorted((a, b) => compareNames(a.name, b.name));
+  const candidates = entries.filter(
+    (entry) => !entry.isDirectory() && EXTENSION.test(entry.name) && !NOT_A_MIGRATION.test(entry.name),
+  );
+  const files: MigrationFile[] = [];
+  for (const entry of candidates) {
+    if (entry.isFile() || (await isLinkToFile(join(directory, entry.name))))
+      files.push(describe(directory, entry.name));
+  }
+  files.sort((a, b) => compareNames(a.name, b.name));
   refuseDuplicates(directory, files);
   return { directory, files };
+}
+
+/**
+ * A link may lead to a file, or to a folder, which is no migration.
+ * @throws TenantctlError MIGRATION_INVALID for a link that leads nowhere, and for a pipe, which would be waited for
+ */
+async function isLinkToFile(path: string): Promise<boolean> {
+  const facts = await stat(path).catch(() => undefined);
+  if (facts?.isFile() === true) return true;
+  if (facts?.isDirectory() === true) return false;
+  throw new TenantctlError(
+    'MIGRATION_INVALID',
+    `${path} is ${facts === undefined ? 'a link that leads nowhere' : 'no file'}, and has the name of a migration.`,
+    { migration: basename(path), hint: 'Delete it, or put the file in its place.' },
+  );
 }
 
 function describe(directory: string, name: string): MigrationFile {

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { FieldDef } from 'pg';
 import { withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
+import { readTextFile } from '../../text-file.ts';
 import type { Engine } from '../engine.ts';
 import { parseSql } from '../migrations/parse-sql.ts';
 import { tenantTarget } from '../migrations/target.ts';
@@ -34,12 +34,12 @@ export async function readTenantCheck(path: string): Promise<TenantCheck> {
       hint: 'It has to be a file with one query, which returns true, or no rows, where a tenant is as it should be.',
       cause,
     });
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw invalid(
-      `cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
-      error,
-    );
-  });
+  let text: string;
+  try {
+    text = readTextFile(path);
+  } catch (error) {
+    throw invalid(`cannot be read: it ${messageOf(error)}`, error);
+  }
   const statements = await parseSql(text.replace(/^\uFEFF/, '')).catch((error: unknown) => {
     throw invalid(`does not parse: ${messageOf(error)}`, error);
   });

@@ -1,0 +1,41 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+
+const MEBIBYTE = 1024 * 1024;
+/** What a shell hands over: `--env-file <(vault …)`, `/dev/stdin`. There is a writer, so waiting for it is right. */
+const INHERITED = /^\/(?:dev\/(?:fd\/\d+|stdin)|proc\/self\/fd\/\d+)$/;
+
+/** Why a text file cannot be had, in words that go behind its path: "is a folder, not a file". */
+export class UnreadableFile extends Error {
+  override readonly name = 'UnreadableFile';
+}
+
+/**
+ * Reads a whole text file that somebody has named. A pipe that nobody writes to, a device that never ends, and a file
+ * that is too large to be what it should be are refused; nothing is waited for.
+ * @param options.maxMiB the largest size, in units of 1024 × 1024 bytes; 16 where absent
+ * @throws UnreadableFile
+ */
+export function readTextFile(path: string, { maxMiB = 16 }: { readonly maxMiB?: number } = {}): string {
+  const isInherited = INHERITED.test(path);
+  let file: number | undefined;
+  try {
+    // Opening a pipe would wait for a writer.
+    file = openSync(path, constants.O_RDONLY | (isInherited ? 0 : (constants.O_NONBLOCK ?? 0)));
+    const facts = fstatSync(file);
+    if (facts.isDirectory()) throw new UnreadableFile('is a folder, not a file');
+    if (!facts.isFile() && !isInherited) throw new UnreadableFile('is a pipe or a device, not a file');
+    if (facts.size > maxMiB * MEBIBYTE) throw new UnreadableFile(`is larger than ${maxMiB} MiB`);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw error instanceof UnreadableFile ? error : unreadable(error);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+function unreadable(cause: unknown): UnreadableFile {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return new UnreadableFile('does not exist', { cause });
+  if (code === 'EISDIR') return new UnreadableFile('is a folder, not a file', { cause });
+  return new UnreadableFile(`cannot be read (${code ?? String(cause)})`, { cause });
+}

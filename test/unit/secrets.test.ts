@@ -1,0 +1,173 @@
+import { inspect } from 'node:util';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { TenantctlError } from '../../src/errors.ts';
+import { identifier } from '../../src/db/sql.ts';
+import { createConcealer, maskSecrets, secretsOf } from '../../src/secrets.ts';
+
+const CANARY = 'k4n4ry-pa55';
+
+describe('what has the form of a secret is masked', () => {
+  test.for<readonly [string, string]>([
+    [`cannot open postgres://app:${CANARY}@db:5432/x?a=b`, 'cannot open postgres://app:***@db:5432/x?a=b'],
+    [`postgres:/app:${CANARY}@db/x`, 'postgres:/app:***@db/x'],
+    [`redis://:${CANARY}@cache`, 'redis://:***@cache'],
+    [`postgres://app:${CANARY}/@/@db/x`, 'postgres://app:***@db/x'],
+    [`postgres://db/x?user=a&password=${CANARY}&b=c`, 'postgres://db/x?user=a&password=***&b=c'],
+    [`host=db password=${CANARY} user=app`, 'host=db password=*** user=app'],
+    [`5432 DB_PASSWORD=${CANARY}`, '5432 DB_PASSWORD=***'],
+    [`CREATE ROLE a PASSWORD '${CANARY}' LOGIN`, "CREATE ROLE a PASSWORD '***' LOGIN"],
+    [`alter role a password E'${CANARY}\\'x' login`, "alter role a password '***' login"],
+    [`ALTER ROLE a PASSWORD '${CANARY}''x' LOGIN`, "ALTER ROLE a PASSWORD '***' LOGIN"],
+    [`ALTER ROLE a PASSWORD $q$${CANARY}'$q$ LOGIN`, "ALTER ROLE a PASSWORD '***' LOGIN"],
+    [`ALTER ROLE a PASSWORD '${CANARY}`, "ALTER ROLE a PASSWORD '***'"],
+    [`OPTIONS (user 'a', password '${CANARY}')`, "OPTIONS (user 'a', password '***')"],
+    [`dblink('dbname=x password=${CANARY}')`, "dblink('dbname=x password=***')"],
+    [`UPDATE s SET client_secret = '${CANARY}'`, "UPDATE s SET client_secret = '***'"],
+    [`{"user":"a","password":"${CANARY}"}`, '{"user":"a","password":"***"}'],
+  ])('%s', ([text, masked]) => {
+    expect(maskSecrets(text)).toBe(masked);
+    expect(maskSecrets(masked)).toBe(masked);
+  });
+
+  test.for([
+    'is no URL of the form postgres://user:password@host:port/database',
+    "ALTER ROLE a PASSWORD '<the value of DB_PASSWORD>';",
+    'The server at db:5432 refused the password of app.',
+    'Check DB_USER and DB_PASSWORD.',
+    'column "password" of relation "users" does not exist',
+    'CREATE TABLE a (password varchar(255) NOT NULL)',
+    'SELECT * FROM a WHERE password = $1',
+    'https://github.com/pgvector/pgvector#installation',
+    "password ''",
+  ])('what is none stays: %s', (text) => {
+    expect(maskSecrets(text)).toBe(text);
+  });
+
+  test.for(['a', 'ab:', 'x://a:', "password '", "E'\\", '$a$', 'password $a$', 'secret_', '@'])(
+    'in time that grows with the length of the text: %s, again and again',
+    (part) => {
+      const started = performance.now();
+      maskSecrets(part.repeat(1_000_000 / part.length));
+      expect(performance.now() - started).toBeLessThan(5_000);
+    },
+  );
+
+  test('whatever the password is, a URL that holds it is told without it', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 1 }), fc.string(), (password, tail) => {
+        fc.pre(password !== 'password' && password.isWellFormed());
+        const url = `postgres://app:${encodeURIComponent(password)}@db/x`;
+        expect(maskSecrets(`${url} ${tail}`).startsWith('postgres://app:***@')).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('a secret that is known', () => {
+  const awkward = `it's "k4n4ry" \\ $& .*+?[(|^%41@:/#é😀`;
+
+  test.for([
+    ['as it is', (text: string) => text],
+    ['in a URL', encodeURIComponent],
+    ['in JSON', (text: string) => JSON.stringify(text)],
+    ['in SQL', (text: string) => `'${text.replaceAll("'", "''")}'`],
+    ['by Knex', (text: string) => text.replaceAll('?', '$1').split('.').map(identifier).join('.')],
+  ] as const)('is masked %s, whatever its characters mean elsewhere', ([, write]) => {
+    const conceal = createConcealer([awkward]);
+    expect(conceal(`<${write(awkward)}> and ${write(awkward)}`)).not.toContain('k4n4ry');
+    expect(conceal('it is fine')).toBe('it is fine');
+  });
+
+  test.for(['a', 'postgres', 'secret', '12345678', 'default_tenant', ''])(
+    'is left where it is as good as public, and texts would be torn: "%s"',
+    (word) => {
+      const text = 'a role postgres of default_tenant has 12345678 secrets';
+      expect(createConcealer([word])(text)).toBe(text);
+    },
+  );
+
+  test('of two, one within the other, both are masked', () => {
+    expect(createConcealer([CANARY, `${CANARY}-and-more`])(`${CANARY}-and-more ${CANARY}`)).toBe('*** ***');
+  });
+
+  test('comes from password variables and from URLs, as written there and decoded', () => {
+    const encoded = encodeURIComponent(awkward);
+    expect(
+      secretsOf({
+        DB_PASSWORD: 'one',
+        PGPASSWORD: 'two',
+        DATABASE_URL: `postgres://u:${encoded}@h/d?password=three`,
+        DB_USER: 'app_owner1',
+        OTHER_PASSWORD: 'app_owner1',
+        PATH: '/bin:/usr/bin',
+      }),
+    ).toEqual(['one', 'two', encoded, awkward, 'three', 'three']);
+  });
+});
+
+describe('an error', () => {
+  const everything = (error: unknown) =>
+    [
+      inspect(error, { depth: Infinity, showHidden: true, getters: true }),
+      JSON.stringify(error),
+      String(error),
+      String((error as Error).stack),
+    ].join('\n');
+
+  test('holds no password of a statement, nor does the message of a server that repeats it', () => {
+    const error = new TenantctlError('MIGRATION_FAILED', `syntax error at or near "${CANARY}"`, {
+      statement: `ALTER ROLE a PASSWORD '${CANARY}' LOGNI`,
+      details: [`DETAIL: ${CANARY}`],
+      cause: new Error(`ALTER ROLE a PASSWORD '${CANARY}' LOGNI - syntax error`),
+    });
+    expect(everything(error)).not.toContain(CANARY);
+    expect(error.message).toBe('syntax error at or near "***"');
+  });
+
+  test('keeps its cause where there is text in it only, and that text where there is more', () => {
+    const plain = Object.assign(new TypeError('x', { cause: new Error('y') }), { code: 'E', errno: -1 });
+    expect(new TenantctlError('INTERNAL', 'x', { cause: plain }).cause).toBe(plain);
+
+    const loaded = Object.assign(new TypeError('x'), { code: 'E', pool: { options: { password: CANARY } } });
+    const { cause } = new TenantctlError('INTERNAL', 'x', { cause: loaded });
+    expect(cause).toBeInstanceOf(TypeError);
+    expect(cause).toMatchObject({ message: 'x', code: 'E', stack: loaded.stack });
+    expect(cause).not.toHaveProperty('pool');
+  });
+
+  test.for([
+    ['an object', { password: CANARY }],
+    ['a function', Object.assign(() => {}, { password: CANARY })],
+    ['a Map', new Map([['password', CANARY]])],
+    ['an error in an error', new Error('a', { cause: new Error('b', { cause: { password: CANARY } }) })],
+    [
+      'several errors',
+      new AggregateError([Object.assign(new Error('a'), { db: { password: CANARY } })], 'x'),
+    ],
+    ['a symbol', Object.assign(new Error('a'), { [Symbol('db')]: { password: CANARY } })],
+    ['a hidden property', Object.defineProperty(new Error('a'), 'db', { value: { password: CANARY } })],
+    ['a URL', Object.assign(new Error('Invalid URL'), { input: `postgres://u:${CANARY}@h/d` })],
+  ] as const)('lets go of %s that is its cause', ([, cause]) => {
+    expect(everything(new TenantctlError('INTERNAL', 'x', { cause }))).not.toContain(CANARY);
+  });
+
+  test('whose causes go in a circle comes to an end', () => {
+    const cause = Object.assign(new Error('a'), { db: { password: CANARY } });
+    cause.cause = cause;
+    expect(everything(new TenantctlError('INTERNAL', 'x', { cause }))).not.toContain(CANARY);
+  });
+
+  test('is itself where there is nothing to conceal in it, and else tells the rest', () => {
+    const conceal = createConcealer([CANARY]);
+    const error = new TenantctlError('INTERNAL', 'x', { hint: 'y', cause: new Error('z') });
+    expect(error.concealing(conceal)).toBe(error);
+    const cause = new TenantctlError('DATABASE_ERROR', CANARY);
+    const leaky = new TenantctlError('INTERNAL', `${CANARY}!`, { hint: CANARY, sqlstate: '42601', cause });
+    const concealed = leaky.concealing(conceal);
+    expect(everything(concealed)).not.toContain(CANARY);
+    expect(concealed).toMatchObject({ code: 'INTERNAL', message: '***!', hint: '***', sqlstate: '42601' });
+    expect(concealed.cause).toMatchObject({ code: 'DATABASE_ERROR', message: '***' });
+  });
+});
