@@ -27,6 +27,7 @@ const host = z
 
 const schema = z.object({
   DATABASE_URL: z.string().optional(),
+  DB_DIRECT_URL: z.string().optional(),
   DB_HOST: host.optional(),
   DB_PORT: port.optional(),
   DB_USER: z.string().optional(),

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 
 /** PostgreSQL refuses to run as root: its programs run as nobody then, and so must be able to read what they need. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
-const identity = process.getuid?.() === 0 ? NOBODY : undefined;
+export const identity = process.getuid?.() === 0 ? NOBODY : undefined;
 
 export interface PostgresServer {
   /** The folder of the server: data, and its Unix socket. */
@@ -102,7 +102,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 /** A temporary folder that the server's user can reach: root's own may lie behind a folder that is closed to others. */
-async function reachableFolder(): Promise<string> {
+export async function reachableFolder(): Promise<string> {
   if (identity === undefined) return tmpdir();
   for (const candidate of [tmpdir(), '/tmp', '/var/tmp']) {
     if (await isOpenToAll(candidate)) return candidate;
@@ -117,7 +117,7 @@ async function isOpenToAll(folder: string): Promise<boolean> {
   return true;
 }
 
-async function giveAway(...paths: string[]): Promise<void> {
+export async function giveAway(...paths: string[]): Promise<void> {
   if (identity === undefined) return;
   for (const path of paths) await chown(path, identity.uid, identity.gid);
 }

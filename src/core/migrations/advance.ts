@@ -10,7 +10,7 @@ import { runOutside } from './outside-transaction.ts';
 import type { Step } from './plan.ts';
 import { recordDeed } from '../runs/record-in-run.ts';
 import { recordStep, stampOf } from './record.ts';
-import { interrupted } from './target-errors.ts';
+import { interrupted, poolerInBetween } from './target-errors.ts';
 import type { Target } from './target.ts';
 import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
 
@@ -85,7 +85,8 @@ async function runSegment(
 ): Promise<Segment> {
   let afterwards: (() => Promise<Segment>) | undefined;
   const segment = await withTransaction(
-    engine.database,
+    // Both connections of a migration outside a transaction are sessions: it may take longer than a pooler waits.
+    isInLane ? await engine.database.sessions() : engine.database,
     {
       searchPath: target.searchPath,
       lockTimeoutMs: engine.lockTimeoutMs,
@@ -127,6 +128,7 @@ async function runSegment(
       if (alone === 0) {
         const [step, migration] = [plan.steps[0], migrations[0]];
         if (step === undefined || migration === undefined) return { kind: 'end' };
+        if (!engine.database.hasSessions) throw poolerInBetween(step.name);
         // A second connection sees the schema and its history only when they are committed.
         if (opened || !seen.has_history || !seen.has_lock) return { kind: 'more' };
         if (!isInLane) {

@@ -1,6 +1,7 @@
 import { literal } from '../../db/sql.ts';
 import {
   BEGIN,
+  CHECK_CONSTRAINTS,
   CLEAN_SESSION,
   CLIENT_CHECK_INTERVAL_MS,
   IDLE_TIMEOUT_MS,
@@ -90,8 +91,7 @@ export function createComposer(
       ...(compiled.isClean ? [] : ['RESET ROLE']),
       `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
       ...closing,
-      'COMMIT',
-      ...(compiled.isClean ? [] : CLEAN_SESSION),
+      ...(compiled.isClean ? ['COMMIT'] : [CHECK_CONSTRAINTS, 'COMMIT', ...CLEAN_SESSION]),
     ];
   };
 }

@@ -7,7 +7,7 @@ import type { Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
 import type { Step } from './plan.ts';
 import { recordStep, stampOf } from './record.ts';
-import { outsideFailure, poolerInBetween } from './target-errors.ts';
+import { outsideFailure } from './target-errors.ts';
 import type { Target } from './target.ts';
 
 /** One migration with no transaction around it, on a connection of its own, between its intent and its record. */
@@ -20,8 +20,7 @@ export async function runOutside(
   migration: Migration,
   isLast: boolean,
 ): Promise<void> {
-  const { database } = engine;
-  if (database.behindPooler) throw poolerInBetween(step);
+  const database = await engine.database.sessions();
   progress.isOutside = true;
   const started = Date.now();
   await withClient(database, async (client) => {
