@@ -9,6 +9,7 @@ import { measureCounts } from './parts/counts.ts';
 import { measureGrowth } from './parts/growth.ts';
 import { measureInit } from './parts/init.ts';
 import { measureLatency } from './parts/latency.ts';
+import { measureLedger } from './parts/ledger.ts';
 import { measureLoad } from './parts/load.ts';
 import { measureSharing } from './parts/sharing.ts';
 import { measureStartUp } from './parts/start-up.ts';
@@ -25,6 +26,7 @@ const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>>
   counts: measureCounts,
   growth: measureGrowth,
   add: measureAdd,
+  ledger: measureLedger,
   latency: measureLatency,
   init: measureInit,
   sharing: measureSharing,

@@ -1,6 +1,16 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-export const PARTS = ['counts', 'growth', 'add', 'latency', 'init', 'sharing', 'load', 'start-up'] as const;
+export const PARTS = [
+  'counts',
+  'growth',
+  'add',
+  'ledger',
+  'latency',
+  'init',
+  'sharing',
+  'load',
+  'start-up',
+] as const;
 export type PartName = (typeof PARTS)[number];
 
 /** What is measured, and at which sizes. */
@@ -15,7 +25,7 @@ export interface Settings {
   readonly sharedTenants: number;
   /** Milliseconds for which `load` runs undisturbed. */
   readonly loadMs: number;
-  /** Size of the fleet for `add`, `latency` and `load`. */
+  /** Size of the fleet for `add`, `ledger`, `latency` and `load`. */
   readonly tenants: number;
   /** How many schemas `init` fills. */
   readonly newTenants: number;
@@ -99,7 +109,7 @@ export function readSettings(argv: readonly string[]): Settings {
     .option('--growth <sizes>', 'sizes of the fleets that show the growth, e.g. 100,1000,10000', sizes)
     .option('--with-50000', 'a fleet of 50,000 too: some 20 GB of disk')
     .option('--counts <sizes>', 'the two sizes between which counts are compared', twoSizes)
-    .option('--tenants <n>', 'size of the fleet for add, latency and load', positive)
+    .option('--tenants <n>', 'size of the fleet for add, ledger, latency and load', positive)
     .option('--new-tenants <n>', 'how many schemas init fills', positive)
     .option('--sample <n>', 'how many tenants the slow rivals serve; more are extrapolated', positive)
     .option('--shared-tenants <n>', 'size of the fleet for sharing', positive)

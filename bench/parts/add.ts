@@ -9,9 +9,9 @@ import { bareAdd, dealOut, runPsqls } from '../rivals/psql.ts';
 import type { Effort, RivalName } from '../rivals/rival.ts';
 import { migrateTenants } from '../rivals/tenantctl.ts';
 import { measure, servedByPeer, withWarmFleet } from '../stage.ts';
-import { capturedStrings, type CapturedStrings } from '../wire/captured-strings.ts';
+import { captureAdd } from '../wire/capture-add.ts';
+import type { CapturedStrings } from '../wire/captured-strings.ts';
 import { replay, toReplay, type Replay } from '../wire/replay.ts';
-import { withWire } from '../wire/wire.ts';
 
 interface Contender {
   readonly rival: RivalName;
@@ -34,7 +34,7 @@ export async function measureAdd(bench: Bench): Promise<PartResult> {
 
 async function measureAt(bench: Bench, concurrency: number): Promise<PartResult> {
   const { tenants, rounds } = bench.settings;
-  const captured = bench.hasPsql ? await capture(bench, concurrency) : undefined;
+  const captured = bench.hasPsql ? await captureAdd(bench, concurrency) : undefined;
   const again = captured && (await toReplay(captured));
   const measurements: Measurement[] = [];
   for (let round = 1; round <= rounds; round += 1)
@@ -82,18 +82,6 @@ function contenders(bench: Bench, concurrency: number, again: Replay | undefined
     { rival: 'psql-same', served: tenants, run: (url) => replay(url, again) },
     { rival: 'psql', served: tenants, run: (url) => runPsqls(url, dealOut(strings, concurrency)) },
   ];
-}
-
-/** Copies of a fleet have the same oids and transaction ids, so what was sent to one can be sent to the next. */
-async function capture(bench: Bench, concurrency: number): Promise<CapturedStrings> {
-  const { tenants } = bench.settings;
-  return withWarmFleet(bench, tenants, knexHistory, (fleet) =>
-    withWire(fleet.url, 0, async ({ url, conversations }) => {
-      const { folder } = bench.projects.after;
-      await migrateTenants({ url, folder, concurrency, expect: { migrated: tenants } });
-      return capturedStrings(conversations, fleet.tenants);
-    }),
-  );
 }
 
 function noteOn({ connections, missing }: CapturedStrings, tenants: number, concurrency: number): string {

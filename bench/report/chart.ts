@@ -7,6 +7,7 @@ import { RIVAL_TITLES, RIVALS } from './rival-titles.ts';
 const COLOURS: Readonly<Record<RivalName, string>> = {
   tenantctl: '#228833',
   'psql-same': '#66ccee',
+  'psql-no-ledger': '#ccbb44',
   psql: '#bbbbbb',
   knex: '#ee6677',
   'node-pg-migrate': '#4477aa',

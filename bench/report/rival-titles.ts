@@ -4,6 +4,7 @@ import type { RivalName } from '../rivals/rival.ts';
 export const RIVAL_TITLES: Readonly<Record<RivalName, string>> = {
   tenantctl: 'tenantctl',
   'psql-same': 'psql, the same strings',
+  'psql-no-ledger': 'psql, the same without the ledger',
   psql: 'psql, bare statements',
   knex: 'Knex per tenant',
   'node-pg-migrate': 'node-pg-migrate per schema',

@@ -2,7 +2,14 @@ import type { Usage } from '../child.ts';
 import type { HistoryForm } from '../fleet/histories.ts';
 import type { Project } from '../fleet/projects.ts';
 
-export type RivalName = 'tenantctl' | 'knex' | 'node-pg-migrate' | 'dbmate' | 'psql' | 'psql-same';
+export type RivalName =
+  | 'tenantctl'
+  | 'knex'
+  | 'node-pg-migrate'
+  | 'dbmate'
+  | 'psql'
+  | 'psql-same'
+  | 'psql-no-ledger';
 
 /** A fleet and how it is to be brought to where a project's migrations are. */
 export interface Assignment {

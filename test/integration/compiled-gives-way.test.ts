@@ -342,7 +342,7 @@ test('a table that is let go while the others are served is no failure', async (
   const { fleet } = watched;
   await fleet.add(...ALTER);
   const holder = await lockTable(fleet);
-  const run = fleet.migrate({ lockTimeoutMs: 400 });
+  const run = fleet.migrate({ lockTimeoutMs: 3_000 });
   const starts = new Set<string>();
   await until(async () => {
     for (const { since } of await waiting(fleet)) starts.add(since);

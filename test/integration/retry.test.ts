@@ -194,3 +194,28 @@ test('a statement that takes longer than it may is cancelled, and its tenant alo
   expect(result.totals).toMatchObject({ changed: 2, failed: 1 });
   expect(resultOf(result, 'org_b').error).toMatchObject({ code: 'MIGRATION_FAILED', sqlstate: '57014' });
 });
+
+test('while a long reader keeps a tenant from being altered, its application goes on, and all other tenants are done', async () => {
+  const fleet = await createFleet(FIVE);
+  await fleet.add('20250101000003_alter.sql', ALTER);
+  const reader = await readNotes(fleet, 'org_d');
+  const application = new Client({ connectionString: fleet.testDatabase.url, statement_timeout: 30_000 });
+  await application.connect();
+  onTestFinished(() => application.end());
+
+  const ended = new Map<string, string>();
+  const observe = (event: RunEvent) => {
+    if (event.type === 'tenant') ended.set(event.result.clerkOrgId, event.result.outcome);
+  };
+  const running = fleet.migrate({ lockTimeoutMs: 500, retries: 3, observe });
+  // Behind an ALTER that waits without a limit, the first of these would wait until the reader has ended.
+  let answered = 0;
+  const others = FIVE.filter((organization) => organization !== 'org_d');
+  for (; answered < 20 || others.some((organization) => !ended.has(organization)); answered += 1) {
+    await application.query(`SELECT count(*) FROM ${schemaNameFor('org_d')}.notes`);
+    await sleep(50);
+  }
+  expect(others.map((organization) => ended.get(organization))).toEqual(others.map(() => 'migrated'));
+  await reader.end();
+  expect((await running).totals.selected).toBe(5);
+});

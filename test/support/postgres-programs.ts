@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { Client } from 'pg';
 
 const run = promisify(execFile);
 
@@ -46,11 +47,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const data = join(directory, 'data');
   await mkdir(data);
   await giveAway(data, directory);
-  const inDirectory = { cwd: directory, ...identity, env: { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C' } };
   await run(
     join(programs, 'bin', 'initdb'),
     ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
-    inDirectory,
+    inFolder(directory),
   );
   for (const file of options.files ?? []) {
     const copy = join(data, file.split('/').at(-1) ?? '');
@@ -61,6 +61,52 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   if (options.hba !== undefined) {
     await writeFile(join(data, 'pg_hba.conf'), `${options.hba.join('\n')}\n`);
   }
+  return serve(programs, directory, options.settings ?? CARELESS);
+}
+
+/** Starts a second server, a copy of a first one that follows it. The first has to let replication in, as by default. */
+export async function startStandby(
+  primary: PostgresServer,
+  options: Pick<PostgresOptions, 'programs'> = {},
+): Promise<PostgresServer> {
+  const directory = await mkdtemp(join(await reachableFolder(), 'tenantctl-standby-'));
+  await chmod(directory, 0o755);
+  const programs = await reachablePrograms(options.programs ?? packagedPrograms(), directory);
+  const data = join(directory, 'data');
+  const client = new Client({ connectionString: primary.url });
+  await client.connect();
+  try {
+    // https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-LOWLEVEL-BASE-BACKUP
+    const { rows } = await client.query<{ is_new: boolean }>(
+      `SELECT current_setting('server_version_num')::int >= 150000 AS is_new`,
+    );
+    const isNew = rows[0]?.is_new === true;
+    await client.query(
+      isNew ? `SELECT pg_backup_start('standby', true)` : `SELECT pg_start_backup('standby', true, false)`,
+    );
+    await cp(join(primary.directory, 'data'), data, {
+      recursive: true,
+      preserveTimestamps: true,
+      filter: (path) => !/postmaster\.(pid|opts)$|pgsql_tmp/.test(path),
+    });
+    const stopped = await client.query<{ label: string }>(
+      `SELECT labelfile AS label FROM ${isNew ? 'pg_backup_stop(false)' : 'pg_stop_backup(false, false)'}`,
+    );
+    await writeFile(join(data, 'backup_label'), stopped.rows[0]?.label ?? '');
+  } finally {
+    await client.end();
+  }
+  await writeFile(join(data, 'standby.signal'), '');
+  await run('chmod', ['-R', 'go-rwx', data]);
+  if (identity !== undefined) await run('chown', ['-R', `${identity.uid}:${identity.gid}`, data, directory]);
+  return serve(programs, directory, [
+    ...CARELESS,
+    `primary_conninfo=host=127.0.0.1 port=${primary.port} user=postgres application_name=standby`,
+  ]);
+}
+
+/** Starts a server on the data in a folder. */
+async function serve(programs: string, directory: string, more: readonly string[]): Promise<PostgresServer> {
   const port = await freePort();
   const settings = [
     `port=${port}`,
@@ -69,13 +115,13 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     'max_connections=100',
     'timezone=UTC',
     'lc_messages=C',
-    ...(options.settings ?? CARELESS),
+    ...more,
   ];
   const start = async () => {
     const started = spawn(
       join(programs, 'bin', 'postgres'),
-      ['-D', data, ...settings.flatMap((each) => ['-c', each])],
-      { ...inDirectory, stdio: ['ignore', 'ignore', 'pipe'] },
+      ['-D', join(directory, 'data'), ...settings.flatMap((each) => ['-c', each])],
+      { ...inFolder(directory), stdio: ['ignore', 'ignore', 'pipe'] },
     );
     await untilReady(started);
     return started;
@@ -99,6 +145,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** How the server's programs are started. */
+function inFolder(cwd: string) {
+  return { cwd, ...identity, env: { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C' } };
 }
 
 /** A temporary folder that the server's user can reach: root's own may lie behind a folder that is closed to others. */
@@ -143,7 +194,7 @@ function untilReady(server: ReturnType<typeof spawn>): Promise<void> {
     let log = '';
     server.stderr?.on('data', (chunk: Buffer) => {
       log += chunk.toString();
-      if (log.includes('ready to accept connections')) resolve();
+      if (/ready to accept (read-only )?connections/.test(log)) resolve();
     });
     server.once('error', reject);
     server.once('exit', (code) => reject(new Error(`postgres ended with ${code}:\n${log}`)));

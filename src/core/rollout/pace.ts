@@ -1,7 +1,96 @@
+import { isStopped, type Engine } from '../engine.ts';
+import type { Observer } from '../observer.ts';
+import { pause } from '../retry.ts';
+import { assertStandbysAreSeen, createLagMeter, readReplication, type Lag } from './standbys.ts';
+
 /** Holds tenants back that are about to be begun. */
 export interface Pace {
   /** None may be begun now. */
   readonly isHeld: boolean;
   /** Resolves when one may be begun, or nothing is to be begun any more. */
   ready(): Promise<void>;
+}
+
+/** A pace that follows standbys, and says how long it has held the run back. */
+export interface StandbyPace extends Pace {
+  /** Milliseconds. */
+  readonly heldBackMs: number;
+}
+
+/** Milliseconds between two looks at the standbys, at least and at most; in between, half of what is allowed. */
+const OFTEN_MS = 100;
+const SELDOM_MS = 1_000;
+
+/**
+ * Begins no tenant while a standby is behind by more than so many milliseconds. Looks when somebody asks and what was
+ * seen has become old; while the server does not answer, what was seen last holds.
+ * @throws TenantctlError REPLICA_LAG_UNKNOWN where the role may not see how far standbys are
+ */
+export async function followStandbys(
+  engine: Engine,
+  maxLagMs: number,
+  observe: Observer,
+): Promise<StandbyPace> {
+  const { database } = engine;
+  await assertStandbysAreSeen(database);
+  const interval = Math.min(SELDOM_MS, Math.max(OFTEN_MS, maxLagMs / 2));
+  const meter = createLagMeter();
+  let lag: Lag | undefined;
+  let lookedAt = -Infinity;
+  let looking: Promise<void> | undefined;
+  let heldBackMs = 0;
+
+  const look = async () => {
+    const seen = await readReplication(database);
+    const now = performance.now();
+    const wasHeld = isHeld();
+    lag = meter.look(seen, now);
+    if (wasHeld) heldBackMs += now - lookedAt;
+    if (lag !== undefined && isHeld() && !wasHeld) {
+      observe({
+        type: 'phase',
+        message: `Waiting for the standby ${lag.standby}, which ${inWords(lag.ms)}`,
+      });
+    }
+    lookedAt = now;
+  };
+  const isHeld = () => lag !== undefined && lag.ms > maxLagMs;
+  const lookAgain = () => {
+    looking ??= look()
+      .catch(() => {
+        lookedAt = performance.now();
+      })
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
+  };
+  const isOld = () => performance.now() - lookedAt >= interval;
+
+  await look();
+  if (lag === undefined) {
+    observe({ type: 'warning', message: 'No standby is connected: --max-replica-lag holds nothing back.' });
+  }
+  return {
+    get heldBackMs() {
+      return Math.round(heldBackMs);
+    },
+    get isHeld() {
+      if (isOld()) void lookAgain();
+      return isHeld();
+    },
+    async ready() {
+      if (isOld()) await lookAgain();
+      while (isHeld() && !isStopped(engine)) {
+        await pause(interval, engine.signal);
+        await lookAgain();
+      }
+    },
+  };
+}
+
+function inWords(ms: number): string {
+  return ms === Infinity
+    ? 'is still being brought to where the server is'
+    : `is ${(ms / 1000).toFixed(1)} s behind`;
 }

@@ -15,6 +15,7 @@ import { findCanaries } from './find-canaries.ts';
 import { assertRolloutOptions, type RolloutOptions } from './options.ts';
 import type { RolloutResult, Stage, StageResult } from './rollout-result.ts';
 import type { RolloutSetting } from './setting.ts';
+import { followStandbys } from './pace.ts';
 import { runChecks } from './run-checks.ts';
 import { takeBack } from './take-back.ts';
 
@@ -39,7 +40,7 @@ interface Part {
 /**
  * Works out how a run goes through its tenants, before anything is done.
  * @throws TenantctlError USAGE for options that make no sense and canaries that the run is not for; TENANT_UNKNOWN and
- *   TENANT_NOT_ACTIVE for other canaries
+ *   TENANT_NOT_ACTIVE for other canaries; REPLICA_LAG_UNKNOWN
  */
 export async function prepareRollout(engine: Engine, setting: RolloutSetting): Promise<Rollout> {
   const { rollout: options } = setting;
@@ -65,7 +66,11 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
       ? await findCanaries(plain.database, options.canary.tenants, setting)
       : options.canary;
   const brake = createBrake(options.maxFailures);
-  const engine: Engine = { ...plain, brake };
+  const pace =
+    options.maxReplicaLagMs === undefined
+      ? undefined
+      : await followStandbys({ ...plain, brake }, options.maxReplicaLagMs, observe);
+  const engine: Engine = { ...plain, brake, pace };
 
   const lessons = new Map<string, Lesson>();
   const begun: StageResult[] = [];
@@ -194,6 +199,7 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
       }),
       rolledBack,
       unchecked,
+      ...(pace !== undefined && { heldBackMs: pace.heldBackMs }),
     }),
   };
 }
