@@ -13,11 +13,13 @@ export type ErrorCode =
   // configuration
   | 'CONFIG_INVALID'
   | 'EMBEDDED_UNAVAILABLE'
+  | 'DIRECT_URL_MISMATCH'
   // connection
   | 'CONNECTION_FAILED'
   | 'LOGIN_FAILED'
   | 'DATABASE_MISSING'
   | 'TLS_FAILED'
+  | 'POOLER_EXHAUSTED'
   // locks
   | 'LOCK_TIMEOUT'
   // checks and interruption

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { DatabaseSettings, ServerSettings } from '../db/connection.ts';
-import { readDatabaseUrl } from './database-url.ts';
+import { readDatabaseUrl, type UrlTarget, type UrlVariable } from './database-url.ts';
 import type { Problem } from './settings.ts';
 import { readSslSettings } from './ssl-settings.ts';
 import type { Parsed } from './variables.ts';
@@ -13,6 +13,8 @@ export const NOT_SET = 'is not set';
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const PARTS = ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_NAME'];
+
+type Target = Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'>;
 
 export interface DatabaseSource {
   readonly parsed: Parsed;
@@ -46,7 +48,7 @@ export function readDatabaseSettings(
     return undefined;
   };
   if (parsed.DB_EMBEDDED !== undefined) {
-    const others = own.DATABASE_URL === undefined ? parts : ['DATABASE_URL', ...parts];
+    const others = [...['DATABASE_URL', 'DB_DIRECT_URL'].filter((name) => own[name] !== undefined), ...parts];
     return others.length > 0 ? clash('DB_EMBEDDED', others) : inFolder(parsed.DB_EMBEDDED);
   }
   if (own.DATABASE_URL !== undefined && parts.length > 0) return clash('DATABASE_URL', parts);
@@ -54,21 +56,48 @@ export function readDatabaseSettings(
 }
 
 function readServer(
-  { parsed, own, folder }: DatabaseSource,
+  source: DatabaseSource,
   problems: Problem[],
   warnings: string[],
 ): ServerSettings | undefined {
-  const url =
-    parsed.DATABASE_URL === undefined ? undefined : readDatabaseUrl(parsed.DATABASE_URL, own, problems);
+  const { parsed, own } = source;
+  const url = readUrl('DATABASE_URL', source, problems, warnings);
   const target = parsed.DATABASE_URL === undefined ? fromParts(parsed, own, problems) : url;
+  const ssl = readSslSettings({ ...source, urlSsl: url?.ssl }, problems, warnings);
+  const direct = readUrl('DB_DIRECT_URL', source, problems, warnings);
+  if (target === undefined || ssl === undefined) return undefined;
+  const settings = serverAt(target, ssl, parsed, url);
+  if (direct === undefined) return settings;
+  // What is not said in this URL is as it is for the other: a connection must not lose its TLS by it.
+  const isOther = direct.ssl !== undefined && direct.ssl !== (ssl !== false);
+  const directSsl = isOther ? readSslSettings({ ...source, urlSsl: direct.ssl }, problems, warnings) : ssl;
+  if (directSsl === undefined) return undefined;
+  const { kind: _, ...directSettings } = serverAt(direct, directSsl, parsed, direct);
+  return { ...settings, direct: directSettings };
+}
+
+function readUrl(
+  variable: UrlVariable,
+  { parsed, own }: DatabaseSource,
+  problems: Problem[],
+  warnings: string[],
+): UrlTarget | undefined {
+  const text = parsed[variable];
+  const url = text === undefined ? undefined : readDatabaseUrl(variable, text, own, problems);
   if (url !== undefined && url.ignored.length > 0) {
     warnings.push(
-      `DATABASE_URL has parameters that mean nothing to tenantctl: ${url.ignored.join(', ')}. They are passed over.`,
+      `${variable} has parameters that mean nothing to tenantctl: ${url.ignored.join(', ')}. They are passed over.`,
     );
   }
-  const ssl = readSslSettings({ parsed, own, folder, urlSsl: url?.ssl }, problems, warnings);
-  if (target === undefined || ssl === undefined) return undefined;
-  const { host, port, user, password, database } = target;
+  return url;
+}
+
+function serverAt(
+  { host, port, user, password, database }: Target,
+  ssl: ServerSettings['ssl'],
+  parsed: Parsed,
+  url: UrlTarget | undefined,
+): ServerSettings {
   return {
     kind: 'server',
     host,
@@ -85,7 +114,7 @@ function fromParts(
   parsed: Parsed,
   own: Readonly<Record<string, string>>,
   problems: Problem[],
-): Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'> | undefined {
+): Target | undefined {
   for (const name of ['DB_HOST', 'DB_USER', 'DB_NAME']) {
     if (own[name] === undefined) problems.push({ variable: name, message: NOT_SET });
   }

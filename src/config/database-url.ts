@@ -10,7 +10,6 @@ export interface UrlTarget extends Pick<ServerSettings, 'host' | 'port' | 'user'
   readonly ignored: readonly string[];
 }
 
-const variable = 'DATABASE_URL';
 const FORM = 'is no URL of the form postgres://user:password@host:port/database';
 const NO_HOST = 'no-host.invalid';
 const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
@@ -18,11 +17,15 @@ const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
 const WEIGHTY =
   /^(ssl|gss|options$|service$|passfile$|user$|password$|port$|dbname$|hostaddr$|target_session)/;
 
+/** The variables that hold one. */
+export type UrlVariable = 'DATABASE_URL' | 'DB_DIRECT_URL';
+
 /**
  * Reads a URL such as postgres://user:password@host:port/database?sslmode=verify-full, or with ?host=/a/socket/folder.
  * Neither the URL nor a part of it that may be the password is shown in a problem.
  */
 export function readDatabaseUrl(
+  variable: UrlVariable,
   text: string,
   own: Readonly<Record<string, string>>,
   problems: Problem[],

@@ -19,13 +19,19 @@ const WAYS = {
  */
 export function mergeSources(environment: Variables, file: Variables): Variables {
   const outer = withoutEmpty(environment);
-  const inner = { ...withoutEmpty(file) };
+  const inner = withoutEmpty(file);
+  const ofFile = Object.values(WAYS)
+    .flat()
+    .filter((name) => inner[name] !== undefined);
   const named = Object.values(WAYS).filter((names) => names.some((name) => outer[name] !== undefined));
   if (named.length > 0) {
     for (const names of Object.values(WAYS)) {
       if (!named.includes(names)) for (const name of names) delete inner[name];
     }
   }
+  // Where nothing is left of the file's database, its way past the pooler is to another one.
+  const isOverridden = ofFile.every((name) => inner[name] === undefined || outer[name] !== undefined);
+  if (ofFile.length > 0 && isOverridden) delete inner.DB_DIRECT_URL;
   return { ...inner, ...outer };
 }
 

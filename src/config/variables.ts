@@ -34,6 +34,7 @@ const path = z.string().refine((text) => !text.includes('://'), 'is a URL, not a
 
 const schema = z.object({
   DATABASE_URL: z.string().optional(),
+  DB_DIRECT_URL: z.string().optional(),
   DB_HOST: host.optional(),
   DB_PORT: port.optional(),
   DB_USER: z.string().optional(),

@@ -147,7 +147,8 @@ export function connectionsBesideReserve({ usable, free }: Capacity): number {
   return Math.max(1, free - Math.max(RESERVED_CONNECTIONS, Math.ceil(usable * RESERVED_SHARE)));
 }
 
-/** Asks the server how many connections the run may use, for AutoConcurrency.free. */
+/** Asks the server how many connections the run may use, for AutoConcurrency.free. A pooler's own limit shows as throughput. */
 export async function usableConnections(database: Database): Promise<number> {
+  if (database.behindPooler) return Infinity;
   return connectionsBesideReserve(await readCapacity(database));
 }

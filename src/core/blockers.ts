@@ -41,7 +41,9 @@ export function watchBlockers(database: Database, lockTimeoutMs: number): Blocke
     looking = true;
     try {
       const at = performance.now();
-      for (const [pid, blockers] of await readBlockers(database)) seen.set(pid, { at, blockers });
+      // Past a pooler nobody waits in its queue.
+      const watching = database.hasSessions ? await database.sessions() : database;
+      for (const [pid, blockers] of await readBlockers(watching)) seen.set(pid, { at, blockers });
     } catch {
       // Whoever has no connection to spare, or no right to look, has an error that says less.
     } finally {

@@ -34,9 +34,14 @@ export async function readCapacity(database: Database): Promise<Capacity> {
   return rows[0] ?? { usable: 0, free: 0 };
 }
 
+async function readRoom(database: Database): Promise<Capacity> {
+  return database.behindPooler ? { usable: Infinity, free: Infinity } : readCapacity(database);
+}
+
 /**
- * How many tenants to work on at once; at most, where that is found out meanwhile. A number that was asked for is refused where the server cannot carry it; the
- * default gives way to what is free.
+ * How many tenants to work on at once; at most, where that is found out meanwhile. A number that was asked for is refused
+ * where the server cannot carry it; the default gives way to what is free. Behind a pooler who gets no connection waits in
+ * its queue, whatever the server has free.
  * @throws TenantctlError CONCURRENCY_TOO_HIGH with the figures
  */
 export async function decideConcurrency(
@@ -46,7 +51,7 @@ export async function decideConcurrency(
   if (database.sharedSession) return 1;
   const poolLimit = Math.max(1, (database.pool.options.max ?? 10) - 1);
   if (asked === 'auto') return Math.min(AUTO_CEILING, poolLimit);
-  const { usable, free } = await readCapacity(database);
+  const { usable, free } = await readRoom(database);
   if (asked === undefined) return Math.max(1, Math.min(DEFAULT_CONCURRENCY, poolLimit, free));
   if (asked > free) {
     throw new TenantctlError(

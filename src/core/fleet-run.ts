@@ -4,7 +4,7 @@ import { toResult, type Due, type FleetWork, type ServeOptions, type Served } fr
 import type { Advance } from './migrations/assignment.ts';
 import { lookAtOthers, type Sighting } from './others.ts';
 import { untouched, type TenantResult } from './results.ts';
-import { mayPass } from './retry.ts';
+import { leavesCommitOpen, mayPass } from './retry.ts';
 import type { FailureLog } from './runs/failure-log.ts';
 import { createSharedQueue, type SharedQueue } from './shared-queue.ts';
 
@@ -129,8 +129,7 @@ export function settle(run: Run, unfinished: Unfinished, started: number, ended:
     finish(run, due, started, served);
     return;
   }
-  // An error of the server's own comes instead of a COMMIT.
-  const mayBeCommitted = unfinished.mayBeCommitted || error.sqlstate === undefined;
+  const mayBeCommitted = unfinished.mayBeCommitted || leavesCommitOpen(error.sqlstate);
   run.again.push({ ...unfinished, served, tries, mayBeCommitted });
   run.work.observe({ type: 'note', message: `${due.tenant.clerkOrgId} is tried again: ${error.message}` });
 }

@@ -14,6 +14,7 @@ import {
   type History,
 } from './migrations/history.ts';
 import { planForward, type ForwardOptions, type Plan } from './migrations/plan.ts';
+import { assertSessions } from './migrations/sessions-needed.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from './migrations/source.ts';
 import { MASTER_TARGET } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
@@ -94,6 +95,7 @@ async function migrateInRun(
   for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
   if (stateVersion > 0) await warnOfEdits(database, folder, observe);
   const migrations = await Promise.all(plan.steps.map((step) => engine.load(step.file)));
+  assertSessions(database, migrations, 'up');
   const hasRegistry = (await registryColumns(database)) !== undefined;
   if (hasRegistry) await ensureState(database, stateVersion);
   else if (migrations[0] === undefined) throw registryNeverCreated(folder);

@@ -10,6 +10,7 @@ import { advance } from './migrations/advance.ts';
 import type { History } from './migrations/history.ts';
 import { planForward, type ForwardOptions, type Plan } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';
+import { assertSessions } from './migrations/sessions-needed.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { silent, type Observer } from './observer.ts';
 import { isAsPlanned } from './others.ts';
@@ -204,7 +205,7 @@ async function apply(
   const files = folder.files.filter((file) =>
     plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
   );
-  await Promise.all(files.map((file) => engine.load(file)));
+  assertSessions(database, await Promise.all(files.map((file) => engine.load(file))), 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
   const served = await rollout.serve(plan.due, {
     command: 'migrate tenants',

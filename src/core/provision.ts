@@ -10,6 +10,7 @@ import { closingOf, makeTenant, refusedStatus, UNFINISHED, type Provisioning } f
 import { readTenantFolder, refusePendingMaster } from './plan-fleet.ts';
 import { EMPTY_HISTORY, TENANT_HISTORY } from './migrations/history.ts';
 import { planForward } from './migrations/plan.ts';
+import { assertSessions } from './migrations/sessions-needed.ts';
 import type { MigrationFolder } from './migrations/source.ts';
 import { silent, type Observer } from './observer.ts';
 import { registerTenants, unregisterTenants, type Registration } from './register-tenants.ts';
@@ -103,7 +104,7 @@ async function provisionInRun(
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
   await ensureState(database, await readStateVersion(database));
   const engine = createEngine(database, { ...options, run });
-  await Promise.all(folder.files.map((file) => engine.load(file)));
+  assertSessions(database, await Promise.all(folder.files.map((file) => engine.load(file))), 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
   const ids = [...new Set(organizationIds)];
@@ -164,7 +165,15 @@ async function provisionChunk(
   else
     for (const { tenant } of dues) observe({ type: 'phase', message: `Provisioning ${tenant.clerkOrgId}` });
 
-  if (dues.length > 0) await run.begin(folder.files.map(({ name }) => name));
+  if (dues.length > 0) {
+    await run.begin(folder.files.map(({ name }) => name)).catch(async (error: unknown) => {
+      await unregisterTenants(
+        database,
+        dues.map(({ tenant }) => tenant).filter(({ clerkOrgId }) => isNew.has(clerkOrgId)),
+      );
+      throw error;
+    });
+  }
   const served = await serveFleet(engine, dues, {
     command: 'tenant provision',
     direction: 'up',

@@ -13,9 +13,18 @@ const MOST_MS = 8_000;
  * Errors of somebody else's making, after which the same work may succeed when it is begun anew
  * (https://www.postgresql.org/docs/current/errcodes-appendix.html): serialization failure, deadlock, lock timeout, the
  * administrator ended the connection, the server crashed, is starting or has no connection left, and class 08, the
- * connection itself.
+ * connection itself. 08P01 is what PgBouncer says whatever has happened: its server is gone or does not answer, its queue
+ * was too long.
  */
-const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|0800[013467])$/;
+const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
+
+/**
+ * Whether an error leaves open if a COMMIT took place that was on its way: the server's own errors come instead of one; a
+ * connection that was lost, and a pooler that has lost its server, say nothing of it. Pure.
+ */
+export function leavesCommitOpen(sqlstate: string | undefined): boolean {
+  return sqlstate === undefined || sqlstate === '08P01';
+}
 
 /**
  * Whether the same work may succeed when it is begun anew. That is safe wherever the history decides anew what is due,

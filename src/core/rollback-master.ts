@@ -11,6 +11,7 @@ import {
   type MasterResult,
 } from './master.ts';
 import { planBackward, type BackwardExtent, type Plan } from './migrations/plan.ts';
+import { assertSessions } from './migrations/sessions-needed.ts';
 import { readMigrationFolder, type MigrationFolder } from './migrations/source.ts';
 import { silent } from './observer.ts';
 import { registryColumns } from './registry.ts';
@@ -50,7 +51,7 @@ async function rollBackInRun(
   const { folder, plan, extent } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
   if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
-  await Promise.all(plan.steps.map((step) => engine.load(step.file)));
+  assertSessions(database, await Promise.all(plan.steps.map((step) => engine.load(step.file))), 'down');
   await ensureState(database, await readStateVersion(database));
   await run.begin(plan.steps.map(({ name }) => name));
 

@@ -9,6 +9,7 @@ import { planTenantsRollback, type TenantsRollbackOptions } from './plan-rollbac
 import { createLanes, type Concurrency } from './lanes.ts';
 import { advance } from './migrations/advance.ts';
 import { planBackward, planForward } from './migrations/plan.ts';
+import { assertSessions } from './migrations/sessions-needed.ts';
 import { stemOf } from './migrations/source.ts';
 import { tenantTarget } from './migrations/target.ts';
 import { silent } from './observer.ts';
@@ -77,7 +78,7 @@ async function rollBackInRun(
   const files = folder.files.filter((file) =>
     plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
   );
-  await Promise.all(files.map((file) => engine.load(file)));
+  assertSessions(database, await Promise.all(files.map((file) => engine.load(file))), 'down');
   if (plan.due.length > 0 || plan.problems.length > 0) await run.begin(namesDue(plan));
   await recordFailures(database, run, { command: 'rollback tenants', direction: 'down' }, plan.problems);
   observe({

@@ -8,7 +8,7 @@ import { historyAfter, type CompiledPlan } from './migrations/compiled.ts';
 import { asOneString, createComposer } from './migrations/compose.ts';
 import type { History } from './migrations/history.ts';
 import { tenantTarget } from './migrations/target.ts';
-import { backoffMs, pause } from './retry.ts';
+import { backoffMs, leavesCommitOpen, pause } from './retry.ts';
 import { createRunAhead } from './run-ahead.ts';
 import type { SharedQueue } from './shared-queue.ts';
 import { digester, knowHistories } from './stamps/stamps.ts';
@@ -87,7 +87,7 @@ export async function sendToAll(
           else if (sqlstate === '42601' && !isOneByOne) {
             isOneByOne = true;
             ready.unshift(due);
-          } else interactive.push({ due, isLost: sqlstate === undefined });
+          } else interactive.push({ due, isLost: leavesCommitOpen(sqlstate) });
         },
       });
       refusals = isServed ? 0 : refusals + 1;

@@ -1,11 +1,13 @@
-import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { Client, Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
+import { Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { createConcealer } from '../secrets.ts';
+import { cancelClients, stopClient } from './cancel.ts';
 import { toConnectionError, toDatabaseError } from './database-error.ts';
 import { canCheckClient, deadClientSettings, type ServerSettingValues } from './dead-client.ts';
+import { checkDirect, directError, PLACE, type Place } from './direct.ts';
+import { APPLICATION_NAME } from './transaction.ts';
+import { DIRECT_URL_REMEDY, refuseStatementMode } from './pooler.ts';
 
 /** Where a PostgreSQL server is and how to log in. */
 export interface ServerSettings {
@@ -19,6 +21,8 @@ export interface ServerSettings {
   readonly ssl: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'> | false;
   /** Milliseconds to wait for a connection. */
   readonly connectTimeoutMs: number;
+  /** Where the same database is reached past a connection pooler, for what needs a session; DB_DIRECT_URL. */
+  readonly direct?: Omit<ServerSettings, 'kind' | 'direct'> | undefined;
 }
 
 /** PostgreSQL compiled to WebAssembly, kept in a folder (src/db/embedded.ts). */
@@ -61,8 +65,19 @@ export interface Database {
   readonly serverVersionText: string;
   /** All connections are one session (PGlite): a second one would wait for the first's transaction for ever. */
   readonly sharedSession: boolean;
-  /** A pooler such as PgBouncer answers in the server's place: nothing that belongs to a session can be relied on. */
+  /**
+   * A pooler such as PgBouncer answers in the server's place: nothing that belongs to a session can be relied on. One in
+   * session mode cannot be told from the others, and counts as one.
+   */
   readonly behindPooler: boolean;
+  /** What `sessions` returns is to be had: there is no pooler, or a way past it. */
+  readonly hasSessions: boolean;
+  /**
+   * The same database by connections that are sessions: this one, or one by way of `direct`, which is opened and checked
+   * when it is first asked for, and closed with this one.
+   * @throws TenantctlError POOLER_UNSUPPORTED where there is none; DIRECT_URL_MISMATCH; as openServer does
+   */
+  sessions(): Promise<Database>;
   /** The server is a standby, or default_transaction_read_only is on. */
   readonly readOnly: boolean;
   /** client_connection_check_interval exists here: PostgreSQL 14 and later, not on Windows, not in PGlite. */
@@ -80,8 +95,8 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Milliseconds after which a connection is cut whose statement was cancelled: its migration waits for something else. */
-const CANCEL_GRACE_MS = 1_000;
+/** A migration outside a transaction and the lock beside it, and one more. */
+const DIRECT_CONNECTIONS = 3;
 
 const OLDEST_SERVER = 120_000;
 
@@ -94,7 +109,8 @@ const TENANTS_PER_CONNECTION = 1_000;
  * Nothing is sent as a start-up parameter but application_name: PgBouncer refuses the others
  * (https://www.pgbouncer.org/config.html#ignore_startup_parameters).
  *
- * @throws TenantctlError CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED, SERVER_UNSUPPORTED
+ * @throws TenantctlError CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED, SERVER_UNSUPPORTED,
+ *   POOLER_UNSUPPORTED for one that allows no transactions
  */
 export async function openServer(
   settings: Omit<ServerSettings, 'kind'>,
@@ -107,7 +123,7 @@ export async function openServer(
     ...(settings.password !== undefined && { password: settings.password }),
     database: settings.database,
     ssl: settings.ssl,
-    application_name: 'tenantctl',
+    application_name: APPLICATION_NAME,
     connectionTimeoutMillis: settings.connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
@@ -123,16 +139,17 @@ export async function openServer(
   pool.on('acquire', (client) => inUse.add(client));
   pool.on('release', (_error, client) => inUse.delete(client));
   let isCancelled = false;
+  let direct: Promise<Database> | undefined;
   try {
-    const { build, password, ...seen } = await lookAround(pool, settings);
-    refuseOldServer(seen);
     const sharedSession = options.sharedSession ?? false;
+    const { build, password, place, ...seen } = await lookAround(pool, settings, sharedSession);
+    refuseOldServer(seen);
     const facts = { serverVersion: seen.serverVersion, build, sharedSession };
     const key = settings.ssl === false ? undefined : settings.ssl.key;
     const conceal = createConcealer(
       [password, typeof key === 'string' ? key : undefined].filter((secret) => !names(settings, secret)),
     );
-    return {
+    const database: Database = {
       pool,
       connect: () => connectTo(pool, settings),
       giveBack(client, broken, tenants) {
@@ -163,25 +180,59 @@ export async function openServer(
       sharedSession,
       canCheckClient: canCheckClient(facts),
       deadClientSettings: deadClientSettings(facts),
+      hasSessions: settings.direct !== undefined || !seen.behindPooler,
+      async sessions() {
+        if (settings.direct !== undefined) {
+          direct ??= openDirect(database, place, settings.direct).catch((error: unknown) => {
+            direct = undefined;
+            throw error;
+          });
+          return direct;
+        }
+        if (!seen.behindPooler) return database;
+        throw new TenantctlError(
+          'POOLER_UNSUPPORTED',
+          'This needs a session of its own, and a connection pooler is in between.',
+          { hint: DIRECT_URL_REMEDY },
+        );
+      },
       async cancelWork() {
         isCancelled = true;
-        const atWork = [...inUse];
-        // Behind a pooler, process ids are the pooler's own; it rolls back for a client that is gone.
-        if (!seen.behindPooler) await cancelBackends(pool, atWork).catch(() => {});
-        await sleep(seen.behindPooler ? 0 : CANCEL_GRACE_MS);
-        for (const client of atWork) if (inUse.has(client)) cut(client);
+        const alsoDirect = direct?.then((opened) => opened.cancelWork()).catch(() => {});
+        await cancelClients(pool, inUse, seen.behindPooler);
+        await alsoDirect;
       },
-      async stop(client) {
-        if (!seen.behindPooler) await cancelBackends(pool, [client]).catch(() => {});
-        if (inUse.has(client)) cut(client);
-      },
+      stop: (client) => stopClient(pool, inUse, client, seen.behindPooler),
       get isCancelled() {
         return isCancelled;
       },
-      close: () => pool.end(),
+      async close() {
+        await direct?.then((opened) => opened.close()).catch(() => {});
+        await pool.end();
+      },
     };
+    return database;
   } catch (error) {
     await pool.end();
+    throw error;
+  }
+}
+
+async function openDirect(
+  pooled: Database,
+  place: Place,
+  settings: Omit<ServerSettings, 'kind' | 'direct'>,
+): Promise<Database> {
+  const direct = await openServer(settings, { maxConnections: DIRECT_CONNECTIONS }).catch(
+    (error: unknown) => {
+      throw directError(error);
+    },
+  );
+  try {
+    await checkDirect(pooled, place, direct);
+    return direct;
+  } catch (error) {
+    await direct.close();
     throw error;
   }
 }
@@ -210,52 +261,44 @@ function names({ user, database, host }: Omit<ServerSettings, 'kind'>, secret: s
   return secret !== undefined && [user, database, host].includes(secret);
 }
 
-/** On a connection of its own: those of the pool may all be at work. */
-async function cancelBackends(pool: Pool, clients: readonly PoolClient[]): Promise<void> {
-  // The pool hides the password from whoever copies its options.
-  const canceller = new Client({ ...pool.options, password: pool.options.password });
-  await canceller.connect();
-  try {
-    await canceller.query('SELECT pg_cancel_backend(pid) FROM unnest($1::int[]) AS pid', [
-      clients.map((client) => (client as PoolClient & { processID: number | null }).processID),
-    ]);
-  } finally {
-    await canceller.end();
-  }
+interface LookRow extends Place {
+  readonly num: number;
+  readonly text: string;
+  readonly build: string;
+  readonly pid: number;
+  readonly read_only: boolean;
 }
 
-function cut(client: PoolClient): void {
-  (client as PoolClient & { readonly connection: { readonly stream: Socket } }).connection.stream.destroy();
-}
-
-async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>) {
+async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>, sharedSession: boolean) {
   const client = await connectTo(pool, settings);
   try {
-    const { rows } = await client.query<{
-      num: number;
-      text: string;
-      build: string;
-      pid: number;
-      read_only: boolean;
-    }>(`SELECT current_setting('server_version_num')::int AS num, current_setting('server_version') AS text,
+    const { rows } =
+      await client.query<LookRow>(`SELECT current_setting('server_version_num')::int AS num, current_setting('server_version') AS text,
                version() AS build, pg_backend_pid() AS pid,
-               pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only`);
+               pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only,
+               ${PLACE}`);
     const seen = rows[0];
     if (seen === undefined) throw new Error('the server did not say which version it is');
-    // pg's own: where none was given, it has been to PGPASSWORD and ~/.pgpass.
-    const { password } = client as PoolClient & { readonly password?: unknown };
+    // A pooler hands out process ids of its own, so its idea of the backend differs from the backend's.
+    // pg's own password: where none was given, it has been to PGPASSWORD and ~/.pgpass.
+    const { processID, password } = client as PoolClient & {
+      readonly processID: number | null;
+      readonly password?: unknown;
+    };
+    const behindPooler = !sharedSession && processID !== seen.pid;
+    if (behindPooler) await refuseStatementMode(client);
     return {
       password: typeof password === 'string' ? password : undefined,
       serverVersion: seen.num,
       serverVersionText: seen.text,
       readOnly: seen.read_only,
-      // A pooler hands out process ids of its own, so its idea of the backend differs from the backend's.
-      behindPooler: (client as PoolClient & { processID: number | null }).processID !== seen.pid,
+      behindPooler,
+      place: seen,
       build: seen.build,
     };
   } catch (error) {
     throw toDatabaseError(error);
   } finally {
-    client.release();
+    client.release(client.getTransactionStatus() !== 'I');
   }
 }

@@ -41,7 +41,7 @@ export async function openEmbedded(settings: EmbeddedSettings): Promise<Database
       { maxConnections: 1, sharedSession: true },
     );
     opened.push(() => database.close());
-    return { ...database, behindPooler: false, close };
+    return { ...database, close };
   } catch (error) {
     await close();
     throw asUnavailable(error, settings.directory);

@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type QueryResult } from 'pg';
 import type { Database } from './connection.ts';
+import { TenantctlError } from '../errors.ts';
 import { IDLE_TIMEOUT_MS, SIGN_OF_LIFE, SIGN_OF_LIFE_MS } from './dead-client.ts';
+import { DIRECT_URL_REMEDY } from './pooler.ts';
 import { literal } from './sql.ts';
 import { BEGIN, tryLock } from './transaction.ts';
 
@@ -13,8 +15,51 @@ export interface Lease {
   release(): Promise<void>;
 }
 
+/** Milliseconds to wait for a second connection, where the database was opened without a limit. */
+const DEFAULT_TIMEOUT_MS = 10_000;
+
 /** Milliseconds between two attempts to get a lost lock back. */
 const AGAIN_MS = 1_000;
+
+/**
+ * A lease that is held, with proof that it leaves a connection to others. A pooler shares out few, and the lease would
+ * keep the only one from the work that it stands for: everybody would wait for everybody.
+ * @param beside what the work goes over
+ * @throws TenantctlError POOLER_EXHAUSTED, and as Database.sessions does
+ */
+export async function takeLease(
+  database: Database,
+  name: string,
+  beside: Pick<Database, 'query'>,
+): Promise<Lease> {
+  const lease = openLease(database.hasSessions ? await database.sessions() : database);
+  if (database.hasSessions) {
+    await lease.hold(name);
+    return lease;
+  }
+  const timeoutMs = database.pool.options.connectionTimeoutMillis || DEFAULT_TIMEOUT_MS;
+  try {
+    const both = lease.hold(name).then(() => beside.query('SELECT 1'));
+    both.catch(() => {});
+    // Two that took each other's second connection must not let go of them at once.
+    const late = sleep(timeoutMs * (1 + Math.random() / 2), 'late', { ref: false });
+    if ((await Promise.race([both, late])) !== 'late') return lease;
+    throw exhausted(timeoutMs);
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
+}
+
+function exhausted(timeoutMs: number): TenantctlError {
+  return new TenantctlError(
+    'POOLER_EXHAUSTED',
+    `The connection pooler gave no second connection within ${Math.ceil(timeoutMs / 1000)} s: one shows others that the run is at work, another does the work.`,
+    {
+      hint: `Allow more server connections in the pooler (default_pool_size in PgBouncer), try again when fewer are in use, or allow more time with CONNECT_TIMEOUT_MS. Or: ${DIRECT_URL_REMEDY}`,
+    },
+  );
+}
 
 /**
  * A lease on a connection of its own, beside the pool's: they may all be at work. Its transaction idles in READ
@@ -25,7 +70,7 @@ const AGAIN_MS = 1_000;
  *
  * The connection is begun right away. It does not keep the process from ending.
  */
-export function openLease(database: Database): Lease {
+function openLease(database: Database): Lease {
   const over = new AbortController();
   const first = connect(database);
   first.catch(() => {});
@@ -59,7 +104,11 @@ async function keep(
       connecting = undefined;
       const lost = once(client, 'end', { signal });
       lost.catch(() => {});
-      await take(database, client, name);
+      // A pooler may have no connection to spare, and let it wait.
+      await Promise.race([
+        take(database, client, name),
+        lost.then(() => Promise.reject(new Error('it was lost'))),
+      ]);
       onTried();
       unref(client, true);
       for (;;) {

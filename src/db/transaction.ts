@@ -15,10 +15,27 @@ export interface TransactionSettings {
   readonly tenants?: number;
 }
 
-/** Leaves a session as it was found. As DISCARD ALL, which cannot be part of a string of statements (https://www.postgresql.org/docs/current/sql-discard.html). */
+/** By which tenantctl's connections are known in pg_stat_activity. */
+export const APPLICATION_NAME = 'tenantctl';
+
+/**
+ * Leaves a session as it was found. As DISCARD ALL, which cannot be part of a string of statements
+ * (https://www.postgresql.org/docs/current/sql-discard.html). Of prepared statements only those of PREPARE go: those of
+ * the protocol are the driver's, or a pooler's, which would go on to use them.
+ *
+ * A pooler gives the session to the next client when the string is over in which the transaction ended. So this must be
+ * part of that string, and nothing may be left to fail at the COMMIT.
+ */
 export const CLEAN_SESSION = [
   'RESET SESSION AUTHORIZATION',
   'RESET ALL',
+  'CLOSE ALL',
+  'UNLISTEN *',
+  `DO $$ DECLARE statement text; BEGIN
+     FOR statement IN SELECT p.name FROM pg_prepared_statements p WHERE p.from_sql LOOP
+       EXECUTE format('DEALLOCATE %I', statement);
+     END LOOP;
+   END $$`,
   'DISCARD SEQUENCES',
   'DISCARD TEMP',
   'SELECT pg_advisory_unlock_all()',
@@ -29,6 +46,12 @@ export const CLEAN_SESSION = [
  * stood there when the transaction took its first look.
  */
 export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+
+/**
+ * Brings forward what would fail at the COMMIT only, and leave the session to somebody else before it is clean: behind a
+ * pooler it is gone with the transaction.
+ */
+export const CHECK_CONSTRAINTS = 'SET CONSTRAINTS ALL IMMEDIATE';
 
 /** A session's advisory locks survive a rollback. */
 export const ROLL_BACK = ['ROLLBACK', ...CLEAN_SESSION].join(';\n');
@@ -98,7 +121,7 @@ export async function withTransaction<T>(
           client,
           opening: results.slice(prelude.length),
           async commitWith(statements) {
-            await client.query([...statements, 'COMMIT', ...CLEAN_SESSION].join(';\n'));
+            await client.query([...statements, CHECK_CONSTRAINTS, 'COMMIT', ...CLEAN_SESSION].join(';\n'));
             finished = true;
           },
           abandon() {
@@ -119,6 +142,8 @@ export async function withTransaction<T>(
 
 function localSettings(database: Database, settings: TransactionSettings): string[] {
   const statements = setAll(database.deadClientSettings, 'LOCAL');
+  // PgBouncer takes the name that RESET ALL brings back, an empty one, for the client's own.
+  if (database.behindPooler) statements.push(`SET LOCAL application_name = ${literal(APPLICATION_NAME)}`);
   if (settings.lockTimeoutMs !== undefined)
     statements.push(`SET LOCAL lock_timeout = ${settings.lockTimeoutMs}`);
   if (settings.statementTimeoutMs !== undefined)

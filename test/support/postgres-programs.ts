@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 /** PostgreSQL refuses to run as root: its programs run as nobody then, and so must be able to read what they need. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
-const identity = process.getuid?.() === 0 ? NOBODY : undefined;
+export const identity = process.getuid?.() === 0 ? NOBODY : undefined;
 
 export interface PostgresServer {
   /** The folder of the server: data, and its Unix socket. */
@@ -153,7 +153,7 @@ function inFolder(cwd: string) {
 }
 
 /** A temporary folder that the server's user can reach: root's own may lie behind a folder that is closed to others. */
-async function reachableFolder(): Promise<string> {
+export async function reachableFolder(): Promise<string> {
   if (identity === undefined) return tmpdir();
   for (const candidate of [tmpdir(), '/tmp', '/var/tmp']) {
     if (await isOpenToAll(candidate)) return candidate;
@@ -168,7 +168,7 @@ async function isOpenToAll(folder: string): Promise<boolean> {
   return true;
 }
 
-async function giveAway(...paths: string[]): Promise<void> {
+export async function giveAway(...paths: string[]): Promise<void> {
   if (identity === undefined) return;
   for (const path of paths) await chown(path, identity.uid, identity.gid);
 }

@@ -65,6 +65,9 @@ test('all of it parses, is one transaction, and leaves the session clean behind 
     [
       'VariableSetStmt VAR_SET_DEFAULT',
       'VariableSetStmt VAR_RESET_ALL',
+      'ClosePortalStmt',
+      'UnlistenStmt',
+      'DoStmt',
       'DiscardStmt',
       'DiscardStmt',
       'SelectStmt',

@@ -234,6 +234,7 @@ test('the variables that are read are the documented ones', () => {
   expect([...VARIABLES].toSorted()).toEqual([
     'CONNECT_TIMEOUT_MS',
     'DATABASE_URL',
+    'DB_DIRECT_URL',
     'DB_EMBEDDED',
     'DB_HOST',
     'DB_NAME',

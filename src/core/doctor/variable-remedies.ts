@@ -1,6 +1,7 @@
 /** What to set, with an example of the form. */
 const FORMS: Readonly<Record<string, string>> = {
   DATABASE_URL: 'Set DATABASE_URL=postgres://user:password@host:5432/database',
+  DB_DIRECT_URL: 'Set DB_DIRECT_URL=postgres://user:password@host:5432/database, of PostgreSQL itself',
   DB_HOST: 'Set DB_HOST=localhost, or whatever the server is called',
   DB_PORT: 'Set DB_PORT=5432, or the port that the server listens on',
   DB_USER: 'Set DB_USER to the role that runs the migrations',
@@ -28,14 +29,14 @@ const ONE_OF_THE_DATABASE = /^DB_(HOST|USER|NAME)$/;
 export function remedyForProblem(variable: string, message: string): string {
   const rivals = /is set together with (.+): choose/.exec(message)?.[1];
   if (rivals !== undefined) return `Remove ${variable}, or remove ${rivals}.`;
-  if (variable === 'DATABASE_URL') {
+  if (variable === 'DATABASE_URL' || variable === 'DB_DIRECT_URL') {
     const twice = /has an sslmode, and (.+) is set too/.exec(message)?.[1];
     if (twice !== undefined)
-      return `Remove sslmode from DATABASE_URL and set DB_SSL=true; or remove ${twice}.`;
-    if (message.includes('sslmode=')) return 'Write sslmode=verify-full (or disable) in DATABASE_URL.';
-    if (message.includes('parameters')) return 'Remove those parameters from DATABASE_URL.';
+      return `Remove sslmode from ${variable} and set DB_SSL=true; or remove ${twice}.`;
+    if (message.includes('sslmode=')) return `Write sslmode=verify-full (or disable) in ${variable}.`;
+    if (message.includes('parameters')) return `Remove those parameters from ${variable}.`;
     if (/%2\w/.test(message))
-      return 'In the password of DATABASE_URL write % as %25, / as %2F, ? as %3F, # as %23, @ as %40.';
+      return `In the password of ${variable} write % as %25, / as %2F, ? as %3F, # as %23, @ as %40.`;
   }
   const form = FORMS[variable] ?? `Correct ${variable}`;
   return ONE_OF_THE_DATABASE.test(variable)
@@ -47,7 +48,8 @@ export function remedyForProblem(variable: string, message: string): string {
 export function remedyForWarning(variable: string): string {
   switch (variable) {
     case 'DATABASE_URL':
-      return 'Remove those parameters from DATABASE_URL.';
+    case 'DB_DIRECT_URL':
+      return `Remove those parameters from ${variable}.`;
     case 'DB_SSL_CERT_PATH':
       return 'Set DB_SSL=true.';
     case 'DB_SSL_REJECT_UNAUTHORIZED':

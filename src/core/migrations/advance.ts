@@ -9,7 +9,7 @@ import { runAction, runsInTransaction } from './action.ts';
 import type { Advance, Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
 import type { History, HistoryRow } from './history.ts';
-import { interrupted } from './outside-errors.ts';
+import { interrupted, poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { lastBatch, type Plan, type Step } from './plan.ts';
 import { recordDeed } from '../runs/record-in-run.ts';
@@ -89,7 +89,8 @@ async function runSegment(
   let afterwards: (() => Promise<Segment>) | undefined;
   let outside: Promise<Segment> | undefined;
   const segment = await withTransaction(
-    engine.database,
+    // Both connections of a migration outside a transaction are sessions: it may take longer than a pooler waits.
+    isInLane ? await engine.database.sessions() : engine.database,
     {
       searchPath: target.searchPath,
       lockTimeoutMs: engine.lockTimeoutMs,
@@ -133,6 +134,7 @@ async function runSegment(
       if (alone === 0) {
         const [step, migration] = [plan.steps[0], migrations[0]];
         if (step === undefined || migration === undefined) return { kind: 'end' };
+        if (!engine.database.hasSessions) throw poolerInBetween(step.name);
         // A second connection sees the schema and its history only when they are committed.
         if (opened || !seen.has_history || !seen.has_lock) return { kind: 'more' };
         if (!isInLane) {

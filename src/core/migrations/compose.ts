@@ -1,6 +1,6 @@
 import type { ServerSettingValues } from '../../db/dead-client.ts';
 import { literal } from '../../db/sql.ts';
-import { BEGIN, CLEAN_SESSION, setSearchPath } from '../../db/transaction.ts';
+import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION, setSearchPath } from '../../db/transaction.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { createHistoryTables } from './history.ts';
 import type { Target } from './target.ts';
@@ -82,8 +82,7 @@ export function createComposer(
       ...(compiled.isClean ? [] : ['RESET ROLE']),
       `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
       ...closing,
-      'COMMIT',
-      ...(compiled.isClean ? [] : CLEAN_SESSION),
+      ...(compiled.isClean ? ['COMMIT'] : [CHECK_CONSTRAINTS, 'COMMIT', ...CLEAN_SESSION]),
     ];
   };
 }

@@ -1,4 +1,5 @@
 import { toDatabaseError } from '../../db/database-error.ts';
+import { DIRECT_URL_REMEDY } from '../../db/pooler.ts';
 import { messageOf, TenantctlError, type InvalidIndex } from '../../errors.ts';
 import { listedIndexes } from '../invalid-indexes.ts';
 import { remediesOf, resolutionHint } from '../resolution-commands.ts';
@@ -103,14 +104,11 @@ export function outsideFailure(
 }
 
 /** Such a migration needs a session of its own. */
-export function poolerInBetween(step: Step): TenantctlError {
+export function poolerInBetween(name: string): TenantctlError {
   return new TenantctlError(
     'POOLER_UNSUPPORTED',
-    `${step.name} runs outside a transaction and needs a session of its own, and a connection pooler is in between.`,
-    {
-      migration: step.name,
-      hint: 'Connect to the server itself for this run: DB_HOST and DB_PORT of PostgreSQL, not of the pooler.',
-    },
+    `${name} runs outside a transaction and needs a session of its own, and a connection pooler is in between.`,
+    { migration: name, hint: DIRECT_URL_REMEDY },
   );
 }
 

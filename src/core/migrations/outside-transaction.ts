@@ -11,7 +11,7 @@ import { deleteOwnIntent, insertIntent } from '../state.ts';
 import { runAction } from './action.ts';
 import type { Assignment, Progress } from './assignment.ts';
 import type { Migration } from './load.ts';
-import { leftInvalid, lockLost, notRecorded, outsideFailure, poolerInBetween } from './outside-errors.ts';
+import { leftInvalid, lockLost, notRecorded, outsideFailure } from './outside-errors.ts';
 import type { Step } from './plan.ts';
 import { recordStep, stampOf } from './record.ts';
 import { patientSender } from './statement-patience.ts';
@@ -39,8 +39,7 @@ export interface OutsideStep {
  */
 export async function runOutside(outside: OutsideStep): Promise<void> {
   const { engine, progress, step, lost } = outside;
-  const { database } = engine;
-  if (database.behindPooler) throw poolerInBetween(step);
+  const database = await engine.database.sessions();
   progress.isOutside = true;
   await withClient(database, async (client) => {
     const stop = () => void database.stop(client);

@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { Database } from '../../db/connection.ts';
-import { openLease, type Lease } from '../../db/lease.ts';
+import { takeLease, type Lease } from '../../db/lease.ts';
 import { messageOf, toTenantctlError, type TenantctlError } from '../../errors.ts';
 import type { Observer } from '../observer.ts';
 import { lockOfRun } from './at-work.ts';
@@ -87,12 +87,11 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
   const planned = new Set<string>();
   let id: number | undefined;
   let lease: Lease | undefined;
-  const hold = async (number: number) => {
+  const hold = async (number: number, beside: Pick<Database, 'query'>) => {
     // All connections of an embedded database are one session, which a second transaction would wait for.
     if (database.sharedSession) return;
     await lease?.release();
-    lease = openLease(database);
-    await lease.hold(lockOfRun(number));
+    lease = await takeLease(database, lockOfRun(number), beside);
   };
   return {
     get id() {
@@ -103,14 +102,14 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
       if (id !== undefined) return;
       const number = await nextNumber(database);
       // The lock comes first: nobody sees the run without it.
-      await hold(number);
+      await hold(number, database);
       await database.query(INSERT_RUN, [number, ...valuesOf(facts, planned)]);
       id = number;
     },
     async beginWithin(client, names) {
       for (const name of names) planned.add(name);
       const number = await nextNumber(client);
-      await hold(number);
+      await hold(number, client);
       await client.query(INSERT_RUN, [number, ...valuesOf(facts, planned)]);
       id = number;
     },

@@ -1,0 +1,117 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { onTestFinished } from 'vitest';
+import type { ServerSettings } from '../../src/db/connection.ts';
+import type { TestServerDatabase } from './database.ts';
+import { freePort, giveAway, identity, reachableFolder } from './postgres-programs.ts';
+
+const run = promisify(execFile);
+
+/** Where Debian has it: not on everybody's PATH. */
+const CANDIDATES = ['pgbouncer', '/usr/sbin/pgbouncer'];
+
+export interface PgBouncerOptions {
+  /** When a server connection goes on to the next client; at the end of its transaction where absent. */
+  readonly mode?: 'transaction' | 'session' | 'statement';
+  /** Server connections for each database and user; 2 where absent, so that they really go from hand to hand. */
+  readonly size?: number;
+  /** Further lines of its ini file. */
+  readonly lines?: readonly string[];
+}
+
+/** A PgBouncer in front of a server. */
+export interface PgBouncer {
+  /** The same database, through it. */
+  readonly settings: ServerSettings;
+  /** The variables with which the command line finds it. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly url: string;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port. */
+  resume(): Promise<void>;
+}
+
+/** The program; undefined where there is none, which is also printed. */
+export async function findPgBouncer(): Promise<string | undefined> {
+  for (const program of CANDIDATES) {
+    const { stdout } = await run(program, ['--version']).catch(() => ({ stdout: '' }));
+    if (/^PgBouncer \d/.test(stdout)) return program;
+  }
+  console.log(
+    'What needs PgBouncer is skipped: there is none on PATH or in /usr/sbin (Debian: apt-get install pgbouncer).',
+  );
+  return undefined;
+}
+
+/** Starts one for a test, on a free port; it ends with the test. */
+export async function startPgBouncer(
+  testDatabase: Pick<TestServerDatabase, 'settings' | 'env'>,
+  options: PgBouncerOptions = {},
+): Promise<PgBouncer> {
+  const found = await findPgBouncer();
+  if (found === undefined) throw new Error('There is no PgBouncer.');
+  const { host, port: serverPort, user, password = '', database } = testDatabase.settings;
+  const directory = await mkdtemp(join(await reachableFolder(), 'tenantctl-pgbouncer-'));
+  await chmod(directory, 0o755);
+  const port = await freePort();
+  const [file, users] = [join(directory, 'pgbouncer.ini'), join(directory, 'users.txt')];
+  // With what stands in this file it logs in to the server; clients it believes.
+  await writeFile(users, `"${user}" "${password}"\n`);
+  await writeFile(
+    file,
+    [
+      '[databases]',
+      `* = host=${host} port=${serverPort}`,
+      '[pgbouncer]',
+      'listen_addr = 127.0.0.1',
+      `listen_port = ${port}`,
+      'unix_socket_dir =',
+      'auth_type = trust',
+      `auth_file = ${users}`,
+      `pool_mode = ${options.mode ?? 'transaction'}`,
+      `default_pool_size = ${options.size ?? 2}`,
+      'max_client_conn = 200',
+      'server_login_retry = 1',
+      ...(options.lines ?? []),
+    ].join('\n'),
+  );
+  await giveAway(directory, file, users);
+  let child: ChildProcess;
+  const start = async () => {
+    child = spawn(found, [file], { cwd: directory, ...identity, stdio: ['ignore', 'ignore', 'pipe'] });
+    await untilUp(child);
+  };
+  const kill = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  };
+  await start();
+  onTestFinished(async () => {
+    await kill();
+    await rm(directory, { recursive: true, force: true });
+  });
+  return {
+    settings: { ...testDatabase.settings, host: '127.0.0.1', port },
+    env: { ...testDatabase.env, DB_HOST: '127.0.0.1', DB_PORT: String(port) },
+    url: `postgres://${encodeURIComponent(user)}@127.0.0.1:${port}/${database}`,
+    kill,
+    resume: start,
+  };
+}
+
+function untilUp(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let log = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      log += chunk.toString();
+      if (log.includes('process up')) resolve();
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`pgbouncer ended with ${code}:\n${log}`)));
+  });
+}
