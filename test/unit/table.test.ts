@@ -43,10 +43,8 @@ test('a cell of several lines stays in its row', async () => {
   expect(table).toBe('a  one two\nb  three');
 });
 
-test('a table of 50,000 tenants takes less than two seconds', async () => {
-  const rows = Array.from({ length: 50_000 }, (_, index) => [`org_${index}`, `tid_${index}`, 'ACTIVE']);
-  const before = performance.now();
-
-  expect((await renderTable([], rows)).split('\n')).toHaveLength(50_000);
-  expect(performance.now() - before).toBeLessThan(2_000);
+test('a table of 500,000 tenants is no work', { timeout: 60_000 }, async () => {
+  // A renderer whose time grows with the square of the rows would be at this for an hour.
+  const rows = Array.from({ length: 500_000 }, (_, index) => [`org_${index}`, `tid_${index}`, 'ACTIVE']);
+  expect((await renderTable([], rows)).split('\n')).toHaveLength(500_000);
 });
