@@ -1,6 +1,6 @@
 import type { CliResult } from '../support/cli.ts';
 import { untilNobodyIsAtWork, untilNobodyIsConnected } from './backends.ts';
-import type { Case } from './case.ts';
+import type { Case, Kind } from './case.ts';
 import type { FaultDatabase } from './databases.ts';
 import { finishJob } from './finish-job.ts';
 import { judgeEnd, judgeRemains } from './judge.ts';
@@ -61,6 +61,9 @@ interface Struck {
   readonly quietAfterMs: number;
 }
 
+/** Faults that another process feels too, or that keep a tenant from it for as long as it may wait. */
+const OUTLASTS_OTHERS: readonly Kind[] = ['stall', 'half-close', 'crash'];
+
 /** From the call until nothing of it is under way any more. */
 async function callAndStrike(
   { databases, projects }: Stage,
@@ -73,12 +76,19 @@ async function callAndStrike(
   try {
     const running = await start(projects, scenario.call, database, proxy.port);
     strike.aim({ running, proxy, databases });
-    const result = await running.done;
+    const other = scenario.isShared
+      ? await start(projects, scenario.call, database, databases.server.port)
+      : undefined;
+    const [result, othersResult] = await Promise.all([running.done, other?.done]);
     await strike.settled();
     const endedAt = performance.now();
     const atWork = await untilNobodyIsAtWork(databases, database);
     return {
-      findings: [...endOf(result, strike.hasStruck), ...atWork.map((backend) => `still at work: ${backend}`)],
+      findings: [
+        ...endOf(result, strike.hasStruck),
+        ...(other === undefined || OUTLASTS_OTHERS.includes(kind) ? [] : endOf(othersResult, false)),
+        ...atWork.map((backend) => `still at work: ${backend}`),
+      ],
       hasStruck: strike.hasStruck,
       pid: running.pid,
       result,

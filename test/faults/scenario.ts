@@ -20,6 +20,8 @@ export interface Scenario {
   readonly organizations: readonly string[];
   /** Some of its migrations run outside a transaction: a tenant may be left between two of them. */
   readonly hasOutside: boolean;
+  /** A second process is given the same command at the same time, and is left in peace. */
+  readonly isShared?: boolean;
 }
 
 const FLEET = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e', 'org_f'];
@@ -126,5 +128,7 @@ export function scenariosFor(migrations: Migrations): Scenario[] {
     make('tenant-provision', most),
     ...(hasOutside && most === inside ? [make('tenant-provision-outside', tenants.length)] : []),
     adopted,
+    { ...forward('migrate-tenants-shared', most), isShared: true },
+    { ...make('tenant-provision-shared', most), isShared: true },
   ];
 }

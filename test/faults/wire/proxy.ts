@@ -14,12 +14,16 @@ export interface Proxy {
 
 export async function openProxy(
   serverPort: number,
-  { passing, onPoint }: { readonly passing: Passing; readonly onPoint: OnPoint },
+  {
+    passing,
+    onPoint,
+    host = '127.0.0.1',
+  }: { readonly passing: Passing; readonly onPoint: OnPoint; readonly host?: string },
 ): Promise<Proxy> {
   const relays: Relay[] = [];
   let isSilent = false;
   const listener = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
-    const far = connect({ host: '127.0.0.1', port: serverPort, noDelay: true, allowHalfOpen: true });
+    const far = connect({ host, port: serverPort, noDelay: true, allowHalfOpen: true });
     const one = relay(near, far, passing, onPoint);
     relays.push(one);
     if (isSilent) one.goSilent();
