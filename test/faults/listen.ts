@@ -1,6 +1,6 @@
 import type { FaultDatabase } from './databases.ts';
 import { start } from './program.ts';
-import type { Call } from './scenario.ts';
+import type { Call } from './calls.ts';
 import type { Stage } from './stage.ts';
 import { openProxy } from './wire/proxy.ts';
 import type { Passing } from './wire/pieces.ts';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startCli, type CliResult } from '../support/cli.ts';
 import type { Databases, FaultDatabase } from './databases.ts';
 import type { Projects } from './projects.ts';
-import type { Call } from './scenario.ts';
+import type { Call } from './calls.ts';
 
 /** The program that has been called. */
 export interface Running {

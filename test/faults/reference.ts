@@ -1,7 +1,8 @@
 import type { FaultDatabase } from './databases.ts';
 import { callUndisturbed } from './program.ts';
 import { listenTo, type Heard } from './listen.ts';
-import type { Call, Scenario } from './scenario.ts';
+import type { Call } from './calls.ts';
+import type { Scenario } from './scenario.ts';
 import { takeSnapshot, type Snapshot } from './snapshot.ts';
 import type { Stage } from './stage.ts';
 import type { Passing } from './wire/pieces.ts';

@@ -37,16 +37,22 @@ export async function runCase(stage: Stage, reference: Reference, one: Case): Pr
     const struck = await callAndStrike(stage, reference, one, database);
     const remains = await takeSnapshot(database);
     const hasSurvived = struck.result?.exitCode === 0;
-    const findings = [
+    const findings = new Set([
       ...struck.findings,
       ...judgeRemains(remains, reference),
       // Who says that all is done has done it all.
       ...(hasSurvived ? judgeEnd(remains, reference) : []),
       ...(await judgeLedger(database, remains, struck.pid)),
       ...(await finishJob(stage, reference, database, remains)),
-    ];
+    ]);
     const { hasStruck, quietAfterMs } = struck;
-    return { findings, hasStruck, hasSurvived, quietAfterMs, interrupted: remains.intents.length };
+    return {
+      findings: [...findings],
+      hasStruck,
+      hasSurvived,
+      quietAfterMs,
+      interrupted: remains.intents.length,
+    };
   } finally {
     await untilNobodyIsConnected(databases, database);
     await database.drop();

@@ -1,10 +1,5 @@
-import type { Extent, Migrations } from './projects.ts';
-
-/** A call of the program in a project with so many migrations. */
-export interface Call {
-  readonly args: readonly string[];
-  readonly extent: Extent;
-}
+import { createCalls, upTo, type Call, type Calls } from './calls.ts';
+import type { Migrations } from './projects.ts';
 
 /** A command to strike at, and where it starts from. */
 export interface Scenario {
@@ -25,110 +20,102 @@ export interface Scenario {
 }
 
 const FLEET = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e', 'org_f'];
-/** CREATE INDEX CONCURRENTLY waits for all others, so these take turns: fewer do. */
-const FEW = FLEET.slice(0, 3);
 const NEWCOMERS = ['new_a', 'new_b', 'new_c', 'new_d'];
+/** CREATE INDEX CONCURRENTLY waits for all others, so tenants take turns at it: fewer do. */
+const TAKING_TURNS = 3;
 
 /** The commands with these migrations. Those that would have nothing to do are left out. */
 export function scenariosFor(migrations: Migrations): Scenario[] {
-  const { master, tenants, inside } = migrations;
-  const hasOutside = inside < tenants.length;
-  // With too few before the first outside a transaction, every scenario gets all of them.
-  const most = inside >= 2 ? inside : tenants.length;
-  const base = Math.max(1, Math.floor(most / 2));
-  const full = master.length;
-  const withTenants = (count: number): Extent => ({ master: full, tenants: count });
-  const provision = (organizations: readonly string[], extent: Extent): Call => ({
-    args: ['tenant', 'provision', ...organizations],
-    extent,
-  });
-  const migrateMaster = (count: number): Call => ({
-    args: ['migrate', 'master'],
-    extent: { master: count, tenants: base },
-  });
-  const fleetAt = (organizations: readonly string[]) => [
-    migrateMaster(full),
-    provision(organizations, withTenants(base)),
+  const calls = createCalls(migrations);
+  const { full, most, every } = calls;
+  return [
+    masterOnly(calls, 'migrate-master-first', 0),
+    ...(full > 1 ? [masterOnly(calls, 'migrate-master', 1)] : []),
+    forward(calls, 'migrate-tenants', most),
+    forward(calls, 'migrate-tenants-interactive', most, ['--no-compile']),
+    back(calls, 'rollback-tenants', most),
+    make(calls, 'tenant-provision', most),
+    adopted(calls),
+    ...(every > most
+      ? [
+          forward(calls, 'migrate-tenants-outside', every),
+          back(calls, 'rollback-tenants-outside', every),
+          make(calls, 'tenant-provision-outside', every),
+        ]
+      : []),
+    { ...forward(calls, 'migrate-tenants-shared', most), isShared: true },
+    { ...make(calls, 'tenant-provision-shared', most), isShared: true },
   ];
-  const upTo = (from: number, to: number, call: (count: number) => Call): Call[] =>
-    Array.from({ length: to - from + 1 }, (_, nth) => call(from + nth));
+}
 
-  const forward = (id: string, last: number, flags: readonly string[] = []): Scenario => {
-    const organizations = last > inside ? FEW : FLEET;
-    const call = (count: number): Call => ({
-      args: ['migrate', 'tenants', ...flags],
-      extent: withTenants(count),
-    });
-    return {
-      id,
-      before: fleetAt(organizations),
-      call: call(last),
-      steps: upTo(base, last, call),
-      organizations,
-      hasOutside: last > inside,
-    };
-  };
-  const back = (id: string, last: number): Scenario => {
-    const organizations = last > inside ? FEW : FLEET;
-    const call = (to: number): Call => ({
-      args: ['rollback', 'tenants', '--to', tenants[to]?.name ?? ''],
-      extent: withTenants(last),
-    });
-    const migrate: Call = { args: ['migrate', 'tenants'], extent: withTenants(last) };
-    return {
-      id,
-      before: [...fleetAt(organizations), migrate],
-      call: call(base),
-      steps: [migrate, ...upTo(base, last - 1, call)],
-      organizations,
-      hasOutside: last > inside,
-    };
-  };
-  const make = (id: string, last: number): Scenario => {
-    const organizations = last > inside ? NEWCOMERS.slice(0, 3) : NEWCOMERS;
-    return {
-      id,
-      before: [migrateMaster(full)],
-      call: provision(organizations, withTenants(last)),
-      steps: upTo(0, last, (count) => provision(organizations, withTenants(count))),
-      organizations,
-      hasOutside: last > inside,
-    };
-  };
-  const masterOnly = (id: string, from: number): Scenario => ({
+function masterOnly({ full, migrateMaster }: Calls, id: string, from: number): Scenario {
+  return {
     id,
     before: from === 0 ? [] : [migrateMaster(from)],
     call: migrateMaster(full),
     steps: upTo(Math.max(1, from), full, migrateMaster),
     organizations: [],
     hasOutside: false,
-  });
-  const all = (count: Extent): Call => ({ args: ['migrate', 'all'], extent: count });
-  const adopted: Scenario = {
+  };
+}
+
+function forward(calls: Calls, id: string, last: number, flags: readonly string[] = []): Scenario {
+  const organizations = some(FLEET, calls, last);
+  return {
+    id,
+    before: fleetOf(calls, organizations),
+    call: calls.migrateTenants(last, ...flags),
+    steps: upTo(calls.base, last, (count) => calls.migrateTenants(count, ...flags)),
+    organizations,
+    hasOutside: calls.hasOutside(last),
+  };
+}
+
+function back(calls: Calls, id: string, last: number): Scenario {
+  const organizations = some(FLEET, calls, last);
+  const migrate = calls.migrateTenants(last);
+  return {
+    id,
+    before: [...fleetOf(calls, organizations), migrate],
+    call: calls.rollbackTenants(calls.base, last),
+    steps: [migrate, ...upTo(calls.base, last - 1, (to) => calls.rollbackTenants(to, last))],
+    organizations,
+    hasOutside: calls.hasOutside(last),
+  };
+}
+
+function make(calls: Calls, id: string, last: number): Scenario {
+  const organizations = some(NEWCOMERS, calls, last);
+  return {
+    id,
+    before: [calls.migrateMaster(calls.full)],
+    call: calls.provision(organizations, last),
+    steps: upTo(0, last, (count) => calls.provision(organizations, count)),
+    organizations,
+    hasOutside: calls.hasOutside(last),
+  };
+}
+
+function adopted({ full, base, most, hasOutside, migrateMaster, migrateAll, provision }: Calls): Scenario {
+  return {
     id: 'migrate-all-adopted',
-    before: [migrateMaster(1), provision(NEWCOMERS, { master: 1, tenants: base })],
+    before: [migrateMaster(1), provision(NEWCOMERS, base, 1)],
     isAdopted: true,
-    call: all(withTenants(most)),
+    call: migrateAll(full, most),
     steps: [
-      ...upTo(1, full, (count) => all({ master: count, tenants: base })),
-      ...upTo(base, most, (count) => all(withTenants(count))),
+      ...upTo(1, full, (count) => migrateAll(count, base)),
+      ...upTo(base, most, (count) => migrateAll(full, count)),
     ],
     organizations: NEWCOMERS,
-    hasOutside: most > inside,
+    hasOutside: hasOutside(most),
   };
+}
 
-  return [
-    masterOnly('migrate-master-first', 0),
-    ...(full > 1 ? [masterOnly('migrate-master', 1)] : []),
-    forward('migrate-tenants', most),
-    forward('migrate-tenants-interactive', most, ['--no-compile']),
-    ...(hasOutside && most === inside ? [forward('migrate-tenants-outside', tenants.length)] : []),
-    back('rollback-tenants', most),
-    ...(hasOutside && most === inside ? [back('rollback-tenants-outside', tenants.length)] : []),
-    make('tenant-provision', most),
-    ...(hasOutside && most === inside ? [make('tenant-provision-outside', tenants.length)] : []),
-    adopted,
-    { ...forward('migrate-tenants-shared', most), isShared: true },
-    { ...make('tenant-provision-shared', most), isShared: true },
-  ];
+function some(organizations: readonly string[], calls: Calls, last: number): readonly string[] {
+  return calls.hasOutside(last) ? organizations.slice(0, TAKING_TURNS) : organizations;
+}
+
+/** What makes a fleet of these organizations, with the first of the migrations. */
+function fleetOf({ full, base, migrateMaster, provision }: Calls, organizations: readonly string[]): Call[] {
+  return [migrateMaster(full), provision(organizations, base)];
 }
