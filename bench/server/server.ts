@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { startPostgres } from '../../test/support/postgres-programs.ts';
+import { withPostgres } from '../../test/support/with-postgres.ts';
 import { withConnection } from './connection.ts';
 
 export interface BenchServer {
@@ -18,23 +18,14 @@ export interface BenchServer {
  * max_locks_per_transaction is 64, which is what a fleet meets in the field. The server ends with the process.
  */
 export async function withServer<T>(use: (server: BenchServer) => Promise<T>): Promise<T> {
-  const postgres = await startPostgres({ settings: [] });
-  const { url, directory } = postgres;
-  let stopped: Promise<void> | undefined;
-  const stop = () => (stopped ??= postgres.stop());
-  const interrupt = () => void stop().finally(() => process.exit(130));
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  try {
+  return withPostgres({ settings: [] }, async ({ url, directory }) => {
     const postmaster = await readFile(join(directory, 'data/postmaster.pid'), 'utf8');
-    return await use({
+    return use({
       url,
       version: await setting(url, 'server_version'),
       postmasterPid: Number(postmaster.split('\n')[0]),
     });
-  } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    await stop();
-  }
+  });
 }
 
 /**

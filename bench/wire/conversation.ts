@@ -1,4 +1,4 @@
-import type { Message } from './protocol.ts';
+import type { Message } from '../../test/support/wire/protocol.ts';
 
 /** Something that the server has to answer: a simple query, a Sync with the messages before it, or the start-up. */
 export interface Request {

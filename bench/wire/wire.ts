@@ -1,7 +1,7 @@
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { withConnection } from '../server/connection.ts';
 import { followConversation, trafficOf, type Conversation, type Traffic } from './conversation.ts';
-import { clientMessages, serverMessages } from './protocol.ts';
+import { clientMessages, serverMessages } from '../../test/support/wire/protocol.ts';
 
 /** A wire to the server that is as long as one likes, and reads what goes over it. */
 export interface Wire {

@@ -1,16 +1,23 @@
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
 
-/**
- * What each of these tenants holds, catalog, rows and history, as lines that compare from one tenant to another: the
- * schema's own name and moments in time are taken out.
- */
-export async function contentsOf(
+/** What each of these tenants holds (contentsOfSchemas). */
+export function contentsOf(
   fleet: Pick<TestFleet, 'query'>,
   organizations: readonly string[],
 ): Promise<string[][]> {
-  const schemas = organizations.map(schemaNameFor);
-  const rows = await fleet.query<{ schema: string; line: string }>(
+  return contentsOfSchemas(fleet, organizations.map(schemaNameFor));
+}
+
+/**
+ * What each of these schemas holds, catalog, rows and history, as lines that compare from one tenant to another: the
+ * schema's own name and moments in time are taken out.
+ */
+export async function contentsOfSchemas(
+  database: Pick<TestFleet, 'query'>,
+  schemas: readonly string[],
+): Promise<string[][]> {
+  const rows = await database.query<{ schema: string; line: string }>(
     `WITH spaces AS (SELECT oid, nspname::text AS schema FROM pg_namespace WHERE nspname = ANY ($1))
      SELECT schema, format('relation %s %s %s options=%s owner=%s acl=%s', c.relname, c.relkind, c.relpersistence,
             c.reloptions, c.relowner::regrole, c.relacl) || coalesce(' comment ' || obj_description(c.oid), '') AS line

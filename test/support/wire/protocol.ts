@@ -3,6 +3,8 @@ export interface Message {
   /** Its type byte; `startup` and `cancel` for the two that have none. */
   readonly type: string;
   readonly body: Buffer;
+  /** All of it, as it goes over the wire. */
+  readonly bytes: Buffer;
 }
 
 /** The first message's code: https://www.postgresql.org/docs/current/protocol-message-formats.html */
@@ -30,6 +32,15 @@ export function serverMessages(onMessage: (message: Message) => void): (chunk: B
   return cut(() => 1, onMessage);
 }
 
+/** The message that asks the server to run a string. */
+export function queryMessage(text: string): Buffer {
+  const body = Buffer.from(`${text}\0`);
+  const header = Buffer.alloc(5);
+  header.write('Q');
+  header.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([header, body]);
+}
+
 /** A message is its type byte, where it has one, its length with these four bytes, and its body. */
 function cut(typeBytes: () => number, onMessage: (message: Message) => void): (chunk: Buffer) => void {
   let pending: Buffer = Buffer.alloc(0);
@@ -41,9 +52,9 @@ function cut(typeBytes: () => number, onMessage: (message: Message) => void): (c
       const end = header + pending.readInt32BE(header);
       if (pending.length < end) return;
       const type = header === 0 ? '' : String.fromCharCode(pending[0] ?? 0);
-      const body = pending.subarray(header + 4, end);
+      const message = { type, body: pending.subarray(header + 4, end), bytes: pending.subarray(0, end) };
       pending = pending.subarray(end);
-      onMessage({ type, body });
+      onMessage(message);
     }
   };
 }

@@ -1,0 +1,94 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import type { PostgresServer } from '../support/postgres-programs.ts';
+
+/** Rows of a query. */
+export type Query = <Row extends object = Record<string, unknown>>(
+  text: string,
+  values?: unknown[],
+) => Promise<Row[]>;
+
+/** A database of a case's own. */
+export interface FaultDatabase {
+  readonly name: string;
+  readonly url: string;
+  /** Queries on a connection of its own, past any proxy. */
+  readonly query: Query;
+  /** Many queries on one connection. */
+  session<T>(use: (query: Query) => Promise<T>): Promise<T>;
+  /** The variables with which the program finds it, by the server's port or a proxy's. */
+  env(port: number): Readonly<Record<string, string>>;
+  drop(): Promise<void>;
+}
+
+/** The databases of one server. */
+export interface Databases {
+  readonly server: PostgresServer;
+  /** A new database: empty, or a copy of another one to which nobody is connected. */
+  create(like?: FaultDatabase): Promise<FaultDatabase>;
+  /** Rows of a query that is none of a case's database. */
+  readonly query: Query;
+}
+
+export function createDatabases(server: PostgresServer): Databases {
+  let count = 0;
+  const query: Query = (text, values) => withSession(server.url, (ask) => ask(text, values));
+  return {
+    server,
+    query,
+    async create(like) {
+      count += 1;
+      const name = `faults_${count}`;
+      await query(`CREATE DATABASE ${name} TEMPLATE ${like?.name ?? 'template1'}`);
+      const url = new URL(server.url);
+      url.pathname = name;
+      return {
+        name,
+        url: url.href,
+        query: (text, values) => withSession(url.href, (ask) => ask(text, values)),
+        session: (use) => withSession(url.href, use),
+        env: (port) => ({
+          DB_HOST: '127.0.0.1',
+          DB_PORT: String(port),
+          DB_USER: url.username,
+          DB_PASSWORD: '',
+          DB_NAME: name,
+          DB_SSL: 'false',
+          VECTOR_EXTENSION: 'auto',
+        }),
+        drop: async () => {
+          await query(`DROP DATABASE IF EXISTS ${name}`);
+        },
+      };
+    },
+  };
+}
+
+/** How often a connection is tried while the server comes back after a crash, and milliseconds in between. */
+const CONNECTION_TRIES = 100;
+const BETWEEN_TRIES_MS = 100;
+
+async function withSession<T>(url: string, use: (query: Query) => Promise<T>): Promise<T> {
+  const client = await connected(url, CONNECTION_TRIES);
+  try {
+    return await use(async <Row extends object>(text: string, values?: unknown[]) => {
+      const { rows } = await client.query<Row>(text, values);
+      return rows;
+    });
+  } finally {
+    await client.end();
+  }
+}
+
+async function connected(url: string, tries: number): Promise<Client> {
+  const client = new Client({ connectionString: url, application_name: 'faults' });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    if (tries <= 1) throw error;
+    await sleep(BETWEEN_TRIES_MS);
+    return connected(url, tries - 1);
+  }
+}

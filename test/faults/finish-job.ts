@@ -1,0 +1,77 @@
+import type { CliResult } from '../support/cli.ts';
+import type { FaultDatabase } from './databases.ts';
+import { judgeEnd, type Findings } from './judge.ts';
+import { start } from './program.ts';
+import type { Reference } from './reference.ts';
+import { resolveIntents } from './resolve.ts';
+import { takeSnapshot, type IntentSnapshot, type Snapshot } from './snapshot.ts';
+import type { Stage } from './stage.ts';
+
+/**
+ * Calls the command again, undisturbed, and judges: it finishes the job. Where a migration outside a transaction was
+ * interrupted, it has to say so and leave that tenant alone; when that has been settled by hand, it finishes.
+ */
+export async function finishJob(
+  stage: Stage,
+  reference: Reference,
+  database: FaultDatabase,
+  remains: Snapshot,
+): Promise<Findings> {
+  const { intents } = remains;
+  const findings: string[] = [];
+  if (intents.length > 0) {
+    findings.push(...reported(await call(stage, reference, database), intents));
+    findings.push(...(await statusReports(stage, reference, database, intents)));
+    findings.push(...(await resolveIntents(database, intents, reference)));
+  }
+  const result = await call(stage, reference, database);
+  if (result?.exitCode !== 0)
+    findings.push(`the next run ended with ${result?.exitCode}: ${result?.stderr}${result?.stdout}`);
+  const byHand = new Set(intents.map(({ schema }) => schema));
+  return [...findings, ...judgeEnd(await takeSnapshot(database), reference, byHand)];
+}
+
+async function call(
+  { projects, databases }: Stage,
+  { scenario }: Reference,
+  database: FaultDatabase,
+): Promise<CliResult | undefined> {
+  return (await start(projects, scenario.call, database, databases.server.port)).done;
+}
+
+/** The next run must fail for these tenants, with the error that says why. */
+function reported(result: CliResult | undefined, intents: readonly IntentSnapshot[]): string[] {
+  const failures = result?.json<{
+    tenants?: { schema: string; error?: { code: string; migration?: string } }[];
+  }>();
+  const missed = intents.filter(({ schema, migration }) => {
+    const error = failures?.tenants?.find((tenant) => tenant.schema === schema)?.error;
+    return error?.code !== 'MIGRATION_INTERRUPTED' || error.migration !== migration;
+  });
+  return [
+    ...(result?.exitCode === 1
+      ? []
+      : [`the run after an interrupted migration ended with ${result?.exitCode}`]),
+    ...missed.map(
+      ({ schema, migration }) => `${schema}: the next run does not say that ${migration} was interrupted`,
+    ),
+  ];
+}
+
+/** And status must name them. */
+async function statusReports(
+  { projects, databases }: Stage,
+  { scenario }: Reference,
+  database: FaultDatabase,
+  intents: readonly IntentSnapshot[],
+): Promise<string[]> {
+  const status = { args: ['status'], extent: scenario.call.extent };
+  const result = await (await start(projects, status, database, databases.server.port)).done;
+  const { attention = [] } = result?.json<{ attention?: { schema: string; problem: string }[] }>() ?? {};
+  return intents
+    .filter(({ schema, migration }) => {
+      const problem = attention.find((tenant) => tenant.schema === schema)?.problem;
+      return problem?.includes(migration) !== true;
+    })
+    .map(({ schema, migration }) => `${schema}: status does not say that ${migration} was interrupted`);
+}

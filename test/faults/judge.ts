@@ -1,0 +1,116 @@
+import { contentKey, differences, type Reference } from './reference.ts';
+import type { SchemaSnapshot, Snapshot } from './snapshot.ts';
+
+/** What is wrong, in words; nothing where all is as it must be. */
+export type Findings = readonly string[];
+
+type Expected = Pick<Reference, 'contents' | 'varying' | 'start' | 'final' | 'scenario'>;
+
+/**
+ * Judges what a fault has left, when everything that was under way has ended: history and schema agree, no lock is
+ * left, no tenant is half made, no stamp lies, and the ledger says what the histories say. Pure.
+ */
+export function judgeRemains(
+  snapshot: Snapshot,
+  expected: Expected,
+  byHand: ReadonlySet<string> = new Set(),
+): Findings {
+  // Where a migration outside a transaction was interrupted, its intent says so, and somebody has to look.
+  const interrupted = new Set(snapshot.intents.map(({ schema }) => schema));
+  return [
+    ...snapshot.locks.map((lock) => `left behind: ${lock}`),
+    ...halfMade(snapshot, expected),
+    ...snapshot.schemas
+      .filter(({ schema }) => !interrupted.has(schema))
+      .flatMap((schema) => disagreement(schema, expected)),
+    ...snapshot.lyingStamps.map(
+      (schema) => `${schema}: its stamp is believed, and its history says something else`,
+    ),
+    ...ledgerDisagreement(snapshot, expected, byHand),
+  ];
+}
+
+/**
+ * Judges what a command has left that ended well: everything is done, for every tenant, and once. Pure.
+ * @param byHand schemas whose history was put right by hand, of which the ledger does not know
+ */
+export function judgeEnd(
+  snapshot: Snapshot,
+  expected: Expected,
+  byHand: ReadonlySet<string> = new Set(),
+): Findings {
+  const { final, scenario } = expected;
+  const found = new Map(snapshot.schemas.map((each) => [each.schema, each]));
+  return [
+    ...judgeRemains(snapshot, expected, byHand),
+    ...snapshot.intents.map(({ schema, migration }) => `${schema}: an intent of ${migration} is left`),
+    ...final.schemas.flatMap(({ schema, history }) => {
+      const is = found.get(schema)?.history ?? [];
+      return is.join() === history.join()
+        ? []
+        : [`${schema}: its history is [${is.join(', ')}], and it should be [${history.join(', ')}]`];
+    }),
+    ...scenario.organizations.flatMap((organization) => {
+      const status = snapshot.tenants.find((each) => each.organization === organization)?.status;
+      return status === 'ACTIVE' ? [] : [`${organization} is ${status ?? 'not registered'}`];
+    }),
+  ];
+}
+
+/** Whether a schema holds exactly what its history stands for. */
+export function disagreement(
+  { schema, history, content }: SchemaSnapshot,
+  { contents, varying }: Pick<Expected, 'contents' | 'varying'>,
+): Findings {
+  const expected = contents.get(contentKey(schema, history));
+  if (expected === undefined) return [`${schema}: no run ends with the history [${history.join(', ')}]`];
+  const [is, wants] = [content, expected].map((lines) => comparable(schema, lines, varying));
+  const lines = differences(is ?? [], wants ?? []);
+  if (lines.length === 0) return [];
+  const has = new Set(is);
+  return [
+    `${schema}: its history is [${history.join(', ')}], and the schema is not what that stands for: ${lines
+      .slice(0, 6)
+      .map((line) => `${has.has(line) ? 'it has' : 'it lacks'} ${line}`)
+      .join('; ')}${lines.length > 6 ? `; and ${lines.length - 6} more` : ''}`,
+  ];
+}
+
+/** Rows that are alike, or that are never the same, are told apart by their number. */
+function comparable(schema: string, lines: readonly string[], varying: ReadonlySet<string>): string[] {
+  const seen = new Map<string, number>();
+  return lines.map((line) => {
+    const table = /^row ([^ ]+) /.exec(line)?.[1];
+    const name = table !== undefined && varying.has(`${schema}.${table}`) ? `row ${table}` : line;
+    const times = (seen.get(name) ?? 0) + 1;
+    seen.set(name, times);
+    return times === 1 ? name : `${name} (${times})`;
+  });
+}
+
+function halfMade({ tenants }: Snapshot, { scenario }: Expected): Findings {
+  return tenants.flatMap(({ schema, organization, status, hasSchema }) => {
+    if (organization === undefined) return [`${schema}: a schema that belongs to no tenant`];
+    if (status === 'ACTIVE') return hasSchema ? [] : [`${schema}: ACTIVE, and there is no schema`];
+    // What comes before a migration outside a transaction is committed before it.
+    return hasSchema && !scenario.hasOutside ? [`${schema}: ${status}, and there is a schema`] : [];
+  });
+}
+
+/** Whether what the ledger says was done since the start leads from the histories then to the histories now. */
+function ledgerDisagreement(snapshot: Snapshot, { start }: Expected, byHand: ReadonlySet<string>): Findings {
+  const before = new Map(start.schemas.map(({ schema, history }) => [schema, history]));
+  const deeds = snapshot.deeds.slice(start.deeds.length);
+  return snapshot.schemas.flatMap(({ schema, history }) => {
+    if (byHand.has(schema)) return [];
+    const byLedger = new Set(before.get(schema));
+    for (const { direction, names } of deeds.filter((deed) => deed.schema === schema)) {
+      for (const name of names) {
+        if (direction === 'up') byLedger.add(name);
+        else byLedger.delete(name);
+      }
+    }
+    const lines = differences([...byLedger], history);
+    return lines.length === 0 ? [] : [`${schema}: ledger and history differ in ${lines.join(', ')}`];
+  });
+}

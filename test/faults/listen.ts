@@ -1,0 +1,43 @@
+import type { FaultDatabase } from './databases.ts';
+import { start } from './program.ts';
+import type { Call } from './calls.ts';
+import type { Stage } from './stage.ts';
+import { openProxy } from './wire/proxy.ts';
+import type { Passing } from './wire/pieces.ts';
+
+/** What an undisturbed command said over the wire. */
+export interface Heard {
+  /** The points that it passed, "after commit", say, with how often it did. */
+  readonly points: ReadonlyMap<string, number>;
+  /** Milliseconds from its first message to its end. */
+  readonly durationMs: number;
+}
+
+/** Calls the program through a proxy that does nothing but listen. @throws Error where it does not end with 0 */
+export async function listenTo(
+  { databases, projects }: Stage,
+  call: Call,
+  database: FaultDatabase,
+  passing: Passing,
+): Promise<Heard> {
+  const points = new Map<string, number>();
+  let startedAt: number | undefined;
+  const proxy = await openProxy(databases.server.port, {
+    passing,
+    onPoint(moment, name) {
+      startedAt ??= performance.now();
+      const point = `${moment} ${name}`;
+      points.set(point, (points.get(point) ?? 0) + 1);
+    },
+  });
+  try {
+    const result = await (await start(projects, call, database, proxy.port)).done;
+    const durationMs = Math.round(performance.now() - (startedAt ?? performance.now()));
+    if (result?.exitCode === 0) return { points, durationMs };
+    throw new Error(
+      `tenantctl ${call.args.join(' ')}, through a proxy, ended with ${result?.exitCode}:\n${result?.stderr}${result?.stdout}`,
+    );
+  } finally {
+    await proxy.close();
+  }
+}

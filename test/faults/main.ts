@@ -1,0 +1,103 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import pLimit from 'p-limit';
+import { withPostgres } from '../support/with-postgres.ts';
+import type { Case } from './case.ts';
+import { createDatabases } from './databases.ts';
+import { readMigrations, withProjects } from './projects.ts';
+import { makeReference, type Reference } from './reference.ts';
+import { failureText, summaryText, tally, type Judged } from './report.ts';
+import { runCase } from './run-case.ts';
+import { scenariosFor, type Scenario } from './scenario.ts';
+import { schedule } from './schedule.ts';
+import { readSettings } from './settings.ts';
+import { createStage, type Stage } from './stage.ts';
+
+/** Crashes must lose nothing, so fsync is on; the rest keeps checkpoints out of the way. */
+const SERVER = ['max_wal_size=8GB', 'checkpoint_timeout=30min', 'max_connections=200'];
+
+/** Cases that wait for the server to miss somebody take a minute, and next to no work. */
+const PATIENT_LANES = 8;
+
+const settings = readSettings(process.argv.slice(2));
+const say = (line: string) => console.log(line);
+const startedAt = performance.now();
+const migrations = await readMigrations(settings.masterFolder, settings.tenantFolder);
+const wanted = scenariosFor(migrations).filter(
+  ({ id }) =>
+    (settings.scenarios.length === 0 || settings.scenarios.includes(id)) &&
+    (settings.only === undefined || settings.only.scenario === id),
+);
+const judged = await withPostgres(
+  { programs: process.env.TEST_POSTGRES_PROGRAMS, settings: SERVER },
+  (server) =>
+    withProjects(migrations, async (projects) => {
+      const stage = createStage(createDatabases(server), projects);
+      const references = await makeReferences(stage, wanted);
+      const cases =
+        settings.only === undefined
+          ? schedule(references, settings.iterations, settings.seed)
+          : [settings.only];
+      say(`${cases.length} faults over ${references.map(({ scenario }) => scenario.id).join(', ')}.`);
+      return runCases(stage, references, cases);
+    }),
+);
+const tallies = tally(judged);
+say(summaryText(tallies, settings.seed, Math.round((performance.now() - startedAt) / 1000)));
+if (settings.json !== undefined) {
+  await mkdir(dirname(settings.json), { recursive: true });
+  await writeFile(settings.json, `${JSON.stringify({ seed: settings.seed, ...tallies }, null, 2)}\n`);
+}
+process.exitCode = tallies.failed > 0 || judged.length === 0 ? 1 : 0;
+
+/** What undisturbed runs do. A scenario that other people's migrations do not allow (no way back, say) is left out. */
+async function makeReferences(stage: Stage, scenarios: readonly Scenario[]): Promise<Reference[]> {
+  const lane = pLimit(settings.lanes);
+  const made = await Promise.all(
+    scenarios.map((scenario) =>
+      lane(async () => {
+        try {
+          return await makeReference(stage, scenario);
+        } catch (error) {
+          if (settings.isOwn) throw error;
+          say(`${scenario.id} is left out: ${error instanceof Error ? error.message : String(error)}`);
+          return undefined;
+        }
+      }),
+    ),
+  );
+  return made.filter((reference) => reference !== undefined);
+}
+
+/** Crashes come last, one at a time: they are everybody's. */
+async function runCases(
+  stage: Stage,
+  references: readonly Reference[],
+  cases: readonly Case[],
+): Promise<Judged[]> {
+  const lanes = { busy: pLimit(settings.lanes), patient: pLimit(PATIENT_LANES) };
+  const judged: Judged[] = [];
+  const judge = async (one: Case): Promise<void> => {
+    const reference = references.find(({ scenario }) => scenario.id === one.scenario);
+    if (reference === undefined) throw new Error(`There is no scenario ${one.scenario}.`);
+    const verdict = { case: one, ...(await runCase(stage, reference, one)) };
+    judged.push(verdict);
+    if (verdict.findings.length > 0) say(failureText(verdict, flagsOf()));
+    if (judged.length % 20 === 0) say(`${judged.length}/${cases.length} faults judged.`);
+  };
+  const isCrash = ({ kind }: Case) => kind === 'crash';
+  const isPatient = ({ kind }: Case) => kind === 'stall' || kind === 'half-close';
+  await Promise.all(
+    cases
+      .filter((one) => !isCrash(one))
+      .map((one) => (isPatient(one) ? lanes.patient : lanes.busy)(() => judge(one))),
+  );
+  for (const one of cases.filter(isCrash)) await judge(one);
+  return judged;
+}
+
+/** The flags that decide on what the cases strike at. */
+function flagsOf(): string {
+  if (settings.isOwn) return '';
+  return ` --migrations ${settings.tenantFolder} --master-migrations ${settings.masterFolder}`;
+}

@@ -1,0 +1,115 @@
+import type { CliResult } from '../support/cli.ts';
+import { untilNobodyIsAtWork, untilNobodyIsConnected } from './backends.ts';
+import type { Case, Kind } from './case.ts';
+import type { FaultDatabase } from './databases.ts';
+import { finishJob } from './finish-job.ts';
+import { judgeEnd, judgeRemains } from './judge.ts';
+import { judgeLedger } from './ledger.ts';
+import { start } from './program.ts';
+import type { Reference } from './reference.ts';
+import { takeSnapshot } from './snapshot.ts';
+import type { Stage } from './stage.ts';
+import { createStrike } from './strike.ts';
+import { openProxy } from './wire/proxy.ts';
+
+/** How a case went. */
+export interface Verdict {
+  /** What is wrong; nothing where the promises were kept. */
+  readonly findings: readonly string[];
+  /** False where the command was over before the fault's moment had come. */
+  readonly hasStruck: boolean;
+  /** The command ended by itself, with all its work done. */
+  readonly hasSurvived: boolean;
+  /** Schemas in which a migration outside a transaction was interrupted, and reported as such. */
+  readonly interrupted: number;
+  /** Milliseconds until no backend was at work, after the command had ended. */
+  readonly quietAfterMs: number;
+}
+
+/** Calls the command, lets the fault strike, and judges: what is left; and what the next call makes of it. */
+export async function runCase(stage: Stage, reference: Reference, one: Case): Promise<Verdict> {
+  const { databases } = stage;
+  const database = await databases.create(reference.template);
+  // A sequence in a copy forgets in a crash what it gave out since the copy was made, unless a checkpoint came between:
+  // its next values are in the log of the original (nextval_internal in PostgreSQL's commands/sequence.c).
+  if (one.kind === 'crash') await databases.query('CHECKPOINT');
+  try {
+    const struck = await callAndStrike(stage, reference, one, database);
+    const remains = await takeSnapshot(database);
+    const hasSurvived = struck.result?.exitCode === 0;
+    const findings = new Set([
+      ...struck.findings,
+      ...judgeRemains(remains, reference),
+      // Who says that all is done has done it all.
+      ...(hasSurvived ? judgeEnd(remains, reference) : []),
+      ...(await judgeLedger(database, remains, struck.pid)),
+      ...(await finishJob(stage, reference, database, remains)),
+    ]);
+    const { hasStruck, quietAfterMs } = struck;
+    return {
+      findings: [...findings],
+      hasStruck,
+      hasSurvived,
+      quietAfterMs,
+      interrupted: remains.intents.length,
+    };
+  } finally {
+    await untilNobodyIsConnected(databases, database);
+    await database.drop();
+  }
+}
+
+interface Struck {
+  readonly findings: readonly string[];
+  readonly hasStruck: boolean;
+  readonly pid: number | undefined;
+  readonly result: CliResult | undefined;
+  readonly quietAfterMs: number;
+}
+
+/** Faults that another process feels too, or that keep a tenant from it for as long as it may wait. */
+const OUTLASTS_OTHERS: readonly Kind[] = ['stall', 'half-close', 'crash'];
+
+/** From the call until nothing of it is under way any more. */
+async function callAndStrike(
+  { databases, projects }: Stage,
+  { scenario }: Reference,
+  { kind, passing, instant }: Case,
+  database: FaultDatabase,
+): Promise<Struck> {
+  const strike = createStrike({ kind, instant });
+  const proxy = await openProxy(databases.server.port, { passing, onPoint: strike.onPoint });
+  try {
+    const running = await start(projects, scenario.call, database, proxy.port);
+    strike.aim({ running, proxy, databases });
+    const other = scenario.isShared
+      ? await start(projects, scenario.call, database, databases.server.port)
+      : undefined;
+    const [result, othersResult] = await Promise.all([running.done, other?.done]);
+    await strike.settled();
+    const endedAt = performance.now();
+    const atWork = await untilNobodyIsAtWork(databases, database);
+    return {
+      findings: [
+        ...endOf(result, strike.hasStruck),
+        ...(other === undefined || OUTLASTS_OTHERS.includes(kind) ? [] : endOf(othersResult, false)),
+        ...atWork.map((backend) => `still at work: ${backend}`),
+      ],
+      hasStruck: strike.hasStruck,
+      pid: running.pid,
+      result,
+      quietAfterMs: performance.now() - endedAt,
+    };
+  } finally {
+    await proxy.close();
+    await untilNobodyIsConnected(databases, database);
+  }
+}
+
+/** What is wrong with how the program ended. */
+function endOf(result: CliResult | undefined, hasStruck: boolean): string[] {
+  if (result === undefined) return ['the program hung'];
+  if (!hasStruck && result.exitCode !== 0)
+    return [`undisturbed, the program ended with ${result.exitCode}: ${result.stderr}${result.stdout}`];
+  return [];
+}

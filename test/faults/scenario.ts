@@ -1,0 +1,121 @@
+import { createCalls, upTo, type Call, type Calls } from './calls.ts';
+import type { Migrations } from './projects.ts';
+
+/** A command to strike at, and where it starts from. */
+export interface Scenario {
+  readonly id: string;
+  /** What is called, once each, to bring an empty database to where the command starts. */
+  readonly before: readonly Call[];
+  /** Afterwards, what tenantctl keeps of its own is taken out: what remains is as Knex leaves it. */
+  readonly isAdopted?: boolean;
+  /** The command. Called again, it finishes what it began. */
+  readonly call: Call;
+  /** Undisturbed calls, each from the same start, that end in every history at which the command may have stopped. */
+  readonly steps: readonly Call[];
+  readonly organizations: readonly string[];
+  /** Some of its migrations run outside a transaction: a tenant may be left between two of them. */
+  readonly hasOutside: boolean;
+  /** A second process is given the same command at the same time, and is left in peace. */
+  readonly isShared?: boolean;
+}
+
+const FLEET = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e', 'org_f'];
+const NEWCOMERS = ['new_a', 'new_b', 'new_c', 'new_d'];
+/** CREATE INDEX CONCURRENTLY waits for all others, so tenants take turns at it: fewer do. */
+const TAKING_TURNS = 3;
+
+/** The commands with these migrations. Those that would have nothing to do are left out. */
+export function scenariosFor(migrations: Migrations): Scenario[] {
+  const calls = createCalls(migrations);
+  const { full, most, every } = calls;
+  return [
+    masterOnly(calls, 'migrate-master-first', 0),
+    ...(full > 1 ? [masterOnly(calls, 'migrate-master', 1)] : []),
+    forward(calls, 'migrate-tenants', most),
+    forward(calls, 'migrate-tenants-interactive', most, ['--no-compile']),
+    back(calls, 'rollback-tenants', most),
+    make(calls, 'tenant-provision', most),
+    adopted(calls),
+    ...(every > most
+      ? [
+          forward(calls, 'migrate-tenants-outside', every),
+          back(calls, 'rollback-tenants-outside', every),
+          make(calls, 'tenant-provision-outside', every),
+        ]
+      : []),
+    { ...forward(calls, 'migrate-tenants-shared', most), isShared: true },
+    { ...make(calls, 'tenant-provision-shared', most), isShared: true },
+  ];
+}
+
+function masterOnly({ full, migrateMaster }: Calls, id: string, from: number): Scenario {
+  return {
+    id,
+    before: from === 0 ? [] : [migrateMaster(from)],
+    call: migrateMaster(full),
+    steps: upTo(Math.max(1, from), full, migrateMaster),
+    organizations: [],
+    hasOutside: false,
+  };
+}
+
+function forward(calls: Calls, id: string, last: number, flags: readonly string[] = []): Scenario {
+  const organizations = some(FLEET, calls, last);
+  return {
+    id,
+    before: fleetOf(calls, organizations),
+    call: calls.migrateTenants(last, ...flags),
+    steps: upTo(calls.base, last, (count) => calls.migrateTenants(count, ...flags)),
+    organizations,
+    hasOutside: calls.hasOutside(last),
+  };
+}
+
+function back(calls: Calls, id: string, last: number): Scenario {
+  const organizations = some(FLEET, calls, last);
+  const migrate = calls.migrateTenants(last);
+  return {
+    id,
+    before: [...fleetOf(calls, organizations), migrate],
+    call: calls.rollbackTenants(calls.base, last),
+    steps: [migrate, ...upTo(calls.base, last - 1, (to) => calls.rollbackTenants(to, last))],
+    organizations,
+    hasOutside: calls.hasOutside(last),
+  };
+}
+
+function make(calls: Calls, id: string, last: number): Scenario {
+  const organizations = some(NEWCOMERS, calls, last);
+  return {
+    id,
+    before: [calls.migrateMaster(calls.full)],
+    call: calls.provision(organizations, last),
+    steps: upTo(0, last, (count) => calls.provision(organizations, count)),
+    organizations,
+    hasOutside: calls.hasOutside(last),
+  };
+}
+
+function adopted({ full, base, most, hasOutside, migrateMaster, migrateAll, provision }: Calls): Scenario {
+  return {
+    id: 'migrate-all-adopted',
+    before: [migrateMaster(1), provision(NEWCOMERS, base, 1)],
+    isAdopted: true,
+    call: migrateAll(full, most),
+    steps: [
+      ...upTo(1, full, (count) => migrateAll(count, base)),
+      ...upTo(base, most, (count) => migrateAll(full, count)),
+    ],
+    organizations: NEWCOMERS,
+    hasOutside: hasOutside(most),
+  };
+}
+
+function some(organizations: readonly string[], calls: Calls, last: number): readonly string[] {
+  return calls.hasOutside(last) ? organizations.slice(0, TAKING_TURNS) : organizations;
+}
+
+/** What makes a fleet of these organizations, with the first of the migrations. */
+function fleetOf({ full, base, migrateMaster, provision }: Calls, organizations: readonly string[]): Call[] {
+  return [migrateMaster(full), provision(organizations, base)];
+}

@@ -1,0 +1,93 @@
+import type { Case, Kind } from './case.ts';
+import { pick, seededRandom, shuffled } from './random.ts';
+import type { Heard } from './listen.ts';
+import type { Passing } from './wire/pieces.ts';
+
+/** What is known of a scenario before anything strikes. */
+export interface Score {
+  readonly scenario: { readonly id: string };
+  readonly heard: Readonly<Record<Passing, Heard>>;
+}
+
+/** Of so many faults, this share is of each kind; the rest are kills. */
+const SHARES: Readonly<Record<Exclude<Kind, 'kill'>, number>> = {
+  terminate: 0.08,
+  cut: 0.08,
+  'half-close': 0.03,
+  stall: 0.03,
+  crash: 0.03,
+};
+
+/** Of the kills, so many strike at a random instant and not at a point. */
+const KILLS_AT_AN_INSTANT = 0.25;
+
+/** A crash of the server hits all connections: a point says no more than an instant. */
+const ALWAYS_AT_AN_INSTANT: readonly Kind[] = ['crash'];
+
+/**
+ * Decides what strikes, and when: so many cases, the same for the same seed. Kills come to every point that there is,
+ * before and after first, before they come to one a second time. Pure.
+ */
+export function schedule(scores: readonly Score[], iterations: number, seed: number): Case[] {
+  const random = seededRandom(seed);
+  const others = Object.entries(SHARES).flatMap(([kind, share]) =>
+    Array.from({ length: Math.round(iterations * share) }, () => kind as Kind),
+  );
+  const kills = Math.max(0, iterations - others.length);
+  const atInstants = Math.round(kills * KILLS_AT_AN_INSTANT);
+  const everywhere = everyPoint(scores, random);
+  const cases: Case[] = [
+    ...Array.from({ length: kills - atInstants }, () => everywhere.next().value),
+    ...Array.from({ length: atInstants }, () => atInstant(pick(scores, random), 'kill', random)),
+    ...others.map((kind) => {
+      const score = pick(scores, random);
+      const isAtInstant = ALWAYS_AT_AN_INSTANT.includes(kind) || random() < 0.5;
+      return isAtInstant
+        ? atInstant(score, kind, random)
+        : atPoint(score, kind, pick(PASSINGS, random), undefined, random);
+    }),
+  ];
+  return shuffled(cases, random).slice(0, iterations);
+}
+
+const PASSINGS: readonly Passing[] = ['statements', 'whole'];
+
+function atInstant({ scenario, heard }: Score, kind: Kind, random: () => number): Case {
+  // In whole strings: that is how the server gets them where nobody stands in between.
+  const ms = Math.floor(random() * heard.whole.durationMs);
+  return { scenario: scenario.id, kind, passing: 'whole', instant: { ms } };
+}
+
+/** @param point any of the scenario's where absent */
+function atPoint(
+  { scenario, heard }: Score,
+  kind: Kind,
+  passing: Passing,
+  point: string | undefined,
+  random: () => number,
+): Case {
+  const { points } = heard[passing];
+  const at = point ?? pick([...points.keys()].toSorted(), random);
+  const nth = 1 + Math.floor(random() * (points.get(at) ?? 1));
+  return { scenario: scenario.id, kind, passing, instant: { point: at, nth } };
+}
+
+/** Kills without end: each point once, in a scenario that has it, then again. */
+function* everyPoint(scores: readonly Score[], random: () => number): Generator<Case, never> {
+  const pointsOf = (passing: Passing) => [
+    ...new Set(scores.flatMap(({ heard }) => [...heard[passing].points.keys()])),
+  ];
+  const all = PASSINGS.flatMap((passing) => pointsOf(passing).map((point) => ({ passing, point })));
+  const rank = ({ passing, point }: (typeof all)[number]) =>
+    (passing === 'statements' ? 0 : 2) + (point.startsWith('sent') ? 1 : 0);
+  for (;;) {
+    const order = shuffled(
+      all.toSorted((a, b) => (a.point < b.point ? -1 : 1)),
+      random,
+    );
+    for (const { passing, point } of order.toSorted((a, b) => rank(a) - rank(b))) {
+      const having = scores.filter(({ heard }) => heard[passing].points.has(point));
+      yield atPoint(pick(having, random), 'kill', passing, point, random);
+    }
+  }
+}

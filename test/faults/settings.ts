@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { parseCase, type Case } from './case.ts';
+
+/** What the harness is asked for. */
+export interface Settings {
+  readonly iterations: number;
+  readonly seed: number;
+  /** One case alone, in the words in which it was reported. */
+  readonly only: Case | undefined;
+  /** Scenarios to which the cases are kept; all where empty. */
+  readonly scenarios: readonly string[];
+  readonly lanes: number;
+  readonly masterFolder: string;
+  readonly tenantFolder: string;
+  /** Whether the migrations are the harness's own: all of its scenarios must be possible with them. */
+  readonly isOwn: boolean;
+  /** A file for the tallies, as JSON. */
+  readonly json: string | undefined;
+}
+
+interface Flags {
+  readonly iterations: number;
+  readonly seed: number;
+  readonly case?: Case;
+  readonly scenario?: readonly string[];
+  readonly lanes: number;
+  readonly migrations?: string;
+  readonly masterMigrations?: string;
+  readonly json?: string;
+}
+
+const OWN = join(import.meta.dirname, 'migrations');
+
+/** Reads the command line; prints the help or a usage error and ends the process where that is what it asks for. */
+export function readSettings(argv: readonly string[]): Settings {
+  const program = new Command('test:faults')
+    .description('Real commands against a real server, killed and cut off, and what is left of them judged.')
+    .option('--iterations <n>', 'how many faults', wholeNumber, 320)
+    .option('--seed <n>', 'what strikes where: the same for the same seed', wholeNumber, 1)
+    .option('--case <text>', 'one case alone, in the words in which it was reported', oneCase)
+    .option('--scenario <names...>', 'these commands alone')
+    .option('--lanes <n>', 'cases at once', wholeNumber, 3)
+    .option(
+      '--migrations <folder>',
+      'tenant migrations to strike at, or a folder that holds tenants/ and master/',
+    )
+    .option('--master-migrations <folder>', 'master migrations to go with them')
+    .option('--json <file>', 'where the tallies are written');
+  program.parse([...argv], { from: 'user' });
+  const { migrations, masterMigrations, case: only, scenario, json, ...rest } = program.opts<Flags>();
+  const given = resolve(migrations ?? OWN);
+  const hasBoth = existsSync(join(given, 'tenants'));
+  const master = join(hasBoth ? given : OWN, 'master');
+  return {
+    ...rest,
+    only,
+    scenarios: scenario ?? [],
+    masterFolder: masterMigrations ?? (existsSync(master) ? master : join(OWN, 'master')),
+    tenantFolder: hasBoth ? join(given, 'tenants') : given,
+    isOwn: migrations === undefined && masterMigrations === undefined,
+    json,
+  };
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is no whole number above 0.');
+  return Number(text);
+}
+
+function oneCase(text: string): Case {
+  const parsed = parseCase(text);
+  if (parsed === undefined) throw new InvalidArgumentError('It is no case that the harness has reported.');
+  return parsed;
+}

@@ -1,0 +1,154 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
+import { readContents } from './content.ts';
+import type { FaultDatabase, Query } from './databases.ts';
+
+/** A tenant, or a schema that looks like one. */
+export interface TenantSnapshot {
+  readonly schema: string;
+  /** Undefined where no row of the registry has that schema. */
+  readonly organization: string | undefined;
+  readonly status: string | undefined;
+  readonly hasSchema: boolean;
+}
+
+/** A schema that has a history: `public`, or a tenant's. */
+export interface SchemaSnapshot {
+  readonly schema: string;
+  /** The names of its history, oldest first. */
+  readonly history: readonly string[];
+  readonly content: readonly string[];
+}
+
+/** A migration outside a transaction that began and did not end. */
+export interface IntentSnapshot {
+  readonly schema: string;
+  readonly migration: string;
+  readonly direction: 'up' | 'down';
+}
+
+/** What one transaction of a run did, by the ledger. */
+export interface DeedSnapshot {
+  readonly schema: string;
+  readonly direction: 'up' | 'down';
+  readonly names: readonly string[];
+}
+
+/** All that is judged about a database, read past tenantctl. */
+export interface Snapshot {
+  readonly tenants: readonly TenantSnapshot[];
+  readonly schemas: readonly SchemaSnapshot[];
+  readonly intents: readonly IntentSnapshot[];
+  readonly deeds: readonly DeedSnapshot[];
+  /** The runs that the ledger has, with the process that each was. */
+  readonly runs: readonly { readonly id: number; readonly pid: number; readonly outcome: string | null }[];
+  /** Locks that somebody holds or that Knex's own tables claim, and transactions that wait for their second phase. */
+  readonly locks: readonly string[];
+  /** Schemas whose stamp is believed and says something else than the history. */
+  readonly lyingStamps: readonly string[];
+}
+
+export function takeSnapshot(database: Pick<FaultDatabase, 'session'>): Promise<Snapshot> {
+  return database.session(readSnapshot);
+}
+
+async function readSnapshot(query: Query): Promise<Snapshot> {
+  const tenants = await readTenants(query);
+  const histories = await readHistories(query);
+  const schemas = [
+    ...new Set(['public', ...tenants.filter(({ hasSchema }) => hasSchema).map(({ schema }) => schema)]),
+  ];
+  const contents = await readContents(query, schemas);
+  return {
+    tenants,
+    schemas: schemas.map((schema, at) => ({
+      schema,
+      history: histories.get(schema) ?? [],
+      content: contents[at] ?? [],
+    })),
+    locks: await readLocks(query),
+    ...(await readOwn(query)),
+  };
+}
+
+async function readTenants(query: Query): Promise<TenantSnapshot[]> {
+  const [{ present } = { present: false }] = await query<{ present: boolean }>(
+    `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
+  );
+  const rows = await query<{
+    schema: string;
+    organization: string | null;
+    status: string | null;
+    has_schema: boolean;
+  }>(
+    `SELECT coalesce(t.schema_name, n.nspname) AS schema, t.clerk_org_id AS organization, t.status::text AS status,
+            n.nspname IS NOT NULL AS has_schema
+     FROM ${present ? 'public.tenants' : '(SELECT NULL AS schema_name, NULL AS clerk_org_id, NULL AS status WHERE false)'} t
+     FULL JOIN (SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'tid\\_%') n ON n.nspname = t.schema_name
+     ORDER BY 1`,
+  );
+  return rows.map(({ schema, organization, status, has_schema: hasSchema }) => ({
+    schema,
+    organization: organization ?? undefined,
+    status: status ?? undefined,
+    hasSchema,
+  }));
+}
+
+async function readHistories(query: Query): Promise<ReadonlyMap<string, string[]>> {
+  const tables = await query<{ schema: string; name: string }>(
+    `SELECT schemaname AS schema, tablename AS name FROM pg_tables
+     WHERE tablename IN ('knex_migrations_master', 'knex_migrations_tenant')`,
+  );
+  if (tables.length === 0) return new Map();
+  const rows = await query<{ schema: string; names: string[] }>(
+    tables
+      .map(
+        ({ schema, name }) =>
+          `SELECT ${escapeLiteral(schema)} AS schema, coalesce(array_agg(name::text ORDER BY id), '{}') AS names
+           FROM ${escapeIdentifier(schema)}.${escapeIdentifier(name)}`,
+      )
+      .join(' UNION ALL '),
+  );
+  return new Map(rows.map(({ schema, names }) => [schema, names]));
+}
+
+async function readLocks(query: Query): Promise<string[]> {
+  const knex = await query<{ schema: string; name: string }>(
+    `SELECT schemaname AS schema, tablename AS name FROM pg_tables WHERE tablename ~ '^knex_migrations_.*_lock$'`,
+  );
+  const rows = await query<{ lock: string }>(
+    [
+      `SELECT format('advisory lock %s/%s of process %s', classid, objid, pid) AS lock FROM pg_locks
+       WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      `SELECT 'prepared transaction ' || gid FROM pg_prepared_xacts WHERE database = current_database()`,
+      ...knex.map(
+        ({ schema, name }) =>
+          `SELECT ${escapeLiteral(`Knex's own lock in ${schema}.${name}`)}
+           FROM ${escapeIdentifier(schema)}.${escapeIdentifier(name)} WHERE is_locked <> 0`,
+      ),
+    ].join(' UNION ALL '),
+  );
+  return rows.map(({ lock }) => lock);
+}
+
+/** What tenantctl keeps in its own schema. */
+async function readOwn(query: Query): Promise<Pick<Snapshot, 'intents' | 'deeds' | 'runs' | 'lyingStamps'>> {
+  const [{ present } = { present: false }] = await query<{ present: boolean }>(
+    `SELECT to_regclass('tenantctl.runs') IS NOT NULL AS present`,
+  );
+  if (!present) return { intents: [], deeds: [], runs: [], lyingStamps: [] };
+  const lying = await query<{ schema_name: string }>(
+    `SELECT schema_name FROM tenantctl.trusted_stamps WHERE digest <> (tenantctl.read_history(schema_name)).digest`,
+  );
+  return {
+    intents: await query<IntentSnapshot>(
+      'SELECT schema_name AS schema, migration, direction FROM tenantctl.intents ORDER BY 1',
+    ),
+    deeds: await query<DeedSnapshot>(
+      `SELECT schema_name AS schema, direction, names FROM tenantctl.run_tenants
+       WHERE outcome <> 'failed' ORDER BY ended_at`,
+    ),
+    runs: await query('SELECT id::int AS id, pid, outcome FROM tenantctl.runs ORDER BY id'),
+    lyingStamps: lying.map(({ schema_name }) => schema_name),
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * What tenantctl's own statements are for, the first that fits. These names are the points' names: they say where in the
+ * work of a run a fault strikes.
+ */
+const PURPOSES: readonly (readonly [RegExp, string])[] = [
+  [/^BEGIN\b/i, 'begin'],
+  [/^COMMIT\b/i, 'commit'],
+  [/^ROLLBACK TO\b/i, 'letting go of all but the lock'],
+  [/^ROLLBACK\b/i, 'rollback'],
+  [/^CALL tenantctl\.enter\b/i, 'lock and check'],
+  [/^CALL tenantctl\.leave\b/i, 'history insert and stamp'],
+  [/^CALL tenantctl\.record\b/i, 'history insert'],
+  [/^SELECT tenantctl\.stamp\b/i, 'stamp'],
+  [/tenantctl\.stamp\(/i, 'stamps'],
+  [/^INSERT INTO tenantctl\.histories\b/i, 'stamps'],
+  [/^INSERT INTO tenantctl\.run_tenants\b/i, 'ledger'],
+  [/^INSERT INTO tenantctl\.runs\b/i, "run's beginning"],
+  [/^UPDATE tenantctl\.runs\b/i, "run's end"],
+  [/^INSERT INTO tenantctl\.intents\b/i, 'intent'],
+  [/^DELETE FROM tenantctl\.intents\b/i, "intent's end"],
+  [/^UPDATE public\.tenants SET status\b/i, 'status change'],
+  [/^INSERT INTO public\.tenants\b/i, 'registration'],
+  [/^INSERT INTO \S*knex_migrations_(?:tenant|master)"? /i, 'history insert'],
+  [/^DELETE FROM \S*knex_migrations_(?:tenant|master)"? /i, 'history delete'],
+  [/^SELECT pg_try_advisory_xact_lock\(hashtextextended\('tenantctl:run:/i, "run's lock"],
+  [/^SELECT pg_try_advisory_xact_lock\(/i, 'lock'],
+  [/knex_migrations_(?:tenant|master)_lock/i, "history's tables"],
+  [/\btenantctl\b/i, 'housekeeping'],
+  [/^(?:SET|RESET|DISCARD|SAVEPOINT)\b|^SELECT pg_advisory_unlock_all/i, 'settings'],
+  [/^SELECT\b[^]*\b(?:FROM pg_|public\.tenants|knex_migrations_)/i, 'look'],
+  [/^SELECT (?:current_setting|to_regclass)\(|^WITH (?:RECURSIVE )?\w+ (?:\([^)]*\) )?AS\b/i, 'look'],
+];
+
+/** The name of the point at which a statement is sent: what it is for, or where it is a migration's, what it does. */
+export function nameOf(statement: string): string {
+  const text = statement.replace(/^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)+/, '');
+  const purpose = PURPOSES.find(([form]) => form.test(text))?.[1];
+  if (purpose !== undefined) return purpose;
+  const words = text.match(/[a-z_]+/gi) ?? [];
+  return `statement ${words.slice(0, 2).join(' ').toUpperCase()}`;
+}
+
+/** The purposes that tell what a string of several statements is about. */
+const TELLING = /^(?:lock|history|intent|status|stamp|run's|commit|statement|registration)/;
+
+/** The name of a string that is passed on whole: the telling ones among its statements, each once. */
+export function nameOfString(statements: readonly string[]): string {
+  const names = [...new Set(statements.map(nameOf))];
+  const telling = names.filter((name) => TELLING.test(name));
+  return (telling.length > 0 ? telling : names).join(', ');
+}

@@ -1,0 +1,170 @@
+import type { Socket } from 'node:net';
+import { clientMessages, serverMessages, type Message } from '../../support/wire/protocol.ts';
+import { createInbox } from './inbox.ts';
+import { piecesOf, type Passing, type Piece } from './pieces.ts';
+import { gatherRequests, type Request } from './request.ts';
+
+/** When a fault may strike: the piece has come from the client, has gone to the server, has been answered by it. */
+export type Moment = 'before' | 'sent' | 'after';
+
+/** A connection through the proxy, and what can be done to it. */
+export interface Relay {
+  /** The process id of the server's backend, once it has said it. */
+  readonly pid: number | undefined;
+  readonly isOpen: boolean;
+  /** Passes nothing on, either way, until it is thawed. */
+  freeze(): void;
+  thaw(): void;
+  /** Both ends hear that the other is gone. */
+  cut(): void;
+  /** The client hears that the server is gone; the server hears nothing any more. */
+  halfClose(): void;
+  /** Neither hears anything any more. */
+  goSilent(): void;
+  /** Lets go of both ends. */
+  close(): void;
+}
+
+/** Told of each moment before anything follows from it; freezing the relay then stops it right there. */
+export type OnPoint = (moment: Moment, name: string, relay: Relay) => void;
+
+/** Both ways of one connection, message by message. */
+export function relay(near: Socket, far: Socket, passing: Passing, onPoint: OnPoint): Relay {
+  const requests = createInbox<Request | 'end'>();
+  const answers = createInbox<Answer | 'end'>();
+  const underWay: { piece: Piece; answered: PromiseWithResolvers<Answer> }[] = [];
+  let isInTransaction = false;
+  let isSilent = false;
+  let pid: number | undefined;
+  let ice: PromiseWithResolvers<void> | undefined;
+
+  const self: Relay = {
+    get pid() {
+      return pid;
+    },
+    get isOpen() {
+      return !far.destroyed && !isSilent;
+    },
+    freeze: () => void (ice ??= Promise.withResolvers()),
+    thaw() {
+      ice?.resolve();
+      ice = undefined;
+    },
+    cut() {
+      near.destroy();
+      far.destroy();
+    },
+    halfClose() {
+      self.goSilent();
+      near.end();
+    },
+    goSilent() {
+      isSilent = true;
+      self.freeze();
+    },
+    close() {
+      near.destroy();
+      far.destroy();
+    },
+  };
+  const at = async (moment: Moment, { name }: Piece): Promise<void> => {
+    onPoint(moment, name, self);
+    await ice?.promise;
+  };
+
+  const passOn = async (): Promise<void> => {
+    for (;;) {
+      const request = await requests.take();
+      await ice?.promise;
+      if (request === 'end') return void far.end();
+      for (const piece of await piecesOf(request, passing, isInTransaction)) {
+        await at('before', piece);
+        if (far.writableEnded) return;
+        const answered = Promise.withResolvers<Answer>();
+        if (!piece.isFarewell) underWay.push({ piece, answered });
+        far.write(piece.bytes);
+        if (piece.isFarewell) continue;
+        await at('sent', piece);
+        // The rest of a string is refused after an error; the next string of a pipeline is not.
+        if (passing === 'statements' && (await answered.promise).isError) break;
+      }
+    }
+  };
+  const passBack = async (): Promise<void> => {
+    for (;;) {
+      const answer = await answers.take();
+      const sent = answer === 'end' || !answer.isComplete ? undefined : underWay.shift();
+      if (sent !== undefined) await at('after', sent.piece);
+      await ice?.promise;
+      if (answer === 'end') return void near.end();
+      const isForClient = sent === undefined || sent.piece.isLast || answer.isError;
+      near.write(Buffer.concat(isForClient ? answer.messages : answer.messages.slice(0, -1)));
+      sent?.answered.resolve(answer);
+    }
+  };
+
+  near.on('data', clientMessages(gatherRequests((request) => requests.put(request))));
+  const gather = gatherAnswers((answer, status) => {
+    isInTransaction = status !== 'I';
+    answers.put(answer);
+  });
+  far.on(
+    'data',
+    serverMessages((message) => {
+      if (message.type === 'K') pid = message.body.readInt32BE(0);
+      gather.onMessage(message);
+    }),
+  );
+  // What a client had sent before it died is on its way; what was held back never left it.
+  const onNearEnd = () => {
+    if (isSilent) return;
+    const isHeldBack = ice !== undefined || (passing === 'statements' && underWay.length > 0);
+    if (isHeldBack) far.end();
+    else requests.put('end');
+  };
+  const onFarEnd = () => {
+    if (isSilent) return;
+    gather.onEnd();
+    answers.put('end');
+    far.end();
+  };
+  for (const event of ['end', 'close']) near.on(event, onNearEnd);
+  for (const event of ['end', 'close']) far.on(event, onFarEnd);
+  for (const socket of [near, far]) socket.on('error', () => {});
+  void passOn();
+  void passBack();
+  return self;
+}
+
+/** What the server says to one piece. */
+interface Answer {
+  readonly messages: readonly Buffer[];
+  readonly isError: boolean;
+  /** It ends with ReadyForQuery: the server has done what it was sent. */
+  readonly isComplete: boolean;
+}
+
+/** Puts the server's messages together to answers. @param onAnswer told of each, with the state of the transaction */
+function gatherAnswers(onAnswer: (answer: Answer, status: string) => void): {
+  readonly onMessage: (message: Message) => void;
+  /** The server has gone: what it said last is no whole answer, and is passed on all the same. */
+  readonly onEnd: () => void;
+} {
+  let messages: Buffer[] = [];
+  let isError = false;
+  const hand = (isComplete: boolean, status: string) => {
+    onAnswer({ messages, isError, isComplete }, status);
+    messages = [];
+    isError = false;
+  };
+  return {
+    onMessage({ type, body, bytes }) {
+      messages.push(bytes);
+      isError ||= type === 'E';
+      if (type === 'Z') hand(true, body.toString());
+    },
+    onEnd() {
+      if (messages.length > 0) hand(false, 'I');
+    },
+  };
+}

@@ -1,0 +1,19 @@
+import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres-programs.ts';
+
+/** Runs `use` beside a PostgreSQL of its own. The server ends with the process, also where that is interrupted. */
+export async function withPostgres<T>(
+  options: PostgresOptions,
+  use: (server: PostgresServer) => Promise<T>,
+): Promise<T> {
+  const server = await startPostgres(options);
+  let stopped: Promise<void> | undefined;
+  const stop = () => (stopped ??= server.stop());
+  const interrupt = () => void stop().finally(() => process.exit(130));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    return await use(server);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    await stop();
+  }
+}
