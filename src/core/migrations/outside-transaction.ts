@@ -1,9 +1,10 @@
-import { BEGIN, setSearchPath, withClient } from '../../db/transaction.ts';
+import { BEGIN, withClient } from '../../db/transaction.ts';
 import type { Engine } from '../engine.ts';
 import { recordDeed } from '../runs/record-in-run.ts';
 import { deleteIntent, insertIntent } from '../state.ts';
 import { runAction } from './action.ts';
 import type { Assignment, Progress } from './assignment.ts';
+import { handOver, takeOver } from './hand-over.ts';
 import type { Migration } from './load.ts';
 import type { Step } from './plan.ts';
 import { recordStep, stampOf } from './record.ts';
@@ -27,12 +28,13 @@ export async function runOutside(
   await withClient(database, async (client) => {
     try {
       await client.query(insertIntent(target.schema, step.name, assignment.direction));
-      await client.query(setSearchPath(target.searchPath).replace('SET LOCAL', 'SET'));
+      for (const statement of handOver(target)) await client.query(statement.replace('SET LOCAL', 'SET'));
       await runAction(client, engine.knex, migration, { target, direction: assignment.direction });
       const closing = isLast ? (assignment.closing ?? []) : [];
       await client.query(
         [
           BEGIN,
+          ...takeOver(target),
           recordStep(target, assignment.direction, step.name, progress.batch),
           ...recordDeed(engine.run?.id, target, {
             direction: assignment.direction,
@@ -49,6 +51,7 @@ export async function runOutside(
     } catch (error) {
       // The server has answered, so what happened is known: the intent goes, and the error tells.
       await client.query('ROLLBACK').catch(() => {});
+      await client.query('RESET ROLE').catch(() => {});
       await client.query(deleteIntent(target.schema)).catch(() => {});
       throw outsideFailure(error, step);
     } finally {
