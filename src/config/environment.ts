@@ -43,6 +43,7 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
     retries: parsed.RETRIES,
     keepRuns: parsed.RUNS_KEEP,
     lockWaitMs,
+    tenantRole: parsed.TENANT_ROLE,
     warnings,
   };
   return { settings, problems, folders };

@@ -15,6 +15,8 @@ export interface Settings {
   readonly keepRuns: number | undefined;
   /** Milliseconds to wait for another run that is at work on the same schema. */
   readonly lockWaitMs: number;
+  /** The name of each tenant's role, `{schema}` standing for its schema; none where absent. */
+  readonly tenantRole: string | undefined;
   /** Things that work and should not stay so. */
   readonly warnings: readonly string[];
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { patternProblem } from '../db/role-name.ts';
 import { maskSecrets } from '../secrets.ts';
 import type { Problem } from './settings.ts';
 import type { Variables } from './sources.ts';
@@ -53,6 +54,13 @@ const schema = z.object({
   LOCK_TIMEOUT_MS: milliseconds.optional(),
   STATEMENT_TIMEOUT_MS: milliseconds.optional(),
   LOCK_WAIT_TIMEOUT_MS: milliseconds.optional(),
+  TENANT_ROLE: z
+    .string()
+    .superRefine((pattern, context) => {
+      const problem = patternProblem(pattern);
+      if (problem !== undefined) context.addIssue(problem);
+    })
+    .optional(),
   RETRIES: z
     .string()
     .regex(/^\d{1,3}$/, 'is no whole number from 0 to 100')

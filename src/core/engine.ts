@@ -16,6 +16,11 @@ export interface EngineOptions {
   readonly statementTimeoutMs?: number | undefined;
   /** How often a tenant is tried again after an error that may pass (src/core/retry.ts); 6 where absent. */
   readonly retries?: number | undefined;
+  /**
+   * Each tenant's schema belongs to a role of its own, and the tenant's migrations run as it: the name of the role,
+   * `{schema}` standing for the tenant's schema. Where absent, they run as the role that is logged in.
+   */
+  readonly tenantRole?: string | undefined;
   /** Milliseconds to wait for another run that is at work on the same schema. */
   readonly lockWaitMs?: number | undefined;
   /** Aborting it stops the run: no new work is begun, what is at work finishes. */
@@ -33,6 +38,8 @@ export interface Engine {
   readonly statementTimeoutMs: number | undefined;
   readonly retries: number;
   readonly lockWaitMs: number;
+  /** With it, the migrations of a tenant run as the owner of its schema. */
+  readonly tenantRole: string | undefined;
   readonly signal: AbortSignal | undefined;
   /** Open when so many tenants have failed that no other is to be begun. */
   readonly brake?: Brake | undefined;
@@ -59,6 +66,7 @@ export function createEngine(database: Database, options: EngineOptions = {}): E
     statementTimeoutMs: options.statementTimeoutMs,
     retries: options.retries ?? DEFAULT_RETRIES,
     lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
+    tenantRole: options.tenantRole,
     signal: options.signal,
     run: options.run,
     knex: () => (factory ??= createKnexFactory()),

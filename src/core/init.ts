@@ -111,6 +111,9 @@ DB_SSL=false
 
 # pgvector in public: auto (where the server has it), require or off
 # VECTOR_EXTENSION=auto
+
+# Each tenant's schema belongs to a role of its own, and its migrations run as that role
+# TENANT_ROLE={schema}_owner
 `;
 
 const SSL_README = `# Certificates

@@ -10,6 +10,7 @@ import { planForward } from './migrations/plan.ts';
 import type { MigrationFolder } from './migrations/source.ts';
 import { tenantTarget, type Target } from './migrations/target.ts';
 import type { Observer } from './observer.ts';
+import type { PreparedRole } from './roles/prepare-roles.ts';
 import { forgetFailure } from './state.ts';
 import { moveExtensions, sharedLocks } from './tenant-hygiene.ts';
 
@@ -27,6 +28,8 @@ export interface Provisioning {
   readonly alreadyActive: Set<string>;
   /** Schemas that this call has created. */
   readonly created: Set<string>;
+  /** The roles that new schemas are given to, by schema; none where they are tenantctl's own. */
+  readonly roles: Map<string, PreparedRole>;
 }
 
 /** Why a tenant with this status is not made; undefined where it is, or has been made already. */
@@ -50,14 +53,14 @@ export async function makeTenant(
   takeDown: ServeOptions['takeDown'],
 ): Promise<Served> {
   const { engine, folder, observe } = provisioning;
-  const target = tenantTarget(tenant);
+  const target = tenantTarget(tenant, engine);
   let locksShared = false;
   const result = await advance(engine, target, {
     direction: 'up',
     decide: (history) => planForward(folder, history),
     statuses: UNFINISHED,
     async opening(client) {
-      if (await createSchema(client, target)) provisioning.created.add(target.schema);
+      if (await createSchema(client, provisioning, target)) provisioning.created.add(target.schema);
     },
     async beforeCommit(client) {
       if (isPilot) locksShared = (await sharedLocks(client)).length > 0;
@@ -101,17 +104,47 @@ export function closingOf(provisioning: Provisioning, schema: string): string[] 
   return [setStatus(provisioning, schema, 'ACTIVE'), forgetFailure(schema)];
 }
 
+/** The statements that create a tenant's schema, and the role that it is given to where that is missing. */
+export function createSchemaStatements({ roles }: Pick<Provisioning, 'roles'>, schema: string): string[] {
+  const role = roles.get(schema);
+  const create = `CREATE SCHEMA ${identifier(schema)}`;
+  return role === undefined
+    ? [create]
+    : [...role.statements, `${create} AUTHORIZATION ${identifier(role.name)}`];
+}
+
 /** Creates the schema under the tenant's lock, unless an earlier attempt left one. @returns whether it is new */
-async function createSchema(client: PoolClient, target: Target): Promise<boolean> {
-  const { rows } = await client.query<{ present: boolean }>(
-    'SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS present',
-    [target.schema],
+async function createSchema(
+  client: PoolClient,
+  provisioning: Provisioning,
+  { schema, clerkOrgId, role }: Target,
+): Promise<boolean> {
+  const { rows } = await client.query<{ owner: string }>(
+    'SELECT pg_get_userbyid(nspowner)::text AS owner FROM pg_namespace WHERE nspname = $1',
+    [schema],
   );
-  if (rows[0]?.present === true) return false;
-  await client.query(`CREATE SCHEMA ${identifier(target.schema)}`).catch((error: unknown) => {
-    throw toDatabaseError(error, { tenant: target.clerkOrgId });
+  const owner = rows[0]?.owner;
+  if (owner !== undefined && role !== undefined && owner !== role)
+    throw ownedByAnother(schema, owner, role).with({ tenant: clerkOrgId });
+  if (owner !== undefined) {
+    const prepared = provisioning.roles.get(schema);
+    if (prepared?.isNew === false) for (const statement of prepared.statements) await client.query(statement);
+    return false;
+  }
+  await client.query(createSchemaStatements(provisioning, schema).join(';\n')).catch((error: unknown) => {
+    throw toDatabaseError(error, { tenant: clerkOrgId });
   });
   return true;
+}
+
+function ownedByAnother(schema: string, owner: string, role: string): TenantctlError {
+  return new TenantctlError(
+    'TENANT_ROLE_UNUSABLE',
+    `The schema ${schema} exists already and belongs to ${owner}, not to ${role}.`,
+    {
+      hint: `Give it to that role, as a superuser: ALTER SCHEMA ${identifier(schema)} OWNER TO ${identifier(role)}; and then provision again. tenantctl doctor has the SQL for what is in it.`,
+    },
+  );
 }
 
 /** FAILED. The transaction took the schema back; what an untransacted migration left is dropped. */
@@ -124,6 +157,9 @@ async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsO
     const { rowCount } = await transaction.client.query(setStatus(provisioning, target.schema, 'FAILED'));
     if (rowCount === 1 && schemaIsOurs) {
       await transaction.client.query(`DROP SCHEMA IF EXISTS ${identifier(target.schema)} CASCADE`);
+      const role = provisioning.roles.get(target.schema);
+      if (role?.isNew === true)
+        await transaction.client.query(`DROP ROLE IF EXISTS ${identifier(role.name)}`);
       // With the schema goes what had been applied to it.
       await transaction.client.query(
         'DELETE FROM tenantctl.run_tenants WHERE run = $1 AND schema_name = $2',

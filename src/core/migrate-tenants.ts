@@ -27,6 +27,7 @@ import {
 } from './plan-fleet.ts';
 import type { RegisteredTenant } from './registry.ts';
 import { endingOf, fleetResult, untouched, type FleetResult, type TenantResult } from './results.ts';
+import { refuseOwners } from './roles/refuse-owners.ts';
 import { selectFleet, type FleetSelection, type Member, type Wishes } from './select-fleet.ts';
 import { askedOf } from './runs/asked-of.ts';
 import { recordFailures } from './runs/record-in-run.ts';
@@ -115,7 +116,7 @@ async function migrateInRun(
   };
   let todo = fleet;
   for (;;) {
-    const plan = planFleet(todo, decide);
+    const plan = await refuseOwners(database, planFleet(todo, decide), options);
     if (todo === fleet) settled = plan.settled;
     if (plan.due.length > 0) isIdle = false;
     for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
@@ -245,7 +246,7 @@ function forwardServer(
       locksShared = (await sharedLocks(client)).length > 0;
       await moveExtensions(client, tenant.schema, observe);
     };
-    const result = await advance(engine, tenantTarget(tenant), {
+    const result = await advance(engine, tenantTarget(tenant, engine), {
       direction: 'up',
       decide: (history) => planForward(folder, history, extent),
       batch: part?.isFirst === false ? plan.batch : undefined,

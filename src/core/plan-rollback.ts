@@ -5,6 +5,7 @@ import { readMigrationFolder, type MigrationFolder } from './migrations/source.t
 import { silent, type Observer } from './observer.ts';
 import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
 import { assertRegistry } from './registry.ts';
+import { refuseOwners } from './roles/refuse-owners.ts';
 import { toExtent, type RollbackExtent, type RunExtent } from './rollback-extent.ts';
 import { readUndoOfRun } from './runs/undo-of-run.ts';
 import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
@@ -15,6 +16,8 @@ export interface TenantsRollbackOptions extends Selection {
   readonly folder: string;
   /** How much to undo; the last batch of each tenant where absent. */
   readonly extent?: RollbackExtent | RunExtent | undefined;
+  /** As of EngineOptions: tenants whose `down` cannot run as the owner of their schema are problems. */
+  readonly tenantRole?: string | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -31,6 +34,11 @@ export async function planTenantsRollback(
   database: Database,
   options: TenantsRollbackOptions,
 ): Promise<TenantsRollback> {
+  const rollback = await planByExtent(database, options);
+  return { ...rollback, plan: await refuseOwners(database, rollback.plan, options) };
+}
+
+async function planByExtent(database: Database, options: TenantsRollbackOptions): Promise<TenantsRollback> {
   const folder = await readMigrationFolder(options.folder);
   const { extent: asked } = options;
   if (asked !== undefined && 'run' in asked) return planRunRollback(database, folder, asked, options);
@@ -42,7 +50,7 @@ export async function planTenantsRollback(
   return { folder, extentOf: () => extent, fleet, plan: planFleet(fleet, decide) };
 }
 
-/** planTenantsRollback for what one run has applied: other tenants than its own are not looked at. */
+/** planByExtent for what one run has applied: other tenants than its own are not looked at. */
 async function planRunRollback(
   database: Database,
   folder: MigrationFolder,

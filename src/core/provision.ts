@@ -1,12 +1,18 @@
 import type { Database } from '../db/connection.ts';
-import { identifier } from '../db/sql.ts';
 import { TenantctlError, toTenantctlError } from '../errors.ts';
 import { recordFiles } from './checksums.ts';
 import { createEngine, type EngineOptions } from './engine.ts';
 import type { Due } from './fleet-work.ts';
 import { serveFleet } from './fleet.ts';
 import { createLanes, ONE_LANE, type Concurrency, type Lanes } from './lanes.ts';
-import { closingOf, makeTenant, refusedStatus, UNFINISHED, type Provisioning } from './make-tenant.ts';
+import {
+  closingOf,
+  createSchemaStatements,
+  makeTenant,
+  refusedStatus,
+  UNFINISHED,
+  type Provisioning,
+} from './make-tenant.ts';
 import { readTenantFolder, refusePendingMaster } from './plan-fleet.ts';
 import { EMPTY_HISTORY, TENANT_HISTORY } from './migrations/history.ts';
 import { planForward } from './migrations/plan.ts';
@@ -19,6 +25,7 @@ import type { TenantResult } from './results.ts';
 import { askedOf } from './runs/asked-of.ts';
 import { withRun, type RecordedRun, type RunEnding } from './runs/recorded-run.ts';
 import { schemaNameFor } from './schema-name.ts';
+import { prepareRoles, roleErrorOf } from './roles/prepare-roles.ts';
 import { ensureState, readStateVersion } from './state.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
 
@@ -116,6 +123,7 @@ async function provisionInRun(
     observe,
     alreadyActive: new Set(),
     created: new Set(),
+    roles: new Map(),
   };
   const results: ProvisionResult[] = [];
   for (let at = 0; at < ids.length && engine.signal?.aborted !== true; at += REGISTERED_AT_ONCE) {
@@ -150,17 +158,25 @@ async function provisionChunk(
   const results = new Map<string, ProvisionResult>();
   const dues: Due[] = [];
   const isNew = new Set<string>();
-  for (const [clerkOrgId, row] of await register(database, ids)) {
-    const error = 'error' in row ? row.error : refusedStatus(clerkOrgId, row.status);
+  const rows = await register(database, ids);
+  const roles = await prepareRoles(engine, [...rows.values()]);
+  for (const [clerkOrgId, row] of rows) {
+    const role = 'schema' in row ? roles.get(row.schema) : undefined;
+    const error = 'error' in row ? row.error : (refusedStatus(clerkOrgId, row.status) ?? roleErrorOf(role));
     const schema = 'error' in row ? '' : row.schema;
+    if ('isNew' in row && row.isNew) isNew.add(clerkOrgId);
     if (error !== undefined) results.set(clerkOrgId, failed(clerkOrgId, schema, error));
     else if ('status' in row && row.status === 'ACTIVE') {
       results.set(clerkOrgId, { clerkOrgId, schema, outcome: 'already-active', applied: [], durationMs: 0 });
     } else {
-      if ('isNew' in row && row.isNew) isNew.add(clerkOrgId);
-      dues.push(dueOf(folder, clerkOrgId, schema));
+      if (role !== undefined && 'statements' in role) provisioning.roles.set(schema, role);
+      dues.push(dueOf(folder, clerkOrgId, schema, role?.name ?? null));
     }
   }
+  await unregisterTenants(
+    database,
+    [...results.values()].filter(({ clerkOrgId }) => isNew.has(clerkOrgId)),
+  );
   if (dues.length > 1) observe({ type: 'selected', total: ids.length, due: dues.length });
   else
     for (const { tenant } of dues) observe({ type: 'phase', message: `Provisioning ${tenant.clerkOrgId}` });
@@ -179,7 +195,7 @@ async function provisionChunk(
     direction: 'up',
     statuses: UNFINISHED,
     serve: (due, { isPilot, takeDown }) => makeTenant(provisioning, due, isPilot, takeDown),
-    opening: ({ tenant }) => [`CREATE SCHEMA ${identifier(tenant.schema)}`],
+    opening: ({ tenant }) => createSchemaStatements(provisioning, tenant.schema),
     closing: ({ tenant }) => closingOf(provisioning, tenant.schema),
     isDone({ tenant }, { status }) {
       if (status === 'ACTIVE') provisioning.alreadyActive.add(tenant.clerkOrgId);
@@ -222,7 +238,7 @@ async function register(database: Database, ids: readonly string[]): Promise<Map
 }
 
 /** What a new tenant is due. One that an earlier attempt left something of turns out to be another case later. */
-function dueOf(folder: MigrationFolder, clerkOrgId: string, schema: string): Due {
+function dueOf(folder: MigrationFolder, clerkOrgId: string, schema: string, owner: string | null): Due {
   return {
     tenant: {
       clerkOrgId,
@@ -231,6 +247,7 @@ function dueOf(folder: MigrationFolder, clerkOrgId: string, schema: string): Due
       createdAt: null,
       updatedAt: null,
       hasSchema: false,
+      owner,
       tables: { schema, table: TENANT_HISTORY, hasHistory: false, hasLock: false },
     },
     history: EMPTY_HISTORY,

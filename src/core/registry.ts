@@ -18,6 +18,8 @@ export interface Tenant {
 /** A tenant with what the catalog says of its schema. */
 export interface RegisteredTenant extends Tenant {
   readonly hasSchema: boolean;
+  /** The role that its schema belongs to; null where there is no schema. */
+  readonly owner: string | null;
   readonly tables: HistoryTables;
 }
 
@@ -69,6 +71,7 @@ export interface TenantRow {
   readonly created_at: Date | null;
   readonly updated_at: Date | null;
   readonly has_schema: boolean;
+  readonly owner: string | null;
   readonly has_history: boolean;
   readonly has_lock: boolean;
 }
@@ -91,7 +94,8 @@ export function tenantColumns(withTimes: boolean): string {
     `${withTimes ? `(to_jsonb(t) ->> '${column}')::timestamptz` : 'NULL::timestamptz'} AS ${column}`;
   return `coalesce(t.clerk_org_id, '') AS clerk_org_id, coalesce(t.schema_name, '') AS schema_name,
           coalesce(t.status::text, '') AS status, ${timeOf('created_at')}, ${timeOf('updated_at')},
-          n.oid IS NOT NULL AS has_schema, h.oid IS NOT NULL AS has_history, l.oid IS NOT NULL AS has_lock`;
+          n.oid IS NOT NULL AS has_schema, pg_get_userbyid(n.nspowner)::text AS owner,
+          h.oid IS NOT NULL AS has_history, l.oid IS NOT NULL AS has_lock`;
 }
 
 export function toTenant(row: TenantRow): RegisteredTenant {
@@ -102,6 +106,7 @@ export function toTenant(row: TenantRow): RegisteredTenant {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     hasSchema: row.has_schema,
+    owner: row.owner,
     tables: {
       schema: row.schema_name,
       table: TENANT_HISTORY,

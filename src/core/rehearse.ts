@@ -1,6 +1,6 @@
 import type { Database } from '../db/connection.ts';
 import type { SentStatement } from '../db/knex-session.ts';
-import { setSearchPath, withTransaction, type OpenTransaction } from '../db/transaction.ts';
+import { withTransaction, type OpenTransaction } from '../db/transaction.ts';
 import { toTenantctlError, type TenantctlError } from '../errors.ts';
 import { maskSecrets } from '../secrets.ts';
 import { createEngine, type Engine } from './engine.ts';
@@ -10,6 +10,7 @@ import { planMasterRollback, type RollbackMasterOptions } from './rollback-maste
 import { isNothing, planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
 import { type MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction, runsInTransaction, type Direction } from './migrations/action.ts';
+import { handOver } from './migrations/hand-over.ts';
 import type { History } from './migrations/history.ts';
 import type { Migration } from './migrations/load.ts';
 import { planForward, type Plan } from './migrations/plan.ts';
@@ -17,6 +18,7 @@ import { MASTER_TARGET, tenantTarget, type Target } from './migrations/target.ts
 import { registryColumns } from './registry.ts';
 import { planTenantsRollback } from './plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
+import { refuseOwners } from './roles/refuse-owners.ts';
 import { selectFleet } from './select-fleet.ts';
 import { rehearseVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
 
@@ -119,7 +121,8 @@ async function planTenants(
   decide: (history: History) => Plan,
 ): Promise<FleetPlan> {
   const isSettled = (history: History) => isNothing(decide(history));
-  return planFleet(await selectFleet(database, options, { isSettled, verify: options.verify }), decide);
+  const fleet = await selectFleet(database, options, { isSettled, verify: options.verify });
+  return refuseOwners(database, planFleet(fleet, decide), options);
 }
 
 function masterShown(migrations: readonly RehearsedMigration[]): RehearsedPlan {
@@ -181,7 +184,13 @@ async function tryFleet(
     if (first === undefined) continue;
     const { client } = transaction;
     await client.query('SAVEPOINT tenantctl_plan');
-    const migrations = await tryPlan(engine, transaction, tenantTarget(first.tenant), first.plan, direction);
+    const migrations = await tryPlan(
+      engine,
+      transaction,
+      tenantTarget(first.tenant, engine),
+      first.plan,
+      direction,
+    );
     await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
     shown.push({
       scope: 'tenants',
@@ -214,7 +223,7 @@ async function tryPlan(
     const statements: string[] = [];
     const onStatement = (statement: SentStatement) =>
       statements.push(engine.database.conceal(statementText(statement)));
-    await client.query(`SAVEPOINT tenantctl_step;\n${setSearchPath(target.searchPath)}`);
+    await client.query(['SAVEPOINT tenantctl_step', ...handOver(target)].join(';\n'));
     try {
       await runAction(client, engine.knex, migration, { target, direction, onStatement });
       shown.push({ name, transaction: true, statements });

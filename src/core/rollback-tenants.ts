@@ -90,7 +90,7 @@ async function rollBackInRun(
   const closing = ({ tenant }: Due) =>
     memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : [];
   const serve: FleetWork['serve'] = async (due, { takeDown }) => {
-    const result = await advance(engine, tenantTarget(due.tenant), {
+    const result = await advance(engine, tenantTarget(due.tenant, engine), {
       direction: 'down',
       decide: (history, undone) =>
         stillPlanned(planBackward(folder, history, extentOf(due.tenant)), due.plan, undone),

@@ -167,6 +167,9 @@ async function correspondence(
       compose = createComposer(compiled, { batch, expected, becomes }, sending);
       composers.set(key, compose);
     }
-    return compose(tenantTarget(due.tenant), { opening: opening?.(due) ?? [], closing: closing(due) });
+    return compose(tenantTarget(due.tenant, engine), {
+      opening: opening?.(due) ?? [],
+      closing: closing(due),
+    });
   };
 }

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import type { Knex } from 'knex';
 import { DatabaseError, type PoolClient } from 'pg';
 import type { createKnex as PackedKnex } from './packed-knex.ts';
+import { changesRole } from './role-control.ts';
 import { endsTransaction } from './transaction-control.ts';
 import { unread, watched, type Transcript } from './transcript.ts';
 import { messageOf } from '../errors.ts';
@@ -32,6 +33,16 @@ export class TransactionEndedError extends Error {
   }
 }
 
+/** A migration would have acted as another role than the one that it was given. */
+export class RoleChangedError extends Error {
+  override readonly name = 'RoleChangedError';
+  readonly statement: string;
+  constructor(statement: string) {
+    super('The migration changes its role itself.');
+    this.statement = statement;
+  }
+}
+
 /** A Knex whose statements all go to one given connection, and what has been seen on the way. */
 export interface KnexSession {
   readonly knex: Knex;
@@ -41,6 +52,8 @@ export interface KnexSession {
 export interface SessionOptions {
   /** What the migration finds as knex.userParams. */
   readonly userParams: Readonly<Record<string, unknown>>;
+  /** It acts as the role that has been set for it, and may not set another. */
+  readonly keepsRole?: boolean | undefined;
   /** Told of every statement before it is sent. */
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
   /** Sends each statement in its own way: sees to settings before and behind it, say. */
@@ -91,6 +104,7 @@ export async function createKnexFactory(): Promise<KnexFactory> {
       } catch (error) {
         throw connection.ended() ? new TransactionEndedError(error) : error;
       }
+      connection.assertRole();
       if (connection.ended()) throw new TransactionEndedError();
       // pg reports a failed statement before it has heard what became of the transaction: so ask once more.
       if (connection.seen.failures.length > 0) await client.query('');
@@ -103,6 +117,7 @@ export async function createKnexFactory(): Promise<KnexFactory> {
       autocommit.client.releaseConnection = () => Promise.resolve();
       const knex = autocommit.withUserParams({ ...options.userParams });
       await connection.during(() => use({ knex, seen: connection.seen }));
+      connection.assertRole();
     },
   };
 }
@@ -122,6 +137,8 @@ interface ObservedConnection {
   readonly seen: Seen;
   /** The migration committed or rolled back, or tried to. */
   ended(): boolean;
+  /** @throws RoleChangedError where the migration tried to change its role, whatever it made of the refusal */
+  assertRole(): void;
   /** Lets statements pass while `work` runs. None passes afterwards: the connection belongs to somebody else then. */
   during(work: () => Promise<void>): Promise<void>;
 }
@@ -139,12 +156,14 @@ function observed(
   const failures: FailedStatement[] = [];
   let state: 'open' | 'failed' | 'over' = 'open';
   let ended = false;
+  let changed: RoleChangedError | undefined;
   let tail: Promise<unknown> = Promise.resolve();
   let inFlight: Promise<unknown> = Promise.resolve();
 
   const send = async (config: unknown, isRaw: boolean): Promise<unknown> => {
     const statement = statementOf(config);
     const ends = withinTransaction && !isFrame(statement.text) && (await endsTransaction(statement.text));
+    const changes = options.keepsRole === true && (await changesRole(statement.text));
     if (state === 'over') throw new Error(`The migration is over, and sent: ${statement.text}`);
     // Of statements that were sent all at once one has failed, and so the migration: the others are not sent.
     if (state === 'failed') return new Promise(() => {});
@@ -157,6 +176,7 @@ function observed(
       ended = true;
       throw new TransactionEndedError();
     }
+    if (changes) throw (changed ??= new RoleChangedError(statement.text));
     options.onStatement?.(statement);
     options.transcript?.sent(statement);
     try {
@@ -210,7 +230,10 @@ function observed(
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  return { proxy, seen: { failures }, ended: () => ended, during };
+  const assertRole = () => {
+    if (changed !== undefined) throw changed;
+  };
+  return { proxy, seen: { failures }, ended: () => ended, assertRole, during };
 }
 
 function isConsequence(error: unknown): boolean {

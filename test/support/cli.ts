@@ -22,7 +22,7 @@ export const PROGRAM = join(import.meta.dirname, '../../bin/tenantctl.js');
 export const BASE_ENV: Readonly<Record<string, string | undefined>> = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) =>
-      !/^(DB_|DATABASE_URL|MASTER_MIG|TENANT_MIG|VECTOR_|LOCK_|CONNECT_|CI$|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|VITEST|PG)/.test(
+      !/^(DB_|DATABASE_URL|MASTER_MIG|TENANT_MIG|TENANT_ROLE|VECTOR_|LOCK_|CONNECT_|CI$|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|VITEST|PG)/.test(
         name,
       ),
   ),

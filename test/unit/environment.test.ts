@@ -70,6 +70,11 @@ test.for([
   [{ RUNS_KEEP: '0' }, 'RUNS_KEEP "0" is out of range: 1 to 10000'],
   [{ RETRIES: '101' }, 'RETRIES "101" is too large: at most 100'],
   [{ STATEMENT_TIMEOUT_MS: '-1' }, 'STATEMENT_TIMEOUT_MS "-1" is no number of milliseconds'],
+  [
+    { TENANT_ROLE: '{tenant}_owner' },
+    'TENANT_ROLE "{tenant}_owner" holds {tenant}: only {schema} stands for something, the tenant\'s schema',
+  ],
+  [{ TENANT_ROLE: 'none' }, 'TENANT_ROLE "none" is a name that PostgreSQL keeps to itself'],
   [{ VECTOR_EXTENSION: 'on' }, 'VECTOR_EXTENSION "on" must be auto, require or off'],
   [{ DB_EMBEDDED: 'x' }, 'DB_EMBEDDED is set together with DB_HOST, DB_USER, DB_NAME: choose one database'],
 ] as const)('%o: %s', ([variables, problem]) => {
@@ -253,6 +258,7 @@ test('the variables that are read are the documented ones', () => {
     'RUNS_KEEP',
     'STATEMENT_TIMEOUT_MS',
     'TENANT_MIGRATIONS_DIR',
+    'TENANT_ROLE',
     'VECTOR_EXTENSION',
   ]);
 });

@@ -125,6 +125,7 @@ export function runOptions(context: Context, settings: Settings, flags: Enduranc
     retries: flags.retries ?? settings.retries,
     keepRuns: flags.keep ?? settings.keepRuns,
     lockWaitMs: settings.lockWaitMs,
+    tenantRole: settings.tenantRole,
     vectorExtension: settings.vectorExtension,
     signal: context.interruption().signal,
   };

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
+import { patternProblem } from '../../db/role-name.ts';
 import { provisionDocument } from '../../core/documents.ts';
 import type { Context } from '../context.ts';
 import type { Register } from '../program.ts';
@@ -8,17 +9,26 @@ import { failureOf } from '../failure.ts';
 import { addPace, runOptions, type PaceFlags } from './fleet-options.ts';
 import { masterFolderOf } from './migrate-tenants.ts';
 
+interface ProvisionFlags extends PaceFlags {
+  readonly ownerRole?: string;
+}
+
 export function addTenantProvision(group: Command, register: Register): void {
   const command = group
     .command('provision')
     .description('create the schema of organizations, register, migrate and activate them')
-    .argument('<org...>', 'organization ids');
+    .argument('<org...>', 'organization ids')
+    .option(
+      '--owner-role <name>',
+      "the role that each new schema is given to, {schema} standing for the schema's name (default: TENANT_ROLE)",
+      rolePattern,
+    );
   register(addPace(command), 'tenant provision', provisionCommand);
 }
 
 export async function provisionCommand(
   context: Context,
-  flags: PaceFlags,
+  flags: ProvisionFlags,
   organizationIds: readonly string[],
 ): Promise<CommandResult> {
   return context.withDatabase(flags.concurrency, (database, settings) =>
@@ -26,12 +36,20 @@ export async function provisionCommand(
       const { provisionTenants } = await import('../../core/provision.ts');
       const results = await provisionTenants(database, organizationIds, {
         ...runOptions(context, settings, flags),
+        tenantRole: flags.ownerRole ?? settings.tenantRole,
         folder: settings.folders.tenants,
         masterFolder: masterFolderOf(settings),
         concurrency: flags.concurrency,
         compile: flags.compile,
         observe,
       });
+      if (flags.ownerRole !== undefined && settings.tenantRole === undefined) {
+        context.output.complain(
+          context.output.paintError.yellow(
+            '! TENANT_ROLE is not set: later migrations of these tenants run as the role that is logged in, and what they create belongs to it.',
+          ),
+        );
+      }
       const errors = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
       // With several organizations each failure is told; one alone is the command's own error.
       const several = errors.length > 1;
@@ -46,4 +64,10 @@ export async function provisionCommand(
       };
     }),
   );
+}
+
+function rolePattern(text: string): string {
+  const problem = text === '' ? 'is empty' : patternProblem(text);
+  if (problem !== undefined) throw new InvalidArgumentError(`It ${problem}.`);
+  return text;
 }

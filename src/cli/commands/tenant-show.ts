@@ -30,6 +30,7 @@ export async function showCommand(
           clerkOrgId,
           schema,
           status,
+          owner: state.tenant.owner,
           createdAt,
           updatedAt,
           code,
@@ -53,6 +54,7 @@ async function renderTenant(state: TenantState, { output: { paint } }: Context):
   const facts = [
     ['Organization', tenant.clerkOrgId],
     ['Schema', `${tenant.schema}${tenant.hasSchema ? '' : paint.red(' (missing)')}`],
+    ...(tenant.owner === null ? [] : [['Owner', tenant.owner]]),
     ['Status', tenant.status],
     ['Created', tenant.createdAt?.toISOString() ?? ''],
     ['Updated', tenant.updatedAt?.toISOString() ?? ''],

@@ -15,6 +15,8 @@ const FORMS: Readonly<Record<string, string>> = {
     "Set DB_SSL_CLIENT_KEY_PATH to the PEM file of the client's private key, without a passphrase",
   DB_EMBEDDED: 'Set DB_EMBEDDED=.tenantctl/embedded, or another folder',
   VECTOR_EXTENSION: 'Set VECTOR_EXTENSION=auto, require or off',
+  TENANT_ROLE:
+    "Set TENANT_ROLE='{schema}_owner', which gives each tenant a role of its own, or the name of one role for all",
   CONNECT_TIMEOUT_MS: 'Set CONNECT_TIMEOUT_MS=10000, in milliseconds',
   LOCK_TIMEOUT_MS: 'Set LOCK_TIMEOUT_MS=5000, in milliseconds',
   STATEMENT_TIMEOUT_MS: 'Set STATEMENT_TIMEOUT_MS=60000, in milliseconds',

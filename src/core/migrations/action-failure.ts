@@ -1,6 +1,11 @@
 import { DatabaseError } from 'pg';
 import { hintFor } from '../../db/database-error.ts';
-import { TransactionEndedError, type FailedStatement, type Seen } from '../../db/knex-session.ts';
+import {
+  RoleChangedError,
+  TransactionEndedError,
+  type FailedStatement,
+  type Seen,
+} from '../../db/knex-session.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { Migration } from './load.ts';
@@ -18,6 +23,26 @@ export function endedItself(migration: Migration, target: Target, cause?: unknow
       tenant: target.clerkOrgId,
       migration: migration.file.name,
       hint: 'Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction exports config = { transaction: false }.',
+      cause,
+    },
+  );
+}
+
+/** The migration was about to act as another role than its tenant's. */
+export function changedRole(
+  migration: Migration,
+  target: Target,
+  statement: string,
+  cause?: unknown,
+): TenantctlError {
+  return new TenantctlError(
+    'MIGRATION_FAILED',
+    `${migration.file.name} changes its role itself (SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION). With TENANT_ROLE a tenant's migrations run as ${target.role ?? 'its role'}, and as nobody else.`,
+    {
+      tenant: target.clerkOrgId,
+      migration: migration.file.name,
+      statement,
+      hint: 'Remove the statement. What needs more rights than the tenant has belongs into a master migration.',
       cause,
     },
   );
@@ -44,6 +69,7 @@ export function failed(
   statement: FailedStatement | undefined,
 ): TenantctlError {
   if (thrown instanceof TransactionEndedError) return endedItself(migration, target, thrown);
+  if (thrown instanceof RoleChangedError) return changedRole(migration, target, thrown.statement, thrown);
   const cause = statement === undefined ? thrown : statement.error;
   const message = statement === undefined ? messageOf(thrown) : statement.message;
   const sqlstate = sqlstateOf(cause);
@@ -53,10 +79,16 @@ export function failed(
     migration: migration.file.name,
     sqlstate,
     statement: statement?.text,
-    hint: own?.hint ?? hintFor(sqlstate, message) ?? CORRECT_IT,
+    hint: own?.hint ?? roleHint(sqlstate, target) ?? hintFor(sqlstate, message) ?? CORRECT_IT,
     details: statement === undefined ? undefined : serverDetails(cause, statement.text),
     cause,
   });
+}
+
+/** What the tenant's role may not do (42501: insufficient_privilege) is nothing that the others would be told. */
+function roleHint(sqlstate: string | undefined, { role, schema }: Target): string | undefined {
+  if (role === undefined || sqlstate !== '42501') return undefined;
+  return `With TENANT_ROLE it ran as ${role}, which has rights on ${schema} alone. A shared table that tenants refer to needs a grant in a master migration (GRANT SELECT, REFERENCES ON … TO PUBLIC). Where the table is the tenant's own and belongs to another role, tenantctl doctor has the SQL that gives it to ${role}.`;
 }
 
 /** The statement that a thrown error comes from. What an aborted transaction refuses (25P02) comes from an earlier one. */

@@ -1,9 +1,17 @@
 import type { PoolClient } from 'pg';
 import type { Around, KnexFactory, Seen, SentStatement } from '../../db/knex-session.ts';
+import { changesRole } from '../../db/role-control.ts';
 import { endsTransaction } from '../../db/transaction-control.ts';
 import type { Transcript } from '../../db/transcript.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
-import { endedItself, failed, failureBehind, irreversible, sqlstateOf } from './action-failure.ts';
+import {
+  changedRole,
+  endedItself,
+  failed,
+  failureBehind,
+  irreversible,
+  sqlstateOf,
+} from './action-failure.ts';
 import type { Migration } from './load.ts';
 import { splitStatements } from './split-statements.ts';
 import type { Target } from './target.ts';
@@ -25,7 +33,8 @@ export function runsInTransaction(migration: Migration, direction: Direction): b
 }
 
 /**
- * Runs one migration in one direction, on a connection whose transaction (where it has one) and search_path are set.
+ * Runs one migration in one direction, on a connection whose transaction (where it has one), role and search_path are
+ * set.
  * @throws TenantctlError MIGRATION_FAILED with tenant, migration and statement, MIGRATION_IRREVERSIBLE
  */
 export async function runAction(
@@ -49,6 +58,7 @@ export async function runAction(
     for (const text of statements) {
       if (text === '') continue;
       if (inTransaction && (await endsTransaction(text))) throw endedItself(migration, target);
+      if (target.role !== undefined && (await changesRole(text))) throw changedRole(migration, target, text);
       options.onStatement?.({ text, values: [] });
       options.transcript?.sent({ text, values: [] });
       await around(text, () => client.query(text)).catch((error: unknown) => {
@@ -62,6 +72,7 @@ export async function runAction(
         schema: target.schema,
         ...(target.clerkOrgId !== undefined && { clerkOrgId: target.clerkOrgId }),
       },
+      keepsRole: target.role !== undefined,
       onStatement: options.onStatement,
       around: options.around,
       transcript: options.transcript,

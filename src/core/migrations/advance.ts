@@ -1,12 +1,13 @@
 import { toDatabaseError } from '../../db/database-error.ts';
 import { keepLock } from '../../db/lock-keeper.ts';
 import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
-import { setSearchPath, withTransaction, type OpenTransaction } from '../../db/transaction.ts';
+import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { Engine } from '../engine.ts';
 import { readInvalidIndexes } from '../invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
 import { runAction, runsInTransaction } from './action.ts';
 import type { Advance, Assignment, Progress } from './assignment.ts';
+import { handOver, ownSearchPath, takeBack, takeOver } from './hand-over.ts';
 import type { Migration } from './load.ts';
 import type { History, HistoryRow } from './history.ts';
 import { interrupted, poolerInBetween } from './outside-errors.ts';
@@ -92,7 +93,7 @@ async function runSegment(
     // Both connections of a migration outside a transaction are sessions: it may take longer than a pooler waits.
     isInLane ? await engine.database.sessions() : engine.database,
     {
-      searchPath: target.searchPath,
+      searchPath: ownSearchPath(target),
       lockTimeoutMs: engine.lockTimeoutMs,
       statementTimeoutMs: engine.statementTimeoutMs,
     },
@@ -212,20 +213,23 @@ async function runGroup(
     if (migration === undefined) break;
     // The record of the migration before, and the search_path in case it moved that.
     if (records.length > 0) {
-      await client.query(['RESET ROLE', ...records, setSearchPath(target.searchPath)].join(';\n'));
-    }
+      await client.query([...takeOver(target), ...records, ...handOver(target)].join(';\n'));
+    } else if (target.role !== undefined) await client.query(handOver(target).join(';\n'));
     progress.atWork = step.name;
     const transcript = assignment.takeDown?.(step.name);
     await runAction(client, engine.knex, migration, { target, direction, transcript });
     if (index === 0 && progress.done.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, step.name, progress.batch)];
   }
-  if (group.length > 0) await assignment.beforeCommit?.(client);
+  if (group.length > 0 && assignment.beforeCommit !== undefined) {
+    if (target.role !== undefined) await client.query(takeBack(target).join(';\n'));
+    await assignment.beforeCommit(client);
+  }
   // What is checked at the end (a deferred constraint) may be any of them.
   const names = group.map((step) => step.name);
   if (group.length > 1) progress.atWork = names.join(', ');
   await transaction.commitWith([
-    'RESET ROLE',
+    ...takeBack(target),
     ...records,
     ...recordDeed(engine.run?.id, target, { direction, names, batch: progress.batch }),
     ...stampOf(target),

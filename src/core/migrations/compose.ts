@@ -1,7 +1,8 @@
 import type { ServerSettingValues } from '../../db/dead-client.ts';
 import { literal } from '../../db/sql.ts';
-import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION, setSearchPath } from '../../db/transaction.ts';
+import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION } from '../../db/transaction.ts';
 import type { CompiledPlan } from './compiled.ts';
+import { handOver, takeBack, takeOver } from './hand-over.ts';
 import { createHistoryTables } from './history.ts';
 import type { Target } from './target.ts';
 
@@ -62,24 +63,25 @@ export function createComposer(
   const leaveWith = `${before}, ${literal(becomes)}, ${recordOf(last.map(({ name }) => name))}`;
   const lastTexts = last.flatMap(({ texts }) => texts);
 
-  return ({ schema, searchPath, historyTable, clerkOrgId }, { opening = [], closing }) => {
-    const setPath = setSearchPath(searchPath);
+  return (target, { opening = [], closing }) => {
+    const { schema, historyTable, clerkOrgId, role } = target;
+    const begins = handOver(target);
     const name = literal(schema);
     const organization = clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId);
     return [
       BEGIN,
       `CALL tenantctl.enter(${name}, ${enterWith})`,
       ...opening,
-      setPath,
       ...(expected === null ? createHistoryTables(schema, historyTable) : []),
+      ...begins,
       ...records.flatMap(({ texts, record }) => [
         ...texts,
-        'RESET ROLE',
+        ...takeOver(target),
         `CALL tenantctl.record(${name}, ${record}, ${organization})`,
-        setPath,
+        ...begins,
       ]),
       ...lastTexts,
-      ...(compiled.isClean ? [] : ['RESET ROLE']),
+      ...(compiled.isClean && role === undefined ? [] : takeBack(target)),
       `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
       ...closing,
       ...(compiled.isClean ? ['COMMIT'] : [CHECK_CONSTRAINTS, 'COMMIT', ...CLEAN_SESSION]),

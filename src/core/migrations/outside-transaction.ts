@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { setAll } from '../../db/dead-client.ts';
-import { BEGIN, setSearchPath, withClient } from '../../db/transaction.ts';
+import { BEGIN, withClient } from '../../db/transaction.ts';
 import type { InvalidIndex } from '../../errors.ts';
 import type { Engine } from '../engine.ts';
 import { namedIn, readInvalidIndexes } from '../invalid-indexes.ts';
@@ -10,6 +10,7 @@ import { recordDeed } from '../runs/record-in-run.ts';
 import { deleteOwnIntent, insertIntent } from '../state.ts';
 import { runAction } from './action.ts';
 import type { Assignment, Progress } from './assignment.ts';
+import { handOver, takeOver } from './hand-over.ts';
 import type { Migration } from './load.ts';
 import { leftInvalid, lockLost, notRecorded, outsideFailure } from './outside-errors.ts';
 import type { Step } from './plan.ts';
@@ -66,7 +67,6 @@ async function perform(outside: OutsideStep, client: PoolClient): Promise<void> 
   await client.query(
     [
       ...setAll(settingsOf(engine), 'SESSION'),
-      setSearchPath(target.searchPath).replace('SET LOCAL', 'SET'),
       insertIntent({
         schema: target.schema,
         migration: step.name,
@@ -74,6 +74,7 @@ async function perform(outside: OutsideStep, client: PoolClient): Promise<void> 
         batch: progress.batch,
         run: engine.run?.id,
       }),
+      ...handOver(target).map((statement) => statement.replace('SET LOCAL', 'SET')),
     ].join(';\n'),
   );
   const texts: string[] = [];
@@ -91,7 +92,7 @@ async function perform(outside: OutsideStep, client: PoolClient): Promise<void> 
       if (invalid.length > 0) throw leftInvalid(target, step, invalid);
     }
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => {});
+    await client.query(['ROLLBACK', 'RESET ROLE'].join(';\n')).catch(() => {});
     const invalid: InvalidIndex[] = await readInvalidIndexes(client, [target.schema]).catch(() => []);
     // The server has answered, so what happened is known: the intent goes, and the error tells.
     if (outside.lost?.aborted !== true) await client.query(deleteOwnIntent(target.schema)).catch(() => {});
@@ -130,7 +131,7 @@ async function recordOnce(outside: OutsideStep, client: PoolClient, durationMs: 
   const { engine, target, assignment, progress, step, isLast } = outside;
   const { direction } = assignment;
   // The migration may have set its session otherwise.
-  await client.query([BEGIN, 'RESET ROLE', ...setAll(settingsOf(engine), 'LOCAL')].join(';\n'));
+  await client.query([BEGIN, ...takeOver(target), ...setAll(settingsOf(engine), 'LOCAL')].join(';\n'));
   const { rowCount } = await client.query(deleteOwnIntent(target.schema));
   if (rowCount !== 1) throw new Error('somebody else has resolved it in the meantime');
   await client.query(

@@ -11,6 +11,8 @@ export interface Target {
   readonly lock: string;
   /** Absent for the master schema. */
   readonly clerkOrgId?: string;
+  /** The role that its migrations run as; the one that is logged in where absent. */
+  readonly role?: string;
 }
 
 export const MASTER_TARGET: Target = {
@@ -21,7 +23,13 @@ export const MASTER_TARGET: Target = {
   lock: 'master',
 };
 
-export function tenantTarget(tenant: { readonly clerkOrgId: string; readonly schema: string }): Target {
+/** @param options with a tenantRole, the tenant's migrations run as the owner of its schema */
+export function tenantTarget(
+  tenant: { readonly clerkOrgId: string; readonly schema: string; readonly owner?: string | null },
+  { tenantRole }: { readonly tenantRole?: string | undefined } = {},
+): Target {
+  const { owner = null } = tenant;
+  if (tenantRole !== undefined && owner === null) throw new Error(`${tenant.schema} has no owner`);
   return {
     scope: 'tenants',
     schema: tenant.schema,
@@ -29,5 +37,6 @@ export function tenantTarget(tenant: { readonly clerkOrgId: string; readonly sch
     searchPath: [tenant.schema, 'public'],
     lock: `tenant:${tenant.schema}`,
     clerkOrgId: tenant.clerkOrgId,
+    ...(tenantRole !== undefined && owner !== null && { role: owner }),
   };
 }

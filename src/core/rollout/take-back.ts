@@ -54,7 +54,7 @@ export async function takeBack(
     undone.set(tenant.schema, untouched(tenant, 'failed', { error: schemaMissing(tenant) }));
 
   const serve: FleetWork['serve'] = async (due, { takeDown }) => {
-    const served = await advance(engine, tenantTarget(due.tenant), {
+    const served = await advance(engine, tenantTarget(due.tenant, engine), {
       direction: 'down',
       decide: (history, done) =>
         stillPlanned(

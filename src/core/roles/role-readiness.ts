@@ -1,0 +1,108 @@
+import { identifier } from '../../db/sql.ts';
+import { TenantctlError } from '../../errors.ts';
+import type { Roles } from './role-facts.ts';
+
+/** What has to be done before a tenant's schema can belong to a role: statements, none where all is ready; or why not. */
+export type Readiness = { readonly statements: readonly string[] } | { readonly error: TenantctlError };
+
+/** The statement that makes a role a member of another, so that it has that one's rights and may switch to it. */
+export function grantMembership(name: string, grantee: string, serverVersion: number): string {
+  // Before 16 there are no such words: the first is the grantee's own attribute, the second comes with membership.
+  const options = serverVersion >= 160_000 ? ' WITH INHERIT TRUE, SET TRUE' : '';
+  return `GRANT ${identifier(name)} TO ${grantee}${options}`;
+}
+
+/** What a role has to be made with; it may not log in before somebody says so. */
+export function createRole(name: string): string {
+  return `CREATE ROLE ${identifier(name)} NOLOGIN`;
+}
+
+/**
+ * Decides whether a new tenant's schema may be given to a role, and what that takes. Pure.
+ * @returns an error TENANT_ROLE_UNUSABLE with the exact SQL for whoever may where this role may not
+ */
+export function readinessToMake(name: string, roles: Roles): Readiness {
+  const { self, byName, serverVersion } = roles;
+  const role = byName.get(name);
+  const join = grantMembership(name, 'CURRENT_USER', serverVersion);
+  if (role === undefined) {
+    if (self.isSuperuser) return { statements: [createRole(name)] };
+    if (!self.createsRoles) {
+      return {
+        error: unusable(
+          `The role "${name}" does not exist, and ${self.name} may not create roles.`,
+          `As a superuser: ${createRole(name)}; ${grantMembership(name, identifier(self.name), serverVersion)}; or let tenantctl do it for every tenant: ALTER ROLE ${identifier(self.name)} CREATEROLE;`,
+        ),
+      };
+    }
+    return self.inherits || serverVersion >= 160_000
+      ? { statements: [createRole(name), join] }
+      : { error: withoutInheritance(name, self.name) };
+  }
+  const reason = ownReason(name, roles);
+  if (reason !== undefined) return { error: reason };
+  if (role.mayBecome && role.inherits) return { statements: [] };
+  if (role.mayBecome && serverVersion < 160_000) return { error: withoutInheritance(name, self.name) };
+  return role.mayJoin ? { statements: [join] } : { error: notMember(name, roles) };
+}
+
+/** Why a tenant's migrations cannot run as the owner of its schema; undefined where they can. Pure. */
+export function reasonAgainstOwner(owner: string, schema: string, roles: Roles): TenantctlError | undefined {
+  const role = roles.byName.get(owner);
+  if (role === undefined) {
+    return unusable(`The schema ${schema} belongs to a role that does not exist any more.`, ASK_DOCTOR);
+  }
+  if (role.isSelf) {
+    return unusable(
+      `TENANT_ROLE is set, and the schema ${schema} belongs to ${owner}, which tenantctl itself works as: nothing would keep its migrations from other tenants.`,
+      ASK_DOCTOR,
+    );
+  }
+  if (role.isSuperuser) {
+    return unusable(
+      `TENANT_ROLE is set, and the schema ${schema} belongs to ${owner}, a superuser: nothing would keep its migrations from other tenants.`,
+      ASK_DOCTOR,
+    );
+  }
+  if (role.mayBecome && role.inherits) return undefined;
+  return role.mayBecome && roles.serverVersion < 160_000
+    ? withoutInheritance(owner, roles.self.name)
+    : notMember(owner, roles);
+}
+
+const ASK_DOCTOR =
+  'tenantctl doctor has the SQL that gives each tenant schema to its role. Or unset TENANT_ROLE. Nothing was changed.';
+
+function ownReason(name: string, { byName }: Roles): TenantctlError | undefined {
+  const role = byName.get(name);
+  if (role?.isSelf === true) {
+    return unusable(
+      `The role "${name}" is the one that tenantctl itself works as: nothing would keep a tenant's migrations from other tenants.`,
+      "Name another role in TENANT_ROLE, or --owner-role: '{schema}_owner', say, gives each tenant one of its own.",
+    );
+  }
+  return role?.isSuperuser === true
+    ? unusable(
+        `The role "${name}" is a superuser: nothing would keep it from other tenants.`,
+        'Name a role that is none in TENANT_ROLE, or --owner-role.',
+      )
+    : undefined;
+}
+
+function notMember(name: string, { self, serverVersion }: Roles): TenantctlError {
+  return unusable(
+    `${self.name} is no member of the role "${name}", or may not switch to it.`,
+    `As a superuser, or whoever may: ${grantMembership(name, identifier(self.name), serverVersion)};`,
+  );
+}
+
+function withoutInheritance(name: string, self: string): TenantctlError {
+  return unusable(
+    `${self} would not have the rights of "${name}" as its member: it is NOINHERIT.`,
+    `As a superuser: ALTER ROLE ${identifier(self)} INHERIT;`,
+  );
+}
+
+function unusable(message: string, hint: string): TenantctlError {
+  return new TenantctlError('TENANT_ROLE_UNUSABLE', message, { hint });
+}

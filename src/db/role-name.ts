@@ -1,0 +1,49 @@
+import { TenantctlError } from '../errors.ts';
+
+/** What stands for the tenant's schema in the name of its role. */
+export const SCHEMA_PLACEHOLDER = '{schema}';
+
+/** PostgreSQL would cut off what is longer (https://www.postgresql.org/docs/current/sql-syntax-lexical.html). */
+const MAX_NAME_BYTES = 63;
+
+/** What PostgreSQL keeps to itself: https://www.postgresql.org/docs/current/sql-createrole.html */
+const RESERVED = /^(?:pg_.*|public|none|current_role|current_user|session_user)$/;
+
+/** What is wrong with a pattern for the names of roles; undefined where it can be one. Pure. */
+export function patternProblem(pattern: string): string | undefined {
+  const fixed = pattern.replaceAll(SCHEMA_PLACEHOLDER, '');
+  const braces = /\{[^}]*\}?|\}/.exec(fixed)?.[0];
+  if (braces !== undefined)
+    return `holds ${braces}: only ${SCHEMA_PLACEHOLDER} stands for something, the tenant's schema`;
+  // eslint-disable-next-line no-control-regex
+  if (/[\u0000-\u001f\u007f]/.test(pattern)) return 'holds a control character';
+  if (Buffer.byteLength(fixed, 'utf8') > MAX_NAME_BYTES)
+    return `is too long: a role's name has at most ${MAX_NAME_BYTES} bytes`;
+  if (fixed === pattern && RESERVED.test(pattern)) return 'is a name that PostgreSQL keeps to itself';
+  return undefined;
+}
+
+/** Whether each tenant has a role of its own by this pattern; else all share one. Pure. */
+export function isPerTenant(pattern: string): boolean {
+  return pattern.includes(SCHEMA_PLACEHOLDER);
+}
+
+/**
+ * The name of a tenant's role. Pure.
+ * @throws TenantctlError TENANT_ROLE_UNUSABLE where PostgreSQL would not have it, or would cut it off
+ */
+export function roleNameFor(pattern: string, schema: string): string {
+  const name = pattern.replaceAll(SCHEMA_PLACEHOLDER, () => schema);
+  const problem =
+    Buffer.byteLength(name, 'utf8') > MAX_NAME_BYTES
+      ? `longer than ${MAX_NAME_BYTES} bytes`
+      : RESERVED.test(name)
+        ? 'a name that PostgreSQL keeps to itself'
+        : undefined;
+  if (problem === undefined) return name;
+  throw new TenantctlError(
+    'TENANT_ROLE_UNUSABLE',
+    `By TENANT_ROLE the role of ${schema} would be called "${name}", which is ${problem}.`,
+    { hint: 'Choose a shorter or another pattern for TENANT_ROLE, or --owner-role.' },
+  );
+}
