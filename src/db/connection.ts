@@ -3,9 +3,10 @@ import { Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg
 import { TenantctlError } from '../errors.ts';
 import { cancelClients } from './cancel.ts';
 import { toConnectionError, toDatabaseError } from './database-error.ts';
-import { checkDirect, directError, PLACE, type Place } from './direct.ts';
+import { checkDirect, directError, type Place } from './direct.ts';
+import { lookAround, type Surroundings } from './look-around.ts';
 import { APPLICATION_NAME } from './transaction.ts';
-import { DIRECT_URL_REMEDY, refuseStatementMode } from './pooler.ts';
+import { DIRECT_URL_REMEDY } from './pooler.ts';
 
 /** Where a PostgreSQL server is and how to log in. */
 export interface ServerSettings {
@@ -133,7 +134,7 @@ export async function openServer(
   let isCancelled = false;
   let direct: Promise<Database> | undefined;
   try {
-    const { place, ...seen } = await lookAround(pool, settings, options.sharedSession === true);
+    const { place, ...seen } = await lookThrough(pool, settings, options.sharedSession === true);
     refuseOldServer(seen);
     const database: Database = {
       pool,
@@ -239,39 +240,18 @@ function connectTo(pool: Pool, settings: Omit<ServerSettings, 'kind'>): Promise<
   });
 }
 
-interface LookRow extends Place {
-  readonly num: number;
-  readonly text: string;
-  readonly build: string;
-  readonly pid: number;
-  readonly read_only: boolean;
-}
-
-async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>, sharedSession: boolean) {
+async function lookThrough(
+  pool: Pool,
+  settings: Omit<ServerSettings, 'kind'>,
+  sharedSession: boolean,
+): Promise<Surroundings> {
   const client = await connectTo(pool, settings);
+  let isWell = false;
   try {
-    const { rows } =
-      await client.query<LookRow>(`SELECT current_setting('server_version_num')::int AS num, current_setting('server_version') AS text,
-               version() AS build, pg_backend_pid() AS pid,
-               pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only,
-               ${PLACE}`);
-    const seen = rows[0];
-    if (seen === undefined) throw new Error('the server did not say which version it is');
-    // A pooler hands out process ids of its own, so its idea of the backend differs from the backend's.
-    const { processID } = client as PoolClient & { processID: number | null };
-    const behindPooler = !sharedSession && processID !== seen.pid;
-    if (behindPooler) await refuseStatementMode(client);
-    return {
-      serverVersion: seen.num,
-      serverVersionText: seen.text,
-      readOnly: seen.read_only,
-      behindPooler,
-      place: seen,
-      canCheckClient: seen.num >= 140_000 && !/windows|mingw|visual c\+\+/i.test(seen.build),
-    };
-  } catch (error) {
-    throw toDatabaseError(error);
+    const seen = await lookAround(client, settings, sharedSession);
+    isWell = true;
+    return seen;
   } finally {
-    client.release(client.getTransactionStatus() !== 'I');
+    client.release(!isWell);
   }
 }
