@@ -101,6 +101,8 @@ DB_PORT=5432
 DB_USER=dev_user
 DB_PASSWORD=
 DB_NAME=my_db
+# Behind a connection pooler: PostgreSQL itself, for what needs a session
+# DB_DIRECT_URL=postgres://dev_user:password@localhost:5432/my_db
 
 # TLS: false for local development
 DB_SSL=false

@@ -5,9 +5,10 @@ import { createConcealer } from '../secrets.ts';
 import { cancelClients, stopClient } from './cancel.ts';
 import { toConnectionError, toDatabaseError } from './database-error.ts';
 import { canCheckClient, deadClientSettings, type ServerSettingValues } from './dead-client.ts';
-import { checkDirect, directError, PLACE, type Place } from './direct.ts';
+import { checkDirect, directError, type Place } from './direct.ts';
+import { lookAround, type Surroundings } from './look-around.ts';
 import { APPLICATION_NAME } from './transaction.ts';
-import { DIRECT_URL_REMEDY, refuseStatementMode } from './pooler.ts';
+import { DIRECT_URL_REMEDY } from './pooler.ts';
 
 /** Where a PostgreSQL server is and how to log in. */
 export interface ServerSettings {
@@ -142,7 +143,7 @@ export async function openServer(
   let direct: Promise<Database> | undefined;
   try {
     const sharedSession = options.sharedSession ?? false;
-    const { build, password, place, ...seen } = await lookAround(pool, settings, sharedSession);
+    const { build, password, place, ...seen } = await lookThrough(pool, settings, sharedSession);
     refuseOldServer(seen);
     const facts = { serverVersion: seen.serverVersion, build, sharedSession };
     const key = settings.ssl === false ? undefined : settings.ssl.key;
@@ -261,44 +262,18 @@ function names({ user, database, host }: Omit<ServerSettings, 'kind'>, secret: s
   return secret !== undefined && [user, database, host].includes(secret);
 }
 
-interface LookRow extends Place {
-  readonly num: number;
-  readonly text: string;
-  readonly build: string;
-  readonly pid: number;
-  readonly read_only: boolean;
-}
-
-async function lookAround(pool: Pool, settings: Omit<ServerSettings, 'kind'>, sharedSession: boolean) {
+async function lookThrough(
+  pool: Pool,
+  settings: Omit<ServerSettings, 'kind'>,
+  sharedSession: boolean,
+): Promise<Surroundings> {
   const client = await connectTo(pool, settings);
+  let isWell = false;
   try {
-    const { rows } =
-      await client.query<LookRow>(`SELECT current_setting('server_version_num')::int AS num, current_setting('server_version') AS text,
-               version() AS build, pg_backend_pid() AS pid,
-               pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only,
-               ${PLACE}`);
-    const seen = rows[0];
-    if (seen === undefined) throw new Error('the server did not say which version it is');
-    // A pooler hands out process ids of its own, so its idea of the backend differs from the backend's.
-    // pg's own password: where none was given, it has been to PGPASSWORD and ~/.pgpass.
-    const { processID, password } = client as PoolClient & {
-      readonly processID: number | null;
-      readonly password?: unknown;
-    };
-    const behindPooler = !sharedSession && processID !== seen.pid;
-    if (behindPooler) await refuseStatementMode(client);
-    return {
-      password: typeof password === 'string' ? password : undefined,
-      serverVersion: seen.num,
-      serverVersionText: seen.text,
-      readOnly: seen.read_only,
-      behindPooler,
-      place: seen,
-      build: seen.build,
-    };
-  } catch (error) {
-    throw toDatabaseError(error);
+    const seen = await lookAround(client, settings, sharedSession);
+    isWell = true;
+    return seen;
   } finally {
-    client.release(client.getTransactionStatus() !== 'I');
+    client.release(!isWell);
   }
 }

@@ -120,6 +120,17 @@ function refused(error: DatabaseError, target: ConnectionTarget, where: string):
           hint: 'Wait, lower --concurrency, or raise max_connections.',
         },
       );
+    case '08P01':
+      return new TenantctlError(
+        'CONNECTION_FAILED',
+        `The connection pooler at ${where} refused the connection: ${error.message}.`,
+        {
+          ...details,
+          hint: /startup parameter/.test(error.message)
+            ? 'tenantctl sends none of its own: unset PGOPTIONS, which the driver reads; or let the pooler pass it over (ignore_startup_parameters in PgBouncer), and then it has no effect.'
+            : 'It is the pooler that says so, for itself or for the server behind it: look at its log, its databases and its limits. Check DB_HOST, DB_PORT, DB_USER and DB_NAME.',
+        },
+      );
     default:
       return new TenantctlError(
         'CONNECTION_FAILED',

@@ -36,8 +36,10 @@ describe('the server', () => {
   it('is behind a pooler', () => {
     expect(lineOf('pooler', { behindPooler: true })).toMatchObject({
       status: 'warning',
-      remedy: 'Connect to PostgreSQL itself: set DB_HOST=10.0.0.5 and DB_PORT=5432',
+      remedy: 'Set DB_DIRECT_URL=postgres://me%20%22x%22:<the value of DB_PASSWORD>@10.0.0.5:5432/my%20db',
     });
+    expect(lineOf('capacity', { behindPooler: true, capacity: { usable: 97, free: 0 } })?.status).toBe('ok');
+    expect(lineOf('direct-url', { behindPooler: true })?.status).toBe('skipped');
   });
 
   it('is too old: the connection is well, and the rest skipped', () => {

@@ -235,6 +235,57 @@ test('the migrations are where they are named, or where ORIGIN.md has them if th
   expect(named).toMatchObject({ tenants: join(project.folder, 'db/tenants'), tenantsIsNamed: true });
 });
 
+describe('DB_DIRECT_URL', () => {
+  test('is a second way to the database, with the TLS of the first unless it says otherwise', () => {
+    const direct = (variables: Readonly<Record<string, string>>) => {
+      const database = databaseOf({ ...PARTS, ...variables });
+      return database.kind === 'server' ? database.direct : undefined;
+    };
+    const url = 'postgres://me:secret@past:5433/d';
+    expect(direct({})).toBeUndefined();
+    expect(direct({ DB_DIRECT_URL: url })).toEqual({
+      host: 'past',
+      port: 5433,
+      user: 'me',
+      password: 'secret',
+      database: 'd',
+      ssl: false,
+      connectTimeoutMs: 10_000,
+    });
+    expect(direct({ DB_DIRECT_URL: url, DB_SSL: 'true' })?.ssl).toEqual({ rejectUnauthorized: true });
+    expect(direct({ DB_DIRECT_URL: `${url}?sslmode=require` })?.ssl).toEqual({ rejectUnauthorized: true });
+  });
+
+  test('keeps the TLS that DATABASE_URL asks for', () => {
+    expect(
+      databaseOf({
+        DATABASE_URL: 'postgres://u@pooler/d?sslmode=verify-full',
+        DB_DIRECT_URL: 'postgres://u@past/d',
+      }),
+    ).toMatchObject({ ssl: { rejectUnauthorized: true }, direct: { ssl: { rejectUnauthorized: true } } });
+  });
+
+  test.for([
+    [{ DB_DIRECT_URL: 'mysql://u:secret@h/d' }, 'is no URL of the form'],
+    [{ DB_DIRECT_URL: 'postgres://u:secret@h' }, 'names no database'],
+    [{ DB_DIRECT_URL: 'postgres://u:secret@h/d?sslmode=require', DB_SSL: 'true' }, 'has an sslmode'],
+  ] as const)('%o is a problem: %s', ([variables, problem]) => {
+    const problems = problemsOf({ ...PARTS, ...variables });
+    expect(problems).toEqual([expect.stringContaining(`DB_DIRECT_URL ${problem}`)]);
+    expect(problems.join()).not.toContain('secret');
+  });
+
+  test('goes with the database of its file', () => {
+    const file = { DATABASE_URL: 'postgres://u@old/d', DB_DIRECT_URL: 'postgres://u@past/d' };
+    expect(mergeSources({ DATABASE_URL: 'postgres://u@new/d' }, file)).not.toHaveProperty('DB_DIRECT_URL');
+    expect(mergeSources({ DB_EMBEDDED: 'x' }, file)).not.toHaveProperty('DB_DIRECT_URL');
+    expect(mergeSources({}, file)).toHaveProperty('DB_DIRECT_URL');
+    const { DB_DIRECT_URL } = file;
+    expect(mergeSources({ DATABASE_URL: 'x' }, { DB_DIRECT_URL })).toHaveProperty('DB_DIRECT_URL');
+    expect(mergeSources({ DB_PASSWORD: 'x' }, { ...PARTS, DB_DIRECT_URL })).toHaveProperty('DB_DIRECT_URL');
+  });
+});
+
 test('the variables that are read are the documented ones', () => {
   expect([...VARIABLES].toSorted()).toEqual([
     'CONNECT_TIMEOUT_MS',

@@ -11,12 +11,18 @@ import type { ServerFacts } from './server-facts.ts';
 export function capacityCheck(server: ServerFacts, asked: number | undefined): Check {
   if (server.sharedSession)
     return skipped('capacity', 'does not apply to the embedded database: it is one session');
+  if (server.behindPooler) {
+    const needed = server.direct === undefined ? 'two of them' : 'one of them';
+    return ok(
+      'capacity',
+      `the pooler shares out its own: a run needs ${needed} at once, and who gets none waits in its queue`,
+    );
+  }
   const concurrency = asked ?? DEFAULT_CONCURRENCY;
   const needed = concurrency + 1;
   const { usable } = server.capacity;
   const free = Math.max(0, server.capacity.free);
-  const behind = server.behindPooler ? '; the limits of the pooler count as well' : '';
-  const detail = `a concurrency of ${concurrency} needs ${counted(needed, 'connection')}; ${free} are free, of ${usable} that max_connections leaves${behind}`;
+  const detail = `a concurrency of ${concurrency} needs ${counted(needed, 'connection')}; ${free} are free, of ${usable} that max_connections leaves`;
   if (free >= needed) return ok('capacity', detail);
   const remedy = [
     ...(free > 2 ? [`Use --concurrency ${free - 1}.`] : []),

@@ -32,6 +32,7 @@ export const TITLES = {
   'server-version': 'Server version',
   'read-write': 'Primary server',
   pooler: 'Pooler',
+  'direct-url': 'Direct URL',
   tls: 'TLS',
   certificate: 'Certificate',
   capacity: 'Connections',

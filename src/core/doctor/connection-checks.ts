@@ -11,6 +11,7 @@ const BEHIND_CONNECTION: readonly CheckId[] = [
   'server-version',
   'read-write',
   'pooler',
+  'direct-url',
   'tls',
   'certificate',
   'capacity',
@@ -59,7 +60,8 @@ export function connectionChecks(
         connected,
         ok('server-version', `PostgreSQL ${server.facts.version}`),
         readWriteCheck(server.facts),
-        poolerCheck(server.facts),
+        poolerCheck(settings, server.facts),
+        directCheck(settings, server.facts),
         ...tlsChecks(settings, server.facts, now),
         capacityCheck(server.facts, concurrency),
       ];
@@ -101,13 +103,31 @@ function readWriteCheck(server: ServerFacts): Check {
   );
 }
 
-function poolerCheck(server: ServerFacts): Check {
-  if (server.sharedSession) return skipped('pooler', 'does not apply to the embedded database');
+function poolerCheck(settings: DatabaseSettings, server: ServerFacts): Check {
+  if (settings.kind === 'embedded' || server.sharedSession)
+    return skipped('pooler', 'does not apply to the embedded database');
   if (!server.behindPooler) return ok('pooler', 'none: the server itself answers');
+  const found = 'a connection pooler answers in the place of the server';
+  if (server.direct !== undefined)
+    return ok('pooler', `${found}; what needs a session goes by way of DB_DIRECT_URL`);
+  const [user, database] = [settings.user, settings.database].map(encodeURIComponent);
   const host = server.address ?? '<the host of PostgreSQL>';
   return warning(
     'pooler',
-    'a connection pooler answers in the place of the server: migrations with transaction: false are refused there',
-    `Connect to PostgreSQL itself: set DB_HOST=${host} and DB_PORT=${server.port}`,
+    `${found}: migrations with transaction: false are refused, and a run takes two of its connections at once`,
+    `Set DB_DIRECT_URL=postgres://${user}:<the value of DB_PASSWORD>@${host.includes(':') ? `[${host}]` : host}:${server.port}/${database}`,
+  );
+}
+
+function directCheck(settings: DatabaseSettings, server: ServerFacts): Check {
+  if (settings.kind === 'embedded' || settings.direct === undefined || server.direct === undefined)
+    return skipped('direct-url', 'DB_DIRECT_URL is not set');
+  const { facts, error } = server.direct;
+  if (facts === undefined) return unknown('direct-url', error);
+  const { user, host, port, database } = settings.direct;
+  const place = `${user} at ${host}:${port}/${database}: the same database`;
+  return ok(
+    'direct-url',
+    facts.behindPooler ? `${place}, through a pooler that was not seen to hand sessions on` : place,
   );
 }

@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import type { Database } from '../../db/connection.ts';
 import { withClient } from '../../db/transaction.ts';
 import { readCapacity, type Capacity } from '../capacity.ts';
+import { attempt, type Attempt } from './attempt.ts';
 
 /** What the server says of itself and of this connection. */
 export interface ServerFacts {
@@ -12,6 +13,8 @@ export interface ServerFacts {
   readonly database: string;
   readonly sharedSession: boolean;
   readonly behindPooler: boolean;
+  /** The way that DB_DIRECT_URL names; absent where it names none. */
+  readonly direct?: Attempt<Pick<Database, 'behindPooler'>> | undefined;
   /** Where the server itself listens, as far as it tells; null behind a Unix socket. */
   readonly address: string | null;
   readonly port: number;
@@ -74,6 +77,7 @@ interface Row {
  */
 export async function readServerFacts(database: Database): Promise<ServerFacts> {
   const capacity = await readCapacity(database);
+  const sessions = database.hasSessions ? await attempt(() => database.sessions()) : undefined;
   return withClient(database, async (client) => {
     // pg_stat_ssl: https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-SSL-VIEW
     const { rows } = await client.query<Row>(
@@ -101,6 +105,7 @@ export async function readServerFacts(database: Database): Promise<ServerFacts> 
       database: row.database,
       sharedSession: database.sharedSession,
       behindPooler: database.behindPooler,
+      direct: sessions?.facts === database ? undefined : sessions,
       address: row.address,
       port: row.port,
       readOnly: database.readOnly,
