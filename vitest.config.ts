@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
+    setupFiles: ['test/support/seed.ts'],
     // Tests wait for the server most of the time: also on two cores, two files at once are faster than one.
     maxWorkers: 2,
     testTimeout: 30_000,

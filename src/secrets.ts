@@ -15,7 +15,7 @@ const IN_URL = /(\b[a-z][a-z0-9+.-]{0,30}:\/{1,3}[^\s:/?#@]{0,200}):(\S{0,1000})
 /** As configuration.md writes it: a word that stands for a password is none. */
 const PLACEHOLDER = /^(?:password|<[^>]*>|\*+|…|\.\.\.)$/i;
 
-const QUOTED = String.raw`(?:E'(?:[^'\\]|''|\\[\s\S])*(?:'|$)|(?:U&)?'(?:[^']|'')*(?:'|$)|\$(\w*)\$[\s\S]*?(?:\$\3\$|$)|"(?:[^"\\]|\\[\s\S])*(?:"|$))`;
+const QUOTED = String.raw`(?:E'[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*(?:'|$)|(?:U&)?'[^']*(?:''[^']*)*(?:'|$)|\$(\w*)\$[\s\S]*?(?:\$\3\$|$)|"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|$))`;
 const NAME = String.raw`\w{0,40}(?:password|passwd|passphrase|secret)\w{0,40}`;
 /** PASSWORD '…' as SQL has it, password = '…', "password": "…", and password=… as URLs, .env files and libpq have it. */
 const NAMED = new RegExp(

@@ -116,6 +116,18 @@ function undoing(folder: MigrationFolder, history: History, entries: readonly Hi
         ),
       };
     }
+    if (steps.some((step) => step.file === file)) {
+      return {
+        steps: [],
+        batch: 0,
+        warnings: [],
+        problem: new TenantctlError(
+          'MIGRATION_DUPLICATE',
+          `${entry.name} is to be undone, and the history holds it twice: its down would run twice.`,
+          { migration: entry.name, hint: 'Delete the row that is too many from the history.' },
+        ),
+      };
+    }
     steps.push({ file, name: entry.name });
   }
   return { steps, batch: steps.length === 0 ? 0 : lastBatch(history), warnings: [] };

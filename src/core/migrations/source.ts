@@ -67,7 +67,15 @@ async function isLinkToFile(path: string): Promise<boolean> {
   );
 }
 
+/** @throws TenantctlError MIGRATION_INVALID for a name that no history could hold, and no terminal should be shown */
 function describe(directory: string, name: string): MigrationFile {
+  if (/[\p{Cc}\uFFFD]/u.test(name)) {
+    throw new TenantctlError(
+      'MIGRATION_INVALID',
+      `The name of a migration in ${directory} holds a control character, or is no UTF-8: ${JSON.stringify(name)}.`,
+      { hint: 'Give the file another name.' },
+    );
+  }
   return {
     name,
     stem: stemOf(name),

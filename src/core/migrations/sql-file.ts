@@ -1,4 +1,5 @@
 import { TenantctlError } from '../../errors.ts';
+import { codeLines } from './code-lines.ts';
 
 /** A .sql migration in dbmate's form, taken apart. */
 export interface SqlMigration {
@@ -13,15 +14,22 @@ const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*?)\r?$/i;
 
 /**
  * Reads the sections of a .sql migration: `-- migrate:up` and `-- migrate:down`, each with `transaction:false` behind
- * it where it must run outside a transaction (https://github.com/amacneil/dbmate#migration-options).
+ * it where it must run outside a transaction (https://github.com/amacneil/dbmate#migration-options). Such a line within
+ * a string, a function's body or a block comment is text: PostgreSQL would take it for that, too.
  * @throws TenantctlError MIGRATION_INVALID
  */
 export function parseSqlMigration(text: string, fileName: string): SqlMigration {
   const sections: Partial<Record<'up' | 'down', { inTransaction: boolean; lines: string[] }>> = {};
   let current: { inTransaction: boolean; lines: string[] } | undefined;
-  for (const line of text.replace(/^\uFEFF/, '').split('\n')) {
+  for (const { text: line, isCode, isUnended } of codeLines(text.replace(/^\uFEFF/, ''))) {
     const marker = MARKER.exec(line);
-    if (marker === null) {
+    if (marker !== null && isUnended) {
+      throw invalid(
+        fileName,
+        `its "-- migrate:${marker[1]?.toLowerCase()}" line stands in a string, a quoted name or a comment that is not ended`,
+      );
+    }
+    if (marker === null || !isCode) {
       if (current === undefined && line.trim() !== '' && !line.trim().startsWith('--')) {
         throw invalid(fileName, 'it has SQL before its "-- migrate:up" line');
       }
