@@ -60,6 +60,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   status: ['--all'],
   runs: [],
   'runs show': ['1'],
+  resolve: ['org_a', '--retry'],
 };
 
 function leavesOf(command: Command, path: readonly string[] = []): string[] {
