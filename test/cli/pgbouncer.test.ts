@@ -23,7 +23,7 @@ async function behindPooler(options: PgBouncerOptions = {}) {
   const call = { cwd: project.folder, env: pooler.env };
   const run = async (exitCode: number, ...args: string[]) => {
     const result = await tenantctl(args, call);
-    expect(result, args.join(' ')).toMatchObject({ exitCode });
+    expect({ args, ...result }).toMatchObject({ args, exitCode });
     return result;
   };
   return { project, testDatabase, pooler, call, run };
@@ -93,7 +93,7 @@ describe.skipIf((await findPgBouncer()) === undefined)('the program behind PgBou
     ] as const) {
       const env = { ...call.env, DB_DIRECT_URL: direct };
       const result = await tenantctl(['migrate', 'tenants', '--verbose'], { ...call, env });
-      expect(result, direct).toMatchObject({ exitCode });
+      expect({ direct, ...result }).toMatchObject({ direct, exitCode });
       expect(result.stderr).toContain('DB_DIRECT_URL');
       const examined = await tenantctl(['doctor', '--verbose'], { ...call, env });
       expect(result.stdout + result.stderr + examined.stdout + examined.stderr).not.toContain('c4nary');

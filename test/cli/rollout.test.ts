@@ -154,7 +154,7 @@ test.each([
   [['--on-canary-failure', 'rollback'], 'Add --canary'],
   [['--canary', '1', '--on-canary-failure', 'weep'], 'stop'],
   [['--max-replica-lag', 'much'], 'milliseconds'],
-  [['--check', 'nowhere.sql'], 'no such file'],
+  [['--check', 'nowhere.sql'], 'it does not exist'],
   [['--check', 'two.sql'], 'has 2 statements'],
   [['--check', 'write.sql'], 'is no query'],
   [['--check', 'broken.sql'], 'does not parse'],

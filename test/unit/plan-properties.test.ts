@@ -12,7 +12,7 @@ import { stemOf, type MigrationFolder } from '../../src/core/migrations/source.t
 
 const EXTENSIONS = ['.sql', '.ts', '.js'];
 /** Few names, so that histories and folders meet in every way. */
-const stem = fc.constantFrom(...'abcdefgh');
+const stem = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
 const file = fc.tuple(stem, fc.constantFrom(...EXTENSIONS)).map((parts) => parts.join(''));
 const named = fc.uniqueArray(file, { selector: stemOf, maxLength: 8 });
 
@@ -62,8 +62,9 @@ test('forward names a problem exactly where history and folder do not fit, and p
       const isMissing = unknown.length > 0 && !(areNewer && options.allowNewerHistory);
       const isLate = late.length > 0 && !options.allowOutOfOrder;
 
-      expect(plan.problem !== undefined).toBe(isMissing || isLate);
-      if (plan.problem !== undefined) expect(plan).toMatchObject({ steps: [], batch: 0 });
+      const isRefused = plan.problem !== undefined;
+      expect(isRefused).toBe(isMissing || isLate);
+      expect(isRefused && (plan.steps.length > 0 || plan.batch !== 0)).toBe(false);
     }),
     { numRuns: 2_000 },
   );
