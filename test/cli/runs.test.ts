@@ -279,7 +279,7 @@ test('without a ledger there are no runs', async () => {
   expect(listed.stdout).toContain('There are no runs yet');
 });
 
-test('an embedded database has its runs, and undoes them', async () => {
+test('an embedded database has its runs, and undoes them', { timeout: 120_000 }, async () => {
   const project = await usualProject();
   const { env } = await createEmbeddedDatabase();
   const run = (...args: string[]) => tenantctl([...args, '--json'], { cwd: project.folder, env });
