@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RunEvent } from '../../src/core/observer.ts';
+import { readRun, readRunTenants } from '../../src/core/runs/read-runs.ts';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { createFleet, resultOf, type TestFleet } from '../support/fleet.ts';
 import { createTable } from '../support/project.ts';
@@ -127,6 +128,15 @@ test('with --on-canary-failure rollback, what this run applied is undone, and no
   expect(await fleet.tables('org_01')).toEqual(['links', 'notes', 'tags']);
   for (const organization of ['org_02', 'org_03', 'org_04'])
     expect(await fleet.tables(organization)).toEqual(['notes', 'tags']);
+
+  const run = await readRun(fleet.database, result.run ?? 0);
+  expect(run.options).toMatchObject({ rollout: { maxFailures: { count: 0 }, onCanaryFailure: 'rollback' } });
+  const told = await readRunTenants(fleet.database, run.id, { onlyFailed: false });
+  expect(told.find(({ clerkOrgId }) => clerkOrgId === 'org_00')).toMatchObject({
+    outcome: 'rolled-back',
+    direction: 'down',
+    names: ['20250101000005_no_tags.sql', '20250101000004_more.sql'],
+  });
 });
 
 test('a canary that cannot be rolled back keeps what was applied, and says why', async () => {

@@ -124,7 +124,7 @@ export async function checkTenant(
 }
 
 const HINT =
-  'What the run applied to the tenant stays applied. Correct its data, or the check; tenantctl rollback tenants --tenant undoes its last batch.';
+  'Correct its data, or the check. What the run applied to the tenant stays applied, unless the run takes it back itself; tenantctl rollback tenants --tenant undoes its last batch.';
 
 function amount(rows: number): string {
   if (rows > ROWS_SHOWN) return `more than ${ROWS_SHOWN} rows`;

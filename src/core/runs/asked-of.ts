@@ -1,4 +1,5 @@
 import type { Concurrency } from '../lanes.ts';
+import type { RolloutOptions } from '../rollout/options.ts';
 import type { RollbackExtent, RunExtent } from '../rollback-extent.ts';
 
 /** The tenants that the ledger remembers by name as asked for; more are told by their number. */
@@ -14,6 +15,7 @@ interface Asked {
   readonly compile?: boolean | undefined;
   readonly allowNewerHistory?: boolean | undefined;
   readonly allowOutOfOrder?: boolean | undefined;
+  readonly rollout?: RolloutOptions | undefined;
 }
 
 /** What was asked for, as the ledger keeps it: nothing of how to reach the database, and nothing that was not set. */
@@ -30,5 +32,12 @@ export function askedOf(options: Asked): Record<string, unknown> {
     ...(options.compile === false && { compile: false }),
     ...(options.allowNewerHistory === true && { allowNewerHistory: true }),
     ...(options.allowOutOfOrder === true && { allowOutOfOrder: true }),
+    ...(options.rollout !== undefined && { rollout: rolloutAsked(options.rollout) }),
   };
+}
+
+/** The name of a check, and not what it asks. */
+function rolloutAsked({ check, ...rest }: RolloutOptions): Record<string, unknown> {
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return { ...given, ...(check !== undefined && { check: check.name }) };
 }

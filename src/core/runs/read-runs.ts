@@ -126,12 +126,15 @@ export async function readRunTenants(
   for (const row of rows) {
     const before = tenants.get(row.schema_name);
     const isFailure = row.outcome === 'failed';
+    const names = [...(before?.direction === row.direction ? before.names : []), ...row.names];
+    // What a run has applied and then undone is told as undone.
+    const said = names.length > 0 || before === undefined ? { direction: row.direction, names } : before;
     tenants.set(row.schema_name, {
       clerkOrgId: row.clerk_org_id,
       schema: row.schema_name,
-      outcome: isFailure || before === undefined ? row.outcome : before.outcome,
-      direction: row.direction,
-      names: [...(before?.names ?? []), ...row.names],
+      outcome: before?.outcome === 'failed' ? 'failed' : row.outcome,
+      direction: said.direction,
+      names: said.names,
       batch: row.batch === 0 ? (before?.batch ?? 0) : row.batch,
       // A failure's is that of the whole work on the tenant.
       durationMs: isFailure ? row.duration_ms : (before?.durationMs ?? 0) + row.duration_ms,
