@@ -37,7 +37,7 @@ test('the whole job on the embedded database, with the reference migrations and 
   });
   expect(await run('rollback', 'tenants', '--embedded')).toMatchObject({ tenants: [{ reverted: [made] }] });
   expect(await readdir(project.folder)).toEqual(['.tenantctl', 'migrations', 'package.json']);
-}, 60_000);
+}, 180_000);
 
 describe('one folder', () => {
   test('is one process at a time: the second waits, and one that was killed leaves nothing to unlock', async () => {
@@ -77,5 +77,5 @@ describe('one folder', () => {
       [one.stdout, other.stdout].filter((text) => text.includes('Applied 1 master migration')),
     ).toHaveLength(1);
     expect([one.stdout, other.stdout].filter((text) => text.includes('is up to date'))).toHaveLength(1);
-  }, 60_000);
+  }, 180_000);
 });
