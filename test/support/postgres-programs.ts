@@ -194,7 +194,7 @@ function untilReady(server: ReturnType<typeof spawn>): Promise<void> {
     let log = '';
     server.stderr?.on('data', (chunk: Buffer) => {
       log += chunk.toString();
-      if (/ready to accept (read-only )?connections/.test(log)) resolve();
+      if (/ready to accept (read[- ]only )?connections/.test(log)) resolve();
     });
     server.once('error', reject);
     server.once('exit', (code) => reject(new Error(`postgres ended with ${code}:\n${log}`)));
