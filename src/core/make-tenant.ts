@@ -11,7 +11,7 @@ import type { MigrationFolder } from './migrations/source.ts';
 import { tenantTarget, type Target } from './migrations/target.ts';
 import type { Observer } from './observer.ts';
 import type { PreparedRole } from './roles/prepare-roles.ts';
-import { forgetFailure } from './state.ts';
+import { deleteIntent, forgetFailure } from './state.ts';
 import { moveExtensions, sharedLocks } from './tenant-hygiene.ts';
 
 /** Statuses of a tenant that is still to be made. */
@@ -160,7 +160,8 @@ async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsO
       const role = provisioning.roles.get(target.schema);
       if (role?.isNew === true)
         await transaction.client.query(`DROP ROLE IF EXISTS ${identifier(role.name)}`);
-      // With the schema goes what had been applied to it.
+      // With the schema goes what had been applied to it, and what was begun and not ended.
+      await transaction.client.query(deleteIntent(target.schema));
       await transaction.client.query(
         'DELETE FROM tenantctl.run_tenants WHERE run = $1 AND schema_name = $2',
         [provisioning.engine.run?.id ?? null, target.schema],

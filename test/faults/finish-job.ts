@@ -22,7 +22,12 @@ export async function finishJob(
   if (intents.length > 0) {
     findings.push(...reported(await call(stage, reference, database), intents));
     findings.push(...(await statusReports(stage, reference, database, intents)));
-    findings.push(...(await resolveIntents(database, intents, reference)));
+    const { projects, databases } = stage;
+    const { extent } = reference.scenario.call;
+    const answers = async (schema: string, answer: string) =>
+      (await start(projects, { args: ['resolve', schema, answer], extent }, database, databases.server.port))
+        .done;
+    findings.push(...(await resolveIntents(database, intents, reference, answers)));
   }
   const result = await call(stage, reference, database);
   if (result?.exitCode !== 0)
