@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { ALL_INTERACTIVE, fiveTenants } from '../support/five-tenants.ts';
+import { ALL_INTERACTIVE, useFiveTenants } from '../support/five-tenants.ts';
 import { knexMigration } from '../support/project.ts';
+
+const twinsWith = useFiveTenants();
 
 /** Puts a row where something was found out: so a tenant that was not asked is not as its twin. */
 const IF = (condition: string) =>
@@ -394,13 +396,12 @@ test.each<[sentence: string, up: string, reason: string]>([
 ])(
   'a migration that %s is gone through with every tenant, and each is as Knex would leave it',
   async (_, up, reason) => {
-    const twins = await fiveTenants();
-    await twins.fleet.add('3_test.js', knexMigration(up));
+    const { twins, file } = await twinsWith(knexMigration(up));
     const { compiled, interactive, notes } = await twins.migrate();
     expect(compiled.totals).toMatchObject({ changed: 5, failed: 0 });
     expect(interactive.totals).toMatchObject({ changed: 5, failed: 0 });
     await twins.expectSame();
     expect(await twins.ways()).toEqual(ALL_INTERACTIVE);
-    expect(notes).toEqual([`3_test.js is gone through with every tenant: ${reason}.`]);
+    expect(notes).toEqual([`${file} is gone through with every tenant: ${reason}.`]);
   },
 );

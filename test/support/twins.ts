@@ -37,16 +37,37 @@ export async function createTwins(
   prepare: (nth: number) => string | undefined = () => undefined,
   options: FleetOptions = {},
 ): Promise<Twins> {
+  const { compiled, interactive } = twinNames(count);
+  const fleet = await createFleet([...compiled, ...interactive], options);
+  return twinsOn(fleet, count, prepare);
+}
+
+/** The organizations of both fleets. */
+export function twinNames(count: number): Record<'compiled' | 'interactive', readonly string[]> {
   const names = (kind: string) =>
     Array.from({ length: count }, (_, nth) => `${kind}_${String(nth).padStart(3, '0')}`);
-  const [compiled, interactive] = [names('sent'), names('gone')];
-  const fleet = await createFleet([...compiled, ...interactive], options);
+  return { compiled: names('sent'), interactive: names('gone') };
+}
+
+/** SQL that makes every tenant of both fleets what it is. */
+export function preparation(count: number, prepare: (nth: number) => string | undefined): string {
+  const { compiled, interactive } = twinNames(count);
   const statements = [compiled, interactive].flatMap((organizations) =>
     organizations.map(
       (organization, nth) => `SET search_path TO ${schemaNameFor(organization)};${prepare(nth) ?? ''};`,
     ),
   );
-  await fleet.query(statements.join('\n'));
+  return statements.join('\n');
+}
+
+/** The same on a fleet that has been provisioned. */
+export async function twinsOn(
+  fleet: TestFleet,
+  count: number,
+  prepare: (nth: number) => string | undefined,
+): Promise<Twins> {
+  const { compiled, interactive } = twinNames(count);
+  await fleet.query(preparation(count, prepare));
   const ways = await watchWays(fleet);
 
   const both = async (
@@ -74,7 +95,8 @@ export async function createTwins(
       return compiled.map((organization) => seen.get(organization));
     },
     async expectSame() {
-      expect(await contentsOf(fleet, compiled)).toEqual(await contentsOf(fleet, interactive));
+      const contents = await contentsOf(fleet, [...compiled, ...interactive]);
+      expect(contents.slice(0, count)).toEqual(contents.slice(count));
       const trusted = await fleet.query<{ schema_name: string }>(
         `SELECT schema_name FROM tenantctl.trusted_stamps s
          WHERE digest = (tenantctl.read_history(schema_name)).digest`,
