@@ -1,7 +1,5 @@
 import type { FaultDatabase } from './databases.ts';
-import { callUndisturbed } from './program.ts';
 import { listenTo, type Heard } from './listen.ts';
-import type { Call } from './calls.ts';
 import type { Scenario } from './scenario.ts';
 import { takeSnapshot, type Snapshot } from './snapshot.ts';
 import type { Stage } from './stage.ts';
@@ -39,7 +37,7 @@ export async function makeReference(stage: Stage, scenario: Scenario): Promise<R
       await database.drop();
     }
   };
-  for (const step of scenario.steps) await onCopy((database) => call(stage, step, database));
+  for (const step of scenario.steps) snapshots.push(await stage.outcome(scenario, step));
   const heard = {
     whole: await onCopy((database) => listenTo(stage, scenario.call, database, 'whole')),
     statements: await onCopy((database) => listenTo(stage, scenario.call, database, 'statements')),
@@ -52,10 +50,6 @@ export async function makeReference(stage: Stage, scenario: Scenario): Promise<R
     heard,
     ...compareContents(snapshots),
   };
-}
-
-function call(stage: Stage, step: Call, database: FaultDatabase): Promise<void> {
-  return callUndisturbed(stage.projects, step, database, stage.databases);
 }
 
 /** What each history stands for, and which tables hold rows that are not the same each time. */

@@ -11,10 +11,10 @@ export interface Score {
 
 /** Of so many faults, this share is of each kind; the rest are kills. */
 const SHARES: Readonly<Record<Exclude<Kind, 'kill'>, number>> = {
-  terminate: 0.08,
-  cut: 0.08,
-  'half-close': 0.03,
-  stall: 0.03,
+  terminate: 0.06,
+  cut: 0.06,
+  'half-close': 0.02,
+  stall: 0.02,
   crash: 0.03,
 };
 
