@@ -6,8 +6,9 @@ export default defineConfig({
     setupFiles: ['test/support/seed.ts'],
     // Tests wait for the server most of the time: also on two cores, two files at once are faster than one.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Far more than any takes by itself: for a machine that has much else to do.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     // The migrations of a test's project are loaded by Node itself, as they are in use, and not by vite.
     server: { deps: { external: [/tenantctl-project-/] } },
     projects: [

@@ -49,7 +49,7 @@ describe('one folder', () => {
     const killed = startCli(['migrate', 'master'], call);
     const owner = await vi.waitUntil(
       () => readFile(join(project.folder, 'data/owner.pid'), 'utf8').catch(() => ''),
-      { timeout: 15_000 },
+      { timeout: 40_000 },
     );
 
     const impatient = await tenantctl(['migrate', 'master', '--json'], {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
@@ -178,7 +177,11 @@ test('where a run is at work, or the killed one’s statement still is, nothing 
   expect(still.exitCode).toBe(5);
   expect(still.json<{ error: { hint: string } }>().error.hint).toContain('pg_terminate_backend');
   await backend.end();
-  await sleep(200);
+  await until(
+    async () =>
+      (await fleet.query('SELECT pg_stat_get_activity(backend_pid) FROM tenantctl.intents')).length === 0,
+    'the backend to be gone',
+  );
   expect((await run(fleet, 'resolve', ORG, '--retry')).exitCode).toBe(0);
   expect(await fleet.history(ORG)).toHaveLength(2);
 }, 60_000);

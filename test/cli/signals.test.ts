@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { startCli } from '../support/cli.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';
@@ -33,7 +32,7 @@ test.for([
   });
   await gate.reached();
   child.kill(signal);
-  await sleep(200);
+  await child.said('Stopping');
   await gate.open();
   const result = await child.done;
 
@@ -75,10 +74,10 @@ test.for(['in the server', 'in Node'])(
     });
     await until(() => isAtWork(fleet), 'the migration to be at work');
     child.kill('SIGINT');
-    await sleep(300);
+    await child.said('Stopping');
     child.kill('SIGINT');
     const result = await child.done;
-    await vi.waitUntil(async () => (await backends(fleet)) === 0, { timeout: 10_000 });
+    await vi.waitUntil(async () => (await backends(fleet)) === 0, { timeout: 30_000 });
 
     expect(result.exitCode).toBe(130);
     expect(result.stderr).toContain('Cancelling: what is at work is rolled back.');
@@ -96,12 +95,13 @@ test('a third signal ends the program at once', async () => {
   await fleet.add('20250101000003_links.js', SLEEPS['in Node'] ?? '');
   const child = startCli(['migrate', 'tenants'], { cwd: fleet.project.folder, env: fleet.testDatabase.env });
   await until(() => isAtWork(fleet), 'the migration to be at work');
-  for (let signals = 0; signals < 3; signals += 1) {
+  for (const answer of ['Stopping', 'Cancelling']) {
     child.kill('SIGTERM');
-    await sleep(150);
+    await child.said(answer);
   }
+  child.kill('SIGTERM');
   expect((await child.done).exitCode).toBe(143);
-  await vi.waitUntil(async () => (await backends(fleet)) === 0, { timeout: 10_000 });
+  await vi.waitUntil(async () => (await backends(fleet)) === 0, { timeout: 30_000 });
   expect(await fleet.tables('org_a')).not.toContain('links');
 });
 
@@ -111,7 +111,13 @@ test('a signal ends the wait for another run', async () => {
   await holdLock(testDatabase, 'master');
 
   const child = startCli(['migrate', 'master'], { cwd: project.folder, env: testDatabase.env });
-  await sleep(900);
+  await until(async () => {
+    const looking = await testDatabase.query(
+      `SELECT FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'tenantctl' AND query ~ 'advisory'`,
+    );
+    return looking.length > 0;
+  }, 'the program to ask for the lock');
   child.kill('SIGTERM');
   const { exitCode, stderr } = await child.done;
 

@@ -293,11 +293,11 @@ async function lockTable(fleet: TestFleet): Promise<Client> {
 }
 
 /** Backends of tenantctl that wait for a lock: since when, and on which process. */
+const WAITING = `SELECT pid, xact_start::text AS since FROM pg_stat_activity
+  WHERE datname = current_database() AND application_name = 'tenantctl' AND wait_event_type = 'Lock'`;
+
 function waiting(fleet: TestFleet): Promise<{ pid: number; since: string }[]> {
-  return fleet.query(
-    `SELECT pid, xact_start::text AS since FROM pg_stat_activity
-     WHERE datname = current_database() AND application_name = 'tenantctl' AND wait_event_type = 'Lock'`,
-  );
+  return fleet.query(WAITING);
 }
 
 const ALTER = ['3_alter.sql', '-- migrate:up\nALTER TABLE notes ADD x int;'] as const;
@@ -313,13 +313,16 @@ test.each([1, 4])(
     const starts = new Set<string>();
     const run = fleet.migrate({
       concurrency,
-      lockTimeoutMs: 250,
+      lockTimeoutMs: 750,
       retries: 0,
       observe: (event: RunEvent) => event.type === 'tenant' && order.push(event.result.clerkOrgId),
     });
     const done = run.then(() => true);
+    // In a session of its own: to connect takes too long to see every attempt.
+    const observer = await fleet.testDatabase.open(1);
     while (!(await Promise.race([done, sleep(15, false)]))) {
-      for (const { since } of await waiting(fleet)) starts.add(since);
+      const { rows } = await observer.pool.query<{ since: string }>(WAITING);
+      for (const { since } of rows) starts.add(since);
     }
     const result = await run;
     expect(starts.size).toBe(3);

@@ -169,7 +169,8 @@ test('it does not stand in the way: a lock that somebody holds ends it soon', as
   await client.query('ROLLBACK');
   client.release();
   expect(plan?.migrations[0]?.error?.sqlstate).toBe('55P03');
-  expect(took).toBeLessThan(3_000);
+  // Sooner than a run gives up, by default.
+  expect(took).toBeLessThan(5_000);
 });
 
 test('of all, the tenants see what the pending master migrations would have done; alone they are refused', async () => {

@@ -190,7 +190,7 @@ test('a statement that takes longer than it may is cancelled, and its tenant alo
     '20250101000003_slow.sql',
     `-- migrate:up\nDO $$ BEGIN IF to_regclass('is_slow') IS NOT NULL THEN PERFORM pg_sleep(20); END IF; END $$;\n-- migrate:down\nSELECT 1;\n`,
   );
-  const result = await fleet.migrate({ statementTimeoutMs: 200 });
+  const result = await fleet.migrate({ statementTimeoutMs: 2_000 });
   expect(result.totals).toMatchObject({ changed: 2, failed: 1 });
   expect(resultOf(result, 'org_b').error).toMatchObject({ code: 'MIGRATION_FAILED', sqlstate: '57014' });
 });

@@ -32,7 +32,11 @@ export const BASE_ENV: Readonly<Record<string, string | undefined>> = Object.fro
 export function startCli(
   args: readonly string[],
   options: CliOptions,
-): ChildProcess & { done: Promise<CliResult> } {
+): ChildProcess & {
+  done: Promise<CliResult>;
+  /** Resolves when that has been said on stderr. */
+  said(text: string): Promise<void>;
+} {
   const child = spawn(process.execPath, ['--', PROGRAM, ...args], {
     cwd: options.cwd,
     env: { ...BASE_ENV, ...options.env },
@@ -59,7 +63,14 @@ export function startCli(
       });
     });
   });
-  return Object.assign(child, { done });
+  const said = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => stderr.includes(text) && resolve();
+      child.stderr.on('data', look);
+      child.once('close', () => reject(new Error(`It has ended, and never said "${text}":\n${stderr}`)));
+      look();
+    });
+  return Object.assign(child, { done, said });
 }
 
 /** Runs the program to its end. */

@@ -40,9 +40,9 @@ export async function closeGate(testDatabase: TestServerDatabase): Promise<Gate>
   };
 }
 
-/** Asks again and again until the answer is yes; fails after ten seconds, saying what was waited for. */
+/** Asks again and again until the answer is yes; fails after thirty seconds, saying what was waited for. */
 export async function until(ask: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   while (!(await ask())) {
     if (Date.now() > deadline) throw new Error(`Waited in vain for ${what}.`);
     await sleep(15);

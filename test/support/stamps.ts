@@ -53,10 +53,10 @@ export async function hideHistories(
   };
 }
 
-/** The answer; an error where it is not there within ten seconds, as when something waits for a lock. */
+/** The answer; an error where it is not there within thirty seconds, as when something waits for a lock. */
 export async function promptly<T>(work: Promise<T>): Promise<T> {
   const late = new AbortController();
-  const alarm = sleep(10_000, undefined, { signal: late.signal }).then(
+  const alarm = sleep(30_000, undefined, { signal: late.signal }).then(
     () => {
       throw new Error('There is no answer: a history is read, or waited for, that nobody touched.');
     },
