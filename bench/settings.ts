@@ -59,11 +59,11 @@ const SMOKE: Sizes = {
   growth: [20, 60],
   counts: [20, 60],
   tenants: 20,
-  newTenants: 10,
-  sample: 10,
+  newTenants: 6,
+  sample: 4,
   rounds: 1,
   processes: [1, 2],
-  sharedTenants: 20,
+  sharedTenants: 12,
   loadMs: 1_000,
 };
 const SMALL: Sizes = {
