@@ -1,3 +1,5 @@
+import { Client } from 'pg';
+import { onTestFinished } from 'vitest';
 import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
 import { provisionTenants, type ProvisionResult } from '../../src/core/provision.ts';
 import type { FleetResult } from '../../src/core/results.ts';
@@ -75,6 +77,24 @@ export function fleetOn(
       return rows.map((row) => row.name);
     },
   };
+}
+
+/**
+ * The same fleet, asked in one session: a backend that is new has to read the catalogs first, which takes longer than
+ * most questions. For a test that asks much; no question may wait for what another one does.
+ */
+export async function inOneSession({ testDatabase, database, project }: TestFleet): Promise<TestFleet> {
+  const client = new Client({ connectionString: testDatabase.url });
+  client.on('error', () => {});
+  await client.connect();
+  onTestFinished(() => client.end());
+  const query: TestFleet['query'] = async <Row extends object>(text: string, values?: unknown[]) => {
+    const { rows } = await client.query<Row>(text, values);
+    // What one question has set is not there for the next.
+    await client.query('DISCARD ALL');
+    return rows;
+  };
+  return fleetOn({ ...testDatabase, query }, database, project);
 }
 
 /** The result of one tenant; a test that asks for one that is not there fails. */
