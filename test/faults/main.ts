@@ -101,10 +101,12 @@ async function runCases(
   return judged;
 }
 
-/** What came too late, because this run was faster than the undisturbed one, comes again at half the time. */
+/** What came too late, because this run was over sooner than the undisturbed one, comes again at half the time or count. */
 function sooner(one: Case): Case | undefined {
-  const ms = 'ms' in one.instant ? Math.floor(one.instant.ms / 2) : 0;
-  return ms === 0 ? undefined : { ...one, instant: { ms } };
+  const { instant } = one;
+  if ('ms' in instant)
+    return instant.ms < 2 ? undefined : { ...one, instant: { ms: Math.floor(instant.ms / 2) } };
+  return instant.nth < 2 ? undefined : { ...one, instant: { ...instant, nth: Math.floor(instant.nth / 2) } };
 }
 
 /** The flags that decide on what the cases strike at. */
