@@ -232,7 +232,7 @@ function missingRight(message: string): string {
     case 'sequence':
       return `Let the role use it, as its owner or a superuser: GRANT USAGE, SELECT ON SEQUENCE <its schema>.${object} TO <DB_USER>;`;
     default:
-      return /^must be owner of /.test(message)
+      return message.startsWith('must be owner of ')
         ? 'Only the owner may do that: run as a role that owns it, or is a member of its owner.'
         : 'Run as a role that has the right, or grant it.';
   }
