@@ -102,6 +102,15 @@ function refused(error: DatabaseError, target: ConnectionTarget, where: string):
             : "Check DB_USER, the server's pg_hba.conf, and DB_SSL_CLIENT_CERT_PATH where it asks for a client certificate.",
         },
       );
+    case '42501':
+      return new TenantctlError(
+        'CONNECTION_FAILED',
+        `The server at ${where} does not let ${target.user} connect to the database "${target.database}": ${error.message}.`,
+        {
+          ...details,
+          hint: `Let the role connect, as the owner of the database or a superuser: GRANT CONNECT ON DATABASE ${identifier(target.database)} TO ${identifier(target.user)};`,
+        },
+      );
     case '3D000':
       return new TenantctlError(
         'DATABASE_MISSING',
@@ -193,12 +202,7 @@ export function hintFor(sqlstate: string | undefined, message: string): string |
         ? 'Make pgvector available in public, once, as a role that may: CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public; (where it is in another schema: ALTER EXTENSION vector SET SCHEMA public; where the server lacks it: https://github.com/pgvector/pgvector#installation)'
         : undefined;
     case '42501':
-      if (/schema/.test(message)) {
-        return 'Give the schema to the role that runs tenantctl, as its owner or a superuser: ALTER SCHEMA public OWNER TO <DB_USER>;';
-      }
-      return /database/.test(message)
-        ? 'Let the role create schemas, as the owner of the database or a superuser: GRANT CREATE ON DATABASE <DB_NAME> TO <DB_USER>;'
-        : 'Run as a role that has the right, or grant it.';
+      return `${missingRight(message)} tenantctl doctor names every right that is missing, with the SQL that gives it.`;
     case '55P03':
       return 'Somebody else held a lock on that table for longer than LOCK_TIMEOUT_MS, each time it was tried. Run the command again, away from long transactions; what was done stays done.';
     case '53200':
@@ -207,6 +211,30 @@ export function hintFor(sqlstate: string | undefined, message: string): string |
       return 'The server is read-only (a standby?): connect to the primary.';
     default:
       return undefined;
+  }
+}
+
+/** The statement for a right that a message misses: https://www.postgresql.org/docs/current/ddl-priv.html */
+function missingRight(message: string): string {
+  const [, kind, name = ''] =
+    /^permission denied for (schema|database|table|view|sequence) (.+)$/.exec(message) ?? [];
+  const object = identifier(name);
+  switch (kind) {
+    case 'schema':
+      return name === 'public'
+        ? 'Give the schema to the role that runs tenantctl, as a superuser: ALTER SCHEMA public OWNER TO <DB_USER>;'
+        : `Let the role use the schema, as its owner or a superuser: GRANT USAGE, CREATE ON SCHEMA ${object} TO <DB_USER>;`;
+    case 'database':
+      return 'Let the role create schemas, as the owner of the database or a superuser: GRANT CREATE ON DATABASE <DB_NAME> TO <DB_USER>;';
+    case 'table':
+    case 'view':
+      return `Let the role use it, as its owner or a superuser: GRANT SELECT, INSERT, UPDATE, DELETE ON <its schema>.${object} TO <DB_USER>;`;
+    case 'sequence':
+      return `Let the role use it, as its owner or a superuser: GRANT USAGE, SELECT ON SEQUENCE <its schema>.${object} TO <DB_USER>;`;
+    default:
+      return message.startsWith('must be owner of ')
+        ? 'Only the owner may do that: run as a role that owns it, or is a member of its owner.'
+        : 'Run as a role that has the right, or grant it.';
   }
 }
 

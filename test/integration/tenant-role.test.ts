@@ -20,7 +20,10 @@ interface Owned {
 }
 
 /** A fleet whose schemas belong to roles of their own, run by a role that may do little else than create those. */
-async function ownedFleet(organizations: readonly string[], attributes = 'CREATEROLE'): Promise<Owned> {
+async function ownedFleet(
+  organizations: readonly string[],
+  attributes: '' | 'CREATEROLE' = 'CREATEROLE',
+): Promise<Owned> {
   const least = await createLeastRole(attributes);
   const database = await least.open();
   const project = await usualProject();

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { inject, onTestFinished } from 'vitest';
 import type { Database, ServerSettings } from '../../src/db/connection.ts';
@@ -22,17 +24,33 @@ export interface LeastRole {
   ): Promise<Row[]>;
 }
 
-/** @param attributes of the role beside LOGIN, CREATEROLE say */
-export async function createLeastRole(attributes = ''): Promise<LeastRole> {
+/** The SQL of docs/operations.md: what every role needs, and what TENANT_ROLE needs beside it. */
+async function documentedRights(): Promise<[string, string]> {
+  const page = await readFile(join(import.meta.dirname, '../../docs/operations.md'), 'utf8');
+  const [, section = ''] = /^## Rights\n([^]*?)^### /m.exec(page) ?? [];
+  const [rights, ofTenantRole] = [...section.matchAll(/^```sql\n([^]*?)^```/gm)].map(([, sql = '']) => sql);
+  if (rights === undefined || ofTenantRole === undefined)
+    throw new Error('docs/operations.md has no SQL under Rights');
+  return [rights, ofTenantRole];
+}
+
+/** Made by the very SQL of docs/operations.md. @param attributes CREATEROLE: with what TENANT_ROLE needs */
+export async function createLeastRole(attributes: '' | 'CREATEROLE' = ''): Promise<LeastRole> {
   const prefix = `r${randomBytes(5).toString('hex')}`;
   const name = `${prefix}_ctl`;
   const password = 'least';
   // Hooks run last first: the database with what the roles own in it goes before them.
   onTestFinished(() => dropRoles(prefix));
   const testDatabase = await createDatabase();
-  await testDatabase.query(`CREATE ROLE ${name} LOGIN PASSWORD '${password}' ${attributes}`);
-  await testDatabase.query(`GRANT CREATE ON DATABASE ${testDatabase.settings.database} TO ${name}`);
-  await testDatabase.query(`ALTER SCHEMA public OWNER TO ${name}`);
+  const [rights, ofTenantRole] = await documentedRights();
+  for (const block of attributes === 'CREATEROLE' ? [rights, ofTenantRole] : [rights]) {
+    await testDatabase.query(
+      block
+        .replaceAll(/\bmigrator\b/g, name)
+        .replaceAll(/\bapp\b/g, testDatabase.settings.database)
+        .replaceAll('change me', password),
+    );
+  }
   await testDatabase.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
   const settings = { ...testDatabase.settings, user: name, password };
   const opened: Database[] = [];

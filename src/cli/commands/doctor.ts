@@ -47,6 +47,7 @@ async function examine(context: Context, flags: DoctorFlags): Promise<Diagnosis>
     database: reading?.settings?.database,
     folders: reading?.folders,
     vectorExtension: reading?.settings?.vectorExtension,
+    tenantRole: reading?.settings?.tenantRole,
     concurrency: flags.concurrency,
   });
 }

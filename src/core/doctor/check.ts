@@ -40,6 +40,7 @@ export const TITLES = {
   'own-public': 'Own public',
   'create-in-public': 'Create in public',
   'table-rights': 'Rights on tables',
+  'create-roles': 'Roles for tenants',
   'tenant-rights': 'Rights on tenants',
   'vector-extension': 'Extension vector',
   registry: 'Registry',

@@ -9,6 +9,7 @@ import { LOCKS, lockChecks } from './lock-checks.ts';
 import { REGISTRY, registryChecks } from './registry-checks.ts';
 import { RIGHTS, rightsChecks, type Identity } from './rights-checks.ts';
 import { TENANTS, tenantChecks } from './tenant-checks.ts';
+import { createRolesCheck, tenantRoleCheck } from './tenant-role-checks.ts';
 import { vectorCheck } from './vector-check.ts';
 
 const BEHIND_REGISTRY: readonly CheckId[] = [...REGISTRY, ...HISTORIES, ...TENANTS, ...LOCKS, ...KNEX];
@@ -23,7 +24,7 @@ export function decide(facts: Facts): Check[] {
     ...folderChecks(folders, keptElsewhere),
     ...connectionChecks(connection, options.concurrency, now),
     ...(contents === undefined
-      ? skipAll([...RIGHTS, 'vector-extension', ...BEHIND_REGISTRY], 'there is no connection')
+      ? skipAll([...RIGHTS, 'create-roles', 'vector-extension', ...BEHIND_REGISTRY], 'there is no connection')
       : contentChecks(facts, contents)),
   ];
 }
@@ -37,6 +38,7 @@ function contentChecks(facts: Facts, contents: Contents): Check[] {
     ...(rights.facts === undefined
       ? failedGroup(RIGHTS, rights.error)
       : rightsChecks(rights.facts, identity)),
+    createRolesCheck(contents.tenantRole, options.tenantRole),
     vector.facts === undefined
       ? unknown('vector-extension', vector.error)
       : vectorCheck(vector.facts, options.vectorExtension ?? 'auto', neededBy),
@@ -44,10 +46,15 @@ function contentChecks(facts: Facts, contents: Contents): Check[] {
   ];
 }
 
-function registryGroup(facts: Facts, { registry, rights }: Contents, identity: Identity): Check[] {
+function registryGroup(
+  facts: Facts,
+  { registry, rights, tenantRole }: Contents,
+  identity: Identity,
+): Check[] {
   if (registry.facts === undefined) {
     // 42501: insufficient_privilege. The line about the rights has said it, with its remedy.
-    const isRights = registry.error.sqlstate === '42501' && (rights.facts?.lacking.length ?? 0) > 0;
+    const lacks = rights.facts?.lacksStateSchema === true || (rights.facts?.lacking.length ?? 0) > 0;
+    const isRights = registry.error.sqlstate === '42501' && lacks;
     return isRights
       ? skipAll(BEHIND_REGISTRY, 'the rights on tables come first')
       : failedGroup(BEHIND_REGISTRY, registry.error);
@@ -57,7 +64,11 @@ function registryGroup(facts: Facts, { registry, rights }: Contents, identity: I
   return [
     ...registryChecks(registry.facts, master),
     ...historyChecks(registry.facts, master, tenants),
-    ...tenantChecks(registry.facts.fleet, identity.role),
+    ...tenantChecks(
+      registry.facts.fleet,
+      identity.role,
+      tenantRole && tenantRoleCheck(tenantRole, facts.options.tenantRole ?? ''),
+    ),
     ...lockChecks(registry.facts),
     ...knexChecks(registry.facts, master, tenants),
   ];

@@ -9,6 +9,7 @@ import { readFolderFacts } from './folder-facts.ts';
 import { readRegistryFacts } from './registry-facts.ts';
 import { readRights } from './rights-facts.ts';
 import { readServerFacts } from './server-facts.ts';
+import { readTenantRoleFacts } from './tenant-role-facts.ts';
 import { readVectorFacts } from './vector-check.ts';
 
 /**
@@ -25,13 +26,14 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
       master: await readFolderFacts(folders.master, folders.masterIsNamed === true),
       tenants: await readFolderFacts(folders.tenants, folders.tenantsIsNamed === true),
     },
-    ...(await readDatabase(options.database)),
+    ...(await readDatabase(options.database, options.tenantRole)),
   };
   return toDiagnosis(decide(facts));
 }
 
 async function readDatabase(
   settings: DatabaseSettings | undefined,
+  tenantRole: string | undefined,
 ): Promise<Pick<Facts, 'connection' | 'contents'>> {
   if (settings === undefined) return { connection: { kind: 'not-configured' }, contents: undefined };
   const started = Date.now();
@@ -41,7 +43,7 @@ async function readDatabase(
       const server = await attempt(() => readServerFacts(database));
       return {
         connection: { kind: 'open', settings, durationMs, server },
-        contents: await readContents(database),
+        contents: await readContents(database, tenantRole),
       };
     });
   } catch (error) {
@@ -52,10 +54,12 @@ async function readDatabase(
   }
 }
 
-async function readContents(database: Database): Promise<Contents> {
+async function readContents(database: Database, tenantRole: string | undefined): Promise<Contents> {
   return {
     rights: await attempt(() => readRights(database)),
     vector: await attempt(() => readVectorFacts(database)),
     registry: await attempt(() => readRegistryFacts(database)),
+    tenantRole:
+      tenantRole === undefined ? undefined : await attempt(() => readTenantRoleFacts(database, tenantRole)),
   };
 }

@@ -6,6 +6,7 @@ import type { EnvironmentFacts } from './environment-checks.ts';
 import type { Folders } from './folder-checks.ts';
 import type { RegistryFacts } from './registry-facts.ts';
 import type { RightsFacts } from './rights-facts.ts';
+import type { TenantRoleFacts } from './tenant-role-facts.ts';
 import type { VectorFacts } from './vector-check.ts';
 
 export interface DiagnoseOptions {
@@ -26,6 +27,8 @@ export interface DiagnoseOptions {
       }
     | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
+  /** The pattern of the roles that tenant schemas belong to, as in EngineOptions; absent where they have none. */
+  readonly tenantRole?: string | undefined;
   /** How many tenants are to be worked on at once; tenantctl's default where absent. */
   readonly concurrency?: number | undefined;
 }
@@ -45,4 +48,6 @@ export interface Contents {
   readonly rights: Attempt<RightsFacts>;
   readonly vector: Attempt<VectorFacts>;
   readonly registry: Attempt<RegistryFacts>;
+  /** Absent without a tenantRole. */
+  readonly tenantRole?: Attempt<TenantRoleFacts> | undefined;
 }

@@ -11,7 +11,7 @@ export interface RightsFacts {
   readonly createsInPublic: boolean;
   /** tenantctl's own schema is there, and the role may not use it. */
   readonly lacksStateSchema: boolean;
-  /** Tables and sequences that tenantctl itself works with, and that the role may not use. */
+  /** Tables, views and sequences that tenantctl itself works with, and that the role may not use. */
   readonly lacking: readonly Relation[];
 }
 
@@ -46,13 +46,14 @@ export async function readRights(database: Database): Promise<RightsFacts> {
   const lacking = await database.pool.query<{ schema: string; name: string; sequence: boolean }>(
     `SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'S' AS sequence
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE (n.nspname = $1 AND c.relkind IN ('r', 'p')
+     WHERE (n.nspname = $1 AND c.relkind IN ('r', 'p', 'v')
             OR n.nspname = 'public'
                AND (c.relname = ANY ($2::text[]) AND c.relkind IN ('r', 'p', 'v', 'f')
                     OR c.relkind = 'S' AND EXISTS (SELECT FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
                                                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                                                      AND d.deptype = 'a' AND t.relname = ANY ($2::text[]))))
        AND NOT CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'USAGE')
+                    WHEN n.nspname = $1 AND c.relkind = 'v' THEN has_table_privilege(c.oid, 'SELECT')
                     ELSE has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
                      AND has_table_privilege(c.oid, 'UPDATE')
                      AND (c.relname = 'tenants' OR has_table_privilege(c.oid, 'DELETE')) END

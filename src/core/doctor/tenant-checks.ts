@@ -11,10 +11,13 @@ export const TENANTS: readonly CheckId[] = [
   'unfinished-tenants',
 ];
 
-/** Decides whether the rows of the registry and the schemas fit together. Pure. */
-export function tenantChecks(fleet: FleetFacts | undefined, role: string): Check[] {
+/**
+ * Decides whether the rows of the registry and the schemas fit together. Pure.
+ * @param owned the line about the rights on tenants where these have roles of their own
+ */
+export function tenantChecks(fleet: FleetFacts | undefined, role: string, owned?: Check): Check[] {
   if (fleet === undefined) return skipAll(TENANTS, 'there is no registry to go by');
-  return [rightsCheck(fleet, role), orphanCheck(fleet), missingCheck(fleet), unfinishedCheck(fleet)];
+  return [owned ?? rightsCheck(fleet, role), orphanCheck(fleet), missingCheck(fleet), unfinishedCheck(fleet)];
 }
 
 function rightsCheck({ foreign, tenants }: FleetFacts, role: string): Check {

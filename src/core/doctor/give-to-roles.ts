@@ -1,0 +1,47 @@
+import { SCHEMA_PLACEHOLDER } from '../../db/role-name.ts';
+import { literal } from '../../db/sql.ts';
+import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
+import { inEachTenant } from './in-each-tenant.ts';
+
+/**
+ * One SQL statement that gives every tenant schema that has no role of its own to the one that the pattern names, with
+ * everything in it, and makes the role that is logged in a member of the owners. What is in order is left alone, so it
+ * can be run again. Knex's tables, and the function that takes stamps away, go to tenantctl's own role.
+ */
+export function giveToRoles(pattern: string, self: string, serverVersion: number): string {
+  const isSplit = serverVersion >= 160_000;
+  const [me, own] = [literal(self), [TENANT_HISTORY, lockTableOf(TENANT_HISTORY)].map(literal).join(', ')];
+  const belongsToExtension = (catalog: string, object: string) =>
+    `EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${object} AND d.deptype = 'e')`;
+  return inEachTenant(`WITH wanted AS (
+      SELECT n.oid, n.nspname, n.nspowner, CASE WHEN r.oid IS NULL OR r.rolsuper OR r.rolname = ${me}
+        THEN replace(${literal(pattern)}, ${literal(SCHEMA_PLACEHOLDER)}, n.nspname)::name ELSE r.rolname END AS role
+      FROM pg_namespace n LEFT JOIN pg_roles r ON r.oid = n.nspowner
+      WHERE n.nspname IN (SELECT schema_name::name FROM public.tenants)
+    ), given AS (SELECT w.*, r.oid AS roleid FROM wanted w LEFT JOIN pg_roles r ON r.rolname = w.role)
+    SELECT statement FROM (
+      SELECT DISTINCT 1 AS step, format('CREATE ROLE %I NOLOGIN', role) AS statement FROM given WHERE roleid IS NULL
+      UNION ALL
+      SELECT DISTINCT 2, format('GRANT %I TO %I${isSplit ? ' WITH INHERIT TRUE, SET TRUE' : ''}', role, ${me}) FROM given
+      WHERE (pg_has_role(${me}, roleid, 'USAGE') AND pg_has_role(${me}, roleid, '${isSplit ? 'SET' : 'MEMBER'}')) IS NOT TRUE
+      UNION ALL
+      SELECT 3, format('ALTER SCHEMA %I OWNER TO %I', nspname, role) FROM given WHERE nspowner IS DISTINCT FROM roleid
+      UNION ALL
+      SELECT 4, format('ALTER TABLE %I.%I OWNER TO %I', nspname, c.relname, CASE WHEN c.relname IN (${own}) THEN ${me} ELSE role END)
+      FROM given JOIN pg_class c ON c.relnamespace = given.oid
+      WHERE pg_get_userbyid(c.relowner) <> CASE WHEN c.relname IN (${own}) THEN ${me} ELSE role END
+        AND (c.relkind IN ('r', 'p', 'v', 'm', 'f') OR c.relkind = 'S' AND NOT EXISTS (
+          SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')))
+        AND NOT ${belongsToExtension('pg_class', 'c.oid')}
+      UNION ALL
+      SELECT 5, format('ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure, role)
+      FROM given JOIN pg_proc p ON p.pronamespace = given.oid
+      WHERE p.proowner IS DISTINCT FROM roleid AND p.proname NOT LIKE 'tenantctl\\_unstamp\\_%'
+        AND NOT ${belongsToExtension('pg_proc', 'p.oid')}
+      UNION ALL
+      SELECT 6, format('ALTER TYPE %I.%I OWNER TO %I', nspname, t.typname, role)
+      FROM given JOIN pg_type t ON t.typnamespace = given.oid LEFT JOIN pg_class c ON c.oid = t.typrelid
+      WHERE t.typowner IS DISTINCT FROM roleid AND NOT ${belongsToExtension('pg_type', 't.oid')}
+        AND (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND c.relkind = 'c')
+    ) statements ORDER BY step, statement`);
+}

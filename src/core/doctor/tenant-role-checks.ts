@@ -1,0 +1,78 @@
+import { isPerTenant } from '../../db/role-name.ts';
+import { identifier } from '../../db/sql.ts';
+import { readinessToMake, reasonAgainstOwner } from '../roles/role-readiness.ts';
+import type { Attempt } from './attempt.ts';
+import { failed, ok, skipped, unknown, warning, type Check } from './check.ts';
+import { giveToRoles } from './give-to-roles.ts';
+import { counted, listed } from './remedy.ts';
+import type { TenantRoleFacts } from './tenant-role-facts.ts';
+
+/** Decides whether new tenants can have the role that TENANT_ROLE names. Pure. */
+export function createRolesCheck(
+  attempted: Attempt<TenantRoleFacts> | undefined,
+  pattern: string | undefined,
+): Check {
+  const id = 'create-roles';
+  if (attempted === undefined || pattern === undefined) return skipped(id, 'TENANT_ROLE is not set');
+  if (attempted.facts === undefined) {
+    return attempted.error.sqlstate === '42501'
+      ? skipped(id, 'the rights on tables come first')
+      : unknown(id, attempted.error);
+  }
+  const { roles } = attempted.facts;
+  const { self } = roles;
+  if (!isPerTenant(pattern)) {
+    const readiness = readinessToMake(pattern, roles);
+    return 'statements' in readiness
+      ? ok(id, `new tenants get the role ${pattern}`)
+      : unknown(id, readiness.error);
+  }
+  // The role of a tenant that is yet to come does not exist.
+  const readiness = readinessToMake(pattern, { ...roles, byName: new Map() });
+  if ('statements' in readiness) return ok(id, `${self.name} may create a role for each new tenant`);
+  // No failure: somebody else may make each role beforehand.
+  return self.createsRoles
+    ? warning(id, readiness.error.message, readiness.error.hint ?? '')
+    : warning(
+        id,
+        `${self.name} may not create roles, so it can provision only those whose role was made for them`,
+        `ALTER ROLE ${identifier(self.name)} CREATEROLE; -- as a superuser`,
+      );
+}
+
+/** Decides whether tenants' migrations can run as the owners of their schemas. Pure. */
+export function tenantRoleCheck(attempted: Attempt<TenantRoleFacts>, pattern: string): Check {
+  const id = 'tenant-rights';
+  if (attempted.facts === undefined) return unknown(id, attempted.error);
+  const { roles, schemas } = attempted.facts;
+  const { self } = roles;
+  const remedy = () => `${giveToRoles(pattern, self.name, roles.serverVersion)} -- as a superuser`;
+  const refused = schemas.flatMap(({ schema, owner }) => {
+    const error = reasonAgainstOwner(owner, schema, roles);
+    return error === undefined ? [] : [{ schema, error }];
+  });
+  const [first] = refused;
+  if (first !== undefined) {
+    const names = listed(refused.map(({ schema }) => schema));
+    return failed(
+      id,
+      `${counted(refused.length, 'tenant schema')} whose migrations cannot run as its owner: ${names}. ${first.error.message}`,
+      // What no membership gives: the role's own attribute.
+      first.error.hint?.includes(' INHERIT;') === true ? first.error.hint : remedy(),
+      'TENANT_ROLE_UNUSABLE',
+    );
+  }
+  const mixed = schemas.filter(({ hasStrays }) => hasStrays).map(({ schema }) => schema);
+  return mixed.length > 0
+    ? warning(
+        id,
+        `in ${listed(mixed)} not every table belongs to the owner of the schema, whose migrations cannot alter it`,
+        remedy(),
+      )
+    : ok(
+        id,
+        schemas.length === 0
+          ? 'there is no tenant schema yet'
+          : `${self.name} may act as the owner of every tenant schema`,
+      );
+}
