@@ -29,8 +29,7 @@ export interface Databases {
   /** Rows of a query that is none of a case's database. */
   readonly query: Query;
   /**
-   * Whether the server waits for the disk. It has to where it is struck itself; where others die, it loses nothing that
-   * it has not written, and is faster.
+   * Whether the server waits for the disk, as it must when something strikes. Without it is faster.
    */
   setDurable(isDurable: boolean): Promise<void>;
 }
