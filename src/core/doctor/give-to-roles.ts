@@ -1,6 +1,7 @@
 import { SCHEMA_PLACEHOLDER } from '../../db/role-name.ts';
 import { literal } from '../../db/sql.ts';
 import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
+import { membershipOptions } from '../roles/role-readiness.ts';
 import { inEachTenant } from './in-each-tenant.ts';
 
 /**
@@ -22,7 +23,7 @@ export function giveToRoles(pattern: string, self: string, serverVersion: number
     SELECT statement FROM (
       SELECT DISTINCT 1 AS step, format('CREATE ROLE %I NOLOGIN', role) AS statement FROM given WHERE roleid IS NULL
       UNION ALL
-      SELECT DISTINCT 2, format('GRANT %I TO %I${isSplit ? ' WITH INHERIT TRUE, SET TRUE' : ''}', role, ${me}) FROM given
+      SELECT DISTINCT 2, format('GRANT %I TO %I${membershipOptions(serverVersion)}', role, ${me}) FROM given
       WHERE (pg_has_role(${me}, roleid, 'USAGE') AND pg_has_role(${me}, roleid, '${isSplit ? 'SET' : 'MEMBER'}')) IS NOT TRUE
       UNION ALL
       SELECT 3, format('ALTER SCHEMA %I OWNER TO %I', nspname, role) FROM given WHERE nspowner IS DISTINCT FROM roleid

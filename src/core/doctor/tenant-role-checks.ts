@@ -1,6 +1,6 @@
 import { isPerTenant } from '../../db/role-name.ts';
 import { identifier } from '../../db/sql.ts';
-import { readinessToMake, reasonAgainstOwner } from '../roles/role-readiness.ts';
+import { lacksInheritance, readinessToMake, reasonAgainstOwner } from '../roles/role-readiness.ts';
 import type { Attempt } from './attempt.ts';
 import { failed, ok, skipped, unknown, warning, type Check } from './check.ts';
 import { giveToRoles } from './give-to-roles.ts';
@@ -49,7 +49,7 @@ export function tenantRoleCheck(attempted: Attempt<TenantRoleFacts>, pattern: st
   const remedy = () => `${giveToRoles(pattern, self.name, roles.serverVersion)} -- as a superuser`;
   const refused = schemas.flatMap(({ schema, owner }) => {
     const error = reasonAgainstOwner(owner, schema, roles);
-    return error === undefined ? [] : [{ schema, error }];
+    return error === undefined ? [] : [{ schema, owner, error }];
   });
   const [first] = refused;
   if (first !== undefined) {
@@ -57,8 +57,7 @@ export function tenantRoleCheck(attempted: Attempt<TenantRoleFacts>, pattern: st
     return failed(
       id,
       `${counted(refused.length, 'tenant schema')} whose migrations cannot run as its owner: ${names}. ${first.error.message}`,
-      // What no membership gives: the role's own attribute.
-      first.error.hint?.includes(' INHERIT;') === true ? first.error.hint : remedy(),
+      lacksInheritance(first.owner, roles) ? (first.error.hint ?? '') : remedy(),
       'TENANT_ROLE_UNUSABLE',
     );
   }

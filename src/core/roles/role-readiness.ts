@@ -7,9 +7,18 @@ export type Readiness = { readonly statements: readonly string[] } | { readonly 
 
 /** The statement that makes a role a member of another, so that it has that one's rights and may switch to it. */
 export function grantMembership(name: string, grantee: string, serverVersion: number): string {
-  // Before 16 there are no such words: the first is the grantee's own attribute, the second comes with membership.
-  const options = serverVersion >= 160_000 ? ' WITH INHERIT TRUE, SET TRUE' : '';
-  return `GRANT ${identifier(name)} TO ${grantee}${options}`;
+  return `GRANT ${identifier(name)} TO ${grantee}${membershipOptions(serverVersion)}`;
+}
+
+/** Before 16 there are no such words: the first is the grantee's own attribute, the second comes with membership. */
+export function membershipOptions(serverVersion: number): string {
+  return serverVersion >= 160_000 ? ' WITH INHERIT TRUE, SET TRUE' : '';
+}
+
+/** The role may switch to another and has none of its rights until then, which before 16 no membership gives it. Pure. */
+export function lacksInheritance(name: string, { byName, serverVersion }: Roles): boolean {
+  const role = byName.get(name);
+  return role?.mayBecome === true && !role.inherits && serverVersion < 160_000;
 }
 
 /** What a role has to be made with; it may not log in before somebody says so. */
@@ -42,7 +51,7 @@ export function readinessToMake(name: string, roles: Roles): Readiness {
   const reason = ownReason(name, roles);
   if (reason !== undefined) return { error: reason };
   if (role.mayBecome && role.inherits) return { statements: [] };
-  if (role.mayBecome && serverVersion < 160_000) return { error: withoutInheritance(name, self.name) };
+  if (lacksInheritance(name, roles)) return { error: withoutInheritance(name, self.name) };
   return role.mayJoin ? { statements: [join] } : { error: notMember(name, roles) };
 }
 
@@ -65,7 +74,7 @@ export function reasonAgainstOwner(owner: string, schema: string, roles: Roles):
     );
   }
   if (role.mayBecome && role.inherits) return undefined;
-  return role.mayBecome && roles.serverVersion < 160_000
+  return lacksInheritance(owner, roles)
     ? withoutInheritance(owner, roles.self.name)
     : notMember(owner, roles);
 }
