@@ -51,14 +51,7 @@ export async function createDatabase(
   return {
     settings,
     url: url.href,
-    env: {
-      DB_HOST: settings.host,
-      DB_PORT: String(settings.port),
-      DB_USER: settings.user,
-      DB_PASSWORD: settings.password ?? '',
-      DB_NAME: name,
-      DB_SSL: 'false',
-    },
+    env: envOf(settings),
     async open(maxConnections = 5) {
       const database = await openDatabase(settings, { maxConnections });
       opened.push(database);
@@ -122,6 +115,36 @@ export function settingsOf(url: URL): ServerSettings {
     database: url.pathname.slice(1),
     ssl: false,
     connectTimeoutMs: 10_000,
+  };
+}
+
+/** The variables by which the program finds it. */
+export function envOf(settings: ServerSettings): Record<string, string> {
+  return {
+    DB_HOST: settings.host,
+    DB_PORT: String(settings.port),
+    DB_USER: settings.user,
+    DB_PASSWORD: settings.password ?? '',
+    DB_NAME: settings.database,
+    DB_SSL: 'false',
+  };
+}
+
+/** One session for all that is asked: a backend that is new has to read the catalogs first. */
+export async function openSession(
+  url: string,
+): Promise<Pick<TestDatabase, 'query'> & { close(): Promise<void> }> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  return {
+    async query<Row extends object>(text: string, values?: readonly unknown[]) {
+      const { rows } = await client.query<Row>(text, values === undefined ? undefined : [...values]);
+      // What one question has set is not there for the next.
+      await client.query('DISCARD ALL');
+      return rows;
+    },
+    close: () => client.end(),
   };
 }
 

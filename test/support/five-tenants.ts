@@ -1,7 +1,6 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
-import type { TestFleet } from './fleet.ts';
+import { openSession } from './database.ts';
 import { createTable, INIT_SQL } from './project.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';
 import { contentsOfSchemas } from './tenant-content.ts';
@@ -52,25 +51,20 @@ const FILES = {
  */
 export function useFiveTenants(): (text: string) => Promise<{ twins: Twins; file: string }> {
   let standing: StandingFleet | undefined;
-  let session: Client | undefined;
+  let session: Awaited<ReturnType<typeof openSession>> | undefined;
   let twins: Twins | undefined;
   let before: string[][] = [];
   let number = 0;
   const contents = (of: Twins) => contentsOfSchemas(of.fleet, ['public', ...SCHEMAS]);
   beforeAll(async () => {
     standing = await standingFleet(Object.values(twinNames(5)).flat(), FILES);
-    const client = new Client({ connectionString: standing.fleet.testDatabase.url });
-    session = client;
-    await client.connect();
-    // One session for all that is asked: a backend that is new has to read the catalogs first.
-    const query: TestFleet['query'] = async <Row extends object>(text: string, values?: unknown[]) =>
-      (await client.query<Row>(text, values)).rows;
+    session = await openSession(standing.fleet.testDatabase.url);
+    const { query } = session;
     twins = await twinsOn({ ...standing.fleet, query }, 5, prepare);
-    await client.query('RESET search_path');
     before = await contents(twins);
   });
   afterAll(async () => {
-    await session?.end();
+    await session?.close();
     await standing?.close();
   });
   return async (text) => {
@@ -83,9 +77,7 @@ export function useFiveTenants(): (text: string) => Promise<{ twins: Twins; file
     onTestFinished(async () => {
       await shared.fleet.project.remove(`migrations/tenants/${file}`);
       await shared.fleet.query(
-        [...SCHEMAS.map(emptied), preparation(5, prepare), 'RESET search_path; TRUNCATE watch.writes'].join(
-          '\n',
-        ),
+        [...SCHEMAS.map(emptied), preparation(5, prepare), 'TRUNCATE watch.writes'].join('\n'),
       );
       expect(await contents(shared), 'the tenants, made again what they were').toEqual(before);
     });

@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { onTestFinished } from 'vitest';
 import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
 import { provisionTenants, type ProvisionResult } from '../../src/core/provision.ts';
@@ -7,7 +6,7 @@ import { rollbackTenants, type RollbackTenantsOptions } from '../../src/core/rol
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { fleetStatus, type FleetStatus, type StatusOptions } from '../../src/core/status.ts';
 import type { Database } from '../../src/db/connection.ts';
-import { createDatabase, type TestServerDatabase } from './database.ts';
+import { createDatabase, openSession, type TestServerDatabase } from './database.ts';
 import { fleetTemplate } from './fleet-template.ts';
 import { usualProject, type TestProject } from './project.ts';
 
@@ -84,17 +83,9 @@ export function fleetOn(
  * most questions. For a test that asks much; no question may wait for what another one does.
  */
 export async function inOneSession({ testDatabase, database, project }: TestFleet): Promise<TestFleet> {
-  const client = new Client({ connectionString: testDatabase.url });
-  client.on('error', () => {});
-  await client.connect();
-  onTestFinished(() => client.end());
-  const query: TestFleet['query'] = async <Row extends object>(text: string, values?: unknown[]) => {
-    const { rows } = await client.query<Row>(text, values);
-    // What one question has set is not there for the next.
-    await client.query('DISCARD ALL');
-    return rows;
-  };
-  return fleetOn({ ...testDatabase, query }, database, project);
+  const session = await openSession(testDatabase.url);
+  onTestFinished(() => session.close());
+  return fleetOn({ ...testDatabase, query: session.query }, database, project);
 }
 
 /** The result of one tenant; a test that asks for one that is not there fails. */

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { inject } from 'vitest';
-import type { ServerSettings } from '../../src/db/connection.ts';
 import { migrateMaster } from '../../src/core/master.ts';
 import { openDatabase } from '../../src/db/open.ts';
-import type { TestServerDatabase } from './database.ts';
+import { envOf, settingsOf, type TestServerDatabase } from './database.ts';
 import { fleetOn, type TestFleet } from './fleet.ts';
 import type { TestProject } from './project.ts';
 
@@ -31,29 +30,13 @@ export async function standingFleet(
   const url = new URL(serverUrl);
   await asOwner(url.href, `CREATE DATABASE ${name}`);
   url.pathname = name;
-  const settings: ServerSettings = {
-    kind: 'server',
-    host: url.hostname,
-    port: Number(url.port || 5432),
-    user: decodeURIComponent(url.username),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
-    database: name,
-    ssl: false,
-    connectTimeoutMs: 10_000,
-  };
+  const settings = settingsOf(url);
   const database = await openDatabase(settings, { maxConnections: 6 });
   const project = await standingProject(files);
   const testDatabase: TestServerDatabase = {
     settings,
     url: url.href,
-    env: {
-      DB_HOST: settings.host,
-      DB_PORT: String(settings.port),
-      DB_USER: settings.user,
-      DB_PASSWORD: settings.password ?? '',
-      DB_NAME: name,
-      DB_SSL: 'false',
-    },
+    env: envOf(settings),
     open: () => Promise.resolve(database),
     query: (text, values) => asOwner(url.href, text, values),
   };
