@@ -19,16 +19,18 @@ export function toExtent(folder: MigrationFolder, extent: RollbackExtent | undef
 }
 
 /**
- * A rollback is decided once: where another run has been quicker, nothing is undone a second time; where it came in
- * between, that is a problem. Pure.
+ * A rollback is decided once: what of it is not undone yet is undone, whoever undid the rest, an earlier try, say, that
+ * lost its connection. Where another run has done all of it, nothing is undone a second time; where it did something
+ * else in between, that is a problem. Pure.
  * @param plan what the history asks for now
  * @param planned what was decided, of which `done` is undone already
  */
 export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[]): Plan {
   const rest = planned.steps.slice(done.length);
-  const isSame =
-    plan.steps.length === rest.length && plan.steps.every((step, at) => step.name === rest[at]?.name);
-  if (isSame) return plan;
+  const left = rest.slice(Math.max(0, rest.length - plan.steps.length));
+  const isRest =
+    plan.steps.length === left.length && plan.steps.every((step, at) => step.name === left[at]?.name);
+  if (isRest) return plan;
   const nothing: Plan = { steps: [], batch: 0, warnings: [] };
   if (done.length === 0 || rest.length === 0) return nothing;
   return {

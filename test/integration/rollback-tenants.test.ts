@@ -151,6 +151,26 @@ test('two rollbacks at once undo one batch, not two', async () => {
   expect(await fleet.history('org_a')).toHaveLength(2);
 });
 
+test('a rollback whose connection is lost between two of its transactions undoes the rest when it is tried again', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.query('CREATE SEQUENCE public.turns');
+  await fleet.add(
+    '3_lost.sql',
+    `${createTable('lost')}SELECT CASE nextval('public.turns') WHEN 1 THEN pg_terminate_backend(pg_backend_pid()) END;\n`,
+  );
+  await fleet.add(
+    '4_outside.sql',
+    `-- migrate:up transaction:false\nSELECT 1;\n-- migrate:down transaction:false\nSELECT 1;\n`,
+  );
+  await fleet.add('5_last.sql', createTable('last'));
+  await fleet.migrate();
+  const { totals } = await fleet.rollback();
+  expect(totals).toMatchObject({ changed: 1, failed: 0 });
+  expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
+  expect(await fleet.history('org_a')).toHaveLength(2);
+  expect(await fleet.query('SELECT last_value::int AS turns FROM public.turns')).toEqual([{ turns: 2 }]);
+});
+
 test('a file that nobody has any more may be edited: that is no warning', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.add('3_links.sql', createTable('links'));
