@@ -10,7 +10,7 @@ const EIGHT = Array.from({ length: 8 }, (_, index) => `org_${index}`);
 const SLOW = ['3_slow.sql', `-- migrate:up\n${WAIT_AT_GATE}\nCREATE TABLE slow ();`] as const;
 const NAPS = ['3_naps.sql', '-- migrate:up\nSELECT pg_sleep(0.4);\nCREATE TABLE naps ();'] as const;
 
-/** While the work goes on: the most transactions open at once, and how many connections they were on. */
+/** While the work goes on: the most tenants that are locked at once, and how many connections there were. */
 async function watched<T>(
   fleet: TestFleet,
   work: Promise<T>,
@@ -20,7 +20,8 @@ async function watched<T>(
   const done = work.then(() => true);
   while (!(await Promise.race([done, sleep(10, false)]))) {
     const rows = await fleet.query<{ pid: number; busy: boolean }>(
-      `SELECT pid, xact_start IS NOT NULL AS busy FROM pg_stat_activity
+      // Whatever else is asked meanwhile is a transaction, too, and locks no tenant.
+      `SELECT pid, EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory') AS busy FROM pg_stat_activity a
        WHERE datname = current_database() AND application_name = 'tenantctl'`,
     );
     for (const { pid } of rows) pids.add(pid);
