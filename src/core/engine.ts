@@ -51,6 +51,8 @@ export interface Engine {
   readonly load: (file: MigrationFile) => Promise<Migration>;
   /** Migrations outside a transaction, one at a time: each needs a second connection beside its lock's. */
   alone<T>(work: () => Promise<T>): Promise<T>;
+  /** What needs a second connection while a tenant's transaction is open, one at a time. */
+  aside<T>(work: () => Promise<T>): Promise<T>;
 }
 
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
@@ -60,6 +62,7 @@ export function createEngine(database: Database, options: EngineOptions = {}): E
   let factory: Promise<KnexFactory> | undefined;
   const migrations = new Map<string, Promise<Migration>>();
   const lane = pLimit(1);
+  const beside = pLimit(1);
   return {
     database,
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
@@ -82,6 +85,7 @@ export function createEngine(database: Database, options: EngineOptions = {}): E
       return loading;
     },
     alone: (work) => lane(work),
+    aside: (work) => beside(work),
   };
 }
 

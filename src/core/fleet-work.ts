@@ -1,4 +1,5 @@
 import type { Transcript } from '../db/transcript.ts';
+import type { Outlook } from './guard/judge.ts';
 import type { Lanes } from './lanes.ts';
 import type { Direction } from './migrations/action.ts';
 import type { Advance } from './migrations/assignment.ts';
@@ -70,6 +71,8 @@ export interface Lesson {
   pilots: number;
   /** What they were sent. */
   readonly seen: Transcripts[];
+  /** What others may do that are sent the same. */
+  readonly outlooks: Outlook[];
   /** What the next are sent may be something else. */
   isDependent: boolean;
   /** It locks shared tables: one tenant at a time. */

@@ -2,6 +2,8 @@ import pLimit from 'p-limit';
 import { createTranscript, type Transcript } from '../db/transcript.ts';
 import { watchBlockers } from './blockers.ts';
 import { isStopped, type Engine } from './engine.ts';
+import { limitsOf, type Limits } from './guard/limits.ts';
+import { readStatements } from './guard/statements.ts';
 import { serveLater } from './fleet-later.ts';
 import {
   attempt,
@@ -19,7 +21,8 @@ import {
 import { planKey, toResult, type Due, type FleetWork, type Lesson } from './fleet-work.ts';
 import { runsInTransaction } from './migrations/action.ts';
 import type { Advance } from './migrations/assignment.ts';
-import { compile, type CompiledPlan, type Transcripts } from './migrations/compiled.ts';
+import { compile, type CompiledPlan, type Uniform } from './migrations/compiled.ts';
+import type { Migration } from './migrations/load.ts';
 import type { TenantResult } from './results.ts';
 import { createFailureLog } from './runs/failure-log.ts';
 import { sendToAll } from './send-to-all.ts';
@@ -72,9 +75,14 @@ async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
   const queue = queueOf(run, dues);
   const lesson = lessonFor(work, dues);
   const isMany = dues.length > 2 || work.lessons !== undefined;
-  const mayCompile = work.compile && isMany && (await isTransactional(run, dues));
+  const migrations = await migrationsOf(run, dues);
+  // What says that it reaches outside its schema is looked at with every tenant, one at a time.
+  const reachesOutside = migrations.some(({ allowOutside }) => allowOutside.length > 0);
+  lesson.locksShared ||= reachesOutside;
+  const isTransactional = migrations.every((migration) => runsInTransaction(migration, work.direction));
+  const mayCompile = work.compile && isMany && isTransactional && !reachesOutside;
   await servePilots(run, queue, lesson, mayCompile);
-  if (mayCompile && lesson.compiled === undefined) lesson.compiled = compiledFrom(run, dues, lesson.seen);
+  if (mayCompile && lesson.compiled === undefined) lesson.compiled = await compiledFrom(run, dues, lesson);
   const { compiled, locksShared } = lesson;
   if (compiled === undefined || compiled === 'never') await serveQueue(run, queue, locksShared);
   else {
@@ -101,7 +109,8 @@ async function servePilots(run: Run, queue: SharedQueue, lesson: Lesson, mayComp
       return transcript;
     };
     const options = { isPilot: lesson.pilots === 0, takeDown: mayCompile ? takeDown : undefined };
-    const served = await run.work.lanes.run(() => attempt(run, untried(due), options));
+    const inLane = () => run.work.lanes.run(() => attempt(run, untried(due), options));
+    const served = await (lesson.locksShared ? run.alone(inLane) : inLane());
     if (served === undefined) return;
     if (isOthers(served)) {
       queue.met(due);
@@ -109,8 +118,10 @@ async function servePilots(run: Run, queue: SharedQueue, lesson: Lesson, mayComp
     }
     lesson.pilots += 1;
     lesson.locksShared ||= served.locksShared;
-    if (served.outcome === 'done' && served.done.length === due.plan.steps.length)
+    if (served.outcome === 'done' && served.done.length === due.plan.steps.length) {
       lesson.seen.push(transcripts);
+      if (served.outlook !== undefined) lesson.outlooks.push(served.outlook);
+    }
     // What keeps one tenant from being sent the whole keeps the others, too.
     lesson.isDependent ||=
       lesson.seen.length > 0 && [...transcripts.values()].some(({ dependence }) => dependence !== undefined);
@@ -120,7 +131,13 @@ async function servePilots(run: Run, queue: SharedQueue, lesson: Lesson, mayComp
 /** What is known of a plan; what is learned of it now is kept where there is a place for it. */
 function lessonFor({ lessons }: FleetWork, [due]: readonly Due[]): Lesson {
   const key = due === undefined ? '' : planKey(due.plan);
-  const lesson = lessons?.get(key) ?? { pilots: 0, seen: [], isDependent: false, locksShared: false };
+  const lesson = lessons?.get(key) ?? {
+    pilots: 0,
+    seen: [],
+    outlooks: [],
+    isDependent: false,
+    locksShared: false,
+  };
   lessons?.set(key, lesson);
   return lesson;
 }
@@ -150,25 +167,31 @@ async function serveOne(
   await (locksShared ? run.alone(inLane) : inLane());
 }
 
-/** Whether every migration of the plan runs within the tenant's transaction. */
-async function isTransactional({ engine, work }: Run, [due]: readonly Due[]): Promise<boolean> {
-  const migrations = await Promise.all(due?.plan.steps.map((step) => engine.load(step.file)) ?? []);
-  return migrations.every((migration) => runsInTransaction(migration, work.direction));
+/** The migrations of the plan. */
+function migrationsOf({ engine }: Run, [due]: readonly Due[]): Promise<Migration[]> {
+  return Promise.all(due?.plan.steps.map((step) => engine.load(step.file)) ?? []);
 }
 
-function compiledFrom(
+async function compiledFrom(
   { work }: Run,
   [due]: readonly Due[],
-  [first, second]: readonly Transcripts[],
-): Lesson['compiled'] {
+  { seen: [first, second], outlooks }: Lesson,
+): Promise<Lesson['compiled']> {
   if (due === undefined || first === undefined) return undefined;
   const compiled = compile(due.plan, work.direction, first, second ?? first);
-  if (!('reason' in compiled)) return second === undefined ? undefined : compiled;
+  if (!('reason' in compiled))
+    return second === undefined ? undefined : { ...compiled, limits: await limitsFor(compiled, outlooks) };
   work.observe({
     type: 'note',
     message: `${compiled.migration} is gone through with every tenant: ${compiled.reason}.`,
   });
   return 'never';
+}
+
+/** What each may lock outside its schema, as each text's own words and the first tenants have shown. */
+async function limitsFor({ steps }: Uniform, outlooks: Lesson['outlooks']): Promise<Limits> {
+  const texts = steps.flatMap((step) => step.texts);
+  return limitsOf(await Promise.all(texts.map(readStatements)), outlooks);
 }
 
 /** @returns the tenants that have to be gone through statement by statement */

@@ -1,3 +1,4 @@
+import type { PoolClient, QueryResult } from 'pg';
 import type { Database } from '../db/connection.ts';
 import type { SentStatement } from '../db/knex-session.ts';
 import { withTransaction, type OpenTransaction } from '../db/transaction.ts';
@@ -10,7 +11,9 @@ import { planMasterRollback, type RollbackMasterOptions } from './rollback-maste
 import { isNothing, planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
 import { type MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction, runsInTransaction, type Direction } from './migrations/action.ts';
-import { handOver } from './migrations/hand-over.ts';
+import { NEW_ID, selectBoundary, toBoundary } from './guard/boundary.ts';
+import { assertWithinSchema, rememberBefore } from './guard/guard.ts';
+import { handOver, takeBack } from './migrations/hand-over.ts';
 import type { History } from './migrations/history.ts';
 import type { Migration } from './migrations/load.ts';
 import { planForward, type Plan } from './migrations/plan.ts';
@@ -223,9 +226,12 @@ async function tryPlan(
     const statements: string[] = [];
     const onStatement = (statement: SentStatement) =>
       statements.push(engine.database.conceal(statementText(statement)));
-    await client.query(['SAVEPOINT tenantctl_step', ...handOver(target)].join(';\n'));
+    await client.query('SAVEPOINT tenantctl_step');
     try {
+      const stayed = target.scope === 'tenants' ? await watchSchema(engine, client, target) : undefined;
+      await client.query(handOver(target).join(';\n'));
       await runAction(client, engine.knex, migration, { target, direction, onStatement });
+      await stayed?.(migration);
       shown.push({ name, transaction: true, statements });
     } catch (error) {
       await client.query('ROLLBACK TO SAVEPOINT tenantctl_step');
@@ -239,6 +245,31 @@ async function tryPlan(
     }
   }
   return shown;
+}
+
+/** Begins to watch a tenant's schema. @returns what makes sure that a migration has stayed within it */
+async function watchSchema(
+  engine: Engine,
+  client: PoolClient,
+  target: Target,
+): Promise<(migration: Migration) => Promise<unknown>> {
+  // The transaction may have done much before: the master migrations that are pending, and other tenants' plans.
+  const noted = (await client.query(
+    [...NEW_ID, selectBoundary(target.schema)].join(';\n'),
+  )) as unknown as QueryResult[];
+  const boundary = toBoundary(noted.at(-1)?.rows[0]);
+  const remembered = await rememberBefore(engine, client, target);
+  const back = { takeBack: takeBack(target), savepoint: 'tenantctl_step' };
+  return (migration) =>
+    assertWithinSchema(engine, {
+      client,
+      target,
+      boundary,
+      marks: [],
+      migrations: [migration],
+      remembered,
+      ...back,
+    });
 }
 
 async function outsideTransaction(migration: Migration, direction: Direction): Promise<RehearsedMigration> {

@@ -58,6 +58,8 @@ const UPGRADES: readonly (readonly string[])[] = [
   STAMP_TABLES,
   RUN_TABLES,
   [...INTENT_FACTS],
+  // note_own and stay_within came with version 5.
+  [],
 ];
 
 /** Whatever the version before had of views and routines goes first. */

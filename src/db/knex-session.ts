@@ -43,6 +43,14 @@ export class RoleChangedError extends Error {
   }
 }
 
+/** A statement was refused before it was sent; the reason is the cause, as it was thrown. */
+export class StatementRefusedError extends Error {
+  override readonly name = 'StatementRefusedError';
+  constructor(reason: unknown) {
+    super('The statement was refused.', { cause: reason });
+  }
+}
+
 /** A Knex whose statements all go to one given connection, and what has been seen on the way. */
 export interface KnexSession {
   readonly knex: Knex;
@@ -54,6 +62,8 @@ export interface SessionOptions {
   readonly userParams: Readonly<Record<string, unknown>>;
   /** It acts as the role that has been set for it, and may not set another. */
   readonly keepsRole?: boolean | undefined;
+  /** Asked before each statement; where it throws, the statement is not sent. */
+  readonly check?: ((text: string) => Promise<void>) | undefined;
   /** Told of every statement before it is sent. */
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
   /** Sends each statement in its own way: sees to settings before and behind it, say. */
@@ -104,7 +114,7 @@ export async function createKnexFactory(): Promise<KnexFactory> {
       } catch (error) {
         throw connection.ended() ? new TransactionEndedError(error) : error;
       }
-      connection.assertRole();
+      connection.assertNotRefused();
       if (connection.ended()) throw new TransactionEndedError();
       // pg reports a failed statement before it has heard what became of the transaction: so ask once more.
       if (connection.seen.failures.length > 0) await client.query('');
@@ -117,7 +127,7 @@ export async function createKnexFactory(): Promise<KnexFactory> {
       autocommit.client.releaseConnection = () => Promise.resolve();
       const knex = autocommit.withUserParams({ ...options.userParams });
       await connection.during(() => use({ knex, seen: connection.seen }));
-      connection.assertRole();
+      connection.assertNotRefused();
     },
   };
 }
@@ -137,8 +147,8 @@ interface ObservedConnection {
   readonly seen: Seen;
   /** The migration committed or rolled back, or tried to. */
   ended(): boolean;
-  /** @throws RoleChangedError where the migration tried to change its role, whatever it made of the refusal */
-  assertRole(): void;
+  /** @throws RoleChangedError, StatementRefusedError where a statement was refused, whatever the migration made of that */
+  assertNotRefused(): void;
   /** Lets statements pass while `work` runs. None passes afterwards: the connection belongs to somebody else then. */
   during(work: () => Promise<void>): Promise<void>;
 }
@@ -156,14 +166,22 @@ function observed(
   const failures: FailedStatement[] = [];
   let state: 'open' | 'failed' | 'over' = 'open';
   let ended = false;
-  let changed: RoleChangedError | undefined;
+  let refused: RoleChangedError | StatementRefusedError | undefined;
   let tail: Promise<unknown> = Promise.resolve();
   let inFlight: Promise<unknown> = Promise.resolve();
+
+  const checked = async (text: string): Promise<StatementRefusedError | undefined> => {
+    const check = options.check?.(text).catch((reason: unknown) => new StatementRefusedError(reason));
+    inFlight = check ?? inFlight;
+    return (await check) ?? undefined;
+  };
 
   const send = async (config: unknown, isRaw: boolean): Promise<unknown> => {
     const statement = statementOf(config);
     const ends = withinTransaction && !isFrame(statement.text) && (await endsTransaction(statement.text));
     const changes = options.keepsRole === true && (await changesRole(statement.text));
+    const isSent = state === 'open' && !ends && !changes && !(withinTransaction && isFrame(statement.text));
+    const refusal = isSent ? await checked(statement.text) : undefined;
     if (state === 'over') throw new Error(`The migration is over, and sent: ${statement.text}`);
     // Of statements that were sent all at once one has failed, and so the migration: the others are not sent.
     if (state === 'failed') return new Promise(() => {});
@@ -176,7 +194,8 @@ function observed(
       ended = true;
       throw new TransactionEndedError();
     }
-    if (changes) throw (changed ??= new RoleChangedError(statement.text));
+    if (changes) throw (refused ??= new RoleChangedError(statement.text));
+    if (refusal !== undefined) throw (refused ??= refusal);
     options.onStatement?.(statement);
     options.transcript?.sent(statement);
     try {
@@ -230,10 +249,10 @@ function observed(
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  const assertRole = () => {
-    if (changed !== undefined) throw changed;
+  const assertNotRefused = () => {
+    if (refused !== undefined) throw refused;
   };
-  return { proxy, seen: { failures }, ended: () => ended, assertRole, during };
+  return { proxy, seen: { failures }, ended: () => ended, assertNotRefused, during };
 }
 
 function isConsequence(error: unknown): boolean {

@@ -2,6 +2,7 @@ import { DatabaseError } from 'pg';
 import { hintFor } from '../../db/database-error.ts';
 import {
   RoleChangedError,
+  StatementRefusedError,
   TransactionEndedError,
   type FailedStatement,
   type Seen,
@@ -70,6 +71,7 @@ export function failed(
 ): TenantctlError {
   if (thrown instanceof TransactionEndedError) return endedItself(migration, target, thrown);
   if (thrown instanceof RoleChangedError) return changedRole(migration, target, thrown.statement, thrown);
+  if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError) return thrown.cause;
   const cause = statement === undefined ? thrown : statement.error;
   const message = statement === undefined ? messageOf(thrown) : statement.message;
   const sqlstate = sqlstateOf(cause);

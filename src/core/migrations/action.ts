@@ -12,6 +12,7 @@ import {
   irreversible,
   sqlstateOf,
 } from './action-failure.ts';
+import { checkStatements } from '../guard/statement-check.ts';
 import type { Migration } from './load.ts';
 import { splitStatements } from './split-statements.ts';
 import type { Target } from './target.ts';
@@ -48,6 +49,7 @@ export async function runAction(
   if (action === undefined) throw irreversible(migration, target);
   const inTransaction = runsInTransaction(migration, direction);
   const around: Around = options.around ?? ((_text, send) => send());
+  const check = checkStatements(client, migration, target, { inTransaction });
   let seen: Seen = { failures: [] };
 
   if (action.kind === 'sql') {
@@ -59,6 +61,7 @@ export async function runAction(
       if (text === '') continue;
       if (inTransaction && (await endsTransaction(text))) throw endedItself(migration, target);
       if (target.role !== undefined && (await changesRole(text))) throw changedRole(migration, target, text);
+      await check?.(text);
       options.onStatement?.({ text, values: [] });
       options.transcript?.sent({ text, values: [] });
       await around(text, () => client.query(text)).catch((error: unknown) => {
@@ -73,6 +76,7 @@ export async function runAction(
         ...(target.clerkOrgId !== undefined && { clerkOrgId: target.clerkOrgId }),
       },
       keepsRole: target.role !== undefined,
+      check,
       onStatement: options.onStatement,
       around: options.around,
       transcript: options.transcript,

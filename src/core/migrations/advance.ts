@@ -1,8 +1,11 @@
+import type { PoolClient, QueryResult } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { keepLock } from '../../db/lock-keeper.ts';
 import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { Engine } from '../engine.ts';
+import { MARK, toBoundary, toMark, type Boundary, type Mark } from '../guard/boundary.ts';
+import { assertWithinSchema, rememberBefore } from '../guard/guard.ts';
 import { readInvalidIndexes } from '../invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
 import { runAction, runsInTransaction } from './action.ts';
@@ -31,6 +34,7 @@ export async function advance(engine: Engine, target: Target, assignment: Assign
     batch: progress.batch,
     isCommitted: progress.isCommitted,
     warnings: [...progress.warnings],
+    outlook: progress.outlook,
     ...more,
   });
   try {
@@ -99,7 +103,7 @@ async function runSegment(
     },
     lookUnderLock(target, assignment),
     async (transaction): Promise<Segment> => {
-      const [lock, , look, read] = transaction.opening;
+      const [lock, , look, noted, read] = transaction.opening;
       const seen = look?.rows[0] as Seen;
       const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
       progress.pid = taken?.pid;
@@ -161,7 +165,14 @@ async function runSegment(
         return outside;
       }
       const group = alone === -1 ? plan.steps : plan.steps.slice(0, alone);
-      await runGroup(engine, target, assignment, progress, transaction, group, migrations, alone === -1);
+      const isLast = alone === -1;
+      const boundary = target.scope === 'tenants' ? toBoundary(noted?.rows[0]) : undefined;
+      await runGroup(engine, target, assignment, progress, transaction, {
+        steps: group,
+        migrations: migrations.slice(0, group.length),
+        isLast,
+        boundary,
+      });
       return { kind: alone === -1 ? 'end' : 'more' };
     },
   ).catch((error: unknown) => {
@@ -194,6 +205,17 @@ function however({ database }: Engine): string[] {
   return database.serverVersion >= 170_000 ? ['SET LOCAL transaction_timeout = 0'] : [];
 }
 
+/** Consecutive migrations that share a transaction. */
+interface Group {
+  readonly steps: readonly Step[];
+  /** One for each step. */
+  readonly migrations: readonly Migration[];
+  /** Nothing comes after them. */
+  readonly isLast: boolean;
+  /** What a tenant's schema held before; absent for the master schema. */
+  readonly boundary: Boundary | undefined;
+}
+
 /** Consecutive migrations in the open transaction; it is committed together with the last one's record. */
 async function runGroup(
   engine: Engine,
@@ -201,19 +223,22 @@ async function runGroup(
   assignment: Assignment,
   progress: Progress,
   transaction: OpenTransaction,
-  group: readonly Step[],
-  migrations: readonly Migration[],
-  isLast: boolean,
+  { steps, migrations, isLast, boundary }: Group,
 ): Promise<void> {
   const { client } = transaction;
   const { direction } = assignment;
+  const remembered = steps.length === 0 ? undefined : await rememberBefore(engine, client, target);
+  const marks: Mark[] = [];
   let records: string[] = [];
-  for (const [index, step] of group.entries()) {
+  for (const [index, step] of steps.entries()) {
     const migration = migrations[index];
     if (migration === undefined) break;
     // The record of the migration before, and the search_path in case it moved that.
     if (records.length > 0) {
-      await client.query([...takeOver(target), ...records, ...handOver(target)].join(';\n'));
+      const mark = boundary === undefined ? [] : MARK;
+      const results = await query(client, [...takeOver(target), ...mark, ...records, ...handOver(target)]);
+      const marked = results[takeOver(target).length + mark.length - 1];
+      if (boundary !== undefined) marks.push(toMark(marked?.rows[0]));
     } else if (target.role !== undefined) await client.query(handOver(target).join(';\n'));
     progress.atWork = step.name;
     const transcript = assignment.takeDown?.(step.name);
@@ -221,13 +246,17 @@ async function runGroup(
     if (index === 0 && progress.done.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, step.name, progress.batch)];
   }
-  if (group.length > 0 && assignment.beforeCommit !== undefined) {
-    if (target.role !== undefined) await client.query(takeBack(target).join(';\n'));
-    await assignment.beforeCommit(client);
-  }
   // What is checked at the end (a deferred constraint) may be any of them.
-  const names = group.map((step) => step.name);
-  if (group.length > 1) progress.atWork = names.join(', ');
+  const names = steps.map((step) => step.name);
+  if (steps.length > 1) progress.atWork = names.join(', ');
+  if (steps.length > 0) {
+    if (boundary !== undefined) {
+      const back = { takeBack: takeBack(target), savepoint: LOCK_ONLY };
+      const guarded = { client, target, boundary, marks, migrations, remembered, ...back };
+      progress.outlook = await assertWithinSchema(engine, guarded);
+    }
+    await assignment.beforeCommit?.(client);
+  }
   await transaction.commitWith([
     ...takeBack(target),
     ...records,
@@ -237,6 +266,11 @@ async function runGroup(
   ]);
   progress.atWork = undefined;
   progress.done.push(...names);
+}
+
+/** The results of several statements, sent as one string. */
+async function query(client: PoolClient, statements: readonly string[]): Promise<QueryResult[]> {
+  return (await client.query(statements.join(';\n'))) as unknown as QueryResult[];
 }
 
 /** Why a transaction may end under a migration's hands, or not be committed with its record. */

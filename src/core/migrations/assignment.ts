@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { Transcript } from '../../db/transcript.ts';
 import type { TenantctlError } from '../../errors.ts';
+import type { Outlook } from '../guard/judge.ts';
 import type { Direction } from './action.ts';
 import type { History } from './history.ts';
 import type { Plan } from './plan.ts';
@@ -44,6 +45,8 @@ export interface Advance {
   readonly mayRepeat?: boolean;
   /** The process id of the backend that it was at work on last. */
   readonly pid?: number | undefined;
+  /** What others may do whose migrations send the same; absent where nothing was done, and for the master schema. */
+  readonly outlook?: Outlook | undefined;
   /** The registry's status where the outcome is 'status'; null where the row is gone. */
   readonly status?: string | null;
 }
@@ -58,6 +61,8 @@ export interface Progress {
   isCommitted: boolean;
   /** A migration runs outside a transaction: what it has done is not undone. */
   isOutside?: boolean | undefined;
+  /** What others may do whose migrations send the same. */
+  outlook?: Outlook | undefined;
   /** The process id of the backend whose transaction is open. */
   pid?: number | undefined;
   /** The migration that runs, or whose end is being committed. */

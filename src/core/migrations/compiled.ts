@@ -2,13 +2,20 @@ import type { Transcript } from '../../db/transcript.ts';
 import type { Direction } from './action.ts';
 import type { History, HistoryEntry } from './history.ts';
 import type { Plan } from './plan.ts';
+import type { Limits } from '../guard/limits.ts';
 
 /** What each migration of a plan sends, the same for every tenant. */
-export interface CompiledPlan {
+export interface Uniform {
   readonly direction: Direction;
   readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
   /** The texts surely leave the session, its role included, and the history as they found them. */
   readonly isClean: boolean;
+}
+
+/** What may be sent to all tenants with a plan, each as one string. */
+export interface CompiledPlan extends Uniform {
+  /** What each may lock outside its schema. */
+  readonly limits: Limits;
 }
 
 /** What the migrations of a plan sent to one tenant, by name. */
@@ -29,7 +36,7 @@ export function compile(
   direction: Direction,
   first: Transcripts,
   second: Transcripts,
-): CompiledPlan | NotCompiled {
+): Uniform | NotCompiled {
   const steps: { name: string; texts: readonly string[] }[] = [];
   for (const { name } of plan.steps) {
     const [one, other] = [first.get(name), second.get(name)];

@@ -1,6 +1,7 @@
 import type { ServerSettingValues } from '../../db/dead-client.ts';
 import { literal } from '../../db/sql.ts';
 import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION } from '../../db/transaction.ts';
+import { limitArguments, noteOwn } from '../guard/limits.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { handOver, takeBack, takeOver } from './hand-over.ts';
 import { createHistoryTables } from './history.ts';
@@ -61,6 +62,7 @@ export function createComposer(
   const last = compiled.isClean ? compiled.steps : compiled.steps.slice(-1);
   const records = inBetween.map(({ name, texts }) => ({ texts, record: recordOf([name]) }));
   const leaveWith = `${before}, ${literal(becomes)}, ${recordOf(last.map(({ name }) => name))}`;
+  const limits = limitArguments(compiled.limits);
   const lastTexts = last.flatMap(({ texts }) => texts);
 
   return (target, { opening = [], closing }) => {
@@ -71,6 +73,7 @@ export function createComposer(
     return [
       BEGIN,
       `CALL tenantctl.enter(${name}, ${enterWith})`,
+      ...noteOwn(schema, compiled.limits),
       ...opening,
       ...(expected === null ? createHistoryTables(schema, historyTable) : []),
       ...begins,
@@ -82,6 +85,9 @@ export function createComposer(
       ]),
       ...lastTexts,
       ...(compiled.isClean && role === undefined ? [] : takeBack(target)),
+      // What was put off to the end is done before the look at what was done.
+      ...(compiled.isClean ? [] : [CHECK_CONSTRAINTS]),
+      `CALL tenantctl.stay_within(${name}, ${limits})`,
       `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
       ...closing,
       ...(compiled.isClean ? ['COMMIT'] : [CHECK_CONSTRAINTS, 'COMMIT', ...CLEAN_SESSION]),

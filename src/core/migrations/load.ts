@@ -20,6 +20,8 @@ export interface Migration {
   /** False: the migration stands alone, outside any transaction. */
   readonly upInTransaction: boolean;
   readonly downInTransaction: boolean;
+  /** What a tenant migration reaches outside its schema and says so: names with their schema, or `schema.*`. */
+  readonly allowOutside: readonly string[];
 }
 
 /**
@@ -40,13 +42,14 @@ async function loadSql(file: MigrationFile): Promise<Migration> {
     down: parsed.down === undefined ? undefined : { kind: 'sql', text: parsed.down },
     upInTransaction: parsed.upInTransaction,
     downInTransaction: parsed.downInTransaction,
+    allowOutside: parsed.allowOutside,
   };
 }
 
 interface MigrationModule {
   readonly up?: unknown;
   readonly down?: unknown;
-  readonly config?: { readonly transaction?: unknown };
+  readonly config?: { readonly transaction?: unknown; readonly allowOutside?: unknown };
 }
 
 async function loadModule(file: MigrationFile): Promise<Migration> {
@@ -72,7 +75,23 @@ async function loadModule(file: MigrationFile): Promise<Migration> {
         : undefined,
     upInTransaction: inTransaction,
     downInTransaction: inTransaction,
+    allowOutside: allowOutsideOf(found, file),
   };
+}
+
+function allowOutsideOf({ config }: MigrationModule, file: MigrationFile): readonly string[] {
+  const allowed = config?.allowOutside ?? [];
+  const isList =
+    Array.isArray(allowed) && allowed.every((name) => typeof name === 'string' && name.trim() !== '');
+  if (isList) return allowed as string[];
+  throw new TenantctlError(
+    'MIGRATION_INVALID',
+    `${file.name} exports a config whose allowOutside is no list of names.`,
+    {
+      migration: file.name,
+      hint: "Name what the migration reaches outside its tenant's schema: export const config = { allowOutside: ['public.countries'] }.",
+    },
+  );
 }
 
 /** CommonJS arrives as the default export, sometimes one level deeper. */

@@ -8,19 +8,27 @@ export interface SqlMigration {
   readonly down: string | undefined;
   readonly upInTransaction: boolean;
   readonly downInTransaction: boolean;
+  /** What either section reaches outside the tenant's schema and says so. */
+  readonly allowOutside: readonly string[];
+}
+
+interface Section {
+  readonly inTransaction: boolean;
+  readonly allowOutside: readonly string[];
+  readonly lines: string[];
 }
 
 const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*?)\r?$/i;
 
 /**
  * Reads the sections of a .sql migration: `-- migrate:up` and `-- migrate:down`, each with `transaction:false` behind
- * it where it must run outside a transaction (https://github.com/amacneil/dbmate#migration-options). Such a line within
- * a string, a function's body or a block comment is text: PostgreSQL would take it for that, too.
+ * it where it must run outside a transaction (https://github.com/amacneil/dbmate#migration-options), and
+ * `allow-outside:public.countries,…` where it reaches that outside its tenant's schema. Such a line within a string, a function's body or a block comment is text: PostgreSQL would take it for that, too.
  * @throws TenantctlError MIGRATION_INVALID
  */
 export function parseSqlMigration(text: string, fileName: string): SqlMigration {
-  const sections: Partial<Record<'up' | 'down', { inTransaction: boolean; lines: string[] }>> = {};
-  let current: { inTransaction: boolean; lines: string[] } | undefined;
+  const sections: Partial<Record<'up' | 'down', Section>> = {};
+  let current: Section | undefined;
   for (const { text: line, isCode, isUnended } of codeLines(text.replace(/^\uFEFF/, ''))) {
     const marker = MARKER.exec(line);
     if (marker !== null && isUnended) {
@@ -38,7 +46,7 @@ export function parseSqlMigration(text: string, fileName: string): SqlMigration 
     }
     const kind = marker[1]?.toLowerCase() === 'up' ? 'up' : 'down';
     if (sections[kind] !== undefined) throw invalid(fileName, `it has two "-- migrate:${kind}" lines`);
-    current = { inTransaction: inTransaction(marker[2] ?? '', fileName), lines: [] };
+    current = { ...readOptions(marker[2] ?? '', fileName), lines: [] };
     sections[kind] = current;
   }
   if (sections.up === undefined) throw invalid(fileName, 'it has no "-- migrate:up" line');
@@ -47,17 +55,22 @@ export function parseSqlMigration(text: string, fileName: string): SqlMigration 
     down: sections.down?.lines.join('\n').trim(),
     upInTransaction: sections.up.inTransaction,
     downInTransaction: sections.down?.inTransaction ?? true,
+    allowOutside: [...sections.up.allowOutside, ...(sections.down?.allowOutside ?? [])],
   };
 }
 
-function inTransaction(options: string, fileName: string): boolean {
-  let result = true;
+function readOptions(options: string, fileName: string): Omit<Section, 'lines'> {
+  let inTransaction = true;
+  const allowOutside: string[] = [];
   for (const option of options.trim().split(/\s+/).filter(Boolean)) {
-    const value = /^transaction:(true|false)$/i.exec(option)?.[1]?.toLowerCase();
-    if (value === undefined) throw invalid(fileName, `it has an option that is unknown: "${option}"`);
-    result = value === 'true';
+    const [, name = '', value = ''] = /^([a-z-]+):(.+)$/i.exec(option) ?? [];
+    if (name.toLowerCase() === 'transaction' && /^(?:true|false)$/i.test(value)) {
+      inTransaction = value.toLowerCase() === 'true';
+    } else if (name.toLowerCase() === 'allow-outside') {
+      allowOutside.push(...value.split(',').filter(Boolean));
+    } else throw invalid(fileName, `it has an option that is unknown: "${option}"`);
   }
-  return result;
+  return { inTransaction, allowOutside };
 }
 
 function invalid(fileName: string, reason: string): TenantctlError {

@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import { literal } from '../../db/sql.ts';
+import { selectBoundary } from '../guard/boundary.ts';
 import { tryLock } from '../../db/transaction.ts';
 import { BACKEND_LIVES, type BegunIntent } from '../state.ts';
 import type { Assignment } from './assignment.ts';
@@ -26,7 +27,10 @@ export interface Seen {
 /** Everything behind this savepoint can be let go of, and the lock is still held. */
 export const LOCK_ONLY = 'tenantctl_lock_only';
 
-/** The statements that take the lock (a row with `locked`, and `pid` of the backend) and then look (a row of Seen): a new snapshot, under it. */
+/**
+ * The statements that take the lock (a row with `locked`, and `pid` of the backend) and then look (a row of Seen): a new
+ * snapshot, under it. Of a tenant they note as well what its schema holds (a row for toBoundary, null for others).
+ */
 export function lookUnderLock(target: Target, assignment: Assignment): string[] {
   const table = (name: string) =>
     `EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(${literal(target.schema)}))
@@ -48,6 +52,7 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
     `SELECT ${tryLock(target.lock)} AS locked, pg_backend_pid() AS pid`,
     `SAVEPOINT ${LOCK_ONLY}`,
     look,
+    target.scope === 'tenants' ? selectBoundary(target.schema) : 'SELECT NULL',
   ];
   return assignment.hasTables === true ? [...statements, selectUnderLock(target)] : statements;
 }

@@ -1,3 +1,4 @@
+import { GUARD_ROUTINES } from '../guard/server-side.ts';
 import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
 import { DEED_COLUMNS, SINCE_BEGIN_MS } from '../runs/record-in-run.ts';
 
@@ -271,6 +272,7 @@ $body$;
      END`,
     'Ends the work on a tenant: its history and its stamp say what has been done.',
   ),
+  ...GUARD_ROUTINES.map(({ kind, signature, body, comment }) => routine(signature, body, comment, kind)),
 ];
 
 /**

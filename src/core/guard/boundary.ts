@@ -1,0 +1,170 @@
+import { literal } from '../../db/sql.ts';
+
+/** What a tenant's schema and its transaction held before the first migration: what comes after is the migrations'. */
+export interface Boundary {
+  /** The locks that the transaction held already: see lockKey. */
+  readonly locks: ReadonlySet<string>;
+  /** Everything in the schema, with what belongs to it: see objectKey. */
+  readonly own: ReadonlySet<string>;
+  /** Its foreign keys: the oid of each, and that of the table that it refers to. */
+  readonly foreignKeys: ReadonlyMap<string, string>;
+  /** How many rows this session had written into each of the largest catalogs, as the server counts them. */
+  readonly writes: ReadonlyMap<string, number>;
+  /** The transaction id under which the transaction wrote last; undefined where it had written nothing. */
+  readonly since: bigint | undefined;
+}
+
+/** An object in the server's catalogs: the name of its catalog (pg_class, …) and its oid. */
+export interface ObjectName {
+  readonly catalog: string;
+  readonly oid: string;
+}
+
+export function objectKey({ catalog, oid }: ObjectName): string {
+  return `${catalog}:${oid}`;
+}
+
+/** A lock on an object. */
+export function lockKey(object: ObjectName, mode: string): string {
+  return `${objectKey(object)}:${mode}`;
+}
+
+/** The catalogs that have several rows for each table of each tenant. */
+export const LARGEST = ['pg_class', 'pg_attribute', 'pg_type'] as const;
+
+/** Where a transaction goes back to that has gone outside its schema. */
+export const SAVEPOINT = 'tenantctl_guard';
+
+/**
+ * The ages of the transaction's first and last transaction id that is still open, worked out once for a query; null where
+ * it has none. Savepoints have ids of their own, each later than those before
+ * (https://www.postgresql.org/docs/current/subxacts.html).
+ */
+export const FIRST_AGE = `(SELECT max(age(l.transactionid)) FROM pg_lock_status() l
+  WHERE l.pid = pg_backend_pid() AND l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock')`;
+export const LAST_AGE = FIRST_AGE.replace('max', 'min');
+
+/** The transaction id with an age, counted on beyond 2³². */
+export function idOf(age: string): string {
+  return `(txid_current() + ${FIRST_AGE} - ${age})`;
+}
+
+/** What this transaction has locked: relations, and other objects exclusively. A lock stays until its end. */
+export const OWN_LOCKS = `SELECT DISTINCT
+    CASE l.locktype WHEN 'relation' THEN 'pg_class' ELSE l.classid::regclass::text END AS catalog,
+    CASE l.locktype WHEN 'relation' THEN l.relation ELSE l.objid END AS oid, l.mode
+  FROM pg_lock_status() l
+  WHERE l.pid = pg_backend_pid() AND l.granted
+    AND (l.locktype = 'relation'
+      OR l.locktype = 'object' AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))`;
+
+const LOCKS = `ARRAY(SELECT concat_ws(':', o.catalog, o.oid, o.mode) FROM (${OWN_LOCKS}) o) AS locks`;
+
+/**
+ * The statements that give what comes after a transaction id of its own: the message, to nobody, makes the server assign
+ * it (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-REPLICATION).
+ */
+export const NEW_ID: readonly string[] = [
+  `SAVEPOINT ${SAVEPOINT}`,
+  `SELECT pg_logical_emit_message(true, 'tenantctl', '')::text`,
+];
+
+/** What a transaction held between two migrations. */
+export interface Mark {
+  readonly locks: ReadonlySet<string>;
+  readonly since: bigint;
+}
+
+/** The statements that mark the place between two migrations, the last of them a query for its Mark. */
+export const MARK: readonly string[] = [...NEW_ID, `SELECT ${LOCKS}, ${idOf(LAST_AGE)}::text AS since`];
+
+/** @param row that of the last of MARK */
+export function toMark(row: unknown): Mark {
+  const { locks, since } = row as { locks: string[]; since: string };
+  return { locks: new Set(locks), since: BigInt(since) };
+}
+
+/**
+ * What lies in a schema and what belongs to it, as the rows of `own` in a WITH, found by its dependency on the schema
+ * (https://www.postgresql.org/docs/current/catalog-pg-depend.html): indexes, TOAST tables and row types depend on their
+ * tables.
+ * @param schema the schema's name, in SQL
+ */
+export function ownObjects(schema: string): string {
+  return `named AS MATERIALIZED (
+    SELECT d.classid::regclass::text AS catalog, d.objid AS oid FROM pg_catalog.pg_depend d
+    WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass
+      AND d.refobjid = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${schema})
+  ), relations AS MATERIALIZED (
+    SELECT c.oid, c.reltype, c.reltoastrelid FROM named d JOIN pg_catalog.pg_class c ON c.oid = d.oid
+    WHERE d.catalog = 'pg_class'
+  ), tables AS MATERIALIZED (
+    SELECT oid FROM relations UNION ALL SELECT reltoastrelid FROM relations WHERE reltoastrelid <> 0
+  ), types AS MATERIALIZED (
+    SELECT reltype AS oid FROM relations WHERE reltype <> 0
+    UNION ALL SELECT oid FROM named WHERE catalog = 'pg_type'
+  ), own AS MATERIALIZED (
+    SELECT catalog, oid FROM named
+    UNION SELECT 'pg_class', oid FROM tables
+    UNION SELECT 'pg_class', i.indexrelid FROM tables JOIN pg_catalog.pg_index i ON i.indrelid = tables.oid
+    UNION SELECT 'pg_type', oid FROM types
+    UNION SELECT 'pg_type', t.typarray FROM types JOIN pg_catalog.pg_type t ON t.oid = types.oid
+    UNION SELECT 'pg_constraint', k.oid FROM tables JOIN pg_catalog.pg_constraint k ON k.conrelid = tables.oid
+    UNION SELECT 'pg_constraint', k.oid FROM types JOIN pg_catalog.pg_constraint k ON k.contypid = types.oid
+    UNION SELECT 'pg_namespace', n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${schema}
+  )`;
+}
+
+/** Whether a schema is another tenant's: the registry has it, or its name has the form that such names have here. */
+export function isOtherTenants(column: string, own: string): string {
+  return `coalesce(${column} <> ${literal(own)} AND (${column} ~ '^tid_[0-9a-f]{10}$'
+    OR EXISTS (SELECT FROM public.tenants t WHERE t.schema_name = ${column})), false)`;
+}
+
+/** How often this session has written rows into the catalog of that name, as far as the server counts it. */
+export function writesOf(name: string): string {
+  return `(SELECT pg_stat_get_xact_tuples_inserted(c) + pg_stat_get_xact_tuples_updated(c) FROM CAST('pg_catalog.' || ${name} AS regclass) c)`;
+}
+
+/** The largest oid that any object of these catalogs has, in SQL. */
+export function largestOid(catalogs: readonly string[]): string {
+  const each = catalogs.map(
+    (name) => `(SELECT r.oid::bigint FROM pg_catalog.${name} r ORDER BY r.oid DESC LIMIT 1)`,
+  );
+  return `greatest(${each.join(', ')})`;
+}
+
+/** The foreign keys of a schema's tables, in SQL that has `relations`. */
+const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text), '{}')
+    FROM relations JOIN pg_catalog.pg_constraint k ON k.conrelid = relations.oid AND k.contype = 'f')`;
+
+/** The query for the foreign keys that a schema's tables have now. */
+export function selectForeignKeys(schema: string): string {
+  return `WITH ${ownObjects(literal(schema))} SELECT ${FOREIGN_KEYS} AS keys`;
+}
+
+/** The query that sets the boundary before the first migration of a tenant's transaction. It writes nothing. */
+export function selectBoundary(schema: string): string {
+  return `WITH ${ownObjects(literal(schema))} SELECT ${LOCKS},
+    ARRAY(SELECT concat_ws(':', own.catalog, own.oid) FROM own) AS own, ${FOREIGN_KEYS} AS keys,
+    json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')}) AS writes,
+    CASE WHEN txid_current_if_assigned() IS NOT NULL THEN ${idOf(LAST_AGE)}::text END AS since`;
+}
+
+/** @param row that of selectBoundary */
+export function toBoundary(row: unknown): Boundary {
+  const { locks, own, keys, writes, since } = row as {
+    locks: string[];
+    own: string[];
+    keys: Record<string, string>;
+    writes: Record<string, number>;
+    since: string | null;
+  };
+  return {
+    locks: new Set(locks),
+    own: new Set(own),
+    foreignKeys: new Map(Object.entries(keys)),
+    writes: new Map(Object.entries(writes)),
+    since: since === null ? undefined : BigInt(since),
+  };
+}

@@ -1,0 +1,67 @@
+/** A catalog whose rows tell what was created or changed outside, and where a row's object and its schema are found. */
+export interface Catalog {
+  readonly name: string;
+  /** The object that a row stands for or belongs to: its catalog, and the column with its oid. */
+  readonly of?: readonly [catalog: string, column: string];
+  /** The column with the oid of its schema. */
+  readonly schema?: string;
+  /** Which rows are of interest. */
+  readonly where?: string;
+  /** There is one from this version on. */
+  readonly since?: number;
+}
+
+/**
+ * What a relation consists of beside these (constraints, indexes, triggers, policies, rules) is not written without a
+ * lock on it that shows. Grants on relations and columns take none: they are written into the first two.
+ */
+const CATALOGS: readonly Catalog[] = [
+  { name: 'pg_class', schema: 'relnamespace' },
+  { name: 'pg_attribute', of: ['pg_class', 'attrelid'] },
+  { name: 'pg_type', schema: 'typnamespace' },
+  { name: 'pg_enum', of: ['pg_type', 'enumtypid'] },
+  { name: 'pg_constraint', of: ['pg_type', 'contypid'], schema: 'connamespace', where: 'contypid > 0' },
+  { name: 'pg_proc', schema: 'pronamespace' },
+  { name: 'pg_namespace', schema: 'oid' },
+  { name: 'pg_operator', schema: 'oprnamespace' },
+  { name: 'pg_opclass', schema: 'opcnamespace' },
+  { name: 'pg_opfamily', schema: 'opfnamespace' },
+  { name: 'pg_amop', of: ['pg_opfamily', 'amopfamily'] },
+  { name: 'pg_amproc', of: ['pg_opfamily', 'amprocfamily'] },
+  { name: 'pg_collation', schema: 'collnamespace' },
+  { name: 'pg_conversion', schema: 'connamespace' },
+  { name: 'pg_ts_config', schema: 'cfgnamespace' },
+  { name: 'pg_ts_config_map', of: ['pg_ts_config', 'mapcfg'] },
+  { name: 'pg_ts_dict', schema: 'dictnamespace' },
+  { name: 'pg_ts_parser', schema: 'prsnamespace' },
+  { name: 'pg_ts_template', schema: 'tmplnamespace' },
+  { name: 'pg_default_acl', schema: 'defaclnamespace' },
+  { name: 'pg_cast' },
+  { name: 'pg_transform' },
+  { name: 'pg_language' },
+  { name: 'pg_am' },
+  { name: 'pg_extension' },
+  { name: 'pg_event_trigger' },
+  { name: 'pg_foreign_data_wrapper' },
+  { name: 'pg_foreign_server' },
+  { name: 'pg_user_mapping' },
+  { name: 'pg_publication' },
+  { name: 'pg_publication_rel', of: ['pg_publication', 'prpubid'] },
+  { name: 'pg_publication_namespace', of: ['pg_publication', 'pnpubid'], since: 150_000 },
+  { name: 'pg_subscription' },
+  { name: 'pg_parameter_acl', since: 150_000 },
+  { name: 'pg_database' },
+  { name: 'pg_tablespace' },
+  { name: 'pg_authid' },
+  { name: 'pg_auth_members', of: ['pg_authid', 'roleid'] },
+  { name: 'pg_db_role_setting', of: ['pg_database', 'setdatabase'], where: 'setrole = 0' },
+  { name: 'pg_db_role_setting', of: ['pg_authid', 'setrole'], where: 'setrole <> 0' },
+];
+
+/** A version that has all of them. */
+export const NEWEST = Infinity;
+
+/** The catalogs that a server of this version has. */
+export function catalogsOf(serverVersion: number): Catalog[] {
+  return CATALOGS.filter(({ since = 0 }) => since <= serverVersion);
+}

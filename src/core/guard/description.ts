@@ -1,0 +1,135 @@
+import type { ClientBase } from 'pg';
+import { isOtherTenants, largestOid, objectKey, type ObjectName } from './boundary.ts';
+
+/** What an object is called, and of a relation what it consists of. */
+export interface Description {
+  /** As pg_identify_object has them: "table", "function", …; "public.countries", "public.add(integer,integer)". */
+  readonly type: string;
+  readonly identity: string;
+  /** It lies in another tenant's schema, or is that schema. */
+  readonly isOtherTenants: boolean;
+  /** A digest of all that others may have come to rely on; undefined for what is no relation. */
+  readonly form: string | undefined;
+}
+
+/** Objects, by objectKey; those that are not there are missing. */
+export type Descriptions = ReadonlyMap<string, Description>;
+
+/** Where the oids of a catalog can be read by everybody, if it is not the catalog itself. */
+const READABLE: ReadonlyMap<string, readonly [view: string, column: string]> = new Map([
+  ['pg_authid', ['pg_roles', 'oid']],
+  ['pg_user_mapping', ['pg_user_mappings', 'umid']],
+]);
+
+/** Columns of a relation's catalog row that others than its owner change: by a foreign key to it, or by ANALYZE. */
+const PASSING = [
+  'relhastriggers',
+  'relpages',
+  'reltuples',
+  'relallvisible',
+  'relallfrozen',
+  'relfrozenxid',
+  'relminmxid',
+];
+
+/**
+ * All of a relation but what a foreign key to it brings along: its own row, its columns, triggers, constraints, indexes,
+ * policies and rules. In SQL, of a row `r` of pg_class.
+ */
+const FORM = `md5(concat_ws('|', (to_jsonb(r) - '{${PASSING.join(',')}}'::text[])::text,
+  (SELECT string_agg((to_jsonb(x) - 'attcacheoff')::text, ',' ORDER BY x.attnum) FROM pg_catalog.pg_attribute x WHERE x.attrelid = r.oid AND x.attnum > 0),
+  (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_trigger x WHERE x.tgrelid = r.oid AND NOT x.tgisinternal),
+  (SELECT count(*) FROM pg_catalog.pg_trigger x WHERE x.tgrelid = r.oid AND x.tgisinternal AND x.tgenabled <> 'O'),
+  (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_constraint x WHERE x.conrelid = r.oid),
+  (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.indexrelid) FROM pg_catalog.pg_index x WHERE x.indrelid = r.oid),
+  (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_policy x WHERE x.polrelid = r.oid),
+  (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_rewrite x WHERE x.ev_class = r.oid)))`;
+
+interface DescriptionRow extends ObjectName {
+  readonly type: string;
+  readonly identity: string;
+  readonly is_other: boolean;
+  readonly form: string | null;
+}
+
+/** pg_identify_object quotes the name where it has to be. */
+const UNQUOTED_SCHEMA = `replace(trim(BOTH '"' FROM i.schema), '""', '"')`;
+
+/**
+ * Describes objects as a connection sees them.
+ * @param schema that of the tenant at hand
+ */
+export async function describe(
+  client: Pick<ClientBase, 'query'>,
+  schema: string,
+  objects: readonly ObjectName[],
+): Promise<Descriptions> {
+  // The name comes from the server; what is no catalog's is not asked for.
+  const byCatalog = Map.groupBy(objects, ({ catalog }) => catalog);
+  const parts = [...byCatalog].flatMap(([catalog, some]) => {
+    if (!/^pg_\w+$/.test(catalog)) return [];
+    const [source, column] = READABLE.get(catalog) ?? [catalog, 'oid'];
+    const oids = [...new Set(some.map(({ oid }) => oid))];
+    return [
+      `SELECT '${catalog}' AS catalog, r.${column}::text AS oid, i.type, i.identity,
+         ${isOtherTenants(catalog === 'pg_namespace' ? 'r.nspname::text' : UNQUOTED_SCHEMA, schema)} AS is_other, ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
+       FROM pg_catalog.${source} r, pg_identify_object('pg_catalog.${catalog}'::regclass, r.${column}, 0) i
+       WHERE r.${column} = ANY ('{${oids.join(',')}}'::oid[])`,
+    ];
+  });
+  if (parts.length === 0) return new Map();
+  const { rows } = await client.query<DescriptionRow>(parts.join('\nUNION ALL '));
+  return new Map(
+    rows.map((row) => [
+      objectKey(row),
+      {
+        type: row.type,
+        identity: row.identity,
+        isOtherTenants: row.is_other,
+        form: row.form ?? undefined,
+      },
+    ]),
+  );
+}
+
+/** What is remembered of a database before a tenant's migrations. */
+export interface Remembered {
+  /** The relations that tenants share. */
+  readonly shared: Descriptions;
+  /** No object had a larger oid. */
+  readonly largestOid: number;
+}
+
+/** Catalogs of what may be dropped by itself. */
+const DROPPABLE = [
+  'pg_class',
+  'pg_type',
+  'pg_proc',
+  'pg_constraint',
+  'pg_namespace',
+  'pg_extension',
+  'pg_operator',
+  'pg_opclass',
+  'pg_opfamily',
+  'pg_collation',
+  'pg_conversion',
+  'pg_ts_config',
+  'pg_ts_dict',
+  'pg_cast',
+  'pg_language',
+  'pg_publication',
+  'pg_foreign_server',
+];
+
+/** Remembers a database whose connections are one session, so that nobody can be asked later how it was. */
+export async function remember(client: Pick<ClientBase, 'query'>, schema: string): Promise<Remembered> {
+  const largest = await client.query<{ oid: string }>(`SELECT ${largestOid(DROPPABLE)}::text AS oid`);
+  const { rows } = await client.query<ObjectName>(
+    `SELECT 'pg_class' AS catalog, c.oid::text AS oid FROM pg_catalog.pg_class c
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid >= 16384 AND n.nspname !~ '^pg_' AND n.nspname <> $1
+       AND NOT ${isOtherTenants('n.nspname::text', schema)}`,
+    [schema],
+  );
+  return { shared: await describe(client, schema, rows), largestOid: Number(largest.rows[0]?.oid ?? 0) };
+}

@@ -1,0 +1,89 @@
+import { TenantctlError } from '../../errors.ts';
+import type { Target } from '../migrations/target.ts';
+import type { Trespass } from './judge.ts';
+
+/** How many of several trespasses are told. */
+const TOLD = 10;
+
+/** A migration has gone outside its tenant's schema; what it did is rolled back. */
+export function outsideSchema(
+  migration: string,
+  { schema, clerkOrgId }: Target,
+  trespasses: readonly Trespass[],
+  statement?: string,
+): TenantctlError {
+  const [first] = trespasses;
+  if (first === undefined) throw new Error('nothing was done outside');
+  const others = trespasses.slice(1, TOLD).map((trespass) => `It also ${inWords(trespass)}.`);
+  if (trespasses.length > TOLD) others.push(`And ${trespasses.length - TOLD} more.`);
+  return new TenantctlError(
+    'MIGRATION_OUTSIDE_SCHEMA',
+    `${migration} ${inWords(first)}: outside ${schema}, the schema of its tenant.`,
+    {
+      tenant: clerkOrgId,
+      migration,
+      statement,
+      hint: hintFor(first),
+      details: others.length > 0 ? others : undefined,
+    },
+  );
+}
+
+/** A migration is about to reach another tenant's schema; the statement was not sent. */
+export function namesAnother(
+  migration: string,
+  { schema, clerkOrgId }: Target,
+  others: readonly string[],
+  statement: string,
+): TenantctlError {
+  return new TenantctlError(
+    'MIGRATION_OUTSIDE_SCHEMA',
+    `${migration} names ${others.join(', ')}: outside ${schema}, the schema of its tenant.`,
+    { tenant: clerkOrgId, migration, statement, hint: ANOTHERS },
+  );
+}
+
+/**
+ * A migration that runs outside a transaction is about to change what is outside its tenant's schema; the statement was
+ * not sent.
+ * @param name what may be allowed it; nothing where undefined
+ */
+export function wouldReach(
+  migration: string,
+  { schema, clerkOrgId }: Target,
+  deed: string,
+  name: string | undefined,
+  statement: string,
+): TenantctlError {
+  return new TenantctlError(
+    'MIGRATION_OUTSIDE_SCHEMA',
+    `${migration} ${deed}: outside ${schema}, the schema of its tenant. The statement was not sent.`,
+    { tenant: clerkOrgId, migration, statement, hint: name === undefined ? SHARED : allowing(name) },
+  );
+}
+
+/** "dropped the table public.countries" */
+function inWords({ deed, type, identity, object, mode }: Trespass): string {
+  const what = `the ${type ?? 'object'} ${identity ?? `${object.oid} of ${object.catalog}`}`;
+  switch (deed) {
+    case 'touched':
+      return `read or wrote ${what}`;
+    case 'locked':
+      return `locked ${what} against others (${mode ?? 'exclusively'})`;
+    default:
+      return `${deed} ${what}`;
+  }
+}
+
+const SHARED = 'What tenants share belongs into a master migration.';
+
+const ANOTHERS =
+  "That is another tenant's, which no tenant migration may reach. Correct the migration: names without a schema lead to the tenant's own.";
+
+function allowing(name: string): string {
+  return `${SHARED} A name without a schema is looked up in the tenant's schema and, where that lacks it, in public. Where this is what the migration is for, let it say so: export const config = { allowOutside: ['${name}'] }. It then runs for one tenant at a time.`;
+}
+
+function hintFor({ isOtherTenants, identity }: Trespass): string {
+  return `Its transaction was rolled back. ${isOtherTenants ? ANOTHERS : allowing(identity ?? 'public.…')}`;
+}

@@ -1,0 +1,120 @@
+import type { PoolClient } from 'pg';
+import type { Engine } from '../engine.ts';
+import type { Migration } from '../migrations/load.ts';
+import type { Target } from '../migrations/target.ts';
+import { describeAside } from './aside.ts';
+import { objectKey, type Boundary, type Mark, type ObjectName } from './boundary.ts';
+import { describe, remember, type Description, type Descriptions, type Remembered } from './description.ts';
+import { outsideSchema } from './errors.ts';
+import { judge, questionsAbout, type Facts, type Outlook, type Trespass } from './judge.ts';
+import { look } from './sightings.ts';
+
+/** The open transaction of a tenant whose migrations have been run. */
+export interface Guarded {
+  readonly client: PoolClient;
+  readonly target: Target;
+  readonly boundary: Boundary;
+  /** One between any two of the migrations. */
+  readonly marks: readonly Mark[];
+  readonly migrations: readonly Migration[];
+  /** The database as it was before; only where all connections are one session. */
+  readonly remembered: Remembered | undefined;
+  /** The statements that take the transaction back from the migrations. */
+  readonly takeBack: readonly string[];
+  /** Where the transaction goes back to when it has gone outside its schema. */
+  readonly savepoint: string;
+}
+
+/** What has to be remembered before the migrations of a transaction, where nobody can be asked later. */
+export function rememberBefore(
+  { database }: Engine,
+  client: PoolClient,
+  { schema }: Target,
+): Promise<Remembered> | undefined {
+  return database.sharedSession ? remember(client, schema) : undefined;
+}
+
+/**
+ * Makes sure that a tenant's migrations stayed within its schema, by what the server shows of their transaction: the
+ * locks that it holds and the catalog rows that it has written. To be called before the COMMIT.
+ * @returns what others with the same text may do
+ * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA
+ */
+export async function assertWithinSchema(engine: Engine, guarded: Guarded): Promise<Outlook> {
+  const { client, target, boundary, marks, migrations } = guarded;
+  const { schema, role } = target;
+  const sightings = await look(client, schema, boundary, {
+    serverVersion: engine.database.serverVersion,
+    before: guarded.takeBack,
+  });
+  const facts: Facts = { schema, role, boundary, marks, sightings };
+  const questions = questionsAbout(facts);
+  const before =
+    questions.before.length === 0 ? NOTHING : await describeBefore(engine, guarded, questions.before);
+  const now = questions.now.length === 0 ? NOTHING : await describe(client, schema, questions.now);
+  const { trespasses, outlook } = judge(facts, before, now);
+  const refused = trespasses.filter((trespass) => !isAllowed(trespass, migrations[trespass.step]));
+  const [first] = refused;
+  if (first === undefined) return outlook;
+  const named = await withNames(guarded, refused);
+  const name = migrations[first.step]?.file.name ?? migrations.at(-1)?.file.name ?? '';
+  throw outsideSchema(
+    name,
+    target,
+    named.filter(({ step }) => step === first.step),
+  );
+}
+
+const NOTHING: Descriptions = new Map();
+
+/** Whether the migration says that it reaches this: by its name, or by that of its schema with `.*` behind it. */
+export function isAllowed(
+  { identity, isOtherTenants }: Pick<Trespass, 'identity' | 'isOtherTenants'>,
+  migration: Pick<Migration, 'allowOutside'> | undefined,
+): boolean {
+  if (identity === undefined || isOtherTenants) return false;
+  return (migration?.allowOutside ?? []).some(
+    (allowed) =>
+      allowed === identity ||
+      allowed === identity.replace(/\(.*$/, '') ||
+      (allowed.endsWith('.*') && identity.startsWith(allowed.slice(0, -1))),
+  );
+}
+
+function describeBefore(
+  engine: Engine,
+  { target, remembered }: Guarded,
+  objects: readonly ObjectName[],
+): Promise<Descriptions> | Descriptions {
+  if (remembered === undefined) return describeAside(engine, target.schema, objects);
+  const known = objects.flatMap((object): [string, Description][] => {
+    const key = objectKey(object);
+    const description = remembered.shared.get(key);
+    if (description !== undefined) return [[key, description]];
+    // Nobody else creates anything meanwhile: what is older than the migrations was there.
+    return Number(object.oid) > remembered.largestOid ? [] : [[key, UNNAMED]];
+  });
+  return new Map(known);
+}
+
+/** Something of which no more is known than that it was there. */
+const UNNAMED: Description = { type: '', identity: '', isOtherTenants: false, form: undefined };
+
+/** What was dropped is there again when the transaction has gone back, and has its name. */
+async function withNames(
+  { client, target, savepoint }: Guarded,
+  trespasses: readonly Trespass[],
+): Promise<Trespass[]> {
+  const nameless = trespasses.filter(({ identity = '' }) => identity === '');
+  if (nameless.length === 0) return [...trespasses];
+  await client.query(`ROLLBACK TO SAVEPOINT ${savepoint}`);
+  const found = await describe(
+    client,
+    target.schema,
+    nameless.map(({ object }) => object),
+  );
+  return trespasses.map((trespass) => {
+    const description = found.get(objectKey(trespass.object));
+    return description === undefined ? trespass : { ...trespass, ...description };
+  });
+}

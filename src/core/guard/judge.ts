@@ -1,0 +1,223 @@
+import { identifier } from '../../db/sql.ts';
+import { compareNames } from '../migrations/source.ts';
+import { lockKey, objectKey, type Boundary, type Mark, type ObjectName } from './boundary.ts';
+import type { Description, Descriptions } from './description.ts';
+import { KEY_LOCK, type SeenLock, type SeenRow, type Sightings } from './sightings.ts';
+
+/** What a migration did outside its tenant's schema. */
+export interface Trespass {
+  readonly deed: 'created' | 'changed' | 'dropped' | 'locked' | 'touched';
+  readonly object: ObjectName;
+  /** As pg_identify_object has it; undefined where it is not known. */
+  readonly type: string | undefined;
+  readonly identity: string | undefined;
+  /** The strongest lock on it. */
+  readonly mode: string | undefined;
+  readonly isOtherTenants: boolean;
+  /** Which migration of the transaction it was. */
+  readonly step: number;
+}
+
+/** What two tenants' transactions have shown of what all with the same text may do. */
+export interface Outlook {
+  /** Schemas of shared relations. */
+  readonly schemas: readonly string[];
+  /** Shared relations that a foreign key locks against others: schema, name and mode of the lock, NUL between them. */
+  readonly keyLocks: readonly string[];
+}
+
+/** What is to be known of objects beside the sightings. */
+export interface Questions {
+  /** What they were before the transaction, if anything. */
+  readonly before: readonly ObjectName[];
+  /** What they are now. */
+  readonly now: readonly ObjectName[];
+}
+
+/** All that is known of a tenant's transaction. */
+export interface Facts {
+  readonly schema: string;
+  /** The role that the transaction itself may have created, and its memberships. */
+  readonly role: string | undefined;
+  readonly boundary: Boundary;
+  /** One between any two of the migrations. */
+  readonly marks: readonly Mark[];
+  readonly sightings: Sightings;
+}
+
+/** Parts of relations and of types: whoever drops one has locked what it belongs to. */
+const PARTS = new Set(['pg_attrdef', 'pg_trigger', 'pg_rewrite', 'pg_policy', 'pg_largeobject']);
+
+/** Locks that keep nobody else from reading and writing rows, from the weakest to the strongest. */
+const MODES = [
+  'AccessShareLock',
+  'RowShareLock',
+  'RowExclusiveLock',
+  'ShareUpdateExclusiveLock',
+  'ShareLock',
+  'ShareRowExclusiveLock',
+  'ExclusiveLock',
+  'AccessExclusiveLock',
+];
+const WEAKEST_EXCLUSIVE = MODES.indexOf('ShareUpdateExclusiveLock');
+
+/** Schemas that are nobody's: of the system, or of the session. */
+const SYSTEM = /^(?:pg_catalog|pg_toast|pg_temp_\d+|pg_toast_temp_\d+|information_schema)$/;
+
+/** PostgreSQL itself locks its catalogs, up to ShareRowExclusiveLock. */
+const WEAKEST_ON_CATALOG = MODES.indexOf('ExclusiveLock');
+
+function isExclusive({ mode }: SeenLock): boolean {
+  return MODES.indexOf(mode) >= WEAKEST_EXCLUSIVE;
+}
+
+/** A relation that is there, and neither in the schema nor one that is nobody's. */
+function isOutside({ schema, mode }: SeenLock, own: string): boolean {
+  if (schema === null || schema === own) return false;
+  return !SYSTEM.test(schema) || (schema === 'pg_catalog' && MODES.indexOf(mode) >= WEAKEST_ON_CATALOG);
+}
+
+/** A lock on what is not there any more, or is no relation, and was not in the schema. */
+function isUnexplained(lock: SeenLock, { own }: Boundary): boolean {
+  return lock.schema === null && !PARTS.has(lock.catalog) && !own.has(objectKey(lock));
+}
+
+/** Relations that the transaction itself had made, or changed, before the first migration. */
+function isOfBefore(object: ObjectName, { locks }: Boundary): boolean {
+  return locks.has(lockKey(object, 'AccessExclusiveLock'));
+}
+
+/** What has to be known beside the sightings. Pure. */
+export function questionsAbout({ schema, boundary, sightings }: Facts): Questions {
+  const exclusive = sightings.locks.filter(
+    (lock) => isOutside(lock, schema) && isExclusive(lock) && !isOfBefore(lock, boundary),
+  );
+  const unexplained = sightings.locks.filter((lock) => isUnexplained(lock, boundary));
+  const rows = sightings.rows.filter((row) => !isOfBefore(row, boundary));
+  const touched = sightings.locks.filter(({ isOtherTenants }) => isOtherTenants);
+  return {
+    before: [...exclusive, ...unexplained, ...rows],
+    now: [...exclusive, ...unexplained, ...rows, ...touched],
+  };
+}
+
+/** Judges what a tenant's transaction has done, and whether others may be trusted to do the same. Pure. */
+export function judge(
+  facts: Facts,
+  before: Descriptions,
+  now: Descriptions,
+): { readonly trespasses: readonly Trespass[]; readonly outlook: Outlook } {
+  const { schema, boundary, sightings } = facts;
+  const keyLocks = new Set<string>();
+  const schemas = new Set<string>();
+  const found = new Map<string, Trespass>();
+  const note = (deed: Trespass['deed'], object: ObjectName, step: number, mode?: string) => {
+    const key = objectKey(object);
+    const known = now.get(key) ?? before.get(key);
+    const earlier = found.get(key);
+    // What was done to it tells more than how it was locked for that.
+    if (earlier !== undefined && (!isMere(earlier.deed) || isMere(deed))) return;
+    found.set(key, {
+      deed,
+      object,
+      type: known?.type,
+      identity: known?.identity,
+      mode,
+      isOtherTenants: known?.isOtherTenants ?? false,
+      step,
+    });
+  };
+
+  const addedTo = new Set(
+    [...sightings.foreignKeys].filter(([key]) => !boundary.foreignKeys.has(key)).map(([, table]) => table),
+  );
+  const takenFrom = new Set(
+    [...boundary.foreignKeys].filter(([key]) => !sightings.foreignKeys.has(key)).map(([, table]) => table),
+  );
+  const explains = ({ oid, mode }: SeenLock) =>
+    mode === KEY_LOCK
+      ? addedTo.has(oid) || takenFrom.has(oid)
+      : mode === 'AccessExclusiveLock' && takenFrom.has(oid);
+
+  const byStrength = sightings.locks.toSorted((a, b) => MODES.indexOf(b.mode) - MODES.indexOf(a.mode));
+  for (const lock of byStrength) {
+    const key = objectKey(lock);
+    const step = stepOfLock(lock, facts);
+    const was = before.get(key);
+    if (isUnexplained(lock, boundary)) {
+      const is = now.get(key);
+      // What nobody else has ever seen came and went with the transaction: a table that is written anew, say.
+      if (was !== undefined) note(is === undefined ? 'dropped' : 'changed', lock, step);
+    } else if (lock.isOtherTenants) {
+      if (lock.kind !== 'i' && lock.kind !== 'I') {
+        note(isExclusive(lock) ? deedOf(was, now.get(key)) : 'touched', lock, step, lock.mode);
+      }
+    } else if (isOutside(lock, schema)) {
+      if (lock.schema !== null && !SYSTEM.test(lock.schema)) schemas.add(lock.schema);
+      if (!isExclusive(lock) || isOfBefore(lock, boundary)) continue;
+      const deed = deedOf(was, now.get(key));
+      if (deed === 'locked' && explains(lock))
+        keyLocks.add(`${lock.schema}\u0000${lock.name}\u0000${lock.mode}`);
+      else note(deed, lock, step, lock.mode);
+    }
+  }
+  for (const row of sightings.rows) {
+    const key = objectKey(row);
+    const [was, is] = [before.get(key), now.get(key)];
+    if (isOfBefore(row, boundary) || isAllowed(row, facts, before, now)) continue;
+    if (row.catalog === 'pg_class' && was !== undefined && was.form === is?.form) continue;
+    note(was === undefined ? 'created' : 'changed', row, stepOfRow(row, facts));
+  }
+  return {
+    trespasses: withoutParts([...found.values()]),
+    outlook: {
+      schemas: [...schemas].toSorted(compareNames),
+      keyLocks: [...keyLocks].toSorted(compareNames),
+    },
+  };
+}
+
+/** Nothing is known of it but how it was locked. */
+function isMere(deed: Trespass['deed']): boolean {
+  return deed === 'locked' || deed === 'touched';
+}
+
+/** What was done to a relation that is locked against others. */
+function deedOf(was: Description | undefined, is: Description | undefined): Trespass['deed'] {
+  if (was === undefined) return 'created';
+  return was.form === is?.form ? 'locked' : 'changed';
+}
+
+/** An extension may be created by a tenant's migration, with all that is in it; and a new tenant's role is its own. */
+function isAllowed(row: SeenRow, { role }: Facts, before: Descriptions, now: Descriptions): boolean {
+  const extension = row.catalog === 'pg_extension' ? row.oid : row.extension;
+  if (extension !== null) return !before.has(objectKey({ catalog: 'pg_extension', oid: extension }));
+  if (row.catalog !== 'pg_authid' || role === undefined) return false;
+  const identity = now.get(objectKey(row))?.identity;
+  return identity === role || identity === identifier(role);
+}
+
+/** The row types of relations that are named themselves are left out. */
+function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
+  const relations = new Set(
+    trespasses.filter(({ object }) => object.catalog === 'pg_class').map(({ identity }) => identity),
+  );
+  return trespasses
+    .filter(
+      ({ object, identity }) =>
+        object.catalog !== 'pg_type' || !relations.has(identity?.replace(/\[\]$/, '')),
+    )
+    .toSorted((a, b) => a.step - b.step);
+}
+
+/** The migration after which a lock was there for the first time. */
+function stepOfLock(lock: SeenLock, { marks }: Facts): number {
+  const key = lockKey(lock, lock.mode);
+  const at = marks.findIndex(({ locks }) => locks.has(key));
+  return at === -1 ? marks.length : at;
+}
+
+/** The migration behind whose mark a row was written. */
+function stepOfRow({ writtenBy }: SeenRow, { marks }: Facts): number {
+  return marks.filter(({ since }) => writtenBy >= since).length;
+}

@@ -1,0 +1,98 @@
+import type { PoolClient } from 'pg';
+import { identifier, literal } from '../../db/sql.ts';
+import type { Migration } from '../migrations/load.ts';
+import type { Target as Schema } from '../migrations/target.ts';
+import { isOtherTenants } from './boundary.ts';
+import { namesAnother, wouldReach } from './errors.ts';
+import { isAllowed } from './guard.ts';
+import { readStatements, type Target } from './statements.ts';
+
+/** What has to hold of a statement before it is sent. @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA */
+export type StatementCheck = (text: string) => Promise<void>;
+
+/** Only a text with one of these can name a schema. */
+const MAY_NAME_SCHEMA = /\.|\bschema\b|\bsearch_path\b/i;
+
+/** Schemas that everybody may name. */
+const EVERYBODYS = new Set(['public', 'pg_catalog', 'pg_temp', 'information_schema']);
+
+/**
+ * Refuses a statement whose own words name another tenant's schema, before it is sent: what it did in a savepoint that is
+ * gone back from would not be seen afterwards. What runs outside a transaction cannot be looked at when it is done, so
+ * there a statement is refused as well that would change what is outside the schema, by name or because the schema lacks
+ * it and public does not. Where each tenant has a role of its own, PostgreSQL itself refuses it.
+ */
+export function checkStatements(
+  client: PoolClient,
+  migration: Migration,
+  target: Schema,
+  { inTransaction }: { readonly inTransaction: boolean },
+): StatementCheck | undefined {
+  if (target.scope === 'master' || target.role !== undefined) return undefined;
+  const { schema } = target;
+  return async (text) => {
+    if (inTransaction && !MAY_NAME_SCHEMA.test(text)) return;
+    const reading = await readStatements(text);
+    const named = reading.schemas.filter((name) => name !== schema && !EVERYBODYS.has(name));
+    if (named.length > 0) {
+      const others = await otherTenants(client, schema, named);
+      if (others.length > 0) throw namesAnother(migration.file.name, target, others, text);
+    }
+    if (inTransaction) return;
+    const [globally] = reading.global;
+    if (globally !== undefined) throw wouldReach(migration.file.name, target, globally, undefined, text);
+    const places = await placesOf(client, schema, reading.targets);
+    const outside = places.find(
+      (place) =>
+        place.schema !== schema &&
+        !place.schema.startsWith('pg_temp') &&
+        !isAllowed(
+          { identity: `${place.schema}.${place.name}`, isOtherTenants: place.isOtherTenants },
+          migration,
+        ),
+    );
+    if (outside === undefined) return;
+    const name = `${outside.schema}.${outside.name}`;
+    throw wouldReach(migration.file.name, target, `changes ${name}`, name, text);
+  };
+}
+
+/** Those of these schemas that are other tenants'. Nobody can be asked in a transaction that has failed. */
+async function otherTenants(
+  client: PoolClient,
+  schema: string,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  if (client.getTransactionStatus() === 'E') return [];
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT s.name FROM unnest(ARRAY[${names.map(literal).join(', ')}]::text[]) AS s (name) WHERE ${isOtherTenants('s.name', schema)}`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+interface Place {
+  readonly schema: string;
+  readonly name: string;
+  readonly isOtherTenants: boolean;
+}
+
+/** Where what a statement would change is, as the session looks names up; what is not there is left out. */
+async function placesOf(client: PoolClient, schema: string, targets: readonly Target[]): Promise<Place[]> {
+  if (targets.length === 0) return [];
+  const parts = targets.map((target) => {
+    const written = [target.schema, target.name].flatMap((name) =>
+      name === undefined ? [] : identifier(name),
+    );
+    const place = target.isNew
+      ? literal(target.schema ?? '')
+      : target.kind === 'relation'
+        ? `(SELECT c.relnamespace::regnamespace::text FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(${literal(written.join('.'))}))`
+        : `(SELECT t.typnamespace::regnamespace::text FROM pg_catalog.pg_type t WHERE t.oid = to_regtype(${literal(written.join('.'))}))`;
+    return `SELECT coalesce(nullif(${place}, ''), ${target.isNew ? 'current_schema()::text' : 'NULL'}) AS schema, ${literal(target.name)} AS name`;
+  });
+  const { rows } = await client.query<{ schema: string; name: string; is_other: boolean }>(
+    `SELECT p.schema, p.name, ${isOtherTenants('p.schema', schema)} AS is_other
+     FROM (${parts.join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
+  );
+  return rows.map((row) => ({ schema: row.schema, name: row.name, isOtherTenants: row.is_other }));
+}
