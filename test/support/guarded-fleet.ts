@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import type { MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
 import type { FleetResult } from '../../src/core/results.ts';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
 import { createTable, INIT_SQL, knexMigration } from './project.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';
+import { watchWays, type Way } from './ways.ts';
 
 /** The tenants that the migrations are for. */
 export const TENANTS: readonly string[] = ['org_a', 'org_b', 'org_c', 'org_d'];
@@ -46,9 +48,12 @@ export interface GuardedFleet {
   readonly migrate: (
     up: string,
     more?: { readonly config?: string; readonly down?: string },
+    options?: Partial<MigrateTenantsOptions>,
   ) => Promise<FleetResult>;
   /** The name of the migration that the last call of `migrate` has written. */
   readonly migration: () => string;
+  /** How each tenant was served last. */
+  readonly ways: () => Promise<ReadonlyMap<string, Way>>;
   /** Lets nothing outside the tenants' schemas be other than it was. */
   readonly expectNothingElseChanged: () => Promise<void>;
 }
@@ -57,6 +62,7 @@ export interface GuardedFleet {
 export function useGuardedFleet(prepare: (organization: string) => string = () => ''): GuardedFleet {
   let standing: StandingFleet | undefined;
   let before: readonly string[] = [];
+  let ways: Awaited<ReturnType<typeof watchWays>> | undefined;
   let number = 0;
   let file = '';
   const fleet = () => {
@@ -78,13 +84,15 @@ export function useGuardedFleet(prepare: (organization: string) => string = () =
       ),
     });
     await fleet().query([SHARED, NEIGHBOUR_HAS, ...prepared()].join(';\n'));
+    ways = await watchWays(fleet());
     before = await everythingElse(fleet());
   });
   afterAll(() => standing?.close());
   return {
     fleet,
     migration: () => file,
-    async migrate(up, { config = '', down = '' } = {}) {
+    ways: async () => (await ways?.()) ?? new Map<string, Way>(),
+    async migrate(up, { config = '', down = '' } = {}, options = {}) {
       number += 1;
       // Node loads a file once.
       file = `3_test_${number}.js`;
@@ -94,7 +102,7 @@ export function useGuardedFleet(prepare: (organization: string) => string = () =
         await fleet().project.remove(`migrations/tenants/${name}`);
         await fleet().query([...TENANTS.map(emptied), ...prepared()].join(';\n'));
       });
-      return fleet().migrate({ tenants: TENANTS });
+      return fleet().migrate({ tenants: TENANTS, ...options });
     },
     async expectNothingElseChanged() {
       expect(await everythingElse(fleet())).toEqual(before);

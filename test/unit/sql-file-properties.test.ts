@@ -72,6 +72,7 @@ test('whatever whole SQL the sections hold, it comes back as it was written', ()
         down,
         upInTransaction: upIn,
         downInTransaction: downIn,
+        allowOutside: [],
       });
     }),
     { numRuns: 1_500 },

@@ -11,6 +11,7 @@ test('the two sections are read apart, in a transaction unless they say otherwis
     down: 'DROP TABLE a;',
     upInTransaction: true,
     downInTransaction: true,
+    allowOutside: [],
   });
 });
 
@@ -21,6 +22,18 @@ test('transaction:false holds for the section that it stands at', () => {
     '-- migrate:up transaction:true\nSELECT 1\n-- migrate:down  transaction:false \nSELECT 2',
   );
   expect(other).toMatchObject({ upInTransaction: true, downInTransaction: false });
+});
+
+test('allow-outside names what either section reaches, beside transaction:false', () => {
+  const parsed = parse(
+    '-- migrate:up allow-outside:public.a,public.b transaction:false\nSELECT 1\n-- migrate:down allow-outside:audit.*\nSELECT 2',
+  );
+  expect(parsed).toMatchObject({
+    upInTransaction: false,
+    downInTransaction: true,
+    allowOutside: ['public.a', 'public.b', 'audit.*'],
+  });
+  expect(() => parse('-- migrate:up allow-outside\nSELECT 1')).toThrow('an option that is unknown');
 });
 
 test('a file without a down section has no way back; an empty one is a way back that does nothing', () => {

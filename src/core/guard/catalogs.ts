@@ -65,3 +65,24 @@ export const NEWEST = Infinity;
 export function catalogsOf(serverVersion: number): Catalog[] {
   return CATALOGS.filter(({ since = 0 }) => since <= serverVersion);
 }
+
+/** Catalogs of what may be dropped by itself. */
+export const DROPPABLE: readonly string[] = [
+  'pg_class',
+  'pg_type',
+  'pg_proc',
+  'pg_constraint',
+  'pg_namespace',
+  'pg_extension',
+  'pg_operator',
+  'pg_opclass',
+  'pg_opfamily',
+  'pg_collation',
+  'pg_conversion',
+  'pg_ts_config',
+  'pg_ts_dict',
+  'pg_cast',
+  'pg_language',
+  'pg_publication',
+  'pg_foreign_server',
+];

@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import { DROPPABLE } from './catalogs.ts';
 import { isOtherTenants, largestOid, objectKey, type ObjectName } from './boundary.ts';
 
 /** What an object is called, and of a relation what it consists of. */
@@ -99,27 +100,6 @@ export interface Remembered {
   /** No object had a larger oid. */
   readonly largestOid: number;
 }
-
-/** Catalogs of what may be dropped by itself. */
-const DROPPABLE = [
-  'pg_class',
-  'pg_type',
-  'pg_proc',
-  'pg_constraint',
-  'pg_namespace',
-  'pg_extension',
-  'pg_operator',
-  'pg_opclass',
-  'pg_opfamily',
-  'pg_collation',
-  'pg_conversion',
-  'pg_ts_config',
-  'pg_ts_dict',
-  'pg_cast',
-  'pg_language',
-  'pg_publication',
-  'pg_foreign_server',
-];
 
 /** Remembers a database whose connections are one session, so that nobody can be asked later how it was. */
 export async function remember(client: Pick<ClientBase, 'query'>, schema: string): Promise<Remembered> {

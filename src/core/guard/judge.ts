@@ -134,10 +134,16 @@ export function judge(
   const takenFrom = new Set(
     [...boundary.foreignKeys].filter(([key]) => !sightings.foreignKeys.has(key)).map(([, table]) => table),
   );
+  // A foreign key that came and went leaves a lock on itself.
+  const hasPassingKey = sightings.locks.some(
+    (lock) =>
+      lock.catalog === 'pg_constraint' && isUnexplained(lock, boundary) && !before.has(objectKey(lock)),
+  );
   const explains = ({ oid, mode }: SeenLock) =>
-    mode === KEY_LOCK
+    (hasPassingKey && (mode === KEY_LOCK || mode === 'AccessExclusiveLock')) ||
+    (mode === KEY_LOCK
       ? addedTo.has(oid) || takenFrom.has(oid)
-      : mode === 'AccessExclusiveLock' && takenFrom.has(oid);
+      : mode === 'AccessExclusiveLock' && takenFrom.has(oid));
 
   const byStrength = sightings.locks.toSorted((a, b) => MODES.indexOf(b.mode) - MODES.indexOf(a.mode));
   for (const lock of byStrength) {

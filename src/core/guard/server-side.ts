@@ -1,4 +1,4 @@
-import { catalogsOf, NEWEST } from './catalogs.ts';
+import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
 import { literal } from '../../db/sql.ts';
 import { FIRST_AGE, LARGEST, largestOid, LAST_AGE, ownObjects, writesOf } from './boundary.ts';
 
@@ -43,7 +43,7 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
      BEGIN
        WITH ${ownObjects('tenant_schema')}
        SELECT set_config('tenantctl.own', ',' || coalesce(string_agg(own.catalog || ':' || own.oid, ','), '') || ',', true) INTO ignored FROM own;
-       SELECT set_config('tenantctl.largest', ${largestOid(['pg_class'])}::text, true) INTO ignored;
+       SELECT set_config('tenantctl.largest', ${largestOid(DROPPABLE)}::text, true) INTO ignored;
        SELECT set_config('tenantctl.writes', json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')})::text, true) INTO ignored;
      END`,
     comment: 'Notes what a tenant schema holds, for stay_within.',
@@ -149,6 +149,7 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
            AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
            AND l.classid::regclass::text NOT IN ('pg_attrdef', 'pg_trigger', 'pg_rewrite', 'pg_policy', 'pg_largeobject')
            AND strpos(noted, ',' || l.classid::regclass::text || ':' || l.objid || ',') = 0
+           AND NOT (l.objid::bigint > largest AND l.classid::regclass::text IN (${DROPPABLE.map(literal).join(', ')}))
          LIMIT 1;
          outside := coalesce(outside, tenantctl.row_outside(tenant_schema));
        END IF;

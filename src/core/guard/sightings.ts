@@ -2,6 +2,7 @@ import type { PoolClient, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
 import {
   FIRST_AGE,
+  idOf,
   isOtherTenants,
   LAST_AGE,
   lockKey,
@@ -66,7 +67,7 @@ export async function look(
         'SET CONSTRAINTS ALL IMMEDIATE',
         ...NEW_ID,
         selectLocks(schema),
-        selectWrites(schema, names),
+        selectWrites(schema, names, boundary.since),
       ].join(';\n'),
     )) as unknown as QueryResult[]
   ).slice(-2) as [QueryResult<LockRow>, QueryResult<WritesRow>];
@@ -120,8 +121,9 @@ interface WritesRow {
 }
 
 /** The counts of each catalog that this session has written; and of the largest how much of it is the schema's own. */
-function selectWrites(schema: string, names: readonly string[]): string {
-  const isNew = (alias: string) => `age(${alias}.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE}`;
+function selectWrites(schema: string, names: readonly string[], since: bigint | undefined): string {
+  const isNew = (alias: string) =>
+    `age(${alias}.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE} AND ${idOf(`age(${alias}.xmin)`)} >= ${since ?? 0}`;
   return `WITH ${ownObjects(literal(schema))}, counted AS MATERIALIZED (
       SELECT r.name, CASE current_setting('track_counts') WHEN 'on' THEN ${writesOf('r.name')} END AS writes
       FROM unnest(ARRAY[${names.map(literal).join(', ')}]) AS r (name)

@@ -86,7 +86,7 @@ function walk(tree: unknown, visit: (kind: string, node: Node) => void, kind = '
 function* schemasIn(kind: string, node: Node): Iterable<string> {
   if (typeof node.schemaname === 'string') yield node.schemaname;
   if (typeof node.newschema === 'string') yield node.newschema;
-  if (kind === 'DropStmt' && node.removeType === 'OBJECT_SCHEMA') yield* stringsOf(node.objects);
+  if (node.removeType === 'OBJECT_SCHEMA' || node.objtype === 'OBJECT_SCHEMA') yield* stringsOf(node.objects);
   if (kind === 'VariableSetStmt' && node.name === 'search_path') {
     for (const value of (node.args ?? []) as readonly Node[]) {
       const constant = (value.A_Const as { readonly sval?: { readonly sval?: string } } | undefined)?.sval

@@ -227,7 +227,8 @@ async function runGroup(
 ): Promise<void> {
   const { client } = transaction;
   const { direction } = assignment;
-  const remembered = steps.length === 0 ? undefined : await rememberBefore(engine, client, target);
+  const remembered =
+    boundary === undefined || steps.length === 0 ? undefined : await rememberBefore(engine, client, target);
   const marks: Mark[] = [];
   let records: string[] = [];
   for (const [index, step] of steps.entries()) {
