@@ -6,6 +6,7 @@ import { createFleets } from './fleet/fleets.ts';
 import { withProjects } from './fleet/projects.ts';
 import { measureAdd } from './parts/add.ts';
 import { measureCounts } from './parts/counts.ts';
+import { measureGuard } from './parts/guard.ts';
 import { measureGrowth } from './parts/growth.ts';
 import { measureInit } from './parts/init.ts';
 import { measureLatency } from './parts/latency.ts';
@@ -27,6 +28,7 @@ const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>>
   growth: measureGrowth,
   add: measureAdd,
   ledger: measureLedger,
+  guard: measureGuard,
   latency: measureLatency,
   init: measureInit,
   sharing: measureSharing,

@@ -5,6 +5,7 @@ export const PARTS = [
   'growth',
   'add',
   'ledger',
+  'guard',
   'latency',
   'init',
   'sharing',
@@ -25,7 +26,9 @@ export interface Settings {
   readonly sharedTenants: number;
   /** Milliseconds for which `load` runs undisturbed. */
   readonly loadMs: number;
-  /** Size of the fleet for `add`, `ledger`, `latency` and `load`. */
+  /** Size of the fleet among whose schemas `guard` takes its look in full. */
+  readonly guardedTenants: number;
+  /** Size of the fleet for `add`, `ledger`, `guard`, `latency` and `load`. */
   readonly tenants: number;
   /** How many schemas `init` fills. */
   readonly newTenants: number;
@@ -53,6 +56,7 @@ type Sizes = Pick<
   | 'processes'
   | 'sharedTenants'
   | 'loadMs'
+  | 'guardedTenants'
 >;
 
 const SMOKE: Sizes = {
@@ -65,6 +69,7 @@ const SMOKE: Sizes = {
   processes: [1, 2],
   sharedTenants: 12,
   loadMs: 1_000,
+  guardedTenants: 20,
 };
 const SMALL: Sizes = {
   growth: [20, 60, 200],
@@ -76,6 +81,7 @@ const SMALL: Sizes = {
   processes: [1, 2, 4],
   sharedTenants: 200,
   loadMs: 4_000,
+  guardedTenants: 200,
 };
 /** The sizes that the bars are set for. */
 const FULL: Sizes = {
@@ -88,6 +94,7 @@ const FULL: Sizes = {
   processes: [1, 2, 4, 8],
   sharedTenants: 2000,
   loadMs: 10_000,
+  guardedTenants: 10_000,
 };
 
 interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTripMs' | 'json' | 'svg'> {
@@ -109,9 +116,10 @@ export function readSettings(argv: readonly string[]): Settings {
     .option('--growth <sizes>', 'sizes of the fleets that show the growth, e.g. 100,1000,10000', sizes)
     .option('--with-50000', 'a fleet of 50,000 too: some 20 GB of disk')
     .option('--counts <sizes>', 'the two sizes between which counts are compared', twoSizes)
-    .option('--tenants <n>', 'size of the fleet for add, ledger, latency and load', positive)
+    .option('--tenants <n>', 'size of the fleet for add, ledger, guard, latency and load', positive)
     .option('--new-tenants <n>', 'how many schemas init fills', positive)
     .option('--sample <n>', 'how many tenants the slow rivals serve; more are extrapolated', positive)
+    .option('--guarded-tenants <n>', 'size of the fleet in which guard looks in full', positive)
     .option('--shared-tenants <n>', 'size of the fleet for sharing', positive)
     .option('--rounds <n>', 'how often everything is measured', positive)
     .option('--concurrency <n>', 'tenants at once', positive, 4)

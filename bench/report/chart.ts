@@ -8,6 +8,7 @@ const COLOURS: Readonly<Record<RivalName, string>> = {
   tenantctl: '#228833',
   'psql-same': '#66ccee',
   'psql-no-ledger': '#ccbb44',
+  'psql-no-guard': '#bbbbbb',
   psql: '#bbbbbb',
   knex: '#ee6677',
   'node-pg-migrate': '#4477aa',

@@ -11,6 +11,7 @@ const TITLES: Readonly<Record<PartName, string>> = {
   growth: 'Fleets of growing size',
   add: 'One ALTER TABLE for each tenant',
   ledger: 'What the ledger of runs costs',
+  guard: 'The guard',
   latency: 'The same over a network',
   init: 'New tenants',
   sharing: 'Several processes with the same command',

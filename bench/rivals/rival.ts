@@ -9,7 +9,8 @@ export type RivalName =
   | 'dbmate'
   | 'psql'
   | 'psql-same'
-  | 'psql-no-ledger';
+  | 'psql-no-ledger'
+  | 'psql-no-guard';
 
 /** A fleet and how it is to be brought to where a project's migrations are. */
 export interface Assignment {

@@ -267,6 +267,7 @@ async function watchSchema(
       boundary,
       marks: [],
       migrations: [migration],
+      columns: true,
       remembered,
       ...back,
     });

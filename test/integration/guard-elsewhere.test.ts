@@ -102,13 +102,14 @@ describe('a rehearsal', () => {
     const fleet = await createFleet(['org_a', 'org_b']);
     await fleet.project.write(
       'migrations/master/20260101000000_areas.sql',
-      `-- migrate:up\n${'CREATE TABLE areas (id int PRIMARY KEY); CREATE FUNCTION two() RETURNS int LANGUAGE sql AS $$SELECT 2$$;'} ALTER TABLE tenants ADD note text;\n`,
+      `-- migrate:up\nCREATE TABLE areas (id int PRIMARY KEY); ALTER TABLE tenants ADD note text;
+      CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2';\n`,
     );
     await fleet.add(
       '3_x.sql',
       '-- migrate:up\nALTER TABLE notes ADD area int REFERENCES areas, ADD n int DEFAULT two();\n',
     );
-    await fleet.add('4_y.sql', `${createTable('places', 'area int REFERENCES areas')}`);
+    await fleet.add('4_y.sql', createTable('places', 'area int REFERENCES areas'));
     const options = { folder: fleet.project.tenants, masterFolder: fleet.project.master };
     const { plans } = await rehearseAll(fleet.database, { folder: fleet.project.master }, options);
     expect(plans.flatMap(({ migrations }) => migrations.map(({ error }) => error?.message))).toEqual([

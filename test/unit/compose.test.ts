@@ -12,7 +12,7 @@ import { tenantTarget } from '../../src/core/migrations/target.ts';
 const COMPILED: CompiledPlan = {
   direction: 'up',
   isClean: false,
-  limits: { schemas: ['public'], keyLocks: [], drops: false, thorough: false },
+  limits: { schemas: ['public'], keyLocks: [], drops: false, thorough: false, columns: false },
   steps: [
     { name: "1_it's.js", texts: ['CREATE TABLE a () -- the end', 'INSERT INTO a DEFAULT VALUES;'] },
     { name: '2_b.js', texts: [] },

@@ -17,6 +17,8 @@ export interface Guarded {
   /** One between any two of the migrations. */
   readonly marks: readonly Mark[];
   readonly migrations: readonly Migration[];
+  /** Whether they may have granted columns. */
+  readonly columns: boolean;
   /** The database as it was before; only where all connections are one session. */
   readonly remembered: Remembered | undefined;
   /** The statements that take the transaction back from the migrations. */
@@ -46,6 +48,7 @@ export async function assertWithinSchema(engine: Engine, guarded: Guarded): Prom
   const sightings = await look(client, schema, boundary, {
     serverVersion: engine.database.serverVersion,
     before: guarded.takeBack,
+    columns: guarded.columns,
   });
   const facts: Facts = { schema, role, boundary, marks, sightings };
   const questions = questionsAbout(facts);

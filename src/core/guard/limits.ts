@@ -13,6 +13,8 @@ export interface Limits {
   readonly drops: boolean;
   /** The locks do not show all that the texts can reach: catalogs are looked through as well. */
   readonly thorough: boolean;
+  /** Grants on columns are looked for as well. */
+  readonly columns: boolean;
 }
 
 /**
@@ -28,6 +30,7 @@ export function limitsOf(readings: readonly Reading[], outlooks: readonly Outloo
     keyLocks: all(({ keyLocks }) => keyLocks),
     drops: thorough || readings.some(({ drops }) => drops),
     thorough,
+    columns: readings.some(({ mayGrant }) => mayGrant),
   };
 }
 
@@ -37,9 +40,9 @@ export function noteOwn(schema: string, { drops }: Limits): string[] {
 }
 
 /** What tenantctl.stay_within, the statement before the record, is called with behind the schema. */
-export function limitArguments({ schemas, keyLocks, drops, thorough }: Limits): string {
+export function limitArguments({ schemas, keyLocks, drops, thorough, columns }: Limits): string {
   const locks = keyLocks.map((lock) => lock.split('\u0000').join('\n'));
-  return `${textArray(schemas)}, ${textArray(locks)}, ${drops}, ${thorough}`;
+  return `${textArray(schemas)}, ${textArray(locks)}, ${drops}, ${thorough}, ${columns}`;
 }
 
 function textArray(values: readonly string[]): string {

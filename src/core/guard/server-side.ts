@@ -50,7 +50,7 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
   },
   {
     kind: 'FUNCTION',
-    signature: 'row_outside(tenant_schema text) RETURNS text',
+    signature: 'row_outside(tenant_schema text, columns boolean) RETURNS text',
     body: `DECLARE
        first_age integer;
        last_age integer;
@@ -69,6 +69,7 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
          FOR looked IN SELECT * FROM (VALUES
            ${CATALOGS}) AS c (name, catalog, oid_column, schema_column, condition)
          LOOP
+           CONTINUE WHEN looked.name = 'pg_attribute' AND NOT columns;
            CONTINUE WHEN to_regclass('pg_catalog.' || looked.name) IS NULL OR NOT has_table_privilege('pg_catalog.' || looked.name, 'SELECT');
            IF is_counting THEN
              writes := ${writesOf('looked.name')};
@@ -117,7 +118,7 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
   {
     kind: 'PROCEDURE',
     signature:
-      'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean)',
+      'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
     body: `DECLARE
        own text := quote_ident(tenant_schema) || '.';
        noted text := coalesce(current_setting('tenantctl.own', true), '');
@@ -151,7 +152,7 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
            AND strpos(noted, ',' || l.classid::regclass::text || ':' || l.objid || ',') = 0
            AND NOT (l.objid::bigint > largest AND l.classid::regclass::text IN (${DROPPABLE.map(literal).join(', ')}))
          LIMIT 1;
-         outside := coalesce(outside, tenantctl.row_outside(tenant_schema));
+         outside := coalesce(outside, tenantctl.row_outside(tenant_schema, columns));
        END IF;
        IF outside IS NOT NULL THEN
          RAISE EXCEPTION '% was reached from %', outside, tenant_schema USING ERRCODE = 'TCT03';

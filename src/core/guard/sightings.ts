@@ -1,4 +1,4 @@
-import type { PoolClient, QueryResult } from 'pg';
+import type { ClientBase, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
 import {
   FIRST_AGE,
@@ -46,19 +46,28 @@ export interface Sightings {
 /** What a foreign key takes on the table that it refers to. */
 export const KEY_LOCK = 'ShareRowExclusiveLock';
 
+export interface LookOptions {
+  readonly serverVersion: number;
+  /** Statements that come first. */
+  readonly before: readonly string[];
+  /** Whether columns may have been granted: the largest catalog tells, and nothing else of interest. */
+  readonly columns: boolean;
+}
+
 /**
  * Looks at what the open transaction has done since the boundary. Constraints and triggers that were put off to its end
  * are done before. A catalog that surely was not written outside the schema, by the count that the server keeps, is not
  * looked through: with ten thousand schemas the largest take tens of milliseconds each.
- * @param options.before statements that come first
  */
 export async function look(
-  client: PoolClient,
+  client: Pick<ClientBase, 'query'>,
   schema: string,
   boundary: Boundary,
-  options: { readonly serverVersion: number; readonly before: readonly string[] },
+  options: LookOptions,
 ): Promise<Sightings> {
-  const catalogs = catalogsOf(options.serverVersion);
+  const catalogs = catalogsOf(options.serverVersion).filter(
+    ({ name }) => options.columns || name !== 'pg_attribute',
+  );
   const names = [...new Set(catalogs.map(({ name }) => name))];
   const [locks, counted] = (
     (await client.query(

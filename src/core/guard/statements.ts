@@ -12,6 +12,8 @@ export interface Reading {
   readonly drops: boolean;
   /** Why its locks do not tell all that it reaches; undefined where they do. */
   readonly obscurity: string | undefined;
+  /** It is obscure, and somewhere in it columns may be granted: only the largest of all catalogs tells of that. */
+  readonly mayGrant: boolean;
 }
 
 /** A relation or a type, by its name as it stands in the text. */
@@ -30,6 +32,7 @@ const UNREAD: Reading = {
   global: [],
   drops: true,
   obscurity: 'it does not parse',
+  mayGrant: true,
 };
 
 /**
@@ -40,19 +43,21 @@ export async function readStatements(text: string): Promise<Reading> {
   const parsed = await parse(text).catch(() => undefined);
   if (parsed === undefined) return UNREAD;
   const readings = (parsed.stmts ?? []).map(({ stmt }) => readStatement(stmt as Node));
+  const obscurity = readings.find((reading) => reading.obscurity !== undefined)?.obscurity;
   return {
     schemas: [...new Set(readings.flatMap(({ schemas }) => schemas))].toSorted(compareNames),
     targets: readings.flatMap(({ targets }) => targets),
     global: readings.flatMap(({ global }) => global),
     drops: readings.some(({ drops }) => drops),
-    obscurity: readings.find(({ obscurity }) => obscurity !== undefined)?.obscurity,
+    obscurity,
+    mayGrant: obscurity !== undefined && mayGrantIn(text),
   };
 }
 
 /** A node of the parse tree: an object with one key, its kind. Its fields are as libpg-query's protobuf has them. */
 type Node = Readonly<Record<string, unknown>>;
 
-function readStatement(statement: Node): Reading {
+function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
   const [kind = '', body = {}] = (Object.entries(statement)[0] ?? []) as [string?, Node?];
   const schemas = new Set<string>();
   let drops = kind === 'DropStmt' || kind === 'DropOwnedStmt';
@@ -278,7 +283,22 @@ function obscurityOf(kind: string, body: Node): string | undefined {
 
 /** Functions of PostgreSQL's own, and of its most common extensions, that reach nothing but their arguments. */
 const REACHES_NOTHING =
-  /^(?:now|clock_timestamp|statement_timestamp|transaction_timestamp|timezone|date_part|date_trunc|extract|age|make_\w+|to_(?:char|date|number|timestamp|tsvector|tsquery|json|jsonb)|\w*tsquery|setweight|gen_random_uuid|uuidv[47]|uuid_generate_v[14]|random|nextval|currval|current_schemas?|lastval|setval|pg_get_serial_sequence|current_setting|lower|upper|initcap|length|char_length|octet_length|btrim|ltrim|rtrim|trim|replace|translate|substr|substring|left|right|lpad|rpad|reverse|repeat|split_part|strpos|position|concat|concat_ws|format|md5|sha\d+|digest|encode|decode|regexp_\w+|similarity|unaccent|abs|ceil|ceiling|floor|round|trunc|mod|power|sqrt|sign|greatest|least|coalesce|nullif|count|sum|avg|min|max|array_agg|string_agg|bool_(?:and|or)|every|row_number|rank|dense_rank|lag|lead|first_value|last_value|unnest|array_\w+|cardinality|json_(?:build|agg|object|array|extract|typeof|strip|populate|to)\w*|jsonb_(?:build|agg|object|array|extract|typeof|strip|set|insert|pretty|path|populate|to|each|exists)\w*|jsonb_set|row_to_json|generate_series|int[48]range|numrange|tsrange|tstzrange|daterange|isempty|lower_inc|upper_inc|hashtext|hashtextextended|l2_distance|cosine_distance|inner_product)$/i;
+  /^(?:now|clock_timestamp|statement_timestamp|transaction_timestamp|timezone|date_part|date_trunc|extract|age|make_\w+|to_(?:char|date|number|timestamp|tsvector|tsquery|json|jsonb)|\w*tsquery|setweight|gen_random_uuid|uuidv[47]|uuid_generate_v[14]|random|nextval|currval|current_schemas?|lastval|setval|pg_get_serial_sequence|current_setting|lower|upper|initcap|length|char_length|octet_length|btrim|ltrim|rtrim|trim|replace|translate|substr|substring|left|right|lpad|rpad|reverse|repeat|split_part|strpos|position|concat|concat_ws|format|md5|sha\d+|digest|encode|decode|regexp_\w+|similarity|unaccent|abs|ceil|ceiling|floor|round|trunc|mod|power|sqrt|sign|greatest|least|coalesce|nullif|count|sum|avg|min|max|array_agg|string_agg|bool_(?:and|or)|every|row_number|rank|dense_rank|lag|lead|first_value|last_value|unnest|array_\w+|cardinality|json_(?:build|agg|object|array|extract|typeof|strip|populate|to)\w*|jsonb_(?:build|agg|object|array|extract|typeof|strip|set|insert|pretty|path|populate|to|each|exists)\w*|jsonb_set|row_to_json|generate_series|int[48]range|numrange|tsrange|tstzrange|daterange|isempty|lower_inc|upper_inc|hashtext|hashtextextended|pg_backend_pid|pg_sleep|version|txid_current|pg_current_xact_id|to_reg\w+|pg_typeof|has_\w+_privilege|l2_distance|cosine_distance|inner_product)$/i;
+
+/**
+ * Whether a text may grant something: in so many words, by SQL that is put together while it runs, or by a function or
+ * procedure that does. What a block consists of is none of the parser's business, so it is looked for in the words.
+ */
+function mayGrantIn(text: string): boolean {
+  if (/\b(?:grant|revoke|execute|call)\b|"\s*\(/i.test(text)) return true;
+  return [...text.matchAll(/([\w.$]+)\s*\(/g)].some(
+    ([, name = '']) => !REACHES_NOTHING.test(name) && !IS_NO_CALL.test(name),
+  );
+}
+
+/** What may stand before a parenthesis and calls nothing: keywords, and types with a length. */
+const IS_NO_CALL =
+  /^(?:\d+|and|or|not|in|exists|any|all|some|as|on|by|from|where|when|then|if|elsif|while|case|return|perform|select|values|using|with|over|filter|table|key|unique|check|references|include|default|union|except|intersect|distinct|array|row|raise|assert|loop|for|set|into|varchar|char|character|bpchar|varying|numeric|decimal|bit|time|timestamp|timestamptz|interval|vector|float)$/i;
 
 function obscureCall({ funcname }: Node): string | undefined {
   const names = stringsOf(funcname);

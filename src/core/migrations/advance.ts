@@ -1,10 +1,12 @@
 import type { PoolClient, QueryResult } from 'pg';
+import type { SentStatement } from '../../db/knex-session.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { keepLock } from '../../db/lock-keeper.ts';
 import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { Engine } from '../engine.ts';
 import { MARK, toBoundary, toMark, type Boundary, type Mark } from '../guard/boundary.ts';
+import { readStatements } from '../guard/statements.ts';
 import { assertWithinSchema, rememberBefore } from '../guard/guard.ts';
 import { readInvalidIndexes } from '../invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
@@ -230,6 +232,7 @@ async function runGroup(
   const remembered =
     boundary === undefined || steps.length === 0 ? undefined : await rememberBefore(engine, client, target);
   const marks: Mark[] = [];
+  const texts: string[] = [];
   let records: string[] = [];
   for (const [index, step] of steps.entries()) {
     const migration = migrations[index];
@@ -243,7 +246,8 @@ async function runGroup(
     } else if (target.role !== undefined) await client.query(handOver(target).join(';\n'));
     progress.atWork = step.name;
     const transcript = assignment.takeDown?.(step.name);
-    await runAction(client, engine.knex, migration, { target, direction, transcript });
+    const onStatement = boundary === undefined ? undefined : ({ text }: SentStatement) => texts.push(text);
+    await runAction(client, engine.knex, migration, { target, direction, transcript, onStatement });
     if (index === 0 && progress.done.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, step.name, progress.batch)];
   }
@@ -253,7 +257,9 @@ async function runGroup(
   if (steps.length > 0) {
     if (boundary !== undefined) {
       const back = { takeBack: takeBack(target), savepoint: LOCK_ONLY };
-      const guarded = { client, target, boundary, marks, migrations, remembered, ...back };
+      // The first tenants of a plan are looked at for everything, whatever the texts say.
+      const columns = assignment.takeDown !== undefined || (await mayGrant(texts));
+      const guarded = { client, target, boundary, marks, migrations, columns, remembered, ...back };
       progress.outlook = await assertWithinSchema(engine, guarded);
     }
     await assignment.beforeCommit?.(client);
@@ -267,6 +273,12 @@ async function runGroup(
   ]);
   progress.atWork = undefined;
   progress.done.push(...names);
+}
+
+/** Whether one of these texts may have granted a column. */
+async function mayGrant(texts: readonly string[]): Promise<boolean> {
+  for (const text of texts) if ((await readStatements(text)).mayGrant) return true;
+  return false;
 }
 
 /** The results of several statements, sent as one string. */

@@ -1,0 +1,94 @@
+import { Client } from 'pg';
+import { selectBoundary, toBoundary } from '../../src/core/guard/boundary.ts';
+import { look } from '../../src/core/guard/sightings.ts';
+import type { Bench } from '../bench.ts';
+import { knexHistory } from '../fleet/histories.ts';
+import { findingOf, type Finding } from '../report/finding.ts';
+import { median } from '../report/median.ts';
+import type { PartResult } from '../report/report.ts';
+import { withWarmFleet } from '../stage.ts';
+import { measureAddition, ROUNDS_MORE } from '../wire/addition.ts';
+
+/** The look at each string's locks. */
+const LOOK = /\nCALL tenantctl\.stay_within\([^\n]*\)\n;/g;
+
+/** How often a look in full is taken; the first ones read the catalogs into the session's memory. */
+const LOOKS = 12;
+const WARMING = 2;
+
+/** What a migration does before the look: of the first, the server's counts tell that it is the schema's own. */
+const DEEDS = {
+  'an ALTER TABLE': 'ALTER TABLE chat_messages ADD COLUMN model text',
+  'a migration that has every large catalog looked through': `CREATE TABLE prompts (id bigserial PRIMARY KEY, text varchar(20) NOT NULL UNIQUE);
+    ALTER TABLE chat_messages ADD COLUMN prompt bigint DEFAULT 1 REFERENCES prompts;
+    CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER TABLE prompts RENAME text TO words`,
+} as const;
+
+/** What the guard costs: its look at the locks in each tenant's string, and a look in full among many schemas. */
+export async function measureGuard(bench: Bench): Promise<PartResult> {
+  const { tenants, guardedTenants } = bench.settings;
+  const { measurements, percent } = bench.hasPsql
+    ? await measureAddition(bench, { without: 'psql-no-guard', pattern: LOOK, replacement: '' })
+    : { measurements: [], percent: undefined };
+  const shallow = findingOf(percent, {
+    what: 'add: what the look at the locks adds to the time',
+    tenants,
+    unit: '%',
+    bar: { kind: 'at most', limit: 25, tenants: 1000 },
+  });
+  return {
+    measurements,
+    findings: [...shallow, ...(await looksInFull(bench, guardedTenants))],
+    notes: [
+      `Each round of strings was measured ${ROUNDS_MORE} times over. A look in full is what is noted before the migration and what is looked at after it, on one connection, the median of ${LOOKS - WARMING}.`,
+    ],
+  };
+}
+
+async function looksInFull(bench: Bench, tenants: number): Promise<Finding[]> {
+  return withWarmFleet(bench, tenants, knexHistory, async ({ url, tenants: [tenant] }) => {
+    if (tenant === undefined) return [];
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    try {
+      const findings: Finding[] = [];
+      for (const [what, deed] of Object.entries(DEEDS)) {
+        const times: number[] = [];
+        for (let nth = 0; nth < LOOKS; nth += 1) times.push(await lookInFull(client, tenant.schema, deed));
+        const value = median(times.slice(WARMING));
+        bench.say(`a look in full after ${what}: ${value.toFixed(1)} ms`);
+        findings.push({
+          what: `a look in full after ${what}`,
+          tenants,
+          value,
+          unit: 'ms',
+          bar: { kind: 'at most', limit: 500, tenants: 10_000 },
+        });
+      }
+      return findings;
+    } finally {
+      await client.end();
+    }
+  });
+}
+
+/** @returns the milliseconds that the guard took, without the migration itself */
+async function lookInFull(client: Client, schema: string, deed: string): Promise<number> {
+  await client.query(`BEGIN; SET LOCAL search_path TO ${schema}, public`);
+  const started = performance.now();
+  const { rows } = await client.query(selectBoundary(schema));
+  const noted = performance.now();
+  await client.query(deed);
+  const done = performance.now();
+  const { rows: version } = await client.query<{ num: number }>(
+    `SELECT current_setting('server_version_num')::int AS num`,
+  );
+  await look(client, schema, toBoundary(rows[0]), {
+    serverVersion: version[0]?.num ?? 0,
+    before: [],
+    columns: true,
+  });
+  const looked = performance.now();
+  await client.query('ROLLBACK');
+  return noted - started + (looked - done);
+}

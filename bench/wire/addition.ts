@@ -1,0 +1,66 @@
+import { rotated, type Bench } from '../bench.ts';
+import { knexHistory } from '../fleet/histories.ts';
+import { ratio, type Measurement } from '../report/measurement.ts';
+import type { RivalName } from '../rivals/rival.ts';
+import { measure, withWarmFleet } from '../stage.ts';
+import { captureAdd } from './capture-add.ts';
+import type { CapturedStrings } from './captured-strings.ts';
+import { replay, toReplay } from './replay.ts';
+
+/** What is looked for is a few percent: more rounds than for a figure that is a multiple. */
+export const ROUNDS_MORE = 3;
+
+/** A part of each tenant's string, and what is sent where it is left out. */
+export interface Part {
+  /** The name of the strings without it. */
+  readonly without: RivalName;
+  readonly pattern: RegExp;
+  readonly replacement: string;
+}
+
+/**
+ * Measures what a part of the strings costs that tenantctl sends for one ALTER: the same strings with and without it,
+ * sent by psql, which costs nothing itself.
+ * @returns how many percent it adds; undefined where there is no psql
+ * @throws where no string has that part: they would be the same with and without
+ */
+export async function measureAddition(
+  bench: Bench,
+  part: Part,
+): Promise<{ readonly measurements: readonly Measurement[]; readonly percent: number | undefined }> {
+  const { tenants, rounds, concurrency } = bench.settings;
+  const captured = await captureAdd(bench, concurrency);
+  const contenders = [
+    { rival: 'psql-same', strings: await toReplay(captured) },
+    { rival: part.without, strings: await toReplay(withoutPart(captured, part)) },
+  ] as const;
+  const measurements: Measurement[] = [];
+  for (let round = 1; round <= rounds * ROUNDS_MORE; round += 1)
+    for (const { rival, strings } of rotated(contenders, round))
+      measurements.push(
+        await withWarmFleet(bench, tenants, knexHistory, (fleet) =>
+          measure(bench, fleet, {
+            work: 'add',
+            tenants,
+            concurrency,
+            roundTripMs: 0,
+            round,
+            rival,
+            after: { history: knexHistory, initialized: tenants, added: tenants },
+            run: (url) => replay(url, strings),
+          }),
+        ),
+      );
+  const times = ratio(measurements, 'psql-same', part.without);
+  return { measurements, percent: times === undefined ? undefined : 100 * (times - 1) };
+}
+
+function withoutPart(captured: CapturedStrings, { pattern, replacement }: Part): CapturedStrings {
+  const connections = captured.connections.map(({ session, tenants }) => ({
+    session,
+    tenants: tenants.map((text) => text.replaceAll(pattern, replacement)),
+  }));
+  const isSame = JSON.stringify(connections) === JSON.stringify(captured.connections);
+  if (isSame) throw new Error('No string has what is to be left out.');
+  return { ...captured, connections };
+}
