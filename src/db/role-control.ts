@@ -1,3 +1,5 @@
+import { parse } from './parser.ts';
+
 /** The settings that say as whom a session acts (https://www.postgresql.org/docs/current/sql-set-role.html). */
 const ROLE_SETTINGS = new Set(['role', 'session_authorization']);
 const SUSPECT = /\b(?:role|authorization|set_config|discard)\b/i;
@@ -14,7 +16,6 @@ const CHANGES_IN_BLOCK =
  */
 export async function changesRole(text: string): Promise<boolean> {
   if (!SUSPECT.test(text)) return false;
-  const { parse } = await import('libpg-query');
   const parsed = await parse(text).catch(() => undefined);
   return (parsed?.stmts ?? []).some(({ stmt }) => holdsChange(stmt));
 }

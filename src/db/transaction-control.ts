@@ -1,3 +1,5 @@
+import { parse } from './parser.ts';
+
 /** Statements that end a transaction, or take it out of the session, in the parser's words. */
 const ENDS = new Set(['TRANS_STMT_COMMIT', 'TRANS_STMT_ROLLBACK', 'TRANS_STMT_PREPARE']);
 const SUSPECT = /\b(?:commit|end|abort|prepare|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i;
@@ -9,7 +11,6 @@ const SUSPECT = /\b(?:commit|end|abort|prepare|rollback(?!\s+(?:(?:work|transact
  */
 export async function endsTransaction(text: string): Promise<boolean> {
   if (!SUSPECT.test(text)) return false;
-  const { parse } = await import('libpg-query');
   const parsed = await parse(text).catch(() => undefined);
   return (parsed?.stmts ?? []).some(({ stmt }) => {
     const control = (stmt as { TransactionStmt?: { kind?: string } } | undefined)?.TransactionStmt;

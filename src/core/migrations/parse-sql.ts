@@ -1,3 +1,5 @@
+import { parse } from '../../db/parser.ts';
+
 /** A statement of an SQL text. */
 export interface ParsedStatement {
   /** As it stands in the text, without the semicolon behind it. */
@@ -11,7 +13,6 @@ export interface ParsedStatement {
  * @throws what the parser throws where the text does not parse
  */
 export async function parseSql(text: string): Promise<ParsedStatement[]> {
-  const { parse } = await import('libpg-query');
   const parsed = await parse(text);
   const bytes = Buffer.from(text, 'utf8');
   return (parsed.stmts ?? []).map((statement) => {
