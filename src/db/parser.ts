@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
+import type * as LibpgQuery from 'libpg-query';
 
-type Parser = typeof import('libpg-query');
+type Parser = typeof LibpgQuery;
 type ParseResult = Awaited<ReturnType<Parser['parse']>>;
 
 /** How much WebAssembly runs before V8 compiles it anew, for speed: as much as the flag can say. */

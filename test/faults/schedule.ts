@@ -11,11 +11,11 @@ export interface Score {
 
 /** Of so many faults, this share is of each kind; the rest are kills. */
 const SHARES: Readonly<Record<Exclude<Kind, 'kill'>, number>> = {
-  terminate: 0.06,
-  cut: 0.06,
-  'half-close': 0.02,
-  stall: 0.02,
-  crash: 0.03,
+  terminate: 0.03,
+  cut: 0.03,
+  'half-close': 0.01,
+  stall: 0.01,
+  crash: 0.02,
 };
 
 /** Of the kills, so many strike at a random instant and not at a point. */
