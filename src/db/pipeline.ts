@@ -29,7 +29,7 @@ export async function withPipeline<T>(
 ): Promise<T> {
   return withClient(
     database,
-    async (client) => {
+    async (client, spoil) => {
       setPipelining(client, true);
       try {
         return await use({
@@ -45,7 +45,10 @@ export async function withPipeline<T>(
             }
           },
           async clean() {
-            await client.query(ROLL_BACK);
+            await client.query(ROLL_BACK).catch((error: unknown) => {
+              spoil();
+              throw error;
+            });
           },
         });
       } finally {

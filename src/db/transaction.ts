@@ -71,12 +71,13 @@ export interface OpenTransaction {
 }
 
 /**
- * A connection of the pool for the time of `use`. One that broke is not given back.
+ * A connection of the pool for the time of `use`. One that broke is not given back, and neither is one of which `use`
+ * says, by `spoil`, that something of it is left there.
  * @param tenants how many tenants' tables `use` opens; a function is asked at the end
  */
 export async function withClient<T>(
   database: Database,
-  use: (client: PoolClient) => Promise<T>,
+  use: (client: PoolClient, spoil: () => void) => Promise<T>,
   tenants: number | (() => number) = 1,
 ): Promise<T> {
   const client = await database.connect();
@@ -87,9 +88,12 @@ export async function withClient<T>(
     reject(error);
   };
   client.on('error', onError);
+  const spoil = () => {
+    broken ??= new Error('the session could not be cleaned');
+  };
   try {
     // What waits for something else than the server would never hear that the connection is gone.
-    return await Promise.race([use(client), lost]);
+    return await Promise.race([use(client, spoil), lost]);
   } finally {
     client.off('error', onError);
     const opened = typeof tenants === 'number' ? tenants : tenants();
@@ -111,7 +115,7 @@ export async function withTransaction<T>(
 ): Promise<T> {
   return withClient(
     database,
-    async (client) => {
+    async (client, spoil) => {
       let finished = false;
       let abandoned = false;
       try {
@@ -131,8 +135,8 @@ export async function withTransaction<T>(
         if (!finished) await client.query(abandoned ? ROLL_BACK : 'COMMIT');
         return value;
       } catch (error) {
-        // A rollback that fails means a broken connection: withClient throws it away, and the server rolls back.
-        await client.query(ROLL_BACK).catch(() => {});
+        // A rollback that fails, or the cleaning behind it: the connection is closed, and the server rolls back.
+        await client.query(ROLL_BACK).catch(spoil);
         throw toDatabaseError(error).concealing(database.conceal);
       }
     },

@@ -42,14 +42,14 @@ export async function runOutside(outside: OutsideStep): Promise<void> {
   const { engine, progress, step, lost } = outside;
   const database = await engine.database.sessions();
   progress.isOutside = true;
-  await withClient(database, async (client) => {
+  await withClient(database, async (client, spoil) => {
     const stop = () => void database.stop(client);
     lost?.addEventListener('abort', stop, { once: true });
     try {
       await perform(outside, client);
     } finally {
       lost?.removeEventListener('abort', stop);
-      await client.query('DISCARD ALL').catch(() => {});
+      await client.query('DISCARD ALL').catch(spoil);
     }
   }).catch((error: unknown) => {
     throw lost?.aborted === true
