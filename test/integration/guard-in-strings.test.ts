@@ -59,6 +59,10 @@ test.each([
     'locked the table public.plans against others (ShareUpdateExclusiveLock)',
   ],
   ['LOCK TABLE plans IN SHARE MODE', 'locked the table public.plans against others (ShareLock)'],
+  [
+    `DO $$ BEGIN IF to_regclass(current_schema() || '.plans') IS NULL THEN EXECUTE format('ALTER TABLE public.plans SET SCHEMA %I', current_schema()); END IF; END $$`,
+    'changed the table public.plans',
+  ],
   ['GRANT SELECT ON plans TO PUBLIC', 'changed the table public.plans'],
   [`ALTER TYPE mood ADD VALUE 'new'`, 'changed the type public.mood'],
   ['DROP TYPE mood', 'dropped the type public.mood'],

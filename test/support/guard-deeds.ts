@@ -70,6 +70,16 @@ export const DEEDS: readonly [sentence: string, statement: string, says: string]
     `changed the type ${NEIGHBOURS}.temper`,
   ],
   [
+    'takes a neighbour’s table for its own',
+    `DO $do$ BEGIN EXECUTE format('ALTER TABLE %s SET SCHEMA %I', '${NEIGHBOURS}.secrets', current_schema()); END $do$`,
+    `changed the table ${NEIGHBOURS}.secrets`,
+  ],
+  [
+    'takes a shared function for its own',
+    `DO $do$ BEGIN EXECUTE format('ALTER FUNCTION public.one() SET SCHEMA %I', current_schema()); END $do$`,
+    'changed the function public.one()',
+  ],
+  [
     'counts on a neighbour’s sequence',
     `SELECT nextval('${NEIGHBOURS}.counter')`,
     `read or wrote the sequence ${NEIGHBOURS}.counter`,
@@ -113,7 +123,7 @@ export const DEEDS: readonly [sentence: string, statement: string, says: string]
   ['drops a shared table', 'DROP TABLE plans', 'dropped the table public.plans'],
   ['drops a shared table with what hangs on it', 'DROP TABLE public.countries CASCADE', 'dropped the'],
   ['alters a shared table', 'ALTER TABLE countries ADD population int', 'changed the table public.countries'],
-  ['renames a shared table', 'ALTER TABLE countries RENAME TO lands', 'changed the table public.lands'],
+  ['renames a shared table', 'ALTER TABLE countries RENAME TO lands', 'changed the table public.countries'],
   [
     'renames a shared column',
     'ALTER TABLE countries RENAME name TO title',

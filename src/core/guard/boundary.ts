@@ -10,6 +10,8 @@ export interface Boundary {
   readonly foreignKeys: ReadonlyMap<string, string>;
   /** How many rows this session had written into each of the largest catalogs, as the server counts them. */
   readonly writes: ReadonlyMap<string, number>;
+  /** No relation of the database had a larger oid. */
+  readonly largestRelation: number;
   /** The transaction id under which the transaction wrote last; undefined where it had written nothing. */
   readonly since: bigint | undefined;
 }
@@ -148,16 +150,18 @@ export function selectBoundary(schema: string): string {
   return `WITH ${ownObjects(literal(schema))} SELECT ${LOCKS},
     ARRAY(SELECT concat_ws(':', own.catalog, own.oid) FROM own) AS own, ${FOREIGN_KEYS} AS keys,
     json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')}) AS writes,
+    ${largestOid(['pg_class'])}::text AS largest,
     CASE WHEN txid_current_if_assigned() IS NOT NULL THEN ${idOf(LAST_AGE)}::text END AS since`;
 }
 
 /** @param row that of selectBoundary */
 export function toBoundary(row: unknown): Boundary {
-  const { locks, own, keys, writes, since } = row as {
+  const { locks, own, keys, writes, largest, since } = row as {
     locks: string[];
     own: string[];
     keys: Record<string, string>;
     writes: Record<string, number>;
+    largest: string;
     since: string | null;
   };
   return {
@@ -165,6 +169,7 @@ export function toBoundary(row: unknown): Boundary {
     own: new Set(own),
     foreignKeys: new Map(Object.entries(keys)),
     writes: new Map(Object.entries(writes)),
+    largestRelation: Number(largest),
     since: since === null ? undefined : BigInt(since),
   };
 }

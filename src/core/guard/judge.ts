@@ -77,9 +77,15 @@ function isOutside({ schema, mode }: SeenLock, own: string): boolean {
   return !SYSTEM.test(schema) || (schema === 'pg_catalog' && MODES.indexOf(mode) >= WEAKEST_ON_CATALOG);
 }
 
-/** A lock on what is not there any more, or is no relation, and was not in the schema. */
-function isUnexplained(lock: SeenLock, { own }: Boundary): boolean {
-  return lock.schema === null && !PARTS.has(lock.catalog) && !own.has(objectKey(lock));
+/** A lock on what was not in the schema, and is not there any more, or is no relation, or has come into the schema. */
+function isUnexplained(lock: SeenLock, { schema, boundary }: Facts): boolean {
+  if (PARTS.has(lock.catalog) || boundary.own.has(objectKey(lock))) return false;
+  return lock.schema === null || (lock.schema === schema && hasMoved(lock, boundary));
+}
+
+/** A relation that is older than the transaction, and may have been put elsewhere. */
+function hasMoved({ oid, mode }: SeenLock, { largestRelation }: Boundary): boolean {
+  return mode === 'AccessExclusiveLock' && Number(oid) <= largestRelation;
 }
 
 /** Relations that the transaction itself had made, or changed, before the first migration. */
@@ -88,11 +94,12 @@ function isOfBefore(object: ObjectName, { locks }: Boundary): boolean {
 }
 
 /** What has to be known beside the sightings. Pure. */
-export function questionsAbout({ schema, boundary, sightings }: Facts): Questions {
+export function questionsAbout(facts: Facts): Questions {
+  const { schema, boundary, sightings } = facts;
   const exclusive = sightings.locks.filter(
     (lock) => isOutside(lock, schema) && isExclusive(lock) && !isOfBefore(lock, boundary),
   );
-  const unexplained = sightings.locks.filter((lock) => isUnexplained(lock, boundary));
+  const unexplained = sightings.locks.filter((lock) => isUnexplained(lock, facts));
   const rows = sightings.rows.filter((row) => !isOfBefore(row, boundary));
   const touched = sightings.locks.filter(({ isOtherTenants }) => isOtherTenants);
   return {
@@ -113,7 +120,7 @@ export function judge(
   const found = new Map<string, Trespass>();
   const note = (deed: Trespass['deed'], object: ObjectName, step: number, mode?: string) => {
     const key = objectKey(object);
-    const known = now.get(key) ?? before.get(key);
+    const known = before.get(key) ?? now.get(key);
     const earlier = found.get(key);
     // What was done to it tells more than how it was locked for that.
     if (earlier !== undefined && (!isMere(earlier.deed) || isMere(deed))) return;
@@ -136,8 +143,7 @@ export function judge(
   );
   // A foreign key that came and went leaves a lock on itself.
   const hasPassingKey = sightings.locks.some(
-    (lock) =>
-      lock.catalog === 'pg_constraint' && isUnexplained(lock, boundary) && !before.has(objectKey(lock)),
+    (lock) => lock.catalog === 'pg_constraint' && isUnexplained(lock, facts) && !before.has(objectKey(lock)),
   );
   const explains = ({ oid, mode }: SeenLock) =>
     (hasPassingKey && (mode === KEY_LOCK || mode === 'AccessExclusiveLock')) ||
@@ -150,7 +156,7 @@ export function judge(
     const key = objectKey(lock);
     const step = stepOfLock(lock, facts);
     const was = before.get(key);
-    if (isUnexplained(lock, boundary)) {
+    if (isUnexplained(lock, facts)) {
       const is = now.get(key);
       // What nobody else has ever seen came and went with the transaction: a table that is written anew, say.
       if (was !== undefined) note(is === undefined ? 'dropped' : 'changed', lock, step);

@@ -145,6 +145,13 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
          END
        LIMIT 1;
        IF outside IS NULL AND thorough THEN
+         SELECT l.relation::regclass::text INTO outside FROM pg_lock_status() l
+         WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.mode = 'AccessExclusiveLock'
+           AND starts_with(l.relation::regclass::text, own)
+           AND l.relation::bigint <= largest AND strpos(noted, ',pg_class:' || l.relation || ',') = 0
+         LIMIT 1;
+       END IF;
+       IF outside IS NULL AND thorough THEN
          SELECT l.classid::regclass::text || ' ' || l.objid INTO outside FROM pg_lock_status() l
          WHERE l.locktype = 'object' AND l.pid = pg_backend_pid()
            AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
