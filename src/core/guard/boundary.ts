@@ -89,7 +89,7 @@ export function toMark(row: unknown): Mark {
 /**
  * What lies in a schema and what belongs to it, as the rows of `own` in a WITH, found by its dependency on the schema
  * (https://www.postgresql.org/docs/current/catalog-pg-depend.html): indexes, TOAST tables and row types depend on their
- * tables.
+ * tables. Up to version 13 TOAST tables have row types, too.
  * @param schema the schema's name, in SQL
  */
 export function ownObjects(schema: string): string {
@@ -98,12 +98,12 @@ export function ownObjects(schema: string): string {
     WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass
       AND d.refobjid = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${schema})
   ), relations AS MATERIALIZED (
-    SELECT c.oid, c.reltype, c.reltoastrelid FROM named d JOIN pg_catalog.pg_class c ON c.oid = d.oid
+    SELECT c.oid, c.reltoastrelid FROM named d JOIN pg_catalog.pg_class c ON c.oid = d.oid
     WHERE d.catalog = 'pg_class'
   ), tables AS MATERIALIZED (
     SELECT oid FROM relations UNION ALL SELECT reltoastrelid FROM relations WHERE reltoastrelid <> 0
   ), types AS MATERIALIZED (
-    SELECT reltype AS oid FROM relations WHERE reltype <> 0
+    SELECT c.reltype AS oid FROM tables JOIN pg_catalog.pg_class c ON c.oid = tables.oid WHERE c.reltype <> 0
     UNION ALL SELECT oid FROM named WHERE catalog = 'pg_type'
   ), own AS MATERIALIZED (
     SELECT catalog, oid FROM named
