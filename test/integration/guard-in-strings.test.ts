@@ -49,7 +49,7 @@ test.each(DEEDS.filter(([, text]) => !CANNOT_IN_BLOCK.test(text)))(
 test.each([
   ['ALTER TABLE plans ADD price int', 'changed the table public.plans'],
   ['ALTER TABLE plans RENAME name TO title', 'changed the table public.plans'],
-  ['CREATE INDEX ON plans (name)', 'created the index public.plans_name_idx'],
+  ['CREATE INDEX ON plans (name)', 'changed the table public.plans'],
   ['TRUNCATE plans', 'changed the table public.plans'],
   ['DROP TABLE plans', 'dropped the table public.plans'],
   ['DROP TABLE IF EXISTS plans CASCADE', 'dropped the table public.plans'],

@@ -90,6 +90,29 @@ const DEEDS: readonly [sentence: string, texts: readonly string[]][] = [
     ],
   ],
   [
+    'drops and alters composite types',
+    [
+      'CREATE TYPE pair AS (a int)',
+      'ALTER TYPE pair ADD ATTRIBUTE b int',
+      'DROP TYPE pair',
+      'CREATE TYPE span AS RANGE (subtype = int)',
+      'DROP TYPE span',
+    ],
+  ],
+  [
+    'attaches and detaches partitions that refer to a shared table',
+    [
+      'CREATE TABLE parts (id int, country text REFERENCES countries) PARTITION BY RANGE (id)',
+      'CREATE TABLE part_1 (id int, country text REFERENCES countries)',
+      'ALTER TABLE parts ATTACH PARTITION part_1 FOR VALUES FROM (1) TO (9)',
+      'ALTER TABLE parts DETACH PARTITION part_1',
+    ],
+  ],
+  [
+    'refers to a shared table in another time zone',
+    [`SET LOCAL timezone = 'Asia/Tokyo'`, 'ALTER TABLE users ADD FOREIGN KEY (country) REFERENCES countries'],
+  ],
+  [
     'has policies and comments',
     [
       'ALTER TABLE users ENABLE ROW LEVEL SECURITY',

@@ -129,11 +129,7 @@ export const DEEDS: readonly [sentence: string, statement: string, says: string]
     'ALTER TABLE countries RENAME name TO title',
     'changed the table public.countries',
   ],
-  [
-    'indexes a shared table',
-    'CREATE INDEX ON countries (name)',
-    'created the index public.countries_name_idx',
-  ],
+  ['indexes a shared table', 'CREATE INDEX ON countries (name)', 'changed the table public.countries'],
   [
     'puts a trigger on a shared table',
     'CREATE TRIGGER t AFTER INSERT ON countries EXECUTE FUNCTION suppress_redundant_updates_trigger()',
@@ -209,6 +205,51 @@ export const DEEDS: readonly [sentence: string, statement: string, says: string]
     'tightens a shared domain',
     'ALTER DOMAIN percent ADD CHECK (VALUE > 0)',
     'changed the type public.percent',
+  ],
+  [
+    'makes shared statistics',
+    'CREATE STATISTICS public.st ON id, name FROM users',
+    'created the statistics object public.st',
+  ],
+  [
+    'takes a shared type for its own',
+    `DO $do$ BEGIN EXECUTE format('ALTER TYPE public.mood SET SCHEMA %I', current_schema()); END $do$`,
+    'changed the type public.mood',
+  ],
+  [
+    'takes a neighbour’s type for its own',
+    `DO $do$ BEGIN EXECUTE format('ALTER TYPE %s SET SCHEMA %I', '${NEIGHBOURS}.temper', current_schema()); END $do$`,
+    `changed the type ${NEIGHBOURS}.temper`,
+  ],
+  [
+    'comments on a neighbour’s index',
+    `DO $do$ BEGIN EXECUTE 'COMMENT ON INDEX ${NEIGHBOURS}.secrets_pkey IS NULL'; END $do$`,
+    `locked the index ${NEIGHBOURS}.secrets_pkey`,
+  ],
+  [
+    'grants on a system column',
+    'GRANT SELECT (xmin) ON countries TO PUBLIC',
+    'changed the table public.countries',
+  ],
+  [
+    'hides a lock behind a check that comes and goes',
+    'ALTER TABLE users ADD CONSTRAINT passing CHECK (true); ALTER TABLE users DROP CONSTRAINT passing; LOCK TABLE plans',
+    'locked the table public.plans',
+  ],
+  [
+    'hides a drop behind a temporary table',
+    'CREATE TEMP TABLE pg_proc (); DROP FUNCTION public.one()',
+    'dropped the function public.one()',
+  ],
+  [
+    'leaves a deed to the history',
+    `CREATE FUNCTION deed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN CREATE TABLE public.late (); RETURN NULL; END'; CREATE TRIGGER deed AFTER INSERT ON knex_migrations_tenant FOR EACH ROW EXECUTE FUNCTION deed()`,
+    'created the table public.late',
+  ],
+  [
+    'changes what is tenantctl’s',
+    'LOCK TABLE tenantctl.runs IN EXCLUSIVE MODE',
+    'locked the table tenantctl.runs',
   ],
   ['creates a schema', 'CREATE SCHEMA mine', 'created the schema mine'],
   ['drops a schema', 'DROP SCHEMA audit CASCADE', 'dropped the'],

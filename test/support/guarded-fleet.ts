@@ -145,7 +145,7 @@ async function everythingElse(fleet: TestFleet): Promise<string[]> {
      UNION ALL SELECT format('function %s acl=%s %s', p.oid::regprocedure, p.proacl, CASE WHEN p.prokind IN ('f', 'p') THEN pg_get_functiondef(p.oid) END) FROM pg_proc p JOIN spaces s ON s.oid = p.pronamespace
      UNION ALL SELECT format('type %s acl=%s labels=%s', t.oid::regtype, t.typacl, (SELECT array_agg(enumlabel) FROM pg_enum e WHERE e.enumtypid = t.oid)) FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace
      UNION ALL SELECT format('default privileges %s', d) FROM pg_default_acl d
-     UNION ALL SELECT format('role %s %s', rolname, rolconfig) FROM pg_roles
+     UNION ALL SELECT format('role %s %s', rolname, rolconfig) FROM pg_roles WHERE rolname IN ('intruder', current_user)
      UNION ALL SELECT format('setting %s', d) FROM pg_db_role_setting d WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
      UNION ALL SELECT format('cast %s', c.oid) FROM pg_cast c WHERE c.oid >= 16384
      UNION ALL SELECT format('extension %s', extname) FROM pg_extension

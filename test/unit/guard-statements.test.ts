@@ -15,6 +15,9 @@ test.each([
   ['CREATE TABLE t (x a.kind)', ['a']],
   ['CREATE TYPE a.kind AS ENUM ()', ['a']],
   ['CREATE SCHEMA a', ['a']],
+  ['REINDEX SCHEMA a', ['a']],
+  ['ALTER SCHEMA a RENAME TO b', ['a']],
+  ['GRANT SELECT ON ALL TABLES IN SCHEMA a TO PUBLIC', ['a']],
   ['GRANT USAGE ON SCHEMA a TO PUBLIC', ['a']],
   ['SET search_path TO a, "B c"', ['B c', 'a']],
   [`SET LOCAL search_path = 'a, b'`, ['a', 'b']],
@@ -32,6 +35,9 @@ test.each([
   ['ALTER TABLE t ADD FOREIGN KEY (x) REFERENCES a.u', ['t']],
   ['CREATE TABLE t (x int REFERENCES a.u)', ['t (new)']],
   ['CREATE VIEW v AS SELECT * FROM a.t', ['v (new)']],
+  ['CREATE TABLE t (LIKE a.u)', ['t (new)']],
+  ['CREATE POLICY p ON t USING (EXISTS (SELECT FROM a.u))', ['t']],
+  ['ALTER TABLE t SET SCHEMA a', ['t', 'a.* (new)']],
   ['CREATE TABLE t AS SELECT * FROM a.t', ['t (new)']],
   ['CREATE TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION f()', ['t']],
   ['ALTER TYPE a.kind ADD VALUE $$x$$', ['a.kind']],
@@ -56,7 +62,7 @@ test.each([
   'ALTER TABLE t ADD x text DEFAULT now()',
   'CREATE TABLE t (id bigserial PRIMARY KEY, at timestamptz DEFAULT CURRENT_TIMESTAMP, u uuid DEFAULT gen_random_uuid())',
   'CREATE INDEX ON t (lower(x))',
-  'INSERT INTO t SELECT coalesce(x, md5(y)) FROM u',
+  'SELECT coalesce(x, md5(y)) FROM u',
   'DROP TABLE t; DROP VIEW v',
   'CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$SELECT 1$$',
   'CREATE TYPE kind AS ENUM ($$a$$)',
@@ -69,6 +75,7 @@ test.each([
 });
 
 test.each([
+  ['INSERT INTO t VALUES (1)', 'it changes rows, and triggers may do more'],
   ['DO $$ BEGIN END $$', 'it has a DO block'],
   ['CALL p()', 'it calls a procedure'],
   ['SELECT f()', 'it calls the function f'],

@@ -10,8 +10,8 @@ export interface Boundary {
   readonly foreignKeys: ReadonlyMap<string, string>;
   /** How many rows this session had written into each of the largest catalogs, as the server counts them. */
   readonly writes: ReadonlyMap<string, number>;
-  /** No relation of the database had a larger oid. */
-  readonly largestRelation: number;
+  /** No relation and no type of the database had a larger oid. */
+  readonly largestOid: number;
   /** The transaction id under which the transaction wrote last; undefined where it had written nothing. */
   readonly since: bigint | undefined;
 }
@@ -71,6 +71,9 @@ export const NEW_ID: readonly string[] = [
   `SELECT pg_logical_emit_message(true, 'tenantctl', '')::text`,
 ];
 
+/** Nothing that a migration has made is taken for PostgreSQL's own, a temporary table included. */
+export const OWN_PATH = 'SET LOCAL search_path TO pg_catalog, pg_temp';
+
 /** What a transaction held between two migrations. */
 export interface Mark {
   readonly locks: ReadonlySet<string>;
@@ -78,12 +81,35 @@ export interface Mark {
 }
 
 /** The statements that mark the place between two migrations, the last of them a query for its Mark. */
-export const MARK: readonly string[] = [...NEW_ID, `SELECT ${LOCKS}, ${idOf(LAST_AGE)}::text AS since`];
+export const MARK: readonly string[] = [
+  OWN_PATH,
+  ...NEW_ID,
+  `SELECT ${LOCKS}, ${idOf(LAST_AGE)}::text AS since`,
+];
 
 /** @param row that of the last of MARK */
 export function toMark(row: unknown): Mark {
   const { locks, since } = row as { locks: string[]; since: string };
   return { locks: new Set(locks), since: BigInt(since) };
+}
+
+/** The rows of a catalog for each row before it, by an index: whatever the planner expects, the catalog is not read whole. */
+function each(catalog: string, alias: string, condition: string): string {
+  return `LATERAL (SELECT ${alias}.* FROM pg_catalog.${catalog} ${alias} WHERE ${condition} OFFSET 0) ${alias}`;
+}
+
+/**
+ * How many rows of a catalog this transaction has written that belong to objects of the schema, in SQL that has `own`.
+ * @param isNew whether a row's xmin is this transaction's
+ */
+export function ownRows(
+  of: 'pg_class' | 'pg_type',
+  catalog: string,
+  column: string,
+  isNew: (xmin: string) => string,
+): string {
+  return `(SELECT coalesce(sum((SELECT count(*) FROM pg_catalog.${catalog} r WHERE r.${column} = own.oid AND ${isNew('r.xmin')})), 0)
+    FROM own WHERE own.catalog = '${of}')`;
 }
 
 /**
@@ -98,21 +124,23 @@ export function ownObjects(schema: string): string {
     WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass
       AND d.refobjid = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${schema})
   ), relations AS MATERIALIZED (
-    SELECT c.oid, c.reltoastrelid FROM named d JOIN pg_catalog.pg_class c ON c.oid = d.oid
-    WHERE d.catalog = 'pg_class'
+    SELECT d.oid, c.reltoastrelid
+    FROM named d, ${each('pg_class', 'c', 'c.oid = d.oid')} WHERE d.catalog = 'pg_class'
   ), tables AS MATERIALIZED (
     SELECT oid FROM relations UNION ALL SELECT reltoastrelid FROM relations WHERE reltoastrelid <> 0
   ), types AS MATERIALIZED (
-    SELECT c.reltype AS oid FROM tables JOIN pg_catalog.pg_class c ON c.oid = tables.oid WHERE c.reltype <> 0
+    SELECT c.reltype AS oid FROM tables t, ${each('pg_class', 'c', 'c.oid = t.oid')} WHERE c.reltype <> 0
     UNION ALL SELECT oid FROM named WHERE catalog = 'pg_type'
   ), own AS MATERIALIZED (
     SELECT catalog, oid FROM named
     UNION SELECT 'pg_class', oid FROM tables
-    UNION SELECT 'pg_class', i.indexrelid FROM tables JOIN pg_catalog.pg_index i ON i.indrelid = tables.oid
+    UNION SELECT 'pg_class', i.indexrelid FROM tables t, ${each('pg_index', 'i', 'i.indrelid = t.oid')}
+    UNION SELECT 'pg_class', y.typrelid FROM types t, ${each('pg_type', 'y', 'y.oid = t.oid AND y.typrelid <> 0')}
+    UNION SELECT 'pg_cast', x.oid FROM types t, ${each('pg_cast', 'x', 'x.castsource = t.oid')}
     UNION SELECT 'pg_type', oid FROM types
-    UNION SELECT 'pg_type', t.typarray FROM types JOIN pg_catalog.pg_type t ON t.oid = types.oid
-    UNION SELECT 'pg_constraint', k.oid FROM tables JOIN pg_catalog.pg_constraint k ON k.conrelid = tables.oid
-    UNION SELECT 'pg_constraint', k.oid FROM types JOIN pg_catalog.pg_constraint k ON k.contypid = types.oid
+    UNION SELECT 'pg_type', a.typarray FROM types t, ${each('pg_type', 'a', 'a.oid = t.oid')}
+    UNION SELECT 'pg_constraint', k.oid FROM tables t, ${each('pg_constraint', 'k', 'k.conrelid = t.oid')}
+    UNION SELECT 'pg_constraint', k.oid FROM types t, ${each('pg_constraint', 'k', 'k.contypid = t.oid')}
     UNION SELECT 'pg_namespace', n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${schema}
   )`;
 }
@@ -120,7 +148,7 @@ export function ownObjects(schema: string): string {
 /** Whether a schema is another tenant's: the registry has it, or its name has the form that such names have here. */
 export function isOtherTenants(column: string, own: string): string {
   return `coalesce(${column} <> ${literal(own)} AND (${column} ~ '^tid_[0-9a-f]{10}$'
-    OR EXISTS (SELECT FROM public.tenants t WHERE t.schema_name = ${column})), false)`;
+    OR (SELECT true FROM public.tenants t WHERE t.schema_name = ${column} LIMIT 1)), false)`;
 }
 
 /** How often this session has written rows into the catalog of that name, as far as the server counts it. */
@@ -138,7 +166,7 @@ export function largestOid(catalogs: readonly string[]): string {
 
 /** The foreign keys of a schema's tables, in SQL that has `relations`. */
 const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text), '{}')
-    FROM relations JOIN pg_catalog.pg_constraint k ON k.conrelid = relations.oid AND k.contype = 'f')`;
+    FROM relations t, ${each('pg_constraint', 'k', `k.conrelid = t.oid AND k.contype = 'f'`)})`;
 
 /** The query for the foreign keys that a schema's tables have now. */
 export function selectForeignKeys(schema: string): string {
@@ -150,7 +178,7 @@ export function selectBoundary(schema: string): string {
   return `WITH ${ownObjects(literal(schema))} SELECT ${LOCKS},
     ARRAY(SELECT concat_ws(':', own.catalog, own.oid) FROM own) AS own, ${FOREIGN_KEYS} AS keys,
     json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')}) AS writes,
-    ${largestOid(['pg_class'])}::text AS largest,
+    ${largestOid(['pg_class', 'pg_type'])}::text AS largest,
     CASE WHEN txid_current_if_assigned() IS NOT NULL THEN ${idOf(LAST_AGE)}::text END AS since`;
 }
 
@@ -169,7 +197,7 @@ export function toBoundary(row: unknown): Boundary {
     own: new Set(own),
     foreignKeys: new Map(Object.entries(keys)),
     writes: new Map(Object.entries(writes)),
-    largestRelation: Number(largest),
+    largestOid: Number(largest),
     since: since === null ? undefined : BigInt(since),
   };
 }

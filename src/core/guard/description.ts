@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import { DROPPABLE } from './catalogs.ts';
+import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
 import { isOtherTenants, largestOid, objectKey, type ObjectName } from './boundary.ts';
 
 /** What an object is called, and of a relation what it consists of. */
@@ -38,7 +38,9 @@ const PASSING = [
  * policies and rules. In SQL, of a row `r` of pg_class.
  */
 const FORM = `md5(concat_ws('|', (to_jsonb(r) - '{${PASSING.join(',')}}'::text[])::text,
-  (SELECT string_agg((to_jsonb(x) - 'attcacheoff')::text, ',' ORDER BY x.attnum) FROM pg_catalog.pg_attribute x WHERE x.attrelid = r.oid AND x.attnum > 0),
+  (SELECT string_agg((to_jsonb(x) - '{attcacheoff,attmissingval}'::text[])::text, ',' ORDER BY x.attnum) FROM pg_catalog.pg_attribute x WHERE x.attrelid = r.oid),
+  (SELECT string_agg(concat(x.adnum, ':', x.adbin), ',' ORDER BY x.adnum) FROM pg_catalog.pg_attrdef x WHERE x.adrelid = r.oid),
+  (SELECT to_jsonb(x)::text FROM pg_catalog.pg_sequence x WHERE x.seqrelid = r.oid),
   (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_trigger x WHERE x.tgrelid = r.oid AND NOT x.tgisinternal),
   (SELECT count(*) FROM pg_catalog.pg_trigger x WHERE x.tgrelid = r.oid AND x.tgisinternal AND x.tgenabled <> 'O'),
   (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_constraint x WHERE x.conrelid = r.oid),
@@ -68,7 +70,7 @@ export async function describe(
   // The name comes from the server; what is no catalog's is not asked for.
   const byCatalog = Map.groupBy(objects, ({ catalog }) => catalog);
   const parts = [...byCatalog].flatMap(([catalog, some]) => {
-    if (!/^pg_\w+$/.test(catalog)) return [];
+    if (!DESCRIBABLE.has(catalog)) return [];
     const [source, column] = READABLE.get(catalog) ?? [catalog, 'oid'];
     const oids = [...new Set(some.map(({ oid }) => oid))];
     return [
@@ -92,6 +94,15 @@ export async function describe(
     ]),
   );
 }
+
+/** Catalogs that everybody may read, and whose rows have an oid. */
+const DESCRIBABLE: ReadonlySet<string> = new Set([
+  ...DROPPABLE,
+  ...READABLE.keys(),
+  ...catalogsOf(NEWEST).flatMap(({ name, of }) =>
+    of === undefined && name !== 'pg_subscription' ? name : [],
+  ),
+]);
 
 /** What is remembered of a database before a tenant's migrations. */
 export interface Remembered {

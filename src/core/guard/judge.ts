@@ -46,7 +46,14 @@ export interface Facts {
 }
 
 /** Parts of relations and of types: whoever drops one has locked what it belongs to. */
-const PARTS = new Set(['pg_attrdef', 'pg_trigger', 'pg_rewrite', 'pg_policy', 'pg_largeobject']);
+const PARTS = new Set([
+  'pg_attrdef',
+  'pg_publication_rel',
+  'pg_trigger',
+  'pg_rewrite',
+  'pg_policy',
+  'pg_largeobject',
+]);
 
 /** Locks that keep nobody else from reading and writing rows, from the weakest to the strongest. */
 const MODES = [
@@ -84,8 +91,8 @@ function isUnexplained(lock: SeenLock, { schema, boundary }: Facts): boolean {
 }
 
 /** A relation that is older than the transaction, and may have been put elsewhere. */
-function hasMoved({ oid, mode }: SeenLock, { largestRelation }: Boundary): boolean {
-  return mode === 'AccessExclusiveLock' && Number(oid) <= largestRelation;
+function hasMoved({ oid, mode }: SeenLock, { largestOid }: Boundary): boolean {
+  return mode === 'AccessExclusiveLock' && Number(oid) <= largestOid;
 }
 
 /** Relations that the transaction itself had made, or changed, before the first migration. */
@@ -141,16 +148,22 @@ export function judge(
   const takenFrom = new Set(
     [...boundary.foreignKeys].filter(([key]) => !sightings.foreignKeys.has(key)).map(([, table]) => table),
   );
-  // A foreign key that came and went leaves a lock on itself.
+  // A foreign key that came and went leaves a lock on itself, and on its triggers.
+  const hasPassingTrigger = sightings.locks.some((lock) => lock.catalog === 'pg_trigger');
   const hasPassingKey = sightings.locks.some(
     (lock) => lock.catalog === 'pg_constraint' && isUnexplained(lock, facts) && !before.has(objectKey(lock)),
   );
+  const referred = new Set([...boundary.foreignKeys.values(), ...sightings.foreignKeys.values()]);
   const explains = ({ oid, mode }: SeenLock) =>
-    (hasPassingKey && (mode === KEY_LOCK || mode === 'AccessExclusiveLock')) ||
+    (hasPassingTrigger &&
+      (hasPassingKey || referred.has(oid)) &&
+      (mode === KEY_LOCK || mode === 'AccessExclusiveLock')) ||
     (mode === KEY_LOCK
       ? addedTo.has(oid) || takenFrom.has(oid)
       : mode === 'AccessExclusiveLock' && takenFrom.has(oid));
 
+  const rowOf = new Map(sightings.rows.map((row) => [objectKey(row), row]));
+  const isAllowedRow = (row: SeenRow | undefined) => row !== undefined && isAllowed(row, facts, before, now);
   const byStrength = sightings.locks.toSorted((a, b) => MODES.indexOf(b.mode) - MODES.indexOf(a.mode));
   for (const lock of byStrength) {
     const key = objectKey(lock);
@@ -161,12 +174,13 @@ export function judge(
       // What nobody else has ever seen came and went with the transaction: a table that is written anew, say.
       if (was !== undefined) note(is === undefined ? 'dropped' : 'changed', lock, step);
     } else if (lock.isOtherTenants) {
-      if (lock.kind !== 'i' && lock.kind !== 'I') {
+      const isIndex = lock.kind === 'i' || lock.kind === 'I';
+      if (!isIndex || isExclusive(lock)) {
         note(isExclusive(lock) ? deedOf(was, now.get(key)) : 'touched', lock, step, lock.mode);
       }
     } else if (isOutside(lock, schema)) {
       if (lock.schema !== null && !SYSTEM.test(lock.schema)) schemas.add(lock.schema);
-      if (!isExclusive(lock) || isOfBefore(lock, boundary)) continue;
+      if (!isExclusive(lock) || isOfBefore(lock, boundary) || isAllowedRow(rowOf.get(key))) continue;
       const deed = deedOf(was, now.get(key));
       if (deed === 'locked' && explains(lock))
         keyLocks.add(`${lock.schema}\u0000${lock.name}\u0000${lock.mode}`);
@@ -176,8 +190,10 @@ export function judge(
   for (const row of sightings.rows) {
     const key = objectKey(row);
     const [was, is] = [before.get(key), now.get(key)];
-    if (isOfBefore(row, boundary) || isAllowed(row, facts, before, now)) continue;
+    if (isOfBefore(row, boundary) || isAllowedRow(row)) continue;
     if (row.catalog === 'pg_class' && was !== undefined && was.form === is?.form) continue;
+    // A new type of the schema's own, whatever its oid.
+    if (row.isInSchema && was === undefined) continue;
     note(was === undefined ? 'created' : 'changed', row, stepOfRow(row, facts));
   }
   return {
@@ -203,13 +219,14 @@ function deedOf(was: Description | undefined, is: Description | undefined): Tres
 /** An extension may be created by a tenant's migration, with all that is in it; and a new tenant's role is its own. */
 function isAllowed(row: SeenRow, { role }: Facts, before: Descriptions, now: Descriptions): boolean {
   const extension = row.catalog === 'pg_extension' ? row.oid : row.extension;
-  if (extension !== null) return !before.has(objectKey({ catalog: 'pg_extension', oid: extension }));
+  if (extension !== null)
+    return !before.has(objectKey({ catalog: 'pg_extension', oid: extension })) && !before.has(objectKey(row));
   if (row.catalog !== 'pg_authid' || role === undefined) return false;
   const identity = now.get(objectKey(row))?.identity;
   return identity === role || identity === identifier(role);
 }
 
-/** The row types of relations that are named themselves are left out. */
+/** The row types of relations that are named themselves are left out; indexes come last. */
 function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
   const relations = new Set(
     trespasses.filter(({ object }) => object.catalog === 'pg_class').map(({ identity }) => identity),
@@ -219,7 +236,7 @@ function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
       ({ object, identity }) =>
         object.catalog !== 'pg_type' || !relations.has(identity?.replace(/\[\]$/, '')),
     )
-    .toSorted((a, b) => a.step - b.step);
+    .toSorted((a, b) => a.step - b.step || Number(a.type === 'index') - Number(b.type === 'index'));
 }
 
 /** The migration after which a lock was there for the first time. */

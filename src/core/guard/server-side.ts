@@ -1,6 +1,6 @@
 import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
 import { literal } from '../../db/sql.ts';
-import { FIRST_AGE, LARGEST, largestOid, LAST_AGE, ownObjects, writesOf } from './boundary.ts';
+import { FIRST_AGE, LARGEST, largestOid, LAST_AGE, ownObjects, ownRows, writesOf } from './boundary.ts';
 
 /** A routine of tenantctl's: how it is declared, its body, and what it is for. */
 export interface GuardRoutine {
@@ -18,11 +18,13 @@ const CATALOGS = catalogsOf(NEWEST)
   .map((row) => `(${row})`)
   .join(',\n           ');
 
+const isNew = (xmin: string) => `age(${xmin}) BETWEEN last_age AND first_age`;
+
 /** How many rows of the schema's own objects a catalog has that this transaction has written, by the catalog's name. */
 const OWN_ROWS = `CASE looked.name
-             WHEN 'pg_class' THEN (SELECT count(*) FROM own JOIN pg_class c ON c.oid = own.oid WHERE own.catalog = 'pg_class' AND age(c.xmin) BETWEEN last_age AND first_age)
-             WHEN 'pg_attribute' THEN (SELECT count(*) FROM own JOIN pg_attribute a ON a.attrelid = own.oid WHERE own.catalog = 'pg_class' AND age(a.xmin) BETWEEN last_age AND first_age)
-             WHEN 'pg_type' THEN (SELECT count(*) FROM own JOIN pg_type t ON t.oid = own.oid WHERE own.catalog = 'pg_type' AND age(t.xmin) BETWEEN last_age AND first_age)
+             WHEN 'pg_class' THEN ${ownRows('pg_class', 'pg_class', 'oid', isNew)}
+             WHEN 'pg_attribute' THEN ${ownRows('pg_class', 'pg_attribute', 'attrelid', isNew)}
+             WHEN 'pg_type' THEN ${ownRows('pg_type', 'pg_type', 'oid', (xmin) => `r.oid::bigint > largest AND ${isNew(xmin)}`)}
            END`;
 
 /**
@@ -55,6 +57,8 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
        first_age integer;
        last_age integer;
        noted json := coalesce(nullif(current_setting('tenantctl.writes', true), ''), '{}')::json;
+       own text := coalesce(current_setting('tenantctl.own', true), '');
+       largest bigint := coalesce(nullif(current_setting('tenantctl.largest', true), ''), '0')::bigint;
        is_counting boolean := current_setting('track_counts') = 'on';
        looked record;
        writes bigint;
@@ -82,10 +86,10 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
            EXECUTE format(
              'SELECT %L || '' '' || r.%I FROM pg_catalog.%I r WHERE age(r.xmin) BETWEEN $1 AND $2 AND (%s)
                 AND txid_status(txid_current() + $2 - age(r.xmin)) = ''in progress''
-                AND tenantctl.is_outside(%L, r.%I, %s, $3) LIMIT 1',
+                AND tenantctl.is_outside(%L, r.%I, %s, $3, $4, $5) LIMIT 1',
              looked.catalog, looked.oid_column, looked.name, looked.condition, looked.catalog, looked.oid_column,
              CASE looked.schema_column WHEN '' THEN 'NULL' ELSE 'r.' || quote_ident(looked.schema_column) END)
-           INTO outside USING last_age, first_age, tenant_schema;
+           INTO outside USING last_age, first_age, tenant_schema, largest, own;
            IF outside IS NOT NULL THEN
              RETURN outside;
            END IF;
@@ -100,7 +104,8 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
   },
   {
     kind: 'FUNCTION',
-    signature: 'is_outside(catalog text, object oid, space oid, tenant_schema text) RETURNS boolean',
+    signature:
+      'is_outside(catalog text, object oid, space oid, tenant_schema text, largest bigint, noted text) RETURNS boolean',
     body: `DECLARE
        schema_name text;
      BEGIN
@@ -110,10 +115,14 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
          WHEN 'pg_opfamily' THEN (SELECT f.opfnamespace FROM pg_opfamily f WHERE f.oid = object)
          WHEN 'pg_ts_config' THEN (SELECT c.cfgnamespace FROM pg_ts_config c WHERE c.oid = object)
        END);
+       IF catalog = 'pg_type' AND object::bigint <= largest AND strpos(noted, ',pg_type:' || object || ',') = 0 THEN
+         RETURN true;
+       END IF;
        RETURN schema_name IS DISTINCT FROM tenant_schema
          AND coalesce(schema_name !~ '^pg_(?:toast|temp|toast_temp)(?:_|$)', true);
      END`,
-    comment: 'Whether an object lies elsewhere than in the tenant schema, or among what is temporary.',
+    comment:
+      'Whether an object lies elsewhere than in the tenant schema, and not among what is temporary; or is a type that has come into it.',
   },
   {
     kind: 'PROCEDURE',
@@ -135,7 +144,8 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
            CASE WHEN held.name = held.relation::text THEN drops
            AND held.relation::bigint <= largest AND strpos(noted, ',pg_class:' || held.name || ',') = 0
            ELSE held.name LIKE 'pg\\_%' AND held.mode IN ('ExclusiveLock', 'AccessExclusiveLock') END
-         WHEN held.name ~ '^(pg_toast|pg_toast_temp_\\d+|tenantctl|information_schema)\\.' THEN false
+         WHEN held.name ~ '^(pg_toast|pg_toast_temp_\\d+)\\.' THEN false
+         WHEN held.name ~ '^(tenantctl|information_schema)\\.' THEN held.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
          ELSE NOT EXISTS (SELECT FROM unnest(shared) AS s (name) WHERE starts_with(held.name, quote_ident(s.name) || '.'))
            OR held.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
            AND NOT EXISTS (

@@ -6,9 +6,12 @@ import {
   isOtherTenants,
   LAST_AGE,
   lockKey,
+  objectKey,
   NEW_ID,
+  OWN_PATH,
   OWN_LOCKS,
   ownObjects,
+  ownRows,
   selectForeignKeys,
   writesOf,
   type Boundary,
@@ -31,6 +34,8 @@ export interface SeenLock extends ObjectName {
 export interface SeenRow extends ObjectName {
   /** The transaction id that has written it, counted on beyond 2³². */
   readonly writtenBy: bigint;
+  /** It lies in the schema now, and may have been elsewhere. */
+  readonly isInSchema: boolean;
   /** It belongs to an extension that the same transaction has written. */
   readonly extension: string | null;
 }
@@ -73,10 +78,13 @@ export async function look(
     (await client.query(
       [
         ...options.before,
+        // A cursor that is to outlive the transaction would be gone through at its end.
+        'CLOSE ALL',
         'SET CONSTRAINTS ALL IMMEDIATE',
+        OWN_PATH,
         ...NEW_ID,
         selectLocks(schema),
-        selectWrites(schema, names, boundary.since),
+        selectWrites(schema, names, boundary),
       ].join(';\n'),
     )) as unknown as QueryResult[]
   ).slice(-2) as [QueryResult<LockRow>, QueryResult<WritesRow>];
@@ -93,14 +101,20 @@ export async function look(
       selectRows(
         catalogs.filter(({ name }) => toLookThrough.has(name)),
         schema,
-        boundary.since,
+        boundary,
       ),
       mayHaveKeys ? selectForeignKeys(schema) : `SELECT '{}'::json AS keys`,
     ].join(';\n'),
   )) as unknown as [QueryResult<RowRow>, QueryResult<{ keys: Record<string, string> }>];
   return {
     locks: seenLocks,
-    rows: rows.rows.map(({ written_by: writtenBy, ...row }) => ({ ...row, writtenBy: BigInt(writtenBy) })),
+    rows: rows.rows
+      .filter((row) => row.catalog !== 'pg_type' || !boundary.own.has(objectKey(row)))
+      .map(({ written_by: writtenBy, is_in_schema: isInSchema, ...row }) => ({
+        ...row,
+        isInSchema,
+        writtenBy: BigInt(writtenBy),
+      })),
     foreignKeys: new Map(Object.entries(keys.rows[0]?.keys ?? {})),
   };
 }
@@ -129,19 +143,22 @@ interface WritesRow {
   readonly own: string | null;
 }
 
-/** The counts of each catalog that this session has written; and of the largest how much of it is the schema's own. */
-function selectWrites(schema: string, names: readonly string[], since: bigint | undefined): string {
-  const isNew = (alias: string) =>
-    `age(${alias}.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE} AND ${idOf(`age(${alias}.xmin)`)} >= ${since ?? 0}`;
+/**
+ * The counts of each catalog that this session has written; and of the largest how much of it is the schema's own. A type
+ * that is older than the transaction does not count as that: it may have come into the schema.
+ */
+function selectWrites(schema: string, names: readonly string[], { since, largestOid }: Boundary): string {
+  const isNew = (xmin: string) =>
+    `age(${xmin}) BETWEEN ${LAST_AGE} AND ${FIRST_AGE} AND ${idOf(`age(${xmin})`)} >= ${since ?? 0}`;
   return `WITH ${ownObjects(literal(schema))}, counted AS MATERIALIZED (
       SELECT r.name, CASE current_setting('track_counts') WHEN 'on' THEN ${writesOf('r.name')} END AS writes
       FROM unnest(ARRAY[${names.map(literal).join(', ')}]) AS r (name)
       WHERE pg_catalog.has_table_privilege('pg_catalog.' || r.name, 'SELECT')
     )
     SELECT name, writes, CASE name
-      WHEN 'pg_class' THEN (SELECT count(*) FROM own JOIN pg_catalog.pg_class c ON c.oid = own.oid WHERE own.catalog = 'pg_class' AND ${isNew('c')})
-      WHEN 'pg_attribute' THEN (SELECT count(*) FROM own JOIN pg_catalog.pg_attribute a ON a.attrelid = own.oid WHERE own.catalog = 'pg_class' AND ${isNew('a')})
-      WHEN 'pg_type' THEN (SELECT count(*) FROM own JOIN pg_catalog.pg_type t ON t.oid = own.oid WHERE own.catalog = 'pg_type' AND ${isNew('t')})
+      WHEN 'pg_class' THEN ${ownRows('pg_class', 'pg_class', 'oid', isNew)}
+      WHEN 'pg_attribute' THEN ${ownRows('pg_class', 'pg_attribute', 'attrelid', isNew)}
+      WHEN 'pg_type' THEN ${ownRows('pg_type', 'pg_type', 'oid', (xmin) => `r.oid::bigint > ${largestOid} AND ${isNew(xmin)}`)}
     END AS own
     FROM counted WHERE writes IS DISTINCT FROM 0`;
 }
@@ -155,6 +172,7 @@ function isAccountedFor({ name, writes, own }: WritesRow, boundary: Boundary): b
 
 interface RowRow extends ObjectName {
   readonly written_by: string;
+  readonly is_in_schema: boolean;
   readonly extension: string | null;
 }
 
@@ -162,14 +180,17 @@ interface RowRow extends ObjectName {
  * The rows of these catalogs that the own transaction has written, and that stand for something outside the schema. A
  * row that can be seen, and whose writer is still at work, is the own transaction's.
  */
-function selectRows(catalogs: readonly Catalog[], schema: string, since: bigint | undefined): string {
+function selectRows(catalogs: readonly Catalog[], schema: string, { since, largestOid }: Boundary): string {
+  // A type can be put into the schema without a lock that shows: one that is older may have been somebody else's.
+  const isOldType = (catalog: string, oid: string) =>
+    `(${catalog} = 'pg_type' AND ${oid}::bigint <= ${largestOid})`;
   const parts = catalogs.map(({ name, of: [catalog, oid] = [name, 'oid'], schema: column, where }) => {
     const conditions = [
       `age(r.xmin) BETWEEN (SELECT last FROM ages) AND (SELECT first FROM ages)`,
       ...(column === undefined
         ? []
         : [
-            `r.${column} <> (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${literal(schema)})`,
+            `(r.${column} <> (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${literal(schema)}) OR ${isOldType(literal(catalog), `r.${oid}`)})`,
           ]),
       ...(where === undefined ? [] : [where]),
     ];
@@ -186,6 +207,7 @@ function selectRows(catalogs: readonly Catalog[], schema: string, since: bigint 
     GROUP BY catalog, oid
   )
   SELECT m.catalog, m.oid::text AS oid, m.written_by::text AS written_by,
+         coalesce(n.nspname = ${literal(schema)}, false) AS is_in_schema,
          (SELECT e.oid::text FROM pg_catalog.pg_depend d
           JOIN mine e ON e.catalog = 'pg_extension' AND e.oid = d.refobjid
           WHERE d.classid = ('pg_catalog.' || m.catalog)::regclass AND d.objid = m.oid
@@ -197,7 +219,7 @@ function selectRows(catalogs: readonly Catalog[], schema: string, since: bigint 
     WHEN 'pg_opfamily' THEN (SELECT opfnamespace FROM pg_catalog.pg_opfamily WHERE oid = m.oid)
     WHEN 'pg_ts_config' THEN (SELECT cfgnamespace FROM pg_catalog.pg_ts_config WHERE oid = m.oid)
   END)
-  WHERE n.nspname IS DISTINCT FROM ${literal(schema)}
+  WHERE (n.nspname IS DISTINCT FROM ${literal(schema)} OR ${isOldType('m.catalog', 'm.oid')})
     AND coalesce(n.nspname !~ '^pg_(?:toast|temp|toast_temp)(?:_|$)', true)
   ORDER BY m.written_by, m.catalog, m.oid`;
 }

@@ -1,5 +1,7 @@
 import { parse } from '../../db/parser.ts';
 import { compareNames } from '../migrations/source.ts';
+import { isMadeInFirst, mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
+import { ON_TABLE, RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
 
 /** What an SQL text says of where it reaches, read with PostgreSQL's own parser. */
 export interface Reading {
@@ -67,9 +69,6 @@ async function readAnew(text: string): Promise<Reading> {
   };
 }
 
-/** A node of the parse tree: an object with one key, its kind. Its fields are as libpg-query's protobuf has them. */
-type Node = Readonly<Record<string, unknown>>;
-
 function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
   const [kind = '', body = {}] = (Object.entries(statement)[0] ?? []) as [string?, Node?];
   const schemas = new Set<string>();
@@ -83,7 +82,7 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
   return {
     schemas: [...schemas],
     targets: ROWS_ONLY.has(kind) ? [] : targetsOf(kind, body),
-    global: GLOBAL.has(kind) ? [GLOBAL.get(kind) ?? kind] : [],
+    global: globalDeed(kind, body),
     drops,
     obscurity,
   };
@@ -104,7 +103,10 @@ function walk(tree: unknown, visit: (kind: string, node: Node) => void, kind = '
 function* schemasIn(kind: string, node: Node): Iterable<string> {
   if (typeof node.schemaname === 'string') yield node.schemaname;
   if (typeof node.newschema === 'string') yield node.newschema;
-  if (node.removeType === 'OBJECT_SCHEMA' || node.objtype === 'OBJECT_SCHEMA') yield* stringsOf(node.objects);
+  const isOfSchema = node.removeType === 'OBJECT_SCHEMA' || node.objtype === 'OBJECT_SCHEMA';
+  if (isOfSchema || node.targtype === 'ACL_TARGET_ALL_IN_SCHEMA') yield* stringsOf(node.objects);
+  if (node.kind === 'REINDEX_OBJECT_SCHEMA' && typeof node.name === 'string') yield node.name;
+  if (node.renameType === 'OBJECT_SCHEMA' && typeof node.subname === 'string') yield node.subname;
   if (kind === 'VariableSetStmt' && node.name === 'search_path') {
     for (const value of (node.args ?? []) as readonly Node[]) {
       const constant = (value.A_Const as { readonly sval?: { readonly sval?: string } } | undefined)?.sval
@@ -117,15 +119,6 @@ function* schemasIn(kind: string, node: Node): Iterable<string> {
     if (Array.isArray(list) && names.length === list.length && names.length > 1 && names[0] !== undefined)
       yield names[0];
   }
-}
-
-/** The strings of a list of names. */
-function stringsOf(list: unknown): string[] {
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((item: Node) => {
-    const value = (item.String as { readonly sval?: string } | undefined)?.sval;
-    return value === undefined ? [] : [value];
-  });
 }
 
 /** Statements that change rows, or nothing. */
@@ -165,8 +158,73 @@ const GLOBAL: ReadonlyMap<string, string> = new Map([
   ['DropSubscriptionStmt', 'drops a subscription'],
 ]);
 
+/** Statements whose targets can be found by their names. */
+const AIMED = new Set([
+  'IndexStmt',
+  'ReindexStmt',
+  'VacuumStmt',
+  'ClusterStmt',
+  'RefreshMatViewStmt',
+  'AlterTableStmt',
+  'AlterObjectSchemaStmt',
+  'CreateStmt',
+  'CreateTableAsStmt',
+  'ViewStmt',
+  'CreateSeqStmt',
+  'AlterSeqStmt',
+  'AlterEnumStmt',
+  'TruncateStmt',
+  'CreateTrigStmt',
+  'CreatePolicyStmt',
+  'AlterPolicyStmt',
+  'RuleStmt',
+  'CompositeTypeStmt',
+  'CreateStatsStmt',
+  'GrantStmt',
+  'RenameStmt',
+  'LockStmt',
+  'DropStmt',
+]);
+
+/** Statements that lead nowhere else, or whose ways are not seen. */
+const AIMLESS = new Set([
+  ...ROWS_ONLY,
+  'DiscardStmt',
+  'CheckPointStmt',
+  'PrepareStmt',
+  'ExecuteStmt',
+  'DeallocateStmt',
+  'DeclareCursorStmt',
+  'FetchStmt',
+  'ClosePortalStmt',
+  'NotifyStmt',
+  'ListenStmt',
+  'UnlistenStmt',
+  'LoadStmt',
+  'CreateExtensionStmt',
+]);
+
+/** What a statement does of which it is not known, or known all too well, that it is outside every tenant's schema. */
+function globalDeed(kind: string, body: Node): string[] {
+  const known = GLOBAL.get(kind);
+  if (known !== undefined) return [known];
+  if (AIMLESS.has(kind) || isMadeInFirst(kind, body)) return [];
+  if (AIMED.has(kind) && targetsOf(kind, body).length > 0) return [];
+  return [`has a statement that cannot be kept to a schema (${kind.replace(/Stmt$/, '')})`];
+}
+
 /** What of a statement is only referred to, or read: a foreign key's other table, a parent, a query. */
-const REFERRED = new Set(['pktable', 'inhRelations', 'query', 'selectStmt', 'whereClause', 'functions']);
+const REFERRED = new Set([
+  'pktable',
+  'inhRelations',
+  'query',
+  'selectStmt',
+  'whereClause',
+  'functions',
+  'TableLikeClause',
+  'qual',
+  'with_check',
+]);
 
 function targetsOf(kind: string, body: Node): Target[] {
   const isNewKind = kind.startsWith('Create') || kind === 'ViewStmt' || kind === 'CompositeTypeStmt';
@@ -198,124 +256,13 @@ function targetsOf(kind: string, body: Node): Target[] {
       if (name !== undefined) targets.push({ kind: 'relation', schema: path.at(-2), name, isNew: false });
     }
   }
+  // Where it is put is as good as where it is made.
+  if (typeof body.newschema === 'string')
+    targets.push({ kind: 'relation', schema: body.newschema, name: '*', isNew: true });
   if (kind === 'AlterEnumStmt') {
     const names = stringsOf(body.typeName);
     const name = names.at(-1);
     if (name !== undefined) targets.push({ kind: 'type', schema: names.at(-2), name, isNew: false });
   }
   return targets;
-}
-
-const ON_TABLE = new Set(['OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY']);
-const RELATION_DROPS = new Set([
-  'OBJECT_TABLE',
-  'OBJECT_INDEX',
-  'OBJECT_VIEW',
-  'OBJECT_MATVIEW',
-  'OBJECT_SEQUENCE',
-  'OBJECT_FOREIGN_TABLE',
-  ...ON_TABLE,
-]);
-
-/**
- * Statements whose every effect outside the schema would show in the locks on relations that their transaction holds:
- * those that act on relations, and those that make what is created in the first schema of the search_path.
- */
-const SHOWS_IN_LOCKS = new Set([
-  'SelectStmt',
-  'InsertStmt',
-  'UpdateStmt',
-  'DeleteStmt',
-  'MergeStmt',
-  'CreateStmt',
-  'CreateTableAsStmt',
-  'AlterTableStmt',
-  'IndexStmt',
-  'TruncateStmt',
-  'CreateSeqStmt',
-  'AlterSeqStmt',
-  'ViewStmt',
-  'CreateTrigStmt',
-  'CreatePolicyStmt',
-  'AlterPolicyStmt',
-  'CompositeTypeStmt',
-  'RefreshMatViewStmt',
-  'LockStmt',
-  'ConstraintsSetStmt',
-  'RuleStmt',
-  'DeclareCursorStmt',
-  'FetchStmt',
-  'ClosePortalStmt',
-  'NotifyStmt',
-  'ListenStmt',
-  'UnlistenStmt',
-]);
-
-/** These, too, where their name has no schema before it. */
-const MADE_IN_FIRST: ReadonlyMap<string, string> = new Map([
-  ['CreateEnumStmt', 'typeName'],
-  ['CreateDomainStmt', 'domainname'],
-  ['CreateFunctionStmt', 'funcname'],
-]);
-
-/** Settings that change nothing of what a statement reaches. */
-const HARMLESS_SETTING =
-  /^(?:\w+_timeout|work_mem|maintenance_work_mem|check_function_bodies|client_min_messages|timezone|datestyle|intervalstyle|bytea_output|extra_float_digits|transform_null_equals)$/i;
-
-const ON_RELATIONS =
-  /^OBJECT_(?:TABLE|INDEX|VIEW|MATVIEW|SEQUENCE|FOREIGN_TABLE|COLUMN|TABCONSTRAINT|TRIGGER|RULE|POLICY)$/;
-
-function obscurityOf(kind: string, body: Node): string | undefined {
-  if (SHOWS_IN_LOCKS.has(kind)) return undefined;
-  const nameField = MADE_IN_FIRST.get(kind);
-  if (nameField !== undefined && stringsOf(body[nameField]).length === 1) return undefined;
-  switch (kind) {
-    case 'DropStmt':
-      if (RELATION_DROPS.has(String(body.removeType))) return undefined;
-      break;
-    case 'CommentStmt':
-      if (ON_RELATIONS.test(String(body.objtype))) return undefined;
-      break;
-    case 'RenameStmt':
-      if (body.relation !== undefined && ON_RELATIONS.test(String(body.renameType))) return undefined;
-      break;
-    case 'CopyStmt':
-      if (body.is_from !== true && body.filename === undefined && body.is_program !== true) return undefined;
-      break;
-    case 'VariableSetStmt':
-      if (HARMLESS_SETTING.test(String(body.name))) return undefined;
-      return 'it changes a setting';
-    case 'DoStmt':
-      return 'it has a DO block';
-    case 'CallStmt':
-      return 'it calls a procedure';
-    default:
-  }
-  return `it has a statement whose locks do not tell what it reaches (${kind.replace(/Stmt$/, '')})`;
-}
-
-/** Functions of PostgreSQL's own, and of its most common extensions, that reach nothing but their arguments. */
-const REACHES_NOTHING =
-  /^(?:now|clock_timestamp|statement_timestamp|transaction_timestamp|timezone|date_part|date_trunc|extract|age|make_\w+|to_(?:char|date|number|timestamp|tsvector|tsquery|json|jsonb)|\w*tsquery|setweight|gen_random_uuid|uuidv[47]|uuid_generate_v[14]|random|nextval|currval|current_schemas?|lastval|setval|pg_get_serial_sequence|current_setting|lower|upper|initcap|length|char_length|octet_length|btrim|ltrim|rtrim|trim|replace|translate|substr|substring|left|right|lpad|rpad|reverse|repeat|split_part|strpos|position|concat|concat_ws|format|md5|sha\d+|digest|encode|decode|regexp_\w+|similarity|unaccent|abs|ceil|ceiling|floor|round|trunc|mod|power|sqrt|sign|greatest|least|coalesce|nullif|count|sum|avg|min|max|array_agg|string_agg|bool_(?:and|or)|every|row_number|rank|dense_rank|lag|lead|first_value|last_value|unnest|array_\w+|cardinality|json_(?:build|agg|object|array|extract|typeof|strip|populate|to)\w*|jsonb_(?:build|agg|object|array|extract|typeof|strip|set|insert|pretty|path|populate|to|each|exists)\w*|jsonb_set|row_to_json|generate_series|int[48]range|numrange|tsrange|tstzrange|daterange|isempty|lower_inc|upper_inc|hashtext|hashtextextended|pg_backend_pid|pg_sleep|version|txid_current|pg_current_xact_id|to_reg\w+|pg_typeof|has_\w+_privilege|l2_distance|cosine_distance|inner_product)$/i;
-
-/**
- * Whether a text may grant something: in so many words, by SQL that is put together while it runs, or by a function or
- * procedure that does. What a block consists of is none of the parser's business, so it is looked for in the words.
- */
-function mayGrantIn(text: string): boolean {
-  if (/\b(?:grant|revoke|execute|call)\b|"\s*\(/i.test(text)) return true;
-  return [...text.matchAll(/([\w.$]+)\s*\(/g)].some(
-    ([, name = '']) => !REACHES_NOTHING.test(name) && !IS_NO_CALL.test(name),
-  );
-}
-
-/** What may stand before a parenthesis and calls nothing: keywords, and types with a length. */
-const IS_NO_CALL =
-  /^(?:\d+|and|or|not|in|exists|any|all|some|as|on|by|from|where|when|then|if|elsif|while|case|return|perform|select|values|using|with|over|filter|table|key|unique|check|references|include|default|union|except|intersect|distinct|array|row|raise|assert|loop|for|set|into|varchar|char|character|bpchar|varying|numeric|decimal|bit|time|timestamp|timestamptz|interval|vector|float)$/i;
-
-function obscureCall({ funcname }: Node): string | undefined {
-  const names = stringsOf(funcname);
-  const name = names.at(-1) ?? '';
-  const isPlain = names.length === 1 || (names.length === 2 && names[0] === 'pg_catalog');
-  return isPlain && REACHES_NOTHING.test(name) ? undefined : `it calls the function ${names.join('.')}`;
 }

@@ -256,7 +256,8 @@ async function runGroup(
   if (steps.length > 1) progress.atWork = names.join(', ');
   if (steps.length > 0) {
     if (boundary !== undefined) {
-      const back = { takeBack: takeBack(target), savepoint: LOCK_ONLY };
+      // With the last record: whatever triggers the history has, what they do is looked at, too.
+      const back = { takeBack: [...takeBack(target), ...records], savepoint: LOCK_ONLY };
       // The first tenants of a plan are looked at for everything, whatever the texts say.
       const columns = assignment.takeDown !== undefined || (await mayGrant(texts));
       const guarded = { client, target, boundary, marks, migrations, columns, remembered, ...back };
@@ -266,7 +267,7 @@ async function runGroup(
   }
   await transaction.commitWith([
     ...takeBack(target),
-    ...records,
+    ...(boundary === undefined ? records : []),
     ...recordDeed(engine.run?.id, target, { direction, names, batch: progress.batch }),
     ...stampOf(target),
     ...(isLast ? (assignment.closing ?? []) : []),

@@ -85,10 +85,10 @@ export function createComposer(
       ]),
       ...lastTexts,
       ...(compiled.isClean && role === undefined ? [] : takeBack(target)),
-      // What was put off to the end is done before the look at what was done.
-      ...(compiled.isClean ? [] : [CHECK_CONSTRAINTS]),
-      `CALL tenantctl.stay_within(${name}, ${limits})`,
       `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
+      // What was put off to the end, or would be done by a cursor that is to outlive the transaction, is done before the look.
+      ...(compiled.isClean ? [] : ['CLOSE ALL', CHECK_CONSTRAINTS]),
+      `CALL tenantctl.stay_within(${name}, ${limits})`,
       ...closing,
       ...(compiled.isClean ? ['COMMIT'] : [CHECK_CONSTRAINTS, 'COMMIT', ...CLEAN_SESSION]),
     ];

@@ -1,0 +1,112 @@
+import { RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
+
+/**
+ * Statements whose every effect outside the schema would show in the locks on relations that their transaction holds:
+ * those that act on relations, and those that make what is created in the first schema of the search_path.
+ */
+const SHOWS_IN_LOCKS = new Set([
+  'SelectStmt',
+  'CreateStmt',
+  'CreateTableAsStmt',
+  'AlterTableStmt',
+  'IndexStmt',
+  'CreateSeqStmt',
+  'AlterSeqStmt',
+  'ViewStmt',
+  'CreateTrigStmt',
+  'CreatePolicyStmt',
+  'AlterPolicyStmt',
+  'CompositeTypeStmt',
+  'RefreshMatViewStmt',
+  'LockStmt',
+  'ConstraintsSetStmt',
+  'RuleStmt',
+  'DeclareCursorStmt',
+  'FetchStmt',
+  'ClosePortalStmt',
+  'NotifyStmt',
+  'ListenStmt',
+  'UnlistenStmt',
+]);
+
+/** These, too, where their name has no schema before it. */
+const MADE_IN_FIRST: ReadonlyMap<string, string> = new Map([
+  ['CreateEnumStmt', 'typeName'],
+  ['CreateDomainStmt', 'domainname'],
+  ['CreateFunctionStmt', 'funcname'],
+]);
+
+/** What has no schema before its name is made in the first schema of the search_path. */
+export function isMadeInFirst(kind: string, body: Node): boolean {
+  const nameField = MADE_IN_FIRST.get(kind);
+  return nameField !== undefined && stringsOf(body[nameField]).length === 1;
+}
+
+/** Settings that change nothing of what a statement reaches. */
+const HARMLESS_SETTING =
+  /^(?:\w+_timeout|work_mem|maintenance_work_mem|check_function_bodies|client_min_messages|timezone|datestyle|intervalstyle|bytea_output|extra_float_digits|transform_null_equals)$/i;
+
+const ON_RELATIONS =
+  /^OBJECT_(?:TABLE|INDEX|VIEW|MATVIEW|SEQUENCE|FOREIGN_TABLE|COLUMN|TABCONSTRAINT|TRIGGER|RULE|POLICY)$/;
+
+/** Why a statement's locks do not tell all that it reaches; undefined where they do, but for the functions that it calls. */
+export function obscurityOf(kind: string, body: Node): string | undefined {
+  if (SHOWS_IN_LOCKS.has(kind)) return undefined;
+  if (isMadeInFirst(kind, body)) return undefined;
+  switch (kind) {
+    case 'InsertStmt':
+    case 'UpdateStmt':
+    case 'DeleteStmt':
+    case 'MergeStmt':
+    case 'TruncateStmt':
+      return 'it changes rows, and triggers may do more';
+    case 'DropStmt':
+      if (RELATION_DROPS.has(String(body.removeType))) return undefined;
+      break;
+    case 'CommentStmt':
+      if (ON_RELATIONS.test(String(body.objtype))) return undefined;
+      break;
+    case 'RenameStmt':
+      if (body.relation !== undefined && ON_RELATIONS.test(String(body.renameType))) return undefined;
+      break;
+    case 'CopyStmt':
+      if (body.is_from !== true && body.filename === undefined && body.is_program !== true) return undefined;
+      break;
+    case 'VariableSetStmt':
+      if (HARMLESS_SETTING.test(String(body.name))) return undefined;
+      return 'it changes a setting';
+    case 'DoStmt':
+      return 'it has a DO block';
+    case 'CallStmt':
+      return 'it calls a procedure';
+    default:
+  }
+  return `it has a statement whose locks do not tell what it reaches (${kind.replace(/Stmt$/, '')})`;
+}
+
+/** Functions of PostgreSQL's own, and of its most common extensions, that reach nothing but their arguments. */
+const REACHES_NOTHING =
+  /^(?:now|clock_timestamp|statement_timestamp|transaction_timestamp|timezone|date_part|date_trunc|extract|age|make_\w+|to_(?:char|date|number|timestamp|tsvector|tsquery|json|jsonb)|\w*tsquery|setweight|gen_random_uuid|uuidv[47]|uuid_generate_v[14]|random|nextval|currval|current_schemas?|lastval|setval|pg_get_serial_sequence|current_setting|lower|upper|initcap|length|char_length|octet_length|btrim|ltrim|rtrim|trim|replace|translate|substr|substring|left|right|lpad|rpad|reverse|repeat|split_part|strpos|position|concat|concat_ws|format|md5|sha\d+|digest|encode|decode|regexp_\w+|similarity|unaccent|abs|ceil|ceiling|floor|round|trunc|mod|power|sqrt|sign|greatest|least|coalesce|nullif|count|sum|avg|min|max|array_agg|string_agg|bool_(?:and|or)|every|row_number|rank|dense_rank|lag|lead|first_value|last_value|unnest|array_\w+|cardinality|json_(?:build|agg|object|array|extract|typeof|strip|populate|to)\w*|jsonb_(?:build|agg|object|array|extract|typeof|strip|set|insert|pretty|path|populate|to|each|exists)\w*|jsonb_set|row_to_json|generate_series|int[48]range|numrange|tsrange|tstzrange|daterange|isempty|lower_inc|upper_inc|hashtext|hashtextextended|pg_backend_pid|pg_sleep|version|txid_current|pg_current_xact_id|to_reg\w+|pg_typeof|has_\w+_privilege|l2_distance|cosine_distance|inner_product)$/i;
+
+/**
+ * Whether a text may grant something: in so many words, by SQL that is put together while it runs, or by a function or
+ * procedure that does. What a block consists of is none of the parser's business, so it is looked for in the words.
+ */
+export function mayGrantIn(text: string): boolean {
+  if (/\b(?:grant|revoke|execute|call)\b|"\s*\(/i.test(text)) return true;
+  return [...text.matchAll(/([\w.$]+)\s*\(/g)].some(
+    ([, name = '']) => !REACHES_NOTHING.test(name) && !IS_NO_CALL.test(name),
+  );
+}
+
+/** What may stand before a parenthesis and calls nothing: keywords, and types with a length. */
+const IS_NO_CALL =
+  /^(?:\d+|and|or|not|in|exists|any|all|some|as|on|by|from|where|when|then|if|elsif|while|case|return|perform|select|values|using|with|over|filter|table|key|unique|check|references|include|default|union|except|intersect|distinct|array|row|raise|assert|loop|for|set|into|varchar|char|character|bpchar|varying|numeric|decimal|bit|time|timestamp|timestamptz|interval|vector|float)$/i;
+
+/** Why a function may reach more than its arguments. */
+export function obscureCall({ funcname }: Node): string | undefined {
+  const names = stringsOf(funcname);
+  const name = names.at(-1) ?? '';
+  const isPlain = names.length === 1 || (names.length === 2 && names[0] === 'pg_catalog');
+  return isPlain && REACHES_NOTHING.test(name) ? undefined : `it calls the function ${names.join('.')}`;
+}

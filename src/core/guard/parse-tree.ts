@@ -1,0 +1,25 @@
+/** A node of the parse tree: an object with one key, its kind. Its fields are as libpg-query's protobuf has them. */
+export type Node = Readonly<Record<string, unknown>>;
+
+/** The strings of a list of names. */
+export function stringsOf(list: unknown): string[] {
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((item: Node) => {
+    const value = (item.String as { readonly sval?: string } | undefined)?.sval;
+    return value === undefined ? [] : [value];
+  });
+}
+
+/** What stands on a table, and is dropped by its name behind the table's. */
+export const ON_TABLE = new Set(['OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY']);
+
+/** Kinds of what is dropped that is a relation, or stands on one. */
+export const RELATION_DROPS = new Set([
+  'OBJECT_TABLE',
+  'OBJECT_INDEX',
+  'OBJECT_VIEW',
+  'OBJECT_MATVIEW',
+  'OBJECT_SEQUENCE',
+  'OBJECT_FOREIGN_TABLE',
+  ...ON_TABLE,
+]);
