@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
-import { createFleet, type TestFleet } from '../support/fleet.ts';
+import { createFleet, type TestFleet, resultOf } from '../support/fleet.ts';
 import { until } from '../support/gate.ts';
 import { CARELESS, startPostgres } from '../support/postgres-programs.ts';
 import { createProject } from '../support/project.ts';
@@ -174,14 +174,16 @@ test.each([
   await expectTruth(fleet, ...FIVE);
 });
 
-test("what a trigger on one tenant's history does to another's is seen", async () => {
+test("what a trigger on one tenant's history does to another's is refused", async () => {
   const fleet = await fiveTenants();
   await fleet.query(`
     CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS
       $$BEGIN DELETE FROM ${historyOf('org_c')} WHERE name = '3_links.js'; RETURN NULL; END$$;
     CREATE TRIGGER other AFTER INSERT ON ${historyOf('org_e')} FOR EACH ROW EXECUTE FUNCTION forget()`);
   await fleet.add('3_links.js', ifMissing('links'));
-  expect((await fleet.migrate({ concurrency: 1 })).totals).toMatchObject({ changed: 5 });
+  const result = await fleet.migrate({ concurrency: 1 });
+  expect(result.totals).toMatchObject({ changed: 4, failed: 1 });
+  expect(resultOf(result, 'org_e').error?.code).toBe('MIGRATION_OUTSIDE_SCHEMA');
   await expectTruth(fleet, ...FIVE);
 });
 

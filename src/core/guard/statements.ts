@@ -158,6 +158,9 @@ const GLOBAL: ReadonlyMap<string, string> = new Map([
   ['DropSubscriptionStmt', 'drops a subscription'],
 ]);
 
+/** What is a relation, or has its name behind that of one, where it is commented. */
+const COMMENTED = new Set([...RELATION_DROPS, 'OBJECT_COLUMN', 'OBJECT_TABCONSTRAINT']);
+
 /** Statements whose targets can be found by their names. */
 const AIMED = new Set([
   'IndexStmt',
@@ -181,6 +184,7 @@ const AIMED = new Set([
   'CompositeTypeStmt',
   'CreateStatsStmt',
   'GrantStmt',
+  'CommentStmt',
   'RenameStmt',
   'LockStmt',
   'DropStmt',
@@ -255,6 +259,16 @@ function targetsOf(kind: string, body: Node): Target[] {
       const name = path.at(-1);
       if (name !== undefined) targets.push({ kind: 'relation', schema: path.at(-2), name, isNew: false });
     }
+  }
+  if (kind === 'CommentStmt' && COMMENTED.has(String(body.objtype))) {
+    const names = stringsOf(((body.object as Node | undefined)?.List as Node | undefined)?.items);
+    // What belongs to a table has its name behind the table's.
+    const path =
+      RELATION_DROPS.has(String(body.objtype)) && !ON_TABLE.has(String(body.objtype))
+        ? names
+        : names.slice(0, -1);
+    const name = path.at(-1);
+    if (name !== undefined) targets.push({ kind: 'relation', schema: path.at(-2), name, isNew: false });
   }
   // Where it is put is as good as where it is made.
   if (typeof body.newschema === 'string')
