@@ -4,6 +4,7 @@ import { literal } from '../db/sql.ts';
 import { withTransaction } from '../db/transaction.ts';
 import { TenantctlError, type ErrorReport } from '../errors.ts';
 import { RUN_TABLES } from './runs/tables.ts';
+import { GUARD_ROUTINES } from './guard/server-side.ts';
 import { STAMP_ROUTINES, STAMP_TABLES } from './stamps/server-side.ts';
 
 /** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
@@ -71,6 +72,7 @@ const ROUTINES: readonly string[] = [
      END LOOP;
    END $$`,
   ...STAMP_ROUTINES,
+  ...GUARD_ROUTINES,
 ];
 
 export const STATE_VERSION = UPGRADES.length;

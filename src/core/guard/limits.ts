@@ -39,7 +39,7 @@ export function noteOwn(schema: string, { drops }: Limits): string[] {
   return drops ? [`CALL tenantctl.note_own(${literal(schema)})`] : [];
 }
 
-/** What tenantctl.stay_within, the statement before the record, is called with behind the schema. */
+/** What tenantctl.stay_within, which comes after the record, is called with behind the schema. */
 export function limitArguments({ schemas, keyLocks, drops, thorough, columns }: Limits): string {
   const locks = keyLocks.map((lock) => lock.split('\u0000').join('\n'));
   return `${textArray(schemas)}, ${textArray(locks)}, ${drops}, ${thorough}, ${columns}`;

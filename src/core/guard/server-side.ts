@@ -1,14 +1,7 @@
 import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
 import { literal } from '../../db/sql.ts';
+import { procedure, routine } from '../server-routine.ts';
 import { FIRST_AGE, LARGEST, largestOid, LAST_AGE, ownObjects, ownRows, writesOf } from './boundary.ts';
-
-/** A routine of tenantctl's: how it is declared, its body, and what it is for. */
-export interface GuardRoutine {
-  readonly kind: 'FUNCTION' | 'PROCEDURE';
-  readonly signature: string;
-  readonly body: string;
-  readonly comment: string;
-}
 
 /** The catalogs to look through, as rows of VALUES. */
 const CATALOGS = catalogsOf(NEWEST)
@@ -36,11 +29,10 @@ const OWN_ROWS = `CASE looked.name
  * - What is not there any more was dropped. It was the tenant's if it is among what the schema held at the beginning; it
  *   came and went with the transaction if its oid is larger than any that there was.
  */
-export const GUARD_ROUTINES: readonly GuardRoutine[] = [
-  {
-    kind: 'PROCEDURE',
-    signature: 'note_own(tenant_schema text)',
-    body: `DECLARE
+export const GUARD_ROUTINES: readonly string[] = [
+  procedure(
+    'note_own(tenant_schema text)',
+    `DECLARE
        ignored text;
      BEGIN
        WITH ${ownObjects('tenant_schema')}
@@ -48,12 +40,11 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
        SELECT set_config('tenantctl.largest', ${largestOid(DROPPABLE)}::text, true) INTO ignored;
        SELECT set_config('tenantctl.writes', json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')})::text, true) INTO ignored;
      END`,
-    comment: 'Notes what a tenant schema holds, for stay_within.',
-  },
-  {
-    kind: 'FUNCTION',
-    signature: 'row_outside(tenant_schema text, columns boolean) RETURNS text',
-    body: `DECLARE
+    'Notes what a tenant schema holds, for stay_within.',
+  ),
+  routine(
+    'row_outside(tenant_schema text, columns boolean) RETURNS text',
+    `DECLARE
        first_age integer;
        last_age integer;
        noted json := coalesce(nullif(current_setting('tenantctl.writes', true), ''), '{}')::json;
@@ -99,14 +90,11 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
        END;
        RETURN NULL;
      END`,
-    comment:
-      'An object outside the tenant schema whose catalog row this transaction has written; NULL where there is none.',
-  },
-  {
-    kind: 'FUNCTION',
-    signature:
-      'is_outside(catalog text, object oid, space oid, tenant_schema text, largest bigint, noted text) RETURNS boolean',
-    body: `DECLARE
+    'An object outside the tenant schema whose catalog row this transaction has written; NULL where there is none.',
+  ),
+  routine(
+    'is_outside(catalog text, object oid, space oid, tenant_schema text, largest bigint, noted text) RETURNS boolean',
+    `DECLARE
        schema_name text;
      BEGIN
        SELECT n.nspname INTO schema_name FROM pg_namespace n WHERE n.oid = coalesce(space, CASE catalog
@@ -121,14 +109,11 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
        RETURN schema_name IS DISTINCT FROM tenant_schema
          AND coalesce(schema_name !~ '^pg_(?:toast|temp|toast_temp)(?:_|$)', true);
      END`,
-    comment:
-      'Whether an object lies elsewhere than in the tenant schema, and not among what is temporary; or is a type that has come into it.',
-  },
-  {
-    kind: 'PROCEDURE',
-    signature:
-      'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
-    body: `DECLARE
+    'Whether an object lies elsewhere than in the tenant schema, and not among what is temporary; or is a type that has come into it.',
+  ),
+  procedure(
+    'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
+    `DECLARE
        own text := quote_ident(tenant_schema) || '.';
        noted text := coalesce(current_setting('tenantctl.own', true), '');
        largest bigint := coalesce(nullif(current_setting('tenantctl.largest', true), ''), '0')::bigint;
@@ -175,7 +160,6 @@ export const GUARD_ROUTINES: readonly GuardRoutine[] = [
          RAISE EXCEPTION '% was reached from %', outside, tenant_schema USING ERRCODE = 'TCT03';
        END IF;
      END`,
-    comment:
-      'Fails where the transaction has locked a relation outside the tenant schema otherwise than to read and write rows of shared ones, or has dropped one; and thoroughly, where it has written a catalog row of anything outside.',
-  },
+    'Fails where the transaction has locked a relation outside the tenant schema otherwise than to read and write rows of shared ones, or has dropped one; and thoroughly, where it has written a catalog row of anything outside.',
+  ),
 ];
