@@ -1,33 +1,10 @@
-import { RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
+import { OF_SESSION, ON_RELATIONS, RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
 
 /**
  * Statements whose every effect outside the schema would show in the locks on relations that their transaction holds:
  * those that act on relations, and those that make what is created in the first schema of the search_path.
  */
-const SHOWS_IN_LOCKS = new Set([
-  'SelectStmt',
-  'CreateStmt',
-  'CreateTableAsStmt',
-  'AlterTableStmt',
-  'IndexStmt',
-  'CreateSeqStmt',
-  'AlterSeqStmt',
-  'ViewStmt',
-  'CreateTrigStmt',
-  'CreatePolicyStmt',
-  'AlterPolicyStmt',
-  'CompositeTypeStmt',
-  'RefreshMatViewStmt',
-  'LockStmt',
-  'ConstraintsSetStmt',
-  'RuleStmt',
-  'DeclareCursorStmt',
-  'FetchStmt',
-  'ClosePortalStmt',
-  'NotifyStmt',
-  'ListenStmt',
-  'UnlistenStmt',
-]);
+const SHOWS_IN_LOCKS = new Set<string>(['SelectStmt', ...ON_RELATIONS, ...OF_SESSION]);
 
 /** These, too, where their name has no schema before it. */
 const MADE_IN_FIRST: ReadonlyMap<string, string> = new Map([
@@ -46,7 +23,7 @@ export function isMadeInFirst(kind: string, body: Node): boolean {
 const HARMLESS_SETTING =
   /^(?:\w+_timeout|work_mem|maintenance_work_mem|check_function_bodies|client_min_messages|timezone|datestyle|intervalstyle|bytea_output|extra_float_digits|transform_null_equals)$/i;
 
-const ON_RELATIONS =
+const IS_OF_RELATION =
   /^OBJECT_(?:TABLE|INDEX|VIEW|MATVIEW|SEQUENCE|FOREIGN_TABLE|COLUMN|TABCONSTRAINT|TRIGGER|RULE|POLICY)$/;
 
 /** Why a statement's locks do not tell all that it reaches; undefined where they do, but for the functions that it calls. */
@@ -64,10 +41,10 @@ export function obscurityOf(kind: string, body: Node): string | undefined {
       if (RELATION_DROPS.has(String(body.removeType))) return undefined;
       break;
     case 'CommentStmt':
-      if (ON_RELATIONS.test(String(body.objtype))) return undefined;
+      if (IS_OF_RELATION.test(String(body.objtype))) return undefined;
       break;
     case 'RenameStmt':
-      if (body.relation !== undefined && ON_RELATIONS.test(String(body.renameType))) return undefined;
+      if (body.relation !== undefined && IS_OF_RELATION.test(String(body.renameType))) return undefined;
       break;
     case 'CopyStmt':
       if (body.is_from !== true && body.filename === undefined && body.is_program !== true) return undefined;

@@ -23,3 +23,32 @@ export const RELATION_DROPS = new Set([
   'OBJECT_FOREIGN_TABLE',
   ...ON_TABLE,
 ]);
+
+/** Statements that act on relations, and lock them. */
+export const ON_RELATIONS = [
+  'CreateStmt',
+  'CreateTableAsStmt',
+  'AlterTableStmt',
+  'IndexStmt',
+  'CreateSeqStmt',
+  'AlterSeqStmt',
+  'ViewStmt',
+  'CreateTrigStmt',
+  'CreatePolicyStmt',
+  'AlterPolicyStmt',
+  'CompositeTypeStmt',
+  'RefreshMatViewStmt',
+  'LockStmt',
+  'RuleStmt',
+] as const;
+
+/** Statements that concern nothing but the session. */
+export const OF_SESSION = [
+  'ConstraintsSetStmt',
+  'DeclareCursorStmt',
+  'FetchStmt',
+  'ClosePortalStmt',
+  'NotifyStmt',
+  'ListenStmt',
+  'UnlistenStmt',
+] as const;

@@ -5,7 +5,8 @@ import type { Target as Schema } from '../migrations/target.ts';
 import { isOtherTenants } from './boundary.ts';
 import { namesAnother, wouldReach } from './errors.ts';
 import { isAllowed } from './guard.ts';
-import { readStatements, type Target } from './statements.ts';
+import { readStatements } from './statements.ts';
+import type { Target } from './targets.ts';
 
 /** What has to hold of a statement before it is sent. @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA */
 export type StatementCheck = (text: string) => Promise<void>;

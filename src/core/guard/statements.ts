@@ -1,7 +1,8 @@
 import { parse } from '../../db/parser.ts';
 import { compareNames } from '../migrations/source.ts';
-import { isMadeInFirst, mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
-import { ON_TABLE, RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
+import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
+import { stringsOf, type Node } from './parse-tree.ts';
+import { globalDeed, targetsOf, type Target } from './targets.ts';
 
 /** What an SQL text says of where it reaches, read with PostgreSQL's own parser. */
 export interface Reading {
@@ -17,15 +18,6 @@ export interface Reading {
   readonly obscurity: string | undefined;
   /** It is obscure, and somewhere in it columns may be granted: only the largest of all catalogs tells of that. */
   readonly mayGrant: boolean;
-}
-
-/** A relation or a type, by its name as it stands in the text. */
-export interface Target {
-  readonly kind: 'relation' | 'type';
-  readonly schema: string | undefined;
-  readonly name: string;
-  /** It is made by the statement: without a schema, in the first of the search_path. */
-  readonly isNew: boolean;
 }
 
 /** What is known of a text that could not be read. */
@@ -81,7 +73,7 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
   });
   return {
     schemas: [...schemas],
-    targets: ROWS_ONLY.has(kind) ? [] : targetsOf(kind, body),
+    targets: targetsOf(kind, body),
     global: globalDeed(kind, body),
     drops,
     obscurity,
@@ -119,164 +111,4 @@ function* schemasIn(kind: string, node: Node): Iterable<string> {
     if (Array.isArray(list) && names.length === list.length && names.length > 1 && names[0] !== undefined)
       yield names[0];
   }
-}
-
-/** Statements that change rows, or nothing. */
-const ROWS_ONLY = new Set([
-  'SelectStmt',
-  'InsertStmt',
-  'UpdateStmt',
-  'DeleteStmt',
-  'MergeStmt',
-  'CopyStmt',
-  'VariableSetStmt',
-  'VariableShowStmt',
-  'TransactionStmt',
-  'ConstraintsSetStmt',
-  'ExplainStmt',
-  'DoStmt',
-  'CallStmt',
-]);
-
-/** What lies in no schema, and so outside every one. */
-const GLOBAL: ReadonlyMap<string, string> = new Map([
-  ['CreatedbStmt', 'creates a database'],
-  ['DropdbStmt', 'drops a database'],
-  ['AlterDatabaseStmt', 'changes a database'],
-  ['AlterDatabaseSetStmt', 'changes settings of a database'],
-  ['AlterSystemStmt', 'changes settings of the server'],
-  ['CreateTableSpaceStmt', 'creates a tablespace'],
-  ['DropTableSpaceStmt', 'drops a tablespace'],
-  ['CreateRoleStmt', 'creates a role'],
-  ['AlterRoleStmt', 'changes a role'],
-  ['AlterRoleSetStmt', 'changes settings of a role'],
-  ['DropRoleStmt', 'drops a role'],
-  ['GrantRoleStmt', 'grants or revokes a role'],
-  ['CreateSchemaStmt', 'creates a schema'],
-  ['CreateSubscriptionStmt', 'creates a subscription'],
-  ['AlterSubscriptionStmt', 'changes a subscription'],
-  ['DropSubscriptionStmt', 'drops a subscription'],
-]);
-
-/** What is a relation, or has its name behind that of one, where it is commented. */
-const COMMENTED = new Set([...RELATION_DROPS, 'OBJECT_COLUMN', 'OBJECT_TABCONSTRAINT']);
-
-/** Statements whose targets can be found by their names. */
-const AIMED = new Set([
-  'IndexStmt',
-  'ReindexStmt',
-  'VacuumStmt',
-  'ClusterStmt',
-  'RefreshMatViewStmt',
-  'AlterTableStmt',
-  'AlterObjectSchemaStmt',
-  'CreateStmt',
-  'CreateTableAsStmt',
-  'ViewStmt',
-  'CreateSeqStmt',
-  'AlterSeqStmt',
-  'AlterEnumStmt',
-  'TruncateStmt',
-  'CreateTrigStmt',
-  'CreatePolicyStmt',
-  'AlterPolicyStmt',
-  'RuleStmt',
-  'CompositeTypeStmt',
-  'CreateStatsStmt',
-  'GrantStmt',
-  'CommentStmt',
-  'RenameStmt',
-  'LockStmt',
-  'DropStmt',
-]);
-
-/** Statements that lead nowhere else, or whose ways are not seen. */
-const AIMLESS = new Set([
-  ...ROWS_ONLY,
-  'DiscardStmt',
-  'CheckPointStmt',
-  'PrepareStmt',
-  'ExecuteStmt',
-  'DeallocateStmt',
-  'DeclareCursorStmt',
-  'FetchStmt',
-  'ClosePortalStmt',
-  'NotifyStmt',
-  'ListenStmt',
-  'UnlistenStmt',
-  'LoadStmt',
-  'CreateExtensionStmt',
-]);
-
-/** What a statement does of which it is not known, or known all too well, that it is outside every tenant's schema. */
-function globalDeed(kind: string, body: Node): string[] {
-  const known = GLOBAL.get(kind);
-  if (known !== undefined) return [known];
-  if (AIMLESS.has(kind) || isMadeInFirst(kind, body)) return [];
-  if (AIMED.has(kind) && targetsOf(kind, body).length > 0) return [];
-  return [`has a statement that cannot be kept to a schema (${kind.replace(/Stmt$/, '')})`];
-}
-
-/** What of a statement is only referred to, or read: a foreign key's other table, a parent, a query. */
-const REFERRED = new Set([
-  'pktable',
-  'inhRelations',
-  'query',
-  'selectStmt',
-  'whereClause',
-  'functions',
-  'TableLikeClause',
-  'qual',
-  'with_check',
-]);
-
-function targetsOf(kind: string, body: Node): Target[] {
-  const isNewKind = kind.startsWith('Create') || kind === 'ViewStmt' || kind === 'CompositeTypeStmt';
-  const targets: Target[] = [];
-  const collect = (tree: unknown, field: string): void => {
-    if (REFERRED.has(field)) return;
-    if (Array.isArray(tree)) {
-      for (const item of tree) collect(item, field);
-      return;
-    }
-    if (typeof tree !== 'object' || tree === null) return;
-    const { relname, schemaname } = tree as { relname?: unknown; schemaname?: unknown };
-    if (typeof relname === 'string') {
-      const schema = typeof schemaname === 'string' ? schemaname : undefined;
-      // A trigger, a policy or a rule is made on a relation that is there.
-      const isNew = isNewKind && field !== 'table' && kind !== 'CreateTrigStmt' && kind !== 'CreateStatsStmt';
-      targets.push({ kind: 'relation', schema, name: relname, isNew });
-      return;
-    }
-    for (const [name, below] of Object.entries(tree)) collect(below, name);
-  };
-  collect(body, '');
-  if (kind === 'DropStmt' && RELATION_DROPS.has(String(body.removeType))) {
-    for (const object of (body.objects ?? []) as readonly Node[]) {
-      const names = stringsOf((object.List as Node | undefined)?.items);
-      // A trigger's name stands behind its table's.
-      const path = ON_TABLE.has(String(body.removeType)) ? names.slice(0, -1) : names;
-      const name = path.at(-1);
-      if (name !== undefined) targets.push({ kind: 'relation', schema: path.at(-2), name, isNew: false });
-    }
-  }
-  if (kind === 'CommentStmt' && COMMENTED.has(String(body.objtype))) {
-    const names = stringsOf(((body.object as Node | undefined)?.List as Node | undefined)?.items);
-    // What belongs to a table has its name behind the table's.
-    const path =
-      RELATION_DROPS.has(String(body.objtype)) && !ON_TABLE.has(String(body.objtype))
-        ? names
-        : names.slice(0, -1);
-    const name = path.at(-1);
-    if (name !== undefined) targets.push({ kind: 'relation', schema: path.at(-2), name, isNew: false });
-  }
-  // Where it is put is as good as where it is made.
-  if (typeof body.newschema === 'string')
-    targets.push({ kind: 'relation', schema: body.newschema, name: '*', isNew: true });
-  if (kind === 'AlterEnumStmt') {
-    const names = stringsOf(body.typeName);
-    const name = names.at(-1);
-    if (name !== undefined) targets.push({ kind: 'type', schema: names.at(-2), name, isNew: false });
-  }
-  return targets;
 }
