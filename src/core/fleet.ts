@@ -3,6 +3,7 @@ import { createTranscript, type Transcript } from '../db/transcript.ts';
 import { watchBlockers } from './blockers.ts';
 import { isStopped, type Engine } from './engine.ts';
 import { limitsOf, type Limits } from './guard/limits.ts';
+import { reachesOutside } from './guard/one-at-a-time.ts';
 import { readStatements } from './guard/statements.ts';
 import { serveLater } from './fleet-later.ts';
 import {
@@ -77,10 +78,10 @@ async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
   const isMany = dues.length > 2 || work.lessons !== undefined;
   const migrations = await migrationsOf(run, dues);
   // What says that it reaches outside its schema is looked at with every tenant, one at a time.
-  const reachesOutside = migrations.some(({ allowOutside }) => allowOutside.length > 0);
-  lesson.locksShared ||= reachesOutside;
+  const isReaching = reachesOutside(migrations);
+  lesson.locksShared ||= isReaching;
   const isTransactional = migrations.every((migration) => runsInTransaction(migration, work.direction));
-  const mayCompile = work.compile && isMany && isTransactional && !reachesOutside;
+  const mayCompile = work.compile && isMany && isTransactional && !isReaching;
   await servePilots(run, queue, lesson, mayCompile);
   if (mayCompile && lesson.compiled === undefined) lesson.compiled = await compiledFrom(run, dues, lesson);
   const { compiled, locksShared } = lesson;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { raw } from '../support/guard-deeds.ts';
 import { NEIGHBOURS, TENANTS, useGuardedFleet } from '../support/guarded-fleet.ts';
 import { knexMigration } from '../support/project.ts';
@@ -66,6 +67,33 @@ test('a migration that reaches outside runs for one tenant at a time', async () 
   expect(seen.map(({ what }) => what)).toEqual(TENANTS.map(() => alone));
   // The lease of the run holds one as well.
   expect(Number(alone.replace(/\D/g, ''))).toBeLessThanOrEqual(2);
+});
+
+test.each([
+  ['in its transaction', '3_reaching.js', ''],
+  ['outside a transaction', '3_reaching_outside.js', ', transaction: false'],
+])('runs of other tenants wait with what reaches outside, %s', async (_, name, more) => {
+  const body = raw(
+    `INSERT INTO audit.entries (what) VALUES ('from ' || extract(epoch FROM clock_timestamp()))`,
+    'SELECT pg_sleep(0.2)',
+    `INSERT INTO audit.entries (what) VALUES ('to ' || extract(epoch FROM clock_timestamp()))`,
+  );
+  const config = `export const config = { allowOutside: ['public.countries']${more} };`;
+  await fleet().add(name, knexMigration(body, '', config));
+  try {
+    const halves = [TENANTS.slice(0, 2), TENANTS.slice(2)];
+    const results = await Promise.all(halves.map((tenants) => fleet().migrate({ tenants })));
+    for (const result of results) expect(result.totals).toMatchObject({ changed: 2, failed: 0 });
+    const said = await fleet().query<{ what: string }>(`DELETE FROM audit.entries RETURNING what`);
+    const times = said
+      .map(({ what }) => ({ word: what.split(' ')[0], at: Number(what.split(' ')[1]) }))
+      .toSorted((a, b) => a.at - b.at);
+    expect(times.map(({ word }) => word)).toEqual(TENANTS.flatMap(() => ['from', 'to']));
+  } finally {
+    await fleet().project.remove(`migrations/tenants/${name}`);
+    for (const tenant of TENANTS)
+      await fleet().query(`DELETE FROM ${schemaNameFor(tenant)}.knex_migrations_tenant WHERE name LIKE '3%'`);
+  }
 });
 
 test('an .sql migration says it behind its marker', async () => {

@@ -36,6 +36,12 @@ test('allow-outside names what either section reaches, beside transaction:false'
   expect(() => parse('-- migrate:up allow-outside\nSELECT 1')).toThrow('an option that is unknown');
 });
 
+test('who types an option wrongly is told which there are', () => {
+  expect(() => parse('-- migrate:up transactions:off\nSELECT 1')).toThrow(
+    expect.objectContaining({ hint: expect.stringMatching(/transaction:false.*allow-outside:/) }),
+  );
+});
+
 test('a file without a down section has no way back; an empty one is a way back that does nothing', () => {
   expect(parse('-- migrate:up\nSELECT 1').down).toBeUndefined();
   expect(parse('-- migrate:up\nSELECT 1\n-- migrate:down\n').down).toBe('');

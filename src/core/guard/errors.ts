@@ -23,7 +23,7 @@ export function outsideSchema(
       tenant: clerkOrgId,
       migration,
       statement,
-      hint: hintFor(first),
+      hint: hintFor(first, migration),
       details: others.length > 0 ? others : undefined,
     },
   );
@@ -58,7 +58,12 @@ export function wouldReach(
   return new TenantctlError(
     'MIGRATION_OUTSIDE_SCHEMA',
     `${migration} ${deed}: outside ${schema}, the schema of its tenant. The statement was not sent.`,
-    { tenant: clerkOrgId, migration, statement, hint: name === undefined ? SHARED : allowing(name) },
+    {
+      tenant: clerkOrgId,
+      migration,
+      statement,
+      hint: name === undefined ? SHARED : allowing(name, migration),
+    },
   );
 }
 
@@ -80,10 +85,14 @@ const SHARED = 'What tenants share belongs into a master migration.';
 const ANOTHERS =
   "That is another tenant's, which no tenant migration may reach. Correct the migration: names without a schema lead to the tenant's own.";
 
-function allowing(name: string): string {
-  return `${SHARED} A name without a schema is looked up in the tenant's schema and, where that lacks it, in public. Where this is what the migration is for, let it say so: export const config = { allowOutside: ['${name}'] }. It then runs for one tenant at a time.`;
+function allowing(name: string, migration: string): string {
+  const words = migration.endsWith('.sql')
+    ? `-- migrate:up allow-outside:${name}`
+    : `export const config = { allowOutside: ['${name}'] }`;
+  return `${SHARED} A name without a schema is looked up in the tenant's schema and, where that lacks it, in public. Where this is what the migration is for, let it say so: ${words}. It then runs for one tenant at a time.`;
 }
 
-function hintFor({ isOtherTenants, identity }: Trespass): string {
-  return `Its transaction was rolled back. ${isOtherTenants ? ANOTHERS : allowing(identity ?? 'public.…')}`;
+function hintFor({ isOtherTenants, identity }: Trespass, migration: string): string {
+  const remedy = isOtherTenants ? ANOTHERS : allowing(identity ?? 'public.…', migration);
+  return `Its transaction was rolled back. ${remedy}`;
 }

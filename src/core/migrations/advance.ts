@@ -4,12 +4,14 @@ import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { Engine } from '../engine.ts';
 import { toBoundary } from '../guard/boundary.ts';
+import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
 import { readInvalidIndexes } from '../invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
 import { runsInTransaction } from './action.ts';
 import type { Advance, Assignment, Progress } from './assignment.ts';
 import { ownSearchPath } from './hand-over.ts';
 import type { History, HistoryRow } from './history.ts';
+import type { Migration } from './load.ts';
 import { interrupted, poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';
@@ -99,14 +101,16 @@ async function runSegment(
     },
     lookUnderLock(target, assignment),
     async (transaction): Promise<Segment> => {
+      const giveBack = (): Segment => {
+        transaction.abandon();
+        return { kind: 'busy' };
+      };
+      const mustWait = (some: readonly Migration[]) => target.scope === 'tenants' && reachesOutside(some);
       const [lock, , look, noted, read] = transaction.opening;
       const seen = look?.rows[0] as Seen;
       const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
       progress.pid = taken?.pid;
-      if (taken?.locked !== true) {
-        transaction.abandon();
-        return { kind: 'busy' };
-      }
+      if (taken?.locked !== true) return giveBack();
       if (assignment.statuses !== undefined && !assignment.statuses.includes(seen.status ?? '')) {
         transaction.abandon();
         return { kind: 'status', status: seen.status };
@@ -157,15 +161,18 @@ async function runSegment(
         await transaction.client.query(
           [`ROLLBACK TO SAVEPOINT ${LOCK_ONLY}`, ...however(engine)].join(';\n'),
         );
+        if (mustWait([migration]) && !(await waitForOutside(engine, transaction.client))) return giveBack();
         outside = whileLocked(transaction, perform);
         return outside;
       }
       const group = alone === -1 ? plan.steps : plan.steps.slice(0, alone);
+      const grouped = migrations.slice(0, group.length);
       const isLast = alone === -1;
+      if (mustWait(grouped) && !(await waitForOutside(engine, transaction.client))) return giveBack();
       const boundary = target.scope === 'tenants' ? toBoundary(noted?.rows[0]) : undefined;
       await runGroup(engine, target, assignment, progress, transaction, {
         steps: group,
-        migrations: migrations.slice(0, group.length),
+        migrations: grouped,
         isLast,
         boundary,
       });

@@ -68,14 +68,25 @@ function readOptions(options: string, fileName: string): Omit<Section, 'lines'> 
       inTransaction = value.toLowerCase() === 'true';
     } else if (name.toLowerCase() === 'allow-outside') {
       allowOutside.push(...value.split(',').filter(Boolean));
-    } else throw invalid(fileName, `it has an option that is unknown: "${option}"`);
+    } else throw unknownOption(fileName, option);
   }
   return { inTransaction, allowOutside };
 }
 
-function invalid(fileName: string, reason: string): TenantctlError {
+function unknownOption(fileName: string, option: string): TenantctlError {
+  return invalid(
+    fileName,
+    `it has an option that is unknown: "${option}"`,
+    'Behind "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries with the names, commas between them, of what the migration reaches outside its tenant\'s schema.',
+  );
+}
+
+function invalid(fileName: string, reason: string, hint = FORM): TenantctlError {
   return new TenantctlError('MIGRATION_INVALID', `${fileName} is no .sql migration: ${reason}.`, {
     migration: fileName,
-    hint: 'A .sql migration has a line "-- migrate:up" before its SQL, and "-- migrate:down" before the SQL that undoes it.',
+    hint,
   });
 }
+
+const FORM =
+  'A .sql migration has a line "-- migrate:up" before its SQL, and "-- migrate:down" before the SQL that undoes it.';
