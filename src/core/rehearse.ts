@@ -11,7 +11,8 @@ import { planMasterRollback, type RollbackMasterOptions } from './rollback-maste
 import { isNothing, planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
 import { type MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction, runsInTransaction, type Direction } from './migrations/action.ts';
-import { NEW_ID, selectBoundary, toBoundary } from './guard/boundary.ts';
+import { selectBoundary, toBoundary } from './guard/boundary.ts';
+import { NEW_ID } from './guard/own-transaction.ts';
 import { assertWithinSchema, rememberBefore } from './guard/guard.ts';
 import { handOver, takeBack } from './migrations/hand-over.ts';
 import type { History } from './migrations/history.ts';

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
 import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
-import { isOtherTenants, largestOid, objectKey, type ObjectName } from './boundary.ts';
+import { objectKey, type ObjectName } from './boundary.ts';
+import { isOtherTenants, largestOid } from './own-objects.ts';
 
 /** What an object is called, and of a relation what it consists of. */
 export interface Description {

@@ -1,7 +1,8 @@
 import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
 import { literal } from '../../db/sql.ts';
 import { procedure, routine } from '../server-routine.ts';
-import { FIRST_AGE, LARGEST, largestOid, LAST_AGE, ownObjects, ownRows, writesOf } from './boundary.ts';
+import { LARGEST, largestOid, ownObjects, ownRows, writesOf } from './own-objects.ts';
+import { FIRST_AGE, LAST_AGE } from './own-transaction.ts';
 
 /** The catalogs to look through, as rows of VALUES. */
 const CATALOGS = catalogsOf(NEWEST)

@@ -1,22 +1,8 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
-import {
-  FIRST_AGE,
-  idOf,
-  isOtherTenants,
-  LAST_AGE,
-  lockKey,
-  objectKey,
-  NEW_ID,
-  OWN_PATH,
-  OWN_LOCKS,
-  ownObjects,
-  ownRows,
-  selectForeignKeys,
-  writesOf,
-  type Boundary,
-  type ObjectName,
-} from './boundary.ts';
+import { lockKey, objectKey, selectForeignKeys, type Boundary, type ObjectName } from './boundary.ts';
+import { isOtherTenants, ownObjects, ownRows, writesOf } from './own-objects.ts';
+import { FIRST_AGE, idOf, LAST_AGE, NEW_ID, OWN_PATH, OWN_LOCKS } from './own-transaction.ts';
 import { catalogsOf, type Catalog } from './catalogs.ts';
 
 /** A lock that a migration's transaction has taken, on a relation or, exclusively, on another object. */

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { identifier, literal } from '../../db/sql.ts';
 import type { Migration } from '../migrations/load.ts';
 import type { Target as Schema } from '../migrations/target.ts';
-import { isOtherTenants } from './boundary.ts';
+import { isOtherTenants } from './own-objects.ts';
 import { namesAnother, wouldReach } from './errors.ts';
 import { isAllowed } from './guard.ts';
 import { readStatements } from './statements.ts';
