@@ -1,4 +1,3 @@
-import type { PoolClient, QueryResult } from 'pg';
 import type { Database } from '../db/connection.ts';
 import type { SentStatement } from '../db/knex-session.ts';
 import { withTransaction, type OpenTransaction } from '../db/transaction.ts';
@@ -11,10 +10,8 @@ import { planMasterRollback, type RollbackMasterOptions } from './rollback-maste
 import { isNothing, planFleet, readTenantFolder, refusePendingMaster, type FleetPlan } from './plan-fleet.ts';
 import { type MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction, runsInTransaction, type Direction } from './migrations/action.ts';
-import { selectBoundary, toBoundary } from './guard/boundary.ts';
-import { NEW_ID } from './guard/own-transaction.ts';
-import { assertWithinSchema, rememberBefore } from './guard/guard.ts';
-import { handOver, takeBack } from './migrations/hand-over.ts';
+import { watchSchema } from './guard/guard.ts';
+import { handOver } from './migrations/hand-over.ts';
 import type { History } from './migrations/history.ts';
 import type { Migration } from './migrations/load.ts';
 import { planForward, type Plan } from './migrations/plan.ts';
@@ -55,6 +52,9 @@ export interface Rehearsal {
 
 /** Milliseconds that a rehearsal waits for a lock: it must not hold up an application. */
 const REHEARSAL_LOCK_TIMEOUT_MS = 1_000;
+
+/** Each migration is tried behind this savepoint. */
+const STEP = 'tenantctl_step';
 
 /** What `migrate master` would do. Nothing is changed, not even the histories. */
 export async function rehearseMaster(database: Database, options: MigrateMasterOptions): Promise<Rehearsal> {
@@ -227,15 +227,15 @@ async function tryPlan(
     const statements: string[] = [];
     const onStatement = (statement: SentStatement) =>
       statements.push(engine.database.conceal(statementText(statement)));
-    await client.query('SAVEPOINT tenantctl_step');
+    await client.query(`SAVEPOINT ${STEP}`);
     try {
-      const stayed = target.scope === 'tenants' ? await watchSchema(engine, client, target) : undefined;
+      const stayed = target.scope === 'tenants' ? await watchSchema(engine, client, target, STEP) : undefined;
       await client.query(handOver(target).join(';\n'));
       await runAction(client, engine.knex, migration, { target, direction, onStatement });
       await stayed?.(migration);
       shown.push({ name, transaction: true, statements });
     } catch (error) {
-      await client.query('ROLLBACK TO SAVEPOINT tenantctl_step');
+      await client.query(`ROLLBACK TO SAVEPOINT ${STEP}`);
       const known = toTenantctlError(error).concealing(engine.database.conceal);
       const note =
         leftOut === undefined
@@ -246,32 +246,6 @@ async function tryPlan(
     }
   }
   return shown;
-}
-
-/** Begins to watch a tenant's schema. @returns what makes sure that a migration has stayed within it */
-async function watchSchema(
-  engine: Engine,
-  client: PoolClient,
-  target: Target,
-): Promise<(migration: Migration) => Promise<unknown>> {
-  // The transaction may have done much before: the master migrations that are pending, and other tenants' plans.
-  const noted = (await client.query(
-    [...NEW_ID, selectBoundary(target.schema)].join(';\n'),
-  )) as unknown as QueryResult[];
-  const boundary = toBoundary(noted.at(-1)?.rows[0]);
-  const remembered = await rememberBefore(engine, client, target);
-  const back = { takeBack: takeBack(target), savepoint: 'tenantctl_step' };
-  return (migration) =>
-    assertWithinSchema(engine, {
-      client,
-      target,
-      boundary,
-      marks: [],
-      migrations: [migration],
-      columns: true,
-      remembered,
-      ...back,
-    });
 }
 
 async function outsideTransaction(migration: Migration, direction: Direction): Promise<RehearsedMigration> {

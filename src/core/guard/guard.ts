@@ -1,12 +1,21 @@
-import type { PoolClient } from 'pg';
+import type { PoolClient, QueryResult } from 'pg';
 import type { Engine } from '../engine.ts';
 import type { Migration } from '../migrations/load.ts';
+import { takeBack } from '../migrations/hand-over.ts';
 import type { Target } from '../migrations/target.ts';
 import { describeAside } from './aside.ts';
-import { objectKey, type Boundary, type Mark, type ObjectName } from './boundary.ts';
+import {
+  objectKey,
+  selectBoundary,
+  toBoundary,
+  type Boundary,
+  type Mark,
+  type ObjectName,
+} from './boundary.ts';
 import { describe, remember, type Description, type Descriptions, type Remembered } from './description.ts';
 import { outsideSchema } from './errors.ts';
 import { judge, questionsAbout, type Facts, type Outlook, type Trespass } from './judge.ts';
+import { NEW_ID } from './own-transaction.ts';
 import { look } from './sightings.ts';
 
 /** The open transaction of a tenant whose migrations have been run. */
@@ -66,6 +75,33 @@ export async function assertWithinSchema(engine: Engine, guarded: Guarded): Prom
     target,
     named.filter(({ step }) => step === first.step),
   );
+}
+
+/**
+ * Begins to watch a tenant's schema in an open transaction that may have done much before, other tenants' migrations
+ * included. @param savepoint where the transaction stands now
+ * @returns what makes sure that one migration has stayed within the schema; it throws as assertWithinSchema does
+ */
+export async function watchSchema(
+  engine: Engine,
+  client: PoolClient,
+  target: Target,
+  savepoint: string,
+): Promise<(migration: Migration) => Promise<unknown>> {
+  const noted = (await client.query(
+    [...NEW_ID, selectBoundary(target.schema)].join(';\n'),
+  )) as unknown as QueryResult[];
+  const watched = {
+    client,
+    target,
+    boundary: toBoundary(noted.at(-1)?.rows[0]),
+    marks: [],
+    columns: true,
+    remembered: await rememberBefore(engine, client, target),
+    takeBack: takeBack(target),
+    savepoint,
+  };
+  return (migration) => assertWithinSchema(engine, { ...watched, migrations: [migration] });
 }
 
 const NOTHING: Descriptions = new Map();
