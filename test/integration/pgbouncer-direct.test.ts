@@ -100,6 +100,22 @@ describe.skipIf((await findPgBouncer()) === undefined)('what needs a session, be
     expect(await testDatabase.query(`SELECT FROM pg_namespace WHERE nspname = 'tenantctl'`)).toEqual([]);
   });
 
+  test.for([
+    { how: 'fails with the remedy where the pooler has none to spare', direct: false },
+    { how: 'works by way of DB_DIRECT_URL', direct: true },
+  ])('what the guard asks on a third connection $how', async ({ direct }) => {
+    const fleet = await createPooledFleet(['org_a'], { size: 2, direct });
+    await fleet.query('CREATE TABLE public.countries (code text PRIMARY KEY)');
+    await fleet.add(LINKS, createTable('links', 'country text REFERENCES public.countries'));
+    const [tenant] = (await fleet.migrate({ retries: 0 })).tenants;
+    if (direct) expect(tenant).toMatchObject({ outcome: 'migrated' });
+    else {
+      expect(tenant?.error?.code).toBe('POOLER_EXHAUSTED');
+      expect(tenant?.error?.hint).toMatch(/default_pool_size.*DB_DIRECT_URL/);
+      expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
+    }
+  });
+
   test('a run that finds all connections in use is refused in time; the one that uses them finishes', async () => {
     const fleet = await createPooledFleet(THREE, { size: 2 });
     await fleet.add(LINKS, createTable('links').replace('CREATE', `${WAIT_AT_GATE}\nCREATE`));
