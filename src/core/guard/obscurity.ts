@@ -13,10 +13,15 @@ const MADE_IN_FIRST: ReadonlyMap<string, string> = new Map([
   ['CreateFunctionStmt', 'funcname'],
 ]);
 
+/** The name of what is made, its schema before it; undefined for kinds of statements that make nothing of these. */
+export function madeNames(kind: string, body: Node): string[] | undefined {
+  const nameField = MADE_IN_FIRST.get(kind);
+  return nameField === undefined ? undefined : stringsOf(body[nameField]);
+}
+
 /** What has no schema before its name is made in the first schema of the search_path. */
 export function isMadeInFirst(kind: string, body: Node): boolean {
-  const nameField = MADE_IN_FIRST.get(kind);
-  return nameField !== undefined && stringsOf(body[nameField]).length === 1;
+  return madeNames(kind, body)?.length === 1;
 }
 
 /** Settings that change nothing of what a statement reaches. */

@@ -80,20 +80,33 @@ interface Place {
 /** Where what a statement would change is, as the session looks names up; what is not there is left out. */
 async function placesOf(client: PoolClient, schema: string, targets: readonly Target[]): Promise<Place[]> {
   if (targets.length === 0) return [];
-  const parts = targets.map((target) => {
-    const written = [target.schema, target.name].flatMap((name) =>
-      name === undefined ? [] : identifier(name),
-    );
-    const place = target.isNew
-      ? literal(target.schema ?? '')
-      : target.kind === 'relation'
-        ? `(SELECT c.relnamespace::regnamespace::text FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(${literal(written.join('.'))}))`
-        : `(SELECT t.typnamespace::regnamespace::text FROM pg_catalog.pg_type t WHERE t.oid = to_regtype(${literal(written.join('.'))}))`;
-    return `SELECT coalesce(nullif(${place}, ''), ${target.isNew ? 'current_schema()::text' : 'NULL'}) AS schema, ${literal(target.name)} AS name`;
-  });
   const { rows } = await client.query<{ schema: string; name: string; is_other: boolean }>(
     `SELECT p.schema, p.name, ${isOtherTenants('p.schema', schema)} AS is_other
-     FROM (${parts.join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
+     FROM (${targets.map(selectPlaces).join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
   );
   return rows.map((row) => ({ schema: row.schema, name: row.name, isOtherTenants: row.is_other }));
+}
+
+/** The query for the schemas in which a target is, or will be. */
+function selectPlaces({ kind, schema, name, isNew }: Target): string {
+  const select = (place: string) => `SELECT ${place} AS schema, ${literal(name)} AS name`;
+  if (isNew) return select(schema === undefined ? 'current_schema()::text' : literal(schema));
+  const written = literal(
+    [schema, name]
+      .flatMap((part) => part ?? [])
+      .map(identifier)
+      .join('.'),
+  );
+  switch (kind) {
+    case 'relation':
+      return `${select('c.relnamespace::regnamespace::text')} FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(${written})`;
+    case 'type':
+      return `${select('t.typnamespace::regnamespace::text')} FROM pg_catalog.pg_type t WHERE t.oid = to_regtype(${written})`;
+    case 'routine': {
+      // Which of several the arguments choose is not looked into: all have to be the tenant's.
+      const schemas = schema === undefined ? 'current_schemas(false)' : `ARRAY[${literal(schema)}]::name[]`;
+      return `${select('n.nspname::text')} FROM pg_catalog.pg_proc r JOIN pg_catalog.pg_namespace n ON n.oid = r.pronamespace
+        WHERE r.proname = ${literal(name)} AND n.nspname = ANY (${schemas})`;
+    }
+  }
 }

@@ -1,9 +1,9 @@
-import { isMadeInFirst } from './obscurity.ts';
+import { isMadeInFirst, madeNames } from './obscurity.ts';
 import { OF_SESSION, ON_RELATIONS, ON_TABLE, RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
 
-/** A relation or a type, by its name as it stands in the text. */
+/** A relation, a type or a routine, by its name as it stands in the text. */
 export interface Target {
-  readonly kind: 'relation' | 'type';
+  readonly kind: 'relation' | 'type' | 'routine';
   readonly schema: string | undefined;
   readonly name: string;
   /** It is made by the statement: without a schema, in the first of the search_path. */
@@ -53,7 +53,14 @@ const AIMED = new Set([
   'VacuumStmt',
   'ClusterStmt',
   'AlterObjectSchemaStmt',
+  'AlterOwnerStmt',
   'AlterEnumStmt',
+  'AlterDomainStmt',
+  'AlterFunctionStmt',
+  'AlterDefaultPrivilegesStmt',
+  'CreateEnumStmt',
+  'CreateDomainStmt',
+  'CreateFunctionStmt',
   'TruncateStmt',
   'CreateStatsStmt',
   'GrantStmt',
@@ -80,7 +87,8 @@ export function globalDeed(kind: string, body: Node): string[] {
   const known = GLOBAL.get(kind);
   if (known !== undefined) return [known];
   if (AIMLESS.has(kind) || isMadeInFirst(kind, body)) return [];
-  if (AIMED.has(kind) && targetsOf(kind, body).length > 0) return [];
+  if (AIMED.has(kind) && targetsOf(kind, body).length > 0 && !objectsOf(kind, body).includes(undefined))
+    return [];
   return [`has a statement that cannot be kept to a schema (${kind.replace(/Stmt$/, '')})`];
 }
 
@@ -100,11 +108,16 @@ const REFERRED = new Set([
 /** What a statement is aimed at, by the names that it uses; nothing where it leads nowhere else. */
 export function targetsOf(kind: string, body: Node): Target[] {
   if (AIMLESS.has(kind)) return [];
+  const objects = objectsOf(kind, body).flatMap((object) => object ?? []);
+  // Where it is put is as good as where it is made.
+  const place = typeof body.newschema === 'string' ? [anyIn(body.newschema)] : [];
+  return [...relationsIn(kind, body), ...objects, ...place];
+}
+
+/** The relations that stand in a statement as such, with their schemas. */
+function relationsIn(kind: string, body: Node): Target[] {
   const isNewKind = kind.startsWith('Create') || kind === 'ViewStmt' || kind === 'CompositeTypeStmt';
   const targets: Target[] = [];
-  const add = (target: Target | undefined) => {
-    if (target !== undefined) targets.push(target);
-  };
   const collect = (tree: unknown, field: string): void => {
     if (REFERRED.has(field)) return;
     if (Array.isArray(tree)) {
@@ -123,29 +136,81 @@ export function targetsOf(kind: string, body: Node): Target[] {
     for (const [name, below] of Object.entries(tree)) collect(below, name);
   };
   collect(body, '');
-  if (kind === 'DropStmt')
-    for (const object of (body.objects ?? []) as readonly Node[]) add(relationOf(body.removeType, object));
-  if (kind === 'CommentStmt') add(relationOf(body.objtype, body.object as Node | undefined));
-  // Where it is put is as good as where it is made.
-  if (typeof body.newschema === 'string')
-    targets.push({ kind: 'relation', schema: body.newschema, name: '*', isNew: true });
-  if (kind === 'AlterEnumStmt') add(named('type', stringsOf(body.typeName)));
   return targets;
-}
-
-/** The relation that is dropped or commented, or on which what is so stands; its name is a list of names. */
-function relationOf(objectType: unknown, object: Node | undefined): Target | undefined {
-  const type = String(objectType);
-  if (!RELATION_DROPS.has(type) && !BEHIND_TABLE.has(type)) return undefined;
-  const names = stringsOf((object?.List as Node | undefined)?.items);
-  return named('relation', BEHIND_TABLE.has(type) ? names.slice(0, -1) : names);
 }
 
 /** What has its name behind that of its table. */
 const BEHIND_TABLE = new Set([...ON_TABLE, 'OBJECT_COLUMN', 'OBJECT_TABCONSTRAINT']);
 
+/** How what is no relation is looked up by its name. */
+const LOOKED_UP: ReadonlyMap<string, Target['kind']> = new Map([
+  ['OBJECT_TYPE', 'type'],
+  ['OBJECT_DOMAIN', 'type'],
+  ['OBJECT_FUNCTION', 'routine'],
+  ['OBJECT_PROCEDURE', 'routine'],
+  ['OBJECT_ROUTINE', 'routine'],
+  ['OBJECT_AGGREGATE', 'routine'],
+]);
+
+/** The objects that a statement names by a list of names; undefined for one that is not looked up by it. */
+function objectsOf(kind: string, body: Node): (Target | undefined)[] {
+  const objects = (body.objects ?? (body.object === undefined ? [] : [body.object])) as readonly Node[];
+  const each = (type: unknown) => objects.map((object) => objectOf(String(type), object));
+  switch (kind) {
+    case 'DropStmt':
+      return each(body.removeType);
+    case 'CommentStmt':
+      return body.objtype === 'OBJECT_SCHEMA' ? inSchemas(objects) : each(body.objtype);
+    case 'RenameStmt':
+      return each(body.renameType);
+    case 'AlterOwnerStmt':
+    case 'AlterObjectSchemaStmt':
+      return each(body.objectType);
+    case 'GrantStmt':
+      if (body.objtype === 'OBJECT_SCHEMA' || body.targtype === 'ACL_TARGET_ALL_IN_SCHEMA')
+        return inSchemas(objects);
+      // Relations stand there as such.
+      return each(body.objtype).filter((_, at) => objects[at]?.RangeVar === undefined);
+    case 'AlterDefaultPrivilegesStmt':
+      return ((body.options ?? []) as readonly Node[]).flatMap(({ DefElem: option }) => {
+        const { defname, arg } = option as { defname?: string; arg?: Node };
+        return defname === 'schemas' ? inSchemas((arg?.List as Node | undefined)?.items) : [];
+      });
+    case 'AlterEnumStmt':
+    case 'AlterDomainStmt':
+      return [named('type', stringsOf(body.typeName))];
+    case 'AlterFunctionStmt':
+      return [named('routine', stringsOf((body.func as Node | undefined)?.objname))];
+    case 'ReindexStmt':
+      return body.kind === 'REINDEX_OBJECT_SCHEMA' ? [anyIn(String(body.name))] : [];
+    default: {
+      const [name, schema] = madeNames(kind, body)?.toReversed() ?? [];
+      return name === undefined || schema === undefined ? [] : [{ ...anyIn(schema), name }];
+    }
+  }
+}
+
+/** One that is dropped, renamed, commented, granted; what stands on a table leads to that. */
+function objectOf(type: string, object: Node): Target | undefined {
+  const typeName = object.TypeName as Node | undefined;
+  const routine = object.ObjectWithArgs as Node | undefined;
+  const names = stringsOf(typeName?.names ?? routine?.objname ?? (object.List as Node | undefined)?.items);
+  if (BEHIND_TABLE.has(type)) return named('relation', names.slice(0, -1));
+  const kind = RELATION_DROPS.has(type) ? 'relation' : LOOKED_UP.get(type);
+  return kind === undefined ? undefined : named(kind, names);
+}
+
 /** What a list of names leads to that is there already. */
 function named(kind: Target['kind'], names: readonly string[]): Target | undefined {
   const name = names.at(-1);
   return name === undefined ? undefined : { kind, schema: names.at(-2), name, isNew: false };
+}
+
+/** Anything in a schema. */
+function anyIn(schema: string): Target {
+  return { kind: 'relation', schema, name: '*', isNew: true };
+}
+
+function inSchemas(names: unknown): Target[] {
+  return stringsOf(names).map(anyIn);
 }
