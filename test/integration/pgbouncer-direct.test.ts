@@ -101,19 +101,26 @@ describe.skipIf((await findPgBouncer()) === undefined)('what needs a session, be
   });
 
   test.for([
-    { how: 'fails with the remedy where the pooler has none to spare', direct: false },
-    { how: 'works by way of DB_DIRECT_URL', direct: true },
-  ])('what the guard asks on a third connection $how', async ({ direct }) => {
+    {
+      how: 'is told with the remedy where the pooler has none to spare',
+      direct: false,
+      expected: {
+        error: { code: 'POOLER_EXHAUSTED', hint: expect.stringMatching(/default_pool_size.*DB_DIRECT_URL/) },
+      },
+      tables: ['notes', 'tags'],
+    },
+    {
+      how: 'goes by way of DB_DIRECT_URL',
+      direct: true,
+      expected: { outcome: 'migrated' },
+      tables: ['links', 'notes', 'tags'],
+    },
+  ])('what the guard asks on a third connection $how', async ({ direct, expected, tables }) => {
     const fleet = await createPooledFleet(['org_a'], { size: 2, direct });
     await fleet.query('CREATE TABLE public.countries (code text PRIMARY KEY)');
     await fleet.add(LINKS, createTable('links', 'country text REFERENCES public.countries'));
-    const [tenant] = (await fleet.migrate({ retries: 0 })).tenants;
-    if (direct) expect(tenant).toMatchObject({ outcome: 'migrated' });
-    else {
-      expect(tenant?.error?.code).toBe('POOLER_EXHAUSTED');
-      expect(tenant?.error?.hint).toMatch(/default_pool_size.*DB_DIRECT_URL/);
-      expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
-    }
+    expect((await fleet.migrate({ retries: 0 })).tenants[0]).toMatchObject(expected);
+    expect(await fleet.tables('org_a')).toEqual(tables);
   });
 
   test('a run that finds all connections in use is refused in time; the one that uses them finishes', async () => {
