@@ -7,7 +7,7 @@ import type { RunEvent } from '../../src/core/observer.ts';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { cuttingProxy } from '../support/cutting-proxy.ts';
-import { createFleet, fleetOn, inOneSession, resultOf, type TestFleet } from '../support/fleet.ts';
+import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
 import { holdLock } from '../support/hold-lock.ts';
 import { createTable, knexMigration } from '../support/project.ts';
@@ -26,7 +26,7 @@ interface Watched {
 }
 
 async function nine(): Promise<Watched> {
-  const fleet = await inOneSession(await createFleet(ORGANIZATIONS));
+  const fleet = await createFleet(ORGANIZATIONS);
   return { fleet, ways: await watchWays(fleet) };
 }
 

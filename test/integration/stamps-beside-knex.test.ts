@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { migrateMaster } from '../../src/core/master.ts';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { createDatabase } from '../support/database.ts';
-import { createFleet, fleetOn, inOneSession, resultOf, type TestFleet } from '../support/fleet.ts';
+import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { until } from '../support/gate.ts';
 import { commonJs, plainKnex } from '../support/knex-project.ts';
 import { createProject } from '../support/project.ts';
@@ -16,8 +16,7 @@ const ONCE = commonJs(
   `await knex.raw('ALTER TABLE notes DROP COLUMN once');`,
 );
 
-const createForgiving = async () =>
-  inOneSession(await createFleet(FIVE, { project: await createProject(FORGIVING) }));
+const createForgiving = async () => createFleet(FIVE, { project: await createProject(FORGIVING) });
 
 test('while Knex is in the middle of a migration of one tenant, the others are migrated, and it is left to Knex', async () => {
   const fleet = await createForgiving();

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
+import { Pool, type ClientBase } from 'pg';
 import { inject, onTestFinished } from 'vitest';
 import type { Database, DatabaseSettings, ServerSettings } from '../../src/db/connection.ts';
 import { openDatabase } from '../../src/db/open.ts';
+import { createQueries, type Queries } from './queries.ts';
 
 /** A database of a test's own, dropped when the test is over. */
 export interface TestDatabase {
@@ -14,8 +15,8 @@ export interface TestDatabase {
   readonly env: Readonly<Record<string, string>>;
   /** Opens it through tenantctl's own pool, closed when the test is over. */
   open(maxConnections?: number): Promise<Database>;
-  /** Rows of a query on a connection of its own, as superuser. Not while an embedded one is open elsewhere. */
-  query<Row extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** Rows of a query, as superuser: see Queries. Not while an embedded one is open elsewhere. */
+  readonly query: Queries['query'];
 }
 
 /** A server database of a test's own. */
@@ -29,7 +30,7 @@ export interface TestServerDatabase extends TestDatabase {
  * @param template names the database of which it is a copy, and to which nobody is connected; it is empty where absent
  */
 export async function createDatabase(
-  template: (server: Client) => Promise<string> = () => Promise.resolve('template1'),
+  template: (server: ClientBase) => Promise<string> = () => Promise.resolve('template1'),
 ): Promise<TestServerDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const url = new URL(inject('serverUrl'));
@@ -40,7 +41,9 @@ export async function createDatabase(
   });
   url.pathname = name;
   const opened: Database[] = [];
+  const queries = createQueries(url.href);
   onTestFinished(async () => {
+    await queries.close();
     for (const database of opened) await database.close();
     await onServer(async (server) => {
       await server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
@@ -57,15 +60,7 @@ export async function createDatabase(
       opened.push(database);
       return database;
     },
-    async query<Row extends object>(text: string, values?: unknown[]) {
-      const client = new Client({ connectionString: url.href });
-      await client.connect();
-      try {
-        return (await client.query<Row>(text, values)).rows;
-      } finally {
-        await client.end();
-      }
-    },
+    query: queries.query,
   };
 }
 
@@ -89,10 +84,10 @@ export async function createEmbeddedDatabase(): Promise<TestDatabase> {
     settings,
     env: { DB_EMBEDDED: directory },
     open,
-    async query<Row extends object>(text: string, values?: unknown[]) {
+    async query<Row extends object>(text: string, values?: readonly unknown[]) {
       const wasOpen = opened !== undefined;
       const database = await open();
-      const { rows } = await database.pool.query<Row>(text, values);
+      const { rows } = await database.pool.query<Row>(text, values === undefined ? undefined : [...values]);
       if (!wasOpen) {
         // The command line is the next to open the folder, in a process of its own.
         await database.close();
@@ -130,30 +125,15 @@ export function envOf(settings: ServerSettings): Record<string, string> {
   };
 }
 
-/** One session for all that is asked: a backend that is new has to read the catalogs first. */
-export async function openSession(
-  url: string,
-): Promise<Pick<TestDatabase, 'query'> & { close(): Promise<void> }> {
-  const client = new Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  return {
-    async query<Row extends object>(text: string, values?: readonly unknown[]) {
-      const { rows } = await client.query<Row>(text, values === undefined ? undefined : [...values]);
-      // What one question has set is not there for the next.
-      await client.query('DISCARD ALL');
-      return rows;
-    },
-    close: () => client.end(),
-  };
-}
+/** Sessions of the tests' server, for the databases that the tests of a file create and drop. */
+let maintenance: Pool | undefined;
 
-async function onServer(use: (server: Client) => Promise<void>): Promise<void> {
-  const client = new Client({ connectionString: inject('serverUrl') });
-  await client.connect();
+async function onServer(use: (server: ClientBase) => Promise<void>): Promise<void> {
+  maintenance ??= new Pool({ connectionString: inject('serverUrl'), max: 4, allowExitOnIdle: true });
+  const client = await maintenance.connect();
   try {
     await use(client);
   } finally {
-    await client.end();
+    client.release();
   }
 }

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
-import { openSession } from './database.ts';
 import { createTable, INIT_SQL } from './project.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';
 import { contentsOfSchemas } from './tenant-content.ts';
@@ -51,22 +50,16 @@ const FILES = {
  */
 export function useFiveTenants(): (text: string) => Promise<{ twins: Twins; file: string }> {
   let standing: StandingFleet | undefined;
-  let session: Awaited<ReturnType<typeof openSession>> | undefined;
   let twins: Twins | undefined;
   let before: string[][] = [];
   let number = 0;
   const contents = (of: Twins) => contentsOfSchemas(of.fleet, ['public', ...SCHEMAS]);
   beforeAll(async () => {
     standing = await standingFleet(Object.values(twinNames(5)).flat(), FILES);
-    session = await openSession(standing.fleet.testDatabase.url);
-    const { query } = session;
-    twins = await twinsOn({ ...standing.fleet, query }, 5, prepare);
+    twins = await twinsOn(standing.fleet, 5, prepare);
     before = await contents(twins);
   });
-  afterAll(async () => {
-    await session?.close();
-    await standing?.close();
-  });
+  afterAll(() => standing?.close());
   return async (text) => {
     if (twins === undefined) throw new Error('The fleet is there for tests only.');
     const shared = twins;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Client } from 'pg';
+import type { ClientBase } from 'pg';
 import { inject } from 'vitest';
 import { migrateMaster } from '../../src/core/master.ts';
 import { provisionTenants } from '../../src/core/provision.ts';
@@ -16,7 +16,7 @@ import type { TestProject } from './project.ts';
  * @returns its name
  */
 export async function fleetTemplate(
-  server: Client,
+  server: ClientBase,
   organizations: readonly string[],
   project: TestProject,
 ): Promise<string> {

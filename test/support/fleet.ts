@@ -1,4 +1,3 @@
-import { onTestFinished } from 'vitest';
 import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
 import { provisionTenants, type ProvisionResult } from '../../src/core/provision.ts';
 import type { FleetResult } from '../../src/core/results.ts';
@@ -6,7 +5,7 @@ import { rollbackTenants, type RollbackTenantsOptions } from '../../src/core/rol
 import { schemaNameFor } from '../../src/core/schema-name.ts';
 import { fleetStatus, type FleetStatus, type StatusOptions } from '../../src/core/status.ts';
 import type { Database } from '../../src/db/connection.ts';
-import { createDatabase, openSession, type TestServerDatabase } from './database.ts';
+import { createDatabase, type TestServerDatabase } from './database.ts';
 import { fleetTemplate } from './fleet-template.ts';
 import { usualProject, type TestProject } from './project.ts';
 
@@ -76,16 +75,6 @@ export function fleetOn(
       return rows.map((row) => row.name);
     },
   };
-}
-
-/**
- * The same fleet, asked in one session: a backend that is new has to read the catalogs first, which takes longer than
- * most questions. For a test that asks much; no question may wait for what another one does.
- */
-export async function inOneSession({ testDatabase, database, project }: TestFleet): Promise<TestFleet> {
-  const session = await openSession(testDatabase.url);
-  onTestFinished(() => session.close());
-  return fleetOn({ ...testDatabase, query: session.query }, database, project);
 }
 
 /** The result of one tenant; a test that asks for one that is not there fails. */

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Client } from 'pg';
 import { inject } from 'vitest';
 import { migrateMaster } from '../../src/core/master.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { envOf, settingsOf, type TestServerDatabase } from './database.ts';
 import { fleetOn, type TestFleet } from './fleet.ts';
 import type { TestProject } from './project.ts';
+import { createQueries } from './queries.ts';
 
 /** A fleet that all tests of a file share: for a beforeAll, where createFleet is of no use. */
 export interface StandingFleet {
@@ -32,13 +32,14 @@ export async function standingFleet(
   url.pathname = name;
   const settings = settingsOf(url);
   const database = await openDatabase(settings, { maxConnections: 6 });
+  const queries = createQueries(url.href);
   const project = await standingProject(files);
   const testDatabase: TestServerDatabase = {
     settings,
     url: url.href,
     env: envOf(settings),
     open: () => Promise.resolve(database),
-    query: (text, values) => asOwner(url.href, text, values),
+    query: queries.query,
   };
   const fleet = fleetOn(testDatabase, database, project);
   await migrateMaster(database, { folder: project.master });
@@ -46,13 +47,14 @@ export async function standingFleet(
   return {
     fleet,
     async close() {
+      await queries.close();
       await database.close();
       await rm(project.folder, { recursive: true, force: true });
       await asOwner(
         serverUrl,
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`,
+        `DROP DATABASE ${name}`,
       );
-      await asOwner(serverUrl, `DROP DATABASE ${name}`);
     },
   };
 }
@@ -74,12 +76,11 @@ async function standingProject(files: Readonly<Record<string, string>>): Promise
   return project;
 }
 
-async function asOwner<Row extends object>(url: string, text: string, values?: unknown[]): Promise<Row[]> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
+async function asOwner(url: string, ...texts: string[]): Promise<void> {
+  const queries = createQueries(url);
   try {
-    return (await client.query<Row>(text, values)).rows;
+    for (const text of texts) await queries.query(text);
   } finally {
-    await client.end();
+    await queries.close();
   }
 }

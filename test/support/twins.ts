@@ -3,7 +3,7 @@ import type { MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
 import type { FleetResult } from '../../src/core/results.ts';
 import type { RollbackTenantsOptions } from '../../src/core/rollback-tenants.ts';
 import { schemaNameFor } from '../../src/core/schema-name.ts';
-import { createFleet, inOneSession, type FleetOptions, type TestFleet } from './fleet.ts';
+import { createFleet, type FleetOptions, type TestFleet } from './fleet.ts';
 import { contentsOf } from './tenant-content.ts';
 import { watchWays, type Way } from './ways.ts';
 
@@ -38,7 +38,7 @@ export async function createTwins(
   options: FleetOptions = {},
 ): Promise<Twins> {
   const { compiled, interactive } = twinNames(count);
-  const fleet = await inOneSession(await createFleet([...compiled, ...interactive], options));
+  const fleet = await createFleet([...compiled, ...interactive], options);
   return twinsOn(fleet, count, prepare);
 }
 
