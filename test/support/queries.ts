@@ -3,10 +3,10 @@ import { Pool } from 'pg';
 /** Asks one database. */
 export interface Queries {
   /** Rows of a query, on a session that nobody else uses meanwhile and that has nothing left of the query before. */
-  query<Row extends object = Record<string, unknown>>(
+  readonly query: <Row extends object = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
-  ): Promise<Row[]>;
+  ) => Promise<Row[]>;
   close(): Promise<void>;
 }
 
