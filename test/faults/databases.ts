@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Pool } from 'pg';
 import type { PostgresServer } from '../support/postgres-programs.ts';
+import type { Queries } from '../support/queries.ts';
 
 /** Rows of a query. */
-export type Query = <Row extends object = Record<string, unknown>>(
-  text: string,
-  values?: unknown[],
-) => Promise<Row[]>;
+export type Query = Queries['query'];
 
 /** A database of a case's own. */
 export interface FaultDatabase {
@@ -39,10 +37,10 @@ export function createDatabases(server: PostgresServer): Databases {
   // Sessions that stay: the server is asked again and again who is at work.
   const pool = new Pool({ connectionString: server.url, application_name: 'faults' });
   pool.on('error', () => {});
-  const query: Query = async <Row extends object>(text: string, values?: unknown[]) => {
+  const query: Query = async <Row extends object>(text: string, values: readonly unknown[] = []) => {
     const client = await connected(() => pool.connect(), CONNECTION_TRIES);
     try {
-      return (await client.query<Row>(text, values)).rows;
+      return (await client.query<Row>(text, values.length === 0 ? undefined : [...values])).rows;
     } finally {
       client.release();
     }
@@ -95,8 +93,8 @@ async function withSession<T>(url: string, use: (query: Query) => Promise<T>): P
     return made;
   }, CONNECTION_TRIES);
   try {
-    return await use(async <Row extends object>(text: string, values?: unknown[]) => {
-      const { rows } = await client.query<Row>(text, values);
+    return await use(async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+      const { rows } = await client.query<Row>(text, values.length === 0 ? undefined : [...values]);
       return rows;
     });
   } finally {
