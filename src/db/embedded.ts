@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { TenantctlError } from '../errors.ts';
 import { openServer, type Database, type EmbeddedSettings } from './connection.ts';
 import { lockFolder } from './folder-lock.ts';
-import { runDatabaseHere } from './parser.ts';
+import { setTiering } from './wasm.ts';
 
 /**
  * Opens the embedded PostgreSQL (PGlite, with pgvector) in a folder, behind a socket on the loopback interface, so
@@ -22,7 +22,7 @@ export async function openEmbedded(settings: EmbeddedSettings): Promise<Database
     for (const step of opened.toReversed()) await step();
   };
   try {
-    runDatabaseHere();
+    setTiering('whereItPays');
     const engine = await PGlite.create({
       dataDir: join(settings.directory, 'pgdata'),
       extensions: { vector, ...contrib },
