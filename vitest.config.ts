@@ -6,6 +6,8 @@ export default defineConfig({
     setupFiles: ['test/support/seed.ts'],
     // Tests wait for the server most of the time: also on two cores, two files at once are faster than one.
     maxWorkers: 2,
+    // What files share is loaded once for each worker, and not for each file.
+    isolate: false,
     // Far more than any takes by itself: for a machine that has much else to do.
     testTimeout: 90_000,
     hookTimeout: 120_000,

@@ -80,11 +80,7 @@ async function lookInFull(client: Client, schema: string, deed: string): Promise
   const noted = performance.now();
   await client.query(deed);
   const done = performance.now();
-  const { rows: version } = await client.query<{ num: number }>(
-    `SELECT current_setting('server_version_num')::int AS num`,
-  );
   await look(client, schema, toBoundary(rows[0]), {
-    serverVersion: version[0]?.num ?? 0,
     before: [],
     columns: true,
   });

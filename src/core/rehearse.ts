@@ -21,6 +21,7 @@ import { planTenantsRollback } from './plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
 import { refuseOwners } from './roles/refuse-owners.ts';
 import { selectFleet } from './select-fleet.ts';
+import { readStateVersion, upgradeState } from './state.ts';
 import { rehearseVectorExtension, type VectorExtensionMode } from './vector-extension.ts';
 
 /** What one migration of a plan would send to the server. */
@@ -168,10 +169,15 @@ function toRehearsal(plans: readonly RehearsedPlan[], plan: FleetPlan): Rehearsa
   };
 }
 
-/** A transaction that is rolled back whatever happens in it. */
-function inRehearsal<T>(database: Database, use: (transaction: OpenTransaction) => Promise<T>): Promise<T> {
-  return withTransaction(database, { lockTimeoutMs: REHEARSAL_LOCK_TIMEOUT_MS }, [], (transaction) => {
+/** A transaction that is rolled back whatever happens in it. What a run would have of its own there is there for it. */
+async function inRehearsal<T>(
+  database: Database,
+  use: (transaction: OpenTransaction) => Promise<T>,
+): Promise<T> {
+  const version = await readStateVersion(database);
+  return withTransaction(database, { lockTimeoutMs: REHEARSAL_LOCK_TIMEOUT_MS }, [], async (transaction) => {
     transaction.abandon();
+    await upgradeState(transaction.client, version);
     return use(transaction);
   });
 }

@@ -40,7 +40,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   await superuser.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
-  await superuser.query(`CREATE DATABASE ${DATABASE} OWNER ${USER}`);
+  await superuser.query(`CREATE DATABASE ${DATABASE} OWNER ${USER} STRATEGY file_copy`);
 });
 
 /** Arguments with which each command does something; a new command has to be named here. */

@@ -1,5 +1,4 @@
 import { literal } from '../../db/sql.ts';
-import { each, LARGEST, largestOid, ownObjects, writesOf } from './own-objects.ts';
 import { idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH } from './own-transaction.ts';
 
 /** What a tenant's schema and its transaction held before the first migration: what comes after is the migrations'. */
@@ -33,7 +32,8 @@ export function lockKey(object: ObjectName, mode: string): string {
   return `${objectKey(object)}:${mode}`;
 }
 
-const LOCKS = `ARRAY(SELECT concat_ws(':', o.catalog, o.oid, o.mode) FROM (${OWN_LOCKS}) o) AS locks`;
+/** The locks of the own transaction: see lockKey. */
+export const LOCKS = `ARRAY(SELECT concat_ws(':', o.catalog, o.oid, o.mode) FROM (${OWN_LOCKS}) o)`;
 
 /** What a transaction held between two migrations. */
 export interface Mark {
@@ -45,7 +45,7 @@ export interface Mark {
 export const MARK: readonly string[] = [
   OWN_PATH,
   ...NEW_ID,
-  `SELECT ${LOCKS}, ${idOf(LAST_AGE)}::text AS since`,
+  `SELECT ${LOCKS} AS locks, ${idOf(LAST_AGE)}::text AS since`,
 ];
 
 /** @param row that of the last of MARK */
@@ -54,34 +54,15 @@ export function toMark(row: unknown): Mark {
   return { locks: new Set(locks), since: BigInt(since) };
 }
 
-/** The foreign keys of a schema's tables, in SQL that has `relations`. */
-const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text), '{}')
-    FROM relations t, ${each('pg_constraint', 'k', `k.conrelid = t.oid AND k.contype = 'f'`)})`;
-
-/** The query for the foreign keys that a schema's tables have now. */
-export function selectForeignKeys(schema: string): string {
-  return `WITH ${ownObjects(literal(schema))} SELECT ${FOREIGN_KEYS} AS keys`;
-}
-
 /** The query that sets the boundary before the first migration of a tenant's transaction. It writes nothing. */
 export function selectBoundary(schema: string): string {
-  return `WITH ${ownObjects(literal(schema))} SELECT ${LOCKS},
-    ARRAY(SELECT concat_ws(':', own.catalog, own.oid) FROM own) AS own, ${FOREIGN_KEYS} AS keys,
-    json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')}) AS writes,
-    ${largestOid(['pg_class', 'pg_type'])}::text AS largest,
-    CASE WHEN txid_current_if_assigned() IS NOT NULL THEN ${idOf(LAST_AGE)}::text END AS since`;
+  return `SELECT tenantctl.boundary(${literal(schema)}) AS boundary`;
 }
 
 /** @param row that of selectBoundary */
 export function toBoundary(row: unknown): Boundary {
-  const { locks, own, keys, writes, largest, since } = row as {
-    locks: string[];
-    own: string[];
-    keys: Record<string, string>;
-    writes: Record<string, number>;
-    largest: string;
-    since: string | null;
-  };
+  const { boundary } = row as { boundary: BoundaryRow };
+  const { locks, own, keys, writes, largest, since } = boundary;
   return {
     locks: new Set(locks),
     own: new Set(own),
@@ -90,4 +71,14 @@ export function toBoundary(row: unknown): Boundary {
     largestOid: Number(largest),
     since: since === null ? undefined : BigInt(since),
   };
+}
+
+/** What tenantctl.boundary answers. */
+interface BoundaryRow {
+  readonly locks: string[];
+  readonly own: string[];
+  readonly keys: Record<string, string>;
+  readonly writes: Record<string, number>;
+  readonly largest: string;
+  readonly since: string | null;
 }

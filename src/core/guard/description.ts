@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import { literal } from '../../db/sql.ts';
 import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
 import { objectKey, type ObjectName } from './boundary.ts';
 import { isOtherTenants, largestOid } from './own-objects.ts';
@@ -76,7 +77,7 @@ export async function describe(
     const oids = [...new Set(some.map(({ oid }) => oid))];
     return [
       `SELECT '${catalog}' AS catalog, r.${column}::text AS oid, i.type, i.identity,
-         ${isOtherTenants(catalog === 'pg_namespace' ? 'r.nspname::text' : UNQUOTED_SCHEMA, schema)} AS is_other, ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
+         ${isOtherTenants(catalog === 'pg_namespace' ? 'r.nspname::text' : UNQUOTED_SCHEMA, literal(schema))} AS is_other, ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
        FROM pg_catalog.${source} r, pg_identify_object('pg_catalog.${catalog}'::regclass, r.${column}, 0) i
        WHERE r.${column} = ANY ('{${oids.join(',')}}'::oid[])`,
     ];
@@ -120,7 +121,7 @@ export async function remember(client: Pick<ClientBase, 'query'>, schema: string
     `SELECT 'pg_class' AS catalog, c.oid::text AS oid FROM pg_catalog.pg_class c
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.oid >= 16384 AND n.nspname !~ '^pg_' AND n.nspname <> $1
-       AND NOT ${isOtherTenants('n.nspname::text', schema)}`,
+       AND NOT ${isOtherTenants('n.nspname::text', literal(schema))}`,
     [schema],
   );
   return { shared: await describe(client, schema, rows), largestOid: Number(largest.rows[0]?.oid ?? 0) };

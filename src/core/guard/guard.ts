@@ -55,7 +55,6 @@ export async function assertWithinSchema(engine: Engine, guarded: Guarded): Prom
   const { client, target, boundary, marks, migrations } = guarded;
   const { schema, role } = target;
   const sightings = await look(client, schema, boundary, {
-    serverVersion: engine.database.serverVersion,
     before: guarded.takeBack,
     columns: guarded.columns,
   });

@@ -1,5 +1,3 @@
-import { literal } from '../../db/sql.ts';
-
 /** The catalogs that have several rows for each table of each tenant. */
 export const LARGEST = ['pg_class', 'pg_attribute', 'pg_type'] as const;
 
@@ -55,9 +53,9 @@ export function ownObjects(schema: string): string {
   )`;
 }
 
-/** Whether a schema is another tenant's: the registry has it, or its name has the form that such names have here. */
+/** Whether a schema is another tenant's, in SQL, as its column and the own one are: the registry has it, or its name has the form that such names have here. */
 export function isOtherTenants(column: string, own: string): string {
-  return `coalesce(${column} <> ${literal(own)} AND (${column} ~ '^tid_[0-9a-f]{10}$'
+  return `coalesce(${column} <> ${own} AND (${column} ~ '^tid_[0-9a-f]{10}$'
     OR (SELECT true FROM public.tenants t WHERE t.schema_name = ${column} LIMIT 1)), false)`;
 }
 

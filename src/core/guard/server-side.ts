@@ -1,18 +1,37 @@
-import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
 import { literal } from '../../db/sql.ts';
 import { procedure, routine } from '../server-routine.ts';
-import { LARGEST, largestOid, ownObjects, ownRows, writesOf } from './own-objects.ts';
-import { FIRST_AGE, LAST_AGE } from './own-transaction.ts';
+import { LOCKS } from './boundary.ts';
+import { catalogsOf, DROPPABLE, NEWEST, type Catalog } from './catalogs.ts';
+import { each, isOtherTenants, LARGEST, largestOid, ownObjects, ownRows, writesOf } from './own-objects.ts';
+import { FIRST_AGE, idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
+import { KEY_LOCK } from './sightings.ts';
 
-/** The catalogs to look through, as rows of VALUES. */
+/** The catalogs to look through, as rows of VALUES: name, catalog of the object, its oid, its schema's oid, which rows. */
 const CATALOGS = catalogsOf(NEWEST)
-  .map(({ name, of: [catalog, column] = [name, 'oid'], schema = '', where = 'true' }) =>
-    [name, catalog, column, schema, where].map(literal).join(', '),
-  )
-  .map((row) => `(${row})`)
+  .map((catalog) => {
+    const { name, of: [object, oid] = [name, 'oid'], where = 'true' } = catalog;
+    return `(${[name, object, `r.${oid}`, spaceOf(catalog), where].map(literal).join(', ')})`;
+  })
   .join(',\n           ');
 
-const isNew = (xmin: string) => `age(${xmin}) BETWEEN last_age AND first_age`;
+/** Where the object lies that a row stands for: its schema's oid, in SQL. */
+function spaceOf({ of: [object, oid] = ['', ''], schema }: Catalog): string {
+  if (schema !== undefined) return `r.${schema}`;
+  const of: Readonly<Record<string, string>> = {
+    pg_class: 'relnamespace',
+    pg_type: 'typnamespace',
+    pg_opfamily: 'opfnamespace',
+    pg_ts_config: 'cfgnamespace',
+  };
+  const column = of[object];
+  return column === undefined
+    ? 'NULL::oid'
+    : `(SELECT o.${column} FROM pg_catalog.${object} o WHERE o.oid = r.${oid})`;
+}
+
+/** Whether a row is the own transaction's, written since the boundary. */
+const isNew = (xmin: string) =>
+  `age(${xmin}) BETWEEN last_age AND first_age AND own_id + first_age - age(${xmin}) >= since`;
 
 /** How many rows of the schema's own objects a catalog has that this transaction has written, by the catalog's name. */
 const OWN_ROWS = `CASE looked.name
@@ -20,6 +39,13 @@ const OWN_ROWS = `CASE looked.name
              WHEN 'pg_attribute' THEN ${ownRows('pg_class', 'pg_attribute', 'attrelid', isNew)}
              WHEN 'pg_type' THEN ${ownRows('pg_type', 'pg_type', 'oid', (xmin) => `r.oid::bigint > largest AND ${isNew(xmin)}`)}
            END`;
+
+/** How often this session has written the largest catalogs. */
+const WRITES = `json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')})`;
+
+/** The foreign keys that the schema's tables have, in SQL that has `relations`. */
+const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text), '{}')
+       FROM relations t, ${each('pg_constraint', 'k', `k.conrelid = t.oid AND k.contype = 'f'`)})`;
 
 /**
  * What the server needs to keep a tenant's string within its schema. What it finds too much is gone through once more,
@@ -39,78 +65,102 @@ export const GUARD_ROUTINES: readonly string[] = [
        WITH ${ownObjects('tenant_schema')}
        SELECT set_config('tenantctl.own', ',' || coalesce(string_agg(own.catalog || ':' || own.oid, ','), '') || ',', true) INTO ignored FROM own;
        SELECT set_config('tenantctl.largest', ${largestOid(DROPPABLE)}::text, true) INTO ignored;
-       SELECT set_config('tenantctl.writes', json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')})::text, true) INTO ignored;
+       SELECT set_config('tenantctl.writes', ${WRITES}::text, true) INTO ignored;
      END`,
     'Notes what a tenant schema holds, for stay_within.',
   ),
   routine(
-    'row_outside(tenant_schema text, columns boolean) RETURNS text',
+    'boundary(tenant_schema text) RETURNS json',
+    `BEGIN
+       RETURN (WITH ${ownObjects('tenant_schema')} SELECT json_build_object(
+         'locks', ${LOCKS},
+         'own', ARRAY(SELECT concat_ws(':', own.catalog, own.oid) FROM own),
+         'keys', ${FOREIGN_KEYS},
+         'writes', ${WRITES},
+         'largest', ${largestOid(['pg_class', 'pg_type'])}::text,
+         'since', CASE WHEN txid_current_if_assigned() IS NOT NULL THEN ${idOf(LAST_AGE)}::text END));
+     END`,
+    'What a tenant schema and its transaction hold before the first migration.',
+  ),
+  routine(
+    'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean)',
     `DECLARE
+       own_id bigint;
        first_age integer;
        last_age integer;
-       noted json := coalesce(nullif(current_setting('tenantctl.writes', true), ''), '{}')::json;
-       own text := coalesce(current_setting('tenantctl.own', true), '');
-       largest bigint := coalesce(nullif(current_setting('tenantctl.largest', true), ''), '0')::bigint;
        is_counting boolean := current_setting('track_counts') = 'on';
        looked record;
        writes bigint;
        own_rows bigint;
-       outside text;
      BEGIN
        -- A subtransaction has an id of its own, later than all that wrote anything here before.
        BEGIN
          PERFORM pg_logical_emit_message(true, 'tenantctl', '');
+         own_id := txid_current();
          first_age := ${FIRST_AGE};
          last_age := ${LAST_AGE};
          FOR looked IN SELECT * FROM (VALUES
-           ${CATALOGS}) AS c (name, catalog, oid_column, schema_column, condition)
+           ${CATALOGS}) AS c (name, catalog, object, space, condition)
          LOOP
            CONTINUE WHEN looked.name = 'pg_attribute' AND NOT columns;
            CONTINUE WHEN to_regclass('pg_catalog.' || looked.name) IS NULL OR NOT has_table_privilege('pg_catalog.' || looked.name, 'SELECT');
            IF is_counting THEN
              writes := ${writesOf('looked.name')};
              CONTINUE WHEN writes = 0;
+             -- Each row of the own was written at least once: where no more than these were, there are no others.
              IF looked.name IN (${LARGEST.map(literal).join(', ')}) THEN
                WITH ${ownObjects('tenant_schema')} SELECT ${OWN_ROWS} INTO own_rows;
                CONTINUE WHEN writes - (noted ->> looked.name)::bigint = own_rows;
              END IF;
            END IF;
-           EXECUTE format(
-             'SELECT %L || '' '' || r.%I FROM pg_catalog.%I r WHERE age(r.xmin) BETWEEN $1 AND $2 AND (%s)
-                AND txid_status(txid_current() + $2 - age(r.xmin)) = ''in progress''
-                AND tenantctl.is_outside(%L, r.%I, %s, $3, $4, $5) LIMIT 1',
-             looked.catalog, looked.oid_column, looked.name, looked.condition, looked.catalog, looked.oid_column,
-             CASE looked.schema_column WHEN '' THEN 'NULL' ELSE 'r.' || quote_ident(looked.schema_column) END)
-           INTO outside USING last_age, first_age, tenant_schema, largest, own;
-           IF outside IS NOT NULL THEN
-             RETURN outside;
-           END IF;
+           RETURN QUERY EXECUTE format(
+             'SELECT %L, %s, $6 + $2 - age(r.xmin), coalesce(n.nspname = $3, false)
+              FROM pg_catalog.%I r LEFT JOIN pg_catalog.pg_namespace n ON n.oid = %s
+              WHERE age(r.xmin) BETWEEN $1 AND $2 AND (%s) AND $6 + $2 - age(r.xmin) >= $4
+                AND txid_status($6 + $2 - age(r.xmin)) = ''in progress''
+                AND (n.nspname IS DISTINCT FROM $3 AND coalesce(n.nspname !~ ''^pg_(?:toast|temp|toast_temp)(?:_|$)'', true)
+                  OR %L = ''pg_type'' AND %s::bigint <= $5)',
+             looked.catalog, looked.object, looked.name, looked.space, looked.condition, looked.catalog, looked.object)
+           USING last_age, first_age, tenant_schema, since, largest, own_id;
          END LOOP;
        EXCEPTION WHEN SQLSTATE 'TCT99' THEN
          NULL;
        END;
-       RETURN NULL;
      END`,
-    'An object outside the tenant schema whose catalog row this transaction has written; NULL where there is none.',
+    'The catalog rows of objects outside the tenant schema that this transaction has written since an id, and those of types that may have come into it.',
   ),
   routine(
-    'is_outside(catalog text, object oid, space oid, tenant_schema text, largest bigint, noted text) RETURNS boolean',
+    'sightings(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
     `DECLARE
-       schema_name text;
+       locks json;
+       rows json;
+       keys json;
+       may_have_keys boolean;
      BEGIN
-       SELECT n.nspname INTO schema_name FROM pg_namespace n WHERE n.oid = coalesce(space, CASE catalog
-         WHEN 'pg_class' THEN (SELECT c.relnamespace FROM pg_class c WHERE c.oid = object)
-         WHEN 'pg_type' THEN (SELECT t.typnamespace FROM pg_type t WHERE t.oid = object)
-         WHEN 'pg_opfamily' THEN (SELECT f.opfnamespace FROM pg_opfamily f WHERE f.oid = object)
-         WHEN 'pg_ts_config' THEN (SELECT c.cfgnamespace FROM pg_ts_config c WHERE c.oid = object)
-       END);
-       IF catalog = 'pg_type' AND object::bigint <= largest AND strpos(noted, ',pg_type:' || object || ',') = 0 THEN
-         RETURN true;
+       SELECT json_agg(json_build_object('catalog', o.catalog, 'oid', o.oid::text, 'mode', o.mode, 'schema', n.nspname,
+                'name', c.relname, 'kind', c.relkind, 'isOtherTenants', ${isOtherTenants('n.nspname::text', 'tenant_schema')})),
+              had_keys OR bool_or(o.mode = '${KEY_LOCK}')
+       INTO locks, may_have_keys
+       FROM (${OWN_LOCKS}) o
+       LEFT JOIN pg_catalog.pg_class c ON o.catalog = 'pg_class' AND c.oid = o.oid
+       LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace;
+       WITH mine AS MATERIALIZED (
+         SELECT r.of_catalog AS catalog, r.of_oid AS oid, max(r.written_by) AS written_by, bool_or(r.in_schema) AS in_schema
+         FROM tenantctl.rows_outside(tenant_schema, since, largest, noted, columns) r GROUP BY r.of_catalog, r.of_oid)
+       SELECT json_agg(json_build_object('catalog', m.catalog, 'oid', m.oid::text, 'writtenBy', m.written_by::text,
+                'isInSchema', m.in_schema, 'extension', (
+                  SELECT e.oid::text FROM pg_catalog.pg_depend d
+                  JOIN mine e ON e.catalog = 'pg_extension' AND e.oid = d.refobjid
+                  WHERE d.classid = ('pg_catalog.' || m.catalog)::regclass AND d.objid = m.oid
+                    AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'))
+              ORDER BY m.written_by, m.catalog, m.oid)
+       INTO rows FROM mine m;
+       IF may_have_keys THEN
+         WITH ${ownObjects('tenant_schema')} SELECT ${FOREIGN_KEYS} INTO keys;
        END IF;
-       RETURN schema_name IS DISTINCT FROM tenant_schema
-         AND coalesce(schema_name !~ '^pg_(?:toast|temp|toast_temp)(?:_|$)', true);
+       RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'));
      END`,
-    'Whether an object lies elsewhere than in the tenant schema, and not among what is temporary; or is a type that has come into it.',
+    'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
   ),
   procedure(
     'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
@@ -155,7 +205,10 @@ export const GUARD_ROUTINES: readonly string[] = [
            AND strpos(noted, ',' || l.classid::regclass::text || ':' || l.objid || ',') = 0
            AND NOT (l.objid::bigint > largest AND l.classid::regclass::text IN (${DROPPABLE.map(literal).join(', ')}))
          LIMIT 1;
-         outside := coalesce(outside, tenantctl.row_outside(tenant_schema, columns));
+         SELECT coalesce(outside, min(r.of_catalog || ' ' || r.of_oid)) INTO outside
+         FROM tenantctl.rows_outside(tenant_schema, 0, largest,
+           coalesce(nullif(current_setting('tenantctl.writes', true), ''), '{}')::json, columns) r
+         WHERE r.of_catalog <> 'pg_type' OR strpos(noted, ',pg_type:' || r.of_oid || ',') = 0;
        END IF;
        IF outside IS NOT NULL THEN
          RAISE EXCEPTION '% was reached from %', outside, tenant_schema USING ERRCODE = 'TCT03';

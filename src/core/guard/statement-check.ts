@@ -66,7 +66,7 @@ async function otherTenants(
 ): Promise<readonly string[]> {
   if (client.getTransactionStatus() === 'E') return [];
   const { rows } = await client.query<{ name: string }>(
-    `SELECT s.name FROM unnest(ARRAY[${names.map(literal).join(', ')}]::text[]) AS s (name) WHERE ${isOtherTenants('s.name', schema)}`,
+    `SELECT s.name FROM unnest(ARRAY[${names.map(literal).join(', ')}]::text[]) AS s (name) WHERE ${isOtherTenants('s.name', literal(schema))}`,
   );
   return rows.map(({ name }) => name);
 }
@@ -81,7 +81,7 @@ interface Place {
 async function placesOf(client: PoolClient, schema: string, targets: readonly Target[]): Promise<Place[]> {
   if (targets.length === 0) return [];
   const { rows } = await client.query<{ schema: string; name: string; is_other: boolean }>(
-    `SELECT p.schema, p.name, ${isOtherTenants('p.schema', schema)} AS is_other
+    `SELECT p.schema, p.name, ${isOtherTenants('p.schema', literal(schema))} AS is_other
      FROM (${targets.map(selectPlaces).join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
   );
   return rows.map((row) => ({ schema: row.schema, name: row.name, isOtherTenants: row.is_other }));
