@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TenantctlError } from '../errors.ts';
 import { openServer, type Database, type EmbeddedSettings } from './connection.ts';
@@ -23,10 +25,9 @@ export async function openEmbedded(settings: EmbeddedSettings): Promise<Database
   };
   try {
     setTiering('whereItPays');
-    const engine = await PGlite.create({
-      dataDir: join(settings.directory, 'pgdata'),
-      extensions: { vector, ...contrib },
-    });
+    const engine = await finishedOrAnew(settings.directory, (dataDir) =>
+      PGlite.create({ dataDir, extensions: { vector, ...contrib } }),
+    );
     opened.push(() => engine.close());
     const server = new PGLiteSocketServer({ db: engine, host: '127.0.0.1', port: 0, maxConnections: 4 });
     await server.start();
@@ -48,6 +49,21 @@ export async function openEmbedded(settings: EmbeddedSettings): Promise<Database
     await close();
     throw asUnavailable(error, settings.directory);
   }
+}
+
+/**
+ * Opens the database files of a folder, and makes them where there are none. A file beside them says that they are being
+ * made: whatever was killed meanwhile left nothing that anybody has used, and is made anew.
+ */
+async function finishedOrAnew<T>(directory: string, open: (dataDir: string) => Promise<T>): Promise<T> {
+  const dataDir = join(directory, 'pgdata');
+  const unfinished = join(directory, 'unfinished');
+  if (existsSync(unfinished)) await rm(dataDir, { recursive: true, force: true });
+  const isNew = !existsSync(dataDir);
+  if (isNew) await writeFile(unfinished, '');
+  const engine = await open(dataDir);
+  if (isNew) await rm(unfinished, { force: true });
+  return engine;
 }
 
 async function loadPglite() {
@@ -86,13 +102,19 @@ async function loadPglite() {
 
 function asUnavailable(error: unknown, directory: string): TenantctlError {
   if (error instanceof TenantctlError) return error;
-  const message = error instanceof Error ? error.message : String(error);
   return new TenantctlError(
     'EMBEDDED_UNAVAILABLE',
-    `The embedded database in ${directory} cannot be opened: ${message}`,
+    `The embedded database in ${directory} cannot be opened: ${messageOf(error)}`,
     {
       hint: 'Check that the folder may be written. A folder left broken can be deleted; it holds nothing but this database.',
       cause: error,
     },
   );
+}
+
+/** What WebAssembly throws is no Error: it has a name and a number (https://emscripten.org/docs/api_reference/Filesystem-API.html). */
+function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  const { name, errno } = (error ?? {}) as { readonly name?: unknown; readonly errno?: unknown };
+  return typeof name === 'string' ? `${name} ${String(errno ?? '')}`.trim() : String(error);
 }

@@ -39,6 +39,34 @@ test('the whole job on the embedded database, with the reference migrations and 
   expect(await readdir(project.folder)).toEqual(['.tenantctl', 'migrations', 'package.json']);
 }, 180_000);
 
+describe('a folder whose database', () => {
+  test('was being made when the program was killed is made anew', async () => {
+    const project = await usualProject();
+    await project.write('data/unfinished', '');
+    await project.write('data/pgdata/PG_VERSION', '17\n');
+    const made = await tenantctl(['migrate', 'master'], {
+      cwd: project.folder,
+      env: { DB_EMBEDDED: 'data' },
+    });
+    expect(made).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(await readdir(join(project.folder, 'data'))).toEqual(['pgdata']);
+  }, 60_000);
+
+  test('is broken otherwise is left as it is, and said to be', async () => {
+    const project = await usualProject();
+    await project.write('data/pgdata/PG_VERSION', '17\n');
+    const refused = await tenantctl(['status', '--json'], {
+      cwd: project.folder,
+      env: { DB_EMBEDDED: 'data' },
+    });
+    expect(refused.exitCode).toBe(3);
+    expect(refused.json()).toMatchObject({
+      error: { code: 'EMBEDDED_UNAVAILABLE', message: expect.not.stringContaining('[object') },
+    });
+    expect(await readdir(join(project.folder, 'data/pgdata'))).toContain('PG_VERSION');
+  }, 60_000);
+});
+
 describe('one folder', () => {
   test('is one process at a time: the second waits, and one that was killed leaves nothing to unlock', async () => {
     const project = await usualProject({

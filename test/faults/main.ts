@@ -14,12 +14,7 @@ import { readSettings } from './settings.ts';
 import { createStage, type Stage } from './stage.ts';
 
 /** Checkpoints are kept out of the way, and new files of the log are not written twice. */
-const SERVER = [
-  'max_wal_size=8GB',
-  'checkpoint_timeout=30min',
-  'wal_init_zero=off',
-  'max_connections=200',
-];
+const SERVER = ['max_wal_size=8GB', 'checkpoint_timeout=30min', 'wal_init_zero=off', 'max_connections=200'];
 
 /** Cases that wait for the server to miss somebody take a minute, and next to no work. */
 const PATIENT_LANES = 8;
