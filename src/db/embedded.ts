@@ -115,6 +115,6 @@ function asUnavailable(error: unknown, directory: string): TenantctlError {
 /** What WebAssembly throws is no Error: it has a name and a number (https://emscripten.org/docs/api_reference/Filesystem-API.html). */
 function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;
-  const { name, errno } = (error ?? {}) as { readonly name?: unknown; readonly errno?: unknown };
-  return typeof name === 'string' ? `${name} ${String(errno ?? '')}`.trim() : String(error);
+  const { name, errno } = (error ?? {}) as { readonly name?: string; readonly errno?: number };
+  return name === undefined ? String(error) : `${name} ${errno ?? ''}`.trim();
 }
