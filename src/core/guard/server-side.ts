@@ -1,5 +1,5 @@
 import { literal } from '../../db/sql.ts';
-import { procedure, routine } from '../server-routine.ts';
+import { BY_INDEX, procedure, routine } from '../server-routine.ts';
 import { LOCKS } from './boundary.ts';
 import { catalogsOf, DROPPABLE, NEWEST, type Catalog } from './catalogs.ts';
 import { each, isOtherTenants, LARGEST, largestOid, ownObjects, ownRows, writesOf } from './own-objects.ts';
@@ -68,6 +68,7 @@ export const GUARD_ROUTINES: readonly string[] = [
        SELECT set_config('tenantctl.writes', ${WRITES}::text, true) INTO ignored;
      END`,
     'Notes what a tenant schema holds, for stay_within.',
+    BY_INDEX,
   ),
   routine(
     'boundary(tenant_schema text) RETURNS json',
@@ -81,6 +82,8 @@ export const GUARD_ROUTINES: readonly string[] = [
          'since', CASE WHEN txid_current_if_assigned() IS NOT NULL THEN ${idOf(LAST_AGE)}::text END));
      END`,
     'What a tenant schema and its transaction hold before the first migration.',
+    'FUNCTION',
+    BY_INDEX,
   ),
   routine(
     'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean)',
@@ -115,7 +118,7 @@ export const GUARD_ROUTINES: readonly string[] = [
            END IF;
            RETURN QUERY EXECUTE format(
              'SELECT %L, %s, $6 + $2 - age(r.xmin), coalesce(n.nspname = $3, false)
-              FROM pg_catalog.%I r LEFT JOIN pg_catalog.pg_namespace n ON n.oid = %s
+              FROM pg_catalog.%I r LEFT JOIN LATERAL (SELECT s.nspname FROM pg_catalog.pg_namespace s WHERE s.oid = %s OFFSET 0) n ON true
               WHERE age(r.xmin) BETWEEN $1 AND $2 AND (%s) AND $6 + $2 - age(r.xmin) >= $4
                 AND txid_status($6 + $2 - age(r.xmin)) = ''in progress''
                 AND (n.nspname IS DISTINCT FROM $3 AND coalesce(n.nspname !~ ''^pg_(?:toast|temp|toast_temp)(?:_|$)'', true)
@@ -128,6 +131,8 @@ export const GUARD_ROUTINES: readonly string[] = [
        END;
      END`,
     'The catalog rows of objects outside the tenant schema that this transaction has written since an id, and those of types that may have come into it.',
+    'FUNCTION',
+    BY_INDEX,
   ),
   routine(
     'sightings(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
@@ -142,8 +147,8 @@ export const GUARD_ROUTINES: readonly string[] = [
               had_keys OR bool_or(o.mode = '${KEY_LOCK}')
        INTO locks, may_have_keys
        FROM (${OWN_LOCKS}) o
-       LEFT JOIN pg_catalog.pg_class c ON o.catalog = 'pg_class' AND c.oid = o.oid
-       LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace;
+       LEFT JOIN ${each('pg_class', 'c', `o.catalog = 'pg_class' AND c.oid = o.oid`)} ON true
+       LEFT JOIN ${each('pg_namespace', 'n', 'n.oid = c.relnamespace')} ON true;
        WITH mine AS MATERIALIZED (
          SELECT r.of_catalog AS catalog, r.of_oid AS oid, max(r.written_by) AS written_by, bool_or(r.in_schema) AS in_schema
          FROM tenantctl.rows_outside(tenant_schema, since, largest, noted, columns) r GROUP BY r.of_catalog, r.of_oid)
@@ -161,6 +166,8 @@ export const GUARD_ROUTINES: readonly string[] = [
        RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'));
      END`,
     'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
+    'FUNCTION',
+    BY_INDEX,
   ),
   procedure(
     'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
