@@ -37,10 +37,10 @@ export function createDatabases(server: PostgresServer): Databases {
   // Sessions that stay: the server is asked again and again who is at work.
   const pool = new Pool({ connectionString: server.url, application_name: 'faults' });
   pool.on('error', () => {});
-  const query: Query = async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+  const query: Query = async <Row extends object>(text: string, values?: unknown[]) => {
     const client = await connected(() => pool.connect(), CONNECTION_TRIES);
     try {
-      return (await client.query<Row>(text, values.length === 0 ? undefined : [...values])).rows;
+      return (await client.query<Row>(text, values)).rows;
     } finally {
       client.release();
     }
@@ -93,8 +93,8 @@ async function withSession<T>(url: string, use: (query: Query) => Promise<T>): P
     return made;
   }, CONNECTION_TRIES);
   try {
-    return await use(async <Row extends object>(text: string, values: readonly unknown[] = []) => {
-      const { rows } = await client.query<Row>(text, values.length === 0 ? undefined : [...values]);
+    return await use(async <Row extends object>(text: string, values?: unknown[]) => {
+      const { rows } = await client.query<Row>(text, values);
       return rows;
     });
   } finally {

@@ -21,7 +21,7 @@ export const PROGRAM = join(import.meta.dirname, '../../bin/tenantctl.js');
 /** Where Node keeps what it has compiled, so that it need not for every call. */
 const COMPILE_CACHE = join(import.meta.dirname, '../../node_modules/.cache/node');
 
-/** What a child process inherits: nothing of the caller's configuration. */
+/** The variables of a child process: nothing of the caller's configuration. */
 export const BASE_ENV: Readonly<Record<string, string | undefined>> = {
   ...Object.fromEntries(
     Object.entries(process.env).filter(

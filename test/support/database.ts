@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Pool, type ClientBase } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { inject, onTestFinished } from 'vitest';
 import type { Database, DatabaseSettings, ServerSettings } from '../../src/db/connection.ts';
 import { openDatabase } from '../../src/db/open.ts';
-import { createQueries, type Queries } from './queries.ts';
+import { createQueries, openPool, type Queries } from './queries.ts';
 
 /** A database of a test's own, dropped when the test is over. */
 export interface TestDatabase {
@@ -84,10 +84,10 @@ export async function createEmbeddedDatabase(): Promise<TestDatabase> {
     settings,
     env: { DB_EMBEDDED: directory },
     open,
-    async query<Row extends object>(text: string, values?: readonly unknown[]) {
+    async query<Row extends object>(text: string, values?: unknown[]) {
       const wasOpen = opened !== undefined;
       const database = await open();
-      const { rows } = await database.pool.query<Row>(text, values === undefined ? undefined : [...values]);
+      const { rows } = await database.pool.query<Row>(text, values);
       if (!wasOpen) {
         // The command line is the next to open the folder, in a process of its own.
         await database.close();
@@ -129,7 +129,7 @@ export function envOf(settings: ServerSettings): Record<string, string> {
 let maintenance: Pool | undefined;
 
 async function onServer(use: (server: ClientBase) => Promise<void>): Promise<void> {
-  maintenance ??= new Pool({ connectionString: inject('serverUrl'), max: 4, allowExitOnIdle: true });
+  maintenance ??= openPool(inject('serverUrl'), 4);
   const client = await maintenance.connect();
   try {
     await use(client);

@@ -53,7 +53,10 @@ export function ownObjects(schema: string): string {
   )`;
 }
 
-/** Whether a schema is another tenant's, in SQL, as its column and the own one are: the registry has it, or its name has the form that such names have here. */
+/**
+ * Whether a schema is another tenant's: the registry has it, or its name has the form that such names have here. In SQL,
+ * as the two schemas are.
+ */
 export function isOtherTenants(column: string, own: string): string {
   return `coalesce(${column} <> ${own} AND (${column} ~ '^tid_[0-9a-f]{10}$'
     OR (SELECT true FROM public.tenants t WHERE t.schema_name = ${column} LIMIT 1)), false)`;
@@ -66,8 +69,8 @@ export function writesOf(name: string): string {
 
 /** The largest oid that any object of these catalogs has, in SQL. */
 export function largestOid(catalogs: readonly string[]): string {
-  const each = catalogs.map(
+  const largest = catalogs.map(
     (name) => `(SELECT r.oid::bigint FROM pg_catalog.${name} r ORDER BY r.oid DESC LIMIT 1)`,
   );
-  return `greatest(${each.join(', ')})`;
+  return `greatest(${largest.join(', ')})`;
 }

@@ -15,15 +15,10 @@ const CATALOGS = catalogsOf(NEWEST)
   .join(',\n           ');
 
 /** Where the object lies that a row stands for: its schema's oid, in SQL. */
-function spaceOf({ of: [object, oid] = ['', ''], schema }: Catalog): string {
+function spaceOf({ of, schema }: Catalog): string {
   if (schema !== undefined) return `r.${schema}`;
-  const of: Readonly<Record<string, string>> = {
-    pg_class: 'relnamespace',
-    pg_type: 'typnamespace',
-    pg_opfamily: 'opfnamespace',
-    pg_ts_config: 'cfgnamespace',
-  };
-  const column = of[object];
+  const [object, oid] = of ?? [];
+  const column = catalogsOf(NEWEST).find(({ name }) => name === object)?.schema;
   return column === undefined
     ? 'NULL::oid'
     : `(SELECT o.${column} FROM pg_catalog.${object} o WHERE o.oid = r.${oid})`;
@@ -48,8 +43,11 @@ const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text)
        FROM relations t, ${each('pg_constraint', 'k', `k.conrelid = t.oid AND k.contype = 'f'`)})`;
 
 /**
- * What the server needs to keep a tenant's string within its schema. What it finds too much is gone through once more,
- * statement by statement, and judged there (src/core/guard/judge.ts): so these have only to pass what is surely well.
+ * What the guard asks of the server, as routines that keep their plans for the session.
+ *
+ * `boundary` and `sightings` are the facts for a tenant that is gone through statement by statement: judge.ts decides.
+ * `note_own` and `stay_within` keep a string within the tenant's schema. What they find too much is gone through once
+ * more, statement by statement, and judged there: so they have only to pass what is surely well.
  *
  * - A relation is known by the text of its name, which the server has at hand: joining the catalogs would cost as much
  *   again as a small migration.
@@ -82,7 +80,6 @@ export const GUARD_ROUTINES: readonly string[] = [
          'since', CASE WHEN txid_current_if_assigned() IS NOT NULL THEN ${idOf(LAST_AGE)}::text END));
      END`,
     'What a tenant schema and its transaction hold before the first migration.',
-    'FUNCTION',
     BY_INDEX,
   ),
   routine(
@@ -131,7 +128,6 @@ export const GUARD_ROUTINES: readonly string[] = [
        END;
      END`,
     'The catalog rows of objects outside the tenant schema that this transaction has written since an id, and those of types that may have come into it.',
-    'FUNCTION',
     BY_INDEX,
   ),
   routine(
@@ -166,7 +162,6 @@ export const GUARD_ROUTINES: readonly string[] = [
        RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'));
      END`,
     'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
-    'FUNCTION',
     BY_INDEX,
   ),
   procedure(

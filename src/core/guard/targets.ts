@@ -6,7 +6,7 @@ export interface Target {
   readonly kind: 'relation' | 'type' | 'routine';
   readonly schema: string | undefined;
   readonly name: string;
-  /** It is made by the statement: without a schema, in the first of the search_path. */
+  /** It is made by the statement, or is anything in the schema: without a schema, in the first of the search_path. */
   readonly isNew: boolean;
 }
 
