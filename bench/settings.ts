@@ -60,7 +60,7 @@ type Sizes = Pick<
 >;
 
 const SMOKE: Sizes = {
-  growth: [20, 60],
+  growth: [10, 20],
   counts: [20, 60],
   tenants: 20,
   newTenants: 6,

@@ -140,6 +140,20 @@ test('what runs outside a transaction is shown by its text and said not to have 
   expect(after).toMatchObject({ error: { sqlstate: '42P01' }, note: expect.stringContaining('3_index.sql') });
 });
 
+test('what goes outside its schema is shown as refused, also where tenantctl has no schema of its own yet', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.query('CREATE TABLE public.countries (code text)');
+  await fleet.query('DROP SCHEMA tenantctl CASCADE');
+  await fleet.add('3_reaching.sql', '-- migrate:up\nALTER TABLE countries ADD COLUMN name text;');
+  const before = await contentOf(fleet.testDatabase);
+  const [plan] = (await rehearse(fleet)).plans;
+  expect(plan?.migrations[0]?.error).toMatchObject({
+    code: 'MIGRATION_OUTSIDE_SCHEMA',
+    message: expect.stringContaining('3_reaching.sql changed the table public.countries: outside '),
+  });
+  expect(await contentOf(fleet.testDatabase)).toEqual(before);
+});
+
 test('a migration that would fail is shown with its error; what comes after it is not tried', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.add('3_bad.sql', '-- migrate:up\nSELECT 1/0;');
