@@ -5,7 +5,7 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/seed.ts'],
     // Tests wait for the server most of the time: also on two cores, two files at once are faster than one.
-    maxWorkers: 2,
+    maxWorkers: 3,
     // What files share is loaded once for each worker, and not for each file.
     isolate: false,
     // Far more than any takes by itself: for a machine that has much else to do.

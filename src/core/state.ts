@@ -59,7 +59,8 @@ const UPGRADES: readonly (readonly string[])[] = [
   STAMP_TABLES,
   RUN_TABLES,
   [...INTENT_FACTS],
-  // note_own and stay_within came with version 5; boundary, sightings and rows_outside with 6.
+  // note_own and stay_within came with version 5; boundary, sightings and rows_outside with 6; 7 turns off jit.
+  [],
   [],
   [],
 ];

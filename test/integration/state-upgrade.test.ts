@@ -26,3 +26,13 @@ test('what an older tenantctl left in the schema tenantctl is made anew, and its
   expect(await fleet.query(`SELECT to_regproc('tenantctl.long_gone') AS gone`)).toEqual([{ gone: null }]);
   expect(await fleet.query('SELECT schema_name FROM tenantctl.trusted_stamps')).toHaveLength(5);
 });
+
+test('no routine of tenantctl is compiled just in time, which would take longer than the routine', async () => {
+  const fleet = await createFleet(['org_a']);
+  const routines = await fleet.query<{ name: string; jit: boolean }>(
+    `SELECT proname AS name, 'jit=off' = ANY(proconfig) IS NOT TRUE AS jit FROM pg_proc
+     WHERE pronamespace = 'tenantctl'::regnamespace`,
+  );
+  expect(routines.length).toBeGreaterThan(5);
+  expect(routines.filter(({ jit }) => jit)).toEqual([]);
+});
