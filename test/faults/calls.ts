@@ -49,7 +49,7 @@ export function createCalls({ master, tenants, inside }: Migrations): Calls {
   };
 }
 
-/** The calls for each number from the one to the other. */
+/** The calls for each number from the one to the other; none where that is smaller. */
 export function upTo(from: number, to: number, call: (count: number) => Call): Call[] {
-  return Array.from({ length: to - from + 1 }, (_, nth) => call(from + nth));
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, nth) => call(from + nth));
 }

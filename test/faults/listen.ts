@@ -15,7 +15,7 @@ export interface Heard {
 
 /** Calls the program through a proxy that does nothing but listen. @throws Error where it does not end with 0 */
 export async function listenTo(
-  { databases, projects }: Stage,
+  { databases, projects }: Pick<Stage, 'databases' | 'projects'>,
   call: Call,
   database: FaultDatabase,
   passing: Passing,

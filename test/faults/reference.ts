@@ -1,5 +1,5 @@
 import type { FaultDatabase } from './databases.ts';
-import { listenTo, type Heard } from './listen.ts';
+import type { Heard } from './listen.ts';
 import type { Scenario } from './scenario.ts';
 import { takeSnapshot, type Snapshot } from './snapshot.ts';
 import type { Stage } from './stage.ts';
@@ -27,28 +27,16 @@ export async function makeReference(stage: Stage, scenario: Scenario): Promise<R
   const template = await stage.template(scenario);
   const start = await takeSnapshot(template);
   const snapshots = [start];
-  const onCopy = async <T>(use: (database: FaultDatabase) => Promise<T>): Promise<T> => {
-    const database = await stage.databases.create(template);
-    try {
-      const value = await use(database);
-      snapshots.push(await takeSnapshot(database));
-      return value;
-    } finally {
-      await database.drop();
-    }
-  };
   for (const step of scenario.steps) snapshots.push(await stage.outcome(scenario, step));
-  const heard = {
-    whole: await onCopy((database) => listenTo(stage, scenario.call, database, 'whole')),
-    statements: await onCopy((database) => listenTo(stage, scenario.call, database, 'statements')),
-  };
+  const whole = await stage.undisturbed(scenario, 'whole');
+  const statements = await stage.undisturbed(scenario, 'statements');
   return {
     scenario,
     template,
     start,
-    final: snapshots.at(-1) ?? start,
-    heard,
-    ...compareContents(snapshots),
+    final: statements.snapshot,
+    heard: { whole: whole.heard, statements: statements.heard },
+    ...compareContents([...snapshots, whole.snapshot, statements.snapshot]),
   };
 }
 

@@ -10,7 +10,10 @@ export interface Scenario {
   readonly isAdopted?: boolean;
   /** The command. Called again, it finishes what it began. */
   readonly call: Call;
-  /** Undisturbed calls, each from the same start, that end in every history at which the command may have stopped. */
+  /**
+   * Undisturbed calls, each from the same start, that end in every history at which the command may have stopped; the
+   * start and the command's own end are known without them.
+   */
   readonly steps: readonly Call[];
   readonly organizations: readonly string[];
   /** Some of its migrations run outside a transaction: a tenant may be left between two of them. */
@@ -53,7 +56,7 @@ function masterOnly({ full, migrateMaster }: Calls, id: string, from: number): S
     id,
     before: from === 0 ? [] : [migrateMaster(from)],
     call: migrateMaster(full),
-    steps: upTo(Math.max(1, from), full, migrateMaster),
+    steps: upTo(from + 1, full - 1, migrateMaster),
     organizations: [],
     hasOutside: false,
   };
@@ -65,7 +68,7 @@ function forward(calls: Calls, id: string, last: number, flags: readonly string[
     id,
     before: fleetOf(calls, organizations),
     call: calls.migrateTenants(last, ...flags),
-    steps: upTo(calls.base, last, (count) => calls.migrateTenants(count, ...flags)),
+    steps: upTo(calls.base + 1, last - 1, calls.migrateTenants),
     organizations,
     hasOutside: calls.hasOutside(last),
   };
@@ -73,12 +76,11 @@ function forward(calls: Calls, id: string, last: number, flags: readonly string[
 
 function back(calls: Calls, id: string, last: number): Scenario {
   const organizations = some(FLEET, calls, last);
-  const migrate = calls.migrateTenants(last);
   return {
     id,
-    before: [...fleetOf(calls, organizations), migrate],
+    before: [...fleetOf(calls, organizations), calls.migrateTenants(last)],
     call: calls.rollbackTenants(calls.base, last),
-    steps: [migrate, ...upTo(calls.base, last - 1, (to) => calls.rollbackTenants(to, last))],
+    steps: upTo(calls.base + 1, last - 1, (to) => calls.rollbackTenants(to, last)),
     organizations,
     hasOutside: calls.hasOutside(last),
   };
@@ -90,7 +92,7 @@ function make(calls: Calls, id: string, last: number): Scenario {
     id,
     before: [calls.migrateMaster(calls.full)],
     call: calls.provision(organizations, last),
-    steps: upTo(0, last, (count) => calls.provision(organizations, count)),
+    steps: upTo(0, last - 1, (count) => calls.provision(organizations, count)),
     organizations,
     hasOutside: calls.hasOutside(last),
   };
@@ -104,7 +106,7 @@ function adopted({ full, base, most, hasOutside, migrateMaster, migrateAll, prov
     call: migrateAll(full, most),
     steps: [
       ...upTo(1, full, (count) => migrateAll(count, base)),
-      ...upTo(base, most, (count) => migrateAll(full, count)),
+      ...upTo(base + 1, most - 1, (count) => migrateAll(full, count)),
     ],
     organizations: NEWCOMERS,
     hasOutside: hasOutside(most),

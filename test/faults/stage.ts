@@ -1,9 +1,17 @@
+import type { Call } from './calls.ts';
 import type { Databases, FaultDatabase } from './databases.ts';
+import { listenTo, type Heard } from './listen.ts';
 import { callUndisturbed } from './program.ts';
 import type { Projects } from './projects.ts';
-import type { Call } from './calls.ts';
 import type { Scenario } from './scenario.ts';
 import { takeSnapshot, type Snapshot } from './snapshot.ts';
+import type { Passing } from './wire/pieces.ts';
+
+/** What an undisturbed command said over the wire, and what it left. */
+export interface Undisturbed {
+  readonly heard: Heard;
+  readonly snapshot: Snapshot;
+}
 
 /** What all cases share: the server's databases, the projects, and where each scenario starts. */
 export interface Stage {
@@ -13,29 +21,58 @@ export interface Stage {
   template(scenario: Scenario): Promise<FaultDatabase>;
   /** What an undisturbed call makes of a scenario's start. Scenarios that share both share what was seen. */
   outcome(scenario: Scenario, call: Call): Promise<Snapshot>;
+  /** A scenario's command, undisturbed and alone. Scenarios that share start and command share it. */
+  undisturbed(scenario: Scenario, passing: Passing): Promise<Undisturbed>;
 }
 
 export function createStage(databases: Databases, projects: Projects): Stage {
-  const build = async ({ before, isAdopted }: Scenario): Promise<FaultDatabase> => {
-    const database = await databases.create();
-    for (const call of before) await callUndisturbed(projects, call, database, databases);
-    if (isAdopted === true) await takeOutTenantctl(database);
-    return database;
-  };
-  const template = once(startOf, build);
-  const outcome = once(
-    (scenario: Scenario, call: Call) => JSON.stringify([startOf(scenario), call]),
-    async (scenario: Scenario, call: Call) => {
-      const database = await databases.create(await template(scenario));
-      try {
-        await callUndisturbed(projects, call, database, databases);
-        return await takeSnapshot(database);
-      } finally {
-        await database.drop();
-      }
+  /** What these calls make of an empty database, one after the other. */
+  const after = once(
+    (calls: readonly Call[]) => JSON.stringify(calls),
+    async (calls: readonly Call[]): Promise<FaultDatabase> => {
+      const [last, ...sooner] = calls.toReversed();
+      if (last === undefined) return databases.create();
+      const database = await databases.create(await after(sooner.toReversed()));
+      await callUndisturbed(projects, last, database, databases);
+      return database;
     },
   );
-  return { databases, projects, template, outcome };
+  const template = once(startOf, async ({ before, isAdopted }: Scenario) => {
+    const built = await after(before);
+    if (isAdopted !== true) return built;
+    const database = await databases.create(built);
+    await takeOutTenantctl(database);
+    return database;
+  });
+  const onCopy = async <T>(scenario: Scenario, use: (database: FaultDatabase) => Promise<T>): Promise<T> => {
+    const database = await databases.create(await template(scenario));
+    try {
+      return await use(database);
+    } finally {
+      await database.drop();
+    }
+  };
+  return {
+    databases,
+    projects,
+    template,
+    outcome: once(
+      (scenario: Scenario, call: Call) => JSON.stringify([startOf(scenario), call]),
+      (scenario: Scenario, call: Call) =>
+        onCopy(scenario, async (database) => {
+          await callUndisturbed(projects, call, database, databases);
+          return takeSnapshot(database);
+        }),
+    ),
+    undisturbed: once(
+      (scenario: Scenario, passing: Passing) => JSON.stringify([startOf(scenario), scenario.call, passing]),
+      (scenario: Scenario, passing: Passing) =>
+        onCopy(scenario, async (database) => ({
+          heard: await listenTo({ databases, projects }, scenario.call, database, passing),
+          snapshot: await takeSnapshot(database),
+        })),
+    ),
+  };
 }
 
 /** Names where a scenario starts. */

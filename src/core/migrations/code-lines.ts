@@ -26,15 +26,18 @@ const TOKEN = new RegExp(
   [
     String.raw`--[^\n\r]*`,
     String.raw`\/\*`,
-    `E'${ESCAPED}(?:'${CONTINUES}'${ESCAPED})*(?<ended>')?`,
-    String.raw`'[^']*(?:''[^']*)*(?<ended>')?`,
-    String.raw`"[^"]*(?:""[^"]*)*(?<ended>")?`,
-    String.raw`\$(?<tag>${TAG})\$(?:[^]*?(?<ended>\$\k<tag>\$)|[^]*)`,
+    `E'${ESCAPED}(?:'${CONTINUES}'${ESCAPED})*(?<escapedEnd>')?`,
+    String.raw`'[^']*(?:''[^']*)*(?<stringEnd>')?`,
+    String.raw`"[^"]*(?:""[^"]*)*(?<nameEnd>")?`,
+    String.raw`\$(?<tag>${TAG})\$(?:[^]*?(?<dollarEnd>\$\k<tag>\$)|[^]*)`,
     NAME,
     '[^]',
   ].join('|'),
   'iy',
 );
+
+/** The groups of TOKEN that match where something ends: one name for all needs Node 24. */
+const ENDS = ['escapedEnd', 'stringEnd', 'nameEnd', 'dollarEnd'] as const;
 
 /**
  * The lines of an SQL text, each with whether it begins in code: whether what looks like a comment at its beginning
@@ -65,7 +68,8 @@ function tokenAt(text: string, at: number): { readonly end: number; readonly isE
   const token = match?.[0] ?? '';
   if (token === '/*') return blockComment(text, at);
   const isQuoted = /^(?:E?'|"|\$[^]*\$)/i.test(token);
-  return { end: at + Math.max(1, token.length), isEnded: !isQuoted || match?.groups?.ended !== undefined };
+  const isEnded = !isQuoted || ENDS.some((end) => match?.groups?.[end] !== undefined);
+  return { end: at + Math.max(1, token.length), isEnded };
 }
 
 /** Block comments nest. */
