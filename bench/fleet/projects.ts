@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ADD, INIT, type BenchMigration } from './migrations.ts';
+import { ADD, ADD_AFTER_WAIT, INIT, type BenchMigration } from './migrations.ts';
 
 /** A project folder that holds the same migrations in the form of each rival. */
 export interface Project {
@@ -19,6 +19,8 @@ export interface Projects {
   readonly before: Project;
   /** With the one of `add` as well. */
   readonly after: Project;
+  /** The same, where that one waits first. */
+  readonly afterWait: Project;
 }
 
 /** The master migration that creates the registry. */
@@ -38,6 +40,7 @@ export async function withProjects<T>(use: (projects: Projects) => Promise<T>): 
     return await use({
       before: await writeProject(join(root, 'before'), INIT),
       after: await writeProject(join(root, 'after'), [...INIT, ADD]),
+      afterWait: await writeProject(join(root, 'after-wait'), [...INIT, ADD_AFTER_WAIT]),
     });
   } finally {
     await rm(root, { recursive: true, force: true });

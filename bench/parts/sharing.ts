@@ -14,23 +14,37 @@ interface Part {
   readonly totals: { readonly migrated: number; readonly upToDate: number; readonly failed: number };
 }
 
-/** One ALTER for each tenant, by several processes with the same command at once. */
+/** One ALTER for each tenant, by several processes with the same command at once; and the same behind a wait. */
 export async function measureSharing(bench: Bench): Promise<PartResult> {
+  const { after, afterWait } = bench.projects;
+  return {
+    measurements: [],
+    findings: [
+      ...(await measureWork(bench, 'add', after.folder)),
+      ...(await measureWork(bench, 'add after a wait of 20 ms', afterWait.folder)),
+    ],
+    notes: [
+      'Each process works on 4 tenants at once. All share the cores with the server, and each has a start-up of its own.',
+    ],
+  };
+}
+
+async function measureWork(bench: Bench, work: string, folder: string): Promise<Finding[]> {
   const { processes, rounds, sharedTenants: tenants } = bench.settings;
   const times = new Map<number, number[]>();
   const shares = new Map<number, number[]>();
+  const named = (count: number) => `${work}, ${count} ${count === 1 ? 'process' : 'processes'}`;
   for (let round = 1; round <= rounds; round += 1) {
     for (const count of processes) {
-      const { ms, migrated } = await share(bench, tenants, count);
+      const { ms, migrated } = await share(bench, folder, tenants, count);
       times.set(count, [...(times.get(count) ?? []), ms]);
       shares.set(count, [...(shares.get(count) ?? []), (100 * Math.min(...migrated) * count) / tenants]);
       bench.say(
-        `round ${round}: add, ${tenants} tenants, ${count} processes: ${(ms / 1000).toFixed(2)} s (${migrated.join(' + ')})`,
+        `round ${round}: ${tenants} tenants, ${named(count)}: ${(ms / 1000).toFixed(2)} s (${migrated.join(' + ')})`,
       );
     }
   }
-  const named = (count: number) => `add, ${count} ${count === 1 ? 'process' : 'processes'}`;
-  const findings = processes.flatMap((count): Finding[] => [
+  return processes.flatMap((count): Finding[] => [
     {
       what: `${named(count)}: until the last has ended`,
       tenants,
@@ -43,17 +57,11 @@ export async function measureSharing(bench: Bench): Promise<PartResult> {
       unit: '%',
     }),
   ]);
-  return {
-    measurements: [],
-    findings,
-    notes: [
-      'Each process works on 4 tenants at once. All share the cores with the server, and each has a start-up of its own.',
-    ],
-  };
 }
 
 async function share(
   bench: Bench,
+  folder: string,
   tenants: number,
   count: number,
 ): Promise<{ ms: number; migrated: readonly number[] }> {
@@ -63,7 +71,7 @@ async function share(
     const parts = await Promise.all(
       Array.from({ length: count }, async () => {
         const { stdout } = await runNode([TENANTCTL, 'migrate', 'tenants', '--json', '--quiet'], {
-          cwd: bench.projects.after.folder,
+          cwd: folder,
           env: tenantctlEnv(fleet.url),
         });
         return (JSON.parse(stdout) as Part).totals;

@@ -37,7 +37,7 @@ const SETTINGS = [
 ];
 
 /**
- * What goes by the indexes of catalogs whatever the planner expects: a fleet may have grown a hundredfold since they were
+ * What goes by indexes whatever the planner expects: a fleet may have grown a hundredfold since its catalogs were
  * analyzed, and reading pg_depend whole takes longer than all the rest.
  */
 export const BY_INDEX = ['enable_seqscan = off'];

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, escapeLiteral } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -9,7 +9,13 @@ import { callMany, type Answer } from '../support/call-many.ts';
 import { tenantctl } from '../support/cli.ts';
 import { CANARY, FRAGMENT, leakyMigration, leakyModule, LEAKS, STRAY } from '../support/leaks.ts';
 import { CARELESS, startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
-import { createTable, usualProject, type TestProject } from '../support/project.ts';
+import {
+  createStandingProject,
+  createTable,
+  USUAL_FILES,
+  usualProject,
+  type TestProject,
+} from '../support/project.ts';
 
 const USER = 'owner';
 const DATABASE = 'guarded';
@@ -38,10 +44,13 @@ afterAll(async () => {
   await server.stop();
 });
 
-beforeEach(async () => {
-  await superuser.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
-  await superuser.query(`CREATE DATABASE ${DATABASE} OWNER ${USER} STRATEGY file_copy`);
-});
+/** Makes a database anew, as a copy of another one. */
+async function makeDatabase(name: string, template: string): Promise<void> {
+  await superuser.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  await superuser.query(`CREATE DATABASE ${name} OWNER ${USER} TEMPLATE ${template} STRATEGY file_copy`);
+}
+
+beforeEach(() => makeDatabase(DATABASE, 'template1'));
 
 /** Arguments with which each command does something; a new command has to be named here. */
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
@@ -237,18 +246,24 @@ describe('the password is told by no command', () => {
 });
 
 describe('the password is not told where a migration gives it away', () => {
-  /** A tenant, and a migration before it. */
-  async function leaking(text: string): Promise<TestProject> {
-    const project = await usualProject();
+  const LED = 'with_tenant';
+
+  beforeAll(async () => {
+    const project = await createStandingProject(USUAL_FILES);
+    await makeDatabase(DATABASE, 'template1');
     const calls = [
       ['migrate', 'master'],
       ['tenant', 'provision', 'org_a'],
-    ].map((args) => ({
-      args,
-      cwd: project.folder,
-      env: parts(),
-    }));
-    expect((await callMany(calls)).map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    ].map((args) => ({ args, cwd: project.folder, env: parts() }));
+    for (const { exitCode, said } of await callMany(calls)) if (exitCode !== 0) throw new Error(said);
+    await makeDatabase(LED, DATABASE);
+    await rm(project.folder, { recursive: true });
+  });
+
+  /** A tenant, and a migration before it. */
+  async function leaking(text: string): Promise<TestProject> {
+    const project = await usualProject();
+    await makeDatabase(DATABASE, LED);
     await project.write('migrations/tenants/20250101000003_leak.mjs', text);
     return project;
   }

@@ -209,3 +209,14 @@ test('a lock that somebody else holds on a table is waited for no longer than al
   expect(error).toMatchObject({ code: 'MIGRATION_FAILED', sqlstate: '55P03' });
   expect(error?.hint).toContain('LOCK_TIMEOUT_MS');
 });
+
+test('what other processes have done is looked up, and no table is read as a whole for it', async () => {
+  const fleet = await createFleet(EIGHT.slice(0, 2));
+  const [seen] = await fleet.query(
+    `WITH looked AS MATERIALIZED (SELECT count(digest)::int AS stamped FROM tenantctl.others($1))
+     SELECT stamped, pg_stat_get_xact_numscans('public.tenants'::regclass)::int AS registry,
+            pg_stat_get_xact_numscans('tenantctl.stamps'::regclass)::int AS stamps FROM looked`,
+    [EIGHT.slice(0, 2).map(schemaNameFor)],
+  );
+  expect(seen).toEqual({ stamped: 2, registry: 0, stamps: 0 });
+});

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** A project folder of a test's own, removed when the test is over. */
+/** A project folder. */
 export interface TestProject {
   readonly folder: string;
   readonly master: string;
@@ -13,10 +13,16 @@ export interface TestProject {
   remove(path: string): Promise<void>;
 }
 
-/** Creates a project with these files, paths relative to its folder. */
+/** Creates a project of a test's own with these files, paths relative to its folder: removed when the test is over. */
 export async function createProject(files: Readonly<Record<string, string>> = {}): Promise<TestProject> {
+  const project = await createStandingProject(files);
+  onTestFinished(() => rm(project.folder, { recursive: true, force: true }));
+  return project;
+}
+
+/** The same for a beforeAll: whoever calls it removes the folder. */
+export async function createStandingProject(files: Readonly<Record<string, string>>): Promise<TestProject> {
   const folder = await mkdtemp(join(tmpdir(), 'tenantctl-project-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const project: TestProject = {
     folder,
     master: join(folder, 'migrations/master'),
@@ -58,12 +64,14 @@ export function knexMigration(up: string, down = '', config = ''): string {
 }
 
 /** The usual project: the registry, and two tenant migrations that create the tables notes and tags. */
+export const USUAL_FILES: Readonly<Record<string, string>> = {
+  'package.json': '{"type":"module"}',
+  'migrations/master/20250101000000_init_db.sql': INIT_SQL,
+  'migrations/tenants/20250101000001_notes.sql': createTable('notes'),
+  'migrations/tenants/20250101000002_tags.sql': createTable('tags'),
+};
+
+/** The usual project of a test's own, with more files or others. */
 export function usualProject(more: Readonly<Record<string, string>> = {}): Promise<TestProject> {
-  return createProject({
-    'package.json': '{"type":"module"}',
-    'migrations/master/20250101000000_init_db.sql': INIT_SQL,
-    'migrations/tenants/20250101000001_notes.sql': createTable('notes'),
-    'migrations/tenants/20250101000002_tags.sql': createTable('tags'),
-    ...more,
-  });
+  return createProject({ ...USUAL_FILES, ...more });
 }

@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { inject } from 'vitest';
 import { migrateMaster } from '../../src/core/master.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { envOf, settingsOf, type TestServerDatabase } from './database.ts';
 import { fleetOn, type TestFleet } from './fleet.ts';
-import type { TestProject } from './project.ts';
+import { createStandingProject } from './project.ts';
 import { createQueries } from './queries.ts';
 
 /** A fleet that all tests of a file share: for a beforeAll, where createFleet is of no use. */
@@ -33,7 +31,7 @@ export async function standingFleet(
   const settings = settingsOf(url);
   const database = await openDatabase(settings, { maxConnections: 6 });
   const queries = createQueries(url.href);
-  const project = await standingProject(files);
+  const project = await createStandingProject(files);
   const testDatabase: TestServerDatabase = {
     settings,
     url: url.href,
@@ -57,23 +55,6 @@ export async function standingFleet(
       );
     },
   };
-}
-
-async function standingProject(files: Readonly<Record<string, string>>): Promise<TestProject> {
-  const folder = await mkdtemp(join(tmpdir(), 'tenantctl-project-'));
-  const project: TestProject = {
-    folder,
-    master: join(folder, 'migrations/master'),
-    tenants: join(folder, 'migrations/tenants'),
-    async write(path, text) {
-      await mkdir(dirname(join(folder, path)), { recursive: true });
-      await writeFile(join(folder, path), text);
-    },
-    remove: (path) => rm(join(folder, path), { recursive: true }),
-  };
-  await mkdir(project.tenants, { recursive: true });
-  for (const [path, text] of Object.entries(files)) await project.write(path, text);
-  return project;
 }
 
 async function asOwner(url: string, ...texts: string[]): Promise<void> {

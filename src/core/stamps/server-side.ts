@@ -1,4 +1,4 @@
-import { procedure, routine } from '../server-routine.ts';
+import { BY_INDEX, procedure, routine } from '../server-routine.ts';
 import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
 import { DEED_COLUMNS, SINCE_BEGIN_MS } from '../runs/record-in-run.ts';
 
@@ -208,6 +208,7 @@ $body$;
          LEFT JOIN stamped s ON s.schema_name = w.name;
      END`,
     'What runs beside this one have made of tenants: their status, what their stamps say, and whether somebody is at work on them.',
+    BY_INDEX,
   ),
   procedure(
     'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
