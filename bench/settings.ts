@@ -60,14 +60,14 @@ type Sizes = Pick<
 >;
 
 const SMOKE: Sizes = {
-  growth: [10, 20],
+  growth: [5, 10],
   counts: [20, 60],
-  tenants: 20,
-  newTenants: 6,
-  sample: 4,
+  tenants: 10,
+  newTenants: 4,
+  sample: 3,
   rounds: 1,
   processes: [1, 2],
-  sharedTenants: 12,
+  sharedTenants: 8,
   loadMs: 1_000,
   guardedTenants: 20,
 };
