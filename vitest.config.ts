@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/seed.ts'],
-    // Tests wait for the server most of the time: also on two cores, two files at once are faster than one.
+    // Some tests do nothing but wait for a minute: on two cores, a third file keeps both busy meanwhile.
     maxWorkers: 3,
     // What files share is loaded once for each worker, and not for each file.
     isolate: false,
