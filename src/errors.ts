@@ -2,7 +2,7 @@ import { createConcealer, maskSecrets, plainCause, secretsIn } from './secrets.t
 
 /**
  * Every way in which tenantctl can refuse or fail. Programs may rely on these names: they stand in the JSON
- * documents, and each has one exit code (src/cli/exit-code.ts).
+ * documents, and each has one exit code (src/cli/run/exit-code.ts).
  */
 export type ErrorCode =
   // usage

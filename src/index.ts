@@ -16,22 +16,14 @@
 
 // The database. Whoever opens it closes it; an application opens it once, at its start.
 export { openDatabase, withDatabase } from './db/open.ts';
-export type {
-  Database,
-  DatabaseSettings,
-  EmbeddedSettings,
-  PoolOptions,
-  ServerSettings,
-} from './db/connection.ts';
-
 // Names
 export {
   MAX_ORGANIZATION_ID_LENGTH,
   TENANT_SCHEMA_PATTERN,
   assertOrganizationId,
   schemaNameFor,
-} from './core/schema-name.ts';
-export { STATUSES, type TenantStatus } from './core/tenant-status.ts';
+} from './core/registry/schema-name.ts';
+export { STATUSES, type TenantStatus } from './core/registry/tenant-status.ts';
 
 // The registry
 export {
@@ -40,7 +32,7 @@ export {
   selectTenants,
   type RegisteredTenant,
   type Tenant,
-} from './core/registry.ts';
+} from './core/registry/registry.ts';
 
 // Provisioning
 export {
@@ -48,7 +40,7 @@ export {
   provisionTenants,
   type ProvisionOptions,
   type ProvisionResult,
-} from './core/provision.ts';
+} from './core/tenant/provision.ts';
 
 // Migrations, forward and back
 export {
@@ -56,25 +48,28 @@ export {
   type MasterOptions,
   type MasterResult,
   type MigrateMasterOptions,
-} from './core/master.ts';
-export { rollbackMaster, type RollbackMasterOptions } from './core/rollback-master.ts';
-export { migrateTenants, type MigrateTenantsOptions } from './core/migrate-tenants.ts';
+} from './core/commands/migrate-master.ts';
+export { rollbackMaster, type RollbackMasterOptions } from './core/commands/rollback-master.ts';
+export { migrateTenants, type MigrateTenantsOptions } from './core/commands/migrate-tenants.ts';
 export type { RolloutOptions } from './core/rollout/options.ts';
-export type { RolloutResult, RolloutStop, Stage, StageResult } from './core/rollout/rollout-result.ts';
+export type { RolloutResult, RolloutStop, Stage, StageResult } from './core/report/rollout-result.ts';
 export type { Share } from './core/rollout/share.ts';
 export { readTenantCheck, type TenantCheck } from './core/rollout/tenant-check.ts';
-export { rollbackRun, rollbackTenants, type RollbackTenantsOptions } from './core/rollback-tenants.ts';
-export type { FleetResult, TenantOutcome, TenantResult } from './core/results.ts';
-export type { Standing } from './core/standing.ts';
-export type { EngineOptions } from './core/engine.ts';
-export type { Concurrency } from './core/lanes.ts';
-export type { Selection } from './core/select-fleet.ts';
-export type { Observer, RunEvent } from './core/observer.ts';
-export type { VectorExtensionMode } from './core/vector-extension.ts';
+export {
+  rollbackRun,
+  rollbackTenants,
+  type RollbackTenantsOptions,
+} from './core/commands/rollback-tenants.ts';
+export type { FleetResult, TenantOutcome, TenantResult, Standing } from './core/report/results.ts';
+export type { EngineOptions } from './core/run/run-context.ts';
+export type { Concurrency } from './core/run/lanes.ts';
+export type { Selection } from './core/fleet/select-fleet.ts';
+export type { Observer, RunEvent } from './core/report/event.ts';
+export type { VectorExtensionMode } from './core/run/vector-extension.ts';
 
 // Migrations outside a transaction whose command was killed
-export { resolveInterrupted, type Resolution, type ResolveOptions } from './core/resolve.ts';
-export type { ResolutionCommands } from './core/resolution-commands.ts';
+export { resolveInterrupted, type Resolution, type ResolveOptions } from './core/commands/resolve.ts';
+export type { ResolutionCommands } from './core/state/resolution-commands.ts';
 
 // What was done: the ledger of runs
 export {
@@ -85,13 +80,13 @@ export {
   type Run,
   type RunOutcome,
   type RunTenant,
-} from './core/runs/read-runs.ts';
+} from './core/ledger/read-runs.ts';
 export {
   runDocument,
   runTenantDocument,
   type RunDocument,
   type RunTenantDocument,
-} from './core/runs/run-document.ts';
+} from './core/documents/run-document.ts';
 
 // What it would do: the dry run
 export {
@@ -104,19 +99,17 @@ export {
   type RehearsedMigration,
   type RehearsedPlan,
   type Rehearsal,
-} from './core/rehearse.ts';
+} from './core/commands/rehearse.ts';
 
 // How things stand
 export {
   fleetStatus,
   tenantState,
-  type AttentionCode,
   type FleetStatus,
-  type Interruption,
   type StatusOptions,
   type TenantState,
-} from './core/status.ts';
-export { readCapacity, type Capacity } from './core/capacity.ts';
+} from './core/fleet/status.ts';
+export { readCapacity, type Capacity } from './core/run/capacity.ts';
 
 // What has to be right before a run: the doctor
 export { diagnose } from './core/doctor/diagnose.ts';
@@ -130,32 +123,11 @@ export {
   type MadeMigration,
   type MakeOptions,
   type MigrationFormat,
-} from './core/migrations/make.ts';
-export { initProject, type InitOptions, type InitResult } from './core/init.ts';
+} from './core/files/make.ts';
+export { initProject, type InitOptions, type InitResult } from './core/files/scaffold.ts';
 
 // The JSON documents of the commands (docs/json.md)
-export {
-  REHEARSAL_NOTE,
-  fleetDocument,
-  masterDocument,
-  provisionDocument,
-  registryDocument,
-  rehearsalDocument,
-  resolutionDocument,
-  statusDocument,
-  tenantStateDocument,
-  type DocumentBase,
-  type FleetDocument,
-  type MasterDocument,
-  type ProvisionDocument,
-  type RegistryDocument,
-  type InterruptionDocument,
-  type RehearsalDocument,
-  type ResolutionDocument,
-  type StatusDocument,
-  type TenantRunDocument,
-  type TenantStateDocument,
-} from './core/documents.ts';
+export { type DocumentBase } from './core/documents/document.ts';
 
 // Errors
 export {
@@ -166,3 +138,36 @@ export {
   type ErrorReport,
   type InvalidIndex,
 } from './errors.ts';
+export {
+  fleetDocument,
+  masterDocument,
+  provisionDocument,
+  type FleetDocument,
+  type MasterDocument,
+  type ProvisionDocument,
+  type TenantRunDocument,
+} from './core/documents/fleet-document.ts';
+export {
+  registryDocument,
+  resolutionDocument,
+  statusDocument,
+  tenantStateDocument,
+  type RegistryDocument,
+  type InterruptionDocument,
+  type ResolutionDocument,
+  type StatusDocument,
+  type TenantStateDocument,
+} from './core/documents/status-document.ts';
+export {
+  REHEARSAL_NOTE,
+  rehearsalDocument,
+  type RehearsalDocument,
+} from './core/documents/rehearsal-document.ts';
+export type { AttentionCode, Interruption } from './core/fleet/attention.ts';
+export type {
+  Database,
+  DatabaseSettings,
+  EmbeddedSettings,
+  PoolOptions,
+  ServerSettings,
+} from './db/database.ts';

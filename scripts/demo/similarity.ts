@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Database } from '../../src/db/connection.ts';
 import { withDatabase } from '../../src/db/open.ts';
 import { schemaNameFor } from '../../src/index.ts';
+import type { Database } from '../../src/db/database.ts';
 
 const SCHEMA = schemaNameFor('default_tenant');
 const DIMENSIONS = 1536;

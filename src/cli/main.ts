@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { settleEmbedded } from './embedded-argument.ts';
-import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
+import { endQuietlyOnClosedPipe } from './run/closed-pipe.ts';
 import { commandPath, ParsingEnded, toUsageError } from './usage-error.ts';
 import { maskSecrets } from '../secrets.ts';
 import { version } from '../version.ts';
@@ -21,7 +21,7 @@ export async function main(args: readonly string[]): Promise<number> {
   let exitCode = 0;
   const program = createProgram(version, async (name, options, run) => {
     const embedded = options.embedded === '' ? true : options.embedded;
-    const { runCommand } = await import('./runner.ts');
+    const { runCommand } = await import('./run/runner.ts');
     exitCode = await runCommand(name, { ...options, ...(embedded !== undefined && { embedded }) }, run);
   });
   const json = hasFlag(args, '--json');
@@ -35,7 +35,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const wasAsked = error.cause.exitCode === 0;
     // Without a command there is nothing better to say than what there is.
     if (!json && (wasAsked || isBare(error, program))) return wasAsked ? 0 : 2;
-    const { runCommand } = await import('./runner.ts');
+    const { runCommand } = await import('./run/runner.ts');
     const options = { json, color: !hasFlag(args, '--no-color') };
     if (!wasAsked) {
       return runCommand(commandPath(error.command), options, () => Promise.reject(toUsageError(error)));

@@ -14,15 +14,9 @@ import { addStatus } from './commands/status.ts';
 import { addTenantList } from './commands/tenant-list.ts';
 import { addTenantProvision } from './commands/tenant-provision.ts';
 import { addTenantShow } from './commands/tenant-show.ts';
-import type { Context, GlobalOptions } from './context.ts';
-import type { CommandResult } from './command-result.ts';
-
-/** Gives a command of the tree its name in documents and its run function. */
-export type Register = <Flags extends object>(
-  command: Command,
-  name: string,
-  run: (context: Context, flags: Flags, positionals: readonly string[]) => Promise<CommandResult>,
-) => void;
+import type { Context, GlobalOptions } from './run/context.ts';
+import type { CommandResult } from './run/command-result.ts';
+import type { Register } from './register.ts';
 
 /** Called with the command that was chosen. */
 export type Dispatch = (

@@ -1,4 +1,4 @@
-import type { FleetResult } from '../core/results.ts';
+import type { FleetResult } from '../core/report/results.ts';
 import { TenantctlError } from '../errors.ts';
 import { count } from './render/words.ts';
 

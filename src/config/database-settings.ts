@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import type { DatabaseSettings, ServerSettings } from '../db/connection.ts';
 import { readDatabaseUrl, type UrlTarget, type UrlVariable } from './database-url.ts';
 import type { Problem } from './settings.ts';
 import { readSslSettings } from './ssl-settings.ts';
 import type { Parsed } from './variables.ts';
+import type { DatabaseSettings, ServerSettings } from '../db/database.ts';
 
 /** Where `--embedded` keeps its database when no folder is given. */
 export const DEFAULT_EMBEDDED_FOLDER = '.tenantctl/embedded';

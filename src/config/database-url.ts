@@ -1,5 +1,5 @@
-import type { ServerSettings } from '../db/connection.ts';
 import type { Problem } from './settings.ts';
+import type { ServerSettings } from '../db/database.ts';
 
 /** Where a server is, as a URL says it. */
 export interface UrlTarget extends Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'> {

@@ -1,4 +1,4 @@
-import type { DatabaseSettings } from '../db/connection.ts';
+import type { DatabaseSettings } from '../db/database.ts';
 
 /** Everything that the environment decides, checked and typed. */
 export interface Settings {

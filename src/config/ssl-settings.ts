@@ -1,7 +1,7 @@
-import type { ServerSettings } from '../db/connection.ts';
 import type { Problem } from './settings.ts';
 import { readCertificates, readPrivateKey } from './ssl.ts';
 import type { Parsed } from './variables.ts';
+import type { ServerSettings } from '../db/database.ts';
 
 export interface SslSource {
   readonly parsed: Parsed;

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type QueryResult } from 'pg';
-import type { Database } from './connection.ts';
 import { TenantctlError } from '../errors.ts';
 import { IDLE_TIMEOUT_MS, SIGN_OF_LIFE, SIGN_OF_LIFE_MS } from './dead-client.ts';
 import { DIRECT_URL_REMEDY } from './pooler.ts';
 import { literal } from './sql.ts';
 import { BEGIN, tryLock } from './transaction.ts';
+import type { Database } from './database.ts';
 
 /** A lock that shows others that this process is alive. */
 export interface Lease {

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { toDatabaseError } from './database-error.ts';
-import { PLACE, type Place } from './direct.ts';
 import { refuseStatementMode } from './pooler.ts';
+import { PLACE, type Place } from './place.ts';
 
 interface LookRow extends Place {
   readonly num: number;

@@ -1,4 +1,5 @@
-import { openServer, type Database, type DatabaseSettings, type PoolOptions } from './connection.ts';
+import { openServer } from './open-server.ts';
+import type { Database, DatabaseSettings, PoolOptions } from './database.ts';
 
 /**
  * Opens a database, on a server or embedded. Whoever opens it closes it; withDatabase does both.
@@ -6,7 +7,7 @@ import { openServer, type Database, type DatabaseSettings, type PoolOptions } fr
  */
 export async function openDatabase(settings: DatabaseSettings, options: PoolOptions): Promise<Database> {
   if (settings.kind === 'server') return openServer(settings, options);
-  const { openEmbedded } = await import('./embedded.ts');
+  const { openEmbedded } = await import('./embedded/embedded.ts');
   return openEmbedded(settings);
 }
 

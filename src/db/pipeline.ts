@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { PoolClient, QueryResult } from 'pg';
-import type { Database } from './connection.ts';
 import { ROLL_BACK, withClient } from './transaction.ts';
+import type { Database } from './database.ts';
 
 /** A connection to which the next string goes before the answer to the last has come. */
 export interface Pipeline {

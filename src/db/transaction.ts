@@ -1,8 +1,8 @@
 import type { PoolClient, QueryResult } from 'pg';
-import type { Database } from './connection.ts';
 import { toDatabaseError } from './database-error.ts';
 import { setAll } from './dead-client.ts';
 import { identifier, literal } from './sql.ts';
+import { type Database, APPLICATION_NAME } from './database.ts';
 
 export interface TransactionSettings {
   /** Schemas in which unqualified names are looked up, first to last; the server's own default where absent. */
@@ -14,9 +14,6 @@ export interface TransactionSettings {
   /** How many tenants' tables the transaction opens; 1 where absent. */
   readonly tenants?: number;
 }
-
-/** By which tenantctl's connections are known in pg_stat_activity. */
-export const APPLICATION_NAME = 'tenantctl';
 
 /**
  * Leaves a session as it was found. As DISCARD ALL, which cannot be part of a string of statements

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { startCli, tenantctl } from '../support/cli.ts';
 import type { TestServerDatabase } from '../support/database.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, inject, test, vi } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { tenantctl, type CliResult } from '../support/cli.ts';
 import { createLeastRole } from '../support/least-role.ts';
 import { createProject, createTable, INIT_SQL } from '../support/project.ts';

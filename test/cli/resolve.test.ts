@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { startCli, tenantctl } from '../support/cli.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { tenantctl, type CliResult } from '../support/cli.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';
 import { createTable } from '../support/project.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readRuns } from '../../src/core/runs/read-runs.ts';
+import { readRuns } from '../../src/core/ledger/read-runs.ts';
 import { startCli, tenantctl } from '../support/cli.ts';
 import { createDatabase, createEmbeddedDatabase } from '../support/database.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';

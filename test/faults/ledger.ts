@@ -1,4 +1,4 @@
-import { readRuns } from '../../src/core/runs/read-runs.ts';
+import { readRuns } from '../../src/core/ledger/read-runs.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import type { FaultDatabase } from './databases.ts';
 import type { Snapshot } from './snapshot.ts';

@@ -1,8 +1,8 @@
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadMigration } from '../../src/core/migrations/load.ts';
-import { readMigrationFolder, type MigrationFile } from '../../src/core/migrations/source.ts';
+import { loadMigration } from '../../src/core/files/load.ts';
+import { readMigrationFolder, type MigrationFile } from '../../src/core/files/source.ts';
 
 /** The migrations that the harness works with, in the order in which they run. */
 export interface Migrations {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { rollbackMaster } from '../../src/core/rollback-master.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { rollbackMaster } from '../../src/core/commands/rollback-master.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { catalogOf } from '../support/catalog.ts';
 import { createDatabase } from '../support/database.ts';
 import { fleetOn, resultOf } from '../support/fleet.ts';

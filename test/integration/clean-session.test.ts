@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { migrateTenants } from '../../src/core/migrate-tenants.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { migrateTenants } from '../../src/core/commands/migrate-tenants.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { withTransaction } from '../../src/db/transaction.ts';
 import { createDatabase } from '../support/database.ts';

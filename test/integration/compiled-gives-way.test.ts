@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { tenantTarget } from '../../src/core/migrations/target.ts';
-import { lookUnderLock } from '../../src/core/migrations/under-lock.ts';
-import type { RunEvent } from '../../src/core/observer.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { tenantTarget } from '../../src/core/target/target.ts';
+import { lookUnderLock } from '../../src/core/apply/under-lock.ts';
+import type { RunEvent } from '../../src/core/report/event.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { cuttingProxy } from '../support/cutting-proxy.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
 import { createTable } from '../support/project.ts';

@@ -1,8 +1,8 @@
-import type { DatabaseSettings } from '../../src/db/connection.ts';
 import type { Check } from '../../src/core/doctor/check.ts';
 import { diagnose } from '../../src/core/doctor/diagnose.ts';
 import type { DiagnoseOptions } from '../../src/core/doctor/facts.ts';
 import type { TestProject } from '../support/project.ts';
+import type { DatabaseSettings } from '../../src/db/database.ts';
 
 /** The doctor's answer for a project and a database. */
 export function examine(

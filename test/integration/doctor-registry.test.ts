@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { migrateTenants } from '../../src/core/migrate-tenants.ts';
-import { provisionTenants } from '../../src/core/provision.ts';
-import { resolveInterrupted } from '../../src/core/resolve.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
-import type { Database } from '../../src/db/connection.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { migrateTenants } from '../../src/core/commands/migrate-tenants.ts';
+import { provisionTenants } from '../../src/core/tenant/provision.ts';
+import { resolveInterrupted } from '../../src/core/commands/resolve.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { withTransaction, tryLock } from '../../src/db/transaction.ts';
 import { createDatabase, type TestServerDatabase } from '../support/database.ts';
 import { knexMigration, usualProject, type TestProject } from '../support/project.ts';
 import { examine, failures, line, remedyOf, statementIn } from './doctor-examine.ts';
+import type { Database } from '../../src/db/database.ts';
 
 const ORG = "o'rg 1";
 const SCHEMA = schemaNameFor(ORG);

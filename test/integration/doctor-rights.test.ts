@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { provisionTenants } from '../../src/core/provision.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { provisionTenants } from '../../src/core/tenant/provision.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { createDatabase, type TestServerDatabase } from '../support/database.ts';
 import { usualProject } from '../support/project.ts';

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { ServerSettings } from '../../src/db/connection.ts';
 import {
   createCertificateFolder,
   type CertificateFiles,
@@ -11,6 +10,7 @@ import {
 import { startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
 import { usualProject } from '../support/project.ts';
 import { examine, failures, line, remedyOf } from './doctor-examine.ts';
+import type { ServerSettings } from '../../src/db/database.ts';
 
 describe('a server with TLS', () => {
   let folder: CertificateFolder;

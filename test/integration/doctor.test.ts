@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { doctorCommand } from '../../src/cli/commands/doctor.ts';
-import { createContext } from '../../src/cli/context.ts';
-import { exitCodeOf } from '../../src/cli/exit-code.ts';
-import { createOutput } from '../../src/cli/output.ts';
+import { createContext } from '../../src/cli/run/context.ts';
+import { exitCodeOf } from '../../src/cli/run/exit-code.ts';
+import { createOutput } from '../../src/cli/run/output.ts';
 import type { Check } from '../../src/core/doctor/check.ts';
-import { migrateMaster } from '../../src/core/master.ts';
-import { provisionTenants } from '../../src/core/provision.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { provisionTenants } from '../../src/core/tenant/provision.ts';
 import { tenantctl } from '../support/cli.ts';
 import { createDatabase, createEmbeddedDatabase } from '../support/database.ts';
 import { freePort } from '../support/postgres-programs.ts';

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { countTraffic } from '../../bench/wire/wire.ts';
-import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
-import { fleetStatus } from '../../src/core/status.ts';
-import type { Database } from '../../src/db/connection.ts';
+import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/commands/migrate-tenants.ts';
+import { fleetStatus } from '../../src/core/fleet/status.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { buildBigFleet } from '../support/big-fleet.ts';
 import { fleetOn, type TestFleet } from '../support/fleet.ts';
@@ -10,6 +9,7 @@ import { CARELESS, startPostgres, type PostgresServer } from '../support/postgre
 import { INIT_SQL } from '../support/project.ts';
 import { standingFleet, type StandingFleet } from '../support/standing-fleet.ts';
 import { watchBackends, type BackendsSeen } from '../support/watch-backends.ts';
+import type { Database } from '../../src/db/database.ts';
 
 /*
  * A fleet with more tables than one transaction may lock on a server as it comes: 64 locks for each of 100 connections.

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { catalogOf } from '../support/catalog.ts';
 import { createDatabase } from '../support/database.ts';
 import { fleetOn } from '../support/fleet.ts';

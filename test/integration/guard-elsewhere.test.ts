@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { migrateTenants } from '../../src/core/migrate-tenants.ts';
-import { provisionTenants } from '../../src/core/provision.ts';
-import { rehearseAll, rehearseTenants } from '../../src/core/rehearse.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { migrateTenants } from '../../src/core/commands/migrate-tenants.ts';
+import { provisionTenants } from '../../src/core/tenant/provision.ts';
+import { rehearseAll, rehearseTenants } from '../../src/core/commands/rehearse.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createDatabase, createEmbeddedDatabase, type TestDatabase } from '../support/database.ts';
 import { createFleet } from '../support/fleet.ts';
 import { createTable, usualProject } from '../support/project.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { raw } from '../support/guard-deeds.ts';
 import { NEIGHBOURS, TENANTS, useGuardedFleet } from '../support/guarded-fleet.ts';
 import { knexMigration } from '../support/project.ts';

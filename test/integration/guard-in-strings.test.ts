@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { FleetResult } from '../../src/core/results.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import type { FleetResult } from '../../src/core/report/results.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { resultOf } from '../support/fleet.ts';
 import { CANNOT_IN_BLOCK, DEEDS, quoted, raw } from '../support/guard-deeds.ts';
 import { NEIGHBOURS, useGuardedFleet } from '../support/guarded-fleet.ts';

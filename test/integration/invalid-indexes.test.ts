@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { resolveInterrupted } from '../../src/core/resolve.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { resolveInterrupted } from '../../src/core/commands/resolve.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf } from '../support/fleet.ts';
 import { knexMigration } from '../support/project.ts';
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import createKnex from 'knex';
 import { expect, test } from 'vitest';
-import { migrateTenants } from '../../src/core/migrate-tenants.ts';
-import { rollbackTenants } from '../../src/core/rollback-tenants.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { migrateTenants } from '../../src/core/commands/migrate-tenants.ts';
+import { rollbackTenants } from '../../src/core/commands/rollback-tenants.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { catalogOf, contentOf } from '../support/catalog.ts';
 import { createDatabase, type TestServerDatabase } from '../support/database.ts';
 import { createFleet } from '../support/fleet.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet } from '../support/fleet.ts';
 
 test('a migration outside a transaction may lock every table of its schema, the history too', async () => {

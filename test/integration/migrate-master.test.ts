@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { STATE_VERSION } from '../../src/core/state.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { STATE_VERSION } from '../../src/core/install/state-schema.ts';
 import { catalogOf } from '../support/catalog.ts';
 import { createDatabase } from '../support/database.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf } from '../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
 import { createTable } from '../support/project.ts';

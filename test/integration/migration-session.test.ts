@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf, type TestFleet } from '../support/fleet.ts';
 import { createTable, knexMigration } from '../support/project.ts';
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { schemaNameFor, TENANT_SCHEMA_PATTERN } from '../../src/core/schema-name.ts';
+import { schemaNameFor, TENANT_SCHEMA_PATTERN } from '../../src/core/registry/schema-name.ts';
 import { createFleet } from '../support/fleet.ts';
 import { usualProject } from '../support/project.ts';
 

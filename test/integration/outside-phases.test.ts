@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { RunEvent } from '../../src/core/observer.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import type { RunEvent } from '../../src/core/report/event.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
 

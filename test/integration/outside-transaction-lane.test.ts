@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet } from '../support/fleet.ts';
 
 test('an index that is built concurrently does not wait for a tenant that waits for its turn to build one', async () => {

@@ -1,7 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
-import type { ServerSettings } from '../../src/db/connection.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { createDatabase } from '../support/database.ts';
 import { fleetOn, resultOf } from '../support/fleet.ts';
@@ -11,6 +10,7 @@ import { createPooledFleet, openPooled } from '../support/pooled-fleet.ts';
 import { createTable, usualProject } from '../support/project.ts';
 import { refusalOf } from '../support/refusal.ts';
 import { examine, line, remedyOf } from './doctor-examine.ts';
+import type { ServerSettings } from '../../src/db/database.ts';
 
 const THREE = ['org_a', 'org_b', 'org_c'];
 const LINKS = '20250101000003_links.sql';

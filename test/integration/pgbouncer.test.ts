@@ -1,9 +1,9 @@
 import { Client } from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { rehearseTenants } from '../../src/core/rehearse.ts';
-import { rollbackMaster } from '../../src/core/rollback-master.ts';
-import { migrateMaster } from '../../src/core/master.ts';
-import { readRuns } from '../../src/core/runs/read-runs.ts';
+import { rehearseTenants } from '../../src/core/commands/rehearse.ts';
+import { rollbackMaster } from '../../src/core/commands/rollback-master.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { readRuns } from '../../src/core/ledger/read-runs.ts';
 import { createDatabase } from '../support/database.ts';
 import { fleetOn } from '../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
@@ -11,7 +11,7 @@ import { commonJs, KNEX_TABLE, originProject, plainKnex, provisionByKnex } from 
 import { findPgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
 import { createPooledFleet, openPooled } from '../support/pooled-fleet.ts';
 import { createTable, knexMigration } from '../support/project.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 
 const SIX = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e', 'org_f'];
 const LINKS = '20250101000003_links.sql';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { contentOf } from '../support/catalog.ts';
 import { createFleet } from '../support/fleet.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { provisionTenants } from '../../src/core/provision.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { provisionTenants } from '../../src/core/tenant/provision.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { catalogOf } from '../support/catalog.ts';
 import { createFleet, fleetOn } from '../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';

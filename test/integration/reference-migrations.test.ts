@@ -1,12 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { INIT_MIGRATION, initProject } from '../../src/core/init.ts';
-import { migrateMaster } from '../../src/core/master.ts';
-import { rollbackMaster } from '../../src/core/rollback-master.ts';
-import { migrateTenants } from '../../src/core/migrate-tenants.ts';
-import { provisionTenant } from '../../src/core/provision.ts';
-import { rollbackTenants } from '../../src/core/rollback-tenants.ts';
+import { INIT_MIGRATION, initProject } from '../../src/core/files/scaffold.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { rollbackMaster } from '../../src/core/commands/rollback-master.ts';
+import { migrateTenants } from '../../src/core/commands/migrate-tenants.ts';
+import { provisionTenant } from '../../src/core/tenant/provision.ts';
+import { rollbackTenants } from '../../src/core/commands/rollback-tenants.ts';
 import { catalogOf } from '../support/catalog.ts';
 import { createVectorDatabase } from '../support/database.ts';
 import { createProject } from '../support/project.ts';

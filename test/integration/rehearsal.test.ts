@@ -5,8 +5,8 @@ import {
   rehearseMasterRollback,
   rehearseTenants,
   rehearseTenantsRollback,
-} from '../../src/core/rehearse.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+} from '../../src/core/commands/rehearse.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { contentOf } from '../support/catalog.ts';
 import { createDatabase } from '../support/database.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RunEvent } from '../../src/core/observer.ts';
-import { migrateTenants } from '../../src/core/migrate-tenants.ts';
+import type { RunEvent } from '../../src/core/report/event.ts';
+import { migrateTenants } from '../../src/core/commands/migrate-tenants.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { startPostgres, startStandby, type PostgresServer } from '../support/postgres-programs.ts';
 import { createTable, INIT_SQL } from '../support/project.ts';

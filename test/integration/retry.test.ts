@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import type { RunEvent } from '../../src/core/observer.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import type { RunEvent } from '../../src/core/report/event.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf, type TestFleet } from '../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
 import { createTable } from '../support/project.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { rollbackMaster } from '../../src/core/rollback-master.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { rollbackMaster } from '../../src/core/commands/rollback-master.ts';
 import { catalogOf, contentOf } from '../support/catalog.ts';
 import { createDatabase } from '../support/database.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { catalogOf } from '../support/catalog.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';

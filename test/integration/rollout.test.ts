@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { RunEvent } from '../../src/core/observer.ts';
-import { readRun, readRunTenants } from '../../src/core/runs/read-runs.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import type { RunEvent } from '../../src/core/report/event.ts';
+import { readRun, readRunTenants } from '../../src/core/ledger/read-runs.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf, type TestFleet } from '../support/fleet.ts';
 import { createTable } from '../support/project.ts';
 import { refusalOf } from '../support/refusal.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { rollbackRun } from '../../src/core/rollback-tenants.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { rollbackRun } from '../../src/core/commands/rollback-tenants.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf, type TestFleet } from '../support/fleet.ts';
 import { createTable, knexMigration } from '../support/project.ts';
 import { refusalOf } from '../support/refusal.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { rehearseTenants } from '../../src/core/rehearse.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { rehearseTenants } from '../../src/core/commands/rehearse.ts';
 import { readTenantCheck } from '../../src/core/rollout/tenant-check.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { createDatabase, type TestServerDatabase } from '../support/database.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RunEvent } from '../../src/core/observer.ts';
+import type { RunEvent } from '../../src/core/report/event.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
 import { INIT_SQL } from '../support/project.ts';
 import { standingFleet, type StandingFleet } from '../support/standing-fleet.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createDatabase } from '../support/database.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { until } from '../support/gate.ts';

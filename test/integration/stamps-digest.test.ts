@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { digestOf } from '../../src/core/stamps/stamps.ts';
 import { createFleet } from '../support/fleet.ts';
 import { historyOf } from '../support/stamps.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 
 interface Row {
   readonly id: number;

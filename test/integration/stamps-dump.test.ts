@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, inject, test, type TestContext } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createDatabase, type TestServerDatabase } from '../support/database.ts';
 import { findDumpPrograms, type DumpPrograms } from '../support/dump-programs.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';

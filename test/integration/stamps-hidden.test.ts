@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, type TestFleet, resultOf } from '../support/fleet.ts';
 import { until } from '../support/gate.ts';
 import { CARELESS, startPostgres } from '../support/postgres-programs.ts';

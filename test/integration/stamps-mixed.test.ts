@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';
 import { plainKnex } from '../support/knex-project.ts';
 import { createProject } from '../support/project.ts';

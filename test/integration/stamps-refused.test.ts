@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import type { MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import type { MigrateTenantsOptions } from '../../src/core/commands/migrate-tenants.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { buildBigFleet } from '../support/big-fleet.ts';
 import { createDatabase } from '../support/database.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import type { MigrateTenantsOptions } from '../../src/core/commands/migrate-tenants.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { makeStampLie } from '../support/lying-stamp.ts';
 import { createProject } from '../support/project.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { plainKnex } from '../support/knex-project.ts';
 import { OTHERS, useStampedFleet } from '../support/stamped-fleet.ts';
 import { expectTruth, hideHistories, historyOf, promptly, stamped } from '../support/stamps.ts';

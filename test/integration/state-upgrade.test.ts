@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { STATE_VERSION } from '../../src/core/state.ts';
+import { STATE_VERSION } from '../../src/core/install/state-schema.ts';
 import { createFleet } from '../support/fleet.ts';
 import { createTable } from '../support/project.ts';
 

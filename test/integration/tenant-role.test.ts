@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { provisionTenants } from '../../src/core/provision.ts';
-import { rehearseTenants } from '../../src/core/rehearse.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { provisionTenants } from '../../src/core/tenant/provision.ts';
+import { rehearseTenants } from '../../src/core/commands/rehearse.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { createLeastRole, type LeastRole } from '../support/least-role.ts';
 import { createTable, knexMigration, usualProject } from '../support/project.ts';

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import { migrateTenants } from '../../src/core/migrate-tenants.ts';
-import { provisionTenants } from '../../src/core/provision.ts';
-import { rehearseTenants } from '../../src/core/rehearse.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
-import type { VectorExtensionMode } from '../../src/core/vector-extension.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { migrateTenants } from '../../src/core/commands/migrate-tenants.ts';
+import { provisionTenants } from '../../src/core/tenant/provision.ts';
+import { rehearseTenants } from '../../src/core/commands/rehearse.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
+import type { VectorExtensionMode } from '../../src/core/run/vector-extension.ts';
 import { createVectorDatabase, type TestDatabase } from '../support/database.ts';
 import { usualProject } from '../support/project.ts';
 import { refusalOf } from '../support/refusal.ts';

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 
 /** A transaction keeps a lock on all that it creates until it ends. */
 const TENANTS_PER_TRANSACTION = 25;

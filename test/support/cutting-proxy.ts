@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { ServerSettings } from '../../src/db/connection.ts';
+import type { ServerSettings } from '../../src/db/database.ts';
 
 /** Stands between a program and the server, and cuts one connection at a moment that nobody could hit from outside. */
 export interface CuttingProxy {

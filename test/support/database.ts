@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ClientBase, Pool } from 'pg';
 import { inject, onTestFinished } from 'vitest';
-import type { Database, DatabaseSettings, ServerSettings } from '../../src/db/connection.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { createQueries, openPool, type Queries } from './queries.ts';
+import type { Database, DatabaseSettings, ServerSettings } from '../../src/db/database.ts';
 
 /** A database of a test's own, dropped when the test is over. */
 export interface TestDatabase {

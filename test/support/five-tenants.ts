@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createTable, INIT_SQL } from './project.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';
 import { contentsOfSchemas } from './tenant-content.ts';

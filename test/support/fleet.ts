@@ -1,13 +1,13 @@
-import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
-import { provisionTenants, type ProvisionResult } from '../../src/core/provision.ts';
-import type { FleetResult } from '../../src/core/results.ts';
-import { rollbackTenants, type RollbackTenantsOptions } from '../../src/core/rollback-tenants.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
-import { fleetStatus, type FleetStatus, type StatusOptions } from '../../src/core/status.ts';
-import type { Database } from '../../src/db/connection.ts';
+import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/commands/migrate-tenants.ts';
+import { provisionTenants, type ProvisionResult } from '../../src/core/tenant/provision.ts';
+import type { FleetResult } from '../../src/core/report/results.ts';
+import { rollbackTenants, type RollbackTenantsOptions } from '../../src/core/commands/rollback-tenants.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
+import { fleetStatus, type FleetStatus, type StatusOptions } from '../../src/core/fleet/status.ts';
 import { createDatabase, type TestServerDatabase } from './database.ts';
 import { fleetTemplate } from './fleet-template.ts';
 import { usualProject, type TestProject } from './project.ts';
+import type { Database } from '../../src/db/database.ts';
 
 /** A database with a registry and provisioned tenants, and the project whose migrations they have. */
 export interface TestFleet {

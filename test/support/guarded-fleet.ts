@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
-import type { MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
-import type { FleetResult } from '../../src/core/results.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import type { MigrateTenantsOptions } from '../../src/core/commands/migrate-tenants.ts';
+import type { FleetResult } from '../../src/core/report/results.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
 import { createTable, INIT_SQL, knexMigration } from './project.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import createKnex, { type Knex } from 'knex';
 import { onTestFinished } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestServerDatabase } from './database.ts';
 import { createProject, type TestProject } from './project.ts';
 

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { inject, onTestFinished } from 'vitest';
-import type { Database, ServerSettings } from '../../src/db/connection.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { createDatabase, type TestServerDatabase } from './database.ts';
+import type { Database, ServerSettings } from '../../src/db/database.ts';
 
 /** A database, and a role that works in it with no more rights than docs/operations.md gives it. */
 export interface LeastRole {

@@ -1,4 +1,4 @@
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
 
 /** Makes a tenant's stamp say what another's says, in a way that nothing shows: only who reads the history knows. */

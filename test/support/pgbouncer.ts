@@ -3,9 +3,9 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
-import type { ServerSettings } from '../../src/db/connection.ts';
 import type { TestServerDatabase } from './database.ts';
 import { freePort, giveAway, identity, reachableFolder } from './postgres-programs.ts';
+import type { ServerSettings } from '../../src/db/database.ts';
 
 const run = promisify(execFile);
 

@@ -1,11 +1,11 @@
 import { onTestFinished } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
-import type { Database, ServerSettings } from '../../src/db/connection.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { createDatabase } from './database.ts';
 import { fleetOn, type TestFleet } from './fleet.ts';
 import { startPgBouncer, type PgBouncer, type PgBouncerOptions } from './pgbouncer.ts';
 import { usualProject, type TestProject } from './project.ts';
+import type { Database, ServerSettings } from '../../src/db/database.ts';
 
 /** A fleet that tenantctl reaches through a PgBouncer only; `query` of it goes to the server. */
 export interface PooledFleet extends TestFleet {

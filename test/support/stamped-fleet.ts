@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';
 import { expectTruth, FORGIVING, hideHistories, historyOf, promptly, session, stamped } from './stamps.ts';

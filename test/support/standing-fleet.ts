@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { inject } from 'vitest';
-import { migrateMaster } from '../../src/core/master.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { envOf, settingsOf, type TestServerDatabase } from './database.ts';
 import { fleetOn, type TestFleet } from './fleet.ts';

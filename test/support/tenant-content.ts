@@ -1,4 +1,4 @@
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
 
 /** What each of these tenants holds (contentsOfSchemas). */

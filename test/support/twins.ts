@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import type { MigrateTenantsOptions } from '../../src/core/migrate-tenants.ts';
-import type { FleetResult } from '../../src/core/results.ts';
-import type { RollbackTenantsOptions } from '../../src/core/rollback-tenants.ts';
-import { schemaNameFor } from '../../src/core/schema-name.ts';
+import type { MigrateTenantsOptions } from '../../src/core/commands/migrate-tenants.ts';
+import type { FleetResult } from '../../src/core/report/results.ts';
+import type { RollbackTenantsOptions } from '../../src/core/commands/rollback-tenants.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet, type FleetOptions, type TestFleet } from './fleet.ts';
 import { contentsOf } from './tenant-content.ts';
 import { watchWays, type Way } from './ways.ts';

@@ -4,7 +4,7 @@ import {
   connectionsBesideReserve,
   createAutoConcurrency,
   failedOnLock,
-} from '../../src/core/auto-concurrency.ts';
+} from '../../src/core/run/auto-concurrency.ts';
 import { TenantctlError } from '../../src/errors.ts';
 import { chance, cores, simulate, type Simulation } from './simulated-server.ts';
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { compile, historyAfter, type Transcripts } from '../../src/core/migrations/compiled.ts';
-import type { History } from '../../src/core/migrations/history.ts';
-import type { Plan } from '../../src/core/migrations/plan.ts';
-import { createTranscript } from '../../src/db/transcript.ts';
+import { compile, type Transcripts } from '../../src/core/serve/compiled.ts';
+import type { History } from '../../src/core/target/history.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
+import { createTranscript } from '../../src/db/knex/transcript.ts';
+import { historyAfter } from '../../src/core/plan/history-after.ts';
 
 function planOf(...names: string[]): Plan {
   const steps = names.map((name) => ({ name, file: { name, path: `/${name}` } }));

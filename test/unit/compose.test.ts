@@ -1,13 +1,13 @@
 import { parse } from 'libpg-query';
 import { expect, test } from 'vitest';
-import type { CompiledPlan } from '../../src/core/migrations/compiled.ts';
+import type { CompiledPlan } from '../../src/core/serve/compiled.ts';
 import {
   asOneString,
   createComposer,
   type Addition,
   type SendingOptions,
-} from '../../src/core/migrations/compose.ts';
-import { tenantTarget } from '../../src/core/migrations/target.ts';
+} from '../../src/core/serve/compose.ts';
+import { tenantTarget } from '../../src/core/target/target.ts';
 
 const COMPILED: CompiledPlan = {
   direction: 'up',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { cutPlan } from '../../src/core/migrations/cut-plan.ts';
-import type { Plan } from '../../src/core/migrations/plan.ts';
+import { cutPlan } from '../../src/core/plan/phases.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
 
 /** A plan with steps of these names; those in capitals run outside a transaction. */
 function planOf(names: string): Plan {

@@ -1,5 +1,5 @@
 import type { ServerFacts } from '../../src/core/doctor/server-facts.ts';
-import type { ServerSettings } from '../../src/db/connection.ts';
+import type { ServerSettings } from '../../src/db/database.ts';
 
 /** A server on another machine, by names that need quotes. */
 export const SETTINGS: ServerSettings = {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ServerFacts } from '../../src/core/doctor/server-facts.ts';
 import { tlsChecks } from '../../src/core/doctor/tls-checks.ts';
-import type { ServerSettings } from '../../src/db/connection.ts';
 import { SERVER, SETTINGS, WITH_TLS } from './doctor-facts.ts';
+import type { ServerSettings } from '../../src/db/database.ts';
 
 const NOW = new Date('2026-06-01T00:00:00Z');
 

@@ -5,7 +5,8 @@ import { failed, kebab, ok, skipped, warning } from '../../src/core/doctor/check
 import { decide } from '../../src/core/doctor/decide.ts';
 import { toDiagnosis } from '../../src/core/doctor/diagnosis.ts';
 import { lockChecks } from '../../src/core/doctor/lock-checks.ts';
-import { listed, provisionCommand, shellWord } from '../../src/core/doctor/remedy.ts';
+import { provisionCommand } from '../../src/core/doctor/remedy.ts';
+import { listed, shellWord } from '../../src/wording.ts';
 
 const NOW = new Date('2026-06-01T00:00:00Z');
 

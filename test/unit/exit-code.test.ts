@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { exitCodeOf } from '../../src/cli/exit-code.ts';
-import { refuseOldServer } from '../../src/db/connection.ts';
+import { exitCodeOf } from '../../src/cli/run/exit-code.ts';
+import { refuseOldServer } from '../../src/db/open-server.ts';
 import { TenantctlError, type ErrorCode } from '../../src/errors.ts';
 
 test('no error is 0', () => {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { historyReader } from '../../src/core/migrations/history.ts';
-import { lastBatch } from '../../src/core/migrations/plan.ts';
+import { historyReader } from '../../src/core/target/history.ts';
+import { lastBatch } from '../../src/core/plan/plan.ts';
 
 const entry = fc.record({
   batch: fc.nat(9_999),

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { loadMigration } from '../../src/core/migrations/load.ts';
-import { readMigrationFolder } from '../../src/core/migrations/source.ts';
+import { loadMigration } from '../../src/core/files/load.ts';
+import { readMigrationFolder } from '../../src/core/files/source.ts';
 import { createProject } from '../support/project.ts';
 import { refusalOf } from '../support/refusal.ts';
 

@@ -1,14 +1,14 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { History, HistoryEntry } from '../../src/core/migrations/history.ts';
+import type { History, HistoryEntry } from '../../src/core/target/history.ts';
 import {
   lastBatch,
   planBackward,
   planForward,
   type BackwardExtent,
   type Plan,
-} from '../../src/core/migrations/plan.ts';
-import { stemOf, type MigrationFolder } from '../../src/core/migrations/source.ts';
+} from '../../src/core/plan/plan.ts';
+import { stemOf, type MigrationFolder } from '../../src/core/files/source.ts';
 
 const EXTENSIONS = ['.sql', '.ts', '.js'];
 /** Few names, so that histories and folders meet in every way. */

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { History } from '../../src/core/migrations/history.ts';
-import { planBackward, planForward } from '../../src/core/migrations/plan.ts';
-import { stemOf, type MigrationFolder } from '../../src/core/migrations/source.ts';
+import type { History } from '../../src/core/target/history.ts';
+import { planBackward, planForward } from '../../src/core/plan/plan.ts';
+import { stemOf, type MigrationFolder } from '../../src/core/files/source.ts';
 
 function folderOf(...names: string[]): MigrationFolder {
   return {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { isPatient } from '../../src/core/migrations/statement-patience.ts';
-import { resolutionCommands } from '../../src/core/resolution-commands.ts';
+import { isPatient } from '../../src/core/apply/statement-patience.ts';
+import { resolutionCommands } from '../../src/core/state/resolution-commands.ts';
 import { deadClientSettings } from '../../src/db/dead-client.ts';
 
 const nameIn = (clerkOrgId: string | undefined, schema = 'tid_0123456789') =>

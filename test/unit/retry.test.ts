@@ -1,6 +1,6 @@
 import { DatabaseError } from 'pg';
 import { expect, test } from 'vitest';
-import { backoffMs, mayPass } from '../../src/core/retry.ts';
+import { backoffMs, mayPass } from '../../src/core/run/retry.ts';
 import { toConnectionError, toDatabaseError } from '../../src/db/database-error.ts';
 import { TenantctlError } from '../../src/errors.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Plan } from '../../src/core/migrations/plan.ts';
-import { stillPlanned } from '../../src/core/rollback-extent.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
+import { stillPlanned } from '../../src/core/plan/rollback-extent.ts';
 
 function planOf(...names: string[]): Plan {
   const steps = names.map((name) => ({

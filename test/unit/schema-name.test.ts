@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { schemaNameFor, TENANT_SCHEMA_PATTERN } from '../../src/core/schema-name.ts';
+import { schemaNameFor, TENANT_SCHEMA_PATTERN } from '../../src/core/registry/schema-name.ts';
 import { TenantctlError } from '../../src/errors.ts';
 import { refusalOf } from '../support/refusal.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Due } from '../../src/core/fleet-work.ts';
-import { createSharedQueue } from '../../src/core/shared-queue.ts';
+import { createSharedQueue } from '../../src/core/serve/shared-queue.ts';
+import type { Due } from '../../src/core/fleet/plan-fleet.ts';
 
 /** A generator of numbers from 0 to 1 that begins anew with each seed (Park and Miller's). */
 function seeded(seed: number): () => number {

@@ -1,4 +1,4 @@
-import { createAutoConcurrency, type EndOfTenant } from '../../src/core/auto-concurrency.ts';
+import { createAutoConcurrency, type EndOfTenant } from '../../src/core/run/auto-concurrency.ts';
 
 /** A server and a fleet, as a model: no timers, only arithmetic. */
 export interface Simulation {

@@ -6,7 +6,7 @@ import {
   readMigrationFolder,
   stemOf,
   type MigrationFile,
-} from '../../src/core/migrations/source.ts';
+} from '../../src/core/files/source.ts';
 import { createProject } from '../support/project.ts';
 
 async function folderWith(...names: string[]) {

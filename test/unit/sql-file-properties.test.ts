@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { loadModule, scanSync } from 'libpg-query';
 import { beforeAll, expect, test } from 'vitest';
-import { codeLines } from '../../src/core/migrations/code-lines.ts';
+import { codeLines } from '../../src/core/files/code-lines.ts';
 import { TenantctlError } from '../../src/errors.ts';
-import { parseSqlMigration } from '../../src/core/migrations/sql-file.ts';
+import { parseSqlMigration } from '../../src/core/files/sql-file.ts';
 
 beforeAll(() => loadModule());
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readEnvFile } from '../../src/config/sources.ts';
-import { makeMigration, type MadeMigration } from '../../src/core/migrations/make.ts';
+import { makeMigration, type MadeMigration } from '../../src/core/files/make.ts';
 import { TenantctlError } from '../../src/errors.ts';
 import { createProject } from '../support/project.ts';
 

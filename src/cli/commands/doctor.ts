@@ -5,10 +5,10 @@ import type { Reading } from '../../config/environment.ts';
 import type { Diagnosis } from '../../core/doctor/diagnosis.ts';
 import type { EnvironmentFacts } from '../../core/doctor/environment-checks.ts';
 import { toTenantctlError } from '../../errors.ts';
-import type { CommandResult } from '../command-result.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import { positiveInteger } from './fleet-options.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import type { Context } from '../run/context.ts';
+import { positiveInteger } from '../flags/fleet-options.ts';
+import type { Register } from '../register.ts';
 
 export interface DoctorFlags {
   readonly concurrency?: number;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import type { CommandResult } from '../command-result.ts';
+import type { Context } from '../run/context.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import type { Register } from '../register.ts';
 
 export function addInit(program: Command, register: Register): void {
   const command = program
@@ -11,7 +11,7 @@ export function addInit(program: Command, register: Register): void {
 }
 
 export async function initCommand(context: Context): Promise<CommandResult> {
-  const { initProject } = await import('../../core/init.ts');
+  const { initProject } = await import('../../core/files/scaffold.ts');
   const folders = await context.folders();
   const result = await initProject({
     folder: context.folder,

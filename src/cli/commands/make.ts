@@ -1,9 +1,9 @@
 import { relative } from 'node:path';
 import { Option, type Command } from 'commander';
-import type { MigrationFormat } from '../../core/migrations/make.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import type { CommandResult } from '../command-result.ts';
+import type { MigrationFormat } from '../../core/files/make.ts';
+import type { Context } from '../run/context.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import type { Register } from '../register.ts';
 
 export interface MakeFlags {
   readonly format?: MigrationFormat;
@@ -34,7 +34,7 @@ async function makeCommand(
   name: string,
   flags: MakeFlags,
 ): Promise<CommandResult> {
-  const { makeMigration } = await import('../../core/migrations/make.ts');
+  const { makeMigration } = await import('../../core/files/make.ts');
   const folders = await context.folders();
   const folder = scope === 'master' ? folders.master : folders.tenants;
   const made = await makeMigration({ folder, name, format: flags.format });

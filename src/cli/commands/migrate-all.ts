@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
-import { masterDocument } from '../../core/documents.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import type { CommandResult } from '../command-result.ts';
-import { dryRunResult } from './dry-run.ts';
-import { addSelection, addTolerance, addVerify, runOptions, tolerance } from './fleet-options.ts';
-import { fleetCommandResult, migrateTenantsOptions, type MigrateTenantsFlags } from './migrate-tenants.ts';
-import { addRollout, rolloutOf } from './rollout-options.ts';
+import type { Context } from '../run/context.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import { dryRunResult } from './dry-run-result.ts';
+import { addSelection, addTolerance, addVerify, runOptions, tolerance } from '../flags/fleet-options.ts';
+import { addRollout, rolloutOf } from '../flags/rollout-options.ts';
+import type { Register } from '../register.ts';
+import { fleetCommandResult } from './fleet-result.ts';
+import { migrateTenantsOptions, type MigrateTenantsFlags } from '../flags/migrate-flags.ts';
+import { masterDocument } from '../../core/documents/fleet-document.ts';
 
 export function addMigrateAll(group: Command, register: Register): void {
   const command = group
@@ -38,11 +39,11 @@ export async function migrateAllCommand(
         observe,
       };
       if (flags.dryRun === true) {
-        const { rehearseAll } = await import('../../core/rehearse.ts');
+        const { rehearseAll } = await import('../../core/commands/rehearse.ts');
         return dryRunResult(await rehearseAll(database, masterOptions, tenantOptions), context);
       }
-      const { migrateMaster } = await import('../../core/master.ts');
-      const { migrateTenants } = await import('../../core/migrate-tenants.ts');
+      const { migrateMaster } = await import('../../core/commands/migrate-master.ts');
+      const { migrateTenants } = await import('../../core/commands/migrate-tenants.ts');
       const master = await migrateMaster(database, masterOptions);
       const fleet = fleetCommandResult(
         context,

@@ -1,8 +1,6 @@
 import type { Command } from 'commander';
-import { masterDocument } from '../../core/documents.ts';
-import type { Context } from '../context.ts';
-import type { CommandResult } from '../command-result.ts';
-import type { Register } from '../program.ts';
+import type { Context } from '../run/context.ts';
+import type { CommandResult } from '../run/command-result.ts';
 import {
   addEndurance,
   addTolerance,
@@ -10,8 +8,10 @@ import {
   tolerance,
   type EnduranceFlags,
   type ToleranceFlags,
-} from './fleet-options.ts';
-import { dryRunResult } from './dry-run.ts';
+} from '../flags/fleet-options.ts';
+import { dryRunResult } from './dry-run-result.ts';
+import type { Register } from '../register.ts';
+import { masterDocument } from '../../core/documents/fleet-document.ts';
 
 export interface MigrateMasterFlags extends ToleranceFlags, EnduranceFlags {
   readonly to?: string;
@@ -31,7 +31,7 @@ export async function migrateMasterCommand(
   context: Context,
   flags: MigrateMasterFlags,
 ): Promise<CommandResult> {
-  const { migrateMaster } = await import('../../core/master.ts');
+  const { migrateMaster } = await import('../../core/commands/migrate-master.ts');
   return context.withDatabase(undefined, async (database, settings) =>
     context.withProgress(async (observe) => {
       const options = {
@@ -42,7 +42,7 @@ export async function migrateMasterCommand(
         observe,
       };
       if (flags.dryRun === true) {
-        const { rehearseMaster } = await import('../../core/rehearse.ts');
+        const { rehearseMaster } = await import('../../core/commands/rehearse.ts');
         return dryRunResult(await rehearseMaster(database, options), context);
       }
       const result = await migrateMaster(database, options);

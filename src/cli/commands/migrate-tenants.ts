@@ -1,30 +1,13 @@
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { Settings } from '../../config/settings.ts';
-import { fleetDocument } from '../../core/documents.ts';
-import type { MigrateTenantsOptions } from '../../core/migrate-tenants.ts';
-import type { FleetResult } from '../../core/results.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import type { CommandResult } from '../command-result.ts';
-import { failureOf } from '../failure.ts';
-import { rolloutFailure } from '../rollout-failure.ts';
-import { dryRunResult } from './dry-run.ts';
-import { runNumber } from './run-number.ts';
-import {
-  addSelection,
-  addTolerance,
-  addVerify,
-  runOptions,
-  tolerance,
-  type FleetFlags,
-  type ToleranceFlags,
-  type VerifyFlag,
-} from './fleet-options.ts';
-import { addRollout, rolloutOf, type RolloutFlags } from './rollout-options.ts';
-
-/** Flags of the commands that migrate tenants. */
-export type MigrateTenantsFlags = FleetFlags & ToleranceFlags & VerifyFlag & RolloutFlags;
+import type { Context } from '../run/context.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import { dryRunResult } from './dry-run-result.ts';
+import { runNumber } from '../flags/run-number.ts';
+import { addSelection, addTolerance, addVerify } from '../flags/fleet-options.ts';
+import { addRollout, rolloutOf } from '../flags/rollout-options.ts';
+import type { Register } from '../register.ts';
+import { fleetCommandResult } from './fleet-result.ts';
+import { type MigrateTenantsFlags, migrateTenantsOptions } from '../flags/migrate-flags.ts';
 
 interface RetryFailedFlag {
   readonly retryFailed?: number | true;
@@ -52,7 +35,7 @@ export async function migrateTenantsCommand(
 ): Promise<CommandResult> {
   const rollout = await rolloutOf(flags);
   // Loaded while the server is answering.
-  const core = import('../../core/migrate-tenants.ts');
+  const core = import('../../core/commands/migrate-tenants.ts');
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {
       const options = {
@@ -62,7 +45,7 @@ export async function migrateTenantsCommand(
         observe,
       };
       if (flags.dryRun === true) {
-        const { rehearseTenants } = await import('../../core/rehearse.ts');
+        const { rehearseTenants } = await import('../../core/commands/rehearse.ts');
         return dryRunResult(await rehearseTenants(database, options), context);
       }
       const { migrateTenants } = await core;
@@ -70,50 +53,4 @@ export async function migrateTenantsCommand(
       return fleetCommandResult(context, result, 'applied', flags.all === true);
     }),
   );
-}
-
-export function migrateTenantsOptions(
-  context: Context,
-  settings: Settings,
-  flags: MigrateTenantsFlags,
-): MigrateTenantsOptions {
-  return {
-    ...runOptions(context, settings, flags),
-    ...tolerance(flags),
-    folder: settings.folders.tenants,
-    masterFolder: masterFolderOf(settings),
-    tenants: flags.tenant,
-    to: flags.to,
-    concurrency: flags.concurrency,
-    compile: flags.compile,
-    verify: flags.verify,
-    listUpToDate: flags.all,
-  };
-}
-
-/** A project whose registry another tool keeps may have no master migrations at all. */
-export function masterFolderOf(settings: Settings): string | undefined {
-  return existsSync(settings.folders.master) ? settings.folders.master : undefined;
-}
-
-export function fleetCommandResult(
-  context: Context,
-  result: FleetResult,
-  direction: 'applied' | 'reverted',
-  all: boolean,
-): CommandResult {
-  const failures = result.tenants
-    .filter((tenant) => tenant.outcome === 'failed')
-    .map((tenant) => tenant.error);
-  return {
-    document: fleetDocument(result, direction, all),
-    async text() {
-      const { renderFleet } = await import('../render/fleet.ts');
-      const verb = direction === 'applied' ? 'migrated' : 'rolled back';
-      return renderFleet(result, verb, context.output.verbose, context.output.paint);
-    },
-    error: rolloutFailure(result) ?? failureOf(failures, result.totals.selected),
-    showError: false,
-    interrupted: result.interrupted,
-  };
 }

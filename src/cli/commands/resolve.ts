@@ -1,9 +1,9 @@
 import { Option, type Command } from 'commander';
-import { resolutionDocument } from '../../core/documents.ts';
 import { TenantctlError } from '../../errors.ts';
-import type { CommandResult } from '../command-result.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import type { Context } from '../run/context.ts';
+import type { Register } from '../register.ts';
+import { resolutionDocument } from '../../core/documents/status-document.ts';
 
 interface AnswerFlags {
   readonly applied?: boolean;
@@ -34,8 +34,8 @@ export async function resolveCommand(
     });
   }
   return context.withDatabase(undefined, async (database, settings) => {
-    const { MASTER_NAME } = await import('../../core/resolution-commands.ts');
-    const { resolveInterrupted } = await import('../../core/resolve.ts');
+    const { MASTER_NAME } = await import('../../core/state/resolution-commands.ts');
+    const { resolveInterrupted } = await import('../../core/commands/resolve.ts');
     const resolution = await context.withProgress((observe) =>
       resolveInterrupted(database, {
         tenant,

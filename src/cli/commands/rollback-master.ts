@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { masterDocument } from '../../core/documents.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import type { CommandResult } from '../command-result.ts';
-import { dryRunResult } from './dry-run.ts';
-import { addEndurance, runOptions, type EnduranceFlags } from './fleet-options.ts';
-import { addExtent, extentOf, type ExtentFlags } from './rollback-extent.ts';
+import type { Context } from '../run/context.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import { dryRunResult } from './dry-run-result.ts';
+import { addEndurance, runOptions, type EnduranceFlags } from '../flags/fleet-options.ts';
+import { addExtent, extentOf, type ExtentFlags } from '../flags/rollback-extent.ts';
+import type { Register } from '../register.ts';
+import { masterDocument } from '../../core/documents/fleet-document.ts';
 
 export function addRollbackMaster(group: Command, register: Register): void {
   const command = group.command('master').description('undo the last batch of master migrations');
@@ -17,14 +17,14 @@ export async function rollbackMasterCommand(
   flags: ExtentFlags & EnduranceFlags,
 ): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database, settings) => {
-    const { planMasterRollback, rollbackMaster } = await import('../../core/rollback-master.ts');
+    const { planMasterRollback, rollbackMaster } = await import('../../core/commands/rollback-master.ts');
     const options = {
       ...runOptions(context, settings, flags),
       folder: settings.folders.master,
       extent: extentOf(flags),
     };
     if (flags.dryRun === true) {
-      const { rehearseMasterRollback } = await import('../../core/rehearse.ts');
+      const { rehearseMasterRollback } = await import('../../core/commands/rehearse.ts');
       return dryRunResult(await rehearseMasterRollback(database, options), context);
     }
     if (flags.all === true) {

@@ -1,13 +1,13 @@
 import { Option, type Command } from 'commander';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
+import type { Context } from '../run/context.ts';
 import { count } from '../render/words.ts';
-import type { CommandResult } from '../command-result.ts';
-import { dryRunResult } from './dry-run.ts';
-import { addSelection, runOptions, type FleetFlags } from './fleet-options.ts';
-import { fleetCommandResult } from './migrate-tenants.ts';
-import { runNumber } from './run-number.ts';
-import { addExtent, extentOf, type ExtentFlags } from './rollback-extent.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import { dryRunResult } from './dry-run-result.ts';
+import { addSelection, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
+import { runNumber } from '../flags/run-number.ts';
+import { addExtent, extentOf, type ExtentFlags } from '../flags/rollback-extent.ts';
+import type { Register } from '../register.ts';
+import { fleetCommandResult } from './fleet-result.ts';
 
 interface RunFlag {
   readonly run?: number;
@@ -28,7 +28,7 @@ export async function rollbackTenantsCommand(
   flags: FleetFlags & ExtentFlags & RunFlag,
 ): Promise<CommandResult> {
   return context.withDatabase(flags.concurrency, async (database, settings) => {
-    const { rollbackTenants } = await import('../../core/rollback-tenants.ts');
+    const { rollbackTenants } = await import('../../core/commands/rollback-tenants.ts');
     const options = {
       ...runOptions(context, settings, flags),
       folder: settings.folders.tenants,
@@ -38,11 +38,11 @@ export async function rollbackTenantsCommand(
       compile: flags.compile,
     };
     if (flags.dryRun === true) {
-      const { rehearseTenantsRollback } = await import('../../core/rehearse.ts');
+      const { rehearseTenantsRollback } = await import('../../core/commands/rehearse.ts');
       return dryRunResult(await rehearseTenantsRollback(database, options), context);
     }
     if (flags.all === true) {
-      const { planTenantsRollback } = await import('../../core/plan-rollback.ts');
+      const { planTenantsRollback } = await import('../../core/fleet/plan-rollback.ts');
       const { plan } = await planTenantsRollback(database, options);
       if (plan.due.length > 0) {
         const names = plan.due.slice(0, 10).map(({ tenant }) => tenant.clerkOrgId);

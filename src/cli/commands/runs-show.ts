@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { runDocument, runTenantDocument } from '../../core/runs/run-document.ts';
-import type { CommandResult } from '../command-result.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import { runNumber } from './run-number.ts';
+import { runDocument, runTenantDocument } from '../../core/documents/run-document.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import type { Context } from '../run/context.ts';
+import { runNumber } from '../flags/run-number.ts';
+import type { Register } from '../register.ts';
 
 export function addRunsShow(group: Command, register: Register): void {
   const command = group
@@ -20,7 +20,7 @@ export async function runsShowCommand(
   [id]: readonly unknown[],
 ): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database) => {
-    const { readRun, readRunTenants } = await import('../../core/runs/read-runs.ts');
+    const { readRun, readRunTenants } = await import('../../core/ledger/read-runs.ts');
     const run = await readRun(database, Number(id));
     const tenants = await readRunTenants(database, run.id, { onlyFailed: flags.all !== true });
     return {

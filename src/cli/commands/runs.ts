@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { runDocument } from '../../core/runs/run-document.ts';
-import type { CommandResult } from '../command-result.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import { positiveInteger } from './fleet-options.ts';
+import { runDocument } from '../../core/documents/run-document.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import type { Context } from '../run/context.ts';
+import { positiveInteger } from '../flags/fleet-options.ts';
+import type { Register } from '../register.ts';
 
 /** `tenantctl runs` lists; its verbs are added to what this returns. */
 export function addRuns(program: Command, register: Register): Command {
@@ -20,7 +20,7 @@ export async function runsCommand(
   flags: { readonly limit?: number },
 ): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database) => {
-    const { readRuns } = await import('../../core/runs/read-runs.ts');
+    const { readRuns } = await import('../../core/ledger/read-runs.ts');
     const runs = await readRuns(database, flags);
     return {
       document: { runs: runs.map(runDocument) },

@@ -1,14 +1,15 @@
 import type { Command } from 'commander';
-import { statusDocument } from '../../core/documents.ts';
-import type { Observer } from '../../core/observer.ts';
-import type { AttentionCode, FleetStatus } from '../../core/status.ts';
+import type { Observer } from '../../core/report/event.ts';
+import type { FleetStatus } from '../../core/fleet/status.ts';
 import { TenantctlError } from '../../errors.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
+import type { Context } from '../run/context.ts';
 import { count } from '../render/words.ts';
-import type { CommandResult } from '../command-result.ts';
-import { addVerify, type VerifyFlag } from './fleet-options.ts';
-import { masterFolderOf } from './migrate-tenants.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import { addVerify, type VerifyFlag } from '../flags/fleet-options.ts';
+import type { Register } from '../register.ts';
+import { masterFolderOf } from '../flags/migrate-flags.ts';
+import { statusDocument } from '../../core/documents/status-document.ts';
+import type { AttentionCode } from '../../core/fleet/attention.ts';
 
 export interface StatusFlags extends VerifyFlag {
   readonly check?: boolean;
@@ -26,7 +27,7 @@ export function addStatus(program: Command, register: Register): void {
 
 export async function statusCommand(context: Context, flags: StatusFlags): Promise<CommandResult> {
   // Loaded while the server is answering.
-  const core = import('../../core/status.ts');
+  const core = import('../../core/fleet/status.ts');
   return context.withDatabase(undefined, async (database, settings) => {
     const { fleetStatus } = await core;
     const look = (observe?: Observer) =>

@@ -1,9 +1,9 @@
 import { Option, type Command } from 'commander';
-import { registryDocument } from '../../core/documents.ts';
-import { STATUSES } from '../../core/tenant-status.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import type { CommandResult } from '../command-result.ts';
+import { STATUSES } from '../../core/registry/tenant-status.ts';
+import type { Context } from '../run/context.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import type { Register } from '../register.ts';
+import { registryDocument } from '../../core/documents/status-document.ts';
 
 export function addTenantList(group: Command, register: Register): void {
   const command = group
@@ -18,7 +18,7 @@ export async function listCommand(
   flags: { readonly status?: string },
 ): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database) => {
-    const { assertRegistry, readTenants } = await import('../../core/registry.ts');
+    const { assertRegistry, readTenants } = await import('../../core/registry/registry.ts');
     await assertRegistry(database);
     const all = await readTenants(database);
     const tenants = all.filter((tenant) => flags.status === undefined || tenant.status === flags.status);

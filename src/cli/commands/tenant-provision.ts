@@ -1,13 +1,13 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { patternProblem } from '../../db/role-name.ts';
-import { provisionDocument } from '../../core/documents.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
+import type { Context } from '../run/context.ts';
 import { renderError } from '../render/error.ts';
-import type { CommandResult } from '../command-result.ts';
+import type { CommandResult } from '../run/command-result.ts';
 import { failureOf } from '../failure.ts';
-import { addPace, runOptions, type PaceFlags } from './fleet-options.ts';
-import { masterFolderOf } from './migrate-tenants.ts';
+import { addPace, runOptions, type PaceFlags } from '../flags/fleet-options.ts';
+import type { Register } from '../register.ts';
+import { masterFolderOf } from '../flags/migrate-flags.ts';
+import { provisionDocument } from '../../core/documents/fleet-document.ts';
 
 interface ProvisionFlags extends PaceFlags {
   readonly ownerRole?: string;
@@ -33,7 +33,7 @@ export async function provisionCommand(
 ): Promise<CommandResult> {
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {
-      const { provisionTenants } = await import('../../core/provision.ts');
+      const { provisionTenants } = await import('../../core/tenant/provision.ts');
       const results = await provisionTenants(database, organizationIds, {
         ...runOptions(context, settings, flags),
         tenantRole: flags.ownerRole ?? settings.tenantRole,

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { registryDocument, tenantStateDocument } from '../../core/documents.ts';
-import { resolutionHint } from '../../core/resolution-commands.ts';
-import type { TenantState } from '../../core/status.ts';
-import type { Context } from '../context.ts';
-import type { Register } from '../program.ts';
-import type { CommandResult } from '../command-result.ts';
+import { resolutionHint } from '../../core/state/resolution-commands.ts';
+import type { TenantState } from '../../core/fleet/status.ts';
+import type { Context } from '../run/context.ts';
+import type { CommandResult } from '../run/command-result.ts';
+import type { Register } from '../register.ts';
+import { registryDocument, tenantStateDocument } from '../../core/documents/status-document.ts';
 
 export function addTenantShow(group: Command, register: Register): void {
   const command = group
@@ -20,7 +20,7 @@ export async function showCommand(
   [name = '']: readonly string[],
 ): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database, settings) => {
-    const { tenantState } = await import('../../core/status.ts');
+    const { tenantState } = await import('../../core/fleet/status.ts');
     const state = await tenantState(database, name, { tenantFolder: settings.folders.tenants });
     const { clerkOrgId, schema, status, createdAt, updatedAt } = registryDocument(state.tenant);
     const { code, problem, pending, lastError, interrupted, invalidIndexes } = tenantStateDocument(state);

@@ -1,8 +1,7 @@
 import type { ChalkInstance } from 'chalk';
-import type { MasterResult } from '../../core/master.ts';
-import type { ProvisionResult } from '../../core/provision.ts';
-import type { FleetResult, TenantResult } from '../../core/results.ts';
-import type { Standing } from '../../core/standing.ts';
+import type { MasterResult } from '../../core/commands/migrate-master.ts';
+import type { ProvisionResult } from '../../core/tenant/provision.ts';
+import type { FleetResult, TenantResult, Standing } from '../../core/report/results.ts';
 import { blockerLine, shortError } from './error.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';

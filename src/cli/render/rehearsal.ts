@@ -1,7 +1,7 @@
 import type { ChalkInstance } from 'chalk';
-import { REHEARSAL_NOTE } from '../../core/documents.ts';
-import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../../core/rehearse.ts';
+import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../../core/commands/rehearse.ts';
 import { count } from './words.ts';
+import { REHEARSAL_NOTE } from '../../core/documents/rehearsal-document.ts';
 
 const NAMED = 5;
 

@@ -1,5 +1,5 @@
 import type { ChalkInstance } from 'chalk';
-import type { Resolution } from '../../core/resolve.ts';
+import type { Resolution } from '../../core/commands/resolve.ts';
 
 /** What became of an interrupted migration, and what remains to be done. */
 export function renderResolution(resolution: Resolution, paint: ChalkInstance): string {

@@ -1,5 +1,5 @@
 import type { ChalkInstance } from 'chalk';
-import type { RolloutResult, Stage } from '../../core/rollout/rollout-result.ts';
+import type { RolloutResult, Stage } from '../../core/report/rollout-result.ts';
 import { count, duration } from './words.ts';
 
 /** "Canaries: 5 tenants", "Wave 2 of 7: 70 tenants": when it is begun. */

@@ -1,5 +1,5 @@
 import type { ChalkInstance } from 'chalk';
-import type { Run, RunOutcome, RunTenant } from '../../core/runs/read-runs.ts';
+import type { Run, RunOutcome, RunTenant } from '../../core/ledger/read-runs.ts';
 import { shortError } from './error.ts';
 import { renderTable } from './table.ts';
 import { count, duration } from './words.ts';

@@ -1,5 +1,5 @@
 import type { ChalkInstance } from 'chalk';
-import type { FleetStatus, TenantState } from '../../core/status.ts';
+import type { FleetStatus, TenantState } from '../../core/fleet/status.ts';
 import { renderTable } from './table.ts';
 import { count } from './words.ts';
 

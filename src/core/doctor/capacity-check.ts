@@ -1,8 +1,8 @@
 import { identifier } from '../../db/sql.ts';
-import { DEFAULT_CONCURRENCY } from '../capacity.ts';
+import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
 import { failed, ok, skipped, warning, type Check } from './check.ts';
-import { counted } from './remedy.ts';
 import type { ServerFacts } from './server-facts.ts';
+import { counted } from '../../wording.ts';
 
 /**
  * Decides whether the server has the connections that a run needs: one for each tenant at work, and one more for a

@@ -1,4 +1,3 @@
-import type { DatabaseSettings } from '../../db/connection.ts';
 import { identifier } from '../../db/sql.ts';
 import { failed, ok, skipAll, skipped, unknown, warning, type Check, type CheckId } from './check.ts';
 import { capacityCheck } from './capacity-check.ts';
@@ -6,6 +5,7 @@ import type { ConnectionFacts } from './connection-facts.ts';
 import { connectionRemedy } from './connection-remedy.ts';
 import type { ServerFacts } from './server-facts.ts';
 import { tlsChecks } from './tls-checks.ts';
+import type { DatabaseSettings } from '../../db/database.ts';
 
 const BEHIND_CONNECTION: readonly CheckId[] = [
   'server-version',

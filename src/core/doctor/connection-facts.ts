@@ -1,7 +1,7 @@
-import type { DatabaseSettings } from '../../db/connection.ts';
 import type { TenantctlError } from '../../errors.ts';
 import type { Attempt } from './attempt.ts';
 import type { ServerFacts } from './server-facts.ts';
+import type { DatabaseSettings } from '../../db/database.ts';
 
 /** How far the way to the database leads. */
 export type ConnectionFacts =

@@ -1,6 +1,6 @@
-import type { DatabaseSettings } from '../../db/connection.ts';
 import { identifier } from '../../db/sql.ts';
 import type { TenantctlError } from '../../errors.ts';
+import type { DatabaseSettings } from '../../db/database.ts';
 
 /** What to do about a connection that was not to be had, with the real names in it. Pure. */
 export function connectionRemedy(error: TenantctlError, settings: DatabaseSettings): string {

@@ -1,4 +1,3 @@
-import type { Database, DatabaseSettings } from '../../db/connection.ts';
 import { withDatabase } from '../../db/open.ts';
 import { toTenantctlError } from '../../errors.ts';
 import { attempt } from './attempt.ts';
@@ -11,6 +10,7 @@ import { readRights } from './rights-facts.ts';
 import { readServerFacts } from './server-facts.ts';
 import { readTenantRoleFacts } from './tenant-role-facts.ts';
 import { readVectorFacts } from './vector-check.ts';
+import type { Database, DatabaseSettings } from '../../db/database.ts';
 
 /**
  * Looks at everything that has to be right before a run: Node, variables, folders and files, the connection, TLS,

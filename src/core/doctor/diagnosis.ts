@@ -1,6 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import type { Check } from './check.ts';
-import { counted, listed } from './remedy.ts';
+import { counted, listed } from '../../wording.ts';
 
 /** The doctor's answer. */
 export interface Diagnosis {

@@ -1,5 +1,4 @@
-import type { DatabaseSettings } from '../../db/connection.ts';
-import type { VectorExtensionMode } from '../vector-extension.ts';
+import type { VectorExtensionMode } from '../run/vector-extension.ts';
 import type { Attempt } from './attempt.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
@@ -8,6 +7,7 @@ import type { RegistryFacts } from './registry-facts.ts';
 import type { RightsFacts } from './rights-facts.ts';
 import type { TenantRoleFacts } from './tenant-role-facts.ts';
 import type { VectorFacts } from './vector-check.ts';
+import type { DatabaseSettings } from '../../db/database.ts';
 
 export interface DiagnoseOptions {
   /** process.versions.node */

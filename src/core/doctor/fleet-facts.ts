@@ -1,8 +1,8 @@
-import type { Database } from '../../db/connection.ts';
-import { TENANT_HISTORY, lockTableOf, readHistories, type History } from '../migrations/history.ts';
-import { readTenants, type RegisteredTenant } from '../registry.ts';
-import { TENANT_SCHEMA_PATTERN } from '../schema-name.ts';
-import { readMemory, type RecordedFailure } from '../state.ts';
+import { TENANT_HISTORY, lockTableOf, readHistories, type History } from '../target/history.ts';
+import { readTenants, type RegisteredTenant } from '../registry/registry.ts';
+import { TENANT_SCHEMA_PATTERN } from '../registry/schema-name.ts';
+import { readMemory, type RecordedFailure } from '../state/failures.ts';
+import type { Database } from '../../db/database.ts';
 
 /** The tenants, their schemas and histories. */
 export interface FleetFacts {

@@ -1,6 +1,6 @@
 import { failed, kebab, ok, skipAll, skipped, unknown, type Check } from './check.ts';
 import type { FolderFacts } from './folder-facts.ts';
-import { counted, shellWord } from './remedy.ts';
+import { counted, shellWord } from '../../wording.ts';
 
 export interface Folders {
   readonly master: FolderFacts;

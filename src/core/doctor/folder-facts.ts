@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
-import { loadMigration } from '../migrations/load.ts';
-import { readMigrationFolder, type MigrationFile, type MigrationFolder } from '../migrations/source.ts';
+import { loadMigration } from '../files/load.ts';
+import { readMigrationFolder, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 
 /** What is in a folder of migrations. */
 export type FolderFacts = FolderName & (ReadFolder | UnreadableFolder);

@@ -1,6 +1,6 @@
 import { SCHEMA_PLACEHOLDER } from '../../db/role-name.ts';
 import { literal } from '../../db/sql.ts';
-import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
+import { TENANT_HISTORY, lockTableOf } from '../target/history.ts';
 import { membershipOptions } from '../roles/role-readiness.ts';
 import { inEachTenant } from './in-each-tenant.ts';
 

@@ -1,14 +1,14 @@
-import { createHistoryTables, EMPTY_HISTORY, MASTER_HISTORY, type History } from '../migrations/history.ts';
-import { planForward, type Plan } from '../migrations/plan.ts';
-import { stemOf, type MigrationFolder } from '../migrations/source.ts';
-import type { RegisteredTenant } from '../registry.ts';
+import { createHistoryTables, EMPTY_HISTORY, MASTER_HISTORY, type History } from '../target/history.ts';
+import { planForward, type Plan } from '../plan/plan.ts';
+import { stemOf, type MigrationFolder } from '../files/source.ts';
+import type { RegisteredTenant } from '../registry/registry.ts';
 import { failed, ok, skipped, warning, type Check, type CheckId } from './check.ts';
 import type { FleetFacts } from './fleet-facts.ts';
-import { recordAsApplied } from '../migrations/record.ts';
-import { MASTER_TARGET } from '../migrations/target.ts';
+import { recordAsApplied } from '../target/record.ts';
+import { MASTER_TARGET } from '../target/target.ts';
 import { isInit } from './registry-checks.ts';
 import type { RegistryFacts } from './registry-facts.ts';
-import { counted, listed } from './remedy.ts';
+import { counted, listed } from '../../wording.ts';
 
 export const HISTORIES: readonly CheckId[] = ['master-history', 'tenant-histories'];
 

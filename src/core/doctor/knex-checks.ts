@@ -1,10 +1,10 @@
 import { literal, qualified } from '../../db/sql.ts';
-import { MASTER_HISTORY, TENANT_HISTORY, type History } from '../migrations/history.ts';
-import { stemOf, type MigrationFolder } from '../migrations/source.ts';
+import { MASTER_HISTORY, TENANT_HISTORY, type History } from '../target/history.ts';
+import { stemOf, type MigrationFolder } from '../files/source.ts';
 import { ok, warning, type Check, type CheckId } from './check.ts';
 import { inEachTenant } from './in-each-tenant.ts';
 import type { RegistryFacts } from './registry-facts.ts';
-import { listed } from './remedy.ts';
+import { listed } from '../../wording.ts';
 
 export const KNEX: readonly CheckId[] = ['knex-names', 'knex-sql'];
 

@@ -1,9 +1,10 @@
 import { qualified } from '../../db/sql.ts';
-import { lockTableOf, MASTER_HISTORY, TENANT_HISTORY } from '../migrations/history.ts';
-import { resolutionHint } from '../resolution-commands.ts';
+import { lockTableOf, MASTER_HISTORY, TENANT_HISTORY } from '../target/history.ts';
+import { resolutionHint } from '../state/resolution-commands.ts';
 import { failed, ok, type Check, type CheckId } from './check.ts';
 import type { IntentFacts, RegistryFacts } from './registry-facts.ts';
-import { counted, HANDLED, leftOver, leftOverComment, listed } from './remedy.ts';
+import { HANDLED, leftOver, leftOverComment } from './remedy.ts';
+import { counted, listed } from '../../wording.ts';
 
 export const LOCKS: readonly CheckId[] = ['knex-locks', 'intents'];
 

@@ -1,10 +1,10 @@
-import { recordAsUndone } from '../migrations/record.ts';
-import { MASTER_TARGET } from '../migrations/target.ts';
-import { stemOf, type MigrationFolder } from '../migrations/source.ts';
-import { STATE_VERSION } from '../state.ts';
+import { recordAsUndone } from '../target/record.ts';
+import { MASTER_TARGET } from '../target/target.ts';
+import { stemOf, type MigrationFolder } from '../files/source.ts';
+import { STATE_VERSION } from '../install/state-schema.ts';
 import { failed, ok, skipped, warning, type Check, type CheckId } from './check.ts';
 import { REGISTRY_COLUMNS, type RegistryFacts } from './registry-facts.ts';
-import { counted } from './remedy.ts';
+import { counted } from '../../wording.ts';
 
 export const REGISTRY: readonly CheckId[] = ['registry', 'state-schema'];
 

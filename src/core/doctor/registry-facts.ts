@@ -1,10 +1,11 @@
-import type { Database } from '../../db/connection.ts';
-import { readMasterHistory } from '../master.ts';
-import type { History } from '../migrations/history.ts';
-import { registryColumns } from '../registry.ts';
-import { TENANT_SCHEMA_PATTERN } from '../schema-name.ts';
-import { readStateVersion, STATE_VERSION } from '../state.ts';
+import type { History } from '../target/history.ts';
+import { registryColumns } from '../registry/registry.ts';
+import { TENANT_SCHEMA_PATTERN } from '../registry/schema-name.ts';
+import { STATE_VERSION } from '../install/state-schema.ts';
 import { readFleetFacts, type FleetFacts } from './fleet-facts.ts';
+import { readStateVersion } from '../state/version.ts';
+import { readMasterHistory } from '../target/master-history.ts';
+import type { Database } from '../../db/database.ts';
 
 /** The columns that tenantctl uses. */
 export const REGISTRY_COLUMNS = ['clerk_org_id', 'schema_name', 'status'] as const;
@@ -67,7 +68,7 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
   };
 }
 
-/** A lock's name and number are those of tryLock in src/db/transaction.ts and of src/core/migrations/target.ts. */
+/** A lock's name and number are those of tryLock in src/db/transaction.ts and of src/core/target/target.ts. */
 async function readIntents(database: Database): Promise<IntentFacts[]> {
   const { rows } = await database.pool.query<{
     schema_name: string;

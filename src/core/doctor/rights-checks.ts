@@ -1,8 +1,8 @@
 import { identifier, qualified } from '../../db/sql.ts';
-import { STATE_SCHEMA } from '../state.ts';
+import { STATE_SCHEMA } from '../install/state-schema.ts';
 import { failed, ok, warning, type Check, type CheckId } from './check.ts';
-import { listed } from './remedy.ts';
 import type { Relation, RightsFacts } from './rights-facts.ts';
+import { listed } from '../../wording.ts';
 
 export const RIGHTS: readonly CheckId[] = [
   'create-schemas',

@@ -1,6 +1,6 @@
-import type { Database } from '../../db/connection.ts';
-import { MASTER_HISTORY, lockTableOf } from '../migrations/history.ts';
-import { STATE_SCHEMA } from '../state.ts';
+import { MASTER_HISTORY, lockTableOf } from '../target/history.ts';
+import { STATE_SCHEMA } from '../install/state-schema.ts';
+import type { Database } from '../../db/database.ts';
 
 /** What the role may do. */
 export interface RightsFacts {

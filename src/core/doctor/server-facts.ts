@@ -1,9 +1,9 @@
 import type { TLSSocket } from 'node:tls';
 import type { PoolClient } from 'pg';
-import type { Database } from '../../db/connection.ts';
 import { withClient } from '../../db/transaction.ts';
-import { readCapacity, type Capacity } from '../capacity.ts';
+import { readCapacity, type Capacity } from '../run/capacity.ts';
 import { attempt, type Attempt } from './attempt.ts';
+import type { Database } from '../../db/database.ts';
 
 /** What the server says of itself and of this connection. */
 export interface ServerFacts {

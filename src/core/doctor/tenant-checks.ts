@@ -2,7 +2,8 @@ import { identifier, literal } from '../../db/sql.ts';
 import { failed, ok, skipAll, warning, type Check, type CheckId } from './check.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 import { inEachTenant } from './in-each-tenant.ts';
-import { counted, HANDLED, leftOver, listed, provisionCommand } from './remedy.ts';
+import { HANDLED, leftOver, provisionCommand } from './remedy.ts';
+import { counted, listed } from '../../wording.ts';
 
 export const TENANTS: readonly CheckId[] = [
   'tenant-rights',

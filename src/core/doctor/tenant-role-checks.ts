@@ -4,8 +4,8 @@ import { lacksInheritance, readinessToMake, reasonAgainstOwner } from '../roles/
 import type { Attempt } from './attempt.ts';
 import { failed, ok, skipped, unknown, warning, type Check } from './check.ts';
 import { giveToRoles } from './give-to-roles.ts';
-import { counted, listed } from './remedy.ts';
 import type { TenantRoleFacts } from './tenant-role-facts.ts';
+import { counted, listed } from '../../wording.ts';
 
 /** Decides whether new tenants can have the role that TENANT_ROLE names. Pure. */
 export function createRolesCheck(

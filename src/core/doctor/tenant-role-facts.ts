@@ -1,7 +1,7 @@
-import type { Database } from '../../db/connection.ts';
 import { isPerTenant } from '../../db/role-name.ts';
-import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
+import { TENANT_HISTORY, lockTableOf } from '../target/history.ts';
 import { readRoles, type Roles } from '../roles/role-facts.ts';
+import type { Database } from '../../db/database.ts';
 
 /** To whom tenant schemas belong, and what the role that is logged in may do as their owners. */
 export interface TenantRoleFacts {

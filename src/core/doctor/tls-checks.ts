@@ -1,6 +1,6 @@
-import type { DatabaseSettings, ServerSettings } from '../../db/connection.ts';
 import { failed, ok, skipAll, skipped, warning, type Check } from './check.ts';
 import type { PeerCertificate, ServerFacts } from './server-facts.ts';
+import type { DatabaseSettings, ServerSettings } from '../../db/database.ts';
 
 /** Days before its end from which on a certificate is warned of. */
 const DAYS_OF_WARNING = 30;

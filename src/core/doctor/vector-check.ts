@@ -1,12 +1,12 @@
-import type { Database } from '../../db/connection.ts';
 import {
   readVectorExtension,
   VECTOR_MOVE_REMEDY,
   VECTOR_REMEDY,
   type VectorExtension,
   type VectorExtensionMode,
-} from '../vector-extension.ts';
+} from '../run/vector-extension.ts';
 import { failed, ok, skipped, warning, type Check } from './check.ts';
+import type { Database } from '../../db/database.ts';
 
 export interface VectorFacts extends VectorExtension {
   /** The role itself may create it: as a superuser, or since the extension is a trusted one (PostgreSQL ≥ 13). */

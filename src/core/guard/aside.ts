@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TenantctlError } from '../../errors.ts';
 import { withClient } from '../../db/transaction.ts';
-import type { Engine } from '../engine.ts';
+import type { Engine } from '../run/run-context.ts';
 import type { ObjectName } from './boundary.ts';
 import { describe, type Descriptions } from './description.ts';
 

@@ -1,5 +1,5 @@
 import { TenantctlError } from '../../errors.ts';
-import type { Target } from '../migrations/target.ts';
+import type { Target } from '../target/target.ts';
 import type { Trespass } from './judge.ts';
 
 /** How many of several trespasses are told. */

@@ -1,8 +1,8 @@
 import type { PoolClient, QueryResult } from 'pg';
-import type { Engine } from '../engine.ts';
-import type { Migration } from '../migrations/load.ts';
-import { takeBack } from '../migrations/hand-over.ts';
-import type { Target } from '../migrations/target.ts';
+import type { Engine } from '../run/run-context.ts';
+import type { Migration } from '../files/load.ts';
+import { takeBack } from '../target/hand-over.ts';
+import type { Target } from '../target/target.ts';
 import { describeAside } from './aside.ts';
 import {
   objectKey,

@@ -1,5 +1,5 @@
 import { identifier } from '../../db/sql.ts';
-import { compareNames } from '../migrations/source.ts';
+import { compareNames } from '../files/source.ts';
 import { lockKey, objectKey, type Boundary, type Mark, type ObjectName } from './boundary.ts';
 import type { Description, Descriptions } from './description.ts';
 import { KEY_LOCK, type SeenLock, type SeenRow, type Sightings } from './sightings.ts';

@@ -1,5 +1,5 @@
 import { literal } from '../../db/sql.ts';
-import { compareNames } from '../migrations/source.ts';
+import { compareNames } from '../files/source.ts';
 import type { Outlook } from './judge.ts';
 import type { Reading } from './statements.ts';
 

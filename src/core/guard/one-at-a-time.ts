@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import { tryLock } from '../../db/transaction.ts';
-import { isStopped, type Engine } from '../engine.ts';
-import type { Migration } from '../migrations/load.ts';
+import { isStopped, type Engine } from '../run/run-context.ts';
+import type { Migration } from '../files/load.ts';
 
 const POLL_MS = 25;
 

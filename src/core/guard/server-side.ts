@@ -1,5 +1,5 @@
 import { literal } from '../../db/sql.ts';
-import { BY_INDEX, procedure, routine } from '../server-routine.ts';
+import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { LOCKS } from './boundary.ts';
 import { catalogsOf, DROPPABLE, NEWEST, type Catalog } from './catalogs.ts';
 import { each, isOtherTenants, LARGEST, largestOid, ownObjects, ownRows, writesOf } from './own-objects.ts';

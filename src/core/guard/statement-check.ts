@@ -1,12 +1,12 @@
 import type { PoolClient } from 'pg';
 import { identifier, literal } from '../../db/sql.ts';
-import type { Migration } from '../migrations/load.ts';
-import type { Target as Schema } from '../migrations/target.ts';
+import type { Migration } from '../files/load.ts';
+import type { Target as Schema } from '../target/target.ts';
 import { isOtherTenants } from './own-objects.ts';
 import { namesAnother, wouldReach } from './errors.ts';
 import { isAllowed } from './guard.ts';
 import { readStatements } from './statements.ts';
-import type { Target } from './targets.ts';
+import type { Target } from './named-objects.ts';
 
 /** What has to hold of a statement before it is sent. @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA */
 export type StatementCheck = (text: string) => Promise<void>;

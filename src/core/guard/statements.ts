@@ -1,8 +1,8 @@
 import { parse } from '../../db/parser.ts';
-import { compareNames } from '../migrations/source.ts';
+import { compareNames } from '../files/source.ts';
 import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
 import { stringsOf, type Node } from './parse-tree.ts';
-import { globalDeed, targetsOf, type Target } from './targets.ts';
+import { globalDeed, targetsOf, type Target } from './named-objects.ts';
 
 /** What an SQL text says of where it reaches, read with PostgreSQL's own parser. */
 export interface Reading {

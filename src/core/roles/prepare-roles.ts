@@ -1,7 +1,7 @@
 import { withTransaction } from '../../db/transaction.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
-import type { Engine } from '../engine.ts';
-import type { Registration } from '../register-tenants.ts';
+import type { Engine } from '../run/run-context.ts';
+import type { Registration } from '../registry/register-tenants.ts';
 import { readRoles } from './role-facts.ts';
 import { isPerTenant, roleNameFor } from '../../db/role-name.ts';
 import { readinessToMake } from './role-readiness.ts';

@@ -1,4 +1,4 @@
-import type { Database } from '../../db/connection.ts';
+import type { Database } from '../../db/database.ts';
 
 /** What the server says of a role beside the one that is logged in. */
 export interface RoleFacts {

@@ -1,26 +1,6 @@
 import { atMost, type Share } from './share.ts';
-
-/** Opens when too many tenants have failed: nothing is begun any more, and what is at work finishes. */
-export interface Brake {
-  readonly isOpen: boolean;
-  /** Why tenants are skipped that nobody came to. */
-  readonly reason: string;
-  /** A tenant has failed. */
-  failed(): void;
-  /** Whether it would be open if so many more tenants had failed. */
-  wouldOpen(more: number): boolean;
-}
-
-/** Failures against what is allowed of them. */
-export interface Tally {
-  /** Whose failures are counted: the canaries', or those of the whole run. */
-  readonly among: 'canaries' | 'tenants';
-  readonly failed: number;
-  /** More than so many open the brake; Infinity where nothing does. */
-  readonly allowed: number;
-  /** How many tenants there are. */
-  readonly of: number;
-}
+import type { Tally } from '../report/rollout-result.ts';
+import type { Brake } from '../run/run-context.ts';
 
 /** The brake of a rollout, told how far that has come. */
 export interface RolloutBrake extends Brake {

@@ -1,7 +1,7 @@
-import type { Database } from '../../db/connection.ts';
 import { TenantctlError } from '../../errors.ts';
-import { findTenants } from '../registry.ts';
-import type { Selection } from '../select-fleet.ts';
+import { findTenants } from '../registry/registry.ts';
+import type { Selection } from '../fleet/select-fleet.ts';
+import type { Database } from '../../db/database.ts';
 
 /**
  * The schemas of canaries that were named by organization id or schema.

@@ -1,15 +1,7 @@
-import { isStopped, type Engine } from '../engine.ts';
-import type { Observer } from '../observer.ts';
-import { pause } from '../retry.ts';
+import { isStopped, type Engine, type Pace } from '../run/run-context.ts';
+import type { Observer } from '../report/event.ts';
+import { pause } from '../run/retry.ts';
 import { assertStandbysAreSeen, createLagMeter, readReplication, type Lag } from './standbys.ts';
-
-/** Holds tenants back that are about to be begun. */
-export interface Pace {
-  /** None may be begun now. */
-  readonly isHeld: boolean;
-  /** Resolves when one may be begun, or nothing is to be begun any more. */
-  ready(): Promise<void>;
-}
 
 /** A pace that follows standbys, and says how long it has held the run back. */
 export interface StandbyPace extends Pace {

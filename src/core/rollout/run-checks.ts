@@ -1,8 +1,8 @@
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
-import { isStopped, type Engine } from '../engine.ts';
-import type { Lanes } from '../lanes.ts';
-import type { RegisteredTenant } from '../registry.ts';
-import { backoffMs, mayPass, pause } from '../retry.ts';
+import { isStopped, type Engine } from '../run/run-context.ts';
+import type { Lanes } from '../run/lanes.ts';
+import type { RegisteredTenant } from '../registry/registry.ts';
+import { backoffMs, mayPass, pause } from '../run/retry.ts';
 import { checkTenant, type TenantCheck } from './tenant-check.ts';
 
 /** What a check found out about tenants, by schema; those that nobody came to are in neither. */

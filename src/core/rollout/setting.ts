@@ -1,7 +1,7 @@
-import type { Lanes } from '../lanes.ts';
-import type { MigrationFolder } from '../migrations/source.ts';
-import type { Observer } from '../observer.ts';
-import type { Selection } from '../select-fleet.ts';
+import type { Lanes } from '../run/lanes.ts';
+import type { MigrationFolder } from '../files/source.ts';
+import type { Observer } from '../report/event.ts';
+import type { Selection } from '../fleet/select-fleet.ts';
 import type { RolloutOptions } from './options.ts';
 
 /** What a rollout knows of its run. */

@@ -1,5 +1,5 @@
-import type { Database } from '../../db/connection.ts';
 import { TenantctlError } from '../../errors.ts';
+import type { Database } from '../../db/database.ts';
 
 /** A standby as the server shows it. */
 export interface Standby {

@@ -1,15 +1,15 @@
-import type { Engine } from '../engine.ts';
-import type { Due, FleetWork } from '../fleet-work.ts';
-import { serveFleet } from '../fleet.ts';
-import { advance } from '../migrations/advance.ts';
-import { planUndo } from '../migrations/plan.ts';
-import { tenantTarget } from '../migrations/target.ts';
-import { isAsPlanned } from '../others.ts';
-import { schemaMissing } from '../plan-fleet.ts';
-import { untouched, type TenantResult } from '../results.ts';
-import { stillPlanned } from '../rollback-extent.ts';
-import { selectFleet } from '../select-fleet.ts';
-import type { RolloutResult } from './rollout-result.ts';
+import type { Engine } from '../run/run-context.ts';
+import type { FleetWork } from '../serve/work.ts';
+import { serveFleet } from '../serve/serve-fleet.ts';
+import { advance } from '../apply/advance.ts';
+import { planUndo } from '../plan/plan.ts';
+import { tenantTarget } from '../target/target.ts';
+import { isAsPlanned } from '../serve/others.ts';
+import { schemaMissing, type Due } from '../fleet/plan-fleet.ts';
+import { untouched, type TenantResult } from '../report/results.ts';
+import { stillPlanned } from '../plan/rollback-extent.ts';
+import { selectFleet } from '../fleet/select-fleet.ts';
+import type { RolloutResult } from '../report/rollout-result.ts';
 import type { RolloutSetting } from './setting.ts';
 
 const ACTIVE_ONLY = ['ACTIVE'];

@@ -3,10 +3,10 @@ import type { FieldDef } from 'pg';
 import { withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
 import { readTextFile } from '../../text-file.ts';
-import type { Engine } from '../engine.ts';
-import { parseSql } from '../migrations/parse-sql.ts';
-import { tenantTarget } from '../migrations/target.ts';
-import type { RegisteredTenant } from '../registry.ts';
+import type { Engine } from '../run/run-context.ts';
+import { parseSql } from '../files/parse-sql.ts';
+import { tenantTarget } from '../target/target.ts';
+import type { RegisteredTenant } from '../registry/registry.ts';
 
 /** A query that tells whether a tenant is as it should be: readTenantCheck. */
 export interface TenantCheck {

@@ -1,6 +1,6 @@
-import { BY_INDEX, procedure, routine } from '../server-routine.ts';
-import { TENANT_HISTORY, lockTableOf } from '../migrations/history.ts';
-import { DEED_COLUMNS, SINCE_BEGIN_MS } from '../runs/record-in-run.ts';
+import { BY_INDEX, procedure, routine } from '../state/routine.ts';
+import { TENANT_HISTORY, lockTableOf } from '../target/history.ts';
+import { DEED_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
 
 const LOCK = lockTableOf(TENANT_HISTORY);
 

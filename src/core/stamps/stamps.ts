@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Database } from '../../db/connection.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
-import type { HistoryEntry } from '../migrations/history.ts';
-import { compareNames } from '../migrations/source.ts';
+import type { HistoryEntry } from '../target/history.ts';
+import { compareNames } from '../files/source.ts';
+import type { Target } from '../target/target.ts';
+import type { Database } from '../../db/database.ts';
 
 /** Milliseconds that stamping waits for somebody who is at work on a tenant, before that tenant is passed over. */
 const LOCK_TIMEOUT_MS = 500;
@@ -126,4 +127,9 @@ async function stampBatch(database: Database, schemas: readonly string[]): Promi
     const { message } = toDatabaseError(error);
     return schemas.map(() => message);
   }
+}
+
+/** The statement that makes a tenant's stamp say what its history holds by then; the master schema has no stamp. */
+export function stampOf(target: Target): string[] {
+  return target.scope === 'tenants' ? [stampStatement(target.schema)] : [];
 }

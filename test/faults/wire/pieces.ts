@@ -1,4 +1,4 @@
-import { parseSql } from '../../../src/core/migrations/parse-sql.ts';
+import { parseSql } from '../../../src/core/files/parse-sql.ts';
 import { queryMessage } from '../../support/wire/protocol.ts';
 import { nameOf, nameOfString } from './names.ts';
 import type { Request } from './request.ts';

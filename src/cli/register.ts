@@ -1,0 +1,10 @@
+import type { Command } from 'commander';
+import type { Context } from './run/context.ts';
+import type { CommandResult } from './run/command-result.ts';
+
+/** Gives a command of the tree its name in documents and its run function. */
+export type Register = <Flags extends object>(
+  command: Command,
+  name: string,
+  run: (context: Context, flags: Flags, positionals: readonly string[]) => Promise<CommandResult>,
+) => void;

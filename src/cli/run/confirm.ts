@@ -1,0 +1,38 @@
+import { createInterface, type Interface } from 'node:readline/promises';
+import { TenantctlError } from '../../errors.ts';
+import type { Output } from './output.ts';
+
+/**
+ * Asks on the terminal whether to go on. `--yes` answers; without a terminal nobody can.
+ * @throws TenantctlError CONFIRMATION_REQUIRED
+ */
+export async function askToConfirm(question: string, yes: boolean, output: Output): Promise<void> {
+  if (yes) return;
+  if (!process.stdin.isTTY || !process.stderr.isTTY || output.json) {
+    throw new TenantctlError(
+      'CONFIRMATION_REQUIRED',
+      `${question} It was not confirmed, and there is no terminal to ask on.`,
+      { hint: 'Add --yes to say so. Nothing was changed.' },
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await ask(terminal, `${output.paintError.yellow('?')} ${question} Go on? [y/N] `);
+    if (!/^y(es)?$/i.test(answer.trim())) {
+      throw new TenantctlError('CONFIRMATION_REQUIRED', 'The answer was no: nothing was changed.');
+    }
+  } finally {
+    terminal.close();
+  }
+}
+
+/** The answer; none where the input ends (Ctrl-D). Ctrl-C stops the command, as everywhere. */
+function ask(terminal: Interface, question: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    terminal.once('SIGINT', () => {
+      reject(new TenantctlError('INTERRUPTED', 'Stopped before anything was changed.'));
+    });
+    terminal.once('close', () => resolve(''));
+    terminal.question(question).then(resolve, reject);
+  });
+}

@@ -1,0 +1,26 @@
+import { writeSync } from 'node:fs';
+import { TenantctlError } from '../../errors.ts';
+import type { Output } from './output.ts';
+import { renderError } from '../render/error.ts';
+
+/**
+ * Watches over a command that is at work: a process that ends under it, because a migration calls process.exit or
+ * waits for something that never comes, has not done its work, and must not look as if it had.
+ * @returns a function to call when the command has ended by itself
+ */
+export function guardExit(command: string, output: Output): () => void {
+  const onExit = (code: number) => {
+    // 13: Node found nothing left to wait for. Any other code was set on purpose, by a second signal for one.
+    if (code !== 0 && code !== 13) return;
+    const error = new TenantctlError('INTERNAL', 'The program ended before its work was done.', {
+      hint: 'A migration called process.exit, or waits for something that never comes. What was under way is rolled back; tenantctl status shows where each tenant is.',
+    });
+    // Only what is written at once still arrives.
+    if (output.json) {
+      writeSync(1, `${JSON.stringify({ command, ok: false, error: error.toJSON() }, null, 2)}\n`);
+    } else writeSync(2, `${renderError(error, output.paintError, false)}\n`);
+    process.exitCode = 1;
+  };
+  process.once('exit', onExit);
+  return () => process.off('exit', onExit);
+}

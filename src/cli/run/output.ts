@@ -1,0 +1,105 @@
+import { Chalk, type ChalkInstance } from 'chalk';
+import type { Variables } from '../../config/sources.ts';
+import { createConcealer, secretsOf } from '../../secrets.ts';
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly color: boolean;
+}
+
+/** The only place that writes to the terminal: stdout carries the result, stderr everything else. */
+export interface Output extends OutputOptions {
+  /** Colours for stdout; without colour where it is no terminal, with NO_COLOR, or in CI. */
+  readonly paint: ChalkInstance;
+  readonly paintError: ChalkInstance;
+  /** Both streams are the same person's terminal. */
+  readonly resultIsSeen: boolean;
+  /** stderr is a terminal that a spinner may use. */
+  readonly animated: boolean;
+  /** A text without the secrets that are known. All that goes through the functions below passes through it. */
+  conceal(text: string): string;
+  /** From here on, the passwords in these variables are known. */
+  learnSecrets(...sources: readonly Variables[]): void;
+  /** The result, on stdout: text for people. */
+  result(text: string): Promise<void>;
+  /** The result as the one JSON document, on stdout. */
+  document(document: object): Promise<void>;
+  /** A line for people, on stderr; nothing when quiet. */
+  message(text: string): void;
+  /** A line that even --quiet lets through, on stderr. */
+  complain(text: string): void;
+}
+
+export function createOutput(options: OutputOptions): Output {
+  const plain = !options.color || isSet('NO_COLOR') || isSet('CI');
+  let conceal = createConcealer([]);
+  const paintFor = (stream: NodeJS.WriteStream) => new Chalk({ level: plain || !stream.isTTY ? 0 : 1 });
+  return {
+    ...options,
+    paint: paintFor(process.stdout),
+    paintError: paintFor(process.stderr),
+    resultIsSeen: process.stdout.isTTY && process.stderr.isTTY,
+    animated:
+      process.stderr.isTTY &&
+      // A terminal without a width (a pseudo terminal of a CI system) has no line that a spinner could redraw.
+      process.stderr.columns > 0 &&
+      !options.quiet &&
+      !options.json &&
+      !isSet('CI') &&
+      process.env.TERM !== 'dumb',
+    conceal: (text) => conceal(text),
+    learnSecrets(...sources) {
+      conceal = createConcealer(sources.flatMap(secretsOf));
+    },
+    result: (text) => write(process.stdout, `${conceal(text)}\n`),
+    document: (document) => write(process.stdout, `${toJson(document, conceal)}\n`),
+    message(text) {
+      if (!options.quiet) void write(process.stderr, `${conceal(text)}\n`);
+    },
+    complain(text) {
+      void write(process.stderr, `${conceal(text)}\n`);
+    },
+  };
+}
+
+/** The keys of documents that hold free text: names and ids are never touched, since programs act on them. */
+const FREE_TEXT = new Set(
+  'message hint statement statements details detail remedy warnings note problem query shown'.split(' '),
+);
+
+function toJson(document: object, conceal: (text: string) => string): string {
+  const textOf = (value: unknown) => (typeof value === 'string' ? conceal(value) : value);
+  return JSON.stringify(
+    document,
+    (key, value: unknown) => {
+      if (!FREE_TEXT.has(key)) return value;
+      return Array.isArray(value) ? value.map(textOf) : textOf(value);
+    },
+    2,
+  );
+}
+
+/**
+ * What others print on stdout goes to stderr until the returned function is called: a migration may console.log, and
+ * stdout is for the result alone.
+ */
+export function divertStdout(): () => void {
+  const write = process.stdout.write.bind(process.stdout);
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  return () => {
+    process.stdout.write = write;
+  };
+}
+
+/** Resolves when the text has been taken, so that a long document is whole before the process ends. */
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write(text, () => resolve());
+  });
+}
+
+function isSet(name: string): boolean {
+  return (process.env[name] ?? '') !== '';
+}

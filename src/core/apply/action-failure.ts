@@ -1,0 +1,139 @@
+import { DatabaseError } from 'pg';
+import { hintFor } from '../../db/database-error.ts';
+import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
+import { maskSecrets } from '../../secrets.ts';
+import type { Migration } from '../files/load.ts';
+import type { Target } from '../target/target.ts';
+import {
+  RoleChangedError,
+  StatementRefusedError,
+  TransactionEndedError,
+  type FailedStatement,
+  type Seen,
+} from '../../db/knex/statement.ts';
+
+const CORRECT_IT =
+  'Correct the migration, or what this schema has that others have not, and run the command again.';
+
+/** The migration committed or rolled back, or was about to. */
+export function endedItself(migration: Migration, target: Target, cause?: unknown): TenantctlError {
+  return new TenantctlError(
+    'MIGRATION_FAILED',
+    `${migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
+    {
+      tenant: target.clerkOrgId,
+      migration: migration.file.name,
+      hint: 'Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction exports config = { transaction: false }.',
+      cause,
+    },
+  );
+}
+
+/** The migration was about to act as another role than its tenant's. */
+export function changedRole(
+  migration: Migration,
+  target: Target,
+  statement: string,
+  cause?: unknown,
+): TenantctlError {
+  return new TenantctlError(
+    'MIGRATION_FAILED',
+    `${migration.file.name} changes its role itself (SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION). With TENANT_ROLE a tenant's migrations run as ${target.role ?? 'its role'}, and as nobody else.`,
+    {
+      tenant: target.clerkOrgId,
+      migration: migration.file.name,
+      statement,
+      hint: 'Remove the statement. What needs more rights than the tenant has belongs into a master migration.',
+      cause,
+    },
+  );
+}
+
+/** The migration has no way back. */
+export function irreversible(migration: Migration, target: Target): TenantctlError {
+  return new TenantctlError(
+    'MIGRATION_IRREVERSIBLE',
+    `${migration.file.name} has no "down": it cannot be undone.`,
+    {
+      tenant: target.clerkOrgId,
+      migration: migration.file.name,
+      hint: 'Write its down, or a new migration that undoes it.',
+    },
+  );
+}
+
+/** What a migration threw, as an error that names tenant, migration and statement. */
+export function failed(
+  migration: Migration,
+  target: Target,
+  thrown: unknown,
+  statement: FailedStatement | undefined,
+): TenantctlError {
+  if (thrown instanceof TransactionEndedError) return endedItself(migration, target, thrown);
+  if (thrown instanceof RoleChangedError) return changedRole(migration, target, thrown.statement, thrown);
+  if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError) return thrown.cause;
+  const cause = statement === undefined ? thrown : statement.error;
+  const message = statement === undefined ? messageOf(thrown) : statement.message;
+  const sqlstate = sqlstateOf(cause);
+  const own = thrown instanceof TenantctlError ? toTenantctlError(thrown) : undefined;
+  return new TenantctlError('MIGRATION_FAILED', message, {
+    tenant: target.clerkOrgId,
+    migration: migration.file.name,
+    sqlstate,
+    statement: statement?.text,
+    hint: own?.hint ?? roleHint(sqlstate, target) ?? hintFor(sqlstate, message) ?? CORRECT_IT,
+    details: statement === undefined ? undefined : serverDetails(cause, statement.text),
+    cause,
+  });
+}
+
+/** What the tenant's role may not do (42501: insufficient_privilege) is nothing that the others would be told. */
+function roleHint(sqlstate: string | undefined, { role, schema }: Target): string | undefined {
+  if (role === undefined || sqlstate !== '42501') return undefined;
+  return `With TENANT_ROLE it ran as ${role}, which has rights on ${schema} alone. A shared table that tenants refer to needs a grant in a master migration (GRANT SELECT, REFERENCES ON … TO PUBLIC). Where the table is the tenant's own and belongs to another role, tenantctl doctor has the SQL that gives it to ${role}.`;
+}
+
+/** The statement that a thrown error comes from. What an aborted transaction refuses (25P02) comes from an earlier one. */
+export function failureBehind(thrown: unknown, { failures }: Seen): FailedStatement | undefined {
+  return sqlstateOf(thrown) === '25P02'
+    ? failures.at(-1)
+    : failures.find((failure) => failure.error === thrown);
+}
+
+export function sqlstateOf(error: unknown): string | undefined {
+  return error instanceof DatabaseError ? error.code : undefined;
+}
+
+/** The place in the statement, and DETAIL and HINT as the server gave them. */
+function serverDetails(error: unknown, text: string): string[] | undefined {
+  if (!(error instanceof DatabaseError)) return undefined;
+  const lines: string[] = [];
+  // A part of a line may show a part of a password, and that is not known for one.
+  if (maskSecrets(text) === text) lines.push(...placeIn(text, Number(error.position)));
+  if (error.detail !== undefined) lines.push(`DETAIL: ${error.detail}`);
+  if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);
+  return lines.length > 0 ? lines : undefined;
+}
+
+/** How much of a line is shown before and behind the place of an error. */
+const BEFORE = 50;
+const BEHIND = 30;
+
+/** The line that the server points at, around the place, with a caret under it; nothing where it does not point. */
+function placeIn(text: string, position: number): string[] {
+  if (!Number.isInteger(position) || position < 1) return [];
+  // The server counts characters, not UTF-16 units.
+  const before = Array.from(text)
+    .slice(0, position - 1)
+    .join('');
+  const lineNumber = before.split('\n').length;
+  const line = text.split('\n')[lineNumber - 1] ?? '';
+  const column = before.length - (before.lastIndexOf('\n') + 1);
+  const start = Math.max(0, column - BEFORE);
+  const label = `line ${lineNumber}: ${start > 0 ? '…' : ''}`;
+  const end = column + BEHIND < line.length ? '…' : '';
+  return [
+    `${label}${line.slice(start, column + BEHIND)}${end}`,
+    `${' '.repeat(label.length + column - start)}^`,
+  ];
+}

@@ -1,0 +1,107 @@
+import type { PoolClient } from 'pg';
+import type { KnexFactory } from '../../db/knex/knex-session.ts';
+import { changesRole } from '../../db/role-control.ts';
+import { endsTransaction } from '../../db/transaction-control.ts';
+import type { Transcript } from '../../db/knex/transcript.ts';
+import { messageOf, TenantctlError } from '../../errors.ts';
+import {
+  changedRole,
+  endedItself,
+  failed,
+  failureBehind,
+  irreversible,
+  sqlstateOf,
+} from './action-failure.ts';
+import { checkStatements } from '../guard/statement-check.ts';
+import { type Migration, type Direction, runsInTransaction } from '../files/load.ts';
+import { splitStatements } from '../files/split-statements.ts';
+import type { Target } from '../target/target.ts';
+import type { Around, Seen, SentStatement } from '../../db/knex/statement.ts';
+
+export interface ActionOptions {
+  readonly target: Target;
+  readonly direction: Direction;
+  readonly onStatement?: ((statement: SentStatement) => void) | undefined;
+  /** Sends each statement in its own way; as it is where absent. */
+  readonly around?: Around | undefined;
+  /** Takes down what the migration sends, to be sent to other tenants too. */
+  readonly transcript?: Transcript | undefined;
+}
+
+/**
+ * Runs one migration in one direction, on a connection whose transaction (where it has one), role and search_path are
+ * set.
+ * @throws TenantctlError MIGRATION_FAILED with tenant, migration and statement, MIGRATION_IRREVERSIBLE
+ */
+export async function runAction(
+  client: PoolClient,
+  knexFactory: () => Promise<KnexFactory>,
+  migration: Migration,
+  options: ActionOptions,
+): Promise<void> {
+  const { target, direction } = options;
+  const action = direction === 'up' ? migration.up : migration.down;
+  if (action === undefined) throw irreversible(migration, target);
+  const inTransaction = runsInTransaction(migration, direction);
+  const around: Around = options.around ?? ((_text, send) => send());
+  const check = checkStatements(client, migration, target, { inTransaction });
+  let seen: Seen = { failures: [] };
+
+  if (action.kind === 'sql') {
+    // In a transaction the text goes as it is; outside, PostgreSQL would make one transaction of a string of several.
+    const statements = inTransaction
+      ? [action.text]
+      : await splitStatements(action.text, migration.file.name);
+    for (const text of statements) {
+      if (text === '') continue;
+      if (inTransaction && (await endsTransaction(text))) throw endedItself(migration, target);
+      if (target.role !== undefined && (await changesRole(text))) throw changedRole(migration, target, text);
+      await check?.(text);
+      options.onStatement?.({ text, values: [] });
+      options.transcript?.sent({ text, values: [] });
+      await around(text, () => client.query(text)).catch((error: unknown) => {
+        throw failed(migration, target, error, { text, values: [], error, message: messageOf(error) });
+      });
+    }
+  } else {
+    const factory = await knexFactory();
+    const session = {
+      userParams: {
+        schema: target.schema,
+        ...(target.clerkOrgId !== undefined && { clerkOrgId: target.clerkOrgId }),
+      },
+      keepsRole: target.role !== undefined,
+      check,
+      onStatement: options.onStatement,
+      around: options.around,
+      transcript: options.transcript,
+    };
+    const run = inTransaction ? factory.withinTransaction : factory.outsideTransaction;
+    await run(client, session, async (knexSession) => {
+      seen = knexSession.seen;
+      await action.run(knexSession.knex);
+    }).catch((error: unknown) => {
+      throw failed(migration, target, error, failureBehind(error, seen));
+    });
+  }
+  if (inTransaction) assertTransactionAlive(client, migration, target, seen);
+}
+
+function assertTransactionAlive(client: PoolClient, migration: Migration, target: Target, seen: Seen): void {
+  const status = client.getTransactionStatus();
+  if (status === 'T') return;
+  if (status !== 'E') throw endedItself(migration, target);
+  const first = seen.failures.at(-1);
+  throw new TenantctlError(
+    'MIGRATION_FAILED',
+    `${migration.file.name} went on after a statement had failed; its transaction is lost${first === undefined ? '' : `: ${first.message}`}.`,
+    {
+      tenant: target.clerkOrgId,
+      migration: migration.file.name,
+      sqlstate: sqlstateOf(first?.error),
+      statement: first?.text,
+      hint: 'A statement that may fail needs a savepoint: await knex.transaction(async (inner) => { … }).',
+      cause: first?.error,
+    },
+  );
+}

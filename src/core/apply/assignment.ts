@@ -1,0 +1,70 @@
+import type { PoolClient } from 'pg';
+import type { Transcript } from '../../db/knex/transcript.ts';
+import type { TenantctlError } from '../../errors.ts';
+import type { Outlook } from '../guard/judge.ts';
+import type { History } from '../target/history.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Direction } from '../files/load.ts';
+
+/** What is to be done to a target. The decision is made anew from the history, under the lock. */
+export interface Assignment {
+  readonly direction: Direction;
+  /** Pure: what to do to a schema with this history, of which this much is done already. */
+  decide(history: History, done: readonly string[]): Plan;
+  /** The batch that an earlier part of the same run has begun: it is continued where it still is the last one. */
+  readonly batch?: number | undefined;
+  /** Only a tenant whose registry row has one of these statuses is worked on; not asked for the master schema. */
+  readonly statuses?: readonly string[];
+  /** Run in the first transaction, under the lock, before the history is read: create the schema, say. */
+  readonly opening?: ((client: PoolClient) => Promise<void>) | undefined;
+  /** Run in the transaction of the first migration, after it. */
+  readonly afterFirst?: ((client: PoolClient) => Promise<void>) | undefined;
+  /** Run in each transaction before it commits, after its migrations. */
+  readonly beforeCommit?: ((client: PoolClient) => Promise<void>) | undefined;
+  /** Statements that go with the last row of the history, in its transaction; sent even when nothing was due. */
+  readonly closing?: readonly string[];
+  /** The tenantctl schema is there, so that intents can be kept. */
+  readonly hasState: boolean;
+  /** Both history tables were there when the run was planned: they are read in the round trip that takes the lock. */
+  readonly hasTables?: boolean | undefined;
+  /** Takes down what each migration sends, to be sent to other tenants too. */
+  readonly takeDown?: ((name: string) => Transcript) | undefined;
+}
+
+/** What became of a target. `done` is what was applied or reverted, also where a later migration failed. */
+export interface Advance {
+  readonly outcome: 'done' | 'busy' | 'status' | 'failed';
+  readonly done: readonly string[];
+  /** The batch in the history; 0 where nothing was done. */
+  readonly batch: number;
+  readonly warnings: readonly string[];
+  /** Something was committed, if only the opening. */
+  readonly isCommitted: boolean;
+  readonly error?: TenantctlError;
+  /** It failed within a transaction, which is rolled back, or whose end the history tells: it may be begun anew. */
+  readonly mayRepeat?: boolean;
+  /** The process id of the backend that it was at work on last. */
+  readonly pid?: number | undefined;
+  /** What others may do whose migrations send the same; absent where nothing was done, and for the master schema. */
+  readonly outlook?: Outlook | undefined;
+  /** The registry's status where the outcome is 'status'; null where the row is gone. */
+  readonly status?: string | null;
+}
+
+/** How far the work on one target has come. */
+export interface Progress {
+  readonly done: string[];
+  readonly warnings: Set<string>;
+  batch: number;
+  started: boolean;
+  /** A transaction of this target has been committed. */
+  isCommitted: boolean;
+  /** A migration runs outside a transaction: what it has done is not undone. */
+  isOutside?: boolean | undefined;
+  /** What others may do whose migrations send the same. */
+  outlook?: Outlook | undefined;
+  /** The process id of the backend whose transaction is open. */
+  pid?: number | undefined;
+  /** The migration that runs, or whose end is being committed. */
+  atWork?: string | undefined;
+}

@@ -1,0 +1,18 @@
+import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
+import { poolerInBetween } from './outside-errors.ts';
+import type { Database } from '../../db/database.ts';
+
+/**
+ * Refuses migrations that need a session where none is to be had, before anything is done: a tenant that gets some of
+ * its migrations and not the next is no help to anybody.
+ * @throws TenantctlError POOLER_UNSUPPORTED
+ */
+export function assertSessions(
+  database: Database,
+  migrations: readonly Migration[],
+  direction: Direction,
+): void {
+  if (database.hasSessions) return;
+  const outside = migrations.find((migration) => !runsInTransaction(migration, direction));
+  if (outside !== undefined) throw poolerInBetween(outside.file.name);
+}

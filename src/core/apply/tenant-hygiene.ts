@@ -1,0 +1,45 @@
+import type { PoolClient } from 'pg';
+import { toDatabaseError } from '../../db/database-error.ts';
+import { identifier } from '../../db/sql.ts';
+import type { Observer } from '../report/event.ts';
+
+/**
+ * Tables of public that this transaction holds locked against other tenants' transactions: a foreign key to a shared
+ * table takes ShareRowExclusiveLock on it until the end
+ * (https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES).
+ */
+export async function sharedLocks(client: PoolClient): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT DISTINCT c.relname::text AS name
+     FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+     WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND c.relkind IN ('r', 'p')
+       AND c.relnamespace = to_regnamespace('public')
+       AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+     ORDER BY 1`,
+  );
+  return rows.map((row) => row.name);
+}
+
+/**
+ * Moves extensions that a migration created in the tenant's schema to public. CREATE EXTENSION without a schema takes
+ * the first of the search_path, and a database has each extension once: the other tenants would not find it.
+ * @throws TenantctlError DATABASE_ERROR for one that cannot be moved
+ */
+export async function moveExtensions(client: PoolClient, schema: string, observe: Observer): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT extname::text AS name FROM pg_extension
+     WHERE extnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)`,
+    [schema],
+  );
+  for (const { name } of rows) {
+    await client.query(`ALTER EXTENSION ${identifier(name)} SET SCHEMA public`).catch((error: unknown) => {
+      throw toDatabaseError(error, {
+        hint: `Every tenant needs the extension ${name} in public, and it cannot be moved there: create it in a master migration, CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA public.`,
+      });
+    });
+    observe({
+      type: 'warning',
+      message: `A migration created the extension ${name} in ${schema}; it was moved to public, where every tenant finds it. Better: CREATE EXTENSION … WITH SCHEMA public, in a master migration.`,
+    });
+  }
+}

@@ -1,0 +1,282 @@
+import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
+import { toTenantctlError, type TenantctlError } from '../../errors.ts';
+import { maskSecrets } from '../../secrets.ts';
+import { createEngine, type Engine } from '../run/run-context.ts';
+import type { MigrateMasterOptions } from './migrate-master.ts';
+import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
+import { isNothing, planFleet, type FleetPlan, planKey, type Due } from '../fleet/plan-fleet.ts';
+import type { MigrateTenantsOptions } from './migrate-tenants.ts';
+import { runAction } from '../apply/action.ts';
+import { watchSchema } from '../guard/guard.ts';
+import { handOver } from '../target/hand-over.ts';
+import type { History } from '../target/history.ts';
+import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
+import { planForward, type Plan } from '../plan/plan.ts';
+import { MASTER_TARGET, tenantTarget, type Target } from '../target/target.ts';
+import { registryColumns } from '../registry/registry.ts';
+import { planTenantsRollback } from '../fleet/plan-rollback.ts';
+import type { RollbackTenantsOptions } from './rollback-tenants.ts';
+import { refuseOwners } from '../fleet/refuse-owners.ts';
+import { selectFleet } from '../fleet/select-fleet.ts';
+import { upgradeState } from '../install/state-schema.ts';
+import { rehearseVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
+import { planMaster, refusePendingMaster } from '../plan/plan-master.ts';
+import { readTenantFolder } from '../plan/tenant-folder.ts';
+import { readStateVersion } from '../state/version.ts';
+import type { Database } from '../../db/database.ts';
+import type { SentStatement } from '../../db/knex/statement.ts';
+
+/** What one migration of a plan would send to the server. */
+export interface RehearsedMigration {
+  readonly name: string;
+  readonly transaction: boolean;
+  /** The SQL in order, values in their places as comments would show them: see `statementText`. */
+  readonly statements: readonly string[];
+  /** What could not be shown, and why. */
+  readonly note?: string | undefined;
+  readonly error?: TenantctlError | undefined;
+}
+
+/** A plan, the schemas that it is for, and what it would do. */
+export interface RehearsedPlan {
+  readonly scope: 'master' | 'tenants';
+  readonly targets: readonly { readonly clerkOrgId?: string | undefined; readonly schema: string }[];
+  /** The schema that it was tried on. */
+  readonly shownOn: string;
+  readonly migrations: readonly RehearsedMigration[];
+}
+
+export interface Rehearsal {
+  readonly plans: readonly RehearsedPlan[];
+  readonly upToDate: number;
+  readonly problems: FleetPlan['problems'];
+  readonly warnings: readonly string[];
+}
+
+/** Milliseconds that a rehearsal waits for a lock: it must not hold up an application. */
+const REHEARSAL_LOCK_TIMEOUT_MS = 1_000;
+
+/** Each migration is tried behind this savepoint. */
+const STEP = 'tenantctl_step';
+
+/** What `migrate master` would do. Nothing is changed, not even the histories. */
+export async function rehearseMaster(database: Database, options: MigrateMasterOptions): Promise<Rehearsal> {
+  const { plan } = await planMaster(database, options);
+  const engine = createEngine(database, options);
+  return masterRehearsal(database, plan, (transaction) =>
+    tryPlan(engine, transaction, MASTER_TARGET, plan, 'up'),
+  );
+}
+
+/** What `rollback master` would do. */
+export async function rehearseMasterRollback(
+  database: Database,
+  options: RollbackMasterOptions,
+): Promise<Rehearsal> {
+  const { plan } = await planMasterRollback(database, options);
+  if (plan.problem !== undefined) throw plan.problem;
+  const engine = createEngine(database, options);
+  return masterRehearsal(database, plan, (transaction) =>
+    tryPlan(engine, transaction, MASTER_TARGET, plan, 'down'),
+  );
+}
+
+/** What `migrate tenants` would do: once for each distinct plan, on its first tenant. */
+export async function rehearseTenants(
+  database: Database,
+  options: MigrateTenantsOptions,
+): Promise<Rehearsal> {
+  const { folder, forward } = await readTenantFolder(options);
+  const plan = await planTenants(database, options, (history) => planForward(folder, history, forward));
+  if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
+  return fleetRehearsal(database, createEngine(database, options), plan, 'up', options.vectorExtension);
+}
+
+/** What `rollback tenants` would do. */
+export async function rehearseTenantsRollback(
+  database: Database,
+  options: RollbackTenantsOptions,
+): Promise<Rehearsal> {
+  const { plan } = await planTenantsRollback(database, options);
+  return fleetRehearsal(database, createEngine(database, options), plan, 'down');
+}
+
+/** What `migrate all` would do: the tenants see what the pending master migrations would have done. */
+export async function rehearseAll(
+  database: Database,
+  master: MigrateMasterOptions,
+  tenants: MigrateTenantsOptions,
+): Promise<Rehearsal> {
+  const engine = createEngine(database, tenants);
+  const { plan: masterPlan } = await planMaster(database, master);
+  const { folder, forward } = await readTenantFolder(tenants);
+  const hasRegistry = (await registryColumns(database)) !== undefined;
+  const plan = hasRegistry
+    ? await planTenants(database, tenants, (history) => planForward(folder, history, forward))
+    : { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };
+  return inRehearsal(database, async (transaction) => {
+    const masters = await tryPlan(engine, transaction, MASTER_TARGET, masterPlan, 'up');
+    await rehearseVectorExtension(transaction.client, tenants.vectorExtension ?? 'auto');
+    const plans = await tryFleet(engine, transaction, plan, 'up');
+    return toRehearsal(masterPlan.steps.length > 0 ? [{ ...masterShown(masters) }, ...plans] : plans, plan);
+  });
+}
+
+async function planTenants(
+  database: Database,
+  options: MigrateTenantsOptions,
+  decide: (history: History) => Plan,
+): Promise<FleetPlan> {
+  const isSettled = (history: History) => isNothing(decide(history));
+  const fleet = await selectFleet(database, options, { isSettled, verify: options.verify });
+  return refuseOwners(database, planFleet(fleet, decide), options);
+}
+
+function masterShown(migrations: readonly RehearsedMigration[]): RehearsedPlan {
+  return { scope: 'master', targets: [{ schema: 'public' }], shownOn: 'public', migrations };
+}
+
+async function masterRehearsal(
+  database: Database,
+  plan: Plan,
+  attempt: (transaction: OpenTransaction) => Promise<RehearsedMigration[]>,
+): Promise<Rehearsal> {
+  const base = { upToDate: plan.steps.length === 0 ? 1 : 0, problems: [], warnings: plan.warnings };
+  if (plan.steps.length === 0) return { plans: [], ...base };
+  const migrations = await inRehearsal(database, attempt);
+  return { plans: [masterShown(migrations)], ...base };
+}
+
+async function fleetRehearsal(
+  database: Database,
+  engine: Engine,
+  plan: FleetPlan,
+  direction: Direction,
+  vectorExtension: VectorExtensionMode = 'auto',
+): Promise<Rehearsal> {
+  if (plan.due.length === 0) return toRehearsal([], plan);
+  const plans = await inRehearsal(database, async (transaction) => {
+    if (direction === 'up') await rehearseVectorExtension(transaction.client, vectorExtension);
+    return tryFleet(engine, transaction, plan, direction);
+  });
+  return toRehearsal(plans, plan);
+}
+
+function toRehearsal(plans: readonly RehearsedPlan[], plan: FleetPlan): Rehearsal {
+  return {
+    plans,
+    upToDate: plan.upToDate.length + plan.settled,
+    problems: plan.problems,
+    warnings: plan.warnings,
+  };
+}
+
+/** A transaction that is rolled back whatever happens in it. What a run would have of its own there is there for it. */
+async function inRehearsal<T>(
+  database: Database,
+  use: (transaction: OpenTransaction) => Promise<T>,
+): Promise<T> {
+  const version = await readStateVersion(database);
+  return withTransaction(database, { lockTimeoutMs: REHEARSAL_LOCK_TIMEOUT_MS }, [], async (transaction) => {
+    transaction.abandon();
+    await upgradeState(transaction.client, version);
+    return use(transaction);
+  });
+}
+
+async function tryFleet(
+  engine: Engine,
+  transaction: OpenTransaction,
+  plan: FleetPlan,
+  direction: Direction,
+): Promise<RehearsedPlan[]> {
+  const shown: RehearsedPlan[] = [];
+  for (const dues of Map.groupBy(plan.due, (due: Due) => planKey(due.plan)).values()) {
+    const [first] = dues;
+    if (first === undefined) continue;
+    const { client } = transaction;
+    await client.query('SAVEPOINT tenantctl_plan');
+    const migrations = await tryPlan(
+      engine,
+      transaction,
+      tenantTarget(first.tenant, engine),
+      first.plan,
+      direction,
+    );
+    await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
+    shown.push({
+      scope: 'tenants',
+      targets: dues.map(({ tenant }) => ({ clerkOrgId: tenant.clerkOrgId, schema: tenant.schema })),
+      shownOn: first.tenant.schema,
+      migrations,
+    });
+  }
+  return shown;
+}
+
+/** Runs a plan's migrations one after the other and notes what they send. The first that fails ends it. */
+async function tryPlan(
+  engine: Engine,
+  { client }: OpenTransaction,
+  target: Target,
+  plan: Plan,
+  direction: Direction,
+): Promise<RehearsedMigration[]> {
+  const migrations = await Promise.all(plan.steps.map((step) => engine.load(step.file)));
+  const shown: RehearsedMigration[] = [];
+  let leftOut: string | undefined;
+  for (const migration of migrations) {
+    const { name } = migration.file;
+    if (!runsInTransaction(migration, direction)) {
+      leftOut ??= name;
+      shown.push(await outsideTransaction(migration, direction));
+      continue;
+    }
+    const statements: string[] = [];
+    const onStatement = (statement: SentStatement) =>
+      statements.push(engine.database.conceal(statementText(statement)));
+    await client.query(`SAVEPOINT ${STEP}`);
+    try {
+      const stayed = target.scope === 'tenants' ? await watchSchema(engine, client, target, STEP) : undefined;
+      await client.query(handOver(target).join(';\n'));
+      await runAction(client, engine.knex, migration, { target, direction, onStatement });
+      await stayed?.(migration);
+      shown.push({ name, transaction: true, statements });
+    } catch (error) {
+      await client.query(`ROLLBACK TO SAVEPOINT ${STEP}`);
+      const known = toTenantctlError(error).concealing(engine.database.conceal);
+      const note =
+        leftOut === undefined
+          ? undefined
+          : `It failed here perhaps because ${leftOut}, which comes before it, was not run.`;
+      shown.push({ name, transaction: true, statements, error: known, note });
+      break;
+    }
+  }
+  return shown;
+}
+
+async function outsideTransaction(migration: Migration, direction: Direction): Promise<RehearsedMigration> {
+  const action = direction === 'up' ? migration.up : migration.down;
+  const note = 'It runs outside a transaction, so it has not been tried: ';
+  return {
+    name: migration.file.name,
+    transaction: false,
+    statements: action?.kind === 'sql' ? [maskSecrets(action.text)] : [],
+    note:
+      note +
+      (action?.kind === 'sql'
+        ? 'this is its text.'
+        : `read ${migration.file.path}.\n${maskSecrets(action?.run.toString() ?? '')}`),
+  };
+}
+
+/** A statement for people: its text, and behind it the bound values, each shortened. */
+export function statementText({ text, values }: SentStatement): string {
+  if (values.length === 0) return text;
+  const shown = values.map((value, index) => {
+    const json = value instanceof Date ? value.toISOString() : (JSON.stringify(value) ?? 'null');
+    return `$${index + 1} = ${json.length > 80 ? `${json.slice(0, 79)}…` : json}`;
+  });
+  return `${text}  -- ${shown.join(', ')}`;
+}

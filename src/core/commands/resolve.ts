@@ -1,0 +1,197 @@
+import { withTransaction } from '../../db/transaction.ts';
+import { messageOf, TenantctlError, type InvalidIndex } from '../../errors.ts';
+import { recordFiles } from '../state/checksums.ts';
+import { DEFAULT_LOCK_TIMEOUT_MS } from '../run/run-context.ts';
+import { readInvalidIndexes } from '../target/invalid-indexes.ts';
+import type { Assignment } from '../apply/assignment.ts';
+import type { History } from '../target/history.ts';
+import { lastBatch } from '../plan/plan.ts';
+import { recordStep } from '../target/record.ts';
+import { readMigrationFolder, stemOf } from '../files/source.ts';
+import { MASTER_TARGET, tenantTarget, type Target } from '../target/target.ts';
+import { lookUnderLock, readUnderLock, type Seen } from '../apply/under-lock.ts';
+import { silent, type Observer } from '../report/event.ts';
+import { assertRegistry, findTenants } from '../registry/registry.ts';
+import { MASTER_NAME } from '../state/resolution-commands.ts';
+import { recordDeed } from '../ledger/record-in-run.ts';
+import { ensureState } from '../install/state-schema.ts';
+import { stampOf } from '../stamps/stamps.ts';
+import { readStateVersion } from '../state/version.ts';
+import { forgetFailureAt } from '../state/failures.ts';
+import { deleteIntent, type BegunIntent } from '../state/intents.ts';
+import type { Database } from '../../db/database.ts';
+
+export interface ResolveOptions {
+  /** An organization id or a schema name; "master" for the master schema. */
+  readonly tenant: string;
+  /** Whether the migration's work was done: it is recorded as done, or the next run begins it anew. */
+  readonly answer: 'applied' | 'retry';
+  /** The folder of the migrations, which has the file whose checksum is kept; not kept where absent. */
+  readonly folder?: string | undefined;
+  /** Milliseconds to wait for a lock on the history's tables. */
+  readonly lockTimeoutMs?: number | undefined;
+  readonly observe?: Observer | undefined;
+}
+
+/** An interrupted migration that is so no more. */
+export interface Resolution {
+  /** Absent for the master schema. */
+  readonly clerkOrgId?: string | undefined;
+  readonly schema: string;
+  readonly migration: string;
+  readonly direction: 'up' | 'down';
+  readonly answer: ResolveOptions['answer'];
+  /** The history was changed: with `retry` it never is, with `applied` not where it said so already. */
+  readonly recorded: boolean;
+  /** The batch in the history; 0 where that was not changed. */
+  readonly batch: number;
+  /** Indexes of the schema that are INVALID, which a new attempt would stumble over. */
+  readonly invalidIndexes: readonly InvalidIndex[];
+}
+
+/**
+ * Says how a migration outside a transaction ended that did not live to say so itself. `applied` writes what the run
+ * would have written: the history's row in the run's batch (or takes it away, on the way back), the ledger, the stamp.
+ * `retry` takes nothing but the intent away. Neither touches the tenant's own tables.
+ * @throws TenantctlError NOTHING_TO_RESOLVE; RUN_AT_WORK where somebody is at work there, or the migration itself still
+ *   is; TENANT_UNKNOWN, REGISTRY_ABSENT, SCHEMA_MISSING, KNEX_LOCKED
+ */
+export async function resolveInterrupted(database: Database, options: ResolveOptions): Promise<Resolution> {
+  const { answer, folder, observe = silent } = options;
+  const target = await targetOf(database, options.tenant);
+  const version = await readStateVersion(database);
+  if (version === 0) throw nothingToResolve(target);
+  await ensureState(database, version);
+  const resolution = await withTransaction(
+    database,
+    { lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS },
+    lookUnderLock(target, LOOK),
+    async (transaction): Promise<Resolution> => {
+      const { client, opening } = transaction;
+      const [lock, , look] = opening;
+      if ((lock?.rows[0] as { locked: boolean } | undefined)?.locked !== true) throw atWork(target);
+      const seen = look?.rows[0] as Seen;
+      const { intent } = seen;
+      if (intent === null) throw nothingToResolve(target);
+      if (intent.backend !== null) throw stillThere(target, intent, intent.backend);
+      const invalidIndexes = await readInvalidIndexes(client, [target.schema]);
+      const { migration, direction } = intent;
+      const { clerkOrgId, schema } = target;
+      const base = { clerkOrgId, schema, migration, direction, answer, invalidIndexes };
+      if (answer === 'retry') {
+        await transaction.commitWith([deleteIntent(schema), ...forgetFailureAt(schema, migration)]);
+        return { ...base, recorded: false, batch: 0 };
+      }
+      if (!seen.has_history) throw historyMissing(target, migration);
+      const history = await readUnderLock(client, target, LOOK, seen, undefined);
+      const due = isRecorded(history, migration) === (direction === 'down');
+      const batch = batchOf(history, intent);
+      await transaction.commitWith([
+        ...(due ? [recordStep(target, direction, migration, batch)] : []),
+        ...(due
+          ? recordDeed(await knownRun(client, intent.run), target, { direction, names: [migration], batch })
+          : []),
+        deleteIntent(schema),
+        ...forgetFailureAt(schema, migration),
+        ...stampOf(target),
+      ]);
+      return { ...base, recorded: due, batch: due ? batch : 0 };
+    },
+  );
+  if (resolution.recorded && resolution.direction === 'up' && folder !== undefined) {
+    await keepChecksum(database, target, folder, resolution.migration).catch((error: unknown) => {
+      observe({ type: 'warning', message: `The file's checksum was not kept: ${messageOf(error)}` });
+    });
+  }
+  return resolution;
+}
+
+/** What is looked at under the lock; nothing is planned. */
+const LOOK: Assignment = {
+  direction: 'up',
+  decide: () => ({ steps: [], batch: 0, warnings: [] }),
+  hasState: true,
+};
+
+async function targetOf(database: Database, name: string): Promise<Target> {
+  if (name === MASTER_NAME) return MASTER_TARGET;
+  await assertRegistry(database);
+  const [tenant] = await findTenants(database, [name]);
+  if (tenant === undefined) throw new Error('findTenants found nobody and did not say so');
+  return tenantTarget(tenant);
+}
+
+function isRecorded({ entries }: History, migration: string): boolean {
+  return entries.some(({ name }) => stemOf(name) === stemOf(migration));
+}
+
+/** The batch that the run would have used, unless the history has gone past it. */
+function batchOf(history: History, { direction, migration, batch }: BegunIntent): number {
+  if (direction === 'down')
+    return history.entries.find(({ name }) => stemOf(name) === stemOf(migration))?.batch ?? 0;
+  const last = lastBatch(history);
+  return batch !== null && batch >= last ? batch : last + 1;
+}
+
+/** The run, where the ledger still has it. */
+async function knownRun(client: Pick<Database, 'query'>, run: number | null): Promise<number | undefined> {
+  if (run === null) return undefined;
+  const { rows } = await client.query<{ id: string }>('SELECT id FROM tenantctl.runs WHERE id = $1', [run]);
+  return rows[0] === undefined ? undefined : run;
+}
+
+async function keepChecksum(
+  database: Database,
+  { scope }: Target,
+  folder: string,
+  migration: string,
+): Promise<void> {
+  const { files } = await readMigrationFolder(folder);
+  await recordFiles(
+    database,
+    scope,
+    files.filter(({ stem }) => stem === stemOf(migration)),
+  );
+}
+
+function whom({ clerkOrgId }: Target): string {
+  return clerkOrgId === undefined ? 'the master schema' : `"${clerkOrgId}"`;
+}
+
+function nothingToResolve(target: Target): TenantctlError {
+  return new TenantctlError('NOTHING_TO_RESOLVE', `No migration of ${whom(target)} was interrupted.`, {
+    tenant: target.clerkOrgId,
+    hint: 'tenantctl status lists the tenants where one was.',
+  });
+}
+
+function atWork(target: Target): TenantctlError {
+  return new TenantctlError('RUN_AT_WORK', `A run is at work on ${whom(target)}.`, {
+    tenant: target.clerkOrgId,
+    hint: 'Wait for it to end, and look again at what it has to say. A run that was killed lets go within a minute.',
+  });
+}
+
+function stillThere(target: Target, { migration }: BegunIntent, backend: number): TenantctlError {
+  return new TenantctlError(
+    'RUN_AT_WORK',
+    `${migration} is still at work on ${whom(target)}: the server's process ${backend}.`,
+    {
+      tenant: target.clerkOrgId,
+      migration,
+      hint: `Wait for it to end, a minute at most where its command was killed, or end it: SELECT pg_terminate_backend(${backend});`,
+    },
+  );
+}
+
+function historyMissing(target: Target, migration: string): TenantctlError {
+  return new TenantctlError(
+    'SCHEMA_MISSING',
+    `${target.schema} has no history of migrations: ${migration} cannot be recorded there.`,
+    {
+      tenant: target.clerkOrgId,
+      migration,
+      hint: 'Restore the schema from a backup, or answer with --retry.',
+    },
+  );
+}

@@ -1,0 +1,123 @@
+import type { PoolClient } from 'pg';
+import { TenantctlError } from '../../errors.ts';
+import { forgetFiles } from '../state/checksums.ts';
+import { createEngine } from '../run/run-context.ts';
+import { advanceMaster, endingOf, type MasterOptions, type MasterResult } from './migrate-master.ts';
+import { planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
+import { assertSessions } from '../apply/sessions-needed.ts';
+import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
+import { silent } from '../report/event.ts';
+import { registryColumns } from '../registry/registry.ts';
+import { stillPlanned, toExtent, type RollbackExtent } from '../plan/rollback-extent.ts';
+import { askedOf } from '../ledger/asked-of.ts';
+import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
+import { ensureState } from '../install/state-schema.ts';
+import { readStateVersion } from '../state/version.ts';
+import { readMasterHistory } from '../target/master-history.ts';
+import type { Database } from '../../db/database.ts';
+
+export interface RollbackMasterOptions extends MasterOptions {
+  readonly extent?: RollbackExtent | undefined;
+}
+
+/**
+ * Undoes the last batch of the master history, or more.
+ * @throws TenantctlError REGISTRY_IN_USE where that would drop the registry while it has tenants
+ */
+export async function rollbackMaster(
+  database: Database,
+  options: RollbackMasterOptions,
+): Promise<MasterResult> {
+  const facts = {
+    command: 'rollback master',
+    options: askedOf(options),
+    keep: options.keepRuns,
+    observe: options.observe ?? silent,
+  } as const;
+  return withRun(database, facts, options.run, (run) => rollBackInRun(database, options, run), endingOf);
+}
+
+async function rollBackInRun(
+  database: Database,
+  options: RollbackMasterOptions,
+  run: RecordedRun,
+): Promise<MasterResult> {
+  const started = Date.now();
+  const engine = createEngine(database, { ...options, run });
+  const { folder, plan, extent } = await planMasterRollback(database, options);
+  if (plan.problem !== undefined) throw plan.problem;
+  if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
+  assertSessions(database, await Promise.all(plan.steps.map((step) => engine.load(step.file))), 'down');
+  await ensureState(database, await readStateVersion(database));
+  await run.begin(plan.steps.map(({ name }) => name));
+
+  const tenants = await tenantNames(database);
+  const done = await advanceMaster(
+    engine,
+    {
+      direction: 'down',
+      decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
+      // A registry without tenants may be dropped: nobody is entered into it from here on.
+      opening: tenants.length === 0 ? lockEmptyRegistry : undefined,
+      async beforeCommit(client) {
+        if (tenants.length === 0) return;
+        const { rows } = await client.query<{ present: boolean }>(
+          `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
+        );
+        if (rows[0]?.present !== true) throw registryInUse(tenants);
+      },
+      hasState: true,
+    },
+    options.observe ?? silent,
+  );
+  if (done.outcome === 'failed') throw done.error ?? new Error('failed without an error');
+  await forgetFiles(database, 'master', done.done);
+  return { names: done.done, batch: done.batch, durationMs: Date.now() - started };
+}
+
+/** The folder, and what of the history a rollback would undo. */
+export async function planMasterRollback(
+  database: Database,
+  options: RollbackMasterOptions,
+): Promise<{ folder: MigrationFolder; plan: Plan; extent: BackwardExtent }> {
+  const folder = await readMigrationFolder(options.folder);
+  const extent = toExtent(folder, options.extent);
+  const plan = planBackward(folder, await readMasterHistory(database), extent);
+  // The first migration is the one that created the registry: better not to begin than to roll back.
+  const undoesFirst = plan.steps.some((step) => step.file === folder.files[0]);
+  if (undoesFirst) {
+    const tenants = await tenantNames(database);
+    if (tenants.length > 0) throw registryInUse(tenants);
+  }
+  return { folder, plan, extent };
+}
+
+async function tenantNames(database: Database): Promise<string[]> {
+  if ((await registryColumns(database)) === undefined) return [];
+  const { rows } = await database.query<{ clerk_org_id: string }>(
+    'SELECT clerk_org_id FROM public.tenants ORDER BY 1',
+  );
+  return rows.map((row) => row.clerk_org_id);
+}
+
+async function lockEmptyRegistry(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<{ is_table: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.tenants') AND relkind IN ('r', 'p')) AS is_table`,
+  );
+  if (rows[0]?.is_table !== true) return;
+  await client.query('LOCK TABLE public.tenants IN SHARE MODE');
+  const late = await client.query<{ clerk_org_id: string }>('SELECT clerk_org_id FROM public.tenants');
+  if (late.rows.length > 0) throw registryInUse(late.rows.map((row) => row.clerk_org_id));
+}
+
+function registryInUse(tenants: readonly string[]): TenantctlError {
+  const shown = tenants.slice(0, 10).join(', ');
+  const more = tenants.length > 10 ? ` and ${tenants.length - 10} more` : '';
+  return new TenantctlError(
+    'REGISTRY_IN_USE',
+    `This would drop the registry while it holds ${tenants.length} ${tenants.length === 1 ? 'tenant' : 'tenants'}: ${shown}${more}.`,
+    {
+      hint: 'Roll back to a later migration (--to <name>), or remove the tenants first. Nothing was changed.',
+    },
+  );
+}

@@ -1,0 +1,122 @@
+import type { ErrorReport, InvalidIndex } from '../../errors.ts';
+import type { RegisteredTenant } from '../registry/registry.ts';
+import type { Resolution } from '../commands/resolve.ts';
+import type { FleetStatus, TenantState } from '../fleet/status.ts';
+import type { Interruption } from '../fleet/attention.ts';
+
+export interface RegistryDocument {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly status: string;
+  readonly createdAt: string | null;
+  readonly updatedAt: string | null;
+}
+
+/** A tenant of `tenant list` and `tenant show`. */
+export function registryDocument(tenant: RegisteredTenant): RegistryDocument {
+  return {
+    clerkOrgId: tenant.clerkOrgId,
+    schema: tenant.schema,
+    status: tenant.status,
+    createdAt: tenant.createdAt?.toISOString() ?? null,
+    updatedAt: tenant.updatedAt?.toISOString() ?? null,
+  };
+}
+
+export interface TenantStateDocument {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly status: string;
+  readonly code: string | null;
+  readonly problem: string | null;
+  readonly applied: readonly string[];
+  readonly pending: readonly string[];
+  readonly lastError?: ErrorReport;
+  /** A migration outside a transaction whose end is not known, and the two commands that say how it ended. */
+  readonly interrupted?: InterruptionDocument;
+  readonly invalidIndexes?: readonly InvalidIndex[];
+}
+
+export interface InterruptionDocument {
+  readonly migration: string;
+  readonly direction: 'up' | 'down';
+  readonly startedAt: string;
+  readonly applied: string;
+  readonly retry: string;
+}
+
+export function interruptionDocument(interrupted: Interruption): InterruptionDocument {
+  const { migration, direction, startedAt, commands } = interrupted;
+  return { migration, direction, startedAt: startedAt.toISOString(), ...commands };
+}
+
+/** A tenant in `attention` and `all` of `status`. */
+export function tenantStateDocument(state: TenantState): TenantStateDocument {
+  return {
+    clerkOrgId: state.tenant.clerkOrgId,
+    schema: state.tenant.schema,
+    status: state.tenant.status,
+    code: state.attention?.code ?? null,
+    problem: state.attention?.problem ?? null,
+    applied: state.applied,
+    pending: state.pending,
+    ...(state.lastError !== undefined && { lastError: state.lastError }),
+    ...(state.interrupted !== undefined && { interrupted: interruptionDocument(state.interrupted) }),
+    ...(state.invalidIndexes.length > 0 && { invalidIndexes: state.invalidIndexes }),
+  };
+}
+
+export interface StatusDocument {
+  readonly master: Omit<FleetStatus['master'], 'interrupted'> & {
+    readonly interrupted?: InterruptionDocument;
+  };
+  readonly tenants: FleetStatus['tenants'];
+  readonly attention: readonly TenantStateDocument[];
+  /** Every tenant, with --all. */
+  readonly all?: readonly TenantStateDocument[];
+}
+
+/** `status`. */
+export function statusDocument(status: FleetStatus, all: boolean): StatusDocument {
+  const { problem, interrupted, ...master } = status.master;
+  return {
+    master: {
+      ...master,
+      ...(problem !== undefined && { problem }),
+      ...(interrupted !== undefined && { interrupted: interruptionDocument(interrupted) }),
+    },
+    tenants: status.tenants,
+    attention: status.states.filter((state) => state.attention !== undefined).map(tenantStateDocument),
+    ...(all && { all: status.states.map(tenantStateDocument) }),
+  };
+}
+
+export interface ResolutionDocument {
+  readonly resolved: {
+    readonly clerkOrgId?: string;
+    readonly schema: string;
+    readonly migration: string;
+    readonly direction: 'up' | 'down';
+    readonly answer: Resolution['answer'];
+    readonly recorded: boolean;
+    readonly batch: number;
+    readonly invalidIndexes: readonly InvalidIndex[];
+  };
+}
+
+/** `resolve`. */
+export function resolutionDocument({ clerkOrgId, ...resolution }: Resolution): ResolutionDocument {
+  const { schema, migration, direction, answer, recorded, batch, invalidIndexes } = resolution;
+  return {
+    resolved: {
+      ...(clerkOrgId !== undefined && { clerkOrgId }),
+      schema,
+      migration,
+      direction,
+      answer,
+      recorded,
+      batch,
+      invalidIndexes,
+    },
+  };
+}

@@ -1,0 +1,177 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Knex } from 'knex';
+import { TenantctlError } from '../../errors.ts';
+import { parseSqlMigration } from './sql-file.ts';
+import type { MigrationFile } from './source.ts';
+
+/** What a migration does in one direction: statements of its own, or a function that is handed Knex. */
+export type MigrationAction =
+  | { readonly kind: 'function'; readonly run: (knex: Knex) => unknown }
+  | { readonly kind: 'sql'; readonly text: string };
+
+/** A migration file, loaded and checked. */
+export interface Migration {
+  readonly file: MigrationFile;
+  readonly up: MigrationAction;
+  /** Absent when the file has no way back. */
+  readonly down: MigrationAction | undefined;
+  /** False: the migration stands alone, outside any transaction. */
+  readonly upInTransaction: boolean;
+  readonly downInTransaction: boolean;
+  /** What a tenant migration reaches outside its schema and says so: names with their schema, or `schema.*`. */
+  readonly allowOutside: readonly string[];
+}
+
+/**
+ * Loads a migration file. JavaScript and TypeScript are imported by Node itself; TypeScript that Node's type
+ * stripping cannot take (enums, imports without extension, types imported as values) goes through jiti.
+ * Loading runs the file's top level.
+ * @throws TenantctlError MIGRATION_INVALID
+ */
+export async function loadMigration(file: MigrationFile): Promise<Migration> {
+  return file.format === 'sql' ? loadSql(file) : loadModule(file);
+}
+
+async function loadSql(file: MigrationFile): Promise<Migration> {
+  const parsed = parseSqlMigration(await readFile(file.path, 'utf8'), file.name);
+  return {
+    file,
+    up: { kind: 'sql', text: parsed.up },
+    down: parsed.down === undefined ? undefined : { kind: 'sql', text: parsed.down },
+    upInTransaction: parsed.upInTransaction,
+    downInTransaction: parsed.downInTransaction,
+    allowOutside: parsed.allowOutside,
+  };
+}
+
+interface MigrationModule {
+  readonly up?: unknown;
+  readonly down?: unknown;
+  readonly config?: { readonly transaction?: unknown; readonly allowOutside?: unknown };
+}
+
+async function loadModule(file: MigrationFile): Promise<Migration> {
+  const found = exportsOf(await importFile(file));
+  if (typeof found.up !== 'function') {
+    throw new TenantctlError('MIGRATION_INVALID', `${file.name} exports no function "up".`, {
+      migration: file.name,
+      hint: 'A migration exports two functions, up and down, that are handed Knex: see `tenantctl make tenant <name>`.',
+    });
+  }
+  if (found.down !== undefined && found.down !== null && typeof found.down !== 'function') {
+    throw new TenantctlError('MIGRATION_INVALID', `${file.name} exports a "down" that is no function.`, {
+      migration: file.name,
+    });
+  }
+  const inTransaction = found.config?.transaction !== false;
+  return {
+    file,
+    up: { kind: 'function', run: found.up as (knex: Knex) => unknown },
+    down:
+      typeof found.down === 'function'
+        ? { kind: 'function', run: found.down as (knex: Knex) => unknown }
+        : undefined,
+    upInTransaction: inTransaction,
+    downInTransaction: inTransaction,
+    allowOutside: allowOutsideOf(found, file),
+  };
+}
+
+function allowOutsideOf({ config }: MigrationModule, file: MigrationFile): readonly string[] {
+  const allowed = config?.allowOutside ?? [];
+  const isList =
+    Array.isArray(allowed) && allowed.every((name) => typeof name === 'string' && name.trim() !== '');
+  if (isList) return allowed as string[];
+  throw new TenantctlError(
+    'MIGRATION_INVALID',
+    `${file.name} exports a config whose allowOutside is no list of names.`,
+    {
+      migration: file.name,
+      hint: "Name what the migration reaches outside its tenant's schema: export const config = { allowOutside: ['public.countries'] }.",
+    },
+  );
+}
+
+/** CommonJS arrives as the default export, sometimes one level deeper. */
+function exportsOf(loaded: MigrationModule & { readonly default?: unknown }): MigrationModule {
+  let candidate: (MigrationModule & { readonly default?: unknown }) | undefined = loaded;
+  for (let depth = 0; depth < 3 && typeof candidate === 'object' && candidate !== null; depth += 1) {
+    if (typeof candidate.up === 'function') return candidate;
+    candidate = candidate.default as typeof candidate;
+  }
+  return loaded;
+}
+
+async function importFile(file: MigrationFile): Promise<MigrationModule> {
+  try {
+    return (await import(pathToFileURL(file.path).href)) as MigrationModule;
+  } catch (error) {
+    if (!/\.[mc]?ts$/.test(file.name) || !isBeyondTypeStripping(error)) throw broken(file, error);
+  }
+  try {
+    const { createJiti } = await import('jiti');
+    // No cache on disk: a migration is loaded once, and nothing is left behind.
+    return await createJiti(import.meta.url, { fsCache: false, interopDefault: false }).import(file.path);
+  } catch (error) {
+    throw broken(file, error);
+  }
+}
+
+/**
+ * Errors by which Node says that a TypeScript file needs more than its types stripped
+ * (https://nodejs.org/api/typescript.html#type-stripping): syntax that emits code, imports without extension or of a
+ * folder, a type imported as a value, and CommonJS and ES modules mixed as bundlers allow.
+ */
+function isBeyondTypeStripping(error: unknown): boolean {
+  const code = (error as { code?: string } | null)?.code ?? '';
+  if (
+    /^ERR_(UNSUPPORTED_TYPESCRIPT_SYNTAX|INVALID_TYPESCRIPT_SYNTAX|MODULE_NOT_FOUND|UNSUPPORTED_DIR_IMPORT|UNKNOWN_FILE_EXTENSION|REQUIRE_ESM|REQUIRE_CYCLE_MODULE|UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING|AMBIGUOUS_MODULE_SYNTAX)$/.test(
+      code,
+    )
+  ) {
+    return true;
+  }
+  if (code === 'MODULE_NOT_FOUND') return true;
+  return (
+    error instanceof SyntaxError ||
+    (error instanceof ReferenceError &&
+      /^(exports|module|require|__dirname|__filename) is not defined/.test(error.message))
+  );
+}
+
+function broken(file: MigrationFile, error: unknown): TenantctlError {
+  // Behind the first line, loaders tell the place and who required it: known already, or for --verbose.
+  const message = (error instanceof Error ? error.message : String(error))
+    .replace(/\n(Require stack:|\s*\S+:\d+:\d+$)[\s\S]*$/, '')
+    .trim();
+  const place = placeIn(file, error);
+  return new TenantctlError('MIGRATION_INVALID', `${file.name} cannot be loaded${place}: ${message}`, {
+    migration: file.name,
+    hint: hintFor(file, message),
+    cause: error,
+  });
+}
+
+function placeIn(file: MigrationFile, error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const line = new RegExp(`${basename(file.path).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}:(\\d+)`).exec(
+    stack,
+  )?.[1];
+  return line === undefined ? '' : ` (line ${line})`;
+}
+
+function hintFor(file: MigrationFile, message: string): string {
+  if (/^(exports|module|require) is not defined/.test(message)) {
+    return 'The file is CommonJS in a package of ES modules: write export async function up, or name it .cjs.';
+  }
+  if (/Cannot find (module|package)/i.test(message)) return 'Install what it imports, or correct the path.';
+  return `Correct ${file.name} and run the command again; nothing has been changed.`;
+}
+
+export type Direction = 'up' | 'down';
+
+export function runsInTransaction(migration: Migration, direction: Direction): boolean {
+  return direction === 'up' ? migration.upInTransaction : migration.downInTransaction;
+}

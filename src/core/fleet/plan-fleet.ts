@@ -1,0 +1,113 @@
+import { TenantctlError } from '../../errors.ts';
+import type { History, HistoryEntry } from '../target/history.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { RegisteredTenant } from '../registry/registry.ts';
+import type { Fleet, Member } from './select-fleet.ts';
+
+/** What is to be done to each tenant of a fleet. */
+export interface FleetPlan {
+  readonly due: readonly Due[];
+  /** Tenants with nothing to be done, as far as they were looked at one by one. */
+  readonly upToDate: readonly Member[];
+  /** Tenants with nothing to be done that were not looked at one by one. */
+  readonly settled: number;
+  /** Tenants to which nothing can be done, with the reason. */
+  readonly problems: readonly { readonly tenant: RegisteredTenant; readonly error: TenantctlError }[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Works out what is to be done to each tenant. Pure.
+ * @param kindOf tenants of one kind, with equal histories, have one plan; all are of one kind where absent
+ */
+export function planFleet<Kind = undefined>(
+  fleet: Fleet,
+  decide: (history: History, kind?: Kind) => Plan,
+  kindOf?: (tenant: RegisteredTenant) => Kind,
+): FleetPlan {
+  const due: Due[] = [];
+  const upToDate: Member[] = [];
+  const problems: { tenant: RegisteredTenant; error: TenantctlError }[] = [];
+  const warnings = new Set<string>();
+  // Tenants with equal histories share one object, and so one plan.
+  const plansOfKind = new Map<Kind | undefined, Map<unknown, Plan>>();
+  for (const history of fleet.settledHistories) {
+    for (const warning of decide(history).warnings) warnings.add(warning);
+  }
+  for (const member of fleet.members) {
+    const { tenant, history } = member;
+    const kind = kindOf?.(tenant);
+    const plans = plansOfKind.get(kind) ?? new Map<unknown, Plan>();
+    plansOfKind.set(kind, plans);
+    let plan = plans.get(history.entries);
+    if (plan === undefined) {
+      plan = decide(history, kind);
+      plans.set(history.entries, plan);
+    }
+    for (const warning of plan.warnings) warnings.add(warning);
+    if (plan.problem !== undefined)
+      problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
+    else if (plan.steps.length > 0) due.push({ tenant, history, plan });
+    else upToDate.push(member);
+  }
+  for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });
+  return { due, upToDate, settled: fleet.settled, problems, warnings: [...warnings] };
+}
+
+/** The migrations that a plan holds for any tenant, in their order. Pure. */
+export function namesDue({ due }: Pick<FleetPlan, 'due'>): string[] {
+  return [
+    ...new Set(
+      [...new Set(due.map(({ plan }) => plan))].flatMap(({ steps }) => steps.map(({ name }) => name)),
+    ),
+  ];
+}
+
+/** A decision that leaves tenants as they are, so that they need not be looked at one by one. Pure. */
+export function isNothing(plan: Plan): boolean {
+  return plan.problem === undefined && plan.steps.length === 0;
+}
+
+export function schemaMissing(tenant: RegisteredTenant): TenantctlError {
+  if (tenant.schema === '') {
+    return new TenantctlError(
+      'SCHEMA_MISSING',
+      `The row of "${tenant.clerkOrgId}" in public.tenants names no schema.`,
+      {
+        tenant: tenant.clerkOrgId,
+        hint: 'Put its schema_name right, or delete the row.',
+      },
+    );
+  }
+  return new TenantctlError(
+    'SCHEMA_MISSING',
+    `The schema ${tenant.schema} of "${tenant.clerkOrgId}" does not exist.`,
+    {
+      tenant: tenant.clerkOrgId,
+      hint: `Restore it from a backup; or, where the tenant is gone for good, set its status: UPDATE public.tenants SET status = 'ARCHIVED' WHERE clerk_org_id = '${tenant.clerkOrgId.replaceAll("'", "''")}';`,
+    },
+  );
+}
+
+/** A tenant with what is to be done to it. */
+export interface Due {
+  readonly tenant: RegisteredTenant;
+  /** What the plan was made for. */
+  readonly history: History;
+  readonly plan: Plan;
+  /** Present where the plan is only a part of what the tenant is due in this run. */
+  readonly part?: Part | undefined;
+}
+
+/** Where a part stands in what a tenant is due. */
+export interface Part {
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+  /** What the tenant's history holds after this part, and after each later one. */
+  readonly states: readonly (readonly HistoryEntry[])[];
+}
+
+/** Tenants with the same key have the same to be done. */
+export function planKey(plan: Plan): string {
+  return plan.steps.map((step) => step.name).join('\n');
+}

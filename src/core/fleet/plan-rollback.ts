@@ -1,0 +1,92 @@
+import type { History } from '../target/history.ts';
+import { planBackward, type BackwardExtent, type EntriesOfRun } from '../plan/plan.ts';
+import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
+import { silent, type Observer } from '../report/event.ts';
+import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
+import { assertRegistry } from '../registry/registry.ts';
+import { refuseOwners } from './refuse-owners.ts';
+import { toExtent, type RollbackExtent, type RunExtent } from '../plan/rollback-extent.ts';
+import { readUndoOfRun } from '../ledger/undo-of-run.ts';
+import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
+import type { Database } from '../../db/database.ts';
+
+/** What a rollback over the fleet is planned by. */
+export interface TenantsRollbackOptions extends Selection {
+  /** The folder of the tenant migrations. */
+  readonly folder: string;
+  /** How much to undo; the last batch of each tenant where absent. */
+  readonly extent?: RollbackExtent | RunExtent | undefined;
+  /** As of EngineOptions: tenants whose `down` cannot run as the owner of their schema are problems. */
+  readonly tenantRole?: string | undefined;
+  readonly observe?: Observer | undefined;
+}
+
+/** What of each tenant a rollback would undo. */
+export interface TenantsRollback {
+  readonly folder: MigrationFolder;
+  readonly extentOf: (tenant: { readonly schema: string }) => BackwardExtent;
+  readonly fleet: Fleet;
+  readonly plan: FleetPlan;
+}
+
+/** The fleet, the folder, and what of each history a rollback would undo. */
+export async function planTenantsRollback(
+  database: Database,
+  options: TenantsRollbackOptions,
+): Promise<TenantsRollback> {
+  const rollback = await planByExtent(database, options);
+  return { ...rollback, plan: await refuseOwners(database, rollback.plan, options) };
+}
+
+async function planByExtent(database: Database, options: TenantsRollbackOptions): Promise<TenantsRollback> {
+  const folder = await readMigrationFolder(options.folder);
+  const { extent: asked } = options;
+  if (asked !== undefined && 'run' in asked) return planRunRollback(database, folder, asked, options);
+  const extent = toExtent(folder, asked);
+  const decide = (history: History) => planBackward(folder, history, extent);
+  const fleet = await selectFleet(database, options, {
+    isSettled: (history) => isNothing(decide(history)),
+  });
+  return { folder, extentOf: () => extent, fleet, plan: planFleet(fleet, decide) };
+}
+
+/** planByExtent for what one run has applied: other tenants than its own are not looked at. */
+async function planRunRollback(
+  database: Database,
+  folder: MigrationFolder,
+  { run, evenAtWork }: RunExtent,
+  { tenants, observe = silent }: Pick<TenantsRollbackOptions, 'tenants' | 'observe'>,
+): Promise<TenantsRollback> {
+  await assertRegistry(database);
+  const undo = await readUndoOfRun(database, run, evenAtWork === true);
+  const nothing: BackwardExtent = { kind: 'run', of: { run, appliers: new Map() } };
+  const extents = new Map<EntriesOfRun, BackwardExtent>(
+    [...undo.values()].map((of) => [of, { kind: 'run', of }]),
+  );
+  const extentOf = ({ schema }: { readonly schema: string }) => {
+    const of = undo.get(schema);
+    return (of === undefined ? undefined : extents.get(of)) ?? nothing;
+  };
+  const present = await registeredSchemas(database, [...undo.keys()]);
+  const gone = undo.size - present.length;
+  if (gone > 0)
+    observe({
+      type: 'warning',
+      message: `${gone} of the run's tenants ${gone === 1 ? 'is' : 'are'} in the registry no more.`,
+    });
+  const isSettled = (history: History) =>
+    [...extents.values()].every((extent) => isNothing(planBackward(folder, history, extent)));
+  const names = tenants !== undefined && tenants.length > 0 ? tenants : present;
+  const fleet = await selectFleet(database, { tenants: names }, { isSettled, onlyNamed: true });
+  const decide = (history: History, extent: BackwardExtent = nothing) =>
+    planBackward(folder, history, extent);
+  return { folder, extentOf, fleet, plan: planFleet<BackwardExtent>(fleet, decide, extentOf) };
+}
+
+async function registeredSchemas(database: Database, schemas: readonly string[]): Promise<string[]> {
+  const { rows } = await database.query<{ schema_name: string }>(
+    'SELECT schema_name FROM public.tenants WHERE schema_name = ANY ($1)',
+    [schemas],
+  );
+  return rows.map((row) => row.schema_name);
+}

@@ -1,0 +1,54 @@
+import type { StampedTenant } from './fleet-facts.ts';
+import type { History } from '../target/history.ts';
+import type { Observer } from '../report/event.ts';
+import { digester, readKnownHistories, stampTenants, type StampOptions } from '../stamps/stamps.ts';
+import { STAMPS_SINCE, readStateVersion } from '../state/version.ts';
+import type { Database } from '../../db/database.ts';
+
+/**
+ * Stamps the tenants whose history tables have been read, where their stamps do not say the same or they have none, so
+ * that they need not be read again. A stamp that said something else is a warning: that ought not to happen.
+ * @param histories what was read, by schema
+ */
+export async function putStampsRight(
+  database: Database,
+  tenants: readonly StampedTenant[],
+  histories: ReadonlyMap<string, History>,
+  observe: Observer,
+  options: Partial<StampOptions> = {},
+): Promise<void> {
+  if (tenants.length === 0 || (await readStateVersion(database)) < STAMPS_SINCE) return;
+  const digest = digester();
+  const known = await readKnownHistories(database);
+  const wanting = tenants.filter((tenant) => {
+    const history = histories.get(tenant.schema);
+    // Without a history table there is nothing to stamp, and Knex's lock is a matter of its own.
+    if (history === undefined || !tenant.tables.hasHistory || history.lockedByKnex) return false;
+    return tenant.digest !== digest(history.entries) || !known.has(tenant.digest);
+  });
+  if (wanting.length === 0) return;
+  const wrong = wanting.filter((tenant) => tenant.digest !== null && known.has(tenant.digest));
+  if (wrong.length > 0) observe({ type: 'warning', message: wrongStamps(wrong) });
+  if (database.readOnly) return;
+  observe({ type: 'phase', message: `Stamping ${tenantsIn(wanting.length)}` });
+  const schemas = wanting.map(({ schema }) => schema);
+  const reasons = await stampTenants(database, schemas, {
+    run: options.run ?? ((task) => task()),
+    signal: options.signal,
+  });
+  for (const [reason, count] of reasons) {
+    observe({
+      type: 'note',
+      message: `${tenantsIn(count)} without a stamp, so that what they have applied is read from their own tables each time: ${reason}`,
+    });
+  }
+}
+
+function wrongStamps(wrong: readonly StampedTenant[]): string {
+  const names = wrong.slice(0, 5).map(({ clerkOrgId }) => clerkOrgId);
+  return `The stamps of ${tenantsIn(wrong.length)} did not say what the history holds: ${names.join(', ')}${wrong.length > 5 ? ', …' : ''}. The history counts.`;
+}
+
+function tenantsIn(count: number): string {
+  return `${count} ${count === 1 ? 'tenant' : 'tenants'}`;
+}

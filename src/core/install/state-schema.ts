@@ -1,0 +1,110 @@
+import type { PoolClient } from 'pg';
+import { withTransaction } from '../../db/transaction.ts';
+import { TenantctlError } from '../../errors.ts';
+import { RUN_TABLES } from '../ledger/tables.ts';
+import { GUARD_ROUTINES } from '../guard/server-side.ts';
+import { STAMP_ROUTINES, STAMP_TABLES } from '../stamps/server-side.ts';
+import { readVersion } from '../state/version.ts';
+import type { Database } from '../../db/database.ts';
+
+/** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
+export const STATE_SCHEMA = 'tenantctl';
+
+/** What `tenantctl resolve` needs to know of a migration outside a transaction that did not live to record its end. */
+const INTENT_FACTS = [
+  `ALTER TABLE tenantctl.intents
+     ADD COLUMN IF NOT EXISTS batch integer,
+     ADD COLUMN IF NOT EXISTS run bigint,
+     ADD COLUMN IF NOT EXISTS backend_pid integer,
+     ADD COLUMN IF NOT EXISTS backend_start timestamptz`,
+  `COMMENT ON COLUMN tenantctl.intents.batch IS 'The batch that the migration was going to be recorded in.'`,
+  `COMMENT ON COLUMN tenantctl.intents.backend_start IS
+     'With backend_pid: the backend that carries the migration out, as in pg_stat_activity.'`,
+] as const;
+
+/**
+ * Each entry brings the tables from the version of its index to the next; what holds nothing (ROUTINES) is made anew by
+ * every upgrade. Entries are only ever added, if only an empty one for routines that have changed.
+ */
+const UPGRADES: readonly (readonly string[])[] = [
+  [
+    'CREATE SCHEMA IF NOT EXISTS tenantctl',
+    `CREATE TABLE tenantctl.state_version (
+       version integer NOT NULL,
+       installed_at timestamptz NOT NULL DEFAULT now())`,
+    `CREATE TABLE tenantctl.tenant_failures (
+       schema_name text PRIMARY KEY,
+       command text NOT NULL,
+       error jsonb NOT NULL,
+       failed_at timestamptz NOT NULL DEFAULT now())`,
+    `COMMENT ON TABLE tenantctl.tenant_failures IS
+       'The last failure of each tenant schema; the row goes when a later run succeeds.'`,
+    `CREATE TABLE tenantctl.migration_files (
+       scope text NOT NULL CHECK (scope IN ('master', 'tenants')),
+       stem text NOT NULL,
+       file_name text NOT NULL,
+       checksum text NOT NULL,
+       recorded_at timestamptz NOT NULL DEFAULT now(),
+       PRIMARY KEY (scope, stem))`,
+    `COMMENT ON TABLE tenantctl.migration_files IS
+       'The checksum of each migration file when it was first applied: an edit afterwards is a warning.'`,
+    `CREATE TABLE tenantctl.intents (
+       schema_name text PRIMARY KEY,
+       migration text NOT NULL,
+       direction text NOT NULL CHECK (direction IN ('up', 'down')),
+       started_at timestamptz NOT NULL DEFAULT now())`,
+    `COMMENT ON TABLE tenantctl.intents IS
+       'A migration outside a transaction that has begun and not ended. A row without a running command is a crash.'`,
+  ],
+  STAMP_TABLES,
+  RUN_TABLES,
+  [...INTENT_FACTS],
+  // note_own and stay_within came with version 5; boundary, sightings and rows_outside with 6; 7 turns off jit.
+  [],
+  [],
+  [],
+];
+
+/** Whatever the version before had of views and routines goes first. */
+const ROUTINES: readonly string[] = [
+  'DROP VIEW IF EXISTS tenantctl.trusted_stamps',
+  `DO $$ DECLARE routine regprocedure; BEGIN
+     FOR routine IN SELECT oid FROM pg_catalog.pg_proc WHERE pronamespace = 'tenantctl'::regnamespace LOOP
+       EXECUTE format('DROP ROUTINE %s', routine);
+     END LOOP;
+   END $$`,
+  ...STAMP_ROUTINES,
+  ...GUARD_ROUTINES,
+];
+
+export const STATE_VERSION = UPGRADES.length;
+
+/**
+ * Creates the tenantctl schema, or brings it up to this version's form, in a transaction that is already open.
+ * @throws TenantctlError STATE_NEWER when a newer tenantctl has been here
+ */
+export async function upgradeState(client: PoolClient, from: number): Promise<void> {
+  if (from === STATE_VERSION) return;
+  if (from > STATE_VERSION) {
+    throw new TenantctlError(
+      'STATE_NEWER',
+      `The schema "tenantctl" of this database is of version ${from}; this tenantctl knows version ${STATE_VERSION}.`,
+      { hint: 'Use the newer tenantctl that has been working on this database.' },
+    );
+  }
+  // Two commands may come here at once: the second waits, then looks again.
+  await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('tenantctl:state', 0))`);
+  const { rows } = await client.query<{ present: boolean }>(
+    `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
+  );
+  const version = rows[0]?.present === true ? await readVersion(client) : 0;
+  if (version === STATE_VERSION) return;
+  for (const statements of [...UPGRADES.slice(version), ROUTINES]) await client.query(statements.join(';\n'));
+  await client.query(`INSERT INTO tenantctl.state_version (version) VALUES (${STATE_VERSION})`);
+}
+
+/** upgradeState in a transaction of its own, where one is needed. `version` is what readStateVersion has read. */
+export async function ensureState(database: Database, version: number): Promise<void> {
+  if (version === STATE_VERSION) return;
+  await withTransaction(database, {}, [], ({ client }) => upgradeState(client, version));
+}

@@ -1,0 +1,47 @@
+import { TenantctlError } from '../../errors.ts';
+import { findTenants } from '../registry/registry.ts';
+import { readRun } from './read-runs.ts';
+import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
+import type { Database } from '../../db/database.ts';
+
+/**
+ * The schemas of the tenants that failed in a run of `migrate tenants`, as far as the registry has them still.
+ * @param run its number; true for the last one in which any failed
+ * @param only organization ids or schemas to choose from; all where absent
+ * @throws TenantctlError RUN_UNKNOWN, TENANT_UNKNOWN
+ */
+export async function failedInRun(
+  database: Database,
+  run: number | true,
+  only: readonly string[] = [],
+): Promise<string[]> {
+  const id = run === true ? await lastWithFailures(database) : (await readRun(database, run)).id;
+  const { rows } = await database.query<{ schema_name: string }>(
+    `SELECT DISTINCT t.schema_name FROM tenantctl.run_tenants t JOIN public.tenants USING (schema_name)
+     WHERE t.run = $1 AND t.outcome = 'failed'`,
+    [id],
+  );
+  const failed = rows.map((row) => row.schema_name);
+  if (only.length === 0) return failed;
+  const chosen = new Set((await findTenants(database, only)).map(({ schema }) => schema));
+  return failed.filter((schema) => chosen.has(schema));
+}
+
+async function lastWithFailures(database: Database): Promise<number> {
+  const hasLedger = (await readStateVersion(database)) >= RUNS_SINCE;
+  const { rows } = hasLedger
+    ? await database.query<{ id: string }>(
+        `SELECT r.id FROM tenantctl.runs r
+         WHERE r.command = 'migrate tenants'
+           AND EXISTS (SELECT FROM tenantctl.run_tenants t WHERE t.run = r.id AND t.outcome = 'failed')
+         ORDER BY r.id DESC LIMIT 1`,
+      )
+    : { rows: [] };
+  const [row] = rows;
+  if (row === undefined) {
+    throw new TenantctlError('RUN_UNKNOWN', 'There is no run of migrate tenants in which a tenant failed.', {
+      hint: 'Nothing is to be tried again. tenantctl status shows where each tenant is.',
+    });
+  }
+  return Number(row.id);
+}

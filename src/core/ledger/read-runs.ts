@@ -1,0 +1,164 @@
+import type { QueryResultRow } from 'pg';
+import type { ErrorReport } from '../../errors.ts';
+import { isAtWork } from './at-work.ts';
+import { runUnknown } from './run-unknown.ts';
+import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
+import type { Database } from '../../db/database.ts';
+
+/** How a run ended; `died` is one without an end that is not at work any more. */
+export type RunOutcome = 'done' | 'failed' | 'interrupted' | 'at-work' | 'died';
+
+/** A run as the ledger has it. */
+export interface Run {
+  readonly id: number;
+  readonly command: string;
+  readonly outcome: RunOutcome;
+  /** The role that it logged in as. */
+  readonly startedBy: string;
+  /** The name of the machine that it ran on. */
+  readonly host: string;
+  readonly pid: number;
+  /** The version of tenantctl. */
+  readonly version: string;
+  readonly startedAt: Date;
+  /** Null while it is at work, and where it died. */
+  readonly endedAt: Date | null;
+  readonly durationMs: number | null;
+  /** The migrations that it was to apply or undo, for any tenant. */
+  readonly planned: readonly string[];
+  /** What was asked for, as far as it was not the default. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Tenants by what became of them; without an end, those that the ledger has so far: `changed` and `failed`. */
+  readonly totals: Readonly<Record<string, number>>;
+  /** What ended the run itself. */
+  readonly error: ErrorReport | null;
+}
+
+/** What a run did to one tenant; the master schema, `public`, has no organization id. */
+export interface RunTenant {
+  readonly clerkOrgId: string | null;
+  readonly schema: string;
+  readonly outcome: 'migrated' | 'rolled-back' | 'failed';
+  readonly direction: 'up' | 'down';
+  /** In the order in which they were applied or undone; where it failed, what had been committed before. */
+  readonly names: readonly string[];
+  readonly batch: number;
+  readonly durationMs: number;
+  readonly error: ErrorReport | null;
+}
+
+export interface ReadRunsOptions {
+  /** How many runs at most; 20 where absent. */
+  readonly limit?: number | undefined;
+}
+
+const DEFAULT_LIMIT = 20;
+
+const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${isAtWork('r')} THEN 'at-work' ELSE 'died' END) AS outcome,
+  r.started_by, r.host, r.pid, r.version, r.started_at, r.ended_at, r.planned, r.options,
+  coalesce(r.totals, (
+    SELECT jsonb_build_object(
+      'changed', count(DISTINCT t.schema_name) FILTER (WHERE t.outcome <> 'failed'),
+      'failed', count(DISTINCT t.schema_name) FILTER (WHERE t.outcome = 'failed'))
+    FROM tenantctl.run_tenants t WHERE t.run = r.id)) AS totals, r.error`;
+
+interface RunRow extends QueryResultRow {
+  readonly id: string;
+  readonly command: string;
+  readonly outcome: RunOutcome;
+  readonly started_by: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly started_at: Date;
+  readonly ended_at: Date | null;
+  readonly planned: string[];
+  readonly options: Record<string, unknown>;
+  readonly totals: Record<string, number>;
+  readonly error: ErrorReport | null;
+}
+
+/** The runs in the ledger, the newest first; none where there is no ledger. */
+export async function readRuns(database: Database, options: ReadRunsOptions = {}): Promise<Run[]> {
+  if ((await readStateVersion(database)) < RUNS_SINCE) return [];
+  const { rows } = await database.query<RunRow>(
+    `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r ORDER BY r.id DESC LIMIT $1`,
+    [options.limit ?? DEFAULT_LIMIT],
+  );
+  return rows.map(toRun);
+}
+
+/** @throws TenantctlError RUN_UNKNOWN */
+export async function readRun(database: Database, id: number): Promise<Run> {
+  if ((await readStateVersion(database)) < RUNS_SINCE) throw runUnknown(id);
+  const { rows } = await database.query<RunRow>(
+    `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r WHERE r.id = $1`,
+    [id],
+  );
+  const [row] = rows;
+  if (row === undefined) throw runUnknown(id);
+  return toRun(row);
+}
+
+/** What a run did to each tenant, by organization id. @param onlyFailed leave out those that did not fail */
+export async function readRunTenants(
+  database: Database,
+  run: number,
+  { onlyFailed }: { readonly onlyFailed: boolean },
+): Promise<RunTenant[]> {
+  const { rows } = await database.query<{
+    clerk_org_id: string | null;
+    schema_name: string;
+    outcome: RunTenant['outcome'];
+    direction: RunTenant['direction'];
+    names: string[];
+    batch: number;
+    duration_ms: number;
+    error: ErrorReport | null;
+  }>(
+    `SELECT clerk_org_id, schema_name, outcome, direction, names, batch, duration_ms, error FROM tenantctl.run_tenants
+     WHERE run = $1 AND (NOT $2 OR schema_name IN (
+       SELECT schema_name FROM tenantctl.run_tenants WHERE run = $1 AND outcome = 'failed'))
+     ORDER BY clerk_org_id COLLATE "C", schema_name COLLATE "C", ended_at`,
+    [run, onlyFailed],
+  );
+  const tenants = new Map<string, RunTenant>();
+  for (const row of rows) {
+    const before = tenants.get(row.schema_name);
+    const isFailure = row.outcome === 'failed';
+    const names = [...(before?.direction === row.direction ? before.names : []), ...row.names];
+    // What a run has applied and then undone is told as undone.
+    const said = names.length > 0 || before === undefined ? { direction: row.direction, names } : before;
+    tenants.set(row.schema_name, {
+      clerkOrgId: row.clerk_org_id,
+      schema: row.schema_name,
+      outcome: before?.outcome === 'failed' ? 'failed' : row.outcome,
+      direction: said.direction,
+      names: said.names,
+      batch: row.batch === 0 ? (before?.batch ?? 0) : row.batch,
+      // A failure's is that of the whole work on the tenant.
+      durationMs: isFailure ? row.duration_ms : (before?.durationMs ?? 0) + row.duration_ms,
+      error: row.error ?? before?.error ?? null,
+    });
+  }
+  return [...tenants.values()];
+}
+
+function toRun(row: RunRow): Run {
+  return {
+    id: Number(row.id),
+    command: row.command,
+    outcome: row.outcome,
+    startedBy: row.started_by,
+    host: row.host,
+    pid: row.pid,
+    version: row.version,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    durationMs: row.ended_at === null ? null : row.ended_at.getTime() - row.started_at.getTime(),
+    planned: row.planned,
+    options: row.options,
+    totals: row.totals,
+    error: row.error,
+  };
+}

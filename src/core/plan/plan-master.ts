@@ -1,0 +1,63 @@
+import { TenantctlError } from '../../errors.ts';
+import { planForward, type ForwardOptions, type Plan } from './plan.ts';
+import { findMigration, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
+import type { MigrateMasterOptions } from '../commands/migrate-master.ts';
+import { readMasterHistory } from '../target/master-history.ts';
+import type { Database } from '../../db/database.ts';
+
+/** The folder, and what is pending of it. @throws TenantctlError where history and folder do not fit together */
+export async function planMaster(
+  database: Database,
+  options: MigrateMasterOptions,
+): Promise<{ folder: MigrationFolder; plan: Plan }> {
+  const folder = await readMigrationFolder(options.folder);
+  if (folder.files.length === 0) throw emptyFolder(folder);
+  const forward = forwardOptions(folder, options);
+  const plan = planForward(folder, await readMasterHistory(database), forward);
+  if (plan.problem !== undefined) throw plan.problem;
+  return { folder, plan };
+}
+
+export function forwardOptions(folder: MigrationFolder, options: MigrateMasterOptions): ForwardOptions {
+  return {
+    to: options.to === undefined ? undefined : findMigration(folder, options.to),
+    allowNewerHistory: options.allowNewerHistory,
+    allowOutOfOrder: options.allowOutOfOrder,
+  };
+}
+
+export function emptyFolder(folder: MigrationFolder): TenantctlError {
+  return new TenantctlError(
+    'MIGRATIONS_FOLDER_EMPTY',
+    `There are no master migrations in ${folder.directory}.`,
+    {
+      hint: 'Run tenantctl init: it writes the first one, which creates the registry.',
+    },
+  );
+}
+
+/** Tenants may depend on the shared tables, so these come first. @throws TenantctlError MASTER_PENDING */
+export async function refusePendingMaster(
+  database: Database,
+  masterFolder: string,
+  options: {
+    readonly allowNewerHistory?: boolean | undefined;
+    readonly allowOutOfOrder?: boolean | undefined;
+  },
+): Promise<void> {
+  const { plan } = await planMaster(database, {
+    folder: masterFolder,
+    allowNewerHistory: options.allowNewerHistory,
+    allowOutOfOrder: options.allowOutOfOrder,
+  });
+  if (plan.steps.length === 0) return;
+  const names = plan.steps.map((step) => step.name);
+  throw new TenantctlError(
+    'MASTER_PENDING',
+    `${names.length} master ${names.length === 1 ? 'migration is' : 'migrations are'} pending, and tenants may depend on them: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}.`,
+    {
+      migration: names[0],
+      hint: 'Run tenantctl migrate master first, or tenantctl migrate all, which does both.',
+    },
+  );
+}

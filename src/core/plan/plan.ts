@@ -1,0 +1,222 @@
+import { TenantctlError } from '../../errors.ts';
+import type { History, HistoryEntry } from '../target/history.ts';
+import { compareNames, stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
+
+/** One thing to do: a migration, forward or back. */
+export interface Step {
+  readonly file: MigrationFile;
+  /** The name to write into the history, or under which it stands there. */
+  readonly name: string;
+}
+
+/** What is to be done to one schema, worked out from its history and the folder. */
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** Forward: the batch that the steps will form. Back: the last batch that is undone. 0 where nothing is done. */
+  readonly batch: number;
+  /** Set when the history and the folder do not fit together: nothing may run. */
+  readonly problem?: TenantctlError;
+  /** What does not fit but has been allowed. */
+  readonly warnings: readonly string[];
+}
+
+export interface ForwardOptions {
+  /** The last migration to apply. */
+  readonly to?: MigrationFile | undefined;
+  readonly allowNewerHistory?: boolean | undefined;
+  readonly allowOutOfOrder?: boolean | undefined;
+}
+
+/** What a run has applied to a tenant, and who has applied what since. */
+export interface EntriesOfRun {
+  readonly run: number;
+  /** The last run that applied an entry, by its name and batch as JSON. */
+  readonly appliers: ReadonlyMap<string, number>;
+}
+
+export type BackwardExtent =
+  | { readonly kind: 'last-batch' }
+  | { readonly kind: 'run'; readonly of: EntriesOfRun }
+  | { readonly kind: 'all' }
+  | { readonly kind: 'to'; readonly to: MigrationFile };
+
+/** Decides what of a folder is pending in a schema with this history. Pure. */
+export function planForward(folder: MigrationFolder, history: History, options: ForwardOptions = {}): Plan {
+  const warnings: string[] = [];
+  const applied = new Set(history.entries.map((entry) => stemOf(entry.name)));
+  const known = new Set(folder.files.map((file) => file.stem));
+  const refused = (problem: TenantctlError): Plan => ({ steps: [], batch: 0, problem, warnings });
+
+  const missing = [...applied].filter((stem) => !known.has(stem)).toSorted(compareNames);
+  if (missing.length > 0) {
+    const problem = missingFiles(folder, missing);
+    if (problem.code !== 'HISTORY_NEWER' || !options.allowNewerHistory) return refused(problem);
+    warnings.push(`${problem.message} Going on, as --allow-newer-history says.`);
+  }
+
+  const pending = folder.files.filter((file) => !applied.has(file.stem));
+  const lastApplied = folder.files.findLast((file) => applied.has(file.stem));
+  const late =
+    lastApplied === undefined ? [] : pending.filter((file) => compareNames(file.name, lastApplied.name) < 0);
+  if (late.length > 0 && lastApplied !== undefined) {
+    const problem = outOfOrder(late, lastApplied);
+    if (!options.allowOutOfOrder) return refused(problem);
+    warnings.push(`${problem.message} Going on, as --allow-out-of-order says.`);
+  }
+
+  const end = options.to === undefined ? undefined : folder.files.indexOf(options.to);
+  const steps = pending
+    .filter((file) => end === undefined || folder.files.indexOf(file) <= end)
+    .map((file) => ({ file, name: file.name }));
+  return { steps, batch: steps.length === 0 ? 0 : lastBatch(history) + 1, warnings };
+}
+
+/** Decides what is to be undone in a schema with this history, newest first. Pure. */
+export function planBackward(folder: MigrationFolder, history: History, extent: BackwardExtent): Plan {
+  const entries = entriesToUndo(history, extent, lastBatch(history));
+  const newer = extent.kind === 'run' ? newerThan(history, entries) : [];
+  if (extent.kind === 'run' && newer.length > 0)
+    return { steps: [], batch: 0, warnings: [], problem: superseded(extent.of, newer) };
+  return undoing(folder, history, entries);
+}
+
+/** Decides how migrations are undone that a run applied last, and only these. Pure. */
+export function planUndo(folder: MigrationFolder, history: History, names: readonly string[]): Plan {
+  const entries = history.entries.slice(history.entries.length - names.length);
+  if (entries.every(({ name }, at) => name === names[at])) return undoing(folder, history, entries);
+  const nothing: Plan = { steps: [], batch: 0, warnings: [] };
+  if (!history.entries.some(({ name }) => names.includes(name))) return nothing;
+  return {
+    ...nothing,
+    problem: new TenantctlError(
+      'HISTORY_CHANGED',
+      `${listed(names)} cannot be undone: other migrations have been applied since, or undone.`,
+      { migration: names[0], hint: 'Look at tenantctl tenant show, and undo it by hand where it has to be.' },
+    ),
+  };
+}
+
+function undoing(folder: MigrationFolder, history: History, entries: readonly HistoryEntry[]): Plan {
+  const undone = entries.toReversed();
+  const steps: Step[] = [];
+  for (const entry of undone) {
+    const file = folder.files.find((candidate) => candidate.stem === stemOf(entry.name));
+    if (file === undefined) {
+      return {
+        steps: [],
+        batch: 0,
+        warnings: [],
+        problem: new TenantctlError(
+          'MIGRATION_FILE_MISSING',
+          `${entry.name} is to be undone, and ${folder.directory} does not hold it.`,
+          {
+            migration: entry.name,
+            hint: 'Bring the file back from version control: its down is what undoes it.',
+          },
+        ),
+      };
+    }
+    if (steps.some((step) => step.file === file)) {
+      return {
+        steps: [],
+        batch: 0,
+        warnings: [],
+        problem: new TenantctlError(
+          'MIGRATION_DUPLICATE',
+          `${entry.name} is to be undone, and the history holds it twice: its down would run twice.`,
+          { migration: entry.name, hint: 'Delete the row that is too many from the history.' },
+        ),
+      };
+    }
+    steps.push({ file, name: entry.name });
+  }
+  return { steps, batch: steps.length === 0 ? 0 : lastBatch(history), warnings: [] };
+}
+
+function entriesToUndo(history: History, extent: BackwardExtent, last: number): readonly HistoryEntry[] {
+  switch (extent.kind) {
+    case 'last-batch':
+      return history.entries.filter((entry) => entry.batch === last);
+    case 'run':
+      return history.entries.filter((entry) => applierOf(extent.of, entry) === extent.of.run);
+    case 'all':
+      return history.entries;
+    case 'to': {
+      const from = history.entries.findIndex((entry) => stemOf(entry.name) === extent.to.stem);
+      return from === -1 ? [] : history.entries.slice(from);
+    }
+  }
+}
+
+function applierOf({ appliers }: EntriesOfRun, { name, batch }: HistoryEntry): number | undefined {
+  return appliers.get(JSON.stringify([name, batch]));
+}
+
+/** What was applied after the first of these entries, and is none of them. */
+function newerThan(history: History, entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  const own = new Set(entries);
+  const first = history.entries.findIndex((entry) => own.has(entry));
+  return first === -1 ? [] : history.entries.slice(first).filter((entry) => !own.has(entry));
+}
+
+function superseded(of: EntriesOfRun, newer: readonly HistoryEntry[]): TenantctlError {
+  const names = newer.map(({ name }) => name);
+  const runs = [...new Set(newer.map((entry) => applierOf(of, entry)))].toReversed();
+  const known = runs.filter((run) => run !== undefined);
+  return new TenantctlError(
+    'RUN_SUPERSEDED',
+    `${listed(names)} ${names.length === 1 ? 'was' : 'were'} applied after run ${of.run}; nothing was undone here.`,
+    {
+      migration: names[0],
+      hint:
+        known.length === runs.length
+          ? `Undo first what came after it: ${known.map((run) => `tenantctl rollback tenants --run ${run}`).join(', then ')}.`
+          : `Undo first what came after it: tenantctl rollback tenants --to ${names[0]} --tenant <org>.`,
+    },
+  );
+}
+
+/** The number of the last batch in a history; 0 in an empty one. */
+export function lastBatch(history: History): number {
+  return history.entries.reduce((max, entry) => Math.max(max, entry.batch), 0);
+}
+
+function missingFiles(folder: MigrationFolder, missing: readonly string[]): TenantctlError {
+  const newest = folder.files.at(-1);
+  const newer = newest !== undefined && missing.every((stem) => compareNames(stem, newest.stem) > 0);
+  const names = listed(missing);
+  if (newer) {
+    return new TenantctlError(
+      'HISTORY_NEWER',
+      `The history holds ${names}, newer than every file in ${folder.directory}: an older release over a newer database?`,
+      {
+        migration: missing[0],
+        hint: 'Run the newer release, or, where the older one is meant to run, add --allow-newer-history.',
+      },
+    );
+  }
+  return new TenantctlError(
+    'MIGRATION_FILE_MISSING',
+    `The history holds ${names}, and ${folder.directory} does not.`,
+    {
+      migration: missing[0],
+      hint: 'Bring the file back from version control; a file that was renamed needs its old name again.',
+    },
+  );
+}
+
+function outOfOrder(late: readonly MigrationFile[], lastApplied: MigrationFile): TenantctlError {
+  return new TenantctlError(
+    'MIGRATION_OUT_OF_ORDER',
+    `${listed(late.map((file) => file.name))} ${late.length === 1 ? 'sorts' : 'sort'} before ${lastApplied.name}, which is applied already: a branch merged late?`,
+    {
+      migration: late[0]?.name,
+      hint: 'Give the file a newer timestamp, or, where the order does not matter, add --allow-out-of-order.',
+    },
+  );
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}

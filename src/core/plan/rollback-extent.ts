@@ -1,0 +1,47 @@
+import { TenantctlError } from '../../errors.ts';
+import { findMigration, type MigrationFolder } from '../files/source.ts';
+import type { BackwardExtent, Plan } from './plan.ts';
+
+/** How much a rollback undoes: everything, or down to and including one migration; the last batch where absent. */
+export type RollbackExtent = { readonly all: true } | { readonly to: string };
+
+/** What a run of `migrate tenants` has applied, and nothing else. */
+export interface RunExtent {
+  readonly run: number;
+  /** Whoever asks is the run itself: it may be at work. */
+  readonly evenAtWork?: boolean | undefined;
+}
+
+/** @throws TenantctlError MIGRATION_UNKNOWN */
+export function toExtent(folder: MigrationFolder, extent: RollbackExtent | undefined): BackwardExtent {
+  if (extent === undefined) return { kind: 'last-batch' };
+  return 'all' in extent ? { kind: 'all' } : { kind: 'to', to: findMigration(folder, extent.to) };
+}
+
+/**
+ * A rollback is decided once: what of it is not undone yet is undone, whoever undid the rest, an earlier try, say, that
+ * lost its connection. Where another run has done all of it, nothing is undone a second time; where it did something
+ * else in between, that is a problem. Pure.
+ * @param plan what the history asks for now
+ * @param planned what was decided, of which `done` is undone already
+ */
+export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[]): Plan {
+  const rest = planned.steps.slice(done.length);
+  const left = rest.slice(Math.max(0, rest.length - plan.steps.length));
+  const isRest =
+    plan.steps.length === left.length && plan.steps.every((step, at) => step.name === left[at]?.name);
+  if (isRest) return plan;
+  const nothing: Plan = { steps: [], batch: 0, warnings: [] };
+  if (done.length === 0 || rest.length === 0) return nothing;
+  return {
+    ...nothing,
+    problem: new TenantctlError(
+      'HISTORY_CHANGED',
+      `Another run changed the history when ${done.length} of ${planned.steps.length} migrations had been undone; the rest was left alone.`,
+      {
+        migration: rest[0]?.name,
+        hint: 'Look at tenantctl status, and run the command again where more is to be undone.',
+      },
+    ),
+  };
+}

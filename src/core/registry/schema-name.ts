@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { TenantctlError } from '../../errors.ts';
+
+/** The longest organization id, in characters (code points). */
+export const MAX_ORGANIZATION_ID_LENGTH = 255;
+
+/** What the names of tenant schemas look like. */
+export const TENANT_SCHEMA_PATTERN = /^tid_[0-9a-f]{10}$/;
+
+/**
+ * The name of a new tenant's schema: tid_ and the first ten hexadecimal digits of md5 over the organization id in
+ * UTF-8. For a tenant that exists, the registry's schema_name is the authority, not this.
+ *
+ * @example schemaNameFor('default_tenant') // 'tid_cf4116b064'
+ * @throws TenantctlError ORGANIZATION_ID_INVALID
+ */
+export function schemaNameFor(organizationId: string): string {
+  assertOrganizationId(organizationId);
+  return `tid_${createHash('md5').update(organizationId, 'utf8').digest('hex').slice(0, 10)}`;
+}
+
+/**
+ * Refuses what cannot be an organization id: nothing but white space, a control character, NUL, a lone surrogate
+ * (which UTF-8 cannot hold), or more than 255 characters.
+ * @throws TenantctlError ORGANIZATION_ID_INVALID
+ */
+export function assertOrganizationId(organizationId: string): void {
+  const refuse = (reason: string) => {
+    throw new TenantctlError('ORGANIZATION_ID_INVALID', `This organization id is refused: ${reason}.`, {
+      hint: 'An organization id has 1 to 255 characters, none of them a control character.',
+      tenant: shown(organizationId),
+    });
+  };
+  if (organizationId.trim() === '') refuse('it is empty');
+  if (/\p{Cc}/u.test(organizationId)) refuse('it holds a control character');
+  if (!organizationId.isWellFormed()) refuse('it is not well-formed Unicode');
+  const length = Array.from(organizationId).length;
+  if (length > MAX_ORGANIZATION_ID_LENGTH) refuse(`it has ${length} characters, more than 255`);
+}
+
+/** A refused id as it can be shown: control characters escaped, shortened. */
+function shown(organizationId: string): string {
+  const escaped = organizationId
+    .toWellFormed()
+    .replace(/\p{Cc}/gu, (character) => `\\u${character.codePointAt(0)?.toString(16).padStart(4, '0')}`);
+  return escaped.length > 60 ? `${escaped.slice(0, 59)}…` : escaped;
+}

@@ -1,0 +1,132 @@
+import type { Blocker } from '../../errors.ts';
+import type { Advance } from '../apply/assignment.ts';
+import type { Database } from '../../db/database.ts';
+
+/** Who stood in the way of this process's statements, as it was seen last. */
+export interface BlockerWatch {
+  /** Those that the backend with this process id waited for; empty where nobody was seen. */
+  of(pid: number | undefined): readonly Blocker[];
+  stop(): void;
+}
+
+/** How much of a blocking query is shown. */
+const QUERY_LENGTH = 300;
+
+/** How far it is followed who waits for whom. */
+const LONGEST_CHAIN = 5;
+
+/** How often is looked, measured in the time after which a wait ends in an error; and at least so often, in ms. */
+const LOOKS_PER_TIMEOUT = 3;
+const LEAST_OFTEN_MS = 2_000;
+
+/** Milliseconds for which what was seen is believed beyond the wait itself: client and server may both be busy. */
+const GRACE_MS = 2_000;
+
+/**
+ * Looks every now and then who blocks the statements of tenantctl in this database. It has to be asked while they wait:
+ * an error for want of a lock (55P03) does not say who had it
+ * (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids).
+ */
+export function watchBlockers(database: Database, lockTimeoutMs: number): BlockerWatch {
+  // All its connections are one session: nobody waits there, and a look would.
+  if (database.sharedSession) return { of: () => [], stop: () => {} };
+  const interval = Math.max(
+    50,
+    Math.min(lockTimeoutMs > 0 ? lockTimeoutMs / LOOKS_PER_TIMEOUT : LEAST_OFTEN_MS, LEAST_OFTEN_MS),
+  );
+  const seen = new Map<number, { readonly at: number; readonly blockers: readonly Blocker[] }>();
+  let looking = false;
+  const look = async () => {
+    if (looking) return;
+    looking = true;
+    try {
+      const at = performance.now();
+      // Past a pooler nobody waits in its queue.
+      const watching = database.hasSessions ? await database.sessions() : database;
+      for (const [pid, blockers] of await readBlockers(watching)) seen.set(pid, { at, blockers });
+    } catch {
+      // Whoever has no connection to spare, or no right to look, has an error that says less.
+    } finally {
+      looking = false;
+    }
+  };
+  const timer = setInterval(() => void look(), interval);
+  timer.unref();
+  return {
+    of(pid) {
+      const last = pid === undefined ? undefined : seen.get(pid);
+      // A backend serves one tenant after the other: what was in an earlier one's way is not in this one's.
+      return last === undefined || performance.now() - last.at > lockTimeoutMs + 2 * interval + GRACE_MS
+        ? []
+        : last.blockers;
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** Names who was in the way of what has failed for want of a lock. */
+export function withBlockers<Ended extends Advance>(ended: Ended, watch: BlockerWatch): Ended {
+  const blockedBy = ended.error?.sqlstate === '55P03' ? watch.of(ended.pid) : [];
+  return blockedBy.length === 0 ? ended : { ...ended, error: ended.error?.with({ blockedBy }) };
+}
+
+interface BlockerRow {
+  /** The backend of tenantctl at the end of the chain. */
+  readonly waiting: number;
+  /** Who waits for `pid`: that backend, or somebody in its way. */
+  readonly waiter: number;
+  readonly pid: number;
+  readonly user: string | null;
+  readonly application: string | null;
+  readonly state: string | null;
+  readonly query: string | null;
+}
+
+/**
+ * By the process id of the backend that waits: who is in its way, then who is in theirs. A prepared transaction has no
+ * process: 0 in its place, and its name as the query, by which it can be ended
+ * (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids). Another role's query is its owner's
+ * secret: PostgreSQL does not tell.
+ */
+async function readBlockers(database: Database): Promise<Map<number, Blocker[]>> {
+  const { rows } = await database.query<BlockerRow>(
+    `WITH RECURSIVE chain (waiting, waiter, pid, depth) AS (
+       SELECT w.pid, w.pid, blocking.pid, 1
+       FROM pg_stat_activity w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS blocking (pid)
+       WHERE w.datname = current_database() AND w.wait_event_type = 'Lock' AND w.application_name = 'tenantctl'
+       UNION
+       SELECT c.waiting, c.pid, further.pid, c.depth + 1
+       FROM chain c CROSS JOIN LATERAL unnest(pg_blocking_pids(c.pid)) AS further (pid)
+       WHERE c.pid <> 0 AND c.depth < ${LONGEST_CHAIN}
+     )
+     SELECT c.waiting, c.waiter, c.pid, coalesce(b.usename::text, p.owner) AS "user", b.application_name AS application,
+            CASE WHEN c.pid = 0 THEN 'prepared' ELSE b.state END AS state,
+            coalesce(left(b.query, ${QUERY_LENGTH}), 'PREPARE TRANSACTION ' || quote_literal(p.gid)) AS query
+     FROM chain c
+     LEFT JOIN pg_stat_activity b ON b.pid = c.pid AND c.pid <> 0
+     LEFT JOIN LATERAL (
+       SELECT x.gid, x.owner::text AS owner
+       FROM pg_locks want
+       JOIN pg_locks has ON has.granted AND has.pid IS NULL AND has.locktype = want.locktype
+         AND has.database IS NOT DISTINCT FROM want.database AND has.relation IS NOT DISTINCT FROM want.relation
+         AND has.transactionid IS NOT DISTINCT FROM want.transactionid
+         AND has.classid IS NOT DISTINCT FROM want.classid AND has.objid IS NOT DISTINCT FROM want.objid
+       JOIN pg_prepared_xacts x ON has.virtualtransaction = '-1/' || x.transaction::text
+       WHERE want.pid = c.waiter AND NOT want.granted
+     ) p ON c.pid = 0
+     WHERE b.pid IS NOT NULL OR c.pid = 0
+     ORDER BY c.waiting, c.depth, c.pid`,
+  );
+  const byWaiting = new Map<number, Blocker[]>();
+  for (const [waiting, chain] of Map.groupBy(rows, (row) => row.waiting)) {
+    const blockers = new Map<string, Blocker>();
+    for (const { pid, user, application, state, query } of chain) {
+      const waitsFor = [...new Set(chain.filter(({ waiter }) => waiter === pid).map((row) => row.pid))];
+      const key = pid === 0 ? `0 ${query}` : String(pid);
+      if (blockers.has(key)) continue;
+      blockers.set(key, { pid, user, application, state, query, ...(waitsFor.length > 0 && { waitsFor }) });
+    }
+    byWaiting.set(waiting, [...blockers.values()]);
+  }
+  return byWaiting;
+}

@@ -1,0 +1,71 @@
+import { TenantctlError } from '../../errors.ts';
+import type { Database } from '../../db/database.ts';
+
+/** How many connections the server has, and how many of them are free for this role. */
+export interface Capacity {
+  /** max_connections less what is reserved for superusers and maintenance. */
+  readonly usable: number;
+  /** Free ones, among them those that this process holds already. */
+  readonly free: number;
+}
+
+export const DEFAULT_CONCURRENCY = 4;
+
+/** The most tenants that `--concurrency auto` works on at once; who wants more names the number. */
+export const AUTO_CEILING = 16;
+
+/** Reads the server's limits, those of the database and of the role included (-1 there means none). */
+export async function readCapacity(database: Database): Promise<Capacity> {
+  // The own connections count as free: they are what the work will run on.
+  const { rows } = await database.query<{ usable: number; free: number }>(
+    `WITH clients AS (SELECT datid, usesysid FROM pg_stat_activity WHERE backend_type = 'client backend')
+     SELECT usable, $1 + least(
+              usable - (SELECT count(*) FROM clients),
+              nullif(d.datconnlimit, -1) - (SELECT count(*) FROM clients WHERE datid = d.oid),
+              nullif(r.rolconnlimit, -1) - (SELECT count(*) FROM clients WHERE usesysid = r.oid)
+            )::int AS free
+     FROM (SELECT current_setting('max_connections')::int
+                  - current_setting('superuser_reserved_connections')::int
+                  - coalesce(current_setting('reserved_connections', true)::int, 0) AS usable) s,
+          pg_database d, pg_roles r
+     WHERE d.datname = current_database() AND r.rolname = session_user`,
+    [Math.max(1, database.pool.totalCount)],
+  );
+  return rows[0] ?? { usable: 0, free: 0 };
+}
+
+async function readRoom(database: Database): Promise<Capacity> {
+  return database.behindPooler ? { usable: Infinity, free: Infinity } : readCapacity(database);
+}
+
+/**
+ * How many tenants to work on at once; at most, where that is found out meanwhile. A number that was asked for is refused
+ * where the server cannot carry it; the default gives way to what is free. Behind a pooler who gets no connection waits in
+ * its queue, whatever the server has free.
+ * @throws TenantctlError CONCURRENCY_TOO_HIGH with the figures
+ */
+export async function decideConcurrency(
+  database: Database,
+  asked: number | 'auto' | undefined,
+): Promise<number> {
+  if (database.sharedSession) return 1;
+  const poolLimit = Math.max(1, (database.pool.options.max ?? 10) - 1);
+  if (asked === 'auto') return Math.min(AUTO_CEILING, poolLimit);
+  const { usable, free } = await readRoom(database);
+  if (asked === undefined) return Math.max(1, Math.min(DEFAULT_CONCURRENCY, poolLimit, free));
+  if (asked > free) {
+    throw new TenantctlError(
+      'CONCURRENCY_TOO_HIGH',
+      `A concurrency of ${asked} needs ${asked} connections; ${Math.max(0, free)} of the server's ${usable} are free.`,
+      { hint: `Use --concurrency ${Math.max(1, free)} or less, or raise max_connections.` },
+    );
+  }
+  if (asked > poolLimit) {
+    throw new TenantctlError(
+      'CONCURRENCY_TOO_HIGH',
+      `A concurrency of ${asked} needs a pool of ${asked + 1} connections; this one was opened with ${poolLimit + 1}.`,
+      { hint: 'Open the database with a larger maxConnections.' },
+    );
+  }
+  return asked;
+}

@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isConnectionLoss } from '../../db/database-error.ts';
+import type { TenantctlError } from '../../errors.ts';
+
+/** How often a tenant is tried again after an error that may pass. */
+export const DEFAULT_RETRIES = 6;
+
+/** Milliseconds before the first new try, and the most before any: 250, 500, 1,000, … 8,000. */
+const BASE_MS = 250;
+const MOST_MS = 8_000;
+
+/**
+ * Errors of somebody else's making, after which the same work may succeed when it is begun anew
+ * (https://www.postgresql.org/docs/current/errcodes-appendix.html): serialization failure, deadlock, lock timeout, the
+ * administrator ended the connection, the server crashed, is starting or has no connection left, and class 08, the
+ * connection itself. 08P01 is what PgBouncer says whatever has happened: its server is gone or does not answer, its queue
+ * was too long.
+ */
+const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
+
+/**
+ * Whether an error leaves open if a COMMIT took place that was on its way: the server's own errors come instead of one; a
+ * connection that was lost, and a pooler that has lost its server, say nothing of it. Pure.
+ */
+export function leavesCommitOpen(sqlstate: string | undefined): boolean {
+  return sqlstate === undefined || sqlstate === '08P01';
+}
+
+/**
+ * Whether the same work may succeed when it is begun anew. That is safe wherever the history decides anew what is due,
+ * also where nobody knows whether the transaction was committed. Pure.
+ */
+export function mayPass(error: TenantctlError): boolean {
+  if (error.sqlstate !== undefined) return PASSING.test(error.sqlstate);
+  // A login that is refused, a host that nobody knows: these do not pass within seconds.
+  if (error.code === 'CONNECTION_FAILED') return true;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const isLost: boolean = isConnectionLoss(cause);
+    if (isLost) return true;
+  }
+  return false;
+}
+
+/**
+ * Milliseconds to wait before a new try: exponential, and somewhere between half of that and all of it, so that those
+ * who failed together do not come back together. @param attempt 1 for the first new try
+ */
+export function backoffMs(attempt: number, random: () => number): number {
+  const most = Math.min(MOST_MS, BASE_MS * 2 ** (attempt - 1));
+  return Math.round(most / 2 + (most / 2) * random());
+}
+
+/** Waits so many milliseconds, or until the run is told to stop. */
+export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(ms, undefined, signal && { signal }).catch(() => {});
+}

@@ -1,0 +1,112 @@
+import pLimit from 'p-limit';
+import { createKnexFactory, type KnexFactory } from '../../db/knex/knex-session.ts';
+import { loadMigration, type Migration } from '../files/load.ts';
+import type { MigrationFile } from '../files/source.ts';
+import { toTenantctlError } from '../../errors.ts';
+import { DEFAULT_RETRIES } from './retry.ts';
+import type { RecordedRun } from '../ledger/recorded-run.ts';
+import type { Database } from '../../db/database.ts';
+
+export interface EngineOptions {
+  /** Milliseconds that a statement of a migration may wait for a lock that somebody else holds; 0 for ever. */
+  readonly lockTimeoutMs?: number | undefined;
+  /** Milliseconds that a statement of a migration may take; the server's own default where absent, 0 for ever. */
+  readonly statementTimeoutMs?: number | undefined;
+  /** How often a tenant is tried again after an error that may pass (src/core/run/retry.ts); 6 where absent. */
+  readonly retries?: number | undefined;
+  /**
+   * Each tenant's schema belongs to a role of its own, and the tenant's migrations run as it: the name of the role,
+   * `{schema}` standing for the tenant's schema. Where absent, they run as the role that is logged in.
+   */
+  readonly tenantRole?: string | undefined;
+  /** Milliseconds to wait for another run that is at work on the same schema. */
+  readonly lockWaitMs?: number | undefined;
+  /** Aborting it stops the run: no new work is begun, what is at work finishes. */
+  readonly signal?: AbortSignal | undefined;
+  /** How many runs of the command, and as many with nothing to do, the ledger keeps; 100 where absent. */
+  readonly keepRuns?: number | undefined;
+  /** The run that this is a part of; a run of its own where absent. */
+  readonly run?: RecordedRun | undefined;
+}
+
+/** What one run needs to execute migrations: loaded and created once, when first needed. */
+export interface Engine {
+  readonly database: Database;
+  readonly lockTimeoutMs: number;
+  readonly statementTimeoutMs: number | undefined;
+  readonly retries: number;
+  readonly lockWaitMs: number;
+  /** With it, the migrations of a tenant run as the owner of its schema. */
+  readonly tenantRole: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Open when so many tenants have failed that no other is to be begun. */
+  readonly brake?: Brake | undefined;
+  /** Holds tenants back until they may be begun. */
+  readonly pace?: Pace | undefined;
+  /** What the ledger is told of; nothing is, where absent or not begun. */
+  readonly run: Pick<RecordedRun, 'id'> | undefined;
+  readonly knex: () => Promise<KnexFactory>;
+  readonly load: (file: MigrationFile) => Promise<Migration>;
+  /** Migrations outside a transaction, one at a time: each needs a second connection beside its lock's. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
+  /** What needs a second connection while a tenant's transaction is open, one at a time. */
+  aside<T>(work: () => Promise<T>): Promise<T>;
+}
+
+export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
+export const DEFAULT_LOCK_WAIT_MS = 60_000;
+
+export function createEngine(database: Database, options: EngineOptions = {}): Engine {
+  let factory: Promise<KnexFactory> | undefined;
+  const migrations = new Map<string, Promise<Migration>>();
+  const lane = pLimit(1);
+  const beside = pLimit(1);
+  return {
+    database,
+    lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
+    statementTimeoutMs: options.statementTimeoutMs,
+    retries: options.retries ?? DEFAULT_RETRIES,
+    lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
+    tenantRole: options.tenantRole,
+    signal: options.signal,
+    run: options.run,
+    knex: () => (factory ??= createKnexFactory()),
+    load(file) {
+      let loading = migrations.get(file.path);
+      if (loading === undefined) {
+        // Loading runs the file's top level, which may throw whatever it has read.
+        loading = loadMigration(file).catch((error: unknown) => {
+          throw toTenantctlError(error).concealing(database.conceal);
+        });
+        migrations.set(file.path, loading);
+      }
+      return loading;
+    },
+    alone: (work) => lane(work),
+    aside: (work) => beside(work),
+  };
+}
+
+/** Nothing new is to be begun: the run was told to stop, or too many tenants have failed. */
+export function isStopped({ signal, brake }: Pick<Engine, 'signal' | 'brake'>): boolean {
+  return signal?.aborted === true || brake?.isOpen === true;
+}
+
+/** Opens when too many tenants have failed: nothing is begun any more, and what is at work finishes. */
+export interface Brake {
+  readonly isOpen: boolean;
+  /** Why tenants are skipped that nobody came to. */
+  readonly reason: string;
+  /** A tenant has failed. */
+  failed(): void;
+  /** Whether it would be open if so many more tenants had failed. */
+  wouldOpen(more: number): boolean;
+}
+
+/** Holds tenants back that are about to be begun. */
+export interface Pace {
+  /** None may be begun now. */
+  readonly isHeld: boolean;
+  /** Resolves when one may be begun, or nothing is to be begun any more. */
+  ready(): Promise<void>;
+}

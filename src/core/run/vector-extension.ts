@@ -1,0 +1,98 @@
+import type { PoolClient } from 'pg';
+import { toDatabaseError } from '../../db/database-error.ts';
+import { identifier } from '../../db/sql.ts';
+import { withTransaction } from '../../db/transaction.ts';
+import { TenantctlError } from '../../errors.ts';
+import type { Observer } from '../report/event.ts';
+import type { Database } from '../../db/database.ts';
+
+/** auto: made available where the server has it. require: an error where it cannot be. off: left alone. */
+export type VectorExtensionMode = 'auto' | 'require' | 'off';
+
+export interface VectorExtension {
+  /** The schema that it is installed in; undefined where it is not. */
+  readonly schema: string | undefined;
+  /** The server has the files, so that CREATE EXTENSION can work. */
+  readonly available: boolean;
+}
+
+export async function readVectorExtension(database: Database): Promise<VectorExtension> {
+  const { rows } = await database.query<{ schema: string | null; available: boolean }>(
+    `SELECT (SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'vector') AS schema,
+            EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS available`,
+  );
+  return { schema: rows[0]?.schema ?? undefined, available: rows[0]?.available ?? false };
+}
+
+export const VECTOR_REMEDY = 'CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;';
+export const VECTOR_MOVE_REMEDY = 'ALTER EXTENSION vector SET SCHEMA public;';
+
+/**
+ * Makes pgvector available in public, once, before tenants are touched.
+ * @throws TenantctlError EXTENSION_UNAVAILABLE in mode 'require' where it cannot be; in mode 'auto' that is a warning
+ */
+export async function ensureVectorExtension(
+  database: Database,
+  mode: VectorExtensionMode,
+  observe: Observer,
+): Promise<void> {
+  if (mode === 'off') return;
+  const { schema, available } = await readVectorExtension(database);
+  if (schema === 'public') return;
+  const complain = (message: string, hint: string, cause?: unknown) => {
+    if (mode === 'require') throw new TenantctlError('EXTENSION_UNAVAILABLE', message, { hint, cause });
+    observe({ type: 'warning', message: `${message} ${hint}` });
+  };
+  if (schema !== undefined) {
+    complain(
+      `The extension vector is installed in the schema ${schema}, where tenants do not look.`,
+      `Move it, as its owner: ${VECTOR_MOVE_REMEDY}`,
+    );
+    return;
+  }
+  if (!available) {
+    // Nothing to say in mode auto: a project without vectors needs none, and one with them is told by its migration.
+    if (mode === 'require') {
+      complain(
+        'The server does not have the extension vector.',
+        'Install pgvector on the server (https://github.com/pgvector/pgvector#installation), or set VECTOR_EXTENSION=auto.',
+      );
+    }
+    return;
+  }
+  try {
+    await withTransaction(
+      database,
+      {},
+      [`SELECT pg_advisory_xact_lock(hashtextextended('tenantctl:extension', 0))`],
+      async ({ client }) => {
+        await client.query(`CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA ${identifier('public')}`);
+      },
+    );
+  } catch (error) {
+    const { message, sqlstate } = toDatabaseError(error);
+    // Not every role may, and not every project has vectors: the migration that needs the type tells the remedy.
+    if (mode === 'auto' && sqlstate === '42501') return;
+    complain(
+      `The extension vector cannot be created: ${message}.`,
+      `Create it as a role that may: ${VECTOR_REMEDY}`,
+      error,
+    );
+  }
+}
+
+/**
+ * What ensureVectorExtension would do, in a transaction that will be rolled back. Where it cannot be done, the
+ * migration that needs the extension tells.
+ */
+export async function rehearseVectorExtension(client: PoolClient, mode: VectorExtensionMode): Promise<void> {
+  if (mode === 'off') return;
+  const { rows } = await client.query(
+    `SELECT FROM pg_available_extensions WHERE name = 'vector' AND installed_version IS NULL`,
+  );
+  if (rows.length === 0) return;
+  await client.query('SAVEPOINT tenantctl_extension');
+  await client
+    .query(`CREATE EXTENSION vector WITH SCHEMA ${identifier('public')}`)
+    .catch(() => client.query('ROLLBACK TO SAVEPOINT tenantctl_extension'));
+}

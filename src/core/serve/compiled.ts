@@ -1,0 +1,76 @@
+import type { Transcript } from '../../db/knex/transcript.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Limits } from '../guard/limits.ts';
+import type { Direction } from '../files/load.ts';
+
+/** What each migration of a plan sends, the same for every tenant. */
+export interface Uniform {
+  readonly direction: Direction;
+  readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
+  /** The texts surely leave the session, its role included, and the history as they found them. */
+  readonly isClean: boolean;
+}
+
+/** What may be sent to all tenants with a plan, each as one string. */
+export interface CompiledPlan extends Uniform {
+  /** What each may lock outside its schema. */
+  readonly limits: Limits;
+}
+
+/** What the migrations of a plan sent to one tenant, by name. */
+export type Transcripts = ReadonlyMap<string, Transcript>;
+
+/** Why a plan has to be gone through with every tenant, as Knex would. */
+export interface NotCompiled {
+  readonly migration: string;
+  readonly reason: string;
+}
+
+/**
+ * Decides whether what two tenants were sent may be sent to all the others with the same plan: both times the same
+ * texts, and nothing in the migration that could tell one tenant from another. Pure.
+ */
+export function compile(
+  plan: Plan,
+  direction: Direction,
+  first: Transcripts,
+  second: Transcripts,
+): Uniform | NotCompiled {
+  const steps: { name: string; texts: readonly string[] }[] = [];
+  for (const { name } of plan.steps) {
+    const [one, other] = [first.get(name), second.get(name)];
+    const reason = one === undefined || other === undefined ? 'it was not seen' : reasonIn(one, other);
+    if (reason !== undefined) return { migration: name, reason };
+    steps.push({ name, texts: one?.texts ?? [] });
+  }
+  return { direction, steps, isClean: steps.every(({ texts }) => texts.every(leavesSessionClean)) };
+}
+
+/** A name, or several, with quotes or without. */
+const NAMES = String.raw`[\w".,\s]+`;
+
+/**
+ * Statements that surely call no function: one of those may do anything to its session. A default is not worked out
+ * before there are rows, so a table that is created may have any; one that has rows may not be given any.
+ */
+const CALLS_NOTHING: readonly RegExp[] = [
+  /^\s*create\s+table\b(?![^]*\b(?:as|select|values|execute|temp|temporary|pg_temp\w*|knex_migrations_tenant)\b)[^;]*;?\s*$/i,
+  /^\s*alter\s+table\b(?![^]*\b(?:default|using|check|generated|validate|set|pg_temp\w*|knex_migrations_tenant)\b)[^;]*;?\s*$/i,
+  new RegExp(
+    String.raw`^\s*create\s+(?:unique\s+)?index\s${NAMES}\son\s${NAMES}(?:\susing\s+\w+\s*)?\(${NAMES}\)\s*;?\s*$`,
+    'i',
+  ),
+  new RegExp(String.raw`^\s*drop\s+(?:table|index)\s(?!.*knex_migrations_tenant)${NAMES};?\s*$`, 'i'),
+];
+
+function leavesSessionClean(text: string): boolean {
+  return CALLS_NOTHING.some((form) => form.test(text));
+}
+
+function reasonIn(one: Transcript, other: Transcript): string | undefined {
+  const reason = one.dependence ?? other.dependence;
+  if (reason !== undefined) return reason;
+  const isSame =
+    one.texts.length === other.texts.length && one.texts.every((text, at) => text === other.texts[at]);
+  return isSame ? undefined : 'it sent different statements to two tenants';
+}

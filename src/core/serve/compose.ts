@@ -1,0 +1,111 @@
+import type { ServerSettingValues } from '../../db/dead-client.ts';
+import { literal } from '../../db/sql.ts';
+import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION } from '../../db/transaction.ts';
+import { limitArguments, noteOwn } from '../guard/limits.ts';
+import type { CompiledPlan } from './compiled.ts';
+import { handOver, takeBack, takeOver } from '../target/hand-over.ts';
+import { createHistoryTables } from '../target/history.ts';
+import type { Target } from '../target/target.ts';
+
+/** What is assumed of a tenant to which a compiled plan is sent, and checked under its lock. */
+export interface Assumption {
+  /** The batch that the plan was given. */
+  readonly batch: number;
+  /** The digest of the history that the plan was made for; null where there is no history table yet. */
+  readonly expected: string | null;
+  /** The digest of the history afterwards. */
+  readonly becomes: string;
+}
+
+export interface SendingOptions {
+  /** Only a tenant whose registry row has one of these statuses is worked on. */
+  readonly statuses: readonly string[];
+  readonly lockTimeoutMs: number;
+  /** The server's own default where absent. */
+  readonly statementTimeoutMs?: number | undefined;
+  /** What makes the server notice that its client is gone. */
+  readonly deadClientSettings: ServerSettingValues;
+  /** The number of the run in the ledger. */
+  readonly run: number | undefined;
+}
+
+/** What is sent to one tenant beside the plan. */
+export interface Addition {
+  /** Statements between the lock and the history: create the schema, say. */
+  readonly opening?: readonly string[];
+  /** Statements that go with the last row of the history. */
+  readonly closing: readonly string[];
+}
+
+/**
+ * Composes all that is sent for one tenant, statement by statement: the transaction with its settings and its lock, the
+ * check that the history is what the plan was made for, the migrations each with its record, the stamp; and behind the
+ * COMMIT what leaves the session clean, where that is needed. Sent as one string it costs one round trip.
+ *
+ * What is the same for all tenants of which the same is assumed is put into words once.
+ */
+export function createComposer(
+  compiled: CompiledPlan,
+  { batch, expected, becomes }: Assumption,
+  options: SendingOptions,
+): (target: Target, addition: Addition) => string[] {
+  const before = expected === null ? 'NULL' : literal(expected);
+  const enterWith = [
+    before,
+    `ARRAY[${options.statuses.map(literal).join(', ')}]`,
+    `ARRAY[${settingsFor(options).map(literal).join(', ')}]`,
+  ].join(', ');
+  const recordOf = (names: readonly string[]) =>
+    `${literal(compiled.direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}, ${options.run ?? 'NULL'}`;
+  // Records of migrations that change nothing but tables can all be written at the end.
+  const inBetween = compiled.isClean ? [] : compiled.steps.slice(0, -1);
+  const last = compiled.isClean ? compiled.steps : compiled.steps.slice(-1);
+  const records = inBetween.map(({ name, texts }) => ({ texts, record: recordOf([name]) }));
+  const leaveWith = `${before}, ${literal(becomes)}, ${recordOf(last.map(({ name }) => name))}`;
+  const limits = limitArguments(compiled.limits);
+  const lastTexts = last.flatMap(({ texts }) => texts);
+
+  return (target, { opening = [], closing }) => {
+    const { schema, historyTable, clerkOrgId, role } = target;
+    const begins = handOver(target);
+    const name = literal(schema);
+    const organization = clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId);
+    return [
+      BEGIN,
+      `CALL tenantctl.enter(${name}, ${enterWith})`,
+      ...noteOwn(schema, compiled.limits),
+      ...opening,
+      ...(expected === null ? createHistoryTables(schema, historyTable) : []),
+      ...begins,
+      ...records.flatMap(({ texts, record }) => [
+        ...texts,
+        ...takeOver(target),
+        `CALL tenantctl.record(${name}, ${record}, ${organization})`,
+        ...begins,
+      ]),
+      ...lastTexts,
+      ...(compiled.isClean && role === undefined ? [] : takeBack(target)),
+      `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
+      // What was put off to the end, or would be done by a cursor that is to outlive the transaction, is done before the look.
+      ...(compiled.isClean ? [] : ['CLOSE ALL', CHECK_CONSTRAINTS]),
+      `CALL tenantctl.stay_within(${name}, ${limits})`,
+      ...closing,
+      ...(compiled.isClean ? ['COMMIT'] : [CHECK_CONSTRAINTS, 'COMMIT', ...CLEAN_SESSION]),
+    ];
+  };
+}
+
+/** The settings of a tenant's transaction: each name, and behind it its value. */
+function settingsFor({ lockTimeoutMs, statementTimeoutMs, deadClientSettings }: SendingOptions): string[] {
+  const settings = {
+    ...deadClientSettings,
+    lock_timeout: lockTimeoutMs,
+    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
+  };
+  return Object.entries(settings).flatMap(([name, value]) => [name, String(value)]);
+}
+
+/** Statements as one string. Each stands on lines of its own: a text may end in a comment. */
+export function asOneString(statements: readonly string[]): string {
+  return statements.join('\n;\n');
+}

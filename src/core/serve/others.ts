@@ -1,0 +1,67 @@
+import type { HistoryEntry } from '../target/history.ts';
+import { digestOf } from '../stamps/stamps.ts';
+import type { Direction } from '../files/load.ts';
+import type { Due } from '../fleet/plan-fleet.ts';
+import { historyAfter } from '../plan/history-after.ts';
+import type { Database } from '../../db/database.ts';
+
+/** A tenant as it is in the middle of a run, which other runs may share. */
+export interface TenantNow {
+  /** The registry's; null where the row is gone. */
+  readonly status: string | null;
+  /** The digest of its history, as its stamp has it; null where there is none to be trusted. */
+  readonly digest: string | null;
+  /** Somebody is at work on it. */
+  readonly isLocked: boolean;
+}
+
+/** What a run finds of its tenants that others have done in the meantime, or are at work on. */
+export interface Sighting {
+  /** Nothing is left to be done here. */
+  readonly done: readonly Due[];
+  readonly locked: readonly Due[];
+  readonly free: readonly Due[];
+}
+
+/**
+ * Looks what other runs have made of tenants, in one query; opens no table of theirs.
+ * @param isDone pure: whether nothing is left to be done to a tenant
+ */
+export async function lookAtOthers(
+  database: Pick<Database, 'query'>,
+  dues: readonly Due[],
+  isDone: (due: Due, now: TenantNow) => boolean,
+): Promise<Sighting> {
+  const { rows } = await database.query<{
+    schema: string;
+    status: string | null;
+    digest: string | null;
+    is_locked: boolean;
+  }>('SELECT schema_name AS schema, status, digest::text AS digest, is_locked FROM tenantctl.others($1)', [
+    dues.map(({ tenant }) => tenant.schema),
+  ]);
+  const bySchema = new Map(
+    rows.map(({ schema, status, digest, is_locked: isLocked }) => [schema, { status, digest, isLocked }]),
+  );
+  const sighting = { done: [] as Due[], locked: [] as Due[], free: [] as Due[] };
+  for (const due of dues) {
+    const now = bySchema.get(due.tenant.schema);
+    if (now !== undefined && isDone(due, now)) sighting.done.push(due);
+    else if (now?.isLocked === true) sighting.locked.push(due);
+    else sighting.free.push(due);
+  }
+  return sighting;
+}
+
+/** Whether a tenant's history is by now what its plan would make of it. Each distinct history is worked out once. */
+export function isAsPlanned(direction: Direction): (due: Due, now: TenantNow) => boolean {
+  const digests = new Map<readonly HistoryEntry[], string>();
+  return ({ history, plan }, { digest }) => {
+    let planned = digests.get(history.entries);
+    if (planned === undefined) {
+      planned = digestOf(historyAfter(history, plan, direction));
+      digests.set(history.entries, planned);
+    }
+    return digest === planned;
+  };
+}

@@ -1,0 +1,176 @@
+import { DatabaseError } from 'pg';
+import type { Pipeline } from '../../db/pipeline.ts';
+import { messageOf } from '../../errors.ts';
+import { isStopped, type Engine } from '../run/run-context.ts';
+import type { Lanes } from '../run/lanes.ts';
+import type { CompiledPlan } from './compiled.ts';
+import { asOneString, createComposer } from './compose.ts';
+import type { History } from '../target/history.ts';
+import { tenantTarget } from '../target/target.ts';
+import { backoffMs, leavesCommitOpen, pause } from '../run/retry.ts';
+import { createRunAhead } from './run-ahead.ts';
+import type { SharedQueue } from './shared-queue.ts';
+import { digester, knowHistories } from '../stamps/stamps.ts';
+import { takeTurn } from './take-turn.ts';
+import type { Due } from '../fleet/plan-fleet.ts';
+import { historyAfter } from '../plan/history-after.ts';
+
+/** A tenant that comes back. */
+export interface Returned {
+  readonly due: Due;
+  /** The connection was lost while its string was under way: its history knows whether it was carried out. */
+  readonly isLost: boolean;
+}
+
+export interface SendToAllOptions {
+  readonly lanes: Lanes;
+  /** One tenant at a time. */
+  readonly isAlone: boolean;
+  readonly statuses: readonly string[];
+  readonly opening?: ((due: Due) => readonly string[]) | undefined;
+  readonly closing: (due: Due) => readonly string[];
+  /** Told of each tenant that is done, and how many milliseconds the server was at work on it. */
+  readonly onDone: (due: Due, durationMs: number) => void;
+  /** Told of each tenant that is another run's: one that is at work on it, or has been. */
+  readonly onOthers: (due: Due, isAtWork: boolean) => void;
+}
+
+/** What tenantctl.enter raises where another run holds the tenant, and where it is not as the plan assumed. */
+const IS_BUSY = 'TCT01';
+const IS_CHANGED = 'TCT02';
+
+/** Somebody else was in the way, and may be gone by now (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
+const PASSING = new Set(['55P03', '57014', '40001', '40P01']);
+
+/**
+ * Sends a compiled plan to many tenants, each a string and a transaction of its own. A string that fails has been
+ * rolled back whole. Where somebody was in the way (a lock, a deadlock, a cancel) it is sent once more after the
+ * others; where another run has the tenant, that is told; else it is returned, to be gone through one statement at a
+ * time. Where the server refuses a string of several statements (42601; Citus does), they go one at a time, without
+ * waiting for each other's answers. What nobody came to, since the run was told to stop, stays in the queue; or since,
+ * if all that are returned failed, it would be: those have to be seen to first.
+ */
+export async function sendToAll(
+  engine: Engine,
+  queue: SharedQueue,
+  dues: readonly Due[],
+  compiled: CompiledPlan,
+  options: SendToAllOptions,
+): Promise<Returned[]> {
+  const statementsOf = await correspondence(engine, dues, compiled, options);
+  const width = options.isAlone ? 1 : options.lanes.width;
+  const interactive: Returned[] = [];
+  const runAhead = createRunAhead();
+  let isOneByOne = false;
+  let refusals = 0;
+  const isOver = () => isStopped(engine) || engine.brake?.wouldOpen(interactive.length) === true;
+  const round = async (waiting: Pick<SharedQueue, 'ready' | 'size' | 'fill'>): Promise<Due[]> => {
+    const again: Due[] = [];
+    const { ready } = waiting;
+    const turn = async (): Promise<boolean> => {
+      await engine.pace?.ready();
+      if (isOver() || !(await waiting.fill())) return false;
+      const isServed = await takeTurn(engine, ready, {
+        send: (pipeline, due) =>
+          isOneByOne ? sendOneByOne(pipeline, statementsOf(due)) : sendWhole(pipeline, statementsOf(due)),
+        runAhead,
+        width,
+        onDone: options.onDone,
+        begin: options.lanes.begin,
+        isClean: compiled.isClean,
+        mayBegin: () => !isOver() && engine.pace?.isHeld !== true,
+        onFailed(due, error) {
+          const sqlstate = error instanceof DatabaseError ? error.code : undefined;
+          if (sqlstate === '25P02') ready.unshift(due);
+          else if (sqlstate === IS_BUSY || sqlstate === IS_CHANGED)
+            options.onOthers(due, sqlstate === IS_BUSY);
+          else if (PASSING.has(sqlstate ?? '')) again.push(due);
+          else if (sqlstate === '42601' && !isOneByOne) {
+            isOneByOne = true;
+            ready.unshift(due);
+          } else interactive.push({ due, isLost: leavesCommitOpen(sqlstate) });
+        },
+      });
+      refusals = isServed ? 0 : refusals + 1;
+      if (isServed) return true;
+      // The server restarts, say: the strings are kept for when it is back. In the end, a tenant says what is wrong.
+      if (refusals <= engine.retries) await pause(backoffMs(refusals, Math.random), engine.signal);
+      else interactive.push(...ready.splice(0, 1).map((due) => ({ due, isLost: false })));
+      return true;
+    };
+    const lanes = Array.from({ length: Math.min(width, waiting.size) }, async () => {
+      while (await options.lanes.run(turn));
+    });
+    await Promise.all(lanes);
+    return again;
+  };
+
+  const again = await round(queue);
+  const still = await round(plainly(again));
+  queue.ready.push(...again);
+  return [...interactive, ...still.map((due) => ({ due, isLost: false }))];
+}
+
+/** Tenants that are taken from the front, whatever others do. */
+function plainly(ready: Due[]): Pick<SharedQueue, 'ready' | 'size' | 'fill'> {
+  return { ready, size: ready.length, fill: () => Promise.resolve(ready.length > 0) };
+}
+
+async function sendWhole(pipeline: Pipeline, statements: readonly string[]): Promise<void> {
+  await pipeline.send(asOneString(statements));
+}
+
+/** All statements are sent before the first is answered: behind one that fails, the server refuses the rest. */
+async function sendOneByOne(pipeline: Pipeline, statements: readonly string[]): Promise<void> {
+  const answers = await Promise.allSettled(statements.map((statement) => pipeline.send(statement)));
+  const failed = answers.find((answer) => answer.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  const end = answers[statements.indexOf('COMMIT')];
+  const result = end?.status === 'fulfilled' ? end.value : undefined;
+  if (Array.isArray(result) || result?.command !== 'COMMIT') {
+    throw new Error(`The transaction was not committed: ${messageOf(result)}`);
+  }
+}
+
+/** What is sent to each of the tenants. The server is told before of the histories that they will have. */
+async function correspondence(
+  engine: Engine,
+  dues: readonly Due[],
+  compiled: CompiledPlan,
+  { statuses, opening, closing }: SendToAllOptions,
+): Promise<(due: Due) => string[]> {
+  const digest = digester();
+  const after = new Map<History['entries'], History['entries']>();
+  for (const { history, plan } of dues) {
+    if (!after.has(history.entries))
+      after.set(history.entries, historyAfter(history, plan, compiled.direction));
+  }
+  await engine.database.query(knowHistories([...after.values()]));
+
+  const composers = new Map<string, ReturnType<typeof createComposer>>();
+  return (due) => {
+    const { entries } = due.history;
+    const expected = due.tenant.tables.hasHistory ? digest(entries) : null;
+    const { batch } = due.plan;
+    const key = `${expected} ${batch}`;
+    let compose = composers.get(key);
+    if (compose === undefined) {
+      const becomes = digest(after.get(entries) ?? []);
+      const { lockTimeoutMs, statementTimeoutMs, database } = engine;
+      const { deadClientSettings } = database;
+      const sending = {
+        statuses,
+        lockTimeoutMs,
+        statementTimeoutMs,
+        deadClientSettings,
+        run: engine.run?.id,
+      };
+      compose = createComposer(compiled, { batch, expected, becomes }, sending);
+      composers.set(key, compose);
+    }
+    return compose(tenantTarget(due.tenant, engine), {
+      opening: opening?.(due) ?? [],
+      closing: closing(due),
+    });
+  };
+}

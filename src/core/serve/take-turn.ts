@@ -1,0 +1,103 @@
+import { DatabaseError } from 'pg';
+import { toDatabaseError } from '../../db/database-error.ts';
+import { withPipeline, type Pipeline } from '../../db/pipeline.ts';
+import type { Engine } from '../run/run-context.ts';
+import type { Lanes } from '../run/lanes.ts';
+import type { RunAhead } from './run-ahead.ts';
+import type { Due } from '../fleet/plan-fleet.ts';
+
+/** A connection is given back after so many tenants or so many milliseconds, that others may have a turn. */
+const TURN_TENANTS = 50;
+const TURN_MS = 250;
+
+export interface Turn {
+  readonly send: (pipeline: Pipeline, due: Due) => Promise<void>;
+  readonly runAhead: RunAhead;
+  /** How many connections take their tenants from the queue. */
+  readonly width: number;
+  readonly begin: Lanes['begin'];
+  /** What is sent surely leaves the session as it found it. */
+  readonly isClean: boolean;
+  /** Whether another tenant may be begun. */
+  readonly mayBegin: () => boolean;
+  readonly onDone: (due: Due, durationMs: number) => void;
+  readonly onFailed: (due: Due, error: unknown) => void;
+}
+
+/**
+ * Takes tenants off a queue and serves them on one connection for a while.
+ * @returns false where there was no connection, or none that held until a tenant was sent anything; none had to where
+ *   no other may be begun
+ */
+export async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promise<boolean> {
+  const under = new Set<Due>();
+  const send = sender(turn, under);
+  const started = performance.now();
+  let served = 0;
+  const mayGoOn = () =>
+    queue.length > 0 && turn.mayBegin() && served < TURN_TENANTS && performance.now() - started < TURN_MS;
+  // A slow tenant must not keep one waiting that another connection could take.
+  const ahead = () => Math.max(1, Math.min(turn.runAhead.limit, Math.floor(queue.length / turn.width)));
+  const serve = async (pipeline: Pipeline): Promise<void> => {
+    const sent: Promise<boolean>[] = [];
+    while (mayGoOn()) {
+      pipeline.together(() => {
+        for (let room = ahead() - sent.length; room > 0 && mayGoOn(); room -= 1) {
+          const due = queue.shift();
+          if (due === undefined) break;
+          served += 1;
+          const answer = send(pipeline, due);
+          answer.catch(() => {});
+          sent.push(answer);
+        }
+      });
+      // The next ones go together, when half of these have been answered.
+      while (sent.length > ahead() / 2) {
+        if ((await sent.shift()) !== false) continue;
+        await Promise.all(sent.splice(0));
+        await pipeline.clean();
+      }
+    }
+    const isWell = (await Promise.all(sent)).every(Boolean);
+    // A string may have left something behind, whether it failed or not: the next turn is another plan's.
+    if (!isWell || !turn.isClean) await pipeline.clean();
+  };
+  try {
+    await withPipeline(engine.database, serve, () => served);
+  } catch (error) {
+    // Whether these were committed, their histories will tell.
+    const hit = [...under];
+    under.clear();
+    for (const due of hit) turn.onFailed(due, error);
+  }
+  return served > 0 || !turn.mayBegin();
+}
+
+/** Sends a tenant's string and tells how that ended. @param under the tenants whose strings are on their way */
+function sender(turn: Turn, under: Set<Due>): (pipeline: Pipeline, due: Due) => Promise<boolean> {
+  let answeredAt = 0;
+  return async (pipeline, due) => {
+    const sentAt = performance.now();
+    const end = turn.begin();
+    under.add(due);
+    try {
+      await turn.send(pipeline, due);
+      // The server begins with a string when it is done with the one before.
+      const now = performance.now();
+      const durationMs = now - Math.max(answeredAt, sentAt);
+      answeredAt = now;
+      turn.runAhead.answered(durationMs);
+      end();
+      under.delete(due);
+      turn.onDone(due, Math.round(durationMs));
+      return true;
+    } catch (error) {
+      // A broken connection ends the turn: what was on its way is dealt with there.
+      if (!(error instanceof DatabaseError)) throw error;
+      answeredAt = performance.now();
+      end(toDatabaseError(error));
+      if (under.delete(due)) turn.onFailed(due, error);
+      return false;
+    }
+  };
+}

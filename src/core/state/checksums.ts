@@ -1,0 +1,56 @@
+import { stemOf, checksumOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
+import type { Database } from '../../db/database.ts';
+
+type Scope = 'master' | 'tenants';
+
+/**
+ * Files of the folder that were edited after they had been applied: their checksum is not the recorded one. A file
+ * whose extension changed (.js to .ts) has changed its text by nature and is passed over.
+ * @returns the files' names
+ */
+export async function editedFiles(
+  database: Database,
+  scope: Scope,
+  folder: MigrationFolder,
+): Promise<string[]> {
+  const { rows } = await database.query<{ file_name: string; checksum: string }>(
+    'SELECT file_name, checksum FROM tenantctl.migration_files WHERE scope = $1',
+    [scope],
+  );
+  const recorded = new Map(rows.map((row) => [row.file_name, row.checksum]));
+  const edited: string[] = [];
+  for (const file of folder.files) {
+    const checksum = recorded.get(file.name);
+    if (checksum !== undefined && checksum !== (await checksumOf(file))) edited.push(file.name);
+  }
+  return edited;
+}
+
+/** Keeps the checksums of files that are being applied for the first time. */
+export async function recordFiles(
+  database: Database,
+  scope: Scope,
+  files: readonly MigrationFile[],
+): Promise<void> {
+  if (files.length === 0) return;
+  const checksums = await Promise.all(files.map(checksumOf));
+  await database.query(
+    `INSERT INTO tenantctl.migration_files (scope, stem, file_name, checksum)
+     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
+     ON CONFLICT (scope, stem) DO NOTHING`,
+    [scope, files.map((file) => file.stem), files.map((file) => file.name), checksums],
+  );
+}
+
+/** Forgets files that no history holds any more: what was undone may be edited. */
+export async function forgetFiles(database: Database, scope: Scope, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  await database.query('DELETE FROM tenantctl.migration_files WHERE scope = $1 AND stem = ANY ($2)', [
+    scope,
+    names.map(stemOf),
+  ]);
+}
+
+export function editedWarning(edited: readonly string[]): string {
+  return `Edited after ${edited.length === 1 ? 'it was' : 'they were'} applied: ${edited.join(', ')}. What has been applied stays as it was; a change needs a migration of its own.`;
+}

@@ -1,0 +1,171 @@
+import type { PoolClient } from 'pg';
+import { toDatabaseError } from '../../db/database-error.ts';
+import { identifier } from '../../db/sql.ts';
+import { tryLock, withTransaction } from '../../db/transaction.ts';
+import { messageOf, TenantctlError } from '../../errors.ts';
+import type { Engine } from '../run/run-context.ts';
+import type { ServeOptions, Served } from '../serve/work.ts';
+import { advance } from '../apply/advance.ts';
+import { planForward } from '../plan/plan.ts';
+import type { MigrationFolder } from '../files/source.ts';
+import { tenantTarget, type Target } from '../target/target.ts';
+import type { Observer } from '../report/event.ts';
+import type { PreparedRole } from '../roles/prepare-roles.ts';
+import { moveExtensions, sharedLocks } from '../apply/tenant-hygiene.ts';
+import type { Due } from '../fleet/plan-fleet.ts';
+import { UNFINISHED, setStatus } from '../registry/set-status.ts';
+import { forgetFailure } from '../state/failures.ts';
+import { deleteIntent } from '../state/intents.ts';
+
+/** What one call of provisionTenants works with. */
+export interface Provisioning {
+  readonly engine: Engine;
+  readonly folder: MigrationFolder;
+  /** A registry that another tool made may lack the column. */
+  readonly hasUpdatedAt: boolean;
+  readonly observe: Observer;
+  /** Organizations whose tenant turned out to be ACTIVE already. */
+  readonly alreadyActive: Set<string>;
+  /** Schemas that this call has created. */
+  readonly created: Set<string>;
+  /** The roles that new schemas are given to, by schema; none where they are tenantctl's own. */
+  readonly roles: Map<string, PreparedRole>;
+}
+
+/** Why a tenant with this status is not made; undefined where it is, or has been made already. */
+export function refusedStatus(clerkOrgId: string, status: string): TenantctlError | undefined {
+  if (status === 'ACTIVE' || UNFINISHED.includes(status)) return undefined;
+  return new TenantctlError(
+    'TENANT_NOT_ACTIVE',
+    `The tenant "${clerkOrgId}" is ${status}; it is not provisioned again.`,
+    {
+      tenant: clerkOrgId,
+      hint: `tenantctl tenant show ${clerkOrgId} tells more.`,
+    },
+  );
+}
+
+/** Makes one tenant, statement by statement. */
+export async function makeTenant(
+  provisioning: Provisioning,
+  { tenant }: Due,
+  isPilot: boolean,
+  takeDown: ServeOptions['takeDown'],
+): Promise<Served> {
+  const { engine, folder, observe } = provisioning;
+  const target = tenantTarget(tenant, engine);
+  let locksShared = false;
+  const result = await advance(engine, target, {
+    direction: 'up',
+    decide: (history) => planForward(folder, history),
+    statuses: UNFINISHED,
+    async opening(client) {
+      if (await createSchema(client, provisioning, target)) provisioning.created.add(target.schema);
+    },
+    async beforeCommit(client) {
+      if (isPilot) locksShared = (await sharedLocks(client)).length > 0;
+      await moveExtensions(client, target.schema, observe);
+    },
+    closing: closingOf(provisioning, target.schema),
+    hasState: true,
+    takeDown,
+  });
+  switch (result.outcome) {
+    case 'status': {
+      // Another process has finished while this one waited.
+      const status = result.status ?? 'gone from the registry';
+      const error = refusedStatus(tenant.clerkOrgId, status);
+      if (error !== undefined) return { ...result, outcome: 'failed', error, locksShared };
+      provisioning.alreadyActive.add(tenant.clerkOrgId);
+      return { ...result, outcome: 'done', locksShared };
+    }
+    case 'failed':
+      // A schema that never was committed has gone with its transaction; another process may have made it since.
+      await leaveFailed(
+        provisioning,
+        target,
+        result.isCommitted && provisioning.created.has(target.schema),
+      ).catch((error: unknown) => {
+        // The row says PROVISIONING still, and provisioning again finishes the job.
+        observe({
+          type: 'warning',
+          message: `${target.schema} could not be set FAILED: ${messageOf(error)}`,
+        });
+      });
+      // What an untransacted migration had done has gone with the schema.
+      return { ...result, done: [], locksShared };
+    default:
+      return { ...result, locksShared };
+  }
+}
+
+/** The statements that go with the last row of a new tenant's history: it is ACTIVE. */
+export function closingOf(provisioning: Provisioning, schema: string): string[] {
+  return [setStatus(provisioning, schema, 'ACTIVE'), forgetFailure(schema)];
+}
+
+/** The statements that create a tenant's schema, and the role that it is given to where that is missing. */
+export function createSchemaStatements({ roles }: Pick<Provisioning, 'roles'>, schema: string): string[] {
+  const role = roles.get(schema);
+  const create = `CREATE SCHEMA ${identifier(schema)}`;
+  return role === undefined
+    ? [create]
+    : [...role.statements, `${create} AUTHORIZATION ${identifier(role.name)}`];
+}
+
+/** Creates the schema under the tenant's lock, unless an earlier attempt left one. @returns whether it is new */
+async function createSchema(
+  client: PoolClient,
+  provisioning: Provisioning,
+  { schema, clerkOrgId, role }: Target,
+): Promise<boolean> {
+  const { rows } = await client.query<{ owner: string }>(
+    'SELECT pg_get_userbyid(nspowner)::text AS owner FROM pg_namespace WHERE nspname = $1',
+    [schema],
+  );
+  const owner = rows[0]?.owner;
+  if (owner !== undefined && role !== undefined && owner !== role)
+    throw ownedByAnother(schema, owner, role).with({ tenant: clerkOrgId });
+  if (owner !== undefined) {
+    const prepared = provisioning.roles.get(schema);
+    if (prepared?.isNew === false) for (const statement of prepared.statements) await client.query(statement);
+    return false;
+  }
+  await client.query(createSchemaStatements(provisioning, schema).join(';\n')).catch((error: unknown) => {
+    throw toDatabaseError(error, { tenant: clerkOrgId });
+  });
+  return true;
+}
+
+function ownedByAnother(schema: string, owner: string, role: string): TenantctlError {
+  return new TenantctlError(
+    'TENANT_ROLE_UNUSABLE',
+    `The schema ${schema} exists already and belongs to ${owner}, not to ${role}.`,
+    {
+      hint: `Give it to that role, as a superuser: ALTER SCHEMA ${identifier(schema)} OWNER TO ${identifier(role)}; and then provision again. tenantctl doctor has the SQL for what is in it.`,
+    },
+  );
+}
+
+/** FAILED. The transaction took the schema back; what an untransacted migration left is dropped. */
+async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsOurs: boolean): Promise<void> {
+  const { database } = provisioning.engine;
+  await withTransaction(database, {}, [`SELECT ${tryLock(target.lock)} AS locked`], async (transaction) => {
+    const seen = transaction.opening[0]?.rows[0] as { locked: boolean } | undefined;
+    // Somebody else is provisioning it by now, and will say how that ends.
+    if (seen?.locked !== true) return;
+    const { rowCount } = await transaction.client.query(setStatus(provisioning, target.schema, 'FAILED'));
+    if (rowCount === 1 && schemaIsOurs) {
+      await transaction.client.query(`DROP SCHEMA IF EXISTS ${identifier(target.schema)} CASCADE`);
+      const role = provisioning.roles.get(target.schema);
+      if (role?.isNew === true)
+        await transaction.client.query(`DROP ROLE IF EXISTS ${identifier(role.name)}`);
+      // With the schema goes what had been applied to it, and what was begun and not ended.
+      await transaction.client.query(deleteIntent(target.schema));
+      await transaction.client.query(
+        'DELETE FROM tenantctl.run_tenants WHERE run = $1 AND schema_name = $2',
+        [provisioning.engine.run?.id ?? null, target.schema],
+      );
+    }
+  });
+}

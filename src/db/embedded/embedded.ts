@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TenantctlError } from '../../errors.ts';
+import { openServer } from '../open-server.ts';
+import { lockFolder } from './folder-lock.ts';
+import { setTiering } from './wasm.ts';
+import type { Database, EmbeddedSettings } from '../database.ts';
+
+/**
+ * Opens the embedded PostgreSQL (PGlite, with pgvector) in a folder, behind a socket on the loopback interface, so
+ * that everything above talks to it as to any server. PGlite is one session that all connections share; one
+ * connection is therefore all that the pool opens.
+ *
+ * @throws TenantctlError EMBEDDED_UNAVAILABLE when the optional packages are not installed or the folder cannot be
+ *   used, LOCK_TIMEOUT when another process is using the folder
+ */
+export async function openEmbedded(settings: EmbeddedSettings): Promise<Database> {
+  const { PGlite, vector, contrib, PGLiteSocketServer } = await loadPglite();
+  const unlock = await lockFolder(settings.directory, settings.lockWaitMs).catch((error: unknown) => {
+    throw asUnavailable(error, settings.directory);
+  });
+  const opened: (() => Promise<void>)[] = [unlock];
+  const close = async () => {
+    for (const step of opened.toReversed()) await step();
+  };
+  try {
+    setTiering((await hasManyFiles(settings.directory)) ? 'whereItPays' : 'never');
+    const engine = await finishedOrAnew(settings.directory, (dataDir) =>
+      PGlite.create({ dataDir, extensions: { vector, ...contrib } }),
+    );
+    opened.push(() => engine.close());
+    const server = new PGLiteSocketServer({ db: engine, host: '127.0.0.1', port: 0, maxConnections: 4 });
+    await server.start();
+    opened.push(() => server.stop());
+    const database = await openServer(
+      {
+        host: '127.0.0.1',
+        port: Number(server.getServerConn().split(':').at(-1)),
+        user: 'postgres',
+        database: 'postgres',
+        ssl: false,
+        connectTimeoutMs: 30_000,
+      },
+      { maxConnections: 1, sharedSession: true },
+    );
+    opened.push(() => database.close());
+    return { ...database, close };
+  } catch (error) {
+    await close();
+    throw asUnavailable(error, settings.directory);
+  }
+}
+
+/** The files of a database with a hundred small tenants; a new one has 900. */
+const MANY_FILES = 2_000;
+
+/** Whether a database is so large that a run over it takes long: half a minute and more. */
+async function hasManyFiles(directory: string): Promise<boolean> {
+  const files = await readdir(join(directory, 'pgdata', 'base'), { recursive: true }).catch(() => []);
+  return files.length > MANY_FILES;
+}
+
+/**
+ * Opens the database files of a folder, and makes them where there are none. A file beside them says that they are being
+ * made: whatever was killed meanwhile left nothing that anybody has used, and is made anew.
+ */
+async function finishedOrAnew<T>(directory: string, open: (dataDir: string) => Promise<T>): Promise<T> {
+  const dataDir = join(directory, 'pgdata');
+  const unfinished = join(directory, 'unfinished');
+  if (existsSync(unfinished)) await rm(dataDir, { recursive: true, force: true });
+  const isNew = !existsSync(dataDir);
+  if (isNew) await writeFile(unfinished, '');
+  const engine = await open(dataDir);
+  if (isNew) await rm(unfinished, { force: true });
+  return engine;
+}
+
+async function loadPglite() {
+  try {
+    const [core, vector, socket, pgcrypto, uuid, citext, trigram] = await Promise.all([
+      import('@electric-sql/pglite'),
+      import('@electric-sql/pglite-pgvector'),
+      import('@electric-sql/pglite-socket'),
+      import('@electric-sql/pglite/contrib/pgcrypto'),
+      import('@electric-sql/pglite/contrib/uuid_ossp'),
+      import('@electric-sql/pglite/contrib/citext'),
+      import('@electric-sql/pglite/contrib/pg_trgm'),
+    ]);
+    return {
+      PGlite: core.PGlite,
+      PGLiteSocketServer: socket.PGLiteSocketServer,
+      vector: vector.vector,
+      contrib: {
+        pgcrypto: pgcrypto.pgcrypto,
+        uuid_ossp: uuid.uuid_ossp,
+        citext: citext.citext,
+        pg_trgm: trigram.pg_trgm,
+      },
+    };
+  } catch (error) {
+    throw new TenantctlError(
+      'EMBEDDED_UNAVAILABLE',
+      'The packages of the embedded PostgreSQL are not installed.',
+      {
+        hint: 'Install them: npm install @electric-sql/pglite @electric-sql/pglite-pgvector @electric-sql/pglite-socket',
+        cause: error,
+      },
+    );
+  }
+}
+
+function asUnavailable(error: unknown, directory: string): TenantctlError {
+  if (error instanceof TenantctlError) return error;
+  return new TenantctlError(
+    'EMBEDDED_UNAVAILABLE',
+    `The embedded database in ${directory} cannot be opened: ${messageOf(error)}`,
+    {
+      hint: 'Check that the folder may be written. A folder left broken can be deleted; it holds nothing but this database.',
+      cause: error,
+    },
+  );
+}
+
+/** What WebAssembly throws is no Error: it has a name and a number (https://emscripten.org/docs/api_reference/Filesystem-API.html). */
+function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  const { name, errno } = (error ?? {}) as { readonly name?: string; readonly errno?: number };
+  return name === undefined ? String(error) : `${name} ${errno ?? ''}`.trim();
+}

@@ -1,0 +1,57 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { kill, pid } from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TenantctlError } from '../../errors.ts';
+
+/**
+ * Keeps a folder to one process: a file that holds the owner's process id. A file whose owner no longer lives is
+ * taken over, so there is nothing to unlock by hand after a crash.
+ *
+ * @param waitMs milliseconds to wait for the present owner
+ * @returns a function that gives the folder back
+ * @throws TenantctlError LOCK_TIMEOUT when the owner outlasts the wait
+ */
+export async function lockFolder(directory: string, waitMs: number): Promise<() => Promise<void>> {
+  await mkdir(directory, { recursive: true });
+  const file = join(directory, 'owner.pid');
+  const deadline = Date.now() + waitMs;
+  for (;;) {
+    try {
+      await writeFile(file, String(pid), { flag: 'wx' });
+      return () => rm(file, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const owner = await ownerOf(file);
+    if (owner === undefined) await rm(file, { force: true });
+    else if (Date.now() >= deadline) {
+      throw new TenantctlError(
+        'LOCK_TIMEOUT',
+        `Process ${owner} is using the embedded database in ${directory}.`,
+        {
+          hint: 'The embedded database serves one command at a time: wait for the other one, or use a server.',
+        },
+      );
+    } else await sleep(100);
+  }
+}
+
+/** The living process that owns the folder, if any. A file still being written counts as owned for a moment. */
+async function ownerOf(file: string): Promise<number | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  if (text === '') {
+    await sleep(50);
+    if ((await readFile(file, 'utf8').catch(() => '')) === '') return undefined;
+    return ownerOf(file);
+  }
+  const owner = Number(text);
+  // A process id of our own that we have not written is left from an earlier container with the same numbering.
+  if (!Number.isInteger(owner) || owner === pid) return undefined;
+  try {
+    kill(owner, 0);
+    return owner;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM' ? owner : undefined;
+  }
+}

@@ -1,0 +1,169 @@
+import type { Knex } from 'knex';
+import type { SentStatement } from './statement.ts';
+
+/**
+ * What a migration has sent, and whether it would surely send the same to every other tenant: it looked at nothing
+ * that may differ from one tenant to the next. Texts alone do not tell: a migration may look at two empty tables, and
+ * would have done something else for a third that is not empty.
+ */
+export interface Transcript {
+  readonly texts: readonly string[];
+  /** Why the texts hold for this tenant only; undefined where they hold for all. */
+  readonly dependence: string | undefined;
+  sent(statement: SentStatement): void;
+  /** Notes a reason. The first one stays. */
+  depends(reason: string): void;
+}
+
+/** Settings that change how the text of later statements is read: in one string they would come too late. */
+const CHANGES_READING = /standard_conforming_strings|backslash_quote|client_encoding|\bset\s[^;]*\bnames\b/i;
+
+/** A savepoint that is set, released or gone back to, wherever in the text. */
+const HAS_SAVEPOINT = /\b(?:savepoint|release|rollback)\b/i;
+
+export function createTranscript(): Transcript {
+  const texts: string[] = [];
+  let dependence: string | undefined;
+  return {
+    texts,
+    get dependence() {
+      return dependence;
+    },
+    sent({ text, values }) {
+      texts.push(text);
+      if (values.length > 0) dependence ??= 'it binds values';
+      if (HAS_SAVEPOINT.test(text)) dependence ??= 'it has a transaction within its own';
+      if (CHANGES_READING.test(text)) dependence ??= 'it changes how SQL is read';
+    },
+    depends(reason) {
+      dependence ??= reason;
+    },
+  };
+}
+
+/**
+ * What a migration may use of its Knex: what makes statements. Everything else may lead to something that differs from
+ * one tenant to the next (userParams, client, a transaction within, events with results).
+ */
+const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set([
+  'schema',
+  'raw',
+  'fn',
+  'ref',
+  'insert',
+  'into',
+  'table',
+  'from',
+  'queryBuilder',
+  'isTransaction',
+  'withSchema',
+  'constructor',
+  'then',
+  'name',
+  'length',
+]);
+
+/** A migration's Knex that notes the use of what may differ from one tenant to the next. It does what it always does. */
+export function watched(knex: Knex, transcript: Transcript): Knex {
+  return new Proxy(knex, {
+    get(target, property) {
+      if (!MAKES_STATEMENTS.has(property)) transcript.depends(`it uses knex.${String(property)}`);
+      return watchedMember(target, property, transcript);
+    },
+    apply: (target, self, args) =>
+      watchedBuilder(Reflect.apply(target as never, self, args), transcript) as never,
+    has(target, property) {
+      transcript.depends(`it uses knex.${String(property)}`);
+      return Reflect.has(target, property);
+    },
+    ownKeys(target) {
+      transcript.depends('it looks through its Knex');
+      return Reflect.ownKeys(target);
+    },
+    getOwnPropertyDescriptor(target, property) {
+      transcript.depends('it looks through its Knex');
+      return Reflect.getOwnPropertyDescriptor(target, property);
+    },
+  });
+}
+
+function watchedMember(knex: Knex, property: string | symbol, transcript: Transcript): unknown {
+  const value: unknown = Reflect.get(knex, property, knex);
+  if (property === 'schema') return watchedBuilder(value, transcript);
+  if (typeof value !== 'function' || property === 'constructor') return value;
+  return new Proxy(value, {
+    apply: (target, _self, args) => watchedBuilder(Reflect.apply(target, knex, args) as unknown, transcript),
+  });
+}
+
+/** What a builder offers that leads past its own statement. */
+const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set([
+  'client',
+  'on',
+  'once',
+  'addListener',
+  'stream',
+  'pipe',
+  'connection',
+  'transacting',
+  'asCallback',
+  'options',
+  'timeout',
+  'queryContext',
+  'hasTable',
+  'hasColumn',
+  'columnInfo',
+]);
+
+/** A builder that notes the use of what leads past its own statement; what its calls return is watched as well. */
+function watchedBuilder(builder: unknown, transcript: Transcript): unknown {
+  if (typeof builder !== 'object' || builder === null) return builder;
+  const proxy: object = new Proxy(builder, {
+    get(target, property) {
+      if (LEADS_ELSEWHERE.has(property)) transcript.depends(`it uses .${String(property)}`);
+      const value: unknown = Reflect.get(target, property, target);
+      if (typeof value !== 'function' || property === 'constructor') return value;
+      return (...args: unknown[]): unknown => {
+        const returned: unknown = Reflect.apply(value, target, args);
+        return returned === target ? proxy : returned;
+      };
+    },
+  });
+  return proxy;
+}
+
+/** How often Knex itself looks at the command of an answer that it does not hand on as it is (processResponse). */
+const KNEX_LOOKS = 3;
+
+/**
+ * The answer to a statement, which notes that somebody reads it: then what comes next may depend on it. Knex itself
+ * reads nothing of an answer that it does not hand on but the command, and of a raw one not even that; `then` is what an
+ * await looks for.
+ */
+export function unread(result: unknown, transcript: Transcript, isRaw = true): unknown {
+  if (typeof result !== 'object' || result === null) return result;
+  let looks = isRaw ? 0 : KNEX_LOOKS;
+  const reads = (property: string | symbol) => {
+    if (property === 'then') return;
+    if (property === 'command' && looks > 0) looks -= 1;
+    else transcript.depends('it reads what a statement returned');
+  };
+  return new Proxy(result, {
+    get(target, property) {
+      reads(property);
+      return Reflect.get(target, property, target) as unknown;
+    },
+    has(target, property) {
+      reads(property);
+      return Reflect.has(target, property);
+    },
+    ownKeys(target) {
+      reads('');
+      return Reflect.ownKeys(target);
+    },
+    getOwnPropertyDescriptor(target, property) {
+      reads(property);
+      return Reflect.getOwnPropertyDescriptor(target, property);
+    },
+  });
+}
