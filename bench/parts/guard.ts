@@ -1,6 +1,6 @@
 import { Client } from 'pg';
-import { selectBoundary, toBoundary } from '../../src/core/guard/boundary.ts';
-import { look } from '../../src/core/guard/sightings.ts';
+import { selectBoundary, toBoundary } from '../../src/core/guard/before.ts';
+import { look } from '../../src/core/guard/effects.ts';
 import type { Bench } from '../bench.ts';
 import { knexHistory } from '../fleet/histories.ts';
 import { findingOf, type Finding } from '../report/finding.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { settleEmbedded } from './embedded-argument.ts';
-import { endQuietlyOnClosedPipe } from './run/closed-pipe.ts';
-import { commandPath, ParsingEnded, toUsageError } from './usage-error.ts';
+import { settleEmbedded } from './flags/embedded-argument.ts';
+import { endQuietlyOnClosedPipe } from './terminal/closed-pipe.ts';
+import { commandPath, ParsingEnded, toUsageError } from './run/usage-error.ts';
 import { maskSecrets } from '../secrets.ts';
 import { version } from '../version.ts';
 

@@ -16,7 +16,7 @@ import { addTenantProvision } from './commands/tenant-provision.ts';
 import { addTenantShow } from './commands/tenant-show.ts';
 import type { Context, GlobalOptions } from './run/context.ts';
 import type { CommandResult } from './run/command-result.ts';
-import type { Register } from './register.ts';
+import type { Register } from './run/register.ts';
 
 /** Called with the command that was chosen. */
 export type Dispatch = (

@@ -1,5 +1,5 @@
 import type * as LibpgQuery from 'libpg-query';
-import { setTiering } from './embedded/wasm.ts';
+import { setTiering } from './wasm.ts';
 
 type Parser = typeof LibpgQuery;
 type ParseResult = Awaited<ReturnType<Parser['parse']>>;

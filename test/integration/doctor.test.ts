@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { doctorCommand } from '../../src/cli/commands/doctor.ts';
 import { createContext } from '../../src/cli/run/context.ts';
 import { exitCodeOf } from '../../src/cli/run/exit-code.ts';
-import { createOutput } from '../../src/cli/run/output.ts';
+import { createOutput } from '../../src/cli/terminal/output.ts';
 import type { Check } from '../../src/core/doctor/check.ts';
 import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
 import { provisionTenants } from '../../src/core/tenant/provision.ts';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { compile, type Transcripts } from '../../src/core/serve/compiled.ts';
 import type { History } from '../../src/core/target/history.ts';
 import type { Plan } from '../../src/core/plan/plan.ts';
-import { createTranscript } from '../../src/db/knex/transcript.ts';
+import { createTranscript } from '../../src/db/knex/recording.ts';
 import { historyAfter } from '../../src/core/plan/history-after.ts';
 
 function planOf(...names: string[]): Plan {

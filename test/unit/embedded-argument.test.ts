@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { settleEmbedded } from '../../src/cli/embedded-argument.ts';
+import { settleEmbedded } from '../../src/cli/flags/embedded-argument.ts';
 
 test.for([
   ['--embedded migrate master', '--embedded= migrate master'],

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { objectKey, lockKey, type Boundary } from '../../src/core/guard/boundary.ts';
+import { objectKey, lockKey, type Boundary } from '../../src/core/guard/before.ts';
 import type { Description, Descriptions } from '../../src/core/guard/description.ts';
 import { outsideSchema } from '../../src/core/guard/errors.ts';
 import { judge, questionsAbout, type Facts, type Trespass } from '../../src/core/guard/judge.ts';
-import type { SeenLock, SeenRow, Sightings } from '../../src/core/guard/sightings.ts';
+import type { SeenLock, SeenRow, Sightings } from '../../src/core/guard/effects.ts';
 
 const SCHEMA = 'tid_0123456789';
 const LARGEST = 50_000;

@@ -1,8 +1,8 @@
 import { Chalk } from 'chalk';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Output } from '../../src/cli/run/output.ts';
-import { pacedLines } from '../../src/cli/progress/paced-lines.ts';
-import { progressOn } from '../../src/cli/progress/progress.ts';
+import type { Output } from '../../src/cli/terminal/output.ts';
+import { pacedLines } from '../../src/cli/terminal/paced-lines.ts';
+import { progressOn } from '../../src/cli/terminal/progress.ts';
 import { progressLine, timeLeft } from '../../src/cli/render/progress-line.ts';
 import { TenantctlError } from '../../src/errors.ts';
 

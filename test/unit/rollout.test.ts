@@ -6,7 +6,7 @@ import {
   exceeded,
   stopReason,
   tenantsThatMayFail,
-} from '../../src/core/rollout/brake.ts';
+} from '../../src/core/rollout/failure-limit.ts';
 import { cutRollout } from '../../src/core/rollout/cut-rollout.ts';
 import { assertRolloutOptions } from '../../src/core/rollout/options.ts';
 import { atMost, tenantsIn, type Share } from '../../src/core/rollout/share.ts';

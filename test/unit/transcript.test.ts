@@ -1,6 +1,6 @@
 import createKnex, { type Knex } from 'knex';
 import { expect, test } from 'vitest';
-import { createTranscript, unread, watched, type Transcript } from '../../src/db/knex/transcript.ts';
+import { createTranscript, unread, watched, type Transcript } from '../../src/db/knex/recording.ts';
 
 test('statements are kept in their order, word for word', () => {
   const transcript = createTranscript();

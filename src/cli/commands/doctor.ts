@@ -8,7 +8,7 @@ import { toTenantctlError } from '../../errors.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import type { Context } from '../run/context.ts';
 import { positiveInteger } from '../flags/fleet-options.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 
 export interface DoctorFlags {
   readonly concurrency?: number;

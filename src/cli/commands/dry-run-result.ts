@@ -1,7 +1,7 @@
 import type { Rehearsal } from '../../core/commands/rehearse.ts';
 import type { Context } from '../run/context.ts';
 import type { CommandResult } from '../run/command-result.ts';
-import { failureOf } from '../failure.ts';
+import { failureOf } from '../run/failure.ts';
 import { rehearsalDocument } from '../../core/documents/rehearsal-document.ts';
 
 /** The result of a command that was run with --dry-run. */

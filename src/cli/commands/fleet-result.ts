@@ -1,8 +1,8 @@
 import type { FleetResult } from '../../core/report/results.ts';
 import type { Context } from '../run/context.ts';
 import type { CommandResult } from '../run/command-result.ts';
-import { failureOf } from '../failure.ts';
-import { rolloutFailure } from '../rollout-failure.ts';
+import { failureOf } from '../run/failure.ts';
+import { rolloutFailure } from '../run/rollout-failure.ts';
 import { fleetDocument } from '../../core/documents/fleet-document.ts';
 
 export function fleetCommandResult(

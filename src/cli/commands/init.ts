@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../run/context.ts';
 import type { CommandResult } from '../run/command-result.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 
 export function addInit(program: Command, register: Register): void {
   const command = program

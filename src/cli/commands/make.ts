@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import type { MigrationFormat } from '../../core/files/make.ts';
 import type { Context } from '../run/context.ts';
 import type { CommandResult } from '../run/command-result.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 
 export interface MakeFlags {
   readonly format?: MigrationFormat;

@@ -4,7 +4,7 @@ import type { CommandResult } from '../run/command-result.ts';
 import { dryRunResult } from './dry-run-result.ts';
 import { addSelection, addTolerance, addVerify, runOptions, tolerance } from '../flags/fleet-options.ts';
 import { addRollout, rolloutOf } from '../flags/rollout-options.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { fleetCommandResult } from './fleet-result.ts';
 import { migrateTenantsOptions, type MigrateTenantsFlags } from '../flags/migrate-flags.ts';
 import { masterDocument } from '../../core/documents/fleet-document.ts';

@@ -10,7 +10,7 @@ import {
   type ToleranceFlags,
 } from '../flags/fleet-options.ts';
 import { dryRunResult } from './dry-run-result.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { masterDocument } from '../../core/documents/fleet-document.ts';
 
 export interface MigrateMasterFlags extends ToleranceFlags, EnduranceFlags {

@@ -5,7 +5,7 @@ import { dryRunResult } from './dry-run-result.ts';
 import { runNumber } from '../flags/run-number.ts';
 import { addSelection, addTolerance, addVerify } from '../flags/fleet-options.ts';
 import { addRollout, rolloutOf } from '../flags/rollout-options.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { fleetCommandResult } from './fleet-result.ts';
 import { type MigrateTenantsFlags, migrateTenantsOptions } from '../flags/migrate-flags.ts';
 

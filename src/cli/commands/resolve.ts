@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { TenantctlError } from '../../errors.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import type { Context } from '../run/context.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { resolutionDocument } from '../../core/documents/status-document.ts';
 
 interface AnswerFlags {

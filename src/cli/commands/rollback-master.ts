@@ -4,7 +4,7 @@ import type { CommandResult } from '../run/command-result.ts';
 import { dryRunResult } from './dry-run-result.ts';
 import { addEndurance, runOptions, type EnduranceFlags } from '../flags/fleet-options.ts';
 import { addExtent, extentOf, type ExtentFlags } from '../flags/rollback-extent.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { masterDocument } from '../../core/documents/fleet-document.ts';
 
 export function addRollbackMaster(group: Command, register: Register): void {

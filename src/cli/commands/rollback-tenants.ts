@@ -6,7 +6,7 @@ import { dryRunResult } from './dry-run-result.ts';
 import { addSelection, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
 import { runNumber } from '../flags/run-number.ts';
 import { addExtent, extentOf, type ExtentFlags } from '../flags/rollback-extent.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { fleetCommandResult } from './fleet-result.ts';
 
 interface RunFlag {

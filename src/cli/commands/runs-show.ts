@@ -3,7 +3,7 @@ import { runDocument, runTenantDocument } from '../../core/documents/run-documen
 import type { CommandResult } from '../run/command-result.ts';
 import type { Context } from '../run/context.ts';
 import { runNumber } from '../flags/run-number.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 
 export function addRunsShow(group: Command, register: Register): void {
   const command = group

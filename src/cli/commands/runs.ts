@@ -3,7 +3,7 @@ import { runDocument } from '../../core/documents/run-document.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import type { Context } from '../run/context.ts';
 import { positiveInteger } from '../flags/fleet-options.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 
 /** `tenantctl runs` lists; its verbs are added to what this returns. */
 export function addRuns(program: Command, register: Register): Command {

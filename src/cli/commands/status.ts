@@ -6,7 +6,7 @@ import type { Context } from '../run/context.ts';
 import { count } from '../render/words.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import { addVerify, type VerifyFlag } from '../flags/fleet-options.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { masterFolderOf } from '../flags/migrate-flags.ts';
 import { statusDocument } from '../../core/documents/status-document.ts';
 import type { AttentionCode } from '../../core/fleet/attention.ts';

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { STATUSES } from '../../core/registry/tenant-status.ts';
 import type { Context } from '../run/context.ts';
 import type { CommandResult } from '../run/command-result.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { registryDocument } from '../../core/documents/status-document.ts';
 
 export function addTenantList(group: Command, register: Register): void {

@@ -3,9 +3,9 @@ import { patternProblem } from '../../db/role-name.ts';
 import type { Context } from '../run/context.ts';
 import { renderError } from '../render/error.ts';
 import type { CommandResult } from '../run/command-result.ts';
-import { failureOf } from '../failure.ts';
+import { failureOf } from '../run/failure.ts';
 import { addPace, runOptions, type PaceFlags } from '../flags/fleet-options.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { masterFolderOf } from '../flags/migrate-flags.ts';
 import { provisionDocument } from '../../core/documents/fleet-document.ts';
 

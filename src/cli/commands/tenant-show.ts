@@ -3,7 +3,7 @@ import { resolutionHint } from '../../core/state/resolution-commands.ts';
 import type { TenantState } from '../../core/fleet/status.ts';
 import type { Context } from '../run/context.ts';
 import type { CommandResult } from '../run/command-result.ts';
-import type { Register } from '../register.ts';
+import type { Register } from '../run/register.ts';
 import { registryDocument, tenantStateDocument } from '../../core/documents/status-document.ts';
 
 export function addTenantShow(group: Command, register: Register): void {

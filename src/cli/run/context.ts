@@ -4,8 +4,8 @@ import type { FolderSettings, Settings } from '../../config/settings.ts';
 import type { Concurrency } from '../../core/run/lanes.ts';
 import type { Observer } from '../../core/report/event.ts';
 import { TenantctlError } from '../../errors.ts';
-import type { Output } from './output.ts';
-import { createProgress } from '../progress/progress.ts';
+import type { Output } from '../terminal/output.ts';
+import { createProgress } from '../terminal/progress.ts';
 import { listenForSignals, type Interruption } from './signals.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -93,7 +93,7 @@ export function createContext(options: GlobalOptions, output: Output): Context {
     },
     interruption: () => (interruption ??= listenForSignals((message) => output.message(message))),
     async confirm(question) {
-      const { askToConfirm } = await import('./confirm.ts');
+      const { askToConfirm } = await import('../terminal/confirm.ts');
       await askToConfirm(question, options.yes === true, output);
     },
   };

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { TenantctlError } from '../../errors.ts';
-import type { Output } from './output.ts';
+import type { Output } from '../terminal/output.ts';
 import { renderError } from '../render/error.ts';
 
 /**

@@ -2,7 +2,7 @@ import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import type { CommandResult } from './command-result.ts';
 import { createContext, type Context, type GlobalOptions } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { createOutput, divertStdout } from './output.ts';
+import { createOutput, divertStdout } from '../terminal/output.ts';
 import { guardExit } from './exit-guard.ts';
 import { renderError } from '../render/error.ts';
 import { listenForStrayFailures } from './stray-failure.ts';

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import type { KnexFactory } from '../../db/knex/knex-session.ts';
 import { changesRole } from '../../db/role-control.ts';
 import { endsTransaction } from '../../db/transaction-control.ts';
-import type { Transcript } from '../../db/knex/transcript.ts';
+import type { Transcript } from '../../db/knex/recording.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import {
   changedRole,

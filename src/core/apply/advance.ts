@@ -3,7 +3,7 @@ import { keepLock } from '../../db/lock-keeper.ts';
 import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { Engine } from '../run/run-context.ts';
-import { toBoundary } from '../guard/boundary.ts';
+import { toBoundary } from '../guard/before.ts';
 import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';

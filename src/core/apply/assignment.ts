@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import type { Transcript } from '../../db/knex/transcript.ts';
+import type { Transcript } from '../../db/knex/recording.ts';
 import type { TenantctlError } from '../../errors.ts';
 import type { Outlook } from '../guard/judge.ts';
 import type { History } from '../target/history.ts';

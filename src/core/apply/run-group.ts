@@ -1,7 +1,7 @@
 import type { PoolClient, QueryResult } from 'pg';
 import type { OpenTransaction } from '../../db/transaction.ts';
 import type { Engine } from '../run/run-context.ts';
-import { MARK, toMark, type Boundary, type Mark } from '../guard/boundary.ts';
+import { MARK, toMark, type Boundary, type Mark } from '../guard/before.ts';
 import { assertWithinSchema, rememberBefore } from '../guard/guard.ts';
 import { readStatements } from '../guard/statements.ts';
 import { recordDeed } from '../ledger/record-in-run.ts';

@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { literal } from '../../db/sql.ts';
-import { selectBoundary } from '../guard/boundary.ts';
+import { selectBoundary } from '../guard/before.ts';
 import { tryLock } from '../../db/transaction.ts';
 import type { Assignment } from './assignment.ts';
 import {

@@ -12,18 +12,14 @@ import { MASTER_TARGET } from '../target/target.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { registryColumns } from '../registry/registry.ts';
 import { backoffMs, mayPass, pause } from '../run/retry.ts';
-import { askedOf } from '../ledger/asked-of.ts';
+import { askedOf } from './asked-of.ts';
 import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
 import { ensureState, upgradeState } from '../install/state-schema.ts';
-import { planMaster, forwardOptions } from '../plan/plan-master.ts';
+import { planMaster, forwardOptions, type MasterFolderOptions } from '../plan/plan-master.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-export interface MasterOptions extends EngineOptions {
-  /** The folder of the master migrations. */
-  readonly folder: string;
-  readonly allowNewerHistory?: boolean | undefined;
-  readonly allowOutOfOrder?: boolean | undefined;
+export interface MasterOptions extends EngineOptions, Omit<MasterFolderOptions, 'to'> {
   readonly observe?: Observer | undefined;
 }
 

@@ -12,7 +12,7 @@ import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import { tenantTarget } from '../target/target.ts';
 import { silent, type Observer } from '../report/event.ts';
-import { isAsPlanned } from '../serve/others.ts';
+import { isAsPlanned } from '../serve/peers.ts';
 import { readStanding, standingOf } from '../fleet/standing.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import { prepareRollout, type Rollout } from '../rollout/rollout.ts';
@@ -21,7 +21,7 @@ import type { RegisteredTenant } from '../registry/registry.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
 import { refuseOwners } from '../fleet/refuse-owners.ts';
 import { selectFleet, type FleetSelection, type Member, type Wishes } from '../fleet/select-fleet.ts';
-import { askedOf } from '../ledger/asked-of.ts';
+import { askedOf } from './asked-of.ts';
 import { recordFailures } from '../ledger/record-in-run.ts';
 import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import { putStampsRight } from '../fleet/put-stamps-right.ts';
@@ -30,26 +30,18 @@ import { moveExtensions, sharedLocks } from '../apply/tenant-hygiene.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
 import { endingOf } from '../ledger/ending.ts';
 import { refusePendingMaster } from '../plan/plan-master.ts';
-import { readTenantFolder } from '../plan/tenant-folder.ts';
+import { readTenantFolder, type TenantFolderOptions } from '../plan/tenant-folder.ts';
 import { forgetFailure, readMemory, type Memory } from '../state/failures.ts';
 import type { Database } from '../../db/database.ts';
 
 const ACTIVE_ONLY = ['ACTIVE'];
 
-export interface MigrateTenantsOptions extends EngineOptions, FleetSelection {
-  /** The folder of the tenant migrations. */
-  readonly folder: string;
+export interface MigrateTenantsOptions extends EngineOptions, FleetSelection, TenantFolderOptions {
   /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */
   readonly masterFolder?: string | undefined;
-  /** The last migration to apply, with or without extension. */
-  readonly to?: string | undefined;
   /** Transactions open at once; 4, or what the server has free, where absent. */
   readonly concurrency?: Concurrency | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
-  readonly allowNewerHistory?: boolean | undefined;
-  readonly allowOutOfOrder?: boolean | undefined;
-  /** An empty folder is an error, unless this is set. */
-  readonly allowEmptyFolder?: boolean | undefined;
   /** Read every history table, whatever the stamps say, and put the stamps right. */
   readonly verify?: boolean | undefined;
   /** False: every migration is gone through with every tenant, statement by statement. */

@@ -9,7 +9,7 @@ import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent } from '../report/event.ts';
 import { registryColumns } from '../registry/registry.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from '../plan/rollback-extent.ts';
-import { askedOf } from '../ledger/asked-of.ts';
+import { askedOf } from './asked-of.ts';
 import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import { ensureState } from '../install/state-schema.ts';
 import { readStateVersion } from '../state/version.ts';

@@ -5,7 +5,6 @@ import type { History } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
 import { compareNames, stemOf, type MigrationFolder } from '../files/source.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
-import type { TenantState } from './status.ts';
 import type { Intent } from '../state/intents.ts';
 
 /** Why a tenant needs somebody's attention. */
@@ -17,6 +16,12 @@ export type AttentionCode =
   | 'HISTORY_DISAGREES'
   | 'INTERRUPTED'
   | 'KNEX_LOCKED';
+
+/** Why a tenant needs somebody's attention, and in words. */
+export interface Attention {
+  readonly code: AttentionCode;
+  readonly problem: string;
+}
 
 /** A migration outside a transaction whose end is not known, and the answers that there are. */
 export interface Interruption extends Intent {
@@ -67,7 +72,7 @@ export function pendingIn(folder: MigrationFolder, history: History): string[] {
   return folder.files.filter((file) => !applied.has(file.stem)).map((file) => file.name);
 }
 
-export function attentionOf(seen: Seen): TenantState['attention'] {
+export function attentionOf(seen: Seen): Attention | undefined {
   const { folder, history, pending, lastError, interrupted, invalidIndexes = [] } = seen;
   switch (seen.status) {
     case 'FAILED':

@@ -9,7 +9,7 @@ import { assertRegistry, findTenants, tenantUnknown, type RegisteredTenant } fro
 import { historyOf, knownHistories } from './select-fleet.ts';
 import { putStampsRight } from './put-stamps-right.ts';
 import {
-  type AttentionCode,
+  type Attention,
   type Interruption,
   interruptionOf,
   interruptionProblem,
@@ -44,7 +44,7 @@ export interface TenantState {
   /** Indexes that CREATE INDEX CONCURRENTLY has left behind; looked for where something was interrupted or failed. */
   readonly invalidIndexes: readonly InvalidIndex[];
   /** Absent where all is well, or the tenant is SUSPENDED or ARCHIVED. */
-  readonly attention?: { readonly code: AttentionCode; readonly problem: string } | undefined;
+  readonly attention?: Attention | undefined;
 }
 
 export interface FleetStatus {

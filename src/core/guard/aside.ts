@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TenantctlError } from '../../errors.ts';
 import { withClient } from '../../db/transaction.ts';
 import type { Engine } from '../run/run-context.ts';
-import type { ObjectName } from './boundary.ts';
+import type { ObjectName } from './before.ts';
 import { describe, type Descriptions } from './description.ts';
 
 /** Milliseconds to wait for a second connection while a tenant's transaction is open. */

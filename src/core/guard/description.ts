@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import { literal } from '../../db/sql.ts';
 import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
-import { objectKey, type ObjectName } from './boundary.ts';
+import { objectKey, type ObjectName } from './before.ts';
 import { isOtherTenants, largestOid } from './own-objects.ts';
 
 /** What an object is called, and of a relation what it consists of. */

@@ -11,12 +11,12 @@ import {
   type Boundary,
   type Mark,
   type ObjectName,
-} from './boundary.ts';
+} from './before.ts';
 import { describe, remember, type Description, type Descriptions, type Remembered } from './description.ts';
 import { outsideSchema } from './errors.ts';
 import { judge, questionsAbout, type Facts, type Outlook, type Trespass } from './judge.ts';
 import { NEW_ID } from './own-transaction.ts';
-import { look } from './sightings.ts';
+import { look } from './effects.ts';
 
 /** The open transaction of a tenant whose migrations have been run. */
 export interface Guarded {

@@ -1,8 +1,8 @@
 import { identifier } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
-import { lockKey, objectKey, type Boundary, type Mark, type ObjectName } from './boundary.ts';
+import { lockKey, objectKey, type Boundary, type Mark, type ObjectName } from './before.ts';
 import type { Description, Descriptions } from './description.ts';
-import { KEY_LOCK, type SeenLock, type SeenRow, type Sightings } from './sightings.ts';
+import { KEY_LOCK, type SeenLock, type SeenRow, type Sightings } from './effects.ts';
 
 /** What a migration did outside its tenant's schema. */
 export interface Trespass {

@@ -1,10 +1,10 @@
 import { literal } from '../../db/sql.ts';
 import { BY_INDEX, procedure, routine } from '../state/routine.ts';
-import { LOCKS } from './boundary.ts';
+import { LOCKS } from './before.ts';
 import { catalogsOf, DROPPABLE, NEWEST, type Catalog } from './catalogs.ts';
 import { each, isOtherTenants, LARGEST, largestOid, ownObjects, ownRows, writesOf } from './own-objects.ts';
 import { FIRST_AGE, idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
-import { KEY_LOCK } from './sightings.ts';
+import { KEY_LOCK } from './effects.ts';
 
 /** The catalogs to look through, as rows of VALUES: name, catalog of the object, its oid, its schema's oid, which rows. */
 const CATALOGS = catalogsOf(NEWEST)

@@ -1,14 +1,22 @@
 import { TenantctlError } from '../../errors.ts';
 import { planForward, type ForwardOptions, type Plan } from './plan.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
-import type { MigrateMasterOptions } from '../commands/migrate-master.ts';
 import { readMasterHistory } from '../target/master-history.ts';
 import type { Database } from '../../db/database.ts';
+
+export interface MasterFolderOptions {
+  /** The folder of the master migrations. */
+  readonly folder: string;
+  /** The last migration to apply, with or without extension. */
+  readonly to?: string | undefined;
+  readonly allowNewerHistory?: boolean | undefined;
+  readonly allowOutOfOrder?: boolean | undefined;
+}
 
 /** The folder, and what is pending of it. @throws TenantctlError where history and folder do not fit together */
 export async function planMaster(
   database: Database,
-  options: MigrateMasterOptions,
+  options: MasterFolderOptions,
 ): Promise<{ folder: MigrationFolder; plan: Plan }> {
   const folder = await readMigrationFolder(options.folder);
   if (folder.files.length === 0) throw emptyFolder(folder);
@@ -18,7 +26,7 @@ export async function planMaster(
   return { folder, plan };
 }
 
-export function forwardOptions(folder: MigrationFolder, options: MigrateMasterOptions): ForwardOptions {
+export function forwardOptions(folder: MigrationFolder, options: MasterFolderOptions): ForwardOptions {
   return {
     to: options.to === undefined ? undefined : findMigration(folder, options.to),
     allowNewerHistory: options.allowNewerHistory,
@@ -40,10 +48,7 @@ export function emptyFolder(folder: MigrationFolder): TenantctlError {
 export async function refusePendingMaster(
   database: Database,
   masterFolder: string,
-  options: {
-    readonly allowNewerHistory?: boolean | undefined;
-    readonly allowOutOfOrder?: boolean | undefined;
-  },
+  options: Pick<MasterFolderOptions, 'allowNewerHistory' | 'allowOutOfOrder'>,
 ): Promise<void> {
   const { plan } = await planMaster(database, {
     folder: masterFolder,

@@ -1,14 +1,21 @@
 import { TenantctlError } from '../../errors.ts';
-import type { MigrateTenantsOptions } from '../commands/migrate-tenants.ts';
 import type { ForwardOptions } from './plan.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 
+export interface TenantFolderOptions {
+  /** The folder of the tenant migrations. */
+  readonly folder: string;
+  /** The last migration to apply, with or without extension. */
+  readonly to?: string | undefined;
+  readonly allowNewerHistory?: boolean | undefined;
+  readonly allowOutOfOrder?: boolean | undefined;
+  /** An empty folder is an error, unless this is set. */
+  readonly allowEmptyFolder?: boolean | undefined;
+}
+
 /** The folder of the tenant migrations and what the options ask of it. */
 export async function readTenantFolder(
-  options: Pick<
-    MigrateTenantsOptions,
-    'folder' | 'to' | 'allowEmptyFolder' | 'allowNewerHistory' | 'allowOutOfOrder'
-  >,
+  options: TenantFolderOptions,
 ): Promise<{ folder: MigrationFolder; forward: ForwardOptions }> {
   const folder = await readMigrationFolder(options.folder);
   if (folder.files.length === 0 && options.allowEmptyFolder !== true) {

@@ -1,11 +1,10 @@
 import { literal } from '../../db/sql.ts';
-import type { Provisioning } from '../tenant/make-tenant.ts';
 
 /** Statuses of a tenant that is still to be made. */
 export const UNFINISHED = ['PROVISIONING', 'FAILED'];
 
 export function setStatus(
-  { hasUpdatedAt }: Pick<Provisioning, 'hasUpdatedAt'>,
+  { hasUpdatedAt }: { readonly hasUpdatedAt: boolean },
   schema: string,
   status: 'ACTIVE' | 'FAILED',
 ): string {

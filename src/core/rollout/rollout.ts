@@ -8,14 +8,14 @@ import type { RegisteredTenant } from '../registry/registry.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { pause } from '../run/retry.ts';
 import { serveInPhases } from '../serve/serve-in-phases.ts';
-import { createBrake, stopReason } from './brake.ts';
+import { createBrake, stopReason } from './failure-limit.ts';
 import { createFailureLog } from '../ledger/failure-log.ts';
 import { cutRollout } from './cut-rollout.ts';
 import { findCanaries } from './find-canaries.ts';
 import { assertRolloutOptions, type RolloutOptions } from './options.ts';
 import type { RolloutResult, Stage, StageResult } from '../report/rollout-result.ts';
 import type { RolloutSetting } from './setting.ts';
-import { followStandbys } from './pace.ts';
+import { followStandbys } from './throttle.ts';
 import { runChecks } from './run-checks.ts';
 import { takeBack } from './take-back.ts';
 

@@ -4,7 +4,7 @@ import { serveFleet } from '../serve/serve-fleet.ts';
 import { advance } from '../apply/advance.ts';
 import { planUndo } from '../plan/plan.ts';
 import { tenantTarget } from '../target/target.ts';
-import { isAsPlanned } from '../serve/others.ts';
+import { isAsPlanned } from '../serve/peers.ts';
 import { schemaMissing, type Due } from '../fleet/plan-fleet.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { stillPlanned } from '../plan/rollback-extent.ts';

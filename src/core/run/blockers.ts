@@ -1,5 +1,4 @@
-import type { Blocker } from '../../errors.ts';
-import type { Advance } from '../apply/assignment.ts';
+import type { Blocker, TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
 /** Who stood in the way of this process's statements, as it was seen last. */
@@ -64,8 +63,14 @@ export function watchBlockers(database: Database, lockTimeoutMs: number): Blocke
   };
 }
 
+/** How an attempt ended, and on which backend. */
+interface Attempted {
+  readonly error?: TenantctlError | undefined;
+  readonly pid?: number | undefined;
+}
+
 /** Names who was in the way of what has failed for want of a lock. */
-export function withBlockers<Ended extends Advance>(ended: Ended, watch: BlockerWatch): Ended {
+export function withBlockers<Ended extends Attempted>(ended: Ended, watch: BlockerWatch): Ended {
   const blockedBy = ended.error?.sqlstate === '55P03' ? watch.of(ended.pid) : [];
   return blockedBy.length === 0 ? ended : { ...ended, error: ended.error?.with({ blockedBy }) };
 }

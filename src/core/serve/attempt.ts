@@ -2,7 +2,7 @@ import { withBlockers, type BlockerWatch } from '../run/blockers.ts';
 import { isStopped, type Engine } from '../run/run-context.ts';
 import { toResult, type FleetWork, type ServeOptions, type Served } from './work.ts';
 import type { Advance } from '../apply/assignment.ts';
-import { lookAtOthers, type Sighting } from './others.ts';
+import { lookAtOthers, type Sighting } from './peers.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { leavesCommitOpen, mayPass } from '../run/retry.ts';
 import type { FailureLog } from '../ledger/failure-log.ts';

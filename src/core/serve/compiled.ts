@@ -1,4 +1,4 @@
-import type { Transcript } from '../../db/knex/transcript.ts';
+import type { Transcript } from '../../db/knex/recording.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Limits } from '../guard/limits.ts';
 import type { Direction } from '../files/load.ts';

@@ -11,7 +11,7 @@ import { backoffMs, leavesCommitOpen, pause } from '../run/retry.ts';
 import { createRunAhead } from './run-ahead.ts';
 import type { SharedQueue } from './shared-queue.ts';
 import { digester, knowHistories } from '../stamps/stamps.ts';
-import { takeTurn } from './take-turn.ts';
+import { takeTurn } from './drain.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
 import { historyAfter } from '../plan/history-after.ts';
 

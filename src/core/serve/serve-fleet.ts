@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { createTranscript, type Transcript } from '../../db/knex/transcript.ts';
+import { createTranscript, type Transcript } from '../../db/knex/recording.ts';
 import { watchBlockers } from '../run/blockers.ts';
 import { isStopped, type Engine } from '../run/run-context.ts';
 import { limitsOf, type Limits } from '../guard/limits.ts';

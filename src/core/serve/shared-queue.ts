@@ -1,4 +1,4 @@
-import type { Sighting } from './others.ts';
+import type { Sighting } from './peers.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
 
 /** A shared fleet is cut into so many places, each of at least and at most so many tenants. */

@@ -1,10 +1,10 @@
-import type { Transcript } from '../../db/knex/transcript.ts';
+import type { Transcript } from '../../db/knex/recording.ts';
 import type { Outlook } from '../guard/judge.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { Advance } from '../apply/assignment.ts';
 import type { CompiledPlan, Transcripts } from './compiled.ts';
 import type { Observer } from '../report/event.ts';
-import type { TenantNow } from './others.ts';
+import type { TenantNow } from './peers.ts';
 import type { TenantResult } from '../report/results.ts';
 import type { Direction } from '../files/load.ts';
 import type { Due } from '../fleet/plan-fleet.ts';

@@ -1,6 +1,5 @@
-import { BY_INDEX, procedure, routine } from '../state/routine.ts';
+import { routine } from '../state/routine.ts';
 import { TENANT_HISTORY, lockTableOf } from '../target/history.ts';
-import { DEED_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
 
 const LOCK = lockTableOf(TENANT_HISTORY);
 
@@ -26,8 +25,6 @@ export const GUARD = 'tenantctl_unstamp';
  *   (xmin); and itself by the transaction that wrote it. A table restored from a dump is another table; a trigger that
  *   was disabled and enabled again, or a function that was replaced, has another row; a stamp that somebody has edited
  *   or put back was written by another transaction.
- *
- * `enter` and `leave` are the two ends of a tenant's transaction that is sent as one string.
  */
 export const STAMP_TABLES: readonly string[] = [
   `CREATE TABLE tenantctl.histories (
@@ -189,88 +186,5 @@ $body$;
        END;
      END`,
     'Stamps a tenant with what its history table holds. NULL, or why it has no stamp: nothing fails for want of one.',
-  ),
-  routine(
-    'others(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
-    `BEGIN
-       RETURN QUERY
-         WITH stamped AS MATERIALIZED (
-           SELECT s.schema_name, s.digest FROM tenantctl.trusted_stamps s WHERE s.schema_name = ANY (schemas)
-         ), held AS MATERIALIZED (
-           SELECT (l.classid::bigint << 32) | l.objid::bigint AS key FROM pg_locks l
-           WHERE l.locktype = 'advisory' AND l.objsubid = 1
-             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-         )
-         SELECT w.name, t.status::text, s.digest,
-                EXISTS (SELECT FROM held h WHERE h.key = hashtextextended('tenantctl:tenant:' || w.name, 0))
-         FROM unnest(schemas) AS w (name)
-         LEFT JOIN public.tenants t ON t.schema_name = w.name
-         LEFT JOIN stamped s ON s.schema_name = w.name;
-     END`,
-    'What runs beside this one have made of tenants: their status, what their stamps say, and whether somebody is at work on them.',
-    BY_INDEX,
-  ),
-  procedure(
-    'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
-    `DECLARE
-       seen record;
-       ignored text;
-     BEGIN
-       FOR nth IN 1 .. cardinality(settings) BY 2 LOOP
-         ignored := set_config(settings[nth], settings[nth + 1], true);
-       END LOOP;
-       IF NOT pg_try_advisory_xact_lock(hashtextextended('tenantctl:tenant:' || tenant_schema, 0)) THEN
-         RAISE EXCEPTION 'another run is at work on %', tenant_schema USING ERRCODE = 'TCT01';
-       END IF;
-       IF NOT EXISTS (SELECT FROM public.tenants WHERE schema_name = tenant_schema AND status::text = ANY (statuses))
-         OR EXISTS (SELECT FROM tenantctl.intents WHERE schema_name = tenant_schema) THEN
-         RAISE EXCEPTION '% is not as it was when the run was planned', tenant_schema USING ERRCODE = 'TCT02';
-       END IF;
-       IF expected IS NULL THEN
-         IF to_regclass(format('%I.${TENANT_HISTORY}', tenant_schema)) IS NULL THEN RETURN; END IF;
-         RAISE EXCEPTION '% has a history by now', tenant_schema USING ERRCODE = 'TCT02';
-       END IF;
-       PERFORM tenantctl.lock_history(tenant_schema);
-       IF EXISTS (SELECT FROM tenantctl.trusted_stamps WHERE schema_name = tenant_schema AND digest = expected) THEN
-         RETURN;
-       END IF;
-       DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema;
-       seen := tenantctl.read_history(tenant_schema);
-       IF seen.digest <> expected OR seen.locked_by_knex THEN
-         RAISE EXCEPTION '% has another history than the run was planned for', tenant_schema USING ERRCODE = 'TCT02';
-       END IF;
-     END`,
-    'Begins the work on a tenant: settings (each name followed by its value), lock, and that all is as the plan assumed; an error where it is not.',
-  ),
-  procedure(
-    'record(tenant_schema text, direction text, names text[], in_batch integer, run bigint, organization text)',
-    `BEGIN
-       PERFORM set_config('tenantctl.writer', txid_current()::text, true);
-       IF direction = 'up' THEN
-         EXECUTE format('INSERT INTO %I.${TENANT_HISTORY} (name, batch, migration_time) SELECT name, $2, clock_timestamp() FROM unnest($1) WITH ORDINALITY AS due (name, place) ORDER BY place', tenant_schema) USING names, in_batch;
-       ELSE
-         EXECUTE format('DELETE FROM %I.${TENANT_HISTORY} WHERE name = ANY ($1)', tenant_schema) USING names;
-       END IF;
-       PERFORM set_config('tenantctl.writer', '', true);
-       IF run IS NOT NULL THEN
-         INSERT INTO tenantctl.run_tenants (${DEED_COLUMNS})
-         VALUES (run, tenant_schema, organization, CASE direction WHEN 'up' THEN 'migrated' ELSE 'rolled-back' END, ${SINCE_BEGIN_MS}, direction, in_batch, names);
-       END IF;
-     END`,
-    'Writes into the history what has been done, and into the ledger of runs. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
-  ),
-  procedure(
-    'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer, run bigint, organization text)',
-    `BEGIN
-       CALL tenantctl.record(tenant_schema, direction, names, in_batch, run, organization);
-       UPDATE tenantctl.stamps s SET digest = becomes, written_by = (txid_current() & 4294967295)::text::xid
-       WHERE schema_name = tenant_schema AND digest = was
-         AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.history_oid AND t.tgname <> '${GUARD}')
-         AND NOT EXISTS (SELECT FROM pg_class h WHERE h.oid = s.history_oid AND h.relhasrules);
-       IF NOT FOUND THEN
-         PERFORM tenantctl.stamp(tenant_schema);
-       END IF;
-     END`,
-    'Ends the work on a tenant: its history and its stamp say what has been done.',
   ),
 ];

@@ -19,7 +19,7 @@ import { silent, type Observer } from '../report/event.ts';
 import { registerTenants, unregisterTenants, type Registration } from '../registry/register-tenants.ts';
 import { assertRegistry, registryColumns } from '../registry/registry.ts';
 import type { TenantResult } from '../report/results.ts';
-import { askedOf } from '../ledger/asked-of.ts';
+import { askedOf } from '../commands/asked-of.ts';
 import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
 import { schemaNameFor } from '../registry/schema-name.ts';
 import { prepareRoles, roleErrorOf } from '../roles/prepare-roles.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
 import { openServer } from '../open-server.ts';
 import { lockFolder } from './folder-lock.ts';
-import { setTiering } from './wasm.ts';
+import { setTiering } from '../wasm.ts';
 import type { Database, EmbeddedSettings } from '../database.ts';
 
 /**

@@ -4,7 +4,7 @@ import { DatabaseError, type PoolClient } from 'pg';
 import type { createKnex as PackedKnex } from './packed-knex.ts';
 import { changesRole } from '../role-control.ts';
 import { endsTransaction } from '../transaction-control.ts';
-import { unread, watched, type Transcript } from './transcript.ts';
+import { unread, watched, type Transcript } from './recording.ts';
 import { messageOf } from '../../errors.ts';
 import {
   type SentStatement,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { Context } from './run/context.ts';
-import type { CommandResult } from './run/command-result.ts';
+import type { Context } from './context.ts';
+import type { CommandResult } from './command-result.ts';
 
 /** Gives a command of the tree its name in documents and its run function. */
 export type Register = <Flags extends object>(

@@ -1,5 +1,5 @@
 import type { Command, CommanderError } from 'commander';
-import { TenantctlError } from '../errors.ts';
+import { TenantctlError } from '../../errors.ts';
 
 /** Commander has ended the parsing: because of a mistake, or because help or the version was asked for. */
 export class ParsingEnded extends Error {

@@ -1,4 +1,4 @@
-import { TenantctlError } from '../errors.ts';
+import { TenantctlError } from '../../errors.ts';
 
 /** The failure of a run in which targets failed: the target's own where there is one, else how many. */
 export function failureOf(

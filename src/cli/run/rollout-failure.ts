@@ -1,6 +1,6 @@
-import type { FleetResult } from '../core/report/results.ts';
-import { TenantctlError } from '../errors.ts';
-import { count } from './render/words.ts';
+import type { FleetResult } from '../../core/report/results.ts';
+import { TenantctlError } from '../../errors.ts';
+import { count } from '../render/words.ts';
 
 /** The failure of a run that was stopped because too many tenants had failed; undefined where it was not. */
 export function rolloutFailure({ rollout, totals }: FleetResult): TenantctlError | undefined {

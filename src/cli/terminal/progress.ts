@@ -1,6 +1,6 @@
 import type { Observer, RunEvent } from '../../core/report/event.ts';
 import type { Stage } from '../../core/report/rollout-result.ts';
-import type { Output } from '../run/output.ts';
+import type { Output } from './output.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { progressLine } from '../render/progress-line.ts';
 import { announcement, whereabouts } from '../render/rollout.ts';

@@ -1,6 +1,6 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
-import { lockKey, objectKey, type Boundary, type ObjectName } from './boundary.ts';
+import { lockKey, objectKey, type Boundary, type ObjectName } from './before.ts';
 import { OWN_PATH } from './own-transaction.ts';
 
 /** A lock that a migration's transaction has taken, on a relation or, exclusively, on another object. */

@@ -1,6 +1,6 @@
 import type { TenantResult } from '../../core/report/results.ts';
 import { createFailureFilter } from './failure-filter.ts';
-import type { Output } from '../run/output.ts';
+import type { Output } from './output.ts';
 import { shortError } from '../render/error.ts';
 
 /** A run over so few tenants is over before its failures could be read one by one. */
