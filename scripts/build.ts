@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
-import { basename, join, relative } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 // JavaScript for Node, in a few files: what --help needs is one of them, the rest is loaded when a command wants it.
@@ -69,7 +69,7 @@ const packedKnex: Plugin = {
       if (!importer.endsWith('packed-knex.ts')) return { path, external: true };
       return build.resolve('./knex.js', {
         kind: 'require-call',
-        resolveDir: join(resolveDir, '../../node_modules/knex'),
+        resolveDir: resolve('node_modules/knex'),
         pluginData: 'packed',
       });
     });

@@ -61,7 +61,7 @@ export {
   type RollbackTenantsOptions,
 } from './core/commands/rollback-tenants.ts';
 export type { FleetResult, TenantOutcome, TenantResult, Standing } from './core/report/results.ts';
-export type { EngineOptions } from './core/run/run-context.ts';
+export type { RunOptions } from './core/run/run-context.ts';
 export type { Concurrency } from './core/run/lanes.ts';
 export type { Selection } from './core/fleet/select-fleet.ts';
 export type { Observer, RunEvent } from './core/report/event.ts';

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { selectBoundary, toBoundary } from '../../src/core/guard/before.ts';
+import { selectSchemaBefore, toSchemaBefore } from '../../src/core/guard/before.ts';
 import { look } from '../../src/core/guard/effects.ts';
 import type { Bench } from '../bench.ts';
 import { knexHistory } from '../fleet/histories.ts';
@@ -76,11 +76,11 @@ async function looksInFull(bench: Bench, tenants: number): Promise<Finding[]> {
 async function lookInFull(client: Client, schema: string, deed: string): Promise<number> {
   await client.query(`BEGIN; SET LOCAL search_path TO ${schema}, public`);
   const started = performance.now();
-  const { rows } = await client.query(selectBoundary(schema));
+  const { rows } = await client.query(selectSchemaBefore(schema));
   const noted = performance.now();
   await client.query(deed);
   const done = performance.now();
-  await look(client, schema, toBoundary(rows[0]), {
+  await look(client, schema, toSchemaBefore(rows[0]), {
     before: [],
     columns: true,
   });

@@ -1,7 +1,8 @@
 import type { FaultDatabase } from './databases.ts';
 import { start } from './program.ts';
 import type { Call } from './calls.ts';
-import type { Stage } from './stage.ts';
+import type { Databases } from './databases.ts';
+import type { Projects } from './projects.ts';
 import { openProxy } from './wire/proxy.ts';
 import type { Passing } from './wire/pieces.ts';
 
@@ -15,7 +16,7 @@ export interface Heard {
 
 /** Calls the program through a proxy that does nothing but listen. @throws Error where it does not end with 0 */
 export async function listenTo(
-  { databases, projects }: Pick<Stage, 'databases' | 'projects'>,
+  { databases, projects }: { readonly databases: Databases; readonly projects: Projects },
   call: Call,
   database: FaultDatabase,
   passing: Passing,

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import type { KnexFactory } from '../../db/knex/knex-session.ts';
 import { changesRole } from '../../db/role-control.ts';
 import { endsTransaction } from '../../db/transaction-control.ts';
-import type { Transcript } from '../../db/knex/recording.ts';
+import type { Recording } from '../../db/knex/recording.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import {
   changedRole,
@@ -25,7 +25,7 @@ export interface ActionOptions {
   /** Sends each statement in its own way; as it is where absent. */
   readonly around?: Around | undefined;
   /** Takes down what the migration sends, to be sent to other tenants too. */
-  readonly transcript?: Transcript | undefined;
+  readonly recording?: Recording | undefined;
 }
 
 /**
@@ -58,7 +58,7 @@ export async function runAction(
       if (target.role !== undefined && (await changesRole(text))) throw changedRole(migration, target, text);
       await check?.(text);
       options.onStatement?.({ text, values: [] });
-      options.transcript?.sent({ text, values: [] });
+      options.recording?.sent({ text, values: [] });
       await around(text, () => client.query(text)).catch((error: unknown) => {
         throw failed(migration, target, error, { text, values: [], error, message: messageOf(error) });
       });
@@ -74,7 +74,7 @@ export async function runAction(
       check,
       onStatement: options.onStatement,
       around: options.around,
-      transcript: options.transcript,
+      recording: options.recording,
     };
     const run = inTransaction ? factory.withinTransaction : factory.outsideTransaction;
     await run(client, session, async (knexSession) => {

@@ -2,8 +2,8 @@ import { toDatabaseError } from '../../db/database-error.ts';
 import { keepLock } from '../../db/lock-keeper.ts';
 import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
-import type { Engine } from '../run/run-context.ts';
-import { toBoundary } from '../guard/before.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { toSchemaBefore } from '../guard/before.ts';
 import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
@@ -23,7 +23,7 @@ import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock
  * migrations, each history row in the transaction of its migration. Consecutive migrations share one transaction; a
  * `transaction: false` migration stands alone between an intent and its record. Does not throw for the target.
  */
-export async function advance(engine: Engine, target: Target, assignment: Assignment): Promise<Advance> {
+export async function advance(context: RunContext, target: Target, assignment: Assignment): Promise<Advance> {
   const progress: Progress = { done: [], warnings: new Set(), batch: 0, started: false, isCommitted: false };
   const result = (outcome: Advance['outcome'], more: Partial<Advance> = {}): Advance => ({
     outcome,
@@ -31,12 +31,12 @@ export async function advance(engine: Engine, target: Target, assignment: Assign
     batch: progress.batch,
     isCommitted: progress.isCommitted,
     warnings: [...progress.warnings],
-    outlook: progress.outlook,
+    observed: progress.observed,
     ...more,
   });
   try {
     for (;;) {
-      const segment = await nextSegment(engine, target, assignment, progress);
+      const segment = await nextSegment(context, target, assignment, progress);
       if (segment.kind === 'busy') return result('busy');
       if (segment.kind === 'status') return result('status', { status: segment.status });
       progress.isCommitted = true;
@@ -49,7 +49,7 @@ export async function advance(engine: Engine, target: Target, assignment: Assign
       error: toDatabaseError(error, {
         tenant: target.clerkOrgId,
         ...(progress.atWork !== undefined && { migration: progress.atWork, hint: atWorkHint(error) }),
-      }).concealing(engine.database.conceal),
+      }).concealing(context.database.conceal),
     });
   }
 }
@@ -64,25 +64,25 @@ type Segment =
 
 /** runSegment, also where the history tables that the run was planned with have gone since. */
 async function nextSegment(
-  engine: Engine,
+  context: RunContext,
   target: Target,
   assignment: Assignment,
   progress: Progress,
 ): Promise<Segment> {
-  const segment = await runSegment(engine, target, assignment, progress, false).catch((error: unknown) => {
+  const segment = await runSegment(context, target, assignment, progress, false).catch((error: unknown) => {
     const isGone = ['42P01', '3F000'].includes(toDatabaseError(error).sqlstate ?? '');
     if (progress.started || assignment.hasTables !== true || !isGone) throw error;
-    return runSegment(engine, target, { ...assignment, hasTables: false }, progress, false);
+    return runSegment(context, target, { ...assignment, hasTables: false }, progress, false);
   });
   if (segment.kind !== 'lane') return segment;
   // Nobody waits for the lane in an open transaction: CREATE INDEX CONCURRENTLY waits for every transaction that had a
   // snapshot when it looked, and the two would wait for each other.
-  return engine.alone(() => runSegment(engine, target, assignment, progress, true));
+  return context.alone(() => runSegment(context, target, assignment, progress, true));
 }
 
 /** One transaction's worth of work, or one migration outside a transaction. */
 async function runSegment(
-  engine: Engine,
+  context: RunContext,
   target: Target,
   assignment: Assignment,
   progress: Progress,
@@ -92,11 +92,11 @@ async function runSegment(
   let outside: Promise<Segment> | undefined;
   const segment = await withTransaction(
     // Both connections of a migration outside a transaction are sessions: it may take longer than a pooler waits.
-    isInLane ? await engine.database.sessions() : engine.database,
+    isInLane ? await context.database.sessions() : context.database,
     {
       searchPath: ownSearchPath(target),
-      lockTimeoutMs: engine.lockTimeoutMs,
-      statementTimeoutMs: engine.statementTimeoutMs,
+      lockTimeoutMs: context.lockTimeoutMs,
+      statementTimeoutMs: context.statementTimeoutMs,
     },
     lookUnderLock(target, assignment),
     async (transaction): Promise<Segment> => {
@@ -133,12 +133,12 @@ async function runSegment(
       if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
       if (progress.batch === 0) progress.batch = batchFor(plan, history, assignment);
 
-      const migrations = await Promise.all(plan.steps.map((step) => engine.load(step.file)));
+      const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
       const alone = migrations.findIndex((each) => !runsInTransaction(each, assignment.direction));
       if (alone === 0) {
         const [step, migration] = [plan.steps[0], migrations[0]];
         if (step === undefined || migration === undefined) return { kind: 'end' };
-        if (!engine.database.hasSessions) throw poolerInBetween(step.name);
+        if (!context.database.hasSessions) throw poolerInBetween(step.name);
         // A second connection sees the schema and its history only when they are committed.
         if (opened || !seen.has_history || !seen.has_lock) return { kind: 'more' };
         if (!isInLane) {
@@ -147,10 +147,10 @@ async function runSegment(
         }
         const isLast = plan.steps.length === 1;
         const perform = async (lost?: AbortSignal): Promise<Segment> => {
-          await runOutside({ engine, target, assignment, progress, step, migration, isLast, lost });
+          await runOutside({ context, target, assignment, progress, step, migration, isLast, lost });
           return { kind: isLast ? 'end' : 'more' };
         };
-        if (engine.database.sharedSession) {
+        if (context.database.sharedSession) {
           // All connections are one session: the transaction has to end first. The folder's lock keeps others out.
           afterwards = perform;
           return { kind: 'more' };
@@ -158,22 +158,22 @@ async function runSegment(
         // This transaction idles while a second connection does the work, and keeps nothing but the lock: a table
         // that it has read would be locked against a REINDEX, and nobody would see that the two wait for each other.
         await transaction.client.query(
-          [`ROLLBACK TO SAVEPOINT ${LOCK_ONLY}`, ...however(engine)].join(';\n'),
+          [`ROLLBACK TO SAVEPOINT ${LOCK_ONLY}`, ...however(context)].join(';\n'),
         );
-        if (mustWait([migration]) && !(await waitForOutside(engine, transaction.client))) return giveBack();
+        if (mustWait([migration]) && !(await waitForOutside(context, transaction.client))) return giveBack();
         outside = whileLocked(transaction, perform);
         return outside;
       }
       const group = alone === -1 ? plan.steps : plan.steps.slice(0, alone);
       const grouped = migrations.slice(0, group.length);
       const isLast = alone === -1;
-      if (mustWait(grouped) && !(await waitForOutside(engine, transaction.client))) return giveBack();
-      const boundary = target.scope === 'tenants' ? toBoundary(noted?.rows[0]) : undefined;
-      await runGroup(engine, target, assignment, progress, transaction, {
+      if (mustWait(grouped) && !(await waitForOutside(context, transaction.client))) return giveBack();
+      const schemaBefore = target.scope === 'tenants' ? toSchemaBefore(noted?.rows[0]) : undefined;
+      await runGroup(context, target, assignment, progress, transaction, {
         steps: group,
         migrations: grouped,
         isLast,
-        boundary,
+        schemaBefore,
       });
       return { kind: alone === -1 ? 'end' : 'more' };
     },
@@ -203,7 +203,7 @@ async function whileLocked<T>(
 }
 
 /** A transaction that only holds a lock may last as long as it has to. */
-function however({ database }: Engine): string[] {
+function however({ database }: RunContext): string[] {
   return database.serverVersion >= 170_000 ? ['SET LOCAL transaction_timeout = 0'] : [];
 }
 

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
-import type { Transcript } from '../../db/knex/recording.ts';
+import type { Recording } from '../../db/knex/recording.ts';
 import type { TenantctlError } from '../../errors.ts';
-import type { Outlook } from '../guard/judge.ts';
+import type { ObservedEffects } from '../guard/judge.ts';
 import type { History } from '../target/history.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
@@ -28,7 +28,7 @@ export interface Assignment {
   /** Both history tables were there when the run was planned: they are read in the round trip that takes the lock. */
   readonly hasTables?: boolean | undefined;
   /** Takes down what each migration sends, to be sent to other tenants too. */
-  readonly takeDown?: ((name: string) => Transcript) | undefined;
+  readonly record?: ((name: string) => Recording) | undefined;
 }
 
 /** What became of a target. `done` is what was applied or reverted, also where a later migration failed. */
@@ -46,7 +46,7 @@ export interface Advance {
   /** The process id of the backend that it was at work on last. */
   readonly pid?: number | undefined;
   /** What others may do whose migrations send the same; absent where nothing was done, and for the master schema. */
-  readonly outlook?: Outlook | undefined;
+  readonly observed?: ObservedEffects | undefined;
   /** The registry's status where the outcome is 'status'; null where the row is gone. */
   readonly status?: string | null;
 }
@@ -62,7 +62,7 @@ export interface Progress {
   /** A migration runs outside a transaction: what it has done is not undone. */
   isOutside?: boolean | undefined;
   /** What others may do whose migrations send the same. */
-  outlook?: Outlook | undefined;
+  observed?: ObservedEffects | undefined;
   /** The process id of the backend whose transaction is open. */
   pid?: number | undefined;
   /** The migration that runs, or whose end is being committed. */

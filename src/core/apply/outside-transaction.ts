@@ -3,10 +3,10 @@ import { toDatabaseError } from '../../db/database-error.ts';
 import { setAll } from '../../db/dead-client.ts';
 import { BEGIN, withClient } from '../../db/transaction.ts';
 import type { InvalidIndex } from '../../errors.ts';
-import type { Engine } from '../run/run-context.ts';
+import type { RunContext } from '../run/run-context.ts';
 import { namedIn, readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { backoffMs, mayPass, pause } from '../run/retry.ts';
-import { recordDeed } from '../ledger/record-in-run.ts';
+import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import type { Assignment, Progress } from './assignment.ts';
 import { handOver, takeOver } from '../target/hand-over.ts';
@@ -21,7 +21,7 @@ import { deleteOwnIntent, insertIntent } from '../state/intents.ts';
 
 /** One migration that runs outside a transaction. */
 export interface OutsideStep {
-  readonly engine: Engine;
+  readonly context: RunContext;
   readonly target: Target;
   readonly assignment: Assignment;
   readonly progress: Progress;
@@ -40,8 +40,8 @@ export interface OutsideStep {
  * @throws TenantctlError MIGRATION_FAILED where it failed; MIGRATION_INTERRUPTED where the intent remains
  */
 export async function runOutside(outside: OutsideStep): Promise<void> {
-  const { engine, progress, step, lost } = outside;
-  const database = await engine.database.sessions();
+  const { context, progress, step, lost } = outside;
+  const database = await context.database.sessions();
   progress.isOutside = true;
   await withClient(database, async (client, spoil) => {
     const stop = () => void database.stop(client);
@@ -62,29 +62,29 @@ export async function runOutside(outside: OutsideStep): Promise<void> {
 }
 
 async function perform(outside: OutsideStep, client: PoolClient): Promise<void> {
-  const { engine, target, assignment, progress, step, migration } = outside;
+  const { context, target, assignment, progress, step, migration } = outside;
   const { direction } = assignment;
   const started = Date.now();
   await client.query(
     [
-      ...setAll(settingsOf(engine), 'SESSION'),
+      ...setAll(settingsOf(context), 'SESSION'),
       insertIntent({
         schema: target.schema,
         migration: step.name,
         direction,
         batch: progress.batch,
-        run: engine.run?.id,
+        run: context.run?.id,
       }),
       ...handOver(target).map((statement) => statement.replace('SET LOCAL', 'SET')),
     ].join(';\n'),
   );
   const texts: string[] = [];
   try {
-    await runAction(client, engine.knex, migration, {
+    await runAction(client, context.knex, migration, {
       target,
       direction,
       onStatement: ({ text }) => texts.push(text),
-      around: patientSender(client, engine.lockTimeoutMs, outside.lost),
+      around: patientSender(client, context.lockTimeoutMs, outside.lost),
     });
     // A migration may have made nothing of a statement that was cancelled.
     outside.lost?.throwIfAborted();
@@ -103,7 +103,7 @@ async function perform(outside: OutsideStep, client: PoolClient): Promise<void> 
 }
 
 /** What the connection is set to, whatever its role or database say; DISCARD ALL takes it back. */
-function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: Engine): Record<string, number> {
+function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: RunContext): Record<string, number> {
   return {
     ...database.deadClientSettings,
     lock_timeout: lockTimeoutMs,
@@ -113,7 +113,7 @@ function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: Engine): Re
 
 /** Writes that the migration was run, and takes its intent away. What may pass is tried again: the deed is done. */
 async function record(outside: OutsideStep, client: PoolClient, durationMs: number): Promise<void> {
-  const { engine, target, step } = outside;
+  const { context, target, step } = outside;
   for (let tries = 1; ; tries += 1) {
     try {
       await recordOnce(outside, client, durationMs);
@@ -121,7 +121,7 @@ async function record(outside: OutsideStep, client: PoolClient, durationMs: numb
     } catch (thrown) {
       const error = toDatabaseError(thrown);
       await client.query('ROLLBACK').catch(() => {});
-      const isLast = tries > engine.retries || engine.database.isCancelled || error.sqlstate === undefined;
+      const isLast = tries > context.retries || context.database.isCancelled || error.sqlstate === undefined;
       if (isLast || !mayPass(error)) throw notRecorded(target, step, outside.assignment.direction, error);
       await pause(backoffMs(tries, Math.random), outside.lost);
     }
@@ -129,16 +129,16 @@ async function record(outside: OutsideStep, client: PoolClient, durationMs: numb
 }
 
 async function recordOnce(outside: OutsideStep, client: PoolClient, durationMs: number): Promise<void> {
-  const { engine, target, assignment, progress, step, isLast } = outside;
+  const { context, target, assignment, progress, step, isLast } = outside;
   const { direction } = assignment;
   // The migration may have set its session otherwise.
-  await client.query([BEGIN, ...takeOver(target), ...setAll(settingsOf(engine), 'LOCAL')].join(';\n'));
+  await client.query([BEGIN, ...takeOver(target), ...setAll(settingsOf(context), 'LOCAL')].join(';\n'));
   const { rowCount } = await client.query(deleteOwnIntent(target.schema));
   if (rowCount !== 1) throw new Error('somebody else has resolved it in the meantime');
   await client.query(
     [
       recordStep(target, direction, step.name, progress.batch),
-      ...recordDeed(engine.run?.id, target, {
+      ...recordInLedger(context.run?.id, target, {
         direction,
         names: [step.name],
         batch: progress.batch,

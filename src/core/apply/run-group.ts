@@ -1,10 +1,10 @@
 import type { PoolClient, QueryResult } from 'pg';
 import type { OpenTransaction } from '../../db/transaction.ts';
-import type { Engine } from '../run/run-context.ts';
-import { MARK, toMark, type Boundary, type Mark } from '../guard/before.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { MARK, toMark, type SchemaBefore, type Mark } from '../guard/before.ts';
 import { assertWithinSchema, rememberBefore } from '../guard/guard.ts';
 import { readStatements } from '../guard/statements.ts';
-import { recordDeed } from '../ledger/record-in-run.ts';
+import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import type { Assignment, Progress } from './assignment.ts';
 import { handOver, takeBack, takeOver } from '../target/hand-over.ts';
@@ -24,22 +24,24 @@ export interface Group {
   /** Nothing comes after them. */
   readonly isLast: boolean;
   /** What a tenant's schema held before; absent for the master schema. */
-  readonly boundary: Boundary | undefined;
+  readonly schemaBefore: SchemaBefore | undefined;
 }
 
 /** Consecutive migrations in the open transaction; it is committed together with the last one's record. */
 export async function runGroup(
-  engine: Engine,
+  context: RunContext,
   target: Target,
   assignment: Assignment,
   progress: Progress,
   transaction: OpenTransaction,
-  { steps, migrations, isLast, boundary }: Group,
+  { steps, migrations, isLast, schemaBefore }: Group,
 ): Promise<void> {
   const { client } = transaction;
   const { direction } = assignment;
   const remembered =
-    boundary === undefined || steps.length === 0 ? undefined : await rememberBefore(engine, client, target);
+    schemaBefore === undefined || steps.length === 0
+      ? undefined
+      : await rememberBefore(context, client, target);
   const marks: Mark[] = [];
   const texts: string[] = [];
   let records: string[] = [];
@@ -48,15 +50,16 @@ export async function runGroup(
     if (migration === undefined) break;
     // The record of the migration before, and the search_path in case it moved that.
     if (records.length > 0) {
-      const mark = boundary === undefined ? [] : MARK;
+      const mark = schemaBefore === undefined ? [] : MARK;
       const results = await query(client, [...takeOver(target), ...mark, ...records, ...handOver(target)]);
       const marked = results[takeOver(target).length + mark.length - 1];
-      if (boundary !== undefined) marks.push(toMark(marked?.rows[0]));
+      if (schemaBefore !== undefined) marks.push(toMark(marked?.rows[0]));
     } else if (target.role !== undefined) await client.query(handOver(target).join(';\n'));
     progress.atWork = step.name;
-    const transcript = assignment.takeDown?.(step.name);
-    const onStatement = boundary === undefined ? undefined : ({ text }: SentStatement) => texts.push(text);
-    await runAction(client, engine.knex, migration, { target, direction, transcript, onStatement });
+    const recording = assignment.record?.(step.name);
+    const onStatement =
+      schemaBefore === undefined ? undefined : ({ text }: SentStatement) => texts.push(text);
+    await runAction(client, context.knex, migration, { target, direction, recording, onStatement });
     if (index === 0 && progress.done.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, step.name, progress.batch)];
   }
@@ -64,20 +67,20 @@ export async function runGroup(
   const names = steps.map((step) => step.name);
   if (steps.length > 1) progress.atWork = names.join(', ');
   if (steps.length > 0) {
-    if (boundary !== undefined) {
+    if (schemaBefore !== undefined) {
       // With the last record: whatever triggers the history has, what they do is looked at, too.
       const back = { takeBack: [...takeBack(target), ...records], savepoint: LOCK_ONLY };
       // The first tenants of a plan are looked at for everything, whatever the texts say.
-      const columns = assignment.takeDown !== undefined || (await mayGrant(texts));
-      const guarded = { client, target, boundary, marks, migrations, columns, remembered, ...back };
-      progress.outlook = await assertWithinSchema(engine, guarded);
+      const columns = assignment.record !== undefined || (await mayGrant(texts));
+      const guarded = { client, target, schemaBefore, marks, migrations, columns, remembered, ...back };
+      progress.observed = await assertWithinSchema(context, guarded);
     }
     await assignment.beforeCommit?.(client);
   }
   await transaction.commitWith([
     ...takeBack(target),
-    ...(boundary === undefined ? records : []),
-    ...recordDeed(engine.run?.id, target, { direction, names, batch: progress.batch }),
+    ...(schemaBefore === undefined ? records : []),
+    ...recordInLedger(context.run?.id, target, { direction, names, batch: progress.batch }),
     ...stampOf(target),
     ...(isLast ? (assignment.closing ?? []) : []),
   ]);

@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { literal } from '../../db/sql.ts';
-import { selectBoundary } from '../guard/before.ts';
+import { selectSchemaBefore } from '../guard/before.ts';
 import { tryLock } from '../../db/transaction.ts';
 import type { Assignment } from './assignment.ts';
 import {
@@ -29,7 +29,7 @@ export const LOCK_ONLY = 'tenantctl_lock_only';
 
 /**
  * The statements that take the lock (a row with `locked`, and `pid` of the backend) and then look (a row of Seen): a new
- * snapshot, under it. Of a tenant they note as well what its schema holds (a row for toBoundary, null for others).
+ * snapshot, under it. Of a tenant they note as well what its schema holds (a row for toSchemaBefore, null for others).
  */
 export function lookUnderLock(target: Target, assignment: Assignment): string[] {
   const table = (name: string) =>
@@ -52,7 +52,7 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
     `SELECT ${tryLock(target.lock)} AS locked, pg_backend_pid() AS pid`,
     `SAVEPOINT ${LOCK_ONLY}`,
     look,
-    target.scope === 'tenants' ? selectBoundary(target.schema) : 'SELECT NULL',
+    target.scope === 'tenants' ? selectSchemaBefore(target.schema) : 'SELECT NULL',
   ];
   return assignment.hasTables === true ? [...statements, selectUnderLock(target)] : statements;
 }

@@ -1,7 +1,7 @@
 import { TenantctlError } from '../../errors.ts';
 import { watchBlockers, withBlockers } from '../run/blockers.ts';
 import { editedFiles, editedWarning, recordFiles } from '../state/checksums.ts';
-import { createEngine, type Engine, type EngineOptions } from '../run/run-context.ts';
+import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
 import { createLockWait } from '../run/lock-wait.ts';
 import { advance } from '../apply/advance.ts';
 import type { Advance, Assignment } from '../apply/assignment.ts';
@@ -19,7 +19,7 @@ import { planMaster, forwardOptions, type MasterFolderOptions } from '../plan/pl
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-export interface MasterOptions extends EngineOptions, Omit<MasterFolderOptions, 'to'> {
+export interface MasterOptions extends RunOptions, Omit<MasterFolderOptions, 'to'> {
   readonly observe?: Observer | undefined;
 }
 
@@ -63,12 +63,12 @@ async function migrateInRun(
 ): Promise<MasterResult> {
   const started = Date.now();
   const observe = options.observe ?? silent;
-  const engine = createEngine(database, { ...options, run });
+  const context = createRunContext(database, { ...options, run });
   const { folder, plan } = await planMaster(database, options);
   const stateVersion = await readStateVersion(database);
   for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
   if (stateVersion > 0) await warnOfEdits(database, folder, observe);
-  const migrations = await Promise.all(plan.steps.map((step) => engine.load(step.file)));
+  const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
   assertSessions(database, migrations, 'up');
   const hasRegistry = (await registryColumns(database)) !== undefined;
   if (hasRegistry) await ensureState(database, stateVersion);
@@ -79,7 +79,7 @@ async function migrateInRun(
   if (hasRegistry && planned.length > 0) await run.begin(planned);
   const forward = forwardOptions(folder, options);
   const done = await advanceMaster(
-    engine,
+    context,
     {
       direction: 'up',
       decide: (history) => planForward(folder, history, forward),
@@ -117,20 +117,20 @@ export function endingOf({ names }: MasterResult): RunEnding {
 
 /**
  * advance on the master schema, waiting for another run that is at work on it. What fails for a reason that may pass is
- * begun anew, as often as the engine's retries say.
+ * begun anew, as often as the context's retries say.
  */
 export async function advanceMaster(
-  engine: Engine,
+  context: RunContext,
   assignment: Assignment,
   observe: Observer,
 ): Promise<Advance> {
-  const wait = createLockWait(engine);
-  const blockers = watchBlockers(engine.database, engine.lockTimeoutMs);
+  const wait = createLockWait(context);
+  const blockers = watchBlockers(context.database, context.lockTimeoutMs);
   const before: string[] = [];
   let tries = 0;
   try {
     for (;;) {
-      const result = withBlockers(await advance(engine, MASTER_TARGET, assignment), blockers);
+      const result = withBlockers(await advance(context, MASTER_TARGET, assignment), blockers);
       const { outcome, error, done } = result;
       if (outcome === 'busy') {
         await wait(undefined);
@@ -138,11 +138,11 @@ export async function advanceMaster(
       }
       before.push(...done);
       tries += 1;
-      const isLast = tries > engine.retries || engine.signal?.aborted === true;
+      const isLast = tries > context.retries || context.signal?.aborted === true;
       if (error === undefined || isLast || result.mayRepeat !== true || !mayPass(error))
         return { ...result, done: before };
       observe({ type: 'note', message: `The master schema is tried again: ${error.message}` });
-      await pause(backoffMs(tries, Math.random), engine.signal);
+      await pause(backoffMs(tries, Math.random), context.signal);
     }
   } finally {
     blockers.stop();

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { messageOf } from '../../errors.ts';
 import { editedFiles, editedWarning, recordFiles } from '../state/checksums.ts';
 import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
-import { createEngine, isStopped, type Engine, type EngineOptions } from '../run/run-context.ts';
+import { createRunContext, isStopped, type RunContext, type RunOptions } from '../run/run-context.ts';
 import type { FleetWork } from '../serve/work.ts';
 import { createLanes, type Concurrency, type Lanes } from '../run/lanes.ts';
 import { advance } from '../apply/advance.ts';
@@ -36,7 +36,7 @@ import type { Database } from '../../db/database.ts';
 
 const ACTIVE_ONLY = ['ACTIVE'];
 
-export interface MigrateTenantsOptions extends EngineOptions, FleetSelection, TenantFolderOptions {
+export interface MigrateTenantsOptions extends RunOptions, FleetSelection, TenantFolderOptions {
   /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */
   readonly masterFolder?: string | undefined;
   /** Transactions open at once; 4, or what the server has free, where absent. */
@@ -79,19 +79,19 @@ async function migrateInRun(
 ): Promise<FleetResult> {
   const started = Date.now();
   const observe = options.observe ?? silent;
-  const engine = createEngine(database, { ...options, run });
+  const context = createRunContext(database, { ...options, run });
   const { folder, forward } = await readTenantFolder(options);
   const lanes = await createLanes(database, options.concurrency);
   const decide = (history: History) => planForward(folder, history, forward);
   const wishes: Wishes = {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
-    foresee: (histories) => getReady(engine, histories.map(decide), lanes),
+    foresee: (histories) => getReady(context, histories.map(decide), lanes),
   };
   const fleet = await selectFleet(database, options, wishes);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   const command = 'migrate tenants';
-  const rollout = await prepareRollout(engine, { ...options, folder, lanes, command, observe });
+  const rollout = await prepareRollout(context, { ...options, folder, lanes, command, observe });
   await ensureState(database, fleet.stateVersion);
   const edited = await editedFiles(database, 'tenants', folder);
   if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
@@ -128,7 +128,7 @@ async function migrateInRun(
     for (const tenant of todo.notActive) {
       results.set(tenant.schema, untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }));
     }
-    if (isStopped(rollout.engine) || plan.due.length === 0) break;
+    if (isStopped(rollout.context) || plan.due.length === 0) break;
     // An old release may have provisioned tenants while this ran: they are behind, and nobody else will see to them.
     const newcomers = await selectFleet(database, options, {
       isSettled: (history) => isNothing(decide(history)),
@@ -158,15 +158,15 @@ async function migrateInRun(
 }
 
 /** Loads and connects, while the server is still reading the tenants; what fails fails where it is needed. */
-function getReady(engine: Engine, plans: readonly Plan[], lanes: Lanes): void {
+function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): void {
   const files = new Set(plans.flatMap(({ steps }) => steps.map(({ file }) => file)));
   if (files.size === 0) return;
-  const loading = Promise.all([...files].map((file) => engine.load(file)));
+  const loading = Promise.all([...files].map((file) => context.load(file)));
   // Knex last: which one is taken depends on what the migrations have loaded.
   loading
-    .then((loaded) => (loaded.some(({ up }) => up?.kind !== 'sql') ? engine.knex() : undefined))
+    .then((loaded) => (loaded.some(({ up }) => up?.kind !== 'sql') ? context.knex() : undefined))
     .catch(() => {});
-  void engine.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
+  void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
 }
 
 async function apply(
@@ -177,8 +177,8 @@ async function apply(
   forward: ForwardOptions,
   options: MigrateTenantsOptions & { readonly lanes: Lanes; readonly onMet: () => void },
 ): Promise<TenantResult[]> {
-  const { engine } = rollout;
-  const { database } = engine;
+  const { context } = rollout;
+  const { database } = context;
   const observe = options.observe ?? silent;
   if (plan.due.length === 0 && plan.upToDate.length === 0 && plan.problems.length === 0) return [];
   const memory = await readMemory(database, STATE_VERSION);
@@ -195,13 +195,13 @@ async function apply(
   const files = folder.files.filter((file) =>
     plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
   );
-  assertSessions(database, await Promise.all(files.map((file) => engine.load(file))), 'up');
+  assertSessions(database, await Promise.all(files.map((file) => context.load(file))), 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
   const served = await rollout.serve(plan.due, {
     command: 'migrate tenants',
     direction: 'up',
     statuses: ACTIVE_ONLY,
-    serve: forwardServer(engine, folder, forward, memory, observe),
+    serve: forwardServer(context, folder, forward, memory, observe),
     closing: ({ tenant }) => closingFor(tenant, memory),
     isDone: isAsPlanned('up'),
     onMet: options.onMet,
@@ -221,13 +221,13 @@ async function apply(
 }
 
 function forwardServer(
-  engine: Engine,
+  context: RunContext,
   folder: MigrationFolder,
   forward: ForwardOptions,
   memory: Memory,
   observe: Observer,
 ): FleetWork['serve'] {
-  return async ({ tenant, plan, part }, { isPilot, takeDown }) => {
+  return async ({ tenant, plan, part }, { isPilot, record }) => {
     // A part goes as far as its last step, whatever has become of the tenant's history in the meantime.
     const extent = part === undefined ? forward : { ...forward, to: plan.steps.at(-1)?.file };
     let locksShared = false;
@@ -235,7 +235,7 @@ function forwardServer(
       locksShared = (await sharedLocks(client)).length > 0;
       await moveExtensions(client, tenant.schema, observe);
     };
-    const result = await advance(engine, tenantTarget(tenant, engine), {
+    const result = await advance(context, tenantTarget(tenant, context), {
       direction: 'up',
       decide: (history) => planForward(folder, history, extent),
       batch: part?.isFirst === false ? plan.batch : undefined,
@@ -244,7 +244,7 @@ function forwardServer(
       closing: part?.isLast === false ? [] : closingFor(tenant, memory),
       hasState: true,
       hasTables: tenant.tables.hasHistory && tenant.tables.hasLock,
-      takeDown,
+      record,
     });
     return { ...result, locksShared };
   };

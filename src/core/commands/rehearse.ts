@@ -1,7 +1,7 @@
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
-import { createEngine, type Engine } from '../run/run-context.ts';
+import { createRunContext, type RunContext } from '../run/run-context.ts';
 import type { MigrateMasterOptions } from './migrate-master.ts';
 import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
 import { isNothing, planFleet, type FleetPlan, planKey, type Due } from '../fleet/plan-fleet.ts';
@@ -62,9 +62,9 @@ const STEP = 'tenantctl_step';
 /** What `migrate master` would do. Nothing is changed, not even the histories. */
 export async function rehearseMaster(database: Database, options: MigrateMasterOptions): Promise<Rehearsal> {
   const { plan } = await planMaster(database, options);
-  const engine = createEngine(database, options);
+  const context = createRunContext(database, options);
   return masterRehearsal(database, plan, (transaction) =>
-    tryPlan(engine, transaction, MASTER_TARGET, plan, 'up'),
+    tryPlan(context, transaction, MASTER_TARGET, plan, 'up'),
   );
 }
 
@@ -75,9 +75,9 @@ export async function rehearseMasterRollback(
 ): Promise<Rehearsal> {
   const { plan } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
-  const engine = createEngine(database, options);
+  const context = createRunContext(database, options);
   return masterRehearsal(database, plan, (transaction) =>
-    tryPlan(engine, transaction, MASTER_TARGET, plan, 'down'),
+    tryPlan(context, transaction, MASTER_TARGET, plan, 'down'),
   );
 }
 
@@ -89,7 +89,7 @@ export async function rehearseTenants(
   const { folder, forward } = await readTenantFolder(options);
   const plan = await planTenants(database, options, (history) => planForward(folder, history, forward));
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
-  return fleetRehearsal(database, createEngine(database, options), plan, 'up', options.vectorExtension);
+  return fleetRehearsal(database, createRunContext(database, options), plan, 'up', options.vectorExtension);
 }
 
 /** What `rollback tenants` would do. */
@@ -98,7 +98,7 @@ export async function rehearseTenantsRollback(
   options: RollbackTenantsOptions,
 ): Promise<Rehearsal> {
   const { plan } = await planTenantsRollback(database, options);
-  return fleetRehearsal(database, createEngine(database, options), plan, 'down');
+  return fleetRehearsal(database, createRunContext(database, options), plan, 'down');
 }
 
 /** What `migrate all` would do: the tenants see what the pending master migrations would have done. */
@@ -107,7 +107,7 @@ export async function rehearseAll(
   master: MigrateMasterOptions,
   tenants: MigrateTenantsOptions,
 ): Promise<Rehearsal> {
-  const engine = createEngine(database, tenants);
+  const context = createRunContext(database, tenants);
   const { plan: masterPlan } = await planMaster(database, master);
   const { folder, forward } = await readTenantFolder(tenants);
   const hasRegistry = (await registryColumns(database)) !== undefined;
@@ -115,9 +115,9 @@ export async function rehearseAll(
     ? await planTenants(database, tenants, (history) => planForward(folder, history, forward))
     : { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };
   return inRehearsal(database, async (transaction) => {
-    const masters = await tryPlan(engine, transaction, MASTER_TARGET, masterPlan, 'up');
+    const masters = await tryPlan(context, transaction, MASTER_TARGET, masterPlan, 'up');
     await rehearseVectorExtension(transaction.client, tenants.vectorExtension ?? 'auto');
-    const plans = await tryFleet(engine, transaction, plan, 'up');
+    const plans = await tryFleet(context, transaction, plan, 'up');
     return toRehearsal(masterPlan.steps.length > 0 ? [{ ...masterShown(masters) }, ...plans] : plans, plan);
   });
 }
@@ -149,7 +149,7 @@ async function masterRehearsal(
 
 async function fleetRehearsal(
   database: Database,
-  engine: Engine,
+  context: RunContext,
   plan: FleetPlan,
   direction: Direction,
   vectorExtension: VectorExtensionMode = 'auto',
@@ -157,7 +157,7 @@ async function fleetRehearsal(
   if (plan.due.length === 0) return toRehearsal([], plan);
   const plans = await inRehearsal(database, async (transaction) => {
     if (direction === 'up') await rehearseVectorExtension(transaction.client, vectorExtension);
-    return tryFleet(engine, transaction, plan, direction);
+    return tryFleet(context, transaction, plan, direction);
   });
   return toRehearsal(plans, plan);
 }
@@ -185,7 +185,7 @@ async function inRehearsal<T>(
 }
 
 async function tryFleet(
-  engine: Engine,
+  context: RunContext,
   transaction: OpenTransaction,
   plan: FleetPlan,
   direction: Direction,
@@ -197,9 +197,9 @@ async function tryFleet(
     const { client } = transaction;
     await client.query('SAVEPOINT tenantctl_plan');
     const migrations = await tryPlan(
-      engine,
+      context,
       transaction,
-      tenantTarget(first.tenant, engine),
+      tenantTarget(first.tenant, context),
       first.plan,
       direction,
     );
@@ -216,13 +216,13 @@ async function tryFleet(
 
 /** Runs a plan's migrations one after the other and notes what they send. The first that fails ends it. */
 async function tryPlan(
-  engine: Engine,
+  context: RunContext,
   { client }: OpenTransaction,
   target: Target,
   plan: Plan,
   direction: Direction,
 ): Promise<RehearsedMigration[]> {
-  const migrations = await Promise.all(plan.steps.map((step) => engine.load(step.file)));
+  const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
   const shown: RehearsedMigration[] = [];
   let leftOut: string | undefined;
   for (const migration of migrations) {
@@ -234,17 +234,18 @@ async function tryPlan(
     }
     const statements: string[] = [];
     const onStatement = (statement: SentStatement) =>
-      statements.push(engine.database.conceal(statementText(statement)));
+      statements.push(context.database.conceal(statementText(statement)));
     await client.query(`SAVEPOINT ${STEP}`);
     try {
-      const stayed = target.scope === 'tenants' ? await watchSchema(engine, client, target, STEP) : undefined;
+      const stayed =
+        target.scope === 'tenants' ? await watchSchema(context, client, target, STEP) : undefined;
       await client.query(handOver(target).join(';\n'));
-      await runAction(client, engine.knex, migration, { target, direction, onStatement });
+      await runAction(client, context.knex, migration, { target, direction, onStatement });
       await stayed?.(migration);
       shown.push({ name, transaction: true, statements });
     } catch (error) {
       await client.query(`ROLLBACK TO SAVEPOINT ${STEP}`);
-      const known = toTenantctlError(error).concealing(engine.database.conceal);
+      const known = toTenantctlError(error).concealing(context.database.conceal);
       const note =
         leftOut === undefined
           ? undefined

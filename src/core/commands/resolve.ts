@@ -13,7 +13,7 @@ import { lookUnderLock, readUnderLock, type Seen } from '../apply/under-lock.ts'
 import { silent, type Observer } from '../report/event.ts';
 import { assertRegistry, findTenants } from '../registry/registry.ts';
 import { MASTER_NAME } from '../state/resolution-commands.ts';
-import { recordDeed } from '../ledger/record-in-run.ts';
+import { recordInLedger } from '../ledger/record-in-run.ts';
 import { ensureState } from '../install/state-schema.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { readStateVersion } from '../state/version.ts';
@@ -89,7 +89,11 @@ export async function resolveInterrupted(database: Database, options: ResolveOpt
       await transaction.commitWith([
         ...(due ? [recordStep(target, direction, migration, batch)] : []),
         ...(due
-          ? recordDeed(await knownRun(client, intent.run), target, { direction, names: [migration], batch })
+          ? recordInLedger(await knownRun(client, intent.run), target, {
+              direction,
+              names: [migration],
+              batch,
+            })
           : []),
         deleteIntent(schema),
         ...forgetFailureAt(schema, migration),

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { TenantctlError } from '../../errors.ts';
 import { forgetFiles } from '../state/checksums.ts';
-import { createEngine } from '../run/run-context.ts';
+import { createRunContext } from '../run/run-context.ts';
 import { advanceMaster, endingOf, type MasterOptions, type MasterResult } from './migrate-master.ts';
 import { planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
@@ -43,17 +43,17 @@ async function rollBackInRun(
   run: RecordedRun,
 ): Promise<MasterResult> {
   const started = Date.now();
-  const engine = createEngine(database, { ...options, run });
+  const context = createRunContext(database, { ...options, run });
   const { folder, plan, extent } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
   if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
-  assertSessions(database, await Promise.all(plan.steps.map((step) => engine.load(step.file))), 'down');
+  assertSessions(database, await Promise.all(plan.steps.map((step) => context.load(step.file))), 'down');
   await ensureState(database, await readStateVersion(database));
   await run.begin(plan.steps.map(({ name }) => name));
 
   const tenants = await tenantNames(database);
   const done = await advanceMaster(
-    engine,
+    context,
     {
       direction: 'down',
       decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),

@@ -1,5 +1,5 @@
 import { forgetFiles } from '../state/checksums.ts';
-import { createEngine, type EngineOptions } from '../run/run-context.ts';
+import { createRunContext, type RunOptions } from '../run/run-context.ts';
 import type { FleetWork } from '../serve/work.ts';
 import { serveFleet } from '../serve/serve-fleet.ts';
 import { stillPlanned, type RunExtent } from '../plan/rollback-extent.ts';
@@ -26,7 +26,7 @@ import type { Database } from '../../db/database.ts';
 
 const ACTIVE_ONLY = ['ACTIVE'];
 
-export interface RollbackTenantsOptions extends EngineOptions, TenantsRollbackOptions {
+export interface RollbackTenantsOptions extends RunOptions, TenantsRollbackOptions {
   readonly concurrency?: Concurrency | undefined;
   /** False: every migration is gone through with every tenant, statement by statement. */
   readonly compile?: boolean | undefined;
@@ -72,7 +72,7 @@ async function rollBackInRun(
 ): Promise<FleetResult> {
   const started = Date.now();
   const observe = options.observe ?? silent;
-  const engine = createEngine(database, { ...options, run });
+  const context = createRunContext(database, { ...options, run });
   const { folder, extentOf, fleet, plan } = await planTenantsRollback(database, options);
   const lanes = await createLanes(database, options.concurrency);
   await ensureState(database, fleet.stateVersion);
@@ -80,7 +80,7 @@ async function rollBackInRun(
   const files = folder.files.filter((file) =>
     plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
   );
-  assertSessions(database, await Promise.all(files.map((file) => engine.load(file))), 'down');
+  assertSessions(database, await Promise.all(files.map((file) => context.load(file))), 'down');
   if (plan.due.length > 0 || plan.problems.length > 0) await run.begin(namesDue(plan));
   await recordFailures(database, run, { command: 'rollback tenants', direction: 'down' }, plan.problems);
   observe({
@@ -91,8 +91,8 @@ async function rollBackInRun(
 
   const closing = ({ tenant }: Due) =>
     memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : [];
-  const serve: FleetWork['serve'] = async (due, { takeDown }) => {
-    const result = await advance(engine, tenantTarget(due.tenant, engine), {
+  const serve: FleetWork['serve'] = async (due, { record }) => {
+    const result = await advance(context, tenantTarget(due.tenant, context), {
       direction: 'down',
       decide: (history, undone) =>
         stillPlanned(planBackward(folder, history, extentOf(due.tenant)), due.plan, undone),
@@ -100,7 +100,7 @@ async function rollBackInRun(
       closing: closing(due),
       hasState: true,
       hasTables: due.tenant.tables.hasHistory && due.tenant.tables.hasLock,
-      takeDown,
+      record,
     });
     return { ...result, locksShared: false };
   };
@@ -108,7 +108,7 @@ async function rollBackInRun(
   const served =
     plan.due.length === 0
       ? []
-      : await serveFleet(engine, plan.due, {
+      : await serveFleet(context, plan.due, {
           command: 'rollback tenants',
           direction: 'down',
           statuses: ACTIVE_ONLY,

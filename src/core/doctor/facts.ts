@@ -27,7 +27,7 @@ export interface DiagnoseOptions {
       }
     | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
-  /** The pattern of the roles that tenant schemas belong to, as in EngineOptions; absent where they have none. */
+  /** The pattern of the roles that tenant schemas belong to, as in RunOptions; absent where they have none. */
   readonly tenantRole?: string | undefined;
   /** How many tenants are to be worked on at once; tenantctl's default where absent. */
   readonly concurrency?: number | undefined;

@@ -16,7 +16,7 @@ export interface TenantsRollbackOptions extends Selection {
   readonly folder: string;
   /** How much to undo; the last batch of each tenant where absent. */
   readonly extent?: RollbackExtent | RunExtent | undefined;
-  /** As of EngineOptions: tenants whose `down` cannot run as the owner of their schema are problems. */
+  /** As of RunOptions: tenants whose `down` cannot run as the owner of their schema are problems. */
   readonly tenantRole?: string | undefined;
   readonly observe?: Observer | undefined;
 }

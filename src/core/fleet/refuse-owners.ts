@@ -1,4 +1,4 @@
-import type { EngineOptions } from '../run/run-context.ts';
+import type { RunOptions } from '../run/run-context.ts';
 import type { FleetPlan } from './plan-fleet.ts';
 import { readRoles } from '../roles/role-facts.ts';
 import { reasonAgainstOwner } from '../roles/role-readiness.ts';
@@ -11,7 +11,7 @@ import type { Database } from '../../db/database.ts';
 export async function refuseOwners(
   database: Database,
   plan: FleetPlan,
-  { tenantRole }: Pick<EngineOptions, 'tenantRole'>,
+  { tenantRole }: Pick<RunOptions, 'tenantRole'>,
 ): Promise<FleetPlan> {
   if (tenantRole === undefined || plan.due.length === 0) return plan;
   const roles = await readRoles(database, [...new Set(plan.due.flatMap(({ tenant }) => tenant.owner ?? []))]);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TenantctlError } from '../../errors.ts';
 import { withClient } from '../../db/transaction.ts';
-import type { Engine } from '../run/run-context.ts';
+import type { RunContext } from '../run/run-context.ts';
 import type { ObjectName } from './before.ts';
 import { describe, type Descriptions } from './description.ts';
 
@@ -14,7 +14,7 @@ const PATIENCE_MS = 5_000;
  * @throws TenantctlError POOLER_EXHAUSTED with 53300 where a pooler has none to spare: that may pass
  */
 export function describeAside(
-  { database, aside }: Pick<Engine, 'database' | 'aside'>,
+  { database, aside }: Pick<RunContext, 'database' | 'aside'>,
   schema: string,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> {

@@ -2,7 +2,7 @@ import { literal } from '../../db/sql.ts';
 import { idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH } from './own-transaction.ts';
 
 /** What a tenant's schema and its transaction held before the first migration: what comes after is the migrations'. */
-export interface Boundary {
+export interface SchemaBefore {
   /** The locks that the transaction held already: see lockKey. */
   readonly locks: ReadonlySet<string>;
   /** Everything in the schema, with what belongs to it: see objectKey. */
@@ -54,15 +54,15 @@ export function toMark(row: unknown): Mark {
   return { locks: new Set(locks), since: BigInt(since) };
 }
 
-/** The query that sets the boundary before the first migration of a tenant's transaction. It writes nothing. */
-export function selectBoundary(schema: string): string {
-  return `SELECT tenantctl.boundary(${literal(schema)}) AS boundary`;
+/** The query that sets that look before the first migration of a tenant's transaction. It writes nothing. */
+export function selectSchemaBefore(schema: string): string {
+  return `SELECT tenantctl.schema_before(${literal(schema)}) AS schema_before`;
 }
 
-/** @param row that of selectBoundary */
-export function toBoundary(row: unknown): Boundary {
-  const { boundary } = row as { boundary: BoundaryRow };
-  const { locks, own, keys, writes, largest, since } = boundary;
+/** @param row that of selectSchemaBefore */
+export function toSchemaBefore(row: unknown): SchemaBefore {
+  const { schema_before: schemaBefore } = row as { schema_before: SchemaBeforeRow };
+  const { locks, own, keys, writes, largest, since } = schemaBefore;
   return {
     locks: new Set(locks),
     own: new Set(own),
@@ -73,8 +73,8 @@ export function toBoundary(row: unknown): Boundary {
   };
 }
 
-/** What tenantctl.boundary answers. */
-interface BoundaryRow {
+/** What tenantctl.schema_before answers. */
+interface SchemaBeforeRow {
   readonly locks: string[];
   readonly own: string[];
   readonly keys: Record<string, string>;

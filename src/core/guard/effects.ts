@@ -1,6 +1,6 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
-import { lockKey, objectKey, type Boundary, type ObjectName } from './before.ts';
+import { lockKey, objectKey, type SchemaBefore, type ObjectName } from './before.ts';
 import { OWN_PATH } from './own-transaction.ts';
 
 /** A lock that a migration's transaction has taken, on a relation or, exclusively, on another object. */
@@ -24,8 +24,8 @@ export interface SeenRow extends ObjectName {
   readonly extension: string | null;
 }
 
-/** What a tenant's transaction has done since its first boundary, as far as the server shows it. */
-export interface Sightings {
+/** What a tenant's transaction has done since its first first look, as far as the server shows it. */
+export interface Effects {
   readonly locks: readonly SeenLock[];
   readonly rows: readonly SeenRow[];
   /** The foreign keys that the schema's tables have by now. */
@@ -43,16 +43,16 @@ export interface LookOptions {
 }
 
 /**
- * Looks at what the open transaction has done since the boundary. Constraints and triggers that were put off to its end
+ * Looks at what the open transaction has done since that look. Constraints and triggers that were put off to its end
  * are done before.
  */
 export async function look(
   client: Pick<ClientBase, 'query'>,
   schema: string,
-  boundary: Boundary,
+  schemaBefore: SchemaBefore,
   options: LookOptions,
-): Promise<Sightings> {
-  const { largestOid, since, writes, foreignKeys } = boundary;
+): Promise<Effects> {
+  const { largestOid, since, writes, foreignKeys } = schemaBefore;
   const noted = literal(JSON.stringify(Object.fromEntries(writes)));
   const results = (await client.query(
     [
@@ -61,21 +61,21 @@ export async function look(
       'CLOSE ALL',
       'SET CONSTRAINTS ALL IMMEDIATE',
       OWN_PATH,
-      `SELECT tenantctl.sightings(${literal(schema)}, ${since ?? 0}, ${largestOid}, ${noted}, ${foreignKeys.size > 0}, ${options.columns}) AS sightings`,
+      `SELECT tenantctl.effects(${literal(schema)}, ${since ?? 0}, ${largestOid}, ${noted}, ${foreignKeys.size > 0}, ${options.columns}) AS effects`,
     ].join(';\n'),
-  )) as unknown as QueryResult<{ sightings: SightingsRow }>[];
-  const seen = results.at(-1)?.rows[0]?.sightings;
+  )) as unknown as QueryResult<{ effects: SightingsRow }>[];
+  const seen = results.at(-1)?.rows[0]?.effects;
   if (seen === undefined) throw new Error('the look at a transaction is always one row');
   return {
-    locks: seen.locks.filter((lock) => !boundary.locks.has(lockKey(lock, lock.mode))),
+    locks: seen.locks.filter((lock) => !schemaBefore.locks.has(lockKey(lock, lock.mode))),
     rows: seen.rows
-      .filter((row) => row.catalog !== 'pg_type' || !boundary.own.has(objectKey(row)))
+      .filter((row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row)))
       .map((row) => ({ ...row, writtenBy: BigInt(row.writtenBy) })),
     foreignKeys: new Map(Object.entries(seen.foreignKeys)),
   };
 }
 
-/** What tenantctl.sightings answers. */
+/** What tenantctl.effects answers. */
 interface SightingsRow {
   readonly locks: readonly SeenLock[];
   readonly rows: readonly (Omit<SeenRow, 'writtenBy'> & { readonly writtenBy: string })[];

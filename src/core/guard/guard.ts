@@ -1,20 +1,20 @@
 import type { PoolClient, QueryResult } from 'pg';
-import type { Engine } from '../run/run-context.ts';
+import type { RunContext } from '../run/run-context.ts';
 import type { Migration } from '../files/load.ts';
 import { takeBack } from '../target/hand-over.ts';
 import type { Target } from '../target/target.ts';
 import { describeAside } from './aside.ts';
 import {
   objectKey,
-  selectBoundary,
-  toBoundary,
-  type Boundary,
+  selectSchemaBefore,
+  toSchemaBefore,
+  type SchemaBefore,
   type Mark,
   type ObjectName,
 } from './before.ts';
 import { describe, remember, type Description, type Descriptions, type Remembered } from './description.ts';
 import { outsideSchema } from './errors.ts';
-import { judge, questionsAbout, type Facts, type Outlook, type Trespass } from './judge.ts';
+import { judge, questionsAbout, type Facts, type ObservedEffects, type Trespass } from './judge.ts';
 import { NEW_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
 
@@ -22,7 +22,7 @@ import { look } from './effects.ts';
 export interface Guarded {
   readonly client: PoolClient;
   readonly target: Target;
-  readonly boundary: Boundary;
+  readonly schemaBefore: SchemaBefore;
   /** One between any two of the migrations. */
   readonly marks: readonly Mark[];
   readonly migrations: readonly Migration[];
@@ -38,7 +38,7 @@ export interface Guarded {
 
 /** What has to be remembered before the migrations of a transaction, where nobody can be asked later. */
 export function rememberBefore(
-  { database }: Engine,
+  { database }: RunContext,
   client: PoolClient,
   { schema }: Target,
 ): Promise<Remembered> | undefined {
@@ -51,22 +51,22 @@ export function rememberBefore(
  * @returns what others with the same text may do
  * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA
  */
-export async function assertWithinSchema(engine: Engine, guarded: Guarded): Promise<Outlook> {
-  const { client, target, boundary, marks, migrations } = guarded;
+export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
+  const { client, target, schemaBefore, marks, migrations } = guarded;
   const { schema, role } = target;
-  const sightings = await look(client, schema, boundary, {
+  const effects = await look(client, schema, schemaBefore, {
     before: guarded.takeBack,
     columns: guarded.columns,
   });
-  const facts: Facts = { schema, role, boundary, marks, sightings };
+  const facts: Facts = { schema, role, schemaBefore, marks, effects };
   const questions = questionsAbout(facts);
   const before =
-    questions.before.length === 0 ? NOTHING : await describeBefore(engine, guarded, questions.before);
+    questions.before.length === 0 ? NOTHING : await describeBefore(context, guarded, questions.before);
   const now = questions.now.length === 0 ? NOTHING : await describe(client, schema, questions.now);
-  const { trespasses, outlook } = judge(facts, before, now);
+  const { trespasses, observed } = judge(facts, before, now);
   const refused = trespasses.filter((trespass) => !isAllowed(trespass, migrations[trespass.step]));
   const [first] = refused;
-  if (first === undefined) return outlook;
+  if (first === undefined) return observed;
   const named = await withNames(guarded, refused);
   const name = migrations[first.step]?.file.name ?? migrations.at(-1)?.file.name ?? '';
   throw outsideSchema(
@@ -82,25 +82,25 @@ export async function assertWithinSchema(engine: Engine, guarded: Guarded): Prom
  * @returns what makes sure that one migration has stayed within the schema; it throws as assertWithinSchema does
  */
 export async function watchSchema(
-  engine: Engine,
+  context: RunContext,
   client: PoolClient,
   target: Target,
   savepoint: string,
 ): Promise<(migration: Migration) => Promise<unknown>> {
   const noted = (await client.query(
-    [...NEW_ID, selectBoundary(target.schema)].join(';\n'),
+    [...NEW_ID, selectSchemaBefore(target.schema)].join(';\n'),
   )) as unknown as QueryResult[];
   const watched = {
     client,
     target,
-    boundary: toBoundary(noted.at(-1)?.rows[0]),
+    schemaBefore: toSchemaBefore(noted.at(-1)?.rows[0]),
     marks: [],
     columns: true,
-    remembered: await rememberBefore(engine, client, target),
+    remembered: await rememberBefore(context, client, target),
     takeBack: takeBack(target),
     savepoint,
   };
-  return (migration) => assertWithinSchema(engine, { ...watched, migrations: [migration] });
+  return (migration) => assertWithinSchema(context, { ...watched, migrations: [migration] });
 }
 
 const NOTHING: Descriptions = new Map();
@@ -120,11 +120,11 @@ export function isAllowed(
 }
 
 function describeBefore(
-  engine: Engine,
+  context: RunContext,
   { target, remembered }: Guarded,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> | Descriptions {
-  if (remembered === undefined) return describeAside(engine, target.schema, objects);
+  if (remembered === undefined) return describeAside(context, target.schema, objects);
   const known = objects.flatMap((object): [string, Description][] => {
     const key = objectKey(object);
     const description = remembered.shared.get(key);

@@ -1,8 +1,8 @@
 import { identifier } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
-import { lockKey, objectKey, type Boundary, type Mark, type ObjectName } from './before.ts';
+import { lockKey, objectKey, type SchemaBefore, type Mark, type ObjectName } from './before.ts';
 import type { Description, Descriptions } from './description.ts';
-import { KEY_LOCK, type SeenLock, type SeenRow, type Sightings } from './effects.ts';
+import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.ts';
 
 /** What a migration did outside its tenant's schema. */
 export interface Trespass {
@@ -19,14 +19,14 @@ export interface Trespass {
 }
 
 /** What two tenants' transactions have shown of what all with the same text may do. */
-export interface Outlook {
+export interface ObservedEffects {
   /** Schemas of shared relations. */
   readonly schemas: readonly string[];
   /** Shared relations that a foreign key locks against others: schema, name and mode of the lock, NUL between them. */
   readonly keyLocks: readonly string[];
 }
 
-/** What is to be known of objects beside the sightings. */
+/** What is to be known of objects beside the effects. */
 export interface Questions {
   /** What they were before the transaction, if anything. */
   readonly before: readonly ObjectName[];
@@ -39,10 +39,10 @@ export interface Facts {
   readonly schema: string;
   /** The role that the transaction itself may have created, and its memberships. */
   readonly role: string | undefined;
-  readonly boundary: Boundary;
+  readonly schemaBefore: SchemaBefore;
   /** One between any two of the migrations. */
   readonly marks: readonly Mark[];
-  readonly sightings: Sightings;
+  readonly effects: Effects;
 }
 
 /** Parts of relations and of types: whoever drops one has locked what it belongs to. */
@@ -85,30 +85,30 @@ function isOutside({ schema, mode }: SeenLock, own: string): boolean {
 }
 
 /** A lock on what was not in the schema, and is not there any more, or is no relation, or has come into the schema. */
-function isUnexplained(lock: SeenLock, { schema, boundary }: Facts): boolean {
-  if (PARTS.has(lock.catalog) || boundary.own.has(objectKey(lock))) return false;
-  return lock.schema === null || (lock.schema === schema && hasMoved(lock, boundary));
+function isUnexplained(lock: SeenLock, { schema, schemaBefore }: Facts): boolean {
+  if (PARTS.has(lock.catalog) || schemaBefore.own.has(objectKey(lock))) return false;
+  return lock.schema === null || (lock.schema === schema && hasMoved(lock, schemaBefore));
 }
 
 /** A relation that is older than the transaction, and may have been put elsewhere. */
-function hasMoved({ oid, mode }: SeenLock, { largestOid }: Boundary): boolean {
+function hasMoved({ oid, mode }: SeenLock, { largestOid }: SchemaBefore): boolean {
   return mode === 'AccessExclusiveLock' && Number(oid) <= largestOid;
 }
 
 /** Relations that the transaction itself had made, or changed, before the first migration. */
-function isOfBefore(object: ObjectName, { locks }: Boundary): boolean {
+function isOfBefore(object: ObjectName, { locks }: SchemaBefore): boolean {
   return locks.has(lockKey(object, 'AccessExclusiveLock'));
 }
 
-/** What has to be known beside the sightings. Pure. */
+/** What has to be known beside the effects. Pure. */
 export function questionsAbout(facts: Facts): Questions {
-  const { schema, boundary, sightings } = facts;
-  const exclusive = sightings.locks.filter(
-    (lock) => isOutside(lock, schema) && isExclusive(lock) && !isOfBefore(lock, boundary),
+  const { schema, schemaBefore, effects } = facts;
+  const exclusive = effects.locks.filter(
+    (lock) => isOutside(lock, schema) && isExclusive(lock) && !isOfBefore(lock, schemaBefore),
   );
-  const unexplained = sightings.locks.filter((lock) => isUnexplained(lock, facts));
-  const rows = sightings.rows.filter((row) => !isOfBefore(row, boundary));
-  const touched = sightings.locks.filter(({ isOtherTenants }) => isOtherTenants);
+  const unexplained = effects.locks.filter((lock) => isUnexplained(lock, facts));
+  const rows = effects.rows.filter((row) => !isOfBefore(row, schemaBefore));
+  const touched = effects.locks.filter(({ isOtherTenants }) => isOtherTenants);
   return {
     before: [...exclusive, ...unexplained, ...rows],
     now: [...exclusive, ...unexplained, ...rows, ...touched],
@@ -120,8 +120,8 @@ export function judge(
   facts: Facts,
   before: Descriptions,
   now: Descriptions,
-): { readonly trespasses: readonly Trespass[]; readonly outlook: Outlook } {
-  const { schema, boundary, sightings } = facts;
+): { readonly trespasses: readonly Trespass[]; readonly observed: ObservedEffects } {
+  const { schema, schemaBefore, effects } = facts;
   const keyLocks = new Set<string>();
   const schemas = new Set<string>();
   const found = new Map<string, Trespass>();
@@ -143,17 +143,17 @@ export function judge(
   };
 
   const addedTo = new Set(
-    [...sightings.foreignKeys].filter(([key]) => !boundary.foreignKeys.has(key)).map(([, table]) => table),
+    [...effects.foreignKeys].filter(([key]) => !schemaBefore.foreignKeys.has(key)).map(([, table]) => table),
   );
   const takenFrom = new Set(
-    [...boundary.foreignKeys].filter(([key]) => !sightings.foreignKeys.has(key)).map(([, table]) => table),
+    [...schemaBefore.foreignKeys].filter(([key]) => !effects.foreignKeys.has(key)).map(([, table]) => table),
   );
   // A foreign key that came and went leaves a lock on itself, and on its triggers.
-  const hasPassingTrigger = sightings.locks.some((lock) => lock.catalog === 'pg_trigger');
-  const hasPassingKey = sightings.locks.some(
+  const hasPassingTrigger = effects.locks.some((lock) => lock.catalog === 'pg_trigger');
+  const hasPassingKey = effects.locks.some(
     (lock) => lock.catalog === 'pg_constraint' && isUnexplained(lock, facts) && !before.has(objectKey(lock)),
   );
-  const referred = new Set([...boundary.foreignKeys.values(), ...sightings.foreignKeys.values()]);
+  const referred = new Set([...schemaBefore.foreignKeys.values(), ...effects.foreignKeys.values()]);
   const explains = ({ oid, mode }: SeenLock) =>
     (hasPassingTrigger &&
       (hasPassingKey || referred.has(oid)) &&
@@ -162,9 +162,9 @@ export function judge(
       ? addedTo.has(oid) || takenFrom.has(oid)
       : mode === 'AccessExclusiveLock' && takenFrom.has(oid));
 
-  const rowOf = new Map(sightings.rows.map((row) => [objectKey(row), row]));
+  const rowOf = new Map(effects.rows.map((row) => [objectKey(row), row]));
   const isAllowedRow = (row: SeenRow | undefined) => row !== undefined && isAllowed(row, facts, before, now);
-  const byStrength = sightings.locks.toSorted((a, b) => MODES.indexOf(b.mode) - MODES.indexOf(a.mode));
+  const byStrength = effects.locks.toSorted((a, b) => MODES.indexOf(b.mode) - MODES.indexOf(a.mode));
   for (const lock of byStrength) {
     const key = objectKey(lock);
     const step = stepOfLock(lock, facts);
@@ -180,17 +180,17 @@ export function judge(
       }
     } else if (isOutside(lock, schema)) {
       if (lock.schema !== null && !SYSTEM.test(lock.schema)) schemas.add(lock.schema);
-      if (!isExclusive(lock) || isOfBefore(lock, boundary) || isAllowedRow(rowOf.get(key))) continue;
+      if (!isExclusive(lock) || isOfBefore(lock, schemaBefore) || isAllowedRow(rowOf.get(key))) continue;
       const deed = deedOf(was, now.get(key));
       if (deed === 'locked' && explains(lock))
         keyLocks.add(`${lock.schema}\u0000${lock.name}\u0000${lock.mode}`);
       else note(deed, lock, step, lock.mode);
     }
   }
-  for (const row of sightings.rows) {
+  for (const row of effects.rows) {
     const key = objectKey(row);
     const [was, is] = [before.get(key), now.get(key)];
-    if (isOfBefore(row, boundary) || isAllowedRow(row)) continue;
+    if (isOfBefore(row, schemaBefore) || isAllowedRow(row)) continue;
     if (row.catalog === 'pg_class' && was !== undefined && was.form === is?.form) continue;
     // A new type of the schema's own, whatever its oid.
     if (row.isInSchema && was === undefined) continue;
@@ -198,7 +198,7 @@ export function judge(
   }
   return {
     trespasses: withoutParts([...found.values()]),
-    outlook: {
+    observed: {
       schemas: [...schemas].toSorted(compareNames),
       keyLocks: [...keyLocks].toSorted(compareNames),
     },

@@ -1,13 +1,13 @@
 import { literal } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
-import type { Outlook } from './judge.ts';
+import type { ObservedEffects } from './judge.ts';
 import type { Reading } from './statements.ts';
 
 /** What tenants that are sent the same may lock outside their schema, and how far each is looked at. */
 export interface Limits {
   /** Schemas of shared relations. */
   readonly schemas: readonly string[];
-  /** Shared relations that a foreign key locks against others: see Outlook. */
+  /** Shared relations that a foreign key locks against others: see ObservedEffects. */
   readonly keyLocks: readonly string[];
   /** Something may be dropped: what is not there any more must have been in the schema before. */
   readonly drops: boolean;
@@ -19,12 +19,12 @@ export interface Limits {
 
 /**
  * Decides how far every tenant is to be looked at that is sent these texts, and what it may lock. Pure.
- * @param outlooks of the tenants that have been sent them already
+ * @param observedEffects of the tenants that have been sent them already
  */
-export function limitsOf(readings: readonly Reading[], outlooks: readonly Outlook[]): Limits {
+export function limitsOf(readings: readonly Reading[], observedEffects: readonly ObservedEffects[]): Limits {
   const thorough = readings.some(({ obscurity }) => obscurity !== undefined);
-  const all = (of: (outlook: Outlook) => readonly string[]) =>
-    [...new Set(outlooks.flatMap(of))].toSorted(compareNames);
+  const all = (of: (observed: ObservedEffects) => readonly string[]) =>
+    [...new Set(observedEffects.flatMap(of))].toSorted(compareNames);
   return {
     schemas: [...new Set(['public', ...all(({ schemas }) => schemas)])],
     keyLocks: all(({ keyLocks }) => keyLocks),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import { tryLock } from '../../db/transaction.ts';
-import { isStopped, type Engine } from '../run/run-context.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
 import type { Migration } from '../files/load.ts';
 
 const POLL_MS = 25;
@@ -19,12 +19,12 @@ export function reachesOutside(migrations: readonly Pick<Migration, 'allowOutsid
  * outside their schema, and keeps others from it until this transaction ends. It waits by asking again: see tryLock.
  * @returns false where it was not to be had in time, or the run was told to stop
  */
-export async function waitForOutside(engine: Engine, client: PoolClient): Promise<boolean> {
+export async function waitForOutside(context: RunContext, client: PoolClient): Promise<boolean> {
   const deadline = performance.now() + LONGEST_WAIT_MS;
   for (;;) {
     const { rows } = await client.query<{ locked: boolean }>(`SELECT ${tryLock('outside')} AS locked`);
     if (rows[0]?.locked === true) return true;
-    if (isStopped(engine) || performance.now() >= deadline) return false;
+    if (isStopped(context) || performance.now() >= deadline) return false;
     await sleep(POLL_MS);
   }
 }

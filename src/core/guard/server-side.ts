@@ -24,7 +24,7 @@ function spaceOf({ of, schema }: Catalog): string {
     : `(SELECT o.${column} FROM pg_catalog.${object} o WHERE o.oid = r.${oid})`;
 }
 
-/** Whether a row is the own transaction's, written since the boundary. */
+/** Whether a row is the own transaction's, written since that look. */
 const isNew = (xmin: string) =>
   `age(${xmin}) BETWEEN last_age AND first_age AND own_id + first_age - age(${xmin}) >= since`;
 
@@ -45,7 +45,7 @@ const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text)
 /**
  * What the guard asks of the server, as routines that keep their plans for the session.
  *
- * `boundary` and `sightings` are the facts for a tenant that is gone through statement by statement: judge.ts decides.
+ * `schemaBefore` and `effects` are the facts for a tenant that is gone through statement by statement: judge.ts decides.
  * `note_own` and `stay_within` keep a string within the tenant's schema. What they find too much is gone through once
  * more, statement by statement, and judged there: so they have only to pass what is surely well.
  *
@@ -69,7 +69,7 @@ export const GUARD_ROUTINES: readonly string[] = [
     BY_INDEX,
   ),
   routine(
-    'boundary(tenant_schema text) RETURNS json',
+    'schema_before(tenant_schema text) RETURNS json',
     `BEGIN
        RETURN (WITH ${ownObjects('tenant_schema')} SELECT json_build_object(
          'locks', ${LOCKS},
@@ -131,7 +131,7 @@ export const GUARD_ROUTINES: readonly string[] = [
     BY_INDEX,
   ),
   routine(
-    'sightings(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
+    'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
     `DECLARE
        locks json;
        rows json;

@@ -60,7 +60,9 @@ const UPGRADES: readonly (readonly string[])[] = [
   STAMP_TABLES,
   RUN_TABLES,
   [...INTENT_FACTS],
-  // note_own and stay_within came with version 5; boundary, sightings and rows_outside with 6; 7 turns off jit.
+  // note_own and stay_within came with version 5; boundary, sightings and rows_outside with 6; 7 turned off jit; 8 renamed
+  // others, boundary and sightings to peers, schema_before and effects.
+  [],
   [],
   [],
   [],

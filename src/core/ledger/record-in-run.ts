@@ -5,7 +5,7 @@ import type { Target } from '../target/target.ts';
 import type { Database } from '../../db/database.ts';
 
 /** What one transaction did to a target. */
-export interface Deed {
+export interface LedgerEntry {
   readonly direction: 'up' | 'down';
   readonly names: readonly string[];
   readonly batch: number;
@@ -14,7 +14,7 @@ export interface Deed {
 }
 
 /** The statement that writes into the ledger what a transaction did to a target, in that transaction. */
-export function recordDeed(run: number | undefined, target: Target, deed: Deed): string[] {
+export function recordInLedger(run: number | undefined, target: Target, deed: LedgerEntry): string[] {
   if (run === undefined) return [];
   const { direction, names, batch, durationMs } = deed;
   const values = [
@@ -27,10 +27,10 @@ export function recordDeed(run: number | undefined, target: Target, deed: Deed):
     batch,
     `ARRAY[${names.map(literal).join(', ')}]::text[]`,
   ];
-  return [`INSERT INTO tenantctl.run_tenants (${DEED_COLUMNS}) VALUES (${values.join(', ')})`];
+  return [`INSERT INTO tenantctl.run_tenants (${ENTRY_COLUMNS}) VALUES (${values.join(', ')})`];
 }
 
-export const DEED_COLUMNS = 'run, schema_name, clerk_org_id, outcome, duration_ms, direction, batch, names';
+export const ENTRY_COLUMNS = 'run, schema_name, clerk_org_id, outcome, duration_ms, direction, batch, names';
 
 /** The milliseconds since the transaction began: now() is its beginning. */
 export const SINCE_BEGIN_MS = '(extract(epoch FROM clock_timestamp() - now()) * 1000)::integer';

@@ -8,7 +8,7 @@ import type { Database } from '../../db/database.ts';
 export type UndoOfRun = ReadonlyMap<string, EntriesOfRun>;
 
 /** The end of one of the histories that a ledger tells of. */
-interface DeedRow {
+interface EntryRow {
   readonly run: string;
   readonly schema_name: string;
   readonly names: readonly string[];
@@ -34,7 +34,7 @@ export async function readUndoOfRun(
   if (found === undefined) throw runUnknown(run);
   if (found.command !== 'migrate tenants') throw irreversible(run, found.command);
   if (found.at_work && !evenAtWork) throw atWork(run);
-  const deeds = await database.query<DeedRow>(
+  const deeds = await database.query<EntryRow>(
     `WITH own AS (
        SELECT schema_name, min(ended_at) AS ended_at FROM tenantctl.run_tenants
        WHERE run = $1 AND direction = 'up' AND outcome = 'migrated' GROUP BY 1)
@@ -48,7 +48,7 @@ export async function readUndoOfRun(
 }
 
 /** Who was the last to apply what, for each tenant. Equal answers are one object, so that they are one plan. Pure. */
-function toUndo(run: number, deeds: readonly DeedRow[]): UndoOfRun {
+function toUndo(run: number, deeds: readonly EntryRow[]): UndoOfRun {
   const appliers = new Map<string, Map<string, number>>();
   for (const { schema_name: schema, names, batch, run: applier } of deeds) {
     const ofTenant = appliers.get(schema) ?? new Map<string, number>();

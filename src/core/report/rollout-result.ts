@@ -48,7 +48,7 @@ export interface Tally {
   /** Whose failures are counted: the canaries', or those of the whole run. */
   readonly among: 'canaries' | 'tenants';
   readonly failed: number;
-  /** More than so many open the brake; Infinity where nothing does. */
+  /** More than so many open the failure limit; Infinity where nothing does. */
   readonly allowed: number;
   /** How many tenants there are. */
   readonly of: number;

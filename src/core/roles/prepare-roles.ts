@@ -1,6 +1,6 @@
 import { withTransaction } from '../../db/transaction.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
-import type { Engine } from '../run/run-context.ts';
+import type { RunContext } from '../run/run-context.ts';
 import type { Registration } from '../registry/register-tenants.ts';
 import { readRoles } from './role-facts.ts';
 import { isPerTenant, roleNameFor } from '../../db/role-name.ts';
@@ -26,7 +26,7 @@ export interface RefusedRole {
  * role that all share is created here; one of a tenant's own comes and goes with the tenant's transaction.
  */
 export async function prepareRoles(
-  { database, tenantRole }: Pick<Engine, 'database' | 'tenantRole'>,
+  { database, tenantRole }: Pick<RunContext, 'database' | 'tenantRole'>,
   registrations: readonly Registration[],
 ): Promise<Map<string, PreparedRole | RefusedRole>> {
   const prepared = new Map<string, PreparedRole | RefusedRole>();
@@ -51,7 +51,7 @@ export async function prepareRoles(
 }
 
 /** Creates the role that all tenants share, or joins it, where that is to be done and may be. */
-async function makeShared(database: Engine['database'], name: string): Promise<void> {
+async function makeShared(database: RunContext['database'], name: string): Promise<void> {
   const readiness = readinessToMake(name, await readRoles(database, [name]));
   if ('error' in readiness || readiness.statements.length === 0) return;
   // Two commands may come here at once: the second waits, then looks again.

@@ -1,9 +1,9 @@
 import { atMost, type Share } from './share.ts';
 import type { Tally } from '../report/rollout-result.ts';
-import type { Brake } from '../run/run-context.ts';
+import type { FailureLimit } from '../run/run-context.ts';
 
-/** The brake of a rollout, told how far that has come. */
-export interface RolloutBrake extends Brake {
+/** The failureLimit of a rollout, told how far that has come. */
+export interface RolloutBrake extends FailureLimit {
   /** So many tenants are found to be due, and so many cannot be helped. */
   expect(due: number, failed: number): void;
   /** From now on canaries are served; so many of them cannot be. */
@@ -41,7 +41,7 @@ export function stopReason({ among, failed, allowed, of }: Tally): string {
   return `${failed} of ${of} ${of === 1 ? ONE_OF[among] : among} failed${limit}`;
 }
 
-export function createBrake(maxFailures: Share | undefined): RolloutBrake {
+export function createFailureLimit(maxFailures: Share | undefined): RolloutBrake {
   let [due, failed] = [0, 0];
   let canaries: { readonly count: number; failed: number } | undefined;
   let stop: Tally | undefined;

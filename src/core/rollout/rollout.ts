@@ -1,5 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
-import { isStopped, type Engine } from '../run/run-context.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
 import { whySkipped } from '../serve/attempt.ts';
 import type { FleetWork, Lesson } from '../serve/work.ts';
 import type { Observer } from '../report/event.ts';
@@ -8,7 +8,7 @@ import type { RegisteredTenant } from '../registry/registry.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { pause } from '../run/retry.ts';
 import { serveInPhases } from '../serve/serve-in-phases.ts';
-import { createBrake, stopReason } from './failure-limit.ts';
+import { createFailureLimit, stopReason } from './failure-limit.ts';
 import { createFailureLog } from '../ledger/failure-log.ts';
 import { cutRollout } from './cut-rollout.ts';
 import { findCanaries } from './find-canaries.ts';
@@ -21,8 +21,8 @@ import { takeBack } from './take-back.ts';
 
 /** What a run goes through its tenants with: all at once, or in steps that can be stopped. */
 export interface Rollout {
-  /** The run's engine, with a brake where there is one. */
-  readonly engine: Engine;
+  /** The run's context, with a failure limit where there is one. */
+  readonly context: RunContext;
   /** Takes account of a plan whose tenants that are not due ended like this; checks them where that was asked for. */
   readonly open: (plan: FleetPlan, results: readonly TenantResult[]) => Promise<readonly TenantResult[]>;
   /** Serves tenants that are due; after the first time, they are newcomers. */
@@ -42,35 +42,39 @@ interface Part {
  * @throws TenantctlError USAGE for options that make no sense and canaries that the run is not for; TENANT_UNKNOWN and
  *   TENANT_NOT_ACTIVE for other canaries; REPLICA_LAG_UNKNOWN
  */
-export async function prepareRollout(engine: Engine, setting: RolloutSetting): Promise<Rollout> {
+export async function prepareRollout(context: RunContext, setting: RolloutSetting): Promise<Rollout> {
   const { rollout: options } = setting;
-  if (options === undefined) return allAtOnce(engine);
+  if (options === undefined) return allAtOnce(context);
   assertRolloutOptions(options);
-  return inSteps(engine, setting, options);
+  return inSteps(context, setting, options);
 }
 
-function allAtOnce(engine: Engine): Rollout {
+function allAtOnce(context: RunContext): Rollout {
   return {
-    engine,
+    context,
     open: (_plan, results) => Promise.resolve(results),
-    serve: (dues, work) => serveInPhases(engine, dues, work),
+    serve: (dues, work) => serveInPhases(context, dues, work),
     result: () => undefined,
   };
 }
 
-async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutOptions): Promise<Rollout> {
+async function inSteps(
+  plain: RunContext,
+  setting: RolloutSetting,
+  options: RolloutOptions,
+): Promise<Rollout> {
   const { lanes, observe, command, listUpToDate } = setting;
   const { check, pauseMs = 0 } = options;
   const canary =
     options.canary !== undefined && 'tenants' in options.canary
       ? await findCanaries(plain.database, options.canary.tenants, setting)
       : options.canary;
-  const brake = createBrake(options.maxFailures);
-  const pace =
+  const failureLimit = createFailureLimit(options.maxFailures);
+  const throttle =
     options.maxReplicaLagMs === undefined
       ? undefined
-      : await followStandbys({ ...plain, brake }, options.maxReplicaLagMs, observe);
-  const engine: Engine = { ...plain, brake, pace };
+      : await followStandbys({ ...plain, failureLimit }, options.maxReplicaLagMs, observe);
+  const context: RunContext = { ...plain, failureLimit, throttle };
 
   const lessons = new Map<string, Lesson>();
   const begun: StageResult[] = [];
@@ -86,8 +90,8 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
   ): Promise<ReadonlyMap<string, TenantctlError>> => {
     if (check === undefined || tenants.length === 0) return new Map();
     observe({ type: 'phase', message: `Checking ${tenants.length} tenants` });
-    const failures = createFailureLog(engine.database, engine.run, { command, direction: 'up', observe });
-    const { passed, refused } = await runChecks(engine, tenants, check, {
+    const failures = createFailureLog(context.database, context.run, { command, direction: 'up', observe });
+    const { passed, refused } = await runChecks(context, tenants, check, {
       lanes,
       onRefused: (tenant, error) => failures.add({ tenant, error }),
     });
@@ -119,7 +123,7 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
     const { stage, dues } = part;
     const started = Date.now();
     observe({ type: 'wave', ...stage });
-    const served = dues.length === 0 ? [] : await serveInPhases(engine, dues, { ...work, lessons });
+    const served = dues.length === 0 ? [] : await serveInPhases(context, dues, { ...work, lessons });
     const toCheck = new Set(
       served
         .filter(
@@ -149,12 +153,12 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
   };
 
   return {
-    engine,
+    context,
     async open(plan, results) {
-      brake.expect(plan.due.length, plan.problems.length);
+      failureLimit.expect(plan.due.length, plan.problems.length);
       if (canary instanceof Set)
         hopeless = plan.problems.filter(({ tenant }) => canary.has(tenant.schema)).length;
-      if (check === undefined || listUpToDate !== true || isStopped(engine)) return results;
+      if (check === undefined || listUpToDate !== true || isStopped(context)) return results;
       const refused = await examine(plan.upToDate.map(({ tenant }) => tenant));
       return results.map((result) => refusedResult(result, refused));
     },
@@ -163,15 +167,16 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
       const parts = stagesOf(dues);
       for (const [index, part] of parts.entries()) {
         const { stage } = part;
-        if (index > 0 && pauseMs > 0 && !isStopped(engine)) {
+        if (index > 0 && pauseMs > 0 && !isStopped(context)) {
           observe({ type: 'phase', message: `Waiting ${pauseMs / 1000} s before ${stageName(stage)}` });
-          await pause(pauseMs, engine.signal);
+          await pause(pauseMs, context.signal);
         }
-        if (stage.kind === 'canary') brake.beginCanaries(part.dues.length + hopeless, hopeless);
-        if (isStopped(engine)) {
-          stoppedAt ??= stage.kind === 'canary' && brake.stop?.among === 'canaries' ? stage : undefined;
+        if (stage.kind === 'canary') failureLimit.beginCanaries(part.dues.length + hopeless, hopeless);
+        if (isStopped(context)) {
+          stoppedAt ??=
+            stage.kind === 'canary' && failureLimit.stop?.among === 'canaries' ? stage : undefined;
           results.push(
-            ...part.dues.map(({ tenant }) => untouched(tenant, 'skipped', { reason: whySkipped(engine) })),
+            ...part.dues.map(({ tenant }) => untouched(tenant, 'skipped', { reason: whySkipped(context) })),
           );
           continue;
         }
@@ -181,10 +186,10 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
             event.type === 'tenant' ? { ...event, done: event.done + before, due: dues.length } : event,
           );
         results.push(...(await serveStage(part, { ...work, observe: shifted })));
-        if (brake.isOpen) stoppedAt ??= stage;
-        if (stage.kind === 'canary') brake.endCanaries();
+        if (failureLimit.isOpen) stoppedAt ??= stage;
+        if (stage.kind === 'canary') failureLimit.endCanaries();
       }
-      const isCanaries = brake.isOpen && stoppedAt?.kind === 'canary';
+      const isCanaries = failureLimit.isOpen && stoppedAt?.kind === 'canary';
       if (isCanaries && options.onCanaryFailure === 'rollback') {
         const taken = await takeBack(plain, results, setting);
         ({ results, rolledBack } = taken);
@@ -194,12 +199,12 @@ async function inSteps(plain: Engine, setting: RolloutSetting, options: RolloutO
     result: () => ({
       waves: begun,
       planned: planned ?? 0,
-      ...(brake.stop !== undefined && {
-        stopped: { ...brake.stop, reason: stopReason(brake.stop), stage: stoppedAt },
+      ...(failureLimit.stop !== undefined && {
+        stopped: { ...failureLimit.stop, reason: stopReason(failureLimit.stop), stage: stoppedAt },
       }),
       rolledBack,
       unchecked,
-      ...(pace !== undefined && { heldBackMs: pace.heldBackMs }),
+      ...(throttle !== undefined && { heldBackMs: throttle.heldBackMs }),
     }),
   };
 }

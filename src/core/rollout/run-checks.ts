@@ -1,5 +1,5 @@
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
-import { isStopped, type Engine } from '../run/run-context.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import { backoffMs, mayPass, pause } from '../run/retry.ts';
@@ -13,11 +13,11 @@ export interface Checked {
 
 /**
  * Asks tenants side by side, as many as there are lanes. A check that fails for a reason that may pass is asked again
- * after the others, as often as the engine's retries say. Each refusal is told to the brake; when the run is stopped,
+ * after the others, as often as the context's retries say. Each refusal is told to the failure limit; when the run is stopped,
  * no other tenant is asked.
  */
 export async function runChecks(
-  engine: Engine,
+  context: RunContext,
   tenants: readonly RegisteredTenant[],
   check: TenantCheck,
   {
@@ -32,18 +32,18 @@ export async function runChecks(
   const refused = new Map<string, TenantctlError>();
   let todo = tenants;
   for (let tries = 0; todo.length > 0; tries += 1) {
-    if (tries > 0) await pause(backoffMs(tries, Math.random), engine.signal);
+    if (tries > 0) await pause(backoffMs(tries, Math.random), context.signal);
     const again: RegisteredTenant[] = [];
     const ask = async (tenant: RegisteredTenant) => {
-      if (isStopped(engine)) return;
-      const error = await checkTenant(engine, tenant, check);
+      if (isStopped(context)) return;
+      const error = await checkTenant(context, tenant, check);
       // A second signal has cancelled it: that says nothing about the tenant.
-      if (error !== undefined && engine.database.isCancelled) return;
+      if (error !== undefined && context.database.isCancelled) return;
       if (error === undefined) passed.add(tenant.schema);
-      else if (tries < engine.retries && mayPass(toTenantctlError(error.cause ?? error))) again.push(tenant);
+      else if (tries < context.retries && mayPass(toTenantctlError(error.cause ?? error))) again.push(tenant);
       else {
         refused.set(tenant.schema, error);
-        engine.brake?.failed();
+        context.failureLimit?.failed();
         onRefused(tenant, error);
       }
     };

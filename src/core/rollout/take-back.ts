@@ -1,4 +1,4 @@
-import type { Engine } from '../run/run-context.ts';
+import type { RunContext } from '../run/run-context.ts';
 import type { FleetWork } from '../serve/work.ts';
 import { serveFleet } from '../serve/serve-fleet.ts';
 import { advance } from '../apply/advance.ts';
@@ -25,11 +25,11 @@ export interface TakenBack {
  * is left alone, and so is everyone when the run has been told to stop.
  */
 export async function takeBack(
-  engine: Engine,
+  context: RunContext,
   results: readonly TenantResult[],
   { folder, lanes, observe, command }: Pick<RolloutSetting, 'folder' | 'lanes' | 'observe' | 'command'>,
 ): Promise<TakenBack> {
-  const { database } = engine;
+  const { database } = context;
   const applied = new Map(results.filter(({ names }) => names.length > 0).map((each) => [each.schema, each]));
   if (applied.size === 0) return { results: [...results], rolledBack: { tenants: 0, failed: 0 } };
   observe({ type: 'phase', message: `Undoing what was applied to ${applied.size} tenants` });
@@ -53,8 +53,8 @@ export async function takeBack(
   for (const tenant of fleet.withoutSchema)
     undone.set(tenant.schema, untouched(tenant, 'failed', { error: schemaMissing(tenant) }));
 
-  const serve: FleetWork['serve'] = async (due, { takeDown }) => {
-    const served = await advance(engine, tenantTarget(due.tenant, engine), {
+  const serve: FleetWork['serve'] = async (due, { record }) => {
+    const served = await advance(context, tenantTarget(due.tenant, context), {
       direction: 'down',
       decide: (history, done) =>
         stillPlanned(
@@ -65,11 +65,11 @@ export async function takeBack(
       statuses: ACTIVE_ONLY,
       hasState: true,
       hasTables: due.tenant.tables.hasHistory && due.tenant.tables.hasLock,
-      takeDown,
+      record,
     });
     return { ...served, locksShared: false };
   };
-  const served = await serveFleet(engine, dues, {
+  const served = await serveFleet(context, dues, {
     command,
     direction: 'down',
     statuses: ACTIVE_ONLY,

@@ -3,7 +3,7 @@ import type { FieldDef } from 'pg';
 import { withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
 import { readTextFile } from '../../text-file.ts';
-import type { Engine } from '../run/run-context.ts';
+import type { RunContext } from '../run/run-context.ts';
 import { parseSql } from '../files/parse-sql.ts';
 import { tenantTarget } from '../target/target.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
@@ -72,18 +72,18 @@ export function objections({ rows, fields }: CheckAnswer): readonly string[] | u
 }
 
 /**
- * Asks a tenant, in a READ ONLY transaction with its search_path and the engine's timeouts. Does not throw.
+ * Asks a tenant, in a READ ONLY transaction with its search_path and the context's timeouts. Does not throw.
  * @returns why the tenant is refused; undefined where it is as it should be
  */
 export async function checkTenant(
-  engine: Engine,
+  context: RunContext,
   tenant: RegisteredTenant,
   check: TenantCheck,
 ): Promise<TenantctlError | undefined> {
   const settings = {
     searchPath: tenantTarget(tenant).searchPath,
-    lockTimeoutMs: engine.lockTimeoutMs,
-    statementTimeoutMs: engine.statementTimeoutMs,
+    lockTimeoutMs: context.lockTimeoutMs,
+    statementTimeoutMs: context.statementTimeoutMs,
   };
   // Through a cursor an answer of a million rows costs no more than what is shown of it; all the same, it is planned as
   // one that is read to its end (https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION).
@@ -94,7 +94,7 @@ export async function checkTenant(
     `FETCH ${ROWS_SHOWN + 1} FROM tenantctl_check`,
   ];
   try {
-    const answer = await withTransaction(engine.database, settings, opening, async (transaction) => {
+    const answer = await withTransaction(context.database, settings, opening, async (transaction) => {
       transaction.abandon();
       return transaction.opening.at(-1);
     });

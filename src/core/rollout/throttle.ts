@@ -1,10 +1,10 @@
-import { isStopped, type Engine, type Pace } from '../run/run-context.ts';
+import { isStopped, type RunContext, type Throttle } from '../run/run-context.ts';
 import type { Observer } from '../report/event.ts';
 import { pause } from '../run/retry.ts';
 import { assertStandbysAreSeen, createLagMeter, readReplication, type Lag } from './standbys.ts';
 
-/** A pace that follows standbys, and says how long it has held the run back. */
-export interface StandbyPace extends Pace {
+/** A throttle that follows standbys, and says how long it has held the run back. */
+export interface StandbyPace extends Throttle {
   /** Milliseconds. */
   readonly heldBackMs: number;
 }
@@ -19,11 +19,11 @@ const SELDOM_MS = 1_000;
  * @throws TenantctlError REPLICA_LAG_UNKNOWN where the role may not see how far standbys are
  */
 export async function followStandbys(
-  engine: Engine,
+  context: RunContext,
   maxLagMs: number,
   observe: Observer,
 ): Promise<StandbyPace> {
-  const { database } = engine;
+  const { database } = context;
   await assertStandbysAreSeen(database);
   const interval = Math.min(SELDOM_MS, Math.max(OFTEN_MS, maxLagMs / 2));
   const meter = createLagMeter();
@@ -73,8 +73,8 @@ export async function followStandbys(
     },
     async ready() {
       if (isOld()) await lookAgain();
-      while (isHeld() && !isStopped(engine)) {
-        await pause(interval, engine.signal);
+      while (isHeld() && !isStopped(context)) {
+        await pause(interval, context.signal);
         await lookAgain();
       }
     },

@@ -1,33 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TenantctlError } from '../../errors.ts';
-import type { Engine } from './run-context.ts';
+import type { RunContext } from './run-context.ts';
 
 const POLL_MS = 150;
 
 /**
  * Waiting for a schema that another run is at work on, by asking again: a statement that waits in the server would
  * hold up CREATE INDEX CONCURRENTLY everywhere in the database.
- * @returns a function to call after each vain attempt; it throws TenantctlError LOCK_TIMEOUT when the engine's
+ * @returns a function to call after each vain attempt; it throws TenantctlError LOCK_TIMEOUT when the context's
  *   lockWaitMs is over, INTERRUPTED when the run was told to stop
  */
-export function createLockWait(engine: Engine): (tenant: string | undefined) => Promise<void> {
-  const deadline = Date.now() + engine.lockWaitMs;
+export function createLockWait(context: RunContext): (tenant: string | undefined) => Promise<void> {
+  const deadline = Date.now() + context.lockWaitMs;
   return async (tenant) => {
     const whom = tenant === undefined ? 'the master schema' : `"${tenant}"`;
-    if (engine.signal?.aborted) {
+    if (context.signal?.aborted) {
       throw new TenantctlError('INTERRUPTED', `Stopped while another run was at work on ${whom}.`, {
         tenant,
         hint: 'Run the command again: it goes on where this one stopped.',
       });
     }
-    if (Date.now() >= deadline) throw lockTimeout(engine, tenant);
+    if (Date.now() >= deadline) throw lockTimeout(context, tenant);
     await sleep(POLL_MS);
   };
 }
 
 /** Another run has not let go of a tenant, or of the master schema, in all the time that was allowed. */
 export function lockTimeout(
-  { lockWaitMs }: Pick<Engine, 'lockWaitMs'>,
+  { lockWaitMs }: Pick<RunContext, 'lockWaitMs'>,
   tenant: string | undefined,
 ): TenantctlError {
   const whom = tenant === undefined ? 'the master schema' : `"${tenant}"`;

@@ -7,7 +7,7 @@ import { DEFAULT_RETRIES } from './retry.ts';
 import type { RecordedRun } from '../ledger/recorded-run.ts';
 import type { Database } from '../../db/database.ts';
 
-export interface EngineOptions {
+export interface RunOptions {
   /** Milliseconds that a statement of a migration may wait for a lock that somebody else holds; 0 for ever. */
   readonly lockTimeoutMs?: number | undefined;
   /** Milliseconds that a statement of a migration may take; the server's own default where absent, 0 for ever. */
@@ -30,7 +30,7 @@ export interface EngineOptions {
 }
 
 /** What one run needs to execute migrations: loaded and created once, when first needed. */
-export interface Engine {
+export interface RunContext {
   readonly database: Database;
   readonly lockTimeoutMs: number;
   readonly statementTimeoutMs: number | undefined;
@@ -40,9 +40,9 @@ export interface Engine {
   readonly tenantRole: string | undefined;
   readonly signal: AbortSignal | undefined;
   /** Open when so many tenants have failed that no other is to be begun. */
-  readonly brake?: Brake | undefined;
+  readonly failureLimit?: FailureLimit | undefined;
   /** Holds tenants back until they may be begun. */
-  readonly pace?: Pace | undefined;
+  readonly throttle?: Throttle | undefined;
   /** What the ledger is told of; nothing is, where absent or not begun. */
   readonly run: Pick<RecordedRun, 'id'> | undefined;
   readonly knex: () => Promise<KnexFactory>;
@@ -56,7 +56,7 @@ export interface Engine {
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 export const DEFAULT_LOCK_WAIT_MS = 60_000;
 
-export function createEngine(database: Database, options: EngineOptions = {}): Engine {
+export function createRunContext(database: Database, options: RunOptions = {}): RunContext {
   let factory: Promise<KnexFactory> | undefined;
   const migrations = new Map<string, Promise<Migration>>();
   const lane = pLimit(1);
@@ -88,12 +88,12 @@ export function createEngine(database: Database, options: EngineOptions = {}): E
 }
 
 /** Nothing new is to be begun: the run was told to stop, or too many tenants have failed. */
-export function isStopped({ signal, brake }: Pick<Engine, 'signal' | 'brake'>): boolean {
-  return signal?.aborted === true || brake?.isOpen === true;
+export function isStopped({ signal, failureLimit }: Pick<RunContext, 'signal' | 'failureLimit'>): boolean {
+  return signal?.aborted === true || failureLimit?.isOpen === true;
 }
 
 /** Opens when too many tenants have failed: nothing is begun any more, and what is at work finishes. */
-export interface Brake {
+export interface FailureLimit {
   readonly isOpen: boolean;
   /** Why tenants are skipped that nobody came to. */
   readonly reason: string;
@@ -104,7 +104,7 @@ export interface Brake {
 }
 
 /** Holds tenants back that are about to be begun. */
-export interface Pace {
+export interface Throttle {
   /** None may be begun now. */
   readonly isHeld: boolean;
   /** Resolves when one may be begun, or nothing is to be begun any more. */

@@ -1,8 +1,8 @@
 import { withBlockers, type BlockerWatch } from '../run/blockers.ts';
-import { isStopped, type Engine } from '../run/run-context.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
 import { toResult, type FleetWork, type ServeOptions, type Served } from './work.ts';
 import type { Advance } from '../apply/assignment.ts';
-import { lookAtOthers, type Sighting } from './peers.ts';
+import { lookAtPeers, type Sighting } from './peers.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { leavesCommitOpen, mayPass } from '../run/retry.ts';
 import type { FailureLog } from '../ledger/failure-log.ts';
@@ -11,7 +11,7 @@ import type { Due } from '../fleet/plan-fleet.ts';
 
 /** The state of one run over its tenants. */
 export interface Run {
-  readonly engine: Engine;
+  readonly context: RunContext;
   readonly work: FleetWork;
   readonly results: TenantResult[];
   /** Tenants that another run holds. */
@@ -52,8 +52,8 @@ export async function attempt(
   options: ServeOptions,
 ): Promise<Served | undefined> {
   const { due } = unfinished;
-  await run.engine.pace?.ready();
-  if (isStopped(run.engine)) {
+  await run.context.throttle?.ready();
+  if (isStopped(run.context)) {
     if (unfinished.served === undefined) skip(run, due);
     else finish(run, due, Date.now(), unfinished.served);
     return undefined;
@@ -70,7 +70,7 @@ export async function attempt(
 }
 
 /** Whether another run has, or has had, a tenant that was due here. */
-export function isOthers({ outcome, done }: Served): boolean {
+export function isPeers({ outcome, done }: Served): boolean {
   return outcome === 'busy' || (outcome === 'done' && done.length === 0);
 }
 
@@ -89,16 +89,16 @@ function meet(run: Run): void {
 }
 
 /** What other runs have made of tenants. Where that cannot be found out, each tenant tells when it is its turn. */
-export async function look({ engine, work }: Run, dues: readonly Due[]): Promise<Sighting> {
+export async function look({ context, work }: Run, dues: readonly Due[]): Promise<Sighting> {
   if (dues.length === 0) return { done: [], locked: [], free: [] };
-  return lookAtOthers(engine.database, dues, work.isDone).catch(() => ({ done: [], locked: [], free: dues }));
+  return lookAtPeers(context.database, dues, work.isDone).catch(() => ({ done: [], locked: [], free: dues }));
 }
 
 /** The queue of tenants with the same to be done. */
 export function queueOf(run: Run, dues: readonly Due[]): SharedQueue {
   return createSharedQueue(dues, {
     look: (some) => look(run, some),
-    onDone: (done) => leaveToOthers(run, done),
+    onDone: (done) => leaveToPeers(run, done),
     onLocked: (locked) =>
       keepBusy(
         run,
@@ -109,7 +109,7 @@ export function queueOf(run: Run, dues: readonly Due[]): SharedQueue {
 }
 
 /** Other runs have done what was due. */
-export function leaveToOthers(run: Run, dues: readonly Due[]): void {
+export function leaveToPeers(run: Run, dues: readonly Due[]): void {
   if (dues.length > 0) meet(run);
   for (const due of dues) report(run, untouched(due.tenant, 'up-to-date'));
 }
@@ -119,13 +119,13 @@ export function settle(run: Run, unfinished: Unfinished, started: number, ended:
   const { due } = unfinished;
   const served = withBlockers(withEarlier(ended, unfinished), run.blockers);
   const tries = unfinished.tries + 1;
-  const { engine } = run;
-  if (served.outcome === 'failed' && served.mayRepeat === true && engine.database.isCancelled) {
+  const { context } = run;
+  if (served.outcome === 'failed' && served.mayRepeat === true && context.database.isCancelled) {
     skip(run, due);
     return;
   }
   const { error } = served;
-  const isLast = tries > engine.retries || isStopped(engine);
+  const isLast = tries > context.retries || isStopped(context);
   if (served.outcome !== 'failed' || error === undefined || isLast || !served.mayRepeat || !mayPass(error)) {
     finish(run, due, started, served);
     return;
@@ -153,19 +153,19 @@ export function finish(run: Run, due: Due, started: number, served: Advance): vo
   report(run, result);
 }
 
-export function report({ engine, results, work, total }: Run, result: TenantResult): void {
+export function report({ context, results, work, total }: Run, result: TenantResult): void {
   results.push(result);
-  if (result.outcome === 'failed') engine.brake?.failed();
+  if (result.outcome === 'failed') context.failureLimit?.failed();
   work.observe({ type: 'tenant', result, done: results.length, due: total });
 }
 
 /** The run was told to stop before the tenant was served. */
-export function skip({ engine, results }: Run, due: Due): void {
-  results.push(untouched(due.tenant, 'skipped', { reason: whySkipped(engine) }));
+export function skip({ context, results }: Run, due: Due): void {
+  results.push(untouched(due.tenant, 'skipped', { reason: whySkipped(context) }));
 }
 
 /** Why tenants are left that nobody came to. */
-export function whySkipped({ signal, brake }: Pick<Engine, 'signal' | 'brake'>): string {
-  const isBraked = signal?.aborted !== true && brake?.isOpen === true;
-  return isBraked ? brake.reason : 'the run was interrupted';
+export function whySkipped({ signal, failureLimit }: Pick<RunContext, 'signal' | 'failureLimit'>): string {
+  const isBraked = signal?.aborted !== true && failureLimit?.isOpen === true;
+  return isBraked ? failureLimit.reason : 'the run was interrupted';
 }

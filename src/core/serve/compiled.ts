@@ -1,4 +1,4 @@
-import type { Transcript } from '../../db/knex/recording.ts';
+import type { Recording } from '../../db/knex/recording.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Limits } from '../guard/limits.ts';
 import type { Direction } from '../files/load.ts';
@@ -18,7 +18,7 @@ export interface CompiledPlan extends Uniform {
 }
 
 /** What the migrations of a plan sent to one tenant, by name. */
-export type Transcripts = ReadonlyMap<string, Transcript>;
+export type Recordings = ReadonlyMap<string, Recording>;
 
 /** Why a plan has to be gone through with every tenant, as Knex would. */
 export interface NotCompiled {
@@ -33,8 +33,8 @@ export interface NotCompiled {
 export function compile(
   plan: Plan,
   direction: Direction,
-  first: Transcripts,
-  second: Transcripts,
+  first: Recordings,
+  second: Recordings,
 ): Uniform | NotCompiled {
   const steps: { name: string; texts: readonly string[] }[] = [];
   for (const { name } of plan.steps) {
@@ -67,7 +67,7 @@ function leavesSessionClean(text: string): boolean {
   return CALLS_NOTHING.some((form) => form.test(text));
 }
 
-function reasonIn(one: Transcript, other: Transcript): string | undefined {
+function reasonIn(one: Recording, other: Recording): string | undefined {
   const reason = one.dependence ?? other.dependence;
   if (reason !== undefined) return reason;
   const isSame =

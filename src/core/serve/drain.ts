@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { withPipeline, type Pipeline } from '../../db/pipeline.ts';
-import type { Engine } from '../run/run-context.ts';
+import type { RunContext } from '../run/run-context.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { RunAhead } from './run-ahead.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
@@ -29,7 +29,7 @@ export interface Turn {
  * @returns false where there was no connection, or none that held until a tenant was sent anything; none had to where
  *   no other may be begun
  */
-export async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promise<boolean> {
+export async function drain(context: RunContext, queue: Due[], turn: Turn): Promise<boolean> {
   const under = new Set<Due>();
   const send = sender(turn, under);
   const started = performance.now();
@@ -63,7 +63,7 @@ export async function takeTurn(engine: Engine, queue: Due[], turn: Turn): Promis
     if (!isWell || !turn.isClean) await pipeline.clean();
   };
   try {
-    await withPipeline(engine.database, serve, () => served);
+    await withPipeline(context.database, serve, () => served);
   } catch (error) {
     // Whether these were committed, their histories will tell.
     const hit = [...under];

@@ -6,7 +6,7 @@ import { historyAfter } from '../plan/history-after.ts';
 import type { Database } from '../../db/database.ts';
 
 /** A tenant as it is in the middle of a run, which other runs may share. */
-export interface TenantNow {
+export interface PeerView {
   /** The registry's; null where the row is gone. */
   readonly status: string | null;
   /** The digest of its history, as its stamp has it; null where there is none to be trusted. */
@@ -27,17 +27,17 @@ export interface Sighting {
  * Looks what other runs have made of tenants, in one query; opens no table of theirs.
  * @param isDone pure: whether nothing is left to be done to a tenant
  */
-export async function lookAtOthers(
+export async function lookAtPeers(
   database: Pick<Database, 'query'>,
   dues: readonly Due[],
-  isDone: (due: Due, now: TenantNow) => boolean,
+  isDone: (due: Due, now: PeerView) => boolean,
 ): Promise<Sighting> {
   const { rows } = await database.query<{
     schema: string;
     status: string | null;
     digest: string | null;
     is_locked: boolean;
-  }>('SELECT schema_name AS schema, status, digest::text AS digest, is_locked FROM tenantctl.others($1)', [
+  }>('SELECT schema_name AS schema, status, digest::text AS digest, is_locked FROM tenantctl.peers($1)', [
     dues.map(({ tenant }) => tenant.schema),
   ]);
   const bySchema = new Map(
@@ -54,7 +54,7 @@ export async function lookAtOthers(
 }
 
 /** Whether a tenant's history is by now what its plan would make of it. Each distinct history is worked out once. */
-export function isAsPlanned(direction: Direction): (due: Due, now: TenantNow) => boolean {
+export function isAsPlanned(direction: Direction): (due: Due, now: PeerView) => boolean {
   const digests = new Map<readonly HistoryEntry[], string>();
   return ({ history, plan }, { digest }) => {
     let planned = digests.get(history.entries);

@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import type { Pipeline } from '../../db/pipeline.ts';
 import { messageOf } from '../../errors.ts';
-import { isStopped, type Engine } from '../run/run-context.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { asOneString, createComposer } from './compose.ts';
@@ -11,7 +11,7 @@ import { backoffMs, leavesCommitOpen, pause } from '../run/retry.ts';
 import { createRunAhead } from './run-ahead.ts';
 import type { SharedQueue } from './shared-queue.ts';
 import { digester, knowHistories } from '../stamps/stamps.ts';
-import { takeTurn } from './drain.ts';
+import { drain } from './drain.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
 import { historyAfter } from '../plan/history-after.ts';
 
@@ -32,7 +32,7 @@ export interface SendToAllOptions {
   /** Told of each tenant that is done, and how many milliseconds the server was at work on it. */
   readonly onDone: (due: Due, durationMs: number) => void;
   /** Told of each tenant that is another run's: one that is at work on it, or has been. */
-  readonly onOthers: (due: Due, isAtWork: boolean) => void;
+  readonly onPeers: (due: Due, isAtWork: boolean) => void;
 }
 
 /** What tenantctl.enter raises where another run holds the tenant, and where it is not as the plan assumed. */
@@ -51,26 +51,26 @@ const PASSING = new Set(['55P03', '57014', '40001', '40P01']);
  * if all that are returned failed, it would be: those have to be seen to first.
  */
 export async function sendToAll(
-  engine: Engine,
+  context: RunContext,
   queue: SharedQueue,
   dues: readonly Due[],
   compiled: CompiledPlan,
   options: SendToAllOptions,
 ): Promise<Returned[]> {
-  const statementsOf = await correspondence(engine, dues, compiled, options);
+  const statementsOf = await correspondence(context, dues, compiled, options);
   const width = options.isAlone ? 1 : options.lanes.width;
   const interactive: Returned[] = [];
   const runAhead = createRunAhead();
   let isOneByOne = false;
   let refusals = 0;
-  const isOver = () => isStopped(engine) || engine.brake?.wouldOpen(interactive.length) === true;
+  const isOver = () => isStopped(context) || context.failureLimit?.wouldOpen(interactive.length) === true;
   const round = async (waiting: Pick<SharedQueue, 'ready' | 'size' | 'fill'>): Promise<Due[]> => {
     const again: Due[] = [];
     const { ready } = waiting;
     const turn = async (): Promise<boolean> => {
-      await engine.pace?.ready();
+      await context.throttle?.ready();
       if (isOver() || !(await waiting.fill())) return false;
-      const isServed = await takeTurn(engine, ready, {
+      const isServed = await drain(context, ready, {
         send: (pipeline, due) =>
           isOneByOne ? sendOneByOne(pipeline, statementsOf(due)) : sendWhole(pipeline, statementsOf(due)),
         runAhead,
@@ -78,12 +78,12 @@ export async function sendToAll(
         onDone: options.onDone,
         begin: options.lanes.begin,
         isClean: compiled.isClean,
-        mayBegin: () => !isOver() && engine.pace?.isHeld !== true,
+        mayBegin: () => !isOver() && context.throttle?.isHeld !== true,
         onFailed(due, error) {
           const sqlstate = error instanceof DatabaseError ? error.code : undefined;
           if (sqlstate === '25P02') ready.unshift(due);
           else if (sqlstate === IS_BUSY || sqlstate === IS_CHANGED)
-            options.onOthers(due, sqlstate === IS_BUSY);
+            options.onPeers(due, sqlstate === IS_BUSY);
           else if (PASSING.has(sqlstate ?? '')) again.push(due);
           else if (sqlstate === '42601' && !isOneByOne) {
             isOneByOne = true;
@@ -94,7 +94,7 @@ export async function sendToAll(
       refusals = isServed ? 0 : refusals + 1;
       if (isServed) return true;
       // The server restarts, say: the strings are kept for when it is back. In the end, a tenant says what is wrong.
-      if (refusals <= engine.retries) await pause(backoffMs(refusals, Math.random), engine.signal);
+      if (refusals <= context.retries) await pause(backoffMs(refusals, Math.random), context.signal);
       else interactive.push(...ready.splice(0, 1).map((due) => ({ due, isLost: false })));
       return true;
     };
@@ -134,7 +134,7 @@ async function sendOneByOne(pipeline: Pipeline, statements: readonly string[]): 
 
 /** What is sent to each of the tenants. The server is told before of the histories that they will have. */
 async function correspondence(
-  engine: Engine,
+  context: RunContext,
   dues: readonly Due[],
   compiled: CompiledPlan,
   { statuses, opening, closing }: SendToAllOptions,
@@ -145,7 +145,7 @@ async function correspondence(
     if (!after.has(history.entries))
       after.set(history.entries, historyAfter(history, plan, compiled.direction));
   }
-  await engine.database.query(knowHistories([...after.values()]));
+  await context.database.query(knowHistories([...after.values()]));
 
   const composers = new Map<string, ReturnType<typeof createComposer>>();
   return (due) => {
@@ -156,19 +156,19 @@ async function correspondence(
     let compose = composers.get(key);
     if (compose === undefined) {
       const becomes = digest(after.get(entries) ?? []);
-      const { lockTimeoutMs, statementTimeoutMs, database } = engine;
+      const { lockTimeoutMs, statementTimeoutMs, database } = context;
       const { deadClientSettings } = database;
       const sending = {
         statuses,
         lockTimeoutMs,
         statementTimeoutMs,
         deadClientSettings,
-        run: engine.run?.id,
+        run: context.run?.id,
       };
       compose = createComposer(compiled, { batch, expected, becomes }, sending);
       composers.set(key, compose);
     }
-    return compose(tenantTarget(due.tenant, engine), {
+    return compose(tenantTarget(due.tenant, context), {
       opening: opening?.(due) ?? [],
       closing: closing(due),
     });

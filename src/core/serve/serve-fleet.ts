@@ -1,16 +1,16 @@
 import pLimit from 'p-limit';
-import { createTranscript, type Transcript } from '../../db/knex/recording.ts';
+import { createRecording, type Recording } from '../../db/knex/recording.ts';
 import { watchBlockers } from '../run/blockers.ts';
-import { isStopped, type Engine } from '../run/run-context.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
 import { limitsOf, type Limits } from '../guard/limits.ts';
 import { reachesOutside } from '../guard/one-at-a-time.ts';
 import { readStatements } from '../guard/statements.ts';
 import { serveLater } from './serve-later.ts';
 import {
   attempt,
-  isOthers,
+  isPeers,
   keepBusy,
-  leaveToOthers,
+  leaveToPeers,
   look,
   queueOf,
   report,
@@ -39,22 +39,22 @@ const MOST_TRIES = 20;
  * Serves the tenants that are due: the first of each distinct plan alone, the others of it then side by side, as many
  * as there are lanes. Where the first two of a plan were sent the same, and surely nothing else can follow from the
  * third, the others are each sent the whole in one string. Where another run is met, the two share the tenants
- * (src/core/serve/shared-queue.ts). A tenant that another run is at work on is tried again after the others, until the engine's lockWaitMs is over; one whose error may pass is tried again after the others, as
- * often as the engine's retries say. One tenant's failure is that tenant's.
+ * (src/core/serve/shared-queue.ts). A tenant that another run is at work on is tried again after the others, until the context's lockWaitMs is over; one whose error may pass is tried again after the others, as
+ * often as the context's retries say. One tenant's failure is that tenant's.
  */
 export async function serveFleet(
-  engine: Engine,
+  context: RunContext,
   dues: readonly Due[],
   work: FleetWork,
 ): Promise<TenantResult[]> {
   const run: Run = {
-    engine,
+    context,
     work,
     results: [],
     busy: [],
     again: [],
-    blockers: watchBlockers(engine.database, engine.lockTimeoutMs),
-    failures: createFailureLog(engine.database, engine.run, work),
+    blockers: watchBlockers(context.database, context.lockTimeoutMs),
+    failures: createFailureLog(context.database, context.run, work),
     total: dues.length,
     isShared: false,
     alone: pLimit(1),
@@ -87,7 +87,7 @@ async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
   const { compiled, locksShared } = lesson;
   if (compiled === undefined || compiled === 'never') await serveQueue(run, queue, locksShared);
   else {
-    while (queue.size > 0 && !isStopped(run.engine)) {
+    while (queue.size > 0 && !isStopped(run.context)) {
       const rest = await sendWhole(run, queue, dues, compiled, locksShared);
       await Promise.all(rest.map((unfinished) => serveOne(run, queue, unfinished, locksShared)));
     }
@@ -100,32 +100,32 @@ async function servePilots(run: Run, queue: SharedQueue, lesson: Lesson, mayComp
   const wantsPilot = () =>
     lesson.pilots === 0 ||
     (mayCompile && lesson.pilots < PILOTS && lesson.seen.length < 2 && !lesson.isDependent);
-  for (let tries = 0; tries < MOST_TRIES && wantsPilot() && !isStopped(run.engine); tries += 1) {
+  for (let tries = 0; tries < MOST_TRIES && wantsPilot() && !isStopped(run.context); tries += 1) {
     const due = (await queue.fill()) ? queue.ready.shift() : undefined;
     if (due === undefined) return;
-    const transcripts = new Map<string, Transcript>();
-    const takeDown = (name: string) => {
-      const transcript = createTranscript();
-      transcripts.set(name, transcript);
-      return transcript;
+    const recordings = new Map<string, Recording>();
+    const record = (name: string) => {
+      const recording = createRecording();
+      recordings.set(name, recording);
+      return recording;
     };
-    const options = { isPilot: lesson.pilots === 0, takeDown: mayCompile ? takeDown : undefined };
+    const options = { isPilot: lesson.pilots === 0, record: mayCompile ? record : undefined };
     const inLane = () => run.work.lanes.run(() => attempt(run, untried(due), options));
     const served = await (lesson.locksShared ? run.alone(inLane) : inLane());
     if (served === undefined) return;
-    if (isOthers(served)) {
+    if (isPeers(served)) {
       queue.met(due);
       continue;
     }
     lesson.pilots += 1;
     lesson.locksShared ||= served.locksShared;
     if (served.outcome === 'done' && served.done.length === due.plan.steps.length) {
-      lesson.seen.push(transcripts);
-      if (served.outlook !== undefined) lesson.outlooks.push(served.outlook);
+      lesson.seen.push(recordings);
+      if (served.observed !== undefined) lesson.observedEffects.push(served.observed);
     }
     // What keeps one tenant from being sent the whole keeps the others, too.
     lesson.isDependent ||=
-      lesson.seen.length > 0 && [...transcripts.values()].some(({ dependence }) => dependence !== undefined);
+      lesson.seen.length > 0 && [...recordings.values()].some(({ dependence }) => dependence !== undefined);
   }
 }
 
@@ -135,7 +135,7 @@ function lessonFor({ lessons }: FleetWork, [due]: readonly Due[]): Lesson {
   const lesson = lessons?.get(key) ?? {
     pilots: 0,
     seen: [],
-    outlooks: [],
+    observedEffects: [],
     isDependent: false,
     locksShared: false,
   };
@@ -146,7 +146,7 @@ function lessonFor({ lessons }: FleetWork, [due]: readonly Due[]): Lesson {
 /** Goes through the tenants of a queue statement by statement, side by side unless they lock shared tables. */
 async function serveQueue(run: Run, queue: SharedQueue, locksShared: boolean): Promise<void> {
   const takeAll = async () => {
-    while (!isStopped(run.engine) && (await queue.fill())) {
+    while (!isStopped(run.context) && (await queue.fill())) {
       const due = queue.ready.shift();
       if (due !== undefined) await serveOne(run, queue, untried(due), locksShared);
     }
@@ -163,25 +163,27 @@ async function serveOne(
   const inLane = () =>
     run.work.lanes.run(async () => {
       const served = await attempt(run, { ...unfinished, isAlone: locksShared }, { isPilot: false });
-      if (served !== undefined && isOthers(served)) queue.met(unfinished.due);
+      if (served !== undefined && isPeers(served)) queue.met(unfinished.due);
     });
   await (locksShared ? run.alone(inLane) : inLane());
 }
 
 /** The migrations of the plan. */
-function migrationsOf({ engine }: Run, [due]: readonly Due[]): Promise<Migration[]> {
-  return Promise.all(due?.plan.steps.map((step) => engine.load(step.file)) ?? []);
+function migrationsOf({ context }: Run, [due]: readonly Due[]): Promise<Migration[]> {
+  return Promise.all(due?.plan.steps.map((step) => context.load(step.file)) ?? []);
 }
 
 async function compiledFrom(
   { work }: Run,
   [due]: readonly Due[],
-  { seen: [first, second], outlooks }: Lesson,
+  { seen: [first, second], observedEffects }: Lesson,
 ): Promise<Lesson['compiled']> {
   if (due === undefined || first === undefined) return undefined;
   const compiled = compile(due.plan, work.direction, first, second ?? first);
   if (!('reason' in compiled))
-    return second === undefined ? undefined : { ...compiled, limits: await limitsFor(compiled, outlooks) };
+    return second === undefined
+      ? undefined
+      : { ...compiled, limits: await limitsFor(compiled, observedEffects) };
   work.observe({
     type: 'note',
     message: `${compiled.migration} is gone through with every tenant: ${compiled.reason}.`,
@@ -190,9 +192,9 @@ async function compiledFrom(
 }
 
 /** What each may lock outside its schema, as each text's own words and the first tenants have shown. */
-async function limitsFor({ steps }: Uniform, outlooks: Lesson['outlooks']): Promise<Limits> {
+async function limitsFor({ steps }: Uniform, observedEffects: Lesson['observedEffects']): Promise<Limits> {
   const texts = steps.flatMap((step) => step.texts);
-  return limitsOf(await Promise.all(texts.map(readStatements)), outlooks);
+  return limitsOf(await Promise.all(texts.map(readStatements)), observedEffects);
 }
 
 /** @returns the tenants that have to be gone through statement by statement */
@@ -206,7 +208,7 @@ async function sendWhole(
   const { work } = run;
   const done = compiled.steps.map(({ name }) => name);
   const changed: Due[] = [];
-  const interactive = await sendToAll(run.engine, queue, dues, compiled, {
+  const interactive = await sendToAll(run.context, queue, dues, compiled, {
     lanes: work.lanes,
     isAlone: locksShared,
     statuses: work.statuses,
@@ -222,14 +224,14 @@ async function sendWhole(
       };
       report(run, toResult(due, served, durationMs, work.direction));
     },
-    onOthers(due, isAtWork) {
+    onPeers(due, isAtWork) {
       queue.met(due);
       if (isAtWork) keepBusy(run, [untried(due, { isAlone: locksShared })]);
       else changed.push(due);
     },
   });
   const { done: others, locked, free } = await look(run, changed);
-  leaveToOthers(run, others);
+  leaveToPeers(run, others);
   return [
     ...interactive.map(({ due, isLost }) => untried(due, { mayBeCommitted: isLost })),
     ...[...locked, ...free].map((due) => untried(due)),

@@ -1,4 +1,4 @@
-import { isStopped, type Engine } from '../run/run-context.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
 import { whySkipped } from './attempt.ts';
 import type { FleetWork } from './work.ts';
 import { serveFleet } from './serve-fleet.ts';
@@ -17,12 +17,12 @@ import type { Due } from '../fleet/plan-fleet.ts';
  * whose plan has nothing outside a transaction is done with in the first phase.
  */
 export async function serveInPhases(
-  engine: Engine,
+  context: RunContext,
   dues: readonly Due[],
   work: FleetWork,
 ): Promise<TenantResult[]> {
-  const isOutside = await outsideSteps(engine, dues, work);
-  if (isOutside.size === 0) return serveFleet(engine, dues, work);
+  const isOutside = await outsideSteps(context, dues, work);
+  if (isOutside.size === 0) return serveFleet(context, dues, work);
   const phasesOf = phaseFinder(isOutside);
   const isDone = doneFinder();
   const count = dues.reduce((most, due) => Math.max(most, phasesOf(due).length), 0);
@@ -35,8 +35,8 @@ export async function serveInPhases(
       const part = partOf(due, phasesOf(due), phase);
       if (part !== undefined) parts.set(due.tenant.schema, part);
     }
-    if (isStopped(engine)) {
-      const reason = whySkipped(engine);
+    if (isStopped(context)) {
+      const reason = whySkipped(context);
       for (const { tenant } of going) keep(results, untouched(tenant, 'skipped', { reason }));
       break;
     }
@@ -44,7 +44,7 @@ export async function serveInPhases(
     if (phase % 2 === 1) work.observe({ type: 'phase', message: announcement([...parts.values()]) });
     const isEnd = ({ schema, outcome }: TenantResult) =>
       outcome === 'failed' || outcome === 'skipped' || parts.get(schema)?.part?.isLast === true;
-    const served = await serveFleet(engine, [...parts.values()], {
+    const served = await serveFleet(context, [...parts.values()], {
       ...work,
       closing: (due) => (due.part?.isLast === false ? [] : work.closing(due)),
       isDone,
@@ -66,13 +66,13 @@ export async function serveInPhases(
 
 /** The steps of these plans that run outside a transaction. */
 async function outsideSteps(
-  engine: Engine,
+  context: RunContext,
   dues: readonly Due[],
   { direction }: FleetWork,
 ): Promise<ReadonlySet<Step>> {
   const steps = [...new Set(dues.map(({ plan }) => plan))].flatMap((plan) => plan.steps);
   const loaded = await Promise.all(
-    steps.map(async (step) => ({ step, migration: await engine.load(step.file) })),
+    steps.map(async (step) => ({ step, migration: await context.load(step.file) })),
   );
   return new Set(
     loaded.filter(({ migration }) => !runsInTransaction(migration, direction)).map(({ step }) => step),

@@ -1,6 +1,6 @@
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { isStopped } from '../run/run-context.ts';
-import { attempt, finish, leaveToOthers, look, skip, type Run, type Unfinished } from './attempt.ts';
+import { attempt, finish, leaveToPeers, look, skip, type Run, type Unfinished } from './attempt.ts';
 import { createLockWait, lockTimeout } from '../run/lock-wait.ts';
 import type { Advance } from '../apply/assignment.ts';
 import { backoffMs, pause } from '../run/retry.ts';
@@ -16,11 +16,11 @@ export async function serveLater(run: Run): Promise<void> {
 
 /** Tenants whose errors may have passed: round by round, with longer and longer waits in between. */
 async function serveAgain(run: Run): Promise<void> {
-  const { engine, work, again } = run;
+  const { context, work, again } = run;
   for (let round = 1; again.length > 0; round += 1) {
     const batch = again.splice(0);
     work.observe({ type: 'phase', message: `Trying ${batch.length} of the tenants again` });
-    await pause(backoffMs(round, Math.random), engine.signal);
+    await pause(backoffMs(round, Math.random), context.signal);
     await Promise.all(
       batch.map((unfinished) => {
         const inLane = () => work.lanes.run(() => attempt(run, unfinished, { isPilot: false }));
@@ -35,12 +35,12 @@ async function serveAgain(run: Run): Promise<void> {
  * done with them or let go of them, or the wait is over. It begins anew with every tenant that one of them finishes.
  */
 async function serveBusy(run: Run): Promise<void> {
-  const { engine, work, busy } = run;
-  let wait = createLockWait(engine);
+  const { context, work, busy } = run;
+  let wait = createLockWait(context);
   while (busy.length > 0) {
     const batch = busy.splice(0);
-    await engine.pace?.ready();
-    if (isStopped(engine)) {
+    await context.throttle?.ready();
+    if (isStopped(context)) {
       for (const { due } of batch) skip(run, due);
       return;
     }
@@ -52,7 +52,7 @@ async function serveBusy(run: Run): Promise<void> {
       run,
       batch.map(({ due }) => due),
     );
-    leaveToOthers(run, done);
+    leaveToPeers(run, done);
     const isIn = (dues: readonly Due[]) => {
       const some = new Set(dues);
       return ({ due }: Unfinished) => some.has(due);
@@ -64,7 +64,7 @@ async function serveBusy(run: Run): Promise<void> {
         return unfinished.isAlone ? run.alone(inLane) : inLane();
       }),
     );
-    if (busy.length < batch.length) wait = createLockWait(engine);
+    if (busy.length < batch.length) wait = createLockWait(context);
     const [next] = busy;
     if (next === undefined) return;
     const reason = await wait(next.due.tenant.clerkOrgId).catch(toTenantctlError);
@@ -79,7 +79,7 @@ function giveUp(run: Run, reason: TenantctlError): void {
       skip(run, due);
       continue;
     }
-    const error = lockTimeout(run.engine, due.tenant.clerkOrgId);
+    const error = lockTimeout(run.context, due.tenant.clerkOrgId);
     finish(run, due, Date.now(), { ...NOTHING_DONE, ...served, outcome: 'failed', error });
   }
 }

@@ -1,4 +1,4 @@
-import { DEED_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
+import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
 import { GUARD } from '../stamps/server-side.ts';
 import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { TENANT_HISTORY } from '../target/history.ts';
@@ -9,7 +9,7 @@ import { TENANT_HISTORY } from '../target/history.ts';
  */
 export const SERVE_ROUTINES: readonly string[] = [
   routine(
-    'others(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
+    'peers(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
     `BEGIN
        RETURN QUERY
          WITH stamped AS MATERIALIZED (
@@ -71,7 +71,7 @@ export const SERVE_ROUTINES: readonly string[] = [
        END IF;
        PERFORM set_config('tenantctl.writer', '', true);
        IF run IS NOT NULL THEN
-         INSERT INTO tenantctl.run_tenants (${DEED_COLUMNS})
+         INSERT INTO tenantctl.run_tenants (${ENTRY_COLUMNS})
          VALUES (run, tenant_schema, organization, CASE direction WHEN 'up' THEN 'migrated' ELSE 'rolled-back' END, ${SINCE_BEGIN_MS}, direction, in_batch, names);
        END IF;
      END`,

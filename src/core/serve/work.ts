@@ -1,10 +1,10 @@
-import type { Transcript } from '../../db/knex/recording.ts';
-import type { Outlook } from '../guard/judge.ts';
+import type { Recording } from '../../db/knex/recording.ts';
+import type { ObservedEffects } from '../guard/judge.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { Advance } from '../apply/assignment.ts';
-import type { CompiledPlan, Transcripts } from './compiled.ts';
+import type { CompiledPlan, Recordings } from './compiled.ts';
 import type { Observer } from '../report/event.ts';
-import type { TenantNow } from './peers.ts';
+import type { PeerView } from './peers.ts';
 import type { TenantResult } from '../report/results.ts';
 import type { Direction } from '../files/load.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
@@ -13,7 +13,7 @@ export interface ServeOptions {
   /** The first tenant of its plan: what its transaction did is looked at before it commits. */
   readonly isPilot: boolean;
   /** Takes down what each migration sends. */
-  readonly takeDown?: ((name: string) => Transcript) | undefined;
+  readonly record?: ((name: string) => Recording) | undefined;
 }
 
 export interface Served extends Advance {
@@ -34,7 +34,7 @@ export interface FleetWork {
   /** Statements that go with the last row of the history. */
   readonly closing: (due: Due) => readonly string[];
   /** Whether another run has done what a tenant was due. */
-  readonly isDone: (due: Due, now: TenantNow) => boolean;
+  readonly isDone: (due: Due, now: PeerView) => boolean;
   /** Told once, when another run is met that is at work on the same tenants. */
   readonly onMet?: (() => void) | undefined;
   readonly lanes: Lanes;
@@ -50,9 +50,9 @@ export interface Lesson {
   /** How many have been gone through for it. */
   pilots: number;
   /** What they were sent. */
-  readonly seen: Transcripts[];
+  readonly seen: Recordings[];
   /** What others may do that are sent the same. */
-  readonly outlooks: Outlook[];
+  readonly observedEffects: ObservedEffects[];
   /** What the next are sent may be something else. */
   isDependent: boolean;
   /** It locks shared tables: one tenant at a time. */

@@ -3,7 +3,7 @@ import { toDatabaseError } from '../../db/database-error.ts';
 import { identifier } from '../../db/sql.ts';
 import { tryLock, withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
-import type { Engine } from '../run/run-context.ts';
+import type { RunContext } from '../run/run-context.ts';
 import type { ServeOptions, Served } from '../serve/work.ts';
 import { advance } from '../apply/advance.ts';
 import { planForward } from '../plan/plan.ts';
@@ -19,7 +19,7 @@ import { deleteIntent } from '../state/intents.ts';
 
 /** What one call of provisionTenants works with. */
 export interface Provisioning {
-  readonly engine: Engine;
+  readonly context: RunContext;
   readonly folder: MigrationFolder;
   /** A registry that another tool made may lack the column. */
   readonly hasUpdatedAt: boolean;
@@ -50,12 +50,12 @@ export async function makeTenant(
   provisioning: Provisioning,
   { tenant }: Due,
   isPilot: boolean,
-  takeDown: ServeOptions['takeDown'],
+  record: ServeOptions['record'],
 ): Promise<Served> {
-  const { engine, folder, observe } = provisioning;
-  const target = tenantTarget(tenant, engine);
+  const { context, folder, observe } = provisioning;
+  const target = tenantTarget(tenant, context);
   let locksShared = false;
-  const result = await advance(engine, target, {
+  const result = await advance(context, target, {
     direction: 'up',
     decide: (history) => planForward(folder, history),
     statuses: UNFINISHED,
@@ -68,7 +68,7 @@ export async function makeTenant(
     },
     closing: closingOf(provisioning, target.schema),
     hasState: true,
-    takeDown,
+    record,
   });
   switch (result.outcome) {
     case 'status': {
@@ -149,7 +149,7 @@ function ownedByAnother(schema: string, owner: string, role: string): TenantctlE
 
 /** FAILED. The transaction took the schema back; what an untransacted migration left is dropped. */
 async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsOurs: boolean): Promise<void> {
-  const { database } = provisioning.engine;
+  const { database } = provisioning.context;
   await withTransaction(database, {}, [`SELECT ${tryLock(target.lock)} AS locked`], async (transaction) => {
     const seen = transaction.opening[0]?.rows[0] as { locked: boolean } | undefined;
     // Somebody else is provisioning it by now, and will say how that ends.
@@ -164,7 +164,7 @@ async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsO
       await transaction.client.query(deleteIntent(target.schema));
       await transaction.client.query(
         'DELETE FROM tenantctl.run_tenants WHERE run = $1 AND schema_name = $2',
-        [provisioning.engine.run?.id ?? null, target.schema],
+        [provisioning.context.run?.id ?? null, target.schema],
       );
     }
   });

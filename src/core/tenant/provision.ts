@@ -1,6 +1,6 @@
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import { recordFiles } from '../state/checksums.ts';
-import { createEngine, type EngineOptions } from '../run/run-context.ts';
+import { createRunContext, type RunOptions } from '../run/run-context.ts';
 import { serveFleet } from '../serve/serve-fleet.ts';
 import { createLanes, ONE_LANE, type Concurrency, type Lanes } from '../run/lanes.ts';
 import {
@@ -31,7 +31,7 @@ import { UNFINISHED } from '../registry/set-status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-export interface ProvisionOptions extends EngineOptions {
+export interface ProvisionOptions extends RunOptions {
   /** The folder of the tenant migrations; it may be empty. */
   readonly folder: string;
   /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */
@@ -112,14 +112,14 @@ async function provisionInRun(
   const { folder } = await readTenantFolder({ folder: options.folder, allowEmptyFolder: true });
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
   await ensureState(database, await readStateVersion(database));
-  const engine = createEngine(database, { ...options, run });
-  assertSessions(database, await Promise.all(folder.files.map((file) => engine.load(file))), 'up');
+  const context = createRunContext(database, { ...options, run });
+  assertSessions(database, await Promise.all(folder.files.map((file) => context.load(file))), 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
   const ids = [...new Set(organizationIds)];
   const lanes = ids.length > 1 ? await createLanes(database, options.concurrency) : ONE_LANE;
   const provisioning: Provisioning = {
-    engine,
+    context,
     folder,
     hasUpdatedAt: (await registryColumns(database))?.includes('updated_at') === true,
     observe,
@@ -128,7 +128,7 @@ async function provisionInRun(
     roles: new Map(),
   };
   const results: ProvisionResult[] = [];
-  for (let at = 0; at < ids.length && engine.signal?.aborted !== true; at += REGISTERED_AT_ONCE) {
+  for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE) {
     const chunk = ids.slice(at, at + REGISTERED_AT_ONCE);
     results.push(...(await provisionChunk(provisioning, run, chunk, lanes, options.compile !== false)));
   }
@@ -155,13 +155,13 @@ async function provisionChunk(
   lanes: Lanes,
   compile: boolean,
 ): Promise<ProvisionResult[]> {
-  const { engine, folder, observe } = provisioning;
-  const { database } = engine;
+  const { context, folder, observe } = provisioning;
+  const { database } = context;
   const results = new Map<string, ProvisionResult>();
   const dues: Due[] = [];
   const isNew = new Set<string>();
   const rows = await register(database, ids);
-  const roles = await prepareRoles(engine, [...rows.values()]);
+  const roles = await prepareRoles(context, [...rows.values()]);
   for (const [clerkOrgId, row] of rows) {
     const role = 'schema' in row ? roles.get(row.schema) : undefined;
     const error = 'error' in row ? row.error : (refusedStatus(clerkOrgId, row.status) ?? roleErrorOf(role));
@@ -192,11 +192,11 @@ async function provisionChunk(
       throw error;
     });
   }
-  const served = await serveFleet(engine, dues, {
+  const served = await serveFleet(context, dues, {
     command: 'tenant provision',
     direction: 'up',
     statuses: UNFINISHED,
-    serve: (due, { isPilot, takeDown }) => makeTenant(provisioning, due, isPilot, takeDown),
+    serve: (due, { isPilot, record }) => makeTenant(provisioning, due, isPilot, record),
     opening: ({ tenant }) => createSchemaStatements(provisioning, tenant.schema),
     closing: ({ tenant }) => closingOf(provisioning, tenant.schema),
     isDone({ tenant }, { status }) {

@@ -4,7 +4,7 @@ import { DatabaseError, type PoolClient } from 'pg';
 import type { createKnex as PackedKnex } from './packed-knex.ts';
 import { changesRole } from '../role-control.ts';
 import { endsTransaction } from '../transaction-control.ts';
-import { unread, watched, type Transcript } from './recording.ts';
+import { unread, watched, type Recording } from './recording.ts';
 import { messageOf } from '../../errors.ts';
 import {
   type SentStatement,
@@ -34,7 +34,7 @@ export interface SessionOptions {
   /** Sends each statement in its own way: sees to settings before and behind it, say. */
   readonly around?: Around | undefined;
   /** Takes down what the migration sends, and what would make it send something else to another tenant. */
-  readonly transcript?: Transcript | undefined;
+  readonly recording?: Recording | undefined;
 }
 
 type RunSession = (
@@ -67,10 +67,10 @@ export async function createKnexFactory(): Promise<KnexFactory> {
       const connection = observed(client, options, true, sending);
       const transaction = await root.transaction({ connection: connection.proxy });
       transaction.userParams = { ...options.userParams };
-      const { transcript } = options;
+      const { recording } = options;
       // Told just before the statement goes to the connection.
       transaction.client.on('query', ({ method }: { method?: string }) => (sending.isRaw = method === 'raw'));
-      const knex = transcript === undefined ? transaction : watched(transaction, transcript);
+      const knex = recording === undefined ? transaction : watched(transaction, recording);
       try {
         await connection.during(() => use({ knex, seen: connection.seen }));
       } catch (error) {
@@ -159,15 +159,15 @@ function observed(
     if (changes) throw (refused ??= new RoleChangedError(statement.text));
     if (refusal !== undefined) throw (refused ??= refusal);
     options.onStatement?.(statement);
-    options.transcript?.sent(statement);
+    options.recording?.sent(statement);
     try {
       const sendIt = () => client.query(config as never) as Promise<unknown>;
       const answer = options.around === undefined ? sendIt() : options.around(statement.text, sendIt);
       inFlight = answer.catch(() => {});
       const result = await answer;
-      return options.transcript === undefined ? result : unread(result, options.transcript, isRaw);
+      return options.recording === undefined ? result : unread(result, options.recording, isRaw);
     } catch (error) {
-      options.transcript?.depends('a statement failed');
+      options.recording?.depends('a statement failed');
       if (!isConsequence(error)) failures.push({ ...statement, error, message: messageOf(error) });
       throw error;
     }
@@ -188,7 +188,7 @@ function observed(
 
   const query = (config: unknown, valuesOrCallback?: unknown, maybeCallback?: unknown) => {
     if (isSubmittable(config)) {
-      options.transcript?.depends('it reads a stream');
+      options.recording?.depends('it reads a stream');
       return client.query(config as never);
     }
     const callback = typeof valuesOrCallback === 'function' ? valuesOrCallback : maybeCallback;

@@ -6,7 +6,7 @@ import type { SentStatement } from './statement.ts';
  * that may differ from one tenant to the next. Texts alone do not tell: a migration may look at two empty tables, and
  * would have done something else for a third that is not empty.
  */
-export interface Transcript {
+export interface Recording {
   readonly texts: readonly string[];
   /** Why the texts hold for this tenant only; undefined where they hold for all. */
   readonly dependence: string | undefined;
@@ -21,7 +21,7 @@ const CHANGES_READING = /standard_conforming_strings|backslash_quote|client_enco
 /** A savepoint that is set, released or gone back to, wherever in the text. */
 const HAS_SAVEPOINT = /\b(?:savepoint|release|rollback)\b/i;
 
-export function createTranscript(): Transcript {
+export function createRecording(): Recording {
   const texts: string[] = [];
   let dependence: string | undefined;
   return {
@@ -64,35 +64,35 @@ const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set([
 ]);
 
 /** A migration's Knex that notes the use of what may differ from one tenant to the next. It does what it always does. */
-export function watched(knex: Knex, transcript: Transcript): Knex {
+export function watched(knex: Knex, recording: Recording): Knex {
   return new Proxy(knex, {
     get(target, property) {
-      if (!MAKES_STATEMENTS.has(property)) transcript.depends(`it uses knex.${String(property)}`);
-      return watchedMember(target, property, transcript);
+      if (!MAKES_STATEMENTS.has(property)) recording.depends(`it uses knex.${String(property)}`);
+      return watchedMember(target, property, recording);
     },
     apply: (target, self, args) =>
-      watchedBuilder(Reflect.apply(target as never, self, args), transcript) as never,
+      watchedBuilder(Reflect.apply(target as never, self, args), recording) as never,
     has(target, property) {
-      transcript.depends(`it uses knex.${String(property)}`);
+      recording.depends(`it uses knex.${String(property)}`);
       return Reflect.has(target, property);
     },
     ownKeys(target) {
-      transcript.depends('it looks through its Knex');
+      recording.depends('it looks through its Knex');
       return Reflect.ownKeys(target);
     },
     getOwnPropertyDescriptor(target, property) {
-      transcript.depends('it looks through its Knex');
+      recording.depends('it looks through its Knex');
       return Reflect.getOwnPropertyDescriptor(target, property);
     },
   });
 }
 
-function watchedMember(knex: Knex, property: string | symbol, transcript: Transcript): unknown {
+function watchedMember(knex: Knex, property: string | symbol, recording: Recording): unknown {
   const value: unknown = Reflect.get(knex, property, knex);
-  if (property === 'schema') return watchedBuilder(value, transcript);
+  if (property === 'schema') return watchedBuilder(value, recording);
   if (typeof value !== 'function' || property === 'constructor') return value;
   return new Proxy(value, {
-    apply: (target, _self, args) => watchedBuilder(Reflect.apply(target, knex, args) as unknown, transcript),
+    apply: (target, _self, args) => watchedBuilder(Reflect.apply(target, knex, args) as unknown, recording),
   });
 }
 
@@ -116,11 +116,11 @@ const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set([
 ]);
 
 /** A builder that notes the use of what leads past its own statement; what its calls return is watched as well. */
-function watchedBuilder(builder: unknown, transcript: Transcript): unknown {
+function watchedBuilder(builder: unknown, recording: Recording): unknown {
   if (typeof builder !== 'object' || builder === null) return builder;
   const proxy: object = new Proxy(builder, {
     get(target, property) {
-      if (LEADS_ELSEWHERE.has(property)) transcript.depends(`it uses .${String(property)}`);
+      if (LEADS_ELSEWHERE.has(property)) recording.depends(`it uses .${String(property)}`);
       const value: unknown = Reflect.get(target, property, target);
       if (typeof value !== 'function' || property === 'constructor') return value;
       return (...args: unknown[]): unknown => {
@@ -140,13 +140,13 @@ const KNEX_LOOKS = 3;
  * reads nothing of an answer that it does not hand on but the command, and of a raw one not even that; `then` is what an
  * await looks for.
  */
-export function unread(result: unknown, transcript: Transcript, isRaw = true): unknown {
+export function unread(result: unknown, recording: Recording, isRaw = true): unknown {
   if (typeof result !== 'object' || result === null) return result;
   let looks = isRaw ? 0 : KNEX_LOOKS;
   const reads = (property: string | symbol) => {
     if (property === 'then') return;
     if (property === 'command' && looks > 0) looks -= 1;
-    else transcript.depends('it reads what a statement returned');
+    else recording.depends('it reads what a statement returned');
   };
   return new Proxy(result, {
     get(target, property) {

@@ -1,0 +1,163 @@
+import { defineConfig, type OxlintOverride } from 'oxlint';
+
+/**
+ * The rooms of src/core, from the top to the ground: a room imports only from rooms that stand after it here.
+ * docs/architecture.md draws them.
+ */
+const CORE = [
+  'doctor',
+  'documents',
+  'tenant',
+  'commands',
+  'rollout',
+  'install',
+  'serve',
+  'apply',
+  'guard',
+  'fleet',
+  'roles',
+  'stamps',
+  'run',
+  'ledger',
+  'plan',
+  'report',
+  'state',
+  'files',
+  'registry',
+  'target',
+] as const;
+
+/** The rooms of src/cli, likewise. */
+const CLI = ['commands', 'flags', 'run', 'terminal', 'render'] as const;
+
+/** What only the command line may know: core and db are a library. */
+const COMMAND_LINE = [
+  'commander',
+  'chalk',
+  'ora',
+  'dotenv',
+  'string-width',
+  'zod',
+  'node:process',
+  'node:console',
+];
+
+interface Pattern {
+  readonly group: string[];
+  readonly message: string;
+}
+
+const ABOVE_CORE: Pattern = {
+  group: ['**/cli/**', '**/config/**'],
+  message: 'core and db never know the command line or its configuration.',
+};
+
+/** Core and db see no process and no console, and nothing that stands above them. */
+function asLibrary(
+  files: string[],
+  above: Pattern[],
+  paths: readonly string[] = COMMAND_LINE,
+): OxlintOverride {
+  return {
+    files,
+    rules: {
+      'no-restricted-globals': ['error', 'process', 'console'],
+      'node/no-process-env': 'error',
+      'no-restricted-imports': ['error', { paths: [...paths], patterns: [ABOVE_CORE, ...above] }],
+    },
+  };
+}
+
+/** The rooms that stand above one of `rooms`, as what must not be imported there. */
+function above(rooms: readonly string[], room: string): Pattern[] {
+  const higher = rooms.slice(0, rooms.indexOf(room));
+  if (higher.length === 0) return [];
+  return [
+    {
+      group: higher.map((each) => `../${each}/**`),
+      message: `${room} is below this room: see the order in oxlint.config.ts.`,
+    },
+  ];
+}
+
+const BELOW_CORE: Pattern = { group: ['**/core/**'], message: 'db knows nothing above it.' };
+
+export default defineConfig({
+  plugins: ['typescript', 'unicorn', 'import', 'node', 'promise', 'vitest'],
+  categories: { correctness: 'error', suspicious: 'error' },
+  options: { typeAware: true },
+  rules: {
+    'typescript/no-explicit-any': 'error',
+    'typescript/no-floating-promises': 'error',
+    'typescript/no-misused-promises': 'error',
+    'typescript/no-non-null-assertion': 'error',
+    'typescript/consistent-type-imports': 'error',
+    'typescript/return-await': ['error', 'in-try-catch'],
+    'import/no-cycle': ['error', { ignoreTypes: false }],
+    'import/no-default-export': 'error',
+    'import/no-mutable-exports': 'error',
+    'no-console': 'error',
+    eqeqeq: 'error',
+    'no-await-in-loop': 'off',
+    'typescript/consistent-return': 'off',
+    'typescript/no-unnecessary-type-parameters': 'off',
+    'no-shadow': 'off',
+    'no-underscore-dangle': 'off',
+    'unicorn/no-array-sort': 'off',
+    'unicorn/consistent-function-scoping': 'off',
+    'import/no-unassigned-import': 'off',
+    'typescript/no-unsafe-type-assertion': 'off',
+  },
+  overrides: [
+    asLibrary(['src/errors.ts', 'src/secrets.ts', 'src/text-file.ts', 'src/wording.ts', 'src/index.ts'], []),
+    ...CORE.map((room) => asLibrary([`src/core/${room}/**`], above(CORE, room))),
+    asLibrary(['src/db/*/**'], [BELOW_CORE]),
+    asLibrary(
+      ['src/db/*.ts'],
+      [
+        BELOW_CORE,
+        { group: ['./knex/**', './embedded/**'], message: 'db/knex and db/embedded stand above.' },
+      ],
+    ),
+    asLibrary(['src/db/open.ts'], [BELOW_CORE]),
+    // Whether the owner of a folder still lives is a question for the system, and so is who is at work here.
+    ...['src/db/embedded/folder-lock.ts', 'src/core/ledger/process-facts.ts'].map((file) => ({
+      files: [file],
+      rules: { 'no-restricted-imports': 'off' as const },
+    })),
+    {
+      // pg takes callbacks, and Knex gives it some.
+      files: ['src/db/knex/knex-session.ts'],
+      rules: { 'promise/no-callback-in-promise': 'off' },
+    },
+    {
+      files: ['src/config/**'],
+      rules: {
+        'no-restricted-imports': [
+          'error',
+          {
+            patterns: [
+              {
+                group: ['**/cli/**', '**/core/**'],
+                message: 'config turns the untrusted into types, and knows no command.',
+              },
+            ],
+          },
+        ],
+      },
+    },
+    ...CLI.map((room): OxlintOverride => ({
+      files: [`src/cli/${room}/**`],
+      rules: { 'no-restricted-imports': ['error', { patterns: above(CLI, room) }] },
+    })),
+    {
+      files: ['vitest.config.ts', 'oxlint.config.ts', 'test/support/*.ts'],
+      rules: { 'import/no-default-export': 'off' },
+    },
+    {
+      files: ['scripts/**', 'bench/**', 'test/support/**', 'test/faults/**'],
+      rules: { 'no-console': 'off' },
+    },
+  ],
+  ignorePatterns: ['dist', 'test/fixtures/**'],
+});

@@ -1,0 +1,191 @@
+import { expect, test } from 'vitest';
+import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import { catalogOf } from '../../support/catalog.ts';
+import { createFleet, fleetOn, resultOf, type TestFleet } from '../../support/fleet.ts';
+import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
+import { createTable, knexMigration } from '../../support/project.ts';
+import { refusalOf } from '../../support/refusal.ts';
+
+/** org_a has its migrations in three batches, org_b in two. */
+async function unevenFleet(): Promise<TestFleet> {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.migrate({ tenants: ['org_a'] });
+  await fleet.add('4_more.sql', createTable('more'));
+  await fleet.migrate();
+  return fleet;
+}
+
+test('exactly the last batch of each history is undone, newest first', async () => {
+  const fleet = await unevenFleet();
+  const result = await fleet.rollback();
+  expect(result.totals).toEqual({ selected: 2, upToDate: 0, changed: 2, failed: 0, skipped: 0 });
+  expect(resultOf(result, 'org_a')).toMatchObject({
+    outcome: 'rolled-back',
+    names: ['4_more.sql'],
+    batch: 3,
+  });
+  expect(resultOf(result, 'org_b')).toMatchObject({ names: ['4_more.sql', '3_links.sql'], batch: 2 });
+  expect(await fleet.tables('org_a')).toEqual(['links', 'notes', 'tags']);
+  expect(await fleet.tables('org_b')).toEqual(['notes', 'tags']);
+  expect(await fleet.history('org_b')).toHaveLength(2);
+});
+
+test('forward again after a rollback, the catalog is as it was', async () => {
+  const fleet = await unevenFleet();
+  const before = await catalogOf(fleet.testDatabase);
+  await fleet.rollback({ extent: { all: true } });
+  expect(await fleet.tables('org_a')).toEqual([]);
+  await fleet.migrate();
+  expect(await catalogOf(fleet.testDatabase)).toEqual(before);
+});
+
+test('--all empties every history; then there is nothing to undo, which is no failure', async () => {
+  const fleet = await unevenFleet();
+  const result = await fleet.rollback({ extent: { all: true } });
+  expect(resultOf(result, 'org_a').names).toHaveLength(4);
+  expect(await fleet.history('org_b')).toEqual([]);
+  const again = await fleet.rollback();
+  expect(again.totals).toEqual({ selected: 2, upToDate: 2, changed: 0, failed: 0, skipped: 0 });
+});
+
+test('a schema without any history has nothing to undo, and gets no history by that', async () => {
+  const fleet = await createFleet([]);
+  await fleet.query(`CREATE SCHEMA bare`);
+  await fleet.query(
+    `INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('org_bare', 'bare', 'ACTIVE')`,
+  );
+  const before = await catalogOf(fleet.testDatabase);
+  expect((await fleet.rollback()).totals).toMatchObject({ upToDate: 1, failed: 0 });
+  expect(await catalogOf(fleet.testDatabase)).toEqual(before);
+});
+
+test('--to undoes down to that migration, where it was applied', async () => {
+  const fleet = await unevenFleet();
+  const result = await fleet.rollback({ extent: { to: '3_links' } });
+  expect(resultOf(result, 'org_a').names).toEqual(['4_more.sql', '3_links.sql']);
+  expect(await fleet.history('org_a')).toHaveLength(2);
+  expect((await fleet.rollback({ extent: { to: '3_links' } })).totals).toMatchObject({ upToDate: 2 });
+  expect(await refusalOf(fleet.rollback({ extent: { to: '9_nothing' } }))).toMatchObject({
+    code: 'MIGRATION_UNKNOWN',
+  });
+});
+
+test('only the selected tenants are rolled back', async () => {
+  const fleet = await unevenFleet();
+  const result = await fleet.rollback({ tenants: ['org_b'] });
+  expect(result.totals).toMatchObject({ selected: 1, changed: 1 });
+  expect(await fleet.tables('org_a')).toEqual(['links', 'more', 'notes', 'tags']);
+});
+
+test('a down that throws leaves that tenant where it was, is reported and kept, and the others go back', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.add(
+    '4_picky.js',
+    knexMigration('', `if ((await knex('links').first()) !== undefined) throw new Error('there are links');`),
+  );
+  await fleet.migrate();
+  await fleet.query(`INSERT INTO ${schemaNameFor('org_a')}.links VALUES (1)`);
+  const before = await fleet.history('org_a');
+  const result = await fleet.rollback();
+  expect(result.totals).toMatchObject({ changed: 1, failed: 1 });
+  expect(resultOf(result, 'org_a').error).toMatchObject({
+    code: 'MIGRATION_FAILED',
+    message: 'there are links',
+    migration: '4_picky.js',
+  });
+  expect(await fleet.history('org_a')).toEqual(before);
+  expect(await fleet.tables('org_a')).toContain('links');
+  expect(await fleet.tables('org_b')).not.toContain('links');
+  const kept = await fleet.query('SELECT command, schema_name FROM tenantctl.tenant_failures');
+  expect(kept).toEqual([{ command: 'rollback tenants', schema_name: schemaNameFor('org_a') }]);
+
+  await fleet.query(`DELETE FROM ${schemaNameFor('org_a')}.links`);
+  expect((await fleet.rollback({ tenants: ['org_a'] })).totals).toMatchObject({ changed: 1 });
+  expect(await fleet.query('SELECT * FROM tenantctl.tenant_failures')).toEqual([]);
+});
+
+test('a migration without a down stops at once, also when a later one of the batch could be undone', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add('3_forward.sql', '-- migrate:up\nCREATE TABLE forward ();');
+  await fleet.add('4_links.sql', createTable('links'));
+  await fleet.migrate();
+  const { error } = resultOf(await fleet.rollback(), 'org_a');
+  expect(error).toMatchObject({
+    code: 'MIGRATION_IRREVERSIBLE',
+    migration: '3_forward.sql',
+    tenant: 'org_a',
+  });
+  expect(await fleet.tables('org_a')).toEqual(['forward', 'links', 'notes', 'tags']);
+  expect(await fleet.history('org_a')).toHaveLength(4);
+});
+
+test('a file that is gone stops the tenants that need it, and no other', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.migrate({ tenants: ['org_a'] });
+  await fleet.project.remove('migrations/tenants/3_links.sql');
+  const result = await fleet.rollback();
+  expect(resultOf(result, 'org_a').error).toMatchObject({
+    code: 'MIGRATION_FILE_MISSING',
+    migration: '3_links.sql',
+  });
+  expect(resultOf(result, 'org_b').outcome).toBe('rolled-back');
+});
+
+test('two rollbacks at once undo one batch, not two', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add('3_slow.sql', `-- migrate:up\nSELECT 1;\n-- migrate:down\n${WAIT_AT_GATE}`);
+  await fleet.migrate();
+  const other = fleetOn(fleet.testDatabase, await fleet.testDatabase.open(), fleet.project);
+  const gate = await closeGate(fleet.testDatabase);
+  const first = fleet.rollback();
+  await gate.reached();
+  const planned = Promise.withResolvers<void>();
+  const second = other.rollback({ observe: (event) => event.type === 'selected' && planned.resolve() });
+  await planned.promise;
+  await gate.open();
+  expect(resultOf(await first, 'org_a').names).toEqual(['3_slow.sql']);
+  expect(resultOf(await second, 'org_a')).toMatchObject({ outcome: 'up-to-date', names: [] });
+  expect(await fleet.history('org_a')).toHaveLength(2);
+});
+
+test('a rollback whose connection is lost between two of its transactions undoes the rest when it is tried again', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.query('CREATE SEQUENCE public.turns');
+  await fleet.add(
+    '3_lost.sql',
+    `${createTable('lost')}SELECT CASE nextval('public.turns') WHEN 1 THEN pg_terminate_backend(pg_backend_pid()) END;\n`,
+  );
+  await fleet.add(
+    '4_outside.sql',
+    `-- migrate:up transaction:false\nSELECT 1;\n-- migrate:down transaction:false\nSELECT 1;\n`,
+  );
+  await fleet.add('5_last.sql', createTable('last'));
+  await fleet.migrate();
+  const { totals } = await fleet.rollback();
+  expect(totals).toMatchObject({ changed: 1, failed: 0 });
+  expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
+  expect(await fleet.history('org_a')).toHaveLength(2);
+  expect(await fleet.query('SELECT last_value::int AS turns FROM public.turns')).toEqual([{ turns: 2 }]);
+});
+
+test('a file that nobody has any more may be edited: that is no warning', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.migrate();
+  const warningsOfRun = async () => {
+    const warnings: string[] = [];
+    await fleet.migrate({ observe: (event) => event.type === 'warning' && warnings.push(event.message) });
+    return warnings;
+  };
+  await fleet.rollback({ tenants: ['org_a'] });
+  await fleet.add('3_links.sql', createTable('links', 'id bigint'));
+  expect(await warningsOfRun()).toEqual([
+    expect.stringContaining('Edited after it was applied: 3_links.sql'),
+  ]);
+  await fleet.rollback();
+  await fleet.add('3_links.sql', createTable('links', 'id bigint, more int'));
+  expect(await warningsOfRun()).toEqual([]);
+});

@@ -1,0 +1,287 @@
+import { Chalk } from 'chalk';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Output } from '../../../src/cli/terminal/output.ts';
+import { pacedLines } from '../../../src/cli/terminal/paced-lines.ts';
+import { progressOn } from '../../../src/cli/terminal/progress.ts';
+import { progressLine, timeLeft } from '../../../src/cli/render/progress-line.ts';
+import { TenantctlError } from '../../../src/errors.ts';
+
+/** A number in letters: names and messages that differ, and not by a number. */
+function word(number: number): string {
+  return String(number).replaceAll(/\d/g, (digit) => 'abcdefghij'[Number(digit)] ?? '');
+}
+
+interface Shown {
+  readonly verbose?: boolean;
+  readonly resultIsSeen?: boolean;
+  readonly terminal?: boolean;
+}
+
+/** Progress with a clock that the test sets, the lines that it writes, and what its spinner would draw now. */
+function progress({ verbose = false, resultIsSeen = false, terminal = false }: Shown = {}) {
+  const plain = new Chalk({ level: 0 });
+  const lines: string[] = [];
+  const message = (text: string) => void lines.push(text);
+  const output: Output = {
+    json: false,
+    quiet: false,
+    verbose,
+    color: false,
+    paint: plain,
+    paintError: plain,
+    resultIsSeen,
+    animated: terminal,
+    conceal: (text) => text,
+    learnSecrets: () => {},
+    result: () => Promise.resolve(),
+    document: () => Promise.resolve(),
+    message,
+    complain: message,
+  };
+  let ms = 0;
+  let draw = () => '';
+  let stopped = false;
+  const spinner = {
+    show: (text: () => string) => void (draw = text),
+    write: (line: string) => void lines.push(`above: ${line}`),
+    stop: () => void (stopped = true),
+  };
+  const { observe, ...rest } = progressOn(output, terminal ? spinner : undefined, () => ms);
+  let done = 0;
+  let due = 0;
+  const end = (clerkOrgId: string, schema: string, error?: TenantctlError) => {
+    done += 1;
+    const outcome = error === undefined ? 'migrated' : 'failed';
+    observe({
+      type: 'tenant',
+      result: { clerkOrgId, schema, outcome, names: [], batch: 1, durationMs: 3, error },
+      done,
+      due,
+    });
+  };
+  return {
+    lines,
+    observe,
+    stop: () => rest.stop(),
+    draw: () => draw(),
+    isStopped: () => stopped,
+    wait: (milliseconds: number) => void (ms += milliseconds),
+    select(number: number) {
+      [done, due] = [0, number];
+      observe({ type: 'selected', total: number, due: number });
+    },
+    /** So many tenants end, one every so many milliseconds. */
+    run(tenants: number, everyMs: number) {
+      for (let tenant = 0; tenant < tenants; tenant += 1) {
+        ms += everyMs;
+        end(`org_${done}`, `tid_${done}`);
+      }
+    },
+    /** A tenant fails with this message; `{schema}` and `{org}` stand for its names. */
+    fail(message: string, migration = '1_a.sql') {
+      const [schema, org] = [`tid_${word(done)}`, `acme-${word(done)}`];
+      const text = message.replaceAll('{schema}', schema).replaceAll('{org}', org);
+      end(org, schema, new TenantctlError('MIGRATION_FAILED', text, { migration, sqlstate: '42P01' }));
+    },
+  };
+}
+
+test('a line of progress says how far, how fast, how long still, and how many failed', () => {
+  expect(progressLine({ done: 12_345, due: 50_000, failed: 2, rate: 842 })).toBe(
+    '12,345/50,000 tenants, 842/s, 45 s to go, 2 failed',
+  );
+  expect(progressLine({ done: 0, due: 1, failed: 0, rate: 0 })).toBe('0/1 tenants');
+  expect(progressLine({ done: 5, due: 5, failed: 1_200, rate: 1_234.5 })).toBe(
+    '5/5 tenants, 1,235/s, 1,200 failed',
+  );
+  expect(progressLine({ done: 1, due: 35, failed: 0, rate: 3.4 })).toBe('1/35 tenants, 3.4/s, 10 s to go');
+  expect(progressLine({ done: 1, due: 2, failed: 0, rate: 1 / 24 })).toBe('1/2 tenants, 2.5/min, 24 s to go');
+});
+
+test.for([
+  [0.2, '1 s'],
+  [45, '45 s'],
+  [59.5, '1 min 00 s'],
+  [61, '1 min 10 s'],
+  [200, '3 min 20 s'],
+  [3_599, '1 h 00 min'],
+  [3_841, '1 h 05 min'],
+  [400_000, '111 h 07 min'],
+] as const)('%d seconds are told as %s', ([seconds, text]) => {
+  expect(timeLeft(seconds)).toBe(text);
+});
+
+describe('the rate', () => {
+  test('is that of the last ten seconds, and not the average of the run', () => {
+    const shown = progress({ terminal: true });
+    shown.select(100_000);
+    shown.run(60_000, 1);
+    expect(shown.draw()).toBe('60,000/100,000 tenants, 1,000/s, 40 s to go');
+    shown.run(1_200, 10);
+    expect(shown.draw()).toBe('61,200/100,000 tenants, 100/s, 6 min 30 s to go');
+  });
+
+  test('begins with the work, however long the histories took to read', () => {
+    const shown = progress({ terminal: true });
+    shown.wait(60_000);
+    shown.select(1_000);
+    shown.run(100, 10);
+    expect(shown.draw()).toBe('100/1,000 tenants, 100/s, 9 s to go');
+  });
+
+  test('falls while no tenant ends, without being told', () => {
+    const shown = progress({ terminal: true });
+    shown.select(10_000);
+    shown.run(5_000, 1);
+    shown.wait(45_000);
+    expect(shown.draw()).toBe('5,000/10,000 tenants, 5.5/s, 15 min 10 s to go');
+  });
+
+  test('of tenants that take long reaches back further', () => {
+    const shown = progress({ terminal: true });
+    shown.select(1_000);
+    shown.run(100, 20_000);
+    shown.wait(19_000);
+    expect(shown.draw()).toMatch(/^100\/1,000 tenants, 2\.9\/min, 5 h 0\d min to go$/);
+  });
+});
+
+test('without a terminal there is a line every five seconds, however many tenants end', () => {
+  const shown = progress();
+  shown.select(50_000);
+  shown.run(50_000, 0.5);
+  expect(shown.lines).toEqual([
+    '10,000/50,000 tenants, 2,000/s, 20 s to go',
+    '20,000/50,000 tenants, 2,000/s, 15 s to go',
+    '30,000/50,000 tenants, 2,000/s, 10 s to go',
+    '40,000/50,000 tenants, 2,000/s, 5 s to go',
+    '50,000/50,000 tenants, 2,000/s',
+  ]);
+});
+
+test('without a terminal a phase is told when five seconds have passed, and not each time', () => {
+  const shown = progress();
+  for (let tenants = 0; tenants <= 50_000; tenants += 1_000) {
+    shown.observe({ type: 'phase', message: `Reading the histories: ${tenants}` });
+    shown.wait(200);
+  }
+  expect(shown.lines).toEqual(['Reading the histories: 25000', 'Reading the histories: 50000']);
+});
+
+test('on a terminal the moving line is worked out when it is drawn, and stands below what is written', () => {
+  const shown = progress({ terminal: true });
+  shown.observe({ type: 'phase', message: 'Reading the histories of 2 tenants' });
+  expect(shown.draw()).toBe('Reading the histories of 2 tenants');
+  shown.select(2);
+  expect(shown.draw()).toBe('0/2 tenants');
+  shown.observe({ type: 'warning', message: 'Take care' });
+  shown.wait(500);
+  shown.fail('it broke');
+  expect(shown.draw()).toBe('1/2 tenants, 2.0/s, 1 s to go, 1 failed');
+  expect(shown.lines).toEqual([
+    'above: ! Take care',
+    'above: ✖ acme-a tid_a: 1_a.sql: it broke (SQLSTATE 42P01)',
+  ]);
+  shown.stop();
+  expect(shown.isStopped()).toBe(true);
+});
+
+describe('failures', () => {
+  test('are shown as they come, ten of a kind; then it is said once that the others are counted', () => {
+    const shown = progress();
+    shown.select(50_000);
+    for (let tenant = 0; tenant < 5_000; tenant += 1) {
+      shown.fail('relation "{schema}.nowhere" of {org} is missing');
+    }
+    expect(shown.lines).toHaveLength(11);
+    expect(shown.lines[9]).toContain('relation "tid_j.nowhere"');
+    expect(shown.lines[10]).toBe(
+      '✖ More tenants fail with this error; they are only counted from here on (--verbose shows each): ' +
+        '1_a.sql: relation "tid_ba.nowhere" of acme-ba is missing (SQLSTATE 42P01)',
+    );
+    shown.wait(5_000);
+    shown.run(1, 1);
+    expect(shown.lines.at(-1)).toMatch(/^5,001\/50,000 tenants, .*, 5,000 failed$/);
+  });
+
+  test('of another kind, by migration or by message, are still shown', () => {
+    const shown = progress();
+    shown.select(100);
+    for (let tenant = 0; tenant < 30; tenant += 1) shown.fail('no room in {schema}');
+    shown.fail('no room in {schema}', '2_b.sql');
+    shown.fail('no time in {schema}');
+    expect(shown.lines.slice(11)).toEqual([
+      expect.stringContaining('2_b.sql: no room in tid_da'),
+      expect.stringContaining('1_a.sql: no time in tid_db'),
+    ]);
+  });
+
+  test('that are alike but for a number are of one kind', () => {
+    const shown = progress();
+    shown.select(100);
+    for (let tenant = 0; tenant < 30; tenant += 1) shown.fail(`row ${tenant} is bad`);
+    expect(shown.lines).toHaveLength(11);
+  });
+
+  test('are not shown by the thousand, even if each has a message of its own', () => {
+    const shown = progress();
+    shown.select(50_000);
+    for (let tenant = 0; tenant < 5_000; tenant += 1) shown.fail(`the row ${word(tenant)} is bad`);
+    expect(shown.lines).toHaveLength(101);
+    expect(shown.lines.at(-1)).toBe(
+      '✖ More tenants fail; they are only counted from here on (--verbose shows each).',
+    );
+  });
+
+  test('and successes are shown one and all with --verbose', () => {
+    const shown = progress({ verbose: true });
+    shown.select(5_000);
+    for (let tenant = 0; tenant < 500; tenant += 1) shown.fail('it broke');
+    shown.run(1, 0);
+    expect(shown.lines).toHaveLength(501);
+    expect(shown.lines.at(-1)).toBe('✔ org_500 tid_500, 3 ms');
+  });
+
+  test('of a short run are left to the result, where the same person sees it', () => {
+    const seen = progress({ resultIsSeen: true });
+    seen.select(25);
+    seen.fail('it broke');
+    expect(seen.lines).toEqual([]);
+    const many = progress({ resultIsSeen: true });
+    many.select(26);
+    many.fail('it broke');
+    expect(many.lines).toHaveLength(1);
+  });
+});
+
+describe('lines on a terminal', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test('are written at once, and together where many come', () => {
+    const written: string[] = [];
+    const lines = pacedLines((text) => written.push(text), 100);
+    lines.add('first');
+    expect(written).toEqual(['first']);
+    lines.add('second');
+    lines.add('third');
+    expect(written).toEqual(['first']);
+    vi.advanceTimersByTime(100);
+    expect(written).toEqual(['first', 'second\nthird']);
+    lines.add('fourth');
+    expect(written).toHaveLength(2);
+    vi.advanceTimersByTime(200);
+    lines.add('fifth');
+    expect(written.slice(2)).toEqual(['fourth', 'fifth']);
+  });
+
+  test('that wait are written when the progress ends, and nothing keeps the program from ending', () => {
+    const written: string[] = [];
+    const lines = pacedLines((text) => written.push(text), 100);
+    lines.add('first');
+    lines.add('second');
+    lines.end();
+    expect(written).toEqual(['first', 'second']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,37 @@
+import type { ServerFacts } from '../../../src/core/doctor/server-facts.ts';
+import type { ServerSettings } from '../../../src/db/database.ts';
+
+/** A server on another machine, by names that need quotes. */
+export const SETTINGS: ServerSettings = {
+  kind: 'server',
+  host: 'db.example.com',
+  port: 5432,
+  user: 'me "x"',
+  database: 'my db',
+  ssl: false,
+  connectTimeoutMs: 1,
+};
+export const WITH_TLS: ServerSettings = { ...SETTINGS, ssl: { rejectUnauthorized: true } };
+
+/** A server that is in order. */
+export const SERVER: ServerFacts = {
+  version: '17.2',
+  role: 'me "x"',
+  isSuperuser: false,
+  database: 'my db',
+  sharedSession: false,
+  behindPooler: false,
+  address: '10.0.0.5',
+  port: 5432,
+  readOnly: false,
+  isStandby: false,
+  readOnlySource: 'default',
+  capacity: { usable: 97, free: 90 },
+  limits: { maxConnections: 100, ofDatabase: -1, ofRole: -1, usedOfDatabase: 1, usedOfRole: 1 },
+  offersTls: true,
+  encrypted: true,
+  socket: {
+    protocol: 'TLSv1.3',
+    certificate: { subject: 'db', issuer: 'CA', validTo: new Date('2027-01-01T00:00:00Z') },
+  },
+};

@@ -1,0 +1,98 @@
+import { Chalk } from 'chalk';
+import { describe, expect, it } from 'vitest';
+import { renderDiagnosis } from '../../../src/cli/render/doctor.ts';
+import { failed, kebab, ok, skipped, warning } from '../../../src/core/doctor/check.ts';
+import { decide } from '../../../src/core/doctor/decide.ts';
+import { toDiagnosis } from '../../../src/core/doctor/diagnosis.ts';
+import { lockChecks } from '../../../src/core/doctor/lock-checks.ts';
+import { provisionCommand } from '../../../src/core/doctor/remedy.ts';
+import { listed, shellWord } from '../../../src/wording.ts';
+
+const NOW = new Date('2026-06-01T00:00:00Z');
+
+describe('the answer', () => {
+  const bad = failed('registry', 'no', 'do this');
+
+  it('is well where nothing failed', () => {
+    const { error, totals } = toDiagnosis([ok('node', ''), warning('tls', '', 'x'), skipped('pooler', '')]);
+    expect(error).toBeUndefined();
+    expect(totals).toEqual({ ok: 1, warnings: 1, failed: 0, skipped: 1 });
+  });
+
+  it('has the code of the configuration before that of the connection before its own', () => {
+    const configuration = failed({ id: 'variable-db-port', title: 'DB_PORT' }, '', 'x', 'CONFIG_INVALID');
+    const connection = failed('connection', '', 'x', 'LOGIN_FAILED');
+    expect(toDiagnosis([configuration, connection, bad]).error?.code).toBe('CONFIG_INVALID');
+    expect(toDiagnosis([connection, bad]).error?.code).toBe('LOGIN_FAILED');
+    expect(toDiagnosis([bad]).error?.code).toBe('DOCTOR_FAILED');
+  });
+
+  it('skips all that needs a database where there is none', () => {
+    const checks = decide({
+      options: { nodeVersion: '24.0.0', database: undefined },
+      now: NOW,
+      folders: undefined,
+      connection: { kind: 'not-configured' },
+      contents: undefined,
+    });
+    expect(new Set(checks.slice(1).map(({ status }) => status))).toEqual(new Set(['skipped']));
+    expect(new Set(checks.map(({ id }) => id)).size).toBe(checks.length);
+  });
+
+  it('stands in columns, the remedy under its line', () => {
+    const paint = new Chalk({ level: 0 });
+    const checks = [ok('node', '24.0.0'), failed('own-public', 'no', 'one;\ntwo;'), skipped('tls', 'why')];
+    expect(renderDiagnosis(toDiagnosis(checks), paint)).toBe(
+      [
+        '✔ Node.js     24.0.0',
+        '✖ Own public  no',
+        '  → one;',
+        '    two;',
+        '· TLS         why',
+        '',
+        '✖ 3 checks: 1 ok, 0 warnings, 1 failed, 1 skipped',
+      ].join('\n'),
+    );
+  });
+});
+
+describe('an interrupted migration', () => {
+  const remedyFor = (direction: 'up' | 'down', schema: string) =>
+    lockChecks({
+      columns: undefined,
+      isTable: false,
+      notUnique: [],
+      masterHistory: { entries: [], lockedByKnex: false },
+      stateVersion: 1,
+      tenantSchemas: 0,
+      intents: [{ schema, migration: "a'b.ts", direction, startedAt: NOW, atWork: false }],
+      fleet: undefined,
+    }).find(({ id }) => id === 'intents')?.remedy;
+
+  it('is resolved by one of two commands, whether it was going up or down', () => {
+    expect(remedyFor('up', 'tid_x')).toBe(
+      "Look whether the work of a'b.ts is there in tid_x. If so: tenantctl resolve tid_x --applied. If not, undo what is half done, then: tenantctl resolve tid_x --retry.",
+    );
+    expect(remedyFor('down', 'public')).toContain(
+      'is gone in public. If so: tenantctl resolve master --applied.',
+    );
+  });
+});
+
+describe('words in remedies', () => {
+  it('are quoted for the shell where they need it', () => {
+    expect(['org_1', 'a b', "o'rg", '$x', ''].map(shellWord)).toEqual([
+      'org_1',
+      "'a b'",
+      `'o'\\''rg'`,
+      "'$x'",
+      "''",
+    ]);
+    expect(provisionCommand(['a', '-b'])).toBe('tenantctl tenant provision -- a -b');
+  });
+
+  it('are listed up to five', () => {
+    expect(listed(['a', 'b', 'c', 'd', 'e', 'f', 'g'])).toBe('a, b, c, d, e and 2 more');
+    expect(kebab('20250101_A b.ts')).toBe('20250101-a-b-ts');
+  });
+});

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { caseText, parseCase } from '../../faults/case.ts';
+import { schedule, type Score } from '../../faults/schedule.ts';
+import { nameOf, nameOfString } from '../../faults/wire/names.ts';
+
+function score(id: string, names: readonly string[]): Score {
+  const points = new Map(
+    names.flatMap((name) => ['before', 'sent', 'after'].map((moment) => [`${moment} ${name}`, 3] as const)),
+  );
+  const heard = { points, durationMs: 700 };
+  return { scenario: { id }, heard: { statements: heard, whole: heard } };
+}
+
+const SCORES = [score('migrate-tenants', ['lock', 'commit']), score('tenant-provision', ['status change'])];
+
+test('the same seed strikes the same, another one something else', () => {
+  expect(schedule(SCORES, 60, 1)).toEqual(schedule(SCORES, 60, 1));
+  expect(schedule(SCORES, 60, 1)).not.toEqual(schedule(SCORES, 60, 2));
+});
+
+test('at least 210 of 264 faults are kills, and every kind is among the others', () => {
+  const kinds = schedule(SCORES, 264, 1).map(({ kind }) => kind);
+  expect(kinds).toHaveLength(264);
+  expect(kinds.filter((kind) => kind === 'kill').length).toBeGreaterThanOrEqual(210);
+  expect(new Set(kinds)).toEqual(new Set(['kill', 'terminate', 'cut', 'half-close', 'stall', 'crash']));
+});
+
+test('kills come to every point before they come to one again', () => {
+  const struck = schedule(SCORES, 24, 3)
+    .filter(({ kind, passing }) => kind === 'kill' && passing === 'statements')
+    .flatMap(({ instant }) => ('point' in instant ? [instant.point] : []));
+  expect(struck).toHaveLength(9);
+  expect(new Set(struck).size).toBe(9);
+});
+
+test('a case is found again by its words', () => {
+  for (const one of schedule(SCORES, 100, 5)) expect(parseCase(caseText(one))).toEqual(one);
+  expect(parseCase('migrate-tenants: tickle, whole, at 3 ms')).toBeUndefined();
+});
+
+test.each([
+  ['BEGIN ISOLATION LEVEL READ COMMITTED', 'begin'],
+  [`SELECT pg_try_advisory_xact_lock(hashtextextended('tenantctl:tenant:tid_a', 0)) AS locked`, 'lock'],
+  [`SELECT pg_try_advisory_xact_lock(hashtextextended('tenantctl:run:7', 0)) AS locked`, "run's lock"],
+  [`CALL tenantctl.enter('tid_a', NULL)`, 'lock and check'],
+  [
+    `INSERT INTO "tid_a"."knex_migrations_tenant" (name, batch, migration_time) VALUES ('1', 1, now())`,
+    'history insert',
+  ],
+  [`SELECT tenantctl.stamp('tid_a')`, 'stamp'],
+  [`UPDATE public.tenants SET status = 'ACTIVE'`, 'status change'],
+  [`INSERT INTO tenantctl.intents (schema_name) VALUES ('tid_a')`, 'intent'],
+  [`-- a comment\nCREATE INDEX CONCURRENTLY one ON two (three)`, 'statement CREATE INDEX'],
+])('a point has the name of what is done there: %s', (statement, name) => {
+  expect(nameOf(statement)).toBe(name);
+});
+
+test('a string is named for what tells most in it', () => {
+  const name = nameOfString(['BEGIN', 'SET LOCAL lock_timeout = 1', `SELECT tenantctl.stamp('a')`, 'COMMIT']);
+  expect(name).toBe('stamp, commit');
+});

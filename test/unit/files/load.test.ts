@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest';
+import { loadMigration } from '../../../src/core/files/load.ts';
+import { readMigrationFolder } from '../../../src/core/files/source.ts';
+import { createProject } from '../../support/project.ts';
+import { refusalOf } from '../../support/refusal.ts';
+
+/** Writes files and loads the one in migrations/tenants. */
+async function load(files: Readonly<Record<string, string>>) {
+  const project = await createProject(files);
+  const folder = await readMigrationFolder(project.tenants);
+  const [file] = folder.files;
+  if (file === undefined || folder.files.length > 1) throw new Error('the test needs exactly one migration');
+  return loadMigration(file);
+}
+
+const UP_AND_DOWN = 'export async function up() {}\nexport async function down() {}\n';
+const COMMON_JS = 'exports.up = async () => {};\nexports.down = async () => {};\n';
+
+test.each<[string, Record<string, string>]>([
+  ['.mjs', { 'migrations/tenants/1.mjs': UP_AND_DOWN }],
+  ['.cjs', { 'migrations/tenants/1.cjs': COMMON_JS }],
+  [
+    '.js in a package of ES modules',
+    { 'package.json': '{"type":"module"}', 'migrations/tenants/1.js': UP_AND_DOWN },
+  ],
+  ['.js in a package without type', { 'package.json': '{}', 'migrations/tenants/1.js': COMMON_JS }],
+  ['.mts', { 'migrations/tenants/1.mts': UP_AND_DOWN }],
+  ['.cts', { 'migrations/tenants/1.cts': COMMON_JS }],
+  [
+    '.ts in CommonJS, with the default export that a compiler leaves',
+    {
+      'migrations/tenants/1.ts': 'export default { async up() {}, async down() {} };',
+    },
+  ],
+  [
+    'an enum, which needs more than its types stripped',
+    {
+      'package.json': '{"type":"module"}',
+      'migrations/tenants/1.ts': `enum Color { Red }\nexport const seen = Color.Red;\n${UP_AND_DOWN}`,
+    },
+  ],
+  [
+    'an import without extension',
+    {
+      'package.json': '{"type":"module"}',
+      'lib/names.ts': 'export const table = "a";',
+      'migrations/tenants/1.ts': `import { table } from '../../lib/names';\nexport const seen = table;\n${UP_AND_DOWN}`,
+    },
+  ],
+  [
+    'a type imported as if it were a value',
+    {
+      'package.json': '{"type":"module"}',
+      'lib/names.ts': 'export interface Name { a: string }',
+      'migrations/tenants/1.ts': `import { Name } from '../../lib/names.ts';\nexport let seen: Name;\n${UP_AND_DOWN}`,
+    },
+  ],
+])('loads: %s', async (_, files) => {
+  const migration = await load(files);
+  expect(migration.up.kind).toBe('function');
+  expect(migration.down?.kind).toBe('function');
+  expect(migration.upInTransaction).toBe(true);
+});
+
+test('config = { transaction: false } takes both directions out of the transaction', async () => {
+  const migration = await load({
+    'migrations/tenants/1.mjs': `${UP_AND_DOWN}export const config = { transaction: false };`,
+  });
+  expect(migration).toMatchObject({ upInTransaction: false, downInTransaction: false });
+});
+
+test('a file without down loads: it only cannot be undone', async () => {
+  const migration = await load({ 'migrations/tenants/1.mjs': 'export function up() {}' });
+  expect(migration.down).toBeUndefined();
+});
+
+test.each<[string, string, RegExp, RegExp]>([
+  ['no up', 'export const down = () => {};', /1\.mjs exports no function "up"/, /two functions/],
+  ['an up that is no function', 'export const up = 1;', /exports no function "up"/, /two functions/],
+  [
+    'a down that is no function',
+    'export const up = () => {}; export const down = 1;',
+    /"down" that is no function/,
+    /^$/,
+  ],
+  ['a syntax error', '\n\nexport function up( {}', /1\.mjs cannot be loaded/, /Correct 1\.mjs/],
+  [
+    'an import that throws',
+    'throw new Error("no such key");',
+    /\(line 1\): no such key/,
+    /nothing has been changed/,
+  ],
+  [
+    'a package that is not installed',
+    'import "not-there-at-all";',
+    /not-there-at-all/,
+    /Install what it imports/,
+  ],
+])('refused: %s', async (_, text, message, hint) => {
+  const refusal = await refusalOf(load({ 'migrations/tenants/1.mjs': text }));
+  expect(refusal).toMatchObject({ code: 'MIGRATION_INVALID', migration: '1.mjs' });
+  expect(refusal.message).toMatch(message);
+  expect(refusal.hint ?? '').toMatch(hint);
+});
+
+test('CommonJS in a package of ES modules is refused with both ways out', async () => {
+  const refusal = load({ 'package.json': '{"type":"module"}', 'migrations/tenants/1.js': COMMON_JS });
+  await expect(refusal).rejects.toMatchObject({
+    code: 'MIGRATION_INVALID',
+    hint: expect.stringMatching(/export async function up, or name it \.cjs/),
+  });
+});

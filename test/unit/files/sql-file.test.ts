@@ -1,0 +1,129 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseSqlMigration } from '../../../src/core/files/sql-file.ts';
+import { splitStatements } from '../../../src/core/files/split-statements.ts';
+
+const parse = (text: string) => parseSqlMigration(text, '1_a.sql');
+
+test('the two sections are read apart, in a transaction unless they say otherwise', () => {
+  expect(parse('-- migrate:up\nCREATE TABLE a ();\n\n-- migrate:down\nDROP TABLE a;\n')).toEqual({
+    up: 'CREATE TABLE a ();',
+    down: 'DROP TABLE a;',
+    upInTransaction: true,
+    downInTransaction: true,
+    allowOutside: [],
+  });
+});
+
+test('transaction:false holds for the section that it stands at', () => {
+  const parsed = parse('-- migrate:up transaction:false\nSELECT 1\n-- migrate:down\nSELECT 2');
+  expect(parsed).toMatchObject({ upInTransaction: false, downInTransaction: true });
+  const other = parse(
+    '-- migrate:up transaction:true\nSELECT 1\n-- migrate:down  transaction:false \nSELECT 2',
+  );
+  expect(other).toMatchObject({ upInTransaction: true, downInTransaction: false });
+});
+
+test('allow-outside names what either section reaches, beside transaction:false', () => {
+  const parsed = parse(
+    '-- migrate:up allow-outside:public.a,public.b transaction:false\nSELECT 1\n-- migrate:down allow-outside:audit.*\nSELECT 2',
+  );
+  expect(parsed).toMatchObject({
+    upInTransaction: false,
+    downInTransaction: true,
+    allowOutside: ['public.a', 'public.b', 'audit.*'],
+  });
+  expect(() => parse('-- migrate:up allow-outside\nSELECT 1')).toThrow('an option that is unknown');
+});
+
+test('who types an option wrongly is told which there are', () => {
+  expect(() => parse('-- migrate:up transactions:off\nSELECT 1')).toThrow(
+    expect.objectContaining({ hint: expect.stringMatching(/transaction:false.*allow-outside:/) }),
+  );
+});
+
+test('a file without a down section has no way back; an empty one is a way back that does nothing', () => {
+  expect(parse('-- migrate:up\nSELECT 1').down).toBeUndefined();
+  expect(parse('-- migrate:up\nSELECT 1\n-- migrate:down\n').down).toBe('');
+});
+
+test('line ends within the SQL stay as they are: they may stand in a literal', () => {
+  expect(parse("-- migrate:up\r\nSELECT 'a\r\nb';\r\n").up).toBe("SELECT 'a\r\nb';");
+});
+
+test.for([
+  ['a function', 'CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $body$\n$$\n%\n$body$;'],
+  ['an anonymous block', 'DO $$BEGIN\n%\nEND$$;'],
+  ['a string', "INSERT INTO a VALUES ('it''s\n%\n');"],
+  ['a string with escapes', "INSERT INTO a VALUES (E'it\\'s\n%\n');"],
+  ['a string that goes on', "SELECT E'a' -- b\n  'c\\'\n%\n';"],
+  ['a quoted name', 'CREATE TABLE "a""b\n%\n" ();'],
+  ['a comment', 'SELECT 1; /* a /* nested */\n%\n*/'],
+] as const)('a marker within %s is text', ([, sql]) => {
+  const up = sql.replace('%', '-- migrate:down');
+  expect(parse(`-- migrate:up\n${up}\n-- migrate:down\nSELECT 2;`)).toMatchObject({ up, down: 'SELECT 2;' });
+});
+
+test.for([
+  "-- don't be fooled",
+  'SELECT 1 -- " $$ /*',
+  "SELECT a$b$c, $1, e'x', nameE'\\'",
+  "SELECT '\\' -- a backslash is no escape here",
+  "SELECT 'a' /* ' */ , U&'\\0061', B'1'",
+])('a marker behind what only looks like a beginning is one: %s', (up) => {
+  expect(parse(`-- migrate:up\n${up}\n-- migrate:down\nSELECT 2;`)).toMatchObject({ up, down: 'SELECT 2;' });
+});
+
+test.for(["SELECT 'a", 'SELECT $$ a', 'SELECT 1 /* a /* b */', 'SELECT "a', "SELECT E'a\\'"])(
+  'a marker that is swallowed by what is never ended is a mistake: %s',
+  (up) => {
+    expect(() => parse(`-- migrate:up\n${up}\n-- migrate:down\nSELECT 2;`)).toThrow(
+      'its "-- migrate:down" line stands in a string, a quoted name or a comment that is not ended',
+    );
+  },
+);
+
+test('the down section may come first; Windows line ends and a byte order mark do not matter', () => {
+  const parsed = parse('\uFEFF-- a comment\r\n-- migrate:down\r\nDROP TABLE a;\r\n--MIGRATE:UP\r\nSELECT 1;');
+  expect(parsed).toMatchObject({ up: 'SELECT 1;', down: 'DROP TABLE a;' });
+});
+
+test.each([
+  ['CREATE TABLE a ();\n-- migrate:up\n', 'SQL before its "-- migrate:up" line'],
+  ['', 'no "-- migrate:up" line'],
+  ['-- migrate:down\nSELECT 1', 'no "-- migrate:up" line'],
+  ['-- migrate:up\n-- migrate:up\n', 'two "-- migrate:up" lines'],
+  ['-- migrate:up transactoin:false\n', 'an option that is unknown: "transactoin:false"'],
+])('%j is refused: %s', (text, reason) => {
+  expect(() => parse(text)).toThrow(reason);
+});
+
+test('statements are cut where PostgreSQL would cut them, not at every semicolon', async () => {
+  const statements = [
+    `INSERT INTO a VALUES ('x;y', E'\\';', "b;")`,
+    'CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $body$ BEGIN PERFORM 1; RETURN 2; END; $body$',
+    'SELECT 1 /* ; /* nested ; */ */',
+    `SELECT 'größer; 𝔘' AS "ß"`,
+    'CREATE INDEX CONCURRENTLY i ON a (x)',
+  ];
+  const text = `${statements.join(';\n-- a; comment\n')};`;
+  expect(await splitStatements(text, 'a.sql')).toEqual(statements);
+});
+
+test('literals of any content are cut right', async () => {
+  const literal = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\u0000'));
+  await fc.assert(
+    fc.asyncProperty(fc.array(literal, { minLength: 1, maxLength: 5 }), async (texts) => {
+      const statements = texts.map((text) => `SELECT '${text.replaceAll("'", "''")}' AS x`);
+      expect(await splitStatements(statements.join(';'), 'a.sql')).toEqual(statements);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a text that does not parse is refused with the file named', async () => {
+  await expect(splitStatements('SELEC 1', '1_a.sql')).rejects.toMatchObject({
+    code: 'MIGRATION_INVALID',
+    migration: '1_a.sql',
+  });
+});

@@ -1,0 +1,158 @@
+import { parse } from 'libpg-query';
+import { expect, test } from 'vitest';
+import type { CompiledPlan } from '../../../src/core/serve/compiled.ts';
+import {
+  asOneString,
+  createComposer,
+  type Addition,
+  type SendingOptions,
+} from '../../../src/core/serve/compose.ts';
+import { tenantTarget } from '../../../src/core/target/target.ts';
+
+const COMPILED: CompiledPlan = {
+  direction: 'up',
+  isClean: false,
+  limits: { schemas: ['public'], keyLocks: [], drops: false, thorough: false, columns: false },
+  steps: [
+    { name: "1_it's.js", texts: ['CREATE TABLE a () -- the end', 'INSERT INTO a DEFAULT VALUES;'] },
+    { name: '2_b.js', texts: [] },
+  ],
+};
+
+const HISTORY = '00000000-0000-0000-0000-000000000001';
+
+/** What is sent to a tenant with an odd name. */
+function statementsFor(
+  compiled: CompiledPlan,
+  {
+    expected = HISTORY,
+    opening,
+    ...options
+  }: Partial<SendingOptions & Addition> & { expected?: string | null } = {},
+): string[] {
+  const assumption = { batch: 3, expected, becomes: '00000000-0000-0000-0000-000000000002' };
+  const compose = createComposer(compiled, assumption, { ...OPTIONS, ...options });
+  return compose(tenantTarget({ clerkOrgId: 'org_a', schema: `od"d'one` }), {
+    closing: ['SELECT 0'],
+    ...(opening && { opening }),
+  });
+}
+
+const OPTIONS: SendingOptions = {
+  statuses: ['ACTIVE', "it's"],
+  lockTimeoutMs: 1234,
+  deadClientSettings: { idle_in_transaction_session_timeout: 50_000, tcp_user_timeout: 40_000 },
+  run: 42,
+};
+
+const kindsOf = async (text: string) => {
+  const parsed = text === '' ? {} : await parse(text);
+  return (parsed.stmts ?? []).map(({ stmt }) => {
+    const [kind, body] = Object.entries(stmt ?? {})[0] ?? [];
+    return `${kind} ${(body as { kind?: string }).kind ?? ''}`.trim();
+  });
+};
+
+test('all of it parses, is one transaction, and leaves the session clean behind it', async () => {
+  const text = asOneString(statementsFor(COMPILED));
+  const kinds = await kindsOf(text);
+  expect(kinds[0]).toBe('TransactionStmt TRANS_STMT_BEGIN');
+  expect(kinds.filter((kind) => kind.startsWith('TransactionStmt'))).toEqual([
+    'TransactionStmt TRANS_STMT_BEGIN',
+    'TransactionStmt TRANS_STMT_COMMIT',
+  ]);
+  const after = kinds.slice(kinds.indexOf('TransactionStmt TRANS_STMT_COMMIT') + 1);
+  expect(after).toEqual(
+    [
+      'VariableSetStmt VAR_SET_DEFAULT',
+      'VariableSetStmt VAR_RESET_ALL',
+      'ClosePortalStmt',
+      'UnlistenStmt',
+      'DoStmt',
+      'DiscardStmt',
+      'DiscardStmt',
+      'SelectStmt',
+    ].map((kind) => expect.stringContaining(kind.split(' ')[0] ?? '') as string),
+  );
+});
+
+test('the lock is taken and the history checked before anything else, and the record goes with its migration', () => {
+  const statements = statementsFor(COMPILED);
+  const at = (part: string) => statements.findIndex((statement) => statement.includes(part));
+  expect(statements[0]).toBe('BEGIN ISOLATION LEVEL READ COMMITTED');
+  expect(statements[1]).toBe(
+    `CALL tenantctl.enter('od"d''one', '00000000-0000-0000-0000-000000000001', ARRAY['ACTIVE', 'it''s'], ARRAY['idle_in_transaction_session_timeout', '50000', 'tcp_user_timeout', '40000', 'lock_timeout', '1234'])`,
+  );
+  const order = [
+    at('SET LOCAL search_path'),
+    at('CREATE TABLE a'),
+    at('INSERT INTO a'),
+    at(`'1_it''s.js'`),
+    statements.lastIndexOf(statements[at('SET LOCAL search_path')] ?? ''),
+    at(`'2_b.js'`),
+    at('SELECT 0'),
+    statements.indexOf('COMMIT'),
+  ];
+  expect(order).toEqual(order.toSorted((one, other) => one - other));
+  expect(new Set(order).size).toBe(order.length);
+  expect(order).not.toContain(-1);
+});
+
+test('where nothing is left behind, nothing is cleaned up, and all is recorded at the end', () => {
+  const statements = statementsFor({ ...COMPILED, isClean: true });
+  expect(statements.at(-1)).toBe('COMMIT');
+  expect(statements.filter((statement) => statement.includes('1_it'))).toEqual([
+    expect.stringContaining(`'up', ARRAY['1_it''s.js', '2_b.js']::text[], 3, 42, 'org_a')`),
+  ]);
+});
+
+test('each migration looks its names up in its own schema, whatever the one before it set', () => {
+  const statements = statementsFor(COMPILED);
+  const paths = statements.filter((statement) => statement.startsWith('SET LOCAL search_path'));
+  expect(paths).toEqual([
+    `SET LOCAL search_path TO "od""d'one", "public"`,
+    `SET LOCAL search_path TO "od""d'one", "public"`,
+  ]);
+});
+
+test('a tenant without a history table gets it, and no history is expected of it', () => {
+  const statements = statementsFor(COMPILED, { expected: null });
+  expect(statements[1]).toContain(`'od"d''one', NULL,`);
+  expect(
+    statements.filter(
+      (statement) => statement.includes('CREATE TABLE') && statement.includes('knex_migrations_tenant'),
+    ),
+  ).toHaveLength(2);
+  expect(statements.find((statement) => statement.includes('tenantctl.leave'))).toContain(`', NULL, '`);
+  expect(statementsFor(COMPILED).join()).not.toMatch(/CREATE TABLE.*knex_migrations/);
+});
+
+test('a statement may take as long as the server says, unless told otherwise', () => {
+  expect(statementsFor(COMPILED)[1]).not.toContain('statement_timeout');
+  expect(statementsFor(COMPILED, { statementTimeoutMs: 0 })[1]).toMatch(/'statement_timeout', '0'\]\)$/);
+});
+
+test('what opens stands between the lock and the search_path', () => {
+  const statements = statementsFor(COMPILED, { opening: ['CREATE SCHEMA x'] });
+  expect(statements.slice(1, 4)).toEqual([
+    expect.stringContaining('tenantctl.enter'),
+    'CREATE SCHEMA x',
+    expect.stringContaining('search_path'),
+  ]);
+});
+
+test.each([
+  'SELECT 1',
+  'SELECT 1;',
+  'SELECT 1 -- x',
+  'SELECT 1 -- x;',
+  'SELECT 1 /* x */',
+  '',
+  '-- x',
+  ' ;; ',
+  `SELECT ';' -- '`,
+  'SELECT $$;--$$',
+])('a text does not reach into the next one: %j', async (text) => {
+  const count = (await kindsOf(text)).length;
+  expect(await kindsOf(asOneString(['BEGIN', text, 'COMMIT']))).toHaveLength(count + 2);
+});
