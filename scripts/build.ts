@@ -64,7 +64,7 @@ const OTHER_DRIVERS = [
 const packedKnex: Plugin = {
   name: 'packed-knex',
   setup(build) {
-    build.onResolve({ filter: /^knex$/ }, ({ path, importer, resolveDir, pluginData }) => {
+    build.onResolve({ filter: /^knex$/ }, ({ path, importer, pluginData }) => {
       if (pluginData === 'packed') return undefined;
       if (!importer.endsWith('packed-knex.ts')) return { path, external: true };
       return build.resolve('./knex.js', {

@@ -27,10 +27,10 @@ export interface LeastRole {
 /** The SQL of docs/operations.md: what every role needs, and what TENANT_ROLE needs beside it. */
 async function documentedRights(): Promise<[string, string]> {
   const page = await readFile(join(import.meta.dirname, '../../docs/operations.md'), 'utf8');
-  const [, section = ''] = /^## Rights\n([^]*?)^### /m.exec(page) ?? [];
+  const [, section = ''] = /^## Privileges\n([^]*?)^### /m.exec(page) ?? [];
   const [rights, ofTenantRole] = [...section.matchAll(/^```sql\n([^]*?)^```/gm)].map(([, sql = '']) => sql);
   if (rights === undefined || ofTenantRole === undefined)
-    throw new Error('docs/operations.md has no SQL under Rights');
+    throw new Error('docs/operations.md has no SQL under Privileges');
   return [rights, ofTenantRole];
 }
 
