@@ -34,6 +34,17 @@ export async function readCapacity(database: Database): Promise<Capacity> {
   return rows[0] ?? { usable: 0, free: 0 };
 }
 
+/** With `auto`, so many connections stay free for the application: the larger of a number and a share of the usable. */
+const RESERVED_CONNECTIONS = 3;
+const RESERVED_SHARE = 0.1;
+
+/** How many connections a run with `auto` may use: at least 1. Behind a pooler its limit shows as throughput only. */
+export async function connectionsBesideReserve(database: Database): Promise<number> {
+  const { usable, free } = await readRoom(database);
+  if (free === Infinity) return free;
+  return Math.max(1, free - Math.max(RESERVED_CONNECTIONS, Math.ceil(usable * RESERVED_SHARE)));
+}
+
 async function readRoom(database: Database): Promise<Capacity> {
   return database.behindPooler ? { usable: Infinity, free: Infinity } : readCapacity(database);
 }

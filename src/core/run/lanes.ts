@@ -1,15 +1,10 @@
 import pLimit from 'p-limit';
 import type { TenantctlError } from '../../errors.ts';
-import {
-  CAPACITY_INTERVAL_MS,
-  createAutoConcurrency,
-  failedOnLock,
-  usableConnections,
-} from './auto-concurrency.ts';
-import { decideConcurrency } from './capacity.ts';
+import { createAutoConcurrency } from './auto-concurrency.ts';
+import { connectionsBesideReserve, decideConcurrency } from './capacity.ts';
 import type { Database } from '../../db/database.ts';
 
-/** How many tenants to work on at once: a number, or as many as pay (src/core/run/auto-concurrency.ts). */
+/** How many tenants to work on at once: a number, or adapted to the throughput (auto-concurrency.ts). */
 export type Concurrency = number | 'auto';
 
 /** The places of a run at which tenants are worked on side by side. */
@@ -18,47 +13,50 @@ export interface Lanes {
   readonly width: number;
   /** Runs a task as soon as a lane is free. */
   readonly run: <T>(task: () => Promise<T>) => Promise<T>;
-  /** To be called when the work on a tenant begins, and what it returns when that has ended, with its error. */
+  /** Call it when the work on a tenant begins, and what it returns when that has ended, with its error. */
   readonly begin: () => (error?: TenantctlError) => void;
 }
 
 /** Where there is only one tenant to work on. */
 export const ONE_LANE: Lanes = { width: 1, run: (task) => task(), begin: () => () => {} };
 
-/** Milliseconds after which an idle connection is closed, so that a run that shrinks gives its connections back. */
+/** With `auto`, idle connections are closed after so many milliseconds: a run that shrinks gives them back. */
 const AUTO_IDLE_MS = 1_000;
+
+/** Milliseconds between two looks at the server's free connections. */
+const LOOK_INTERVAL_MS = 2_000;
 
 /** @throws TenantctlError CONCURRENCY_TOO_HIGH for a number that the server or the pool cannot carry */
 export async function createLanes(database: Database, asked: Concurrency | undefined): Promise<Lanes> {
   const width = await decideConcurrency(database, asked);
   const limit = pLimit(width);
-  if (asked !== 'auto' || width === 1) return { width, run: (task) => limit(task), begin: () => () => {} };
+  const run: Lanes['run'] = (task) => limit(task);
+  if (asked !== 'auto' || width === 1) return { width, run, begin: () => () => {} };
 
-  const control = createAutoConcurrency({ ceiling: width, now: () => performance.now() });
-  control.free(await usableConnections(database));
-  database.pool.options.idleTimeoutMillis = AUTO_IDLE_MS;
-  let lookedAt = performance.now();
-  const adjust = () => {
+  const control = createAutoConcurrency(width, () => performance.now());
+  const adjust = (connections?: number) => {
+    if (connections !== undefined) control.free(connections);
     if (limit.concurrency !== control.limit) limit.concurrency = control.limit;
   };
-  const look = async () => {
-    if (performance.now() - lookedAt < CAPACITY_INTERVAL_MS) return;
+  adjust(await connectionsBesideReserve(database));
+  database.pool.options.idleTimeoutMillis = AUTO_IDLE_MS;
+  let lookedAt = performance.now();
+  const look = () => {
+    if (performance.now() - lookedAt < LOOK_INTERVAL_MS) return;
     lookedAt = performance.now();
-    control.free(await usableConnections(database).catch(() => 0));
-    adjust();
+    connectionsBesideReserve(database).then(adjust, () => adjust(0));
   };
-  adjust();
   return {
     width,
-    run: (task) => limit(task),
+    run,
     begin() {
       const end = control.begin();
       return (error) => {
-        end({ lockWait: failedOnLock(error) });
-        // The server has no connection left (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-        if (error?.sqlstate === '53300') control.free(0);
-        void look();
-        adjust();
+        // A lock timeout, or a deadlock (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+        end({ lockTimeout: error?.sqlstate === '55P03' || error?.sqlstate === '40P01' });
+        // 53300: the server has no connection left.
+        adjust(error?.sqlstate === '53300' ? 0 : undefined);
+        look();
       };
     },
   };
