@@ -1,22 +1,33 @@
 import { defineConfig } from 'vitest/config';
+import { QuickestFirst } from './test/support/quickest-first.ts';
 
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/seed.ts'],
-    // Some tests do nothing but wait for a minute: on two cores, a third file keeps both busy meanwhile.
+    reporters: ['default', './test/support/slowest-files.ts'],
+    sequence: { sequencer: QuickestFirst },
+    // Some tests mostly wait. On two cores, a third worker keeps both busy meanwhile.
     maxWorkers: 3,
-    // What files share is loaded once for each worker, and not for each file.
+    // Each worker loads a shared module once, not once for each file.
     isolate: false,
-    // Far more than any takes by itself: for a machine that has much else to do.
+    // Much more than any test needs: the machine may be busy with other things.
     testTimeout: 90_000,
     hookTimeout: 120_000,
-    // The migrations of a test's project are loaded by Node itself, as they are in use, and not by vite.
+    // Node itself loads the migrations of a test's project, as it does in production. Vite stays out of it.
     server: { deps: { external: [/tenantctl-project-/] } },
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       { extends: true, test: { name: 'integration', include: ['test/integration/**/*.test.ts'] } },
       { extends: true, test: { name: 'cli', include: ['test/cli/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'pooler',
+          include: ['test/pooler/**/*.test.ts'],
+          setupFiles: ['test/support/needs-pgbouncer.ts'],
+        },
+      },
     ],
   },
 });

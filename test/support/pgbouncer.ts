@@ -34,15 +34,12 @@ export interface PgBouncer {
   resume(): Promise<void>;
 }
 
-/** The program; undefined where there is none, which is also printed. */
+/** The program; undefined where there is none. */
 export async function findPgBouncer(): Promise<string | undefined> {
   for (const program of CANDIDATES) {
     const { stdout } = await run(program, ['--version']).catch(() => ({ stdout: '' }));
     if (/^PgBouncer \d/.test(stdout)) return program;
   }
-  console.log(
-    'What needs PgBouncer is skipped: there is none on PATH or in /usr/sbin (Debian: apt-get install pgbouncer).',
-  );
   return undefined;
 }
 

@@ -1,28 +1,22 @@
 import { Client } from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
-import { rollbackMaster } from '../../../src/core/commands/rollback-master.ts';
-import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
-import { readRuns } from '../../../src/core/ledger/read-runs.ts';
-import { createDatabase } from '../../support/database.ts';
-import { fleetOn } from '../../support/fleet.ts';
-import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
-import {
-  commonJs,
-  KNEX_TABLE,
-  originProject,
-  plainKnex,
-  provisionByKnex,
-} from '../../support/knex-project.ts';
-import { findPgBouncer, startPgBouncer } from '../../support/pgbouncer.ts';
-import { createPooledFleet, openPooled } from '../../support/pooled-fleet.ts';
-import { createTable, knexMigration } from '../../support/project.ts';
-import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import { rehearseTenants } from '../../src/core/commands/rehearse.ts';
+import { rollbackMaster } from '../../src/core/commands/rollback-master.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { readRuns } from '../../src/core/ledger/read-runs.ts';
+import { createDatabase } from '../support/database.ts';
+import { fleetOn } from '../support/fleet.ts';
+import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
+import { commonJs, KNEX_TABLE, originProject, plainKnex, provisionByKnex } from '../support/knex-project.ts';
+import { startPgBouncer } from '../support/pgbouncer.ts';
+import { createPooledFleet, openPooled } from '../support/pooled-fleet.ts';
+import { createTable, knexMigration } from '../support/project.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 
 const SIX = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e', 'org_f'];
 const LINKS = '20250101000003_links.sql';
 
-describe.skipIf((await findPgBouncer()) === undefined)('behind PgBouncer in transaction mode', () => {
+describe('behind PgBouncer in transaction mode', () => {
   test('a fleet is migrated and rolled back by more clients than the pooler has connections', async () => {
     const fleet = await createPooledFleet(SIX);
     expect(fleet.database.behindPooler).toBe(true);

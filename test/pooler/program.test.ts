@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { startCli, tenantctl } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
-import { findPgBouncer, startPgBouncer, type PgBouncerOptions } from '../support/pgbouncer.ts';
+import { startPgBouncer, type PgBouncerOptions } from '../support/pgbouncer.ts';
 import { createProject, createTable, INIT_SQL, knexMigration } from '../support/project.ts';
 
 const LINKS = 'migrations/tenants/20250101000003_links.sql';
@@ -37,7 +37,7 @@ async function provisioned(tenants: number, options: PgBouncerOptions = {}) {
   return made;
 }
 
-describe.skipIf((await findPgBouncer()) === undefined)('the program behind PgBouncer', () => {
+describe('the program behind PgBouncer', () => {
   test('every command works', { timeout: 120_000 }, async () => {
     const { project, run } = await behindPooler();
     await run(0, 'init');

@@ -1,16 +1,16 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
-import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
-import { openDatabase } from '../../../src/db/open.ts';
-import { createDatabase } from '../../support/database.ts';
-import { fleetOn, resultOf } from '../../support/fleet.ts';
-import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
-import { findPgBouncer, startPgBouncer } from '../../support/pgbouncer.ts';
-import { createPooledFleet, openPooled } from '../../support/pooled-fleet.ts';
-import { createTable, usualProject } from '../../support/project.ts';
-import { refusalOf } from '../../support/refusal.ts';
-import { examine, line, remedyOf } from '../doctor/examine.ts';
-import type { ServerSettings } from '../../../src/db/database.ts';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
+import { openDatabase } from '../../src/db/open.ts';
+import { createDatabase } from '../support/database.ts';
+import { fleetOn, resultOf } from '../support/fleet.ts';
+import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
+import { startPgBouncer } from '../support/pgbouncer.ts';
+import { createPooledFleet, openPooled } from '../support/pooled-fleet.ts';
+import { createTable, usualProject } from '../support/project.ts';
+import { refusalOf } from '../support/refusal.ts';
+import { examine, line, remedyOf } from '../integration/doctor/examine.ts';
+import type { ServerSettings } from '../../src/db/database.ts';
 
 const THREE = ['org_a', 'org_b', 'org_c'];
 const LINKS = '20250101000003_links.sql';
@@ -29,7 +29,7 @@ function past(settings: ServerSettings): Omit<ServerSettings, 'kind' | 'direct'>
   return { host, port, user, ...(password !== undefined && { password }), database, ssl, connectTimeoutMs };
 }
 
-describe.skipIf((await findPgBouncer()) === undefined)('what needs a session, behind PgBouncer', () => {
+describe('what needs a session, behind PgBouncer', () => {
   test('is refused before anything is done, with DB_DIRECT_URL as the remedy', async () => {
     const fleet = await createPooledFleet(THREE);
     await fleet.add(LINKS, createTable('links'));

@@ -1,7 +1,6 @@
 import { Client } from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createPooledFleet, type PooledFleet } from '../../support/pooled-fleet.ts';
-import { findPgBouncer } from '../../support/pgbouncer.ts';
+import { createPooledFleet, type PooledFleet } from '../support/pooled-fleet.ts';
 
 const SIX = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e', 'org_f'];
 
@@ -76,53 +75,50 @@ const ENDINGS = {
   'fails at its end': `${FAILS_AT_COMMIT}${LEAVES_ALL}`,
 } as const;
 
-describe.skipIf((await findPgBouncer()) === undefined)(
-  'a connection goes to the next client of PgBouncer as it came',
-  () => {
-    test.for(
-      (['is committed', 'fails in its middle', 'fails at its end'] as const).flatMap((ending) =>
-        ([true, false] as const).map((compile) => ({ ending, compile })),
-      ),
-    )('after a transaction that %o', async ({ ending, compile }) => {
-      const fleet = await createPooledFleet(SIX, POOL);
-      await fleet.add('3_leaves.sql', `-- migrate:up${ENDINGS[ending]}`);
-      const result = await fleet.migrate({ compile, concurrency: 4, retries: 0 });
-      expect(result.totals).toMatchObject(ending === 'is committed' ? { changed: 6 } : { failed: 6 });
-      expect(await leftIn(fleet)).toEqual([NOTHING, NOTHING, NOTHING, NOTHING]);
-    });
+describe('a connection goes to the next client of PgBouncer as it came', () => {
+  test.for(
+    (['is committed', 'fails in its middle', 'fails at its end'] as const).flatMap((ending) =>
+      ([true, false] as const).map((compile) => ({ ending, compile })),
+    ),
+  )('after a transaction that %o', async ({ ending, compile }) => {
+    const fleet = await createPooledFleet(SIX, POOL);
+    await fleet.add('3_leaves.sql', `-- migrate:up${ENDINGS[ending]}`);
+    const result = await fleet.migrate({ compile, concurrency: 4, retries: 0 });
+    expect(result.totals).toMatchObject(ending === 'is committed' ? { changed: 6 } : { failed: 6 });
+    expect(await leftIn(fleet)).toEqual([NOTHING, NOTHING, NOTHING, NOTHING]);
+  });
 
-    test('after a compiled transaction that fails for some tenants only', async () => {
-      const fleet = await createPooledFleet(SIX, POOL);
-      // The first two are well, and what they were sent goes to the others as one string.
-      await fleet.query(
-        `INSERT INTO ${(await schemas(fleet))
-          .slice(2)
-          .map((schema) => `${schema}.notes VALUES (7)`)
-          .join('; INSERT INTO ')}`,
-      );
-      await fleet.add(
-        '3_leaves.sql',
-        `-- migrate:up
+  test('after a compiled transaction that fails for some tenants only', async () => {
+    const fleet = await createPooledFleet(SIX, POOL);
+    // The first two are well, and what they were sent goes to the others as one string.
+    await fleet.query(
+      `INSERT INTO ${(await schemas(fleet))
+        .slice(2)
+        .map((schema) => `${schema}.notes VALUES (7)`)
+        .join('; INSERT INTO ')}`,
+    );
+    await fleet.add(
+      '3_leaves.sql',
+      `-- migrate:up
          CREATE TABLE pairs (id int REFERENCES notes DEFERRABLE INITIALLY DEFERRED);
          INSERT INTO pairs SELECT id + 1 FROM notes;
          ${LEAVES_ALL}`,
-      );
-      const result = await fleet.migrate({ concurrency: 4, retries: 0 });
-      expect(result.totals).toMatchObject({ changed: 2, failed: 4 });
-      expect(result.tenants.at(-1)?.error).toMatchObject({ sqlstate: '23503' });
-      expect(await leftIn(fleet)).toEqual([NOTHING, NOTHING, NOTHING, NOTHING]);
-    });
+    );
+    const result = await fleet.migrate({ concurrency: 4, retries: 0 });
+    expect(result.totals).toMatchObject({ changed: 2, failed: 4 });
+    expect(result.tenants.at(-1)?.error).toMatchObject({ sqlstate: '23503' });
+    expect(await leftIn(fleet)).toEqual([NOTHING, NOTHING, NOTHING, NOTHING]);
+  });
 
-    test('after a transaction that takes too long', async () => {
-      const fleet = await createPooledFleet(SIX, POOL);
-      const slow = LEAVES_ALL.replace(/SET statement_timeout.*/, '');
-      await fleet.add('3_leaves.sql', `-- migrate:up\n${slow}\nSELECT pg_sleep(30);`);
-      const result = await fleet.migrate({ concurrency: 2, statementTimeoutMs: 200, retries: 0 });
-      expect(result.totals).toMatchObject({ failed: 6 });
-      expect(await leftIn(fleet)).toEqual([NOTHING, NOTHING, NOTHING, NOTHING]);
-    });
-  },
-);
+  test('after a transaction that takes too long', async () => {
+    const fleet = await createPooledFleet(SIX, POOL);
+    const slow = LEAVES_ALL.replace(/SET statement_timeout.*/, '');
+    await fleet.add('3_leaves.sql', `-- migrate:up\n${slow}\nSELECT pg_sleep(30);`);
+    const result = await fleet.migrate({ concurrency: 2, statementTimeoutMs: 200, retries: 0 });
+    expect(result.totals).toMatchObject({ failed: 6 });
+    expect(await leftIn(fleet)).toEqual([NOTHING, NOTHING, NOTHING, NOTHING]);
+  });
+});
 
 async function schemas(fleet: PooledFleet): Promise<string[]> {
   const rows = await fleet.query<{ name: string }>(
