@@ -1,7 +1,7 @@
 import { forgetFiles } from '../state/checksums.ts';
 import { createRunContext, type RunOptions } from '../run/run-context.ts';
-import type { FleetWork } from '../serve/work.ts';
-import { serveFleet } from '../serve/serve-fleet.ts';
+import type { FleetWork } from '../strategy/work.ts';
+import { serveFleet } from '../strategy/serve-fleet.ts';
 import { stillPlanned, type RunExtent } from '../plan/rollback-extent.ts';
 import { namesDue, type Due } from '../fleet/plan-fleet.ts';
 import { planTenantsRollback, type TenantsRollbackOptions } from '../fleet/plan-rollback.ts';
@@ -18,7 +18,7 @@ import { recordFailures } from '../ledger/record-in-run.ts';
 import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import { selectFleet } from '../fleet/select-fleet.ts';
 import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
-import { isAsPlanned } from '../serve/peers.ts';
+import { isAsPlanned } from '../strategy/peers.ts';
 import { readStanding } from '../fleet/standing.ts';
 import { endingOf } from '../ledger/ending.ts';
 import { forgetFailure, readMemory } from '../state/failures.ts';

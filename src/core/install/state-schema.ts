@@ -3,7 +3,7 @@ import { withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
 import { RUN_TABLES } from '../ledger/tables.ts';
 import { GUARD_ROUTINES } from '../guard/server-side.ts';
-import { SERVE_ROUTINES } from '../serve/server-side.ts';
+import { SERVE_ROUTINES } from '../strategy/server-side.ts';
 import { STAMP_ROUTINES, STAMP_TABLES } from '../stamps/server-side.ts';
 import { readVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';

@@ -37,7 +37,7 @@ export const SINCE_BEGIN_MS = '(extract(epoch FROM clock_timestamp() - now()) * 
 
 /** A tenant that failed in a run. */
 export interface TenantFailure {
-  readonly tenant: { readonly clerkOrgId: string; readonly schema: string };
+  readonly tenant: { readonly clerkOrgId?: string | undefined; readonly schema: string };
   readonly error: TenantctlError;
   readonly durationMs?: number | undefined;
 }

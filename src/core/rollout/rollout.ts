@@ -1,15 +1,14 @@
 import type { TenantctlError } from '../../errors.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
-import { whySkipped } from '../serve/attempt.ts';
-import type { FleetWork, Lesson } from '../serve/work.ts';
+import { whySkipped } from '../strategy/attempt.ts';
+import type { FleetWork, Lesson } from '../strategy/work.ts';
 import type { Observer } from '../report/event.ts';
 import type { FleetPlan, Due } from '../fleet/plan-fleet.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { pause } from '../run/retry.ts';
-import { serveInPhases } from '../serve/serve-in-phases.ts';
+import { serveInPhases } from '../strategy/serve-in-phases.ts';
 import { createFailureLimit, stopReason } from './failure-limit.ts';
-import { createFailureLog } from '../ledger/failure-log.ts';
 import { cutRollout } from './cut-rollout.ts';
 import { findCanaries } from './find-canaries.ts';
 import { assertRolloutOptions, type RolloutOptions } from './options.ts';
@@ -90,13 +89,10 @@ async function inSteps(
   ): Promise<ReadonlyMap<string, TenantctlError>> => {
     if (check === undefined || tenants.length === 0) return new Map();
     observe({ type: 'phase', message: `Checking ${tenants.length} tenants` });
-    const failures = createFailureLog(context.database, context.run, { command, direction: 'up', observe });
-    const { passed, refused } = await runChecks(context, tenants, check, {
-      lanes,
-      onRefused: (tenant, error) => failures.add({ tenant, error }),
-    });
-    await failures.written();
-    unchecked += tenants.length - passed.size - refused.size;
+    const ledger = { command, direction: 'up' } as const;
+    const found = await runChecks(context, tenants, check, { lanes, observe, ledger });
+    unchecked += found.unchecked;
+    const { refused } = found;
     return refused;
   };
 

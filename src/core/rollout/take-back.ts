@@ -1,10 +1,10 @@
 import type { RunContext } from '../run/run-context.ts';
-import type { FleetWork } from '../serve/work.ts';
-import { serveFleet } from '../serve/serve-fleet.ts';
+import type { FleetWork } from '../strategy/work.ts';
+import { serveFleet } from '../strategy/serve-fleet.ts';
 import { advance } from '../apply/advance.ts';
 import { planUndo } from '../plan/plan.ts';
 import { tenantTarget } from '../target/target.ts';
-import { isAsPlanned } from '../serve/peers.ts';
+import { isAsPlanned } from '../strategy/peers.ts';
 import { schemaMissing, type Due } from '../fleet/plan-fleet.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { stillPlanned } from '../plan/rollback-extent.ts';

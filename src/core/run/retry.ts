@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionLoss } from '../../db/database-error.ts';
-import type { TenantctlError } from '../../errors.ts';
+import { TenantctlError } from '../../errors.ts';
 
 /** How often a tenant is tried again after an error that may pass. */
 export const DEFAULT_RETRIES = 6;
@@ -32,13 +32,15 @@ export function leavesCommitOpen(sqlstate: string | undefined): boolean {
  */
 export function mayPass(error: TenantctlError): boolean {
   if (error.sqlstate !== undefined) return PASSING.test(error.sqlstate);
-  // A login that is refused, a host that nobody knows: these do not pass within seconds.
-  if (error.code === 'CONNECTION_FAILED') return true;
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    const isLost: boolean = isConnectionLoss(cause);
-    if (isLost) return true;
-  }
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+    if (isPassing(cause)) return true;
   return false;
+}
+
+function isPassing(error: Error): boolean {
+  // Other codes (a login that is refused, an unknown host) do not pass within seconds.
+  const isUnreachable = error instanceof TenantctlError && error.code === 'CONNECTION_FAILED';
+  return isUnreachable || isConnectionLoss(error);
 }
 
 /**

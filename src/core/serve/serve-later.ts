@@ -1,87 +1,68 @@
-import { toTenantctlError, type TenantctlError } from '../../errors.ts';
-import { isStopped } from '../run/run-context.ts';
-import { attempt, finish, leaveToPeers, look, skip, type Run, type Unfinished } from './attempt.ts';
-import { createLockWait, lockTimeout } from '../run/lock-wait.ts';
-import type { Advance } from '../apply/assignment.ts';
 import { backoffMs, pause } from '../run/retry.ts';
-import type { Due } from '../fleet/plan-fleet.ts';
+import { isStopped } from '../run/run-context.ts';
+import { createLockWait, lockTimeout } from './lock-wait.ts';
+import { attemptPending, end, leaveToPeers, look, skip, type Pending, type Session } from './session.ts';
+import type { Task } from './work.ts';
 
-/** Serves the tenants that could not be done with at the first try, until none is left. */
-export async function serveLater(run: Run): Promise<void> {
-  while (run.again.length > 0 || run.busy.length > 0) {
-    await serveAgain(run);
-    await serveBusy(run);
+/** Attempts the tasks again that did not end in the first pass, until none is left. */
+export async function serveLater<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
+  while (session.again.length > 0 || session.busy.length > 0) {
+    await serveAgain(session);
+    await serveBusy(session);
   }
 }
 
-/** Tenants whose errors may have passed: round by round, with longer and longer waits in between. */
-async function serveAgain(run: Run): Promise<void> {
-  const { context, work, again } = run;
+/** Tasks whose errors may have passed: in rounds, with growing waits between them. */
+async function serveAgain<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
+  const { context, work, again } = session;
   for (let round = 1; again.length > 0; round += 1) {
     const batch = again.splice(0);
-    work.observe({ type: 'phase', message: `Trying ${batch.length} of the tenants again` });
+    work.observe({ type: 'phase', message: `Trying ${some(batch)} again` });
     await pause(backoffMs(round, Math.random), context.signal);
-    await Promise.all(
-      batch.map((unfinished) => {
-        const inLane = () => work.lanes.run(() => attempt(run, unfinished, { isPilot: false }));
-        return unfinished.isAlone ? run.alone(inLane) : inLane();
-      }),
-    );
+    await Promise.all(batch.map((pending) => attemptPending(session, pending)));
   }
 }
 
 /**
- * Tenants that other runs hold: what has become of all of them is asked again and again, in one query, until these are
- * done with them or let go of them, or the wait is over. It begins anew with every tenant that one of them finishes.
+ * Tasks whose tenants other runs hold. One query looks at all of them, again and again, until they are done or free, or
+ * the wait has ended. The wait starts anew whenever one of them ends.
  */
-async function serveBusy(run: Run): Promise<void> {
-  const { context, work, busy } = run;
+async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
+  const { context, work, busy } = session;
   let wait = createLockWait(context);
   while (busy.length > 0) {
     const batch = busy.splice(0);
     await context.throttle?.ready();
     if (isStopped(context)) {
-      for (const { due } of batch) skip(run, due);
+      for (const { task } of batch) skip(session, task);
       return;
     }
-    work.observe({
-      type: 'phase',
-      message: `Waiting for another run that is at work on ${batch.length} of the tenants`,
-    });
-    const { done, locked, free } = await look(
-      run,
-      batch.map(({ due }) => due),
+    work.observe({ type: 'phase', message: `Waiting for another run that is at work on ${some(batch)}` });
+    const sighting = await look(
+      session,
+      batch.map(({ task }) => task),
     );
-    leaveToPeers(run, done);
-    const isIn = (dues: readonly Due[]) => {
-      const some = new Set(dues);
-      return ({ due }: Unfinished) => some.has(due);
+    leaveToPeers(session, sighting.done);
+    const isIn = (tasks: readonly T[]) => {
+      const set = new Set(tasks);
+      return ({ task }: Pending<T, Done>) => set.has(task);
     };
-    busy.push(...batch.filter(isIn(locked)));
-    await Promise.all(
-      batch.filter(isIn(free)).map((unfinished) => {
-        const inLane = () => work.lanes.run(() => attempt(run, unfinished, { isPilot: true }));
-        return unfinished.isAlone ? run.alone(inLane) : inLane();
-      }),
-    );
+    busy.push(...batch.filter(isIn(sighting.locked)));
+    await Promise.all(batch.filter(isIn(sighting.free)).map((pending) => attemptPending(session, pending)));
     if (busy.length < batch.length) wait = createLockWait(context);
-    const [next] = busy;
-    if (next === undefined) return;
-    const reason = await wait(next.due.tenant.clerkOrgId).catch(toTenantctlError);
-    if (reason !== undefined) giveUp(run, reason);
+    if (busy.length > 0 && (await wait()) === 'over') giveUp(session);
   }
 }
 
-/** The wait for other runs is over, or the run was told to stop. */
-function giveUp(run: Run, reason: TenantctlError): void {
-  for (const { due, served } of run.busy.splice(0)) {
-    if (reason.code === 'INTERRUPTED') {
-      skip(run, due);
-      continue;
-    }
-    const error = lockTimeout(run.context, due.tenant.clerkOrgId);
-    finish(run, due, Date.now(), { ...NOTHING_DONE, ...served, outcome: 'failed', error });
+/** The other runs have not let go of these tenants in all the time that was allowed. */
+function giveUp<T extends Task, Done>(session: Session<T, Done>): void {
+  for (const { task, failure } of session.busy.splice(0)) {
+    const error = lockTimeout(session.context, task.tenant.clerkOrgId);
+    end(session, { kind: 'failed', task, error, done: failure?.done, durationMs: 0 });
   }
 }
 
-const NOTHING_DONE: Advance = { outcome: 'busy', done: [], batch: 0, warnings: [], isCommitted: false };
+function some(batch: readonly Pending<Task, unknown>[]): string {
+  const isMaster = batch.every(({ task }) => task.tenant.clerkOrgId === undefined);
+  return isMaster ? 'the master schema' : `${batch.length} of the tenants`;
+}

@@ -1,52 +1,54 @@
-import type { Sighting } from './peers.ts';
-import type { Due } from '../fleet/plan-fleet.ts';
+import type { Sighting, Task } from './work.ts';
 
-/** A shared fleet is cut into so many places, each of at least and at most so many tenants. */
+/** A shared fleet is cut into so many places, each with between LEAST and MOST tasks. */
 const PLACES = 32;
 const LEAST = 16;
 const MOST = 256;
 
-/** The tenants that a run is still to serve, others perhaps doing the same. */
-export interface SharedQueue {
-  /** Those that are taken next, from the front. Empty now and then although some are left: `fill`. */
-  readonly ready: Due[];
-  /** How many are left. */
+/** The tasks that a run has not begun yet. Other runs may be working through the same tenants. */
+export interface SharedQueue<T extends Task> {
+  /** The next tasks, taken from the front. May be empty although tasks are left: call `fill`. */
+  readonly ready: T[];
+  /** How many tasks are left. */
   readonly size: number;
-  /** Sees to it that some are ready. @returns false where none is left */
+  /** Makes tasks ready. @returns false if none is left */
   fill(): Promise<boolean>;
-  /** Another run was met at this tenant. */
-  met(due: Due): void;
-  /** Takes all that are left out of the queue. */
-  clear(): Due[];
+  /** Another run was met at this task's tenant. */
+  met(task: T): void;
+  /** Removes all tasks that are left. */
+  clear(): T[];
 }
 
-export interface SharedQueueOptions {
-  /** What others have made of tenants; they are taken out of the queue and handed over to it for good. */
-  readonly look: (dues: readonly Due[]) => Promise<Sighting>;
-  /** Others have done these. */
-  readonly onDone: (dues: readonly Due[]) => void;
-  /** Others are at work on these, and nothing else is left. */
-  readonly onLocked: (dues: readonly Due[]) => void;
-  /** From 0 to 1, 1 excluded. */
+export interface SharedQueueOptions<T extends Task> {
+  /** What other runs have made of these tasks, which have left the queue. */
+  readonly look: (tasks: readonly T[]) => Promise<Sighting<T>>;
+  /** Other runs have done these. */
+  readonly onDone: (tasks: readonly T[]) => void;
+  /** Other runs hold these, and nothing else is left. */
+  readonly onLocked: (tasks: readonly T[]) => void;
+  /** A number from 0 to 1, without 1. */
   readonly random: () => number;
 }
 
 /**
- * Serves a fleet in its order, until another run is met that does the same. From then on the runs keep out of each
- * other's way: each goes on at a place of the fleet chosen at random, and looks first what others have done there, in
- * one query. Where somebody is at work it goes to another place, as long as there is one; the last places are shared,
- * from behind.
+ * Serves a fleet in order until another run is met that does the same. From then on the runs avoid each other: each
+ * continues at a random place of the fleet, and first looks what others have done there, in one query. It leaves a place
+ * where another run is working, as long as there are other places; the last places are shared, one run starting at the
+ * end.
  *
- * Nobody needs to know how many runs there are, and one that is killed leaves nothing behind: its places look like any.
+ * No run needs to know how many there are, and one that is killed leaves nothing behind: its places look like any other.
  */
-export function createSharedQueue(dues: readonly Due[], options: SharedQueueOptions): SharedQueue {
-  const ready = [...dues];
-  let places: Due[][] = [];
-  let here: ReadonlySet<Due> = new Set(dues);
+export function createSharedQueue<T extends Task>(
+  tasks: readonly T[],
+  options: SharedQueueOptions<T>,
+): SharedQueue<T> {
+  const ready = [...tasks];
+  let places: T[][] = [];
+  let here: ReadonlySet<T> = new Set(tasks);
   let filling: Promise<boolean> | undefined;
-  const size = Math.min(MOST, Math.max(LEAST, Math.ceil(dues.length / PLACES)));
+  const size = Math.min(MOST, Math.max(LEAST, Math.ceil(tasks.length / PLACES)));
 
-  /** Goes to the next place where nobody is at work; where somebody is everywhere, to one of those. */
+  /** Goes to the next place without another run; if there is none, to any. */
   const goOn = async (): Promise<boolean> => {
     for (let crowded = 0; places.length > 0;) {
       const place = places.shift() ?? [];
@@ -78,9 +80,9 @@ export function createSharedQueue(dues: readonly Due[], options: SharedQueueOpti
       });
       return filling;
     },
-    met(due) {
-      // What was on its way when the first of a place met somebody says nothing new.
-      if (!here.has(due)) return;
+    met(task) {
+      // Tasks that were under way when the first one of a place met another run say nothing new.
+      if (!here.has(task)) return;
       here = new Set();
       places = shuffled([...places, ...inPlaces(ready.splice(0), size)], options.random);
     },
@@ -92,13 +94,13 @@ export function createSharedQueue(dues: readonly Due[], options: SharedQueueOpti
   };
 }
 
-function inPlaces(dues: readonly Due[], size: number): Due[][] {
-  return Array.from({ length: Math.ceil(dues.length / size) }, (_, nth) =>
-    dues.slice(nth * size, (nth + 1) * size),
+function inPlaces<T>(tasks: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(tasks.length / size) }, (_, nth) =>
+    tasks.slice(nth * size, (nth + 1) * size),
   );
 }
 
-/** The same in an order of chance. */
+/** The same in random order. */
 function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return items
     .map((item) => ({ item, key: random() }))

@@ -1,86 +1,73 @@
-import type { Recording } from '../../db/knex/recording.ts';
-import type { ObservedEffects } from '../guard/judge.ts';
-import type { Lanes } from '../run/lanes.ts';
-import type { Advance } from '../apply/assignment.ts';
-import type { CompiledPlan, Recordings } from './compiled.ts';
+import type { TenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
-import type { PeerView } from './peers.ts';
-import type { TenantResult } from '../report/results.ts';
-import type { Direction } from '../files/load.ts';
-import type { Due } from '../fleet/plan-fleet.ts';
+import type { Lanes } from '../run/lanes.ts';
 
-export interface ServeOptions {
-  /** The first tenant of its plan: what its transaction did is looked at before it commits. */
-  readonly isPilot: boolean;
-  /** Takes down what each migration sends. */
-  readonly record?: ((name: string) => Recording) | undefined;
+/** One unit of work: what is to be done to one tenant, or, without an organization id, to the master schema. */
+export interface Task {
+  readonly tenant: { readonly clerkOrgId?: string | undefined; readonly schema: string };
 }
 
-export interface Served extends Advance {
-  /** The tenant's transaction locked shared tables against others: the rest of the plan goes one at a time. */
-  readonly locksShared: boolean;
+/** How one attempt at a task ended. `Done` is what the work reports about a task, also about one that failed halfway. */
+export type Attempt<Done> =
+  | { readonly kind: 'done'; readonly done: Done }
+  /** Another run holds the tenant: the task is attempted again later. */
+  | { readonly kind: 'busy' }
+  /** Another run has already done the task. */
+  | { readonly kind: 'by-peer' }
+  /** The task no longer applies: the tenant's status has changed, say. */
+  | { readonly kind: 'skipped'; readonly reason: string }
+  | Failure<Done>;
+
+export interface Failure<Done> {
+  readonly kind: 'failed';
+  readonly error: TenantctlError;
+  /** What was done before it failed, by this attempt and by earlier ones. */
+  readonly done?: Done | undefined;
+  /** Another attempt is safe. Whether the error is worth one is decided by src/core/run/retry.ts. */
+  readonly mayRepeat: boolean;
+  /** The server process that was used: if it waited for a lock, the error names who held that. */
+  readonly pid?: number | undefined;
 }
 
-/** What a run does to its tenants. */
-export interface FleetWork {
-  readonly command: string;
-  readonly direction: Direction;
-  /** Only tenants with one of these statuses are worked on. */
-  readonly statuses: readonly string[];
-  /** Goes through a plan with one tenant, statement by statement. */
-  readonly serve: (due: Due, options: ServeOptions) => Promise<Served>;
-  /** Statements between the tenant's lock and its history: create the schema, say. */
-  readonly opening?: ((due: Due) => readonly string[]) | undefined;
-  /** Statements that go with the last row of the history. */
-  readonly closing: (due: Due) => readonly string[];
-  /** Whether another run has done what a tenant was due. */
-  readonly isDone: (due: Due, now: PeerView) => boolean;
-  /** Told once, when another run is met that is at work on the same tenants. */
-  readonly onMet?: (() => void) | undefined;
+/** What is known of a task from earlier attempts. */
+export interface Earlier<Done> {
+  /** How many attempts have failed. */
+  readonly tries: number;
+  /** The last of them. */
+  readonly failure?: Failure<Done> | undefined;
+  /** The connection was lost during a COMMIT, which may have taken place. */
+  readonly mayBeCommitted: boolean;
+}
+
+/** How a task ended. */
+export type Outcome<T extends Task, Done> = { readonly task: T; readonly durationMs: number } & (
+  | { readonly kind: 'done'; readonly done: Done }
+  | { readonly kind: 'by-peer' }
+  | { readonly kind: 'skipped'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly error: TenantctlError; readonly done?: Done | undefined }
+);
+
+/** What other runs have made of some tasks. */
+export interface Sighting<T extends Task> {
+  /** Nothing is left to do. */
+  readonly done: readonly T[];
+  /** Another run is working on the tenant. */
+  readonly locked: readonly T[];
+  readonly free: readonly T[];
+}
+
+/** What a run does to its tasks. Only `lanes`, `observe` and `attempt` are required. */
+export interface Work<T extends Task, Done> {
   readonly lanes: Lanes;
-  /** What two tenants were sent may be sent to the others, where that is surely the same. */
-  readonly compile: boolean;
-  /** Where what was learned of a plan is kept, by its key, for the other tenants of a run that serves them in waves. */
-  readonly lessons?: Map<string, Lesson> | undefined;
   readonly observe: Observer;
-}
-
-/** What the first tenants of a plan have shown of it. */
-export interface Lesson {
-  /** How many have been gone through for it. */
-  pilots: number;
-  /** What they were sent. */
-  readonly seen: Recordings[];
-  /** What others may do that are sent the same. */
-  readonly observedEffects: ObservedEffects[];
-  /** What the next are sent may be something else. */
-  isDependent: boolean;
-  /** It locks shared tables: one tenant at a time. */
-  locksShared: boolean;
-  compiled?: CompiledPlan | 'never' | undefined;
-}
-
-/** How a run ended for a tenant that was due. */
-export function toResult(due: Due, served: Advance, durationMs: number, direction: Direction): TenantResult {
-  const base = {
-    clerkOrgId: due.tenant.clerkOrgId,
-    schema: due.tenant.schema,
-    names: served.done,
-    batch: served.done.length === 0 ? 0 : served.batch,
-    durationMs,
-  };
-  switch (served.outcome) {
-    case 'failed':
-      return { ...base, outcome: 'failed', error: served.error };
-    case 'status':
-      return {
-        ...base,
-        outcome: 'skipped',
-        reason: `its status is ${served.status ?? 'gone from the registry'} now`,
-      };
-    default: {
-      const changed = direction === 'up' ? 'migrated' : 'rolled-back';
-      return { ...base, outcome: served.done.length === 0 ? 'up-to-date' : changed };
-    }
-  }
+  /** Performs a task once, in a lane. Must not throw for what concerns only this tenant: a throw ends the whole run. */
+  readonly attempt: (task: T, earlier: Earlier<Done>) => Promise<Attempt<Done>>;
+  /** Called as each task ends, but not for tasks that were never begun. `ended` of `total` tasks have ended. */
+  readonly onEnd?: ((outcome: Outcome<T, Done>, ended: number, total: number) => void) | undefined;
+  /** Records failures in the ledger, and as each tenant's last failure, under this command. */
+  readonly ledger?: { readonly command: string; readonly direction: 'up' | 'down' } | undefined;
+  /** True if this task must not run beside others for which this is true. */
+  readonly isAlone?: ((task: T) => boolean) | undefined;
+  /** Looks what other runs have made of tasks, in one query. If absent, other runs are met only as `busy`. */
+  readonly look?: ((tasks: readonly T[]) => Promise<Sighting<T>>) | undefined;
 }

@@ -4,7 +4,7 @@ import { identifier } from '../../db/sql.ts';
 import { tryLock, withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
-import type { ServeOptions, Served } from '../serve/work.ts';
+import type { ServeOptions, Served } from '../strategy/work.ts';
 import { advance } from '../apply/advance.ts';
 import { planForward } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';

@@ -1,7 +1,7 @@
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import { recordFiles } from '../state/checksums.ts';
 import { createRunContext, type RunOptions } from '../run/run-context.ts';
-import { serveFleet } from '../serve/serve-fleet.ts';
+import { serveFleet } from '../strategy/serve-fleet.ts';
 import { createLanes, ONE_LANE, type Concurrency, type Lanes } from '../run/lanes.ts';
 import {
   closingOf,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compile, type Recordings } from '../../../src/core/serve/compiled.ts';
+import { compile, type Recordings } from '../../../src/core/strategy/compiled.ts';
 import type { History } from '../../../src/core/target/history.ts';
 import type { Plan } from '../../../src/core/plan/plan.ts';
 import { createRecording } from '../../../src/db/knex/recording.ts';

@@ -26,7 +26,7 @@ import { type Migration, runsInTransaction } from '../files/load.ts';
 import type { TenantResult } from '../report/results.ts';
 import { createFailureLog } from '../ledger/failure-log.ts';
 import { sendToAll } from './send-to-all.ts';
-import type { SharedQueue } from './shared-queue.ts';
+import type { SharedQueue } from '../serve/shared-queue.ts';
 import { planKey, type Due } from '../fleet/plan-fleet.ts';
 
 /** How many tenants are gone through one after the other, in the hope of two that show what all will be sent. */
@@ -96,7 +96,12 @@ async function servePlan(run: Run, dues: readonly Due[]): Promise<void> {
 }
 
 /** Goes through the plan with its first tenants, one after the other. Those that another run has do not count. */
-async function servePilots(run: Run, queue: SharedQueue, lesson: Lesson, mayCompile: boolean): Promise<void> {
+async function servePilots(
+  run: Run,
+  queue: SharedQueue<Due>,
+  lesson: Lesson,
+  mayCompile: boolean,
+): Promise<void> {
   const wantsPilot = () =>
     lesson.pilots === 0 ||
     (mayCompile && lesson.pilots < PILOTS && lesson.seen.length < 2 && !lesson.isDependent);
@@ -144,7 +149,7 @@ function lessonFor({ lessons }: FleetWork, [due]: readonly Due[]): Lesson {
 }
 
 /** Goes through the tenants of a queue statement by statement, side by side unless they lock shared tables. */
-async function serveQueue(run: Run, queue: SharedQueue, locksShared: boolean): Promise<void> {
+async function serveQueue(run: Run, queue: SharedQueue<Due>, locksShared: boolean): Promise<void> {
   const takeAll = async () => {
     while (!isStopped(run.context) && (await queue.fill())) {
       const due = queue.ready.shift();
@@ -156,7 +161,7 @@ async function serveQueue(run: Run, queue: SharedQueue, locksShared: boolean): P
 
 async function serveOne(
   run: Run,
-  queue: SharedQueue,
+  queue: SharedQueue<Due>,
   unfinished: Unfinished,
   locksShared: boolean,
 ): Promise<void> {
@@ -200,7 +205,7 @@ async function limitsFor({ steps }: Uniform, observedEffects: Lesson['observedEf
 /** @returns the tenants that have to be gone through statement by statement */
 async function sendWhole(
   run: Run,
-  queue: SharedQueue,
+  queue: SharedQueue<Due>,
   dues: readonly Due[],
   compiled: CompiledPlan,
   locksShared: boolean,

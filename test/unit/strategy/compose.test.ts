@@ -1,12 +1,12 @@
 import { parse } from 'libpg-query';
 import { expect, test } from 'vitest';
-import type { CompiledPlan } from '../../../src/core/serve/compiled.ts';
+import type { CompiledPlan } from '../../../src/core/strategy/compiled.ts';
 import {
   asOneString,
   createComposer,
   type Addition,
   type SendingOptions,
-} from '../../../src/core/serve/compose.ts';
+} from '../../../src/core/strategy/compose.ts';
 import { tenantTarget } from '../../../src/core/target/target.ts';
 
 const COMPILED: CompiledPlan = {

@@ -9,7 +9,7 @@ import type { History } from '../target/history.ts';
 import { tenantTarget } from '../target/target.ts';
 import { backoffMs, leavesCommitOpen, pause } from '../run/retry.ts';
 import { createRunAhead } from './run-ahead.ts';
-import type { SharedQueue } from './shared-queue.ts';
+import type { SharedQueue } from '../serve/shared-queue.ts';
 import { digester, knowHistories } from '../stamps/stamps.ts';
 import { drain } from './drain.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
@@ -52,7 +52,7 @@ const PASSING = new Set(['55P03', '57014', '40001', '40P01']);
  */
 export async function sendToAll(
   context: RunContext,
-  queue: SharedQueue,
+  queue: SharedQueue<Due>,
   dues: readonly Due[],
   compiled: CompiledPlan,
   options: SendToAllOptions,
@@ -64,7 +64,7 @@ export async function sendToAll(
   let isOneByOne = false;
   let refusals = 0;
   const isOver = () => isStopped(context) || context.failureLimit?.wouldOpen(interactive.length) === true;
-  const round = async (waiting: Pick<SharedQueue, 'ready' | 'size' | 'fill'>): Promise<Due[]> => {
+  const round = async (waiting: Pick<SharedQueue<Due>, 'ready' | 'size' | 'fill'>): Promise<Due[]> => {
     const again: Due[] = [];
     const { ready } = waiting;
     const turn = async (): Promise<boolean> => {
@@ -112,7 +112,7 @@ export async function sendToAll(
 }
 
 /** Tenants that are taken from the front, whatever others do. */
-function plainly(ready: Due[]): Pick<SharedQueue, 'ready' | 'size' | 'fill'> {
+function plainly(ready: Due[]): Pick<SharedQueue<Due>, 'ready' | 'size' | 'fill'> {
   return { ready, size: ready.length, fill: () => Promise.resolve(ready.length > 0) };
 }
 

@@ -1,6 +1,7 @@
 import type { HistoryEntry } from '../target/history.ts';
 import { digestOf } from '../stamps/stamps.ts';
 import type { Direction } from '../files/load.ts';
+import type { Sighting } from '../serve/work.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
 import { historyAfter } from '../plan/history-after.ts';
 import type { Database } from '../../db/database.ts';
@@ -15,14 +16,6 @@ export interface PeerView {
   readonly isLocked: boolean;
 }
 
-/** What a run finds of its tenants that others have done in the meantime, or are at work on. */
-export interface Sighting {
-  /** Nothing is left to be done here. */
-  readonly done: readonly Due[];
-  readonly locked: readonly Due[];
-  readonly free: readonly Due[];
-}
-
 /**
  * Looks what other runs have made of tenants, in one query; opens no table of theirs.
  * @param isDone pure: whether nothing is left to be done to a tenant
@@ -31,7 +24,7 @@ export async function lookAtPeers(
   database: Pick<Database, 'query'>,
   dues: readonly Due[],
   isDone: (due: Due, now: PeerView) => boolean,
-): Promise<Sighting> {
+): Promise<Sighting<Due>> {
   const { rows } = await database.query<{
     schema: string;
     status: string | null;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRunAhead } from '../../../src/core/serve/run-ahead.ts';
+import { createRunAhead } from '../../../src/core/strategy/run-ahead.ts';
 
 test('at first, one string waits at the server beside the one at work', () => {
   expect(createRunAhead().limit).toBe(2);

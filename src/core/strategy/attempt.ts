@@ -2,11 +2,12 @@ import { withBlockers, type BlockerWatch } from '../run/blockers.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { toResult, type FleetWork, type ServeOptions, type Served } from './work.ts';
 import type { Advance } from '../apply/assignment.ts';
-import { lookAtPeers, type Sighting } from './peers.ts';
+import { lookAtPeers } from './peers.ts';
+import type { Sighting } from '../serve/work.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { leavesCommitOpen, mayPass } from '../run/retry.ts';
 import type { FailureLog } from '../ledger/failure-log.ts';
-import { createSharedQueue, type SharedQueue } from './shared-queue.ts';
+import { createSharedQueue, type SharedQueue } from '../serve/shared-queue.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
 
 /** The state of one run over its tenants. */
@@ -89,13 +90,13 @@ function meet(run: Run): void {
 }
 
 /** What other runs have made of tenants. Where that cannot be found out, each tenant tells when it is its turn. */
-export async function look({ context, work }: Run, dues: readonly Due[]): Promise<Sighting> {
+export async function look({ context, work }: Run, dues: readonly Due[]): Promise<Sighting<Due>> {
   if (dues.length === 0) return { done: [], locked: [], free: [] };
   return lookAtPeers(context.database, dues, work.isDone).catch(() => ({ done: [], locked: [], free: dues }));
 }
 
 /** The queue of tenants with the same to be done. */
-export function queueOf(run: Run, dues: readonly Due[]): SharedQueue {
+export function queueOf(run: Run, dues: readonly Due[]): SharedQueue<Due> {
   return createSharedQueue(dues, {
     look: (some) => look(run, some),
     onDone: (done) => leaveToPeers(run, done),
