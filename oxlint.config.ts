@@ -31,7 +31,7 @@ const CORE = [
 /** The rooms of src/cli, likewise. */
 const CLI = ['commands', 'flags', 'run', 'terminal', 'render'] as const;
 
-/** What only the command line may know: core and db are a library. */
+/** What only the command line may know: core and db are a library. node:v8 sets flags for the whole process. */
 const COMMAND_LINE = [
   'commander',
   'chalk',
@@ -41,6 +41,7 @@ const COMMAND_LINE = [
   'zod',
   'node:process',
   'node:console',
+  'node:v8',
 ];
 
 interface Pattern {

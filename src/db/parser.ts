@@ -1,5 +1,4 @@
 import type * as LibpgQuery from 'libpg-query';
-import { setTiering } from './wasm.ts';
 
 type Parser = typeof LibpgQuery;
 type ParseResult = Awaited<ReturnType<Parser['parse']>>;
@@ -11,11 +10,6 @@ let parser: Promise<Parser> | undefined;
  * @throws what the parser throws where the text does not parse
  */
 export async function parse(text: string): Promise<ParseResult> {
-  parser ??= load();
+  parser ??= import('libpg-query');
   return (await parser).parse(text);
-}
-
-function load(): Promise<Parser> {
-  setTiering('late');
-  return import('libpg-query');
 }

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import * as tenantctl from '../../src/index.ts';
-import { createDatabase } from '../support/database.ts';
+import { createDatabase, createEmbeddedDatabase } from '../support/database.ts';
 import { closeGate, WAIT_AT_GATE } from '../support/gate.ts';
 import { createTable, usualProject, type TestProject } from '../support/project.ts';
 
@@ -139,6 +142,24 @@ test('a release: rehearse, migrate, look, and back again, by the names that the 
     expect(back.totals).toMatchObject({ selected: 1, changed: 1 });
   });
 });
+
+test('the library sets no V8 flags: they would apply to the whole application', async () => {
+  const { settings } = await createEmbeddedDatabase();
+  const project = await usualProject();
+  const application = `
+    import v8 from 'node:v8';
+    import { syncBuiltinESMExports } from 'node:module';
+    v8.setFlagsFromString = (flag) => { throw new Error('sets ' + flag); };
+    syncBuiltinESMExports();
+    const { openDatabase, migrateMaster, provisionTenant } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/index.ts'))});
+    const database = await openDatabase(${JSON.stringify(settings)}, { maxConnections: 1 });
+    await migrateMaster(database, { folder: ${JSON.stringify(project.master)} });
+    const { outcome } = await provisionTenant(database, 'org_a', { folder: ${JSON.stringify(project.tenants)} });
+    await database.close();
+    console.log(outcome);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', application]);
+  expect(stdout).toBe('provisioned\n');
+}, 60_000);
 
 test('what an application leans on is exported by name', () => {
   expect(Object.keys(tenantctl)).toEqual(

@@ -108,7 +108,12 @@ async function readAll(folder: string, options: GlobalOptions, output: Output): 
   const file = readEnvFile(folder, options.envFile);
   output.learnSecrets(process.env, file);
   const variables = mergeSources(process.env, file);
-  return readEnvironment(variables, { folder, embedded: options.embedded });
+  const reading = readEnvironment(variables, { folder, embedded: options.embedded });
+  if (reading.settings !== undefined) {
+    const { tuneWebAssembly } = await import('./wasm-tiering.ts');
+    await tuneWebAssembly(reading.settings.database);
+  }
+  return reading;
 }
 
 /** A folder that a variable names and that is not there is a mistake in the configuration. */

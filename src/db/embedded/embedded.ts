@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
 import { openServer } from '../open-server.ts';
 import { lockFolder } from './folder-lock.ts';
-import { setTiering } from '../wasm.ts';
 import type { Database, EmbeddedSettings } from '../database.ts';
 
 /**
@@ -25,7 +24,6 @@ export async function openEmbedded(settings: EmbeddedSettings): Promise<Database
     for (const step of opened.toReversed()) await step();
   };
   try {
-    setTiering((await hasManyFiles(settings.directory)) ? 'whereItPays' : 'never');
     const engine = await finishedOrAnew(settings.directory, (dataDir) =>
       PGlite.create({ dataDir, extensions: { vector, ...contrib } }),
     );
@@ -50,15 +48,6 @@ export async function openEmbedded(settings: EmbeddedSettings): Promise<Database
     await close();
     throw asUnavailable(error, settings.directory);
   }
-}
-
-/** The files of a database with a hundred small tenants; a new one has 900. */
-const MANY_FILES = 2_000;
-
-/** Whether a database is so large that a run over it takes long: half a minute and more. */
-async function hasManyFiles(directory: string): Promise<boolean> {
-  const files = await readdir(join(directory, 'pgdata', 'base'), { recursive: true }).catch(() => []);
-  return files.length > MANY_FILES;
 }
 
 /**
