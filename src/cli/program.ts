@@ -14,6 +14,7 @@ import { addStatus } from './commands/status.ts';
 import { addTenantList } from './commands/tenant-list.ts';
 import { addTenantProvision } from './commands/tenant-provision.ts';
 import { addTenantShow } from './commands/tenant-show.ts';
+import { examplesOf } from './examples.ts';
 import type { Context, GlobalOptions } from './run/context.ts';
 import type { CommandResult } from './run/command-result.ts';
 import type { Register } from './run/register.ts';
@@ -33,18 +34,18 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
     .option('--env-file <file>', 'read variables from this file instead of .env')
     .option(
       '--embedded [dir]',
-      'use the embedded PostgreSQL, kept in a folder (default: .tenantctl/embedded)',
+      'use the embedded PostgreSQL in this folder (default: .tenantctl/embedded)',
     )
-    .option('--json', 'one JSON document on stdout')
-    .option('--quiet', 'no progress and no messages')
-    .option('--verbose', 'tell more')
-    .option('--no-color', 'no colours')
-    .option('--yes', 'answer yes to what a destructive command asks')
+    .option('--json', 'print one JSON document to stdout')
+    .option('--quiet', 'print no progress and no messages')
+    .option('--verbose', 'print more details')
+    .option('--no-color', 'print no colours')
+    .option('--yes', 'confirm destructive commands without asking')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', EPILOGUE);
 
   const register: Register = (command, name, run) => {
-    command.action(async (...received: unknown[]) => {
+    command.addHelpText('after', examplesOf(name)).action(async (...received: unknown[]) => {
       const positionals = received.slice(0, -2).flat() as string[];
       const flags = command.opts<Parameters<typeof run>[1]>();
       await dispatch(name, program.opts<GlobalOptions>(), (context) => run(context, flags, positionals));
@@ -62,11 +63,11 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
 
   const rollback = program
     .command('rollback')
-    .description('undo migrations, the last batch unless told otherwise');
+    .description('undo migrations; by default the last batch');
   addRollbackMaster(rollback, register);
   addRollbackTenants(rollback, register);
 
-  const tenant = program.command('tenant').description('provision tenants and look at the registry');
+  const tenant = program.command('tenant').description('provision tenants and list the registry');
   addTenantProvision(tenant, register);
   addTenantList(tenant, register);
   addTenantShow(tenant, register);
@@ -79,7 +80,10 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
 }
 
 const EPILOGUE = `
-Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 no connection, 5 locked, 6 a --check found something, 130/143 interrupted.
+Exit codes: 0 success, 1 failure, 2 usage, 3 configuration, 4 no connection, 5 locked by another run,
+6 a --check found something, 130/143 interrupted.
+
+More about a command, with examples: tenantctl <command> --help
 
 A first look, with no server installed:
   tenantctl init

@@ -81,7 +81,7 @@ describe('a mistake in calling the program', () => {
     });
 
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('It must be a whole number from 1 to 10000, or auto.');
+    expect(stderr).toContain('Expected a whole number from 1 to 10000, or auto.');
   });
 });
 

@@ -18,11 +18,11 @@ export function addDoctor(program: Command, register: Register): void {
   const command = program
     .command('doctor')
     .description(
-      'check the environment, connection, TLS, rights, extension and registry: a remedy for each finding',
+      'check environment, connection, TLS, privileges, extension and registry; print a remedy for each finding',
     )
     .option(
       '--concurrency <n>',
-      'check the connections for so many tenants at once (default: 4)',
+      'check that there are connections for this many tenants in parallel (default: 4)',
       positiveInteger,
     );
   register(command, 'doctor', doctorCommand);

@@ -6,7 +6,7 @@ import type { Register } from '../run/register.ts';
 export function addInit(program: Command, register: Register): void {
   const command = program
     .command('init')
-    .description('scaffold migrations/, .env.example and ssl/ in this folder; overwrites nothing');
+    .description('create migrations/, .env.example and ssl/ in this folder; existing files are kept');
   register(command, 'init', initCommand);
 }
 

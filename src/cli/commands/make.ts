@@ -16,7 +16,7 @@ export function addMake(group: Command, register: Register): void {
       .description(`write a new ${scope} migration`)
       .argument('<name>', 'letters, digits, _ and -')
       .addOption(
-        new Option('--format <format>', 'default: that of the newest file, ts in an empty folder').choices([
+        new Option('--format <format>', 'file format (default: that of the newest file, or ts)').choices([
           'ts',
           'js',
           'sql',

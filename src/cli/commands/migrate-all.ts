@@ -12,9 +12,9 @@ import { masterDocument } from '../../core/documents/fleet-document.ts';
 export function addMigrateAll(group: Command, register: Register): void {
   const command = group
     .command('all')
-    .description('master migrations first, then the tenants')
-    .option('--dry-run', 'show the SQL that would run, and change nothing')
-    .option('--all', 'list tenants that are up to date, too');
+    .description('apply pending master migrations, then pending tenant migrations')
+    .option('--dry-run', 'print the SQL that would run; change nothing')
+    .option('--all', 'also list tenants that were up to date');
   register(addRollout(addVerify(addTolerance(addSelection(command)))), 'migrate all', migrateAllCommand);
 }
 

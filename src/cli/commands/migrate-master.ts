@@ -21,9 +21,9 @@ export interface MigrateMasterFlags extends ToleranceFlags, EnduranceFlags {
 export function addMigrateMaster(group: Command, register: Register): void {
   const command = group
     .command('master')
-    .description('apply the pending master migrations in public')
-    .option('--to <name>', 'the last migration to apply')
-    .option('--dry-run', 'show the SQL that would run, and change nothing');
+    .description('apply pending master migrations in the schema public')
+    .option('--to <name>', 'apply migrations up to and including this one')
+    .option('--dry-run', 'print the SQL that would run; change nothing');
   register(addEndurance(addTolerance(command)), 'migrate master', migrateMasterCommand);
 }
 

@@ -16,13 +16,13 @@ interface RetryFailedFlag {
 export function addMigrateTenants(group: Command, register: Register): void {
   const command = group
     .command('tenants')
-    .description('apply the pending tenant migrations to every ACTIVE tenant')
-    .option('--to <name>', 'the last migration to apply')
-    .option('--dry-run', 'show the SQL that would run, once for each distinct plan, and change nothing')
-    .option('--all', 'list tenants that are up to date, too')
+    .description('apply pending tenant migrations to every ACTIVE tenant')
+    .option('--to <name>', 'apply migrations up to and including this one')
+    .option('--dry-run', 'print the SQL that would run, once per distinct plan; change nothing')
+    .option('--all', 'also list tenants that were up to date')
     .option(
       '--retry-failed [id]',
-      'only the tenants that failed in this run (default: the last one with failures)',
+      'only tenants that failed in this run (default: the last run with failures)',
       runNumber,
     );
   const withFlags = addRollout(addVerify(addTolerance(addSelection(command))));

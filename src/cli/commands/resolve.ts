@@ -13,12 +13,12 @@ interface AnswerFlags {
 export function addResolve(program: Command, register: Register): void {
   const command = program
     .command('resolve')
-    .description('say how a "transaction: false" migration ended whose command was killed')
+    .description('record the outcome of an interrupted "transaction: false" migration')
     .argument('<org or schema>', 'an organization id or a schema name; "master" for the master schema')
     .addOption(
-      new Option('--applied', 'its work is there (or, of a rollback, is gone): record it').conflicts('retry'),
+      new Option('--applied', 'the work is done (for a rollback: undone); record it').conflicts('retry'),
     )
-    .option('--retry', 'its work is not there: the next run begins it anew')
+    .option('--retry', 'the work is not done; the next run starts the migration again')
     .addHelpText('after', EPILOGUE);
   register(command, 'resolve', resolveCommand);
 }
@@ -29,8 +29,8 @@ export async function resolveCommand(
   [tenant = '']: readonly string[],
 ): Promise<CommandResult> {
   if (flags.applied !== true && flags.retry !== true) {
-    throw new TenantctlError('USAGE', 'Whether its work was done is for you to say: --applied or --retry.', {
-      hint: `tenantctl tenant show ${tenant} names the migration; look in the schema for what it does.`,
+    throw new TenantctlError('USAGE', 'Say whether the work was done: --applied or --retry.', {
+      hint: `tenantctl tenant show ${tenant} names the migration. Check in the schema whether its work is there.`,
     });
   }
   return context.withDatabase(undefined, async (database, settings) => {
@@ -54,5 +54,6 @@ export async function resolveCommand(
 }
 
 const EPILOGUE = `
-Such a migration is recorded in the history after its deed, so a kill in between leaves the question whether
-that was done. "status" and "tenant show" name the tenants; look into the schema, then answer.`;
+A "transaction: false" migration is recorded in the history only after it has run. If the command is killed in
+between, tenantctl cannot know whether it finished. "status" and "tenant show" name such tenants. Check in the schema,
+then record the outcome.`;

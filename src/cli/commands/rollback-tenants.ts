@@ -16,7 +16,7 @@ interface RunFlag {
 export function addRollbackTenants(group: Command, register: Register): void {
   const command = group.command('tenants').description('undo the last batch of each ACTIVE tenant');
   addExtent(command).addOption(
-    new Option('--run <id>', 'undo exactly what this run of migrate tenants has applied')
+    new Option('--run <id>', 'undo exactly what this run of migrate tenants applied')
       .argParser(runNumber)
       .conflicts(['all', 'to']),
   );

@@ -8,9 +8,9 @@ import type { Register } from '../run/register.ts';
 export function addRunsShow(group: Command, register: Register): void {
   const command = group
     .command('show')
-    .description('all that is known of one run')
-    .argument('<id>', 'the number of the run', runNumber)
-    .option('--all', 'list every tenant that it changed, not only those that failed');
+    .description('show one run')
+    .argument('<id>', 'number of the run', runNumber)
+    .option('--all', 'list every tenant that it worked on, not only those that failed');
   register(command, 'runs show', runsShowCommand);
 }
 

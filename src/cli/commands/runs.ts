@@ -9,8 +9,8 @@ import type { Register } from '../run/register.ts';
 export function addRuns(program: Command, register: Register): Command {
   const command = program
     .command('runs')
-    .description('what earlier commands did to the fleet, the newest first')
-    .option('--limit <n>', 'how many runs to list (default: 20)', positiveInteger);
+    .description('list what earlier commands did to the fleet, newest first')
+    .option('--limit <n>', 'number of runs to list (default: 20)', positiveInteger);
   register(command, 'runs', runsCommand);
   return command;
 }

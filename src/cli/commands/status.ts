@@ -19,8 +19,8 @@ export interface StatusFlags extends VerifyFlag {
 export function addStatus(program: Command, register: Register): void {
   const command = program
     .command('status')
-    .description('master and fleet at a glance')
-    .option('--check', 'exit with 6 where anything is pending or wants attention')
+    .description('show the state of the master schema and of the fleet')
+    .option('--check', 'exit with 6 if anything is pending or needs attention')
     .option('--all', 'list every tenant');
   register(addVerify(command), 'status', statusCommand);
 }

@@ -8,7 +8,7 @@ import { registryDocument } from '../../core/documents/status-document.ts';
 export function addTenantList(group: Command, register: Register): void {
   const command = group
     .command('list')
-    .description('the registry, one line for each tenant')
+    .description('list the registry, one line per tenant')
     .addOption(new Option('--status <status>', 'only tenants with this status').choices([...STATUSES]));
   register(command, 'tenant list', listCommand);
 }

@@ -16,11 +16,11 @@ interface ProvisionFlags extends PaceFlags {
 export function addTenantProvision(group: Command, register: Register): void {
   const command = group
     .command('provision')
-    .description('create the schema of organizations, register, migrate and activate them')
+    .description('create tenants: register each organization, create its schema, migrate and activate it')
     .argument('<org...>', 'organization ids')
     .option(
       '--owner-role <name>',
-      "the role that each new schema is given to, {schema} standing for the schema's name (default: TENANT_ROLE)",
+      "role that owns each new schema; {schema} stands for the schema's name (default: TENANT_ROLE)",
       rolePattern,
     );
   register(addPace(command), 'tenant provision', provisionCommand);

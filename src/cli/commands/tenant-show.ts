@@ -9,7 +9,7 @@ import { registryDocument, tenantStateDocument } from '../../core/documents/stat
 export function addTenantShow(group: Command, register: Register): void {
   const command = group
     .command('show')
-    .description('one tenant: its row, its history, what is pending, its last failure')
+    .description('show one tenant: status, history, pending migrations, last failure')
     .argument('<org or schema>', 'an organization id or a schema name');
   register(command, 'tenant show', showCommand);
 }

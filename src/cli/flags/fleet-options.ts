@@ -3,7 +3,7 @@ import type { Settings } from '../../config/settings.ts';
 import type { Concurrency } from '../../core/run/lanes.ts';
 import type { Context } from '../run/context.ts';
 
-/** Flags that say what a command puts up with. */
+/** Flags that limit how long a command waits and how often it retries. */
 export interface EnduranceFlags {
   readonly lockTimeout?: number;
   readonly statementTimeout?: number;
@@ -11,7 +11,7 @@ export interface EnduranceFlags {
   readonly keep?: number;
 }
 
-/** Flags that say how fast a command goes through tenants. */
+/** Flags that set how a command works through the tenants. */
 export interface PaceFlags extends EnduranceFlags {
   readonly concurrency?: Concurrency;
   /** False with --no-compile. */
@@ -26,7 +26,7 @@ export interface FleetFlags extends PaceFlags {
   readonly to?: string;
 }
 
-/** Flags that let a run go on where history and folder do not fit. */
+/** Flags that let a run continue although history and folder do not match. */
 export interface ToleranceFlags {
   readonly allowNewerHistory?: boolean;
   readonly allowOutOfOrder?: boolean;
@@ -34,7 +34,7 @@ export interface ToleranceFlags {
 
 export function addSelection(command: Command): Command {
   return addPace(
-    command.option('--tenant <org or schema...>', 'only these tenants, by organization id or schema'),
+    command.option('--tenant <org or schema...>', 'only these tenants (organization ids or schema names)'),
   );
 }
 
@@ -42,39 +42,39 @@ export function addEndurance(command: Command): Command {
   return command
     .option(
       '--lock-timeout <ms>',
-      'how long a statement may wait for a lock (default: 5000; 0: for ever)',
+      'time that a statement may wait for a lock (default: 5000; 0: no limit)',
       milliseconds,
     )
     .option(
       '--statement-timeout <ms>',
-      "how long a statement may take (default: the server's own; 0: for ever)",
+      "time that a statement may take (default: the server's setting; 0: no limit)",
       milliseconds,
     )
     .option(
       '--retries <n>',
-      'how often to try again after a lock, a deadlock or a lost connection (default: 6)',
+      'retries after a lock timeout, a deadlock or a lost connection (default: 6)',
       retries,
     )
-    .option('--keep <n>', 'how many runs of this command the ledger keeps (default: 100)', positiveInteger);
+    .option('--keep <n>', 'number of runs of this command that the ledger keeps (default: 100)', positiveInteger);
 }
 
 export function addPace(command: Command): Command {
   return addEndurance(command)
     .option(
       '--concurrency <n|auto>',
-      'tenants at work at once; auto: as many as pay (default: 4)',
+      'number of tenants to work on in parallel; auto adapts to throughput (default: 4)',
       concurrency,
     )
-    .option('--no-compile', 'go through every migration with every tenant, statement by statement');
+    .option('--no-compile', 'run every migration statement by statement in every tenant');
 }
 
 export function addTolerance(command: Command): Command {
   return command
-    .option('--allow-newer-history', 'go on where the history is newer than every file')
-    .option('--allow-out-of-order', 'apply a file that sorts before an applied one');
+    .option('--allow-newer-history', 'continue if the history is newer than every file')
+    .option('--allow-out-of-order', 'apply files that sort before an applied one');
 }
 
-/** What a command reads the fleet by. */
+/** The flag that makes a command read the history tables instead of the stamps. */
 export interface VerifyFlag {
   readonly verify?: boolean;
 }
@@ -82,34 +82,34 @@ export interface VerifyFlag {
 export function addVerify(command: Command): Command {
   return command.option(
     '--verify',
-    'read every history table, whatever the stamps say, and put the stamps right',
+    'read every history table and correct wrong stamps',
   );
 }
 
 function concurrency(text: string): Concurrency {
   if (text === 'auto') return text;
   if (!isPositiveInteger(text)) {
-    throw new InvalidArgumentError('It must be a whole number from 1 to 10000, or auto.');
+    throw new InvalidArgumentError('Expected a whole number from 1 to 10000, or auto.');
   }
   return Number(text);
 }
 
 export function milliseconds(text: string): number {
   if (!/^\d{1,10}$/.test(text) || Number(text) > 2_147_483_647) {
-    throw new InvalidArgumentError('It must be a whole number of milliseconds, at most 2147483647.');
+    throw new InvalidArgumentError('Expected a whole number of milliseconds, at most 2147483647.');
   }
   return Number(text);
 }
 
 function retries(text: string): number {
   if (!/^\d{1,3}$/.test(text) || Number(text) > 100) {
-    throw new InvalidArgumentError('It must be a whole number from 0 to 100.');
+    throw new InvalidArgumentError('Expected a whole number from 0 to 100.');
   }
   return Number(text);
 }
 
 export function positiveInteger(text: string): number {
-  if (!isPositiveInteger(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 10000.');
+  if (!isPositiveInteger(text)) throw new InvalidArgumentError('Expected a whole number from 1 to 10000.');
   return Number(text);
 }
 
@@ -117,7 +117,7 @@ function isPositiveInteger(text: string): boolean {
   return /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 10_000;
 }
 
-/** What core's functions want of the settings, and the means to watch and to stop them. */
+/** The options that all functions of core take from the settings and flags, and the signal that stops them. */
 export function runOptions(context: Context, settings: Settings, flags: EnduranceFlags) {
   return {
     lockTimeoutMs: flags.lockTimeout ?? settings.lockTimeoutMs,

@@ -9,9 +9,9 @@ export interface ExtentFlags {
 
 export function addExtent(command: Command): Command {
   return command
-    .addOption(new Option('--all', 'undo everything; asks first').conflicts('to'))
-    .option('--to <name>', 'undo down to and including this migration')
-    .option('--dry-run', 'show the SQL that would run, and change nothing');
+    .addOption(new Option('--all', 'undo all migrations; asks for confirmation').conflicts('to'))
+    .option('--to <name>', 'undo all migrations down to this one, this one included')
+    .option('--dry-run', 'print the SQL that would run; change nothing');
 }
 
 export function extentOf(flags: ExtentFlags): { readonly all: true } | { readonly to: string } | undefined {

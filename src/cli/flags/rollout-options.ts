@@ -19,23 +19,23 @@ export interface RolloutFlags {
 
 export function addRollout(command: Command): Command {
   return command
-    .option('--canary <n|n%|org,…>', 'these tenants go first, and none of them may fail', canary)
-    .option('--wave <n|n%>', 'the others go in waves of this size (default: one wave)', wave)
-    .option('--pause <seconds>', 'wait between canaries and waves', seconds)
+    .option('--canary <n|n%|org,…>', 'migrate these tenants first; stop if one of them fails', canary)
+    .option('--wave <n|n%>', 'migrate the others in waves of this size (default: one wave)', wave)
+    .option('--pause <seconds>', 'wait this long before each wave', seconds)
     .option(
       '--check <file.sql>',
-      'a query that must return true, or no rows, in each tenant of a wave after it',
+      'after each wave run this query in its tenants; it must return true or no rows',
     )
-    .option('--max-failures <n|n%>', 'with more failed tenants nothing further is begun', maxFailures)
+    .option('--max-failures <n|n%>', 'stop after more than this many tenants have failed', maxFailures)
     .addOption(
       new Option(
         '--on-canary-failure <stop|rollback>',
-        'rollback undoes exactly what this run applied (default: stop)',
+        'rollback: undo exactly what this run applied (default: stop)',
       ).choices(['stop', 'rollback']),
     )
     .option(
       '--max-replica-lag <ms>',
-      'begin no tenant while a standby is behind by more than this',
+      'start no tenant while a standby is further behind than this',
       milliseconds,
     );
 }
