@@ -32,10 +32,7 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
     .description('Migrate, provision and inspect a fleet of PostgreSQL tenant schemas.')
     .version(version, '--version')
     .option('--env-file <file>', 'read variables from this file instead of .env')
-    .option(
-      '--embedded [dir]',
-      'use the embedded PostgreSQL in this folder (default: .tenantctl/embedded)',
-    )
+    .option('--embedded [dir]', 'use the embedded PostgreSQL in this folder (default: .tenantctl/embedded)')
     .option('--json', 'print one JSON document to stdout')
     .option('--quiet', 'print no progress and no messages')
     .option('--verbose', 'print more details')
@@ -61,9 +58,7 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
   addMigrateTenants(migrate, register);
   addMigrateAll(migrate, register);
 
-  const rollback = program
-    .command('rollback')
-    .description('undo migrations; by default the last batch');
+  const rollback = program.command('rollback').description('undo migrations; by default the last batch');
   addRollbackMaster(rollback, register);
   addRollbackTenants(rollback, register);
 

@@ -55,7 +55,11 @@ export function addEndurance(command: Command): Command {
       'retries after a lock timeout, a deadlock or a lost connection (default: 6)',
       retries,
     )
-    .option('--keep <n>', 'number of runs of this command that the ledger keeps (default: 100)', positiveInteger);
+    .option(
+      '--keep <n>',
+      'number of runs of this command that the ledger keeps (default: 100)',
+      positiveInteger,
+    );
 }
 
 export function addPace(command: Command): Command {
@@ -80,10 +84,7 @@ export interface VerifyFlag {
 }
 
 export function addVerify(command: Command): Command {
-  return command.option(
-    '--verify',
-    'read every history table and correct wrong stamps',
-  );
+  return command.option('--verify', 'read every history table and correct wrong stamps');
 }
 
 function concurrency(text: string): Concurrency {
