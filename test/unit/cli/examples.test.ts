@@ -15,7 +15,7 @@ test('every command has examples on its help page, and the program accepts each 
     for (const example of examples) {
       const words = example.replace(/ > .*$/, '').split(' ');
       await createProgram('1.0.0', dispatch).exitOverride().parseAsync(words, { from: 'user' });
-      expect(called.at(-1), example).toBe(name);
+      expect({ example, command: called.at(-1) }).toEqual({ example, command: name });
     }
   }
 });
