@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { PoolClient } from 'pg';
 import type { KnexFactory } from '../../db/knex/knex-session.ts';
 import { changesRole } from '../../db/role-control.ts';
@@ -12,7 +13,7 @@ import {
   irreversible,
   sqlstateOf,
 } from './action-failure.ts';
-import { checkStatements } from '../guard/statement-check.ts';
+import { checkStatements, type StatementCheck } from '../guard/statement-check.ts';
 import { type Migration, type Direction, runsInTransaction } from '../files/load.ts';
 import { splitStatements } from '../files/split-statements.ts';
 import type { Target } from '../target/target.ts';
@@ -22,9 +23,9 @@ export interface ActionOptions {
   readonly target: Target;
   readonly direction: Direction;
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
-  /** Sends each statement in its own way; as it is where absent. */
+  /** Sends each statement in its own way; unchanged where absent. */
   readonly around?: Around | undefined;
-  /** Takes down what the migration sends, to be sent to other tenants too. */
+  /** Records what the migration sends, to send it to other tenants too. */
   readonly recording?: Recording | undefined;
 }
 
@@ -43,48 +44,67 @@ export async function runAction(
   const action = direction === 'up' ? migration.up : migration.down;
   if (action === undefined) throw irreversible(migration, target);
   const inTransaction = runsInTransaction(migration, direction);
-  const around: Around = options.around ?? ((_text, send) => send());
   const check = checkStatements(client, migration, target, { inTransaction });
-  let seen: Seen = { failures: [] };
+  const call = { ...options, client, migration, inTransaction, check };
+  const seen =
+    action.kind === 'sql'
+      ? await runSql(call, action.text)
+      : await runFunction(call, await knexFactory(), action.run);
+  if (inTransaction) assertTransactionAlive(client, migration, target, seen);
+}
 
-  if (action.kind === 'sql') {
-    // In a transaction the text goes as it is; outside, PostgreSQL would make one transaction of a string of several.
-    const statements = inTransaction
-      ? [action.text]
-      : await splitStatements(action.text, migration.file.name);
-    for (const text of statements) {
-      if (text === '') continue;
-      if (inTransaction && (await endsTransaction(text))) throw endedItself(migration, target);
-      if (target.role !== undefined && (await changesRole(text))) throw changedRole(migration, target, text);
-      await check?.(text);
-      options.onStatement?.({ text, values: [] });
-      options.recording?.sent({ text, values: [] });
-      await around(text, () => client.query(text)).catch((error: unknown) => {
-        throw failed(migration, target, error, { text, values: [], error, message: messageOf(error) });
-      });
-    }
-  } else {
-    const factory = await knexFactory();
-    const session = {
-      userParams: {
-        schema: target.schema,
-        ...(target.clerkOrgId !== undefined && { clerkOrgId: target.clerkOrgId }),
-      },
-      keepsRole: target.role !== undefined,
-      check,
-      onStatement: options.onStatement,
-      around: options.around,
-      recording: options.recording,
-    };
-    const run = inTransaction ? factory.withinTransaction : factory.outsideTransaction;
-    await run(client, session, async (knexSession) => {
-      seen = knexSession.seen;
-      await action.run(knexSession.knex);
-    }).catch((error: unknown) => {
-      throw failed(migration, target, error, failureBehind(error, seen));
+interface ActionCall extends ActionOptions {
+  readonly client: PoolClient;
+  readonly migration: Migration;
+  readonly inTransaction: boolean;
+  readonly check: StatementCheck | undefined;
+}
+
+/** Sends the text of an .sql migration: in a transaction as it is, outside one statement by statement. */
+async function runSql(call: ActionCall, sql: string): Promise<Seen> {
+  const { client, migration, inTransaction, check, target, onStatement, recording } = call;
+  const around: Around = call.around ?? ((_text, send) => send());
+  // PostgreSQL makes one transaction of a string of several statements.
+  const statements = inTransaction ? [sql] : await splitStatements(sql, migration.file.name);
+  for (const text of statements) {
+    if (text === '') continue;
+    if (inTransaction && (await endsTransaction(text))) throw endedItself(migration, target);
+    if (target.role !== undefined && (await changesRole(text))) throw changedRole(migration, target, text);
+    await check?.(text);
+    onStatement?.({ text, values: [] });
+    recording?.sent({ text, values: [] });
+    await around(text, () => client.query(text)).catch((error: unknown) => {
+      throw failed(migration, target, error, { text, values: [], error, message: messageOf(error) });
     });
   }
-  if (inTransaction) assertTransactionAlive(client, migration, target, seen);
+  return { failures: [] };
+}
+
+/** Calls the function of a migration with its Knex. @returns what was seen of its statements */
+async function runFunction(
+  call: ActionCall,
+  factory: KnexFactory,
+  action: (knex: Knex) => unknown,
+): Promise<Seen> {
+  const { client, migration, inTransaction, check, target, around, onStatement, recording } = call;
+  const { schema, clerkOrgId, role } = target;
+  const session = {
+    userParams: { schema, ...(clerkOrgId !== undefined && { clerkOrgId }) },
+    keepsRole: role !== undefined,
+    check,
+    onStatement,
+    around,
+    recording,
+  };
+  const run = inTransaction ? factory.withinTransaction : factory.outsideTransaction;
+  let seen: Seen = { failures: [] };
+  await run(client, session, async (knexSession) => {
+    seen = knexSession.seen;
+    await action(knexSession.knex);
+  }).catch((error: unknown) => {
+    throw failed(migration, target, error, failureBehind(error, seen));
+  });
+  return seen;
 }
 
 function assertTransactionAlive(client: PoolClient, migration: Migration, target: Target, seen: Seen): void {

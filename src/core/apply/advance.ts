@@ -3,28 +3,35 @@ import { keepLock } from '../../db/lock-keeper.ts';
 import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
-import { toSchemaBefore } from '../guard/before.ts';
+import { toSchemaBefore, type SchemaBefore } from '../guard/before.ts';
 import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
-import type { Advance, Assignment, Progress } from './assignment.ts';
+import type { Advance, Assignment, TargetJob } from './assignment.ts';
 import { ownSearchPath } from '../target/hand-over.ts';
 import type { History, HistoryRow } from '../target/history.ts';
-import { type Migration, runsInTransaction } from '../files/load.ts';
 import { interrupted, poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';
 import { lastBatch, type Plan } from '../plan/plan.ts';
+import { nextSegment, type Segment } from './segment.ts';
 import type { Target } from '../target/target.ts';
 import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
 
 /**
- * Brings one target to where its assignment wants it: takes the lock, reads the history, decides, and runs the
- * migrations, each history row in the transaction of its migration. Consecutive migrations share one transaction; a
- * `transaction: false` migration stands alone between an intent and its record. Does not throw for the target.
+ * Brings one target to where its assignment wants it, segment by segment: takes the lock, reads the history, decides,
+ * and runs the migrations. Each history row is written in the transaction of its migration. Does not throw for the
+ * target.
  */
 export async function advance(context: RunContext, target: Target, assignment: Assignment): Promise<Advance> {
-  const progress: Progress = { done: [], warnings: new Set(), batch: 0, started: false, isCommitted: false };
+  const progress: TargetJob['progress'] = {
+    done: [],
+    warnings: new Set(),
+    batch: 0,
+    started: false,
+    isCommitted: false,
+  };
+  const job = { context, target, assignment, progress };
   const result = (outcome: Advance['outcome'], more: Partial<Advance> = {}): Advance => ({
     outcome,
     done: progress.done,
@@ -36,11 +43,11 @@ export async function advance(context: RunContext, target: Target, assignment: A
   });
   try {
     for (;;) {
-      const segment = await nextSegment(context, target, assignment, progress);
-      if (segment.kind === 'busy') return result('busy');
-      if (segment.kind === 'status') return result('status', { status: segment.status });
+      const end = await serveSegment(job);
+      if (end.kind === 'busy') return result('busy');
+      if (end.kind === 'status') return result('status', { status: end.status });
       progress.isCommitted = true;
-      if (segment.kind === 'end') return result('done');
+      if (end.kind === 'end') return result('done');
     }
   } catch (error) {
     return result('failed', {
@@ -54,142 +61,146 @@ export async function advance(context: RunContext, target: Target, assignment: A
   }
 }
 
-type Segment =
+/** How the work on a segment ended. */
+type SegmentEnd =
+  /** Somebody else works on the target. */
   | { readonly kind: 'busy' }
+  /** Its status in the registry is not one of those that the assignment names. */
   | { readonly kind: 'status'; readonly status: string | null }
   | { readonly kind: 'more' }
-  /** The next migration runs outside a transaction: the lane for those has to be had first. */
-  | { readonly kind: 'lane' }
+  /** The next migration runs outside a transaction: it needs the run's only place for those. */
+  | { readonly kind: 'needs-place' }
   | { readonly kind: 'end' };
 
-/** runSegment, also where the history tables that the run was planned with have gone since. */
-async function nextSegment(
-  context: RunContext,
-  target: Target,
-  assignment: Assignment,
-  progress: Progress,
-): Promise<Segment> {
-  const segment = await runSegment(context, target, assignment, progress, false).catch((error: unknown) => {
+const MORE: SegmentEnd = { kind: 'more' };
+
+async function serveSegment(job: TargetJob): Promise<SegmentEnd> {
+  const end = await runSegment(job, false).catch((error: unknown) => {
+    const { assignment, progress } = job;
+    // The history tables that the run was planned with may be gone (42P01, 3F000): look for them first.
     const isGone = ['42P01', '3F000'].includes(toDatabaseError(error).sqlstate ?? '');
     if (progress.started || assignment.hasTables !== true || !isGone) throw error;
-    return runSegment(context, target, { ...assignment, hasTables: false }, progress, false);
+    return runSegment({ ...job, assignment: { ...assignment, hasTables: false } }, false);
   });
-  if (segment.kind !== 'lane') return segment;
-  // Nobody waits for the lane in an open transaction: CREATE INDEX CONCURRENTLY waits for every transaction that had a
-  // snapshot when it looked, and the two would wait for each other.
-  return context.alone(() => runSegment(context, target, assignment, progress, true));
+  if (end.kind !== 'needs-place') return end;
+  // Never wait for the place in an open transaction: CREATE INDEX CONCURRENTLY waits for every transaction that has a
+  // snapshot, so the two would wait for each other.
+  return job.context.alone(() => runSegment(job, true));
 }
 
-/** One transaction's worth of work, or one migration outside a transaction. */
-async function runSegment(
-  context: RunContext,
-  target: Target,
-  assignment: Assignment,
-  progress: Progress,
-  isInLane: boolean,
-): Promise<Segment> {
-  let afterwards: (() => Promise<Segment>) | undefined;
-  let outside: Promise<Segment> | undefined;
-  const segment = await withTransaction(
+/** Runs the next segment: reads the facts under the lock, decides, and does it. */
+async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd> {
+  const { context, target, assignment } = job;
+  const { lockTimeoutMs, statementTimeoutMs } = context;
+  let outside: Promise<SegmentEnd> | undefined;
+  let afterwards: (() => Promise<SegmentEnd>) | undefined;
+  const end = await withTransaction(
     // Both connections of a migration outside a transaction are sessions: it may take longer than a pooler waits.
-    isInLane ? await context.database.sessions() : context.database,
-    {
-      searchPath: ownSearchPath(target),
-      lockTimeoutMs: context.lockTimeoutMs,
-      statementTimeoutMs: context.statementTimeoutMs,
-    },
+    hasPlace ? await context.database.sessions() : context.database,
+    { searchPath: ownSearchPath(target), lockTimeoutMs, statementTimeoutMs },
     lookUnderLock(target, assignment),
-    async (transaction): Promise<Segment> => {
-      const giveBack = (): Segment => {
+    async (transaction): Promise<SegmentEnd> => {
+      const abandon = (with_: SegmentEnd) => {
         transaction.abandon();
-        return { kind: 'busy' };
+        return with_;
       };
-      const mustWait = (some: readonly Migration[]) => target.scope === 'tenants' && reachesOutside(some);
-      const [lock, , look, noted, read] = transaction.opening;
-      const seen = look?.rows[0] as Seen;
-      const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
-      progress.pid = taken?.pid;
-      if (taken?.locked !== true) return giveBack();
-      if (assignment.statuses !== undefined && !assignment.statuses.includes(seen.status ?? '')) {
-        transaction.abandon();
-        return { kind: 'status', status: seen.status };
+      const facts = await readFacts(job, transaction);
+      if ('kind' in facts) return abandon(facts);
+      const { segment, schemaBefore } = facts;
+      if (!segment.isOutside) {
+        if (!(await mayReach(job, segment, transaction))) return abandon({ kind: 'busy' });
+        await runGroup(job, transaction, segment, schemaBefore);
+        return segment.isLast ? { kind: 'end' } : MORE;
       }
-      if (seen.intent !== null) {
-        throw interrupted(target, seen.intent, await readInvalidIndexes(transaction.client, [target.schema]));
+      if (!context.database.hasSessions) throw poolerInBetween(segment.steps[0]?.name ?? '');
+      // A second connection sees the schema and its history only when they are committed.
+      if (facts.isNew) return MORE;
+      if (!hasPlace) return abandon({ kind: 'needs-place' });
+      const perform = async (lost?: AbortSignal): Promise<SegmentEnd> => {
+        await runOutside(job, segment, lost);
+        return segment.isLast ? { kind: 'end' } : MORE;
+      };
+      if (context.database.sharedSession) {
+        // All connections are one session: the transaction has to end first. The folder's lock keeps others out.
+        afterwards = perform;
+        return MORE;
       }
-      const opened = !progress.started && assignment.opening !== undefined;
-      if (opened) await assignment.opening?.(transaction.client);
-      progress.started = true;
-
-      const history = await readUnderLock(
-        transaction.client,
-        target,
-        assignment,
-        seen,
-        read?.rows[0] as HistoryRow | undefined,
-      );
-      const plan = assignment.decide(history, progress.done);
-      for (const warning of plan.warnings) progress.warnings.add(warning);
-      if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
-      if (progress.batch === 0) progress.batch = batchFor(plan, history, assignment);
-
-      const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
-      const alone = migrations.findIndex((each) => !runsInTransaction(each, assignment.direction));
-      if (alone === 0) {
-        const [step, migration] = [plan.steps[0], migrations[0]];
-        if (step === undefined || migration === undefined) return { kind: 'end' };
-        if (!context.database.hasSessions) throw poolerInBetween(step.name);
-        // A second connection sees the schema and its history only when they are committed.
-        if (opened || !seen.has_history || !seen.has_lock) return { kind: 'more' };
-        if (!isInLane) {
-          transaction.abandon();
-          return { kind: 'lane' };
-        }
-        const isLast = plan.steps.length === 1;
-        const perform = async (lost?: AbortSignal): Promise<Segment> => {
-          await runOutside({ context, target, assignment, progress, step, migration, isLast, lost });
-          return { kind: isLast ? 'end' : 'more' };
-        };
-        if (context.database.sharedSession) {
-          // All connections are one session: the transaction has to end first. The folder's lock keeps others out.
-          afterwards = perform;
-          return { kind: 'more' };
-        }
-        // This transaction idles while a second connection does the work, and keeps nothing but the lock: a table
-        // that it has read would be locked against a REINDEX, and nobody would see that the two wait for each other.
-        await transaction.client.query(
-          [`ROLLBACK TO SAVEPOINT ${LOCK_ONLY}`, ...however(context)].join(';\n'),
-        );
-        if (mustWait([migration]) && !(await waitForOutside(context, transaction.client))) return giveBack();
-        outside = whileLocked(transaction, perform);
-        return outside;
-      }
-      const group = alone === -1 ? plan.steps : plan.steps.slice(0, alone);
-      const grouped = migrations.slice(0, group.length);
-      const isLast = alone === -1;
-      if (mustWait(grouped) && !(await waitForOutside(context, transaction.client))) return giveBack();
-      const schemaBefore = target.scope === 'tenants' ? toSchemaBefore(noted?.rows[0]) : undefined;
-      await runGroup(context, target, assignment, progress, transaction, {
-        steps: group,
-        migrations: grouped,
-        isLast,
-        schemaBefore,
-      });
-      return { kind: alone === -1 ? 'end' : 'more' };
+      await keepLockOnly(context, transaction);
+      if (!(await mayReach(job, segment, transaction))) return abandon({ kind: 'busy' });
+      outside = whileLocked(transaction, perform);
+      return outside;
     },
   ).catch((error: unknown) => {
-    // Where the lock's connection was lost, the work is being stopped, or has ended: it knows which.
+    // If the lock's connection was lost, the work outside knows how it ended.
     if (outside === undefined) throw error;
     return outside;
   });
-  return afterwards === undefined ? segment : afterwards();
+  return afterwards === undefined ? end : afterwards();
+}
+
+interface Facts {
+  readonly segment: Segment;
+  /** The schema or its history was created in this transaction. */
+  readonly isNew: boolean;
+  /** What a tenant's schema held before; absent for the master schema. */
+  readonly schemaBefore: SchemaBefore | undefined;
+}
+
+/** Reads what the target needs, under its lock. @returns the end where there is nothing to do for this run */
+async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): Promise<SegmentEnd | Facts> {
+  const { context, target, assignment, progress } = job;
+  const [lock, , look, noted, read] = opening;
+  const seen = look?.rows[0] as Seen;
+  const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
+  progress.pid = taken?.pid;
+  if (taken?.locked !== true) return { kind: 'busy' };
+  if (assignment.statuses !== undefined && !assignment.statuses.includes(seen.status ?? ''))
+    return { kind: 'status', status: seen.status };
+  if (seen.intent !== null)
+    throw interrupted(target, seen.intent, await readInvalidIndexes(client, [target.schema]));
+  const isOpened = !progress.started && assignment.opening !== undefined;
+  if (isOpened) await assignment.opening?.(client);
+  progress.started = true;
+
+  const row = read?.rows[0] as HistoryRow | undefined;
+  const history = await readUnderLock(client, target, assignment, seen, row);
+  const plan = assignment.decide(history, progress.done);
+  for (const warning of plan.warnings) progress.warnings.add(warning);
+  if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
+  if (progress.batch === 0) progress.batch = batchFor(plan, history, assignment);
+  const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
+  return {
+    segment: nextSegment(plan.steps, migrations, assignment.direction),
+    isNew: isOpened || !seen.has_history || !seen.has_lock,
+    schemaBefore: target.scope === 'tenants' ? toSchemaBefore(noted?.rows[0]) : undefined,
+  };
 }
 
 function batchFor(plan: Plan, history: History, { batch }: Assignment): number {
   return batch !== undefined && plan.steps.length > 0 && lastBatch(history) === batch ? batch : plan.batch;
 }
 
-/** Runs `work` while the transaction keeps its lock; `work` is told when that is lost. */
+/** Tenant migrations that reach outside their schema run for one tenant at a time. @returns false if it is not ours */
+async function mayReach(
+  { context, target }: TargetJob,
+  { migrations }: Segment,
+  { client }: OpenTransaction,
+): Promise<boolean> {
+  return target.scope === 'master' || !reachesOutside(migrations) || waitForOutside(context, client);
+}
+
+/**
+ * Lets the transaction go back to holding the target's lock only, for as long as it takes: a table that it has read would
+ * stay locked against a REINDEX on the other connection, and nobody would see that the two wait for each other.
+ */
+async function keepLockOnly({ database }: RunContext, { client }: OpenTransaction): Promise<void> {
+  const hasTimeout = database.serverVersion >= 170_000;
+  await client.query(
+    `ROLLBACK TO SAVEPOINT ${LOCK_ONLY}${hasTimeout ? '; SET LOCAL transaction_timeout = 0' : ''}`,
+  );
+}
+
+/** Runs `work` while the transaction keeps its lock; aborts the signal that `work` gets when the lock is lost. */
 async function whileLocked<T>(
   { client }: OpenTransaction,
   work: (lost: AbortSignal) => Promise<T>,
@@ -202,12 +213,7 @@ async function whileLocked<T>(
   }
 }
 
-/** A transaction that only holds a lock may last as long as it has to. */
-function however({ database }: RunContext): string[] {
-  return database.serverVersion >= 170_000 ? ['SET LOCAL transaction_timeout = 0'] : [];
-}
-
-/** Why a transaction may end under a migration's hands, or not be committed with its record. */
+/** Why a transaction may end while a migration runs, or not be committed with its record. */
 function atWorkHint(error: unknown): string {
   return sqlstateOf(error) === '25P03'
     ? `The migration sent nothing for ${IDLE_TIMEOUT_MS / 1000} s, and the server ended its transaction: does it wait for something that never comes? What takes long belongs into SQL, or before the first query.`

@@ -5,8 +5,10 @@ import type { ObservedEffects } from '../guard/judge.ts';
 import type { History } from '../target/history.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
+import type { RunContext } from '../run/run-context.ts';
+import type { Target } from '../target/target.ts';
 
-/** What is to be done to a target. The decision is made anew from the history, under the lock. */
+/** What is to be done to a target. It is decided from the history, under the lock. */
 export interface Assignment {
   readonly direction: Direction;
   /** Pure: what to do to a schema with this history, of which this much is done already. */
@@ -27,7 +29,7 @@ export interface Assignment {
   readonly hasState: boolean;
   /** Both history tables were there when the run was planned: they are read in the round trip that takes the lock. */
   readonly hasTables?: boolean | undefined;
-  /** Takes down what each migration sends, to be sent to other tenants too. */
+  /** Records what each migration sends, to send it to other tenants too. */
   readonly record?: ((name: string) => Recording) | undefined;
 }
 
@@ -51,15 +53,22 @@ export interface Advance {
   readonly status?: string | null;
 }
 
-/** How far the work on one target has come. */
-export interface Progress {
+/** One target, what it is due, and how far the work on it has come. */
+export interface TargetJob {
+  readonly context: RunContext;
+  readonly target: Target;
+  readonly assignment: Assignment;
+  readonly progress: Progress;
+}
+
+interface Progress {
   readonly done: string[];
   readonly warnings: Set<string>;
   batch: number;
   started: boolean;
   /** A transaction of this target has been committed. */
   isCommitted: boolean;
-  /** A migration runs outside a transaction: what it has done is not undone. */
+  /** A migration runs outside a transaction: it cannot be rolled back. */
   isOutside?: boolean | undefined;
   /** What others may do whose migrations send the same. */
   observed?: ObservedEffects | undefined;

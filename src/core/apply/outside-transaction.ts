@@ -8,39 +8,38 @@ import { namedIn, readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { backoffMs, mayPass, pause } from '../run/retry.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
-import type { Assignment, Progress } from './assignment.ts';
+import type { TargetJob } from './assignment.ts';
 import { handOver, takeOver } from '../target/hand-over.ts';
 import type { Migration } from '../files/load.ts';
 import { leftInvalid, lockLost, notRecorded, outsideFailure } from './outside-errors.ts';
 import type { Step } from '../plan/plan.ts';
+import type { Segment } from './segment.ts';
 import { recordStep } from '../target/record.ts';
 import { patientSender } from './statement-patience.ts';
-import type { Target } from '../target/target.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { deleteOwnIntent, insertIntent } from '../state/intents.ts';
 
 /** One migration that runs outside a transaction. */
-export interface OutsideStep {
-  readonly context: RunContext;
-  readonly target: Target;
-  readonly assignment: Assignment;
-  readonly progress: Progress;
+interface OutsideJob extends TargetJob {
   readonly step: Step;
   readonly migration: Migration;
-  /** Nothing comes after it. */
   readonly isLast: boolean;
-  /** Aborted when the connection that holds the target's lock is gone: the work is stopped then. */
-  readonly lost?: AbortSignal | undefined;
+  readonly lost: AbortSignal | undefined;
 }
 
 /**
- * One migration with no transaction around it, on a connection of its own, between its intent and its record. The
- * intent goes with the record, or with an answer of the server that says that the migration failed. It remains wherever
- * it is not known how that ended, or it could not be recorded.
- * @throws TenantctlError MIGRATION_FAILED where it failed; MIGRATION_INTERRUPTED where the intent remains
+ * Runs a segment outside a transaction, on a connection of its own, between its intent and its record. The intent is
+ * deleted with the record, or when the server has said that the migration failed. It stays if the end is not known, or
+ * could not be recorded.
+ * @param lost aborted when the connection that holds the target's lock is lost: the migration is stopped then
+ * @throws TenantctlError MIGRATION_FAILED if it failed; MIGRATION_INTERRUPTED if the intent stays
  */
-export async function runOutside(outside: OutsideStep): Promise<void> {
-  const { context, progress, step, lost } = outside;
+export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortSignal): Promise<void> {
+  const { context, target, assignment, progress } = job;
+  const [step] = segment.steps;
+  const [migration] = segment.migrations;
+  if (step === undefined || migration === undefined) return;
+  const outside = { ...job, step, migration, isLast: segment.isLast, lost };
   const database = await context.database.sessions();
   progress.isOutside = true;
   await withClient(database, async (client, spoil) => {
@@ -53,15 +52,13 @@ export async function runOutside(outside: OutsideStep): Promise<void> {
       await client.query('DISCARD ALL').catch(spoil);
     }
   }).catch((error: unknown) => {
-    throw lost?.aborted === true
-      ? lockLost(outside.target, step, outside.assignment.direction, error)
-      : error;
+    throw lost?.aborted === true ? lockLost(target, step, assignment.direction, error) : error;
   });
   progress.isOutside = false;
   progress.done.push(step.name);
 }
 
-async function perform(outside: OutsideStep, client: PoolClient): Promise<void> {
+async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
   const { context, target, assignment, progress, step, migration } = outside;
   const { direction } = assignment;
   const started = Date.now();
@@ -86,7 +83,7 @@ async function perform(outside: OutsideStep, client: PoolClient): Promise<void> 
       onStatement: ({ text }) => texts.push(text),
       around: patientSender(client, context.lockTimeoutMs, outside.lost),
     });
-    // A migration may have made nothing of a statement that was cancelled.
+    // A migration may have caught the error of a statement that was cancelled.
     outside.lost?.throwIfAborted();
     if (direction === 'up') {
       const invalid = namedIn(await readInvalidIndexes(client, [target.schema]), texts);
@@ -95,14 +92,14 @@ async function perform(outside: OutsideStep, client: PoolClient): Promise<void> 
   } catch (error) {
     await client.query(['ROLLBACK', 'RESET ROLE'].join(';\n')).catch(() => {});
     const invalid: InvalidIndex[] = await readInvalidIndexes(client, [target.schema]).catch(() => []);
-    // The server has answered, so what happened is known: the intent goes, and the error tells.
+    // The server has answered, so what happened is known.
     if (outside.lost?.aborted !== true) await client.query(deleteOwnIntent(target.schema)).catch(() => {});
     throw outsideFailure(error, step, invalid);
   }
   await record(outside, client, Date.now() - started);
 }
 
-/** What the connection is set to, whatever its role or database say; DISCARD ALL takes it back. */
+/** The settings of the connection, whatever its role or database say; DISCARD ALL resets them. */
 function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: RunContext): Record<string, number> {
   return {
     ...database.deadClientSettings,
@@ -111,8 +108,8 @@ function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: RunContext)
   };
 }
 
-/** Writes that the migration was run, and takes its intent away. What may pass is tried again: the deed is done. */
-async function record(outside: OutsideStep, client: PoolClient, durationMs: number): Promise<void> {
+/** Records the migration and deletes its intent. Tries again after an error that may pass: the work is done. */
+async function record(outside: OutsideJob, client: PoolClient, durationMs: number): Promise<void> {
   const { context, target, step } = outside;
   for (let tries = 1; ; tries += 1) {
     try {
@@ -128,10 +125,10 @@ async function record(outside: OutsideStep, client: PoolClient, durationMs: numb
   }
 }
 
-async function recordOnce(outside: OutsideStep, client: PoolClient, durationMs: number): Promise<void> {
+async function recordOnce(outside: OutsideJob, client: PoolClient, durationMs: number): Promise<void> {
   const { context, target, assignment, progress, step, isLast } = outside;
   const { direction } = assignment;
-  // The migration may have set its session otherwise.
+  // The migration may have changed its session's settings.
   await client.query([BEGIN, ...takeOver(target), ...setAll(settingsOf(context), 'LOCAL')].join(';\n'));
   const { rowCount } = await client.query(deleteOwnIntent(target.schema));
   if (rowCount !== 1) throw new Error('somebody else has resolved it in the meantime');

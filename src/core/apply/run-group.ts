@@ -1,91 +1,121 @@
 import type { PoolClient, QueryResult } from 'pg';
 import type { OpenTransaction } from '../../db/transaction.ts';
-import type { RunContext } from '../run/run-context.ts';
 import { MARK, toMark, type SchemaBefore, type Mark } from '../guard/before.ts';
 import { assertWithinSchema, rememberBefore } from '../guard/guard.ts';
+import type { Remembered } from '../guard/description.ts';
 import { readStatements } from '../guard/statements.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
-import type { Assignment, Progress } from './assignment.ts';
+import type { TargetJob } from './assignment.ts';
 import { handOver, takeBack, takeOver } from '../target/hand-over.ts';
-import type { Migration } from '../files/load.ts';
-import type { Step } from '../plan/plan.ts';
 import { recordStep } from '../target/record.ts';
-import type { Target } from '../target/target.ts';
+import type { Segment } from './segment.ts';
 import { LOCK_ONLY } from './under-lock.ts';
 import { stampOf } from '../stamps/stamps.ts';
-import type { SentStatement } from '../../db/knex/statement.ts';
 
-/** Consecutive migrations that share a transaction. */
-export interface Group {
-  readonly steps: readonly Step[];
-  /** One for each step. */
-  readonly migrations: readonly Migration[];
-  /** Nothing comes after them. */
-  readonly isLast: boolean;
-  /** What a tenant's schema held before; absent for the master schema. */
-  readonly schemaBefore: SchemaBefore | undefined;
+/** What the guard is told of a tenant's transaction. */
+interface Watch {
+  readonly schemaBefore: SchemaBefore;
+  readonly remembered: Remembered | undefined;
+  /** One between any two migrations. */
+  readonly marks: Mark[];
+  /** Every statement that the migrations sent. */
+  readonly texts: string[];
 }
 
-/** Consecutive migrations in the open transaction; it is committed together with the last one's record. */
+/**
+ * Runs consecutive migrations in the open transaction and commits it together with the last one's record.
+ * @param schemaBefore what a tenant's schema held before; absent for the master schema
+ */
 export async function runGroup(
-  context: RunContext,
-  target: Target,
-  assignment: Assignment,
-  progress: Progress,
+  job: TargetJob,
   transaction: OpenTransaction,
-  { steps, migrations, isLast, schemaBefore }: Group,
+  segment: Segment,
+  schemaBefore: SchemaBefore | undefined,
 ): Promise<void> {
-  const { client } = transaction;
-  const { direction } = assignment;
-  const remembered =
-    schemaBefore === undefined || steps.length === 0
-      ? undefined
-      : await rememberBefore(context, client, target);
-  const marks: Mark[] = [];
-  const texts: string[] = [];
-  let records: string[] = [];
-  for (const [index, step] of steps.entries()) {
-    const migration = migrations[index];
-    if (migration === undefined) break;
-    // The record of the migration before, and the search_path in case it moved that.
-    if (records.length > 0) {
-      const mark = schemaBefore === undefined ? [] : MARK;
-      const results = await query(client, [...takeOver(target), ...mark, ...records, ...handOver(target)]);
-      const marked = results[takeOver(target).length + mark.length - 1];
-      if (schemaBefore !== undefined) marks.push(toMark(marked?.rows[0]));
-    } else if (target.role !== undefined) await client.query(handOver(target).join(';\n'));
-    progress.atWork = step.name;
-    const recording = assignment.record?.(step.name);
-    const onStatement =
-      schemaBefore === undefined ? undefined : ({ text }: SentStatement) => texts.push(text);
-    await runAction(client, context.knex, migration, { target, direction, recording, onStatement });
-    if (index === 0 && progress.done.length === 0) await assignment.afterFirst?.(client);
-    records = [recordStep(target, direction, step.name, progress.batch)];
-  }
-  // What is checked at the end (a deferred constraint) may be any of them.
+  const { context, target, assignment, progress } = job;
+  const { steps, isLast } = segment;
   const names = steps.map((step) => step.name);
-  if (steps.length > 1) progress.atWork = names.join(', ');
+  let records: string[] = [];
   if (steps.length > 0) {
-    if (schemaBefore !== undefined) {
-      // With the last record: whatever triggers the history has, what they do is looked at, too.
-      const back = { takeBack: [...takeBack(target), ...records], savepoint: LOCK_ONLY };
-      // The first tenants of a plan are looked at for everything, whatever the texts say.
-      const columns = assignment.record !== undefined || (await mayGrant(texts));
-      const guarded = { client, target, schemaBefore, marks, migrations, columns, remembered, ...back };
-      progress.observed = await assertWithinSchema(context, guarded);
+    const watch = schemaBefore && {
+      schemaBefore,
+      remembered: await rememberBefore(context, transaction.client, target),
+      marks: [],
+      texts: [],
+    };
+    records = await runAll(job, transaction.client, segment, watch);
+    // What is checked at the end (a deferred constraint) may come from any of them.
+    if (steps.length > 1) progress.atWork = names.join(', ');
+    if (watch !== undefined) {
+      await keepToSchema(job, transaction.client, segment, watch, records);
+      records = [];
     }
-    await assignment.beforeCommit?.(client);
+    await assignment.beforeCommit?.(transaction.client);
   }
   await transaction.commitWith([
     ...takeBack(target),
-    ...(schemaBefore === undefined ? records : []),
-    ...recordInLedger(context.run?.id, target, { direction, names, batch: progress.batch }),
+    ...records,
+    ...recordInLedger(context.run?.id, target, {
+      direction: assignment.direction,
+      names,
+      batch: progress.batch,
+    }),
     ...stampOf(target),
     ...(isLast ? (assignment.closing ?? []) : []),
   ]);
   progress.atWork = undefined;
   progress.done.push(...names);
+}
+
+/** Runs the migrations one after the other. @returns the statements that record the last one */
+async function runAll(
+  { context, target, assignment, progress }: TargetJob,
+  client: PoolClient,
+  { steps, migrations }: Segment,
+  watch: Watch | undefined,
+): Promise<string[]> {
+  const { direction } = assignment;
+  let records: string[] = [];
+  for (const [index, migration] of migrations.entries()) {
+    const name = steps[index]?.name ?? migration.file.name;
+    if (index > 0) {
+      // Records the migration before, and sets the search_path again in case it was changed.
+      const before = [...takeOver(target), ...(watch === undefined ? [] : MARK)];
+      const results = await queryAll(client, [...before, ...records, ...handOver(target)]);
+      watch?.marks.push(toMark(results[before.length - 1]?.rows[0]));
+    } else if (target.role !== undefined) await client.query(handOver(target).join(';\n'));
+    progress.atWork = name;
+    await runAction(client, context.knex, migration, {
+      target,
+      direction,
+      recording: assignment.record?.(name),
+      onStatement: watch && (({ text }) => watch.texts.push(text)),
+    });
+    if (index === 0 && progress.done.length === 0) await assignment.afterFirst?.(client);
+    records = [recordStep(target, direction, name, progress.batch)];
+  }
+  return records;
+}
+
+/** Has the guard look at the transaction. The last record is written before: a history's triggers are looked at, too. */
+async function keepToSchema(
+  { context, target, assignment, progress }: TargetJob,
+  client: PoolClient,
+  { migrations }: Segment,
+  { texts, ...watch }: Watch,
+  records: readonly string[],
+): Promise<void> {
+  progress.observed = await assertWithinSchema(context, {
+    client,
+    target,
+    migrations,
+    ...watch,
+    // The first tenants of a plan are looked at for everything, whatever the texts say.
+    columns: assignment.record !== undefined || (await mayGrant(texts)),
+    takeBack: [...takeBack(target), ...records],
+    savepoint: LOCK_ONLY,
+  });
 }
 
 /** Whether one of these texts may have granted a column. */
@@ -95,6 +125,6 @@ async function mayGrant(texts: readonly string[]): Promise<boolean> {
 }
 
 /** The results of several statements, sent as one string. */
-async function query(client: PoolClient, statements: readonly string[]): Promise<QueryResult[]> {
+async function queryAll(client: PoolClient, statements: readonly string[]): Promise<QueryResult[]> {
   return (await client.query(statements.join(';\n'))) as unknown as QueryResult[];
 }

@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
-import { literal } from '../../db/sql.ts';
+import { literal, qualified } from '../../db/sql.ts';
+import { TenantctlError } from '../../errors.ts';
 import { selectSchemaBefore } from '../guard/before.ts';
 import { tryLock } from '../../db/transaction.ts';
 import type { Assignment } from './assignment.ts';
@@ -12,7 +13,6 @@ import {
   type History,
   type HistoryRow,
 } from '../target/history.ts';
-import { lockedByKnex } from './target-errors.ts';
 import type { Target } from '../target/target.ts';
 import { BACKEND_LIVES, type BegunIntent } from '../state/intents.ts';
 
@@ -84,4 +84,17 @@ export async function readUnderLock(
   const history = historyReader()(row);
   if (history.lockedByKnex) throw lockedByKnex(target);
   return history;
+}
+
+/** A Knex works on the schema, or died there. */
+function lockedByKnex(target: Target): TenantctlError {
+  const table = qualified(target.schema, lockTableOf(target.historyTable));
+  return new TenantctlError(
+    'KNEX_LOCKED',
+    `Knex's own lock on ${target.schema} is set: a Knex is migrating it, or died while it did.`,
+    {
+      tenant: target.clerkOrgId,
+      hint: `When no Knex is at work there, free it: UPDATE ${table} SET is_locked = 0;`,
+    },
+  );
 }

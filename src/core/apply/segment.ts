@@ -1,0 +1,29 @@
+import { type Direction, type Migration, runsInTransaction } from '../files/load.ts';
+import type { Step } from '../plan/plan.ts';
+
+/** What comes next for a target: consecutive migrations that share a transaction, or one outside a transaction. */
+export interface Segment {
+  readonly isOutside: boolean;
+  readonly steps: readonly Step[];
+  /** One for each step. */
+  readonly migrations: readonly Migration[];
+  /** Nothing comes after it. */
+  readonly isLast: boolean;
+}
+
+/** Cuts the next segment off the steps of a plan. Pure. */
+export function nextSegment(
+  steps: readonly Step[],
+  migrations: readonly Migration[],
+  direction: Direction,
+): Segment {
+  const outside = migrations.findIndex((migration) => !runsInTransaction(migration, direction));
+  const isOutside = outside === 0;
+  const length = isOutside ? 1 : outside === -1 ? steps.length : outside;
+  return {
+    isOutside,
+    steps: steps.slice(0, length),
+    migrations: migrations.slice(0, length),
+    isLast: length === steps.length,
+  };
+}
