@@ -19,6 +19,7 @@ const CORE = [
   'stamps',
   'serve',
   'run',
+  'statements',
   'ledger',
   'plan',
   'report',

@@ -14,6 +14,7 @@ import {
   sqlstateOf,
 } from './action-failure.ts';
 import { checkStatements, type StatementCheck } from '../guard/statement-check.ts';
+import type { RunContext } from '../run/run-context.ts';
 import { type Migration, type Direction, runsInTransaction } from '../files/load.ts';
 import { splitStatements } from '../files/split-statements.ts';
 import type { Target } from '../target/target.ts';
@@ -36,7 +37,7 @@ export interface ActionOptions {
  */
 export async function runAction(
   client: PoolClient,
-  knexFactory: () => Promise<KnexFactory>,
+  context: Pick<RunContext, 'knex' | 'readStatements'>,
   migration: Migration,
   options: ActionOptions,
 ): Promise<void> {
@@ -44,12 +45,12 @@ export async function runAction(
   const action = direction === 'up' ? migration.up : migration.down;
   if (action === undefined) throw irreversible(migration, target);
   const inTransaction = runsInTransaction(migration, direction);
-  const check = checkStatements(client, migration, target, { inTransaction });
+  const check = checkStatements(client, context.readStatements, migration, target, { inTransaction });
   const call = { ...options, client, migration, inTransaction, check };
   const seen =
     action.kind === 'sql'
       ? await runSql(call, action.text)
-      : await runFunction(call, await knexFactory(), action.run);
+      : await runFunction(call, await context.knex(), action.run);
   if (inTransaction) assertTransactionAlive(client, migration, target, seen);
 }
 

@@ -77,7 +77,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
   );
   const texts: string[] = [];
   try {
-    await runAction(client, context.knex, migration, {
+    await runAction(client, context, migration, {
       target,
       direction,
       onStatement: ({ text }) => texts.push(text),

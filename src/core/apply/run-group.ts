@@ -3,7 +3,7 @@ import type { OpenTransaction } from '../../db/transaction.ts';
 import { MARK, toMark, type SchemaBefore, type Mark } from '../guard/before.ts';
 import { assertWithinSchema, rememberBefore } from '../guard/guard.ts';
 import type { Remembered } from '../guard/description.ts';
-import { readStatements } from '../guard/statements.ts';
+import type { ReadStatements } from '../statements/read-statements.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import type { TargetJob } from './assignment.ts';
@@ -86,7 +86,7 @@ async function runAll(
       watch?.marks.push(toMark(results[before.length - 1]?.rows[0]));
     } else if (target.role !== undefined) await client.query(handOver(target).join(';\n'));
     progress.atWork = name;
-    await runAction(client, context.knex, migration, {
+    await runAction(client, context, migration, {
       target,
       direction,
       recording: assignment.record?.(name),
@@ -112,15 +112,15 @@ async function keepToSchema(
     migrations,
     ...watch,
     // The first tenants of a plan are looked at for everything, whatever the texts say.
-    columns: assignment.record !== undefined || (await mayGrant(texts)),
+    columns: assignment.record !== undefined || (await mayGrant(context.readStatements, texts)),
     takeBack: [...takeBack(target), ...records],
     savepoint: LOCK_ONLY,
   });
 }
 
 /** Whether one of these texts may have granted a column. */
-async function mayGrant(texts: readonly string[]): Promise<boolean> {
-  for (const text of texts) if ((await readStatements(text)).mayGrant) return true;
+async function mayGrant(read: ReadStatements, texts: readonly string[]): Promise<boolean> {
+  for (const text of texts) if ((await read(text)).mayGrant) return true;
   return false;
 }
 

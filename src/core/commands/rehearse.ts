@@ -240,7 +240,7 @@ async function tryPlan(
       const stayed =
         target.scope === 'tenants' ? await watchSchema(context, client, target, STEP) : undefined;
       await client.query(handOver(target).join(';\n'));
-      await runAction(client, context.knex, migration, { target, direction, onStatement });
+      await runAction(client, context, migration, { target, direction, onStatement });
       await stayed?.(migration);
       shown.push({ name, transaction: true, statements });
     } catch (error) {

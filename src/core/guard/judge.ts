@@ -115,94 +115,114 @@ export function questionsAbout(facts: Facts): Questions {
   };
 }
 
-/** Judges what a tenant's transaction has done, and whether others may be trusted to do the same. Pure. */
+/** The facts, and what the objects in question were before the transaction and are now. */
+interface Known extends Facts {
+  readonly before: Descriptions;
+  readonly now: Descriptions;
+}
+
+/** Judges what a tenant's transaction has done, and what others with the same texts may do. Pure. */
 export function judge(
   facts: Facts,
   before: Descriptions,
   now: Descriptions,
 ): { readonly trespasses: readonly Trespass[]; readonly observed: ObservedEffects } {
-  const { schema, schemaBefore, effects } = facts;
+  const known: Known = { ...facts, before, now };
+  const { effects, schema } = facts;
+  const findings = createFindings(known);
+  const isOfForeignKey = foreignKeyLocks(known);
+  const allowedRows = new Set(effects.rows.filter((row) => isAllowed(row, known)).map(objectKey));
   const keyLocks = new Set<string>();
   const schemas = new Set<string>();
-  const found = new Map<string, Trespass>();
-  const note = (deed: Trespass['deed'], object: ObjectName, step: number, mode?: string) => {
-    const key = objectKey(object);
-    const known = before.get(key) ?? now.get(key);
-    const earlier = found.get(key);
-    // What was done to it tells more than how it was locked for that.
-    if (earlier !== undefined && (!isMere(earlier.deed) || isMere(deed))) return;
-    found.set(key, {
-      deed,
-      object,
-      type: known?.type,
-      identity: known?.identity,
-      mode,
-      isOtherTenants: known?.isOtherTenants ?? false,
-      step,
-    });
-  };
-
-  const addedTo = new Set(
-    [...effects.foreignKeys].filter(([key]) => !schemaBefore.foreignKeys.has(key)).map(([, table]) => table),
-  );
-  const takenFrom = new Set(
-    [...schemaBefore.foreignKeys].filter(([key]) => !effects.foreignKeys.has(key)).map(([, table]) => table),
-  );
-  // A foreign key that came and went leaves a lock on itself, and on its triggers.
-  const hasPassingTrigger = effects.locks.some((lock) => lock.catalog === 'pg_trigger');
-  const hasPassingKey = effects.locks.some(
-    (lock) => lock.catalog === 'pg_constraint' && isUnexplained(lock, facts) && !before.has(objectKey(lock)),
-  );
-  const referred = new Set([...schemaBefore.foreignKeys.values(), ...effects.foreignKeys.values()]);
-  const explains = ({ oid, mode }: SeenLock) =>
-    (hasPassingTrigger &&
-      (hasPassingKey || referred.has(oid)) &&
-      (mode === KEY_LOCK || mode === 'AccessExclusiveLock')) ||
-    (mode === KEY_LOCK
-      ? addedTo.has(oid) || takenFrom.has(oid)
-      : mode === 'AccessExclusiveLock' && takenFrom.has(oid));
-
-  const rowOf = new Map(effects.rows.map((row) => [objectKey(row), row]));
-  const isAllowedRow = (row: SeenRow | undefined) => row !== undefined && isAllowed(row, facts, before, now);
-  const byStrength = effects.locks.toSorted((a, b) => MODES.indexOf(b.mode) - MODES.indexOf(a.mode));
-  for (const lock of byStrength) {
-    const key = objectKey(lock);
-    const step = stepOfLock(lock, facts);
-    const was = before.get(key);
-    if (isUnexplained(lock, facts)) {
-      const is = now.get(key);
-      // What nobody else has ever seen came and went with the transaction: a table that is written anew, say.
-      if (was !== undefined) note(is === undefined ? 'dropped' : 'changed', lock, step);
-    } else if (lock.isOtherTenants) {
-      const isIndex = lock.kind === 'i' || lock.kind === 'I';
-      if (!isIndex || isExclusive(lock)) {
-        note(isExclusive(lock) ? deedOf(was, now.get(key)) : 'touched', lock, step, lock.mode);
-      }
-    } else if (isOutside(lock, schema)) {
-      if (lock.schema !== null && !SYSTEM.test(lock.schema)) schemas.add(lock.schema);
-      if (!isExclusive(lock) || isOfBefore(lock, schemaBefore) || isAllowedRow(rowOf.get(key))) continue;
-      const deed = deedOf(was, now.get(key));
-      if (deed === 'locked' && explains(lock))
-        keyLocks.add(`${lock.schema}\u0000${lock.name}\u0000${lock.mode}`);
-      else note(deed, lock, step, lock.mode);
-    }
+  for (const lock of effects.locks.toSorted((a, b) => MODES.indexOf(b.mode) - MODES.indexOf(a.mode))) {
+    if (isOutside(lock, schema) && !lock.isOtherTenants && !SYSTEM.test(lock.schema ?? ''))
+      schemas.add(lock.schema ?? '');
+    const deed = deedByLock(lock, known, allowedRows.has(objectKey(lock)));
+    if (deed === 'locked' && !lock.isOtherTenants && isOfForeignKey(lock))
+      keyLocks.add(`${lock.schema}\u0000${lock.name}\u0000${lock.mode}`);
+    else if (deed !== undefined) findings.note(deed, lock, stepOfLock(lock, facts), lock.mode);
   }
   for (const row of effects.rows) {
-    const key = objectKey(row);
-    const [was, is] = [before.get(key), now.get(key)];
-    if (isOfBefore(row, schemaBefore) || isAllowedRow(row)) continue;
-    if (row.catalog === 'pg_class' && was !== undefined && was.form === is?.form) continue;
-    // A new type of the schema's own, whatever its oid.
-    if (row.isInSchema && was === undefined) continue;
-    note(was === undefined ? 'created' : 'changed', row, stepOfRow(row, facts));
+    const deed = allowedRows.has(objectKey(row)) ? undefined : deedByRow(row, known);
+    if (deed !== undefined) findings.note(deed, row, stepOfRow(row, facts));
   }
   return {
-    trespasses: withoutParts([...found.values()]),
+    trespasses: withoutParts(findings.all()),
     observed: {
       schemas: [...schemas].toSorted(compareNames),
       keyLocks: [...keyLocks].toSorted(compareNames),
     },
   };
+}
+
+/** Collects trespasses, one for each object: what was done to it counts more than how it was locked for that. */
+function createFindings({ before, now }: Known) {
+  const found = new Map<string, Trespass>();
+  return {
+    all: () => [...found.values()],
+    note(deed: Trespass['deed'], object: ObjectName, step: number, mode?: string) {
+      const key = objectKey(object);
+      const earlier = found.get(key);
+      if (earlier !== undefined && (!isMere(earlier.deed) || isMere(deed))) return;
+      const description = before.get(key) ?? now.get(key);
+      found.set(key, {
+        deed,
+        object,
+        type: description?.type,
+        identity: description?.identity,
+        mode,
+        isOtherTenants: description?.isOtherTenants ?? false,
+        step,
+      });
+    },
+  };
+}
+
+/** Tells which exclusive locks come from a foreign key that was added, or taken away, and from nothing else. */
+function foreignKeyLocks(known: Known): (lock: SeenLock) => boolean {
+  const { schemaBefore, effects, before } = known;
+  const tables = (keys: ReadonlyMap<string, string>, others: ReadonlyMap<string, string>) =>
+    new Set([...keys].filter(([key]) => !others.has(key)).map(([, table]) => table));
+  const addedTo = tables(effects.foreignKeys, schemaBefore.foreignKeys);
+  const takenFrom = tables(schemaBefore.foreignKeys, effects.foreignKeys);
+  const referred = new Set([...schemaBefore.foreignKeys.values(), ...effects.foreignKeys.values()]);
+  // A foreign key that came and went leaves a lock on itself, and on its triggers.
+  const hasPassingTrigger = effects.locks.some((lock) => lock.catalog === 'pg_trigger');
+  const hasPassingKey = effects.locks.some(
+    (lock) => lock.catalog === 'pg_constraint' && isUnexplained(lock, known) && !before.has(objectKey(lock)),
+  );
+  return ({ oid, mode }) => {
+    if (mode !== KEY_LOCK && mode !== 'AccessExclusiveLock') return false;
+    if (hasPassingTrigger && (hasPassingKey || referred.has(oid))) return true;
+    return takenFrom.has(oid) || (mode === KEY_LOCK && addedTo.has(oid));
+  };
+}
+
+/** What a lock shows to have been done outside the schema, if anything. */
+function deedByLock(lock: SeenLock, known: Known, isAllowedRow: boolean): Trespass['deed'] | undefined {
+  const key = objectKey(lock);
+  const [was, is] = [known.before.get(key), known.now.get(key)];
+  if (isUnexplained(lock, known)) {
+    // What nobody else has ever seen came and went with the transaction: a table that is rewritten, say.
+    if (was === undefined) return undefined;
+    return is === undefined ? 'dropped' : 'changed';
+  }
+  if (lock.isOtherTenants) {
+    if (isExclusive(lock)) return deedOf(was, is);
+    return lock.kind === 'i' || lock.kind === 'I' ? undefined : 'touched';
+  }
+  const isGrave = isOutside(lock, known.schema) && isExclusive(lock) && !isOfBefore(lock, known.schemaBefore);
+  return isGrave && !isAllowedRow ? deedOf(was, is) : undefined;
+}
+
+/** What a catalog row that was written shows to have been done outside the schema, if anything. */
+function deedByRow(row: SeenRow, { schemaBefore, before, now }: Known): Trespass['deed'] | undefined {
+  const key = objectKey(row);
+  const was = before.get(key);
+  if (isOfBefore(row, schemaBefore)) return undefined;
+  // A new type of the schema's own, whatever its oid.
+  if (was === undefined) return row.isInSchema ? undefined : 'created';
+  return row.catalog === 'pg_class' && was.form === now.get(key)?.form ? undefined : 'changed';
 }
 
 /** Nothing is known of it but how it was locked. */
@@ -217,7 +237,7 @@ function deedOf(was: Description | undefined, is: Description | undefined): Tres
 }
 
 /** An extension may be created by a tenant's migration, with all that is in it; and a new tenant's role is its own. */
-function isAllowed(row: SeenRow, { role }: Facts, before: Descriptions, now: Descriptions): boolean {
+function isAllowed(row: SeenRow, { role, before, now }: Known): boolean {
   const extension = row.catalog === 'pg_extension' ? row.oid : row.extension;
   if (extension !== null)
     return !before.has(objectKey({ catalog: 'pg_extension', oid: extension })) && !before.has(objectKey(row));

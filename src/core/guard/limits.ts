@@ -1,7 +1,7 @@
 import { literal } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
 import type { ObservedEffects } from './judge.ts';
-import type { Reading } from './statements.ts';
+import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants that are sent the same may lock outside their schema, and how far each is looked at. */
 export interface Limits {

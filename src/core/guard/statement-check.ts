@@ -1,12 +1,12 @@
 import type { PoolClient } from 'pg';
 import { identifier, literal } from '../../db/sql.ts';
 import type { Migration } from '../files/load.ts';
-import type { Target as Schema } from '../target/target.ts';
+import type { Target } from '../target/target.ts';
 import { isOtherTenants } from './own-objects.ts';
 import { namesAnother, wouldReach } from './errors.ts';
 import { isAllowed } from './guard.ts';
-import { readStatements } from './statements.ts';
-import type { Target } from './named-objects.ts';
+import type { NamedObject } from '../statements/named-objects.ts';
+import type { ReadStatements } from '../statements/read-statements.ts';
 
 /** What has to hold of a statement before it is sent. @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA */
 export type StatementCheck = (text: string) => Promise<void>;
@@ -25,8 +25,9 @@ const EVERYBODYS = new Set(['public', 'pg_catalog', 'pg_temp', 'information_sche
  */
 export function checkStatements(
   client: PoolClient,
+  readStatements: ReadStatements,
   migration: Migration,
-  target: Schema,
+  target: Target,
   { inTransaction }: { readonly inTransaction: boolean },
 ): StatementCheck | undefined {
   if (target.scope === 'master' || target.role !== undefined) return undefined;
@@ -42,7 +43,7 @@ export function checkStatements(
     if (inTransaction) return;
     const [globally] = reading.global;
     if (globally !== undefined) throw wouldReach(migration.file.name, target, globally, undefined, text);
-    const places = await placesOf(client, schema, reading.targets);
+    const places = await placesOf(client, schema, reading.objects);
     const outside = places.find(
       (place) =>
         place.schema !== schema &&
@@ -78,17 +79,21 @@ interface Place {
 }
 
 /** Where what a statement would change is, as the session looks names up; what is not there is left out. */
-async function placesOf(client: PoolClient, schema: string, targets: readonly Target[]): Promise<Place[]> {
-  if (targets.length === 0) return [];
+async function placesOf(
+  client: PoolClient,
+  schema: string,
+  objects: readonly NamedObject[],
+): Promise<Place[]> {
+  if (objects.length === 0) return [];
   const { rows } = await client.query<{ schema: string; name: string; is_other: boolean }>(
     `SELECT p.schema, p.name, ${isOtherTenants('p.schema', literal(schema))} AS is_other
-     FROM (${targets.map(selectPlaces).join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
+     FROM (${objects.map(selectPlaces).join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
   );
   return rows.map((row) => ({ schema: row.schema, name: row.name, isOtherTenants: row.is_other }));
 }
 
-/** The query for the schemas in which a target is, or will be. */
-function selectPlaces({ kind, schema, name, isNew }: Target): string {
+/** The query for the schemas in which an object is, or will be. */
+function selectPlaces({ kind, schema, name, isNew }: NamedObject): string {
   const select = (place: string) => `SELECT ${place} AS schema, ${literal(name)} AS name`;
   if (isNew) return select(schema === undefined ? 'current_schema()::text' : literal(schema));
   const written = literal(

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import { createKnexFactory, type KnexFactory } from '../../db/knex/knex-session.ts';
+import { createReadStatements, type ReadStatements } from '../statements/read-statements.ts';
 import { loadMigration, type Migration } from '../files/load.ts';
 import type { MigrationFile } from '../files/source.ts';
 import { toTenantctlError } from '../../errors.ts';
@@ -47,6 +48,7 @@ export interface RunContext {
   readonly run: Pick<RecordedRun, 'id'> | undefined;
   readonly knex: () => Promise<KnexFactory>;
   readonly load: (file: MigrationFile) => Promise<Migration>;
+  readonly readStatements: ReadStatements;
   /** Migrations outside a transaction, one at a time: each needs a second connection beside its lock's. */
   alone<T>(work: () => Promise<T>): Promise<T>;
   /** What needs a second connection while a tenant's transaction is open, one at a time. */
@@ -70,6 +72,7 @@ export function createRunContext(database: Database, options: RunOptions = {}): 
     tenantRole: options.tenantRole,
     signal: options.signal,
     run: options.run,
+    readStatements: createReadStatements(),
     knex: () => (factory ??= createKnexFactory()),
     load(file) {
       let loading = migrations.get(file.path);

@@ -4,7 +4,6 @@ import { watchBlockers } from '../run/blockers.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { limitsOf, type Limits } from '../guard/limits.ts';
 import { reachesOutside } from '../guard/one-at-a-time.ts';
-import { readStatements } from '../guard/statements.ts';
 import { serveLater } from './serve-later.ts';
 import {
   attempt,
@@ -179,7 +178,7 @@ function migrationsOf({ context }: Run, [due]: readonly Due[]): Promise<Migratio
 }
 
 async function compiledFrom(
-  { work }: Run,
+  { context, work }: Run,
   [due]: readonly Due[],
   { seen: [first, second], observedEffects }: Lesson,
 ): Promise<Lesson['compiled']> {
@@ -188,7 +187,7 @@ async function compiledFrom(
   if (!('reason' in compiled))
     return second === undefined
       ? undefined
-      : { ...compiled, limits: await limitsFor(compiled, observedEffects) };
+      : { ...compiled, limits: await limitsFor(context, compiled, observedEffects) };
   work.observe({
     type: 'note',
     message: `${compiled.migration} is gone through with every tenant: ${compiled.reason}.`,
@@ -197,7 +196,11 @@ async function compiledFrom(
 }
 
 /** What each may lock outside its schema, as each text's own words and the first tenants have shown. */
-async function limitsFor({ steps }: Uniform, observedEffects: Lesson['observedEffects']): Promise<Limits> {
+async function limitsFor(
+  { readStatements }: RunContext,
+  { steps }: Uniform,
+  observedEffects: Lesson['observedEffects'],
+): Promise<Limits> {
   const texts = steps.flatMap((step) => step.texts);
   return limitsOf(await Promise.all(texts.map(readStatements)), observedEffects);
 }

@@ -2,14 +2,14 @@ import { parse } from '../../db/parser.ts';
 import { compareNames } from '../files/source.ts';
 import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
 import { stringsOf, type Node } from './parse-tree.ts';
-import { globalDeed, targetsOf, type Target } from './named-objects.ts';
+import { globalDeed, namedObjectsOf, type NamedObject } from './named-objects.ts';
 
 /** What an SQL text says of where it reaches, read with PostgreSQL's own parser. */
 export interface Reading {
   /** Schemas that it names, before a name or in search_path. */
   readonly schemas: readonly string[];
-  /** What it creates, changes or drops that is there already or shall be, as it names it; rows are no such thing. */
-  readonly targets: readonly Target[];
+  /** The relations, types and routines that it creates, changes or drops, as it names them. */
+  readonly objects: readonly NamedObject[];
   /** What it does to something that lies in no schema, in words. */
   readonly global: readonly string[];
   /** It drops something by name, or with CASCADE. */
@@ -23,37 +23,40 @@ export interface Reading {
 /** What is known of a text that could not be read. */
 const UNREAD: Reading = {
   schemas: [],
-  targets: [],
+  objects: [],
   global: [],
   drops: true,
   obscurity: 'it does not parse',
   mayGrant: true,
 };
 
-/** Texts that were read, for the next tenants that are sent them. */
-const known = new Map<string, Promise<Reading>>();
-const MOST_KNOWN = 1_000;
-const LONGEST_KNOWN = 20_000;
+/** Reads a text of one or more statements. One that does not parse says nothing: the server refuses it as a whole. */
+export type ReadStatements = (text: string) => Promise<Reading>;
 
-/**
- * Reads a text of one or more statements. A text that does not parse says nothing: the server refuses it as a whole.
- */
-export function readStatements(text: string): Promise<Reading> {
-  const earlier = known.get(text);
-  if (earlier !== undefined) return earlier;
-  const reading = readAnew(text);
-  if (known.size < MOST_KNOWN && text.length <= LONGEST_KNOWN) known.set(text, reading);
-  return reading;
+/** So many readings are kept, of texts that are no longer than this. */
+const MOST_KEPT = 1_000;
+const LONGEST_KEPT = 20_000;
+
+/** A reader that remembers what it has read: most tenants of a run are sent the same texts. */
+export function createReadStatements(): ReadStatements {
+  const kept = new Map<string, Promise<Reading>>();
+  return (text) => {
+    const earlier = kept.get(text);
+    if (earlier !== undefined) return earlier;
+    const reading = read(text);
+    if (kept.size < MOST_KEPT && text.length <= LONGEST_KEPT) kept.set(text, reading);
+    return reading;
+  };
 }
 
-async function readAnew(text: string): Promise<Reading> {
+async function read(text: string): Promise<Reading> {
   const parsed = await parse(text).catch(() => undefined);
   if (parsed === undefined) return UNREAD;
   const readings = (parsed.stmts ?? []).map(({ stmt }) => readStatement(stmt as Node));
   const obscurity = readings.find((reading) => reading.obscurity !== undefined)?.obscurity;
   return {
     schemas: [...new Set(readings.flatMap(({ schemas }) => schemas))].toSorted(compareNames),
-    targets: readings.flatMap(({ targets }) => targets),
+    objects: readings.flatMap(({ objects }) => objects),
     global: readings.flatMap(({ global }) => global),
     drops: readings.some(({ drops }) => drops),
     obscurity,
@@ -73,7 +76,7 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
   });
   return {
     schemas: [...schemas],
-    targets: targetsOf(kind, body),
+    objects: namedObjectsOf(kind, body),
     global: globalDeed(kind, body),
     drops,
     obscurity,

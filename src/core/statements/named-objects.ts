@@ -2,11 +2,11 @@ import { isMadeInFirst, madeNames } from './obscurity.ts';
 import { OF_SESSION, ON_RELATIONS, ON_TABLE, RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
 
 /** A relation, a type or a routine, by its name as it stands in the text. */
-export interface Target {
+export interface NamedObject {
   readonly kind: 'relation' | 'type' | 'routine';
   readonly schema: string | undefined;
   readonly name: string;
-  /** It is made by the statement, or is anything in the schema: without a schema, in the first of the search_path. */
+  /** The statement creates it, or means anything in the schema; without a schema, in the first of the search_path. */
   readonly isNew: boolean;
 }
 
@@ -46,7 +46,7 @@ const GLOBAL: ReadonlyMap<string, string> = new Map([
   ['DropSubscriptionStmt', 'drops a subscription'],
 ]);
 
-/** Statements whose targets can be found by their names. */
+/** Statements whose objects can be found by their names. */
 const AIMED = new Set([
   ...ON_RELATIONS,
   'ReindexStmt',
@@ -69,7 +69,7 @@ const AIMED = new Set([
   'DropStmt',
 ]);
 
-/** Statements that lead nowhere else, or whose ways are not seen. */
+/** Statements that reach no other schema by name, or whose reach is not in their words. */
 const AIMLESS = new Set([
   ...ROWS_ONLY,
   ...OF_SESSION,
@@ -82,17 +82,17 @@ const AIMLESS = new Set([
   'CreateExtensionStmt',
 ]);
 
-/** What a statement does of which it is not known, or known all too well, that it is outside every tenant's schema. */
+/** What a statement does outside every schema, or may do because its target cannot be determined from its text. */
 export function globalDeed(kind: string, body: Node): string[] {
   const known = GLOBAL.get(kind);
   if (known !== undefined) return [known];
   if (AIMLESS.has(kind) || isMadeInFirst(kind, body)) return [];
-  if (AIMED.has(kind) && targetsOf(kind, body).length > 0 && !objectsOf(kind, body).includes(undefined))
+  if (AIMED.has(kind) && namedObjectsOf(kind, body).length > 0 && !objectsOf(kind, body).includes(undefined))
     return [];
-  return [`has a statement that cannot be kept to a schema (${kind.replace(/Stmt$/, '')})`];
+  return [`has a statement whose target cannot be determined from its text (${kind.replace(/Stmt$/, '')})`];
 }
 
-/** What of a statement is only referred to, or read: a foreign key's other table, a parent, a query. */
+/** Fields with what a statement only refers to or reads: a foreign key's other table, a parent, a query. */
 const REFERRED = new Set([
   'pktable',
   'inhRelations',
@@ -105,19 +105,19 @@ const REFERRED = new Set([
   'with_check',
 ]);
 
-/** What a statement is aimed at, by the names that it uses; nothing where it leads nowhere else. */
-export function targetsOf(kind: string, body: Node): Target[] {
+/** The objects that a statement creates, changes or drops, by the names that it uses. */
+export function namedObjectsOf(kind: string, body: Node): NamedObject[] {
   if (AIMLESS.has(kind)) return [];
   const objects = objectsOf(kind, body).flatMap((object) => object ?? []);
-  // Where it is put is as good as where it is made.
+  // SET SCHEMA: moving an object into a schema is like creating it there.
   const place = typeof body.newschema === 'string' ? [anyIn(body.newschema)] : [];
   return [...relationsIn(kind, body), ...objects, ...place];
 }
 
 /** The relations that stand in a statement as such, with their schemas. */
-function relationsIn(kind: string, body: Node): Target[] {
+function relationsIn(kind: string, body: Node): NamedObject[] {
   const isNewKind = kind.startsWith('Create') || kind === 'ViewStmt' || kind === 'CompositeTypeStmt';
-  const targets: Target[] = [];
+  const found: NamedObject[] = [];
   const collect = (tree: unknown, field: string): void => {
     if (REFERRED.has(field)) return;
     if (Array.isArray(tree)) {
@@ -130,20 +130,20 @@ function relationsIn(kind: string, body: Node): Target[] {
       const schema = typeof schemaname === 'string' ? schemaname : undefined;
       // A trigger, a policy or a rule is made on a relation that is there.
       const isNew = isNewKind && field !== 'table' && kind !== 'CreateTrigStmt' && kind !== 'CreateStatsStmt';
-      targets.push({ kind: 'relation', schema, name: relname, isNew });
+      found.push({ kind: 'relation', schema, name: relname, isNew });
       return;
     }
     for (const [name, below] of Object.entries(tree)) collect(below, name);
   };
   collect(body, '');
-  return targets;
+  return found;
 }
 
 /** What has its name behind that of its table. */
 const BEHIND_TABLE = new Set([...ON_TABLE, 'OBJECT_COLUMN', 'OBJECT_TABCONSTRAINT']);
 
 /** How what is no relation is looked up by its name. */
-const LOOKED_UP: ReadonlyMap<string, Target['kind']> = new Map([
+const LOOKED_UP: ReadonlyMap<string, NamedObject['kind']> = new Map([
   ['OBJECT_TYPE', 'type'],
   ['OBJECT_DOMAIN', 'type'],
   ['OBJECT_FUNCTION', 'routine'],
@@ -153,7 +153,7 @@ const LOOKED_UP: ReadonlyMap<string, Target['kind']> = new Map([
 ]);
 
 /** The objects that a statement names by a list of names; undefined for one that is not looked up by it. */
-function objectsOf(kind: string, body: Node): (Target | undefined)[] {
+function objectsOf(kind: string, body: Node): (NamedObject | undefined)[] {
   const objects = (body.objects ?? (body.object === undefined ? [] : [body.object])) as readonly Node[];
   const each = (type: unknown) => objects.map((object) => objectOf(String(type), object));
   switch (kind) {
@@ -191,7 +191,7 @@ function objectsOf(kind: string, body: Node): (Target | undefined)[] {
 }
 
 /** One that is dropped, renamed, commented, granted; what stands on a table leads to that. */
-function objectOf(type: string, object: Node): Target | undefined {
+function objectOf(type: string, object: Node): NamedObject | undefined {
   const typeName = object.TypeName as Node | undefined;
   const routine = object.ObjectWithArgs as Node | undefined;
   const names = stringsOf(typeName?.names ?? routine?.objname ?? (object.List as Node | undefined)?.items);
@@ -201,16 +201,16 @@ function objectOf(type: string, object: Node): Target | undefined {
 }
 
 /** What a list of names leads to that is there already. */
-function named(kind: Target['kind'], names: readonly string[]): Target | undefined {
+function named(kind: NamedObject['kind'], names: readonly string[]): NamedObject | undefined {
   const name = names.at(-1);
   return name === undefined ? undefined : { kind, schema: names.at(-2), name, isNew: false };
 }
 
 /** Anything in a schema. */
-function anyIn(schema: string): Target {
+function anyIn(schema: string): NamedObject {
   return { kind: 'relation', schema, name: '*', isNew: true };
 }
 
-function inSchemas(names: unknown): Target[] {
+function inSchemas(names: unknown): NamedObject[] {
   return stringsOf(names).map(anyIn);
 }

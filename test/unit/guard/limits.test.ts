@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { limitsOf } from '../../../src/core/guard/limits.ts';
+import { createReadStatements } from '../../../src/core/statements/read-statements.ts';
+
+const readStatements = createReadStatements();
+
+test('a text that drops is looked at for what is gone, and an obscure one throughout', async () => {
+  const limits = async (...texts: string[]) => limitsOf(await Promise.all(texts.map(readStatements)), []);
+  const usual = { schemas: ['public'], keyLocks: [] };
+  expect(await limits('ALTER TABLE t ADD x int')).toEqual({
+    ...usual,
+    drops: false,
+    thorough: false,
+    columns: false,
+  });
+  expect(await limits('CREATE TABLE t ()', 'DROP TABLE u')).toEqual({
+    ...usual,
+    drops: true,
+    thorough: false,
+    columns: false,
+  });
+  expect(await limits('ALTER TABLE t DROP x CASCADE')).toEqual({
+    ...usual,
+    drops: true,
+    thorough: false,
+    columns: false,
+  });
+  expect(await limits('SELECT 1', 'DO $$ BEGIN END $$')).toEqual({
+    ...usual,
+    drops: true,
+    thorough: true,
+    columns: false,
+  });
+  expect(await limits('this is no SQL')).toEqual({ ...usual, drops: true, thorough: true, columns: true });
+});
+
+test('what two tenants showed of shared tables is what the others may lock', () => {
+  const one = {
+    schemas: ['audit', 'public'],
+    keyLocks: ['public\u0000countries\u0000ShareRowExclusiveLock'],
+  };
+  const other = { schemas: ['billing', 'public'], keyLocks: [] };
+  expect(limitsOf([], [one, other])).toEqual({
+    schemas: ['public', 'audit', 'billing'],
+    keyLocks: ['public\u0000countries\u0000ShareRowExclusiveLock'],
+    drops: false,
+    thorough: false,
+    columns: false,
+  });
+});
