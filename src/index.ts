@@ -60,7 +60,8 @@ export {
   rollbackTenants,
   type RollbackTenantsOptions,
 } from './core/commands/rollback-tenants.ts';
-export type { FleetResult, TenantOutcome, TenantResult, Standing } from './core/report/results.ts';
+export type { FleetResult, TenantOutcome, TenantResult } from './core/report/results.ts';
+export type { ClassCounts, TenantClass } from './core/report/class-counts.ts';
 export type { RunOptions } from './core/run/run-context.ts';
 export type { Concurrency } from './core/run/lanes.ts';
 export type { Selection } from './core/fleet/select-fleet.ts';

@@ -66,12 +66,21 @@ test('every command has the document that DESIGN.md promises, from the first mig
     command: 'status',
     ok: true,
     master: { applied: [INIT], pending: [] },
-    tenants: { total: 1, byStatus: { ACTIVE: 1 }, upToDate: 0, behind: 1, failed: 0 },
+    tenants: {
+      total: 1,
+      byStatus: { ACTIVE: 1 },
+      upToDate: 0,
+      behind: 1,
+      failed: 0,
+      notActive: 0,
+      broken: 0,
+    },
     attention: [
       {
         clerkOrgId: 'org_a',
         schema: 'tid_d09275dbcf',
         status: 'ACTIVE',
+        class: 'behind',
         code: 'BEHIND',
         problem: '1 migration behind, from 20250101000003_links.sql',
         applied: [NOTES, TAGS],
@@ -103,7 +112,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
     ok: true,
     run: anyNumber,
     totals: { selected: 1, upToDate: 0, migrated: 1, failed: 0, skipped: 0 },
-    fleet: { total: 1, upToDate: 1, behind: 0, failed: 0 },
+    fleet: { total: 1, upToDate: 1, behind: 0, failed: 0, notActive: 0, broken: 0 },
     shared: false,
     interrupted: false,
     durationMs: anyNumber,
@@ -122,7 +131,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
   // Tenants that were up to date are counted, and listed with --all only.
   expect(await run('migrate', 'tenants')).toMatchObject({
     totals: { selected: 1, upToDate: 1 },
-    fleet: { total: 1, upToDate: 1, behind: 0, failed: 0 },
+    fleet: { total: 1, upToDate: 1, behind: 0, failed: 0, notActive: 0, broken: 0 },
     tenants: [],
   });
   expect(await run('migrate', 'all', '--all')).toMatchObject({

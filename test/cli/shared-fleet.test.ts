@@ -97,7 +97,14 @@ test('eight processes share a fleet: each tenant is done once, and each process 
     expect(totals.selected).toBe(TENANTS);
     expect(totals.upToDate + totals.migrated).toBe(TENANTS);
     // Whoever ends first has nothing to wait for but what others hold; then all are up to date.
-    expect(fleet).toEqual({ total: TENANTS, upToDate: TENANTS, behind: 0, failed: 0 });
+    expect(fleet).toEqual({
+      total: TENANTS,
+      upToDate: TENANTS,
+      behind: 0,
+      failed: 0,
+      notActive: 0,
+      broken: 0,
+    });
   }
   expect(await recorded('20250101000002_links.sql', 'links')).toEqual(EVERYWHERE);
 }, 120_000);
@@ -125,6 +132,13 @@ test('a process that is killed in the middle leaves its tenants to the others', 
 
   expect(sum(done, 'failed') + sum(done, 'skipped')).toBe(0);
   for (const { fleet } of done)
-    expect(fleet).toEqual({ total: TENANTS, upToDate: TENANTS, behind: 0, failed: 0 });
+    expect(fleet).toEqual({
+      total: TENANTS,
+      upToDate: TENANTS,
+      behind: 0,
+      failed: 0,
+      notActive: 0,
+      broken: 0,
+    });
   expect(await recorded('20250101000003_marks.js', 'marks')).toEqual(EVERYWHERE);
 }, 120_000);

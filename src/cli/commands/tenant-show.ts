@@ -23,7 +23,15 @@ export async function showCommand(
     const { tenantState } = await import('../../core/fleet/status.ts');
     const state = await tenantState(database, name, { tenantFolder: settings.folders.tenants });
     const { clerkOrgId, schema, status, createdAt, updatedAt } = registryDocument(state.tenant);
-    const { code, problem, pending, lastError, interrupted, invalidIndexes } = tenantStateDocument(state);
+    const {
+      class: of,
+      code,
+      problem,
+      pending,
+      lastError,
+      interrupted,
+      invalidIndexes,
+    } = tenantStateDocument(state);
     return {
       document: {
         tenant: {
@@ -33,6 +41,7 @@ export async function showCommand(
           owner: state.tenant.owner,
           createdAt,
           updatedAt,
+          class: of,
           code,
           problem,
           pending,

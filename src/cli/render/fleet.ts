@@ -1,9 +1,10 @@
 import type { ChalkInstance } from 'chalk';
 import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { ProvisionResult } from '../../core/tenant/provision.ts';
-import type { FleetResult, TenantResult, Standing } from '../../core/report/results.ts';
+import type { FleetResult, TenantResult } from '../../core/report/results.ts';
 import { blockerLine, shortError } from './error.ts';
 import { renderRollout } from './rollout.ts';
+import { renderClasses } from './classes.ts';
 import { renderTable } from './table.ts';
 import { count, duration } from './words.ts';
 
@@ -60,13 +61,12 @@ export async function renderFleet(
   lines.push(
     `${mark} ${count(totals.selected, 'tenant')}: ${sums.join(', ')} (${duration(result.durationMs)})${leftAlone(result)}`,
   );
-  if (result.shared && result.fleet !== undefined) lines.push(shared(result.fleet));
+  if (result.shared && result.fleet !== undefined) {
+    lines.push(
+      `  Another run was at work on the same tenants. All ${count(result.fleet.total, 'tenant')} now: ${renderClasses(result.fleet, paint)}`,
+    );
+  }
   return lines.join('\n');
-}
-
-/** What this run did is not the whole where others were at work. */
-function shared({ total, upToDate, behind, failed }: Standing): string {
-  return `  Another run was at work on the same tenants. The whole, ${count(total, 'tenant')}: ${upToDate} up to date, ${behind} behind, ${failed} failed`;
 }
 
 async function renderChanged(

@@ -1,5 +1,6 @@
 import type { ChalkInstance } from 'chalk';
 import type { FleetStatus, TenantState } from '../../core/fleet/status.ts';
+import { renderClasses } from './classes.ts';
 import { renderTable } from './table.ts';
 import { count } from './words.ts';
 
@@ -15,8 +16,8 @@ export async function renderStatus(status: FleetStatus, all: boolean, paint: Cha
   ];
   const kinds = Object.entries(tenants.byStatus).map(([name, number]) => `${number} ${name}`);
   lines.push(
-    `${paint.bold('Tenants')}  ${tenants.total}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}`,
-    `         ${paint.green(`${tenants.upToDate} up to date`)}, ${colored(tenants.behind, 'behind', paint.yellow)}, ${colored(tenants.failed, 'failed', paint.red)}`,
+    `${paint.bold('Tenants')}  ${tenants.total}: ${renderClasses(tenants, paint)}`,
+    ...(kinds.length > 0 ? [`         by status: ${kinds.join(', ')}`] : []),
   );
   const attention = status.states.filter((state) => state.attention !== undefined);
   const shown = all ? status.states : attention.slice(0, LISTED);
@@ -31,7 +32,7 @@ export async function renderStatus(status: FleetStatus, all: boolean, paint: Cha
     if (!all && attention.length > shown.length) {
       lines.push(
         paint.dim(
-          `… and ${attention.length - shown.length} more that want attention; --all lists every tenant`,
+          `… and ${attention.length - shown.length} more that need attention; --all lists every tenant`,
         ),
       );
     }
@@ -53,11 +54,6 @@ function row(state: TenantState, paint: ChalkInstance): string[] {
     state.tenant.status,
     String(state.applied.length),
     String(state.pending.length),
-    color(state.attention?.problem ?? (state.tenant.status === 'ACTIVE' ? 'up to date' : '')),
+    color(state.attention?.problem ?? (state.class === 'upToDate' ? 'up to date' : '')),
   ];
-}
-
-function colored(number: number, word: string, color: ChalkInstance): string {
-  const text = `${number} ${word}`;
-  return number > 0 ? color(text) : text;
 }

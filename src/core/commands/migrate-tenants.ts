@@ -6,21 +6,22 @@ import { createRunContext, isStopped, type RunContext, type RunOptions } from '.
 import type { FleetWork } from '../strategy/work.ts';
 import { createLanes, type Concurrency, type Lanes } from '../run/lanes.ts';
 import { advance } from '../apply/advance.ts';
-import type { History } from '../target/history.ts';
 import { planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import { planner } from '../plan/planner.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import { tenantTarget } from '../target/target.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { isAsPlanned } from '../strategy/peers.ts';
-import { readStanding, standingOf } from '../fleet/standing.ts';
+import { foundClasses, readClasses } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import { prepareRollout, type Rollout } from '../rollout/rollout.ts';
 import { isNothing, namesDue, planFleet, type FleetPlan } from '../fleet/plan-fleet.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
 import { refuseOwners } from '../fleet/refuse-owners.ts';
-import { selectFleet, type FleetSelection, type Member, type Wishes } from '../fleet/select-fleet.ts';
+import { selectFleet, type FleetSelection, type Wishes } from '../fleet/select-fleet.ts';
+import type { Member } from '../fleet/member.ts';
 import { askedOf } from './asked-of.ts';
 import { recordFailures } from '../ledger/record-in-run.ts';
 import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
@@ -82,7 +83,7 @@ async function migrateInRun(
   const context = createRunContext(database, { ...options, run });
   const { folder, forward } = await readTenantFolder(options);
   const lanes = await createLanes(database, options.concurrency);
-  const decide = (history: History) => planForward(folder, history, forward);
+  const decide = planner(folder, forward);
   const wishes: Wishes = {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
@@ -92,7 +93,7 @@ async function migrateInRun(
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   const command = 'migrate tenants';
   const rollout = await prepareRollout(context, { ...options, folder, lanes, command, observe });
-  await ensureState(database, fleet.stateVersion);
+  await ensureState(database, fleet.scope.stateVersion);
   const edited = await editedFiles(database, 'tenants', folder);
   if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
 
@@ -107,22 +108,18 @@ async function migrateInRun(
   for (;;) {
     const plan = await refuseOwners(database, planFleet(todo, decide), options);
     if (todo === fleet) settled = plan.settled;
-    if (plan.due.length > 0) isIdle = false;
+    if (plan.due.length > 0 || plan.problems.length > 0) isIdle = false;
     for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
     observe({
       type: 'selected',
       total: todo.members.length + todo.withoutSchema.length + settled,
       due: plan.due.length,
     });
-    // Who is brought up to date is stamped with it; when asked to verify, a wrong stamp is told of those, too.
-    const read = (options.verify === true ? todo.members : plan.upToDate).filter(({ isRead }) => isRead);
-    await putStampsRight(
-      database,
-      read.map(({ tenant }) => tenant),
-      new Map(read.map(({ tenant, history }) => [tenant.schema, history])),
-      observe,
-      { run: lanes.run, signal: options.signal },
-    );
+    // A migration stamps its tenant itself. With verify, a wrong stamp of such a tenant is reported, too.
+    await putStampsRight(database, options.verify === true ? todo.members : plan.upToDate, observe, {
+      run: lanes.run,
+      signal: options.signal,
+    });
     for (const result of await apply(rollout, run, folder, plan, forward, { ...options, lanes, onMet }))
       results.set(result.schema, result);
     for (const tenant of todo.notActive) {
@@ -142,17 +139,14 @@ async function migrateInRun(
     todo = { ...newcomers, settled: 0, settledHistories: [], notActive: [] };
     if (todo.members.length === 0) break;
   }
-  const standing =
-    isIdle && !isShared
-      ? standingOf(fleet, planFleet(fleet, decide), options)
-      : await readStanding(database, options, decide, observe);
+  const found = isIdle && !isShared ? foundClasses(fleet) : undefined;
   return fleetResult([...results.values()], {
     started,
     settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
     rollout: rollout.result(),
-    fleet: standing,
+    fleet: found ?? (await readClasses(database, fleet.scope, decide, observe)),
     shared: isShared,
   });
 }

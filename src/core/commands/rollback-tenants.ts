@@ -7,7 +7,8 @@ import { namesDue, type Due } from '../fleet/plan-fleet.ts';
 import { planTenantsRollback, type TenantsRollbackOptions } from '../fleet/plan-rollback.ts';
 import { createLanes, type Concurrency } from '../run/lanes.ts';
 import { advance } from '../apply/advance.ts';
-import { planBackward, planForward } from '../plan/plan.ts';
+import { planBackward } from '../plan/plan.ts';
+import { planner } from '../plan/planner.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import { stemOf } from '../files/source.ts';
 import { tenantTarget } from '../target/target.ts';
@@ -19,7 +20,7 @@ import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import { selectFleet } from '../fleet/select-fleet.ts';
 import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
 import { isAsPlanned } from '../strategy/peers.ts';
-import { readStanding } from '../fleet/standing.ts';
+import { readClasses } from '../fleet/read-classes.ts';
 import { endingOf } from '../ledger/ending.ts';
 import { forgetFailure, readMemory } from '../state/failures.ts';
 import type { Database } from '../../db/database.ts';
@@ -75,7 +76,7 @@ async function rollBackInRun(
   const context = createRunContext(database, { ...options, run });
   const { folder, extentOf, fleet, plan } = await planTenantsRollback(database, options);
   const lanes = await createLanes(database, options.concurrency);
-  await ensureState(database, fleet.stateVersion);
+  await ensureState(database, fleet.scope.stateVersion);
   const memory = await readMemory(database, STATE_VERSION);
   const files = folder.files.filter((file) =>
     plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
@@ -136,7 +137,7 @@ async function rollBackInRun(
     settled: plan.settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
-    fleet: await readStanding(database, options, (history) => planForward(folder, history), observe),
+    fleet: await readClasses(database, fleet.scope, planner(folder), observe),
     shared: isShared,
   });
 }

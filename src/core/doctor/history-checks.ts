@@ -1,5 +1,7 @@
-import { createHistoryTables, EMPTY_HISTORY, MASTER_HISTORY, type History } from '../target/history.ts';
+import { createHistoryTables, EMPTY_HISTORY, MASTER_HISTORY } from '../target/history.ts';
 import { planForward, type Plan } from '../plan/plan.ts';
+import { planner } from '../plan/planner.ts';
+import { classOf } from '../fleet/class-of.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import { failed, ok, skipped, warning, type Check, type CheckId } from './check.ts';
@@ -26,7 +28,7 @@ export function historyChecks(
       ? skipped('tenant-histories', 'there is no registry to go by')
       : tenants === undefined
         ? skipped('tenant-histories', 'the tenant folder cannot be read')
-        : tenantsCheck(facts.fleet, tenants),
+        : tenantsCheck(facts.fleet, facts.intents, tenants),
   ];
 }
 
@@ -55,58 +57,49 @@ function masterCheck(facts: RegistryFacts, folder: MigrationFolder): Check {
   return ok(id, `${counted(history.entries.length, 'migration')} applied, none pending`);
 }
 
-function tenantsCheck(fleet: FleetFacts, folder: MigrationFolder): Check {
+function tenantsCheck(fleet: FleetFacts, intents: RegistryFacts['intents'], folder: MigrationFolder): Check {
   const id = 'tenant-histories';
-  const active = fleet.tenants.filter(
-    ({ status, hasSchema, schema }) => status === 'ACTIVE' && hasSchema && fleet.histories.has(schema),
-  );
-  const plan = planner(folder, fleet);
-  const disagreeing = active.filter((tenant) => plan(tenant).problem !== undefined);
-  const behind = active.filter((tenant) => plan(tenant).steps.length > 0);
-  const behindText = behindDetail(behind, fleet);
+  const decide = planner(folder);
+  const interrupted = new Set(intents.map(({ schema }) => schema));
+  const active = fleet.tenants
+    .filter(
+      ({ status, hasSchema, schema }) => status === 'ACTIVE' && hasSchema && fleet.histories.has(schema),
+    )
+    .map((tenant) => {
+      const { schema } = tenant;
+      const plan = decide(fleet.histories.get(schema) ?? EMPTY_HISTORY);
+      const failure = fleet.failures.get(schema);
+      const recorded = { hasFailed: failure !== undefined, isInterrupted: interrupted.has(schema) };
+      const of = classOf({ ...tenant, ...recorded, namesSchema: true, plan });
+      return { ...tenant, class: of, problem: plan.problem, failure };
+    });
+  const disagreeing = active.filter(({ problem }) => problem !== undefined);
+  const failing = active.filter((tenant) => tenant.class === 'failed' && tenant.problem === undefined);
+  const behind = active.filter((tenant) => tenant.class === 'behind');
+  const upToDate = active.filter((tenant) => tenant.class === 'upToDate');
+  const findings = [
+    ...[...Map.groupBy(disagreeing, ({ problem }) => problem?.message ?? '')].map(
+      ([message, who]) => `${names(who)}: ${message}`,
+    ),
+    ...(failing.length === 0
+      ? []
+      : [
+          `failed in the last run: ${listed(failing.map(({ clerkOrgId, failure }) => `${clerkOrgId} (${failure?.error.message})`))}`,
+        ]),
+    ...(behind.length === 0 ? [] : [`behind: ${names(behind)}`]),
+  ].join('; ');
   if (disagreeing.length > 0) {
-    const problems = Map.groupBy(disagreeing, (tenant) => plan(tenant).problem?.message ?? '');
-    const detail = [...problems].map(([message, who]) => `${names(who)}: ${message}`);
-    const hints = new Set(disagreeing.map((tenant) => hintOf(plan(tenant).problem)));
-    const code = disagreeing[0] && plan(disagreeing[0]).problem?.code;
-    return failed(
-      id,
-      [...detail, ...(behind.length > 0 ? [behindText] : [])].join('; '),
-      [...hints].join('\n'),
-      code,
-    );
+    const hints = new Set(disagreeing.map(({ problem }) => hintOf(problem)));
+    return failed(id, findings, [...hints].join('\n'), disagreeing[0]?.problem?.code);
   }
-  if (behind.length > 0) return warning(id, behindText, 'tenantctl migrate tenants');
-  return ok(
-    id,
-    active.length === 0
-      ? 'there are no ACTIVE tenants'
-      : `${counted(active.length, 'ACTIVE tenant')}, all up to date`,
-  );
-}
-
-/** Tenants with equal histories share one object, and so one plan. */
-function planner(folder: MigrationFolder, fleet: FleetFacts): (tenant: RegisteredTenant) => Plan {
-  const plans = new Map<History['entries'], Plan>();
-  return ({ schema }) => {
-    const history = fleet.histories.get(schema) ?? EMPTY_HISTORY;
-    let plan = plans.get(history.entries);
-    if (plan === undefined) {
-      plan = planForward(folder, history);
-      plans.set(history.entries, plan);
-    }
-    return plan;
-  };
-}
-
-function behindDetail(behind: readonly RegisteredTenant[], fleet: FleetFacts): string {
-  const failures = behind.flatMap(({ clerkOrgId, schema }) => {
-    const failure = fleet.failures.get(schema);
-    return failure === undefined ? [] : [`${clerkOrgId}: ${failure.error.message}`];
-  });
-  const last =
-    failures.length > 0 ? `; the last run failed for ${failures.length} of them (${failures[0]})` : '';
-  return `behind: ${names(behind)}${last}`;
+  if (findings !== '') return warning(id, findings, 'tenantctl migrate tenants');
+  if (active.length === 0) return ok(id, 'there are no ACTIVE tenants');
+  return upToDate.length === active.length
+    ? ok(id, `${counted(active.length, 'ACTIVE tenant')}, all up to date`)
+    : ok(
+        id,
+        `${upToDate.length} of ${counted(active.length, 'ACTIVE tenant')} up to date, the others interrupted`,
+      );
 }
 
 function names(tenants: readonly RegisteredTenant[]): string {

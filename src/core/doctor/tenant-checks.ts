@@ -3,6 +3,7 @@ import { failed, ok, skipAll, warning, type Check, type CheckId } from './check.
 import type { FleetFacts } from './fleet-facts.ts';
 import { inEachTenant } from './in-each-tenant.ts';
 import { HANDLED, leftOver, provisionCommand } from './remedy.ts';
+import { lacksSchema } from '../fleet/class-of.ts';
 import { counted, listed } from '../../wording.ts';
 
 export const TENANTS: readonly CheckId[] = [
@@ -66,13 +67,13 @@ function orphanCheck({ orphans }: FleetFacts): Check {
 }
 
 function missingCheck({ tenants }: FleetFacts): Check {
-  const missing = tenants.filter(({ status, hasSchema }) => status === 'ACTIVE' && !hasSchema);
+  const missing = tenants.filter((tenant) => lacksSchema({ ...tenant, namesSchema: tenant.schema !== '' }));
   if (missing.length === 0) return ok('missing-schemas', 'none: every ACTIVE tenant has its schema');
   const handled = missing.slice(0, HANDLED);
   const where = `WHERE clerk_org_id IN (${handled.map(({ clerkOrgId }) => literal(clerkOrgId)).join(', ')})`;
   return failed(
     'missing-schemas',
-    `${counted(missing.length, 'ACTIVE tenant')} without a schema: ${listed(missing.map(({ clerkOrgId, schema }) => `${clerkOrgId} (${schema})`))}`,
+    `${counted(missing.length, 'tenant')} without a schema: ${listed(missing.map(({ clerkOrgId, schema }) => `${clerkOrgId} (${schema})`))}`,
     `Restore the schema from a backup. To begin anew, empty: UPDATE public.tenants SET status = 'FAILED' ${where}; and then: ${provisionCommand(handled.map(({ clerkOrgId }) => clerkOrgId))}. ` +
       `Where the tenant is gone for good: UPDATE public.tenants SET status = 'ARCHIVED' ${where};${leftOver(missing.length)}`,
     'SCHEMA_MISSING',

@@ -1,7 +1,8 @@
 import type { ErrorReport } from '../../errors.ts';
 import type { MasterResult } from '../commands/migrate-master.ts';
 import type { ProvisionResult } from '../tenant/provision.ts';
-import type { FleetResult, TenantOutcome, Standing } from '../report/results.ts';
+import type { ClassCounts } from '../report/class-counts.ts';
+import type { FleetResult, TenantOutcome } from '../report/results.ts';
 import type { RolloutResult } from '../report/rollout-result.ts';
 
 export interface TenantRunDocument {
@@ -27,8 +28,8 @@ export interface FleetDocument {
     readonly failed: number;
     readonly skipped: number;
   };
-  /** How the selected tenants stand at the end, whoever has done it; absent where that could not be asked any more. */
-  readonly fleet?: Standing;
+  /** The selected tenants by class at the end of the run, whoever changed them; absent if that could not be read. */
+  readonly fleet?: ClassCounts;
   readonly shared: boolean;
   readonly interrupted: boolean;
   readonly durationMs: number;

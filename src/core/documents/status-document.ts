@@ -1,5 +1,6 @@
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
+import type { TenantClass } from '../report/class-counts.ts';
 import type { Resolution } from '../commands/resolve.ts';
 import type { FleetStatus, TenantState } from '../fleet/status.ts';
 import type { Interruption } from '../fleet/attention.ts';
@@ -27,6 +28,7 @@ export interface TenantStateDocument {
   readonly clerkOrgId: string;
   readonly schema: string;
   readonly status: string;
+  readonly class: TenantClass;
   readonly code: string | null;
   readonly problem: string | null;
   readonly applied: readonly string[];
@@ -56,6 +58,7 @@ export function tenantStateDocument(state: TenantState): TenantStateDocument {
     clerkOrgId: state.tenant.clerkOrgId,
     schema: state.tenant.schema,
     status: state.tenant.status,
+    class: state.class,
     code: state.attention?.code ?? null,
     problem: state.attention?.problem ?? null,
     applied: state.applied,

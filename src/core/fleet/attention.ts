@@ -1,13 +1,14 @@
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
 import { listedIndexes } from '../target/invalid-indexes.ts';
-import type { TenantGroup } from './fleet-facts.ts';
+import type { TenantClass } from '../report/class-counts.ts';
 import type { History } from '../target/history.ts';
-import { planForward } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import { compareNames, stemOf, type MigrationFolder } from '../files/source.ts';
+import { counted } from '../../wording.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
 import type { Intent } from '../state/intents.ts';
 
-/** Why a tenant needs somebody's attention. */
+/** Why a tenant needs attention. */
 export type AttentionCode =
   | 'BEHIND'
   | 'FAILED'
@@ -17,13 +18,13 @@ export type AttentionCode =
   | 'INTERRUPTED'
   | 'KNEX_LOCKED';
 
-/** Why a tenant needs somebody's attention, and in words. */
+/** Why a tenant needs attention, as a code and in words. */
 export interface Attention {
   readonly code: AttentionCode;
   readonly problem: string;
 }
 
-/** A migration outside a transaction whose end is not known, and the answers that there are. */
+/** A migration outside a transaction whose outcome is not known, and the commands that record it. */
 export interface Interruption extends Intent {
   readonly commands: ResolutionCommands;
 }
@@ -46,75 +47,79 @@ export function invalidPart(indexes: readonly InvalidIndex[]): string {
   return indexes.length === 0 ? '' : `; INVALID is ${listedIndexes(indexes)}`;
 }
 
-/** What decides whether a tenant, or all tenants of a kind, want attention. */
+/** What decides whether a tenant needs attention. */
 export interface Seen {
+  readonly class: TenantClass;
   readonly status: string;
   readonly hasSchema: boolean;
-  readonly folder: MigrationFolder;
-  readonly history: History;
+  readonly history: Pick<History, 'lockedByKnex'>;
+  /** What a migration would do there. */
+  readonly plan: Pick<Plan, 'problem'>;
   readonly pending: readonly string[];
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
-  readonly invalidIndexes?: readonly InvalidIndex[];
+  readonly invalidIndexes?: readonly InvalidIndex[] | undefined;
 }
 
-export function asState(
-  { status, hasSchema }: Pick<TenantGroup, 'status' | 'hasSchema'>,
-  folder: MigrationFolder,
-  history: History,
-): Seen {
-  const pending = hasSchema ? pendingIn(folder, history) : [];
-  return { status, hasSchema, folder, history, pending };
-}
-
+/** Files of the folder that a history does not hold, extensions aside. Pure. */
 export function pendingIn(folder: MigrationFolder, history: History): string[] {
   const applied = new Set(history.entries.map((entry) => stemOf(entry.name)));
   return folder.files.filter((file) => !applied.has(file.stem)).map((file) => file.name);
 }
 
+/** Why a tenant of this class needs attention; undefined if it needs none. Pure. */
 export function attentionOf(seen: Seen): Attention | undefined {
-  const { folder, history, pending, lastError, interrupted, invalidIndexes = [] } = seen;
-  switch (seen.status) {
-    case 'FAILED':
-      return {
-        code: 'FAILED',
-        problem: `provisioning failed${lastError === undefined ? '' : `: ${lastError.message}`}`,
-      };
-    case 'PROVISIONING':
-      return {
-        code: 'PROVISIONING',
-        problem: 'provisioning has begun and not ended; if nothing is at work on it, provision it again',
-      };
-    case 'ACTIVE':
-      break;
-    default:
-      return undefined;
+  switch (seen.class) {
+    case 'notActive':
+      return seen.status === 'PROVISIONING'
+        ? {
+            code: 'PROVISIONING',
+            problem: 'provisioning began and has not ended; if no process works on it, provision it again',
+          }
+        : undefined;
+    case 'broken':
+      return whyBroken(seen);
+    case 'failed':
+      return whyFailed(seen);
+    case 'behind':
+      return lockedByKnex(seen) ?? behind(seen);
+    case 'upToDate':
+      return lockedByKnex(seen);
   }
-  if (!seen.hasSchema) return { code: 'SCHEMA_MISSING', problem: 'its schema is missing' };
-  if (interrupted !== undefined)
+}
+
+function whyBroken({ hasSchema, plan, interrupted, invalidIndexes = [] }: Seen): Attention {
+  if (hasSchema && interrupted !== undefined)
     return { code: 'INTERRUPTED', problem: interruptionProblem(interrupted, invalidIndexes) };
-  const { problem } = planForward(folder, history);
-  if (problem !== undefined) return { code: 'HISTORY_DISAGREES', problem: problem.message };
-  if (history.lockedByKnex) {
-    return {
-      code: 'KNEX_LOCKED',
-      problem: "Knex's own lock is set: a Knex is migrating it, or died while it did",
-    };
-  }
-  if (lastError !== undefined) {
-    const { migration, message } = lastError;
-    const where = migration === undefined || message.startsWith(migration) ? '' : ` at ${migration}`;
-    return {
-      code: 'FAILED',
-      problem: `the last run failed${where}: ${lastError.message}${invalidPart(invalidIndexes)}`,
-    };
-  }
-  if (pending.length > 0) {
-    const [first] = pending.toSorted(compareNames);
-    return {
-      code: 'BEHIND',
-      problem: `${pending.length} ${pending.length === 1 ? 'migration' : 'migrations'} behind, from ${first}`,
-    };
-  }
-  return undefined;
+  if (plan.problem !== undefined) return disagreeing(plan.problem);
+  return { code: 'SCHEMA_MISSING', problem: 'its schema is missing' };
+}
+
+function whyFailed(seen: Seen): Attention {
+  const { status, plan, lastError, invalidIndexes = [] } = seen;
+  if (status === 'FAILED')
+    return { code: 'FAILED', problem: `provisioning failed${lastError ? `: ${lastError.message}` : ''}` };
+  if (plan.problem !== undefined) return disagreeing(plan.problem);
+  const { migration, message = 'its error is no longer recorded' } = lastError ?? {};
+  const where = migration === undefined || message.startsWith(migration) ? '' : ` at ${migration}`;
+  const problem = `the last run failed${where}: ${message}${invalidPart(invalidIndexes)}`;
+  return lockedByKnex(seen) ?? { code: 'FAILED', problem };
+}
+
+function disagreeing({ message }: { readonly message: string }): Attention {
+  return { code: 'HISTORY_DISAGREES', problem: message };
+}
+
+function lockedByKnex({ history }: Seen): Attention | undefined {
+  return history.lockedByKnex
+    ? {
+        code: 'KNEX_LOCKED',
+        problem: "Knex's own lock is set: a Knex process is migrating it, or died while it did",
+      }
+    : undefined;
+}
+
+function behind({ pending }: Seen): Attention {
+  const [first] = pending.toSorted(compareNames);
+  return { code: 'BEHIND', problem: `${counted(pending.length, 'migration')} behind, from ${first}` };
 }

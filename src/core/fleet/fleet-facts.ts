@@ -12,30 +12,37 @@ import {
 import { STAMPS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-/** Tenants that the registry, the catalog and their stamps say the same of. */
+/** Tenants for which the registry, the catalog, the stamps and tenantctl's records say the same. */
 export interface TenantGroup {
   readonly key: string;
   readonly status: string;
   readonly hasSchema: boolean;
-  /** The digest of their history as their stamps have it; null where there is no stamp to be trusted. */
+  /** Their rows name a schema. */
+  readonly namesSchema: boolean;
+  /** The digest of their history as their stamps have it; null where there is no trusted stamp. */
   readonly digest: string | null;
-  /** Something is remembered of them: a failure, or an intent. */
-  readonly isNoted: boolean;
+  /** A failure is recorded for them. */
+  readonly hasFailed: boolean;
+  /** An intent is recorded for them: a migration outside a transaction was interrupted, or is running. */
+  readonly isInterrupted: boolean;
   readonly count: number;
 }
 
-/** A tenant with its stamp. */
+/** A tenant with its stamp and with what is recorded about it. */
 export interface StampedTenant extends RegisteredTenant {
-  /** The digest of its history; null where there is no stamp to be trusted. */
+  /** The digest of its history; null where there is no trusted stamp. */
   readonly digest: string | null;
+  readonly namesSchema: boolean;
+  readonly hasFailed: boolean;
+  readonly isInterrupted: boolean;
 }
 
 export interface Scope {
-  /** Say when the registry's rows were made and changed, which costs a look at each whole row. */
+  /** Read when the registry's rows were created and updated. This costs a look at each whole row. */
   readonly withTimes?: boolean | undefined;
   /** The version of the tenantctl schema; 0 where there is none. */
   readonly stateVersion: number;
-  /** The tenants that are looked at, as the registry has them; all of them where absent. */
+  /** Only these tenants, as the registry has them; all where absent. */
   readonly only?: readonly { readonly clerkOrgId: string; readonly schema: string }[] | undefined;
 }
 
@@ -45,42 +52,48 @@ const PAGE = 5_000;
 const UNIT = '\u001f';
 const ID = `coalesce(t.clerk_org_id, '') COLLATE "C"`;
 const SCHEMA = `coalesce(t.schema_name, '') COLLATE "C"`;
-const KEY = `concat_ws('${UNIT}', coalesce(t.status::text, ''), n.oid IS NOT NULL, s.digest IS NOT NULL, s.digest, noted.it_is)`;
+const NAMES_SCHEMA = `coalesce(t.schema_name, '') <> ''`;
+const KEY = `concat_ws('${UNIT}', coalesce(t.status::text, ''), n.oid IS NOT NULL, ${NAMES_SCHEMA}, s.digest IS NOT NULL, s.digest, noted.has_failed, noted.is_interrupted)`;
 
 /**
- * The fleet at a glance: one query, whatever the number of tenants, and one row for each kind of them. Reads the
- * registry, the catalog and the stamps, and opens no table of a tenant.
+ * Groups the fleet: one query for any number of tenants, and one row for each group. Reads the registry, the catalog,
+ * the stamps and what tenantctl has recorded, and opens no table of a tenant.
  */
 export async function readGroups(database: Database, scope: Scope): Promise<TenantGroup[]> {
   const rows = await read<{
     key: string;
     status: string;
     has_schema: boolean;
+    names_schema: boolean;
     digest: string | null;
-    is_noted: boolean;
+    has_failed: boolean;
+    is_interrupted: boolean;
     count: number;
   }>(
     database,
     `SELECT ${KEY} AS key, coalesce(t.status::text, '') AS status, n.oid IS NOT NULL AS has_schema,
-            s.digest::text AS digest, noted.it_is AS is_noted, count(*)::int AS count
+            ${NAMES_SCHEMA} AS names_schema, s.digest::text AS digest, noted.has_failed, noted.is_interrupted,
+            count(*)::int AS count
      FROM public.tenants t ${joins(scope)}
      WHERE ${among(scope)}
-     GROUP BY 1, 2, 3, 4, 5
+     GROUP BY 1, 2, 3, 4, 5, 6, 7
      ORDER BY 1`,
   );
   return rows.map((row) => ({
     key: row.key,
     status: row.status,
     hasSchema: row.has_schema,
+    namesSchema: row.names_schema,
     digest: row.digest,
-    isNoted: row.is_noted,
+    hasFailed: row.has_failed,
+    isInterrupted: row.is_interrupted,
     count: row.count,
   }));
 }
 
 /**
- * The tenants of all groups but some, one by one, by organization id, in pages of some thousand. Groups are left out,
- * not asked for: a tenant that has become another since they were counted is not missed.
+ * The tenants one by one, by organization id, in pages of some thousand, without those of some groups. Groups are left
+ * out instead of asked for, so that a tenant that has changed its group since they were counted is not missed.
  */
 export async function* readMembers(
   database: Database,
@@ -97,14 +110,21 @@ export async function* readMembers(
     const upTo = bounds[page];
     const rows = await read<MemberRow>(
       database,
-      `SELECT ${tenantColumns(scope.withTimes === true)}, s.digest::text AS digest
+      `SELECT ${tenantColumns(scope.withTimes === true)}, s.digest::text AS digest,
+              noted.has_failed, noted.is_interrupted
        FROM public.tenants t ${joins(scope)} ${JOIN_HISTORY}
        WHERE ${among(scope)} ${leftOut.length === 0 ? '' : `AND ${KEY} NOT IN (${leftOut.join(', ')})`}
          ${above === undefined ? '' : `AND (${ID}, ${SCHEMA}) > (${literal(above.id)}, ${literal(above.schema)})`}
          ${upTo === undefined ? '' : `AND (${ID}, ${SCHEMA}) <= (${literal(upTo.id)}, ${literal(upTo.schema)})`}
        ORDER BY ${ID}, ${SCHEMA}`,
     );
-    yield rows.map((row) => ({ ...toTenant(row), digest: row.digest }));
+    yield rows.map((row) => ({
+      ...toTenant(row),
+      namesSchema: row.schema_name !== '',
+      digest: row.digest,
+      hasFailed: row.has_failed,
+      isInterrupted: row.is_interrupted,
+    }));
   }
 }
 
@@ -118,7 +138,7 @@ interface Bound {
   readonly schema: string;
 }
 
-/** The last tenant of each full page of the registry: pages are cut by names, so that none is missed or seen twice. */
+/** The last tenant of each full page of the registry. Pages are cut by name, so that none is missed or read twice. */
 function readBounds(database: Database): Promise<Bound[]> {
   return read<{ id: string; schema: string }>(
     database,
@@ -137,15 +157,15 @@ function joins({ stateVersion }: Scope): string {
       : 'CROSS JOIN (SELECT NULL::uuid AS digest) s',
     stateVersion > 0
       ? `CROSS JOIN LATERAL (
-           SELECT EXISTS (SELECT FROM tenantctl.tenant_failures f WHERE f.schema_name = t.schema_name)
-               OR EXISTS (SELECT FROM tenantctl.intents i WHERE i.schema_name = t.schema_name) AS it_is) noted`
-      : 'CROSS JOIN (SELECT false AS it_is) noted',
+           SELECT EXISTS (SELECT FROM tenantctl.tenant_failures f WHERE f.schema_name = t.schema_name) AS has_failed,
+                  EXISTS (SELECT FROM tenantctl.intents i WHERE i.schema_name = t.schema_name) AS is_interrupted) noted`
+      : 'CROSS JOIN (SELECT false AS has_failed, false AS is_interrupted) noted',
   ].join('\n     ');
 }
 
 function among({ only }: Scope): string {
   if (only === undefined) return 'true';
-  // Not a list of pairs: each row would be compared with each of them.
+  // A list of pairs would be compared one by one with each row.
   const all = (names: readonly string[]) => `ARRAY[${names.map(literal).join(', ')}]::text[]`;
   const ids = all(only.map(({ clerkOrgId }) => clerkOrgId));
   const schemas = all(only.map(({ schema }) => schema));
@@ -153,8 +173,8 @@ function among({ only }: Scope): string {
 }
 
 /**
- * Compiling a query that runs once costs more than it saves, the more the more tenants there are; and looking for
- * another order of so many joins than the one that is written takes longer than the joins of a thousand tenants.
+ * Without just-in-time compilation, which costs more than it saves for a query that runs once, and with the joins in
+ * the order in which they are written: planning so many joins takes longer than joining a thousand tenants.
  */
 async function read<Row extends QueryResultRow>(database: Database, query: string): Promise<Row[]> {
   const prelude = ['SET LOCAL jit = off', 'SET LOCAL join_collapse_limit = 1'];
@@ -165,4 +185,6 @@ async function read<Row extends QueryResultRow>(database: Database, query: strin
 
 interface MemberRow extends TenantRow, QueryResultRow {
   readonly digest: string | null;
+  readonly has_failed: boolean;
+  readonly is_interrupted: boolean;
 }

@@ -2,7 +2,8 @@ import { TenantctlError } from '../../errors.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
-import type { Fleet, Member } from './select-fleet.ts';
+import type { Fleet } from './select-fleet.ts';
+import type { Member } from './member.ts';
 
 /** What is to be done to each tenant of a fleet. */
 export interface FleetPlan {

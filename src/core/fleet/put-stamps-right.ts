@@ -1,30 +1,28 @@
 import type { StampedTenant } from './fleet-facts.ts';
-import type { History } from '../target/history.ts';
+import type { Member } from './member.ts';
 import type { Observer } from '../report/event.ts';
 import { digester, readKnownHistories, stampTenants, type StampOptions } from '../stamps/stamps.ts';
 import { STAMPS_SINCE, readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
- * Stamps the tenants whose history tables have been read, where their stamps do not say the same or they have none, so
- * that they need not be read again. A stamp that said something else is a warning: that ought not to happen.
- * @param histories what was read, by schema
+ * Stamps the tenants whose history tables have been read and whose stamps are missing or say something else, so that
+ * the tables need not be read again. A stamp that said something else is a warning: that should not happen.
  */
 export async function putStampsRight(
   database: Database,
-  tenants: readonly StampedTenant[],
-  histories: ReadonlyMap<string, History>,
+  members: readonly Member[],
   observe: Observer,
   options: Partial<StampOptions> = {},
 ): Promise<void> {
-  if (tenants.length === 0 || (await readStateVersion(database)) < STAMPS_SINCE) return;
+  const read = members.filter(({ isRead }) => isRead);
+  if (read.length === 0 || (await readStateVersion(database)) < STAMPS_SINCE) return;
   const digest = digester();
   const known = await readKnownHistories(database);
-  const wanting = tenants.filter((tenant) => {
-    const history = histories.get(tenant.schema);
-    // Without a history table there is nothing to stamp, and Knex's lock is a matter of its own.
-    if (history === undefined || !tenant.tables.hasHistory || history.lockedByKnex) return false;
-    return tenant.digest !== digest(history.entries) || !known.has(tenant.digest);
+  const wanting = read.flatMap(({ tenant, history }) => {
+    // Without a history table there is nothing to stamp, and with Knex's lock set there must be no stamp.
+    if (!tenant.tables.hasHistory || history.lockedByKnex) return [];
+    return tenant.digest !== digest(history.entries) || !known.has(tenant.digest) ? [tenant] : [];
   });
   if (wanting.length === 0) return;
   const wrong = wanting.filter((tenant) => tenant.digest !== null && known.has(tenant.digest));

@@ -1,16 +1,9 @@
-import {
-  countIn,
-  readGroups,
-  readMembers,
-  type Scope,
-  type StampedTenant,
-  type TenantGroup,
-} from './fleet-facts.ts';
-import { EMPTY_HISTORY, readHistories, type History, type HistoryEntry } from '../target/history.ts';
+import { countIn, readGroups, readMembers, type Scope, type TenantGroup } from './fleet-facts.ts';
+import { historyOf, knownHistories, toMembers, type Member } from './member.ts';
+import type { History } from '../target/history.ts';
 import { assertRegistry, countByStatus, findTenants, type RegisteredTenant } from '../registry/registry.ts';
 import { failedInRun } from '../ledger/failed-in-run.ts';
-import { readKnownHistories } from '../stamps/stamps.ts';
-import { STAMPS_SINCE, readStateVersion } from '../state/version.ts';
+import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface Selection {
@@ -37,18 +30,12 @@ export interface Wishes {
   readonly without?: ReadonlyMap<string, unknown> | undefined;
 }
 
-/** A tenant with what it has applied. */
-export interface Member {
-  readonly tenant: StampedTenant;
-  readonly history: History;
-  /** The history was read from its table: there is no stamp, or it was not asked. */
-  readonly isRead: boolean;
-}
-
 /** The tenants that a command works on, with the facts that its plan needs. */
 export interface Fleet {
-  /** The version of the tenantctl schema; 0 where there is none. */
-  readonly stateVersion: number;
+  /** What was selected. */
+  readonly scope: Scope;
+  /** The selected tenants in groups, as they were found. */
+  readonly groups: readonly TenantGroup[];
   /** ACTIVE tenants with a schema, without the settled ones. */
   readonly members: readonly Member[];
   /** How many ACTIVE tenants need not be looked at one by one. */
@@ -86,8 +73,8 @@ export async function selectFleet(
   const settled = new Map<TenantGroup, History>();
   for (const group of groups) {
     const history = historyOf(group, known);
-    if (group.status !== 'ACTIVE' || history === undefined || group.isNoted || wishes.verify === true)
-      continue;
+    const isRecorded = group.hasFailed || group.isInterrupted;
+    if (group.status !== 'ACTIVE' || isRecorded || history === undefined || wishes.verify === true) continue;
     if (wishes.isSettled?.(history) === true) settled.set(group, history);
   }
   wishes.foresee?.(
@@ -102,6 +89,8 @@ export async function selectFleet(
     withoutSchema: [] as RegisteredTenant[],
     notActive: [] as RegisteredTenant[],
   };
+  // Whoever is due takes Knex's lock before anything is done to it.
+  const read = { verify: wishes.verify, knexLock: false };
   let active = 0;
   for await (const page of readMembers(database, scope, groups, isLeftOut)) {
     active += page.filter((tenant) => tenant.status === 'ACTIVE').length;
@@ -110,55 +99,17 @@ export async function selectFleet(
     const work = rest.filter((tenant) => tenant.status === 'ACTIVE');
     fleet.withoutSchema.push(...work.filter((tenant) => !tenant.hasSchema));
     const present = work.filter((tenant) => tenant.hasSchema);
-    fleet.members.push(...(await toMembers(database, present, known, wishes.verify === true)));
+    fleet.members.push(...(await toMembers(database, present, known, read)));
   }
   return {
     ...fleet,
-    stateVersion: scope.stateVersion,
+    scope,
+    groups,
     // Whoever was not met one by one had become settled by then.
     settled: Math.max(0, countIn(groups.filter(({ status }) => status === 'ACTIVE')) - active),
     settledHistories: [...settled.values()],
     notActiveByStatus: await notActive(database, groups, isNamed),
   };
-}
-
-/** Every history that stamps may refer to, by digest. */
-export function knownHistories(
-  database: Database,
-  { stateVersion }: Pick<Scope, 'stateVersion'>,
-): Promise<ReadonlyMap<string, readonly HistoryEntry[]>> {
-  return stateVersion >= STAMPS_SINCE ? readKnownHistories(database) : Promise.resolve(new Map());
-}
-
-/** What a stamp says; undefined where there is none, or it refers to what nobody knows. */
-export function historyOf(
-  { digest }: Pick<TenantGroup, 'digest'>,
-  known: ReadonlyMap<string, readonly HistoryEntry[]>,
-): History | undefined {
-  const entries = digest === null ? undefined : known.get(digest);
-  // Knex's lock cannot be set: setting it takes the stamp away.
-  return entries === undefined ? undefined : { entries, lockedByKnex: false };
-}
-
-async function toMembers(
-  database: Database,
-  tenants: readonly StampedTenant[],
-  known: ReadonlyMap<string, readonly HistoryEntry[]>,
-  verify: boolean,
-): Promise<Member[]> {
-  const unknown = tenants.filter((tenant) => verify || historyOf(tenant, known) === undefined);
-  const histories = await readHistories(
-    database,
-    unknown.map((tenant) => tenant.tables),
-    // Whoever is due takes Knex's lock before anything is done to it.
-    { knexLock: false },
-  );
-  const read = new Set(unknown);
-  return tenants.map((tenant) => {
-    const isRead = read.has(tenant);
-    const history = (isRead ? histories.get(tenant.schema) : historyOf(tenant, known)) ?? EMPTY_HISTORY;
-    return { tenant, history, isRead };
-  });
 }
 
 async function notActive(

@@ -1,19 +1,22 @@
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
-import { countIn, readGroups, readMembers, type StampedTenant, type TenantGroup } from './fleet-facts.ts';
-import { EMPTY_HISTORY, readHistories, type History, type HistoryEntry } from '../target/history.ts';
-import { planForward } from '../plan/plan.ts';
-import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
+import { readGroups, readMembers, type TenantGroup } from './fleet-facts.ts';
+import { EMPTY_HISTORY, type History } from '../target/history.ts';
+import { planForward, type Plan } from '../plan/plan.ts';
+import { planner } from '../plan/planner.ts';
+import { countClasses, type ClassCounts, type TenantClass } from '../report/class-counts.ts';
+import { compareNames, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { assertRegistry, findTenants, tenantUnknown, type RegisteredTenant } from '../registry/registry.ts';
-import { historyOf, knownHistories } from './select-fleet.ts';
+import { historyOf, knownHistories, toMembers, type KnownHistories, type Member } from './member.ts';
+import { needsHistory } from './read-classes.ts';
+import { classOf } from './class-of.ts';
 import { putStampsRight } from './put-stamps-right.ts';
 import {
   type Attention,
   type Interruption,
   interruptionOf,
   interruptionProblem,
-  asState,
   pendingIn,
   attentionOf,
 } from './attention.ts';
@@ -36,14 +39,15 @@ export interface StatusOptions {
 
 export interface TenantState {
   readonly tenant: RegisteredTenant;
+  readonly class: TenantClass;
   readonly applied: readonly string[];
   readonly pending: readonly string[];
   readonly history: History;
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
-  /** Indexes that CREATE INDEX CONCURRENTLY has left behind; looked for where something was interrupted or failed. */
+  /** Invalid indexes of a failed CREATE INDEX CONCURRENTLY; looked for after a failure or an interruption only. */
   readonly invalidIndexes: readonly InvalidIndex[];
-  /** Absent where all is well, or the tenant is SUSPENDED or ARCHIVED. */
+  /** Absent where nothing needs to be done. */
   readonly attention?: Attention | undefined;
 }
 
@@ -55,22 +59,15 @@ export interface FleetStatus {
     readonly problem?: string | undefined;
     readonly interrupted?: Interruption | undefined;
   };
-  readonly tenants: {
-    readonly total: number;
-    readonly byStatus: Readonly<Record<string, number>>;
-    /** Of the ACTIVE ones. */
-    readonly upToDate: number;
-    readonly behind: number;
-    /** Tenants whose provisioning or last run failed. */
-    readonly failed: number;
-  };
-  /** The tenants that want attention, by organization id; every tenant where all were asked for. */
+  /** Every tenant of the registry, by class and by status; both add up to the total. */
+  readonly tenants: ClassCounts & { readonly byStatus: Readonly<Record<string, number>> };
+  /** The tenants that need attention, by organization id; with `listAll` every tenant. */
   readonly states: readonly TenantState[];
 }
 
 /**
- * Master and fleet at a glance. Only reads, unless it is to put stamps right. Tenants that their stamps say to be up
- * to date are counted by the server, and not looked at one by one.
+ * The state of master and fleet. Only reads, unless it is to put stamps right. Tenants without need for attention are
+ * counted in groups by the server.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, MIGRATIONS_FOLDER_MISSING
  */
 export async function fleetStatus(database: Database, options: StatusOptions): Promise<FleetStatus> {
@@ -83,40 +80,58 @@ export async function fleetStatus(database: Database, options: StatusOptions): P
   const groups = await readGroups(database, scope);
   const known = await knownHistories(database, scope);
   const memory = await remember(database, stateVersion);
+  const judge: Judge = { folder, decide: planner(folder), memory };
 
-  const wantsLook = (group: TenantGroup): boolean => {
-    if (options.listAll === true || (options.verify === true && group.hasSchema)) return true;
-    const history = historyOf(group, known);
-    if (group.isNoted || (history === undefined && group.status === 'ACTIVE')) return true;
-    return attentionOf(asState(group, folder, history ?? EMPTY_HISTORY)) !== undefined;
-  };
-  const isCounted = (group: TenantGroup) => !wantsLook(group);
+  const isCounted = (group: TenantGroup) =>
+    options.listAll !== true && !(options.verify === true && group.hasSchema) && isFine(group, known, judge);
   const states: TenantState[] = [];
   for await (const page of readMembers(database, scope, groups, isCounted)) {
-    states.push(...(await toStates(database, page, folder, memory, known, options)));
+    const members = await toMembers(database, page, known, { verify: options.verify });
+    if (options.verify === true) await putStampsRight(database, members, options.observe ?? silent);
+    states.push(...members.map((member) => stateOf(member, judge)));
   }
-  const active = states.filter((state) => state.tenant.status === 'ACTIVE');
-  const byStatus: Record<string, number> = {};
-  for (const { status, count } of groups) byStatus[status] = (byStatus[status] ?? 0) + count;
+  const counted = [
+    ...groups
+      .filter(isCounted)
+      .map((group) => ({ ...group, class: classOf({ ...group, plan: planOf(group, known, judge) }) })),
+    ...states.map((state) => ({ class: state.class, status: state.tenant.status, count: 1 })),
+  ];
   return {
     master: await masterStatus(database, masterFolder, memory.intents.get('public')),
-    tenants: {
-      total: countIn(groups),
-      byStatus,
-      upToDate:
-        active.filter(isUpToDate).length +
-        countIn(groups.filter((group) => group.status === 'ACTIVE' && isCounted(group))),
-      behind: active.filter((state) => state.pending.length > 0).length,
-      failed: states.filter((state) => state.tenant.status === 'FAILED' || state.lastError !== undefined)
-        .length,
-    },
+    tenants: { ...countClasses(counted), byStatus: countStatuses(counted) },
     states: options.listAll === true ? states : states.filter(({ attention }) => attention !== undefined),
   };
 }
 
-/** What is remembered about tenants, and what their schemas hold of unfinished indexes. */
+/** What tenants are judged by. */
+interface Judge {
+  readonly folder: MigrationFolder;
+  readonly decide: (history: History) => Plan;
+  readonly memory: Remembered;
+}
+
+/** Nothing more has to be known of these tenants than their number. */
+function isFine(group: TenantGroup, known: KnownHistories, judge: Judge): boolean {
+  if (group.hasFailed || group.isInterrupted || needsHistory(group, known)) return false;
+  const plan = planOf(group, known, judge);
+  const seen = { ...group, plan, history: EMPTY_HISTORY, pending: [] };
+  return attentionOf({ ...seen, class: classOf(seen) }) === undefined;
+}
+
+function planOf(group: TenantGroup, known: KnownHistories, { decide }: Judge): Plan {
+  return decide(historyOf(group, known) ?? EMPTY_HISTORY);
+}
+
+function countStatuses(
+  tenants: readonly { readonly status: string; readonly count: number }[],
+): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { status, count } of tenants) counts.set(status, (counts.get(status) ?? 0) + count);
+  return Object.fromEntries([...counts].toSorted(([a], [b]) => compareNames(a, b)));
+}
+
+/** What tenantctl has recorded about tenants, and the invalid indexes of these. */
 interface Remembered extends Memory {
-  /** Of the tenants that something is remembered about. */
   readonly invalidIndexes: readonly InvalidIndex[];
 }
 
@@ -130,28 +145,6 @@ async function remember(
   // The shared schema is not a tenant's.
   schemas.delete('public');
   return { ...memory, invalidIndexes: await readInvalidIndexes(database, [...schemas]) };
-}
-
-async function toStates(
-  database: Database,
-  tenants: readonly StampedTenant[],
-  folder: MigrationFolder,
-  memory: Remembered,
-  known: ReadonlyMap<string, readonly HistoryEntry[]>,
-  options: StatusOptions,
-): Promise<TenantState[]> {
-  const isRead = (tenant: StampedTenant) =>
-    tenant.hasSchema && (options.verify === true || historyOf(tenant, known) === undefined);
-  const read = tenants.filter(isRead);
-  const histories = await readHistories(
-    database,
-    read.map((tenant) => tenant.tables),
-  );
-  if (options.verify === true) await putStampsRight(database, read, histories, options.observe ?? silent);
-  return tenants.map((tenant) => {
-    const history = isRead(tenant) ? histories.get(tenant.schema) : historyOf(tenant, known);
-    return stateOf(tenant, folder, history ?? EMPTY_HISTORY, memory);
-  });
 }
 
 async function masterStatus(
@@ -173,36 +166,29 @@ async function masterStatus(
   };
 }
 
-/** What one tenant's history says beside the folder, the registry and what is remembered. Pure. */
-export function stateOf(
-  tenant: RegisteredTenant,
-  folder: MigrationFolder,
-  history: History,
-  memory: Remembered,
-): TenantState {
-  const seen = {
-    ...asState(tenant, folder, history),
+function stateOf({ tenant, history }: Member, { folder, decide, memory }: Judge): TenantState {
+  const recorded = {
     lastError: memory.failures.get(tenant.schema)?.error,
     interrupted: interruptionOf(tenant, memory.intents.get(tenant.schema)),
     invalidIndexes: memory.invalidIndexes.filter(({ schema }) => schema === tenant.schema),
   };
-  const { pending, lastError, interrupted, invalidIndexes } = seen;
+  const facts = {
+    ...tenant,
+    hasFailed: recorded.lastError !== undefined,
+    isInterrupted: recorded.interrupted !== undefined,
+    plan: decide(history),
+  };
+  const seen = {
+    ...recorded,
+    class: classOf(facts),
+    pending: tenant.hasSchema ? pendingIn(folder, history) : [],
+  };
   const applied = history.entries.map((entry) => entry.name);
-  const attention = attentionOf(seen);
-  return { tenant, applied, pending, history, lastError, interrupted, invalidIndexes, attention };
-}
-
-function isUpToDate(state: TenantState): boolean {
-  return (
-    state.tenant.hasSchema &&
-    state.pending.length === 0 &&
-    state.attention?.code !== 'HISTORY_DISAGREES' &&
-    state.attention?.code !== 'INTERRUPTED'
-  );
+  return { tenant, applied, history, ...seen, attention: attentionOf({ ...facts, ...seen, history }) };
 }
 
 /**
- * One tenant as `fleetStatus` sees it, by organization id or schema name.
+ * The state of one tenant, by organization id or schema name, as `fleetStatus` reads it.
  * @throws TenantctlError TENANT_UNKNOWN, and as fleetStatus does
  */
 export async function tenantState(
@@ -217,11 +203,9 @@ export async function tenantState(
   const stateVersion = await readStateVersion(database);
   const scope = { stateVersion, only: [named], withTimes: true };
   const memory = await remember(database, stateVersion, [named.schema]);
-  for await (const [tenant] of readMembers(database, scope, await readGroups(database, scope))) {
-    if (tenant === undefined) continue;
-    const tables = tenant.hasSchema ? [tenant.tables] : [];
-    const histories = await readHistories(database, tables);
-    return stateOf(tenant, folder, histories.get(tenant.schema) ?? EMPTY_HISTORY, memory);
+  for await (const page of readMembers(database, scope, await readGroups(database, scope))) {
+    const [member] = await toMembers(database, page, new Map());
+    if (member !== undefined) return stateOf(member, { folder, decide: planner(folder), memory });
   }
   throw tenantUnknown([name]);
 }

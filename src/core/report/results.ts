@@ -1,5 +1,7 @@
 import type { TenantctlError } from '../../errors.ts';
+import type { ClassCounts } from './class-counts.ts';
 import type { RolloutResult } from './rollout-result.ts';
+
 /** How a run ended for one tenant. */
 export type TenantOutcome = 'migrated' | 'rolled-back' | 'up-to-date' | 'failed' | 'skipped';
 
@@ -33,11 +35,8 @@ export interface FleetResult {
     readonly failed: number;
     readonly skipped: number;
   };
-  /**
-   * How the selected tenants stand at the end of this run, whoever has done it; absent where that could not be asked
-   * any more.
-   */
-  readonly fleet?: Standing | undefined;
+  /** The selected tenants by class at the end of this run, whoever changed them; absent if that could not be read. */
+  readonly fleet?: ClassCounts | undefined;
   /** Another run was met that was at work on the same tenants. */
   readonly shared: boolean;
   /** The run was told to stop before all tenants had been served. */
@@ -71,7 +70,7 @@ export function fleetResult(
     readonly signal: AbortSignal | undefined;
     readonly notActive: FleetResult['notActive'];
     readonly rollout?: RolloutResult | undefined;
-    readonly fleet: Standing | undefined;
+    readonly fleet: ClassCounts | undefined;
     readonly shared: boolean;
   },
 ): FleetResult {
@@ -106,16 +105,4 @@ function totalsOf(tenants: readonly TenantResult[], settled: number): FleetResul
     failed: count('failed'),
     skipped: count('skipped'),
   };
-}
-
-/** How the tenants that a command was for stand, whoever has brought them there. */
-export interface Standing {
-  /** Rows of the registry. */
-  readonly total: number;
-  /** ACTIVE ones to which nothing is to be done. */
-  readonly upToDate: number;
-  /** ACTIVE ones with pending migrations. */
-  readonly behind: number;
-  /** Whose provisioning or last run failed. */
-  readonly failed: number;
 }

@@ -1,0 +1,70 @@
+import type { Database } from '../../db/database.ts';
+import { messageOf } from '../../errors.ts';
+import type { Plan } from '../plan/plan.ts';
+import { countClasses, type ClassCounts } from '../report/class-counts.ts';
+import type { Observer } from '../report/event.ts';
+import { readStateVersion } from '../state/version.ts';
+import { EMPTY_HISTORY, type History } from '../target/history.ts';
+import { classOf } from './class-of.ts';
+import { readGroups, readMembers, type Scope, type TenantGroup } from './fleet-facts.ts';
+import { historyOf, knownHistories, toMembers, type KnownHistories } from './member.ts';
+import type { Fleet } from './select-fleet.ts';
+
+type Decide = (history: History) => Plan;
+
+/**
+ * Counts tenants by class: one query over the registry, the catalog and the stamps. Histories are read only of tenants
+ * without a stamp. Undefined, with a warning, where that fails.
+ * @param decide pure: what a migration would do to a tenant with this history
+ */
+export async function readClasses(
+  database: Database,
+  { only }: Pick<Scope, 'only'>,
+  decide: Decide,
+  observe: Observer,
+): Promise<ClassCounts | undefined> {
+  try {
+    return await read(database, { only, stateVersion: await readStateVersion(database) }, decide);
+  } catch (error) {
+    // The results of the tenants are still to be returned, even if the server is gone.
+    observe({ type: 'warning', message: `The classes of the tenants were not read: ${messageOf(error)}` });
+    return undefined;
+  }
+}
+
+async function read(database: Database, scope: Scope, decide: Decide): Promise<ClassCounts> {
+  const groups = await readGroups(database, scope);
+  const known = await knownHistories(database, scope);
+  const isKnown = (group: TenantGroup) => !needsHistory(group, known);
+  const counted = groups.filter(isKnown).map((group) => ({
+    class: classOf({ ...group, plan: decide(historyOf(group, known) ?? EMPTY_HISTORY) }),
+    count: group.count,
+  }));
+  for await (const page of readMembers(database, scope, groups, isKnown)) {
+    for (const { tenant, history } of await toMembers(database, page, known, { knexLock: false }))
+      counted.push({ class: classOf({ ...tenant, plan: decide(history) }), count: 1 });
+  }
+  return countClasses(counted);
+}
+
+/** Whether the class depends on a history that no stamp tells. Pure. */
+export function needsHistory(
+  group: Pick<TenantGroup, 'status' | 'hasSchema' | 'digest'>,
+  known: KnownHistories,
+): boolean {
+  const isMigrated = group.status === 'ACTIVE' || group.status === 'FAILED';
+  return isMigrated && group.hasSchema && historyOf(group, known) === undefined;
+}
+
+/**
+ * The classes after a run that found nothing to do, as its selection tells them; undefined where they have to be read.
+ * Pure.
+ */
+export function foundClasses({ groups }: Pick<Fleet, 'groups'>): ClassCounts | undefined {
+  const isOpen = (group: TenantGroup) =>
+    group.hasFailed || group.isInterrupted || (group.status === 'FAILED' && group.hasSchema);
+  if (groups.some(isOpen)) return undefined;
+  return countClasses(
+    groups.map((group) => ({ class: classOf({ ...group, plan: { steps: [] } }), count: group.count })),
+  );
+}

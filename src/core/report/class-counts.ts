@@ -1,0 +1,17 @@
+/** How a tenant stands. src/core/fleet/class-of.ts decides it. */
+export type TenantClass = 'upToDate' | 'behind' | 'failed' | 'notActive' | 'broken';
+
+/** How many tenants are in each class. Every tenant is in exactly one, so the classes add up to the total. */
+export type ClassCounts = Readonly<Record<TenantClass | 'total', number>>;
+
+/** Counts tenants by class. Pure. */
+export function countClasses(
+  tenants: Iterable<{ readonly class: TenantClass; readonly count: number }>,
+): ClassCounts {
+  const counts = { total: 0, upToDate: 0, behind: 0, failed: 0, notActive: 0, broken: 0 };
+  for (const { class: of, count } of tenants) {
+    counts.total += count;
+    counts[of] += count;
+  }
+  return counts;
+}
