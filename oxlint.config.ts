@@ -118,7 +118,17 @@ export default defineConfig({
     'typescript/no-unsafe-type-assertion': 'off',
   },
   overrides: [
-    asLibrary(['src/errors.ts', 'src/secrets.ts', 'src/text-file.ts', 'src/wording.ts', 'src/index.ts'], []),
+    asLibrary(
+      [
+        'src/errors.ts',
+        'src/names.ts',
+        'src/secrets.ts',
+        'src/text-file.ts',
+        'src/wording.ts',
+        'src/index.ts',
+      ],
+      [],
+    ),
     ...CORE.map((room) =>
       asLibrary([`src/core/${room}/**`], [...above(CORE, room), ...(room === 'serve' ? [GENERIC] : [])]),
     ),

@@ -23,7 +23,7 @@ export {
   assertOrganizationId,
   schemaNameFor,
 } from './core/registry/schema-name.ts';
-export { STATUSES, type TenantStatus } from './core/registry/tenant-status.ts';
+export { STATUSES, type TenantStatus } from './names.ts';
 
 // The registry
 export {

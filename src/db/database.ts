@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
+import type { Names } from '../names.ts';
 import type { ServerSettingValues } from './dead-client.ts';
 
 /** Where a PostgreSQL server is and how to log in. */
@@ -32,11 +33,15 @@ export type DatabaseSettings = ServerSettings | EmbeddedSettings;
 export interface PoolOptions {
   /** The most connections that the pool opens. One more serves a migration that runs outside a transaction. */
   readonly maxConnections: number;
+  /** What the database calls the registry and the history tables; DEFAULT_NAMES where absent. */
+  readonly names?: Names | undefined;
 }
 
 /** An open database: a pool of connections and what was learned when the first was opened. */
 export interface Database {
   readonly pool: Pool;
+  /** What it calls the registry and the history tables. */
+  readonly names: Names;
   /**
    * Sends one query on any connection of the pool.
    * @throws TenantctlError DATABASE_ERROR with the SQLSTATE, or as openServer does where no connection can be had

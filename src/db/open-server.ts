@@ -1,5 +1,6 @@
 import { Pool, type PoolClient, type QueryResultRow } from 'pg';
 import { TenantctlError } from '../errors.ts';
+import { DEFAULT_NAMES } from '../names.ts';
 import { createConcealer } from '../secrets.ts';
 import { cancelClients, stopClient } from './cancel.ts';
 import { toConnectionError, toDatabaseError } from './database-error.ts';
@@ -66,6 +67,7 @@ export async function openServer(
     );
     const database: Database = {
       pool,
+      names: options.names ?? DEFAULT_NAMES,
       connect: () => connectTo(pool, settings),
       giveBack(client, broken, tenants) {
         const sum = (served.get(client) ?? 0) + tenants;
@@ -138,11 +140,12 @@ async function openDirect(
   place: Place,
   settings: Omit<ServerSettings, 'kind' | 'direct'>,
 ): Promise<Database> {
-  const direct = await openServer(settings, { maxConnections: DIRECT_CONNECTIONS }).catch(
-    (error: unknown) => {
-      throw directError(error);
-    },
-  );
+  const direct = await openServer(settings, {
+    maxConnections: DIRECT_CONNECTIONS,
+    names: pooled.names,
+  }).catch((error: unknown) => {
+    throw directError(error);
+  });
   try {
     await checkDirect(pooled, place, direct);
     return direct;

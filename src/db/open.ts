@@ -8,7 +8,7 @@ import type { Database, DatabaseSettings, PoolOptions } from './database.ts';
 export async function openDatabase(settings: DatabaseSettings, options: PoolOptions): Promise<Database> {
   if (settings.kind === 'server') return openServer(settings, options);
   const { openEmbedded } = await import('./embedded/embedded.ts');
-  return openEmbedded(settings);
+  return openEmbedded(settings, options.names);
 }
 
 /** Runs `use` on an open database, and closes it whatever happens. */

@@ -164,7 +164,12 @@ export function setSearchPath(schemas: readonly string[]): string {
  * the server, where a waiting statement would hold up CREATE INDEX CONCURRENTLY everywhere in the database.
  */
 export function tryLock(name: string): string {
-  return `pg_try_advisory_xact_lock(hashtextextended(${literal(`tenantctl:${name}`)}, 0))`;
+  return `pg_try_advisory_xact_lock(${lockKey(literal(name))})`;
+}
+
+/** The number of the advisory lock of that name, in SQL. @param name in SQL */
+export function lockKey(name: string): string {
+  return `hashtextextended('tenantctl:' || ${name}, 0)`;
 }
 
 /** pg answers a string of several statements with an array, a string of one with a single result. */

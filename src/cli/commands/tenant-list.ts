@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { STATUSES } from '../../core/registry/tenant-status.ts';
+import { STATUSES } from '../../names.ts';
 import type { Context } from '../run/context.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import type { Register } from '../run/register.ts';

@@ -154,7 +154,7 @@ async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): 
   const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
   progress.pid = taken?.pid;
   if (taken?.locked !== true) return { kind: 'busy' };
-  if (assignment.statuses !== undefined && !assignment.statuses.includes(seen.status ?? ''))
+  if (assignment.statuses !== undefined && !assignment.statuses.some((status) => status === seen.status))
     return { kind: 'status', status: seen.status };
   if (seen.intent !== null)
     throw interrupted(target, seen.intent, await readInvalidIndexes(client, [target.schema]));

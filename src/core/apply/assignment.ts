@@ -7,6 +7,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Target } from '../target/target.ts';
+import type { TenantStatus } from '../../names.ts';
 
 /** What is to be done to a target. It is decided from the history, under the lock. */
 export interface Assignment {
@@ -16,7 +17,7 @@ export interface Assignment {
   /** The batch that an earlier part of the same run has begun: it is continued where it still is the last one. */
   readonly batch?: number | undefined;
   /** Only a tenant whose registry row has one of these statuses is worked on; not asked for the master schema. */
-  readonly statuses?: readonly string[];
+  readonly statuses?: readonly TenantStatus[];
   /** Run in the first transaction, under the lock, before the history is read: create the schema, say. */
   readonly opening?: ((client: PoolClient) => Promise<void>) | undefined;
   /** Run in the transaction of the first migration, after it. */

@@ -13,6 +13,7 @@ import {
   type History,
   type HistoryRow,
 } from '../target/history.ts';
+import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Target } from '../target/target.ts';
 import { BACKEND_LIVES, type BegunIntent } from '../state/intents.ts';
 
@@ -32,6 +33,7 @@ export const LOCK_ONLY = 'tenantctl_lock_only';
  * snapshot, under it. Of a tenant they note as well what its schema holds (a row for toSchemaBefore, null for others).
  */
 export function lookUnderLock(target: Target, assignment: Assignment): string[] {
+  const { table: registry, schema, status } = registrySql(target.names);
   const table = (name: string) =>
     `EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(${literal(target.schema)}))
              AND relname = ${literal(name)} AND relkind IN ('r', 'p'))`;
@@ -39,7 +41,7 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
     ${
       assignment.statuses === undefined
         ? 'NULL::text'
-        : `(SELECT status::text FROM public.tenants WHERE schema_name = ${literal(target.schema)})`
+        : `(SELECT ${statusOf(target.names, status)} FROM ${registry} WHERE ${schema}::text = ${literal(target.schema)})`
     } AS status,
     ${
       assignment.hasState

@@ -1,4 +1,5 @@
 import { TenantctlError } from '../../errors.ts';
+import { registryName, type Names } from '../../names.ts';
 import { watchBlockers, withBlockers } from '../run/blockers.ts';
 import { editedFiles, editedWarning, recordFiles } from '../state/checksums.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
@@ -8,9 +9,9 @@ import type { Advance, Assignment } from '../apply/assignment.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import type { MigrationFolder } from '../files/source.ts';
-import { MASTER_TARGET } from '../target/target.ts';
+import { masterTarget } from '../target/target.ts';
 import { silent, type Observer } from '../report/event.ts';
-import { registryColumns } from '../registry/registry.ts';
+import { isRegistry, registryColumns } from '../registry/registry.ts';
 import { backoffMs, mayPass, pause } from '../run/retry.ts';
 import { askedOf } from './asked-of.ts';
 import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
@@ -63,6 +64,7 @@ async function migrateInRun(
 ): Promise<MasterResult> {
   const started = Date.now();
   const observe = options.observe ?? silent;
+  const { names } = database;
   const context = createRunContext(database, { ...options, run });
   const { folder, plan } = await planMaster(database, options);
   const stateVersion = await readStateVersion(database);
@@ -72,8 +74,8 @@ async function migrateInRun(
   assertSessions(database, migrations, 'up');
   const hasRegistry = (await registryColumns(database)) !== undefined;
   if (hasRegistry) await ensureState(database, stateVersion);
-  else if (migrations[0] === undefined) throw registryNeverCreated(folder);
-  else if (!migrations[0].upInTransaction) throw initMissing(folder);
+  else if (migrations[0] === undefined) throw registryNeverCreated(names, folder);
+  else if (!migrations[0].upInTransaction) throw initMissing(names, folder);
 
   const planned = plan.steps.map(({ name }) => name);
   if (hasRegistry && planned.length > 0) await run.begin(planned);
@@ -87,14 +89,14 @@ async function migrateInRun(
       opening: hasRegistry
         ? undefined
         : async (client) => {
-            await upgradeState(client, stateVersion);
+            await upgradeState(client, names, stateVersion);
             await run.beginWithin(client, planned);
           },
       async afterFirst(client) {
         const { rows } = await client.query<{ present: boolean }>(
-          `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
+          `SELECT EXISTS (SELECT FROM pg_class c WHERE ${isRegistry(names, 'c')}) AS present`,
         );
-        if (rows[0]?.present !== true) throw initMissing(folder);
+        if (rows[0]?.present !== true) throw initMissing(names, folder);
       },
       hasState: hasRegistry || stateVersion > 0,
     },
@@ -130,7 +132,10 @@ export async function advanceMaster(
   let tries = 0;
   try {
     for (;;) {
-      const result = withBlockers(await advance(context, MASTER_TARGET, assignment), blockers);
+      const result = withBlockers(
+        await advance(context, masterTarget(context.database.names), assignment),
+        blockers,
+      );
       const { outcome, error, done } = result;
       if (outcome === 'busy') {
         await wait(undefined);
@@ -155,20 +160,20 @@ async function warnOfEdits(database: Database, folder: MigrationFolder, observe:
 }
 
 const INIT_HINT =
-  'Run tenantctl init: it writes 20251103123228_init_db, which creates public.tenants and must run first. Nothing was changed.';
+  'Run tenantctl init: it writes 20251103123228_init_db, which creates the registry and must run first. Nothing was changed.';
 
-export function initMissing(folder: MigrationFolder): TenantctlError {
+export function initMissing(names: Names, folder: MigrationFolder): TenantctlError {
   return new TenantctlError(
     'INIT_MIGRATION_MISSING',
-    `${folder.files[0]?.name ?? 'The first master migration'} does not create the registry public.tenants, and this database has none.`,
+    `${folder.files[0]?.name ?? 'The first master migration'} does not create the registry ${registryName(names)}, and this database has none.`,
     { hint: INIT_HINT },
   );
 }
 
-function registryNeverCreated(folder: MigrationFolder): TenantctlError {
+function registryNeverCreated(names: Names, folder: MigrationFolder): TenantctlError {
   return new TenantctlError(
     'INIT_MIGRATION_MISSING',
-    `Every migration in ${folder.directory} is applied, and the registry public.tenants does not exist.`,
+    `Every migration in ${folder.directory} is applied, and the registry ${registryName(names)} does not exist.`,
     { hint: `${INIT_HINT} Where the table was dropped by hand, restore it from a backup.` },
   );
 }

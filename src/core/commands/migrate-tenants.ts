@@ -34,8 +34,9 @@ import { refusePendingMaster } from '../plan/plan-master.ts';
 import { readTenantFolder, type TenantFolderOptions } from '../plan/tenant-folder.ts';
 import { forgetFailure, readMemory, type Memory } from '../state/failures.ts';
 import type { Database } from '../../db/database.ts';
+import type { TenantStatus } from '../../names.ts';
 
-const ACTIVE_ONLY = ['ACTIVE'];
+const ACTIVE_ONLY: readonly TenantStatus[] = ['ACTIVE'];
 
 export interface MigrateTenantsOptions extends RunOptions, FleetSelection, TenantFolderOptions {
   /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */
@@ -229,7 +230,7 @@ function forwardServer(
       locksShared = (await sharedLocks(client)).length > 0;
       await moveExtensions(client, tenant.schema, observe);
     };
-    const result = await advance(context, tenantTarget(tenant, context), {
+    const result = await advance(context, tenantTarget(context.database.names, tenant, context), {
       direction: 'up',
       decide: (history) => planForward(folder, history, extent),
       batch: part?.isFirst === false ? plan.batch : undefined,

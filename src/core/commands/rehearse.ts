@@ -12,7 +12,7 @@ import { handOver } from '../target/hand-over.ts';
 import type { History } from '../target/history.ts';
 import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
 import { planForward, type Plan } from '../plan/plan.ts';
-import { MASTER_TARGET, tenantTarget, type Target } from '../target/target.ts';
+import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { registryColumns } from '../registry/registry.ts';
 import { planTenantsRollback } from '../fleet/plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
@@ -64,7 +64,7 @@ export async function rehearseMaster(database: Database, options: MigrateMasterO
   const { plan } = await planMaster(database, options);
   const context = createRunContext(database, options);
   return masterRehearsal(database, plan, (transaction) =>
-    tryPlan(context, transaction, MASTER_TARGET, plan, 'up'),
+    tryPlan(context, transaction, masterTarget(database.names), plan, 'up'),
   );
 }
 
@@ -77,7 +77,7 @@ export async function rehearseMasterRollback(
   if (plan.problem !== undefined) throw plan.problem;
   const context = createRunContext(database, options);
   return masterRehearsal(database, plan, (transaction) =>
-    tryPlan(context, transaction, MASTER_TARGET, plan, 'down'),
+    tryPlan(context, transaction, masterTarget(database.names), plan, 'down'),
   );
 }
 
@@ -115,7 +115,7 @@ export async function rehearseAll(
     ? await planTenants(database, tenants, (history) => planForward(folder, history, forward))
     : { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };
   return inRehearsal(database, async (transaction) => {
-    const masters = await tryPlan(context, transaction, MASTER_TARGET, masterPlan, 'up');
+    const masters = await tryPlan(context, transaction, masterTarget(database.names), masterPlan, 'up');
     await rehearseVectorExtension(transaction.client, tenants.vectorExtension ?? 'auto');
     const plans = await tryFleet(context, transaction, plan, 'up');
     return toRehearsal(masterPlan.steps.length > 0 ? [{ ...masterShown(masters) }, ...plans] : plans, plan);
@@ -179,7 +179,7 @@ async function inRehearsal<T>(
   const version = await readStateVersion(database);
   return withTransaction(database, { lockTimeoutMs: REHEARSAL_LOCK_TIMEOUT_MS }, [], async (transaction) => {
     transaction.abandon();
-    await upgradeState(transaction.client, version);
+    await upgradeState(transaction.client, database.names, version);
     return use(transaction);
   });
 }
@@ -199,7 +199,7 @@ async function tryFleet(
     const migrations = await tryPlan(
       context,
       transaction,
-      tenantTarget(first.tenant, context),
+      tenantTarget(context.database.names, first.tenant, context),
       first.plan,
       direction,
     );

@@ -8,7 +8,7 @@ import type { History } from '../target/history.ts';
 import { lastBatch } from '../plan/plan.ts';
 import { recordStep } from '../target/record.ts';
 import { readMigrationFolder, stemOf } from '../files/source.ts';
-import { MASTER_TARGET, tenantTarget, type Target } from '../target/target.ts';
+import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { lookUnderLock, readUnderLock, type Seen } from '../apply/under-lock.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { assertRegistry, findTenants } from '../registry/registry.ts';
@@ -118,11 +118,11 @@ const LOOK: Assignment = {
 };
 
 async function targetOf(database: Database, name: string): Promise<Target> {
-  if (name === MASTER_NAME) return MASTER_TARGET;
+  if (name === MASTER_NAME) return masterTarget(database.names);
   await assertRegistry(database);
   const [tenant] = await findTenants(database, [name]);
   if (tenant === undefined) throw new Error('findTenants found nobody and did not say so');
-  return tenantTarget(tenant);
+  return tenantTarget(database.names, tenant);
 }
 
 function isRecorded({ entries }: History, migration: string): boolean {

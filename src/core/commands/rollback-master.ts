@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import { TenantctlError } from '../../errors.ts';
+import type { Names } from '../../names.ts';
 import { forgetFiles } from '../state/checksums.ts';
 import { createRunContext } from '../run/run-context.ts';
 import { advanceMaster, endingOf, type MasterOptions, type MasterResult } from './migrate-master.ts';
@@ -7,7 +8,8 @@ import { planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent } from '../report/event.ts';
-import { registryColumns } from '../registry/registry.ts';
+import { isRegistry, registryColumns } from '../registry/registry.ts';
+import { registrySql } from '../registry/registry-sql.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from '../plan/rollback-extent.ts';
 import { askedOf } from './asked-of.ts';
 import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
@@ -58,11 +60,11 @@ async function rollBackInRun(
       direction: 'down',
       decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
       // A registry without tenants may be dropped: nobody is entered into it from here on.
-      opening: tenants.length === 0 ? lockEmptyRegistry : undefined,
+      opening: tenants.length === 0 ? (client) => lockEmptyRegistry(client, database.names) : undefined,
       async beforeCommit(client) {
         if (tenants.length === 0) return;
         const { rows } = await client.query<{ present: boolean }>(
-          `SELECT to_regclass('public.tenants') IS NOT NULL AS present`,
+          `SELECT EXISTS (SELECT FROM pg_class c WHERE ${isRegistry(database.names, 'c')}) AS present`,
         );
         if (rows[0]?.present !== true) throw registryInUse(tenants);
       },
@@ -94,20 +96,25 @@ export async function planMasterRollback(
 
 async function tenantNames(database: Database): Promise<string[]> {
   if ((await registryColumns(database)) === undefined) return [];
-  const { rows } = await database.query<{ clerk_org_id: string }>(
-    'SELECT clerk_org_id FROM public.tenants ORDER BY 1',
-  );
-  return rows.map((row) => row.clerk_org_id);
+  return readNames(database, database.names);
 }
 
-async function lockEmptyRegistry(client: PoolClient): Promise<void> {
+async function readNames(client: Pick<Database, 'query'>, names: Names): Promise<string[]> {
+  const { table, organization } = registrySql(names);
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT coalesce(${organization}::text, '') AS id FROM ${table} ORDER BY 1`,
+  );
+  return rows.map(({ id }) => id);
+}
+
+async function lockEmptyRegistry(client: PoolClient, names: Names): Promise<void> {
   const { rows } = await client.query<{ is_table: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.tenants') AND relkind IN ('r', 'p')) AS is_table`,
+    `SELECT EXISTS (SELECT FROM pg_class c WHERE ${isRegistry(names, 'c')} AND c.relkind IN ('r', 'p')) AS is_table`,
   );
   if (rows[0]?.is_table !== true) return;
-  await client.query('LOCK TABLE public.tenants IN SHARE MODE');
-  const late = await client.query<{ clerk_org_id: string }>('SELECT clerk_org_id FROM public.tenants');
-  if (late.rows.length > 0) throw registryInUse(late.rows.map((row) => row.clerk_org_id));
+  await client.query(`LOCK TABLE ${registrySql(names).table} IN SHARE MODE`);
+  const late = await readNames(client, names);
+  if (late.length > 0) throw registryInUse(late);
 }
 
 function registryInUse(tenants: readonly string[]): TenantctlError {

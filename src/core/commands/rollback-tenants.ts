@@ -24,8 +24,9 @@ import { readClasses } from '../fleet/read-classes.ts';
 import { endingOf } from '../ledger/ending.ts';
 import { forgetFailure, readMemory } from '../state/failures.ts';
 import type { Database } from '../../db/database.ts';
+import type { TenantStatus } from '../../names.ts';
 
-const ACTIVE_ONLY = ['ACTIVE'];
+const ACTIVE_ONLY: readonly TenantStatus[] = ['ACTIVE'];
 
 export interface RollbackTenantsOptions extends RunOptions, TenantsRollbackOptions {
   readonly concurrency?: Concurrency | undefined;
@@ -93,7 +94,7 @@ async function rollBackInRun(
   const closing = ({ tenant }: Due) =>
     memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : [];
   const serve: FleetWork['serve'] = async (due, { record }) => {
-    const result = await advance(context, tenantTarget(due.tenant, context), {
+    const result = await advance(context, tenantTarget(database.names, due.tenant, context), {
       direction: 'down',
       decide: (history, undone) =>
         stillPlanned(planBackward(folder, history, extentOf(due.tenant)), due.plan, undone),

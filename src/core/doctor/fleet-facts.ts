@@ -1,11 +1,14 @@
-import { TENANT_HISTORY, lockTableOf, readHistories, type History } from '../target/history.ts';
+import { lockTableOf, readHistories, type History } from '../target/history.ts';
 import { readTenants, type RegisteredTenant } from '../registry/registry.ts';
-import { TENANT_SCHEMA_PATTERN } from '../registry/schema-name.ts';
+import type { Names } from '../../names.ts';
+import { registrySql } from '../registry/registry-sql.ts';
+import { tenantSchemaPattern } from '../registry/schema-name.ts';
 import { readMemory, type RecordedFailure } from '../state/failures.ts';
 import type { Database } from '../../db/database.ts';
 
 /** The tenants, their schemas and histories. */
 export interface FleetFacts {
+  readonly names: Names;
   readonly tenants: readonly RegisteredTenant[];
   /** Schemas named as tenant schemas are, without a row. */
   readonly orphans: readonly string[];
@@ -26,12 +29,14 @@ export interface ForeignSchema {
 
 /** Reads the whole fleet in a number of queries that does not grow with every tenant. */
 export async function readFleetFacts(database: Database, stateVersion: number): Promise<FleetFacts> {
+  const { names } = database;
+  const { table, schema: column } = registrySql(names);
   const tenants = await readTenants(database);
   const orphans = await database.pool.query<{ schema: string }>(
     `SELECT nspname::text AS schema FROM pg_namespace n
-     WHERE nspname ~ $1 AND NOT EXISTS (SELECT FROM public.tenants t WHERE t.schema_name::text = n.nspname::text)
+     WHERE nspname ~ $1 AND NOT EXISTS (SELECT FROM ${table} t WHERE t.${column}::text = n.nspname::text)
      ORDER BY 1`,
-    [TENANT_SCHEMA_PATTERN.source],
+    [tenantSchemaPattern(names)],
   );
   const foreign = await readForeign(database);
   const unreadable = new Set(foreign.filter(({ isUsable }) => !isUsable).map(({ schema }) => schema));
@@ -41,11 +46,13 @@ export async function readFleetFacts(database: Database, stateVersion: number): 
     readable.map(({ tables }) => tables),
   );
   const { failures } = await readMemory(database, stateVersion);
-  return { tenants, orphans: orphans.rows.map(({ schema }) => schema), foreign, histories, failures };
+  return { names, tenants, orphans: orphans.rows.map(({ schema }) => schema), foreign, histories, failures };
 }
 
 /** Migrations alter tables, which only an owner may: https://www.postgresql.org/docs/current/ddl-priv.html */
 async function readForeign(database: Database): Promise<ForeignSchema[]> {
+  const { tenantHistory } = database.names;
+  const { table, schema } = registrySql(database.names);
   const { rows } = await database.pool.query<{ schema: string; owner: string; usable: boolean }>(
     `WITH own AS MATERIALIZED (SELECT oid FROM pg_roles WHERE pg_has_role(current_user, oid, 'USAGE')),
           tables AS (SELECT relnamespace AS namespace, min(relowner::bigint)::oid AS owner
@@ -60,10 +67,10 @@ async function readForeign(database: Database): Promise<ForeignSchema[]> {
                               AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
                                    AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))) AS usable
      FROM pg_namespace n LEFT JOIN tables t ON t.namespace = n.oid
-     WHERE n.nspname IN (SELECT schema_name::name FROM public.tenants)
+     WHERE n.nspname IN (SELECT ${schema}::name FROM ${table})
        AND (t.owner IS NOT NULL OR n.nspowner NOT IN (SELECT oid FROM own))
      ORDER BY 1`,
-    [[TENANT_HISTORY, lockTableOf(TENANT_HISTORY)]],
+    [[tenantHistory, lockTableOf(tenantHistory)]],
   );
   return rows.map(({ schema, owner, usable }) => ({ schema, owner, isUsable: usable }));
 }

@@ -1,6 +1,8 @@
 import { SCHEMA_PLACEHOLDER } from '../../db/role-name.ts';
-import { literal } from '../../db/sql.ts';
-import { TENANT_HISTORY, lockTableOf } from '../target/history.ts';
+import { literal, readable } from '../../db/sql.ts';
+import type { Names } from '../../names.ts';
+import { registrySql } from '../registry/registry-sql.ts';
+import { lockTableOf } from '../target/history.ts';
 import { membershipOptions } from '../roles/role-readiness.ts';
 import { inEachTenant } from './in-each-tenant.ts';
 
@@ -9,16 +11,20 @@ import { inEachTenant } from './in-each-tenant.ts';
  * everything in it, and makes the role that is logged in a member of the owners. What is in order is left alone, so it
  * can be run again. Knex's tables, and the function that takes stamps away, go to tenantctl's own role.
  */
-export function giveToRoles(pattern: string, self: string, serverVersion: number): string {
+export function giveToRoles(names: Names, pattern: string, self: string, serverVersion: number): string {
+  const { table, schema } = registrySql(names, readable);
   const isSplit = serverVersion >= 160_000;
-  const [me, own] = [literal(self), [TENANT_HISTORY, lockTableOf(TENANT_HISTORY)].map(literal).join(', ')];
+  const [me, own] = [
+    literal(self),
+    [names.tenantHistory, lockTableOf(names.tenantHistory)].map(literal).join(', '),
+  ];
   const belongsToExtension = (catalog: string, object: string) =>
     `EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${object} AND d.deptype = 'e')`;
   return inEachTenant(`WITH wanted AS (
       SELECT n.oid, n.nspname, n.nspowner, CASE WHEN r.oid IS NULL OR r.rolsuper OR r.rolname = ${me}
         THEN replace(${literal(pattern)}, ${literal(SCHEMA_PLACEHOLDER)}, n.nspname)::name ELSE r.rolname END AS role
       FROM pg_namespace n LEFT JOIN pg_roles r ON r.oid = n.nspowner
-      WHERE n.nspname IN (SELECT schema_name::name FROM public.tenants)
+      WHERE n.nspname IN (SELECT ${schema}::name FROM ${table})
     ), given AS (SELECT w.*, r.oid AS roleid FROM wanted w LEFT JOIN pg_roles r ON r.rolname = w.role)
     SELECT statement FROM (
       SELECT DISTINCT 1 AS step, format('CREATE ROLE %I NOLOGIN', role) AS statement FROM given WHERE roleid IS NULL

@@ -1,4 +1,4 @@
-import { createHistoryTables, EMPTY_HISTORY, MASTER_HISTORY } from '../target/history.ts';
+import { createHistoryTables, EMPTY_HISTORY } from '../target/history.ts';
 import { planForward, type Plan } from '../plan/plan.ts';
 import { planner } from '../plan/planner.ts';
 import { classOf } from '../fleet/class-of.ts';
@@ -7,7 +7,7 @@ import type { RegisteredTenant } from '../registry/registry.ts';
 import { failed, ok, skipped, warning, type Check, type CheckId } from './check.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 import { recordAsApplied } from '../target/record.ts';
-import { MASTER_TARGET } from '../target/target.ts';
+import { masterTarget } from '../target/target.ts';
 import { isInit } from './registry-checks.ts';
 import type { RegistryFacts } from './registry-facts.ts';
 import { counted, listed } from '../../wording.ts';
@@ -42,7 +42,7 @@ function masterCheck(facts: RegistryFacts, folder: MigrationFolder): Check {
     return warning(
       id,
       `the registry exists, and the history does not say that ${init.name} has been applied`,
-      `${createHistoryTables('public', MASTER_HISTORY).join(';\n')};\n${recordAsApplied(MASTER_TARGET, init.name)};`,
+      `${createHistoryTables('public', facts.names.masterHistory).join(';\n')};\n${recordAsApplied(masterTarget(facts.names), init.name)};`,
     );
   }
   const { problem, steps } = planForward(folder, history);

@@ -1,5 +1,7 @@
-import { literal, qualified } from '../../db/sql.ts';
-import { MASTER_HISTORY, TENANT_HISTORY, type History } from '../target/history.ts';
+import { literal, qualified, readable } from '../../db/sql.ts';
+import type { Names } from '../../names.ts';
+import { registrySql } from '../registry/registry-sql.ts';
+import type { History } from '../target/history.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
 import { ok, warning, type Check, type CheckId } from './check.ts';
 import { inEachTenant } from './in-each-tenant.ts';
@@ -22,7 +24,7 @@ export function knexChecks(
   const sql = [...(master?.files ?? []), ...(tenants?.files ?? [])]
     .filter(({ format }) => format === 'sql')
     .map(({ name }) => name);
-  return [namesCheck(inMaster, inTenants), sqlCheck(sql)];
+  return [namesCheck(facts.names, inMaster, inTenants), sqlCheck(sql)];
 }
 
 interface Renaming {
@@ -43,28 +45,38 @@ function renamed(folder: MigrationFolder | undefined, histories: Iterable<Histor
   return [...found.values()];
 }
 
-function namesCheck(inMaster: readonly Renaming[], inTenants: readonly Renaming[]): Check {
+function namesCheck(names: Names, inMaster: readonly Renaming[], inTenants: readonly Renaming[]): Check {
   const all = [...inMaster, ...inTenants];
   if (all.length === 0) return ok('knex-names', 'the recorded names are those of the files');
   return warning(
     'knex-names',
     `recorded under another extension, so that Knex itself cannot continue this history (tenantctl can): ${listed(all.map(({ from, to }) => `${from} is ${to} now`))}`,
-    inTenants.length > 0 ? renameInTenants(inMaster, inTenants) : inMaster.map(renameInMaster).join('\n'),
+    inTenants.length > 0
+      ? renameInTenants(names, inMaster, inTenants)
+      : inMaster.map((renaming) => renameInMaster(names, renaming)).join('\n'),
   );
 }
 
-function renameInMaster({ from, to }: Renaming): string {
-  return `UPDATE ${qualified('public', MASTER_HISTORY)} SET name = ${literal(to)} WHERE name = ${literal(from)};`;
+function renameInMaster({ masterHistory }: Names, { from, to }: Renaming): string {
+  return `UPDATE ${qualified('public', masterHistory)} SET name = ${literal(to)} WHERE name = ${literal(from)};`;
 }
 
 /** One statement for master and the whole fleet, whatever its size. */
-function renameInTenants(inMaster: readonly Renaming[], inTenants: readonly Renaming[]): string {
+function renameInTenants(
+  names: Names,
+  inMaster: readonly Renaming[],
+  inTenants: readonly Renaming[],
+): string {
+  const { table, schema } = registrySql(names, readable);
+  const history = literal(names.tenantHistory);
   const values = inTenants.map(({ from, to }) => `(${literal(from)}, ${literal(to)})`).join(', ');
-  const ofMaster = inMaster.map((renaming) => `SELECT ${literal(renameInMaster(renaming))} UNION ALL\n    `);
-  return inEachTenant(`${ofMaster.join('')}SELECT format('UPDATE %I.${TENANT_HISTORY} SET name = %L WHERE name = %L', n.nspname, r.new_name, r.old_name)
-    FROM public.tenants t
-    JOIN pg_namespace n ON n.nspname = t.schema_name::name
-    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ${literal(TENANT_HISTORY)}
+  const ofMaster = inMaster.map(
+    (renaming) => `SELECT ${literal(renameInMaster(names, renaming))} UNION ALL\n    `,
+  );
+  return inEachTenant(`${ofMaster.join('')}SELECT format('UPDATE %I.%I SET name = %L WHERE name = %L', n.nspname, ${history}, r.new_name, r.old_name)
+    FROM ${table} t
+    JOIN pg_namespace n ON n.nspname = t.${schema}::name
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ${history}
     CROSS JOIN (VALUES ${values}) r (old_name, new_name)`);
 }
 

@@ -1,5 +1,5 @@
 import { qualified } from '../../db/sql.ts';
-import { lockTableOf, MASTER_HISTORY, TENANT_HISTORY } from '../target/history.ts';
+import { lockTableOf } from '../target/history.ts';
 import { resolutionHint } from '../state/resolution-commands.ts';
 import { failed, ok, type Check, type CheckId } from './check.ts';
 import type { IntentFacts, RegistryFacts } from './registry-facts.ts';
@@ -13,12 +13,12 @@ export function lockChecks(facts: RegistryFacts): Check[] {
   return [knexCheck(facts), intentCheck(facts.intents)];
 }
 
-function knexCheck({ masterHistory, fleet }: RegistryFacts): Check {
+function knexCheck({ names, masterHistory, fleet }: RegistryFacts): Check {
   const locked = [
-    ...(masterHistory.lockedByKnex ? [{ schema: 'public', table: lockTableOf(MASTER_HISTORY) }] : []),
+    ...(masterHistory.lockedByKnex ? [{ schema: 'public', table: lockTableOf(names.masterHistory) }] : []),
     ...[...(fleet?.histories ?? [])]
       .filter(([, history]) => history.lockedByKnex)
-      .map(([schema]) => ({ schema, table: lockTableOf(TENANT_HISTORY) })),
+      .map(([schema]) => ({ schema, table: lockTableOf(names.tenantHistory) })),
   ];
   if (locked.length === 0) return ok('knex-locks', 'none is set');
   const updates = locked

@@ -1,9 +1,13 @@
 import { recordAsUndone } from '../target/record.ts';
-import { MASTER_TARGET } from '../target/target.ts';
+import { HASH_LENGTH, registryName, type Names } from '../../names.ts';
+import { literal, readable } from '../../db/sql.ts';
+import { requiredColumns } from '../registry/registry.ts';
+import { registrySql, writtenStatus } from '../registry/registry-sql.ts';
+import { masterTarget } from '../target/target.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import { failed, ok, skipped, warning, type Check, type CheckId } from './check.ts';
-import { REGISTRY_COLUMNS, type RegistryFacts } from './registry-facts.ts';
+import type { RegistryFacts } from './registry-facts.ts';
 import { counted } from '../../wording.ts';
 
 export const REGISTRY: readonly CheckId[] = ['registry', 'state-schema'];
@@ -22,53 +26,63 @@ export function isInit(name: string): boolean {
 }
 
 function registryCheck(facts: RegistryFacts, folder: MigrationFolder | undefined): Check {
-  const { columns, fleet, notUnique } = facts;
+  const { names, columns, fleet, notUnique } = facts;
+  const registry = registryName(names);
   if (columns === undefined) return absent(facts, folder);
-  const missing = REGISTRY_COLUMNS.filter((column) => !columns.includes(column));
+  const missing = requiredColumns(names).filter((column) => !columns.includes(column));
   if (missing.length > 0) {
     return failed(
       'registry',
-      `public.tenants has no column ${missing.join(', ')}`,
+      `${registry} has no column ${missing.join(', ')}`,
       facts.isTable
-        ? missing.map((column) => ADD_COLUMN[column]).join('\n')
-        : `public.tenants is no plain table: give it ${missing.join(', ')} where it is defined.`,
+        ? missing.map((column) => addColumn(names, column)).join('\n')
+        : `${registry} is no plain table: give it ${missing.join(', ')} where it is defined.`,
       'REGISTRY_INVALID',
     );
   }
   if (notUnique.length > 0) {
     return warning(
       'registry',
-      `public.tenants may hold two rows with the same ${notUnique.join(' or the same ')}`,
-      notUnique.map((column) => `CREATE UNIQUE INDEX ON public.tenants (${column});`).join(' '),
+      `${registry} may hold two rows with the same ${notUnique.join(' or the same ')}`,
+      notUnique
+        .map(
+          (column) => `CREATE UNIQUE INDEX ON ${registrySql(names, readable).table} (${readable(column)});`,
+        )
+        .join(' '),
     );
   }
   const kinds = Map.groupBy(fleet?.tenants ?? [], ({ status }) => status);
   const sums = [...kinds].map(([status, tenants]) => `${tenants.length} ${status}`);
   return ok(
     'registry',
-    `public.tenants, ${counted(fleet?.tenants.length ?? 0, 'tenant')}${sums.length > 0 ? ` (${sums.join(', ')})` : ''}`,
+    `${registry}, ${counted(fleet?.tenants.length ?? 0, 'tenant')}${sums.length > 0 ? ` (${sums.join(', ')})` : ''}`,
   );
 }
 
-const ADD_COLUMN: Readonly<Record<(typeof REGISTRY_COLUMNS)[number], string>> = {
-  clerk_org_id:
-    'ALTER TABLE public.tenants ADD COLUMN clerk_org_id varchar(255) UNIQUE; -- then fill it: each row has its organization id',
-  schema_name: `ALTER TABLE public.tenants ADD COLUMN schema_name varchar(63) UNIQUE; UPDATE public.tenants SET schema_name = 'tid_' || left(md5(clerk_org_id), 10);`,
-  status: `ALTER TABLE public.tenants ADD COLUMN status varchar(20) NOT NULL DEFAULT 'ACTIVE'; ALTER TABLE public.tenants ALTER COLUMN status SET DEFAULT 'PROVISIONING';`,
-};
+/** The statements that add a column which is missing. */
+function addColumn(names: Names, column: string): string {
+  const { table, organization, schema, status } = registrySql(names, readable);
+  const [alter, { columns }] = [`ALTER TABLE ${table}`, names];
+  if (column === columns.organization)
+    return `${alter} ADD COLUMN ${organization} varchar(255) UNIQUE; -- then fill it: each row has its organization id`;
+  if (column === columns.schema)
+    return `${alter} ADD COLUMN ${schema} varchar(63) UNIQUE; UPDATE ${table} SET ${schema} = ${literal(names.schemaPrefix)} || left(md5(${organization}), ${HASH_LENGTH});`;
+  return `${alter} ADD COLUMN ${status} varchar(20) NOT NULL DEFAULT ${writtenStatus(names, 'ACTIVE')}; ${alter} ALTER COLUMN ${status} SET DEFAULT ${writtenStatus(names, 'PROVISIONING')};`;
+}
 
 /** No registry: not made yet, or lost. */
 function absent(facts: RegistryFacts, folder: MigrationFolder | undefined): Check {
-  const { masterHistory, tenantSchemas } = facts;
+  const { names, masterHistory, tenantSchemas } = facts;
+  const registry = registryName(names);
   const isNew = masterHistory.entries.length === 0 && tenantSchemas === 0;
   const hasInit = folder?.files.some(({ stem }) => isInit(stem)) === true;
   if (isNew && hasInit)
-    return warning('registry', 'public.tenants does not exist yet', 'tenantctl migrate master');
+    return warning('registry', `${registry} does not exist yet`, 'tenantctl migrate master');
   const make = `${hasInit ? '' : 'tenantctl init && '}tenantctl migrate master`;
   if (isNew) {
     return failed(
       'registry',
-      'public.tenants does not exist, and no master migration is called …_init_db, the one that creates it',
+      `${registry} does not exist, and no master migration is called …_init_db, the one that creates it`,
       make,
       'REGISTRY_ABSENT',
     );
@@ -76,12 +90,13 @@ function absent(facts: RegistryFacts, folder: MigrationFolder | undefined): Chec
   const recorded = masterHistory.entries.find(({ name }) => isInit(name));
   const witnesses = [
     ...(masterHistory.entries.length > 0 ? ['the master history has entries'] : []),
-    ...(tenantSchemas > 0 ? [`${counted(tenantSchemas, 'schema')} tid_… exist`] : []),
+    ...(tenantSchemas > 0 ? [`${counted(tenantSchemas, 'schema')} ${names.schemaPrefix}… exist`] : []),
   ];
-  const forget = recorded === undefined ? '' : `${recordAsUndone(MASTER_TARGET, recorded.name)}; and then `;
+  const forget =
+    recorded === undefined ? '' : `${recordAsUndone(masterTarget(names), recorded.name)}; and then `;
   return failed(
     'registry',
-    `public.tenants does not exist, although ${witnesses.join(' and ')}: it was dropped or is in another database`,
+    `${registry} does not exist, although ${witnesses.join(' and ')}: it was dropped or is in another database`,
     `Restore the table from a backup, or correct DB_NAME. Where there is no backup, make it anew, empty: ${forget}${make}${masterHistory.entries.length > 1 ? ' --allow-out-of-order' : ''}. tenantctl doctor then names the schemas to be registered.`,
     'REGISTRY_ABSENT',
   );

@@ -1,17 +1,19 @@
 import type { History } from '../target/history.ts';
-import { registryColumns } from '../registry/registry.ts';
-import { TENANT_SCHEMA_PATTERN } from '../registry/schema-name.ts';
+import { literal } from '../../db/sql.ts';
+import { lockKey } from '../../db/transaction.ts';
+import type { Names } from '../../names.ts';
+import { isRegistry, registryColumns, requiredColumns } from '../registry/registry.ts';
+import { tenantSchemaPattern } from '../registry/schema-name.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import { readFleetFacts, type FleetFacts } from './fleet-facts.ts';
 import { readStateVersion } from '../state/version.ts';
+import { lockOfSql } from '../target/target.ts';
 import { readMasterHistory } from '../target/master-history.ts';
 import type { Database } from '../../db/database.ts';
 
-/** The columns that tenantctl uses. */
-export const REGISTRY_COLUMNS = ['clerk_org_id', 'schema_name', 'status'] as const;
-
 /** What the database holds of tenantctl's and Knex's tables. */
 export interface RegistryFacts {
+  readonly names: Names;
   /** Undefined where there is no registry. */
   readonly columns: readonly string[] | undefined;
   /** A plain table, which can be altered; another tool may have made a view of it. */
@@ -40,23 +42,25 @@ export interface IntentFacts {
 
 /** Reads the registry, the histories and what tenantctl remembers, in few set-wise queries. */
 export async function readRegistryFacts(database: Database): Promise<RegistryFacts> {
+  const { names } = database;
   const columns = await registryColumns(database);
   const stateVersion = await readStateVersion(database);
   const { rows } = await database.pool.query<{ is_table: boolean; not_unique: string[]; schemas: number }>(
     `SELECT coalesce((SELECT relkind = 'r' FROM pg_class WHERE oid = t.id), false) AS is_table,
             ARRAY(SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-                  WHERE c.oid = t.id AND c.relkind = 'r' AND a.attname IN ('clerk_org_id', 'schema_name')
+                  WHERE c.oid = t.id AND c.relkind = 'r' AND a.attname IN (${literal(names.columns.organization)}, ${literal(names.columns.schema)})
                     AND NOT EXISTS (SELECT FROM pg_index i
                                     WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid
                                       AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
                   ORDER BY 1) AS not_unique,
             (SELECT count(*)::int FROM pg_namespace WHERE nspname ~ $1) AS schemas
-     FROM (SELECT to_regclass('public.tenants') AS id) t`,
-    [TENANT_SCHEMA_PATTERN.source],
+     FROM (SELECT (SELECT c.oid FROM pg_class c WHERE ${isRegistry(names, 'c')}) AS id) t`,
+    [tenantSchemaPattern(names)],
   );
-  const usable = columns !== undefined && REGISTRY_COLUMNS.every((column) => columns.includes(column));
+  const usable = columns !== undefined && requiredColumns(names).every((column) => columns.includes(column));
   const hasMemory = stateVersion > 0 && stateVersion <= STATE_VERSION;
   return {
+    names,
     columns,
     isTable: rows[0]?.is_table ?? false,
     notUnique: rows[0]?.not_unique ?? [],
@@ -68,7 +72,6 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
   };
 }
 
-/** A lock's name and number are those of tryLock in src/db/transaction.ts and of src/core/target/target.ts. */
 async function readIntents(database: Database): Promise<IntentFacts[]> {
   const { rows } = await database.pool.query<{
     schema_name: string;
@@ -81,9 +84,7 @@ async function readIntents(database: Database): Promise<IntentFacts[]> {
             EXISTS (SELECT FROM pg_locks l
                     WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
                       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                      AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended(
-                            'tenantctl:' || CASE schema_name WHEN 'public' THEN 'master'
-                                                             ELSE 'tenant:' || schema_name END, 0)) AS at_work
+                      AND (l.classid::bigint << 32) | l.objid::bigint = ${lockKey(lockOfSql('schema_name'))}) AS at_work
      FROM tenantctl.intents ORDER BY schema_name`,
   );
   return rows.map((row) => ({

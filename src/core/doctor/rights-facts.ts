@@ -1,4 +1,5 @@
-import { MASTER_HISTORY, lockTableOf } from '../target/history.ts';
+import { isRegistry } from '../registry/registry.ts';
+import { lockTableOf } from '../target/history.ts';
 import { STATE_SCHEMA } from '../install/state-schema.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -26,6 +27,7 @@ export interface Relation {
  * owner may do what the owner may (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-ACCESS).
  */
 export async function readRights(database: Database): Promise<RightsFacts> {
+  const { names } = database;
   const { rows } = await database.pool.query<{
     creates_schemas: boolean;
     owner: string | null;
@@ -43,22 +45,23 @@ export async function readRights(database: Database): Promise<RightsFacts> {
      LEFT JOIN pg_namespace s ON s.nspname = $1`,
     [STATE_SCHEMA],
   );
+  const isOurs = (alias: string) => `(${isRegistry(names, alias)}
+    OR ${alias}.relnamespace = to_regnamespace('public') AND ${alias}.relname = ANY ($2::text[]))`;
   const lacking = await database.pool.query<{ schema: string; name: string; sequence: boolean }>(
     `SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'S' AS sequence
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE (n.nspname = $1 AND c.relkind IN ('r', 'p', 'v')
-            OR n.nspname = 'public'
-               AND (c.relname = ANY ($2::text[]) AND c.relkind IN ('r', 'p', 'v', 'f')
-                    OR c.relkind = 'S' AND EXISTS (SELECT FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
-                                                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-                                                     AND d.deptype = 'a' AND t.relname = ANY ($2::text[]))))
+            OR ${isOurs('c')} AND c.relkind IN ('r', 'p', 'v', 'f')
+            OR c.relkind = 'S' AND EXISTS (SELECT FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
+                                           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                                             AND d.deptype = 'a' AND ${isOurs('t')}))
        AND NOT CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'USAGE')
                     WHEN n.nspname = $1 AND c.relkind = 'v' THEN has_table_privilege(c.oid, 'SELECT')
                     ELSE has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
                      AND has_table_privilege(c.oid, 'UPDATE')
-                     AND (c.relname = 'tenants' OR has_table_privilege(c.oid, 'DELETE')) END
+                     AND (${isRegistry(names, 'c')} OR has_table_privilege(c.oid, 'DELETE')) END
      ORDER BY 1, 2`,
-    [STATE_SCHEMA, ['tenants', MASTER_HISTORY, lockTableOf(MASTER_HISTORY)]],
+    [STATE_SCHEMA, [names.masterHistory, lockTableOf(names.masterHistory)]],
   );
   const [row] = rows;
   return {

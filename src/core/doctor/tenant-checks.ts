@@ -1,4 +1,6 @@
-import { identifier, literal } from '../../db/sql.ts';
+import { identifier, literal, readable } from '../../db/sql.ts';
+import type { Names } from '../../names.ts';
+import { insertTenant, registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import { failed, ok, skipAll, warning, type Check, type CheckId } from './check.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 import { inEachTenant } from './in-each-tenant.ts';
@@ -22,17 +24,17 @@ export function tenantChecks(fleet: FleetFacts | undefined, role: string, owned?
   return [owned ?? rightsCheck(fleet, role), orphanCheck(fleet), missingCheck(fleet), unfinishedCheck(fleet)];
 }
 
-function rightsCheck({ foreign, tenants }: FleetFacts, role: string): Check {
+function rightsCheck({ names, foreign, tenants }: FleetFacts, role: string): Check {
   if (foreign.length === 0) {
     return ok(
       'tenant-rights',
       `${role} may alter ${tenants.length === 0 ? 'what it creates' : 'every tenant schema'}`,
     );
   }
-  const names = foreign.map(({ schema }) => schema);
+  const schemas = foreign.map(({ schema }) => schema);
   const owners = [...new Set(foreign.map(({ owner }) => owner))];
-  const detail = `${role} does not own all of ${listed(names)}, which belongs to ${listed(owners)}`;
-  const remedy = `${takeOver(role)} -- as a superuser`;
+  const detail = `${role} does not own all of ${listed(schemas)}, which belongs to ${listed(owners)}`;
+  const remedy = `${takeOver(names, role)} -- as a superuser`;
   return foreign.every(({ isUsable }) => isUsable)
     ? warning('tenant-rights', `${detail}: migrations cannot alter those tables`, remedy)
     : failed('tenant-rights', `${detail}, and may not migrate there`, remedy, 'DATABASE_ERROR');
@@ -42,40 +44,45 @@ function rightsCheck({ foreign, tenants }: FleetFacts, role: string): Check {
  * Makes the role the owner of every tenant schema and of every relation in it; the sequences of columns go with their
  * table.
  */
-function takeOver(role: string): string {
+function takeOver(names: Names, role: string): string {
+  const { table, schema } = registrySql(names, readable);
   return inEachTenant(`SELECT format('ALTER SCHEMA %I OWNER TO %I', n.nspname, ${literal(role)})
-    FROM public.tenants t JOIN pg_namespace n ON n.nspname = t.schema_name::name
+    FROM ${table} t JOIN pg_namespace n ON n.nspname = t.${schema}::name
     UNION ALL
     SELECT format('ALTER TABLE %I.%I OWNER TO %I', n.nspname, c.relname, ${literal(role)})
-    FROM public.tenants t JOIN pg_namespace n ON n.nspname = t.schema_name::name
+    FROM ${table} t JOIN pg_namespace n ON n.nspname = t.${schema}::name
     JOIN pg_class c ON c.relnamespace = n.oid
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') OR c.relkind = 'S' AND NOT EXISTS (
       SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))`);
 }
 
-function orphanCheck({ orphans }: FleetFacts): Check {
+function orphanCheck({ names, orphans }: FleetFacts): Check {
   const [first] = orphans;
-  if (first === undefined) return ok('orphan-schemas', 'none: every schema tid_… has its row');
+  if (first === undefined)
+    return ok('orphan-schemas', `none: every schema ${names.schemaPrefix}… has its row`);
   const drops = orphans.slice(0, HANDLED).map((schema) => identifier(schema));
   return failed(
     'orphan-schemas',
     `${counted(orphans.length, 'schema')} without a row in the registry: ${listed(orphans)}`,
-    `To keep what one holds, register it under its organization id: INSERT INTO public.tenants (clerk_org_id, schema_name, status) VALUES ('<organization id>', ${literal(first)}, 'FAILED'); and then: tenantctl tenant provision '<organization id>'. ` +
+    `To keep what one holds, register it under its organization id: ${insertTenant(names, '<organization id>', first)} and then: tenantctl tenant provision '<organization id>'. ` +
       `Where nobody needs what they hold: DROP SCHEMA ${drops.join(', ')} CASCADE;${leftOver(orphans.length)}`,
     'SCHEMA_UNREGISTERED',
   );
 }
 
-function missingCheck({ tenants }: FleetFacts): Check {
+function missingCheck({ names, tenants }: FleetFacts): Check {
   const missing = tenants.filter((tenant) => lacksSchema({ ...tenant, namesSchema: tenant.schema !== '' }));
   if (missing.length === 0) return ok('missing-schemas', 'none: every ACTIVE tenant has its schema');
   const handled = missing.slice(0, HANDLED);
-  const where = `WHERE clerk_org_id IN (${handled.map(({ clerkOrgId }) => literal(clerkOrgId)).join(', ')})`;
+  const setTo = (word: 'FAILED' | 'ARCHIVED') =>
+    `UPDATE ${table} SET ${status} = ${writtenStatus(names, word)} ${where}`;
+  const { table, organization, status } = registrySql(names, readable);
+  const where = `WHERE ${organization} IN (${handled.map(({ clerkOrgId }) => literal(clerkOrgId)).join(', ')})`;
   return failed(
     'missing-schemas',
     `${counted(missing.length, 'tenant')} without a schema: ${listed(missing.map(({ clerkOrgId, schema }) => `${clerkOrgId} (${schema})`))}`,
-    `Restore the schema from a backup. To begin anew, empty: UPDATE public.tenants SET status = 'FAILED' ${where}; and then: ${provisionCommand(handled.map(({ clerkOrgId }) => clerkOrgId))}. ` +
-      `Where the tenant is gone for good: UPDATE public.tenants SET status = 'ARCHIVED' ${where};${leftOver(missing.length)}`,
+    `Restore the schema from a backup. To begin anew, empty: ${setTo('FAILED')}; and then: ${provisionCommand(handled.map(({ clerkOrgId }) => clerkOrgId))}. ` +
+      `Where the tenant is gone for good: ${setTo('ARCHIVED')};${leftOver(missing.length)}`,
     'SCHEMA_MISSING',
   );
 }

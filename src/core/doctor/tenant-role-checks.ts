@@ -44,9 +44,10 @@ export function createRolesCheck(
 export function tenantRoleCheck(attempted: Attempt<TenantRoleFacts>, pattern: string): Check {
   const id = 'tenant-rights';
   if (attempted.facts === undefined) return unknown(id, attempted.error);
-  const { roles, schemas } = attempted.facts;
+  const { names: inDatabase, roles, schemas } = attempted.facts;
   const { self } = roles;
-  const remedy = () => `${giveToRoles(pattern, self.name, roles.serverVersion)} -- as a superuser`;
+  const remedy = () =>
+    `${giveToRoles(inDatabase, pattern, self.name, roles.serverVersion)} -- as a superuser`;
   const refused = schemas.flatMap(({ schema, owner }) => {
     const error = reasonAgainstOwner(owner, schema, roles);
     return error === undefined ? [] : [{ schema, owner, error }];

@@ -1,9 +1,11 @@
 import type { QueryResultRow } from 'pg';
 import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
+import type { Names } from '../../names.ts';
+import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import {
-  JOIN_HISTORY,
-  JOIN_SCHEMA,
+  joinHistory,
+  joinSchema,
   tenantColumns,
   toTenant,
   type RegisteredTenant,
@@ -50,16 +52,29 @@ export interface Scope {
 const PAGE = 5_000;
 
 const UNIT = '\u001f';
-const ID = `coalesce(t.clerk_org_id, '') COLLATE "C"`;
-const SCHEMA = `coalesce(t.schema_name, '') COLLATE "C"`;
-const NAMES_SCHEMA = `coalesce(t.schema_name, '') <> ''`;
-const KEY = `concat_ws('${UNIT}', coalesce(t.status::text, ''), n.oid IS NOT NULL, ${NAMES_SCHEMA}, s.digest IS NOT NULL, s.digest, noted.has_failed, noted.is_interrupted)`;
+
+/** What the queries here are made of, in SQL that has the registry as t. */
+function parts(names: Names) {
+  const { table, organization, schema, status } = registrySql(names);
+  const word = statusOf(names, `t.${status}`);
+  const namesSchema = `coalesce(t.${schema}::text, '') <> ''`;
+  return {
+    table,
+    id: `coalesce(t.${organization}::text, '') COLLATE "C"`,
+    schema: `coalesce(t.${schema}::text, '') COLLATE "C"`,
+    tenantSchema: `t.${schema}::text`,
+    namesSchema,
+    status: word,
+    key: `concat_ws('${UNIT}', ${word}, n.oid IS NOT NULL, ${namesSchema}, s.digest IS NOT NULL, s.digest, noted.has_failed, noted.is_interrupted)`,
+  };
+}
 
 /**
  * Groups the fleet: one query for any number of tenants, and one row for each group. Reads the registry, the catalog,
  * the stamps and what tenantctl has recorded, and opens no table of a tenant.
  */
 export async function readGroups(database: Database, scope: Scope): Promise<TenantGroup[]> {
+  const { table, key, namesSchema, status } = parts(database.names);
   const rows = await read<{
     key: string;
     status: string;
@@ -71,11 +86,11 @@ export async function readGroups(database: Database, scope: Scope): Promise<Tena
     count: number;
   }>(
     database,
-    `SELECT ${KEY} AS key, coalesce(t.status::text, '') AS status, n.oid IS NOT NULL AS has_schema,
-            ${NAMES_SCHEMA} AS names_schema, s.digest::text AS digest, noted.has_failed, noted.is_interrupted,
+    `SELECT ${key} AS key, ${status} AS status, n.oid IS NOT NULL AS has_schema,
+            ${namesSchema} AS names_schema, s.digest::text AS digest, noted.has_failed, noted.is_interrupted,
             count(*)::int AS count
-     FROM public.tenants t ${joins(scope)}
-     WHERE ${among(scope)}
+     FROM ${table} t ${joins(database.names, scope)}
+     WHERE ${among(database.names, scope)}
      GROUP BY 1, 2, 3, 4, 5, 6, 7
      ORDER BY 1`,
   );
@@ -101,6 +116,8 @@ export async function* readMembers(
   groups: readonly TenantGroup[],
   isLeftOut: (group: TenantGroup) => boolean = () => false,
 ): AsyncGenerator<StampedTenant[]> {
+  const { names } = database;
+  const { table, id, schema, key } = parts(names);
   const total = countIn(groups.filter((group) => !isLeftOut(group)));
   if (total === 0) return;
   const leftOut = groups.filter(isLeftOut).map(({ key }) => literal(key));
@@ -110,16 +127,16 @@ export async function* readMembers(
     const upTo = bounds[page];
     const rows = await read<MemberRow>(
       database,
-      `SELECT ${tenantColumns(scope.withTimes === true)}, s.digest::text AS digest,
+      `SELECT ${tenantColumns(names, scope.withTimes === true)}, s.digest::text AS digest,
               noted.has_failed, noted.is_interrupted
-       FROM public.tenants t ${joins(scope)} ${JOIN_HISTORY}
-       WHERE ${among(scope)} ${leftOut.length === 0 ? '' : `AND ${KEY} NOT IN (${leftOut.join(', ')})`}
-         ${above === undefined ? '' : `AND (${ID}, ${SCHEMA}) > (${literal(above.id)}, ${literal(above.schema)})`}
-         ${upTo === undefined ? '' : `AND (${ID}, ${SCHEMA}) <= (${literal(upTo.id)}, ${literal(upTo.schema)})`}
-       ORDER BY ${ID}, ${SCHEMA}`,
+       FROM ${table} t ${joins(names, scope)} ${joinHistory(names)}
+       WHERE ${among(names, scope)} ${leftOut.length === 0 ? '' : `AND ${key} NOT IN (${leftOut.join(', ')})`}
+         ${above === undefined ? '' : `AND (${id}, ${schema}) > (${literal(above.id)}, ${literal(above.schema)})`}
+         ${upTo === undefined ? '' : `AND (${id}, ${schema}) <= (${literal(upTo.id)}, ${literal(upTo.schema)})`}
+       ORDER BY ${id}, ${schema}`,
     );
     yield rows.map((row) => ({
-      ...toTenant(row),
+      ...toTenant(names, row),
       namesSchema: row.schema_name !== '',
       digest: row.digest,
       hasFailed: row.has_failed,
@@ -140,36 +157,39 @@ interface Bound {
 
 /** The last tenant of each full page of the registry. Pages are cut by name, so that none is missed or read twice. */
 function readBounds(database: Database): Promise<Bound[]> {
+  const { table, id, schema } = parts(database.names);
   return read<{ id: string; schema: string }>(
     database,
     `SELECT id, schema FROM (
-       SELECT ${ID} AS id, ${SCHEMA} AS schema, row_number() OVER (ORDER BY ${ID}, ${SCHEMA}) AS place
-       FROM public.tenants t) numbered
+       SELECT ${id} AS id, ${schema} AS schema, row_number() OVER (ORDER BY ${id}, ${schema}) AS place
+       FROM ${table} t) numbered
      WHERE place % ${PAGE} = 0 ORDER BY place`,
   );
 }
 
-function joins({ stateVersion }: Scope): string {
+function joins(names: Names, { stateVersion }: Scope): string {
+  const { tenantSchema } = parts(names);
   return [
-    JOIN_SCHEMA,
+    joinSchema(names),
     stateVersion >= STAMPS_SINCE
       ? 'LEFT JOIN tenantctl.trusted_stamps s ON s.schema_oid = n.oid'
       : 'CROSS JOIN (SELECT NULL::uuid AS digest) s',
     stateVersion > 0
       ? `CROSS JOIN LATERAL (
-           SELECT EXISTS (SELECT FROM tenantctl.tenant_failures f WHERE f.schema_name = t.schema_name) AS has_failed,
-                  EXISTS (SELECT FROM tenantctl.intents i WHERE i.schema_name = t.schema_name) AS is_interrupted) noted`
+           SELECT EXISTS (SELECT FROM tenantctl.tenant_failures f WHERE f.schema_name = ${tenantSchema}) AS has_failed,
+                  EXISTS (SELECT FROM tenantctl.intents i WHERE i.schema_name = ${tenantSchema}) AS is_interrupted) noted`
       : 'CROSS JOIN (SELECT false AS has_failed, false AS is_interrupted) noted',
   ].join('\n     ');
 }
 
-function among({ only }: Scope): string {
+function among(names: Names, { only }: Scope): string {
   if (only === undefined) return 'true';
   // A list of pairs would be compared one by one with each row.
-  const all = (names: readonly string[]) => `ARRAY[${names.map(literal).join(', ')}]::text[]`;
+  const { id, schema } = parts(names);
+  const all = (values: readonly string[]) => `ARRAY[${values.map(literal).join(', ')}]::text[]`;
   const ids = all(only.map(({ clerkOrgId }) => clerkOrgId));
   const schemas = all(only.map(({ schema }) => schema));
-  return `(${ID}, ${SCHEMA}) IN (SELECT * FROM unnest(${ids}, ${schemas}))`;
+  return `(${id}, ${schema}) IN (SELECT * FROM unnest(${ids}, ${schemas}))`;
 }
 
 /**

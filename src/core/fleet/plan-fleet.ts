@@ -73,10 +73,10 @@ export function schemaMissing(tenant: RegisteredTenant): TenantctlError {
   if (tenant.schema === '') {
     return new TenantctlError(
       'SCHEMA_MISSING',
-      `The row of "${tenant.clerkOrgId}" in public.tenants names no schema.`,
+      `The row of "${tenant.clerkOrgId}" in the registry names no schema.`,
       {
         tenant: tenant.clerkOrgId,
-        hint: 'Put its schema_name right, or delete the row.',
+        hint: 'Correct its schema name, or delete the row.',
       },
     );
   }
@@ -85,7 +85,7 @@ export function schemaMissing(tenant: RegisteredTenant): TenantctlError {
     `The schema ${tenant.schema} of "${tenant.clerkOrgId}" does not exist.`,
     {
       tenant: tenant.clerkOrgId,
-      hint: `Restore it from a backup; or, where the tenant is gone for good, set its status: UPDATE public.tenants SET status = 'ARCHIVED' WHERE clerk_org_id = '${tenant.clerkOrgId.replaceAll("'", "''")}';`,
+      hint: 'Restore it from a backup. If there is none, tenantctl doctor shows how to begin anew or to archive the tenant.',
     },
   );
 }

@@ -8,6 +8,7 @@ import { refuseOwners } from './refuse-owners.ts';
 import { toExtent, type RollbackExtent, type RunExtent } from '../plan/rollback-extent.ts';
 import { readUndoOfRun } from '../ledger/undo-of-run.ts';
 import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
+import { registrySql } from '../registry/registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
 /** What a rollback over the fleet is planned by. */
@@ -84,9 +85,10 @@ async function planRunRollback(
 }
 
 async function registeredSchemas(database: Database, schemas: readonly string[]): Promise<string[]> {
-  const { rows } = await database.query<{ schema_name: string }>(
-    'SELECT schema_name FROM public.tenants WHERE schema_name = ANY ($1)',
+  const { table, schema } = registrySql(database.names);
+  const { rows } = await database.query<{ schema: string }>(
+    `SELECT ${schema}::text AS schema FROM ${table} WHERE ${schema}::text = ANY ($1)`,
     [schemas],
   );
-  return rows.map((row) => row.schema_name);
+  return rows.map((row) => row.schema);
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TenantctlError } from '../../errors.ts';
 import { withClient } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
+import type { Target } from '../target/target.ts';
 import type { ObjectName } from './before.ts';
 import { describe, type Descriptions } from './description.ts';
 
@@ -15,7 +16,7 @@ const PATIENCE_MS = 5_000;
  */
 export function describeAside(
   { database, aside }: Pick<RunContext, 'database' | 'aside'>,
-  schema: string,
+  target: Pick<Target, 'schema' | 'names'>,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> {
   return aside(async () => {
@@ -23,7 +24,7 @@ export function describeAside(
     const beside = database.hasSessions ? await database.sessions() : database;
     return withClient(beside, async (client) => {
       const over = new AbortController();
-      const answer = describe(client, schema, objects);
+      const answer = describe(client, target, objects);
       answer.catch(() => {});
       const late = sleep(PATIENCE_MS, 'late' as const, { signal: over.signal });
       late.catch(() => {});

@@ -2,6 +2,7 @@ import type { ClientBase } from 'pg';
 import { literal } from '../../db/sql.ts';
 import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
 import { objectKey, type ObjectName } from './before.ts';
+import type { Target } from '../target/target.ts';
 import { isOtherTenants, largestOid } from './own-objects.ts';
 
 /** What an object is called, and of a relation what it consists of. */
@@ -60,13 +61,10 @@ interface DescriptionRow extends ObjectName {
 /** pg_identify_object quotes the name where it has to be. */
 const UNQUOTED_SCHEMA = `replace(trim(BOTH '"' FROM i.schema), '""', '"')`;
 
-/**
- * Describes objects as a connection sees them.
- * @param schema that of the tenant at hand
- */
+/** Describes objects as a connection sees them. */
 export async function describe(
   client: Pick<ClientBase, 'query'>,
-  schema: string,
+  { schema, names }: Pick<Target, 'schema' | 'names'>,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> {
   // The name comes from the server; what is no catalog's is not asked for.
@@ -77,7 +75,7 @@ export async function describe(
     const oids = [...new Set(some.map(({ oid }) => oid))];
     return [
       `SELECT '${catalog}' AS catalog, r.${column}::text AS oid, i.type, i.identity,
-         ${isOtherTenants(catalog === 'pg_namespace' ? 'r.nspname::text' : UNQUOTED_SCHEMA, literal(schema))} AS is_other, ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
+         ${isOtherTenants(names, catalog === 'pg_namespace' ? 'r.nspname::text' : UNQUOTED_SCHEMA, literal(schema))} AS is_other, ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
        FROM pg_catalog.${source} r, pg_identify_object('pg_catalog.${catalog}'::regclass, r.${column}, 0) i
        WHERE r.${column} = ANY ('{${oids.join(',')}}'::oid[])`,
     ];
@@ -115,14 +113,18 @@ export interface Remembered {
 }
 
 /** Remembers a database whose connections are one session, so that nobody can be asked later how it was. */
-export async function remember(client: Pick<ClientBase, 'query'>, schema: string): Promise<Remembered> {
+export async function remember(
+  client: Pick<ClientBase, 'query'>,
+  target: Pick<Target, 'schema' | 'names'>,
+): Promise<Remembered> {
+  const { schema, names } = target;
   const largest = await client.query<{ oid: string }>(`SELECT ${largestOid(DROPPABLE)}::text AS oid`);
   const { rows } = await client.query<ObjectName>(
     `SELECT 'pg_class' AS catalog, c.oid::text AS oid FROM pg_catalog.pg_class c
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.oid >= 16384 AND n.nspname !~ '^pg_' AND n.nspname <> $1
-       AND NOT ${isOtherTenants('n.nspname::text', literal(schema))}`,
+       AND NOT ${isOtherTenants(names, 'n.nspname::text', literal(schema))}`,
     [schema],
   );
-  return { shared: await describe(client, schema, rows), largestOid: Number(largest.rows[0]?.oid ?? 0) };
+  return { shared: await describe(client, target, rows), largestOid: Number(largest.rows[0]?.oid ?? 0) };
 }

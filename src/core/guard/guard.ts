@@ -40,9 +40,9 @@ export interface Guarded {
 export function rememberBefore(
   { database }: RunContext,
   client: PoolClient,
-  { schema }: Target,
+  target: Target,
 ): Promise<Remembered> | undefined {
-  return database.sharedSession ? remember(client, schema) : undefined;
+  return database.sharedSession ? remember(client, target) : undefined;
 }
 
 /**
@@ -62,7 +62,7 @@ export async function assertWithinSchema(context: RunContext, guarded: Guarded):
   const questions = questionsAbout(facts);
   const before =
     questions.before.length === 0 ? NOTHING : await describeBefore(context, guarded, questions.before);
-  const now = questions.now.length === 0 ? NOTHING : await describe(client, schema, questions.now);
+  const now = questions.now.length === 0 ? NOTHING : await describe(client, target, questions.now);
   const { trespasses, observed } = judge(facts, before, now);
   const refused = trespasses.filter((trespass) => !isAllowed(trespass, migrations[trespass.step]));
   const [first] = refused;
@@ -124,7 +124,7 @@ function describeBefore(
   { target, remembered }: Guarded,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> | Descriptions {
-  if (remembered === undefined) return describeAside(context, target.schema, objects);
+  if (remembered === undefined) return describeAside(context, target, objects);
   const known = objects.flatMap((object): [string, Description][] => {
     const key = objectKey(object);
     const description = remembered.shared.get(key);
@@ -148,7 +148,7 @@ async function withNames(
   await client.query(`ROLLBACK TO SAVEPOINT ${savepoint}`);
   const found = await describe(
     client,
-    target.schema,
+    target,
     nameless.map(({ object }) => object),
   );
   return trespasses.map((trespass) => {

@@ -1,3 +1,8 @@
+import { literal } from '../../db/sql.ts';
+import type { Names } from '../../names.ts';
+import { registrySql } from '../registry/registry-sql.ts';
+import { tenantSchemaPattern } from '../registry/schema-name.ts';
+
 /** The catalogs that have several rows for each table of each tenant. */
 export const LARGEST = ['pg_class', 'pg_attribute', 'pg_type'] as const;
 
@@ -57,9 +62,10 @@ export function ownObjects(schema: string): string {
  * Whether a schema is another tenant's: the registry has it, or its name has the form that such names have here. In SQL,
  * as the two schemas are.
  */
-export function isOtherTenants(column: string, own: string): string {
-  return `coalesce(${column} <> ${own} AND (${column} ~ '^tid_[0-9a-f]{10}$'
-    OR (SELECT true FROM public.tenants t WHERE t.schema_name = ${column} LIMIT 1)), false)`;
+export function isOtherTenants(names: Names, column: string, own: string): string {
+  const { table, schema } = registrySql(names);
+  return `coalesce(${column} <> ${own} AND (${column} ~ ${literal(tenantSchemaPattern(names))}
+    OR (SELECT true FROM ${table} t WHERE t.${schema}::text = ${column} LIMIT 1)), false)`;
 }
 
 /** How often this session has written rows into the catalog of that name, as far as the server counts it. */

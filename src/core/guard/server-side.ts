@@ -1,4 +1,5 @@
 import { literal } from '../../db/sql.ts';
+import type { Names } from '../../names.ts';
 import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { LOCKS } from './before.ts';
 import { catalogsOf, DROPPABLE, NEWEST, type Catalog } from './catalogs.ts';
@@ -54,10 +55,11 @@ const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text)
  * - What is not there any more was dropped. It was the tenant's if it is among what the schema held at the beginning; it
  *   came and went with the transaction if its oid is larger than any that there was.
  */
-export const GUARD_ROUTINES: readonly string[] = [
-  procedure(
-    'note_own(tenant_schema text)',
-    `DECLARE
+export function guardRoutines(names: Names): string[] {
+  return [
+    procedure(
+      'note_own(tenant_schema text)',
+      `DECLARE
        ignored text;
      BEGIN
        WITH ${ownObjects('tenant_schema')}
@@ -65,12 +67,12 @@ export const GUARD_ROUTINES: readonly string[] = [
        SELECT set_config('tenantctl.largest', ${largestOid(DROPPABLE)}::text, true) INTO ignored;
        SELECT set_config('tenantctl.writes', ${WRITES}::text, true) INTO ignored;
      END`,
-    'Notes what a tenant schema holds, for stay_within.',
-    BY_INDEX,
-  ),
-  routine(
-    'schema_before(tenant_schema text) RETURNS json',
-    `BEGIN
+      'Notes what a tenant schema holds, for stay_within.',
+      BY_INDEX,
+    ),
+    routine(
+      'schema_before(tenant_schema text) RETURNS json',
+      `BEGIN
        RETURN (WITH ${ownObjects('tenant_schema')} SELECT json_build_object(
          'locks', ${LOCKS},
          'own', ARRAY(SELECT concat_ws(':', own.catalog, own.oid) FROM own),
@@ -79,12 +81,12 @@ export const GUARD_ROUTINES: readonly string[] = [
          'largest', ${largestOid(['pg_class', 'pg_type'])}::text,
          'since', CASE WHEN txid_current_if_assigned() IS NOT NULL THEN ${idOf(LAST_AGE)}::text END));
      END`,
-    'What a tenant schema and its transaction hold before the first migration.',
-    BY_INDEX,
-  ),
-  routine(
-    'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean)',
-    `DECLARE
+      'What a tenant schema and its transaction hold before the first migration.',
+      BY_INDEX,
+    ),
+    routine(
+      'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean)',
+      `DECLARE
        own_id bigint;
        first_age integer;
        last_age integer;
@@ -127,19 +129,19 @@ export const GUARD_ROUTINES: readonly string[] = [
          NULL;
        END;
      END`,
-    'The catalog rows of objects outside the tenant schema that this transaction has written since an id, and those of types that may have come into it.',
-    BY_INDEX,
-  ),
-  routine(
-    'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
-    `DECLARE
+      'The catalog rows of objects outside the tenant schema that this transaction has written since an id, and those of types that may have come into it.',
+      BY_INDEX,
+    ),
+    routine(
+      'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
+      `DECLARE
        locks json;
        rows json;
        keys json;
        may_have_keys boolean;
      BEGIN
        SELECT json_agg(json_build_object('catalog', o.catalog, 'oid', o.oid::text, 'mode', o.mode, 'schema', n.nspname,
-                'name', c.relname, 'kind', c.relkind, 'isOtherTenants', ${isOtherTenants('n.nspname::text', 'tenant_schema')})),
+                'name', c.relname, 'kind', c.relkind, 'isOtherTenants', ${isOtherTenants(names, 'n.nspname::text', 'tenant_schema')})),
               had_keys OR bool_or(o.mode = '${KEY_LOCK}')
        INTO locks, may_have_keys
        FROM (${OWN_LOCKS}) o
@@ -161,12 +163,12 @@ export const GUARD_ROUTINES: readonly string[] = [
        END IF;
        RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'));
      END`,
-    'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
-    BY_INDEX,
-  ),
-  procedure(
-    'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
-    `DECLARE
+      'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
+      BY_INDEX,
+    ),
+    procedure(
+      'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
+      `DECLARE
        own text := quote_ident(tenant_schema) || '.';
        noted text := coalesce(current_setting('tenantctl.own', true), '');
        largest bigint := coalesce(nullif(current_setting('tenantctl.largest', true), ''), '0')::bigint;
@@ -216,6 +218,7 @@ export const GUARD_ROUTINES: readonly string[] = [
          RAISE EXCEPTION '% was reached from %', outside, tenant_schema USING ERRCODE = 'TCT03';
        END IF;
      END`,
-    'Fails where the transaction has locked a relation outside the tenant schema otherwise than to read and write rows of shared ones, or has dropped one; and thoroughly, where it has written a catalog row of anything outside.',
-  ),
-];
+      'Fails where the transaction has locked a relation outside the tenant schema otherwise than to read and write rows of shared ones, or has dropped one; and thoroughly, where it has written a catalog row of anything outside.',
+    ),
+  ];
+}

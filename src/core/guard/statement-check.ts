@@ -37,13 +37,13 @@ export function checkStatements(
     const reading = await readStatements(text);
     const named = reading.schemas.filter((name) => name !== schema && !EVERYBODYS.has(name));
     if (named.length > 0) {
-      const others = await otherTenants(client, schema, named);
+      const others = await otherTenants(client, target, named);
       if (others.length > 0) throw namesAnother(migration.file.name, target, others, text);
     }
     if (inTransaction) return;
     const [globally] = reading.global;
     if (globally !== undefined) throw wouldReach(migration.file.name, target, globally, undefined, text);
-    const places = await placesOf(client, schema, reading.objects);
+    const places = await placesOf(client, target, reading.objects);
     const outside = places.find(
       (place) =>
         place.schema !== schema &&
@@ -62,12 +62,12 @@ export function checkStatements(
 /** Those of these schemas that are other tenants'. Nobody can be asked in a transaction that has failed. */
 async function otherTenants(
   client: PoolClient,
-  schema: string,
-  names: readonly string[],
+  { schema, names }: Target,
+  named: readonly string[],
 ): Promise<readonly string[]> {
   if (client.getTransactionStatus() === 'E') return [];
   const { rows } = await client.query<{ name: string }>(
-    `SELECT s.name FROM unnest(ARRAY[${names.map(literal).join(', ')}]::text[]) AS s (name) WHERE ${isOtherTenants('s.name', literal(schema))}`,
+    `SELECT s.name FROM unnest(ARRAY[${named.map(literal).join(', ')}]::text[]) AS s (name) WHERE ${isOtherTenants(names, 's.name', literal(schema))}`,
   );
   return rows.map(({ name }) => name);
 }
@@ -81,12 +81,12 @@ interface Place {
 /** Where what a statement would change is, as the session looks names up; what is not there is left out. */
 async function placesOf(
   client: PoolClient,
-  schema: string,
+  { schema, names }: Target,
   objects: readonly NamedObject[],
 ): Promise<Place[]> {
   if (objects.length === 0) return [];
   const { rows } = await client.query<{ schema: string; name: string; is_other: boolean }>(
-    `SELECT p.schema, p.name, ${isOtherTenants('p.schema', literal(schema))} AS is_other
+    `SELECT p.schema, p.name, ${isOtherTenants(names, 'p.schema', literal(schema))} AS is_other
      FROM (${objects.map(selectPlaces).join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
   );
   return rows.map((row) => ({ schema: row.schema, name: row.name, isOtherTenants: row.is_other }));

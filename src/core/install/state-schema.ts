@@ -1,10 +1,11 @@
 import type { PoolClient } from 'pg';
-import { withTransaction } from '../../db/transaction.ts';
+import { lockKey, withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
+import type { Names } from '../../names.ts';
 import { RUN_TABLES } from '../ledger/tables.ts';
-import { GUARD_ROUTINES } from '../guard/server-side.ts';
-import { SERVE_ROUTINES } from '../strategy/server-side.ts';
-import { STAMP_ROUTINES, STAMP_TABLES } from '../stamps/server-side.ts';
+import { guardRoutines } from '../guard/server-side.ts';
+import { serveRoutines } from '../strategy/server-side.ts';
+import { stampRoutines, STAMP_TABLES } from '../stamps/server-side.ts';
 import { readVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -24,7 +25,7 @@ const INTENT_FACTS = [
 ] as const;
 
 /**
- * Each entry brings the tables from the version of its index to the next; what holds nothing (ROUTINES) is made anew by
+ * Each entry brings the tables from the version of its index to the next; what holds nothing (routines) is made anew by
  * every upgrade. Entries are only ever added, if only an empty one for routines that have changed.
  */
 const UPGRADES: readonly (readonly string[])[] = [
@@ -69,17 +70,19 @@ const UPGRADES: readonly (readonly string[])[] = [
 ];
 
 /** Whatever the version before had of views and routines goes first. */
-const ROUTINES: readonly string[] = [
-  'DROP VIEW IF EXISTS tenantctl.trusted_stamps',
-  `DO $$ DECLARE routine regprocedure; BEGIN
+function routines(names: Names): string[] {
+  return [
+    'DROP VIEW IF EXISTS tenantctl.trusted_stamps',
+    `DO $$ DECLARE routine regprocedure; BEGIN
      FOR routine IN SELECT oid FROM pg_catalog.pg_proc WHERE pronamespace = 'tenantctl'::regnamespace LOOP
        EXECUTE format('DROP ROUTINE %s', routine);
      END LOOP;
    END $$`,
-  ...STAMP_ROUTINES,
-  ...SERVE_ROUTINES,
-  ...GUARD_ROUTINES,
-];
+    ...stampRoutines(names),
+    ...serveRoutines(names),
+    ...guardRoutines(names),
+  ];
+}
 
 export const STATE_VERSION = UPGRADES.length;
 
@@ -87,7 +90,7 @@ export const STATE_VERSION = UPGRADES.length;
  * Creates the tenantctl schema, or brings it up to this version's form, in a transaction that is already open.
  * @throws TenantctlError STATE_NEWER when a newer tenantctl has been here
  */
-export async function upgradeState(client: PoolClient, from: number): Promise<void> {
+export async function upgradeState(client: PoolClient, names: Names, from: number): Promise<void> {
   if (from === STATE_VERSION) return;
   if (from > STATE_VERSION) {
     throw new TenantctlError(
@@ -97,18 +100,19 @@ export async function upgradeState(client: PoolClient, from: number): Promise<vo
     );
   }
   // Two commands may come here at once: the second waits, then looks again.
-  await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('tenantctl:state', 0))`);
+  await client.query(`SELECT pg_advisory_xact_lock(${lockKey("'state'")})`);
   const { rows } = await client.query<{ present: boolean }>(
     `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
   );
   const version = rows[0]?.present === true ? await readVersion(client) : 0;
   if (version === STATE_VERSION) return;
-  for (const statements of [...UPGRADES.slice(version), ROUTINES]) await client.query(statements.join(';\n'));
+  for (const statements of [...UPGRADES.slice(version), routines(names)])
+    await client.query(statements.join(';\n'));
   await client.query(`INSERT INTO tenantctl.state_version (version) VALUES (${STATE_VERSION})`);
 }
 
 /** upgradeState in a transaction of its own, where one is needed. `version` is what readStateVersion has read. */
 export async function ensureState(database: Database, version: number): Promise<void> {
   if (version === STATE_VERSION) return;
-  await withTransaction(database, {}, [], ({ client }) => upgradeState(client, version));
+  await withTransaction(database, {}, [], ({ client }) => upgradeState(client, database.names, version));
 }

@@ -1,3 +1,5 @@
+import { lockKey } from '../../db/transaction.ts';
+
 /** The name of the lock that a run holds while it is at work. */
 export function lockOfRun(id: number): string {
   return `run:${id}`;
@@ -9,7 +11,7 @@ export function lockOfRun(id: number): string {
  * @param run the row's alias
  */
 export function isAtWork(run: string): string {
-  const key = `hashtextextended('tenantctl:run:' || ${run}.id, 0)`;
+  const key = lockKey(`'run:' || ${run}.id`);
   return `(${run}.ended_at IS NULL AND EXISTS (
     SELECT FROM pg_locks l
     WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted

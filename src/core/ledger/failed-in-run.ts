@@ -1,5 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import { findTenants } from '../registry/registry.ts';
+import { registrySql } from '../registry/registry-sql.ts';
 import { readRun } from './read-runs.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
@@ -16,8 +17,9 @@ export async function failedInRun(
   only: readonly string[] = [],
 ): Promise<string[]> {
   const id = run === true ? await lastWithFailures(database) : (await readRun(database, run)).id;
+  const { table, schema } = registrySql(database.names);
   const { rows } = await database.query<{ schema_name: string }>(
-    `SELECT DISTINCT t.schema_name FROM tenantctl.run_tenants t JOIN public.tenants USING (schema_name)
+    `SELECT DISTINCT t.schema_name FROM tenantctl.run_tenants t JOIN ${table} r ON r.${schema}::text = t.schema_name
      WHERE t.run = $1 AND t.outcome = 'failed'`,
     [id],
   );

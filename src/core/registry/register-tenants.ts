@@ -1,6 +1,8 @@
 import { toDatabaseError } from '../../db/database-error.ts';
-import { identifier, literal } from '../../db/sql.ts';
+import { identifier } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
+import type { Names } from '../../names.ts';
+import { hasStatus, insertTenant, registrySql, statusOf, writtenStatus } from './registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
 /** An organization's row in the registry, or why it cannot have one. */
@@ -20,41 +22,45 @@ export async function registerTenants(
 ): Promise<Map<string, Registration>> {
   const values = [wanted.map(({ clerkOrgId }) => clerkOrgId), wanted.map(({ schema }) => schema)];
   let added: ReadonlySet<string>;
+  const { names } = database;
+  const { table, organization, schema, status } = registrySql(names);
   try {
-    const { rows } = await database.query<{ clerk_org_id: string }>(
-      `INSERT INTO public.tenants (clerk_org_id, schema_name, status)
-       SELECT w.id, w.schema, 'PROVISIONING' FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, schema, place)
-       WHERE NOT EXISTS (SELECT FROM public.tenants t WHERE t.clerk_org_id = w.id)
+    const { rows } = await database.query<{ id: string }>(
+      `INSERT INTO ${table} (${organization}, ${schema}, ${status})
+       SELECT w.id, w.schema, ${writtenStatus(names, 'PROVISIONING')}
+       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, schema, place)
+       WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.${organization}::text = w.id)
          AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = w.schema)
        ORDER BY w.place
        ON CONFLICT DO NOTHING
-       RETURNING clerk_org_id`,
+       RETURNING ${organization}::text AS id`,
       values,
     );
-    added = new Set(rows.map((row) => row.clerk_org_id));
+    added = new Set(rows.map((row) => row.id));
   } catch (error) {
     const [only] = wanted;
     if (only === undefined || wanted.length > 1) return registerOneByOne(database, wanted);
     return new Map([[only.clerkOrgId, { error: toDatabaseError(error, { tenant: only.clerkOrgId }) }]]);
   }
-  const { rows } = await database.query<{ clerk_org_id: string; schema_name: string; status: string }>(
-    `SELECT clerk_org_id, schema_name, status::text AS status FROM public.tenants
-     WHERE clerk_org_id = ANY ($1::text[]) OR schema_name = ANY ($2::text[])`,
+  const { rows } = await database.query<{ id: string; schema: string; status: string }>(
+    `SELECT ${organization}::text AS id, ${schema}::text AS schema, ${statusOf(names, status)} AS status FROM ${table}
+     WHERE ${organization}::text = ANY ($1::text[]) OR ${schema}::text = ANY ($2::text[])`,
     values,
   );
-  const byId = new Map(rows.map((row) => [row.clerk_org_id, row]));
-  const bySchema = new Map(rows.map((row) => [row.schema_name, row]));
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const bySchema = new Map(rows.map((row) => [row.schema, row]));
   return new Map(
     wanted.map(({ clerkOrgId, schema }): [string, Registration] => {
       const own = byId.get(clerkOrgId);
       if (own !== undefined) {
-        return [clerkOrgId, { schema: own.schema_name, status: own.status, isNew: added.has(clerkOrgId) }];
+        return [clerkOrgId, { schema: own.schema, status: own.status, isNew: added.has(clerkOrgId) }];
       }
-      const other = bySchema.get(schema)?.clerk_org_id;
+      const other = bySchema.get(schema)?.id;
       return [
         clerkOrgId,
         {
-          error: other === undefined ? unregistered(clerkOrgId, schema) : taken(clerkOrgId, schema, other),
+          error:
+            other === undefined ? unregistered(names, clerkOrgId, schema) : taken(clerkOrgId, schema, other),
         },
       ];
     }),
@@ -79,10 +85,11 @@ export async function unregisterTenants(
   tenants: readonly { readonly clerkOrgId: string; readonly schema: string }[],
 ): Promise<void> {
   if (tenants.length === 0) return;
+  const { table, organization, schema, status } = registrySql(database.names);
   await database.query(
-    `DELETE FROM public.tenants
-     WHERE clerk_org_id = ANY ($1::text[]) AND status::text = 'PROVISIONING'
-       AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = schema_name)`,
+    `DELETE FROM ${table}
+     WHERE ${organization}::text = ANY ($1::text[]) AND ${hasStatus(database.names, status, ['PROVISIONING'])}
+       AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = ${schema})`,
     [tenants.map(({ clerkOrgId }) => clerkOrgId)],
   );
 }
@@ -98,15 +105,13 @@ function taken(clerkOrgId: string, schema: string, other: string): TenantctlErro
   );
 }
 
-function unregistered(clerkOrgId: string, schema: string): TenantctlError {
+function unregistered(names: Names, clerkOrgId: string, schema: string): TenantctlError {
   return new TenantctlError(
     'SCHEMA_UNREGISTERED',
     `The schema ${schema} exists already, and no tenant is registered for it. Nothing was changed.`,
     {
       tenant: clerkOrgId,
-      hint:
-        `To continue with what it holds, register it and provision again: INSERT INTO public.tenants (clerk_org_id, schema_name, status) ` +
-        `VALUES (${literal(clerkOrgId)}, ${literal(schema)}, 'FAILED'); To begin anew: DROP SCHEMA ${identifier(schema)} CASCADE;`,
+      hint: `To continue with what it holds, register it and provision again: ${insertTenant(names, clerkOrgId, schema)} To begin anew: DROP SCHEMA ${identifier(schema)} CASCADE;`,
     },
   );
 }

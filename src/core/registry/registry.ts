@@ -1,15 +1,16 @@
 import type { QueryResultRow } from 'pg';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
-import { TENANT_HISTORY, lockTableOf, type HistoryTables } from '../target/history.ts';
-import type { TenantStatus } from './tenant-status.ts';
+import { registryName, type Names, type TenantStatus } from '../../names.ts';
+import { lockTableOf, type HistoryTables } from '../target/history.ts';
+import { registrySql, statusOf } from './registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
-/** A row of the registry, public.tenants. */
+/** A row of the registry. */
 export interface Tenant {
   readonly clerkOrgId: string;
   readonly schema: string;
-  /** One of STATUSES; a registry made by another tool may hold others, which tenantctl leaves alone. */
+  /** One of STATUSES; or what the registry holds, where it stands for none: such a tenant is left alone. */
   readonly status: TenantStatus | (string & {});
   readonly createdAt: Date | null;
   readonly updatedAt: Date | null;
@@ -23,7 +24,10 @@ export interface RegisteredTenant extends Tenant {
   readonly tables: HistoryTables;
 }
 
-const REQUIRED_COLUMNS = ['clerk_org_id', 'schema_name', 'status'];
+/** The columns that the registry must have. */
+export function requiredColumns({ columns }: Names): string[] {
+  return [columns.organization, columns.schema, columns.status];
+}
 
 /**
  * Makes sure that the registry is there and has the columns that tenantctl uses.
@@ -34,22 +38,28 @@ export async function assertRegistry(database: Database): Promise<void> {
   if (columns === undefined) {
     throw new TenantctlError(
       'REGISTRY_ABSENT',
-      'There is no registry: the table public.tenants does not exist.',
+      `There is no registry: the table ${registryName(database.names)} does not exist.`,
       {
         hint: 'Run tenantctl migrate master, which creates it.',
       },
     );
   }
-  const missing = REQUIRED_COLUMNS.filter((column) => !columns.includes(column));
+  const missing = requiredColumns(database.names).filter((column) => !columns.includes(column));
   if (missing.length > 0) {
     throw new TenantctlError(
       'REGISTRY_INVALID',
-      `The table public.tenants has no column ${missing.join(', ')}.`,
+      `The table ${registryName(database.names)} has no column ${missing.join(', ')}.`,
       {
-        hint: 'tenantctl needs clerk_org_id, schema_name and status there: tenantctl init writes a migration that creates them.',
+        hint: `tenantctl needs ${requiredColumns(database.names).join(', ')} there: tenantctl init writes a migration that creates them.`,
       },
     );
   }
+}
+
+/** Whether a row of pg_class is the registry's, in SQL. to_regclass would need the right to use its schema. */
+export function isRegistry({ registry }: Names, alias: string): string {
+  return `${alias}.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = ${literal(registry.schema)})
+    AND ${alias}.relname = ${literal(registry.table)}`;
 }
 
 /** The names of the registry's columns; undefined where there is no registry. */
@@ -58,7 +68,7 @@ export async function registryColumns(database: Database): Promise<readonly stri
     `SELECT (SELECT array_agg(attname::text) FROM pg_attribute
              WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns
      FROM pg_class c
-     WHERE c.relnamespace = to_regnamespace('public') AND c.relname = 'tenants' AND c.relkind IN ('r', 'p', 'v', 'f')`,
+     WHERE ${isRegistry(database.names, 'c')} AND c.relkind IN ('r', 'p', 'v', 'f')`,
   );
   return rows[0] === undefined ? undefined : (rows[0].columns ?? []);
 }
@@ -77,28 +87,33 @@ export interface TenantRow {
 }
 
 /** The schema of the tenant in t, as n. */
-export const JOIN_SCHEMA = 'LEFT JOIN pg_namespace n ON n.nspname = t.schema_name::name';
+export function joinSchema(names: Names): string {
+  return `LEFT JOIN pg_namespace n ON n.nspname = t.${registrySql(names).schema}::name`;
+}
 
 /** The two history tables of the schema in n, as h and l. */
-export const JOIN_HISTORY = [
-  `LEFT JOIN pg_class h ON h.relnamespace = n.oid AND h.relname = ${literal(TENANT_HISTORY)} AND h.relkind IN ('r', 'p')`,
-  `LEFT JOIN pg_class l ON l.relnamespace = n.oid AND l.relname = ${literal(lockTableOf(TENANT_HISTORY))} AND l.relkind IN ('r', 'p')`,
-].join('\n');
+export function joinHistory({ tenantHistory }: Names): string {
+  const join = (alias: string, table: string) =>
+    `LEFT JOIN pg_class ${alias} ON ${alias}.relnamespace = n.oid AND ${alias}.relname = ${literal(table)} AND ${alias}.relkind IN ('r', 'p')`;
+  return `${join('h', tenantHistory)}\n${join('l', lockTableOf(tenantHistory))}`;
+}
 
 /**
  * The columns of a TenantRow. A NULL is the matter of its own row; to_jsonb tolerates a registry that lacks the
  * timestamps, and takes each row apart for them: without `withTimes` they are NULL.
  */
-export function tenantColumns(withTimes: boolean): string {
+export function tenantColumns(names: Names, withTimes: boolean): string {
+  const { organization, schema, status } = registrySql(names);
   const timeOf = (column: string) =>
-    `${withTimes ? `(to_jsonb(t) ->> '${column}')::timestamptz` : 'NULL::timestamptz'} AS ${column}`;
-  return `coalesce(t.clerk_org_id, '') AS clerk_org_id, coalesce(t.schema_name, '') AS schema_name,
-          coalesce(t.status::text, '') AS status, ${timeOf('created_at')}, ${timeOf('updated_at')},
+    withTimes ? `(to_jsonb(t) ->> ${literal(column)})::timestamptz` : 'NULL::timestamptz';
+  return `coalesce(t.${organization}::text, '') AS clerk_org_id, coalesce(t.${schema}::text, '') AS schema_name,
+          ${statusOf(names, `t.${status}`)} AS status,
+          ${timeOf(names.columns.created)} AS created_at, ${timeOf(names.columns.updated)} AS updated_at,
           n.oid IS NOT NULL AS has_schema, pg_get_userbyid(n.nspowner)::text AS owner,
           h.oid IS NOT NULL AS has_history, l.oid IS NOT NULL AS has_lock`;
 }
 
-export function toTenant(row: TenantRow): RegisteredTenant {
+export function toTenant({ tenantHistory }: Names, row: TenantRow): RegisteredTenant {
   return {
     clerkOrgId: row.clerk_org_id,
     schema: row.schema_name,
@@ -109,7 +124,7 @@ export function toTenant(row: TenantRow): RegisteredTenant {
     owner: row.owner,
     tables: {
       schema: row.schema_name,
-      table: TENANT_HISTORY,
+      table: tenantHistory,
       hasHistory: row.has_history,
       hasLock: row.has_lock,
     },
@@ -118,19 +133,22 @@ export function toTenant(row: TenantRow): RegisteredTenant {
 
 /** Every tenant with what the catalog says of its schema, by organization id, in one query. */
 export async function readTenants(database: Database): Promise<RegisteredTenant[]> {
+  const { names } = database;
+  const { table, organization } = registrySql(names);
   const { rows } = await database.query<TenantRow & QueryResultRow>(
-    `SELECT ${tenantColumns(true)} FROM public.tenants t ${JOIN_SCHEMA} ${JOIN_HISTORY}
-     ORDER BY t.clerk_org_id COLLATE "C"`,
+    `SELECT ${tenantColumns(names, true)} FROM ${table} t ${joinSchema(names)} ${joinHistory(names)}
+     ORDER BY t.${organization}::text COLLATE "C"`,
   );
-  return rows.map(toTenant);
+  return rows.map((row) => toTenant(names, row));
 }
 
 /** How many tenants have which status. */
 export async function countByStatus(
   database: Database,
 ): Promise<readonly { readonly status: string; readonly count: number }[]> {
+  const { table, status } = registrySql(database.names);
   const { rows } = await database.query<{ status: string; count: number }>(
-    `SELECT coalesce(status::text, '') AS status, count(*)::int AS count FROM public.tenants GROUP BY 1 ORDER BY 1`,
+    `SELECT ${statusOf(database.names, status)} AS status, count(*)::int AS count FROM ${table} GROUP BY 1 ORDER BY 1`,
   );
   return rows;
 }
@@ -143,10 +161,11 @@ export async function findTenants(
   database: Database,
   names: readonly string[],
 ): Promise<Pick<Tenant, 'clerkOrgId' | 'schema'>[]> {
+  const { table, organization, schema } = registrySql(database.names);
   const { rows } = await database.query<{ clerkOrgId: string; schema: string }>(
-    `SELECT coalesce(clerk_org_id, '') AS "clerkOrgId", coalesce(schema_name, '') AS schema FROM public.tenants
-     WHERE clerk_org_id = ANY ($1::text[]) OR schema_name = ANY ($1::text[])
-     ORDER BY clerk_org_id COLLATE "C"`,
+    `SELECT coalesce(${organization}::text, '') AS "clerkOrgId", coalesce(${schema}::text, '') AS schema FROM ${table}
+     WHERE ${organization}::text = ANY ($1::text[]) OR ${schema}::text = ANY ($1::text[])
+     ORDER BY ${organization}::text COLLATE "C"`,
     [names],
   );
   return selectTenants(rows, names);

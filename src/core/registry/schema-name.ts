@@ -1,22 +1,37 @@
 import { createHash } from 'node:crypto';
 import { TenantctlError } from '../../errors.ts';
+import { DEFAULT_NAMES, HASH_LENGTH, type Names } from '../../names.ts';
 
 /** The longest organization id, in characters (code points). */
 export const MAX_ORGANIZATION_ID_LENGTH = 255;
 
-/** What the names of tenant schemas look like. */
-export const TENANT_SCHEMA_PATTERN = /^tid_[0-9a-f]{10}$/;
+/** What the names of new tenant schemas look like, as a regular expression for JavaScript and PostgreSQL. */
+export function tenantSchemaPattern({ schemaPrefix }: Names): string {
+  return `^${schemaPrefix.replaceAll(/[^\p{L}\p{N}_]/gu, String.raw`\$&`)}[0-9a-f]{${HASH_LENGTH}}$`;
+}
+
+/** What they look like with the default prefix. */
+export const TENANT_SCHEMA_PATTERN = new RegExp(tenantSchemaPattern(DEFAULT_NAMES));
 
 /**
- * The name of a new tenant's schema: tid_ and the first ten hexadecimal digits of md5 over the organization id in
- * UTF-8. For a tenant that exists, the registry's schema_name is the authority, not this.
+ * The name of a new tenant's schema with the default prefix: see newSchemaName.
  *
  * @example schemaNameFor('default_tenant') // 'tid_cf4116b064'
  * @throws TenantctlError ORGANIZATION_ID_INVALID
  */
 export function schemaNameFor(organizationId: string): string {
+  return newSchemaName(DEFAULT_NAMES, organizationId);
+}
+
+/**
+ * The name of a new tenant's schema: the prefix, and the first ten hexadecimal digits of md5 over the organization id
+ * in UTF-8. For a tenant that exists, the registry is the authority, not this.
+ * @throws TenantctlError ORGANIZATION_ID_INVALID
+ */
+export function newSchemaName({ schemaPrefix }: Names, organizationId: string): string {
   assertOrganizationId(organizationId);
-  return `tid_${createHash('md5').update(organizationId, 'utf8').digest('hex').slice(0, 10)}`;
+  const hash = createHash('md5').update(organizationId, 'utf8').digest('hex');
+  return `${schemaPrefix}${hash.slice(0, HASH_LENGTH)}`;
 }
 
 /**

@@ -1,13 +1,18 @@
 import { literal } from '../../db/sql.ts';
+import type { Names, TenantStatus } from '../../names.ts';
+import { hasStatus, registrySql, writtenStatus } from './registry-sql.ts';
 
 /** Statuses of a tenant that is still to be made. */
-export const UNFINISHED = ['PROVISIONING', 'FAILED'];
+export const UNFINISHED: readonly TenantStatus[] = ['PROVISIONING', 'FAILED'];
 
+/** The statement that ends the provisioning of a tenant. */
 export function setStatus(
+  names: Names,
   { hasUpdatedAt }: { readonly hasUpdatedAt: boolean },
-  schema: string,
-  status: 'ACTIVE' | 'FAILED',
+  tenantSchema: string,
+  word: 'ACTIVE' | 'FAILED',
 ): string {
-  return `UPDATE public.tenants SET status = ${literal(status)}${hasUpdatedAt ? ', updated_at = now()' : ''}
-          WHERE schema_name = ${literal(schema)} AND status::text IN ('PROVISIONING', 'FAILED')`;
+  const { table, schema, status, updated } = registrySql(names);
+  return `UPDATE ${table} SET ${status} = ${writtenStatus(names, word)}${hasUpdatedAt ? `, ${updated} = now()` : ''}
+          WHERE ${schema}::text = ${literal(tenantSchema)} AND ${hasStatus(names, status, UNFINISHED)}`;
 }

@@ -1,4 +1,4 @@
-import { withTransaction } from '../../db/transaction.ts';
+import { lockKey, withTransaction } from '../../db/transaction.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Registration } from '../registry/register-tenants.ts';
@@ -55,7 +55,7 @@ async function makeShared(database: RunContext['database'], name: string): Promi
   const readiness = readinessToMake(name, await readRoles(database, [name]));
   if ('error' in readiness || readiness.statements.length === 0) return;
   // Two commands may come here at once: the second waits, then looks again.
-  const lock = `SELECT pg_advisory_xact_lock(hashtextextended('tenantctl:roles', 0))`;
+  const lock = `SELECT pg_advisory_xact_lock(${lockKey("'roles'")})`;
   await withTransaction(database, {}, [lock], async ({ client }) => {
     const roles = await readRoles(
       { serverVersion: database.serverVersion, query: client.query.bind(client) },

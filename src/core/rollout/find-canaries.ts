@@ -1,5 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import { findTenants } from '../registry/registry.ts';
+import { hasStatus, registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Selection } from '../fleet/select-fleet.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -28,9 +29,10 @@ export async function findCanaries(
       );
     }
   }
+  const { table, organization, schema, status } = registrySql(database.names);
   const { rows } = await database.query<{ clerkOrgId: string; status: string }>(
-    `SELECT clerk_org_id AS "clerkOrgId", coalesce(status::text, '') AS status FROM public.tenants
-     WHERE schema_name = ANY ($1::text[]) AND status::text IS DISTINCT FROM 'ACTIVE' LIMIT 1`,
+    `SELECT ${organization}::text AS "clerkOrgId", ${statusOf(database.names, status)} AS status FROM ${table}
+     WHERE ${schema}::text = ANY ($1::text[]) AND NOT ${hasStatus(database.names, status, ['ACTIVE'])} LIMIT 1`,
     [[...schemas]],
   );
   const [idle] = rows;

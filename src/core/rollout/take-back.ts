@@ -11,8 +11,9 @@ import { stillPlanned } from '../plan/rollback-extent.ts';
 import { selectFleet } from '../fleet/select-fleet.ts';
 import type { RolloutResult } from '../report/rollout-result.ts';
 import type { RolloutSetting } from './setting.ts';
+import type { TenantStatus } from '../../names.ts';
 
-const ACTIVE_ONLY = ['ACTIVE'];
+const ACTIVE_ONLY: readonly TenantStatus[] = ['ACTIVE'];
 
 /** The results of a run when what it had applied was undone, and how many tenants that was. */
 export interface TakenBack {
@@ -54,7 +55,7 @@ export async function takeBack(
     undone.set(tenant.schema, untouched(tenant, 'failed', { error: schemaMissing(tenant) }));
 
   const serve: FleetWork['serve'] = async (due, { record }) => {
-    const served = await advance(context, tenantTarget(due.tenant, context), {
+    const served = await advance(context, tenantTarget(context.database.names, due.tenant, context), {
       direction: 'down',
       decide: (history, done) =>
         stillPlanned(

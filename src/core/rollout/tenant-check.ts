@@ -81,7 +81,7 @@ export async function checkTenant(
   check: TenantCheck,
 ): Promise<TenantctlError | undefined> {
   const settings = {
-    searchPath: tenantTarget(tenant).searchPath,
+    searchPath: tenantTarget(context.database.names, tenant).searchPath,
     lockTimeoutMs: context.lockTimeoutMs,
     statementTimeoutMs: context.statementTimeoutMs,
   };

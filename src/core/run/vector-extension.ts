@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { identifier } from '../../db/sql.ts';
-import { withTransaction } from '../../db/transaction.ts';
+import { lockKey, withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
@@ -64,7 +64,7 @@ export async function ensureVectorExtension(
     await withTransaction(
       database,
       {},
-      [`SELECT pg_advisory_xact_lock(hashtextextended('tenantctl:extension', 0))`],
+      [`SELECT pg_advisory_xact_lock(${lockKey("'extension'")})`],
       async ({ client }) => {
         await client.query(`CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA ${identifier('public')}`);
       },

@@ -1,7 +1,7 @@
+import { literal } from '../../db/sql.ts';
+import type { Names } from '../../names.ts';
 import { routine } from '../state/routine.ts';
-import { TENANT_HISTORY, lockTableOf } from '../target/history.ts';
-
-const LOCK = lockTableOf(TENANT_HISTORY);
+import { lockTableOf } from '../target/history.ts';
 
 /** The trigger on a tenant's two history tables; its function in the tenant's schema has a name that begins so. */
 export const GUARD = 'tenantctl_unstamp';
@@ -54,53 +54,55 @@ export const STAMP_TABLES: readonly string[] = [
 ];
 
 /** The view and the routines, for which see above. They hold nothing: each upgrade drops them and makes them anew. */
-export const STAMP_ROUTINES: readonly string[] = [
-  `CREATE VIEW tenantctl.trusted_stamps AS
+export function stampRoutines({ tenantHistory }: Names): string[] {
+  const [history, lock] = [literal(tenantHistory), literal(lockTableOf(tenantHistory))];
+  return [
+    `CREATE VIEW tenantctl.trusted_stamps AS
      SELECT s.schema_name, s.digest, n.oid AS schema_oid
      FROM tenantctl.stamps s
      JOIN pg_catalog.pg_class h ON s.xmin = s.written_by AND h.oid = s.history_oid
-       AND h.relfilenode = s.history_file AND h.relnatts = s.history_columns AND h.relname = '${TENANT_HISTORY}'
+       AND h.relfilenode = s.history_file AND h.relnatts = s.history_columns AND h.relname = ${history}
        AND h.relkind = 'r' AND h.relpersistence = 'p' AND NOT h.relhassubclass
      JOIN pg_catalog.pg_namespace n ON n.oid = h.relnamespace AND n.nspname = s.schema_name
      JOIN pg_catalog.pg_class l ON l.oid = s.lock_oid
-       AND l.relfilenode = s.lock_file AND l.relnatts = s.lock_columns AND l.relname = '${LOCK}' AND l.relnamespace = n.oid
+       AND l.relfilenode = s.lock_file AND l.relnatts = s.lock_columns AND l.relname = ${lock} AND l.relnamespace = n.oid
        AND l.relkind = 'r' AND l.relpersistence = 'p' AND NOT l.relhassubclass
      JOIN pg_catalog.pg_trigger ht ON ht.tgrelid = h.oid AND ht.tgname = '${GUARD}'
        AND ht.tgenabled = 'A' AND ht.xmin = s.history_guard
      JOIN pg_catalog.pg_trigger lt ON lt.tgrelid = l.oid AND lt.tgname = '${GUARD}'
        AND lt.tgenabled = 'A' AND lt.xmin = s.lock_guard
      JOIN pg_catalog.pg_proc p ON p.oid = ht.tgfoid AND p.oid = lt.tgfoid AND p.xmin = s.function_guard`,
-  `COMMENT ON VIEW tenantctl.trusted_stamps IS
+    `COMMENT ON VIEW tenantctl.trusted_stamps IS
      'The stamps whose tables, triggers and function are still the ones that they were made with.'`,
-  routine(
-    'lock_history(tenant_schema text) RETURNS void',
-    `BEGIN
-       EXECUTE format('LOCK TABLE %1$I.${LOCK}, %1$I.${TENANT_HISTORY} IN SHARE ROW EXCLUSIVE MODE NOWAIT', tenant_schema);
+    routine(
+      'lock_history(tenant_schema text) RETURNS void',
+      `BEGIN
+       EXECUTE format('LOCK TABLE %1$I.%2$I, %1$I.%3$I IN SHARE ROW EXCLUSIVE MODE NOWAIT', tenant_schema, ${lock}, ${history});
      END`,
-    'Keeps writers away from both tables until the transaction ends. 55P03 where one is at work.',
-  ),
-  routine(
-    'read_history(tenant_schema text, OUT digest uuid, OUT entries jsonb, OUT locked_by_knex boolean)',
-    `BEGIN
+      'Keeps writers away from both tables until the transaction ends. 55P03 where one is at work.',
+    ),
+    routine(
+      'read_history(tenant_schema text, OUT digest uuid, OUT entries jsonb, OUT locked_by_knex boolean)',
+      `BEGIN
        EXECUTE format($q$
          SELECT left(encode(sha256(convert_to(
                   coalesce(string_agg(coalesce(batch, 0) || chr(31) || octet_length(convert_to(name, 'UTF8')) || chr(31) || name, chr(30) ORDER BY coalesce(batch, 0), id), ''), 'UTF8')), 'hex'), 32)::uuid,
                 coalesce(jsonb_agg(jsonb_build_array(name, coalesce(batch, 0)) ORDER BY coalesce(batch, 0), id) FILTER (WHERE name IS NOT NULL), '[]'),
-                EXISTS (SELECT FROM %1$I.${LOCK} WHERE is_locked <> 0)
-         FROM %1$I.${TENANT_HISTORY}$q$, tenant_schema) INTO digest, entries, locked_by_knex;
+                EXISTS (SELECT FROM %1$I.%2$I WHERE is_locked <> 0)
+         FROM %1$I.%3$I$q$, tenant_schema, ${lock}, ${history}) INTO digest, entries, locked_by_knex;
      END`,
-    'What the history table itself holds, with the digest that stamps go by.',
-  ),
-  routine(
-    'guard_name(tenant_schema text) RETURNS text',
-    `BEGIN
+      'What the history table itself holds, with the digest that stamps go by.',
+    ),
+    routine(
+      'guard_name(tenant_schema text) RETURNS text',
+      `BEGIN
        RETURN '${GUARD}_' || left(encode(sha256(convert_to(tenant_schema, 'UTF8')), 'hex'), 10);
      END`,
-    'The name of the function of the trigger in a tenant schema. Another one in each: to find one of a name, PostgreSQL looks at all functions of that name.',
-  ),
-  routine(
-    'guard(tenant_schema text) RETURNS void',
-    `DECLARE
+      'The name of the function of the trigger in a tenant schema. Another one in each: to find one of a name, PostgreSQL looks at all functions of that name.',
+    ),
+    routine(
+      'guard(tenant_schema text) RETURNS void',
+      `DECLARE
        body text := $body$
 BEGIN
   IF to_regclass('tenantctl.stamps') IS NOT NULL THEN
@@ -132,7 +134,7 @@ $body$;
          EXECUTE format('ALTER FUNCTION %s() OWNER TO CURRENT_USER', guard_function);
          EXECUTE format('COMMENT ON FUNCTION %s() IS %L', guard_function, 'Tells tenantctl that somebody else changed the history of migrations. Does nothing where there is no tenantctl.');
        END IF;
-       FOREACH history_table IN ARRAY ARRAY['${TENANT_HISTORY}', '${LOCK}'] LOOP
+       FOREACH history_table IN ARRAY ARRAY[${history}, ${lock}] LOOP
          table_oid := to_regclass(format('%I.%I', tenant_schema, history_table));
          SELECT pg_get_triggerdef(t.oid) INTO trigger_text FROM pg_trigger t
          WHERE t.tgrelid = table_oid AND t.tgname = '${GUARD}' AND t.tgenabled = 'A'
@@ -145,11 +147,11 @@ $body$;
          EXECUTE format('ALTER TABLE %I.%I ENABLE ALWAYS TRIGGER ${GUARD}', tenant_schema, history_table);
        END LOOP;
      END`,
-    'Puts the trigger on both tables, or puts it right. Whoever calls it has locked them.',
-  ),
-  routine(
-    'stamp(tenant_schema text) RETURNS text',
-    `DECLARE
+      'Puts the trigger on both tables, or puts it right. Whoever calls it has locked them.',
+    ),
+    routine(
+      'stamp(tenant_schema text) RETURNS text',
+      `DECLARE
        seen record;
        history_table oid;
        lock_table oid;
@@ -166,8 +168,8 @@ $body$;
            INSERT INTO tenantctl.histories AS known (digest, entries) VALUES (seen.digest, seen.entries)
            ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries;
          END IF;
-         history_table := to_regclass(format('%I.${TENANT_HISTORY}', tenant_schema));
-         lock_table := to_regclass(format('%I.${LOCK}', tenant_schema));
+         history_table := to_regclass(format('%I.%I', tenant_schema, ${history}));
+         lock_table := to_regclass(format('%I.%I', tenant_schema, ${lock}));
          INSERT INTO tenantctl.stamps AS s
          SELECT tenant_schema, seen.digest, history_table, lock_table, ht.xmin, lt.xmin, p.xmin, h.relfilenode, l.relfilenode, h.relnatts, l.relnatts, '0'
          FROM pg_trigger ht, pg_trigger lt, pg_proc p, pg_class h, pg_class l
@@ -185,6 +187,7 @@ $body$;
          RETURN SQLSTATE || ': ' || SQLERRM;
        END;
      END`,
-    'Stamps a tenant with what its history table holds. NULL, or why it has no stamp: nothing fails for want of one.',
-  ),
-];
+      'Stamps a tenant with what its history table holds. NULL, or why it has no stamp: nothing fails for want of one.',
+    ),
+  ];
+}

@@ -35,6 +35,7 @@ export function compile(
   direction: Direction,
   first: Recordings,
   second: Recordings,
+  historyTable: string,
 ): Uniform | NotCompiled {
   const steps: { name: string; texts: readonly string[] }[] = [];
   for (const { name } of plan.steps) {
@@ -43,7 +44,11 @@ export function compile(
     if (reason !== undefined) return { migration: name, reason };
     steps.push({ name, texts: one?.texts ?? [] });
   }
-  return { direction, steps, isClean: steps.every(({ texts }) => texts.every(leavesSessionClean)) };
+  return {
+    direction,
+    steps,
+    isClean: steps.every(({ texts }) => texts.every((text) => isClean(text, historyTable))),
+  };
 }
 
 /** A name, or several, with quotes or without. */
@@ -54,16 +59,18 @@ const NAMES = String.raw`[\w".,\s]+`;
  * before there are rows, so a table that is created may have any; one that has rows may not be given any.
  */
 const CALLS_NOTHING: readonly RegExp[] = [
-  /^\s*create\s+table\b(?![^]*\b(?:as|select|values|execute|temp|temporary|pg_temp\w*|knex_migrations_tenant)\b)[^;]*;?\s*$/i,
-  /^\s*alter\s+table\b(?![^]*\b(?:default|using|check|generated|validate|set|pg_temp\w*|knex_migrations_tenant)\b)[^;]*;?\s*$/i,
+  /^\s*create\s+table\b(?![^]*\b(?:as|select|values|execute|temp|temporary|pg_temp\w*)\b)[^;]*;?\s*$/i,
+  /^\s*alter\s+table\b(?![^]*\b(?:default|using|check|generated|validate|set|pg_temp\w*)\b)[^;]*;?\s*$/i,
   new RegExp(
     String.raw`^\s*create\s+(?:unique\s+)?index\s${NAMES}\son\s${NAMES}(?:\susing\s+\w+\s*)?\(${NAMES}\)\s*;?\s*$`,
     'i',
   ),
-  new RegExp(String.raw`^\s*drop\s+(?:table|index)\s(?!.*knex_migrations_tenant)${NAMES};?\s*$`, 'i'),
+  new RegExp(String.raw`^\s*drop\s+(?:table|index)\s${NAMES};?\s*$`, 'i'),
 ];
 
-function leavesSessionClean(text: string): boolean {
+/** What names the history table may change it. */
+function isClean(text: string, historyTable: string): boolean {
+  if (text.toLowerCase().includes(historyTable.toLowerCase())) return false;
   return CALLS_NOTHING.some((form) => form.test(text));
 }
 

@@ -18,7 +18,7 @@ export interface Assumption {
 }
 
 export interface SendingOptions {
-  /** Only a tenant whose registry row has one of these statuses is worked on. */
+  /** Only a tenant whose status column holds one of these is worked on. */
   readonly statuses: readonly string[];
   readonly lockTimeoutMs: number;
   /** The server's own default where absent. */

@@ -4,12 +4,13 @@ import type { Direction } from '../files/load.ts';
 import type { Sighting } from '../serve/work.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
 import { historyAfter } from '../plan/history-after.ts';
+import { statusOf } from '../registry/registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
 /** A tenant as it is in the middle of a run, which other runs may share. */
 export interface PeerView {
-  /** The registry's; null where the row is gone. */
-  readonly status: string | null;
+  /** The registry's; empty where the row is gone. */
+  readonly status: string;
   /** The digest of its history, as its stamp has it; null where there is none to be trusted. */
   readonly digest: string | null;
   /** Somebody is at work on it. */
@@ -21,18 +22,20 @@ export interface PeerView {
  * @param isDone pure: whether nothing is left to be done to a tenant
  */
 export async function lookAtPeers(
-  database: Pick<Database, 'query'>,
+  database: Pick<Database, 'query' | 'names'>,
   dues: readonly Due[],
   isDone: (due: Due, now: PeerView) => boolean,
 ): Promise<Sighting<Due>> {
   const { rows } = await database.query<{
     schema: string;
-    status: string | null;
+    status: string;
     digest: string | null;
     is_locked: boolean;
-  }>('SELECT schema_name AS schema, status, digest::text AS digest, is_locked FROM tenantctl.peers($1)', [
-    dues.map(({ tenant }) => tenant.schema),
-  ]);
+  }>(
+    `SELECT schema_name AS schema, ${statusOf(database.names, 'status')} AS status, digest::text AS digest, is_locked
+     FROM tenantctl.peers($1)`,
+    [dues.map(({ tenant }) => tenant.schema)],
+  );
   const bySchema = new Map(
     rows.map(({ schema, status, digest, is_locked: isLocked }) => [schema, { status, digest, isLocked }]),
   );

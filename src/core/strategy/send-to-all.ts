@@ -14,6 +14,8 @@ import { digester, knowHistories } from '../stamps/stamps.ts';
 import { drain } from './drain.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
 import { historyAfter } from '../plan/history-after.ts';
+import type { TenantStatus } from '../../names.ts';
+import { statusValues } from '../registry/registry-sql.ts';
 
 /** A tenant that comes back. */
 export interface Returned {
@@ -26,7 +28,7 @@ export interface SendToAllOptions {
   readonly lanes: Lanes;
   /** One tenant at a time. */
   readonly isAlone: boolean;
-  readonly statuses: readonly string[];
+  readonly statuses: readonly TenantStatus[];
   readonly opening?: ((due: Due) => readonly string[]) | undefined;
   readonly closing: (due: Due) => readonly string[];
   /** Told of each tenant that is done, and how many milliseconds the server was at work on it. */
@@ -159,7 +161,7 @@ async function correspondence(
       const { lockTimeoutMs, statementTimeoutMs, database } = context;
       const { deadClientSettings } = database;
       const sending = {
-        statuses,
+        statuses: statusValues(context.database.names, statuses),
         lockTimeoutMs,
         statementTimeoutMs,
         deadClientSettings,
@@ -168,7 +170,7 @@ async function correspondence(
       compose = createComposer(compiled, { batch, expected, becomes }, sending);
       composers.set(key, compose);
     }
-    return compose(tenantTarget(due.tenant, context), {
+    return compose(tenantTarget(context.database.names, due.tenant, context), {
       opening: opening?.(due) ?? [],
       closing: closing(due),
     });

@@ -183,7 +183,7 @@ async function compiledFrom(
   { seen: [first, second], observedEffects }: Lesson,
 ): Promise<Lesson['compiled']> {
   if (due === undefined || first === undefined) return undefined;
-  const compiled = compile(due.plan, work.direction, first, second ?? first);
+  const compiled = compile(due.plan, work.direction, first, second ?? first, due.tenant.tables.table);
   if (!('reason' in compiled))
     return second === undefined
       ? undefined

@@ -1,16 +1,23 @@
+import { literal } from '../../db/sql.ts';
+import { lockKey } from '../../db/transaction.ts';
+import type { Names } from '../../names.ts';
+import { registrySql } from '../registry/registry-sql.ts';
 import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
 import { GUARD } from '../stamps/server-side.ts';
 import { BY_INDEX, procedure, routine } from '../state/routine.ts';
-import { TENANT_HISTORY } from '../target/history.ts';
+import { lockOfSql } from '../target/target.ts';
 
 /**
  * What the server needs for a fleet: what peers have made of tenants, and the two ends, `enter` and `leave`, of a
  * tenant's transaction that is sent as one string.
  */
-export const SERVE_ROUTINES: readonly string[] = [
-  routine(
-    'peers(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
-    `BEGIN
+export function serveRoutines(names: Names): string[] {
+  const { table, schema, status } = registrySql(names);
+  const history = literal(names.tenantHistory);
+  return [
+    routine(
+      'peers(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
+      `BEGIN
        RETURN QUERY
          WITH stamped AS MATERIALIZED (
            SELECT s.schema_name, s.digest FROM tenantctl.trusted_stamps s WHERE s.schema_name = ANY (schemas)
@@ -19,33 +26,33 @@ export const SERVE_ROUTINES: readonly string[] = [
            WHERE l.locktype = 'advisory' AND l.objsubid = 1
              AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
          )
-         SELECT w.name, t.status::text, s.digest,
-                EXISTS (SELECT FROM held h WHERE h.key = hashtextextended('tenantctl:tenant:' || w.name, 0))
+         SELECT w.name, t.${status}::text, s.digest,
+                EXISTS (SELECT FROM held h WHERE h.key = ${lockKey(lockOfSql('w.name'))})
          FROM unnest(schemas) AS w (name)
-         LEFT JOIN public.tenants t ON t.schema_name = w.name
+         LEFT JOIN ${table} t ON t.${schema}::text = w.name
          LEFT JOIN stamped s ON s.schema_name = w.name;
      END`,
-    'What runs beside this one have made of tenants: their status, what their stamps say, and whether somebody is at work on them.',
-    BY_INDEX,
-  ),
-  procedure(
-    'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
-    `DECLARE
+      'What runs beside this one have made of tenants: their status, what their stamps say, and whether somebody is at work on them.',
+      BY_INDEX,
+    ),
+    procedure(
+      'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
+      `DECLARE
        seen record;
        ignored text;
      BEGIN
        FOR nth IN 1 .. cardinality(settings) BY 2 LOOP
          ignored := set_config(settings[nth], settings[nth + 1], true);
        END LOOP;
-       IF NOT pg_try_advisory_xact_lock(hashtextextended('tenantctl:tenant:' || tenant_schema, 0)) THEN
+       IF NOT pg_try_advisory_xact_lock(${lockKey(lockOfSql('tenant_schema'))}) THEN
          RAISE EXCEPTION 'another run is at work on %', tenant_schema USING ERRCODE = 'TCT01';
        END IF;
-       IF NOT EXISTS (SELECT FROM public.tenants WHERE schema_name = tenant_schema AND status::text = ANY (statuses))
+       IF NOT EXISTS (SELECT FROM ${table} t WHERE t.${schema}::text = tenant_schema AND t.${status}::text = ANY (statuses))
          OR EXISTS (SELECT FROM tenantctl.intents WHERE schema_name = tenant_schema) THEN
          RAISE EXCEPTION '% is not as it was when the run was planned', tenant_schema USING ERRCODE = 'TCT02';
        END IF;
        IF expected IS NULL THEN
-         IF to_regclass(format('%I.${TENANT_HISTORY}', tenant_schema)) IS NULL THEN RETURN; END IF;
+         IF to_regclass(format('%I.%I', tenant_schema, ${history})) IS NULL THEN RETURN; END IF;
          RAISE EXCEPTION '% has a history by now', tenant_schema USING ERRCODE = 'TCT02';
        END IF;
        PERFORM tenantctl.lock_history(tenant_schema);
@@ -58,16 +65,16 @@ export const SERVE_ROUTINES: readonly string[] = [
          RAISE EXCEPTION '% has another history than the run was planned for', tenant_schema USING ERRCODE = 'TCT02';
        END IF;
      END`,
-    'Begins the work on a tenant: settings (each name followed by its value), lock, and that all is as the plan assumed; an error where it is not.',
-  ),
-  procedure(
-    'record(tenant_schema text, direction text, names text[], in_batch integer, run bigint, organization text)',
-    `BEGIN
+      'Begins the work on a tenant: settings (each name followed by its value), lock, and that all is as the plan assumed; an error where it is not.',
+    ),
+    procedure(
+      'record(tenant_schema text, direction text, names text[], in_batch integer, run bigint, organization text)',
+      `BEGIN
        PERFORM set_config('tenantctl.writer', txid_current()::text, true);
        IF direction = 'up' THEN
-         EXECUTE format('INSERT INTO %I.${TENANT_HISTORY} (name, batch, migration_time) SELECT name, $2, clock_timestamp() FROM unnest($1) WITH ORDINALITY AS due (name, place) ORDER BY place', tenant_schema) USING names, in_batch;
+         EXECUTE format('INSERT INTO %I.%I (name, batch, migration_time) SELECT name, $2, clock_timestamp() FROM unnest($1) WITH ORDINALITY AS due (name, place) ORDER BY place', tenant_schema, ${history}) USING names, in_batch;
        ELSE
-         EXECUTE format('DELETE FROM %I.${TENANT_HISTORY} WHERE name = ANY ($1)', tenant_schema) USING names;
+         EXECUTE format('DELETE FROM %I.%I WHERE name = ANY ($1)', tenant_schema, ${history}) USING names;
        END IF;
        PERFORM set_config('tenantctl.writer', '', true);
        IF run IS NOT NULL THEN
@@ -75,11 +82,11 @@ export const SERVE_ROUTINES: readonly string[] = [
          VALUES (run, tenant_schema, organization, CASE direction WHEN 'up' THEN 'migrated' ELSE 'rolled-back' END, ${SINCE_BEGIN_MS}, direction, in_batch, names);
        END IF;
      END`,
-    'Writes into the history what has been done, and into the ledger of runs. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
-  ),
-  procedure(
-    'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer, run bigint, organization text)',
-    `BEGIN
+      'Writes into the history what has been done, and into the ledger of runs. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
+    ),
+    procedure(
+      'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer, run bigint, organization text)',
+      `BEGIN
        CALL tenantctl.record(tenant_schema, direction, names, in_batch, run, organization);
        UPDATE tenantctl.stamps s SET digest = becomes, written_by = (txid_current() & 4294967295)::text::xid
        WHERE schema_name = tenant_schema AND digest = was
@@ -89,6 +96,7 @@ export const SERVE_ROUTINES: readonly string[] = [
          PERFORM tenantctl.stamp(tenant_schema);
        END IF;
      END`,
-    'Ends the work on a tenant: its history and its stamp say what has been done.',
-  ),
-];
+      'Ends the work on a tenant: its history and its stamp say what has been done.',
+    ),
+  ];
+}

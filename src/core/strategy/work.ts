@@ -8,6 +8,7 @@ import type { PeerView } from './peers.ts';
 import type { TenantResult } from '../report/results.ts';
 import type { Direction } from '../files/load.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
+import type { TenantStatus } from '../../names.ts';
 
 export interface ServeOptions {
   /** The first tenant of its plan: what its transaction did is looked at before it commits. */
@@ -26,7 +27,7 @@ export interface FleetWork {
   readonly command: string;
   readonly direction: Direction;
   /** Only tenants with one of these statuses are worked on. */
-  readonly statuses: readonly string[];
+  readonly statuses: readonly TenantStatus[];
   /** Goes through a plan with one tenant, statement by statement. */
   readonly serve: (due: Due, options: ServeOptions) => Promise<Served>;
   /** Statements between the tenant's lock and its history: create the schema, say. */

@@ -20,18 +20,15 @@ export interface History {
 
 export const EMPTY_HISTORY: History = { entries: [], lockedByKnex: false };
 
-/** Knex's names for the two tables: https://knexjs.org/guide/migrations.html */
-export const MASTER_HISTORY = 'knex_migrations_master';
-export const TENANT_HISTORY = 'knex_migrations_tenant';
-
 /** Where a history is kept, and which of its two tables exist. */
 export interface HistoryTables {
   readonly schema: string;
-  readonly table: typeof MASTER_HISTORY | typeof TENANT_HISTORY;
+  readonly table: string;
   readonly hasHistory: boolean;
   readonly hasLock: boolean;
 }
 
+/** Knex's name for the table of its lock (knex/lib/migrations/migrate/table-resolver.js). */
 export function lockTableOf(table: string): string {
   return `${table}_lock`;
 }

@@ -1,30 +1,40 @@
-import { MASTER_HISTORY, TENANT_HISTORY } from './history.ts';
+import type { Names } from '../../names.ts';
 
 /** A schema that migrations are run in, with the history that belongs to it. */
 export interface Target {
   readonly scope: 'master' | 'tenants';
   readonly schema: string;
-  readonly historyTable: typeof MASTER_HISTORY | typeof TENANT_HISTORY;
+  readonly historyTable: string;
   /** Where unqualified names are looked up and new tables arise: the schema, then public. */
   readonly searchPath: readonly string[];
   /** The name of the lock that keeps the schema to one run at a time. */
   readonly lock: string;
+  /** What its database calls things. */
+  readonly names: Names;
   /** Absent for the master schema. */
   readonly clerkOrgId?: string;
   /** The role that its migrations run as; the one that is logged in where absent. */
   readonly role?: string;
 }
 
-export const MASTER_TARGET: Target = {
-  scope: 'master',
-  schema: 'public',
-  historyTable: MASTER_HISTORY,
-  searchPath: ['public'],
-  lock: 'master',
-};
+const MASTER_SCHEMA = 'public';
+const MASTER_LOCK = 'master';
+const TENANT_LOCK = 'tenant:';
+
+export function masterTarget(names: Names): Target {
+  return {
+    scope: 'master',
+    schema: MASTER_SCHEMA,
+    historyTable: names.masterHistory,
+    searchPath: [MASTER_SCHEMA],
+    lock: lockOf(MASTER_SCHEMA),
+    names,
+  };
+}
 
 /** @param options with a tenantRole, the tenant's migrations run as the owner of its schema */
 export function tenantTarget(
+  names: Names,
   tenant: { readonly clerkOrgId: string; readonly schema: string; readonly owner?: string | null },
   { tenantRole }: { readonly tenantRole?: string | undefined } = {},
 ): Target {
@@ -33,10 +43,20 @@ export function tenantTarget(
   return {
     scope: 'tenants',
     schema: tenant.schema,
-    historyTable: TENANT_HISTORY,
-    searchPath: [tenant.schema, 'public'],
-    lock: `tenant:${tenant.schema}`,
+    historyTable: names.tenantHistory,
+    searchPath: [tenant.schema, MASTER_SCHEMA],
+    lock: lockOf(tenant.schema),
+    names,
     clerkOrgId: tenant.clerkOrgId,
     ...(tenantRole !== undefined && owner !== null && { role: owner }),
   };
+}
+
+function lockOf(schema: string): string {
+  return schema === MASTER_SCHEMA ? MASTER_LOCK : `${TENANT_LOCK}${schema}`;
+}
+
+/** The name of a schema's lock, in SQL. @param schema an expression of type text */
+export function lockOfSql(schema: string): string {
+  return `CASE ${schema} WHEN '${MASTER_SCHEMA}' THEN '${MASTER_LOCK}' ELSE '${TENANT_LOCK}' || ${schema} END`;
 }

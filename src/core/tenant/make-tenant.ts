@@ -34,7 +34,7 @@ export interface Provisioning {
 
 /** Why a tenant with this status is not made; undefined where it is, or has been made already. */
 export function refusedStatus(clerkOrgId: string, status: string): TenantctlError | undefined {
-  if (status === 'ACTIVE' || UNFINISHED.includes(status)) return undefined;
+  if (status === 'ACTIVE' || UNFINISHED.some((word) => word === status)) return undefined;
   return new TenantctlError(
     'TENANT_NOT_ACTIVE',
     `The tenant "${clerkOrgId}" is ${status}; it is not provisioned again.`,
@@ -53,7 +53,7 @@ export async function makeTenant(
   record: ServeOptions['record'],
 ): Promise<Served> {
   const { context, folder, observe } = provisioning;
-  const target = tenantTarget(tenant, context);
+  const target = tenantTarget(context.database.names, tenant, context);
   let locksShared = false;
   const result = await advance(context, target, {
     direction: 'up',
@@ -101,7 +101,8 @@ export async function makeTenant(
 
 /** The statements that go with the last row of a new tenant's history: it is ACTIVE. */
 export function closingOf(provisioning: Provisioning, schema: string): string[] {
-  return [setStatus(provisioning, schema, 'ACTIVE'), forgetFailure(schema)];
+  const { names } = provisioning.context.database;
+  return [setStatus(names, provisioning, schema, 'ACTIVE'), forgetFailure(schema)];
 }
 
 /** The statements that create a tenant's schema, and the role that it is given to where that is missing. */
@@ -154,7 +155,9 @@ async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsO
     const seen = transaction.opening[0]?.rows[0] as { locked: boolean } | undefined;
     // Somebody else is provisioning it by now, and will say how that ends.
     if (seen?.locked !== true) return;
-    const { rowCount } = await transaction.client.query(setStatus(provisioning, target.schema, 'FAILED'));
+    const { rowCount } = await transaction.client.query(
+      setStatus(database.names, provisioning, target.schema, 'FAILED'),
+    );
     if (rowCount === 1 && schemaIsOurs) {
       await transaction.client.query(`DROP SCHEMA IF EXISTS ${identifier(target.schema)} CASCADE`);
       const role = provisioning.roles.get(target.schema);

@@ -11,7 +11,7 @@ import {
   type Provisioning,
 } from './make-tenant.ts';
 import type { Due } from '../fleet/plan-fleet.ts';
-import { EMPTY_HISTORY, TENANT_HISTORY } from '../target/history.ts';
+import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import type { MigrationFolder } from '../files/source.ts';
@@ -21,7 +21,7 @@ import { assertRegistry, registryColumns } from '../registry/registry.ts';
 import type { TenantResult } from '../report/results.ts';
 import { askedOf } from '../commands/asked-of.ts';
 import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
-import { schemaNameFor } from '../registry/schema-name.ts';
+import { newSchemaName } from '../registry/schema-name.ts';
 import { prepareRoles, roleErrorOf } from '../roles/prepare-roles.ts';
 import { ensureState } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
@@ -30,6 +30,7 @@ import { readTenantFolder } from '../plan/tenant-folder.ts';
 import { UNFINISHED } from '../registry/set-status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
+import type { Names } from '../../names.ts';
 
 export interface ProvisionOptions extends RunOptions {
   /** The folder of the tenant migrations; it may be empty. */
@@ -121,7 +122,7 @@ async function provisionInRun(
   const provisioning: Provisioning = {
     context,
     folder,
-    hasUpdatedAt: (await registryColumns(database))?.includes('updated_at') === true,
+    hasUpdatedAt: (await registryColumns(database))?.includes(database.names.columns.updated) === true,
     observe,
     alreadyActive: new Set(),
     created: new Set(),
@@ -172,7 +173,7 @@ async function provisionChunk(
       results.set(clerkOrgId, { clerkOrgId, schema, outcome: 'already-active', applied: [], durationMs: 0 });
     } else {
       if (role !== undefined && 'statements' in role) provisioning.roles.set(schema, role);
-      dues.push(dueOf(folder, clerkOrgId, schema, role?.name ?? null));
+      dues.push(dueOf(database.names, folder, clerkOrgId, schema, role?.name ?? null));
     }
   }
   await unregisterTenants(
@@ -230,7 +231,7 @@ async function register(database: Database, ids: readonly string[]): Promise<Map
   const wanted: { clerkOrgId: string; schema: string }[] = [];
   for (const clerkOrgId of ids) {
     try {
-      wanted.push({ clerkOrgId, schema: schemaNameFor(clerkOrgId) });
+      wanted.push({ clerkOrgId, schema: newSchemaName(database.names, clerkOrgId) });
     } catch (error) {
       refused.set(clerkOrgId, { error: toTenantctlError(error) });
     }
@@ -240,7 +241,13 @@ async function register(database: Database, ids: readonly string[]): Promise<Map
 }
 
 /** What a new tenant is due. One that an earlier attempt left something of turns out to be another case later. */
-function dueOf(folder: MigrationFolder, clerkOrgId: string, schema: string, owner: string | null): Due {
+function dueOf(
+  { tenantHistory: table }: Names,
+  folder: MigrationFolder,
+  clerkOrgId: string,
+  schema: string,
+  owner: string | null,
+): Due {
   return {
     tenant: {
       clerkOrgId,
@@ -250,7 +257,7 @@ function dueOf(folder: MigrationFolder, clerkOrgId: string, schema: string, owne
       updatedAt: null,
       hasSchema: false,
       owner,
-      tables: { schema, table: TENANT_HISTORY, hasHistory: false, hasLock: false },
+      tables: { schema, table, hasHistory: false, hasLock: false },
     },
     history: EMPTY_HISTORY,
     plan: planForward(folder, EMPTY_HISTORY),

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
+import type { Names } from '../../names.ts';
 import { openServer } from '../open-server.ts';
 import { lockFolder } from './folder-lock.ts';
 import type { Database, EmbeddedSettings } from '../database.ts';
@@ -14,7 +15,7 @@ import type { Database, EmbeddedSettings } from '../database.ts';
  * @throws TenantctlError EMBEDDED_UNAVAILABLE when the optional packages are not installed or the folder cannot be
  *   used, LOCK_TIMEOUT when another process is using the folder
  */
-export async function openEmbedded(settings: EmbeddedSettings): Promise<Database> {
+export async function openEmbedded(settings: EmbeddedSettings, names?: Names): Promise<Database> {
   const { PGlite, vector, contrib, PGLiteSocketServer } = await loadPglite();
   const unlock = await lockFolder(settings.directory, settings.lockWaitMs).catch((error: unknown) => {
     throw asUnavailable(error, settings.directory);
@@ -40,7 +41,7 @@ export async function openEmbedded(settings: EmbeddedSettings): Promise<Database
         ssl: false,
         connectTimeoutMs: 30_000,
       },
-      { maxConnections: 1, sharedSession: true },
+      { maxConnections: 1, sharedSession: true, names },
     );
     opened.push(() => database.close());
     return { ...database, close };

@@ -12,6 +12,7 @@ import { closeGate, until, WAIT_AT_GATE } from '../../support/gate.ts';
 import { holdLock } from '../../support/hold-lock.ts';
 import { createTable, knexMigration } from '../../support/project.ts';
 import { timesApplied, watchWays, type Way } from '../../support/ways.ts';
+import { DEFAULT_NAMES } from '../../../src/names.ts';
 
 /** Nine tenants: two show what is sent, and with concurrency 1 there are always two strings on the way to the others. */
 const ORGANIZATIONS = Array.from({ length: 9 }, (_, nth) => `org_${nth}`);
@@ -683,7 +684,7 @@ test('what functions leave behind in a session is gone before the next tenant co
 
 test('a run that comes too late for a tenant takes nothing that the other one needs', async () => {
   const { fleet } = await nine();
-  const target = tenantTarget({ clerkOrgId: ODD, schema: ODD_SCHEMA });
+  const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: ODD, schema: ODD_SCHEMA });
   await holdLock(fleet.testDatabase, target.lock);
   const late = await fleet.database.pool.connect();
   onTestFinished(() => late.release(true));

@@ -7,6 +7,7 @@ import { toDiagnosis } from '../../../src/core/doctor/diagnosis.ts';
 import { lockChecks } from '../../../src/core/doctor/lock-checks.ts';
 import { provisionCommand } from '../../../src/core/doctor/remedy.ts';
 import { listed, shellWord } from '../../../src/wording.ts';
+import { DEFAULT_NAMES } from '../../../src/names.ts';
 
 const NOW = new Date('2026-06-01T00:00:00Z');
 
@@ -59,6 +60,7 @@ describe('the answer', () => {
 describe('an interrupted migration', () => {
   const remedyFor = (direction: 'up' | 'down', schema: string) =>
     lockChecks({
+      names: DEFAULT_NAMES,
       columns: undefined,
       isTable: false,
       notUnique: [],

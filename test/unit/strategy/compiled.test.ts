@@ -5,6 +5,8 @@ import type { Plan } from '../../../src/core/plan/plan.ts';
 import { createRecording } from '../../../src/db/knex/recording.ts';
 import { historyAfter } from '../../../src/core/plan/history-after.ts';
 
+const HISTORY = 'knex_migrations_tenant';
+
 function planOf(...names: string[]): Plan {
   const steps = names.map((name) => ({ name, file: { name, path: `/${name}` } }));
   return { steps, batch: 3, warnings: [] } as unknown as Plan;
@@ -28,7 +30,7 @@ function sent(
 
 test('what two tenants were sent alike is what all are sent, migration by migration', () => {
   const texts = { '1_a.js': ['A', 'B'], '2_b.sql': [], '3_c.js': ['C'] };
-  expect(compile(planOf('1_a.js', '2_b.sql', '3_c.js'), 'up', sent(texts), sent(texts))).toEqual({
+  expect(compile(planOf('1_a.js', '2_b.sql', '3_c.js'), 'up', sent(texts), sent(texts), HISTORY)).toEqual({
     direction: 'up',
     isClean: false,
     steps: [
@@ -42,7 +44,7 @@ test('what two tenants were sent alike is what all are sent, migration by migrat
 /** Whether a plan whose one migration sends these texts needs nothing cleaned up behind it. */
 function isClean(...texts: string[]): boolean | undefined {
   const recordings = sent({ '1_a.js': texts });
-  const compiled = compile(planOf('1_a.js'), 'up', recordings, recordings);
+  const compiled = compile(planOf('1_a.js'), 'up', recordings, recordings, HISTORY);
   return 'isClean' in compiled ? compiled.isClean : undefined;
 }
 
@@ -89,7 +91,7 @@ test.each<[string, readonly string[], readonly string[]]>([
     sent({ '1_a.js': ['X'], '2_b.js': one }),
     sent({ '1_a.js': ['X'], '2_b.js': other }),
   ];
-  expect(compile(planOf('1_a.js', '2_b.js'), 'up', first, second)).toEqual(difference);
+  expect(compile(planOf('1_a.js', '2_b.js'), 'up', first, second, HISTORY)).toEqual(difference);
 });
 
 test('what depends on the tenant does so whichever of the two shows it, and the first such migration is named', () => {
@@ -97,15 +99,15 @@ test('what depends on the tenant does so whichever of the two shows it, and the 
   const plan = planOf('1_a.js', '2_b.js', '3_c.js');
   const dependent = sent(texts, { '2_b.js': 'it reads', '3_c.js': 'it binds' });
   const answer = { migration: '2_b.js', reason: 'it reads' };
-  expect(compile(plan, 'down', dependent, sent(texts))).toEqual(answer);
-  expect(compile(plan, 'down', sent(texts), dependent)).toEqual(answer);
+  expect(compile(plan, 'down', dependent, sent(texts), HISTORY)).toEqual(answer);
+  expect(compile(plan, 'down', sent(texts), dependent, HISTORY)).toEqual(answer);
 });
 
 test('a migration that one of the two did not come to is not sent to anybody', () => {
   const [both, one] = [sent({ '1_a.js': ['A'], '2_b.js': ['B'] }), sent({ '1_a.js': ['A'] })];
   const unseen = { migration: '2_b.js', reason: 'it was not seen' };
-  expect(compile(planOf('1_a.js', '2_b.js'), 'up', both, one)).toEqual(unseen);
-  expect(compile(planOf('1_a.js', '2_b.js'), 'up', one, both)).toEqual(unseen);
+  expect(compile(planOf('1_a.js', '2_b.js'), 'up', both, one, HISTORY)).toEqual(unseen);
+  expect(compile(planOf('1_a.js', '2_b.js'), 'up', one, both, HISTORY)).toEqual(unseen);
 });
 
 test('the history afterwards has the rows more, or less, that the plan says', () => {

@@ -8,6 +8,7 @@ import {
   type SendingOptions,
 } from '../../../src/core/strategy/compose.ts';
 import { tenantTarget } from '../../../src/core/target/target.ts';
+import { DEFAULT_NAMES } from '../../../src/names.ts';
 
 const COMPILED: CompiledPlan = {
   direction: 'up',
@@ -32,7 +33,7 @@ function statementsFor(
 ): string[] {
   const assumption = { batch: 3, expected, becomes: '00000000-0000-0000-0000-000000000002' };
   const compose = createComposer(compiled, assumption, { ...OPTIONS, ...options });
-  return compose(tenantTarget({ clerkOrgId: 'org_a', schema: `od"d'one` }), {
+  return compose(tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: `od"d'one` }), {
     closing: ['SELECT 0'],
     ...(opening && { opening }),
   });
