@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { READ_BY_KNEX } from './insides.ts';
 import type { SentStatement } from './statement.ts';
 
 /**
@@ -132,21 +133,16 @@ function watchedBuilder(builder: unknown, recording: Recording): unknown {
   return proxy;
 }
 
-/** How often Knex itself looks at the command of an answer that it does not hand on as it is (processResponse). */
-const KNEX_LOOKS = 3;
-
 /**
- * The answer to a statement, which notes that somebody reads it: then what comes next may depend on it. Knex itself
- * reads nothing of an answer that it does not hand on but the command, and of a raw one not even that; `then` is what an
- * await looks for.
+ * The answer to a statement, which notes when somebody reads it: what comes next may depend on it. Knex itself reads the
+ * command of an answer, but for raw SQL; `then` is what an await looks for.
  */
-export function unread(result: unknown, recording: Recording, isRaw = true): unknown {
+export function unread(result: unknown, recording: Recording, isRaw: boolean): unknown {
   if (typeof result !== 'object' || result === null) return result;
-  let looks = isRaw ? 0 : KNEX_LOOKS;
-  const reads = (property: string | symbol) => {
-    if (property === 'then') return;
-    if (property === 'command' && looks > 0) looks -= 1;
-    else recording.depends('it reads what a statement returned');
+  const reads = (property?: string | symbol) => {
+    // The command of a statement that Knex has built is known from its text.
+    if (property !== 'then' && (isRaw || property !== READ_BY_KNEX))
+      recording.depends('it reads what a statement returned');
   };
   return new Proxy(result, {
     get(target, property) {
@@ -158,7 +154,7 @@ export function unread(result: unknown, recording: Recording, isRaw = true): unk
       return Reflect.has(target, property);
     },
     ownKeys(target) {
-      reads('');
+      reads();
       return Reflect.ownKeys(target);
     },
     getOwnPropertyDescriptor(target, property) {

@@ -125,17 +125,15 @@ test.each([undefined, null, 1, 'x', true])('what is no object is handed on as it
   expect(unread(value, recording, true)).toBe(value);
 });
 
-test("the command is Knex's to look at, but for raw SQL: CREATE TABLE … AS tells by it whether there was such a table", () => {
-  const looked = (isRaw: boolean, times: number) => {
+test('the command of what Knex built is known from its text, but not that of raw SQL: CREATE TABLE … AS tells by it whether there was such a table', () => {
+  const looked = (isRaw: boolean) => {
     const recording = createRecording();
     const result = unread({ command: 'CREATE' }, recording, isRaw) as { command: string };
-    const seen = Array.from({ length: times }, () => result.command);
-    expect(new Set(seen)).toEqual(new Set(['CREATE']));
+    expect(result.command).toBe('CREATE');
     return recording.dependence;
   };
-  expect(looked(false, 3)).toBeUndefined();
-  expect(looked(false, 4)).toBe('it reads what a statement returned');
-  expect(looked(true, 1)).toBe('it reads what a statement returned');
+  expect(looked(false)).toBeUndefined();
+  expect(looked(true)).toBe('it reads what a statement returned');
 });
 
 /** A Knex that is never connected, watched. */

@@ -1,0 +1,71 @@
+import { createRequire } from 'node:module';
+import { callbackify } from 'node:util';
+import createKnex from 'knex';
+import type { PoolClient } from 'pg';
+import { expect, test } from 'vitest';
+import { isFrame, onQuery, READ_BY_KNEX, useConnection } from '../../../src/db/knex/insides.ts';
+import { withClient } from '../../../src/db/transaction.ts';
+import { createDatabase } from '../../support/database.ts';
+
+const require = createRequire(import.meta.url);
+
+/** A connection that tells the texts that Knex sends to it, and the properties of answers that Knex reads. */
+function listening(client: PoolClient) {
+  const texts: string[] = [];
+  const read = new Set<string | symbol>();
+  const proxy = new Proxy(client, {
+    get(target, property) {
+      if (property !== 'query') return Reflect.get(target, property, target) as unknown;
+      return (query: { text?: string } | string, callback: (error: unknown, answer?: object) => void) => {
+        texts.push(typeof query === 'string' ? query : (query.text ?? ''));
+        const asRead = (answer: object) =>
+          new Proxy(answer, {
+            get(answer, key) {
+              read.add(key);
+              return Reflect.get(answer, key, answer) as unknown;
+            },
+          });
+        const sent = target.query(query as string).then(asRead);
+        return typeof callback === 'function' ? callbackify(() => sent)(callback) : sent;
+      };
+    },
+  });
+  return { proxy, texts, read };
+}
+
+test('this version of Knex does inside what tenantctl relies on', async () => {
+  expect((require('knex/package.json') as { version: string }).version).toMatch(/^3\.3\./);
+  const database = await (await createDatabase()).open();
+  const knex = createKnex({ client: 'pg' });
+  await withClient(database, async (client) => {
+    const { proxy, texts, read } = listening(client);
+    const kinds: boolean[] = [];
+    const begin = async () => {
+      const transaction = await knex.transaction({ connection: proxy });
+      onQuery(transaction, (isRaw) => kinds.push(isRaw));
+      return transaction;
+    };
+    const first = await begin();
+    await first.schema.createTable('a', (table) => table.integer('b'));
+    expect(read.delete(READ_BY_KNEX)).toBe(true);
+    expect([...read].filter((key) => key !== 'then')).toEqual([]);
+    await first.raw('SELECT 1');
+    expect([...read].filter((key) => key !== 'then')).toEqual([]);
+    await first.rollback();
+    await (await begin()).commit();
+    expect(texts).toEqual([
+      'BEGIN;',
+      'create table "a" ("b" integer)',
+      'SELECT 1',
+      'ROLLBACK',
+      'BEGIN;',
+      'COMMIT;',
+    ]);
+    expect(texts.map(isFrame)).toEqual([true, false, false, true, true, true]);
+    expect(kinds.slice(0, 2)).toEqual([false, true]);
+
+    useConnection(knex, proxy);
+    await knex.raw('SELECT 2');
+    expect(texts.at(-1)).toBe('SELECT 2');
+  });
+});
