@@ -18,7 +18,7 @@ export interface BenchServer {
  * max_locks_per_transaction is 64, which is what a fleet meets in the field. The server ends with the process.
  */
 export async function withServer<T>(use: (server: BenchServer) => Promise<T>): Promise<T> {
-  return withPostgres({ settings: [] }, async ({ url, directory }) => {
+  return withPostgres({ isDurable: true }, async ({ url, directory }) => {
     const postmaster = await readFile(join(directory, 'data/postmaster.pid'), 'utf8');
     return use({
       url,

@@ -8,7 +8,7 @@ import { VARIABLES } from '../../src/config/environment.ts';
 import { callMany, type Answer } from '../support/call-many.ts';
 import { tenantctl } from '../support/cli.ts';
 import { CANARY, FRAGMENT, leakyMigration, leakyModule, LEAKS, STRAY } from '../support/leaks.ts';
-import { CARELESS, startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
+import { startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
 import {
   createStandingProject,
   createTable,
@@ -26,7 +26,6 @@ let superuser: Client;
 
 beforeAll(async () => {
   server = await startPostgres({
-    settings: CARELESS,
     hba: ['local all all trust', 'host all all all scram-sha-256'],
   });
   superuser = new Client({

@@ -8,7 +8,7 @@ import {
   type CertificateFolder,
 } from '../support/certificates.ts';
 import { tenantctl, type CliResult } from '../support/cli.ts';
-import { CARELESS, startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
+import { startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
 import { usualProject } from '../support/project.ts';
 
 /** A server whose certificate is for localhost alone; the database `certified` asks for a client's certificate. */
@@ -47,7 +47,7 @@ afterAll(async () => {
 async function startTlsServer(files: readonly string[]): Promise<TlsServer> {
   const postgres = await startPostgres({
     files,
-    settings: [...CARELESS, 'ssl_cert_file=server.crt', 'ssl_key_file=server.key', 'ssl_ca_file=ca.crt'],
+    settings: ['ssl_cert_file=server.crt', 'ssl_key_file=server.key', 'ssl_ca_file=ca.crt'],
     hba: [
       'local all all trust',
       'hostssl certified all all cert',

@@ -28,23 +28,21 @@ const wanted = scenariosFor(migrations).filter(
     (settings.scenarios.length === 0 || settings.scenarios.includes(id)) &&
     (settings.only === undefined || settings.only.scenario === id),
 );
-const judged = await withPostgres(
-  { programs: process.env.TEST_POSTGRES_PROGRAMS, settings: SERVER },
-  (server) =>
-    withProjects(migrations, async (projects) => {
-      const databases = createDatabases(server);
-      // What is only looked at may be forgotten; nothing may when something strikes.
-      await databases.setDurable(false);
-      const stage = createStage(databases, projects);
-      const references = await makeReferences(stage, wanted);
-      await databases.setDurable(true);
-      const cases =
-        settings.only === undefined
-          ? schedule(references, settings.iterations, settings.seed)
-          : [settings.only];
-      say(`${cases.length} faults over ${references.map(({ scenario }) => scenario.id).join(', ')}.`);
-      return runCases(stage, references, cases);
-    }),
+const judged = await withPostgres({ isDurable: true, settings: SERVER }, (server) =>
+  withProjects(migrations, async (projects) => {
+    const databases = createDatabases(server);
+    // What is only looked at may be forgotten; nothing may when something strikes.
+    await databases.setDurable(false);
+    const stage = createStage(databases, projects);
+    const references = await makeReferences(stage, wanted);
+    await databases.setDurable(true);
+    const cases =
+      settings.only === undefined
+        ? schedule(references, settings.iterations, settings.seed)
+        : [settings.only];
+    say(`${cases.length} faults over ${references.map(({ scenario }) => scenario.id).join(', ')}.`);
+    return runCases(stage, references, cases);
+  }),
 );
 const tallies = tally(judged);
 say(summaryText(tallies, settings.seed, Math.round((performance.now() - startedAt) / 1000)));

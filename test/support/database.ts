@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ClientBase, Pool } from 'pg';
 import { inject, onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/db/open.ts';
+import { fastFolder } from './postgres-folders.ts';
 import { createQueries, openPool, type Queries } from './queries.ts';
 import type { Database, DatabaseSettings, ServerSettings } from '../../src/db/database.ts';
 
@@ -71,7 +71,7 @@ export async function createVectorDatabase(): Promise<TestDatabase> {
 
 /** An empty embedded database. */
 export async function createEmbeddedDatabase(): Promise<TestDatabase> {
-  const directory = await mkdtemp(join(tmpdir(), 'tenantctl-embedded-'));
+  const directory = await mkdtemp(join(await fastFolder(), 'tenantctl-embedded-'));
   if (!inject('serverHasVector')) await cp(inject('embeddedTemplate'), directory, { recursive: true });
   const settings: DatabaseSettings = { kind: 'embedded', directory, lockWaitMs: 30_000 };
   let opened: Database | undefined;

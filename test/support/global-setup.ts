@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
+import { fastFolder, prepare, PREPARED } from './postgres-folders.ts';
 import { startTestServer } from './server.ts';
 
 declare module 'vitest' {
@@ -23,10 +23,14 @@ declare module 'vitest' {
 
 /** Builds the program, starts the server, says which one it is, and stops it at the end. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
-  await promisify(execFile)(process.execPath, ['scripts/build.ts']);
+  const [servers] = await Promise.all([
+    prepare(),
+    promisify(execFile)(process.execPath, ['scripts/build.ts']),
+  ]);
+  process.env[PREPARED] = servers.directory;
   const server = await startTestServer();
   console.log(`\nTests run on ${server.description}.`);
-  const template = await mkdtemp(join(tmpdir(), 'tenantctl-embedded-'));
+  const template = await mkdtemp(join(await fastFolder(), 'tenantctl-embedded-'));
   if (!server.hasVector) {
     console.log('What needs pgvector runs on PGlite, which has it.');
     const { openDatabase } = await import('../../src/db/open.ts');
@@ -45,6 +49,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   return async () => {
     await dropDatabases(server.url, templatePrefix);
     await server.stop();
+    await servers.remove();
     await rm(template, { recursive: true, force: true });
     const vector = server.hasVector ? '' : ' What needs pgvector ran on PGlite.';
     console.log(`Tests ran on ${server.description}.${vector}`);

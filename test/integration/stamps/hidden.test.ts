@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createFleet, type TestFleet, resultOf } from '../../support/fleet.ts';
 import { until } from '../../support/gate.ts';
-import { CARELESS, startPostgres } from '../../support/postgres-programs.ts';
+import { startPostgres } from '../../support/postgres-programs.ts';
 import { createProject } from '../../support/project.ts';
 import { OTHERS, useStampedFleet } from '../../support/stamped-fleet.ts';
 import {
@@ -108,8 +108,7 @@ test.each(['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'])(
 
 test('rows that arrive by logical replication are seen', async () => {
   const server = await startPostgres({
-    programs: process.env.TEST_POSTGRES_PROGRAMS,
-    settings: [...CARELESS, 'wal_level=logical'],
+    settings: ['wal_level=logical'],
   });
   onTestFinished(() => server.stop());
   const there = await standingFleet(['org_a'], FORGIVING, server.url);

@@ -5,7 +5,7 @@ import { fleetStatus } from '../../../src/core/fleet/status.ts';
 import { openDatabase } from '../../../src/db/open.ts';
 import { buildBigFleet } from '../../support/big-fleet.ts';
 import { fleetOn, type TestFleet } from '../../support/fleet.ts';
-import { CARELESS, startPostgres, type PostgresServer } from '../../support/postgres-programs.ts';
+import { startPostgres, type PostgresServer } from '../../support/postgres-programs.ts';
 import { INIT_SQL } from '../../support/project.ts';
 import { standingFleet, type StandingFleet } from '../../support/standing-fleet.ts';
 import { watchBackends, type BackendsSeen } from '../../support/watch-backends.ts';
@@ -51,8 +51,7 @@ let database: Database | undefined;
 
 beforeAll(async () => {
   server = await startPostgres({
-    programs: process.env.TEST_POSTGRES_PROGRAMS,
-    settings: [...CARELESS, 'max_locks_per_transaction=64'],
+    settings: ['max_locks_per_transaction=64'],
   });
   standing = await standingFleet([], FILES, server.url);
   small = await standingFleet(['org_1', 'org_2', 'org_3'], FILES, server.url);

