@@ -22,11 +22,12 @@ const CORE = [
   'statements',
   'ledger',
   'plan',
-  'report',
   'state',
   'files',
   'registry',
   'target',
+  'options',
+  'report',
 ] as const;
 
 /** The rooms of src/cli, likewise. */
@@ -122,6 +123,7 @@ export default defineConfig({
       [
         'src/errors.ts',
         'src/names.ts',
+        'src/limits.ts',
         'src/secrets.ts',
         'src/text-file.ts',
         'src/wording.ts',

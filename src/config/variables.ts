@@ -1,4 +1,13 @@
 import * as z from 'zod';
+import {
+  COUNT,
+  described,
+  MILLISECONDS,
+  parseWhole,
+  RETRIES,
+  VECTOR_EXTENSION_MODES,
+  type Range,
+} from '../limits.ts';
 import { patternProblem } from '../db/role-name.ts';
 import { maskSecrets } from '../secrets.ts';
 import type { Problem } from './settings.ts';
@@ -16,11 +25,14 @@ const boolean = z
   .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'], 'is neither true nor false'))
   .transform((text) => ['true', '1', 'yes', 'on'].includes(text));
 
-const milliseconds = z
-  .string()
-  .regex(/^\d+$/, 'is no number of milliseconds')
-  .transform(Number)
-  .refine((value) => value <= 2_147_483_647, 'is too large: at most 2147483647 milliseconds');
+function wholeNumber(range: Range) {
+  return z
+    .string()
+    .refine((text) => parseWhole(text, range) !== undefined, `is not ${described(range)}`)
+    .transform(Number);
+}
+
+const milliseconds = wholeNumber(MILLISECONDS);
 
 const host = z
   .string()
@@ -49,7 +61,7 @@ const schema = z.object({
   DB_EMBEDDED: path.optional(),
   MASTER_MIGRATIONS_DIR: path.optional(),
   TENANT_MIGRATIONS_DIR: path.optional(),
-  VECTOR_EXTENSION: z.enum(['auto', 'require', 'off'], 'must be auto, require or off').optional(),
+  VECTOR_EXTENSION: z.enum(VECTOR_EXTENSION_MODES, 'must be auto, require or off').optional(),
   CONNECT_TIMEOUT_MS: milliseconds.optional(),
   LOCK_TIMEOUT_MS: milliseconds.optional(),
   STATEMENT_TIMEOUT_MS: milliseconds.optional(),
@@ -61,18 +73,8 @@ const schema = z.object({
       if (problem !== undefined) context.addIssue(problem);
     })
     .optional(),
-  RETRIES: z
-    .string()
-    .regex(/^\d{1,3}$/, 'is no whole number from 0 to 100')
-    .transform(Number)
-    .refine((value) => value <= 100, 'is too large: at most 100')
-    .optional(),
-  RUNS_KEEP: z
-    .string()
-    .regex(/^\d{1,5}$/, 'is no whole number from 1 to 10000')
-    .transform(Number)
-    .refine((value) => value >= 1 && value <= 10_000, 'is out of range: 1 to 10000')
-    .optional(),
+  RETRIES: wholeNumber(RETRIES).optional(),
+  RUNS_KEEP: wholeNumber(COUNT).optional(),
 });
 
 /** The variables that are set and well-formed, typed. */

@@ -32,7 +32,7 @@ test('everything that is wrong with the variables is named at once', async () =>
     '  DB_PORT: "99999" is out of range: a port is 1 to 65535',
     '  DB_SSL: "maybe" is neither true nor false',
     '  VECTOR_EXTENSION: "perhaps" must be auto, require or off',
-    '  LOCK_TIMEOUT_MS: "-1" is no number of milliseconds',
+    '  LOCK_TIMEOUT_MS: "-1" is not a whole number of milliseconds from 0 to 2147483647',
     '  DB_HOST: is not set',
     '  DB_NAME: is not set',
   ]);

@@ -161,6 +161,36 @@ test('the library sets no V8 flags: they would apply to the whole application', 
   expect(stdout).toBe('provisioned\n');
 }, 60_000);
 
+test.each<[string, tenantctl.Observer]>([
+  [
+    'throws',
+    () => {
+      throw new Error('the log is full');
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('the log is full'))],
+])('an observer that %s ends neither the run nor the process', async (_name, observe) => {
+  const { testDatabase, project } = await application();
+  const unhandled: unknown[] = [];
+  const listen = (reason: unknown) => unhandled.push(reason);
+  process.on('unhandledRejection', listen);
+  onTestFinished(() => void process.off('unhandledRejection', listen));
+  await tenantctl.withDatabase(testDatabase.settings, { maxConnections: 3 }, async (database) => {
+    const options = { folder: project.tenants, masterFolder: project.master, observe };
+    expect(await tenantctl.provisionTenants(database, ['org_a', 'org_b'], options)).toMatchObject([
+      { outcome: 'provisioned' },
+      { outcome: 'provisioned' },
+    ]);
+    await project.write('migrations/tenants/9_links.sql', createTable('links'));
+    expect((await tenantctl.migrateTenants(database, options)).totals).toMatchObject({ changed: 2 });
+    await tenantctl.migrateMaster(database, { folder: project.master, observe });
+    await tenantctl.fleetStatus(database, { tenantFolder: project.tenants, verify: true, observe });
+    expect((await tenantctl.rollbackTenants(database, options)).totals).toMatchObject({ changed: 2 });
+  });
+  await sleep(20);
+  expect(unhandled).toEqual([]);
+});
+
 test('what an application leans on is exported by name', () => {
   expect(Object.keys(tenantctl)).toEqual(
     expect.arrayContaining([

@@ -7,7 +7,7 @@ import type { EnvironmentFacts } from '../../core/doctor/environment-checks.ts';
 import { toTenantctlError } from '../../errors.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import type { Context } from '../run/context.ts';
-import { positiveInteger } from '../flags/fleet-options.ts';
+import { count } from '../flags/numbers.ts';
 import type { Register } from '../run/register.ts';
 
 export interface DoctorFlags {
@@ -23,7 +23,7 @@ export function addDoctor(program: Command, register: Register): void {
     .option(
       '--concurrency <n>',
       'check that there are connections for this many tenants in parallel (default: 4)',
-      positiveInteger,
+      count,
     );
   register(command, 'doctor', doctorCommand);
 }

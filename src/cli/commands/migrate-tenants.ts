@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Context } from '../run/context.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import { dryRunResult } from './dry-run-result.ts';
-import { runNumber } from '../flags/run-number.ts';
+import { runNumber } from '../flags/numbers.ts';
 import { addSelection, addTolerance, addVerify } from '../flags/fleet-options.ts';
 import { addRollout, rolloutOf } from '../flags/rollout-options.ts';
 import type { Register } from '../run/register.ts';

@@ -4,7 +4,7 @@ import { count } from '../render/words.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import { dryRunResult } from './dry-run-result.ts';
 import { addSelection, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
-import { runNumber } from '../flags/run-number.ts';
+import { runNumber } from '../flags/numbers.ts';
 import { addExtent, extentOf, type ExtentFlags } from '../flags/rollback-extent.ts';
 import type { Register } from '../run/register.ts';
 import { fleetCommandResult } from './fleet-result.ts';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { runDocument, runTenantDocument } from '../../core/documents/run-document.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import type { Context } from '../run/context.ts';
-import { runNumber } from '../flags/run-number.ts';
+import { runNumber } from '../flags/numbers.ts';
 import type { Register } from '../run/register.ts';
 
 export function addRunsShow(group: Command, register: Register): void {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { runDocument } from '../../core/documents/run-document.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import type { Context } from '../run/context.ts';
-import { positiveInteger } from '../flags/fleet-options.ts';
+import { count } from '../flags/numbers.ts';
 import type { Register } from '../run/register.ts';
 
 /** `tenantctl runs` lists; its verbs are added to what this returns. */
@@ -10,7 +10,7 @@ export function addRuns(program: Command, register: Register): Command {
   const command = program
     .command('runs')
     .description('list what earlier commands did to the fleet, newest first')
-    .option('--limit <n>', 'number of runs to list (default: 20)', positiveInteger);
+    .option('--limit <n>', 'number of runs to list (default: 20)', count);
   register(command, 'runs', runsCommand);
   return command;
 }

@@ -1,7 +1,8 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
 import type { Concurrency } from '../../core/run/lanes.ts';
 import type { Context } from '../run/context.ts';
+import { count, countOrAuto, milliseconds, retries } from './numbers.ts';
 
 /** Flags that limit how long a command waits and how often it retries. */
 export interface EnduranceFlags {
@@ -55,11 +56,7 @@ export function addEndurance(command: Command): Command {
       'retries after a lock timeout, a deadlock or a lost connection (default: 6)',
       retries,
     )
-    .option(
-      '--keep <n>',
-      'number of runs of this command that the ledger keeps (default: 100)',
-      positiveInteger,
-    );
+    .option('--keep <n>', 'number of runs of this command that the ledger keeps (default: 100)', count);
 }
 
 export function addPace(command: Command): Command {
@@ -67,7 +64,7 @@ export function addPace(command: Command): Command {
     .option(
       '--concurrency <n|auto>',
       'number of tenants to work on in parallel; auto adapts to throughput (default: 4)',
-      concurrency,
+      countOrAuto,
     )
     .option('--no-compile', 'run every migration statement by statement in every tenant');
 }
@@ -85,37 +82,6 @@ export interface VerifyFlag {
 
 export function addVerify(command: Command): Command {
   return command.option('--verify', 'read every history table and correct wrong stamps');
-}
-
-function concurrency(text: string): Concurrency {
-  if (text === 'auto') return text;
-  if (!isPositiveInteger(text)) {
-    throw new InvalidArgumentError('Expected a whole number from 1 to 10000, or auto.');
-  }
-  return Number(text);
-}
-
-export function milliseconds(text: string): number {
-  if (!/^\d{1,10}$/.test(text) || Number(text) > 2_147_483_647) {
-    throw new InvalidArgumentError('Expected a whole number of milliseconds, at most 2147483647.');
-  }
-  return Number(text);
-}
-
-function retries(text: string): number {
-  if (!/^\d{1,3}$/.test(text) || Number(text) > 100) {
-    throw new InvalidArgumentError('Expected a whole number from 0 to 100.');
-  }
-  return Number(text);
-}
-
-export function positiveInteger(text: string): number {
-  if (!isPositiveInteger(text)) throw new InvalidArgumentError('Expected a whole number from 1 to 10000.');
-  return Number(text);
-}
-
-function isPositiveInteger(text: string): boolean {
-  return /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 10_000;
 }
 
 /** The options that all functions of core take from the settings and flags, and the signal that stops them. */

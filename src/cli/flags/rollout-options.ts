@@ -2,7 +2,8 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { RolloutOptions } from '../../core/rollout/options.ts';
 import type { Share } from '../../core/rollout/share.ts';
 import { TenantctlError } from '../../errors.ts';
-import { milliseconds } from './fleet-options.ts';
+import { describedShare, isShare, MAX_PAUSE_MS } from '../../limits.ts';
+import { milliseconds } from './numbers.ts';
 
 /** Flags that say how carefully a run goes through its tenants. */
 export interface RolloutFlags {
@@ -78,32 +79,30 @@ function canary(text: string): NonNullable<RolloutOptions['canary']> {
     .map((name) => name.trim())
     .filter((name) => name !== '');
   if (tenants.length === 0)
-    throw new InvalidArgumentError('It must be a number, a percentage, or organization ids or schema names.');
+    throw new InvalidArgumentError('Expected a number, a percentage, or organization ids or schema names.');
   return { tenants };
 }
 
 function wave(text: string): Share {
-  return share(text, 'It must be a whole number from 1, or a percentage above 0 % and up to 100 %.', 1);
+  return share(text, 1);
 }
 
 function maxFailures(text: string): Share {
-  return share(text, 'It must be a whole number from 0, or a percentage from 0 % to 100 %.', 0);
+  return share(text, 0);
 }
 
 /** "5" or "2.5%". */
-function share(text: string, rule: string, least: number): Share {
+function share(text: string, least: 0 | 1): Share {
   const [, number = '', sign] = /^(\d{1,9}(?:\.\d{1,9})?)(%?)$/.exec(text) ?? [];
-  const value = Number(number);
-  const isRight =
-    sign === '%'
-      ? value <= 100 && (value > 0 || least === 0)
-      : sign === '' && Number.isInteger(value) && !number.includes('.') && value >= least;
-  if (!isRight) throw new InvalidArgumentError(rule);
-  return sign === '%' ? { percent: value } : { count: value };
+  const value = sign === '%' ? { percent: Number(number) } : { count: Number(number) };
+  if (number === '' || !isShare(value, least))
+    throw new InvalidArgumentError(`Expected ${describedShare(least)}.`);
+  return value;
 }
 
 function seconds(text: string): number {
-  if (!/^\d{1,6}(?:\.\d{1,3})?$/.test(text) || Number(text) > 604_800)
-    throw new InvalidArgumentError('It must be a number of seconds from 0 to 604800, a week.');
+  const most = MAX_PAUSE_MS / 1_000;
+  if (!/^\d{1,6}(?:\.\d{1,3})?$/.test(text) || Number(text) > most)
+    throw new InvalidArgumentError(`Expected a number of seconds from 0 to ${most}, a week.`);
   return Number(text);
 }

@@ -1,5 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import { registryName, type Names } from '../../names.ts';
+import { checkOptions } from '../options/check-options.ts';
 import { watchBlockers, withBlockers } from '../run/blockers.ts';
 import { editedFiles, editedWarning, recordFiles } from '../state/checksums.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
@@ -43,10 +44,8 @@ export interface MasterResult {
  * Applies the pending master migrations in `public`, and before them brings the tenantctl schema up to date.
  * @throws TenantctlError: every way in which it can fail; nothing of the failed transaction remains
  */
-export async function migrateMaster(
-  database: Database,
-  options: MigrateMasterOptions,
-): Promise<MasterResult> {
+export async function migrateMaster(database: Database, given: MigrateMasterOptions): Promise<MasterResult> {
+  const options = checkOptions(given, 'folder');
   const observe = options.observe ?? silent;
   const facts = {
     command: 'migrate master',

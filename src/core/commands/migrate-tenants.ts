@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { checkOptions } from '../options/check-options.ts';
 import { messageOf } from '../../errors.ts';
 import { editedFiles, editedWarning, recordFiles } from '../state/checksums.ts';
 import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
@@ -60,10 +61,8 @@ export interface MigrateTenantsOptions extends RunOptions, FleetSelection, Tenan
  * tenant in a transaction of its own. At its end it looks for tenants that were provisioned in the meantime.
  * @throws TenantctlError for what keeps the run from beginning; a tenant's failure is in the result instead
  */
-export async function migrateTenants(
-  database: Database,
-  options: MigrateTenantsOptions,
-): Promise<FleetResult> {
+export async function migrateTenants(database: Database, given: MigrateTenantsOptions): Promise<FleetResult> {
+  const options = checkOptions(given, 'folder');
   const observe = options.observe ?? silent;
   const facts = {
     command: 'migrate tenants',

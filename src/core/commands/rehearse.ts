@@ -1,6 +1,7 @@
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
+import { checkOptions } from '../options/check-options.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import type { MigrateMasterOptions } from './migrate-master.ts';
 import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
@@ -60,7 +61,8 @@ const REHEARSAL_LOCK_TIMEOUT_MS = 1_000;
 const STEP = 'tenantctl_step';
 
 /** What `migrate master` would do. Nothing is changed, not even the histories. */
-export async function rehearseMaster(database: Database, options: MigrateMasterOptions): Promise<Rehearsal> {
+export async function rehearseMaster(database: Database, given: MigrateMasterOptions): Promise<Rehearsal> {
+  const options = checkOptions(given, 'folder');
   const { plan } = await planMaster(database, options);
   const context = createRunContext(database, options);
   return masterRehearsal(database, plan, (transaction) =>
@@ -71,8 +73,9 @@ export async function rehearseMaster(database: Database, options: MigrateMasterO
 /** What `rollback master` would do. */
 export async function rehearseMasterRollback(
   database: Database,
-  options: RollbackMasterOptions,
+  given: RollbackMasterOptions,
 ): Promise<Rehearsal> {
+  const options = checkOptions(given, 'folder');
   const { plan } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
   const context = createRunContext(database, options);
@@ -82,10 +85,8 @@ export async function rehearseMasterRollback(
 }
 
 /** What `migrate tenants` would do: once for each distinct plan, on its first tenant. */
-export async function rehearseTenants(
-  database: Database,
-  options: MigrateTenantsOptions,
-): Promise<Rehearsal> {
+export async function rehearseTenants(database: Database, given: MigrateTenantsOptions): Promise<Rehearsal> {
+  const options = checkOptions(given, 'folder');
   const { folder, forward } = await readTenantFolder(options);
   const plan = await planTenants(database, options, (history) => planForward(folder, history, forward));
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
@@ -95,8 +96,9 @@ export async function rehearseTenants(
 /** What `rollback tenants` would do. */
 export async function rehearseTenantsRollback(
   database: Database,
-  options: RollbackTenantsOptions,
+  given: RollbackTenantsOptions,
 ): Promise<Rehearsal> {
+  const options = checkOptions(given, 'folder');
   const { plan } = await planTenantsRollback(database, options);
   return fleetRehearsal(database, createRunContext(database, options), plan, 'down');
 }
@@ -104,9 +106,11 @@ export async function rehearseTenantsRollback(
 /** What `migrate all` would do: the tenants see what the pending master migrations would have done. */
 export async function rehearseAll(
   database: Database,
-  master: MigrateMasterOptions,
-  tenants: MigrateTenantsOptions,
+  givenMaster: MigrateMasterOptions,
+  givenTenants: MigrateTenantsOptions,
 ): Promise<Rehearsal> {
+  const master = checkOptions(givenMaster, 'folder');
+  const tenants = checkOptions(givenTenants, 'folder');
   const context = createRunContext(database, tenants);
   const { plan: masterPlan } = await planMaster(database, master);
   const { folder, forward } = await readTenantFolder(tenants);

@@ -1,4 +1,5 @@
 import { withTransaction } from '../../db/transaction.ts';
+import { checkOptions } from '../options/check-options.ts';
 import { messageOf, TenantctlError, type InvalidIndex } from '../../errors.ts';
 import { recordFiles } from '../state/checksums.ts';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../run/run-context.ts';
@@ -56,7 +57,8 @@ export interface Resolution {
  * @throws TenantctlError NOTHING_TO_RESOLVE; RUN_AT_WORK where somebody is at work there, or the migration itself still
  *   is; TENANT_UNKNOWN, REGISTRY_ABSENT, SCHEMA_MISSING, KNEX_LOCKED
  */
-export async function resolveInterrupted(database: Database, options: ResolveOptions): Promise<Resolution> {
+export async function resolveInterrupted(database: Database, given: ResolveOptions): Promise<Resolution> {
+  const options = checkOptions(given, 'tenant', 'answer');
   const { answer, folder, observe = silent } = options;
   const target = await targetOf(database, options.tenant);
   const version = await readStateVersion(database);

@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { checkOptions } from '../options/check-options.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import { forgetFiles } from '../state/checksums.ts';
@@ -28,8 +29,9 @@ export interface RollbackMasterOptions extends MasterOptions {
  */
 export async function rollbackMaster(
   database: Database,
-  options: RollbackMasterOptions,
+  given: RollbackMasterOptions,
 ): Promise<MasterResult> {
+  const options = checkOptions(given, 'folder');
   const facts = {
     command: 'rollback master',
     options: askedOf(options),

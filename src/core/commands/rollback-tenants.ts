@@ -1,4 +1,5 @@
 import { forgetFiles } from '../state/checksums.ts';
+import { checkOptions } from '../options/check-options.ts';
 import { createRunContext, type RunOptions } from '../run/run-context.ts';
 import type { FleetWork } from '../strategy/work.ts';
 import { serveFleet } from '../strategy/serve-fleet.ts';
@@ -55,8 +56,9 @@ export function rollbackRun(
  */
 export async function rollbackTenants(
   database: Database,
-  options: RollbackTenantsOptions,
+  given: RollbackTenantsOptions,
 ): Promise<FleetResult> {
+  const options = checkOptions(given, 'folder');
   const observe = options.observe ?? silent;
   const facts = {
     command: 'rollback tenants',

@@ -1,4 +1,5 @@
 import { withDatabase } from '../../db/open.ts';
+import { checkOptions } from '../options/check-options.ts';
 import { toTenantctlError } from '../../errors.ts';
 import { attempt } from './attempt.ts';
 import { decide } from './decide.ts';
@@ -18,6 +19,7 @@ import type { Database, DatabaseSettings } from '../../db/database.ts';
  * files. Does not throw for what it finds: a failing check is part of the answer, and carries its remedy.
  */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
+  checkOptions(options, 'nodeVersion');
   const { folders } = options;
   const facts = {
     options,

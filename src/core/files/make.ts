@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { checkOptions } from '../options/check-options.ts';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
@@ -30,6 +31,7 @@ export interface MadeMigration {
  * @throws TenantctlError MIGRATION_NAME_INVALID, FILE_EXISTS
  */
 export async function makeMigration(options: MakeOptions): Promise<MadeMigration> {
+  checkOptions(options, 'folder', 'name');
   assertMigrationName(options.name);
   await mkdir(options.folder, { recursive: true });
   const folder = await readMigrationFolder(options.folder);

@@ -1,3 +1,4 @@
+import { checkOptions } from '../options/check-options.ts';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -27,6 +28,7 @@ export const INIT_MIGRATION = '20251103123228_init_db';
  * exists is left as it is; a master folder that has migrations in another format gets the first one in that format.
  */
 export async function initProject(options: InitOptions): Promise<InitResult> {
+  checkOptions(options, 'folder', 'masterFolder', 'tenantFolder');
   const created: string[] = [];
   const kept: string[] = [];
   const write = async (path: string, text: string) => {

@@ -1,4 +1,5 @@
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
+import { checkArguments, checkOptions } from '../options/check-options.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { readGroups, readMembers, type TenantGroup } from './fleet-facts.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
@@ -70,7 +71,8 @@ export interface FleetStatus {
  * counted in groups by the server.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, MIGRATIONS_FOLDER_MISSING
  */
-export async function fleetStatus(database: Database, options: StatusOptions): Promise<FleetStatus> {
+export async function fleetStatus(database: Database, given: StatusOptions): Promise<FleetStatus> {
+  const options = checkOptions(given, 'tenantFolder');
   const { folder } = await readTenantFolder({ folder: options.tenantFolder, allowEmptyFolder: true });
   const masterFolder =
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
@@ -196,6 +198,8 @@ export async function tenantState(
   name: string,
   options: Pick<StatusOptions, 'tenantFolder'>,
 ): Promise<TenantState> {
+  checkArguments({ name });
+  checkOptions(options, 'tenantFolder');
   const { folder } = await readTenantFolder({ folder: options.tenantFolder, allowEmptyFolder: true });
   await assertRegistry(database);
   const [named] = await findTenants(database, [name]);

@@ -1,4 +1,5 @@
 import type { QueryResultRow } from 'pg';
+import { checkArguments, checkOptions } from '../options/check-options.ts';
 import type { ErrorReport } from '../../errors.ts';
 import { isAtWork } from './at-work.ts';
 import { runUnknown } from './run-unknown.ts';
@@ -80,6 +81,7 @@ interface RunRow extends QueryResultRow {
 
 /** The runs in the ledger, the newest first; none where there is no ledger. */
 export async function readRuns(database: Database, options: ReadRunsOptions = {}): Promise<Run[]> {
+  checkOptions(options);
   if ((await readStateVersion(database)) < RUNS_SINCE) return [];
   const { rows } = await database.query<RunRow>(
     `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r ORDER BY r.id DESC LIMIT $1`,
@@ -90,6 +92,7 @@ export async function readRuns(database: Database, options: ReadRunsOptions = {}
 
 /** @throws TenantctlError RUN_UNKNOWN */
 export async function readRun(database: Database, id: number): Promise<Run> {
+  checkArguments({ runNumber: id });
   if ((await readStateVersion(database)) < RUNS_SINCE) throw runUnknown(id);
   const { rows } = await database.query<RunRow>(
     `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r WHERE r.id = $1`,
@@ -106,6 +109,7 @@ export async function readRunTenants(
   run: number,
   { onlyFailed }: { readonly onlyFailed: boolean },
 ): Promise<RunTenant[]> {
+  checkArguments({ runNumber: run, onlyFailed });
   const { rows } = await database.query<{
     clerk_org_id: string | null;
     schema_name: string;

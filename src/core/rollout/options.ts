@@ -1,4 +1,3 @@
-import { TenantctlError } from '../../errors.ts';
 import type { Share } from './share.ts';
 import type { TenantCheck } from './tenant-check.ts';
 
@@ -21,32 +20,4 @@ export interface RolloutOptions {
   readonly onCanaryFailure?: 'stop' | 'rollback' | undefined;
   /** While a standby is behind by more milliseconds than these, no tenant is begun. */
   readonly maxReplicaLagMs?: number | undefined;
-}
-
-/** @throws TenantctlError USAGE for numbers that make no sense */
-export function assertRolloutOptions(options: RolloutOptions): void {
-  const { canary, wave, maxFailures } = options;
-  const shares = [
-    ['canary', canary !== undefined && 'tenants' in canary ? undefined : canary, 1],
-    ['wave', wave, 1],
-    ['maxFailures', maxFailures, 0],
-  ] as const;
-  for (const [name, share, least] of shares) {
-    if (share === undefined) continue;
-    const isRight =
-      'count' in share
-        ? Number.isSafeInteger(share.count) && share.count >= least
-        : share.percent <= 100 && (share.percent > 0 || (least === 0 && share.percent === 0));
-    if (!isRight) {
-      throw new TenantctlError(
-        'USAGE',
-        `${name} must be a whole number of at least ${least}, or a percentage ${least === 0 ? 'from 0' : 'above 0 and up'} to 100.`,
-      );
-    }
-  }
-  for (const name of ['pauseMs', 'maxReplicaLagMs'] as const) {
-    const value = options[name];
-    if (value === undefined || (value >= 0 && value <= 2_147_483_647)) continue;
-    throw new TenantctlError('USAGE', `${name} must be a number of milliseconds from 0 to 2147483647.`);
-  }
 }

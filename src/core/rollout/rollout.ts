@@ -11,7 +11,7 @@ import { serveInPhases } from '../strategy/serve-in-phases.ts';
 import { createFailureLimit, stopReason } from './failure-limit.ts';
 import { cutRollout } from './cut-rollout.ts';
 import { findCanaries } from './find-canaries.ts';
-import { assertRolloutOptions, type RolloutOptions } from './options.ts';
+import type { RolloutOptions } from './options.ts';
 import type { RolloutResult, Stage, StageResult } from '../report/rollout-result.ts';
 import type { RolloutSetting } from './setting.ts';
 import { followStandbys } from './throttle.ts';
@@ -38,13 +38,12 @@ interface Part {
 
 /**
  * Works out how a run goes through its tenants, before anything is done.
- * @throws TenantctlError USAGE for options that make no sense and canaries that the run is not for; TENANT_UNKNOWN and
- *   TENANT_NOT_ACTIVE for other canaries; REPLICA_LAG_UNKNOWN
+ * @throws TenantctlError USAGE for canaries that the run is not for; TENANT_UNKNOWN and TENANT_NOT_ACTIVE for other
+ *   canaries; REPLICA_LAG_UNKNOWN
  */
 export async function prepareRollout(context: RunContext, setting: RolloutSetting): Promise<Rollout> {
   const { rollout: options } = setting;
   if (options === undefined) return allAtOnce(context);
-  assertRolloutOptions(options);
   return inSteps(context, setting, options);
 }
 

@@ -1,3 +1,4 @@
+import type { VECTOR_EXTENSION_MODES } from '../../limits.ts';
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { identifier } from '../../db/sql.ts';
@@ -7,7 +8,7 @@ import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 
 /** auto: made available where the server has it. require: an error where it cannot be. off: left alone. */
-export type VectorExtensionMode = 'auto' | 'require' | 'off';
+export type VectorExtensionMode = (typeof VECTOR_EXTENSION_MODES)[number];
 
 export interface VectorExtension {
   /** The schema that it is installed in; undefined where it is not. */

@@ -1,4 +1,5 @@
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
+import { checkArguments, checkOptions } from '../options/check-options.ts';
 import { recordFiles } from '../state/checksums.ts';
 import { createRunContext, type RunOptions } from '../run/run-context.ts';
 import { serveFleet } from '../strategy/serve-fleet.ts';
@@ -70,8 +71,10 @@ const REGISTERED_AT_ONCE = 1_000;
 export async function provisionTenants(
   database: Database,
   organizationIds: readonly string[],
-  options: ProvisionOptions,
+  given: ProvisionOptions,
 ): Promise<ProvisionResult[]> {
+  checkArguments({ organizationIds });
+  const options = checkOptions(given, 'folder');
   const facts = {
     command: 'tenant provision',
     options: askedOf(options),

@@ -61,15 +61,21 @@ test.for([
   [{ DB_PORT: '5432\nDB_PASSWORD=secret' }, 'DB_PORT is no number'],
   [{ DB_PORT: '5432 DB_PASSWORD=secret' }, 'DB_PORT is no number'],
   [{ MASTER_MIGRATIONS_DIR: 'file:///x' }, 'MASTER_MIGRATIONS_DIR is a URL, not a path'],
-  [{ CONNECT_TIMEOUT_MS: '1.5' }, 'CONNECT_TIMEOUT_MS "1.5" is no number of milliseconds'],
+  [
+    { CONNECT_TIMEOUT_MS: '1.5' },
+    'CONNECT_TIMEOUT_MS "1.5" is not a whole number of milliseconds from 0 to 2147483647',
+  ],
   [
     { LOCK_WAIT_TIMEOUT_MS: '9999999999' },
-    'LOCK_WAIT_TIMEOUT_MS "9999999999" is too large: at most 2147483647 milliseconds',
+    'LOCK_WAIT_TIMEOUT_MS "9999999999" is not a whole number of milliseconds from 0 to 2147483647',
   ],
-  [{ RETRIES: 'many' }, 'RETRIES "many" is no whole number from 0 to 100'],
-  [{ RUNS_KEEP: '0' }, 'RUNS_KEEP "0" is out of range: 1 to 10000'],
-  [{ RETRIES: '101' }, 'RETRIES "101" is too large: at most 100'],
-  [{ STATEMENT_TIMEOUT_MS: '-1' }, 'STATEMENT_TIMEOUT_MS "-1" is no number of milliseconds'],
+  [{ RETRIES: 'many' }, 'RETRIES "many" is not a whole number from 0 to 100'],
+  [{ RUNS_KEEP: '0' }, 'RUNS_KEEP "0" is not a whole number from 1 to 10000'],
+  [{ RETRIES: '101' }, 'RETRIES "101" is not a whole number from 0 to 100'],
+  [
+    { STATEMENT_TIMEOUT_MS: '-1' },
+    'STATEMENT_TIMEOUT_MS "-1" is not a whole number of milliseconds from 0 to 2147483647',
+  ],
   [
     { TENANT_ROLE: '{tenant}_owner' },
     'TENANT_ROLE "{tenant}_owner" holds {tenant}: only {schema} stands for something, the tenant\'s schema',

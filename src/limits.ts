@@ -1,0 +1,44 @@
+/** Whole numbers that are allowed, wherever they come from: a flag, a variable or an option of the library. */
+export interface Range {
+  readonly least: number;
+  readonly most: number;
+  /** What is counted, in the plural. */
+  readonly unit?: string;
+}
+
+/** PostgreSQL's timeouts have this range: https://www.postgresql.org/docs/current/runtime-config-client.html */
+export const MILLISECONDS: Range = { least: 0, most: 2_147_483_647, unit: 'milliseconds' };
+/** Tenants at once, runs to keep, runs to list. */
+export const COUNT: Range = { least: 1, most: 10_000 };
+export const RETRIES: Range = { least: 0, most: 100 };
+export const RUN_NUMBER: Range = { least: 1, most: 999_999_999_999_999 };
+/** A week. Fractions are allowed. */
+export const MAX_PAUSE_MS = 604_800_000;
+
+export const VECTOR_EXTENSION_MODES = ['auto', 'require', 'off'] as const;
+
+export function isWithin(value: unknown, { least, most }: Range): value is number {
+  return Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+}
+
+/** The whole number that a text is, in digits only; undefined if it is none, or outside the range. */
+export function parseWhole(text: string, range: Range): number | undefined {
+  return /^\d+$/.test(text) && isWithin(Number(text), range) ? Number(text) : undefined;
+}
+
+/** "a whole number of milliseconds from 0 to 2147483647" */
+export function described({ least, most, unit }: Range): string {
+  return `a whole number${unit === undefined ? '' : ` of ${unit}`} from ${least} to ${most}`;
+}
+
+/** Whether a value is `{ count }` with at least so many, or `{ percent }`; 0 % only where none is allowed. */
+export function isShare(value: unknown, least: 0 | 1): boolean {
+  const { count, percent } = Object(value) as { readonly count?: unknown; readonly percent?: unknown };
+  if (count !== undefined) return isWithin(count, { least, most: 999_999_999 });
+  return typeof percent === 'number' && percent <= 100 && (least === 0 ? percent >= 0 : percent > 0);
+}
+
+/** "a whole number from 1, or a percentage above 0 % and up to 100 %" */
+export function describedShare(least: 0 | 1): string {
+  return `a whole number from ${least}, or a percentage ${least === 0 ? 'from 0 %' : 'above 0 % and up'} to 100 %`;
+}

@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest';
+import { checkOptions } from '../../../src/core/options/check-options.ts';
+import * as tenantctl from '../../../src/index.ts';
+
+/** A database that nobody may touch: options are checked before. */
+const untouched = new Proxy({} as tenantctl.Database, {
+  get(_target, name) {
+    throw new Error(`The database was asked for ${String(name)}.`);
+  },
+});
+
+const folder = 'migrations/tenants';
+const nothing = () => {};
+
+/** Calls as they may come from JavaScript, without types. */
+const library = tenantctl as unknown as Record<string, (...args: unknown[]) => unknown>;
+const call = async (name: string, ...args: readonly unknown[]) => library[name]?.(...args);
+const usage = (naming: string) => ({ code: 'USAGE', message: expect.stringContaining(naming) as string });
+
+const BAD: readonly (readonly [string, unknown])[] = [
+  ['concurrency', 0],
+  ['concurrency', 1.5],
+  ['concurrency', '4'],
+  ['lockTimeoutMs', '1; SELECT 1'],
+  ['lockTimeoutMs', -1],
+  ['statementTimeoutMs', Number.NaN],
+  ['lockWaitMs', Number.POSITIVE_INFINITY],
+  ['retries', Number.NaN],
+  ['retries', 101],
+  ['keepRuns', -1],
+  ['tenantRole', 'role_{tenant}'],
+  ['signal', {}],
+  ['observe', 'log'],
+  ['folder', undefined],
+  ['folder', ''],
+  ['tenants', 'org_a'],
+  ['tenants', []],
+  ['tenants', [1]],
+  ['retryFailed', false],
+  ['to', 3],
+  ['verify', 'yes'],
+  ['compile', 0],
+  ['allowOutOfOrder', 'no'],
+  ['vectorExtension', 'maybe'],
+  ['masterFolder', 5],
+  ['extent', 'all'],
+  ['extent', { run: 1.5 }],
+  ['rollout', 'canary'],
+];
+
+describe.each([
+  'migrateTenants',
+  'rollbackTenants',
+  'migrateMaster',
+  'rollbackMaster',
+  'rehearseTenants',
+  'rehearseTenantsRollback',
+  'rehearseMaster',
+  'rehearseMasterRollback',
+])('%s', (name) => {
+  test.each(BAD)('refuses %s: %j before it touches the database', async (option, value) => {
+    await expect(call(name, untouched, { folder, [option]: value })).rejects.toMatchObject(usage(option));
+  });
+});
+
+test.each<[string, string, ...unknown[]]>([
+  ['provisionTenants', 'organizationIds', untouched, 'org_abc', { folder }],
+  ['provisionTenants', 'organizationIds', untouched, [1], { folder }],
+  ['provisionTenants', 'options', untouched, ['org_a']],
+  ['provisionTenants', 'concurrency', untouched, ['org_a'], { folder, concurrency: 0 }],
+  ['provisionTenant', 'organizationIds', untouched, undefined, { folder }],
+  ['provisionTenant', 'folder', untouched, 'org_a', {}],
+  ['migrateTenants', 'options', untouched, null],
+  ['rehearseAll', 'masterFolder', untouched, { folder }, { folder, masterFolder: 1 }],
+  ['rollbackRun', 'extent', untouched, 1.5, { folder }],
+  ['rollbackRun', 'extent', untouched, '7', { folder }],
+  ['resolveInterrupted', 'answer', untouched, { tenant: 'org_a', answer: 'yes' }],
+  ['resolveInterrupted', 'tenant', untouched, { answer: 'retry' }],
+  ['fleetStatus', 'tenantFolder', untouched, {}],
+  ['fleetStatus', 'verify', untouched, { tenantFolder: folder, verify: 1 }],
+  ['tenantState', 'name', untouched, 5, { tenantFolder: folder }],
+  ['readRuns', 'limit', untouched, { limit: 0 }],
+  ['readRun', 'runNumber', untouched, Number.NaN],
+  ['readRunTenants', 'runNumber', untouched, '1; SELECT', { onlyFailed: false }],
+  ['diagnose', 'concurrency', { nodeVersion: '24.0.0', database: undefined, concurrency: 0 }],
+  ['makeMigration', 'name', { folder, name: 5 }],
+  ['makeMigration', 'format', { folder, name: 'a', format: 'py' }],
+  ['initProject', 'tenantFolder', { folder, masterFolder: folder }],
+  ['readTenantCheck', 'path', 5],
+  ['selectTenants', 'names', [], 'org_a'],
+  ['schemaNameFor', 'organizationId', 5],
+  ['assertOrganizationId', 'organizationId', undefined],
+])('%s refuses a wrong %s', async (name, naming, ...args) => {
+  await expect(call(name, ...args)).rejects.toMatchObject(usage(naming));
+});
+
+describe('the options of a rollout', () => {
+  test.for([
+    [{ canary: { count: 0 } }, 'canary'],
+    [{ canary: { percent: 0 } }, 'canary'],
+    [{ canary: { tenants: [] } }, 'canary'],
+    [{ wave: { count: 1.5 } }, 'wave'],
+    [{ wave: { percent: 101 } }, 'wave'],
+    [{ maxFailures: { count: -1 } }, 'maxFailures'],
+    [{ maxFailures: { percent: Number.NaN } }, 'maxFailures'],
+    [{ pauseMs: -1 }, 'pauseMs'],
+    [{ maxReplicaLagMs: Number.NaN }, 'maxReplicaLagMs'],
+    [{ onCanaryFailure: 'ask' }, 'onCanaryFailure'],
+    [{ check: 'SELECT true' }, 'check'],
+  ] as const)('%j is refused', ([rollout, name]) => {
+    expect(() => checkOptions({ rollout })).toThrow(`rollout.${name} must be`);
+  });
+
+  test('what makes sense is not', () => {
+    const rollout = { wave: { percent: 0.1 }, maxFailures: { percent: 0 }, pauseMs: 0.5 };
+    expect(() => checkOptions({ rollout: { ...rollout, canary: { tenants: ['a'] } } })).not.toThrow();
+    expect(() => checkOptions({ rollout: { ...rollout, canary: { count: 1 } } })).not.toThrow();
+  });
+});
+
+test('what is undefined counts as absent, and what is allowed is allowed', () => {
+  const { signal } = new AbortController();
+  const options = {
+    folder,
+    tenants: undefined,
+    concurrency: 'auto',
+    lockTimeoutMs: 0,
+    retries: 100,
+    tenantRole: 'owner_{schema}',
+    signal,
+    extent: { all: true },
+    retryFailed: true,
+    observe: undefined,
+  };
+  expect(checkOptions(options, 'folder')).toBe(options);
+  expect(checkOptions({ observe: nothing }).observe).toBeTypeOf('function');
+});
+
+test('a text that was passed in the wrong place is not repeated: it may be a secret', () => {
+  const error = (() => {
+    try {
+      return checkOptions({ lockTimeoutMs: 'hunter2' });
+    } catch (thrown) {
+      return thrown as Error;
+    }
+  })();
+  expect((error as Error).message).toBe(
+    'lockTimeoutMs must be a whole number of milliseconds from 0 to 2147483647. It is a string.',
+  );
+});
