@@ -7,7 +7,7 @@ import { toSchemaBefore, type SchemaBefore } from '../guard/before.ts';
 import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
-import type { Advance, Assignment, TargetJob } from './assignment.ts';
+import type { Advanced, Applied, Assignment, TargetJob } from './assignment.ts';
 import { ownSearchPath } from '../target/hand-over.ts';
 import type { History, HistoryRow } from '../target/history.ts';
 import { interrupted, poolerInBetween } from './outside-errors.ts';
@@ -23,41 +23,38 @@ import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock
  * and runs the migrations. Each history row is written in the transaction of its migration. Does not throw for the
  * target.
  */
-export async function advance(context: RunContext, target: Target, assignment: Assignment): Promise<Advance> {
-  const progress: TargetJob['progress'] = {
-    done: [],
-    warnings: new Set(),
-    batch: 0,
-    started: false,
-    isCommitted: false,
-  };
+export async function advance(
+  context: RunContext,
+  target: Target,
+  assignment: Assignment,
+): Promise<Advanced> {
+  const progress: TargetJob['progress'] = { done: [], batch: 0, started: false, isCommitted: false };
   const job = { context, target, assignment, progress };
-  const result = (outcome: Advance['outcome'], more: Partial<Advance> = {}): Advance => ({
-    outcome,
-    done: progress.done,
+  const done = (): Applied => ({
+    names: progress.done,
     batch: progress.batch,
     isCommitted: progress.isCommitted,
-    warnings: [...progress.warnings],
     observed: progress.observed,
-    ...more,
   });
   try {
     for (;;) {
       const end = await serveSegment(job);
-      if (end.kind === 'busy') return result('busy');
-      if (end.kind === 'status') return result('status', { status: end.status });
+      if (end.kind === 'busy') return end;
+      if (end.kind === 'status') return { ...end, done: done() };
       progress.isCommitted = true;
-      if (end.kind === 'end') return result('done');
+      if (end.kind === 'end') return { kind: 'done', done: done() };
     }
   } catch (error) {
-    return result('failed', {
+    return {
+      kind: 'failed',
+      done: done(),
       mayRepeat: progress.isOutside !== true,
       pid: progress.pid,
       error: toDatabaseError(error, {
         tenant: target.clerkOrgId,
         ...(progress.atWork !== undefined && { migration: progress.atWork, hint: atWorkHint(error) }),
       }).concealing(context.database.conceal),
-    });
+    };
   }
 }
 
@@ -165,7 +162,6 @@ async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): 
   const row = read?.rows[0] as HistoryRow | undefined;
   const history = await readUnderLock(client, target, assignment, seen, row);
   const plan = assignment.decide(history, progress.done);
-  for (const warning of plan.warnings) progress.warnings.add(warning);
   if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
   if (progress.batch === 0) progress.batch = batchFor(plan, history, assignment);
   const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));

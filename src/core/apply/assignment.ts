@@ -1,11 +1,11 @@
 import type { PoolClient } from 'pg';
 import type { Recording } from '../../db/knex/recording.ts';
-import type { TenantctlError } from '../../errors.ts';
 import type { ObservedEffects } from '../guard/judge.ts';
 import type { History } from '../target/history.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
 import type { RunContext } from '../run/run-context.ts';
+import type { Failure } from '../serve/work.ts';
 import type { Target } from '../target/target.ts';
 import type { TenantStatus } from '../../names.ts';
 
@@ -34,25 +34,28 @@ export interface Assignment {
   readonly record?: ((name: string) => Recording) | undefined;
 }
 
-/** What became of a target. `done` is what was applied or reverted, also where a later migration failed. */
-export interface Advance {
-  readonly outcome: 'done' | 'busy' | 'status' | 'failed';
-  readonly done: readonly string[];
-  /** The batch in the history; 0 where nothing was done. */
+/** What was done to a target, also if it failed later on. */
+export interface Applied {
+  /** Names as the history holds them, in the order in which they were applied or reverted. */
+  readonly names: readonly string[];
+  /** The batch in the history; 0 if nothing was done. */
   readonly batch: number;
-  readonly warnings: readonly string[];
   /** Something was committed, if only the opening. */
   readonly isCommitted: boolean;
-  readonly error?: TenantctlError;
-  /** It failed within a transaction, which is rolled back, or whose end the history tells: it may be begun anew. */
-  readonly mayRepeat?: boolean;
-  /** The process id of the backend that it was at work on last. */
-  readonly pid?: number | undefined;
-  /** What others may do whose migrations send the same; absent where nothing was done, and for the master schema. */
+  /** What others may do whose migrations send the same; absent if nothing was done, and for the master schema. */
   readonly observed?: ObservedEffects | undefined;
-  /** The registry's status where the outcome is 'status'; null where the row is gone. */
-  readonly status?: string | null;
+  /** The transaction locked shared tables against others: other tenants are served one at a time. */
+  readonly locksShared?: boolean | undefined;
 }
+
+/** How an attempt to do an assignment ended. */
+export type Advanced =
+  | { readonly kind: 'done'; readonly done: Applied }
+  /** Another run holds the target. */
+  | { readonly kind: 'busy' }
+  /** The tenant has a status that the assignment does not name; null if its row is gone. */
+  | { readonly kind: 'status'; readonly status: string | null; readonly done: Applied }
+  | (Failure<Applied> & { readonly done: Applied });
 
 /** One target, what it is due, and how far the work on it has come. */
 export interface TargetJob {
@@ -64,7 +67,6 @@ export interface TargetJob {
 
 interface Progress {
   readonly done: string[];
-  readonly warnings: Set<string>;
   batch: number;
   started: boolean;
   /** A transaction of this target has been committed. */

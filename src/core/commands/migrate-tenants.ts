@@ -1,43 +1,37 @@
-import type { PoolClient } from 'pg';
-import { checkOptions } from '../options/check-options.ts';
 import { messageOf } from '../../errors.ts';
 import { editedFiles, editedWarning, recordFiles } from '../state/checksums.ts';
 import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
-import { createRunContext, isStopped, type RunContext, type RunOptions } from '../run/run-context.ts';
-import type { FleetWork } from '../strategy/work.ts';
+import { isStopped, type RunContext, type RunOptions } from '../run/run-context.ts';
+import type { MigrationWork } from '../strategy/migration-work.ts';
+import type { Migrated } from '../strategy/serve-in-phases.ts';
 import { createLanes, type Concurrency, type Lanes } from '../run/lanes.ts';
-import { advance } from '../apply/advance.ts';
-import { planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import type { History } from '../target/history.ts';
 import { planner } from '../plan/planner.ts';
+import { planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
-import { tenantTarget } from '../target/target.ts';
-import { silent, type Observer } from '../report/event.ts';
+import type { Observer } from '../report/event.ts';
 import { isAsPlanned } from '../strategy/peers.ts';
 import { foundClasses, readClasses } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import { prepareRollout, type Rollout } from '../rollout/rollout.ts';
 import { isNothing, namesDue, planFleet, type FleetPlan } from '../fleet/plan-fleet.ts';
-import type { RegisteredTenant } from '../registry/registry.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
 import { refuseOwners } from '../fleet/refuse-owners.ts';
-import { selectFleet, type FleetSelection, type Wishes } from '../fleet/select-fleet.ts';
+import { selectFleet, type Fleet, type FleetSelection } from '../fleet/select-fleet.ts';
 import type { Member } from '../fleet/member.ts';
-import { askedOf } from './asked-of.ts';
+import { inRun, type CommandRun } from './in-run.ts';
 import { recordFailures } from '../ledger/record-in-run.ts';
-import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import { putStampsRight } from '../fleet/put-stamps-right.ts';
 import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
-import { moveExtensions, sharedLocks } from '../apply/tenant-hygiene.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
 import { endingOf } from '../ledger/ending.ts';
 import { refusePendingMaster } from '../plan/plan-master.ts';
 import { readTenantFolder, type TenantFolderOptions } from '../plan/tenant-folder.ts';
 import { forgetFailure, readMemory, type Memory } from '../state/failures.ts';
 import type { Database } from '../../db/database.ts';
-import type { TenantStatus } from '../../names.ts';
 
-const ACTIVE_ONLY: readonly TenantStatus[] = ['ACTIVE'];
+const COMMAND = 'migrate tenants';
 
 export interface MigrateTenantsOptions extends RunOptions, FleetSelection, TenantFolderOptions {
   /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */
@@ -61,86 +55,44 @@ export interface MigrateTenantsOptions extends RunOptions, FleetSelection, Tenan
  * tenant in a transaction of its own. At its end it looks for tenants that were provisioned in the meantime.
  * @throws TenantctlError for what keeps the run from beginning; a tenant's failure is in the result instead
  */
-export async function migrateTenants(database: Database, given: MigrateTenantsOptions): Promise<FleetResult> {
-  const options = checkOptions(given, 'folder');
-  const observe = options.observe ?? silent;
-  const facts = {
-    command: 'migrate tenants',
-    options: askedOf(options),
-    keep: options.keepRuns,
-    observe,
-  } as const;
-  return withRun(database, facts, options.run, (run) => migrateInRun(database, options, run), endingOf);
+export function migrateTenants(database: Database, options: MigrateTenantsOptions): Promise<FleetResult> {
+  return inRun(database, COMMAND, options, endingOf, (run) => migrateInRun(database, run));
+}
+
+/** What one call of migrateTenants works with. */
+interface TenantsRun extends CommandRun<MigrateTenantsOptions> {
+  readonly database: Database;
+  readonly folder: MigrationFolder;
+  readonly forward: ForwardOptions;
+  readonly decide: (history: History) => Plan;
+  readonly lanes: Lanes;
+  readonly rollout: Rollout;
 }
 
 async function migrateInRun(
   database: Database,
-  options: MigrateTenantsOptions,
-  run: RecordedRun,
+  commandRun: CommandRun<MigrateTenantsOptions>,
 ): Promise<FleetResult> {
   const started = Date.now();
-  const observe = options.observe ?? silent;
-  const context = createRunContext(database, { ...options, run });
+  const { options, context, observe } = commandRun;
   const { folder, forward } = await readTenantFolder(options);
   const lanes = await createLanes(database, options.concurrency);
   const decide = planner(folder, forward);
-  const wishes: Wishes = {
+  const fleet = await selectFleet(database, options, {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
     foresee: (histories) => getReady(context, histories.map(decide), lanes),
-  };
-  const fleet = await selectFleet(database, options, wishes);
+  });
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
-  const command = 'migrate tenants';
-  const rollout = await prepareRollout(context, { ...options, folder, lanes, command, observe });
+  const rollout = await prepareRollout(context, { ...options, folder, lanes, command: COMMAND, observe });
   await ensureState(database, fleet.scope.stateVersion);
   const edited = await editedFiles(database, 'tenants', folder);
   if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
 
-  const results = new Map<string, TenantResult>();
-  let settled = 0;
-  let isIdle = true;
-  let isShared = false;
-  const onMet = () => {
-    isShared = true;
-  };
-  let todo = fleet;
-  for (;;) {
-    const plan = await refuseOwners(database, planFleet(todo, decide), options);
-    if (todo === fleet) settled = plan.settled;
-    if (plan.due.length > 0 || plan.problems.length > 0) isIdle = false;
-    for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
-    observe({
-      type: 'selected',
-      total: todo.members.length + todo.withoutSchema.length + settled,
-      due: plan.due.length,
-    });
-    // A migration stamps its tenant itself. With verify, a wrong stamp of such a tenant is reported, too.
-    await putStampsRight(database, options.verify === true ? todo.members : plan.upToDate, observe, {
-      run: lanes.run,
-      signal: options.signal,
-    });
-    for (const result of await apply(rollout, run, folder, plan, forward, { ...options, lanes, onMet }))
-      results.set(result.schema, result);
-    for (const tenant of todo.notActive) {
-      results.set(tenant.schema, untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }));
-    }
-    if (isStopped(rollout.context) || plan.due.length === 0) break;
-    // An old release may have provisioned tenants while this ran: they are behind, and nobody else will see to them.
-    const newcomers = await selectFleet(database, options, {
-      isSettled: (history) => isNothing(decide(history)),
-      without: results,
-    }).catch((error: unknown) => {
-      // Where the server has gone, what became of each tenant is still to be told.
-      if (![...results.values()].some(({ outcome }) => outcome === 'failed')) throw error;
-      observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
-    });
-    if (newcomers === undefined) break;
-    todo = { ...newcomers, settled: 0, settledHistories: [], notActive: [] };
-    if (todo.members.length === 0) break;
-  }
+  const run: TenantsRun = { ...commandRun, database, folder, forward, decide, lanes, rollout };
+  const { results, settled, isIdle, isShared } = await migrateFleet(run, fleet);
   const found = isIdle && !isShared ? foundClasses(fleet) : undefined;
-  return fleetResult([...results.values()], {
+  return fleetResult(results, {
     started,
     settled,
     signal: options.signal,
@@ -149,6 +101,61 @@ async function migrateInRun(
     fleet: found ?? (await readClasses(database, fleet.scope, decide, observe)),
     shared: isShared,
   });
+}
+
+interface FleetMigrated extends Migrated {
+  /** Tenants that were up to date, and only counted. */
+  readonly settled: number;
+  /** Nothing was due, and nothing kept a tenant from being planned. */
+  readonly isIdle: boolean;
+}
+
+/** Migrates a fleet, then the tenants that were provisioned in the meantime, until there are none. */
+async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrated> {
+  const { database, options, decide, lanes, observe, rollout } = run;
+  const results = new Map<string, TenantResult>();
+  let settled = 0;
+  let isIdle = true;
+  let isShared = false;
+  for (let todo: Fleet | undefined = fleet; todo !== undefined;) {
+    const plan: FleetPlan = await refuseOwners(database, planFleet(todo, decide), options);
+    if (todo === fleet) settled = plan.settled;
+    if (plan.due.length > 0 || plan.problems.length > 0) isIdle = false;
+    for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
+    const total = todo.members.length + todo.withoutSchema.length + settled;
+    observe({ type: 'selected', total, due: plan.due.length });
+    // A migration stamps its tenant itself. With verify, a wrong stamp of such a tenant is reported, too.
+    await putStampsRight(database, options.verify === true ? todo.members : plan.upToDate, observe, {
+      run: lanes.run,
+      signal: options.signal,
+    });
+    const applied = await apply(run, plan);
+    isShared ||= applied.isShared;
+    for (const result of applied.results) results.set(result.schema, result);
+    for (const tenant of todo.notActive) {
+      results.set(tenant.schema, untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }));
+    }
+    const isOver = isStopped(rollout.context) || plan.due.length === 0;
+    todo = isOver ? undefined : await newcomers(run, results);
+  }
+  return { results: [...results.values()], settled, isIdle, isShared };
+}
+
+/** Tenants that an older release has provisioned in the meantime, which are behind; undefined if there are none. */
+async function newcomers(
+  { database, options, decide, observe }: TenantsRun,
+  results: ReadonlyMap<string, TenantResult>,
+): Promise<Fleet | undefined> {
+  const found = await selectFleet(database, options, {
+    isSettled: (history) => isNothing(decide(history)),
+    without: results,
+  }).catch((error: unknown) => {
+    // If the server is gone, the results of the tenants are still to be reported.
+    if (![...results.values()].some(({ outcome }) => outcome === 'failed')) throw error;
+    observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
+  });
+  if (found === undefined || found.members.length === 0) return undefined;
+  return { ...found, settled: 0, settledHistories: [], notActive: [] };
 }
 
 /** Loads and connects, while the server is still reading the tenants; what fails fails where it is needed. */
@@ -163,47 +170,29 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
   void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
 }
 
-async function apply(
-  rollout: Rollout,
-  run: RecordedRun,
-  folder: MigrationFolder,
-  plan: FleetPlan,
-  forward: ForwardOptions,
-  options: MigrateTenantsOptions & { readonly lanes: Lanes; readonly onMet: () => void },
-): Promise<TenantResult[]> {
-  const { context } = rollout;
-  const { database } = context;
-  const observe = options.observe ?? silent;
-  if (plan.due.length === 0 && plan.upToDate.length === 0 && plan.problems.length === 0) return [];
+/** Does what is planned, and records it. */
+async function apply(run: TenantsRun, plan: FleetPlan): Promise<Migrated> {
+  const { database, options, context, folder, observe, rollout } = run;
+  const isIdle = plan.due.length === 0 && plan.problems.length === 0;
+  if (isIdle && plan.upToDate.length === 0) return { results: [], isShared: false };
   const memory = await readMemory(database, STATE_VERSION);
-  const untouchedResults = [
+  const notDue = [
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
-  if (plan.due.length > 0 || plan.problems.length > 0) await run.begin(namesDue(plan));
-  await recordFailures(database, run, { command: 'migrate tenants', direction: 'up' }, plan.problems);
+  if (!isIdle) await run.run.begin(namesDue(plan));
+  await recordFailures(database, run.run, { command: COMMAND, direction: 'up' }, plan.problems);
   await forgetStaleFailures(database, plan.upToDate, memory);
-  const results = await rollout.open(plan, untouchedResults);
-  if (plan.due.length === 0) return [...results];
+  const results = await rollout.open(plan, notDue);
+  if (plan.due.length === 0) return { results, isShared: false };
 
   const files = folder.files.filter((file) =>
-    plan.due.some((due) => due.plan.steps.some((step) => step.file === file)),
+    plan.due.some((task) => task.plan.steps.some((step) => step.file === file)),
   );
   assertSessions(database, await Promise.all(files.map((file) => context.load(file))), 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
-  const served = await rollout.serve(plan.due, {
-    command: 'migrate tenants',
-    direction: 'up',
-    statuses: ACTIVE_ONLY,
-    serve: forwardServer(context, folder, forward, memory, observe),
-    closing: ({ tenant }) => closingFor(tenant, memory),
-    isDone: isAsPlanned('up'),
-    onMet: options.onMet,
-    lanes: options.lanes,
-    compile: options.compile !== false && !database.sharedSession,
-    observe,
-  });
-  const applied = new Set(served.flatMap((result) => result.names));
+  const migrated = await rollout.serve(plan.due, forwardWork(run, memory));
+  const applied = new Set(migrated.results.flatMap((result) => result.names));
   await recordFiles(
     database,
     'tenants',
@@ -211,42 +200,28 @@ async function apply(
   ).catch((error: unknown) => {
     observe({ type: 'warning', message: `The files' checksums were not kept: ${messageOf(error)}` });
   });
-  return [...results, ...served];
+  return { results: [...results, ...migrated.results], isShared: migrated.isShared };
 }
 
-function forwardServer(
-  context: RunContext,
-  folder: MigrationFolder,
-  forward: ForwardOptions,
+function forwardWork(
+  { database, options, folder, forward, lanes, observe }: TenantsRun,
   memory: Memory,
-  observe: Observer,
-): FleetWork['serve'] {
-  return async ({ tenant, plan, part }, { isPilot, record }) => {
-    // A part goes as far as its last step, whatever has become of the tenant's history in the meantime.
-    const extent = part === undefined ? forward : { ...forward, to: plan.steps.at(-1)?.file };
-    let locksShared = false;
-    const inspect = async (client: PoolClient) => {
-      locksShared = (await sharedLocks(client)).length > 0;
-      await moveExtensions(client, tenant.schema, observe);
-    };
-    const result = await advance(context, tenantTarget(context.database.names, tenant, context), {
-      direction: 'up',
-      decide: (history) => planForward(folder, history, extent),
-      batch: part?.isFirst === false ? plan.batch : undefined,
-      statuses: ACTIVE_ONLY,
-      beforeCommit: isPilot ? inspect : undefined,
-      closing: part?.isLast === false ? [] : closingFor(tenant, memory),
-      hasState: true,
-      hasTables: tenant.tables.hasHistory && tenant.tables.hasLock,
-      record,
-    });
-    return { ...result, locksShared };
+): MigrationWork {
+  return {
+    command: COMMAND,
+    direction: 'up',
+    statuses: ['ACTIVE'],
+    decide({ plan, part }, history) {
+      // A part goes as far as its last step, whatever has become of the tenant's history in the meantime.
+      const extent = part === undefined ? forward : { ...forward, to: plan.steps.at(-1)?.file };
+      return planForward(folder, history, extent);
+    },
+    closing: ({ tenant }) => (memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
+    isDone: isAsPlanned('up'),
+    lanes,
+    compile: options.compile !== false && !database.sharedSession,
+    observe,
   };
-}
-
-/** A tenant that is brought up to date has no failure any more. */
-function closingFor(tenant: RegisteredTenant, memory: Memory): string[] {
-  return memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : [];
 }
 
 /** A tenant that is up to date has no failure any more, whoever helped it. */

@@ -5,7 +5,7 @@ import { checkOptions } from '../options/check-options.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import type { MigrateMasterOptions } from './migrate-master.ts';
 import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
-import { isNothing, planFleet, type FleetPlan, planKey, type Due } from '../fleet/plan-fleet.ts';
+import { isNothing, planFleet, type FleetPlan, planKey } from '../fleet/plan-fleet.ts';
 import type { MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction } from '../apply/action.ts';
 import { watchSchema } from '../guard/guard.ts';
@@ -195,8 +195,8 @@ async function tryFleet(
   direction: Direction,
 ): Promise<RehearsedPlan[]> {
   const shown: RehearsedPlan[] = [];
-  for (const dues of Map.groupBy(plan.due, (due: Due) => planKey(due.plan)).values()) {
-    const [first] = dues;
+  for (const tasks of Map.groupBy(plan.due, ({ plan }) => planKey(plan)).values()) {
+    const [first] = tasks;
     if (first === undefined) continue;
     const { client } = transaction;
     await client.query('SAVEPOINT tenantctl_plan');
@@ -210,7 +210,7 @@ async function tryFleet(
     await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
     shown.push({
       scope: 'tenants',
-      targets: dues.map(({ tenant }) => ({ clerkOrgId: tenant.clerkOrgId, schema: tenant.schema })),
+      targets: tasks.map(({ tenant }) => ({ clerkOrgId: tenant.clerkOrgId, schema: tenant.schema })),
       shownOn: first.tenant.schema,
       migrations,
     });

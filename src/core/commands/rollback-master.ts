@@ -1,19 +1,16 @@
 import type { PoolClient } from 'pg';
-import { checkOptions } from '../options/check-options.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
+import { registrySql } from '../registry/registry-sql.ts';
 import { forgetFiles } from '../state/checksums.ts';
-import { createRunContext } from '../run/run-context.ts';
-import { advanceMaster, endingOf, type MasterOptions, type MasterResult } from './migrate-master.ts';
+import { endingOf, type MasterOptions, type MasterResult } from './migrate-master.ts';
 import { planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
-import { silent } from '../report/event.ts';
 import { isRegistry, registryColumns } from '../registry/registry.ts';
-import { registrySql } from '../registry/registry-sql.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from '../plan/rollback-extent.ts';
-import { askedOf } from './asked-of.ts';
-import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
+import { serveMaster } from '../strategy/serve-master.ts';
+import { inRun, type CommandRun } from './in-run.ts';
 import { ensureState } from '../install/state-schema.ts';
 import { readStateVersion } from '../state/version.ts';
 import { readMasterHistory } from '../target/master-history.ts';
@@ -27,27 +24,15 @@ export interface RollbackMasterOptions extends MasterOptions {
  * Undoes the last batch of the master history, or more.
  * @throws TenantctlError REGISTRY_IN_USE where that would drop the registry while it has tenants
  */
-export async function rollbackMaster(
-  database: Database,
-  given: RollbackMasterOptions,
-): Promise<MasterResult> {
-  const options = checkOptions(given, 'folder');
-  const facts = {
-    command: 'rollback master',
-    options: askedOf(options),
-    keep: options.keepRuns,
-    observe: options.observe ?? silent,
-  } as const;
-  return withRun(database, facts, options.run, (run) => rollBackInRun(database, options, run), endingOf);
+export function rollbackMaster(database: Database, options: RollbackMasterOptions): Promise<MasterResult> {
+  return inRun(database, 'rollback master', options, endingOf, (run) => rollBackInRun(database, run));
 }
 
 async function rollBackInRun(
   database: Database,
-  options: RollbackMasterOptions,
-  run: RecordedRun,
+  { options, context, run, observe }: CommandRun<RollbackMasterOptions>,
 ): Promise<MasterResult> {
   const started = Date.now();
-  const context = createRunContext(database, { ...options, run });
   const { folder, plan, extent } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
   if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
@@ -56,27 +41,22 @@ async function rollBackInRun(
   await run.begin(plan.steps.map(({ name }) => name));
 
   const tenants = await tenantNames(database);
-  const done = await advanceMaster(
-    context,
-    {
-      direction: 'down',
-      decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
-      // A registry without tenants may be dropped: nobody is entered into it from here on.
-      opening: tenants.length === 0 ? (client) => lockEmptyRegistry(client, database.names) : undefined,
-      async beforeCommit(client) {
-        if (tenants.length === 0) return;
-        const { rows } = await client.query<{ present: boolean }>(
-          `SELECT EXISTS (SELECT FROM pg_class c WHERE ${isRegistry(database.names, 'c')}) AS present`,
-        );
-        if (rows[0]?.present !== true) throw registryInUse(tenants);
-      },
-      hasState: true,
+  const { names, batch } = await serveMaster(context, plan, observe, {
+    direction: 'down',
+    decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
+    // A registry without tenants may be dropped: nobody is entered into it from here on.
+    opening: tenants.length === 0 ? (client) => lockEmptyRegistry(client, database.names) : undefined,
+    async beforeCommit(client) {
+      if (tenants.length === 0) return;
+      const { rows } = await client.query<{ present: boolean }>(
+        `SELECT EXISTS (SELECT FROM pg_class c WHERE ${isRegistry(database.names, 'c')}) AS present`,
+      );
+      if (rows[0]?.present !== true) throw registryInUse(tenants);
     },
-    options.observe ?? silent,
-  );
-  if (done.outcome === 'failed') throw done.error ?? new Error('failed without an error');
-  await forgetFiles(database, 'master', done.done);
-  return { names: done.done, batch: done.batch, durationMs: Date.now() - started };
+    hasState: true,
+  });
+  await forgetFiles(database, 'master', names);
+  return { names, batch, durationMs: Date.now() - started };
 }
 
 /** The folder, and what of the history a rollback would undo. */

@@ -7,7 +7,7 @@ import type { Member } from './member.ts';
 
 /** What is to be done to each tenant of a fleet. */
 export interface FleetPlan {
-  readonly due: readonly Due[];
+  readonly due: readonly MigrationTask[];
   /** Tenants with nothing to be done, as far as they were looked at one by one. */
   readonly upToDate: readonly Member[];
   /** Tenants with nothing to be done that were not looked at one by one. */
@@ -26,7 +26,7 @@ export function planFleet<Kind = undefined>(
   decide: (history: History, kind?: Kind) => Plan,
   kindOf?: (tenant: RegisteredTenant) => Kind,
 ): FleetPlan {
-  const due: Due[] = [];
+  const due: MigrationTask[] = [];
   const upToDate: Member[] = [];
   const problems: { tenant: RegisteredTenant; error: TenantctlError }[] = [];
   const warnings = new Set<string>();
@@ -90,13 +90,13 @@ export function schemaMissing(tenant: RegisteredTenant): TenantctlError {
   );
 }
 
-/** A tenant with what is to be done to it. */
-export interface Due {
+/** A tenant and what is to be done to it. */
+export interface MigrationTask {
   readonly tenant: RegisteredTenant;
-  /** What the plan was made for. */
+  /** The history that the plan was made for. */
   readonly history: History;
   readonly plan: Plan;
-  /** Present where the plan is only a part of what the tenant is due in this run. */
+  /** Present if the plan is only a part of what this run does to the tenant. */
   readonly part?: Part | undefined;
 }
 

@@ -22,6 +22,11 @@ export interface TenantsRollbackOptions extends Selection {
   readonly observe?: Observer | undefined;
 }
 
+/** What one run has applied is planned by that run itself, which is at work. */
+export interface OwnRollback {
+  readonly isOwn: boolean;
+}
+
 /** What of each tenant a rollback would undo. */
 export interface TenantsRollback {
   readonly folder: MigrationFolder;
@@ -34,15 +39,21 @@ export interface TenantsRollback {
 export async function planTenantsRollback(
   database: Database,
   options: TenantsRollbackOptions,
+  own: OwnRollback = { isOwn: false },
 ): Promise<TenantsRollback> {
-  const rollback = await planByExtent(database, options);
+  const rollback = await planByExtent(database, options, own);
   return { ...rollback, plan: await refuseOwners(database, rollback.plan, options) };
 }
 
-async function planByExtent(database: Database, options: TenantsRollbackOptions): Promise<TenantsRollback> {
+async function planByExtent(
+  database: Database,
+  options: TenantsRollbackOptions,
+  own: OwnRollback,
+): Promise<TenantsRollback> {
   const folder = await readMigrationFolder(options.folder);
   const { extent: asked } = options;
-  if (asked !== undefined && 'run' in asked) return planRunRollback(database, folder, asked, options);
+  if (asked !== undefined && 'run' in asked)
+    return planRunRollback(database, folder, asked.run, { ...options, ...own });
   const extent = toExtent(folder, asked);
   const decide = (history: History) => planBackward(folder, history, extent);
   const fleet = await selectFleet(database, options, {
@@ -55,11 +66,11 @@ async function planByExtent(database: Database, options: TenantsRollbackOptions)
 async function planRunRollback(
   database: Database,
   folder: MigrationFolder,
-  { run, evenAtWork }: RunExtent,
-  { tenants, observe = silent }: Pick<TenantsRollbackOptions, 'tenants' | 'observe'>,
+  run: number,
+  { tenants, observe = silent, isOwn }: Pick<TenantsRollbackOptions, 'tenants' | 'observe'> & OwnRollback,
 ): Promise<TenantsRollback> {
   await assertRegistry(database);
-  const undo = await readUndoOfRun(database, run, evenAtWork === true);
+  const undo = await readUndoOfRun(database, run, isOwn);
   const nothing: BackwardExtent = { kind: 'run', of: { run, appliers: new Map() } };
   const extents = new Map<EntriesOfRun, BackwardExtent>(
     [...undo.values()].map((of) => [of, { kind: 'run', of }]),
@@ -73,7 +84,7 @@ async function planRunRollback(
   if (gone > 0)
     observe({
       type: 'warning',
-      message: `${gone} of the run's tenants ${gone === 1 ? 'is' : 'are'} in the registry no more.`,
+      message: `${gone} of the run's tenants ${gone === 1 ? 'is' : 'are'} no longer in the registry.`,
     });
   const isSettled = (history: History) =>
     [...extents.values()].every((extent) => isNothing(planBackward(folder, history, extent)));

@@ -56,16 +56,13 @@ interface EndableRun extends RecordedRun {
 /**
  * Runs `use`, and keeps in the ledger what it has begun: who, from where, which migrations, and how it ended. While it is
  * at work it holds a lock, so that one that has died is known as such.
- * @param outer a run that this is a part of: nothing is written for the part itself
  */
 export async function withRun<T extends object>(
   database: Database,
   facts: RunFacts,
-  outer: RecordedRun | undefined,
   use: (run: RecordedRun) => Promise<T>,
   endingOf: (value: T) => RunEnding,
 ): Promise<T & { readonly run?: number }> {
-  if (outer !== undefined) return numbered(await use(outer), outer.id);
   const run = createRun(database, facts);
   let value: T;
   try {

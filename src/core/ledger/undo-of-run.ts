@@ -18,14 +18,10 @@ interface EntryRow {
 /**
  * Reads what a run of `migrate tenants` has applied, and what others have applied to the same tenants after it. What was
  * applied again since is the later run's.
- * @param evenAtWork whoever asks is the run itself
+ * @param isOwn the run itself asks, and so may be at work
  * @throws TenantctlError RUN_UNKNOWN, RUN_IRREVERSIBLE, RUN_AT_WORK
  */
-export async function readUndoOfRun(
-  database: Database,
-  run: number,
-  evenAtWork: boolean,
-): Promise<UndoOfRun> {
+export async function readUndoOfRun(database: Database, run: number, isOwn: boolean): Promise<UndoOfRun> {
   const { rows } = await database.query<{ command: string; at_work: boolean }>(
     `SELECT command, ${isAtWork('r')} AS at_work FROM tenantctl.runs r WHERE id = $1`,
     [run],
@@ -33,7 +29,7 @@ export async function readUndoOfRun(
   const [found] = rows;
   if (found === undefined) throw runUnknown(run);
   if (found.command !== 'migrate tenants') throw irreversible(run, found.command);
-  if (found.at_work && !evenAtWork) throw atWork(run);
+  if (found.at_work && !isOwn) throw atWork(run);
   const deeds = await database.query<EntryRow>(
     `WITH own AS (
        SELECT schema_name, min(ended_at) AS ended_at FROM tenantctl.run_tenants

@@ -80,22 +80,6 @@ export function planBackward(folder: MigrationFolder, history: History, extent: 
   return undoing(folder, history, entries);
 }
 
-/** Decides how migrations are undone that a run applied last, and only these. Pure. */
-export function planUndo(folder: MigrationFolder, history: History, names: readonly string[]): Plan {
-  const entries = history.entries.slice(history.entries.length - names.length);
-  if (entries.every(({ name }, at) => name === names[at])) return undoing(folder, history, entries);
-  const nothing: Plan = { steps: [], batch: 0, warnings: [] };
-  if (!history.entries.some(({ name }) => names.includes(name))) return nothing;
-  return {
-    ...nothing,
-    problem: new TenantctlError(
-      'HISTORY_CHANGED',
-      `${listed(names)} cannot be undone: other migrations have been applied since, or undone.`,
-      { migration: names[0], hint: 'Look at tenantctl tenant show, and undo it by hand where it has to be.' },
-    ),
-  };
-}
-
 function undoing(folder: MigrationFolder, history: History, entries: readonly HistoryEntry[]): Plan {
   const undone = entries.toReversed();
   const steps: Step[] = [];

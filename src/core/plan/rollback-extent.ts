@@ -8,8 +8,6 @@ export type RollbackExtent = { readonly all: true } | { readonly to: string };
 /** What a run of `migrate tenants` has applied, and nothing else. */
 export interface RunExtent {
   readonly run: number;
-  /** Whoever asks is the run itself: it may be at work. */
-  readonly evenAtWork?: boolean | undefined;
 }
 
 /** @throws TenantctlError MIGRATION_UNKNOWN */

@@ -3,7 +3,7 @@ import type { Tally } from '../report/rollout-result.ts';
 import type { FailureLimit } from '../run/run-context.ts';
 
 /** The failureLimit of a rollout, told how far that has come. */
-export interface RolloutBrake extends FailureLimit {
+export interface RolloutLimit extends FailureLimit {
   /** So many tenants are found to be due, and so many cannot be helped. */
   expect(due: number, failed: number): void;
   /** From now on canaries are served; so many of them cannot be. */
@@ -41,7 +41,7 @@ export function stopReason({ among, failed, allowed, of }: Tally): string {
   return `${failed} of ${of} ${of === 1 ? ONE_OF[among] : among} failed${limit}`;
 }
 
-export function createFailureLimit(maxFailures: Share | undefined): RolloutBrake {
+export function createFailureLimit(maxFailures: Share | undefined): RolloutLimit {
   let [due, failed] = [0, 0];
   let canaries: { readonly count: number; failed: number } | undefined;
   let stop: Tally | undefined;

@@ -4,7 +4,7 @@ import { pause } from '../run/retry.ts';
 import { assertStandbysAreSeen, createLagMeter, readReplication, type Lag } from './standbys.ts';
 
 /** A throttle that follows standbys, and says how long it has held the run back. */
-export interface StandbyPace extends Throttle {
+export interface StandbyThrottle extends Throttle {
   /** Milliseconds. */
   readonly heldBackMs: number;
 }
@@ -22,7 +22,7 @@ export async function followStandbys(
   context: RunContext,
   maxLagMs: number,
   observe: Observer,
-): Promise<StandbyPace> {
+): Promise<StandbyThrottle> {
   const { database } = context;
   await assertStandbysAreSeen(database);
   const interval = Math.min(SELDOM_MS, Math.max(OFTEN_MS, maxLagMs / 2));

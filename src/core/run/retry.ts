@@ -19,6 +19,14 @@ const MOST_MS = 8_000;
 const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
 
 /**
+ * Whether a whole transaction that was sent as one string may be sent once more: it was rolled back because somebody was
+ * in the way (lock timeout, cancel, serialization failure, deadlock), and may be gone by now. Pure.
+ */
+export function mayResend(sqlstate: string | undefined): boolean {
+  return sqlstate !== undefined && /^(?:55P03|57014|40001|40P01)$/.test(sqlstate);
+}
+
+/**
  * Whether an error leaves open if a COMMIT took place that was on its way: the server's own errors come instead of one; a
  * connection that was lost, and a pooler that has lost its server, say nothing of it. Pure.
  */

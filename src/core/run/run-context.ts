@@ -26,8 +26,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** How many runs of the command, and as many with nothing to do, the ledger keeps; 100 where absent. */
   readonly keepRuns?: number | undefined;
-  /** The run that this is a part of; a run of its own where absent. */
-  readonly run?: RecordedRun | undefined;
 }
 
 /** What one run needs to execute migrations: loaded and created once, when first needed. */
@@ -58,7 +56,11 @@ export interface RunContext {
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 export const DEFAULT_LOCK_WAIT_MS = 60_000;
 
-export function createRunContext(database: Database, options: RunOptions = {}): RunContext {
+export function createRunContext(
+  database: Database,
+  options: RunOptions = {},
+  run?: Pick<RecordedRun, 'id'>,
+): RunContext {
   let factory: Promise<KnexFactory> | undefined;
   const migrations = new Map<string, Promise<Migration>>();
   const lane = pLimit(1);
@@ -71,7 +73,7 @@ export function createRunContext(database: Database, options: RunOptions = {}): 
     lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
     tenantRole: options.tenantRole,
     signal: options.signal,
-    run: options.run,
+    run,
     readStatements: createReadStatements(),
     knex: () => (factory ??= createKnexFactory()),
     load(file) {

@@ -15,7 +15,7 @@ export type Attempt<Done> =
   /** Another run has already done the task. */
   | { readonly kind: 'by-peer' }
   /** The task no longer applies: the tenant's status has changed, say. */
-  | { readonly kind: 'skipped'; readonly reason: string }
+  | { readonly kind: 'skipped'; readonly reason: string; readonly done?: Done | undefined }
   | Failure<Done>;
 
 export interface Failure<Done> {
@@ -43,7 +43,7 @@ export interface Earlier<Done> {
 export type Outcome<T extends Task, Done> = { readonly task: T; readonly durationMs: number } & (
   | { readonly kind: 'done'; readonly done: Done }
   | { readonly kind: 'by-peer' }
-  | { readonly kind: 'skipped'; readonly reason: string }
+  | { readonly kind: 'skipped'; readonly reason: string; readonly done?: Done | undefined }
   | { readonly kind: 'failed'; readonly error: TenantctlError; readonly done?: Done | undefined }
 );
 

@@ -4,14 +4,14 @@ import { withPipeline, type Pipeline } from '../../db/pipeline.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { RunAhead } from './run-ahead.ts';
-import type { Due } from '../fleet/plan-fleet.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
 
 /** A connection is given back after so many tenants or so many milliseconds, that others may have a turn. */
 const TURN_TENANTS = 50;
 const TURN_MS = 250;
 
 export interface Turn {
-  readonly send: (pipeline: Pipeline, due: Due) => Promise<void>;
+  readonly send: (pipeline: Pipeline, task: MigrationTask) => Promise<void>;
   readonly runAhead: RunAhead;
   /** How many connections take their tenants from the queue. */
   readonly width: number;
@@ -20,8 +20,8 @@ export interface Turn {
   readonly isClean: boolean;
   /** Whether another tenant may be begun. */
   readonly mayBegin: () => boolean;
-  readonly onDone: (due: Due, durationMs: number) => void;
-  readonly onFailed: (due: Due, error: unknown) => void;
+  readonly onDone: (task: MigrationTask, durationMs: number) => void;
+  readonly onFailed: (task: MigrationTask, error: unknown) => void;
 }
 
 /**
@@ -29,8 +29,8 @@ export interface Turn {
  * @returns false where there was no connection, or none that held until a tenant was sent anything; none had to where
  *   no other may be begun
  */
-export async function drain(context: RunContext, queue: Due[], turn: Turn): Promise<boolean> {
-  const under = new Set<Due>();
+export async function drain(context: RunContext, queue: MigrationTask[], turn: Turn): Promise<boolean> {
+  const under = new Set<MigrationTask>();
   const send = sender(turn, under);
   const started = performance.now();
   let served = 0;
@@ -43,10 +43,10 @@ export async function drain(context: RunContext, queue: Due[], turn: Turn): Prom
     while (mayGoOn()) {
       pipeline.together(() => {
         for (let room = ahead() - sent.length; room > 0 && mayGoOn(); room -= 1) {
-          const due = queue.shift();
-          if (due === undefined) break;
+          const task = queue.shift();
+          if (task === undefined) break;
           served += 1;
-          const answer = send(pipeline, due);
+          const answer = send(pipeline, task);
           answer.catch(() => {});
           sent.push(answer);
         }
@@ -68,35 +68,38 @@ export async function drain(context: RunContext, queue: Due[], turn: Turn): Prom
     // Whether these were committed, their histories will tell.
     const hit = [...under];
     under.clear();
-    for (const due of hit) turn.onFailed(due, error);
+    for (const task of hit) turn.onFailed(task, error);
   }
   return served > 0 || !turn.mayBegin();
 }
 
 /** Sends a tenant's string and tells how that ended. @param under the tenants whose strings are on their way */
-function sender(turn: Turn, under: Set<Due>): (pipeline: Pipeline, due: Due) => Promise<boolean> {
+function sender(
+  turn: Turn,
+  under: Set<MigrationTask>,
+): (pipeline: Pipeline, task: MigrationTask) => Promise<boolean> {
   let answeredAt = 0;
-  return async (pipeline, due) => {
+  return async (pipeline, task) => {
     const sentAt = performance.now();
     const end = turn.begin();
-    under.add(due);
+    under.add(task);
     try {
-      await turn.send(pipeline, due);
+      await turn.send(pipeline, task);
       // The server begins with a string when it is done with the one before.
       const now = performance.now();
       const durationMs = now - Math.max(answeredAt, sentAt);
       answeredAt = now;
       turn.runAhead.answered(durationMs);
       end();
-      under.delete(due);
-      turn.onDone(due, Math.round(durationMs));
+      under.delete(task);
+      turn.onDone(task, Math.round(durationMs));
       return true;
     } catch (error) {
       // A broken connection ends the turn: what was on its way is dealt with there.
       if (!(error instanceof DatabaseError)) throw error;
       answeredAt = performance.now();
       end(toDatabaseError(error));
-      if (under.delete(due)) turn.onFailed(due, error);
+      if (under.delete(task)) turn.onFailed(task, error);
       return false;
     }
   };

@@ -1,15 +1,15 @@
 import type { HistoryEntry } from '../target/history.ts';
 import { digestOf } from '../stamps/stamps.ts';
 import type { Direction } from '../files/load.ts';
-import type { Sighting } from '../serve/work.ts';
-import type { Due } from '../fleet/plan-fleet.ts';
-import { historyAfter } from '../plan/history-after.ts';
 import { statusOf } from '../registry/registry-sql.ts';
+import type { Sighting } from '../serve/work.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import { historyAfter } from '../plan/history-after.ts';
 import type { Database } from '../../db/database.ts';
 
 /** A tenant as it is in the middle of a run, which other runs may share. */
 export interface PeerView {
-  /** The registry's; empty where the row is gone. */
+  /** The registry's; empty if the row is gone. */
   readonly status: string;
   /** The digest of its history, as its stamp has it; null where there is none to be trusted. */
   readonly digest: string | null;
@@ -23,9 +23,9 @@ export interface PeerView {
  */
 export async function lookAtPeers(
   database: Pick<Database, 'query' | 'names'>,
-  dues: readonly Due[],
-  isDone: (due: Due, now: PeerView) => boolean,
-): Promise<Sighting<Due>> {
+  tasks: readonly MigrationTask[],
+  isDone: (task: MigrationTask, now: PeerView) => boolean,
+): Promise<Sighting<MigrationTask>> {
   const { rows } = await database.query<{
     schema: string;
     status: string;
@@ -34,23 +34,27 @@ export async function lookAtPeers(
   }>(
     `SELECT schema_name AS schema, ${statusOf(database.names, 'status')} AS status, digest::text AS digest, is_locked
      FROM tenantctl.peers($1)`,
-    [dues.map(({ tenant }) => tenant.schema)],
+    [tasks.map(({ tenant }) => tenant.schema)],
   );
   const bySchema = new Map(
     rows.map(({ schema, status, digest, is_locked: isLocked }) => [schema, { status, digest, isLocked }]),
   );
-  const sighting = { done: [] as Due[], locked: [] as Due[], free: [] as Due[] };
-  for (const due of dues) {
-    const now = bySchema.get(due.tenant.schema);
-    if (now !== undefined && isDone(due, now)) sighting.done.push(due);
-    else if (now?.isLocked === true) sighting.locked.push(due);
-    else sighting.free.push(due);
+  const sighting = {
+    done: [] as MigrationTask[],
+    locked: [] as MigrationTask[],
+    free: [] as MigrationTask[],
+  };
+  for (const task of tasks) {
+    const now = bySchema.get(task.tenant.schema);
+    if (now !== undefined && isDone(task, now)) sighting.done.push(task);
+    else if (now?.isLocked === true) sighting.locked.push(task);
+    else sighting.free.push(task);
   }
   return sighting;
 }
 
 /** Whether a tenant's history is by now what its plan would make of it. Each distinct history is worked out once. */
-export function isAsPlanned(direction: Direction): (due: Due, now: PeerView) => boolean {
+export function isAsPlanned(direction: Direction): (task: MigrationTask, now: PeerView) => boolean {
   const digests = new Map<readonly HistoryEntry[], string>();
   return ({ history, plan }, { digest }) => {
     let planned = digests.get(history.entries);

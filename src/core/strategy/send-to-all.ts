@@ -1,4 +1,6 @@
 import { DatabaseError } from 'pg';
+import type { TenantStatus } from '../../names.ts';
+import { statusValues } from '../registry/registry-sql.ts';
 import type { Pipeline } from '../../db/pipeline.ts';
 import { messageOf } from '../../errors.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
@@ -7,19 +9,17 @@ import type { CompiledPlan } from './compiled.ts';
 import { asOneString, createComposer } from './compose.ts';
 import type { History } from '../target/history.ts';
 import { tenantTarget } from '../target/target.ts';
-import { backoffMs, leavesCommitOpen, pause } from '../run/retry.ts';
+import { backoffMs, leavesCommitOpen, mayResend, pause } from '../run/retry.ts';
 import { createRunAhead } from './run-ahead.ts';
 import type { SharedQueue } from '../serve/shared-queue.ts';
 import { digester, knowHistories } from '../stamps/stamps.ts';
 import { drain } from './drain.ts';
-import type { Due } from '../fleet/plan-fleet.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { historyAfter } from '../plan/history-after.ts';
-import type { TenantStatus } from '../../names.ts';
-import { statusValues } from '../registry/registry-sql.ts';
 
 /** A tenant that comes back. */
 export interface Returned {
-  readonly due: Due;
+  readonly task: MigrationTask;
   /** The connection was lost while its string was under way: its history knows whether it was carried out. */
   readonly isLost: boolean;
 }
@@ -29,20 +29,17 @@ export interface SendToAllOptions {
   /** One tenant at a time. */
   readonly isAlone: boolean;
   readonly statuses: readonly TenantStatus[];
-  readonly opening?: ((due: Due) => readonly string[]) | undefined;
-  readonly closing: (due: Due) => readonly string[];
+  readonly opening?: ((task: MigrationTask) => readonly string[]) | undefined;
+  readonly closing: (task: MigrationTask) => readonly string[];
   /** Told of each tenant that is done, and how many milliseconds the server was at work on it. */
-  readonly onDone: (due: Due, durationMs: number) => void;
+  readonly onDone: (task: MigrationTask, durationMs: number) => void;
   /** Told of each tenant that is another run's: one that is at work on it, or has been. */
-  readonly onPeers: (due: Due, isAtWork: boolean) => void;
+  readonly onPeers: (task: MigrationTask, isAtWork: boolean) => void;
 }
 
 /** What tenantctl.enter raises where another run holds the tenant, and where it is not as the plan assumed. */
 const IS_BUSY = 'TCT01';
 const IS_CHANGED = 'TCT02';
-
-/** Somebody else was in the way, and may be gone by now (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
-const PASSING = new Set(['55P03', '57014', '40001', '40P01']);
 
 /**
  * Sends a compiled plan to many tenants, each a string and a transaction of its own. A string that fails has been
@@ -54,50 +51,52 @@ const PASSING = new Set(['55P03', '57014', '40001', '40P01']);
  */
 export async function sendToAll(
   context: RunContext,
-  queue: SharedQueue<Due>,
-  dues: readonly Due[],
+  queue: SharedQueue<MigrationTask>,
+  tasks: readonly MigrationTask[],
   compiled: CompiledPlan,
   options: SendToAllOptions,
 ): Promise<Returned[]> {
-  const statementsOf = await correspondence(context, dues, compiled, options);
+  const statementsOf = await correspondence(context, tasks, compiled, options);
   const width = options.isAlone ? 1 : options.lanes.width;
   const interactive: Returned[] = [];
   const runAhead = createRunAhead();
   let isOneByOne = false;
   let refusals = 0;
   const isOver = () => isStopped(context) || context.failureLimit?.wouldOpen(interactive.length) === true;
-  const round = async (waiting: Pick<SharedQueue<Due>, 'ready' | 'size' | 'fill'>): Promise<Due[]> => {
-    const again: Due[] = [];
+  const round = async (
+    waiting: Pick<SharedQueue<MigrationTask>, 'ready' | 'size' | 'fill'>,
+  ): Promise<MigrationTask[]> => {
+    const again: MigrationTask[] = [];
     const { ready } = waiting;
     const turn = async (): Promise<boolean> => {
       await context.throttle?.ready();
       if (isOver() || !(await waiting.fill())) return false;
       const isServed = await drain(context, ready, {
-        send: (pipeline, due) =>
-          isOneByOne ? sendOneByOne(pipeline, statementsOf(due)) : sendWhole(pipeline, statementsOf(due)),
+        send: (pipeline, task) =>
+          isOneByOne ? sendOneByOne(pipeline, statementsOf(task)) : sendWhole(pipeline, statementsOf(task)),
         runAhead,
         width,
         onDone: options.onDone,
         begin: options.lanes.begin,
         isClean: compiled.isClean,
         mayBegin: () => !isOver() && context.throttle?.isHeld !== true,
-        onFailed(due, error) {
+        onFailed(task, error) {
           const sqlstate = error instanceof DatabaseError ? error.code : undefined;
-          if (sqlstate === '25P02') ready.unshift(due);
+          if (sqlstate === '25P02') ready.unshift(task);
           else if (sqlstate === IS_BUSY || sqlstate === IS_CHANGED)
-            options.onPeers(due, sqlstate === IS_BUSY);
-          else if (PASSING.has(sqlstate ?? '')) again.push(due);
+            options.onPeers(task, sqlstate === IS_BUSY);
+          else if (mayResend(sqlstate)) again.push(task);
           else if (sqlstate === '42601' && !isOneByOne) {
             isOneByOne = true;
-            ready.unshift(due);
-          } else interactive.push({ due, isLost: leavesCommitOpen(sqlstate) });
+            ready.unshift(task);
+          } else interactive.push({ task, isLost: leavesCommitOpen(sqlstate) });
         },
       });
       refusals = isServed ? 0 : refusals + 1;
       if (isServed) return true;
       // The server restarts, say: the strings are kept for when it is back. In the end, a tenant says what is wrong.
       if (refusals <= context.retries) await pause(backoffMs(refusals, Math.random), context.signal);
-      else interactive.push(...ready.splice(0, 1).map((due) => ({ due, isLost: false })));
+      else interactive.push(...ready.splice(0, 1).map((task) => ({ task, isLost: false })));
       return true;
     };
     const lanes = Array.from({ length: Math.min(width, waiting.size) }, async () => {
@@ -110,11 +109,11 @@ export async function sendToAll(
   const again = await round(queue);
   const still = await round(plainly(again));
   queue.ready.push(...again);
-  return [...interactive, ...still.map((due) => ({ due, isLost: false }))];
+  return [...interactive, ...still.map((task) => ({ task, isLost: false }))];
 }
 
 /** Tenants that are taken from the front, whatever others do. */
-function plainly(ready: Due[]): Pick<SharedQueue<Due>, 'ready' | 'size' | 'fill'> {
+function plainly(ready: MigrationTask[]): Pick<SharedQueue<MigrationTask>, 'ready' | 'size' | 'fill'> {
   return { ready, size: ready.length, fill: () => Promise.resolve(ready.length > 0) };
 }
 
@@ -137,23 +136,23 @@ async function sendOneByOne(pipeline: Pipeline, statements: readonly string[]): 
 /** What is sent to each of the tenants. The server is told before of the histories that they will have. */
 async function correspondence(
   context: RunContext,
-  dues: readonly Due[],
+  tasks: readonly MigrationTask[],
   compiled: CompiledPlan,
   { statuses, opening, closing }: SendToAllOptions,
-): Promise<(due: Due) => string[]> {
+): Promise<(task: MigrationTask) => string[]> {
   const digest = digester();
   const after = new Map<History['entries'], History['entries']>();
-  for (const { history, plan } of dues) {
+  for (const { history, plan } of tasks) {
     if (!after.has(history.entries))
       after.set(history.entries, historyAfter(history, plan, compiled.direction));
   }
   await context.database.query(knowHistories([...after.values()]));
 
   const composers = new Map<string, ReturnType<typeof createComposer>>();
-  return (due) => {
-    const { entries } = due.history;
-    const expected = due.tenant.tables.hasHistory ? digest(entries) : null;
-    const { batch } = due.plan;
+  return (task) => {
+    const { entries } = task.history;
+    const expected = task.tenant.tables.hasHistory ? digest(entries) : null;
+    const { batch } = task.plan;
     const key = `${expected} ${batch}`;
     let compose = composers.get(key);
     if (compose === undefined) {
@@ -170,9 +169,9 @@ async function correspondence(
       compose = createComposer(compiled, { batch, expected, becomes }, sending);
       composers.set(key, compose);
     }
-    return compose(tenantTarget(context.database.names, due.tenant, context), {
-      opening: opening?.(due) ?? [],
-      closing: closing(due),
+    return compose(tenantTarget(context.database.names, task.tenant, context), {
+      opening: opening?.(task) ?? [],
+      closing: closing(task),
     });
   };
 }

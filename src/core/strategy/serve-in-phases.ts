@@ -1,76 +1,85 @@
-import { isStopped, type RunContext } from '../run/run-context.ts';
-import { whySkipped } from './attempt.ts';
-import type { FleetWork } from './work.ts';
-import { serveFleet } from './serve-fleet.ts';
+import { runsInTransaction } from '../files/load.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { cutPlan, type Phases } from '../plan/phases.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
+import { whySkipped } from '../serve/session.ts';
 import { digester } from '../stamps/stamps.ts';
-import { runsInTransaction } from '../files/load.ts';
-import type { Due } from '../fleet/plan-fleet.ts';
+import { toResult, type MigrationWork } from './migration-work.ts';
+import { serveMigration } from './serve-migration.ts';
+
+/** What a run has done to its tenants. */
+export interface Migrated {
+  readonly results: readonly TenantResult[];
+  /** Another run was met that works on the same tenants. */
+  readonly isShared: boolean;
+}
 
 /**
- * serveFleet, with a lane of their own for migrations outside a transaction. All tenants are brought up to the first of
- * these; then those are run, one at a time; then what comes after them; and so on. So the transactional part of a run
- * goes as fast as without them, and what may take hours, and waits for every transaction of the database, waits for
- * nobody else's turn. Within each tenant the order is that of its plan. A tenant that fails goes no further, and one
- * whose plan has nothing outside a transaction is done with in the first phase.
+ * serveMigration, with a lane of their own for migrations outside a transaction. All tenants are brought up to the first
+ * of these; then those are run, one at a time; then what comes after them; and so on. So the transactional part of a run
+ * is as fast as without them, and what may take hours, and waits for every transaction of the database, delays no other
+ * tenant. Within each tenant the order is that of its plan. A tenant that fails goes no further.
  */
 export async function serveInPhases(
   context: RunContext,
-  dues: readonly Due[],
-  work: FleetWork,
-): Promise<TenantResult[]> {
-  const isOutside = await outsideSteps(context, dues, work);
-  if (isOutside.size === 0) return serveFleet(context, dues, work);
+  tasks: readonly MigrationTask[],
+  work: MigrationWork,
+): Promise<Migrated> {
+  const isOutside = await outsideSteps(context, tasks, work);
+  if (isOutside.size === 0) {
+    const { outcomes, isShared } = await serveMigration(context, tasks, work);
+    return { results: outcomes.map((outcome) => toResult(outcome, work.direction)), isShared };
+  }
   const phasesOf = phaseFinder(isOutside);
-  const isDone = doneFinder();
-  const count = dues.reduce((most, due) => Math.max(most, phasesOf(due).length), 0);
+  const count = tasks.reduce((most, task) => Math.max(most, phasesOf(task).length), 0);
   const results = new Map<string, TenantResult>();
   const ended = new Set<string>();
-  let going = dues;
+  const isDone = doneFinder();
+  let going = tasks;
+  let isShared = false;
   for (let phase = 0; phase < count; phase += 1) {
-    const parts = new Map<string, Due>();
-    for (const due of going) {
-      const part = partOf(due, phasesOf(due), phase);
-      if (part !== undefined) parts.set(due.tenant.schema, part);
-    }
+    const parts = going.flatMap((task) => partOf(task, phasesOf(task), phase) ?? []);
     if (isStopped(context)) {
       const reason = whySkipped(context);
       for (const { tenant } of going) keep(results, untouched(tenant, 'skipped', { reason }));
       break;
     }
-    if (parts.size === 0) continue;
-    if (phase % 2 === 1) work.observe({ type: 'phase', message: announcement([...parts.values()]) });
+    if (parts.length === 0) continue;
+    if (phase % 2 === 1) work.observe({ type: 'phase', message: announcement(parts) });
+    const last = new Set(parts.filter(({ part }) => part?.isLast).map(({ tenant }) => tenant.schema));
     const isEnd = ({ schema, outcome }: TenantResult) =>
-      outcome === 'failed' || outcome === 'skipped' || parts.get(schema)?.part?.isLast === true;
-    const served = await serveFleet(context, [...parts.values()], {
+      outcome === 'failed' || outcome === 'skipped' || last.has(schema);
+    const served = await serveMigration(context, parts, {
       ...work,
-      closing: (due) => (due.part?.isLast === false ? [] : work.closing(due)),
+      closing: (task) => (task.part?.isLast === false ? [] : work.closing(task)),
       isDone,
       observe(event) {
         if (event.type !== 'tenant') work.observe(event);
         else if (isEnd(event.result)) {
           ended.add(event.result.schema);
           const result = joined(results.get(event.result.schema), event.result);
-          work.observe({ type: 'tenant', result, done: ended.size, due: dues.length });
+          work.observe({ type: 'tenant', result, done: ended.size, due: tasks.length });
         }
       },
     });
-    for (const result of served) keep(results, result);
-    const over = new Set(served.filter(isEnd).map(({ schema }) => schema));
+    isShared ||= served.isShared;
+    const phaseResults = served.outcomes.map((outcome) => toResult(outcome, work.direction));
+    for (const result of phaseResults) keep(results, result);
+    const over = new Set(phaseResults.filter(isEnd).map(({ schema }) => schema));
     going = going.filter(({ tenant }) => !over.has(tenant.schema));
   }
-  return [...results.values()];
+  return { results: [...results.values()], isShared };
 }
 
 /** The steps of these plans that run outside a transaction. */
 async function outsideSteps(
   context: RunContext,
-  dues: readonly Due[],
-  { direction }: FleetWork,
+  tasks: readonly MigrationTask[],
+  { direction }: MigrationWork,
 ): Promise<ReadonlySet<Step>> {
-  const steps = [...new Set(dues.map(({ plan }) => plan))].flatMap((plan) => plan.steps);
+  const steps = [...new Set(tasks.map(({ plan }) => plan))].flatMap((plan) => plan.steps);
   const loaded = await Promise.all(
     steps.map(async (step) => ({ step, migration: await context.load(step.file) })),
   );
@@ -80,24 +89,21 @@ async function outsideSteps(
 }
 
 /** The phases of a tenant's plan; tenants with the same plan share them. */
-function phaseFinder(isOutside: ReadonlySet<Step>): (due: Due) => Phases {
+function phaseFinder(isOutside: ReadonlySet<Step>): (task: MigrationTask) => Phases {
   const known = new Map<Plan, Phases>();
   return ({ history, plan }) => {
-    let phases = known.get(plan);
-    if (phases === undefined) {
-      phases = cutPlan(history, plan, (step) => isOutside.has(step));
-      known.set(plan, phases);
-    }
+    const phases = known.get(plan) ?? cutPlan(history, plan, (step) => isOutside.has(step));
+    known.set(plan, phases);
     return phases;
   };
 }
 
-function partOf(due: Due, phases: Phases, phase: number): Due | undefined {
+function partOf(task: MigrationTask, phases: Phases, phase: number): MigrationTask | undefined {
   const found = phases[phase];
   if (found === undefined || found.plan.steps.length === 0) return undefined;
   const isFirst = phases.slice(0, phase).every(({ plan }) => plan.steps.length === 0);
   const isLast = phase === phases.length - 1;
-  const { tenant } = due;
+  const { tenant } = task;
   const tables = { ...tenant.tables, hasHistory: true, hasLock: true };
   return {
     tenant: isFirst ? tenant : { ...tenant, tables },
@@ -108,7 +114,7 @@ function partOf(due: Due, phases: Phases, phase: number): Due | undefined {
 }
 
 /** Another run may have brought a tenant to the end of this part, or of any later one. */
-function doneFinder(): FleetWork['isDone'] {
+function doneFinder(): MigrationWork['isDone'] {
   const digest = digester();
   return ({ part }, now) => part?.states.some((entries) => digest(entries) === now.digest) === true;
 }
@@ -117,7 +123,7 @@ function keep(results: Map<string, TenantResult>, result: TenantResult): void {
   results.set(result.schema, joined(results.get(result.schema), result));
 }
 
-/** What became of a tenant in one phase, together with the phases before. Pure. */
+/** The result of one phase together with the phases before. Pure. */
 function joined(before: TenantResult | undefined, now: TenantResult): TenantResult {
   if (before === undefined) return now;
   const names = [...before.names, ...now.names];
@@ -131,7 +137,7 @@ function joined(before: TenantResult | undefined, now: TenantResult): TenantResu
   };
 }
 
-function announcement(parts: readonly Due[]): string {
+function announcement(parts: readonly MigrationTask[]): string {
   const names = [...new Set(parts.flatMap(({ plan }) => plan.steps.map(({ name }) => name)))];
   return `Outside a transaction, for ${parts.length} tenants one at a time: ${names.join(', ')}`;
 }

@@ -4,7 +4,9 @@ import { identifier } from '../../db/sql.ts';
 import { tryLock, withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
-import type { ServeOptions, Served } from '../strategy/work.ts';
+import type { Attempt, Earlier } from '../serve/work.ts';
+import type { ApplyOptions } from '../strategy/migration-work.ts';
+import type { Applied } from '../apply/assignment.ts';
 import { advance } from '../apply/advance.ts';
 import { planForward } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
@@ -12,7 +14,7 @@ import { tenantTarget, type Target } from '../target/target.ts';
 import type { Observer } from '../report/event.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
 import { moveExtensions, sharedLocks } from '../apply/tenant-hygiene.ts';
-import type { Due } from '../fleet/plan-fleet.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { UNFINISHED, setStatus } from '../registry/set-status.ts';
 import { forgetFailure } from '../state/failures.ts';
 import { deleteIntent } from '../state/intents.ts';
@@ -24,12 +26,8 @@ export interface Provisioning {
   /** A registry that another tool made may lack the column. */
   readonly hasUpdatedAt: boolean;
   readonly observe: Observer;
-  /** Organizations whose tenant turned out to be ACTIVE already. */
-  readonly alreadyActive: Set<string>;
-  /** Schemas that this call has created. */
-  readonly created: Set<string>;
-  /** The roles that new schemas are given to, by schema; none where they are tenantctl's own. */
-  readonly roles: Map<string, PreparedRole>;
+  /** The roles that new schemas are given to, by schema; empty if they belong to the role that is logged in. */
+  readonly roles: ReadonlyMap<string, PreparedRole>;
 }
 
 /** Why a tenant with this status is not made; undefined where it is, or has been made already. */
@@ -45,22 +43,28 @@ export function refusedStatus(clerkOrgId: string, status: string): TenantctlErro
   );
 }
 
+/** What was done to make a tenant. */
+interface Made extends Applied {
+  /** The tenant's schema was created by this run, and committed. */
+  readonly isCreated?: boolean;
+}
+
 /** Makes one tenant, statement by statement. */
 export async function makeTenant(
   provisioning: Provisioning,
-  { tenant }: Due,
-  isPilot: boolean,
-  record: ServeOptions['record'],
-): Promise<Served> {
+  { tenant }: MigrationTask,
+  { isPilot, record }: ApplyOptions,
+  earlier: Earlier<Made>,
+): Promise<Attempt<Made>> {
   const { context, folder, observe } = provisioning;
   const target = tenantTarget(context.database.names, tenant, context);
-  let locksShared = false;
-  const result = await advance(context, target, {
+  let [isNew, locksShared] = [false, false];
+  const attempt = await advance(context, target, {
     direction: 'up',
     decide: (history) => planForward(folder, history),
     statuses: UNFINISHED,
     async opening(client) {
-      if (await createSchema(client, provisioning, target)) provisioning.created.add(target.schema);
+      isNew = await createSchema(client, provisioning, target);
     },
     async beforeCommit(client) {
       if (isPilot) locksShared = (await sharedLocks(client)).length > 0;
@@ -70,33 +74,25 @@ export async function makeTenant(
     hasState: true,
     record,
   });
-  switch (result.outcome) {
-    case 'status': {
-      // Another process has finished while this one waited.
-      const status = result.status ?? 'gone from the registry';
-      const error = refusedStatus(tenant.clerkOrgId, status);
-      if (error !== undefined) return { ...result, outcome: 'failed', error, locksShared };
-      provisioning.alreadyActive.add(tenant.clerkOrgId);
-      return { ...result, outcome: 'done', locksShared };
-    }
-    case 'failed':
-      // A schema that never was committed has gone with its transaction; another process may have made it since.
-      await leaveFailed(
-        provisioning,
-        target,
-        result.isCommitted && provisioning.created.has(target.schema),
-      ).catch((error: unknown) => {
-        // The row says PROVISIONING still, and provisioning again finishes the job.
-        observe({
-          type: 'warning',
-          message: `${target.schema} could not be set FAILED: ${messageOf(error)}`,
-        });
-      });
-      // What an untransacted migration had done has gone with the schema.
-      return { ...result, done: [], locksShared };
-    default:
-      return { ...result, locksShared };
+  if (attempt.kind === 'busy') return attempt;
+  if (attempt.kind === 'status') {
+    // Another process has finished while this one waited.
+    const error = refusedStatus(tenant.clerkOrgId, attempt.status ?? 'gone from the registry');
+    return error === undefined ? { kind: 'by-peer' } : { kind: 'failed', error, mayRepeat: false };
   }
+  // A schema that was not committed has gone with its transaction; another process may have made it since.
+  const isCreated = (isNew && attempt.done.isCommitted) || earlier.failure?.done?.isCreated === true;
+  const done: Made = { ...attempt.done, locksShared, isCreated };
+  if (attempt.kind === 'done') return { ...attempt, done };
+  await leaveFailed(provisioning, target, isCreated).catch((error: unknown) => {
+    // The row still says PROVISIONING, and provisioning again finishes the job.
+    observe({
+      type: 'warning',
+      message: `${target.schema} could not be set FAILED: ${messageOf(error)}`,
+    });
+  });
+  // With the schema goes what an untransacted migration has done.
+  return { ...attempt, done: { ...done, names: [] } };
 }
 
 /** The statements that go with the last row of a new tenant's history: it is ACTIVE. */

@@ -1,8 +1,8 @@
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
-import { checkArguments, checkOptions } from '../options/check-options.ts';
 import { recordFiles } from '../state/checksums.ts';
-import { createRunContext, type RunOptions } from '../run/run-context.ts';
-import { serveFleet } from '../strategy/serve-fleet.ts';
+import type { RunOptions } from '../run/run-context.ts';
+import type { MigrationOutcome, MigrationWork } from '../strategy/migration-work.ts';
+import { serveMigration } from '../strategy/serve-migration.ts';
 import { createLanes, ONE_LANE, type Concurrency, type Lanes } from '../run/lanes.ts';
 import {
   closingOf,
@@ -11,19 +11,18 @@ import {
   refusedStatus,
   type Provisioning,
 } from './make-tenant.ts';
-import type { Due } from '../fleet/plan-fleet.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import type { MigrationFolder } from '../files/source.ts';
-import { silent, type Observer } from '../report/event.ts';
+import type { Observer } from '../report/event.ts';
 import { registerTenants, unregisterTenants, type Registration } from '../registry/register-tenants.ts';
 import { assertRegistry, registryColumns } from '../registry/registry.ts';
-import type { TenantResult } from '../report/results.ts';
-import { askedOf } from '../commands/asked-of.ts';
-import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
+import { inRun, type CommandRun } from '../commands/in-run.ts';
+import type { RunEnding } from '../ledger/recorded-run.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
-import { prepareRoles, roleErrorOf } from '../roles/prepare-roles.ts';
+import { prepareRoles, roleErrorOf, type PreparedRole } from '../roles/prepare-roles.ts';
 import { ensureState } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-master.ts';
@@ -32,6 +31,7 @@ import { UNFINISHED } from '../registry/set-status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import type { Names } from '../../names.ts';
+import { checkArguments } from '../options/check-options.ts';
 
 export interface ProvisionOptions extends RunOptions {
   /** The folder of the tenant migrations; it may be empty. */
@@ -58,6 +58,8 @@ export interface ProvisionResult {
   readonly error?: TenantctlError | undefined;
 }
 
+const COMMAND = 'tenant provision';
+
 /** How many organizations are entered into the registry at once. */
 const REGISTERED_AT_ONCE = 1_000;
 
@@ -71,24 +73,18 @@ const REGISTERED_AT_ONCE = 1_000;
 export async function provisionTenants(
   database: Database,
   organizationIds: readonly string[],
-  given: ProvisionOptions,
+  options: ProvisionOptions,
 ): Promise<ProvisionResult[]> {
   checkArguments({ organizationIds });
-  const options = checkOptions(given, 'folder');
-  const facts = {
-    command: 'tenant provision',
-    options: askedOf(options),
-    keep: options.keepRuns,
-    observe: options.observe ?? silent,
-  } as const;
-  const { run, results } = await withRun(
+  const ids = [...new Set(organizationIds)];
+  const { run, results } = await inRun(
     database,
-    facts,
-    options.run,
-    async (run) => ({ results: await provisionInRun(database, organizationIds, options, run) }),
-    ({ results }) => endingOf(results, new Set(organizationIds).size),
+    COMMAND,
+    options,
+    ({ results }: { results: readonly ProvisionResult[] }) => endingOf(results, ids.length),
+    async (commandRun) => ({ results: await provisionInRun(database, ids, commandRun) }),
   );
-  return run === undefined ? results : results.map((result) => ({ ...result, run }));
+  return results.map((result) => (run === undefined ? result : { ...result, run }));
 }
 
 /** How the ledger has the end of a run that was to make so many tenants. */
@@ -107,35 +103,23 @@ function endingOf(results: readonly ProvisionResult[], wanted: number): RunEndin
 
 async function provisionInRun(
   database: Database,
-  organizationIds: readonly string[],
-  options: ProvisionOptions,
-  run: RecordedRun,
+  ids: readonly string[],
+  { options, context, run, observe }: CommandRun<ProvisionOptions>,
 ): Promise<ProvisionResult[]> {
-  const observe = options.observe ?? silent;
   await assertRegistry(database);
   const { folder } = await readTenantFolder({ folder: options.folder, allowEmptyFolder: true });
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
   await ensureState(database, await readStateVersion(database));
-  const context = createRunContext(database, { ...options, run });
   assertSessions(database, await Promise.all(folder.files.map((file) => context.load(file))), 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
-  const ids = [...new Set(organizationIds)];
   const lanes = ids.length > 1 ? await createLanes(database, options.concurrency) : ONE_LANE;
-  const provisioning: Provisioning = {
-    context,
-    folder,
-    hasUpdatedAt: (await registryColumns(database))?.includes(database.names.columns.updated) === true,
-    observe,
-    alreadyActive: new Set(),
-    created: new Set(),
-    roles: new Map(),
-  };
+  const hasUpdatedAt = (await registryColumns(database))?.includes(database.names.columns.updated) === true;
+  const compile = options.compile !== false && !database.sharedSession;
+  const chunk = { context, folder, hasUpdatedAt, observe, run, lanes, compile };
   const results: ProvisionResult[] = [];
-  for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE) {
-    const chunk = ids.slice(at, at + REGISTERED_AT_ONCE);
-    results.push(...(await provisionChunk(provisioning, run, chunk, lanes, options.compile !== false)));
-  }
+  for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE)
+    results.push(...(await provisionChunk(chunk, ids.slice(at, at + REGISTERED_AT_ONCE))));
   return results;
 }
 
@@ -152,80 +136,94 @@ export async function provisionTenant(
   return result;
 }
 
-async function provisionChunk(
-  provisioning: Provisioning,
-  run: RecordedRun,
-  ids: readonly string[],
-  lanes: Lanes,
-  compile: boolean,
-): Promise<ProvisionResult[]> {
-  const { context, folder, observe } = provisioning;
-  const { database } = context;
-  const results = new Map<string, ProvisionResult>();
-  const dues: Due[] = [];
-  const isNew = new Set<string>();
-  const rows = await register(database, ids);
-  const roles = await prepareRoles(context, [...rows.values()]);
-  for (const [clerkOrgId, row] of rows) {
-    const role = 'schema' in row ? roles.get(row.schema) : undefined;
-    const error = 'error' in row ? row.error : (refusedStatus(clerkOrgId, row.status) ?? roleErrorOf(role));
-    const schema = 'error' in row ? '' : row.schema;
-    if ('isNew' in row && row.isNew) isNew.add(clerkOrgId);
-    if (error !== undefined) results.set(clerkOrgId, failed(clerkOrgId, schema, error));
-    else if ('status' in row && row.status === 'ACTIVE') {
-      results.set(clerkOrgId, { clerkOrgId, schema, outcome: 'already-active', applied: [], durationMs: 0 });
-    } else {
-      if (role !== undefined && 'statements' in role) provisioning.roles.set(schema, role);
-      dues.push(dueOf(database.names, folder, clerkOrgId, schema, role?.name ?? null));
-    }
-  }
-  await unregisterTenants(
-    database,
-    [...results.values()].filter(({ clerkOrgId }) => isNew.has(clerkOrgId)),
-  );
-  if (dues.length > 1) observe({ type: 'selected', total: ids.length, due: dues.length });
-  else
-    for (const { tenant } of dues) observe({ type: 'phase', message: `Provisioning ${tenant.clerkOrgId}` });
+interface ChunkSetting extends Omit<Provisioning, 'roles'>, Pick<CommandRun<ProvisionOptions>, 'run'> {
+  readonly lanes: Lanes;
+  readonly compile: boolean;
+}
 
-  if (dues.length > 0) {
+async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Promise<ProvisionResult[]> {
+  const { context, folder, observe, run } = setting;
+  const { database } = context;
+  const rows = await register(database, ids);
+  const isNew = ({ clerkOrgId }: { readonly clerkOrgId: string }) => {
+    const row = rows.get(clerkOrgId);
+    return row !== undefined && 'isNew' in row && row.isNew;
+  };
+  const { tasks, results, roles } = triage(
+    database.names,
+    folder,
+    rows,
+    await prepareRoles(context, [...rows.values()]),
+  );
+  await unregisterTenants(database, [...results.values()].filter(isNew));
+  if (tasks.length > 1) observe({ type: 'selected', total: ids.length, due: tasks.length });
+  else
+    for (const { tenant } of tasks) observe({ type: 'phase', message: `Provisioning ${tenant.clerkOrgId}` });
+
+  if (tasks.length > 0) {
     await run.begin(folder.files.map(({ name }) => name)).catch(async (error: unknown) => {
-      await unregisterTenants(
-        database,
-        dues.map(({ tenant }) => tenant).filter(({ clerkOrgId }) => isNew.has(clerkOrgId)),
-      );
+      await unregisterTenants(database, tasks.map(({ tenant }) => tenant).filter(isNew));
       throw error;
     });
   }
-  const served = await serveFleet(context, dues, {
-    command: 'tenant provision',
-    direction: 'up',
-    statuses: UNFINISHED,
-    serve: (due, { isPilot, record }) => makeTenant(provisioning, due, isPilot, record),
-    opening: ({ tenant }) => createSchemaStatements(provisioning, tenant.schema),
-    closing: ({ tenant }) => closingOf(provisioning, tenant.schema),
-    isDone({ tenant }, { status }) {
-      if (status === 'ACTIVE') provisioning.alreadyActive.add(tenant.clerkOrgId);
-      return status === 'ACTIVE';
-    },
-    lanes,
-    compile: compile && !database.sharedSession,
-    observe,
-  });
-  const notBegun = served.filter(({ outcome }) => outcome === 'skipped');
-  await unregisterTenants(
-    database,
-    notBegun.filter(({ clerkOrgId }) => isNew.has(clerkOrgId)),
-  );
-  const applied = new Set(served.flatMap(({ names }) => names));
+  const { outcomes } = await serveMigration(context, tasks, provisioningWork({ ...setting, roles }));
+  const notBegun = outcomes.filter(({ kind }) => kind === 'skipped').map(({ task }) => task.tenant);
+  await unregisterTenants(database, notBegun.filter(isNew));
+  const provisioned = outcomes.flatMap((outcome) => toProvisionResult(outcome) ?? []);
+  const applied = new Set(provisioned.flatMap((result) => result.applied));
   await recordFiles(
     database,
     'tenants',
     folder.files.filter((file) => applied.has(file.name)),
   );
-  for (const result of served) {
-    if (result.outcome !== 'skipped') results.set(result.clerkOrgId, toProvisionResult(provisioning, result));
-  }
+  for (const result of provisioned) results.set(result.clerkOrgId, result);
   return ids.flatMap((id) => results.get(id) ?? []);
+}
+
+function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): MigrationWork {
+  const { folder, observe, lanes, compile } = setting;
+  return {
+    command: COMMAND,
+    direction: 'up',
+    statuses: UNFINISHED,
+    decide: (_task, history) => planForward(folder, history),
+    apply: (task, options, earlier) => makeTenant(setting, task, options, earlier),
+    opening: ({ tenant }) => createSchemaStatements(setting, tenant.schema),
+    closing: ({ tenant }) => closingOf(setting, tenant.schema),
+    isDone: (_task, { status }) => status === 'ACTIVE',
+    lanes,
+    compile,
+    observe,
+  };
+}
+
+/** Separates the organizations that are to be made tenants from those that are refused, or are ACTIVE already. */
+function triage(
+  names: Names,
+  folder: MigrationFolder,
+  rows: ReadonlyMap<string, Registration>,
+  prepared: Awaited<ReturnType<typeof prepareRoles>>,
+) {
+  const results = new Map<string, ProvisionResult>();
+  const tasks: MigrationTask[] = [];
+  const roles = new Map<string, PreparedRole>();
+  for (const [clerkOrgId, row] of rows) {
+    if ('error' in row) {
+      results.set(clerkOrgId, failed(clerkOrgId, '', row.error));
+      continue;
+    }
+    const { schema, status } = row;
+    const role = prepared.get(schema);
+    const error = refusedStatus(clerkOrgId, status) ?? roleErrorOf(role);
+    if (error !== undefined) results.set(clerkOrgId, failed(clerkOrgId, schema, error));
+    else if (status === 'ACTIVE') {
+      results.set(clerkOrgId, { clerkOrgId, schema, outcome: 'already-active', applied: [], durationMs: 0 });
+    } else {
+      if (role !== undefined && 'statements' in role) roles.set(schema, role);
+      tasks.push(taskOf(names, folder, clerkOrgId, schema, role?.name ?? null));
+    }
+  }
+  return { results, tasks, roles };
 }
 
 /** The rows of these organizations; those whose id is refused have an error in its place. */
@@ -244,13 +242,13 @@ async function register(database: Database, ids: readonly string[]): Promise<Map
 }
 
 /** What a new tenant is due. One that an earlier attempt left something of turns out to be another case later. */
-function dueOf(
+function taskOf(
   { tenantHistory: table }: Names,
   folder: MigrationFolder,
   clerkOrgId: string,
   schema: string,
   owner: string | null,
-): Due {
+): MigrationTask {
   return {
     tenant: {
       clerkOrgId,
@@ -278,11 +276,18 @@ function failed(clerkOrgId: string, schema: string, error: TenantctlError): Prov
   };
 }
 
-function toProvisionResult(
-  { alreadyActive }: Provisioning,
-  { clerkOrgId, schema, names, durationMs, error }: TenantResult,
-): ProvisionResult {
-  if (error !== undefined) return { ...failed(clerkOrgId, schema, error), durationMs };
-  const outcome = alreadyActive.has(clerkOrgId) ? 'already-active' : 'provisioned';
-  return { clerkOrgId, schema, outcome, applied: names, durationMs };
+/** Undefined for an organization that was not begun. */
+function toProvisionResult(outcome: MigrationOutcome): ProvisionResult | undefined {
+  const { task, durationMs } = outcome;
+  const { clerkOrgId, schema } = task.tenant;
+  switch (outcome.kind) {
+    case 'skipped':
+      return undefined;
+    case 'failed':
+      return { ...failed(clerkOrgId, schema, outcome.error), durationMs };
+    case 'by-peer':
+      return { clerkOrgId, schema, outcome: 'already-active', applied: [], durationMs };
+    case 'done':
+      return { clerkOrgId, schema, outcome: 'provisioned', applied: outcome.done.names, durationMs };
+  }
 }

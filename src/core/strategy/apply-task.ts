@@ -1,0 +1,63 @@
+import type { PoolClient } from 'pg';
+import { advance } from '../apply/advance.ts';
+import type { Applied } from '../apply/assignment.ts';
+import { moveExtensions, sharedLocks } from '../apply/tenant-hygiene.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import type { RunContext } from '../run/run-context.ts';
+import type { Attempt, Earlier } from '../serve/work.ts';
+import { tenantTarget } from '../target/target.ts';
+import type { ApplyOptions, MigrationWork } from './migration-work.ts';
+
+/** Works through the plan of a tenant that exists, statement by statement. */
+export async function applyTask(
+  context: RunContext,
+  work: MigrationWork,
+  task: MigrationTask,
+  { isPilot, record }: ApplyOptions,
+): Promise<Attempt<Applied>> {
+  const { tenant, plan, part } = task;
+  const { direction, statuses } = work;
+  let locksShared = false;
+  const inspect = async (client: PoolClient) => {
+    locksShared = (await sharedLocks(client)).length > 0;
+    await moveExtensions(client, tenant.schema, work.observe);
+  };
+  const attempt = await advance(context, tenantTarget(context.database.names, tenant, context), {
+    direction,
+    decide: (history, done) => work.decide(task, history, done),
+    batch: part?.isFirst === false ? plan.batch : undefined,
+    statuses,
+    beforeCommit: isPilot && direction === 'up' ? inspect : undefined,
+    closing: work.closing(task),
+    hasState: true,
+    hasTables: tenant.tables.hasHistory && tenant.tables.hasLock,
+    record,
+  });
+  if (attempt.kind === 'busy') return attempt;
+  const done = { ...attempt.done, locksShared };
+  if (attempt.kind !== 'status') return { ...attempt, done };
+  const status = attempt.status ?? 'gone from the registry';
+  return { kind: 'skipped', reason: `its status is ${status} now`, done };
+}
+
+/** An attempt together with earlier ones: what was done is what all of them have done. Pure. */
+export function withEarlier(
+  attempt: Attempt<Applied>,
+  { plan }: Pick<MigrationTask, 'plan'>,
+  { failure, mayBeCommitted }: Earlier<Applied>,
+): Attempt<Applied> {
+  if (attempt.kind === 'busy') return attempt;
+  const before = failure?.done?.names ?? [];
+  const done = attempt.kind === 'by-peer' ? undefined : attempt.done;
+  const names = [...before, ...(done?.names ?? [])];
+  const isComplete = attempt.kind === 'done' || attempt.kind === 'by-peer';
+  if (isComplete && names.length === 0 && plan.steps.length > 0) {
+    // Nothing was left to do: an earlier COMMIT did take place after all, or another run was faster.
+    if (!mayBeCommitted) return { kind: 'by-peer' };
+    const all = plan.steps.map(({ name }) => name);
+    return { kind: 'done', done: { ...done, names: all, batch: plan.batch, isCommitted: true } };
+  }
+  if (attempt.kind === 'by-peer') return attempt;
+  const batch = attempt.done?.batch || failure?.done?.batch || 0;
+  return { ...attempt, done: { ...attempt.done, names, batch, isCommitted: done?.isCommitted === true } };
+}

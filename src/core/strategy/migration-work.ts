@@ -1,0 +1,66 @@
+import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
+import type { Applied } from '../apply/assignment.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import type { Direction } from '../files/load.ts';
+import type { History } from '../target/history.ts';
+import type { Lanes } from '../run/lanes.ts';
+import type { Lesson } from './lesson.ts';
+import type { Observer } from '../report/event.ts';
+import type { PeerView } from './peers.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Recording } from '../../db/knex/recording.ts';
+import type { TenantStatus } from '../../names.ts';
+import type { TenantResult } from '../report/results.ts';
+
+export interface ApplyOptions {
+  /** The first tenant of its plan: what its transaction did is looked at before it commits. */
+  readonly isPilot: boolean;
+  /** Records what each migration sends. */
+  readonly record?: ((name: string) => Recording) | undefined;
+}
+
+/** What a run does to the schemas of its tenants. */
+export interface MigrationWork {
+  readonly command: string;
+  readonly direction: Direction;
+  /** Only tenants with one of these statuses are worked on. */
+  readonly statuses: readonly TenantStatus[];
+  /** Pure: what to do to a tenant whose history is this now, after this attempt has done so much of its plan. */
+  readonly decide: (task: MigrationTask, history: History, done: readonly string[]) => Plan;
+  /** Statements between the tenant's lock and its history, when it is sent as one string: create the schema, say. */
+  readonly opening?: ((task: MigrationTask) => readonly string[]) | undefined;
+  /** Statements that go with the last row of the history. */
+  readonly closing: (task: MigrationTask) => readonly string[];
+  /** Works through a plan statement by statement; `applyTask` if absent. */
+  readonly apply?:
+    | ((task: MigrationTask, options: ApplyOptions, earlier: Earlier<Applied>) => Promise<Attempt<Applied>>)
+    | undefined;
+  /** Whether another run has done a task. */
+  readonly isDone: (task: MigrationTask, now: PeerView) => boolean;
+  readonly lanes: Lanes;
+  /** What the first tenants were sent may be sent to the others, if that is surely the same. */
+  readonly compile: boolean;
+  /** Keeps what was learned of each plan for the next call: a run that serves its tenants in waves learns once. */
+  readonly lessons?: Map<string, Lesson> | undefined;
+  readonly observe: Observer;
+}
+
+export type MigrationOutcome = Outcome<MigrationTask, Applied>;
+
+/** The result of a run for one tenant. Pure. */
+export function toResult(outcome: MigrationOutcome, direction: Direction): TenantResult {
+  const { kind, task, durationMs } = outcome;
+  const { clerkOrgId, schema } = task.tenant;
+  const { names = [], batch = 0 } = (kind === 'by-peer' ? undefined : outcome.done) ?? {};
+  const base = { clerkOrgId, schema, names, batch: names.length === 0 ? 0 : batch, durationMs };
+  switch (kind) {
+    case 'failed':
+      return { ...base, outcome: 'failed', error: outcome.error };
+    case 'skipped':
+      return { ...base, outcome: 'skipped', reason: outcome.reason };
+    default: {
+      const changed = direction === 'up' ? 'migrated' : 'rolled-back';
+      return { ...base, outcome: names.length === 0 ? 'up-to-date' : changed };
+    }
+  }
+}
