@@ -28,7 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
   let help = '';
   endParsingByThrowing(program, json ? (text) => (help += text) : undefined);
   try {
-    await program.parseAsync(settleEmbedded(args), { from: 'user' });
+    await program.parseAsync(settleEmbedded(args, program), { from: 'user' });
     return exitCode;
   } catch (error) {
     if (!(error instanceof ParsingEnded)) throw error;

@@ -1,7 +1,6 @@
 import type { Observer, RunEvent } from '../../core/report/event.ts';
 import type { Stage } from '../../core/report/rollout-result.ts';
 import type { Output } from './output.ts';
-import { createRateMeter } from './rate-meter.ts';
 import { progressLine } from '../render/progress-line.ts';
 import { announcement, whereabouts } from '../render/rollout.ts';
 import { createSpinner, type Spinner } from './spinner.ts';
@@ -15,77 +14,79 @@ export interface Progress {
 /** Milliseconds between two lines of progress where there is no terminal to draw on. */
 const LINE_INTERVAL_MS = 5_000;
 
-/**
- * Progress on stderr: a spinner on a terminal, now and then a line elsewhere. Warnings and failures are shown as they
- * come, above the spinner; of failures that are alike, the first ones.
- */
+/** The rate is that of the last one to two spans: so many milliseconds, and so many tenants if those take longer. */
+const SPAN_MS = 5_000;
+const SPAN_TENANTS = 25;
+
+/** Progress on stderr: a spinner on a terminal, now and then a line elsewhere. */
 export async function createProgress(output: Output): Promise<Progress> {
-  const spinner = output.animated ? await createSpinner((text) => output.message(text)) : undefined;
-  return progressOn(output, spinner, () => performance.now());
+  return progressOn(output, output.animated ? await createSpinner() : undefined, () => performance.now());
 }
 
 /**
- * The same on a given spinner, where there is one, and a given clock, in milliseconds. The observer is called for each
- * of tens of thousands of tenants, so it only counts: what is shown is worked out when it is drawn.
+ * Progress on a given spinner, where there is one, with a given clock in milliseconds. The observer is called for each
+ * of tens of thousands of tenants, so it only counts: the line is made when it is drawn.
  */
 export function progressOn(output: Output, spinner: Spinner | undefined, now: () => number): Progress {
   const { paintError: paint } = output;
   let lastLine = now();
-  let meter = createRateMeter(now);
-  let done = 0;
-  let due = 0;
-  let failed = 0;
+  let perSecond = measureRate(now);
+  let [done, due, failed] = [0, 0, 0];
   /** The part of a rollout that is at work. */
   let stage: Stage | undefined;
 
   const lineOf = createTenantLines(output);
-  const say = (line: string | undefined) => {
-    if (line === undefined) return;
-    if (spinner === undefined) output.message(line);
-    else spinner.write(line);
-  };
   const standing = () => {
-    const line = progressLine({ done, due, failed, rate: meter.perSecond() });
+    const line = progressLine({ done, due, failed, rate: perSecond(done) });
     return stage === undefined ? line : `${whereabouts(stage, done)}, ${line}`;
   };
-  const at = (text: () => string) => {
+  const show = (text: () => string) => {
     if (spinner !== undefined) spinner.show(text);
     else if (now() - lastLine >= LINE_INTERVAL_MS) {
       lastLine = now();
       output.message(text());
     }
   };
+  const ended = (event: RunEvent & { type: 'tenant' }) => {
+    ({ done, due } = event);
+    perSecond(done);
+    if (event.result.outcome === 'failed') failed += 1;
+    const line = lineOf(event.result, due);
+    if (line !== undefined) output.message(line);
+    show(standing);
+  };
   const observe = (event: RunEvent) => {
     switch (event.type) {
       case 'phase':
-        at(() => event.message);
-        break;
+        return show(() => event.message);
       case 'warning':
-        say(`${paint.yellow('!')} ${event.message}`);
-        break;
+        return output.message(`${paint.yellow('!')} ${event.message}`);
       case 'note':
-        if (output.verbose) say(event.message);
-        break;
+        return output.verbose ? output.message(event.message) : undefined;
       case 'wave':
         stage = event;
-        say(announcement(event));
-        break;
+        return output.message(announcement(event));
       case 'selected':
-        if (event.due === 0) break;
-        [done, due] = [0, event.due];
-        stage = undefined;
+        if (event.due === 0) return;
+        [done, due, stage] = [0, event.due, undefined];
         // What came before, reading histories say, took no tenant's time.
-        meter = createRateMeter(now);
-        at(standing);
-        break;
+        perSecond = measureRate(now);
+        return show(standing);
       case 'tenant':
-        ({ done, due } = event);
-        meter.mark(done);
-        if (event.result.outcome === 'failed') failed += 1;
-        say(lineOf(event.result, due));
-        at(standing);
-        break;
+        return ended(event);
     }
   };
   return { observe, stop: () => spinner?.stop() };
+}
+
+/** How fast tenants end now: the average of the run says little about the time that is left. */
+function measureRate(now: () => number): (done: number) => number {
+  let before = { at: now(), done: 0 };
+  let latest = before;
+  return (done) => {
+    const at = now();
+    if (at - latest.at >= SPAN_MS && done - latest.done >= SPAN_TENANTS)
+      [before, latest] = [latest, { at, done }];
+    return at > before.at ? ((done - before.done) * 1000) / (at - before.at) : 0;
+  };
 }

@@ -1,39 +1,29 @@
-import { pacedLines } from './paced-lines.ts';
-
 /** Milliseconds between two drawings. */
 const DRAW_INTERVAL_MS = 100;
 
-/** A line at the end of the terminal that moves, and lines above it that stay. */
+/** A line at the end of the terminal that moves. What is written to stderr meanwhile stands above it. */
 export interface Spinner {
-  /** Shows what `text` gives, which is asked each time that the moving line is drawn. */
+  /** Shows what `text` returns, which is called each time that the line is drawn. */
   show(text: () => string): void;
-  /** Writes a line above. */
-  write(line: string): void;
   stop(): void;
 }
 
-/** A spinner on stderr, which `write` writes to. */
-export async function createSpinner(write: (text: string) => void): Promise<Spinner> {
+/** A spinner on stderr. */
+export async function createSpinner(): Promise<Spinner> {
   const { default: ora } = await import('ora');
   let text = () => '';
   const spinner = ora({
     stream: process.stderr,
     discardStdin: false,
     interval: DRAW_INTERVAL_MS,
-    // The only text of ora's that may be a function: asked at each drawing, so that nobody has to keep it up to date.
+    // The only text of ora's that may be a function.
     suffixText: () => text(),
   });
-  // What is written makes ora draw anew below it.
-  const lines = pacedLines(write, DRAW_INTERVAL_MS);
   return {
     show(given) {
       text = given;
       if (!spinner.isSpinning) spinner.start();
     },
-    write: (line) => lines.add(line),
-    stop() {
-      lines.end();
-      spinner.stop();
-    },
+    stop: () => void spinner.stop(),
   };
 }

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
+import { createProgram } from '../../../src/cli/program.ts';
 import { settleEmbedded } from '../../../src/cli/flags/embedded-argument.ts';
+
+const program = createProgram('1.0.0', () => Promise.resolve());
 
 test.for([
   ['--embedded migrate master', '--embedded= migrate master'],
@@ -26,5 +29,5 @@ test.for([
   ['tenant provision -- --embedded x', 'tenant provision -- --embedded x'],
   ['--json --embedded', '--json --embedded='],
 ] as const)('"%s" means "%s"', ([given, settled]) => {
-  expect(settleEmbedded(given.split(' ')).join(' ')).toBe(settled);
+  expect(settleEmbedded(given.split(' '), program).join(' ')).toBe(settled);
 });
