@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { Context } from '../run/context.ts';
-import { count } from '../render/words.ts';
+import { counted, listed } from '../../wording.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import { dryRunResult } from './dry-run-result.ts';
 import { addSelection, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
@@ -45,10 +45,9 @@ export async function rollbackTenantsCommand(
       const { planTenantsRollback } = await import('../../core/fleet/plan-rollback.ts');
       const { plan } = await planTenantsRollback(database, options);
       if (plan.due.length > 0) {
-        const names = plan.due.slice(0, 10).map(({ tenant }) => tenant.clerkOrgId);
-        const more = plan.due.length > names.length ? `, … and ${plan.due.length - names.length} more` : '';
+        const names = plan.due.map(({ tenant }) => tenant.clerkOrgId);
         await context.confirm(
-          `This undoes every migration of ${count(plan.due.length, 'tenant')} (${names.join(', ')}${more}) and destroys what they hold.`,
+          `This undoes every migration of ${counted(plan.due.length, 'tenant')} (${listed(names, 10)}) and destroys what they hold.`,
         );
       }
     }

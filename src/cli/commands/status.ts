@@ -3,7 +3,7 @@ import type { Observer } from '../../core/report/event.ts';
 import type { FleetStatus } from '../../core/fleet/status.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Context } from '../run/context.ts';
-import { count } from '../render/words.ts';
+import { counted } from '../../wording.ts';
 import type { CommandResult } from '../run/command-result.ts';
 import { addVerify, type VerifyFlag } from '../flags/fleet-options.ts';
 import type { Register } from '../run/register.ts';
@@ -70,12 +70,13 @@ const WORDS: Readonly<Record<AttentionCode, string>> = {
 /** What --check finds, the tenants counted by what is the matter with them. */
 function findingsOf({ master, states }: FleetStatus): string[] {
   const findings: string[] = [];
-  if (master.pending.length > 0) findings.push(`${count(master.pending.length, 'master migration')} pending`);
+  if (master.pending.length > 0)
+    findings.push(`${counted(master.pending.length, 'master migration')} pending`);
   if (master.interrupted !== undefined) findings.push('a master migration interrupted');
   else if (master.problem !== undefined) findings.push('the master history disagrees with the folder');
   for (const code of Object.keys(WORDS) as AttentionCode[]) {
     const tenants = states.filter((state) => state.attention?.code === code).length;
-    if (tenants > 0) findings.push(`${count(tenants, 'tenant')} ${WORDS[code]}`);
+    if (tenants > 0) findings.push(`${counted(tenants, 'tenant')} ${WORDS[code]}`);
   }
   return findings;
 }

@@ -1,7 +1,7 @@
 import type { ChalkInstance } from 'chalk';
 import type { Check, CheckStatus } from '../../core/doctor/check.ts';
 import type { Diagnosis } from '../../core/doctor/diagnosis.ts';
-import { count } from './words.ts';
+import { counted } from '../../wording.ts';
 
 const MARKS: Readonly<Record<CheckStatus, string>> = { ok: '✔', warning: '!', failed: '✖', skipped: '·' };
 
@@ -13,11 +13,13 @@ export function renderDiagnosis({ checks, totals }: Diagnosis, paint: ChalkInsta
   const worst = totals.failed > 0 ? 'failed' : totals.warnings > 0 ? 'warning' : 'ok';
   const sum = [
     `${totals.ok} ok`,
-    count(totals.warnings, 'warning'),
+    counted(totals.warnings, 'warning'),
     `${totals.failed} failed`,
     `${totals.skipped} skipped`,
   ].join(', ');
-  return [...lines, '', `${colors[worst](MARKS[worst])} ${count(checks.length, 'check')}: ${sum}`].join('\n');
+  return [...lines, '', `${colors[worst](MARKS[worst])} ${counted(checks.length, 'check')}: ${sum}`].join(
+    '\n',
+  );
 }
 
 function renderCheck(check: Check, width: number, color: ChalkInstance, paint: ChalkInstance): string[] {

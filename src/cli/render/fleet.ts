@@ -6,7 +6,8 @@ import { blockerLine, shortError } from './error.ts';
 import { renderRollout } from './rollout.ts';
 import { renderClasses } from './classes.ts';
 import { renderTable } from './table.ts';
-import { count, duration } from './words.ts';
+import { duration } from './words.ts';
+import { counted, listed } from '../../wording.ts';
 
 /** Up to so many tenants are listed one by one; more are told by what they have in common. */
 const LISTED = 25;
@@ -17,7 +18,7 @@ export function renderMaster(result: MasterResult, verb: 'Applied' | 'Undone', p
     return `${paint.green('✔')} The master schema ${verb === 'Applied' ? 'is up to date' : 'has nothing to undo'}.`;
   }
   return [
-    `${paint.green('✔')} ${verb} ${count(result.names.length, 'master migration')} (batch ${result.batch}, ${duration(result.durationMs)}):`,
+    `${paint.green('✔')} ${verb} ${counted(result.names.length, 'master migration')} (batch ${result.batch}, ${duration(result.durationMs)}):`,
     ...result.names.map((name) => `  ${name}`),
   ].join('\n');
 }
@@ -44,10 +45,8 @@ export async function renderFleet(
   if (failed.length > 0) lines.push(...renderFailed(failed, paint));
   const skipped = result.tenants.filter((tenant) => tenant.outcome === 'skipped');
   for (const [reason, tenants] of Map.groupBy(skipped, (tenant) => tenant.reason ?? '')) {
-    const names = tenants.slice(0, 5).map((tenant) => tenant.clerkOrgId);
-    lines.push(
-      `${paint.yellow('!')} ${count(tenants.length, 'tenant')} left out (${reason}): ${names.join(', ')}${tenants.length > 5 ? ', …' : ''}`,
-    );
+    const names = listed(tenants.map((tenant) => tenant.clerkOrgId));
+    lines.push(`${paint.yellow('!')} ${counted(tenants.length, 'tenant')} left out (${reason}): ${names}`);
   }
   const sums = [
     `${totals.changed} ${verb}`,
@@ -59,11 +58,11 @@ export async function renderFleet(
   if (result.rollout !== undefined) lines.push(...renderRollout(result.rollout, paint));
   const mark = totals.failed > 0 ? paint.red('✖') : paint.green('✔');
   lines.push(
-    `${mark} ${count(totals.selected, 'tenant')}: ${sums.join(', ')} (${duration(result.durationMs)})${leftAlone(result)}`,
+    `${mark} ${counted(totals.selected, 'tenant')}: ${sums.join(', ')} (${duration(result.durationMs)})${leftAlone(result)}`,
   );
   if (result.shared && result.fleet !== undefined) {
     lines.push(
-      `  Another run was at work on the same tenants. All ${count(result.fleet.total, 'tenant')} now: ${renderClasses(result.fleet, paint)}`,
+      `  Another run was at work on the same tenants. All ${counted(result.fleet.total, 'tenant')} now: ${renderClasses(result.fleet, paint)}`,
     );
   }
   return lines.join('\n');
@@ -81,7 +80,7 @@ async function renderChanged(
   for (const tenants of groups.values()) {
     const names = tenants[0]?.names ?? [];
     lines.push(
-      `${paint.green('✔')} ${count(tenants.length, 'tenant')} ${verb}:`,
+      `${paint.green('✔')} ${counted(tenants.length, 'tenant')} ${verb}:`,
       ...names.map((name) => `  ${name}`),
     );
     if (verbose || changed.length <= LISTED) {
@@ -98,7 +97,7 @@ async function renderChanged(
 }
 
 function renderFailed(failed: readonly TenantResult[], paint: ChalkInstance): string[] {
-  const lines = [`${paint.red('✖')} ${count(failed.length, 'tenant')} failed:`];
+  const lines = [`${paint.red('✖')} ${counted(failed.length, 'tenant')} failed:`];
   const groups = Map.groupBy(
     failed,
     ({ error }) => `${error?.code}\n${error?.migration}\n${error?.sqlstate}\n${error?.hint}`,
@@ -140,7 +139,7 @@ export function renderProvision(results: readonly ProvisionResult[], paint: Chal
     .filter((result) => result.outcome !== 'failed')
     .map((result) =>
       result.outcome === 'provisioned'
-        ? `${paint.green('✔')} ${result.clerkOrgId} is ACTIVE in ${paint.bold(result.schema)} (${count(result.applied.length, 'migration')}, ${duration(result.durationMs)})`
+        ? `${paint.green('✔')} ${result.clerkOrgId} is ACTIVE in ${paint.bold(result.schema)} (${counted(result.applied.length, 'migration')}, ${duration(result.durationMs)})`
         : `${paint.green('✔')} ${result.clerkOrgId} is ACTIVE already in ${paint.bold(result.schema)}; nothing was changed`,
     )
     .join('\n');

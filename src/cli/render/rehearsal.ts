@@ -1,9 +1,7 @@
 import type { ChalkInstance } from 'chalk';
 import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../../core/commands/rehearse.ts';
-import { count } from './words.ts';
+import { counted, listed } from '../../wording.ts';
 import { REHEARSAL_NOTE } from '../../core/documents/rehearsal-document.ts';
-
-const NAMED = 5;
 
 /** What a run would do: each distinct plan once, with the SQL of its migrations. */
 export function renderRehearsal(rehearsal: Rehearsal, paint: ChalkInstance): string {
@@ -24,12 +22,11 @@ export function renderRehearsal(rehearsal: Rehearsal, paint: ChalkInstance): str
 }
 
 function renderPlan(plan: RehearsedPlan, paint: ChalkInstance): string[] {
-  const names = plan.targets.slice(0, NAMED).map((target) => target.clerkOrgId ?? target.schema);
-  const more = plan.targets.length > NAMED ? `, … and ${plan.targets.length - NAMED} more` : '';
+  const names = listed(plan.targets.map((target) => target.clerkOrgId ?? target.schema));
   const title =
     plan.scope === 'master'
       ? `${paint.bold('Master')} (public)`
-      : `${paint.bold(count(plan.targets.length, 'tenant'))}: ${names.join(', ')}${more}; shown on ${plan.shownOn}`;
+      : `${paint.bold(counted(plan.targets.length, 'tenant'))}: ${names}; shown on ${plan.shownOn}`;
   return [title, ...plan.migrations.flatMap((migration) => renderMigration(migration, paint))];
 }
 

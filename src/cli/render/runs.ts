@@ -2,7 +2,8 @@ import type { ChalkInstance } from 'chalk';
 import type { Run, RunOutcome, RunTenant } from '../../core/ledger/read-runs.ts';
 import { shortError } from './error.ts';
 import { renderTable } from './table.ts';
-import { count, duration } from './words.ts';
+import { duration } from './words.ts';
+import { counted } from '../../wording.ts';
 
 /** The runs of the ledger, one line for each. */
 export async function renderRuns(runs: readonly Run[], paint: ChalkInstance): Promise<string> {
@@ -77,7 +78,7 @@ function nextStep({ id, command, outcome, totals }: Run): string | undefined {
 
 function totalsOf({ totals, command }: Run): string {
   const of = (key: string) => totals[key] ?? 0;
-  if (totals['migrations'] !== undefined) return count(totals['migrations'], 'master migration');
+  if (totals['migrations'] !== undefined) return counted(totals['migrations'], 'master migration');
   const verb =
     { 'rollback tenants': 'rolled back', 'tenant provision': 'provisioned' }[command] ?? 'migrated';
   const sums = [

@@ -2,7 +2,7 @@ import type { ChalkInstance } from 'chalk';
 import type { FleetStatus, TenantState } from '../../core/fleet/status.ts';
 import { renderClasses } from './classes.ts';
 import { renderTable } from './table.ts';
-import { count } from './words.ts';
+import { counted } from '../../wording.ts';
 
 const LISTED = 50;
 
@@ -10,7 +10,7 @@ const LISTED = 50;
 export async function renderStatus(status: FleetStatus, all: boolean, paint: ChalkInstance): Promise<string> {
   const { master, tenants } = status;
   const lines = [
-    `${paint.bold('Master')}   ${count(master.applied.length, 'migration')} applied, ${master.pending.length} pending`,
+    `${paint.bold('Master')}   ${counted(master.applied.length, 'migration')} applied, ${master.pending.length} pending`,
     ...master.pending.map((name) => `         ${paint.yellow('pending')} ${name}`),
     ...(master.problem === undefined ? [] : [`         ${paint.red('✖')} ${master.problem}`]),
   ];

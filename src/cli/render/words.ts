@@ -1,8 +1,3 @@
-/** "1 tenant", "2 tenants". */
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
 /** "350 ms", "4.2 s", "3 min 5 s". */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;

@@ -1,6 +1,6 @@
 import type { FleetResult } from '../../core/report/results.ts';
 import { TenantctlError } from '../../errors.ts';
-import { count } from '../render/words.ts';
+import { counted } from '../../wording.ts';
 
 /** The failure of a run that was stopped because too many tenants had failed; undefined where it was not. */
 export function rolloutFailure({ rollout, totals }: FleetResult): TenantctlError | undefined {
@@ -8,11 +8,11 @@ export function rolloutFailure({ rollout, totals }: FleetResult): TenantctlError
   const { reason } = rollout.stopped;
   return new TenantctlError(
     'ROLLOUT_STOPPED',
-    `The rollout was stopped: ${reason}. ${totals.skipped === 1 ? '1 tenant was' : `${totals.skipped} tenants were`} not begun.`,
+    `The rollout was stopped: ${reason}. ${counted(totals.skipped, 'tenant', 'was')} not begun.`,
     {
       hint:
         rollout.rolledBack === undefined
-          ? `What was applied stays applied. See to the ${count(totals.failed, 'tenant')} that failed, and run the command again: it goes on where this one stopped.`
+          ? `What was applied stays applied. See to the ${counted(totals.failed, 'tenant')} that failed, and run the command again: it goes on where this one stopped.`
           : 'See to what failed, and run the command again.',
     },
   );

@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { counted, listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
@@ -100,11 +101,9 @@ async function lockEmptyRegistry(client: PoolClient, names: Names): Promise<void
 }
 
 function registryInUse(tenants: readonly string[]): TenantctlError {
-  const shown = tenants.slice(0, 10).join(', ');
-  const more = tenants.length > 10 ? ` and ${tenants.length - 10} more` : '';
   return new TenantctlError(
     'REGISTRY_IN_USE',
-    `This would drop the registry while it holds ${tenants.length} ${tenants.length === 1 ? 'tenant' : 'tenants'}: ${shown}${more}.`,
+    `This would drop the registry while it holds ${counted(tenants.length, 'tenant')}: ${listed(tenants, 10)}.`,
     {
       hint: 'Roll back to a later migration (--to <name>), or remove the tenants first. Nothing was changed.',
     },

@@ -1,3 +1,4 @@
+import { counted } from '../../wording.ts';
 import { failed, ok, skipAll, skipped, warning, type Check } from './check.ts';
 import type { PeerCertificate, ServerFacts } from './server-facts.ts';
 import type { DatabaseSettings, ServerSettings } from '../../db/database.ts';
@@ -61,7 +62,7 @@ function certificateCheck(server: ServerFacts, now: Date): Check {
     : 'Renew the file that ssl_cert_file names at the server, then SELECT pg_reload_conf();';
   if (days < 0) return failed('certificate', `${detail}: it has expired`, renew, 'TLS_FAILED');
   return days < DAYS_OF_WARNING
-    ? warning('certificate', `${detail}, in ${days} ${days === 1 ? 'day' : 'days'}`, renew)
+    ? warning('certificate', `${detail}, in ${counted(days, 'day')}`, renew)
     : ok('certificate', detail);
 }
 

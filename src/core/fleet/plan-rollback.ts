@@ -1,3 +1,4 @@
+import { conjugated } from '../../wording.ts';
 import type { History } from '../target/history.ts';
 import { planBackward, type BackwardExtent, type EntriesOfRun } from '../plan/plan.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
@@ -84,7 +85,7 @@ async function planRunRollback(
   if (gone > 0)
     observe({
       type: 'warning',
-      message: `${gone} of the run's tenants ${gone === 1 ? 'is' : 'are'} no longer in the registry.`,
+      message: `${gone} of the run's tenants ${conjugated('is', gone)} no longer in the registry.`,
     });
   const isSettled = (history: History) =>
     [...extents.values()].every((extent) => isNothing(planBackward(folder, history, extent)));

@@ -1,3 +1,4 @@
+import { counted, listed } from '../../wording.ts';
 import type { StampedTenant } from './fleet-facts.ts';
 import type { Member } from './member.ts';
 import type { Observer } from '../report/event.ts';
@@ -28,7 +29,7 @@ export async function putStampsRight(
   const wrong = wanting.filter((tenant) => tenant.digest !== null && known.has(tenant.digest));
   if (wrong.length > 0) observe({ type: 'warning', message: wrongStamps(wrong) });
   if (database.readOnly) return;
-  observe({ type: 'phase', message: `Stamping ${tenantsIn(wanting.length)}` });
+  observe({ type: 'phase', message: `Stamping ${counted(wanting.length, 'tenant')}` });
   const schemas = wanting.map(({ schema }) => schema);
   const reasons = await stampTenants(database, schemas, {
     run: options.run ?? ((task) => task()),
@@ -37,16 +38,12 @@ export async function putStampsRight(
   for (const [reason, count] of reasons) {
     observe({
       type: 'note',
-      message: `${tenantsIn(count)} without a stamp, so that what they have applied is read from their own tables each time: ${reason}`,
+      message: `${counted(count, 'tenant')} without a stamp, so that what they have applied is read from their own tables each time: ${reason}`,
     });
   }
 }
 
 function wrongStamps(wrong: readonly StampedTenant[]): string {
-  const names = wrong.slice(0, 5).map(({ clerkOrgId }) => clerkOrgId);
-  return `The stamps of ${tenantsIn(wrong.length)} did not say what the history holds: ${names.join(', ')}${wrong.length > 5 ? ', …' : ''}. The history counts.`;
-}
-
-function tenantsIn(count: number): string {
-  return `${count} ${count === 1 ? 'tenant' : 'tenants'}`;
+  const names = listed(wrong.map(({ clerkOrgId }) => clerkOrgId));
+  return `The stamps of ${counted(wrong.length, 'tenant')} did not say what the history holds: ${names}. The history counts.`;
 }

@@ -1,3 +1,4 @@
+import { counted, listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import { planForward, type ForwardOptions, type Plan } from './plan.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
@@ -59,7 +60,7 @@ export async function refusePendingMaster(
   const names = plan.steps.map((step) => step.name);
   throw new TenantctlError(
     'MASTER_PENDING',
-    `${names.length} master ${names.length === 1 ? 'migration is' : 'migrations are'} pending, and tenants may depend on them: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}.`,
+    `${counted(names.length, 'master migration', 'is')} pending, and tenants may depend on them: ${listed(names)}.`,
     {
       migration: names[0],
       hint: 'Run tenantctl migrate master first, or tenantctl migrate all, which does both.',

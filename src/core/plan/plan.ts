@@ -1,3 +1,4 @@
+import { conjugated, listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import { compareNames, stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
@@ -149,7 +150,7 @@ function superseded(of: EntriesOfRun, newer: readonly HistoryEntry[]): Tenantctl
   const known = runs.filter((run) => run !== undefined);
   return new TenantctlError(
     'RUN_SUPERSEDED',
-    `${listed(names)} ${names.length === 1 ? 'was' : 'were'} applied after run ${of.run}; nothing was undone here.`,
+    `${listed(names)} ${conjugated('was', names.length)} applied after run ${of.run}; nothing was undone here.`,
     {
       migration: names[0],
       hint:
@@ -192,15 +193,10 @@ function missingFiles(folder: MigrationFolder, missing: readonly string[]): Tena
 function outOfOrder(late: readonly MigrationFile[], lastApplied: MigrationFile): TenantctlError {
   return new TenantctlError(
     'MIGRATION_OUT_OF_ORDER',
-    `${listed(late.map((file) => file.name))} ${late.length === 1 ? 'sorts' : 'sort'} before ${lastApplied.name}, which is applied already: a branch merged late?`,
+    `${listed(late.map((file) => file.name))} ${conjugated('sorts', late.length)} before ${lastApplied.name}, which is applied already: a branch merged late?`,
     {
       migration: late[0]?.name,
       hint: 'Give the file a newer timestamp, or, where the order does not matter, add --allow-out-of-order.',
     },
   );
-}
-
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 3).join(', ');
-  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }
