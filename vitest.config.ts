@@ -4,8 +4,8 @@ import { QuickestFirst } from './test/support/quickest-first.ts';
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
-    setupFiles: ['test/support/seed.ts'],
-    reporters: ['default', './test/support/slowest-files.ts'],
+    setupFiles: ['test/support/seed.ts', 'test/support/sample.ts'],
+    reporters: ['default', './test/support/run-report.ts'],
     sequence: { sequencer: QuickestFirst },
     // Some tests mostly wait. On two cores, a third worker keeps both busy meanwhile.
     maxWorkers: 3,

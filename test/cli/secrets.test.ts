@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Command } from 'commander';
 import { createProgram } from '../../src/cli/program.ts';
 import { VARIABLES } from '../../src/config/environment.ts';
-import { callMany, type Answer } from '../support/call-many.ts';
+import { startCaller, type Answer, type Caller } from '../support/call-many.ts';
 import { tenantctl } from '../support/cli.ts';
 import { CANARY, FRAGMENT, leakyMigration, leakyModule, LEAKS, STRAY } from '../support/leaks.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-programs.ts';
@@ -23,11 +23,13 @@ const DATABASE = 'guarded';
 /** A server that asks for the canary. */
 let server: PostgresServer;
 let superuser: Client;
+let caller: Caller;
 
 beforeAll(async () => {
   server = await startPostgres({
     hba: ['local all all trust', 'host all all all scram-sha-256'],
   });
+  caller = startCaller();
   superuser = new Client({
     host: server.directory,
     port: server.port,
@@ -39,6 +41,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await caller.close();
   await superuser.end();
   await server.stop();
 });
@@ -151,7 +154,7 @@ async function callAll(
       ...((turn + index) % 2 === 0 ? [] : ['--json']),
     ],
   }));
-  return (await callMany(calls)).map((answer, at) => ({ ...answer, command: commands[at] ?? '' }));
+  return (await caller.call(calls)).map((answer, at) => ({ ...answer, command: commands[at] ?? '' }));
 }
 
 /** Everything in the database that is not the catalog's. */
@@ -238,7 +241,7 @@ describe('the password is told by no command', () => {
       cwd: project.folder,
       env: parts(),
     }));
-    const answers = await callMany(calls);
+    const answers = await caller.call(calls);
     expect(telling(answers)).toEqual([]);
     expect(answers.map(({ exitCode }, at) => (exitCode === 0 ? mistakes[at] : [])).flat()).toEqual([]);
   });
@@ -254,7 +257,7 @@ describe('the password is not told where a migration gives it away', () => {
       ['migrate', 'master'],
       ['tenant', 'provision', 'org_a'],
     ].map((args) => ({ args, cwd: project.folder, env: parts() }));
-    for (const { exitCode, said } of await callMany(calls)) if (exitCode !== 0) throw new Error(said);
+    for (const { exitCode, said } of await caller.call(calls)) if (exitCode !== 0) throw new Error(said);
     await makeDatabase(LED, DATABASE);
     await rm(project.folder, { recursive: true });
   });
@@ -285,7 +288,7 @@ describe('the password is not told where a migration gives it away', () => {
       ['doctor', '--json'],
     ];
 
-    const answers = await callMany(
+    const answers = await caller.call(
       all.map((args) => ({ args: [...args, '--verbose'], cwd: project.folder, env: parts() })),
     );
 

@@ -25,20 +25,20 @@ const KILLS_AT_AN_INSTANT = 0.25;
 const ALWAYS_AT_AN_INSTANT: readonly Kind[] = ['crash'];
 
 /**
- * Decides what strikes, and when: so many cases, the same for the same seed. Kills come to every point that there is,
- * before and after first, before they come to one a second time. Pure.
+ * Decides what strikes, and when: so many cases, the same for the same seed. Where there are enough of them, every kind
+ * strikes, every scenario is struck, and kills come to every point before they come to one a second time. Pure.
  */
 export function schedule(scores: readonly Score[], iterations: number, seed: number): Case[] {
   const random = seededRandom(seed);
   const others = Object.entries(SHARES).flatMap(([kind, share]) =>
-    Array.from({ length: Math.round(iterations * share) }, () => kind as Kind),
+    Array.from({ length: Math.max(1, Math.round(iterations * share)) }, () => kind as Kind),
   );
   const kills = Math.max(0, iterations - others.length);
-  const atInstants = Math.round(kills * KILLS_AT_AN_INSTANT);
+  const atInstants = Math.min(kills, Math.max(scores.length, Math.round(kills * KILLS_AT_AN_INSTANT)));
   const everywhere = everyPoint(scores, random);
   const cases: Case[] = [
     ...Array.from({ length: kills - atInstants }, () => everywhere.next().value),
-    ...Array.from({ length: atInstants }, () => atInstant(pick(scores, random), 'kill', random)),
+    ...inTurn(shuffled(scores, random), atInstants).map((score) => atInstant(score, 'kill', random)),
     ...others.map((kind) => {
       const score = pick(scores, random);
       const isAtInstant = ALWAYS_AT_AN_INSTANT.includes(kind) || random() < 0.5;
@@ -48,6 +48,13 @@ export function schedule(scores: readonly Score[], iterations: number, seed: num
     }),
   ];
   return shuffled(cases, random).slice(0, iterations);
+}
+
+/** The first so many of the items, over and over again. */
+function inTurn<T>(items: readonly T[], count: number): T[] {
+  return Array.from({ length: Math.ceil(count / items.length) }, () => items)
+    .flat()
+    .slice(0, count);
 }
 
 const PASSINGS: readonly Passing[] = ['statements', 'whole'];

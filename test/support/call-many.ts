@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { BASE_ENV, type CliOptions } from './cli.ts';
 
 /** How one call of many ended. */
@@ -9,17 +11,33 @@ export interface Answer {
   readonly said: string;
 }
 
-/** Calls the program's main function once for each, in one child process; a call must not end the process. */
-export async function callMany(
-  calls: readonly (CliOptions & { readonly args: readonly string[] })[],
-): Promise<Answer[]> {
+export type Call = CliOptions & { readonly args: readonly string[] };
+
+/** A child process in which the program's main function is called again and again. */
+export interface Caller {
+  /** Calls it once for each, in order. A call must not end the process. */
+  call(calls: readonly Call[]): Promise<Answer[]>;
+  close(): Promise<void>;
+}
+
+/** Starts one: for a beforeAll. */
+export function startCaller(): Caller {
   const child = spawn(process.execPath, ['--', join(import.meta.dirname, 'many-calls.mjs')], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: BASE_ENV.NODE_COMPILE_CACHE },
   });
-  child.stdin.end(JSON.stringify(calls.map((call) => ({ ...call, env: { ...BASE_ENV, ...call.env } }))));
-  let stdout = '';
-  for await (const chunk of child.stdout) stdout += String(chunk);
-  const answers = JSON.parse(stdout) as Answer[];
-  if (answers.length !== calls.length) throw new Error('some calls were not answered');
-  return answers;
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async call(calls) {
+      const questions = calls.map((call) => ({ ...call, env: { ...BASE_ENV, ...call.env } }));
+      child.stdin.write(`${JSON.stringify(questions)}\n`);
+      const { value } = await lines.next();
+      if (value === undefined) throw new Error('A call has ended the process.');
+      return JSON.parse(value) as Answer[];
+    },
+    async close() {
+      child.stdin.end();
+      if (child.exitCode === null) await once(child, 'exit');
+    },
+  };
 }

@@ -19,7 +19,7 @@ export interface DumpPrograms {
 /**
  * pg_dump and pg_restore, from PATH or Debian's folders: pg_dump refuses a server that is newer than itself.
  * @param serverVersion as server_version_num says it
- * @returns the reason where there are none, which it also prints
+ * @returns the reason where there are none
  */
 export async function findDumpPrograms(serverVersion: number): Promise<DumpPrograms | string> {
   const major = Math.floor(serverVersion / 10_000);
@@ -34,9 +34,7 @@ export async function findDumpPrograms(serverVersion: number): Promise<DumpProgr
     );
     if (versionsHere.every((version) => version >= major)) return programsIn(folder);
   }
-  const reason = `There is no pg_dump with pg_restore of version ${major} or newer on PATH or in ${DEBIAN}.`;
-  console.log(`What needs pg_dump is skipped. ${reason}`);
-  return reason;
+  return `there is no pg_dump with pg_restore of version ${major} or newer on PATH or in ${DEBIAN}`;
 }
 
 /** The major version of a program; 0 where it is not there, or does not run. */

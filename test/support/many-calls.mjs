@@ -1,7 +1,9 @@
-// The program, called many times in one process: starting one takes ten times as long as most of what it does.
+// The program, called many times in one process: to start one takes ten times as long as most of what it does.
+// Each line of stdin is a list of calls, each line of stdout the list of the answers.
+import { createInterface } from 'node:readline';
 import { main } from '../../dist/cli.js';
 
-const write = { stdout: process.stdout.write.bind(process.stdout) };
+const write = process.stdout.write.bind(process.stdout);
 let said = '';
 for (const stream of [process.stdout, process.stderr]) {
   stream.write = (chunk, encoding, callback) => {
@@ -14,14 +16,14 @@ for (const stream of [process.stdout, process.stderr]) {
 process.setMaxListeners(0);
 process.stdout.setMaxListeners(0);
 process.stderr.setMaxListeners(0);
-let input = '';
-for await (const chunk of process.stdin) input += chunk;
-const answers = [];
-for (const { args, cwd, env } of JSON.parse(input)) {
-  process.chdir(cwd);
-  process.env = env;
-  said = '';
-  const exitCode = await main(args);
-  answers.push({ exitCode, said });
+for await (const line of createInterface({ input: process.stdin })) {
+  const answers = [];
+  for (const { args, cwd, env } of JSON.parse(line)) {
+    process.chdir(cwd);
+    process.env = env;
+    said = '';
+    const exitCode = await main(args);
+    answers.push({ exitCode, said });
+  }
+  write(`${JSON.stringify(answers)}\n`);
 }
-write.stdout(JSON.stringify(answers));

@@ -25,6 +25,15 @@ test('at least 210 of 264 faults are kills, and every kind is among the others',
   expect(new Set(kinds)).toEqual(new Set(['kill', 'terminate', 'cut', 'half-close', 'stall', 'crash']));
 });
 
+test('a sample has every kind, and strikes at every scenario', () => {
+  const scores = Array.from({ length: 12 }, (_, nth) => score(`command-${nth}`, ['lock']));
+  for (const seed of [1, 2, 3]) {
+    const cases = schedule(scores, 76, seed);
+    expect(new Set(cases.map(({ kind }) => kind)).size).toBe(6);
+    expect(new Set(cases.map(({ scenario }) => scenario)).size).toBe(12);
+  }
+});
+
 test('kills come to every point before they come to one again', () => {
   const struck = schedule(SCORES, 24, 3)
     .filter(({ kind, passing }) => kind === 'kill' && passing === 'statements')
