@@ -1,15 +1,15 @@
 import { skipAll, unknown, type Check, type CheckId } from './check.ts';
-import { connectionChecks } from './connection-checks.ts';
+import { connectionChecks } from './connection.ts';
 import type { Contents, Facts } from './facts.ts';
 import { environmentChecks } from './environment-checks.ts';
-import { folderChecks } from './folder-checks.ts';
+import { folderChecks } from './folders.ts';
 import { HISTORIES, historyChecks } from './history-checks.ts';
 import { KNEX, knexChecks } from './knex-checks.ts';
 import { LOCKS, lockChecks } from './lock-checks.ts';
 import { REGISTRY, registryChecks } from './registry-checks.ts';
 import { RIGHTS, rightsChecks, type Identity } from './rights-checks.ts';
 import { TENANTS, tenantChecks } from './tenant-checks.ts';
-import { createRolesCheck, tenantRoleCheck } from './tenant-role-checks.ts';
+import { createRolesCheck, tenantRoleCheck } from './tenant-roles.ts';
 import { vectorCheck } from './vector-check.ts';
 
 const BEHIND_REGISTRY: readonly CheckId[] = [...REGISTRY, ...HISTORIES, ...TENANTS, ...LOCKS, ...KNEX];

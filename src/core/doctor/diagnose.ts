@@ -2,14 +2,14 @@ import { withDatabase } from '../../db/open.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { toTenantctlError } from '../../errors.ts';
 import { attempt } from './attempt.ts';
+import { type Contents, type DiagnoseOptions, type Facts } from './facts.ts';
 import { decide } from './decide.ts';
 import { toDiagnosis, type Diagnosis } from './diagnosis.ts';
-import type { Contents, DiagnoseOptions, Facts } from './facts.ts';
-import { readFolderFacts } from './folder-facts.ts';
+import { readFolderFacts } from './folders.ts';
 import { readRegistryFacts } from './registry-facts.ts';
 import { readRights } from './rights-facts.ts';
 import { readServerFacts } from './server-facts.ts';
-import { readTenantRoleFacts } from './tenant-role-facts.ts';
+import { readTenantRoleFacts } from './tenant-roles.ts';
 import { readVectorFacts } from './vector-check.ts';
 import type { Database, DatabaseSettings } from '../../db/database.ts';
 

@@ -1,11 +1,11 @@
-import type { VectorExtensionMode } from '../run/vector-extension.ts';
 import type { Attempt } from './attempt.ts';
-import type { ConnectionFacts } from './connection-facts.ts';
+import type { VectorExtensionMode } from '../run/vector-extension.ts';
+import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
-import type { Folders } from './folder-checks.ts';
+import type { Folders } from './folders.ts';
 import type { RegistryFacts } from './registry-facts.ts';
 import type { RightsFacts } from './rights-facts.ts';
-import type { TenantRoleFacts } from './tenant-role-facts.ts';
+import type { TenantRoleFacts } from './tenant-roles.ts';
 import type { VectorFacts } from './vector-check.ts';
 import type { DatabaseSettings } from '../../db/database.ts';
 

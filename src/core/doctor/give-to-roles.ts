@@ -4,7 +4,7 @@ import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { lockTableOf } from '../target/history.ts';
 import { membershipOptions } from '../roles/role-readiness.ts';
-import { inEachTenant } from './in-each-tenant.ts';
+import { inEachTenant } from './remedy.ts';
 
 /**
  * One SQL statement that gives every tenant schema that has no role of its own to the one that the pattern names, with

@@ -4,7 +4,7 @@ import { registrySql } from '../registry/registry-sql.ts';
 import type { History } from '../target/history.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
 import { ok, warning, type Check, type CheckId } from './check.ts';
-import { inEachTenant } from './in-each-tenant.ts';
+import { inEachTenant } from './remedy.ts';
 import type { RegistryFacts } from './registry-facts.ts';
 import { listed } from '../../wording.ts';
 

@@ -3,8 +3,7 @@ import type { Names } from '../../names.ts';
 import { insertTenant, registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import { failed, ok, skipAll, warning, type Check, type CheckId } from './check.ts';
 import type { FleetFacts } from './fleet-facts.ts';
-import { inEachTenant } from './in-each-tenant.ts';
-import { HANDLED, leftOver, provisionCommand } from './remedy.ts';
+import { inEachTenant, HANDLED, leftOver, provisionCommand } from './remedy.ts';
 import { lacksSchema } from '../fleet/class-of.ts';
 import { counted, listed } from '../../wording.ts';
 

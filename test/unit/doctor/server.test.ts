@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { connectionChecks } from '../../../src/core/doctor/connection-checks.ts';
-import { connectionRemedy } from '../../../src/core/doctor/connection-remedy.ts';
+import { connectionChecks, connectionRemedy } from '../../../src/core/doctor/connection.ts';
 import { toDiagnosis } from '../../../src/core/doctor/diagnosis.ts';
 import { capacityCheck } from '../../../src/core/doctor/capacity-check.ts';
 import type { ServerFacts } from '../../../src/core/doctor/server-facts.ts';
