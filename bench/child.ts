@@ -1,15 +1,10 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startChild, type ChildOptions } from '../test/support/child.ts';
 
-export interface ChildOptions {
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-export interface ChildResult {
+export interface TimedResult {
   /** Milliseconds from before it was started until it had ended and said all. */
   readonly ms: number;
   readonly stdout: string;
@@ -25,49 +20,25 @@ export interface Usage {
 
 const SAY_USAGE = fileURLToPath(new URL('./say-usage.cjs', import.meta.url));
 
-/** The caller's configuration of databases must not reach a child. */
-const BASE_ENV = Object.fromEntries(
-  Object.entries(process.env).filter(
-    ([name]) => !/^(DB_|DBMATE_|DATABASE_URL|PG|MASTER_MIG|TENANT_MIG|VECTOR_|NODE_OPTIONS)/.test(name),
-  ),
-);
-
 /** Runs a program to its end. @throws Error with its stderr where it ends with anything but 0 */
-export function runChild(
+export async function runChild(
   program: string,
   args: readonly string[],
   options: ChildOptions = {},
-): Promise<ChildResult> {
-  return new Promise((resolve, reject) => {
-    const started = performance.now();
-    const child = spawn(program, args, {
-      cwd: options.cwd,
-      env: { ...BASE_ENV, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.once('error', reject);
-    child.once('close', (code) => {
-      const ms = performance.now() - started;
-      if (code === 0) resolve({ ms, stdout });
-      else
-        reject(
-          new Error(
-            `${program} ${args.join(' ').slice(0, 400)} ended with ${code}:\n${stderr.slice(-4000)}${stdout.slice(-4000)}`,
-          ),
-        );
-    });
-  });
+): Promise<TimedResult> {
+  const started = performance.now();
+  const { exitCode, stdout, stderr } = await startChild(program, args, options).done;
+  const ms = performance.now() - started;
+  if (exitCode === 0) return { ms, stdout };
+  const command = `${program} ${args.join(' ').slice(0, 400)}`;
+  throw new Error(`${command} ended with ${exitCode}:\n${stderr.slice(-4000)}${stdout.slice(-4000)}`);
 }
 
 /** runChild for a Node program, which says at its end what it has used. */
 export async function runNode(
   args: readonly string[],
   options: ChildOptions = {},
-): Promise<ChildResult & Usage> {
+): Promise<TimedResult & Usage> {
   const folder = await mkdtemp(join(tmpdir(), 'tenantctl-usage-'));
   const file = join(folder, 'usage.json');
   try {

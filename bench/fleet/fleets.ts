@@ -4,7 +4,8 @@ import { databaseUrl, withConnection } from '../server/connection.ts';
 import { withoutFsync, type BenchServer } from '../server/server.ts';
 import { knexHistory, type HistoryForm } from './histories.ts';
 import { INIT } from './migrations.ts';
-import { REGISTRY, type Projects } from './projects.ts';
+import { REGISTRY_SQL } from '../../test/support/init-sql.ts';
+import type { Projects } from './projects.ts';
 import { benchTenants, type BenchTenant } from './tenants.ts';
 
 /** A database to measure on. */
@@ -83,7 +84,7 @@ async function build(url: string, { kind, history, tenants }: FleetForm, project
       cwd: projects.before.folder,
       env: tenantctlEnv(url),
     });
-  else await withConnection(url, (client) => client.query(REGISTRY));
+  else await withConnection(url, (client) => client.query(REGISTRY_SQL));
   if (kind !== 'unknown') {
     await register(url, fleet);
     await createSchemas(url, fleet, kind === 'migrated' ? migratedSchema(history) : []);

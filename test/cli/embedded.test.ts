@@ -28,14 +28,19 @@ test('the whole job on the embedded database, with the reference migrations and 
     join('migrations/tenants', made),
     createTable('links').replace('id int', 'near vector(3), id int'),
   );
-  expect(await run('migrate', 'tenants', '--embedded=.tenantctl/embedded')).toMatchObject({
-    totals: { migrated: 1 },
-    tenants: [{ applied: [made] }],
-  });
+  const migrated = await run('migrate', 'tenants', '--embedded=.tenantctl/embedded');
+  expect(migrated).toMatchObject({ totals: { migrated: 1 }, tenants: [{ applied: [made] }] });
   expect(await run('status', '--embedded', './.tenantctl/embedded', '--check')).toMatchObject({
     tenants: { total: 1, upToDate: 1 },
   });
-  expect(await run('rollback', 'tenants', '--embedded')).toMatchObject({ tenants: [{ reverted: [made] }] });
+  expect(await run('rollback', 'tenants', '--embedded', '--run', String(migrated.run))).toMatchObject({
+    tenants: [{ reverted: [made] }],
+  });
+  expect(await run('runs', '--embedded')).toMatchObject({
+    runs: ['rollback tenants', 'migrate tenants', 'tenant provision', 'migrate master'].map((command) => ({
+      command,
+    })),
+  });
   expect(await readdir(project.folder)).toEqual(['.tenantctl', 'migrations', 'package.json']);
 }, 180_000);
 

@@ -2,7 +2,8 @@ import { describe, expect, inject, test, vi } from 'vitest';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { tenantctl, type CliResult } from '../support/cli.ts';
 import { createLeastRole } from '../support/least-role.ts';
-import { createProject, createTable, INIT_SQL } from '../support/project.ts';
+import { INIT_SQL } from '../support/init-sql.ts';
+import { createProject, createTable } from '../support/project.ts';
 
 // Some dozens of processes, one after the other.
 vi.setConfig({ testTimeout: 180_000 });

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile, readdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { BASE_ENV, PROGRAM } from '../support/cli.ts';
+import { CLI_ENV, PROGRAM } from '../support/cli.ts';
 import { createDatabase, type TestServerDatabase } from '../support/database.ts';
 import { createProject, type TestProject } from '../support/project.ts';
 import { createOwner } from '../support/role.ts';
@@ -82,7 +82,7 @@ DB_SSL=false
     pnpm: (script, ...args) =>
       new Promise((resolve) => {
         const text = scripts[script] ?? `echo "There is no script ${script}." >&2; exit 127`;
-        const env = { ...BASE_ENV, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
+        const env = { ...CLI_ENV, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
         execFile(
           'sh',
           ['-c', `${text} "$@"`, 'sh', ...args],

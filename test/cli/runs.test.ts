@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readRuns } from '../../src/core/ledger/read-runs.ts';
 import { startCli, tenantctl } from '../support/cli.ts';
-import { createDatabase, createEmbeddedDatabase } from '../support/database.ts';
+import { createDatabase } from '../support/database.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
 import { createTable, usualProject } from '../support/project.ts';
@@ -277,24 +277,4 @@ test('without a ledger there are no runs', async () => {
   const listed = await tenantctl(['runs'], { cwd: project.folder, env });
   expect(listed).toMatchObject({ exitCode: 0 });
   expect(listed.stdout).toContain('There are no runs yet');
-});
-
-test('an embedded database has its runs, and undoes them', { timeout: 120_000 }, async () => {
-  const project = await usualProject();
-  const { env } = await createEmbeddedDatabase();
-  const run = (...args: string[]) => tenantctl([...args, '--json'], { cwd: project.folder, env });
-  await run('migrate', 'master');
-  await run('tenant', 'provision', 'org_a');
-  await project.write('migrations/tenants/3_links.sql', createTable('links'));
-  const { run: id } = (await run('migrate', 'tenants')).json<{ run: number }>();
-  expect((await run('rollback', 'tenants', '--run', String(id))).json()).toMatchObject({
-    ok: true,
-    totals: { rolledBack: 1 },
-  });
-  expect((await run('runs')).json<RunsDocument>().runs.map(({ command }) => command)).toEqual([
-    'rollback tenants',
-    'migrate tenants',
-    'tenant provision',
-    'migrate master',
-  ]);
 });

@@ -3,10 +3,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startCli, type CliResult } from '../support/cli.ts';
 import { buildBigFleet } from '../support/big-fleet.ts';
 import { until } from '../support/gate.ts';
-import { createTable, INIT_SQL, knexMigration } from '../support/project.ts';
+import { INIT_SQL } from '../support/init-sql.ts';
+import { createTable, knexMigration } from '../support/project.ts';
 import { standingFleet, type StandingFleet } from '../support/standing-fleet.ts';
 
-const TENANTS = 500;
+const TENANTS = 300;
 const FIRST = '20250101000001_notes.sql';
 
 let standing: StandingFleet;

@@ -5,7 +5,8 @@ import { startCli, tenantctl } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
 import { startPgBouncer, type PgBouncerOptions } from '../support/pgbouncer.ts';
-import { createProject, createTable, INIT_SQL, knexMigration } from '../support/project.ts';
+import { INIT_SQL } from '../support/init-sql.ts';
+import { createProject, createTable, knexMigration } from '../support/project.ts';
 
 const LINKS = 'migrations/tenants/20250101000003_links.sql';
 const AT_GATE = createTable('links').replace('CREATE', `${WAIT_AT_GATE}\nCREATE`);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { BASE_ENV, type CliOptions } from './cli.ts';
+import { CLI_ENV, type CliOptions } from './cli.ts';
 
 /** How one call of many ended. */
 export interface Answer {
@@ -24,12 +24,12 @@ export interface Caller {
 export function startCaller(): Caller {
   const child = spawn(process.execPath, ['--', join(import.meta.dirname, 'many-calls.mjs')], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, NODE_COMPILE_CACHE: BASE_ENV.NODE_COMPILE_CACHE },
+    env: { ...process.env, NODE_COMPILE_CACHE: CLI_ENV.NODE_COMPILE_CACHE },
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     async call(calls) {
-      const questions = calls.map((call) => ({ ...call, env: { ...BASE_ENV, ...call.env } }));
+      const questions = calls.map((call) => ({ ...call, env: { ...CLI_ENV, ...call.env } }));
       child.stdin.write(`${JSON.stringify(questions)}\n`);
       const { value } = await lines.next();
       if (value === undefined) throw new Error('A call has ended the process.');

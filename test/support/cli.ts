@@ -1,11 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { BASE_ENV, startChild, type ChildResult } from './child.ts';
 
 /** How a run of the program ended. */
-export interface CliResult {
-  readonly exitCode: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
+export interface CliResult extends ChildResult {
   /** stdout as the one JSON document that it must be. */
   json<T = Record<string, unknown>>(): T;
 }
@@ -18,65 +16,46 @@ export interface CliOptions {
 
 export const PROGRAM = join(import.meta.dirname, '../../bin/tenantctl.js');
 
-/** Where Node keeps what it has compiled, so that it need not for every call. */
-const COMPILE_CACHE = join(import.meta.dirname, '../../node_modules/.cache/node');
-
-/** The variables of a child process: nothing of the caller's configuration. */
-export const BASE_ENV: Readonly<Record<string, string | undefined>> = {
-  ...Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) =>
-        !/^(DB_|DATABASE_URL|MASTER_MIG|TENANT_MIG|TENANT_ROLE|VECTOR_|LOCK_|CONNECT_|CI$|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|VITEST|PG)/.test(
-          name,
-        ),
-    ),
-  ),
-  NODE_COMPILE_CACHE: COMPILE_CACHE,
+/** The variables of the program: no configuration, and where Node keeps what it has compiled. */
+export const CLI_ENV: Readonly<Record<string, string | undefined>> = {
+  ...BASE_ENV,
+  NODE_COMPILE_CACHE: join(import.meta.dirname, '../../node_modules/.cache/node'),
 };
 
 /** Starts the program as a child process. */
 export function startCli(
   args: readonly string[],
-  options: CliOptions,
+  { cwd, env }: CliOptions,
 ): ChildProcess & {
   done: Promise<CliResult>;
   /** Resolves when that has been said on stderr. */
   said(text: string): Promise<void>;
 } {
-  const child = spawn(process.execPath, ['--', PROGRAM, ...args], {
-    cwd: options.cwd,
-    env: { ...BASE_ENV, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
+  const child = startChild(process.execPath, ['--', PROGRAM, ...args], { cwd, env: { ...CLI_ENV, ...env } });
   let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const done = new Promise<CliResult>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (exitCode) => {
-      resolve({
-        exitCode,
-        stdout,
-        stderr,
-        json<T>() {
-          try {
-            return JSON.parse(stdout) as T;
-          } catch (error) {
-            throw new Error(`stdout is no JSON document:\n${stdout}\nstderr:\n${stderr}`, { cause: error });
-          }
-        },
-      });
-    });
-  });
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const said = (text: string) =>
     new Promise<void>((resolve, reject) => {
       const look = () => stderr.includes(text) && resolve();
-      child.stderr.on('data', look);
+      child.stderr?.on('data', look);
       child.once('close', () => reject(new Error(`It has ended, and never said "${text}":\n${stderr}`)));
       look();
     });
-  return Object.assign(child, { done, said });
+  return Object.assign(child, { done: child.done.then(withJson), said });
+}
+
+function withJson(result: ChildResult): CliResult {
+  const { stdout, stderr } = result;
+  return {
+    ...result,
+    json<T>() {
+      try {
+        return JSON.parse(stdout) as T;
+      } catch (error) {
+        throw new Error(`stdout is no JSON document:\n${stdout}\nstderr:\n${stderr}`, { cause: error });
+      }
+    },
+  };
 }
 
 /** Runs the program to its end. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
-import { createTable, INIT_SQL } from './project.ts';
+import { INIT_SQL } from './init-sql.ts';
+import { createTable } from './project.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';
 import { contentsOfSchemas } from './tenant-content.ts';
 import { createTwins, preparation, twinNames, twinsOn, type Twins } from './twins.ts';

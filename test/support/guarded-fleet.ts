@@ -3,7 +3,8 @@ import type { MigrateTenantsOptions } from '../../src/core/commands/migrate-tena
 import type { FleetResult } from '../../src/core/report/results.ts';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
-import { createTable, INIT_SQL, knexMigration } from './project.ts';
+import { INIT_SQL } from './init-sql.ts';
+import { createTable, knexMigration } from './project.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';
 import { watchWays, type Way } from './ways.ts';
 

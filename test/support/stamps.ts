@@ -6,7 +6,7 @@ import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestServerDatabase } from './database.ts';
 import type { TestFleet } from './fleet.ts';
 import { commonJs } from './knex-project.ts';
-import { INIT_SQL } from './project.ts';
+import { INIT_SQL } from './init-sql.ts';
 
 /** Migrations that can be applied once more: a history that forgets one is made whole again by the next run. */
 export const FORGIVING = {

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CliOptions } from './cli.ts';
-import { BASE_ENV, PROGRAM } from './cli.ts';
+import { CLI_ENV, PROGRAM } from './cli.ts';
 
 /** The program that makes a pseudo terminal. */
 const TERMINAL_MAKER = 'script';
@@ -32,7 +32,7 @@ export async function tenantctlOnTerminal(
     ['-qec', `stty cols ${options.columns ?? 120}; exec ${words.join(' ')}`, join('/dev', 'null')],
     {
       cwd: options.cwd,
-      env: { ...BASE_ENV, TERM: 'xterm', ...options.env },
+      env: { ...CLI_ENV, TERM: 'xterm', ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     },
   );

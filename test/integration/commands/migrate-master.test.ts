@@ -4,7 +4,8 @@ import { STATE_VERSION } from '../../../src/core/install/state-schema.ts';
 import { catalogOf } from '../../support/catalog.ts';
 import { createDatabase } from '../../support/database.ts';
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
-import { createProject, createTable, INIT_SQL, knexMigration, usualProject } from '../../support/project.ts';
+import { INIT_SQL } from '../../support/init-sql.ts';
+import { createProject, createTable, knexMigration, usualProject } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
 
 const INIT = { 'migrations/master/1_init_db.sql': INIT_SQL };

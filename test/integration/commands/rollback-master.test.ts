@@ -5,7 +5,8 @@ import { rollbackMaster } from '../../../src/core/commands/rollback-master.ts';
 import { catalogOf, contentOf } from '../../support/catalog.ts';
 import { createDatabase } from '../../support/database.ts';
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
-import { createProject, createTable, INIT_SQL } from '../../support/project.ts';
+import { INIT_SQL } from '../../support/init-sql.ts';
+import { createProject, createTable } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
 
 /** A database with three master migrations in two batches. */

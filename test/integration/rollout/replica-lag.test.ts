@@ -5,7 +5,8 @@ import type { RunEvent } from '../../../src/core/report/event.ts';
 import { migrateTenants } from '../../../src/core/commands/migrate-tenants.ts';
 import { openDatabase } from '../../../src/db/open.ts';
 import { startPostgres, startStandby, type PostgresServer } from '../../support/postgres-programs.ts';
-import { createTable, INIT_SQL } from '../../support/project.ts';
+import { INIT_SQL } from '../../support/init-sql.ts';
+import { createTable } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { standingFleet, type StandingFleet } from '../../support/standing-fleet.ts';
 

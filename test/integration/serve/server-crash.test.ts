@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunEvent } from '../../../src/core/report/event.ts';
 import { startPostgres, type PostgresServer } from '../../support/postgres-programs.ts';
-import { INIT_SQL } from '../../support/project.ts';
+import { INIT_SQL } from '../../support/init-sql.ts';
 import { standingFleet, type StandingFleet } from '../../support/standing-fleet.ts';
 
 /*

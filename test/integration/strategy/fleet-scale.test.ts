@@ -6,7 +6,7 @@ import { openDatabase } from '../../../src/db/open.ts';
 import { buildBigFleet } from '../../support/big-fleet.ts';
 import { fleetOn, type TestFleet } from '../../support/fleet.ts';
 import { startPostgres, type PostgresServer } from '../../support/postgres-programs.ts';
-import { INIT_SQL } from '../../support/project.ts';
+import { INIT_SQL } from '../../support/init-sql.ts';
 import { standingFleet, type StandingFleet } from '../../support/standing-fleet.ts';
 import { watchBackends, type BackendsSeen } from '../../support/watch-backends.ts';
 import type { Database } from '../../../src/db/database.ts';
