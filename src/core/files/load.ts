@@ -35,7 +35,7 @@ export async function loadMigration(file: MigrationFile): Promise<Migration> {
 }
 
 async function loadSql(file: MigrationFile): Promise<Migration> {
-  const parsed = parseSqlMigration(await readFile(file.path, 'utf8'), file.name);
+  const parsed = await parseSqlMigration(await readFile(file.path, 'utf8'), file.name);
   return {
     file,
     up: { kind: 'sql', text: parsed.up },

@@ -1,5 +1,5 @@
 import { TenantctlError } from '../../errors.ts';
-import { codeLines } from './code-lines.ts';
+import { scan } from '../../db/parser.ts';
 
 /** A .sql migration in dbmate's form, taken apart. */
 export interface SqlMigration {
@@ -21,23 +21,20 @@ interface Section {
 const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*?)\r?$/i;
 
 /**
- * Reads the sections of a .sql migration: `-- migrate:up` and `-- migrate:down`, each with `transaction:false` behind
- * it where it must run outside a transaction (https://github.com/amacneil/dbmate#migration-options), and
- * `allow-outside:public.countries,…` where it reaches that outside its tenant's schema. Such a line within a string, a function's body or a block comment is text: PostgreSQL would take it for that, too.
+ * Reads the sections of a .sql migration: `-- migrate:up` and `-- migrate:down`, each followed by `transaction:false` if
+ * it must run outside a transaction (https://github.com/amacneil/dbmate#migration-options), and by
+ * `allow-outside:public.countries,…` if it reaches that outside its tenant's schema. Such a line within a string, a
+ * function's body or a block comment is text.
  * @throws TenantctlError MIGRATION_INVALID
  */
-export function parseSqlMigration(text: string, fileName: string): SqlMigration {
+export async function parseSqlMigration(file: string, fileName: string): Promise<SqlMigration> {
   const sections: Partial<Record<'up' | 'down', Section>> = {};
   let current: Section | undefined;
-  for (const { text: line, isCode, isUnended } of codeLines(text.replace(/^\uFEFF/, ''))) {
-    const marker = MARKER.exec(line);
-    if (marker !== null && isUnended) {
-      throw invalid(
-        fileName,
-        `its "-- migrate:${marker[1]?.toLowerCase()}" line stands in a string, a quoted name or a comment that is not ended`,
-      );
-    }
-    if (marker === null || !isCode) {
+  const text = file.replace(/^\uFEFF/, '');
+  const within = await linesWithin(text, fileName);
+  for (const [index, line] of text.split('\n').entries()) {
+    const marker = within.has(index) ? null : MARKER.exec(line);
+    if (marker === null) {
       if (current === undefined && line.trim() !== '' && !line.trim().startsWith('--')) {
         throw invalid(fileName, 'it has SQL before its "-- migrate:up" line');
       }
@@ -59,6 +56,27 @@ export function parseSqlMigration(text: string, fileName: string): SqlMigration 
   };
 }
 
+/** The lines, counted from 0, that begin within a string, a quoted name or a block comment. */
+async function linesWithin(text: string, fileName: string): Promise<ReadonlySet<number>> {
+  const within = new Set<number>();
+  // Without these nothing goes on over the end of a line, and the lexer need not be loaded.
+  if (!/['"$]|\/\*/.test(text)) return within;
+  const tokens = await scan(text).catch((cause: unknown) => {
+    throw invalid(fileName, 'it has a string, a quoted name or a comment that is not ended', FORM, cause);
+  });
+  const bytes = Buffer.from(text);
+  let line = 0;
+  let at = 0;
+  for (const { start, end } of tokens) {
+    for (let next = bytes.indexOf('\n', at); next !== -1 && next < end - 1; next = bytes.indexOf('\n', at)) {
+      line += 1;
+      at = next + 1;
+      if (next >= start) within.add(line);
+    }
+  }
+  return within;
+}
+
 function readOptions(options: string, fileName: string): Omit<Section, 'lines'> {
   let inTransaction = true;
   const allowOutside: string[] = [];
@@ -76,15 +94,16 @@ function readOptions(options: string, fileName: string): Omit<Section, 'lines'> 
 function unknownOption(fileName: string, option: string): TenantctlError {
   return invalid(
     fileName,
-    `it has an option that is unknown: "${option}"`,
-    'Behind "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries with the names, commas between them, of what the migration reaches outside its tenant\'s schema.',
+    `it has an unknown option: "${option}"`,
+    'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries,… with what the migration reaches outside its tenant\'s schema.',
   );
 }
 
-function invalid(fileName: string, reason: string, hint = FORM): TenantctlError {
+function invalid(fileName: string, reason: string, hint = FORM, cause?: unknown): TenantctlError {
   return new TenantctlError('MIGRATION_INVALID', `${fileName} is no .sql migration: ${reason}.`, {
     migration: fileName,
     hint,
+    cause,
   });
 }
 

@@ -1,11 +1,7 @@
 import * as fc from 'fast-check';
-import { loadModule, scanSync } from 'libpg-query';
-import { beforeAll, expect, test } from 'vitest';
-import { codeLines } from '../../../src/core/files/code-lines.ts';
+import { expect, test } from 'vitest';
 import { TenantctlError } from '../../../src/errors.ts';
 import { parseSqlMigration } from '../../../src/core/files/sql-file.ts';
-
-beforeAll(() => loadModule());
 
 /** What opens, closes, nests and escapes, and what only looks like it. */
 const LEXICAL =
@@ -16,36 +12,6 @@ const pieces = fc.array(
   fc.constantFrom(...LEXICAL, ' ', '\n', '\n', '\n-- migrate:down\n', '\n  -- migrate:up\n'),
   { maxLength: 30 },
 );
-
-/** Whether each line begins outside every token, as PostgreSQL's own lexer cuts them; undefined where it finds no end. */
-function linesOfPostgres(text: string): boolean[] | undefined {
-  let tokens;
-  try {
-    ({ tokens } = scanSync(text));
-  } catch {
-    return undefined;
-  }
-  const starts = [0];
-  // The lexer counts bytes of UTF-8.
-  for (const [at, byte] of Buffer.from(text).entries()) if (byte === 10) starts.push(at + 1);
-  return starts.map((start) => !tokens.some((token) => token.start < start && start < token.end));
-}
-
-test("a line begins in code exactly where PostgreSQL's own lexer says so", () => {
-  let compared = 0;
-  fc.assert(
-    fc.property(pieces, (parts) => {
-      const text = `SELECT ${parts.join('')}`;
-      const expected = linesOfPostgres(text);
-      // Two strings with a line break between them are one to the lexer; a line between them is code all the same.
-      fc.pre(expected !== undefined && !/'(?:[ \t]|--[^\n]*)*\n(?:\s|--[^\n]*\n)*'/.test(text));
-      compared += 1;
-      expect(codeLines(text).map(({ isCode }) => isCode)).toEqual(expected);
-    }),
-    { numRuns: 4_000 },
-  );
-  expect(compared).toBe(4_000);
-});
 
 const marker = fc.constantFrom('-- migrate:down', '--migrate:up', '  -- MIGRATE:DOWN transaction:false');
 const anything = fc
@@ -63,11 +29,11 @@ const wholePiece = fc.oneof(
 );
 const section = fc.array(wholePiece, { maxLength: 6 }).map((parts) => parts.join(' ').trim());
 
-test('whatever whole SQL the sections hold, it comes back as it was written', () => {
-  fc.assert(
-    fc.property(section, section, fc.boolean(), fc.boolean(), (up, down, upIn, downIn) => {
+test('whatever whole SQL the sections hold, it comes back as it was written', async () => {
+  await fc.assert(
+    fc.asyncProperty(section, section, fc.boolean(), fc.boolean(), async (up, down, upIn, downIn) => {
       const text = `-- migrate:up transaction:${upIn}\n${up}\n-- migrate:down transaction:${downIn}\n${down}`;
-      expect(parseSqlMigration(text, '1_a.sql')).toEqual({
+      expect(await parseSqlMigration(text, '1_a.sql')).toEqual({
         up,
         down,
         upInTransaction: upIn,
@@ -81,20 +47,20 @@ test('whatever whole SQL the sections hold, it comes back as it was written', ()
 
 const lettersOf = (text: string) => text.replaceAll(/\s/g, '').length;
 
-function readOrRefusal(text: string) {
+async function readOrRefusal(text: string) {
   try {
-    return parseSqlMigration(text, '1_a.sql');
+    return await parseSqlMigration(text, '1_a.sql');
   } catch (error) {
     if (error instanceof TenantctlError) return error;
     throw error;
   }
 }
 
-test('whatever the text is, it is read or refused as what it is, and never half', () => {
-  fc.assert(
-    fc.property(pieces, (parts) => {
+test('whatever the text is, it is read or refused as what it is, and never half', async () => {
+  await fc.assert(
+    fc.asyncProperty(pieces, async (parts) => {
       const text = parts.join('');
-      const read = readOrRefusal(text);
+      const read = await readOrRefusal(text);
       expect('code' in read ? [read.code, read.migration] : 'read').toEqual(
         'code' in read ? ['MIGRATION_INVALID', '1_a.sql'] : 'read',
       );
