@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'DATABASE_MISSING'
   | 'TLS_FAILED'
   | 'POOLER_EXHAUSTED'
+  | 'POOL_EXHAUSTED'
+  | 'DATABASE_CLOSED'
   // locks
   | 'LOCK_TIMEOUT'
   // checks and interruption

@@ -1,10 +1,14 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, type Pool, type PoolClient } from 'pg';
+import { Client, type PoolClient, type PoolOptions } from 'pg';
+import { cancelKeyOf, socketOf } from './pg-internals.ts';
 
 /** Milliseconds after which a connection is cut whose statement was cancelled: its migration waits for something else. */
 const GRACE_MS = 1_000;
+
+/** Milliseconds between two looks whether all have ended. */
+const LOOK_MS = 20;
 
 /** Milliseconds after which a cancel request is given up. */
 const REQUEST_TIMEOUT_MS = 1_000;
@@ -12,60 +16,66 @@ const REQUEST_TIMEOUT_MS = 1_000;
 /** CancelRequest's code (https://www.postgresql.org/docs/current/protocol-message-formats.html). */
 const CANCEL_REQUEST = 80_877_102;
 
-/** What pg has and its types do not. */
-interface Inside {
-  readonly processID: number | null;
-  readonly secretKey: number | null;
-  readonly connection: { readonly stream: Socket };
+/** The connections that somebody has taken. */
+export interface AtWork {
+  has(client: PoolClient): boolean;
+  clients(): readonly PoolClient[];
 }
 
-/** Has what clients of a pool have at work end in an error; where it does not within a second, they lose their connections. */
+/** Cancels what connections have at work; those that are not given back within a second are cut. */
 export async function cancelClients(
-  pool: Pool,
-  inUse: ReadonlySet<PoolClient>,
+  options: PoolOptions,
+  atWork: AtWork,
   behindPooler: boolean,
 ): Promise<void> {
-  const atWork = [...inUse];
-  await askToCancel(pool, atWork, behindPooler);
-  await sleep(GRACE_MS);
-  for (const client of atWork) if (inUse.has(client)) cut(client);
+  const clients = atWork.clients();
+  await askToCancel(options, clients, behindPooler);
+  const isOver = () => !clients.some((client) => atWork.has(client));
+  for (let waited = 0; waited < GRACE_MS && !isOver(); waited += LOOK_MS) await sleep(LOOK_MS);
+  for (const client of clients) if (atWork.has(client)) cut(client);
 }
 
-/** Has what one client of a pool has at work cancelled, and cuts its connection. */
+/** Cancels what one connection has at work, and cuts it. */
 export async function stopClient(
-  pool: Pool,
-  inUse: ReadonlySet<PoolClient>,
+  options: PoolOptions,
+  atWork: AtWork,
   client: PoolClient,
   behindPooler: boolean,
 ): Promise<void> {
-  await askToCancel(pool, [client], behindPooler);
-  if (inUse.has(client)) cut(client);
+  await askToCancel(options, [client], behindPooler);
+  if (atWork.has(client)) cut(client);
 }
 
 function cut(client: PoolClient): void {
-  inside(client).connection.stream.destroy();
+  socketOf(client).destroy();
 }
 
-async function askToCancel(pool: Pool, clients: readonly PoolClient[], behindPooler: boolean): Promise<void> {
-  await (behindPooler ? requestCancels(pool, clients) : cancelBackends(pool, clients)).catch(() => {});
+async function askToCancel(
+  options: PoolOptions,
+  clients: readonly PoolClient[],
+  behindPooler: boolean,
+): Promise<void> {
+  const asked = behindPooler ? requestCancels(options, clients) : cancelBackends(options, clients);
+  await asked.catch(() => {});
 }
 
 /** On a connection of its own: those of the pool may all be at work. */
-async function cancelBackends(pool: Pool, clients: readonly PoolClient[]): Promise<void> {
+async function cancelBackends(options: PoolOptions, clients: readonly PoolClient[]): Promise<void> {
   // The pool hides the password from whoever copies its options.
-  const canceller = new Client({ ...pool.options, password: pool.options.password });
+  const canceller = new Client({ ...options, password: options.password });
+  canceller.on('error', () => {});
   await canceller.connect();
   try {
     await canceller.query('SELECT pg_cancel_backend(pid) FROM unnest($1::int[]) AS pid', [
-      clients.map((client) => inside(client).processID),
+      clients.map((client) => cancelKeyOf(client).processID),
     ]);
   } finally {
     await canceller.end();
   }
 }
 
-async function requestCancels(pool: Pool, clients: readonly PoolClient[]): Promise<void> {
-  const { host = 'localhost', port = 5432 } = pool.options;
+async function requestCancels(options: PoolOptions, clients: readonly PoolClient[]): Promise<void> {
+  const { host = 'localhost', port = 5432 } = options;
   await Promise.allSettled(clients.map((client) => requestCancel({ host, port }, client)));
 }
 
@@ -78,7 +88,7 @@ async function requestCancel(
   { host, port }: { readonly host: string; readonly port: number },
   client: PoolClient,
 ): Promise<void> {
-  const { processID, secretKey } = inside(client);
+  const { processID, secretKey } = cancelKeyOf(client);
   if (processID === null || secretKey === null) return;
   const request = Buffer.alloc(16);
   for (const [index, value] of [request.length, CANCEL_REQUEST, processID, secretKey].entries())
@@ -91,8 +101,4 @@ async function requestCancel(
   } finally {
     socket.destroy();
   }
-}
-
-function inside(client: PoolClient): Inside {
-  return client as PoolClient & Inside;
 }

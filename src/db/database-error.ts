@@ -166,32 +166,41 @@ function tlsHint(code: string): string {
 
 /**
  * An error from a query, as a TenantctlError: DATABASE_ERROR with PostgreSQL's code and, for the cases that people
- * meet, the remedy; a cut connection is one of them. What is neither becomes INTERNAL.
+ * meet, the remedy. What is neither PostgreSQL's nor tenantctl's becomes INTERNAL.
  */
 export function toDatabaseError(error: unknown, details: ErrorDetails = {}): TenantctlError {
-  if (!(error instanceof DatabaseError) && !isConnectionLoss(error))
-    return toTenantctlError(error).with(details);
-  const sqlstate = error instanceof DatabaseError ? error.code : undefined;
+  if (!(error instanceof DatabaseError)) return toTenantctlError(error).with(details);
   return new TenantctlError('DATABASE_ERROR', error.message, {
     ...details,
-    sqlstate,
-    hint:
-      details.hint ??
-      (error instanceof DatabaseError ? hintFor(sqlstate, error.message) : CONNECTION_LOSS_HINT),
+    sqlstate: error.code,
+    hint: details.hint ?? hintFor(error.code, error.message),
     cause: error,
   });
 }
 
-const CONNECTION_LOSS_HINT =
-  'The connection to the server broke. Nothing is half done: run the command again, and the history decides what is due.';
+/**
+ * The connection was lost: pg has said so by its `error` event. Only withClient makes these: a text does not tell, as
+ * Knex puts the SQL in front of every error's message.
+ */
+export function connectionLost(error: Error): TenantctlError {
+  if (error instanceof DatabaseError) return toDatabaseError(error);
+  return new TenantctlError('DATABASE_ERROR', error.message, {
+    hint: 'The connection to the server broke. Nothing is half done: run the command again, and the history decides what is due.',
+    cause: error,
+  });
+}
 
-/** pg reports a lost connection as a plain error, or as Node's own (https://nodejs.org/api/errors.html#common-system-errors). */
-export function isConnectionLoss(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false;
-  return (
-    /^E[A-Z]+$/.test(codeOf(error) ?? '') ||
-    /^(Connection terminated|Client has encountered a connection error|Client was closed)/.test(error.message)
-  );
+/** Whether an error says that the connection was lost, and the server has not said why. */
+export function isConnectionLoss(error: unknown): boolean {
+  return error instanceof TenantctlError && error.code === 'DATABASE_ERROR' && error.sqlstate === undefined;
+}
+
+/** What a call is told whose database was closed. @param cause what went wrong because of it */
+export function databaseClosed(cause?: unknown): TenantctlError {
+  return new TenantctlError('DATABASE_CLOSED', 'The database was closed, by close(), before this was done.', {
+    hint: 'What was not committed is rolled back, and the same call finishes the job. Call close() when all calls have ended.',
+    cause,
+  });
 }
 
 /** The remedy for an SQLSTATE, where one is known that holds whatever the statement was. */

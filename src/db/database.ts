@@ -1,7 +1,8 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
+import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
 import type { Names } from '../names.ts';
 import type { ServerSettingValues } from './dead-client.ts';
+import type { Purpose } from './places.ts';
 
 /** Where a PostgreSQL server is and how to log in. */
 export interface ServerSettings {
@@ -31,32 +32,84 @@ export interface EmbeddedSettings {
 export type DatabaseSettings = ServerSettings | EmbeddedSettings;
 
 export interface PoolOptions {
-  /** The most connections that the pool opens. One more serves a migration that runs outside a transaction. */
+  /**
+   * The most connections at a time, at least 1. A run needs 2: one shows others that it is at work. A migration that
+   * runs outside a transaction needs 3. `direct` opens up to 4 more.
+   */
   readonly maxConnections: number;
   /** What the database calls the registry and the history tables; DEFAULT_NAMES where absent. */
   readonly names?: Names | undefined;
+  /** Milliseconds to wait for a connection while all are in use, or for a call's turn; 60,000 where absent. */
+  readonly waitTimeoutMs?: number | undefined;
+}
+
+/** The connections to one server: never more than maxConnections, handed out in the order of asking. */
+export interface Connections {
+  /** The most connections at a time. */
+  readonly max: number;
+  /** How much work that holds a connection each can be done side by side. */
+  readonly width: number;
+  /** How many connections are open. */
+  readonly opened: number;
+  /**
+   * Takes a connection. Prefer withClient, which gives it back.
+   * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, CONCURRENCY_TOO_HIGH where maxConnections can never suffice;
+   *   CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED
+   */
+  connect(purpose: Purpose): Promise<PoolClient>;
+  /**
+   * Gives a connection back. One that broke is closed, and so is one that has served many tenants: a backend keeps in
+   * memory what it knows of each table it has opened.
+   * @param tenants how many tenants it has served since it was taken
+   */
+  giveBack(client: PoolClient, broken: Error | boolean, tenants: number): void;
+  /** Waits for its turn among the calls of this process, and runs `call`. @throws TenantctlError POOL_EXHAUSTED */
+  inTurn<T>(call: () => Promise<T>): Promise<T>;
+  /** Opens up to so many connections ahead of their use, as far as the server has them. */
+  warm(connections: number): Promise<void>;
+  /** From now on, idle connections are closed after so many milliseconds. */
+  closeIdleAfter(ms: number): void;
+  /** Cancels what is at work; what has not ended a second later loses its connection. */
+  cancel(behindPooler: boolean): Promise<void>;
+  /** Cancels what one connection is at work on, and cuts it. */
+  stop(client: PoolClient, behindPooler: boolean): Promise<void>;
+  /** Closes every connection; what is at work is cancelled. An embedded server cancels nothing: it is waited for. */
+  end(behindPooler: boolean): Promise<void>;
+}
+
+/** The lock that shows others that calls of this process are at work; all calls of a database share it. */
+export interface Lease {
+  /** Takes part in the lease, which is taken now if nobody has. */
+  take(): LeaseShare;
+}
+
+/** One call's part in the lease. The lock is held until the last one is released. */
+export interface LeaseShare {
+  /** Names the lock: see lockOfLease. A lease that has ended and is taken again has another name. */
+  readonly id: string;
+  /**
+   * Resolves when the lock has been taken, or a first attempt has failed: it is then tried again in the background, and
+   * nothing fails for want of it. Rejects with CONCURRENCY_TOO_HIGH where the pool is too small, and DATABASE_CLOSED.
+   */
+  readonly tried: Promise<void>;
+  release(): Promise<void>;
 }
 
 /** An open database: a pool of connections and what was learned when the first was opened. */
-export interface Database {
-  readonly pool: Pool;
+export interface Database extends Omit<Connections, 'cancel' | 'stop' | 'end'> {
   /** What it calls the registry and the history tables. */
   readonly names: Names;
   /**
    * Sends one query on any connection of the pool.
-   * @throws TenantctlError DATABASE_ERROR with the SQLSTATE, or as openServer does where no connection can be had
+   * @throws TenantctlError DATABASE_ERROR with the SQLSTATE, or as connect does
    */
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
-  /** A connection of the pool. Prefer withClient, which gives it back. @throws TenantctlError as query does */
-  connect(): Promise<PoolClient>;
-  /**
-   * Gives a connection back. One that broke is closed, and so is one that has served many tenants: a backend keeps in
-   * its memory what it knows of every table that it has opened, until it ends.
-   * @param tenants how many tenants it has served since it was taken
-   */
-  giveBack(client: PoolClient, broken: Error | boolean, tenants: number): void;
-  /** Opens so many connections of the pool ahead of their use, as far as the server has them. */
-  warm(connections: number): Promise<void>;
+  /** Shows others that calls are at work. Prefer takeLease, which also asks a pooler. */
+  readonly lease: Lease;
+  /** Runs `work` alone among all work of this database that asks for it, in the order of asking. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
+  /** Milliseconds to wait for a connect; 0 for ever. */
+  readonly connectTimeoutMs: number;
   /** As the server reports it in server_version_num, e.g. 150018. */
   readonly serverVersion: number;
   /** The server's own name for its version, e.g. "15.18 (Debian 15.18-0+deb12u1)". */
@@ -68,7 +121,9 @@ export interface Database {
    * session mode cannot be told from the others, and counts as one.
    */
   readonly behindPooler: boolean;
-  /** What `sessions` returns is to be had: there is no pooler, or a way past it. */
+  /** A second connection can be had beside one that holds a lock, for a migration outside a transaction. */
+  readonly hasRoomAside: boolean;
+  /** True if `sessions` can succeed: there is no pooler, or a direct URL is set. */
   readonly hasSessions: boolean;
   /**
    * The same database by connections that are sessions: this one, or one by way of `direct`, which is opened and checked
@@ -88,8 +143,14 @@ export interface Database {
   stop(client: PoolClient): Promise<void>;
   /** A text without the password of this connection, and without what has the form of one. */
   readonly conceal: (text: string) => string;
-  /** cancelWork has been called. */
+  /** cancelWork or close has been called. */
   readonly isCancelled: boolean;
+  /** @throws TenantctlError DATABASE_CLOSED after close() @param cause what went wrong because of it */
+  assertOpen(cause?: unknown): void;
+  /**
+   * Closes every connection, the lease's included. What is at work is cancelled and rolled back, and its call ends with
+   * DATABASE_CLOSED. A second call waits for the first.
+   */
   close(): Promise<void>;
 }
 

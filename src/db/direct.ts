@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import { TenantctlError, toTenantctlError } from '../errors.ts';
 import { withClient } from './transaction.ts';
-import type { Database } from './database.ts';
+import type { Database, PoolOptions } from './database.ts';
 import { type Place, PLACE } from './place.ts';
 
 /** Milliseconds to wait for a second connection where only an attempt is made. */
@@ -12,7 +12,7 @@ const ATTEMPT_MS = 2_000;
 const LOOKS = 3;
 
 /** An error on the way past the pooler, told as such: what it says of DB_HOST does not hold there. */
-export function directError(thrown: unknown): TenantctlError {
+function directError(thrown: unknown): TenantctlError {
   const error = toTenantctlError(thrown);
   return new TenantctlError(error.code, `By way of DB_DIRECT_URL: ${error.message}`, {
     sqlstate: error.sqlstate,
@@ -24,13 +24,34 @@ export function directError(thrown: unknown): TenantctlError {
   });
 }
 
+/** The lease, a lock and the migration outside a transaction that it is held for, and one look beside them. */
+const DIRECT_CONNECTIONS = 4;
+
+/** Opens the way past the pooler, and checks where it leads. @throws TenantctlError as checkDirect and openServer do */
+export async function openDirect(
+  pooled: Database,
+  place: Place,
+  open: (options: PoolOptions) => Promise<Database>,
+): Promise<Database> {
+  const direct = await open({ maxConnections: DIRECT_CONNECTIONS }).catch((error: unknown) => {
+    throw directError(error);
+  });
+  try {
+    await checkDirect(pooled, place, direct);
+    return direct;
+  } catch (error) {
+    await direct.close();
+    throw error;
+  }
+}
+
 /**
  * Makes sure that the way past the pooler ends where the other one does, and in sessions.
  * @param before where the pooler led to when that was opened
  * @throws TenantctlError DIRECT_URL_MISMATCH where it leads to another server, database or role, or to a pooler that
  *   hands connections on
  */
-export async function checkDirect(pooled: Database, before: Place, direct: Database): Promise<void> {
+async function checkDirect(pooled: Database, before: Place, direct: Database): Promise<void> {
   const found = await readPlace(direct);
   // A server that was started anew in between is the same all the same.
   const expected = before.started === found.started ? before : await readPlace(pooled);
@@ -70,7 +91,7 @@ async function readPlace(database: Database): Promise<Place> {
 async function handsOn(database: Database): Promise<boolean> {
   return withClient(database, async (first) => {
     const before = await pidOf(first);
-    return withClient(database, async (second) => {
+    const lookBeside = async (second: PoolClient): Promise<boolean> => {
       const begun = second.query('BEGIN').then(() => true);
       if (!(await Promise.race([begun, sleep(ATTEMPT_MS, false)]))) {
         begun.catch(() => {});
@@ -83,7 +104,8 @@ async function handsOn(database: Database): Promise<boolean> {
       } finally {
         await second.query('ROLLBACK');
       }
-    });
+    };
+    return withClient(database, lookBeside, { purpose: 'aside' });
   });
 }
 

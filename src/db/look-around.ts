@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { toDatabaseError } from './database-error.ts';
+import { cancelKeyOf, passwordOf } from './pg-internals.ts';
 import { refuseStatementMode } from './pooler.ts';
 import { PLACE, type Place } from './place.ts';
 
@@ -44,12 +45,7 @@ export async function lookAround(
     const [seen] = rows;
     if (seen === undefined) throw new Error('the server did not say which version it is');
     // A pooler hands out process ids of its own, so its idea of the backend differs from the backend's.
-    // pg's own password: where none was given, it has been to PGPASSWORD and ~/.pgpass.
-    const { processID, password } = client as PoolClient & {
-      readonly processID: number | null;
-      readonly password?: unknown;
-    };
-    const behindPooler = !sharedSession && processID !== seen.pid;
+    const behindPooler = !sharedSession && cancelKeyOf(client).processID !== seen.pid;
     if (behindPooler) await refuseStatementMode(client);
     const { started, oid, name, role } = seen;
     return {
@@ -58,7 +54,7 @@ export async function lookAround(
       readOnly: seen.read_only,
       behindPooler,
       build: seen.build,
-      password: typeof password === 'string' ? password : undefined,
+      password: passwordOf(client),
       place: { started, oid, name, role },
     };
   } catch (error) {

@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
-import type { PoolClient, QueryResult } from 'pg';
+import type { QueryResult } from 'pg';
+import { setPipelining, socketOf } from './pg-internals.ts';
 import { ROLL_BACK, withClient } from './transaction.ts';
 import type { Database } from './database.ts';
 
@@ -35,13 +35,12 @@ export async function withPipeline<T>(
         return await use({
           send: (text) => client.query(text),
           together(sending) {
-            const { stream } = (client as PoolClient & { readonly connection: { readonly stream: Socket } })
-              .connection;
-            stream.cork();
+            const socket = socketOf(client);
+            socket.cork();
             try {
               sending();
             } finally {
-              stream.uncork();
+              socket.uncork();
             }
           },
           async clean() {
@@ -55,11 +54,6 @@ export async function withPipeline<T>(
         setPipelining(client, false);
       }
     },
-    tenants,
+    { tenants },
   );
-}
-
-/** pg looks at the property whenever it is about to send; nothing may be on its way when it changes. */
-function setPipelining(client: PoolClient, on: boolean): void {
-  (client as { pipeline: boolean }).pipeline = on;
 }

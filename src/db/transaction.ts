@@ -1,8 +1,10 @@
-import type { PoolClient, QueryResult } from 'pg';
-import { toDatabaseError } from './database-error.ts';
+import { DatabaseError, type PoolClient, type QueryResult } from 'pg';
+import { TenantctlError } from '../errors.ts';
+import { connectionLost, toDatabaseError } from './database-error.ts';
 import { setAll } from './dead-client.ts';
 import { identifier, literal } from './sql.ts';
 import { type Database, APPLICATION_NAME } from './database.ts';
+import type { Purpose } from './places.ts';
 
 export interface TransactionSettings {
   /** Schemas in which unqualified names are looked up, first to last; the server's own default where absent. */
@@ -67,22 +69,33 @@ export interface OpenTransaction {
   abandon(): void;
 }
 
+/** What withClient needs to know of the use. */
+export interface Use {
+  /** What the connection is taken for; `work` where absent. */
+  readonly purpose?: Purpose | undefined;
+  /** How many tenants' tables it opens, 1 where absent; a function is asked at the end. */
+  readonly tenants?: number | (() => number) | undefined;
+}
+
 /**
  * A connection of the pool for the time of `use`. One that broke is not given back, and neither is one of which `use`
  * says, by `spoil`, that something of it is left there.
- * @param tenants how many tenants' tables `use` opens; a function is asked at the end
+ * @throws TenantctlError as Connections.connect does; DATABASE_ERROR without an SQLSTATE where the connection was lost,
+ *   whatever `use` made of that; DATABASE_CLOSED; else what `use` throws
  */
 export async function withClient<T>(
-  database: Database,
+  database: Pick<Database, 'connect' | 'giveBack' | 'assertOpen'>,
   use: (client: PoolClient, spoil: () => void) => Promise<T>,
-  tenants: number | (() => number) = 1,
+  { purpose = 'work', tenants = 1 }: Use = {},
 ): Promise<T> {
-  const client = await database.connect();
+  const client = await database.connect(purpose);
   let broken: Error | undefined;
+  let loss: TenantctlError | undefined;
   const { promise: lost, reject } = Promise.withResolvers<never>();
   const onError = (error: Error) => {
     broken = error;
-    reject(error);
+    loss ??= connectionLost(error);
+    reject(loss);
   };
   client.on('error', onError);
   const spoil = () => {
@@ -91,6 +104,11 @@ export async function withClient<T>(
   try {
     // What waits for something else than the server would never hear that the connection is gone.
     return await Promise.race([use(client, spoil), lost]);
+  } catch (error) {
+    database.assertOpen(error);
+    const isTold =
+      error instanceof DatabaseError || (error instanceof TenantctlError && error.code !== 'INTERNAL');
+    throw isTold ? error : (loss ?? error);
   } finally {
     client.off('error', onError);
     const opened = typeof tenants === 'number' ? tenants : tenants();
@@ -137,7 +155,7 @@ export async function withTransaction<T>(
         throw toDatabaseError(error).concealing(database.conceal);
       }
     },
-    settings.tenants,
+    { tenants: settings.tenants },
   );
 }
 

@@ -105,8 +105,7 @@ test('a run at work is not undone by others, and its lock holds nobody up', asyn
   expect(refused).toMatchObject({ exitCode: 5 });
   expect(refused.stderr).toContain(`Run ${run?.id} is still at work.`);
   const [lease] = await fleet.query(
-    `SELECT state, backend_xid, backend_xmin FROM pg_stat_activity WHERE application_name = $1`,
-    [`tenantctl run:${run?.id}`],
+    `SELECT state, backend_xid, backend_xmin FROM pg_stat_activity WHERE application_name = 'tenantctl lease' AND datname = current_database()`,
   );
   expect(lease).toEqual({ state: 'idle in transaction', backend_xid: null, backend_xmin: null });
   await gate.open();
@@ -247,7 +246,7 @@ test('a run that loses its lock takes it again', async () => {
   const migrating = fleet.migrate();
   await gate.reached();
   await fleet.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tenantctl run:%' AND datname = current_database()`,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tenantctl lease' AND datname = current_database()`,
   );
   const outcome = async () => (await readRuns(fleet.database, { limit: 1 }))[0]?.outcome;
   await until(async () => (await outcome()) === 'at-work', 'the lock to be taken again');

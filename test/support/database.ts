@@ -87,7 +87,7 @@ export async function createEmbeddedDatabase(): Promise<TestDatabase> {
     async query<Row extends object>(text: string, values?: unknown[]) {
       const wasOpen = opened !== undefined;
       const database = await open();
-      const { rows } = await database.pool.query<Row>(text, values);
+      const { rows } = await database.query<Row>(text, values);
       if (!wasOpen) {
         // The command line is the next to open the folder, in a process of its own.
         await database.close();

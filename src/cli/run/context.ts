@@ -32,7 +32,7 @@ export interface Context {
   folders(): Promise<FolderSettings>;
   /** @throws TenantctlError CONFIG_INVALID, naming every problem */
   settings(): Promise<Settings>;
-  /** An open database for the time of `use`; the pool holds one connection more than `concurrency`. */
+  /** An open database for the time of `use`, with a pool that carries `concurrency` tenants at once. */
   withDatabase<T>(
     concurrency: Concurrency | undefined,
     use: (database: Database, settings: Settings) => Promise<T>,
@@ -68,9 +68,10 @@ export function createContext(options: GlobalOptions, output: Output): Context {
       const settings = await context.settings();
       for (const warning of settings.warnings) output.complain(output.paintError.yellow(`! ${warning}`));
       const { withDatabase } = await import('../../db/open.ts');
-      const { AUTO_CEILING, DEFAULT_CONCURRENCY } = await import('../../core/run/capacity.ts');
-      const maxConnections =
-        (concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY)) + 1;
+      const { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } = await import('../../core/run/capacity.ts');
+      const width = concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY);
+      // One more: what is recorded meanwhile does not wait for a migration outside a transaction.
+      const maxConnections = width + BESIDE + 1;
       return withDatabase(settings.database, { maxConnections }, async (database) => {
         // The embedded database cancels nothing.
         const forget = database.sharedSession

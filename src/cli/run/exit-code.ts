@@ -15,6 +15,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
   DATABASE_MISSING: 4,
   TLS_FAILED: 4,
   POOLER_EXHAUSTED: 4,
+  POOL_EXHAUSTED: 4,
   LOCK_TIMEOUT: 5,
   RUN_AT_WORK: 5,
   CHECK_FAILED: 6,

@@ -82,7 +82,7 @@ async function serveSegment(job: TargetJob): Promise<SegmentEnd> {
   if (end.kind !== 'needs-place') return end;
   // Never wait for the place in an open transaction: CREATE INDEX CONCURRENTLY waits for every transaction that has a
   // snapshot, so the two would wait for each other.
-  return job.context.alone(() => runSegment(job, true));
+  return job.context.database.alone(() => runSegment(job, true));
 }
 
 /** Runs the next segment: reads the facts under the lock, decides, and does it. */

@@ -42,7 +42,7 @@ export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortS
   const outside = { ...job, step, migration, isLast: segment.isLast, lost };
   const database = await context.database.sessions();
   progress.isOutside = true;
-  await withClient(database, async (client, spoil) => {
+  const work = async (client: PoolClient, spoil: () => void): Promise<void> => {
     const stop = () => void database.stop(client);
     lost?.addEventListener('abort', stop, { once: true });
     try {
@@ -51,7 +51,8 @@ export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortS
       lost?.removeEventListener('abort', stop);
       await client.query('DISCARD ALL').catch(spoil);
     }
-  }).catch((error: unknown) => {
+  };
+  await withClient(database, work, { purpose: 'aside' }).catch((error: unknown) => {
     throw lost?.aborted === true ? lockLost(target, step, assignment.direction, error) : error;
   });
   progress.isOutside = false;

@@ -1,18 +1,20 @@
 import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
+import { poolTooSmall } from '../../db/connections.ts';
 import { poolerInBetween } from './outside-errors.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
  * Refuses migrations that need a session where none is to be had, before anything is done: a tenant that gets some of
  * its migrations and not the next is no help to anybody.
- * @throws TenantctlError POOLER_UNSUPPORTED
+ * @throws TenantctlError POOLER_UNSUPPORTED; CONCURRENCY_TOO_HIGH where the pool has no second connection
  */
 export function assertSessions(
   database: Database,
   migrations: readonly Migration[],
   direction: Direction,
 ): void {
-  if (database.hasSessions) return;
   const outside = migrations.find((migration) => !runsInTransaction(migration, direction));
-  if (outside !== undefined) throw poolerInBetween(outside.file.name);
+  if (outside === undefined) return;
+  if (!database.hasSessions) throw poolerInBetween(outside.file.name);
+  if (!database.hasRoomAside) throw poolTooSmall('aside', database.max);
 }

@@ -32,7 +32,7 @@ export async function readFleetFacts(database: Database, stateVersion: number): 
   const { names } = database;
   const { table, schema: column } = registrySql(names);
   const tenants = await readTenants(database);
-  const orphans = await database.pool.query<{ schema: string }>(
+  const orphans = await database.query<{ schema: string }>(
     `SELECT nspname::text AS schema FROM pg_namespace n
      WHERE nspname ~ $1 AND NOT EXISTS (SELECT FROM ${table} t WHERE t.${column}::text = n.nspname::text)
      ORDER BY 1`,
@@ -53,7 +53,7 @@ export async function readFleetFacts(database: Database, stateVersion: number): 
 async function readForeign(database: Database): Promise<ForeignSchema[]> {
   const { tenantHistory } = database.names;
   const { table, schema } = registrySql(database.names);
-  const { rows } = await database.pool.query<{ schema: string; owner: string; usable: boolean }>(
+  const { rows } = await database.query<{ schema: string; owner: string; usable: boolean }>(
     `WITH own AS MATERIALIZED (SELECT oid FROM pg_roles WHERE pg_has_role(current_user, oid, 'USAGE')),
           tables AS (SELECT relnamespace AS namespace, min(relowner::bigint)::oid AS owner
                      FROM pg_class

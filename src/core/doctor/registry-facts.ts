@@ -45,7 +45,7 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
   const { names } = database;
   const columns = await registryColumns(database);
   const stateVersion = await readStateVersion(database);
-  const { rows } = await database.pool.query<{ is_table: boolean; not_unique: string[]; schemas: number }>(
+  const { rows } = await database.query<{ is_table: boolean; not_unique: string[]; schemas: number }>(
     `SELECT coalesce((SELECT relkind = 'r' FROM pg_class WHERE oid = t.id), false) AS is_table,
             ARRAY(SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
                   WHERE c.oid = t.id AND c.relkind = 'r' AND a.attname IN (${literal(names.columns.organization)}, ${literal(names.columns.schema)})
@@ -73,7 +73,7 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
 }
 
 async function readIntents(database: Database): Promise<IntentFacts[]> {
-  const { rows } = await database.pool.query<{
+  const { rows } = await database.query<{
     schema_name: string;
     migration: string;
     direction: 'up' | 'down';

@@ -28,7 +28,7 @@ export interface Relation {
  */
 export async function readRights(database: Database): Promise<RightsFacts> {
   const { names } = database;
-  const { rows } = await database.pool.query<{
+  const { rows } = await database.query<{
     creates_schemas: boolean;
     owner: string | null;
     owns_public: boolean | null;
@@ -47,7 +47,7 @@ export async function readRights(database: Database): Promise<RightsFacts> {
   );
   const isOurs = (alias: string) => `(${isRegistry(names, alias)}
     OR ${alias}.relnamespace = to_regnamespace('public') AND ${alias}.relname = ANY ($2::text[]))`;
-  const lacking = await database.pool.query<{ schema: string; name: string; sequence: boolean }>(
+  const lacking = await database.query<{ schema: string; name: string; sequence: boolean }>(
     `SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'S' AS sequence
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE (n.nspname = $1 AND c.relkind IN ('r', 'p', 'v')

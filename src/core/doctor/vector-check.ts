@@ -19,7 +19,7 @@ export interface VectorFacts extends VectorExtension {
 export async function readVectorFacts(database: Database): Promise<VectorFacts> {
   const extension = await readVectorExtension(database);
   // to_jsonb tolerates PostgreSQL 12, where no extension is trusted.
-  const { rows } = await database.pool.query<{ may: boolean | null }>(
+  const { rows } = await database.query<{ may: boolean | null }>(
     `SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
             OR has_database_privilege(current_database(), 'CREATE')
                AND (SELECT bool_or((to_jsonb(v) ->> 'trusted')::bool)

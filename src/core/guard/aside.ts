@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PoolClient } from 'pg';
 import { TenantctlError } from '../../errors.ts';
 import { withClient } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -11,38 +12,37 @@ const PATIENCE_MS = 5_000;
 
 /**
  * Describes objects as they are for everybody else while a transaction is open that has changed them: on a second
- * connection. One at a time, so that lanes that each hold one connection do not wait for each other's.
- * @throws TenantctlError POOLER_EXHAUSTED with 53300 where a pooler has none to spare: that may pass
+ * connection.
+ * @throws TenantctlError POOLER_EXHAUSTED with 53300 where a pooler has none to spare: that may pass; POOL_EXHAUSTED
  */
-export function describeAside(
-  { database, aside }: Pick<RunContext, 'database' | 'aside'>,
+export async function describeAside(
+  { database }: Pick<RunContext, 'database'>,
   target: Pick<Target, 'schema' | 'names'>,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> {
-  return aside(async () => {
-    // Past a pooler nobody waits in its queue.
-    const beside = database.hasSessions ? await database.sessions() : database;
-    return withClient(beside, async (client) => {
-      const over = new AbortController();
-      const answer = describe(client, target, objects);
-      answer.catch(() => {});
-      const late = sleep(PATIENCE_MS, 'late' as const, { signal: over.signal });
-      late.catch(() => {});
-      try {
-        const first = await Promise.race([answer, late]);
-        if (first !== 'late' || !beside.behindPooler) return await answer;
-      } finally {
-        over.abort();
-      }
-      await beside.stop(client);
-      throw new TenantctlError(
-        'POOLER_EXHAUSTED',
-        `The connection pooler had no second connection to the server within ${PATIENCE_MS / 1000} s.`,
-        {
-          sqlstate: '53300',
-          hint: 'While a tenant is at work, what it changed is compared with what others see. Allow more connections in the pooler (default_pool_size in PgBouncer), or set DB_DIRECT_URL.',
-        },
-      );
-    });
-  });
+  // Past a pooler nobody waits in its queue.
+  const beside = database.hasSessions ? await database.sessions() : database;
+  const look = async (client: PoolClient): Promise<Descriptions> => {
+    const over = new AbortController();
+    const answer = describe(client, target, objects);
+    answer.catch(() => {});
+    const late = sleep(PATIENCE_MS, 'late' as const, { signal: over.signal });
+    late.catch(() => {});
+    try {
+      const first = await Promise.race([answer, late]);
+      if (first !== 'late' || !beside.behindPooler) return await answer;
+    } finally {
+      over.abort();
+    }
+    await beside.stop(client);
+    throw new TenantctlError(
+      'POOLER_EXHAUSTED',
+      `The connection pooler had no second connection to the server within ${PATIENCE_MS / 1000} s.`,
+      {
+        sqlstate: '53300',
+        hint: 'While a tenant is at work, what it changed is compared with what others see. Allow more connections in the pooler (default_pool_size in PgBouncer), or set DB_DIRECT_URL.',
+      },
+    );
+  };
+  return withClient(beside, look, { purpose: 'aside' });
 }

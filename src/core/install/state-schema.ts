@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { lockKey, withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
-import { RUN_TABLES } from '../ledger/tables.ts';
+import { RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
 import { guardRoutines } from '../guard/server-side.ts';
 import { serveRoutines } from '../strategy/server-side.ts';
 import { stampRoutines, STAMP_TABLES } from '../stamps/server-side.ts';
@@ -66,7 +66,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   [],
   [],
   [],
-  [],
+  RUN_LEASE,
 ];
 
 /** Whatever the version before had of views and routines goes first. */

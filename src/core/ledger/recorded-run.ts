@@ -1,11 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
-import { takeLease, type Lease } from '../../db/lease.ts';
+import type { Database, LeaseShare } from '../../db/database.ts';
+import { isConnectionLoss } from '../../db/database-error.ts';
+import { takeLease } from '../../db/lease.ts';
 import { messageOf, toTenantctlError, type TenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
-import { lockOfRun } from './at-work.ts';
 import { processFacts } from './process-facts.ts';
 import { pruneRuns } from './prune-runs.ts';
-import type { Database } from '../../db/database.ts';
 
 /** The commands whose runs are recorded; `migrate all` is recorded as its two parts. */
 export type RunCommand =
@@ -51,11 +52,20 @@ export interface RecordedRun {
 interface EndableRun extends RecordedRun {
   /** @returns the run's number; one that had nothing to do gets it only now */
   end(ending: RunEnding, error?: TenantctlError): Promise<number | undefined>;
+  /** Ends this run's part in the lease, whatever became of the run. */
+  release(): Promise<void>;
 }
 
+/** How often a run is started that loses its connection before it has begun: until then it has changed nothing. */
+const STARTS = 3;
+
+/** Milliseconds before it is started again. */
+const AGAIN_MS = 500;
+
 /**
- * Runs `use`, and keeps in the ledger what it has begun: who, from where, which migrations, and how it ended. While it is
- * at work it holds a lock, so that one that has died is known as such.
+ * Runs `use` when it is this call's turn, and keeps in the ledger what it has begun: who, from where, which migrations,
+ * and how it ended. While it is at work it takes part in the lease, so that a run that has died is known as such.
+ * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, as takeLease does, and what `use` throws
  */
 export async function withRun<T extends object>(
   database: Database,
@@ -63,17 +73,33 @@ export async function withRun<T extends object>(
   use: (run: RecordedRun) => Promise<T>,
   endingOf: (value: T) => RunEnding,
 ): Promise<T & { readonly run?: number }> {
-  const run = createRun(database, facts);
-  let value: T;
-  try {
-    value = await use(run);
-  } catch (thrown) {
-    const error = toTenantctlError(thrown);
-    const outcome = error.code === 'INTERRUPTED' ? 'interrupted' : 'failed';
-    if (run.id !== undefined) await run.end({ outcome, totals: {} }, error);
-    throw thrown;
+  return database.inTurn(async () => {
+    const run = createRun(database, facts);
+    try {
+      const value = await start(run, use);
+      database.assertOpen();
+      return numbered(value, await run.end(endingOf(value)));
+    } catch (thrown) {
+      const error = toTenantctlError(thrown);
+      const outcome = error.code === 'INTERRUPTED' ? 'interrupted' : 'failed';
+      if (run.id !== undefined) await run.end({ outcome, totals: {} }, error);
+      database.assertOpen(thrown);
+      throw thrown;
+    } finally {
+      await run.release();
+    }
+  });
+}
+
+async function start<T>(run: RecordedRun, use: (run: RecordedRun) => Promise<T>): Promise<T> {
+  for (let starts = 1; ; starts += 1) {
+    try {
+      return await use(run);
+    } catch (error) {
+      if (starts === STARTS || run.id !== undefined || !isConnectionLoss(error)) throw error;
+      await sleep(AGAIN_MS);
+    }
   }
-  return numbered(value, await run.end(endingOf(value)));
 }
 
 function numbered<T extends object>(value: T, id: number | undefined): T & { readonly run?: number } {
@@ -83,41 +109,31 @@ function numbered<T extends object>(value: T, id: number | undefined): T & { rea
 function createRun(database: Database, facts: RunFacts): EndableRun {
   const planned = new Set<string>();
   let id: number | undefined;
-  let lease: Lease | undefined;
-  const hold = async (number: number, beside: Pick<Database, 'query'>) => {
-    // All connections of an embedded database are one session, which a second transaction would wait for.
-    if (database.sharedSession) return;
-    await lease?.release();
-    lease = await takeLease(database, lockOfRun(number), beside);
+  let lease: LeaseShare | undefined;
+  const insert = async (connection: Pick<Database, 'query'>): Promise<void> => {
+    const number = await nextNumber(connection);
+    await connection.query(INSERT_RUN, [number, ...valuesOf(facts, planned), lease?.id ?? null]);
+    id = number;
+  };
+  // The lock comes first: nobody sees the run without it.
+  const begin = async (names: readonly string[], connection: Pick<Database, 'query'>): Promise<void> => {
+    for (const name of names) planned.add(name);
+    lease ??= await takeLease(database, connection);
+    await insert(connection);
   };
   return {
     get id() {
       return id;
     },
     async begin(names) {
-      for (const name of names) planned.add(name);
-      if (id !== undefined) return;
-      const number = await nextNumber(database);
-      // The lock comes first: nobody sees the run without it.
-      await hold(number, database);
-      await database.query(INSERT_RUN, [number, ...valuesOf(facts, planned)]);
-      id = number;
+      if (id === undefined) await begin(names, database);
+      else for (const name of names) planned.add(name);
     },
-    async beginWithin(client, names) {
-      for (const name of names) planned.add(name);
-      const number = await nextNumber(client);
-      await hold(number, client);
-      await client.query(INSERT_RUN, [number, ...valuesOf(facts, planned)]);
-      id = number;
-    },
+    beginWithin: (client, names) => begin(names, client),
     async end(ending, error) {
       try {
         const isIdle = id === undefined;
-        if (id === undefined) {
-          const number = await nextNumber(database);
-          await database.query(INSERT_RUN, [number, ...valuesOf(facts, planned)]);
-          id = number;
-        }
+        if (isIdle) await insert(database);
         await database.query(
           `UPDATE tenantctl.runs
            SET ended_at = clock_timestamp(), outcome = $2, totals = $3, error = $4, planned = $5, is_idle = $6
@@ -140,16 +156,17 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
             message: `The end of the run could not be recorded: ${messageOf(problem)}`,
           });
         }
-      } finally {
-        await lease?.release();
       }
       return id;
+    },
+    async release() {
+      await lease?.release();
     },
   };
 }
 
-const INSERT_RUN = `INSERT INTO tenantctl.runs (id, command, host, pid, version, planned, options)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7)`;
+const INSERT_RUN = `INSERT INTO tenantctl.runs (id, command, host, pid, version, planned, options, lease)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
 
 async function nextNumber(connection: Pick<Database, 'query'>): Promise<number> {
   const { rows } = await connection.query<{ id: string }>(`SELECT nextval('tenantctl.runs_id_seq') AS id`);

@@ -36,3 +36,9 @@ export const RUN_TABLES: readonly string[] = [
      'What one transaction of a run did to a tenant, written in that transaction; or how the tenant failed.'`,
   'CREATE INDEX run_tenants_run ON tenantctl.run_tenants (run)',
 ];
+
+/** Since version 8 the runs of one process share a lock, that of its lease; before, each had one of its own. */
+export const RUN_LEASE: readonly string[] = [
+  'ALTER TABLE tenantctl.runs ADD COLUMN IF NOT EXISTS lease text',
+  `COMMENT ON COLUMN tenantctl.runs.lease IS 'Names the lock that the process holds while the run is at work.'`,
+];

@@ -29,10 +29,13 @@ export async function readCapacity(database: Database): Promise<Capacity> {
                   - coalesce(current_setting('reserved_connections', true)::int, 0) AS usable) s,
           pg_database d, pg_roles r
      WHERE d.datname = current_database() AND r.rolname = session_user`,
-    [Math.max(1, database.pool.totalCount)],
+    [Math.max(1, database.opened)],
   );
   return rows[0] ?? { usable: 0, free: 0 };
 }
+
+/** Connections beside those that work: the lease, and one for a migration outside a transaction or the guard. */
+export const BESIDE = 2;
 
 /** With `auto`, so many connections stay free for the application: the larger of a number and a share of the usable. */
 const RESERVED_CONNECTIONS = 3;
@@ -60,10 +63,10 @@ export async function decideConcurrency(
   asked: number | 'auto' | undefined,
 ): Promise<number> {
   if (database.sharedSession) return 1;
-  const poolLimit = Math.max(1, (database.pool.options.max ?? 10) - 1);
-  if (asked === 'auto') return Math.min(AUTO_CEILING, poolLimit);
+  const { width } = database;
+  if (asked === 'auto') return Math.min(AUTO_CEILING, width);
   const { usable, free } = await readRoom(database);
-  if (asked === undefined) return Math.max(1, Math.min(DEFAULT_CONCURRENCY, poolLimit, free));
+  if (asked === undefined) return Math.max(1, Math.min(DEFAULT_CONCURRENCY, width, free - BESIDE));
   if (asked > free) {
     throw new TenantctlError(
       'CONCURRENCY_TOO_HIGH',
@@ -71,10 +74,10 @@ export async function decideConcurrency(
       { hint: `Use --concurrency ${Math.max(1, free)} or less, or raise max_connections.` },
     );
   }
-  if (asked > poolLimit) {
+  if (asked > width) {
     throw new TenantctlError(
       'CONCURRENCY_TOO_HIGH',
-      `A concurrency of ${asked} needs a pool of ${asked + 1} connections; this one was opened with ${poolLimit + 1}.`,
+      `A concurrency of ${asked} needs a pool of ${asked + BESIDE} connections; this one was opened with ${database.max}.`,
       { hint: 'Open the database with a larger maxConnections.' },
     );
   }

@@ -39,7 +39,7 @@ export async function createLanes(database: Database, asked: Concurrency | undef
     if (limit.concurrency !== control.limit) limit.concurrency = control.limit;
   };
   adjust(await connectionsBesideReserve(database));
-  database.pool.options.idleTimeoutMillis = AUTO_IDLE_MS;
+  database.closeIdleAfter(AUTO_IDLE_MS);
   let lookedAt = performance.now();
   const look = () => {
     if (performance.now() - lookedAt < LOOK_INTERVAL_MS) return;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionLoss } from '../../db/database-error.ts';
-import { TenantctlError } from '../../errors.ts';
+import { TenantctlError, type ErrorCode } from '../../errors.ts';
 
 /** How often a tenant is tried again after an error that may pass. */
 export const DEFAULT_RETRIES = 6;
@@ -17,6 +17,9 @@ const MOST_MS = 8_000;
  * was too long.
  */
 const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
+
+/** The server cannot be reached, or all connections of the own pool are in use. */
+const PASSING_CODES: ReadonlySet<ErrorCode> = new Set(['CONNECTION_FAILED', 'POOL_EXHAUSTED']);
 
 /**
  * Whether a whole transaction that was sent as one string may be sent once more: it was rolled back because somebody was
@@ -47,8 +50,8 @@ export function mayPass(error: TenantctlError): boolean {
 
 function isPassing(error: Error): boolean {
   // Other codes (a login that is refused, an unknown host) do not pass within seconds.
-  const isUnreachable = error instanceof TenantctlError && error.code === 'CONNECTION_FAILED';
-  return isUnreachable || isConnectionLoss(error);
+  const passes = error instanceof TenantctlError && PASSING_CODES.has(error.code);
+  return passes || isConnectionLoss(error);
 }
 
 /**

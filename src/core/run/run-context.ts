@@ -1,4 +1,3 @@
-import pLimit from 'p-limit';
 import { createKnexFactory, type KnexFactory } from '../../db/knex/knex-session.ts';
 import { createReadStatements, type ReadStatements } from '../statements/read-statements.ts';
 import { loadMigration, type Migration } from '../files/load.ts';
@@ -47,10 +46,6 @@ export interface RunContext {
   readonly knex: () => Promise<KnexFactory>;
   readonly load: (file: MigrationFile) => Promise<Migration>;
   readonly readStatements: ReadStatements;
-  /** Migrations outside a transaction, one at a time: each needs a second connection beside its lock's. */
-  alone<T>(work: () => Promise<T>): Promise<T>;
-  /** What needs a second connection while a tenant's transaction is open, one at a time. */
-  aside<T>(work: () => Promise<T>): Promise<T>;
 }
 
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
@@ -63,8 +58,6 @@ export function createRunContext(
 ): RunContext {
   let factory: Promise<KnexFactory> | undefined;
   const migrations = new Map<string, Promise<Migration>>();
-  const lane = pLimit(1);
-  const beside = pLimit(1);
   return {
     database,
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
@@ -87,14 +80,13 @@ export function createRunContext(
       }
       return loading;
     },
-    alone: (work) => lane(work),
-    aside: (work) => beside(work),
   };
 }
 
-/** Nothing new is to be begun: the run was told to stop, or too many tenants have failed. */
-export function isStopped({ signal, failureLimit }: Pick<RunContext, 'signal' | 'failureLimit'>): boolean {
-  return signal?.aborted === true || failureLimit?.isOpen === true;
+/** Nothing new is to be begun: the run was told to stop, its database was closed, or too many tenants have failed. */
+export function isStopped(context: Pick<RunContext, 'database' | 'signal' | 'failureLimit'>): boolean {
+  const { database, signal, failureLimit } = context;
+  return signal?.aborted === true || database.isCancelled || failureLimit?.isOpen === true;
 }
 
 /** Opens when too many tenants have failed: nothing is begun any more, and what is at work finishes. */

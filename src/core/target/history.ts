@@ -123,11 +123,9 @@ export async function readHistories(
   const readChunk = async (chunk: readonly HistoryTables[]): Promise<void> => {
     try {
       const text = chunk.flatMap((each, index) => selectRows(each, index, withLock));
-      const { rows } = await withClient(
-        database,
-        (client) => client.query<Row>(text.join('\nUNION ALL\n')),
-        chunk.length,
-      );
+      const { rows } = await withClient(database, (client) => client.query<Row>(text.join('\nUNION ALL\n')), {
+        tenants: chunk.length,
+      });
       const found = chunk.map(() => ({ entries: [] as Row[], locked: false }));
       for (const row of rows) {
         const one = found[row.i];
@@ -146,8 +144,7 @@ export async function readHistories(
       if (chunk.length > 1) for (const each of chunk) await readChunk([each]);
     }
   };
-  // Whoever waits for a connection of the pool gives up after a time, so no more wait than can be served.
-  const limit = pLimit(Math.max(1, (database.pool.options.max ?? 2) - 1));
+  const limit = pLimit(database.width);
   const chunks: Promise<void>[] = [];
   for (let at = 0; at < present.length; at += HISTORIES_PER_QUERY) {
     const chunk = present.slice(at, at + HISTORIES_PER_QUERY);

@@ -41,10 +41,9 @@ export async function openEmbedded(settings: EmbeddedSettings, names?: Names): P
         ssl: false,
         connectTimeoutMs: 30_000,
       },
-      { maxConnections: 1, sharedSession: true, names },
+      { maxConnections: 1, sharedSession: true, names, afterClose: close },
     );
-    opened.push(() => database.close());
-    return { ...database, close };
+    return database;
   } catch (error) {
     await close();
     throw asUnavailable(error, settings.directory);

@@ -22,7 +22,7 @@ const PURPOSES: readonly (readonly [RegExp, string])[] = [
   [/^INSERT INTO public\.tenants\b/i, 'registration'],
   [/^INSERT INTO \S*knex_migrations_(?:tenant|master)"? /i, 'history insert'],
   [/^DELETE FROM \S*knex_migrations_(?:tenant|master)"? /i, 'history delete'],
-  [/^SELECT pg_try_advisory_xact_lock\(hashtextextended\('tenantctl:run:/i, "run's lock"],
+  [/^SELECT pg_try_advisory_xact_lock\(hashtextextended\('tenantctl:lease:/i, 'the lease'],
   [/^SELECT pg_try_advisory_xact_lock\(/i, 'lock'],
   [/knex_migrations_(?:tenant|master)_lock/i, "history's tables"],
   [/\btenantctl\b/i, 'housekeeping'],

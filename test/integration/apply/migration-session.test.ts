@@ -209,7 +209,7 @@ SET session_replication_role = replica;`,
     const seen = await fleet.query(`SELECT id, was FROM ${schemaNameFor(id)}.notes`);
     expect(seen).toEqual([{ id: 0, was: '0' }]);
   }
-  const { rows } = await fleet.database.pool.query(
+  const { rows } = await fleet.database.query(
     `SELECT current_setting('session_replication_role') AS role, current_setting('application_name') AS name`,
   );
   expect(rows).toEqual([{ role: 'origin', name: 'tenantctl' }]);

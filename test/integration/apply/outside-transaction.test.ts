@@ -62,13 +62,13 @@ test('a Knex migration outside a transaction has its schema, its parameters and 
 });
 
 test('the connection goes back to the pool as it came: the next tenant sees nothing of it', async () => {
-  const fleet = await createFleet(['org_a', 'org_b'], { maxConnections: 2 });
+  const fleet = await createFleet(['org_a', 'org_b'], { maxConnections: 3 });
   await fleet.add(
     '3_set.sql',
     `-- migrate:up transaction:false\nSET statement_timeout = '1h';\nCREATE TEMP TABLE left_over ();\nSELECT pg_advisory_lock(1);`,
   );
   await fleet.migrate();
-  const { rows } = await fleet.database.pool.query(
+  const { rows } = await fleet.database.query(
     `SELECT current_setting('statement_timeout') AS t, to_regclass('pg_temp.left_over') AS l,
             (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS locks`,
   );

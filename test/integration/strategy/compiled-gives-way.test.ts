@@ -60,7 +60,11 @@ async function expectOthersDone({ fleet, ways }: Watched, migration: string): Pr
 }
 
 async function expectSessionsClean(fleet: TestFleet): Promise<void> {
-  const clients = await Promise.all(Array.from({ length: 6 }, () => fleet.database.pool.connect()));
+  const clients = await Promise.all(
+    (['work', 'work', 'work', 'work', 'query', 'lease'] as const).map((purpose) =>
+      fleet.database.connect(purpose),
+    ),
+  );
   try {
     for (const client of clients) {
       const { rows } = await client.query(
@@ -82,7 +86,7 @@ async function expectSessionsClean(fleet: TestFleet): Promise<void> {
       });
     }
   } finally {
-    for (const client of clients) client.release();
+    for (const client of clients) fleet.database.giveBack(client, false, 0);
   }
 }
 
@@ -322,7 +326,7 @@ test.each([1, 4])(
     // In a session of its own: to connect takes too long to see every attempt.
     const observer = await fleet.testDatabase.open(1);
     while (!(await Promise.race([done, sleep(15, false)]))) {
-      const { rows } = await observer.pool.query<{ since: string }>(WAITING);
+      const { rows } = await observer.query<{ since: string }>(WAITING);
       for (const { since } of rows) starts.add(since);
     }
     const result = await run;
@@ -686,8 +690,8 @@ test('a run that comes too late for a tenant takes nothing that the other one ne
   const { fleet } = await nine();
   const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: ODD, schema: ODD_SCHEMA });
   await holdLock(fleet.testDatabase, target.lock);
-  const late = await fleet.database.pool.connect();
-  onTestFinished(() => late.release(true));
+  const late = await fleet.database.connect('work');
+  onTestFinished(() => fleet.database.giveBack(late, true, 0));
   const opening = lookUnderLock(target, {
     direction: 'up',
     hasState: true,

@@ -25,7 +25,7 @@ const MOST_LOCKS = 300;
 const TENANTS_PER_BACKEND = 1_000 + 50;
 
 /** So few that the fleet's tenants do not go round: a backend that has served enough must be replaced. */
-const CONNECTIONS = 3;
+const CONNECTIONS = 4;
 
 /** A transaction over the whole fleet would last for nearly all of the run. One query that only looks is allowed for. */
 const longestOf = ({ looks }: BackendsSeen) => Math.max(looks / 4, 33);

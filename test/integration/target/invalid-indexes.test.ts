@@ -95,7 +95,7 @@ test('a concurrent index waits for readers for longer than lock_timeout, any oth
     ),
   );
   const writer = await fleet.testDatabase.open(1);
-  const client = await writer.pool.connect();
+  const client = await writer.connect('work');
   await client.query(`BEGIN; INSERT INTO ${SCHEMA}.notes VALUES (1); LOCK TABLE ${SCHEMA}.tags`);
   const run = fleet.migrate({ lockTimeoutMs: 300 });
   const early = await Promise.race([run, new Promise((resolve) => setTimeout(resolve, 1_500, 'waits'))]);
@@ -103,7 +103,7 @@ test('a concurrent index waits for readers for longer than lock_timeout, any oth
   await client.query(`COMMIT; BEGIN; LOCK TABLE ${SCHEMA}.tags`);
   const { error } = resultOf(await run, 'org_a');
   await client.query('ROLLBACK');
-  client.release();
+  writer.giveBack(client, false, 0);
   expect(error).toMatchObject({ sqlstate: '55P03', statement: 'ALTER TABLE tags ADD x int' });
   expect(await fleet.query(`SELECT * FROM ${SCHEMA}.seen`)).toEqual([
     { lock: '300ms', client: fleet.database.canCheckClient ? '2s' : null, keepalive: '10' },

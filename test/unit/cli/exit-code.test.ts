@@ -19,6 +19,7 @@ test.for([
   ['DATABASE_MISSING', 4],
   ['TLS_FAILED', 4],
   ['POOLER_EXHAUSTED', 4],
+  ['POOL_EXHAUSTED', 4],
   ['LOCK_TIMEOUT', 5],
   ['CHECK_FAILED', 6],
   ['INTERRUPTED', 130],

@@ -50,7 +50,7 @@ test('a case is found again by its words', () => {
 test.each([
   ['BEGIN ISOLATION LEVEL READ COMMITTED', 'begin'],
   [`SELECT pg_try_advisory_xact_lock(hashtextextended('tenantctl:tenant:tid_a', 0)) AS locked`, 'lock'],
-  [`SELECT pg_try_advisory_xact_lock(hashtextextended('tenantctl:run:7', 0)) AS locked`, "run's lock"],
+  [`SELECT pg_try_advisory_xact_lock(hashtextextended('tenantctl:lease:7', 0)) AS locked`, 'the lease'],
   [`CALL tenantctl.enter('tid_a', NULL)`, 'lock and check'],
   [
     `INSERT INTO "tid_a"."knex_migrations_tenant" (name, batch, migration_time) VALUES ('1', 1, now())`,

@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import { expect, test } from 'vitest';
 import { backoffMs, mayPass } from '../../../src/core/run/retry.ts';
-import { toConnectionError, toDatabaseError } from '../../../src/db/database-error.ts';
+import { connectionLost, toConnectionError, toDatabaseError } from '../../../src/db/database-error.ts';
 import { TenantctlError } from '../../../src/errors.ts';
 
 const HERE = { host: 'localhost', port: 5432, user: 'u', database: 'd' };
@@ -30,9 +30,12 @@ test.each(['42P07', '23505', '57014', '42501', '25P03', '53100', '22012', 'P0001
 );
 
 test('a connection that is lost or cannot be had may come back, also behind a failed migration', () => {
-  const lost = new Error('Connection terminated unexpectedly');
-  expect(mayPass(toDatabaseError(lost))).toBe(true);
+  // Knex puts the statement in front of the message.
+  const lost = connectionLost(new Error('select 1 - Connection terminated unexpectedly'));
+  expect(lost.code).toBe('DATABASE_ERROR');
+  expect(mayPass(lost)).toBe(true);
   expect(mayPass(new TenantctlError('MIGRATION_FAILED', 'x', { cause: lost }))).toBe(true);
+  expect(mayPass(new TenantctlError('POOL_EXHAUSTED', 'x'))).toBe(true);
   const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
   expect(mayPass(toConnectionError(refused, HERE))).toBe(true);
 });

@@ -1,0 +1,120 @@
+import { TenantctlError } from '../errors.ts';
+
+/**
+ * What a place is taken for:
+ * - `call`: a whole call that will need connections in turn, so that the first calls end before the last begin;
+ * - `work`: a connection for work that holds no other;
+ * - `query`: a connection for one statement;
+ * - `aside`: a second connection, beside one that is held for work;
+ * - `lease`: the connection that shows others that this process is at work.
+ */
+export type Purpose = 'call' | 'work' | 'query' | 'aside' | 'lease';
+
+/** The queue in front of a pool. */
+export interface Places {
+  /** How many places for work there are. */
+  readonly width: number;
+  /**
+   * Waits for a place, behind everybody who came before.
+   * @returns a function that gives it back
+   * @throws TenantctlError POOL_EXHAUSTED after the time allowed; what `close` was given
+   */
+  take(purpose: Purpose): Promise<() => void>;
+  /** Ends every wait, and refuses every later one, with this error. */
+  close(reason: Error): void;
+}
+
+/** Milliseconds to wait for a place where nothing else is asked for. */
+export const DEFAULT_WAIT_MS = 60_000;
+
+/** A second connection is waited for in an open transaction, which the server ends when it idles for 50 s. */
+const MOST_ASIDE_MS = 25_000;
+
+/** So many calls are at work for each connection: while one computes or waits for a lock, another uses it. */
+const CALLS_PER_CONNECTION = 2;
+
+interface Waiting {
+  readonly purpose: Purpose;
+  readonly enter: () => void;
+  readonly fail: (reason: Error) => void;
+}
+
+/**
+ * A fair queue for the connections of a pool: first come, first served, for a limited time.
+ *
+ * Places are divided so that nobody waits for somebody who waits for him. One is the lease's; one is left free by
+ * `work`, so that a second connection and single statements always have theirs, whatever is at work. Only who holds a
+ * place for work waits for another, and only aside; who is aside, or has the lease, waits for nobody.
+ */
+export function createPlaces(max: number, waitMs: number): Places {
+  const width = Math.max(1, max - 2);
+  const inUse: Record<Purpose, number> = { call: 0, work: 0, query: 0, aside: 0, lease: 0 };
+  const waiting: Waiting[] = [];
+  let closed: Error | undefined;
+
+  const hasRoom = (purpose: Purpose): boolean => {
+    if (purpose === 'call') return inUse.call < max * CALLS_PER_CONNECTION;
+    if (purpose === 'lease') return inUse.lease < 1;
+    const isFree = inUse.work + inUse.query + inUse.aside < Math.max(1, max - 1);
+    return isFree && (purpose !== 'work' || inUse.work < width);
+  };
+  const occupy = (purpose: Purpose): (() => void) => {
+    inUse[purpose] += 1;
+    let isGivenBack = false;
+    return () => {
+      if (isGivenBack) return;
+      isGivenBack = true;
+      inUse[purpose] -= 1;
+      letIn();
+    };
+  };
+  const letIn = () => {
+    for (let at = 0; at < waiting.length;) {
+      if (hasRoom(waiting[at]?.purpose ?? 'work')) waiting.splice(at, 1)[0]?.enter();
+      else at += 1;
+    }
+  };
+  return {
+    width,
+    async take(purpose) {
+      if (closed !== undefined) throw closed;
+      // Whoever waits for the same comes first.
+      if (hasRoom(purpose) && !waiting.some((each) => each.purpose === purpose)) return occupy(purpose);
+      const { promise, resolve, reject } = Promise.withResolvers<() => void>();
+      const timeMs = purpose === 'aside' ? Math.min(waitMs, MOST_ASIDE_MS) : waitMs;
+      const one: Waiting = {
+        purpose,
+        enter() {
+          clearTimeout(timer);
+          resolve(occupy(purpose));
+        },
+        fail(reason) {
+          clearTimeout(timer);
+          reject(reason);
+        },
+      };
+      const timer = setTimeout(() => {
+        waiting.splice(waiting.indexOf(one), 1);
+        reject(exhausted(max, timeMs));
+      }, timeMs);
+      // A process in which nothing else is left to happen ends, and says so.
+      timer.unref();
+      waiting.push(one);
+      return promise;
+    },
+    close(reason) {
+      closed = reason;
+      for (const one of waiting.splice(0)) one.fail(reason);
+    },
+  };
+}
+
+function exhausted(max: number, waitMs: number): TenantctlError {
+  return new TenantctlError(
+    'POOL_EXHAUSTED',
+    `All ${max} connections of this pool were in use for ${waitMs / 1000} s. The server was not asked: it may be well.`,
+    {
+      hint: 'Try again later, start fewer calls at once, or open the database with a larger maxConnections or waitTimeoutMs.',
+    },
+  );
+}

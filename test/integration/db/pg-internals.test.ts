@@ -1,0 +1,31 @@
+import { Socket } from 'node:net';
+import { expect, test } from 'vitest';
+import { cancelKeyOf, keepAlive, passwordOf, setPipelining, socketOf } from '../../../src/db/pg-internals.ts';
+import { withClient } from '../../../src/db/transaction.ts';
+import { createDatabase } from '../../support/database.ts';
+
+test('pg still has inside what tenantctl uses of it', async () => {
+  const testDatabase = await createDatabase();
+  const database = await testDatabase.open(2);
+  await withClient(database, async (client) => {
+    expect(socketOf(client)).toBeInstanceOf(Socket);
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    expect(cancelKeyOf(client)).toEqual({ processID: rows[0]?.pid, secretKey: expect.any(Number) as number });
+    expect(passwordOf(client)).toBe(testDatabase.settings.password);
+
+    // Both strings are sent before the first is answered.
+    setPipelining(client, true);
+    const socket = socketOf(client);
+    const before = socket.bytesWritten;
+    const first = client.query('SELECT pg_sleep(0.2)');
+    const second = client.query('SELECT 2 AS two');
+    expect(socket.bytesWritten - before).toBeGreaterThan('SELECT pg_sleep(0.2)SELECT 2 AS two'.length);
+    await first;
+    expect((await second).rows).toEqual([{ two: 2 }]);
+    setPipelining(client, false);
+
+    keepAlive(client, false);
+    keepAlive(client, true);
+    expect((await client.query('SELECT 3 AS three')).rows).toEqual([{ three: 3 }]);
+  });
+});
