@@ -8,7 +8,7 @@ import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
 import type { Advanced, Applied, Assignment, TargetJob } from './assignment.ts';
-import { ownSearchPath } from '../target/hand-over.ts';
+import { ownSearchPath } from '../target/control.ts';
 import type { History, HistoryRow } from '../target/history.ts';
 import { interrupted, poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';

@@ -9,7 +9,7 @@ import { backoffMs, mayPass, pause } from '../run/retry.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import type { TargetJob } from './assignment.ts';
-import { handOver, takeOver } from '../target/hand-over.ts';
+import { giveControl, regainControl } from '../target/control.ts';
 import type { Migration } from '../files/load.ts';
 import { leftInvalid, lockLost, notRecorded, outsideFailure } from './outside-errors.ts';
 import type { Step } from '../plan/plan.ts';
@@ -73,7 +73,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
         batch: progress.batch,
         run: context.run?.id,
       }),
-      ...handOver(target).map((statement) => statement.replace('SET LOCAL', 'SET')),
+      ...giveControl(target).map((statement) => statement.replace('SET LOCAL', 'SET')),
     ].join(';\n'),
   );
   const texts: string[] = [];
@@ -130,7 +130,7 @@ async function recordOnce(outside: OutsideJob, client: PoolClient, durationMs: n
   const { context, target, assignment, progress, step, isLast } = outside;
   const { direction } = assignment;
   // The migration may have changed its session's settings.
-  await client.query([BEGIN, ...takeOver(target), ...setAll(settingsOf(context), 'LOCAL')].join(';\n'));
+  await client.query([BEGIN, ...regainControl(target), ...setAll(settingsOf(context), 'LOCAL')].join(';\n'));
   const { rowCount } = await client.query(deleteOwnIntent(target.schema));
   if (rowCount !== 1) throw new Error('somebody else has resolved it in the meantime');
   await client.query(

@@ -7,7 +7,7 @@ import type { ReadStatements } from '../statements/read-statements.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import type { TargetJob } from './assignment.ts';
-import { handOver, takeBack, takeOver } from '../target/hand-over.ts';
+import { giveControl, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { recordStep } from '../target/record.ts';
 import type { Segment } from './segment.ts';
 import { LOCK_ONLY } from './under-lock.ts';
@@ -54,7 +54,7 @@ export async function runGroup(
     await assignment.beforeCommit?.(transaction.client);
   }
   await transaction.commitWith([
-    ...takeBack(target),
+    ...regainControlAtEnd(target),
     ...records,
     ...recordInLedger(context.run?.id, target, {
       direction: assignment.direction,
@@ -81,10 +81,10 @@ async function runAll(
     const name = steps[index]?.name ?? migration.file.name;
     if (index > 0) {
       // Records the migration before, and sets the search_path again in case it was changed.
-      const before = [...takeOver(target), ...(watch === undefined ? [] : MARK)];
-      const results = await queryAll(client, [...before, ...records, ...handOver(target)]);
+      const before = [...regainControl(target), ...(watch === undefined ? [] : MARK)];
+      const results = await queryAll(client, [...before, ...records, ...giveControl(target)]);
       watch?.marks.push(toMark(results[before.length - 1]?.rows[0]));
-    } else if (target.role !== undefined) await client.query(handOver(target).join(';\n'));
+    } else if (target.role !== undefined) await client.query(giveControl(target).join(';\n'));
     progress.atWork = name;
     await runAction(client, context, migration, {
       target,
@@ -113,7 +113,7 @@ async function keepToSchema(
     ...watch,
     // The first tenants of a plan are looked at for everything, whatever the texts say.
     columns: assignment.record !== undefined || (await mayGrant(context.readStatements, texts)),
-    takeBack: [...takeBack(target), ...records],
+    regain: [...regainControlAtEnd(target), ...records],
     savepoint: LOCK_ONLY,
   });
 }

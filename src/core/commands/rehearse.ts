@@ -9,7 +9,7 @@ import { isNothing, planFleet, type FleetPlan, planKey } from '../fleet/plan-fle
 import type { MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction } from '../apply/action.ts';
 import { watchSchema } from '../guard/guard.ts';
-import { handOver } from '../target/hand-over.ts';
+import { giveControl } from '../target/control.ts';
 import type { History } from '../target/history.ts';
 import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
 import { planForward, type Plan } from '../plan/plan.ts';
@@ -243,7 +243,7 @@ async function tryPlan(
     try {
       const stayed =
         target.scope === 'tenants' ? await watchSchema(context, client, target, STEP) : undefined;
-      await client.query(handOver(target).join(';\n'));
+      await client.query(giveControl(target).join(';\n'));
       await runAction(client, context, migration, { target, direction, onStatement });
       await stayed?.(migration);
       shown.push({ name, transaction: true, statements });

@@ -1,7 +1,7 @@
 import type { PoolClient, QueryResult } from 'pg';
 import type { RunContext } from '../run/run-context.ts';
 import type { Migration } from '../files/load.ts';
-import { takeBack } from '../target/hand-over.ts';
+import { regainControlAtEnd } from '../target/control.ts';
 import type { Target } from '../target/target.ts';
 import { describeAside } from './aside.ts';
 import {
@@ -31,7 +31,7 @@ export interface Guarded {
   /** The database as it was before; only where all connections are one session. */
   readonly remembered: Remembered | undefined;
   /** The statements that take the transaction back from the migrations. */
-  readonly takeBack: readonly string[];
+  readonly regain: readonly string[];
   /** Where the transaction goes back to when it has gone outside its schema. */
   readonly savepoint: string;
 }
@@ -55,7 +55,7 @@ export async function assertWithinSchema(context: RunContext, guarded: Guarded):
   const { client, target, schemaBefore, marks, migrations } = guarded;
   const { schema, role } = target;
   const effects = await look(client, schema, schemaBefore, {
-    before: guarded.takeBack,
+    before: guarded.regain,
     columns: guarded.columns,
   });
   const facts: Facts = { schema, role, schemaBefore, marks, effects };
@@ -97,7 +97,7 @@ export async function watchSchema(
     marks: [],
     columns: true,
     remembered: await rememberBefore(context, client, target),
-    takeBack: takeBack(target),
+    regain: regainControlAtEnd(target),
     savepoint,
   };
   return (migration) => assertWithinSchema(context, { ...watched, migrations: [migration] });

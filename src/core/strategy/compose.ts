@@ -3,7 +3,7 @@ import { literal } from '../../db/sql.ts';
 import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION } from '../../db/transaction.ts';
 import { limitArguments, noteOwn } from '../guard/limits.ts';
 import type { CompiledPlan } from './compiled.ts';
-import { handOver, takeBack, takeOver } from '../target/hand-over.ts';
+import { giveControl, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { createHistoryTables } from '../target/history.ts';
 import type { Target } from '../target/target.ts';
 
@@ -67,7 +67,7 @@ export function createComposer(
 
   return (target, { opening = [], closing }) => {
     const { schema, historyTable, clerkOrgId, role } = target;
-    const begins = handOver(target);
+    const begins = giveControl(target);
     const name = literal(schema);
     const organization = clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId);
     return [
@@ -79,12 +79,12 @@ export function createComposer(
       ...begins,
       ...records.flatMap(({ texts, record }) => [
         ...texts,
-        ...takeOver(target),
+        ...regainControl(target),
         `CALL tenantctl.record(${name}, ${record}, ${organization})`,
         ...begins,
       ]),
       ...lastTexts,
-      ...(compiled.isClean && role === undefined ? [] : takeBack(target)),
+      ...(compiled.isClean && role === undefined ? [] : regainControlAtEnd(target)),
       `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
       // What was put off to the end, or would be done by a cursor that is to outlive the transaction, is done before the look.
       ...(compiled.isClean ? [] : ['CLOSE ALL', CHECK_CONSTRAINTS]),
