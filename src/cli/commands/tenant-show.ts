@@ -22,34 +22,13 @@ export async function showCommand(
   return context.withDatabase(undefined, async (database, settings) => {
     const { tenantState } = await import('../../core/fleet/status.ts');
     const state = await tenantState(database, name, { tenantFolder: settings.folders.tenants });
-    const { clerkOrgId, schema, status, createdAt, updatedAt } = registryDocument(state.tenant);
-    const {
-      class: of,
-      code,
-      problem,
-      pending,
-      lastError,
-      interrupted,
-      invalidIndexes,
-    } = tenantStateDocument(state);
     return {
       document: {
         tenant: {
-          clerkOrgId,
-          schema,
-          status,
+          ...registryDocument(state.tenant),
           owner: state.tenant.owner,
-          createdAt,
-          updatedAt,
-          class: of,
-          code,
-          problem,
-          pending,
+          ...tenantStateDocument(state),
           history: state.history.entries,
-          applied: state.applied,
-          ...(lastError && { lastError }),
-          ...(interrupted && { interrupted }),
-          ...(invalidIndexes && { invalidIndexes }),
         },
       },
       text: () => renderTenant(state, context),

@@ -1,5 +1,6 @@
 import type { ErrorReport } from '../../errors.ts';
-import type { Rehearsal } from '../commands/rehearse.ts';
+import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../commands/rehearse.ts';
+import { withReport } from './document.ts';
 
 /** What a dry run cannot show. */
 export const REHEARSAL_NOTE =
@@ -9,18 +10,9 @@ export interface RehearsalDocument {
   readonly dryRun: true;
   readonly note: string;
   readonly upToDate: number;
-  readonly plans: readonly {
-    readonly scope: 'master' | 'tenants';
-    readonly targets: readonly { readonly clerkOrgId?: string; readonly schema: string }[];
-    readonly shownOn: string;
-    readonly migrations: readonly {
-      readonly name: string;
-      readonly transaction: boolean;
-      readonly statements: readonly string[];
-      readonly note?: string;
-      readonly error?: ErrorReport;
-    }[];
-  }[];
+  readonly plans: readonly (Omit<RehearsedPlan, 'migrations'> & {
+    readonly migrations: readonly (Omit<RehearsedMigration, 'error'> & { readonly error?: ErrorReport })[];
+  })[];
   readonly problems: readonly ErrorReport[];
   readonly warnings: readonly string[];
 }
@@ -31,19 +23,7 @@ export function rehearsalDocument(rehearsal: Rehearsal): RehearsalDocument {
     dryRun: true,
     note: REHEARSAL_NOTE,
     upToDate: rehearsal.upToDate,
-    plans: rehearsal.plans.map((plan) => ({
-      scope: plan.scope,
-      targets: plan.targets.map(({ clerkOrgId, schema }) => ({
-        ...(clerkOrgId !== undefined && { clerkOrgId }),
-        schema,
-      })),
-      shownOn: plan.shownOn,
-      migrations: plan.migrations.map(({ note, error, ...migration }) => ({
-        ...migration,
-        ...(note !== undefined && { note }),
-        ...(error !== undefined && { error: error.toJSON() }),
-      })),
-    })),
+    plans: rehearsal.plans.map((plan) => ({ ...plan, migrations: plan.migrations.map(withReport) })),
     problems: rehearsal.problems.map(({ error }) => error.toJSON()),
     warnings: rehearsal.warnings,
   };

@@ -1,33 +1,17 @@
 import type { ErrorReport } from '../../errors.ts';
-import type { Run, RunOutcome, RunTenant } from '../ledger/read-runs.ts';
+import type { Run, RunTenant } from '../ledger/read-runs.ts';
 
-/** A run in `runs` and `runs show`. */
-export interface RunDocument {
-  readonly id: number;
-  readonly command: string;
-  readonly outcome: RunOutcome;
-  readonly startedBy: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
+/** A run in `runs` and `runs show`, with times in ISO 8601. */
+export interface RunDocument extends Omit<Run, 'startedAt' | 'endedAt' | 'error'> {
   readonly startedAt: string;
   readonly endedAt: string | null;
-  readonly durationMs: number | null;
-  readonly planned: readonly string[];
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly totals: Readonly<Record<string, number>>;
   readonly error?: ErrorReport;
 }
 
-/** A tenant in `runs show`. */
-export interface RunTenantDocument {
-  readonly clerkOrgId: string | null;
-  readonly schema: string;
-  readonly outcome: RunTenant['outcome'];
+/** A tenant in `runs show`, with `applied` or `reverted` in the place of `names`. */
+export interface RunTenantDocument extends Omit<RunTenant, 'direction' | 'names' | 'error'> {
   readonly applied?: readonly string[];
   readonly reverted?: readonly string[];
-  readonly batch: number;
-  readonly durationMs: number;
   readonly error?: ErrorReport;
 }
 

@@ -95,31 +95,10 @@ export function statusDocument(status: FleetStatus, all: boolean): StatusDocumen
 }
 
 export interface ResolutionDocument {
-  readonly resolved: {
-    readonly clerkOrgId?: string;
-    readonly schema: string;
-    readonly migration: string;
-    readonly direction: 'up' | 'down';
-    readonly answer: Resolution['answer'];
-    readonly recorded: boolean;
-    readonly batch: number;
-    readonly invalidIndexes: readonly InvalidIndex[];
-  };
+  readonly resolved: Resolution;
 }
 
 /** `resolve`. */
-export function resolutionDocument({ clerkOrgId, ...resolution }: Resolution): ResolutionDocument {
-  const { schema, migration, direction, answer, recorded, batch, invalidIndexes } = resolution;
-  return {
-    resolved: {
-      ...(clerkOrgId !== undefined && { clerkOrgId }),
-      schema,
-      migration,
-      direction,
-      answer,
-      recorded,
-      batch,
-      invalidIndexes,
-    },
-  };
+export function resolutionDocument(resolved: Resolution): ResolutionDocument {
+  return { resolved };
 }

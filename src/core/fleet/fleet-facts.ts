@@ -31,13 +31,7 @@ export interface TenantGroup {
 }
 
 /** A tenant with its stamp and with what is recorded about it. */
-export interface StampedTenant extends RegisteredTenant {
-  /** The digest of its history; null where there is no trusted stamp. */
-  readonly digest: string | null;
-  readonly namesSchema: boolean;
-  readonly hasFailed: boolean;
-  readonly isInterrupted: boolean;
-}
+export type StampedTenant = RegisteredTenant & Omit<TenantGroup, 'key' | 'count'>;
 
 export interface Scope {
   /** Read when the registry's rows were created and updated. This costs a look at each whole row. */
@@ -75,35 +69,16 @@ function parts(names: Names) {
  */
 export async function readGroups(database: Database, scope: Scope): Promise<TenantGroup[]> {
   const { table, key, namesSchema, status } = parts(database.names);
-  const rows = await read<{
-    key: string;
-    status: string;
-    has_schema: boolean;
-    names_schema: boolean;
-    digest: string | null;
-    has_failed: boolean;
-    is_interrupted: boolean;
-    count: number;
-  }>(
+  return read<TenantGroup & QueryResultRow>(
     database,
-    `SELECT ${key} AS key, ${status} AS status, n.oid IS NOT NULL AS has_schema,
-            ${namesSchema} AS names_schema, s.digest::text AS digest, noted.has_failed, noted.is_interrupted,
-            count(*)::int AS count
+    `SELECT ${key} AS key, ${status} AS status, n.oid IS NOT NULL AS "hasSchema",
+            ${namesSchema} AS "namesSchema", s.digest::text AS digest, noted.has_failed AS "hasFailed",
+            noted.is_interrupted AS "isInterrupted", count(*)::int AS count
      FROM ${table} t ${joins(database.names, scope)}
      WHERE ${among(database.names, scope)}
      GROUP BY 1, 2, 3, 4, 5, 6, 7
      ORDER BY 1`,
   );
-  return rows.map((row) => ({
-    key: row.key,
-    status: row.status,
-    hasSchema: row.has_schema,
-    namesSchema: row.names_schema,
-    digest: row.digest,
-    hasFailed: row.has_failed,
-    isInterrupted: row.is_interrupted,
-    count: row.count,
-  }));
 }
 
 /**
@@ -128,7 +103,7 @@ export async function* readMembers(
     const rows = await read<MemberRow>(
       database,
       `SELECT ${tenantColumns(names, scope.withTimes === true)}, s.digest::text AS digest,
-              noted.has_failed, noted.is_interrupted
+              noted.has_failed AS "hasFailed", noted.is_interrupted AS "isInterrupted"
        FROM ${table} t ${joins(names, scope)} ${joinHistory(names)}
        WHERE ${among(names, scope)} ${leftOut.length === 0 ? '' : `AND ${key} NOT IN (${leftOut.join(', ')})`}
          ${above === undefined ? '' : `AND (${id}, ${schema}) > (${literal(above.id)}, ${literal(above.schema)})`}
@@ -139,8 +114,8 @@ export async function* readMembers(
       ...toTenant(names, row),
       namesSchema: row.schema_name !== '',
       digest: row.digest,
-      hasFailed: row.has_failed,
-      isInterrupted: row.is_interrupted,
+      hasFailed: row.hasFailed,
+      isInterrupted: row.isInterrupted,
     }));
   }
 }
@@ -203,8 +178,4 @@ async function read<Row extends QueryResultRow>(database: Database, query: strin
   );
 }
 
-interface MemberRow extends TenantRow, QueryResultRow {
-  readonly digest: string | null;
-  readonly has_failed: boolean;
-  readonly is_interrupted: boolean;
-}
+type MemberRow = TenantRow & Pick<TenantGroup, 'digest' | 'hasFailed' | 'isInterrupted'> & QueryResultRow;

@@ -21,7 +21,6 @@ import {
   pendingIn,
   attentionOf,
 } from './attention.ts';
-import { readTenantFolder } from '../plan/tenant-folder.ts';
 import { readStateVersion } from '../state/version.ts';
 import { readMemory, type Memory } from '../state/failures.ts';
 import type { Intent } from '../state/intents.ts';
@@ -73,7 +72,7 @@ export interface FleetStatus {
  */
 export async function fleetStatus(database: Database, given: StatusOptions): Promise<FleetStatus> {
   const options = checkOptions(given, 'tenantFolder');
-  const { folder } = await readTenantFolder({ folder: options.tenantFolder, allowEmptyFolder: true });
+  const folder = await readMigrationFolder(options.tenantFolder);
   const masterFolder =
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
   await assertRegistry(database);
@@ -200,7 +199,7 @@ export async function tenantState(
 ): Promise<TenantState> {
   checkArguments({ name });
   checkOptions(options, 'tenantFolder');
-  const { folder } = await readTenantFolder({ folder: options.tenantFolder, allowEmptyFolder: true });
+  const folder = await readMigrationFolder(options.tenantFolder);
   await assertRegistry(database);
   const [named] = await findTenants(database, [name]);
   if (named === undefined) throw new Error('findTenants found nobody and did not say so');

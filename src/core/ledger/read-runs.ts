@@ -56,28 +56,16 @@ export interface ReadRunsOptions {
 const DEFAULT_LIMIT = 20;
 
 const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${isAtWork('r')} THEN 'at-work' ELSE 'died' END) AS outcome,
-  r.started_by, r.host, r.pid, r.version, r.started_at, r.ended_at, r.planned, r.options,
+  r.started_by AS "startedBy", r.host, r.pid, r.version, r.started_at AS "startedAt", r.ended_at AS "endedAt",
+  r.planned, r.options,
   coalesce(r.totals, (
     SELECT jsonb_build_object(
       'changed', count(DISTINCT t.schema_name) FILTER (WHERE t.outcome <> 'failed'),
       'failed', count(DISTINCT t.schema_name) FILTER (WHERE t.outcome = 'failed'))
     FROM tenantctl.run_tenants t WHERE t.run = r.id)) AS totals, r.error`;
 
-interface RunRow extends QueryResultRow {
-  readonly id: string;
-  readonly command: string;
-  readonly outcome: RunOutcome;
-  readonly started_by: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
-  readonly started_at: Date;
-  readonly ended_at: Date | null;
-  readonly planned: string[];
-  readonly options: Record<string, unknown>;
-  readonly totals: Record<string, number>;
-  readonly error: ErrorReport | null;
-}
+/** A bigint is a string in the driver. */
+type RunRow = Omit<Run, 'id' | 'durationMs'> & { readonly id: string } & QueryResultRow;
 
 /** The runs in the ledger, the newest first; none where there is no ledger. */
 export async function readRuns(database: Database, options: ReadRunsOptions = {}): Promise<Run[]> {
@@ -149,20 +137,6 @@ export async function readRunTenants(
 }
 
 function toRun(row: RunRow): Run {
-  return {
-    id: Number(row.id),
-    command: row.command,
-    outcome: row.outcome,
-    startedBy: row.started_by,
-    host: row.host,
-    pid: row.pid,
-    version: row.version,
-    startedAt: row.started_at,
-    endedAt: row.ended_at,
-    durationMs: row.ended_at === null ? null : row.ended_at.getTime() - row.started_at.getTime(),
-    planned: row.planned,
-    options: row.options,
-    totals: row.totals,
-    error: row.error,
-  };
+  const { id, startedAt, endedAt } = row;
+  return { ...row, id: Number(id), durationMs: endedAt && endedAt.getTime() - startedAt.getTime() };
 }

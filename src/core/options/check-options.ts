@@ -15,8 +15,8 @@ import {
 } from '../../limits.ts';
 import { undisturbed, type Observer } from '../report/event.ts';
 
-/** What a value must be. */
 interface Rule {
+  /** What a value must be. */
   readonly must: string;
   readonly holds: (value: unknown) => boolean;
 }
@@ -32,102 +32,77 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const isTexts = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText);
 const isNonEmpty = (value: unknown): boolean => isTexts(value) && value.length > 0;
 
-const TEXT: Rule = { must: 'be a string', holds: isText };
-const PATH: Rule = {
-  must: 'be the path of a file or folder',
-  holds: (value) => isText(value) && value !== '',
-};
-const TEXTS: Rule = { must: 'be an array of strings', holds: isTexts };
-const TENANTS: Rule = {
-  must: 'be an array of at least one organization id or schema name',
-  holds: isNonEmpty,
-};
-const FLAG: Rule = { must: 'be true or false', holds: (value) => typeof value === 'boolean' };
-const OBJECT: Rule = { must: 'be an object', holds: isObject };
-const whole = (range: Range): Rule => ({
-  must: `be ${described(range)}`,
-  holds: (value) => isWithin(value, range),
-});
-const oneOf = (...values: readonly unknown[]): Rule => ({
-  must: `be ${values.map((value) => JSON.stringify(value)).join(' or ')}`,
-  holds: (value) => values.includes(value),
-});
-const share = (least: 0 | 1): Rule => ({
-  must: `be { count } or { percent }: ${describedShare(least)}`,
-  holds: (value) => isShare(value, least),
-});
+const rule = (must: string, holds: (value: unknown) => boolean): Rule => ({ must, holds });
+
+const TEXT = rule('a string', isText);
+const PATH = rule('the path of a file or folder', (value) => isText(value) && value !== '');
+const FLAG = rule('true or false', (value) => typeof value === 'boolean');
+const OBJECT = rule('an object', isObject);
+const whole = (range: Range) => rule(described(range), (value) => isWithin(value, range));
+const share = (least: 0 | 1) =>
+  rule(`{ count } or { percent }: ${describedShare(least)}`, (value) => isShare(value, least));
+const oneOf = (...values: readonly string[]) =>
+  rule(values.join(' or '), (value) => isText(value) && values.includes(value));
 
 /** What each option and argument of core's functions may be. A name means the same in all of them. */
 const RULES = {
   organizationId: TEXT,
-  organizationIds: TEXTS,
-  names: TEXTS,
+  organizationIds: rule('an array of strings', isTexts),
+  names: rule('an array of strings', isTexts),
   name: TEXT,
   tenant: TEXT,
-  tenants: TENANTS,
-  retryFailed: {
-    must: 'be true or the number of a run',
-    holds: (value) => value === true || isWithin(value, RUN_NUMBER),
-  },
+  tenants: rule('an array of at least one organization id or schema name', isNonEmpty),
+  retryFailed: rule('true or the number of a run', (value) => value === true || isWithin(value, RUN_NUMBER)),
   folder: PATH,
   masterFolder: PATH,
   tenantFolder: PATH,
   path: PATH,
   folders: { master: PATH, tenants: PATH, masterIsNamed: FLAG, tenantsIsNamed: FLAG },
   to: TEXT,
-  extent: {
-    must: 'be { all: true }, { to: "a migration" } or { run: a number }',
-    holds: (value) =>
-      isObject(value) && (value.all === true || isText(value.to) || isWithin(value.run, RUN_NUMBER)),
-  },
+  extent: rule(
+    '{ all: true }, { to: "a migration" } or { run: a number }',
+    (value) => isObject(value) && (value.all === true || isText(value.to) || isWithin(value.run, RUN_NUMBER)),
+  ),
   runNumber: whole(RUN_NUMBER),
   limit: whole(COUNT),
   onlyFailed: FLAG,
-  concurrency: {
-    must: `be ${described(COUNT)}, or "auto"`,
-    holds: (value) => value === 'auto' || isWithin(value, COUNT),
-  },
+  concurrency: rule(`${described(COUNT)}, or "auto"`, (value) => value === 'auto' || isWithin(value, COUNT)),
   compile: FLAG,
   verify: FLAG,
   listAll: FLAG,
   listUpToDate: FLAG,
   allowNewerHistory: FLAG,
   allowOutOfOrder: FLAG,
+  allowEmptyFolder: FLAG,
   lockTimeoutMs: whole(MILLISECONDS),
   statementTimeoutMs: whole(MILLISECONDS),
   lockWaitMs: whole(MILLISECONDS),
   retries: whole(RETRIES),
   keepRuns: whole(COUNT),
-  tenantRole: {
-    must: 'be the name of a role or a pattern with {schema}',
-    holds: (value) => isText(value) && value !== '' && patternProblem(value) === undefined,
-  },
+  tenantRole: rule(
+    'the name of a role or a pattern with {schema}',
+    (value) => isText(value) && value !== '' && patternProblem(value) === undefined,
+  ),
   vectorExtension: oneOf(...VECTOR_EXTENSION_MODES),
-  signal: {
-    must: 'be an AbortSignal',
-    holds: (value) => isObject(value) && typeof value.aborted === 'boolean',
-  },
-  observe: { must: 'be a function', holds: (value) => typeof value === 'function' },
+  signal: rule('an AbortSignal', (value) => isObject(value) && typeof value.aborted === 'boolean'),
+  observe: rule('a function', (value) => typeof value === 'function'),
   answer: oneOf('applied', 'retry'),
   format: oneOf('ts', 'js', 'sql'),
-  now: { must: 'be a valid date', holds: (value) => value instanceof Date && !Number.isNaN(value.getTime()) },
+  now: rule('a valid date', (value) => value instanceof Date && !Number.isNaN(value.getTime())),
   nodeVersion: TEXT,
   environment: OBJECT,
   database: OBJECT,
   rollout: {
-    canary: {
-      must: `be { tenants }, { count } or { percent }: ${describedShare(1)}`,
-      holds: (value) => isShare(value, 1) || (isObject(value) && isNonEmpty(value.tenants)),
-    },
+    canary: rule(
+      `{ tenants }, { count } or { percent }: ${describedShare(1)}`,
+      (value) => isShare(value, 1) || (isObject(value) && isNonEmpty(value.tenants)),
+    ),
     wave: share(1),
-    pauseMs: {
-      must: `be a number of milliseconds from 0 to ${MAX_PAUSE_MS}`,
-      holds: (value) => typeof value === 'number' && value >= 0 && value <= MAX_PAUSE_MS,
-    },
-    check: {
-      must: 'be what readTenantCheck returns',
-      holds: (value) => isObject(value) && isText(value.query),
-    },
+    pauseMs: rule(
+      `a number of milliseconds from 0 to ${MAX_PAUSE_MS}`,
+      (value) => typeof value === 'number' && value >= 0 && value <= MAX_PAUSE_MS,
+    ),
+    check: rule('what readTenantCheck returns', (value) => isObject(value) && isText(value.query)),
     maxFailures: share(0),
     onCanaryFailure: oneOf('stop', 'rollback'),
     maxReplicaLagMs: whole(MILLISECONDS),
@@ -177,9 +152,9 @@ function isRule(rule: Rule | Table | undefined): rule is Rule {
   return typeof rule?.holds === 'function';
 }
 
-/** Names what was given by its type: a text may be a secret that was passed in the wrong place. */
+/** Shows the type of a wrong value and not the value: it may be a secret that was passed in the wrong place. */
 function refused(name: string, { must }: Rule, value: unknown): TenantctlError {
   const isShown = value === undefined || value === null || typeof value === 'number';
-  const shown = Array.isArray(value) ? 'another array' : isShown ? String(value) : `a ${typeof value}`;
-  return new TenantctlError('USAGE', `${name} must ${must}. It is ${shown}.`);
+  const shown = Array.isArray(value) ? 'another array' : isShown ? String(value) : typeof value;
+  return new TenantctlError('USAGE', `${name} must be ${must}; got ${shown}.`);
 }

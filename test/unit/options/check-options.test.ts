@@ -137,14 +137,7 @@ test('what is undefined counts as absent, and what is allowed is allowed', () =>
 });
 
 test('a text that was passed in the wrong place is not repeated: it may be a secret', () => {
-  const error = (() => {
-    try {
-      return checkOptions({ lockTimeoutMs: 'hunter2' });
-    } catch (thrown) {
-      return thrown as Error;
-    }
-  })();
-  expect((error as Error).message).toBe(
-    'lockTimeoutMs must be a whole number of milliseconds from 0 to 2147483647. It is a string.',
+  expect(() => checkOptions({ lockTimeoutMs: 'hunter2' })).toThrow(
+    'lockTimeoutMs must be a whole number of milliseconds from 0 to 2147483647; got string.',
   );
 });
