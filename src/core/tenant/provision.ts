@@ -15,7 +15,7 @@ import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
-import type { MigrationFolder } from '../files/source.ts';
+import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
 import { registerTenants, unregisterTenants, type Registration } from '../registry/register-tenants.ts';
 import { assertRegistry, registryColumns } from '../registry/registry.ts';
@@ -26,7 +26,6 @@ import { prepareRoles, roleErrorOf, type PreparedRole } from '../roles/prepare-r
 import { ensureState } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-master.ts';
-import { readTenantFolder } from '../plan/tenant-folder.ts';
 import { UNFINISHED } from '../registry/set-status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
@@ -107,7 +106,7 @@ async function provisionInRun(
   { options, context, run, observe }: CommandRun<ProvisionOptions>,
 ): Promise<ProvisionResult[]> {
   await assertRegistry(database);
-  const { folder } = await readTenantFolder({ folder: options.folder, allowEmptyFolder: true });
+  const folder = await readMigrationFolder(options.folder);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
   await ensureState(database, await readStateVersion(database));
   assertSessions(database, await Promise.all(folder.files.map((file) => context.load(file))), 'up');
