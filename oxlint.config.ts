@@ -9,6 +9,7 @@ const CORE = [
   'documents',
   'tenant',
   'commands',
+  'query',
   'rollout',
   'install',
   'strategy',

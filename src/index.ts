@@ -102,6 +102,17 @@ export {
   type Rehearsal,
 } from './core/commands/rehearse.ts';
 
+// One query in every tenant
+export {
+  queryTenants,
+  type QueryTenantsOptions,
+  type QueryTenantsResult,
+  type TenantAnswer,
+  type TenantRows,
+} from './core/query/query-tenants.ts';
+export { jsonValue } from './db/json-value.ts';
+export type { Column } from './db/read-pages.ts';
+
 // How things stand
 export {
   fleetStatus,

@@ -17,6 +17,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'tenant provision': ['tenant provision org_2abc123def456', 'tenant provision org_a org_b org_c'],
   'tenant list': ['tenant list --status FAILED', 'tenant list --json'],
   'tenant show': ['tenant show org_acme', 'tenant show tid_cf4116b064'],
+  exec: [
+    "exec --sql 'SELECT count(*) FROM org_users'",
+    'exec --file report.sql --format csv > report.csv',
+    "exec --sql 'SELECT id, email FROM org_users' --tenant org_acme --format jsonl",
+  ],
   resolve: ['resolve org_acme --applied', 'resolve master --retry'],
   runs: ['runs --limit 5'],
   'runs show': ['runs show 42 --all'],

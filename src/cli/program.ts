@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addDoctor } from './commands/doctor.ts';
+import { addExec } from './commands/exec.ts';
 import { addInit } from './commands/init.ts';
 import { addMake } from './commands/make.ts';
 import { addMigrateAll } from './commands/migrate-all.ts';
@@ -67,6 +68,7 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
   addTenantList(tenant, register);
   addTenantShow(tenant, register);
 
+  addExec(program, register);
   addResolve(program, register);
   addStatus(program, register);
 

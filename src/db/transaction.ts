@@ -1,7 +1,6 @@
 import { DatabaseError, type PoolClient, type QueryResult } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { connectionLost, toDatabaseError } from './database-error.ts';
-import { setAll } from './dead-client.ts';
 import { identifier, literal } from './sql.ts';
 import { type Database, APPLICATION_NAME } from './database.ts';
 import type { Purpose } from './places.ts';
@@ -160,20 +159,42 @@ export async function withTransaction<T>(
 }
 
 function localSettings(database: Database, settings: TransactionSettings): string[] {
-  const statements = setAll(database.deadClientSettings, 'LOCAL');
+  return settingsOf(database, settings).map(
+    ([name, value]) =>
+      `SET LOCAL ${name} = ${typeof value === 'number' || name === 'search_path' ? value : literal(value)}`,
+  );
+}
+
+/** The same as `localSettings` in a single SELECT, which also returns `expression` as evaluated after them. */
+export function selectWithSettings(
+  database: Database,
+  settings: TransactionSettings,
+  expression: string,
+): string {
+  const calls = settingsOf(database, settings).map(
+    ([name, value]) => `set_config(${literal(name)}, ${literal(String(value))}, true)`,
+  );
+  return `SELECT ${[...calls, expression].join(', ')}`;
+}
+
+function settingsOf(database: Database, settings: TransactionSettings): [string, string | number][] {
+  const { lockTimeoutMs, statementTimeoutMs, searchPath } = settings;
+  const values: [string, string | number][] = Object.entries(database.deadClientSettings);
   // PgBouncer takes the name that RESET ALL brings back, an empty one, for the client's own.
-  if (database.behindPooler) statements.push(`SET LOCAL application_name = ${literal(APPLICATION_NAME)}`);
-  if (settings.lockTimeoutMs !== undefined)
-    statements.push(`SET LOCAL lock_timeout = ${settings.lockTimeoutMs}`);
-  if (settings.statementTimeoutMs !== undefined)
-    statements.push(`SET LOCAL statement_timeout = ${settings.statementTimeoutMs}`);
-  if (settings.searchPath !== undefined) statements.push(setSearchPath(settings.searchPath));
-  return statements;
+  if (database.behindPooler) values.push(['application_name', APPLICATION_NAME]);
+  if (lockTimeoutMs !== undefined) values.push(['lock_timeout', lockTimeoutMs]);
+  if (statementTimeoutMs !== undefined) values.push(['statement_timeout', statementTimeoutMs]);
+  if (searchPath !== undefined) values.push(['search_path', schemaList(searchPath)]);
+  return values;
 }
 
 /** SET LOCAL search_path, with every schema name quoted. */
 export function setSearchPath(schemas: readonly string[]): string {
-  return `SET LOCAL search_path TO ${schemas.map(identifier).join(', ')}`;
+  return `SET LOCAL search_path TO ${schemaList(schemas)}`;
+}
+
+function schemaList(schemas: readonly string[]): string {
+  return schemas.map(identifier).join(', ');
 }
 
 /**

@@ -5,10 +5,14 @@ import type { Context } from '../run/context.ts';
 import { count, countOrAuto, milliseconds, retries } from './numbers.ts';
 
 /** Flags that limit how long a command waits and how often it retries. */
-export interface EnduranceFlags {
+export interface TimeoutFlags {
   readonly lockTimeout?: number;
   readonly statementTimeout?: number;
   readonly retries?: number;
+}
+
+/** Flags that say what a command puts up with. */
+export interface EnduranceFlags extends TimeoutFlags {
   readonly keep?: number;
 }
 
@@ -34,12 +38,17 @@ export interface ToleranceFlags {
 }
 
 export function addSelection(command: Command): Command {
-  return addPace(
-    command.option('--tenant <org or schema...>', 'only these tenants (organization ids or schema names)'),
+  return addPace(addTenants(command));
+}
+
+export function addTenants(command: Command): Command {
+  return command.option(
+    '--tenant <org or schema...>',
+    'only these tenants (organization ids or schema names)',
   );
 }
 
-export function addEndurance(command: Command): Command {
+export function addTimeouts(command: Command): Command {
   return command
     .option(
       '--lock-timeout <ms>',
@@ -55,18 +64,30 @@ export function addEndurance(command: Command): Command {
       '--retries <n>',
       'retries after a lock timeout, a deadlock or a lost connection (default: 6)',
       retries,
-    )
-    .option('--keep <n>', 'number of runs of this command that the ledger keeps (default: 100)', count);
+    );
+}
+
+export function addEndurance(command: Command): Command {
+  return addTimeouts(command).option(
+    '--keep <n>',
+    'number of runs of this command that the ledger keeps (default: 100)',
+    count,
+  );
+}
+
+export function addConcurrency(command: Command): Command {
+  return command.option(
+    '--concurrency <n|auto>',
+    'number of tenants to work on in parallel; auto adapts to throughput (default: 4)',
+    countOrAuto,
+  );
 }
 
 export function addPace(command: Command): Command {
-  return addEndurance(command)
-    .option(
-      '--concurrency <n|auto>',
-      'number of tenants to work on in parallel; auto adapts to throughput (default: 4)',
-      countOrAuto,
-    )
-    .option('--no-compile', 'run every migration statement by statement in every tenant');
+  return addConcurrency(addEndurance(command)).option(
+    '--no-compile',
+    'run every migration statement by statement in every tenant',
+  );
 }
 
 export function addTolerance(command: Command): Command {

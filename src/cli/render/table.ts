@@ -1,19 +1,18 @@
 import { stripVTControlCharacters } from 'node:util';
 
 /**
- * A table without frames: columns set apart by two spaces, as wide as their widest cell. A fleet's table has tens of
- * thousands of rows, so this is done in one pass over them; the usual table printers take minutes for it.
+ * A table without frames: columns separated by two spaces, each as wide as its widest cell. A fleet's table has tens of
+ * thousands of rows, so this is one pass over them; the usual table printers take minutes for it.
+ * @param widths at least so wide is each column; is set to the widths used, for a table that is printed in parts
  */
 export async function renderTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
+  widths: number[] = [],
 ): Promise<string> {
-  const texts = [...(head.length > 0 ? [head] : []), ...rows].map((row) =>
-    row.map((cell) => cell.trim().replaceAll(/\s*\n\s*/g, ' ')),
-  );
+  const texts = [...(head.length > 0 ? [head] : []), ...rows].map((row) => row.map(inOneLine));
   const widthOf = texts.every((row) => row.every(isPlain)) ? plainWidth : await unicodeWidth();
   const cells = texts.map((row) => row.map((text) => ({ text, width: widthOf(text) })));
-  const widths: number[] = [];
   for (const row of cells) {
     for (const [column, { width }] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, width);
   }
@@ -25,6 +24,10 @@ export async function renderTable(
         .trimEnd(),
     )
     .join('\n');
+}
+
+function inOneLine(cell: string): string {
+  return cell.replaceAll(/^\s*\n\s*|\s*\n\s*$/g, '').replaceAll(/\s*\n\s*/g, ' ');
 }
 
 function isPlain(text: string): boolean {

@@ -21,6 +21,12 @@ export function guardExit(command: string, output: Output): () => void {
     } else writeSync(2, `${renderError(error, output.paintError, false)}\n`);
     process.exitCode = 1;
   };
+  const release = () => {
+    process.off('exit', onExit);
+    process.stdout.off('error', release);
+  };
   process.once('exit', onExit);
-  return () => process.off('exit', onExit);
+  // A reader that closes the pipe has what it wanted: that ends the program quietly.
+  process.stdout.prependOnceListener('error', release);
+  return release;
 }

@@ -6,7 +6,9 @@ export interface Interruption {
   readonly signal: AbortSignal;
   /** Has `cancel` called by the second signal, which otherwise ends the process. @returns what takes that back */
   onSecond(cancel: () => void): () => void;
-  /** The second signal has come. */
+  /** From now on, the first signal cancels as well: what is at work changes nothing, and need not finish. */
+  cancelOnFirst(): void;
+  /** What is at work has been cancelled. */
   isCancelled(): boolean;
   /** 130 or 143 once a signal has come. */
   exitCode(): number | undefined;
@@ -22,13 +24,16 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
   const controller = new AbortController();
   let code: number | undefined;
   let isCancelled = false;
+  let isEager = false;
   const cancels = new Set<() => void>();
   const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
     if (code === undefined) {
       code = 128 + constants.signals[name];
-      announce('Stopping: no new tenant is begun, those at work finish. Once more cancels those, too.');
       controller.abort();
-      return;
+      if (!isEager) {
+        announce('Stopping: no new tenant is begun, those at work finish. Once more cancels those, too.');
+        return;
+      }
     }
     if (isCancelled || cancels.size === 0) process.exit(code);
     isCancelled = true;
@@ -43,6 +48,7 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
       cancels.add(cancel);
       return () => cancels.delete(cancel);
     },
+    cancelOnFirst: () => (isEager = true),
     isCancelled: () => isCancelled,
     exitCode: () => code,
     stop() {

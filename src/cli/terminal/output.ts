@@ -22,6 +22,11 @@ export interface Output extends OutputOptions {
   conceal(text: string): string;
   /** From here on, the passwords in these variables are known. */
   learnSecrets(...sources: readonly Variables[]): void;
+  /**
+   * A part of the result, as it is, on stdout while the command is at work; resolves when it has been taken. With --json
+   * it is the beginning of the document, up to the comma: `document` writes the rest.
+   */
+  part(text: string): Promise<void>;
   /** The result, on stdout: text for people. */
   result(text: string): Promise<void>;
   /** The result as the one JSON document, on stdout. */
@@ -35,6 +40,9 @@ export interface Output extends OutputOptions {
 export function createOutput(options: OutputOptions): Output {
   const plain = !options.color || isSet('NO_COLOR') || isSet('CI');
   let conceal = createConcealer([]);
+  let isBegun = false;
+  // While the command is at work, stdout is diverted.
+  const writeToStdout = process.stdout.write.bind(process.stdout);
   const paintFor = (stream: NodeJS.WriteStream) => new Chalk({ level: plain || !stream.isTTY ? 0 : 1 });
   return {
     ...options,
@@ -53,8 +61,14 @@ export function createOutput(options: OutputOptions): Output {
     learnSecrets(...sources) {
       conceal = createConcealer(sources.flatMap(secretsOf));
     },
+    part(text) {
+      isBegun = true;
+      return new Promise((resolve) => {
+        writeToStdout(text, () => resolve());
+      });
+    },
     result: (text) => write(process.stdout, `${conceal(text)}\n`),
-    document: (document) => write(process.stdout, `${toJson(document, conceal)}\n`),
+    document: (document) => write(process.stdout, `${toJson(document, conceal).slice(isBegun ? 1 : 0)}\n`),
     message(text) {
       if (!options.quiet) void write(process.stderr, `${conceal(text)}\n`);
     },

@@ -44,6 +44,8 @@ const share = (least: 0 | 1) =>
 const oneOf = (...values: readonly string[]) =>
   rule(values.join(' or '), (value) => isText(value) && values.includes(value));
 
+const FUNCTION = rule('a function', (value) => typeof value === 'function');
+
 /** What each option and argument of core's functions may be. A name means the same in all of them. */
 const RULES = {
   organizationId: TEXT,
@@ -85,7 +87,9 @@ const RULES = {
   ),
   vectorExtension: oneOf(...VECTOR_EXTENSION_MODES),
   signal: rule('an AbortSignal', (value) => isObject(value) && typeof value.aborted === 'boolean'),
-  observe: rule('a function', (value) => typeof value === 'function'),
+  sql: TEXT,
+  onRows: FUNCTION,
+  observe: FUNCTION,
   answer: oneOf('applied', 'retry'),
   format: oneOf('ts', 'js', 'sql'),
   now: rule('a valid date', (value) => value instanceof Date && !Number.isNaN(value.getTime())),

@@ -10,6 +10,17 @@ export function stringsOf(list: unknown): string[] {
   });
 }
 
+/** Calls `visit` for each node of a tree, with its kind and its fields. */
+export function walk(tree: unknown, visit: (kind: string, node: Node) => void, kind = ''): void {
+  if (Array.isArray(tree)) {
+    for (const item of tree) walk(item, visit, kind);
+    return;
+  }
+  if (typeof tree !== 'object' || tree === null) return;
+  visit(kind, tree as Node);
+  for (const [name, below] of Object.entries(tree)) walk(below, visit, name);
+}
+
 /** What stands on a table, and is dropped by its name behind the table's. */
 export const ON_TABLE = new Set(['OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY']);
 

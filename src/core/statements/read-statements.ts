@@ -1,7 +1,7 @@
 import { parse } from '../../db/parser.ts';
 import { compareNames } from '../files/source.ts';
 import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
-import { stringsOf, type Node } from './parse-tree.ts';
+import { stringsOf, walk, type Node } from './parse-tree.ts';
 import { globalDeed, namedObjectsOf, type NamedObject } from './named-objects.ts';
 
 /** What an SQL text says of where it reaches, read with PostgreSQL's own parser. */
@@ -81,17 +81,6 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
     drops,
     obscurity,
   };
-}
-
-/** Calls `visit` for every node below, with its kind and its fields. */
-function walk(tree: unknown, visit: (kind: string, node: Node) => void, kind = ''): void {
-  if (Array.isArray(tree)) {
-    for (const item of tree) walk(item, visit, kind);
-    return;
-  }
-  if (typeof tree !== 'object' || tree === null) return;
-  visit(kind, tree as Node);
-  for (const [name, below] of Object.entries(tree)) walk(below, visit, name);
 }
 
 /** The schemas that a node names itself: a relation's, the first of several names in a row, those of search_path. */

@@ -13,7 +13,10 @@ test('every command has examples on its help page, and the program accepts each 
 
   for (const [name, examples] of Object.entries(EXAMPLES)) {
     for (const example of examples) {
-      const words = example.replace(/ > .*$/, '').split(' ');
+      const words = example
+        .replace(/ > .*$/, '')
+        .match(/'[^']*'|\S+/g)
+        ?.map((word) => word.replaceAll("'", ''));
       await createProgram('1.0.0', dispatch).exitOverride().parseAsync(words, { from: 'user' });
       expect({ example, command: called.at(-1) }).toEqual({ example, command: name });
     }

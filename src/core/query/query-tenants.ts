@@ -1,0 +1,186 @@
+import pLimit from 'p-limit';
+import { readPages, type Page } from '../../db/read-pages.ts';
+import { toTenantctlError, type TenantctlError } from '../../errors.ts';
+import { schemaMissing } from '../fleet/plan-fleet.ts';
+import type { Selection } from '../fleet/select-fleet.ts';
+import { checkOptions } from '../options/check-options.ts';
+import {
+  assertRegistry,
+  readTenants,
+  selectTenants,
+  type RegisteredTenant,
+  type Tenant,
+} from '../registry/registry.ts';
+import { silent, type Observer } from '../report/event.ts';
+import { createLanes, type Concurrency } from '../run/lanes.ts';
+import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
+import { serve } from '../serve/serve.ts';
+import type { Attempt } from '../serve/work.ts';
+import { tenantTarget } from '../target/target.ts';
+import { parseQuery } from './statement.ts';
+import type { Database } from '../../db/database.ts';
+
+/** Rows of one tenant's answer. */
+export interface TenantRows extends Page {
+  readonly tenant: Pick<Tenant, 'clerkOrgId' | 'schema'>;
+}
+
+export interface QueryTenantsOptions
+  extends Selection, Pick<RunOptions, 'lockTimeoutMs' | 'statementTimeoutMs' | 'retries' | 'signal'> {
+  /** One statement that only reads: SELECT, WITH, VALUES, TABLE, SHOW or EXPLAIN. */
+  readonly sql: string;
+  /** How many tenants are asked at once; 4 if absent. */
+  readonly concurrency?: Concurrency | undefined;
+  /**
+   * Called at least once for each tenant that answers, and more often for an answer of many rows; never for two tenants
+   * in turns. No more rows of the tenant are fetched until it has returned. If it throws, the tenant has failed.
+   */
+  readonly onRows: (rows: TenantRows) => void | Promise<void>;
+  readonly observe?: Observer | undefined;
+}
+
+/** How one tenant answered. */
+export interface TenantAnswer {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly outcome: 'answered' | 'failed' | 'skipped';
+  /** Rows that were handed to `onRows`, also by a tenant that failed afterwards. */
+  readonly rows: number;
+  readonly durationMs: number;
+  readonly error?: TenantctlError | undefined;
+}
+
+export interface QueryTenantsResult {
+  readonly totals: {
+    readonly selected: number;
+    readonly answered: number;
+    readonly failed: number;
+    readonly skipped: number;
+    readonly rows: number;
+  };
+  /** The run was stopped before every tenant had answered. */
+  readonly interrupted: boolean;
+  readonly durationMs: number;
+  readonly tenants: readonly TenantAnswer[];
+}
+
+/**
+ * Asks many tenants the same query, each in a READ ONLY transaction with its own search path, and hands their rows to
+ * `onRows`. All ACTIVE tenants are asked, or those that are named, whatever their status. No lock of a tenant is taken,
+ * and nothing is recorded. A failure of one tenant is in its result.
+ * @throws TenantctlError USAGE if `sql` is not a single query; REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN,
+ *   CONCURRENCY_TOO_HIGH
+ */
+export async function queryTenants(
+  database: Database,
+  given: QueryTenantsOptions,
+): Promise<QueryTenantsResult> {
+  const started = Date.now();
+  const options = checkOptions(given, 'sql', 'onRows');
+  const query = await parseQuery(options.sql);
+  await assertRegistry(database);
+  const registered = await readTenants(database);
+  const { tenants: names = [] } = options;
+  const tenants =
+    names.length > 0
+      ? selectTenants(registered, names)
+      : registered.filter(({ status }) => status === 'ACTIVE');
+  const context = createRunContext(database, options);
+  const handOver = createHandOver(options.onRows);
+  const { outcomes } = await serve<{ readonly tenant: RegisteredTenant }, number>(
+    context,
+    tenants.map((tenant) => ({ tenant })),
+    {
+      lanes: await createLanes(database, options.concurrency),
+      observe: options.observe ?? silent,
+      attempt: ({ tenant }) => askTenant(context, tenant, query, handOver(tenant)),
+    },
+  );
+  const answers = outcomes.map(({ task: { tenant }, durationMs, ...outcome }): TenantAnswer => {
+    const { clerkOrgId, schema } = tenant;
+    const about = { clerkOrgId, schema, durationMs };
+    if (outcome.kind === 'done') return { ...about, outcome: 'answered', rows: outcome.done };
+    if (outcome.kind === 'failed')
+      return { ...about, outcome: 'failed', rows: outcome.done ?? 0, error: outcome.error };
+    return { ...about, outcome: 'skipped', rows: 0 };
+  });
+  const count = (outcome: TenantAnswer['outcome']) =>
+    answers.filter((answer) => answer.outcome === outcome).length;
+  return {
+    totals: {
+      selected: answers.length,
+      answered: count('answered'),
+      failed: count('failed'),
+      skipped: count('skipped'),
+      rows: answers.reduce((sum, { rows }) => sum + rows, 0),
+    },
+    interrupted: options.signal?.aborted === true && count('answered') < answers.length,
+    durationMs: Date.now() - started,
+    tenants: answers,
+  };
+}
+
+/** Hands over one tenant's rows. */
+interface HandOver {
+  /** A part was handed over, or is being. */
+  readonly isBegun: boolean;
+  /** Rows that were handed over. */
+  readonly rows: number;
+  page(page: Page): Promise<void>;
+  /** Lets the next tenant have its turn. */
+  end(): void;
+}
+
+/** Gives each tenant its turn at `onRows`, from its first page to its last. */
+function createHandOver(onRows: QueryTenantsOptions['onRows']): (tenant: RegisteredTenant) => HandOver {
+  const turns = pLimit(1);
+  return ({ clerkOrgId, schema }) => {
+    let isBegun = false;
+    let rows = 0;
+    const ended = Promise.withResolvers<void>();
+    const begin = () =>
+      new Promise<void>((resolve) => {
+        void turns(() => {
+          resolve();
+          return ended.promise;
+        });
+      });
+    return {
+      get isBegun() {
+        return isBegun;
+      },
+      get rows() {
+        return rows;
+      },
+      async page(page) {
+        if (!isBegun) await begin();
+        isBegun = true;
+        await onRows({ tenant: { clerkOrgId, schema }, ...page });
+        rows += page.rows.length;
+      },
+      end: ended.resolve,
+    };
+  };
+}
+
+/** Asks one tenant. A tenant of whose rows some were handed over must not be asked again. */
+async function askTenant(
+  { database, lockTimeoutMs, statementTimeoutMs }: RunContext,
+  tenant: RegisteredTenant,
+  query: string,
+  handOver: HandOver,
+): Promise<Attempt<number>> {
+  const { searchPath } = tenantTarget(database.names, tenant);
+  try {
+    if (!tenant.hasSchema) throw schemaMissing(tenant);
+    const settings = { searchPath, lockTimeoutMs, statementTimeoutMs };
+    await handOver.page(await readPages(database, settings, query, (page) => handOver.page(page)));
+    return { kind: 'done', done: handOver.rows };
+  } catch (thrown) {
+    const error = toTenantctlError(thrown).with({ tenant: tenant.clerkOrgId });
+    const mayRepeat = !handOver.isBegun || database.isCancelled;
+    return { kind: 'failed', error, mayRepeat, done: handOver.rows };
+  } finally {
+    handOver.end();
+  }
+}

@@ -1,0 +1,54 @@
+import { parse } from '../../db/parser.ts';
+import { messageOf, TenantctlError } from '../../errors.ts';
+import { walk, type Node } from '../statements/parse-tree.ts';
+
+/** Parts of a query that a READ ONLY transaction refuses in every tenant. */
+const WRITES: Readonly<Record<string, string>> = {
+  InsertStmt: 'INSERT',
+  UpdateStmt: 'UPDATE',
+  DeleteStmt: 'DELETE',
+  MergeStmt: 'MERGE',
+};
+
+/**
+ * Checks that a text is a single query, with PostgreSQL's own parser: SELECT, VALUES, TABLE or WITH, SHOW, or EXPLAIN of
+ * one of them, without parameters.
+ * @returns the query without what stands around it
+ * @throws TenantctlError USAGE
+ */
+export async function parseQuery(text: string): Promise<string> {
+  if (text.trim() === '') throw refused('The SQL is empty.');
+  const parsed = await parse(text).catch((error: unknown) => {
+    throw refused(`The SQL does not parse: ${messageOf(error)}`);
+  });
+  const [first, ...others] = parsed.stmts ?? [];
+  if (first === undefined) throw refused('The SQL is empty.');
+  if (others.length > 0) throw refused(`The SQL has ${others.length + 1} statements.`);
+  const problem = problemOf(first.stmt as Node);
+  if (problem !== undefined) throw refused(`The SQL ${problem}.`);
+  // The parser counts bytes of UTF-8.
+  const start = first.stmt_location ?? 0;
+  const end = first.stmt_len ? start + first.stmt_len : undefined;
+  return Buffer.from(text, 'utf8').subarray(start, end).toString('utf8').trim();
+}
+
+/** Why a statement is no query; undefined if it is one. */
+function problemOf(statement: Node): string | undefined {
+  const [kind, body] = Object.entries(statement)[0] ?? [];
+  if (kind === 'ExplainStmt') return problemOf((body as { readonly query: Node }).query);
+  if (kind !== 'SelectStmt' && kind !== 'VariableShowStmt') return 'is not a query';
+  let problem: string | undefined;
+  walk(statement, (name, node) => {
+    if (WRITES[name] !== undefined) problem ??= `contains ${WRITES[name]}`;
+    if (node.intoClause !== undefined) problem ??= 'creates a table: SELECT INTO';
+    if (node.lockingClause !== undefined) problem ??= 'locks rows: FOR UPDATE or FOR SHARE';
+    if (name === 'ParamRef') problem ??= 'has a parameter: $1 and the like have no value here';
+  });
+  return problem;
+}
+
+function refused(message: string): TenantctlError {
+  return new TenantctlError('USAGE', message, {
+    hint: 'Give one statement that only reads: SELECT, WITH, VALUES, TABLE, SHOW or EXPLAIN.',
+  });
+}
