@@ -15,7 +15,7 @@ import {
 const CORRECT_IT =
   'Correct the migration, or what this schema has that others have not, and run the command again.';
 
-/** The migration committed or rolled back, or was about to. */
+/** The migration ended its transaction, or tried to. */
 export function endedItself(migration: Migration, target: Target, cause?: unknown): TenantctlError {
   return new TenantctlError(
     'MIGRATION_FAILED',
@@ -29,7 +29,7 @@ export function endedItself(migration: Migration, target: Target, cause?: unknow
   );
 }
 
-/** The migration was about to act as another role than its tenant's. */
+/** The migration tried to act as another role than its tenant's. */
 export function changedRole(
   migration: Migration,
   target: Target,
@@ -49,7 +49,7 @@ export function changedRole(
   );
 }
 
-/** The migration has no way back. */
+/** The migration has no down. */
 export function irreversible(migration: Migration, target: Target): TenantctlError {
   return new TenantctlError(
     'MIGRATION_IRREVERSIBLE',
@@ -87,13 +87,13 @@ export function failed(
   });
 }
 
-/** What the tenant's role may not do (42501: insufficient_privilege) is nothing that the others would be told. */
+/** The hint for 42501 (insufficient_privilege) if the migration ran as the tenant's role. */
 function roleHint(sqlstate: string | undefined, { role, schema }: Target): string | undefined {
   if (role === undefined || sqlstate !== '42501') return undefined;
   return `With TENANT_ROLE it ran as ${role}, which has rights on ${schema} alone. A shared table that tenants refer to needs a grant in a master migration (GRANT SELECT, REFERENCES ON … TO PUBLIC). Where the table is the tenant's own and belongs to another role, tenantctl doctor has the SQL that gives it to ${role}.`;
 }
 
-/** The statement that a thrown error comes from. What an aborted transaction refuses (25P02) comes from an earlier one. */
+/** The statement that caused an error. In an aborted transaction (25P02) that is an earlier one. */
 export function failureBehind(thrown: unknown, { failures }: Seen): FailedStatement | undefined {
   return sqlstateOf(thrown) === '25P02'
     ? failures.at(-1)
@@ -104,22 +104,22 @@ export function sqlstateOf(error: unknown): string | undefined {
   return error instanceof DatabaseError ? error.code : undefined;
 }
 
-/** The place in the statement, and DETAIL and HINT as the server gave them. */
+/** The position in the statement, and the server's DETAIL and HINT. */
 function serverDetails(error: unknown, text: string): string[] | undefined {
   if (!(error instanceof DatabaseError)) return undefined;
   const lines: string[] = [];
-  // A part of a line may show a part of a password, and that is not known for one.
+  // Part of a line may hold part of a password, which would not be recognized.
   if (maskSecrets(text) === text) lines.push(...placeIn(text, Number(error.position)));
   if (error.detail !== undefined) lines.push(`DETAIL: ${error.detail}`);
   if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);
   return lines.length > 0 ? lines : undefined;
 }
 
-/** How much of a line is shown before and behind the place of an error. */
+/** How many characters are shown before and after the position of an error. */
 const BEFORE = 50;
 const BEHIND = 30;
 
-/** The line that the server points at, around the place, with a caret under it; nothing where it does not point. */
+/** The line at the server's position, with a caret under it; empty without a position. */
 function placeIn(text: string, position: number): string[] {
   if (!Number.isInteger(position) || position < 1) return [];
   // The server counts characters, not UTF-16 units.

@@ -186,8 +186,8 @@ async function mayReach(
 }
 
 /**
- * Lets the transaction go back to holding the target's lock only, for as long as it takes: a table that it has read would
- * stay locked against a REINDEX on the other connection, and nobody would see that the two wait for each other.
+ * Lets the transaction go back to holding the target's lock only, for as long as it takes: a table that it has read
+ * would stay locked against a REINDEX on the other connection, and nobody would see that the two wait for each other.
  */
 async function keepLockOnly({ database }: RunContext, { client }: OpenTransaction): Promise<void> {
   const hasTimeout = database.serverVersion >= 170_000;

@@ -8,7 +8,7 @@ import type { Target } from '../target/target.ts';
 import type { Direction } from '../files/load.ts';
 import type { BegunIntent } from '../state/intents.ts';
 
-/** A migration outside a transaction was begun by a command that did not live to record its end. */
+/** A migration outside a transaction was started by a command that did not record its end. */
 export function interrupted(
   target: Target,
   intent: BegunIntent,
@@ -31,7 +31,7 @@ export function interrupted(
   );
 }
 
-/** The work goes on in the server for as long as the connection that does it is not stopped. */
+/** The lock was lost while a migration ran outside a transaction. */
 export function lockLost(target: Target, step: Step, direction: Direction, cause: unknown): TenantctlError {
   return new TenantctlError(
     'MIGRATION_INTERRUPTED',
@@ -45,7 +45,7 @@ export function lockLost(target: Target, step: Step, direction: Direction, cause
   );
 }
 
-/** The migration ran, and its history does not say so. The intent remains. */
+/** The migration ran, and could not be recorded. The intent stays. */
 export function notRecorded(
   target: Target,
   step: Step,
@@ -65,7 +65,7 @@ export function notRecorded(
   );
 }
 
-/** CREATE INDEX CONCURRENTLY IF NOT EXISTS takes an INVALID index for the one that it was to create. */
+/** CREATE INDEX CONCURRENTLY IF NOT EXISTS accepts an INVALID index of that name. */
 export function leftInvalid(
   target: Target,
   step: Step,
@@ -78,7 +78,7 @@ export function leftInvalid(
   );
 }
 
-/** That something remains is more urgent than how the migration is put right, so this hint stands in the other's place. */
+/** What a failed migration left behind is more urgent than its own hint, which this one replaces. */
 export function outsideFailure(
   error: unknown,
   step: Step,

@@ -98,7 +98,9 @@ async function runAll(
   return records;
 }
 
-/** Has the guard look at the transaction. The last record is written before: a history's triggers are looked at, too. */
+/**
+ * Has the guard look at the transaction. The last record is written before: a history's triggers are looked at, too.
+ */
 async function keepToSchema(
   { context, target, assignment, progress }: TargetJob,
   client: PoolClient,

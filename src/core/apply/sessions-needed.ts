@@ -4,8 +4,8 @@ import { poolerInBetween } from './outside-errors.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
- * Refuses migrations that need a session where none is to be had, before anything is done: a tenant that gets some of
- * its migrations and not the next is no help to anybody.
+ * Refuses migrations that need a session if there is none, before anything is done: nobody is helped by a tenant that
+ * gets only some of its migrations.
  * @throws TenantctlError POOLER_UNSUPPORTED; CONCURRENCY_TOO_HIGH where the pool has no second connection
  */
 export function assertSessions(

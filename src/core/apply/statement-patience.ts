@@ -2,8 +2,8 @@ import type { PoolClient } from 'pg';
 import type { Around } from '../../db/knex/statement.ts';
 
 /**
- * Statements that wait for transactions to end without anybody waiting behind them, and that leave something half done
- * when they are cut short: an INVALID index, a partition half detached
+ * Statements that block nobody while they wait for other transactions, and leave something half done if cancelled: an
+ * INVALID index, a partition half detached
  * (https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY,
  * https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION).
  */
@@ -12,15 +12,15 @@ const PATIENT =
 
 const COMMENTS = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)+/;
 
-/** Whether a statement may wait for others for as long as it takes. Pure. */
+/** Whether a statement may wait without a limit. Pure. */
 export function isPatient(text: string): boolean {
   return PATIENT.test(text.replace(COMMENTS, ''));
 }
 
 /**
- * Sends statements outside a transaction, each with the lock timeout that it should have: that of the session, and none
- * where it is better to wait. A migration that sees to lock_timeout itself is left to it.
- * @param lost nothing is sent any more when it is aborted, whatever the migration makes of errors
+ * Sends statements outside a transaction with the session's lock timeout, or with none if they may wait. Does nothing
+ * once the migration has set lock_timeout itself.
+ * @param lost once it is aborted nothing more is sent, even if the migration catches the error
  */
 export function patientSender(
   client: PoolClient,
@@ -36,7 +36,7 @@ export function patientSender(
     try {
       return await send();
     } finally {
-      // Where the connection is gone, so is the setting.
+      // If the connection is lost, so is the setting.
       await client.query(`SET lock_timeout = ${lockTimeoutMs}`).catch(() => {});
     }
   };

@@ -4,7 +4,7 @@ import { identifier } from '../../db/sql.ts';
 import type { Observer } from '../report/event.ts';
 
 /**
- * Tables of public that this transaction holds locked against other tenants' transactions: a foreign key to a shared
+ * Tables of public that this transaction has locked against other tenants' transactions: a foreign key to a shared
  * table takes ShareRowExclusiveLock on it until the end
  * (https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES).
  */

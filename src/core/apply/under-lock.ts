@@ -17,7 +17,7 @@ import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Target } from '../target/target.ts';
 import { BACKEND_LIVES, type BegunIntent } from '../state/intents.ts';
 
-/** What a target's transaction sees first. */
+/** What a target's transaction reads first. */
 export interface Seen {
   readonly status: string | null;
   readonly intent: BegunIntent | null;
@@ -25,12 +25,13 @@ export interface Seen {
   readonly has_lock: boolean;
 }
 
-/** Everything behind this savepoint can be let go of, and the lock is still held. */
+/** After a rollback to this savepoint the transaction still holds the target's lock, and nothing else. */
 export const LOCK_ONLY = 'tenantctl_lock_only';
 
 /**
- * The statements that take the lock (a row with `locked`, and `pid` of the backend) and then look (a row of Seen): a new
- * snapshot, under it. Of a tenant they note as well what its schema holds (a row for toSchemaBefore, null for others).
+ * The statements that take the lock (returns `locked`, and the backend's `pid`) and then look, with a new snapshot
+ * under the lock (returns Seen). For a tenant they also note what its schema holds (returns a row for toSchemaBefore,
+ * else null).
  */
 export function lookUnderLock(target: Target, assignment: Assignment): string[] {
   const { table: registry, schema, status } = registrySql(target.names);
@@ -59,14 +60,15 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
   return assignment.hasTables === true ? [...statements, selectUnderLock(target)] : statements;
 }
 
-/** Sent together with the lock, it may come too late for it: then Knex's row belongs to whoever has the lock. */
+/** Sent in one string with the lock; if that was not had, Knex's row is another run's and is not touched. */
 function selectUnderLock({ schema, historyTable: table, lock }: Target): string {
   const tables = { schema, table, hasHistory: true, hasLock: true };
   return selectHistory(tables, { takeKnexLock: true, onlyIf: tryLock(lock) });
 }
 
 /**
- * The history, with Knex's own lock row taken, unless it was read with the lock; both tables are created where they are missing and will be needed.
+ * Reads the history, unless it was read with the lock, and takes Knex's own lock row. Creates missing tables that will
+ * be needed.
  * @throws TenantctlError KNEX_LOCKED
  */
 export async function readUnderLock(

@@ -20,7 +20,7 @@ export async function describeAside(
   target: Pick<Target, 'schema' | 'names'>,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> {
-  // Past a pooler nobody waits in its queue.
+  // A connection that bypasses the pooler does not wait in its queue.
   const beside = database.hasSessions ? await database.sessions() : database;
   const look = async (client: PoolClient): Promise<Descriptions> => {
     const over = new AbortController();

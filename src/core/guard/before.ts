@@ -1,7 +1,7 @@
 import { literal } from '../../db/sql.ts';
 import { idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH } from './own-transaction.ts';
 
-/** What a tenant's schema and its transaction held before the first migration: what comes after is the migrations'. */
+/** What a tenant's schema and its transaction held before the first migration. */
 export interface SchemaBefore {
   /** The locks that the transaction held already: see lockKey. */
   readonly locks: ReadonlySet<string>;
@@ -13,7 +13,7 @@ export interface SchemaBefore {
   readonly writes: ReadonlyMap<string, number>;
   /** No relation and no type of the database had a larger oid. */
   readonly largestOid: number;
-  /** The transaction id under which the transaction wrote last; undefined where it had written nothing. */
+  /** The transaction id of its last write; undefined if it had written nothing. */
   readonly since: bigint | undefined;
 }
 
@@ -41,25 +41,25 @@ export interface Mark {
   readonly since: bigint;
 }
 
-/** The statements that mark the place between two migrations, the last of them a query for its Mark. */
+/** The statements that make a Mark between two migrations; the last one returns it. */
 export const MARK: readonly string[] = [
   OWN_PATH,
   ...NEW_ID,
   `SELECT ${LOCKS} AS locks, ${idOf(LAST_AGE)}::text AS since`,
 ];
 
-/** @param row that of the last of MARK */
+/** @param row the result of the last statement of MARK */
 export function toMark(row: unknown): Mark {
   const { locks, since } = row as { locks: string[]; since: string };
   return { locks: new Set(locks), since: BigInt(since) };
 }
 
-/** The query that sets that look before the first migration of a tenant's transaction. It writes nothing. */
+/** The query for the SchemaBefore, to send before the first migration. It writes nothing. */
 export function selectSchemaBefore(schema: string): string {
   return `SELECT tenantctl.schema_before(${literal(schema)}) AS schema_before`;
 }
 
-/** @param row that of selectSchemaBefore */
+/** @param row the result of selectSchemaBefore */
 export function toSchemaBefore(row: unknown): SchemaBefore {
   const { schema_before: schemaBefore } = row as { schema_before: SchemaBeforeRow };
   const { locks, own, keys, writes, largest, since } = schemaBefore;
@@ -73,7 +73,7 @@ export function toSchemaBefore(row: unknown): SchemaBefore {
   };
 }
 
-/** What tenantctl.schema_before answers. */
+/** The result of tenantctl.schema_before. */
 interface SchemaBeforeRow {
   readonly locks: string[];
   readonly own: string[];

@@ -1,19 +1,19 @@
-/** A catalog whose rows tell what was created or changed outside, and where a row's object and its schema are found. */
+/** A catalog whose rows show what was created or changed, and how to find a row's object and its schema. */
 export interface Catalog {
   readonly name: string;
-  /** The object that a row stands for or belongs to: its catalog, and the column with its oid. */
+  /** The object that a row belongs to: its catalog, and the column with its oid; the row itself where absent. */
   readonly of?: readonly [catalog: string, column: string];
   /** The column with the oid of its schema. */
   readonly schema?: string;
-  /** Which rows are of interest. */
+  /** Only these rows. */
   readonly where?: string;
-  /** There is one from this version on. */
+  /** The first version of PostgreSQL that has it. */
   readonly since?: number;
 }
 
 /**
- * What a relation consists of beside these (constraints, indexes, triggers, policies, rules) is not written without a
- * lock on it that shows. Grants on relations and columns take none: they are written into the first two.
+ * Other parts of a relation (constraints, indexes, triggers, policies, rules) cannot be written without a lock on it.
+ * Grants on relations and columns take no lock; they are written into the first two catalogs.
  */
 const CATALOGS: readonly Catalog[] = [
   { name: 'pg_class', schema: 'relnamespace' },
@@ -59,7 +59,7 @@ const CATALOGS: readonly Catalog[] = [
   { name: 'pg_db_role_setting', of: ['pg_authid', 'setrole'], where: 'setrole <> 0' },
 ];
 
-/** A version that has all of them. */
+/** A version that has all catalogs. */
 export const NEWEST = Infinity;
 
 /** The catalogs that a server of this version has. */
@@ -67,7 +67,7 @@ export function catalogsOf(serverVersion: number): Catalog[] {
   return CATALOGS.filter(({ since = 0 }) => since <= serverVersion);
 }
 
-/** Catalogs of what may be dropped by itself. */
+/** Catalogs of objects that can be dropped on their own. */
 export const DROPPABLE: readonly string[] = [
   'pg_class',
   'pg_type',

@@ -5,27 +5,27 @@ import { objectKey, type ObjectName } from './before.ts';
 import type { Target } from '../target/target.ts';
 import { isOtherTenants, largestOid } from './own-objects.ts';
 
-/** What an object is called, and of a relation what it consists of. */
+/** The name of an object, and the form of a relation. */
 export interface Description {
   /** As pg_identify_object has them: "table", "function", …; "public.countries", "public.add(integer,integer)". */
   readonly type: string;
   readonly identity: string;
   /** It lies in another tenant's schema, or is that schema. */
   readonly isOtherTenants: boolean;
-  /** A digest of all that others may have come to rely on; undefined for what is no relation. */
+  /** A digest of everything that others may rely on; undefined if the object is not a relation. */
   readonly form: string | undefined;
 }
 
-/** Objects, by objectKey; those that are not there are missing. */
+/** The objects that exist, by objectKey. */
 export type Descriptions = ReadonlyMap<string, Description>;
 
-/** Where the oids of a catalog can be read by everybody, if it is not the catalog itself. */
+/** Views with the oids of catalogs that not everybody may read. */
 const READABLE: ReadonlyMap<string, readonly [view: string, column: string]> = new Map([
   ['pg_authid', ['pg_roles', 'oid']],
   ['pg_user_mapping', ['pg_user_mappings', 'umid']],
 ]);
 
-/** Columns of a relation's catalog row that others than its owner change: by a foreign key to it, or by ANALYZE. */
+/** Columns of pg_class that change without an ALTER TABLE: by a foreign key to the table, or by ANALYZE. */
 const PASSING = [
   'relhastriggers',
   'relpages',
@@ -37,8 +37,8 @@ const PASSING = [
 ];
 
 /**
- * All of a relation but what a foreign key to it brings along: its own row, its columns, triggers, constraints, indexes,
- * policies and rules. In SQL, of a row `r` of pg_class.
+ * SQL for a digest of a relation, `r` in pg_class: its row, columns, triggers, constraints, indexes, policies and
+ * rules, but nothing that a foreign key to it adds.
  */
 const FORM = `md5(concat_ws('|', (to_jsonb(r) - '{${PASSING.join(',')}}'::text[])::text,
   (SELECT string_agg((to_jsonb(x) - '{attcacheoff,attmissingval}'::text[])::text, ',' ORDER BY x.attnum) FROM pg_catalog.pg_attribute x WHERE x.attrelid = r.oid),
@@ -58,7 +58,7 @@ interface DescriptionRow extends ObjectName {
   readonly form: string | null;
 }
 
-/** pg_identify_object quotes the name where it has to be. */
+/** pg_identify_object quotes names that need it. */
 const UNQUOTED_SCHEMA = `replace(trim(BOTH '"' FROM i.schema), '""', '"')`;
 
 /** Describes objects as a connection sees them. */
@@ -67,7 +67,7 @@ export async function describe(
   { schema, names }: Pick<Target, 'schema' | 'names'>,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> {
-  // The name comes from the server; what is no catalog's is not asked for.
+  // The names come from the server; only known catalogs are asked.
   const byCatalog = Map.groupBy(objects, ({ catalog }) => catalog);
   const parts = [...byCatalog].flatMap(([catalog, some]) => {
     if (!DESCRIBABLE.has(catalog)) return [];
@@ -104,15 +104,15 @@ const DESCRIBABLE: ReadonlySet<string> = new Set([
   ),
 ]);
 
-/** What is remembered of a database before a tenant's migrations. */
+/** What is remembered of a database with a single session before a tenant's migrations. */
 export interface Remembered {
   /** The relations that tenants share. */
   readonly shared: Descriptions;
-  /** No object had a larger oid. */
+  /** The largest oid of any object. */
   readonly largestOid: number;
 }
 
-/** Remembers a database whose connections are one session, so that nobody can be asked later how it was. */
+/** Remembers a database whose connections are one session: there is no second one that could be asked later. */
 export async function remember(
   client: Pick<ClientBase, 'query'>,
   target: Pick<Target, 'schema' | 'names'>,

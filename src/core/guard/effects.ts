@@ -6,7 +6,7 @@ import { OWN_PATH } from './own-transaction.ts';
 /** A lock that a migration's transaction has taken, on a relation or, exclusively, on another object. */
 export interface SeenLock extends ObjectName {
   readonly mode: string;
-  /** Of a relation that is there now; null of one that is not, and of other objects. */
+  /** The relation's; null if it no longer exists, and for other objects. */
   readonly schema: string | null;
   readonly name: string | null;
   readonly kind: string | null;
@@ -16,36 +16,33 @@ export interface SeenLock extends ObjectName {
 
 /** An object outside the schema whose catalog row a migration's transaction has written. */
 export interface SeenRow extends ObjectName {
-  /** The transaction id that has written it, counted on beyond 2³². */
+  /** The transaction id that wrote it, as 64 bits. */
   readonly writtenBy: bigint;
-  /** It lies in the schema now, and may have been elsewhere. */
+  /** It is in the tenant's schema now; it may have been moved there. */
   readonly isInSchema: boolean;
-  /** It belongs to an extension that the same transaction has written. */
+  /** The oid of the extension that it belongs to, if the same transaction wrote that. */
   readonly extension: string | null;
 }
 
-/** What a tenant's transaction has done since its first first look, as far as the server shows it. */
+/** What a tenant's transaction has done since its SchemaBefore, as the server shows it. */
 export interface Effects {
   readonly locks: readonly SeenLock[];
   readonly rows: readonly SeenRow[];
-  /** The foreign keys that the schema's tables have by now. */
+  /** The foreign keys that the schema's tables have now. */
   readonly foreignKeys: ReadonlyMap<string, string>;
 }
 
-/** What a foreign key takes on the table that it refers to. */
+/** The lock that a foreign key takes on the referenced table. */
 export const KEY_LOCK = 'ShareRowExclusiveLock';
 
 export interface LookOptions {
-  /** Statements that come first. */
+  /** Statements to send first. */
   readonly before: readonly string[];
-  /** Whether columns may have been granted: the largest catalog tells, and nothing else of interest. */
+  /** Columns may have been granted, so the largest catalog has to be searched as well. */
   readonly columns: boolean;
 }
 
-/**
- * Looks at what the open transaction has done since that look. Constraints and triggers that were put off to its end
- * are done before.
- */
+/** Reads what the open transaction has done since `schemaBefore`. Deferred constraints and triggers run before. */
 export async function look(
   client: Pick<ClientBase, 'query'>,
   schema: string,
@@ -57,7 +54,7 @@ export async function look(
   const results = (await client.query(
     [
       ...options.before,
-      // A cursor that is to outlive the transaction would be gone through at its end.
+      // A cursor WITH HOLD would run its query at the COMMIT.
       'CLOSE ALL',
       'SET CONSTRAINTS ALL IMMEDIATE',
       OWN_PATH,
@@ -75,7 +72,7 @@ export async function look(
   };
 }
 
-/** What tenantctl.effects answers. */
+/** The result of tenantctl.effects. */
 interface SightingsRow {
   readonly locks: readonly SeenLock[];
   readonly rows: readonly (Omit<SeenRow, 'writtenBy'> & { readonly writtenBy: string })[];

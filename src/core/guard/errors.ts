@@ -2,10 +2,10 @@ import { TenantctlError } from '../../errors.ts';
 import type { Target } from '../target/target.ts';
 import type { Trespass } from './judge.ts';
 
-/** How many of several trespasses are told. */
+/** So many trespasses are named in one error. */
 const TOLD = 10;
 
-/** A migration has gone outside its tenant's schema; what it did is rolled back. */
+/** A migration reached outside its tenant's schema; its transaction is rolled back. */
 export function outsideSchema(
   migration: string,
   { schema, clerkOrgId }: Target,
@@ -29,7 +29,7 @@ export function outsideSchema(
   );
 }
 
-/** A migration is about to reach another tenant's schema; the statement was not sent. */
+/** A statement that names another tenant's schema; it was not sent. */
 export function namesAnother(
   migration: string,
   { schema, clerkOrgId }: Target,
@@ -44,9 +44,8 @@ export function namesAnother(
 }
 
 /**
- * A migration that runs outside a transaction is about to change what is outside its tenant's schema; the statement was
- * not sent.
- * @param name what may be allowed it; nothing where undefined
+ * A statement outside a transaction that would change something outside the tenant's schema; it was not sent.
+ * @param name the name to allow; undefined if that is not possible
  */
 export function wouldReach(
   migration: string,

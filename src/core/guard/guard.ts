@@ -18,25 +18,25 @@ import { judge, questionsAbout, type Facts, type ObservedEffects, type Trespass 
 import { NEW_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
 
-/** The open transaction of a tenant whose migrations have been run. */
+/** The open transaction of a tenant after its migrations. */
 export interface Guarded {
   readonly client: PoolClient;
   readonly target: Target;
   readonly schemaBefore: SchemaBefore;
-  /** One between any two of the migrations. */
+  /** One between any two migrations. */
   readonly marks: readonly Mark[];
   readonly migrations: readonly Migration[];
-  /** Whether they may have granted columns. */
+  /** They may have granted columns. */
   readonly columns: boolean;
-  /** The database as it was before; only where all connections are one session. */
+  /** The database as it was before; only if all connections are one session. */
   readonly remembered: Remembered | undefined;
-  /** The statements that take the transaction back from the migrations. */
+  /** The statements that regain control of the transaction. */
   readonly regain: readonly string[];
-  /** Where the transaction goes back to when it has gone outside its schema. */
+  /** The savepoint to roll back to if the migrations reached outside. */
   readonly savepoint: string;
 }
 
-/** What has to be remembered before the migrations of a transaction, where nobody can be asked later. */
+/** What has to be remembered before the migrations, if all connections are one session. */
 export function rememberBefore(
   { database }: RunContext,
   client: PoolClient,
@@ -46,9 +46,9 @@ export function rememberBefore(
 }
 
 /**
- * Makes sure that a tenant's migrations stayed within its schema, by what the server shows of their transaction: the
- * locks that it holds and the catalog rows that it has written. To be called before the COMMIT.
- * @returns what others with the same text may do
+ * Asserts that a tenant's migrations stayed within its schema, by the locks that their transaction holds and the
+ * catalog rows that it wrote. Call it before the COMMIT.
+ * @returns what other tenants with the same texts may do
  * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA
  */
 export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
@@ -77,9 +77,9 @@ export async function assertWithinSchema(context: RunContext, guarded: Guarded):
 }
 
 /**
- * Begins to watch a tenant's schema in an open transaction that may have done much before, other tenants' migrations
- * included. @param savepoint where the transaction stands now
- * @returns what makes sure that one migration has stayed within the schema; it throws as assertWithinSchema does
+ * Starts watching a tenant's schema in an open transaction that may already have run other tenants' migrations.
+ * @param savepoint the current state of the transaction
+ * @returns a function that asserts, as assertWithinSchema does, that a migration stayed within the schema
  */
 export async function watchSchema(
   context: RunContext,
@@ -105,7 +105,7 @@ export async function watchSchema(
 
 const NOTHING: Descriptions = new Map();
 
-/** Whether the migration says that it reaches this: by its name, or by that of its schema with `.*` behind it. */
+/** Whether the migration's allowOutside names this: by its name, or as `schema.*`. */
 export function isAllowed(
   { identity, isOtherTenants }: Pick<Trespass, 'identity' | 'isOtherTenants'>,
   migration: Pick<Migration, 'allowOutside'> | undefined,
@@ -129,16 +129,16 @@ function describeBefore(
     const key = objectKey(object);
     const description = remembered.shared.get(key);
     if (description !== undefined) return [[key, description]];
-    // Nobody else creates anything meanwhile: what is older than the migrations was there.
+    // Nobody else creates anything meanwhile: objects older than the migrations existed before.
     return Number(object.oid) > remembered.largestOid ? [] : [[key, UNNAMED]];
   });
   return new Map(known);
 }
 
-/** Something of which no more is known than that it was there. */
+/** An object that existed, and of which nothing else is known. */
 const UNNAMED: Description = { type: '', identity: '', isOtherTenants: false, form: undefined };
 
-/** What was dropped is there again when the transaction has gone back, and has its name. */
+/** Adds the names of dropped objects: after a rollback to the savepoint they exist again. */
 async function withNames(
   { client, target, savepoint }: Guarded,
   trespasses: readonly Trespass[],

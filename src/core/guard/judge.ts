@@ -8,44 +8,44 @@ import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.t
 export interface Trespass {
   readonly deed: 'created' | 'changed' | 'dropped' | 'locked' | 'touched';
   readonly object: ObjectName;
-  /** As pg_identify_object has it; undefined where it is not known. */
+  /** From pg_identify_object; undefined if not known. */
   readonly type: string | undefined;
   readonly identity: string | undefined;
   /** The strongest lock on it. */
   readonly mode: string | undefined;
   readonly isOtherTenants: boolean;
-  /** Which migration of the transaction it was. */
+  /** The index of the migration in its transaction. */
   readonly step: number;
 }
 
-/** What two tenants' transactions have shown of what all with the same text may do. */
+/** What the first tenants' transactions did, so that other tenants with the same texts may do it as well. */
 export interface ObservedEffects {
   /** Schemas of shared relations. */
   readonly schemas: readonly string[];
-  /** Shared relations that a foreign key locks against others: schema, name and mode of the lock, NUL between them. */
+  /** Locks of foreign keys on shared relations: schema, name and mode, separated by NUL. */
   readonly keyLocks: readonly string[];
 }
 
-/** What is to be known of objects beside the effects. */
+/** The objects that have to be described before the effects can be judged. */
 export interface Questions {
-  /** What they were before the transaction, if anything. */
+  /** As they were before the transaction. */
   readonly before: readonly ObjectName[];
-  /** What they are now. */
+  /** As they are now. */
   readonly now: readonly ObjectName[];
 }
 
 /** All that is known of a tenant's transaction. */
 export interface Facts {
   readonly schema: string;
-  /** The role that the transaction itself may have created, and its memberships. */
+  /** The tenant's role, which the transaction itself may have created. */
   readonly role: string | undefined;
   readonly schemaBefore: SchemaBefore;
-  /** One between any two of the migrations. */
+  /** One between any two migrations. */
   readonly marks: readonly Mark[];
   readonly effects: Effects;
 }
 
-/** Parts of relations and of types: whoever drops one has locked what it belongs to. */
+/** Parts of relations: dropping one locks the relation. */
 const PARTS = new Set([
   'pg_attrdef',
   'pg_publication_rel',
@@ -55,7 +55,7 @@ const PARTS = new Set([
   'pg_largeobject',
 ]);
 
-/** Locks that keep nobody else from reading and writing rows, from the weakest to the strongest. */
+/** The lock modes of relations, from the weakest to the strongest. */
 const MODES = [
   'AccessShareLock',
   'RowShareLock',
@@ -68,39 +68,39 @@ const MODES = [
 ];
 const WEAKEST_EXCLUSIVE = MODES.indexOf('ShareUpdateExclusiveLock');
 
-/** Schemas that are nobody's: of the system, or of the session. */
+/** Schemas of the system, or of the session. */
 const SYSTEM = /^(?:pg_catalog|pg_toast|pg_temp_\d+|pg_toast_temp_\d+|information_schema)$/;
 
-/** PostgreSQL itself locks its catalogs, up to ShareRowExclusiveLock. */
+/** PostgreSQL itself locks its catalogs in weaker modes. */
 const WEAKEST_ON_CATALOG = MODES.indexOf('ExclusiveLock');
 
 function isExclusive({ mode }: SeenLock): boolean {
   return MODES.indexOf(mode) >= WEAKEST_EXCLUSIVE;
 }
 
-/** A relation that is there, and neither in the schema nor one that is nobody's. */
+/** A lock on an existing relation outside the tenant's schema. */
 function isOutside({ schema, mode }: SeenLock, own: string): boolean {
   if (schema === null || schema === own) return false;
   return !SYSTEM.test(schema) || (schema === 'pg_catalog' && MODES.indexOf(mode) >= WEAKEST_ON_CATALOG);
 }
 
-/** A lock on what was not in the schema, and is not there any more, or is no relation, or has come into the schema. */
+/** A lock on an object that was not in the schema, and was dropped, is not a relation, or was moved into the schema. */
 function isUnexplained(lock: SeenLock, { schema, schemaBefore }: Facts): boolean {
   if (PARTS.has(lock.catalog) || schemaBefore.own.has(objectKey(lock))) return false;
   return lock.schema === null || (lock.schema === schema && hasMoved(lock, schemaBefore));
 }
 
-/** A relation that is older than the transaction, and may have been put elsewhere. */
+/** The relation is older than the transaction and may have been moved. */
 function hasMoved({ oid, mode }: SeenLock, { largestOid }: SchemaBefore): boolean {
   return mode === 'AccessExclusiveLock' && Number(oid) <= largestOid;
 }
 
-/** Relations that the transaction itself had made, or changed, before the first migration. */
+/** The transaction had created or changed it before the first migration. */
 function isOfBefore(object: ObjectName, { locks }: SchemaBefore): boolean {
   return locks.has(lockKey(object, 'AccessExclusiveLock'));
 }
 
-/** What has to be known beside the effects. Pure. */
+/** The objects that have to be described to judge these facts. Pure. */
 export function questionsAbout(facts: Facts): Questions {
   const { schema, schemaBefore, effects } = facts;
   const exclusive = effects.locks.filter(
@@ -155,7 +155,7 @@ export function judge(
   };
 }
 
-/** Collects trespasses, one for each object: what was done to it counts more than how it was locked for that. */
+/** Collects trespasses, one for each object: what was done to it says more than how it was locked. */
 function createFindings({ before, now }: Known) {
   const found = new Map<string, Trespass>();
   return {
@@ -178,7 +178,7 @@ function createFindings({ before, now }: Known) {
   };
 }
 
-/** Tells which exclusive locks come from a foreign key that was added, or taken away, and from nothing else. */
+/** Which exclusive locks are explained by a foreign key that was added or dropped. */
 function foreignKeyLocks(known: Known): (lock: SeenLock) => boolean {
   const { schemaBefore, effects, before } = known;
   const tables = (keys: ReadonlyMap<string, string>, others: ReadonlyMap<string, string>) =>
@@ -186,7 +186,7 @@ function foreignKeyLocks(known: Known): (lock: SeenLock) => boolean {
   const addedTo = tables(effects.foreignKeys, schemaBefore.foreignKeys);
   const takenFrom = tables(schemaBefore.foreignKeys, effects.foreignKeys);
   const referred = new Set([...schemaBefore.foreignKeys.values(), ...effects.foreignKeys.values()]);
-  // A foreign key that came and went leaves a lock on itself, and on its triggers.
+  // A foreign key that was added and dropped leaves a lock on itself and on its triggers.
   const hasPassingTrigger = effects.locks.some((lock) => lock.catalog === 'pg_trigger');
   const hasPassingKey = effects.locks.some(
     (lock) => lock.catalog === 'pg_constraint' && isUnexplained(lock, known) && !before.has(objectKey(lock)),
@@ -198,12 +198,12 @@ function foreignKeyLocks(known: Known): (lock: SeenLock) => boolean {
   };
 }
 
-/** What a lock shows to have been done outside the schema, if anything. */
+/** What was done outside the schema, judged by a lock. */
 function deedByLock(lock: SeenLock, known: Known, isAllowedRow: boolean): Trespass['deed'] | undefined {
   const key = objectKey(lock);
   const [was, is] = [known.before.get(key), known.now.get(key)];
   if (isUnexplained(lock, known)) {
-    // What nobody else has ever seen came and went with the transaction: a table that is rewritten, say.
+    // It was created and dropped by the transaction: when a table is rewritten, say.
     if (was === undefined) return undefined;
     return is === undefined ? 'dropped' : 'changed';
   }
@@ -215,7 +215,7 @@ function deedByLock(lock: SeenLock, known: Known, isAllowedRow: boolean): Trespa
   return isGrave && !isAllowedRow ? deedOf(was, is) : undefined;
 }
 
-/** What a catalog row that was written shows to have been done outside the schema, if anything. */
+/** What was done outside the schema, judged by a catalog row that was written. */
 function deedByRow(row: SeenRow, { schemaBefore, before, now }: Known): Trespass['deed'] | undefined {
   const key = objectKey(row);
   const was = before.get(key);
@@ -225,18 +225,18 @@ function deedByRow(row: SeenRow, { schemaBefore, before, now }: Known): Trespass
   return row.catalog === 'pg_class' && was.form === now.get(key)?.form ? undefined : 'changed';
 }
 
-/** Nothing is known of it but how it was locked. */
+/** The object was only locked, or read and written. */
 function isMere(deed: Trespass['deed']): boolean {
   return deed === 'locked' || deed === 'touched';
 }
 
-/** What was done to a relation that is locked against others. */
+/** What was done to a relation that is locked exclusively. */
 function deedOf(was: Description | undefined, is: Description | undefined): Trespass['deed'] {
   if (was === undefined) return 'created';
   return was.form === is?.form ? 'locked' : 'changed';
 }
 
-/** An extension may be created by a tenant's migration, with all that is in it; and a new tenant's role is its own. */
+/** A tenant's migration may create an extension with its objects; provisioning may create the tenant's role. */
 function isAllowed(row: SeenRow, { role, before, now }: Known): boolean {
   const extension = row.catalog === 'pg_extension' ? row.oid : row.extension;
   if (extension !== null)
@@ -246,7 +246,7 @@ function isAllowed(row: SeenRow, { role, before, now }: Known): boolean {
   return identity === role || identity === identifier(role);
 }
 
-/** The row types of relations that are named themselves are left out; indexes come last. */
+/** Leaves out the row types of relations that are named themselves, and puts indexes last. */
 function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
   const relations = new Set(
     trespasses.filter(({ object }) => object.catalog === 'pg_class').map(({ identity }) => identity),
@@ -259,14 +259,14 @@ function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
     .toSorted((a, b) => a.step - b.step || Number(a.type === 'index') - Number(b.type === 'index'));
 }
 
-/** The migration after which a lock was there for the first time. */
+/** The migration that took the lock. */
 function stepOfLock(lock: SeenLock, { marks }: Facts): number {
   const key = lockKey(lock, lock.mode);
   const at = marks.findIndex(({ locks }) => locks.has(key));
   return at === -1 ? marks.length : at;
 }
 
-/** The migration behind whose mark a row was written. */
+/** The migration that wrote the row. */
 function stepOfRow({ writtenBy }: SeenRow, { marks }: Facts): number {
   return marks.filter(({ since }) => writtenBy >= since).length;
 }

@@ -3,23 +3,23 @@ import { compareNames } from '../files/source.ts';
 import type { ObservedEffects } from './judge.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
-/** What tenants that are sent the same may lock outside their schema, and how far each is looked at. */
+/** What tenants may lock outside their schema when they are sent a string, and how closely each is checked. */
 export interface Limits {
   /** Schemas of shared relations. */
   readonly schemas: readonly string[];
-  /** Shared relations that a foreign key locks against others: see ObservedEffects. */
+  /** Locks of foreign keys on shared relations: see ObservedEffects. */
   readonly keyLocks: readonly string[];
-  /** Something may be dropped: what is not there any more must have been in the schema before. */
+  /** Something may be dropped: a relation that no longer exists must have been in the schema. */
   readonly drops: boolean;
-  /** The locks do not show all that the texts can reach: catalogs are looked through as well. */
+  /** Locks do not show everything that the texts can reach: catalogs are searched as well. */
   readonly thorough: boolean;
-  /** Grants on columns are looked for as well. */
+  /** Search for grants on columns as well. */
   readonly columns: boolean;
 }
 
 /**
- * Decides how far every tenant is to be looked at that is sent these texts, and what it may lock. Pure.
- * @param observedEffects of the tenants that have been sent them already
+ * Decides what tenants that are sent these texts may lock, and how closely they are checked. Pure.
+ * @param observedEffects of the first tenants that were sent them
  */
 export function limitsOf(readings: readonly Reading[], observedEffects: readonly ObservedEffects[]): Limits {
   const thorough = readings.some(({ obscurity }) => obscurity !== undefined);
@@ -34,12 +34,12 @@ export function limitsOf(readings: readonly Reading[], observedEffects: readonly
   };
 }
 
-/** The statement behind the lock that notes what the schema holds, where that will be asked. */
+/** The statement, after the tenant's lock, that notes what the schema holds; none if that is not needed. */
 export function noteOwn(schema: string, { drops }: Limits): string[] {
   return drops ? [`CALL tenantctl.note_own(${literal(schema)})`] : [];
 }
 
-/** What tenantctl.stay_within, which comes after the record, is called with behind the schema. */
+/** The arguments of tenantctl.stay_within after the schema. */
 export function limitArguments({ schemas, keyLocks, drops, thorough, columns }: Limits): string {
   const locks = keyLocks.map((lock) => lock.split('\u0000').join('\n'));
   return `${textArray(schemas)}, ${textArray(locks)}, ${drops}, ${thorough}, ${columns}`;

@@ -6,18 +6,18 @@ import type { Migration } from '../files/load.ts';
 
 const POLL_MS = 25;
 
-/** Longer than this nobody waits in an open transaction: the tenant's turn comes later, as if another run had it. */
+/** The longest wait in an open transaction. After it the tenant is tried again later, as if another run had it. */
 const LONGEST_WAIT_MS = 10_000;
 
-/** Whether one of these migrations says that it reaches outside its tenant's schema. */
+/** Whether one of these migrations has an allowOutside. */
 export function reachesOutside(migrations: readonly Pick<Migration, 'allowOutside'>[]): boolean {
   return migrations.some(({ allowOutside }) => allowOutside.length > 0);
 }
 
 /**
- * Waits until no other tenant's transaction in the database, whichever process it belongs to, runs migrations that reach
- * outside their schema, and keeps others from it until this transaction ends. It waits by asking again: see tryLock.
- * @returns false where it was not to be had in time, or the run was told to stop
+ * Takes the lock for migrations that reach outside their schema: one tenant of the database at a time, in all
+ * processes, until the transaction ends. Polls, for the reason that tryLock gives.
+ * @returns false if it could not be had in time, or the run was told to stop
  */
 export async function waitForOutside(context: RunContext, client: PoolClient): Promise<boolean> {
   const deadline = performance.now() + LONGEST_WAIT_MS;

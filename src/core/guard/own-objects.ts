@@ -6,14 +6,14 @@ import { tenantSchemaPattern } from '../registry/schema-name.ts';
 /** The catalogs that have several rows for each table of each tenant. */
 export const LARGEST = ['pg_class', 'pg_attribute', 'pg_type'] as const;
 
-/** The rows of a catalog for each row before it, by an index: whatever the planner expects, the catalog is not read whole. */
+/** A LATERAL join that uses an index, whatever the planner expects: the catalog is never read as a whole. */
 export function each(catalog: string, alias: string, condition: string): string {
   return `LATERAL (SELECT ${alias}.* FROM pg_catalog.${catalog} ${alias} WHERE ${condition} OFFSET 0) ${alias}`;
 }
 
 /**
- * How many rows of a catalog this transaction has written that belong to objects of the schema, in SQL that has `own`.
- * @param isNew whether a row's xmin is this transaction's
+ * SQL for the number of rows of a catalog that this transaction wrote for objects of the schema; needs `own`.
+ * @param isNew SQL for whether a row's xmin is this transaction's
  */
 export function ownRows(
   of: 'pg_class' | 'pg_type',
@@ -26,9 +26,9 @@ export function ownRows(
 }
 
 /**
- * What lies in a schema and what belongs to it, as the rows of `own` in a WITH, found by its dependency on the schema
- * (https://www.postgresql.org/docs/current/catalog-pg-depend.html): indexes, TOAST tables and row types depend on their
- * tables. Up to version 13 TOAST tables have row types, too.
+ * The objects of a schema and their parts, as `own` in a WITH. They depend on the schema
+ * (https://www.postgresql.org/docs/current/catalog-pg-depend.html); indexes, TOAST tables and row types depend on their
+ * tables. Up to version 13 TOAST tables have row types as well.
  * @param schema the schema's name, in SQL
  */
 export function ownObjects(schema: string): string {
@@ -59,8 +59,7 @@ export function ownObjects(schema: string): string {
 }
 
 /**
- * Whether a schema is another tenant's: the registry has it, or its name has the form that such names have here. In SQL,
- * as the two schemas are.
+ * SQL for whether a schema is another tenant's: it is in the registry, or its name has the form of a tenant's schema.
  */
 export function isOtherTenants(names: Names, column: string, own: string): string {
   const { table, schema } = registrySql(names);
@@ -68,12 +67,12 @@ export function isOtherTenants(names: Names, column: string, own: string): strin
     OR (SELECT true FROM ${table} t WHERE t.${schema}::text = ${column} LIMIT 1)), false)`;
 }
 
-/** How often this session has written rows into the catalog of that name, as far as the server counts it. */
+/** SQL for how many rows this transaction wrote into a catalog, as the server counts them. */
 export function writesOf(name: string): string {
   return `(SELECT pg_stat_get_xact_tuples_inserted(c) + pg_stat_get_xact_tuples_updated(c) FROM CAST('pg_catalog.' || ${name} AS regclass) c)`;
 }
 
-/** The largest oid that any object of these catalogs has, in SQL. */
+/** SQL for the largest oid in these catalogs. */
 export function largestOid(catalogs: readonly string[]): string {
   const largest = catalogs.map(
     (name) => `(SELECT r.oid::bigint FROM pg_catalog.${name} r ORDER BY r.oid DESC LIMIT 1)`,

@@ -7,7 +7,7 @@ import { each, isOtherTenants, LARGEST, largestOid, ownObjects, ownRows, writesO
 import { FIRST_AGE, idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
 import { KEY_LOCK } from './effects.ts';
 
-/** The catalogs to look through, as rows of VALUES: name, catalog of the object, its oid, its schema's oid, which rows. */
+/** The catalogs to search, as VALUES: name, the object's catalog, its oid, its schema's oid, condition. */
 const CATALOGS = catalogsOf(NEWEST)
   .map((catalog) => {
     const { name, of: [object, oid] = [name, 'oid'], where = 'true' } = catalog;
@@ -15,7 +15,7 @@ const CATALOGS = catalogsOf(NEWEST)
   })
   .join(',\n           ');
 
-/** Where the object lies that a row stands for: its schema's oid, in SQL. */
+/** SQL for the oid of the schema that a row's object is in. */
 function spaceOf({ of, schema }: Catalog): string {
   if (schema !== undefined) return `r.${schema}`;
   const [object, oid] = of ?? [];
@@ -25,35 +25,35 @@ function spaceOf({ of, schema }: Catalog): string {
     : `(SELECT o.${column} FROM pg_catalog.${object} o WHERE o.oid = r.${oid})`;
 }
 
-/** Whether a row is the own transaction's, written since that look. */
+/** SQL for whether this transaction wrote a row after the first look. */
 const isNew = (xmin: string) =>
   `age(${xmin}) BETWEEN last_age AND first_age AND own_id + first_age - age(${xmin}) >= since`;
 
-/** How many rows of the schema's own objects a catalog has that this transaction has written, by the catalog's name. */
+/** SQL for how many rows of the schema's own objects this transaction wrote into `looked`. */
 const OWN_ROWS = `CASE looked.name
              WHEN 'pg_class' THEN ${ownRows('pg_class', 'pg_class', 'oid', isNew)}
              WHEN 'pg_attribute' THEN ${ownRows('pg_class', 'pg_attribute', 'attrelid', isNew)}
              WHEN 'pg_type' THEN ${ownRows('pg_type', 'pg_type', 'oid', (xmin) => `r.oid::bigint > largest AND ${isNew(xmin)}`)}
            END`;
 
-/** How often this session has written the largest catalogs. */
+/** SQL for how many rows this transaction wrote into the largest catalogs. */
 const WRITES = `json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')})`;
 
-/** The foreign keys that the schema's tables have, in SQL that has `relations`. */
+/** SQL for the foreign keys of the schema's tables; needs `relations`. */
 const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text), '{}')
        FROM relations t, ${each('pg_constraint', 'k', `k.conrelid = t.oid AND k.contype = 'f'`)})`;
 
 /**
- * What the guard asks of the server, as routines that keep their plans for the session.
+ * The guard's questions to the server, as routines: they keep their plans for the session.
  *
- * `schemaBefore` and `effects` are the facts for a tenant that is gone through statement by statement: judge.ts decides.
- * `note_own` and `stay_within` keep a string within the tenant's schema. What they find too much is gone through once
- * more, statement by statement, and judged there: so they have only to pass what is surely well.
+ * `schema_before` and `effects` return the facts for tenants that run statement by statement; judge.ts decides.
+ * `note_own` and `stay_within` keep a string within the tenant's schema. If they refuse one, the tenant runs again
+ * statement by statement and is judged there, so they only have to pass what is surely well.
  *
- * - A relation is known by the text of its name, which the server has at hand: joining the catalogs would cost as much
- *   again as a small migration.
- * - What is not there any more was dropped. It was the tenant's if it is among what the schema held at the beginning; it
- *   came and went with the transaction if its oid is larger than any that there was.
+ * - A relation is identified by its name's text, which the server has at hand: joining the catalogs would cost as much
+ *   as a small migration.
+ * - A relation that no longer exists was dropped. It was the tenant's if the schema held it at the beginning, and
+ *   temporary if its oid is larger than any at the beginning.
  */
 export function guardRoutines(names: Names): string[] {
   return [

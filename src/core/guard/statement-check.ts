@@ -8,20 +8,20 @@ import { isAllowed } from './guard.ts';
 import type { NamedObject } from '../statements/named-objects.ts';
 import type { ReadStatements } from '../statements/read-statements.ts';
 
-/** What has to hold of a statement before it is sent. @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA */
+/** Checks a statement before it is sent. @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA */
 export type StatementCheck = (text: string) => Promise<void>;
 
-/** Only a text with one of these can name a schema. */
+/** A text without any of these cannot name a schema. */
 const MAY_NAME_SCHEMA = /\.|\bschema\b|\bsearch_path\b/i;
 
-/** Schemas that everybody may name. */
+/** Schemas that every migration may name. */
 const EVERYBODYS = new Set(['public', 'pg_catalog', 'pg_temp', 'information_schema']);
 
 /**
- * Refuses a statement whose own words name another tenant's schema, before it is sent: what it did in a savepoint that is
- * gone back from would not be seen afterwards. What runs outside a transaction cannot be looked at when it is done, so
- * there a statement is refused as well that would change what is outside the schema, by name or because the schema lacks
- * it and public does not. Where each tenant has a role of its own, PostgreSQL itself refuses it.
+ * Refuses a statement that names another tenant's schema before it is sent: what it did within a savepoint would not be
+ * seen after ROLLBACK TO. Outside a transaction nothing can be seen afterwards, so there it also refuses a statement
+ * that would change an object outside the schema, by name or because only public has one of that name. If each tenant
+ * has a role of its own, PostgreSQL itself refuses both.
  */
 export function checkStatements(
   client: PoolClient,
@@ -59,7 +59,7 @@ export function checkStatements(
   };
 }
 
-/** Those of these schemas that are other tenants'. Nobody can be asked in a transaction that has failed. */
+/** Those of these schemas that are other tenants'. A failed transaction cannot be asked. */
 async function otherTenants(
   client: PoolClient,
   { schema, names }: Target,
@@ -78,7 +78,7 @@ interface Place {
   readonly isOtherTenants: boolean;
 }
 
-/** Where what a statement would change is, as the session looks names up; what is not there is left out. */
+/** The places of the objects that a statement would change, as the session looks names up; existing ones only. */
 async function placesOf(
   client: PoolClient,
   { schema, names }: Target,
@@ -108,7 +108,7 @@ function selectPlaces({ kind, schema, name, isNew }: NamedObject): string {
     case 'type':
       return `${select('t.typnamespace::regnamespace::text')} FROM pg_catalog.pg_type t WHERE t.oid = to_regtype(${written})`;
     case 'routine': {
-      // Which of several the arguments choose is not looked into: all have to be the tenant's.
+      // Overloads are not told apart: all have to be the tenant's.
       const schemas = schema === undefined ? 'current_schemas(false)' : `ARRAY[${literal(schema)}]::name[]`;
       return `${select('n.nspname::text')} FROM pg_catalog.pg_proc r JOIN pg_catalog.pg_namespace n ON n.oid = r.pronamespace
         WHERE r.proname = ${literal(name)} AND n.nspname = ANY (${schemas})`;

@@ -6,12 +6,12 @@ import { readRoles } from './role-facts.ts';
 import { isPerTenant, roleNameFor } from '../../db/role-name.ts';
 import { readinessToMake } from './role-readiness.ts';
 
-/** A role that a new tenant's schema may be given to. */
+/** A role that can own a new tenant's schema. */
 export interface PreparedRole {
   readonly name: string;
-  /** What has to be done in the transaction that creates the schema, before that. */
+  /** To run before the schema is created, in the same transaction. */
   readonly statements: readonly string[];
-  /** It is created there. */
+  /** These statements create it. */
   readonly isNew: boolean;
 }
 
@@ -22,8 +22,8 @@ export interface RefusedRole {
 }
 
 /**
- * With a tenantRole, the roles of tenants that are to be made, by schema. One query, whatever the number of tenants. A
- * role that all share is created here; one of a tenant's own comes and goes with the tenant's transaction.
+ * The roles of new tenants, by schema; none without a tenantRole. One query for any number of tenants. A shared role is
+ * created here; a tenant's own is created in the tenant's transaction.
  */
 export async function prepareRoles(
   { database, tenantRole }: Pick<RunContext, 'database' | 'tenantRole'>,
@@ -50,11 +50,11 @@ export async function prepareRoles(
   return prepared;
 }
 
-/** Creates the role that all tenants share, or joins it, where that is to be done and may be. */
+/** Creates the role that all tenants share, or joins it, if needed and allowed. */
 async function makeShared(database: RunContext['database'], name: string): Promise<void> {
   const readiness = readinessToMake(name, await readRoles(database, [name]));
   if ('error' in readiness || readiness.statements.length === 0) return;
-  // Two commands may come here at once: the second waits, then looks again.
+  // Of two commands at once the second waits, then looks again.
   const lock = `SELECT pg_advisory_xact_lock(${lockKey("'roles'")})`;
   await withTransaction(database, {}, [lock], async ({ client }) => {
     const roles = await readRoles(
@@ -66,7 +66,7 @@ async function makeShared(database: RunContext['database'], name: string): Promi
   });
 }
 
-/** Why the tenant is not made; undefined where nothing is against its role. */
+/** Why the tenant cannot be created; undefined if its role is ready. */
 export function roleErrorOf(role: PreparedRole | RefusedRole | undefined): TenantctlError | undefined {
   return role !== undefined && 'error' in role ? role.error : undefined;
 }

@@ -1,25 +1,25 @@
 import type { Database } from '../../db/database.ts';
 
-/** What the server says of a role beside the one that is logged in. */
+/** What the role that is logged in may do with a role. */
 export interface RoleFacts {
-  /** It is the one that is logged in. */
+  /** It is the same role. */
   readonly isSelf: boolean;
   readonly isSuperuser: boolean;
-  /** Who is logged in may SET ROLE to it. */
+  /** It may SET ROLE to this one. */
   readonly mayBecome: boolean;
-  /** Who is logged in has its rights without doing so. */
+  /** It has the rights of this one without SET ROLE. */
   readonly inherits: boolean;
-  /** Who is logged in may make itself a member of it. */
+  /** It may make itself a member of this one. */
   readonly mayJoin: boolean;
 }
 
-/** The role that is logged in, and others by their names; those that do not exist are missing. */
+/** The role that is logged in, and those of the other roles that exist, by name. */
 export interface Roles {
   readonly self: {
     readonly name: string;
     readonly isSuperuser: boolean;
     readonly createsRoles: boolean;
-    /** A membership without further words gives it the role's rights. */
+    /** A plain GRANT of a role gives it that role's rights. */
     readonly inherits: boolean;
   };
   readonly byName: ReadonlyMap<string, RoleFacts>;
@@ -27,9 +27,10 @@ export interface Roles {
 }
 
 /**
- * Asks about many roles in one query. From PostgreSQL 16 on membership, and the right to switch to a role, and to give
- * membership, are three things; before, CREATEROLE gave the last of all roles but superusers
- * (https://www.postgresql.org/docs/current/role-membership.html, https://www.postgresql.org/docs/15/sql-createrole.html).
+ * Reads many roles in one query. From PostgreSQL 16, membership, the right to switch to a role and the right to grant
+ * it are three things; before, CREATEROLE gave the last for every role but superusers
+ * (https://www.postgresql.org/docs/current/role-membership.html,
+ * https://www.postgresql.org/docs/15/sql-createrole.html).
  */
 export async function readRoles(
   database: Pick<Database, 'query' | 'serverVersion'>,

@@ -2,33 +2,33 @@ import { identifier } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Roles } from './role-facts.ts';
 
-/** What has to be done before a tenant's schema can belong to a role: statements, none where all is ready; or why not. */
+/** The statements that are needed before a role can own a tenant's schema, or why it cannot. */
 export type Readiness = { readonly statements: readonly string[] } | { readonly error: TenantctlError };
 
-/** The statement that makes a role a member of another, so that it has that one's rights and may switch to it. */
+/** The statement that makes a role a member of another, with its rights and the right to switch to it. */
 export function grantMembership(name: string, grantee: string, serverVersion: number): string {
   return `GRANT ${identifier(name)} TO ${grantee}${membershipOptions(serverVersion)}`;
 }
 
-/** Before 16 there are no such words: the first is the grantee's own attribute, the second comes with membership. */
+/** Before PostgreSQL 16, INHERIT is an attribute of the grantee, and SET comes with membership. */
 export function membershipOptions(serverVersion: number): string {
   return serverVersion >= 160_000 ? ' WITH INHERIT TRUE, SET TRUE' : '';
 }
 
-/** The role may switch to another and has none of its rights until then, which before 16 no membership gives it. Pure. */
+/** The role may switch to another but does not inherit its rights: before 16 no GRANT can change that. Pure. */
 export function lacksInheritance(name: string, { byName, serverVersion }: Roles): boolean {
   const role = byName.get(name);
   return role?.mayBecome === true && !role.inherits && serverVersion < 160_000;
 }
 
-/** What a role has to be made with; it may not log in before somebody says so. */
+/** The statement that creates a role for a tenant. */
 export function createRole(name: string): string {
   return `CREATE ROLE ${identifier(name)} NOLOGIN`;
 }
 
 /**
- * Decides whether a new tenant's schema may be given to a role, and what that takes. Pure.
- * @returns an error TENANT_ROLE_UNUSABLE with the exact SQL for whoever may where this role may not
+ * Decides whether a role can own a new tenant's schema, and which statements that needs. Pure.
+ * @returns an error TENANT_ROLE_UNUSABLE with the SQL for somebody with more rights
  */
 export function readinessToMake(name: string, roles: Roles): Readiness {
   const { self, byName, serverVersion } = roles;

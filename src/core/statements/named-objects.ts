@@ -10,7 +10,7 @@ export interface NamedObject {
   readonly isNew: boolean;
 }
 
-/** Statements that change rows, or nothing. */
+/** Statements that change rows only, or nothing. */
 const ROWS_ONLY = new Set([
   'SelectStmt',
   'InsertStmt',
@@ -26,7 +26,7 @@ const ROWS_ONLY = new Set([
   'CallStmt',
 ]);
 
-/** What lies in no schema, and so outside every one. */
+/** Statements on objects that are in no schema. */
 const GLOBAL: ReadonlyMap<string, string> = new Map([
   ['CreatedbStmt', 'creates a database'],
   ['DropdbStmt', 'drops a database'],
@@ -114,7 +114,7 @@ export function namedObjectsOf(kind: string, body: Node): NamedObject[] {
   return [...relationsIn(kind, body), ...objects, ...place];
 }
 
-/** The relations that stand in a statement as such, with their schemas. */
+/** The relations in a statement. */
 function relationsIn(kind: string, body: Node): NamedObject[] {
   const isNewKind = kind.startsWith('Create') || kind === 'ViewStmt' || kind === 'CompositeTypeStmt';
   const found: NamedObject[] = [];
@@ -128,7 +128,7 @@ function relationsIn(kind: string, body: Node): NamedObject[] {
     const { relname, schemaname } = tree as { relname?: unknown; schemaname?: unknown };
     if (typeof relname === 'string') {
       const schema = typeof schemaname === 'string' ? schemaname : undefined;
-      // A trigger, a policy or a rule is made on a relation that is there.
+      // A trigger, a policy or a rule is created on an existing relation.
       const isNew = isNewKind && field !== 'table' && kind !== 'CreateTrigStmt' && kind !== 'CreateStatsStmt';
       found.push({ kind: 'relation', schema, name: relname, isNew });
       return;
@@ -139,10 +139,10 @@ function relationsIn(kind: string, body: Node): NamedObject[] {
   return found;
 }
 
-/** What has its name behind that of its table. */
+/** Objects that are named after their table. */
 const BEHIND_TABLE = new Set([...ON_TABLE, 'OBJECT_COLUMN', 'OBJECT_TABCONSTRAINT']);
 
-/** How what is no relation is looked up by its name. */
+/** How objects other than relations are looked up by name. */
 const LOOKED_UP: ReadonlyMap<string, NamedObject['kind']> = new Map([
   ['OBJECT_TYPE', 'type'],
   ['OBJECT_DOMAIN', 'type'],
@@ -152,7 +152,7 @@ const LOOKED_UP: ReadonlyMap<string, NamedObject['kind']> = new Map([
   ['OBJECT_AGGREGATE', 'routine'],
 ]);
 
-/** The objects that a statement names by a list of names; undefined for one that is not looked up by it. */
+/** The objects that a statement names by lists of names; undefined for one that cannot be looked up. */
 function objectsOf(kind: string, body: Node): (NamedObject | undefined)[] {
   const objects = (body.objects ?? (body.object === undefined ? [] : [body.object])) as readonly Node[];
   const each = (type: unknown) => objects.map((object) => objectOf(String(type), object));
@@ -169,7 +169,7 @@ function objectsOf(kind: string, body: Node): (NamedObject | undefined)[] {
     case 'GrantStmt':
       if (body.objtype === 'OBJECT_SCHEMA' || body.targtype === 'ACL_TARGET_ALL_IN_SCHEMA')
         return inSchemas(objects);
-      // Relations stand there as such.
+      // Relations are nodes of their own.
       return each(body.objtype).filter((_, at) => objects[at]?.RangeVar === undefined);
     case 'AlterDefaultPrivilegesStmt':
       return ((body.options ?? []) as readonly Node[]).flatMap(({ DefElem: option }) => {
@@ -190,7 +190,7 @@ function objectsOf(kind: string, body: Node): (NamedObject | undefined)[] {
   }
 }
 
-/** One that is dropped, renamed, commented, granted; what stands on a table leads to that. */
+/** An object that is dropped, renamed, commented or granted; for a part of a table, the table. */
 function objectOf(type: string, object: Node): NamedObject | undefined {
   const typeName = object.TypeName as Node | undefined;
   const routine = object.ObjectWithArgs as Node | undefined;
@@ -200,7 +200,7 @@ function objectOf(type: string, object: Node): NamedObject | undefined {
   return kind === undefined ? undefined : named(kind, names);
 }
 
-/** What a list of names leads to that is there already. */
+/** The existing object with this list of names. */
 function named(kind: NamedObject['kind'], names: readonly string[]): NamedObject | undefined {
   const name = names.at(-1);
   return name === undefined ? undefined : { kind, schema: names.at(-2), name, isNew: false };

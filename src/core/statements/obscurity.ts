@@ -1,37 +1,37 @@
 import { OF_SESSION, ON_RELATIONS, RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
 
-/**
- * Statements whose every effect outside the schema would show in the locks on relations that their transaction holds:
- * those that act on relations, and those that make what is created in the first schema of the search_path.
- */
+/** Statements whose effects outside the schema all show in the locks on relations. */
 const SHOWS_IN_LOCKS = new Set<string>(['SelectStmt', ...ON_RELATIONS, ...OF_SESSION]);
 
-/** These, too, where their name has no schema before it. */
+/** These as well, if their name has no schema. */
 const MADE_IN_FIRST: ReadonlyMap<string, string> = new Map([
   ['CreateEnumStmt', 'typeName'],
   ['CreateDomainStmt', 'domainname'],
   ['CreateFunctionStmt', 'funcname'],
 ]);
 
-/** The name of what is made, its schema before it; undefined for kinds of statements that make nothing of these. */
+/** The name of what is created, after its schema; undefined for other kinds of statements. */
 export function madeNames(kind: string, body: Node): string[] | undefined {
   const nameField = MADE_IN_FIRST.get(kind);
   return nameField === undefined ? undefined : stringsOf(body[nameField]);
 }
 
-/** What has no schema before its name is made in the first schema of the search_path. */
+/** Whether the object is created in the first schema of the search_path: its name has no schema. */
 export function isMadeInFirst(kind: string, body: Node): boolean {
   return madeNames(kind, body)?.length === 1;
 }
 
-/** Settings that change nothing of what a statement reaches. */
+/** Settings that do not change what a statement reaches. */
 const HARMLESS_SETTING =
   /^(?:\w+_timeout|work_mem|maintenance_work_mem|check_function_bodies|client_min_messages|timezone|datestyle|intervalstyle|bytea_output|extra_float_digits|transform_null_equals)$/i;
 
 const IS_OF_RELATION =
   /^OBJECT_(?:TABLE|INDEX|VIEW|MATVIEW|SEQUENCE|FOREIGN_TABLE|COLUMN|TABCONSTRAINT|TRIGGER|RULE|POLICY)$/;
 
-/** Why a statement's locks do not tell all that it reaches; undefined where they do, but for the functions that it calls. */
+/**
+ * Why a statement's locks do not show everything that it reaches, the functions that it calls aside; undefined if they
+ * do.
+ */
 export function obscurityOf(kind: string, body: Node): string | undefined {
   if (SHOWS_IN_LOCKS.has(kind)) return undefined;
   if (isMadeInFirst(kind, body)) return undefined;
@@ -66,14 +66,11 @@ export function obscurityOf(kind: string, body: Node): string | undefined {
   return `it has a statement whose locks do not tell what it reaches (${kind.replace(/Stmt$/, '')})`;
 }
 
-/** Functions of PostgreSQL's own, and of its most common extensions, that reach nothing but their arguments. */
+/** Functions of PostgreSQL and of common extensions that reach nothing but their arguments. */
 const REACHES_NOTHING =
   /^(?:now|clock_timestamp|statement_timestamp|transaction_timestamp|timezone|date_part|date_trunc|extract|age|make_\w+|to_(?:char|date|number|timestamp|tsvector|tsquery|json|jsonb)|\w*tsquery|setweight|gen_random_uuid|uuidv[47]|uuid_generate_v[14]|random|nextval|currval|current_schemas?|lastval|setval|pg_get_serial_sequence|current_setting|lower|upper|initcap|length|char_length|octet_length|btrim|ltrim|rtrim|trim|replace|translate|substr|substring|left|right|lpad|rpad|reverse|repeat|split_part|strpos|position|concat|concat_ws|format|md5|sha\d+|digest|encode|decode|regexp_\w+|similarity|unaccent|abs|ceil|ceiling|floor|round|trunc|mod|power|sqrt|sign|greatest|least|coalesce|nullif|count|sum|avg|min|max|array_agg|string_agg|bool_(?:and|or)|every|row_number|rank|dense_rank|lag|lead|first_value|last_value|unnest|array_\w+|cardinality|json_(?:build|agg|object|array|extract|typeof|strip|populate|to)\w*|jsonb_(?:build|agg|object|array|extract|typeof|strip|set|insert|pretty|path|populate|to|each|exists)\w*|jsonb_set|row_to_json|generate_series|int[48]range|numrange|tsrange|tstzrange|daterange|isempty|lower_inc|upper_inc|hashtext|hashtextextended|pg_backend_pid|pg_sleep|version|txid_current|pg_current_xact_id|to_reg\w+|pg_typeof|has_\w+_privilege|l2_distance|cosine_distance|inner_product)$/i;
 
-/**
- * Whether a text may grant something: in so many words, by SQL that is put together while it runs, or by a function or
- * procedure that does. What a block consists of is none of the parser's business, so it is looked for in the words.
- */
+/** Whether a text may grant something: itself, by dynamic SQL, or by a function. The parser does not read DO blocks. */
 export function mayGrantIn(text: string): boolean {
   if (/\b(?:grant|revoke|execute|call)\b|"\s*\(/i.test(text)) return true;
   return [...text.matchAll(/([\w.$]+)\s*\(/g)].some(
@@ -81,7 +78,7 @@ export function mayGrantIn(text: string): boolean {
   );
 }
 
-/** What may stand before a parenthesis and calls nothing: keywords, and types with a length. */
+/** Words before a parenthesis that are not calls: keywords, and types with a length. */
 const IS_NO_CALL =
   /^(?:\d+|and|or|not|in|exists|any|all|some|as|on|by|from|where|when|then|if|elsif|while|case|return|perform|select|values|using|with|over|filter|table|key|unique|check|references|include|default|union|except|intersect|distinct|array|row|raise|assert|loop|for|set|into|varchar|char|character|bpchar|varying|numeric|decimal|bit|time|timestamp|timestamptz|interval|vector|float)$/i;
 

@@ -1,4 +1,4 @@
-/** A node of the parse tree: an object with one key, its kind. Its fields are as libpg-query's protobuf has them. */
+/** A node of the parse tree: an object with one key, its kind, with the fields of libpg-query's protobuf. */
 export type Node = Readonly<Record<string, unknown>>;
 
 /** The strings of a list of names. */
@@ -21,10 +21,10 @@ export function walk(tree: unknown, visit: (kind: string, node: Node) => void, k
   for (const [name, below] of Object.entries(tree)) walk(below, visit, name);
 }
 
-/** What stands on a table, and is dropped by its name behind the table's. */
+/** Objects on a table, which are dropped by table and name. */
 export const ON_TABLE = new Set(['OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY']);
 
-/** Kinds of what is dropped that is a relation, or stands on one. */
+/** Kinds of objects in DROP that are relations, or are on one. */
 export const RELATION_DROPS = new Set([
   'OBJECT_TABLE',
   'OBJECT_INDEX',
@@ -35,7 +35,7 @@ export const RELATION_DROPS = new Set([
   ...ON_TABLE,
 ]);
 
-/** Statements that act on relations, and lock them. */
+/** Statements that lock the relations that they act on. */
 export const ON_RELATIONS = [
   'CreateStmt',
   'CreateTableAsStmt',

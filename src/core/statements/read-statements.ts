@@ -4,23 +4,23 @@ import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
 import { stringsOf, walk, type Node } from './parse-tree.ts';
 import { globalDeed, namedObjectsOf, type NamedObject } from './named-objects.ts';
 
-/** What an SQL text says of where it reaches, read with PostgreSQL's own parser. */
+/** Where an SQL text reaches, read with PostgreSQL's own parser. */
 export interface Reading {
-  /** Schemas that it names, before a name or in search_path. */
+  /** Schemas that it names, as qualifiers or in search_path. */
   readonly schemas: readonly string[];
   /** The relations, types and routines that it creates, changes or drops, as it names them. */
   readonly objects: readonly NamedObject[];
-  /** What it does to something that lies in no schema, in words. */
+  /** What it does to objects that are in no schema, in words. */
   readonly global: readonly string[];
   /** It drops something by name, or with CASCADE. */
   readonly drops: boolean;
-  /** Why its locks do not tell all that it reaches; undefined where they do. */
+  /** Why its locks do not show everything that it reaches; undefined if they do. */
   readonly obscurity: string | undefined;
-  /** It is obscure, and somewhere in it columns may be granted: only the largest of all catalogs tells of that. */
+  /** It is obscure, and may grant columns: only the largest catalog shows that. */
   readonly mayGrant: boolean;
 }
 
-/** What is known of a text that could not be read. */
+/** The reading of a text that does not parse. */
 const UNREAD: Reading = {
   schemas: [],
   objects: [],
@@ -83,7 +83,7 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
   };
 }
 
-/** The schemas that a node names itself: a relation's, the first of several names in a row, those of search_path. */
+/** The schemas that a node names itself: a relation's, the first of a list of names, those of search_path. */
 function* schemasIn(kind: string, node: Node): Iterable<string> {
   if (typeof node.schemaname === 'string') yield node.schemaname;
   if (typeof node.newschema === 'string') yield node.newschema;
