@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/seed.ts', 'test/support/sample.ts'],
+    // A test is printed by itself where it failed, or took very long.
+    slowTestThreshold: 10_000,
     reporters: ['default', './test/support/run-report.ts'],
     sequence: { sequencer: QuickestFirst },
     // Some tests mostly wait. On two cores, a third worker keeps both busy meanwhile.
