@@ -5,7 +5,7 @@ import type { ServerFacts } from './server-facts.ts';
 import { counted } from '../../wording.ts';
 
 /**
- * Decides whether the server has the connections that a run needs: one for each tenant at work, and one more for a
+ * Decides whether the server has the connections that a run needs: one per tenant in parallel, and one more for a
  * migration outside a transaction. Pure.
  */
 export function capacityCheck(server: ServerFacts, asked: number | undefined): Check {
@@ -28,13 +28,13 @@ export function capacityCheck(server: ServerFacts, asked: number | undefined): C
     ...(free > 2 ? [`Use --concurrency ${free - 1}.`] : []),
     `${free > 2 ? 'Or allow more' : 'Allow more'}, as a superuser: ${raise(server, needed - free)}`,
   ].join(' ');
-  // The default gives way to what is free; a number that was asked for is refused.
+  // By default fewer run if few connections are free; a number that was asked for is refused.
   return asked !== undefined && asked > free
     ? failed('capacity', detail, remedy, 'CONCURRENCY_TOO_HIGH')
     : warning('capacity', detail, remedy);
 }
 
-/** The statement that raises the limit which binds: the role's, the database's, or the server's. */
+/** The statement that raises the limit in the way: the role's, the database's, or the server's. */
 function raise(server: ServerFacts, missing: number): string {
   const { limits } = server;
   const free = server.capacity.free;

@@ -8,18 +8,15 @@ export interface Check {
   readonly id: string;
   readonly title: string;
   readonly status: CheckStatus;
-  /** What was found; for a skipped check, why. Never a secret. */
+  /** What was found; for a skipped check, why it was skipped. Never a secret. */
   readonly detail: string;
-  /**
-   * What to do; every failed check and every warning has one. SQL and commands in it can be pasted as they are: where
-   * the remedy is nothing but SQL, the remarks in it are SQL comments.
-   */
+  /** What to do: every failed check and every warning has one. SQL and commands in it can be pasted as they are. */
   readonly remedy?: string;
-  /** The code of the error that a command would end with, where there is one. */
+  /** The code of the error that a command would end with, if any. */
   readonly code?: ErrorCode;
 }
 
-/** Every check that has one line, in the order of the answer. Variables and files at fault have lines of their own. */
+/** The checks with one line each, in order. Wrong variables and files have lines of their own. */
 export const TITLES = {
   node: 'Node.js',
   'env-file': 'Env file',
@@ -58,7 +55,7 @@ export const TITLES = {
 
 export type CheckId = keyof typeof TITLES;
 
-/** A check with one line, or one of several of its kind (a variable, a file) with a title of its own. */
+/** A check of TITLES, or one for a variable or a file, with a title of its own. */
 type Subject = CheckId | { readonly id: string; readonly title: string };
 
 export function ok(subject: Subject, detail: string): Check {
@@ -81,7 +78,7 @@ export function skipAll(ids: readonly CheckId[], reason: string): Check[] {
   return ids.map((id) => skipped(id, reason));
 }
 
-/** A check whose facts could not be had. */
+/** A check whose facts could not be read. */
 export function unknown(subject: Subject, error: TenantctlError): Check {
   return failed(
     subject,
@@ -91,7 +88,7 @@ export function unknown(subject: Subject, error: TenantctlError): Check {
   );
 }
 
-/** "DB_SSL_CERT_PATH" or "0001_notes.ts" as a part of an id. */
+/** "DB_SSL_CERT_PATH" or "0001_notes.ts" as part of an id. */
 export function kebab(text: string): string {
   return text
     .toLowerCase()

@@ -7,14 +7,14 @@ import { failed, ok, skipAll, skipped, unknown, warning, type Check, type CheckI
 import { capacityCheck } from './capacity-check.ts';
 import { tlsChecks } from './tls-checks.ts';
 
-/** How far the way to the database leads. */
+/** Whether there is a connection. */
 export type ConnectionFacts =
   | { readonly kind: 'not-configured' }
   | { readonly kind: 'refused'; readonly settings: DatabaseSettings; readonly error: TenantctlError }
   | {
       readonly kind: 'open';
       readonly settings: DatabaseSettings;
-      /** Milliseconds that it took to connect and log in. */
+      /** Milliseconds to connect and log in. */
       readonly durationMs: number;
       readonly server: Attempt<ServerFacts>;
     };
@@ -30,9 +30,9 @@ const BEHIND_CONNECTION: readonly CheckId[] = [
 ];
 
 /**
- * Decides about the connection and the server. Pure.
- * @param concurrency how many tenants are to be worked on at once, where somebody has asked for a number
- * @param now the time that the certificate's expiry is measured against
+ * The checks of the connection and the server. Pure.
+ * @param concurrency the number of tenants in parallel, if somebody asked for one
+ * @param now the time that the certificate's expiry is compared with
  */
 export function connectionChecks(
   facts: ConnectionFacts,
@@ -99,7 +99,7 @@ function readWriteCheck(server: ServerFacts): Check {
   }
   const [database, role] = [identifier(server.database), identifier(server.role)];
   const variable = 'default_transaction_read_only';
-  // In a transaction that may write: the setting would forbid its own removal.
+  // In a transaction that may write: otherwise the setting forbids its own removal.
   const reset = (what: string) => `BEGIN READ WRITE; ALTER ${what} RESET ${variable}; COMMIT;`;
   const remedies: Readonly<Record<string, string>> = {
     database: reset(`DATABASE ${database}`),
@@ -144,7 +144,7 @@ function directCheck(settings: DatabaseSettings, server: ServerFacts): Check {
   );
 }
 
-/** What to do about a connection that was not to be had, with the real names in it. Pure. */
+/** What to do about a failed connection, with the real names. Pure. */
 export function connectionRemedy(error: TenantctlError, settings: DatabaseSettings): string {
   const usual = error.hint ?? 'Put right what the message says, then run tenantctl doctor again.';
   if (settings.kind === 'embedded') return usual;

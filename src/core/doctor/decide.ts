@@ -14,7 +14,7 @@ import { vectorCheck } from './vector-check.ts';
 
 const BEHIND_REGISTRY: readonly CheckId[] = [...REGISTRY, ...HISTORIES, ...TENANTS, ...LOCKS, ...KNEX];
 
-/** Turns facts into the lines of the answer, in their order. Pure. */
+/** Turns facts into checks, in order. Pure. */
 export function decide(facts: Facts): Check[] {
   const { options, folders, connection, contents, now } = facts;
   const registry = contents?.registry.facts;
@@ -52,7 +52,7 @@ function registryGroup(
   identity: Identity,
 ): Check[] {
   if (registry.facts === undefined) {
-    // 42501: insufficient_privilege. The line about the rights has said it, with its remedy.
+    // 42501: insufficient_privilege. The check of the rights has the remedy.
     const lacks = rights.facts?.lacksStateSchema === true || (rights.facts?.lacking.length ?? 0) > 0;
     const isRights = registry.error.sqlstate === '42501' && lacks;
     return isRights
@@ -74,7 +74,7 @@ function registryGroup(
   ];
 }
 
-/** The first line says what went wrong, the others that it kept them from being looked at. */
+/** The first check has the error, the others are skipped because of it. */
 function failedGroup(ids: readonly CheckId[], error: Parameters<typeof unknown>[1]): Check[] {
   const [first, ...others] = ids;
   if (first === undefined) return [];

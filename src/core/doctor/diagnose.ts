@@ -14,9 +14,9 @@ import { readVectorFacts } from './vector-check.ts';
 import type { Database, DatabaseSettings } from '../../db/database.ts';
 
 /**
- * Looks at everything that has to be right before a run: Node, variables, folders and files, the connection, TLS,
- * rights, pgvector, the registry and the histories. Only reads, apart from running the top level of the migration
- * files. Does not throw for what it finds: a failing check is part of the answer, and carries its remedy.
+ * Checks everything that a run needs: Node, variables, folders and files, the connection, TLS, rights, pgvector, the
+ * registry and the histories. Only reads, but runs the top level of the migration files. Does not throw for what it
+ * finds: a failed check is part of the result, with its remedy.
  */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
   checkOptions(options, 'nodeVersion');

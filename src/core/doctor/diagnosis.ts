@@ -2,7 +2,7 @@ import { TenantctlError } from '../../errors.ts';
 import type { Check } from './check.ts';
 import { counted, listed } from '../../wording.ts';
 
-/** The doctor's answer. */
+/** The result of the doctor. */
 export interface Diagnosis {
   readonly checks: readonly Check[];
   readonly totals: {
@@ -12,8 +12,8 @@ export interface Diagnosis {
     readonly skipped: number;
   };
   /**
-   * Present where a check failed: CONFIG_INVALID where the configuration did, else the code of the connection's error
-   * where there is no connection, else DOCTOR_FAILED.
+   * If a check failed: CONFIG_INVALID for the configuration, else the code of the connection's error, else
+   * DOCTOR_FAILED.
    */
   readonly error?: TenantctlError | undefined;
 }

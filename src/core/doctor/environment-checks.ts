@@ -2,11 +2,11 @@ import type { TenantctlError } from '../../errors.ts';
 import { failed, kebab, ok, skipped, warning, type Check } from './check.ts';
 import { remedyForProblem, remedyForWarning } from './variable-remedies.ts';
 
-/** Where the settings came from, and what is wrong with them. For callers that take them from an environment. */
+/** Where the settings came from, and what is wrong with them. */
 export interface EnvironmentFacts {
   /** The .env file, or the one that was named. */
   readonly file: { readonly path: string; readonly found: boolean };
-  /** The file that was named cannot be read: nothing else is known then. */
+  /** The named file cannot be read, so nothing else is known. */
   readonly error?: TenantctlError | undefined;
   /** The variables that are set, with their values; secret ones are shown as "set". */
   readonly variables: readonly { readonly name: string; readonly shown: string }[];
@@ -47,7 +47,7 @@ export function environmentChecks(nodeVersion: string, environment: EnvironmentF
     );
   }
   for (const [variable, texts] of Map.groupBy(environment.warnings, variableOf)) {
-    // The title says the name already.
+    // The title has the name already.
     const detail = texts.map((text) => text.replace(`${variable} `, '')).join(' ');
     checks.push(
       warning({ id: `variable-${kebab(variable)}`, title: variable }, detail, remedyForWarning(variable)),

@@ -12,34 +12,34 @@ import type { DatabaseSettings } from '../../db/database.ts';
 export interface DiagnoseOptions {
   /** process.versions.node */
   readonly nodeVersion: string;
-  /** Where the settings came from; nothing is said about it where absent. */
+  /** Where the settings came from; not checked where absent. */
   readonly environment?: EnvironmentFacts | undefined;
-  /** Absent where the configuration does not yield one: everything that needs a database is skipped then. */
+  /** Absent if the configuration has none: checks that need a database are skipped. */
   readonly database: DatabaseSettings | undefined;
-  /** The folders of the migrations; absent where the configuration does not tell. */
+  /** The folders of the migrations; absent if the configuration is not known. */
   readonly folders?:
     | {
         readonly master: string;
         readonly tenants: string;
-        /** Named by a variable, so that a folder that does not exist is a mistake in the configuration. */
+        /** Named by a variable: if it does not exist, the configuration is wrong. */
         readonly masterIsNamed?: boolean | undefined;
         readonly tenantsIsNamed?: boolean | undefined;
       }
     | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
-  /** The pattern of the roles that tenant schemas belong to, as in RunOptions; absent where they have none. */
+  /** The pattern of the tenants' roles, as in RunOptions; absent if they have none. */
   readonly tenantRole?: string | undefined;
-  /** How many tenants are to be worked on at once; tenantctl's default where absent. */
+  /** The number of tenants in parallel; tenantctl's default where absent. */
   readonly concurrency?: number | undefined;
 }
 
-/** Everything that was found, before anything is said about it. */
+/** Everything that was found. */
 export interface Facts {
   readonly options: DiagnoseOptions;
   readonly now: Date;
   readonly folders: Folders | undefined;
   readonly connection: ConnectionFacts;
-  /** Absent where there is no connection. */
+  /** Absent without a connection. */
   readonly contents: Contents | undefined;
 }
 

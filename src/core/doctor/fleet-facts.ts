@@ -13,21 +13,21 @@ export interface FleetFacts {
   /** Schemas named as tenant schemas are, without a row. */
   readonly orphans: readonly string[];
   readonly foreign: readonly ForeignSchema[];
-  /** By schema; without those that the role may not read. */
+  /** By schema; only those that the role may read. */
   readonly histories: ReadonlyMap<string, History>;
   /** The last failure of each tenant, by schema. */
   readonly failures: ReadonlyMap<string, RecordedFailure>;
 }
 
-/** A tenant schema that the role does not own, or in which it does not own every table. */
+/** A tenant schema that the role does not own, or that has tables of other roles. */
 export interface ForeignSchema {
   readonly schema: string;
   readonly owner: string;
-  /** The role may create there and keep the history all the same. */
+  /** The role may still create there and write the history. */
   readonly isUsable: boolean;
 }
 
-/** Reads the whole fleet in a number of queries that does not grow with every tenant. */
+/** Reads the whole fleet in few queries. */
 export async function readFleetFacts(database: Database, stateVersion: number): Promise<FleetFacts> {
   const { names } = database;
   const { table, schema: column } = registrySql(names);
@@ -49,7 +49,7 @@ export async function readFleetFacts(database: Database, stateVersion: number): 
   return { names, tenants, orphans: orphans.rows.map(({ schema }) => schema), foreign, histories, failures };
 }
 
-/** Migrations alter tables, which only an owner may: https://www.postgresql.org/docs/current/ddl-priv.html */
+/** Only the owner may alter a table: https://www.postgresql.org/docs/current/ddl-priv.html */
 async function readForeign(database: Database): Promise<ForeignSchema[]> {
   const { tenantHistory } = database.names;
   const { table, schema } = registrySql(database.names);

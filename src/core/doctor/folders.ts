@@ -10,7 +10,7 @@ export type FolderFacts = FolderName & (ReadFolder | UnreadableFolder);
 
 interface FolderName {
   readonly directory: string;
-  /** A variable names it, so that its absence is a mistake in the configuration. */
+  /** A variable names it: if it does not exist, the configuration is wrong. */
   readonly isNamed: boolean;
 }
 
@@ -19,7 +19,7 @@ interface ReadFolder {
   readonly error?: undefined;
   /** Files that cannot be loaded. */
   readonly broken: readonly { readonly file: MigrationFile; readonly error: TenantctlError }[];
-  /** The first file whose text has a column of pgvector's. */
+  /** The first file with a column of one of pgvector's types. */
   readonly needsVector?: string | undefined;
 }
 
@@ -32,7 +32,7 @@ interface UnreadableFolder {
 /** vector(1536), halfvec(…), sparsevec(…) */
 const VECTOR_COLUMN = /\b(?:vector|halfvec|sparsevec)\s*\(\s*\d/i;
 
-/** Reads a folder and loads every file in it; loading runs the file's top level. Does not throw. */
+/** Reads a folder and loads every file in it, which runs the file's top level. Does not throw. */
 export async function readFolderFacts(directory: string, isNamed: boolean): Promise<FolderFacts> {
   let folder: MigrationFolder;
   try {
@@ -60,9 +60,9 @@ export interface Folders {
 }
 
 /**
- * Decides about the folders and their files. Pure.
- * @param keptElsewhere the registry is there and has no master history: another tool keeps it, and a project need not
- *   have master migrations at all
+ * The checks of the folders and their files. Pure.
+ * @param keptElsewhere another tool keeps the registry (it exists without a master history), so the project needs no
+ *   master migrations
  */
 export function folderChecks(folders: Folders | undefined, keptElsewhere: boolean): Check[] {
   if (folders === undefined) {

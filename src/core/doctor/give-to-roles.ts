@@ -7,9 +7,9 @@ import { membershipOptions } from '../roles/role-readiness.ts';
 import { inEachTenant } from './remedy.ts';
 
 /**
- * One SQL statement that gives every tenant schema that has no role of its own to the one that the pattern names, with
- * everything in it, and makes the role that is logged in a member of the owners. What is in order is left alone, so it
- * can be run again. Knex's tables, and the function that takes stamps away, go to tenantctl's own role.
+ * One SQL statement that gives each tenant schema without a role of its own, and all its objects, to the role that the
+ * pattern names, and makes the role that is logged in a member of the owners. It can be run again. Knex's tables and
+ * the function of the stamps go to tenantctl's own role.
  */
 export function giveToRoles(names: Names, pattern: string, self: string, serverVersion: number): string {
   const { table, schema } = registrySql(names, readable);

@@ -14,7 +14,7 @@ import { counted, listed } from '../../wording.ts';
 
 export const HISTORIES: readonly CheckId[] = ['master-history', 'tenant-histories'];
 
-/** Decides whether the histories and the folders fit together. Pure. */
+/** The checks of the histories against the folders. Pure. */
 export function historyChecks(
   facts: RegistryFacts,
   master: MigrationFolder | undefined,
@@ -38,7 +38,7 @@ function masterCheck(facts: RegistryFacts, folder: MigrationFolder): Check {
   const applied = new Set(history.entries.map(({ name }) => stemOf(name)));
   const init = folder.files.find(({ stem }) => isInit(stem) && !applied.has(stem));
   if (facts.columns !== undefined && init !== undefined) {
-    // Another tool made the registry: applying the migration that creates it would fail.
+    // Another tool created the registry: the migration that creates it would fail.
     return warning(
       id,
       `the registry exists, and the history does not say that ${init.name} has been applied`,

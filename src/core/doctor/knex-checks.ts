@@ -11,8 +11,8 @@ import { listed } from '../../wording.ts';
 export const KNEX: readonly CheckId[] = ['knex-names', 'knex-sql'];
 
 /**
- * Decides whether Knex itself could go on where tenantctl stands: it looks for a file under each recorded name, and
- * loads no .sql (knex/lib/migrations/migrate/Migrator.js, validateMigrationList). Pure.
+ * Checks whether Knex itself could continue the histories: it needs a file for each recorded name, and cannot load .sql
+ * (knex/lib/migrations/migrate/Migrator.js, validateMigrationList). Pure.
  */
 export function knexChecks(
   facts: RegistryFacts,
@@ -32,7 +32,7 @@ interface Renaming {
   readonly to: string;
 }
 
-/** Names in these histories whose file has another extension now. */
+/** Names in these histories whose file now has another extension. */
 function renamed(folder: MigrationFolder | undefined, histories: Iterable<History>): Renaming[] {
   const files = new Map(folder?.files.map(({ stem, name }) => [stem, name]));
   const found = new Map<string, Renaming>();
@@ -61,7 +61,7 @@ function renameInMaster({ masterHistory }: Names, { from, to }: Renaming): strin
   return `UPDATE ${qualified('public', masterHistory)} SET name = ${literal(to)} WHERE name = ${literal(from)};`;
 }
 
-/** One statement for master and the whole fleet, whatever its size. */
+/** One statement for master and the whole fleet. */
 function renameInTenants(
   names: Names,
   inMaster: readonly Renaming[],

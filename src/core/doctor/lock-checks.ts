@@ -8,7 +8,7 @@ import { counted, listed } from '../../wording.ts';
 
 export const LOCKS: readonly CheckId[] = ['knex-locks', 'intents'];
 
-/** Decides about what a crash of Knex or of tenantctl has left behind. Pure. */
+/** The checks of what a crash of Knex or of tenantctl left behind. Pure. */
 export function lockChecks(facts: RegistryFacts): Check[] {
   return [knexCheck(facts), intentCheck(facts.intents)];
 }

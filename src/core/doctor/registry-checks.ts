@@ -13,14 +13,14 @@ import { counted } from '../../wording.ts';
 export const REGISTRY: readonly CheckId[] = ['registry', 'state-schema'];
 
 /**
- * Decides about the registry and tenantctl's own schema. Pure.
- * @param folder the master migrations, where they can be read
+ * The checks of the registry and of tenantctl's own schema. Pure.
+ * @param folder the master migrations, if they can be read
  */
 export function registryChecks(facts: RegistryFacts, folder: MigrationFolder | undefined): Check[] {
   return [registryCheck(facts, folder), stateCheck(facts, folder)];
 }
 
-/** The migration that creates the registry goes by this name, whatever its timestamp. */
+/** Whether this is the migration that creates the registry. */
 export function isInit(name: string): boolean {
   return /(?:^|_)init_db$/.test(stemOf(name));
 }
@@ -70,7 +70,7 @@ function addColumn(names: Names, column: string): string {
   return `${alter} ADD COLUMN ${status} varchar(20) NOT NULL DEFAULT ${writtenStatus(names, 'ACTIVE')}; ${alter} ALTER COLUMN ${status} SET DEFAULT ${writtenStatus(names, 'PROVISIONING')};`;
 }
 
-/** No registry: not made yet, or lost. */
+/** There is no registry: not created yet, or lost. */
 function absent(facts: RegistryFacts, folder: MigrationFolder | undefined): Check {
   const { names, masterHistory, tenantSchemas } = facts;
   const registry = registryName(names);

@@ -11,36 +11,36 @@ import { lockOfSql } from '../target/target.ts';
 import { readMasterHistory } from '../target/master-history.ts';
 import type { Database } from '../../db/database.ts';
 
-/** What the database holds of tenantctl's and Knex's tables. */
+/** What the tables of tenantctl and Knex hold. */
 export interface RegistryFacts {
   readonly names: Names;
-  /** Undefined where there is no registry. */
+  /** Undefined without a registry. */
   readonly columns: readonly string[] | undefined;
-  /** A plain table, which can be altered; another tool may have made a view of it. */
+  /** It is a plain table, which can be altered, and not a view. */
   readonly isTable: boolean;
-  /** Columns that should be unique and are not kept so. */
+  /** Columns that should have a unique index and have none. */
   readonly notUnique: readonly string[];
   readonly masterHistory: History;
-  /** The version of the tenantctl schema; 0 where there is none. */
+  /** The version of the tenantctl schema; 0 without one. */
   readonly stateVersion: number;
-  /** How many schemas are named as tenant schemas are. */
+  /** How many schemas have the name of a tenant schema. */
   readonly tenantSchemas: number;
   readonly intents: readonly IntentFacts[];
-  /** Absent where there is no registry that can be read. */
+  /** Absent without a registry that can be read. */
   readonly fleet: FleetFacts | undefined;
 }
 
-/** A migration outside a transaction that has begun and of which no end is recorded. */
+/** A migration outside a transaction that was started, and whose end is not recorded. */
 export interface IntentFacts {
   readonly schema: string;
   readonly migration: string;
   readonly direction: 'up' | 'down';
   readonly startedAt: Date;
-  /** A run holds the schema's lock: the migration is not interrupted, but under way. */
+  /** A run holds the schema's lock: the migration is running, not interrupted. */
   readonly atWork: boolean;
 }
 
-/** Reads the registry, the histories and what tenantctl remembers, in few set-wise queries. */
+/** Reads the registry, the histories and tenantctl's own tables in few queries. */
 export async function readRegistryFacts(database: Database): Promise<RegistryFacts> {
   const { names } = database;
   const columns = await registryColumns(database);

@@ -2,8 +2,8 @@ import { literal } from '../../db/sql.ts';
 import { shellWord } from '../../wording.ts';
 
 /**
- * One SQL statement that executes the commands which a query yields, each in a transaction of its own, so that a fleet
- * of any size does not run out of locks. Not to be sent together with other statements, nor within BEGIN
+ * One SQL statement that executes the commands that a query returns, each in its own transaction: a large fleet would
+ * run out of locks. Do not send it with other statements, or within BEGIN
  * (https://www.postgresql.org/docs/current/plpgsql-transactions.html).
  */
 export function inEachTenant(commands: string): string {
@@ -16,10 +16,10 @@ END`;
   return `DO ${literal(body)};`;
 }
 
-/** A remedy handles so many at once, and says that the doctor names the rest. */
+/** A remedy names so many objects; the doctor names the rest when it runs again. */
 export const HANDLED = 20;
 
-/** What a remedy leaves over, as a sentence; empty where it handles all. */
+/** A sentence on what a remedy does not cover; empty if it covers all. */
 export function leftOver(total: number): string {
   return total > HANDLED
     ? ` Then run tenantctl doctor again: it names the ${total - HANDLED} that are left.`
@@ -31,7 +31,7 @@ export function leftOverComment(total: number): string {
   return total > HANDLED ? ` -- then run tenantctl doctor again: ${total - HANDLED} are left` : '';
 }
 
-/** The command that provisions these organizations; `--` keeps an id that begins with a dash from being an option. */
+/** The command that provisions these organizations. After `--` an id that begins with a dash is not an option. */
 export function provisionCommand(organizationIds: readonly string[]): string {
   const words = organizationIds.slice(0, HANDLED).map(shellWord);
   const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';

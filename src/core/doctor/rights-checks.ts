@@ -11,13 +11,13 @@ export const RIGHTS: readonly CheckId[] = [
   'table-rights',
 ];
 
-/** Who runs tenantctl, and where. */
+/** The role that runs tenantctl, and the database. */
 export interface Identity {
   readonly role: string;
   readonly database: string;
 }
 
-/** Decides about the rights of the role. Pure. */
+/** The checks of the role's rights. Pure. */
 export function rightsChecks(facts: RightsFacts, { role, database }: Identity): Check[] {
   const grantee = identifier(role);
   return [

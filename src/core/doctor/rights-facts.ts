@@ -10,9 +10,9 @@ export interface RightsFacts {
   readonly publicOwner: string | null;
   readonly ownsPublic: boolean;
   readonly createsInPublic: boolean;
-  /** tenantctl's own schema is there, and the role may not use it. */
+  /** tenantctl's own schema exists, and the role may not use it. */
   readonly lacksStateSchema: boolean;
-  /** Tables, views and sequences that tenantctl itself works with, and that the role may not use. */
+  /** Tables, views and sequences that tenantctl needs and the role may not use. */
   readonly lacking: readonly Relation[];
 }
 
@@ -23,8 +23,8 @@ export interface Relation {
 }
 
 /**
- * Asks what the role may do: functions has_…_privilege, and pg_has_role 'USAGE' for ownership, since a member of the
- * owner may do what the owner may (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-ACCESS).
+ * Reads what the role may do. Ownership is asked with pg_has_role 'USAGE': a member of the owner may do what the owner
+ * may (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-ACCESS).
  */
 export async function readRights(database: Database): Promise<RightsFacts> {
   const { names } = database;

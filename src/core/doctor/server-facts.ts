@@ -5,7 +5,7 @@ import { readCapacity, type Capacity } from '../run/capacity.ts';
 import { attempt, type Attempt } from './attempt.ts';
 import type { Database } from '../../db/database.ts';
 
-/** What the server says of itself and of this connection. */
+/** What the server says about itself and this connection. */
 export interface ServerFacts {
   readonly version: string;
   readonly role: string;
@@ -13,9 +13,9 @@ export interface ServerFacts {
   readonly database: string;
   readonly sharedSession: boolean;
   readonly behindPooler: boolean;
-  /** The way that DB_DIRECT_URL names; absent where it names none. */
+  /** The connection by DB_DIRECT_URL; absent without one. */
   readonly direct?: Attempt<Pick<Database, 'behindPooler'>> | undefined;
-  /** Where the server itself listens, as far as it tells; null behind a Unix socket. */
+  /** The address that the server listens on; null for a Unix socket. */
   readonly address: string | null;
   readonly port: number;
   readonly readOnly: boolean;
@@ -24,17 +24,17 @@ export interface ServerFacts {
   readonly readOnlySource: string | null;
   readonly capacity: Capacity;
   readonly limits: ConnectionLimits;
-  /** The server has TLS turned on. */
+  /** TLS is turned on at the server. */
   readonly offersTls: boolean;
   /** pg_stat_ssl of the own backend. */
   readonly encrypted: boolean;
-  /** What the socket of this end says; absent where it is a plain one. */
+  /** The TLS socket at this end; absent without TLS. */
   readonly socket?: SocketFacts | undefined;
 }
 
 export interface ConnectionLimits {
   readonly maxConnections: number;
-  /** Limits of this database and of this role (-1: none), and the connections in use of each. */
+  /** Connection limits of the database and the role (-1: none), and their connections in use. */
   readonly ofDatabase: number;
   readonly ofRole: number;
   readonly usedOfDatabase: number;
@@ -47,7 +47,7 @@ export interface SocketFacts {
   readonly certificate?: PeerCertificate | undefined;
 }
 
-/** The certificate that the other end has shown. */
+/** The certificate of the other end. */
 export interface PeerCertificate {
   readonly subject: string;
   readonly issuer: string;
@@ -72,8 +72,7 @@ interface Row {
 }
 
 /**
- * Asks the server about itself and about the connection. To be called first: every further connection of the pool
- * would count as one in use.
+ * Reads what the server says about itself and the connection. Call it first: each further connection counts as in use.
  */
 export async function readServerFacts(database: Database): Promise<ServerFacts> {
   const capacity = await readCapacity(database);
@@ -144,7 +143,7 @@ function socketFacts(client: PoolClient): SocketFacts | undefined {
   };
 }
 
-/** The common name; some certificates have none, only organizations or alternative names. */
+/** The common name, or else the organization: some certificates have no common name. */
 function nameOf(name: { readonly CN?: string | string[]; readonly O?: string | string[] }): string {
   return [name.CN ?? name.O ?? 'a name left empty'].flat().join(', ');
 }

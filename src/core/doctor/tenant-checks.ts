@@ -15,8 +15,8 @@ export const TENANTS: readonly CheckId[] = [
 ];
 
 /**
- * Decides whether the rows of the registry and the schemas fit together. Pure.
- * @param owned the line about the rights on tenants where these have roles of their own
+ * The checks of the registry's rows against the schemas. Pure.
+ * @param owned the check of the rights on tenants, if these have roles of their own
  */
 export function tenantChecks(fleet: FleetFacts | undefined, role: string, owned?: Check): Check[] {
   if (fleet === undefined) return skipAll(TENANTS, 'there is no registry to go by');
@@ -39,10 +39,7 @@ function rightsCheck({ names, foreign, tenants }: FleetFacts, role: string): Che
     : failed('tenant-rights', `${detail}, and may not migrate there`, remedy, 'DATABASE_ERROR');
 }
 
-/**
- * Makes the role the owner of every tenant schema and of every relation in it; the sequences of columns go with their
- * table.
- */
+/** Makes the role the owner of every tenant schema and its relations. Sequences of columns follow their table. */
 function takeOver(names: Names, role: string): string {
   const { table, schema } = registrySql(names, readable);
   return inEachTenant(`SELECT format('ALTER SCHEMA %I OWNER TO %I', n.nspname, ${literal(role)})

@@ -12,10 +12,10 @@ import { failed, ok, skipped, unknown, warning, type Check } from './check.ts';
 import { giveToRoles } from './give-to-roles.ts';
 import { counted, listed } from '../../wording.ts';
 
-/** To whom tenant schemas belong, and what the role that is logged in may do as their owners. */
+/** The owners of tenant schemas, and what the role that is logged in may do as them. */
 export interface TenantRoleFacts {
   readonly names: Names;
-  /** The owners, and the role that all tenants share where there is one. */
+  /** The owners, and the role that all tenants share, if any. */
   readonly roles: Roles;
   readonly schemas: readonly OwnedSchema[];
 }
@@ -23,11 +23,11 @@ export interface TenantRoleFacts {
 export interface OwnedSchema {
   readonly schema: string;
   readonly owner: string;
-  /** A table in it belongs to somebody else, so that the owner's migrations cannot alter it. */
+  /** It has tables of other owners, which its migrations cannot alter. */
   readonly hasStrays: boolean;
 }
 
-/** Two queries, whatever the number of tenants. Knex's own tables belong to tenantctl and not to the tenant. */
+/** Two queries for any number of tenants. Knex's tables belong to tenantctl, not to the tenant. */
 export async function readTenantRoleFacts(database: Database, pattern: string): Promise<TenantRoleFacts> {
   const { rows: registry } = await database.query(`SELECT FROM pg_class c
     WHERE ${isRegistry(database.names, 'c')} AND c.relkind IN ('r', 'p', 'v', 'f')`);

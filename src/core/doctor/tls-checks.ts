@@ -3,11 +3,11 @@ import { failed, ok, skipAll, skipped, warning, type Check } from './check.ts';
 import type { PeerCertificate, ServerFacts } from './server-facts.ts';
 import type { DatabaseSettings, ServerSettings } from '../../db/database.ts';
 
-/** Days before its end from which on a certificate is warned of. */
+/** So many days before its end a certificate causes a warning. */
 const DAYS_OF_WARNING = 30;
 const DAY_MS = 86_400_000;
 
-/** Decides whether TLS is in use where it should be, and about the certificate. Pure. */
+/** The checks of TLS and the certificate. Pure. */
 export function tlsChecks(settings: DatabaseSettings, server: ServerFacts, now: Date): Check[] {
   if (settings.kind === 'embedded' || server.sharedSession)
     return skipAll(['tls', 'certificate'], 'does not apply to the embedded database: it is in this process');

@@ -1,4 +1,4 @@
-/** What to set, with an example of the form. */
+/** What to set each variable to, with an example. */
 const FORMS: Readonly<Record<string, string>> = {
   DATABASE_URL: 'Set DATABASE_URL=postgres://user:password@host:5432/database',
   DB_DIRECT_URL: 'Set DB_DIRECT_URL=postgres://user:password@host:5432/database, of PostgreSQL itself',
@@ -46,7 +46,7 @@ export function remedyForProblem(variable: string, message: string): string {
     : `${form}.`;
 }
 
-/** What to do about a setting that works and should not stay so. Pure. */
+/** What to do about a setting that works but is not safe. Pure. */
 export function remedyForWarning(variable: string): string {
   switch (variable) {
     case 'DATABASE_URL':

@@ -9,13 +9,13 @@ import { failed, ok, skipped, warning, type Check } from './check.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface VectorFacts extends VectorExtension {
-  /** The role itself may create it: as a superuser, or since the extension is a trusted one (PostgreSQL ≥ 13). */
+  /** The role may create it: as a superuser, or because the extension is trusted (PostgreSQL ≥ 13). */
   readonly mayCreate: boolean;
   /** "15", as in the names of packages. */
   readonly serverMajor: string;
 }
 
-/** Whether CREATE EXTENSION would work: https://www.postgresql.org/docs/current/sql-createextension.html */
+/** Reads whether CREATE EXTENSION would work (https://www.postgresql.org/docs/current/sql-createextension.html). */
 export async function readVectorFacts(database: Database): Promise<VectorFacts> {
   const extension = await readVectorExtension(database);
   // to_jsonb tolerates PostgreSQL 12, where no extension is trusted.
@@ -33,8 +33,8 @@ export async function readVectorFacts(database: Database): Promise<VectorFacts> 
 }
 
 /**
- * Decides about pgvector. Pure.
- * @param neededBy a tenant migration that has a column of its types, where there is one
+ * The check of pgvector. Pure.
+ * @param neededBy a migration with a column of its types, if any
  */
 export function vectorCheck(
   facts: VectorFacts,

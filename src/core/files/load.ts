@@ -6,7 +6,7 @@ import { TenantctlError } from '../../errors.ts';
 import { parseSqlMigration } from './sql-file.ts';
 import type { MigrationFile } from './source.ts';
 
-/** What a migration does in one direction: statements of its own, or a function that is handed Knex. */
+/** One direction of a migration: SQL, or a function that gets Knex. */
 export type MigrationAction =
   | { readonly kind: 'function'; readonly run: (knex: Knex) => unknown }
   | { readonly kind: 'sql'; readonly text: string };
@@ -15,12 +15,12 @@ export type MigrationAction =
 export interface Migration {
   readonly file: MigrationFile;
   readonly up: MigrationAction;
-  /** Absent when the file has no way back. */
+  /** Absent if the file has no down. */
   readonly down: MigrationAction | undefined;
-  /** False: the migration stands alone, outside any transaction. */
+  /** False: the migration runs alone, outside any transaction. */
   readonly upInTransaction: boolean;
   readonly downInTransaction: boolean;
-  /** What a tenant migration reaches outside its schema and says so: names with their schema, or `schema.*`. */
+  /** What a tenant migration says that it reaches outside its schema: qualified names, or `schema.*`. */
   readonly allowOutside: readonly string[];
 }
 
@@ -112,7 +112,7 @@ async function importFile(file: MigrationFile): Promise<MigrationModule> {
   }
   try {
     const { createJiti } = await import('jiti');
-    // No cache on disk: a migration is loaded once, and nothing is left behind.
+    // No cache on disk: a migration is loaded once.
     return await createJiti(import.meta.url, { fsCache: false, interopDefault: false }).import(file.path);
   } catch (error) {
     throw broken(file, error);
@@ -142,7 +142,7 @@ function isBeyondTypeStripping(error: unknown): boolean {
 }
 
 function broken(file: MigrationFile, error: unknown): TenantctlError {
-  // Behind the first line, loaders tell the place and who required it: known already, or for --verbose.
+  // After the first line, loaders print the position and who required the file.
   const message = (error instanceof Error ? error.message : String(error))
     .replace(/\n(Require stack:|\s*\S+:\d+:\d+$)[\s\S]*$/, '')
     .trim();

@@ -13,16 +13,16 @@ export interface MakeOptions {
   readonly folder: string;
   /** Letters, digits, _ and -. */
   readonly name: string;
-  /** The format of the newest file in the folder where absent; ts in an empty one. */
+  /** By default that of the newest file in the folder; ts in an empty one. */
   readonly format?: MigrationFormat | undefined;
-  /** What the timestamp says; the newest file's if that is later. */
+  /** The time of the timestamp; one second after the newest file's if that is later. */
   readonly now?: Date | undefined;
 }
 
 export interface MadeMigration {
   readonly path: string;
   readonly format: MigrationFormat;
-  /** Knex cannot run a migration of this format, or reads its name in its own way. */
+  /** Knex cannot run a migration of this format. */
   readonly note?: string | undefined;
 }
 

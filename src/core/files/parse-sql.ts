@@ -2,9 +2,9 @@ import { parse } from '../../db/parser.ts';
 
 /** A statement of an SQL text. */
 export interface ParsedStatement {
-  /** As it stands in the text, without the semicolon behind it. */
+  /** As in the text, without its semicolon. */
   readonly text: string;
-  /** What PostgreSQL's parser calls it: "SelectStmt", "InsertStmt", … */
+  /** In the parser's words: "SelectStmt", "InsertStmt", … */
   readonly kind: string;
 }
 

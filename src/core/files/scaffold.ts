@@ -8,7 +8,7 @@ import { readMigrationFolder } from './source.ts';
 export interface InitOptions {
   /** The project's folder. */
   readonly folder: string;
-  /** Where its migrations are to be. */
+  /** The folders of its migrations. */
   readonly masterFolder: string;
   readonly tenantFolder: string;
 }
@@ -16,16 +16,16 @@ export interface InitOptions {
 export interface InitResult {
   /** Paths relative to the folder. */
   readonly created: readonly string[];
-  /** Files that were there already, and are as they were. */
+  /** Files that existed already and were not changed. */
   readonly kept: readonly string[];
 }
 
-/** The name under which the first master migration is known. */
+/** The name of the first master migration. */
 export const INIT_MIGRATION = '20251103123228_init_db';
 
 /**
- * Scaffolds a project: the two migration folders, the migration that creates the registry, .env.example, ssl/. What
- * exists is left as it is; a master folder that has migrations in another format gets the first one in that format.
+ * Scaffolds a project: the two migration folders, the migration that creates the registry, .env.example, ssl/. Does not
+ * change existing files. In a master folder of JavaScript migrations the first one is JavaScript as well.
  */
 export async function initProject(options: InitOptions): Promise<InitResult> {
   checkOptions(options, 'folder', 'masterFolder', 'tenantFolder');
@@ -84,7 +84,7 @@ export async function down(knex: Knex): Promise<void> {
 }
 `;
 
-/** The same in JavaScript: without the types, and with CommonJS's exports where the package asks for them. */
+/** The same in JavaScript, as an ES module or CommonJS. */
 function initJavaScript(type: 'module' | 'commonjs'): string {
   const plain = INIT_TYPESCRIPT.replace(/^import .*\n\n/, '')
     .replaceAll(': Knex', '')

@@ -22,7 +22,7 @@ export interface MigrationFolder {
 const EXTENSION = /\.(?:ts|mts|cts|js|mjs|cjs|sql)$/;
 const NOT_A_MIGRATION = /\.d\.[mc]?ts$|^\./;
 
-/** A migration's identity: two names that differ by extension only are the same migration. */
+/** The identity of a migration: names that differ only in their extension are the same migration. */
 export function stemOf(name: string): string {
   return name.replace(EXTENSION, '');
 }
@@ -53,8 +53,8 @@ export async function readMigrationFolder(path: string): Promise<MigrationFolder
 }
 
 /**
- * A link may lead to a file, or to a folder, which is no migration.
- * @throws TenantctlError MIGRATION_INVALID for a link that leads nowhere, and for a pipe, which would be waited for
+ * Whether a link leads to a file; one to a folder is no migration.
+ * @throws TenantctlError MIGRATION_INVALID for a broken link, and for a pipe, which would block
  */
 async function isLinkToFile(path: string): Promise<boolean> {
   const facts = await stat(path).catch(() => undefined);
@@ -67,7 +67,7 @@ async function isLinkToFile(path: string): Promise<boolean> {
   );
 }
 
-/** @throws TenantctlError MIGRATION_INVALID for a name that no history could hold, and no terminal should be shown */
+/** @throws TenantctlError MIGRATION_INVALID for a name that a history cannot hold and a terminal must not show */
 function describe(directory: string, name: string): MigrationFile {
   if (/[\p{Cc}\uFFFD]/u.test(name)) {
     throw new TenantctlError(
@@ -84,7 +84,7 @@ function describe(directory: string, name: string): MigrationFile {
   };
 }
 
-/** Order by code unit, whatever the locale: the same on every machine. */
+/** Order by code unit: the same on every machine, whatever its locale. */
 export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -104,7 +104,7 @@ function refuseDuplicates(directory: string, files: readonly MigrationFile[]): v
   }
 }
 
-/** SHA-256 of a migration file in hexadecimal; line ends do not count, since Git may change them. */
+/** SHA-256 of a migration file in hexadecimal, with normalized line ends: Git may change them. */
 export async function checksumOf(file: MigrationFile): Promise<string> {
   const text = await readFile(file.path, 'utf8');
   return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');

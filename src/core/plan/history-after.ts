@@ -2,7 +2,7 @@ import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan } from './plan.ts';
 import type { Direction } from '../files/load.ts';
 
-/** What a history will be when a plan has been carried out. Pure. */
+/** The history after a plan. Pure. */
 export function historyAfter(history: History, plan: Plan, direction: Direction): readonly HistoryEntry[] {
   const names = plan.steps.map(({ name }) => name);
   return direction === 'up'

@@ -2,17 +2,17 @@ import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan, Step } from './plan.ts';
 import { historyAfter } from './history-after.ts';
 
-/** One phase of a plan: what is done in it, to which history, and what that holds afterwards. */
+/** One phase of a plan: its part of the plan, and the history before and after it. */
 export interface Phase {
   readonly plan: Plan;
   readonly history: History;
   readonly after: readonly HistoryEntry[];
 }
 
-/** In turn: what runs in a transaction, what runs outside one. The first may be empty, and no other. */
+/** Alternately in a transaction and outside one. Only the first may be empty. */
 export type Phases = readonly Phase[];
 
-/** Cuts a way forward before and behind its steps outside a transaction. All of it is one batch. Pure. */
+/** Cuts a plan forward before and after its steps outside a transaction. All phases form one batch. Pure. */
 export function cutPlan(history: History, plan: Plan, isOutside: (step: Step) => boolean): Phases {
   const groups: Step[][] = [[]];
   for (const step of plan.steps) {
@@ -23,7 +23,7 @@ export function cutPlan(history: History, plan: Plan, isOutside: (step: Step) =>
   const phases: Phase[] = [];
   let before = history;
   for (const [index, steps] of groups.entries()) {
-    // Warnings are told of once.
+    // Warnings are reported once.
     const part = { ...plan, steps, warnings: index === 0 ? plan.warnings : [] };
     const after = steps.length === 0 ? before.entries : historyAfter(before, part, 'up');
     phases.push({ plan: part, history: before, after });

@@ -14,7 +14,7 @@ export interface MasterFolderOptions {
   readonly allowOutOfOrder?: boolean | undefined;
 }
 
-/** The folder, and what is pending of it. @throws TenantctlError where history and folder do not fit together */
+/** The folder, and what of it is pending. @throws TenantctlError if history and folder disagree */
 export async function planMaster(
   database: Database,
   options: MasterFolderOptions,
@@ -45,7 +45,7 @@ export function emptyFolder(folder: MigrationFolder): TenantctlError {
   );
 }
 
-/** Tenants may depend on the shared tables, so these come first. @throws TenantctlError MASTER_PENDING */
+/** Master migrations come first: tenants may depend on shared tables. @throws TenantctlError MASTER_PENDING */
 export async function refusePendingMaster(
   database: Database,
   masterFolder: string,

@@ -3,21 +3,21 @@ import { TenantctlError } from '../../errors.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import { compareNames, stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 
-/** One thing to do: a migration, forward or back. */
+/** A migration to apply or to undo. */
 export interface Step {
   readonly file: MigrationFile;
-  /** The name to write into the history, or under which it stands there. */
+  /** Its name in the history. */
   readonly name: string;
 }
 
-/** What is to be done to one schema, worked out from its history and the folder. */
+/** What to do to one schema, from its history and the folder. */
 export interface Plan {
   readonly steps: readonly Step[];
-  /** Forward: the batch that the steps will form. Back: the last batch that is undone. 0 where nothing is done. */
+  /** Forward: the batch of the steps. Back: the last batch that is undone. 0 if there is nothing to do. */
   readonly batch: number;
-  /** Set when the history and the folder do not fit together: nothing may run. */
+  /** The history and the folder disagree: nothing may run. */
   readonly problem?: TenantctlError;
-  /** What does not fit but has been allowed. */
+  /** Disagreements that were allowed. */
   readonly warnings: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export interface ForwardOptions {
   readonly allowOutOfOrder?: boolean | undefined;
 }
 
-/** What a run has applied to a tenant, and who has applied what since. */
+/** What a run has applied to a tenant, and what later runs have applied since. */
 export interface EntriesOfRun {
   readonly run: number;
   /** The last run that applied an entry, by its name and batch as JSON. */
@@ -41,7 +41,7 @@ export type BackwardExtent =
   | { readonly kind: 'all' }
   | { readonly kind: 'to'; readonly to: MigrationFile };
 
-/** Decides what of a folder is pending in a schema with this history. Pure. */
+/** Decides which files of a folder are pending in a schema with this history. Pure. */
 export function planForward(folder: MigrationFolder, history: History, options: ForwardOptions = {}): Plan {
   const warnings: string[] = [];
   const applied = new Set(history.entries.map((entry) => stemOf(entry.name)));
@@ -72,7 +72,7 @@ export function planForward(folder: MigrationFolder, history: History, options: 
   return { steps, batch: steps.length === 0 ? 0 : lastBatch(history) + 1, warnings };
 }
 
-/** Decides what is to be undone in a schema with this history, newest first. Pure. */
+/** Decides what to undo in a schema with this history, newest first. Pure. */
 export function planBackward(folder: MigrationFolder, history: History, extent: BackwardExtent): Plan {
   const entries = entriesToUndo(history, extent, lastBatch(history));
   const newer = extent.kind === 'run' ? newerThan(history, entries) : [];
@@ -137,7 +137,7 @@ function applierOf({ appliers }: EntriesOfRun, { name, batch }: HistoryEntry): n
   return appliers.get(JSON.stringify([name, batch]));
 }
 
-/** What was applied after the first of these entries, and is none of them. */
+/** Other entries that were applied after the first of these. */
 function newerThan(history: History, entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
   const own = new Set(entries);
   const first = history.entries.findIndex((entry) => own.has(entry));

@@ -2,7 +2,7 @@ import { TenantctlError } from '../../errors.ts';
 import { findMigration, type MigrationFolder } from '../files/source.ts';
 import type { BackwardExtent, Plan } from './plan.ts';
 
-/** How much a rollback undoes: everything, or down to and including one migration; the last batch where absent. */
+/** How much a rollback undoes: everything, or down to and including one migration; by default the last batch. */
 export type RollbackExtent = { readonly all: true } | { readonly to: string };
 
 /** What a run of `migrate tenants` has applied, and nothing else. */

@@ -1,33 +1,32 @@
 import type { Blocker, TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
-/** Who stood in the way of this process's statements, as it was seen last. */
+/** Who blocked this process's statements, as last seen. */
 export interface BlockerWatch {
-  /** Those that the backend with this process id waited for; empty where nobody was seen. */
+  /** The blockers of the backend with this process id; empty if none were seen. */
   of(pid: number | undefined): readonly Blocker[];
   stop(): void;
 }
 
-/** How much of a blocking query is shown. */
+/** So many characters of a blocking query are shown. */
 const QUERY_LENGTH = 300;
 
-/** How far it is followed who waits for whom. */
+/** The longest chain of blockers that is followed. */
 const LONGEST_CHAIN = 5;
 
-/** How often is looked, measured in the time after which a wait ends in an error; and at least so often, in ms. */
+/** Looks per lock timeout, and the longest time between two looks in milliseconds. */
 const LOOKS_PER_TIMEOUT = 3;
 const LEAST_OFTEN_MS = 2_000;
 
-/** Milliseconds for which what was seen is believed beyond the wait itself: client and server may both be busy. */
+/** Milliseconds for which a look is valid beyond the wait itself: client and server may be busy. */
 const GRACE_MS = 2_000;
 
 /**
- * Looks every now and then who blocks the statements of tenantctl in this database. It has to be asked while they wait:
- * an error for want of a lock (55P03) does not say who had it
- * (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids).
+ * Polls who blocks the statements of tenantctl in this database, while they wait: the error of a lock timeout (55P03)
+ * does not say who had the lock (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids).
  */
 export function watchBlockers(database: Database, lockTimeoutMs: number): BlockerWatch {
-  // All its connections are one session: nobody waits there, and a look would.
+  // All connections are one session: nobody waits for a lock there.
   if (database.sharedSession) return { of: () => [], stop: () => {} };
   const interval = Math.max(
     50,
@@ -40,11 +39,11 @@ export function watchBlockers(database: Database, lockTimeoutMs: number): Blocke
     looking = true;
     try {
       const at = performance.now();
-      // Past a pooler nobody waits in its queue.
+      // A connection that bypasses the pooler does not wait in its queue.
       const watching = database.hasSessions ? await database.sessions() : database;
       for (const [pid, blockers] of await readBlockers(watching)) seen.set(pid, { at, blockers });
     } catch {
-      // Whoever has no connection to spare, or no right to look, has an error that says less.
+      // Without a spare connection, or the right to look, the error says less.
     } finally {
       looking = false;
     }
@@ -54,7 +53,7 @@ export function watchBlockers(database: Database, lockTimeoutMs: number): Blocke
   return {
     of(pid) {
       const last = pid === undefined ? undefined : seen.get(pid);
-      // A backend serves one tenant after the other: what was in an earlier one's way is not in this one's.
+      // A backend serves many tenants: blockers of an earlier one are not this one's.
       return last === undefined || performance.now() - last.at > lockTimeoutMs + 2 * interval + GRACE_MS
         ? []
         : last.blockers;
@@ -69,16 +68,16 @@ interface Attempted {
   readonly pid?: number | undefined;
 }
 
-/** Names who was in the way of what has failed for want of a lock. */
+/** Adds the blockers to the error of a lock timeout. */
 export function withBlockers<Ended extends Attempted>(ended: Ended, watch: BlockerWatch): Ended {
   const blockedBy = ended.error?.sqlstate === '55P03' ? watch.of(ended.pid) : [];
   return blockedBy.length === 0 ? ended : { ...ended, error: ended.error?.with({ blockedBy }) };
 }
 
 interface BlockerRow {
-  /** The backend of tenantctl at the end of the chain. */
+  /** The backend of tenantctl that waits. */
   readonly waiting: number;
-  /** Who waits for `pid`: that backend, or somebody in its way. */
+  /** Who waits for `pid`: that backend, or one of its blockers. */
   readonly waiter: number;
   readonly pid: number;
   readonly user: string | null;
@@ -88,10 +87,9 @@ interface BlockerRow {
 }
 
 /**
- * By the process id of the backend that waits: who is in its way, then who is in theirs. A prepared transaction has no
- * process: 0 in its place, and its name as the query, by which it can be ended
- * (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids). Another role's query is its owner's
- * secret: PostgreSQL does not tell.
+ * The blockers of each waiting backend, then their blockers. A prepared transaction has process id 0, and its name as
+ * the query (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids). PostgreSQL hides the
+ * queries of other roles.
  */
 async function readBlockers(database: Database): Promise<Map<number, Blocker[]>> {
   const { rows } = await database.query<BlockerRow>(

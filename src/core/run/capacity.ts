@@ -1,22 +1,22 @@
 import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
-/** How many connections the server has, and how many of them are free for this role. */
+/** How many connections the server has, and how many are free for this role. */
 export interface Capacity {
-  /** max_connections less what is reserved for superusers and maintenance. */
+  /** max_connections, less those that are reserved. */
   readonly usable: number;
-  /** Free ones, among them those that this process holds already. */
+  /** Free ones, including those that this process holds. */
   readonly free: number;
 }
 
 export const DEFAULT_CONCURRENCY = 4;
 
-/** The most tenants that `--concurrency auto` works on at once; who wants more names the number. */
+/** The most tenants in parallel with `--concurrency auto`. */
 export const AUTO_CEILING = 16;
 
-/** Reads the server's limits, those of the database and of the role included (-1 there means none). */
+/** Reads the limits of the server, the database and the role. */
 export async function readCapacity(database: Database): Promise<Capacity> {
-  // The own connections count as free: they are what the work will run on.
+  // This process's own connections count as free: the work will use them.
   const { rows } = await database.query<{ usable: number; free: number }>(
     `WITH clients AS (SELECT datid, usesysid FROM pg_stat_activity WHERE backend_type = 'client backend')
      SELECT usable, $1 + least(
@@ -53,9 +53,8 @@ async function readRoom(database: Database): Promise<Capacity> {
 }
 
 /**
- * How many tenants to work on at once; at most, where that is found out meanwhile. A number that was asked for is refused
- * where the server cannot carry it; the default gives way to what is free. Behind a pooler who gets no connection waits in
- * its queue, whatever the server has free.
+ * The number of tenants in parallel; the maximum with `auto`. A number that was asked for is refused if there are too
+ * few free connections; by default fewer run. Behind a pooler a connection is waited for, whatever the server has free.
  * @throws TenantctlError CONCURRENCY_TOO_HIGH with the figures
  */
 export async function decideConcurrency(

@@ -13,8 +13,8 @@ const MOST_MS = 8_000;
  * Errors of somebody else's making, after which the same work may succeed when it is begun anew
  * (https://www.postgresql.org/docs/current/errcodes-appendix.html): serialization failure, deadlock, lock timeout, the
  * administrator ended the connection, the server crashed, is starting or has no connection left, and class 08, the
- * connection itself. 08P01 is what PgBouncer says whatever has happened: its server is gone or does not answer, its queue
- * was too long.
+ * connection itself. 08P01 is what PgBouncer says whatever has happened: its server is gone or does not answer, its
+ * queue was too long.
  */
 const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
 
@@ -22,16 +22,16 @@ const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
 const PASSING_CODES: ReadonlySet<ErrorCode> = new Set(['CONNECTION_FAILED', 'POOL_EXHAUSTED']);
 
 /**
- * Whether a whole transaction that was sent as one string may be sent once more: it was rolled back because somebody was
- * in the way (lock timeout, cancel, serialization failure, deadlock), and may be gone by now. Pure.
+ * Whether a whole transaction that was sent as one string may be sent once more: it was rolled back because somebody
+ * was in the way (lock timeout, cancel, serialization failure, deadlock), and may be gone by now. Pure.
  */
 export function mayResend(sqlstate: string | undefined): boolean {
   return sqlstate !== undefined && /^(?:55P03|57014|40001|40P01)$/.test(sqlstate);
 }
 
 /**
- * Whether an error leaves open if a COMMIT took place that was on its way: the server's own errors come instead of one; a
- * connection that was lost, and a pooler that has lost its server, say nothing of it. Pure.
+ * Whether an error leaves open if a COMMIT took place that was on its way: the server's own errors come instead of one;
+ * a connection that was lost, and a pooler that has lost its server, say nothing of it. Pure.
  */
 export function leavesCommitOpen(sqlstate: string | undefined): boolean {
   return sqlstate === undefined || sqlstate === '08P01';
@@ -63,7 +63,7 @@ export function backoffMs(attempt: number, random: () => number): number {
   return Math.round(most / 2 + (most / 2) * random());
 }
 
-/** Waits so many milliseconds, or until the run is told to stop. */
+/** Waits so many milliseconds, or until the run is stopped. */
 export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   await sleep(ms, undefined, signal && { signal }).catch(() => {});
 }

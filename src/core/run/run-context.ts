@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly keepRuns?: number | undefined;
 }
 
-/** What one run needs to execute migrations: loaded and created once, when first needed. */
+/** What a run needs to execute migrations, created once, when first needed. */
 export interface RunContext {
   readonly database: Database;
   readonly lockTimeoutMs: number;
@@ -72,7 +72,7 @@ export function createRunContext(
     load(file) {
       let loading = migrations.get(file.path);
       if (loading === undefined) {
-        // Loading runs the file's top level, which may throw whatever it has read.
+        // Loading runs the file's top level, which may throw anything, secrets included.
         loading = loadMigration(file).catch((error: unknown) => {
           throw toTenantctlError(error).concealing(database.conceal);
         });

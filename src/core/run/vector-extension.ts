@@ -7,13 +7,13 @@ import { TenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 
-/** auto: made available where the server has it. require: an error where it cannot be. off: left alone. */
+/** auto: create it if the server has it. require: fail without it. off: do nothing. */
 export type VectorExtensionMode = (typeof VECTOR_EXTENSION_MODES)[number];
 
 export interface VectorExtension {
-  /** The schema that it is installed in; undefined where it is not. */
+  /** The schema that it is installed in; undefined if it is not installed. */
   readonly schema: string | undefined;
-  /** The server has the files, so that CREATE EXTENSION can work. */
+  /** The server has its files: CREATE EXTENSION can work. */
   readonly available: boolean;
 }
 
@@ -29,8 +29,8 @@ export const VECTOR_REMEDY = 'CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA 
 export const VECTOR_MOVE_REMEDY = 'ALTER EXTENSION vector SET SCHEMA public;';
 
 /**
- * Makes pgvector available in public, once, before tenants are touched.
- * @throws TenantctlError EXTENSION_UNAVAILABLE in mode 'require' where it cannot be; in mode 'auto' that is a warning
+ * Creates pgvector in public, once, before any tenant's migrations.
+ * @throws TenantctlError EXTENSION_UNAVAILABLE in mode 'require' if that fails; in mode 'auto' it is a warning
  */
 export async function ensureVectorExtension(
   database: Database,
@@ -52,7 +52,7 @@ export async function ensureVectorExtension(
     return;
   }
   if (!available) {
-    // Nothing to say in mode auto: a project without vectors needs none, and one with them is told by its migration.
+    // In mode auto say nothing: a project that needs it is told by its migration.
     if (mode === 'require') {
       complain(
         'The server does not have the extension vector.',
@@ -72,7 +72,7 @@ export async function ensureVectorExtension(
     );
   } catch (error) {
     const { message, sqlstate } = toDatabaseError(error);
-    // Not every role may, and not every project has vectors: the migration that needs the type tells the remedy.
+    // Not every role may, and not every project needs it: the migration that does has the remedy in its error.
     if (mode === 'auto' && sqlstate === '42501') return;
     complain(
       `The extension vector cannot be created: ${message}.`,
@@ -83,8 +83,7 @@ export async function ensureVectorExtension(
 }
 
 /**
- * What ensureVectorExtension would do, in a transaction that will be rolled back. Where it cannot be done, the
- * migration that needs the extension tells.
+ * The same in a transaction that will be rolled back. If it fails, a migration that needs the extension fails as well.
  */
 export async function rehearseVectorExtension(client: PoolClient, mode: VectorExtensionMode): Promise<void> {
   if (mode === 'off') return;

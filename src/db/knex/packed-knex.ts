@@ -1,7 +1,4 @@
 import knex from 'knex';
 
-/**
- * Knex for those who have none of their own. The build puts it into one file: Knex is 340 small ones, and finding them
- * takes longer than all that a run does before its first statement.
- */
+/** Knex for projects that have not loaded their own. The build packs its 340 files into one, which loads faster. */
 export const createKnex = knex;

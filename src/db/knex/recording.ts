@@ -3,23 +3,22 @@ import { READ_BY_KNEX } from './insides.ts';
 import type { SentStatement } from './statement.ts';
 
 /**
- * What a migration has sent, and whether it would surely send the same to every other tenant: it looked at nothing
- * that may differ from one tenant to the next. Texts alone do not tell: a migration may look at two empty tables, and
- * would have done something else for a third that is not empty.
+ * What a migration sent, and whether it would surely send the same for every other tenant: it read nothing that may
+ * differ between tenants. The texts alone do not show that: two tenants' tables may be empty, and a third one's not.
  */
 export interface Recording {
   readonly texts: readonly string[];
-  /** Why the texts hold for this tenant only; undefined where they hold for all. */
+  /** Why the texts are valid for this tenant only; undefined if they are valid for all. */
   readonly dependence: string | undefined;
   sent(statement: SentStatement): void;
-  /** Notes a reason. The first one stays. */
+  /** Notes a reason. The first one is kept. */
   depends(reason: string): void;
 }
 
-/** Settings that change how the text of later statements is read: in one string they would come too late. */
+/** Settings that change how later statements are parsed: in one string they come too late. */
 const CHANGES_READING = /standard_conforming_strings|backslash_quote|client_encoding|\bset\s[^;]*\bnames\b/i;
 
-/** A savepoint that is set, released or gone back to, wherever in the text. */
+/** A savepoint command, anywhere in the text. */
 const HAS_SAVEPOINT = /\b(?:savepoint|release|rollback)\b/i;
 
 export function createRecording(): Recording {
@@ -43,8 +42,8 @@ export function createRecording(): Recording {
 }
 
 /**
- * What a migration may use of its Knex: what makes statements. Everything else may lead to something that differs from
- * one tenant to the next (userParams, client, a transaction within, events with results).
+ * What a migration may use of its Knex: the parts that build statements. Everything else may differ between tenants
+ * (userParams, client, a nested transaction, events with results).
  */
 const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set([
   'schema',
@@ -64,7 +63,7 @@ const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set([
   'length',
 ]);
 
-/** A migration's Knex that notes the use of what may differ from one tenant to the next. It does what it always does. */
+/** A migration's Knex that notes the use of anything that may differ between tenants, and otherwise works as always. */
 export function watched(knex: Knex, recording: Recording): Knex {
   return new Proxy(knex, {
     get(target, property) {
@@ -97,7 +96,7 @@ function watchedMember(knex: Knex, property: string | symbol, recording: Recordi
   });
 }
 
-/** What a builder offers that leads past its own statement. */
+/** Members of a builder that reach beyond its own statement. */
 const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set([
   'client',
   'on',
@@ -116,7 +115,7 @@ const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set([
   'columnInfo',
 ]);
 
-/** A builder that notes the use of what leads past its own statement; what its calls return is watched as well. */
+/** A builder that notes the use of those members; what its calls return is watched as well. */
 function watchedBuilder(builder: unknown, recording: Recording): unknown {
   if (typeof builder !== 'object' || builder === null) return builder;
   const proxy: object = new Proxy(builder, {
@@ -134,8 +133,8 @@ function watchedBuilder(builder: unknown, recording: Recording): unknown {
 }
 
 /**
- * The answer to a statement, which notes when somebody reads it: what comes next may depend on it. Knex itself reads the
- * command of an answer, but for raw SQL; `then` is what an await looks for.
+ * The answer to a statement, which notes when somebody reads it: what comes next may depend on it. Knex itself reads
+ * the command of an answer, but for raw SQL; `then` is what an await looks for.
  */
 export function unread(result: unknown, recording: Recording, isRaw: boolean): unknown {
   if (typeof result !== 'object' || result === null) return result;

@@ -4,7 +4,7 @@ export interface SentStatement {
   readonly values: readonly unknown[];
 }
 
-/** A statement that failed, with the server's own message: Knex puts the statement and its values before it. */
+/** A statement that failed, with the server's message alone: Knex puts the statement and its values before it. */
 export interface FailedStatement extends SentStatement {
   readonly error: unknown;
   readonly message: string;
@@ -12,11 +12,11 @@ export interface FailedStatement extends SentStatement {
 
 /** What has been seen of a migration's statements. */
 export interface Seen {
-  /** In their order; without those that an aborted transaction refused only because of an earlier one (25P02). */
+  /** In order; without those that failed only because an earlier one had aborted the transaction (25P02). */
   readonly failures: readonly FailedStatement[];
 }
 
-/** A migration committed or rolled back, or was about to. */
+/** A migration ended its transaction, or tried to. */
 export class TransactionEndedError extends Error {
   override readonly name = 'TransactionEndedError';
   constructor(cause?: unknown) {
@@ -24,7 +24,7 @@ export class TransactionEndedError extends Error {
   }
 }
 
-/** A migration would have acted as another role than the one that it was given. */
+/** A migration tried to change its role. */
 export class RoleChangedError extends Error {
   override readonly name = 'RoleChangedError';
   readonly statement: string;
@@ -34,7 +34,7 @@ export class RoleChangedError extends Error {
   }
 }
 
-/** A statement was refused before it was sent; the reason is the cause, as it was thrown. */
+/** A statement was refused before it was sent; `cause` is the reason. */
 export class StatementRefusedError extends Error {
   override readonly name = 'StatementRefusedError';
   constructor(reason: unknown) {
@@ -42,5 +42,5 @@ export class StatementRefusedError extends Error {
   }
 }
 
-/** Is given a statement's text and what sends it. */
+/** Sends a statement: gets its text and the function that sends it. */
 export type Around = <T>(text: string, send: () => Promise<T>) => Promise<T>;
