@@ -119,9 +119,6 @@ export function runOptions(context: Context, settings: Settings, flags: Enduranc
   };
 }
 
-export function tolerance(flags: ToleranceFlags): ToleranceFlags {
-  return {
-    ...(flags.allowNewerHistory !== undefined && { allowNewerHistory: flags.allowNewerHistory }),
-    ...(flags.allowOutOfOrder !== undefined && { allowOutOfOrder: flags.allowOutOfOrder }),
-  };
+export function tolerance({ allowNewerHistory, allowOutOfOrder }: ToleranceFlags) {
+  return { allowNewerHistory, allowOutOfOrder };
 }

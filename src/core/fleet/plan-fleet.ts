@@ -57,11 +57,8 @@ export function planFleet<Kind = undefined>(
 
 /** The migrations that a plan holds for any tenant, in their order. Pure. */
 export function namesDue({ due }: Pick<FleetPlan, 'due'>): string[] {
-  return [
-    ...new Set(
-      [...new Set(due.map(({ plan }) => plan))].flatMap(({ steps }) => steps.map(({ name }) => name)),
-    ),
-  ];
+  const plans = new Set(due.map(({ plan }) => plan));
+  return [...new Set([...plans].flatMap(({ steps }) => steps.map(({ name }) => name)))];
 }
 
 /** A decision that leaves tenants as they are, so that they need not be looked at one by one. Pure. */
@@ -69,25 +66,18 @@ export function isNothing(plan: Plan): boolean {
   return plan.problem === undefined && plan.steps.length === 0;
 }
 
-export function schemaMissing(tenant: RegisteredTenant): TenantctlError {
-  if (tenant.schema === '') {
-    return new TenantctlError(
-      'SCHEMA_MISSING',
-      `The row of "${tenant.clerkOrgId}" in the registry names no schema.`,
-      {
-        tenant: tenant.clerkOrgId,
-        hint: 'Correct its schema name, or delete the row.',
-      },
-    );
-  }
-  return new TenantctlError(
-    'SCHEMA_MISSING',
-    `The schema ${tenant.schema} of "${tenant.clerkOrgId}" does not exist.`,
-    {
-      tenant: tenant.clerkOrgId,
-      hint: 'Restore it from a backup. If there is none, tenantctl doctor shows how to begin anew or to archive the tenant.',
-    },
-  );
+export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant): TenantctlError {
+  const [message, hint] =
+    schema === ''
+      ? [
+          `The row of "${tenant}" in the registry names no schema.`,
+          'Correct its schema name, or delete the row.',
+        ]
+      : [
+          `The schema ${schema} of "${tenant}" does not exist.`,
+          'Restore it from a backup. If there is none, tenantctl doctor shows how to begin anew or to archive the tenant.',
+        ];
+  return new TenantctlError('SCHEMA_MISSING', message, { tenant, hint });
 }
 
 /** A tenant and what is to be done to it. */

@@ -3,6 +3,7 @@ import { historyOf, knownHistories, toMembers, type Member } from './member.ts';
 import type { History } from '../target/history.ts';
 import { assertRegistry, countByStatus, findTenants, type RegisteredTenant } from '../registry/registry.ts';
 import { failedInRun } from '../ledger/failed-in-run.ts';
+import { countStatuses } from '../report/class-counts.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -101,6 +102,7 @@ export async function selectFleet(
     const present = work.filter((tenant) => tenant.hasSchema);
     fleet.members.push(...(await toMembers(database, present, known, read)));
   }
+  const everyone = isNamed ? await countByStatus(database) : groups;
   return {
     ...fleet,
     scope,
@@ -108,18 +110,6 @@ export async function selectFleet(
     // Whoever was not met one by one had become settled by then.
     settled: Math.max(0, countIn(groups.filter(({ status }) => status === 'ACTIVE')) - active),
     settledHistories: [...settled.values()],
-    notActiveByStatus: await notActive(database, groups, isNamed),
+    notActiveByStatus: countStatuses(everyone.filter(({ status }) => status !== 'ACTIVE')),
   };
-}
-
-async function notActive(
-  database: Database,
-  groups: readonly TenantGroup[],
-  isNamed: boolean,
-): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const { status, count } of isNamed ? await countByStatus(database) : groups) {
-    if (status !== 'ACTIVE') counts[status] = (counts[status] ?? 0) + count;
-  }
-  return counts;
 }

@@ -1,12 +1,12 @@
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
-import { checkArguments, checkOptions } from '../options/check-options.ts';
+import { checkOptions } from '../options/check-options.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { readGroups, readMembers, type TenantGroup } from './fleet-facts.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
 import { planForward, type Plan } from '../plan/plan.ts';
 import { planner } from '../plan/planner.ts';
-import { countClasses, type ClassCounts, type TenantClass } from '../report/class-counts.ts';
-import { compareNames, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
+import { countClasses, countStatuses, type ClassCounts, type TenantClass } from '../report/class-counts.ts';
+import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { assertRegistry, findTenants, tenantUnknown, type RegisteredTenant } from '../registry/registry.ts';
 import { historyOf, knownHistories, toMembers, type KnownHistories, type Member } from './member.ts';
@@ -83,23 +83,25 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
   const memory = await remember(database, stateVersion);
   const judge: Judge = { folder, decide: planner(folder), memory };
 
-  const isCounted = (group: TenantGroup) =>
-    options.listAll !== true && !(options.verify === true && group.hasSchema) && isFine(group, known, judge);
+  const counted = new Map<TenantGroup, TenantClass>();
+  for (const group of groups) {
+    const isListed = options.listAll === true || (options.verify === true && group.hasSchema);
+    const of = isListed ? undefined : classIfFine(group, known, judge);
+    if (of !== undefined) counted.set(group, of);
+  }
   const states: TenantState[] = [];
-  for await (const page of readMembers(database, scope, groups, isCounted)) {
+  for await (const page of readMembers(database, scope, groups, (group) => counted.has(group))) {
     const members = await toMembers(database, page, known, { verify: options.verify });
     if (options.verify === true) await putStampsRight(database, members, options.observe ?? silent);
     states.push(...members.map((member) => stateOf(member, judge)));
   }
-  const counted = [
-    ...groups
-      .filter(isCounted)
-      .map((group) => ({ ...group, class: classOf({ ...group, plan: planOf(group, known, judge) }) })),
+  const everyone = [
+    ...[...counted].map(([{ status, count }, of]) => ({ class: of, status, count })),
     ...states.map((state) => ({ class: state.class, status: state.tenant.status, count: 1 })),
   ];
   return {
     master: await masterStatus(database, masterFolder, memory.intents.get('public')),
-    tenants: { ...countClasses(counted), byStatus: countStatuses(counted) },
+    tenants: { ...countClasses(everyone), byStatus: countStatuses(everyone) },
     states: options.listAll === true ? states : states.filter(({ attention }) => attention !== undefined),
   };
 }
@@ -111,24 +113,13 @@ interface Judge {
   readonly memory: Remembered;
 }
 
-/** Nothing more has to be known of these tenants than their number. */
-function isFine(group: TenantGroup, known: KnownHistories, judge: Judge): boolean {
-  if (group.hasFailed || group.isInterrupted || needsHistory(group, known)) return false;
-  const plan = planOf(group, known, judge);
-  const seen = { ...group, plan, history: EMPTY_HISTORY, pending: [] };
-  return attentionOf({ ...seen, class: classOf(seen) }) === undefined;
-}
-
-function planOf(group: TenantGroup, known: KnownHistories, { decide }: Judge): Plan {
-  return decide(historyOf(group, known) ?? EMPTY_HISTORY);
-}
-
-function countStatuses(
-  tenants: readonly { readonly status: string; readonly count: number }[],
-): Record<string, number> {
-  const counts = new Map<string, number>();
-  for (const { status, count } of tenants) counts.set(status, (counts.get(status) ?? 0) + count);
-  return Object.fromEntries([...counts].toSorted(([a], [b]) => compareNames(a, b)));
+/** The class of tenants of which nothing else has to be known; undefined if they need attention or a look. */
+function classIfFine(group: TenantGroup, known: KnownHistories, { decide }: Judge): TenantClass | undefined {
+  if (group.hasFailed || group.isInterrupted || needsHistory(group, known)) return undefined;
+  const seen = { ...group, plan: decide(historyOf(group, known) ?? EMPTY_HISTORY) };
+  const of = classOf(seen);
+  const attention = attentionOf({ ...seen, class: of, history: EMPTY_HISTORY, pending: [] });
+  return attention === undefined ? of : undefined;
 }
 
 /** What tenantctl has recorded about tenants, and the invalid indexes of these. */
@@ -197,7 +188,7 @@ export async function tenantState(
   name: string,
   options: Pick<StatusOptions, 'tenantFolder'>,
 ): Promise<TenantState> {
-  checkArguments({ name });
+  checkOptions({ name }, 'name');
   checkOptions(options, 'tenantFolder');
   const folder = await readMigrationFolder(options.tenantFolder);
   await assertRegistry(database);

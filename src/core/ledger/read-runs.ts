@@ -1,5 +1,5 @@
 import type { QueryResultRow } from 'pg';
-import { checkArguments, checkOptions } from '../options/check-options.ts';
+import { checkOptions } from '../options/check-options.ts';
 import type { ErrorReport } from '../../errors.ts';
 import { isAtWork } from './at-work.ts';
 import { runUnknown } from './run-unknown.ts';
@@ -80,7 +80,7 @@ export async function readRuns(database: Database, options: ReadRunsOptions = {}
 
 /** @throws TenantctlError RUN_UNKNOWN */
 export async function readRun(database: Database, id: number): Promise<Run> {
-  checkArguments({ runNumber: id });
+  checkOptions({ runNumber: id }, 'runNumber');
   if ((await readStateVersion(database)) < RUNS_SINCE) throw runUnknown(id);
   const { rows } = await database.query<RunRow>(
     `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r WHERE r.id = $1`,
@@ -97,18 +97,11 @@ export async function readRunTenants(
   run: number,
   { onlyFailed }: { readonly onlyFailed: boolean },
 ): Promise<RunTenant[]> {
-  checkArguments({ runNumber: run, onlyFailed });
-  const { rows } = await database.query<{
-    clerk_org_id: string | null;
-    schema_name: string;
-    outcome: RunTenant['outcome'];
-    direction: RunTenant['direction'];
-    names: string[];
-    batch: number;
-    duration_ms: number;
-    error: ErrorReport | null;
-  }>(
-    `SELECT clerk_org_id, schema_name, outcome, direction, names, batch, duration_ms, error FROM tenantctl.run_tenants
+  checkOptions({ runNumber: run, onlyFailed }, 'runNumber');
+  const { rows } = await database.query<RunTenant & QueryResultRow>(
+    `SELECT clerk_org_id AS "clerkOrgId", schema_name AS schema, outcome, direction, names, batch,
+            duration_ms AS "durationMs", error
+     FROM tenantctl.run_tenants
      WHERE run = $1 AND (NOT $2 OR schema_name IN (
        SELECT schema_name FROM tenantctl.run_tenants WHERE run = $1 AND outcome = 'failed'))
      ORDER BY clerk_org_id COLLATE "C", schema_name COLLATE "C", ended_at`,
@@ -116,20 +109,19 @@ export async function readRunTenants(
   );
   const tenants = new Map<string, RunTenant>();
   for (const row of rows) {
-    const before = tenants.get(row.schema_name);
+    const before = tenants.get(row.schema);
     const isFailure = row.outcome === 'failed';
     const names = [...(before?.direction === row.direction ? before.names : []), ...row.names];
-    // What a run has applied and then undone is told as undone.
-    const said = names.length > 0 || before === undefined ? { direction: row.direction, names } : before;
-    tenants.set(row.schema_name, {
-      clerkOrgId: row.clerk_org_id,
-      schema: row.schema_name,
+    // What a run applied and then undid is shown as undone.
+    const { direction } = names.length > 0 || before === undefined ? row : before;
+    tenants.set(row.schema, {
+      ...row,
       outcome: before?.outcome === 'failed' ? 'failed' : row.outcome,
-      direction: said.direction,
-      names: said.names,
+      direction,
+      names: names.length > 0 ? names : (before?.names ?? []),
       batch: row.batch === 0 ? (before?.batch ?? 0) : row.batch,
-      // A failure's is that of the whole work on the tenant.
-      durationMs: isFailure ? row.duration_ms : (before?.durationMs ?? 0) + row.duration_ms,
+      // The duration of a failure is that of the whole work on the tenant.
+      durationMs: isFailure ? row.durationMs : (before?.durationMs ?? 0) + row.durationMs,
       error: row.error ?? before?.error ?? null,
     });
   }

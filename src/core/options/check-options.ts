@@ -21,11 +21,6 @@ interface Rule {
   readonly holds: (value: unknown) => boolean;
 }
 
-/** The rules of options, by name. */
-interface Table {
-  readonly [name: string]: Rule | Table;
-}
-
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
@@ -46,8 +41,8 @@ const oneOf = (...values: readonly string[]) =>
 
 const FUNCTION = rule('a function', (value) => typeof value === 'function');
 
-/** What each option and argument of core's functions may be. A name means the same in all of them. */
-const RULES = {
+/** What each option and argument of core's functions must be. A name means the same in all of them. */
+const RULES: Readonly<Record<string, Rule>> = {
   organizationId: TEXT,
   organizationIds: rule('an array of strings', isTexts),
   names: rule('an array of strings', isTexts),
@@ -59,7 +54,9 @@ const RULES = {
   masterFolder: PATH,
   tenantFolder: PATH,
   path: PATH,
-  folders: { master: PATH, tenants: PATH, masterIsNamed: FLAG, tenantsIsNamed: FLAG },
+  folders: OBJECT,
+  'folders.master': PATH,
+  'folders.tenants': PATH,
   to: TEXT,
   extent: rule(
     '{ all: true }, { to: "a migration" } or { run: a number }',
@@ -96,64 +93,37 @@ const RULES = {
   nodeVersion: TEXT,
   environment: OBJECT,
   database: OBJECT,
-  rollout: {
-    canary: rule(
-      `{ tenants }, { count } or { percent }: ${describedShare(1)}`,
-      (value) => isShare(value, 1) || (isObject(value) && isNonEmpty(value.tenants)),
-    ),
-    wave: share(1),
-    pauseMs: rule(
-      `a number of milliseconds from 0 to ${MAX_PAUSE_MS}`,
-      (value) => typeof value === 'number' && value >= 0 && value <= MAX_PAUSE_MS,
-    ),
-    check: rule('what readTenantCheck returns', (value) => isObject(value) && isText(value.query)),
-    maxFailures: share(0),
-    onCanaryFailure: oneOf('stop', 'rollback'),
-    maxReplicaLagMs: whole(MILLISECONDS),
-  },
-} satisfies Table;
+  rollout: OBJECT,
+  'rollout.canary': rule(
+    `{ tenants }, { count } or { percent }: ${describedShare(1)}`,
+    (value) => isShare(value, 1) || (isObject(value) && isNonEmpty(value.tenants)),
+  ),
+  'rollout.wave': share(1),
+  'rollout.pauseMs': rule(
+    `a number of milliseconds from 0 to ${MAX_PAUSE_MS}`,
+    (value) => typeof value === 'number' && value >= 0 && value <= MAX_PAUSE_MS,
+  ),
+  'rollout.check': rule('what readTenantCheck returns', (value) => isObject(value) && isText(value.query)),
+  'rollout.maxFailures': share(0),
+  'rollout.onCanaryFailure': oneOf('stop', 'rollback'),
+  'rollout.maxReplicaLagMs': whole(MILLISECONDS),
+};
 
 /**
- * Checks the options of a public function, before it does anything: TypeScript's types do not bind a caller in
- * JavaScript. An observer is replaced by one that cannot disturb the run.
+ * Checks the options or arguments of a public function, before it does anything: TypeScript's types do not bind a
+ * caller in JavaScript. An observer is replaced by one that cannot disturb the run.
  * @param required options that must be there
  * @throws TenantctlError USAGE, naming the option
  */
 export function checkOptions<T extends object>(options: T, ...required: readonly (keyof T & string)[]): T {
   if (!isObject(options)) throw refused('options', OBJECT, options);
-  for (const name of required) checkOne(name, options[name], RULES, '');
-  checkAll(options, RULES, '');
+  const isRequired = new Set<string>(required);
+  for (const [name, rule] of Object.entries(RULES)) {
+    const value = name.split('.').reduce<unknown>((at, key) => (isObject(at) ? at[key] : undefined), options);
+    if ((value !== undefined || isRequired.has(name)) && !rule.holds(value)) throw refused(name, rule, value);
+  }
   const { observe } = options as { readonly observe?: Observer };
   return observe === undefined ? options : { ...options, observe: undisturbed(observe) };
-}
-
-/**
- * Checks arguments that are no options, by name.
- * @throws TenantctlError USAGE, naming the argument
- */
-export function checkArguments(given: { readonly [name in keyof typeof RULES]?: unknown }): void {
-  for (const name of Object.keys(given))
-    checkOne(name, (given as Readonly<Record<string, unknown>>)[name], RULES, '');
-}
-
-function checkAll(given: Readonly<Record<string, unknown>>, table: Table, path: string): void {
-  for (const name of Object.keys(table)) {
-    if (given[name] !== undefined) checkOne(name, given[name], table, path);
-  }
-}
-
-function checkOne(name: string, value: unknown, table: Table, path: string): void {
-  const rule = table[name];
-  if (isRule(rule)) {
-    if (!rule.holds(value)) throw refused(`${path}${name}`, rule, value);
-  } else if (rule !== undefined) {
-    if (!isObject(value)) throw refused(`${path}${name}`, OBJECT, value);
-    checkAll(value, rule, `${path}${name}.`);
-  }
-}
-
-function isRule(rule: Rule | Table | undefined): rule is Rule {
-  return typeof rule?.holds === 'function';
 }
 
 /** Shows the type of a wrong value and not the value: it may be a secret that was passed in the wrong place. */

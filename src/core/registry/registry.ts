@@ -1,5 +1,5 @@
 import type { QueryResultRow } from 'pg';
-import { checkArguments } from '../options/check-options.ts';
+import { checkOptions } from '../options/check-options.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import { registryName, type Names, type TenantStatus } from '../../names.ts';
@@ -180,7 +180,7 @@ export function selectTenants<T extends Pick<Tenant, 'clerkOrgId' | 'schema'>>(
   tenants: readonly T[],
   names: readonly string[],
 ): T[] {
-  checkArguments({ names });
+  checkOptions({ names }, 'names');
   const byId = new Map(tenants.map((tenant) => [tenant.clerkOrgId, tenant]));
   const bySchema = new Map(tenants.map((tenant) => [tenant.schema, tenant]));
   const chosen = new Set<T>();

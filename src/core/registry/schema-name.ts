@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { checkArguments } from '../options/check-options.ts';
+import { checkOptions } from '../options/check-options.ts';
 import { TenantctlError } from '../../errors.ts';
 import { DEFAULT_NAMES, HASH_LENGTH, type Names } from '../../names.ts';
 
@@ -41,7 +41,7 @@ export function newSchemaName({ schemaPrefix }: Names, organizationId: string): 
  * @throws TenantctlError ORGANIZATION_ID_INVALID
  */
 export function assertOrganizationId(organizationId: string): void {
-  checkArguments({ organizationId });
+  checkOptions({ organizationId }, 'organizationId');
   const refuse = (reason: string) => {
     throw new TenantctlError('ORGANIZATION_ID_INVALID', `This organization id is refused: ${reason}.`, {
       hint: 'An organization id has 1 to 255 characters, none of them a control character.',

@@ -15,3 +15,12 @@ export function countClasses(
   }
   return counts;
 }
+
+/** Counts tenants by status. Pure. */
+export function countStatuses(
+  tenants: Iterable<{ readonly status: string; readonly count: number }>,
+): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { status, count } of tenants) counts.set(status, (counts.get(status) ?? 0) + count);
+  return Object.fromEntries([...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -63,26 +63,20 @@ export function untouched(
 /** The results of a run's tenants, summed up. `started` is a time as Date.now() gives it. */
 export function fleetResult(
   tenants: readonly TenantResult[],
-  run: {
+  run: Pick<FleetResult, 'fleet' | 'shared' | 'notActive' | 'rollout'> & {
     readonly started: number;
     /** Tenants with nothing to be done that were only counted. */
     readonly settled: number;
     readonly signal: AbortSignal | undefined;
-    readonly notActive: FleetResult['notActive'];
-    readonly rollout?: RolloutResult | undefined;
-    readonly fleet: ClassCounts | undefined;
-    readonly shared: boolean;
   },
 ): FleetResult {
+  const { started, settled, signal, ...rest } = run;
   return {
-    totals: totalsOf(tenants, run.settled),
-    interrupted: run.signal?.aborted === true && isLeftOver(tenants, run.rollout),
-    fleet: run.fleet,
-    shared: run.shared,
-    durationMs: Date.now() - run.started,
+    totals: totalsOf(tenants, settled),
+    interrupted: signal?.aborted === true && isLeftOver(tenants, rest.rollout),
+    durationMs: Date.now() - started,
     tenants,
-    notActive: run.notActive,
-    ...(run.rollout !== undefined && { rollout: run.rollout }),
+    ...rest,
   };
 }
 

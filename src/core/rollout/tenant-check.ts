@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { checkArguments } from '../options/check-options.ts';
+import { checkOptions } from '../options/check-options.ts';
 import type { FieldDef } from 'pg';
 import { withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
@@ -29,7 +29,7 @@ const BOOLEAN = 16;
  * @throws TenantctlError CHECK_INVALID where it cannot be read, does not parse, or is anything but one query
  */
 export async function readTenantCheck(path: string): Promise<TenantCheck> {
-  checkArguments({ path });
+  checkOptions({ path }, 'path');
   const name = basename(path);
   const invalid = (what: string, cause?: unknown) =>
     new TenantctlError('CHECK_INVALID', `The check ${path} ${what}.`, {

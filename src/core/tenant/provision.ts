@@ -30,7 +30,7 @@ import { UNFINISHED } from '../registry/set-status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import type { Names } from '../../names.ts';
-import { checkArguments } from '../options/check-options.ts';
+import { checkOptions } from '../options/check-options.ts';
 
 export interface ProvisionOptions extends RunOptions {
   /** The folder of the tenant migrations; it may be empty. */
@@ -74,7 +74,7 @@ export async function provisionTenants(
   organizationIds: readonly string[],
   options: ProvisionOptions,
 ): Promise<ProvisionResult[]> {
-  checkArguments({ organizationIds });
+  checkOptions({ organizationIds }, 'organizationIds');
   const ids = [...new Set(organizationIds)];
   const { run, results } = await inRun(
     database,
