@@ -80,34 +80,19 @@ function assertMigrationName(name: string): void {
   });
 }
 
-/** Knex's form, YYYYMMDDhhmmss, in UTC; one second after the newest file's where that is not in the past. */
+/** Knex's form, YYYYMMDDhhmmss, in UTC; one second after the newest file's if that is not in the past. */
 function nextTimestamp(folder: MigrationFolder, now: Date): string {
-  const newest = folder.files
-    .map((file) => /^(\d{14})(?=\D)/.exec(file.name)?.[1])
-    .filter((stamp) => stamp !== undefined)
-    .toSorted()
-    .at(-1);
+  const stamps = folder.files.flatMap(({ name }) => /^\d{14}(?=\D)/.exec(name) ?? []);
+  const newest = stamps.toSorted().at(-1) ?? '';
   const stamp = toStamp(now);
-  if (newest === undefined || newest < stamp) return stamp;
-  const [year, month, day, hour, minute, second] = [0, 4, 6, 8, 10, 12].map((at) =>
-    Number(newest.slice(at, at === 0 ? 4 : at + 2)),
-  ) as [number, number, number, number, number, number];
-  const next = toStamp(new Date(Date.UTC(year, month - 1, day, hour, minute, second + 1)));
-  // Digits that are no date (a serial number) are counted on.
-  return next.length === 14 && next > newest ? next : countedOn(newest);
-}
-
-function countedOn(stamp: string): string {
-  const next = String(BigInt(stamp) + 1n).padStart(14, '0');
-  if (next.length === 14) return next;
-  throw new TenantctlError('MIGRATION_INVALID', `No timestamp sorts after ${stamp}, which a file bears.`, {
-    hint: 'Give that file another name.',
-  });
+  if (newest < stamp) return stamp;
+  const time = Date.parse(newest.replace(/(....)(..)(..)(..)(..)(..)/, '$1-$2-$3T$4:$5:$6Z'));
+  // Digits that are not a date, a serial number say, are counted on.
+  return Number.isNaN(time) ? String(BigInt(newest) + 1n) : toStamp(new Date(time + 1_000));
 }
 
 function toStamp(date: Date): string {
-  // Years of five digits have a sign before them and sort elsewhere.
-  return date.getUTCFullYear() > 9999 ? '' : date.toISOString().replaceAll(/\D/g, '').slice(0, 14);
+  return date.toISOString().replaceAll(/\D/g, '').slice(0, 14);
 }
 
 function formatOf(name: string | undefined): MigrationFormat | undefined {
