@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { Chalk } from 'chalk';
-import { VARIABLES } from '../../src/config/environment.ts';
+import { VARIABLES } from '../../src/config/variables.ts';
 
 /** Shows what happens: each step's reason, the command as typed, its output. */
 export interface Stage {

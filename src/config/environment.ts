@@ -3,9 +3,7 @@ import { NOT_SET, readDatabaseSettings } from './database-settings.ts';
 import { readFolders } from './folders.ts';
 import type { FolderSettings, Problem, Settings } from './settings.ts';
 import type { Variables } from './sources.ts';
-import { parseVariables } from './variables.ts';
-
-export { isShowable, VARIABLES } from './variables.ts';
+import { isShowable, parseVariables } from './variables.ts';
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 const DEFAULT_LOCK_WAIT_TIMEOUT_MS = 60_000;
@@ -22,6 +20,8 @@ export interface Reading {
   readonly settings: Settings | undefined;
   readonly problems: readonly Problem[];
   readonly folders: FolderSettings;
+  /** The variables that are set, with their values; secret ones are shown as "set". */
+  readonly variables: readonly { readonly name: string; readonly shown: string }[];
 }
 
 /** Turns variables into settings; finds every problem, not the first. */
@@ -33,7 +33,12 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
   const source = { parsed, own, folder: options.folder, embedded: options.embedded, lockWaitMs };
   const database = readDatabaseSettings(source, problems, warnings);
   const folders = readFolders(parsed, options.folder);
-  if (problems.length > 0 || database === undefined) return { settings: undefined, problems, folders };
+  const set = Object.entries(own).map(([name, value]) => ({
+    name,
+    shown: isShowable(name, value) ? value : 'set',
+  }));
+  const reading = { problems, folders, variables: set };
+  if (problems.length > 0 || database === undefined) return { ...reading, settings: undefined };
   const settings: Settings = {
     database,
     folders,
@@ -46,7 +51,7 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
     tenantRole: parsed.TENANT_ROLE,
     warnings,
   };
-  return { settings, problems, folders };
+  return { ...reading, settings };
 }
 
 /**

@@ -4,7 +4,7 @@ import { Client, escapeLiteral } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Command } from 'commander';
 import { createProgram } from '../../src/cli/program.ts';
-import { VARIABLES } from '../../src/config/environment.ts';
+import { VARIABLES } from '../../src/config/variables.ts';
 import { startCaller, type Answer, type Caller } from '../support/call-many.ts';
 import { tenantctl } from '../support/cli.ts';
 import { CANARY, FRAGMENT, leakyMigration, leakyModule, LEAKS, STRAY } from '../support/leaks.ts';

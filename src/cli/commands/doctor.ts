@@ -64,7 +64,7 @@ async function readConfiguration(
       reading,
       environment: {
         file,
-        variables: await readVariables(context),
+        variables: reading.variables,
         problems: reading.problems,
         warnings: reading.settings?.warnings ?? [],
       },
@@ -74,17 +74,4 @@ async function readConfiguration(
       environment: { file, error: toTenantctlError(error), variables: [], problems: [], warnings: [] },
     };
   }
-}
-
-/** The variables that are set, the secret ones without their values. */
-async function readVariables(context: Context): Promise<EnvironmentFacts['variables']> {
-  const [{ isShowable, VARIABLES }, { mergeSources, readEnvFile }] = await Promise.all([
-    import('../../config/environment.ts'),
-    import('../../config/sources.ts'),
-  ]);
-  const variables = mergeSources(process.env, readEnvFile(context.folder, context.options.envFile));
-  return VARIABLES.flatMap((name) => {
-    const value = variables[name];
-    return value === undefined ? [] : [{ name, shown: isShowable(name, value) ? value : 'set' }];
-  });
 }

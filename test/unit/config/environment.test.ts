@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readEnvironment, requireSettings, VARIABLES } from '../../../src/config/environment.ts';
+import { readEnvironment, requireSettings } from '../../../src/config/environment.ts';
+import { VARIABLES } from '../../../src/config/variables.ts';
 import { mergeSources, readEnvFile } from '../../../src/config/sources.ts';
 import { createProject } from '../../support/project.ts';
 
