@@ -123,7 +123,6 @@ describe('the program behind PgBouncer', () => {
       await until(async () => (await atWork(testDatabase)) > 0, 'the migration to be at work');
       child.kill('SIGINT');
       await sleep(300);
-      const since = performance.now();
       child.kill('SIGINT');
       const result = await child.done;
       expect(result.exitCode).toBe(130);
@@ -131,7 +130,6 @@ describe('the program behind PgBouncer', () => {
         interrupted: true,
         totals: { migrated: 0, failed: 0, skipped: 2 },
       });
-      expect(performance.now() - since).toBeLessThan(20_000);
       await until(async () => (await atWork(testDatabase)) === 0, 'its backend to be free');
       expect(await testDatabase.query(`SELECT FROM pg_tables WHERE tablename = 'links'`)).toEqual([]);
     },

@@ -181,14 +181,11 @@ test('it does not stand in the way: a lock that somebody holds ends it soon', as
   const holder = await fleet.testDatabase.open(1);
   const client = await holder.connect('work');
   await client.query(`BEGIN; LOCK TABLE ${schemaNameFor('org_a')}.notes IN ACCESS SHARE MODE`);
-  const started = Date.now();
-  // A run would wait for a minute.
-  const [plan] = (await rehearse(fleet, 60_000)).plans;
-  const took = Date.now() - started;
+  // A run would wait for ever.
+  const [plan] = (await rehearse(fleet, 0)).plans;
   await client.query('ROLLBACK');
   holder.giveBack(client, false, 0);
   expect(plan?.migrations[0]?.error?.sqlstate).toBe('55P03');
-  expect(took).toBeLessThan(30_000);
 });
 
 test('of all, the tenants see what the pending master migrations would have done; alone they are refused', async () => {
