@@ -43,23 +43,9 @@ const WRITES = `json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf
 const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text), '{}')
        FROM relations t, ${each('pg_constraint', 'k', `k.conrelid = t.oid AND k.contype = 'f'`)})`;
 
-/**
- * The guard's questions to the server, as routines: they keep their plans for the session.
- *
- * `schema_before` and `effects` return the facts for tenants that run statement by statement; judge.ts decides.
- * `note_own` and `stay_within` keep a string within the tenant's schema. If they refuse one, the tenant runs again
- * statement by statement and is judged there, so they only have to pass what is surely well.
- *
- * - A relation is identified by its name's text, which the server has at hand: joining the catalogs would cost as much
- *   as a small migration.
- * - A relation that no longer exists was dropped. It was the tenant's if the schema held it at the beginning, and
- *   temporary if its oid is larger than any at the beginning.
- */
-export function guardRoutines(names: Names): string[] {
-  return [
-    procedure(
-      'note_own(tenant_schema text)',
-      `DECLARE
+const NOTE_OWN = procedure(
+  'note_own(tenant_schema text)',
+  `DECLARE
        ignored text;
      BEGIN
        WITH ${ownObjects('tenant_schema')}
@@ -67,12 +53,13 @@ export function guardRoutines(names: Names): string[] {
        SELECT set_config('tenantctl.largest', ${largestOid(DROPPABLE)}::text, true) INTO ignored;
        SELECT set_config('tenantctl.writes', ${WRITES}::text, true) INTO ignored;
      END`,
-      'Notes what a tenant schema holds, for stay_within.',
-      BY_INDEX,
-    ),
-    routine(
-      'schema_before(tenant_schema text) RETURNS json',
-      `BEGIN
+  'Notes what a tenant schema holds, for stay_within.',
+  BY_INDEX,
+);
+
+const SCHEMA_BEFORE = routine(
+  'schema_before(tenant_schema text) RETURNS json',
+  `BEGIN
        RETURN (WITH ${ownObjects('tenant_schema')} SELECT json_build_object(
          'locks', ${LOCKS},
          'own', ARRAY(SELECT concat_ws(':', own.catalog, own.oid) FROM own),
@@ -81,12 +68,13 @@ export function guardRoutines(names: Names): string[] {
          'largest', ${largestOid(['pg_class', 'pg_type'])}::text,
          'since', CASE WHEN txid_current_if_assigned() IS NOT NULL THEN ${idOf(LAST_AGE)}::text END));
      END`,
-      'What a tenant schema and its transaction hold before the first migration.',
-      BY_INDEX,
-    ),
-    routine(
-      'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean)',
-      `DECLARE
+  'What a tenant schema and its transaction hold before the first migration.',
+  BY_INDEX,
+);
+
+const ROWS_OUTSIDE = routine(
+  'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean)',
+  `DECLARE
        own_id bigint;
        first_age integer;
        last_age integer;
@@ -129,12 +117,14 @@ export function guardRoutines(names: Names): string[] {
          NULL;
        END;
      END`,
-      'The catalog rows of objects outside the tenant schema that this transaction has written since an id, and those of types that may have come into it.',
-      BY_INDEX,
-    ),
-    routine(
-      'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
-      `DECLARE
+  'The catalog rows of objects outside the tenant schema that this transaction has written since an id, and those of types that may have come into it.',
+  BY_INDEX,
+);
+
+function effects(names: Names): string {
+  return routine(
+    'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
+    `DECLARE
        locks json;
        rows json;
        keys json;
@@ -163,12 +153,14 @@ export function guardRoutines(names: Names): string[] {
        END IF;
        RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'));
      END`,
-      'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
-      BY_INDEX,
-    ),
-    procedure(
-      'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
-      `DECLARE
+    'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
+    BY_INDEX,
+  );
+}
+
+const STAY_WITHIN = procedure(
+  'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
+  `DECLARE
        own text := quote_ident(tenant_schema) || '.';
        noted text := coalesce(current_setting('tenantctl.own', true), '');
        largest bigint := coalesce(nullif(current_setting('tenantctl.largest', true), ''), '0')::bigint;
@@ -218,7 +210,21 @@ export function guardRoutines(names: Names): string[] {
          RAISE EXCEPTION '% was reached from %', outside, tenant_schema USING ERRCODE = 'TCT03';
        END IF;
      END`,
-      'Fails where the transaction has locked a relation outside the tenant schema otherwise than to read and write rows of shared ones, or has dropped one; and thoroughly, where it has written a catalog row of anything outside.',
-    ),
-  ];
+  'Fails where the transaction has locked a relation outside the tenant schema otherwise than to read and write rows of shared ones, or has dropped one; and thoroughly, where it has written a catalog row of anything outside.',
+);
+
+/**
+ * The guard's questions to the server, as routines: they keep their plans for the session.
+ *
+ * `schema_before` and `effects` return the facts for tenants that run statement by statement; judge.ts decides.
+ * `note_own` and `stay_within` keep a string within the tenant's schema. If they refuse one, the tenant runs again
+ * statement by statement and is judged there, so they only have to pass what is surely well.
+ *
+ * - A relation is identified by its name's text, which the server has at hand: joining the catalogs would cost as much
+ *   as a small migration.
+ * - A relation that no longer exists was dropped. It was the tenant's if the schema held it at the beginning, and
+ *   temporary if its oid is larger than any at the beginning.
+ */
+export function guardRoutines(names: Names): string[] {
+  return [NOTE_OWN, SCHEMA_BEFORE, ROWS_OUTSIDE, effects(names), STAY_WITHIN];
 }
