@@ -7,12 +7,12 @@ import { version } from '../version.ts';
 
 /**
  * The command line: parses, runs the command, returns the exit code.
- * @param args what stands behind the program's name
+ * @param args the arguments after the program's name
  */
 export async function main(args: readonly string[]): Promise<number> {
   endQuietlyOnClosedPipe();
   silenceWarnings();
-  // What scripts ask for has its answer before the tree of commands is loaded.
+  // Scripts ask for it often: answer before the commands are loaded.
   if (args.length === 1 && args[0] === '--version') {
     process.stdout.write(`${version}\n`);
     return 0;
@@ -33,7 +33,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof ParsingEnded)) throw error;
     const wasAsked = error.cause.exitCode === 0;
-    // Without a command there is nothing better to say than what there is.
+    // Without a command the help is the best answer.
     if (!json && (wasAsked || isBare(error, program))) return wasAsked ? 0 : 2;
     const { runCommand } = await import('./run/runner.ts');
     const options = { json, color: !hasFlag(args, '--no-color') };
@@ -48,8 +48,8 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Has commander throw where it would end the process, with the command at which it happened, and leaves the wording of
- * mistakes to toUsageError. Help goes to `takeHelp` where it is given.
+ * Makes commander throw where it would end the process, and leaves the wording of mistakes to toUsageError. Help goes
+ * to `takeHelp`, if given.
  */
 function endParsingByThrowing(program: Command, takeHelp?: (text: string) => void): void {
   for (const command of [program, ...allCommands(program)]) {
@@ -68,7 +68,7 @@ function allCommands(program: Command): Command[] {
   return program.commands.flatMap((command) => [command, ...allCommands(command)]);
 }
 
-/** `tenantctl` with no command at all: commander has shown the help. */
+/** `tenantctl` without a command: commander has shown the help. */
 function isBare({ command, cause }: ParsingEnded, program: Command): boolean {
   return command === program && cause.code === 'commander.help';
 }
@@ -78,7 +78,7 @@ function hasFlag(args: readonly string[], flag: string): boolean {
   return args.slice(0, end === -1 ? undefined : end).includes(flag);
 }
 
-/** Node's remarks on how it loads people's TypeScript say nothing to people who migrate. */
+/** Hides Node's warnings on how it loads TypeScript: they do not help people who migrate. */
 function silenceWarnings(): void {
   const isNoise = (warning: Error & { code?: string }) =>
     (warning.name === 'ExperimentalWarning' && /type stripping/i.test(warning.message)) ||

@@ -20,7 +20,7 @@ import type { Context, GlobalOptions } from './run/context.ts';
 import type { CommandResult } from './run/command-result.ts';
 import type { Register } from './run/register.ts';
 
-/** Called with the command that was chosen. */
+/** Called with the command to run. */
 export type Dispatch = (
   name: string,
   options: GlobalOptions,

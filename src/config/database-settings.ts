@@ -5,10 +5,10 @@ import { readSslSettings } from './ssl-settings.ts';
 import type { Parsed } from './variables.ts';
 import type { DatabaseSettings, ServerSettings } from '../db/database.ts';
 
-/** Where `--embedded` keeps its database when no folder is given. */
+/** The folder of `--embedded` without an argument. */
 export const DEFAULT_EMBEDDED_FOLDER = '.tenantctl/embedded';
 
-/** What a variable is that must be set and is not. */
+/** The message for a variable that must be set. */
 export const NOT_SET = 'is not set';
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
@@ -19,14 +19,14 @@ type Target = Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'data
 export interface DatabaseSource {
   readonly parsed: Parsed;
   readonly own: Readonly<Record<string, string>>;
-  /** The folder that relative paths begin at. */
+  /** The folder that relative paths start from. */
   readonly folder: string;
-  /** `--embedded`: a folder, or true for the default one. Beats every variable. */
+  /** `--embedded`: a folder, or true for the default one. Overrides every variable. */
   readonly embedded: string | true | undefined;
   readonly lockWaitMs: number;
 }
 
-/** The database that is meant, in one of three ways; two at once are a problem, none is too. */
+/** The database, named in exactly one of three ways. */
 export function readDatabaseSettings(
   source: DatabaseSource,
   problems: Problem[],
@@ -68,7 +68,7 @@ function readServer(
   if (target === undefined || ssl === undefined) return undefined;
   const settings = serverAt(target, ssl, parsed, url);
   if (direct === undefined) return settings;
-  // What is not said in this URL is as it is for the other: a connection must not lose its TLS by it.
+  // What this URL does not say is as for the other one: the connection must not lose its TLS.
   const isOther = direct.ssl !== undefined && direct.ssl !== (ssl !== false);
   const directSsl = isOther ? readSslSettings({ ...source, urlSsl: direct.ssl }, problems, warnings) : ssl;
   if (directSsl === undefined) return undefined;

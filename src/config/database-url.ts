@@ -1,23 +1,23 @@
 import type { Problem } from './settings.ts';
 import type { ServerSettings } from '../db/database.ts';
 
-/** Where a server is, as a URL says it. */
+/** A server, as a URL names it. */
 export interface UrlTarget extends Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'> {
-  /** What sslmode says; undefined where the URL has none. */
+  /** From sslmode; undefined without one. */
   readonly ssl?: boolean | undefined;
   readonly connectTimeoutMs?: number | undefined;
-  /** Parameters that are for other programs. */
+  /** Parameters of other programs. */
   readonly ignored: readonly string[];
 }
 
 const FORM = 'is no URL of the form postgres://user:password@host:port/database';
 const NO_HOST = 'no-host.invalid';
 const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
-/** Parameters that change what a connection is or may do: not to be passed over. */
+/** Parameters that change the connection: they must not be ignored. */
 const WEIGHTY =
   /^(ssl|gss|options$|service$|passfile$|user$|password$|port$|dbname$|hostaddr$|target_session)/;
 
-/** The variables that hold one. */
+/** The variables with a URL. */
 export type UrlVariable = 'DATABASE_URL' | 'DB_DIRECT_URL';
 
 /**
@@ -85,10 +85,10 @@ function readSslMode(
   return mode !== 'disable';
 }
 
-/** The URL, or what is wrong with it. */
+/** The URL, or the problem. */
 function parseUrl(text: string): URL | string {
   if (!/^postgres(ql)?:\/\//i.test(text)) return FORM;
-  // postgres://user@/database?host=/a/socket/folder names no host before the path, which a URL must.
+  // postgres://user@/database?host=/a/socket/folder has no host before the path, which a URL needs.
   const url = URL.parse(text.replace(/^(\w+:\/\/[^/?#]*@)(?=\/)/, `$1${NO_HOST}`));
   if (url !== null) return url;
   const rest = text.replace(/^\w+:\/\//, '');
@@ -96,7 +96,7 @@ function parseUrl(text: string): URL | string {
   if (rest.slice(authority.length).includes('@')) {
     return 'holds a /, ? or # before its host: in a password write / as %2F, ? as %3F, # as %23';
   }
-  // Digits behind a colon are a port only where user and password end before it.
+  // Digits after a colon are a port only after the @.
   const port = /@[^@]*:(\d+)$/.exec(authority)?.[1];
   if (port !== undefined) return `names the port ${port}, out of range: 1 to 65535`;
   return FORM;

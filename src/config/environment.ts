@@ -9,13 +9,13 @@ const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 const DEFAULT_LOCK_WAIT_TIMEOUT_MS = 60_000;
 
 export interface ReadOptions {
-  /** The folder that relative paths begin at. */
+  /** The folder that relative paths start from. */
   readonly folder: string;
-  /** `--embedded`: a folder, or true for the default one. Beats every variable. */
+  /** `--embedded`: a folder, or true for the default one. Overrides every variable. */
   readonly embedded?: string | true | undefined;
 }
 
-/** Settings, or everything that is wrong with them. The folders are known either way. */
+/** Settings, or their problems. The folders are known either way. */
 export interface Reading {
   readonly settings: Settings | undefined;
   readonly problems: readonly Problem[];
@@ -24,7 +24,7 @@ export interface Reading {
   readonly variables: readonly { readonly name: string; readonly shown: string }[];
 }
 
-/** Turns variables into settings; finds every problem, not the first. */
+/** Turns variables into settings; finds every problem, not only the first. */
 export function readEnvironment(variables: Variables, options: ReadOptions): Reading {
   const { parsed, own, problems: malformed } = parseVariables(variables);
   const problems: Problem[] = [...malformed];

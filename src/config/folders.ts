@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { FolderSettings } from './settings.ts';
 import type { Parsed } from './variables.ts';
 
-/** The folders of the migrations: as named, or migrations/…, or where that does not exist src/…/migrations. */
+/** The folders of the migrations: as named, or migrations/…, or else src/…/migrations. */
 export function readFolders(parsed: Parsed, folder: string): FolderSettings {
   const choose = (named: string | undefined, usual: string, origin: string) => {
     if (named !== undefined) return resolve(folder, named);

@@ -1,6 +1,6 @@
 import type { DatabaseSettings } from '../db/database.ts';
 
-/** Everything that the environment decides, checked and typed. */
+/** The configuration, checked and typed. */
 export interface Settings {
   readonly database: DatabaseSettings;
   readonly folders: FolderSettings;
@@ -17,11 +17,11 @@ export interface Settings {
   readonly lockWaitMs: number;
   /** The name of each tenant's role, `{schema}` standing for its schema; none where absent. */
   readonly tenantRole: string | undefined;
-  /** Things that work and should not stay so. */
+  /** Settings that work but are not safe. */
   readonly warnings: readonly string[];
 }
 
-/** Where migrations are; settled without a database. */
+/** Where the migrations are. */
 export interface FolderSettings {
   readonly master: string;
   readonly tenants: string;
@@ -30,9 +30,9 @@ export interface FolderSettings {
   readonly tenantsIsNamed: boolean;
 }
 
-/** One thing that is wrong with the configuration. */
+/** One problem of the configuration. */
 export interface Problem {
-  /** The variable at fault, or several. */
+  /** The wrong variable, or several. */
   readonly variable: string;
   readonly message: string;
 }

@@ -3,10 +3,10 @@ import { parse } from 'dotenv';
 import { messageOf, TenantctlError } from '../errors.ts';
 import { readTextFile, UnreadableFile } from '../text-file.ts';
 
-/** Variables as they come: untrusted text. */
+/** Variables: untrusted text. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The variables that say which database is meant: three ways, of which one is taken. */
+/** The variables that name the database, in three ways, of which one is used. */
 const WAYS = {
   url: ['DATABASE_URL'],
   parts: ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_NAME'],
@@ -14,8 +14,8 @@ const WAYS = {
 } as const;
 
 /**
- * Puts the environment over the .env file: the environment overrides. A database that the environment names in one
- * way (a URL, say) also overrides one that the file names in another. An empty value counts as unset.
+ * Merges the environment and the .env file; the environment wins. If it names a database in one way (a URL, say), the
+ * file's database settings in the other ways are ignored. An empty value counts as unset.
  */
 export function mergeSources(environment: Variables, file: Variables): Variables {
   const outer = withoutEmpty(environment);
@@ -29,7 +29,7 @@ export function mergeSources(environment: Variables, file: Variables): Variables
       if (!named.includes(names)) for (const name of names) delete inner[name];
     }
   }
-  // Where nothing is left of the file's database, its way past the pooler is to another one.
+  // If the file's database is overridden, its direct URL leads to another one.
   const isOverridden = ofFile.every((name) => inner[name] === undefined || outer[name] !== undefined);
   if (ofFile.length > 0 && isOverridden) delete inner.DB_DIRECT_URL;
   return { ...inner, ...outer };
@@ -42,9 +42,8 @@ function withoutEmpty(variables: Variables): Record<string, string> {
 }
 
 /**
- * Reads an .env file. It is parsed, never executed or expanded. Without a name the file is `.env` in the folder, and
- * may be absent.
- * @throws TenantctlError CONFIG_INVALID when a file that was named cannot be read
+ * Reads an .env file, without expanding anything. By default it is `.env` in the folder, and may be absent.
+ * @throws TenantctlError CONFIG_INVALID if a named file cannot be read
  */
 export function readEnvFile(folder: string, name: string | undefined): Variables {
   const path = resolve(folder, name ?? '.env');

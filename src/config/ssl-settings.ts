@@ -6,13 +6,13 @@ import type { ServerSettings } from '../db/database.ts';
 export interface SslSource {
   readonly parsed: Parsed;
   readonly own: Readonly<Record<string, string>>;
-  /** The folder that relative paths begin at. */
+  /** The folder that relative paths start from. */
   readonly folder: string;
-  /** What a URL says of TLS; undefined where it says nothing. */
+  /** The URL's sslmode; undefined without one. */
   readonly urlSsl: boolean | undefined;
 }
 
-/** What the variables say of TLS, with the PEM files read and checked; undefined where they are of no use. */
+/** The TLS settings, with the PEM files read and checked; undefined if there are problems. */
 export function readSslSettings(
   { parsed, own, folder, urlSsl }: SslSource,
   problems: Problem[],

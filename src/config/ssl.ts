@@ -7,7 +7,7 @@ import type { Problem } from './settings.ts';
 export interface CertificateFile {
   readonly path: string;
   readonly pem: string;
-  /** The file's first certificate was made for this private key. */
+  /** The file's first certificate belongs to this private key. */
   belongsTo(key: PrivateKeyFile): boolean;
 }
 
@@ -20,7 +20,9 @@ export interface PrivateKeyFile {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** Reads a PEM file: missing, unreadable, not a certificate, expired each has its own message. */
+/**
+ * Reads the certificates of a PEM file. Missing, unreadable, not a certificate and expired have messages of their own.
+ */
 export function readCertificates(variable: string, folder: string, name: string): CertificateFile | Problem {
   const file = readPem(variable, folder, name);
   if ('variable' in file) return file;
@@ -38,7 +40,7 @@ export function readCertificates(variable: string, folder: string, name: string)
     }
   }
   const expired = certificates.filter((certificate) => certificate.validToDate.getTime() < Date.now());
-  // A bundle of many authorities always has some that are past their time; one that is of no use has only such.
+  // A bundle of many authorities always has some expired certificates; it is useless if all are.
   if (expired.length === certificates.length) {
     return { variable, message: `the certificate in ${path} expired on ${expired[0]?.validTo}` };
   }

@@ -77,27 +77,27 @@ const schema = z.object({
   RUNS_KEEP: wholeNumber(COUNT).optional(),
 });
 
-/** The variables that are set and well-formed, typed. */
+/** The valid variables, typed. */
 export type Parsed = z.infer<typeof schema>;
 
-/** The variables that tenantctl reads, and no others. */
+/** All variables that tenantctl reads. */
 export const VARIABLES: readonly string[] = Object.keys(schema.shape);
 
 export interface ParsedVariables {
   readonly parsed: Parsed;
-  /** Those of tenantctl's variables that are set at all, well-formed or not. */
+  /** All of tenantctl's variables that are set, valid or not. */
   readonly own: Readonly<Record<string, string>>;
   readonly problems: readonly Problem[];
 }
 
-/** Checks each variable by itself; those that are not well-formed are problems, and count as set. */
+/** Checks each variable by itself. An invalid one is a problem, and counts as set. */
 export function parseVariables(variables: Variables): ParsedVariables {
   const own = Object.fromEntries(
     VARIABLES.map((name) => [name, variables[name]]).filter(([, value]) => value !== undefined),
   ) as Record<string, string>;
   const checked = schema.safeParse(own);
   if (checked.success) return { parsed: checked.data, own, problems: [] };
-  // The first thing that is wrong with a variable is enough.
+  // The first problem of a variable is enough.
   const issues = new Map(
     checked.error.issues.toReversed().map((issue) => [String(issue.path[0]), issue.message]),
   );
@@ -112,7 +112,7 @@ export function parseVariables(variables: Variables): ParsedVariables {
   };
 }
 
-/** A value as it may be shown: not where it is a password, or may hold one. */
+/** The value, unless it is a password or may hold one. */
 function quoted(name: string, value: string | undefined): string {
   return value === undefined || !isShowable(name, value) ? '' : `"${value}" `;
 }
@@ -120,8 +120,8 @@ function quoted(name: string, value: string | undefined): string {
 const MAX_SHOWN = 300;
 
 /**
- * Whether a variable's value may be shown. A quote that is not closed in .env draws the next lines into a value, a line
- * end that is missing the next variable; and people paste a URL or a key where its path belongs.
+ * Whether a variable's value may be shown. An unclosed quote in .env pulls the next lines into a value, and people
+ * paste a URL or a key where a path belongs.
  */
 export function isShowable(name: string, value: string): boolean {
   if (/PASSWORD|URL/.test(name) || value.length > MAX_SHOWN) return false;

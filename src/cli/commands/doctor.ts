@@ -52,7 +52,7 @@ async function examine(context: Context, flags: DoctorFlags): Promise<Diagnosis>
   });
 }
 
-/** The configuration with its problems; an env file that cannot be read is one of them. */
+/** The configuration with its problems; one may be an env file that cannot be read. */
 async function readConfiguration(
   context: Context,
 ): Promise<{ readonly reading?: Reading; readonly environment: EnvironmentFacts }> {

@@ -4,7 +4,7 @@ import type { CommandResult } from '../run/command-result.ts';
 import { failureOf } from '../run/failure.ts';
 import { rehearsalDocument } from '../../core/documents/rehearsal-document.ts';
 
-/** The result of a command that was run with --dry-run. */
+/** The result of a command with --dry-run. */
 export function dryRunResult(rehearsal: Rehearsal, context: Context): CommandResult {
   const failures = [
     ...rehearsal.problems.map(({ error }) => error),

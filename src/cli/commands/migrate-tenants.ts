@@ -34,7 +34,7 @@ export async function migrateTenantsCommand(
   flags: MigrateTenantsFlags & RetryFailedFlag,
 ): Promise<CommandResult> {
   const rollout = await rolloutOf(flags);
-  // Loaded while the server is answering.
+  // Load it while the server answers.
   const core = import('../../core/commands/migrate-tenants.ts');
   return context.withDatabase(flags.concurrency, (database, settings) =>
     context.withProgress(async (observe) => {

@@ -26,7 +26,7 @@ export function addStatus(program: Command, register: Register): void {
 }
 
 export async function statusCommand(context: Context, flags: StatusFlags): Promise<CommandResult> {
-  // Loaded while the server is answering.
+  // Load it while the server answers.
   const core = import('../../core/fleet/status.ts');
   return context.withDatabase(undefined, async (database, settings) => {
     const { fleetStatus } = await core;
@@ -38,7 +38,7 @@ export async function statusCommand(context: Context, flags: StatusFlags): Promi
         verify: flags.verify,
         observe,
       });
-    // Only what reads every history takes long enough for progress to be shown.
+    // Only reading every history takes long enough for progress.
     const status = await (flags.verify === true ? context.withProgress(look) : look());
     const findings = findingsOf(status);
     return {
@@ -67,7 +67,7 @@ const WORDS: Readonly<Record<AttentionCode, string>> = {
   KNEX_LOCKED: 'locked by Knex',
 };
 
-/** What --check finds, the tenants counted by what is the matter with them. */
+/** What --check finds: tenants counted by their problem. */
 function findingsOf({ master, states }: FleetStatus): string[] {
   const findings: string[] = [];
   if (master.pending.length > 0)

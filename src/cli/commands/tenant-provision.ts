@@ -51,7 +51,7 @@ export async function provisionCommand(
         );
       }
       const errors = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
-      // With several organizations each failure is told; one alone is the command's own error.
+      // With several failures each is shown; a single one is the command's own error.
       const several = errors.length > 1;
       if (several)
         for (const error of errors)

@@ -11,7 +11,7 @@ export interface TimeoutFlags {
   readonly retries?: number;
 }
 
-/** Flags that say what a command puts up with. */
+/** Flags for timeouts and retries. */
 export interface EnduranceFlags extends TimeoutFlags {
   readonly keep?: number;
 }
@@ -23,7 +23,7 @@ export interface PaceFlags extends EnduranceFlags {
   readonly compile?: boolean;
 }
 
-/** Flags of every command that works on a fleet. */
+/** Flags of commands on a fleet. */
 export interface FleetFlags extends PaceFlags {
   readonly tenant?: readonly string[];
   readonly all?: boolean;

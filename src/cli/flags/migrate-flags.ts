@@ -33,7 +33,7 @@ export function migrateTenantsOptions(
   };
 }
 
-/** A project whose registry another tool keeps may have no master migrations at all. */
+/** The master folder, if it exists: if another tool keeps the registry, there may be none. */
 export function masterFolderOf(settings: Settings): string | undefined {
   return existsSync(settings.folders.master) ? settings.folders.master : undefined;
 }

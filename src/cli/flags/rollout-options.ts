@@ -5,7 +5,7 @@ import { TenantctlError } from '../../errors.ts';
 import { describedShare, isShare, MAX_PAUSE_MS } from '../../limits.ts';
 import { milliseconds } from './numbers.ts';
 
-/** Flags that say how carefully a run goes through its tenants. */
+/** Flags of a rollout. */
 export interface RolloutFlags {
   readonly canary?: NonNullable<RolloutOptions['canary']>;
   readonly wave?: Share;
@@ -42,8 +42,8 @@ export function addRollout(command: Command): Command {
 }
 
 /**
- * What core wants of the flags; undefined where there are none of them. Reads the file of the check.
- * @throws TenantctlError USAGE for a flag that does nothing without another; CHECK_INVALID
+ * The options of a rollout; undefined without its flags. Reads the file of the check.
+ * @throws TenantctlError USAGE for a flag that needs another one; CHECK_INVALID
  */
 export async function rolloutOf(flags: RolloutFlags): Promise<RolloutOptions | undefined> {
   const { canary, wave, pause, check, maxFailures, onCanaryFailure, maxReplicaLag } = flags;

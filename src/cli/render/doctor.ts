@@ -5,7 +5,7 @@ import { counted } from '../../wording.ts';
 
 const MARKS: Readonly<Record<CheckStatus, string>> = { ok: '✔', warning: '!', failed: '✖', skipped: '·' };
 
-/** A line for each check, the remedy under those that need one, and the sum. */
+/** A line for each check, with its remedy below, and the totals. */
 export function renderDiagnosis({ checks, totals }: Diagnosis, paint: ChalkInstance): string {
   const colors = { ok: paint.green, warning: paint.yellow, failed: paint.red, skipped: paint.dim };
   const width = Math.max(...checks.map(({ title }) => title.length));
@@ -29,7 +29,7 @@ function renderCheck(check: Check, width: number, color: ChalkInstance, paint: C
   return check.remedy === undefined ? [line] : [line, `  ${paint.cyan('→')} ${indent(check.remedy, 4)}`];
 }
 
-/** Further lines stand under the first. */
+/** Indents further lines under the first. */
 function indent(text: string, columns: number): string {
   return text.split('\n').join(`\n${' '.repeat(columns)}`);
 }

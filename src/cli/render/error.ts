@@ -3,7 +3,7 @@ import type { Blocker, TenantctlError } from '../../errors.ts';
 
 const MAX_STATEMENT = 2_000;
 
-/** An error for people: what happened, to whom, the server's code, the statement, and what to do next. */
+/** An error for people: what happened, to whom, SQLSTATE, statement, hint. */
 export function renderError(error: TenantctlError, paint: ChalkInstance, verbose: boolean): string {
   const lines = [`${paint.red('✖')} ${error.message}`];
   const fact = (name: string, value: string | undefined) => {
@@ -38,7 +38,7 @@ export function shortError(
 ): string {
   if (error === undefined) return 'failed';
   const { migration, message, sqlstate } = error;
-  // A message that names the migration itself needs no heading.
+  // Not if the message names the migration itself.
   const where = migration === undefined || message.includes(migration) ? '' : `${migration}: `;
   return `${where}${message}${sqlstate === undefined ? '' : ` (SQLSTATE ${sqlstate})`}`;
 }

@@ -9,7 +9,7 @@ import { renderTable } from './table.ts';
 import { duration } from './words.ts';
 import { counted, listed } from '../../wording.ts';
 
-/** Up to so many tenants are listed one by one; more are told by what they have in common. */
+/** Up to so many tenants are listed one by one. */
 const LISTED = 25;
 
 /** What a run did to the master schema. */
@@ -23,7 +23,7 @@ export function renderMaster(result: MasterResult, verb: 'Applied' | 'Undone', p
   ].join('\n');
 }
 
-/** What a run did to the fleet: the changed tenants, the failed ones each with its reason, the sums. */
+/** What a run did to the fleet: changed tenants, failed ones with their reasons, totals. */
 export async function renderFleet(
   result: FleetResult,
   verb: 'migrated' | 'rolled back',
@@ -133,7 +133,7 @@ function leftAlone(result: FleetResult): string {
   return `\n  Not ACTIVE, so left alone: ${sum} (${entries.map(([status, number]) => `${number} ${status}`).join(', ')})`;
 }
 
-/** What became of the organizations that were to be provisioned. */
+/** The outcome of each organization to provision. */
 export function renderProvision(results: readonly ProvisionResult[], paint: ChalkInstance): string {
   return results
     .filter((result) => result.outcome !== 'failed')

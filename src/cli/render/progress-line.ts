@@ -1,9 +1,9 @@
-/** How far a run has come. */
+/** The progress of a run. */
 export interface Standing {
   readonly done: number;
   readonly due: number;
   readonly failed: number;
-  /** Tenants per second, now; 0 where nothing can be said. */
+  /** Tenants per second, now; 0 if not known. */
   readonly rate: number;
 }
 

@@ -3,7 +3,7 @@ import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../../core/co
 import { counted, listed } from '../../wording.ts';
 import { REHEARSAL_NOTE } from '../../core/documents/rehearsal-document.ts';
 
-/** What a run would do: each distinct plan once, with the SQL of its migrations. */
+/** What a run would do: each distinct plan once, with its SQL. */
 export function renderRehearsal(rehearsal: Rehearsal, paint: ChalkInstance): string {
   const lines: string[] = [];
   for (const { tenant, error } of rehearsal.problems) {
@@ -45,7 +45,7 @@ function renderMigration(migration: RehearsedMigration, paint: ChalkInstance): s
     lines.push(
       `    ${paint.red('✖')} ${migration.error.message}${migration.error.sqlstate === undefined ? '' : ` (SQLSTATE ${migration.error.sqlstate})`}`,
     );
-    // The statement that failed is the last of those above, unless it was never noted.
+    // The failed statement is usually the last one above.
     if (migration.error.statement !== undefined && migration.error.statement !== migration.statements.at(-1))
       lines.push(`      ${migration.error.statement.trim().split('\n').join('\n      ')}`);
     for (const detail of migration.error.details ?? []) lines.push(`      ${detail}`);

@@ -1,7 +1,7 @@
 import type { ChalkInstance } from 'chalk';
 import type { Resolution } from '../../core/commands/resolve.ts';
 
-/** What became of an interrupted migration, and what remains to be done. */
+/** The outcome of an interrupted migration, and what remains to be done. */
 export function renderResolution(resolution: Resolution, paint: ChalkInstance): string {
   const { clerkOrgId, schema, invalidIndexes } = resolution;
   const who = clerkOrgId === undefined ? 'master' : `${clerkOrgId} ${paint.dim(schema)}`;

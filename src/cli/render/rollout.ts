@@ -16,7 +16,7 @@ export function whereabouts(stage: Stage, done: number): string {
   return kind === 'canary' ? `canary ${Math.min(done, tenants)} of ${tenants}` : 'newcomers';
 }
 
-/** What was not checked, for how long a standby held the run back, why and where it was stopped, what was undone. */
+/** What was not checked, how long a standby held the run back, where and why it was stopped, what was undone. */
 export function renderRollout(rollout: RolloutResult, paint: ChalkInstance): string[] {
   const { stopped, rolledBack, unchecked, heldBackMs = 0 } = rollout;
   const lines: string[] = [];

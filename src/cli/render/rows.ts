@@ -9,7 +9,9 @@ export type RowFormat = (typeof ROW_FORMATS)[number];
 
 /** Renders the rows of many tenants, a part at a time. */
 export interface RowRenderer {
-  /** The text of a part; empty where it comes with a later one. @throws TenantctlError for a tenant that does not fit in */
+  /**
+   * The text of a part; empty where it comes with a later one. @throws TenantctlError for a tenant that does not fit in
+   */
   rows(rows: TenantRows): string | Promise<string>;
   /** What follows on the last part. */
   end(): string | Promise<string>;

@@ -62,7 +62,7 @@ export async function renderRun(
   return [...lines, ...(hint === undefined ? [] : [paint.dim(hint)])].join('\n');
 }
 
-/** What people want to do next with such a run. */
+/** The usual next commands for such a run. */
 function nextStep({ id, command, outcome, totals }: Run): string | undefined {
   if (command !== 'migrate tenants' || outcome === 'at-work') return undefined;
   const steps = [

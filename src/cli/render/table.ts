@@ -38,7 +38,7 @@ function plainWidth(text: string): number {
   return stripVTControlCharacters(text).length;
 }
 
-/** What knows the widths of all the world's signs takes a twentieth of a second to load. */
+/** The widths of all characters; takes 50 ms to load. */
 async function unicodeWidth(): Promise<(text: string) => number> {
   return (await import('string-width')).default;
 }

@@ -20,15 +20,15 @@ export interface GlobalOptions {
   readonly yes?: boolean;
 }
 
-/** What a command is given. Expensive things are functions, so that --help opens nothing. */
+/** What a command gets. Expensive parts are functions, so that --help opens nothing. */
 export interface Context {
   readonly options: GlobalOptions;
   readonly output: Output;
-  /** The folder that the command was called in. */
+  /** The current folder. */
   readonly folder: string;
-  /** The environment as it is, with its problems; for doctor, and for commands that need no database. */
+  /** The configuration with its problems; for doctor, and for commands without a database. */
   readEnvironment(): Promise<Reading>;
-  /** @throws TenantctlError CONFIG_INVALID where a variable that names one is at fault */
+  /** @throws TenantctlError CONFIG_INVALID if a variable that names one is wrong */
   folders(): Promise<FolderSettings>;
   /** @throws TenantctlError CONFIG_INVALID, naming every problem */
   settings(): Promise<Settings>;
@@ -41,7 +41,7 @@ export interface Context {
   withProgress<T>(work: (observe: Observer) => Promise<T>): Promise<T>;
   /** Aborted by SIGINT or SIGTERM. */
   interruption(): Interruption;
-  /** @throws TenantctlError CONFIRMATION_REQUIRED where nobody can answer or the answer is no */
+  /** @throws TenantctlError CONFIRMATION_REQUIRED if nobody can answer or the answer is no */
   confirm(question: string): Promise<void>;
 }
 
@@ -117,7 +117,7 @@ async function readAll(folder: string, options: GlobalOptions, output: Output): 
   return reading;
 }
 
-/** A folder that a variable names and that is not there is a mistake in the configuration. */
+/** If a variable names a folder that does not exist, the configuration is wrong. */
 function assertNamedFolders({ folders }: Settings): void {
   const missing = [
     { named: folders.masterIsNamed, variable: 'MASTER_MIGRATIONS_DIR', path: folders.master },

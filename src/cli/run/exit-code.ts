@@ -1,6 +1,6 @@
 import type { ErrorCode, TenantctlError } from '../../errors.ts';
 
-/** Exit codes: 0 done, 1 the work failed or could not begin, and these. */
+/** The exit codes besides 0 (done) and 1 (the work failed or could not start). */
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
   USAGE: 2,
   CONFIRMATION_REQUIRED: 2,
@@ -22,7 +22,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
   INTERRUPTED: 130,
 };
 
-/** The exit code of a command that ended in this error; 0 without one. */
+/** The exit code for an error; 0 without one. */
 export function exitCodeOf(error: TenantctlError | undefined): number {
   return error === undefined ? 0 : (EXIT_CODES[error.code] ?? 1);
 }

@@ -1,6 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 
-/** The failure of a run in which targets failed: the target's own where there is one, else how many. */
+/** The error of a run in which targets failed: the target's own if it is one, else how many. */
 export function failureOf(
   failures: readonly (TenantctlError | undefined)[],
   total: number,

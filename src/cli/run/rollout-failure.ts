@@ -2,7 +2,7 @@ import type { FleetResult } from '../../core/report/results.ts';
 import { TenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';
 
-/** The failure of a run that was stopped because too many tenants had failed; undefined where it was not. */
+/** The error of a run that was stopped because too many tenants failed; undefined if it was not. */
 export function rolloutFailure({ rollout, totals }: FleetResult): TenantctlError | undefined {
   if (rollout?.stopped === undefined) return undefined;
   const { reason } = rollout.stopped;

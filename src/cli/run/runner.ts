@@ -7,7 +7,7 @@ import { guardExit } from './exit-guard.ts';
 import { renderError } from '../render/error.ts';
 import { listenForStrayFailures } from './stray-failure.ts';
 
-/** Runs a command, writes its result, and settles the exit code. The only place that does either. */
+/** Runs a command, writes its result and returns the exit code. Nothing else does. */
 export async function runCommand(
   command: string,
   options: GlobalOptions,
@@ -58,8 +58,7 @@ export async function runCommand(
     }
   }
   const exitCode = wasStopped ? code : exitCodeOf(error);
-  // After a stray failure the command is still at work, and a migration that was cancelled may be: it ends here, and the
-  // server rolls back what is open.
+  // After a stray failure, or a cancellation, a migration may still run: end the process, and the server rolls back.
   if (!isOver || interruption.isCancelled()) process.exit(exitCode);
   return exitCode;
 }

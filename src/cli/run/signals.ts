@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
 
-/** What a signal has asked for. */
+/** What signals have asked for. */
 export interface Interruption {
-  /** Aborted by the first SIGINT or SIGTERM: no new work is begun. */
+  /** Aborted by the first SIGINT or SIGTERM: no new work is started. */
   readonly signal: AbortSignal;
-  /** Has `cancel` called by the second signal, which otherwise ends the process. @returns what takes that back */
+  /** Calls `cancel` on the second signal, which otherwise ends the process. @returns a function that undoes this */
   onSecond(cancel: () => void): () => void;
   /** From now on, the first signal cancels as well: what is at work changes nothing, and need not finish. */
   cancelOnFirst(): void;
@@ -17,8 +17,8 @@ export interface Interruption {
 }
 
 /**
- * Listens to SIGINT and SIGTERM. The first lets the tenants at work finish; the second has what is at work cancelled and
- * rolled back; the third ends the process at once, and the server rolls back what was open.
+ * Listens to SIGINT and SIGTERM. After the first the running tenants finish; the second cancels them and rolls them
+ * back; the third ends the process at once, and the server rolls back.
  */
 export function listenForSignals(announce: (message: string) => void): Interruption {
   const controller = new AbortController();

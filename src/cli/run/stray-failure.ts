@@ -1,16 +1,16 @@
 import { messageOf, TenantctlError } from '../../errors.ts';
 
-/** Failures that reach no one: of a promise that nobody awaits, or thrown in a callback. */
+/** Errors that nobody catches: of a promise that is not awaited, or thrown in a callback. */
 export interface StrayFailures {
-  /** Rejects with the first of them. */
+  /** Rejects with the first one. */
   readonly failed: Promise<never>;
   /** Gives them back to Node. */
   stop(): void;
 }
 
 /**
- * Node ends the process at such a failure, with nothing but a stack. A migration that forgets an `await` is enough for
- * one, so it is told as an error of the command.
+ * Reports such an error as the command's. Node would end the process with a stack; a missing `await` in a migration is
+ * enough.
  */
 export function listenForStrayFailures(): StrayFailures {
   const { promise, reject } = Promise.withResolvers<never>();

@@ -1,10 +1,10 @@
 import type { Command, CommanderError } from 'commander';
 import { TenantctlError } from '../../errors.ts';
 
-/** Commander has ended the parsing: because of a mistake, or because help or the version was asked for. */
+/** Commander stopped parsing: because of a mistake, or for the help or the version. */
 export class ParsingEnded extends Error {
   override readonly name = 'ParsingEnded';
-  /** The command at which it ended. */
+  /** The command at which it stopped. */
   readonly command: Command;
   override readonly cause: CommanderError;
 
@@ -22,7 +22,7 @@ export function commandPath(command: Command): string {
   return names.join(' ');
 }
 
-/** A mistake in calling the program, in the words and the form of every other error. */
+/** A usage mistake, in the form of every other error. */
 export function toUsageError({ command, cause }: ParsingEnded): TenantctlError {
   const path = ['tenantctl', commandPath(command)].join(' ').trim();
   if (cause.code === 'commander.help') {

@@ -2,10 +2,7 @@ import { createInterface, type Interface } from 'node:readline/promises';
 import { TenantctlError } from '../../errors.ts';
 import type { Output } from './output.ts';
 
-/**
- * Asks on the terminal whether to go on. `--yes` answers; without a terminal nobody can.
- * @throws TenantctlError CONFIRMATION_REQUIRED
- */
+/** Asks on the terminal whether to go on, unless --yes is given. @throws TenantctlError CONFIRMATION_REQUIRED */
 export async function askToConfirm(question: string, yes: boolean, output: Output): Promise<void> {
   if (yes) return;
   if (!process.stdin.isTTY || !process.stderr.isTTY || output.json) {
@@ -26,7 +23,7 @@ export async function askToConfirm(question: string, yes: boolean, output: Outpu
   }
 }
 
-/** The answer; none where the input ends (Ctrl-D). Ctrl-C stops the command, as everywhere. */
+/** The answer; empty if the input ends (Ctrl-D). Ctrl-C stops the command. */
 function ask(terminal: Interface, question: string): Promise<string> {
   return new Promise((resolve, reject) => {
     terminal.once('SIGINT', () => {

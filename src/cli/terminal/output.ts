@@ -9,31 +9,31 @@ export interface OutputOptions {
   readonly color: boolean;
 }
 
-/** The only place that writes to the terminal: stdout carries the result, stderr everything else. */
+/** Everything that writes to the terminal: stdout carries the result, stderr everything else. */
 export interface Output extends OutputOptions {
-  /** Colours for stdout; without colour where it is no terminal, with NO_COLOR, or in CI. */
+  /** Colours for stdout; none without a terminal, with NO_COLOR, or in CI. */
   readonly paint: ChalkInstance;
   readonly paintError: ChalkInstance;
-  /** Both streams are the same person's terminal. */
+  /** Both streams are a terminal. */
   readonly resultIsSeen: boolean;
-  /** stderr is a terminal that a spinner may use. */
+  /** stderr is a terminal that can show a spinner. */
   readonly animated: boolean;
-  /** A text without the secrets that are known. All that goes through the functions below passes through it. */
+  /** Removes the known secrets from a text. The functions below use it. */
   conceal(text: string): string;
-  /** From here on, the passwords in these variables are known. */
+  /** Makes the passwords in these variables known. */
   learnSecrets(...sources: readonly Variables[]): void;
   /**
-   * A part of the result, as it is, on stdout while the command is at work; resolves when it has been taken. With --json
-   * it is the beginning of the document, up to the comma: `document` writes the rest.
+   * A part of the result, as it is, on stdout while the command is at work; resolves when it has been taken. With
+   * --json it is the beginning of the document, up to the comma: `document` writes the rest.
    */
   part(text: string): Promise<void>;
   /** The result, on stdout: text for people. */
   result(text: string): Promise<void>;
   /** The result as the one JSON document, on stdout. */
   document(document: object): Promise<void>;
-  /** A line for people, on stderr; nothing when quiet. */
+  /** A line for people, on stderr; not with --quiet. */
   message(text: string): void;
-  /** A line that even --quiet lets through, on stderr. */
+  /** A line for people, on stderr; even with --quiet. */
   complain(text: string): void;
 }
 
@@ -51,7 +51,7 @@ export function createOutput(options: OutputOptions): Output {
     resultIsSeen: process.stdout.isTTY && process.stderr.isTTY,
     animated:
       process.stderr.isTTY &&
-      // A terminal without a width (a pseudo terminal of a CI system) has no line that a spinner could redraw.
+      // Without a width (a pseudo terminal of a CI system) a spinner cannot redraw its line.
       process.stderr.columns > 0 &&
       !options.quiet &&
       !options.json &&
@@ -78,7 +78,7 @@ export function createOutput(options: OutputOptions): Output {
   };
 }
 
-/** The keys of documents that hold free text: names and ids are never touched, since programs act on them. */
+/** The keys of documents with free text: names and ids are never changed, since programs use them. */
 const FREE_TEXT = new Set(
   'message hint statement statements details detail remedy warnings note problem query shown'.split(' '),
 );
@@ -96,8 +96,7 @@ function toJson(document: object, conceal: (text: string) => string): string {
 }
 
 /**
- * What others print on stdout goes to stderr until the returned function is called: a migration may console.log, and
- * stdout is for the result alone.
+ * Sends what others print on stdout to stderr, until the returned function is called: migrations may use console.log.
  */
 export function divertStdout(): () => void {
   const write = process.stdout.write.bind(process.stdout);
@@ -107,7 +106,7 @@ export function divertStdout(): () => void {
   };
 }
 
-/** Resolves when the text has been taken, so that a long document is whole before the process ends. */
+/** Resolves when the text is written, so that a long document is complete before the process ends. */
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
   return new Promise((resolve) => {
     stream.write(text, () => resolve());

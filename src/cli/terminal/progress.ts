@@ -32,7 +32,7 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
   let lastLine = now();
   let perSecond = measureRate(now);
   let [done, due, failed] = [0, 0, 0];
-  /** The part of a rollout that is at work. */
+  /** The current part of a rollout. */
   let stage: Stage | undefined;
 
   const lineOf = createTenantLines(output);
@@ -69,7 +69,7 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       case 'selected':
         if (event.due === 0) return;
         [done, due, stage] = [0, event.due, undefined];
-        // What came before, reading histories say, took no tenant's time.
+        // The time before, for reading histories say, is not the tenants'.
         perSecond = measureRate(now);
         return show(standing);
       case 'tenant':

@@ -22,7 +22,7 @@ export function createTenantLines(output: Output): (result: TenantResult, due: n
         : undefined;
     }
     failures += 1;
-    // Where the same person reads both streams, a short run's result follows at once and says it better.
+    // On a terminal the result of a short run follows at once and says it better.
     if (!verbose && (failures > SHOWN + 1 || (output.resultIsSeen && due <= SHORT_RUN))) return undefined;
     return !verbose && failures > SHOWN
       ? `${paint.red('✖')} More tenants fail; from here on they are only counted (--verbose shows each).`
