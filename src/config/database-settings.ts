@@ -86,7 +86,7 @@ function readUrl(
   const url = text === undefined ? undefined : readDatabaseUrl(variable, text, own, problems);
   if (url !== undefined && url.ignored.length > 0) {
     warnings.push(
-      `${variable} has parameters that mean nothing to tenantctl: ${url.ignored.join(', ')}. They are passed over.`,
+      `${variable} has parameters that tenantctl does not know: ${url.ignored.join(', ')}. They are ignored.`,
     );
   }
   return url;

@@ -117,7 +117,7 @@ describe('DATABASE_URL', () => {
     expect([long.exitCode, disabled.exitCode, prisma.exitCode]).toEqual([0, 0, 0]);
     expect([long.stderr, disabled.stderr]).toEqual(['', '']);
     expect(prisma.stderr).toBe(
-      '! DATABASE_URL has parameters that mean nothing to tenantctl: schema, connection_limit. They are passed over.\n',
+      '! DATABASE_URL has parameters that tenantctl does not know: schema, connection_limit. They are ignored.\n',
     );
   });
 
@@ -145,7 +145,7 @@ describe('folders', () => {
 
     expect(exitCode).toBe(3);
     expect(stderr).toContain(
-      `TENANT_MIGRATIONS_DIR names ${join(project.folder, 'elsewhere')}, which is no folder.`,
+      `TENANT_MIGRATIONS_DIR: ${join(project.folder, 'elsewhere')} is not a directory.`,
     );
   });
 

@@ -37,7 +37,7 @@ test.for([
   const result = await child.done;
 
   expect(result.exitCode).toBe(exitCode);
-  expect(result.stderr).toContain('Stopping: no new tenant is begun, those at work finish.');
+  expect(result.stderr).toContain('Stopping: no new tenants are started, running ones finish.');
   const document = result.json<Document>();
   expect(document).toMatchObject({
     ok: false,
@@ -80,7 +80,7 @@ test.for(['in the server', 'in Node'])(
     await vi.waitUntil(async () => (await backends(fleet)) === 0, { timeout: 30_000 });
 
     expect(result.exitCode).toBe(130);
-    expect(result.stderr).toContain('Cancelling: what is at work is rolled back.');
+    expect(result.stderr).toContain('Cancelling: running tenants are rolled back.');
     expect(result.json<Document>()).toMatchObject({
       interrupted: true,
       totals: { migrated: 0, failed: 0, skipped: 2 },

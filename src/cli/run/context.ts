@@ -126,7 +126,7 @@ function assertNamedFolders({ folders }: Settings): void {
   if (missing.length === 0) return;
   throw new TenantctlError(
     'CONFIG_INVALID',
-    missing.map(({ variable, path }) => `${variable} names ${path}, which is no folder.`).join(' '),
+    missing.map(({ variable, path }) => `${variable}: ${path} is not a directory.`).join(' '),
     { hint: 'Correct the path; it is taken from the folder that the command is called in.' },
   );
 }

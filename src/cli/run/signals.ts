@@ -31,13 +31,13 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
       code = 128 + constants.signals[name];
       controller.abort();
       if (!isEager) {
-        announce('Stopping: no new tenant is begun, those at work finish. Once more cancels those, too.');
+        announce('Stopping: no new tenants are started, running ones finish. A second Ctrl-C cancels them.');
         return;
       }
     }
     if (isCancelled || cancels.size === 0) process.exit(code);
     isCancelled = true;
-    announce('Cancelling: what is at work is rolled back. Once more ends the program at once.');
+    announce('Cancelling: running tenants are rolled back. A third Ctrl-C ends the program at once.');
     for (const cancel of cancels) cancel();
   };
   process.on('SIGINT', onSignal);

@@ -111,7 +111,7 @@ function oneFolder(facts: FolderFacts, { folder: id, files: filesId, kind, varia
         : isNamed
           ? failed(
               id,
-              `${variable} names ${directory}, which is no folder`,
+              `${variable}: ${directory} is not a directory`,
               `mkdir -p ${shellWord(directory)} # or correct ${variable}: it is taken from the folder that the command is called in`,
               'CONFIG_INVALID',
             )
