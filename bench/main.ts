@@ -6,6 +6,7 @@ import { createFleets } from './fleet/fleets.ts';
 import { withProjects } from './fleet/projects.ts';
 import { measureAdd } from './parts/add.ts';
 import { measureCounts } from './parts/counts.ts';
+import { measureExec } from './parts/exec.ts';
 import { measureGuard } from './parts/guard.ts';
 import { measureGrowth } from './parts/growth.ts';
 import { measureInit } from './parts/init.ts';
@@ -33,6 +34,7 @@ const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>>
   init: measureInit,
   sharing: measureSharing,
   load: measureLoad,
+  exec: measureExec,
   'start-up': measureStartUp,
 };
 

@@ -10,6 +10,7 @@ export const PARTS = [
   'init',
   'sharing',
   'load',
+  'exec',
   'start-up',
 ] as const;
 export type PartName = (typeof PARTS)[number];
@@ -21,7 +22,7 @@ export interface Settings {
   readonly growth: readonly number[];
   /** Two sizes, between which counts are compared. */
   readonly counts: readonly [number, number];
-  /** How many processes share a fleet in `sharing`, and its size. */
+  /** How many processes share a fleet in `sharing`, and its size, which is also that of `exec`. */
   readonly processes: readonly number[];
   readonly sharedTenants: number;
   /** Milliseconds for which `load` runs undisturbed. */

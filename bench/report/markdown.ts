@@ -16,6 +16,7 @@ const TITLES: Readonly<Record<PartName, string>> = {
   init: 'New tenants',
   sharing: 'Several processes with the same command',
   load: 'An application at work meanwhile',
+  exec: 'One query in every tenant',
   'start-up': 'Start-up',
   counts: 'What goes over the wire',
 };

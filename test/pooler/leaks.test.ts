@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { queryTenants } from '../../src/core/query/query-tenants.ts';
 import { createPooledFleet, type PooledFleet } from '../support/pooled-fleet.ts';
 
 const SIX = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e', 'org_f'];
@@ -126,3 +127,24 @@ async function schemas(fleet: PooledFleet): Promise<string[]> {
   );
   return rows.map(({ name }) => name);
 }
+
+test('a query of exec leaves nothing in the connections of the pooler, and large answers come in pages', async () => {
+  const fleet = await createPooledFleet(SIX, POOL);
+  await fleet.query(`CREATE FUNCTION public.soil() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM pg_advisory_lock(4712), set_config('statement_timeout', '77000', false);
+    EXECUTE 'PREPARE left_over AS SELECT 1';
+    EXECUTE 'LISTEN left_over';
+    RETURN 1; END $$`);
+  let rows = 0;
+  const { totals } = await queryTenants(fleet.database, {
+    sql: 'SELECT soil()',
+    onRows: (page) => void (rows += page.rows.length),
+  });
+  expect({ totals, rows }).toMatchObject({ totals: { answered: 6, failed: 0 }, rows: 6 });
+  const many = await queryTenants(fleet.database, {
+    sql: 'SELECT g FROM generate_series(1, 2000) g',
+    onRows() {},
+  });
+  expect(many.totals).toMatchObject({ answered: 6, rows: 12_000 });
+  expect(await leftIn(fleet)).toEqual([NOTHING, NOTHING, NOTHING, NOTHING]);
+});
