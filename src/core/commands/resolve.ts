@@ -6,7 +6,7 @@ import { DEFAULT_LOCK_TIMEOUT_MS } from '../run/run-context.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import type { Assignment } from '../apply/assignment.ts';
 import type { History } from '../target/history.ts';
-import { lastBatch } from '../plan/plan.ts';
+import { lastBatch, NOTHING } from '../plan/plan.ts';
 import { recordStep } from '../target/record.ts';
 import { readMigrationFolder, stemOf } from '../files/source.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
@@ -115,7 +115,7 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
 /** What is looked at under the lock; nothing is planned. */
 const LOOK: Assignment = {
   direction: 'up',
-  decide: () => ({ steps: [], batch: 0, warnings: [] }),
+  decide: () => NOTHING,
   hasState: true,
 };
 

@@ -1,14 +1,11 @@
-import type { ErrorReport, InvalidIndex } from '../../errors.ts';
+import type { InvalidIndex } from '../../errors.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
-import type { TenantClass } from '../report/class-counts.ts';
 import type { Resolution } from '../commands/resolve.ts';
 import type { FleetStatus, TenantState } from '../fleet/status.ts';
-import type { Interruption } from '../fleet/attention.ts';
+import type { AttentionCode, Interruption } from '../fleet/attention.ts';
+import type { ResolutionCommands } from '../state/resolution-commands.ts';
 
-export interface RegistryDocument {
-  readonly clerkOrgId: string;
-  readonly schema: string;
-  readonly status: string;
+export interface RegistryDocument extends Pick<RegisteredTenant, 'clerkOrgId' | 'schema' | 'status'> {
   readonly createdAt: string | null;
   readonly updatedAt: string | null;
 }
@@ -24,27 +21,20 @@ export function registryDocument(tenant: RegisteredTenant): RegistryDocument {
   };
 }
 
-export interface TenantStateDocument {
-  readonly clerkOrgId: string;
-  readonly schema: string;
-  readonly status: string;
-  readonly class: TenantClass;
-  readonly code: string | null;
+export interface TenantStateDocument
+  extends
+    Pick<RegisteredTenant, 'clerkOrgId' | 'schema' | 'status'>,
+    Pick<TenantState, 'class' | 'applied' | 'pending' | 'lastError'> {
+  readonly code: AttentionCode | null;
   readonly problem: string | null;
-  readonly applied: readonly string[];
-  readonly pending: readonly string[];
-  readonly lastError?: ErrorReport;
-  /** A migration outside a transaction whose end is not known, and the two commands that say how it ended. */
+  /** A `transaction: false` migration whose outcome is not known, and the two commands that record it. */
   readonly interrupted?: InterruptionDocument;
   readonly invalidIndexes?: readonly InvalidIndex[];
 }
 
-export interface InterruptionDocument {
-  readonly migration: string;
-  readonly direction: 'up' | 'down';
+export interface InterruptionDocument
+  extends Pick<Interruption, 'migration' | 'direction'>, ResolutionCommands {
   readonly startedAt: string;
-  readonly applied: string;
-  readonly retry: string;
 }
 
 export function interruptionDocument(interrupted: Interruption): InterruptionDocument {

@@ -42,7 +42,7 @@ const oneOf = (...values: readonly string[]) =>
 const FUNCTION = rule('a function', (value) => typeof value === 'function');
 
 /** What each option and argument of core's functions must be. A name means the same in all of them. */
-const RULES: Readonly<Record<string, Rule>> = {
+const RULES = {
   organizationId: TEXT,
   organizationIds: rule('an array of strings', isTexts),
   names: rule('an array of strings', isTexts),
@@ -107,7 +107,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   'rollout.maxFailures': share(0),
   'rollout.onCanaryFailure': oneOf('stop', 'rollback'),
   'rollout.maxReplicaLagMs': whole(MILLISECONDS),
-};
+} satisfies Readonly<Record<string, Rule>>;
 
 /**
  * Checks the options or arguments of a public function, before it does anything: TypeScript's types do not bind a
@@ -115,7 +115,10 @@ const RULES: Readonly<Record<string, Rule>> = {
  * @param required options that must be there
  * @throws TenantctlError USAGE, naming the option
  */
-export function checkOptions<T extends object>(options: T, ...required: readonly (keyof T & string)[]): T {
+export function checkOptions<T extends object>(
+  options: T,
+  ...required: readonly (keyof T & keyof typeof RULES)[]
+): T {
   if (!isObject(options)) throw refused('options', OBJECT, options);
   const isRequired = new Set<string>(required);
   for (const [name, rule] of Object.entries(RULES)) {

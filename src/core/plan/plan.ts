@@ -21,6 +21,9 @@ export interface Plan {
   readonly warnings: readonly string[];
 }
 
+/** A plan that leaves a schema as it is. */
+export const NOTHING: Plan = { steps: [], batch: 0, warnings: [] };
+
 export interface ForwardOptions {
   /** The last migration to apply. */
   readonly to?: MigrationFile | undefined;
@@ -76,8 +79,7 @@ export function planForward(folder: MigrationFolder, history: History, options: 
 export function planBackward(folder: MigrationFolder, history: History, extent: BackwardExtent): Plan {
   const entries = entriesToUndo(history, extent, lastBatch(history));
   const newer = extent.kind === 'run' ? newerThan(history, entries) : [];
-  if (extent.kind === 'run' && newer.length > 0)
-    return { steps: [], batch: 0, warnings: [], problem: superseded(extent.of, newer) };
+  if (extent.kind === 'run' && newer.length > 0) return { ...NOTHING, problem: superseded(extent.of, newer) };
   return undoing(folder, history, entries);
 }
 
@@ -86,32 +88,21 @@ function undoing(folder: MigrationFolder, history: History, entries: readonly Hi
   const steps: Step[] = [];
   for (const entry of undone) {
     const file = folder.files.find((candidate) => candidate.stem === stemOf(entry.name));
-    if (file === undefined) {
-      return {
-        steps: [],
-        batch: 0,
-        warnings: [],
-        problem: new TenantctlError(
-          'MIGRATION_FILE_MISSING',
-          `${entry.name} is to be undone, and ${folder.directory} does not hold it.`,
-          {
-            migration: entry.name,
-            hint: 'Bring the file back from version control: its down is what undoes it.',
-          },
-        ),
-      };
-    }
-    if (steps.some((step) => step.file === file)) {
-      return {
-        steps: [],
-        batch: 0,
-        warnings: [],
-        problem: new TenantctlError(
-          'MIGRATION_DUPLICATE',
-          `${entry.name} is to be undone, and the history holds it twice: its down would run twice.`,
-          { migration: entry.name, hint: 'Delete the row that is too many from the history.' },
-        ),
-      };
+    const isTwice = steps.some((step) => step.file === file);
+    if (file === undefined || isTwice) {
+      const [code, reason, hint] = isTwice
+        ? ([
+            'MIGRATION_DUPLICATE',
+            'the history holds it twice: its down would run twice',
+            'Delete the row that is too many from the history.',
+          ] as const)
+        : ([
+            'MIGRATION_FILE_MISSING',
+            `${folder.directory} does not hold it`,
+            'Bring the file back from version control: its down is what undoes it.',
+          ] as const);
+      const message = `${entry.name} is to be undone, and ${reason}.`;
+      return { ...NOTHING, problem: new TenantctlError(code, message, { migration: entry.name, hint }) };
     }
     steps.push({ file, name: entry.name });
   }

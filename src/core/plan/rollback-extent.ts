@@ -1,6 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import { findMigration, type MigrationFolder } from '../files/source.ts';
-import type { BackwardExtent, Plan } from './plan.ts';
+import { NOTHING, type BackwardExtent, type Plan } from './plan.ts';
 
 /** How much a rollback undoes: everything, or down to and including one migration; by default the last batch. */
 export type RollbackExtent = { readonly all: true } | { readonly to: string };
@@ -29,10 +29,9 @@ export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[])
   const isRest =
     plan.steps.length === left.length && plan.steps.every((step, at) => step.name === left[at]?.name);
   if (isRest) return plan;
-  const nothing: Plan = { steps: [], batch: 0, warnings: [] };
-  if (done.length === 0 || rest.length === 0) return nothing;
+  if (done.length === 0 || rest.length === 0) return NOTHING;
   return {
-    ...nothing,
+    ...NOTHING,
     problem: new TenantctlError(
       'HISTORY_CHANGED',
       `Another run changed the history when ${done.length} of ${planned.steps.length} migrations had been undone; the rest was left alone.`,

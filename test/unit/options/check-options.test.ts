@@ -48,7 +48,7 @@ const BAD: readonly (readonly [string, unknown])[] = [
   ['rollout', 'canary'],
 ];
 
-describe.each([
+const RUNS = [
   'migrateTenants',
   'rollbackTenants',
   'migrateMaster',
@@ -57,13 +57,15 @@ describe.each([
   'rehearseTenantsRollback',
   'rehearseMaster',
   'rehearseMasterRollback',
-])('%s', (name) => {
+];
+
+describe.each(RUNS)('%s', (name) => {
   test.each(BAD)('refuses %s: %j before it touches the database', async (option, value) => {
     await expect(call(name, untouched, { folder, [option]: value })).rejects.toMatchObject(usage(option));
   });
 });
 
-test.each<[string, string, ...unknown[]]>([
+const OTHERS: [string, string, ...unknown[]][] = [
   ['provisionTenants', 'organizationIds', untouched, 'org_abc', { folder }],
   ['provisionTenants', 'organizationIds', untouched, [1], { folder }],
   ['provisionTenants', 'options', untouched, ['org_a']],
@@ -79,6 +81,8 @@ test.each<[string, string, ...unknown[]]>([
   ['fleetStatus', 'tenantFolder', untouched, {}],
   ['fleetStatus', 'verify', untouched, { tenantFolder: folder, verify: 1 }],
   ['tenantState', 'name', untouched, 5, { tenantFolder: folder }],
+  ['queryTenants', 'sql', untouched, { onRows: nothing }],
+  ['queryTenants', 'onRows', untouched, { sql: 'SELECT 1', onRows: 'print' }],
   ['readRuns', 'limit', untouched, { limit: 0 }],
   ['readRun', 'runNumber', untouched, Number.NaN],
   ['readRunTenants', 'runNumber', untouched, '1; SELECT', { onlyFailed: false }],
@@ -90,8 +94,23 @@ test.each<[string, string, ...unknown[]]>([
   ['selectTenants', 'names', [], 'org_a'],
   ['schemaNameFor', 'organizationId', 5],
   ['assertOrganizationId', 'organizationId', undefined],
-])('%s refuses a wrong %s', async (name, naming, ...args) => {
+];
+
+test.each<[string, string, ...unknown[]]>(OTHERS)('%s refuses a wrong %s', async (name, naming, ...args) => {
   await expect(call(name, ...args)).rejects.toMatchObject(usage(naming));
+});
+
+/** Functions that take nothing that a caller could get wrong but a database or a result. */
+const WITHOUT = ['assertRegistry', 'readCapacity', 'readTenants', 'statementText', 'jsonValue'];
+/** These check their options where they are: src/db. */
+const OF_DB = ['openDatabase', 'withDatabase'];
+
+test('every function that the library exports checks its options', () => {
+  const functions = Object.keys(library).filter(
+    (name) => /^[a-z]/.test(name) && typeof library[name] === 'function' && !name.endsWith('Document'),
+  );
+  const checked = [...RUNS, ...OTHERS.map(([name]) => name)];
+  expect(functions.filter((name) => ![...checked, ...WITHOUT, ...OF_DB].includes(name))).toEqual([]);
 });
 
 describe('the options of a rollout', () => {
