@@ -7,7 +7,7 @@ import { HISTORIES, historyChecks } from './history-checks.ts';
 import { KNEX, knexChecks } from './knex-checks.ts';
 import { LOCKS, lockChecks } from './lock-checks.ts';
 import { REGISTRY, registryChecks } from './registry-checks.ts';
-import { RIGHTS, rightsChecks, type Identity } from './rights-checks.ts';
+import { RIGHTS, rightsChecks, type Identity } from './rights.ts';
 import { TENANTS, tenantChecks } from './tenant-checks.ts';
 import { createRolesCheck, tenantRoleCheck } from './tenant-roles.ts';
 import { vectorCheck } from './vector-check.ts';

@@ -7,7 +7,7 @@ import { decide } from './decide.ts';
 import { toDiagnosis, type Diagnosis } from './diagnosis.ts';
 import { readFolderFacts } from './folders.ts';
 import { readRegistryFacts } from './registry-facts.ts';
-import { readRights } from './rights-facts.ts';
+import { readRights } from './rights.ts';
 import { readServerFacts } from './server-facts.ts';
 import { readTenantRoleFacts } from './tenant-roles.ts';
 import { readVectorFacts } from './vector-check.ts';

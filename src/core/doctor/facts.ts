@@ -4,7 +4,7 @@ import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
 import type { Folders } from './folders.ts';
 import type { RegistryFacts } from './registry-facts.ts';
-import type { RightsFacts } from './rights-facts.ts';
+import type { RightsFacts } from './rights.ts';
 import type { TenantRoleFacts } from './tenant-roles.ts';
 import type { VectorFacts } from './vector-check.ts';
 import type { DatabaseSettings } from '../../db/database.ts';
