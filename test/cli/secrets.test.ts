@@ -72,6 +72,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   runs: [],
   'runs show': ['1'],
   resolve: ['org_a', '--retry'],
+  exec: ['--sql', 'SELECT 1'],
 };
 
 function leavesOf(command: Command, path: readonly string[] = []): string[] {

@@ -13,8 +13,8 @@ export const identity = process.getuid?.() === 0 ? NOBODY : undefined;
 
 /** What a file system in memory says of itself in statfs(2). */
 const TMPFS = 0x0102_1994;
-/** Bytes that must be free there, and in memory. The tests use a tenth of that. */
-const MUCH = 4 * 1024 ** 3;
+/** Bytes that must be free there, and in memory. The tests use a quarter of that. */
+const MUCH = 2 * 1024 ** 3;
 
 /** What each server begins with. */
 export interface Prepared {
