@@ -21,18 +21,14 @@ export {
   MAX_ORGANIZATION_ID_LENGTH,
   TENANT_SCHEMA_PATTERN,
   assertOrganizationId,
+  newSchemaName,
   schemaNameFor,
 } from './core/registry/schema-name.ts';
-export { STATUSES, type TenantStatus } from './names.ts';
+export { DEFAULT_NAMES, STATUSES, type Names, type TenantStatus } from './names.ts';
 
 // The registry
-export {
-  assertRegistry,
-  readTenants,
-  selectTenants,
-  type RegisteredTenant,
-  type Tenant,
-} from './core/registry/registry.ts';
+export { assertRegistry, type RegistryShape } from './core/registry/registry-shape.ts';
+export { readTenants, selectTenants, type RegisteredTenant, type Tenant } from './core/registry/registry.ts';
 
 // Provisioning
 export {

@@ -1,6 +1,7 @@
 import { TenantctlError } from '../errors.ts';
 import { NOT_SET, readDatabaseSettings } from './database-settings.ts';
 import { readFolders } from './folders.ts';
+import { readNames } from './names.ts';
 import type { FolderSettings, Problem, Settings } from './settings.ts';
 import type { Variables } from './sources.ts';
 import { isShowable, parseVariables } from './variables.ts';
@@ -32,6 +33,7 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
   const lockWaitMs = parsed.LOCK_WAIT_TIMEOUT_MS ?? DEFAULT_LOCK_WAIT_TIMEOUT_MS;
   const source = { parsed, own, folder: options.folder, embedded: options.embedded, lockWaitMs };
   const database = readDatabaseSettings(source, problems, warnings);
+  const names = readNames(parsed, problems);
   const folders = readFolders(parsed, options.folder);
   const set = Object.entries(own).map(([name, value]) => ({
     name,
@@ -41,6 +43,7 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
   if (problems.length > 0 || database === undefined) return { ...reading, settings: undefined };
   const settings: Settings = {
     database,
+    names,
     folders,
     vectorExtension: parsed.VECTOR_EXTENSION ?? 'auto',
     lockTimeoutMs: parsed.LOCK_TIMEOUT_MS ?? DEFAULT_LOCK_TIMEOUT_MS,

@@ -1,8 +1,11 @@
 import type { DatabaseSettings } from '../db/database.ts';
+import type { Names } from '../names.ts';
 
 /** The configuration, checked and typed. */
 export interface Settings {
   readonly database: DatabaseSettings;
+  /** What the database calls the registry and the history tables. */
+  readonly names: Names;
   readonly folders: FolderSettings;
   readonly vectorExtension: 'auto' | 'require' | 'off';
   /** Milliseconds that a statement of a migration may wait for a lock; 0 for ever. */

@@ -15,7 +15,7 @@ export interface ChildResult {
 
 /** What tells a program how to find a database, or how to speak to a terminal: the caller's must not reach a child. */
 const CONFIGURATION =
-  /^(DB_|DBMATE_|DATABASE_URL|MASTER_MIG|TENANT_MIG|TENANT_ROLE|VECTOR_|LOCK_|CONNECT_|CI$|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|VITEST|PG)/;
+  /^(DB_|DBMATE_|DATABASE_URL|MASTER_|TENANT_|REGISTRY_|VECTOR_|LOCK_|CONNECT_|CI$|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|VITEST|PG)/;
 
 /** The variables of a child process, without any configuration. */
 export const BASE_ENV: Readonly<Record<string, string | undefined>> = Object.fromEntries(

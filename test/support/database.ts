@@ -7,6 +7,7 @@ import { openDatabase } from '../../src/db/open.ts';
 import { fastFolder } from './postgres-folders.ts';
 import { createQueries, openPool, type Queries } from './queries.ts';
 import type { Database, DatabaseSettings, ServerSettings } from '../../src/db/database.ts';
+import type { Names } from '../../src/names.ts';
 
 /** A database of a test's own, dropped when the test is over. */
 export interface TestDatabase {
@@ -14,7 +15,7 @@ export interface TestDatabase {
   /** The variables with which the command line finds it. */
   readonly env: Readonly<Record<string, string>>;
   /** Opens it through tenantctl's own pool, closed when the test is over. */
-  open(maxConnections?: number): Promise<Database>;
+  open(maxConnections?: number, names?: Names): Promise<Database>;
   /** Rows of a query, as superuser: see Queries. Not while an embedded one is open elsewhere. */
   readonly query: Queries['query'];
 }
@@ -55,8 +56,8 @@ export async function createDatabase(
     settings,
     url: url.href,
     env: envOf(settings),
-    async open(maxConnections = 5) {
-      const database = await openDatabase(settings, { maxConnections });
+    async open(maxConnections = 5, names?: Names) {
+      const database = await openDatabase(settings, { maxConnections, names });
       opened.push(database);
       return database;
     },

@@ -45,6 +45,7 @@ async function examine(context: Context, flags: DoctorFlags): Promise<Diagnosis>
     nodeVersion: process.versions.node,
     environment,
     database: reading?.settings?.database,
+    databaseNames: reading?.settings?.names,
     folders: reading?.folders,
     vectorExtension: reading?.settings?.vectorExtension,
     tenantRole: reading?.settings?.tenantRole,

@@ -16,6 +16,7 @@ import { masterDocument } from '../../core/documents/fleet-document.ts';
 export interface MigrateMasterFlags extends ToleranceFlags, EnduranceFlags {
   readonly to?: string;
   readonly dryRun?: boolean;
+  readonly changeNames?: boolean;
 }
 
 export function addMigrateMaster(group: Command, register: Register): void {
@@ -23,7 +24,11 @@ export function addMigrateMaster(group: Command, register: Register): void {
     .command('master')
     .description('apply pending master migrations in the schema public')
     .option('--to <name>', 'apply migrations up to and including this one')
-    .option('--dry-run', 'print the SQL that would run; change nothing');
+    .option('--dry-run', 'print the SQL that would run; change nothing')
+    .option(
+      '--change-names',
+      'the registry or a history table was renamed: record the names that are configured now',
+    );
   register(addEndurance(addTolerance(command)), 'migrate master', migrateMasterCommand);
 }
 
@@ -39,6 +44,7 @@ export async function migrateMasterCommand(
         ...tolerance(flags),
         folder: settings.folders.master,
         to: flags.to,
+        changeNames: flags.changeNames,
         observe,
       };
       if (flags.dryRun === true) {

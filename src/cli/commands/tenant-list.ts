@@ -18,7 +18,8 @@ export async function listCommand(
   flags: { readonly status?: string },
 ): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database) => {
-    const { assertRegistry, readTenants } = await import('../../core/registry/registry.ts');
+    const { assertRegistry } = await import('../../core/registry/registry-shape.ts');
+    const { readTenants } = await import('../../core/registry/registry.ts');
     await assertRegistry(database);
     const all = await readTenants(database);
     const tenants = all.filter((tenant) => flags.status === undefined || tenant.status === flags.status);

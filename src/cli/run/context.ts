@@ -72,7 +72,7 @@ export function createContext(options: GlobalOptions, output: Output): Context {
       const width = concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY);
       // One more: what is recorded meanwhile does not wait for a migration outside a transaction.
       const maxConnections = width + BESIDE + 1;
-      return withDatabase(settings.database, { maxConnections }, async (database) => {
+      return withDatabase(settings.database, { maxConnections, names: settings.names }, async (database) => {
         // The embedded database cancels nothing.
         const forget = database.sharedSession
           ? () => {}

@@ -6,11 +6,11 @@ import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
-import { isRegistry, registryColumns } from '../registry/registry.ts';
+import { isDefaultRegistry, isRegistry, readRegistryShape } from '../registry/registry-shape.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
-import { ensureState, upgradeState } from '../install/state-schema.ts';
+import { changeNames, ensureState, upgradeState } from '../install/state-schema.ts';
 import { planMaster, forwardOptions, type MasterFolderOptions } from '../plan/plan-master.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
@@ -22,6 +22,8 @@ export interface MasterOptions extends RunOptions, Omit<MasterFolderOptions, 'to
 export interface MigrateMasterOptions extends MasterOptions {
   /** The last migration to apply, with or without extension. */
   readonly to?: string | undefined;
+  /** Record the configured names in place of those that the database has been managed with. */
+  readonly changeNames?: boolean | undefined;
 }
 
 /** What was done to the master schema. */
@@ -39,7 +41,10 @@ export interface MasterResult {
  * @throws TenantctlError: every way in which it can fail; nothing of the failed transaction remains
  */
 export function migrateMaster(database: Database, options: MigrateMasterOptions): Promise<MasterResult> {
-  return inRun(database, 'migrate master', options, endingOf, (run) => migrateInRun(database, run));
+  return inRun(database, 'migrate master', options, endingOf, async (run) => {
+    if (run.options.changeNames === true) await changeNames(database);
+    return migrateInRun(database, run);
+  });
 }
 
 async function migrateInRun(
@@ -54,25 +59,28 @@ async function migrateInRun(
   if (stateVersion > 0) await warnOfEdits(database, folder, observe);
   const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
   assertSessions(database, migrations, 'up');
-  const hasRegistry = (await registryColumns(database)) !== undefined;
-  if (hasRegistry) await ensureState(database, stateVersion);
+  const hasRegistry = (await readRegistryShape(database)) !== undefined;
+  // A registry of another name may be created by any migration, or by another tool.
+  const mustCreate = !hasRegistry && isDefaultRegistry(names);
+  if (!mustCreate) await ensureState(database, stateVersion);
   else if (migrations[0] === undefined) throw registryNeverCreated(names, folder);
   else if (!migrations[0].upInTransaction) throw initMissing(names, folder);
 
   const planned = plan.steps.map(({ name }) => name);
-  if (hasRegistry && planned.length > 0) await run.begin(planned);
+  if (!mustCreate && planned.length > 0) await run.begin(planned);
   const forward = forwardOptions(folder, options);
   const done = await serveMaster(context, plan, observe, {
     direction: 'up',
     decide: (history) => planForward(folder, history, forward),
     // Without a registry, tenantctl's own schema comes and goes with the migration that creates it.
-    opening: hasRegistry
-      ? undefined
-      : async (client) => {
+    opening: mustCreate
+      ? async (client) => {
           await upgradeState(client, names, stateVersion);
           await run.beginWithin(client, planned);
-        },
+        }
+      : undefined,
     async afterFirst(client) {
+      if (!mustCreate) return;
       const { rows } = await client.query<{ present: boolean }>(
         `SELECT EXISTS (SELECT FROM pg_class c WHERE ${isRegistry(names, 'c')}) AS present`,
       );
@@ -86,6 +94,10 @@ async function migrateInRun(
     'master',
     folder.files.filter((file) => applied.has(file.name)),
   );
+  if (!hasRegistry && !mustCreate && (await readRegistryShape(database)) === undefined) {
+    const message = `The registry ${registryName(names)} does not exist yet. Correct REGISTRY_TABLE, or write a master migration that creates it.`;
+    observe({ type: 'warning', message });
+  }
   return { names: done.names, batch: done.batch, durationMs: Date.now() - started };
 }
 

@@ -14,7 +14,7 @@ import type { History } from '../target/history.ts';
 import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
 import { planForward, type Plan } from '../plan/plan.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
-import { registryColumns } from '../registry/registry.ts';
+import { readRegistryShape } from '../registry/registry-shape.ts';
 import { planTenantsRollback } from '../fleet/plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
 import { refuseOwners } from '../fleet/refuse-owners.ts';
@@ -114,7 +114,7 @@ export async function rehearseAll(
   const context = createRunContext(database, tenants);
   const { plan: masterPlan } = await planMaster(database, master);
   const { folder, forward } = await readTenantFolder(tenants);
-  const hasRegistry = (await registryColumns(database)) !== undefined;
+  const hasRegistry = (await readRegistryShape(database)) !== undefined;
   const plan = hasRegistry
     ? await planTenants(database, tenants, (history) => planForward(folder, history, forward))
     : { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };

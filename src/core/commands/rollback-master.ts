@@ -2,13 +2,13 @@ import type { PoolClient } from 'pg';
 import { counted, listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
-import { registrySql } from '../registry/registry-sql.ts';
 import { forgetFiles } from '../state/checksums.ts';
 import { endingOf, type MasterOptions, type MasterResult } from './migrate-master.ts';
 import { planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
-import { isRegistry, registryColumns } from '../registry/registry.ts';
+import { isDefaultRegistry, isRegistry, readRegistryShape } from '../registry/registry-shape.ts';
+import { registrySql } from '../registry/registry-sql.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from '../plan/rollback-extent.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
 import { inRun, type CommandRun } from './in-run.ts';
@@ -68,9 +68,9 @@ export async function planMasterRollback(
   const folder = await readMigrationFolder(options.folder);
   const extent = toExtent(folder, options.extent);
   const plan = planBackward(folder, await readMasterHistory(database), extent);
-  // The first migration is the one that created the registry: better not to begin than to roll back.
+  // The first migration is the one that creates ORIGIN's registry: better not to begin than to roll back.
   const undoesFirst = plan.steps.some((step) => step.file === folder.files[0]);
-  if (undoesFirst) {
+  if (undoesFirst && isDefaultRegistry(database.names)) {
     const tenants = await tenantNames(database);
     if (tenants.length > 0) throw registryInUse(tenants);
   }
@@ -78,7 +78,7 @@ export async function planMasterRollback(
 }
 
 async function tenantNames(database: Database): Promise<string[]> {
-  if ((await registryColumns(database)) === undefined) return [];
+  if ((await readRegistryShape(database)) === undefined) return [];
   return readNames(database, database.names);
 }
 

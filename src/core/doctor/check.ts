@@ -49,6 +49,7 @@ export const TITLES = {
   'unfinished-tenants': 'Unfinished tenants',
   'knex-locks': 'Locks of Knex',
   intents: 'Interrupted migrations',
+  'knex-histories': 'Histories of Knex',
   'knex-names': 'Names for Knex',
   'knex-sql': '.sql and Knex',
 } as const;

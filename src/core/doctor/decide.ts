@@ -18,7 +18,7 @@ const BEHIND_REGISTRY: readonly CheckId[] = [...REGISTRY, ...HISTORIES, ...TENAN
 export function decide(facts: Facts): Check[] {
   const { options, folders, connection, contents, now } = facts;
   const registry = contents?.registry.facts;
-  const keptElsewhere = registry?.columns !== undefined && registry.masterHistory.entries.length === 0;
+  const keptElsewhere = registry?.shape !== undefined && registry.masterHistory.entries.length === 0;
   return [
     ...environmentChecks(options.nodeVersion, options.environment),
     ...folderChecks(folders, keptElsewhere),

@@ -11,7 +11,7 @@ import { readRights } from './rights.ts';
 import { readServerFacts } from './server-facts.ts';
 import { readTenantRoleFacts } from './tenant-roles.ts';
 import { readVectorFacts } from './vector-check.ts';
-import type { Database, DatabaseSettings } from '../../db/database.ts';
+import type { Database } from '../../db/database.ts';
 
 /**
  * Checks everything that a run needs: Node, variables, folders and files, the connection, TLS, rights, pgvector, the
@@ -28,19 +28,20 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
       master: await readFolderFacts(folders.master, folders.masterIsNamed === true),
       tenants: await readFolderFacts(folders.tenants, folders.tenantsIsNamed === true),
     },
-    ...(await readDatabase(options.database, options.tenantRole)),
+    ...(await readDatabase(options)),
   };
   return toDiagnosis(decide(facts));
 }
 
-async function readDatabase(
-  settings: DatabaseSettings | undefined,
-  tenantRole: string | undefined,
-): Promise<Pick<Facts, 'connection' | 'contents'>> {
+async function readDatabase({
+  database: settings,
+  databaseNames: names,
+  tenantRole,
+}: DiagnoseOptions): Promise<Pick<Facts, 'connection' | 'contents'>> {
   if (settings === undefined) return { connection: { kind: 'not-configured' }, contents: undefined };
   const started = Date.now();
   try {
-    return await withDatabase(settings, { maxConnections: 2 }, async (database) => {
+    return await withDatabase(settings, { maxConnections: 2, names }, async (database) => {
       const durationMs = Date.now() - started;
       const server = await attempt(() => readServerFacts(database));
       return {

@@ -8,6 +8,7 @@ import type { RightsFacts } from './rights.ts';
 import type { TenantRoleFacts } from './tenant-roles.ts';
 import type { VectorFacts } from './vector-check.ts';
 import type { DatabaseSettings } from '../../db/database.ts';
+import type { Names } from '../../names.ts';
 
 export interface DiagnoseOptions {
   /** process.versions.node */
@@ -16,6 +17,8 @@ export interface DiagnoseOptions {
   readonly environment?: EnvironmentFacts | undefined;
   /** Absent if the configuration has none: checks that need a database are skipped. */
   readonly database: DatabaseSettings | undefined;
+  /** What the database calls the registry and the history tables; DEFAULT_NAMES if absent. */
+  readonly databaseNames?: Names | undefined;
   /** The folders of the migrations; absent if the configuration is not known. */
   readonly folders?:
     | {

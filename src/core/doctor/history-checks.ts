@@ -8,6 +8,7 @@ import { failed, ok, skipped, warning, type Check, type CheckId } from './check.
 import type { FleetFacts } from './fleet-facts.ts';
 import { recordAsApplied } from '../target/record.ts';
 import { masterTarget } from '../target/target.ts';
+import { isDefaultRegistry } from '../registry/registry-shape.ts';
 import { isInit } from './registry-checks.ts';
 import type { RegistryFacts } from './registry-facts.ts';
 import { counted, listed } from '../../wording.ts';
@@ -36,8 +37,10 @@ function masterCheck(facts: RegistryFacts, folder: MigrationFolder): Check {
   const id = 'master-history';
   const { masterHistory: history } = facts;
   const applied = new Set(history.entries.map(({ name }) => stemOf(name)));
-  const init = folder.files.find(({ stem }) => isInit(stem) && !applied.has(stem));
-  if (facts.columns !== undefined && init !== undefined) {
+  const init = isDefaultRegistry(facts.names)
+    ? folder.files.find(({ stem }) => isInit(stem) && !applied.has(stem))
+    : undefined;
+  if (facts.shape !== undefined && init !== undefined) {
     // Another tool created the registry: the migration that creates it would fail.
     return warning(
       id,

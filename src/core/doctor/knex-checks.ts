@@ -5,10 +5,10 @@ import type { History } from '../target/history.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
 import { ok, warning, type Check, type CheckId } from './check.ts';
 import { inEachTenant } from './remedy.ts';
-import type { RegistryFacts } from './registry-facts.ts';
+import type { OtherHistory, RegistryFacts } from './registry-facts.ts';
 import { listed } from '../../wording.ts';
 
-export const KNEX: readonly CheckId[] = ['knex-names', 'knex-sql'];
+export const KNEX: readonly CheckId[] = ['knex-histories', 'knex-names', 'knex-sql'];
 
 /**
  * Checks whether Knex itself could continue the histories: it needs a file for each recorded name, and cannot load .sql
@@ -24,7 +24,26 @@ export function knexChecks(
   const sql = [...(master?.files ?? []), ...(tenants?.files ?? [])]
     .filter(({ format }) => format === 'sql')
     .map(({ name }) => name);
-  return [namesCheck(facts.names, inMaster, inTenants), sqlCheck(sql)];
+  return [historiesCheck(facts.otherHistories), namesCheck(facts.names, inMaster, inTenants), sqlCheck(sql)];
+}
+
+/** Histories under names that are not configured: what Knex applied there would be applied again. */
+function historiesCheck(others: readonly OtherHistory[]): Check {
+  const id = 'knex-histories';
+  if (others.length === 0) return ok(id, 'none under another name');
+  // Of several in public, or among tenants, the most frequent is named.
+  const places = [others.find(({ inPublic }) => inPublic), others.find(({ inPublic }) => !inPublic)];
+  const variables = places.flatMap((place, at) =>
+    place === undefined ? [] : `${at === 0 ? 'MASTER' : 'TENANT'}_HISTORY_TABLE=${place.table}`,
+  );
+  const found = others.map(
+    ({ table, schema, schemas }) => `${schema}.${table}${schemas > 1 ? ` and ${schemas - 1} more` : ''}`,
+  );
+  return warning(
+    id,
+    `Knex has kept histories that tenantctl does not read: ${listed(found)}`,
+    `If tenantctl is to continue them: ${variables.join(' ')}`,
+  );
 }
 
 interface Renaming {

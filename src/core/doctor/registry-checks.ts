@@ -1,14 +1,14 @@
 import { recordAsUndone } from '../target/record.ts';
-import { HASH_LENGTH, registryName, type Names } from '../../names.ts';
+import { HASH_LENGTH, registryName, STATUSES, type Names } from '../../names.ts';
 import { literal, readable } from '../../db/sql.ts';
-import { requiredColumns } from '../registry/registry.ts';
+import { isDefaultRegistry, missingColumns, problemOfRegistry } from '../registry/registry-shape.ts';
 import { registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import { masterTarget } from '../target/target.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import { failed, ok, skipped, warning, type Check, type CheckId } from './check.ts';
 import type { RegistryFacts } from './registry-facts.ts';
-import { counted } from '../../wording.ts';
+import { counted, listed } from '../../wording.ts';
 
 export const REGISTRY: readonly CheckId[] = ['registry', 'state-schema'];
 
@@ -26,15 +26,24 @@ export function isInit(name: string): boolean {
 }
 
 function registryCheck(facts: RegistryFacts, folder: MigrationFolder | undefined): Check {
-  const { names, columns, fleet, notUnique } = facts;
+  const { names, shape, fleet, notUnique } = facts;
   const registry = registryName(names);
-  if (columns === undefined) return absent(facts, folder);
-  const missing = requiredColumns(names).filter((column) => !columns.includes(column));
+  if (shape === undefined) return absent(facts, folder);
+  const missing = missingColumns(shape, names);
+  const problem = problemOfRegistry(shape, names);
+  if (problem !== undefined && (missing.length === 0 || !isDefaultRegistry(names))) {
+    return failed(
+      'registry',
+      `${registry} ${problem}`,
+      `Set REGISTRY_COLUMNS=organization=…,schema=…,status=… to columns that it has: ${listed([...shape.columns.keys()])}.`,
+      'REGISTRY_INVALID',
+    );
+  }
   if (missing.length > 0) {
     return failed(
       'registry',
       `${registry} has no column ${missing.join(', ')}`,
-      facts.isTable
+      shape.isTable
         ? missing.map((column) => addColumn(names, column)).join('\n')
         : `${registry} is no plain table: give it ${missing.join(', ')} where it is defined.`,
       'REGISTRY_INVALID',
@@ -52,10 +61,38 @@ function registryCheck(facts: RegistryFacts, folder: MigrationFolder | undefined
     );
   }
   const kinds = Map.groupBy(fleet?.tenants ?? [], ({ status }) => status);
-  const sums = [...kinds].map(([status, tenants]) => `${tenants.length} ${status}`);
+  const status = statusProblem(facts, [...kinds.keys()]);
+  if (status !== undefined) return status;
+  const sums = [...kinds].map(
+    ([word, tenants]) => `${tenants.length} ${word === '' ? 'without a status' : word}`,
+  );
   return ok(
     'registry',
     `${registry}, ${counted(fleet?.tenants.length ?? 0, 'tenant')}${sums.length > 0 ? ` (${sums.join(', ')})` : ''}`,
+  );
+}
+
+/** Values that stand for no status, and statuses that provisioning cannot write. */
+function statusProblem({ names, shape }: RegistryFacts, found: readonly string[]): Check | undefined {
+  const column = `${registryName(names)}.${names.columns.status}`;
+  const unmapped = found.filter((value) => value !== '' && !STATUSES.some((word) => word === value));
+  const values = unmapped.map((value) => value.replace(/ \(not mapped\)$/, ''));
+  if (values.length > 0) {
+    return warning(
+      'registry',
+      `${column} holds ${listed(values)}, which stands for no status: such tenants are left alone`,
+      `If they are to be migrated: REGISTRY_STATUSES=ACTIVE=${[...names.statuses.ACTIVE, ...values].join('|')}. Other words: ${STATUSES.join(', ')}.`,
+    );
+  }
+  const labels = shape?.columns.get(names.columns.status)?.labels ?? null;
+  const unwritable = (['PROVISIONING', 'ACTIVE', 'FAILED'] as const).filter(
+    (word) => labels !== null && !labels.includes(names.statuses[word][0] ?? word),
+  );
+  if (unwritable.length === 0) return undefined;
+  return warning(
+    'registry',
+    `${column} cannot hold ${listed(unwritable)}, which provisioning writes`,
+    `Name a value of the enum for each in REGISTRY_STATUSES (${listed(labels ?? [])}), or add values to it with ALTER TYPE … ADD VALUE.`,
   );
 }
 
@@ -74,6 +111,14 @@ function addColumn(names: Names, column: string): string {
 function absent(facts: RegistryFacts, folder: MigrationFolder | undefined): Check {
   const { names, masterHistory, tenantSchemas } = facts;
   const registry = registryName(names);
+  if (!isDefaultRegistry(names)) {
+    return failed(
+      'registry',
+      `${registry} does not exist`,
+      'Correct REGISTRY_TABLE, or apply the master migration that creates the table: tenantctl migrate master',
+      'REGISTRY_ABSENT',
+    );
+  }
   const isNew = masterHistory.entries.length === 0 && tenantSchemas === 0;
   const hasInit = folder?.files.some(({ stem }) => isInit(stem)) === true;
   if (isNew && hasInit)
@@ -116,7 +161,7 @@ function stateCheck(facts: RegistryFacts, folder: MigrationFolder | undefined): 
   }
   if (stateVersion > 0)
     return warning('state-schema', `version ${stateVersion}, to be brought to ${STATE_VERSION}`, command);
-  return facts.columns === undefined
+  return facts.shape === undefined
     ? skipped('state-schema', 'comes with the registry')
     : warning('state-schema', 'does not exist yet', command);
 }

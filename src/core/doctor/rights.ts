@@ -1,4 +1,4 @@
-import { isRegistry } from '../registry/registry.ts';
+import { isRegistry } from '../registry/registry-shape.ts';
 import { lockTableOf } from '../target/history.ts';
 import { STATE_SCHEMA } from '../install/state-schema.ts';
 import type { Database } from '../../db/database.ts';

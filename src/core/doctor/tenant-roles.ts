@@ -1,6 +1,6 @@
 import { isPerTenant } from '../../db/role-name.ts';
 import type { Names } from '../../names.ts';
-import { isRegistry } from '../registry/registry.ts';
+import { isRegistry } from '../registry/registry-shape.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { lockTableOf } from '../target/history.ts';
 import { readRoles, type Roles } from '../roles/role-facts.ts';
@@ -30,7 +30,7 @@ export interface OwnedSchema {
 /** Two queries for any number of tenants. Knex's tables belong to tenantctl, not to the tenant. */
 export async function readTenantRoleFacts(database: Database, pattern: string): Promise<TenantRoleFacts> {
   const { rows: registry } = await database.query(`SELECT FROM pg_class c
-    WHERE ${isRegistry(database.names, 'c')} AND c.relkind IN ('r', 'p', 'v', 'f')`);
+    WHERE ${isRegistry(database.names, 'c')}`);
   const schemas = registry.length === 0 ? [] : await readSchemas(database);
   const owners = new Set(schemas.map(({ owner }) => owner));
   if (!isPerTenant(pattern)) owners.add(pattern);

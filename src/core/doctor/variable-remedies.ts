@@ -14,6 +14,16 @@ const FORMS: Readonly<Record<string, string>> = {
   DB_SSL_CLIENT_KEY_PATH:
     "Set DB_SSL_CLIENT_KEY_PATH to the PEM file of the client's private key, without a passphrase",
   DB_EMBEDDED: 'Set DB_EMBEDDED=.tenantctl/embedded, or another folder',
+  REGISTRY_TABLE: 'Set REGISTRY_TABLE=public.tenants, or the name of your table with its schema',
+  REGISTRY_COLUMNS:
+    'Set REGISTRY_COLUMNS=organization=clerk_org_id,schema=schema_name,status=status, each with the name of your column; created and updated may be added',
+  REGISTRY_STATUSES:
+    'Set REGISTRY_STATUSES=ACTIVE=live|trial,SUSPENDED=paused, say: each of PROVISIONING, ACTIVE, FAILED, SUSPENDED, ARCHIVED with its values, the one to write first',
+  MASTER_HISTORY_TABLE:
+    "Set MASTER_HISTORY_TABLE to the name of Knex's table in public, without a schema: knex_migrations, say",
+  TENANT_HISTORY_TABLE:
+    "Set TENANT_HISTORY_TABLE to the name of Knex's table in each tenant schema, without a schema: knex_migrations, say",
+  TENANT_SCHEMA_PREFIX: 'Set TENANT_SCHEMA_PREFIX=tid_, or another beginning of at most 53 bytes',
   VECTOR_EXTENSION: 'Set VECTOR_EXTENSION=auto, require or off',
   TENANT_ROLE:
     "Set TENANT_ROLE='{schema}_owner', which gives each tenant a role of its own, or the name of one role for all",

@@ -4,7 +4,7 @@ import { planBackward, type BackwardExtent, type EntriesOfRun } from '../plan/pl
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
-import { assertRegistry } from '../registry/registry.ts';
+import { assertRegistry } from '../registry/registry-shape.ts';
 import { refuseOwners } from './refuse-owners.ts';
 import { toExtent, type RollbackExtent, type RunExtent } from '../plan/rollback-extent.ts';
 import { readUndoOfRun } from '../ledger/undo-of-run.ts';

@@ -1,7 +1,8 @@
 import { countIn, readGroups, readMembers, type Scope, type TenantGroup } from './fleet-facts.ts';
 import { historyOf, knownHistories, toMembers, type Member } from './member.ts';
 import type { History } from '../target/history.ts';
-import { assertRegistry, countByStatus, findTenants, type RegisteredTenant } from '../registry/registry.ts';
+import { countByStatus, findTenants, type RegisteredTenant } from '../registry/registry.ts';
+import { assertRegistry } from '../registry/registry-shape.ts';
 import { failedInRun } from '../ledger/failed-in-run.ts';
 import { countStatuses } from '../report/class-counts.ts';
 import { readStateVersion } from '../state/version.ts';

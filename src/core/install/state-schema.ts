@@ -1,12 +1,13 @@
 import type { PoolClient } from 'pg';
 import { lockKey, withTransaction } from '../../db/transaction.ts';
+import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import { RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
 import { guardRoutines } from '../guard/server-side.ts';
 import { serveRoutines } from '../strategy/server-side.ts';
 import { stampRoutines, STAMP_TABLES } from '../stamps/server-side.ts';
-import { readVersion } from '../state/version.ts';
+import { boundNames, readVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 /** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
@@ -67,6 +68,11 @@ const UPGRADES: readonly (readonly string[])[] = [
   [],
   [],
   RUN_LEASE,
+  [
+    'ALTER TABLE tenantctl.state_version ADD COLUMN IF NOT EXISTS names jsonb',
+    `COMMENT ON COLUMN tenantctl.state_version.names IS
+       'The names of the registry and the history tables that the routines are made with, as the variables have them.'`,
+  ],
 ];
 
 /** Whatever the version before had of views and routines goes first. */
@@ -88,7 +94,7 @@ export const STATE_VERSION = UPGRADES.length;
 
 /**
  * Creates the tenantctl schema, or brings it up to this version's form, in a transaction that is already open.
- * @throws TenantctlError STATE_NEWER when a newer tenantctl has been here
+ * @throws TenantctlError STATE_NEWER when a newer tenantctl has been here; NAMES_DIFFER
  */
 export async function upgradeState(client: PoolClient, names: Names, from: number): Promise<void> {
   if (from === STATE_VERSION) return;
@@ -99,16 +105,37 @@ export async function upgradeState(client: PoolClient, names: Names, from: numbe
       { hint: 'Use the newer tenantctl that has been working on this database.' },
     );
   }
-  // Two commands may come here at once: the second waits, then looks again.
+  const version = await lockState(client, names);
+  if (version !== STATE_VERSION) await install(client, names, version);
+}
+
+/**
+ * Records the names that the database goes by now in place of those that it went by, and makes the routines anew.
+ * To be called while no run is at work.
+ */
+export async function changeNames(database: Database): Promise<void> {
+  await withTransaction(database, {}, [], async ({ client }) => {
+    const version = await lockState(client, undefined);
+    if (version > 0 && version <= STATE_VERSION) await install(client, database.names, version);
+  });
+}
+
+/** Two commands may come here at once: the second waits, then looks again. @returns the version, 0 where there is none */
+async function lockState(client: PoolClient, names: Names | undefined): Promise<number> {
   await client.query(`SELECT pg_advisory_xact_lock(${lockKey("'state'")})`);
   const { rows } = await client.query<{ present: boolean }>(
     `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
   );
-  const version = rows[0]?.present === true ? await readVersion(client) : 0;
-  if (version === STATE_VERSION) return;
+  return rows[0]?.present === true ? readVersion(client, names) : 0;
+}
+
+async function install(client: PoolClient, names: Names, version: number): Promise<void> {
   for (const statements of [...UPGRADES.slice(version), routines(names)])
     await client.query(statements.join(';\n'));
-  await client.query(`INSERT INTO tenantctl.state_version (version) VALUES (${STATE_VERSION})`);
+  await client.query(
+    `INSERT INTO tenantctl.state_version (version, names, installed_at)
+     VALUES (${STATE_VERSION}, ${literal(JSON.stringify(boundNames(names)))}, clock_timestamp())`,
+  );
 }
 
 /** upgradeState in a transaction of its own, where one is needed. `version` is what readStateVersion has read. */

@@ -92,6 +92,8 @@ const RULES = {
   now: rule('a valid date', (value) => value instanceof Date && !Number.isNaN(value.getTime())),
   nodeVersion: TEXT,
   environment: OBJECT,
+  databaseNames: OBJECT,
+  changeNames: FLAG,
   database: OBJECT,
   rollout: OBJECT,
   'rollout.canary': rule(

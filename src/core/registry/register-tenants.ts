@@ -1,8 +1,18 @@
 import { toDatabaseError } from '../../db/database-error.ts';
-import { identifier } from '../../db/sql.ts';
+import type { QueryResultRow } from 'pg';
+import { identifier, literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
-import type { Names } from '../../names.ts';
-import { hasStatus, insertTenant, registrySql, statusOf, writtenStatus } from './registry-sql.ts';
+import { registryName, STATUSES, type Names } from '../../names.ts';
+import { columnsToFill, type RegistryShape } from './registry-shape.ts';
+import {
+  hasStatus,
+  insertTenant,
+  registrySql,
+  statusOf,
+  updateTenant,
+  writtenStatus,
+} from './registry-sql.ts';
+import { touched, UNFINISHED } from './set-status.ts';
 import type { Database } from '../../db/database.ts';
 
 /** An organization's row in the registry, or why it cannot have one. */
@@ -10,73 +20,138 @@ export type Registration =
   | { readonly schema: string; readonly status: string; readonly isNew: boolean }
   | { readonly error: TenantctlError };
 
+interface Wanted {
+  readonly clerkOrgId: string;
+  /** The name of its schema, where it has none yet. */
+  readonly schema: string;
+}
+
 /**
- * Writes the rows of new tenants with status PROVISIONING, visible at once; an organization that has a row keeps it.
+ * Gives each organization a row with status PROVISIONING, visible at once; a row that is there is kept. Where the
+ * registry cannot be inserted into, the row must be there: with no schema, or the one that the organization is to have,
+ * and with no status, PROVISIONING or FAILED.
  * @returns by organization id: its row; or SCHEMA_NAME_TAKEN where another organization has that schema name,
  *   SCHEMA_UNREGISTERED where a schema of that name is there and belongs to no tenant (it may hold somebody's data),
+ *   TENANT_UNKNOWN where it needs a row, TENANT_NOT_ACTIVE where its row is not to be used,
  *   or what the registry itself had against the row
  */
 export async function registerTenants(
   database: Database,
-  wanted: readonly { readonly clerkOrgId: string; readonly schema: string }[],
+  shape: RegistryShape,
+  wanted: readonly Wanted[],
 ): Promise<Map<string, Registration>> {
-  const values = [wanted.map(({ clerkOrgId }) => clerkOrgId), wanted.map(({ schema }) => schema)];
-  let added: ReadonlySet<string>;
-  const { names } = database;
-  const { table, organization, schema, status } = registrySql(names);
   try {
-    const { rows } = await database.query<{ id: string }>(
-      `INSERT INTO ${table} (${organization}, ${schema}, ${status})
-       SELECT w.id, w.schema, ${writtenStatus(names, 'PROVISIONING')}
-       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, schema, place)
-       WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.${organization}::text = w.id)
-         AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = w.schema)
-       ORDER BY w.place
-       ON CONFLICT DO NOTHING
-       RETURNING ${organization}::text AS id`,
-      values,
-    );
-    added = new Set(rows.map((row) => row.id));
+    const added = await insertRows(database, shape, wanted);
+    let rows = await readRows(database, wanted);
+    const byId = new Map(wanted.map((one) => [one.clerkOrgId, one]));
+    if (rows.some(({ id, schema, status }) => byId.has(id) && (schema === '' || status === ''))) {
+      await claimRows(database, shape, wanted);
+      rows = await readRows(database, wanted);
+    }
+    return toRegistrations(database.names, shape, wanted, rows, added);
   } catch (error) {
     const [only] = wanted;
-    if (only === undefined || wanted.length > 1) return registerOneByOne(database, wanted);
-    return new Map([[only.clerkOrgId, { error: toDatabaseError(error, { tenant: only.clerkOrgId }) }]]);
+    if (only === undefined) return new Map();
+    if (wanted.length === 1)
+      return new Map([[only.clerkOrgId, { error: toDatabaseError(error, { tenant: only.clerkOrgId }) }]]);
   }
-  const { rows } = await database.query<{ id: string; schema: string; status: string }>(
-    `SELECT ${organization}::text AS id, ${schema}::text AS schema, ${statusOf(names, status)} AS status FROM ${table}
-     WHERE ${organization}::text = ANY ($1::text[]) OR ${schema}::text = ANY ($2::text[])`,
-    values,
+  // One row that the registry does not take must not keep the others out.
+  const all = new Map<string, Registration>();
+  for (const one of wanted) {
+    for (const [id, registration] of await registerTenants(database, shape, [one])) all.set(id, registration);
+  }
+  return all;
+}
+
+function valuesOf(wanted: readonly Wanted[]): string[][] {
+  return [wanted.map(({ clerkOrgId }) => clerkOrgId), wanted.map(({ schema }) => schema)];
+}
+
+/** @returns the organizations whose row is new */
+async function insertRows(
+  database: Database,
+  shape: RegistryShape,
+  wanted: readonly Wanted[],
+): Promise<ReadonlySet<string>> {
+  const { names } = database;
+  if (!shape.takesInsert || columnsToFill(shape, names).length > 0) return new Set();
+  const { table, organization, schema, status } = registrySql(names);
+  const cast = shape.columns.get(names.columns.organization)?.cast ?? 'text';
+  const { rows } = await database.query<{ id: string }>(
+    `INSERT INTO ${table} (${organization}, ${schema}, ${status})
+     SELECT w.id::${cast}, w.schema, ${writtenStatus(names, 'PROVISIONING')}
+     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, schema, place)
+     WHERE w.id = (w.id::${cast})::text
+       AND NOT EXISTS (SELECT FROM ${table} t WHERE t.${organization}::text = w.id)
+       AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = w.schema)
+     ORDER BY w.place
+     ON CONFLICT DO NOTHING
+     RETURNING ${organization}::text AS id`,
+    valuesOf(wanted),
   );
+  return new Set(rows.map((row) => row.id));
+}
+
+interface Row {
+  readonly id: string;
+  readonly schema: string;
+  readonly status: string;
+}
+
+async function readRows(database: Database, wanted: readonly Wanted[]): Promise<Row[]> {
+  const { table, organization, schema, status } = registrySql(database.names);
+  const { rows } = await database.query<Row & QueryResultRow>(
+    `SELECT coalesce(${organization}::text, '') AS id, coalesce(${schema}::text, '') AS schema,
+            ${statusOf(database.names, status)} AS status
+     FROM ${table} WHERE ${organization}::text = ANY ($1::text[]) OR ${schema}::text = ANY ($2::text[])`,
+    valuesOf(wanted),
+  );
+  return rows;
+}
+
+/** Names the schema in rows that were inserted without one, and says PROVISIONING. */
+async function claimRows(database: Database, shape: RegistryShape, wanted: readonly Wanted[]): Promise<void> {
+  const { names } = database;
+  const { table, organization, schema, status } = registrySql(names);
+  await database.query(
+    `UPDATE ${table} t SET ${schema} = w.schema, ${status} = ${writtenStatus(names, 'PROVISIONING')}${touched(names, shape)}
+     FROM unnest($1::text[], $2::text[]) AS w (id, schema)
+     WHERE t.${organization}::text = w.id AND (coalesce(t.${status}::text, '') = '' OR ${hasStatus(names, `t.${status}`, UNFINISHED)})
+       AND (t.${schema}::text = w.schema
+            OR coalesce(t.${schema}::text, '') = '' AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = w.schema))
+       AND NOT EXISTS (SELECT FROM ${table} o WHERE o.${schema}::text = w.schema AND o.${organization}::text <> w.id)`,
+    valuesOf(wanted),
+  );
+}
+
+/** Pure. */
+function toRegistrations(
+  names: Names,
+  shape: RegistryShape,
+  wanted: readonly Wanted[],
+  rows: readonly Row[],
+  added: ReadonlySet<string>,
+): Map<string, Registration> {
   const byId = new Map(rows.map((row) => [row.id, row]));
   const bySchema = new Map(rows.map((row) => [row.schema, row]));
   return new Map(
     wanted.map(({ clerkOrgId, schema }): [string, Registration] => {
       const own = byId.get(clerkOrgId);
-      if (own !== undefined) {
-        return [clerkOrgId, { schema: own.schema, status: own.status, isNew: added.has(clerkOrgId) }];
-      }
       const other = bySchema.get(schema)?.id;
-      return [
-        clerkOrgId,
-        {
-          error:
-            other === undefined ? unregistered(names, clerkOrgId, schema) : taken(clerkOrgId, schema, other),
-        },
-      ];
+      if (own !== undefined && own.schema !== '')
+        return [clerkOrgId, { schema: own.schema, status: own.status, isNew: added.has(clerkOrgId) }];
+      if (other !== undefined && other !== clerkOrgId)
+        return [clerkOrgId, { error: taken(clerkOrgId, schema, other) }];
+      if (own === undefined) {
+        const toFill = columnsToFill(shape, names);
+        if (!shape.takesInsert || toFill.length > 0)
+          return [clerkOrgId, { error: rowNeeded(names, clerkOrgId, toFill) }];
+      } else if (own.status !== '' && !UNFINISHED.some((word) => word === own.status)) {
+        return [clerkOrgId, { error: withoutSchema(names, clerkOrgId, own.status) }];
+      }
+      return [clerkOrgId, { error: unregistered(names, clerkOrgId, schema, own !== undefined) }];
     }),
   );
-}
-
-/** One row that the registry does not take must not keep the others out. */
-async function registerOneByOne(
-  database: Database,
-  wanted: readonly { readonly clerkOrgId: string; readonly schema: string }[],
-): Promise<Map<string, Registration>> {
-  const all = new Map<string, Registration>();
-  for (const one of wanted) {
-    for (const [id, registration] of await registerTenants(database, [one])) all.set(id, registration);
-  }
-  return all;
 }
 
 /** Takes back the rows of tenants that were registered and not begun. */
@@ -105,13 +180,41 @@ function taken(clerkOrgId: string, schema: string, other: string): TenantctlErro
   );
 }
 
-function unregistered(names: Names, clerkOrgId: string, schema: string): TenantctlError {
+function rowNeeded(names: Names, clerkOrgId: string, toFill: readonly string[]): TenantctlError {
+  const { organization, schema, status } = names.columns;
+  const why = toFill.length === 0 ? 'it takes no INSERT' : `it needs values for ${toFill.join(', ')}`;
+  return new TenantctlError(
+    'TENANT_UNKNOWN',
+    `The registry has no row for "${clerkOrgId}", and tenantctl cannot insert one into ${registryName(names)}: ${why}.`,
+    {
+      tenant: clerkOrgId,
+      hint: `Insert the row as your application does, with ${organization} = ${literal(clerkOrgId)}, ${schema} NULL and ${status} NULL or ${writtenStatus(names, 'PROVISIONING')}. Then provision again.`,
+    },
+  );
+}
+
+function withoutSchema(names: Names, clerkOrgId: string, status: string): TenantctlError {
+  const isMapped = STATUSES.some((word) => word === status);
+  return new TenantctlError(
+    'TENANT_NOT_ACTIVE',
+    `The row of "${clerkOrgId}" names no schema, and its status is ${status}: it is not provisioned.`,
+    {
+      tenant: clerkOrgId,
+      hint: isMapped
+        ? `Only a row whose ${names.columns.status} is NULL, ${writtenStatus(names, 'PROVISIONING')} or ${writtenStatus(names, 'FAILED')} is provisioned.`
+        : `If rows with this status are to be provisioned, add it to REGISTRY_STATUSES: PROVISIONING=…|${status}.`,
+    },
+  );
+}
+
+/** @param hasRow the organization has a row without a schema */
+function unregistered(names: Names, clerkOrgId: string, schema: string, hasRow: boolean): TenantctlError {
   return new TenantctlError(
     'SCHEMA_UNREGISTERED',
     `The schema ${schema} exists already, and no tenant is registered for it. Nothing was changed.`,
     {
       tenant: clerkOrgId,
-      hint: `To continue with what it holds, register it and provision again: ${insertTenant(names, clerkOrgId, schema)} To begin anew: DROP SCHEMA ${identifier(schema)} CASCADE;`,
+      hint: `To continue with what it holds, register it and provision again: ${(hasRow ? updateTenant : insertTenant)(names, clerkOrgId, schema)} To begin anew: DROP SCHEMA ${identifier(schema)} CASCADE;`,
     },
   );
 }

@@ -57,3 +57,9 @@ export function insertTenant(names: Names, clerkOrgId: string, tenantSchema: str
   const { table, organization, schema, status } = registrySql(names, readable);
   return `INSERT INTO ${table} (${organization}, ${schema}, ${status}) VALUES (${literal(clerkOrgId)}, ${literal(tenantSchema)}, ${writtenStatus(names, 'FAILED')});`;
 }
+
+/** The same for an organization whose row names no schema. */
+export function updateTenant(names: Names, clerkOrgId: string, tenantSchema: string): string {
+  const { table, organization, schema, status } = registrySql(names, readable);
+  return `UPDATE ${table} SET ${schema} = ${literal(tenantSchema)}, ${status} = ${writtenStatus(names, 'FAILED')} WHERE ${organization} = ${literal(clerkOrgId)};`;
+}

@@ -2,7 +2,7 @@ import type { QueryResultRow } from 'pg';
 import { checkOptions } from '../options/check-options.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
-import { registryName, type Names, type TenantStatus } from '../../names.ts';
+import type { Names, TenantStatus } from '../../names.ts';
 import { lockTableOf, type HistoryTables } from '../target/history.ts';
 import { registrySql, statusOf } from './registry-sql.ts';
 import type { Database } from '../../db/database.ts';
@@ -23,55 +23,6 @@ export interface RegisteredTenant extends Tenant {
   /** The role that its schema belongs to; null where there is no schema. */
   readonly owner: string | null;
   readonly tables: HistoryTables;
-}
-
-/** The columns that the registry must have. */
-export function requiredColumns({ columns }: Names): string[] {
-  return [columns.organization, columns.schema, columns.status];
-}
-
-/**
- * Makes sure that the registry is there and has the columns that tenantctl uses.
- * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID
- */
-export async function assertRegistry(database: Database): Promise<void> {
-  const columns = await registryColumns(database);
-  if (columns === undefined) {
-    throw new TenantctlError(
-      'REGISTRY_ABSENT',
-      `There is no registry: the table ${registryName(database.names)} does not exist.`,
-      {
-        hint: 'Run tenantctl migrate master, which creates it.',
-      },
-    );
-  }
-  const missing = requiredColumns(database.names).filter((column) => !columns.includes(column));
-  if (missing.length > 0) {
-    throw new TenantctlError(
-      'REGISTRY_INVALID',
-      `The table ${registryName(database.names)} has no column ${missing.join(', ')}.`,
-      {
-        hint: `tenantctl needs ${requiredColumns(database.names).join(', ')} there: tenantctl init writes a migration that creates them.`,
-      },
-    );
-  }
-}
-
-/** Whether a row of pg_class is the registry's, in SQL. to_regclass would need the right to use its schema. */
-export function isRegistry({ registry }: Names, alias: string): string {
-  return `${alias}.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = ${literal(registry.schema)})
-    AND ${alias}.relname = ${literal(registry.table)}`;
-}
-
-/** The names of the registry's columns; undefined where there is no registry. */
-export async function registryColumns(database: Database): Promise<readonly string[] | undefined> {
-  const { rows } = await database.query<{ columns: string[] | null }>(
-    `SELECT (SELECT array_agg(attname::text) FROM pg_attribute
-             WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns
-     FROM pg_class c
-     WHERE ${isRegistry(database.names, 'c')} AND c.relkind IN ('r', 'p', 'v', 'f')`,
-  );
-  return rows[0] === undefined ? undefined : (rows[0].columns ?? []);
 }
 
 /** A row of the registry, t, beside what the catalog says of its schema: what tenantColumns() select. */
@@ -106,7 +57,9 @@ export function joinHistory({ tenantHistory }: Names): string {
 export function tenantColumns(names: Names, withTimes: boolean): string {
   const { organization, schema, status } = registrySql(names);
   const timeOf = (column: string) =>
-    withTimes ? `(to_jsonb(t) ->> ${literal(column)})::timestamptz` : 'NULL::timestamptz';
+    withTimes
+      ? `substring(to_jsonb(t) ->> ${literal(column)} FROM '^\\d+-\\d+-\\d+.*')::timestamptz`
+      : 'NULL::timestamptz';
   return `coalesce(t.${organization}::text, '') AS clerk_org_id, coalesce(t.${schema}::text, '') AS schema_name,
           ${statusOf(names, `t.${status}`)} AS status,
           ${timeOf(names.columns.created)} AS created_at, ${timeOf(names.columns.updated)} AS updated_at,

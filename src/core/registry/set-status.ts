@@ -1,5 +1,6 @@
 import { literal } from '../../db/sql.ts';
 import type { Names, TenantStatus } from '../../names.ts';
+import { isTime, type RegistryShape } from './registry-shape.ts';
 import { hasStatus, registrySql, writtenStatus } from './registry-sql.ts';
 
 /** Statuses of a tenant that is still to be made. */
@@ -8,11 +9,16 @@ export const UNFINISHED: readonly TenantStatus[] = ['PROVISIONING', 'FAILED'];
 /** The statement that ends the provisioning of a tenant. */
 export function setStatus(
   names: Names,
-  { hasUpdatedAt }: { readonly hasUpdatedAt: boolean },
+  shape: RegistryShape,
   tenantSchema: string,
   word: 'ACTIVE' | 'FAILED',
 ): string {
-  const { table, schema, status, updated } = registrySql(names);
-  return `UPDATE ${table} SET ${status} = ${writtenStatus(names, word)}${hasUpdatedAt ? `, ${updated} = now()` : ''}
+  const { table, schema, status } = registrySql(names);
+  return `UPDATE ${table} SET ${status} = ${writtenStatus(names, word)}${touched(names, shape)}
           WHERE ${schema}::text = ${literal(tenantSchema)} AND ${hasStatus(names, status, UNFINISHED)}`;
+}
+
+/** The end of a SET list that notes when a row was changed, where the registry has a column for it. */
+export function touched(names: Names, shape: RegistryShape): string {
+  return isTime(shape, names.columns.updated) ? `, ${registrySql(names).updated} = now()` : '';
 }

@@ -1,22 +1,64 @@
+import { TenantctlError } from '../../errors.ts';
+import { DEFAULT_NAMES, registryName, type Names } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
 
 /** The version from which on tenants are stamped (src/core/stamps/). */
 export const STAMPS_SINCE = 2;
 
-/** The version from which on runs are recorded (src/core/runs/). */
+/** The version from which on runs are recorded (src/core/ledger/). */
 export const RUNS_SINCE = 3;
 
-/** The version of the tenantctl schema in this database; 0 where there is none. */
+/**
+ * The version of the tenantctl schema in this database; 0 where there is none.
+ * @throws TenantctlError NAMES_DIFFER
+ */
 export async function readStateVersion(database: Database): Promise<number> {
   const present = await database.query<{ present: boolean }>(
     `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
   );
-  return present.rows[0]?.present === true ? readVersion(database) : 0;
+  return present.rows[0]?.present === true ? readVersion(database, database.names) : 0;
 }
 
-export async function readVersion(connection: Pick<Database, 'query'>): Promise<number> {
-  const { rows } = await connection.query<{ version: number }>(
-    'SELECT coalesce(max(version), 0) AS version FROM tenantctl.state_version',
+/** @param names not compared where absent @throws TenantctlError NAMES_DIFFER */
+export async function readVersion(
+  connection: Pick<Database, 'query'>,
+  names: Names | undefined,
+): Promise<number> {
+  // to_jsonb: older versions have no column `names`, and know only the default ones.
+  const { rows } = await connection.query<{ version: number; names: BoundNames | null }>(
+    `SELECT version, to_jsonb(v) -> 'names' AS names FROM tenantctl.state_version v
+     ORDER BY version DESC, installed_at DESC LIMIT 1`,
   );
-  return rows[0]?.version ?? 0;
+  const [row] = rows;
+  if (row !== undefined && names !== undefined)
+    assertSameNames(row.names ?? boundNames(DEFAULT_NAMES), boundNames(names));
+  return row?.version ?? 0;
+}
+
+/** The names that tenantctl's routines and records are bound to, as the variables have them. */
+type BoundNames = Readonly<Record<string, string>>;
+
+/** Statuses and the prefix of schemas are not among them: these may change at any time. */
+export function boundNames(names: Names): BoundNames {
+  const { organization, schema, status } = names.columns;
+  return {
+    REGISTRY_TABLE: registryName(names),
+    REGISTRY_COLUMNS: `organization=${organization},schema=${schema},status=${status}`,
+    MASTER_HISTORY_TABLE: names.masterHistory,
+    TENANT_HISTORY_TABLE: names.tenantHistory,
+  };
+}
+
+function assertSameNames(recorded: BoundNames, configured: BoundNames): void {
+  const different = Object.keys(configured).filter((variable) => recorded[variable] !== configured[variable]);
+  if (different.length === 0) return;
+  const shown = (names: BoundNames) =>
+    different.map((variable) => `${variable}=${names[variable]}`).join(' ');
+  throw new TenantctlError(
+    'NAMES_DIFFER',
+    `This database is managed with ${shown(recorded)}, and the configuration has ${shown(configured)}. Nothing was changed.`,
+    {
+      hint: `Set ${shown(recorded)}. If the tables were renamed: tenantctl migrate master --change-names, while no other run is at work.`,
+    },
+  );
 }

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { literal, qualified } from '../../db/sql.ts';
 import { withClient } from '../../db/transaction.ts';
+import { LOCK_ENDING } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
 
 /** One row of a history table. */
@@ -28,9 +29,9 @@ export interface HistoryTables {
   readonly hasLock: boolean;
 }
 
-/** Knex's name for the table of its lock (knex/lib/migrations/migrate/table-resolver.js). */
+/** Knex's name for the table of its lock. */
 export function lockTableOf(table: string): string {
-  return `${table}_lock`;
+  return `${table}${LOCK_ENDING}`;
 }
 
 /** How many histories one query reads: each takes a lock on two tables and an index until the query ends. */

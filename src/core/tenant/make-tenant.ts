@@ -15,6 +15,7 @@ import type { Observer } from '../report/event.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
 import { moveExtensions, sharedLocks } from '../apply/tenant-hygiene.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import type { RegistryShape } from '../registry/registry-shape.ts';
 import { UNFINISHED, setStatus } from '../registry/set-status.ts';
 import { forgetFailure } from '../state/failures.ts';
 import { deleteIntent } from '../state/intents.ts';
@@ -23,8 +24,7 @@ import { deleteIntent } from '../state/intents.ts';
 export interface Provisioning {
   readonly context: RunContext;
   readonly folder: MigrationFolder;
-  /** A registry that another tool made may lack the column. */
-  readonly hasUpdatedAt: boolean;
+  readonly registry: RegistryShape;
   readonly observe: Observer;
   /** The roles that new schemas are given to, by schema; empty if they belong to the role that is logged in. */
   readonly roles: ReadonlyMap<string, PreparedRole>;
@@ -98,7 +98,7 @@ export async function makeTenant(
 /** The statements that go with the last row of a new tenant's history: it is ACTIVE. */
 export function closingOf(provisioning: Provisioning, schema: string): string[] {
   const { names } = provisioning.context.database;
-  return [setStatus(names, provisioning, schema, 'ACTIVE'), forgetFailure(schema)];
+  return [setStatus(names, provisioning.registry, schema, 'ACTIVE'), forgetFailure(schema)];
 }
 
 /** The statements that create a tenant's schema, and the role that it is given to where that is missing. */
@@ -152,7 +152,7 @@ async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsO
     // Somebody else is provisioning it by now, and will say how that ends.
     if (seen?.locked !== true) return;
     const { rowCount } = await transaction.client.query(
-      setStatus(database.names, provisioning, target.schema, 'FAILED'),
+      setStatus(database.names, provisioning.registry, target.schema, 'FAILED'),
     );
     if (rowCount === 1 && schemaIsOurs) {
       await transaction.client.query(`DROP SCHEMA IF EXISTS ${identifier(target.schema)} CASCADE`);

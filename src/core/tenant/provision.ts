@@ -18,7 +18,7 @@ import { assertSessions } from '../apply/sessions-needed.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
 import { registerTenants, unregisterTenants, type Registration } from '../registry/register-tenants.ts';
-import { assertRegistry, registryColumns } from '../registry/registry.ts';
+import { assertRegistry } from '../registry/registry-shape.ts';
 import { inRun, type CommandRun } from '../commands/in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
@@ -105,7 +105,7 @@ async function provisionInRun(
   ids: readonly string[],
   { options, context, run, observe }: CommandRun<ProvisionOptions>,
 ): Promise<ProvisionResult[]> {
-  await assertRegistry(database);
+  const registry = await assertRegistry(database);
   const folder = await readMigrationFolder(options.folder);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
   await ensureState(database, await readStateVersion(database));
@@ -113,9 +113,8 @@ async function provisionInRun(
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
   const lanes = ids.length > 1 ? await createLanes(database, options.concurrency) : ONE_LANE;
-  const hasUpdatedAt = (await registryColumns(database))?.includes(database.names.columns.updated) === true;
   const compile = options.compile !== false && !database.sharedSession;
-  const chunk = { context, folder, hasUpdatedAt, observe, run, lanes, compile };
+  const chunk = { context, folder, registry, observe, run, lanes, compile };
   const results: ProvisionResult[] = [];
   for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE)
     results.push(...(await provisionChunk(chunk, ids.slice(at, at + REGISTERED_AT_ONCE))));
@@ -143,7 +142,7 @@ interface ChunkSetting extends Omit<Provisioning, 'roles'>, Pick<CommandRun<Prov
 async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Promise<ProvisionResult[]> {
   const { context, folder, observe, run } = setting;
   const { database } = context;
-  const rows = await register(database, ids);
+  const rows = await register(setting, ids);
   const isNew = ({ clerkOrgId }: { readonly clerkOrgId: string }) => {
     const row = rows.get(clerkOrgId);
     return row !== undefined && 'isNew' in row && row.isNew;
@@ -226,7 +225,10 @@ function triage(
 }
 
 /** The rows of these organizations; those whose id is refused have an error in its place. */
-async function register(database: Database, ids: readonly string[]): Promise<Map<string, Registration>> {
+async function register(
+  { context: { database }, registry }: Pick<Provisioning, 'context' | 'registry'>,
+  ids: readonly string[],
+): Promise<Map<string, Registration>> {
   const refused = new Map<string, Registration>();
   const wanted: { clerkOrgId: string; schema: string }[] = [];
   for (const clerkOrgId of ids) {
@@ -237,7 +239,7 @@ async function register(database: Database, ids: readonly string[]): Promise<Map
     }
   }
   if (wanted.length === 0) return refused;
-  return new Map([...refused, ...(await registerTenants(database, wanted))]);
+  return new Map([...refused, ...(await registerTenants(database, registry, wanted))]);
 }
 
 /** What a new tenant is due. One that an earlier attempt left something of turns out to be another case later. */

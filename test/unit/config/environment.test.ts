@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { readEnvironment, requireSettings } from '../../../src/config/environment.ts';
 import { VARIABLES } from '../../../src/config/variables.ts';
 import { mergeSources, readEnvFile } from '../../../src/config/sources.ts';
+import { DEFAULT_NAMES } from '../../../src/names.ts';
 import { createProject } from '../../support/project.ts';
 
 const FOLDER = '/nowhere/project';
@@ -36,6 +37,7 @@ test("ORIGIN.md's variables give a server, with defaults for the rest", () => {
       masterIsNamed: false,
       tenantsIsNamed: false,
     },
+    names: DEFAULT_NAMES,
     vectorExtension: 'auto',
     lockTimeoutMs: 5_000,
     statementTimeoutMs: undefined,
@@ -311,12 +313,18 @@ test('the variables that are read are the documented ones', () => {
     'DB_USER',
     'LOCK_TIMEOUT_MS',
     'LOCK_WAIT_TIMEOUT_MS',
+    'MASTER_HISTORY_TABLE',
     'MASTER_MIGRATIONS_DIR',
+    'REGISTRY_COLUMNS',
+    'REGISTRY_STATUSES',
+    'REGISTRY_TABLE',
     'RETRIES',
     'RUNS_KEEP',
     'STATEMENT_TIMEOUT_MS',
+    'TENANT_HISTORY_TABLE',
     'TENANT_MIGRATIONS_DIR',
     'TENANT_ROLE',
+    'TENANT_SCHEMA_PREFIX',
     'VECTOR_EXTENSION',
   ]);
 });

@@ -61,8 +61,8 @@ describe('an interrupted migration', () => {
   const remedyFor = (direction: 'up' | 'down', schema: string) =>
     lockChecks({
       names: DEFAULT_NAMES,
-      columns: undefined,
-      isTable: false,
+      shape: undefined,
+      otherHistories: [],
       notUnique: [],
       masterHistory: { entries: [], lockedByKnex: false },
       stateVersion: 1,

@@ -1,0 +1,151 @@
+import { literal } from '../../db/sql.ts';
+import { TenantctlError } from '../../errors.ts';
+import { DEFAULT_NAMES, registryName, type Names } from '../../names.ts';
+import { readStateVersion } from '../state/version.ts';
+import { lockTableOf } from '../target/history.ts';
+import { registrySql } from './registry-sql.ts';
+import type { Database } from '../../db/database.ts';
+
+/** A column of the registry. */
+export interface RegistryColumn {
+  /** The name of its type in pg_type, below a domain. */
+  readonly type: string;
+  /** The type for a cast, in SQL. */
+  readonly cast: string;
+  /** The values of an enum; null for other types. */
+  readonly labels: readonly string[] | null;
+  /** An INSERT has to give it a value. */
+  readonly needsValue: boolean;
+}
+
+/** The registry as the catalog has it. */
+export interface RegistryShape {
+  readonly columns: ReadonlyMap<string, RegistryColumn>;
+  /** A plain table, which can be altered. */
+  readonly isTable: boolean;
+  /** It takes an INSERT at all: not every view does, and not from every role. */
+  readonly takesInsert: boolean;
+  /** A tenant has the schema public, and its history table is the master's. */
+  readonly sharesHistory: boolean;
+}
+
+const TEXT = ['text', 'varchar', 'citext', 'name', 'bpchar'];
+const IDS = [...TEXT, 'uuid', 'int2', 'int4', 'int8'];
+const TIMES = ['timestamptz', 'timestamp', 'date'];
+
+/** Whether a row of pg_class is the registry's, in SQL. to_regclass would need the right to use its schema. */
+export function isRegistry({ registry }: Names, alias: string): string {
+  return `${alias}.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = ${literal(registry.schema)})
+    AND ${alias}.relname = ${literal(registry.table)} AND ${alias}.relkind IN ('r', 'p', 'v', 'f')`;
+}
+
+/** The registry as it is; undefined where there is none. */
+export async function readRegistryShape(database: Database): Promise<RegistryShape | undefined> {
+  const { rows } = await database.query<
+    RegistryColumn & { name: string; isTable: boolean; takesInsert: boolean }
+  >(
+    `SELECT a.attname::text AS name, b.typname::text AS type, format_type(a.atttypid, NULL) AS cast,
+            CASE b.typtype WHEN 'e' THEN ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = b.oid ORDER BY e.enumsortorder) END AS labels,
+            (a.attnotnull OR t.typnotnull) AND NOT a.atthasdef AND a.attidentity = '' AND t.typdefault IS NULL AS "needsValue",
+            c.relkind = 'r' AS "isTable",
+            pg_relation_is_updatable(c.oid, true) & 8 <> 0 AND has_any_column_privilege(c.oid, 'INSERT') AS "takesInsert"
+     FROM pg_class c
+     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     JOIN pg_type t ON t.oid = a.atttypid
+     JOIN pg_type b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+     WHERE ${isRegistry(database.names, 'c')}`,
+  );
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  const columns = new Map(rows.map(({ name, ...column }) => [name, column]));
+  const { isTable, takesInsert } = first;
+  return { columns, isTable, takesInsert, sharesHistory: await readSharesHistory(database, columns) };
+}
+
+async function readSharesHistory(database: Database, columns: RegistryShape['columns']): Promise<boolean> {
+  const { names } = database;
+  const [master, tenant] = [names.masterHistory, names.tenantHistory];
+  const areOne = master === tenant || lockTableOf(master) === tenant || master === lockTableOf(tenant);
+  if (!areOne || !columns.has(names.columns.schema)) return false;
+  const { table, schema } = registrySql(names);
+  const { rows } = await database.query(`SELECT FROM ${table} WHERE ${schema}::text = 'public' LIMIT 1`);
+  return rows.length > 0;
+}
+
+/**
+ * Makes sure that the registry is there and has the columns that tenantctl uses.
+ * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, NAMES_DIFFER
+ */
+export async function assertRegistry(database: Database): Promise<RegistryShape> {
+  const { names } = database;
+  const shape = await readRegistryShape(database);
+  const problem = shape === undefined ? 'does not exist' : problemOfRegistry(shape, names);
+  if (shape !== undefined && problem === undefined) return shape;
+  // That the database goes by other names explains the problem.
+  await readStateVersion(database);
+  if (shape === undefined) {
+    throw new TenantctlError(
+      'REGISTRY_ABSENT',
+      `There is no registry: the table ${registryName(names)} does not exist.`,
+      {
+        hint: isDefaultRegistry(names)
+          ? 'Run tenantctl migrate master, which creates it. If the registry has another name, set REGISTRY_TABLE.'
+          : 'Correct REGISTRY_TABLE, or apply the master migration that creates the table.',
+      },
+    );
+  }
+  throw new TenantctlError('REGISTRY_INVALID', `The table ${registryName(names)} ${problem}.`, {
+    hint: 'If the columns have other names, set REGISTRY_COLUMNS=organization=…,schema=…,status=…. tenantctl doctor shows the SQL for columns that are missing.',
+  });
+}
+
+/** ORIGIN's table: the first master migration creates it. */
+export function isDefaultRegistry(names: Names): boolean {
+  return registryName(names) === registryName(DEFAULT_NAMES);
+}
+
+/** The columns that the registry lacks. Pure. */
+export function missingColumns({ columns }: RegistryShape, names: Names): string[] {
+  const { created, updated, ...needed } = names.columns;
+  // Named by REGISTRY_COLUMNS, they must be there.
+  const named = [
+    ...(created === DEFAULT_NAMES.columns.created ? [] : [created]),
+    ...(updated === DEFAULT_NAMES.columns.updated ? [] : [updated]),
+  ];
+  return [...Object.values(needed), ...named].filter((column) => !columns.has(column));
+}
+
+/** What keeps tenantctl from using the registry, as the end of a sentence; undefined where nothing does. Pure. */
+export function problemOfRegistry(shape: RegistryShape, names: Names): string | undefined {
+  const missing = missingColumns(shape, names);
+  if (missing.length > 0) return `has no column ${missing.join(', ')}`;
+  if (shape.sharesHistory)
+    return 'has a tenant in the schema public, where MASTER_HISTORY_TABLE and TENANT_HISTORY_TABLE must name different tables';
+  const { organization, schema, status } = names.columns;
+  const wrong = (name: string, types: readonly string[], also: string) => {
+    const column = shape.columns.get(name);
+    if (column === undefined || types.includes(column.type) || (also !== '' && column.labels !== null))
+      return [];
+    return [
+      `has a column ${name} of type ${column.cast}: it must be ${types.filter((type) => type !== 'bpchar').join(', ')}${also}`,
+    ];
+  };
+  return [
+    ...wrong(organization, IDS, ''),
+    ...wrong(schema, TEXT, ''),
+    ...wrong(status, TEXT, ' or an enum'),
+  ][0];
+}
+
+/** The column is there, and holds a time. Pure. */
+export function isTime({ columns }: RegistryShape, name: string): boolean {
+  return TIMES.includes(columns.get(name)?.type ?? '');
+}
+
+/** The columns that keep tenantctl from inserting a row, since it has no value for them. Pure. */
+export function columnsToFill({ columns }: RegistryShape, names: Names): string[] {
+  const own: readonly string[] = Object.values(names.columns);
+  return [...columns]
+    .filter(([name, { needsValue }]) => needsValue && !own.includes(name))
+    .map(([name]) => name);
+}
