@@ -118,6 +118,14 @@ DB_SSL=false
 
 # Each tenant's schema belongs to a role of its own, and its migrations run as that role
 # TENANT_ROLE={schema}_owner
+
+# A registry and Knex histories of your own (docs/configuration.md, "Names")
+# REGISTRY_TABLE=public.customers
+# REGISTRY_COLUMNS=organization=slug,schema=db_schema,status=state
+# REGISTRY_STATUSES=ACTIVE=live|trial,SUSPENDED=paused
+# MASTER_HISTORY_TABLE=knex_migrations
+# TENANT_HISTORY_TABLE=knex_migrations
+# TENANT_SCHEMA_PREFIX=tid_
 `;
 
 const SSL_README = `# Certificates

@@ -348,12 +348,12 @@ test.each([
       columns: { ...DEFAULT_NAMES.columns, organization: 'slug', schema: 'db_schema', status: 'state' },
     };
     const database = await testDatabase.open(3, names);
-    const { migrate } = fleetOn(
+    const fleet = fleetOn(
       testDatabase,
       database,
       await createProject({ 'migrations/tenants/1_a.js': commonJs('', '') }),
     );
-    expect(await refusalOf(migrate({ masterFolder: undefined }))).toMatchObject({
+    expect(await refusalOf(fleet.migrate({ masterFolder: undefined }))).toMatchObject({
       code: 'REGISTRY_INVALID',
       message: expect.stringContaining(message),
     });
