@@ -4,13 +4,8 @@ import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { schemaMissing } from '../fleet/plan-fleet.ts';
 import type { Selection } from '../fleet/select-fleet.ts';
 import { checkOptions } from '../options/check-options.ts';
-import {
-  assertRegistry,
-  readTenants,
-  selectTenants,
-  type RegisteredTenant,
-  type Tenant,
-} from '../registry/registry.ts';
+import { readTenants, selectTenants, type RegisteredTenant, type Tenant } from '../registry/registry.ts';
+import { assertRegistry } from '../registry/registry-shape.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { createLanes, type Concurrency } from '../run/lanes.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
