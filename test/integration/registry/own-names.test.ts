@@ -6,6 +6,7 @@ import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
 import { resolveInterrupted } from '../../../src/core/commands/resolve.ts';
 import { rollbackMaster } from '../../../src/core/commands/rollback-master.ts';
 import { diagnose } from '../../../src/core/doctor/diagnose.ts';
+import { queryTenants } from '../../../src/core/query/query-tenants.ts';
 import { newSchemaName } from '../../../src/core/registry/schema-name.ts';
 import { qualified } from '../../../src/db/sql.ts';
 import { DEFAULT_NAMES, type Names } from '../../../src/names.ts';
@@ -202,6 +203,15 @@ test.each(PROJECTS)(
     expect(await resolveInterrupted(database, { tenant: second, answer: 'retry' })).toMatchObject({
       migration: '4_links.js',
     });
+
+    // A query over the fleet finds its tenants there, too.
+    const asked: string[] = [];
+    await queryTenants(database, {
+      sql: 'SELECT current_schema() AS schema',
+      tenants: [second],
+      onRows: ({ tenant, rows }) => void asked.push(`${tenant.clerkOrgId} ${JSON.stringify(rows)}`),
+    });
+    expect(asked).toEqual([expect.stringMatching(`^${second} .*customer 1`)]);
 
     expect(await registry()).toEqual(asItWas);
     expect(
