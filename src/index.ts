@@ -21,7 +21,6 @@ export {
   MAX_ORGANIZATION_ID_LENGTH,
   TENANT_SCHEMA_PATTERN,
   assertOrganizationId,
-  newSchemaName,
   schemaNameFor,
 } from './core/registry/schema-name.ts';
 export { DEFAULT_NAMES, STATUSES, type Names, type TenantStatus } from './names.ts';
