@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
 import type { Names } from '../names.ts';
+import type { Capabilities } from './capabilities.ts';
 import type { ServerSettingValues } from './dead-client.ts';
 import type { Purpose } from './places.ts';
 
@@ -96,7 +97,7 @@ export interface LeaseShare {
 }
 
 /** An open database: a pool of connections and what was learned when the first was opened. */
-export interface Database extends Omit<Connections, 'cancel' | 'stop' | 'end'> {
+export interface Database extends Omit<Connections, 'cancel' | 'stop' | 'end'>, Capabilities {
   /** What it calls the registry and the history tables. */
   readonly names: Names;
   /**
@@ -110,21 +111,15 @@ export interface Database extends Omit<Connections, 'cancel' | 'stop' | 'end'> {
   alone<T>(work: () => Promise<T>): Promise<T>;
   /** Milliseconds to wait for a connect; 0 for ever. */
   readonly connectTimeoutMs: number;
-  /** As the server reports it in server_version_num, e.g. 150018. */
-  readonly serverVersion: number;
+  /** The server's major version, e.g. 15. */
+  readonly serverMajor: number;
   /** The server's own name for its version, e.g. "15.18 (Debian 15.18-0+deb12u1)". */
   readonly serverVersionText: string;
-  /** All connections are one session (PGlite): a second one would wait for the first's transaction for ever. */
-  readonly sharedSession: boolean;
   /**
    * A pooler such as PgBouncer answers in the server's place: nothing that belongs to a session can be relied on. One in
    * session mode cannot be told from the others, and counts as one.
    */
   readonly behindPooler: boolean;
-  /** A second connection can be had beside one that holds a lock, for a migration outside a transaction. */
-  readonly hasRoomAside: boolean;
-  /** True if `sessions` can succeed: there is no pooler, or a direct URL is set. */
-  readonly hasSessions: boolean;
   /**
    * The same database by connections that are sessions: this one, or one by way of `direct`, which is opened and checked
    * when it is first asked for, and closed with this one.
@@ -133,8 +128,6 @@ export interface Database extends Omit<Connections, 'cancel' | 'stop' | 'end'> {
   sessions(): Promise<Database>;
   /** The server is a standby, or default_transaction_read_only is on. */
   readonly readOnly: boolean;
-  /** client_connection_check_interval exists here: PostgreSQL 14 and later, not on Windows, not in PGlite. */
-  readonly canCheckClient: boolean;
   /** The settings that make this server notice within a minute that a client is gone. */
   readonly deadClientSettings: ServerSettingValues;
   /** What was at work when this was called ends in an error, and is rolled back. */

@@ -37,7 +37,7 @@ export interface ServerFacts {
 }
 
 /** client_connection_check_interval exists: PostgreSQL 14 and later, not on Windows, not in PGlite. */
-export function canCheckClient({ serverVersion, build, sharedSession }: ServerFacts): boolean {
+function canCheckClient({ serverVersion, build, sharedSession }: ServerFacts): boolean {
   return serverVersion >= 140_000 && !isWindows(build) && !sharedSession;
 }
 

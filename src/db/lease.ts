@@ -37,7 +37,7 @@ export async function takeLease(
   database: Database,
   beside: Pick<Database, 'query'>,
 ): Promise<LeaseShare | undefined> {
-  if (database.sharedSession) return undefined;
+  if (!database.hasParallelSessions) return undefined;
   const share = (database.hasSessions ? await database.sessions() : database).lease.take();
   try {
     if (database.hasSessions) await share.tried;
@@ -147,7 +147,7 @@ async function keep(
  * of it at once, one whose host has vanished within IDLE_TIMEOUT_MS. It does not keep the process from ending.
  */
 async function holdOn(
-  database: Pick<Database, 'serverVersion'>,
+  database: Pick<Database, 'hasTransactionTimeout'>,
   client: PoolClient,
   spoil: () => void,
   {
@@ -160,7 +160,7 @@ async function holdOn(
     BEGIN,
     `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_TIMEOUT_MS}`,
     // However long it lasts (https://www.postgresql.org/docs/17/runtime-config-client.html#GUC-TRANSACTION-TIMEOUT).
-    ...(database.serverVersion >= 170_000 ? ['SET LOCAL transaction_timeout = 0'] : []),
+    ...(database.hasTransactionTimeout ? ['SET LOCAL transaction_timeout = 0'] : []),
     `SET LOCAL application_name = ${literal('tenantctl lease')}`,
     `SELECT ${tryLock(name)} AS locked`,
   ];

@@ -3,10 +3,11 @@ import type { QueryResultRow } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { DEFAULT_NAMES, type Names } from '../names.ts';
 import { createConcealer } from '../secrets.ts';
+import { capabilitiesOf } from './capabilities.ts';
 import { createConnections, NEEDED, type ConnectionOptions } from './connections.ts';
 import type { Connections, Database, PoolOptions, ServerSettings } from './database.ts';
 import { databaseClosed, toDatabaseError } from './database-error.ts';
-import { canCheckClient, deadClientSettings } from './dead-client.ts';
+import { deadClientSettings } from './dead-client.ts';
 import { openDirect } from './direct.ts';
 import { createLease } from './lease.ts';
 import { lookAround, type Surroundings } from './look-around.ts';
@@ -52,10 +53,9 @@ function databaseOver(
   connections: Connections,
   settings: Settings,
   { sharedSession = false, names = DEFAULT_NAMES, afterClose }: OpenOptions,
-  { build, password, place, ...seen }: Surroundings,
+  { build, password, place, serverVersion, ...seen }: Surroundings,
 ): Database {
   const { behindPooler } = seen;
-  const facts = { serverVersion: seen.serverVersion, build, sharedSession };
   const conceal = concealerFor(settings, password);
   const lane = pLimit(1);
   let isCancelled = false;
@@ -85,11 +85,15 @@ function databaseOver(
     connectTimeoutMs: settings.connectTimeoutMs,
     ...seen,
     conceal,
-    sharedSession,
-    canCheckClient: canCheckClient(facts),
-    deadClientSettings: deadClientSettings(facts),
-    hasRoomAside: sharedSession || settings.direct !== undefined || connections.max >= NEEDED.aside,
-    hasSessions: settings.direct !== undefined || !behindPooler,
+    ...capabilitiesOf({
+      serverVersion,
+      behindPooler,
+      sharedSession,
+      hasDirectUrl: settings.direct !== undefined,
+      isLargeEnough: connections.max >= NEEDED.aside,
+    }),
+    serverMajor: Math.floor(serverVersion / 10_000),
+    deadClientSettings: deadClientSettings({ serverVersion, build, sharedSession }),
     async sessions() {
       return settings.direct === undefined && !behindPooler ? database : direct.open();
     },
@@ -142,7 +146,7 @@ function createDirect(
  * Refuses a server that is older than what tenantctl is tested on.
  * @throws TenantctlError SERVER_UNSUPPORTED
  */
-export function refuseOldServer(server: Pick<Database, 'serverVersion' | 'serverVersionText'>): void {
+export function refuseOldServer(server: Pick<Surroundings, 'serverVersion' | 'serverVersionText'>): void {
   if (server.serverVersion >= OLDEST_SERVER) return;
   throw new TenantctlError(
     'SERVER_UNSUPPORTED',

@@ -9,6 +9,7 @@ import {
 import { TenantctlError } from '../errors.ts';
 import { toDatabaseError } from './database-error.ts';
 import { SIGN_OF_LIFE, SIGN_OF_LIFE_MS } from './dead-client.ts';
+import { socketOf } from './pg-internals.ts';
 import { ROLL_BACK, selectWithSettings, withClient, type TransactionSettings } from './transaction.ts';
 import type { Database } from './database.ts';
 
@@ -101,7 +102,7 @@ export async function readPages(
  * at twice the time.
  */
 async function end(database: Database, client: PoolClient, spoil: () => void): Promise<void> {
-  if (database.behindPooler || database.sharedSession) {
+  if (database.mayQueueStatements || !database.hasParallelSessions) {
     await client.query(ROLL_BACK);
     return;
   }
@@ -138,10 +139,11 @@ function ask(client: PoolClient, send: (connection: Connection) => void): Promis
     const rows: (string | null)[][] = [];
     const query: Submittable & Record<`handle${string}`, (message: never) => void> = {
       submit(connection) {
-        connection.stream.cork();
+        const socket = socketOf(client);
+        socket.cork();
         send(connection);
         connection.sync();
-        connection.stream.uncork();
+        socket.uncork();
       },
       handleRowDescription({ fields }: { readonly fields: readonly FieldDef[] }) {
         // The only row so far is that of the statement before the query.

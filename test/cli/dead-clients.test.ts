@@ -20,7 +20,8 @@ async function fleetThatForgives(organizations: readonly string[]): Promise<Test
   const fleet = await createFleet(organizations);
   const [row] = await fleet.query<{ name: string }>('SELECT current_database() AS name');
   const settings = ['idle_in_transaction_session_timeout', 'tcp_keepalives_idle', 'tcp_user_timeout'];
-  if (fleet.database.canCheckClient) settings.push('client_connection_check_interval');
+  if ('client_connection_check_interval' in fleet.database.deadClientSettings)
+    settings.push('client_connection_check_interval');
   for (const name of settings) await fleet.query(`ALTER DATABASE ${row?.name} SET ${name} = 0`);
   return fleet;
 }

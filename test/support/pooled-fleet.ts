@@ -39,7 +39,7 @@ export async function createPooledFleet(
 }
 
 /** Opens a database for a test: closed with it, and before the server drops it. */
-export async function openPooled(settings: ServerSettings, maxConnections = 6): Promise<Database> {
+export async function openPooled(settings: ServerSettings, maxConnections = 7): Promise<Database> {
   const database = await openDatabase(settings, { maxConnections });
   onTestFinished(() => database.close());
   return database;

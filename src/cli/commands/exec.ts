@@ -56,7 +56,7 @@ export async function execCommand(context: Context, flags: ExecFlags): Promise<C
   const work = context.withDatabase(flags.concurrency, async (database, settings) => {
     await checked;
     // The embedded database cancels nothing.
-    if (!database.sharedSession) context.interruption().cancelOnFirst();
+    if (database.canCancel) context.interruption().cancelOnFirst();
     const { createRowRenderer } = await rendering;
     const renderer = createRowRenderer(output.json ? 'json' : (flags.format ?? 'table'), output.paint);
     const { queryTenants } = await core;

@@ -73,10 +73,9 @@ export function createContext(options: GlobalOptions, output: Output): Context {
       // One more: what is recorded meanwhile does not wait for a migration outside a transaction.
       const maxConnections = width + BESIDE + 1;
       return withDatabase(settings.database, { maxConnections, names: settings.names }, async (database) => {
-        // The embedded database cancels nothing.
-        const forget = database.sharedSession
-          ? () => {}
-          : context.interruption().onSecond(() => void database.cancelWork());
+        const forget = database.canCancel
+          ? context.interruption().onSecond(() => void database.cancelWork())
+          : () => {};
         try {
           return await use(database, settings);
         } finally {

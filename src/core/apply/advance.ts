@@ -117,7 +117,7 @@ async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd
         await runOutside(job, segment, lost);
         return segment.isLast ? { kind: 'end' } : MORE;
       };
-      if (context.database.sharedSession) {
+      if (!context.database.hasParallelSessions) {
         // All connections are one session: the transaction has to end first. The folder's lock keeps others out.
         afterwards = perform;
         return MORE;
@@ -190,9 +190,8 @@ async function mayReach(
  * would stay locked against a REINDEX on the other connection, and nobody would see that the two wait for each other.
  */
 async function keepLockOnly({ database }: RunContext, { client }: OpenTransaction): Promise<void> {
-  const hasTimeout = database.serverVersion >= 170_000;
   await client.query(
-    `ROLLBACK TO SAVEPOINT ${LOCK_ONLY}${hasTimeout ? '; SET LOCAL transaction_timeout = 0' : ''}`,
+    `ROLLBACK TO SAVEPOINT ${LOCK_ONLY}${database.hasTransactionTimeout ? '; SET LOCAL transaction_timeout = 0' : ''}`,
   );
 }
 

@@ -219,7 +219,7 @@ function forwardWork(
     closing: ({ tenant }) => (memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
     isDone: isAsPlanned('up'),
     lanes,
-    compile: options.compile !== false && !database.sharedSession,
+    compile: options.compile !== false && database.acceptsScripts,
     observe,
   };
 }

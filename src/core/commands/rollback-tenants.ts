@@ -76,7 +76,7 @@ async function rollBackInRun(
     command: COMMAND,
     closing: ({ tenant }) => (memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
     lanes,
-    compile: options.compile !== false && !database.sharedSession,
+    compile: options.compile !== false && database.acceptsScripts,
     observe,
   });
   const { outcomes, isShared } = await serveMigration(context, plan.due, work);

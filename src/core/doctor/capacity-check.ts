@@ -1,16 +1,14 @@
 import { identifier } from '../../db/sql.ts';
-import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
-import { failed, ok, skipped, warning, type Check } from './check.ts';
+import { BESIDE, DEFAULT_CONCURRENCY } from '../run/capacity.ts';
+import { failed, ok, warning, type Check } from './check.ts';
 import type { ServerFacts } from './server-facts.ts';
 import { counted } from '../../wording.ts';
 
 /**
- * Decides whether the server has the connections that a run needs: one per tenant in parallel, and one more for a
- * migration outside a transaction. Pure.
+ * Decides whether the server has the connections that a run needs: one per tenant in parallel, one that shows others
+ * that the run is at work, and one for a migration outside a transaction. Pure.
  */
 export function capacityCheck(server: ServerFacts, asked: number | undefined): Check {
-  if (server.sharedSession)
-    return skipped('capacity', 'does not apply to the embedded database: it is one session');
   if (server.behindPooler) {
     const needed = server.direct === undefined ? 'two of them' : 'one of them';
     return ok(
@@ -19,14 +17,14 @@ export function capacityCheck(server: ServerFacts, asked: number | undefined): C
     );
   }
   const concurrency = asked ?? DEFAULT_CONCURRENCY;
-  const needed = concurrency + 1;
+  const needed = concurrency + BESIDE;
   const { usable } = server.capacity;
   const free = Math.max(0, server.capacity.free);
   const detail = `a concurrency of ${concurrency} needs ${counted(needed, 'connection')}; ${free} are free, of ${usable} that max_connections leaves`;
   if (free >= needed) return ok('capacity', detail);
   const remedy = [
-    ...(free > 2 ? [`Use --concurrency ${free - 1}.`] : []),
-    `${free > 2 ? 'Or allow more' : 'Allow more'}, as a superuser: ${raise(server, needed - free)}`,
+    ...(free > BESIDE ? [`Use --concurrency ${free - BESIDE}.`] : []),
+    `${free > BESIDE ? 'Or allow more' : 'Allow more'}, as a superuser: ${raise(server, needed - free)}`,
   ].join(' ');
   // By default fewer run if few connections are free; a number that was asked for is refused.
   return asked !== undefined && asked > free

@@ -75,7 +75,9 @@ export function connectionChecks(
         poolerCheck(settings, server.facts),
         directCheck(settings, server.facts),
         ...tlsChecks(settings, server.facts, now),
-        capacityCheck(server.facts, concurrency),
+        settings.kind === 'embedded'
+          ? skipped('capacity', 'does not apply to the embedded database: it is one session')
+          : capacityCheck(server.facts, concurrency),
       ];
     }
   }
@@ -116,8 +118,7 @@ function readWriteCheck(server: ServerFacts): Check {
 }
 
 function poolerCheck(settings: DatabaseSettings, server: ServerFacts): Check {
-  if (settings.kind === 'embedded' || server.sharedSession)
-    return skipped('pooler', 'does not apply to the embedded database');
+  if (settings.kind === 'embedded') return skipped('pooler', 'does not apply to the embedded database');
   if (!server.behindPooler) return ok('pooler', 'none: the server itself answers');
   const found = 'a connection pooler answers in the place of the server';
   if (server.direct !== undefined)

@@ -11,9 +11,13 @@ import { inEachTenant } from './remedy.ts';
  * pattern names, and makes the role that is logged in a member of the owners. It can be run again. Knex's tables and
  * the function of the stamps go to tenantctl's own role.
  */
-export function giveToRoles(names: Names, pattern: string, self: string, serverVersion: number): string {
+export function giveToRoles(
+  names: Names,
+  pattern: string,
+  self: string,
+  hasMembershipOptions: boolean,
+): string {
   const { table, schema } = registrySql(names, readable);
-  const isSplit = serverVersion >= 160_000;
   const [me, own] = [
     literal(self),
     [names.tenantHistory, lockTableOf(names.tenantHistory)].map(literal).join(', '),
@@ -29,8 +33,8 @@ export function giveToRoles(names: Names, pattern: string, self: string, serverV
     SELECT statement FROM (
       SELECT DISTINCT 1 AS step, format('CREATE ROLE %I NOLOGIN', role) AS statement FROM given WHERE roleid IS NULL
       UNION ALL
-      SELECT DISTINCT 2, format('GRANT %I TO %I${membershipOptions(serverVersion)}', role, ${me}) FROM given
-      WHERE (pg_has_role(${me}, roleid, 'USAGE') AND pg_has_role(${me}, roleid, '${isSplit ? 'SET' : 'MEMBER'}')) IS NOT TRUE
+      SELECT DISTINCT 2, format('GRANT %I TO %I${membershipOptions(hasMembershipOptions)}', role, ${me}) FROM given
+      WHERE (pg_has_role(${me}, roleid, 'USAGE') AND pg_has_role(${me}, roleid, '${hasMembershipOptions ? 'SET' : 'MEMBER'}')) IS NOT TRUE
       UNION ALL
       SELECT 3, format('ALTER SCHEMA %I OWNER TO %I', nspname, role) FROM given WHERE nspowner IS DISTINCT FROM roleid
       UNION ALL

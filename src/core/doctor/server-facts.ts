@@ -1,5 +1,6 @@
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import type { PoolClient } from 'pg';
+import { socketOf } from '../../db/pg-internals.ts';
 import { withClient } from '../../db/transaction.ts';
 import { readCapacity, type Capacity } from '../run/capacity.ts';
 import { attempt, type Attempt } from './attempt.ts';
@@ -11,7 +12,6 @@ export interface ServerFacts {
   readonly role: string;
   readonly isSuperuser: boolean;
   readonly database: string;
-  readonly sharedSession: boolean;
   readonly behindPooler: boolean;
   /** The connection by DB_DIRECT_URL; absent without one. */
   readonly direct?: Attempt<Pick<Database, 'behindPooler'>> | undefined;
@@ -102,7 +102,6 @@ export async function readServerFacts(database: Database): Promise<ServerFacts> 
       role: row.role,
       isSuperuser: row.superuser,
       database: row.database,
-      sharedSession: database.sharedSession,
       behindPooler: database.behindPooler,
       direct: sessions?.facts === database ? undefined : sessions,
       address: row.address,
@@ -125,13 +124,12 @@ export async function readServerFacts(database: Database): Promise<ServerFacts> 
   });
 }
 
-/** pg keeps its socket in connection.stream; with TLS that is Node's TLSSocket. */
 function socketFacts(client: PoolClient): SocketFacts | undefined {
-  const { stream } = (client as PoolClient & { connection: { stream: Partial<TLSSocket> } }).connection;
-  if (stream.encrypted !== true) return undefined;
-  const shown = stream.getPeerCertificate?.();
+  const socket = socketOf(client);
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const shown = socket.getPeerCertificate();
   return {
-    protocol: stream.getProtocol?.() ?? 'TLS',
+    protocol: socket.getProtocol() ?? 'TLS',
     certificate:
       shown?.valid_to === undefined
         ? undefined

@@ -92,7 +92,7 @@ export function tenantRoleCheck(attempted: Attempt<TenantRoleFacts>, pattern: st
   const { names: inDatabase, roles, schemas } = attempted.facts;
   const { self } = roles;
   const remedy = () =>
-    `${giveToRoles(inDatabase, pattern, self.name, roles.serverVersion)} -- as a superuser`;
+    `${giveToRoles(inDatabase, pattern, self.name, roles.hasMembershipOptions)} -- as a superuser`;
   const refused = schemas.flatMap(({ schema, owner }) => {
     const error = reasonAgainstOwner(owner, schema, roles);
     return error === undefined ? [] : [{ schema, owner, error }];

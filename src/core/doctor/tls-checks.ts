@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000;
 
 /** The checks of TLS and the certificate. Pure. */
 export function tlsChecks(settings: DatabaseSettings, server: ServerFacts, now: Date): Check[] {
-  if (settings.kind === 'embedded' || server.sharedSession)
+  if (settings.kind === 'embedded')
     return skipAll(['tls', 'certificate'], 'does not apply to the embedded database: it is in this process');
   if (settings.ssl === false) {
     return [withoutTls(settings, server), skipped('certificate', 'the connection does not use TLS')];

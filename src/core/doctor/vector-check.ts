@@ -28,7 +28,7 @@ export async function readVectorFacts(database: Database): Promise<VectorFacts> 
   return {
     ...extension,
     mayCreate: rows[0]?.may === true,
-    serverMajor: String(Math.floor(database.serverVersion / 10_000)),
+    serverMajor: String(database.serverMajor),
   };
 }
 

@@ -30,7 +30,7 @@ export async function describeAside(
     late.catch(() => {});
     try {
       const first = await Promise.race([answer, late]);
-      if (first !== 'late' || !beside.behindPooler) return await answer;
+      if (first !== 'late' || !beside.mayQueueStatements) return await answer;
     } finally {
       over.abort();
     }

@@ -7,15 +7,13 @@ export interface Catalog {
   readonly schema?: string;
   /** Only these rows. */
   readonly where?: string;
-  /** The first version of PostgreSQL that has it. */
-  readonly since?: number;
 }
 
 /**
  * Other parts of a relation (constraints, indexes, triggers, policies, rules) cannot be written without a lock on it.
  * Grants on relations and columns take no lock; they are written into the first two catalogs.
  */
-const CATALOGS: readonly Catalog[] = [
+export const CATALOGS: readonly Catalog[] = [
   { name: 'pg_class', schema: 'relnamespace' },
   { name: 'pg_attribute', of: ['pg_class', 'attrelid'] },
   { name: 'pg_type', schema: 'typnamespace' },
@@ -48,9 +46,9 @@ const CATALOGS: readonly Catalog[] = [
   { name: 'pg_user_mapping' },
   { name: 'pg_publication' },
   { name: 'pg_publication_rel', of: ['pg_publication', 'prpubid'] },
-  { name: 'pg_publication_namespace', of: ['pg_publication', 'pnpubid'], since: 150_000 },
+  { name: 'pg_publication_namespace', of: ['pg_publication', 'pnpubid'] },
   { name: 'pg_subscription' },
-  { name: 'pg_parameter_acl', since: 150_000 },
+  { name: 'pg_parameter_acl' },
   { name: 'pg_database' },
   { name: 'pg_tablespace' },
   { name: 'pg_authid' },
@@ -58,14 +56,6 @@ const CATALOGS: readonly Catalog[] = [
   { name: 'pg_db_role_setting', of: ['pg_database', 'setdatabase'], where: 'setrole = 0' },
   { name: 'pg_db_role_setting', of: ['pg_authid', 'setrole'], where: 'setrole <> 0' },
 ];
-
-/** A version that has all catalogs. */
-export const NEWEST = Infinity;
-
-/** The catalogs that a server of this version has. */
-export function catalogsOf(serverVersion: number): Catalog[] {
-  return CATALOGS.filter(({ since = 0 }) => since <= serverVersion);
-}
 
 /** Catalogs of objects that can be dropped on their own. */
 export const DROPPABLE: readonly string[] = [

@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg';
 import { literal } from '../../db/sql.ts';
-import { catalogsOf, DROPPABLE, NEWEST } from './catalogs.ts';
+import { CATALOGS, DROPPABLE } from './catalogs.ts';
 import { objectKey, type ObjectName } from './before.ts';
 import type { Target } from '../target/target.ts';
 import { isOtherTenants, largestOid } from './own-objects.ts';
@@ -99,9 +99,7 @@ export async function describe(
 const DESCRIBABLE: ReadonlySet<string> = new Set([
   ...DROPPABLE,
   ...READABLE.keys(),
-  ...catalogsOf(NEWEST).flatMap(({ name, of }) =>
-    of === undefined && name !== 'pg_subscription' ? name : [],
-  ),
+  ...CATALOGS.flatMap(({ name, of }) => (of === undefined && name !== 'pg_subscription' ? name : [])),
 ]);
 
 /** What is remembered of a database with a single session before a tenant's migrations. */

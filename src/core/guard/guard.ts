@@ -42,7 +42,7 @@ export function rememberBefore(
   client: PoolClient,
   target: Target,
 ): Promise<Remembered> | undefined {
-  return database.sharedSession ? remember(client, target) : undefined;
+  return database.hasParallelSessions ? undefined : remember(client, target);
 }
 
 /**

@@ -2,24 +2,22 @@ import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
 import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { LOCKS } from './before.ts';
-import { catalogsOf, DROPPABLE, NEWEST, type Catalog } from './catalogs.ts';
+import { CATALOGS, DROPPABLE, type Catalog } from './catalogs.ts';
 import { each, isOtherTenants, LARGEST, largestOid, ownObjects, ownRows, writesOf } from './own-objects.ts';
 import { FIRST_AGE, idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
 import { KEY_LOCK } from './effects.ts';
 
 /** The catalogs to search, as VALUES: name, the object's catalog, its oid, its schema's oid, condition. */
-const CATALOGS = catalogsOf(NEWEST)
-  .map((catalog) => {
-    const { name, of: [object, oid] = [name, 'oid'], where = 'true' } = catalog;
-    return `(${[name, object, `r.${oid}`, spaceOf(catalog), where].map(literal).join(', ')})`;
-  })
-  .join(',\n           ');
+const CATALOG_ROWS = CATALOGS.map((catalog) => {
+  const { name, of: [object, oid] = [name, 'oid'], where = 'true' } = catalog;
+  return `(${[name, object, `r.${oid}`, spaceOf(catalog), where].map(literal).join(', ')})`;
+}).join(',\n           ');
 
 /** SQL for the oid of the schema that a row's object is in. */
 function spaceOf({ of, schema }: Catalog): string {
   if (schema !== undefined) return `r.${schema}`;
   const [object, oid] = of ?? [];
-  const column = catalogsOf(NEWEST).find(({ name }) => name === object)?.schema;
+  const column = CATALOGS.find(({ name }) => name === object)?.schema;
   return column === undefined
     ? 'NULL::oid'
     : `(SELECT o.${column} FROM pg_catalog.${object} o WHERE o.oid = r.${oid})`;
@@ -90,7 +88,7 @@ const ROWS_OUTSIDE = routine(
          first_age := ${FIRST_AGE};
          last_age := ${LAST_AGE};
          FOR looked IN SELECT * FROM (VALUES
-           ${CATALOGS}) AS c (name, catalog, object, space, condition)
+           ${CATALOG_ROWS}) AS c (name, catalog, object, space, condition)
          LOOP
            CONTINUE WHEN looked.name = 'pg_attribute' AND NOT columns;
            CONTINUE WHEN to_regclass('pg_catalog.' || looked.name) IS NULL OR NOT has_table_privilege('pg_catalog.' || looked.name, 'SELECT');

@@ -58,7 +58,7 @@ async function makeShared(database: RunContext['database'], name: string): Promi
   const lock = `SELECT pg_advisory_xact_lock(${lockKey("'roles'")})`;
   await withTransaction(database, {}, [lock], async ({ client }) => {
     const roles = await readRoles(
-      { serverVersion: database.serverVersion, query: client.query.bind(client) },
+      { hasMembershipOptions: database.hasMembershipOptions, query: client.query.bind(client) },
       [name],
     );
     const now = readinessToMake(name, roles);

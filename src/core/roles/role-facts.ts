@@ -23,7 +23,8 @@ export interface Roles {
     readonly inherits: boolean;
   };
   readonly byName: ReadonlyMap<string, RoleFacts>;
-  readonly serverVersion: number;
+  /** See Capabilities. */
+  readonly hasMembershipOptions: boolean;
 }
 
 /**
@@ -33,10 +34,10 @@ export interface Roles {
  * https://www.postgresql.org/docs/15/sql-createrole.html).
  */
 export async function readRoles(
-  database: Pick<Database, 'query' | 'serverVersion'>,
+  database: Pick<Database, 'query' | 'hasMembershipOptions'>,
   names: readonly string[],
 ): Promise<Roles> {
-  const isSplit = database.serverVersion >= 160_000;
+  const isSplit = database.hasMembershipOptions;
   const { rows } = await database.query<{
     name: string;
     is_self: boolean;
@@ -77,6 +78,6 @@ export async function readRoles(
         },
       ]),
     ),
-    serverVersion: database.serverVersion,
+    hasMembershipOptions: isSplit,
   };
 }

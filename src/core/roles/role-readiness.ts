@@ -6,19 +6,19 @@ import type { Roles } from './role-facts.ts';
 export type Readiness = { readonly statements: readonly string[] } | { readonly error: TenantctlError };
 
 /** The statement that makes a role a member of another, with its rights and the right to switch to it. */
-export function grantMembership(name: string, grantee: string, serverVersion: number): string {
-  return `GRANT ${identifier(name)} TO ${grantee}${membershipOptions(serverVersion)}`;
+export function grantMembership(name: string, grantee: string, hasMembershipOptions: boolean): string {
+  return `GRANT ${identifier(name)} TO ${grantee}${membershipOptions(hasMembershipOptions)}`;
 }
 
 /** Before PostgreSQL 16, INHERIT is an attribute of the grantee, and SET comes with membership. */
-export function membershipOptions(serverVersion: number): string {
-  return serverVersion >= 160_000 ? ' WITH INHERIT TRUE, SET TRUE' : '';
+export function membershipOptions(hasMembershipOptions: boolean): string {
+  return hasMembershipOptions ? ' WITH INHERIT TRUE, SET TRUE' : '';
 }
 
 /** The role may switch to another but does not inherit its rights: before 16 no GRANT can change that. Pure. */
-export function lacksInheritance(name: string, { byName, serverVersion }: Roles): boolean {
+export function lacksInheritance(name: string, { byName, hasMembershipOptions }: Roles): boolean {
   const role = byName.get(name);
-  return role?.mayBecome === true && !role.inherits && serverVersion < 160_000;
+  return role?.mayBecome === true && !role.inherits && !hasMembershipOptions;
 }
 
 /** The statement that creates a role for a tenant. */
@@ -31,20 +31,20 @@ export function createRole(name: string): string {
  * @returns an error TENANT_ROLE_UNUSABLE with the SQL for somebody with more rights
  */
 export function readinessToMake(name: string, roles: Roles): Readiness {
-  const { self, byName, serverVersion } = roles;
+  const { self, byName, hasMembershipOptions } = roles;
   const role = byName.get(name);
-  const join = grantMembership(name, 'CURRENT_USER', serverVersion);
+  const join = grantMembership(name, 'CURRENT_USER', hasMembershipOptions);
   if (role === undefined) {
     if (self.isSuperuser) return { statements: [createRole(name)] };
     if (!self.createsRoles) {
       return {
         error: unusable(
           `The role "${name}" does not exist, and ${self.name} may not create roles.`,
-          `As a superuser: ${createRole(name)}; ${grantMembership(name, identifier(self.name), serverVersion)}; or let tenantctl do it for every tenant: ALTER ROLE ${identifier(self.name)} CREATEROLE;`,
+          `As a superuser: ${createRole(name)}; ${grantMembership(name, identifier(self.name), hasMembershipOptions)}; or let tenantctl do it for every tenant: ALTER ROLE ${identifier(self.name)} CREATEROLE;`,
         ),
       };
     }
-    return self.inherits || serverVersion >= 160_000
+    return self.inherits || hasMembershipOptions
       ? { statements: [createRole(name), join] }
       : { error: withoutInheritance(name, self.name) };
   }
@@ -98,10 +98,10 @@ function ownReason(name: string, { byName }: Roles): TenantctlError | undefined 
     : undefined;
 }
 
-function notMember(name: string, { self, serverVersion }: Roles): TenantctlError {
+function notMember(name: string, { self, hasMembershipOptions }: Roles): TenantctlError {
   return unusable(
     `${self.name} is no member of the role "${name}", or may not switch to it.`,
-    `As a superuser, or whoever may: ${grantMembership(name, identifier(self.name), serverVersion)};`,
+    `As a superuser, or whoever may: ${grantMembership(name, identifier(self.name), hasMembershipOptions)};`,
   );
 }
 

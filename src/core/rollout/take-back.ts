@@ -37,7 +37,7 @@ export async function takeBack(
       command,
       closing: () => [],
       lanes,
-      compile: !database.sharedSession,
+      compile: database.acceptsScripts,
       observe: (event) => {
         if (event.type !== 'tenant') observe(event);
       },

@@ -27,7 +27,7 @@ const GRACE_MS = 2_000;
  */
 export function watchBlockers(database: Database, lockTimeoutMs: number): BlockerWatch {
   // All connections are one session: nobody waits for a lock there.
-  if (database.sharedSession) return { of: () => [], stop: () => {} };
+  if (!database.hasParallelSessions) return { of: () => [], stop: () => {} };
   const interval = Math.max(
     50,
     Math.min(lockTimeoutMs > 0 ? lockTimeoutMs / LOOKS_PER_TIMEOUT : LEAST_OFTEN_MS, LEAST_OFTEN_MS),

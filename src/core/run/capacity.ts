@@ -49,7 +49,7 @@ export async function connectionsBesideReserve(database: Database): Promise<numb
 }
 
 async function readRoom(database: Database): Promise<Capacity> {
-  return database.behindPooler ? { usable: Infinity, free: Infinity } : readCapacity(database);
+  return database.showsFreeConnections ? readCapacity(database) : { usable: Infinity, free: Infinity };
 }
 
 /**
@@ -61,7 +61,7 @@ export async function decideConcurrency(
   database: Database,
   asked: number | 'auto' | undefined,
 ): Promise<number> {
-  if (database.sharedSession) return 1;
+  if (!database.hasParallelSessions) return 1;
   const { width } = database;
   if (asked === 'auto') return Math.min(AUTO_CEILING, width);
   const { usable, free } = await readRoom(database);

@@ -113,7 +113,7 @@ async function provisionInRun(
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
   const lanes = ids.length > 1 ? await createLanes(database, options.concurrency) : ONE_LANE;
-  const compile = options.compile !== false && !database.sharedSession;
+  const compile = options.compile !== false && database.acceptsScripts;
   const chunk = { context, folder, registry, observe, run, lanes, compile };
   const results: ProvisionResult[] = [];
   for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE)

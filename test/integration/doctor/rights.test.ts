@@ -164,7 +164,7 @@ describe('the connections', () => {
     await gone();
     const check = line(await examine(project, settings, { concurrency: 8 }), 'capacity');
     expect(check).toMatchObject({ status: 'failed', code: 'CONCURRENCY_TOO_HIGH' });
-    expect(remedyOf(check)).toContain('--concurrency 5');
+    expect(remedyOf(check)).toContain('--concurrency 4');
     await database.query(remedyOf(check).slice(remedyOf(check).indexOf('ALTER')));
     await gone();
     expect(line(await examine(project, settings, { concurrency: 8 }), 'capacity').status).toBe('ok');

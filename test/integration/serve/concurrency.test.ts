@@ -184,7 +184,7 @@ CREATE TABLE settings AS SELECT current_setting('idle_in_transaction_session_tim
   );
   await fleet.migrate({ lockTimeoutMs: 1234 });
   const [seen] = await fleet.query(`SELECT * FROM ${schemaNameFor('org_a')}.settings`);
-  const client = fleet.database.canCheckClient ? '2s' : null;
+  const client = 'client_connection_check_interval' in fleet.database.deadClientSettings ? '2s' : null;
   expect(seen).toEqual({ idle: '50s', client, lock: '1234ms', keepalive: '10', unacknowledged: '40000' });
   await until(
     async () =>

@@ -106,6 +106,10 @@ test('a concurrent index waits for readers for longer than lock_timeout, any oth
   writer.giveBack(client, false, 0);
   expect(error).toMatchObject({ sqlstate: '55P03', statement: 'ALTER TABLE tags ADD x int' });
   expect(await fleet.query(`SELECT * FROM ${SCHEMA}.seen`)).toEqual([
-    { lock: '300ms', client: fleet.database.canCheckClient ? '2s' : null, keepalive: '10' },
+    {
+      lock: '300ms',
+      client: 'client_connection_check_interval' in fleet.database.deadClientSettings ? '2s' : null,
+      keepalive: '10',
+    },
   ]);
 });

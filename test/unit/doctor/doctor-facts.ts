@@ -19,7 +19,6 @@ export const SERVER: ServerFacts = {
   role: 'me "x"',
   isSuperuser: false,
   database: 'my db',
-  sharedSession: false,
   behindPooler: false,
   address: '10.0.0.5',
   port: 5432,

@@ -78,25 +78,31 @@ describe('the connections', () => {
     limits: { ...SERVER.limits, ...limits },
   });
 
-  it('suffice where there is one more than tenants at once', () => {
-    expect(capacityCheck(withFree(5), undefined).status).toBe('ok');
-    expect(capacityCheck(withFree(4), undefined).status).toBe('warning');
-    expect(capacityCheck(withFree(10), 9).status).toBe('ok');
+  it('suffice where there are two more than tenants at once', () => {
+    expect(capacityCheck(withFree(6), undefined).status).toBe('ok');
+    expect(capacityCheck(withFree(5), undefined).status).toBe('warning');
+    expect(capacityCheck(withFree(10), 8).status).toBe('ok');
     expect(capacityCheck(withFree(10), 10).status).toBe('warning');
     expect(capacityCheck(withFree(10), 11).status).toBe('failed');
   });
 
   it('are to be raised where the limit binds', () => {
-    expect(capacityCheck(withFree(3), 8).remedy).toContain('SET max_connections = 106;');
+    expect(capacityCheck(withFree(3), 8).remedy).toContain('SET max_connections = 107;');
     expect(capacityCheck(withFree(3, { ofRole: 3 }), 8).remedy).toContain(
-      'ALTER ROLE "me ""x""" CONNECTION LIMIT 9;',
+      'ALTER ROLE "me ""x""" CONNECTION LIMIT 10;',
     );
     expect(capacityCheck(withFree(3, { ofDatabase: 8, usedOfDatabase: 6 }), 8).remedy).toContain(
-      'ALTER DATABASE "my db" CONNECTION LIMIT 14;',
+      'ALTER DATABASE "my db" CONNECTION LIMIT 15;',
     );
   });
 
   it('do not matter to the embedded database', () => {
-    expect(capacityCheck({ ...SERVER, sharedSession: true }, 50).status).toBe('skipped');
+    const settings = { kind: 'embedded', directory: '/x', lockWaitMs: 0 } as const;
+    const checks = connectionChecks(
+      { kind: 'open', settings, durationMs: 1, server: { facts: SERVER } },
+      50,
+      NOW,
+    );
+    expect(checks.find(({ id }) => id === 'capacity')?.status).toBe('skipped');
   });
 });

@@ -1,0 +1,49 @@
+/** What a server, and the way to it, can do. Decided here, and asked by name everywhere else. */
+export interface Capabilities {
+  /** Each connection has a session of its own. In the embedded database (PGlite) all of them share one. */
+  readonly hasParallelSessions: boolean;
+  /** True if `Database.sessions` can succeed: there is no pooler, or a direct URL is set. */
+  readonly hasSessions: boolean;
+  /** A second connection can be had beside one that holds a lock, for a migration outside a transaction. */
+  readonly hasRoomAside: boolean;
+  /** Whole transactions can be sent as strings, the next before the last one is answered. */
+  readonly acceptsScripts: boolean;
+  /** What is at work can be cancelled from another connection. */
+  readonly canCancel: boolean;
+  /** pg_stat_activity shows which connections are free. A pooler has a number of its own. */
+  readonly showsFreeConnections: boolean;
+  /** A statement may wait in a pooler's queue before the server gets it. */
+  readonly mayQueueStatements: boolean;
+  /** transaction_timeout exists: PostgreSQL 17 (https://www.postgresql.org/docs/17/release-17.html). */
+  readonly hasTransactionTimeout: boolean;
+  /** A membership has the options INHERIT and SET: PostgreSQL 16 (https://www.postgresql.org/docs/16/sql-grant.html). */
+  readonly hasMembershipOptions: boolean;
+}
+
+/** What Capabilities are decided by. */
+export interface CapabilityFacts {
+  /** As in server_version_num. */
+  readonly serverVersion: number;
+  readonly behindPooler: boolean;
+  readonly hasDirectUrl: boolean;
+  /** All connections are one session. */
+  readonly sharedSession: boolean;
+  /** The pool has so many connections that a second one can be had beside a lock's. */
+  readonly isLargeEnough: boolean;
+}
+
+/** Decides what can be done. Pure. */
+export function capabilitiesOf(facts: CapabilityFacts): Capabilities {
+  const { serverVersion, behindPooler, hasDirectUrl, sharedSession } = facts;
+  return {
+    hasParallelSessions: !sharedSession,
+    hasSessions: hasDirectUrl || !behindPooler,
+    hasRoomAside: sharedSession || hasDirectUrl || facts.isLargeEnough,
+    acceptsScripts: !sharedSession,
+    canCancel: !sharedSession,
+    showsFreeConnections: !behindPooler,
+    mayQueueStatements: behindPooler,
+    hasTransactionTimeout: serverVersion >= 170_000,
+    hasMembershipOptions: serverVersion >= 160_000,
+  };
+}
