@@ -76,7 +76,12 @@ try {
   for (const version of isSample ? [OLDEST, another(seed)] : versions()) {
     const share = version === OLDEST ? SHARES.oldest : SHARES.another;
     const programs = await fetchPostgres(version);
-    part(`PostgreSQL ${version}`, ['--project', 'integration', ...DIFFERS], share, programs);
+    part(
+      `PostgreSQL ${version}`,
+      ['--project', 'integration', ...(isSample ? DIFFERS : [])],
+      share,
+      programs,
+    );
   }
   await faults();
   const lines = (await readFile(counts, 'utf8')).trim().split('\n');
