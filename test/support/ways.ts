@@ -2,9 +2,9 @@ import type { TestFleet } from './fleet.ts';
 
 /**
  * How a tenant was served. The server tells: the text that wrote the row of the history held the whole transaction, or
- * ended with the commit, or held nothing but the row.
+ * ended with the commit.
  */
-export type Way = 'in one string' | 'interactively' | 'one by one';
+export type Way = 'in one string' | 'interactively';
 
 /** Takes down from now on how each of the fleet's history rows is written or deleted. Returns the last of each tenant. */
 export async function watchWays(
@@ -49,6 +49,5 @@ export async function timesApplied(
 }
 
 function wayOf(text: string): Way {
-  if (text.includes('tenantctl.enter')) return 'in one string';
-  return text.includes(';') ? 'interactively' : 'one by one';
+  return text.includes('tenantctl.enter') ? 'in one string' : 'interactively';
 }

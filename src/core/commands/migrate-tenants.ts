@@ -11,10 +11,10 @@ import { planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/sessions-needed.ts';
 import type { Observer } from '../report/event.ts';
-import { isAsPlanned } from '../strategy/peers.ts';
 import { foundClasses, readClasses } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
-import { prepareRollout, type Rollout } from '../rollout/rollout.ts';
+import { openPlan, prepareRollout, resultOf, serveRollout } from '../rollout/rollout.ts';
+import type { Rollout } from '../rollout/setting.ts';
 import { isNothing, namesDue, planFleet, type FleetPlan } from '../fleet/plan-fleet.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
 import { refuseOwners } from '../fleet/refuse-owners.ts';
@@ -97,7 +97,7 @@ async function migrateInRun(
     settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
-    rollout: rollout.result(),
+    rollout: resultOf(rollout),
     fleet: found ?? (await readClasses(database, fleet.scope, decide, observe)),
     shared: isShared,
   });
@@ -183,7 +183,7 @@ async function apply(run: TenantsRun, plan: FleetPlan): Promise<Migrated> {
   if (!isIdle) await run.run.begin(namesDue(plan));
   await recordFailures(database, run.run, { command: COMMAND, direction: 'up' }, plan.problems);
   await forgetStaleFailures(database, plan.upToDate, memory);
-  const results = await rollout.open(plan, notDue);
+  const results = await openPlan(rollout, plan, notDue);
   if (plan.due.length === 0) return { results, isShared: false };
 
   const files = folder.files.filter((file) =>
@@ -191,7 +191,7 @@ async function apply(run: TenantsRun, plan: FleetPlan): Promise<Migrated> {
   );
   assertSessions(database, await Promise.all(files.map((file) => context.load(file))), 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
-  const migrated = await rollout.serve(plan.due, forwardWork(run, memory));
+  const migrated = await serveRollout(rollout, plan.due, forwardWork(run, memory));
   const applied = new Set(migrated.results.flatMap((result) => result.names));
   await recordFiles(
     database,
@@ -217,7 +217,6 @@ function forwardWork(
       return planForward(folder, history, extent);
     },
     closing: ({ tenant }) => (memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
-    isDone: isAsPlanned('up'),
     lanes,
     compile: options.compile !== false && database.acceptsScripts,
     observe,

@@ -12,7 +12,8 @@ import { watchSchema } from '../guard/guard.ts';
 import { giveControl } from '../target/control.ts';
 import type { History } from '../target/history.ts';
 import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
-import { planForward, type Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
+import { planner } from '../plan/planner.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { readRegistryShape } from '../registry/registry-shape.ts';
 import { planTenantsRollback } from '../fleet/plan-rollback.ts';
@@ -64,10 +65,7 @@ const STEP = 'tenantctl_step';
 export async function rehearseMaster(database: Database, given: MigrateMasterOptions): Promise<Rehearsal> {
   const options = checkOptions(given, 'folder');
   const { plan } = await planMaster(database, options);
-  const context = createRunContext(database, options);
-  return masterRehearsal(database, plan, (transaction) =>
-    tryPlan(context, transaction, masterTarget(database.names), plan, 'up'),
-  );
+  return masterRehearsal(createRunContext(database, options), plan, 'up');
 }
 
 /** What `rollback master` would do. */
@@ -78,19 +76,15 @@ export async function rehearseMasterRollback(
   const options = checkOptions(given, 'folder');
   const { plan } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
-  const context = createRunContext(database, options);
-  return masterRehearsal(database, plan, (transaction) =>
-    tryPlan(context, transaction, masterTarget(database.names), plan, 'down'),
-  );
+  return masterRehearsal(createRunContext(database, options), plan, 'down');
 }
 
 /** What `migrate tenants` would do: once for each distinct plan, on its first tenant. */
 export async function rehearseTenants(database: Database, given: MigrateTenantsOptions): Promise<Rehearsal> {
   const options = checkOptions(given, 'folder');
-  const { folder, forward } = await readTenantFolder(options);
-  const plan = await planTenants(database, options, (history) => planForward(folder, history, forward));
+  const plan = await planTenants(database, options, await readTenantFolder(options));
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
-  return fleetRehearsal(database, createRunContext(database, options), plan, 'up', options.vectorExtension);
+  return fleetRehearsal(createRunContext(database, options), plan, 'up', options.vectorExtension);
 }
 
 /** What `rollback tenants` would do. */
@@ -100,7 +94,7 @@ export async function rehearseTenantsRollback(
 ): Promise<Rehearsal> {
   const options = checkOptions(given, 'folder');
   const { plan } = await planTenantsRollback(database, options);
-  return fleetRehearsal(database, createRunContext(database, options), plan, 'down');
+  return fleetRehearsal(createRunContext(database, options), plan, 'down');
 }
 
 /** What `migrate all` would do: the tenants see what the pending master migrations would have done. */
@@ -113,53 +107,58 @@ export async function rehearseAll(
   const tenants = checkOptions(givenTenants, 'folder');
   const context = createRunContext(database, tenants);
   const { plan: masterPlan } = await planMaster(database, master);
-  const { folder, forward } = await readTenantFolder(tenants);
+  const tenantFolder = await readTenantFolder(tenants);
   const hasRegistry = (await readRegistryShape(database)) !== undefined;
   const plan = hasRegistry
-    ? await planTenants(database, tenants, (history) => planForward(folder, history, forward))
+    ? await planTenants(database, tenants, tenantFolder)
     : { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };
   return inRehearsal(database, async (transaction) => {
-    const masters = await tryPlan(context, transaction, masterTarget(database.names), masterPlan, 'up');
+    const masters = await tryMaster(context, transaction, masterPlan, 'up');
     await rehearseVectorExtension(transaction.client, tenants.vectorExtension ?? 'auto');
     const plans = await tryFleet(context, transaction, plan, 'up');
-    return toRehearsal(masterPlan.steps.length > 0 ? [{ ...masterShown(masters) }, ...plans] : plans, plan);
+    return toRehearsal(masterPlan.steps.length > 0 ? [masters, ...plans] : plans, plan);
   });
 }
 
 async function planTenants(
   database: Database,
   options: MigrateTenantsOptions,
-  decide: (history: History) => Plan,
+  { folder, forward }: Awaited<ReturnType<typeof readTenantFolder>>,
 ): Promise<FleetPlan> {
+  const decide = planner(folder, forward);
   const isSettled = (history: History) => isNothing(decide(history));
   const fleet = await selectFleet(database, options, { isSettled, verify: options.verify });
   return refuseOwners(database, planFleet(fleet, decide), options);
 }
 
-function masterShown(migrations: readonly RehearsedMigration[]): RehearsedPlan {
+async function masterRehearsal(context: RunContext, plan: Plan, direction: Direction): Promise<Rehearsal> {
+  const base = { upToDate: plan.steps.length === 0 ? 1 : 0, problems: [], warnings: plan.warnings };
+  if (plan.steps.length === 0) return { plans: [], ...base };
+  const rehearsed = await inRehearsal(context.database, (transaction) =>
+    tryMaster(context, transaction, plan, direction),
+  );
+  return { plans: [rehearsed], ...base };
+}
+
+async function tryMaster(
+  context: RunContext,
+  transaction: OpenTransaction,
+  plan: Plan,
+  direction: Direction,
+): Promise<RehearsedPlan> {
+  const target = masterTarget(context.database.names);
+  const migrations = await tryPlan(context, transaction, target, plan, direction);
   return { scope: 'master', targets: [{ schema: 'public' }], shownOn: 'public', migrations };
 }
 
-async function masterRehearsal(
-  database: Database,
-  plan: Plan,
-  attempt: (transaction: OpenTransaction) => Promise<RehearsedMigration[]>,
-): Promise<Rehearsal> {
-  const base = { upToDate: plan.steps.length === 0 ? 1 : 0, problems: [], warnings: plan.warnings };
-  if (plan.steps.length === 0) return { plans: [], ...base };
-  const migrations = await inRehearsal(database, attempt);
-  return { plans: [masterShown(migrations)], ...base };
-}
-
 async function fleetRehearsal(
-  database: Database,
   context: RunContext,
   plan: FleetPlan,
   direction: Direction,
   vectorExtension: VectorExtensionMode = 'auto',
 ): Promise<Rehearsal> {
   if (plan.due.length === 0) return toRehearsal([], plan);
-  const plans = await inRehearsal(database, async (transaction) => {
+  const plans = await inRehearsal(context.database, async (transaction) => {
     if (direction === 'up') await rehearseVectorExtension(transaction.client, vectorExtension);
     return tryFleet(context, transaction, plan, direction);
   });

@@ -1,26 +1,18 @@
-import type { MigrationTask, FleetPlan } from '../fleet/plan-fleet.ts';
-import type { TenantResult } from '../report/results.ts';
+import type { FleetPlan, MigrationTask } from '../fleet/plan-fleet.ts';
+import type { Observer } from '../report/event.ts';
+import { untouched, type TenantResult } from '../report/results.ts';
 import type { RolloutResult } from '../report/rollout-result.ts';
-import type { RunContext } from '../run/run-context.ts';
+import { pause } from '../run/retry.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
+import { whySkipped } from '../serve/session.ts';
 import type { MigrationWork } from '../strategy/migration-work.ts';
 import { serveInPhases, type Migrated } from '../strategy/serve-in-phases.ts';
-import { createFailureLimit } from './failure-limit.ts';
+import { createFailureLimit, stopReason } from './failure-limit.ts';
 import { findCanaries } from './find-canaries.ts';
-import type { RolloutSetting } from './setting.ts';
-import { openPlan, resultOf, serveStages, type Steps } from './steps.ts';
+import type { Rollout, RolloutSetting } from './setting.ts';
+import { checkAll, refusedResult, serveStage, stageName, stagesOf } from './stages.ts';
+import { takeBack } from './take-back.ts';
 import { followStandbys } from './throttle.ts';
-
-/** How a run goes through its tenants: all at once, or in stages that can be stopped. */
-export interface Rollout {
-  /** The run's context, with a failure limit and a throttle if there are any. */
-  readonly context: RunContext;
-  /** Announces a plan, and the results of its tenants that are not due; checks these if that was asked for. */
-  readonly open: (plan: FleetPlan, results: readonly TenantResult[]) => Promise<readonly TenantResult[]>;
-  /** Serves tenants that are due; after the first call, they are newcomers. */
-  readonly serve: (tasks: readonly MigrationTask[], work: MigrationWork) => Promise<Migrated>;
-  /** How it went; undefined if all were served at once. */
-  readonly result: () => RolloutResult | undefined;
-}
 
 /**
  * Prepares a rollout, before anything is changed.
@@ -28,23 +20,18 @@ export interface Rollout {
  *   canaries; REPLICA_LAG_UNKNOWN
  */
 export async function prepareRollout(plain: RunContext, setting: RolloutSetting): Promise<Rollout> {
-  const { rollout: options, observe } = setting;
-  if (options === undefined) return allAtOnce(plain);
-  const { canary, maxReplicaLagMs } = options;
-  const canaries =
-    canary !== undefined && 'tenants' in canary
-      ? await findCanaries(plain.database, canary.tenants, setting)
-      : canary;
-  const failureLimit = createFailureLimit(options.maxFailures);
+  const { rollout: options = {}, observe } = setting;
+  const { canary, maxFailures, maxReplicaLagMs } = options;
+  const isNamed = canary !== undefined && 'tenants' in canary;
+  const canaries = isNamed ? await findCanaries(plain.database, canary.tenants, setting) : canary;
+  const failureLimit = createFailureLimit(maxFailures);
+  const limited = { ...plain, failureLimit };
   const throttle =
-    maxReplicaLagMs === undefined
-      ? undefined
-      : await followStandbys({ ...plain, failureLimit }, maxReplicaLagMs, observe);
-  const steps: Steps = {
+    maxReplicaLagMs === undefined ? undefined : await followStandbys(limited, maxReplicaLagMs, observe);
+  return {
     plain,
-    context: { ...plain, failureLimit, throttle },
+    context: setting.rollout === undefined ? plain : { ...limited, throttle },
     setting,
-    options,
     canaries,
     failureLimit,
     throttle,
@@ -53,19 +40,89 @@ export async function prepareRollout(plain: RunContext, setting: RolloutSetting)
     unchecked: 0,
     hopeless: 0,
   };
-  return {
-    context: steps.context,
-    open: (plan, results) => openPlan(steps, plan, results),
-    serve: (tasks, work) => serveStages(steps, tasks, work),
-    result: () => resultOf(steps),
-  };
 }
 
-function allAtOnce(context: RunContext): Rollout {
+/** Counts the tenants of a plan for the failure limit, and checks those that are up to date if that was asked for. */
+export async function openPlan(
+  rollout: Rollout,
+  plan: FleetPlan,
+  results: readonly TenantResult[],
+): Promise<readonly TenantResult[]> {
+  const { canaries, context, failureLimit, setting } = rollout;
+  if (setting.rollout === undefined) return results;
+  failureLimit.expect(plan.due.length, plan.problems.length);
+  if (canaries instanceof Set)
+    rollout.hopeless = plan.problems.filter(({ tenant }) => canaries.has(tenant.schema)).length;
+  if (setting.rollout.check === undefined || setting.listUpToDate !== true || isStopped(context))
+    return results;
+  const refused = await checkAll(
+    rollout,
+    plan.upToDate.map(({ tenant }) => tenant),
+  );
+  return results.map((result) => refusedResult(result, refused));
+}
+
+/** Serves tenants that are due, all at once or stage by stage; after the first call, they are newcomers. */
+export async function serveRollout(
+  rollout: Rollout,
+  tasks: readonly MigrationTask[],
+  work: MigrationWork,
+): Promise<Migrated> {
+  const { context, failureLimit, hopeless, plain, setting } = rollout;
+  if (setting.rollout === undefined) return serveInPhases(context, tasks, work);
+  const { pauseMs = 0, onCanaryFailure } = setting.rollout;
+  const results: TenantResult[] = [];
+  let isShared = false;
+  for (const [index, part] of stagesOf(rollout, tasks).entries()) {
+    const { stage } = part;
+    if (index > 0 && pauseMs > 0 && !isStopped(context)) {
+      const message = `Waiting ${pauseMs / 1000} s before ${stageName(stage)}`;
+      setting.observe({ type: 'phase', message });
+      await pause(pauseMs, context.signal);
+    }
+    if (stage.kind === 'canary') failureLimit.beginCanaries(part.tasks.length + hopeless, hopeless);
+    if (isStopped(context)) {
+      if (stage.kind === 'canary' && failureLimit.stop?.among === 'canaries') rollout.stoppedAt ??= stage;
+      const reason = whySkipped(context);
+      results.push(...part.tasks.map(({ tenant }) => untouched(tenant, 'skipped', { reason })));
+      continue;
+    }
+    const before = results.length;
+    const observe: Observer = (event) =>
+      work.observe(
+        event.type === 'tenant' ? { ...event, done: event.done + before, due: tasks.length } : event,
+      );
+    const served = await serveStage(rollout, part, { ...work, observe });
+    results.push(...served.results);
+    isShared ||= served.isShared;
+    if (failureLimit.isOpen) rollout.stoppedAt ??= stage;
+    if (stage.kind === 'canary') failureLimit.endCanaries();
+  }
+  const isCanaries = failureLimit.isOpen && rollout.stoppedAt?.kind === 'canary';
+  if (!isCanaries || onCanaryFailure !== 'rollback') return { results, isShared };
+  const taken = await takeBack(plain, results, setting);
+  rollout.rolledBack = taken.rolledBack;
+  return { results: taken.results, isShared };
+}
+
+/** How a rollout went; undefined if all tenants were served at once. */
+export function resultOf({
+  setting,
+  begun,
+  planned = 0,
+  failureLimit: { stop },
+  stoppedAt,
+  rolledBack,
+  unchecked,
+  throttle,
+}: Rollout): RolloutResult | undefined {
+  if (setting.rollout === undefined) return undefined;
   return {
-    context,
-    open: (_plan, results) => Promise.resolve(results),
-    serve: (tasks, work) => serveInPhases(context, tasks, work),
-    result: () => undefined,
+    waves: begun,
+    planned,
+    ...(stop !== undefined && { stopped: { ...stop, reason: stopReason(stop), stage: stoppedAt } }),
+    rolledBack,
+    unchecked,
+    ...(throttle !== undefined && { heldBackMs: throttle.heldBackMs }),
   };
 }

@@ -1,7 +1,7 @@
 import { backoffMs, pause } from '../run/retry.ts';
 import { isStopped } from '../run/run-context.ts';
 import { createLockWait, lockTimeout } from './lock-wait.ts';
-import { attemptPending, end, leaveToPeers, look, skip, type Pending, type Session } from './session.ts';
+import { attempt, end, leaveToPeers, look, skip, type Pending, type Session } from './session.ts';
 import type { Task } from './work.ts';
 
 /** Attempts the tasks again that did not end in the first pass, until none is left. */
@@ -19,7 +19,7 @@ async function serveAgain<T extends Task, Done>(session: Session<T, Done>): Prom
     const batch = again.splice(0);
     work.observe({ type: 'phase', message: `Trying ${some(batch)} again` });
     await pause(backoffMs(round, Math.random), context.signal);
-    await Promise.all(batch.map((pending) => attemptPending(session, pending)));
+    await Promise.all(batch.map((pending) => attempt(session, pending)));
   }
 }
 
@@ -48,7 +48,7 @@ async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promi
       return ({ task }: Pending<T, Done>) => set.has(task);
     };
     busy.push(...batch.filter(isIn(sighting.locked)));
-    await Promise.all(batch.filter(isIn(sighting.free)).map((pending) => attemptPending(session, pending)));
+    await Promise.all(batch.filter(isIn(sighting.free)).map((pending) => attempt(session, pending)));
     if (busy.length < batch.length) wait = createLockWait(context);
     if (busy.length > 0 && (await wait()) === 'over') giveUp(session);
   }

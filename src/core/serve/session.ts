@@ -3,7 +3,7 @@ import { withBlockers, type BlockerWatch } from '../run/blockers.ts';
 import { leavesCommitOpen, mayPass } from '../run/retry.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { createSharedQueue, type SharedQueue } from './shared-queue.ts';
-import type { Attempt, Earlier, Failure, Outcome, Sighting, Task, Work } from './work.ts';
+import type { Earlier, Failure, Outcome, Sighting, Task, Work } from './work.ts';
 
 /** The state of one call of `serve`. A first pass uses it through the functions below. */
 export interface Session<T extends Task, Done> {
@@ -28,60 +28,50 @@ export interface Pending<T extends Task, Done> extends Earlier<Done> {
   readonly task: T;
 }
 
-export interface AttemptOptions<T extends Task, Done> {
-  /** The queue that the task is from: it is told when another run is met. */
-  readonly queue?: SharedQueue<T> | undefined;
-  /** What to do in place of `work.attempt`. */
-  readonly by?: Work<T, Done>['attempt'] | undefined;
-  /** The task was begun without `attempt`, and the connection was lost during its COMMIT. */
-  readonly mayBeCommitted?: boolean | undefined;
+/** A task that has not been attempted. @param mayBeCommitted it was begun by other means, and its COMMIT is unknown */
+export function untried<T extends Task>(task: T, mayBeCommitted = false): Pending<T, never> {
+  return { task, tries: 0, mayBeCommitted };
 }
 
-/** Attempts a task for the first time, as soon as a lane is free. @returns undefined if the run was stopped before */
-export function attempt<T extends Task, Done>(
-  session: Session<T, Done>,
-  task: T,
-  { mayBeCommitted = false, ...options }: AttemptOptions<T, Done> = {},
-): Promise<Attempt<Done> | undefined> {
-  return attemptPending(session, { task, tries: 0, mayBeCommitted }, options);
-}
-
-/** Attempts a task that may have been attempted before. */
-export function attemptPending<T extends Task, Done>(
+/**
+ * Attempts a task as soon as a lane is free.
+ * @param queue the queue that it is from, which is told if another run is met
+ */
+export async function attempt<T extends Task, Done>(
   session: Session<T, Done>,
   pending: Pending<T, Done>,
-  options: Pick<AttemptOptions<T, Done>, 'queue' | 'by'> = {},
-): Promise<Attempt<Done> | undefined> {
+  queue?: SharedQueue<T>,
+): Promise<void> {
   const { work, alone } = session;
-  const inLane = () => work.lanes.run(() => attemptNow(session, pending, options));
-  return work.isAlone?.(pending.task) === true ? alone(inLane) : inLane();
+  const inLane = () => work.lanes.run(() => attemptNow(session, pending, queue));
+  await (work.isAlone?.(pending.task) === true ? alone(inLane) : inLane());
 }
 
 async function attemptNow<T extends Task, Done>(
   session: Session<T, Done>,
   pending: Pending<T, Done>,
-  { queue, by = session.work.attempt }: Pick<AttemptOptions<T, Done>, 'queue' | 'by'>,
-): Promise<Attempt<Done> | undefined> {
+  queue: SharedQueue<T> | undefined,
+): Promise<void> {
   const { context, work } = session;
   const { task, failure } = pending;
   await context.throttle?.ready();
   if (isStopped(context)) {
     if (failure === undefined) skip(session, task);
     else end(session, { ...failure, task, durationMs: 0 });
-    return undefined;
+    return;
   }
   const started = Date.now();
   const finished = work.lanes.begin();
-  const attempt = await by(task, pending);
+  const attempt = await work.attempt(task, pending);
   if (attempt.kind === 'busy' || attempt.kind === 'by-peer') queue?.met(task);
   if (attempt.kind === 'busy') {
     keepBusy(session, [pending]);
-    return attempt;
+    return;
   }
   finished(attempt.kind === 'failed' ? attempt.error : undefined);
-  if (attempt.kind === 'failed') settle(session, pending, Date.now() - started, attempt);
-  else end(session, { ...attempt, task, durationMs: Date.now() - started });
-  return attempt;
+  const durationMs = Date.now() - started;
+  if (attempt.kind === 'failed') settle(session, pending, durationMs, attempt);
+  else end(session, { ...attempt, task, durationMs });
 }
 
 /** Keeps a task for another attempt if its error may pass; otherwise it has failed. */
@@ -174,14 +164,13 @@ export function queueOf<T extends Task, Done>(
   return createSharedQueue(tasks, {
     look: (some) => look(session, some),
     onDone: (done) => leaveToPeers(session, done),
-    onLocked: (locked) => keepBusy(session, locked.map(untried)),
+    onLocked: (locked) =>
+      keepBusy(
+        session,
+        locked.map((task) => untried(task)),
+      ),
     random: Math.random,
   });
-}
-
-/** A task that has not been attempted. */
-export function untried<T extends Task>(task: T): Pending<T, never> {
-  return { task, tries: 0, mayBeCommitted: false };
 }
 
 /** Attempts all tasks of a queue side by side; when the run is stopped, the rest of them is skipped. */
@@ -193,7 +182,7 @@ export async function serveQueue<T extends Task, Done>(
   const takeAll = async () => {
     while (!isStopped(context) && (await queue.fill())) {
       const task = queue.ready.shift();
-      if (task !== undefined) await attempt(session, task, { queue });
+      if (task !== undefined) await attempt(session, untried(task), queue);
     }
   };
   const [first] = queue.ready;

@@ -2,7 +2,6 @@ import type { TenantsRollback } from '../fleet/plan-rollback.ts';
 import { planBackward } from '../plan/plan.ts';
 import { stillPlanned } from '../plan/rollback-extent.ts';
 import type { MigrationWork } from './migration-work.ts';
-import { isAsPlanned } from './peers.ts';
 
 /** The work of a rollback as it was planned. */
 export function backwardWork(
@@ -15,6 +14,5 @@ export function backwardWork(
     statuses: ['ACTIVE'],
     decide: ({ tenant, plan }, history, undone) =>
       stillPlanned(planBackward(folder, history, extentOf(tenant)), plan, undone),
-    isDone: isAsPlanned('down'),
   };
 }

@@ -11,7 +11,7 @@ const TURN_TENANTS = 50;
 const TURN_MS = 250;
 
 export interface Turn {
-  readonly send: (pipeline: Pipeline, task: MigrationTask) => Promise<void>;
+  readonly send: (pipeline: Pipeline, task: MigrationTask) => Promise<unknown>;
   readonly runAhead: RunAhead;
   /** How many connections take their tenants from the queue. */
   readonly width: number;

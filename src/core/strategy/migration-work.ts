@@ -35,8 +35,8 @@ export interface MigrationWork {
   readonly apply?:
     | ((task: MigrationTask, options: ApplyOptions, earlier: Earlier<Applied>) => Promise<Attempt<Applied>>)
     | undefined;
-  /** Whether another run has done a task. */
-  readonly isDone: (task: MigrationTask, now: PeerView) => boolean;
+  /** Whether another run has done a task; `isAsPlanned` if absent. */
+  readonly isDone?: ((task: MigrationTask, now: PeerView) => boolean) | undefined;
   readonly lanes: Lanes;
   /** What the first tenants were sent may be sent to the others, if that is surely the same. */
   readonly compile: boolean;

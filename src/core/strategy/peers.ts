@@ -1,5 +1,6 @@
 import type { HistoryEntry } from '../target/history.ts';
-import { digestOf } from '../stamps/stamps.ts';
+import { digester } from '../stamps/stamps.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
 import { statusOf } from '../registry/registry-sql.ts';
 import type { Sighting } from '../serve/work.ts';
@@ -7,19 +8,19 @@ import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { historyAfter } from '../plan/history-after.ts';
 import type { Database } from '../../db/database.ts';
 
-/** A tenant as it is in the middle of a run, which other runs may share. */
+/** A tenant in the middle of a run, which other runs may share. */
 export interface PeerView {
   /** The registry's; empty if the row is gone. */
   readonly status: string;
-  /** The digest of its history, as its stamp has it; null where there is none to be trusted. */
+  /** The digest of its history by its stamp; null if there is none that can be trusted. */
   readonly digest: string | null;
-  /** Somebody is at work on it. */
+  /** Another run works on it. */
   readonly isLocked: boolean;
 }
 
 /**
- * Looks what other runs have made of tenants, in one query; opens no table of theirs.
- * @param isDone pure: whether nothing is left to be done to a tenant
+ * Looks what other runs have made of tenants, in one query that opens none of their tables.
+ * @param isDone pure: whether nothing is left to do for a tenant
  */
 export async function lookAtPeers(
   database: Pick<Database, 'query' | 'names'>,
@@ -53,15 +54,13 @@ export async function lookAtPeers(
   return sighting;
 }
 
-/** Whether a tenant's history is by now what its plan would make of it. Each distinct history is worked out once. */
+/** Whether a tenant's history is by now what its plan makes of it; of a part, also what a later part makes of it. */
 export function isAsPlanned(direction: Direction): (task: MigrationTask, now: PeerView) => boolean {
-  const digests = new Map<readonly HistoryEntry[], string>();
-  return ({ history, plan }, { digest }) => {
-    let planned = digests.get(history.entries);
-    if (planned === undefined) {
-      planned = digestOf(historyAfter(history, plan, direction));
-      digests.set(history.entries, planned);
-    }
-    return digest === planned;
+  const digest = digester();
+  const planned = new Map<Plan, readonly HistoryEntry[]>();
+  return ({ history, plan, part }, now) => {
+    const after = planned.get(plan) ?? historyAfter(history, plan, direction);
+    planned.set(plan, after);
+    return (part?.states ?? [after]).some((entries) => digest(entries) === now.digest);
   };
 }

@@ -1,8 +1,6 @@
 import { DatabaseError } from 'pg';
 import type { TenantStatus } from '../../names.ts';
 import { statusValues } from '../registry/registry-sql.ts';
-import type { Pipeline } from '../../db/pipeline.ts';
-import { messageOf } from '../../errors.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { CompiledPlan } from './compiled.ts';
@@ -17,10 +15,10 @@ import { drain } from './drain.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { historyAfter } from '../plan/history-after.ts';
 
-/** A tenant that comes back. */
+/** A tenant that is to be served statement by statement. */
 export interface Returned {
   readonly task: MigrationTask;
-  /** The connection was lost while its string was under way: its history knows whether it was carried out. */
+  /** The connection was lost while its string was under way: it may have been committed. */
   readonly isLost: boolean;
 }
 
@@ -31,23 +29,21 @@ export interface SendToAllOptions {
   readonly statuses: readonly TenantStatus[];
   readonly opening?: ((task: MigrationTask) => readonly string[]) | undefined;
   readonly closing: (task: MigrationTask) => readonly string[];
-  /** Told of each tenant that is done, and how many milliseconds the server was at work on it. */
+  /** Called for each tenant that is done, with the milliseconds that the server took. */
   readonly onDone: (task: MigrationTask, durationMs: number) => void;
-  /** Told of each tenant that is another run's: one that is at work on it, or has been. */
+  /** Called for each tenant that another run works on, or has changed. */
   readonly onPeers: (task: MigrationTask, isAtWork: boolean) => void;
 }
 
-/** What tenantctl.enter raises where another run holds the tenant, and where it is not as the plan assumed. */
+/** The errors of tenantctl.enter: another run holds the tenant; it is not as the plan assumed. */
 const IS_BUSY = 'TCT01';
 const IS_CHANGED = 'TCT02';
 
 /**
- * Sends a compiled plan to many tenants, each a string and a transaction of its own. A string that fails has been
- * rolled back whole. Where somebody was in the way (a lock, a deadlock, a cancel) it is sent once more after the
- * others; where another run has the tenant, that is told; else it is returned, to be gone through one statement at a
- * time. Where the server refuses a string of several statements (42601; Citus does), they go one at a time, without
- * waiting for each other's answers. What nobody came to, since the run was told to stop, stays in the queue; or since,
- * if all that are returned failed, it would be: those have to be seen to first.
+ * Sends a compiled plan to many tenants, to each as one string and one transaction. A string that fails has been rolled
+ * back. It is sent once more if somebody was in the way (a lock, a deadlock, a cancel); else its tenant is returned, to
+ * be served statement by statement. When the run is stopped, or would be if all those that are returned failed, the
+ * tenants that were not begun stay in the queue.
  */
 export async function sendToAll(
   context: RunContext,
@@ -60,7 +56,6 @@ export async function sendToAll(
   const width = options.isAlone ? 1 : options.lanes.width;
   const interactive: Returned[] = [];
   const runAhead = createRunAhead();
-  let isOneByOne = false;
   let refusals = 0;
   const isOver = () => isStopped(context) || context.failureLimit?.wouldOpen(interactive.length) === true;
   const round = async (
@@ -72,8 +67,7 @@ export async function sendToAll(
       await context.throttle?.ready();
       if (isOver() || !(await waiting.fill())) return false;
       const isServed = await drain(context, ready, {
-        send: (pipeline, task) =>
-          isOneByOne ? sendOneByOne(pipeline, statementsOf(task)) : sendWhole(pipeline, statementsOf(task)),
+        send: (pipeline, task) => pipeline.send(asOneString(statementsOf(task))),
         runAhead,
         width,
         onDone: options.onDone,
@@ -86,15 +80,12 @@ export async function sendToAll(
           else if (sqlstate === IS_BUSY || sqlstate === IS_CHANGED)
             options.onPeers(task, sqlstate === IS_BUSY);
           else if (mayResend(sqlstate)) again.push(task);
-          else if (sqlstate === '42601' && !isOneByOne) {
-            isOneByOne = true;
-            ready.unshift(task);
-          } else interactive.push({ task, isLost: leavesCommitOpen(sqlstate) });
+          else interactive.push({ task, isLost: leavesCommitOpen(sqlstate) });
         },
       });
       refusals = isServed ? 0 : refusals + 1;
       if (isServed) return true;
-      // The server restarts, say: the strings are kept for when it is back. In the end, a tenant says what is wrong.
+      // No connection: the server may be restarting. In the end, an attempt at one tenant reports the error.
       if (refusals <= context.retries) await pause(backoffMs(refusals, Math.random), context.signal);
       else interactive.push(...ready.splice(0, 1).map((task) => ({ task, isLost: false })));
       return true;
@@ -112,28 +103,12 @@ export async function sendToAll(
   return [...interactive, ...still.map((task) => ({ task, isLost: false }))];
 }
 
-/** Tenants that are taken from the front, whatever others do. */
+/** A queue that is not shared. */
 function plainly(ready: MigrationTask[]): Pick<SharedQueue<MigrationTask>, 'ready' | 'size' | 'fill'> {
   return { ready, size: ready.length, fill: () => Promise.resolve(ready.length > 0) };
 }
 
-async function sendWhole(pipeline: Pipeline, statements: readonly string[]): Promise<void> {
-  await pipeline.send(asOneString(statements));
-}
-
-/** All statements are sent before the first is answered: behind one that fails, the server refuses the rest. */
-async function sendOneByOne(pipeline: Pipeline, statements: readonly string[]): Promise<void> {
-  const answers = await Promise.allSettled(statements.map((statement) => pipeline.send(statement)));
-  const failed = answers.find((answer) => answer.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  const end = answers[statements.indexOf('COMMIT')];
-  const result = end?.status === 'fulfilled' ? end.value : undefined;
-  if (Array.isArray(result) || result?.command !== 'COMMIT') {
-    throw new Error(`The transaction was not committed: ${messageOf(result)}`);
-  }
-}
-
-/** What is sent to each of the tenants. The server is told before of the histories that they will have. */
+/** Composes what is sent to each tenant, and makes the histories that they will have known to the server. */
 async function correspondence(
   context: RunContext,
   tasks: readonly MigrationTask[],

@@ -5,7 +5,6 @@ import type { Plan, Step } from '../plan/plan.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { whySkipped } from '../serve/session.ts';
-import { digester } from '../stamps/stamps.ts';
 import { toResult, type MigrationWork } from './migration-work.ts';
 import { serveMigration } from './serve-migration.ts';
 
@@ -36,7 +35,6 @@ export async function serveInPhases(
   const count = tasks.reduce((most, task) => Math.max(most, phasesOf(task).length), 0);
   const results = new Map<string, TenantResult>();
   const ended = new Set<string>();
-  const isDone = doneFinder();
   let going = tasks;
   let isShared = false;
   for (let phase = 0; phase < count; phase += 1) {
@@ -54,7 +52,6 @@ export async function serveInPhases(
     const served = await serveMigration(context, parts, {
       ...work,
       closing: (task) => (task.part?.isLast === false ? [] : work.closing(task)),
-      isDone,
       observe(event) {
         if (event.type !== 'tenant') work.observe(event);
         else if (isEnd(event.result)) {
@@ -111,12 +108,6 @@ function partOf(task: MigrationTask, phases: Phases, phase: number): MigrationTa
     plan: found.plan,
     part: { isFirst, isLast, states: phases.slice(phase).map(({ after }) => after) },
   };
-}
-
-/** Another run may have brought a tenant to the end of this part, or of any later one. */
-function doneFinder(): MigrationWork['isDone'] {
-  const digest = digester();
-  return ({ part }, now) => part?.states.some((entries) => digest(entries) === now.digest) === true;
 }
 
 function keep(results: Map<string, TenantResult>, result: TenantResult): void {

@@ -22,7 +22,7 @@ import { applyTask, withEarlier } from './apply-task.ts';
 import { compile, type CompiledPlan, type Uniform } from './compiled.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './lesson.ts';
 import { toResult, type MigrationWork } from './migration-work.ts';
-import { lookAtPeers } from './peers.ts';
+import { isAsPlanned, lookAtPeers } from './peers.ts';
 import { sendToAll } from './send-to-all.ts';
 
 /** How many tenants are tried as pilots, including those that other runs turn out to have. */
@@ -48,6 +48,7 @@ export function serveMigration(
   migration: MigrationWork,
 ): Promise<Served<MigrationTask, Applied>> {
   const { command, direction, lanes, observe, lessons = new Map<string, Lesson>() } = migration;
+  const { isDone = isAsPlanned(direction) } = migration;
   return serve<MigrationTask, Applied>(
     context,
     tasks,
@@ -59,7 +60,7 @@ export function serveMigration(
       onEnd: (outcome, done, due) =>
         observe({ type: 'tenant', result: toResult(outcome, direction), done, due }),
       isAlone: (task) => lessonOf(lessons, task).locksShared,
-      look: (some) => lookAtPeers(context.database, some, migration.isDone),
+      look: (some) => lookAtPeers(context.database, some, isDone),
     },
     async (session) => {
       const plans = [...Map.groupBy(tasks, ({ plan }) => planKey(plan)).values()];
@@ -108,7 +109,7 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   for (let tries = 0; tries < MOST_TRIES && wantsPilot(lesson) && !isStopped(context); tries += 1) {
     const task = (await queue.fill()) ? queue.ready.shift() : undefined;
     if (task === undefined) return;
-    await attempt(session, task, { queue });
+    await attempt(session, untried(task), queue);
   }
   if (lesson.mayCompile) lesson.compiled ??= await compiledFrom(group, first);
   const { compiled } = lesson;
@@ -170,7 +171,5 @@ async function sendStrings(group: PlanGroup, compiled: CompiledPlan): Promise<vo
   const { done, locked, free } = await look(session, changed);
   leaveToPeers(session, done);
   const rest = [...returned, ...[...locked, ...free].map((task) => ({ task, isLost: false }))];
-  await Promise.all(
-    rest.map(({ task, isLost }) => attempt(session, task, { queue, mayBeCommitted: isLost })),
-  );
+  await Promise.all(rest.map(({ task, isLost }) => attempt(session, untried(task, isLost), queue)));
 }

@@ -86,7 +86,7 @@ export async function provisionTenants(
   return results.map((result) => (run === undefined ? result : { ...result, run }));
 }
 
-/** How the ledger has the end of a run that was to make so many tenants. */
+/** How a run is recorded that was to make so many tenants. */
 function endingOf(results: readonly ProvisionResult[], wanted: number): RunEnding {
   const count = (outcome: ProvisionResult['outcome']) =>
     results.filter((result) => result.outcome === outcome).length;
@@ -121,7 +121,7 @@ async function provisionInRun(
   return results;
 }
 
-/** provisionTenants for one organization; throws where its result would be a failure. */
+/** provisionTenants for one organization. @throws TenantctlError where its result would be a failure */
 export async function provisionTenant(
   database: Database,
   organizationId: string,
@@ -206,17 +206,12 @@ function triage(
   const tasks: MigrationTask[] = [];
   const roles = new Map<string, PreparedRole>();
   for (const [clerkOrgId, row] of rows) {
-    if ('error' in row) {
-      results.set(clerkOrgId, failed(clerkOrgId, '', row.error));
-      continue;
-    }
-    const { schema, status } = row;
+    const { schema, status } = 'error' in row ? { schema: '', status: '' } : row;
     const role = prepared.get(schema);
-    const error = refusedStatus(clerkOrgId, status) ?? roleErrorOf(role);
-    if (error !== undefined) results.set(clerkOrgId, failed(clerkOrgId, schema, error));
-    else if (status === 'ACTIVE') {
-      results.set(clerkOrgId, { clerkOrgId, schema, outcome: 'already-active', applied: [], durationMs: 0 });
-    } else {
+    const error = 'error' in row ? row.error : (refusedStatus(clerkOrgId, status) ?? roleErrorOf(role));
+    if (error !== undefined) results.set(clerkOrgId, resultOf({ clerkOrgId, schema }, 'failed', { error }));
+    else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf({ clerkOrgId, schema }, 'already-active'));
+    else {
       if (role !== undefined && 'statements' in role) roles.set(schema, role);
       tasks.push(taskOf(names, folder, clerkOrgId, schema, role?.name ?? null));
     }
@@ -224,7 +219,7 @@ function triage(
   return { results, tasks, roles };
 }
 
-/** The rows of these organizations; those whose id is refused have an error in its place. */
+/** The rows of these organizations, or the error of those that are refused. */
 async function register(
   { context: { database }, registry }: Pick<Provisioning, 'context' | 'registry'>,
   ids: readonly string[],
@@ -242,7 +237,7 @@ async function register(
   return new Map([...refused, ...(await registerTenants(database, registry, wanted))]);
 }
 
-/** What a new tenant is due. One that an earlier attempt left something of turns out to be another case later. */
+/** A tenant without anything yet. What an earlier provisioning has left of it is found under its lock. */
 function taskOf(
   { tenantHistory: table }: Names,
   folder: MigrationFolder,
@@ -266,29 +261,26 @@ function taskOf(
   };
 }
 
-function failed(clerkOrgId: string, schema: string, error: TenantctlError): ProvisionResult {
-  return {
-    clerkOrgId,
-    schema,
-    outcome: 'failed',
-    applied: [],
-    durationMs: 0,
-    error: error.with({ tenant: clerkOrgId }),
-  };
+function resultOf(
+  { clerkOrgId, schema }: { readonly clerkOrgId: string; readonly schema: string },
+  outcome: ProvisionResult['outcome'],
+  { error, ...more }: Partial<ProvisionResult> = {},
+): ProvisionResult {
+  const failure = error !== undefined && { error: error.with({ tenant: clerkOrgId }) };
+  return { clerkOrgId, schema, outcome, applied: [], durationMs: 0, ...more, ...failure };
 }
 
 /** Undefined for an organization that was not begun. */
 function toProvisionResult(outcome: MigrationOutcome): ProvisionResult | undefined {
   const { task, durationMs } = outcome;
-  const { clerkOrgId, schema } = task.tenant;
   switch (outcome.kind) {
     case 'skipped':
       return undefined;
     case 'failed':
-      return { ...failed(clerkOrgId, schema, outcome.error), durationMs };
+      return resultOf(task.tenant, 'failed', { error: outcome.error, durationMs });
     case 'by-peer':
-      return { clerkOrgId, schema, outcome: 'already-active', applied: [], durationMs };
+      return resultOf(task.tenant, 'already-active', { durationMs });
     case 'done':
-      return { clerkOrgId, schema, outcome: 'provisioned', applied: outcome.done.names, durationMs };
+      return resultOf(task.tenant, 'provisioned', { applied: outcome.done.names, durationMs });
   }
 }
