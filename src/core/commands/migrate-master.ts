@@ -28,17 +28,17 @@ export interface MigrateMasterOptions extends MasterOptions {
 
 /** What was done to the master schema. */
 export interface MasterResult {
-  /** The number of the run in the ledger; absent where it could not be recorded. */
+  /** The number of the run in the ledger; absent if it could not be recorded. */
   readonly run?: number;
   readonly names: readonly string[];
-  /** 0 where nothing was due. */
+  /** 0 if nothing was due. */
   readonly batch: number;
   readonly durationMs: number;
 }
 
 /**
- * Applies the pending master migrations in `public`, and before them brings the tenantctl schema up to date.
- * @throws TenantctlError: every way in which it can fail; nothing of the failed transaction remains
+ * Brings the tenantctl schema up to date, then applies the pending master migrations in `public`.
+ * @throws TenantctlError for every failure; the failed transaction is rolled back
  */
 export function migrateMaster(database: Database, options: MigrateMasterOptions): Promise<MasterResult> {
   return inRun(database, 'migrate master', options, endingOf, async (run) => {
@@ -72,7 +72,7 @@ async function migrateInRun(
   const done = await serveMaster(context, plan, observe, {
     direction: 'up',
     decide: (history) => planForward(folder, history, forward),
-    // Without a registry, tenantctl's own schema comes and goes with the migration that creates it.
+    // Without a registry, tenantctl's own schema is created by the transaction that creates the registry.
     opening: mustCreate
       ? async (client) => {
           await upgradeState(client, names, stateVersion);

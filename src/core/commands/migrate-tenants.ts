@@ -34,26 +34,26 @@ import type { Database } from '../../db/database.ts';
 const COMMAND = 'migrate tenants';
 
 export interface MigrateTenantsOptions extends RunOptions, FleetSelection, TenantFolderOptions {
-  /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */
+  /** The folder of the master migrations: pending ones there are refused. Not checked if absent. */
   readonly masterFolder?: string | undefined;
-  /** Transactions open at once; 4, or what the server has free, where absent. */
+  /** Tenants migrated in parallel; if absent 4, or fewer if few connections are free. */
   readonly concurrency?: Concurrency | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
-  /** Read every history table, whatever the stamps say, and put the stamps right. */
+  /** Read every history table instead of trusting the stamps, and correct wrong stamps. */
   readonly verify?: boolean | undefined;
-  /** False: every migration is gone through with every tenant, statement by statement. */
+  /** False: every migration is run for every tenant, statement by statement. */
   readonly compile?: boolean | undefined;
-  /** List tenants that were up to date, too; they are only counted otherwise. */
+  /** Also list tenants that were up to date; otherwise they are only counted. */
   readonly listUpToDate?: boolean | undefined;
-  /** Canaries, waves, a check, and what stops the run; all tenants at once where absent. */
+  /** Canaries, waves, a check, and what stops the run; if absent, all tenants are migrated at once. */
   readonly rollout?: RolloutOptions | undefined;
   readonly observe?: Observer | undefined;
 }
 
 /**
  * Applies the pending tenant migrations to every ACTIVE tenant of the selection, on one pool of connections, each
- * tenant in a transaction of its own. At its end it looks for tenants that were provisioned in the meantime.
- * @throws TenantctlError for what keeps the run from beginning; a tenant's failure is in the result instead
+ * tenant in its own transaction. At the end it looks for tenants that were provisioned in the meantime.
+ * @throws TenantctlError if the run cannot begin; a tenant's failure is in the result instead
  */
 export function migrateTenants(database: Database, options: MigrateTenantsOptions): Promise<FleetResult> {
   return inRun(database, COMMAND, options, endingOf, (run) => migrateInRun(database, run));
@@ -158,12 +158,12 @@ async function newcomers(
   return { ...found, settled: 0, settledHistories: [], notActive: [] };
 }
 
-/** Loads and connects, while the server is still reading the tenants; what fails fails where it is needed. */
+/** Loads migrations and opens connections while the server still reads the tenants. Errors appear on first use. */
 function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): void {
   const files = new Set(plans.flatMap(({ steps }) => steps.map(({ file }) => file)));
   if (files.size === 0) return;
   const loading = Promise.all([...files].map((file) => context.load(file)));
-  // Knex last: which one is taken depends on what the migrations have loaded.
+  // Knex last: the migrations may have loaded their own.
   loading
     .then((loaded) => (loaded.some(({ up }) => up?.kind !== 'sql') ? context.knex() : undefined))
     .catch(() => {});
@@ -212,7 +212,7 @@ function forwardWork(
     direction: 'up',
     statuses: ['ACTIVE'],
     decide({ plan, part }, history) {
-      // A part goes as far as its last step, whatever has become of the tenant's history in the meantime.
+      // A part ends with its last step, even if the tenant's history has changed in the meantime.
       const extent = part === undefined ? forward : { ...forward, to: plan.steps.at(-1)?.file };
       return planForward(folder, history, extent);
     },
@@ -223,7 +223,7 @@ function forwardWork(
   };
 }
 
-/** A tenant that is up to date has no failure any more, whoever helped it. */
+/** Forgets the failures of tenants that are up to date by now. */
 async function forgetStaleFailures(
   database: Database,
   upToDate: readonly Member[],

@@ -32,18 +32,18 @@ import type { SentStatement } from '../../db/knex/statement.ts';
 export interface RehearsedMigration {
   readonly name: string;
   readonly transaction: boolean;
-  /** The SQL in order, values in their places as comments would show them: see `statementText`. */
+  /** The SQL in order, with bound values in comments: see `statementText`. */
   readonly statements: readonly string[];
   /** What could not be shown, and why. */
   readonly note?: string | undefined;
   readonly error?: TenantctlError | undefined;
 }
 
-/** A plan, the schemas that it is for, and what it would do. */
+/** A plan, its schemas, and what it would do. */
 export interface RehearsedPlan {
   readonly scope: 'master' | 'tenants';
   readonly targets: readonly { readonly clerkOrgId?: string | undefined; readonly schema: string }[];
-  /** The schema that it was tried on. */
+  /** The schema in which it was tried. */
   readonly shownOn: string;
   readonly migrations: readonly RehearsedMigration[];
 }
@@ -55,7 +55,7 @@ export interface Rehearsal {
   readonly warnings: readonly string[];
 }
 
-/** Milliseconds that a rehearsal waits for a lock: it must not hold up an application. */
+/** Milliseconds that a rehearsal waits for a lock: it must not block an application. */
 const REHEARSAL_LOCK_TIMEOUT_MS = 1_000;
 
 /** Each migration is tried behind this savepoint. */
@@ -174,7 +174,7 @@ function toRehearsal(plans: readonly RehearsedPlan[], plan: FleetPlan): Rehearsa
   };
 }
 
-/** A transaction that is rolled back whatever happens in it. What a run would have of its own there is there for it. */
+/** Runs `use` in a transaction that is always rolled back, with the tenantctl schema that a run would have. */
 async function inRehearsal<T>(
   database: Database,
   use: (transaction: OpenTransaction) => Promise<T>,
@@ -217,7 +217,7 @@ async function tryFleet(
   return shown;
 }
 
-/** Runs a plan's migrations one after the other and notes what they send. The first that fails ends it. */
+/** Runs a plan's migrations in order and records what they send, until one fails. */
 async function tryPlan(
   context: RunContext,
   { client }: OpenTransaction,
@@ -275,7 +275,7 @@ async function outsideTransaction(migration: Migration, direction: Direction): P
   };
 }
 
-/** A statement for people: its text, and behind it the bound values, each shortened. */
+/** A statement as text, followed by its bound values, each shortened. */
 export function statementText({ text, values }: SentStatement): string {
   if (values.length === 0) return text;
   const shown = values.map((value, index) => {

@@ -26,16 +26,16 @@ import type { Database } from '../../db/database.ts';
 export interface ResolveOptions {
   /** An organization id or a schema name; "master" for the master schema. */
   readonly tenant: string;
-  /** Whether the migration's work was done: it is recorded as done, or the next run begins it anew. */
+  /** 'applied': the migration is recorded as done; 'retry': the next run begins it anew. */
   readonly answer: 'applied' | 'retry';
-  /** The folder of the migrations, which has the file whose checksum is kept; not kept where absent. */
+  /** The folder of the migrations, to record the file's checksum; not recorded if absent. */
   readonly folder?: string | undefined;
   /** Milliseconds to wait for a lock on the history's tables. */
   readonly lockTimeoutMs?: number | undefined;
   readonly observe?: Observer | undefined;
 }
 
-/** An interrupted migration that is so no more. */
+/** An interrupted migration whose outcome was recorded. */
 export interface Resolution {
   /** Absent for the master schema. */
   readonly clerkOrgId?: string | undefined;
@@ -43,20 +43,20 @@ export interface Resolution {
   readonly migration: string;
   readonly direction: 'up' | 'down';
   readonly answer: ResolveOptions['answer'];
-  /** The history was changed: with `retry` it never is, with `applied` not where it said so already. */
+  /** The history was changed: never with `retry`, and with `applied` only if it did not say so before. */
   readonly recorded: boolean;
-  /** The batch in the history; 0 where that was not changed. */
+  /** The batch in the history; 0 if that was not changed. */
   readonly batch: number;
-  /** Indexes of the schema that are INVALID, which a new attempt would stumble over. */
+  /** INVALID indexes of the schema, which would make a new attempt fail. */
   readonly invalidIndexes: readonly InvalidIndex[];
 }
 
 /**
- * Says how a migration outside a transaction ended that did not live to say so itself. `applied` writes what the run
- * would have written: the history's row in the run's batch (or takes it away, on the way back), the ledger, the stamp.
- * `retry` takes nothing but the intent away. Neither touches the tenant's own tables.
- * @throws TenantctlError NOTHING_TO_RESOLVE; RUN_AT_WORK where somebody is at work there, or the migration itself still
- *   is; TENANT_UNKNOWN, REGISTRY_ABSENT, SCHEMA_MISSING, KNEX_LOCKED
+ * Records the outcome of an interrupted migration outside a transaction. `applied` writes what the run would have
+ * written: the history's row in the run's batch (or its removal, in a rollback), the ledger, the stamp. `retry` only
+ * removes the intent. Neither touches the tenant's own tables.
+ * @throws TenantctlError NOTHING_TO_RESOLVE; RUN_AT_WORK if a run works on the target, or the migration still runs;
+ *   TENANT_UNKNOWN, REGISTRY_ABSENT, SCHEMA_MISSING, KNEX_LOCKED
  */
 export async function resolveInterrupted(database: Database, given: ResolveOptions): Promise<Resolution> {
   const options = checkOptions(given, 'tenant', 'answer');
@@ -113,7 +113,7 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
   return resolution;
 }
 
-/** What is looked at under the lock; nothing is planned. */
+/** Reads what is needed under the lock, and plans nothing. */
 const LOOK: Assignment = {
   direction: 'up',
   decide: () => NOTHING,
@@ -132,7 +132,7 @@ function isRecorded({ entries }: History, migration: string): boolean {
   return entries.some(({ name }) => stemOf(name) === stemOf(migration));
 }
 
-/** The batch that the run would have used, unless the history has gone past it. */
+/** The batch that the run would have used, or a new one if the history has a later one. */
 function batchOf(history: History, { direction, migration, batch }: BegunIntent): number {
   if (direction === 'down')
     return history.entries.find(({ name }) => stemOf(name) === stemOf(migration))?.batch ?? 0;
@@ -140,7 +140,7 @@ function batchOf(history: History, { direction, migration, batch }: BegunIntent)
   return batch !== null && batch >= last ? batch : last + 1;
 }
 
-/** The run, where the ledger still has it. */
+/** The run, if the ledger still has it. */
 async function knownRun(client: Pick<Database, 'query'>, run: number | null): Promise<number | undefined> {
   if (run === null) return undefined;
   const { rows } = await client.query<{ id: string }>('SELECT id FROM tenantctl.runs WHERE id = $1', [run]);

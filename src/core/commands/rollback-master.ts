@@ -23,7 +23,7 @@ export interface RollbackMasterOptions extends MasterOptions {
 
 /**
  * Undoes the last batch of the master history, or more.
- * @throws TenantctlError REGISTRY_IN_USE where that would drop the registry while it has tenants
+ * @throws TenantctlError REGISTRY_IN_USE if that would drop a registry that has tenants
  */
 export function rollbackMaster(database: Database, options: RollbackMasterOptions): Promise<MasterResult> {
   return inRun(database, 'rollback master', options, endingOf, (run) => rollBackInRun(database, run));
@@ -45,7 +45,7 @@ async function rollBackInRun(
   const { names, batch } = await serveMaster(context, plan, observe, {
     direction: 'down',
     decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
-    // A registry without tenants may be dropped: nobody is entered into it from here on.
+    // A registry without tenants may be dropped. The lock keeps new tenants out.
     opening: tenants.length === 0 ? (client) => lockEmptyRegistry(client, database.names) : undefined,
     async beforeCommit(client) {
       if (tenants.length === 0) return;
@@ -60,7 +60,7 @@ async function rollBackInRun(
   return { names, batch, durationMs: Date.now() - started };
 }
 
-/** The folder, and what of the history a rollback would undo. */
+/** Plans a rollback of the master schema. */
 export async function planMasterRollback(
   database: Database,
   options: RollbackMasterOptions,
@@ -68,7 +68,7 @@ export async function planMasterRollback(
   const folder = await readMigrationFolder(options.folder);
   const extent = toExtent(folder, options.extent);
   const plan = planBackward(folder, await readMasterHistory(database), extent);
-  // The first migration is the one that creates ORIGIN's registry: better not to begin than to roll back.
+  // The first migration creates the usual registry: refuse now rather than roll back later.
   const undoesFirst = plan.steps.some((step) => step.file === folder.files[0]);
   if (undoesFirst && isDefaultRegistry(database.names)) {
     const tenants = await tenantNames(database);

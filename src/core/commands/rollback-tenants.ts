@@ -23,14 +23,13 @@ const COMMAND = 'rollback tenants';
 
 export interface RollbackTenantsOptions extends RunOptions, TenantsRollbackOptions {
   readonly concurrency?: Concurrency | undefined;
-  /** False: every migration is gone through with every tenant, statement by statement. */
+  /** False: every migration is run for every tenant, statement by statement. */
   readonly compile?: boolean | undefined;
 }
 
 /**
- * Undoes exactly what a run of `migrate tenants` has applied, each tenant in a transaction of its own. A tenant where
- * something newer was applied since fails, and nothing is undone there; one where it has been undone already is up to
- * date.
+ * Undoes exactly what a run of `migrate tenants` has applied, each tenant in its own transaction. If something newer was
+ * applied to a tenant since, it fails and nothing is undone there. A tenant where it was undone before is up to date.
  * @throws TenantctlError RUN_UNKNOWN, RUN_AT_WORK, RUN_IRREVERSIBLE, and as rollbackTenants does
  */
 export function rollbackRun(
@@ -42,9 +41,9 @@ export function rollbackRun(
 }
 
 /**
- * Undoes the last batch of each selected tenant's history, or more, each tenant in a transaction of its own. A tenant
- * that has nothing to undo counts as up to date; one whose `down` throws stays where it was.
- * @throws TenantctlError for what keeps the run from beginning; a tenant's failure is in the result instead
+ * Undoes the last batch of each selected tenant's history, or more, each tenant in its own transaction. A tenant with
+ * nothing to undo is up to date; if a `down` throws, its tenant is unchanged.
+ * @throws TenantctlError if the run cannot begin; a tenant's failure is in the result instead
  */
 export function rollbackTenants(database: Database, options: RollbackTenantsOptions): Promise<FleetResult> {
   return inRun(database, COMMAND, options, endingOf, (run) => rollBackInRun(database, run));
@@ -100,7 +99,7 @@ async function rollBackInRun(
   });
 }
 
-/** Files that no tenant's history holds any more may be edited without a warning. */
+/** Forgets the checksums of files that are in no tenant's history any more: they may be edited. */
 async function forgetUndone(database: Database, served: readonly TenantResult[]): Promise<void> {
   const undone = new Set(served.flatMap((result) => result.names));
   if (undone.size === 0) return;

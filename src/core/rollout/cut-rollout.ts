@@ -8,16 +8,16 @@ export interface Cut<T> {
 }
 
 export interface CutOptions {
-  /** How many go first, or which, by schema; none where absent. */
+  /** How many go first, or which, by schema; none if absent. */
   readonly canary?: Share | ReadonlySet<string> | undefined;
-  /** How large a wave is; one wave has all the others where absent. */
+  /** The size of a wave; if absent, one wave has all other tenants. */
   readonly wave?: Share | undefined;
 }
 
 /**
- * Cuts the tenants that are due into canaries and waves, each of them once. A percentage is one of all that are due.
- * Which tenants are canaries follows from the names of their schemas alone, so the same fleet has the same, and more
- * canaries are those and others. Pure.
+ * Divides the tenants that are due into canaries and waves. A percentage is of all tenants that are due. Canaries are
+ * chosen by their schema names alone: the same fleet has the same canaries, and a larger share includes a smaller one.
+ * Pure.
  */
 export function cutRollout<T extends { readonly tenant: { readonly schema: string } }>(
   dues: readonly T[],

@@ -2,33 +2,32 @@ import { atMost, type Share } from './share.ts';
 import type { Tally } from '../report/rollout-result.ts';
 import type { FailureLimit } from '../run/run-context.ts';
 
-/** The failureLimit of a rollout, told how far that has come. */
+/** The failure limit of a rollout, which is told about its progress. */
 export interface RolloutLimit extends FailureLimit {
-  /** So many tenants are found to be due, and so many cannot be helped. */
+  /** Adds tenants that are due, and tenants that have failed before they were begun. */
   expect(due: number, failed: number): void;
-  /** From now on canaries are served; so many of them cannot be. */
+  /** Canaries are served from now on; `failed` of them have failed before. */
   beginCanaries(count: number, failed: number): void;
-  /** The canaries are done with. */
+  /** All canaries have ended. */
   endCanaries(): void;
-  /** What opened it. */
+  /** The count that exceeded the limit. */
   readonly stop: Tally | undefined;
 }
 
 /**
- * How many of the canaries may fail: none, unless there is a limit, and never all of them: what they are for is to
- * keep the others from it. A percentage is one of the canaries. Pure.
+ * How many canaries may fail: none without a limit, and never all of them. A percentage is of the canaries. Pure.
  */
 export function canariesThatMayFail(maxFailures: Share | undefined, canaries: number): number {
   if (maxFailures === undefined) return 0;
   return Math.max(0, Math.min(atMost(maxFailures, canaries), canaries - 1));
 }
 
-/** How many tenants of the whole run may fail: any number, unless there is a limit. Pure. */
+/** How many tenants of the whole run may fail: any number without a limit. Pure. */
 export function tenantsThatMayFail(maxFailures: Share | undefined, tenants: number): number {
   return maxFailures === undefined ? Infinity : atMost(maxFailures, tenants);
 }
 
-/** The first tally that says stop. Pure. */
+/** The first count that exceeds its limit. Pure. */
 export function exceeded(tallies: readonly Tally[]): Tally | undefined {
   return tallies.find(({ failed, allowed }) => failed > allowed);
 }

@@ -5,8 +5,8 @@ import type { Selection } from '../fleet/select-fleet.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
- * The schemas of canaries that were named by organization id or schema.
- * @throws TenantctlError TENANT_UNKNOWN; TENANT_NOT_ACTIVE; USAGE for one that the run is not for
+ * The schemas of canaries that were given by organization id or schema name.
+ * @throws TenantctlError TENANT_UNKNOWN; TENANT_NOT_ACTIVE; USAGE for one that is not selected
  */
 export async function findCanaries(
   database: Database,

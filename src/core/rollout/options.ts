@@ -1,23 +1,23 @@
 import type { Share } from './share.ts';
 import type { TenantCheck } from './tenant-check.ts';
 
-/** How carefully the tenants that are due are gone through. Without any of it, all are one wave and nothing stops it. */
+/** How a run is divided into stages, and what stops it. Without any option, all tenants are one wave. */
 export interface RolloutOptions {
-  /** Tenants that go first: so many, or these, by organization id or schema name. */
+  /** Tenants that go first: a number, a percentage, or organization ids or schema names. */
   readonly canary?: Share | { readonly tenants: readonly string[] } | undefined;
-  /** The others follow in waves of so many; a percentage is one of all that are due. All at once where absent. */
+  /** The size of the waves that follow; a percentage is of all tenants that are due. All at once if absent. */
   readonly wave?: Share | undefined;
   /** Milliseconds between the canaries and the first wave, and between waves. */
   readonly pauseMs?: number | undefined;
-  /** Asked of each tenant of a wave after it: readTenantCheck. */
+  /** Run for each tenant of a stage after it: see readTenantCheck. */
   readonly check?: TenantCheck | undefined;
   /**
-   * With more failures than these the run begins nothing further. Where absent, any number may fail, but no canary. A
-   * percentage is one of the tenants that are due; while canaries are at work, one of those.
+   * The run stops after more failures than this. If absent, any number of tenants may fail, but no canary. A percentage
+   * is of the tenants that are due; while canaries are served, of the canaries.
    */
   readonly maxFailures?: Share | undefined;
-  /** Whether what the run has applied is undone when it is stopped by its canaries; 'stop' where absent. */
+  /** Whether the run undoes what it has applied if its canaries stop it; 'stop' if absent. */
   readonly onCanaryFailure?: 'stop' | 'rollback' | undefined;
-  /** While a standby is behind by more milliseconds than these, no tenant is begun. */
+  /** No tenant is begun while a standby lags by more than so many milliseconds. */
   readonly maxReplicaLagMs?: number | undefined;
 }

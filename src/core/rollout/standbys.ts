@@ -3,26 +3,25 @@ import type { Database } from '../../db/database.ts';
 
 /** A standby as the server shows it. */
 export interface Standby {
-  /** Its application_name, or its address where it has none. */
+  /** Its application_name, or its address if it has none. */
   readonly name: string;
-  /** It receives what the server writes as it writes it; before, it is still being brought there. */
+  /** It receives new WAL as it is written; otherwise it is still catching up. */
   readonly isStreaming: boolean;
-  /** How far it has replayed the server's log, in bytes from the beginning of all; null where it has not said. */
+  /** The WAL position up to which it has replayed, in bytes; null if unknown. */
   readonly replayed: number | null;
-  /** Milliseconds by which the server has seen it behind last; null where that was long ago. */
+  /** The lag that the server measured last, in milliseconds; null if that is out of date. */
   readonly replayLagMs: number | null;
 }
 
-/** The end of the server's log, and the standbys that follow it. */
+/** The server's WAL position, and its standbys. */
 export interface Replication {
-  /** Bytes from the beginning of all. */
+  /** The end of the flushed WAL, in bytes. */
   readonly written: number;
   readonly standbys: readonly Standby[];
 }
 
 /**
- * Reads which physical standbys are connected. One that is not is not seen; subscribers of logical replication and
- * backups do not count (https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW).
+ * Reads the physical standbys that are connected. Logical subscribers and backups are ignored (https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW).
  */
 export async function readReplication(database: Pick<Database, 'query'>): Promise<Replication> {
   const { rows } = await database.query<{
@@ -48,7 +47,7 @@ export async function readReplication(database: Pick<Database, 'query'>): Promis
   };
 }
 
-/** @throws TenantctlError REPLICA_LAG_UNKNOWN where the role may not see how far standbys are */
+/** @throws TenantctlError REPLICA_LAG_UNKNOWN if the role may not see the positions of standbys */
 export async function assertStandbysAreSeen(database: Pick<Database, 'query'>): Promise<void> {
   const { rows } = await database.query<{ is_seen: boolean; role: string }>(
     `SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS is_seen, quote_ident(current_user) AS role`,
@@ -62,21 +61,21 @@ export async function assertStandbysAreSeen(database: Pick<Database, 'query'>): 
   );
 }
 
-/** How far a standby is behind: Infinity where it is still being brought to where the server is. */
+/** The lag of a standby: Infinity while it is still catching up. */
 export interface Lag {
   readonly standby: string;
   readonly ms: number;
 }
 
-/** Works out how far standbys are behind, from what was seen of them and when. */
+/** Measures the lag of standbys from successive observations. */
 export interface LagMeter {
-  /** The one that is furthest behind; undefined where there is none. @param now milliseconds, on any clock that goes on */
+  /** The standby with the largest lag, if any. @param now milliseconds of a monotonic clock */
   look(seen: Replication, now: number): Lag | undefined;
 }
 
 /**
- * The server measures the lag of a standby by its answers, which come every ten seconds where it stands still. So the
- * meter remembers when the log had reached which place: who has not replayed that is behind since then.
+ * The server measures a standby's lag from its replies, which come only every ten seconds from one that stands still. So
+ * the meter remembers when the WAL reached which position: a standby that has not replayed it lags since then.
  */
 export function createLagMeter(): LagMeter {
   let marks: { readonly at: number; readonly written: number }[] = [];
@@ -84,7 +83,7 @@ export function createLagMeter(): LagMeter {
     look({ written, standbys }, now) {
       if (marks.at(-1)?.written !== written) marks.push({ at: now, written });
       const least = Math.min(...standbys.map(({ replayed }) => replayed ?? 0));
-      // Places that all have replayed say nothing any more.
+      // Positions that all standbys have replayed are no longer needed.
       marks = marks.filter((mark) => mark.written > least || mark === marks.at(-1));
       const lags = standbys.map((standby) => ({
         standby: standby.name,

@@ -14,8 +14,8 @@ export interface TakenBack {
 }
 
 /**
- * Undoes what the run itself has applied, as `rollback tenants --run` would: each tenant in a transaction of its own. A
- * tenant whose history has changed since is left alone, and so are all tenants if the run was told to stop.
+ * Undoes what the run itself has applied, as `rollback tenants --run` would, each tenant in its own transaction. A tenant
+ * whose history has changed since is not touched, and no tenant is if the run was stopped.
  */
 export async function takeBack(
   context: RunContext,

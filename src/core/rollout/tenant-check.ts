@@ -9,7 +9,7 @@ import { parseSql } from '../files/parse-sql.ts';
 import { tenantTarget } from '../target/target.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 
-/** A query that tells whether a tenant is as it should be: readTenantCheck. */
+/** A query that shows whether a tenant is healthy: see readTenantCheck. */
 export interface TenantCheck {
   /** The name of its file, for messages. */
   readonly name: string;
@@ -17,7 +17,7 @@ export interface TenantCheck {
   readonly query: string;
 }
 
-/** As many rows of an answer are shown, and so much of each. */
+/** How many rows of an answer are shown, and how many characters of each. */
 const ROWS_SHOWN = 5;
 const ROW_LENGTH = 200;
 
@@ -26,7 +26,7 @@ const BOOLEAN = 16;
 
 /**
  * Reads the file of a check: one query, parsed by PostgreSQL's own parser.
- * @throws TenantctlError CHECK_INVALID where it cannot be read, does not parse, or is anything but one query
+ * @throws TenantctlError CHECK_INVALID if it cannot be read, does not parse, or is not one query
  */
 export async function readTenantCheck(path: string): Promise<TenantCheck> {
   checkOptions({ path }, 'path');
@@ -52,13 +52,13 @@ export async function readTenantCheck(path: string): Promise<TenantCheck> {
   return { name, query: statement.text };
 }
 
-/** What a check answered: as many of the first rows as are shown, and one more. */
+/** The answer of a check: the rows that are shown, and one more if there are more. */
 export interface CheckAnswer {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   readonly fields: readonly Pick<FieldDef, 'dataTypeID'>[];
 }
 
-/** The rows that speak against a tenant, shortened; undefined where it is as it should be. Pure. */
+/** The rows that a check found, shortened; undefined if the tenant passed. Pure. */
 export function objections({ rows, fields }: CheckAnswer): readonly string[] | undefined {
   if (rows.length === 0) return undefined;
   const [row] = rows;
@@ -74,8 +74,8 @@ export function objections({ rows, fields }: CheckAnswer): readonly string[] | u
 }
 
 /**
- * Asks a tenant, in a READ ONLY transaction with its search_path and the context's timeouts. Does not throw.
- * @returns why the tenant is refused; undefined where it is as it should be
+ * Checks a tenant in a READ ONLY transaction with its search_path and the context's timeouts. Does not throw.
+ * @returns why the tenant is refused; undefined if it passed
  */
 export async function checkTenant(
   context: RunContext,
@@ -87,8 +87,8 @@ export async function checkTenant(
     lockTimeoutMs: context.lockTimeoutMs,
     statementTimeoutMs: context.statementTimeoutMs,
   };
-  // Through a cursor an answer of a million rows costs no more than what is shown of it; all the same, it is planned as
-  // one that is read to its end (https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION).
+  // With a cursor, a million rows cost no more than those that are shown. The query is planned as if all were read:
+  // https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION
   const opening = [
     'SET TRANSACTION READ ONLY',
     'SET LOCAL cursor_tuple_fraction = 1',

@@ -3,20 +3,20 @@ import type { Observer } from '../report/event.ts';
 import { pause } from '../run/retry.ts';
 import { assertStandbysAreSeen, createLagMeter, readReplication, type Lag } from './standbys.ts';
 
-/** A throttle that follows standbys, and says how long it has held the run back. */
+/** A throttle that follows standbys. */
 export interface StandbyThrottle extends Throttle {
-  /** Milliseconds. */
+  /** Milliseconds for which it has delayed the run. */
   readonly heldBackMs: number;
 }
 
-/** Milliseconds between two looks at the standbys, at least and at most; in between, half of what is allowed. */
+/** Milliseconds between two measurements: half of the allowed lag, within these limits. */
 const OFTEN_MS = 100;
 const SELDOM_MS = 1_000;
 
 /**
- * Begins no tenant while a standby is behind by more than so many milliseconds. Looks when somebody asks and what was
- * seen has become old; while the server does not answer, what was seen last holds.
- * @throws TenantctlError REPLICA_LAG_UNKNOWN where the role may not see how far standbys are
+ * Delays tenants while a standby lags by more than so many milliseconds. The lag is measured when it is needed and the
+ * last measurement is old; if the server does not answer, the last measurement holds.
+ * @throws TenantctlError REPLICA_LAG_UNKNOWN if the role may not see the positions of standbys
  */
 export async function followStandbys(
   context: RunContext,

@@ -7,28 +7,28 @@ import type { Direction } from '../files/load.ts';
 export interface Uniform {
   readonly direction: Direction;
   readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
-  /** The texts surely leave the session, its role included, and the history as they found them. */
+  /** The texts cannot change the session, its role or the history. */
   readonly isClean: boolean;
 }
 
-/** What may be sent to all tenants with a plan, each as one string. */
+/** What may be sent to all tenants with a plan, to each as one string. */
 export interface CompiledPlan extends Uniform {
-  /** What each may lock outside its schema. */
+  /** What each tenant's transaction may lock outside its schema. */
   readonly limits: Limits;
 }
 
 /** What the migrations of a plan sent to one tenant, by name. */
 export type Recordings = ReadonlyMap<string, Recording>;
 
-/** Why a plan has to be gone through with every tenant, as Knex would. */
+/** Why a plan must be run for every tenant, as Knex would. */
 export interface NotCompiled {
   readonly migration: string;
   readonly reason: string;
 }
 
 /**
- * Decides whether what two tenants were sent may be sent to all the others with the same plan: both times the same
- * texts, and nothing in the migration that could tell one tenant from another. Pure.
+ * Decides whether what two tenants were sent may be sent to all others with the same plan: both were sent the same
+ * texts, and the migration did nothing that could distinguish tenants. Pure.
  */
 export function compile(
   plan: Plan,
@@ -55,8 +55,8 @@ export function compile(
 const NAMES = String.raw`[\w".,\s]+`;
 
 /**
- * Statements that surely call no function: one of those may do anything to its session. A default is not worked out
- * before there are rows, so a table that is created may have any; one that has rows may not be given any.
+ * Statements that cannot call a function, which could change its session. A default is only evaluated for rows: a new
+ * table may have one, an existing table may not be given one.
  */
 const CALLS_NOTHING: readonly RegExp[] = [
   /^\s*create\s+table\b(?![^]*\b(?:as|select|values|execute|temp|temporary|pg_temp\w*)\b)[^;]*;?\s*$/i,
@@ -68,7 +68,7 @@ const CALLS_NOTHING: readonly RegExp[] = [
   new RegExp(String.raw`^\s*drop\s+(?:table|index)\s${NAMES};?\s*$`, 'i'),
 ];
 
-/** What names the history table may change it. */
+/** A text that names the history table may change it. */
 function isClean(text: string, historyTable: string): boolean {
   if (text.toLowerCase().includes(historyTable.toLowerCase())) return false;
   return CALLS_NOTHING.some((form) => form.test(text));

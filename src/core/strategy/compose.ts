@@ -7,11 +7,11 @@ import { giveControl, regainControlAtEnd, regainControl } from '../target/contro
 import { createHistoryTables } from '../target/history.ts';
 import type { Target } from '../target/target.ts';
 
-/** What is assumed of a tenant to which a compiled plan is sent, and checked under its lock. */
+/** What is assumed of a tenant when a compiled plan is sent. The server checks it under the tenant's lock. */
 export interface Assumption {
   /** The batch that the plan was given. */
   readonly batch: number;
-  /** The digest of the history that the plan was made for; null where there is no history table yet. */
+  /** The digest of the history that the plan was made for; null if there is no history table yet. */
   readonly expected: string | null;
   /** The digest of the history afterwards. */
   readonly becomes: string;
@@ -21,7 +21,7 @@ export interface SendingOptions {
   /** Only a tenant whose status column holds one of these is worked on. */
   readonly statuses: readonly string[];
   readonly lockTimeoutMs: number;
-  /** The server's own default where absent. */
+  /** The server's own default if absent. */
   readonly statementTimeoutMs?: number | undefined;
   /** What makes the server notice that its client is gone. */
   readonly deadClientSettings: ServerSettingValues;
@@ -29,7 +29,7 @@ export interface SendingOptions {
   readonly run: number | undefined;
 }
 
-/** What is sent to one tenant beside the plan. */
+/** What is sent to one tenant in addition to the plan. */
 export interface Addition {
   /** Statements between the lock and the history: create the schema, say. */
   readonly opening?: readonly string[];
@@ -38,11 +38,11 @@ export interface Addition {
 }
 
 /**
- * Composes all that is sent for one tenant, statement by statement: the transaction with its settings and its lock, the
- * check that the history is what the plan was made for, the migrations each with its record, the stamp; and behind the
- * COMMIT what leaves the session clean, where that is needed. Sent as one string it costs one round trip.
+ * Composes the statements for one tenant: the transaction with its settings and its lock, the check that the history is
+ * what the plan was made for, each migration with its record, the stamp; after the COMMIT, what cleans the session, if
+ * needed. Sent as one string, this costs one round trip.
  *
- * What is the same for all tenants of which the same is assumed is put into words once.
+ * What is the same for all tenants with the same assumption is composed once.
  */
 export function createComposer(
   compiled: CompiledPlan,
@@ -57,7 +57,7 @@ export function createComposer(
   ].join(', ');
   const recordOf = (names: readonly string[]) =>
     `${literal(compiled.direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}, ${options.run ?? 'NULL'}`;
-  // Records of migrations that change nothing but tables can all be written at the end.
+  // If migrations change only tables, all records can be written at the end.
   const inBetween = compiled.isClean ? [] : compiled.steps.slice(0, -1);
   const last = compiled.isClean ? compiled.steps : compiled.steps.slice(-1);
   const records = inBetween.map(({ name, texts }) => ({ texts, record: recordOf([name]) }));
@@ -86,7 +86,7 @@ export function createComposer(
       ...lastTexts,
       ...(compiled.isClean && role === undefined ? [] : regainControlAtEnd(target)),
       `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
-      // What was put off to the end, or would be done by a cursor that is to outlive the transaction, is done before the look.
+      // Deferred constraints and cursors WITH HOLD run now, before the guard looks.
       ...(compiled.isClean ? [] : ['CLOSE ALL', CHECK_CONSTRAINTS]),
       `CALL tenantctl.stay_within(${name}, ${limits})`,
       ...closing,
@@ -95,7 +95,7 @@ export function createComposer(
   };
 }
 
-/** The settings of a tenant's transaction: each name, and behind it its value. */
+/** The settings of a tenant's transaction: each name followed by its value. */
 function settingsFor({ lockTimeoutMs, statementTimeoutMs, deadClientSettings }: SendingOptions): string[] {
   const settings = {
     ...deadClientSettings,
@@ -105,7 +105,7 @@ function settingsFor({ lockTimeoutMs, statementTimeoutMs, deadClientSettings }: 
   return Object.entries(settings).flatMap(([name, value]) => [name, String(value)]);
 }
 
-/** Statements as one string. Each stands on lines of its own: a text may end in a comment. */
+/** Statements as one string, each on its own lines: a text may end in a comment. */
 export function asOneString(statements: readonly string[]): string {
   return statements.join('\n;\n');
 }

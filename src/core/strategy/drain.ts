@@ -6,17 +6,17 @@ import type { Lanes } from '../run/lanes.ts';
 import type { RunAhead } from './run-ahead.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 
-/** A connection is given back after so many tenants or so many milliseconds, that others may have a turn. */
+/** A connection is returned to the pool after so many tenants or milliseconds, so that other plans get one. */
 const TURN_TENANTS = 50;
 const TURN_MS = 250;
 
 export interface Turn {
   readonly send: (pipeline: Pipeline, task: MigrationTask) => Promise<unknown>;
   readonly runAhead: RunAhead;
-  /** How many connections take their tenants from the queue. */
+  /** How many connections drain the queue. */
   readonly width: number;
   readonly begin: Lanes['begin'];
-  /** What is sent surely leaves the session as it found it. */
+  /** What is sent cannot change the session. */
   readonly isClean: boolean;
   /** Whether another tenant may be begun. */
   readonly mayBegin: () => boolean;
@@ -25,9 +25,8 @@ export interface Turn {
 }
 
 /**
- * Takes tenants off a queue and serves them on one connection for a while.
- * @returns false where there was no connection, or none that held until a tenant was sent anything; none had to where
- *   no other may be begun
+ * Takes tenants from a queue and serves them on one connection for a while.
+ * @returns false if there was no connection, or if it was lost before anything was sent
  */
 export async function drain(context: RunContext, queue: MigrationTask[], turn: Turn): Promise<boolean> {
   const under = new Set<MigrationTask>();
@@ -36,7 +35,7 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
   let served = 0;
   const mayGoOn = () =>
     queue.length > 0 && turn.mayBegin() && served < TURN_TENANTS && performance.now() - started < TURN_MS;
-  // A slow tenant must not keep one waiting that another connection could take.
+  // A tenant must not wait behind a slow one if another connection could take it.
   const ahead = () => Math.max(1, Math.min(turn.runAhead.limit, Math.floor(queue.length / turn.width)));
   const serve = async (pipeline: Pipeline): Promise<void> => {
     const sent: Promise<boolean>[] = [];
@@ -51,7 +50,7 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
           sent.push(answer);
         }
       });
-      // The next ones go together, when half of these have been answered.
+      // The next strings are sent together when half of these have been answered.
       while (sent.length > ahead() / 2) {
         if ((await sent.shift()) !== false) continue;
         await Promise.all(sent.splice(0));
@@ -59,13 +58,13 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
       }
     }
     const isWell = (await Promise.all(sent)).every(Boolean);
-    // A string may have left something behind, whether it failed or not: the next turn is another plan's.
+    // A string may have changed the session, even if it failed, and the next turn may be another plan's.
     if (!isWell || !turn.isClean) await pipeline.clean();
   };
   try {
     await withPipeline(context.database, serve, () => served);
   } catch (error) {
-    // Whether these were committed, their histories will tell.
+    // Their histories will show whether these were committed.
     const hit = [...under];
     under.clear();
     for (const task of hit) turn.onFailed(task, error);
@@ -73,7 +72,7 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
   return served > 0 || !turn.mayBegin();
 }
 
-/** Sends a tenant's string and tells how that ended. @param under the tenants whose strings are on their way */
+/** Sends a tenant's string and reports its end. @param under the tenants whose strings are under way */
 function sender(
   turn: Turn,
   under: Set<MigrationTask>,
@@ -85,7 +84,7 @@ function sender(
     under.add(task);
     try {
       await turn.send(pipeline, task);
-      // The server begins with a string when it is done with the one before.
+      // The server begins a string when it has ended the one before.
       const now = performance.now();
       const durationMs = now - Math.max(answeredAt, sentAt);
       answeredAt = now;
@@ -95,7 +94,7 @@ function sender(
       turn.onDone(task, Math.round(durationMs));
       return true;
     } catch (error) {
-      // A broken connection ends the turn: what was on its way is dealt with there.
+      // A broken connection ends the turn, which handles what was under way.
       if (!(error instanceof DatabaseError)) throw error;
       answeredAt = performance.now();
       end(toDatabaseError(error));

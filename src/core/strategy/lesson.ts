@@ -5,7 +5,7 @@ import type { ObservedEffects } from '../guard/judge.ts';
 import type { Attempt } from '../serve/work.ts';
 import type { CompiledPlan, Recordings } from './compiled.ts';
 
-/** How many tenants are served one after the other, in the hope of two that show what all will be sent. */
+/** At most so many tenants are served one after the other to find out what all will be sent. */
 const PILOTS = 5;
 
 /** What the first tenants of a plan, its pilots, have shown of it. */

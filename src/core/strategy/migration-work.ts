@@ -13,7 +13,7 @@ import type { TenantStatus } from '../../names.ts';
 import type { TenantResult } from '../report/results.ts';
 
 export interface ApplyOptions {
-  /** The first tenant of its plan: what its transaction did is looked at before it commits. */
+  /** The first tenant of its plan: its transaction is inspected before it commits. */
   readonly isPilot: boolean;
   /** Records what each migration sends. */
   readonly record?: ((name: string) => Recording) | undefined;
@@ -25,7 +25,7 @@ export interface MigrationWork {
   readonly direction: Direction;
   /** Only tenants with one of these statuses are worked on. */
   readonly statuses: readonly TenantStatus[];
-  /** Pure: what to do to a tenant whose history is this now, after this attempt has done so much of its plan. */
+  /** Pure: what to do to a tenant with this history. @param done what this attempt has done already */
   readonly decide: (task: MigrationTask, history: History, done: readonly string[]) => Plan;
   /** Statements between the tenant's lock and its history, when it is sent as one string: create the schema, say. */
   readonly opening?: ((task: MigrationTask) => readonly string[]) | undefined;
@@ -38,9 +38,9 @@ export interface MigrationWork {
   /** Whether another run has done a task; `isAsPlanned` if absent. */
   readonly isDone?: ((task: MigrationTask, now: PeerView) => boolean) | undefined;
   readonly lanes: Lanes;
-  /** What the first tenants were sent may be sent to the others, if that is surely the same. */
+  /** Tenants may be sent their plan as one string, if the pilots show that this is safe. */
   readonly compile: boolean;
-  /** Keeps what was learned of each plan for the next call: a run that serves its tenants in waves learns once. */
+  /** Keeps what was learned of each plan for the next call, when a run serves its tenants in waves. */
   readonly lessons?: Map<string, Lesson> | undefined;
   readonly observe: Observer;
 }

@@ -1,25 +1,24 @@
-/** Strings on their way on one connection, at most. Behind one that fails, the server refuses the rest of them. */
+/** At most so many strings are under way on one connection. After one that fails, the server refuses the rest. */
 const MOST_AHEAD = 8;
 
 /**
- * Milliseconds of work that may be on their way on one connection: enough to outlast a network and a client that is
- * looked at by the system now and then; so little that a run that is told to stop is soon over, and no tenant waits
- * long behind a slow one.
+ * Milliseconds of work that may be under way on one connection: enough to cover the network and the client's pauses; so
+ * little that a run that is stopped ends soon, and no tenant waits long behind a slow one.
  */
 const AHEAD_MS = 50;
 
-/** How much of the measure the last tenant is. */
+/** The weight of the last tenant in the moving average. */
 const WEIGHT = 0.25;
 
-/** How many strings to send to a connection before the first of them is answered. */
+/** How many strings to send on a connection before the first is answered. */
 export interface RunAhead {
-  /** A string was answered so many milliseconds after the one before it on its connection. */
+  /** A string was answered so many milliseconds after the one before. */
   answered(ms: number): void;
-  /** From 1 to MOST_AHEAD: as many as take AHEAD_MS at the pace of late. */
+  /** From 1 to MOST_AHEAD: as many as take AHEAD_MS at the recent pace. */
   readonly limit: number;
 }
 
-/** Starts with one beside the one at work, so that the server finds it waiting. Pure but for its memory. */
+/** Starts with one string waiting behind the one at work. Pure except for its state. */
 export function createRunAhead(): RunAhead {
   let pace = AHEAD_MS / 2;
   return {

@@ -16,10 +16,9 @@ export interface Migrated {
 }
 
 /**
- * serveMigration, with a lane of their own for migrations outside a transaction. All tenants are brought up to the first
- * of these; then those are run, one at a time; then what comes after them; and so on. So the transactional part of a run
- * is as fast as without them, and what may take hours, and waits for every transaction of the database, delays no other
- * tenant. Within each tenant the order is that of its plan. A tenant that fails goes no further.
+ * serveMigration in phases, so that migrations outside a transaction delay no other tenant: they may take hours, and wait
+ * for every transaction of the database. First all tenants are brought up to the first of these migrations; then these
+ * run, one tenant at a time; then what follows them; and so on. A tenant that fails goes no further.
  */
 export async function serveInPhases(
   context: RunContext,

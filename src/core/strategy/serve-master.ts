@@ -11,8 +11,8 @@ import { masterTarget } from '../target/target.ts';
 import { withEarlier } from './apply-task.ts';
 
 /**
- * Does an assignment to the master schema, with the retries and waits that tenants have.
- * @param plan what was planned, of which the assignment decides anew under the lock
+ * Migrates the master schema, with the same retries and waits as a tenant.
+ * @param plan what was planned; the assignment decides again under the lock
  * @throws TenantctlError the last attempt's; LOCK_TIMEOUT; INTERRUPTED
  */
 export async function serveMaster(
@@ -37,7 +37,7 @@ export async function serveMaster(
   if (outcome?.kind === 'done') return outcome.done;
   if (outcome?.kind === 'by-peer') return { names: [], batch: 0 };
   if (outcome?.kind === 'failed') throw outcome.error;
-  // It was stopped, and an attempt that was cancelled knows more of that.
+  // The run was stopped: an attempt that was cancelled has the better error.
   if (last?.kind === 'failed') throw last.error;
   const when = last === undefined ? 'before work on' : 'while another run was at work on';
   throw new TenantctlError('INTERRUPTED', `Stopped ${when} the master schema.`, {

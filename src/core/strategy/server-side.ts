@@ -8,8 +8,8 @@ import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { lockOfSql } from '../target/target.ts';
 
 /**
- * What the server needs for a fleet: what peers have made of tenants, and the two ends, `enter` and `leave`, of a
- * tenant's transaction that is sent as one string.
+ * Routines of the server: what other runs have made of tenants, and the two ends, `enter` and `leave`, of a tenant's
+ * transaction that is sent as one string.
  */
 export function serveRoutines(names: Names): string[] {
   const { table, schema, status } = registrySql(names);

@@ -30,7 +30,7 @@ export interface Provisioning {
   readonly roles: ReadonlyMap<string, PreparedRole>;
 }
 
-/** Why a tenant with this status is not made; undefined where it is, or has been made already. */
+/** Why a tenant with this status cannot be provisioned; undefined if it can be, or is ACTIVE. */
 export function refusedStatus(clerkOrgId: string, status: string): TenantctlError | undefined {
   if (status === 'ACTIVE' || UNFINISHED.some((word) => word === status)) return undefined;
   return new TenantctlError(
@@ -76,11 +76,11 @@ export async function makeTenant(
   });
   if (attempt.kind === 'busy') return attempt;
   if (attempt.kind === 'status') {
-    // Another process has finished while this one waited.
+    // Another process has finished it while this one waited.
     const error = refusedStatus(tenant.clerkOrgId, attempt.status ?? 'gone from the registry');
     return error === undefined ? { kind: 'by-peer' } : { kind: 'failed', error, mayRepeat: false };
   }
-  // A schema that was not committed has gone with its transaction; another process may have made it since.
+  // A schema that was not committed is gone; if there is one, another process has created it.
   const isCreated = (isNew && attempt.done.isCommitted) || earlier.failure?.done?.isCreated === true;
   const done: Made = { ...attempt.done, locksShared, isCreated };
   if (attempt.kind === 'done') return { ...attempt, done };
@@ -91,17 +91,17 @@ export async function makeTenant(
       message: `${target.schema} could not be set FAILED: ${messageOf(error)}`,
     });
   });
-  // With the schema goes what an untransacted migration has done.
+  // What migrations outside a transaction have done was dropped with the schema.
   return { ...attempt, done: { ...done, names: [] } };
 }
 
-/** The statements that go with the last row of a new tenant's history: it is ACTIVE. */
+/** The statements that go with the last row of a new tenant's history and make it ACTIVE. */
 export function closingOf(provisioning: Provisioning, schema: string): string[] {
   const { names } = provisioning.context.database;
   return [setStatus(names, provisioning.registry, schema, 'ACTIVE'), forgetFailure(schema)];
 }
 
-/** The statements that create a tenant's schema, and the role that it is given to where that is missing. */
+/** The statements that create a tenant's schema and, if needed, the role that owns it. */
 export function createSchemaStatements({ roles }: Pick<Provisioning, 'roles'>, schema: string): string[] {
   const role = roles.get(schema);
   const create = `CREATE SCHEMA ${identifier(schema)}`;
@@ -144,12 +144,12 @@ function ownedByAnother(schema: string, owner: string, role: string): TenantctlE
   );
 }
 
-/** FAILED. The transaction took the schema back; what an untransacted migration left is dropped. */
+/** Sets the status FAILED, and drops a schema that this run has created and committed. */
 async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsOurs: boolean): Promise<void> {
   const { database } = provisioning.context;
   await withTransaction(database, {}, [`SELECT ${tryLock(target.lock)} AS locked`], async (transaction) => {
     const seen = transaction.opening[0]?.rows[0] as { locked: boolean } | undefined;
-    // Somebody else is provisioning it by now, and will say how that ends.
+    // Another run is provisioning it by now, and will set its status.
     if (seen?.locked !== true) return;
     const { rowCount } = await transaction.client.query(
       setStatus(database.names, provisioning.registry, target.schema, 'FAILED'),
@@ -159,7 +159,7 @@ async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsO
       const role = provisioning.roles.get(target.schema);
       if (role?.isNew === true)
         await transaction.client.query(`DROP ROLE IF EXISTS ${identifier(role.name)}`);
-      // With the schema goes what had been applied to it, and what was begun and not ended.
+      // What was applied, or begun, in the schema is gone with it.
       await transaction.client.query(deleteIntent(target.schema));
       await transaction.client.query(
         'DELETE FROM tenantctl.run_tenants WHERE run = $1 AND schema_name = $2',

@@ -35,21 +35,21 @@ import { checkOptions } from '../options/check-options.ts';
 export interface ProvisionOptions extends RunOptions {
   /** The folder of the tenant migrations; it may be empty. */
   readonly folder: string;
-  /** The folder of the master migrations: pending ones there are refused. Not looked at where absent. */
+  /** The folder of the master migrations: pending ones there are refused. Not checked if absent. */
   readonly masterFolder?: string | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
-  /** Tenants made at once; 4, or what the server has free, where absent. */
+  /** Tenants provisioned in parallel; if absent 4, or fewer if few connections are free. */
   readonly concurrency?: Concurrency | undefined;
-  /** False: every migration is gone through with every tenant, statement by statement. */
+  /** False: every migration is run for every tenant, statement by statement. */
   readonly compile?: boolean | undefined;
   readonly observe?: Observer | undefined;
 }
 
 export interface ProvisionResult {
-  /** The number of the run in the ledger; absent where it could not be recorded. */
+  /** The number of the run in the ledger; absent if it could not be recorded. */
   readonly run?: number;
   readonly clerkOrgId: string;
-  /** Empty where the organization id was refused. */
+  /** Empty if the organization id was refused. */
   readonly schema: string;
   readonly outcome: 'provisioned' | 'already-active' | 'failed';
   readonly applied: readonly string[];
@@ -59,15 +59,15 @@ export interface ProvisionResult {
 
 const COMMAND = 'tenant provision';
 
-/** How many organizations are entered into the registry at once. */
+/** How many organizations are registered at once. */
 const REGISTERED_AT_ONCE = 1_000;
 
 /**
- * Makes tenants of organizations: a row in the registry, visible as PROVISIONING from the first moment; the schema,
- * its migrations and ACTIVE in one transaction, several tenants side by side. A failure leaves FAILED with the reason
- * and no half-made schema; provisioning again finishes the job. An ACTIVE tenant is left as it is.
- * @returns a result for each organization; those that were not begun when the run was told to stop have none
- * @throws TenantctlError for what keeps the work from beginning; one organization's failure is in its result
+ * Provisions tenants for organizations: first a row in the registry with status PROVISIONING; then the schema, its
+ * migrations and the status ACTIVE in one transaction, several tenants in parallel. A failure leaves the status FAILED
+ * with its reason, and no schema; provisioning again completes it. An ACTIVE tenant is not changed.
+ * @returns a result for each organization, except those that were not begun because the run was stopped
+ * @throws TenantctlError if the run cannot begin; one organization's failure is in its result
  */
 export async function provisionTenants(
   database: Database,
@@ -121,7 +121,7 @@ async function provisionInRun(
   return results;
 }
 
-/** provisionTenants for one organization. @throws TenantctlError where its result would be a failure */
+/** provisionTenants for one organization. @throws TenantctlError if its result is a failure */
 export async function provisionTenant(
   database: Database,
   organizationId: string,
@@ -195,7 +195,7 @@ function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): 
   };
 }
 
-/** Separates the organizations that are to be made tenants from those that are refused, or are ACTIVE already. */
+/** Separates the organizations to provision from those that are refused, or ACTIVE already. */
 function triage(
   names: Names,
   folder: MigrationFolder,

@@ -5,7 +5,6 @@ import { createLanes } from '../../../src/core/run/lanes.ts';
 import { createRunContext, type RunOptions } from '../../../src/core/run/run-context.ts';
 import { serve } from '../../../src/core/serve/serve.ts';
 import type { Outcome, Task, Work } from '../../../src/core/serve/work.ts';
-import { toDatabaseError } from '../../../src/db/database-error.ts';
 import { TenantctlError } from '../../../src/errors.ts';
 import { createDatabase } from '../../support/database.ts';
 
@@ -20,7 +19,7 @@ async function serveTasks<Done>(
   options: RunOptions = {},
 ) {
   const testDatabase = await createDatabase();
-  const database = await testDatabase.open(3);
+  const database = await testDatabase.open(4);
   const context = createRunContext(database, options);
   const events: RunEvent[] = [];
   const ended: string[] = [];
@@ -66,8 +65,8 @@ test('an error that may pass is met again after the other tasks, until the retri
       attempt({ tenant: { schema } }, earlier) {
         expect(earlier.tries).toBe(tries.get(schema) ?? 0);
         tries.set(schema, earlier.tries + 1);
-        const failed = (error: TenantctlError, mayRepeat = true) =>
-          Promise.resolve({ kind: 'failed', error, mayRepeat, done: [schema] } as const);
+        const failed = (problem: TenantctlError, mayRepeat = true) =>
+          Promise.resolve({ kind: 'failed', error: problem, mayRepeat, done: [schema] } as const);
         if (schema === 'a' && earlier.tries < 2) return failed(passing('not now'));
         if (schema === 'b') return failed(passing('never'));
         if (schema === 'c') return failed(new TenantctlError('DATABASE_ERROR', 'no', { sqlstate: '42P01' }));
@@ -91,7 +90,7 @@ test('after a connection that was lost, an attempt knows that an earlier one may
       if (schema !== 'a') return { kind: 'done', done: undefined };
       seen.push(mayBeCommitted);
       if (tries === 2) return { kind: 'done', done: undefined };
-      const error = tries === 0 ? passing('x') : toDatabaseError(new Error('Connection terminated'));
+      const error = tries === 0 ? passing('x') : new TenantctlError('DATABASE_ERROR', 'lost');
       return { kind: 'failed', error, mayRepeat: true };
     },
   });
