@@ -1,5 +1,5 @@
 /** The progress of a run. */
-export interface Standing {
+export interface RunProgress {
   readonly done: number;
   readonly due: number;
   readonly failed: number;
@@ -8,7 +8,7 @@ export interface Standing {
 }
 
 /** "12,345/50,000 tenants, 842/s, 45 s to go, 2 failed" */
-export function progressLine({ done, due, failed, rate }: Standing): string {
+export function progressLine({ done, due, failed, rate }: RunProgress): string {
   const parts = [`${thousands(done)}/${thousands(due)} tenants`];
   if (rate > 0) parts.push(perTime(rate));
   if (rate > 0 && done < due) parts.push(`${timeLeft((due - done) / rate)} to go`);

@@ -63,27 +63,46 @@ const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set([
   'length',
 ]);
 
+/** A proxy that tells about each way to look at its target: which property, or nothing if it may be any. */
+function lookedAt<T extends object>(
+  target: T,
+  tell: (property?: string | symbol) => void,
+  handler: ProxyHandler<T> = {},
+): T {
+  return new Proxy(target, {
+    get(target, property) {
+      tell(property);
+      return Reflect.get(target, property, target) as unknown;
+    },
+    has(target, property) {
+      tell(property);
+      return Reflect.has(target, property);
+    },
+    ownKeys(target) {
+      tell();
+      return Reflect.ownKeys(target);
+    },
+    getOwnPropertyDescriptor(target, property) {
+      tell();
+      return Reflect.getOwnPropertyDescriptor(target, property);
+    },
+    ...handler,
+  });
+}
+
 /** A migration's Knex that notes the use of anything that may differ between tenants, and otherwise works as always. */
 export function watched(knex: Knex, recording: Recording): Knex {
-  return new Proxy(knex, {
+  const tell = (property?: string | symbol) => {
+    if (property === undefined) recording.depends('it looks through its Knex');
+    else if (!MAKES_STATEMENTS.has(property)) recording.depends(`it uses knex.${String(property)}`);
+  };
+  return lookedAt(knex, tell, {
     get(target, property) {
-      if (!MAKES_STATEMENTS.has(property)) recording.depends(`it uses knex.${String(property)}`);
+      tell(property);
       return watchedMember(target, property, recording);
     },
     apply: (target, self, args) =>
       watchedBuilder(Reflect.apply(target as never, self, args), recording) as never,
-    has(target, property) {
-      recording.depends(`it uses knex.${String(property)}`);
-      return Reflect.has(target, property);
-    },
-    ownKeys(target) {
-      recording.depends('it looks through its Knex');
-      return Reflect.ownKeys(target);
-    },
-    getOwnPropertyDescriptor(target, property) {
-      recording.depends('it looks through its Knex');
-      return Reflect.getOwnPropertyDescriptor(target, property);
-    },
   });
 }
 
@@ -138,27 +157,9 @@ function watchedBuilder(builder: unknown, recording: Recording): unknown {
  */
 export function unread(result: unknown, recording: Recording, isRaw: boolean): unknown {
   if (typeof result !== 'object' || result === null) return result;
-  const reads = (property?: string | symbol) => {
+  return lookedAt(result, (property) => {
     // The command of a statement that Knex has built is known from its text.
     if (property !== 'then' && (isRaw || property !== READ_BY_KNEX))
       recording.depends('it reads what a statement returned');
-  };
-  return new Proxy(result, {
-    get(target, property) {
-      reads(property);
-      return Reflect.get(target, property, target) as unknown;
-    },
-    has(target, property) {
-      reads(property);
-      return Reflect.has(target, property);
-    },
-    ownKeys(target) {
-      reads();
-      return Reflect.ownKeys(target);
-    },
-    getOwnPropertyDescriptor(target, property) {
-      reads(property);
-      return Reflect.getOwnPropertyDescriptor(target, property);
-    },
   });
 }
