@@ -53,7 +53,7 @@ export function registryName({ registry }: Names): string {
 }
 
 /** PostgreSQL cuts off what is longer (https://www.postgresql.org/docs/current/sql-syntax-lexical.html). */
-const MAX_NAME_BYTES = 63;
+export const MAX_NAME_BYTES = 63;
 
 /** Knex's ending for the table of its lock (knex/lib/migrations/migrate/table-resolver.js). */
 export const LOCK_ENDING = '_lock';

@@ -1,5 +1,7 @@
 import { TenantctlError } from '../errors.ts';
 import { NOT_SET, readDatabaseSettings } from './database-settings.ts';
+import { SCHEMA_PLACEHOLDER } from '../db/role-name.ts';
+import { HASH_LENGTH, MAX_NAME_BYTES } from '../names.ts';
 import { readFolders } from './folders.ts';
 import { readNames } from './names.ts';
 import type { FolderSettings, Problem, Settings } from './settings.ts';
@@ -34,6 +36,14 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
   const source = { parsed, own, folder: options.folder, embedded: options.embedded, lockWaitMs };
   const database = readDatabaseSettings(source, problems, warnings);
   const names = readNames(parsed, problems);
+  const role =
+    parsed.TENANT_ROLE?.replaceAll(SCHEMA_PLACEHOLDER, `${names.schemaPrefix}${'0'.repeat(HASH_LENGTH)}`) ??
+    '';
+  if (parsed.TENANT_SCHEMA_PREFIX !== undefined && Buffer.byteLength(role, 'utf8') > MAX_NAME_BYTES)
+    problems.push({
+      variable: 'TENANT_ROLE',
+      message: `gives names that are too long with this TENANT_SCHEMA_PREFIX: at most ${MAX_NAME_BYTES} bytes`,
+    });
   const folders = readFolders(parsed, options.folder);
   const set = Object.entries(own).map(([name, value]) => ({
     name,

@@ -1,10 +1,8 @@
 import { TenantctlError } from '../errors.ts';
+import { MAX_NAME_BYTES } from '../names.ts';
 
 /** What stands for the tenant's schema in the name of its role. */
 export const SCHEMA_PLACEHOLDER = '{schema}';
-
-/** PostgreSQL would cut off what is longer (https://www.postgresql.org/docs/current/sql-syntax-lexical.html). */
-const MAX_NAME_BYTES = 63;
 
 /** What PostgreSQL keeps to itself: https://www.postgresql.org/docs/current/sql-createrole.html */
 const RESERVED = /^(?:pg_.*|public|none|current_role|current_user|session_user)$/;

@@ -33,8 +33,10 @@ export function classOf(facts: ClassFacts): TenantClass {
 
 type RowFacts = Pick<ClassFacts, 'status' | 'namesSchema' | 'hasSchema'>;
 
+/** A row without a schema that is no tenant yet, nor broken, waits to be provisioned. */
 function isNotActive({ status, namesSchema }: RowFacts): boolean {
-  return status === 'ARCHIVED' || (status !== 'ACTIVE' && status !== 'FAILED' && namesSchema);
+  if (status === 'ACTIVE' || status === 'FAILED') return false;
+  return namesSchema || status !== 'SUSPENDED';
 }
 
 /** Whether a tenant is broken because it has no schema. A failed provisioning leaves none, which is not broken. Pure. */

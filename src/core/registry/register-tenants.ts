@@ -38,9 +38,11 @@ interface Wanted {
 export async function registerTenants(
   database: Database,
   shape: RegistryShape,
-  wanted: readonly Wanted[],
+  all: readonly Wanted[],
 ): Promise<Map<string, Registration>> {
   try {
+    const misspelt = await readMisspelt(database, shape, all);
+    const wanted = all.filter(({ clerkOrgId }) => !misspelt.has(clerkOrgId));
     const added = await insertRows(database, shape, wanted);
     let rows = await readRows(database, wanted);
     const byId = new Map(wanted.map((one) => [one.clerkOrgId, one]));
@@ -48,19 +50,42 @@ export async function registerTenants(
       await claimRows(database, shape, wanted);
       rows = await readRows(database, wanted);
     }
-    return toRegistrations(database.names, shape, wanted, rows, added);
+    return new Map([...misspelt, ...toRegistrations(database.names, shape, wanted, rows, added)]);
   } catch (error) {
-    const [only] = wanted;
+    const [only] = all;
     if (only === undefined) return new Map();
-    if (wanted.length === 1)
-      return new Map([[only.clerkOrgId, { error: toDatabaseError(error, { tenant: only.clerkOrgId }) }]]);
+    if (all.length === 1)
+      return new Map([[only.clerkOrgId, { error: refusedRow(database.names, only.clerkOrgId, error) }]]);
   }
   // One row that the registry does not take must not keep the others out.
-  const all = new Map<string, Registration>();
-  for (const one of wanted) {
-    for (const [id, registration] of await registerTenants(database, shape, [one])) all.set(id, registration);
+  const each = new Map<string, Registration>();
+  for (const one of all) {
+    for (const [id, registration] of await registerTenants(database, shape, [one]))
+      each.set(id, registration);
   }
-  return all;
+  return each;
+}
+
+/** Organization ids that the registry writes in another way: a uuid in capitals, say. */
+async function readMisspelt(
+  database: Database,
+  shape: RegistryShape,
+  wanted: readonly Wanted[],
+): Promise<Map<string, Registration>> {
+  const { type, cast } = shape.columns.get(database.names.columns.organization) ?? {
+    type: 'text',
+    cast: 'text',
+  };
+  if (['text', 'varchar', 'name'].includes(type)) return new Map();
+  const { table, organization } = registrySql(database.names);
+  const { rows } = await database.query<{ id: string; written: string }>(
+    `SELECT id, written FROM (
+       SELECT w.id, coalesce((SELECT t.${organization}::text FROM ${table} t WHERE t.${organization} = w.id::${cast} LIMIT 1),
+                             (w.id::${cast})::text) AS written
+       FROM unnest($1::text[]) AS w (id)) spelt WHERE written <> id`,
+    [wanted.map(({ clerkOrgId }) => clerkOrgId)],
+  );
+  return new Map(rows.map(({ id, written }) => [id, { error: misspelt(id, written) }]));
 }
 
 function valuesOf(wanted: readonly Wanted[]): string[][] {
@@ -81,8 +106,7 @@ async function insertRows(
     `INSERT INTO ${table} (${organization}, ${schema}, ${status})
      SELECT w.id::${cast}, w.schema, ${writtenStatus(names, 'PROVISIONING')}
      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, schema, place)
-     WHERE w.id = (w.id::${cast})::text
-       AND NOT EXISTS (SELECT FROM ${table} t WHERE t.${organization}::text = w.id)
+     WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.${organization}::text = w.id)
        AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = w.schema)
      ORDER BY w.place
      ON CONFLICT DO NOTHING
@@ -178,6 +202,25 @@ function taken(clerkOrgId: string, schema: string, other: string): TenantctlErro
       hint: 'Two organizations never share a schema, so this one is refused. Nothing was changed.',
     },
   );
+}
+
+function misspelt(tenant: string, written: string): TenantctlError {
+  return new TenantctlError(
+    'ORGANIZATION_ID_INVALID',
+    `The registry writes the organization "${tenant}" as "${written}".`,
+    {
+      tenant,
+      hint: `Provision "${written}".`,
+    },
+  );
+}
+
+function refusedRow(names: Names, tenant: string, thrown: unknown): TenantctlError {
+  const error = toDatabaseError(thrown, { tenant });
+  // https://www.postgresql.org/docs/current/errcodes-appendix.html: a value that its type or a CHECK does not allow.
+  if (error.sqlstate !== '22P02' && error.sqlstate !== '23514') return error;
+  const hint = `If ${names.columns.status} cannot hold ${writtenStatus(names, 'PROVISIONING')}, map PROVISIONING to a value that it can hold in REGISTRY_STATUSES.`;
+  return error.with({ hint });
 }
 
 function rowNeeded(names: Names, clerkOrgId: string, toFill: readonly string[]): TenantctlError {

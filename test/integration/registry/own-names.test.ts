@@ -389,3 +389,53 @@ test('histories of one name cannot both be in public', async () => {
     ),
   });
 });
+
+test.each([
+  ['uuid', '0A000000-0000-4000-8000-000000000001', '0a000000-0000-4000-8000-000000000001'],
+  ['bigint', '007', '7'],
+  ['citext', 'ACME', 'acme'],
+])(
+  'an organization id in a column of type %s is taken as the registry writes it',
+  async (type, given, written) => {
+    const testDatabase = await createDatabase();
+    await testDatabase.query('CREATE EXTENSION IF NOT EXISTS citext');
+    await testDatabase.query(
+      `CREATE TABLE tenants (clerk_org_id ${type} UNIQUE, schema_name text UNIQUE, status text CHECK (status <> 'FAILED'))`,
+    );
+    const database = await testDatabase.open();
+    const fleet = fleetOn(
+      testDatabase,
+      database,
+      await createProject({ 'migrations/tenants/1_a.js': commonJs(...KNEX_TABLE('a')) }),
+    );
+    expect((await fleet.provision(written))[0]?.outcome).toBe('provisioned');
+    expect(
+      (await fleet.provision(given, written)).map(({ outcome, error }) => error?.message ?? outcome),
+    ).toEqual([`The registry writes the organization "${given}" as "${written}".`, 'already-active']);
+    expect((await fleet.migrate({ masterFolder: undefined, tenants: [written] })).totals).toMatchObject({
+      upToDate: 1,
+    });
+    expect(await testDatabase.query('SELECT FROM tenants')).toHaveLength(1);
+  },
+);
+
+test('a status that the column cannot hold is named, with the variable that maps it', async () => {
+  const testDatabase = await createDatabase();
+  await testDatabase.query(`CREATE TYPE state AS ENUM ('ACTIVE', 'lost');
+    CREATE TABLE tenants (clerk_org_id text UNIQUE, schema_name text UNIQUE, status state)`);
+  const database = await testDatabase.open();
+  const fleet = fleetOn(
+    testDatabase,
+    database,
+    await createProject({ 'migrations/tenants/1_a.js': commonJs('', '') }),
+  );
+  const { checks } = await diagnose({ nodeVersion: '24.0.0', database: testDatabase.settings });
+  expect(checks.find(({ id }) => id === 'registry')?.detail).toBe(
+    'public.tenants.status cannot hold PROVISIONING, FAILED, which provisioning writes',
+  );
+  const [refused] = await fleet.provision('org_a');
+  expect(refused?.error).toMatchObject({
+    sqlstate: '22P02',
+    hint: expect.stringContaining('map PROVISIONING to a value that it can hold in REGISTRY_STATUSES'),
+  });
+});

@@ -61,6 +61,13 @@ test.for([
   expect(JSON.stringify(problems)).not.toContain('secret');
 });
 
+test('the name of a role for each tenant fits with the prefix, too', () => {
+  const { problems } = read({ TENANT_ROLE: 'owner_of_{schema}', TENANT_SCHEMA_PREFIX: 'x'.repeat(50) });
+  expect(problems).toEqual([
+    { variable: 'TENANT_ROLE', message: expect.stringContaining('too long with this TENANT_SCHEMA_PREFIX') },
+  ]);
+});
+
 test('every problem of every variable is reported at once', () => {
   const { problems } = read({
     REGISTRY_TABLE: 'customers',

@@ -51,6 +51,12 @@ test.each([
     { status: 'ARCHIVED', namesSchema: false, hasSchema: false },
     'notActive',
   ],
+  [
+    'waiting for its provisioning',
+    { status: 'PROVISIONING', namesSchema: false, hasSchema: false },
+    'notActive',
+  ],
+  ['without a status and a schema', { status: '', namesSchema: false, hasSchema: false }, 'notActive'],
   ['SUSPENDED and behind', { status: 'SUSPENDED', plan: PLANS['one due'] }, 'notActive'],
   [
     'SUSPENDED, its row without a schema name',
