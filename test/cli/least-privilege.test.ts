@@ -247,7 +247,7 @@ describe('a right that is missing is found by doctor, named by the command, and 
         take: [`REVOKE INSERT, UPDATE ON public.tenants FROM ${least.name}`],
         check: 'table-rights',
         command: 'tenant provision org_other',
-        says: 'permission denied for table tenants',
+        says: 'cannot insert one into public.tenants',
       },
       {
         take: [`REVOKE INSERT ON public.knex_migrations_master FROM ${least.name}`],

@@ -225,13 +225,15 @@ function refusedRow(names: Names, tenant: string, thrown: unknown): TenantctlErr
 
 function rowNeeded(names: Names, clerkOrgId: string, toFill: readonly string[]): TenantctlError {
   const { organization, schema, status } = names.columns;
-  const why = toFill.length === 0 ? 'it takes no INSERT' : `it needs values for ${toFill.join(', ')}`;
+  const isRefused = toFill.length === 0;
+  const why = isRefused ? 'it takes no INSERT' : `it needs values for ${toFill.join(', ')}`;
+  const otherwise = isRefused ? ' If tenantctl should insert it: tenantctl doctor shows the GRANT.' : '';
   return new TenantctlError(
     'TENANT_UNKNOWN',
     `The registry has no row for "${clerkOrgId}", and tenantctl cannot insert one into ${registryName(names)}: ${why}.`,
     {
       tenant: clerkOrgId,
-      hint: `Insert the row as your application does, with ${organization} = ${literal(clerkOrgId)}, ${schema} NULL and ${status} NULL or ${writtenStatus(names, 'PROVISIONING')}. Then provision again.`,
+      hint: `Insert the row as your application does, with ${organization} = ${literal(clerkOrgId)}, ${schema} NULL and ${status} NULL or ${writtenStatus(names, 'PROVISIONING')}. Then provision again.${otherwise}`,
     },
   );
 }
