@@ -55,7 +55,18 @@ export const STAMP_TABLES: readonly string[] = [
 
 /** The view and the routines, for which see above. They hold nothing: each upgrade drops them and makes them anew. */
 export function stampRoutines({ tenantHistory }: Names): string[] {
-  const [history, lock] = [literal(tenantHistory), literal(lockTableOf(tenantHistory))];
+  const tables = { history: literal(tenantHistory), lock: literal(lockTableOf(tenantHistory)) };
+  return [...historyRoutines(tables), ...guardRoutines(tables), ...stampRoutine(tables)];
+}
+
+/** The names of a tenant's two history tables, as literals. */
+interface HistorySql {
+  readonly history: string;
+  readonly lock: string;
+}
+
+/** What a stamp is worth, and what a history holds. */
+function historyRoutines({ history, lock }: HistorySql): string[] {
   return [
     `CREATE VIEW tenantctl.trusted_stamps AS
      SELECT s.schema_name, s.digest, n.oid AS schema_oid
@@ -100,6 +111,12 @@ export function stampRoutines({ tenantHistory }: Names): string[] {
      END`,
       'The name of the function of the trigger in a tenant schema. Another one in each: to find one of a name, PostgreSQL looks at all functions of that name.',
     ),
+  ];
+}
+
+/** The trigger on both tables. */
+function guardRoutines({ history, lock }: HistorySql): string[] {
+  return [
     routine(
       'guard(tenant_schema text) RETURNS void',
       `DECLARE
@@ -149,6 +166,12 @@ $body$;
      END`,
       'Puts the trigger on both tables, or puts it right. Whoever calls it has locked them.',
     ),
+  ];
+}
+
+/** Stamps a tenant: calls the routines above. */
+function stampRoutine({ history, lock }: HistorySql): string[] {
+  return [
     routine(
       'stamp(tenant_schema text) RETURNS text',
       `DECLARE

@@ -12,8 +12,11 @@ import { lockOfSql } from '../target/target.ts';
  * transaction that is sent as one string.
  */
 export function serveRoutines(names: Names): string[] {
+  return [...peersRoutine(names), ...beginRoutines(names), ...endRoutines(names)];
+}
+
+function peersRoutine(names: Names): string[] {
   const { table, schema, status } = registrySql(names);
-  const history = literal(names.tenantHistory);
   return [
     routine(
       'peers(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
@@ -35,6 +38,14 @@ export function serveRoutines(names: Names): string[] {
       'What runs beside this one have made of tenants: their status, what their stamps say, and whether somebody is at work on them.',
       BY_INDEX,
     ),
+  ];
+}
+
+/** The beginning of a tenant's transaction. */
+function beginRoutines(names: Names): string[] {
+  const { table, schema, status } = registrySql(names);
+  const history = literal(names.tenantHistory);
+  return [
     procedure(
       'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
       `DECLARE
@@ -67,6 +78,13 @@ export function serveRoutines(names: Names): string[] {
      END`,
       'Begins the work on a tenant: settings (each name followed by its value), lock, and that all is as the plan assumed; an error where it is not.',
     ),
+  ];
+}
+
+/** The records of what has been done. */
+function endRoutines(names: Names): string[] {
+  const history = literal(names.tenantHistory);
+  return [
     procedure(
       'record(tenant_schema text, direction text, names text[], in_batch integer, run bigint, organization text)',
       `BEGIN
