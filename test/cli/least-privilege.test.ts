@@ -1,4 +1,5 @@
 import { describe, expect, inject, test, vi } from 'vitest';
+import { intentOf } from '../support/remember.ts';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { tenantctl, type CliResult } from '../support/cli.ts';
 import { createLeastRole } from '../support/least-role.ts';
@@ -98,10 +99,7 @@ DROP INDEX CONCURRENTLY notes_id;
   await run('migrate all');
   await run('rollback master');
   await run('rollback tenants');
-  await least.testDatabase.query(
-    `INSERT INTO tenantctl.intents (schema_name, migration, direction, started_at)
-     VALUES ('${schemaNameFor('org_a')}', '29990101000001_index.sql', 'down', now())`,
-  );
+  await least.testDatabase.query(intentOf(schemaNameFor('org_a'), '29990101000001_index.sql'));
   await run('resolve org_a --retry');
   await run('rollback tenants --all --yes');
   await run('migrate all');

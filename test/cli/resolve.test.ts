@@ -6,6 +6,7 @@ import { createFleet, type TestFleet } from '../support/fleet.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
 import { holdLock } from '../support/hold-lock.ts';
 import { createTable } from '../support/project.ts';
+import { intentOf } from '../support/remember.ts';
 
 const ORG = "o'rg 1";
 const SCHEMA = schemaNameFor(ORG);
@@ -159,9 +160,7 @@ test('a rollback that was killed between deed and record is resolved, too: its r
 
 test('where a run is at work, or the killed one’s statement still is, nothing is resolved', async () => {
   const fleet = await outsideFleet();
-  await fleet.query(
-    `INSERT INTO tenantctl.intents (schema_name, migration, direction) VALUES ('${SCHEMA}', '4_outside.sql', 'up')`,
-  );
+  await fleet.query(intentOf(SCHEMA, '4_outside.sql'));
   const lock = await holdLock(fleet.testDatabase, `tenant:${SCHEMA}`);
   const busy = await run(fleet, 'resolve', ORG, '--applied');
   expect(busy.exitCode).toBe(5);
@@ -192,9 +191,7 @@ test('the master schema is resolved by that name; who says nothing is asked', as
     'migrations/master/20250101000009_outside.sql',
     '-- migrate:up transaction:false\nCREATE TABLE shared_it ();',
   );
-  await fleet.query(
-    `INSERT INTO tenantctl.intents (schema_name, migration, direction) VALUES ('public', '20250101000009_outside.sql', 'up')`,
-  );
+  await fleet.query(intentOf('public', '20250101000009_outside.sql'));
   const status = (await run(fleet, 'status')).json<{ master: { problem: string; interrupted: Entry } }>();
   expect(status.master.interrupted).toMatchObject({ applied: 'tenantctl resolve master --applied' });
 

@@ -142,7 +142,8 @@ async function readOwn(query: Query): Promise<Pick<Snapshot, 'intents' | 'deeds'
   );
   return {
     intents: await query<IntentSnapshot>(
-      'SELECT schema_name AS schema, migration, direction FROM tenantctl.intents ORDER BY 1',
+      `SELECT coalesce(schema_name, 'public') AS schema, migration, direction
+       FROM tenantctl.intents LEFT JOIN tenantctl.tenants t ON t.id = tenant ORDER BY 1`,
     ),
     deeds: await query<DeedSnapshot>(
       `SELECT schema_name AS schema, direction, names FROM tenantctl.run_tenants

@@ -64,6 +64,7 @@ const WORDS: Readonly<Record<AttentionCode, string>> = {
   SCHEMA_MISSING: 'without a schema',
   HISTORY_DISAGREES: 'with a history that disagrees with the folder',
   INTERRUPTED: 'interrupted',
+  AMBIGUOUS: 'renamed twice',
   KNEX_LOCKED: 'locked by Knex',
 };
 

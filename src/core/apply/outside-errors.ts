@@ -119,3 +119,15 @@ function invalidSentence(indexes: readonly InvalidIndex[]): string {
 function listed(indexes: readonly InvalidIndex[]) {
   return indexes.length === 0 ? {} : { invalidIndexes: indexes };
 }
+
+/** What is remembered of the tenant, an interrupted migration perhaps, is under names that it has no more. */
+export function tenantAmbiguous(target: Target): TenantctlError {
+  return new TenantctlError(
+    'TENANT_AMBIGUOUS',
+    `Both names of this tenant have changed at once, its organization id and its schema's name: ${target.clerkOrgId}, ${target.schema}. It may be another tenant.`,
+    {
+      tenant: target.clerkOrgId,
+      hint: 'tenantctl doctor says what its names were, and has the statements for either answer.',
+    },
+  );
+}

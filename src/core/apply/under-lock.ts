@@ -15,12 +15,15 @@ import {
 } from '../target/history.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Target } from '../target/target.ts';
+import { tenantId } from '../state/tenant-ids.ts';
 import { BACKEND_LIVES, type BegunIntent } from '../state/intents.ts';
 
 /** What a target's transaction reads first. */
 export interface Seen {
   readonly status: string | null;
   readonly intent: BegunIntent | null;
+  /** False for a tenant of which both names have changed: what is remembered of it could be another's. */
+  readonly is_known: boolean;
   readonly has_history: boolean;
   readonly has_lock: boolean;
 }
@@ -47,9 +50,10 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
     ${
       assignment.hasState
         ? `(SELECT json_build_object('migration', migration, 'direction', direction, 'batch', batch, 'run', run, 'backend', CASE WHEN ${BACKEND_LIVES} THEN backend_pid END)
-            FROM tenantctl.intents WHERE schema_name = ${literal(target.schema)})`
+            FROM tenantctl.intents WHERE tenant = ${tenantId(target.schema)})`
         : 'NULL::json'
     } AS intent,
+    ${assignment.hasState ? `${tenantId(target.schema)} IS NOT NULL` : 'true'} AS is_known,
     ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock`;
   const statements = [
     `SELECT ${tryLock(target.lock)} AS locked, pg_backend_pid() AS pid`,

@@ -23,12 +23,14 @@ import type { Member } from '../fleet/member.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import { recordFailures } from '../ledger/record-in-run.ts';
 import { putStampsRight } from '../fleet/put-stamps-right.ts';
-import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
+import { prepareState } from '../install/prepare-state.ts';
+import { STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
 import { endingOf } from '../ledger/ending.ts';
 import { refusePendingMaster } from '../plan/plan-master.ts';
 import { readTenantFolder, type TenantFolderOptions } from '../plan/tenant-folder.ts';
-import { forgetFailure, readMemory, type Memory } from '../state/failures.ts';
+import { forgetFailure, forgetFailures } from '../state/failures.ts';
+import type { Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
 
 const COMMAND = 'migrate tenants';
@@ -85,7 +87,7 @@ async function migrateInRun(
   });
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   const rollout = await prepareRollout(context, { ...options, folder, lanes, command: COMMAND, observe });
-  await ensureState(database, fleet.scope.stateVersion);
+  await prepareState(database, fleet.scope.stateVersion, observe);
   const edited = await editedFiles(database, 'tenants', folder);
   if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
 
@@ -129,7 +131,7 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
       run: lanes.run,
       signal: options.signal,
     });
-    const applied = await apply(run, plan);
+    const applied = await apply(run, plan, todo.scope.memory);
     isShared ||= applied.isShared;
     for (const result of applied.results) results.set(result.schema, result);
     for (const tenant of todo.notActive) {
@@ -155,6 +157,7 @@ async function newcomers(
     observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
   });
   if (found === undefined || found.members.length === 0) return undefined;
+  await prepareState(database, STATE_VERSION, observe);
   return { ...found, settled: 0, settledHistories: [], notActive: [] };
 }
 
@@ -171,11 +174,10 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
 }
 
 /** Does what is planned, and records it. */
-async function apply(run: TenantsRun, plan: FleetPlan): Promise<Migrated> {
+async function apply(run: TenantsRun, plan: FleetPlan, memory: Memory): Promise<Migrated> {
   const { database, options, context, folder, observe, rollout } = run;
   const isIdle = plan.due.length === 0 && plan.problems.length === 0;
   if (isIdle && plan.upToDate.length === 0) return { results: [], isShared: false };
-  const memory = await readMemory(database, STATE_VERSION);
   const notDue = [
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
@@ -231,5 +233,5 @@ async function forgetStaleFailures(
 ): Promise<void> {
   const stale = upToDate.map(({ tenant }) => tenant.schema).filter((schema) => memory.failures.has(schema));
   if (stale.length === 0) return;
-  await database.query('DELETE FROM tenantctl.tenant_failures WHERE schema_name = ANY ($1)', [stale]);
+  await forgetFailures(database, stale);
 }

@@ -16,7 +16,7 @@ import { findTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { MASTER_NAME } from '../state/resolution-commands.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
-import { ensureState } from '../install/state-schema.ts';
+import { prepareState } from '../install/prepare-state.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { readStateVersion } from '../state/version.ts';
 import { forgetFailureAt } from '../state/failures.ts';
@@ -64,7 +64,7 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
   const target = await targetOf(database, options.tenant);
   const version = await readStateVersion(database);
   if (version === 0) throw nothingToResolve(target);
-  await ensureState(database, version);
+  await prepareState(database, version, observe);
   const resolution = await withTransaction(
     database,
     { lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS },

@@ -13,10 +13,10 @@ import { fleetResult, untouched, type FleetResult, type TenantResult } from '../
 import { inRun, type CommandRun } from './in-run.ts';
 import { recordFailures } from '../ledger/record-in-run.ts';
 import { selectFleet } from '../fleet/select-fleet.ts';
-import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
+import { prepareState } from '../install/prepare-state.ts';
 import { readClasses } from '../fleet/read-classes.ts';
 import { endingOf } from '../ledger/ending.ts';
-import { forgetFailure, readMemory } from '../state/failures.ts';
+import { forgetFailure } from '../state/failures.ts';
 import type { Database } from '../../db/database.ts';
 
 const COMMAND = 'rollback tenants';
@@ -57,8 +57,8 @@ async function rollBackInRun(
   const rollback = await planTenantsRollback(database, options);
   const { folder, fleet, plan } = rollback;
   const lanes = await createLanes(database, options.concurrency);
-  await ensureState(database, fleet.scope.stateVersion);
-  const memory = await readMemory(database, STATE_VERSION);
+  await prepareState(database, fleet.scope.stateVersion, observe);
+  const { failures } = fleet.scope.memory;
   const files = folder.files.filter((file) =>
     plan.due.some((task) => task.plan.steps.some((step) => step.file === file)),
   );
@@ -73,7 +73,7 @@ async function rollBackInRun(
 
   const work = backwardWork(rollback, {
     command: COMMAND,
-    closing: ({ tenant }) => (memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
+    closing: ({ tenant }) => (failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
     lanes,
     compile: options.compile !== false && database.acceptsScripts,
     observe,

@@ -47,6 +47,7 @@ export const TITLES = {
   'orphan-schemas': 'Schemas without a row',
   'missing-schemas': 'Rows without a schema',
   'unfinished-tenants': 'Unfinished tenants',
+  'renamed-tenants': 'Renamed tenants',
   'knex-locks': 'Locks of Knex',
   intents: 'Interrupted migrations',
   'knex-histories': 'Histories of Knex',

@@ -3,7 +3,7 @@ import { readTenants, type RegisteredTenant } from '../registry/registry.ts';
 import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { tenantSchemaPattern } from '../registry/schema-name.ts';
-import { readMemory, type RecordedFailure } from '../state/failures.ts';
+import { readMemory, type Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
 
 /** The tenants, their schemas and histories. */
@@ -15,8 +15,8 @@ export interface FleetFacts {
   readonly foreign: readonly ForeignSchema[];
   /** By schema; only those that the role may read. */
   readonly histories: ReadonlyMap<string, History>;
-  /** The last failure of each tenant, by schema. */
-  readonly failures: ReadonlyMap<string, RecordedFailure>;
+  /** What is remembered of the tenants. */
+  readonly memory: Memory;
 }
 
 /** A tenant schema that the role does not own, or that has tables of other roles. */
@@ -45,8 +45,8 @@ export async function readFleetFacts(database: Database, stateVersion: number): 
     database,
     readable.map(({ tables }) => tables),
   );
-  const { failures } = await readMemory(database, stateVersion);
-  return { names, tenants, orphans: orphans.rows.map(({ schema }) => schema), foreign, histories, failures };
+  const memory = await readMemory(database, stateVersion);
+  return { names, tenants, orphans: orphans.rows.map(({ schema }) => schema), foreign, histories, memory };
 }
 
 /** Only the owner may alter a table: https://www.postgresql.org/docs/current/ddl-priv.html */

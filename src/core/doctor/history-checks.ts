@@ -71,8 +71,12 @@ function tenantsCheck(fleet: FleetFacts, intents: RegistryFacts['intents'], fold
     .map((tenant) => {
       const { schema } = tenant;
       const plan = decide(fleet.histories.get(schema) ?? EMPTY_HISTORY);
-      const failure = fleet.failures.get(schema);
-      const recorded = { hasFailed: failure !== undefined, isInterrupted: interrupted.has(schema) };
+      const failure = fleet.memory.failures.get(schema);
+      const recorded = {
+        hasFailed: failure !== undefined,
+        isInterrupted: interrupted.has(schema),
+        isAmbiguous: fleet.memory.ambiguous.has(schema),
+      };
       const of = classOf({ ...tenant, ...recorded, namesSchema: true, plan });
       return { ...tenant, class: of, problem: plan.problem, failure };
     });

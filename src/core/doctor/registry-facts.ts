@@ -13,6 +13,7 @@ import {
 import { tenantSchemaPattern } from '../registry/schema-name.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import { readFleetFacts, type FleetFacts } from './fleet-facts.ts';
+import { changesIn, underNames } from '../state/memory.ts';
 import { readStateVersion } from '../state/version.ts';
 import { lockOfSql } from '../target/target.ts';
 import { readMasterHistory } from '../target/master-history.ts';
@@ -81,7 +82,7 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
     stateVersion,
     tenantSchemas: rows[0]?.schemas ?? 0,
     otherHistories: await readOtherHistories(database, usable),
-    intents: hasMemory ? await readIntents(database) : [],
+    intents: hasMemory ? await readIntents(database, stateVersion) : [],
     fleet: usable ? await readFleetFacts(database, hasMemory ? stateVersion : 0) : undefined,
   };
 }
@@ -112,23 +113,24 @@ async function readOtherHistories(database: Database, usable: boolean): Promise<
   return rows;
 }
 
-async function readIntents(database: Database): Promise<IntentFacts[]> {
+async function readIntents(database: Database, stateVersion: number): Promise<IntentFacts[]> {
   const { rows } = await database.query<{
-    schema_name: string;
+    schema: string;
     migration: string;
     direction: 'up' | 'down';
     started_at: Date;
     at_work: boolean;
   }>(
-    `SELECT schema_name, migration, direction, started_at,
+    `WITH changes AS MATERIALIZED (${changesIn(stateVersion)})
+     SELECT schema, migration, direction, started_at,
             EXISTS (SELECT FROM pg_locks l
                     WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
                       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                      AND (l.classid::bigint << 32) | l.objid::bigint = ${lockKey(lockOfSql('schema_name'))}) AS at_work
-     FROM tenantctl.intents ORDER BY schema_name`,
+                      AND (l.classid::bigint << 32) | l.objid::bigint = ${lockKey(lockOfSql('schema'))}) AS at_work
+     FROM ${underNames('intents', stateVersion)} WHERE NOT is_gone ORDER BY schema`,
   );
   return rows.map((row) => ({
-    schema: row.schema_name,
+    schema: row.schema,
     migration: row.migration,
     direction: row.direction,
     startedAt: row.started_at,

@@ -3,7 +3,7 @@ import type { Names } from '../../names.ts';
 import { insertTenant, registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import { failed, ok, skipAll, warning, type Check, type CheckId } from './check.ts';
 import type { FleetFacts } from './fleet-facts.ts';
-import { inEachTenant, HANDLED, leftOver, provisionCommand } from './remedy.ts';
+import { inEachTenant, HANDLED, leftOver, leftOverComment, provisionCommand } from './remedy.ts';
 import { lacksSchema } from '../fleet/class-of.ts';
 import { counted, listed } from '../../wording.ts';
 
@@ -12,6 +12,7 @@ export const TENANTS: readonly CheckId[] = [
   'orphan-schemas',
   'missing-schemas',
   'unfinished-tenants',
+  'renamed-tenants',
 ];
 
 /**
@@ -20,7 +21,13 @@ export const TENANTS: readonly CheckId[] = [
  */
 export function tenantChecks(fleet: FleetFacts | undefined, role: string, owned?: Check): Check[] {
   if (fleet === undefined) return skipAll(TENANTS, 'there is no registry to go by');
-  return [owned ?? rightsCheck(fleet, role), orphanCheck(fleet), missingCheck(fleet), unfinishedCheck(fleet)];
+  return [
+    owned ?? rightsCheck(fleet, role),
+    orphanCheck(fleet),
+    missingCheck(fleet),
+    unfinishedCheck(fleet),
+    renamedCheck(fleet),
+  ];
 }
 
 function rightsCheck({ names, foreign, tenants }: FleetFacts, role: string): Check {
@@ -83,16 +90,44 @@ function missingCheck({ names, tenants }: FleetFacts): Check {
   );
 }
 
-function unfinishedCheck({ tenants, failures }: FleetFacts): Check {
+function unfinishedCheck({ tenants, memory }: FleetFacts): Check {
   const unfinished = tenants.filter(({ status }) => status === 'PROVISIONING' || status === 'FAILED');
   if (unfinished.length === 0) return ok('unfinished-tenants', 'none is PROVISIONING or FAILED');
   const described = unfinished.map(({ clerkOrgId, schema, status }) => {
-    const failure = failures.get(schema);
+    const failure = memory.failures.get(schema);
     return `${clerkOrgId} (${status}${failure === undefined ? '' : `: ${failure.error.message}`})`;
   });
   return warning(
     'unfinished-tenants',
     listed(described),
     `${provisionCommand(unfinished.map(({ clerkOrgId }) => clerkOrgId))}${unfinished.length > HANDLED ? ` # then run tenantctl doctor again: ${unfinished.length - HANDLED} are left` : ''}`,
+  );
+}
+
+/** Tenants of which both names have changed at once: tenantctl does not guess whether they are the same. */
+function renamedCheck({ tenants, memory }: FleetFacts): Check {
+  const renamed = tenants.flatMap((tenant) => {
+    const former = memory.ambiguous.get(tenant.schema);
+    return former === undefined ? [] : [{ ...tenant, former }];
+  });
+  if (renamed.length === 0) return ok('renamed-tenants', 'none of which both names have changed at once');
+  const remedies = renamed
+    .slice(0, HANDLED)
+    .flatMap(({ clerkOrgId, schema, former }) => [
+      `-- If ${clerkOrgId} is the tenant that was ${former.clerkOrgId}:`,
+      `UPDATE tenantctl.tenants SET clerk_org_id = ${literal(clerkOrgId)}, schema_name = ${literal(schema)} WHERE id = ${former.id};`,
+      '-- If it is another:',
+      `UPDATE tenantctl.tenants SET schema_oid = NULL WHERE id = ${former.id};`,
+    ]);
+  return failed(
+    'renamed-tenants',
+    listed(
+      renamed.map(
+        ({ clerkOrgId, schema, former }) =>
+          `${clerkOrgId} (${schema}), perhaps ${former.clerkOrgId} (${former.schema}) before`,
+      ),
+    ),
+    `${remedies.join('\n')}${leftOverComment(renamed.length)}`,
+    'TENANT_AMBIGUOUS',
   );
 }

@@ -6,6 +6,7 @@ import type { Plan } from '../plan/plan.ts';
 import { compareNames, stemOf, type MigrationFolder } from '../files/source.ts';
 import { counted } from '../../wording.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
+import type { FormerNames } from '../state/tenant-ids.ts';
 import type { Intent } from '../state/intents.ts';
 
 /** Why a tenant needs attention. */
@@ -16,6 +17,7 @@ export type AttentionCode =
   | 'SCHEMA_MISSING'
   | 'HISTORY_DISAGREES'
   | 'INTERRUPTED'
+  | 'AMBIGUOUS'
   | 'KNEX_LOCKED';
 
 /** Why a tenant needs attention, as a code and in words. */
@@ -58,6 +60,8 @@ export interface Seen {
   readonly pending: readonly string[];
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
+  /** Its names before both of them changed at once. */
+  readonly former?: FormerNames | undefined;
   readonly invalidIndexes?: readonly InvalidIndex[] | undefined;
 }
 
@@ -88,7 +92,11 @@ export function attentionOf(seen: Seen): Attention | undefined {
   }
 }
 
-function whyBroken({ hasSchema, plan, interrupted, invalidIndexes = [] }: Seen): Attention {
+function whyBroken({ hasSchema, plan, interrupted, former, invalidIndexes = [] }: Seen): Attention {
+  if (former !== undefined) {
+    const problem = `both of its names have changed at once, if it is the tenant that was ${former.clerkOrgId} (${former.schema}); tenantctl doctor has the statements for either answer`;
+    return { code: 'AMBIGUOUS', problem };
+  }
   if (hasSchema && interrupted !== undefined)
     return { code: 'INTERRUPTED', problem: interruptionProblem(interrupted, invalidIndexes) };
   if (plan.problem !== undefined) return disagreeing(plan.problem);

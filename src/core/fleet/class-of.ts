@@ -10,6 +10,8 @@ export interface ClassFacts {
   readonly hasSchema: boolean;
   /** A migration outside a transaction began there, and how it ended is not known. */
   readonly isInterrupted: boolean;
+  /** Both its names have changed at once: it may be another tenant than tenantctl knew. */
+  readonly isAmbiguous: boolean;
   /** The last attempt failed, or a check refused the tenant. */
   readonly hasFailed: boolean;
   /** What a migration would do there. */
@@ -25,7 +27,7 @@ export function classOf(facts: ClassFacts): TenantClass {
   if (isNotActive(facts)) return 'notActive';
   if (lacksSchema(facts)) return 'broken';
   const isLate = plan.problem?.code === 'MIGRATION_OUT_OF_ORDER';
-  if (facts.isInterrupted || (plan.problem !== undefined && !isLate)) return 'broken';
+  if (facts.isInterrupted || facts.isAmbiguous || (plan.problem !== undefined && !isLate)) return 'broken';
   // Before any attempt, too: a migration would refuse a tenant with a late file.
   if (status === 'FAILED' || facts.hasFailed || isLate) return 'failed';
   return plan.steps.length > 0 ? 'behind' : 'upToDate';

@@ -11,6 +11,7 @@ import {
   type RegisteredTenant,
   type TenantRow,
 } from '../registry/registry.ts';
+import type { Memory } from '../state/memory.ts';
 import { STAMPS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -27,6 +28,8 @@ export interface TenantGroup {
   readonly hasFailed: boolean;
   /** An intent is recorded for them: a migration outside a transaction was interrupted, or is running. */
   readonly isInterrupted: boolean;
+  /** Both names have changed at once: they may be other tenants than tenantctl knew. */
+  readonly isAmbiguous: boolean;
   readonly count: number;
 }
 
@@ -38,6 +41,8 @@ export interface Scope {
   readonly withTimes?: boolean | undefined;
   /** The version of the tenantctl schema; 0 where there is none. */
   readonly stateVersion: number;
+  /** What is remembered of tenants. */
+  readonly memory: Memory;
   /** Only these tenants, as the registry has them; all where absent. */
   readonly only?: readonly { readonly clerkOrgId: string; readonly schema: string }[] | undefined;
 }
@@ -46,6 +51,11 @@ export interface Scope {
 const PAGE = 5_000;
 
 const UNIT = '\u001f';
+
+/** What is remembered of a tenant, in SQL. */
+const FAILED = 'failed.schema IS NOT NULL';
+const INTERRUPTED = 'interrupted.schema IS NOT NULL';
+const AMBIGUOUS = 'ambiguous.schema IS NOT NULL';
 
 /** What the queries here are made of, in SQL that has the registry as t. */
 function parts(names: Names) {
@@ -59,7 +69,7 @@ function parts(names: Names) {
     tenantSchema: `t.${schema}::text`,
     namesSchema,
     status: word,
-    key: `concat_ws('${UNIT}', ${word}, n.oid IS NOT NULL, ${namesSchema}, s.digest IS NOT NULL, s.digest, noted.has_failed, noted.is_interrupted)`,
+    key: `concat_ws('${UNIT}', ${word}, n.oid IS NOT NULL, ${namesSchema}, s.digest IS NOT NULL, s.digest, ${FAILED}, ${INTERRUPTED}, ${AMBIGUOUS})`,
   };
 }
 
@@ -72,11 +82,11 @@ export async function readGroups(database: Database, scope: Scope): Promise<Tena
   return read<TenantGroup & QueryResultRow>(
     database,
     `SELECT ${key} AS key, ${status} AS status, n.oid IS NOT NULL AS "hasSchema",
-            ${namesSchema} AS "namesSchema", s.digest::text AS digest, noted.has_failed AS "hasFailed",
-            noted.is_interrupted AS "isInterrupted", count(*)::int AS count
+            ${namesSchema} AS "namesSchema", s.digest::text AS digest, ${FAILED} AS "hasFailed",
+            ${INTERRUPTED} AS "isInterrupted", ${AMBIGUOUS} AS "isAmbiguous", count(*)::int AS count
      FROM ${table} t ${joins(database.names, scope)}
      WHERE ${among(database.names, scope)}
-     GROUP BY 1, 2, 3, 4, 5, 6, 7
+     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
      ORDER BY 1`,
   );
 }
@@ -103,7 +113,7 @@ export async function* readMembers(
     const rows = await read<MemberRow>(
       database,
       `SELECT ${tenantColumns(names, scope.withTimes === true)}, s.digest::text AS digest,
-              noted.has_failed AS "hasFailed", noted.is_interrupted AS "isInterrupted"
+              ${FAILED} AS "hasFailed", ${INTERRUPTED} AS "isInterrupted", ${AMBIGUOUS} AS "isAmbiguous"
        FROM ${table} t ${joins(names, scope)} ${joinHistory(names)}
        WHERE ${among(names, scope)} ${leftOut.length === 0 ? '' : `AND ${key} NOT IN (${leftOut.join(', ')})`}
          ${above === undefined ? '' : `AND (${id}, ${schema}) > (${literal(above.id)}, ${literal(above.schema)})`}
@@ -116,6 +126,7 @@ export async function* readMembers(
       digest: row.digest,
       hasFailed: row.hasFailed,
       isInterrupted: row.isInterrupted,
+      isAmbiguous: row.isAmbiguous,
     }));
   }
 }
@@ -142,18 +153,18 @@ function readBounds(database: Database): Promise<Bound[]> {
   );
 }
 
-function joins(names: Names, { stateVersion }: Scope): string {
+function joins(names: Names, { stateVersion, memory }: Scope): string {
   const { tenantSchema } = parts(names);
+  const joinNamed = (alias: string, schemas: ReadonlyMap<string, unknown>) =>
+    `LEFT JOIN unnest(${array([...schemas.keys()])}) AS ${alias} (schema) ON ${alias}.schema = ${tenantSchema}`;
   return [
     joinSchema(names),
     stateVersion >= STAMPS_SINCE
       ? 'LEFT JOIN tenantctl.trusted_stamps s ON s.schema_oid = n.oid'
       : 'CROSS JOIN (SELECT NULL::uuid AS digest) s',
-    stateVersion > 0
-      ? `CROSS JOIN LATERAL (
-           SELECT EXISTS (SELECT FROM tenantctl.tenant_failures f WHERE f.schema_name = ${tenantSchema}) AS has_failed,
-                  EXISTS (SELECT FROM tenantctl.intents i WHERE i.schema_name = ${tenantSchema}) AS is_interrupted) noted`
-      : 'CROSS JOIN (SELECT false AS has_failed, false AS is_interrupted) noted',
+    joinNamed('failed', memory.failures),
+    joinNamed('interrupted', memory.intents),
+    joinNamed('ambiguous', memory.ambiguous),
   ].join('\n     ');
 }
 
@@ -161,10 +172,13 @@ function among(names: Names, { only }: Scope): string {
   if (only === undefined) return 'true';
   // A list of pairs would be compared one by one with each row.
   const { id, schema } = parts(names);
-  const all = (values: readonly string[]) => `ARRAY[${values.map(literal).join(', ')}]::text[]`;
-  const ids = all(only.map(({ clerkOrgId }) => clerkOrgId));
-  const schemas = all(only.map(({ schema }) => schema));
+  const ids = array(only.map(({ clerkOrgId }) => clerkOrgId));
+  const schemas = array(only.map(({ schema }) => schema));
   return `(${id}, ${schema}) IN (SELECT * FROM unnest(${ids}, ${schemas}))`;
+}
+
+function array(values: readonly string[]): string {
+  return `ARRAY[${values.map(literal).join(', ')}]::text[]`;
 }
 
 /**
@@ -178,4 +192,6 @@ async function read<Row extends QueryResultRow>(database: Database, query: strin
   );
 }
 
-type MemberRow = TenantRow & Pick<TenantGroup, 'digest' | 'hasFailed' | 'isInterrupted'> & QueryResultRow;
+type MemberRow = TenantRow &
+  Pick<TenantGroup, 'digest' | 'hasFailed' | 'isInterrupted' | 'isAmbiguous'> &
+  QueryResultRow;

@@ -74,14 +74,14 @@ async function planRunRollback(
   const undo = await readUndoOfRun(database, run, isOwn);
   const nothing: BackwardExtent = { kind: 'run', of: { run, appliers: new Map() } };
   const extents = new Map<EntriesOfRun, BackwardExtent>(
-    [...undo.values()].map((of) => [of, { kind: 'run', of }]),
+    [...undo.entries.values()].map((of) => [of, { kind: 'run', of }]),
   );
   const extentOf = ({ schema }: { readonly schema: string }) => {
-    const of = undo.get(schema);
+    const of = undo.entries.get(schema);
     return (of === undefined ? undefined : extents.get(of)) ?? nothing;
   };
-  const present = await registeredSchemas(database, [...undo.keys()]);
-  const gone = undo.size - present.length;
+  const present = await registeredSchemas(database, [...undo.entries.keys()]);
+  const gone = undo.gone + undo.entries.size - present.length;
   if (gone > 0)
     observe({
       type: 'warning',

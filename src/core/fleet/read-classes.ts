@@ -3,6 +3,7 @@ import { messageOf } from '../../errors.ts';
 import type { Plan } from '../plan/plan.ts';
 import { countClasses, type ClassCounts } from '../report/class-counts.ts';
 import type { Observer } from '../report/event.ts';
+import { readMemory } from '../state/memory.ts';
 import { readStateVersion } from '../state/version.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
 import { classOf } from './class-of.ts';
@@ -24,7 +25,9 @@ export async function readClasses(
   observe: Observer,
 ): Promise<ClassCounts | undefined> {
   try {
-    return await read(database, { only, stateVersion: await readStateVersion(database) }, decide);
+    const stateVersion = await readStateVersion(database);
+    const memory = await readMemory(database, stateVersion);
+    return await read(database, { only, stateVersion, memory }, decide);
   } catch (error) {
     // The results of the tenants are still to be returned, even if the server is gone.
     observe({ type: 'warning', message: `The classes of the tenants were not read: ${messageOf(error)}` });
@@ -62,7 +65,10 @@ export function needsHistory(
  */
 export function foundClasses({ groups }: Pick<Fleet, 'groups'>): ClassCounts | undefined {
   const isOpen = (group: TenantGroup) =>
-    group.hasFailed || group.isInterrupted || (group.status === 'FAILED' && group.hasSchema);
+    group.hasFailed ||
+    group.isInterrupted ||
+    group.isAmbiguous ||
+    (group.status === 'FAILED' && group.hasSchema);
   if (groups.some(isOpen)) return undefined;
   return countClasses(
     groups.map((group) => ({ class: classOf({ ...group, plan: { steps: [] } }), count: group.count })),

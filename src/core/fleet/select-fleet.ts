@@ -5,6 +5,7 @@ import { countByStatus, findTenants, type RegisteredTenant } from '../registry/r
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { failedInRun } from '../ledger/failed-in-run.ts';
 import { countStatuses } from '../report/class-counts.ts';
+import { readMemory } from '../state/memory.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -66,8 +67,10 @@ export async function selectFleet(
   const { tenants = [], retryFailed } = selection;
   const names = retryFailed === undefined ? tenants : await failedInRun(database, retryFailed, tenants);
   const isNamed = names.length > 0 || wishes.onlyNamed === true || retryFailed !== undefined;
+  const stateVersion = await readStateVersion(database);
   const scope: Scope = {
-    stateVersion: await readStateVersion(database),
+    stateVersion,
+    memory: await readMemory(database, stateVersion),
     only: isNamed ? await findTenants(database, names) : undefined,
   };
   const groups = await readGroups(database, scope);
@@ -75,7 +78,7 @@ export async function selectFleet(
   const settled = new Map<TenantGroup, History>();
   for (const group of groups) {
     const history = historyOf(group, known);
-    const isRecorded = group.hasFailed || group.isInterrupted;
+    const isRecorded = group.hasFailed || group.isInterrupted || group.isAmbiguous;
     if (group.status !== 'ACTIVE' || isRecorded || history === undefined || wishes.verify === true) continue;
     if (wishes.isSettled?.(history) === true) settled.set(group, history);
   }

@@ -23,7 +23,7 @@ import {
   attentionOf,
 } from './attention.ts';
 import { readStateVersion } from '../state/version.ts';
-import { readMemory, type Memory } from '../state/failures.ts';
+import { readMemory, type Memory } from '../state/memory.ts';
 import type { Intent } from '../state/intents.ts';
 import { readMasterHistory } from '../target/master-history.ts';
 import type { Database } from '../../db/database.ts';
@@ -78,10 +78,10 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
   await assertRegistry(database);
   const stateVersion = await readStateVersion(database);
-  const scope = { stateVersion, withTimes: options.listAll };
+  const memory = await remember(database, stateVersion);
+  const scope = { stateVersion, memory, withTimes: options.listAll };
   const groups = await readGroups(database, scope);
   const known = await knownHistories(database, scope);
-  const memory = await remember(database, stateVersion);
   const judge: Judge = { folder, decide: planner(folder), memory };
 
   const counted = new Map<TenantGroup, TenantClass>();
@@ -116,7 +116,8 @@ interface Judge {
 
 /** The class of tenants of which nothing else has to be known; undefined if they need attention or a look. */
 function classIfFine(group: TenantGroup, known: KnownHistories, { decide }: Judge): TenantClass | undefined {
-  if (group.hasFailed || group.isInterrupted || needsHistory(group, known)) return undefined;
+  if (group.hasFailed || group.isInterrupted || group.isAmbiguous || needsHistory(group, known))
+    return undefined;
   const seen = { ...group, plan: decide(historyOf(group, known) ?? EMPTY_HISTORY) };
   const of = classOf(seen);
   const attention = attentionOf({ ...seen, class: of, history: EMPTY_HISTORY, pending: [] });
@@ -163,6 +164,7 @@ function stateOf({ tenant, history }: Member, { folder, decide, memory }: Judge)
   const recorded = {
     lastError: memory.failures.get(tenant.schema)?.error,
     interrupted: interruptionOf(tenant, memory.intents.get(tenant.schema)),
+    former: memory.ambiguous.get(tenant.schema),
     invalidIndexes: memory.invalidIndexes.filter(({ schema }) => schema === tenant.schema),
   };
   const facts = {
@@ -196,8 +198,8 @@ export async function tenantState(
   const [named] = await findTenants(database, [name]);
   if (named === undefined) throw new Error('findTenants found nobody and did not say so');
   const stateVersion = await readStateVersion(database);
-  const scope = { stateVersion, only: [named], withTimes: true };
   const memory = await remember(database, stateVersion, [named.schema]);
+  const scope = { stateVersion, memory, only: [named], withTimes: true };
   for await (const page of readMembers(database, scope, await readGroups(database, scope))) {
     const [member] = await toMembers(database, page, new Map());
     if (member !== undefined) return stateOf(member, { folder, decide: planner(folder), memory });

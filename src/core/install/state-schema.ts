@@ -6,7 +6,9 @@ import type { Names } from '../../names.ts';
 import { RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
 import { guardRoutines } from '../guard/server-side.ts';
 import { serveRoutines } from '../strategy/server-side.ts';
-import { stampRoutines, STAMP_TABLES } from '../stamps/server-side.ts';
+import { stampRoutines, STAMP_TABLES, STAMPS_BY_TABLE } from '../stamps/server-side.ts';
+import { tenantRoutines } from '../registry/server-side.ts';
+import { TENANT_IDS } from '../state/tenant-ids.ts';
 import { boundNames, readVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -67,8 +69,10 @@ const UPGRADES: readonly (readonly string[])[] = [
   [],
   [],
   [],
-  RUN_LEASE,
   [
+    ...RUN_LEASE,
+    ...TENANT_IDS,
+    ...STAMPS_BY_TABLE,
     'ALTER TABLE tenantctl.state_version ADD COLUMN IF NOT EXISTS names jsonb',
     `COMMENT ON COLUMN tenantctl.state_version.names IS
        'The names of the registry and the history tables that the routines are made with, as the variables have them.'`,
@@ -84,6 +88,7 @@ function routines(names: Names): string[] {
        EXECUTE format('DROP ROUTINE %s', routine);
      END LOOP;
    END $$`,
+    ...tenantRoutines(names),
     ...stampRoutines(names),
     ...serveRoutines(names),
     ...guardRoutines(names),

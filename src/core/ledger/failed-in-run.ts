@@ -2,6 +2,7 @@ import { TenantctlError } from '../../errors.ts';
 import { findTenants } from '../registry/registry.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { readRun } from './read-runs.ts';
+import { changesIn, underNames } from '../state/memory.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -18,12 +19,16 @@ export async function failedInRun(
 ): Promise<string[]> {
   const id = run === true ? await lastWithFailures(database) : (await readRun(database, run)).id;
   const { table, schema } = registrySql(database.names);
-  const { rows } = await database.query<{ schema_name: string }>(
-    `SELECT DISTINCT t.schema_name FROM tenantctl.run_tenants t JOIN ${table} r ON r.${schema}::text = t.schema_name
-     WHERE t.run = $1 AND t.outcome = 'failed'`,
+  const stateVersion = await readStateVersion(database);
+  const { rows } = await database.query<{ schema: string }>(
+    `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
+     failed AS (
+       SELECT coalesce(schema, schema_name) AS schema FROM ${underNames('run_tenants', stateVersion)}
+       WHERE run = $1 AND outcome = 'failed' AND NOT is_gone)
+     SELECT DISTINCT f.schema FROM failed f JOIN ${table} r ON r.${schema}::text = f.schema`,
     [id],
   );
-  const failed = rows.map((row) => row.schema_name);
+  const failed = rows.map((row) => row.schema);
   if (only.length === 0) return failed;
   const chosen = new Set((await findTenants(database, only)).map(({ schema }) => schema));
   return failed.filter((schema) => chosen.has(schema));

@@ -3,6 +3,7 @@ import { checkOptions } from '../options/check-options.ts';
 import type { ErrorReport } from '../../errors.ts';
 import { isAtWork } from './at-work.ts';
 import { runUnknown } from './run-unknown.ts';
+import { changesIn, underNames } from '../state/memory.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -91,30 +92,38 @@ export async function readRun(database: Database, id: number): Promise<Run> {
   return toRun(row);
 }
 
-/** What a run did to each tenant, by organization id. @param onlyFailed leave out those that did not fail */
+/**
+ * What a run did to each tenant, by organization id, under the names that it has now.
+ * @param options.onlyFailed leave out those that did not fail
+ */
 export async function readRunTenants(
   database: Database,
   run: number,
   { onlyFailed }: { readonly onlyFailed: boolean },
 ): Promise<RunTenant[]> {
   checkOptions({ runNumber: run, onlyFailed }, 'runNumber');
-  const { rows } = await database.query<RunTenant & QueryResultRow>(
-    `SELECT clerk_org_id AS "clerkOrgId", schema_name AS schema, outcome, direction, names, batch,
-            duration_ms AS "durationMs", error
-     FROM tenantctl.run_tenants
-     WHERE run = $1 AND (NOT $2 OR schema_name IN (
-       SELECT schema_name FROM tenantctl.run_tenants WHERE run = $1 AND outcome = 'failed'))
-     ORDER BY clerk_org_id COLLATE "C", schema_name COLLATE "C", ended_at`,
+  const stateVersion = await readStateVersion(database);
+  const { rows } = await database.query<{ key: string; entry: RunTenant }>(
+    `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
+     entries AS (
+       SELECT coalesce(organization, clerk_org_id) AS organization, coalesce(schema, schema_name) AS schema,
+              concat_ws(' ', coalesce(schema, schema_name), is_gone) AS key, ended_at, outcome,
+              jsonb_build_object('direction', direction, 'names', names, 'batch', batch, 'durationMs', duration_ms, 'error', error) AS work
+       FROM ${underNames('run_tenants', stateVersion)} WHERE run = $1)
+     SELECT key, work || jsonb_build_object('clerkOrgId', organization, 'schema', schema, 'outcome', outcome) AS entry
+     FROM entries
+     WHERE NOT $2 OR key IN (SELECT key FROM entries WHERE outcome = 'failed')
+     ORDER BY organization COLLATE "C", schema COLLATE "C", key, ended_at`,
     [run, onlyFailed],
   );
   const tenants = new Map<string, RunTenant>();
-  for (const row of rows) {
-    const before = tenants.get(row.schema);
+  for (const { key, entry: row } of rows) {
+    const before = tenants.get(key);
     const isFailure = row.outcome === 'failed';
     const names = [...(before?.direction === row.direction ? before.names : []), ...row.names];
     // What a run applied and then undid is shown as undone.
     const { direction } = names.length > 0 || before === undefined ? row : before;
-    tenants.set(row.schema, {
+    tenants.set(key, {
       ...row,
       outcome: before?.outcome === 'failed' ? 'failed' : row.outcome,
       direction,

@@ -1,6 +1,7 @@
 import { literal } from '../../db/sql.ts';
 import type { TenantctlError } from '../../errors.ts';
 import { compareNames } from '../files/source.ts';
+import { tenantId } from '../state/tenant-ids.ts';
 import type { Target } from '../target/target.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -19,6 +20,7 @@ export function recordInLedger(run: number | undefined, target: Target, deed: Le
   const { direction, names, batch, durationMs } = deed;
   const values = [
     run,
+    tenantId(target.schema),
     literal(target.schema),
     target.clerkOrgId === undefined ? 'NULL' : literal(target.clerkOrgId),
     literal(direction === 'up' ? 'migrated' : 'rolled-back'),
@@ -30,7 +32,8 @@ export function recordInLedger(run: number | undefined, target: Target, deed: Le
   return [`INSERT INTO tenantctl.run_tenants (${ENTRY_COLUMNS}) VALUES (${values.join(', ')})`];
 }
 
-export const ENTRY_COLUMNS = 'run, schema_name, clerk_org_id, outcome, duration_ms, direction, batch, names';
+export const ENTRY_COLUMNS =
+  'run, tenant, schema_name, clerk_org_id, outcome, duration_ms, direction, batch, names';
 
 /** The milliseconds since the transaction began: now() is its beginning. */
 export const SINCE_BEGIN_MS = '(extract(epoch FROM clock_timestamp() - now()) * 1000)::integer';
@@ -59,13 +62,15 @@ export async function recordFailures(
   );
   await database.query(
     `WITH failed AS (
-       SELECT * FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::int[]) AS f (schema_name, clerk_org_id, error, duration_ms)),
+       SELECT k.id AS tenant, f.*
+       FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::int[]) AS f (schema_name, clerk_org_id, error, duration_ms)
+       LEFT JOIN tenantctl.tenants k ON k.schema_name = f.schema_name AND k.gone_at IS NULL),
      in_run AS (
-       INSERT INTO tenantctl.run_tenants (run, schema_name, clerk_org_id, outcome, duration_ms, direction, error)
-       SELECT $5, schema_name, clerk_org_id, 'failed', duration_ms, $6, error FROM failed WHERE $5::bigint IS NOT NULL)
-     INSERT INTO tenantctl.tenant_failures (schema_name, command, error)
-     SELECT schema_name, $7, error FROM failed WHERE error ->> 'code' <> 'LOCK_TIMEOUT'
-     ON CONFLICT (schema_name) DO UPDATE
+       INSERT INTO tenantctl.run_tenants (run, tenant, schema_name, clerk_org_id, outcome, duration_ms, direction, error)
+       SELECT $5, tenant, schema_name, clerk_org_id, 'failed', duration_ms, $6, error FROM failed WHERE $5::bigint IS NOT NULL)
+     INSERT INTO tenantctl.tenant_failures (tenant, command, error)
+     SELECT tenant, $7, error FROM failed WHERE error ->> 'code' <> 'LOCK_TIMEOUT' AND tenant IS NOT NULL
+     ON CONFLICT (tenant) DO UPDATE
        SET command = excluded.command, error = excluded.error, failed_at = now()`,
     [
       bySchema.map(({ tenant }) => tenant.schema),

@@ -12,11 +12,18 @@ import {
 import { columnsToFill, type RegistryShape } from './registry-shape.ts';
 import { hasStatus, registrySql, statusOf, writtenStatus } from './registry-sql.ts';
 import { touched, UNFINISHED } from './set-status.ts';
+import { TRANSITIONS } from './transitions.ts';
 import type { Database } from '../../db/database.ts';
 
 /** An organization's row in the registry, or why it cannot have one. */
 export type Registration =
-  | { readonly schema: string; readonly status: string; readonly isNew: boolean }
+  | {
+      readonly schema: string;
+      readonly status: string;
+      readonly isNew: boolean;
+      /** tenantctl has an id for the tenant. */
+      readonly isKnown: boolean;
+    }
   | { readonly error: TenantctlError };
 
 interface Wanted {
@@ -33,6 +40,8 @@ interface Wanted {
  *   SCHEMA_UNREGISTERED where a schema of that name is there and belongs to no tenant (it may hold somebody's data),
  *   TENANT_UNKNOWN where it needs a row, TENANT_NOT_ACTIVE where its row is not to be used,
  *   or what the registry itself had against the row
+ *
+ * A new row gets a new id of tenantctl's, also where a tenant that is gone had its names.
  */
 export async function registerTenants(
   database: Database,
@@ -102,14 +111,21 @@ async function insertRows(
   const { table, organization, schema, status } = registrySql(names);
   const cast = shape.columns.get(names.columns.organization)?.cast ?? 'text';
   const { rows } = await database.query<{ id: string }>(
-    `INSERT INTO ${table} (${organization}, ${schema}, ${status})
-     SELECT w.id::${cast}, w.schema, ${writtenStatus(names, 'PROVISIONING')}
-     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, schema, place)
-     WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.${organization}::text = w.id)
-       AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = w.schema)
-     ORDER BY w.place
-     ON CONFLICT DO NOTHING
-     RETURNING ${organization}::text AS id`,
+    `WITH added AS (
+       INSERT INTO ${table} (${organization}, ${schema}, ${status})
+       SELECT w.id::${cast}, w.schema, ${writtenStatus(names, TRANSITIONS.provision.during)}
+       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, schema, place)
+       WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.${organization}::text = w.id)
+         AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = w.schema)
+       ORDER BY w.place
+       ON CONFLICT DO NOTHING
+       RETURNING ${organization}::text AS id, ${schema}::text AS schema
+     ), replaced AS (
+       UPDATE tenantctl.tenants k SET gone_at = now() FROM added a
+       WHERE k.schema_name = a.schema AND k.gone_at IS NULL
+     )
+     INSERT INTO tenantctl.tenants (clerk_org_id, schema_name) SELECT a.id, a.schema FROM added a
+     RETURNING clerk_org_id AS id`,
     valuesOf(wanted),
   );
   return new Set(rows.map((row) => row.id));
@@ -119,14 +135,17 @@ interface Row {
   readonly id: string;
   readonly schema: string;
   readonly status: string;
+  readonly isKnown: boolean;
 }
 
 async function readRows(database: Database, wanted: readonly Wanted[]): Promise<Row[]> {
   const { table, organization, schema, status } = registrySql(database.names);
   const { rows } = await database.query<Row & QueryResultRow>(
     `SELECT coalesce(${organization}::text, '') AS id, coalesce(${schema}::text, '') AS schema,
-            ${statusOf(database.names, status)} AS status
-     FROM ${table} WHERE ${organization}::text = ANY ($1::text[]) OR ${schema}::text = ANY ($2::text[])`,
+            ${statusOf(database.names, status)} AS status,
+            EXISTS (SELECT FROM tenantctl.tenants k WHERE k.schema_name = t.${schema}::text
+                    AND k.clerk_org_id = t.${organization}::text AND k.gone_at IS NULL) AS "isKnown"
+     FROM ${table} t WHERE ${organization}::text = ANY ($1::text[]) OR ${schema}::text = ANY ($2::text[])`,
     valuesOf(wanted),
   );
   return rows;
@@ -137,7 +156,7 @@ async function claimRows(database: Database, shape: RegistryShape, wanted: reado
   const { names } = database;
   const { table, organization, schema, status } = registrySql(names);
   await database.query(
-    `UPDATE ${table} t SET ${schema} = w.schema, ${status} = ${writtenStatus(names, 'PROVISIONING')}${touched(names, shape)}
+    `UPDATE ${table} t SET ${schema} = w.schema, ${status} = ${writtenStatus(names, TRANSITIONS.provision.during)}${touched(names, shape)}
      FROM unnest($1::text[], $2::text[]) AS w (id, schema)
      WHERE t.${organization}::text = w.id AND (coalesce(t.${status}::text, '') = '' OR ${hasStatus(names, `t.${status}`, UNFINISHED)})
        AND (t.${schema}::text = w.schema
@@ -161,8 +180,10 @@ function toRegistrations(
     wanted.map(({ clerkOrgId, schema }): [string, Registration] => {
       const own = byId.get(clerkOrgId);
       const other = bySchema.get(schema)?.id;
-      if (own !== undefined && own.schema !== '')
-        return [clerkOrgId, { schema: own.schema, status: own.status, isNew: added.has(clerkOrgId) }];
+      if (own !== undefined && own.schema !== '') {
+        const { schema, status, isKnown } = own;
+        return [clerkOrgId, { schema, status, isKnown, isNew: added.has(clerkOrgId) }];
+      }
       if (other !== undefined && other !== clerkOrgId)
         return [clerkOrgId, { error: taken(clerkOrgId, schema, other) }];
       if (own === undefined) {

@@ -1,17 +1,18 @@
 import { literal } from '../../db/sql.ts';
 import type { Names, TenantStatus } from '../../names.ts';
 import { isTime, type RegistryShape } from './registry-shape.ts';
+import { statusesFrom, TRANSITIONS } from './transitions.ts';
 import { hasStatus, registrySql, writtenStatus } from './registry-sql.ts';
 
 /** Statuses of a tenant that is still to be made. */
-export const UNFINISHED: readonly TenantStatus[] = ['PROVISIONING', 'FAILED'];
+export const UNFINISHED: readonly TenantStatus[] = statusesFrom(TRANSITIONS.provision);
 
 /** The statement that ends the provisioning of a tenant. */
 export function setStatus(
   names: Names,
   shape: RegistryShape,
   tenantSchema: string,
-  word: 'ACTIVE' | 'FAILED',
+  word: typeof TRANSITIONS.provision.to | typeof TRANSITIONS.provision.failed,
 ): string {
   const { table, schema, status } = registrySql(names);
   return `UPDATE ${table} SET ${status} = ${writtenStatus(names, word)}${touched(names, shape)}

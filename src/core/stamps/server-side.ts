@@ -3,6 +3,14 @@ import type { Names } from '../../names.ts';
 import { routine } from '../state/routine.ts';
 import { lockTableOf } from '../target/history.ts';
 
+/**
+ * The oid of the history table of a schema, in SQL; NULL where there is none.
+ * @param schema in SQL
+ */
+export function historyOf({ tenantHistory }: Names, schema = 'tenant_schema'): string {
+  return `to_regclass(format('%I.%I', ${schema}, ${literal(tenantHistory)}))`;
+}
+
 /** The trigger on a tenant's two history tables; its function in the tenant's schema has a name that begins so. */
 export const GUARD = 'tenantctl_unstamp';
 
@@ -20,6 +28,8 @@ export const GUARD = 'tenantctl_unstamp';
  *   https://www.postgresql.org/docs/current/transaction-iso.html#XACT-REPEATABLE-READ).
  * - The trigger's function lives in the tenant's schema and does nothing where tenantctl's schema is absent, so that a
  *   dump of the schema restores anywhere.
+ * - A stamp belongs to a history table and not to a name: it stays with it where its schema, or the organization, is
+ *   renamed, and where two tenants swap schemas.
  * - A stamp names the tables by oid, by the file that they are kept in (TRUNCATE and what rewrites a table change it) and
  *   by the number of their columns; the triggers and their function by the transaction that wrote their catalog rows
  *   (xmin); and itself by the transaction that wrote it. A table restored from a dump is another table; a trigger that
@@ -53,9 +63,26 @@ export const STAMP_TABLES: readonly string[] = [
   'CREATE INDEX stamps_lock_oid ON tenantctl.stamps (lock_oid)',
 ];
 
+/** The upgrade from stamps that belong to the name of a schema: none is written, so that each is trusted as before. */
+export const STAMPS_BY_TABLE: readonly string[] = [
+  'ALTER TABLE tenantctl.stamps DROP CONSTRAINT stamps_pkey',
+  'DROP INDEX tenantctl.stamps_history_oid, tenantctl.stamps_lock_oid',
+  `DELETE FROM tenantctl.stamps s WHERE EXISTS (
+     SELECT FROM tenantctl.stamps o
+     WHERE o.ctid <> s.ctid AND (o.history_oid = s.history_oid OR o.lock_oid = s.lock_oid))`,
+  'ALTER TABLE tenantctl.stamps ADD PRIMARY KEY (history_oid)',
+  'CREATE UNIQUE INDEX stamps_lock_oid ON tenantctl.stamps (lock_oid)',
+  `COMMENT ON COLUMN tenantctl.stamps.schema_name IS 'The name of the schema when the stamp was made.'`,
+];
+
 /** The view and the routines, for which see above. They hold nothing: each upgrade drops them and makes them anew. */
-export function stampRoutines({ tenantHistory }: Names): string[] {
-  const tables = { history: literal(tenantHistory), lock: literal(lockTableOf(tenantHistory)) };
+export function stampRoutines(names: Names): string[] {
+  const { tenantHistory } = names;
+  const tables = {
+    history: literal(tenantHistory),
+    lock: literal(lockTableOf(tenantHistory)),
+    historyOid: historyOf(names),
+  };
   return [...historyRoutines(tables), ...guardRoutines(tables), ...stampRoutine(tables)];
 }
 
@@ -63,18 +90,20 @@ export function stampRoutines({ tenantHistory }: Names): string[] {
 interface HistorySql {
   readonly history: string;
   readonly lock: string;
+  /** The oid of the history table of `tenant_schema`, in SQL. */
+  readonly historyOid: string;
 }
 
 /** What a stamp is worth, and what a history holds. */
 function historyRoutines({ history, lock }: HistorySql): string[] {
   return [
     `CREATE VIEW tenantctl.trusted_stamps AS
-     SELECT s.schema_name, s.digest, n.oid AS schema_oid
+     SELECT n.nspname::text AS schema_name, s.digest, n.oid AS schema_oid, s.history_oid
      FROM tenantctl.stamps s
      JOIN pg_catalog.pg_class h ON s.xmin = s.written_by AND h.oid = s.history_oid
        AND h.relfilenode = s.history_file AND h.relnatts = s.history_columns AND h.relname = ${history}
        AND h.relkind = 'r' AND h.relpersistence = 'p' AND NOT h.relhassubclass
-     JOIN pg_catalog.pg_namespace n ON n.oid = h.relnamespace AND n.nspname = s.schema_name
+     JOIN pg_catalog.pg_namespace n ON n.oid = h.relnamespace
      JOIN pg_catalog.pg_class l ON l.oid = s.lock_oid
        AND l.relfilenode = s.lock_file AND l.relnatts = s.lock_columns AND l.relname = ${lock} AND l.relnamespace = n.oid
        AND l.relkind = 'r' AND l.relpersistence = 'p' AND NOT l.relhassubclass
@@ -115,7 +144,7 @@ function historyRoutines({ history, lock }: HistorySql): string[] {
 }
 
 /** The trigger on both tables. */
-function guardRoutines({ history, lock }: HistorySql): string[] {
+function guardRoutines({ history, lock, historyOid }: HistorySql): string[] {
   return [
     routine(
       'guard(tenant_schema text) RETURNS void',
@@ -133,7 +162,11 @@ BEGIN
   RETURN NULL;
 END
 $body$;
-       guard_function text := format('%I.%I', tenant_schema, tenantctl.guard_name(tenant_schema));
+       guard_function text := format('%I.%I', tenant_schema, coalesce((
+         SELECT p.proname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+         WHERE t.tgrelid = ${historyOid} AND t.tgname = '${GUARD}' AND starts_with(p.proname, '${GUARD}_')
+           AND p.pronamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = tenant_schema)),
+         tenantctl.guard_name(tenant_schema)));
        history_table text;
        table_oid oid;
        trigger_text text;
@@ -170,7 +203,7 @@ $body$;
 }
 
 /** Stamps a tenant: calls the routines above. */
-function stampRoutine({ history, lock }: HistorySql): string[] {
+function stampRoutine({ lock, historyOid }: HistorySql): string[] {
   return [
     routine(
       'stamp(tenant_schema text) RETURNS text',
@@ -180,33 +213,34 @@ function stampRoutine({ history, lock }: HistorySql): string[] {
        lock_table oid;
      BEGIN
        BEGIN
+         history_table := ${historyOid};
          PERFORM tenantctl.lock_history(tenant_schema);
          PERFORM tenantctl.guard(tenant_schema);
          seen := tenantctl.read_history(tenant_schema);
          IF seen.locked_by_knex THEN
-           DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema;
+           DELETE FROM tenantctl.stamps WHERE history_oid = history_table;
            RETURN 'Knex''s own lock is set';
          END IF;
          IF NOT EXISTS (SELECT FROM tenantctl.histories WHERE digest = seen.digest AND entries = seen.entries) THEN
            INSERT INTO tenantctl.histories AS known (digest, entries) VALUES (seen.digest, seen.entries)
            ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries;
          END IF;
-         history_table := to_regclass(format('%I.%I', tenant_schema, ${history}));
          lock_table := to_regclass(format('%I.%I', tenant_schema, ${lock}));
+         DELETE FROM tenantctl.stamps WHERE lock_oid = lock_table AND history_oid <> history_table;
          INSERT INTO tenantctl.stamps AS s
          SELECT tenant_schema, seen.digest, history_table, lock_table, ht.xmin, lt.xmin, p.xmin, h.relfilenode, l.relfilenode, h.relnatts, l.relnatts, '0'
          FROM pg_trigger ht, pg_trigger lt, pg_proc p, pg_class h, pg_class l
          WHERE h.oid = history_table AND l.oid = lock_table AND ht.tgrelid = history_table AND ht.tgname = '${GUARD}' AND lt.tgrelid = lock_table AND lt.tgname = '${GUARD}'
            AND p.oid = ht.tgfoid
-         ON CONFLICT (schema_name) DO UPDATE
-           SET digest = excluded.digest, history_oid = excluded.history_oid, lock_oid = excluded.lock_oid,
+         ON CONFLICT (history_oid) DO UPDATE
+           SET schema_name = excluded.schema_name, digest = excluded.digest, lock_oid = excluded.lock_oid,
                history_guard = excluded.history_guard, lock_guard = excluded.lock_guard, function_guard = excluded.function_guard,
                history_file = excluded.history_file, lock_file = excluded.lock_file, history_columns = excluded.history_columns, lock_columns = excluded.lock_columns;
-         UPDATE tenantctl.stamps SET written_by = xmin WHERE schema_name = tenant_schema;
+         UPDATE tenantctl.stamps SET written_by = xmin WHERE history_oid = history_table;
          RETURN NULL;
        EXCEPTION WHEN OTHERS THEN
-         PERFORM FROM tenantctl.stamps WHERE schema_name = tenant_schema FOR UPDATE SKIP LOCKED;
-         IF FOUND THEN DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema; END IF;
+         PERFORM FROM tenantctl.stamps WHERE history_oid = history_table FOR UPDATE SKIP LOCKED;
+         IF FOUND THEN DELETE FROM tenantctl.stamps WHERE history_oid = history_table; END IF;
          RETURN SQLSTATE || ': ' || SQLERRM;
        END;
      END`,

@@ -1,4 +1,5 @@
 import { literal } from '../../db/sql.ts';
+import { tenantId } from './tenant-ids.ts';
 
 /** A migration outside a transaction of which only the beginning is known. */
 export interface Intent {
@@ -27,8 +28,8 @@ export interface NewIntent {
 }
 
 export function insertIntent({ schema, migration, direction, batch, run }: NewIntent): string {
-  return `INSERT INTO tenantctl.intents (schema_name, migration, direction, batch, run, backend_pid, backend_start)
-          VALUES (${literal(schema)}, ${literal(migration)}, ${literal(direction)}, ${batch}, ${run ?? 'NULL'}, pg_backend_pid(), ${OWN_START})`;
+  return `INSERT INTO tenantctl.intents (tenant, migration, direction, batch, run, backend_pid, backend_start)
+          VALUES (${tenantId(schema)}, ${literal(migration)}, ${literal(direction)}, ${batch}, ${run ?? 'NULL'}, pg_backend_pid(), ${OWN_START})`;
 }
 
 export const OWN_START = '(SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a)';
@@ -44,5 +45,5 @@ export const BACKEND_LIVES = `EXISTS (
   WHERE a.pid = backend_pid AND a.datname = current_database() AND a.backend_start IS NOT DISTINCT FROM intents.backend_start)`;
 
 export function deleteIntent(schema: string): string {
-  return `DELETE FROM tenantctl.intents WHERE schema_name = ${literal(schema)}`;
+  return `DELETE FROM tenantctl.intents WHERE tenant = ${tenantId(schema)}`;
 }

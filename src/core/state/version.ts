@@ -8,6 +8,9 @@ export const STAMPS_SINCE = 2;
 /** The version from which on runs are recorded (src/core/ledger/). */
 export const RUNS_SINCE = 3;
 
+/** The version from which on tenants have ids of their own (src/core/state/tenant-ids.ts). */
+export const TENANT_IDS_SINCE = 8;
+
 /**
  * The version of the tenantctl schema in this database; 0 where there is none.
  * @throws TenantctlError NAMES_DIFFER

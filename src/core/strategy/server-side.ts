@@ -3,7 +3,7 @@ import { lockKey } from '../../db/transaction.ts';
 import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
-import { GUARD } from '../stamps/server-side.ts';
+import { GUARD, historyOf } from '../stamps/server-side.ts';
 import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { lockOfSql } from '../target/target.ts';
 
@@ -23,7 +23,8 @@ function peersRoutine(names: Names): string[] {
       `BEGIN
        RETURN QUERY
          WITH stamped AS MATERIALIZED (
-           SELECT s.schema_name, s.digest FROM tenantctl.trusted_stamps s WHERE s.schema_name = ANY (schemas)
+           SELECT s.schema_name, s.digest FROM tenantctl.trusted_stamps s
+           WHERE s.history_oid = ANY (ARRAY(SELECT ${historyOf(names)}::oid FROM unnest(schemas) AS w (tenant_schema)))
          ), held AS MATERIALIZED (
            SELECT (l.classid::bigint << 32) | l.objid::bigint AS key FROM pg_locks l
            WHERE l.locktype = 'advisory' AND l.objsubid = 1
@@ -44,11 +45,12 @@ function peersRoutine(names: Names): string[] {
 /** The beginning of a tenant's transaction. */
 function beginRoutines(names: Names): string[] {
   const { table, schema, status } = registrySql(names);
-  const history = literal(names.tenantHistory);
   return [
     procedure(
       'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
       `DECLARE
+       known bigint;
+       history_table oid;
        seen record;
        ignored text;
      BEGIN
@@ -58,19 +60,21 @@ function beginRoutines(names: Names): string[] {
        IF NOT pg_try_advisory_xact_lock(${lockKey(lockOfSql('tenant_schema'))}) THEN
          RAISE EXCEPTION 'another run is at work on %', tenant_schema USING ERRCODE = 'TCT01';
        END IF;
-       IF NOT EXISTS (SELECT FROM ${table} t WHERE t.${schema}::text = tenant_schema AND t.${status}::text = ANY (statuses))
-         OR EXISTS (SELECT FROM tenantctl.intents WHERE schema_name = tenant_schema) THEN
+       SELECT k.id INTO known FROM tenantctl.tenants k WHERE k.schema_name = tenant_schema AND k.gone_at IS NULL;
+       IF known IS NULL OR EXISTS (SELECT FROM tenantctl.intents i WHERE i.tenant = known)
+         OR NOT EXISTS (SELECT FROM ${table} t WHERE t.${schema}::text = tenant_schema AND t.${status}::text = ANY (statuses)) THEN
          RAISE EXCEPTION '% is not as it was when the run was planned', tenant_schema USING ERRCODE = 'TCT02';
        END IF;
+       history_table := ${historyOf(names)};
        IF expected IS NULL THEN
-         IF to_regclass(format('%I.%I', tenant_schema, ${history})) IS NULL THEN RETURN; END IF;
+         IF history_table IS NULL THEN RETURN; END IF;
          RAISE EXCEPTION '% has a history by now', tenant_schema USING ERRCODE = 'TCT02';
        END IF;
        PERFORM tenantctl.lock_history(tenant_schema);
-       IF EXISTS (SELECT FROM tenantctl.trusted_stamps WHERE schema_name = tenant_schema AND digest = expected) THEN
+       IF EXISTS (SELECT FROM tenantctl.trusted_stamps s WHERE s.history_oid = history_table AND s.digest = expected) THEN
          RETURN;
        END IF;
-       DELETE FROM tenantctl.stamps WHERE schema_name = tenant_schema;
+       DELETE FROM tenantctl.stamps WHERE history_oid = history_table;
        seen := tenantctl.read_history(tenant_schema);
        IF seen.digest <> expected OR seen.locked_by_knex THEN
          RAISE EXCEPTION '% has another history than the run was planned for', tenant_schema USING ERRCODE = 'TCT02';
@@ -97,7 +101,7 @@ function endRoutines(names: Names): string[] {
        PERFORM set_config('tenantctl.writer', '', true);
        IF run IS NOT NULL THEN
          INSERT INTO tenantctl.run_tenants (${ENTRY_COLUMNS})
-         VALUES (run, tenant_schema, organization, CASE direction WHEN 'up' THEN 'migrated' ELSE 'rolled-back' END, ${SINCE_BEGIN_MS}, direction, in_batch, names);
+         VALUES (run, (SELECT k.id FROM tenantctl.tenants k WHERE k.schema_name = tenant_schema AND k.gone_at IS NULL), tenant_schema, organization, CASE direction WHEN 'up' THEN 'migrated' ELSE 'rolled-back' END, ${SINCE_BEGIN_MS}, direction, in_batch, names);
        END IF;
      END`,
       'Writes into the history what has been done, and into the ledger of runs. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
@@ -107,7 +111,7 @@ function endRoutines(names: Names): string[] {
       `BEGIN
        CALL tenantctl.record(tenant_schema, direction, names, in_batch, run, organization);
        UPDATE tenantctl.stamps s SET digest = becomes, written_by = (txid_current() & 4294967295)::text::xid
-       WHERE schema_name = tenant_schema AND digest = was
+       WHERE s.history_oid = ${historyOf(names)} AND digest = was
          AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.history_oid AND t.tgname <> '${GUARD}')
          AND NOT EXISTS (SELECT FROM pg_class h WHERE h.oid = s.history_oid AND h.relhasrules);
        IF NOT FOUND THEN

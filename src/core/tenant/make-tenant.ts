@@ -17,8 +17,9 @@ import { moveExtensions, sharedLocks } from '../apply/tenant-hygiene.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { RegistryShape } from '../registry/registry-shape.ts';
 import { UNFINISHED, setStatus } from '../registry/set-status.ts';
+import { TRANSITIONS } from '../registry/transitions.ts';
 import { forgetFailure } from '../state/failures.ts';
-import { deleteIntent } from '../state/intents.ts';
+import { removeTraces, type Trace } from './traces.ts';
 
 /** What one call of provisionTenants works with. */
 export interface Provisioning {
@@ -32,7 +33,8 @@ export interface Provisioning {
 
 /** Why a tenant with this status cannot be provisioned; undefined if it can be, or is ACTIVE. */
 export function refusedStatus(clerkOrgId: string, status: string): TenantctlError | undefined {
-  if (status === 'ACTIVE' || UNFINISHED.some((word) => word === status)) return undefined;
+  const { to } = TRANSITIONS.provision;
+  if (status === to || UNFINISHED.some((word) => word === status)) return undefined;
   return new TenantctlError(
     'TENANT_NOT_ACTIVE',
     `The tenant "${clerkOrgId}" is ${status}; it is not provisioned again.`,
@@ -98,7 +100,7 @@ export async function makeTenant(
 /** The statements that go with the last row of a new tenant's history and make it ACTIVE. */
 export function closingOf(provisioning: Provisioning, schema: string): string[] {
   const { names } = provisioning.context.database;
-  return [setStatus(names, provisioning.registry, schema, 'ACTIVE'), forgetFailure(schema)];
+  return [setStatus(names, provisioning.registry, schema, TRANSITIONS.provision.to), forgetFailure(schema)];
 }
 
 /** The statements that create a tenant's schema and, if needed, the role that owns it. */
@@ -152,19 +154,22 @@ async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsO
     // Another run is provisioning it by now, and will set its status.
     if (seen?.locked !== true) return;
     const { rowCount } = await transaction.client.query(
-      setStatus(database.names, provisioning.registry, target.schema, 'FAILED'),
+      setStatus(database.names, provisioning.registry, target.schema, TRANSITIONS.provision.failed),
     );
     if (rowCount === 1 && schemaIsOurs) {
-      await transaction.client.query(`DROP SCHEMA IF EXISTS ${identifier(target.schema)} CASCADE`);
-      const role = provisioning.roles.get(target.schema);
-      if (role?.isNew === true)
-        await transaction.client.query(`DROP ROLE IF EXISTS ${identifier(role.name)}`);
-      // What was applied, or begun, in the schema is gone with it.
-      await transaction.client.query(deleteIntent(target.schema));
-      await transaction.client.query(
-        'DELETE FROM tenantctl.run_tenants WHERE run = $1 AND schema_name = $2',
-        [provisioning.context.run?.id ?? null, target.schema],
-      );
+      const prepared = provisioning.roles.get(target.schema);
+      const role = prepared?.isNew === true ? prepared.name : undefined;
+      const run = provisioning.context.run?.id;
+      // The row stays, FAILED, and with it the failure that is recorded next.
+      const gone: Trace[] = [
+        'stamp',
+        'schema',
+        'role',
+        'intent',
+        ...(run === undefined ? [] : ['ledger' as const]),
+      ];
+      const removal = removeTraces(database.names, { schema: target.schema, role, run }, gone);
+      await transaction.client.query(removal.join(';\n'));
     }
   });
 }

@@ -23,7 +23,8 @@ import { inRun, type CommandRun } from '../commands/in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
 import { prepareRoles, roleErrorOf, type PreparedRole } from '../roles/prepare-roles.ts';
-import { ensureState } from '../install/state-schema.ts';
+import { prepareState } from '../install/prepare-state.ts';
+import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-master.ts';
 import { UNFINISHED } from '../registry/set-status.ts';
@@ -143,6 +144,8 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
   const { context, folder, observe, run } = setting;
   const { database } = context;
   const rows = await register(setting, ids);
+  if ([...rows.values()].some((row) => 'isKnown' in row && !row.isKnown))
+    await prepareState(database, STATE_VERSION, observe);
   const isNew = ({ clerkOrgId }: { readonly clerkOrgId: string }) => {
     const row = rows.get(clerkOrgId);
     return row !== undefined && 'isNew' in row && row.isNew;

@@ -3,6 +3,7 @@ import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf } from '../../support/fleet.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../../support/gate.ts';
 import { createTable, knexMigration, usualProject } from '../../support/project.ts';
+import { intentOf } from '../../support/remember.ts';
 
 const SCHEMA = schemaNameFor('org_a');
 const OUTSIDE = 'export const config = { transaction: false };';
@@ -118,10 +119,7 @@ test('a failure is known for what it is: no intent remains, and what was done is
 test('a crash in its middle is seen by status and by the next run, which does nothing to that tenant', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.add('3_outside.sql', '-- migrate:up transaction:false\nCREATE TABLE outside_it ();');
-  await fleet.query(
-    `INSERT INTO tenantctl.intents (schema_name, migration, direction) VALUES ($1, '3_outside.sql', 'up')`,
-    [SCHEMA],
-  );
+  await fleet.query(intentOf(SCHEMA, '3_outside.sql'));
 
   const states = (await fleet.status()).states.map((state) => state.attention?.code);
   expect(states).toEqual(['INTERRUPTED', 'BEHIND']);

@@ -5,6 +5,7 @@ import { createFleet, fleetOn, resultOf, type TestFleet } from '../../support/fl
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
 import { createTable, knexMigration } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
+import { REMEMBERED_FAILURES } from '../../support/remember.ts';
 
 /** org_a has its migrations in three batches, org_b in two. */
 async function unevenFleet(): Promise<TestFleet> {
@@ -98,7 +99,7 @@ test('a down that throws leaves that tenant where it was, is reported and kept, 
   expect(await fleet.history('org_a')).toEqual(before);
   expect(await fleet.tables('org_a')).toContain('links');
   expect(await fleet.tables('org_b')).not.toContain('links');
-  const kept = await fleet.query('SELECT command, schema_name FROM tenantctl.tenant_failures');
+  const kept = await fleet.query(`SELECT command, schema_name FROM (${REMEMBERED_FAILURES}) f`);
   expect(kept).toEqual([{ command: 'rollback tenants', schema_name: schemaNameFor('org_a') }]);
 
   await fleet.query(`DELETE FROM ${schemaNameFor('org_a')}.links`);

@@ -9,6 +9,7 @@ import { createDatabase, type TestServerDatabase } from '../../support/database.
 import { knexMigration, usualProject, type TestProject } from '../../support/project.ts';
 import { examine, failures, line, remedyOf, statementIn } from './examine.ts';
 import type { Database } from '../../../src/db/database.ts';
+import { intentOf } from '../../support/remember.ts';
 
 const ORG = "o'rg 1";
 const SCHEMA = schemaNameFor(ORG);
@@ -144,9 +145,7 @@ describe('what a crash left', () => {
     const { project, database, open } = await fleetOfOne();
     const history = `${SCHEMA}.knex_migrations_tenant`;
     await database.query(`DELETE FROM ${history} WHERE name LIKE '%tags%'`);
-    await database.query(
-      `INSERT INTO tenantctl.intents VALUES ('${SCHEMA}', '20250101000002_tags.sql', 'up')`,
-    );
+    await database.query(intentOf(SCHEMA, '20250101000002_tags.sql'));
     const check = line(await examine(project, database.settings), 'intents');
     expect(check).toMatchObject({ status: 'failed', code: 'MIGRATION_INTERRUPTED' });
     expect(check.remedy).toContain(`tenantctl resolve ${SCHEMA} --applied`);
@@ -158,7 +157,7 @@ describe('what a crash left', () => {
 
   it('an intent whose run is still at work is none', async () => {
     const { project, database, open } = await fleetOfOne();
-    await database.query(`INSERT INTO tenantctl.intents VALUES ('${SCHEMA}', 'slow.ts', 'up')`);
+    await database.query(intentOf(SCHEMA, 'slow.ts'));
     const lock = `SELECT ${tryLock(`tenant:${SCHEMA}`)} AS locked`;
     await withTransaction(open, {}, [lock], async () => {
       expect(line(await examine(project, database.settings), 'intents')).toMatchObject({

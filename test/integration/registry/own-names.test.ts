@@ -11,6 +11,7 @@ import { newSchemaName } from '../../../src/core/registry/schema-name.ts';
 import { qualified } from '../../../src/db/sql.ts';
 import { DEFAULT_NAMES, type Names } from '../../../src/names.ts';
 import { catalogOf } from '../../support/catalog.ts';
+import { intentOf } from '../../support/remember.ts';
 import { createDatabase, type TestServerDatabase } from '../../support/database.ts';
 import { fleetOn } from '../../support/fleet.ts';
 import { commonJs, KNEX_TABLE } from '../../support/knex-project.ts';
@@ -196,9 +197,7 @@ test.each(PROJECTS)(
     expect((await fleet.rollback()).totals).toMatchObject({ changed: 2, failed: 0 });
 
     // An interrupted migration is resolved under the organization's own name.
-    await testDatabase.query(
-      `INSERT INTO tenantctl.intents (schema_name, migration, direction, batch) VALUES ('customer 1', '4_links.js', 'up', 9)`,
-    );
+    await testDatabase.query(intentOf('customer 1', '4_links.js'));
     expect((await fleet.status()).states.map(({ attention }) => attention?.code)).toContain('INTERRUPTED');
     expect(await resolveInterrupted(database, { tenant: second, answer: 'retry' })).toMatchObject({
       migration: '4_links.js',

@@ -6,6 +6,7 @@ import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { fleetOn, resultOf, type TestFleet } from '../../support/fleet.ts';
 import { createLeastRole, type LeastRole } from '../../support/least-role.ts';
 import { createTable, knexMigration, usualProject } from '../../support/project.ts';
+import { idOf } from '../../support/remember.ts';
 
 const [A, B] = ['org_a', 'org_b'].map(schemaNameFor) as [string, string];
 
@@ -344,7 +345,7 @@ describe("what a tenant's role has put into its own schema", () => {
     await fleet.add('3_more.sql', createTable('more'));
     await fleet.add('4_more.sql', '-- migrate:up\nCREATE TABLE yet_more AS SELECT 1 AS id;');
     await fleet.query(
-      `INSERT INTO tenantctl.tenant_failures (schema_name, command, error) VALUES ('${A}', 'x', '{"code":"INTERNAL","message":"x"}')`,
+      `INSERT INTO tenantctl.tenant_failures (tenant, command, error) VALUES (${idOf(A)}, 'x', '{"code":"INTERNAL","message":"x"}')`,
     );
     for (const compile of [true, false]) {
       expect((await owned.migrate({ compile })).totals).toMatchObject({ changed: 4, failed: 0 });

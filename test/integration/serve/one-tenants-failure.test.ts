@@ -3,6 +3,7 @@ import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf, type TestFleet } from '../../support/fleet.ts';
 import { createTable, knexMigration } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
+import { REMEMBERED_FAILURES } from '../../support/remember.ts';
 
 const UNIQUE_TAGS = [
   '3_unique.sql',
@@ -34,7 +35,7 @@ test('the failure is kept, shown by status, and gone after a success', async () 
   const fleet = await oneWillFail();
   await fleet.migrate();
   const kept = await fleet.query(
-    `SELECT schema_name, command, error ->> 'sqlstate' AS code FROM tenantctl.tenant_failures`,
+    `SELECT schema_name, command, error ->> 'sqlstate' AS code FROM (${REMEMBERED_FAILURES}) f`,
   );
   expect(kept).toEqual([{ schema_name: schemaNameFor('org_b'), command: 'migrate tenants', code: '23514' }]);
   const status = await fleet.status();

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { REMEMBERED_FAILURES } from '../../support/remember.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { tenantTarget } from '../../../src/core/target/target.ts';
 import { lookUnderLock } from '../../../src/core/apply/under-lock.ts';
@@ -162,7 +163,7 @@ test.each<[sentence: string, prepare: string, file: string, text: string, error:
       expect(resultOf(result, ODD).error).toMatchObject({ migration: file, tenant: ODD, ...error });
       expect(await fleet.tables(ODD)).toEqual(before);
       expect(await fleet.history(ODD)).toHaveLength(2);
-      expect(await fleet.query('SELECT schema_name FROM tenantctl.tenant_failures')).toEqual([
+      expect(await fleet.query(`SELECT schema_name FROM (${REMEMBERED_FAILURES}) f`)).toEqual([
         { schema_name: ODD_SCHEMA },
       ]);
       const times = await timesApplied(fleet, file);
@@ -230,7 +231,7 @@ test.each<[sentence: string, change: string, result: object, history: string[]]>
   ],
   [
     'has an intent by now',
-    `INSERT INTO tenantctl.intents (schema_name, migration, direction) VALUES (current_schema(), '3_links.sql', 'up')`,
+    `INSERT INTO tenantctl.intents (tenant, migration, direction) SELECT id, '3_links.sql', 'up' FROM tenantctl.tenants WHERE schema_name = current_schema()`,
     { outcome: 'failed', error: expect.objectContaining({ code: 'MIGRATION_INTERRUPTED' }) },
     ['1', '1'],
   ],

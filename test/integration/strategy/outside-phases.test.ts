@@ -3,6 +3,7 @@ import type { RunEvent } from '../../../src/core/report/event.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
+import { idOf } from '../../support/remember.ts';
 
 const ORGANIZATIONS = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e'];
 const logged = (name: string) => `INSERT INTO public.log (schema, name) SELECT current_schema(), '${name}';`;
@@ -72,7 +73,7 @@ test('a tenant that fails in one phase goes no further, and the others do', asyn
 test('a failure that is remembered is forgotten when the tenant is through all phases, not before', async () => {
   const fleet = await dueFleet(['org_a']);
   await fleet.query(
-    `INSERT INTO tenantctl.tenant_failures (schema_name, command, error) VALUES ('${schemaNameFor('org_a')}', 'migrate tenants', '{"code": "MIGRATION_FAILED", "message": "earlier"}')`,
+    `INSERT INTO tenantctl.tenant_failures (tenant, command, error) VALUES (${idOf(schemaNameFor('org_a'))}, 'migrate tenants', '{"code": "MIGRATION_FAILED", "message": "earlier"}')`,
   );
   const stop = new AbortController();
   const observe = (event: RunEvent) => {

@@ -3,6 +3,7 @@ import { resolveInterrupted } from '../../../src/core/commands/resolve.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf } from '../../support/fleet.ts';
 import { knexMigration } from '../../support/project.ts';
+import { intentOf } from '../../support/remember.ts';
 
 const SCHEMA = schemaNameFor('org_a');
 const OUTSIDE = 'export const config = { transaction: false };';
@@ -68,9 +69,7 @@ test('what a killed run has left INVALID is in the report of the next one, and r
     '3_index.sql',
     '-- migrate:up transaction:false\nCREATE INDEX CONCURRENTLY notes_kind ON notes (kind);',
   );
-  await fleet.query(
-    `INSERT INTO tenantctl.intents (schema_name, migration, direction) VALUES ('${SCHEMA}', '3_index.sql', 'up')`,
-  );
+  await fleet.query(intentOf(SCHEMA, '3_index.sql'));
   const { error } = resultOf(await fleet.migrate(), 'org_a');
   expect(error).toMatchObject({ code: 'MIGRATION_INTERRUPTED', invalidIndexes: [INDEX] });
   expect(error?.message).toContain('INVALID: notes_kind of table notes');

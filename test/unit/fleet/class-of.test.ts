@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { classOf, type ClassFacts } from '../../../src/core/fleet/class-of.ts';
 import { planForward } from '../../../src/core/plan/plan.ts';
 import type { MigrationFolder } from '../../../src/core/files/source.ts';
-import { countClasses } from '../../../src/core/report/class-counts.ts';
+import { countClasses, type TenantClass } from '../../../src/core/report/class-counts.ts';
 
 const FOLDER: MigrationFolder = {
   directory: 'migrations/tenants',
@@ -28,12 +28,13 @@ const PLANS = {
   'a file removed': planAfter('1_a.ts', '1_gone.ts', '2_b.ts', '3_c.ts'),
 };
 
-function classWith(facts: Partial<ClassFacts>): string {
+function classWith(facts: Partial<ClassFacts>): TenantClass {
   return classOf({
     status: 'ACTIVE',
     namesSchema: true,
     hasSchema: true,
     isInterrupted: false,
+    isAmbiguous: false,
     hasFailed: false,
     plan: PLANS['nothing due'],
     ...facts,
@@ -66,6 +67,7 @@ test.each([
   ['PROVISIONING, before its schema is there', { status: 'PROVISIONING', hasSchema: false }, 'notActive'],
   ['in a status that tenantctl does not know', { status: 'trial', plan: PLANS['a late file'] }, 'notActive'],
   ['ACTIVE without a schema', { hasSchema: false, plan: PLANS['one due'] }, 'broken'],
+  ['renamed twice and failed', { isAmbiguous: true, hasFailed: true }, 'broken'],
   ['interrupted and failed', { isInterrupted: true, hasFailed: true }, 'broken'],
   ['with a newer history', { plan: PLANS['a newer history'], hasFailed: true }, 'broken'],
   ['with a file removed', { plan: PLANS['a file removed'] }, 'broken'],
@@ -96,7 +98,7 @@ test('whatever the facts, the class is one of five, and the counts add up to the
           bools.flatMap((isInterrupted) =>
             bools.flatMap((hasFailed) =>
               Object.values(PLANS).map((plan) => ({
-                class: classOf({ status, namesSchema, hasSchema, isInterrupted, hasFailed, plan }),
+                class: classWith({ status, namesSchema, hasSchema, isInterrupted, hasFailed, plan }),
                 count: 3,
               })),
             ),

@@ -1,0 +1,108 @@
+import type { Names } from '../../names.ts';
+import { routine } from '../state/routine.ts';
+import { FORMER } from '../state/tenant-ids.ts';
+import { registrySql } from './registry-sql.ts';
+
+/**
+ * What keeps the ids of tenants (src/core/state/tenant-ids.ts) in line with the registry.
+ *
+ * A row of the registry is the tenant that has both of its names. Where none has, it is, in this order: the one whose
+ * schema it is by its oid and that has one of the names; the one that has the schema's name; the one that has the
+ * organization id. The schema comes first because what is remembered tells of a schema: where two organizations swap
+ * schemas, it stays with the schema. Where the oid alone is the same, both names have changed: that is reported and not
+ * decided. A tenant that has left the registry is found by its oid only: one that is made anew under the old names is
+ * another tenant.
+ */
+export function tenantRoutines(names: Names): string[] {
+  const { table, organization, schema } = registrySql(names);
+  const registered = `SELECT t.${organization}::text AS organization, t.${schema}::text AS schema_name FROM ${table} t`;
+  return [
+    routine(
+      'registry_changes() RETURNS TABLE (organization text, schema_name text, schema_oid oid, tenant bigint, is_ambiguous boolean)',
+      `BEGIN
+       RETURN QUERY
+         WITH registered AS (${registered}), changed AS MATERIALIZED (
+           SELECT DISTINCT ON (r.schema_name) r.organization, r.schema_name, n.oid
+           FROM registered r LEFT JOIN pg_namespace n ON n.nspname = r.schema_name
+           WHERE r.organization <> '' AND r.schema_name <> '' AND NOT EXISTS (
+             SELECT FROM tenantctl.tenants k
+             WHERE k.schema_name = r.schema_name AND k.clerk_org_id = r.organization AND k.gone_at IS NULL)
+           ORDER BY r.schema_name, r.organization
+         ), loose AS MATERIALIZED (
+           SELECT k.* FROM tenantctl.tenants k
+           WHERE EXISTS (SELECT FROM changed) AND (k.gone_at IS NOT NULL OR NOT EXISTS (
+             SELECT FROM registered r WHERE r.schema_name = k.schema_name AND r.organization = k.clerk_org_id))
+         ), candidates AS (
+           SELECT 1 AS rank, c.schema_name, k.id FROM changed c JOIN loose k ON k.schema_oid = c.oid
+           WHERE k.schema_name = c.schema_name OR k.clerk_org_id = c.organization
+           UNION ALL
+           SELECT 2, c.schema_name, k.id FROM changed c JOIN loose k ON k.schema_name = c.schema_name
+           WHERE k.gone_at IS NULL
+           UNION ALL
+           SELECT 3, c.schema_name, k.id FROM changed c JOIN loose k ON k.clerk_org_id = c.organization
+           WHERE k.gone_at IS NULL
+           UNION ALL
+           SELECT 4, c.schema_name, k.id FROM changed c JOIN loose k ON k.schema_oid = c.oid
+         ), of_tenant AS (
+           SELECT DISTINCT ON (c.id) c.* FROM candidates c ORDER BY c.id, c.rank, c.schema_name
+         ), found AS (
+           SELECT DISTINCT ON (o.schema_name) o.* FROM of_tenant o ORDER BY o.schema_name, o.rank, o.id
+         )
+         SELECT c.organization, c.schema_name, c.oid, f.id, coalesce(f.rank = 4, false)
+         FROM changed c LEFT JOIN found f ON f.schema_name = c.schema_name;
+     EXCEPTION WHEN undefined_table OR undefined_column THEN
+       RETURN;
+     END`,
+      'The rows of the registry under whose names tenantctl knows no tenant, each with the tenant that it is. None where there is no registry.',
+    ),
+    routine(
+      'follow_registry() RETURNS TABLE (organization text, schema_name text, former jsonb, is_ambiguous boolean)',
+      `BEGIN
+       IF NOT EXISTS (
+         SELECT FROM (${registered} WHERE t.${organization}::text <> '' AND t.${schema}::text <> '') r
+         FULL JOIN (SELECT * FROM tenantctl.tenants k WHERE k.gone_at IS NULL) k
+           ON k.schema_name = r.schema_name AND k.clerk_org_id = r.organization
+         LEFT JOIN pg_namespace n ON n.nspname = k.schema_name
+         WHERE k.id IS NULL OR r.schema_name IS NULL OR n.oid <> k.schema_oid OR (n.oid IS NOT NULL AND k.schema_oid IS NULL)
+       ) THEN
+         RETURN;
+       END IF;
+       LOCK TABLE tenantctl.tenants IN SHARE ROW EXCLUSIVE MODE;
+       RETURN QUERY
+         WITH registered AS (${registered}), changed AS MATERIALIZED (
+           SELECT c.* FROM tenantctl.registry_changes() c WHERE c.tenant IS NOT NULL AND NOT c.is_ambiguous
+         ), becomes AS (
+           SELECT c.tenant AS id, c.organization, c.schema_name, c.schema_oid, NULL::timestamptz AS gone_at, true AS is_renamed
+           FROM changed c
+           UNION ALL
+           SELECT k.id, k.clerk_org_id, k.schema_name, coalesce(n.oid, k.schema_oid),
+                  CASE WHEN r.schema_name IS NULL THEN now() END, false
+           FROM tenantctl.tenants k
+           LEFT JOIN registered r ON r.schema_name = k.schema_name AND r.organization = k.clerk_org_id
+           LEFT JOIN pg_namespace n ON n.nspname = r.schema_name
+           WHERE k.gone_at IS NULL AND NOT EXISTS (SELECT FROM changed c WHERE c.tenant = k.id)
+             AND (r.schema_name IS NULL OR n.oid <> k.schema_oid OR k.schema_oid IS NULL)
+         ), before AS MATERIALIZED (
+           SELECT k.*, ${FORMER} AS former FROM tenantctl.tenants k JOIN changed c ON c.tenant = k.id
+         ), written AS (
+           UPDATE tenantctl.tenants k
+           SET clerk_org_id = b.organization, schema_name = b.schema_name, schema_oid = b.schema_oid, gone_at = b.gone_at
+           FROM becomes b WHERE b.id = k.id RETURNING k.id
+         )
+         SELECT c.organization, c.schema_name, b.former, false
+         FROM changed c JOIN before b ON b.id = c.tenant
+         WHERE b.clerk_org_id <> c.organization OR b.schema_name <> c.schema_name;
+       INSERT INTO tenantctl.tenants (clerk_org_id, schema_name, schema_oid)
+       SELECT c.organization, c.schema_name, c.schema_oid FROM tenantctl.registry_changes() c
+       WHERE c.tenant IS NULL AND NOT EXISTS (
+         SELECT FROM tenantctl.tenants k WHERE k.schema_name = c.schema_name AND k.gone_at IS NULL)
+       ORDER BY c.organization;
+       DELETE FROM tenantctl.stamps s WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.history_oid);
+       RETURN QUERY
+         SELECT c.organization, c.schema_name, ${FORMER}, true
+         FROM tenantctl.registry_changes() c JOIN tenantctl.tenants k ON k.id = c.tenant WHERE c.is_ambiguous;
+     END`,
+      'Brings the tenants that tenantctl knows in line with the registry, and forgets the stamps of tables that are gone. The tenants that it has found under another name, and those of which both names have changed.',
+    ),
+  ];
+}
