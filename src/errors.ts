@@ -1,8 +1,8 @@
 import { createConcealer, maskSecrets, plainCause, secretsIn } from './secrets.ts';
 
 /**
- * Every way in which tenantctl can refuse or fail. Programs may rely on these names: they stand in the JSON
- * documents, and each has one exit code (src/cli/run/exit-code.ts).
+ * The reasons for which tenantctl refuses or fails. Programs may rely on these names: the JSON documents have them, and
+ * each has one exit code (src/cli/run/exit-code.ts).
  */
 export type ErrorCode =
   // usage
@@ -79,20 +79,20 @@ export type ErrorCode =
   | 'FILE_EXISTS'
   | 'INTERNAL';
 
-/** Who held a lock that somebody else waited for, as pg_stat_activity shows it. */
+/** Who held a lock that somebody else waited for, as in pg_stat_activity. */
 export interface Blocker {
-  /** 0 for a prepared transaction, which has no process: `query` has its name. */
+  /** 0 for a prepared transaction, which has no process: `query` is its name. */
   readonly pid: number;
   readonly user: string | null;
   readonly application: string | null;
   readonly state: string | null;
-  /** Its last statement, shortened; PostgreSQL tells only of queries that this role may see. */
+  /** Its last statement, shortened; null if this role may not see it. */
   readonly query: string | null;
-  /** The processes that it waits for itself; they are in the list as well. */
+  /** The processes that it waits for itself; they are in the list too. */
   readonly waitsFor?: readonly number[];
 }
 
-/** An index that CREATE INDEX CONCURRENTLY has left behind unfinished: it costs every write and serves no query. */
+/** An index that a failed CREATE INDEX CONCURRENTLY has left: every write maintains it, and no query uses it. */
 export interface InvalidIndex {
   readonly schema: string;
   readonly name: string;
@@ -101,43 +101,39 @@ export interface InvalidIndex {
   readonly remedy: string;
 }
 
-/** What an error can say beside its message; everything is optional and none of it ever holds a secret. */
-export interface ErrorDetails {
-  /** What to do next, in words that work when followed. */
+/** What an error may say besides its message. */
+interface ErrorFacts {
+  /** What to do next. */
   readonly hint?: string | undefined;
-  /** The five characters of PostgreSQL's error code. */
+  /** PostgreSQL's error code, five characters. */
   readonly sqlstate?: string | undefined;
-  /** The organization id (or, where there is none, the schema) of the tenant at hand. */
+  /** The tenant's organization id, or its schema if it has none. */
   readonly tenant?: string | undefined;
-  /** The file name of the migration at hand. */
+  /** The file name of the migration. */
   readonly migration?: string | undefined;
   /** The SQL that the server refused, with placeholders instead of bound values. */
   readonly statement?: string | undefined;
-  /** Further lines for people: each problem of several, or the place in the statement. */
+  /** Further lines for people: each of several problems, or the position in the statement. */
   readonly details?: readonly string[] | undefined;
-  /** Who held the lock that was waited for in vain. */
+  /** Who held the lock that was not granted in time. */
   readonly blockedBy?: readonly Blocker[] | undefined;
   /** Indexes of the tenant's schema that were left INVALID. */
   readonly invalidIndexes?: readonly InvalidIndex[] | undefined;
+}
+
+/** What a TenantctlError is made of besides code and message. */
+export interface ErrorDetails extends ErrorFacts {
   readonly cause?: unknown;
 }
 
-/** An error as it stands in a JSON document. */
-export interface ErrorReport {
-  code: ErrorCode;
-  message: string;
-  hint?: string;
-  sqlstate?: string;
-  tenant?: string;
-  migration?: string;
-  statement?: string;
-  details?: readonly string[];
-  blockedBy?: readonly Blocker[];
-  invalidIndexes?: readonly InvalidIndex[];
+/** An error in a JSON document. */
+export interface ErrorReport extends ErrorFacts {
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
-/** The only error that tenantctl throws on purpose. */
-export class TenantctlError extends Error {
+/** The only error that tenantctl throws on purpose. It never holds a secret. */
+export class TenantctlError extends Error implements ErrorReport {
   override readonly name = 'TenantctlError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
@@ -149,47 +145,36 @@ export class TenantctlError extends Error {
   readonly blockedBy: readonly Blocker[] | undefined;
   readonly invalidIndexes: readonly InvalidIndex[] | undefined;
 
-  /** What has the form of a secret is masked, wherever it stands. */
+  /** Everything that has the form of a secret is masked. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    // A server may repeat what a statement holds.
+    // The server's message may repeat the secret of a statement.
     const conceal = createConcealer(details.statement === undefined ? [] : secretsIn(details.statement));
     super(
       conceal(message),
       details.cause === undefined ? undefined : { cause: plainCause(details.cause, conceal, own) },
     );
+    const facts = concealed(details, conceal);
     this.code = code;
-    this.hint = concealed(details.hint, conceal);
-    this.sqlstate = details.sqlstate;
-    this.tenant = concealed(details.tenant, maskSecrets);
-    this.migration = details.migration;
-    this.statement = concealed(details.statement, conceal);
-    this.details = details.details?.map(conceal);
-    this.blockedBy = details.blockedBy?.map((blocker) => ({
-      ...blocker,
-      query: blocker.query === null ? null : maskSecrets(blocker.query),
-    }));
-    this.invalidIndexes = details.invalidIndexes;
+    this.hint = facts.hint;
+    this.sqlstate = facts.sqlstate;
+    this.tenant = facts.tenant;
+    this.migration = facts.migration;
+    this.statement = facts.statement;
+    this.details = facts.details;
+    this.blockedBy = facts.blockedBy;
+    this.invalidIndexes = facts.invalidIndexes;
   }
 
-  /** The same error without the secrets that `conceal` knows; itself where there are none in it. */
+  /** The same error without the secrets that `conceal` knows; itself if it has none. */
   concealing(conceal: (text: string) => string): TenantctlError {
-    const statement = concealed(this.statement, conceal);
+    const facts = concealed(this, conceal);
     const merged = new TenantctlError(this.code, conceal(this.message), {
-      hint: concealed(this.hint, conceal),
-      sqlstate: this.sqlstate,
-      tenant: this.tenant,
-      migration: this.migration,
-      statement,
-      // Where the statement holds one, the part of it that is shown may hold a part.
-      details: (statement === this.statement
-        ? this.details
-        : this.details?.filter((line) => !/^(?:line \d+: | *\^$)/.test(line))
-      )?.map(conceal),
-      blockedBy: this.blockedBy?.map((blocker) => ({
-        ...blocker,
-        query: blocker.query === null ? null : conceal(blocker.query),
-      })),
-      invalidIndexes: this.invalidIndexes,
+      ...facts,
+      // If the statement holds a secret, the shown excerpt of it may hold a part of the secret.
+      details:
+        facts.statement === this.statement
+          ? facts.details
+          : facts.details?.filter((line) => !/^(?:line \d+: | *\^$)/.test(line)),
       cause: plainCause(this.cause, conceal, (error) =>
         error instanceof TenantctlError ? error.concealing(conceal) : undefined,
       ),
@@ -202,56 +187,62 @@ export class TenantctlError extends Error {
     return isSame ? this : merged;
   }
 
-  /** The same error, with what was unknown where it was thrown; what it says already is kept. */
+  /** The same error with details that were unknown where it was thrown; those that it has are kept. */
   with(details: ErrorDetails): TenantctlError {
-    const merged = new TenantctlError(this.code, this.message, {
-      hint: this.hint ?? details.hint,
-      sqlstate: this.sqlstate ?? details.sqlstate,
-      tenant: this.tenant ?? details.tenant,
-      migration: this.migration ?? details.migration,
-      statement: this.statement ?? details.statement,
-      details: this.details ?? details.details,
-      blockedBy: this.blockedBy ?? details.blockedBy,
-      invalidIndexes: this.invalidIndexes ?? details.invalidIndexes,
-      cause: this.cause ?? details.cause,
-    });
+    const { code, message, ...facts } = this.toJSON();
+    const cause = this.cause ?? details.cause;
+    const merged = new TenantctlError(code, message, { ...details, ...facts, cause });
     if (this.stack !== undefined) merged.stack = this.stack;
     return merged;
   }
 
   /** The error as plain data, for a JSON document or the record of a failure; without the cause. */
   toJSON(): ErrorReport {
-    return {
-      code: this.code,
-      message: this.message,
-      ...(this.hint !== undefined && { hint: this.hint }),
-      ...(this.sqlstate !== undefined && { sqlstate: this.sqlstate }),
-      ...(this.tenant !== undefined && { tenant: this.tenant }),
-      ...(this.migration !== undefined && { migration: this.migration }),
-      ...(this.statement !== undefined && { statement: this.statement }),
-      ...(this.details !== undefined && { details: this.details }),
-      ...(this.blockedBy !== undefined && { blockedBy: this.blockedBy }),
-      ...(this.invalidIndexes !== undefined && { invalidIndexes: this.invalidIndexes }),
-    };
+    const { code, message } = this;
+    const facts = FACTS.map((name) => [name, this[name]] as const);
+    return { code, message, ...Object.fromEntries(facts.filter(([, value]) => value !== undefined)) };
   }
 }
 
-function concealed(text: string | undefined, conceal: (text: string) => string): string | undefined {
-  return text === undefined ? undefined : conceal(text);
+const FACTS = [
+  'hint',
+  'sqlstate',
+  'tenant',
+  'migration',
+  'statement',
+  'details',
+  'blockedBy',
+  'invalidIndexes',
+] as const satisfies readonly (keyof ErrorFacts)[];
+
+function concealed(facts: ErrorFacts, conceal: (text: string) => string): ErrorFacts {
+  return {
+    hint: facts.hint && conceal(facts.hint),
+    sqlstate: facts.sqlstate,
+    tenant: facts.tenant && maskSecrets(facts.tenant),
+    migration: facts.migration,
+    statement: facts.statement && conceal(facts.statement),
+    details: facts.details?.map(conceal),
+    blockedBy: facts.blockedBy?.map((blocker) => ({
+      ...blocker,
+      query: blocker.query && conceal(blocker.query),
+    })),
+    invalidIndexes: facts.invalidIndexes,
+  };
 }
 
-/** An error of tenantctl's own is without secrets already. */
+/** An error of tenantctl's own has no secrets. */
 function own(error: Error): Error | undefined {
   return error instanceof TenantctlError ? error : undefined;
 }
 
-/** Any thrown value as a TenantctlError; what is not one already becomes INTERNAL, with the value as its cause. */
+/** Any thrown value as a TenantctlError: INTERNAL if it is not one, with the value as its cause. */
 export function toTenantctlError(thrown: unknown): TenantctlError {
   if (thrown instanceof TenantctlError) return thrown;
   return new TenantctlError('INTERNAL', messageOf(thrown), { cause: thrown });
 }
 
-/** The message of any thrown value; a value that cannot become a string has one, too. */
+/** The message of any thrown value, even of one that cannot become a string. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;
   try {

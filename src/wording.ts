@@ -20,3 +20,15 @@ export function conjugated(verb: string, number: number): string {
 export function shellWord(text: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
+
+/** "350 ms", "4.2 s", "3 min 5 s" */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
+  return `${Math.floor(milliseconds / 60_000)} min ${Math.round((milliseconds % 60_000) / 1000)} s`;
+}
+
+/** "2026-11-29 18:55:53", in UTC */
+export function secondOf(time: Date): string {
+  return time.toISOString().slice(0, 19).replace('T', ' ');
+}

@@ -3,22 +3,29 @@ import { addDoctor } from './commands/doctor.ts';
 import { addExec } from './commands/exec.ts';
 import { addInit } from './commands/init.ts';
 import { addMake } from './commands/make.ts';
-import { addMigrateAll } from './commands/migrate-all.ts';
-import { addMigrateMaster } from './commands/migrate-master.ts';
-import { addMigrateTenants } from './commands/migrate-tenants.ts';
+import { addMigrate } from './commands/migrate.ts';
 import { addResolve } from './commands/resolve.ts';
-import { addRollbackMaster } from './commands/rollback-master.ts';
-import { addRollbackTenants } from './commands/rollback-tenants.ts';
+import { addRollback } from './commands/rollback.ts';
 import { addRuns } from './commands/runs.ts';
-import { addRunsShow } from './commands/runs-show.ts';
 import { addStatus } from './commands/status.ts';
-import { addTenantList } from './commands/tenant-list.ts';
-import { addTenantProvision } from './commands/tenant-provision.ts';
-import { addTenantShow } from './commands/tenant-show.ts';
+import { addTenant } from './commands/tenant.ts';
 import { examplesOf } from './examples.ts';
+import type { CommandResult, Register } from './run/command.ts';
 import type { Context, GlobalOptions } from './run/context.ts';
-import type { CommandResult } from './run/command-result.ts';
-import type { Register } from './run/register.ts';
+
+/** In the order of the help page. */
+const COMMANDS = [
+  addInit,
+  addDoctor,
+  addMake,
+  addMigrate,
+  addRollback,
+  addTenant,
+  addExec,
+  addResolve,
+  addStatus,
+  addRuns,
+];
 
 /** Called with the command to run. */
 export type Dispatch = (
@@ -50,29 +57,7 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
     });
   };
 
-  addInit(program, register);
-  addDoctor(program, register);
-  addMake(program.command('make').description('write a new migration file'), register);
-
-  const migrate = program.command('migrate').description('apply pending migrations');
-  addMigrateMaster(migrate, register);
-  addMigrateTenants(migrate, register);
-  addMigrateAll(migrate, register);
-
-  const rollback = program.command('rollback').description('undo migrations; by default the last batch');
-  addRollbackMaster(rollback, register);
-  addRollbackTenants(rollback, register);
-
-  const tenant = program.command('tenant').description('provision tenants and list the registry');
-  addTenantProvision(tenant, register);
-  addTenantList(tenant, register);
-  addTenantShow(tenant, register);
-
-  addExec(program, register);
-  addResolve(program, register);
-  addStatus(program, register);
-
-  addRunsShow(addRuns(program, register), register);
+  for (const add of COMMANDS) add(program, register);
   return program;
 }
 

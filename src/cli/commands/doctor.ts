@@ -2,15 +2,12 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Reading } from '../../config/environment.ts';
-import type { Diagnosis } from '../../core/doctor/diagnosis.ts';
-import type { EnvironmentFacts } from '../../core/doctor/environment-checks.ts';
-import { toTenantctlError } from '../../errors.ts';
-import type { CommandResult } from '../run/command-result.ts';
-import type { Context } from '../run/context.ts';
+import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { count } from '../flags/numbers.ts';
-import type { Register } from '../run/register.ts';
+import type { CommandResult, Register } from '../run/command.ts';
+import type { Context } from '../run/context.ts';
 
-export interface DoctorFlags {
+interface DoctorFlags {
   readonly concurrency?: number;
 }
 
@@ -29,50 +26,36 @@ export function addDoctor(program: Command, register: Register): void {
 }
 
 export async function doctorCommand(context: Context, flags: DoctorFlags): Promise<CommandResult> {
-  const diagnosis = await examine(context, flags);
+  const { diagnose } = await import('../../core/doctor/diagnose.ts');
+  const path = resolve(context.folder, context.options.envFile ?? '.env');
+  const file = { path, found: existsSync(path) };
+  const { error, ...reading } = await readConfiguration(context);
+  const { settings, variables = [], problems = [] } = reading;
+  const diagnosis = await diagnose({
+    nodeVersion: process.versions.node,
+    environment: { file, error, variables, problems, warnings: settings?.warnings ?? [] },
+    database: settings?.database,
+    databaseNames: settings?.names,
+    folders: reading.folders,
+    vectorExtension: settings?.vectorExtension,
+    tenantRole: settings?.tenantRole,
+    concurrency: flags.concurrency,
+  });
   return {
     document: { checks: diagnosis.checks, totals: diagnosis.totals },
-    text: async () => (await import('../render/doctor.ts')).renderDiagnosis(diagnosis, context.output.paint),
+    text: ({ renderDiagnosis }, paint) => renderDiagnosis(diagnosis, paint),
     error: diagnosis.error,
     showError: false,
   };
 }
 
-async function examine(context: Context, flags: DoctorFlags): Promise<Diagnosis> {
-  const { diagnose } = await import('../../core/doctor/diagnose.ts');
-  const { reading, environment } = await readConfiguration(context);
-  return diagnose({
-    nodeVersion: process.versions.node,
-    environment,
-    database: reading?.settings?.database,
-    databaseNames: reading?.settings?.names,
-    folders: reading?.folders,
-    vectorExtension: reading?.settings?.vectorExtension,
-    tenantRole: reading?.settings?.tenantRole,
-    concurrency: flags.concurrency,
-  });
-}
-
-/** The configuration with its problems; one may be an env file that cannot be read. */
+/** The configuration with its problems; only an error if the env file cannot be read. */
 async function readConfiguration(
   context: Context,
-): Promise<{ readonly reading?: Reading; readonly environment: EnvironmentFacts }> {
-  const path = resolve(context.folder, context.options.envFile ?? '.env');
-  const file = { path, found: existsSync(path) };
+): Promise<Partial<Reading> & { readonly error?: TenantctlError }> {
   try {
-    const reading = await context.readEnvironment();
-    return {
-      reading,
-      environment: {
-        file,
-        variables: reading.variables,
-        problems: reading.problems,
-        warnings: reading.settings?.warnings ?? [],
-      },
-    };
+    return await context.readEnvironment();
   } catch (error) {
-    return {
-      environment: { file, error: toTenantctlError(error), variables: [], problems: [], warnings: [] },
-    };
+    return { error: toTenantctlError(error) };
   }
 }

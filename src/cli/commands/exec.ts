@@ -1,66 +1,54 @@
 import { Option, type Command } from 'commander';
-import type { QueryTenantsOptions, QueryTenantsResult } from '../../core/query/query-tenants.ts';
+import type { QueryTenantsResult } from '../../core/query/query-tenants.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import { readTextFile } from '../../text-file.ts';
-import { counted } from '../../wording.ts';
-import {
-  addConcurrency,
-  addTenants,
-  addTimeouts,
-  runOptions,
-  type PaceFlags,
-} from '../flags/fleet-options.ts';
+import { counted, duration } from '../../wording.ts';
+import { addTimeouts, concurrency, runOptions, selection, type FleetFlags } from '../flags/fleet-options.ts';
 import { shortError } from '../render/error.ts';
 import type { RowFormat } from '../render/rows.ts';
-import { duration } from '../render/words.ts';
-import type { CommandResult } from '../run/command-result.ts';
+import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { failureOf } from '../run/failure.ts';
-import type { Register } from '../run/register.ts';
+import { failureOf } from '../run/results.ts';
 
-interface ExecFlags extends PaceFlags {
+interface ExecFlags extends FleetFlags {
   readonly sql?: string;
   readonly file?: string;
   readonly format?: RowFormat;
-  readonly tenant?: readonly string[];
 }
 
 export function addExec(program: Command, register: Register): void {
+  const format = new Option('--format <format>', 'how rows are written (default: table)');
   const command = program
     .command('exec')
     .description('send one query to every ACTIVE tenant, and show the rows with the organization')
     .option('--sql <query>', 'one statement that only reads: SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN')
     .addOption(new Option('--file <file>', 'read the statement from this file').conflicts('sql'))
-    .addOption(
-      new Option('--format <format>', 'how rows are written (default: table)').choices([
-        'table',
-        'csv',
-        'jsonl',
-      ]),
-    );
-  register(addConcurrency(addTimeouts(addTenants(command))), 'exec', execCommand);
+    .addOption(format.choices(['table', 'csv', 'jsonl']))
+    .addOption(selection());
+  register(addTimeouts(command).addOption(concurrency()), 'exec', execCommand);
 }
 
-export async function execCommand(context: Context, flags: ExecFlags): Promise<CommandResult> {
+async function execCommand(context: Context, flags: ExecFlags): Promise<CommandResult> {
   const { output } = context;
   if (output.json && flags.format !== undefined)
     throw new TenantctlError('USAGE', '--json and --format exclude each other.', {
       hint: '--format jsonl writes one JSON document for each row.',
     });
   const sql = sqlOf(flags);
-  // Checked and loaded while the server is answering. What is wrong with the query goes first.
-  const checked = import('../../core/query/statement.ts').then(({ parseQuery }) => parseQuery(sql));
+  // V8's flags for the parser depend on the configuration.
+  await context.readEnvironment();
+  // A wrong query is reported before a database that cannot be reached.
+  const { parseQuery } = await import('../../core/query/statement.ts');
+  await parseQuery(sql);
+  // Load it while the server answers.
   const core = import('../../core/query/query-tenants.ts');
-  const rendering = import('../render/rows.ts');
-  checked.catch(() => {});
-  const work = context.withDatabase(flags.concurrency, async (database, settings) => {
-    await checked;
-    // The embedded database cancels nothing.
-    if (database.canCancel) context.interruption().cancelOnFirst();
-    const { createRowRenderer } = await rendering;
+  return context.withDatabase(flags.concurrency, async (database, settings) => {
+    // The embedded database cannot cancel a query.
+    if (database.canCancel) context.interruption.cancelOnFirst();
+    const { createRowRenderer } = await import('../render/rows.ts');
     const renderer = createRowRenderer(output.json ? 'json' : (flags.format ?? 'table'), output.paint);
     const { queryTenants } = await core;
-    const options: QueryTenantsOptions = {
+    const result = await queryTenants(database, {
       ...runOptions(context, settings, flags),
       sql,
       tenants: flags.tenant,
@@ -69,14 +57,9 @@ export async function execCommand(context: Context, flags: ExecFlags): Promise<C
       observe(event) {
         if (output.verbose && event.type === 'note') output.message(event.message);
       },
-    };
-    const result = await queryTenants(database, options);
+    });
     await output.part(await renderer.end());
-    return toCommandResult(context, result);
-  });
-  return work.catch(async (error: unknown) => {
-    await checked;
-    throw error;
+    return execResult(context, result);
   });
 }
 
@@ -91,31 +74,26 @@ function sqlOf({ sql, file }: ExecFlags): string {
   }
 }
 
-function toCommandResult({ output }: Context, result: QueryTenantsResult): CommandResult {
+function execResult({ output }: Context, result: QueryTenantsResult): CommandResult {
   const { totals, interrupted, durationMs } = result;
   const failed = result.tenants.filter(({ outcome }) => outcome === 'failed');
   if (!output.json) {
+    // A single failure is the command's own error, which the runner shows.
     if (failed.length > 1)
       for (const { clerkOrgId, error } of failed)
         output.complain(`${output.paintError.red('✖')} ${clerkOrgId}: ${shortError(error)}`);
-    output.message(
-      `${counted(totals.rows, 'row')} from ${totals.answered} of ${counted(totals.selected, 'tenant')}, ${duration(durationMs)}`,
-    );
+    const answered = `${totals.answered} of ${counted(totals.selected, 'tenant')}`;
+    output.message(`${counted(totals.rows, 'row')} from ${answered}, ${duration(durationMs)}`);
   }
-  const failure = failureOf(
-    failed.map(({ error }) => error),
-    totals.selected,
-  );
   return {
     document: { totals, interrupted, durationMs, tenants: failed },
-    text: () => '',
-    error: interrupted ? stopped() : failure,
+    error: interrupted ? stopped() : failureOf(failed, totals.selected),
     interrupted,
   };
 }
 
 function stopped(): TenantctlError {
   return new TenantctlError('INTERRUPTED', 'The query was stopped before every tenant had answered.', {
-    hint: 'Run the command again: it begins anew.',
+    hint: 'Run the command again: it starts from the beginning.',
   });
 }

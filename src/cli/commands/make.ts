@@ -1,27 +1,22 @@
 import { relative } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { MigrationFormat } from '../../core/files/make.ts';
+import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import type { CommandResult } from '../run/command-result.ts';
-import type { Register } from '../run/register.ts';
 
-export interface MakeFlags {
+interface MakeFlags {
   readonly format?: MigrationFormat;
 }
 
-export function addMake(group: Command, register: Register): void {
+export function addMake(program: Command, register: Register): void {
+  const make = program.command('make').description('write a new migration file');
   for (const scope of ['master', 'tenant'] as const) {
-    const command = group
+    const format = new Option('--format <format>', 'file format (default: that of the newest file, or ts)');
+    const command = make
       .command(scope)
       .description(`write a new ${scope} migration`)
       .argument('<name>', 'letters, digits, _ and -')
-      .addOption(
-        new Option('--format <format>', 'file format (default: that of the newest file, or ts)').choices([
-          'ts',
-          'js',
-          'sql',
-        ]),
-      );
+      .addOption(format.choices(['ts', 'js', 'sql']));
     register(command, `make ${scope}`, (context, flags: MakeFlags, [name = '']) =>
       makeCommand(context, scope, name, flags),
     );
@@ -35,18 +30,18 @@ async function makeCommand(
   flags: MakeFlags,
 ): Promise<CommandResult> {
   const { makeMigration } = await import('../../core/files/make.ts');
-  const folders = await context.folders();
-  const folder = scope === 'master' ? folders.master : folders.tenants;
-  const made = await makeMigration({ folder, name, format: flags.format });
+  const { master, tenants } = await context.folders();
+  const made = await makeMigration({
+    folder: scope === 'master' ? master : tenants,
+    name,
+    format: flags.format,
+  });
   const path = relative(context.folder, made.path);
-  if (made.note !== undefined)
-    context.output.message(`${context.output.paintError.yellow('!')} ${made.note}`);
+  const { format, note } = made;
+  if (note !== undefined) context.output.warn(note);
+  const migrate = `tenantctl migrate ${scope === 'master' ? 'master' : 'tenants'} --dry-run`;
   return {
-    document: { path, format: made.format, ...(made.note !== undefined && { note: made.note }) },
-    text: () =>
-      [
-        `${context.output.paint.green('✔')} ${path}`,
-        `  Fill in up and down, then: tenantctl migrate ${scope === 'master' ? 'master' : 'tenants'} --dry-run`,
-      ].join('\n'),
+    document: { path, format, ...(note !== undefined && { note }) },
+    text: (_, paint) => `${paint.green('✔')} ${path}\n  Fill in up and down, then: ${migrate}`,
   };
 }

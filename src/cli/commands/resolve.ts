@@ -1,9 +1,8 @@
 import { Option, type Command } from 'commander';
-import { TenantctlError } from '../../errors.ts';
-import type { CommandResult } from '../run/command-result.ts';
-import type { Context } from '../run/context.ts';
-import type { Register } from '../run/register.ts';
 import { resolutionDocument } from '../../core/documents/status-document.ts';
+import { TenantctlError } from '../../errors.ts';
+import type { CommandResult, Register } from '../run/command.ts';
+import type { Context } from '../run/context.ts';
 
 interface AnswerFlags {
   readonly applied?: boolean;
@@ -23,32 +22,29 @@ export function addResolve(program: Command, register: Register): void {
   register(command, 'resolve', resolveCommand);
 }
 
-export async function resolveCommand(
+async function resolveCommand(
   context: Context,
-  flags: AnswerFlags,
+  { applied, retry }: AnswerFlags,
   [tenant = '']: readonly string[],
 ): Promise<CommandResult> {
-  if (flags.applied !== true && flags.retry !== true) {
+  if (applied !== true && retry !== true) {
     throw new TenantctlError('USAGE', 'Say whether the work was done: --applied or --retry.', {
       hint: `tenantctl tenant show ${tenant} names the migration. Check in the schema whether its work is there.`,
     });
   }
-  return context.withDatabase(undefined, async (database, settings) => {
+  return context.withDatabase(undefined, async (database, settings, observe) => {
     const { MASTER_NAME } = await import('../../core/state/resolution-commands.ts');
     const { resolveInterrupted } = await import('../../core/commands/resolve.ts');
-    const resolution = await context.withProgress((observe) =>
-      resolveInterrupted(database, {
-        tenant,
-        answer: flags.applied === true ? 'applied' : 'retry',
-        folder: tenant === MASTER_NAME ? settings.folders.master : settings.folders.tenants,
-        lockTimeoutMs: settings.lockTimeoutMs,
-        observe,
-      }),
-    );
+    const resolution = await resolveInterrupted(database, {
+      tenant,
+      answer: applied === true ? 'applied' : 'retry',
+      folder: tenant === MASTER_NAME ? settings.folders.master : settings.folders.tenants,
+      lockTimeoutMs: settings.lockTimeoutMs,
+      observe,
+    });
     return {
       document: resolutionDocument(resolution),
-      text: async () =>
-        (await import('../render/resolution.ts')).renderResolution(resolution, context.output.paint),
+      text: ({ renderResolution }, paint) => renderResolution(resolution, paint),
     };
   });
 }

@@ -1,30 +1,51 @@
 import type { Command } from 'commander';
-import { runDocument } from '../../core/documents/run-document.ts';
-import type { CommandResult } from '../run/command-result.ts';
+import { runDocument, runTenantDocument } from '../../core/documents/run-document.ts';
+import { count, runNumber } from '../flags/numbers.ts';
+import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { count } from '../flags/numbers.ts';
-import type { Register } from '../run/register.ts';
 
-/** `tenantctl runs` lists; its verbs are added to what this returns. */
-export function addRuns(program: Command, register: Register): Command {
-  const command = program
+interface RunsFlags {
+  readonly limit?: number;
+}
+
+interface ShowFlags {
+  readonly all?: boolean;
+}
+
+export function addRuns(program: Command, register: Register): void {
+  const runs = program
     .command('runs')
     .description('list what earlier commands did to the fleet, newest first')
     .option('--limit <n>', 'number of runs to list (default: 20)', count);
-  register(command, 'runs', runsCommand);
-  return command;
+  register(runs, 'runs', listRuns);
+
+  const show = runs
+    .command('show')
+    .description('show one run')
+    .argument('<id>', 'number of the run', runNumber)
+    .option('--all', 'list every tenant that it worked on, not only those that failed');
+  register(show, 'runs show', showRun);
 }
 
-export async function runsCommand(
-  context: Context,
-  flags: { readonly limit?: number },
-): Promise<CommandResult> {
+function listRuns(context: Context, flags: RunsFlags): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database) => {
     const { readRuns } = await import('../../core/ledger/read-runs.ts');
     const runs = await readRuns(database, flags);
     return {
       document: { runs: runs.map(runDocument) },
-      text: async () => (await import('../render/runs.ts')).renderRuns(runs, context.output.paint),
+      text: ({ renderRuns }, paint) => renderRuns(runs, paint),
+    };
+  });
+}
+
+function showRun(context: Context, flags: ShowFlags, [id]: readonly unknown[]): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database) => {
+    const { readRun, readRunTenants } = await import('../../core/ledger/read-runs.ts');
+    const run = await readRun(database, Number(id));
+    const tenants = await readRunTenants(database, run.id, { onlyFailed: flags.all !== true });
+    return {
+      document: { run: { ...runDocument(run), tenants: tenants.map(runTenantDocument) } },
+      text: ({ renderRun }, paint) => renderRun(run, tenants, paint),
     };
   });
 }

@@ -1,51 +1,27 @@
-import type { Command } from 'commander';
+import { existsSync } from 'node:fs';
+import { Option, type Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
 import type { Concurrency } from '../../core/run/lanes.ts';
 import type { Context } from '../run/context.ts';
 import { count, countOrAuto, milliseconds, retries } from './numbers.ts';
 
-/** Flags that limit how long a command waits and how often it retries. */
-export interface TimeoutFlags {
+/** Flags of commands that work on schemas. Each command has some of them. */
+export interface FleetFlags {
   readonly lockTimeout?: number;
   readonly statementTimeout?: number;
   readonly retries?: number;
-}
-
-/** Flags for timeouts and retries. */
-export interface EnduranceFlags extends TimeoutFlags {
   readonly keep?: number;
-}
-
-/** Flags that set how a command works through the tenants. */
-export interface PaceFlags extends EnduranceFlags {
+  readonly tenant?: readonly string[];
   readonly concurrency?: Concurrency;
   /** False with --no-compile. */
   readonly compile?: boolean;
-}
-
-/** Flags of commands on a fleet. */
-export interface FleetFlags extends PaceFlags {
-  readonly tenant?: readonly string[];
-  readonly all?: boolean;
-  readonly dryRun?: boolean;
   readonly to?: string;
-}
-
-/** Flags that let a run continue although history and folder do not match. */
-export interface ToleranceFlags {
+  readonly dryRun?: boolean;
+  /** In a rollback: everything. In a list: every tenant. */
+  readonly all?: boolean;
+  readonly verify?: boolean;
   readonly allowNewerHistory?: boolean;
   readonly allowOutOfOrder?: boolean;
-}
-
-export function addSelection(command: Command): Command {
-  return addPace(addTenants(command));
-}
-
-export function addTenants(command: Command): Command {
-  return command.option(
-    '--tenant <org or schema...>',
-    'only these tenants (organization ids or schema names)',
-  );
 }
 
 export function addTimeouts(command: Command): Command {
@@ -67,7 +43,8 @@ export function addTimeouts(command: Command): Command {
     );
 }
 
-export function addEndurance(command: Command): Command {
+/** The flags of a command that changes schemas, and so has runs in the ledger. */
+export function addRun(command: Command): Command {
   return addTimeouts(command).option(
     '--keep <n>',
     'number of runs of this command that the ledger keeps (default: 100)',
@@ -75,38 +52,41 @@ export function addEndurance(command: Command): Command {
   );
 }
 
-export function addConcurrency(command: Command): Command {
-  return command.option(
+/** The flags of a command that changes many tenants. */
+export function addFleetRun(command: Command): Command {
+  return addRun(command)
+    .addOption(concurrency())
+    .option('--no-compile', 'run every migration statement by statement in every tenant');
+}
+
+export function concurrency(): Option {
+  return new Option(
     '--concurrency <n|auto>',
     'number of tenants to work on in parallel; auto adapts to throughput (default: 4)',
-    countOrAuto,
-  );
+  ).argParser(countOrAuto);
 }
 
-export function addPace(command: Command): Command {
-  return addConcurrency(addEndurance(command)).option(
-    '--no-compile',
-    'run every migration statement by statement in every tenant',
-  );
+export function selection(): Option {
+  return new Option('--tenant <org or schema...>', 'only these tenants (organization ids or schema names)');
 }
 
+export function dryRun(): Option {
+  return new Option('--dry-run', 'print the SQL that would run; change nothing');
+}
+
+export function verify(): Option {
+  return new Option('--verify', 'read every history table and correct wrong stamps');
+}
+
+/** The flags that let a run continue although history and directory do not match. */
 export function addTolerance(command: Command): Command {
   return command
     .option('--allow-newer-history', 'continue if the history is newer than every file')
     .option('--allow-out-of-order', 'apply files that sort before an applied one');
 }
 
-/** The flag that makes a command read the history tables instead of the stamps. */
-export interface VerifyFlag {
-  readonly verify?: boolean;
-}
-
-export function addVerify(command: Command): Command {
-  return command.option('--verify', 'read every history table and correct wrong stamps');
-}
-
 /** The options that all functions of core take from the settings and flags, and the signal that stops them. */
-export function runOptions(context: Context, settings: Settings, flags: EnduranceFlags) {
+export function runOptions(context: Context, settings: Settings, flags: FleetFlags) {
   return {
     lockTimeoutMs: flags.lockTimeout ?? settings.lockTimeoutMs,
     statementTimeoutMs: flags.statementTimeout ?? settings.statementTimeoutMs,
@@ -115,10 +95,15 @@ export function runOptions(context: Context, settings: Settings, flags: Enduranc
     lockWaitMs: settings.lockWaitMs,
     tenantRole: settings.tenantRole,
     vectorExtension: settings.vectorExtension,
-    signal: context.interruption().signal,
+    signal: context.interruption.signal,
   };
 }
 
-export function tolerance({ allowNewerHistory, allowOutOfOrder }: ToleranceFlags) {
+export function tolerance({ allowNewerHistory, allowOutOfOrder }: FleetFlags) {
   return { allowNewerHistory, allowOutOfOrder };
+}
+
+/** The master folder, if it exists: if another tool keeps the registry, there may be none. */
+export function masterFolderOf(settings: Settings): string | undefined {
+  return existsSync(settings.folders.master) ? settings.folders.master : undefined;
 }

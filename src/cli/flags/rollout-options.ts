@@ -19,6 +19,10 @@ export interface RolloutFlags {
 }
 
 export function addRollout(command: Command): Command {
+  const onCanaryFailure = new Option(
+    '--on-canary-failure <stop|rollback>',
+    'rollback: undo exactly what this run applied (default: stop)',
+  );
   return command
     .option('--canary <n|n%|org,…>', 'migrate these tenants first; stop if one of them fails', canary)
     .option('--wave <n|n%>', 'migrate the others in waves of this size (default: one wave)', wave)
@@ -28,12 +32,7 @@ export function addRollout(command: Command): Command {
       'after each wave run this query in its tenants; it must return true or no rows',
     )
     .option('--max-failures <n|n%>', 'stop after more than this many tenants have failed', maxFailures)
-    .addOption(
-      new Option(
-        '--on-canary-failure <stop|rollback>',
-        'rollback: undo exactly what this run applied (default: stop)',
-      ).choices(['stop', 'rollback']),
-    )
+    .addOption(onCanaryFailure.choices(['stop', 'rollback']))
     .option(
       '--max-replica-lag <ms>',
       'start no tenant while a standby is further behind than this',
@@ -50,18 +49,15 @@ export async function rolloutOf(flags: RolloutFlags): Promise<RolloutOptions | u
   if (pause !== undefined && canary === undefined && wave === undefined)
     throw missing('--pause waits between canaries and waves', '--canary or --wave');
   if (onCanaryFailure !== undefined && canary === undefined)
-    throw missing('--on-canary-failure says what follows on the failure of a canary', '--canary');
+    throw missing('--on-canary-failure says what to do if a canary fails', '--canary');
   const given = [canary, wave, check, maxFailures, maxReplicaLag].some((flag) => flag !== undefined);
   if (!given) return undefined;
-  const readCheck = async (path: string) => {
-    const { readTenantCheck } = await import('../../core/rollout/tenant-check.ts');
-    return readTenantCheck(path);
-  };
+  const { readTenantCheck } = await import('../../core/rollout/tenant-check.ts');
   return {
     canary,
     wave,
     pauseMs: pause === undefined ? undefined : pause * 1000,
-    check: check === undefined ? undefined : await readCheck(check),
+    check: check === undefined ? undefined : await readTenantCheck(check),
     maxFailures,
     onCanaryFailure,
     maxReplicaLagMs: maxReplicaLag,
@@ -74,22 +70,14 @@ function missing(what: string, flag: string): TenantctlError {
 
 function canary(text: string): NonNullable<RolloutOptions['canary']> {
   if (/^[\d.]+%?$/.test(text)) return wave(text);
-  const tenants = text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
+  const tenants = text.split(',').flatMap((name) => name.trim() || []);
   if (tenants.length === 0)
     throw new InvalidArgumentError('Expected a number, a percentage, or organization ids or schema names.');
   return { tenants };
 }
 
-function wave(text: string): Share {
-  return share(text, 1);
-}
-
-function maxFailures(text: string): Share {
-  return share(text, 0);
-}
+const wave = (text: string) => share(text, 1);
+const maxFailures = (text: string) => share(text, 0);
 
 /** "5" or "2.5%". */
 function share(text: string, least: 0 | 1): Share {

@@ -2,6 +2,7 @@ import type { ChalkInstance } from 'chalk';
 import type { Check, CheckStatus } from '../../core/doctor/check.ts';
 import type { Diagnosis } from '../../core/doctor/diagnosis.ts';
 import { counted } from '../../wording.ts';
+import { indent } from './error.ts';
 
 const MARKS: Readonly<Record<CheckStatus, string>> = { ok: '✔', warning: '!', failed: '✖', skipped: '·' };
 
@@ -27,9 +28,4 @@ function renderCheck(check: Check, width: number, color: ChalkInstance, paint: C
   const detail = indent(check.detail, width + 4);
   const line = `${color(MARKS[check.status])} ${title}  ${check.status === 'skipped' ? paint.dim(detail) : detail}`;
   return check.remedy === undefined ? [line] : [line, `  ${paint.cyan('→')} ${indent(check.remedy, 4)}`];
-}
-
-/** Indents further lines under the first. */
-function indent(text: string, columns: number): string {
-  return text.split('\n').join(`\n${' '.repeat(columns)}`);
 }

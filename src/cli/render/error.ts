@@ -5,37 +5,30 @@ const MAX_STATEMENT = 2_000;
 
 /** An error for people: what happened, to whom, SQLSTATE, statement, hint. */
 export function renderError(error: TenantctlError, paint: ChalkInstance, verbose: boolean): string {
+  const { tenant, migration, sqlstate, statement, details = [], hint } = error;
+  const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(10))} ${value}`;
   const lines = [`${paint.red('✖')} ${error.message}`];
-  const fact = (name: string, value: string | undefined) => {
-    if (value !== undefined) lines.push(`  ${paint.dim(name.padEnd(10))} ${value}`);
-  };
-  fact('tenant', error.tenant);
-  fact('migration', error.migration);
-  fact('SQLSTATE', error.sqlstate);
-  fact('statement', error.statement === undefined ? undefined : indent(shorten(error.statement)));
-  for (const line of error.details ?? []) lines.push(`  ${line}`);
-  for (const blocker of error.blockedBy ?? []) fact('blocked by', blockerLine(blocker));
+  if (tenant !== undefined) lines.push(fact('tenant', tenant));
+  if (migration !== undefined) lines.push(fact('migration', migration));
+  if (sqlstate !== undefined) lines.push(fact('SQLSTATE', sqlstate));
+  if (statement !== undefined) lines.push(fact('statement', indent(shorten(statement), 13)));
+  lines.push(...details.map((line) => `  ${line}`));
+  for (const blocker of error.blockedBy ?? []) lines.push(fact('blocked by', blockerLine(blocker)));
   for (const { name, table, remedy } of error.invalidIndexes ?? [])
-    fact('INVALID', `index ${name} of table ${table}: ${remedy}`);
-  if (error.hint !== undefined) lines.push(`${paint.cyan('→')} ${error.hint}`);
+    lines.push(fact('INVALID', `index ${name} of table ${table}: ${remedy}`));
+  if (hint !== undefined) lines.push(`${paint.cyan('→')} ${hint}`);
   if (verbose || error.code === 'INTERNAL') {
-    const { cause } = error;
-    const stack = cause instanceof Error ? cause.stack : error.stack;
+    const { stack } = error.cause instanceof Error ? error.cause : error;
     if (stack !== undefined) lines.push(paint.dim(stack));
   }
   return lines.join('\n');
 }
 
+type ShownError = Pick<TenantctlError, 'message'> &
+  Partial<Pick<TenantctlError, 'migration' | 'sqlstate' | 'statement' | 'details' | 'hint'>>;
+
 /** An error in one line. */
-export function shortError(
-  error:
-    | {
-        readonly message: string;
-        readonly migration?: string | undefined;
-        readonly sqlstate?: string | undefined;
-      }
-    | undefined,
-): string {
+export function shortError(error: ShownError | undefined): string {
   if (error === undefined) return 'failed';
   const { migration, message, sqlstate } = error;
   // Not if the message names the migration itself.
@@ -43,20 +36,28 @@ export function shortError(
   return `${where}${message}${sqlstate === undefined ? '' : ` (SQLSTATE ${sqlstate})`}`;
 }
 
+/** What follows such a line: the statement, details, and what to do. */
+export function errorDetails({ statement, details = [], hint }: ShownError, paint: ChalkInstance): string[] {
+  return [
+    ...(statement === undefined ? [] : [`    ${paint.dim('statement')} ${indent(statement, 14)}`]),
+    ...details.map((detail) => `    ${detail}`),
+    ...(hint === undefined ? [] : [`    ${paint.cyan('→')} ${hint}`]),
+  ];
+}
+
 /** "process 4711 (app, psql, idle in transaction): UPDATE …" */
 export function blockerLine({ pid, user, application, state, query, waitsFor = [] }: Blocker): string {
   const waits = waitsFor.length === 0 ? null : `waits for ${waitsFor.join(', ')}`;
   const who = [user, application, state, waits].filter((part) => part !== null && part !== '').join(', ');
-  return `${pid === 0 ? 'a prepared transaction' : `process ${pid}`} (${who}): ${(query ?? '').replaceAll(/\s+/g, ' ').trim()}`;
+  const text = (query ?? '').replaceAll(/\s+/g, ' ').trim();
+  return `${pid === 0 ? 'a prepared transaction' : `process ${pid}`} (${who}): ${text}`;
 }
 
 function shorten(text: string): string {
   return text.length > MAX_STATEMENT ? `${text.slice(0, MAX_STATEMENT)}…` : text;
 }
 
-function indent(text: string): string {
-  return text
-    .trim()
-    .split('\n')
-    .join(`\n${' '.repeat(13)}`);
+/** Indents further lines under the first. */
+export function indent(text: string, columns: number): string {
+  return text.trim().replaceAll('\n', `\n${' '.repeat(columns)}`);
 }

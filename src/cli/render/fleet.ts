@@ -1,24 +1,25 @@
 import type { ChalkInstance } from 'chalk';
 import type { MasterResult } from '../../core/commands/migrate-master.ts';
-import type { ProvisionResult } from '../../core/tenant/provision.ts';
+import type { ClassCounts } from '../../core/report/class-counts.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
-import { blockerLine, shortError } from './error.ts';
+import type { ProvisionResult } from '../../core/tenant/provision.ts';
+import { counted, duration, listed } from '../../wording.ts';
+import { blockerLine, errorDetails, shortError } from './error.ts';
 import { renderRollout } from './rollout.ts';
-import { renderClasses } from './classes.ts';
 import { renderTable } from './table.ts';
-import { duration } from './words.ts';
-import { counted, listed } from '../../wording.ts';
 
-/** Up to so many tenants are listed one by one. */
+/** Up to this many tenants are listed one by one. */
 const LISTED = 25;
 
 /** What a run did to the master schema. */
 export function renderMaster(result: MasterResult, verb: 'Applied' | 'Undone', paint: ChalkInstance): string {
+  const mark = paint.green('✔');
   if (result.names.length === 0) {
-    return `${paint.green('✔')} The master schema ${verb === 'Applied' ? 'is up to date' : 'has nothing to undo'}.`;
+    return `${mark} The master schema ${verb === 'Applied' ? 'is up to date' : 'has nothing to undo'}.`;
   }
+  const about = `batch ${result.batch}, ${duration(result.durationMs)}`;
   return [
-    `${paint.green('✔')} ${verb} ${counted(result.names.length, 'master migration')} (batch ${result.batch}, ${duration(result.durationMs)}):`,
+    `${mark} ${verb} ${counted(result.names.length, 'master migration')} (${about}):`,
     ...result.names.map((name) => `  ${name}`),
   ].join('\n');
 }
@@ -30,23 +31,25 @@ export async function renderFleet(
   verbose: boolean,
   paint: ChalkInstance,
 ): Promise<string> {
-  const { totals } = result;
+  const { totals, tenants, rollout, fleet } = result;
   if (totals.selected === 0) {
-    return `${paint.green('✔')} There are no ACTIVE tenants: nothing to do.${leftAlone(result)}`;
+    return `${paint.green('✔')} There are no ACTIVE tenants: nothing to do.${notActive(result)}`;
   }
-  const lines: string[] = [];
-  const isUndone = ({ outcome, reverted }: TenantResult) =>
-    outcome === 'rolled-back' && reverted !== undefined;
-  const changed = result.tenants.filter(
-    (tenant) => ['migrated', 'rolled-back'].includes(tenant.outcome) && !isUndone(tenant),
+  const changed = tenants.filter(
+    ({ outcome, reverted }) =>
+      outcome === 'migrated' || (outcome === 'rolled-back' && reverted === undefined),
   );
-  lines.push(...(await renderChanged(changed, verb, verbose, paint)));
-  const failed = result.tenants.filter((tenant) => tenant.outcome === 'failed');
-  if (failed.length > 0) lines.push(...renderFailed(failed, paint));
-  const skipped = result.tenants.filter((tenant) => tenant.outcome === 'skipped');
-  for (const [reason, tenants] of Map.groupBy(skipped, (tenant) => tenant.reason ?? '')) {
-    const names = listed(tenants.map((tenant) => tenant.clerkOrgId));
-    lines.push(`${paint.yellow('!')} ${counted(tenants.length, 'tenant')} left out (${reason}): ${names}`);
+  const lines = [
+    ...(await renderChanged(changed, verb, verbose, paint)),
+    ...renderFailed(
+      tenants.filter(({ outcome }) => outcome === 'failed'),
+      paint,
+    ),
+  ];
+  const skipped = tenants.filter(({ outcome }) => outcome === 'skipped');
+  for (const [reason, members] of Map.groupBy(skipped, (tenant) => tenant.reason ?? '')) {
+    const names = listed(members.map((tenant) => tenant.clerkOrgId));
+    lines.push(`${paint.yellow('!')} ${counted(members.length, 'tenant')} left out (${reason}): ${names}`);
   }
   const sums = [
     `${totals.changed} ${verb}`,
@@ -54,16 +57,14 @@ export async function renderFleet(
     `${totals.failed} failed`,
     ...(totals.undone === undefined ? [] : [`${totals.undone} migrated and rolled back again`]),
     ...(totals.skipped > 0 ? [`${totals.skipped} left out`] : []),
-  ];
-  if (result.rollout !== undefined) lines.push(...renderRollout(result.rollout, paint));
+  ].join(', ');
+  if (rollout !== undefined) lines.push(...renderRollout(rollout, paint));
   const mark = totals.failed > 0 ? paint.red('✖') : paint.green('✔');
-  lines.push(
-    `${mark} ${counted(totals.selected, 'tenant')}: ${sums.join(', ')} (${duration(result.durationMs)})${leftAlone(result)}`,
-  );
-  if (result.shared && result.fleet !== undefined) {
-    lines.push(
-      `  Another run was at work on the same tenants. All ${counted(result.fleet.total, 'tenant')} now: ${renderClasses(result.fleet, paint)}`,
-    );
+  const total = `${counted(totals.selected, 'tenant')}: ${sums} (${duration(result.durationMs)})`;
+  lines.push(`${mark} ${total}${notActive(result)}`);
+  if (result.shared && fleet !== undefined) {
+    const now = `All ${counted(fleet.total, 'tenant')} now: ${renderClasses(fleet, paint)}`;
+    lines.push(`  Another run was at work on the same tenants. ${now}`);
   }
   return lines.join('\n');
 }
@@ -74,80 +75,77 @@ async function renderChanged(
   verbose: boolean,
   paint: ChalkInstance,
 ): Promise<string[]> {
-  if (changed.length === 0) return [];
-  const groups = Map.groupBy(changed, (tenant) => tenant.names.join('\n'));
   const lines: string[] = [];
-  for (const tenants of groups.values()) {
-    const names = tenants[0]?.names ?? [];
-    lines.push(
-      `${paint.green('✔')} ${counted(tenants.length, 'tenant')} ${verb}:`,
-      ...names.map((name) => `  ${name}`),
-    );
+  for (const [names, tenants] of Map.groupBy(changed, (tenant) => tenant.names.join('\n  '))) {
+    lines.push(`${paint.green('✔')} ${counted(tenants.length, 'tenant')} ${verb}:`, `  ${names}`);
     if (verbose || changed.length <= LISTED) {
-      const rows = tenants.map((tenant) => [
-        tenant.clerkOrgId,
-        tenant.schema,
-        `batch ${tenant.batch}`,
-        duration(tenant.durationMs),
+      const rows = tenants.map(({ clerkOrgId, schema, batch, durationMs }) => [
+        clerkOrgId,
+        schema,
+        `batch ${batch}`,
+        duration(durationMs),
       ]);
-      lines.push(indent(paint.dim(await renderTable([], rows))));
+      const table = await renderTable([], rows, paint);
+      lines.push(paint.dim(table.replaceAll(/^/gm, '    ')));
     }
   }
   return lines;
 }
 
+/** Failed tenants with their errors; what tenants with the same error have in common is shown once. */
 function renderFailed(failed: readonly TenantResult[], paint: ChalkInstance): string[] {
+  if (failed.length === 0) return [];
   const lines = [`${paint.red('✖')} ${counted(failed.length, 'tenant')} failed:`];
   const groups = Map.groupBy(
     failed,
     ({ error }) => `${error?.code}\n${error?.migration}\n${error?.sqlstate}\n${error?.hint}`,
   );
   for (const tenants of groups.values()) {
-    const [first] = tenants;
-    const shown = tenants.slice(0, LISTED);
-    for (const { clerkOrgId, schema, error } of shown) {
+    for (const { clerkOrgId, schema, error } of tenants.slice(0, LISTED)) {
       lines.push(
         `  ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`,
         ...(error?.blockedBy ?? []).map((blocker) => `    blocked by ${blockerLine(blocker)}`),
       );
     }
-    if (tenants.length > shown.length)
-      lines.push(`  … and ${tenants.length - shown.length} more with the same error`);
-    if (first?.error?.statement !== undefined)
-      lines.push(
-        `    ${paint.dim('statement')} ${first.error.statement
-          .trim()
-          .split('\n')
-          .join(`\n${' '.repeat(14)}`)}`,
-      );
-    for (const detail of first?.error?.details ?? []) lines.push(`    ${detail}`);
-    if (first?.error?.hint !== undefined) lines.push(`    ${paint.cyan('→')} ${first.error.hint}`);
+    const more = tenants.length - LISTED;
+    if (more > 0) lines.push(`  … and ${more} more with the same error`);
+    const error = tenants[0]?.error;
+    if (error !== undefined) lines.push(...errorDetails(error, paint));
   }
   return lines;
 }
 
-function leftAlone(result: FleetResult): string {
+function notActive(result: FleetResult): string {
   const entries = Object.entries(result.notActive);
   if (entries.length === 0) return '';
   const sum = entries.reduce((total, [, number]) => total + number, 0);
-  return `\n  Not ACTIVE, so left alone: ${sum} (${entries.map(([status, number]) => `${number} ${status}`).join(', ')})`;
+  const parts = entries.map(([status, number]) => `${number} ${status}`).join(', ');
+  return `\n  Not ACTIVE, so left alone: ${sum} (${parts})`;
 }
 
-/** The outcome of each organization to provision. */
+/** "3 up to date, 1 behind, 1 failed, 1 broken, 0 not active" */
+export function renderClasses(counts: ClassCounts, paint: ChalkInstance): string {
+  const parts = [
+    [counts.upToDate, 'up to date', paint.green],
+    [counts.behind, 'behind', paint.yellow],
+    [counts.failed, 'failed', paint.red],
+    [counts.broken, 'broken', paint.red],
+    [counts.notActive, 'not active', paint.dim],
+  ] as const;
+  return parts
+    .map(([count, words, color]) => (count > 0 ? color(`${count} ${words}`) : `${count} ${words}`))
+    .join(', ');
+}
+
+/** The provisioned organizations. */
 export function renderProvision(results: readonly ProvisionResult[], paint: ChalkInstance): string {
   return results
-    .filter((result) => result.outcome !== 'failed')
-    .map((result) =>
-      result.outcome === 'provisioned'
-        ? `${paint.green('✔')} ${result.clerkOrgId} is ACTIVE in ${paint.bold(result.schema)} (${counted(result.applied.length, 'migration')}, ${duration(result.durationMs)})`
-        : `${paint.green('✔')} ${result.clerkOrgId} is ACTIVE already in ${paint.bold(result.schema)}; nothing was changed`,
-    )
-    .join('\n');
-}
-
-function indent(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => `    ${line}`)
+    .filter(({ outcome }) => outcome !== 'failed')
+    .map(({ clerkOrgId, schema, outcome, applied, durationMs }) => {
+      const where = paint.bold(schema);
+      return outcome === 'provisioned'
+        ? `${paint.green('✔')} ${clerkOrgId} is ACTIVE in ${where} (${counted(applied.length, 'migration')}, ${duration(durationMs)})`
+        : `${paint.green('✔')} ${clerkOrgId} is already ACTIVE in ${where}; nothing was changed`;
+    })
     .join('\n');
 }

@@ -1,7 +1,8 @@
 import type { ChalkInstance } from 'chalk';
 import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../../core/commands/rehearse.ts';
-import { counted, listed } from '../../wording.ts';
 import { REHEARSAL_NOTE } from '../../core/documents/rehearsal-document.ts';
+import { counted, listed } from '../../wording.ts';
+import { errorDetails, indent, shortError } from './error.ts';
 
 /** What a run would do: each distinct plan once, with its SQL. */
 export function renderRehearsal(rehearsal: Rehearsal, paint: ChalkInstance): string {
@@ -30,26 +31,24 @@ function renderPlan(plan: RehearsedPlan, paint: ChalkInstance): string[] {
   return [title, ...plan.migrations.flatMap((migration) => renderMigration(migration, paint))];
 }
 
-function renderMigration(migration: RehearsedMigration, paint: ChalkInstance): string[] {
-  const lines = [
-    `  ${paint.cyan(migration.name)}${migration.transaction ? '' : paint.yellow(' (outside a transaction)')}`,
-  ];
-  for (const statement of migration.statements)
-    lines.push(`    ${statement.trim().split('\n').join('\n    ')};`.replace(/;;$/, ';'));
-  if (migration.statements.length === 0 && migration.note === undefined && migration.error === undefined) {
+function renderMigration(
+  { name, transaction, statements, note, error }: RehearsedMigration,
+  paint: ChalkInstance,
+): string[] {
+  const lines = [`  ${paint.cyan(name)}${transaction ? '' : paint.yellow(' (outside a transaction)')}`];
+  for (const statement of statements) lines.push(`    ${indent(statement, 4)};`.replace(/;;$/, ';'));
+  if (statements.length === 0 && note === undefined && error === undefined) {
     lines.push(`    ${paint.dim('sends nothing to the database: has it been filled in?')}`);
   }
-  if (migration.note !== undefined)
-    lines.push(`    ${paint.yellow('!')} ${migration.note.split('\n').join('\n    ')}`);
-  if (migration.error !== undefined) {
-    lines.push(
-      `    ${paint.red('✖')} ${migration.error.message}${migration.error.sqlstate === undefined ? '' : ` (SQLSTATE ${migration.error.sqlstate})`}`,
-    );
+  if (note !== undefined) lines.push(`    ${paint.yellow('!')} ${indent(note, 4)}`);
+  if (error !== undefined) {
+    const { message, sqlstate, details, hint } = error;
     // The failed statement is usually the last one above.
-    if (migration.error.statement !== undefined && migration.error.statement !== migration.statements.at(-1))
-      lines.push(`      ${migration.error.statement.trim().split('\n').join('\n      ')}`);
-    for (const detail of migration.error.details ?? []) lines.push(`      ${detail}`);
-    if (migration.error.hint !== undefined) lines.push(`    ${paint.cyan('→')} ${migration.error.hint}`);
+    const statement = error.statement === statements.at(-1) ? undefined : error.statement;
+    lines.push(
+      `    ${paint.red('✖')} ${shortError({ message, sqlstate })}`,
+      ...errorDetails({ message, statement, details, hint }, paint),
+    );
   }
   return lines;
 }

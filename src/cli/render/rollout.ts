@@ -1,22 +1,21 @@
 import type { ChalkInstance } from 'chalk';
 import type { RolloutResult, Stage } from '../../core/report/rollout-result.ts';
-import { duration } from './words.ts';
-import { counted } from '../../wording.ts';
+import { counted, duration } from '../../wording.ts';
 
-/** "Canaries: 5 tenants", "Wave 2 of 7: 70 tenants": when it is begun. */
+/** The start of a stage: "Canaries: 5 tenants", "Wave 2 of 7: 70 tenants" */
 export function announcement(stage: Stage): string {
   const title = { canary: 'Canaries', wave: `Wave ${stage.number} of ${stage.of}`, newcomers: 'Newcomers' };
   return `${title[stage.kind]}: ${counted(stage.tenants, 'tenant')}`;
 }
 
-/** "canary 3 of 5", "wave 2 of 7". @param done how many tenants of the run have been done */
+/** "canary 3 of 5", "wave 2 of 7" @param done how many tenants of the run are done */
 export function whereabouts(stage: Stage, done: number): string {
   const { kind, number, of, tenants } = stage;
   if (kind === 'wave') return `wave ${number} of ${of}`;
   return kind === 'canary' ? `canary ${Math.min(done, tenants)} of ${tenants}` : 'newcomers';
 }
 
-/** What was not checked, how long a standby held the run back, where and why it was stopped, what was undone. */
+/** Unchecked tenants, waits for a standby, where and why the rollout stopped, what was undone. */
 export function renderRollout(rollout: RolloutResult, paint: ChalkInstance): string[] {
   const { stopped, rolledBack, unchecked, heldBackMs = 0 } = rollout;
   const lines: string[] = [];
@@ -26,17 +25,16 @@ export function renderRollout(rollout: RolloutResult, paint: ChalkInstance): str
   if (stopped !== undefined)
     lines.push(`${paint.red('✖')} The rollout was stopped${place(stopped.stage)}: ${stopped.reason}`);
   if (rolledBack !== undefined) {
-    const failed = rolledBack.failed === 0 ? '' : `, and could not be for ${rolledBack.failed}`;
-    const mark = rolledBack.failed === 0 ? paint.green('✔') : paint.red('✖');
-    lines.push(
-      `${mark} What it had applied was undone for ${counted(rolledBack.tenants, 'tenant')}${failed}`,
-    );
+    const { tenants, failed } = rolledBack;
+    const mark = failed === 0 ? paint.green('✔') : paint.red('✖');
+    const rest = failed === 0 ? '' : `; this failed for ${failed}`;
+    lines.push(`${mark} What it had applied was undone for ${counted(tenants, 'tenant')}${rest}`);
   }
   return lines;
 }
 
 function place(stage: Stage | undefined): string {
-  if (stage === undefined) return ' before it began';
+  if (stage === undefined) return ' before its start';
   return stage.kind === 'wave'
     ? ` in wave ${stage.number} of ${stage.of}`
     : ` at its ${stage.kind === 'canary' ? 'canaries' : stage.kind}`;

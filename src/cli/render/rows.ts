@@ -4,16 +4,13 @@ import { jsonValue } from '../../db/json-value.ts';
 import { TenantctlError } from '../../errors.ts';
 import { renderTable } from './table.ts';
 
-export const ROW_FORMATS = ['table', 'csv', 'jsonl', 'json'] as const;
-export type RowFormat = (typeof ROW_FORMATS)[number];
+export type RowFormat = 'table' | 'csv' | 'jsonl' | 'json';
 
 /** Renders the rows of many tenants, a part at a time. */
 export interface RowRenderer {
-  /**
-   * The text of a part; empty where it comes with a later one. @throws TenantctlError for a tenant that does not fit in
-   */
+  /** The text of a part; empty if it comes with a later one. @throws TenantctlError if the rows do not fit the format */
   rows(rows: TenantRows): string | Promise<string>;
-  /** What follows on the last part. */
+  /** What follows the last part. */
   end(): string | Promise<string>;
 }
 
@@ -23,33 +20,29 @@ const ORGANIZATION = 'organization';
 export function createRowRenderer(format: RowFormat, paint: ChalkInstance): RowRenderer {
   if (format === 'table') return createTable(paint);
   if (format === 'csv') return createCsv();
-  if (format === 'jsonl')
-    return {
-      rows: (rows) =>
-        jsonLines(rows)
-          .map((line) => `${line}\n`)
-          .join(''),
-      end: () => '',
-    };
-  let separator = '{\n  "rows": [\n    ';
+  if (format === 'json') return createJson();
+  return { rows: (rows) => jsonObjects(rows, '', '\n'), end: () => '' };
+}
+
+/** The `rows` of a JSON document, from its beginning to the comma behind them. */
+function createJson(): RowRenderer {
+  let isBegun = false;
   return {
-    rows: (rows) =>
-      jsonLines(rows)
-        .map((line) => {
-          const text = separator + line;
-          separator = ',\n    ';
-          return text;
-        })
-        .join(''),
-    end: () => (separator.startsWith(',') ? '\n  ],' : '{\n  "rows": [],'),
+    rows(rows) {
+      const text = jsonObjects(rows, ',\n    ', '');
+      if (isBegun || text === '') return text;
+      isBegun = true;
+      return `{\n  "rows": [${text.slice(1)}`;
+    },
+    end: () => (isBegun ? '\n  ],' : '{\n  "rows": [],'),
   };
 }
 
-/** So many rows, or so many characters of them, decide on the widths of a table's columns. */
+/** The widths of a table's columns are those of its first rows: at least so many, or so many characters. */
 const BLOCK_ROWS = 1_000;
 const BLOCK_LENGTH = 256 * 1_024;
 
-/** A table whose first rows decide on the widths, so that memory is bounded; later rows can make columns wider. */
+/** Memory is bounded: later rows are written at once, and can make columns wider. */
 function createTable(paint: ChalkInstance): RowRenderer {
   let head: readonly string[] = [];
   let isHeadDue = false;
@@ -58,15 +51,15 @@ function createTable(paint: ChalkInstance): RowRenderer {
   let length = 0;
   const flush = async () => {
     if (!isHeadDue && block.length === 0) return '';
-    const text = await renderTable(isHeadDue ? head.map((name) => paint.dim(name)) : [], block, widths);
+    const text = await renderTable(isHeadDue ? head : [], block, paint, widths);
     [isHeadDue, block, length] = [false, [], 0];
     return `${text}\n`;
   };
   return {
     async rows({ tenant, columns, rows }) {
-      const names = [ORGANIZATION, ...namesOf(columns)].map(visible);
+      const names = namesOf(columns).map(visible);
       let text = '';
-      if (names.join('\0') !== head.join('\0')) {
+      if (!areSame(names, head)) {
         text = await flush();
         if (head.length > 0) text += '\n';
         [head, isHeadDue, widths] = [names, true, []];
@@ -74,7 +67,7 @@ function createTable(paint: ChalkInstance): RowRenderer {
       for (const row of rows) {
         const cells = [tenant.clerkOrgId, ...row].map((value) => (value === null ? 'NULL' : visible(value)));
         block.push(cells);
-        length += cells.reduce((sum, cell) => sum + cell.length, 0);
+        length += cells.join('').length;
       }
       const isEnough = !isHeadDue || block.length >= BLOCK_ROWS || length >= BLOCK_LENGTH;
       return isEnough ? text + (await flush()) : text;
@@ -83,7 +76,7 @@ function createTable(paint: ChalkInstance): RowRenderer {
   };
 }
 
-/** Control characters as escapes, those that turn the direction of writing included: data must not move the cursor. */
+/** Escapes control characters, those for the direction of writing included: data must not move the cursor. */
 function visible(text: string): string {
   return text.replaceAll(
     /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu,
@@ -93,19 +86,19 @@ function visible(text: string): string {
 
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** RFC 4180, with what PostgreSQL's COPY adds: NULL is an empty field, an empty string is "". */
+/** RFC 4180. As in PostgreSQL's COPY, NULL is an empty field and an empty string is "". */
 function createCsv(): RowRenderer {
   let head: readonly string[] | undefined;
   return {
     rows({ tenant, columns, rows }) {
       const names = namesOf(columns);
-      const lines = rows.map((row) => csvLine([tenant.clerkOrgId, ...row]));
-      if (head === undefined) {
-        head = names;
-        return csvLine([ORGANIZATION, ...names]) + lines.join('');
+      const lines = rows.map((row) => csvLine([tenant.clerkOrgId, ...row])).join('');
+      if (head !== undefined) {
+        if (!areSame(names, head)) throw columnsDiffer(names, head);
+        return lines;
       }
-      if (names.join('\0') !== head.join('\0')) throw columnsDiffer(names, head);
-      return lines.join('');
+      head = names;
+      return csvLine(names) + lines;
     },
     end: () => '',
   };
@@ -119,7 +112,7 @@ function csvField(value: string): string {
   return value === '' || /[",\r\n]|^\s|\s$|^\\\.$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
-function columnsDiffer(names: readonly string[], head: readonly string[]): TenantctlError {
+function columnsDiffer([, ...names]: readonly string[], [, ...head]: readonly string[]): TenantctlError {
   return new TenantctlError(
     'DATABASE_ERROR',
     `The columns are ${names.join(', ')}; those of the first tenant are ${head.join(', ')}.`,
@@ -127,22 +120,27 @@ function columnsDiffer(names: readonly string[], head: readonly string[]): Tenan
   );
 }
 
-/** One JSON object for each row. */
-function jsonLines({ tenant, columns, rows }: TenantRows): string[] {
-  const names = [ORGANIZATION, ...namesOf(columns)];
+/** One JSON object for each row, each with the same text around it. */
+function jsonObjects({ tenant, columns, rows }: TenantRows, before: string, after: string): string {
+  const names = namesOf(columns);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined)
     throw new TenantctlError('DATABASE_ERROR', `Two columns are called "${twice}".`, {
-      hint: `In JSON each needs a name of its own: give it one with AS. The first column is "${ORGANIZATION}".`,
+      hint: `In JSON each column needs its own name: rename it with AS. The first column is "${ORGANIZATION}".`,
     });
-  const keys = names.map((name) => JSON.stringify(name));
-  const organization = JSON.stringify(tenant.clerkOrgId);
-  return rows.map((row) => {
-    const values = [organization, ...columns.map(({ type }, at) => jsonValue(type, row[at] ?? null))];
-    return `{${keys.map((key, at) => `${key}:${values[at]}`).join(',')}}`;
-  });
+  const [organization, ...keys] = names.map((name) => JSON.stringify(name));
+  const start = `${before}{${organization}:${JSON.stringify(tenant.clerkOrgId)}`;
+  const objectOf = (row: readonly (string | null)[]) => {
+    const fields = columns.map(({ type }, at) => `,${keys[at]}:${jsonValue(type, row[at] ?? null)}`);
+    return `${start}${fields.join('')}}${after}`;
+  };
+  return rows.map(objectOf).join('');
 }
 
 function namesOf(columns: TenantRows['columns']): string[] {
-  return columns.map(({ name }) => name);
+  return [ORGANIZATION, ...columns.map(({ name }) => name)];
+}
+
+function areSame(names: readonly string[], others: readonly string[]): boolean {
+  return names.join('\0') === others.join('\0');
 }

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from 'chalk';
 import type { FleetStatus, TenantState } from '../../core/fleet/status.ts';
-import { renderClasses } from './classes.ts';
+import { renderClasses } from './fleet.ts';
 import { renderTable } from './table.ts';
 import { counted } from '../../wording.ts';
 
@@ -25,29 +25,22 @@ export async function renderStatus(status: FleetStatus, all: boolean, paint: Cha
     lines.push(
       '',
       await renderTable(
-        ['ORGANIZATION', 'SCHEMA', 'STATUS', 'APPLIED', 'PENDING', 'STATE'].map((head) => paint.dim(head)),
+        ['ORGANIZATION', 'SCHEMA', 'STATUS', 'APPLIED', 'PENDING', 'STATE'],
         shown.map((state) => row(state, paint)),
+        paint,
       ),
     );
-    if (!all && attention.length > shown.length) {
-      lines.push(
-        paint.dim(
-          `… and ${attention.length - shown.length} more that need attention; --all lists every tenant`,
-        ),
-      );
-    }
+    const more = attention.length - shown.length;
+    if (!all && more > 0)
+      lines.push(paint.dim(`… and ${more} more that need attention; --all lists every tenant`));
   }
   return lines.join('\n');
 }
 
 function row(state: TenantState, paint: ChalkInstance): string[] {
   const code = state.attention?.code;
-  const color =
-    code === undefined
-      ? paint.green
-      : code === 'BEHIND' || code === 'PROVISIONING'
-        ? paint.yellow
-        : paint.red;
+  const isMild = code === 'BEHIND' || code === 'PROVISIONING';
+  const color = code === undefined ? paint.green : isMild ? paint.yellow : paint.red;
   return [
     state.tenant.clerkOrgId,
     state.tenant.schema,

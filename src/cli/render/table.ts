@@ -1,16 +1,20 @@
+import type { ChalkInstance } from 'chalk';
 import { stripVTControlCharacters } from 'node:util';
 
 /**
  * A table without frames: columns separated by two spaces, each as wide as its widest cell. A fleet's table has tens of
  * thousands of rows, so this is one pass over them; the usual table printers take minutes for it.
- * @param widths at least so wide is each column; is set to the widths used, for a table that is printed in parts
+ * @param head the names of the columns; empty for a table without them
+ * @param widths the least width of each column; set to the widths used, for a table that is printed in parts
  */
 export async function renderTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
+  paint: ChalkInstance,
   widths: number[] = [],
 ): Promise<string> {
-  const texts = [...(head.length > 0 ? [head] : []), ...rows].map((row) => row.map(inOneLine));
+  const heads = head.length > 0 ? [head.map((name) => paint.dim(name))] : [];
+  const texts = [...heads, ...rows].map((row) => row.map(inOneLine));
   const widthOf = texts.every((row) => row.every(isPlain)) ? plainWidth : await unicodeWidth();
   const cells = texts.map((row) => row.map((text) => ({ text, width: widthOf(text) })));
   for (const row of cells) {

@@ -6,7 +6,7 @@ import type { Observer } from '../../core/report/event.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Output } from '../terminal/output.ts';
 import { createProgress } from '../terminal/progress.ts';
-import { listenForSignals, type Interruption } from './signals.ts';
+import type { Interruption } from './signals.ts';
 import type { Database } from '../../db/database.ts';
 
 /** The options that every command has. */
@@ -20,84 +20,73 @@ export interface GlobalOptions {
   readonly yes?: boolean;
 }
 
-/** What a command gets. Expensive parts are functions, so that --help opens nothing. */
+/** What a command works with. Expensive parts are functions, so that --help opens nothing. */
 export interface Context {
   readonly options: GlobalOptions;
   readonly output: Output;
-  /** The current folder. */
+  /** The current directory. */
   readonly folder: string;
+  /** What SIGINT and SIGTERM have asked for. */
+  readonly interruption: Interruption;
   /** The configuration with its problems; for doctor, and for commands without a database. */
   readEnvironment(): Promise<Reading>;
-  /** @throws TenantctlError CONFIG_INVALID if a variable that names one is wrong */
+  /** @throws TenantctlError CONFIG_INVALID if a variable that names a folder is wrong */
   folders(): Promise<FolderSettings>;
-  /** @throws TenantctlError CONFIG_INVALID, naming every problem */
-  settings(): Promise<Settings>;
-  /** An open database for the time of `use`, with a pool that carries `concurrency` tenants at once. */
+  /**
+   * Opens the database, calls `use`, and closes it. Events that `use` reports to `observe` are shown as progress.
+   * @param concurrency how many tenants the pool must serve in parallel; undefined for the default
+   * @throws TenantctlError CONFIG_INVALID, naming every problem
+   */
   withDatabase<T>(
     concurrency: Concurrency | undefined,
-    use: (database: Database, settings: Settings) => Promise<T>,
+    use: (database: Database, settings: Settings, observe: Observer) => Promise<T>,
   ): Promise<T>;
-  /** Shows progress on stderr while `work` runs. */
-  withProgress<T>(work: (observe: Observer) => Promise<T>): Promise<T>;
-  /** Aborted by SIGINT or SIGTERM. */
-  interruption(): Interruption;
   /** @throws TenantctlError CONFIRMATION_REQUIRED if nobody can answer or the answer is no */
   confirm(question: string): Promise<void>;
 }
 
-export function createContext(options: GlobalOptions, output: Output): Context {
+export function createContext(options: GlobalOptions, output: Output, interruption: Interruption): Context {
   const folder = process.cwd();
   let reading: Promise<Reading> | undefined;
-  let interruption: Interruption | undefined;
-  const context: Context = {
+  const readEnvironment = () => (reading ??= readAll(folder, options, output));
+  return {
     options,
     output,
     folder,
-    readEnvironment: () => (reading ??= readAll(folder, options, output)),
+    interruption,
+    readEnvironment,
     async folders() {
       const { requireFolders } = await import('../../config/environment.ts');
-      return requireFolders(await context.readEnvironment());
-    },
-    async settings() {
-      const { requireSettings } = await import('../../config/environment.ts');
-      const settings = requireSettings(await context.readEnvironment());
-      assertNamedFolders(settings);
-      return settings;
+      return requireFolders(await readEnvironment());
     },
     async withDatabase(concurrency, use) {
-      const settings = await context.settings();
+      const { requireSettings } = await import('../../config/environment.ts');
+      const settings = requireSettings(await readEnvironment());
+      assertNamedFolders(settings);
       for (const warning of settings.warnings) output.complain(output.paintError.yellow(`! ${warning}`));
       const { withDatabase } = await import('../../db/open.ts');
       const { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } = await import('../../core/run/capacity.ts');
       const width = concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY);
-      // One more: what is recorded meanwhile does not wait for a migration outside a transaction.
+      // One more: the ledger must not wait for a migration outside a transaction.
       const maxConnections = width + BESIDE + 1;
       return withDatabase(settings.database, { maxConnections, names: settings.names }, async (database) => {
+        const progress = createProgress(output);
         const forget = database.canCancel
-          ? context.interruption().onSecond(() => void database.cancelWork())
+          ? interruption.onSecond(() => void database.cancelWork())
           : () => {};
         try {
-          return await use(database, settings);
+          return await use(database, settings, progress.observe);
         } finally {
+          progress.stop();
           forget();
         }
       });
     },
-    async withProgress(work) {
-      const progress = await createProgress(output);
-      try {
-        return await work(progress.observe);
-      } finally {
-        progress.stop();
-      }
-    },
-    interruption: () => (interruption ??= listenForSignals((message) => output.message(message))),
     async confirm(question) {
       const { askToConfirm } = await import('../terminal/confirm.ts');
       await askToConfirm(question, options.yes === true, output);
     },
   };
-  return context;
 }
 
 async function readAll(folder: string, options: GlobalOptions, output: Output): Promise<Reading> {
@@ -107,8 +96,7 @@ async function readAll(folder: string, options: GlobalOptions, output: Output): 
   ]);
   const file = readEnvFile(folder, options.envFile);
   output.learnSecrets(process.env, file);
-  const variables = mergeSources(process.env, file);
-  const reading = readEnvironment(variables, { folder, embedded: options.embedded });
+  const reading = readEnvironment(mergeSources(process.env, file), { folder, embedded: options.embedded });
   if (reading.settings !== undefined) {
     const { tuneWebAssembly } = await import('./wasm-tiering.ts');
     await tuneWebAssembly(reading.settings.database);
@@ -116,20 +104,16 @@ async function readAll(folder: string, options: GlobalOptions, output: Output): 
   return reading;
 }
 
-/** If a variable names a folder that does not exist, the configuration is wrong. */
+/** A folder that a variable names must exist. */
 function assertNamedFolders({ folders }: Settings): void {
   const missing = [
     { named: folders.masterIsNamed, variable: 'MASTER_MIGRATIONS_DIR', path: folders.master },
     { named: folders.tenantsIsNamed, variable: 'TENANT_MIGRATIONS_DIR', path: folders.tenants },
-  ].filter(({ named, path }) => named && !isFolder(path));
+  ].filter(({ named, path }) => named && !statSync(path, { throwIfNoEntry: false })?.isDirectory());
   if (missing.length === 0) return;
   throw new TenantctlError(
     'CONFIG_INVALID',
     missing.map(({ variable, path }) => `${variable}: ${path} is not a directory.`).join(' '),
-    { hint: 'Correct the path; it is taken from the folder that the command is called in.' },
+    { hint: 'Correct the path; it is relative to the directory in which the command is called.' },
   );
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

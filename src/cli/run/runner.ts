@@ -1,13 +1,13 @@
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
-import type { CommandResult } from './command-result.ts';
+import { renderError } from '../render/error.ts';
+import { createOutput, divertStdout, type Output } from '../terminal/output.ts';
+import type { CommandResult } from './command.ts';
 import { createContext, type Context, type GlobalOptions } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { createOutput, divertStdout } from '../terminal/output.ts';
-import { guardExit } from './exit-guard.ts';
-import { renderError } from '../render/error.ts';
-import { listenForStrayFailures } from './stray-failure.ts';
+import { guardExit, listenForStrayFailures } from './stray-failure.ts';
+import { listenForSignals } from './signals.ts';
 
-/** Runs a command, writes its result and returns the exit code. Nothing else does. */
+/** Runs a command, writes its result and returns the exit code. */
 export async function runCommand(
   command: string,
   options: GlobalOptions,
@@ -19,8 +19,7 @@ export async function runCommand(
     verbose: options.verbose === true,
     color: options.color !== false,
   });
-  const context = createContext(options, output);
-  const interruption = context.interruption();
+  const interruption = listenForSignals((message) => output.message(message));
   const stray = listenForStrayFailures();
   let isOver = true;
   stray.failed.catch(() => (isOver = false));
@@ -28,9 +27,9 @@ export async function runCommand(
   const release = guardExit(command, output);
   let result: CommandResult;
   try {
-    result = await Promise.race([run(context), stray.failed]);
+    result = await Promise.race([run(createContext(options, output, interruption)), stray.failed]);
   } catch (thrown) {
-    result = { document: {}, text: () => '', error: toTenantctlError(thrown) };
+    result = { document: {}, error: toTenantctlError(thrown) };
   } finally {
     giveBackStdout();
     release();
@@ -40,31 +39,29 @@ export async function runCommand(
   const code = interruption.exitCode();
   const wasStopped =
     code !== undefined && (result.interrupted === true || result.error?.code === 'INTERRUPTED');
-  const error = wasStopped && result.error === undefined ? stopped() : result.error;
-
-  if (output.json) {
-    const document = {
-      command,
-      ok: error === undefined,
-      ...result.document,
-      ...(error && { error: error.toJSON() }),
-    };
-    await output.document(document);
-  } else {
-    const text = await result.text();
-    if (text !== '') await output.result(text);
-    if (error !== undefined && result.showError !== false) {
-      output.complain(renderError(error, output.paintError, output.verbose));
-    }
-  }
+  const error = wasStopped ? (result.error ?? stopped()) : result.error;
+  await write(command, output, { ...result, error });
   const exitCode = wasStopped ? code : exitCodeOf(error);
-  // After a stray failure, or a cancellation, a migration may still run: end the process, and the server rolls back.
+  // After a stray failure or a cancellation, a migration may still run: end the process, and the server rolls back.
   if (!isOver || interruption.isCancelled()) process.exit(exitCode);
   return exitCode;
 }
 
+async function write(command: string, output: Output, result: CommandResult): Promise<void> {
+  const { document, text, error, showError = true } = result;
+  if (output.json) {
+    const failure = error && { error: error.toJSON() };
+    return output.document({ command, ok: error === undefined, ...document, ...failure });
+  }
+  const rendered = await text?.(await import('../render/results.ts'), output.paint);
+  if (rendered) await output.result(rendered);
+  if (error !== undefined && showError) {
+    output.complain(renderError(error, output.paintError, output.verbose));
+  }
+}
+
 function stopped(): TenantctlError {
   return new TenantctlError('INTERRUPTED', 'The run was stopped before its end.', {
-    hint: 'Run the command again: it goes on where this one stopped.',
+    hint: 'Run the command again: it continues where this run stopped.',
   });
 }

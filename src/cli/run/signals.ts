@@ -6,13 +6,13 @@ export interface Interruption {
   readonly signal: AbortSignal;
   /** Calls `cancel` on the second signal, which otherwise ends the process. @returns a function that undoes this */
   onSecond(cancel: () => void): () => void;
-  /** From now on, the first signal cancels as well: what is at work changes nothing, and need not finish. */
+  /** From now on, the first signal cancels too: the work changes nothing, and need not finish. */
   cancelOnFirst(): void;
-  /** What is at work has been cancelled. */
+  /** The running work has been cancelled. */
   isCancelled(): boolean;
   /** 130 or 143 once a signal has come. */
   exitCode(): number | undefined;
-  /** Gives the signals back to Node. */
+  /** Stops listening. */
   stop(): void;
 }
 

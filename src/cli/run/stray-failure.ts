@@ -1,16 +1,21 @@
+import { writeSync } from 'node:fs';
 import { messageOf, TenantctlError } from '../../errors.ts';
+import { renderError } from '../render/error.ts';
+import type { Output } from '../terminal/output.ts';
 
 /** Errors that nobody catches: of a promise that is not awaited, or thrown in a callback. */
 export interface StrayFailures {
   /** Rejects with the first one. */
   readonly failed: Promise<never>;
-  /** Gives them back to Node. */
+  /** Stops listening; Node handles such errors again. */
   stop(): void;
 }
 
+const AFTERWARDS = 'Unfinished work is rolled back; tenantctl status shows the state of each tenant.';
+
 /**
- * Reports such an error as the command's. Node would end the process with a stack; a missing `await` in a migration is
- * enough.
+ * Reports such an error as the command's: a missing `await` in a migration is enough to cause one. Node would end the
+ * process with a stack.
  */
 export function listenForStrayFailures(): StrayFailures {
   const { promise, reject } = Promise.withResolvers<never>();
@@ -18,7 +23,7 @@ export function listenForStrayFailures(): StrayFailures {
   const onFailure = (cause: unknown) => {
     reject(
       new TenantctlError('INTERNAL', messageOf(cause), {
-        hint: 'It came from a promise that nobody awaits, or from a callback: await every query of a migration. What was under way is rolled back; tenantctl status shows where each tenant is.',
+        hint: `It came from a promise that nobody awaits, or from a callback: await every query of a migration. ${AFTERWARDS}`,
         cause,
       }),
     );
@@ -32,4 +37,32 @@ export function listenForStrayFailures(): StrayFailures {
       process.off('uncaughtException', onFailure);
     },
   };
+}
+
+/**
+ * Reports an error if the process ends while a command runs, because a migration calls process.exit or waits for
+ * something that never comes: it must not look like success.
+ * @returns a function to call when the command has ended
+ */
+export function guardExit(command: string, output: Output): () => void {
+  const onExit = (code: number) => {
+    // 13: Node had nothing left to wait for. Any other code was set on purpose.
+    if (code !== 0 && code !== 13) return;
+    const error = new TenantctlError('INTERNAL', 'The program ended before its work was done.', {
+      hint: `A migration called process.exit, or waits for something that never comes. ${AFTERWARDS}`,
+    });
+    // While the process exits, only synchronous writes arrive.
+    if (output.json) {
+      writeSync(1, `${JSON.stringify({ command, ok: false, error: error.toJSON() }, null, 2)}\n`);
+    } else writeSync(2, `${renderError(error, output.paintError, false)}\n`);
+    process.exitCode = 1;
+  };
+  const release = () => {
+    process.off('exit', onExit);
+    process.stdout.off('error', release);
+  };
+  process.once('exit', onExit);
+  // A reader that closes the pipe has what it wanted: the program ends quietly.
+  process.stdout.prependOnceListener('error', release);
+  return release;
 }

@@ -9,7 +9,7 @@ export interface OutputOptions {
   readonly color: boolean;
 }
 
-/** Everything that writes to the terminal: stdout carries the result, stderr everything else. */
+/** Writes to the terminal: the result to stdout, everything else to stderr. */
 export interface Output extends OutputOptions {
   /** Colours for stdout; none without a terminal, with NO_COLOR, or in CI. */
   readonly paint: ChalkInstance;
@@ -23,8 +23,8 @@ export interface Output extends OutputOptions {
   /** Makes the passwords in these variables known. */
   learnSecrets(...sources: readonly Variables[]): void;
   /**
-   * A part of the result, as it is, on stdout while the command is at work; resolves when it has been taken. With
-   * --json it is the beginning of the document, up to the comma: `document` writes the rest.
+   * Writes a part of the result to stdout, unchanged, while the command is at work; resolves when it has been taken.
+   * With --json it is the beginning of the document, up to the comma: `document` writes the rest.
    */
   part(text: string): Promise<void>;
   /** The result, on stdout: text for people. */
@@ -33,6 +33,8 @@ export interface Output extends OutputOptions {
   document(document: object): Promise<void>;
   /** A line for people, on stderr; not with --quiet. */
   message(text: string): void;
+  /** A message with the mark of a warning. */
+  warn(text: string): void;
   /** A line for people, on stderr; even with --quiet. */
   complain(text: string): void;
 }
@@ -44,10 +46,13 @@ export function createOutput(options: OutputOptions): Output {
   // While the command is at work, stdout is diverted.
   const writeToStdout = process.stdout.write.bind(process.stdout);
   const paintFor = (stream: NodeJS.WriteStream) => new Chalk({ level: plain || !stream.isTTY ? 0 : 1 });
+  const paintError = paintFor(process.stderr);
+  const complain = (text: string) => void write(process.stderr, `${conceal(text)}\n`);
+  const message = options.quiet ? () => {} : complain;
   return {
     ...options,
     paint: paintFor(process.stdout),
-    paintError: paintFor(process.stderr),
+    paintError,
     resultIsSeen: process.stdout.isTTY && process.stderr.isTTY,
     animated:
       process.stderr.isTTY &&
@@ -69,12 +74,9 @@ export function createOutput(options: OutputOptions): Output {
     },
     result: (text) => write(process.stdout, `${conceal(text)}\n`),
     document: (document) => write(process.stdout, `${toJson(document, conceal).slice(isBegun ? 1 : 0)}\n`),
-    message(text) {
-      if (!options.quiet) void write(process.stderr, `${conceal(text)}\n`);
-    },
-    complain(text) {
-      void write(process.stderr, `${conceal(text)}\n`);
-    },
+    message,
+    warn: (text) => message(`${paintError.yellow('!')} ${text}`),
+    complain,
   };
 }
 

@@ -11,24 +11,24 @@ export interface Progress {
   stop(): void;
 }
 
-/** Milliseconds between two lines of progress where there is no terminal to draw on. */
+/** Milliseconds between two lines of progress without a terminal to draw on. */
 const LINE_INTERVAL_MS = 5_000;
 
-/** The rate is that of the last one to two spans: so many milliseconds, and so many tenants if those take longer. */
+/** The rate covers the last one to two spans. A span lasts at least this long, and for at least this many tenants. */
 const SPAN_MS = 5_000;
 const SPAN_TENANTS = 25;
 
-/** Progress on stderr: a spinner on a terminal, now and then a line elsewhere. */
-export async function createProgress(output: Output): Promise<Progress> {
-  return progressOn(output, output.animated ? await createSpinner() : undefined, () => performance.now());
+/** Progress on stderr: a spinner on a terminal, a line every few seconds elsewhere. */
+export function createProgress(output: Output): Progress {
+  return progressOn(output, output.animated ? createSpinner() : undefined, () => performance.now());
 }
 
 /**
- * Progress on a given spinner, where there is one, with a given clock in milliseconds. The observer is called for each
- * of tens of thousands of tenants, so it only counts: the line is made when it is drawn.
+ * Progress on a spinner, or in lines without one. The observer is called for each of tens of thousands of tenants, so it
+ * only counts: the text is made when it is drawn.
+ * @param now a clock, in milliseconds
  */
 export function progressOn(output: Output, spinner: Spinner | undefined, now: () => number): Progress {
-  const { paintError: paint } = output;
   let lastLine = now();
   let perSecond = measureRate(now);
   let [done, due, failed] = [0, 0, 0];
@@ -47,20 +47,12 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       output.message(text());
     }
   };
-  const ended = (event: RunEvent & { type: 'tenant' }) => {
-    ({ done, due } = event);
-    perSecond(done);
-    if (event.result.outcome === 'failed') failed += 1;
-    const line = lineOf(event.result, due);
-    if (line !== undefined) output.message(line);
-    show(standing);
-  };
   const observe = (event: RunEvent) => {
     switch (event.type) {
       case 'phase':
         return show(() => event.message);
       case 'warning':
-        return output.message(`${paint.yellow('!')} ${event.message}`);
+        return output.warn(event.message);
       case 'note':
         return output.verbose ? output.message(event.message) : undefined;
       case 'wave':
@@ -69,17 +61,23 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       case 'selected':
         if (event.due === 0) return;
         [done, due, stage] = [0, event.due, undefined];
-        // The time before, for reading histories say, is not the tenants'.
+        // Do not count the time before, in which histories were read.
         perSecond = measureRate(now);
         return show(standing);
-      case 'tenant':
-        return ended(event);
+      case 'tenant': {
+        ({ done, due } = event);
+        perSecond(done);
+        if (event.result.outcome === 'failed') failed += 1;
+        const line = lineOf(event.result, due);
+        if (line !== undefined) output.message(line);
+        return show(standing);
+      }
     }
   };
   return { observe, stop: () => spinner?.stop() };
 }
 
-/** How fast tenants end now: the average of the run says little about the time that is left. */
+/** Tenants per second, lately: the average of the whole run is a poor forecast. */
 function measureRate(now: () => number): (done: number) => number {
   let before = { at: now(), done: 0 };
   let latest = before;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { doctorCommand } from '../../../src/cli/commands/doctor.ts';
 import { createContext } from '../../../src/cli/run/context.ts';
 import { exitCodeOf } from '../../../src/cli/run/exit-code.ts';
+import { listenForSignals } from '../../../src/cli/run/signals.ts';
 import { createOutput } from '../../../src/cli/terminal/output.ts';
 import type { Check } from '../../../src/core/doctor/check.ts';
 import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
@@ -99,7 +100,9 @@ describe('a configuration that is not', () => {
   it('is told when the env file that was named is not there', async () => {
     // Not as a child process: Node itself ends with 9 there (https://github.com/nodejs/node/issues/54232).
     const options = { json: true, quiet: true, verbose: false, color: false };
-    const context = createContext({ envFile: 'missing.env' }, createOutput(options));
+    const interruption = listenForSignals(() => {});
+    interruption.stop();
+    const context = createContext({ envFile: 'missing.env' }, createOutput(options), interruption);
     const { document, error } = await doctorCommand(context, {});
     expect(exitCodeOf(error)).toBe(3);
     const check = line(document as Document, 'env-file');

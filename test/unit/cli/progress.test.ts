@@ -35,6 +35,7 @@ function progress({ verbose = false, resultIsSeen = false, terminal = false }: S
     result: () => Promise.resolve(),
     document: () => Promise.resolve(),
     message,
+    warn: (text) => message(`! ${text}`),
     part: () => Promise.resolve(),
     complain: message,
   };

@@ -1,0 +1,156 @@
+import { Option, type Command } from 'commander';
+import type { Settings } from '../../config/settings.ts';
+import { masterDocument } from '../../core/documents/fleet-document.ts';
+import type { Observer } from '../../core/report/event.ts';
+import {
+  addFleetRun,
+  addRun,
+  addTolerance,
+  dryRun,
+  masterFolderOf,
+  runOptions,
+  selection,
+  tolerance,
+  verify,
+  type FleetFlags,
+} from '../flags/fleet-options.ts';
+import { runNumber } from '../flags/numbers.ts';
+import { addRollout, rolloutOf, type RolloutFlags } from '../flags/rollout-options.ts';
+import type { CommandResult, Register } from '../run/command.ts';
+import type { Context } from '../run/context.ts';
+import { dryRunResult, fleetResult } from '../run/results.ts';
+
+interface MigrateFlags extends FleetFlags, RolloutFlags {
+  readonly changeNames?: boolean;
+  readonly retryFailed?: number | true;
+}
+
+export function addMigrate(program: Command, register: Register): void {
+  const migrate = program.command('migrate').description('apply pending migrations');
+
+  const master = migrate
+    .command('master')
+    .description('apply pending master migrations in the schema public')
+    .option('--to <name>', 'apply migrations up to and including this one')
+    .addOption(dryRun())
+    .option(
+      '--change-names',
+      'the registry or a history table was renamed: record the names that are configured now',
+    );
+  register(addRun(addTolerance(master)), 'migrate master', migrateMaster);
+
+  const tenants = migrate
+    .command('tenants')
+    .description('apply pending tenant migrations to every ACTIVE tenant')
+    .option('--to <name>', 'apply migrations up to and including this one')
+    .option('--dry-run', 'print the SQL that would run, once per distinct plan; change nothing')
+    .addOption(listAll())
+    .option(
+      '--retry-failed [id]',
+      'only tenants that failed in this run (default: the last run with failures)',
+      runNumber,
+    );
+  register(addTenantFlags(tenants), 'migrate tenants', migrateTenants);
+
+  const all = migrate
+    .command('all')
+    .description('apply pending master migrations, then pending tenant migrations')
+    .addOption(dryRun())
+    .addOption(listAll());
+  register(addTenantFlags(all), 'migrate all', migrateAll);
+}
+
+function listAll(): Option {
+  return new Option('--all', 'also list tenants that were up to date');
+}
+
+function addTenantFlags(command: Command): Command {
+  return addRollout(addTolerance(addFleetRun(command.addOption(selection()))).addOption(verify()));
+}
+
+function migrateMaster(context: Context, flags: MigrateFlags): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database, settings, observe) => {
+    const options = masterOptions(context, settings, flags, observe);
+    if (flags.dryRun === true) {
+      const { rehearseMaster } = await import('../../core/commands/rehearse.ts');
+      return dryRunResult(context, await rehearseMaster(database, options));
+    }
+    const { migrateMaster } = await import('../../core/commands/migrate-master.ts');
+    const result = await migrateMaster(database, options);
+    return {
+      document: masterDocument(result, 'applied'),
+      text: ({ renderMaster }, paint) => renderMaster(result, 'Applied', paint),
+    };
+  });
+}
+
+async function migrateTenants(context: Context, flags: MigrateFlags): Promise<CommandResult> {
+  const rollout = await rolloutOf(flags);
+  // Load it while the server answers.
+  const core = import('../../core/commands/migrate-tenants.ts');
+  return context.withDatabase(flags.concurrency, async (database, settings, observe) => {
+    const options = { ...tenantOptions(context, settings, flags, observe), rollout };
+    if (flags.dryRun === true) {
+      const { rehearseTenants } = await import('../../core/commands/rehearse.ts');
+      return dryRunResult(context, await rehearseTenants(database, options));
+    }
+    const { migrateTenants } = await core;
+    return fleetResult(context, await migrateTenants(database, options), 'applied', flags.all === true);
+  });
+}
+
+async function migrateAll(context: Context, flags: MigrateFlags): Promise<CommandResult> {
+  const rollout = await rolloutOf(flags);
+  return context.withDatabase(flags.concurrency, async (database, settings, observe) => {
+    const forMaster = masterOptions(context, settings, flags, observe);
+    const forTenants = {
+      ...tenantOptions(context, settings, flags, observe),
+      rollout,
+      allowEmptyFolder: true,
+      masterFolder: undefined,
+    };
+    if (flags.dryRun === true) {
+      const { rehearseAll } = await import('../../core/commands/rehearse.ts');
+      return dryRunResult(context, await rehearseAll(database, forMaster, forTenants));
+    }
+    const { migrateMaster } = await import('../../core/commands/migrate-master.ts');
+    const { migrateTenants } = await import('../../core/commands/migrate-tenants.ts');
+    const master = await migrateMaster(database, forMaster);
+    const result = await migrateTenants(database, forTenants);
+    const fleet = fleetResult(context, result, 'applied', flags.all === true);
+    return {
+      ...fleet,
+      document: { master: masterDocument(master, 'applied'), ...fleet.document },
+      text: async (render, paint) =>
+        `${render.renderMaster(master, 'Applied', paint)}\n${await fleet.text?.(render, paint)}`,
+    };
+  });
+}
+
+function masterOptions(context: Context, settings: Settings, flags: MigrateFlags, observe: Observer) {
+  return {
+    ...runOptions(context, settings, flags),
+    ...tolerance(flags),
+    folder: settings.folders.master,
+    to: flags.to,
+    changeNames: flags.changeNames,
+    observe,
+  };
+}
+
+function tenantOptions(context: Context, settings: Settings, flags: MigrateFlags, observe: Observer) {
+  return {
+    ...runOptions(context, settings, flags),
+    ...tolerance(flags),
+    folder: settings.folders.tenants,
+    masterFolder: masterFolderOf(settings),
+    tenants: flags.tenant,
+    to: flags.to,
+    concurrency: flags.concurrency,
+    compile: flags.compile,
+    verify: flags.verify,
+    listUpToDate: flags.all,
+    retryFailed: flags.retryFailed,
+    observe,
+  };
+}

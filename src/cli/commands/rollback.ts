@@ -1,0 +1,104 @@
+import { Option, type Command } from 'commander';
+import { masterDocument } from '../../core/documents/fleet-document.ts';
+import type { RollbackExtent } from '../../core/plan/rollback-extent.ts';
+import { counted, listed } from '../../wording.ts';
+import {
+  addFleetRun,
+  addRun,
+  dryRun,
+  runOptions,
+  selection,
+  type FleetFlags,
+} from '../flags/fleet-options.ts';
+import { runNumber } from '../flags/numbers.ts';
+import type { CommandResult, Register } from '../run/command.ts';
+import type { Context } from '../run/context.ts';
+import { dryRunResult, fleetResult } from '../run/results.ts';
+
+interface RollbackFlags extends FleetFlags {
+  readonly run?: number;
+}
+
+export function addRollback(program: Command, register: Register): void {
+  const rollback = program.command('rollback').description('undo migrations; by default the last batch');
+
+  const master = rollback.command('master').description('undo the last batch of master migrations');
+  register(addRun(addExtent(master)), 'rollback master', rollbackMaster);
+
+  const tenants = addExtent(rollback.command('tenants'))
+    .description('undo the last batch of each ACTIVE tenant')
+    .addOption(
+      new Option('--run <id>', 'undo exactly what this run of migrate tenants applied')
+        .argParser(runNumber)
+        .conflicts(['all', 'to']),
+    )
+    .addOption(selection());
+  register(addFleetRun(tenants), 'rollback tenants', rollbackTenants);
+}
+
+function addExtent(command: Command): Command {
+  return command
+    .addOption(new Option('--all', 'undo all migrations; asks for confirmation').conflicts('to'))
+    .option('--to <name>', 'undo all migrations down to this one, this one included')
+    .addOption(dryRun());
+}
+
+function extentOf({ all, to }: RollbackFlags): RollbackExtent | undefined {
+  if (all === true) return { all };
+  return to === undefined ? undefined : { to };
+}
+
+function rollbackMaster(context: Context, flags: RollbackFlags): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database, settings, observe) => {
+    const { planMasterRollback, rollbackMaster } = await import('../../core/commands/rollback-master.ts');
+    const options = {
+      ...runOptions(context, settings, flags),
+      folder: settings.folders.master,
+      extent: extentOf(flags),
+    };
+    if (flags.dryRun === true) {
+      const { rehearseMasterRollback } = await import('../../core/commands/rehearse.ts');
+      return dryRunResult(context, await rehearseMasterRollback(database, options));
+    }
+    if (flags.all === true) {
+      const { plan } = await planMasterRollback(database, options);
+      const names = plan.steps.map((step) => step.name).join(', ');
+      if (names !== '')
+        await context.confirm(`This undoes every master migration (${names}) and destroys their data.`);
+    }
+    const result = await rollbackMaster(database, { ...options, observe });
+    return {
+      document: masterDocument(result, 'reverted'),
+      text: ({ renderMaster }, paint) => renderMaster(result, 'Undone', paint),
+    };
+  });
+}
+
+function rollbackTenants(context: Context, flags: RollbackFlags): Promise<CommandResult> {
+  return context.withDatabase(flags.concurrency, async (database, settings, observe) => {
+    const { rollbackTenants } = await import('../../core/commands/rollback-tenants.ts');
+    const options = {
+      ...runOptions(context, settings, flags),
+      folder: settings.folders.tenants,
+      extent: flags.run === undefined ? extentOf(flags) : { run: flags.run },
+      tenants: flags.tenant,
+      concurrency: flags.concurrency,
+      compile: flags.compile,
+    };
+    if (flags.dryRun === true) {
+      const { rehearseTenantsRollback } = await import('../../core/commands/rehearse.ts');
+      return dryRunResult(context, await rehearseTenantsRollback(database, options));
+    }
+    if (flags.all === true) {
+      const { planTenantsRollback } = await import('../../core/fleet/plan-rollback.ts');
+      const { plan } = await planTenantsRollback(database, options);
+      const names = plan.due.map(({ tenant }) => tenant.clerkOrgId);
+      if (names.length > 0)
+        await context.confirm(
+          `This undoes every migration of ${counted(names.length, 'tenant')} (${listed(names, 10)}) and destroys their data.`,
+        );
+    }
+    const result = await rollbackTenants(database, { ...options, observe });
+    return fleetResult(context, result, 'reverted', false);
+  });
+}

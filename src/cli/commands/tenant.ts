@@ -1,0 +1,125 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { provisionDocument } from '../../core/documents/fleet-document.ts';
+import { registryDocument, tenantStateDocument } from '../../core/documents/status-document.ts';
+import { patternProblem } from '../../db/role-name.ts';
+import { STATUSES, type TenantStatus } from '../../names.ts';
+import { addFleetRun, masterFolderOf, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
+import { renderError } from '../render/error.ts';
+import type { CommandResult, Register } from '../run/command.ts';
+import type { Context } from '../run/context.ts';
+import { failureOf } from '../run/results.ts';
+
+interface ProvisionFlags extends FleetFlags {
+  readonly ownerRole?: string;
+}
+
+interface ListFlags {
+  readonly status?: TenantStatus;
+}
+
+export function addTenant(program: Command, register: Register): void {
+  const tenant = program.command('tenant').description('provision tenants and list the registry');
+
+  const provision = tenant
+    .command('provision')
+    .description('create tenants: register each organization, create its schema, migrate and activate it')
+    .argument('<org...>', 'organization ids')
+    .option(
+      '--owner-role <name>',
+      "role that owns each new schema; {schema} stands for the schema's name (default: TENANT_ROLE)",
+      rolePattern,
+    );
+  register(addFleetRun(provision), 'tenant provision', provisionTenants);
+
+  const list = tenant
+    .command('list')
+    .description('list the registry, one line per tenant')
+    .addOption(new Option('--status <status>', 'only tenants with this status').choices([...STATUSES]));
+  register(list, 'tenant list', listTenants);
+
+  const show = tenant
+    .command('show')
+    .description('show one tenant: status, history, pending migrations, last failure')
+    .argument('<org or schema>', 'an organization id or a schema name');
+  register(show, 'tenant show', showTenant);
+}
+
+function rolePattern(text: string): string {
+  const problem = text === '' ? 'is empty' : patternProblem(text);
+  if (problem !== undefined) throw new InvalidArgumentError(`It ${problem}.`);
+  return text;
+}
+
+function provisionTenants(
+  context: Context,
+  flags: ProvisionFlags,
+  organizationIds: readonly string[],
+): Promise<CommandResult> {
+  const { output } = context;
+  return context.withDatabase(flags.concurrency, async (database, settings, observe) => {
+    const { provisionTenants } = await import('../../core/tenant/provision.ts');
+    const results = await provisionTenants(database, organizationIds, {
+      ...runOptions(context, settings, flags),
+      tenantRole: flags.ownerRole ?? settings.tenantRole,
+      folder: settings.folders.tenants,
+      masterFolder: masterFolderOf(settings),
+      concurrency: flags.concurrency,
+      compile: flags.compile,
+      observe,
+    });
+    if (flags.ownerRole !== undefined && settings.tenantRole === undefined) {
+      const warning =
+        '! TENANT_ROLE is not set: later migrations of these tenants run as the login role, which will own what they create.';
+      output.complain(output.paintError.yellow(warning));
+    }
+    const errors = results.flatMap(({ error }) => error ?? []);
+    // A single failure is the command's own error, which the runner shows.
+    if (errors.length > 1)
+      for (const error of errors) output.complain(renderError(error, output.paintError, output.verbose));
+    return {
+      document: provisionDocument(results),
+      text: ({ renderProvision }, paint) => renderProvision(results, paint),
+      error: failureOf(
+        results.filter(({ error }) => error !== undefined),
+        results.length,
+      ),
+      interrupted: results.length < new Set(organizationIds).size,
+    };
+  });
+}
+
+function listTenants(context: Context, { status }: ListFlags): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database) => {
+    const { assertRegistry } = await import('../../core/registry/registry-shape.ts');
+    const { readTenants } = await import('../../core/registry/registry.ts');
+    await assertRegistry(database);
+    const all = await readTenants(database);
+    const tenants = all.filter((tenant) => status === undefined || tenant.status === status);
+    return {
+      document: { tenants: tenants.map(registryDocument) },
+      text: ({ renderRegistry }, paint) => renderRegistry(tenants, status, paint),
+    };
+  });
+}
+
+function showTenant(
+  context: Context,
+  _flags: object,
+  [name = '']: readonly string[],
+): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database, settings) => {
+    const { tenantState } = await import('../../core/fleet/status.ts');
+    const state = await tenantState(database, name, { tenantFolder: settings.folders.tenants });
+    return {
+      document: {
+        tenant: {
+          ...registryDocument(state.tenant),
+          owner: state.tenant.owner,
+          ...tenantStateDocument(state),
+          history: state.history.entries,
+        },
+      },
+      text: ({ renderTenant }, paint) => renderTenant(state, paint),
+    };
+  });
+}

@@ -1,0 +1,8 @@
+/** What renders the results of commands, loaded together when the first text is due. */
+export { renderDiagnosis } from './doctor.ts';
+export { renderFleet, renderMaster, renderProvision } from './fleet.ts';
+export { renderRehearsal } from './rehearsal.ts';
+export { renderResolution } from './resolution.ts';
+export { renderRun, renderRuns } from './runs.ts';
+export { renderStatus } from './status.ts';
+export { renderRegistry, renderTenant } from './tenant.ts';

@@ -1,0 +1,64 @@
+import type { ChalkInstance } from 'chalk';
+import type { TenantState } from '../../core/fleet/status.ts';
+import type { RegisteredTenant } from '../../core/registry/registry.ts';
+import { resolutionHint } from '../../core/state/resolution-commands.ts';
+import { secondOf } from '../../wording.ts';
+import { renderTable } from './table.ts';
+
+/** The registry, one line per tenant. @param status the status that the tenants were selected by */
+export function renderRegistry(
+  tenants: readonly RegisteredTenant[],
+  status: string | undefined,
+  paint: ChalkInstance,
+): string | Promise<string> {
+  if (tenants.length === 0)
+    return status === undefined
+      ? 'No tenants yet: tenantctl tenant provision <org> creates one.'
+      : `No tenants are ${status}.`;
+  return renderTable(
+    ['ORGANIZATION', 'SCHEMA', 'STATUS', 'CREATED (UTC)'],
+    tenants.map((tenant) => [
+      tenant.clerkOrgId,
+      tenant.schema,
+      tenant.status,
+      tenant.createdAt === null ? '' : secondOf(tenant.createdAt),
+    ]),
+    paint,
+  );
+}
+
+/** All that is known of one tenant. */
+export async function renderTenant(state: TenantState, paint: ChalkInstance): Promise<string> {
+  const { tenant, history, pending, attention, lastError, interrupted, invalidIndexes } = state;
+  const arrow = (text: string | undefined) => text && `${paint.cyan('→')} ${text}`;
+  const facts: (readonly [string, string | null | undefined])[] = [
+    ['Organization', tenant.clerkOrgId],
+    ['Schema', `${tenant.schema}${tenant.hasSchema ? '' : paint.red(' (missing)')}`],
+    ['Owner', tenant.owner],
+    ['Status', tenant.status],
+    ['Created', tenant.createdAt?.toISOString() ?? ''],
+    ['Updated', tenant.updatedAt?.toISOString() ?? ''],
+    ['Attention', attention && paint.yellow(attention.problem)],
+    [
+      'Interrupted',
+      interrupted && `${interrupted.migration}, ${interrupted.direction === 'up' ? 'forward' : 'back'}`,
+    ],
+    ['', interrupted && arrow(resolutionHint(tenant, interrupted))],
+    ...invalidIndexes.flatMap(({ name, table, remedy }) => [
+      ['INVALID', paint.red(`the index ${name} of table ${table}`)] as const,
+      ['', arrow(remedy)] as const,
+    ]),
+    ['Last failure', lastError && paint.red(lastError.message)],
+    ['', arrow(lastError?.hint)],
+  ];
+  const known = facts.filter((fact): fact is readonly [string, string] => typeof fact[1] === 'string');
+  const migrations = [
+    ...history.entries.map((entry) => [entry.name, `batch ${entry.batch}`]),
+    ...pending.map((name) => [name, paint.yellow('pending')]),
+  ];
+  const list =
+    migrations.length === 0
+      ? 'No migrations yet.'
+      : await renderTable(['MIGRATION', 'STATE'], migrations, paint);
+  return `${await renderTable([], known, paint)}\n\n${list}`;
+}

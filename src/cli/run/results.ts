@@ -1,0 +1,70 @@
+import type { Rehearsal } from '../../core/commands/rehearse.ts';
+import { fleetDocument } from '../../core/documents/fleet-document.ts';
+import { rehearsalDocument } from '../../core/documents/rehearsal-document.ts';
+import type { FleetResult } from '../../core/report/results.ts';
+import { TenantctlError } from '../../errors.ts';
+import { counted } from '../../wording.ts';
+import type { CommandResult } from './command.ts';
+import type { Context } from './context.ts';
+
+/** The result of a command that has migrated tenants or rolled them back. */
+export function fleetResult(
+  { output }: Context,
+  result: FleetResult,
+  direction: 'applied' | 'reverted',
+  all: boolean,
+): CommandResult {
+  const failed = result.tenants.filter((tenant) => tenant.outcome === 'failed');
+  const verb = direction === 'applied' ? 'migrated' : 'rolled back';
+  return {
+    document: fleetDocument(result, direction, all),
+    text: ({ renderFleet }, paint) => renderFleet(result, verb, output.verbose, paint),
+    error: rolloutFailure(result) ?? failureOf(failed, result.totals.selected),
+    showError: false,
+    interrupted: result.interrupted,
+  };
+}
+
+/** The result of a command with --dry-run. */
+export function dryRunResult({ output }: Context, rehearsal: Rehearsal): CommandResult {
+  const migrations = rehearsal.plans.flatMap((plan) => plan.migrations);
+  const failed = [...rehearsal.problems, ...migrations.filter(({ error }) => error !== undefined)];
+  for (const warning of rehearsal.warnings) output.warn(warning);
+  return {
+    document: rehearsalDocument(rehearsal),
+    text: ({ renderRehearsal }, paint) => renderRehearsal(rehearsal, paint),
+    error: failureOf(failed, failed.length),
+    showError: false,
+  };
+}
+
+/** The error of a run of which a part failed: that of the only failure, else how many failed. */
+export function failureOf(
+  failed: readonly { readonly error?: TenantctlError | undefined }[],
+  total: number,
+): TenantctlError | undefined {
+  const first = failed[0]?.error;
+  if (first === undefined || failed.length === 1) return first;
+  const areLocked = failed.every(({ error }) => error?.code === 'LOCK_TIMEOUT');
+  return new TenantctlError(
+    areLocked ? 'LOCK_TIMEOUT' : 'TENANTS_FAILED',
+    `${failed.length} of ${total} tenants failed.`,
+    { hint: "See each tenant's own error, correct the cause, and run the command again." },
+  );
+}
+
+/** The error of a run that stopped because too many tenants failed. */
+function rolloutFailure({ rollout, totals }: FleetResult): TenantctlError | undefined {
+  if (rollout?.stopped === undefined) return undefined;
+  const { reason } = rollout.stopped;
+  return new TenantctlError(
+    'ROLLOUT_STOPPED',
+    `The rollout was stopped: ${reason}. ${counted(totals.skipped, 'tenant', 'was')} not started.`,
+    {
+      hint:
+        rollout.rolledBack === undefined
+          ? `What was applied stays applied. Correct the cause for the ${counted(totals.failed, 'tenant')} that failed, and run the command again: it continues where this run stopped.`
+          : 'Correct what failed, and run the command again.',
+    },
+  );
+}
