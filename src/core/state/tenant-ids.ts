@@ -7,7 +7,7 @@ export const MASTER_ID = '0';
 
 /**
  * The tenants as tenantctl knows them. What it remembers of a tenant refers to `id`, which survives a change of either
- * name: docs/decisions/0019-a-tenants-own-id.md. A tenant that has left the registry keeps its row, for the ledger; a
+ * name: docs/decisions/0023-a-tenants-own-id.md. A tenant that has left the registry keeps its row, for the ledger; a
  * new tenant may then have its names. The constraint is deferrable because tenants may swap their schemas' names.
  */
 const TENANTS_TABLE: readonly string[] = [
