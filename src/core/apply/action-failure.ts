@@ -1,6 +1,6 @@
 import { DatabaseError } from 'pg';
 import { hintFor } from '../../db/database-error.ts';
-import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
+import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { Migration } from '../files/load.ts';
 import type { Target } from '../target/target.ts';
@@ -15,14 +15,28 @@ import {
 const CORRECT_IT =
   'Correct the migration, or what this schema has that others have not, and run the command again.';
 
+/** A migration that failed, and where. */
+interface FailedAction {
+  readonly migration: Migration;
+  readonly target: Target;
+}
+
+/** MIGRATION_FAILED with tenant and migration. */
+export function migrationFailed(
+  { migration, target }: FailedAction,
+  message: string,
+  details: ErrorDetails,
+): TenantctlError {
+  const where = { tenant: target.clerkOrgId, migration: migration.file.name };
+  return new TenantctlError('MIGRATION_FAILED', message, { ...where, ...details });
+}
+
 /** The migration ended its transaction, or tried to. */
-export function endedItself(migration: Migration, target: Target, cause?: unknown): TenantctlError {
-  return new TenantctlError(
-    'MIGRATION_FAILED',
-    `${migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
+export function endedItself(action: FailedAction, cause?: unknown): TenantctlError {
+  return migrationFailed(
+    action,
+    `${action.migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
     {
-      tenant: target.clerkOrgId,
-      migration: migration.file.name,
       hint: 'Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction exports config = { transaction: false }.',
       cause,
     },
@@ -30,18 +44,11 @@ export function endedItself(migration: Migration, target: Target, cause?: unknow
 }
 
 /** The migration tried to act as another role than its tenant's. */
-export function changedRole(
-  migration: Migration,
-  target: Target,
-  statement: string,
-  cause?: unknown,
-): TenantctlError {
-  return new TenantctlError(
-    'MIGRATION_FAILED',
-    `${migration.file.name} changes its role itself (SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION). With TENANT_ROLE a tenant's migrations run as ${target.role ?? 'its role'}, and as nobody else.`,
+export function changedRole(action: FailedAction, statement: string, cause?: unknown): TenantctlError {
+  return migrationFailed(
+    action,
+    `${action.migration.file.name} changes its role itself (SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION). With TENANT_ROLE a tenant's migrations run as ${action.target.role ?? 'its role'}, and as nobody else.`,
     {
-      tenant: target.clerkOrgId,
-      migration: migration.file.name,
       statement,
       hint: 'Remove the statement. What needs more rights than the tenant has belongs into a master migration.',
       cause,
@@ -49,40 +56,23 @@ export function changedRole(
   );
 }
 
-/** The migration has no down. */
-export function irreversible(migration: Migration, target: Target): TenantctlError {
-  return new TenantctlError(
-    'MIGRATION_IRREVERSIBLE',
-    `${migration.file.name} has no "down": it cannot be undone.`,
-    {
-      tenant: target.clerkOrgId,
-      migration: migration.file.name,
-      hint: 'Write its down, or a new migration that undoes it.',
-    },
-  );
-}
-
 /** What a migration threw, as an error that names tenant, migration and statement. */
 export function failed(
-  migration: Migration,
-  target: Target,
+  action: FailedAction,
   thrown: unknown,
   statement: FailedStatement | undefined,
 ): TenantctlError {
-  if (thrown instanceof TransactionEndedError) return endedItself(migration, target, thrown);
-  if (thrown instanceof RoleChangedError) return changedRole(migration, target, thrown.statement, thrown);
+  if (thrown instanceof TransactionEndedError) return endedItself(action, thrown);
+  if (thrown instanceof RoleChangedError) return changedRole(action, thrown.statement, thrown);
   if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError) return thrown.cause;
-  const cause = statement === undefined ? thrown : statement.error;
-  const message = statement === undefined ? messageOf(thrown) : statement.message;
+  const { error: cause, message } = statement ?? { error: thrown, message: messageOf(thrown) };
   const sqlstate = sqlstateOf(cause);
-  const own = thrown instanceof TenantctlError ? toTenantctlError(thrown) : undefined;
-  return new TenantctlError('MIGRATION_FAILED', message, {
-    tenant: target.clerkOrgId,
-    migration: migration.file.name,
+  const own = thrown instanceof TenantctlError ? thrown.hint : undefined;
+  return migrationFailed(action, message, {
     sqlstate,
     statement: statement?.text,
-    hint: own?.hint ?? roleHint(sqlstate, target) ?? hintFor(sqlstate, message) ?? CORRECT_IT,
-    details: statement === undefined ? undefined : serverDetails(cause, statement.text),
+    hint: own ?? roleHint(sqlstate, action.target) ?? hintFor(sqlstate, message) ?? CORRECT_IT,
+    details: statement && serverDetails(cause, statement.text),
     cause,
   });
 }

@@ -10,17 +10,17 @@ import {
   endedItself,
   failed,
   failureBehind,
-  irreversible,
+  migrationFailed,
   sqlstateOf,
 } from './action-failure.ts';
 import { checkStatements, type StatementCheck } from '../guard/statement-check.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { type Migration, type Direction, runsInTransaction } from '../files/load.ts';
-import { splitStatements } from '../files/split-statements.ts';
+import { splitStatements } from '../files/parse-sql.ts';
 import type { Target } from '../target/target.ts';
 import type { Around, Seen, SentStatement } from '../../db/knex/statement.ts';
 
-export interface ActionOptions {
+interface ActionOptions {
   readonly target: Target;
   readonly direction: Direction;
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
@@ -43,15 +43,22 @@ export async function runAction(
 ): Promise<void> {
   const { target, direction } = options;
   const action = direction === 'up' ? migration.up : migration.down;
-  if (action === undefined) throw irreversible(migration, target);
+  if (action === undefined) {
+    const { name } = migration.file;
+    throw new TenantctlError('MIGRATION_IRREVERSIBLE', `${name} has no "down": it cannot be undone.`, {
+      tenant: target.clerkOrgId,
+      migration: name,
+      hint: 'Write its down, or a new migration that undoes it.',
+    });
+  }
   const inTransaction = runsInTransaction(migration, direction);
   const check = checkStatements(client, context.readStatements, migration, target, { inTransaction });
   const call = { ...options, client, migration, inTransaction, check };
   const seen =
-    action.kind === 'sql'
-      ? await runSql(call, action.text)
-      : await runFunction(call, await context.knex(), action.run);
-  if (inTransaction) assertTransactionAlive(client, migration, target, seen);
+    typeof action === 'string'
+      ? await runSql(call, action)
+      : await runFunction(call, await context.knex(), action);
+  if (inTransaction) assertTransactionAlive(call, seen);
 }
 
 interface ActionCall extends ActionOptions {
@@ -69,13 +76,13 @@ async function runSql(call: ActionCall, sql: string): Promise<Seen> {
   const statements = inTransaction ? [sql] : await splitStatements(sql, migration.file.name);
   for (const text of statements) {
     if (text === '') continue;
-    if (inTransaction && (await endsTransaction(text))) throw endedItself(migration, target);
-    if (target.role !== undefined && (await changesRole(text))) throw changedRole(migration, target, text);
+    if (inTransaction && (await endsTransaction(text))) throw endedItself(call);
+    if (target.role !== undefined && (await changesRole(text))) throw changedRole(call, text);
     await check?.(text);
     onStatement?.({ text, values: [] });
     recording?.sent({ text, values: [] });
     await around(text, () => client.query(text)).catch((error: unknown) => {
-      throw failed(migration, target, error, { text, values: [], error, message: messageOf(error) });
+      throw failed(call, error, { text, values: [], error, message: messageOf(error) });
     });
   }
   return { failures: [] };
@@ -87,38 +94,35 @@ async function runFunction(
   factory: KnexFactory,
   action: (knex: Knex) => unknown,
 ): Promise<Seen> {
-  const { client, migration, inTransaction, check, target, around, onStatement, recording } = call;
-  const { schema, clerkOrgId, role } = target;
+  const { schema, clerkOrgId, role } = call.target;
   const session = {
     userParams: { schema, ...(clerkOrgId !== undefined && { clerkOrgId }) },
     keepsRole: role !== undefined,
-    check,
-    onStatement,
-    around,
-    recording,
+    check: call.check,
+    onStatement: call.onStatement,
+    around: call.around,
+    recording: call.recording,
   };
-  const run = inTransaction ? factory.withinTransaction : factory.outsideTransaction;
+  const run = call.inTransaction ? factory.withinTransaction : factory.outsideTransaction;
   let seen: Seen = { failures: [] };
-  await run(client, session, async (knexSession) => {
+  await run(call.client, session, async (knexSession) => {
     seen = knexSession.seen;
     await action(knexSession.knex);
   }).catch((error: unknown) => {
-    throw failed(migration, target, error, failureBehind(error, seen));
+    throw failed(call, error, failureBehind(error, seen));
   });
   return seen;
 }
 
-function assertTransactionAlive(client: PoolClient, migration: Migration, target: Target, seen: Seen): void {
-  const status = client.getTransactionStatus();
+function assertTransactionAlive(call: ActionCall, { failures }: Seen): void {
+  const status = call.client.getTransactionStatus();
   if (status === 'T') return;
-  if (status !== 'E') throw endedItself(migration, target);
-  const first = seen.failures.at(-1);
-  throw new TenantctlError(
-    'MIGRATION_FAILED',
-    `${migration.file.name} went on after a statement had failed; its transaction is lost${first === undefined ? '' : `: ${first.message}`}.`,
+  if (status !== 'E') throw endedItself(call);
+  const first = failures.at(-1);
+  throw migrationFailed(
+    call,
+    `${call.migration.file.name} went on after a statement had failed; its transaction is lost${first === undefined ? '' : `: ${first.message}`}.`,
     {
-      tenant: target.clerkOrgId,
-      migration: migration.file.name,
       sqlstate: sqlstateOf(first?.error),
       statement: first?.text,
       hint: 'A statement that may fail needs a savepoint: await knex.transaction(async (inner) => { … }).',

@@ -7,7 +7,7 @@ import { toSchemaBefore, type SchemaBefore } from '../guard/before.ts';
 import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
-import type { Advanced, Applied, Assignment, TargetJob } from './assignment.ts';
+import type { Advanced, Assignment, TargetJob } from './assignment.ts';
 import { ownSearchPath } from '../target/control.ts';
 import type { History, HistoryRow } from '../target/history.ts';
 import { interrupted, poolerInBetween, tenantAmbiguous } from './outside-errors.ts';
@@ -28,26 +28,20 @@ export async function advance(
   target: Target,
   assignment: Assignment,
 ): Promise<Advanced> {
-  const progress: TargetJob['progress'] = { done: [], batch: 0, started: false, isCommitted: false };
+  const progress: TargetJob['progress'] = { names: [], batch: 0, started: false, isCommitted: false };
   const job = { context, target, assignment, progress };
-  const done = (): Applied => ({
-    names: progress.done,
-    batch: progress.batch,
-    isCommitted: progress.isCommitted,
-    observed: progress.observed,
-  });
   try {
     for (;;) {
       const end = await serveSegment(job);
       if (end.kind === 'busy') return end;
-      if (end.kind === 'status') return { ...end, done: done() };
+      if (end.kind === 'status') return { ...end, done: progress };
       progress.isCommitted = true;
-      if (end.kind === 'end') return { kind: 'done', done: done() };
+      if (end.kind === 'end') return { kind: 'done', done: progress };
     }
   } catch (error) {
     return {
       kind: 'failed',
-      done: done(),
+      done: progress,
       mayRepeat: progress.isOutside !== true,
       pid: progress.pid,
       error: toDatabaseError(error, {
@@ -162,7 +156,7 @@ async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): 
 
   const row = read?.rows[0] as HistoryRow | undefined;
   const history = await readUnderLock(client, target, assignment, seen, row);
-  const plan = assignment.decide(history, progress.done);
+  const plan = assignment.decide(history, progress.names);
   if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
   if (progress.batch === 0) progress.batch = batchFor(plan, history, assignment);
   const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));

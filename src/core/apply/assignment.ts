@@ -65,16 +65,14 @@ export interface TargetJob {
   readonly progress: Progress;
 }
 
-interface Progress {
-  readonly done: string[];
+interface Progress extends Applied {
+  readonly names: string[];
   batch: number;
-  started: boolean;
-  /** A transaction of this target has been committed. */
   isCommitted: boolean;
+  observed?: ObservedEffects | undefined;
+  started: boolean;
   /** A migration runs outside a transaction: it cannot be rolled back. */
   isOutside?: boolean | undefined;
-  /** What others may do whose migrations send the same. */
-  observed?: ObservedEffects | undefined;
   /** The process id of the backend whose transaction is open. */
   pid?: number | undefined;
   /** The migration that runs, or whose end is being committed. */

@@ -10,9 +10,10 @@ import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import type { TargetJob } from './assignment.ts';
 import { giveControl, regainControl } from '../target/control.ts';
-import type { Migration } from '../files/load.ts';
-import { leftInvalid, lockLost, notRecorded, outsideFailure } from './outside-errors.ts';
-import type { Step } from '../plan/plan.ts';
+import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
+import { poolTooSmall } from '../../db/connections.ts';
+import type { Database } from '../../db/database.ts';
+import { leftInvalid, lockLost, notRecorded, outsideFailure, poolerInBetween } from './outside-errors.ts';
 import type { Segment } from './segment.ts';
 import { recordStep } from '../target/record.ts';
 import { patientSender } from './statement-patience.ts';
@@ -21,10 +22,26 @@ import { deleteOwnIntent, insertIntent } from '../state/intents.ts';
 
 /** One migration that runs outside a transaction. */
 interface OutsideJob extends TargetJob {
-  readonly step: Step;
+  readonly begun: { readonly migration: string; readonly direction: Direction };
   readonly migration: Migration;
   readonly isLast: boolean;
   readonly lost: AbortSignal | undefined;
+}
+
+/**
+ * Refuses migrations that need a session if there is none, before anything is done: a tenant that gets only some of its
+ * migrations helps nobody.
+ * @throws TenantctlError POOLER_UNSUPPORTED; CONCURRENCY_TOO_HIGH where the pool has no second connection
+ */
+export function assertSessions(
+  database: Database,
+  migrations: readonly Migration[],
+  direction: Direction,
+): void {
+  const outside = migrations.find((migration) => !runsInTransaction(migration, direction));
+  if (outside === undefined) return;
+  if (!database.hasSessions) throw poolerInBetween(outside.file.name);
+  if (!database.hasRoomAside) throw poolTooSmall('aside', database.max);
 }
 
 /**
@@ -39,7 +56,8 @@ export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortS
   const [step] = segment.steps;
   const [migration] = segment.migrations;
   if (step === undefined || migration === undefined) return;
-  const outside = { ...job, step, migration, isLast: segment.isLast, lost };
+  const begun = { migration: step.name, direction: assignment.direction };
+  const outside = { ...job, begun, migration, isLast: segment.isLast, lost };
   const database = await context.database.sessions();
   progress.isOutside = true;
   const work = async (client: PoolClient, spoil: () => void): Promise<void> => {
@@ -53,26 +71,20 @@ export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortS
     }
   };
   await withClient(database, work, { purpose: 'aside' }).catch((error: unknown) => {
-    throw lost?.aborted === true ? lockLost(target, step, assignment.direction, error) : error;
+    throw lost?.aborted === true ? lockLost(target, begun, error) : error;
   });
   progress.isOutside = false;
-  progress.done.push(step.name);
+  progress.names.push(step.name);
 }
 
 async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
-  const { context, target, assignment, progress, step, migration } = outside;
-  const { direction } = assignment;
+  const { context, target, progress, begun, migration } = outside;
+  const { direction } = begun;
   const started = Date.now();
   await client.query(
     [
       ...setAll(settingsOf(context), 'SESSION'),
-      insertIntent({
-        schema: target.schema,
-        migration: step.name,
-        direction,
-        batch: progress.batch,
-        run: context.run?.id,
-      }),
+      insertIntent({ ...begun, schema: target.schema, batch: progress.batch, run: context.run?.id }),
       ...giveControl(target).map((statement) => statement.replace('SET LOCAL', 'SET')),
     ].join(';\n'),
   );
@@ -88,14 +100,14 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
     outside.lost?.throwIfAborted();
     if (direction === 'up') {
       const invalid = namedIn(await readInvalidIndexes(client, [target.schema]), texts);
-      if (invalid.length > 0) throw leftInvalid(target, step, invalid);
+      if (invalid.length > 0) throw leftInvalid(target, begun.migration, invalid);
     }
   } catch (error) {
     await client.query(['ROLLBACK', 'RESET ROLE'].join(';\n')).catch(() => {});
     const invalid: InvalidIndex[] = await readInvalidIndexes(client, [target.schema]).catch(() => []);
     // The server has answered, so what happened is known.
     if (outside.lost?.aborted !== true) await client.query(deleteOwnIntent(target.schema)).catch(() => {});
-    throw outsideFailure(error, step, invalid);
+    throw outsideFailure(error, begun.migration, invalid);
   }
   await record(outside, client, Date.now() - started);
 }
@@ -111,7 +123,7 @@ function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: RunContext)
 
 /** Records the migration and deletes its intent. Tries again after an error that may pass: the work is done. */
 async function record(outside: OutsideJob, client: PoolClient, durationMs: number): Promise<void> {
-  const { context, target, step } = outside;
+  const { context } = outside;
   for (let tries = 1; ; tries += 1) {
     try {
       await recordOnce(outside, client, durationMs);
@@ -120,28 +132,24 @@ async function record(outside: OutsideJob, client: PoolClient, durationMs: numbe
       const error = toDatabaseError(thrown);
       await client.query('ROLLBACK').catch(() => {});
       const isLast = tries > context.retries || context.database.isCancelled || error.sqlstate === undefined;
-      if (isLast || !mayPass(error)) throw notRecorded(target, step, outside.assignment.direction, error);
+      if (isLast || !mayPass(error)) throw notRecorded(outside.target, outside.begun, error);
       await pause(backoffMs(tries, Math.random), outside.lost);
     }
   }
 }
 
 async function recordOnce(outside: OutsideJob, client: PoolClient, durationMs: number): Promise<void> {
-  const { context, target, assignment, progress, step, isLast } = outside;
-  const { direction } = assignment;
+  const { context, target, assignment, progress, isLast } = outside;
+  const { migration, direction } = outside.begun;
+  const { batch } = progress;
   // The migration may have changed its session's settings.
   await client.query([BEGIN, ...regainControl(target), ...setAll(settingsOf(context), 'LOCAL')].join(';\n'));
   const { rowCount } = await client.query(deleteOwnIntent(target.schema));
   if (rowCount !== 1) throw new Error('somebody else has resolved it in the meantime');
   await client.query(
     [
-      recordStep(target, direction, step.name, progress.batch),
-      ...recordInLedger(context.run?.id, target, {
-        direction,
-        names: [step.name],
-        batch: progress.batch,
-        durationMs,
-      }),
+      recordStep(target, direction, migration, batch),
+      ...recordInLedger(context.run?.id, target, { direction, names: [migration], batch, durationMs }),
       ...stampOf(target),
       ...(isLast ? (assignment.closing ?? []) : []),
       'COMMIT',

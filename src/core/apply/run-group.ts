@@ -3,7 +3,6 @@ import type { OpenTransaction } from '../../db/transaction.ts';
 import { MARK, toMark, type SchemaBefore, type Mark } from '../guard/before.ts';
 import { assertWithinSchema, rememberBefore } from '../guard/guard.ts';
 import type { Remembered } from '../guard/description.ts';
-import type { ReadStatements } from '../statements/read-statements.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import type { TargetJob } from './assignment.ts';
@@ -65,7 +64,7 @@ export async function runGroup(
     ...(isLast ? (assignment.closing ?? []) : []),
   ]);
   progress.atWork = undefined;
-  progress.done.push(...names);
+  progress.names.push(...names);
 }
 
 /** Runs the migrations one after the other. @returns the statements that record the last one */
@@ -82,7 +81,8 @@ async function runAll(
     if (index > 0) {
       // Records the migration before, and sets the search_path again in case it was changed.
       const before = [...regainControl(target), ...(watch === undefined ? [] : MARK)];
-      const results = await queryAll(client, [...before, ...records, ...giveControl(target)]);
+      const statements = [...before, ...records, ...giveControl(target)].join(';\n');
+      const results = (await client.query(statements)) as unknown as QueryResult[];
       watch?.marks.push(toMark(results[before.length - 1]?.rows[0]));
     } else if (target.role !== undefined) await client.query(giveControl(target).join(';\n'));
     progress.atWork = name;
@@ -92,7 +92,7 @@ async function runAll(
       recording: assignment.record?.(name),
       onStatement: watch && (({ text }) => watch.texts.push(text)),
     });
-    if (index === 0 && progress.done.length === 0) await assignment.afterFirst?.(client);
+    if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, name, progress.batch)];
   }
   return records;
@@ -108,25 +108,16 @@ async function keepToSchema(
   { texts, ...watch }: Watch,
   records: readonly string[],
 ): Promise<void> {
+  // The first tenants of a plan are looked at for everything, whatever the texts say.
+  const isPilot = assignment.record !== undefined;
+  const readings = isPilot ? [] : await Promise.all(texts.map((text) => context.readStatements(text)));
   progress.observed = await assertWithinSchema(context, {
     client,
     target,
     migrations,
     ...watch,
-    // The first tenants of a plan are looked at for everything, whatever the texts say.
-    columns: assignment.record !== undefined || (await mayGrant(context.readStatements, texts)),
+    columns: isPilot || readings.some(({ mayGrant }) => mayGrant),
     regain: [...regainControlAtEnd(target), ...records],
     savepoint: LOCK_ONLY,
   });
-}
-
-/** Whether one of these texts may have granted a column. */
-async function mayGrant(read: ReadStatements, texts: readonly string[]): Promise<boolean> {
-  for (const text of texts) if ((await read(text)).mayGrant) return true;
-  return false;
-}
-
-/** The results of several statements, sent as one string. */
-async function queryAll(client: PoolClient, statements: readonly string[]): Promise<QueryResult[]> {
-  return (await client.query(statements.join(';\n'))) as unknown as QueryResult[];
 }

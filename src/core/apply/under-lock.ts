@@ -90,19 +90,13 @@ export async function readUnderLock(
   const row = read ?? (await client.query<HistoryRow>(selectUnderLock(target))).rows[0];
   if (row === undefined) throw new Error('a history is always one row');
   const history = historyReader()(row);
-  if (history.lockedByKnex) throw lockedByKnex(target);
-  return history;
-}
-
-/** A Knex works on the schema, or died there. */
-function lockedByKnex(target: Target): TenantctlError {
-  const table = qualified(target.schema, lockTableOf(target.historyTable));
-  return new TenantctlError(
+  if (!history.lockedByKnex) return history;
+  throw new TenantctlError(
     'KNEX_LOCKED',
-    `Knex's own lock on ${target.schema} is set: a Knex is migrating it, or died while it did.`,
+    `Knex's own lock on ${schema} is set: a Knex is migrating it, or died while it did.`,
     {
       tenant: target.clerkOrgId,
-      hint: `When no Knex is at work there, free it: UPDATE ${table} SET is_locked = 0;`,
+      hint: `When no Knex is at work there, free it: UPDATE ${qualified(schema, lockTableOf(table))} SET is_locked = 0;`,
     },
   );
 }

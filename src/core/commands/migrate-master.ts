@@ -3,7 +3,7 @@ import { registryName, type Names } from '../../names.ts';
 import { editedFiles, editedWarning, recordFiles } from '../state/checksums.ts';
 import type { RunOptions } from '../run/run-context.ts';
 import { planForward } from '../plan/plan.ts';
-import { assertSessions } from '../apply/sessions-needed.ts';
+import { assertSessions } from '../apply/outside-transaction.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
 import { isDefaultRegistry, isRegistry, readRegistryShape } from '../registry/registry-shape.ts';
@@ -11,11 +11,11 @@ import { serveMaster } from '../strategy/serve-master.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 import { changeNames, ensureState, upgradeState } from '../install/state-schema.ts';
-import { planMaster, forwardOptions, type MasterFolderOptions } from '../plan/plan-master.ts';
+import { planMaster, forwardOptions, type FolderOptions } from '../plan/plan-folder.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-export interface MasterOptions extends RunOptions, Omit<MasterFolderOptions, 'to'> {
+export interface MasterOptions extends RunOptions, Omit<FolderOptions, 'to'> {
   readonly observe?: Observer | undefined;
 }
 

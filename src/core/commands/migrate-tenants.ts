@@ -6,10 +6,9 @@ import type { MigrationWork } from '../strategy/migration-work.ts';
 import type { Migrated } from '../strategy/serve-in-phases.ts';
 import { createLanes, type Concurrency, type Lanes } from '../run/lanes.ts';
 import type { History } from '../target/history.ts';
-import { planner } from '../plan/planner.ts';
-import { planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import { planner, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
-import { assertSessions } from '../apply/sessions-needed.ts';
+import { assertSessions } from '../apply/outside-transaction.ts';
 import type { Observer } from '../report/event.ts';
 import { foundClasses, readClasses } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
@@ -27,8 +26,7 @@ import { prepareState } from '../install/prepare-state.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
 import { endingOf } from '../ledger/ending.ts';
-import { refusePendingMaster } from '../plan/plan-master.ts';
-import { readTenantFolder, type TenantFolderOptions } from '../plan/tenant-folder.ts';
+import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from '../plan/plan-folder.ts';
 import { forgetFailure, forgetFailures } from '../state/failures.ts';
 import type { Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
@@ -168,7 +166,7 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
   const loading = Promise.all([...files].map((file) => context.load(file)));
   // Knex last: the migrations may have loaded their own.
   loading
-    .then((loaded) => (loaded.some(({ up }) => up?.kind !== 'sql') ? context.knex() : undefined))
+    .then((loaded) => (loaded.some(({ up }) => typeof up !== 'string') ? context.knex() : undefined))
     .catch(() => {});
   void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
 }

@@ -12,8 +12,7 @@ import { watchSchema } from '../guard/guard.ts';
 import { giveControl } from '../target/control.ts';
 import type { History } from '../target/history.ts';
 import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
-import type { Plan } from '../plan/plan.ts';
-import { planner } from '../plan/planner.ts';
+import { type Plan, planner } from '../plan/plan.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { readRegistryShape } from '../registry/registry-shape.ts';
 import { planTenantsRollback } from '../fleet/plan-rollback.ts';
@@ -22,8 +21,7 @@ import { refuseOwners } from '../fleet/refuse-owners.ts';
 import { selectFleet } from '../fleet/select-fleet.ts';
 import { upgradeState } from '../install/state-schema.ts';
 import { rehearseVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
-import { planMaster, refusePendingMaster } from '../plan/plan-master.ts';
-import { readTenantFolder } from '../plan/tenant-folder.ts';
+import { planMaster, refusePendingMaster, readTenantFolder } from '../plan/plan-folder.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import type { SentStatement } from '../../db/knex/statement.ts';
@@ -262,16 +260,13 @@ async function tryPlan(
 
 async function outsideTransaction(migration: Migration, direction: Direction): Promise<RehearsedMigration> {
   const action = direction === 'up' ? migration.up : migration.down;
-  const note = 'It runs outside a transaction, so it has not been tried: ';
+  const isSql = typeof action === 'string';
+  const text = maskSecrets(action?.toString() ?? '');
   return {
     name: migration.file.name,
     transaction: false,
-    statements: action?.kind === 'sql' ? [maskSecrets(action.text)] : [],
-    note:
-      note +
-      (action?.kind === 'sql'
-        ? 'this is its text.'
-        : `read ${migration.file.path}.\n${maskSecrets(action?.run.toString() ?? '')}`),
+    statements: isSql ? [text] : [],
+    note: `It runs outside a transaction, so it has not been tried: ${isSql ? 'this is its text.' : `read ${migration.file.path}.\n${text}`}`,
   };
 }
 

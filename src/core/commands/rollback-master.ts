@@ -5,7 +5,7 @@ import type { Names } from '../../names.ts';
 import { forgetFiles } from '../state/checksums.ts';
 import { endingOf, type MasterOptions, type MasterResult } from './migrate-master.ts';
 import { planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
-import { assertSessions } from '../apply/sessions-needed.ts';
+import { assertSessions } from '../apply/outside-transaction.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { isDefaultRegistry, isRegistry, readRegistryShape } from '../registry/registry-shape.ts';
 import { registrySql } from '../registry/registry-sql.ts';

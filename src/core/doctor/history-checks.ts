@@ -1,6 +1,5 @@
 import { createHistoryTables, EMPTY_HISTORY } from '../target/history.ts';
-import { planForward, type Plan } from '../plan/plan.ts';
-import { planner } from '../plan/planner.ts';
+import { planForward, type Plan, planner } from '../plan/plan.ts';
 import { classOf } from '../fleet/class-of.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';

@@ -3,47 +3,27 @@ import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Knex } from 'knex';
 import { TenantctlError } from '../../errors.ts';
-import { parseSqlMigration } from './sql-file.ts';
+import { parseSqlMigration, type SqlMigration } from './sql-file.ts';
 import type { MigrationFile } from './source.ts';
 
 /** One direction of a migration: SQL, or a function that gets Knex. */
-export type MigrationAction =
-  | { readonly kind: 'function'; readonly run: (knex: Knex) => unknown }
-  | { readonly kind: 'sql'; readonly text: string };
+type MigrationAction = string | ((knex: Knex) => unknown);
 
 /** A migration file, loaded and checked. */
-export interface Migration {
+export interface Migration extends Omit<SqlMigration, 'up' | 'down'> {
   readonly file: MigrationFile;
   readonly up: MigrationAction;
-  /** Absent if the file has no down. */
   readonly down: MigrationAction | undefined;
-  /** False: the migration runs alone, outside any transaction. */
-  readonly upInTransaction: boolean;
-  readonly downInTransaction: boolean;
-  /** What a tenant migration says that it reaches outside its schema: qualified names, or `schema.*`. */
-  readonly allowOutside: readonly string[];
 }
 
 /**
- * Loads a migration file. JavaScript and TypeScript are imported by Node itself; TypeScript that Node's type
- * stripping cannot take (enums, imports without extension, types imported as values) goes through jiti.
- * Loading runs the file's top level.
+ * Loads a migration file. Node itself imports JavaScript and TypeScript. TypeScript that needs more than its types
+ * stripped goes through jiti. Loading runs the file's top level.
  * @throws TenantctlError MIGRATION_INVALID
  */
 export async function loadMigration(file: MigrationFile): Promise<Migration> {
-  return file.format === 'sql' ? loadSql(file) : loadModule(file);
-}
-
-async function loadSql(file: MigrationFile): Promise<Migration> {
-  const parsed = await parseSqlMigration(await readFile(file.path, 'utf8'), file.name);
-  return {
-    file,
-    up: { kind: 'sql', text: parsed.up },
-    down: parsed.down === undefined ? undefined : { kind: 'sql', text: parsed.down },
-    upInTransaction: parsed.upInTransaction,
-    downInTransaction: parsed.downInTransaction,
-    allowOutside: parsed.allowOutside,
-  };
+  if (file.format !== 'sql') return loadModule(file);
+  return { file, ...(await parseSqlMigration(await readFile(file.path, 'utf8'), file.name)) };
 }
 
 interface MigrationModule {
@@ -55,24 +35,20 @@ interface MigrationModule {
 async function loadModule(file: MigrationFile): Promise<Migration> {
   const found = exportsOf(await importFile(file));
   if (typeof found.up !== 'function') {
-    throw new TenantctlError('MIGRATION_INVALID', `${file.name} exports no function "up".`, {
-      migration: file.name,
-      hint: 'A migration exports two functions, up and down, that are handed Knex: see `tenantctl make tenant <name>`.',
-    });
+    throw invalid(
+      file,
+      'exports no function "up".',
+      'A migration exports two functions, up and down, that are handed Knex: see `tenantctl make tenant <name>`.',
+    );
   }
-  if (found.down !== undefined && found.down !== null && typeof found.down !== 'function') {
-    throw new TenantctlError('MIGRATION_INVALID', `${file.name} exports a "down" that is no function.`, {
-      migration: file.name,
-    });
-  }
+  const down = found.down ?? undefined;
+  if (down !== undefined && typeof down !== 'function')
+    throw invalid(file, 'exports a "down" that is no function.');
   const inTransaction = found.config?.transaction !== false;
   return {
     file,
-    up: { kind: 'function', run: found.up as (knex: Knex) => unknown },
-    down:
-      typeof found.down === 'function'
-        ? { kind: 'function', run: found.down as (knex: Knex) => unknown }
-        : undefined,
+    up: found.up as MigrationAction,
+    down: down as MigrationAction | undefined,
     upInTransaction: inTransaction,
     downInTransaction: inTransaction,
     allowOutside: allowOutsideOf(found, file),
@@ -84,13 +60,10 @@ function allowOutsideOf({ config }: MigrationModule, file: MigrationFile): reado
   const isList =
     Array.isArray(allowed) && allowed.every((name) => typeof name === 'string' && name.trim() !== '');
   if (isList) return allowed as string[];
-  throw new TenantctlError(
-    'MIGRATION_INVALID',
-    `${file.name} exports a config whose allowOutside is no list of names.`,
-    {
-      migration: file.name,
-      hint: "Name what the migration reaches outside its tenant's schema: export const config = { allowOutside: ['public.countries'] }.",
-    },
+  throw invalid(
+    file,
+    'exports a config whose allowOutside is no list of names.',
+    "Name what the migration reaches outside its tenant's schema: export const config = { allowOutside: ['public.countries'] }.",
   );
 }
 
@@ -119,22 +92,18 @@ async function importFile(file: MigrationFile): Promise<MigrationModule> {
   }
 }
 
+const NEEDS_MORE =
+  /^(?:MODULE_NOT_FOUND|ERR_(?:UNSUPPORTED_TYPESCRIPT_SYNTAX|INVALID_TYPESCRIPT_SYNTAX|MODULE_NOT_FOUND|UNSUPPORTED_DIR_IMPORT|UNKNOWN_FILE_EXTENSION|REQUIRE_ESM|REQUIRE_CYCLE_MODULE|UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING|AMBIGUOUS_MODULE_SYNTAX))$/;
+
 /**
- * Errors by which Node says that a TypeScript file needs more than its types stripped
- * (https://nodejs.org/api/typescript.html#type-stripping): syntax that emits code, imports without extension or of a
- * folder, a type imported as a value, and CommonJS and ES modules mixed as bundlers allow.
+ * Whether a TypeScript file needs more than its types stripped (https://nodejs.org/api/typescript.html#type-stripping):
+ * syntax that emits code, imports without extension or of a folder, a type imported as a value, and CommonJS mixed with
+ * ES modules.
  */
 function isBeyondTypeStripping(error: unknown): boolean {
   const code = (error as { code?: string } | null)?.code ?? '';
-  if (
-    /^ERR_(UNSUPPORTED_TYPESCRIPT_SYNTAX|INVALID_TYPESCRIPT_SYNTAX|MODULE_NOT_FOUND|UNSUPPORTED_DIR_IMPORT|UNKNOWN_FILE_EXTENSION|REQUIRE_ESM|REQUIRE_CYCLE_MODULE|UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING|AMBIGUOUS_MODULE_SYNTAX)$/.test(
-      code,
-    )
-  ) {
-    return true;
-  }
-  if (code === 'MODULE_NOT_FOUND') return true;
   return (
+    NEEDS_MORE.test(code) ||
     error instanceof SyntaxError ||
     (error instanceof ReferenceError &&
       /^(exports|module|require|__dirname|__filename) is not defined/.test(error.message))
@@ -146,26 +115,23 @@ function broken(file: MigrationFile, error: unknown): TenantctlError {
   const message = (error instanceof Error ? error.message : String(error))
     .replace(/\n(Require stack:|\s*\S+:\d+:\d+$)[\s\S]*$/, '')
     .trim();
-  const place = placeIn(file, error);
-  return new TenantctlError('MIGRATION_INVALID', `${file.name} cannot be loaded${place}: ${message}`, {
-    migration: file.name,
-    hint: hintFor(file, message),
-    cause: error,
-  });
+  return invalid(file, `cannot be loaded${placeIn(file, error)}: ${message}`, hintFor(file, message), error);
+}
+
+function invalid({ name }: MigrationFile, problem: string, hint?: string, cause?: unknown): TenantctlError {
+  return new TenantctlError('MIGRATION_INVALID', `${name} ${problem}`, { migration: name, hint, cause });
 }
 
 function placeIn(file: MigrationFile, error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const line = new RegExp(`${basename(file.path).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}:(\\d+)`).exec(
-    stack,
-  )?.[1];
+  const name = basename(file.path).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const [, line] = new RegExp(`${name}:(\\d+)`).exec(stack) ?? [];
   return line === undefined ? '' : ` (line ${line})`;
 }
 
 function hintFor(file: MigrationFile, message: string): string {
-  if (/^(exports|module|require) is not defined/.test(message)) {
+  if (/^(exports|module|require) is not defined/.test(message))
     return 'The file is CommonJS in a package of ES modules: write export async function up, or name it .cjs.';
-  }
   if (/Cannot find (module|package)/i.test(message)) return 'Install what it imports, or correct the path.';
   return `Correct ${file.name} and run the command again; nothing has been changed.`;
 }

@@ -1,4 +1,5 @@
 import { parse } from '../../db/parser.ts';
+import { messageOf, TenantctlError } from '../../errors.ts';
 
 /** A statement of an SQL text. */
 export interface ParsedStatement {
@@ -24,4 +25,17 @@ export async function parseSql(text: string): Promise<ParsedStatement[]> {
       kind: Object.keys(statement.stmt ?? {})[0] ?? '',
     };
   });
+}
+
+/**
+ * The texts of the statements of a migration outside a transaction, each to be sent on its own.
+ * @throws TenantctlError MIGRATION_INVALID where the text does not parse
+ */
+export async function splitStatements(text: string, migration: string): Promise<string[]> {
+  const statements = await parseSql(text).catch((error: unknown) => {
+    const message = `${migration} cannot be cut into statements: ${messageOf(error)}`;
+    const hint = 'With transaction:false each statement is sent on its own; correct the SQL.';
+    throw new TenantctlError('MIGRATION_INVALID', message, { migration, hint });
+  });
+  return statements.map((statement) => statement.text);
 }

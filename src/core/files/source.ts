@@ -39,11 +39,9 @@ export async function readMigrationFolder(path: string): Promise<MigrationFolder
       cause: error,
     });
   });
-  const candidates = entries.filter(
-    (entry) => !entry.isDirectory() && EXTENSION.test(entry.name) && !NOT_A_MIGRATION.test(entry.name),
-  );
   const files: MigrationFile[] = [];
-  for (const entry of candidates) {
+  for (const entry of entries) {
+    if (entry.isDirectory() || !EXTENSION.test(entry.name) || NOT_A_MIGRATION.test(entry.name)) continue;
     if (entry.isFile() || (await isLinkToFile(join(directory, entry.name))))
       files.push(describe(directory, entry.name));
   }
@@ -70,18 +68,11 @@ async function isLinkToFile(path: string): Promise<boolean> {
 /** @throws TenantctlError MIGRATION_INVALID for a name that a history cannot hold and a terminal must not show */
 function describe(directory: string, name: string): MigrationFile {
   if (/[\p{Cc}\uFFFD]/u.test(name)) {
-    throw new TenantctlError(
-      'MIGRATION_INVALID',
-      `The name of a migration in ${directory} holds a control character, or is no UTF-8: ${JSON.stringify(name)}.`,
-      { hint: 'Give the file another name.' },
-    );
+    const message = `The name of a migration in ${directory} holds a control character, or is no UTF-8: ${JSON.stringify(name)}.`;
+    throw new TenantctlError('MIGRATION_INVALID', message, { hint: 'Give the file another name.' });
   }
-  return {
-    name,
-    stem: stemOf(name),
-    path: join(directory, name),
-    format: name.endsWith('.sql') ? 'sql' : 'module',
-  };
+  const format = name.endsWith('.sql') ? 'sql' : 'module';
+  return { name, stem: stemOf(name), path: join(directory, name), format };
 }
 
 /** Order by code unit: the same on every machine, whatever its locale. */

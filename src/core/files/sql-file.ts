@@ -4,11 +4,12 @@ import { scan } from '../../db/parser.ts';
 /** A .sql migration in dbmate's form, taken apart. */
 export interface SqlMigration {
   readonly up: string;
-  /** Absent when the file has no down section. */
+  /** Absent if the file has no down. */
   readonly down: string | undefined;
+  /** False: the migration runs alone, outside any transaction. */
   readonly upInTransaction: boolean;
   readonly downInTransaction: boolean;
-  /** What either section reaches outside the tenant's schema and says so. */
+  /** What a tenant migration says that it reaches outside its schema: qualified names, or `schema.*`. */
   readonly allowOutside: readonly string[];
 }
 
@@ -35,9 +36,8 @@ export async function parseSqlMigration(file: string, fileName: string): Promise
   for (const [index, line] of text.split('\n').entries()) {
     const marker = within.has(index) ? null : MARKER.exec(line);
     if (marker === null) {
-      if (current === undefined && line.trim() !== '' && !line.trim().startsWith('--')) {
+      if (current === undefined && !/^\s*(?:--|$)/.test(line))
         throw invalid(fileName, 'it has SQL before its "-- migrate:up" line');
-      }
       current?.lines.push(line);
       continue;
     }
@@ -86,26 +86,17 @@ function readOptions(options: string, fileName: string): Omit<Section, 'lines'> 
       inTransaction = value.toLowerCase() === 'true';
     } else if (name.toLowerCase() === 'allow-outside') {
       allowOutside.push(...value.split(',').filter(Boolean));
-    } else throw unknownOption(fileName, option);
+    } else throw invalid(fileName, `it has an unknown option: "${option}"`, OPTIONS);
   }
   return { inTransaction, allowOutside };
 }
 
-function unknownOption(fileName: string, option: string): TenantctlError {
-  return invalid(
-    fileName,
-    `it has an unknown option: "${option}"`,
-    'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries,… with what the migration reaches outside its tenant\'s schema.',
-  );
-}
-
-function invalid(fileName: string, reason: string, hint = FORM, cause?: unknown): TenantctlError {
-  return new TenantctlError('MIGRATION_INVALID', `${fileName} is no .sql migration: ${reason}.`, {
-    migration: fileName,
-    hint,
-    cause,
-  });
-}
-
 const FORM =
   'A .sql migration has a line "-- migrate:up" before its SQL, and "-- migrate:down" before the SQL that undoes it.';
+const OPTIONS =
+  'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries,… with what the migration reaches outside its tenant\'s schema.';
+
+function invalid(migration: string, reason: string, hint = FORM, cause?: unknown): TenantctlError {
+  const message = `${migration} is no .sql migration: ${reason}.`;
+  return new TenantctlError('MIGRATION_INVALID', message, { migration, hint, cause });
+}

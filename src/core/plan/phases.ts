@@ -1,6 +1,5 @@
 import type { History, HistoryEntry } from '../target/history.ts';
-import type { Plan, Step } from './plan.ts';
-import { historyAfter } from './history-after.ts';
+import { historyAfter, type Plan, type Step } from './plan.ts';
 
 /** One phase of a plan: its part of the plan, and the history before and after it. */
 export interface Phase {

@@ -1,6 +1,7 @@
 import { conjugated, listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
+import type { Direction } from '../files/load.ts';
 import { compareNames, stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 
 /** A migration to apply or to undo. */
@@ -75,44 +76,57 @@ export function planForward(folder: MigrationFolder, history: History, options: 
   return { steps, batch: steps.length === 0 ? 0 : lastBatch(history) + 1, warnings };
 }
 
+/** planForward for many tenants: those whose history is one object share one plan. */
+export function planner(folder: MigrationFolder, options: ForwardOptions = {}): (history: History) => Plan {
+  const plans = new WeakMap<History['entries'], Plan>();
+  return (history) => {
+    const plan = plans.get(history.entries) ?? planForward(folder, history, options);
+    plans.set(history.entries, plan);
+    return plan;
+  };
+}
+
 /** Decides what to undo in a schema with this history, newest first. Pure. */
 export function planBackward(folder: MigrationFolder, history: History, extent: BackwardExtent): Plan {
-  const entries = entriesToUndo(history, extent, lastBatch(history));
-  const newer = extent.kind === 'run' ? newerThan(history, entries) : [];
-  if (extent.kind === 'run' && newer.length > 0) return { ...NOTHING, problem: superseded(extent.of, newer) };
+  const entries = entriesToUndo(history, extent);
+  if (extent.kind === 'run') {
+    const newer = newerThan(history, entries);
+    if (newer.length > 0) return { ...NOTHING, problem: superseded(extent.of, newer) };
+  }
   return undoing(folder, history, entries);
 }
 
 function undoing(folder: MigrationFolder, history: History, entries: readonly HistoryEntry[]): Plan {
-  const undone = entries.toReversed();
   const steps: Step[] = [];
-  for (const entry of undone) {
-    const file = folder.files.find((candidate) => candidate.stem === stemOf(entry.name));
+  for (const { name } of entries.toReversed()) {
+    const file = folder.files.find(({ stem }) => stem === stemOf(name));
     const isTwice = steps.some((step) => step.file === file);
-    if (file === undefined || isTwice) {
-      const [code, reason, hint] = isTwice
-        ? ([
-            'MIGRATION_DUPLICATE',
-            'the history holds it twice: its down would run twice',
-            'Delete the row that is too many from the history.',
-          ] as const)
-        : ([
-            'MIGRATION_FILE_MISSING',
-            `${folder.directory} does not hold it`,
-            'Bring the file back from version control: its down is what undoes it.',
-          ] as const);
-      const message = `${entry.name} is to be undone, and ${reason}.`;
-      return { ...NOTHING, problem: new TenantctlError(code, message, { migration: entry.name, hint }) };
-    }
-    steps.push({ file, name: entry.name });
+    if (file === undefined || isTwice) return { ...NOTHING, problem: notToUndo(name, folder, isTwice) };
+    steps.push({ file, name });
   }
   return { steps, batch: steps.length === 0 ? 0 : lastBatch(history), warnings: [] };
 }
 
-function entriesToUndo(history: History, extent: BackwardExtent, last: number): readonly HistoryEntry[] {
+function notToUndo(migration: string, { directory }: MigrationFolder, isTwice: boolean): TenantctlError {
+  const message = `${migration} is to be undone, and`;
+  return isTwice
+    ? new TenantctlError(
+        'MIGRATION_DUPLICATE',
+        `${message} the history holds it twice: its down would run twice.`,
+        { migration, hint: 'Delete the row that is too many from the history.' },
+      )
+    : new TenantctlError('MIGRATION_FILE_MISSING', `${message} ${directory} does not hold it.`, {
+        migration,
+        hint: 'Bring the file back from version control: its down is what undoes it.',
+      });
+}
+
+function entriesToUndo(history: History, extent: BackwardExtent): readonly HistoryEntry[] {
   switch (extent.kind) {
-    case 'last-batch':
-      return history.entries.filter((entry) => entry.batch === last);
+    case 'last-batch': {
+      const last = lastBatch(history);
+      return history.entries.filter(({ batch }) => batch === last);
+    }
     case 'run':
       return history.entries.filter((entry) => applierOf(extent.of, entry) === extent.of.run);
     case 'all':
@@ -152,6 +166,14 @@ function superseded(of: EntriesOfRun, newer: readonly HistoryEntry[]): Tenantctl
   );
 }
 
+/** The history after a plan. Pure. */
+export function historyAfter(history: History, plan: Plan, direction: Direction): readonly HistoryEntry[] {
+  const names = plan.steps.map(({ name }) => name);
+  return direction === 'up'
+    ? [...history.entries, ...names.map((name) => ({ name, batch: plan.batch }))]
+    : history.entries.filter(({ name }) => !names.includes(name));
+}
+
 /** The number of the last batch in a history; 0 in an empty one. */
 export function lastBatch(history: History): number {
   return history.entries.reduce((max, entry) => Math.max(max, entry.batch), 0);
@@ -160,25 +182,25 @@ export function lastBatch(history: History): number {
 function missingFiles(folder: MigrationFolder, missing: readonly string[]): TenantctlError {
   const newest = folder.files.at(-1);
   const newer = newest !== undefined && missing.every((stem) => compareNames(stem, newest.stem) > 0);
+  const [migration] = missing;
   const names = listed(missing);
-  if (newer) {
-    return new TenantctlError(
-      'HISTORY_NEWER',
-      `The history holds ${names}, newer than every file in ${folder.directory}: an older release over a newer database?`,
-      {
-        migration: missing[0],
-        hint: 'Run the newer release, or, where the older one is meant to run, add --allow-newer-history.',
-      },
-    );
-  }
-  return new TenantctlError(
-    'MIGRATION_FILE_MISSING',
-    `The history holds ${names}, and ${folder.directory} does not.`,
-    {
-      migration: missing[0],
-      hint: 'Bring the file back from version control; a file that was renamed needs its old name again.',
-    },
-  );
+  return newer
+    ? new TenantctlError(
+        'HISTORY_NEWER',
+        `The history holds ${names}, newer than every file in ${folder.directory}: an older release over a newer database?`,
+        {
+          migration,
+          hint: 'Run the newer release, or, where the older one is meant to run, add --allow-newer-history.',
+        },
+      )
+    : new TenantctlError(
+        'MIGRATION_FILE_MISSING',
+        `The history holds ${names}, and ${folder.directory} does not.`,
+        {
+          migration,
+          hint: 'Bring the file back from version control; a file that was renamed needs its old name again.',
+        },
+      );
 }
 
 function outOfOrder(late: readonly MigrationFile[], lastApplied: MigrationFile): TenantctlError {

@@ -1,11 +1,10 @@
 import type { HistoryEntry } from '../target/history.ts';
 import { digester } from '../stamps/stamps.ts';
-import type { Plan } from '../plan/plan.ts';
+import { type Plan, historyAfter } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
 import { statusOf } from '../registry/registry-sql.ts';
 import type { Sighting } from '../serve/work.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import { historyAfter } from '../plan/history-after.ts';
 import type { Database } from '../../db/database.ts';
 
 /** A tenant in the middle of a run, which other runs may share. */

@@ -13,7 +13,7 @@ import type { SharedQueue } from '../serve/shared-queue.ts';
 import { digester, knowHistories } from '../stamps/stamps.ts';
 import { drain } from './drain.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import { historyAfter } from '../plan/history-after.ts';
+import { historyAfter } from '../plan/plan.ts';
 
 /** A tenant that is to be served statement by statement. */
 export interface Returned {

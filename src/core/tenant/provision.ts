@@ -14,7 +14,7 @@ import {
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
-import { assertSessions } from '../apply/sessions-needed.ts';
+import { assertSessions } from '../apply/outside-transaction.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
 import { registerTenants, unregisterTenants, type Registration } from '../registry/register-tenants.ts';
@@ -26,7 +26,7 @@ import { prepareRoles, roleErrorOf, type PreparedRole } from '../roles/prepare-r
 import { prepareState } from '../install/prepare-state.ts';
 import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
-import { refusePendingMaster } from '../plan/plan-master.ts';
+import { refusePendingMaster } from '../plan/plan-folder.ts';
 import { UNFINISHED } from '../registry/set-status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';

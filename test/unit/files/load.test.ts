@@ -57,8 +57,8 @@ test.each<[string, Record<string, string>]>([
   ],
 ])('loads: %s', async (_, files) => {
   const migration = await load(files);
-  expect(migration.up.kind).toBe('function');
-  expect(migration.down?.kind).toBe('function');
+  expect(migration.up).toBeTypeOf('function');
+  expect(migration.down).toBeTypeOf('function');
   expect(migration.upInTransaction).toBe(true);
 });
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseSqlMigration } from '../../../src/core/files/sql-file.ts';
-import { splitStatements } from '../../../src/core/files/split-statements.ts';
+import { splitStatements } from '../../../src/core/files/parse-sql.ts';
 
 const parse = (text: string) => parseSqlMigration(text, '1_a.sql');
 

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import { compile, type Recordings } from '../../../src/core/strategy/compiled.ts';
 import type { History } from '../../../src/core/target/history.ts';
-import type { Plan } from '../../../src/core/plan/plan.ts';
+import { type Plan, historyAfter } from '../../../src/core/plan/plan.ts';
 import { createRecording } from '../../../src/db/knex/recording.ts';
-import { historyAfter } from '../../../src/core/plan/history-after.ts';
 
 const HISTORY = 'knex_migrations_tenant';
 
