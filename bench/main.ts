@@ -41,7 +41,7 @@ const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>>
 const settings = readSettings(process.argv.slice(2));
 const psql = await psqlVersion();
 const say = (line: string) => console.error(line);
-if (psql === undefined) say('No psql on the PATH: the limit is left out.');
+if (psql === undefined) say('No psql on the PATH: the limit is omitted.');
 let report: Report = settings.keep ? await readReport(settings.json) : { parts: {} };
 const broken =
   settings.parts.length === 0
@@ -64,8 +64,7 @@ const broken =
 await writeReport(report, settings);
 console.log(toMarkdown(report));
 say(`\nEvery figure: ${settings.json}; the chart: ${settings.svg}`);
-for (const { what, value, bar } of broken)
-  say(`✖ ${what}: ${value}, and it must be ${bar?.kind} ${bar?.limit}.`);
+for (const { what, value, bar } of broken) say(`✖ ${what}: ${value}; it must be ${bar?.kind} ${bar?.limit}.`);
 process.exitCode = broken.length > 0 ? 1 : 0;
 
 function describe(server: string) {

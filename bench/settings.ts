@@ -110,25 +110,25 @@ interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTri
 /** Reads the command line; prints the help or a usage error and ends the process where that is what it asks for. */
 export function readSettings(argv: readonly string[]): Settings {
   const program = new Command('bench')
-    .description('tenantctl beside its peers, and beside psql as the limit.')
-    .option('--full', 'the sizes that the bars are set for: more than an hour')
-    .option('--smoke', 'the smallest sizes: does it run, and do the counts hold?')
+    .description('Compares tenantctl with other tools, and with psql as the limit.')
+    .option('--full', 'the sizes that the bars apply to: more than an hour')
+    .option('--smoke', 'the smallest sizes: does it run, and are the counts right?')
     .addOption(new Option('--only <parts...>', 'measure these parts').choices([...PARTS, 'none']))
     .option('--growth <sizes>', 'sizes of the fleets that show the growth, e.g. 100,1000,10000', sizes)
-    .option('--with-50000', 'a fleet of 50,000 too: some 20 GB of disk')
-    .option('--counts <sizes>', 'the two sizes between which counts are compared', twoSizes)
+    .option('--with-50000', 'also a fleet of 50,000: about 20 GB of disk')
+    .option('--counts <sizes>', 'two sizes of fleet whose counts are compared', twoSizes)
     .option('--tenants <n>', 'size of the fleet for add, ledger, guard, latency and load', positive)
     .option('--new-tenants <n>', 'how many schemas init fills', positive)
     .option('--sample <n>', 'how many tenants the slow rivals serve; more are extrapolated', positive)
-    .option('--guarded-tenants <n>', 'size of the fleet in which guard looks in full', positive)
+    .option('--guarded-tenants <n>', 'size of the fleet for the full checks of the guard', positive)
     .option('--shared-tenants <n>', 'size of the fleet for sharing', positive)
     .option('--rounds <n>', 'how often everything is measured', positive)
     .option('--concurrency <n>', 'tenants at once', positive, 4)
     .option('--round-trip-ms <n>', 'the network that latency imitates', positive, 2)
     .option('--json <file>', 'where every figure is written', '.bench/performance.json')
     .option('--svg <file>', 'where the chart is written', '.bench/performance.svg')
-    .option('--markdown <file>', 'a document whose marked section is replaced by the tables')
-    .option('--keep', 'take the parts that are not measured from the JSON file');
+    .option('--markdown <file>', 'a document in which the tables replace the marked section')
+    .option('--keep', 'take parts that are not measured from the JSON file');
   program.parse([...argv], { from: 'user' });
   return toSettings(program.opts<Flags>());
 }
@@ -146,7 +146,7 @@ function toSettings({ only, smoke, full, with50000, markdown, keep, ...flags }: 
 }
 
 function positive(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('It is no whole number above 0.');
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('It is not a whole number above 0.');
   return Number(text);
 }
 
@@ -157,6 +157,6 @@ function sizes(text: string): number[] {
 function twoSizes(text: string): readonly [number, number] {
   const [small, large, ...others] = sizes(text);
   if (small === undefined || large === undefined || others.length > 0 || small >= large)
-    throw new InvalidArgumentError('It is no pair of a smaller and a larger size.');
+    throw new InvalidArgumentError('It is not a smaller and a larger size.');
   return [small, large];
 }

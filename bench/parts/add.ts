@@ -1,6 +1,7 @@
 import { rotated, type Bench } from '../bench.ts';
 import { knexHistory } from '../fleet/histories.ts';
 import { benchTenants } from '../fleet/tenants.ts';
+import { counted } from '../../src/wording.ts';
 import { findingOf, type Finding } from '../report/finding.ts';
 import { cpuShare, ratio, type Measurement } from '../report/measurement.ts';
 import type { PartResult } from '../report/report.ts';
@@ -87,8 +88,8 @@ function contenders(bench: Bench, concurrency: number, again: Replay | undefined
 function noteOn({ connections, missing }: CapturedStrings, tenants: number, concurrency: number): string {
   const strings = connections.flatMap((each) => each.tenants).length;
   return (
-    `The same strings, ${concurrency} at once: ${strings} strings for ${tenants - missing.length} tenants over ${connections.length} connections; ` +
-    `${missing.length} tenants were served with bound parameters and get the bare statements in their place.`
+    `The same strings, ${concurrency} at once: ${strings} strings for ${counted(tenants - missing.length, 'tenant')} over ${counted(connections.length, 'connection')}; ` +
+    `${counted(missing.length, 'tenant', 'was')} sent bound parameters by tenantctl, and bare statements by psql.`
   );
 }
 
@@ -115,7 +116,7 @@ function judge(measurements: readonly Measurement[], tenants: number, concurrenc
       bar: bar('at least', 12),
     }),
     ...findingOf(cpuShare(measurements, 'tenantctl'), {
-      what: about('CPU time of the client, of one core'),
+      what: about('CPU time of the client, as a share of one core'),
       tenants,
       unit: '%',
     }),

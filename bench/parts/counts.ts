@@ -24,25 +24,25 @@ export async function measureCounts(bench: Bench): Promise<PartResult> {
     measurements: [],
     findings: [
       {
-        what: `queries of a no-op over ${many} tenants, beyond those over ${few} (${small['no-op'].queries})`,
+        what: `no-op: queries for ${many} tenants, beyond the ${small['no-op'].queries} for ${few}`,
         value: large['no-op'].queries - small['no-op'].queries,
         bar: { kind: 'at most', limit: 0 },
         ...shared,
       },
       {
-        what: `queries of \`status\` over ${many} tenants, beyond those over ${few} (${small.status.queries})`,
+        what: `\`status\`: queries for ${many} tenants, beyond the ${small.status.queries} for ${few}`,
         value: large.status.queries - small.status.queries,
         bar: { kind: 'at most', limit: 0 },
         ...shared,
       },
       {
-        what: `round trips of add for each further tenant, ${few} to ${many} tenants, one at a time`,
+        what: `add, one at a time: round trips per additional tenant, from ${few} to ${many}`,
         value: perTenant(({ roundTrips }) => roundTrips),
         bar: { kind: 'at most', limit: 2 },
         ...shared,
       },
       {
-        what: `requests of add for each further tenant, ${few} to ${many} tenants, one at a time`,
+        what: `add, one at a time: requests per additional tenant, from ${few} to ${many}`,
         value: perTenant(({ requests }) => requests),
         ...shared,
       },

@@ -42,12 +42,12 @@ export async function measureExec(bench: Bench): Promise<PartResult> {
       ...rest,
     }),
     ...findingOf(psql.length > 0 ? median(beyond) : undefined, {
-      what: 'beyond the psql that ran just before it: median',
+      what: 'difference to the psql that ran just before: median',
       ...rest,
       bar: { kind: 'at most', limit: 400, tenants: 2000 },
     }),
     {
-      what: 'largest resident set of `tenantctl exec`',
+      what: 'peak resident set size of `tenantctl exec`',
       tenants,
       value: Math.max(...memory),
       unit: 'MB',
@@ -58,7 +58,7 @@ export async function measureExec(bench: Bench): Promise<PartResult> {
     measurements: [],
     findings,
     notes: [
-      `Each asks every tenant \`${QUERY}\`; exec with its default concurrency, start-up included. psql sends \`SET search_path\` and the query for each tenant over one connection.`,
+      `Both send \`${QUERY}\` to every tenant: exec with its default concurrency, start-up included; psql over one connection, after \`SET search_path\`.`,
     ],
   };
 }

@@ -1,3 +1,4 @@
+import { thousands } from '../report/figure.ts';
 import { findingOf, type Finding } from '../report/finding.ts';
 import { cpuShare, medianMs, ratio, type Measurement } from '../report/measurement.ts';
 import { median } from '../report/median.ts';
@@ -31,7 +32,7 @@ export function judgeGrowth(
     ...judgeHuge('no-op', of(LARGE, 'no-op'), of(HUGE, 'no-op')),
     ...judgeHuge('`status --json`', of(LARGE, 'status'), of(HUGE, 'status')),
     ...findingOf(cpuShare(of(largest, 'add'), 'tenantctl'), {
-      what: 'add over the largest fleet: CPU time of the client, of one core',
+      what: 'add over the largest fleet: CPU time of the client, as a share of one core',
       tenants: largest,
       unit: '%',
       bar: { kind: 'at most', limit: 25, tenants: Math.max(LARGE, largest) },
@@ -71,7 +72,7 @@ function judgeWeight(
     ...findingOf(weight?.queries, { what: 'no-op: queries', tenants, unit: '' }),
     ...findingOf(weight?.statusQueries, { what: '`status --json`: queries', tenants, unit: '' }),
     {
-      what: 'no-op: largest memory of the client',
+      what: 'no-op: peak memory of the client',
       tenants,
       value: median(rss),
       unit: 'MB',
@@ -89,7 +90,7 @@ function judgeHuge(what: string, large: readonly Measurement[], huge: readonly M
   const largeMs = medianMs(large, 'tenantctl');
   const hugeMs = medianMs(huge, 'tenantctl');
   return findingOf(largeMs === undefined || hugeMs === undefined ? undefined : hugeMs / largeMs, {
-    what: `${what}: times as long as over ${LARGE} tenants`,
+    what: `${what}: times as long as over ${thousands(LARGE)} tenants`,
     tenants: HUGE,
     unit: '×',
     bar: { kind: 'at most', limit: 5, tenants: HUGE },

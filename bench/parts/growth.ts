@@ -1,5 +1,6 @@
 import { rotated, type Bench } from '../bench.ts';
 import { knexHistory } from '../fleet/histories.ts';
+import { thousands } from '../report/figure.ts';
 import type { Measurement } from '../report/measurement.ts';
 import type { PartResult } from '../report/report.ts';
 import { knexPerTenant, PEERS } from '../rivals/peers.ts';
@@ -34,8 +35,10 @@ export async function measureGrowth(bench: Bench): Promise<PartResult> {
     measurements,
     findings: judgeGrowth(measurements, weights),
     notes: [
-      `Peers serve at most the first ${sample} tenants of a fleet; what is marked ≈ has been extrapolated from these.`,
-      ...(isLarge ? [`Fleets of more than ${LARGE} tenants: one round, and Knex as the only peer.`] : []),
+      `The other tools serve at most the first ${sample} tenants of a fleet; values marked ≈ are extrapolated from these.`,
+      ...(isLarge
+        ? [`Fleets of more than ${thousands(LARGE)} tenants: one round, with Knex as the only other tool.`]
+        : []),
     ],
   };
 }

@@ -9,29 +9,29 @@ import type { PartResult } from '../report/report.ts';
 import { withWarmFleet } from '../stage.ts';
 import { measureAddition, ROUNDS_MORE } from '../wire/addition.ts';
 
-/** The look at each string's locks. */
+/** The check of each string's locks. */
 const LOOK = /\nCALL tenantctl\.stay_within\([^\n]*\)\n;/g;
 
-/** How often a look in full is taken; the first ones read the catalogs into the session's memory. */
+/** How many full checks are made; the first ones read the catalogs into the session's memory. */
 const LOOKS = 12;
 const WARMING = 2;
 
-/** What a migration does before the look: of the first, the server's counts tell that it is the schema's own. */
+/** What a migration does before the check. The server's counters show that the first one wrote only its own schema. */
 const DEEDS = {
   'an ALTER TABLE': 'ALTER TABLE chat_messages ADD COLUMN model text',
-  'a migration that has every large catalog looked through': `CREATE TABLE prompts (id bigserial PRIMARY KEY, text varchar(20) NOT NULL UNIQUE);
+  'a migration that makes it search every large catalog': `CREATE TABLE prompts (id bigserial PRIMARY KEY, text varchar(20) NOT NULL UNIQUE);
     ALTER TABLE chat_messages ADD COLUMN prompt bigint DEFAULT 1 REFERENCES prompts;
     CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER TABLE prompts RENAME text TO words`,
 } as const;
 
-/** What the guard costs: its look at the locks in each tenant's string, and a look in full among many schemas. */
+/** What the guard costs: the check of the locks in each tenant's string, and a full check among many schemas. */
 export async function measureGuard(bench: Bench): Promise<PartResult> {
   const { tenants, guardedTenants } = bench.settings;
   const { measurements, percent } = bench.hasPsql
     ? await measureAddition(bench, { without: 'psql-no-guard', pattern: LOOK, replacement: '' })
     : { measurements: [], percent: undefined };
   const shallow = findingOf(percent, {
-    what: 'add: what the look at the locks adds to the time',
+    what: 'add: time added by the check of the locks',
     tenants,
     unit: '%',
     bar: { kind: 'at most', limit: 25, tenants: 1000 },
@@ -40,7 +40,7 @@ export async function measureGuard(bench: Bench): Promise<PartResult> {
     measurements,
     findings: [...shallow, ...(await looksInFull(bench, guardedTenants))],
     notes: [
-      `Each round of strings was measured ${ROUNDS_MORE} times over. A look in full is what is noted before the migration and what is looked at after it, on one connection, the median of ${LOOKS - WARMING}.`,
+      `Each round of strings was measured ${ROUNDS_MORE} times. A full check is what the guard notes before the migration and reads after it, on one connection; median of ${LOOKS - WARMING}.`,
     ],
   };
 }
@@ -56,9 +56,9 @@ async function looksInFull(bench: Bench, tenants: number): Promise<Finding[]> {
         const times: number[] = [];
         for (let nth = 0; nth < LOOKS; nth += 1) times.push(await lookInFull(client, tenant.schema, deed));
         const value = median(times.slice(WARMING));
-        bench.say(`a look in full after ${what}: ${value.toFixed(1)} ms`);
+        bench.say(`a full check after ${what}: ${value.toFixed(1)} ms`);
         findings.push({
-          what: `a look in full after ${what}`,
+          what: `a full check after ${what}`,
           tenants,
           value,
           unit: 'ms',

@@ -46,11 +46,11 @@ export async function measureInit(bench: Bench): Promise<PartResult> {
         ...limit,
       }),
       ...findingOf(cpuShare(init, 'tenantctl'), {
-        what: 'init: CPU time of the client, of one core',
+        what: 'init: CPU time of the client, as a share of one core',
         ...cpu,
       }),
       ...findingOf(cpuShare(provisioned, 'tenantctl'), {
-        what: 'provision: CPU time of the client, of one core',
+        what: 'provision: CPU time of the client, as a share of one core',
         tenants,
         unit: '%',
       }),

@@ -65,7 +65,7 @@ export async function measureLatency(bench: Bench): Promise<PartResult> {
       }),
     ],
     notes: [
-      `The round trip of ${roundTripMs} ms was ${real.toFixed(1)} ms in truth, as \`SELECT 1\` met it.`,
+      `The round trip of ${roundTripMs} ms was really ${real.toFixed(1)} ms, measured with \`SELECT 1\`.`,
     ],
   };
 }

@@ -17,13 +17,13 @@ export async function measureLedger(bench: Bench): Promise<PartResult> {
   return {
     measurements,
     findings: findingOf(percent, {
-      what: 'add: what the ledger adds to the time',
+      what: 'add: time added by the ledger',
       tenants: bench.settings.tenants,
       unit: '%',
       bar: { kind: 'at most', limit: 3, tenants: 1000 },
     }),
     notes: [
-      `Each round was measured ${ROUNDS_MORE} times over. The ledger has one row for each tenant, written in the tenant's own transaction; beside that a run has some statements at its beginning and its end, however many tenants there are.`,
+      `Each round was measured ${ROUNDS_MORE} times. The ledger gets one row per tenant, in the tenant's own transaction, and a few statements at the beginning and the end of a run, whatever the number of tenants.`,
     ],
   };
 }

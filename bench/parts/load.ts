@@ -16,9 +16,9 @@ interface Disturbance {
 }
 
 const DISTURBANCES: readonly Disturbance[] = [
-  { name: 'undisturbed', concurrency: undefined },
-  { name: 'beside add, 4 at once', concurrency: 4 },
-  { name: 'beside add, 1 at once', concurrency: 1 },
+  { name: 'with no run beside them', concurrency: undefined },
+  { name: 'during add, 4 at once', concurrency: 4 },
+  { name: 'during add, 1 at once', concurrency: 1 },
 ];
 
 /** What an application feels of a run over its tenants: the latency of its own queries on the tables that are altered. */

@@ -24,7 +24,7 @@ export async function measureSharing(bench: Bench): Promise<PartResult> {
       ...(await measureWork(bench, 'add after a wait of 20 ms', afterWait.folder)),
     ],
     notes: [
-      'Each process works on 4 tenants at once. All share the cores with the server, and each has a start-up of its own.',
+      'Each process works on 4 tenants at once. All processes share the cores with the server, and each has its own start-up.',
     ],
   };
 }
@@ -46,13 +46,13 @@ async function measureWork(bench: Bench, work: string, folder: string): Promise<
   }
   return processes.flatMap((count): Finding[] => [
     {
-      what: `${named(count)}: until the last has ended`,
+      what: `${named(count)}: time until the last one has ended`,
       tenants,
       unit: 's',
       value: median(times.get(count) ?? []) / 1000,
     },
     ...findingOf(count === 1 ? undefined : median(shares.get(count) ?? []), {
-      what: `${named(count)}: least that one did, of a fair part`,
+      what: `${named(count)}: smallest part of one, relative to an equal part`,
       tenants,
       unit: '%',
     }),

@@ -15,7 +15,7 @@ const TITLES: Readonly<Record<PartName, string>> = {
   latency: 'The same over a network',
   init: 'New tenants',
   sharing: 'Several processes with the same command',
-  load: 'An application at work meanwhile',
+  load: 'An application that works meanwhile',
   exec: 'One query in every tenant',
   'start-up': 'Start-up',
   counts: 'What goes over the wire',
@@ -99,7 +99,7 @@ function unitOf({ unit }: Finding): string {
 
 function circumstances(where: Circumstances, isTimed: boolean): string {
   const { date, cores, platform, node, server, psql, rounds } = where;
-  const limit = psql === null ? 'no psql on the PATH, so the limit is left out' : psql;
+  const limit = psql === null ? 'no psql on the PATH, so the limit is omitted' : psql;
   const medians = isTimed ? `; medians of ${rounds} ${rounds === 1 ? 'round' : 'rounds'}` : '';
   return `${date}, ${cores} cores, ${platform}, Node ${node}, PostgreSQL ${server} with fsync on, ${limit}, loopback${medians}.`;
 }
