@@ -1,38 +1,34 @@
-import type { Problem } from './settings.ts';
+import type { ParsedVariables } from './variables.ts';
 import type { ServerSettings } from '../db/database.ts';
 
+export type ServerTarget = Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'>;
+
 /** A server, as a URL names it. */
-export interface UrlTarget extends Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'> {
+export interface DatabaseUrl extends ServerTarget {
   /** From sslmode; undefined without one. */
   readonly ssl?: boolean | undefined;
   readonly connectTimeoutMs?: number | undefined;
-  /** Parameters of other programs. */
-  readonly ignored: readonly string[];
 }
 
-const FORM = 'is no URL of the form postgres://user:password@host:port/database';
+const FORM = 'is not a URL of the form postgres://user:password@host:port/database';
 const NO_HOST = 'no-host.invalid';
 const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
 /** Parameters that change the connection: they must not be ignored. */
 const WEIGHTY =
   /^(ssl|gss|options$|service$|passfile$|user$|password$|port$|dbname$|hostaddr$|target_session)/;
 
-/** The variables with a URL. */
-export type UrlVariable = 'DATABASE_URL' | 'DB_DIRECT_URL';
-
 /**
  * Reads a URL such as postgres://user:password@host:port/database?sslmode=verify-full, or with ?host=/a/socket/folder.
- * Neither the URL nor a part of it that may be the password is shown in a problem.
+ * No problem shows the URL, or a part of it that may be the password.
+ * @returns undefined if the variable is not set, or holds no such URL
  */
 export function readDatabaseUrl(
-  variable: UrlVariable,
-  text: string,
-  own: Readonly<Record<string, string>>,
-  problems: Problem[],
-): UrlTarget | undefined {
-  const add = (message: string) => {
-    problems.push({ variable, message });
-  };
+  variable: 'DATABASE_URL' | 'DB_DIRECT_URL',
+  { parsed, own, problems, warnings }: ParsedVariables,
+): DatabaseUrl | undefined {
+  const text = parsed[variable];
+  if (text === undefined) return undefined;
+  const add = (message: string) => void problems.push({ variable, message });
   const url = parseUrl(text.trim());
   if (typeof url === 'string') {
     add(url);
@@ -47,48 +43,47 @@ export function readDatabaseUrl(
   if (decoded.host.includes(',')) add('names several hosts; tenantctl connects to one, the primary');
   const seconds = url.searchParams.get('connect_timeout');
   if (seconds !== null && !/^\d{1,6}$/.test(seconds))
-    add('has a connect_timeout that is no number of seconds');
-  const names = [...new Set(url.searchParams.keys())].filter((name) => !KNOWN.includes(name));
-  const refused = names.filter((name) => WEIGHTY.test(name));
-  if (refused.length > 0) {
+    add('has a connect_timeout that is not a number of seconds');
+  const unknown = [...new Set(url.searchParams.keys())].filter((name) => !KNOWN.includes(name));
+  const refused = unknown.filter((name) => WEIGHTY.test(name));
+  if (refused.length > 0)
     add(
       `has parameters that tenantctl does not take from a URL: ${refused.join(', ')}; certificates are named by DB_SSL_CERT_PATH, DB_SSL_CLIENT_CERT_PATH and DB_SSL_CLIENT_KEY_PATH`,
     );
-  }
+  const ignored = unknown.filter((name) => !WEIGHTY.test(name)).join(', ');
+  if (ignored !== '')
+    warnings.push(`${variable} has parameters that tenantctl does not know: ${ignored}. They are ignored.`);
   return {
     ...decoded,
     port: url.port === '' ? 5432 : Number(url.port),
     password: decoded.password === '' ? undefined : decoded.password,
     ssl: readSslMode(url.searchParams.get('sslmode'), own, add),
     connectTimeoutMs: seconds === null ? undefined : Number(seconds) * 1000,
-    ignored: names.filter((name) => !WEIGHTY.test(name)),
   };
 }
 
 function readSslMode(
   mode: string | null,
-  own: Readonly<Record<string, string>>,
+  own: ParsedVariables['own'],
   add: (message: string) => void,
 ): boolean | undefined {
   if (mode === null) return undefined;
   const rivals = Object.keys(own).filter((name) => name.startsWith('DB_SSL'));
-  if (rivals.length > 0) {
+  if (rivals.length > 0)
     add(
       `has an sslmode, and ${rivals.join(', ')} is set too: say it in one place (without sslmode in the URL, DB_SSL=true asks for TLS)`,
     );
-  }
-  if (!['disable', 'require', 'verify-full'].includes(mode)) {
+  if (!['disable', 'require', 'verify-full'].includes(mode))
     add(
       `has sslmode=${mode}; tenantctl knows disable, require and verify-full, and checks the certificate in the last two`,
     );
-  }
   return mode !== 'disable';
 }
 
 /** The URL, or the problem. */
 function parseUrl(text: string): URL | string {
   if (!/^postgres(ql)?:\/\//i.test(text)) return FORM;
-  // postgres://user@/database?host=/a/socket/folder has no host before the path, which a URL needs.
+  // postgres://user@/database?host=/a/socket/folder has no host before the path, but a URL needs one.
   const url = URL.parse(text.replace(/^(\w+:\/\/[^/?#]*@)(?=\/)/, `$1${NO_HOST}`));
   if (url !== null) return url;
   const rest = text.replace(/^\w+:\/\//, '');
@@ -98,22 +93,19 @@ function parseUrl(text: string): URL | string {
   }
   // Digits after a colon are a port only after the @.
   const port = /@[^@]*:(\d+)$/.exec(authority)?.[1];
-  if (port !== undefined) return `names the port ${port}, out of range: 1 to 65535`;
-  return FORM;
+  return port === undefined ? FORM : `names the port ${port}, out of range: 1 to 65535`;
 }
 
-function decodeParts(url: URL) {
+function decodeParts({ searchParams, hostname, username, password, pathname }: URL) {
   try {
-    const socket = url.searchParams.get('host');
+    const host = decodeURIComponent(hostname)
+      .replace(NO_HOST, '')
+      .replace(/^\[|\]$/g, '');
     return {
-      host:
-        socket ??
-        decodeURIComponent(url.hostname)
-          .replace(NO_HOST, '')
-          .replace(/^\[|\]$/g, ''),
-      user: decodeURIComponent(url.username),
-      password: decodeURIComponent(url.password),
-      database: decodeURIComponent(url.pathname.replace(/^\//, '')),
+      host: searchParams.get('host') ?? host,
+      user: decodeURIComponent(username),
+      password: decodeURIComponent(password),
+      database: decodeURIComponent(pathname.replace(/^\//, '')),
     };
   } catch {
     return undefined;

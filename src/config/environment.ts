@@ -1,22 +1,13 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { TenantctlError } from '../errors.ts';
-import { NOT_SET, readDatabaseSettings } from './database-settings.ts';
+import { NOT_SET, readDatabaseSettings, type ReadOptions } from './database-settings.ts';
 import { SCHEMA_PLACEHOLDER } from '../db/role-name.ts';
 import { HASH_LENGTH, MAX_NAME_BYTES } from '../names.ts';
-import { readFolders } from './folders.ts';
 import { readNames } from './names.ts';
 import type { FolderSettings, Problem, Settings } from './settings.ts';
 import type { Variables } from './sources.ts';
-import { isShowable, parseVariables } from './variables.ts';
-
-const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
-const DEFAULT_LOCK_WAIT_TIMEOUT_MS = 60_000;
-
-export interface ReadOptions {
-  /** The folder that relative paths start from. */
-  readonly folder: string;
-  /** `--embedded`: a folder, or true for the default one. Overrides every variable. */
-  readonly embedded?: string | true | undefined;
-}
+import { isShowable, parseVariables, type Parsed } from './variables.ts';
 
 /** Settings, or their problems. The folders are known either way. */
 export interface Reading {
@@ -29,12 +20,9 @@ export interface Reading {
 
 /** Turns variables into settings; finds every problem, not only the first. */
 export function readEnvironment(variables: Variables, options: ReadOptions): Reading {
-  const { parsed, own, problems: malformed } = parseVariables(variables);
-  const problems: Problem[] = [...malformed];
-  const warnings: string[] = [];
-  const lockWaitMs = parsed.LOCK_WAIT_TIMEOUT_MS ?? DEFAULT_LOCK_WAIT_TIMEOUT_MS;
-  const source = { parsed, own, folder: options.folder, embedded: options.embedded, lockWaitMs };
-  const database = readDatabaseSettings(source, problems, warnings);
+  const read = parseVariables(variables);
+  const { parsed, own, problems, warnings } = read;
+  const database = readDatabaseSettings(read, options);
   const names = readNames(parsed, problems);
   const role =
     parsed.TENANT_ROLE?.replaceAll(SCHEMA_PLACEHOLDER, `${names.schemaPrefix}${'0'.repeat(HASH_LENGTH)}`) ??
@@ -55,16 +43,32 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
     database,
     names,
     folders,
-    vectorExtension: parsed.VECTOR_EXTENSION ?? 'auto',
-    lockTimeoutMs: parsed.LOCK_TIMEOUT_MS ?? DEFAULT_LOCK_TIMEOUT_MS,
+    vectorExtension: parsed.VECTOR_EXTENSION,
+    lockTimeoutMs: parsed.LOCK_TIMEOUT_MS,
     statementTimeoutMs: parsed.STATEMENT_TIMEOUT_MS,
     retries: parsed.RETRIES,
     keepRuns: parsed.RUNS_KEEP,
-    lockWaitMs,
+    lockWaitMs: parsed.LOCK_WAIT_TIMEOUT_MS,
     tenantRole: parsed.TENANT_ROLE,
     warnings,
   };
   return { ...reading, settings };
+}
+
+/** The folders of the migrations: as the variables name them, or migrations/…, or src/…/migrations if only that exists. */
+function readFolders(parsed: Parsed, folder: string): FolderSettings {
+  const choose = (named: string | undefined, usual: string, other: string) => {
+    if (named !== undefined) return resolve(folder, named);
+    const [first, second] = [resolve(folder, usual), resolve(folder, other)];
+    return !existsSync(first) && existsSync(second) ? second : first;
+  };
+  const { MASTER_MIGRATIONS_DIR: master, TENANT_MIGRATIONS_DIR: tenants } = parsed;
+  return {
+    master: choose(master, 'migrations/master', 'src/master/migrations'),
+    tenants: choose(tenants, 'migrations/tenants', 'src/tenants/migrations'),
+    masterIsNamed: master !== undefined,
+    tenantsIsNamed: tenants !== undefined,
+  };
 }
 
 /**
@@ -77,8 +81,8 @@ export function requireSettings(reading: Reading): Settings {
 }
 
 /**
- * The folders of the migrations, for what needs no database.
- * @throws TenantctlError CONFIG_INVALID where a variable that names one is at fault
+ * The folders of the migrations, for commands without a database.
+ * @throws TenantctlError CONFIG_INVALID if a variable that names a folder is wrong
  */
 export function requireFolders({ folders, problems }: Reading): FolderSettings {
   const own = problems.filter(({ variable }) => variable.endsWith('_MIGRATIONS_DIR'));
@@ -88,16 +92,11 @@ export function requireFolders({ folders, problems }: Reading): FolderSettings {
 
 function invalid(problems: readonly Problem[]): TenantctlError {
   const names = [...new Set(problems.map(({ variable }) => variable))].join(', ');
-  return new TenantctlError(
-    'CONFIG_INVALID',
-    problems.length === 1
-      ? `The configuration has a problem: ${names}.`
-      : `The configuration has ${problems.length} problems: ${names}.`,
-    {
-      details: problems.map(({ variable, message }) => `${variable}: ${message}`),
-      hint: problems.some(({ message }) => message === NOT_SET)
-        ? 'Set them in the environment or in .env (tenantctl init writes .env.example), or set DATABASE_URL. To try tenantctl without a server, add --embedded.'
-        : 'Correct it in the environment or in .env; tenantctl doctor says how, for each.',
-    },
-  );
+  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+  return new TenantctlError('CONFIG_INVALID', `The configuration has ${count}: ${names}.`, {
+    details: problems.map(({ variable, message }) => `${variable}: ${message}`),
+    hint: problems.some(({ message }) => message === NOT_SET)
+      ? 'Set them in the environment or in .env (tenantctl init writes .env.example), or set DATABASE_URL. To try tenantctl without a server, add --embedded.'
+      : 'Correct it in the environment or in .env; tenantctl doctor shows how, for each.',
+  });
 }

@@ -15,7 +15,7 @@ import type { Variables } from './sources.ts';
 
 const port = z
   .string()
-  .regex(/^\d+$/, 'is no number')
+  .regex(/^\d+$/, 'is not a number')
   .transform(Number)
   .refine((value) => value >= 1 && value <= 65_535, 'is out of range: a port is 1 to 65535');
 
@@ -49,13 +49,13 @@ const schema = z.object({
   DATABASE_URL: z.string().optional(),
   DB_DIRECT_URL: z.string().optional(),
   DB_HOST: host.optional(),
-  DB_PORT: port.optional(),
+  DB_PORT: port.default(5432),
   DB_USER: z.string().optional(),
   DB_PASSWORD: z.string().optional(),
   DB_NAME: z.string().optional(),
   DB_SSL: boolean.optional(),
   DB_SSL_CERT_PATH: path.optional(),
-  DB_SSL_REJECT_UNAUTHORIZED: boolean.optional(),
+  DB_SSL_REJECT_UNAUTHORIZED: boolean.default(true),
   DB_SSL_CLIENT_CERT_PATH: path.optional(),
   DB_SSL_CLIENT_KEY_PATH: path.optional(),
   DB_EMBEDDED: path.optional(),
@@ -67,11 +67,11 @@ const schema = z.object({
   MASTER_HISTORY_TABLE: z.string().optional(),
   TENANT_HISTORY_TABLE: z.string().optional(),
   TENANT_SCHEMA_PREFIX: z.string().optional(),
-  VECTOR_EXTENSION: z.enum(VECTOR_EXTENSION_MODES, 'must be auto, require or off').optional(),
+  VECTOR_EXTENSION: z.enum(VECTOR_EXTENSION_MODES, 'must be auto, require or off').default('auto'),
   CONNECT_TIMEOUT_MS: milliseconds.optional(),
-  LOCK_TIMEOUT_MS: milliseconds.optional(),
+  LOCK_TIMEOUT_MS: milliseconds.default(5_000),
   STATEMENT_TIMEOUT_MS: milliseconds.optional(),
-  LOCK_WAIT_TIMEOUT_MS: milliseconds.optional(),
+  LOCK_WAIT_TIMEOUT_MS: milliseconds.default(60_000),
   TENANT_ROLE: z
     .string()
     .superRefine((pattern, context) => {
@@ -83,17 +83,19 @@ const schema = z.object({
   RUNS_KEEP: wholeNumber(COUNT).optional(),
 });
 
-/** The valid variables, typed. */
+/** The valid variables, typed, with defaults. */
 export type Parsed = z.infer<typeof schema>;
 
 /** All variables that tenantctl reads. */
 export const VARIABLES: readonly string[] = Object.keys(schema.shape);
 
+/** The variables, and what is wrong with them. Who reads them further adds to the problems and warnings. */
 export interface ParsedVariables {
   readonly parsed: Parsed;
   /** All of tenantctl's variables that are set, valid or not. */
   readonly own: Readonly<Record<string, string>>;
-  readonly problems: readonly Problem[];
+  readonly problems: Problem[];
+  readonly warnings: string[];
 }
 
 /** Checks each variable by itself. An invalid one is a problem, and counts as set. */
@@ -102,10 +104,9 @@ export function parseVariables(variables: Variables): ParsedVariables {
     VARIABLES.map((name) => [name, variables[name]]).filter(([, value]) => value !== undefined),
   ) as Record<string, string>;
   const checked = schema.safeParse(own);
-  if (checked.success) return { parsed: checked.data, own, problems: [] };
   // The first problem of a variable is enough.
   const issues = new Map(
-    checked.error.issues.toReversed().map((issue) => [String(issue.path[0]), issue.message]),
+    checked.error?.issues.toReversed().map((issue) => [String(issue.path[0]), issue.message]),
   );
   const wellFormed = Object.entries(own).filter(([name]) => !issues.has(name));
   return {
@@ -115,6 +116,7 @@ export function parseVariables(variables: Variables): ParsedVariables {
       variable: name,
       message: `${quoted(name, own[name])}${issues.get(name)}`,
     })),
+    warnings: [],
   };
 }
 

@@ -31,7 +31,7 @@ describe('what has the form of a secret is masked', () => {
   });
 
   test.for([
-    'is no URL of the form postgres://user:password@host:port/database',
+    'is not a URL of the form postgres://user:password@host:port/database',
     "ALTER ROLE a PASSWORD '<the value of DB_PASSWORD>';",
     'The server at db:5432 refused the password of app.',
     'Check DB_USER and DB_PASSWORD.',

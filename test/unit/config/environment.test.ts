@@ -50,7 +50,7 @@ test("ORIGIN.md's variables give a server, with defaults for the rest", () => {
 test.for([
   [{ DB_PORT: '0' }, 'DB_PORT "0" is out of range: a port is 1 to 65535'],
   [{ DB_PORT: '65536' }, 'DB_PORT "65536" is out of range: a port is 1 to 65535'],
-  [{ DB_PORT: '54x' }, 'DB_PORT "54x" is no number'],
+  [{ DB_PORT: '54x' }, 'DB_PORT "54x" is not a number'],
   [{ DB_SSL: 'si' }, 'DB_SSL "si" is neither true nor false'],
   [{ DB_HOST: 'h:5432' }, 'DB_HOST "h:5432" holds a port: put that into DB_PORT'],
   [
@@ -61,8 +61,8 @@ test.for([
     { DB_HOST: 'u:secret@h' },
     'DB_HOST holds more than the name of a host: set DATABASE_URL to the whole URL',
   ],
-  [{ DB_PORT: '5432\nDB_PASSWORD=secret' }, 'DB_PORT is no number'],
-  [{ DB_PORT: '5432 DB_PASSWORD=secret' }, 'DB_PORT is no number'],
+  [{ DB_PORT: '5432\nDB_PASSWORD=secret' }, 'DB_PORT is not a number'],
+  [{ DB_PORT: '5432 DB_PASSWORD=secret' }, 'DB_PORT is not a number'],
   [{ MASTER_MIGRATIONS_DIR: 'file:///x' }, 'MASTER_MIGRATIONS_DIR is a URL, not a path'],
   [
     { CONNECT_TIMEOUT_MS: '1.5' },
@@ -137,10 +137,10 @@ describe('DATABASE_URL', () => {
   });
 
   test.for([
-    ['mysql://u@h/d', 'is no URL of the form postgres://user:password@host:port/database'],
-    ['h:5432', 'is no URL of the form postgres://user:password@host:port/database'],
+    ['mysql://u@h/d', 'is not a URL of the form postgres://user:password@host:port/database'],
+    ['h:5432', 'is not a URL of the form postgres://user:password@host:port/database'],
     ['postgres://u:p@h:99999/d', 'names the port 99999, out of range: 1 to 65535'],
-    ['postgres://u:99999', 'is no URL of the form postgres://user:password@host:port/database'],
+    ['postgres://u:99999', 'is not a URL of the form postgres://user:password@host:port/database'],
     [
       'postgres://u:p/w@h/d',
       'holds a /, ? or # before its host: in a password write / as %2F, ? as %3F, # as %23',
@@ -153,7 +153,7 @@ describe('DATABASE_URL', () => {
       'postgres://u@h/d?sslmode=prefer',
       'has sslmode=prefer; tenantctl knows disable, require and verify-full, and checks the certificate in the last two',
     ],
-    ['postgres://u@h/d?connect_timeout=soon', 'has a connect_timeout that is no number of seconds'],
+    ['postgres://u@h/d?connect_timeout=soon', 'has a connect_timeout that is not a number of seconds'],
     [
       'postgres://u@h/d?sslrootcert=x&options=-c',
       'has parameters that tenantctl does not take from a URL: sslrootcert, options; certificates are named by DB_SSL_CERT_PATH, DB_SSL_CLIENT_CERT_PATH and DB_SSL_CLIENT_KEY_PATH',
@@ -275,7 +275,7 @@ describe('DB_DIRECT_URL', () => {
   });
 
   test.for([
-    [{ DB_DIRECT_URL: 'mysql://u:secret@h/d' }, 'is no URL of the form'],
+    [{ DB_DIRECT_URL: 'mysql://u:secret@h/d' }, 'is not a URL of the form'],
     [{ DB_DIRECT_URL: 'postgres://u:secret@h' }, 'names no database'],
     [{ DB_DIRECT_URL: 'postgres://u:secret@h/d?sslmode=require', DB_SSL: 'true' }, 'has an sslmode'],
   ] as const)('%o is a problem: %s', ([variables, problem]) => {

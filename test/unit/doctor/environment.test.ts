@@ -29,12 +29,12 @@ describe('Node and the variables', () => {
     const problems = [
       { variable: 'DATABASE_URL', message: 'names no host' },
       { variable: 'DATABASE_URL', message: 'names no user' },
-      { variable: 'DB_PORT', message: '"x" is no number' },
+      { variable: 'DB_PORT', message: '"x" is not a number' },
     ];
     const checks = environmentChecks('24.0.0', { ...environment, problems }).slice(3);
     expect(checks.map(({ id, detail }) => `${id}: ${detail}`)).toEqual([
       'variable-database-url: names no host; names no user',
-      'variable-db-port: "x" is no number',
+      'variable-db-port: "x" is not a number',
     ]);
     expect(checks[1]?.remedy).toContain('DB_PORT=5432');
   });
