@@ -136,14 +136,14 @@ export interface ErrorReport extends ErrorFacts {
 export class TenantctlError extends Error implements ErrorReport {
   override readonly name = 'TenantctlError';
   readonly code: ErrorCode;
-  readonly hint: string | undefined;
-  readonly sqlstate: string | undefined;
-  readonly tenant: string | undefined;
-  readonly migration: string | undefined;
-  readonly statement: string | undefined;
-  readonly details: readonly string[] | undefined;
-  readonly blockedBy: readonly Blocker[] | undefined;
-  readonly invalidIndexes: readonly InvalidIndex[] | undefined;
+  declare readonly hint: ErrorFacts['hint'];
+  declare readonly sqlstate: ErrorFacts['sqlstate'];
+  declare readonly tenant: ErrorFacts['tenant'];
+  declare readonly migration: ErrorFacts['migration'];
+  declare readonly statement: ErrorFacts['statement'];
+  declare readonly details: ErrorFacts['details'];
+  declare readonly blockedBy: ErrorFacts['blockedBy'];
+  declare readonly invalidIndexes: ErrorFacts['invalidIndexes'];
 
   /** Everything that has the form of a secret is masked. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -153,21 +153,13 @@ export class TenantctlError extends Error implements ErrorReport {
       conceal(message),
       details.cause === undefined ? undefined : { cause: plainCause(details.cause, conceal, own) },
     );
-    const facts = concealed(details, conceal);
     this.code = code;
-    this.hint = facts.hint;
-    this.sqlstate = facts.sqlstate;
-    this.tenant = facts.tenant;
-    this.migration = facts.migration;
-    this.statement = facts.statement;
-    this.details = facts.details;
-    this.blockedBy = facts.blockedBy;
-    this.invalidIndexes = facts.invalidIndexes;
+    Object.assign(this, factsOf(details, conceal));
   }
 
   /** The same error without the secrets that `conceal` knows; itself if it has none. */
   concealing(conceal: (text: string) => string): TenantctlError {
-    const facts = concealed(this, conceal);
+    const facts = factsOf(this, conceal);
     const merged = new TenantctlError(this.code, conceal(this.message), {
       ...facts,
       // If the statement holds a secret, the shown excerpt of it may hold a part of the secret.
@@ -199,23 +191,12 @@ export class TenantctlError extends Error implements ErrorReport {
   /** The error as plain data, for a JSON document or the record of a failure; without the cause. */
   toJSON(): ErrorReport {
     const { code, message } = this;
-    const facts = FACTS.map((name) => [name, this[name]] as const);
-    return { code, message, ...Object.fromEntries(facts.filter(([, value]) => value !== undefined)) };
+    const facts = Object.entries(factsOf(this, maskSecrets)).filter(([, value]) => value !== undefined);
+    return { code, message, ...Object.fromEntries(facts) };
   }
 }
 
-const FACTS = [
-  'hint',
-  'sqlstate',
-  'tenant',
-  'migration',
-  'statement',
-  'details',
-  'blockedBy',
-  'invalidIndexes',
-] as const satisfies readonly (keyof ErrorFacts)[];
-
-function concealed(facts: ErrorFacts, conceal: (text: string) => string): ErrorFacts {
+function factsOf(facts: ErrorFacts, conceal: (text: string) => string): ErrorFacts {
   return {
     hint: facts.hint && conceal(facts.hint),
     sqlstate: facts.sqlstate,

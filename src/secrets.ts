@@ -1,32 +1,32 @@
 /**
- * Keeps secrets out of what is said and stored. This module imports nothing.
+ * Keeps secrets out of output and records. This module imports nothing.
  *
- * What has the form of a secret, a password in a URL, say, is masked wherever an error is made. What is known to be one,
- * the password of the connection, is masked besides wherever free text leaves the program.
+ * Every error masks what has the form of a secret, such as a password in a URL. Known secrets, such as the password of
+ * the connection, are also masked wherever free text leaves the program.
  */
 
 export const MASK = '***';
 
 /**
- * A scheme, a user, and all that stands between the colon and the last @ before white space. What repeats is bounded,
- * here and below: statements of megabytes go through this.
+ * A scheme, a user, and everything between the colon and the last @ before white space. Repetitions are bounded, here
+ * and below, because statements of megabytes go through this.
  */
 const IN_URL = /(\b[a-z][a-z0-9+.-]{0,30}:\/{1,3}[^\s:/?#@]{0,200}):(\S{0,1000})@/gi;
-/** As configuration.md writes it: a word that stands for a password is none. */
+/** As in configuration.md: a placeholder for a password is not a password. */
 const PLACEHOLDER = /^(?:password|<[^>]*>|\*+|…|\.\.\.)$/i;
 
 const QUOTED = String.raw`(?:E'[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*(?:'|$)|(?:U&)?'[^']*(?:''[^']*)*(?:'|$)|\$(\w*)\$[\s\S]*?(?:\$\3\$|$)|"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|$))`;
 const NAME = String.raw`\w{0,40}(?:password|passwd|passphrase|secret)\w{0,40}`;
-/** PASSWORD '…' as SQL has it, password = '…', "password": "…", and password=… as URLs, .env files and libpq have it. */
+/** PASSWORD '…' in SQL, password = '…', "password": "…", and password=… in URLs, .env files and for libpq. */
 const NAMED = new RegExp(
   String.raw`(\b${NAME}["']?(?:\s+|\s*[=:]\s*))(?:(${QUOTED})|((?<==)[^\s'"&;,$*<][^\s'"&;,]*))`,
   'gi',
 );
 
-/** '' is no password, and '***' is one that has been masked; a remedy's '<the password>' is none either. */
+/** '' is no password, '***' is masked already, and '<the password>' is a placeholder in a remedy. */
 const EMPTY = /^['"](?:<[^>]*>|\**)['"]$/;
 
-/** Masks what has the form of a secret: passwords in URLs, in SQL that sets one, in connection strings. */
+/** Masks everything that has the form of a secret: passwords in URLs, in SQL that sets one, in connection strings. */
 export function maskSecrets(text: string): string {
   return text
     .replace(IN_URL, (whole, before: string, password: string) =>
@@ -39,7 +39,7 @@ export function maskSecrets(text: string): string {
     });
 }
 
-/** The contents of what maskSecrets masks in an SQL statement: a server may repeat them in its message. */
+/** The secrets that maskSecrets masks in an SQL statement: the server may repeat them in its message. */
 export function secretsIn(statement: string): string[] {
   const found = [...statement.matchAll(NAMED)].map(([, , quoted, , bare]) => quoted ?? bare ?? '');
   return found
@@ -48,14 +48,14 @@ export function secretsIn(statement: string): string[] {
 }
 
 /**
- * A text that can be looked for without tearing others apart. A word, a number or anything short may stand anywhere for
- * other reasons, and its absence would tell it.
+ * Whether a secret can be masked wherever it occurs. A word, a number or a short text occurs for other reasons too, and
+ * a mask in its place would give it away.
  */
 function isDistinctive(secret: string): boolean {
   return secret.length >= 8 && (secret.length >= 24 || !/^(?:[\p{L}_. -]+|\d+)$/u.test(secret));
 }
 
-/** A function that masks what has the form of a secret, and these secrets in each way that they may be written. */
+/** A function that masks what has the form of a secret, and these secrets however they are escaped. */
 export function createConcealer(secrets: readonly (string | undefined)[]): (text: string) => string {
   const forms = new Set<string>();
   const shapes: RegExp[] = [];
@@ -66,7 +66,7 @@ export function createConcealer(secrets: readonly (string | undefined)[]): (text
     if (shape !== undefined) shapes.push(shape);
     if (secret.isWellFormed()) forms.add(encodeURIComponent(secret)).add(encodeURI(secret));
   }
-  // One that holds another goes first.
+  // A secret that contains another one comes first.
   const longestFirst = [...forms].toSorted((a, b) => b.length - a.length);
   return (text) => {
     const exactly = longestFirst.reduce((masked, form) => masked.replaceAll(form, MASK), maskSecrets(text));
@@ -74,10 +74,10 @@ export function createConcealer(secrets: readonly (string | undefined)[]): (text
   };
 }
 
-/** One character as it is, or what escapes make of it: %2F, \\u002f; and $1, which Knex makes of a question mark. */
+/** One character, plain or escaped: %2F, \\u002f; and $1, which Knex makes of a question mark. */
 const BETWEEN = String.raw`(?:%[0-9a-f]{2}|\\u[0-9a-f]{4}|\$\d+|[^\p{L}\p{N}])`;
 
-/** A secret by its letters and digits, however what stands between them was written; undefined where they are few. */
+/** Matches a secret by its letters and digits, with any escapes between them; undefined if they are few. */
 function shapeOf(secret: string): RegExp | undefined {
   const runs = secret.match(/[\p{L}\p{N}]+/gu) ?? [];
   const gaps = secret.match(/[^\p{L}\p{N}]+/gu) ?? [];
@@ -91,8 +91,8 @@ function shapeOf(secret: string): RegExp | undefined {
 }
 
 /**
- * The secrets that variables hold: values of password variables, and passwords in URLs, as written and decoded. A
- * password that is the name of the user, say, as well is none.
+ * The secrets in variables: values of password variables, and passwords in URLs, as written and decoded. A password that
+ * equals the name of the user, the database or the host is not masked.
  */
 export function secretsOf(variables: Readonly<Record<string, string | undefined>>): string[] {
   const { DB_USER, DB_NAME, DB_HOST } = variables;
@@ -116,13 +116,13 @@ function passwordsOfUrl(value: string): string[] {
   });
 }
 
-/** Causes of causes are followed so far: they may go in a circle. */
+/** How deep causes of causes are followed: they may form a circle. */
 const MAX_DEPTH = 8;
 
 /**
- * What an error may keep as its cause: errors with what is text in them, masked. Objects go, whatever they are: a
- * connection or a pool that somebody put there holds the password.
- * @param own gives an error that is kept as it is returned
+ * What an error may keep as its cause: errors with masked texts. Other objects are dropped: a connection or a pool holds
+ * the password.
+ * @param own returns the error that replaces a known one
  */
 export function plainCause(
   cause: unknown,
@@ -138,29 +138,17 @@ export function plainCause(
   const plain: PropertyDescriptorMap = {};
   let isPlain = true;
   for (const key of Reflect.ownKeys(cause)) {
-    const { value, enumerable } = readable(cause, key);
+    const { value: plainValue, enumerable = false } = Object.getOwnPropertyDescriptor(cause, key) ?? {};
+    // In some versions of V8 the stack is an accessor.
+    const value: unknown = key === 'stack' ? cause.stack : plainValue;
     const parts: readonly unknown[] = Array.isArray(value) && key === 'errors' ? value : [value];
     const kept = parts.map((part) => plainCause(part, conceal, own, depth + 1));
-    if (kept.every((part, at) => part === parts[at])) {
-      plain[key] = { value, enumerable, configurable: true, writable: true };
-      continue;
-    }
-    isPlain = false;
-    const value2 = parts === value ? kept.filter((part) => part !== undefined) : kept[0];
-    if (value2 !== undefined) plain[key] = { value: value2, enumerable, configurable: true, writable: true };
+    const isSame = kept.every((part, at) => part === parts[at]);
+    isPlain &&= isSame;
+    const masked = parts === value ? kept.filter((part) => part !== undefined) : kept[0];
+    if (isSame || masked !== undefined)
+      plain[key] = { value: isSame ? value : masked, enumerable, configurable: true, writable: true };
   }
-  // The class stays, so that it can be told; the error itself stays where there is nothing to hide in it.
+  // The copy keeps the class of the error. An error with nothing to hide is returned itself.
   return isPlain ? cause : (Object.create(Object.getPrototypeOf(cause) as object, plain) as unknown);
-}
-
-/** The stack is an accessor of its own in some versions of V8. */
-function readable(
-  error: object,
-  key: PropertyKey,
-): { readonly value: unknown; readonly enumerable: boolean } {
-  const descriptor = Object.getOwnPropertyDescriptor(error, key);
-  const enumerable = descriptor?.enumerable ?? false;
-  if (descriptor === undefined || 'value' in descriptor)
-    return { value: descriptor?.value as unknown, enumerable };
-  return { value: key === 'stack' ? (error as Error).stack : undefined, enumerable };
 }

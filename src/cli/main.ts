@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { settleEmbedded } from './flags/embedded-argument.ts';
-import { endQuietlyOnClosedPipe } from './terminal/closed-pipe.ts';
 import { commandPath, ParsingEnded, toUsageError } from './run/usage-error.ts';
 import { maskSecrets } from '../secrets.ts';
 import { version } from '../version.ts';
@@ -62,6 +61,15 @@ function endParsingByThrowing(program: Command, takeHelp?: (text: string) => voi
       ...((takeHelp !== undefined || command !== program) && { writeErr: () => {} }),
     });
   }
+}
+
+/** If the reader closes the pipe early (`| head`), the program ends quietly with 0. */
+function endQuietlyOnClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0);
+      throw error;
+    });
 }
 
 function allCommands(program: Command): Command[] {

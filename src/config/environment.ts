@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TenantctlError } from '../errors.ts';
 import { NOT_SET, readDatabaseSettings, type ReadOptions } from './database-settings.ts';
@@ -23,7 +23,7 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
   const read = parseVariables(variables);
   const { parsed, own, problems, warnings } = read;
   const database = readDatabaseSettings(read, options);
-  const names = readNames(parsed, problems);
+  const names = readNames(read);
   const role =
     parsed.TENANT_ROLE?.replaceAll(SCHEMA_PLACEHOLDER, `${names.schemaPrefix}${'0'.repeat(HASH_LENGTH)}`) ??
     '';
@@ -72,12 +72,17 @@ function readFolders(parsed: Parsed, folder: string): FolderSettings {
 }
 
 /**
- * Settings, or an error that names every problem at once.
+ * Settings, or an error that names every problem at once. A folder that a variable names must exist.
  * @throws TenantctlError CONFIG_INVALID
  */
-export function requireSettings(reading: Reading): Settings {
-  if (reading.settings !== undefined) return reading.settings;
-  throw invalid(reading.problems);
+export function requireSettings({ settings, problems, folders }: Reading): Settings {
+  if (settings === undefined) throw invalid(problems);
+  const missing = [
+    { isNamed: folders.masterIsNamed, variable: 'MASTER_MIGRATIONS_DIR', path: folders.master },
+    { isNamed: folders.tenantsIsNamed, variable: 'TENANT_MIGRATIONS_DIR', path: folders.tenants },
+  ].filter(({ isNamed, path }) => isNamed && !statSync(path, { throwIfNoEntry: false })?.isDirectory());
+  if (missing.length === 0) return settings;
+  throw invalid(missing.map(({ variable, path }) => ({ variable, message: `${path} is not a directory` })));
 }
 
 /**

@@ -45,6 +45,11 @@ const host = z
 
 const path = z.string().refine((text) => !text.includes('://'), 'is a URL, not a path');
 
+/** Not a URL, say, that was pasted. */
+const names = z
+  .string()
+  .refine((text) => text.split(/[,|=]/).every((part) => isShowable('', part)), 'does not hold names');
+
 const schema = z.object({
   DATABASE_URL: z.string().optional(),
   DB_DIRECT_URL: z.string().optional(),
@@ -61,12 +66,12 @@ const schema = z.object({
   DB_EMBEDDED: path.optional(),
   MASTER_MIGRATIONS_DIR: path.optional(),
   TENANT_MIGRATIONS_DIR: path.optional(),
-  REGISTRY_TABLE: z.string().optional(),
-  REGISTRY_COLUMNS: z.string().optional(),
-  REGISTRY_STATUSES: z.string().optional(),
-  MASTER_HISTORY_TABLE: z.string().optional(),
-  TENANT_HISTORY_TABLE: z.string().optional(),
-  TENANT_SCHEMA_PREFIX: z.string().optional(),
+  REGISTRY_TABLE: names.optional(),
+  REGISTRY_COLUMNS: names.optional(),
+  REGISTRY_STATUSES: names.optional(),
+  MASTER_HISTORY_TABLE: names.optional(),
+  TENANT_HISTORY_TABLE: names.optional(),
+  TENANT_SCHEMA_PREFIX: names.optional(),
   VECTOR_EXTENSION: z.enum(VECTOR_EXTENSION_MODES, 'must be auto, require or off').default('auto'),
   CONNECT_TIMEOUT_MS: milliseconds.optional(),
   LOCK_TIMEOUT_MS: milliseconds.default(5_000),

@@ -145,7 +145,7 @@ describe('folders', () => {
 
     expect(exitCode).toBe(3);
     expect(stderr).toContain(
-      `TENANT_MIGRATIONS_DIR: ${join(project.folder, 'elsewhere')} is not a directory.`,
+      `TENANT_MIGRATIONS_DIR: ${join(project.folder, 'elsewhere')} is not a directory`,
     );
   });
 

@@ -15,7 +15,7 @@ test('rollback tenants --all is refused where nobody can answer, and names what 
   expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
   expect(refused.stderr).toBe(
     '✖ This undoes every migration of 2 tenants (org_a, org_b) and destroys their data. It was not confirmed, and there is no terminal to ask on.\n' +
-      '→ Add --yes to say so. Nothing was changed.\n',
+      '→ Add --yes to confirm. Nothing was changed.\n',
   );
   expect(asDocument.exitCode).toBe(2);
   expect(asDocument.json()).toMatchObject({ ok: false, error: { code: 'CONFIRMATION_REQUIRED' } });

@@ -51,8 +51,6 @@ async function execCommand(context: Context, flags: ExecFlags): Promise<CommandR
     const result = await queryTenants(database, {
       ...runOptions(context, settings, flags),
       sql,
-      tenants: flags.tenant,
-      concurrency: flags.concurrency,
       onRows: async (rows) => output.part(await renderer.rows(rows)),
       observe(event) {
         if (output.verbose && event.type === 'note') output.message(event.message);

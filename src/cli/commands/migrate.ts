@@ -10,7 +10,6 @@ import {
   masterFolderOf,
   runOptions,
   selection,
-  tolerance,
   verify,
   type FleetFlags,
 } from '../flags/fleet-options.ts';
@@ -130,7 +129,6 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
 function masterOptions(context: Context, settings: Settings, flags: MigrateFlags, observe: Observer) {
   return {
     ...runOptions(context, settings, flags),
-    ...tolerance(flags),
     folder: settings.folders.master,
     to: flags.to,
     changeNames: flags.changeNames,
@@ -141,13 +139,9 @@ function masterOptions(context: Context, settings: Settings, flags: MigrateFlags
 function tenantOptions(context: Context, settings: Settings, flags: MigrateFlags, observe: Observer) {
   return {
     ...runOptions(context, settings, flags),
-    ...tolerance(flags),
     folder: settings.folders.tenants,
     masterFolder: masterFolderOf(settings),
-    tenants: flags.tenant,
     to: flags.to,
-    concurrency: flags.concurrency,
-    compile: flags.compile,
     verify: flags.verify,
     listUpToDate: flags.all,
     retryFailed: flags.retryFailed,

@@ -81,9 +81,6 @@ function rollbackTenants(context: Context, flags: RollbackFlags): Promise<Comman
       ...runOptions(context, settings, flags),
       folder: settings.folders.tenants,
       extent: flags.run === undefined ? extentOf(flags) : { run: flags.run },
-      tenants: flags.tenant,
-      concurrency: flags.concurrency,
-      compile: flags.compile,
     };
     if (flags.dryRun === true) {
       const { rehearseTenantsRollback } = await import('../../core/commands/rehearse.ts');

@@ -63,8 +63,6 @@ function provisionTenants(
       tenantRole: flags.ownerRole ?? settings.tenantRole,
       folder: settings.folders.tenants,
       masterFolder: masterFolderOf(settings),
-      concurrency: flags.concurrency,
-      compile: flags.compile,
       observe,
     });
     if (flags.ownerRole !== undefined && settings.tenantRole === undefined) {

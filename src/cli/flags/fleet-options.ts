@@ -85,7 +85,7 @@ export function addTolerance(command: Command): Command {
     .option('--allow-out-of-order', 'apply files that sort before an applied one');
 }
 
-/** The options that all functions of core take from the settings and flags, and the signal that stops them. */
+/** The options of core's functions that flags and settings give. Those of flags that a command lacks are undefined. */
 export function runOptions(context: Context, settings: Settings, flags: FleetFlags) {
   return {
     lockTimeoutMs: flags.lockTimeout ?? settings.lockTimeoutMs,
@@ -96,11 +96,12 @@ export function runOptions(context: Context, settings: Settings, flags: FleetFla
     tenantRole: settings.tenantRole,
     vectorExtension: settings.vectorExtension,
     signal: context.interruption.signal,
+    tenants: flags.tenant,
+    concurrency: flags.concurrency,
+    compile: flags.compile,
+    allowNewerHistory: flags.allowNewerHistory,
+    allowOutOfOrder: flags.allowOutOfOrder,
   };
-}
-
-export function tolerance({ allowNewerHistory, allowOutOfOrder }: FleetFlags) {
-  return { allowNewerHistory, allowOutOfOrder };
 }
 
 /** The master folder, if it exists: if another tool keeps the registry, there may be none. */

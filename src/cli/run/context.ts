@@ -1,9 +1,7 @@
-import { statSync } from 'node:fs';
 import type { Reading } from '../../config/environment.ts';
 import type { FolderSettings, Settings } from '../../config/settings.ts';
 import type { Concurrency } from '../../core/run/lanes.ts';
 import type { Observer } from '../../core/report/event.ts';
-import { TenantctlError } from '../../errors.ts';
 import type { Output } from '../terminal/output.ts';
 import { createProgress } from '../terminal/progress.ts';
 import type { Interruption } from './signals.ts';
@@ -62,7 +60,6 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
     async withDatabase(concurrency, use) {
       const { requireSettings } = await import('../../config/environment.ts');
       const settings = requireSettings(await readEnvironment());
-      assertNamedFolders(settings);
       for (const warning of settings.warnings) output.complain(output.paintError.yellow(`! ${warning}`));
       const { withDatabase } = await import('../../db/open.ts');
       const { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } = await import('../../core/run/capacity.ts');
@@ -102,18 +99,4 @@ async function readAll(folder: string, options: GlobalOptions, output: Output): 
     await tuneWebAssembly(reading.settings.database);
   }
   return reading;
-}
-
-/** A folder that a variable names must exist. */
-function assertNamedFolders({ folders }: Settings): void {
-  const missing = [
-    { named: folders.masterIsNamed, variable: 'MASTER_MIGRATIONS_DIR', path: folders.master },
-    { named: folders.tenantsIsNamed, variable: 'TENANT_MIGRATIONS_DIR', path: folders.tenants },
-  ].filter(({ named, path }) => named && !statSync(path, { throwIfNoEntry: false })?.isDirectory());
-  if (missing.length === 0) return;
-  throw new TenantctlError(
-    'CONFIG_INVALID',
-    missing.map(({ variable, path }) => `${variable}: ${path} is not a directory.`).join(' '),
-    { hint: 'Correct the path; it is relative to the directory in which the command is called.' },
-  );
 }

@@ -9,7 +9,7 @@ export async function askToConfirm(question: string, yes: boolean, output: Outpu
     throw new TenantctlError(
       'CONFIRMATION_REQUIRED',
       `${question} It was not confirmed, and there is no terminal to ask on.`,
-      { hint: 'Add --yes to say so. Nothing was changed.' },
+      { hint: 'Add --yes to confirm. Nothing was changed.' },
     );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });

@@ -18,8 +18,6 @@ export interface Output extends OutputOptions {
   readonly resultIsSeen: boolean;
   /** stderr is a terminal that can show a spinner. */
   readonly animated: boolean;
-  /** Removes the known secrets from a text. The functions below use it. */
-  conceal(text: string): string;
   /** Makes the passwords in these variables known. */
   learnSecrets(...sources: readonly Variables[]): void;
   /**
@@ -62,7 +60,6 @@ export function createOutput(options: OutputOptions): Output {
       !options.json &&
       !isSet('CI') &&
       process.env.TERM !== 'dumb',
-    conceal: (text) => conceal(text),
     learnSecrets(...sources) {
       conceal = createConcealer(sources.flatMap(secretsOf));
     },

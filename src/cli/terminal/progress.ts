@@ -1,10 +1,11 @@
 import type { Observer, RunEvent } from '../../core/report/event.ts';
 import type { Stage } from '../../core/report/rollout-result.ts';
-import type { Output } from './output.ts';
+import type { TenantResult } from '../../core/report/results.ts';
+import { shortError } from '../render/error.ts';
 import { progressLine } from '../render/progress-line.ts';
 import { announcement, whereabouts } from '../render/rollout.ts';
+import type { Output } from './output.ts';
 import { createSpinner, type Spinner } from './spinner.ts';
-import { createTenantLines } from './tenant-lines.ts';
 
 export interface Progress {
   readonly observe: Observer;
@@ -35,7 +36,6 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
   /** The current part of a rollout. */
   let stage: Stage | undefined;
 
-  const lineOf = createTenantLines(output);
   const standing = () => {
     const line = progressLine({ done, due, failed, rate: perSecond(done) });
     return stage === undefined ? line : `${whereabouts(stage, done)}, ${line}`;
@@ -68,13 +68,43 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
         ({ done, due } = event);
         perSecond(done);
         if (event.result.outcome === 'failed') failed += 1;
-        const line = lineOf(event.result, due);
+        const line = tenantLine(output, event.result, due, failed);
         if (line !== undefined) output.message(line);
         return show(standing);
       }
     }
   };
   return { observe, stop: () => spinner?.stop() };
+}
+
+/** A run over so few tenants is over before its failures could be read one by one. */
+const SHORT_RUN = 25;
+
+/** How many failures are shown at once: a migration may fail for every tenant. The result has them all. */
+const SHOWN = 10;
+
+/**
+ * The line for a tenant that is done, if any: for the first failures; with --verbose for each failure and each success.
+ * @param due how many tenants the run has
+ * @param failures how many failed so far
+ */
+function tenantLine(
+  { paintError: paint, verbose, resultIsSeen }: Output,
+  { clerkOrgId, schema, outcome, durationMs, error }: TenantResult,
+  due: number,
+  failures: number,
+): string | undefined {
+  if (outcome !== 'failed') {
+    const isShown = verbose && outcome !== 'up-to-date';
+    return isShown
+      ? `${paint.green('✔')} ${clerkOrgId} ${paint.dim(`${schema}, ${durationMs} ms`)}`
+      : undefined;
+  }
+  // On a terminal the result of a short run follows at once and says it better.
+  if (!verbose && (failures > SHOWN + 1 || (resultIsSeen && due <= SHORT_RUN))) return undefined;
+  return !verbose && failures > SHOWN
+    ? `${paint.red('✖')} More tenants fail; from here on they are only counted (--verbose shows each).`
+    : `${paint.red('✖')} ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`;
 }
 
 /** Tenants per second, lately: the average of the whole run is a poor forecast. */

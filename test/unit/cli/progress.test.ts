@@ -30,7 +30,6 @@ function progress({ verbose = false, resultIsSeen = false, terminal = false }: S
     paintError: plain,
     resultIsSeen,
     animated: terminal,
-    conceal: (text) => text,
     learnSecrets: () => {},
     result: () => Promise.resolve(),
     document: () => Promise.resolve(),
