@@ -1,10 +1,12 @@
+import type { Surroundings } from './look-around.ts';
+
 /** What a server, and the way to it, can do. Decided here, and asked by name everywhere else. */
 export interface Capabilities {
   /** Each connection has a session of its own. In the embedded database (PGlite) all of them share one. */
   readonly hasParallelSessions: boolean;
   /** True if `Database.sessions` can succeed: there is no pooler, or a direct URL is set. */
   readonly hasSessions: boolean;
-  /** A second connection can be had beside one that holds a lock, for a migration outside a transaction. */
+  /** A second connection is available beside one that holds a lock, for a migration outside a transaction. */
   readonly hasRoomAside: boolean;
   /** Whole transactions can be sent as strings, the next before the last one is answered. */
   readonly acceptsScripts: boolean;
@@ -20,25 +22,16 @@ export interface Capabilities {
   readonly hasMembershipOptions: boolean;
 }
 
-/** What Capabilities are decided by. */
-export interface CapabilityFacts {
-  /** As in server_version_num. */
-  readonly serverVersion: number;
-  readonly behindPooler: boolean;
-  readonly hasDirectUrl: boolean;
-  /** All connections are one session. */
-  readonly sharedSession: boolean;
-  /** The pool has so many connections that a second one can be had beside a lock's. */
-  readonly isLargeEnough: boolean;
-}
-
-/** Decides what can be done. Pure. */
-export function capabilitiesOf(facts: CapabilityFacts): Capabilities {
-  const { serverVersion, behindPooler, hasDirectUrl, sharedSession } = facts;
+/** Decides what can be done. Pure. @param isLargeEnough the pool has a second connection beside a lock's */
+export function capabilitiesOf(
+  { serverVersion, behindPooler, sharedSession }: Surroundings,
+  hasDirectUrl: boolean,
+  isLargeEnough: boolean,
+): Capabilities {
   return {
     hasParallelSessions: !sharedSession,
     hasSessions: hasDirectUrl || !behindPooler,
-    hasRoomAside: sharedSession || hasDirectUrl || facts.isLargeEnough,
+    hasRoomAside: sharedSession || hasDirectUrl || isLargeEnough,
     acceptsScripts: !sharedSession,
     canCancel: !sharedSession,
     showsFreeConnections: !behindPooler,

@@ -1,48 +1,93 @@
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { finished } from 'node:stream/promises';
 import { Pool, type PoolClient } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { COUNT, described, isWithin, MILLISECONDS } from '../limits.ts';
-import { cancelClients, stopClient, type AtWork } from './cancel.ts';
 import { databaseClosed, toConnectionError } from './database-error.ts';
-import { APPLICATION_NAME, type Connections, type PoolOptions, type ServerSettings } from './database.ts';
+import { APPLICATION_NAME, type Address, type Connections, type PoolOptions } from './database.ts';
+import { requestCancel, socketOf } from './pg-internals.ts';
 import { createPlaces, DEFAULT_WAIT_MS, type Purpose } from './places.ts';
 
-/** After so many tenants a connection is closed, and the next one opened in its place. */
+/** After so many tenants a connection is closed, and the next one is opened in its place. */
 const TENANTS_PER_CONNECTION = 1_000;
 
 /** Milliseconds that a closed connection's place stays taken, if the server does not confirm the end. */
 const CLOSING_MS = 1_000;
 
-/** The server's settings, and what is different for an embedded one. */
+/** Milliseconds after which a cancelled connection is cut: its migration waits for something else than the server. */
+const GRACE_MS = 1_000;
+
+/** Milliseconds between two checks that all cancelled work has ended. */
+const LOOK_MS = 20;
+
+/** Milliseconds between two cancel requests for the same work. */
+const REQUEST_EVERY_MS = 500;
+
+/** Milliseconds after which a cancel request is given up. */
+const REQUEST_TIMEOUT_MS = 1_000;
+
+/** PoolOptions, and what is different for the embedded server. */
 export interface ConnectionOptions extends PoolOptions {
-  /** All connections are one session (PGlite): there is one, for every purpose. */
+  /** All connections share one session (PGlite): there is one, for every purpose. */
   readonly sharedSession?: boolean;
 }
 
 /** Prepares the connections to a server; opens none. @throws TenantctlError USAGE for options out of range */
-export function createConnections(
-  settings: Omit<ServerSettings, 'kind'>,
-  options: ConnectionOptions,
-): Connections {
+export function createConnections(settings: Address, options: ConnectionOptions): Connections {
   const { maxConnections: max, waitTimeoutMs = DEFAULT_WAIT_MS, sharedSession = false } = options;
   assertOptions({ maxConnections: max, waitTimeoutMs });
   const pool = createPool(settings, max);
   const places = createPlaces(max, waitTimeoutMs);
-  const taken = createTaken(pool, settings, sharedSession);
+  /** The connections in use, each with the function that gives its place back. */
+  const inUse = new Map<PoolClient, () => void>();
+  const served = new WeakMap<PoolClient, number>();
+
   const connect = async (purpose: Purpose): Promise<PoolClient> => {
-    // What would wait for a connection that this pool never has is refused at once.
+    // Waiting would not help: this pool never has enough connections.
     if (max < NEEDED[purpose] && !sharedSession) throw poolTooSmall(purpose, max);
-    return taken.take(await places.take(purpose));
+    const leave = await places.take(purpose);
+    const client = await pool.connect().catch((error: unknown) => {
+      leave();
+      throw pool.ending ? databaseClosed(error) : toConnectionError(error, settings);
+    });
+    inUse.set(client, leave);
+    if (!pool.ending) return client;
+    giveBack(client, true, 0);
+    throw databaseClosed();
+  };
+  const giveBack: Connections['giveBack'] = (client, broken, tenants) => {
+    const leave = inUse.get(client) ?? (() => {});
+    inUse.delete(client);
+    const sum = (served.get(client) ?? 0) + tenants;
+    served.set(client, sum);
+    const isClosed = broken !== false || (sum >= TENANTS_PER_CONNECTION && !sharedSession);
+    client.release(isClosed);
+    if (!isClosed) return leave();
+    // The place is free when the connection is gone from the server.
+    const gone = finished(socketOf(client));
+    void Promise.race([gone, sleep(CLOSING_MS, undefined, { ref: false })]).then(leave, leave);
+  };
+  const askToCancel = async (clients: readonly PoolClient[]) => {
+    if (sharedSession) return;
+    await Promise.allSettled(clients.map((client) => requestCancel(settings, client, REQUEST_TIMEOUT_MS)));
+  };
+  const cut = (client: PoolClient) => void (inUse.has(client) && socketOf(client).destroy());
+  const cancel = async () => {
+    let clients = [...inUse.keys()];
+    for (let waited = 0; waited < GRACE_MS && clients.length > 0; waited += LOOK_MS) {
+      // The first request is lost on a backend to which the statement is still on its way.
+      if (waited % REQUEST_EVERY_MS === 0) await askToCancel(clients);
+      await sleep(LOOK_MS);
+      clients = clients.filter((client) => inUse.has(client));
+    }
+    clients.forEach(cut);
   };
   return {
     max,
     width: places.width,
-    get opened() {
-      return pool.totalCount;
-    },
+    opened: () => pool.totalCount,
     connect,
-    giveBack: taken.giveBack,
+    giveBack,
     async inTurn(call) {
       const leave = await places.take('call');
       try {
@@ -54,85 +99,34 @@ export function createConnections(
     async warm(connections) {
       const missing = Math.max(0, Math.min(connections, places.width) - pool.totalCount);
       const opened = await Promise.allSettled(Array.from({ length: missing }, () => connect('work')));
-      // Whoever needs one that could not be had hears why then.
-      for (const one of opened) if (one.status === 'fulfilled') taken.giveBack(one.value, false, 0);
+      // A failure is reported to whoever needs the connection later.
+      for (const one of opened) if (one.status === 'fulfilled') giveBack(one.value, false, 0);
     },
-    closeIdleAfter(ms) {
-      pool.options.idleTimeoutMillis = ms;
+    closeIdleAfter: (ms) => void (pool.options.idleTimeoutMillis = ms),
+    cancel,
+    async stop(client) {
+      await askToCancel([client]);
+      cut(client);
     },
-    cancel: (behindPooler) => cancelClients(pool.options, taken, behindPooler),
-    stop: (client, behindPooler) => stopClient(pool.options, taken, client, behindPooler),
-    async end(behindPooler) {
+    async end() {
       places.close(databaseClosed());
       const over = pool.end();
-      if (taken.clients().length > 0 && !sharedSession)
-        await cancelClients(pool.options, taken, behindPooler);
+      if (inUse.size > 0 && !sharedSession) await cancel();
       await over;
     },
   };
 }
 
-/** The connections of a pool that somebody has taken, each with its place. */
-interface Taken extends AtWork {
-  /** @param leave gives the place back @throws TenantctlError as toConnectionError makes it, DATABASE_CLOSED */
-  take(leave: () => void): Promise<PoolClient>;
-  giveBack: Connections['giveBack'];
-}
-
-function createTaken(pool: Pool, settings: Omit<ServerSettings, 'kind'>, sharedSession: boolean): Taken {
-  const served = new WeakMap<PoolClient, number>();
-  const inUse = new Map<PoolClient, () => void>();
-  const ended = new WeakSet<PoolClient>();
-  pool.on('connect', (client) => client.once('end', () => ended.add(client)));
-  return {
-    has: (client) => inUse.has(client),
-    clients: () => [...inUse.keys()],
-    async take(leave) {
-      try {
-        const client = await pool.connect();
-        inUse.set(client, leave);
-        // Closed in the meantime: the pool waits for it to come back.
-        if (pool.ending) {
-          this.giveBack(client, true, 0);
-          throw databaseClosed();
-        }
-        return client;
-      } catch (error) {
-        leave();
-        throw pool.ending ? databaseClosed(error) : toConnectionError(error, settings);
-      }
-    },
-    giveBack(client, broken, tenants) {
-      const leave = inUse.get(client);
-      inUse.delete(client);
-      const sum = (served.get(client) ?? 0) + tenants;
-      served.set(client, sum);
-      const isClosed = broken !== false || (sum >= TENANTS_PER_CONNECTION && !sharedSession);
-      client.release(isClosed);
-      if (leave === undefined) return;
-      // The next one opens when this one is gone from the server.
-      if (isClosed && !ended.has(client)) {
-        const gone = once(client, 'end');
-        void Promise.race([gone, sleep(CLOSING_MS, undefined, { ref: false })]).then(leave, leave);
-      } else leave();
-    },
-  };
-}
-
-function createPool(settings: Omit<ServerSettings, 'kind'>, max: number): Pool {
+function createPool(settings: Address, max: number): Pool {
+  const { host, port, user, password, database, ssl } = settings;
   const pool = new Pool({
-    host: settings.host,
-    port: settings.port,
-    user: settings.user,
-    ...(settings.password !== undefined && { password: settings.password }),
-    database: settings.database,
-    ssl: settings.ssl,
+    ...{ host, port, user, database, ssl, max },
+    ...(password !== undefined && { password }),
     application_name: APPLICATION_NAME,
-    // For the connect alone: who waits for a connection waits in the queue in front of the pool.
+    // Only for the connect: callers wait for their turn in the queue in front of the pool.
     connectionTimeoutMillis: settings.connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    max,
     idleTimeoutMillis: 0,
     allowExitOnIdle: true,
   });

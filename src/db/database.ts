@@ -18,7 +18,7 @@ export interface ServerSettings {
   /** Milliseconds to wait for a connection. */
   readonly connectTimeoutMs: number;
   /** Where the same database is reached past a connection pooler, for what needs a session; DB_DIRECT_URL. */
-  readonly direct?: Omit<ServerSettings, 'kind' | 'direct'> | undefined;
+  readonly direct?: Omit<Address, 'direct'> | undefined;
 }
 
 /** PostgreSQL compiled to WebAssembly, kept in a folder (src/db/embedded/embedded.ts). */
@@ -29,6 +29,9 @@ export interface EmbeddedSettings {
   /** Milliseconds to wait while another process uses the folder. */
   readonly lockWaitMs: number;
 }
+
+/** Where a server is, without the kind of the settings. */
+export type Address = Omit<ServerSettings, 'kind'>;
 
 export type DatabaseSettings = ServerSettings | EmbeddedSettings;
 
@@ -44,38 +47,38 @@ export interface PoolOptions {
   readonly waitTimeoutMs?: number | undefined;
 }
 
-/** The connections to one server: never more than maxConnections, handed out in the order of asking. */
+/** The connections to one server: never more than maxConnections, given out in the order of the requests. */
 export interface Connections {
   /** The most connections at a time. */
   readonly max: number;
-  /** How much work that holds a connection each can be done side by side. */
+  /** How many tasks that hold a connection each can run in parallel. */
   readonly width: number;
   /** How many connections are open. */
-  readonly opened: number;
+  opened(): number;
   /**
    * Takes a connection. Prefer withClient, which gives it back.
-   * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, CONCURRENCY_TOO_HIGH where maxConnections can never suffice;
+   * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, CONCURRENCY_TOO_HIGH if maxConnections can never suffice;
    *   CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED
    */
   connect(purpose: Purpose): Promise<PoolClient>;
   /**
-   * Gives a connection back. One that broke is closed, and so is one that has served many tenants: a backend keeps in
-   * memory what it knows of each table it has opened.
+   * Gives a connection back. It is closed if it broke, and after many tenants: a backend keeps in memory what it knows
+   * of each table that it has opened.
    * @param tenants how many tenants it has served since it was taken
    */
   giveBack(client: PoolClient, broken: Error | boolean, tenants: number): void;
   /** Waits for its turn among the calls of this process, and runs `call`. @throws TenantctlError POOL_EXHAUSTED */
   inTurn<T>(call: () => Promise<T>): Promise<T>;
-  /** Opens up to so many connections ahead of their use, as far as the server has them. */
+  /** Opens up to so many connections before they are needed. */
   warm(connections: number): Promise<void>;
   /** From now on, idle connections are closed after so many milliseconds. */
   closeIdleAfter(ms: number): void;
-  /** Cancels what is at work; what has not ended a second later loses its connection. */
-  cancel(behindPooler: boolean): Promise<void>;
+  /** Cancels what is at work; a connection that is still in use a second later is cut. */
+  cancel(): Promise<void>;
   /** Cancels what one connection is at work on, and cuts it. */
-  stop(client: PoolClient, behindPooler: boolean): Promise<void>;
-  /** Closes every connection; what is at work is cancelled. An embedded server cancels nothing: it is waited for. */
-  end(behindPooler: boolean): Promise<void>;
+  stop(client: PoolClient): Promise<void>;
+  /** Closes every connection; what is at work is cancelled. An embedded server cannot cancel: its work is waited for. */
+  end(): Promise<void>;
 }
 
 /** The lock that shows others that calls of this process are at work; all calls of a database share it. */
@@ -96,8 +99,8 @@ export interface LeaseShare {
   release(): Promise<void>;
 }
 
-/** An open database: a pool of connections and what was learned when the first was opened. */
-export interface Database extends Omit<Connections, 'cancel' | 'stop' | 'end'>, Capabilities {
+/** An open database: a pool of connections, and what was learned when the first was opened. */
+export interface Database extends Omit<Connections, 'cancel' | 'end'>, Capabilities {
   /** What it calls the registry and the history tables. */
   readonly names: Names;
   /**
@@ -105,7 +108,7 @@ export interface Database extends Omit<Connections, 'cancel' | 'stop' | 'end'>, 
    * @throws TenantctlError DATABASE_ERROR with the SQLSTATE, or as connect does
    */
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
-  /** Shows others that calls are at work. Prefer takeLease, which also asks a pooler. */
+  /** Shows others that calls are at work. Prefer takeLease, which also checks a pooler. */
   readonly lease: Lease;
   /** Runs `work` alone among all work of this database that asks for it, in the order of asking. */
   alone<T>(work: () => Promise<T>): Promise<T>;
@@ -132,8 +135,6 @@ export interface Database extends Omit<Connections, 'cancel' | 'stop' | 'end'>, 
   readonly deadClientSettings: ServerSettingValues;
   /** What was at work when this was called ends in an error, and is rolled back. */
   cancelWork(): Promise<void>;
-  /** Cancels what a connection of the pool is at work on, and cuts it. */
-  stop(client: PoolClient): Promise<void>;
   /** A text without the password of this connection, and without what has the form of one. */
   readonly conceal: (text: string) => string;
   /** cancelWork or close has been called. */

@@ -1,9 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import { TenantctlError, toTenantctlError } from '../errors.ts';
+import { readPlace, type Place } from './look-around.ts';
 import { withClient } from './transaction.ts';
-import type { Database, PoolOptions } from './database.ts';
-import { type Place, PLACE } from './place.ts';
+import type { Database } from './database.ts';
+
+/** What to do if something needs a session, and a pooler is in between. */
+export const DIRECT_URL_REMEDY =
+  'Set DB_DIRECT_URL to PostgreSQL itself, past the pooler (postgres://user:password@host:port/database): it is used for what needs a session.';
+
+/** The lease, a lock and the migration outside a transaction that it is held for, and one query beside them. */
+export const DIRECT_CONNECTIONS = 4;
 
 /** Milliseconds to wait for a second connection where only an attempt is made. */
 const ATTEMPT_MS = 2_000;
@@ -11,7 +18,42 @@ const ATTEMPT_MS = 2_000;
 /** How often one connection is asked which backend serves it. */
 const LOOKS = 3;
 
-/** An error on the way past the pooler, told as such: what it says of DB_HOST does not hold there. */
+/** The way past a pooler. */
+interface Direct {
+  /** The database by that way. @throws TenantctlError POOLER_UNSUPPORTED, DIRECT_URL_MISMATCH, and as `open` does */
+  sessions(): Promise<Database>;
+  /** Does something to that database, if it is open. */
+  also(deed: (database: Database) => Promise<void>): Promise<void>;
+}
+
+/** Opens the way past a pooler when it is first needed. @param open absent if no direct URL is set */
+export function createDirect(
+  pooled: () => Database,
+  place: Place,
+  open: (() => Promise<Database>) | undefined,
+): Direct {
+  let opened: Promise<Database> | undefined;
+  return {
+    async sessions() {
+      if (open === undefined)
+        throw new TenantctlError(
+          'POOLER_UNSUPPORTED',
+          'This needs a session of its own, and a connection pooler is in between.',
+          { hint: DIRECT_URL_REMEDY },
+        );
+      opened ??= openDirect(pooled(), place, open).catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      });
+      return opened;
+    },
+    async also(deed) {
+      await opened?.then(deed).catch(() => {});
+    },
+  };
+}
+
+/** Messages about DB_HOST do not apply here. */
 function directError(thrown: unknown): TenantctlError {
   const error = toTenantctlError(thrown);
   return new TenantctlError(error.code, `By way of DB_DIRECT_URL: ${error.message}`, {
@@ -24,16 +66,8 @@ function directError(thrown: unknown): TenantctlError {
   });
 }
 
-/** The lease, a lock and the migration outside a transaction that it is held for, and one look beside them. */
-const DIRECT_CONNECTIONS = 4;
-
-/** Opens the way past the pooler, and checks where it leads. @throws TenantctlError as checkDirect and openServer do */
-export async function openDirect(
-  pooled: Database,
-  place: Place,
-  open: (options: PoolOptions) => Promise<Database>,
-): Promise<Database> {
-  const direct = await open({ maxConnections: DIRECT_CONNECTIONS }).catch((error: unknown) => {
+async function openDirect(pooled: Database, place: Place, open: () => Promise<Database>): Promise<Database> {
+  const direct = await open().catch((error: unknown) => {
     throw directError(error);
   });
   try {
@@ -46,47 +80,39 @@ export async function openDirect(
 }
 
 /**
- * Makes sure that the way past the pooler ends where the other one does, and in sessions.
- * @param before where the pooler led to when that was opened
- * @throws TenantctlError DIRECT_URL_MISMATCH where it leads to another server, database or role, or to a pooler that
- *   hands connections on
+ * Makes sure that the direct URL leads to where the pooler leads, and to sessions.
+ * @param before where the pooler led when it was opened
+ * @throws TenantctlError DIRECT_URL_MISMATCH
  */
 async function checkDirect(pooled: Database, before: Place, direct: Database): Promise<void> {
   const found = await readPlace(direct);
-  // A server that was started anew in between is the same all the same.
+  // The server may have been restarted since.
   const expected = before.started === found.started ? before : await readPlace(pooled);
-  const differences = [
-    ...(expected.started === found.started ? [] : ['another server']),
-    ...(expected.oid === found.oid && expected.name === found.name
-      ? []
-      : [`the database "${found.name}" and not "${expected.name}"`]),
-    ...(expected.role === found.role ? [] : [`the role "${found.role}" and not "${expected.role}"`]),
-  ];
-  if (differences.length > 0) {
-    throw new TenantctlError('DIRECT_URL_MISMATCH', `DB_DIRECT_URL leads to ${differences.join(', ')}.`, {
-      hint: 'It must lead to the server, the database and the role that the pooler leads to: what is created in both ways has one owner.',
-    });
-  }
-  if (direct.behindPooler && (await handsOn(direct))) {
-    throw new TenantctlError(
-      'DIRECT_URL_MISMATCH',
-      'DB_DIRECT_URL leads to a connection pooler that does not keep sessions.',
-      { hint: 'Let it lead to PostgreSQL itself, or to a pooler in session mode.' },
+  const differences: string[] = [];
+  if (expected.started !== found.started) differences.push('another server');
+  if (expected.oid !== found.oid || expected.name !== found.name)
+    differences.push(`the database "${found.name}" and not "${expected.name}"`);
+  if (expected.role !== found.role) differences.push(`the role "${found.role}" and not "${expected.role}"`);
+  if (differences.length > 0)
+    throw mismatch(
+      `leads to ${differences.join(', ')}`,
+      'It must lead to the server, the database and the role that the pooler leads to: what is created in both ways has one owner.',
     );
-  }
+  if (direct.behindPooler && (await handsOn(direct)))
+    throw mismatch(
+      'leads to a connection pooler that does not keep sessions',
+      'Let it lead to PostgreSQL itself, or to a pooler in session mode.',
+    );
 }
 
-async function readPlace(database: Database): Promise<Place> {
-  const { rows } = await database.query<Place>(`SELECT ${PLACE}`);
-  const [place] = rows;
-  if (place === undefined) throw new Error('the server did not say which database this is');
-  return place;
+function mismatch(problem: string, hint: string): TenantctlError {
+  return new TenantctlError('DIRECT_URL_MISMATCH', `DB_DIRECT_URL ${problem}.`, { hint });
 }
 
 /**
- * Whether a pooler is caught at handing on a connection of one client to another: while a second one has a transaction
- * open, the first finds itself on a different backend. A pooler in session mode never does that. Where no second
- * connection is to be had while the first is idle, it keeps sessions.
+ * Whether a pooler gives one client's connection to another: while a second client has a transaction open, the first
+ * one's backend changes. A pooler in session mode never does that. If the second client gets no connection while the
+ * first is idle, the pooler keeps sessions.
  */
 async function handsOn(database: Database): Promise<boolean> {
   return withClient(database, async (first) => {

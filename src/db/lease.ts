@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient, QueryResult } from 'pg';
 import { TenantctlError } from '../errors.ts';
-import { IDLE_TIMEOUT_MS, SIGN_OF_LIFE, SIGN_OF_LIFE_MS } from './dead-client.ts';
-import type { Database, Lease, LeaseShare } from './database.ts';
+import { IDLE_TIMEOUT_MS } from './dead-client.ts';
+import { DIRECT_URL_REMEDY } from './direct.ts';
+import { keepLock } from './lock-keeper.ts';
 import { keepAlive } from './pg-internals.ts';
-import { DIRECT_URL_REMEDY } from './pooler.ts';
 import { literal } from './sql.ts';
 import { BEGIN, tryLock, withClient } from './transaction.ts';
+import type { Database, Lease, LeaseShare } from './database.ts';
 
 /** Milliseconds between two attempts to get a lost lock back. */
 const AGAIN_MS = 1_000;
@@ -18,7 +19,7 @@ const ROLLBACK_MS = 1_000;
 /** The longest wait of a timer. */
 const FOR_EVER_MS = 2_147_483_647;
 
-/** Milliseconds to wait for a second connection of a pooler, where connects may take any time. */
+/** Milliseconds to wait for a second connection of a pooler if there is no limit for a connect. */
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** The name of the advisory lock of a lease. */
@@ -27,10 +28,10 @@ export function lockOfLease(id: string): string {
 }
 
 /**
- * Takes part in the database's lease, by way of sessions where there are any. Through a pooler it is proved that another
- * connection is left: a pooler shares out few, and with the only one taken everybody would wait for everybody.
+ * Takes part in the database's lease, on a session if there are any. Through a pooler it checks that another connection
+ * is left: a pooler may have one, and then the lease would block the work.
  * @param beside what the work uses
- * @returns undefined for an embedded database: one process has it to itself
+ * @returns undefined for an embedded database: only one process can use it
  * @throws TenantctlError POOLER_EXHAUSTED; CONCURRENCY_TOO_HIGH, DATABASE_CLOSED, and as Database.sessions does
  */
 export async function takeLease(
@@ -56,7 +57,7 @@ async function provePoolerHasOneLeft(
 ): Promise<void> {
   const both = tried.then(() => beside.query('SELECT 1'));
   both.catch(() => {});
-  // Two processes that took each other's second connection must not let go of them at once.
+  // Random, so that two processes that block each other do not give up at the same moment.
   const late = sleep(timeoutMs * (1 + Math.random() / 2), 'late', { ref: false });
   if ((await Promise.race([both, late])) !== 'late') return;
   throw new TenantctlError(
@@ -74,10 +75,10 @@ interface Held extends Pick<LeaseShare, 'id' | 'tried'> {
 }
 
 /** The lease of one database. @returns it, and what ends it when the database is closed */
-export function createLease(database: Omit<Database, 'lease'>): Lease & { close(): Promise<void> } {
+export function createLease(database: () => Database): Lease & { close(): Promise<void> } {
   let shares = 0;
   let held: Held | undefined;
-  const end = async () => {
+  const close = async () => {
     const ending = held;
     held = undefined;
     await ending?.end();
@@ -85,7 +86,7 @@ export function createLease(database: Omit<Database, 'lease'>): Lease & { close(
   return {
     take() {
       shares += 1;
-      held ??= hold(database);
+      held ??= hold(database());
       const { id, tried } = held;
       let isReleased = false;
       return {
@@ -95,93 +96,84 @@ export function createLease(database: Omit<Database, 'lease'>): Lease & { close(
           if (isReleased) return;
           isReleased = true;
           shares -= 1;
-          if (shares === 0) await end();
+          if (shares === 0) await close();
         },
       };
     },
-    close: end,
+    close,
   };
 }
 
-function hold(database: Omit<Database, 'lease'>): Held {
+/** Holds the lock until `end`; if the connection is lost, on another. */
+function hold(database: Database): Held {
   const id = randomUUID();
   const over = new AbortController();
-  const tried = Promise.withResolvers<void>();
-  const keeper = keep(database, lockOfLease(id), over.signal, tried.resolve).catch(tried.reject);
-  tried.promise.catch(() => {});
+  const { signal } = over;
+  const { promise: tried, resolve: onTried, reject } = Promise.withResolvers<void>();
+  tried.catch(() => {});
+  const keep = async () => {
+    while (!signal.aborted) {
+      try {
+        await withClient(
+          database,
+          (client, spoil) => holdOn(client, spoil, openingOf(database, lockOfLease(id)), signal, onTried),
+          { purpose: 'lease', tenants: 0 },
+        );
+      } catch (error) {
+        const code = error instanceof TenantctlError ? error.code : undefined;
+        if (code === 'CONCURRENCY_TOO_HIGH' || code === 'DATABASE_CLOSED') throw error;
+      }
+      onTried();
+      await sleep(AGAIN_MS, undefined, { signal, ref: false }).catch(() => {});
+    }
+  };
+  const keeping = keep().catch(reject);
   return {
     id,
-    tried: tried.promise,
+    tried,
     async end() {
       over.abort();
-      await keeper;
+      await keeping;
     },
   };
 }
 
-/** Holds the lock until told otherwise; where the connection is lost, on another. @param onTried called after each attempt */
-async function keep(
-  database: Omit<Database, 'lease'>,
-  name: string,
+/**
+ * The lock belongs to the transaction and not to the session, so it holds through a pooler in transaction mode
+ * (https://www.pgbouncer.org/features.html). The transaction idles in READ COMMITTED, with no snapshot and no transaction
+ * id, so that neither VACUUM nor CREATE INDEX CONCURRENTLY waits for it. A process that is killed loses the lock at once,
+ * one whose host has vanished within IDLE_TIMEOUT_MS.
+ */
+function openingOf(database: Database, lock: string): string {
+  return [
+    BEGIN,
+    `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_TIMEOUT_MS}`,
+    // No limit (https://www.postgresql.org/docs/17/runtime-config-client.html#GUC-TRANSACTION-TIMEOUT).
+    ...(database.hasTransactionTimeout ? ['SET LOCAL transaction_timeout = 0'] : []),
+    `SET LOCAL application_name = ${literal('tenantctl lease')}`,
+    `SELECT ${tryLock(lock)} AS locked`,
+  ].join(';\n');
+}
+
+/** Holds the lock on one connection until `signal`. It does not keep the process from ending. */
+async function holdOn(
+  client: PoolClient,
+  spoil: () => void,
+  opening: string,
   signal: AbortSignal,
   onTried: () => void,
 ): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      const use = (client: PoolClient, spoil: () => void) =>
-        holdOn(database, client, spoil, { name, signal, onTried });
-      await withClient(database, use, { purpose: 'lease', tenants: 0 });
-    } catch (error) {
-      const code = error instanceof TenantctlError ? error.code : undefined;
-      if (code === 'CONCURRENCY_TOO_HIGH' || code === 'DATABASE_CLOSED') throw error;
-    }
-    onTried();
-    await sleep(AGAIN_MS, undefined, { signal, ref: false }).catch(() => {});
-  }
-}
-
-/**
- * Holds the lock in a transaction that idles in READ COMMITTED, with no snapshot and no transaction id, so that neither
- * VACUUM nor CREATE INDEX CONCURRENTLY waits for it. The lock belongs to the transaction and not to the session, so it
- * holds through a pooler in transaction mode (https://www.pgbouncer.org/features.html). A process that is killed lets go
- * of it at once, one whose host has vanished within IDLE_TIMEOUT_MS. It does not keep the process from ending.
- */
-async function holdOn(
-  database: Pick<Database, 'hasTransactionTimeout'>,
-  client: PoolClient,
-  spoil: () => void,
-  {
-    name,
-    signal,
-    onTried,
-  }: { readonly name: string; readonly signal: AbortSignal; readonly onTried: () => void },
-): Promise<void> {
-  const statements = [
-    BEGIN,
-    `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_TIMEOUT_MS}`,
-    // However long it lasts (https://www.postgresql.org/docs/17/runtime-config-client.html#GUC-TRANSACTION-TIMEOUT).
-    ...(database.hasTransactionTimeout ? ['SET LOCAL transaction_timeout = 0'] : []),
-    `SET LOCAL application_name = ${literal('tenantctl lease')}`,
-    `SELECT ${tryLock(name)} AS locked`,
-  ];
-  // A pooler that has no connection to spare lets it wait, and a server that has vanished does not answer.
-  const over = sleep(FOR_EVER_MS, undefined, { signal, ref: false });
-  over.catch(() => {});
+  // A pooler without a free connection does not answer, and neither does a server that has vanished.
+  const until = (end: AbortSignal) => sleep(FOR_EVER_MS, undefined, { signal: end, ref: false });
   try {
-    const results = (await Promise.race([
-      client.query(statements.join(';\n')),
-      over,
-    ])) as unknown as QueryResult<{
-      locked: boolean;
-    }>[];
-    // The server has not yet noticed that the connection before was lost.
-    if (results.at(-1)?.rows[0]?.locked !== true) throw new Error(`${name} is still held`);
+    const results = await Promise.race([client.query(opening), until(signal)]);
+    const locked = (results as unknown as QueryResult<{ locked: boolean }>[]).at(-1)?.rows[0]?.locked;
+    // The server has not yet noticed that the previous connection was lost.
+    if (locked !== true) return;
     onTried();
     keepAlive(client, false);
-    for (;;) {
-      await Promise.race([sleep(SIGN_OF_LIFE_MS, undefined, { ref: false }), over]);
-      await Promise.race([client.query(SIGN_OF_LIFE), over]);
-    }
+    const keeper = keepLock(client);
+    await until(AbortSignal.any([signal, keeper.lost])).finally(() => void keeper.release());
   } finally {
     keepAlive(client, true);
     const isOver = client.query('ROLLBACK').then(

@@ -1,17 +1,26 @@
 import type { PoolClient } from 'pg';
-import { IDLE_TIMEOUT_MS, SIGN_OF_LIFE, SIGN_OF_LIFE_MS } from './dead-client.ts';
+import { IDLE_TIMEOUT_MS } from './dead-client.ts';
 
-/** Watches over a transaction that holds a lock while the work is done on another connection. */
+/** Milliseconds between two signs of life; routers, too, forget silent connections. */
+const SIGN_OF_LIFE_MS = 15_000;
+
+/**
+ * A string without a statement: the server's idle timeout starts anew, and no snapshot is taken. CREATE INDEX
+ * CONCURRENTLY would wait for the end of a transaction that has one.
+ */
+const SIGN_OF_LIFE = '';
+
+/** Watches over an idle transaction while work is done elsewhere. */
 export interface LockKeeper {
-  /** Aborted when the connection is gone, and the lock with it. */
+  /** Aborted when the connection is gone, and with it the transaction and its locks. */
   readonly lost: AbortSignal;
   /** Ends the watch. */
   release(): Promise<void>;
 }
 
 /**
- * Gives the server signs of life, so that it goes on waiting for this transaction, and ends it when these stop: the
- * client's host has vanished, or a migration keeps Node's event loop busy for longer than the server waits.
+ * Sends signs of life, so that the server does not end this idle transaction. They stop, and the server ends it, if the
+ * client's host vanishes, or if a migration blocks Node's event loop for longer than the server waits.
  */
 export function keepLock(client: PoolClient): LockKeeper {
   const lost = new AbortController();
@@ -32,6 +41,8 @@ export function keepLock(client: PoolClient): LockKeeper {
       .catch(onLost)
       .finally(() => (sign = undefined));
   }, SIGN_OF_LIFE_MS);
+  // The connection keeps the process alive, if anything should.
+  timer.unref();
   return {
     lost: lost.signal,
     async release() {

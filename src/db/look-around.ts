@@ -1,88 +1,105 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PoolClient } from 'pg';
+import { DatabaseError, type PoolClient } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { toDatabaseError } from './database-error.ts';
-import { cancelKeyOf, passwordOf } from './pg-internals.ts';
-import { refuseStatementMode } from './pooler.ts';
-import { PLACE, type Place } from './place.ts';
+import { passwordOf, processIdOf } from './pg-internals.ts';
+import type { Database, ServerSettings } from './database.ts';
 
-interface LookRow extends Place {
-  readonly num: number;
-  readonly text: string;
-  readonly build: string;
-  readonly pid: number;
-  readonly read_only: boolean;
+/** Identifies what a connection leads to. */
+export interface Place {
+  /** Microseconds since 1970 at which the server was started: no two servers have the same. */
+  readonly started: string;
+  readonly oid: string;
+  readonly name: string;
+  readonly role: string;
 }
 
-const LOOK = `SELECT current_setting('server_version_num')::int AS num, current_setting('server_version') AS text,
-  version() AS build, pg_backend_pid() AS pid,
-  pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only, ${PLACE}`;
-
-/** What answers at the other end of a connection. `place` is where it is, to be compared with another. */
-export interface Surroundings {
+/** What answers at the other end of a connection. */
+export interface Surroundings
+  extends Place, Pick<Database, 'serverVersionText' | 'readOnly' | 'behindPooler'> {
+  /** As in server_version_num. */
   readonly serverVersion: number;
-  readonly serverVersionText: string;
-  readonly readOnly: boolean;
-  readonly behindPooler: boolean;
-  /** As version() has it. */
+  /** As in version(), which names the system that the server was built for. */
   readonly build: string;
-  /** The password that was used, wherever the driver had it from. */
+  /** All connections share one session (PGlite), and the socket is not the server's own. */
+  readonly sharedSession: boolean;
+  /** The password that was used, wherever the driver found it. */
   readonly password: string | undefined;
-  readonly place: Place;
 }
+
+const PLACE = `(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text AS started,
+  (SELECT d.oid::text FROM pg_database d WHERE d.datname = current_database()) AS oid,
+  current_database()::text AS name, current_user::text AS role`;
+
+const LOOK = `SELECT current_setting('server_version_num')::int AS "serverVersion",
+  current_setting('server_version') AS "serverVersionText", version() AS build, pg_backend_pid() AS pid,
+  pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS "readOnly", ${PLACE}`;
 
 /**
  * Looks at what answers on the first connection.
- * @throws TenantctlError CONNECTION_FAILED where nobody does in time, POOLER_UNSUPPORTED, DATABASE_ERROR
+ * @throws TenantctlError CONNECTION_FAILED if nothing answers in time, POOLER_UNSUPPORTED, DATABASE_ERROR
  */
 export async function lookAround(
   client: PoolClient,
-  server: { readonly host: string; readonly port: number; readonly connectTimeoutMs: number },
+  server: Pick<ServerSettings, 'host' | 'port' | 'connectTimeoutMs'>,
   sharedSession: boolean,
 ): Promise<Surroundings> {
   try {
-    const { rows } = await withinTime(client.query<LookRow>(LOOK), server);
-    const [seen] = rows;
+    const looked = client.query<Surroundings & { readonly pid: number }>(LOOK);
+    const [seen] = (await withinTime(looked, server)).rows;
     if (seen === undefined) throw new Error('the server did not say which version it is');
-    // A pooler hands out process ids of its own, so its idea of the backend differs from the backend's.
-    const behindPooler = !sharedSession && cancelKeyOf(client).processID !== seen.pid;
+    // A pooler gives process ids of its own to its clients, so they differ from the backend's.
+    const behindPooler = !sharedSession && processIdOf(client) !== seen.pid;
     if (behindPooler) await refuseStatementMode(client);
-    const { started, oid, name, role } = seen;
-    return {
-      serverVersion: seen.num,
-      serverVersionText: seen.text,
-      readOnly: seen.read_only,
-      behindPooler,
-      build: seen.build,
-      password: passwordOf(client),
-      place: { started, oid, name, role },
-    };
+    return { ...seen, behindPooler, sharedSession, password: passwordOf(client) };
   } catch (error) {
     throw toDatabaseError(error);
   }
 }
 
-/** A pooler lets everybody in, and answers when it has a connection to the server to spare. */
+/** Where a database's connections lead to now. */
+export async function readPlace(database: Pick<Database, 'query'>): Promise<Place> {
+  const { rows } = await database.query<Place>(`SELECT ${PLACE}`);
+  return rows[0] as Place;
+}
+
+/** A pooler accepts every client, and answers when it has a connection to the server to spare. */
 async function withinTime<T>(
   answer: Promise<T>,
   { host, port, connectTimeoutMs }: Parameters<typeof lookAround>[1],
 ): Promise<T> {
   if (connectTimeoutMs === 0) return answer;
   answer.catch(() => {});
-  const over = new AbortController();
-  const late = sleep(connectTimeoutMs, 'late' as const, { signal: over.signal });
-  late.catch(() => {});
-  try {
-    const first = await Promise.race([answer, late]);
-    if (first !== 'late') return first;
-  } finally {
-    over.abort();
-  }
+  const first = await Promise.race([answer, sleep(connectTimeoutMs, 'late' as const, { ref: false })]);
+  if (first !== 'late') return first;
   throw new TenantctlError(
     'CONNECTION_FAILED',
-    `${host}:${port} let us in, and has not answered within ${Math.ceil(connectTimeoutMs / 1000)} s.`,
+    `${host}:${port} accepted the connection, and has not answered within ${Math.ceil(connectTimeoutMs / 1000)} s.`,
     {
-      hint: 'Where a connection pooler is in between, all its connections to the server may be in use: allow more (default_pool_size in PgBouncer), try again later, or allow more time with CONNECT_TIMEOUT_MS.',
+      hint: 'If a connection pooler is in between, all its connections to the server may be in use: allow more (default_pool_size in PgBouncer), try again later, or allow more time with CONNECT_TIMEOUT_MS.',
     },
   );
+}
+
+/**
+ * Refuses a pooler in statement mode. PgBouncer accepts a transaction there only if it is one string, and closes the
+ * connection at any other (https://www.pgbouncer.org/config.html: pool_mode).
+ */
+async function refuseStatementMode(client: PoolClient): Promise<void> {
+  try {
+    await client.query('BEGIN');
+    await client.query('ROLLBACK');
+  } catch (error) {
+    // protocol_violation: PgBouncer uses no other code.
+    if (!(error instanceof DatabaseError) || error.code !== '08P01') throw error;
+    throw new TenantctlError(
+      'POOLER_UNSUPPORTED',
+      `The connection pooler in between allows no transactions: ${error.message}.`,
+      {
+        sqlstate: error.code,
+        hint: 'Set pool_mode = transaction for this database in the pooler, or connect to PostgreSQL itself (DB_HOST and DB_PORT, or DATABASE_URL).',
+        cause: error,
+      },
+    );
+  }
 }

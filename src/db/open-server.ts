@@ -1,25 +1,20 @@
 import pLimit from 'p-limit';
 import type { QueryResultRow } from 'pg';
 import { TenantctlError } from '../errors.ts';
-import { DEFAULT_NAMES, type Names } from '../names.ts';
+import { DEFAULT_NAMES } from '../names.ts';
 import { createConcealer } from '../secrets.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { createConnections, NEEDED, type ConnectionOptions } from './connections.ts';
-import type { Connections, Database, PoolOptions, ServerSettings } from './database.ts';
 import { databaseClosed, toDatabaseError } from './database-error.ts';
 import { deadClientSettings } from './dead-client.ts';
-import { openDirect } from './direct.ts';
+import { createDirect, DIRECT_CONNECTIONS } from './direct.ts';
 import { createLease } from './lease.ts';
 import { lookAround, type Surroundings } from './look-around.ts';
-import { DIRECT_URL_REMEDY } from './pooler.ts';
 import { withClient } from './transaction.ts';
+import type { Address, Connections, Database } from './database.ts';
 
 const OLDEST_SERVER = 120_000;
 
-/** How to reach a server, without the kind. */
-type Settings = Omit<ServerSettings, 'kind'>;
-
-/** What is different for the embedded server. */
 interface OpenOptions extends ConnectionOptions {
   /** Called once by close(), when the connections are closed. */
   readonly afterClose?: () => Promise<void>;
@@ -28,80 +23,71 @@ interface OpenOptions extends ConnectionOptions {
 /**
  * Opens a pool on a server and looks at what answers. Prefer withDatabase, which also closes it.
  *
- * Nothing is sent as a start-up parameter but application_name: PgBouncer refuses the others
+ * The only start-up parameter is application_name: PgBouncer refuses the others
  * (https://www.pgbouncer.org/config.html#ignore_startup_parameters).
  *
  * @throws TenantctlError CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED, SERVER_UNSUPPORTED, USAGE,
  *   POOLER_UNSUPPORTED for one that allows no transactions
  */
-export async function openServer(settings: Settings, options: OpenOptions): Promise<Database> {
+export async function openServer(settings: Address, options: OpenOptions): Promise<Database> {
   const connections = createConnections(settings, options);
   try {
-    const sharedSession = options.sharedSession ?? false;
     const surroundings = await withClient({ ...connections, assertOpen() {} }, (client) =>
-      lookAround(client, settings, sharedSession),
+      lookAround(client, settings, options.sharedSession ?? false),
     );
     refuseOldServer(surroundings);
     return databaseOver(connections, settings, options, surroundings);
   } catch (error) {
-    await connections.end(false);
+    await connections.end();
     throw error;
   }
 }
 
 function databaseOver(
   connections: Connections,
-  settings: Settings,
-  { sharedSession = false, names = DEFAULT_NAMES, afterClose }: OpenOptions,
-  { build, password, place, serverVersion, ...seen }: Surroundings,
+  settings: Address,
+  { names = DEFAULT_NAMES, afterClose }: OpenOptions,
+  seen: Surroundings,
 ): Database {
-  const { behindPooler } = seen;
-  const conceal = concealerFor(settings, password);
-  const lane = pLimit(1);
+  const { behindPooler, readOnly, serverVersionText, serverVersion } = seen;
+  const { direct: past, connectTimeoutMs } = settings;
+  const conceal = concealerFor(settings, seen.password);
   let isCancelled = false;
   let closing: Promise<void> | undefined;
-  const direct = createDirect(settings.direct, names, (open) => openDirect(database, place, open));
+  const lease = createLease(() => database);
+  const direct = createDirect(
+    () => database,
+    seen,
+    past && (() => openServer(past, { maxConnections: DIRECT_CONNECTIONS, names })),
+  );
   const shut = async () => {
     await lease.close();
     await direct.also((opened) => opened.close());
-    await connections.end(behindPooler);
+    await connections.end();
     await afterClose?.();
   };
-  const withoutLease: Omit<Database, 'lease'> = {
+  const database: Database = {
     ...connections,
-    get opened() {
-      return connections.opened;
-    },
-    async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) {
-      const send = { purpose: 'query', tenants: 0 } as const;
-      return withClient(database, (client) => client.query<Row>(text, [...values]), send).catch(
-        (error: unknown) => {
-          throw toDatabaseError(error).concealing(conceal);
-        },
-      );
-    },
-    names,
-    alone: (work) => lane(work),
-    connectTimeoutMs: settings.connectTimeoutMs,
-    ...seen,
-    conceal,
-    ...capabilitiesOf({
-      serverVersion,
-      behindPooler,
-      sharedSession,
-      hasDirectUrl: settings.direct !== undefined,
-      isLargeEnough: connections.max >= NEEDED.aside,
-    }),
+    ...capabilitiesOf(seen, past !== undefined, connections.max >= NEEDED.aside),
+    ...{ names, connectTimeoutMs, behindPooler, readOnly, serverVersionText, conceal, lease },
     serverMajor: Math.floor(serverVersion / 10_000),
-    deadClientSettings: deadClientSettings({ serverVersion, build, sharedSession }),
+    deadClientSettings: deadClientSettings(seen),
+    async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) {
+      const use = { purpose: 'query', tenants: 0 } as const;
+      try {
+        return await withClient(database, (client) => client.query<Row>(text, [...values]), use);
+      } catch (error) {
+        throw toDatabaseError(error).concealing(conceal);
+      }
+    },
+    alone: pLimit(1),
     async sessions() {
-      return settings.direct === undefined && !behindPooler ? database : direct.open();
+      return past === undefined && !behindPooler ? database : direct.sessions();
     },
     async cancelWork() {
       isCancelled = true;
-      await Promise.all([direct.also((opened) => opened.cancelWork()), connections.cancel(behindPooler)]);
+      await Promise.all([direct.also((opened) => opened.cancelWork()), connections.cancel()]);
     },
-    stop: (client) => connections.stop(client, behindPooler),
     get isCancelled() {
       return isCancelled;
     },
@@ -113,33 +99,7 @@ function databaseOver(
       return (closing ??= shut());
     },
   };
-  const lease = createLease(withoutLease);
-  const database: Database = Object.assign(withoutLease, { lease });
   return database;
-}
-
-/** The way past a pooler: opened when it is first asked for. */
-function createDirect(
-  settings: ServerSettings['direct'],
-  names: Names,
-  check: (open: (options: PoolOptions) => Promise<Database>) => Promise<Database>,
-) {
-  let opened: Promise<Database> | undefined;
-  return {
-    /** @throws TenantctlError POOLER_UNSUPPORTED where there is none, and as openDirect does */
-    open(): Promise<Database> {
-      if (settings === undefined) throw noSessions();
-      opened ??= check((options) => openServer(settings, { ...options, names })).catch((error: unknown) => {
-        opened = undefined;
-        throw error;
-      });
-      return opened;
-    },
-    /** Does something to it as well, where it is open. */
-    async also(deed: (database: Database) => Promise<void>): Promise<void> {
-      await opened?.then(deed).catch(() => {});
-    },
-  };
 }
 
 /**
@@ -155,20 +115,11 @@ export function refuseOldServer(server: Pick<Surroundings, 'serverVersion' | 'se
   );
 }
 
-function noSessions(): TenantctlError {
-  return new TenantctlError(
-    'POOLER_UNSUPPORTED',
-    'This needs a session of its own, and a connection pooler is in between.',
-    { hint: DIRECT_URL_REMEDY },
-  );
-}
-
-/** Conceals the password and the key. A password that is a name as well is no secret, and errors tell names. */
-function concealerFor(settings: Settings, password: string | undefined): (text: string) => string {
-  const { user, database, host, ssl } = settings;
-  const key = ssl === false ? undefined : ssl.key;
+/** Conceals the password and the key. A password that is also a name is no secret: errors contain names. */
+function concealerFor({ user, database, host, ssl }: Address, password: string | undefined) {
+  const secrets = [password, ssl === false ? undefined : ssl.key];
   const names: unknown[] = [user, database, host];
   return createConcealer(
-    [password, typeof key === 'string' ? key : undefined].filter((secret) => !names.includes(secret)),
+    secrets.filter((secret) => typeof secret === 'string').filter((secret) => !names.includes(secret)),
   );
 }

@@ -1,14 +1,7 @@
-import {
-  DatabaseError,
-  type Connection,
-  type FieldDef,
-  type PoolClient,
-  type QueryResult,
-  type Submittable,
-} from 'pg';
+import { DatabaseError, type Connection, type FieldDef, type PoolClient, type QueryResult } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { toDatabaseError } from './database-error.ts';
-import { SIGN_OF_LIFE, SIGN_OF_LIFE_MS } from './dead-client.ts';
+import { keepLock } from './lock-keeper.ts';
 import { socketOf } from './pg-internals.ts';
 import { ROLL_BACK, selectWithSettings, withClient, type TransactionSettings } from './transaction.ts';
 import type { Database } from './database.ts';
@@ -28,8 +21,7 @@ export interface Page {
 }
 
 interface Answer extends Page {
-  /** What the statement before the query returned. */
-  readonly before: string | null;
+  readonly rows: (string | null)[][];
   readonly isComplete: boolean;
 }
 
@@ -40,8 +32,10 @@ const MOST_ROWS = 500;
 /** What a page should not exceed, in characters. */
 const PAGE_LENGTH = 128 * 1024;
 
-/** A portal with a name outlives SIGN_OF_LIFE. */
+/** The simple queries of a lock keeper close an unnamed portal. */
 const PORTAL = 'tenantctl';
+
+const READ_ONLY_HINT = 'The query runs in a READ ONLY transaction: it can change nothing.';
 
 /**
  * Sends one query in a READ ONLY transaction of its own. An answer of many rows is fetched page by page, the next page
@@ -56,7 +50,7 @@ const PORTAL = 'tenantctl';
  * The statement timeout holds for each page anew. A query that is fetched in pages runs without parallel workers
  * (https://www.postgresql.org/docs/current/when-can-parallel-query-be-used.html).
  *
- * @param settings `searchPath` begins with the schema that must be there
+ * @param settings `searchPath` begins with the schema that must exist
  * @returns the last page
  * @throws TenantctlError DATABASE_ERROR; SCHEMA_MISSING; whatever `onPage` throws
  */
@@ -66,30 +60,30 @@ export async function readPages(
   query: string,
   onPage: (page: Page) => Promise<void>,
 ): Promise<Page> {
-  const opening = [
-    'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY',
-    selectWithSettings(database, settings, 'current_schema()'),
-  ];
   const [schema = ''] = settings.searchPath;
-  try {
-    return await withClient(database, async (client, spoil) => {
-      try {
-        let answer = await ask(client, (connection) => {
-          for (const text of opening) execute(connection, text);
-          execute(connection, query, { portal: PORTAL, rows: FIRST_ROWS });
-        });
-        const { columns, before } = answer;
-        if (before !== schema) throw schemaUnusable(schema);
-        while (!answer.isComplete) {
-          await withSignsOfLife(client, onPage({ columns, rows: answer.rows }));
-          const rows = String(rowsPerPage(answer));
-          answer = await ask(client, (connection) => connection.execute({ portal: PORTAL, rows }, true));
-        }
-        return { columns, rows: answer.rows };
-      } finally {
-        await end(database, client, spoil).catch(spoil);
-      }
+  const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY';
+  const prepare = selectWithSettings(database, settings, 'current_schema()');
+  const read = async (client: PoolClient): Promise<Page> => {
+    let answer = await ask(client, (connection) => {
+      execute(connection, begin);
+      execute(connection, prepare);
+      execute(connection, query, PORTAL);
     });
+    const { columns } = answer;
+    // The first row is the one of `prepare`.
+    if (answer.rows.shift()?.at(-1) !== schema) throw schemaUnusable(schema);
+    while (!answer.isComplete) {
+      const keeper = keepLock(client);
+      await onPage({ columns, rows: answer.rows }).finally(() => keeper.release());
+      const rows = String(rowsPerPage(answer));
+      answer = await ask(client, (connection) => connection.execute({ portal: PORTAL, rows }, true));
+    }
+    return { columns, rows: answer.rows };
+  };
+  try {
+    return await withClient(database, (client, spoil) =>
+      read(client).finally(() => end(database, client, spoil).catch(spoil)),
+    );
   } catch (error) {
     const hint = error instanceof DatabaseError && error.code === '25006' ? READ_ONLY_HINT : undefined;
     throw toDatabaseError(error, { hint }).concealing(database.conceal);
@@ -97,9 +91,9 @@ export async function readPages(
 }
 
 /**
- * A rollback takes back settings, roles, cursors, temporary tables and LISTEN. It leaves the session's advisory locks, and
- * statements that a function has prepared: such a session is not used again. ROLL_BACK does the same for any session,
- * at twice the time.
+ * A rollback undoes settings, roles, cursors, temporary tables and LISTEN. It keeps the session's advisory locks, and
+ * statements that a function has prepared: such a session is not used again. ROLL_BACK cleans any session, and takes
+ * twice the time.
  */
 async function end(database: Database, client: PoolClient, spoil: () => void): Promise<void> {
   if (database.mayQueueStatements || !database.hasParallelSessions) {
@@ -113,32 +107,25 @@ async function end(database: Database, client: PoolClient, spoil: () => void): P
   if (rows[0]?.dirty !== false) spoil();
 }
 
-const READ_ONLY_HINT = 'The query runs in a READ ONLY transaction: it can change nothing.';
-
-/** Prepares a statement and executes it; with a portal, so many rows of it, with a description of its columns. */
-function execute(
-  connection: Connection,
-  text: string,
-  { portal, rows }: { readonly portal?: string; readonly rows?: number } = {},
-): void {
+/** Prepares a statement and executes it. With a portal, the answer describes its columns and has the first rows only. */
+function execute(connection: Connection, text: string, portal?: string): void {
   connection.parse({ name: '', text, types: [] }, true);
   connection.bind({ portal }, true);
   if (portal !== undefined) connection.describe({ type: 'P', name: portal }, true);
-  connection.execute({ portal, rows: rows === undefined ? undefined : String(rows) }, true);
+  connection.execute({ portal, rows: portal === undefined ? undefined : String(FIRST_ROWS) }, true);
 }
 
 /**
- * Sends messages of the extended protocol and a Sync, and gathers the answer. pg calls these handlers, as it does those
+ * Sends messages of the extended protocol and a Sync, and collects the answer. pg calls these handlers, as it does those
  * of pg-cursor (https://github.com/brianc/node-postgres/blob/master/packages/pg-cursor/index.js).
  */
 function ask(client: PoolClient, send: (connection: Connection) => void): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    let columns: Column[] | undefined;
-    let before: string | null = null;
+    let columns: Column[] = [];
     let isComplete = true;
-    const rows: (string | null)[][] = [];
-    const query: Submittable & Record<`handle${string}`, (message: never) => void> = {
-      submit(connection) {
+    const rows: Answer['rows'] = [];
+    const query = {
+      submit(connection: Connection) {
         const socket = socketOf(client);
         socket.cork();
         send(connection);
@@ -146,47 +133,26 @@ function ask(client: PoolClient, send: (connection: Connection) => void): Promis
         socket.uncork();
       },
       handleRowDescription({ fields }: { readonly fields: readonly FieldDef[] }) {
-        // The only row so far is that of the statement before the query.
-        before = rows.pop()?.at(-1) ?? null;
         columns = fields.map(({ name, dataTypeID }) => ({ name, type: dataTypeID }));
       },
-      handleDataRow({ fields }: { readonly fields: (string | null)[] }) {
-        rows.push(fields);
-      },
-      handlePortalSuspended() {
-        isComplete = false;
-      },
+      handleDataRow: ({ fields }: { readonly fields: (string | null)[] }) => void rows.push(fields),
+      handlePortalSuspended: () => void (isComplete = false),
       handleCommandComplete() {},
       handleEmptyQuery() {},
       handleError: reject,
-      handleReadyForQuery: () => resolve({ columns: columns ?? [], rows, before, isComplete }),
+      handleReadyForQuery: () => resolve({ columns, rows, isComplete }),
     };
     client.query(query);
   });
 }
 
-/** Keeps the server from ending an idle transaction, however long `wait` takes. */
-async function withSignsOfLife(client: PoolClient, wait: Promise<void>): Promise<void> {
-  let sign: Promise<unknown> | undefined;
-  const timer = setInterval(() => {
-    sign = client.query(SIGN_OF_LIFE).catch(() => {});
-  }, SIGN_OF_LIFE_MS);
-  try {
-    await wait;
-    await sign;
-  } finally {
-    clearInterval(timer);
-  }
-}
-
 /** How many rows fit in a page, judged by those of this one. */
 function rowsPerPage({ rows }: Page): number {
-  let length = 0;
-  for (const row of rows) for (const value of row) length += value?.length ?? 0;
-  return Math.max(1, Math.min(MOST_ROWS, Math.floor((PAGE_LENGTH * rows.length) / (length + 1))));
+  const length = rows.flat().reduce((sum, value) => sum + (value?.length ?? 0), 1);
+  return Math.max(1, Math.min(MOST_ROWS, Math.floor((PAGE_LENGTH * rows.length) / length)));
 }
 
-/** What does not exist, or may not be used, is left out of the search path in silence, and public would answer. */
+/** PostgreSQL ignores a schema in the search path that does not exist or may not be used, and public would answer. */
 function schemaUnusable(schema: string): TenantctlError {
   return new TenantctlError(
     'SCHEMA_MISSING',

@@ -1,5 +1,5 @@
 import { toDatabaseError } from '../../db/database-error.ts';
-import { DIRECT_URL_REMEDY } from '../../db/pooler.ts';
+import { DIRECT_URL_REMEDY } from '../../db/direct.ts';
 import { messageOf, TenantctlError, type ErrorDetails, type InvalidIndex } from '../../errors.ts';
 import { listedIndexes } from '../target/invalid-indexes.ts';
 import { remediesOf, resolutionHint } from '../state/resolution-commands.ts';

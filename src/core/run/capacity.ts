@@ -29,7 +29,7 @@ export async function readCapacity(database: Database): Promise<Capacity> {
                   - coalesce(current_setting('reserved_connections', true)::int, 0) AS usable) s,
           pg_database d, pg_roles r
      WHERE d.datname = current_database() AND r.rolname = session_user`,
-    [Math.max(1, database.opened)],
+    [Math.max(1, database.opened())],
   );
   return rows[0] ?? { usable: 0, free: 0 };
 }

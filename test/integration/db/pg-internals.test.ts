@@ -1,6 +1,13 @@
 import { Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { cancelKeyOf, keepAlive, passwordOf, setPipelining, socketOf } from '../../../src/db/pg-internals.ts';
+import {
+  keepAlive,
+  passwordOf,
+  processIdOf,
+  requestCancel,
+  setPipelining,
+  socketOf,
+} from '../../../src/db/pg-internals.ts';
 import { withClient } from '../../../src/db/transaction.ts';
 import { createDatabase } from '../../support/database.ts';
 
@@ -10,7 +17,7 @@ test('pg still has inside what tenantctl uses of it', async () => {
   await withClient(database, async (client) => {
     expect(socketOf(client)).toBeInstanceOf(Socket);
     const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-    expect(cancelKeyOf(client)).toEqual({ processID: rows[0]?.pid, secretKey: expect.any(Number) as number });
+    expect(processIdOf(client)).toBe(rows[0]?.pid);
     expect(passwordOf(client)).toBe(testDatabase.settings.password);
 
     // Both strings are sent before the first is answered.
@@ -27,5 +34,11 @@ test('pg still has inside what tenantctl uses of it', async () => {
     keepAlive(client, false);
     keepAlive(client, true);
     expect((await client.query('SELECT 3 AS three')).rows).toEqual([{ three: 3 }]);
+
+    const sleeping = client.query('SELECT pg_sleep(20)').catch((error: unknown) => error);
+    const active = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = ${processIdOf(client)}`;
+    await expect.poll(() => testDatabase.query(active)).toEqual([{ n: 1 }]);
+    await requestCancel(testDatabase.settings, client, 5_000);
+    expect(await sleeping).toMatchObject({ code: '57014' });
   });
 });

@@ -42,7 +42,7 @@ async function mostConnections(testDatabase: TestServerDatabase, idle: Database,
         `SELECT count(*)::int AS n FROM pg_stat_activity
          WHERE datname = current_database() AND application_name LIKE 'tenantctl%'`,
       );
-      most = Math.max(most, (rows[0]?.n ?? 0) - idle.opened);
+      most = Math.max(most, (rows[0]?.n ?? 0) - idle.opened());
       await sleep(5);
     }
   })();
@@ -91,7 +91,7 @@ test('the calls of a process share one lease, and an idle process holds no trans
   expect((await sessions(fleet)).filter(({ name }) => name === 'tenantctl lease')).toHaveLength(1);
   await gate.open();
   await Promise.all(calls);
-  expect(database.opened).toBeGreaterThan(0);
+  expect(database.opened()).toBeGreaterThan(0);
   expect((await sessions(fleet)).every(({ state }) => state === 'idle')).toBe(true);
 
   // A lease that has ended is taken again, and one run's end does not end another's.
@@ -113,7 +113,10 @@ test('calls that fail before they have begun leave no connection in a transactio
   await locker.query('ROLLBACK');
   expect((await sessions(fleet)).every(({ state }) => state === 'idle')).toBe(true);
   await database.close();
-  await until(async () => (await sessions(fleet)).length === fleet.database.opened, 'its connections to end');
+  await until(
+    async () => (await sessions(fleet)).length === fleet.database.opened(),
+    'its connections to end',
+  );
 });
 
 test('closing ends the calls that are at work and those that wait, and leaves no connection', async () => {
@@ -127,7 +130,10 @@ test('closing ends the calls that are at work and those that wait, and leaves no
   await gate.reached(2);
   await Promise.all([database.close(), database.close()]);
   for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: 'DATABASE_CLOSED' });
-  await until(async () => (await sessions(fleet)).length === fleet.database.opened, 'its connections to end');
+  await until(
+    async () => (await sessions(fleet)).length === fleet.database.opened(),
+    'its connections to end',
+  );
   expect(await fleet.query(`SELECT FROM public.tenants WHERE status = 'ACTIVE'`)).toEqual([]);
   await gate.open();
   await database.close();

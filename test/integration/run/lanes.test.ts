@@ -26,5 +26,5 @@ test('with auto, a run that the server refuses a connection goes on with one and
   expect(await most(8)).toBe(2);
   lanes.begin()(new TenantctlError('CONNECTION_FAILED', 'too many clients', { sqlstate: '53300' }));
   expect(await most(8)).toBe(1);
-  await expect.poll(() => database.opened, { timeout: 5_000 }).toBeLessThanOrEqual(1);
+  await expect.poll(() => database.opened(), { timeout: 5_000 }).toBeLessThanOrEqual(1);
 });
