@@ -1,4 +1,21 @@
-import type { Surroundings } from './look-around.ts';
+/** What is known of a server, and of the way to it. */
+export interface ServerFacts {
+  /** As in server_version_num. */
+  readonly serverVersion: number;
+  /** The server's own name for its version, e.g. "15.18 (Debian 15.18-0+deb12u1)". */
+  readonly serverVersionText: string;
+  /** As in version(), which names the system that the server was built for. */
+  readonly build: string;
+  /** The server is a standby, or default_transaction_read_only is on. */
+  readonly readOnly: boolean;
+  /**
+   * A pooler such as PgBouncer answers in the server's place: nothing that belongs to a session is reliable. Session mode
+   * cannot be detected, and is treated as transaction mode.
+   */
+  readonly behindPooler: boolean;
+  /** All connections share one session (PGlite), and the socket is not the server's own. */
+  readonly sharedSession: boolean;
+}
 
 /** What a server, and the way to it, can do. Decided here, and asked by name everywhere else. */
 export interface Capabilities {
@@ -24,7 +41,7 @@ export interface Capabilities {
 
 /** Decides what can be done. Pure. @param isLargeEnough the pool has a second connection beside a lock's */
 export function capabilitiesOf(
-  { serverVersion, behindPooler, sharedSession }: Surroundings,
+  { serverVersion, behindPooler, sharedSession }: ServerFacts,
   hasDirectUrl: boolean,
   isLargeEnough: boolean,
 ): Capabilities {

@@ -120,7 +120,12 @@ export function createConnections(settings: Address, options: ConnectionOptions)
 function createPool(settings: Address, max: number): Pool {
   const { host, port, user, password, database, ssl } = settings;
   const pool = new Pool({
-    ...{ host, port, user, database, ssl, max },
+    host,
+    port,
+    user,
+    database,
+    ssl,
+    max,
     ...(password !== undefined && { password }),
     application_name: APPLICATION_NAME,
     // Only for the connect: callers wait for their turn in the queue in front of the pool.

@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
 import type { Names } from '../names.ts';
-import type { Capabilities } from './capabilities.ts';
+import type { Capabilities, ServerFacts } from './capabilities.ts';
 import type { ServerSettingValues } from './dead-client.ts';
 import type { Purpose } from './places.ts';
 
@@ -92,15 +92,19 @@ export interface LeaseShare {
   /** Names the lock: see lockOfLease. A lease that has ended and is taken again has another name. */
   readonly id: string;
   /**
-   * Resolves when the lock has been taken, or a first attempt has failed: it is then tried again in the background, and
-   * nothing fails for want of it. Rejects with CONCURRENCY_TOO_HIGH where the pool is too small, and DATABASE_CLOSED.
+   * Resolves after the first attempt to take the lock; if it failed, others follow in the background. Rejects with
+   * CONCURRENCY_TOO_HIGH if the pool is too small, and DATABASE_CLOSED.
    */
   readonly tried: Promise<void>;
   release(): Promise<void>;
 }
 
 /** An open database: a pool of connections, and what was learned when the first was opened. */
-export interface Database extends Omit<Connections, 'cancel' | 'end'>, Capabilities {
+export interface Database
+  extends
+    Omit<Connections, 'cancel' | 'end'>,
+    Capabilities,
+    Pick<ServerFacts, 'serverVersionText' | 'readOnly' | 'behindPooler'> {
   /** What it calls the registry and the history tables. */
   readonly names: Names;
   /**
@@ -110,32 +114,23 @@ export interface Database extends Omit<Connections, 'cancel' | 'end'>, Capabilit
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
   /** Shows others that calls are at work. Prefer takeLease, which also checks a pooler. */
   readonly lease: Lease;
-  /** Runs `work` alone among all work of this database that asks for it, in the order of asking. */
+  /** Runs one `work` at a time. */
   alone<T>(work: () => Promise<T>): Promise<T>;
   /** Milliseconds to wait for a connect; 0 for ever. */
   readonly connectTimeoutMs: number;
   /** The server's major version, e.g. 15. */
   readonly serverMajor: number;
-  /** The server's own name for its version, e.g. "15.18 (Debian 15.18-0+deb12u1)". */
-  readonly serverVersionText: string;
-  /**
-   * A pooler such as PgBouncer answers in the server's place: nothing that belongs to a session can be relied on. One in
-   * session mode cannot be told from the others, and counts as one.
-   */
-  readonly behindPooler: boolean;
   /**
    * The same database by connections that are sessions: this one, or one by way of `direct`, which is opened and checked
-   * when it is first asked for, and closed with this one.
-   * @throws TenantctlError POOLER_UNSUPPORTED where there is none; DIRECT_URL_MISMATCH; as openServer does
+   * at the first call, and closed with this one.
+   * @throws TenantctlError POOLER_UNSUPPORTED if there is none; DIRECT_URL_MISMATCH; as openServer does
    */
   sessions(): Promise<Database>;
-  /** The server is a standby, or default_transaction_read_only is on. */
-  readonly readOnly: boolean;
   /** The settings that make this server notice within a minute that a client is gone. */
   readonly deadClientSettings: ServerSettingValues;
-  /** What was at work when this was called ends in an error, and is rolled back. */
+  /** Cancels what is at work: it ends with an error, and is rolled back. */
   cancelWork(): Promise<void>;
-  /** A text without the password of this connection, and without what has the form of one. */
+  /** A text without this connection's password, and without what looks like one. */
   readonly conceal: (text: string) => string;
   /** cancelWork or close has been called. */
   readonly isCancelled: boolean;
@@ -148,5 +143,5 @@ export interface Database extends Omit<Connections, 'cancel' | 'end'>, Capabilit
   close(): Promise<void>;
 }
 
-/** By which tenantctl's connections are known in pg_stat_activity. */
+/** The name of tenantctl's connections in pg_stat_activity. */
 export const APPLICATION_NAME = 'tenantctl';

@@ -1,4 +1,4 @@
-import type { Surroundings } from './look-around.ts';
+import type { ServerFacts } from './capabilities.ts';
 
 /** Server settings by name, in milliseconds; tcp_keepalives_idle and tcp_keepalives_interval in seconds. */
 export type ServerSettingValues = Readonly<Record<string, number>>;
@@ -37,7 +37,7 @@ export function deadClientSettings({
   serverVersion,
   build,
   sharedSession,
-}: Pick<Surroundings, 'serverVersion' | 'build' | 'sharedSession'>): ServerSettingValues {
+}: Pick<ServerFacts, 'serverVersion' | 'build' | 'sharedSession'>): ServerSettingValues {
   const isWindows = /windows|mingw|visual c\+\+|msvc/i.test(build);
   const hasUnixSockets = !sharedSession && !isWindows;
   return {

@@ -3,6 +3,7 @@ import { DatabaseError, type PoolClient } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { toDatabaseError } from './database-error.ts';
 import { passwordOf, processIdOf } from './pg-internals.ts';
+import type { ServerFacts } from './capabilities.ts';
 import type { Database, ServerSettings } from './database.ts';
 
 /** Identifies what a connection leads to. */
@@ -15,14 +16,7 @@ export interface Place {
 }
 
 /** What answers at the other end of a connection. */
-export interface Surroundings
-  extends Place, Pick<Database, 'serverVersionText' | 'readOnly' | 'behindPooler'> {
-  /** As in server_version_num. */
-  readonly serverVersion: number;
-  /** As in version(), which names the system that the server was built for. */
-  readonly build: string;
-  /** All connections share one session (PGlite), and the socket is not the server's own. */
-  readonly sharedSession: boolean;
+export interface Surroundings extends ServerFacts, Place {
   /** The password that was used, wherever the driver found it. */
   readonly password: string | undefined;
 }

@@ -69,7 +69,13 @@ function databaseOver(
   const database: Database = {
     ...connections,
     ...capabilitiesOf(seen, past !== undefined, connections.max >= NEEDED.aside),
-    ...{ names, connectTimeoutMs, behindPooler, readOnly, serverVersionText, conceal, lease },
+    names,
+    connectTimeoutMs,
+    behindPooler,
+    readOnly,
+    serverVersionText,
+    conceal,
+    lease,
     serverMajor: Math.floor(serverVersion / 10_000),
     deadClientSettings: deadClientSettings(seen),
     async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) {

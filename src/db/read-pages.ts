@@ -74,16 +74,24 @@ export async function readPages(
     if (answer.rows.shift()?.at(-1) !== schema) throw schemaUnusable(schema);
     while (!answer.isComplete) {
       const keeper = keepLock(client);
-      await onPage({ columns, rows: answer.rows }).finally(() => keeper.release());
+      try {
+        await onPage({ columns, rows: answer.rows });
+      } finally {
+        await keeper.release();
+      }
       const rows = String(rowsPerPage(answer));
       answer = await ask(client, (connection) => connection.execute({ portal: PORTAL, rows }, true));
     }
     return { columns, rows: answer.rows };
   };
   try {
-    return await withClient(database, (client, spoil) =>
-      read(client).finally(() => end(database, client, spoil).catch(spoil)),
-    );
+    return await withClient(database, async (client, spoil) => {
+      try {
+        return await read(client);
+      } finally {
+        await end(database, client, spoil).catch(spoil);
+      }
+    });
   } catch (error) {
     const hint = error instanceof DatabaseError && error.code === '25006' ? READ_ONLY_HINT : undefined;
     throw toDatabaseError(error, { hint }).concealing(database.conceal);

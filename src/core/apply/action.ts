@@ -1,8 +1,7 @@
 import type { Knex } from 'knex';
 import type { PoolClient } from 'pg';
 import type { KnexFactory } from '../../db/knex/knex-session.ts';
-import { changesRole } from '../../db/role-control.ts';
-import { endsTransaction } from '../../db/transaction-control.ts';
+import { changesRole, endsTransaction } from '../../db/control-statements.ts';
 import type { Recording } from '../../db/knex/recording.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import {

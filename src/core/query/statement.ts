@@ -1,6 +1,5 @@
-import { parse } from '../../db/parser.ts';
+import { parse, walk, type Node } from '../../db/parser.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
-import { walk, type Node } from '../statements/parse-tree.ts';
 
 /** Parts of a query that a READ ONLY transaction refuses in every tenant. */
 const WRITES: Readonly<Record<string, string>> = {

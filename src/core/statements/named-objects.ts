@@ -1,5 +1,6 @@
+import { stringsOf, type Node } from '../../db/parser.ts';
 import { isMadeInFirst, madeNames } from './obscurity.ts';
-import { OF_SESSION, ON_RELATIONS, ON_TABLE, RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
+import { OF_SESSION, ON_RELATIONS, ON_TABLE, RELATION_DROPS } from './node-kinds.ts';
 
 /** A relation, a type or a routine, by its name as it stands in the text. */
 export interface NamedObject {

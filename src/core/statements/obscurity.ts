@@ -1,4 +1,5 @@
-import { OF_SESSION, ON_RELATIONS, RELATION_DROPS, stringsOf, type Node } from './parse-tree.ts';
+import { stringsOf, type Node } from '../../db/parser.ts';
+import { OF_SESSION, ON_RELATIONS, RELATION_DROPS } from './node-kinds.ts';
 
 /** Statements whose effects outside the schema all show in the locks on relations. */
 const SHOWS_IN_LOCKS = new Set<string>(['SelectStmt', ...ON_RELATIONS, ...OF_SESSION]);

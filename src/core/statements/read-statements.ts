@@ -1,7 +1,6 @@
-import { parse } from '../../db/parser.ts';
+import { parse, stringsOf, walk, type Node } from '../../db/parser.ts';
 import { compareNames } from '../files/source.ts';
 import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
-import { stringsOf, walk, type Node } from './parse-tree.ts';
 import { globalDeed, namedObjectsOf, type NamedObject } from './named-objects.ts';
 
 /** Where an SQL text reaches, read with PostgreSQL's own parser. */

@@ -1,7 +1,6 @@
 import { DatabaseError, type PoolClient } from 'pg';
 import { messageOf } from '../../errors.ts';
-import { changesRole } from '../role-control.ts';
-import { endsTransaction } from '../transaction-control.ts';
+import { changesRole, endsTransaction } from '../control-statements.ts';
 import { endsFrame, isFrame } from './insides.ts';
 import { unread, type Recording } from './recording.ts';
 import {

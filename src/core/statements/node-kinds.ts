@@ -1,26 +1,3 @@
-/** A node of the parse tree: an object with one key, its kind, with the fields of libpg-query's protobuf. */
-export type Node = Readonly<Record<string, unknown>>;
-
-/** The strings of a list of names. */
-export function stringsOf(list: unknown): string[] {
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((item: Node) => {
-    const value = (item.String as { readonly sval?: string } | undefined)?.sval;
-    return value === undefined ? [] : [value];
-  });
-}
-
-/** Calls `visit` for each node of a tree, with its kind and its fields. */
-export function walk(tree: unknown, visit: (kind: string, node: Node) => void, kind = ''): void {
-  if (Array.isArray(tree)) {
-    for (const item of tree) walk(item, visit, kind);
-    return;
-  }
-  if (typeof tree !== 'object' || tree === null) return;
-  visit(kind, tree as Node);
-  for (const [name, below] of Object.entries(tree)) walk(below, visit, name);
-}
-
 /** Objects on a table, which are dropped by table and name. */
 export const ON_TABLE = new Set(['OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY']);
 
