@@ -67,21 +67,8 @@ export function createConnections(settings: Address, options: ConnectionOptions)
     const gone = finished(socketOf(client));
     void Promise.race([gone, sleep(CLOSING_MS, undefined, { ref: false })]).then(leave, leave);
   };
-  const askToCancel = async (clients: readonly PoolClient[]) => {
-    if (sharedSession) return;
-    await Promise.allSettled(clients.map((client) => requestCancel(settings, client, REQUEST_TIMEOUT_MS)));
-  };
-  const cut = (client: PoolClient) => void (inUse.has(client) && socketOf(client).destroy());
-  const cancel = async () => {
-    let clients = [...inUse.keys()];
-    for (let waited = 0; waited < GRACE_MS && clients.length > 0; waited += LOOK_MS) {
-      // The first request is lost on a backend to which the statement is still on its way.
-      if (waited % REQUEST_EVERY_MS === 0) await askToCancel(clients);
-      await sleep(LOOK_MS);
-      clients = clients.filter((client) => inUse.has(client));
-    }
-    clients.forEach(cut);
-  };
+  // PGlite cannot cancel.
+  const cancel = async () => (sharedSession ? undefined : cancelAll(settings, inUse));
   return {
     max,
     width: places.width,
@@ -105,16 +92,32 @@ export function createConnections(settings: Address, options: ConnectionOptions)
     closeIdleAfter: (ms) => void (pool.options.idleTimeoutMillis = ms),
     cancel,
     async stop(client) {
-      await askToCancel([client]);
-      cut(client);
+      if (!sharedSession) await requestCancels(settings, [client]);
+      if (inUse.has(client)) socketOf(client).destroy();
     },
     async end() {
       places.close(databaseClosed());
       const over = pool.end();
-      if (inUse.size > 0 && !sharedSession) await cancel();
+      await cancel();
       await over;
     },
   };
+}
+
+async function requestCancels(settings: Address, clients: readonly PoolClient[]): Promise<void> {
+  await Promise.allSettled(clients.map((client) => requestCancel(settings, client, REQUEST_TIMEOUT_MS)));
+}
+
+/** Cancels what connections have at work; those that stay in use are cut. */
+async function cancelAll(settings: Address, inUse: ReadonlyMap<PoolClient, unknown>): Promise<void> {
+  let clients = [...inUse.keys()];
+  for (let waited = 0; waited < GRACE_MS && clients.length > 0; waited += LOOK_MS) {
+    // A request has no effect if it overtakes the statement.
+    if (waited % REQUEST_EVERY_MS === 0) await requestCancels(settings, clients);
+    await sleep(LOOK_MS);
+    clients = clients.filter((client) => inUse.has(client));
+  }
+  for (const client of clients) socketOf(client).destroy();
 }
 
 function createPool(settings: Address, max: number): Pool {
