@@ -4,7 +4,7 @@ import { withReport } from './document.ts';
 
 /** What a dry run cannot show. */
 export const REHEARSAL_NOTE =
-  'nothing has been changed. The functions of the migrations have run; what they did in the database was rolled back (only sequences stay advanced, as PostgreSQL has it), what they did elsewhere (files, requests) was not, and is not shown.';
+  'nothing has been changed. The functions of the migrations ran. What they did in the database was rolled back, except that sequences stay advanced. What they did elsewhere (files, requests) was not undone, and is not shown.';
 
 export interface RehearsalDocument {
   readonly dryRun: true;
