@@ -40,7 +40,8 @@ export function readDatabaseSettings(
       : ['DATABASE_URL', own.DATABASE_URL === undefined ? [] : parts];
   if (others.length > 0) {
     const message = `is set together with ${others.join(', ')}: choose one database`;
-    problems.push({ variable: chosen, message });
+    const remedy = `Remove ${chosen}, or remove ${others.join(', ')}.`;
+    problems.push({ variable: chosen, message, remedy });
     return undefined;
   }
   return parsed.DB_EMBEDDED === undefined ? readServer(variables, folder) : inFolder(parsed.DB_EMBEDDED);

@@ -28,7 +28,8 @@ export function readDatabaseUrl(
 ): DatabaseUrl | undefined {
   const text = parsed[variable];
   if (text === undefined) return undefined;
-  const add = (message: string) => void problems.push({ variable, message });
+  const add = (message: string, remedy?: string) => void problems.push({ variable, message, remedy });
+  const removal = `Remove those parameters from ${variable}.`;
   const url = parseUrl(text.trim());
   if (typeof url === 'string') {
     add(url);
@@ -49,10 +50,13 @@ export function readDatabaseUrl(
   if (refused.length > 0)
     add(
       `has parameters that tenantctl does not take from a URL: ${refused.join(', ')}; certificates are named by DB_SSL_CERT_PATH, DB_SSL_CLIENT_CERT_PATH and DB_SSL_CLIENT_KEY_PATH`,
+      removal,
     );
   const ignored = unknown.filter((name) => !WEIGHTY.test(name)).join(', ');
-  if (ignored !== '')
-    warnings.push(`${variable} has parameters that tenantctl does not know: ${ignored}. They are ignored.`);
+  if (ignored !== '') {
+    const message = `has parameters that tenantctl does not know: ${ignored}. They are ignored`;
+    warnings.push({ variable, message, remedy: removal });
+  }
   return {
     ...decoded,
     port: url.port === '' ? 5432 : Number(url.port),
@@ -65,17 +69,19 @@ export function readDatabaseUrl(
 function readSslMode(
   mode: string | null,
   own: ParsedVariables['own'],
-  add: (message: string) => void,
+  add: (message: string, remedy?: string) => void,
 ): boolean | undefined {
   if (mode === null) return undefined;
   const rivals = Object.keys(own).filter((name) => name.startsWith('DB_SSL'));
   if (rivals.length > 0)
     add(
       `has an sslmode, and ${rivals.join(', ')} is set too: say it in one place (without sslmode in the URL, DB_SSL=true asks for TLS)`,
+      `Remove sslmode from the URL and set DB_SSL=true; or remove ${rivals.join(', ')}.`,
     );
   if (!['disable', 'require', 'verify-full'].includes(mode))
     add(
       `has sslmode=${mode}; tenantctl knows disable, require and verify-full, and checks the certificate in the last two`,
+      'Write sslmode=verify-full (or disable) in the URL.',
     );
   return mode !== 'disable';
 }

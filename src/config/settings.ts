@@ -21,7 +21,7 @@ export interface Settings {
   /** The name of each tenant's role, `{schema}` standing for its schema; none where absent. */
   readonly tenantRole: string | undefined;
   /** Settings that work but are not safe. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Problem[];
 }
 
 /** Where the migrations are. */
@@ -38,4 +38,6 @@ export interface Problem {
   /** The wrong variable, or several. */
   readonly variable: string;
   readonly message: string;
+  /** What to do, if that is not simply to correct the variable. */
+  readonly remedy?: string | undefined;
 }

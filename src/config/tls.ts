@@ -31,9 +31,11 @@ export function readTlsSettings(
 ): ServerSettings['ssl'] | undefined {
   if (!(parsed.DB_SSL ?? urlSsl ?? false)) {
     if (own.DB_SSL_CERT_PATH !== undefined && own.DB_SSL === undefined)
-      warnings.push(
-        'DB_SSL_CERT_PATH is set and DB_SSL is not: the connection is not encrypted. Set DB_SSL=true.',
-      );
+      warnings.push({
+        variable: 'DB_SSL_CERT_PATH',
+        message: 'is set and DB_SSL is not: the connection is not encrypted. Set DB_SSL=true',
+        remedy: 'Set DB_SSL=true.',
+      });
     return false;
   }
   const before = problems.length;
@@ -61,9 +63,11 @@ export function readTlsSettings(
   if (problems.length > before) return undefined;
   const rejectUnauthorized = parsed.DB_SSL_REJECT_UNAUTHORIZED;
   if (!rejectUnauthorized)
-    warnings.push(
-      "DB_SSL_REJECT_UNAUTHORIZED=false: the server's certificate is not checked, so anybody on the network path can read and change everything. Set DB_SSL_CERT_PATH instead.",
-    );
+    warnings.push({
+      variable: 'DB_SSL_REJECT_UNAUTHORIZED',
+      message:
+        "is false: the server's certificate is not checked, so anybody on the network path can read and change everything. Set DB_SSL_CERT_PATH instead",
+    });
   return {
     rejectUnauthorized,
     ...(ca !== undefined && { ca: ca.pem }),

@@ -100,7 +100,7 @@ export interface ParsedVariables {
   /** All of tenantctl's variables that are set, valid or not. */
   readonly own: Readonly<Record<string, string>>;
   readonly problems: Problem[];
-  readonly warnings: string[];
+  readonly warnings: Problem[];
 }
 
 /** Checks each variable by itself. An invalid one is a problem, and counts as set. */

@@ -60,7 +60,8 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
     async withDatabase(concurrency, use) {
       const { requireSettings } = await import('../../config/environment.ts');
       const settings = requireSettings(await readEnvironment());
-      for (const warning of settings.warnings) output.complain(output.paintError.yellow(`! ${warning}`));
+      for (const { variable, message } of settings.warnings)
+        output.complain(output.paintError.yellow(`! ${variable} ${message}.`));
       const { withDatabase } = await import('../../db/open.ts');
       const { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } = await import('../../core/run/capacity.ts');
       const width = concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY);

@@ -1,47 +1,39 @@
 import { identifier } from '../../db/sql.ts';
 import { BESIDE, DEFAULT_CONCURRENCY } from '../run/capacity.ts';
-import { failed, ok, warning, type Check } from './check.ts';
-import type { ServerFacts } from './server-facts.ts';
+import { failed, ok, warning, type Verdict } from './check.ts';
+import type { ServerFacts, ServerView } from './server-facts.ts';
 import { counted } from '../../wording.ts';
 
 /**
- * Decides whether the server has the connections that a run needs: one per tenant in parallel, one that shows others
- * that the run is at work, and one for a migration outside a transaction. Pure.
+ * Decides whether the server has the connections that a run needs: one for each tenant in parallel, one that shows
+ * others that the run is at work, and one for a migration outside a transaction. Pure.
  */
-export function capacityCheck(server: ServerFacts, asked: number | undefined): Check {
+export function capacity(server: ServerView): Verdict {
   if (server.behindPooler) {
-    const needed = server.direct === undefined ? 'two of them' : 'one of them';
+    const needed = server.direct === undefined ? 'two connections' : 'one connection';
     return ok(
-      'capacity',
-      `the pooler shares out its own: a run needs ${needed} at once, and who gets none waits in its queue`,
+      `the pooler assigns them: a run needs ${needed} at once, and waits if the pooler has none free`,
     );
   }
-  const concurrency = asked ?? DEFAULT_CONCURRENCY;
+  const concurrency = server.concurrency ?? DEFAULT_CONCURRENCY;
   const needed = concurrency + BESIDE;
-  const { usable } = server.capacity;
   const free = Math.max(0, server.capacity.free);
-  const detail = `a concurrency of ${concurrency} needs ${counted(needed, 'connection')}; ${free} are free, of ${usable} that max_connections leaves`;
-  if (free >= needed) return ok('capacity', detail);
-  const remedy = [
-    ...(free > BESIDE ? [`Use --concurrency ${free - BESIDE}.`] : []),
-    `${free > BESIDE ? 'Or allow more' : 'Allow more'}, as a superuser: ${raise(server, needed - free)}`,
-  ].join(' ');
+  const detail = `a concurrency of ${concurrency} needs ${counted(needed, 'connection')}; ${free} are free, of ${server.capacity.usable} that max_connections leaves`;
+  if (free >= needed) return ok(detail);
+  const more = `more, as a superuser: ${raise(server, needed - free)}`;
+  const remedy = free > BESIDE ? `Use --concurrency ${free - BESIDE}. Or allow ${more}` : `Allow ${more}`;
   // By default fewer run if few connections are free; a number that was asked for is refused.
-  return asked !== undefined && asked > free
-    ? failed('capacity', detail, remedy, 'CONCURRENCY_TOO_HIGH')
-    : warning('capacity', detail, remedy);
+  return server.concurrency !== undefined && concurrency > free
+    ? failed(detail, remedy, 'CONCURRENCY_TOO_HIGH')
+    : warning(detail, remedy);
 }
 
-/** The statement that raises the limit in the way: the role's, the database's, or the server's. */
+/** The statement that raises the limit that was reached: the role's, the database's, or the server's. */
 function raise(server: ServerFacts, missing: number): string {
-  const { limits } = server;
-  const free = server.capacity.free;
-  const binds = (limit: number, used: number) => limit >= 0 && limit - (used - 1) <= free;
-  if (binds(limits.ofRole, limits.usedOfRole)) {
-    return `ALTER ROLE ${identifier(server.role)} CONNECTION LIMIT ${limits.ofRole + missing};`;
-  }
-  if (binds(limits.ofDatabase, limits.usedOfDatabase)) {
-    return `ALTER DATABASE ${identifier(server.database)} CONNECTION LIMIT ${limits.ofDatabase + missing};`;
-  }
-  return `ALTER SYSTEM SET max_connections = ${limits.maxConnections + missing}; and restart the server.`;
+  const isReached = (limit: number, used: number) => limit >= 0 && limit - (used - 1) <= server.capacity.free;
+  if (isReached(server.limitOfRole, server.usedOfRole))
+    return `ALTER ROLE ${identifier(server.role)} CONNECTION LIMIT ${server.limitOfRole + missing};`;
+  if (isReached(server.limitOfDatabase, server.usedOfDatabase))
+    return `ALTER DATABASE ${identifier(server.database)} CONNECTION LIMIT ${server.limitOfDatabase + missing};`;
+  return `ALTER SYSTEM SET max_connections = ${server.maxConnections + missing}; and restart the server.`;
 }

@@ -1,12 +1,10 @@
 import type { ErrorCode, TenantctlError } from '../../errors.ts';
+import type { Attempt } from './attempt.ts';
 
 export type CheckStatus = 'ok' | 'warning' | 'failed' | 'skipped';
 
-/** One line of the doctor's answer. */
-export interface Check {
-  /** Stable, in kebab-case: programs may rely on it. */
-  readonly id: string;
-  readonly title: string;
+/** What a check found. */
+export interface Verdict {
   readonly status: CheckStatus;
   /** What was found; for a skipped check, why it was skipped. Never a secret. */
   readonly detail: string;
@@ -16,78 +14,61 @@ export interface Check {
   readonly code?: ErrorCode;
 }
 
-/** The checks with one line each, in order. Wrong variables and files have lines of their own. */
-export const TITLES = {
-  node: 'Node.js',
-  'env-file': 'Env file',
-  variables: 'Variables',
-  'master-folder': 'Master folder',
-  'master-files': 'Master migrations',
-  'tenant-folder': 'Tenant folder',
-  'tenant-files': 'Tenant migrations',
-  connection: 'Connection',
-  'server-version': 'Server version',
-  'read-write': 'Primary server',
-  pooler: 'Pooler',
-  'direct-url': 'Direct URL',
-  tls: 'TLS',
-  certificate: 'Certificate',
-  capacity: 'Connections',
-  'create-schemas': 'Create schemas',
-  'own-public': 'Own public',
-  'create-in-public': 'Create in public',
-  'table-rights': 'Rights on tables',
-  'create-roles': 'Roles for tenants',
-  'tenant-rights': 'Rights on tenants',
-  'vector-extension': 'Extension vector',
-  registry: 'Registry',
-  'state-schema': 'Schema tenantctl',
-  'master-history': 'Master history',
-  'tenant-histories': 'Tenant histories',
-  'orphan-schemas': 'Schemas without a row',
-  'missing-schemas': 'Rows without a schema',
-  'unfinished-tenants': 'Unfinished tenants',
-  'renamed-tenants': 'Renamed tenants',
-  'knex-locks': 'Locks of Knex',
-  intents: 'Interrupted migrations',
-  'knex-histories': 'Histories of Knex',
-  'knex-names': 'Names for Knex',
-  'knex-sql': '.sql and Knex',
-} as const;
-
-export type CheckId = keyof typeof TITLES;
-
-/** A check of TITLES, or one for a variable or a file, with a title of its own. */
-type Subject = CheckId | { readonly id: string; readonly title: string };
-
-export function ok(subject: Subject, detail: string): Check {
-  return { ...named(subject), status: 'ok', detail };
+/** One line of the doctor's answer. */
+export interface Check extends Verdict {
+  /** Stable, in kebab-case: programs may rely on it. */
+  readonly id: string;
+  readonly title: string;
 }
 
-export function warning(subject: Subject, detail: string, remedy: string): Check {
-  return { ...named(subject), status: 'warning', detail, remedy };
+/** Checks by id, in the order of the answer: the title, and a pure function that judges the facts. */
+export type CheckTable<Facts> = Readonly<
+  Record<string, readonly [title: string, verdictOn: (facts: Facts) => Verdict]>
+>;
+
+export function ok(detail: string): Verdict {
+  return { status: 'ok', detail };
 }
 
-export function failed(subject: Subject, detail: string, remedy: string, code?: ErrorCode): Check {
-  return { ...named(subject), status: 'failed', detail, remedy, ...(code !== undefined && { code }) };
+export function warning(detail: string, remedy: string): Verdict {
+  return { status: 'warning', detail, remedy };
 }
 
-export function skipped(subject: Subject, reason: string): Check {
-  return { ...named(subject), status: 'skipped', detail: reason };
+export function failed(detail: string, remedy: string, code?: ErrorCode): Verdict {
+  return { status: 'failed', detail, remedy, ...(code !== undefined && { code }) };
 }
 
-export function skipAll(ids: readonly CheckId[], reason: string): Check[] {
-  return ids.map((id) => skipped(id, reason));
+export function skipped(reason: string): Verdict {
+  return { status: 'skipped', detail: reason };
 }
 
-/** A check whose facts could not be read. */
-export function unknown(subject: Subject, error: TenantctlError): Check {
-  return failed(
-    subject,
-    error.message,
-    error.hint ?? 'Put right what the message says, then run tenantctl doctor again.',
-    error.code,
-  );
+/** The facts could not be read, or say the same as an error. */
+export function refused(error: TenantctlError): Verdict {
+  return failed(error.message, error.hint ?? 'Correct what the message says.', error.code);
+}
+
+export function judge<Facts>(table: CheckTable<Facts>, facts: Facts): Check[] {
+  return Object.entries(table).map(([id, [title, verdictOn]]) => ({ id, title, ...verdictOn(facts) }));
+}
+
+/** Skips the checks of a table. The first one may have another verdict. */
+export function skipAll(table: CheckTable<never>, reason: string, first = skipped(reason)): Check[] {
+  return Object.entries(table).map(([id, [title]], index) => ({
+    id,
+    title,
+    ...(index === 0 ? first : skipped(reason)),
+  }));
+}
+
+/** If the facts could not be read, the first check has the error, and the others are skipped because of it. */
+export function judgeAttempt<Read, More>(
+  table: CheckTable<Read & More>,
+  { facts, error }: Attempt<Read>,
+  more: More,
+): Check[] {
+  return error === undefined
+    ? judge(table, { ...facts, ...more })
+    : skipAll(table, 'could not be read: see above', refused(error));
 }
 
 /** "DB_SSL_CERT_PATH" or "0001_notes.ts" as part of an id. */
@@ -96,8 +77,4 @@ export function kebab(text: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-|-$/g, '');
-}
-
-function named(subject: Subject): { readonly id: string; readonly title: string } {
-  return typeof subject === 'string' ? { id: subject, title: TITLES[subject] } : subject;
 }

@@ -1,11 +1,23 @@
 import type { TenantctlError } from '../../errors.ts';
-import type { Attempt } from './attempt.ts';
-import type { ServerFacts } from './server-facts.ts';
-import type { DatabaseSettings } from '../../db/database.ts';
 import { identifier } from '../../db/sql.ts';
-import { failed, ok, skipAll, skipped, unknown, warning, type Check, type CheckId } from './check.ts';
-import { capacityCheck } from './capacity-check.ts';
-import { tlsChecks } from './tls-checks.ts';
+import type { DatabaseSettings } from '../../db/database.ts';
+import type { Attempt } from './attempt.ts';
+import { capacity } from './capacity-check.ts';
+import {
+  failed,
+  judge,
+  judgeAttempt,
+  ok,
+  refused,
+  skipAll,
+  skipped,
+  warning,
+  type Check,
+  type CheckTable,
+  type Verdict,
+} from './check.ts';
+import type { ServerFacts, ServerView } from './server-facts.ts';
+import { certificate, tls } from './tls-checks.ts';
 
 /** Whether there is a connection. */
 export type ConnectionFacts =
@@ -19,68 +31,50 @@ export type ConnectionFacts =
       readonly server: Attempt<ServerFacts>;
     };
 
-const BEHIND_CONNECTION: readonly CheckId[] = [
-  'server-version',
-  'read-write',
-  'pooler',
-  'direct-url',
-  'tls',
-  'certificate',
-  'capacity',
-];
+const CONNECTION: CheckTable<Verdict> = { connection: ['Connection', (verdict) => verdict] };
 
-/**
- * The checks of the connection and the server. Pure.
- * @param concurrency the number of tenants in parallel, if somebody asked for one
- * @param now the time that the certificate's expiry is compared with
- */
+const ANY_SERVER: CheckTable<ServerFacts> = {
+  'server-version': ['Server version', ({ version }) => ok(`PostgreSQL ${version}`)],
+  'read-write': ['Primary server', readWrite],
+};
+
+const REMOTE_SERVER: CheckTable<ServerView> = {
+  pooler: ['Pooler', pooler],
+  'direct-url': ['Direct URL', directUrl],
+  tls: ['TLS', tls],
+  certificate: ['Certificate', certificate],
+  capacity: ['Connections', capacity],
+};
+
+const SERVER = { ...ANY_SERVER, ...REMOTE_SERVER };
+
+/** The checks of the connection and the server. Pure. */
 export function connectionChecks(
   facts: ConnectionFacts,
-  concurrency: number | undefined,
-  now: Date,
+  { concurrency, now }: Pick<ServerView, 'concurrency' | 'now'>,
 ): Check[] {
-  switch (facts.kind) {
-    case 'not-configured':
-      return skipAll(['connection', ...BEHIND_CONNECTION], 'the configuration has to be put right first');
-    case 'refused': {
-      const { error, settings } = facts;
-      if (error.code === 'SERVER_UNSUPPORTED') {
-        const [version, ...others] = BEHIND_CONNECTION;
-        return [
-          ok('connection', where(settings)),
-          ...(version === undefined ? [] : [unknown(version, error)]),
-          ...skipAll(others, 'the server is too old'),
-        ];
-      }
+  if (facts.kind === 'not-configured')
+    return skipAll({ ...CONNECTION, ...SERVER }, 'the configuration has to be corrected first');
+  const { settings } = facts;
+  if (facts.kind === 'refused') {
+    const { error } = facts;
+    if (error.code === 'SERVER_UNSUPPORTED') {
       return [
-        failed('connection', error.message, connectionRemedy(error, settings), error.code),
-        ...skipAll(BEHIND_CONNECTION, 'there is no connection'),
+        ...judge(CONNECTION, ok(where(settings))),
+        ...skipAll(SERVER, 'the server is too old', refused(error)),
       ];
     }
-    case 'open': {
-      const { settings, server, durationMs } = facts;
-      const connected = ok('connection', `${where(settings)}, in ${durationMs} ms`);
-      if (server.facts === undefined) {
-        const [version, ...others] = BEHIND_CONNECTION;
-        return [
-          connected,
-          ...(version === undefined ? [] : [unknown(version, server.error)]),
-          ...skipAll(others, 'the server did not tell about itself'),
-        ];
-      }
-      return [
-        connected,
-        ok('server-version', `PostgreSQL ${server.facts.version}`),
-        readWriteCheck(server.facts),
-        poolerCheck(settings, server.facts),
-        directCheck(settings, server.facts),
-        ...tlsChecks(settings, server.facts, now),
-        settings.kind === 'embedded'
-          ? skipped('capacity', 'does not apply to the embedded database: it is one session')
-          : capacityCheck(server.facts, concurrency),
-      ];
-    }
+    const refusal = failed(error.message, connectionRemedy(error, settings), error.code);
+    return [...judge(CONNECTION, refusal), ...skipAll(SERVER, 'there is no connection')];
   }
+  const connected = judge(CONNECTION, ok(`${where(settings)}, in ${facts.durationMs} ms`));
+  if (settings.kind === 'server')
+    return [...connected, ...judgeAttempt(SERVER, facts.server, { settings, concurrency, now })];
+  return [
+    ...connected,
+    ...judgeAttempt(ANY_SERVER, facts.server, {}),
+    ...skipAll(REMOTE_SERVER, 'does not apply to the embedded database'),
+  ];
 }
 
 function where(settings: DatabaseSettings): string {
@@ -89,12 +83,11 @@ function where(settings: DatabaseSettings): string {
     : `${settings.user} at ${settings.host}:${settings.port}/${settings.database}`;
 }
 
-function readWriteCheck(server: ServerFacts): Check {
-  if (!server.readOnly) return ok('read-write', 'not a standby, and may be written to');
+function readWrite(server: ServerFacts): Verdict {
+  if (!server.readOnly) return ok('a primary server, and writable');
   if (server.isStandby) {
     return failed(
-      'read-write',
-      'the server is a standby: nothing can be written there',
+      'the server is a standby: it cannot be written to',
       'Set DB_HOST (and DB_PORT) to the primary server.',
       'SERVER_READ_ONLY',
     );
@@ -108,58 +101,43 @@ function readWriteCheck(server: ServerFacts): Check {
     user: reset(`ROLE ${role}`),
     'database user': reset(`ROLE ${role} IN DATABASE ${database}`),
   };
-  return failed(
-    'read-write',
-    `${variable} is on`,
-    remedies[server.readOnlySource ?? ''] ??
-      `ALTER SYSTEM SET ${variable} = off; SELECT pg_reload_conf(); -- as a superuser`,
-    'SERVER_READ_ONLY',
-  );
+  const ofServer = `ALTER SYSTEM SET ${variable} = off; SELECT pg_reload_conf(); -- as a superuser`;
+  return failed(`${variable} is on`, remedies[server.readOnlySource ?? ''] ?? ofServer, 'SERVER_READ_ONLY');
 }
 
-function poolerCheck(settings: DatabaseSettings, server: ServerFacts): Check {
-  if (settings.kind === 'embedded') return skipped('pooler', 'does not apply to the embedded database');
-  if (!server.behindPooler) return ok('pooler', 'none: the server itself answers');
-  const found = 'a connection pooler answers in the place of the server';
-  if (server.direct !== undefined)
-    return ok('pooler', `${found}; what needs a session goes by way of DB_DIRECT_URL`);
+function pooler({ settings, behindPooler, direct, address, port }: ServerView): Verdict {
+  if (!behindPooler) return ok('none: the connection leads to PostgreSQL itself');
+  const found = 'the connection leads to a connection pooler';
+  if (direct !== undefined) return ok(`${found}; what needs a session uses DB_DIRECT_URL`);
   const [user, database] = [settings.user, settings.database].map(encodeURIComponent);
-  const host = server.address ?? '<the host of PostgreSQL>';
+  const host = address ?? '<the host of PostgreSQL>';
   return warning(
-    'pooler',
     `${found}: migrations with transaction: false are refused, and a run takes two of its connections at once`,
-    `Set DB_DIRECT_URL=postgres://${user}:<the value of DB_PASSWORD>@${host.includes(':') ? `[${host}]` : host}:${server.port}/${database}`,
+    `Set DB_DIRECT_URL=postgres://${user}:<the value of DB_PASSWORD>@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`,
   );
 }
 
-function directCheck(settings: DatabaseSettings, server: ServerFacts): Check {
-  if (settings.kind === 'embedded' || settings.direct === undefined || server.direct === undefined)
-    return skipped('direct-url', 'DB_DIRECT_URL is not set');
-  const { facts, error } = server.direct;
-  if (facts === undefined) return unknown('direct-url', error);
-  const { user, host, port, database } = settings.direct;
-  const place = `${user} at ${host}:${port}/${database}: the same database`;
-  return ok(
-    'direct-url',
-    facts.behindPooler ? `${place}, through a pooler that was not seen to hand sessions on` : place,
-  );
+function directUrl({ settings, direct }: ServerView): Verdict {
+  if (settings.direct === undefined || direct === undefined) return skipped('DB_DIRECT_URL is not set');
+  if (direct.error !== undefined) return refused(direct.error);
+  const place = `${where({ ...settings.direct, kind: 'server' })}: the same database`;
+  return ok(direct.facts.behindPooler ? `${place}, through a pooler that may share sessions` : place);
 }
 
 /** What to do about a failed connection, with the real names. Pure. */
 export function connectionRemedy(error: TenantctlError, settings: DatabaseSettings): string {
-  const usual = error.hint ?? 'Put right what the message says, then run tenantctl doctor again.';
+  const usual = error.hint ?? 'Correct what the message says.';
   if (settings.kind === 'embedded') return usual;
   const [role, database] = [identifier(settings.user), identifier(settings.database)];
-  if (error.code === 'DATABASE_MISSING') {
+  const password = "PASSWORD '<the value of DB_PASSWORD>'";
+  if (error.code === 'DATABASE_MISSING')
     return `CREATE DATABASE ${database} OWNER ${role}; -- as a superuser; or correct DB_NAME`;
-  }
   switch (error.sqlstate) {
     case '28P01':
-      return `Correct DB_USER and DB_PASSWORD. Or give the role that password, as a superuser: ALTER ROLE ${role} PASSWORD '<the value of DB_PASSWORD>'; (where it does not exist: CREATE ROLE ${role} LOGIN PASSWORD '<the value of DB_PASSWORD>';)`;
+      return `Correct DB_USER and DB_PASSWORD. Or give the role that password, as a superuser: ALTER ROLE ${role} ${password}; (if it does not exist: CREATE ROLE ${role} LOGIN ${password};)`;
     case '28000':
-      if (/role .* does not exist/.test(error.message)) {
-        return `CREATE ROLE ${role} LOGIN; -- as a superuser, with PASSWORD '<the value of DB_PASSWORD>' where one is asked for`;
-      }
+      if (/role .* does not exist/.test(error.message))
+        return `CREATE ROLE ${role} LOGIN; -- as a superuser, with ${password} if the server asks for one`;
       return /not permitted to log in/.test(error.message)
         ? `ALTER ROLE ${role} LOGIN; -- as a superuser`
         : usual;

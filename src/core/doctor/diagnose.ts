@@ -2,8 +2,8 @@ import { withDatabase } from '../../db/open.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { toTenantctlError } from '../../errors.ts';
 import { attempt } from './attempt.ts';
-import { type Contents, type DiagnoseOptions, type Facts } from './facts.ts';
 import { decide } from './decide.ts';
+import type { Contents, DiagnoseOptions, Facts } from './facts.ts';
 import { toDiagnosis, type Diagnosis } from './diagnosis.ts';
 import { readFolderFacts } from './folders.ts';
 import { readRegistryFacts } from './registry-facts.ts';
@@ -25,8 +25,8 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
     options,
     now: new Date(),
     folders: folders && {
-      master: await readFolderFacts(folders.master, folders.masterIsNamed === true),
-      tenants: await readFolderFacts(folders.tenants, folders.tenantsIsNamed === true),
+      master: await readFolderFacts(folders.master, folders.masterIsNamed),
+      tenants: await readFolderFacts(folders.tenants, folders.tenantsIsNamed),
     },
     ...(await readDatabase(options)),
   };
@@ -44,16 +44,11 @@ async function readDatabase({
     return await withDatabase(settings, { maxConnections: 2, names }, async (database) => {
       const durationMs = Date.now() - started;
       const server = await attempt(() => readServerFacts(database));
-      return {
-        connection: { kind: 'open', settings, durationMs, server },
-        contents: await readContents(database, tenantRole),
-      };
+      const contents = await readContents(database, tenantRole);
+      return { connection: { kind: 'open', settings, durationMs, server }, contents };
     });
   } catch (error) {
-    return {
-      connection: { kind: 'refused', settings, error: toTenantctlError(error) },
-      contents: undefined,
-    };
+    return { connection: { kind: 'refused', settings, error: toTenantctlError(error) }, contents: undefined };
   }
 }
 

@@ -11,34 +11,27 @@ export interface Diagnosis {
     readonly failed: number;
     readonly skipped: number;
   };
-  /**
-   * If a check failed: CONFIG_INVALID for the configuration, else the code of the connection's error, else
-   * DOCTOR_FAILED.
-   */
+  /** If a check failed. CONFIG_INVALID for the configuration, else the connection's code, else DOCTOR_FAILED. */
   readonly error?: TenantctlError | undefined;
 }
 
 /** Sums up the checks. Pure. */
 export function toDiagnosis(checks: readonly Check[]): Diagnosis {
-  const count = (status: Check['status']) => checks.filter((check) => check.status === status).length;
+  const having = (status: Check['status']) => checks.filter((check) => check.status === status);
+  const failures = having('failed');
   const totals = {
-    ok: count('ok'),
-    warnings: count('warning'),
-    failed: count('failed'),
-    skipped: count('skipped'),
+    ok: having('ok').length,
+    warnings: having('warning').length,
+    failed: failures.length,
+    skipped: having('skipped').length,
   };
-  return { checks, totals, error: errorOf(checks) };
-}
-
-function errorOf(checks: readonly Check[]): TenantctlError | undefined {
-  const failures = checks.filter(({ status }) => status === 'failed');
-  if (failures.length === 0) return undefined;
+  if (failures.length === 0) return { checks, totals };
   const isConfiguration = failures.some(({ code }) => code === 'CONFIG_INVALID');
   const connection = failures.find(({ id }) => id === 'connection');
-  const code = isConfiguration ? 'CONFIG_INVALID' : (connection?.code ?? 'DOCTOR_FAILED');
-  return new TenantctlError(
-    code,
+  const error = new TenantctlError(
+    isConfiguration ? 'CONFIG_INVALID' : (connection?.code ?? 'DOCTOR_FAILED'),
     `${counted(failures.length, 'check')} failed: ${listed(failures.map(({ title }) => title))}.`,
-    { hint: 'Each failed check carries its remedy; run tenantctl doctor again when it has been followed.' },
+    { hint: 'Follow the remedy of each failed check, then run tenantctl doctor again.' },
   );
+  return { checks, totals, error };
 }

@@ -1,5 +1,7 @@
-import type { Attempt } from './attempt.ts';
+import type { DatabaseSettings } from '../../db/database.ts';
+import type { Names } from '../../names.ts';
 import type { VectorExtensionMode } from '../run/vector-extension.ts';
+import type { Attempt } from './attempt.ts';
 import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
 import type { Folders } from './folders.ts';
@@ -7,13 +9,11 @@ import type { RegistryFacts } from './registry-facts.ts';
 import type { RightsFacts } from './rights.ts';
 import type { TenantRoleFacts } from './tenant-roles.ts';
 import type { VectorFacts } from './vector-check.ts';
-import type { DatabaseSettings } from '../../db/database.ts';
-import type { Names } from '../../names.ts';
 
 export interface DiagnoseOptions {
   /** process.versions.node */
   readonly nodeVersion: string;
-  /** Where the settings came from; not checked where absent. */
+  /** Where the settings came from; not checked if absent. */
   readonly environment?: EnvironmentFacts | undefined;
   /** Absent if the configuration has none: checks that need a database are skipped. */
   readonly database: DatabaseSettings | undefined;
@@ -32,7 +32,7 @@ export interface DiagnoseOptions {
   readonly vectorExtension?: VectorExtensionMode | undefined;
   /** The pattern of the tenants' roles, as in RunOptions; absent if they have none. */
   readonly tenantRole?: string | undefined;
-  /** The number of tenants in parallel; tenantctl's default where absent. */
+  /** The number of tenants in parallel; tenantctl's default if absent. */
   readonly concurrency?: number | undefined;
 }
 
@@ -52,5 +52,5 @@ export interface Contents {
   readonly vector: Attempt<VectorFacts>;
   readonly registry: Attempt<RegistryFacts>;
   /** Absent without a tenantRole. */
-  readonly tenantRole?: Attempt<TenantRoleFacts> | undefined;
+  readonly tenantRole: Attempt<TenantRoleFacts> | undefined;
 }

@@ -2,45 +2,47 @@ import { readFile } from 'node:fs/promises';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { loadMigration } from '../files/load.ts';
 import { readMigrationFolder, type MigrationFile, type MigrationFolder } from '../files/source.ts';
-import { failed, kebab, ok, skipAll, skipped, unknown, type Check } from './check.ts';
+import { failed, kebab, ok, refused, skipped, type Check, type Verdict } from './check.ts';
 import { counted, shellWord } from '../../wording.ts';
 
-/** What is in a folder of migrations. */
-export type FolderFacts = FolderName & (ReadFolder | UnreadableFolder);
+interface BrokenFile {
+  readonly file: MigrationFile;
+  readonly error: TenantctlError;
+}
 
-interface FolderName {
+/** What is in a folder of migrations. */
+export type FolderFacts = {
   readonly directory: string;
   /** A variable names it: if it does not exist, the configuration is wrong. */
   readonly isNamed: boolean;
-}
-
-interface ReadFolder {
-  readonly folder: MigrationFolder;
-  readonly error?: undefined;
-  /** Files that cannot be loaded. */
-  readonly broken: readonly { readonly file: MigrationFile; readonly error: TenantctlError }[];
   /** The first file with a column of one of pgvector's types. */
   readonly needsVector?: string | undefined;
-}
+} & (
+  | {
+      readonly folder: MigrationFolder;
+      /** Files that cannot be loaded. */
+      readonly broken: readonly BrokenFile[];
+    }
+  | { readonly folder?: undefined; readonly error: TenantctlError }
+);
 
-interface UnreadableFolder {
-  readonly folder?: undefined;
-  readonly error: TenantctlError;
-  readonly needsVector?: undefined;
+export interface Folders {
+  readonly master: FolderFacts;
+  readonly tenants: FolderFacts;
 }
 
 /** vector(1536), halfvec(…), sparsevec(…) */
 const VECTOR_COLUMN = /\b(?:vector|halfvec|sparsevec)\s*\(\s*\d/i;
 
 /** Reads a folder and loads every file in it, which runs the file's top level. Does not throw. */
-export async function readFolderFacts(directory: string, isNamed: boolean): Promise<FolderFacts> {
+export async function readFolderFacts(directory: string, isNamed = false): Promise<FolderFacts> {
   let folder: MigrationFolder;
   try {
     folder = await readMigrationFolder(directory);
   } catch (error) {
     return { directory, isNamed, error: toTenantctlError(error) };
   }
-  const broken: { file: MigrationFile; error: TenantctlError }[] = [];
+  const broken: BrokenFile[] = [];
   let needsVector: string | undefined;
   for (const file of folder.files) {
     try {
@@ -54,100 +56,64 @@ export async function readFolderFacts(directory: string, isNamed: boolean): Prom
   return { directory, isNamed, folder, broken, needsVector };
 }
 
-export interface Folders {
-  readonly master: FolderFacts;
-  readonly tenants: FolderFacts;
-}
-
 /**
  * The checks of the folders and their files. Pure.
- * @param keptElsewhere another tool keeps the registry (it exists without a master history), so the project needs no
- *   master migrations
+ * @param keptElsewhere another tool maintains the registry (it exists without a master history), so the project needs
+ *   no master migrations
  */
 export function folderChecks(folders: Folders | undefined, keptElsewhere: boolean): Check[] {
-  if (folders === undefined) {
-    return skipAll(
-      ['master-folder', 'master-files', 'tenant-folder', 'tenant-files'],
-      'the configuration cannot be read',
-    );
-  }
-  const { master, tenants } = folders;
-  const mayBeAbsent = keptElsewhere && !master.isNamed && master.error?.code === 'MIGRATIONS_FOLDER_MISSING';
   return [
-    ...(mayBeAbsent
-      ? [
-          ok('master-folder', 'none; the registry is kept by another tool'),
-          skipped('master-files', 'there are none'),
-        ]
-      : oneFolder(master, {
-          folder: 'master-folder',
-          files: 'master-files',
-          kind: 'master',
-          variable: 'MASTER_MIGRATIONS_DIR',
-        })),
-    ...oneFolder(tenants, {
-      folder: 'tenant-folder',
-      files: 'tenant-files',
-      kind: 'tenant',
-      variable: 'TENANT_MIGRATIONS_DIR',
-    }),
+    ...checksOf('master', folders?.master, keptElsewhere),
+    ...checksOf('tenant', folders?.tenants, false),
   ];
 }
 
-interface FolderKind {
-  readonly folder: 'master-folder' | 'tenant-folder';
-  readonly files: 'master-files' | 'tenant-files';
-  readonly kind: 'master' | 'tenant';
-  readonly variable: string;
-}
-
-function oneFolder(facts: FolderFacts, { folder: id, files: filesId, kind, variable }: FolderKind): Check[] {
+function checksOf(kind: 'master' | 'tenant', facts: FolderFacts | undefined, mayBeAbsent: boolean): Check[] {
+  const title = { master: 'Master', tenant: 'Tenant' }[kind];
+  const checks = (ofFolder: Verdict, ofFiles: Verdict): [Check, Check] => [
+    { id: `${kind}-folder`, title: `${title} folder`, ...ofFolder },
+    { id: `${kind}-files`, title: `${title} migrations`, ...ofFiles },
+  ];
+  const none = skipped('there are none');
+  if (facts === undefined) {
+    const unknown = skipped('the configuration cannot be read');
+    return checks(unknown, unknown);
+  }
   const { directory, isNamed } = facts;
   if (facts.folder === undefined) {
     const { error } = facts;
-    const check =
-      error.code !== 'MIGRATIONS_FOLDER_MISSING'
-        ? unknown(id, error)
-        : isNamed
-          ? failed(
-              id,
-              `${variable}: ${directory} is not a directory`,
-              `mkdir -p ${shellWord(directory)} # or correct ${variable}: it is taken from the folder that the command is called in`,
-              'CONFIG_INVALID',
-            )
-          : failed(id, `${directory} does not exist`, 'tenantctl init', error.code);
-    return [check, skipped(filesId, 'the folder cannot be read')];
+    const isAbsent = error.code === 'MIGRATIONS_FOLDER_MISSING';
+    if (mayBeAbsent && isAbsent && !isNamed)
+      return checks(ok('none; another tool maintains the registry'), none);
+    const verdict = isAbsent ? absent(kind, directory, isNamed) : refused(error);
+    return checks(verdict, skipped('the folder cannot be read'));
   }
-  const {
-    folder: { files },
-    broken,
-  } = facts;
+  const { files } = facts.folder;
   if (files.length === 0) {
-    const check =
+    const empty =
       kind === 'master'
-        ? failed(id, `${directory} holds no migrations`, 'tenantctl init', 'MIGRATIONS_FOLDER_EMPTY')
-        : ok(id, `${directory} holds no migrations yet; tenantctl make tenant <name> writes the first`);
-    return [check, skipped(filesId, 'there are none')];
+        ? failed(`${directory} holds no migrations`, 'tenantctl init', 'MIGRATIONS_FOLDER_EMPTY')
+        : ok(`${directory} holds no migrations yet; tenantctl make tenant <name> writes the first`);
+    return checks(empty, none);
   }
-  return [
-    ok(id, directory),
-    ...(broken.length === 0
-      ? [
-          ok(
-            filesId,
-            files.length === 1
-              ? `1 file, ${files[0]?.name}`
-              : `${counted(files.length, 'file')}, from ${files[0]?.name} to ${files.at(-1)?.name}`,
-          ),
-        ]
-      : broken.map(({ file, error }) =>
-          unknown(
-            {
-              id: `${kind}-file-${kebab(file.name)}`,
-              title: kind === 'master' ? 'Master file' : 'Tenant file',
-            },
-            error,
-          ),
-        )),
-  ];
+  const range =
+    files.length === 1 ? `, ${files[0]?.name}` : `, from ${files[0]?.name} to ${files.at(-1)?.name}`;
+  const [folderCheck, filesCheck] = checks(ok(directory), ok(`${counted(files.length, 'file')}${range}`));
+  if (facts.broken.length === 0) return [folderCheck, filesCheck];
+  const brokenChecks = facts.broken.map(({ file, error }) => ({
+    id: `${kind}-file-${kebab(file.name)}`,
+    title: `${title} file`,
+    ...refused(error),
+  }));
+  return [folderCheck, ...brokenChecks];
+}
+
+function absent(kind: 'master' | 'tenant', directory: string, isNamed: boolean): Verdict {
+  if (!isNamed) return failed(`${directory} does not exist`, 'tenantctl init', 'MIGRATIONS_FOLDER_MISSING');
+  const variable = `${kind.toUpperCase()}_MIGRATIONS_DIR`;
+  return failed(
+    `${variable}: ${directory} is not a directory`,
+    `mkdir -p ${shellWord(directory)} # or correct ${variable}: it is relative to the current directory`,
+    'CONFIG_INVALID',
+  );
 }

@@ -1,47 +1,73 @@
 import { literal, qualified, readable } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
-import type { History } from '../target/history.ts';
+import { lockTableOf, type History } from '../target/history.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
-import { ok, warning, type Check, type CheckId } from './check.ts';
-import { inEachTenant } from './remedy.ts';
-import type { OtherHistory, RegistryFacts } from './registry-facts.ts';
-import { listed } from '../../wording.ts';
-
-export const KNEX: readonly CheckId[] = ['knex-histories', 'knex-names', 'knex-sql'];
+import { resolutionHint } from '../state/resolution-commands.ts';
+import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
+import { HANDLED, inEachTenant, leftOver } from './remedy.ts';
+import type { RegistryView } from './registry-facts.ts';
+import { counted, listed } from '../../wording.ts';
 
 /**
- * Checks whether Knex itself could continue the histories: it needs a file for each recorded name, and cannot load .sql
- * (knex/lib/migrations/migrate/Migrator.js, validateMigrationList). Pure.
+ * What crashes left behind, and whether Knex itself could continue the histories: it needs a file for each recorded
+ * name, and cannot load .sql (knex/lib/migrations/migrate/Migrator.js, validateMigrationList).
  */
-export function knexChecks(
-  facts: RegistryFacts,
-  master: MigrationFolder | undefined,
-  tenants: MigrationFolder | undefined,
-): Check[] {
-  const inMaster = renamed(master, [facts.masterHistory]);
-  const inTenants = renamed(tenants, facts.fleet?.histories.values() ?? []);
-  const sql = [...(master?.files ?? []), ...(tenants?.files ?? [])]
-    .filter(({ format }) => format === 'sql')
-    .map(({ name }) => name);
-  return [historiesCheck(facts.otherHistories), namesCheck(facts.names, inMaster, inTenants), sqlCheck(sql)];
+export const KNEX: CheckTable<RegistryView> = {
+  'knex-locks': ['Locks of Knex', knexLocks],
+  intents: ['Interrupted migrations', intents],
+  'knex-histories': ['Histories of Knex', knexHistories],
+  'knex-names': ['Names for Knex', knexNames],
+  'knex-sql': ['.sql and Knex', knexSql],
+};
+
+function knexLocks({ names, masterHistory, fleet }: RegistryView): Verdict {
+  const locked = (fleet?.members ?? [])
+    .filter(({ history }) => history.lockedByKnex)
+    .map(({ tenant: { schema } }) => ({ schema, table: lockTableOf(names.tenantHistory) }));
+  if (masterHistory.lockedByKnex)
+    locked.unshift({ schema: 'public', table: lockTableOf(names.masterHistory) });
+  if (locked.length === 0) return ok('none is set');
+  const updates = locked
+    .slice(0, HANDLED)
+    .map(({ schema, table }) => `UPDATE ${qualified(schema, table)} SET is_locked = 0;`);
+  return failed(
+    `set in ${listed(locked.map(({ schema }) => schema))}: a Knex process is migrating there, or died while it did`,
+    `${updates.join('\n')} -- when no Knex process is at work there${leftOver(locked.length, '--')}`,
+    'KNEX_LOCKED',
+  );
+}
+
+function intents({ intents: all }: Pick<RegistryView, 'intents'>): Verdict {
+  const interrupted = all.filter(({ atWork }) => !atWork);
+  if (interrupted.length === 0)
+    return ok(all.length === 0 ? 'none' : `none; ${counted(all.length, 'migration')} under way`);
+  const hints = interrupted
+    .slice(0, HANDLED)
+    .map((intent) => resolutionHint({ schema: intent.schema }, intent));
+  return failed(
+    `a run was killed, and how these ended is not known: ${listed(interrupted.map(({ migration, schema }) => `${migration} in ${schema}`))}`,
+    `${hints.join('\n')}${leftOver(interrupted.length)}`,
+    'MIGRATION_INTERRUPTED',
+  );
 }
 
 /** Histories under names that are not configured: what Knex applied there would be applied again. */
-function historiesCheck(others: readonly OtherHistory[]): Check {
-  const id = 'knex-histories';
-  if (others.length === 0) return ok(id, 'none under another name');
+function knexHistories({ otherHistories: others }: RegistryView): Verdict {
+  if (others.length === 0) return ok('none under another name');
   // Of several in public, or among tenants, the most frequent is named.
-  const places = [others.find(({ inPublic }) => inPublic), others.find(({ inPublic }) => !inPublic)];
-  const variables = places.flatMap((place, at) =>
-    place === undefined ? [] : `${at === 0 ? 'MASTER' : 'TENANT'}_HISTORY_TABLE=${place.table}`,
+  const places = {
+    MASTER: others.find(({ inPublic }) => inPublic),
+    TENANT: others.find(({ inPublic }) => !inPublic),
+  };
+  const variables = Object.entries(places).flatMap(([kind, place]) =>
+    place === undefined ? [] : `${kind}_HISTORY_TABLE=${place.table}`,
   );
   const found = others.map(
     ({ table, schema, schemas }) => `${schema}.${table}${schemas > 1 ? ` and ${schemas - 1} more` : ''}`,
   );
   return warning(
-    id,
-    `Knex has kept histories that tenantctl does not read: ${listed(found)}`,
+    `Knex has histories that tenantctl does not read: ${listed(found)}`,
     `If tenantctl is to continue them: ${variables.join(' ')}`,
   );
 }
@@ -52,10 +78,10 @@ interface Renaming {
 }
 
 /** Names in these histories whose file now has another extension. */
-function renamed(folder: MigrationFolder | undefined, histories: Iterable<History>): Renaming[] {
+function renamed(folder: MigrationFolder | undefined, histories: readonly History[]): Renaming[] {
   const files = new Map(folder?.files.map(({ stem, name }) => [stem, name]));
   const found = new Map<string, Renaming>();
-  for (const entries of new Set(Array.from(histories, (history) => history.entries))) {
+  for (const entries of new Set(histories.map((history) => history.entries))) {
     for (const { name } of entries) {
       const to = files.get(stemOf(name));
       if (to !== undefined && to !== name) found.set(name, { from: name, to });
@@ -64,11 +90,12 @@ function renamed(folder: MigrationFolder | undefined, histories: Iterable<Histor
   return [...found.values()];
 }
 
-function namesCheck(names: Names, inMaster: readonly Renaming[], inTenants: readonly Renaming[]): Check {
+function knexNames({ names, master, tenantFolder, masterHistory, fleet }: RegistryView): Verdict {
+  const inMaster = renamed(master, [masterHistory]);
+  const inTenants = renamed(tenantFolder, fleet?.members.map(({ history }) => history) ?? []);
   const all = [...inMaster, ...inTenants];
-  if (all.length === 0) return ok('knex-names', 'the recorded names are those of the files');
+  if (all.length === 0) return ok('the recorded names are those of the files');
   return warning(
-    'knex-names',
     `recorded under another extension, so that Knex itself cannot continue this history (tenantctl can): ${listed(all.map(({ from, to }) => `${from} is ${to} now`))}`,
     inTenants.length > 0
       ? renameInTenants(names, inMaster, inTenants)
@@ -99,11 +126,14 @@ function renameInTenants(
     CROSS JOIN (VALUES ${values}) r (old_name, new_name)`);
 }
 
-function sqlCheck(names: readonly string[]): Check {
-  if (names.length === 0) return ok('knex-sql', 'no .sql files: Knex can load every migration');
+function knexSql({ master, tenantFolder }: RegistryView): Verdict {
+  const names = [master, tenantFolder]
+    .flatMap((folder) => folder?.files ?? [])
+    .filter(({ format }) => format === 'sql')
+    .map(({ name }) => name);
+  if (names.length === 0) return ok('no .sql files: Knex can load every migration');
   return warning(
-    'knex-sql',
     `Knex itself cannot load ${listed(names)}: once applied, only tenantctl can continue the history`,
-    'Nothing needs to be done as long as tenantctl does the migrating. To let Knex do it: write each as a .ts file of the same name that passes its SQL to knex.raw, delete the .sql file, and run tenantctl doctor again for the names in the history.',
+    'Nothing needs to be done as long as tenantctl runs the migrations. To use Knex: write each as a .ts file of the same name that passes its SQL to knex.raw, delete the .sql file, and run tenantctl doctor again for the names in the history.',
   );
 }

@@ -1,8 +1,8 @@
 import type { QueryResultRow } from 'pg';
 import type { History } from '../target/history.ts';
-import { literal } from '../../db/sql.ts';
 import { lockKey } from '../../db/transaction.ts';
 import { LOCK_ENDING, type Names } from '../../names.ts';
+import type { MigrationFolder } from '../files/source.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import {
   isRegistry,
@@ -12,8 +12,11 @@ import {
 } from '../registry/registry-shape.ts';
 import { tenantSchemaPattern } from '../registry/schema-name.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
-import { readFleetFacts, type FleetFacts } from './fleet-facts.ts';
-import { changesIn, underNames } from '../state/memory.ts';
+import type { Attempt } from './attempt.ts';
+import type { Intent } from '../state/intents.ts';
+import { readMemory, type Memory } from '../state/memory.ts';
+import { readTenantFacts, type TenantFacts } from './tenant-facts.ts';
+import type { TenantRoleFacts } from './tenant-roles.ts';
 import { readStateVersion } from '../state/version.ts';
 import { lockOfSql } from '../target/target.ts';
 import { readMasterHistory } from '../target/master-history.ts';
@@ -22,6 +25,8 @@ import type { Database } from '../../db/database.ts';
 /** What the tables of tenantctl and Knex hold. */
 export interface RegistryFacts {
   readonly names: Names;
+  /** The role that is logged in. */
+  readonly role: string;
   /** Undefined without a registry. */
   readonly shape: RegistryShape | undefined;
   /** Columns that should have a unique index and have none. */
@@ -32,9 +37,24 @@ export interface RegistryFacts {
   /** How many schemas have the name of a tenant schema. */
   readonly tenantSchemas: number;
   readonly otherHistories: readonly OtherHistory[];
+  /** What is remembered about tenants. */
+  readonly memory: Memory;
   readonly intents: readonly IntentFacts[];
   /** Absent without a registry that can be read. */
-  readonly fleet: FleetFacts | undefined;
+  readonly fleet: TenantFacts | undefined;
+}
+
+/** The registry and the histories beside the migrations, where these can be read. */
+export interface RegistryView extends RegistryFacts {
+  readonly master: MigrationFolder | undefined;
+  readonly tenantFolder: MigrationFolder | undefined;
+}
+
+/** The tenants beside their migrations. */
+export interface TenantView
+  extends TenantFacts, Pick<RegistryView, 'names' | 'role' | 'memory' | 'tenantFolder'> {
+  /** The owners of the schemas; absent if tenants have no roles of their own. */
+  readonly owners: Attempt<TenantRoleFacts> | undefined;
 }
 
 /** Tables that Knex keeps a history in, and that tenantctl is not configured for. */
@@ -47,11 +67,8 @@ export interface OtherHistory {
 }
 
 /** A migration outside a transaction that was started, and whose end is not recorded. */
-export interface IntentFacts {
+export interface IntentFacts extends Intent {
   readonly schema: string;
-  readonly migration: string;
-  readonly direction: 'up' | 'down';
-  readonly startedAt: Date;
   /** A run holds the schema's lock: the migration is running, not interrupted. */
   readonly atWork: boolean;
 }
@@ -61,29 +78,33 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
   const { names } = database;
   const shape = await readRegistryShape(database);
   const stateVersion = await readStateVersion(database);
-  const { rows } = await database.query<{ not_unique: string[]; schemas: number }>(
-    `SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-                  WHERE c.oid = t.id AND c.relkind = 'r' AND a.attname IN (${literal(names.columns.organization)}, ${literal(names.columns.schema)})
+  const { rows } = await database.query<Pick<RegistryFacts, 'role' | 'notUnique' | 'tenantSchemas'>>(
+    `SELECT current_user::text AS role,
+            ARRAY(SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                  WHERE ${isRegistry(names, 'c')} AND c.relkind = 'r' AND a.attname = ANY ($1)
                     AND NOT EXISTS (SELECT FROM pg_index i
                                     WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid
                                       AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
-                  ORDER BY 1) AS not_unique,
-            (SELECT count(*)::int FROM pg_namespace WHERE nspname ~ $1) AS schemas
-     FROM (SELECT (SELECT c.oid FROM pg_class c WHERE ${isRegistry(names, 'c')}) AS id) t`,
-    [tenantSchemaPattern(names)],
+                  ORDER BY 1) AS "notUnique",
+            (SELECT count(*)::int FROM pg_namespace WHERE nspname ~ $2) AS "tenantSchemas"`,
+    [[names.columns.organization, names.columns.schema], tenantSchemaPattern(names)],
   );
+  const [row] = rows;
+  if (row === undefined) throw new Error('a query without a condition returned no row');
   const usable = shape !== undefined && problemOfRegistry(shape, names) === undefined;
-  const hasMemory = stateVersion > 0 && stateVersion <= STATE_VERSION;
+  // A newer tenantctl may keep its memory in another form.
+  const known = stateVersion <= STATE_VERSION ? stateVersion : 0;
+  const memory = await readMemory(database, known);
   return {
+    ...row,
     names,
     shape,
-    notUnique: rows[0]?.not_unique ?? [],
     masterHistory: await readMasterHistory(database),
     stateVersion,
-    tenantSchemas: rows[0]?.schemas ?? 0,
     otherHistories: await readOtherHistories(database, usable),
-    intents: hasMemory ? await readIntents(database, stateVersion) : [],
-    fleet: usable ? await readFleetFacts(database, hasMemory ? stateVersion : 0) : undefined,
+    memory,
+    intents: await readIntents(database, memory.intents),
+    fleet: usable ? await readTenantFacts(database, { stateVersion: known, memory }) : undefined,
   };
 }
 
@@ -113,27 +134,16 @@ async function readOtherHistories(database: Database, usable: boolean): Promise<
   return rows;
 }
 
-async function readIntents(database: Database, stateVersion: number): Promise<IntentFacts[]> {
-  const { rows } = await database.query<{
-    schema: string;
-    migration: string;
-    direction: 'up' | 'down';
-    started_at: Date;
-    at_work: boolean;
-  }>(
-    `WITH changes AS MATERIALIZED (${changesIn(stateVersion)})
-     SELECT schema, migration, direction, started_at,
-            EXISTS (SELECT FROM pg_locks l
-                    WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
-                      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                      AND (l.classid::bigint << 32) | l.objid::bigint = ${lockKey(lockOfSql('schema'))}) AS at_work
-     FROM ${underNames('intents', stateVersion)} WHERE NOT is_gone ORDER BY schema`,
+/** The intents, and which of them belong to a run that is still at work. */
+async function readIntents(database: Database, intents: Memory['intents']): Promise<IntentFacts[]> {
+  const { rows } = await database.query<{ schema: string }>(
+    `SELECT schema FROM unnest($1::text[]) schema
+     WHERE EXISTS (SELECT FROM pg_locks l
+                   WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                     AND (l.classid::bigint << 32) | l.objid::bigint = ${lockKey(lockOfSql('schema'))})`,
+    [[...intents.keys()]],
   );
-  return rows.map((row) => ({
-    schema: row.schema,
-    migration: row.migration,
-    direction: row.direction,
-    startedAt: row.started_at,
-    atWork: row.at_work,
-  }));
+  const locked = new Set(rows.map(({ schema }) => schema));
+  return [...intents].map(([schema, intent]) => ({ ...intent, schema, atWork: locked.has(schema) }));
 }

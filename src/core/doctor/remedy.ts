@@ -16,19 +16,14 @@ END`;
   return `DO ${literal(body)};`;
 }
 
-/** A remedy names so many objects; the doctor names the rest when it runs again. */
+/** A remedy handles this many objects; the doctor names the rest when it runs again. */
 export const HANDLED = 20;
 
-/** A sentence on what a remedy does not cover; empty if it covers all. */
-export function leftOver(total: number): string {
-  return total > HANDLED
-    ? ` Then run tenantctl doctor again: it names the ${total - HANDLED} that are left.`
-    : '';
-}
-
-/** The same as an SQL comment. */
-export function leftOverComment(total: number): string {
-  return total > HANDLED ? ` -- then run tenantctl doctor again: ${total - HANDLED} are left` : '';
+/** What a remedy does not handle: a sentence, or a comment in SQL or for the shell. Empty if it handles all. */
+export function leftOver(total: number, comment?: '--' | '#'): string {
+  if (total <= HANDLED) return '';
+  const rest = `run tenantctl doctor again: ${total - HANDLED} are left`;
+  return comment === undefined ? ` Then ${rest}.` : ` ${comment} then ${rest}`;
 }
 
 /** The command that provisions these organizations. After `--` an id that begins with a dash is not an option. */

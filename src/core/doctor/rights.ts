@@ -3,13 +3,15 @@ import { lockTableOf } from '../target/history.ts';
 import { STATE_SCHEMA } from '../install/state-schema.ts';
 import type { Database } from '../../db/database.ts';
 import { identifier, qualified } from '../../db/sql.ts';
-import { failed, ok, warning, type Check, type CheckId } from './check.ts';
+import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { listed } from '../../wording.ts';
 
-/** What the role may do. */
+/** The role that runs tenantctl, and what it may do. */
 export interface RightsFacts {
+  readonly role: string;
+  readonly database: string;
   readonly createsSchemas: boolean;
-  /** The owner of public; null where there is no such schema. */
+  /** The owner of public; null if there is no such schema. */
   readonly publicOwner: string | null;
   readonly ownsPublic: boolean;
   readonly createsInPublic: boolean;
@@ -30,28 +32,29 @@ export interface Relation {
  * may (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-ACCESS).
  */
 export async function readRights(database: Database): Promise<RightsFacts> {
-  const { names } = database;
-  const { rows } = await database.query<{
-    creates_schemas: boolean;
-    owner: string | null;
-    owns_public: boolean | null;
-    creates_in_public: boolean | null;
-    lacks_state: boolean | null;
-  }>(
-    `SELECT has_database_privilege(current_database(), 'CREATE') AS creates_schemas,
-            pg_get_userbyid(p.nspowner)::text AS owner,
-            pg_has_role(current_user, p.nspowner, 'USAGE') AS owns_public,
-            has_schema_privilege(p.oid, 'USAGE') AND has_schema_privilege(p.oid, 'CREATE') AS creates_in_public,
-            NOT has_schema_privilege(s.oid, 'USAGE') AS lacks_state
+  const { rows } = await database.query<Omit<RightsFacts, 'lacking'>>(
+    `SELECT current_user::text AS role, current_database()::text AS database,
+            has_database_privilege(current_database(), 'CREATE') AS "createsSchemas",
+            pg_get_userbyid(p.nspowner)::text AS "publicOwner",
+            coalesce(pg_has_role(current_user, p.nspowner, 'USAGE'), false) AS "ownsPublic",
+            coalesce(has_schema_privilege(p.oid, 'USAGE') AND has_schema_privilege(p.oid, 'CREATE'), false) AS "createsInPublic",
+            coalesce(NOT has_schema_privilege(s.oid, 'USAGE'), false) AS "lacksStateSchema"
      FROM (SELECT) one
      LEFT JOIN pg_namespace p ON p.nspname = 'public'
      LEFT JOIN pg_namespace s ON s.nspname = $1`,
     [STATE_SCHEMA],
   );
+  const [row] = rows;
+  if (row === undefined) throw new Error('a query without a condition returned no row');
+  return { ...row, lacking: await readLacking(database) };
+}
+
+async function readLacking(database: Database): Promise<Relation[]> {
+  const { names } = database;
   const isOurs = (alias: string) => `(${isRegistry(names, alias)}
     OR ${alias}.relnamespace = to_regnamespace('public') AND ${alias}.relname = ANY ($2::text[]))`;
-  const lacking = await database.query<{ schema: string; name: string; sequence: boolean }>(
-    `SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'S' AS sequence
+  const { rows } = await database.query<{ schema: string; name: string; isSequence: boolean }>(
+    `SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'S' AS "isSequence"
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE (n.nspname = $1 AND c.relkind IN ('r', 'p', 'v')
             OR ${isOurs('c')} AND c.relkind IN ('r', 'p', 'v', 'f')
@@ -66,94 +69,65 @@ export async function readRights(database: Database): Promise<RightsFacts> {
      ORDER BY 1, 2`,
     [STATE_SCHEMA, [names.masterHistory, lockTableOf(names.masterHistory)]],
   );
-  const [row] = rows;
-  return {
-    createsSchemas: row?.creates_schemas ?? false,
-    publicOwner: row?.owner ?? null,
-    ownsPublic: row?.owns_public ?? false,
-    createsInPublic: row?.creates_in_public ?? false,
-    lacksStateSchema: row?.lacks_state ?? false,
-    lacking: lacking.rows.map(({ schema, name, sequence }) => ({ schema, name, isSequence: sequence })),
-  };
+  return rows;
 }
 
-export const RIGHTS: readonly CheckId[] = [
-  'create-schemas',
-  'own-public',
-  'create-in-public',
-  'table-rights',
-];
+export const RIGHTS: CheckTable<RightsFacts> = {
+  'create-schemas': ['Create schemas', createSchemas],
+  'own-public': ['Own public', ownPublic],
+  'create-in-public': ['Create in public', createInPublic],
+  'table-rights': ['Rights on tables', tableRights],
+};
 
-/** The role that runs tenantctl, and the database. */
-export interface Identity {
-  readonly role: string;
-  readonly database: string;
-}
-
-/** The checks of the role's rights. Pure. */
-export function rightsChecks(facts: RightsFacts, { role, database }: Identity): Check[] {
-  const grantee = identifier(role);
-  return [
-    facts.createsSchemas
-      ? ok('create-schemas', `${role} may create schemas in ${database}`)
-      : failed(
-          'create-schemas',
-          `${role} may not create schemas in ${database}, so it can provision nobody`,
-          `GRANT CREATE ON DATABASE ${identifier(database)} TO ${grantee}; -- as its owner or a superuser`,
-          'DATABASE_ERROR',
-        ),
-    ...publicChecks(facts, role, grantee),
-    tableCheck(facts, role, grantee),
-  ];
-}
-
-function publicChecks(facts: RightsFacts, role: string, grantee: string): Check[] {
-  const { publicOwner: owner } = facts;
-  if (owner === null) {
-    const remedy = `CREATE SCHEMA public AUTHORIZATION ${grantee}; -- as the owner of the database or a superuser`;
-    return [
-      failed('own-public', 'the schema public does not exist', remedy),
-      failed('create-in-public', 'the schema public does not exist', remedy),
-    ];
-  }
-  const take = `ALTER SCHEMA public OWNER TO ${grantee}; -- as a superuser`;
-  const notOwned = `public belongs to ${owner}, and ${role} does not have its rights`;
-  return [
-    facts.ownsPublic
-      ? ok(
-          'own-public',
-          owner === role ? `${role} owns it` : `it belongs to ${owner}, whose rights ${role} has`,
-        )
-      : facts.createsInPublic
-        ? warning('own-public', `${notOwned}; it may create tables there, which suffices for most`, take)
-        : failed('own-public', notOwned, take, 'DATABASE_ERROR'),
-    facts.createsInPublic
-      ? ok('create-in-public', `${role} may create tables there`)
-      : failed(
-          'create-in-public',
-          `${role} may not create tables in public, so it cannot migrate master`,
-          `GRANT USAGE, CREATE ON SCHEMA public TO ${grantee}; -- as its owner or a superuser`,
-          'DATABASE_ERROR',
-        ),
-  ];
-}
-
-function tableCheck(facts: RightsFacts, role: string, grantee: string): Check {
-  const names = facts.lacking.map(({ schema, name }) => `${schema}.${name}`);
-  if (facts.lacksStateSchema) names.unshift(`the schema ${STATE_SCHEMA}`);
-  if (names.length === 0) return ok('table-rights', `${role} may use the registry and the histories`);
-  const grants = facts.lacking.map((relation) => grant(relation, grantee));
-  if (facts.lacksStateSchema) grants.unshift(`GRANT USAGE ON SCHEMA ${STATE_SCHEMA} TO ${grantee};`);
+function createSchemas({ role, database, createsSchemas }: RightsFacts): Verdict {
+  if (createsSchemas) return ok(`${role} may create schemas in ${database}`);
   return failed(
-    'table-rights',
-    `${role} may not use ${listed(names)}`,
-    `${grants.join('\n')} -- as their owner or a superuser`,
+    `${role} may not create schemas in ${database}, so it cannot provision tenants`,
+    `GRANT CREATE ON DATABASE ${identifier(database)} TO ${identifier(role)}; -- as its owner or a superuser`,
     'DATABASE_ERROR',
   );
 }
 
-function grant({ schema, name, isSequence }: Relation, grantee: string): string {
-  return isSequence
-    ? `GRANT USAGE, SELECT ON SEQUENCE ${qualified(schema, name)} TO ${grantee};`
-    : `GRANT SELECT, INSERT, UPDATE, DELETE ON ${qualified(schema, name)} TO ${grantee};`;
+function ownPublic({ role, publicOwner: owner, ownsPublic, createsInPublic }: RightsFacts): Verdict {
+  if (owner === null) return withoutPublic(role);
+  if (ownsPublic)
+    return ok(owner === role ? `${role} owns it` : `it belongs to ${owner}, whose rights ${role} has`);
+  const detail = `public belongs to ${owner}, and ${role} does not have its rights`;
+  const remedy = `ALTER SCHEMA public OWNER TO ${identifier(role)}; -- as a superuser`;
+  return createsInPublic
+    ? warning(`${detail}; it may create tables there, which usually suffices`, remedy)
+    : failed(detail, remedy, 'DATABASE_ERROR');
+}
+
+function createInPublic({ role, publicOwner, createsInPublic }: RightsFacts): Verdict {
+  if (publicOwner === null) return withoutPublic(role);
+  if (createsInPublic) return ok(`${role} may create tables there`);
+  return failed(
+    `${role} may not create tables in public, so it cannot migrate master`,
+    `GRANT USAGE, CREATE ON SCHEMA public TO ${identifier(role)}; -- as its owner or a superuser`,
+    'DATABASE_ERROR',
+  );
+}
+
+function withoutPublic(role: string): Verdict {
+  const remedy = `CREATE SCHEMA public AUTHORIZATION ${identifier(role)}; -- as the owner of the database or a superuser`;
+  return failed('the schema public does not exist', remedy);
+}
+
+function tableRights({ role, lacking, lacksStateSchema }: RightsFacts): Verdict {
+  const names = lacking.map(({ schema, name }) => `${schema}.${name}`);
+  const grants = lacking.map(({ schema, name, isSequence }) => {
+    const rights = isSequence ? 'USAGE, SELECT ON SEQUENCE' : 'SELECT, INSERT, UPDATE, DELETE ON';
+    return `GRANT ${rights} ${qualified(schema, name)} TO ${identifier(role)};`;
+  });
+  if (lacksStateSchema) {
+    names.unshift(`the schema ${STATE_SCHEMA}`);
+    grants.unshift(`GRANT USAGE ON SCHEMA ${STATE_SCHEMA} TO ${identifier(role)};`);
+  }
+  if (names.length === 0) return ok(`${role} may use the registry and the histories`);
+  return failed(
+    `${role} may not use ${listed(names)}`,
+    `${grants.join('\n')} -- as their owner or a superuser`,
+    'DATABASE_ERROR',
+  );
 }

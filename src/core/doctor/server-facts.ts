@@ -4,13 +4,12 @@ import { socketOf } from '../../db/pg-internals.ts';
 import { withClient } from '../../db/transaction.ts';
 import { readCapacity, type Capacity } from '../run/capacity.ts';
 import { attempt, type Attempt } from './attempt.ts';
-import type { Database } from '../../db/database.ts';
+import type { Database, ServerSettings } from '../../db/database.ts';
 
 /** What the server says about itself and this connection. */
 export interface ServerFacts {
   readonly version: string;
   readonly role: string;
-  readonly isSuperuser: boolean;
   readonly database: string;
   readonly behindPooler: boolean;
   /** The connection by DB_DIRECT_URL; absent without one. */
@@ -23,53 +22,41 @@ export interface ServerFacts {
   /** Where default_transaction_read_only was set: pg_settings.source. */
   readonly readOnlySource: string | null;
   readonly capacity: Capacity;
-  readonly limits: ConnectionLimits;
+  readonly maxConnections: number;
+  /** Connection limits of the database and the role (-1: none), and their connections in use. */
+  readonly limitOfDatabase: number;
+  readonly limitOfRole: number;
+  readonly usedOfDatabase: number;
+  readonly usedOfRole: number;
   /** TLS is turned on at the server. */
   readonly offersTls: boolean;
   /** pg_stat_ssl of the own backend. */
   readonly encrypted: boolean;
-  /** The TLS socket at this end; absent without TLS. */
-  readonly socket?: SocketFacts | undefined;
-}
-
-export interface ConnectionLimits {
-  readonly maxConnections: number;
-  /** Connection limits of the database and the role (-1: none), and their connections in use. */
-  readonly ofDatabase: number;
-  readonly ofRole: number;
-  readonly usedOfDatabase: number;
-  readonly usedOfRole: number;
-}
-
-export interface SocketFacts {
-  /** "TLSv1.3" */
-  readonly protocol: string;
+  /** "TLSv1.3", at this end of the connection; absent without TLS. */
+  readonly protocol?: string | undefined;
+  /** What the other end has shown. */
   readonly certificate?: PeerCertificate | undefined;
 }
 
-/** The certificate of the other end. */
+/** A server that is reached over the network or a socket, and what it is checked against. */
+export interface ServerView extends ServerFacts {
+  readonly settings: ServerSettings;
+  /** The number of tenants in parallel, if somebody asked for one. */
+  readonly concurrency: number | undefined;
+  /** The certificate's expiry is compared with it. */
+  readonly now: Date;
+}
+
 export interface PeerCertificate {
   readonly subject: string;
   readonly issuer: string;
   readonly validTo: Date;
 }
 
-interface Row {
-  role: string;
-  superuser: boolean;
-  database: string;
-  address: string | null;
-  port: number;
-  standby: boolean;
-  read_only_source: string | null;
-  max_connections: number;
-  of_database: number;
-  of_role: number;
-  used_of_database: number;
-  used_of_role: number;
-  offers_tls: boolean | null;
-  encrypted: boolean | null;
-}
+type Row = Omit<
+  ServerFacts,
+  'version' | 'behindPooler' | 'direct' | 'readOnly' | 'capacity' | 'protocol' | 'certificate'
+>;
 
 /**
  * Reads what the server says about itself and the connection. Call it first: each further connection counts as in use.
@@ -80,68 +67,48 @@ export async function readServerFacts(database: Database): Promise<ServerFacts> 
   return withClient(database, async (client) => {
     // pg_stat_ssl: https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-SSL-VIEW
     const { rows } = await client.query<Row>(
-      `SELECT current_user::text AS role, r.rolsuper AS superuser, d.datname::text AS database,
+      `WITH clients AS (SELECT datid, usesysid FROM pg_stat_activity WHERE backend_type = 'client backend')
+       SELECT current_user::text AS role, d.datname::text AS database,
               host(inet_server_addr()) AS address, current_setting('port')::int AS port,
-              pg_is_in_recovery() AS standby,
-              (SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only') AS read_only_source,
-              current_setting('max_connections')::int AS max_connections,
-              d.datconnlimit AS of_database, r.rolconnlimit AS of_role,
-              (SELECT count(*)::int FROM pg_stat_activity
-               WHERE datid = d.oid AND backend_type = 'client backend') AS used_of_database,
-              (SELECT count(*)::int FROM pg_stat_activity
-               WHERE usesysid = r.oid AND backend_type = 'client backend') AS used_of_role,
-              current_setting('ssl', true)::bool AS offers_tls,
-              (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS encrypted
+              pg_is_in_recovery() AS "isStandby",
+              (SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only') AS "readOnlySource",
+              current_setting('max_connections')::int AS "maxConnections",
+              d.datconnlimit AS "limitOfDatabase", r.rolconnlimit AS "limitOfRole",
+              (SELECT count(*)::int FROM clients WHERE datid = d.oid) AS "usedOfDatabase",
+              (SELECT count(*)::int FROM clients WHERE usesysid = r.oid) AS "usedOfRole",
+              coalesce(current_setting('ssl', true)::bool, false) AS "offersTls",
+              coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS encrypted
        FROM pg_database d, pg_roles r
        WHERE d.datname = current_database() AND r.rolname = current_user`,
     );
     const [row] = rows;
     if (row === undefined) throw new Error('the server did not say who is logged in');
     return {
+      ...row,
+      ...tlsFacts(client),
       version: database.serverVersionText,
-      role: row.role,
-      isSuperuser: row.superuser,
-      database: row.database,
       behindPooler: database.behindPooler,
       direct: sessions?.facts === database ? undefined : sessions,
-      address: row.address,
-      port: row.port,
       readOnly: database.readOnly,
-      isStandby: row.standby,
-      readOnlySource: row.read_only_source,
       capacity,
-      limits: {
-        maxConnections: row.max_connections,
-        ofDatabase: row.of_database,
-        ofRole: row.of_role,
-        usedOfDatabase: row.used_of_database,
-        usedOfRole: row.used_of_role,
-      },
-      offersTls: row.offers_tls === true,
-      encrypted: row.encrypted === true,
-      socket: socketFacts(client),
     };
   });
 }
 
-function socketFacts(client: PoolClient): SocketFacts | undefined {
+function tlsFacts(client: PoolClient): Pick<ServerFacts, 'protocol' | 'certificate'> {
   const socket = socketOf(client);
-  if (!(socket instanceof TLSSocket)) return undefined;
+  if (!(socket instanceof TLSSocket)) return {};
+  const protocol = socket.getProtocol() ?? 'TLS';
   const shown = socket.getPeerCertificate();
+  if (shown?.valid_to === undefined) return { protocol };
+  const { subject, issuer, valid_to: validTo } = shown;
   return {
-    protocol: socket.getProtocol() ?? 'TLS',
-    certificate:
-      shown?.valid_to === undefined
-        ? undefined
-        : {
-            subject: nameOf(shown.subject),
-            issuer: nameOf(shown.issuer),
-            validTo: new Date(shown.valid_to),
-          },
+    protocol,
+    certificate: { subject: nameOf(subject), issuer: nameOf(issuer), validTo: new Date(validTo) },
   };
 }
 
 /** The common name, or else the organization: some certificates have no common name. */
 function nameOf(name: { readonly CN?: string | string[]; readonly O?: string | string[] }): string {
-  return [name.CN ?? name.O ?? 'a name left empty'].flat().join(', ');
+  return [name.CN ?? name.O ?? 'an empty name'].flat().join(', ');
 }

@@ -5,14 +5,13 @@ import {
   type VectorExtension,
   type VectorExtensionMode,
 } from '../run/vector-extension.ts';
-import { failed, ok, skipped, warning, type Check } from './check.ts';
+import { failed, ok, skipped, warning, type CheckTable, type Verdict } from './check.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface VectorFacts extends VectorExtension {
   /** The role may create it: as a superuser, or because the extension is trusted (PostgreSQL ≥ 13). */
   readonly mayCreate: boolean;
-  /** "15", as in the names of packages. */
-  readonly serverMajor: string;
+  readonly serverMajor: number;
 }
 
 /** Reads whether CREATE EXTENSION would work (https://www.postgresql.org/docs/current/sql-createextension.html). */
@@ -25,51 +24,39 @@ export async function readVectorFacts(database: Database): Promise<VectorFacts> 
                AND (SELECT bool_or((to_jsonb(v) ->> 'trusted')::bool)
                     FROM pg_available_extension_versions v WHERE name = 'vector') AS may`,
   );
-  return {
-    ...extension,
-    mayCreate: rows[0]?.may === true,
-    serverMajor: String(database.serverMajor),
-  };
+  return { ...extension, mayCreate: rows[0]?.may === true, serverMajor: database.serverMajor };
 }
 
-/**
- * The check of pgvector. Pure.
- * @param neededBy a migration with a column of its types, if any
- */
-export function vectorCheck(
-  facts: VectorFacts,
-  mode: VectorExtensionMode,
-  neededBy: string | undefined,
-): Check {
-  const id = 'vector-extension';
-  if (mode === 'off') return skipped(id, 'VECTOR_EXTENSION=off');
-  const isNeeded = mode === 'require' || neededBy !== undefined;
-  const why =
-    mode === 'require' ? ', and VECTOR_EXTENSION=require' : neededBy ? `, and ${neededBy} needs it` : '';
-  const complain = (isGrave: boolean, detail: string, remedy: string) =>
-    isGrave ? failed(id, `${detail}${why}`, remedy, 'EXTENSION_UNAVAILABLE') : warning(id, detail, remedy);
+/** The extension beside what the project wants of it. */
+export interface VectorView extends VectorFacts {
+  readonly mode: VectorExtensionMode;
+  /** A migration with a column of its types, if any. */
+  readonly neededBy: string | undefined;
+}
 
-  if (facts.schema === 'public') return ok(id, 'installed in public');
-  if (facts.schema !== undefined) {
+export const VECTOR: CheckTable<VectorView> = { 'vector-extension': ['Extension vector', vector] };
+
+function vector({ schema, available, mayCreate, serverMajor, mode, neededBy }: VectorView): Verdict {
+  if (mode === 'off') return skipped('VECTOR_EXTENSION=off');
+  const who = mode === 'require' ? 'VECTOR_EXTENSION=require' : neededBy && `${neededBy} needs it`;
+  const complain = (detail: string, remedy: string) =>
+    who === undefined
+      ? warning(detail, remedy)
+      : failed(`${detail}, and ${who}`, remedy, 'EXTENSION_UNAVAILABLE');
+
+  if (schema === 'public') return ok('installed in public');
+  if (schema !== undefined) {
     return complain(
-      isNeeded,
-      `installed in the schema ${facts.schema}, where tenants do not look`,
+      `installed in the schema ${schema}, which is not in the search path of tenants`,
       `${VECTOR_MOVE_REMEDY} -- as its owner or a superuser`,
     );
   }
-  if (facts.available) {
-    return facts.mayCreate
-      ? warning(id, 'not installed yet; the next run would do it', VECTOR_REMEDY)
-      : complain(
-          isNeeded,
-          'not installed, and this role may not install it',
-          `${VECTOR_REMEDY} -- as a superuser`,
-        );
-  }
-  if (!isNeeded) return ok(id, 'the server does not have it, and no tenant migration needs it');
+  if (available && mayCreate) return warning('not installed yet; the next run installs it', VECTOR_REMEDY);
+  if (available)
+    return complain('not installed, and this role may not install it', `${VECTOR_REMEDY} -- as a superuser`);
+  if (who === undefined) return ok('the server does not have it, and no tenant migration needs it');
   return complain(
-    true,
     'the server does not have pgvector',
-    `Install it on the machine of the server: apt-get install postgresql-${facts.serverMajor}-pgvector (or https://github.com/pgvector/pgvector#installation). Then: ${VECTOR_REMEDY}`,
+    `Install it on the server's machine: apt-get install postgresql-${serverMajor}-pgvector (or https://github.com/pgvector/pgvector#installation). Then: ${VECTOR_REMEDY}`,
   );
 }

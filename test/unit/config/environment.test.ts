@@ -110,7 +110,7 @@ test.for(['true', 'TRUE', ' yes ', 'on', '1'])(
 
 test('a certificate without DB_SSL, and one that is not checked, are warned of', () => {
   const warnings = (variables: Readonly<Record<string, string>>) =>
-    requireSettings(read({ ...PARTS, ...variables })).warnings;
+    requireSettings(read({ ...PARTS, ...variables })).warnings.map(({ message }) => message);
 
   expect(warnings({ DB_SSL_CERT_PATH: 'x.pem' })).toEqual([expect.stringContaining('is not encrypted')]);
   expect(warnings({ DB_SSL: 'true', DB_SSL_REJECT_UNAUTHORIZED: 'false' })).toEqual([

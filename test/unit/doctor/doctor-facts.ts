@@ -1,4 +1,4 @@
-import type { ServerFacts } from '../../../src/core/doctor/server-facts.ts';
+import type { ServerView } from '../../../src/core/doctor/server-facts.ts';
 import type { ServerSettings } from '../../../src/db/database.ts';
 
 /** A server on another machine, by names that need quotes. */
@@ -13,11 +13,15 @@ export const SETTINGS: ServerSettings = {
 };
 export const WITH_TLS: ServerSettings = { ...SETTINGS, ssl: { rejectUnauthorized: true } };
 
+export const NOW = new Date('2026-06-01T00:00:00Z');
+
 /** A server that is in order. */
-export const SERVER: ServerFacts = {
+export const SERVER: ServerView = {
+  settings: SETTINGS,
+  concurrency: undefined,
+  now: NOW,
   version: '17.2',
   role: 'me "x"',
-  isSuperuser: false,
   database: 'my db',
   behindPooler: false,
   address: '10.0.0.5',
@@ -26,11 +30,13 @@ export const SERVER: ServerFacts = {
   isStandby: false,
   readOnlySource: 'default',
   capacity: { usable: 97, free: 90 },
-  limits: { maxConnections: 100, ofDatabase: -1, ofRole: -1, usedOfDatabase: 1, usedOfRole: 1 },
+  maxConnections: 100,
+  limitOfDatabase: -1,
+  limitOfRole: -1,
+  usedOfDatabase: 1,
+  usedOfRole: 1,
   offersTls: true,
   encrypted: true,
-  socket: {
-    protocol: 'TLSv1.3',
-    certificate: { subject: 'db', issuer: 'CA', validTo: new Date('2027-01-01T00:00:00Z') },
-  },
+  protocol: 'TLSv1.3',
+  certificate: { subject: 'db', issuer: 'CA', validTo: new Date('2027-01-01T00:00:00Z') },
 };

@@ -1,28 +1,35 @@
 import { Chalk } from 'chalk';
 import { describe, expect, it } from 'vitest';
 import { renderDiagnosis } from '../../../src/cli/render/doctor.ts';
-import { failed, kebab, ok, skipped, warning } from '../../../src/core/doctor/check.ts';
+import { failed, judge, kebab, ok, skipped, warning, type Verdict } from '../../../src/core/doctor/check.ts';
 import { decide } from '../../../src/core/doctor/decide.ts';
 import { toDiagnosis } from '../../../src/core/doctor/diagnosis.ts';
-import { lockChecks } from '../../../src/core/doctor/lock-checks.ts';
+import { KNEX } from '../../../src/core/doctor/knex-checks.ts';
 import { provisionCommand } from '../../../src/core/doctor/remedy.ts';
+import { NOTHING_REMEMBERED } from '../../../src/core/state/memory.ts';
 import { listed, shellWord } from '../../../src/wording.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';
 
 const NOW = new Date('2026-06-01T00:00:00Z');
 
+const line = (id: string, title: string, verdict: Verdict) => ({ id, title, ...verdict });
+
 describe('the answer', () => {
-  const bad = failed('registry', 'no', 'do this');
+  const bad = line('registry', 'Registry', failed('no', 'do this'));
 
   it('is well where nothing failed', () => {
-    const { error, totals } = toDiagnosis([ok('node', ''), warning('tls', '', 'x'), skipped('pooler', '')]);
+    const { error, totals } = toDiagnosis([
+      line('node', 'Node.js', ok('')),
+      line('tls', 'TLS', warning('', 'x')),
+      line('pooler', 'Pooler', skipped('')),
+    ]);
     expect(error).toBeUndefined();
     expect(totals).toEqual({ ok: 1, warnings: 1, failed: 0, skipped: 1 });
   });
 
   it('has the code of the configuration before that of the connection before its own', () => {
-    const configuration = failed({ id: 'variable-db-port', title: 'DB_PORT' }, '', 'x', 'CONFIG_INVALID');
-    const connection = failed('connection', '', 'x', 'LOGIN_FAILED');
+    const configuration = line('variable-db-port', 'DB_PORT', failed('', 'x', 'CONFIG_INVALID'));
+    const connection = line('connection', 'Connection', failed('', 'x', 'LOGIN_FAILED'));
     expect(toDiagnosis([configuration, connection, bad]).error?.code).toBe('CONFIG_INVALID');
     expect(toDiagnosis([connection, bad]).error?.code).toBe('LOGIN_FAILED');
     expect(toDiagnosis([bad]).error?.code).toBe('DOCTOR_FAILED');
@@ -42,7 +49,11 @@ describe('the answer', () => {
 
   it('stands in columns, the remedy under its line', () => {
     const paint = new Chalk({ level: 0 });
-    const checks = [ok('node', '24.0.0'), failed('own-public', 'no', 'one;\ntwo;'), skipped('tls', 'why')];
+    const checks = [
+      line('node', 'Node.js', ok('24.0.0')),
+      line('own-public', 'Own public', failed('no', 'one;\ntwo;')),
+      line('tls', 'TLS', skipped('why')),
+    ];
     expect(renderDiagnosis(toDiagnosis(checks), paint)).toBe(
       [
         '✔ Node.js     24.0.0',
@@ -59,13 +70,17 @@ describe('the answer', () => {
 
 describe('an interrupted migration', () => {
   const remedyFor = (direction: 'up' | 'down', schema: string) =>
-    lockChecks({
+    judge(KNEX, {
+      role: 'me',
+      master: undefined,
+      tenantFolder: undefined,
       names: DEFAULT_NAMES,
       shape: undefined,
       otherHistories: [],
       notUnique: [],
       masterHistory: { entries: [], lockedByKnex: false },
       stateVersion: 1,
+      memory: NOTHING_REMEMBERED,
       tenantSchemas: 0,
       intents: [{ schema, migration: "a'b.ts", direction, startedAt: NOW, atWork: false }],
       fleet: undefined,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { readEnvironment } from '../../../src/config/environment.ts';
 import { environmentChecks, type EnvironmentFacts } from '../../../src/core/doctor/environment-checks.ts';
 
 describe('Node and the variables', () => {
@@ -39,27 +40,43 @@ describe('Node and the variables', () => {
     expect(checks[1]?.remedy).toContain('DB_PORT=5432');
   });
 
-  it.each([
-    ['DATABASE_URL', 'is set together with DB_HOST, DB_USER: choose one database', 'remove DB_HOST, DB_USER'],
+  /** The lines of the variables at fault. */
+  const linesOf = (variables: Readonly<Record<string, string>>) => {
+    const { problems, settings } = readEnvironment(variables, { folder: '/p' });
+    const warnings = settings?.warnings ?? [];
+    return environmentChecks('24.0.0', { ...environment, problems, warnings }).slice(3);
+  };
+  const URL = 'postgres://u:p@h/d';
+  const SERVER = { DB_HOST: 'h', DB_USER: 'u', DB_NAME: 'd' };
+
+  it.each<[string, Readonly<Record<string, string>>, string]>([
+    ['DATABASE_URL', { ...SERVER, DATABASE_URL: URL }, 'or remove DB_HOST, DB_USER, DB_NAME'],
     [
       'DATABASE_URL',
-      'has an sslmode, and DB_SSL is set too: say it in one place',
-      'sslmode from DATABASE_URL and set DB_SSL=true',
+      { DATABASE_URL: `${URL}?sslmode=require`, DB_SSL: 'true' },
+      'Remove sslmode from the URL',
     ],
-    ['DATABASE_URL', 'has sslmode=allow; tenantctl knows disable', 'sslmode=verify-full'],
-    ['DB_HOST', 'is not set', '--embedded'],
-    ['DB_SSL_CERT_PATH', 'the file /x does not exist', 'curl -o ssl/rds'],
-  ])('%s: "%s" has the remedy "%s"', (variable, message, part) => {
-    const problems = [{ variable, message }];
-    expect(environmentChecks('24.0.0', { ...environment, problems })[3]?.remedy).toContain(part);
+    ['DATABASE_URL', { DATABASE_URL: `${URL}?sslmode=allow` }, 'sslmode=verify-full'],
+    ['DATABASE_URL', { DATABASE_URL: `${URL}?sslcert=x` }, 'Remove those parameters from DATABASE_URL'],
+    ['DATABASE_URL', { DATABASE_URL: 'postgres://u:p/x@h/d' }, '/ as %2F'],
+    ['DB_HOST', { DB_USER: 'u', DB_NAME: 'd' }, '--embedded'],
+    ['DB_SSL_CERT_PATH', { ...SERVER, DB_SSL: 'true', DB_SSL_CERT_PATH: '/none' }, 'curl -o ssl/rds'],
+  ])('%s has a remedy that fits what is wrong with it: %o', (variable, variables, part) => {
+    const [check] = linesOf(variables);
+    expect(check).toMatchObject({ title: variable, status: 'failed' });
+    expect(check?.remedy).toContain(part);
   });
 
-  it('warns of settings that work and should not stay so', () => {
-    const warnings = ["DB_SSL_REJECT_UNAUTHORIZED=false: the server's certificate is not checked"];
-    expect(environmentChecks('24.0.0', { ...environment, warnings })[3]).toMatchObject({
-      id: 'variable-db-ssl-reject-unauthorized',
+  it.each<[string, Readonly<Record<string, string>>, string]>([
+    ['DB_SSL_REJECT_UNAUTHORIZED', { DB_SSL: 'true' }, 'Set DB_SSL_REJECT_UNAUTHORIZED=true'],
+    ['DB_SSL_CERT_PATH', {}, 'Set DB_SSL=true.'],
+  ])('warns of %s where it works and should not stay so', (variable, more, part) => {
+    const value = variable === 'DB_SSL_CERT_PATH' ? '/x' : 'false';
+    const [check] = linesOf({ ...SERVER, ...more, [variable]: value });
+    expect(check).toMatchObject({
+      title: variable,
       status: 'warning',
-      remedy: expect.stringContaining('DB_SSL_REJECT_UNAUTHORIZED=true'),
+      remedy: expect.stringContaining(part),
     });
   });
 });

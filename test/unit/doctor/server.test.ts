@@ -1,19 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { connectionChecks, connectionRemedy } from '../../../src/core/doctor/connection.ts';
 import { toDiagnosis } from '../../../src/core/doctor/diagnosis.ts';
-import { capacityCheck } from '../../../src/core/doctor/capacity-check.ts';
+import { capacity } from '../../../src/core/doctor/capacity-check.ts';
 import type { ServerFacts } from '../../../src/core/doctor/server-facts.ts';
 import { TenantctlError } from '../../../src/errors.ts';
-import { SERVER, SETTINGS } from './doctor-facts.ts';
-
-const NOW = new Date('2026-06-01T00:00:00Z');
+import { NOW, SERVER, SETTINGS } from './doctor-facts.ts';
 
 describe('the server', () => {
   const lineOf = (id: string, server: Partial<ServerFacts>) =>
     connectionChecks(
       { kind: 'open', settings: SETTINGS, durationMs: 1, server: { facts: { ...SERVER, ...server } } },
-      undefined,
-      NOW,
+      { concurrency: undefined, now: NOW },
     ).find((check) => check.id === id);
 
   it('is a standby', () => {
@@ -45,7 +42,10 @@ describe('the server', () => {
     const error = new TenantctlError('SERVER_UNSUPPORTED', 'The server is PostgreSQL 11.', {
       hint: 'Upgrade.',
     });
-    const checks = connectionChecks({ kind: 'refused', settings: SETTINGS, error }, undefined, NOW);
+    const checks = connectionChecks(
+      { kind: 'refused', settings: SETTINGS, error },
+      { concurrency: undefined, now: NOW },
+    );
     expect(checks.slice(0, 3).map((check) => check.status)).toEqual(['ok', 'failed', 'skipped']);
     expect(toDiagnosis(checks).error?.code).toBe('DOCTOR_FAILED');
   });
@@ -72,37 +72,32 @@ describe('the server', () => {
 });
 
 describe('the connections', () => {
-  const withFree = (free: number, limits: Partial<ServerFacts['limits']> = {}): ServerFacts => ({
-    ...SERVER,
-    capacity: { usable: 97, free },
-    limits: { ...SERVER.limits, ...limits },
-  });
+  const withFree = (free: number, concurrency?: number, more: Partial<ServerFacts> = {}) =>
+    capacity({ ...SERVER, capacity: { usable: 97, free }, concurrency, ...more });
 
   it('suffice where there are two more than tenants at once', () => {
-    expect(capacityCheck(withFree(6), undefined).status).toBe('ok');
-    expect(capacityCheck(withFree(5), undefined).status).toBe('warning');
-    expect(capacityCheck(withFree(10), 8).status).toBe('ok');
-    expect(capacityCheck(withFree(10), 10).status).toBe('warning');
-    expect(capacityCheck(withFree(10), 11).status).toBe('failed');
+    expect(withFree(6).status).toBe('ok');
+    expect(withFree(5).status).toBe('warning');
+    expect(withFree(10, 8).status).toBe('ok');
+    expect(withFree(10, 10).status).toBe('warning');
+    expect(withFree(10, 11).status).toBe('failed');
   });
 
   it('are to be raised where the limit binds', () => {
-    expect(capacityCheck(withFree(3), 8).remedy).toContain('SET max_connections = 107;');
-    expect(capacityCheck(withFree(3, { ofRole: 3 }), 8).remedy).toContain(
-      'ALTER ROLE "me ""x""" CONNECTION LIMIT 10;',
-    );
-    expect(capacityCheck(withFree(3, { ofDatabase: 8, usedOfDatabase: 6 }), 8).remedy).toContain(
+    expect(withFree(3, 8).remedy).toContain('SET max_connections = 107;');
+    expect(withFree(3, 8, { limitOfRole: 3 }).remedy).toContain('ALTER ROLE "me ""x""" CONNECTION LIMIT 10;');
+    expect(withFree(3, 8, { limitOfDatabase: 8, usedOfDatabase: 6 }).remedy).toContain(
       'ALTER DATABASE "my db" CONNECTION LIMIT 15;',
     );
   });
 
-  it('do not matter to the embedded database', () => {
+  it('do not matter to the embedded database, nor does TLS', () => {
     const settings = { kind: 'embedded', directory: '/x', lockWaitMs: 0 } as const;
     const checks = connectionChecks(
       { kind: 'open', settings, durationMs: 1, server: { facts: SERVER } },
-      50,
-      NOW,
+      { concurrency: 50, now: NOW },
     );
-    expect(checks.find(({ id }) => id === 'capacity')?.status).toBe('skipped');
+    const skipped = checks.filter(({ status }) => status === 'skipped').map(({ id }) => id);
+    expect(skipped).toEqual(['pooler', 'direct-url', 'tls', 'certificate', 'capacity']);
   });
 });

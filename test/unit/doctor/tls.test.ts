@@ -1,19 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { ServerFacts } from '../../../src/core/doctor/server-facts.ts';
-import { tlsChecks } from '../../../src/core/doctor/tls-checks.ts';
-import { SERVER, SETTINGS, WITH_TLS } from './doctor-facts.ts';
+import { certificate, tls } from '../../../src/core/doctor/tls-checks.ts';
+import { NOW, SERVER, SETTINGS, WITH_TLS } from './doctor-facts.ts';
 import type { ServerSettings } from '../../../src/db/database.ts';
-
-const NOW = new Date('2026-06-01T00:00:00Z');
 
 const certificateUntil = (validTo: string): ServerFacts => ({
   ...SERVER,
-  socket: { protocol: 'TLSv1.3', certificate: { subject: 'db', issuer: 'CA', validTo: new Date(validTo) } },
+  certificate: { subject: 'db', issuer: 'CA', validTo: new Date(validTo) },
 });
 
 describe('TLS', () => {
   const status = (settings: ServerSettings, server: ServerFacts) =>
-    tlsChecks(settings, server, NOW).map((check) => check.status);
+    [tls, certificate].map((verdictOn) => verdictOn({ ...SERVER, ...server, settings, now: NOW }).status);
 
   it.each(['localhost', '127.0.0.1', '::1', '/var/run/postgresql'])('may be absent at %s', (host) => {
     expect(status({ ...SETTINGS, host }, SERVER)).toEqual(['ok', 'skipped']);
@@ -24,17 +22,17 @@ describe('TLS', () => {
   });
 
   it('is to be turned on at a server that does not offer it', () => {
-    const [check] = tlsChecks(SETTINGS, { ...SERVER, offersTls: false }, NOW);
-    expect(check?.remedy).toContain('ALTER SYSTEM SET ssl = on');
+    const { remedy } = tls({ ...SERVER, offersTls: false });
+    expect(remedy).toContain('ALTER SYSTEM SET ssl = on');
   });
 
   it('is believed to pg_stat_ssl, unless a pooler is in between', () => {
     expect(status(WITH_TLS, SERVER)).toEqual(['ok', 'ok']);
     expect(status(WITH_TLS, { ...SERVER, encrypted: false })).toEqual(['failed', 'ok']);
-    const [check] = tlsChecks(WITH_TLS, { ...SERVER, encrypted: false, behindPooler: true }, NOW);
-    expect(check).toMatchObject({
+    const verdict = tls({ ...SERVER, settings: WITH_TLS, encrypted: false, behindPooler: true });
+    expect(verdict).toMatchObject({
       status: 'ok',
-      detail: expect.stringContaining('cannot be seen from here'),
+      detail: expect.stringContaining('cannot be checked'),
     });
   });
 
@@ -45,10 +43,5 @@ describe('TLS', () => {
     ['2026-05-31T23:00:00Z', 'failed'],
   ])('has a certificate until %s: %s', (validTo, expected) => {
     expect(status(WITH_TLS, certificateUntil(validTo))[1]).toBe(expected);
-  });
-
-  it('does not apply to the embedded database', () => {
-    const embedded = { kind: 'embedded', directory: '/x', lockWaitMs: 0 } as const;
-    expect(tlsChecks(embedded, SERVER, NOW).map((check) => check.status)).toEqual(['skipped', 'skipped']);
   });
 });

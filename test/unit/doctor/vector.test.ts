@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { vectorCheck, type VectorFacts } from '../../../src/core/doctor/vector-check.ts';
+import { judge } from '../../../src/core/doctor/check.ts';
+import { VECTOR, type VectorFacts } from '../../../src/core/doctor/vector-check.ts';
 
 describe('pgvector', () => {
   const facts = (more: Partial<VectorFacts>): VectorFacts => ({
     schema: undefined,
     available: true,
     mayCreate: true,
-    serverMajor: '17',
+    serverMajor: 17,
     ...more,
   });
 
@@ -22,8 +23,8 @@ describe('pgvector', () => {
     ['not there, required', { available: false }, 'require', undefined, 'failed'],
     ['turned off', { schema: 'x' }, 'off', 'a.ts', 'skipped'],
   ] as const)('%s', (_, more, mode, neededBy, expected) => {
-    const check = vectorCheck(facts(more), mode, neededBy);
-    expect(check.status).toBe(expected);
-    expect(check.remedy !== undefined).toBe(expected === 'failed' || expected === 'warning');
+    const [check] = judge(VECTOR, { ...facts(more), mode, neededBy });
+    expect(check?.status).toBe(expected);
+    expect(check?.remedy !== undefined).toBe(expected === 'failed' || expected === 'warning');
   });
 });

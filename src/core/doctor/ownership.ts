@@ -6,6 +6,22 @@ import { lockTableOf } from '../target/history.ts';
 import { membershipOptions } from '../roles/role-readiness.ts';
 import { inEachTenant } from './remedy.ts';
 
+/** No sequence of a column: it follows its table. */
+const IS_MOVABLE = `(c.relkind IN ('r', 'p', 'v', 'm', 'f') OR c.relkind = 'S' AND NOT EXISTS (
+      SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')))`;
+
+/** One SQL statement that makes the role the owner of every tenant schema and its relations. */
+export function takeOver(names: Names, role: string): string {
+  const { table, schema } = registrySql(names, readable);
+  return inEachTenant(`SELECT format('ALTER SCHEMA %I OWNER TO %I', n.nspname, ${literal(role)})
+    FROM ${table} t JOIN pg_namespace n ON n.nspname = t.${schema}::name
+    UNION ALL
+    SELECT format('ALTER TABLE %I.%I OWNER TO %I', n.nspname, c.relname, ${literal(role)})
+    FROM ${table} t JOIN pg_namespace n ON n.nspname = t.${schema}::name
+    JOIN pg_class c ON c.relnamespace = n.oid
+    WHERE ${IS_MOVABLE}`);
+}
+
 /**
  * One SQL statement that gives each tenant schema without a role of its own, and all its objects, to the role that the
  * pattern names, and makes the role that is logged in a member of the owners. It can be run again. Knex's tables and
@@ -41,9 +57,7 @@ export function giveToRoles(
       SELECT 4, format('ALTER TABLE %I.%I OWNER TO %I', nspname, c.relname, CASE WHEN c.relname IN (${own}) THEN ${me} ELSE role END)
       FROM given JOIN pg_class c ON c.relnamespace = given.oid
       WHERE pg_get_userbyid(c.relowner) <> CASE WHEN c.relname IN (${own}) THEN ${me} ELSE role END
-        AND (c.relkind IN ('r', 'p', 'v', 'm', 'f') OR c.relkind = 'S' AND NOT EXISTS (
-          SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')))
-        AND NOT ${belongsToExtension('pg_class', 'c.oid')}
+        AND ${IS_MOVABLE} AND NOT ${belongsToExtension('pg_class', 'c.oid')}
       UNION ALL
       SELECT 5, format('ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure, role)
       FROM given JOIN pg_proc p ON p.pronamespace = given.oid

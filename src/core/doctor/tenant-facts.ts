@@ -1,22 +1,18 @@
-import { lockTableOf, readHistories, type History } from '../target/history.ts';
-import { readTenants, type RegisteredTenant } from '../registry/registry.ts';
-import type { Names } from '../../names.ts';
+import { lockTableOf } from '../target/history.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { tenantSchemaPattern } from '../registry/schema-name.ts';
-import { readMemory, type Memory } from '../state/memory.ts';
+import { readGroups, readMembers, type Scope, type StampedTenant } from '../fleet/fleet-facts.ts';
+import { toMembers, type Member } from '../fleet/member.ts';
 import type { Database } from '../../db/database.ts';
 
 /** The tenants, their schemas and histories. */
-export interface FleetFacts {
-  readonly names: Names;
-  readonly tenants: readonly RegisteredTenant[];
+export interface TenantFacts {
+  readonly tenants: readonly StampedTenant[];
+  /** Those that have a schema whose history the role may read. */
+  readonly members: readonly Member[];
   /** Schemas named as tenant schemas are, without a row. */
   readonly orphans: readonly string[];
   readonly foreign: readonly ForeignSchema[];
-  /** By schema; only those that the role may read. */
-  readonly histories: ReadonlyMap<string, History>;
-  /** What is remembered of the tenants. */
-  readonly memory: Memory;
 }
 
 /** A tenant schema that the role does not own, or that has tables of other roles. */
@@ -27,33 +23,36 @@ export interface ForeignSchema {
   readonly isUsable: boolean;
 }
 
-/** Reads the whole fleet in few queries. */
-export async function readFleetFacts(database: Database, stateVersion: number): Promise<FleetFacts> {
-  const { names } = database;
-  const { table, schema: column } = registrySql(names);
-  const tenants = await readTenants(database);
-  const orphans = await database.query<{ schema: string }>(
+/** Reads the whole fleet in few queries; the histories from their own tables, whatever the stamps say. */
+export async function readTenantFacts(database: Database, scope: Scope): Promise<TenantFacts> {
+  const foreign = await readForeign(database);
+  const unreadable = new Set(foreign.filter(({ isUsable }) => !isUsable).map(({ schema }) => schema));
+  const tenants: StampedTenant[] = [];
+  const members: Member[] = [];
+  for await (const page of readMembers(database, scope, await readGroups(database, scope))) {
+    tenants.push(...page);
+    const readable = page.filter(({ hasSchema, schema }) => hasSchema && !unreadable.has(schema));
+    members.push(...(await toMembers(database, readable, new Map())));
+  }
+  return { tenants, members, orphans: await readOrphans(database), foreign };
+}
+
+async function readOrphans(database: Database): Promise<string[]> {
+  const { table, schema: column } = registrySql(database.names);
+  const { rows } = await database.query<{ schema: string }>(
     `SELECT nspname::text AS schema FROM pg_namespace n
      WHERE nspname ~ $1 AND NOT EXISTS (SELECT FROM ${table} t WHERE t.${column}::text = n.nspname::text)
      ORDER BY 1`,
-    [tenantSchemaPattern(names)],
+    [tenantSchemaPattern(database.names)],
   );
-  const foreign = await readForeign(database);
-  const unreadable = new Set(foreign.filter(({ isUsable }) => !isUsable).map(({ schema }) => schema));
-  const readable = tenants.filter(({ hasSchema, schema }) => hasSchema && !unreadable.has(schema));
-  const histories = await readHistories(
-    database,
-    readable.map(({ tables }) => tables),
-  );
-  const memory = await readMemory(database, stateVersion);
-  return { names, tenants, orphans: orphans.rows.map(({ schema }) => schema), foreign, histories, memory };
+  return rows.map(({ schema }) => schema);
 }
 
 /** Only the owner may alter a table: https://www.postgresql.org/docs/current/ddl-priv.html */
 async function readForeign(database: Database): Promise<ForeignSchema[]> {
   const { tenantHistory } = database.names;
   const { table, schema } = registrySql(database.names);
-  const { rows } = await database.query<{ schema: string; owner: string; usable: boolean }>(
+  const { rows } = await database.query<{ schema: string; owner: string; isUsable: boolean }>(
     `WITH own AS MATERIALIZED (SELECT oid FROM pg_roles WHERE pg_has_role(current_user, oid, 'USAGE')),
           tables AS (SELECT relnamespace AS namespace, min(relowner::bigint)::oid AS owner
                      FROM pg_class
@@ -65,12 +64,12 @@ async function readForeign(database: Database): Promise<ForeignSchema[]> {
             AND NOT EXISTS (SELECT FROM pg_class c
                             WHERE c.relnamespace = n.oid AND c.relname = ANY ($1) AND c.relkind IN ('r', 'p')
                               AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-                                   AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))) AS usable
+                                   AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))) AS "isUsable"
      FROM pg_namespace n LEFT JOIN tables t ON t.namespace = n.oid
      WHERE n.nspname IN (SELECT ${schema}::name FROM ${table})
        AND (t.owner IS NOT NULL OR n.nspowner NOT IN (SELECT oid FROM own))
      ORDER BY 1`,
     [[tenantHistory, lockTableOf(tenantHistory)]],
   );
-  return rows.map(({ schema, owner, usable }) => ({ schema, owner, isUsable: usable }));
+  return rows;
 }
