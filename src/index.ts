@@ -14,8 +14,16 @@
  * ```
  */
 
-// The database. Whoever opens it closes it; an application opens it once, at its start.
+// The database. The caller that opens it closes it; an application opens it once, when it starts.
 export { openDatabase, withDatabase } from './db/open.ts';
+export type {
+  Database,
+  DatabaseSettings,
+  EmbeddedSettings,
+  PoolOptions,
+  ServerSettings,
+} from './db/database.ts';
+
 // Names
 export {
   MAX_ORGANIZATION_ID_LENGTH,
@@ -30,31 +38,20 @@ export { assertRegistry, type RegistryShape } from './core/registry/registry-sha
 export { readTenants, selectTenants, type RegisteredTenant, type Tenant } from './core/registry/registry.ts';
 
 // Provisioning
-export {
-  provisionTenant,
-  provisionTenants,
-  type ProvisionOptions,
-  type ProvisionResult,
-} from './core/tenant/provision.ts';
+export { provisionTenant, provisionTenants } from './core/tenant/provision.ts';
+export type { ProvisionOptions, ProvisionResult } from './core/tenant/provision.ts';
 
 // Migrations, forward and back
-export {
-  migrateMaster,
-  type MasterOptions,
-  type MasterResult,
-  type MigrateMasterOptions,
-} from './core/commands/migrate-master.ts';
+export { migrateMaster } from './core/commands/migrate-master.ts';
+export type { MasterOptions, MasterResult, MigrateMasterOptions } from './core/commands/migrate-master.ts';
 export { rollbackMaster, type RollbackMasterOptions } from './core/commands/rollback-master.ts';
 export { migrateTenants, type MigrateTenantsOptions } from './core/commands/migrate-tenants.ts';
 export type { RolloutOptions } from './core/rollout/options.ts';
 export type { RolloutResult, RolloutStop, Stage, StageResult } from './core/report/rollout-result.ts';
 export type { Share } from './core/rollout/share.ts';
 export { readTenantCheck, type TenantCheck } from './core/rollout/tenant-check.ts';
-export {
-  rollbackRun,
-  rollbackTenants,
-  type RollbackTenantsOptions,
-} from './core/commands/rollback-tenants.ts';
+export { rollbackRun, rollbackTenants } from './core/commands/rollback-tenants.ts';
+export type { RollbackTenantsOptions } from './core/commands/rollback-tenants.ts';
 export type { FleetResult, TenantOutcome, TenantResult } from './core/report/results.ts';
 export type { ClassCounts, TenantClass } from './core/report/class-counts.ts';
 export type { RunOptions } from './core/run/run-context.ts';
@@ -63,28 +60,15 @@ export type { Selection } from './core/fleet/select-fleet.ts';
 export type { Observer, RunEvent } from './core/report/event.ts';
 export type { VectorExtensionMode } from './core/run/vector-extension.ts';
 
-// Migrations outside a transaction whose command was killed
+// Interrupted migrations outside a transaction
 export { resolveInterrupted, type Resolution, type ResolveOptions } from './core/commands/resolve.ts';
 export type { ResolutionCommands } from './core/state/resolution-commands.ts';
 
-// What was done: the ledger of runs
-export {
-  readRun,
-  readRuns,
-  readRunTenants,
-  type ReadRunsOptions,
-  type Run,
-  type RunOutcome,
-  type RunTenant,
-} from './core/ledger/read-runs.ts';
-export {
-  runDocument,
-  runTenantDocument,
-  type RunDocument,
-  type RunTenantDocument,
-} from './core/documents/run-document.ts';
+// The ledger of runs
+export { readRun, readRuns, readRunTenants } from './core/ledger/read-runs.ts';
+export type { ReadRunsOptions, Run, RunOutcome, RunTenant } from './core/ledger/read-runs.ts';
 
-// What it would do: the dry run
+// Dry runs
 export {
   rehearseAll,
   rehearseMaster,
@@ -92,89 +76,64 @@ export {
   rehearseTenants,
   rehearseTenantsRollback,
   statementText,
-  type RehearsedMigration,
-  type RehearsedPlan,
-  type Rehearsal,
 } from './core/commands/rehearse.ts';
+export type { RehearsedMigration, RehearsedPlan, Rehearsal } from './core/commands/rehearse.ts';
 
 // One query in every tenant
-export {
-  queryTenants,
-  type QueryTenantsOptions,
-  type QueryTenantsResult,
-  type TenantAnswer,
-  type TenantRows,
+export { queryTenants } from './core/query/query-tenants.ts';
+export type {
+  QueryTenantsOptions,
+  QueryTenantsResult,
+  TenantAnswer,
+  TenantRows,
 } from './core/query/query-tenants.ts';
 export { jsonValue } from './db/json-value.ts';
 export type { Column } from './db/read-pages.ts';
 
-// How things stand
-export {
-  fleetStatus,
-  tenantState,
-  type FleetStatus,
-  type StatusOptions,
-  type TenantState,
-} from './core/fleet/status.ts';
+// The state of the fleet
+export { fleetStatus, tenantState } from './core/fleet/status.ts';
+export type { FleetStatus, StatusOptions, TenantState } from './core/fleet/status.ts';
+export type { AttentionCode, Interruption } from './core/fleet/attention.ts';
 export { readCapacity, type Capacity } from './core/run/capacity.ts';
 
-// What has to be right before a run: the doctor
+// The doctor
 export { diagnose } from './core/doctor/diagnose.ts';
 export type { Diagnosis } from './core/doctor/diagnosis.ts';
 export type { Check, CheckStatus } from './core/doctor/check.ts';
 export type { DiagnoseOptions } from './core/doctor/facts.ts';
 
 // Files
-export {
-  makeMigration,
-  type MadeMigration,
-  type MakeOptions,
-  type MigrationFormat,
-} from './core/files/make.ts';
+export { makeMigration } from './core/files/make.ts';
+export type { MadeMigration, MakeOptions, MigrationFormat } from './core/files/make.ts';
 export { initProject, type InitOptions, type InitResult } from './core/files/scaffold.ts';
 
 // The JSON documents of the commands (docs/json.md)
-export { type DocumentBase } from './core/documents/document.ts';
-
-// Errors
-export {
-  TenantctlError,
-  type Blocker,
-  type ErrorCode,
-  type ErrorDetails,
-  type ErrorReport,
-  type InvalidIndex,
-} from './errors.ts';
-export {
-  fleetDocument,
-  masterDocument,
-  provisionDocument,
-  type FleetDocument,
-  type MasterDocument,
-  type ProvisionDocument,
-  type TenantRunDocument,
+export type { DocumentBase } from './core/documents/document.ts';
+export { fleetDocument, masterDocument, provisionDocument } from './core/documents/fleet-document.ts';
+export type {
+  FleetDocument,
+  MasterDocument,
+  ProvisionDocument,
+  TenantRunDocument,
 } from './core/documents/fleet-document.ts';
 export {
   registryDocument,
   resolutionDocument,
   statusDocument,
   tenantStateDocument,
-  type RegistryDocument,
-  type InterruptionDocument,
-  type ResolutionDocument,
-  type StatusDocument,
-  type TenantStateDocument,
 } from './core/documents/status-document.ts';
-export {
-  REHEARSAL_NOTE,
-  rehearsalDocument,
-  type RehearsalDocument,
-} from './core/documents/rehearsal-document.ts';
-export type { AttentionCode, Interruption } from './core/fleet/attention.ts';
 export type {
-  Database,
-  DatabaseSettings,
-  EmbeddedSettings,
-  PoolOptions,
-  ServerSettings,
-} from './db/database.ts';
+  RegistryDocument,
+  InterruptionDocument,
+  ResolutionDocument,
+  StatusDocument,
+  TenantStateDocument,
+} from './core/documents/status-document.ts';
+export { REHEARSAL_NOTE, rehearsalDocument } from './core/documents/rehearsal-document.ts';
+export type { RehearsalDocument } from './core/documents/rehearsal-document.ts';
+export { runDocument, runTenantDocument } from './core/documents/run-document.ts';
+export type { RunDocument, RunTenantDocument } from './core/documents/run-document.ts';
+
+// Errors
+export { TenantctlError } from './errors.ts';
+export type { Blocker, ErrorCode, ErrorDetails, ErrorReport, InvalidIndex } from './errors.ts';

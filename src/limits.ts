@@ -1,4 +1,4 @@
-/** Whole numbers that are allowed, wherever they come from: a flag, a variable or an option of the library. */
+/** The allowed whole numbers of a flag, a variable or an option of the library. */
 export interface Range {
   readonly least: number;
   readonly most: number;
@@ -21,7 +21,7 @@ export function isWithin(value: unknown, { least, most }: Range): value is numbe
   return Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
 }
 
-/** The whole number that a text is, in digits only; undefined if it is none, or outside the range. */
+/** The whole number in a text of digits; undefined if it is not one, or outside the range. */
 export function parseWhole(text: string, range: Range): number | undefined {
   return /^\d+$/.test(text) && isWithin(Number(text), range) ? Number(text) : undefined;
 }
@@ -31,7 +31,7 @@ export function described({ least, most, unit }: Range): string {
   return `a whole number${unit === undefined ? '' : ` of ${unit}`} from ${least} to ${most}`;
 }
 
-/** Whether a value is `{ count }` with at least so many, or `{ percent }`; 0 % only where none is allowed. */
+/** Whether a value is `{ count }` or `{ percent }`. @param least the least count; 0 allows 0 % too */
 export function isShare(value: unknown, least: 0 | 1): boolean {
   const { count, percent } = Object(value) as { readonly count?: unknown; readonly percent?: unknown };
   if (count !== undefined) return isWithin(count, { least, most: 999_999_999 });

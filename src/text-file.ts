@@ -1,18 +1,18 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 
 const MEBIBYTE = 1024 * 1024;
-/** What a shell hands over: `--env-file <(vault …)`, `/dev/stdin`. There is a writer, so waiting for it is right. */
+/** Pipes from a shell: `--env-file <(vault …)`, `/dev/stdin`. They have a writer, so it is right to wait. */
 const INHERITED = /^\/(?:dev\/(?:fd\/\d+|stdin)|proc\/self\/fd\/\d+)$/;
 
-/** Why a text file cannot be had, in words that go behind its path: "is a folder, not a file". */
+/** Why a text file cannot be read, in words that follow its path: "is a folder, not a file". */
 export class UnreadableFile extends Error {
   override readonly name = 'UnreadableFile';
 }
 
 /**
- * Reads a whole text file that somebody has named. A pipe that nobody writes to, a device that never ends, and a file
- * that is too large to be what it should be are refused; nothing is waited for.
- * @param options.maxMiB the largest size, in units of 1024 × 1024 bytes; 16 where absent
+ * Reads a whole text file that a user has named. Pipes, devices and files that are too large are refused, so that the
+ * program never waits for a writer.
+ * @param options.maxMiB the largest size, in units of 1024 × 1024 bytes; 16 if absent
  * @throws UnreadableFile
  */
 export function readTextFile(path: string, { maxMiB = 16 }: { readonly maxMiB?: number } = {}): string {

@@ -31,27 +31,29 @@ export async function main(args: readonly string[]): Promise<number> {
     return exitCode;
   } catch (error) {
     if (!(error instanceof ParsingEnded)) throw error;
-    const wasAsked = error.cause.exitCode === 0;
-    // Without a command the help is the best answer.
-    if (!json && (wasAsked || isBare(error, program))) return wasAsked ? 0 : 2;
+    const { command, cause } = error;
+    const isMistake = cause.exitCode !== 0;
+    if (!json && !isMistake) return 0;
+    // `tenantctl` alone: commander has shown the help.
+    if (!json && command === program && cause.code === 'commander.help') return 2;
     const { runCommand } = await import('./run/runner.ts');
-    const options = { json, color: !hasFlag(args, '--no-color') };
-    if (!wasAsked) {
-      return runCommand(commandPath(error.command), options, () => Promise.reject(toUsageError(error)));
-    }
-    const isVersion = error.cause.code === 'commander.version';
-    return runCommand(isVersion ? 'version' : 'help', options, () =>
-      Promise.resolve({ document: isVersion ? { version } : { help }, text: () => '' }),
+    const isVersion = cause.code === 'commander.version';
+    const name = isMistake ? commandPath(command) : isVersion ? 'version' : 'help';
+    return runCommand(name, { json, color: !hasFlag(args, '--no-color') }, () =>
+      isMistake
+        ? Promise.reject(toUsageError(error))
+        : Promise.resolve({ document: isVersion ? { version } : { help } }),
     );
   }
 }
 
 /**
- * Makes commander throw where it would end the process, and leaves the wording of mistakes to toUsageError. Help goes
+ * Makes commander throw where it would end the process, and silences its messages: toUsageError has its own. Help goes
  * to `takeHelp`, if given.
  */
 function endParsingByThrowing(program: Command, takeHelp?: (text: string) => void): void {
-  for (const command of [program, ...allCommands(program)]) {
+  const allCommands = (command: Command): Command[] => [command, ...command.commands.flatMap(allCommands)];
+  for (const command of allCommands(program)) {
     command.exitOverride((error) => {
       throw new ParsingEnded(command, error);
     });
@@ -72,21 +74,12 @@ function endQuietlyOnClosedPipe(): void {
     });
 }
 
-function allCommands(program: Command): Command[] {
-  return program.commands.flatMap((command) => [command, ...allCommands(command)]);
-}
-
-/** `tenantctl` without a command: commander has shown the help. */
-function isBare({ command, cause }: ParsingEnded, program: Command): boolean {
-  return command === program && cause.code === 'commander.help';
-}
-
 function hasFlag(args: readonly string[], flag: string): boolean {
   const end = args.indexOf('--');
   return args.slice(0, end === -1 ? undefined : end).includes(flag);
 }
 
-/** Hides Node's warnings on how it loads TypeScript: they do not help people who migrate. */
+/** Hides Node's warnings about how it loads TypeScript: they do not help people who migrate. */
 function silenceWarnings(): void {
   const isNoise = (warning: Error & { code?: string }) =>
     (warning.name === 'ExperimentalWarning' && /type stripping/i.test(warning.message)) ||

@@ -8,17 +8,17 @@ export interface Settings {
   readonly names: Names;
   readonly folders: FolderSettings;
   readonly vectorExtension: 'auto' | 'require' | 'off';
-  /** Milliseconds that a statement of a migration may wait for a lock; 0 for ever. */
+  /** Milliseconds that a statement of a migration may wait for a lock; 0 for no limit. */
   readonly lockTimeoutMs: number;
-  /** Milliseconds that a statement of a migration may take; the server's own default where absent, 0 for ever. */
+  /** Milliseconds that a statement of a migration may take; the server's default if absent, 0 for no limit. */
   readonly statementTimeoutMs: number | undefined;
-  /** How often a tenant is tried again after an error that may pass; the engine's own default where absent. */
+  /** How often a tenant is retried after an error that may pass; core's default if absent. */
   readonly retries: number | undefined;
-  /** How many runs of a command the ledger keeps; the engine's own default where absent. */
+  /** How many runs of a command the ledger keeps; core's default if absent. */
   readonly keepRuns: number | undefined;
-  /** Milliseconds to wait for another run that is at work on the same schema. */
+  /** Milliseconds to wait for another run that works on the same schema. */
   readonly lockWaitMs: number;
-  /** The name of each tenant's role, `{schema}` standing for its schema; none where absent. */
+  /** The name of each tenant's role, with `{schema}` for its schema; tenants have no role if absent. */
   readonly tenantRole: string | undefined;
   /** Settings that work but are not safe. */
   readonly warnings: readonly Problem[];
@@ -28,7 +28,7 @@ export interface Settings {
 export interface FolderSettings {
   readonly master: string;
   readonly tenants: string;
-  /** Named by a variable, so that a folder that does not exist is a mistake in the configuration. */
+  /** A variable names the folder, so it must exist. */
   readonly masterIsNamed: boolean;
   readonly tenantsIsNamed: boolean;
 }

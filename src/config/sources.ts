@@ -6,7 +6,7 @@ import { readTextFile, UnreadableFile } from '../text-file.ts';
 /** Variables: untrusted text. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The variables that name the database, in three ways, of which one is used. */
+/** The three ways to name the database. One is used. */
 const WAYS = {
   url: ['DATABASE_URL'],
   parts: ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_NAME'],
@@ -29,7 +29,7 @@ export function mergeSources(environment: Variables, file: Variables): Variables
       if (!named.includes(names)) for (const name of names) delete inner[name];
     }
   }
-  // If the file's database is overridden, its direct URL leads to another one.
+  // If the file's database is overridden, the file's direct URL belongs to another database.
   const isOverridden = ofFile.every((name) => inner[name] === undefined || outer[name] !== undefined);
   if (ofFile.length > 0 && isOverridden) delete inner.DB_DIRECT_URL;
   return { ...inner, ...outer };

@@ -11,7 +11,7 @@ const envFile = (variables: Readonly<Record<string, string>>) =>
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
 
-test('everything that is wrong with the variables is named at once', async () => {
+test('one error names every problem of the variables', async () => {
   const project = await usualProject();
 
   const { exitCode, stdout, stderr } = await tenantctl(['migrate', 'tenants'], {
@@ -38,8 +38,8 @@ test('everything that is wrong with the variables is named at once', async () =>
   ]);
 });
 
-describe('where a setting comes from', () => {
-  test('the environment overrides .env, and an empty value is none', async () => {
+describe('sources of settings', () => {
+  test('the environment overrides .env, and an empty value counts as unset', async () => {
     const { project, testDatabase } = await createFleet([]);
     await project.write('.env', envFile({ ...testDatabase.env, DB_NAME: 'overridden', DB_SSL: '' }));
     const status = (env: Record<string, string>) => tenantctl(['status'], { cwd: project.folder, env });
@@ -67,7 +67,7 @@ describe('where a setting comes from', () => {
     expect(overridden.stderr).toContain('There is no database "overridden"');
   });
 
-  test('an env file that is not there is an error that names it', async () => {
+  test('a missing env file is an error that names it', async () => {
     const { project, testDatabase } = await createFleet([]);
 
     const { exitCode, stderr } = await tenantctl(['status', '--env-file', 'absent.env'], {
@@ -79,7 +79,7 @@ describe('where a setting comes from', () => {
     expect(stderr).toContain('absent.env');
   });
 
-  test('a database that the environment names in one way replaces the one that .env names in another', async () => {
+  test('a database URL in the environment replaces the parts in .env', async () => {
     const { project, testDatabase } = await createFleet([]);
     await project.write('.env', 'DB_HOST=nowhere.invalid\nDB_USER=a\nDB_NAME=b\nDB_SSL=false\n');
 
@@ -91,7 +91,7 @@ describe('where a setting comes from', () => {
     expect(exitCode).toBe(0);
   });
 
-  test('two databases named in one place are refused', async () => {
+  test('two databases in one source are refused', async () => {
     const project = await usualProject();
 
     const { exitCode, stderr } = await tenantctl(['status'], {
@@ -105,7 +105,7 @@ describe('where a setting comes from', () => {
 });
 
 describe('DATABASE_URL', () => {
-  test('works in its usual forms, and passes over what is for other programs', async () => {
+  test('works in its usual forms, and ignores parameters of other programs', async () => {
     const { project, testDatabase } = await createFleet([]);
     const status = (url: string) =>
       tenantctl(['status'], { cwd: project.folder, env: { DATABASE_URL: url } });
@@ -121,7 +121,7 @@ describe('DATABASE_URL', () => {
     );
   });
 
-  test('with an sslmode beside DB_SSL is refused: one of the two would win in silence', async () => {
+  test('with an sslmode is refused if DB_SSL is set too', async () => {
     const project = await usualProject();
 
     const { exitCode, stderr } = await tenantctl(['status'], {
@@ -135,7 +135,7 @@ describe('DATABASE_URL', () => {
 });
 
 describe('folders', () => {
-  test('a folder that a variable names and that is not there is a mistake in the configuration', async () => {
+  test('a variable that names a missing folder is a configuration error', async () => {
     const { project, testDatabase } = await createFleet([]);
 
     const { exitCode, stderr } = await tenantctl(['migrate', 'tenants'], {
@@ -149,7 +149,7 @@ describe('folders', () => {
     );
   });
 
-  test('the usual folder missing or empty is told with what makes it', async () => {
+  test('a missing or empty default folder is an error that names the command to create it', async () => {
     const { env } = await createDatabase();
     const project = await createProject();
     const call = { cwd: project.folder, env };

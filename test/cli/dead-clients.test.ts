@@ -68,9 +68,9 @@ const SLEEPERS = {
   'outside a transaction': [`-- migrate:up transaction:false\nSELECT ${LONG};`, 'sleep'],
 } as const;
 
-describe('a client that was killed in the middle of a long statement', () => {
+describe('a client that is killed during a long statement', () => {
   test.for(Object.entries(SLEEPERS))(
-    '%s: the work stops, and the tenant is free',
+    '%s: the server stops the work and frees the tenant',
     async ([, [text, query]], context) => {
       if (inject('serverVersion') < 140_000)
         context.skip('before PostgreSQL 14 a server does not look after its client while it is busy');

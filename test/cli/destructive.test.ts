@@ -4,7 +4,7 @@ import { createFleet } from '../support/fleet.ts';
 import { createTable } from '../support/project.ts';
 import { noTerminal, tenantctlOnTerminal } from '../support/terminal.ts';
 
-test('rollback tenants --all is refused where nobody can answer, and names what it would destroy', async () => {
+test('rollback tenants --all is refused without a terminal, and names the tenants that would lose data', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   const { project, testDatabase } = fleet;
   const call = { cwd: project.folder, env: testDatabase.env };
@@ -22,7 +22,7 @@ test('rollback tenants --all is refused where nobody can answer, and names what 
   expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
 });
 
-test('--yes answers, and what is undone is what was named', async () => {
+test('--yes confirms, and exactly the named tenants are rolled back', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   const { project, testDatabase } = fleet;
   const call = { cwd: project.folder, env: testDatabase.env };
@@ -47,7 +47,7 @@ test('--yes answers, and what is undone is what was named', async () => {
   expect(nothing).toMatchObject({ exitCode: 0, stderr: '' });
 });
 
-test('rolling back the last batch asks nothing', async () => {
+test('a rollback of the last batch needs no confirmation', async () => {
   const fleet = await createFleet(['org_a']);
   const { project, testDatabase } = fleet;
   await project.write('migrations/tenants/20250101000003_links.sql', createTable('links'));
@@ -62,7 +62,7 @@ test('rolling back the last batch asks nothing', async () => {
   expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
 });
 
-test('rollback master --all asks, and is refused outright while there are tenants', async () => {
+test('rollback master --all needs confirmation, and is refused while there are tenants', async () => {
   const fleet = await createFleet([]);
   const { project, testDatabase } = fleet;
   const call = { cwd: project.folder, env: testDatabase.env };
@@ -85,7 +85,7 @@ test('rollback master --all asks, and is refused outright while there are tenant
   expect(await fleet.query(`SELECT to_regclass('public.tenants') AS tenants`)).toEqual([{ tenants: null }]);
 });
 
-test('on a terminal the question is asked: no, Ctrl-C and the end of the input change nothing, yes goes on', async ({
+test('a terminal shows the question: no, Ctrl-C and end of input change nothing, yes continues', async ({
   skip,
 }) => {
   skip(noTerminal !== undefined, noTerminal);

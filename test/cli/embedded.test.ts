@@ -8,7 +8,7 @@ const REFERENCE = join(import.meta.dirname, '../../migrations');
 
 const filesIn = async (scope: string) => (await readdir(join(REFERENCE, scope))).toSorted();
 
-test('the whole job on the embedded database, with the reference migrations and pgvector', async () => {
+test('the embedded database runs all commands on the reference migrations with pgvector', async () => {
   const project = await createProject({ 'package.json': '{"type":"module"}' });
   await cp(REFERENCE, join(project.folder, 'migrations'), { recursive: true });
   const run = async (...args: string[]) => {
@@ -45,7 +45,7 @@ test('the whole job on the embedded database, with the reference migrations and 
 }, 180_000);
 
 describe('a folder whose database', () => {
-  test('was being made when the program was killed is made anew', async () => {
+  test('was incomplete when the program was killed is created again', async () => {
     const project = await usualProject();
     await project.write('data/unfinished', '');
     await project.write('data/pgdata/PG_VERSION', '17\n');
@@ -57,7 +57,7 @@ describe('a folder whose database', () => {
     expect(await readdir(join(project.folder, 'data'))).toEqual(['pgdata']);
   }, 60_000);
 
-  test('is broken otherwise is left as it is, and said to be', async () => {
+  test('is broken in another way is reported and left alone', async () => {
     const project = await usualProject();
     await project.write('data/pgdata/PG_VERSION', '17\n');
     const refused = await tenantctl(['status', '--json'], {
@@ -73,7 +73,7 @@ describe('a folder whose database', () => {
 });
 
 describe('one folder', () => {
-  test('is one process at a time: the second waits, and one that was killed leaves nothing to unlock', async () => {
+  test('serves one process at a time: a second one waits, and a killed one leaves no lock', async () => {
     const project = await usualProject({
       'migrations/master/20250101000001_slow.js':
         'export async function up(knex) { await knex.raw("SELECT pg_sleep(600)"); }',

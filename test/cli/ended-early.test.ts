@@ -4,7 +4,7 @@ import { createFleet } from '../support/fleet.ts';
 import { until } from '../support/gate.ts';
 import { knexMigration } from '../support/project.ts';
 
-test('a migration that ends the process does not make it look as if the work were done', async () => {
+test('a migration that calls process.exit does not look like success', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.add('20250101000003_exit.js', knexMigration('process.exit(0);'));
 
@@ -18,7 +18,7 @@ test('a migration that ends the process does not make it look as if the work wer
   expect(await fleet.history('org_a')).toHaveLength(2);
 });
 
-test('a migration that waits for ever fails when its connection is gone, and names itself', async () => {
+test('a migration that never ends fails when its connection is lost, and the error names it', async () => {
   const fleet = await createFleet(['org_a']);
   await fleet.add(
     '20250101000003_waits.js',
@@ -45,7 +45,7 @@ test('a migration that waits for ever fails when its connection is gone, and nam
   });
 });
 
-test('a row of the registry that holds a NULL is its own matter', async () => {
+test('a registry row with a NULL affects only its own tenant', async () => {
   const fleet = await createFleet(['org_a']);
   await fleet.query('ALTER TABLE tenants ALTER schema_name DROP NOT NULL, ALTER clerk_org_id DROP NOT NULL');
   await fleet.query(

@@ -41,7 +41,7 @@ test('exec shows the rows of every tenant, in each format, from a file or the co
   expect(json.rows).toHaveLength(2);
 });
 
-test('exec names each tenant that fails and exits with 1; what cannot be a query exits with 2', async () => {
+test('exec names each failed tenant and exits with 1; a text that is not a query exits with 2', async () => {
   const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
   for (const organization of ['org_a', 'org_b'])
     await fleet.query(`DROP TABLE ${schemaNameFor(organization)}.notes`);
@@ -89,7 +89,7 @@ test('exec names each tenant that fails and exits with 1; what cannot be a query
 test.for([
   ['SIGINT', 130],
   ['SIGTERM', 143],
-] as const)('%s cancels what exec is at work on, exit %i', async ([signal, exitCode]) => {
+] as const)('%s cancels the running queries of exec, exit %i', async ([signal, exitCode]) => {
   const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
   const atWork = async () => {
     const rows = await fleet.query(
@@ -115,7 +115,7 @@ test.for([
   expect(await atWork()).toBe(0);
 });
 
-test('memory is bounded whatever a tenant returns, and a reader that leaves ends exec quietly', async () => {
+test('exec needs bounded memory for an answer of any size, and ends quietly if the reader closes the pipe', async () => {
   const fleet = await createFleet(['org_a']);
   const sql = "SELECT g, repeat('x', 100) FROM generate_series(1, 1000000) g";
   const tellMemory = `process.on('exit',()=>console.error('KB',process.resourceUsage().maxRSS))`;

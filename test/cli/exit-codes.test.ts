@@ -5,7 +5,7 @@ import { holdLock } from '../support/hold-lock.ts';
 import { createProject, createTable, usualProject } from '../support/project.ts';
 import { createDatabase } from '../support/database.ts';
 
-test('0: done, and also when there was nothing to do', async () => {
+test('0: the work is done, or there was none', async () => {
   const { project, testDatabase } = await createFleet([]);
   const call = { cwd: project.folder, env: testDatabase.env };
 
@@ -22,7 +22,7 @@ test('0: done, and also when there was nothing to do', async () => {
   ]);
 });
 
-test('1: the work failed for one of the tenants', async () => {
+test('1: the work failed for one tenant', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   const { project, testDatabase } = fleet;
   await fleet.query('CREATE TABLE tid_d09275dbcf.links ()');
@@ -41,7 +41,7 @@ test('1: the work failed for one of the tenants', async () => {
   });
 });
 
-test('1: the work could not begin', async () => {
+test('1: the work could not start', async () => {
   const { project, testDatabase } = await createFleet(['org_a']);
   const empty = await createDatabase();
   const call = { cwd: project.folder, env: testDatabase.env };
@@ -64,7 +64,7 @@ test('1: the work could not begin', async () => {
   ]);
 });
 
-test('2: the command was called wrongly, or wants a confirmation that nobody gave', async () => {
+test('2: a usage error, or a missing confirmation', async () => {
   const { project, testDatabase } = await createFleet(['org_a']);
   const call = { cwd: project.folder, env: testDatabase.env };
 
@@ -77,7 +77,7 @@ test('2: the command was called wrongly, or wants a confirmation that nobody gav
   expect(results.map(({ exitCode }) => exitCode)).toEqual([2, 2, 2]);
 });
 
-test('2: a concurrency that the server cannot carry is refused with the figure', async () => {
+test('2: a concurrency above what the server allows; the error names the limit', async () => {
   const { project, testDatabase } = await createFleet(['org_a']);
   await project.write('migrations/tenants/20250101000003_links.sql', createTable('links'));
 
@@ -98,7 +98,7 @@ test('2: a concurrency that the server cannot carry is refused with the figure',
   });
 });
 
-test('3: the configuration is missing', async () => {
+test('3: there is no configuration', async () => {
   const project = await createProject();
 
   const result = await tenantctl(['status', '--json'], { cwd: project.folder });
@@ -149,7 +149,7 @@ test('4: there is no connection', async () => {
   });
 });
 
-test('5: somebody else holds the lock of the master schema, or of a tenant, past the timeout', async () => {
+test('5: another process holds the lock of the master schema or of a tenant beyond the timeout', async () => {
   const { project, testDatabase } = await createFleet(['org_a', 'org_b']);
   await project.write('migrations/master/20250101000009_more.sql', createTable('more'));
   const call = { cwd: project.folder, env: { ...testDatabase.env, LOCK_WAIT_TIMEOUT_MS: '300' } };
@@ -176,7 +176,7 @@ test('5: somebody else holds the lock of the master schema, or of a tenant, past
   expect(servedTenant.json()).toMatchObject({ totals: { migrated: 1, upToDate: 1 } });
 });
 
-test('6: only --check turns what status finds into a failure', async () => {
+test('6: status finds something, with --check only', async () => {
   const { project, testDatabase } = await createFleet(['org_a', 'org_b']);
   const call = { cwd: project.folder, env: testDatabase.env };
   const allWell = await tenantctl(['status', '--check'], call);

@@ -185,7 +185,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
   });
 });
 
-test('a failure in the middle of a tenant says what, where and with which statement, and the others went on', async () => {
+test('a failure within a migration is reported with tenant, migration and statement, and other tenants are migrated', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.query('CREATE TABLE tid_d09275dbcf.links ()');
   await fleet.add('20250101000003_before.sql', createTable('before'));
@@ -222,7 +222,7 @@ test('a failure in the middle of a tenant says what, where and with which statem
   expect(await fleet.tables('org_a')).not.toContain('before');
 });
 
-test('several organizations are provisioned in one call, and each failure is its own', async () => {
+test('several organizations are provisioned in one call, and one failure does not affect the others', async () => {
   const fleet = await createFleet([]);
 
   const result = await tenantctl(

@@ -47,7 +47,7 @@ const MASTER = { 'migrations/master/20250101000000_init_db.sql': INIT_SQL };
 const NOTES = { 'migrations/tenants/20250101000001_notes.sql': createTable('notes') };
 const MORE = { 'migrations/tenants/20250101000002_more.sql': createTable('more') };
 
-test('a role with the rights of docs/operations.md and no others does the whole job', async () => {
+test('a role with only the rights of docs/operations.md can run every command', async () => {
   const { least, project, run, tryOut } = await setOut();
   await project.remove('migrations');
   expect(
@@ -106,7 +106,7 @@ DROP INDEX CONCURRENTLY notes_id;
   await run('doctor');
 });
 
-test('with what TENANT_ROLE needs, it gives each tenant a role of its own', async () => {
+test('with the rights that TENANT_ROLE needs, each tenant gets its own role', async () => {
   const { least, project, run } = await setOut('CREATEROLE', { ...MASTER, ...NOTES });
   const env = { TENANT_ROLE: `${least.prefix}_{schema}` };
   await run('migrate master');
@@ -127,7 +127,7 @@ test('with what TENANT_ROLE needs, it gives each tenant a role of its own', asyn
   ).toEqual([{ own: 2 }]);
 });
 
-test('only the extension may need somebody else, and the error says whom and what', async () => {
+test('only the extension may need another role, and the error names the role and the statement', async () => {
   const { least, run, tryOut } = await setOut('', { ...MASTER, ...NOTES });
   await run('migrate master');
   const [vector] = await least.testDatabase.query<{ trusted: boolean }>(
@@ -204,8 +204,8 @@ async function lose(stage: Stage, loss: Loss, env: Readonly<Record<string, strin
   for (const path of Object.keys(loss.files ?? {})) await project.remove(path);
 }
 
-describe('a right that is missing is found by doctor, named by the command, and given back by the remedy', () => {
-  test('of those that every role needs', async () => {
+describe('doctor finds a missing right, the command names it, and the remedy grants it', () => {
+  test('for the rights that every role needs', async () => {
     const stage = await setOut('', { ...MASTER, ...NOTES });
     const { least, project, run } = stage;
     await run('migrate master');
@@ -286,7 +286,7 @@ describe('a right that is missing is found by doctor, named by the command, and 
     });
   });
 
-  test('of those that TENANT_ROLE needs', async () => {
+  test('for the rights that TENANT_ROLE needs', async () => {
     const stage = await setOut('CREATEROLE', { ...MASTER, ...NOTES });
     const { least, project, run } = stage;
     const env = { TENANT_ROLE: `${least.prefix}_{schema}` };

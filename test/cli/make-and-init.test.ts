@@ -8,7 +8,7 @@ import { createProject, createTable } from '../support/project.ts';
 const pathIn = (result: CliResult) => result.json<{ path: string }>().path;
 
 describe('make', () => {
-  test('writes TypeScript into an empty folder, and then the format of the newest file unless told otherwise', async () => {
+  test('writes TypeScript into an empty folder, later the format of the newest file or that of --format', async () => {
     const { folder } = await createProject();
     const make = async (...args: string[]) =>
       pathIn(await tenantctl(['make', 'tenant', ...args, '--json'], { cwd: folder }));
@@ -35,7 +35,7 @@ describe('make', () => {
     expect(new Set(paths.map((path) => path.slice(0, 34))).size).toBe(6);
   });
 
-  test('sorts after the newest file, even where that bears a date of the future, and says what to do next', async () => {
+  test('sorts after the newest file, even if its date is in the future, and shows the next step', async () => {
     const { folder } = await createProject({
       'migrations/master/20991231235959_party.cjs': 'exports.up = async () => {};',
     });
@@ -51,7 +51,7 @@ describe('make', () => {
     );
   });
 
-  test('takes a .sql with a word on what Knex cannot do with it', async () => {
+  test('writes a .sql file with a note that Knex cannot run it', async () => {
     const { folder } = await createProject();
 
     const { exitCode, stderr } = await tenantctl(['make', 'tenant', 'notes', '--format', 'sql'], {
@@ -86,7 +86,7 @@ describe('make', () => {
 });
 
 describe('init', () => {
-  test('scaffolds a folder from which migrate master works, and keeps everything the second time', async () => {
+  test('creates a project in which migrate master works, and changes nothing the second time', async () => {
     const project = await createProject();
     const { folder } = project;
     await project.remove('migrations');
@@ -127,7 +127,7 @@ describe('init', () => {
     expect(text).not.toMatch(/import|Knex\b/);
   });
 
-  test('is the remedy for a master folder that does not begin with the registry', async () => {
+  test("repairs a master folder without the registry's migration", async () => {
     const { folder } = await createProject({
       'migrations/master/20250101000000_focus.sql': createTable('focus'),
     });

@@ -5,7 +5,7 @@ import { createTable } from '../support/project.ts';
 
 const BROKEN = '20250101000003_broken';
 
-describe('a tenant migration that cannot be used stops the run before anything is done', () => {
+describe('an invalid tenant migration stops the run before any change', () => {
   test.for([
     {
       what: 'a file with no up',
@@ -66,8 +66,8 @@ describe('a tenant migration that cannot be used stops the run before anything i
   });
 });
 
-describe('a folder that does not fit the history', () => {
-  test('a file that history has and the folder lacks is named, with what brings it back', async () => {
+describe('a folder that does not match the history', () => {
+  test('a file that only the history has is named, with the way to restore it', async () => {
     const fleet = await createFleet(['org_a']);
     await fleet.project.remove('migrations/tenants/20250101000001_notes.sql');
     await fleet.add('20250101000003_links.sql', createTable('links'));
@@ -83,7 +83,7 @@ describe('a folder that does not fit the history', () => {
     expect(await fleet.tables('org_a')).not.toContain('links');
   });
 
-  test('an older release over a newer history stops, and goes on with the flag that the hint names', async () => {
+  test('an older release stops at a newer history, and continues with the flag that the hint names', async () => {
     const fleet = await createFleet(['org_a']);
     await fleet.project.remove('migrations/tenants/20250101000002_tags.sql');
     const call = { cwd: fleet.project.folder, env: fleet.testDatabase.env };
@@ -99,7 +99,7 @@ describe('a folder that does not fit the history', () => {
     expect(allowed.stderr).toMatch(/^! The history holds 20250101000002_tags, newer .* Going on/);
   });
 
-  test('a branch merged late stops, and goes on with the flag that the hint names', async () => {
+  test('a branch that was merged late stops, and continues with the flag that the hint names', async () => {
     const fleet = await createFleet(['org_a']);
     await fleet.add('20250101000001_z_late.sql', createTable('late'));
     const call = { cwd: fleet.project.folder, env: fleet.testDatabase.env };
@@ -118,7 +118,7 @@ describe('a folder that does not fit the history', () => {
     expect(await fleet.tables('org_a')).toEqual(['late', 'notes', 'tags']);
   });
 
-  test('tenants wait for pending master migrations, and both commands of the hint work', async () => {
+  test('pending master migrations stop migrate tenants, and both commands of the hint work', async () => {
     const fleet = await createFleet(['org_a']);
     await fleet.project.write('migrations/master/20250101000009_more.sql', createTable('more'));
     await fleet.add('20250101000003_links.sql', createTable('links'));
@@ -144,7 +144,7 @@ describe('a folder that does not fit the history', () => {
     expect(await fleet.tables('org_a')).toContain('links');
   });
 
-  test('--to takes a name with or without its extension, and a near miss is helped', async () => {
+  test('--to takes a name with or without its extension, and suggests a similar name', async () => {
     const fleet = await createFleet(['org_a']);
     await fleet.add('20250101000003_links.sql', createTable('links'));
     await fleet.add('20250101000004_marks.sql', createTable('marks'));
@@ -160,7 +160,7 @@ describe('a folder that does not fit the history', () => {
   });
 });
 
-test('a promise that a migration does not await fails the command, with what to look for', async () => {
+test('a promise that a migration does not await fails the command, and the hint explains it', async () => {
   const fleet = await createFleet(['org_a']);
   await fleet.add(
     '20250101000003_stray.js',

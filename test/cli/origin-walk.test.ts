@@ -94,7 +94,7 @@ DB_SSL=false
   };
 }
 
-test('the walk of ORIGIN.md: each step has the outcome that it promises', async () => {
+test('each step of ORIGIN.md has the documented outcome', async () => {
   const hasVector = inject('serverHasVector');
   const { project, testDatabase, pnpm } = await setOut({
     'src/master/migrations/20251103123228_init_db.js': INIT_DB,
@@ -222,7 +222,7 @@ test('Troubleshooting: "permission denied for schema" prints its remedy, which w
   expect(await pnpm('migrate:master')).toMatchObject({ code: 0, stderr: '' });
 });
 
-test('Troubleshooting: a certificate that is not at its path is told with the path', async () => {
+test('Troubleshooting: a missing certificate file is named', async () => {
   const { project, pnpm } = await setOut({ 'src/master/migrations/20251103123228_init_db.js': INIT_DB });
   const env = await readFile(join(project.folder, '.env'), 'utf8');
   await project.write('.env', env.replace('DB_SSL=false', '').replaceAll(/^# (DB_SSL)/gm, '$1'));

@@ -9,7 +9,7 @@ const ESCAPE = '\u001B[';
 /** A statement that fails, so that there is something on stderr. */
 const FAILING = '-- migrate:up\nALTER TABLE nowhere ADD COLUMN x int;\n';
 
-test('stdout carries the result and nothing else, stderr the rest; neither is coloured in a pipe', async () => {
+test('stdout has only the result, stderr everything else; neither is coloured in a pipe', async () => {
   const { project, testDatabase } = await createFleet(['org_a', 'org_b']);
   await project.write('migrations/tenants/20250101000003_broken.sql', FAILING);
 
@@ -24,7 +24,7 @@ test('stdout carries the result and nothing else, stderr the rest; neither is co
   expect(stdout + stderr).not.toContain(ESCAPE);
 });
 
-test('--quiet leaves the result and takes everything else', async () => {
+test('--quiet shows the result and nothing else', async () => {
   const { project, testDatabase } = await createFleet(['org_a']);
   await project.write('migrations/tenants/20250101000003_broken.sql', FAILING);
 
@@ -38,7 +38,7 @@ test('--quiet leaves the result and takes everything else', async () => {
   expect(stdout).toContain('relation "nowhere" does not exist (SQLSTATE 42P01)');
 });
 
-test('what a migration prints stays out of a JSON document', async () => {
+test('the output of a migration is not part of the JSON document', async () => {
   const { project, testDatabase } = await createFleet(['org_a']);
   await project.write(
     'migrations/tenants/20250101000003_chatty.js',
@@ -54,7 +54,7 @@ test('what a migration prints stays out of a JSON document', async () => {
   expect(result.stderr).toContain('from the migration\nand more\n');
 });
 
-test('a reader that closes the pipe early ends the program quietly, with 0', async () => {
+test('the program ends quietly with 0 if the reader closes the pipe early', async () => {
   const { project, testDatabase } = await createFleet(['org_a']);
   await testDatabase.query(
     `INSERT INTO tenants (clerk_org_id, schema_name, status)
@@ -68,7 +68,7 @@ test('a reader that closes the pipe early ends the program quietly, with 0', asy
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
 });
 
-test('on a terminal there is colour, unless --no-color, NO_COLOR or CI say no', async ({ skip }) => {
+test('a terminal has colours without --no-color, NO_COLOR and CI', async ({ skip }) => {
   skip(noTerminal !== undefined, noTerminal);
   const { project, testDatabase } = await createFleet(['org_a']);
   const shownWith = async (args: string[], env: Record<string, string>) => {
@@ -91,7 +91,7 @@ test('on a terminal there is colour, unless --no-color, NO_COLOR or CI say no', 
   ).toEqual([true, false, false, false]);
 });
 
-test('a spinner turns on a terminal, and not on one that does not know its width', async ({ skip }) => {
+test('a spinner turns on a terminal, but not on one without a width', async ({ skip }) => {
   skip(noTerminal !== undefined, noTerminal);
   const { project, testDatabase } = await createFleet(['org_a']);
   await project.write('migrations/tenants/20250101000003_links.sql', createTable('links'));

@@ -12,7 +12,7 @@ const NAMES = {
   TENANT_SCHEMA_PREFIX: 'c_',
 };
 
-test('the variables of a .env give every command the names of the registry and the histories', async () => {
+test('every command takes the names of the registry and the histories from .env', async () => {
   const database = await createDatabase();
   const project = await createProject({
     '.env': Object.entries(NAMES)

@@ -16,7 +16,7 @@ async function failingFleet() {
   return fleet;
 }
 
-test('a migration that fails for every tenant is shown for ten, and the result has them all', async () => {
+test('a migration that fails for every tenant is shown for ten, and the result lists all', async () => {
   const { project, testDatabase } = await failingFleet();
   const options = { cwd: project.folder, env: testDatabase.env };
 
@@ -29,7 +29,7 @@ test('a migration that fails for every tenant is shown for ten, and the result h
   expect(verbose.stderr.match(/^✖ org_\d+ tid_/gm)).toHaveLength(26);
 });
 
-test('on a terminal each line stands whole above the moving one, which is gone at the end', async ({
+test('on a terminal each line stands complete above the moving line, which is removed at the end', async ({
   skip,
 }) => {
   skip(noTerminal !== undefined, noTerminal);

@@ -69,7 +69,7 @@ async function outsideFleet(): Promise<TestFleet> {
   return fleet;
 }
 
-test('killed between deed and record: status and the next run say so with both answers, and --applied records what the run would have', async () => {
+test('after a kill between migration and record, status and the next run show both answers, and --applied records the migration', async () => {
   const fleet = await outsideFleet();
   await killedBeforeRecord(fleet, 'migrate', 'tenants');
   expect(await fleet.history(ORG)).toHaveLength(3);
@@ -124,7 +124,7 @@ test('killed between deed and record: status and the next run say so with both a
   expect(await fleet.tables(ORG)).toEqual(['after_it', 'before_it', 'notes', 'outside_it', 'tags']);
 }, 90_000);
 
-test('--retry takes nothing but the intent away, and the next run begins the migration anew', async () => {
+test('--retry removes only the intent, and the next run starts the migration again', async () => {
   const fleet = await outsideFleet();
   await killedBeforeRecord(fleet, 'migrate', 'tenants');
   await fleet.query(`DROP TABLE ${SCHEMA}.outside_it`);
@@ -142,7 +142,7 @@ test('--retry takes nothing but the intent away, and the next run begins the mig
   });
 }, 90_000);
 
-test('a rollback that was killed between deed and record is resolved, too: its row goes', async () => {
+test('a rollback that was killed before its record can be resolved: its history row is removed', async () => {
   const fleet = await outsideFleet();
   await fleet.project.remove('migrations/tenants/5_after.sql');
   expect((await run(fleet, 'migrate', 'tenants')).exitCode).toBe(0);
@@ -158,7 +158,7 @@ test('a rollback that was killed between deed and record is resolved, too: its r
   ]);
 }, 90_000);
 
-test('where a run is at work, or the killed one’s statement still is, nothing is resolved', async () => {
+test('resolve is refused while a run, or the statement of the killed one, still works', async () => {
   const fleet = await outsideFleet();
   await fleet.query(intentOf(SCHEMA, '4_outside.sql'));
   const lock = await holdLock(fleet.testDatabase, `tenant:${SCHEMA}`);
@@ -185,7 +185,7 @@ test('where a run is at work, or the killed one’s statement still is, nothing 
   expect(await fleet.history(ORG)).toHaveLength(2);
 }, 60_000);
 
-test('the master schema is resolved by that name; who says nothing is asked', async () => {
+test('the master schema is resolved as master; a call without an answer is refused', async () => {
   const fleet = await outsideFleet();
   await fleet.project.write(
     'migrations/master/20250101000009_outside.sql',

@@ -29,7 +29,7 @@ async function countWith(fleet: TestFleet, table: string): Promise<number> {
   return (await fleet.query('SELECT FROM pg_tables WHERE tablename = $1', [table])).length;
 }
 
-test('canaries and waves are shown as they come, and the document has each of them', async () => {
+test('canaries and waves are shown when they start, and the document lists each', async () => {
   const fleet = await createFleet(TEN);
   await fleet.add('3_links.sql', createTable('links'));
   const { exitCode, stdout, stderr } = await migrate(fleet, '--canary', '1', '--wave', '50%', '--json');
@@ -49,7 +49,7 @@ test('canaries and waves are shown as they come, and the document has each of th
   expect(stderr).toMatch(/Canaries: 1 tenant[\s\S]*Wave 1 of 2: 5 tenants[\s\S]*Wave 2 of 2: 4 tenants/);
 });
 
-test('a canary that fails stops the run: exit code 1, and everybody is told why', async () => {
+test('a failed canary stops the run: exit code 1, and text and document give the reason', async () => {
   const fleet = await createFleet(TEN);
   await tag(fleet, 'org_7');
   await fleet.add('3_no_tags.sql', UNLESS_TAGGED);
@@ -70,7 +70,7 @@ test('a canary that fails stops the run: exit code 1, and everybody is told why'
   );
 });
 
-test('with --on-canary-failure rollback the canaries are as they were', async () => {
+test('--on-canary-failure rollback restores the canaries', async () => {
   const fleet = await createFleet(TEN);
   await tag(fleet, 'org_7');
   await fleet.add('3_links.sql', createTable('links'));
@@ -95,7 +95,7 @@ test('with --on-canary-failure rollback the canaries are as they were', async ()
   expect(await countWith(fleet, 'links')).toBe(10);
 });
 
-test('a check that a tenant does not pass makes it a failed one, with the rows that speak against it', async () => {
+test('a tenant that does not pass the check has failed, and the error shows the rows', async () => {
   const fleet = await createFleet(TEN);
   await fleet.add('3_links.sql', createTable('links'));
   await tag(fleet, 'org_7');
@@ -120,7 +120,7 @@ test('a check that a tenant does not pass makes it a failed one, with the rows t
   expect(again.json()).toMatchObject({ ok: true, totals: { migrated: 9, upToDate: 1 } });
 });
 
-test('with more failures than allowed nothing further is begun, and those at work finish', async () => {
+test('after more failures than allowed, no tenant is started and running ones finish', async () => {
   const fleet = await createFleet(TEN);
   for (const organization of TEN) await tag(fleet, organization);
   await fleet.add('3_no_tags.sql', UNLESS_TAGGED);

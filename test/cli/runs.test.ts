@@ -35,7 +35,7 @@ async function whoHas(fleet: TestFleet, name: string): Promise<string[]> {
     .map(([org]) => org);
 }
 
-test('a run that was killed is known as dead at once, and exactly what it did to whom; that can be undone', async () => {
+test('a killed run is shown as dead at once, with what it did to each tenant, and can be rolled back', async () => {
   const fleet = await createFleet(TEN);
   // The tenants from the sixth on wait: two show what is sent, three are sent it, and in the middle of the others it dies.
   await fleet.query(`CREATE TABLE public.held (schema_name text);
@@ -94,7 +94,7 @@ test('a run that was killed is known as dead at once, and exactly what it did to
   expect(await whoHas(fleet, '3_links.sql')).toEqual([]);
 });
 
-test('a run at work is not undone by others, and its lock holds nobody up', async () => {
+test('a running run cannot be rolled back, and its lock delays nobody', async () => {
   const fleet = await createFleet(['org_0']);
   await fleet.add('3_links.sql', createTable('links').replace('CREATE', `${WAIT_AT_GATE}\nCREATE`));
   const gate = await closeGate(fleet.testDatabase);
@@ -173,7 +173,7 @@ test('runs and runs show, for people and as JSON', async () => {
   expect((await tenantctl(['runs', 'show', 'last'], at(fleet))).exitCode).toBe(2);
 });
 
-test('--retry-failed takes the tenants that failed, and no others', async () => {
+test('--retry-failed migrates only the tenants that failed', async () => {
   const fleet = await createFleet(TEN.slice(0, 4));
   await fleet.query(
     `CREATE TABLE public.culprits AS SELECT schema_name FROM public.tenants WHERE clerk_org_id IN ('org_1', 'org_2')`,
@@ -204,7 +204,7 @@ test('--retry-failed takes the tenants that failed, and no others', async () => 
   expect(await fleet.tables('org_3')).not.toContain('links');
 });
 
-test('a dry run writes nothing into the ledger', async () => {
+test('a dry run writes nothing to the ledger', async () => {
   const fleet = await createFleet(['org_0']);
   await fleet.add('3_links.sql', createTable('links'));
   const { run } = await fleet.migrate();
@@ -221,7 +221,7 @@ test('a dry run writes nothing into the ledger', async () => {
   expect(await ledger()).toEqual(before);
 });
 
-test('the oldest runs of a command are forgotten, those that did something apart from those that did not', async () => {
+test('the oldest runs of a command are deleted, runs with and without changes separately', async () => {
   const fleet = await createFleet(['org_0']);
   for (const nth of [3, 4, 5]) {
     await fleet.add(`${nth}_more.sql`, createTable(`more_${nth}`));
@@ -270,7 +270,7 @@ test('no secret is in the ledger', async () => {
   expect(rows.map(({ row }) => row).join('\n')).not.toContain('canary-password');
 });
 
-test('without a ledger there are no runs', async () => {
+test('without a ledger, runs lists nothing', async () => {
   const project = await usualProject();
   const { env } = await createDatabase();
   const listed = await tenantctl(['runs'], { cwd: project.folder, env });

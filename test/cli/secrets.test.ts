@@ -187,8 +187,8 @@ test('every command is in the matrix', () => {
   expect(COMMANDS.toSorted()).toEqual(Object.keys(ARGUMENTS).toSorted());
 });
 
-describe('the password is told by no command', () => {
-  test.for(Object.keys(WAYS))('that works with it, given as %s', async (way) => {
+describe('no command shows the password', () => {
+  test.for(Object.keys(WAYS))('when it works, with the password given as %s', async (way) => {
     const project = await usualProject();
     const env = WAYS[way]?.() ?? {};
     const commands = COMMANDS.filter((name) => !name.startsWith('make'));
@@ -200,7 +200,7 @@ describe('the password is told by no command', () => {
     expect(rows).not.toContain(FRAGMENT);
   });
 
-  test.for(Object.keys(FAILURES))('that cannot begin: %s', async (failure) => {
+  test.for(Object.keys(FAILURES))('when it cannot start: %s', async (failure) => {
     const project = await usualProject();
     const env = FAILURES[failure]?.() ?? {};
     const answers = await callAll(project, COMMANDS, env, failure.length);
@@ -209,7 +209,7 @@ describe('the password is told by no command', () => {
     expect(needy.filter(({ exitCode }) => ![1, 3, 4].includes(exitCode))).toEqual([]);
   });
 
-  test('that is misread: a quote that is not closed, or a line that runs on, in .env', async () => {
+  test('when .env has an unclosed quote or a continued line', async () => {
     const project = await usualProject();
     const files = [
       `DB_PORT='5432\nDB_HOST=h\nDB_USER=u\nDB_PASSWORD=${FRAGMENT}'x\nDB_NAME=d\n`,
@@ -222,7 +222,7 @@ describe('the password is told by no command', () => {
     }
   });
 
-  test('that is called with it by mistake', async () => {
+  test('when the password is passed as an argument by mistake', async () => {
     const project = await usualProject();
     const secret = `postgres://u:${FRAGMENT}-x@h/d`;
     const mistakes = [
@@ -248,7 +248,7 @@ describe('the password is told by no command', () => {
   });
 });
 
-describe('the password is not told where a migration gives it away', () => {
+describe('the password is masked where a migration exposes it', () => {
   const LED = 'with_tenant';
 
   beforeAll(async () => {
@@ -313,7 +313,7 @@ describe('the password is not told where a migration gives it away', () => {
   });
 });
 
-test('a password that is as good as a name tears nothing apart', async () => {
+test('a password that is an ordinary word is not masked in other texts', async () => {
   const project = await usualProject();
   await superuser.query(`CREATE ROLE postgres2 LOGIN SUPERUSER PASSWORD 'a'`);
   const call = (password: string) => ({
@@ -331,7 +331,7 @@ test('a password that is as good as a name tears nothing apart', async () => {
   expect([short, word].map(({ stdout, stderr }) => stdout + stderr).join('')).not.toContain('***');
 });
 
-test('what init and make write holds nothing of the environment', async () => {
+test('the files of init and make contain nothing of the environment', async () => {
   const project = await usualProject();
   await project.remove('migrations');
   for (const args of [['init'], ['make', 'tenant', 'notes']])

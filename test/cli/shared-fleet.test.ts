@@ -86,7 +86,7 @@ async function recorded(
 
 const EVERYWHERE = { rows: TENANTS, tenants: TENANTS, tables: TENANTS };
 
-test('eight processes share a fleet: each tenant is done once, and each process reports its part and the whole', async () => {
+test('eight processes share a fleet: each tenant is migrated once, and each process reports its part and the total', async () => {
   await standing.fleet.add('20250101000002_links.sql', createTable('links'));
 
   const done = documents(await Promise.all(start(8, 'migrate', 'tenants').map((child) => child.done)));
@@ -110,7 +110,7 @@ test('eight processes share a fleet: each tenant is done once, and each process 
   expect(await recorded('20250101000002_links.sql', 'links')).toEqual(EVERYWHERE);
 }, 120_000);
 
-test('a process that is killed in the middle leaves its tenants to the others', async () => {
+test('the tenants of a killed process are migrated by the others', async () => {
   await standing.fleet.add(
     '20250101000003_marks.js',
     // Reading an answer keeps it interactive, so that the killed process has transactions open.

@@ -20,7 +20,7 @@ interface Document {
 test.for([
   ['SIGINT', 130],
   ['SIGTERM', 143],
-] as const)('%s lets the tenant at work finish and lists the others, exit %i', async ([signal, exitCode]) => {
+] as const)('%s lets the running tenant finish and lists the others, exit %i', async ([signal, exitCode]) => {
   const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
   const { project, testDatabase } = fleet;
   await project.write('migrations/tenants/20250101000003_links.sql', AT_GATE);
@@ -61,7 +61,7 @@ const SLEEPS: Readonly<Record<string, string>> = {
 };
 
 test.for(['in the server', 'in Node'])(
-  'a second signal cancels what is at work %s; it is rolled back, and the result lists it',
+  'a second signal cancels the work %s; it is rolled back, and the result lists it',
   async (where) => {
     const fleet = await createFleet(['org_a', 'org_b']);
     const extension = where === 'in Node' ? 'js' : 'sql';

@@ -46,7 +46,7 @@ async function loadedBy(args: readonly string[]) {
 const COMMANDER = 'commander.helpDisplayed';
 const ZOD = 'invalid_union';
 
-test('help is answered by the tree of commands alone: no package, no checking of variables', async () => {
+test('--help loads only the tree of commands: no package, no check of variables', async () => {
   const { result, foreign, text, builtins } = await loadedBy(['--help']);
 
   expect(result).toMatchObject({ exitCode: 0, stderr: '' });
@@ -58,7 +58,7 @@ test('help is answered by the tree of commands alone: no package, no checking of
     expect(builtins).not.toContain(name);
 });
 
-test('the version is answered without the tree of commands', async () => {
+test('--version does not load the tree of commands', async () => {
   const { result, foreign, text } = await loadedBy(['--version']);
 
   expect(result).toMatchObject({ exitCode: 0, stderr: '' });
@@ -66,7 +66,7 @@ test('the version is answered without the tree of commands', async () => {
   expect(text).not.toContain(COMMANDER);
 });
 
-test('the version is the same where the tree of commands answers', async () => {
+test('the tree of commands shows the same version', async () => {
   const { folder } = await createProject();
 
   const alone = await tenantctl(['--version'], { cwd: folder });
@@ -75,7 +75,7 @@ test('the version is the same where the tree of commands answers', async () => {
   expect(parsed).toMatchObject({ exitCode: 0, stderr: '', stdout: alone.stdout });
 });
 
-test('a command that needs no database loads no driver, but does check the variables', async () => {
+test('a command without a database loads no driver, but checks the variables', async () => {
   const { result, foreign, text } = await loadedBy(['init']);
 
   expect(result.exitCode).toBe(0);

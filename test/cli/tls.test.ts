@@ -94,7 +94,7 @@ const refusal = (code: string, message: RegExp, hint: RegExp) => ({
   error: { code, message: expect.stringMatching(message), hint: expect.stringMatching(hint) },
 });
 
-describe('the certificate of the server', () => {
+describe("the server's certificate", () => {
   test('signed by the authority of DB_SSL_CERT_PATH: the connection is encrypted', async () => {
     const project = await usualProject({
       'migrations/master/20250101000002_seen.sql':
@@ -109,7 +109,7 @@ describe('the certificate of the server', () => {
     expect(result).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
-  test('of an unknown authority: refused, with where to name the right one', async () => {
+  test('of an unknown authority: refused, and the hint names the variable to set', async () => {
     const none = await connect({ DB_SSL: 'true' }, ['--json']);
     const wrong = await connect({ DB_SSL: 'true', DB_SSL_CERT_PATH: otherCa.cert }, ['--json']);
     const byUrl = await connect(
@@ -135,7 +135,7 @@ describe('the certificate of the server', () => {
     }
   });
 
-  test('for another host name: refused, with what to call the server', async () => {
+  test('for another host name: refused, and the hint names the right host', async () => {
     const result = await connect({ DB_HOST: '127.0.0.1', DB_SSL: 'true', DB_SSL_CERT_PATH: ca.cert }, [
       '--json',
     ]);
@@ -164,14 +164,14 @@ describe('the certificate of the server', () => {
   });
 });
 
-describe('who asks for TLS', () => {
-  test('the client, of a server that has none: exit 4, with both ways out', () => {
+describe('TLS that only one side wants', () => {
+  test('the client, but the server has none: exit 4, and the hint names both solutions', () => {
     expect(server.beforeTls.exitCode).toBe(4);
     expect(server.beforeTls.stderr).toContain('does not offer TLS, and DB_SSL=true asks for it.');
     expect(server.beforeTls.stderr).toContain('ssl = on in postgresql.conf');
   });
 
-  test('the server, of a client that comes without: exit 4, with the variable to set', async () => {
+  test('the server, but the client has none: exit 4, and the hint names the variable to set', async () => {
     const result = await connect({ DB_SSL: 'false' }, ['--json']);
 
     expect(result.exitCode).toBe(4);
@@ -194,11 +194,11 @@ describe("a client's certificate", () => {
       ['--json'],
     );
 
-  test('lets in whom it names', async () => {
+  test('logs in the role that it names', async () => {
     expect(await certified(client)).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
-  test('missing, of somebody else, or of an unknown authority: each has its own message', async () => {
+  test('missing, of another role, or of an unknown authority: each has its own message', async () => {
     const [missing, other, unknown] = [
       await certified(),
       await certified(somebody),
@@ -226,7 +226,7 @@ describe("a client's certificate", () => {
   });
 });
 
-describe('a certificate file that is of no use is told before any connection, exit 3', () => {
+describe('an unusable certificate file is an error before any connection, exit 3', () => {
   const problemOf = async (variables: Readonly<Record<string, string>>) => {
     const result = await connect({ DB_SSL: 'true', ...variables }, ['--json']);
     expect(result.exitCode).toBe(3);

@@ -35,7 +35,7 @@ const FILES: Readonly<Record<string, string>> = {
   '20250201000012_text.sql': '-- migrate:up\nCREATE TABLE text ();\n',
 };
 
-test('TypeScript as people write it for Knex loads, in a package without a type, and nothing is said of it', async () => {
+test('usual TypeScript migrations for Knex load without warnings, in a package without a type', async () => {
   const fleet = await createFleet(['org_a']);
   await fleet.project.write('package.json', '{"name":"without-a-type"}');
   await fleet.project.write('shared/names.ts', `export const tableName: string = 'without_extension';`);

@@ -7,20 +7,20 @@ const MISTAKES = [
     args: ['bogus'],
     command: '',
     message: 'Unknown command "bogus".',
-    hint: 'tenantctl --help tells more.',
+    hint: 'tenantctl --help shows how to call it.',
   },
   { args: ['migrat'], command: '', message: 'Unknown command "migrat".', hint: 'Did you mean migrate?' },
   {
     args: ['migrate'],
     command: 'migrate',
-    message: 'tenantctl migrate needs a command behind it: master, tenants, all.',
-    hint: 'tenantctl migrate --help tells more.',
+    message: 'tenantctl migrate needs a subcommand: master, tenants, all.',
+    hint: 'tenantctl migrate --help shows how to call it.',
   },
   {
     args: ['rollback', 'bogus'],
     command: 'rollback',
     message: 'Unknown command "bogus".',
-    hint: 'tenantctl rollback --help tells more.',
+    hint: 'tenantctl rollback --help shows how to call it.',
   },
   {
     args: ['status', '--chek'],
@@ -32,34 +32,31 @@ const MISTAKES = [
     args: ['tenant', 'provision'],
     command: 'tenant provision',
     message: 'Missing required argument "org".',
-    hint: 'tenantctl tenant provision --help tells more.',
+    hint: 'tenantctl tenant provision --help shows how to call it.',
   },
   {
     args: ['status', 'everything'],
     command: 'status',
     message: 'Too many arguments for "status". Expected 0 arguments but got 1: everything.',
-    hint: 'tenantctl status --help tells more.',
+    hint: 'tenantctl status --help shows how to call it.',
   },
   {
     args: ['--env-file', 'a.env', 'rollback', 'tenants', '--all', '--to', 'x'],
     command: 'rollback tenants',
     message: 'Option "--all" cannot be used with option "--to <name>".',
-    hint: 'tenantctl rollback tenants --help tells more.',
+    hint: 'tenantctl rollback tenants --help shows how to call it.',
     files: { 'a.env': '' },
   },
 ];
 
-describe('a mistake in calling the program', () => {
-  test.for(MISTAKES)(
-    '$args: told on stderr with what to do, exit 2',
-    async ({ args, message, hint, files }) => {
-      const { folder } = await createProject(files);
+describe('a usage error', () => {
+  test.for(MISTAKES)('$args: message and hint on stderr, exit 2', async ({ args, message, hint, files }) => {
+    const { folder } = await createProject(files);
 
-      const result = await tenantctl(args, { cwd: folder });
+    const result = await tenantctl(args, { cwd: folder });
 
-      expect(result).toMatchObject({ exitCode: 2, stdout: '', stderr: `✖ ${message}\n→ ${hint}\n` });
-    },
-  );
+    expect(result).toMatchObject({ exitCode: 2, stdout: '', stderr: `✖ ${message}\n→ ${hint}\n` });
+  });
 
   test.for(MISTAKES)(
     '$args with --json: one document on stdout',
@@ -85,7 +82,7 @@ describe('a mistake in calling the program', () => {
   });
 });
 
-test('the program alone shows its help, and that is a mistake in a script', async () => {
+test('the program without a command shows its help and exits with 2', async () => {
   const { folder } = await createProject();
 
   const result = await tenantctl([], { cwd: folder });
@@ -94,7 +91,7 @@ test('the program alone shows its help, and that is a mistake in a script', asyn
   expect(result.stderr).toMatch(/^Usage: tenantctl/);
 });
 
-test('help and version go to stdout, and are a document with --json', async () => {
+test('help and version go to stdout, as a document with --json', async () => {
   const { folder } = await createProject();
 
   const help = await tenantctl(['migrate', 'tenants', '--help'], { cwd: folder });
@@ -110,7 +107,7 @@ test('help and version go to stdout, and are a document with --json', async () =
   expect(versionDocument.json()).toEqual({ command: 'version', ok: true, version: version.stdout.trim() });
 });
 
-test('the top help names every command and every exit code', async () => {
+test("the program's help names every command and every exit code", async () => {
   const { folder } = await createProject();
 
   const { stdout } = await tenantctl(['--help'], { cwd: folder });

@@ -19,7 +19,7 @@ async function withOneLie() {
 
 const TOLD = 'The stamps of 1 tenant did not say what the history holds: org_b.';
 
-test('status believes a forged stamp; status --verify tells it, and the next status is right', async () => {
+test('status trusts a forged stamp; status --verify corrects it for the next status', async () => {
   const { run } = await withOneLie();
   const believing = await run('status', '--json');
   expect(believing.json()).toMatchObject({ tenants: { upToDate: 2, behind: 1 } });
@@ -41,7 +41,7 @@ test('status --verify --check finds what a forged stamp hides', async () => {
 });
 
 test.each([[['migrate', 'tenants']], [['migrate', 'all']]])(
-  '%s passes over a tenant whose stamp is forged; with --verify it is told, and migrated',
+  '%s skips a tenant with a forged stamp; with --verify it is reported and migrated',
   async (command) => {
     const { fleet, run } = await withOneLie();
     const believing = await run(...command);
@@ -57,7 +57,7 @@ test.each([[['migrate', 'tenants']], [['migrate', 'all']]])(
   },
 );
 
-test('migrate tenants --verify --dry-run plans by the truth, and leaves the stamps', async () => {
+test('migrate tenants --verify --dry-run plans by the histories, and does not change the stamps', async () => {
   const { fleet, run } = await withOneLie();
   const stamps = () => fleet.query('SELECT *, xmin FROM tenantctl.stamps ORDER BY 1');
   const before = await stamps();

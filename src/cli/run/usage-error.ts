@@ -27,14 +27,14 @@ export function toUsageError({ command, cause }: ParsingEnded): TenantctlError {
   const path = ['tenantctl', commandPath(command)].join(' ').trim();
   if (cause.code === 'commander.help') {
     const verbs = command.commands.map((verb) => verb.name()).join(', ');
-    return new TenantctlError('USAGE', `${path} needs a command behind it: ${verbs}.`, {
-      hint: `${path} --help tells more.`,
+    return new TenantctlError('USAGE', `${path} needs a subcommand: ${verbs}.`, {
+      hint: `${path} --help shows how to call it.`,
     });
   }
   const [text = '', suggestion] = cause.message.replace(/^error: /, '').split(/\n?\(Did you mean /);
   const meant = suggestion?.replace(/\?\)$/, '');
   return new TenantctlError('USAGE', asSentence(text), {
-    hint: meant === undefined ? `${path} --help tells more.` : `Did you mean ${meant}?`,
+    hint: meant === undefined ? `${path} --help shows how to call it.` : `Did you mean ${meant}?`,
   });
 }
 
