@@ -24,6 +24,12 @@ const examples = [...read('CONTRIBUTING.md').matchAll(/```ts\n\/\/ (?:[^\n]* )?(
 const madeUp = examples.map(({ path }) => path);
 const madeUpWords = new Set(examples.flatMap(({ code }) => code.match(/\w+/g) ?? []));
 
+test('each room of core has its place in the order that lint holds, and no file is loose', () => {
+  const [, order = ''] = /const CORE = \[(.*?)\]/s.exec(read('oxlint.config.ts')) ?? [];
+  const placed = [...order.matchAll(/'([\w-]+)'/g)].map(([, room]) => room);
+  expect(placed.toSorted()).toEqual(rooms.toSorted());
+});
+
 test('each room of core has a page of ten to twenty lines', () => {
   for (const room of rooms) {
     const lines = read(`src/core/${room}/README.md`).trimEnd().split('\n').length;
