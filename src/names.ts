@@ -44,7 +44,7 @@ export const DEFAULT_NAMES: Names = {
   schemaPrefix: 'tid_',
 };
 
-/** So many hexadecimal digits of a hash come after the prefix. */
+/** How many hexadecimal digits of a hash follow the prefix. */
 export const HASH_LENGTH = 10;
 
 /** The registry's name for messages. */

@@ -14,7 +14,7 @@ const WAYS = {
 } as const;
 
 /**
- * Merges the environment and the .env file; the environment wins. If it names a database in one way (a URL, say), the
+ * Merges the environment and the .env file; the environment wins. If it names a database in one way (for example by a URL), the
  * file's database settings in the other ways are ignored. An empty value counts as unset.
  */
 export function mergeSources(environment: Variables, file: Variables): Variables {

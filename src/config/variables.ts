@@ -45,7 +45,7 @@ const host = z
 
 const path = z.string().refine((text) => !text.includes('://'), 'is a URL, not a path');
 
-/** Not a URL, say, that was pasted. */
+/** Refuses a pasted URL, for example. */
 const names = z
   .string()
   .refine((text) => text.split(/[,|=]/).every((part) => isShowable('', part)), 'does not hold names');
@@ -94,7 +94,7 @@ export type Parsed = z.infer<typeof schema>;
 /** All variables that tenantctl reads. */
 export const VARIABLES: readonly string[] = Object.keys(schema.shape);
 
-/** The variables, and what is wrong with them. Who reads them further adds to the problems and warnings. */
+/** The variables and what is wrong with them. Further readers add to the problems and warnings. */
 export interface ParsedVariables {
   readonly parsed: Parsed;
   /** All of tenantctl's variables that are set, valid or not. */

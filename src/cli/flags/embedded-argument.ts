@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 const LOOKS_LIKE_A_FOLDER = /^\.|[/\\]/;
 
 /**
- * `--embedded [dir]` may stand anywhere, with or without its folder, so the word after it has to be told apart from a
- * command (`--embedded migrate master`) and from a command's own argument (`tenant provision --embedded org_1`): there
- * a folder must look like one. The result is unambiguous: `--embedded=dir`, or `--embedded=` for the default.
+ * `--embedded [dir]` may stand anywhere. The word after it may be its folder, a command (`--embedded migrate master`) or
+ * a command's argument (`tenant provision --embedded org_1`); beside arguments, a folder must look like a path. The
+ * result is unambiguous: `--embedded=dir`, or `--embedded=` for the default.
  */
 export function settleEmbedded(args: readonly string[], program: Command): string[] {
   const settled: string[] = [];

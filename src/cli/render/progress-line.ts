@@ -26,7 +26,7 @@ export function timeLeft(seconds: number): string {
   return `${thousands(Math.floor(minutes / 60))} h ${twoDigits(minutes % 60)} min`;
 }
 
-/** "842/s", "3.4/s"; what is less than one in ten seconds by the minute: "2.5/min". */
+/** "842/s", "3.4/s"; less than one in ten seconds per minute: "2.5/min" */
 function perTime(rate: number): string {
   if (rate >= 10) return `${thousands(Math.round(rate))}/s`;
   return rate >= 0.1 ? `${rate.toFixed(1)}/s` : `${(rate * 60).toFixed(1)}/min`;

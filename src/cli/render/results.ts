@@ -1,4 +1,4 @@
-/** What renders the results of commands, loaded together when the first text is due. */
+/** Renders the results of commands. Loaded when the first text is needed. */
 export { renderDiagnosis } from './doctor.ts';
 export { renderFleet, renderMaster, renderProvision } from './fleet.ts';
 export { renderRehearsal } from './rehearsal.ts';

@@ -38,42 +38,44 @@ function createJson(): RowRenderer {
   };
 }
 
-/** The widths of a table's columns are those of its first rows: at least so many, or so many characters. */
+/** The first rows of a table decide on the widths: at least so many, or so many characters. */
 const BLOCK_ROWS = 1_000;
 const BLOCK_LENGTH = 256 * 1_024;
 
 /** Memory is bounded: later rows are written at once, and can make columns wider. */
 function createTable(paint: ChalkInstance): RowRenderer {
   let head: readonly string[] = [];
-  let isHeadDue = false;
   let widths: number[] = [];
-  let block: string[][] = [];
+  /** The first rows; undefined once they are written. */
+  let waiting: string[][] | undefined;
   let length = 0;
   const flush = async () => {
-    if (!isHeadDue && block.length === 0) return '';
-    const text = await renderTable(isHeadDue ? head : [], block, paint, widths);
-    [isHeadDue, block, length] = [false, [], 0];
-    return `${text}\n`;
+    const text = waiting && `${await renderTable(head, waiting, paint, widths)}\n`;
+    waiting = undefined;
+    return text ?? '';
   };
   return {
     async rows({ tenant, columns, rows }) {
       const names = namesOf(columns).map(visible);
       let text = '';
       if (!areSame(names, head)) {
-        text = await flush();
-        if (head.length > 0) text += '\n';
-        [head, isHeadDue, widths] = [names, true, []];
+        text = (await flush()) + (head.length > 0 ? '\n' : '');
+        [head, widths, waiting, length] = [names, [], [], 0];
       }
-      for (const row of rows) {
-        const cells = [tenant.clerkOrgId, ...row].map((value) => (value === null ? 'NULL' : visible(value)));
-        block.push(cells);
-        length += cells.join('').length;
-      }
-      const isEnough = !isHeadDue || block.length >= BLOCK_ROWS || length >= BLOCK_LENGTH;
+      const cells = rows.map((row) => [tenant.clerkOrgId, ...row].map(cellOf));
+      if (waiting === undefined)
+        return rows.length === 0 ? text : `${text}${await renderTable([], cells, paint, widths)}\n`;
+      waiting.push(...cells);
+      length += cells.flat().join('').length;
+      const isEnough = waiting.length >= BLOCK_ROWS || length >= BLOCK_LENGTH;
       return isEnough ? text + (await flush()) : text;
     },
     end: flush,
   };
+}
+
+function cellOf(value: string | null): string {
+  return value === null ? 'NULL' : visible(value);
 }
 
 /** Escapes control characters, those for the direction of writing included: data must not move the cursor. */

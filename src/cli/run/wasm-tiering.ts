@@ -19,11 +19,11 @@ export async function tuneWebAssembly(database: DatabaseSettings): Promise<void>
 }
 
 async function flagsFor(database: DatabaseSettings): Promise<readonly string[]> {
-  // Only the parser: the budget, in bytes executed, is one that only the longest runs use up.
+  // Only the parser: the longest runs alone use up this budget of executed bytes.
   if (database.kind === 'server') return ['--wasm-tiering-budget=2147483647'];
   const base = join(database.directory, 'pgdata', 'base');
   const files = await readdir(base, { recursive: true }).catch(() => []);
-  // A run over so many tenants takes half a minute and more; the budget lasts for about one second of it.
+  // A run over that many tenants takes half a minute and more; the budget lasts for about a second.
   if (files.length > MANY_FILES) return ['--wasm-tiering-budget=1000000000'];
   return ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering'];
 }

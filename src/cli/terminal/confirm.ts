@@ -2,7 +2,7 @@ import { createInterface, type Interface } from 'node:readline/promises';
 import { TenantctlError } from '../../errors.ts';
 import type { Output } from './output.ts';
 
-/** Asks on the terminal whether to go on, unless --yes is given. @throws TenantctlError CONFIRMATION_REQUIRED */
+/** Asks on the terminal for confirmation, unless --yes is given. @throws TenantctlError CONFIRMATION_REQUIRED */
 export async function askToConfirm(question: string, yes: boolean, output: Output): Promise<void> {
   if (yes) return;
   if (!process.stdin.isTTY || !process.stderr.isTTY || output.json) {

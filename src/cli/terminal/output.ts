@@ -94,9 +94,7 @@ function toJson(document: object, conceal: (text: string) => string): string {
   );
 }
 
-/**
- * Sends what others print on stdout to stderr, until the returned function is called: migrations may use console.log.
- */
+/** Sends what migrations print on stdout to stderr, until the returned function is called. */
 export function divertStdout(): () => void {
   const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);

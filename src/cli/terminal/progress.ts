@@ -77,7 +77,7 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
   return { observe, stop: () => spinner?.stop() };
 }
 
-/** A run over so few tenants is over before its failures could be read one by one. */
+/** A run over this many tenants ends before anybody could read its failures one by one. */
 const SHORT_RUN = 25;
 
 /** How many failures are shown at once: a migration may fail for every tenant. The result has them all. */
@@ -100,7 +100,7 @@ function tenantLine(
       ? `${paint.green('✔')} ${clerkOrgId} ${paint.dim(`${schema}, ${durationMs} ms`)}`
       : undefined;
   }
-  // On a terminal the result of a short run follows at once and says it better.
+  // On a terminal the result of a short run follows at once, with the reasons.
   if (!verbose && (failures > SHOWN + 1 || (resultIsSeen && due <= SHORT_RUN))) return undefined;
   return !verbose && failures > SHOWN
     ? `${paint.red('✖')} More tenants fail; from here on they are only counted (--verbose shows each).`
