@@ -81,7 +81,7 @@ async function lookInFull(client: Client, schema: string, deed: string): Promise
   await client.query(deed);
   const done = performance.now();
   await look(client, schema, toSchemaBefore(rows[0]), {
-    before: [],
+    regain: [],
     columns: true,
   });
   const looked = performance.now();

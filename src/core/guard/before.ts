@@ -7,15 +7,17 @@ export interface SchemaBefore {
   readonly locks: ReadonlySet<string>;
   /** Everything in the schema, with what belongs to it: see objectKey. */
   readonly own: ReadonlySet<string>;
-  /** Its foreign keys: the oid of each, and that of the table that it refers to. */
-  readonly foreignKeys: ReadonlyMap<string, string>;
+  readonly foreignKeys: ForeignKeys;
   /** How many rows this session had written into each of the largest catalogs, as the server counts them. */
-  readonly writes: ReadonlyMap<string, number>;
+  readonly writes: Readonly<Record<string, number>>;
   /** No relation and no type of the database had a larger oid. */
   readonly largestOid: number;
-  /** The transaction id of its last write; undefined if it had written nothing. */
-  readonly since: bigint | undefined;
+  /** The transaction id of its last write; null if it had written nothing. */
+  readonly since: string | null;
 }
+
+/** The oid of each foreign key of a schema's tables, and that of the table that it refers to. */
+export type ForeignKeys = Readonly<Record<string, string>>;
 
 /** An object in the server's catalogs: the name of its catalog (pg_class, …) and its oid. */
 export interface ObjectName {
@@ -38,6 +40,7 @@ export const LOCKS = `ARRAY(SELECT concat_ws(':', o.catalog, o.oid, o.mode) FROM
 /** What a transaction held between two migrations. */
 export interface Mark {
   readonly locks: ReadonlySet<string>;
+  /** The transaction id of what follows. */
   readonly since: bigint;
 }
 
@@ -61,24 +64,15 @@ export function selectSchemaBefore(schema: string): string {
 
 /** @param row the result of selectSchemaBefore */
 export function toSchemaBefore(row: unknown): SchemaBefore {
-  const { schema_before: schemaBefore } = row as { schema_before: SchemaBeforeRow };
-  const { locks, own, keys, writes, largest, since } = schemaBefore;
-  return {
-    locks: new Set(locks),
-    own: new Set(own),
-    foreignKeys: new Map(Object.entries(keys)),
-    writes: new Map(Object.entries(writes)),
-    largestOid: Number(largest),
-    since: since === null ? undefined : BigInt(since),
-  };
+  const { locks, own, keys, largest, writes, since } = (row as { schema_before: SchemaBeforeJson })
+    .schema_before;
+  const sets = { locks: new Set(locks), own: new Set(own) };
+  return { ...sets, foreignKeys: keys, writes, largestOid: Number(largest), since };
 }
 
-/** The result of tenantctl.schema_before. */
-interface SchemaBeforeRow {
+interface SchemaBeforeJson extends Pick<SchemaBefore, 'writes' | 'since'> {
   readonly locks: string[];
   readonly own: string[];
-  readonly keys: Record<string, string>;
-  readonly writes: Record<string, number>;
+  readonly keys: ForeignKeys;
   readonly largest: string;
-  readonly since: string | null;
 }

@@ -7,6 +7,8 @@ export interface Catalog {
   readonly schema?: string;
   /** Only these rows. */
   readonly where?: string;
+  /** Its objects can be dropped on their own. */
+  readonly isDroppable?: true;
 }
 
 /**
@@ -14,37 +16,43 @@ export interface Catalog {
  * Grants on relations and columns take no lock; they are written into the first two catalogs.
  */
 export const CATALOGS: readonly Catalog[] = [
-  { name: 'pg_class', schema: 'relnamespace' },
+  { name: 'pg_class', isDroppable: true, schema: 'relnamespace' },
   { name: 'pg_attribute', of: ['pg_class', 'attrelid'] },
-  { name: 'pg_type', schema: 'typnamespace' },
+  { name: 'pg_type', isDroppable: true, schema: 'typnamespace' },
   { name: 'pg_enum', of: ['pg_type', 'enumtypid'] },
-  { name: 'pg_constraint', of: ['pg_type', 'contypid'], schema: 'connamespace', where: 'contypid > 0' },
-  { name: 'pg_proc', schema: 'pronamespace' },
-  { name: 'pg_namespace', schema: 'oid' },
-  { name: 'pg_statistic_ext', schema: 'stxnamespace' },
-  { name: 'pg_operator', schema: 'oprnamespace' },
-  { name: 'pg_opclass', schema: 'opcnamespace' },
-  { name: 'pg_opfamily', schema: 'opfnamespace' },
+  {
+    name: 'pg_constraint',
+    isDroppable: true,
+    of: ['pg_type', 'contypid'],
+    schema: 'connamespace',
+    where: 'contypid > 0',
+  },
+  { name: 'pg_proc', isDroppable: true, schema: 'pronamespace' },
+  { name: 'pg_namespace', isDroppable: true, schema: 'oid' },
+  { name: 'pg_statistic_ext', isDroppable: true, schema: 'stxnamespace' },
+  { name: 'pg_operator', isDroppable: true, schema: 'oprnamespace' },
+  { name: 'pg_opclass', isDroppable: true, schema: 'opcnamespace' },
+  { name: 'pg_opfamily', isDroppable: true, schema: 'opfnamespace' },
   { name: 'pg_amop', of: ['pg_opfamily', 'amopfamily'] },
   { name: 'pg_amproc', of: ['pg_opfamily', 'amprocfamily'] },
-  { name: 'pg_collation', schema: 'collnamespace' },
-  { name: 'pg_conversion', schema: 'connamespace' },
-  { name: 'pg_ts_config', schema: 'cfgnamespace' },
+  { name: 'pg_collation', isDroppable: true, schema: 'collnamespace' },
+  { name: 'pg_conversion', isDroppable: true, schema: 'connamespace' },
+  { name: 'pg_ts_config', isDroppable: true, schema: 'cfgnamespace' },
   { name: 'pg_ts_config_map', of: ['pg_ts_config', 'mapcfg'] },
-  { name: 'pg_ts_dict', schema: 'dictnamespace' },
+  { name: 'pg_ts_dict', isDroppable: true, schema: 'dictnamespace' },
   { name: 'pg_ts_parser', schema: 'prsnamespace' },
   { name: 'pg_ts_template', schema: 'tmplnamespace' },
   { name: 'pg_default_acl', schema: 'defaclnamespace' },
-  { name: 'pg_cast' },
+  { name: 'pg_cast', isDroppable: true },
   { name: 'pg_transform' },
-  { name: 'pg_language' },
+  { name: 'pg_language', isDroppable: true },
   { name: 'pg_am' },
-  { name: 'pg_extension' },
+  { name: 'pg_extension', isDroppable: true },
   { name: 'pg_event_trigger' },
   { name: 'pg_foreign_data_wrapper' },
-  { name: 'pg_foreign_server' },
+  { name: 'pg_foreign_server', isDroppable: true },
   { name: 'pg_user_mapping' },
-  { name: 'pg_publication' },
+  { name: 'pg_publication', isDroppable: true },
   { name: 'pg_publication_rel', of: ['pg_publication', 'prpubid'] },
   { name: 'pg_publication_namespace', of: ['pg_publication', 'pnpubid'] },
   { name: 'pg_subscription' },
@@ -58,23 +66,4 @@ export const CATALOGS: readonly Catalog[] = [
 ];
 
 /** Catalogs of objects that can be dropped on their own. */
-export const DROPPABLE: readonly string[] = [
-  'pg_class',
-  'pg_type',
-  'pg_proc',
-  'pg_constraint',
-  'pg_namespace',
-  'pg_extension',
-  'pg_operator',
-  'pg_opclass',
-  'pg_opfamily',
-  'pg_collation',
-  'pg_statistic_ext',
-  'pg_conversion',
-  'pg_ts_config',
-  'pg_ts_dict',
-  'pg_cast',
-  'pg_language',
-  'pg_publication',
-  'pg_foreign_server',
-];
+export const DROPPABLE = CATALOGS.flatMap(({ name, isDroppable }) => (isDroppable === true ? [name] : []));

@@ -12,12 +12,14 @@ export interface Description {
   readonly identity: string;
   /** It lies in another tenant's schema, or is that schema. */
   readonly isOtherTenants: boolean;
-  /** A digest of everything that others may rely on; undefined if the object is not a relation. */
-  readonly form: string | undefined;
+  /** A digest of everything that others may rely on; null if the object is not a relation. */
+  readonly form: string | null;
 }
 
 /** The objects that exist, by objectKey. */
 export type Descriptions = ReadonlyMap<string, Description>;
+
+export const NOTHING: Descriptions = new Map();
 
 /** Views with the oids of catalogs that not everybody may read. */
 const READABLE: ReadonlyMap<string, readonly [view: string, column: string]> = new Map([
@@ -51,13 +53,6 @@ const FORM = `md5(concat_ws('|', (to_jsonb(r) - '{${PASSING.join(',')}}'::text[]
   (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_policy x WHERE x.polrelid = r.oid),
   (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_rewrite x WHERE x.ev_class = r.oid)))`;
 
-interface DescriptionRow extends ObjectName {
-  readonly type: string;
-  readonly identity: string;
-  readonly is_other: boolean;
-  readonly form: string | null;
-}
-
 /** pg_identify_object quotes names that need it. */
 const UNQUOTED_SCHEMA = `replace(trim(BOTH '"' FROM i.schema), '""', '"')`;
 
@@ -75,24 +70,14 @@ export async function describe(
     const oids = [...new Set(some.map(({ oid }) => oid))];
     return [
       `SELECT '${catalog}' AS catalog, r.${column}::text AS oid, i.type, i.identity,
-         ${isOtherTenants(names, catalog === 'pg_namespace' ? 'r.nspname::text' : UNQUOTED_SCHEMA, literal(schema))} AS is_other, ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
+         ${isOtherTenants(names, catalog === 'pg_namespace' ? 'r.nspname::text' : UNQUOTED_SCHEMA, literal(schema))} AS "isOtherTenants", ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
        FROM pg_catalog.${source} r, pg_identify_object('pg_catalog.${catalog}'::regclass, r.${column}, 0) i
        WHERE r.${column} = ANY ('{${oids.join(',')}}'::oid[])`,
     ];
   });
-  if (parts.length === 0) return new Map();
-  const { rows } = await client.query<DescriptionRow>(parts.join('\nUNION ALL '));
-  return new Map(
-    rows.map((row) => [
-      objectKey(row),
-      {
-        type: row.type,
-        identity: row.identity,
-        isOtherTenants: row.is_other,
-        form: row.form ?? undefined,
-      },
-    ]),
-  );
+  if (parts.length === 0) return NOTHING;
+  const { rows } = await client.query<ObjectName & Description>(parts.join('\nUNION ALL '));
+  return new Map(rows.map(({ catalog, oid, ...description }) => [objectKey({ catalog, oid }), description]));
 }
 
 /** Catalogs that everybody may read, and whose rows have an oid. */

@@ -1,6 +1,6 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
-import { lockKey, objectKey, type SchemaBefore, type ObjectName } from './before.ts';
+import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectName } from './before.ts';
 import { OWN_PATH } from './own-transaction.ts';
 
 /** A lock that a migration's transaction has taken, on a relation or, exclusively, on another object. */
@@ -17,64 +17,49 @@ export interface SeenLock extends ObjectName {
 /** An object outside the schema whose catalog row a migration's transaction has written. */
 export interface SeenRow extends ObjectName {
   /** The transaction id that wrote it, as 64 bits. */
-  readonly writtenBy: bigint;
+  readonly writtenBy: string;
   /** It is in the tenant's schema now; it may have been moved there. */
   readonly isInSchema: boolean;
   /** The oid of the extension that it belongs to, if the same transaction wrote that. */
   readonly extension: string | null;
 }
 
-/** What a tenant's transaction has done since its SchemaBefore, as the server shows it. */
+/** What a tenant's transaction has done since its SchemaBefore: the result of tenantctl.effects. */
 export interface Effects {
   readonly locks: readonly SeenLock[];
   readonly rows: readonly SeenRow[];
-  /** The foreign keys that the schema's tables have now. */
-  readonly foreignKeys: ReadonlyMap<string, string>;
+  /** Those that the schema's tables have now. */
+  readonly foreignKeys: ForeignKeys;
 }
 
 /** The lock that a foreign key takes on the referenced table. */
 export const KEY_LOCK = 'ShareRowExclusiveLock';
-
-export interface LookOptions {
-  /** Statements to send first. */
-  readonly before: readonly string[];
-  /** Columns may have been granted, so the largest catalog has to be searched as well. */
-  readonly columns: boolean;
-}
 
 /** Reads what the open transaction has done since `schemaBefore`. Deferred constraints and triggers run before. */
 export async function look(
   client: Pick<ClientBase, 'query'>,
   schema: string,
   schemaBefore: SchemaBefore,
-  options: LookOptions,
+  { regain, columns }: { readonly regain: readonly string[]; readonly columns: boolean },
 ): Promise<Effects> {
   const { largestOid, since, writes, foreignKeys } = schemaBefore;
-  const noted = literal(JSON.stringify(Object.fromEntries(writes)));
+  const noted = literal(JSON.stringify(writes));
+  const hadKeys = Object.keys(foreignKeys).length > 0;
   const results = (await client.query(
     [
-      ...options.before,
+      ...regain,
       // A cursor WITH HOLD would run its query at the COMMIT.
       'CLOSE ALL',
       'SET CONSTRAINTS ALL IMMEDIATE',
       OWN_PATH,
-      `SELECT tenantctl.effects(${literal(schema)}, ${since ?? 0}, ${largestOid}, ${noted}, ${foreignKeys.size > 0}, ${options.columns}) AS effects`,
+      `SELECT tenantctl.effects(${literal(schema)}, ${since ?? 0}, ${largestOid}, ${noted}, ${hadKeys}, ${columns}) AS effects`,
     ].join(';\n'),
-  )) as unknown as QueryResult<{ effects: SightingsRow }>[];
+  )) as unknown as QueryResult<{ effects: Effects }>[];
   const seen = results.at(-1)?.rows[0]?.effects;
   if (seen === undefined) throw new Error('the look at a transaction is always one row');
   return {
     locks: seen.locks.filter((lock) => !schemaBefore.locks.has(lockKey(lock, lock.mode))),
-    rows: seen.rows
-      .filter((row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row)))
-      .map((row) => ({ ...row, writtenBy: BigInt(row.writtenBy) })),
-    foreignKeys: new Map(Object.entries(seen.foreignKeys)),
+    rows: seen.rows.filter((row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row))),
+    foreignKeys: seen.foreignKeys,
   };
-}
-
-/** The result of tenantctl.effects. */
-interface SightingsRow {
-  readonly locks: readonly SeenLock[];
-  readonly rows: readonly (Omit<SeenRow, 'writtenBy'> & { readonly writtenBy: string })[];
-  readonly foreignKeys: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,4 @@
-import { TenantctlError } from '../../errors.ts';
+import { TenantctlError, type ErrorDetails } from '../../errors.ts';
 import type { Target } from '../target/target.ts';
 import type { Trespass } from './judge.ts';
 
@@ -8,39 +8,28 @@ const TOLD = 10;
 /** A migration reached outside its tenant's schema; its transaction is rolled back. */
 export function outsideSchema(
   migration: string,
-  { schema, clerkOrgId }: Target,
+  target: Target,
   trespasses: readonly Trespass[],
-  statement?: string,
 ): TenantctlError {
-  const [first] = trespasses;
+  const [first, ...others] = trespasses;
   if (first === undefined) throw new Error('nothing was done outside');
-  const others = trespasses.slice(1, TOLD).map((trespass) => `It also ${inWords(trespass)}.`);
-  if (trespasses.length > TOLD) others.push(`And ${trespasses.length - TOLD} more.`);
-  return new TenantctlError(
-    'MIGRATION_OUTSIDE_SCHEMA',
-    `${migration} ${inWords(first)}: outside ${schema}, the schema of its tenant.`,
-    {
-      tenant: clerkOrgId,
-      migration,
-      statement,
-      hint: hintFor(first, migration),
-      details: others.length > 0 ? others : undefined,
-    },
-  );
+  const details = others.slice(0, TOLD - 1).map((trespass) => `It also ${inWords(trespass)}.`);
+  if (trespasses.length > TOLD) details.push(`And ${trespasses.length - TOLD} more.`);
+  const remedy = first.isOtherTenants ? ANOTHERS : allowing(first.identity ?? 'public.…', migration);
+  return outside(migration, target, inWords(first), {
+    hint: `Its transaction was rolled back. ${remedy}`,
+    details: details.length > 0 ? details : undefined,
+  });
 }
 
 /** A statement that names another tenant's schema; it was not sent. */
 export function namesAnother(
   migration: string,
-  { schema, clerkOrgId }: Target,
+  target: Target,
   others: readonly string[],
   statement: string,
 ): TenantctlError {
-  return new TenantctlError(
-    'MIGRATION_OUTSIDE_SCHEMA',
-    `${migration} names ${others.join(', ')}: outside ${schema}, the schema of its tenant.`,
-    { tenant: clerkOrgId, migration, statement, hint: ANOTHERS },
-  );
+  return outside(migration, target, `names ${others.join(', ')}`, { statement, hint: ANOTHERS });
 }
 
 /**
@@ -49,20 +38,26 @@ export function namesAnother(
  */
 export function wouldReach(
   migration: string,
-  { schema, clerkOrgId }: Target,
+  target: Target,
   deed: string,
   name: string | undefined,
   statement: string,
 ): TenantctlError {
+  const hint = name === undefined ? SHARED : allowing(name, migration);
+  return outside(migration, target, deed, { statement, hint }, ' The statement was not sent.');
+}
+
+function outside(
+  migration: string,
+  { schema, clerkOrgId: tenant }: Target,
+  deed: string,
+  details: ErrorDetails,
+  end = '',
+): TenantctlError {
   return new TenantctlError(
     'MIGRATION_OUTSIDE_SCHEMA',
-    `${migration} ${deed}: outside ${schema}, the schema of its tenant. The statement was not sent.`,
-    {
-      tenant: clerkOrgId,
-      migration,
-      statement,
-      hint: name === undefined ? SHARED : allowing(name, migration),
-    },
+    `${migration} ${deed}: outside ${schema}, the schema of its tenant.${end}`,
+    { tenant, migration, ...details },
   );
 }
 
@@ -89,9 +84,4 @@ function allowing(name: string, migration: string): string {
     ? `-- migrate:up allow-outside:${name}`
     : `export const config = { allowOutside: ['${name}'] }`;
   return `${SHARED} A name without a schema is looked up in the tenant's schema and, where that lacks it, in public. Where this is what the migration is for, let it say so: ${words}. It then runs for one tenant at a time.`;
-}
-
-function hintFor({ isOtherTenants, identity }: Trespass, migration: string): string {
-  const remedy = isOtherTenants ? ANOTHERS : allowing(identity ?? 'public.…', migration);
-  return `Its transaction was rolled back. ${remedy}`;
 }

@@ -12,14 +12,14 @@ import {
   type Mark,
   type ObjectName,
 } from './before.ts';
-import { describe, remember, type Description, type Descriptions, type Remembered } from './description.ts';
+import { describe, NOTHING, remember, type Descriptions, type Remembered } from './description.ts';
 import { outsideSchema } from './errors.ts';
 import { judge, questionsAbout, type Facts, type ObservedEffects, type Trespass } from './judge.ts';
 import { NEW_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
 
 /** The open transaction of a tenant after its migrations. */
-export interface Guarded {
+interface Guarded {
   readonly client: PoolClient;
   readonly target: Target;
   readonly schemaBefore: SchemaBefore;
@@ -54,26 +54,19 @@ export function rememberBefore(
 export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
   const { client, target, schemaBefore, marks, migrations } = guarded;
   const { schema, role } = target;
-  const effects = await look(client, schema, schemaBefore, {
-    before: guarded.regain,
-    columns: guarded.columns,
-  });
+  const effects = await look(client, schema, schemaBefore, guarded);
   const facts: Facts = { schema, role, schemaBefore, marks, effects };
   const questions = questionsAbout(facts);
-  const before =
-    questions.before.length === 0 ? NOTHING : await describeBefore(context, guarded, questions.before);
-  const now = questions.now.length === 0 ? NOTHING : await describe(client, target, questions.now);
+  const before = await describeBefore(context, guarded, questions.before);
+  const now = await describe(client, target, questions.now);
   const { trespasses, observed } = judge(facts, before, now);
   const refused = trespasses.filter((trespass) => !isAllowed(trespass, migrations[trespass.step]));
   const [first] = refused;
   if (first === undefined) return observed;
   const named = await withNames(guarded, refused);
   const name = migrations[first.step]?.file.name ?? migrations.at(-1)?.file.name ?? '';
-  throw outsideSchema(
-    name,
-    target,
-    named.filter(({ step }) => step === first.step),
-  );
+  const ofFirst = named.filter(({ step }) => step === first.step);
+  throw outsideSchema(name, target, ofFirst);
 }
 
 /**
@@ -103,8 +96,6 @@ export async function watchSchema(
   return (migration) => assertWithinSchema(context, { ...watched, migrations: [migration] });
 }
 
-const NOTHING: Descriptions = new Map();
-
 /** Whether the migration's allowOutside names this: by its name, or as `schema.*`. */
 export function isAllowed(
   { identity, isOtherTenants }: Pick<Trespass, 'identity' | 'isOtherTenants'>,
@@ -124,19 +115,18 @@ function describeBefore(
   { target, remembered }: Guarded,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> | Descriptions {
+  if (objects.length === 0) return NOTHING;
   if (remembered === undefined) return describeAside(context, target, objects);
-  const known = objects.flatMap((object): [string, Description][] => {
-    const key = objectKey(object);
-    const description = remembered.shared.get(key);
-    if (description !== undefined) return [[key, description]];
-    // Nobody else creates anything meanwhile: objects older than the migrations existed before.
-    return Number(object.oid) > remembered.largestOid ? [] : [[key, UNNAMED]];
-  });
-  return new Map(known);
+  const { shared, largestOid } = remembered;
+  // Nobody else creates anything meanwhile: objects older than the migrations existed before.
+  const existed = objects.filter(
+    (object) => shared.has(objectKey(object)) || Number(object.oid) <= largestOid,
+  );
+  return new Map(existed.map((object) => [objectKey(object), shared.get(objectKey(object)) ?? UNNAMED]));
 }
 
 /** An object that existed, and of which nothing else is known. */
-const UNNAMED: Description = { type: '', identity: '', isOtherTenants: false, form: undefined };
+const UNNAMED = { type: '', identity: '', isOtherTenants: false, form: null };
 
 /** Adds the names of dropped objects: after a rollback to the savepoint they exist again. */
 async function withNames(
@@ -146,13 +136,7 @@ async function withNames(
   const nameless = trespasses.filter(({ identity = '' }) => identity === '');
   if (nameless.length === 0) return [...trespasses];
   await client.query(`ROLLBACK TO SAVEPOINT ${savepoint}`);
-  const found = await describe(
-    client,
-    target,
-    nameless.map(({ object }) => object),
-  );
-  return trespasses.map((trespass) => {
-    const description = found.get(objectKey(trespass.object));
-    return description === undefined ? trespass : { ...trespass, ...description };
-  });
+  const objects = nameless.map(({ object }) => object);
+  const found = await describe(client, target, objects);
+  return trespasses.map((trespass) => ({ ...trespass, ...found.get(objectKey(trespass.object)) }));
 }

@@ -1,6 +1,13 @@
 import { identifier } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
-import { lockKey, objectKey, type SchemaBefore, type Mark, type ObjectName } from './before.ts';
+import {
+  lockKey,
+  objectKey,
+  type ForeignKeys,
+  type SchemaBefore,
+  type Mark,
+  type ObjectName,
+} from './before.ts';
 import type { Description, Descriptions } from './description.ts';
 import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.ts';
 
@@ -24,14 +31,6 @@ export interface ObservedEffects {
   readonly schemas: readonly string[];
   /** Locks of foreign keys on shared relations: schema, name and mode, separated by NUL. */
   readonly keyLocks: readonly string[];
-}
-
-/** The objects that have to be described before the effects can be judged. */
-export interface Questions {
-  /** As they were before the transaction. */
-  readonly before: readonly ObjectName[];
-  /** As they are now. */
-  readonly now: readonly ObjectName[];
 }
 
 /** All that is known of a tenant's transaction. */
@@ -100,8 +99,8 @@ function isOfBefore(object: ObjectName, { locks }: SchemaBefore): boolean {
   return locks.has(lockKey(object, 'AccessExclusiveLock'));
 }
 
-/** The objects that have to be described to judge these facts. Pure. */
-export function questionsAbout(facts: Facts): Questions {
+/** The objects that must be described, as they were before the transaction and as they are now. Pure. */
+export function questionsAbout(facts: Facts): Readonly<Record<'before' | 'now', readonly ObjectName[]>> {
   const { schema, schemaBefore, effects } = facts;
   const exclusive = effects.locks.filter(
     (lock) => isOutside(lock, schema) && isExclusive(lock) && !isOfBefore(lock, schemaBefore),
@@ -181,11 +180,11 @@ function createFindings({ before, now }: Known) {
 /** Which exclusive locks are explained by a foreign key that was added or dropped. */
 function foreignKeyLocks(known: Known): (lock: SeenLock) => boolean {
   const { schemaBefore, effects, before } = known;
-  const tables = (keys: ReadonlyMap<string, string>, others: ReadonlyMap<string, string>) =>
-    new Set([...keys].filter(([key]) => !others.has(key)).map(([, table]) => table));
+  const tables = (keys: ForeignKeys, others: ForeignKeys) =>
+    new Set(Object.entries(keys).flatMap(([key, table]) => (key in others ? [] : [table])));
   const addedTo = tables(effects.foreignKeys, schemaBefore.foreignKeys);
   const takenFrom = tables(schemaBefore.foreignKeys, effects.foreignKeys);
-  const referred = new Set([...schemaBefore.foreignKeys.values(), ...effects.foreignKeys.values()]);
+  const referred = new Set([schemaBefore, effects].flatMap((each) => Object.values(each.foreignKeys)));
   // A foreign key that was added and dropped leaves a lock on itself and on its triggers.
   const hasPassingTrigger = effects.locks.some((lock) => lock.catalog === 'pg_trigger');
   const hasPassingKey = effects.locks.some(
@@ -268,5 +267,5 @@ function stepOfLock(lock: SeenLock, { marks }: Facts): number {
 
 /** The migration that wrote the row. */
 function stepOfRow({ writtenBy }: SeenRow, { marks }: Facts): number {
-  return marks.filter(({ since }) => writtenBy >= since).length;
+  return marks.filter(({ since }) => BigInt(writtenBy) >= since).length;
 }

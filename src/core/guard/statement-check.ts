@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { identifier, literal } from '../../db/sql.ts';
+import { identifier, literal, qualified } from '../../db/sql.ts';
 import type { Migration } from '../files/load.ts';
 import type { Target } from '../target/target.ts';
 import { isOtherTenants } from './own-objects.ts';
@@ -46,15 +46,10 @@ export function checkStatements(
     const places = await placesOf(client, target, reading.objects);
     const outside = places.find(
       (place) =>
-        place.schema !== schema &&
-        !place.schema.startsWith('pg_temp') &&
-        !isAllowed(
-          { identity: `${place.schema}.${place.name}`, isOtherTenants: place.isOtherTenants },
-          migration,
-        ),
+        place.schema !== schema && !place.schema.startsWith('pg_temp') && !isAllowed(place, migration),
     );
     if (outside === undefined) return;
-    const name = `${outside.schema}.${outside.name}`;
+    const name = outside.identity;
     throw wouldReach(migration.file.name, target, `changes ${name}`, name, text);
   };
 }
@@ -74,7 +69,8 @@ async function otherTenants(
 
 interface Place {
   readonly schema: string;
-  readonly name: string;
+  /** With its schema, unquoted. */
+  readonly identity: string;
   readonly isOtherTenants: boolean;
 }
 
@@ -85,23 +81,18 @@ async function placesOf(
   objects: readonly NamedObject[],
 ): Promise<Place[]> {
   if (objects.length === 0) return [];
-  const { rows } = await client.query<{ schema: string; name: string; is_other: boolean }>(
-    `SELECT p.schema, p.name, ${isOtherTenants(names, 'p.schema', literal(schema))} AS is_other
+  const { rows } = await client.query<Place>(
+    `SELECT p.schema, p.schema || '.' || p.name AS identity, ${isOtherTenants(names, 'p.schema', literal(schema))} AS "isOtherTenants"
      FROM (${objects.map(selectPlaces).join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
   );
-  return rows.map((row) => ({ schema: row.schema, name: row.name, isOtherTenants: row.is_other }));
+  return rows;
 }
 
 /** The query for the schemas in which an object is, or will be. */
 function selectPlaces({ kind, schema, name, isNew }: NamedObject): string {
   const select = (place: string) => `SELECT ${place} AS schema, ${literal(name)} AS name`;
   if (isNew) return select(schema === undefined ? 'current_schema()::text' : literal(schema));
-  const written = literal(
-    [schema, name]
-      .flatMap((part) => part ?? [])
-      .map(identifier)
-      .join('.'),
-  );
+  const written = literal(schema === undefined ? identifier(name) : qualified(schema, name));
   switch (kind) {
     case 'relation':
       return `${select('c.relnamespace::regnamespace::text')} FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(${written})`;

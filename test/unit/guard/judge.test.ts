@@ -25,7 +25,7 @@ const gone = (oid: string, mode = 'AccessExclusiveLock'): SeenLock => ({
 const row = (catalog: string, oid: string, more: Partial<SeenRow> = {}): SeenRow => ({
   catalog,
   oid,
-  writtenBy: 900n,
+  writtenBy: '900',
   isInSchema: false,
   extension: null,
   ...more,
@@ -33,7 +33,7 @@ const row = (catalog: string, oid: string, more: Partial<SeenRow> = {}): SeenRow
 
 const known = (catalog: string, oid: string, description: Partial<Description>): [string, Description] => [
   objectKey({ catalog, oid }),
-  { type: 'table', identity: '', isOtherTenants: false, form: undefined, ...description },
+  { type: 'table', identity: '', isOtherTenants: false, form: null, ...description },
 ];
 
 interface Case {
@@ -50,13 +50,13 @@ const facts = ({ schemaBefore, marks = [], role, effects }: Case): Facts => ({
   schemaBefore: {
     locks: new Set(),
     own: new Set(['pg_class:100']),
-    foreignKeys: new Map(),
-    writes: new Map(),
+    foreignKeys: {},
+    writes: {},
     largestOid: LARGEST,
-    since: undefined,
+    since: null,
     ...schemaBefore,
   },
-  effects: { locks: [], rows: [], foreignKeys: new Map(), ...effects },
+  effects: { locks: [], rows: [], foreignKeys: {}, ...effects },
 });
 
 const NOTHING: Descriptions = new Map();
@@ -106,7 +106,7 @@ test('a shared table that was not there before was created', () => {
 
 test('a new foreign key explains the lock on the table that it refers to, and others may take the same', () => {
   const found = facts({
-    effects: { locks: [lock('7', 'ShareRowExclusiveLock', SHARED)], foreignKeys: new Map([['61', '7']]) },
+    effects: { locks: [lock('7', 'ShareRowExclusiveLock', SHARED)], foreignKeys: { 61: '7' } },
   });
   const { trespasses, observed } = judge(found, new Map([shared()]), new Map([shared()]));
   expect(trespasses).toEqual([]);
@@ -115,8 +115,8 @@ test('a new foreign key explains the lock on the table that it refers to, and ot
 
 test('a foreign key that was there before explains nothing; one that has gone explains the stronger lock', () => {
   const locks = [lock('7', 'AccessExclusiveLock', SHARED)];
-  const schemaBefore = { foreignKeys: new Map([['61', '7']]) };
-  const judged = (foreignKeys: ReadonlyMap<string, string>) =>
+  const schemaBefore = { foreignKeys: { 61: '7' } };
+  const judged = (foreignKeys: Effects['foreignKeys']) =>
     told(
       judge(
         facts({ schemaBefore, effects: { locks, foreignKeys } }),
@@ -124,8 +124,8 @@ test('a foreign key that was there before explains nothing; one that has gone ex
         new Map([shared()]),
       ).trespasses,
     );
-  expect(judged(new Map([['61', '7']]))).toEqual([`0: locked ${SHARED}`]);
-  expect(judged(new Map())).toEqual([]);
+  expect(judged({ 61: '7' })).toEqual([`0: locked ${SHARED}`]);
+  expect(judged({})).toEqual([]);
 });
 
 test('another tenant’s relation may not even be read; its index alone says that a shared name was looked up', () => {
@@ -153,7 +153,7 @@ test('a catalog row that it wrote outside is told as created or changed, and by 
   const found = facts({
     marks: [{ locks: new Set(), since: 500n }],
     effects: {
-      rows: [row('pg_proc', '70001', { writtenBy: 600n }), row('pg_namespace', '11', { writtenBy: 400n })],
+      rows: [row('pg_proc', '70001', { writtenBy: '600' }), row('pg_namespace', '11', { writtenBy: '400' })],
     },
   });
   const now = new Map([
