@@ -1,8 +1,7 @@
 import type { PoolClient, QueryResult } from 'pg';
 import type { OpenTransaction } from '../../db/transaction.ts';
-import { MARK, toMark, type SchemaBefore, type Mark } from '../guard/before.ts';
-import { assertWithinSchema, rememberBefore } from '../guard/guard.ts';
-import type { Remembered } from '../guard/description.ts';
+import { MARK, toMark, type SchemaBefore } from '../guard/before.ts';
+import { assertWithinSchema, startWatch, type Watch } from '../guard/guard.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import type { TargetJob } from './assignment.ts';
@@ -11,16 +10,6 @@ import { recordStep } from '../target/record.ts';
 import type { Segment } from './segment.ts';
 import { LOCK_ONLY } from './under-lock.ts';
 import { stampOf } from '../stamps/stamps.ts';
-
-/** What the guard is told of a tenant's transaction. */
-interface Watch {
-  readonly schemaBefore: SchemaBefore;
-  readonly remembered: Remembered | undefined;
-  /** One between any two migrations. */
-  readonly marks: Mark[];
-  /** Every statement that the migrations sent. */
-  readonly texts: string[];
-}
 
 /**
  * Runs consecutive migrations in the open transaction and commits it together with the last one's record.
@@ -34,23 +23,21 @@ export async function runGroup(
 ): Promise<void> {
   const { context, target, assignment, progress } = job;
   const { steps, isLast } = segment;
+  const { client } = transaction;
   const names = steps.map((step) => step.name);
   let records: string[] = [];
   if (steps.length > 0) {
-    const watch = schemaBefore && {
-      schemaBefore,
-      remembered: await rememberBefore(context, transaction.client, target),
-      marks: [],
-      texts: [],
-    };
-    records = await runAll(job, transaction.client, segment, watch);
+    const start = schemaBefore && { client, target, schemaBefore, savepoint: LOCK_ONLY };
+    const watch = start && (await startWatch(context, start));
+    const texts: string[] = [];
+    records = await runAll(job, client, segment, watch, texts);
     // What is checked at the end (a deferred constraint) may come from any of them.
     if (steps.length > 1) progress.atWork = names.join(', ');
     if (watch !== undefined) {
-      await keepToSchema(job, transaction.client, segment, watch, records);
+      await keepToSchema(job, segment, watch, texts, records);
       records = [];
     }
-    await assignment.beforeCommit?.(transaction.client);
+    await assignment.beforeCommit?.(client);
   }
   await transaction.commitWith([
     ...regainControlAtEnd(target),
@@ -67,12 +54,13 @@ export async function runGroup(
   progress.names.push(...names);
 }
 
-/** Runs the migrations one after the other. @returns the statements that record the last one */
+/** Runs the migrations one after the other, and adds what they send to `texts`. @returns the statements that record the last one */
 async function runAll(
   { context, target, assignment, progress }: TargetJob,
   client: PoolClient,
   { steps, migrations }: Segment,
   watch: Watch | undefined,
+  texts: string[],
 ): Promise<string[]> {
   const { direction } = assignment;
   let records: string[] = [];
@@ -90,7 +78,7 @@ async function runAll(
       target,
       direction,
       recording: assignment.record?.(name),
-      onStatement: watch && (({ text }) => watch.texts.push(text)),
+      onStatement: watch && (({ text }) => texts.push(text)),
     });
     if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, name, progress.batch)];
@@ -103,21 +91,18 @@ async function runAll(
  */
 async function keepToSchema(
   { context, target, assignment, progress }: TargetJob,
-  client: PoolClient,
   { migrations }: Segment,
-  { texts, ...watch }: Watch,
+  watch: Watch,
+  texts: readonly string[],
   records: readonly string[],
 ): Promise<void> {
   // The first tenants of a plan are looked at for everything, whatever the texts say.
   const isPilot = assignment.record !== undefined;
   const readings = isPilot ? [] : await Promise.all(texts.map((text) => context.readStatements(text)));
   progress.observed = await assertWithinSchema(context, {
-    client,
-    target,
-    migrations,
     ...watch,
+    migrations,
     columns: isPilot || readings.some(({ mayGrant }) => mayGrant),
     regain: [...regainControlAtEnd(target), ...records],
-    savepoint: LOCK_ONLY,
   });
 }

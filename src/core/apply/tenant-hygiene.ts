@@ -4,20 +4,19 @@ import { identifier } from '../../db/sql.ts';
 import type { Observer } from '../report/event.ts';
 
 /**
- * Tables of public that this transaction has locked against other tenants' transactions: a foreign key to a shared
+ * Whether this transaction has locked tables of public against other tenants' transactions: a foreign key to a shared
  * table takes ShareRowExclusiveLock on it until the end
  * (https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES).
  */
-export async function sharedLocks(client: PoolClient): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT DISTINCT c.relname::text AS name
-     FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+export async function locksShared(client: PoolClient): Promise<boolean> {
+  const { rows } = await client.query(
+    `SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
      WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND c.relkind IN ('r', 'p')
        AND c.relnamespace = to_regnamespace('public')
        AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-     ORDER BY 1`,
+     LIMIT 1`,
   );
-  return rows.map((row) => row.name);
+  return rows.length > 0;
 }
 
 /**

@@ -18,31 +18,35 @@ import { judge, questionsAbout, type Facts, type ObservedEffects, type Trespass 
 import { NEW_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
 
-/** The open transaction of a tenant after its migrations. */
-interface Guarded {
+/** A tenant's open transaction that is watched. */
+export interface Watch {
   readonly client: PoolClient;
   readonly target: Target;
   readonly schemaBefore: SchemaBefore;
+  /** The savepoint to roll back to if the migrations reached outside. */
+  readonly savepoint: string;
   /** One between any two migrations. */
-  readonly marks: readonly Mark[];
+  readonly marks: Mark[];
+  /** The database as it was before; only if all connections are one session. */
+  readonly remembered: Remembered | undefined;
+}
+
+/** The same after its migrations. */
+interface Guarded extends Watch {
   readonly migrations: readonly Migration[];
   /** They may have granted columns. */
   readonly columns: boolean;
-  /** The database as it was before; only if all connections are one session. */
-  readonly remembered: Remembered | undefined;
   /** The statements that regain control of the transaction. */
   readonly regain: readonly string[];
-  /** The savepoint to roll back to if the migrations reached outside. */
-  readonly savepoint: string;
 }
 
-/** What has to be remembered before the migrations, if all connections are one session. */
-export function rememberBefore(
+/** Starts watching, before the first migration. */
+export async function startWatch(
   { database }: RunContext,
-  client: PoolClient,
-  target: Target,
-): Promise<Remembered> | undefined {
-  return database.hasParallelSessions ? undefined : remember(client, target);
+  start: Omit<Watch, 'marks' | 'remembered'>,
+): Promise<Watch> {
+  const remembered = database.hasParallelSessions ? undefined : await remember(start.client, start.target);
+  return { ...start, remembered, marks: [] };
 }
 
 /**
@@ -83,17 +87,10 @@ export async function watchSchema(
   const noted = (await client.query(
     [...NEW_ID, selectSchemaBefore(target.schema)].join(';\n'),
   )) as unknown as QueryResult[];
-  const watched = {
-    client,
-    target,
-    schemaBefore: toSchemaBefore(noted.at(-1)?.rows[0]),
-    marks: [],
-    columns: true,
-    remembered: await rememberBefore(context, client, target),
-    regain: regainControlAtEnd(target),
-    savepoint,
-  };
-  return (migration) => assertWithinSchema(context, { ...watched, migrations: [migration] });
+  const schemaBefore = toSchemaBefore(noted.at(-1)?.rows[0]);
+  const watch = await startWatch(context, { client, target, schemaBefore, savepoint });
+  const rest = { columns: true, regain: regainControlAtEnd(target) };
+  return (migration) => assertWithinSchema(context, { ...watch, ...rest, migrations: [migration] });
 }
 
 /** Whether the migration's allowOutside names this: by its name, or as `schema.*`. */

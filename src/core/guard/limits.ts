@@ -4,11 +4,7 @@ import type { ObservedEffects } from './judge.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants may lock outside their schema when they are sent a string, and how closely each is checked. */
-export interface Limits {
-  /** Schemas of shared relations. */
-  readonly schemas: readonly string[];
-  /** Locks of foreign keys on shared relations: see ObservedEffects. */
-  readonly keyLocks: readonly string[];
+export interface Limits extends ObservedEffects {
   /** Something may be dropped: a relation that no longer exists must have been in the schema. */
   readonly drops: boolean;
   /** Locks do not show everything that the texts can reach: catalogs are searched as well. */

@@ -212,16 +212,10 @@ const STAY_WITHIN = procedure(
 );
 
 /**
- * The guard's questions to the server, as routines: they keep their plans for the session.
- *
- * `schema_before` and `effects` return the facts for tenants that run statement by statement; judge.ts decides.
- * `note_own` and `stay_within` keep a string within the tenant's schema. If they refuse one, the tenant runs again
- * statement by statement and is judged there, so they only have to pass what is surely well.
- *
- * - A relation is identified by its name's text, which the server has at hand: joining the catalogs would cost as much
- *   as a small migration.
- * - A relation that no longer exists was dropped. It was the tenant's if the schema held it at the beginning, and
- *   temporary if its oid is larger than any at the beginning.
+ * The guard's questions to the server, as routines (docs/decisions/0014-the-guard-asks-the-server.md). `stay_within`
+ * identifies a relation by its name's text: joining the catalogs would cost as much as a small migration. One that no
+ * longer exists was the tenant's if the schema held it at the beginning, and temporary if its oid is larger than any
+ * then.
  */
 export function guardRoutines(names: Names): string[] {
   return [NOTE_OWN, SCHEMA_BEFORE, ROWS_OUTSIDE, effects(names), STAY_WITHIN];

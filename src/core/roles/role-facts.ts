@@ -1,11 +1,15 @@
 import type { Database } from '../../db/database.ts';
 
-/** What the role that is logged in may do with a role. */
+/** A role, and what the role that is logged in may do with it. */
 export interface RoleFacts {
-  /** It is the same role. */
+  readonly name: string;
+  /** It is the role that is logged in. */
   readonly isSelf: boolean;
   readonly isSuperuser: boolean;
-  /** It may SET ROLE to this one. */
+  readonly createsRoles: boolean;
+  /** A plain GRANT of another role gives it that role's rights. */
+  readonly inheritsByDefault: boolean;
+  /** The one that is logged in may SET ROLE to this one. */
   readonly mayBecome: boolean;
   /** It has the rights of this one without SET ROLE. */
   readonly inherits: boolean;
@@ -13,15 +17,9 @@ export interface RoleFacts {
   readonly mayJoin: boolean;
 }
 
-/** The role that is logged in, and those of the other roles that exist, by name. */
+/** The role that is logged in, and the roles that exist of those that were asked for, by name. */
 export interface Roles {
-  readonly self: {
-    readonly name: string;
-    readonly isSuperuser: boolean;
-    readonly createsRoles: boolean;
-    /** A plain GRANT of a role gives it that role's rights. */
-    readonly inherits: boolean;
-  };
+  readonly self: RoleFacts;
   readonly byName: ReadonlyMap<string, RoleFacts>;
   /** See Capabilities. */
   readonly hasMembershipOptions: boolean;
@@ -37,47 +35,21 @@ export async function readRoles(
   database: Pick<Database, 'query' | 'hasMembershipOptions'>,
   names: readonly string[],
 ): Promise<Roles> {
-  const isSplit = database.hasMembershipOptions;
-  const { rows } = await database.query<{
-    name: string;
-    is_self: boolean;
-    superuser: boolean;
-    creates_roles: boolean;
-    inherits_by_default: boolean;
-    may_become: boolean;
-    inherits: boolean;
-    may_join: boolean;
-  }>(
-    `SELECT r.rolname::text AS name, r.oid = me.oid AS is_self, r.rolsuper AS superuser,
-            r.rolcreaterole AS creates_roles, r.rolinherit AS inherits_by_default,
-            pg_has_role(me.oid, r.oid, '${isSplit ? 'SET' : 'MEMBER'}') AS may_become,
+  const { hasMembershipOptions } = database;
+  const [become, orJoin] = hasMembershipOptions
+    ? ['SET', '']
+    : ['MEMBER', 'OR me.rolcreaterole AND NOT r.rolsuper'];
+  const { rows } = await database.query<RoleFacts>(
+    `SELECT r.rolname::text AS name, r.oid = me.oid AS "isSelf", r.rolsuper AS "isSuperuser",
+            r.rolcreaterole AS "createsRoles", r.rolinherit AS "inheritsByDefault",
+            pg_has_role(me.oid, r.oid, '${become}') AS "mayBecome",
             pg_has_role(me.oid, r.oid, 'USAGE') AS inherits,
-            pg_has_role(me.oid, r.oid, 'MEMBER WITH ADMIN OPTION') ${isSplit ? '' : 'OR me.rolcreaterole AND NOT r.rolsuper'} AS may_join
+            pg_has_role(me.oid, r.oid, 'MEMBER WITH ADMIN OPTION') ${orJoin} AS "mayJoin"
      FROM pg_roles r, pg_roles me
      WHERE me.rolname = current_user AND (r.oid = me.oid OR r.rolname = ANY ($1::text[]))`,
     [names],
   );
-  const self = rows.find((row) => row.is_self);
+  const self = rows.find(({ isSelf }) => isSelf);
   if (self === undefined) throw new Error('the server did not say who is logged in');
-  return {
-    self: {
-      name: self.name,
-      isSuperuser: self.superuser,
-      createsRoles: self.creates_roles,
-      inherits: self.inherits_by_default,
-    },
-    byName: new Map(
-      rows.map((row) => [
-        row.name,
-        {
-          isSelf: row.is_self,
-          isSuperuser: row.superuser,
-          mayBecome: row.may_become,
-          inherits: row.inherits,
-          mayJoin: row.may_join,
-        },
-      ]),
-    ),
-    hasMembershipOptions: isSplit,
-  };
+  return { self, byName: new Map(rows.map((role) => [role.name, role])), hasMembershipOptions };
 }

@@ -1,6 +1,6 @@
 import { identifier } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
-import type { Roles } from './role-facts.ts';
+import type { RoleFacts, Roles } from './role-facts.ts';
 
 /** The statements that are needed before a role can own a tenant's schema, or why it cannot. */
 export type Readiness = { readonly statements: readonly string[] } | { readonly error: TenantctlError };
@@ -44,12 +44,11 @@ export function readinessToMake(name: string, roles: Roles): Readiness {
         ),
       };
     }
-    return self.inherits || hasMembershipOptions
+    return self.inheritsByDefault || hasMembershipOptions
       ? { statements: [createRole(name), join] }
       : { error: withoutInheritance(name, self.name) };
   }
-  const reason = ownReason(name, roles);
-  if (reason !== undefined) return { error: reason };
+  if (role.isSelf || role.isSuperuser) return { error: unsafe(role) };
   if (role.mayBecome && role.inherits) return { statements: [] };
   if (lacksInheritance(name, roles)) return { error: withoutInheritance(name, self.name) };
   return role.mayJoin ? { statements: [join] } : { error: notMember(name, roles) };
@@ -58,18 +57,12 @@ export function readinessToMake(name: string, roles: Roles): Readiness {
 /** Why a tenant's migrations cannot run as the owner of its schema; undefined where they can. Pure. */
 export function reasonAgainstOwner(owner: string, schema: string, roles: Roles): TenantctlError | undefined {
   const role = roles.byName.get(owner);
-  if (role === undefined) {
+  if (role === undefined)
     return unusable(`The schema ${schema} belongs to a role that does not exist any more.`, ASK_DOCTOR);
-  }
-  if (role.isSelf) {
+  if (role.isSelf || role.isSuperuser) {
+    const who = role.isSelf ? 'which tenantctl itself works as' : 'a superuser';
     return unusable(
-      `TENANT_ROLE is set, and the schema ${schema} belongs to ${owner}, which tenantctl itself works as: nothing would keep its migrations from other tenants.`,
-      ASK_DOCTOR,
-    );
-  }
-  if (role.isSuperuser) {
-    return unusable(
-      `TENANT_ROLE is set, and the schema ${schema} belongs to ${owner}, a superuser: nothing would keep its migrations from other tenants.`,
+      `TENANT_ROLE is set, and the schema ${schema} belongs to ${owner}, ${who}: nothing would keep its migrations from other tenants.`,
       ASK_DOCTOR,
     );
   }
@@ -82,20 +75,16 @@ export function reasonAgainstOwner(owner: string, schema: string, roles: Roles):
 const ASK_DOCTOR =
   'tenantctl doctor has the SQL that gives each tenant schema to its role. Or unset TENANT_ROLE. Nothing was changed.';
 
-function ownReason(name: string, { byName }: Roles): TenantctlError | undefined {
-  const role = byName.get(name);
-  if (role?.isSelf === true) {
-    return unusable(
-      `The role "${name}" is the one that tenantctl itself works as: nothing would keep a tenant's migrations from other tenants.`,
-      "Name another role in TENANT_ROLE, or --owner-role: '{schema}_owner', say, gives each tenant one of its own.",
-    );
-  }
-  return role?.isSuperuser === true
+function unsafe({ name, isSelf }: RoleFacts): TenantctlError {
+  return isSelf
     ? unusable(
+        `The role "${name}" is the one that tenantctl itself works as: nothing would keep a tenant's migrations from other tenants.`,
+        "Name another role in TENANT_ROLE, or --owner-role: '{schema}_owner', say, gives each tenant one of its own.",
+      )
+    : unusable(
         `The role "${name}" is a superuser: nothing would keep it from other tenants.`,
         'Name a role that is none in TENANT_ROLE, or --owner-role.',
-      )
-    : undefined;
+      );
 }
 
 function notMember(name: string, { self, hasMembershipOptions }: Roles): TenantctlError {

@@ -15,16 +15,6 @@ const WORTH = 0.5;
 const LOCK_TIMEOUTS = 3;
 const LOCK_TIMEOUT_SHARE = 0.05;
 
-/** How many tenants may be at work, decided while they are. */
-export interface AutoConcurrency {
-  /** How many may be at work now: from 1 to the ceiling. Tenants beyond it finish, and none is begun for them. */
-  readonly limit: number;
-  /** Call it when the work on a tenant begins, and what it returns when that has ended. */
-  begin(): (how: { readonly lockTimeout: boolean }) => void;
-  /** Tells how many connections the run may use now; 0 if the server has refused one. */
-  free(connections: number): void;
-}
-
 /**
  * The rule of `--concurrency auto`, after TCP's congestion control. It depends on its calls and its clock only.
  *
@@ -35,7 +25,7 @@ export interface AutoConcurrency {
  *
  * @param now a clock in milliseconds that never goes back
  */
-export function createAutoConcurrency(ceiling: number, now: () => number): AutoConcurrency {
+export function createAutoConcurrency(ceiling: number, now: () => number) {
   let top = Math.max(1, Math.floor(ceiling));
   let limit = Math.min(START, top);
   let isDoubling = true;
@@ -67,12 +57,14 @@ export function createAutoConcurrency(ceiling: number, now: () => number): AutoC
   };
 
   return {
+    /** How many may be at work now: from 1 to the ceiling. Tenants beyond it finish, and none is begun for them. */
     get limit() {
       return limit;
     },
+    /** Call it when the work on a tenant begins, and what it returns when that has ended. */
     begin() {
       const begun = generation;
-      return ({ lockTimeout }) => {
+      return ({ lockTimeout }: { readonly lockTimeout: boolean }) => {
         if (begun !== generation) return;
         window.finished += 1;
         if (lockTimeout) window.lockTimeouts += 1;
@@ -83,7 +75,8 @@ export function createAutoConcurrency(ceiling: number, now: () => number): AutoC
           step(finished / ms);
       };
     },
-    free(connections) {
+    /** Tells how many connections the run may use now; 0 if the server has refused one. */
+    free(connections: number) {
       top = Math.max(1, Math.min(Math.floor(ceiling), Math.floor(connections)));
       if (limit > top) backOff(top);
     },

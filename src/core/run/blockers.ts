@@ -74,16 +74,11 @@ export function withBlockers<Ended extends Attempted>(ended: Ended, watch: Block
   return blockedBy.length === 0 ? ended : { ...ended, error: ended.error?.with({ blockedBy }) };
 }
 
-interface BlockerRow {
+interface BlockerRow extends Omit<Blocker, 'waitsFor'> {
   /** The backend of tenantctl that waits. */
   readonly waiting: number;
   /** Who waits for `pid`: that backend, or one of its blockers. */
   readonly waiter: number;
-  readonly pid: number;
-  readonly user: string | null;
-  readonly application: string | null;
-  readonly state: string | null;
-  readonly query: string | null;
 }
 
 /**
@@ -123,11 +118,11 @@ async function readBlockers(database: Database): Promise<Map<number, Blocker[]>>
   const byWaiting = new Map<number, Blocker[]>();
   for (const [waiting, chain] of Map.groupBy(rows, (row) => row.waiting)) {
     const blockers = new Map<string, Blocker>();
-    for (const { pid, user, application, state, query } of chain) {
+    for (const { waiting: _, waiter: __, ...blocker } of chain) {
+      const { pid, query } = blocker;
       const waitsFor = [...new Set(chain.filter(({ waiter }) => waiter === pid).map((row) => row.pid))];
       const key = pid === 0 ? `0 ${query}` : String(pid);
-      if (blockers.has(key)) continue;
-      blockers.set(key, { pid, user, application, state, query, ...(waitsFor.length > 0 && { waitsFor }) });
+      if (!blockers.has(key)) blockers.set(key, { ...blocker, ...(waitsFor.length > 0 && { waitsFor }) });
     }
     byWaiting.set(waiting, [...blockers.values()]);
   }

@@ -66,19 +66,19 @@ export async function decideConcurrency(
   if (asked === 'auto') return Math.min(AUTO_CEILING, width);
   const { usable, free } = await readRoom(database);
   if (asked === undefined) return Math.max(1, Math.min(DEFAULT_CONCURRENCY, width, free - BESIDE));
-  if (asked > free) {
-    throw new TenantctlError(
-      'CONCURRENCY_TOO_HIGH',
-      `A concurrency of ${asked} needs ${asked} connections; ${Math.max(0, free)} of the server's ${usable} are free.`,
-      { hint: `Use --concurrency ${Math.max(1, free)} or less, or raise max_connections.` },
+  if (asked > free)
+    throw tooHigh(
+      `${asked} needs ${asked} connections; ${Math.max(0, free)} of the server's ${usable} are free.`,
+      `Use --concurrency ${Math.max(1, free)} or less, or raise max_connections.`,
     );
-  }
-  if (asked > width) {
-    throw new TenantctlError(
-      'CONCURRENCY_TOO_HIGH',
-      `A concurrency of ${asked} needs a pool of ${asked + BESIDE} connections; this one was opened with ${database.max}.`,
-      { hint: 'Open the database with a larger maxConnections.' },
+  if (asked > width)
+    throw tooHigh(
+      `${asked} needs a pool of ${asked + BESIDE} connections; this one was opened with ${database.max}.`,
+      'Open the database with a larger maxConnections.',
     );
-  }
   return asked;
+}
+
+function tooHigh(why: string, hint: string): TenantctlError {
+  return new TenantctlError('CONCURRENCY_TOO_HIGH', `A concurrency of ${why}`, { hint });
 }

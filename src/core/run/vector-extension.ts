@@ -1,7 +1,6 @@
 import type { VECTOR_EXTENSION_MODES } from '../../limits.ts';
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
-import { identifier } from '../../db/sql.ts';
 import { lockKey, withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
@@ -44,33 +43,23 @@ export async function ensureVectorExtension(
     if (mode === 'require') throw new TenantctlError('EXTENSION_UNAVAILABLE', message, { hint, cause });
     observe({ type: 'warning', message: `${message} ${hint}` });
   };
-  if (schema !== undefined) {
-    complain(
+  if (schema !== undefined)
+    return complain(
       `The extension vector is installed in the schema ${schema}, where tenants do not look.`,
       `Move it, as its owner: ${VECTOR_MOVE_REMEDY}`,
     );
-    return;
-  }
   if (!available) {
     // In mode auto say nothing: a project that needs it is told by its migration.
-    if (mode === 'require') {
-      complain(
-        'The server does not have the extension vector.',
-        'Install pgvector on the server (https://github.com/pgvector/pgvector#installation), or set VECTOR_EXTENSION=auto.',
-      );
-    }
-    return;
-  }
-  try {
-    await withTransaction(
-      database,
-      {},
-      [`SELECT pg_advisory_xact_lock(${lockKey("'extension'")})`],
-      async ({ client }) => {
-        await client.query(`CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA ${identifier('public')}`);
-      },
+    if (mode === 'auto') return;
+    return complain(
+      'The server does not have the extension vector.',
+      'Install pgvector on the server (https://github.com/pgvector/pgvector#installation), or set VECTOR_EXTENSION=auto.',
     );
-  } catch (error) {
+  }
+  const lock = `SELECT pg_advisory_xact_lock(${lockKey("'extension'")})`;
+  await withTransaction(database, {}, [lock], async ({ client }) => {
+    await client.query(VECTOR_REMEDY);
+  }).catch((error: unknown) => {
     const { message, sqlstate } = toDatabaseError(error);
     // Not every role may, and not every project needs it: the migration that does has the remedy in its error.
     if (mode === 'auto' && sqlstate === '42501') return;
@@ -79,7 +68,7 @@ export async function ensureVectorExtension(
       `Create it as a role that may: ${VECTOR_REMEDY}`,
       error,
     );
-  }
+  });
 }
 
 /**
@@ -87,12 +76,10 @@ export async function ensureVectorExtension(
  */
 export async function rehearseVectorExtension(client: PoolClient, mode: VectorExtensionMode): Promise<void> {
   if (mode === 'off') return;
-  const { rows } = await client.query(
+  const { rowCount } = await client.query(
     `SELECT FROM pg_available_extensions WHERE name = 'vector' AND installed_version IS NULL`,
   );
-  if (rows.length === 0) return;
+  if (rowCount === 0) return;
   await client.query('SAVEPOINT tenantctl_extension');
-  await client
-    .query(`CREATE EXTENSION vector WITH SCHEMA ${identifier('public')}`)
-    .catch(() => client.query('ROLLBACK TO SAVEPOINT tenantctl_extension'));
+  await client.query(VECTOR_REMEDY).catch(() => client.query('ROLLBACK TO SAVEPOINT tenantctl_extension'));
 }

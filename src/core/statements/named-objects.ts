@@ -11,22 +11,6 @@ export interface NamedObject {
   readonly isNew: boolean;
 }
 
-/** Statements that change rows only, or nothing. */
-const ROWS_ONLY = new Set([
-  'SelectStmt',
-  'InsertStmt',
-  'UpdateStmt',
-  'DeleteStmt',
-  'MergeStmt',
-  'CopyStmt',
-  'VariableSetStmt',
-  'VariableShowStmt',
-  'TransactionStmt',
-  'ExplainStmt',
-  'DoStmt',
-  'CallStmt',
-]);
-
 /** Statements on objects that are in no schema. */
 const GLOBAL: ReadonlyMap<string, string> = new Map([
   ['CreatedbStmt', 'creates a database'],
@@ -72,8 +56,19 @@ const AIMED = new Set([
 
 /** Statements that reach no other schema by name, or whose reach is not in their words. */
 const AIMLESS = new Set([
-  ...ROWS_ONLY,
   ...OF_SESSION,
+  'SelectStmt',
+  'InsertStmt',
+  'UpdateStmt',
+  'DeleteStmt',
+  'MergeStmt',
+  'CopyStmt',
+  'VariableSetStmt',
+  'VariableShowStmt',
+  'TransactionStmt',
+  'ExplainStmt',
+  'DoStmt',
+  'CallStmt',
   'DiscardStmt',
   'CheckPointStmt',
   'PrepareStmt',

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { advance } from '../apply/advance.ts';
 import type { Applied } from '../apply/assignment.ts';
-import { moveExtensions, sharedLocks } from '../apply/tenant-hygiene.ts';
+import { locksShared, moveExtensions } from '../apply/tenant-hygiene.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
@@ -17,9 +17,9 @@ export async function applyTask(
 ): Promise<Attempt<Applied>> {
   const { tenant, plan, part } = task;
   const { direction, statuses } = work;
-  let locksShared = false;
+  let isSharing = false;
   const inspect = async (client: PoolClient) => {
-    locksShared = (await sharedLocks(client)).length > 0;
+    isSharing = await locksShared(client);
     await moveExtensions(client, tenant.schema, work.observe);
   };
   const attempt = await advance(context, tenantTarget(context.database.names, tenant, context), {
@@ -34,7 +34,7 @@ export async function applyTask(
     record,
   });
   if (attempt.kind === 'busy') return attempt;
-  const done = { ...attempt.done, locksShared };
+  const done = { ...attempt.done, locksShared: isSharing };
   if (attempt.kind !== 'status') return { ...attempt, done };
   const status = attempt.status ?? 'gone from the registry';
   return { kind: 'skipped', reason: `its status is ${status} now`, done };

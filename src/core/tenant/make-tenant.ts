@@ -13,7 +13,7 @@ import type { MigrationFolder } from '../files/source.ts';
 import { tenantTarget, type Target } from '../target/target.ts';
 import type { Observer } from '../report/event.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
-import { moveExtensions, sharedLocks } from '../apply/tenant-hygiene.ts';
+import { locksShared, moveExtensions } from '../apply/tenant-hygiene.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { RegistryShape } from '../registry/registry-shape.ts';
 import { UNFINISHED, setStatus } from '../registry/set-status.ts';
@@ -60,7 +60,7 @@ export async function makeTenant(
 ): Promise<Attempt<Made>> {
   const { context, folder, observe } = provisioning;
   const target = tenantTarget(context.database.names, tenant, context);
-  let [isNew, locksShared] = [false, false];
+  let [isNew, isSharing] = [false, false];
   const attempt = await advance(context, target, {
     direction: 'up',
     decide: (history) => planForward(folder, history),
@@ -69,7 +69,7 @@ export async function makeTenant(
       isNew = await createSchema(client, provisioning, target);
     },
     async beforeCommit(client) {
-      if (isPilot) locksShared = (await sharedLocks(client)).length > 0;
+      if (isPilot) isSharing = await locksShared(client);
       await moveExtensions(client, target.schema, observe);
     },
     closing: closingOf(provisioning, target.schema),
@@ -84,7 +84,7 @@ export async function makeTenant(
   }
   // A schema that was not committed is gone; if there is one, another process has created it.
   const isCreated = (isNew && attempt.done.isCommitted) || earlier.failure?.done?.isCreated === true;
-  const done: Made = { ...attempt.done, locksShared, isCreated };
+  const done: Made = { ...attempt.done, locksShared: isSharing, isCreated };
   if (attempt.kind === 'done') return { ...attempt, done };
   await leaveFailed(provisioning, target, isCreated).catch((error: unknown) => {
     // The row still says PROVISIONING, and provisioning again finishes the job.
