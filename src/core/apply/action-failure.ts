@@ -15,13 +15,11 @@ import {
 const CORRECT_IT =
   'Correct the migration, or what this schema has that others have not, and run the command again.';
 
-/** A migration that failed, and where. */
 interface FailedAction {
   readonly migration: Migration;
   readonly target: Target;
 }
 
-/** MIGRATION_FAILED with tenant and migration. */
 export function migrationFailed(
   { migration, target }: FailedAction,
   message: string,
@@ -31,7 +29,6 @@ export function migrationFailed(
   return new TenantctlError('MIGRATION_FAILED', message, { ...where, ...details });
 }
 
-/** The migration ended its transaction, or tried to. */
 export function endedItself(action: FailedAction, cause?: unknown): TenantctlError {
   return migrationFailed(
     action,
@@ -43,7 +40,6 @@ export function endedItself(action: FailedAction, cause?: unknown): TenantctlErr
   );
 }
 
-/** The migration tried to act as another role than its tenant's. */
 export function changedRole(action: FailedAction, statement: string, cause?: unknown): TenantctlError {
   return migrationFailed(
     action,
@@ -105,9 +101,8 @@ function serverDetails(error: unknown, text: string): string[] | undefined {
   return lines.length > 0 ? lines : undefined;
 }
 
-/** How many characters are shown before and after the position of an error. */
-const BEFORE = 50;
-const BEHIND = 30;
+const CHARACTERS_BEFORE = 50;
+const CHARACTERS_AFTER = 30;
 
 /** The line at the server's position, with a caret under it; empty without a position. */
 function placeIn(text: string, position: number): string[] {
@@ -119,11 +114,11 @@ function placeIn(text: string, position: number): string[] {
   const lineNumber = before.split('\n').length;
   const line = text.split('\n')[lineNumber - 1] ?? '';
   const column = before.length - (before.lastIndexOf('\n') + 1);
-  const start = Math.max(0, column - BEFORE);
+  const start = Math.max(0, column - CHARACTERS_BEFORE);
   const label = `line ${lineNumber}: ${start > 0 ? '…' : ''}`;
-  const end = column + BEHIND < line.length ? '…' : '';
+  const end = column + CHARACTERS_AFTER;
   return [
-    `${label}${line.slice(start, column + BEHIND)}${end}`,
+    `${label}${line.slice(start, end)}${end < line.length ? '…' : ''}`,
     `${' '.repeat(label.length + column - start)}^`,
   ];
 }

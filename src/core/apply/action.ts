@@ -30,8 +30,7 @@ interface ActionOptions {
 }
 
 /**
- * Runs one migration in one direction, on a connection whose transaction (where it has one), role and search_path are
- * set.
+ * Runs one migration in one direction. The connection's transaction (if any), role and search_path are set already.
  * @throws TenantctlError MIGRATION_FAILED with tenant, migration and statement, MIGRATION_IRREVERSIBLE
  */
 export async function runAction(

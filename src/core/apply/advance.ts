@@ -18,11 +18,7 @@ import { nextSegment, type Segment } from './segment.ts';
 import type { Target } from '../target/target.ts';
 import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
 
-/**
- * Brings one target to where its assignment wants it, segment by segment: takes the lock, reads the history, decides,
- * and runs the migrations. Each history row is written in the transaction of its migration. Does not throw for the
- * target.
- */
+/** Does an assignment, segment by segment. Throws nothing that concerns only its target. */
 export async function advance(
   context: RunContext,
   target: Target,
@@ -52,11 +48,9 @@ export async function advance(
   }
 }
 
-/** How the work on a segment ended. */
+/** How the work on a segment ended; 'busy' and 'status' as in Advanced. */
 type SegmentEnd =
-  /** Somebody else works on the target. */
   | { readonly kind: 'busy' }
-  /** Its status in the registry is not one of those that the assignment names. */
   | { readonly kind: 'status'; readonly status: string | null }
   | { readonly kind: 'more' }
   /** The next migration runs outside a transaction: it needs the run's only place for those. */
@@ -74,12 +68,10 @@ async function serveSegment(job: TargetJob): Promise<SegmentEnd> {
     return runSegment({ ...job, assignment: { ...assignment, hasTables: false } }, false);
   });
   if (end.kind !== 'needs-place') return end;
-  // Never wait for the place in an open transaction: CREATE INDEX CONCURRENTLY waits for every transaction that has a
-  // snapshot, so the two would wait for each other.
+  // Wait for the place without a transaction: CREATE INDEX CONCURRENTLY waits for every one that has a snapshot.
   return job.context.database.alone(() => runSegment(job, true));
 }
 
-/** Runs the next segment: reads the facts under the lock, decides, and does it. */
 async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd> {
   const { context, target, assignment } = job;
   const { lockTimeoutMs, statementTimeoutMs } = context;
@@ -137,7 +129,7 @@ interface Facts {
   readonly schemaBefore: SchemaBefore | undefined;
 }
 
-/** Reads what the target needs, under its lock. @returns the end where there is nothing to do for this run */
+/** Reads the facts under the lock, and decides. @returns the end if there is nothing to do for this run */
 async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): Promise<SegmentEnd | Facts> {
   const { context, target, assignment, progress } = job;
   const [lock, , look, noted, read] = opening;
@@ -181,8 +173,8 @@ async function mayReach(
 }
 
 /**
- * Lets the transaction go back to holding the target's lock only, for as long as it takes: a table that it has read
- * would stay locked against a REINDEX on the other connection, and nobody would see that the two wait for each other.
+ * Rolls back to the target's lock, and keeps it for as long as it takes. A table that the transaction has read would
+ * block a REINDEX on the other connection, and the server would not see that the two wait for each other.
  */
 async function keepLockOnly({ database }: RunContext, { client }: OpenTransaction): Promise<void> {
   await client.query(
@@ -190,7 +182,7 @@ async function keepLockOnly({ database }: RunContext, { client }: OpenTransactio
   );
 }
 
-/** Runs `work` while the transaction keeps its lock; aborts the signal that `work` gets when the lock is lost. */
+/** Aborts the signal that `work` gets when the transaction loses its lock. */
 async function whileLocked<T>(
   { client }: OpenTransaction,
   work: (lost: AbortSignal) => Promise<T>,
@@ -203,7 +195,6 @@ async function whileLocked<T>(
   }
 }
 
-/** Why a transaction may end while a migration runs, or not be committed with its record. */
 function atWorkHint(error: unknown): string {
   return sqlstateOf(error) === '25P03'
     ? `The migration sent nothing for ${IDLE_TIMEOUT_MS / 1000} s, and the server ended its transaction: does it wait for something that never comes? What takes long belongs into SQL, or before the first query.`

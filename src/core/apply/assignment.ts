@@ -18,7 +18,7 @@ export interface Assignment {
   readonly batch?: number | undefined;
   /** Only a tenant whose registry row has one of these statuses is worked on; not asked for the master schema. */
   readonly statuses?: readonly TenantStatus[];
-  /** Run in the first transaction, under the lock, before the history is read: create the schema, say. */
+  /** Runs in the first transaction, before the history is read. It creates the schema, say. */
   readonly opening?: ((client: PoolClient) => Promise<void>) | undefined;
   /** Run in the transaction of the first migration, after it. */
   readonly afterFirst?: ((client: PoolClient) => Promise<void>) | undefined;
@@ -40,7 +40,7 @@ export interface Applied {
   readonly names: readonly string[];
   /** The batch in the history; 0 if nothing was done. */
   readonly batch: number;
-  /** Something was committed, if only the opening. */
+  /** A transaction was committed, if only with the opening. */
   readonly isCommitted: boolean;
   /** What others may do whose migrations send the same; absent if nothing was done, and for the master schema. */
   readonly observed?: ObservedEffects | undefined;
@@ -48,7 +48,6 @@ export interface Applied {
   readonly locksShared?: boolean | undefined;
 }
 
-/** How an attempt to do an assignment ended. */
 export type Advanced =
   | { readonly kind: 'done'; readonly done: Applied }
   /** Another run holds the target. */
@@ -57,7 +56,6 @@ export type Advanced =
   | { readonly kind: 'status'; readonly status: string | null; readonly done: Applied }
   | (Failure<Applied> & { readonly done: Applied });
 
-/** One target, what it is due, and how far the work on it has come. */
 export interface TargetJob {
   readonly context: RunContext;
   readonly target: Target;

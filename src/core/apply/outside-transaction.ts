@@ -20,7 +20,6 @@ import { patientSender } from './statement-patience.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { deleteOwnIntent, insertIntent } from '../state/intents.ts';
 
-/** One migration that runs outside a transaction. */
 interface OutsideJob extends TargetJob {
   readonly begun: { readonly migration: string; readonly direction: Direction };
   readonly migration: Migration;
@@ -45,9 +44,8 @@ export function assertSessions(
 }
 
 /**
- * Runs a segment outside a transaction, on a connection of its own, between its intent and its record. The intent is
- * deleted with the record, or when the server has said that the migration failed. It stays if the end is not known, or
- * could not be recorded.
+ * Runs a segment outside a transaction, on a connection of its own. The intent is deleted with the record, or when the
+ * server has said that the migration failed. It stays if the end is not known or could not be recorded.
  * @param lost aborted when the connection that holds the target's lock is lost: the migration is stopped then
  * @throws TenantctlError MIGRATION_FAILED if it failed; MIGRATION_INTERRUPTED if the intent stays
  */

@@ -11,10 +11,7 @@ import type { Segment } from './segment.ts';
 import { LOCK_ONLY } from './under-lock.ts';
 import { stampOf } from '../stamps/stamps.ts';
 
-/**
- * Runs consecutive migrations in the open transaction and commits it together with the last one's record.
- * @param schemaBefore what a tenant's schema held before; absent for the master schema
- */
+/** Runs a segment in the open transaction and commits it. @param schemaBefore absent for the master schema */
 export async function runGroup(
   job: TargetJob,
   transaction: OpenTransaction,
@@ -86,9 +83,7 @@ async function runAll(
   return records;
 }
 
-/**
- * Has the guard look at the transaction. The last record is written before: a history's triggers are looked at, too.
- */
+/** The guard looks when the last record is written: a history's triggers are looked at, too. */
 async function keepToSchema(
   { context, target, assignment, progress }: TargetJob,
   { migrations }: Segment,

@@ -18,8 +18,7 @@ export function isPatient(text: string): boolean {
 }
 
 /**
- * Sends statements outside a transaction with the session's lock timeout, or with none if they may wait. Does nothing
- * once the migration has set lock_timeout itself.
+ * Sends patient statements without a lock timeout, unless the migration has set one itself.
  * @param lost once it is aborted nothing more is sent, even if the migration catches the error
  */
 export function patientSender(

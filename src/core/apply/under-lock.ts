@@ -32,9 +32,8 @@ export interface Seen {
 export const LOCK_ONLY = 'tenantctl_lock_only';
 
 /**
- * The statements that take the lock (returns `locked`, and the backend's `pid`) and then look, with a new snapshot
- * under the lock (returns Seen). For a tenant they also note what its schema holds (returns a row for toSchemaBefore,
- * else null).
+ * Statements that return: whether the lock was taken, and the backend's pid; nothing; Seen, with a new snapshot under
+ * the lock; a tenant's SchemaBefore. With `hasTables` also the history.
  */
 export function lookUnderLock(target: Target, assignment: Assignment): string[] {
   const { table: registry, schema, status } = registrySql(target.names);
@@ -71,8 +70,7 @@ function selectUnderLock({ schema, historyTable: table, lock }: Target): string 
 }
 
 /**
- * Reads the history, unless it was read with the lock, and takes Knex's own lock row. Creates missing tables that will
- * be needed.
+ * Reads the history and takes Knex's own lock row, unless `read` has it. Creates missing tables that will be needed.
  * @throws TenantctlError KNEX_LOCKED
  */
 export async function readUnderLock(

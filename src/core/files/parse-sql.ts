@@ -9,10 +9,7 @@ export interface ParsedStatement {
   readonly kind: string;
 }
 
-/**
- * The statements of an SQL text, cut by PostgreSQL's own parser (https://github.com/pganalyze/libpg_query).
- * @throws what the parser throws where the text does not parse
- */
+/** The statements of an SQL text. @throws what the parser throws if the text does not parse */
 export async function parseSql(text: string): Promise<ParsedStatement[]> {
   const parsed = await parse(text);
   const bytes = Buffer.from(text, 'utf8');

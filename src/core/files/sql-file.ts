@@ -22,10 +22,9 @@ interface Section {
 const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*?)\r?$/i;
 
 /**
- * Reads the sections of a .sql migration: `-- migrate:up` and `-- migrate:down`, each followed by `transaction:false`
- * if it must run outside a transaction (https://github.com/amacneil/dbmate#migration-options), and by
- * `allow-outside:public.countries,…` if it reaches that outside its tenant's schema. Such a line within a string, a
- * function's body or a block comment is text.
+ * Reads the sections of a .sql migration (https://github.com/amacneil/dbmate#migration-options): `-- migrate:up` and
+ * `-- migrate:down`, with `transaction:false` and `allow-outside:public.countries,…` behind them. Such a line within a
+ * string, a function's body or a block comment is text.
  * @throws TenantctlError MIGRATION_INVALID
  */
 export async function parseSqlMigration(file: string, fileName: string): Promise<SqlMigration> {

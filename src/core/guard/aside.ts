@@ -11,8 +11,7 @@ import { describe, type Descriptions } from './description.ts';
 const PATIENCE_MS = 5_000;
 
 /**
- * Describes objects as they are for everybody else while a transaction is open that has changed them: on a second
- * connection.
+ * Describes objects that the open transaction has changed as everybody else sees them: on a second connection.
  * @throws TenantctlError POOLER_EXHAUSTED with 53300 where a pooler has none to spare: that may pass; POOL_EXHAUSTED
  */
 export async function describeAside(

@@ -44,25 +44,23 @@ export interface Mark {
   readonly since: bigint;
 }
 
-/** The statements that make a Mark between two migrations; the last one returns it. */
+/** The statements that make a mark between two migrations; the last one returns a row for toMark. */
 export const MARK: readonly string[] = [
   OWN_PATH,
   ...NEW_ID,
   `SELECT ${LOCKS} AS locks, ${idOf(LAST_AGE)}::text AS since`,
 ];
 
-/** @param row the result of the last statement of MARK */
 export function toMark(row: unknown): Mark {
   const { locks, since } = row as { locks: string[]; since: string };
   return { locks: new Set(locks), since: BigInt(since) };
 }
 
-/** The query for the SchemaBefore, to send before the first migration. It writes nothing. */
+/** The query for toSchemaBefore. It writes nothing. */
 export function selectSchemaBefore(schema: string): string {
   return `SELECT tenantctl.schema_before(${literal(schema)}) AS schema_before`;
 }
 
-/** @param row the result of selectSchemaBefore */
 export function toSchemaBefore(row: unknown): SchemaBefore {
   const { locks, own, keys, largest, writes, since } = (row as { schema_before: SchemaBeforeJson })
     .schema_before;

@@ -38,10 +38,7 @@ const PASSING = [
   'relminmxid',
 ];
 
-/**
- * SQL for a digest of a relation, `r` in pg_class: its row, columns, triggers, constraints, indexes, policies and
- * rules, but nothing that a foreign key to it adds.
- */
+/** SQL for a digest of a relation, `r` in pg_class, without what a foreign key to it adds. */
 const FORM = `md5(concat_ws('|', (to_jsonb(r) - '{${PASSING.join(',')}}'::text[])::text,
   (SELECT string_agg((to_jsonb(x) - '{attcacheoff,attmissingval}'::text[])::text, ',' ORDER BY x.attnum) FROM pg_catalog.pg_attribute x WHERE x.attrelid = r.oid),
   (SELECT string_agg(concat(x.adnum, ':', x.adbin), ',' ORDER BY x.adnum) FROM pg_catalog.pg_attrdef x WHERE x.adrelid = r.oid),

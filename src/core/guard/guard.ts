@@ -50,8 +50,7 @@ export async function startWatch(
 }
 
 /**
- * Asserts that a tenant's migrations stayed within its schema, by the locks that their transaction holds and the
- * catalog rows that it wrote. Call it before the COMMIT.
+ * Asserts that a tenant's migrations stayed within its schema. Call it before the COMMIT.
  * @returns what other tenants with the same texts may do
  * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA
  */

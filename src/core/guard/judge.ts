@@ -54,7 +54,7 @@ const PARTS = new Set([
   'pg_largeobject',
 ]);
 
-/** The lock modes of relations, from the weakest to the strongest. */
+/** From the weakest to the strongest. */
 const MODES = [
   'AccessShareLock',
   'RowShareLock',
@@ -99,7 +99,7 @@ function isOfBefore(object: ObjectName, { locks }: SchemaBefore): boolean {
   return locks.has(lockKey(object, 'AccessExclusiveLock'));
 }
 
-/** The objects that must be described, as they were before the transaction and as they are now. Pure. */
+/** The objects that must be described as they were before the transaction, and as they are now. Pure. */
 export function questionsAbout(facts: Facts): Readonly<Record<'before' | 'now', readonly ObjectName[]>> {
   const { schema, schemaBefore, effects } = facts;
   const exclusive = effects.locks.filter(
@@ -114,7 +114,6 @@ export function questionsAbout(facts: Facts): Readonly<Record<'before' | 'now', 
   };
 }
 
-/** The facts, and what the objects in question were before the transaction and are now. */
 interface Known extends Facts {
   readonly before: Descriptions;
   readonly now: Descriptions;
@@ -224,12 +223,10 @@ function deedByRow(row: SeenRow, { schemaBefore, before, now }: Known): Trespass
   return row.catalog === 'pg_class' && was.form === now.get(key)?.form ? undefined : 'changed';
 }
 
-/** The object was only locked, or read and written. */
 function isMere(deed: Trespass['deed']): boolean {
   return deed === 'locked' || deed === 'touched';
 }
 
-/** What was done to a relation that is locked exclusively. */
 function deedOf(was: Description | undefined, is: Description | undefined): Trespass['deed'] {
   if (was === undefined) return 'created';
   return was.form === is?.form ? 'locked' : 'changed';
@@ -258,14 +255,12 @@ function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
     .toSorted((a, b) => a.step - b.step || Number(a.type === 'index') - Number(b.type === 'index'));
 }
 
-/** The migration that took the lock. */
 function stepOfLock(lock: SeenLock, { marks }: Facts): number {
   const key = lockKey(lock, lock.mode);
   const at = marks.findIndex(({ locks }) => locks.has(key));
   return at === -1 ? marks.length : at;
 }
 
-/** The migration that wrote the row. */
 function stepOfRow({ writtenBy }: SeenRow, { marks }: Facts): number {
   return marks.filter(({ since }) => BigInt(writtenBy) >= since).length;
 }

@@ -15,8 +15,8 @@ export function reachesOutside(migrations: readonly Pick<Migration, 'allowOutsid
 }
 
 /**
- * Takes the lock for migrations that reach outside their schema: one tenant of the database at a time, in all
- * processes, until the transaction ends. Polls, for the reason that tryLock gives.
+ * Takes the lock for migrations that reach outside their schema, until the transaction ends: one tenant of the database
+ * at a time, in all processes. Polls, for the reason that tryLock gives.
  * @returns false if it could not be had in time, or the run was told to stop
  */
 export async function waitForOutside(context: RunContext, client: PoolClient): Promise<boolean> {

@@ -58,9 +58,7 @@ export function ownObjects(schema: string): string {
   )`;
 }
 
-/**
- * SQL for whether a schema is another tenant's: it is in the registry, or its name has the form of a tenant's schema.
- */
+/** SQL for whether a schema is another tenant's: it is in the registry, or has the name of a tenant's schema. */
 export function isOtherTenants(names: Names, column: string, own: string): string {
   const { table, schema } = registrySql(names);
   return `coalesce(${column} <> ${own} AND (${column} ~ ${literal(tenantSchemaPattern(names))}

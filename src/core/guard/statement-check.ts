@@ -18,10 +18,9 @@ const MAY_NAME_SCHEMA = /\.|\bschema\b|\bsearch_path\b/i;
 const EVERYBODYS = new Set(['public', 'pg_catalog', 'pg_temp', 'information_schema']);
 
 /**
- * Refuses a statement that names another tenant's schema before it is sent: what it did within a savepoint would not be
- * seen after ROLLBACK TO. Outside a transaction nothing can be seen afterwards, so there it also refuses a statement
- * that would change an object outside the schema, by name or because only public has one of that name. If each tenant
- * has a role of its own, PostgreSQL itself refuses both.
+ * Refuses a statement that names another tenant's schema: what it did within a savepoint would not be seen after
+ * ROLLBACK TO. Outside a transaction nothing can be seen afterwards, so there it also refuses to change an object outside
+ * the schema, named or found in public. With a role for each tenant, PostgreSQL itself refuses both.
  */
 export function checkStatements(
   client: PoolClient,

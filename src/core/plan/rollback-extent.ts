@@ -17,9 +17,8 @@ export function toExtent(folder: MigrationFolder, extent: RollbackExtent | undef
 }
 
 /**
- * A rollback is decided once: what of it is not undone yet is undone, whoever undid the rest, an earlier try, say, that
- * lost its connection. Where another run has done all of it, nothing is undone a second time; where it did something
- * else in between, that is a problem. Pure.
+ * A rollback is decided once: this undoes what is left of it, whoever undid the rest (an earlier attempt that lost its
+ * connection, say). If another run did something else in between, that is a problem. Pure.
  * @param plan what the history asks for now
  * @param planned what was decided, of which `done` is undone already
  */

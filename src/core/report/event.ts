@@ -14,14 +14,14 @@ export type RunEvent =
   | { readonly type: 'tenant'; readonly result: TenantResult; readonly done: number; readonly due: number };
 
 /**
- * Is called with each event of a run, and never waited for. An observer that throws, or returns a promise that is
- * rejected, does not disturb the run: it gets its first error as a `warning` event, and later ones are dropped.
+ * Is called with each event of a run, and not waited for. If it throws or rejects, the run goes on: the observer gets
+ * its first error as a `warning` event, and later ones are dropped.
  */
 export type Observer = (event: RunEvent) => void;
 
 export const silent: Observer = () => {};
 
-/** An observer whose errors stay its own. */
+/** The observer, whose errors do not reach the run. */
 export function undisturbed(observe: Observer): Observer {
   let hasFailed = false;
   const failed = (error: unknown): void => {

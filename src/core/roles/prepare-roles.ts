@@ -22,8 +22,8 @@ export interface RefusedRole {
 }
 
 /**
- * The roles of new tenants, by schema; none without a tenantRole. One query for any number of tenants. A shared role is
- * created here; a tenant's own is created in the tenant's transaction.
+ * The roles of new tenants, by schema; none without a tenantRole. A shared role is created here, a tenant's own in the
+ * tenant's transaction.
  */
 export async function prepareRoles(
   { database, tenantRole }: Pick<RunContext, 'database' | 'tenantRole'>,

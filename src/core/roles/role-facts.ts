@@ -26,8 +26,8 @@ export interface Roles {
 }
 
 /**
- * Reads many roles in one query. From PostgreSQL 16, membership, the right to switch to a role and the right to grant
- * it are three things; before, CREATEROLE gave the last for every role but superusers
+ * From PostgreSQL 16, membership, the right to switch to a role and the right to grant it are three things; before,
+ * CREATEROLE gave the last for every role but superusers
  * (https://www.postgresql.org/docs/current/role-membership.html,
  * https://www.postgresql.org/docs/15/sql-createrole.html).
  */

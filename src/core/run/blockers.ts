@@ -21,10 +21,7 @@ const LEAST_OFTEN_MS = 2_000;
 /** Milliseconds for which a look is valid beyond the wait itself: client and server may be busy. */
 const GRACE_MS = 2_000;
 
-/**
- * Polls who blocks the statements of tenantctl in this database, while they wait: the error of a lock timeout (55P03)
- * does not say who had the lock (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids).
- */
+/** Polls who blocks the statements of tenantctl: the error of a lock timeout (55P03) does not say who had the lock. */
 export function watchBlockers(database: Database, lockTimeoutMs: number): BlockerWatch {
   // All connections are one session: nobody waits for a lock there.
   if (!database.hasParallelSessions) return { of: () => [], stop: () => {} };
@@ -62,7 +59,6 @@ export function watchBlockers(database: Database, lockTimeoutMs: number): Blocke
   };
 }
 
-/** How an attempt ended, and on which backend. */
 interface Attempted {
   readonly error?: TenantctlError | undefined;
   readonly pid?: number | undefined;

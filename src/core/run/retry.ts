@@ -10,11 +10,9 @@ const BASE_MS = 250;
 const MOST_MS = 8_000;
 
 /**
- * Errors of somebody else's making, after which the same work may succeed when it is begun anew
- * (https://www.postgresql.org/docs/current/errcodes-appendix.html): serialization failure, deadlock, lock timeout, the
- * administrator ended the connection, the server crashed, is starting or has no connection left, and class 08, the
- * connection itself. 08P01 is what PgBouncer says whatever has happened: its server is gone or does not answer, its
- * queue was too long.
+ * Errors after which the same work may succeed (https://www.postgresql.org/docs/current/errcodes-appendix.html):
+ * serialization failure, deadlock, lock timeout, the server ended the connection, crashed, is starting or has no
+ * connection left, and class 08, the connection itself. PgBouncer says 08P01 whatever has happened to its server.
  */
 const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
 
@@ -22,24 +20,24 @@ const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
 const PASSING_CODES: ReadonlySet<ErrorCode> = new Set(['CONNECTION_FAILED', 'POOL_EXHAUSTED']);
 
 /**
- * Whether a whole transaction that was sent as one string may be sent once more: it was rolled back because somebody
- * was in the way (lock timeout, cancel, serialization failure, deadlock), and may be gone by now. Pure.
+ * Whether a transaction that was sent as one string may be sent once more: somebody was in the way (lock timeout,
+ * cancel, serialization failure, deadlock), who may be gone by now. Pure.
  */
 export function mayResend(sqlstate: string | undefined): boolean {
   return sqlstate !== undefined && /^(?:55P03|57014|40001|40P01)$/.test(sqlstate);
 }
 
 /**
- * Whether an error leaves open if a COMMIT took place that was on its way: the server's own errors come instead of one;
- * a connection that was lost, and a pooler that has lost its server, say nothing of it. Pure.
+ * Whether a COMMIT may have taken place in spite of this error. The server's own errors come instead of one; a lost
+ * connection, or a pooler that has lost its server, says nothing of it. Pure.
  */
 export function leavesCommitOpen(sqlstate: string | undefined): boolean {
   return sqlstate === undefined || sqlstate === '08P01';
 }
 
 /**
- * Whether the same work may succeed when it is begun anew. That is safe wherever the history decides anew what is due,
- * also where nobody knows whether the transaction was committed. Pure.
+ * Whether the same work may succeed at another attempt. One is safe where the history decides anew what is due, even if
+ * nobody knows whether the transaction was committed. Pure.
  */
 export function mayPass(error: TenantctlError): boolean {
   if (error.sqlstate !== undefined) return PASSING.test(error.sqlstate);
@@ -54,10 +52,7 @@ function isPassing(error: Error): boolean {
   return passes || isConnectionLoss(error);
 }
 
-/**
- * Milliseconds to wait before a new try: exponential, and somewhere between half of that and all of it, so that those
- * who failed together do not come back together. @param attempt 1 for the first new try
- */
+/** Milliseconds before another attempt: exponential, with jitter. @param attempt 1 for the first new one */
 export function backoffMs(attempt: number, random: () => number): number {
   const most = Math.min(MOST_MS, BASE_MS * 2 ** (attempt - 1));
   return Math.round(most / 2 + (most / 2) * random());

@@ -15,8 +15,8 @@ export interface RunOptions {
   /** How often a tenant is tried again after an error that may pass (src/core/run/retry.ts); 6 where absent. */
   readonly retries?: number | undefined;
   /**
-   * Each tenant's schema belongs to a role of its own, and the tenant's migrations run as it: the name of the role,
-   * `{schema}` standing for the tenant's schema. Where absent, they run as the role that is logged in.
+   * The role that owns a tenant's schema and runs its migrations; `{schema}` stands for the tenant's schema. If absent,
+   * they run as the role that is logged in.
    */
   readonly tenantRole?: string | undefined;
   /** Milliseconds to wait for another run that is at work on the same schema. */
@@ -83,7 +83,7 @@ export function createRunContext(
   };
 }
 
-/** Nothing new is to be begun: the run was told to stop, its database was closed, or too many tenants have failed. */
+/** Nothing new may begin: the run was told to stop, its database was closed, or too many tenants have failed. */
 export function isStopped(context: Pick<RunContext, 'database' | 'signal' | 'failureLimit'>): boolean {
   const { database, signal, failureLimit } = context;
   return signal?.aborted === true || database.isCancelled || failureLimit?.isOpen === true;

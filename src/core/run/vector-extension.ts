@@ -71,9 +71,7 @@ export async function ensureVectorExtension(
   });
 }
 
-/**
- * The same in a transaction that will be rolled back. If it fails, a migration that needs the extension fails as well.
- */
+/** The same in a transaction that will be rolled back. A failure shows in the migration that needs the extension. */
 export async function rehearseVectorExtension(client: PoolClient, mode: VectorExtensionMode): Promise<void> {
   if (mode === 'off') return;
   const { rowCount } = await client.query(
