@@ -110,7 +110,8 @@ async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd
       }
       await keepLockOnly(context, transaction);
       if (!(await mayReach(job, segment, transaction))) return abandon({ kind: 'busy' });
-      outside = whileLocked(transaction, perform);
+      const keeper = keepLock(transaction.client);
+      outside = perform(keeper.lost).finally(() => keeper.release());
       return outside;
     },
   ).catch((error: unknown) => {
@@ -180,19 +181,6 @@ async function keepLockOnly({ database }: RunContext, { client }: OpenTransactio
   await client.query(
     `ROLLBACK TO SAVEPOINT ${LOCK_ONLY}${database.hasTransactionTimeout ? '; SET LOCAL transaction_timeout = 0' : ''}`,
   );
-}
-
-/** Aborts the signal that `work` gets when the transaction loses its lock. */
-async function whileLocked<T>(
-  { client }: OpenTransaction,
-  work: (lost: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const keeper = keepLock(client);
-  try {
-    return await work(keeper.lost);
-  } finally {
-    await keeper.release();
-  }
 }
 
 function atWorkHint(error: unknown): string {

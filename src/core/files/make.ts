@@ -38,21 +38,15 @@ export async function makeMigration(options: MakeOptions): Promise<MadeMigration
   const newest = folder.files.at(-1)?.name;
   const format = options.format ?? formatOf(newest) ?? 'ts';
   const extension = format === 'sql' ? '.sql' : extensionLike(newest, format);
-  const path = join(
-    options.folder,
-    `${nextTimestamp(folder, options.now ?? new Date())}_${options.name}${extension}`,
-  );
+  const stamp = nextTimestamp(folder, options.now ?? new Date());
+  const path = join(options.folder, `${stamp}_${options.name}${extension}`);
   const text = format === 'sql' ? SQL : format === 'ts' ? TYPESCRIPT : await javascript(path);
   await writeNew(path, text);
-  return {
-    path,
-    format,
-    note:
-      format === 'sql'
-        ? 'Knex itself cannot run a .sql migration: once it is applied, only tenantctl can continue this history.'
-        : undefined,
-  };
+  return { path, format, note: format === 'sql' ? NOT_FOR_KNEX : undefined };
 }
+
+const NOT_FOR_KNEX =
+  'Knex itself cannot run a .sql migration: once it is applied, only tenantctl can continue this history.';
 
 /** Creates a file; never overwrites one. @throws TenantctlError FILE_EXISTS */
 export async function writeNew(path: string, text: string): Promise<void> {
@@ -60,10 +54,8 @@ export async function writeNew(path: string, text: string): Promise<void> {
     await writeFile(path, text, { flag: 'wx' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new TenantctlError('FILE_EXISTS', `${path} exists already.`, {
-      hint: 'Choose another name.',
-      cause: error,
-    });
+    const details = { hint: 'Choose another name.', cause: error };
+    throw new TenantctlError('FILE_EXISTS', `${path} exists already.`, details);
   }
 }
 

@@ -43,11 +43,10 @@ export async function initProject(options: InitOptions): Promise<InitResult> {
   };
   await mkdir(options.masterFolder, { recursive: true });
   const { files } = await readMigrationFolder(options.masterFolder);
-  const present = files.find((file) => file.stem.endsWith('_init_db') || file.stem === 'init_db');
+  const present = files.find(({ stem }) => /(?:^|_)init_db$/.test(stem));
   if (present === undefined) {
-    const inJavaScript =
-      files.some((file) => /\.[mc]?js$/.test(file.name)) &&
-      !files.some((file) => /\.[mc]?ts$/.test(file.name));
+    const holds = (extension: RegExp) => files.some(({ name }) => extension.test(name));
+    const inJavaScript = holds(/\.[mc]?js$/) && !holds(/\.[mc]?ts$/);
     const text = inJavaScript ? initJavaScript(await packageType(options.masterFolder)) : INIT_TYPESCRIPT;
     await write(join(options.masterFolder, `${INIT_MIGRATION}.${inJavaScript ? 'js' : 'ts'}`), text);
   } else kept.push(relative(options.folder, present.path));

@@ -28,18 +28,10 @@ const READABLE: ReadonlyMap<string, readonly [view: string, column: string]> = n
 ]);
 
 /** Columns of pg_class that change without an ALTER TABLE: by a foreign key to the table, or by ANALYZE. */
-const PASSING = [
-  'relhastriggers',
-  'relpages',
-  'reltuples',
-  'relallvisible',
-  'relallfrozen',
-  'relfrozenxid',
-  'relminmxid',
-];
+const PASSING = '{relhastriggers,relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid}';
 
 /** SQL for a digest of a relation, `r` in pg_class, without what a foreign key to it adds. */
-const FORM = `md5(concat_ws('|', (to_jsonb(r) - '{${PASSING.join(',')}}'::text[])::text,
+const FORM = `md5(concat_ws('|', (to_jsonb(r) - '${PASSING}'::text[])::text,
   (SELECT string_agg((to_jsonb(x) - '{attcacheoff,attmissingval}'::text[])::text, ',' ORDER BY x.attnum) FROM pg_catalog.pg_attribute x WHERE x.attrelid = r.oid),
   (SELECT string_agg(concat(x.adnum, ':', x.adbin), ',' ORDER BY x.adnum) FROM pg_catalog.pg_attrdef x WHERE x.adrelid = r.oid),
   (SELECT to_jsonb(x)::text FROM pg_catalog.pg_sequence x WHERE x.seqrelid = r.oid),
@@ -53,7 +45,6 @@ const FORM = `md5(concat_ws('|', (to_jsonb(r) - '{${PASSING.join(',')}}'::text[]
 /** pg_identify_object quotes names that need it. */
 const UNQUOTED_SCHEMA = `replace(trim(BOTH '"' FROM i.schema), '""', '"')`;
 
-/** Describes objects as a connection sees them. */
 export async function describe(
   client: Pick<ClientBase, 'query'>,
   { schema, names }: Pick<Target, 'schema' | 'names'>,

@@ -45,14 +45,7 @@ export interface Facts {
 }
 
 /** Parts of relations: dropping one locks the relation. */
-const PARTS = new Set([
-  'pg_attrdef',
-  'pg_publication_rel',
-  'pg_trigger',
-  'pg_rewrite',
-  'pg_policy',
-  'pg_largeobject',
-]);
+const PARTS = /^pg_(?:attrdef|publication_rel|trigger|rewrite|policy|largeobject)$/;
 
 /** From the weakest to the strongest. */
 const MODES = [
@@ -85,7 +78,7 @@ function isOutside({ schema, mode }: SeenLock, own: string): boolean {
 
 /** A lock on an object that was not in the schema, and was dropped, is not a relation, or was moved into the schema. */
 function isUnexplained(lock: SeenLock, { schema, schemaBefore }: Facts): boolean {
-  if (PARTS.has(lock.catalog) || schemaBefore.own.has(objectKey(lock))) return false;
+  if (PARTS.test(lock.catalog) || schemaBefore.own.has(objectKey(lock))) return false;
   return lock.schema === null || (lock.schema === schema && hasMoved(lock, schemaBefore));
 }
 
@@ -163,15 +156,8 @@ function createFindings({ before, now }: Known) {
       const earlier = found.get(key);
       if (earlier !== undefined && (!isMere(earlier.deed) || isMere(deed))) return;
       const description = before.get(key) ?? now.get(key);
-      found.set(key, {
-        deed,
-        object,
-        type: description?.type,
-        identity: description?.identity,
-        mode,
-        isOtherTenants: description?.isOtherTenants ?? false,
-        step,
-      });
+      const { type, identity, isOtherTenants = false } = description ?? {};
+      found.set(key, { deed, object, type, identity, mode, isOtherTenants, step });
     },
   };
 }

@@ -1,5 +1,5 @@
 import { conjugated, listed } from '../../wording.ts';
-import { TenantctlError } from '../../errors.ts';
+import { TenantctlError, type ErrorCode } from '../../errors.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import type { Direction } from '../files/load.ts';
 import { compareNames, stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
@@ -107,18 +107,25 @@ function undoing(folder: MigrationFolder, history: History, entries: readonly Hi
   return { steps, batch: steps.length === 0 ? 0 : lastBatch(history), warnings: [] };
 }
 
-function notToUndo(migration: string, { directory }: MigrationFolder, isTwice: boolean): TenantctlError {
-  const message = `${migration} is to be undone, and`;
+function notToUndo(name: string, { directory }: MigrationFolder, isTwice: boolean): TenantctlError {
+  const message = `${name} is to be undone, and`;
   return isTwice
-    ? new TenantctlError(
+    ? problem(
         'MIGRATION_DUPLICATE',
+        name,
         `${message} the history holds it twice: its down would run twice.`,
-        { migration, hint: 'Delete the row that is too many from the history.' },
+        'Delete the row that is too many from the history.',
       )
-    : new TenantctlError('MIGRATION_FILE_MISSING', `${message} ${directory} does not hold it.`, {
-        migration,
-        hint: 'Bring the file back from version control: its down is what undoes it.',
-      });
+    : problem(
+        'MIGRATION_FILE_MISSING',
+        name,
+        `${message} ${directory} does not hold it.`,
+        'Bring the file back from version control: its down is what undoes it.',
+      );
+}
+
+function problem(code: ErrorCode, migration: string | undefined, message: string, hint: string) {
+  return new TenantctlError(code, message, { migration, hint });
 }
 
 function entriesToUndo(history: History, extent: BackwardExtent): readonly HistoryEntry[] {
@@ -153,16 +160,15 @@ function superseded(of: EntriesOfRun, newer: readonly HistoryEntry[]): Tenantctl
   const names = newer.map(({ name }) => name);
   const runs = [...new Set(newer.map((entry) => applierOf(of, entry)))].toReversed();
   const known = runs.filter((run) => run !== undefined);
-  return new TenantctlError(
+  const undo =
+    known.length === runs.length
+      ? known.map((run) => `tenantctl rollback tenants --run ${run}`).join(', then ')
+      : `tenantctl rollback tenants --to ${names[0]} --tenant <org>`;
+  return problem(
     'RUN_SUPERSEDED',
+    names[0],
     `${listed(names)} ${conjugated('was', names.length)} applied after run ${of.run}; nothing was undone here.`,
-    {
-      migration: names[0],
-      hint:
-        known.length === runs.length
-          ? `Undo first what came after it: ${known.map((run) => `tenantctl rollback tenants --run ${run}`).join(', then ')}.`
-          : `Undo first what came after it: tenantctl rollback tenants --to ${names[0]} --tenant <org>.`,
-    },
+    `Undo first what came after it: ${undo}.`,
   );
 }
 
@@ -182,34 +188,27 @@ export function lastBatch(history: History): number {
 function missingFiles(folder: MigrationFolder, missing: readonly string[]): TenantctlError {
   const newest = folder.files.at(-1);
   const newer = newest !== undefined && missing.every((stem) => compareNames(stem, newest.stem) > 0);
-  const [migration] = missing;
   const names = listed(missing);
   return newer
-    ? new TenantctlError(
+    ? problem(
         'HISTORY_NEWER',
+        missing[0],
         `The history holds ${names}, newer than every file in ${folder.directory}: an older release over a newer database?`,
-        {
-          migration,
-          hint: 'Run the newer release, or, where the older one is meant to run, add --allow-newer-history.',
-        },
+        'Run the newer release, or, where the older one is meant to run, add --allow-newer-history.',
       )
-    : new TenantctlError(
+    : problem(
         'MIGRATION_FILE_MISSING',
+        missing[0],
         `The history holds ${names}, and ${folder.directory} does not.`,
-        {
-          migration,
-          hint: 'Bring the file back from version control; a file that was renamed needs its old name again.',
-        },
+        'Bring the file back from version control; a file that was renamed needs its old name again.',
       );
 }
 
 function outOfOrder(late: readonly MigrationFile[], lastApplied: MigrationFile): TenantctlError {
-  return new TenantctlError(
+  return problem(
     'MIGRATION_OUT_OF_ORDER',
+    late[0]?.name,
     `${listed(late.map((file) => file.name))} ${conjugated('sorts', late.length)} before ${lastApplied.name}, which is applied already: a branch merged late?`,
-    {
-      migration: late[0]?.name,
-      hint: 'Give the file a newer timestamp, or, where the order does not matter, add --allow-out-of-order.',
-    },
+    'Give the file a newer timestamp, or, where the order does not matter, add --allow-out-of-order.',
   );
 }

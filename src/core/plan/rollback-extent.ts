@@ -6,9 +6,7 @@ import { NOTHING, type BackwardExtent, type Plan } from './plan.ts';
 export type RollbackExtent = { readonly all: true } | { readonly to: string };
 
 /** What a run of `migrate tenants` has applied, and nothing else. */
-export interface RunExtent {
-  readonly run: number;
-}
+export type RunExtent = { readonly run: number };
 
 /** @throws TenantctlError MIGRATION_UNKNOWN */
 export function toExtent(folder: MigrationFolder, extent: RollbackExtent | undefined): BackwardExtent {

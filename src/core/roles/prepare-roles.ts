@@ -65,8 +65,3 @@ async function makeShared(database: RunContext['database'], name: string): Promi
     if ('statements' in now) for (const statement of now.statements) await client.query(statement);
   });
 }
-
-/** Why the tenant cannot be created; undefined if its role is ready. */
-export function roleErrorOf(role: PreparedRole | RefusedRole | undefined): TenantctlError | undefined {
-  return role !== undefined && 'error' in role ? role.error : undefined;
-}

@@ -27,19 +27,16 @@ export interface RunOptions {
   readonly keepRuns?: number | undefined;
 }
 
-/** What a run needs to execute migrations, created once, when first needed. */
+/** What a run works with. */
 export interface RunContext {
   readonly database: Database;
   readonly lockTimeoutMs: number;
   readonly statementTimeoutMs: number | undefined;
   readonly retries: number;
   readonly lockWaitMs: number;
-  /** With it, the migrations of a tenant run as the owner of its schema. */
   readonly tenantRole: string | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Open when so many tenants have failed that no other is to be begun. */
   readonly failureLimit?: FailureLimit | undefined;
-  /** Holds tenants back until they may be begun. */
   readonly throttle?: Throttle | undefined;
   /** What the ledger is told of; nothing is, where absent or not begun. */
   readonly run: Pick<RecordedRun, 'id'> | undefined;
@@ -70,14 +67,13 @@ export function createRunContext(
     readStatements: createReadStatements(),
     knex: () => (factory ??= createKnexFactory()),
     load(file) {
-      let loading = migrations.get(file.path);
-      if (loading === undefined) {
-        // Loading runs the file's top level, which may throw anything, secrets included.
-        loading = loadMigration(file).catch((error: unknown) => {
-          throw toTenantctlError(error).concealing(database.conceal);
-        });
-        migrations.set(file.path, loading);
-      }
+      const earlier = migrations.get(file.path);
+      if (earlier !== undefined) return earlier;
+      // Loading runs the file's top level, which may throw anything, secrets included.
+      const loading = loadMigration(file).catch((error: unknown) => {
+        throw toTenantctlError(error).concealing(database.conceal);
+      });
+      migrations.set(file.path, loading);
       return loading;
     },
   };

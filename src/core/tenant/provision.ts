@@ -22,7 +22,7 @@ import { assertRegistry } from '../registry/registry-shape.ts';
 import { inRun, type CommandRun } from '../commands/in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
-import { prepareRoles, roleErrorOf, type PreparedRole } from '../roles/prepare-roles.ts';
+import { prepareRoles, type PreparedRole } from '../roles/prepare-roles.ts';
 import { prepareState } from '../install/prepare-state.ts';
 import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
@@ -211,7 +211,8 @@ function triage(
   for (const [clerkOrgId, row] of rows) {
     const { schema, status } = 'error' in row ? { schema: '', status: '' } : row;
     const role = prepared.get(schema);
-    const error = 'error' in row ? row.error : (refusedStatus(clerkOrgId, status) ?? roleErrorOf(role));
+    const refused = role !== undefined && 'error' in role ? role.error : undefined;
+    const error = 'error' in row ? row.error : (refusedStatus(clerkOrgId, status) ?? refused);
     if (error !== undefined) results.set(clerkOrgId, resultOf({ clerkOrgId, schema }, 'failed', { error }));
     else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf({ clerkOrgId, schema }, 'already-active'));
     else {
