@@ -1,5 +1,5 @@
 import { toDatabaseError } from '../../db/database-error.ts';
-import { keepLock } from '../../db/lock-keeper.ts';
+import { keepLock, type LockKeeper } from '../../db/lock-keeper.ts';
 import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -99,8 +99,12 @@ async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd
       // A second connection sees the schema and its history only when they are committed.
       if (facts.isNew) return MORE;
       if (!hasPlace) return abandon({ kind: 'needs-place' });
-      const perform = async (lost?: AbortSignal): Promise<SegmentEnd> => {
-        await runOutside(job, segment, lost);
+      const perform = async (keeper?: LockKeeper): Promise<SegmentEnd> => {
+        try {
+          await runOutside(job, segment, keeper?.lost);
+        } finally {
+          await keeper?.release();
+        }
         return segment.isLast ? { kind: 'end' } : MORE;
       };
       if (!context.database.hasParallelSessions) {
@@ -110,8 +114,7 @@ async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd
       }
       await keepLockOnly(context, transaction);
       if (!(await mayReach(job, segment, transaction))) return abandon({ kind: 'busy' });
-      const keeper = keepLock(transaction.client);
-      outside = perform(keeper.lost).finally(() => keeper.release());
+      outside = perform(keepLock(transaction.client));
       return outside;
     },
   ).catch((error: unknown) => {
