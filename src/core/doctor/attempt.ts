@@ -6,7 +6,7 @@ export type Attempt<Facts> =
   | { readonly facts: Facts; readonly error?: undefined }
   | { readonly facts?: undefined; readonly error: TenantctlError };
 
-/** Reads facts from the database, and catches what that throws. */
+/** Reads facts, and catches what that throws. */
 export async function attempt<Facts>(gather: () => Promise<Facts>): Promise<Attempt<Facts>> {
   try {
     return { facts: await gather() };

@@ -2,7 +2,7 @@ import { judge, judgeAttempt, refused, skipAll, type Check } from './check.ts';
 import { connectionChecks } from './connection.ts';
 import { environmentChecks } from './environment-checks.ts';
 import type { Contents, Facts } from './facts.ts';
-import { folderChecks, type Folders } from './folders.ts';
+import { folderChecks } from './folders.ts';
 import { KNEX } from './knex-checks.ts';
 import { REGISTRY } from './registry-checks.ts';
 import { RIGHTS } from './rights.ts';
@@ -38,7 +38,7 @@ function contentChecks({ options, folders }: Facts, contents: Contents): Check[]
   ];
 }
 
-function registryChecks({ rights, registry, tenantRole }: Contents, folders: Folders | undefined): Check[] {
+function registryChecks({ rights, registry, tenantRole }: Contents, folders: Facts['folders']): Check[] {
   const { facts, error } = registry;
   if (error !== undefined) {
     // 42501: insufficient_privilege. The check of the rights has the remedy.
@@ -47,7 +47,7 @@ function registryChecks({ rights, registry, tenantRole }: Contents, folders: Fol
       ? skipAll(IN_REGISTRY, 'the rights on tables come first')
       : skipAll(IN_REGISTRY, 'could not be read: see above', refused(error));
   }
-  const view = { ...facts, master: folders?.master.folder, tenantFolder: folders?.tenants.folder };
+  const view = { ...facts, master: folders?.master.facts, tenantFolder: folders?.tenants.facts };
   return [
     ...judge(REGISTRY, view),
     ...(facts.fleet === undefined

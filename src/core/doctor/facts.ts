@@ -1,14 +1,17 @@
-import type { DatabaseSettings } from '../../db/database.ts';
+import type { Database, DatabaseSettings } from '../../db/database.ts';
+import { withDatabase } from '../../db/open.ts';
+import { toTenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import type { VectorExtensionMode } from '../run/vector-extension.ts';
-import type { Attempt } from './attempt.ts';
+import { attempt } from './attempt.ts';
 import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
-import type { Folders } from './folders.ts';
-import type { RegistryFacts } from './registry-facts.ts';
-import type { RightsFacts } from './rights.ts';
-import type { TenantRoleFacts } from './tenant-roles.ts';
-import type { VectorFacts } from './vector-check.ts';
+import { readFolderFacts } from './folders.ts';
+import { readRegistryFacts } from './registry-facts.ts';
+import { readRights } from './rights.ts';
+import { readServerFacts } from './server-facts.ts';
+import { readTenantRoleFacts } from './tenant-roles.ts';
+import { readVectorFacts } from './vector-check.ts';
 
 export interface DiagnoseOptions {
   /** process.versions.node */
@@ -37,20 +40,51 @@ export interface DiagnoseOptions {
 }
 
 /** Everything that was found. */
-export interface Facts {
-  readonly options: DiagnoseOptions;
-  readonly now: Date;
-  readonly folders: Folders | undefined;
-  readonly connection: ConnectionFacts;
-  /** Absent without a connection. */
-  readonly contents: Contents | undefined;
-}
+export type Facts = Awaited<ReturnType<typeof gatherFacts>>;
 
 /** What is in the database. */
-export interface Contents {
-  readonly rights: Attempt<RightsFacts>;
-  readonly vector: Attempt<VectorFacts>;
-  readonly registry: Attempt<RegistryFacts>;
-  /** Absent without a tenantRole. */
-  readonly tenantRole: Attempt<TenantRoleFacts> | undefined;
+export type Contents = Awaited<ReturnType<typeof readContents>>;
+
+/** Reads all facts. Does not throw: what could not be read is an error beside the others. */
+export async function gatherFacts(options: DiagnoseOptions) {
+  const { folders } = options;
+  return {
+    options,
+    now: new Date(),
+    folders: folders && {
+      master: await readFolderFacts(folders.master, folders.masterIsNamed),
+      tenants: await readFolderFacts(folders.tenants, folders.tenantsIsNamed),
+    },
+    ...(await readDatabase(options)),
+  };
+}
+
+/** The connection; and the contents, if there is one. */
+async function readDatabase({
+  database: settings,
+  databaseNames: names,
+  tenantRole,
+}: DiagnoseOptions): Promise<{ connection: ConnectionFacts; contents?: Contents }> {
+  if (settings === undefined) return { connection: { kind: 'not-configured' } };
+  const started = Date.now();
+  try {
+    return await withDatabase(settings, { maxConnections: 2, names }, async (database) => {
+      const durationMs = Date.now() - started;
+      const server = await attempt(() => readServerFacts(database));
+      const contents = await readContents(database, tenantRole);
+      return { connection: { kind: 'open', settings, durationMs, server }, contents };
+    });
+  } catch (error) {
+    return { connection: { kind: 'refused', settings, error: toTenantctlError(error) } };
+  }
+}
+
+async function readContents(database: Database, pattern: string | undefined) {
+  const rights = await attempt(() => readRights(database));
+  const vector = await attempt(() => readVectorFacts(database));
+  const registry = await attempt(() => readRegistryFacts(database));
+  const tenants = registry.facts?.fleet?.tenants ?? [];
+  const tenantRole =
+    pattern === undefined ? undefined : await attempt(() => readTenantRoleFacts(database, pattern, tenants));
+  return { rights, vector, registry, tenantRole };
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { loadMigration } from '../files/load.ts';
 import { readMigrationFolder, type MigrationFile, type MigrationFolder } from '../files/source.ts';
+import { attempt, type Attempt } from './attempt.ts';
 import { failed, kebab, ok, refused, skipped, type Check, type Verdict } from './check.ts';
 import { counted, shellWord } from '../../wording.ts';
 
@@ -10,21 +11,16 @@ interface BrokenFile {
   readonly error: TenantctlError;
 }
 
-/** What is in a folder of migrations. */
-export type FolderFacts = {
+/** A folder of migrations, and what is in it, if it can be read. */
+export type FolderFacts = Attempt<MigrationFolder> & {
   readonly directory: string;
   /** A variable names it: if it does not exist, the configuration is wrong. */
   readonly isNamed: boolean;
+  /** Files that cannot be loaded. */
+  readonly broken: readonly BrokenFile[];
   /** The first file with a column of one of pgvector's types. */
-  readonly needsVector?: string | undefined;
-} & (
-  | {
-      readonly folder: MigrationFolder;
-      /** Files that cannot be loaded. */
-      readonly broken: readonly BrokenFile[];
-    }
-  | { readonly folder?: undefined; readonly error: TenantctlError }
-);
+  readonly needsVector: string | undefined;
+};
 
 export interface Folders {
   readonly master: FolderFacts;
@@ -36,15 +32,10 @@ const VECTOR_COLUMN = /\b(?:vector|halfvec|sparsevec)\s*\(\s*\d/i;
 
 /** Reads a folder and loads every file in it, which runs the file's top level. Does not throw. */
 export async function readFolderFacts(directory: string, isNamed = false): Promise<FolderFacts> {
-  let folder: MigrationFolder;
-  try {
-    folder = await readMigrationFolder(directory);
-  } catch (error) {
-    return { directory, isNamed, error: toTenantctlError(error) };
-  }
+  const folder = await attempt(() => readMigrationFolder(directory));
   const broken: BrokenFile[] = [];
   let needsVector: string | undefined;
-  for (const file of folder.files) {
+  for (const file of folder.facts?.files ?? []) {
     try {
       await loadMigration(file);
       if (needsVector === undefined && VECTOR_COLUMN.test(await readFile(file.path, 'utf8')))
@@ -53,7 +44,7 @@ export async function readFolderFacts(directory: string, isNamed = false): Promi
       broken.push({ file, error: toTenantctlError(error) });
     }
   }
-  return { directory, isNamed, folder, broken, needsVector };
+  return { ...folder, directory, isNamed, broken, needsVector };
 }
 
 /**
@@ -75,20 +66,17 @@ function checksOf(kind: 'master' | 'tenant', facts: FolderFacts | undefined, may
     { id: `${kind}-files`, title: `${title} migrations`, ...ofFiles },
   ];
   const none = skipped('there are none');
-  if (facts === undefined) {
-    const unknown = skipped('the configuration cannot be read');
-    return checks(unknown, unknown);
-  }
-  const { directory, isNamed } = facts;
-  if (facts.folder === undefined) {
-    const { error } = facts;
+  const unknown = skipped('the configuration cannot be read');
+  if (facts === undefined) return checks(unknown, unknown);
+  const { directory, isNamed, error } = facts;
+  if (error !== undefined) {
     const isAbsent = error.code === 'MIGRATIONS_FOLDER_MISSING';
     if (mayBeAbsent && isAbsent && !isNamed)
       return checks(ok('none; another tool maintains the registry'), none);
     const verdict = isAbsent ? absent(kind, directory, isNamed) : refused(error);
     return checks(verdict, skipped('the folder cannot be read'));
   }
-  const { files } = facts.folder;
+  const { files } = facts.facts;
   if (files.length === 0) {
     const empty =
       kind === 'master'

@@ -55,14 +55,9 @@ function intents({ intents: all }: Pick<RegistryView, 'intents'>): Verdict {
 /** Histories under names that are not configured: what Knex applied there would be applied again. */
 function knexHistories({ otherHistories: others }: RegistryView): Verdict {
   if (others.length === 0) return ok('none under another name');
-  // Of several in public, or among tenants, the most frequent is named.
-  const places = {
-    MASTER: others.find(({ inPublic }) => inPublic),
-    TENANT: others.find(({ inPublic }) => !inPublic),
-  };
-  const variables = Object.entries(places).flatMap(([kind, place]) =>
-    place === undefined ? [] : `${kind}_HISTORY_TABLE=${place.table}`,
-  );
+  // Of several in public, or among tenants, the first is the most frequent.
+  const byPlace = Map.groupBy(others, ({ inPublic }) => (inPublic ? 'MASTER' : 'TENANT'));
+  const variables = [...byPlace].map(([place, [first]]) => `${place}_HISTORY_TABLE=${first?.table}`);
   const found = others.map(
     ({ table, schema, schemas }) => `${schema}.${table}${schemas > 1 ? ` and ${schemas - 1} more` : ''}`,
   );
@@ -72,58 +67,44 @@ function knexHistories({ otherHistories: others }: RegistryView): Verdict {
   );
 }
 
-interface Renaming {
-  readonly from: string;
-  readonly to: string;
-}
-
-/** Names in these histories whose file now has another extension. */
-function renamed(folder: MigrationFolder | undefined, histories: readonly History[]): Renaming[] {
-  const files = new Map(folder?.files.map(({ stem, name }) => [stem, name]));
-  const found = new Map<string, Renaming>();
-  for (const entries of new Set(histories.map((history) => history.entries))) {
-    for (const { name } of entries) {
-      const to = files.get(stemOf(name));
-      if (to !== undefined && to !== name) found.set(name, { from: name, to });
-    }
-  }
-  return [...found.values()];
-}
-
 function knexNames({ names, master, tenantFolder, masterHistory, fleet }: RegistryView): Verdict {
   const inMaster = renamed(master, [masterHistory]);
   const inTenants = renamed(tenantFolder, fleet?.members.map(({ history }) => history) ?? []);
-  const all = [...inMaster, ...inTenants];
+  const all = [...inMaster, ...inTenants].map(([from, to]) => `${from} is ${to} now`);
   if (all.length === 0) return ok('the recorded names are those of the files');
   return warning(
-    `recorded under another extension, so that Knex itself cannot continue this history (tenantctl can): ${listed(all.map(({ from, to }) => `${from} is ${to} now`))}`,
-    inTenants.length > 0
-      ? renameInTenants(names, inMaster, inTenants)
-      : inMaster.map((renaming) => renameInMaster(names, renaming)).join('\n'),
+    `recorded under another extension, so that Knex itself cannot continue this history (tenantctl can): ${listed(all)}`,
+    rename(names, inMaster, inTenants),
   );
 }
 
-function renameInMaster({ masterHistory }: Names, { from, to }: Renaming): string {
-  return `UPDATE ${qualified('public', masterHistory)} SET name = ${literal(to)} WHERE name = ${literal(from)};`;
+type Renamings = ReadonlyMap<string, string>;
+
+/** Names in these histories whose file now has another extension, with that file's name. */
+function renamed(folder: MigrationFolder | undefined, histories: readonly History[]): Renamings {
+  const files = new Map(folder?.files.map(({ stem, name }) => [stem, name]));
+  const entries = [...new Set(histories.map((history) => history.entries))].flat();
+  const found = new Map(entries.map(({ name }) => [name, files.get(stemOf(name)) ?? name]));
+  return new Map([...found].filter(([from, to]) => from !== to));
 }
 
 /** One statement for master and the whole fleet. */
-function renameInTenants(
-  names: Names,
-  inMaster: readonly Renaming[],
-  inTenants: readonly Renaming[],
-): string {
+function rename(names: Names, inMaster: Renamings, inTenants: Renamings): string {
   const { table, schema } = registrySql(names, readable);
   const history = literal(names.tenantHistory);
-  const values = inTenants.map(({ from, to }) => `(${literal(from)}, ${literal(to)})`).join(', ');
-  const ofMaster = inMaster.map(
-    (renaming) => `SELECT ${literal(renameInMaster(names, renaming))} UNION ALL\n    `,
-  );
-  return inEachTenant(`${ofMaster.join('')}SELECT format('UPDATE %I.%I SET name = %L WHERE name = %L', n.nspname, ${history}, r.new_name, r.old_name)
+  const masterHistory = qualified('public', names.masterHistory);
+  const commands = [...inMaster]
+    .map(([from, to]) => `UPDATE ${masterHistory} SET name = ${literal(to)} WHERE name = ${literal(from)}`)
+    .map((update) => `SELECT ${literal(update)}`);
+  const pairs = [...inTenants].map(([from, to]) => `(${literal(from)}, ${literal(to)})`);
+  if (pairs.length > 0) {
+    commands.push(`SELECT format('UPDATE %I.%I SET name = %L WHERE name = %L', n.nspname, ${history}, r.new_name, r.old_name)
     FROM ${table} t
     JOIN pg_namespace n ON n.nspname = t.${schema}::name
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ${history}
-    CROSS JOIN (VALUES ${values}) r (old_name, new_name)`);
+    CROSS JOIN (VALUES ${pairs.join(', ')}) r (old_name, new_name)`);
+  }
+  return inEachTenant(commands.join('\n    UNION ALL\n    '));
 }
 
 function knexSql({ master, tenantFolder }: RegistryView): Verdict {

@@ -100,7 +100,7 @@ function absent({ names, master, masterHistory: { entries }, tenantSchemas }: Re
   }
   const hasInit = master?.files.some(({ stem }) => isInit(stem)) === true;
   const create = `${hasInit ? '' : 'tenantctl init && '}tenantctl migrate master`;
-  if (entries.length === 0 && tenantSchemas === 0) {
+  if (entries.length === 0 && tenantSchemas.length === 0) {
     return hasInit
       ? warning(`${detail} yet`, create)
       : failed(
@@ -112,7 +112,9 @@ function absent({ names, master, masterHistory: { entries }, tenantSchemas }: Re
   const recorded = entries.find(({ name }) => isInit(name));
   const witnesses = [
     ...(entries.length > 0 ? ['the master history has entries'] : []),
-    ...(tenantSchemas > 0 ? [`${counted(tenantSchemas, 'schema')} ${names.schemaPrefix}… exist`] : []),
+    ...(tenantSchemas.length > 0
+      ? [`${counted(tenantSchemas.length, 'schema')} ${names.schemaPrefix}… exist`]
+      : []),
   ];
   const forget =
     recorded === undefined ? '' : `${recordAsUndone(masterTarget(names), recorded.name)}; and then `;

@@ -25,7 +25,6 @@ import type { Database } from '../../db/database.ts';
 /** What the tables of tenantctl and Knex hold. */
 export interface RegistryFacts {
   readonly names: Names;
-  /** The role that is logged in. */
   readonly role: string;
   /** Undefined without a registry. */
   readonly shape: RegistryShape | undefined;
@@ -34,8 +33,8 @@ export interface RegistryFacts {
   readonly masterHistory: History;
   /** The version of the tenantctl schema; 0 without one. */
   readonly stateVersion: number;
-  /** How many schemas have the name of a tenant schema. */
-  readonly tenantSchemas: number;
+  /** Schemas that are named as tenant schemas are. */
+  readonly tenantSchemas: readonly string[];
   readonly otherHistories: readonly OtherHistory[];
   /** What is remembered about tenants. */
   readonly memory: Memory;
@@ -52,7 +51,7 @@ export interface RegistryView extends RegistryFacts {
 
 /** The tenants beside their migrations. */
 export interface TenantView
-  extends TenantFacts, Pick<RegistryView, 'names' | 'role' | 'memory' | 'tenantFolder'> {
+  extends TenantFacts, Pick<RegistryView, 'names' | 'role' | 'memory' | 'tenantSchemas' | 'tenantFolder'> {
   /** The owners of the schemas; absent if tenants have no roles of their own. */
   readonly owners: Attempt<TenantRoleFacts> | undefined;
 }
@@ -86,7 +85,7 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
                                     WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid
                                       AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
                   ORDER BY 1) AS "notUnique",
-            (SELECT count(*)::int FROM pg_namespace WHERE nspname ~ $2) AS "tenantSchemas"`,
+            ARRAY(SELECT nspname::text FROM pg_namespace WHERE nspname ~ $2 ORDER BY 1) AS "tenantSchemas"`,
     [[names.columns.organization, names.columns.schema], tenantSchemaPattern(names)],
   );
   const [row] = rows;

@@ -13,7 +13,8 @@ export const TENANTS: CheckTable<TenantView> = {
   'tenant-histories': ['Tenant histories', tenantHistories],
   'tenant-rights': [
     'Rights on tenants',
-    (view) => (view.owners === undefined ? tenantRights(view) : actsAsOwners(view.owners)),
+    (view) =>
+      view.owners === undefined ? tenantRights(view) : actsAsOwners(view.owners, view.names, view.tenants),
   ],
   'orphan-schemas': ['Schemas without a row', orphanSchemas],
   'missing-schemas': ['Rows without a schema', missingSchemas],
@@ -33,7 +34,9 @@ function tenantRights({ names, foreign, tenants, role }: TenantView): Verdict {
     : failed(`${detail}, and may not migrate there`, remedy, 'DATABASE_ERROR');
 }
 
-function orphanSchemas({ names, orphans }: TenantView): Verdict {
+function orphanSchemas({ names, tenants, tenantSchemas }: TenantView): Verdict {
+  const registered = new Set(tenants.map(({ schema }) => schema));
+  const orphans = tenantSchemas.filter((schema) => !registered.has(schema));
   const [first] = orphans;
   if (first === undefined) return ok(`none: every schema ${names.schemaPrefix}… has its row`);
   const insert = insertTenant(names, '<organization id>', first);

@@ -1,6 +1,5 @@
 import { lockTableOf } from '../target/history.ts';
 import { registrySql } from '../registry/registry-sql.ts';
-import { tenantSchemaPattern } from '../registry/schema-name.ts';
 import { readGroups, readMembers, type Scope, type StampedTenant } from '../fleet/fleet-facts.ts';
 import { toMembers, type Member } from '../fleet/member.ts';
 import type { Database } from '../../db/database.ts';
@@ -10,8 +9,6 @@ export interface TenantFacts {
   readonly tenants: readonly StampedTenant[];
   /** Those that have a schema whose history the role may read. */
   readonly members: readonly Member[];
-  /** Schemas named as tenant schemas are, without a row. */
-  readonly orphans: readonly string[];
   readonly foreign: readonly ForeignSchema[];
 }
 
@@ -34,18 +31,7 @@ export async function readTenantFacts(database: Database, scope: Scope): Promise
     const readable = page.filter(({ hasSchema, schema }) => hasSchema && !unreadable.has(schema));
     members.push(...(await toMembers(database, readable, new Map())));
   }
-  return { tenants, members, orphans: await readOrphans(database), foreign };
-}
-
-async function readOrphans(database: Database): Promise<string[]> {
-  const { table, schema: column } = registrySql(database.names);
-  const { rows } = await database.query<{ schema: string }>(
-    `SELECT nspname::text AS schema FROM pg_namespace n
-     WHERE nspname ~ $1 AND NOT EXISTS (SELECT FROM ${table} t WHERE t.${column}::text = n.nspname::text)
-     ORDER BY 1`,
-    [tenantSchemaPattern(database.names)],
-  );
-  return rows.map(({ schema }) => schema);
+  return { tenants, members, foreign };
 }
 
 /** Only the owner may alter a table: https://www.postgresql.org/docs/current/ddl-priv.html */

@@ -1,7 +1,6 @@
 import { isPerTenant } from '../../db/role-name.ts';
 import type { Names } from '../../names.ts';
-import { isRegistry } from '../registry/registry-shape.ts';
-import { registrySql } from '../registry/registry-sql.ts';
+import type { RegisteredTenant } from '../registry/registry.ts';
 import { lockTableOf } from '../target/history.ts';
 import { readRoles, type Roles } from '../roles/role-facts.ts';
 import type { Database } from '../../db/database.ts';
@@ -14,44 +13,34 @@ import { counted, listed } from '../../wording.ts';
 
 /** The owners of tenant schemas, and what the role that is logged in may do as them. */
 export interface TenantRoleFacts {
-  readonly names: Names;
   /** TENANT_ROLE. */
   readonly pattern: string;
   /** The owners, and the role that all tenants share, if any. */
   readonly roles: Roles;
-  readonly schemas: readonly OwnedSchema[];
+  /** Schemas with tables of other owners, which their migrations cannot alter. */
+  readonly mixed: readonly string[];
 }
 
-export interface OwnedSchema {
-  readonly schema: string;
-  readonly owner: string;
-  /** It has tables of other owners, which its migrations cannot alter. */
-  readonly hasStrays: boolean;
-}
-
-/** Two queries for any number of tenants. Knex's tables belong to tenantctl, not to the tenant. */
-export async function readTenantRoleFacts(database: Database, pattern: string): Promise<TenantRoleFacts> {
-  const { rows: registry } = await database.query(`SELECT FROM pg_class c
-    WHERE ${isRegistry(database.names, 'c')}`);
-  const schemas = registry.length === 0 ? [] : await readSchemas(database);
-  const owners = new Set(schemas.map(({ owner }) => owner));
-  if (!isPerTenant(pattern)) owners.add(pattern);
-  return { names: database.names, pattern, roles: await readRoles(database, [...owners]), schemas };
-}
-
-async function readSchemas(database: Database): Promise<OwnedSchema[]> {
+/** Reads them in a few queries for any number of tenants. Knex's tables belong to tenantctl, not to the tenant. */
+export async function readTenantRoleFacts(
+  database: Database,
+  pattern: string,
+  tenants: readonly Pick<RegisteredTenant, 'schema' | 'owner'>[],
+): Promise<TenantRoleFacts> {
   const { tenantHistory } = database.names;
-  const { table, schema } = registrySql(database.names);
-  const { rows } = await database.query<{ schema: string; owner: string; hasStrays: boolean }>(
-    `SELECT n.nspname::text AS schema, pg_get_userbyid(n.nspowner)::text AS owner,
-            EXISTS (SELECT FROM pg_class c
-                    WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-                      AND c.relname <> ALL ($1::text[]) AND c.relowner <> n.nspowner) AS "hasStrays"
-     FROM pg_namespace n WHERE n.nspname IN (SELECT ${schema}::name FROM ${table})
+  const { rows } = await database.query<{ schema: string }>(
+    `SELECT n.nspname::text AS schema FROM pg_namespace n
+     WHERE n.nspname = ANY ($1)
+       AND EXISTS (SELECT FROM pg_class c
+                   WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                     AND c.relname <> ALL ($2) AND c.relowner <> n.nspowner)
      ORDER BY 1`,
-    [[tenantHistory, lockTableOf(tenantHistory)]],
+    [tenants.map(({ schema }) => schema), [tenantHistory, lockTableOf(tenantHistory)]],
   );
-  return rows;
+  const owners = new Set(tenants.flatMap(({ owner }) => owner ?? []));
+  if (!isPerTenant(pattern)) owners.add(pattern);
+  const roles = await readRoles(database, [...owners]);
+  return { pattern, roles, mixed: rows.map(({ schema }) => schema) };
 }
 
 /** Absent without TENANT_ROLE. */
@@ -63,8 +52,6 @@ export const ROLES: CheckTable<Attempt<TenantRoleFacts> | undefined> = {
 function createRoles(attempted: Attempt<TenantRoleFacts> | undefined): Verdict {
   if (attempted === undefined) return skipped('TENANT_ROLE is not set');
   const { facts, error } = attempted;
-  // 42501: insufficient_privilege. The check of the rights has the remedy.
-  if (error?.sqlstate === '42501') return skipped('the rights on tables come first');
   if (error !== undefined) return refused(error);
   const { roles, pattern } = facts;
   const { self } = roles;
@@ -84,13 +71,18 @@ function createRoles(attempted: Attempt<TenantRoleFacts> | undefined): Verdict {
       );
 }
 
-/** Decides whether tenants' migrations can run as the owners of their schemas. Pure. */
-export function actsAsOwners({ facts, error: unread }: Attempt<TenantRoleFacts>): Verdict {
+/** Decides whether tenants' migrations can run as the owners of their schemas. */
+export function actsAsOwners(
+  { facts, error: unread }: Attempt<TenantRoleFacts>,
+  names: Names,
+  tenants: readonly Pick<RegisteredTenant, 'schema' | 'owner'>[],
+): Verdict {
   if (unread !== undefined) return refused(unread);
-  const { names, pattern, roles, schemas } = facts;
+  const { pattern, roles, mixed } = facts;
   const { self } = roles;
   const give = `${giveToRoles(names, pattern, self.name, roles.hasMembershipOptions)} -- as a superuser`;
-  const unusable = schemas.flatMap(({ schema, owner }) => {
+  const owned = tenants.flatMap(({ schema, owner }) => (owner === null ? [] : [{ schema, owner }]));
+  const unusable = owned.flatMap(({ schema, owner }) => {
     const error = reasonAgainstOwner(owner, schema, roles);
     return error === undefined ? [] : [{ schema, owner, error }];
   });
@@ -103,16 +95,12 @@ export function actsAsOwners({ facts, error: unread }: Attempt<TenantRoleFacts>)
       'TENANT_ROLE_UNUSABLE',
     );
   }
-  const mixed = schemas.filter(({ hasStrays }) => hasStrays).map(({ schema }) => schema);
   if (mixed.length > 0) {
     return warning(
       `in ${listed(mixed)} some tables do not belong to the owner of the schema, so its migrations cannot alter them`,
       give,
     );
   }
-  return ok(
-    schemas.length === 0
-      ? 'there is no tenant schema yet'
-      : `${self.name} may act as the owner of every tenant schema`,
-  );
+  if (owned.length === 0) return ok('there is no tenant schema yet');
+  return ok(`${self.name} may act as the owner of every tenant schema`);
 }

@@ -41,7 +41,6 @@ describe('the answer', () => {
       now: NOW,
       folders: undefined,
       connection: { kind: 'not-configured' },
-      contents: undefined,
     });
     expect(new Set(checks.slice(1).map(({ status }) => status))).toEqual(new Set(['skipped']));
     expect(new Set(checks.map(({ id }) => id)).size).toBe(checks.length);
@@ -81,7 +80,7 @@ describe('an interrupted migration', () => {
       masterHistory: { entries: [], lockedByKnex: false },
       stateVersion: 1,
       memory: NOTHING_REMEMBERED,
-      tenantSchemas: 0,
+      tenantSchemas: [],
       intents: [{ schema, migration: "a'b.ts", direction, startedAt: NOW, atWork: false }],
       fleet: undefined,
     }).find(({ id }) => id === 'intents')?.remedy;
