@@ -29,8 +29,11 @@ export async function doctorCommand(context: Context, flags: DoctorFlags): Promi
   const { diagnose } = await import('../../core/doctor/diagnose.ts');
   const path = resolve(context.folder, context.options.envFile ?? '.env');
   const file = { path, found: existsSync(path) };
-  const { error, ...reading } = await readConfiguration(context);
-  const { settings, variables = [], problems = [] } = reading;
+  // An env file that cannot be read is a finding, too.
+  const reading: Partial<Reading> & { readonly error?: TenantctlError } = await context
+    .readEnvironment()
+    .catch((error: unknown) => ({ error: toTenantctlError(error) }));
+  const { error, settings, variables = [], problems = [] } = reading;
   const diagnosis = await diagnose({
     nodeVersion: process.versions.node,
     environment: { file, error, variables, problems, warnings: settings?.warnings ?? [] },
@@ -47,15 +50,4 @@ export async function doctorCommand(context: Context, flags: DoctorFlags): Promi
     error: diagnosis.error,
     showError: false,
   };
-}
-
-/** The configuration with its problems; only an error if the env file cannot be read. */
-async function readConfiguration(
-  context: Context,
-): Promise<Partial<Reading> & { readonly error?: TenantctlError }> {
-  try {
-    return await context.readEnvironment();
-  } catch (error) {
-    return { error: toTenantctlError(error) };
-  }
 }

@@ -83,15 +83,16 @@ function execResult({ output }: Context, result: QueryTenantsResult): CommandRes
     const answered = `${totals.answered} of ${counted(totals.selected, 'tenant')}`;
     output.message(`${counted(totals.rows, 'row')} from ${answered}, ${duration(durationMs)}`);
   }
+  const stopped = new TenantctlError(
+    'INTERRUPTED',
+    'The query was stopped before every tenant had answered.',
+    {
+      hint: 'Run the command again: it starts from the beginning.',
+    },
+  );
   return {
     document: { totals, interrupted, durationMs, tenants: failed },
-    error: interrupted ? stopped() : failureOf(failed, totals.selected),
+    error: interrupted ? stopped : failureOf(failed, totals.selected),
     interrupted,
   };
-}
-
-function stopped(): TenantctlError {
-  return new TenantctlError('INTERRUPTED', 'The query was stopped before every tenant had answered.', {
-    hint: 'Run the command again: it starts from the beginning.',
-  });
 }
