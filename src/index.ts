@@ -58,7 +58,7 @@ export type { RunOptions } from './core/run/run-context.ts';
 export type { Concurrency } from './core/run/lanes.ts';
 export type { Selection } from './core/fleet/select-fleet.ts';
 export type { Observer, RunEvent } from './core/report/event.ts';
-export type { VectorExtensionMode } from './core/run/vector-extension.ts';
+export type { VectorExtensionMode } from './core/install/vector-extension.ts';
 
 // Interrupted migrations outside a transaction
 export { resolveInterrupted, type Resolution, type ResolveOptions } from './core/commands/resolve.ts';

@@ -24,7 +24,7 @@ import { recordFailures } from '../ledger/record-in-run.ts';
 import { putStampsRight } from '../fleet/put-stamps-right.ts';
 import { prepareState } from '../install/prepare-state.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
-import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
+import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { endingOf } from '../ledger/ending.ts';
 import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from '../plan/plan-folder.ts';
 import { forgetFailure, forgetFailures } from '../state/failures.ts';

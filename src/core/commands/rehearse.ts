@@ -20,7 +20,7 @@ import type { RollbackTenantsOptions } from './rollback-tenants.ts';
 import { refuseOwners } from '../fleet/refuse-owners.ts';
 import { selectFleet } from '../fleet/select-fleet.ts';
 import { upgradeState } from '../install/state-schema.ts';
-import { rehearseVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
+import { rehearseVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { planMaster, refusePendingMaster, readTenantFolder } from '../plan/plan-folder.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';

@@ -2,7 +2,7 @@ import type { Database, DatabaseSettings } from '../../db/database.ts';
 import { withDatabase } from '../../db/open.ts';
 import { toTenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
-import type { VectorExtensionMode } from '../run/vector-extension.ts';
+import type { VectorExtensionMode } from '../install/vector-extension.ts';
 import { attempt } from './attempt.ts';
 import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';

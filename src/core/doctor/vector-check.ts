@@ -4,7 +4,7 @@ import {
   VECTOR_REMEDY,
   type VectorExtension,
   type VectorExtensionMode,
-} from '../run/vector-extension.ts';
+} from '../install/vector-extension.ts';
 import { failed, ok, skipped, warning, type CheckTable, type Verdict } from './check.ts';
 import type { Database } from '../../db/database.ts';
 

@@ -25,7 +25,7 @@ import { newSchemaName } from '../registry/schema-name.ts';
 import { prepareRoles, type PreparedRole } from '../roles/prepare-roles.ts';
 import { prepareState } from '../install/prepare-state.ts';
 import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
-import { ensureVectorExtension, type VectorExtensionMode } from '../run/vector-extension.ts';
+import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-folder.ts';
 import { UNFINISHED } from '../registry/set-status.ts';
 import { readStateVersion } from '../state/version.ts';

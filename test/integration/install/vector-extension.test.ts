@@ -4,7 +4,7 @@ import { migrateTenants } from '../../../src/core/commands/migrate-tenants.ts';
 import { provisionTenants } from '../../../src/core/tenant/provision.ts';
 import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
-import type { VectorExtensionMode } from '../../../src/core/run/vector-extension.ts';
+import type { VectorExtensionMode } from '../../../src/core/install/vector-extension.ts';
 import { createVectorDatabase, type TestDatabase } from '../../support/database.ts';
 import { usualProject } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
