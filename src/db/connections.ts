@@ -55,12 +55,12 @@ export function createConnections(settings: Address, options: ConnectionOptions)
     giveBack(client, true, 0);
     throw databaseClosed();
   };
-  const giveBack: Connections['giveBack'] = (client, broken, tenants) => {
+  const giveBack: Connections['giveBack'] = (client, isBroken, tenants) => {
     const leave = inUse.get(client) ?? (() => {});
     inUse.delete(client);
     const sum = (served.get(client) ?? 0) + tenants;
     served.set(client, sum);
-    const isClosed = broken !== false || (sum >= TENANTS_PER_CONNECTION && !sharedSession);
+    const isClosed = isBroken || (sum >= TENANTS_PER_CONNECTION && !sharedSession);
     client.release(isClosed);
     if (!isClosed) return leave();
     // The place is free when the connection is gone from the server.

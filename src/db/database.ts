@@ -66,7 +66,7 @@ export interface Connections {
    * of each table that it has opened.
    * @param tenants how many tenants it has served since it was taken
    */
-  giveBack(client: PoolClient, broken: Error | boolean, tenants: number): void;
+  giveBack(client: PoolClient, isBroken: boolean, tenants: number): void;
   /** Waits for its turn among the calls of this process, and runs `call`. @throws TenantctlError POOL_EXHAUSTED */
   inTurn<T>(call: () => Promise<T>): Promise<T>;
   /** Opens up to so many connections before they are needed. */

@@ -23,7 +23,7 @@ const RESERVED = new Set(
   variadic verbose when where window with`.split(/\s+/),
 );
 
-/** A name in SQL that is shown to people: quoted only where it needs it. */
+/** A name, quoted only if it must be: as PostgreSQL prints it. */
 export function readable(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name) ? name : identifier(name);
 }

@@ -1,7 +1,7 @@
 import { DatabaseError, type PoolClient, type QueryResult } from 'pg';
 import { TenantctlError } from '../errors.ts';
 import { connectionLost, toDatabaseError } from './database-error.ts';
-import { identifier, literal } from './sql.ts';
+import { identifier, literal, readable } from './sql.ts';
 import { type Database, APPLICATION_NAME } from './database.ts';
 import type { Purpose } from './places.ts';
 
@@ -17,12 +17,12 @@ export interface TransactionSettings {
 }
 
 /**
- * Leaves a session as it was found. As DISCARD ALL, which cannot be part of a string of statements
- * (https://www.postgresql.org/docs/current/sql-discard.html). Of prepared statements only those of PREPARE go: those of
- * the protocol are the driver's, or a pooler's, which would go on to use them.
+ * Resets a session. It does what DISCARD ALL does, which cannot be part of a string of statements
+ * (https://www.postgresql.org/docs/current/sql-discard.html). Only statements of PREPARE are deallocated: those of the
+ * protocol are the driver's, or a pooler's, which would go on to use them.
  *
- * A pooler gives the session to the next client when the string is over in which the transaction ended. So this must be
- * part of that string, and nothing may be left to fail at the COMMIT.
+ * A pooler gives the session to another client after the string in which the transaction ended. So this must be part of
+ * that string, and nothing may fail at the COMMIT.
  */
 export const CLEAN_SESSION = [
   'RESET SESSION AUTHORIZATION',
@@ -39,32 +39,26 @@ export const CLEAN_SESSION = [
   'SELECT pg_advisory_unlock_all()',
 ] as const;
 
-/**
- * Whatever default_transaction_isolation says: what is read under a lock must be what stands there now, and not what
- * stood there when the transaction took its first look.
- */
+/** What is read under a lock must be the present state, whatever default_transaction_isolation is. */
 export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 
-/**
- * Brings forward what would fail at the COMMIT only, and leave the session to somebody else before it is clean: behind a
- * pooler it is gone with the transaction.
- */
+/** Deferred constraints fail here, and not at the COMMIT, after which a pooler would give away the session uncleaned. */
 export const CHECK_CONSTRAINTS = 'SET CONSTRAINTS ALL IMMEDIATE';
 
 /** A session's advisory locks survive a rollback. */
 export const ROLL_BACK = ['ROLLBACK', ...CLEAN_SESSION].join(';\n');
 
-/** A transaction that has been begun. It is committed when the bracket's function returns, rolled back when it throws. */
+/** An open transaction. It is committed when the function returns, and rolled back when it throws. */
 export interface OpenTransaction {
   readonly client: PoolClient;
   /** The results of the opening statements, in their order. */
   readonly opening: readonly QueryResult[];
   /**
-   * Sends statements and COMMIT as one string, one round trip. Nothing may follow. The session is left as it was
-   * found, whatever the transaction set, created or locked in it: the connection's next user is another tenant.
+   * Sends statements and COMMIT in one round trip. Nothing may follow. The session is reset: the connection's next user
+   * is another tenant.
    */
   commitWith(statements: readonly string[]): Promise<void>;
-  /** Rolls back at the end although the function returns: for a rehearsal, or work that turned out not to be due. */
+  /** Rolls back at the end although the function returns. */
   abandon(): void;
 }
 
@@ -77,8 +71,8 @@ export interface Use {
 }
 
 /**
- * A connection of the pool for the time of `use`. One that broke is not given back, and neither is one of which `use`
- * says, by `spoil`, that something of it is left there.
+ * Runs `use` with a connection of the pool. The connection is closed afterwards if it broke, or if `use` called `spoil`
+ * because the session is not clean.
  * @throws TenantctlError as Connections.connect does; DATABASE_ERROR without an SQLSTATE where the connection was lost,
  *   whatever `use` made of that; DATABASE_CLOSED; else what `use` throws
  */
@@ -88,20 +82,18 @@ export async function withClient<T>(
   { purpose = 'work', tenants = 1 }: Use = {},
 ): Promise<T> {
   const client = await database.connect(purpose);
-  let broken: Error | undefined;
+  let isBroken = false;
   let loss: TenantctlError | undefined;
   const { promise: lost, reject } = Promise.withResolvers<never>();
   const onError = (error: Error) => {
-    broken = error;
+    isBroken = true;
     loss ??= connectionLost(error);
     reject(loss);
   };
   client.on('error', onError);
-  const spoil = () => {
-    broken ??= new Error('the session could not be cleaned');
-  };
+  const spoil = () => void (isBroken = true);
   try {
-    // What waits for something else than the server would never hear that the connection is gone.
+    // `use` may be waiting for something else than the server.
     return await Promise.race([use(client, spoil), lost]);
   } catch (error) {
     database.assertOpen(error);
@@ -111,15 +103,13 @@ export async function withClient<T>(
   } finally {
     client.off('error', onError);
     const opened = typeof tenants === 'number' ? tenants : tenants();
-    database.giveBack(client, broken ?? client.getTransactionStatus() !== 'I', opened);
+    database.giveBack(client, isBroken || client.getTransactionStatus() !== 'I', opened);
   }
 }
 
 /**
- * The transaction bracket: BEGIN, the settings and the opening statements go to the server as one string; then
- * `use` runs; then COMMIT, or ROLLBACK when it threw.
- *
- * Every transaction sets locally what makes the server notice a dead client (src/db/dead-client.ts).
+ * Runs `use` in a transaction. BEGIN, the settings (those of dead-client.ts included) and the opening statements go to
+ * the server in one round trip; COMMIT follows, or ROLLBACK if `use` threw.
  */
 export async function withTransaction<T>(
   database: Database,
@@ -133,8 +123,10 @@ export async function withTransaction<T>(
       let finished = false;
       let abandoned = false;
       try {
-        const prelude = [BEGIN, ...localSettings(database, settings)];
-        const results = asArray(await client.query([...prelude, ...openingStatements].join(';\n')));
+        const prelude = [BEGIN, selectWithSettings(database, settings, 'true')];
+        const sent = await client.query([...prelude, ...openingStatements].join(';\n'));
+        // pg answers a string of several statements with an array.
+        const results = sent as unknown as QueryResult[];
         const value = await use({
           client,
           opening: results.slice(prelude.length),
@@ -149,7 +141,7 @@ export async function withTransaction<T>(
         if (!finished) await client.query(abandoned ? ROLL_BACK : 'COMMIT');
         return value;
       } catch (error) {
-        // A rollback that fails, or the cleaning behind it: the connection is closed, and the server rolls back.
+        // If this fails, the connection is closed, and the server rolls back.
         await client.query(ROLL_BACK).catch(spoil);
         throw toDatabaseError(error).concealing(database.conceal);
       }
@@ -158,14 +150,7 @@ export async function withTransaction<T>(
   );
 }
 
-function localSettings(database: Database, settings: TransactionSettings): string[] {
-  return settingsOf(database, settings).map(
-    ([name, value]) =>
-      `SET LOCAL ${name} = ${typeof value === 'number' || name === 'search_path' ? value : literal(value)}`,
-  );
-}
-
-/** The same as `localSettings` in a single SELECT, which also returns `expression` as evaluated after them. */
+/** A SELECT that makes the settings for the transaction, and returns `expression` as evaluated after them. */
 export function selectWithSettings(
   database: Database,
   settings: TransactionSettings,
@@ -177,30 +162,29 @@ export function selectWithSettings(
   return `SELECT ${[...calls, expression].join(', ')}`;
 }
 
-function settingsOf(database: Database, settings: TransactionSettings): [string, string | number][] {
-  const { lockTimeoutMs, statementTimeoutMs, searchPath } = settings;
-  const values: [string, string | number][] = Object.entries(database.deadClientSettings);
-  // PgBouncer takes the name that RESET ALL brings back, an empty one, for the client's own.
-  if (database.behindPooler) values.push(['application_name', APPLICATION_NAME]);
-  if (lockTimeoutMs !== undefined) values.push(['lock_timeout', lockTimeoutMs]);
-  if (statementTimeoutMs !== undefined) values.push(['statement_timeout', statementTimeoutMs]);
-  if (searchPath !== undefined) values.push(['search_path', schemaList(searchPath)]);
-  return values;
+function settingsOf(
+  { deadClientSettings, behindPooler }: Database,
+  { lockTimeoutMs, statementTimeoutMs, searchPath }: TransactionSettings,
+): (readonly [string, string | number])[] {
+  return Object.entries({
+    ...deadClientSettings,
+    // RESET ALL brings back an empty name, and PgBouncer takes that for the client's own.
+    ...(behindPooler && { application_name: APPLICATION_NAME }),
+    ...(lockTimeoutMs !== undefined && { lock_timeout: lockTimeoutMs }),
+    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
+    // As SET would store it: migrations may read it.
+    ...(searchPath !== undefined && { search_path: searchPath.map(readable).join(', ') }),
+  });
 }
 
 /** SET LOCAL search_path, with every schema name quoted. */
 export function setSearchPath(schemas: readonly string[]): string {
-  return `SET LOCAL search_path TO ${schemaList(schemas)}`;
-}
-
-function schemaList(schemas: readonly string[]): string {
-  return schemas.map(identifier).join(', ');
+  return `SET LOCAL search_path TO ${schemas.map(identifier).join(', ')}`;
 }
 
 /**
- * The expression that takes the advisory lock of that name until the transaction ends, and says whether it did:
- * pg_try_advisory_xact_lock never waits, and the lock ends with its owner. Waiting is done by asking again, not in
- * the server, where a waiting statement would hold up CREATE INDEX CONCURRENTLY everywhere in the database.
+ * The expression that takes the advisory lock of that name until the transaction ends, and is true if it did. It never
+ * waits, and callers try again: a waiting statement would block CREATE INDEX CONCURRENTLY in the whole database.
  */
 export function tryLock(name: string): string {
   return `pg_try_advisory_xact_lock(${lockKey(literal(name))})`;
@@ -209,9 +193,4 @@ export function tryLock(name: string): string {
 /** The number of the advisory lock of that name, in SQL. @param name in SQL */
 export function lockKey(name: string): string {
   return `hashtextextended('tenantctl:' || ${name}, 0)`;
-}
-
-/** pg answers a string of several statements with an array, a string of one with a single result. */
-function asArray(result: QueryResult | QueryResult[]): QueryResult[] {
-  return Array.isArray(result) ? result : [result];
 }

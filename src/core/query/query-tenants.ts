@@ -115,50 +115,39 @@ export async function queryTenants(
   };
 }
 
-/** Hands over one tenant's rows. */
-interface HandOver {
-  /** A part was handed over, or is being. */
-  readonly isBegun: boolean;
-  /** Rows that were handed over. */
-  readonly rows: number;
-  page(page: Page): Promise<void>;
-  /** Lets the next tenant have its turn. */
-  end(): void;
-}
+type HandOver = ReturnType<ReturnType<typeof createHandOver>>;
 
 /** Gives each tenant its turn at `onRows`, from its first page to its last. */
-function createHandOver(onRows: QueryTenantsOptions['onRows']): (tenant: RegisteredTenant) => HandOver {
+function createHandOver(onRows: QueryTenantsOptions['onRows']) {
   const turns = pLimit(1);
-  return ({ clerkOrgId, schema }) => {
-    let isBegun = false;
-    let rows = 0;
+  return ({ clerkOrgId, schema }: RegisteredTenant) => {
     const ended = Promise.withResolvers<void>();
-    const begin = () =>
+    const turn = () =>
       new Promise<void>((resolve) => {
         void turns(() => {
           resolve();
           return ended.promise;
         });
       });
-    return {
-      get isBegun() {
-        return isBegun;
-      },
-      get rows() {
-        return rows;
-      },
-      async page(page) {
-        if (!isBegun) await begin();
-        isBegun = true;
+    const handOver = {
+      /** A page was handed over, or is being. */
+      isBegun: false,
+      /** Rows that were handed over. */
+      rows: 0,
+      async page(page: Page): Promise<void> {
+        if (!handOver.isBegun) await turn();
+        handOver.isBegun = true;
         await onRows({ tenant: { clerkOrgId, schema }, ...page });
-        rows += page.rows.length;
+        handOver.rows += page.rows.length;
       },
+      /** Lets the next tenant have its turn. */
       end: ended.resolve,
     };
+    return handOver;
   };
 }
 
-/** Asks one tenant. A tenant of whose rows some were handed over must not be asked again. */
+/** Asks one tenant; not again once rows were handed over. */
 async function askTenant(
   { database, lockTimeoutMs, statementTimeoutMs }: RunContext,
   tenant: RegisteredTenant,

@@ -48,21 +48,21 @@ export async function createKnexFactory(): Promise<KnexFactory> {
       const { recording } = options;
       const knex = recording === undefined ? transaction : watched(transaction, recording);
       try {
-        await connection.during(() => use({ knex, seen: connection.seen }));
+        await connection.during(() => use({ knex, seen: connection }));
       } catch (error) {
         throw connection.hasEnded ? new TransactionEndedError(error) : error;
       }
       connection.assertNotRefused();
       if (connection.hasEnded) throw new TransactionEndedError();
       // pg reports a failed statement before it has heard what became of the transaction: so ask once more.
-      if (connection.seen.failures.length > 0) await client.query('');
+      if (connection.failures.length > 0) await client.query('');
     },
 
     async outsideTransaction(client, options, use) {
       const connection = new ObservedConnection(client, options, false);
       useConnection(autocommit, connection.proxy);
       const knex = autocommit.withUserParams({ ...options.userParams });
-      await connection.during(() => use({ knex, seen: connection.seen }));
+      await connection.during(() => use({ knex, seen: connection }));
       connection.assertNotRefused();
     },
   };

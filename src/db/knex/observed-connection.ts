@@ -32,17 +32,18 @@ type Refusal = RoleChangedError | StatementRefusedError;
  * A connection as Knex sees it. It sends statements one after the other: several at once (Promise.all on one
  * transaction) are legal in Knex, and deprecated in pg.
  */
-export class ObservedConnection {
+export class ObservedConnection implements Seen {
   /** What Knex gets. */
   readonly proxy: PoolClient;
   /** The next statement is raw SQL. */
   isRaw = false;
+  readonly failures: FailedStatement[] = [];
+  /** The migration committed or rolled back, or tried to. */
+  hasEnded = false;
   readonly #client: PoolClient;
   readonly #options: ObserveOptions;
   readonly #inTransaction: boolean;
-  readonly #failures: FailedStatement[] = [];
   #state: 'open' | 'failed' | 'over' = 'open';
-  #hasEnded = false;
   #refused: Refusal | undefined;
   /** Ends with the last statement that was handed over. */
   #tail: Promise<unknown> = Promise.resolve();
@@ -61,15 +62,6 @@ export class ObservedConnection {
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-  }
-
-  get seen(): Seen {
-    return { failures: this.#failures };
-  }
-
-  /** The migration committed or rolled back, or tried to. */
-  get hasEnded(): boolean {
-    return this.#hasEnded;
   }
 
   /** @throws RoleChangedError, StatementRefusedError if a statement was refused, even if the migration caught that */
@@ -103,16 +95,12 @@ export class ObservedConnection {
     const sent = this.#tail.then(() => this.#send(full, isRaw));
     this.#tail = sent.catch(() => {});
     if (typeof callback !== 'function') return sent;
-    sent.then(
-      (result) => callback(null, result),
-      (error: unknown) => callback(error),
-    );
+    sent.then((result) => callback(null, result), callback as (error: unknown) => void);
     return undefined;
   }
 
   async #send(config: unknown, isRaw: boolean): Promise<unknown> {
-    const statement = statementOf(config);
-    const { text } = statement;
+    const { text = '', values = [] } = asConfig(config);
     const isOfKnex = this.#inTransaction && isFrame(text);
     const refusal = isOfKnex ? undefined : await this.#refusalOf(text);
     if (this.#state === 'over') throw new Error(`The migration is over, and sent: ${text}`);
@@ -120,15 +108,15 @@ export class ObservedConnection {
     if (this.#state === 'failed') return new Promise(() => {});
     if (isOfKnex) {
       // Knex begins once, and never ends here of its own accord.
-      this.#hasEnded ||= endsFrame(text);
+      this.hasEnded ||= endsFrame(text);
       return { command: text, rowCount: 0, rows: [], fields: [], oid: 0 };
     }
     if (refusal instanceof TransactionEndedError) {
-      this.#hasEnded = true;
+      this.hasEnded = true;
       throw refusal;
     }
     if (refusal !== undefined) throw (this.#refused ??= refusal);
-    return this.#deliver(config, statement, isRaw);
+    return this.#deliver(config, { text, values }, isRaw);
   }
 
   /** Why a statement must not be sent. */
@@ -158,19 +146,14 @@ export class ObservedConnection {
       recording?.depends('a statement failed');
       // 25P02: the transaction was aborted by an earlier statement.
       if (!(error instanceof DatabaseError && error.code === '25P02'))
-        this.#failures.push({ ...statement, error, message: messageOf(error) });
+        this.failures.push({ ...statement, error, message: messageOf(error) });
       throw error;
     }
   }
 }
 
-function asConfig(config: unknown): { text?: string; values?: readonly unknown[] } {
-  return typeof config === 'string' ? { text: config } : (config as { text?: string });
-}
-
-function statementOf(config: unknown): SentStatement {
-  const { text, values } = asConfig(config);
-  return { text: text ?? '', values: values ?? [] };
+function asConfig(config: unknown): Partial<SentStatement> {
+  return typeof config === 'string' ? { text: config } : (config as Partial<SentStatement>);
 }
 
 /** A cursor or stream, which pg drives itself. */

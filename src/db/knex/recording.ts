@@ -3,8 +3,8 @@ import { READ_BY_KNEX } from './insides.ts';
 import type { SentStatement } from './statement.ts';
 
 /**
- * What a migration sent, and whether it would surely send the same for every other tenant: it read nothing that may
- * differ between tenants. The texts alone do not show that: two tenants' tables may be empty, and a third one's not.
+ * What a migration sent, and whether it would send the same for every other tenant: it would if it read nothing that may
+ * differ between tenants. Equal texts for two tenants do not prove that: both tables may be empty, and a third one's not.
  */
 export interface Recording {
   readonly texts: readonly string[];
@@ -45,25 +45,12 @@ export function createRecording(): Recording {
  * What a migration may use of its Knex: the parts that build statements. Everything else may differ between tenants
  * (userParams, client, a nested transaction, events with results).
  */
-const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set([
-  'schema',
-  'raw',
-  'fn',
-  'ref',
-  'insert',
-  'into',
-  'table',
-  'from',
-  'queryBuilder',
-  'isTransaction',
-  'withSchema',
-  'constructor',
-  'then',
-  'name',
-  'length',
-]);
+const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set(
+  `schema raw fn ref insert into table from queryBuilder isTransaction withSchema constructor then
+  name length`.split(/\s+/),
+);
 
-/** A proxy that tells about each way to look at its target: which property, or nothing if it may be any. */
+/** A proxy that reports each read of its target: the property, or nothing if it may be any. */
 function lookedAt<T extends object>(
   target: T,
   tell: (property?: string | symbol) => void,
@@ -90,7 +77,7 @@ function lookedAt<T extends object>(
   });
 }
 
-/** A migration's Knex that notes the use of anything that may differ between tenants, and otherwise works as always. */
+/** A migration's Knex that records the use of anything that may differ between tenants. */
 export function watched(knex: Knex, recording: Recording): Knex {
   const tell = (property?: string | symbol) => {
     if (property === undefined) recording.depends('it looks through its Knex');
@@ -116,25 +103,12 @@ function watchedMember(knex: Knex, property: string | symbol, recording: Recordi
 }
 
 /** Members of a builder that reach beyond its own statement. */
-const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set([
-  'client',
-  'on',
-  'once',
-  'addListener',
-  'stream',
-  'pipe',
-  'connection',
-  'transacting',
-  'asCallback',
-  'options',
-  'timeout',
-  'queryContext',
-  'hasTable',
-  'hasColumn',
-  'columnInfo',
-]);
+const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set(
+  `client on once addListener stream pipe connection transacting asCallback options timeout
+  queryContext hasTable hasColumn columnInfo`.split(/\s+/),
+);
 
-/** A builder that notes the use of those members; what its calls return is watched as well. */
+/** A builder that records the use of those members. */
 function watchedBuilder(builder: unknown, recording: Recording): unknown {
   if (typeof builder !== 'object' || builder === null) return builder;
   const proxy: object = new Proxy(builder, {
@@ -152,8 +126,8 @@ function watchedBuilder(builder: unknown, recording: Recording): unknown {
 }
 
 /**
- * The answer to a statement, which notes when somebody reads it: what comes next may depend on it. Knex itself reads
- * the command of an answer, but for raw SQL; `then` is what an await looks for.
+ * The answer to a statement, which records that it is read: later statements may depend on it. Knex itself reads the
+ * command of an answer, except for raw SQL, and an await reads `then`.
  */
 export function unread(result: unknown, recording: Recording, isRaw: boolean): unknown {
   if (typeof result !== 'object' || result === null) return result;

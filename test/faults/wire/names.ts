@@ -7,6 +7,7 @@ const PURPOSES: readonly (readonly [RegExp, string])[] = [
   [/^COMMIT\b/i, 'commit'],
   [/^ROLLBACK TO\b/i, 'letting go of all but the lock'],
   [/^ROLLBACK\b/i, 'rollback'],
+  [/^SELECT set_config\(/i, 'settings'],
   [/^CALL tenantctl\.enter\b/i, 'lock and check'],
   [/^CALL tenantctl\.leave\b/i, 'history insert and stamp'],
   [/^CALL tenantctl\.record\b/i, 'history insert'],
