@@ -69,15 +69,10 @@ async function provePoolerHasOneLeft(
   );
 }
 
-/** A lease that is held, or about to be. */
-interface Held extends Pick<LeaseShare, 'id' | 'tried'> {
-  end(): Promise<void>;
-}
-
 /** The lease of one database. @returns it, and what ends it when the database is closed */
 export function createLease(database: () => Database): Lease & { close(): Promise<void> } {
   let shares = 0;
-  let held: Held | undefined;
+  let held: ReturnType<typeof hold> | undefined;
   const close = async () => {
     const ending = held;
     held = undefined;
@@ -105,7 +100,7 @@ export function createLease(database: () => Database): Lease & { close(): Promis
 }
 
 /** Holds the lock until `end`; if the connection is lost, on another. */
-function hold(database: Database): Held {
+function hold(database: Database) {
   const id = randomUUID();
   const over = new AbortController();
   const { signal } = over;

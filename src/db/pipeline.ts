@@ -11,16 +11,15 @@ export interface Pipeline {
    * @throws what pg throws
    */
   send(text: string): Promise<QueryResult | QueryResult[]>;
-  /** What `send` is called with within `sending` goes to the server in one write. */
+  /** Writes all strings that are sent within `sending` at once. */
   together(sending: () => void): void;
-  /** Gets out of a failed transaction, if there is one, and leaves the session clean. */
+  /** Rolls back a failed transaction, if there is one, and resets the session. */
   clean(): Promise<void>;
 }
 
 /**
- * A connection of the pool in pg's pipeline mode for the time of `use`
- * (https://node-postgres.com/apis/client: pipeline). Cursors do not work in it, so it is left again at the end.
- * @param tenants how many tenants' tables `use` has opened, asked at its end
+ * Runs `use` with a connection of the pool in pg's pipeline mode (https://node-postgres.com/apis/client: pipeline).
+ * @param tenants how many tenants' tables `use` has opened, called at its end
  */
 export async function withPipeline<T>(
   database: Database,
@@ -30,12 +29,12 @@ export async function withPipeline<T>(
   return withClient(
     database,
     async (client, spoil) => {
+      const socket = socketOf(client);
       setPipelining(client, true);
       try {
         return await use({
           send: (text) => client.query(text),
           together(sending) {
-            const socket = socketOf(client);
             socket.cork();
             try {
               sending();

@@ -1,8 +1,8 @@
 import { TenantctlError } from '../errors.ts';
 
 /**
- * What a place is taken for:
- * - `call`: a whole call that will need connections in turn, so that the first calls end before the last begin;
+ * What a place is for:
+ * - `call`: a whole call, which needs connections one after the other, so that the first calls end before the last begin;
  * - `work`: a connection for work that holds no other;
  * - `query`: a connection for one statement;
  * - `aside`: a second connection, beside one that is held for work;
@@ -15,7 +15,7 @@ export interface Places {
   /** How many places for work there are. */
   readonly width: number;
   /**
-   * Waits for a place, behind everybody who came before.
+   * Waits for a place, in the order of the calls.
    * @returns a function that gives it back
    * @throws TenantctlError POOL_EXHAUSTED after the time allowed; what `close` was given
    */
@@ -24,27 +24,26 @@ export interface Places {
   close(reason: Error): void;
 }
 
-/** Milliseconds to wait for a place where nothing else is asked for. */
+/** The default for the wait, in milliseconds. */
 export const DEFAULT_WAIT_MS = 60_000;
 
-/** A second connection is waited for in an open transaction, which the server ends when it idles for 50 s. */
+/** The first connection has a transaction open meanwhile, which the server ends when it idles for 50 s. */
 const MOST_ASIDE_MS = 25_000;
 
-/** So many calls are at work for each connection: while one computes or waits for a lock, another uses it. */
+/** Calls at work for each connection: while one computes or waits for a lock, another uses it. */
 const CALLS_PER_CONNECTION = 2;
 
 interface Waiting {
   readonly purpose: Purpose;
-  readonly enter: () => void;
-  readonly fail: (reason: Error) => void;
+  readonly resolve: (leave: () => void) => void;
+  readonly reject: (reason: Error) => void;
 }
 
 /**
  * A fair queue for the connections of a pool: first come, first served, for a limited time.
  *
- * Places are divided so that nobody waits for somebody who waits for him. One is the lease's; one is left free by
- * `work`, so that a second connection and single statements always have theirs, whatever is at work. Only who holds a
- * place for work waits for another, and only aside; who is aside, or has the lease, waits for nobody.
+ * There are no deadlocks. One place is the lease's; `work` leaves one free for second connections and single statements.
+ * Only the holder of a place for work waits for another, and only for `aside`; holders of that or of the lease never wait.
  */
 export function createPlaces(max: number, waitMs: number): Places {
   const width = Math.max(1, max - 2);
@@ -69,42 +68,33 @@ export function createPlaces(max: number, waitMs: number): Places {
     };
   };
   const letIn = () => {
-    for (let at = 0; at < waiting.length;) {
-      if (hasRoom(waiting[at]?.purpose ?? 'work')) waiting.splice(at, 1)[0]?.enter();
-      else at += 1;
+    for (const one of [...waiting]) {
+      if (!hasRoom(one.purpose)) continue;
+      waiting.splice(waiting.indexOf(one), 1);
+      one.resolve(occupy(one.purpose));
     }
   };
   return {
     width,
     async take(purpose) {
       if (closed !== undefined) throw closed;
-      // Whoever waits for the same comes first.
-      if (hasRoom(purpose) && !waiting.some((each) => each.purpose === purpose)) return occupy(purpose);
+      const isFirst = !waiting.some((each) => each.purpose === purpose);
+      if (isFirst && hasRoom(purpose)) return occupy(purpose);
       const { promise, resolve, reject } = Promise.withResolvers<() => void>();
+      const one: Waiting = { purpose, resolve, reject };
+      waiting.push(one);
       const timeMs = purpose === 'aside' ? Math.min(waitMs, MOST_ASIDE_MS) : waitMs;
-      const one: Waiting = {
-        purpose,
-        enter() {
-          clearTimeout(timer);
-          resolve(occupy(purpose));
-        },
-        fail(reason) {
-          clearTimeout(timer);
-          reject(reason);
-        },
-      };
       const timer = setTimeout(() => {
         waiting.splice(waiting.indexOf(one), 1);
         reject(exhausted(max, timeMs));
       }, timeMs);
-      // A process in which nothing else is left to happen ends, and says so.
+      // Waiting alone does not keep a process from ending.
       timer.unref();
-      waiting.push(one);
-      return promise;
+      return promise.finally(() => clearTimeout(timer));
     },
     close(reason) {
       closed = reason;
-      for (const one of waiting.splice(0)) one.fail(reason);
+      for (const one of waiting.splice(0)) one.reject(reason);
     },
   };
 }

@@ -8,15 +8,14 @@ import { lockFolder } from './folder-lock.ts';
 import type { Database, EmbeddedSettings } from '../database.ts';
 
 /**
- * Opens the embedded PostgreSQL (PGlite, with pgvector) in a folder, behind a socket on the loopback interface, so
- * that everything above talks to it as to any server. PGlite is one session that all connections share; one
- * connection is therefore all that the pool opens.
+ * Opens the embedded PostgreSQL (PGlite, with pgvector) in a folder, behind a socket on the loopback interface, so that
+ * callers use it like any server. All connections to PGlite share one session, so the pool has one connection.
  *
- * @throws TenantctlError EMBEDDED_UNAVAILABLE when the optional packages are not installed or the folder cannot be
- *   used, LOCK_TIMEOUT when another process is using the folder
+ * @throws TenantctlError EMBEDDED_UNAVAILABLE if the optional packages are not installed or the folder cannot be used,
+ *   LOCK_TIMEOUT if another process uses the folder
  */
 export async function openEmbedded(settings: EmbeddedSettings, names?: Names): Promise<Database> {
-  const { PGlite, vector, contrib, PGLiteSocketServer } = await loadPglite();
+  const { PGlite, extensions, PGLiteSocketServer } = await loadPglite();
   const unlock = await lockFolder(settings.directory, settings.lockWaitMs).catch((error: unknown) => {
     throw asUnavailable(error, settings.directory);
   });
@@ -26,13 +25,13 @@ export async function openEmbedded(settings: EmbeddedSettings, names?: Names): P
   };
   try {
     const engine = await finishedOrAnew(settings.directory, (dataDir) =>
-      PGlite.create({ dataDir, extensions: { vector, ...contrib } }),
+      PGlite.create({ dataDir, extensions }),
     );
     opened.push(() => engine.close());
     const server = new PGLiteSocketServer({ db: engine, host: '127.0.0.1', port: 0, maxConnections: 4 });
     await server.start();
     opened.push(() => server.stop());
-    const database = await openServer(
+    return await openServer(
       {
         host: '127.0.0.1',
         port: Number(server.getServerConn().split(':').at(-1)),
@@ -43,7 +42,6 @@ export async function openEmbedded(settings: EmbeddedSettings, names?: Names): P
       },
       { maxConnections: 1, sharedSession: true, names, afterClose: close },
     );
-    return database;
   } catch (error) {
     await close();
     throw asUnavailable(error, settings.directory);
@@ -51,8 +49,8 @@ export async function openEmbedded(settings: EmbeddedSettings, names?: Names): P
 }
 
 /**
- * Opens the database files of a folder, and makes them where there are none. A file beside them says that they are being
- * made: whatever was killed meanwhile left nothing that anybody has used, and is made anew.
+ * Opens the database files of a folder, or creates them. A file beside them marks them as unfinished: if the process is
+ * killed meanwhile, nothing has used them, and they are created anew.
  */
 async function finishedOrAnew<T>(directory: string, open: (dataDir: string) => Promise<T>): Promise<T> {
   const dataDir = join(directory, 'pgdata');
@@ -76,17 +74,8 @@ async function loadPglite() {
       import('@electric-sql/pglite/contrib/citext'),
       import('@electric-sql/pglite/contrib/pg_trgm'),
     ]);
-    return {
-      PGlite: core.PGlite,
-      PGLiteSocketServer: socket.PGLiteSocketServer,
-      vector: vector.vector,
-      contrib: {
-        pgcrypto: pgcrypto.pgcrypto,
-        uuid_ossp: uuid.uuid_ossp,
-        citext: citext.citext,
-        pg_trgm: trigram.pg_trgm,
-      },
-    };
+    const extensions = { ...vector, ...pgcrypto, ...uuid, ...citext, ...trigram };
+    return { ...core, ...socket, extensions };
   } catch (error) {
     throw new TenantctlError(
       'EMBEDDED_UNAVAILABLE',

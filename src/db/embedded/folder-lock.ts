@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TenantctlError } from '../../errors.ts';
 
 /**
- * Keeps a folder to one process: a file that holds the owner's process id. A file whose owner no longer lives is
- * taken over, so there is nothing to unlock by hand after a crash.
+ * Locks a folder for one process, by a file with its process id. The file of a dead process is taken over, so nothing
+ * must be unlocked by hand after a crash.
  *
  * @param waitMs milliseconds to wait for the present owner
- * @returns a function that gives the folder back
- * @throws TenantctlError LOCK_TIMEOUT when the owner outlasts the wait
+ * @returns a function that unlocks the folder
+ * @throws TenantctlError LOCK_TIMEOUT
  */
 export async function lockFolder(directory: string, waitMs: number): Promise<() => Promise<void>> {
   await mkdir(directory, { recursive: true });
@@ -37,7 +37,7 @@ export async function lockFolder(directory: string, waitMs: number): Promise<() 
   }
 }
 
-/** The living process that owns the folder, if any. A file still being written counts as owned for a moment. */
+/** The living process that owns the folder, if any. An empty file may be about to be written. */
 async function ownerOf(file: string): Promise<number | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '');
   if (text === '') {
@@ -46,7 +46,7 @@ async function ownerOf(file: string): Promise<number | undefined> {
     return ownerOf(file);
   }
   const owner = Number(text);
-  // A process id of our own that we have not written is left from an earlier container with the same numbering.
+  // Our own process id, which we have not written, is left from an earlier container.
   if (!Number.isInteger(owner) || owner === pid) return undefined;
   try {
     kill(owner, 0);

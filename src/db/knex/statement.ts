@@ -4,15 +4,15 @@ export interface SentStatement {
   readonly values: readonly unknown[];
 }
 
-/** A statement that failed, with the server's message alone: Knex puts the statement and its values before it. */
+/** A statement that failed, with the server's message: Knex would put the statement and its values in front. */
 export interface FailedStatement extends SentStatement {
   readonly error: unknown;
   readonly message: string;
 }
 
-/** What has been seen of a migration's statements. */
+/** What was observed of a migration's statements. */
 export interface Seen {
-  /** In order; without those that failed only because an earlier one had aborted the transaction (25P02). */
+  /** In order; without those that failed only because the transaction was already aborted (25P02). */
   readonly failures: readonly FailedStatement[];
 }
 
@@ -42,5 +42,5 @@ export class StatementRefusedError extends Error {
   }
 }
 
-/** Sends a statement: gets its text and the function that sends it. */
+/** Wraps the sending of a statement. */
 export type Around = <T>(text: string, send: () => Promise<T>) => Promise<T>;
