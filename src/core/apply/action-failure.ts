@@ -5,7 +5,6 @@ import { maskSecrets } from '../../secrets.ts';
 import type { Migration } from '../files/load.ts';
 import type { Target } from '../target/target.ts';
 import {
-  RoleChangedError,
   StatementRefusedError,
   TransactionEndedError,
   type FailedStatement,
@@ -40,14 +39,13 @@ export function endedItself(action: FailedAction, cause?: unknown): TenantctlErr
   );
 }
 
-export function changedRole(action: FailedAction, statement: string, cause?: unknown): TenantctlError {
+export function changedRole(action: FailedAction, statement: string): TenantctlError {
   return migrationFailed(
     action,
     `${action.migration.file.name} changes its role itself (SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION). With TENANT_ROLE a tenant's migrations run as ${action.target.role ?? 'its role'}, and as nobody else.`,
     {
       statement,
       hint: 'Remove the statement. What needs more rights than the tenant has belongs into a master migration.',
-      cause,
     },
   );
 }
@@ -59,7 +57,6 @@ export function failed(
   statement: FailedStatement | undefined,
 ): TenantctlError {
   if (thrown instanceof TransactionEndedError) return endedItself(action, thrown);
-  if (thrown instanceof RoleChangedError) return changedRole(action, thrown.statement, thrown);
   if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError) return thrown.cause;
   const { error: cause, message } = statement ?? { error: thrown, message: messageOf(thrown) };
   const sqlstate = sqlstateOf(cause);

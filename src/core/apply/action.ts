@@ -50,7 +50,13 @@ export async function runAction(
     });
   }
   const inTransaction = runsInTransaction(migration, direction);
-  const check = checkStatements(client, context.readStatements, migration, target, { inTransaction });
+  const guard = checkStatements(client, context.readStatements, migration, target, { inTransaction });
+  const check = async (text: string): Promise<void> => {
+    if (inTransaction && (await endsTransaction(text))) throw endedItself({ migration, target });
+    if (target.role !== undefined && (await changesRole(text)))
+      throw changedRole({ migration, target }, text);
+    await guard?.(text);
+  };
   const call = { ...options, client, migration, inTransaction, check };
   const seen =
     typeof action === 'string'
@@ -63,20 +69,19 @@ interface ActionCall extends ActionOptions {
   readonly client: PoolClient;
   readonly migration: Migration;
   readonly inTransaction: boolean;
-  readonly check: StatementCheck | undefined;
+  /** Throws if a statement must not be sent. */
+  readonly check: StatementCheck;
 }
 
 /** Sends the text of an .sql migration: in a transaction as it is, outside one statement by statement. */
 async function runSql(call: ActionCall, sql: string): Promise<Seen> {
-  const { client, migration, inTransaction, check, target, onStatement, recording } = call;
+  const { client, migration, inTransaction, check, onStatement, recording } = call;
   const around: Around = call.around ?? ((_text, send) => send());
   // PostgreSQL makes one transaction of a string of several statements.
   const statements = inTransaction ? [sql] : await splitStatements(sql, migration.file.name);
   for (const text of statements) {
     if (text === '') continue;
-    if (inTransaction && (await endsTransaction(text))) throw endedItself(call);
-    if (target.role !== undefined && (await changesRole(text))) throw changedRole(call, text);
-    await check?.(text);
+    await check(text);
     onStatement?.({ text, values: [] });
     recording?.sent({ text, values: [] });
     await around(text, () => client.query(text)).catch((error: unknown) => {
@@ -92,10 +97,9 @@ async function runFunction(
   factory: KnexFactory,
   action: (knex: Knex) => unknown,
 ): Promise<Seen> {
-  const { schema, clerkOrgId, role } = call.target;
+  const { schema, clerkOrgId } = call.target;
   const session = {
     userParams: { schema, ...(clerkOrgId !== undefined && { clerkOrgId }) },
-    keepsRole: role !== undefined,
     check: call.check,
     onStatement: call.onStatement,
     around: call.around,

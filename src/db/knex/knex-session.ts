@@ -52,7 +52,6 @@ export async function createKnexFactory(): Promise<KnexFactory> {
       } catch (error) {
         throw connection.hasEnded ? new TransactionEndedError(error) : error;
       }
-      connection.assertNotRefused();
       if (connection.hasEnded) throw new TransactionEndedError();
       // pg reports a failed statement before it has heard what became of the transaction: so ask once more.
       if (connection.failures.length > 0) await client.query('');
@@ -63,7 +62,6 @@ export async function createKnexFactory(): Promise<KnexFactory> {
       useConnection(autocommit, connection.proxy);
       const knex = autocommit.withUserParams({ ...options.userParams });
       await connection.during(() => use({ knex, seen: connection }));
-      connection.assertNotRefused();
     },
   };
 }

@@ -1,12 +1,9 @@
 import { DatabaseError, type PoolClient } from 'pg';
 import { messageOf } from '../../errors.ts';
-import { changesRole, endsTransaction } from '../control-statements.ts';
 import { endsFrame, isFrame } from './insides.ts';
 import { unread, type Recording } from './recording.ts';
 import {
-  RoleChangedError,
   StatementRefusedError,
-  TransactionEndedError,
   type Around,
   type FailedStatement,
   type Seen,
@@ -14,8 +11,6 @@ import {
 } from './statement.ts';
 
 export interface ObserveOptions {
-  /** The migration acts as the role that has been set for it, and may not set another. */
-  readonly keepsRole?: boolean | undefined;
   /** Asked before each statement; if it throws, the statement is not sent. */
   readonly check?: ((text: string) => Promise<void>) | undefined;
   /** Told of every statement before it is sent. */
@@ -25,8 +20,6 @@ export interface ObserveOptions {
   /** Records what the migration sends, and what would make it send something else to another tenant. */
   readonly recording?: Recording | undefined;
 }
-
-type Refusal = RoleChangedError | StatementRefusedError;
 
 /**
  * A connection as Knex sees it. It sends statements one after the other: several at once (Promise.all on one
@@ -44,7 +37,7 @@ export class ObservedConnection implements Seen {
   readonly #options: ObserveOptions;
   readonly #inTransaction: boolean;
   #state: 'open' | 'failed' | 'over' = 'open';
-  #refused: Refusal | undefined;
+  #refused: StatementRefusedError | undefined;
   /** Ends with the last statement that was handed over. */
   #tail: Promise<unknown> = Promise.resolve();
   /** Ends with the statement, or the check, that is on its way. */
@@ -64,11 +57,6 @@ export class ObservedConnection implements Seen {
     });
   }
 
-  /** @throws RoleChangedError, StatementRefusedError if a statement was refused, even if the migration caught that */
-  assertNotRefused(): void {
-    if (this.#refused !== undefined) throw this.#refused;
-  }
-
   /** Lets statements pass while `work` runs, and none afterwards: the connection is somebody else's then. */
   async during(work: () => Promise<void>): Promise<void> {
     try {
@@ -79,8 +67,10 @@ export class ObservedConnection implements Seen {
     } catch (error) {
       this.#state = 'failed';
       await this.#inFlight;
-      throw error;
+      throw this.#refused ?? error;
     }
+    // The migration has caught the refusal.
+    if (this.#refused !== undefined) throw this.#refused;
   }
 
   /** In the place of pg's query: with a callback, or without. */
@@ -102,7 +92,7 @@ export class ObservedConnection implements Seen {
   async #send(config: unknown, isRaw: boolean): Promise<unknown> {
     const { text = '', values = [] } = asConfig(config);
     const isOfKnex = this.#inTransaction && isFrame(text);
-    const refusal = isOfKnex ? undefined : await this.#refusalOf(text);
+    const refused = isOfKnex ? undefined : await this.#refusalOf(text);
     if (this.#state === 'over') throw new Error(`The migration is over, and sent: ${text}`);
     // One of several statements that were sent at once has failed, and with it the migration: send no other.
     if (this.#state === 'failed') return new Promise(() => {});
@@ -111,18 +101,12 @@ export class ObservedConnection implements Seen {
       this.hasEnded ||= endsFrame(text);
       return { command: text, rowCount: 0, rows: [], fields: [], oid: 0 };
     }
-    if (refusal instanceof TransactionEndedError) {
-      this.hasEnded = true;
-      throw refusal;
-    }
-    if (refusal !== undefined) throw (this.#refused ??= refusal);
+    if (refused !== undefined) throw (this.#refused ??= refused);
     return this.#deliver(config, { text, values }, isRaw);
   }
 
   /** Why a statement must not be sent. */
-  async #refusalOf(text: string): Promise<Refusal | TransactionEndedError | undefined> {
-    if (this.#inTransaction && (await endsTransaction(text))) return new TransactionEndedError();
-    if (this.#options.keepsRole === true && (await changesRole(text))) return new RoleChangedError(text);
+  async #refusalOf(text: string): Promise<StatementRefusedError | undefined> {
     if (this.#state !== 'open') return undefined;
     const checked = this.#options.check?.(text).then(
       () => undefined,

@@ -16,21 +16,11 @@ export interface Seen {
   readonly failures: readonly FailedStatement[];
 }
 
-/** A migration ended its transaction, or tried to. */
+/** A migration ended its Knex transaction, or tried to. */
 export class TransactionEndedError extends Error {
   override readonly name = 'TransactionEndedError';
   constructor(cause?: unknown) {
-    super('The migration ended its transaction itself.', cause === undefined ? undefined : { cause });
-  }
-}
-
-/** A migration tried to change its role. */
-export class RoleChangedError extends Error {
-  override readonly name = 'RoleChangedError';
-  readonly statement: string;
-  constructor(statement: string) {
-    super('The migration changes its role itself.');
-    this.statement = statement;
+    super('The migration ended its transaction itself.', { cause });
   }
 }
 
