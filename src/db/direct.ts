@@ -9,6 +9,9 @@ import type { Database } from './database.ts';
 export const DIRECT_URL_REMEDY =
   'Set DB_DIRECT_URL to PostgreSQL itself, past the pooler (postgres://user:password@host:port/database): it is used for what needs a session.';
 
+const CHECK_DIRECT_URL =
+  'Check DB_DIRECT_URL: host, port, user and password of PostgreSQL itself, reachable from here.';
+
 /** The lease, a lock and the migration outside a transaction that it is held for, and one query beside them. */
 export const DIRECT_CONNECTIONS = 4;
 
@@ -53,22 +56,15 @@ export function createDirect(
   };
 }
 
-/** Messages about DB_HOST do not apply here. */
-function directError(thrown: unknown): TenantctlError {
-  const error = toTenantctlError(thrown);
-  return new TenantctlError(error.code, `By way of DB_DIRECT_URL: ${error.message}`, {
-    sqlstate: error.sqlstate,
-    hint:
-      error.code === 'TLS_FAILED'
-        ? error.hint
-        : 'Check DB_DIRECT_URL: host, port, user and password of PostgreSQL itself, reachable from here.',
-    cause: error,
-  });
-}
-
 async function openDirect(pooled: Database, place: Place, open: () => Promise<Database>): Promise<Database> {
-  const direct = await open().catch((error: unknown) => {
-    throw directError(error);
+  const direct = await open().catch((thrown: unknown) => {
+    const error = toTenantctlError(thrown);
+    throw new TenantctlError(error.code, `By way of DB_DIRECT_URL: ${error.message}`, {
+      sqlstate: error.sqlstate,
+      // The hint may concern DB_HOST.
+      hint: error.code === 'TLS_FAILED' ? error.hint : CHECK_DIRECT_URL,
+      cause: error,
+    });
   });
   try {
     await checkDirect(pooled, place, direct);
@@ -124,12 +120,10 @@ async function handsOn(database: Database): Promise<boolean> {
         await second.end();
         return false;
       }
-      try {
-        for (let look = 0; look < LOOKS; look += 1) if ((await pidOf(first)) !== before) return true;
-        return false;
-      } finally {
-        await second.query('ROLLBACK');
-      }
+      let isMoved = false;
+      for (let look = 0; look < LOOKS; look += 1) isMoved ||= (await pidOf(first)) !== before;
+      await second.query('ROLLBACK');
+      return isMoved;
     };
     return withClient(database, lookBeside, { purpose: 'aside' });
   });

@@ -13,9 +13,7 @@ export async function openDatabase(settings: DatabaseSettings, options: PoolOpti
     throw new TenantctlError(
       'CONFIG_INVALID',
       'The names of the registry or of the history tables are not usable.',
-      {
-        details: problems.map(({ variable, message }) => `${variable}: ${message}`),
-      },
+      { details: problems.map(({ variable, message }) => `${variable}: ${message}`) },
     );
   }
   if (settings.kind === 'server') return openServer(settings, options);

@@ -3,16 +3,14 @@ import { setPipelining, socketOf } from './pg-internals.ts';
 import { ROLL_BACK, withClient } from './transaction.ts';
 import type { Database } from './database.ts';
 
-/** A connection to which the next string goes before the answer to the last has come. */
+/** A connection that sends each string before the answer to the last has come. */
 export interface Pipeline {
   /**
-   * Sends one string. It must be a whole transaction that begins with BEGIN: where the string before it failed, the
-   * server refuses it as a whole (25P02), and it can be sent again.
+   * Sends one string, in one write with all that are sent without a wait in between. It must be a whole transaction that
+   * begins with BEGIN: if the string before it failed, the server refuses it (25P02), and it can be sent again.
    * @throws what pg throws
    */
   send(text: string): Promise<QueryResult | QueryResult[]>;
-  /** Writes all strings that are sent within `sending` at once. */
-  together(sending: () => void): void;
   /** Rolls back a failed transaction, if there is one, and resets the session. */
   clean(): Promise<void>;
 }
@@ -33,14 +31,10 @@ export async function withPipeline<T>(
       setPipelining(client, true);
       try {
         return await use({
-          send: (text) => client.query(text),
-          together(sending) {
+          async send(text) {
             socket.cork();
-            try {
-              sending();
-            } finally {
-              socket.uncork();
-            }
+            queueMicrotask(() => socket.uncork());
+            return client.query(text);
           },
           async clean() {
             await client.query(ROLL_BACK).catch((error: unknown) => {

@@ -68,7 +68,7 @@ export function createPlaces(max: number, waitMs: number): Places {
     };
   };
   const letIn = () => {
-    for (const one of [...waiting]) {
+    for (const one of waiting.slice()) {
       if (!hasRoom(one.purpose)) continue;
       waiting.splice(waiting.indexOf(one), 1);
       one.resolve(occupy(one.purpose));

@@ -22,17 +22,11 @@ export async function describeAside(
   // A connection that bypasses the pooler does not wait in its queue.
   const beside = database.hasSessions ? await database.sessions() : database;
   const look = async (client: PoolClient): Promise<Descriptions> => {
-    const over = new AbortController();
     const answer = describe(client, target, objects);
+    if (!beside.mayQueueStatements) return answer;
+    const first = await Promise.race([answer, sleep(PATIENCE_MS, 'late' as const, { ref: false })]);
+    if (first !== 'late') return first;
     answer.catch(() => {});
-    const late = sleep(PATIENCE_MS, 'late' as const, { signal: over.signal });
-    late.catch(() => {});
-    try {
-      const first = await Promise.race([answer, late]);
-      if (first !== 'late' || !beside.mayQueueStatements) return await answer;
-    } finally {
-      over.abort();
-    }
     await beside.stop(client);
     throw new TenantctlError(
       'POOLER_EXHAUSTED',

@@ -40,16 +40,14 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
   const serve = async (pipeline: Pipeline): Promise<void> => {
     const sent: Promise<boolean>[] = [];
     while (mayGoOn()) {
-      pipeline.together(() => {
-        for (let room = ahead() - sent.length; room > 0 && mayGoOn(); room -= 1) {
-          const task = queue.shift();
-          if (task === undefined) break;
-          served += 1;
-          const answer = send(pipeline, task);
-          answer.catch(() => {});
-          sent.push(answer);
-        }
-      });
+      for (let room = ahead() - sent.length; room > 0 && mayGoOn(); room -= 1) {
+        const task = queue.shift();
+        if (task === undefined) break;
+        served += 1;
+        const answer = send(pipeline, task);
+        answer.catch(() => {});
+        sent.push(answer);
+      }
       // The next strings are sent together when half of these have been answered.
       while (sent.length > ahead() / 2) {
         if ((await sent.shift()) !== false) continue;
