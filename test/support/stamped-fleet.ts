@@ -65,7 +65,7 @@ export function useStampedFleet(): StampedFleet {
         const text = statement
           .replaceAll('$H', () => historyOf(id))
           .replaceAll('$L', () => `${historyOf(id)}_lock`)
-          .replaceAll('$F', () => `${schemaNameFor(id)}.${guardFunctionOf(schemaNameFor(id))}`)
+          .replaceAll('$F', () => `${schemaNameFor(id)}.${triggerFunctionOf(schemaNameFor(id))}`)
           .replaceAll('$S', () => schemaNameFor(id))
           .replaceAll('$O', () => schemaNameFor(OTHERS[0]));
         await client.query(text);
@@ -90,7 +90,7 @@ export function useStampedFleet(): StampedFleet {
   };
 }
 
-/** The name of the trigger's function in a schema: src/core/stamps/server-side.ts, guard_name. */
-function guardFunctionOf(schema: string): string {
+/** The name of the trigger's function in a schema: src/core/stamps/server-side.ts, history_trigger_name. */
+function triggerFunctionOf(schema: string): string {
   return `tenantctl_unstamp_${createHash('sha256').update(schema).digest('hex').slice(0, 10)}`;
 }

@@ -9,7 +9,7 @@ import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { sqlstateOf } from './action-failure.ts';
 import type { Advanced, Assignment, TargetJob } from './assignment.ts';
 import { ownSearchPath } from '../target/control.ts';
-import type { History, HistoryRow } from '../target/history.ts';
+import type { History } from '../target/history.ts';
 import { interrupted, poolerInBetween, tenantAmbiguous } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';
@@ -150,7 +150,7 @@ async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): 
   if (isOpened) await assignment.opening?.(client);
   progress.started = true;
 
-  const row = read?.rows[0] as HistoryRow | undefined;
+  const row = read?.rows[0] as History | undefined;
   const history = await readUnderLock(client, target, assignment, seen, row);
   const plan = assignment.decide(history, progress.names);
   if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });

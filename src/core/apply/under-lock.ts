@@ -1,4 +1,4 @@
-import type { PoolClient } from 'pg';
+import type { PoolClient, QueryResultRow } from 'pg';
 import { literal, qualified } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import { selectSchemaBefore } from '../guard/before.ts';
@@ -7,11 +7,9 @@ import type { Assignment } from './assignment.ts';
 import {
   createHistoryTables,
   EMPTY_HISTORY,
-  historyReader,
   lockTableOf,
   selectHistory,
   type History,
-  type HistoryRow,
 } from '../target/history.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Target } from '../target/target.ts';
@@ -64,9 +62,8 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
 }
 
 /** Sent in one string with the lock; if that was not had, Knex's row is another run's and is not touched. */
-function selectUnderLock({ schema, historyTable: table, lock }: Target): string {
-  const tables = { schema, table, hasHistory: true, hasLock: true };
-  return selectHistory(tables, { takeKnexLock: true, onlyIf: tryLock(lock) });
+function selectUnderLock({ schema, historyTable, lock }: Target): string {
+  return selectHistory(schema, historyTable, tryLock(lock));
 }
 
 /**
@@ -78,16 +75,15 @@ export async function readUnderLock(
   target: Target,
   assignment: Assignment,
   seen: Seen,
-  read: HistoryRow | undefined,
+  read: History | undefined,
 ): Promise<History> {
   const { schema, historyTable: table } = target;
   if (!seen.has_history || !seen.has_lock) {
     if (assignment.direction === 'down' && !seen.has_history) return EMPTY_HISTORY;
     await client.query(createHistoryTables(schema, table).join(';\n'));
   }
-  const row = read ?? (await client.query<HistoryRow>(selectUnderLock(target))).rows[0];
-  if (row === undefined) throw new Error('a history is always one row');
-  const history = historyReader()(row);
+  const history = read ?? (await client.query<History & QueryResultRow>(selectUnderLock(target))).rows[0];
+  if (history === undefined) throw new Error('a history is always one row');
   if (!history.lockedByKnex) return history;
   throw new TenantctlError(
     'KNEX_LOCKED',

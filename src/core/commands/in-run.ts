@@ -62,9 +62,7 @@ function askedOf(options: Asked): Record<string, unknown> {
   return {
     ...(options.to !== undefined && { to: options.to }),
     ...(extent !== undefined && ('run' in extent ? { run: extent.run } : extent)),
-    ...(tenants !== undefined &&
-      tenants.length > 0 &&
-      (tenants.length <= NAMED ? { tenants } : { tenantCount: tenants.length })),
+    ...(tenants !== undefined && (tenants.length <= NAMED ? { tenants } : { tenantCount: tenants.length })),
     ...(options.retryFailed !== undefined && { retryFailed: options.retryFailed }),
     ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
     ...(options.compile === false && { compile: false }),

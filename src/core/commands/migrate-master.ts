@@ -76,7 +76,7 @@ async function migrateInRun(
     opening: mustCreate
       ? async (client) => {
           await upgradeState(client, names, stateVersion);
-          await run.beginWithin(client, planned);
+          await run.begin(planned, client);
         }
       : undefined,
     async afterFirst(client) {

@@ -16,7 +16,7 @@ import { findTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { MASTER_NAME } from '../state/resolution-commands.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
-import { prepareState } from '../install/prepare-state.ts';
+import { prepareState } from '../install/state-schema.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { readStateVersion } from '../state/version.ts';
 import { forgetFailureAt } from '../state/failures.ts';

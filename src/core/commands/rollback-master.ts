@@ -14,7 +14,7 @@ import { serveMaster } from '../strategy/serve-master.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import { ensureState } from '../install/state-schema.ts';
 import { readStateVersion } from '../state/version.ts';
-import { readMasterHistory } from '../target/master-history.ts';
+import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface RollbackMasterOptions extends MasterOptions {

@@ -11,11 +11,11 @@ import { assertSessions } from '../apply/outside-transaction.ts';
 import { stemOf } from '../files/source.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
 import { inRun, type CommandRun } from './in-run.ts';
-import { recordFailures } from '../ledger/record-in-run.ts';
+import { recordFailures } from '../ledger/failures.ts';
 import { selectFleet } from '../fleet/select-fleet.ts';
-import { prepareState } from '../install/prepare-state.ts';
+import { prepareState } from '../install/state-schema.ts';
 import { readClasses } from '../fleet/read-classes.ts';
-import { endingOf } from '../ledger/ending.ts';
+import { endingOf } from '../ledger/recorded-run.ts';
 import { forgetFailure } from '../state/failures.ts';
 import type { Database } from '../../db/database.ts';
 

@@ -19,7 +19,7 @@ import { readTenantFacts, type TenantFacts } from './tenant-facts.ts';
 import type { TenantRoleFacts } from './tenant-roles.ts';
 import { readStateVersion } from '../state/version.ts';
 import { lockOfSql } from '../target/target.ts';
-import { readMasterHistory } from '../target/master-history.ts';
+import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
 /** What the tables of tenantctl and Knex hold. */

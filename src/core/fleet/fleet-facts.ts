@@ -3,33 +3,17 @@ import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import type { Names } from '../../names.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
-import {
-  joinHistory,
-  joinSchema,
-  tenantColumns,
-  toTenant,
-  type RegisteredTenant,
-  type TenantRow,
-} from '../registry/registry.ts';
+import { joinHistory, joinSchema, tenantColumns, type RegisteredTenant } from '../registry/registry.ts';
+import type { ClassFacts } from './class-of.ts';
 import type { Memory } from '../state/memory.ts';
 import { STAMPS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 /** Tenants for which the registry, the catalog, the stamps and tenantctl's records say the same. */
-export interface TenantGroup {
+export interface TenantGroup extends Omit<ClassFacts, 'plan'> {
   readonly key: string;
-  readonly status: string;
-  readonly hasSchema: boolean;
-  /** Their rows name a schema. */
-  readonly namesSchema: boolean;
-  /** The digest of their history as their stamps have it; null where there is no trusted stamp. */
+  /** The digest of their history by their stamps; null if there is no trusted stamp. */
   readonly digest: string | null;
-  /** A failure is recorded for them. */
-  readonly hasFailed: boolean;
-  /** An intent is recorded for them: a migration outside a transaction was interrupted, or is running. */
-  readonly isInterrupted: boolean;
-  /** Both names have changed at once: they may be other tenants than tenantctl knew. */
-  readonly isAmbiguous: boolean;
   readonly count: number;
 }
 
@@ -39,37 +23,39 @@ export type StampedTenant = RegisteredTenant & Omit<TenantGroup, 'key' | 'count'
 export interface Scope {
   /** Read when the registry's rows were created and updated. This costs a look at each whole row. */
   readonly withTimes?: boolean | undefined;
-  /** The version of the tenantctl schema; 0 where there is none. */
+  /** The version of the tenantctl schema; 0 if there is none. */
   readonly stateVersion: number;
   /** What is remembered of tenants. */
   readonly memory: Memory;
-  /** Only these tenants, as the registry has them; all where absent. */
+  /** Only these tenants, as the registry has them; all if absent. */
   readonly only?: readonly { readonly clerkOrgId: string; readonly schema: string }[] | undefined;
 }
 
 /** How many tenants one query returns. */
 const PAGE = 5_000;
 
-const UNIT = '\u001f';
-
-/** What is remembered of a tenant, in SQL. */
-const FAILED = 'failed.schema IS NOT NULL';
-const INTERRUPTED = 'interrupted.schema IS NOT NULL';
-const AMBIGUOUS = 'ambiguous.schema IS NOT NULL';
-
 /** What the queries here are made of, in SQL that has the registry as t. */
 function parts(names: Names) {
   const { table, organization, schema, status } = registrySql(names);
-  const word = statusOf(names, `t.${status}`);
-  const namesSchema = `coalesce(t.${schema}::text, '') <> ''`;
+  const facts = {
+    namesSchema: `coalesce(t.${schema}::text, '') <> ''`,
+    digest: 's.digest::text',
+    hasFailed: 'failed.schema IS NOT NULL',
+    isInterrupted: 'interrupted.schema IS NOT NULL',
+    isAmbiguous: 'ambiguous.schema IS NOT NULL',
+  };
+  const grouped = { status: statusOf(names, `t.${status}`), hasSchema: 'n.oid IS NOT NULL', ...facts };
+  const columns = (of: object) => Object.entries(of).map(([name, sql]) => `${sql} AS "${name}"`);
   return {
     table,
     id: `coalesce(t.${organization}::text, '') COLLATE "C"`,
     schema: `coalesce(t.${schema}::text, '') COLLATE "C"`,
-    tenantSchema: `t.${schema}::text`,
-    namesSchema,
-    status: word,
-    key: `concat_ws('${UNIT}', ${word}, n.oid IS NOT NULL, ${namesSchema}, s.digest IS NOT NULL, s.digest, ${FAILED}, ${INTERRUPTED}, ${AMBIGUOUS})`,
+    /** The columns of a StampedTenant that tenantColumns lack. */
+    facts: columns(facts).join(', '),
+    /** The columns of a TenantGroup without key and count. */
+    grouped: columns(grouped).join(', '),
+    // concat_ws leaves NULL out.
+    key: `concat_ws(' ', ${Object.values(grouped).join(', ')}, s.digest IS NULL)`,
   };
 }
 
@@ -78,22 +64,19 @@ function parts(names: Names) {
  * the stamps and what tenantctl has recorded, and opens no table of a tenant.
  */
 export async function readGroups(database: Database, scope: Scope): Promise<TenantGroup[]> {
-  const { table, key, namesSchema, status } = parts(database.names);
+  const { names } = database;
+  const { table, key, grouped } = parts(names);
   return read<TenantGroup & QueryResultRow>(
     database,
-    `SELECT ${key} AS key, ${status} AS status, n.oid IS NOT NULL AS "hasSchema",
-            ${namesSchema} AS "namesSchema", s.digest::text AS digest, ${FAILED} AS "hasFailed",
-            ${INTERRUPTED} AS "isInterrupted", ${AMBIGUOUS} AS "isAmbiguous", count(*)::int AS count
-     FROM ${table} t ${joins(database.names, scope)}
-     WHERE ${among(database.names, scope)}
-     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-     ORDER BY 1`,
+    `SELECT ${key} AS key, ${grouped}, count(*)::int AS count
+     FROM ${table} t ${joins(names, scope)} WHERE ${among(names, scope)}
+     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1`,
   );
 }
 
 /**
- * The tenants one by one, by organization id, in pages of some thousand, without those of some groups. Groups are left
- * out instead of asked for, so that a tenant that has changed its group since they were counted is not missed.
+ * The tenants one by one, by organization id, in pages, without those of some groups. Groups are excluded instead of
+ * selected, so that a tenant that has changed its group since they were counted is not missed.
  */
 export async function* readMembers(
   database: Database,
@@ -102,32 +85,28 @@ export async function* readMembers(
   isLeftOut: (group: TenantGroup) => boolean = () => false,
 ): AsyncGenerator<StampedTenant[]> {
   const { names } = database;
-  const { table, id, schema, key } = parts(names);
+  const { table, id, schema, key, facts } = parts(names);
   const total = countIn(groups.filter((group) => !isLeftOut(group)));
   if (total === 0) return;
   const leftOut = groups.filter(isLeftOut).map(({ key }) => literal(key));
   const bounds = total <= PAGE ? [] : await readBounds(database);
+  const compared = (operator: string, bound: Bound | undefined) =>
+    bound === undefined
+      ? []
+      : [`(${id}, ${schema}) ${operator} (${literal(bound.id)}, ${literal(bound.schema)})`];
   for (let page = 0; page <= bounds.length; page += 1) {
-    const above = bounds[page - 1];
-    const upTo = bounds[page];
-    const rows = await read<MemberRow>(
+    const conditions = [
+      among(names, scope),
+      ...(leftOut.length === 0 ? [] : [`${key} NOT IN (${leftOut.join(', ')})`]),
+      ...compared('>', bounds[page - 1]),
+      ...compared('<=', bounds[page]),
+    ];
+    yield await read<StampedTenant & QueryResultRow>(
       database,
-      `SELECT ${tenantColumns(names, scope.withTimes === true)}, s.digest::text AS digest,
-              ${FAILED} AS "hasFailed", ${INTERRUPTED} AS "isInterrupted", ${AMBIGUOUS} AS "isAmbiguous"
+      `SELECT ${tenantColumns(names, scope.withTimes === true)}, ${facts}
        FROM ${table} t ${joins(names, scope)} ${joinHistory(names)}
-       WHERE ${among(names, scope)} ${leftOut.length === 0 ? '' : `AND ${key} NOT IN (${leftOut.join(', ')})`}
-         ${above === undefined ? '' : `AND (${id}, ${schema}) > (${literal(above.id)}, ${literal(above.schema)})`}
-         ${upTo === undefined ? '' : `AND (${id}, ${schema}) <= (${literal(upTo.id)}, ${literal(upTo.schema)})`}
-       ORDER BY ${id}, ${schema}`,
+       WHERE ${conditions.join(' AND ')} ORDER BY ${id}, ${schema}`,
     );
-    yield rows.map((row) => ({
-      ...toTenant(names, row),
-      namesSchema: row.schema_name !== '',
-      digest: row.digest,
-      hasFailed: row.hasFailed,
-      isInterrupted: row.isInterrupted,
-      isAmbiguous: row.isAmbiguous,
-    }));
   }
 }
 
@@ -144,7 +123,7 @@ interface Bound {
 /** The last tenant of each full page of the registry. Pages are cut by name, so that none is missed or read twice. */
 function readBounds(database: Database): Promise<Bound[]> {
   const { table, id, schema } = parts(database.names);
-  return read<{ id: string; schema: string }>(
+  return read<Bound & QueryResultRow>(
     database,
     `SELECT id, schema FROM (
        SELECT ${id} AS id, ${schema} AS schema, row_number() OVER (ORDER BY ${id}, ${schema}) AS place
@@ -154,9 +133,9 @@ function readBounds(database: Database): Promise<Bound[]> {
 }
 
 function joins(names: Names, { stateVersion, memory }: Scope): string {
-  const { tenantSchema } = parts(names);
+  const { schema } = registrySql(names);
   const joinNamed = (alias: string, schemas: ReadonlyMap<string, unknown>) =>
-    `LEFT JOIN unnest(${array([...schemas.keys()])}) AS ${alias} (schema) ON ${alias}.schema = ${tenantSchema}`;
+    `LEFT JOIN unnest(${array([...schemas.keys()])}) AS ${alias} (schema) ON ${alias}.schema = t.${schema}::text`;
   return [
     joinSchema(names),
     stateVersion >= STAMPS_SINCE
@@ -191,7 +170,3 @@ async function read<Row extends QueryResultRow>(database: Database, query: strin
     Promise.resolve((opening[prelude.length]?.rows ?? []) as Row[]),
   );
 }
-
-type MemberRow = TenantRow &
-  Pick<TenantGroup, 'digest' | 'hasFailed' | 'isInterrupted' | 'isAmbiguous'> &
-  QueryResultRow;

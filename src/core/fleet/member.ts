@@ -49,11 +49,9 @@ export async function toMembers(
 ): Promise<Member[]> {
   const isRead = (tenant: StampedTenant) =>
     tenant.hasSchema && (verify || historyOf(tenant, known) === undefined);
-  const histories = await readHistories(
-    database,
-    tenants.filter(isRead).map((tenant) => tenant.tables),
-    { knexLock },
-  );
+  const histories = await readHistories(database, database.names.tenantHistory, tenants.filter(isRead), {
+    knexLock,
+  });
   return tenants.map((tenant) => {
     const read = isRead(tenant);
     const history = (read ? histories.get(tenant.schema) : historyOf(tenant, known)) ?? EMPTY_HISTORY;

@@ -4,6 +4,10 @@ import type { Plan } from '../plan/plan.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Fleet } from './select-fleet.ts';
 import type { Member } from './member.ts';
+import { readRoles } from '../roles/role-facts.ts';
+import { reasonAgainstOwner } from '../roles/role-readiness.ts';
+import type { RunOptions } from '../run/run-context.ts';
+import type { Database } from '../../db/database.ts';
 
 /** What is to be done to each tenant of a fleet. */
 export interface FleetPlan {
@@ -19,32 +23,19 @@ export interface FleetPlan {
 
 /**
  * Works out what is to be done to each tenant. Pure.
- * @param kindOf tenants of one kind, with equal histories, have one plan; all are of one kind where absent
+ * @param decide shares plans (`sharing` in src/core/plan): tenants with equal histories have one plan
  */
-export function planFleet<Kind = undefined>(
+export function planFleet(
   fleet: Fleet,
-  decide: (history: History, kind?: Kind) => Plan,
-  kindOf?: (tenant: RegisteredTenant) => Kind,
+  decide: (history: History, tenant?: RegisteredTenant) => Plan,
 ): FleetPlan {
   const due: MigrationTask[] = [];
   const upToDate: Member[] = [];
   const problems: { tenant: RegisteredTenant; error: TenantctlError }[] = [];
-  const warnings = new Set<string>();
-  // Tenants with equal histories share one object, and so one plan.
-  const plansOfKind = new Map<Kind | undefined, Map<unknown, Plan>>();
-  for (const history of fleet.settledHistories) {
-    for (const warning of decide(history).warnings) warnings.add(warning);
-  }
+  const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
   for (const member of fleet.members) {
     const { tenant, history } = member;
-    const kind = kindOf?.(tenant);
-    const plans = plansOfKind.get(kind) ?? new Map<unknown, Plan>();
-    plansOfKind.set(kind, plans);
-    let plan = plans.get(history.entries);
-    if (plan === undefined) {
-      plan = decide(history, kind);
-      plans.set(history.entries, plan);
-    }
+    const plan = decide(history, tenant);
     for (const warning of plan.warnings) warnings.add(warning);
     if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
@@ -53,6 +44,28 @@ export function planFleet<Kind = undefined>(
   }
   for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });
   return { due, upToDate, settled: fleet.settled, problems, warnings: [...warnings] };
+}
+
+/**
+ * With a tenantRole: moves tenants whose migrations cannot run as the owner of their schema to the problems. One query,
+ * whatever the number of tenants.
+ */
+export async function refuseOwners(
+  database: Database,
+  plan: FleetPlan,
+  { tenantRole }: Pick<RunOptions, 'tenantRole'>,
+): Promise<FleetPlan> {
+  if (tenantRole === undefined || plan.due.length === 0) return plan;
+  const roles = await readRoles(database, [...new Set(plan.due.flatMap(({ tenant }) => tenant.owner ?? []))]);
+  const due: MigrationTask[] = [];
+  const problems = [...plan.problems];
+  for (const task of plan.due) {
+    const { tenant } = task;
+    const error = reasonAgainstOwner(tenant.owner ?? '', tenant.schema, roles);
+    if (error === undefined) due.push(task);
+    else problems.push({ tenant, error: error.with({ tenant: tenant.clerkOrgId }) });
+  }
+  return { ...plan, due, problems };
 }
 
 /** The migrations that a plan holds for any tenant, in their order. Pure. */
@@ -67,17 +80,15 @@ export function isNothing(plan: Plan): boolean {
 }
 
 export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant): TenantctlError {
-  const [message, hint] =
-    schema === ''
-      ? [
-          `The row of "${tenant}" in the registry names no schema.`,
-          'Correct its schema name, or delete the row.',
-        ]
-      : [
-          `The schema ${schema} of "${tenant}" does not exist.`,
-          'Restore it from a backup. If there is none, tenantctl doctor shows how to begin anew or to archive the tenant.',
-        ];
-  return new TenantctlError('SCHEMA_MISSING', message, { tenant, hint });
+  if (schema === '')
+    return new TenantctlError('SCHEMA_MISSING', `The row of "${tenant}" in the registry names no schema.`, {
+      tenant,
+      hint: 'Correct its schema name, or delete the row.',
+    });
+  return new TenantctlError('SCHEMA_MISSING', `The schema ${schema} of "${tenant}" does not exist.`, {
+    tenant,
+    hint: 'Restore it from a backup. If there is none, tenantctl doctor shows how to begin anew or to archive the tenant.',
+  });
 }
 
 /** A tenant and what is to be done to it. */

@@ -1,11 +1,10 @@
 import { conjugated } from '../../wording.ts';
 import type { History } from '../target/history.ts';
-import { planBackward, type BackwardExtent, type EntriesOfRun } from '../plan/plan.ts';
+import { NOTHING, planBackward, sharing, type BackwardExtent } from '../plan/plan.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent, type Observer } from '../report/event.ts';
-import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
+import { isNothing, planFleet, refuseOwners, type FleetPlan } from './plan-fleet.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
-import { refuseOwners } from './refuse-owners.ts';
 import { toExtent, type RollbackExtent, type RunExtent } from '../plan/rollback-extent.ts';
 import { readUndoOfRun } from '../ledger/undo-of-run.ts';
 import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
@@ -23,11 +22,6 @@ export interface TenantsRollbackOptions extends Selection {
   readonly observe?: Observer | undefined;
 }
 
-/** What one run has applied is planned by that run itself, which is at work. */
-export interface OwnRollback {
-  readonly isOwn: boolean;
-}
-
 /** What of each tenant a rollback would undo. */
 export interface TenantsRollback {
   readonly folder: MigrationFolder;
@@ -36,64 +30,66 @@ export interface TenantsRollback {
   readonly plan: FleetPlan;
 }
 
-/** The fleet, the folder, and what of each history a rollback would undo. */
+/**
+ * The fleet, the folder, and what of each history a rollback would undo.
+ * @param isOwn the run whose work is undone asks, and so may be at work
+ */
 export async function planTenantsRollback(
   database: Database,
   options: TenantsRollbackOptions,
-  own: OwnRollback = { isOwn: false },
-): Promise<TenantsRollback> {
-  const rollback = await planByExtent(database, options, own);
-  return { ...rollback, plan: await refuseOwners(database, rollback.plan, options) };
-}
-
-async function planByExtent(
-  database: Database,
-  options: TenantsRollbackOptions,
-  own: OwnRollback,
+  isOwn = false,
 ): Promise<TenantsRollback> {
   const folder = await readMigrationFolder(options.folder);
   const { extent: asked } = options;
-  if (asked !== undefined && 'run' in asked)
-    return planRunRollback(database, folder, asked.run, { ...options, ...own });
-  const extent = toExtent(folder, asked);
-  const decide = (history: History) => planBackward(folder, history, extent);
-  const fleet = await selectFleet(database, options, {
-    isSettled: (history) => isNothing(decide(history)),
-  });
+  const rollback =
+    asked !== undefined && 'run' in asked
+      ? await planRunRollback(database, folder, options, asked.run, isOwn)
+      : await planExtent(database, folder, options, toExtent(folder, asked));
+  return { ...rollback, plan: await refuseOwners(database, rollback.plan, options) };
+}
+
+async function planExtent(
+  database: Database,
+  folder: MigrationFolder,
+  options: TenantsRollbackOptions,
+  extent: BackwardExtent,
+): Promise<TenantsRollback> {
+  const decide = sharing((history) => planBackward(folder, history, extent));
+  const fleet = await selectFleet(database, options, { isSettled: (history) => isNothing(decide(history)) });
   return { folder, extentOf: () => extent, fleet, plan: planFleet(fleet, decide) };
 }
 
-/** planByExtent for what one run has applied: other tenants than its own are not looked at. */
+/** What one run has applied: only its own tenants are looked at. */
 async function planRunRollback(
   database: Database,
   folder: MigrationFolder,
+  { tenants, observe = silent }: TenantsRollbackOptions,
   run: number,
-  { tenants, observe = silent, isOwn }: Pick<TenantsRollbackOptions, 'tenants' | 'observe'> & OwnRollback,
+  isOwn: boolean,
 ): Promise<TenantsRollback> {
   await assertRegistry(database);
   const undo = await readUndoOfRun(database, run, isOwn);
   const nothing: BackwardExtent = { kind: 'run', of: { run, appliers: new Map() } };
-  const extents = new Map<EntriesOfRun, BackwardExtent>(
-    [...undo.entries.values()].map((of) => [of, { kind: 'run', of }]),
+  const extentOf = (tenant?: { readonly schema: string }) =>
+    undo.extents.get(tenant?.schema ?? '') ?? nothing;
+  const decisions = new Map(
+    [nothing, ...undo.extents.values()].map((extent) => [
+      extent,
+      sharing((history) => planBackward(folder, history, extent)),
+    ]),
   );
-  const extentOf = ({ schema }: { readonly schema: string }) => {
-    const of = undo.entries.get(schema);
-    return (of === undefined ? undefined : extents.get(of)) ?? nothing;
-  };
-  const present = await registeredSchemas(database, [...undo.entries.keys()]);
-  const gone = undo.gone + undo.entries.size - present.length;
+  const present = await registeredSchemas(database, [...undo.extents.keys()]);
+  const gone = undo.gone + undo.extents.size - present.length;
   if (gone > 0)
     observe({
       type: 'warning',
       message: `${gone} of the run's tenants ${conjugated('is', gone)} no longer in the registry.`,
     });
   const isSettled = (history: History) =>
-    [...extents.values()].every((extent) => isNothing(planBackward(folder, history, extent)));
-  const names = tenants !== undefined && tenants.length > 0 ? tenants : present;
-  const fleet = await selectFleet(database, { tenants: names }, { isSettled, onlyNamed: true });
-  const decide = (history: History, extent: BackwardExtent = nothing) =>
-    planBackward(folder, history, extent);
-  return { folder, extentOf, fleet, plan: planFleet<BackwardExtent>(fleet, decide, extentOf) };
+    [...decisions.values()].every((decide) => isNothing(decide(history)));
+  const fleet = await selectFleet(database, { tenants: tenants ?? present }, { isSettled });
+  const plan = planFleet(fleet, (history, tenant) => decisions.get(extentOf(tenant))?.(history) ?? NOTHING);
+  return { folder, extentOf, fleet, plan };
 }
 
 async function registeredSchemas(database: Database, schemas: readonly string[]): Promise<string[]> {

@@ -22,7 +22,7 @@ export async function putStampsRight(
   const known = await readKnownHistories(database);
   const wanting = read.flatMap(({ tenant, history }) => {
     // Without a history table there is nothing to stamp, and with Knex's lock set there must be no stamp.
-    if (!tenant.tables.hasHistory || history.lockedByKnex) return [];
+    if (!tenant.hasHistory || history.lockedByKnex) return [];
     return tenant.digest !== digest(history.entries) || !known.has(tenant.digest) ? [tenant] : [];
   });
   if (wanting.length === 0) return;

@@ -10,7 +10,7 @@ import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface Selection {
-  /** Organization ids or schema names; the whole fleet where absent. */
+  /** Organization ids or schema names: an empty array selects no tenants. The whole fleet if absent. */
   readonly tenants?: readonly string[] | undefined;
 }
 
@@ -21,8 +21,6 @@ export interface FleetSelection extends Selection {
 }
 
 export interface Wishes {
-  /** Where no tenants are named, none is meant, and not the whole fleet. */
-  readonly onlyNamed?: boolean | undefined;
   /** Pure: tenants with this history need not be looked at one by one. Where absent, all are. */
   readonly isSettled?: ((history: History) => boolean) | undefined;
   /** Read every history table, whatever the stamps say. */
@@ -64,9 +62,9 @@ export async function selectFleet(
   wishes: Wishes = {},
 ): Promise<Fleet> {
   await assertRegistry(database);
-  const { tenants = [], retryFailed } = selection;
+  const { tenants, retryFailed } = selection;
   const names = retryFailed === undefined ? tenants : await failedInRun(database, retryFailed, tenants);
-  const isNamed = names.length > 0 || wishes.onlyNamed === true || retryFailed !== undefined;
+  const isNamed = names !== undefined;
   const stateVersion = await readStateVersion(database);
   const scope: Scope = {
     stateVersion,

@@ -24,7 +24,7 @@ import {
 import { readStateVersion } from '../state/version.ts';
 import { readMemory, type Memory } from '../state/memory.ts';
 import type { Intent } from '../state/intents.ts';
-import { readMasterHistory } from '../target/master-history.ts';
+import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface StatusOptions {

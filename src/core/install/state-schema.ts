@@ -8,24 +8,13 @@ import { guardRoutines } from '../guard/server-side.ts';
 import { serveRoutines } from '../strategy/server-side.ts';
 import { stampRoutines, STAMP_TABLES, STAMPS_BY_TABLE } from '../stamps/server-side.ts';
 import { tenantRoutines } from '../registry/server-side.ts';
-import { TENANT_IDS } from '../state/tenant-ids.ts';
+import { followRegistry, TENANT_IDS } from '../state/tenant-ids.ts';
 import { boundNames, readVersion } from '../state/version.ts';
+import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 
 /** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
 export const STATE_SCHEMA = 'tenantctl';
-
-/** What `tenantctl resolve` needs to know of a migration outside a transaction that did not live to record its end. */
-const INTENT_FACTS = [
-  `ALTER TABLE tenantctl.intents
-     ADD COLUMN IF NOT EXISTS batch integer,
-     ADD COLUMN IF NOT EXISTS run bigint,
-     ADD COLUMN IF NOT EXISTS backend_pid integer,
-     ADD COLUMN IF NOT EXISTS backend_start timestamptz`,
-  `COMMENT ON COLUMN tenantctl.intents.batch IS 'The batch that the migration was going to be recorded in.'`,
-  `COMMENT ON COLUMN tenantctl.intents.backend_start IS
-     'With backend_pid: the backend that carries the migration out, as in pg_stat_activity.'`,
-] as const;
 
 /**
  * Each entry brings the tables from the version of its index to the next; what holds nothing (routines) is made anew by
@@ -63,7 +52,16 @@ const UPGRADES: readonly (readonly string[])[] = [
   ],
   STAMP_TABLES,
   RUN_TABLES,
-  [...INTENT_FACTS],
+  [
+    `ALTER TABLE tenantctl.intents
+       ADD COLUMN IF NOT EXISTS batch integer,
+       ADD COLUMN IF NOT EXISTS run bigint,
+       ADD COLUMN IF NOT EXISTS backend_pid integer,
+       ADD COLUMN IF NOT EXISTS backend_start timestamptz`,
+    `COMMENT ON COLUMN tenantctl.intents.batch IS 'The batch that the migration was going to be recorded in.'`,
+    `COMMENT ON COLUMN tenantctl.intents.backend_start IS
+       'With backend_pid: the backend that carries the migration out, as in pg_stat_activity.'`,
+  ],
   // note_own and stay_within came with version 5; boundary, sightings and rows_outside with 6; 7 turned off jit; 8 renamed
   // others, boundary and sightings to peers, schema_before and effects.
   [],
@@ -125,13 +123,10 @@ export async function changeNames(database: Database): Promise<void> {
   });
 }
 
-/** Two commands may come here at once: the second waits, then looks again. @returns the version, 0 where there is none */
+/** Two commands may come here at once: the second waits, then looks again. @returns the version, 0 if there is none */
 async function lockState(client: PoolClient, names: Names | undefined): Promise<number> {
   await client.query(`SELECT pg_advisory_xact_lock(${lockKey("'state'")})`);
-  const { rows } = await client.query<{ present: boolean }>(
-    `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
-  );
-  return rows[0]?.present === true ? readVersion(client, names) : 0;
+  return readVersion(client, names);
 }
 
 async function install(client: PoolClient, names: Names, version: number): Promise<void> {
@@ -147,4 +142,22 @@ async function install(client: PoolClient, names: Names, version: number): Promi
 export async function ensureState(database: Database, version: number): Promise<void> {
   if (version === STATE_VERSION) return;
   await withTransaction(database, {}, [], ({ client }) => upgradeState(client, database.names, version));
+}
+
+/**
+ * What a command that changes tenants begins with: the tenantctl schema is of this version, and its records of tenants
+ * have the names that the registry has now.
+ * @param version as readStateVersion has read it
+ */
+export async function prepareState(database: Database, version: number, observe: Observer): Promise<void> {
+  await ensureState(database, version);
+  for (const { clerkOrgId, schema, former, isAmbiguous } of await followRegistry(database)) {
+    const names = `${former.clerkOrgId} (${former.schema}) is ${clerkOrgId} (${schema}) now`;
+    if (!isAmbiguous) observe({ type: 'note', message: `${names}.` });
+    else
+      observe({
+        type: 'warning',
+        message: `Perhaps ${names}: both names have changed at once. tenantctl doctor has the statements for either answer.`,
+      });
+  }
 }

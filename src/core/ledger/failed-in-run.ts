@@ -15,11 +15,12 @@ import type { Database } from '../../db/database.ts';
 export async function failedInRun(
   database: Database,
   run: number | true,
-  only: readonly string[] = [],
+  only?: readonly string[],
 ): Promise<string[]> {
-  const id = run === true ? await lastWithFailures(database) : (await readRun(database, run)).id;
-  const { table, schema } = registrySql(database.names);
   const stateVersion = await readStateVersion(database);
+  const id =
+    run === true ? await lastWithFailures(database, stateVersion) : (await readRun(database, run)).id;
+  const { table, schema } = registrySql(database.names);
   const { rows } = await database.query<{ schema: string }>(
     `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
      failed AS (
@@ -29,26 +30,22 @@ export async function failedInRun(
     [id],
   );
   const failed = rows.map((row) => row.schema);
-  if (only.length === 0) return failed;
+  if (only === undefined) return failed;
   const chosen = new Set((await findTenants(database, only)).map(({ schema }) => schema));
   return failed.filter((schema) => chosen.has(schema));
 }
 
-async function lastWithFailures(database: Database): Promise<number> {
-  const hasLedger = (await readStateVersion(database)) >= RUNS_SINCE;
-  const { rows } = hasLedger
-    ? await database.query<{ id: string }>(
-        `SELECT r.id FROM tenantctl.runs r
-         WHERE r.command = 'migrate tenants'
-           AND EXISTS (SELECT FROM tenantctl.run_tenants t WHERE t.run = r.id AND t.outcome = 'failed')
-         ORDER BY r.id DESC LIMIT 1`,
-      )
-    : { rows: [] };
-  const [row] = rows;
-  if (row === undefined) {
-    throw new TenantctlError('RUN_UNKNOWN', 'There is no run of migrate tenants in which a tenant failed.', {
-      hint: 'Nothing is to be tried again. tenantctl status shows where each tenant is.',
-    });
+async function lastWithFailures(database: Database, stateVersion: number): Promise<number> {
+  if (stateVersion >= RUNS_SINCE) {
+    const { rows } = await database.query<{ id: string }>(
+      `SELECT r.id FROM tenantctl.runs r
+       WHERE r.command = 'migrate tenants'
+         AND EXISTS (SELECT FROM tenantctl.run_tenants t WHERE t.run = r.id AND t.outcome = 'failed')
+       ORDER BY r.id DESC LIMIT 1`,
+    );
+    if (rows[0] !== undefined) return Number(rows[0].id);
   }
-  return Number(row.id);
+  throw new TenantctlError('RUN_UNKNOWN', 'There is no run of migrate tenants in which a tenant failed.', {
+    hint: 'Nothing is to be tried again. tenantctl status shows where each tenant is.',
+  });
 }

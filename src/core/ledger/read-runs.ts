@@ -1,8 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import { checkOptions } from '../options/check-options.ts';
-import type { ErrorReport } from '../../errors.ts';
-import { isAtWork } from './at-work.ts';
-import { runUnknown } from './run-unknown.ts';
+import { lockKey } from '../../db/transaction.ts';
+import { TenantctlError, type ErrorReport } from '../../errors.ts';
 import { changesIn, underNames } from '../state/memory.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
@@ -56,7 +55,20 @@ export interface ReadRunsOptions {
 
 const DEFAULT_LIMIT = 20;
 
-const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${isAtWork('r')} THEN 'at-work' ELSE 'died' END) AS outcome,
+const LOCK_KEY = lockKey(`coalesce('lease:' || (to_jsonb(r) ->> 'lease'), 'run:' || r.id)`);
+
+/**
+ * Whether a run, r of tenantctl.runs, is at work, in SQL: it has no end, and its process still holds the lock of the lease
+ * (src/db/lease.ts). Before version 8 of the tables there was no column `lease`, and each run had a lock of its own. How
+ * pg_locks shows the 64 bits of a lock: https://www.postgresql.org/docs/current/view-pg-locks.html.
+ */
+export const AT_WORK = `(r.ended_at IS NULL AND EXISTS (
+    SELECT FROM pg_locks l
+    WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND l.classid = ((${LOCK_KEY} >> 32) & 4294967295)::text::oid AND l.objid = (${LOCK_KEY} & 4294967295)::text::oid))`;
+
+const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${AT_WORK} THEN 'at-work' ELSE 'died' END) AS outcome,
   r.started_by AS "startedBy", r.host, r.pid, r.version, r.started_at AS "startedAt", r.ended_at AS "endedAt",
   r.planned, r.options,
   coalesce(r.totals, (
@@ -65,31 +77,39 @@ const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${isAtWork('
       'failed', count(DISTINCT t.schema_name) FILTER (WHERE t.outcome = 'failed'))
     FROM tenantctl.run_tenants t WHERE t.run = r.id)) AS totals, r.error`;
 
-/** A bigint is a string in the driver. */
-type RunRow = Omit<Run, 'id' | 'durationMs'> & { readonly id: string } & QueryResultRow;
-
-/** The runs in the ledger, the newest first; none where there is no ledger. */
+/** The runs in the ledger, the newest first; none if there is no ledger. */
 export async function readRuns(database: Database, options: ReadRunsOptions = {}): Promise<Run[]> {
   checkOptions(options);
-  if ((await readStateVersion(database)) < RUNS_SINCE) return [];
-  const { rows } = await database.query<RunRow>(
-    `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r ORDER BY r.id DESC LIMIT $1`,
-    [options.limit ?? DEFAULT_LIMIT],
-  );
-  return rows.map(toRun);
+  return selectRuns(database, 'ORDER BY r.id DESC LIMIT $1', options.limit ?? DEFAULT_LIMIT);
 }
 
 /** @throws TenantctlError RUN_UNKNOWN */
 export async function readRun(database: Database, id: number): Promise<Run> {
   checkOptions({ runNumber: id }, 'runNumber');
-  if ((await readStateVersion(database)) < RUNS_SINCE) throw runUnknown(id);
-  const { rows } = await database.query<RunRow>(
-    `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r WHERE r.id = $1`,
-    [id],
+  const [run] = await selectRuns(database, 'WHERE r.id = $1', id);
+  if (run === undefined) throw runUnknown(id);
+  return run;
+}
+
+async function selectRuns(database: Database, which: string, value: number): Promise<Run[]> {
+  if ((await readStateVersion(database)) < RUNS_SINCE) return [];
+  // A bigint is a string in the driver.
+  const { rows } = await database.query<Omit<Run, 'id'> & { readonly id: string } & QueryResultRow>(
+    `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r ${which}`,
+    [value],
   );
-  const [row] = rows;
-  if (row === undefined) throw runUnknown(id);
-  return toRun(row);
+  return rows.map((row) => ({
+    ...row,
+    id: Number(row.id),
+    durationMs: row.endedAt && row.endedAt.getTime() - row.startedAt.getTime(),
+  }));
+}
+
+/** The ledger has no run of this number. */
+export function runUnknown(run: number): TenantctlError {
+  return new TenantctlError('RUN_UNKNOWN', `There is no run ${run} in the ledger.`, {
+    hint: 'tenantctl runs lists the runs that are there; old ones are forgotten (--keep, RUNS_KEEP).',
+  });
 }
 
 /**
@@ -135,9 +155,4 @@ export async function readRunTenants(
     });
   }
   return [...tenants.values()];
-}
-
-function toRun(row: RunRow): Run {
-  const { id, startedAt, endedAt } = row;
-  return { ...row, id: Number(id), durationMs: endedAt && endedAt.getTime() - startedAt.getTime() };
 }

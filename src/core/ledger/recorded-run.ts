@@ -5,8 +5,9 @@ import { isConnectionLoss } from '../../db/database-error.ts';
 import { takeLease } from '../../db/lease.ts';
 import { messageOf, toTenantctlError, type TenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
+import type { FleetResult } from '../report/results.ts';
 import { processFacts } from './process-facts.ts';
-import { pruneRuns } from './prune-runs.ts';
+import { AT_WORK } from './read-runs.ts';
 
 /** The commands whose runs are recorded; `migrate all` is recorded as its two parts. */
 export type RunCommand =
@@ -17,10 +18,10 @@ export type RunCommand =
   | 'tenant provision';
 
 /** How many runs of a command are kept, and as many that found nothing to do. */
-export const DEFAULT_KEPT_RUNS = 100;
+const KEPT_RUNS = 100;
 
 /** What is known of a run when its command is called. */
-export interface RunFacts {
+interface RunFacts {
   readonly command: RunCommand;
   /** What was asked for, as far as it is worth knowing later. */
   readonly options: Readonly<Record<string, unknown>>;
@@ -35,22 +36,25 @@ export interface RunEnding {
   readonly totals: Readonly<Record<string, number | undefined>>;
 }
 
+/** How a run over the fleet ended. */
+export function endingOf({ totals, interrupted }: FleetResult): RunEnding {
+  return { outcome: totals.failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
+}
+
 /** The run that is at work, as the ledger has it. */
 export interface RecordedRun {
   /** Its number; undefined before it has begun. */
   readonly id: number | undefined;
   /**
-   * Writes into the ledger that the run is at work, before it changes anything: until then it is none. Names of further
-   * migrations are added when it is called again.
+   * Records the run before it changes anything. Names of further migrations are added when it is called again.
+   * @param client of a transaction that creates the ledger itself: if that is rolled back, the run has not begun
    */
-  begin(planned: readonly string[]): Promise<void>;
-  /** begin within a transaction that creates the ledger itself: with a rollback, it has not begun. */
-  beginWithin(client: PoolClient, planned: readonly string[]): Promise<void>;
+  begin(planned: readonly string[], client?: PoolClient): Promise<void>;
 }
 
 /** A run together with its ending. */
 interface EndableRun extends RecordedRun {
-  /** @returns the run's number; one that had nothing to do gets it only now */
+  /** @returns the run's number; a run that had nothing to do gets it only now */
   end(ending: RunEnding, error?: TenantctlError): Promise<number | undefined>;
   /** Ends this run's part in the lease, whatever became of the run. */
   release(): Promise<void>;
@@ -63,8 +67,8 @@ const STARTS = 3;
 const AGAIN_MS = 500;
 
 /**
- * Runs `use` when it is this call's turn, and keeps in the ledger what it has begun: who, from where, which migrations,
- * and how it ended. While it is at work it takes part in the lease, so that a run that has died is known as such.
+ * Runs `use` when it is this call's turn, and records the run in the ledger: who, from where, which migrations, and how
+ * it ended. While it works it takes part in the lease, so that a run that has died is known as such.
  * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, as takeLease does, and what `use` throws
  */
 export async function withRun<T extends object>(
@@ -78,7 +82,8 @@ export async function withRun<T extends object>(
     try {
       const value = await start(run, use);
       database.assertOpen();
-      return numbered(value, await run.end(endingOf(value)));
+      const id = await run.end(endingOf(value));
+      return id === undefined ? value : { ...value, run: id };
     } catch (thrown) {
       const error = toTenantctlError(thrown);
       const outcome = error.code === 'INTERRUPTED' ? 'interrupted' : 'failed';
@@ -102,35 +107,25 @@ async function start<T>(run: RecordedRun, use: (run: RecordedRun) => Promise<T>)
   }
 }
 
-function numbered<T extends object>(value: T, id: number | undefined): T & { readonly run?: number } {
-  return id === undefined ? value : { ...value, run: id };
-}
-
 function createRun(database: Database, facts: RunFacts): EndableRun {
   const planned = new Set<string>();
   let id: number | undefined;
   let lease: LeaseShare | undefined;
   const insert = async (connection: Pick<Database, 'query'>): Promise<void> => {
-    const number = await nextNumber(connection);
-    await connection.query(INSERT_RUN, [number, ...valuesOf(facts, planned), lease?.id ?? null]);
-    id = number;
-  };
-  // The lock comes first: nobody sees the run without it.
-  const begin = async (names: readonly string[], connection: Pick<Database, 'query'>): Promise<void> => {
-    for (const name of names) planned.add(name);
-    lease ??= await takeLease(database, connection);
-    await insert(connection);
+    id = await insertRun(connection, facts, [...planned], lease?.id);
   };
   return {
     get id() {
       return id;
     },
-    async begin(names) {
-      if (id === undefined) await begin(names, database);
-      else for (const name of names) planned.add(name);
+    async begin(names, client) {
+      for (const name of names) planned.add(name);
+      if (id !== undefined && client === undefined) return;
+      // The lock comes first: nobody sees the run without it.
+      lease ??= await takeLease(database, client ?? database);
+      await insert(client ?? database);
     },
-    beginWithin: (client, names) => begin(names, client),
-    async end(ending, error) {
+    async end({ outcome, totals }, error) {
       try {
         const isIdle = id === undefined;
         if (isIdle) await insert(database);
@@ -138,23 +133,14 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
           `UPDATE tenantctl.runs
            SET ended_at = clock_timestamp(), outcome = $2, totals = $3, error = $4, planned = $5, is_idle = $6
            WHERE id = $1`,
-          [
-            id,
-            ending.outcome,
-            jsonOf(ending.totals),
-            error === undefined ? null : jsonOf(error),
-            [...planned],
-            isIdle,
-          ],
+          [id, outcome, jsonOf(totals), error === undefined ? null : jsonOf(error), [...planned], isIdle],
         );
-        await pruneRuns(database, facts.command, facts.keep ?? DEFAULT_KEPT_RUNS);
+        await pruneRuns(database, facts.command, facts.keep ?? KEPT_RUNS);
       } catch (problem) {
-        // Where there is no ledger, nothing was begun.
+        // Without a ledger, nothing was begun.
         if (!['3F000', '42P01'].includes(toTenantctlError(problem).sqlstate ?? '')) {
-          facts.observe({
-            type: 'warning',
-            message: `The end of the run could not be recorded: ${messageOf(problem)}`,
-          });
+          const message = `The end of the run could not be recorded: ${messageOf(problem)}`;
+          facts.observe({ type: 'warning', message });
         }
       }
       return id;
@@ -165,20 +151,43 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
   };
 }
 
-const INSERT_RUN = `INSERT INTO tenantctl.runs (id, command, host, pid, version, planned, options, lease)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
-
-async function nextNumber(connection: Pick<Database, 'query'>): Promise<number> {
-  const { rows } = await connection.query<{ id: string }>(`SELECT nextval('tenantctl.runs_id_seq') AS id`);
+/** @returns its number */
+async function insertRun(
+  connection: Pick<Database, 'query'>,
+  { command, options }: RunFacts,
+  planned: readonly string[],
+  lease: string | undefined,
+): Promise<number> {
+  const { host, pid, version } = processFacts();
+  const { rows } = await connection.query<{ id: string }>(
+    `INSERT INTO tenantctl.runs (command, host, pid, version, planned, options, lease)
+     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
+    [command, host, pid, version, planned, jsonOf(options), lease ?? null],
+  );
   return Number(rows[0]?.id);
 }
 
-function valuesOf({ command, options }: RunFacts, planned: ReadonlySet<string>): readonly unknown[] {
-  const { host, pid, version } = processFacts();
-  return [command, host, pid, version, [...planned], jsonOf(options)];
+/**
+ * Deletes the oldest runs of a command with their entries. Runs that found nothing to do are counted separately: a job
+ * that runs every minute must not push out last week's deploy. A run that is at work stays, and so does the newest.
+ */
+async function pruneRuns(database: Database, command: string, keep: number): Promise<void> {
+  await database.query(
+    `WITH ranked AS (
+       SELECT id, row_number() OVER (PARTITION BY is_idle ORDER BY id DESC) AS place
+       FROM tenantctl.runs WHERE command = $1),
+     old AS (
+       DELETE FROM tenantctl.runs WHERE id IN (
+         SELECT r.id FROM tenantctl.runs r JOIN ranked USING (id)
+         WHERE place > $2 AND NOT ${AT_WORK}
+         ORDER BY r.id FOR UPDATE OF r SKIP LOCKED)
+       RETURNING id)
+     DELETE FROM tenantctl.run_tenants t USING old WHERE t.run = old.id`,
+    [command, Math.max(1, keep)],
+  );
 }
 
 /** jsonb holds no NUL (https://www.postgresql.org/docs/current/datatype-json.html). */
-function jsonOf(value: unknown): string {
+export function jsonOf(value: unknown): string {
   return JSON.stringify(value).replaceAll('\\u0000', '');
 }

@@ -25,13 +25,13 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 const isTexts = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText);
-const isNonEmpty = (value: unknown): boolean => isTexts(value) && value.length > 0;
-
 const rule = (must: string, holds: (value: unknown) => boolean): Rule => ({ must, holds });
 
 const TEXT = rule('a string', isText);
+const TEXTS = rule('an array of strings', isTexts);
 const PATH = rule('the path of a file or folder', (value) => isText(value) && value !== '');
 const FLAG = rule('true or false', (value) => typeof value === 'boolean');
+const FUNCTION = rule('a function', (value) => typeof value === 'function');
 const OBJECT = rule('an object', isObject);
 const whole = (range: Range) => rule(described(range), (value) => isWithin(value, range));
 const share = (least: 0 | 1) =>
@@ -39,66 +39,41 @@ const share = (least: 0 | 1) =>
 const oneOf = (...values: readonly string[]) =>
   rule(values.join(' or '), (value) => isText(value) && values.includes(value));
 
-const FUNCTION = rule('a function', (value) => typeof value === 'function');
+/** The same rule for several options. */
+const all = <Name extends string>(one: Rule, ...names: readonly Name[]) =>
+  Object.fromEntries(names.map((name) => [name, one])) as Record<Name, Rule>;
 
 /** What each option and argument of core's functions must be. A name means the same in all of them. */
 const RULES = {
-  organizationId: TEXT,
-  organizationIds: rule('an array of strings', isTexts),
-  names: rule('an array of strings', isTexts),
-  name: TEXT,
-  tenant: TEXT,
-  tenants: rule('an array of at least one organization id or schema name', isNonEmpty),
+  ...all(TEXT, 'organizationId', 'name', 'tenant', 'to', 'sql', 'nodeVersion'),
+  ...all(TEXTS, 'organizationIds', 'names', 'tenants'),
+  ...all(PATH, 'folder', 'masterFolder', 'tenantFolder', 'path', 'folders.master', 'folders.tenants'),
+  ...all(FLAG, 'onlyFailed', 'compile', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
+  ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),
+  ...all(FUNCTION, 'onRows', 'observe'),
+  ...all(OBJECT, 'folders', 'environment', 'databaseNames', 'database', 'rollout'),
+  ...all(whole(MILLISECONDS), 'lockTimeoutMs', 'statementTimeoutMs', 'lockWaitMs', 'rollout.maxReplicaLagMs'),
+  ...all(whole(COUNT), 'limit', 'keepRuns'),
+  runNumber: whole(RUN_NUMBER),
+  retries: whole(RETRIES),
   retryFailed: rule('true or the number of a run', (value) => value === true || isWithin(value, RUN_NUMBER)),
-  folder: PATH,
-  masterFolder: PATH,
-  tenantFolder: PATH,
-  path: PATH,
-  folders: OBJECT,
-  'folders.master': PATH,
-  'folders.tenants': PATH,
-  to: TEXT,
   extent: rule(
     '{ all: true }, { to: "a migration" } or { run: a number }',
     (value) => isObject(value) && (value.all === true || isText(value.to) || isWithin(value.run, RUN_NUMBER)),
   ),
-  runNumber: whole(RUN_NUMBER),
-  limit: whole(COUNT),
-  onlyFailed: FLAG,
   concurrency: rule(`${described(COUNT)}, or "auto"`, (value) => value === 'auto' || isWithin(value, COUNT)),
-  compile: FLAG,
-  verify: FLAG,
-  listAll: FLAG,
-  listUpToDate: FLAG,
-  allowNewerHistory: FLAG,
-  allowOutOfOrder: FLAG,
-  allowEmptyFolder: FLAG,
-  lockTimeoutMs: whole(MILLISECONDS),
-  statementTimeoutMs: whole(MILLISECONDS),
-  lockWaitMs: whole(MILLISECONDS),
-  retries: whole(RETRIES),
-  keepRuns: whole(COUNT),
   tenantRole: rule(
     'the name of a role or a pattern with {schema}',
     (value) => isText(value) && value !== '' && patternProblem(value) === undefined,
   ),
   vectorExtension: oneOf(...VECTOR_EXTENSION_MODES),
   signal: rule('an AbortSignal', (value) => isObject(value) && typeof value.aborted === 'boolean'),
-  sql: TEXT,
-  onRows: FUNCTION,
-  observe: FUNCTION,
   answer: oneOf('applied', 'retry'),
   format: oneOf('ts', 'js', 'sql'),
   now: rule('a valid date', (value) => value instanceof Date && !Number.isNaN(value.getTime())),
-  nodeVersion: TEXT,
-  environment: OBJECT,
-  databaseNames: OBJECT,
-  changeNames: FLAG,
-  database: OBJECT,
-  rollout: OBJECT,
   'rollout.canary': rule(
     `{ tenants }, { count } or { percent }: ${describedShare(1)}`,
-    (value) => isShare(value, 1) || (isObject(value) && isNonEmpty(value.tenants)),
+    (value) => isShare(value, 1) || (isObject(value) && isTexts(value.tenants) && value.tenants.length > 0),
   ),
   'rollout.wave': share(1),
   'rollout.pauseMs': rule(
@@ -108,7 +83,6 @@ const RULES = {
   'rollout.check': rule('what readTenantCheck returns', (value) => isObject(value) && isText(value.query)),
   'rollout.maxFailures': share(0),
   'rollout.onCanaryFailure': oneOf('stop', 'rollback'),
-  'rollout.maxReplicaLagMs': whole(MILLISECONDS),
 } satisfies Readonly<Record<string, Rule>>;
 
 /**

@@ -2,7 +2,7 @@ import { counted, listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import { planForward, type ForwardOptions, type Plan } from './plan.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
-import { readMasterHistory } from '../target/master-history.ts';
+import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface FolderOptions extends Omit<ForwardOptions, 'to'> {

@@ -78,9 +78,14 @@ export function planForward(folder: MigrationFolder, history: History, options: 
 
 /** planForward for many tenants: those whose history is one object share one plan. */
 export function planner(folder: MigrationFolder, options: ForwardOptions = {}): (history: History) => Plan {
+  return sharing((history) => planForward(folder, history, options));
+}
+
+/** The same decision, made once for all tenants whose history is one object. */
+export function sharing(decide: (history: History) => Plan): (history: History) => Plan {
   const plans = new WeakMap<History['entries'], Plan>();
   return (history) => {
-    const plan = plans.get(history.entries) ?? planForward(folder, history, options);
+    const plan = plans.get(history.entries) ?? decide(history);
     plans.set(history.entries, plan);
     return plan;
   };

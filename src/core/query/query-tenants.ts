@@ -75,11 +75,10 @@ export async function queryTenants(
   const query = await parseQuery(options.sql);
   await assertRegistry(database);
   const registered = await readTenants(database);
-  const { tenants: names = [] } = options;
   const tenants =
-    names.length > 0
-      ? selectTenants(registered, names)
-      : registered.filter(({ status }) => status === 'ACTIVE');
+    options.tenants === undefined
+      ? registered.filter(({ status }) => status === 'ACTIVE')
+      : selectTenants(registered, options.tenants);
   const context = createRunContext(database, options);
   const handOver = createHandOver(options.onRows);
   const { outcomes } = await serve<{ readonly tenant: RegisteredTenant }, number>(

@@ -11,8 +11,7 @@ import {
 } from './registration-errors.ts';
 import { columnsToFill, type RegistryShape } from './registry-shape.ts';
 import { hasStatus, registrySql, statusOf, writtenStatus } from './registry-sql.ts';
-import { touched, UNFINISHED } from './set-status.ts';
-import { TRANSITIONS } from './transitions.ts';
+import { TRANSITIONS, touched, UNFINISHED } from './status.ts';
 import type { Database } from '../../db/database.ts';
 
 /** An organization's row in the registry, or why it cannot have one. */

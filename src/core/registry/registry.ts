@@ -3,7 +3,7 @@ import { checkOptions } from '../options/check-options.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names, TenantStatus } from '../../names.ts';
-import { lockTableOf, type HistoryTables } from '../target/history.ts';
+import { lockTableOf } from '../target/history.ts';
 import { registrySql, statusOf } from './registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -22,20 +22,9 @@ export interface RegisteredTenant extends Tenant {
   readonly hasSchema: boolean;
   /** The role that its schema belongs to; null where there is no schema. */
   readonly owner: string | null;
-  readonly tables: HistoryTables;
-}
-
-/** A row of the registry, t, beside what the catalog says of its schema: what tenantColumns() select. */
-export interface TenantRow {
-  readonly clerk_org_id: string;
-  readonly schema_name: string;
-  readonly status: string;
-  readonly created_at: Date | null;
-  readonly updated_at: Date | null;
-  readonly has_schema: boolean;
-  readonly owner: string | null;
-  readonly has_history: boolean;
-  readonly has_lock: boolean;
+  /** Which of the two history tables its schema has. */
+  readonly hasHistory: boolean;
+  readonly hasLock: boolean;
 }
 
 /** The schema of the tenant in t, as n. */
@@ -51,8 +40,8 @@ export function joinHistory({ tenantHistory }: Names): string {
 }
 
 /**
- * The columns of a TenantRow. A NULL is the matter of its own row; to_jsonb tolerates a registry that lacks the
- * timestamps, and takes each row apart for them: without `withTimes` they are NULL.
+ * The columns of a RegisteredTenant. to_jsonb tolerates a registry without the timestamps, and costs a look at each whole
+ * row: without `withTimes` they are NULL.
  */
 export function tenantColumns(names: Names, withTimes: boolean): string {
   const { organization, schema, status } = registrySql(names);
@@ -60,40 +49,22 @@ export function tenantColumns(names: Names, withTimes: boolean): string {
     withTimes
       ? `substring(to_jsonb(t) ->> ${literal(column)} FROM '^\\d+-\\d+-\\d+.*')::timestamptz`
       : 'NULL::timestamptz';
-  return `coalesce(t.${organization}::text, '') AS clerk_org_id, coalesce(t.${schema}::text, '') AS schema_name,
+  return `coalesce(t.${organization}::text, '') AS "clerkOrgId", coalesce(t.${schema}::text, '') AS schema,
           ${statusOf(names, `t.${status}`)} AS status,
-          ${timeOf(names.columns.created)} AS created_at, ${timeOf(names.columns.updated)} AS updated_at,
-          n.oid IS NOT NULL AS has_schema, pg_get_userbyid(n.nspowner)::text AS owner,
-          h.oid IS NOT NULL AS has_history, l.oid IS NOT NULL AS has_lock`;
-}
-
-export function toTenant({ tenantHistory }: Names, row: TenantRow): RegisteredTenant {
-  return {
-    clerkOrgId: row.clerk_org_id,
-    schema: row.schema_name,
-    status: row.status,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    hasSchema: row.has_schema,
-    owner: row.owner,
-    tables: {
-      schema: row.schema_name,
-      table: tenantHistory,
-      hasHistory: row.has_history,
-      hasLock: row.has_lock,
-    },
-  };
+          ${timeOf(names.columns.created)} AS "createdAt", ${timeOf(names.columns.updated)} AS "updatedAt",
+          n.oid IS NOT NULL AS "hasSchema", pg_get_userbyid(n.nspowner)::text AS owner,
+          h.oid IS NOT NULL AS "hasHistory", l.oid IS NOT NULL AS "hasLock"`;
 }
 
 /** Every tenant with what the catalog says of its schema, by organization id, in one query. */
 export async function readTenants(database: Database): Promise<RegisteredTenant[]> {
   const { names } = database;
   const { table, organization } = registrySql(names);
-  const { rows } = await database.query<TenantRow & QueryResultRow>(
+  const { rows } = await database.query<RegisteredTenant & QueryResultRow>(
     `SELECT ${tenantColumns(names, true)} FROM ${table} t ${joinSchema(names)} ${joinHistory(names)}
      ORDER BY t.${organization}::text COLLATE "C"`,
   );
-  return rows.map((row) => toTenant(names, row));
+  return rows;
 }
 
 /** How many tenants have which status. */

@@ -15,7 +15,7 @@ export async function findCanaries(
 ): Promise<ReadonlySet<string>> {
   const canaries = await findTenants(database, names);
   const schemas = new Set(canaries.map(({ schema }) => schema));
-  if (selection.tenants !== undefined && selection.tenants.length > 0) {
+  if (selection.tenants !== undefined) {
     const selected = new Set((await findTenants(database, selection.tenants)).map(({ schema }) => schema));
     const outside = canaries.find(({ schema }) => !selected.has(schema));
     if (outside !== undefined) {

@@ -28,7 +28,7 @@ export async function takeBack(
     return { results: [...results], rolledBack: { tenants: 0, failed: 0 } };
   observe({ type: 'phase', message: `Undoing what was applied to ${applied.size} tenants` });
   const options = { folder: folder.directory, extent: { run: run.id }, tenants: [...applied], tenantRole };
-  const rollback = await planTenantsRollback(database, { ...options, observe }, { isOwn: true });
+  const rollback = await planTenantsRollback(database, { ...options, observe }, true);
   const { due, problems, upToDate } = rollback.plan;
   const { outcomes } = await serveMigration(
     context,

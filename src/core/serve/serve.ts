@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { createFailureLog } from '../ledger/failure-log.ts';
+import { createFailureLog } from '../ledger/failures.ts';
 import { watchBlockers } from '../run/blockers.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { serveLater } from './serve-later.ts';

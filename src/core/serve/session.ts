@@ -1,4 +1,4 @@
-import type { FailureLog } from '../ledger/failure-log.ts';
+import type { FailureLog } from '../ledger/failures.ts';
 import { withBlockers, type BlockerWatch } from '../run/blockers.ts';
 import { leavesCommitOpen, mayPass } from '../run/retry.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';

@@ -18,21 +18,20 @@ export interface BegunIntent extends Pick<Intent, 'migration' | 'direction'> {
   readonly backend: number | null;
 }
 
-/** A migration that is about to be run outside a transaction, by the backend that is told of it. */
-export interface NewIntent {
+/** A migration that is about to be run outside a transaction. */
+interface NewIntent extends Pick<Intent, 'migration' | 'direction'> {
   readonly schema: string;
-  readonly migration: string;
-  readonly direction: 'up' | 'down';
   readonly batch: number;
   readonly run: number | undefined;
 }
 
+/** For the backend that is going to run the migration. */
 export function insertIntent({ schema, migration, direction, batch, run }: NewIntent): string {
   return `INSERT INTO tenantctl.intents (tenant, migration, direction, batch, run, backend_pid, backend_start)
           VALUES (${tenantId(schema)}, ${literal(migration)}, ${literal(direction)}, ${batch}, ${run ?? 'NULL'}, pg_backend_pid(), ${OWN_START})`;
 }
 
-export const OWN_START = '(SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a)';
+const OWN_START = '(SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a)';
 
 /** For the backend that has inserted the intent: it deletes no row where somebody has resolved it in the meantime. */
 export function deleteOwnIntent(schema: string): string {

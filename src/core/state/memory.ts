@@ -5,27 +5,25 @@ import { FORMER, MASTER_ID, type FormerNames } from './tenant-ids.ts';
 import { TENANT_IDS_SINCE } from './version.ts';
 import type { Database } from '../../db/database.ts';
 
-/**
- * What is remembered about tenants, by the schema's name as the registry has it now; the master schema is `public`. Empty
- * where the tenantctl schema is absent.
- */
+/** What is remembered of tenants, by the name that the schema has now; the master schema is `public`. */
 export interface Memory {
   readonly failures: ReadonlyMap<string, RecordedFailure>;
   readonly intents: ReadonlyMap<string, Intent>;
-  /** The former names of tenants of which both names have changed, so that it is not known whether they are the same. */
+  /** The former names of tenants of which both names have changed: it is not known whether they are the same. */
   readonly ambiguous: ReadonlyMap<string, FormerNames>;
 }
-
-export const NOTHING_REMEMBERED: Memory = { failures: new Map(), intents: new Map(), ambiguous: new Map() };
 
 interface MemoryRow extends QueryResultRow {
   readonly kind: 'failure' | 'intent' | 'ambiguous';
   readonly schema: string;
   readonly since: Date;
-  readonly details: unknown;
+  readonly details: object;
 }
 
-/** Reads all that is remembered about tenants: the tables hold exceptions, so they are short. Only reads. */
+/** What is remembered without a tenantctl schema. */
+export const NOTHING_REMEMBERED: Memory = { failures: new Map(), intents: new Map(), ambiguous: new Map() };
+
+/** Reads all that is remembered of tenants: the tables hold exceptions, so they are short. */
 export async function readMemory(database: Database, stateVersion: number): Promise<Memory> {
   if (stateVersion === 0) return NOTHING_REMEMBERED;
   const { rows } = await database.query<MemoryRow>(
@@ -38,21 +36,16 @@ export async function readMemory(database: Database, stateVersion: number): Prom
      UNION ALL
      SELECT 'ambiguous', schema, now(), former FROM changes WHERE is_ambiguous`,
   );
-  const of = (kind: MemoryRow['kind']) => rows.filter((row) => row.kind === kind);
+  const bySchema = <Value>(kind: MemoryRow['kind'], timed: (since: Date) => Partial<Value>) =>
+    new Map(
+      rows
+        .filter((row) => row.kind === kind)
+        .map(({ schema, since, details }) => [schema, { ...details, ...timed(since) } as Value]),
+    );
   return {
-    failures: new Map(
-      of('failure').map(({ schema, since, details }) => [
-        schema,
-        { ...(details as Omit<RecordedFailure, 'failedAt'>), failedAt: since },
-      ]),
-    ),
-    intents: new Map(
-      of('intent').map(({ schema, since, details }) => [
-        schema,
-        { ...(details as Omit<Intent, 'startedAt'>), startedAt: since },
-      ]),
-    ),
-    ambiguous: new Map(of('ambiguous').map(({ schema, details }) => [schema, details as FormerNames])),
+    failures: bySchema<RecordedFailure>('failure', (failedAt) => ({ failedAt })),
+    intents: bySchema<Intent>('intent', (startedAt) => ({ startedAt })),
+    ambiguous: bySchema<FormerNames>('ambiguous', () => ({})),
   };
 }
 

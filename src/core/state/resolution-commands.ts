@@ -21,7 +21,8 @@ export interface ResolutionCommands {
 export function resolutionCommands({ clerkOrgId, schema }: Place): ResolutionCommands {
   // An organization id that a command would take for something else gives way to the schema's name.
   const isMistakable = clerkOrgId === MASTER_NAME || clerkOrgId?.startsWith('-') === true;
-  const name = clerkOrgId === undefined ? placeName(schema) : isMistakable ? schema : clerkOrgId;
+  const ownName = schema === 'public' ? MASTER_NAME : schema;
+  const name = clerkOrgId === undefined || isMistakable ? ownName : clerkOrgId;
   const command = `tenantctl resolve ${shellWord(name)}`;
   return { applied: `${command} --applied`, retry: `${command} --retry` };
 }
@@ -45,8 +46,4 @@ export function resolutionHint(
 /** The statements that remove INVALID indexes, one behind the other. Pure. */
 export function remediesOf(indexes: readonly InvalidIndex[]): string {
   return indexes.map(({ remedy }) => remedy).join(' ');
-}
-
-function placeName(schema: string): string {
-  return schema === 'public' ? MASTER_NAME : schema;
 }

@@ -36,9 +36,8 @@ export const TENANT_IDS: readonly string[] = [
          UNION ALL SELECT NULL, schema_name FROM tenantctl.tenant_failures
          UNION ALL SELECT NULL, schema_name FROM tenantctl.intents) remembered
    WHERE schema_name <> 'public' GROUP BY schema_name ORDER BY schema_name`,
-  'ALTER TABLE tenantctl.run_tenants ADD COLUMN tenant bigint',
-  ...['tenant_failures', 'intents'].map((table) => `ALTER TABLE tenantctl.${table} ADD COLUMN tenant bigint`),
   ...['run_tenants', 'tenant_failures', 'intents'].flatMap((table) => [
+    `ALTER TABLE tenantctl.${table} ADD COLUMN tenant bigint`,
     `UPDATE tenantctl.${table} x SET tenant = t.id FROM tenantctl.tenants t WHERE t.schema_name = x.schema_name`,
     `UPDATE tenantctl.${table} SET tenant = ${MASTER_ID} WHERE schema_name = 'public'`,
   ]),
@@ -65,7 +64,7 @@ export interface FormerNames {
 }
 
 /** A tenant that the registry has under another name than tenantctl had. */
-export interface RenamedTenant {
+interface RenamedTenant {
   readonly clerkOrgId: string;
   readonly schema: string;
   readonly former: FormerNames;

@@ -12,30 +12,31 @@ export const RUNS_SINCE = 3;
 export const TENANT_IDS_SINCE = 8;
 
 /**
- * The version of the tenantctl schema in this database; 0 where there is none.
+ * The version of the tenantctl schema in this database; 0 if there is none.
  * @throws TenantctlError NAMES_DIFFER
  */
-export async function readStateVersion(database: Database): Promise<number> {
-  const present = await database.query<{ present: boolean }>(
-    `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
-  );
-  return present.rows[0]?.present === true ? readVersion(database, database.names) : 0;
+export function readStateVersion(database: Database): Promise<number> {
+  return readVersion(database, database.names);
 }
 
-/** @param names not compared where absent @throws TenantctlError NAMES_DIFFER */
+/** @param names not compared if undefined @throws TenantctlError NAMES_DIFFER */
 export async function readVersion(
   connection: Pick<Database, 'query'>,
   names: Names | undefined,
 ): Promise<number> {
-  // to_jsonb: older versions have no column `names`, and know only the default ones.
+  const present = await connection.query<{ present: boolean }>(
+    `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
+  );
+  if (present.rows[0]?.present !== true) return 0;
+  // to_jsonb: older versions have no column `names`, and know only the default names.
   const { rows } = await connection.query<{ version: number; names: BoundNames | null }>(
     `SELECT version, to_jsonb(v) -> 'names' AS names FROM tenantctl.state_version v
      ORDER BY version DESC, installed_at DESC LIMIT 1`,
   );
   const [row] = rows;
-  if (row !== undefined && names !== undefined)
-    assertSameNames(row.names ?? boundNames(DEFAULT_NAMES), boundNames(names));
-  return row?.version ?? 0;
+  if (row === undefined) return 0;
+  if (names !== undefined) assertSameNames(row.names ?? boundNames(DEFAULT_NAMES), boundNames(names));
+  return row.version;
 }
 
 /** The names that tenantctl's routines and records are bound to, as the variables have them. */

@@ -30,7 +30,7 @@ export async function applyTask(
     beforeCommit: isPilot && direction === 'up' ? inspect : undefined,
     closing: work.closing(task),
     hasState: true,
-    hasTables: tenant.tables.hasHistory && tenant.tables.hasLock,
+    hasTables: tenant.hasHistory && tenant.hasLock,
     record,
   });
   if (attempt.kind === 'busy') return attempt;

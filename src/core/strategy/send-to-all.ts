@@ -126,7 +126,7 @@ async function correspondence(
   const composers = new Map<string, ReturnType<typeof createComposer>>();
   return (task) => {
     const { entries } = task.history;
-    const expected = task.tenant.tables.hasHistory ? digest(entries) : null;
+    const expected = task.tenant.hasHistory ? digest(entries) : null;
     const { batch } = task.plan;
     const key = `${expected} ${batch}`;
     let compose = composers.get(key);

@@ -100,9 +100,8 @@ function partOf(task: MigrationTask, phases: Phases, phase: number): MigrationTa
   const isFirst = phases.slice(0, phase).every(({ plan }) => plan.steps.length === 0);
   const isLast = phase === phases.length - 1;
   const { tenant } = task;
-  const tables = { ...tenant.tables, hasHistory: true, hasLock: true };
   return {
-    tenant: isFirst ? tenant : { ...tenant, tables },
+    tenant: isFirst ? tenant : { ...tenant, hasHistory: true, hasLock: true },
     history: found.history,
     plan: found.plan,
     part: { isFirst, isLast, states: phases.slice(phase).map(({ after }) => after) },

@@ -121,11 +121,12 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
 
 async function compiledFrom(
   { session, migration, lesson }: PlanGroup,
-  { plan, tenant }: MigrationTask,
+  { plan }: MigrationTask,
 ): Promise<Lesson['compiled']> {
+  const { names } = session.context.database;
   const [first, second] = lesson.seen;
   if (first === undefined) return undefined;
-  const compiled = compile(plan, migration.direction, first, second ?? first, tenant.tables.table);
+  const compiled = compile(plan, migration.direction, first, second ?? first, names.tenantHistory);
   if (!('reason' in compiled))
     return second === undefined
       ? undefined

@@ -3,7 +3,7 @@ import { lockKey } from '../../db/transaction.ts';
 import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
-import { GUARD, historyOf } from '../stamps/server-side.ts';
+import { HISTORY_TRIGGER, historyOf } from '../stamps/server-side.ts';
 import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { lockOfSql } from '../target/target.ts';
 
@@ -112,7 +112,7 @@ function endRoutines(names: Names): string[] {
        CALL tenantctl.record(tenant_schema, direction, names, in_batch, run, organization);
        UPDATE tenantctl.stamps s SET digest = becomes, written_by = (txid_current() & 4294967295)::text::xid
        WHERE s.history_oid = ${historyOf(names)} AND digest = was
-         AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.history_oid AND t.tgname <> '${GUARD}')
+         AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.history_oid AND t.tgname <> '${HISTORY_TRIGGER}')
          AND NOT EXISTS (SELECT FROM pg_class h WHERE h.oid = s.history_oid AND h.relhasrules);
        IF NOT FOUND THEN
          PERFORM tenantctl.stamp(tenant_schema);

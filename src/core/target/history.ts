@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
+import type { QueryResultRow } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
-import { literal, qualified } from '../../db/sql.ts';
+import { qualified } from '../../db/sql.ts';
 import { withClient } from '../../db/transaction.ts';
 import { LOCK_ENDING } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
@@ -21,10 +22,9 @@ export interface History {
 
 export const EMPTY_HISTORY: History = { entries: [], lockedByKnex: false };
 
-/** Where a history is kept, and which of its two tables exist. */
+/** Which of the two history tables a schema has. */
 export interface HistoryTables {
   readonly schema: string;
-  readonly table: string;
   readonly hasHistory: boolean;
   readonly hasLock: boolean;
 }
@@ -34,67 +34,35 @@ export function lockTableOf(table: string): string {
   return `${table}${LOCK_ENDING}`;
 }
 
-/** How many histories one query reads: each takes a lock on two tables and an index until the query ends. */
-const HISTORIES_PER_QUERY = 25;
-const FIELD = '\u001f';
-const ROW = '\u001e';
-
-/** What selectHistory selects. */
-export interface HistoryRow {
-  readonly entries: string | null;
-  readonly locked: boolean;
-}
-
 /**
- * The SELECT that reads one history; columns `entries` and `locked`.
- *
- * takeKnexLock also locks the row of Knex's lock table until the transaction ends, so that a Knex that starts in the
- * meantime waits; a row that a Knex at work has locked itself counts as set. With onlyIf, an SQL condition, the row is
- * taken only where that holds, and counts as set where not.
+ * The SELECT that reads one History and locks the row of Knex's lock table until the transaction ends: a Knex that starts
+ * in the meantime waits. A row that a Knex at work has locked counts as set, and so does one where `onlyIf` is false.
+ * @param onlyIf a condition in SQL
  */
-export function selectHistory(
-  tables: HistoryTables,
-  options: { readonly takeKnexLock?: boolean; readonly onlyIf?: string } = {},
-): string {
-  const history = qualified(tables.schema, tables.table);
-  const entries = tables.hasHistory
-    ? `(SELECT string_agg(coalesce(batch, 0) || ${literal(FIELD)} || name, ${literal(ROW)} ORDER BY coalesce(batch, 0), id) FROM ${history})`
-    : 'NULL::text';
-  return `SELECT ${entries} AS entries, ${selectKnexLock(tables, options)} AS locked`;
+export function selectHistory(schema: string, table: string, onlyIf: string): string {
+  const lock = qualified(schema, lockTableOf(table));
+  return `SELECT
+    (SELECT coalesce(json_agg(json_build_object('name', name, 'batch', coalesce(batch, 0)) ORDER BY coalesce(batch, 0), id)
+                       FILTER (WHERE name IS NOT NULL), '[]')
+     FROM ${qualified(schema, table)}) AS entries,
+    (SELECT coalesce(max(taken.is_locked), 0) <> 0 OR count(*) < (SELECT count(*) FROM ${lock})
+     FROM (SELECT is_locked FROM ${lock} WHERE ${onlyIf} FOR UPDATE SKIP LOCKED) taken) AS "lockedByKnex"`;
 }
 
-function selectKnexLock(
-  tables: HistoryTables,
-  { takeKnexLock = false, onlyIf = 'true' }: { readonly takeKnexLock?: boolean; readonly onlyIf?: string },
-): string {
-  if (!tables.hasLock) return 'false';
-  const lock = qualified(tables.schema, lockTableOf(tables.table));
-  return takeKnexLock
-    ? `(SELECT coalesce(max(taken.is_locked), 0) <> 0 OR count(*) < (SELECT count(*) FROM ${lock})
-        FROM (SELECT is_locked FROM ${lock} WHERE ${onlyIf} FOR UPDATE SKIP LOCKED) taken)`
-    : `coalesce((SELECT max(is_locked) FROM ${lock}), 0) <> 0`;
+/** The history of the master schema; empty if it has none. */
+export async function readMasterHistory(database: Database): Promise<History> {
+  const { masterHistory: table } = database.names;
+  const { rows } = await database.query<HistoryTables & QueryResultRow>(
+    `SELECT 'public' AS schema, to_regclass($1) IS NOT NULL AS "hasHistory", to_regclass($2) IS NOT NULL AS "hasLock"`,
+    [qualified('public', table), qualified('public', lockTableOf(table))],
+  );
+  return (await readHistories(database, table, rows)).get('public') ?? EMPTY_HISTORY;
 }
 
-/** A row of selectHistory as a History; equal texts give the same object, so that a fleet costs little memory. */
-export function historyReader(): (row: HistoryRow) => History {
-  const known = new Map<string, readonly HistoryEntry[]>();
-  return (row) => {
-    const text = row.entries ?? '';
-    let entries = known.get(text);
-    if (entries === undefined) {
-      entries = text === '' ? [] : text.split(ROW).map(parseEntry);
-      known.set(text, entries);
-    }
-    return { entries, lockedByKnex: row.locked };
-  };
-}
+/** How many histories one query reads: each locks two tables and an index until the query ends. */
+const HISTORIES_PER_QUERY = 25;
 
-function parseEntry(text: string): HistoryEntry {
-  const [batch = '0', ...name] = text.split(FIELD);
-  return { batch: Number(batch), name: name.join(FIELD) };
-}
-
-/** One row of a history table; or, where `id` is null, of Knex's lock table. */
+/** One row of a history table; or, if `id` is null, of Knex's lock table. */
 interface Row {
   readonly i: number;
   readonly id: number | null;
@@ -103,81 +71,74 @@ interface Row {
 }
 
 /**
- * Reads many histories in few queries. Plain rows cost the server least: it plans and opens each table anyway, and an
- * aggregate with its sort costs as much again.
- * @param options.knexLock false leaves Knex's lock tables out, which halves the cost; `lockedByKnex` is false then
+ * Reads many histories in few queries. Plain rows cost the server least: an aggregate with its sort doubles the cost.
+ * @param table the name of the history tables
+ * @param options.knexLock false does not read Knex's lock tables, which halves the cost; `lockedByKnex` is false then
  * @returns by schema; a schema that was dropped in the meantime is missing from the map
  */
 export async function readHistories(
   database: Database,
-  tables: readonly HistoryTables[],
-  options: { readonly knexLock?: boolean } = {},
+  table: string,
+  schemas: readonly HistoryTables[],
+  { knexLock = true }: { readonly knexLock?: boolean } = {},
 ): Promise<Map<string, History>> {
-  const withLock = options.knexLock ?? true;
   const share = sharer();
-  const histories = new Map<string, History>();
-  const present: HistoryTables[] = [];
-  for (const each of tables) {
-    if (each.hasHistory || (withLock && each.hasLock)) present.push(each);
-    else histories.set(each.schema, EMPTY_HISTORY);
-  }
+  const histories = new Map<string, History>(schemas.map(({ schema }) => [schema, EMPTY_HISTORY]));
   const readChunk = async (chunk: readonly HistoryTables[]): Promise<void> => {
+    const text = chunk
+      .flatMap((each, index) => selectRows(each, table, index, knexLock))
+      .join('\nUNION ALL\n');
     try {
-      const text = chunk.flatMap((each, index) => selectRows(each, index, withLock));
-      const { rows } = await withClient(database, (client) => client.query<Row>(text.join('\nUNION ALL\n')), {
+      const { rows } = await withClient(database, (client) => client.query<Row>(text), {
         tenants: chunk.length,
       });
-      const found = chunk.map(() => ({ entries: [] as Row[], locked: false }));
-      for (const row of rows) {
-        const one = found[row.i];
-        if (one === undefined) continue;
-        if (row.id === null) one.locked ||= (row.batch ?? 0) !== 0;
-        else if (row.name !== null) one.entries.push(row);
-      }
-      for (const [index, { entries, locked }] of found.entries()) {
-        const schema = chunk[index]?.schema;
-        if (schema !== undefined) histories.set(schema, { entries: share(entries), lockedByKnex: locked });
+      const byIndex = Map.groupBy(rows, ({ i }) => i);
+      for (const [index, { schema }] of chunk.entries()) {
+        const [locks, entries] = [true, false].map((isLock) =>
+          (byIndex.get(index) ?? []).filter(({ id }) => (id === null) === isLock),
+        );
+        const lockedByKnex = locks?.some(({ batch }) => (batch ?? 0) !== 0) ?? false;
+        histories.set(schema, { entries: share(entries ?? []), lockedByKnex });
       }
     } catch (error) {
-      // 42P01, 3F000: a table or schema went away since it was listed; 42501, 42703: it is not ours to read, or not
-      // Knex's. That one alone is left out: what is done to it says why it cannot be.
+      // 42P01, 3F000: a table or schema was dropped meanwhile; 42501, 42703: it is not ours to read, or not Knex's. Only
+      // that one is left out: the error of what is done to it later says why.
       if (!/^(42P01|3F000|42501|42703)$/.test(toDatabaseError(error).sqlstate ?? '')) throw error;
       if (chunk.length > 1) for (const each of chunk) await readChunk([each]);
+      else histories.delete(chunk[0]?.schema ?? '');
     }
   };
   const limit = pLimit(database.width);
+  const present = schemas.filter(({ hasHistory, hasLock }) => hasHistory || (knexLock && hasLock));
   const chunks: Promise<void>[] = [];
-  for (let at = 0; at < present.length; at += HISTORIES_PER_QUERY) {
-    const chunk = present.slice(at, at + HISTORIES_PER_QUERY);
-    chunks.push(limit(() => readChunk(chunk)));
-  }
+  for (let at = 0; at < present.length; at += HISTORIES_PER_QUERY)
+    chunks.push(limit(() => readChunk(present.slice(at, at + HISTORIES_PER_QUERY))));
   await Promise.all(chunks);
   return histories;
 }
 
-function selectRows(tables: HistoryTables, index: number, knexLock: boolean): string[] {
-  const lock = qualified(tables.schema, lockTableOf(tables.table));
-  return [
-    ...(tables.hasHistory
-      ? [`SELECT ${index} AS i, id, batch, name FROM ${qualified(tables.schema, tables.table)}`]
-      : []),
-    ...(knexLock && tables.hasLock
-      ? [`SELECT ${index} AS i, NULL::int AS id, is_locked AS batch, NULL::text AS name FROM ${lock}`]
-      : []),
-  ];
+function selectRows(
+  { schema, hasHistory, hasLock }: HistoryTables,
+  table: string,
+  index: number,
+  knexLock: boolean,
+): string[] {
+  const history = `SELECT ${index} AS i, id, batch, name FROM ${qualified(schema, table)}`;
+  const lock = `SELECT ${index} AS i, NULL::int AS id, is_locked AS batch, NULL::text AS name FROM ${qualified(schema, lockTableOf(table))}`;
+  return [...(hasHistory ? [history] : []), ...(knexLock && hasLock ? [lock] : [])];
 }
 
-/** Sorts, and gives equal histories the same object, so that a fleet costs little memory and one plan. */
-function sharer(): (rows: Row[]) => readonly HistoryEntry[] {
+/** Sorts rows, and gives equal histories the same object, so that a fleet needs little memory and few plans. */
+function sharer(): (rows: readonly Row[]) => readonly HistoryEntry[] {
   const known = new Map<string, readonly HistoryEntry[]>();
   return (rows) => {
-    const sorted = rows.toSorted((a, b) => (a.batch ?? 0) - (b.batch ?? 0) || (a.id ?? 0) - (b.id ?? 0));
-    const key = sorted.map((row) => `${row.batch}${FIELD}${row.name}`).join(ROW);
-    let entries = known.get(key);
-    if (entries === undefined) {
-      entries = sorted.map(({ batch, name }) => ({ batch: batch ?? 0, name: name ?? '' }));
-      known.set(key, entries);
-    }
+    const sorted = rows
+      .filter(({ name }) => name !== null)
+      .toSorted((a, b) => (a.batch ?? 0) - (b.batch ?? 0) || (a.id ?? 0) - (b.id ?? 0));
+    const read = sorted.map(({ batch, name }) => ({ batch: batch ?? 0, name: name ?? '' }));
+    const key = JSON.stringify(read);
+    const entries = known.get(key) ?? read;
+    known.set(key, entries);
     return entries;
   };
 }

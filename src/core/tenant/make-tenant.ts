@@ -16,10 +16,9 @@ import type { PreparedRole } from '../roles/prepare-roles.ts';
 import { locksShared, moveExtensions } from '../apply/tenant-hygiene.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { RegistryShape } from '../registry/registry-shape.ts';
-import { UNFINISHED, setStatus } from '../registry/set-status.ts';
-import { TRANSITIONS } from '../registry/transitions.ts';
+import { TRANSITIONS, UNFINISHED, setStatus } from '../registry/status.ts';
 import { forgetFailure } from '../state/failures.ts';
-import { removeTraces, type Trace } from './traces.ts';
+import { removeTraces } from './traces.ts';
 
 /** What one call of provisionTenants works with. */
 export interface Provisioning {
@@ -160,15 +159,7 @@ async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsO
       const prepared = provisioning.roles.get(target.schema);
       const role = prepared?.isNew === true ? prepared.name : undefined;
       const run = provisioning.context.run?.id;
-      // The row stays, FAILED, and with it the failure that is recorded next.
-      const gone: Trace[] = [
-        'stamp',
-        'schema',
-        'role',
-        'intent',
-        ...(run === undefined ? [] : ['ledger' as const]),
-      ];
-      const removal = removeTraces(database.names, { schema: target.schema, role, run }, gone);
+      const removal = removeTraces(database.names, { schema: target.schema, role, run });
       await transaction.client.query(removal.join(';\n'));
     }
   });

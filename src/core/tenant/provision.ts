@@ -23,14 +23,12 @@ import { inRun, type CommandRun } from '../commands/in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
 import { prepareRoles, type PreparedRole } from '../roles/prepare-roles.ts';
-import { prepareState } from '../install/prepare-state.ts';
-import { ensureState, STATE_VERSION } from '../install/state-schema.ts';
+import { ensureState, prepareState, STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-folder.ts';
-import { UNFINISHED } from '../registry/set-status.ts';
+import { UNFINISHED } from '../registry/status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
-import type { Names } from '../../names.ts';
 import { checkOptions } from '../options/check-options.ts';
 
 export interface ProvisionOptions extends RunOptions {
@@ -150,12 +148,8 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
     const row = rows.get(clerkOrgId);
     return row !== undefined && 'isNew' in row && row.isNew;
   };
-  const { tasks, results, roles } = triage(
-    database.names,
-    folder,
-    rows,
-    await prepareRoles(context, [...rows.values()]),
-  );
+  const prepared = await prepareRoles(context, [...rows.values()]);
+  const { tasks, results, roles } = triage(folder, rows, prepared);
   await unregisterTenants(database, [...results.values()].filter(isNew));
   if (tasks.length > 1) observe({ type: 'selected', total: ids.length, due: tasks.length });
   else
@@ -200,7 +194,6 @@ function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): 
 
 /** Separates the organizations to provision from those that are refused, or ACTIVE already. */
 function triage(
-  names: Names,
   folder: MigrationFolder,
   rows: ReadonlyMap<string, Registration>,
   prepared: Awaited<ReturnType<typeof prepareRoles>>,
@@ -217,7 +210,7 @@ function triage(
     else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf({ clerkOrgId, schema }, 'already-active'));
     else {
       if (role !== undefined && 'statements' in role) roles.set(schema, role);
-      tasks.push(taskOf(names, folder, clerkOrgId, schema, role?.name ?? null));
+      tasks.push(taskOf(folder, clerkOrgId, schema, role?.name ?? null));
     }
   }
   return { results, tasks, roles };
@@ -243,7 +236,6 @@ async function register(
 
 /** A tenant without anything yet. What an earlier provisioning has left of it is found under its lock. */
 function taskOf(
-  { tenantHistory: table }: Names,
   folder: MigrationFolder,
   clerkOrgId: string,
   schema: string,
@@ -258,7 +250,8 @@ function taskOf(
       updatedAt: null,
       hasSchema: false,
       owner,
-      tables: { schema, table, hasHistory: false, hasLock: false },
+      hasHistory: false,
+      hasLock: false,
     },
     history: EMPTY_HISTORY,
     plan: planForward(folder, EMPTY_HISTORY),

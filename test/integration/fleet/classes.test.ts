@@ -109,6 +109,25 @@ test('with retryFailed the classes are those of the selection, whether there was
   expect(undone.fleet?.total).toBe(undone.totals.selected);
 });
 
+test('an empty list of tenants selects no tenants: nothing is done', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.query(`CREATE TABLE ${schemaNameFor('org_b')}.links (id int)`);
+  const failedRun = await fleet.add('3_links.sql', createTable('links')).then(() => fleet.migrate());
+  await fleet.query(`DROP TABLE ${schemaNameFor('org_b')}.links`);
+  const nothing = {
+    totals: { selected: 0, upToDate: 0, changed: 0, failed: 0, skipped: 0 },
+    fleet: counts({}),
+    tenants: [],
+  };
+  expect(await fleet.migrate({ tenants: [] })).toMatchObject(nothing);
+  expect(await fleet.migrate({ tenants: [], retryFailed: true })).toMatchObject(nothing);
+  expect(await fleet.migrate({ tenants: [], rollout: { canary: { count: 1 } } })).toMatchObject(nothing);
+  expect(await fleet.rollback({ tenants: [] })).toMatchObject(nothing);
+  const extent = { run: failedRun.run ?? 0 };
+  expect(await fleet.rollback({ tenants: [], extent })).toMatchObject(nothing);
+  expect(await statusCounts(fleet)).toEqual(counts({ total: 2, upToDate: 1, failed: 1 }));
+});
+
 test('tenants without stamps are counted by their histories', async () => {
   const fleet = await createFleet(FIVE);
   await fleet.query('DELETE FROM tenantctl.stamps');

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { resolveInterrupted } from '../../../src/core/commands/resolve.ts';
-import { prepareState } from '../../../src/core/install/prepare-state.ts';
+import { prepareState } from '../../../src/core/install/state-schema.ts';
 import { STATE_VERSION } from '../../../src/core/install/state-schema.ts';
 import { failedInRun } from '../../../src/core/ledger/failed-in-run.ts';
 import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
@@ -80,7 +80,7 @@ test('what version 7 remembered of each tenant is remembered after the upgrade, 
   ).toEqual(runs);
   expect(await failedInRun(fleet.database, 3)).toEqual([schemaNameFor('org_c')]);
   const undo = await readUndoOfRun(fleet.database, 3, false);
-  expect([...undo.entries.keys()].toSorted()).toEqual(
+  expect([...undo.extents.keys()].toSorted()).toEqual(
     ['org_a', 'org_b', 'org_d', 'org_f'].map(schemaNameFor).toSorted(),
   );
 });

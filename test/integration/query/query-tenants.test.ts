@@ -50,6 +50,8 @@ test('each ACTIVE tenant answers from its own schema, then public; a named one w
   });
   const named = await ask(database, 'SELECT 1', { tenants: ['org_c', schemaNameFor('org_a')] });
   expect(named.rows.map(([organization]) => organization)).toEqual(['org_a', 'org_c']);
+  const none = await ask(database, 'SELECT 1', { tenants: [] });
+  expect(none.result.totals).toEqual({ selected: 0, answered: 0, failed: 0, skipped: 0, rows: 0 });
   await expect(ask(database, 'SELECT 1', { tenants: ['org_x'] })).rejects.toMatchObject({
     code: 'TENANT_UNKNOWN',
   });

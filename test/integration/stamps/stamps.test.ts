@@ -13,7 +13,7 @@ const { fleet, newTenant, perform, ask } = useStampedFleet();
 
 const FORGET = `DELETE FROM $H WHERE name = '2_tags.js'`;
 const FORGET_IN = (table: string) => FORGET.replace('$H', table);
-const GUARD = 'tenantctl_unstamp';
+const TRIGGER = 'tenantctl_unstamp';
 
 /** After each of these, 2_tags.js is pending. */
 const FORGETTING: readonly (readonly [string, readonly string[]])[] = [
@@ -44,43 +44,43 @@ const FORGETTING: readonly (readonly [string, readonly string[]])[] = [
       `INSERT INTO $H SELECT * FROM $S.kept WHERE name <> '2_tags.js'`,
     ],
   ],
-  ['the trigger is disabled first', [`ALTER TABLE $H DISABLE TRIGGER ${GUARD}`, FORGET]],
+  ['the trigger is disabled first', [`ALTER TABLE $H DISABLE TRIGGER ${TRIGGER}`, FORGET]],
   [
     'the trigger is disabled meanwhile',
     ['ALTER TABLE $H DISABLE TRIGGER ALL', FORGET, 'ALTER TABLE $H ENABLE TRIGGER ALL'],
   ],
   [
     'the trigger is disabled meanwhile, and enabled as it was',
-    [`ALTER TABLE $H DISABLE TRIGGER ${GUARD}`, FORGET, `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${GUARD}`],
+    [`ALTER TABLE $H DISABLE TRIGGER ${TRIGGER}`, FORGET, `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${TRIGGER}`],
   ],
   [
     'the trigger is disabled meanwhile, in one transaction',
     [
       'BEGIN',
-      `ALTER TABLE $H DISABLE TRIGGER ${GUARD}`,
+      `ALTER TABLE $H DISABLE TRIGGER ${TRIGGER}`,
       FORGET,
-      `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${GUARD}`,
+      `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${TRIGGER}`,
       'COMMIT',
     ],
   ],
   [
     'the trigger fires for replicas only meanwhile',
     [
-      `ALTER TABLE $H ENABLE REPLICA TRIGGER ${GUARD}`,
+      `ALTER TABLE $H ENABLE REPLICA TRIGGER ${TRIGGER}`,
       FORGET,
-      `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${GUARD}`,
+      `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${TRIGGER}`,
     ],
   ],
-  ['the trigger is dropped', [`DROP TRIGGER ${GUARD} ON $H`, FORGET]],
+  ['the trigger is dropped', [`DROP TRIGGER ${TRIGGER} ON $H`, FORGET]],
   [
     'the trigger is dropped and made again as it was',
     [
       `CREATE TEMP TABLE definition AS SELECT pg_get_triggerdef(oid) AS it FROM pg_trigger
-     WHERE tgrelid = '$H'::regclass AND tgname = '${GUARD}'`,
-      `DROP TRIGGER ${GUARD} ON $H`,
+     WHERE tgrelid = '$H'::regclass AND tgname = '${TRIGGER}'`,
+      `DROP TRIGGER ${TRIGGER} ON $H`,
       FORGET,
       'DO $$BEGIN EXECUTE (SELECT it FROM definition); END$$',
-      `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${GUARD}`,
+      `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${TRIGGER}`,
     ],
   ],
   ['its function is dropped', [`DROP FUNCTION $F() CASCADE`, FORGET]],
@@ -98,9 +98,9 @@ const FORGETTING: readonly (readonly [string, readonly string[]])[] = [
     [
       `ALTER FUNCTION $F() RENAME TO away`,
       `CREATE FUNCTION $F() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`,
-      `DROP TRIGGER ${GUARD} ON $H`,
-      `CREATE TRIGGER ${GUARD} AFTER DELETE ON $H EXECUTE FUNCTION $F()`,
-      `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${GUARD}`,
+      `DROP TRIGGER ${TRIGGER} ON $H`,
+      `CREATE TRIGGER ${TRIGGER} AFTER DELETE ON $H EXECUTE FUNCTION $F()`,
+      `ALTER TABLE $H ENABLE ALWAYS TRIGGER ${TRIGGER}`,
       FORGET,
     ],
   ],
@@ -232,9 +232,9 @@ test("Knex's lock, left set, is told, and the tenant is not stamped until it is 
 test("Knex's lock table may be disabled, truncated and replaced like the history", async () => {
   const id = await newTenant();
   await perform(id, [
-    `ALTER TABLE $L DISABLE TRIGGER ${GUARD}`,
+    `ALTER TABLE $L DISABLE TRIGGER ${TRIGGER}`,
     'UPDATE $L SET is_locked = 1',
-    `ALTER TABLE $L ENABLE ALWAYS TRIGGER ${GUARD}`,
+    `ALTER TABLE $L ENABLE ALWAYS TRIGGER ${TRIGGER}`,
   ]);
   expect(await ask(id)).toMatchObject({ attention: 'KNEX_LOCKED' });
   await perform(id, ['TRUNCATE $L', 'INSERT INTO $L (is_locked) VALUES (0)', '!']);

@@ -34,7 +34,6 @@ const BAD: readonly (readonly [string, unknown])[] = [
   ['folder', undefined],
   ['folder', ''],
   ['tenants', 'org_a'],
-  ['tenants', []],
   ['tenants', [1]],
   ['retryFailed', false],
   ['to', 3],

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { History } from '../../../src/core/target/history.ts';
-import { planBackward, planForward } from '../../../src/core/plan/plan.ts';
+import { lastBatch, planBackward, planForward } from '../../../src/core/plan/plan.ts';
 import { stemOf, type MigrationFolder } from '../../../src/core/files/source.ts';
 
 function folderOf(...names: string[]): MigrationFolder {
@@ -144,4 +144,16 @@ test('rolling back batch by batch empties every history, in the reverse order', 
       expect(namesOf(planBackward(folder, history, { kind: 'all' }))).toEqual(undone);
     }),
   );
+});
+
+test('the last batch is the highest number, not that of the last row', () => {
+  const history = {
+    entries: [
+      { name: 'a', batch: 3 },
+      { name: 'b', batch: 2 },
+    ],
+    lockedByKnex: false,
+  };
+  expect(lastBatch(history)).toBe(3);
+  expect(lastBatch({ entries: [], lockedByKnex: false })).toBe(0);
 });

@@ -1,0 +1,93 @@
+import { messageOf, type TenantctlError } from '../../errors.ts';
+import { compareNames } from '../files/source.ts';
+import type { Observer } from '../report/event.ts';
+import { jsonOf } from './recorded-run.ts';
+import type { Database } from '../../db/database.ts';
+
+/** A tenant that failed in a run. */
+interface TenantFailure {
+  readonly tenant: { readonly clerkOrgId?: string | undefined; readonly schema: string };
+  readonly error: TenantctlError;
+  readonly durationMs?: number | undefined;
+}
+
+/** The run that they failed in, if it is recorded. */
+type FailedRun = { readonly id: number | undefined } | undefined;
+
+/** What was done to them. */
+interface FailedWork {
+  readonly command: string;
+  readonly direction: 'up' | 'down';
+}
+
+/**
+ * Records failures in the ledger, and each as the tenant's last one, in a statement of its own: the tenants' transactions
+ * have been rolled back. A lock that another run holds is no failure of the tenant.
+ */
+export async function recordFailures(
+  database: Database,
+  run: FailedRun,
+  { command, direction }: FailedWork,
+  failures: readonly TenantFailure[],
+): Promise<void> {
+  if (failures.length === 0) return;
+  // One of a schema: an INSERT changes no row twice. In one order for all: two runs must not meet crosswise.
+  const bySchema = [...new Map(failures.map((failure) => [failure.tenant.schema, failure])).values()].sort(
+    (a, b) => compareNames(a.tenant.schema, b.tenant.schema),
+  );
+  await database.query(
+    `WITH failed AS (
+       SELECT k.id AS tenant, f.*
+       FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::int[]) AS f (schema_name, clerk_org_id, error, duration_ms)
+       LEFT JOIN tenantctl.tenants k ON k.schema_name = f.schema_name AND k.gone_at IS NULL),
+     in_run AS (
+       INSERT INTO tenantctl.run_tenants (run, tenant, schema_name, clerk_org_id, outcome, duration_ms, direction, error)
+       SELECT $5, tenant, schema_name, clerk_org_id, 'failed', duration_ms, $6, error FROM failed WHERE $5::bigint IS NOT NULL)
+     INSERT INTO tenantctl.tenant_failures (tenant, command, error)
+     SELECT tenant, $7, error FROM failed WHERE error ->> 'code' <> 'LOCK_TIMEOUT' AND tenant IS NOT NULL
+     ON CONFLICT (tenant) DO UPDATE
+       SET command = excluded.command, error = excluded.error, failed_at = now()`,
+    [
+      bySchema.map(({ tenant }) => tenant.schema),
+      bySchema.map(({ tenant }) => tenant.clerkOrgId),
+      bySchema.map(({ error }) => jsonOf(error)),
+      bySchema.map(({ durationMs }) => Math.round(durationMs ?? 0)),
+      run?.id ?? null,
+      direction,
+      command,
+    ],
+  );
+}
+
+/** Records failures as they come; those that come while a statement runs share the next one. */
+export interface FailureLog {
+  add(failure: TenantFailure): void;
+  /** Resolves when all is written that was added before. */
+  written(): Promise<void>;
+}
+
+export function createFailureLog(
+  database: Database,
+  run: FailedRun,
+  work: FailedWork & { readonly observe: Observer },
+): FailureLog {
+  const waiting: TenantFailure[] = [];
+  let writing: Promise<void> | undefined;
+  const write = async () => {
+    while (waiting.length > 0) {
+      await recordFailures(database, run, work, waiting.splice(0)).catch((error: unknown) => {
+        work.observe({ type: 'warning', message: `A failure could not be recorded: ${messageOf(error)}` });
+      });
+    }
+    writing = undefined;
+  };
+  return {
+    add(failure) {
+      waiting.push(failure);
+      writing ??= write();
+    },
+    async written() {
+      await writing;
+    },
+  };
+}
