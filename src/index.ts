@@ -97,8 +97,7 @@ export type { AttentionCode, Interruption } from './core/fleet/attention.ts';
 export { readCapacity, type Capacity } from './core/run/capacity.ts';
 
 // The doctor
-export { diagnose } from './core/doctor/diagnose.ts';
-export type { Diagnosis } from './core/doctor/diagnosis.ts';
+export { diagnose, type Diagnosis } from './core/doctor/diagnose.ts';
 export type { Check, CheckStatus } from './core/doctor/check.ts';
 export type { DiagnoseOptions } from './core/doctor/facts.ts';
 

@@ -33,13 +33,13 @@ export async function doctorCommand(context: Context, flags: DoctorFlags): Promi
   const reading: Partial<Reading> & { readonly error?: TenantctlError } = await context
     .readEnvironment()
     .catch((error: unknown) => ({ error: toTenantctlError(error) }));
-  const { error, settings, variables = [], problems = [] } = reading;
+  const { error, settings, folders, variables = [], problems = [] } = reading;
   const diagnosis = await diagnose({
     nodeVersion: process.versions.node,
     environment: { file, error, variables, problems, warnings: settings?.warnings ?? [] },
     database: settings?.database,
     databaseNames: settings?.names,
-    folders: reading.folders,
+    folders,
     vectorExtension: settings?.vectorExtension,
     tenantRole: settings?.tenantRole,
     concurrency: flags.concurrency,

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from 'chalk';
 import type { CheckStatus } from '../../core/doctor/check.ts';
-import type { Diagnosis } from '../../core/doctor/diagnosis.ts';
+import type { Diagnosis } from '../../core/doctor/diagnose.ts';
 import { counted } from '../../wording.ts';
 import { indent } from './error.ts';
 

@@ -22,11 +22,6 @@ export type FolderFacts = Attempt<MigrationFolder> & {
   readonly needsVector: string | undefined;
 };
 
-export interface Folders {
-  readonly master: FolderFacts;
-  readonly tenants: FolderFacts;
-}
-
 /** vector(1536), halfvec(…), sparsevec(…) */
 const VECTOR_COLUMN = /\b(?:vector|halfvec|sparsevec)\s*\(\s*\d/i;
 
@@ -52,7 +47,10 @@ export async function readFolderFacts(directory: string, isNamed = false): Promi
  * @param keptElsewhere another tool maintains the registry (it exists without a master history), so the project needs
  *   no master migrations
  */
-export function folderChecks(folders: Folders | undefined, keptElsewhere: boolean): Check[] {
+export function folderChecks(
+  folders: { readonly master: FolderFacts; readonly tenants: FolderFacts } | undefined,
+  keptElsewhere: boolean,
+): Check[] {
   return [
     ...checksOf('master', folders?.master, keptElsewhere),
     ...checksOf('tenant', folders?.tenants, false),

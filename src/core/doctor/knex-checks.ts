@@ -38,15 +38,14 @@ function knexLocks({ names, masterHistory, fleet }: RegistryView): Verdict {
   );
 }
 
-function intents({ intents: all }: Pick<RegistryView, 'intents'>): Verdict {
-  const interrupted = all.filter(({ atWork }) => !atWork);
+function intents({ memory, atWork }: Pick<RegistryView, 'memory' | 'atWork'>): Verdict {
+  const interrupted = [...memory.intents].filter(([schema]) => !atWork.includes(schema));
   if (interrupted.length === 0)
-    return ok(all.length === 0 ? 'none' : `none; ${counted(all.length, 'migration')} under way`);
-  const hints = interrupted
-    .slice(0, HANDLED)
-    .map((intent) => resolutionHint({ schema: intent.schema }, intent));
+    return ok(atWork.length === 0 ? 'none' : `none; ${counted(atWork.length, 'migration')} under way`);
+  const hints = interrupted.slice(0, HANDLED).map(([schema, intent]) => resolutionHint({ schema }, intent));
+  const places = interrupted.map(([schema, { migration }]) => `${migration} in ${schema}`);
   return failed(
-    `a run was killed, and how these ended is not known: ${listed(interrupted.map(({ migration, schema }) => `${migration} in ${schema}`))}`,
+    `a run was killed, and how these ended is not known: ${listed(places)}`,
     `${hints.join('\n')}${leftOver(interrupted.length)}`,
     'MIGRATION_INTERRUPTED',
   );

@@ -6,7 +6,7 @@ import { registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import { masterTarget } from '../target/target.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import { failed, ok, skipped, warning, type CheckTable, type Verdict } from './check.ts';
-import { isInit, masterHistory } from './master-history.ts';
+import { isInit, masterHistory } from './history-checks.ts';
 import type { RegistryFacts, RegistryView } from './registry-facts.ts';
 import { counted, listed } from '../../wording.ts';
 

@@ -13,7 +13,6 @@ import {
 import { tenantSchemaPattern } from '../registry/schema-name.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import type { Attempt } from './attempt.ts';
-import type { Intent } from '../state/intents.ts';
 import { readMemory, type Memory } from '../state/memory.ts';
 import { readTenantFacts, type TenantFacts } from './tenant-facts.ts';
 import type { TenantRoleFacts } from './tenant-roles.ts';
@@ -38,7 +37,8 @@ export interface RegistryFacts {
   readonly otherHistories: readonly OtherHistory[];
   /** What is remembered about tenants. */
   readonly memory: Memory;
-  readonly intents: readonly IntentFacts[];
+  /** Schemas with an intent whose run is still at work: its migration is running, not interrupted. */
+  readonly atWork: readonly string[];
   /** Absent without a registry that can be read. */
   readonly fleet: TenantFacts | undefined;
 }
@@ -50,8 +50,7 @@ export interface RegistryView extends RegistryFacts {
 }
 
 /** The tenants beside their migrations. */
-export interface TenantView
-  extends TenantFacts, Pick<RegistryView, 'names' | 'role' | 'memory' | 'tenantSchemas' | 'tenantFolder'> {
+export interface TenantView extends TenantFacts, RegistryView {
   /** The owners of the schemas; absent if tenants have no roles of their own. */
   readonly owners: Attempt<TenantRoleFacts> | undefined;
 }
@@ -63,13 +62,6 @@ export interface OtherHistory {
   /** A schema with such a table, and how many have one. */
   readonly schema: string;
   readonly schemas: number;
-}
-
-/** A migration outside a transaction that was started, and whose end is not recorded. */
-export interface IntentFacts extends Intent {
-  readonly schema: string;
-  /** A run holds the schema's lock: the migration is running, not interrupted. */
-  readonly atWork: boolean;
 }
 
 /** Reads the registry, the histories and tenantctl's own tables in few queries. */
@@ -102,7 +94,7 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
     stateVersion,
     otherHistories: await readOtherHistories(database, usable),
     memory,
-    intents: await readIntents(database, memory.intents),
+    atWork: await readAtWork(database, [...memory.intents.keys()]),
     fleet: usable ? await readTenantFacts(database, { stateVersion: known, memory }) : undefined,
   };
 }
@@ -133,16 +125,15 @@ async function readOtherHistories(database: Database, usable: boolean): Promise<
   return rows;
 }
 
-/** The intents, and which of them belong to a run that is still at work. */
-async function readIntents(database: Database, intents: Memory['intents']): Promise<IntentFacts[]> {
+/** Which of these schemas have a lock that a run holds. */
+async function readAtWork(database: Database, schemas: readonly string[]): Promise<string[]> {
   const { rows } = await database.query<{ schema: string }>(
     `SELECT schema FROM unnest($1::text[]) schema
      WHERE EXISTS (SELECT FROM pg_locks l
                    WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
                      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                      AND (l.classid::bigint << 32) | l.objid::bigint = ${lockKey(lockOfSql('schema'))})`,
-    [[...intents.keys()]],
+    [schemas],
   );
-  const locked = new Set(rows.map(({ schema }) => schema));
-  return [...intents].map(([schema, intent]) => ({ ...intent, schema, atWork: locked.has(schema) }));
+  return rows.map(({ schema }) => schema);
 }

@@ -18,13 +18,11 @@ export interface RightsFacts {
   /** tenantctl's own schema exists, and the role may not use it. */
   readonly lacksStateSchema: boolean;
   /** Tables, views and sequences that tenantctl needs and the role may not use. */
-  readonly lacking: readonly Relation[];
-}
-
-export interface Relation {
-  readonly schema: string;
-  readonly name: string;
-  readonly isSequence: boolean;
+  readonly lacking: readonly {
+    readonly schema: string;
+    readonly name: string;
+    readonly isSequence: boolean;
+  }[];
 }
 
 /**
@@ -49,7 +47,7 @@ export async function readRights(database: Database): Promise<RightsFacts> {
   return { ...row, lacking: await readLacking(database) };
 }
 
-async function readLacking(database: Database): Promise<Relation[]> {
+async function readLacking(database: Database): Promise<RightsFacts['lacking']> {
   const { names } = database;
   const isOurs = (alias: string) => `(${isRegistry(names, alias)}
     OR ${alias}.relnamespace = to_regnamespace('public') AND ${alias}.relname = ANY ($2::text[]))`;

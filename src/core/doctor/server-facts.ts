@@ -35,7 +35,9 @@ export interface ServerFacts {
   /** "TLSv1.3", at this end of the connection; absent without TLS. */
   readonly protocol?: string | undefined;
   /** What the other end has shown. */
-  readonly certificate?: PeerCertificate | undefined;
+  readonly certificate?:
+    | { readonly subject: string; readonly issuer: string; readonly validTo: Date }
+    | undefined;
 }
 
 /** A server that is reached over the network or a socket, and what it is checked against. */
@@ -45,12 +47,6 @@ export interface ServerView extends ServerFacts {
   readonly concurrency: number | undefined;
   /** The certificate's expiry is compared with it. */
   readonly now: Date;
-}
-
-export interface PeerCertificate {
-  readonly subject: string;
-  readonly issuer: string;
-  readonly validTo: Date;
 }
 
 type Row = Omit<

@@ -4,7 +4,7 @@ import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { takeOver } from './ownership.ts';
 import type { TenantView } from './registry-facts.ts';
 import { HANDLED, leftOver, provisionCommand } from './remedy.ts';
-import { tenantHistories } from './tenant-histories.ts';
+import { tenantHistories } from './history-checks.ts';
 import { actsAsOwners } from './tenant-roles.ts';
 import { lacksSchema } from '../fleet/class-of.ts';
 import { counted, listed } from '../../wording.ts';

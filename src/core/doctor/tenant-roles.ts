@@ -55,13 +55,14 @@ function createRoles(attempted: Attempt<TenantRoleFacts> | undefined): Verdict {
   if (error !== undefined) return refused(error);
   const { roles, pattern } = facts;
   const { self } = roles;
-  if (!isPerTenant(pattern)) {
-    const readiness = readinessToMake(pattern, roles);
-    return 'error' in readiness ? refused(readiness.error) : ok(`new tenants get the role ${pattern}`);
-  }
+  const isShared = !isPerTenant(pattern);
   // The role of a tenant that is yet to come does not exist.
-  const readiness = readinessToMake(pattern, { ...roles, byName: new Map() });
-  if (!('error' in readiness)) return ok(`${self.name} may create a role for each new tenant`);
+  const readiness = readinessToMake(pattern, isShared ? roles : { ...roles, byName: new Map() });
+  if (!('error' in readiness)) {
+    const perTenant = `${self.name} may create a role for each new tenant`;
+    return ok(isShared ? `new tenants get the role ${pattern}` : perTenant);
+  }
+  if (isShared) return refused(readiness.error);
   // No failure: somebody else may create each role beforehand.
   return self.createsRoles
     ? warning(readiness.error.message, readiness.error.hint ?? '')

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { renderDiagnosis } from '../../../src/cli/render/doctor.ts';
 import { failed, judge, kebab, ok, skipped, warning, type Verdict } from '../../../src/core/doctor/check.ts';
 import { decide } from '../../../src/core/doctor/decide.ts';
-import { toDiagnosis } from '../../../src/core/doctor/diagnosis.ts';
+import { toDiagnosis } from '../../../src/core/doctor/diagnose.ts';
 import { KNEX } from '../../../src/core/doctor/knex-checks.ts';
 import { provisionCommand } from '../../../src/core/doctor/remedy.ts';
 import { NOTHING_REMEMBERED } from '../../../src/core/state/memory.ts';
@@ -79,9 +79,12 @@ describe('an interrupted migration', () => {
       notUnique: [],
       masterHistory: { entries: [], lockedByKnex: false },
       stateVersion: 1,
-      memory: NOTHING_REMEMBERED,
+      memory: {
+        ...NOTHING_REMEMBERED,
+        intents: new Map([[schema, { migration: "a'b.ts", direction, startedAt: NOW }]]),
+      },
       tenantSchemas: [],
-      intents: [{ schema, migration: "a'b.ts", direction, startedAt: NOW, atWork: false }],
+      atWork: [],
       fleet: undefined,
     }).find(({ id }) => id === 'intents')?.remedy;
 

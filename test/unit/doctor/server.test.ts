@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { connectionChecks, connectionRemedy } from '../../../src/core/doctor/connection.ts';
-import { toDiagnosis } from '../../../src/core/doctor/diagnosis.ts';
+import { toDiagnosis } from '../../../src/core/doctor/diagnose.ts';
 import { capacity } from '../../../src/core/doctor/capacity-check.ts';
 import type { ServerFacts } from '../../../src/core/doctor/server-facts.ts';
 import { TenantctlError } from '../../../src/errors.ts';
