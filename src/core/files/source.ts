@@ -84,13 +84,12 @@ function refuseDuplicates(directory: string, files: readonly MigrationFile[]): v
   const seen = new Map<string, string>();
   for (const file of files) {
     const other = seen.get(file.stem);
-    if (other !== undefined) {
+    if (other !== undefined)
       throw new TenantctlError(
         'MIGRATION_DUPLICATE',
         `${other} and ${file.name} in ${directory} are the same migration: their names differ by the extension only.`,
         { hint: 'Delete one of the two files.', migration: file.name },
       );
-    }
     seen.set(file.stem, file.name);
   }
 }

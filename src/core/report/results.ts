@@ -71,18 +71,15 @@ export function fleetResult(
   },
 ): FleetResult {
   const { started, settled, signal, ...rest } = run;
+  const totals = totalsOf(tenants, settled);
   return {
-    totals: totalsOf(tenants, settled),
-    interrupted: signal?.aborted === true && isLeftOver(tenants, rest.rollout),
+    totals,
+    // With nothing left over the run was not interrupted, whatever the signal says.
+    interrupted: signal?.aborted === true && (totals.skipped > 0 || (rest.rollout?.unchecked ?? 0) > 0),
     durationMs: Date.now() - started,
     tenants,
     ...rest,
   };
-}
-
-/** Something that the run was for has not been done: a tenant was not served, or not checked. */
-function isLeftOver(tenants: readonly TenantResult[], rollout: RolloutResult | undefined): boolean {
-  return tenants.some(({ outcome }) => outcome === 'skipped') || (rollout?.unchecked ?? 0) > 0;
 }
 
 function totalsOf(tenants: readonly TenantResult[], settled: number): FleetResult['totals'] {

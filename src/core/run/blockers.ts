@@ -1,4 +1,4 @@
-import type { Blocker, TenantctlError } from '../../errors.ts';
+import type { Blocker } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
 /** Who blocked this process's statements, as last seen. */
@@ -8,16 +8,11 @@ export interface BlockerWatch {
   stop(): void;
 }
 
-/** So many characters of a blocking query are shown. */
+/** How many characters of a blocking query are shown. */
 const QUERY_LENGTH = 300;
-
-/** The longest chain of blockers that is followed. */
 const LONGEST_CHAIN = 5;
-
-/** Looks per lock timeout, and the longest time between two looks in milliseconds. */
 const LOOKS_PER_TIMEOUT = 3;
-const LEAST_OFTEN_MS = 2_000;
-
+const LONGEST_INTERVAL_MS = 2_000;
 /** Milliseconds for which a look is valid beyond the wait itself: client and server may be busy. */
 const GRACE_MS = 2_000;
 
@@ -25,10 +20,8 @@ const GRACE_MS = 2_000;
 export function watchBlockers(database: Database, lockTimeoutMs: number): BlockerWatch {
   // All connections are one session: nobody waits for a lock there.
   if (!database.hasParallelSessions) return { of: () => [], stop: () => {} };
-  const interval = Math.max(
-    50,
-    Math.min(lockTimeoutMs > 0 ? lockTimeoutMs / LOOKS_PER_TIMEOUT : LEAST_OFTEN_MS, LEAST_OFTEN_MS),
-  );
+  const wanted = lockTimeoutMs > 0 ? lockTimeoutMs / LOOKS_PER_TIMEOUT : LONGEST_INTERVAL_MS;
+  const interval = Math.max(50, Math.min(wanted, LONGEST_INTERVAL_MS));
   const seen = new Map<number, { readonly at: number; readonly blockers: readonly Blocker[] }>();
   let looking = false;
   const look = async () => {
@@ -51,23 +44,11 @@ export function watchBlockers(database: Database, lockTimeoutMs: number): Blocke
     of(pid) {
       const last = pid === undefined ? undefined : seen.get(pid);
       // A backend serves many tenants: blockers of an earlier one are not this one's.
-      return last === undefined || performance.now() - last.at > lockTimeoutMs + 2 * interval + GRACE_MS
-        ? []
-        : last.blockers;
+      const longest = lockTimeoutMs + 2 * interval + GRACE_MS;
+      return last === undefined || performance.now() - last.at > longest ? [] : last.blockers;
     },
     stop: () => clearInterval(timer),
   };
-}
-
-interface Attempted {
-  readonly error?: TenantctlError | undefined;
-  readonly pid?: number | undefined;
-}
-
-/** Adds the blockers to the error of a lock timeout. */
-export function withBlockers<Ended extends Attempted>(ended: Ended, watch: BlockerWatch): Ended {
-  const blockedBy = ended.error?.sqlstate === '55P03' ? watch.of(ended.pid) : [];
-  return blockedBy.length === 0 ? ended : { ...ended, error: ended.error?.with({ blockedBy }) };
 }
 
 interface BlockerRow extends Omit<Blocker, 'waitsFor'> {

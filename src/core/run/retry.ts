@@ -41,15 +41,12 @@ export function leavesCommitOpen(sqlstate: string | undefined): boolean {
  */
 export function mayPass(error: TenantctlError): boolean {
   if (error.sqlstate !== undefined) return PASSING.test(error.sqlstate);
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
-    if (isPassing(cause)) return true;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    // Other codes (a login that is refused, an unknown host) do not pass within seconds.
+    if (cause instanceof TenantctlError && PASSING_CODES.has(cause.code)) return true;
+    if (isConnectionLoss(cause)) return true;
+  }
   return false;
-}
-
-function isPassing(error: Error): boolean {
-  // Other codes (a login that is refused, an unknown host) do not pass within seconds.
-  const passes = error instanceof TenantctlError && PASSING_CODES.has(error.code);
-  return passes || isConnectionLoss(error);
 }
 
 /** Milliseconds before another attempt: exponential, with jitter. @param attempt 1 for the first new one */

@@ -1,5 +1,5 @@
 import type { FailureLog } from '../ledger/failures.ts';
-import { withBlockers, type BlockerWatch } from '../run/blockers.ts';
+import type { BlockerWatch } from '../run/blockers.ts';
 import { leavesCommitOpen, mayPass } from '../run/retry.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { createSharedQueue, type SharedQueue } from './shared-queue.ts';
@@ -83,8 +83,9 @@ function settle<T extends Task, Done>(
 ): void {
   const { context, work } = session;
   const { task } = pending;
-  const failure = withBlockers(failed, session.blockers);
-  const { error } = failure;
+  const blockedBy = failed.error.sqlstate === '55P03' ? session.blockers.of(failed.pid) : [];
+  const error = blockedBy.length === 0 ? failed.error : failed.error.with({ blockedBy });
+  const failure = { ...failed, error };
   // Stopped at once: the statement was cancelled, which says nothing about the tenant.
   if (failure.mayRepeat && context.database.isCancelled) {
     skip(session, task);

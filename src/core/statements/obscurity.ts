@@ -29,42 +29,33 @@ const HARMLESS_SETTING =
 const IS_OF_RELATION =
   /^OBJECT_(?:TABLE|INDEX|VIEW|MATVIEW|SEQUENCE|FOREIGN_TABLE|COLUMN|TABCONSTRAINT|TRIGGER|RULE|POLICY)$/;
 
-/**
- * Why a statement's locks do not show everything that it reaches, the functions that it calls aside; undefined if they
- * do.
- */
+/** Statements that show in locks if they have this form. */
+const MAY_SHOW_IN_LOCKS: ReadonlyMap<string, (body: Node) => boolean> = new Map([
+  ['DropStmt', ({ removeType }) => RELATION_DROPS.has(String(removeType))],
+  ['CommentStmt', ({ objtype }) => IS_OF_RELATION.test(String(objtype))],
+  [
+    'RenameStmt',
+    ({ relation, renameType }) => relation !== undefined && IS_OF_RELATION.test(String(renameType)),
+  ],
+  ['CopyStmt', (body) => body.is_from !== true && body.filename === undefined && body.is_program !== true],
+  ['VariableSetStmt', ({ name }) => HARMLESS_SETTING.test(String(name))],
+]);
+
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ...['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt', 'TruncateStmt'].map(
+    (kind) => [kind, 'it changes rows, and triggers may do more'] as const,
+  ),
+  ['VariableSetStmt', 'it changes a setting'],
+  ['DoStmt', 'it has a DO block'],
+  ['CallStmt', 'it calls a procedure'],
+]);
+
+/** Why a statement's locks do not show everything that it reaches, without its functions; undefined if they do. */
 export function obscurityOf(kind: string, body: Node): string | undefined {
-  if (SHOWS_IN_LOCKS.has(kind)) return undefined;
-  if (isMadeInFirst(kind, body)) return undefined;
-  switch (kind) {
-    case 'InsertStmt':
-    case 'UpdateStmt':
-    case 'DeleteStmt':
-    case 'MergeStmt':
-    case 'TruncateStmt':
-      return 'it changes rows, and triggers may do more';
-    case 'DropStmt':
-      if (RELATION_DROPS.has(String(body.removeType))) return undefined;
-      break;
-    case 'CommentStmt':
-      if (IS_OF_RELATION.test(String(body.objtype))) return undefined;
-      break;
-    case 'RenameStmt':
-      if (body.relation !== undefined && IS_OF_RELATION.test(String(body.renameType))) return undefined;
-      break;
-    case 'CopyStmt':
-      if (body.is_from !== true && body.filename === undefined && body.is_program !== true) return undefined;
-      break;
-    case 'VariableSetStmt':
-      if (HARMLESS_SETTING.test(String(body.name))) return undefined;
-      return 'it changes a setting';
-    case 'DoStmt':
-      return 'it has a DO block';
-    case 'CallStmt':
-      return 'it calls a procedure';
-    default:
-  }
-  return `it has a statement whose locks do not tell what it reaches (${kind.replace(/Stmt$/, '')})`;
+  if (SHOWS_IN_LOCKS.has(kind) || isMadeInFirst(kind, body)) return undefined;
+  if (MAY_SHOW_IN_LOCKS.get(kind)?.(body) === true) return undefined;
+  const other = `it has a statement whose locks do not tell what it reaches (${kind.replace(/Stmt$/, '')})`;
+  return REASONS.get(kind) ?? other;
 }
 
 /** Functions of PostgreSQL and of common extensions that reach nothing but their arguments. */
