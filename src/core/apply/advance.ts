@@ -154,17 +154,14 @@ async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): 
   const history = await readUnderLock(client, target, assignment, seen, row);
   const plan = assignment.decide(history, progress.names);
   if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
-  if (progress.batch === 0) progress.batch = batchFor(plan, history, assignment);
+  const isContinued = plan.steps.length > 0 && lastBatch(history) === assignment.batch;
+  if (progress.batch === 0) progress.batch = isContinued ? lastBatch(history) : plan.batch;
   const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
   return {
     segment: nextSegment(plan.steps, migrations, assignment.direction),
     isNew: isOpened || !seen.has_history || !seen.has_lock,
     schemaBefore: target.scope === 'tenants' ? toSchemaBefore(noted?.rows[0]) : undefined,
   };
-}
-
-function batchFor(plan: Plan, history: History, { batch }: Assignment): number {
-  return batch !== undefined && plan.steps.length > 0 && lastBatch(history) === batch ? batch : plan.batch;
 }
 
 /** Tenant migrations that reach outside their schema run for one tenant at a time. @returns false if it is not ours */

@@ -101,7 +101,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
       if (invalid.length > 0) throw leftInvalid(target, begun.migration, invalid);
     }
   } catch (error) {
-    await client.query(['ROLLBACK', 'RESET ROLE'].join(';\n')).catch(() => {});
+    await client.query('ROLLBACK; RESET ROLE').catch(() => {});
     const invalid: InvalidIndex[] = await readInvalidIndexes(client, [target.schema]).catch(() => []);
     // The server has answered, so what happened is known.
     if (outside.lost?.aborted !== true) await client.query(deleteOwnIntent(target.schema)).catch(() => {});

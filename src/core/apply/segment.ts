@@ -7,7 +7,6 @@ export interface Segment {
   readonly steps: readonly Step[];
   /** One for each step. */
   readonly migrations: readonly Migration[];
-  /** Nothing comes after it. */
   readonly isLast: boolean;
 }
 

@@ -32,9 +32,8 @@ export async function moveExtensions(client: PoolClient, schema: string, observe
   );
   for (const { name } of rows) {
     await client.query(`ALTER EXTENSION ${identifier(name)} SET SCHEMA public`).catch((error: unknown) => {
-      throw toDatabaseError(error, {
-        hint: `Every tenant needs the extension ${name} in public, and it cannot be moved there: create it in a master migration, CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA public.`,
-      });
+      const hint = `Every tenant needs the extension ${name} in public, and it cannot be moved there: create it in a master migration, CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA public.`;
+      throw toDatabaseError(error, { hint });
     });
     observe({
       type: 'warning',

@@ -123,7 +123,7 @@ function invalid({ name }: MigrationFile, problem: string, hint?: string, cause?
 }
 
 function placeIn(file: MigrationFile, error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const { stack = '' } = error instanceof Error ? error : {};
   const name = basename(file.path).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const [, line] = new RegExp(`${name}:(\\d+)`).exec(stack) ?? [];
   return line === undefined ? '' : ` (line ${line})`;

@@ -62,8 +62,8 @@ export function selectSchemaBefore(schema: string): string {
 }
 
 export function toSchemaBefore(row: unknown): SchemaBefore {
-  const { locks, own, keys, largest, writes, since } = (row as { schema_before: SchemaBeforeJson })
-    .schema_before;
+  const { schema_before: before } = row as { schema_before: SchemaBeforeJson };
+  const { locks, own, keys, largest, writes, since } = before;
   const sets = { locks: new Set(locks), own: new Set(own) };
   return { ...sets, foreignKeys: keys, writes, largestOid: Number(largest), since };
 }

@@ -55,11 +55,11 @@ export async function look(
       `SELECT tenantctl.effects(${literal(schema)}, ${since ?? 0}, ${largestOid}, ${noted}, ${hadKeys}, ${columns}) AS effects`,
     ].join(';\n'),
   )) as unknown as QueryResult<{ effects: Effects }>[];
-  const seen = results.at(-1)?.rows[0]?.effects;
-  if (seen === undefined) throw new Error('the look at a transaction is always one row');
-  return {
-    locks: seen.locks.filter((lock) => !schemaBefore.locks.has(lockKey(lock, lock.mode))),
-    rows: seen.rows.filter((row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row))),
-    foreignKeys: seen.foreignKeys,
-  };
+  const effects = results.at(-1)?.rows[0]?.effects;
+  if (effects === undefined) throw new Error('the look at a transaction is always one row');
+  const locks = effects.locks.filter((lock) => !schemaBefore.locks.has(lockKey(lock, lock.mode)));
+  const rows = effects.rows.filter(
+    (row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row)),
+  );
+  return { ...effects, locks, rows };
 }

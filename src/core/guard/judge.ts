@@ -146,7 +146,7 @@ export function judge(
   };
 }
 
-/** Collects trespasses, one for each object: what was done to it says more than how it was locked. */
+/** One trespass for each object: what was done to it says more than how it was locked. */
 function createFindings({ before, now }: Known) {
   const found = new Map<string, Trespass>();
   return {

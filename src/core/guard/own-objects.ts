@@ -11,10 +11,7 @@ export function each(catalog: string, alias: string, condition: string): string 
   return `LATERAL (SELECT ${alias}.* FROM pg_catalog.${catalog} ${alias} WHERE ${condition} OFFSET 0) ${alias}`;
 }
 
-/**
- * SQL for the number of rows of a catalog that this transaction wrote for objects of the schema; needs `own`.
- * @param isNew SQL for whether a row's xmin is this transaction's
- */
+/** SQL for how many rows of a catalog are new (`isNew`: by their xmin) and of the schema's objects; needs `own`. */
 export function ownRows(
   of: 'pg_class' | 'pg_type',
   catalog: string,

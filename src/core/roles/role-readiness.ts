@@ -21,8 +21,7 @@ export function lacksInheritance(name: string, { byName, hasMembershipOptions }:
   return role?.mayBecome === true && !role.inherits && !hasMembershipOptions;
 }
 
-/** The statement that creates a role for a tenant. */
-export function createRole(name: string): string {
+function createRole(name: string): string {
   return `CREATE ROLE ${identifier(name)} NOLOGIN`;
 }
 

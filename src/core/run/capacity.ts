@@ -41,7 +41,7 @@ export const BESIDE = 2;
 const RESERVED_CONNECTIONS = 3;
 const RESERVED_SHARE = 0.1;
 
-/** How many connections a run with `auto` may use: at least 1. Behind a pooler its limit shows as throughput only. */
+/** How many connections a run with `auto` may use. Behind a pooler its limit shows as throughput only. */
 export async function connectionsBesideReserve(database: Database): Promise<number> {
   const { usable, free } = await readRoom(database);
   if (free === Infinity) return free;

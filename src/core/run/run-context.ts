@@ -96,7 +96,7 @@ export interface FailureLimit {
   wouldOpen(more: number): boolean;
 }
 
-/** Holds tenants back that are about to be begun. */
+/** Holds back tenants that are about to begin. */
 export interface Throttle {
   /** None may be begun now. */
   readonly isHeld: boolean;

@@ -110,7 +110,6 @@ export function namedObjectsOf(kind: string, body: Node): NamedObject[] {
   return [...relationsIn(kind, body), ...objects, ...place];
 }
 
-/** The relations in a statement. */
 function relationsIn(kind: string, body: Node): NamedObject[] {
   const isNewKind = kind.startsWith('Create') || kind === 'ViewStmt' || kind === 'CompositeTypeStmt';
   const found: NamedObject[] = [];
@@ -202,7 +201,6 @@ function named(kind: NamedObject['kind'], names: readonly string[]): NamedObject
   return name === undefined ? undefined : { kind, schema: names.at(-2), name, isNew: false };
 }
 
-/** Anything in a schema. */
 function anyIn(schema: string): NamedObject {
   return { kind: 'relation', schema, name: '*', isNew: true };
 }
