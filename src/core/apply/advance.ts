@@ -13,7 +13,7 @@ import type { History } from '../target/history.ts';
 import { interrupted, poolerInBetween, tenantAmbiguous } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';
-import { lastBatch, type Plan } from '../plan/plan.ts';
+import { lastBatch } from '../plan/plan.ts';
 import { nextSegment, type Segment } from './segment.ts';
 import type { Target } from '../target/target.ts';
 import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
