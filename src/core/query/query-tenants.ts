@@ -121,6 +121,7 @@ function createHandOver(onRows: QueryTenantsOptions['onRows']) {
   const turns = pLimit(1);
   return ({ clerkOrgId, schema }: RegisteredTenant) => {
     const ended = Promise.withResolvers<void>();
+    let isOver = false;
     const turn = () =>
       new Promise<void>((resolve) => {
         void turns(() => {
@@ -135,12 +136,17 @@ function createHandOver(onRows: QueryTenantsOptions['onRows']) {
       rows: 0,
       async page(page: Page): Promise<void> {
         if (!handOver.isBegun) await turn();
+        // The connection was lost meanwhile, and the tenant is asked again.
+        if (isOver) return;
         handOver.isBegun = true;
         await onRows({ tenant: { clerkOrgId, schema }, ...page });
         handOver.rows += page.rows.length;
       },
       /** Lets the next tenant have its turn. */
-      end: ended.resolve,
+      end(): void {
+        isOver = true;
+        ended.resolve();
+      },
     };
     return handOver;
   };

@@ -218,6 +218,31 @@ test('after a lost connection a tenant is asked again, unless rows of it were ha
   }
 });
 
+test('a tenant whose connection is lost before its turn is asked again, and hands over its rows once', async () => {
+  const { database, query } = await createFleet(['org_a', 'org_b']);
+  const counts = new Map([
+    ['org_a', 0],
+    ['org_b', 0],
+  ]);
+  let isFirst = true;
+  const { totals } = await queryTenants(database, {
+    sql: 'SELECT g, pg_backend_pid() FROM generate_series(1, 120) g',
+    concurrency: 2,
+    async onRows({ tenant, rows }) {
+      counts.set(tenant.clerkOrgId, (counts.get(tenant.clerkOrgId) ?? 0) + rows.length);
+      if (!isFirst) return;
+      isFirst = false;
+      const waiting = `FROM pg_stat_activity WHERE application_name = 'tenantctl' AND state = 'idle in transaction'
+        AND query LIKE '%generate_series%' AND pid <> ${rows[0]?.[1]}`;
+      await expect.poll(() => query(`SELECT pid ${waiting}`)).toHaveLength(1);
+      await query(`SELECT pg_terminate_backend(pid) ${waiting}`);
+      await expect.poll(() => query(`SELECT pid ${waiting}`)).toHaveLength(0);
+    },
+  });
+  expect(totals).toMatchObject({ answered: 2, rows: 240 });
+  expect([...counts.values()]).toEqual([120, 120]);
+});
+
 test('a tenant fails whose rows are not taken; an aborted signal skips the rest', async () => {
   const { database } = await createFleet(['org_a', 'org_b', 'org_c']);
   const { result, errors } = await ask(database, 'SELECT g FROM generate_series(1, 3000) g', {
