@@ -145,7 +145,7 @@ describe("the server's certificate", () => {
       refusal(
         'TLS_FAILED',
         /ERR_TLS_CERT_ALTNAME_INVALID/,
-        /another host name: set DB_HOST to a name that it carries/,
+        /another host name: set DB_HOST to a name that it contains/,
       ),
     );
   });

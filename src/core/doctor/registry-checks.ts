@@ -110,16 +110,10 @@ function absent({ names, master, masterHistory: { entries }, tenantSchemas }: Re
         );
   }
   const recorded = entries.find(({ name }) => isInit(name));
-  const witnesses = [
-    ...(entries.length > 0 ? ['the master history has entries'] : []),
-    ...(tenantSchemas.length > 0
-      ? [`${counted(tenantSchemas.length, 'schema')} ${names.schemaPrefix}… exist`]
-      : []),
-  ];
   const forget =
     recorded === undefined ? '' : `${recordAsUndone(masterTarget(names), recorded.name)}; and then `;
   return failed(
-    `${detail}, although ${witnesses.join(' and ')}: it was dropped or is in another database`,
+    `${detail}, although there are ${counted(entries.length, 'recorded master migration')} and ${counted(tenantSchemas.length, 'schema')} ${names.schemaPrefix}…: it was dropped or is in another database`,
     `Restore the table from a backup, or correct DB_NAME. If there is no backup, create it again, empty: ${forget}${create}${entries.length > 1 ? ' --allow-out-of-order' : ''}. tenantctl doctor then names the schemas to register.`,
     'REGISTRY_ABSENT',
   );
