@@ -1,6 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { RolloutOptions } from '../../core/rollout/options.ts';
-import type { Share } from '../../core/rollout/share.ts';
+import type { RolloutOptions, Share } from '../../core/rollout/options.ts';
 import { TenantctlError } from '../../errors.ts';
 import { describedShare, isShare, MAX_PAUSE_MS } from '../../limits.ts';
 import { milliseconds } from './numbers.ts';

@@ -12,7 +12,7 @@ import type { TargetJob } from './assignment.ts';
 import { giveControl, regainControl } from '../target/control.ts';
 import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
 import { poolTooSmall } from '../../db/connections.ts';
-import type { Database } from '../../db/database.ts';
+import type { Step } from '../plan/plan.ts';
 import { leftInvalid, lockLost, notRecorded, outsideFailure, poolerInBetween } from './outside-errors.ts';
 import type { Segment } from './segment.ts';
 import { recordStep } from '../target/record.ts';
@@ -32,11 +32,12 @@ interface OutsideJob extends TargetJob {
  * migrations helps nobody.
  * @throws TenantctlError POOLER_UNSUPPORTED; CONCURRENCY_TOO_HIGH where the pool has no second connection
  */
-export function assertSessions(
-  database: Database,
-  migrations: readonly Migration[],
+export async function assertSessions(
+  { database, load }: RunContext,
+  steps: readonly Pick<Step, 'file'>[],
   direction: Direction,
-): void {
+): Promise<void> {
+  const migrations = await Promise.all(steps.map((step) => load(step.file)));
   const outside = migrations.find((migration) => !runsInTransaction(migration, direction));
   if (outside === undefined) return;
   if (!database.hasSessions) throw poolerInBetween(outside.file.name);

@@ -40,40 +40,43 @@ export async function inRun<Options extends CommandOptions, T extends object>(
 /** The ledger remembers up to so many tenants by name; more are counted. */
 const NAMED = 50;
 
-type CommandOptions = RunOptions &
-  Asked & { readonly folder: string; readonly observe?: Observer | undefined };
+/** The options of a command that works on many tenants. */
+export interface FleetRunOptions extends RunOptions {
+  /** The folder of the tenant migrations. */
+  readonly folder: string;
+  /** Tenants that are worked on in parallel; if absent 4, or fewer if few connections are free. */
+  readonly concurrency?: Concurrency | undefined;
+  /** False: every migration is run for every tenant, statement by statement. */
+  readonly compile?: boolean | undefined;
+  readonly observe?: Observer | undefined;
+}
 
-/** The options of a command that are recorded. */
-interface Asked {
+/** The options of any command, as far as they are known here: most are recorded in the ledger. */
+interface CommandOptions extends FleetRunOptions {
   readonly to?: string | undefined;
   readonly extent?: RollbackExtent | RunExtent | undefined;
   readonly tenants?: readonly string[] | undefined;
   readonly retryFailed?: number | true | undefined;
-  readonly concurrency?: Concurrency | undefined;
-  readonly compile?: boolean | undefined;
   readonly allowNewerHistory?: boolean | undefined;
   readonly allowOutOfOrder?: boolean | undefined;
   readonly rollout?: RolloutOptions | undefined;
 }
 
-/** What was asked for: nothing about how to reach the database, and nothing that was not set. */
-function askedOf(options: Asked): Record<string, unknown> {
-  const { tenants, extent } = options;
+/**
+ * What was asked for, without how to reach the database. What is undefined is not in the JSON of the ledger. A check is
+ * recorded by its name, without its query.
+ */
+function askedOf(options: CommandOptions): Record<string, unknown> {
+  const { to, extent, tenants, retryFailed, concurrency, rollout } = options;
   return {
-    ...(options.to !== undefined && { to: options.to }),
-    ...(extent !== undefined && ('run' in extent ? { run: extent.run } : extent)),
-    ...(tenants !== undefined && (tenants.length <= NAMED ? { tenants } : { tenantCount: tenants.length })),
-    ...(options.retryFailed !== undefined && { retryFailed: options.retryFailed }),
-    ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
+    to,
+    ...extent,
+    ...(tenants !== undefined && tenants.length > NAMED ? { tenantCount: tenants.length } : { tenants }),
+    retryFailed,
+    concurrency,
     ...(options.compile === false && { compile: false }),
     ...(options.allowNewerHistory === true && { allowNewerHistory: true }),
     ...(options.allowOutOfOrder === true && { allowOutOfOrder: true }),
-    ...(options.rollout !== undefined && { rollout: rolloutAsked(options.rollout) }),
+    rollout: rollout && { ...rollout, check: rollout.check?.name },
   };
-}
-
-/** A check is recorded by its name, without its query. */
-function rolloutAsked({ check, ...rest }: RolloutOptions): Record<string, unknown> {
-  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return { ...given, ...(check !== undefined && { check: check.name }) };
 }

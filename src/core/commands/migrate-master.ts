@@ -1,12 +1,12 @@
 import { TenantctlError } from '../../errors.ts';
 import { registryName, type Names } from '../../names.ts';
-import { editedFiles, editedWarning, recordFiles } from '../state/checksums.ts';
+import { recordFiles, warnOfEditedFiles } from '../state/checksums.ts';
 import type { RunOptions } from '../run/run-context.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
-import { isDefaultRegistry, isRegistry, readRegistryShape } from '../registry/registry-shape.ts';
+import { hasRegistryTable, isDefaultRegistry, readRegistryShape } from '../registry/registry-shape.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
@@ -56,15 +56,15 @@ async function migrateInRun(
   const { folder, plan } = await planMaster(database, options);
   const stateVersion = await readStateVersion(database);
   for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
-  if (stateVersion > 0) await warnOfEdits(database, folder, observe);
-  const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
-  assertSessions(database, migrations, 'up');
+  if (stateVersion > 0) await warnOfEditedFiles(database, 'master', folder, observe);
+  await assertSessions(context, plan.steps, 'up');
   const hasRegistry = (await readRegistryShape(database)) !== undefined;
   // A registry of another name may be created by any migration, or by another tool.
   const mustCreate = !hasRegistry && isDefaultRegistry(names);
+  const [first] = plan.steps;
   if (!mustCreate) await ensureState(database, stateVersion);
-  else if (migrations[0] === undefined) throw registryNeverCreated(names, folder);
-  else if (!migrations[0].upInTransaction) throw initMissing(names, folder);
+  else if (first === undefined) throw registryMissing(names, folder, true);
+  else if (!(await context.load(first.file)).upInTransaction) throw registryMissing(names, folder, false);
 
   const planned = plan.steps.map(({ name }) => name);
   if (!mustCreate && planned.length > 0) await run.begin(planned);
@@ -80,20 +80,13 @@ async function migrateInRun(
         }
       : undefined,
     async afterFirst(client) {
-      if (!mustCreate) return;
-      const { rows } = await client.query<{ present: boolean }>(
-        `SELECT EXISTS (SELECT FROM pg_class c WHERE ${isRegistry(names, 'c')}) AS present`,
-      );
-      if (rows[0]?.present !== true) throw initMissing(names, folder);
+      if (mustCreate && !(await hasRegistryTable(client, names))) throw registryMissing(names, folder, false);
     },
     hasState: hasRegistry || stateVersion > 0,
   });
   const applied = new Set(done.names);
-  await recordFiles(
-    database,
-    'master',
-    folder.files.filter((file) => applied.has(file.name)),
-  );
+  const files = folder.files.filter((file) => applied.has(file.name));
+  await recordFiles(database, 'master', files);
   if (!hasRegistry && !mustCreate && (await readRegistryShape(database)) === undefined) {
     const message = `The registry ${registryName(names)} does not exist yet. Correct REGISTRY_TABLE, or write a master migration that creates it.`;
     observe({ type: 'warning', message });
@@ -106,26 +99,18 @@ export function endingOf({ names }: MasterResult): RunEnding {
   return { outcome: 'done', totals: { migrations: names.length } };
 }
 
-async function warnOfEdits(database: Database, folder: MigrationFolder, observe: Observer): Promise<void> {
-  const edited = await editedFiles(database, 'master', folder);
-  if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
-}
-
-const INIT_HINT =
-  'Run tenantctl init: it writes 20251103123228_init_db, which creates the registry and must run first. Nothing was changed.';
-
-export function initMissing(names: Names, folder: MigrationFolder): TenantctlError {
-  return new TenantctlError(
-    'INIT_MIGRATION_MISSING',
-    `${folder.files[0]?.name ?? 'The first master migration'} does not create the registry ${registryName(names)}, and this database has none.`,
-    { hint: INIT_HINT },
-  );
-}
-
-function registryNeverCreated(names: Names, folder: MigrationFolder): TenantctlError {
-  return new TenantctlError(
-    'INIT_MIGRATION_MISSING',
-    `Every migration in ${folder.directory} is applied, and the registry ${registryName(names)} does not exist.`,
-    { hint: `${INIT_HINT} Where the table was dropped by hand, restore it from a backup.` },
-  );
+/** The registry is missing, and no migration of the folder will create it. */
+function registryMissing(
+  names: Names,
+  { directory, files }: MigrationFolder,
+  isApplied: boolean,
+): TenantctlError {
+  const registry = registryName(names);
+  const message = isApplied
+    ? `Every migration in ${directory} is applied, and the registry ${registry} does not exist.`
+    : `${files[0]?.name ?? 'The first master migration'} does not create the registry ${registry}, and this database has none.`;
+  const restore = isApplied ? ' Where the table was dropped by hand, restore it from a backup.' : '';
+  return new TenantctlError('INIT_MIGRATION_MISSING', message, {
+    hint: `Run tenantctl init: it writes 20251103123228_init_db, which creates the registry and must run first. Nothing was changed.${restore}`,
+  });
 }

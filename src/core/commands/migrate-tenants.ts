@@ -1,24 +1,21 @@
 import { messageOf } from '../../errors.ts';
-import { editedFiles, editedWarning, recordFiles } from '../state/checksums.ts';
+import { recordFiles, warnOfEditedFiles } from '../state/checksums.ts';
 import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
-import { isStopped, type RunContext, type RunOptions } from '../run/run-context.ts';
-import type { MigrationWork } from '../strategy/migration-work.ts';
-import type { Migrated } from '../strategy/serve-in-phases.ts';
-import { createLanes, type Concurrency, type Lanes } from '../run/lanes.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
+import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
+import { createLanes, type Lanes } from '../run/lanes.ts';
 import type { History } from '../target/history.ts';
 import { planner, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
-import type { Observer } from '../report/event.ts';
 import { foundClasses, readClasses } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
-import { openPlan, prepareRollout, resultOf, serveRollout } from '../rollout/rollout.ts';
-import type { Rollout } from '../rollout/setting.ts';
-import { isNothing, namesDue, planFleet, refuseOwners, type FleetPlan } from '../fleet/plan-fleet.ts';
+import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
+import { openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
+import { isNothing, planFleet, refuseOwners, stepsDue, type FleetPlan } from '../fleet/plan-fleet.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
 import { selectFleet, type Fleet, type FleetSelection } from '../fleet/select-fleet.ts';
-import type { Member } from '../fleet/member.ts';
-import { inRun, type CommandRun } from './in-run.ts';
+import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { putStampsRight } from '../fleet/put-stamps-right.ts';
 import { prepareState, STATE_VERSION } from '../install/state-schema.ts';
@@ -31,21 +28,16 @@ import type { Database } from '../../db/database.ts';
 
 const COMMAND = 'migrate tenants';
 
-export interface MigrateTenantsOptions extends RunOptions, FleetSelection, TenantFolderOptions {
+export interface MigrateTenantsOptions extends FleetRunOptions, FleetSelection, TenantFolderOptions {
   /** The folder of the master migrations: pending ones there are refused. Not checked if absent. */
   readonly masterFolder?: string | undefined;
-  /** Tenants migrated in parallel; if absent 4, or fewer if few connections are free. */
-  readonly concurrency?: Concurrency | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
   /** Read every history table instead of trusting the stamps, and correct wrong stamps. */
   readonly verify?: boolean | undefined;
-  /** False: every migration is run for every tenant, statement by statement. */
-  readonly compile?: boolean | undefined;
   /** Also list tenants that were up to date; otherwise they are only counted. */
   readonly listUpToDate?: boolean | undefined;
   /** Canaries, waves, a check, and what stops the run; if absent, all tenants are migrated at once. */
   readonly rollout?: RolloutOptions | undefined;
-  readonly observe?: Observer | undefined;
 }
 
 /**
@@ -54,12 +46,11 @@ export interface MigrateTenantsOptions extends RunOptions, FleetSelection, Tenan
  * @throws TenantctlError if the run cannot begin; a tenant's failure is in the result instead
  */
 export function migrateTenants(database: Database, options: MigrateTenantsOptions): Promise<FleetResult> {
-  return inRun(database, COMMAND, options, endingOf, (run) => migrateInRun(database, run));
+  return inRun(database, COMMAND, options, endingOf, migrateInRun);
 }
 
 /** What one call of migrateTenants works with. */
 interface TenantsRun extends CommandRun<MigrateTenantsOptions> {
-  readonly database: Database;
   readonly folder: MigrationFolder;
   readonly forward: ForwardOptions;
   readonly decide: (history: History) => Plan;
@@ -67,12 +58,10 @@ interface TenantsRun extends CommandRun<MigrateTenantsOptions> {
   readonly rollout: Rollout;
 }
 
-async function migrateInRun(
-  database: Database,
-  commandRun: CommandRun<MigrateTenantsOptions>,
-): Promise<FleetResult> {
+async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Promise<FleetResult> {
   const started = Date.now();
   const { options, context, observe } = commandRun;
+  const { database } = context;
   const { folder, forward } = await readTenantFolder(options);
   const lanes = await createLanes(database, options.concurrency);
   const decide = planner(folder, forward);
@@ -84,10 +73,9 @@ async function migrateInRun(
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   const rollout = await prepareRollout(context, { ...options, folder, lanes, command: COMMAND, observe });
   await prepareState(database, fleet.scope.stateVersion, observe);
-  const edited = await editedFiles(database, 'tenants', folder);
-  if (edited.length > 0) observe({ type: 'warning', message: editedWarning(edited) });
+  await warnOfEditedFiles(database, 'tenants', folder, observe);
 
-  const run: TenantsRun = { ...commandRun, database, folder, forward, decide, lanes, rollout };
+  const run: TenantsRun = { ...commandRun, folder, forward, decide, lanes, rollout };
   const { results, settled, isIdle, isShared } = await migrateFleet(run, fleet);
   const found = isIdle && !isShared ? foundClasses(fleet) : undefined;
   return fleetResult(results, {
@@ -110,7 +98,8 @@ interface FleetMigrated extends Migrated {
 
 /** Migrates a fleet, then the tenants that were provisioned in the meantime, until there are none. */
 async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrated> {
-  const { database, options, decide, lanes, observe, rollout } = run;
+  const { options, decide, lanes, observe, rollout } = run;
+  const { database } = run.context;
   const results = new Map<string, TenantResult>();
   let settled = 0;
   let isIdle = true;
@@ -141,7 +130,7 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
 
 /** Tenants that an older release has provisioned in the meantime, which are behind; undefined if there are none. */
 async function newcomers(
-  { database, options, decide, observe }: TenantsRun,
+  { context: { database }, options, decide, observe }: TenantsRun,
   results: ReadonlyMap<string, TenantResult>,
 ): Promise<Fleet | undefined> {
   const found = await selectFleet(database, options, {
@@ -171,38 +160,38 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
 
 /** Does what is planned, and records it. */
 async function apply(run: TenantsRun, plan: FleetPlan, memory: Memory): Promise<Migrated> {
-  const { database, options, context, folder, observe, rollout } = run;
+  const { options, context, folder, observe, rollout } = run;
+  const { database } = context;
   const isIdle = plan.due.length === 0 && plan.problems.length === 0;
   if (isIdle && plan.upToDate.length === 0) return { results: [], isShared: false };
   const notDue = [
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
-  if (!isIdle) await run.run.begin(namesDue(plan));
+  const steps = stepsDue(plan);
+  if (!isIdle) await run.run.begin(steps.map(({ name }) => name));
   await recordFailures(database, run.run, { command: COMMAND, direction: 'up' }, plan.problems);
-  await forgetStaleFailures(database, plan.upToDate, memory);
+  const upToDate = plan.upToDate.map(({ tenant }) => tenant.schema);
+  await forgetFailures(
+    database,
+    upToDate.filter((schema) => memory.failures.has(schema)),
+  );
   const results = await openPlan(rollout, plan, notDue);
   if (plan.due.length === 0) return { results, isShared: false };
 
-  const files = folder.files.filter((file) =>
-    plan.due.some((task) => task.plan.steps.some((step) => step.file === file)),
-  );
-  assertSessions(database, await Promise.all(files.map((file) => context.load(file))), 'up');
+  await assertSessions(context, steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
   const migrated = await serveRollout(rollout, plan.due, forwardWork(run, memory));
   const applied = new Set(migrated.results.flatMap((result) => result.names));
-  await recordFiles(
-    database,
-    'tenants',
-    files.filter((file) => applied.has(file.name)),
-  ).catch((error: unknown) => {
+  const files = folder.files.filter((file) => applied.has(file.name));
+  await recordFiles(database, 'tenants', files).catch((error: unknown) => {
     observe({ type: 'warning', message: `The files' checksums were not kept: ${messageOf(error)}` });
   });
   return { results: [...results, ...migrated.results], isShared: migrated.isShared };
 }
 
 function forwardWork(
-  { database, options, folder, forward, lanes, observe }: TenantsRun,
+  { context, options, folder, forward, lanes, observe }: TenantsRun,
   memory: Memory,
 ): MigrationWork {
   return {
@@ -216,18 +205,7 @@ function forwardWork(
     },
     closing: ({ tenant }) => (memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
     lanes,
-    compile: options.compile !== false && database.acceptsScripts,
+    compile: options.compile !== false && context.database.acceptsScripts,
     observe,
   };
-}
-
-/** Forgets the failures of tenants that are up to date by now. */
-async function forgetStaleFailures(
-  database: Database,
-  upToDate: readonly Member[],
-  memory: Memory,
-): Promise<void> {
-  const stale = upToDate.map(({ tenant }) => tenant.schema).filter((schema) => memory.failures.has(schema));
-  if (stale.length === 0) return;
-  await forgetFailures(database, stale);
 }

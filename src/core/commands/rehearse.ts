@@ -1,18 +1,19 @@
-import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
+import type { PoolClient } from 'pg';
+import { withTransaction } from '../../db/transaction.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import type { MigrateMasterOptions } from './migrate-master.ts';
 import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
-import { isNothing, planFleet, refuseOwners, type FleetPlan, planKey } from '../fleet/plan-fleet.ts';
+import { isNothing, planFleet, planKey, refuseOwners, type FleetPlan, type MigrationTask } from '../fleet/plan-fleet.ts';
 import type { MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction } from '../apply/action.ts';
 import { watchSchema } from '../guard/guard.ts';
 import { giveControl } from '../target/control.ts';
 import type { History } from '../target/history.ts';
 import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
-import { type Plan, planner } from '../plan/plan.ts';
+import { NOTHING, planner, type Plan } from '../plan/plan.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { readRegistryShape } from '../registry/registry-shape.ts';
 import { planTenantsRollback } from '../fleet/plan-rollback.ts';
@@ -58,11 +59,13 @@ const REHEARSAL_LOCK_TIMEOUT_MS = 1_000;
 /** Each migration is tried behind this savepoint. */
 const STEP = 'tenantctl_step';
 
+const NO_TENANTS: FleetPlan = { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };
+
 /** What `migrate master` would do. Nothing is changed, not even the histories. */
 export async function rehearseMaster(database: Database, given: MigrateMasterOptions): Promise<Rehearsal> {
   const options = checkOptions(given, 'folder');
   const { plan } = await planMaster(database, options);
-  return masterRehearsal(createRunContext(database, options), plan, 'up');
+  return rehearse(createRunContext(database, options), 'up', plan, withoutTenants(plan));
 }
 
 /** What `rollback master` would do. */
@@ -73,7 +76,7 @@ export async function rehearseMasterRollback(
   const options = checkOptions(given, 'folder');
   const { plan } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
-  return masterRehearsal(createRunContext(database, options), plan, 'down');
+  return rehearse(createRunContext(database, options), 'down', plan, withoutTenants(plan));
 }
 
 /** What `migrate tenants` would do: once for each distinct plan, on its first tenant. */
@@ -81,7 +84,13 @@ export async function rehearseTenants(database: Database, given: MigrateTenantsO
   const options = checkOptions(given, 'folder');
   const plan = await planTenants(database, options, await readTenantFolder(options));
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
-  return fleetRehearsal(createRunContext(database, options), plan, 'up', options.vectorExtension);
+  return rehearse(
+    createRunContext(database, options),
+    'up',
+    NOTHING,
+    plan,
+    options.vectorExtension ?? 'auto',
+  );
 }
 
 /** What `rollback tenants` would do. */
@@ -91,7 +100,7 @@ export async function rehearseTenantsRollback(
 ): Promise<Rehearsal> {
   const options = checkOptions(given, 'folder');
   const { plan } = await planTenantsRollback(database, options);
-  return fleetRehearsal(createRunContext(database, options), plan, 'down');
+  return rehearse(createRunContext(database, options), 'down', NOTHING, plan);
 }
 
 /** What `migrate all` would do: the tenants see what the pending master migrations would have done. */
@@ -101,20 +110,13 @@ export async function rehearseAll(
   givenTenants: MigrateTenantsOptions,
 ): Promise<Rehearsal> {
   const master = checkOptions(givenMaster, 'folder');
-  const tenants = checkOptions(givenTenants, 'folder');
-  const context = createRunContext(database, tenants);
-  const { plan: masterPlan } = await planMaster(database, master);
-  const tenantFolder = await readTenantFolder(tenants);
+  const options = checkOptions(givenTenants, 'folder');
+  const { plan } = await planMaster(database, master);
+  const folder = await readTenantFolder(options);
   const hasRegistry = (await readRegistryShape(database)) !== undefined;
-  const plan = hasRegistry
-    ? await planTenants(database, tenants, tenantFolder)
-    : { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };
-  return inRehearsal(database, async (transaction) => {
-    const masters = await tryMaster(context, transaction, masterPlan, 'up');
-    await rehearseVectorExtension(transaction.client, tenants.vectorExtension ?? 'auto');
-    const plans = await tryFleet(context, transaction, plan, 'up');
-    return toRehearsal(masterPlan.steps.length > 0 ? [masters, ...plans] : plans, plan);
-  });
+  const tenants = hasRegistry ? await planTenants(database, options, folder) : NO_TENANTS;
+  const context = createRunContext(database, options);
+  return rehearse(context, 'up', plan, tenants, options.vectorExtension ?? 'auto');
 }
 
 async function planTenants(
@@ -128,99 +130,73 @@ async function planTenants(
   return refuseOwners(database, planFleet(fleet, decide), options);
 }
 
-async function masterRehearsal(context: RunContext, plan: Plan, direction: Direction): Promise<Rehearsal> {
-  const base = { upToDate: plan.steps.length === 0 ? 1 : 0, problems: [], warnings: plan.warnings };
-  if (plan.steps.length === 0) return { plans: [], ...base };
-  const rehearsed = await inRehearsal(context.database, (transaction) =>
-    tryMaster(context, transaction, plan, direction),
-  );
-  return { plans: [rehearsed], ...base };
+/** The plan of a run over the master schema alone, which counts as the one that is up to date. */
+function withoutTenants({ steps, warnings }: Plan): FleetPlan {
+  return { ...NO_TENANTS, settled: steps.length === 0 ? 1 : 0, warnings };
 }
 
-async function tryMaster(
-  context: RunContext,
-  transaction: OpenTransaction,
-  plan: Plan,
-  direction: Direction,
-): Promise<RehearsedPlan> {
-  const target = masterTarget(context.database.names);
-  const migrations = await tryPlan(context, transaction, target, plan, direction);
-  return { scope: 'master', targets: [{ schema: 'public' }], shownOn: 'public', migrations };
+/** What the migrations of a rehearsal are tried with. */
+interface Trial {
+  readonly context: RunContext;
+  readonly client: PoolClient;
+  readonly direction: Direction;
 }
 
-async function fleetRehearsal(
+/**
+ * Tries the master plan, then the tenants' plans, in one transaction that is rolled back, with the tenantctl schema
+ * that a run would have.
+ * @param vectorExtension created between the two
+ */
+async function rehearse(
   context: RunContext,
-  plan: FleetPlan,
   direction: Direction,
-  vectorExtension: VectorExtensionMode = 'auto',
+  master: Plan,
+  { due, upToDate, settled, problems, warnings }: FleetPlan,
+  vectorExtension?: VectorExtensionMode,
 ): Promise<Rehearsal> {
-  if (plan.due.length === 0) return toRehearsal([], plan);
-  const plans = await inRehearsal(context.database, async (transaction) => {
-    if (direction === 'up') await rehearseVectorExtension(transaction.client, vectorExtension);
-    return tryFleet(context, transaction, plan, direction);
-  });
-  return toRehearsal(plans, plan);
-}
-
-function toRehearsal(plans: readonly RehearsedPlan[], plan: FleetPlan): Rehearsal {
-  return {
-    plans,
-    upToDate: plan.upToDate.length + plan.settled,
-    problems: plan.problems,
-    warnings: plan.warnings,
-  };
-}
-
-/** Runs `use` in a transaction that is always rolled back, with the tenantctl schema that a run would have. */
-async function inRehearsal<T>(
-  database: Database,
-  use: (transaction: OpenTransaction) => Promise<T>,
-): Promise<T> {
+  const { database } = context;
+  const plans: RehearsedPlan[] = [];
+  const result = { plans, upToDate: upToDate.length + settled, problems, warnings };
+  if (master.steps.length === 0 && due.length === 0) return result;
   const version = await readStateVersion(database);
-  return withTransaction(database, { lockTimeoutMs: REHEARSAL_LOCK_TIMEOUT_MS }, [], async (transaction) => {
+  const settings = { lockTimeoutMs: REHEARSAL_LOCK_TIMEOUT_MS };
+  await withTransaction(database, settings, [], async (transaction) => {
     transaction.abandon();
-    await upgradeState(transaction.client, database.names, version);
-    return use(transaction);
+    const { client } = transaction;
+    await upgradeState(client, database.names, version);
+    const trial = { context, client, direction };
+    if (master.steps.length > 0) {
+      const migrations = await tryPlan(trial, masterTarget(database.names), master);
+      plans.push({ scope: 'master', targets: [{ schema: 'public' }], shownOn: 'public', migrations });
+    }
+    if (vectorExtension !== undefined) await rehearseVectorExtension(client, vectorExtension);
+    for (const tasks of Map.groupBy(due, ({ plan }) => planKey(plan)).values()) {
+      const [first] = tasks;
+      if (first !== undefined) plans.push(await tryOnFirst(trial, first, tasks));
+    }
   });
+  return result;
 }
 
-async function tryFleet(
-  context: RunContext,
-  transaction: OpenTransaction,
-  plan: FleetPlan,
-  direction: Direction,
-): Promise<RehearsedPlan[]> {
-  const shown: RehearsedPlan[] = [];
-  for (const tasks of Map.groupBy(plan.due, ({ plan }) => planKey(plan)).values()) {
-    const [first] = tasks;
-    if (first === undefined) continue;
-    const { client } = transaction;
-    await client.query('SAVEPOINT tenantctl_plan');
-    const migrations = await tryPlan(
-      context,
-      transaction,
-      tenantTarget(context.database.names, first.tenant, context),
-      first.plan,
-      direction,
-    );
-    await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
-    shown.push({
-      scope: 'tenants',
-      targets: tasks.map(({ tenant }) => ({ clerkOrgId: tenant.clerkOrgId, schema: tenant.schema })),
-      shownOn: first.tenant.schema,
-      migrations,
-    });
-  }
-  return shown;
+/** Tries a plan on the first of the tenants that it is due for. */
+async function tryOnFirst(
+  trial: Trial,
+  { tenant, plan }: MigrationTask,
+  tasks: readonly MigrationTask[],
+): Promise<RehearsedPlan> {
+  const { context, client } = trial;
+  await client.query('SAVEPOINT tenantctl_plan');
+  const migrations = await tryPlan(trial, tenantTarget(context.database.names, tenant, context), plan);
+  await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
+  const targets = tasks.map(({ tenant: { clerkOrgId, schema } }) => ({ clerkOrgId, schema }));
+  return { scope: 'tenants', targets, shownOn: tenant.schema, migrations };
 }
 
 /** Runs a plan's migrations in order and records what they send, until one fails. */
 async function tryPlan(
-  context: RunContext,
-  { client }: OpenTransaction,
+  { context, client, direction }: Trial,
   target: Target,
   plan: Plan,
-  direction: Direction,
 ): Promise<RehearsedMigration[]> {
   const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
   const shown: RehearsedMigration[] = [];
@@ -229,7 +205,7 @@ async function tryPlan(
     const { name } = migration.file;
     if (!runsInTransaction(migration, direction)) {
       leftOut ??= name;
-      shown.push(await outsideTransaction(migration, direction));
+      shown.push(notTried(migration, direction));
       continue;
     }
     const statements: string[] = [];
@@ -257,7 +233,7 @@ async function tryPlan(
   return shown;
 }
 
-async function outsideTransaction(migration: Migration, direction: Direction): Promise<RehearsedMigration> {
+function notTried(migration: Migration, direction: Direction): RehearsedMigration {
   const action = direction === 'up' ? migration.up : migration.down;
   const isSql = typeof action === 'string';
   const text = maskSecrets(action?.toString() ?? '');

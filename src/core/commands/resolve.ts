@@ -1,6 +1,6 @@
 import { withTransaction } from '../../db/transaction.ts';
 import { checkOptions } from '../options/check-options.ts';
-import { messageOf, TenantctlError, type InvalidIndex } from '../../errors.ts';
+import { messageOf, TenantctlError, type ErrorCode, type InvalidIndex } from '../../errors.ts';
 import { recordFiles } from '../state/checksums.ts';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../run/run-context.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
@@ -89,15 +89,18 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
       const history = await readUnderLock(client, target, LOOK, seen, undefined);
       const due = isRecorded(history, migration) === (direction === 'down');
       const batch = batchOf(history, intent);
-      await transaction.commitWith([
-        ...(due ? [recordStep(target, direction, migration, batch)] : []),
-        ...(due
-          ? recordInLedger(await knownRun(client, intent.run), target, {
+      const records = due
+        ? [
+            recordStep(target, direction, migration, batch),
+            ...recordInLedger(await knownRun(client, intent.run), target, {
               direction,
               names: [migration],
               batch,
-            })
-          : []),
+            }),
+          ]
+        : [];
+      await transaction.commitWith([
+        ...records,
         deleteIntent(schema),
         ...forgetFailureAt(schema, migration),
         ...stampOf(target),
@@ -106,9 +109,18 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
     },
   );
   if (resolution.recorded && resolution.direction === 'up' && folder !== undefined) {
-    await keepChecksum(database, target, folder, resolution.migration).catch((error: unknown) => {
-      observe({ type: 'warning', message: `The file's checksum was not kept: ${messageOf(error)}` });
-    });
+    const stem = stemOf(resolution.migration);
+    await readMigrationFolder(folder)
+      .then(({ files }) =>
+        recordFiles(
+          database,
+          target.scope,
+          files.filter((file) => file.stem === stem),
+        ),
+      )
+      .catch((error: unknown) => {
+        observe({ type: 'warning', message: `The file's checksum was not kept: ${messageOf(error)}` });
+      });
   }
   return resolution;
 }
@@ -147,58 +159,34 @@ async function knownRun(client: Pick<Database, 'query'>, run: number | null): Pr
   return rows[0] === undefined ? undefined : run;
 }
 
-async function keepChecksum(
-  database: Database,
-  { scope }: Target,
-  folder: string,
-  migration: string,
-): Promise<void> {
-  const { files } = await readMigrationFolder(folder);
-  await recordFiles(
-    database,
-    scope,
-    files.filter(({ stem }) => stem === stemOf(migration)),
-  );
-}
-
 function whom({ clerkOrgId }: Target): string {
   return clerkOrgId === undefined ? 'the master schema' : `"${clerkOrgId}"`;
 }
 
+/** Why the outcome was not recorded. */
+function refusal(code: ErrorCode, target: Target, message: string, hint: string, migration?: string) {
+  return new TenantctlError(code, message, { tenant: target.clerkOrgId, migration, hint });
+}
+
 function nothingToResolve(target: Target): TenantctlError {
-  return new TenantctlError('NOTHING_TO_RESOLVE', `No migration of ${whom(target)} was interrupted.`, {
-    tenant: target.clerkOrgId,
-    hint: 'tenantctl status lists the tenants where one was.',
-  });
+  const message = `No migration of ${whom(target)} was interrupted.`;
+  return refusal('NOTHING_TO_RESOLVE', target, message, 'tenantctl status lists the tenants where one was.');
 }
 
 function atWork(target: Target): TenantctlError {
-  return new TenantctlError('RUN_AT_WORK', `A run is at work on ${whom(target)}.`, {
-    tenant: target.clerkOrgId,
-    hint: 'Wait for it to end, and look again at what it has to say. A run that was killed lets go within a minute.',
-  });
+  const hint =
+    'Wait for it to end, and look again at what it has to say. A run that was killed lets go within a minute.';
+  return refusal('RUN_AT_WORK', target, `A run is at work on ${whom(target)}.`, hint);
 }
 
 function stillThere(target: Target, { migration }: BegunIntent, backend: number): TenantctlError {
-  return new TenantctlError(
-    'RUN_AT_WORK',
-    `${migration} is still at work on ${whom(target)}: the server's process ${backend}.`,
-    {
-      tenant: target.clerkOrgId,
-      migration,
-      hint: `Wait for it to end, a minute at most where its command was killed, or end it: SELECT pg_terminate_backend(${backend});`,
-    },
-  );
+  const message = `${migration} is still at work on ${whom(target)}: the server's process ${backend}.`;
+  const hint = `Wait for it to end, a minute at most where its command was killed, or end it: SELECT pg_terminate_backend(${backend});`;
+  return refusal('RUN_AT_WORK', target, message, hint, migration);
 }
 
 function historyMissing(target: Target, migration: string): TenantctlError {
-  return new TenantctlError(
-    'SCHEMA_MISSING',
-    `${target.schema} has no history of migrations: ${migration} cannot be recorded there.`,
-    {
-      tenant: target.clerkOrgId,
-      migration,
-      hint: 'Restore the schema from a backup, or answer with --retry.',
-    },
-  );
+  const message = `${target.schema} has no history of migrations: ${migration} cannot be recorded there.`;
+  const hint = 'Restore the schema from a backup, or answer with --retry.';
+  return refusal('SCHEMA_MISSING', target, message, hint, migration);
 }

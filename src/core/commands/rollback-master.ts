@@ -7,7 +7,12 @@ import { endingOf, type MasterOptions, type MasterResult } from './migrate-maste
 import { planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
-import { isDefaultRegistry, isRegistry, readRegistryShape } from '../registry/registry-shape.ts';
+import {
+  hasRegistryTable,
+  isDefaultRegistry,
+  isRegistry,
+  readRegistryShape,
+} from '../registry/registry-shape.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from '../plan/rollback-extent.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
@@ -26,18 +31,17 @@ export interface RollbackMasterOptions extends MasterOptions {
  * @throws TenantctlError REGISTRY_IN_USE if that would drop a registry that has tenants
  */
 export function rollbackMaster(database: Database, options: RollbackMasterOptions): Promise<MasterResult> {
-  return inRun(database, 'rollback master', options, endingOf, (run) => rollBackInRun(database, run));
+  return inRun(database, 'rollback master', options, endingOf, rollBackInRun);
 }
 
-async function rollBackInRun(
-  database: Database,
-  { options, context, run, observe }: CommandRun<RollbackMasterOptions>,
-): Promise<MasterResult> {
+async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Promise<MasterResult> {
+  const { options, context, run, observe } = commandRun;
+  const { database } = context;
   const started = Date.now();
   const { folder, plan, extent } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
   if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
-  assertSessions(database, await Promise.all(plan.steps.map((step) => context.load(step.file))), 'down');
+  await assertSessions(context, plan.steps, 'down');
   await ensureState(database, await readStateVersion(database));
   await run.begin(plan.steps.map(({ name }) => name));
 
@@ -48,11 +52,8 @@ async function rollBackInRun(
     // A registry without tenants may be dropped. The lock keeps new tenants out.
     opening: tenants.length === 0 ? (client) => lockEmptyRegistry(client, database.names) : undefined,
     async beforeCommit(client) {
-      if (tenants.length === 0) return;
-      const { rows } = await client.query<{ present: boolean }>(
-        `SELECT EXISTS (SELECT FROM pg_class c WHERE ${isRegistry(database.names, 'c')}) AS present`,
-      );
-      if (rows[0]?.present !== true) throw registryInUse(tenants);
+      if (tenants.length > 0 && !(await hasRegistryTable(client, database.names)))
+        throw registryInUse(tenants);
     },
     hasState: true,
   });
@@ -91,10 +92,10 @@ async function readNames(client: Pick<Database, 'query'>, names: Names): Promise
 }
 
 async function lockEmptyRegistry(client: PoolClient, names: Names): Promise<void> {
-  const { rows } = await client.query<{ is_table: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_class c WHERE ${isRegistry(names, 'c')} AND c.relkind IN ('r', 'p')) AS is_table`,
+  const { rows } = await client.query(
+    `SELECT FROM pg_class c WHERE ${isRegistry(names, 'c')} AND c.relkind IN ('r', 'p')`,
   );
-  if (rows[0]?.is_table !== true) return;
+  if (rows.length === 0) return;
   await client.query(`LOCK TABLE ${registrySql(names).table} IN SHARE MODE`);
   const late = await readNames(client, names);
   if (late.length > 0) throw registryInUse(late);

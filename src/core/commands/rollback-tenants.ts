@@ -1,16 +1,14 @@
 import { forgetFiles } from '../state/checksums.ts';
-import type { RunOptions } from '../run/run-context.ts';
-import { backwardWork } from '../strategy/backward-work.ts';
-import { toResult } from '../strategy/migration-work.ts';
+import { backwardWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
-import { namesDue } from '../fleet/plan-fleet.ts';
+import { stepsDue } from '../fleet/plan-fleet.ts';
 import { planTenantsRollback, type TenantsRollbackOptions } from '../fleet/plan-rollback.ts';
-import { createLanes, type Concurrency } from '../run/lanes.ts';
+import { createLanes } from '../run/lanes.ts';
 import { planner } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { stemOf } from '../files/source.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
-import { inRun, type CommandRun } from './in-run.ts';
+import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { selectFleet } from '../fleet/select-fleet.ts';
 import { prepareState } from '../install/state-schema.ts';
@@ -21,11 +19,7 @@ import type { Database } from '../../db/database.ts';
 
 const COMMAND = 'rollback tenants';
 
-export interface RollbackTenantsOptions extends RunOptions, TenantsRollbackOptions {
-  readonly concurrency?: Concurrency | undefined;
-  /** False: every migration is run for every tenant, statement by statement. */
-  readonly compile?: boolean | undefined;
-}
+export interface RollbackTenantsOptions extends FleetRunOptions, TenantsRollbackOptions {}
 
 /**
  * Undoes exactly what a run of `migrate tenants` has applied, each tenant in its own transaction. If something newer was
@@ -46,24 +40,25 @@ export function rollbackRun(
  * @throws TenantctlError if the run cannot begin; a tenant's failure is in the result instead
  */
 export function rollbackTenants(database: Database, options: RollbackTenantsOptions): Promise<FleetResult> {
-  return inRun(database, COMMAND, options, endingOf, (run) => rollBackInRun(database, run));
+  return inRun(database, COMMAND, options, endingOf, rollBackInRun);
 }
 
-async function rollBackInRun(
-  database: Database,
-  { options, context, run, observe }: CommandRun<RollbackTenantsOptions>,
-): Promise<FleetResult> {
+async function rollBackInRun({
+  options,
+  context,
+  run,
+  observe,
+}: CommandRun<RollbackTenantsOptions>): Promise<FleetResult> {
+  const { database } = context;
   const started = Date.now();
   const rollback = await planTenantsRollback(database, options);
   const { folder, fleet, plan } = rollback;
   const lanes = await createLanes(database, options.concurrency);
   await prepareState(database, fleet.scope.stateVersion, observe);
   const { failures } = fleet.scope.memory;
-  const files = folder.files.filter((file) =>
-    plan.due.some((task) => task.plan.steps.some((step) => step.file === file)),
-  );
-  assertSessions(database, await Promise.all(files.map((file) => context.load(file))), 'down');
-  if (plan.due.length > 0 || plan.problems.length > 0) await run.begin(namesDue(plan));
+  const steps = stepsDue(plan);
+  await assertSessions(context, steps, 'down');
+  if (plan.due.length > 0 || plan.problems.length > 0) await run.begin(steps.map(({ name }) => name));
   await recordFailures(database, run, { command: COMMAND, direction: 'down' }, plan.problems);
   observe({
     type: 'selected',
@@ -78,8 +73,7 @@ async function rollBackInRun(
     compile: options.compile !== false && database.acceptsScripts,
     observe,
   });
-  const { outcomes, isShared } = await serveMigration(context, plan.due, work);
-  const served = outcomes.map((outcome) => toResult(outcome, 'down'));
+  const { results: served, isShared } = await serveMigration(context, plan.due, work);
   const tenants: TenantResult[] = [
     ...served,
     ...fleet.notActive.map((tenant) =>

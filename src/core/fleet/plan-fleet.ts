@@ -1,6 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, Step } from '../plan/plan.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Fleet } from './select-fleet.ts';
 import type { Member } from './member.ts';
@@ -68,10 +68,11 @@ export async function refuseOwners(
   return { ...plan, due, problems };
 }
 
-/** The migrations that a plan holds for any tenant, in their order. Pure. */
-export function namesDue({ due }: Pick<FleetPlan, 'due'>): string[] {
+/** The steps that a plan holds for any tenant, each once, in their order. Pure. */
+export function stepsDue({ due }: Pick<FleetPlan, 'due'>): Step[] {
   const plans = new Set(due.map(({ plan }) => plan));
-  return [...new Set([...plans].flatMap(({ steps }) => steps.map(({ name }) => name)))];
+  const steps = [...plans].flatMap((plan) => plan.steps);
+  return [...new Map(steps.map((step) => [step.name, step])).values()];
 }
 
 /** A decision that leaves tenants as they are, so that they need not be looked at one by one. Pure. */

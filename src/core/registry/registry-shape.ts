@@ -39,6 +39,12 @@ export function isRegistry({ registry }: Names, alias: string): string {
     AND ${alias}.relname = ${literal(registry.table)} AND ${alias}.relkind IN ('r', 'p', 'v', 'f')`;
 }
 
+/** Whether the registry exists, as the transaction of this client sees it. */
+export async function hasRegistryTable(client: Pick<Database, 'query'>, names: Names): Promise<boolean> {
+  const { rows } = await client.query(`SELECT FROM pg_class c WHERE ${isRegistry(names, 'c')}`);
+  return rows.length > 0;
+}
+
 /** The registry as it is; undefined where there is none. */
 export async function readRegistryShape(database: Database): Promise<RegistryShape | undefined> {
   const { rows } = await database.query<

@@ -1,28 +1,19 @@
 import { createHash } from 'node:crypto';
-import { tenantsIn, type Share } from './share.ts';
+import { tenantsIn, type Share } from './options.ts';
 
-/** The tenants of a run in the order in which they are served: the canaries first, then wave by wave. */
-export interface Cut<T> {
-  readonly canaries: readonly T[];
-  readonly waves: readonly (readonly T[])[];
-}
-
-export interface CutOptions {
-  /** How many go first, or which, by schema; none if absent. */
-  readonly canary?: Share | ReadonlySet<string> | undefined;
-  /** The size of a wave; if absent, one wave has all other tenants. */
-  readonly wave?: Share | undefined;
-}
+/** The canaries of a rollout: how many, or which, by schema. */
+export type Canaries = Share | ReadonlySet<string>;
 
 /**
- * Divides the tenants that are due into canaries and waves. A percentage is of all tenants that are due. Canaries are
- * chosen by their schema names alone: the same fleet has the same canaries, and a larger share includes a smaller one.
- * Pure.
+ * Divides the tenants that are due into canaries and waves, in the order in which they are served. Without a size,
+ * all but the canaries are one wave. A percentage is of all tenants that are due. Canaries are chosen by their schema
+ * names alone: the same fleet has the same canaries, and a larger share includes a smaller one. Pure.
  */
 export function cutRollout<T extends { readonly tenant: { readonly schema: string } }>(
   dues: readonly T[],
-  { canary, wave }: CutOptions,
-): Cut<T> {
+  canary: Canaries | undefined,
+  wave?: Share,
+): { readonly canaries: readonly T[]; readonly waves: readonly (readonly T[])[] } {
   const canaries = canary === undefined ? [] : chooseCanaries(dues, canary);
   const isCanary = new Set(canaries);
   const rest = dues.filter((due) => !isCanary.has(due));
@@ -34,7 +25,7 @@ export function cutRollout<T extends { readonly tenant: { readonly schema: strin
 
 function chooseCanaries<T extends { readonly tenant: { readonly schema: string } }>(
   dues: readonly T[],
-  canary: Share | ReadonlySet<string>,
+  canary: Canaries,
 ): readonly T[] {
   if (canary instanceof Set) return dues.filter(({ tenant }) => canary.has(tenant.schema));
   return dues

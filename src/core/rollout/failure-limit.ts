@@ -1,4 +1,4 @@
-import { atMost, type Share } from './share.ts';
+import { atMost, type Share } from './options.ts';
 import type { Tally } from '../report/rollout-result.ts';
 import type { FailureLimit } from '../run/run-context.ts';
 
@@ -22,16 +22,6 @@ export function canariesThatMayFail(maxFailures: Share | undefined, canaries: nu
   return Math.max(0, Math.min(atMost(maxFailures, canaries), canaries - 1));
 }
 
-/** How many tenants of the whole run may fail: any number without a limit. Pure. */
-export function tenantsThatMayFail(maxFailures: Share | undefined, tenants: number): number {
-  return maxFailures === undefined ? Infinity : atMost(maxFailures, tenants);
-}
-
-/** The first count that exceeds its limit. Pure. */
-export function exceeded(tallies: readonly Tally[]): Tally | undefined {
-  return tallies.find(({ failed, allowed }) => failed > allowed);
-}
-
 const ONE_OF = { canaries: 'canary', tenants: 'tenant' } as const;
 
 /** "2 of 5 canaries failed", "31 of 1,000 tenants failed, and at most 30 may". Pure. */
@@ -42,23 +32,21 @@ export function stopReason({ among, failed, allowed, of }: Tally): string {
 
 export function createFailureLimit(maxFailures: Share | undefined): RolloutLimit {
   let [due, failed] = [0, 0];
-  let canaries: { readonly count: number; failed: number } | undefined;
+  let canaries: { readonly of: number; failed: number } | undefined;
   let stop: Tally | undefined;
-  const tallies = (more: number): Tally[] => [
-    ...(canaries === undefined
-      ? []
-      : [
-          {
-            among: 'canaries' as const,
-            failed: canaries.failed + more,
-            allowed: canariesThatMayFail(maxFailures, canaries.count),
-            of: canaries.count,
-          },
-        ]),
-    { among: 'tenants', failed: failed + more, allowed: tenantsThatMayFail(maxFailures, due), of: due },
-  ];
+  /** The count that would exceed its limit if so many more failed. */
+  const excess = (more: number): Tally | undefined => {
+    const tallies: Tally[] = [];
+    if (canaries !== undefined) {
+      const allowed = canariesThatMayFail(maxFailures, canaries.of);
+      tallies.push({ among: 'canaries', failed: canaries.failed + more, allowed, of: canaries.of });
+    }
+    const allowed = maxFailures === undefined ? Infinity : atMost(maxFailures, due);
+    tallies.push({ among: 'tenants', failed: failed + more, allowed, of: due });
+    return tallies.find((tally) => tally.failed > tally.allowed);
+  };
   const look = () => {
-    stop = exceeded(tallies(0)) ?? stop;
+    stop = excess(0) ?? stop;
   };
   return {
     get isOpen() {
@@ -75,14 +63,14 @@ export function createFailureLimit(maxFailures: Share | undefined): RolloutLimit
       if (canaries !== undefined) canaries.failed += 1;
       look();
     },
-    wouldOpen: (more) => stop !== undefined || exceeded(tallies(more)) !== undefined,
+    wouldOpen: (more) => (stop ?? excess(more)) !== undefined,
     expect(moreDue, moreFailed) {
       due += moreDue + moreFailed;
       failed += moreFailed;
       look();
     },
-    beginCanaries(count, failedBefore) {
-      canaries = { count, failed: failedBefore };
+    beginCanaries(of, failedBefore) {
+      canaries = { of, failed: failedBefore };
       look();
     },
     endCanaries() {

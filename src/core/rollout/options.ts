@@ -1,5 +1,7 @@
-import type { Share } from './share.ts';
 import type { TenantCheck } from './tenant-check.ts';
+
+/** A number or a percentage of tenants. */
+export type Share = { readonly count: number } | { readonly percent: number };
 
 /** How a run is divided into stages, and what stops it. Without any option, all tenants are one wave. */
 export interface RolloutOptions {
@@ -20,4 +22,18 @@ export interface RolloutOptions {
   readonly onCanaryFailure?: 'stop' | 'rollback' | undefined;
   /** No tenant is begun while a standby lags by more than so many milliseconds. */
   readonly maxReplicaLagMs?: number | undefined;
+}
+
+/** Tolerance for floating-point errors: 0.7 % of 3,000 is 21. */
+const ROUNDING = 1e-9;
+
+/** A share of a number of tenants, rounded up: 10 % of 25 is 3. Pure. */
+export function tenantsIn(share: Share, total: number): number {
+  if ('count' in share) return Math.min(total, share.count);
+  return Math.min(total, Math.ceil((total * share.percent) / 100 - ROUNDING));
+}
+
+/** A share as an upper limit, rounded down: at most 10 % of 25 is 2. Pure. */
+export function atMost(share: Share, total: number): number {
+  return 'count' in share ? share.count : Math.floor((total * share.percent) / 100 + ROUNDING);
 }

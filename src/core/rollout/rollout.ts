@@ -3,44 +3,14 @@ import type { Observer } from '../report/event.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import type { RolloutResult } from '../report/rollout-result.ts';
 import { pause } from '../run/retry.ts';
-import { isStopped, type RunContext } from '../run/run-context.ts';
+import { isStopped } from '../run/run-context.ts';
 import { whySkipped } from '../serve/session.ts';
-import type { MigrationWork } from '../strategy/migration-work.ts';
-import { serveInPhases, type Migrated } from '../strategy/serve-in-phases.ts';
-import { createFailureLimit, stopReason } from './failure-limit.ts';
-import { findCanaries } from './find-canaries.ts';
-import type { Rollout, RolloutSetting } from './setting.ts';
+import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
+import { serveInPhases } from '../strategy/serve-in-phases.ts';
+import { stopReason } from './failure-limit.ts';
+import type { Rollout } from './prepare-rollout.ts';
 import { checkAll, refusedResult, serveStage, stageName, stagesOf } from './stages.ts';
 import { takeBack } from './take-back.ts';
-import { followStandbys } from './throttle.ts';
-
-/**
- * Prepares a rollout, before anything is changed.
- * @throws TenantctlError USAGE for canaries that the run is not for; TENANT_UNKNOWN and TENANT_NOT_ACTIVE for other
- *   canaries; REPLICA_LAG_UNKNOWN
- */
-export async function prepareRollout(plain: RunContext, setting: RolloutSetting): Promise<Rollout> {
-  const { rollout: options = {}, observe } = setting;
-  const { canary, maxFailures, maxReplicaLagMs } = options;
-  const isNamed = canary !== undefined && 'tenants' in canary;
-  const canaries = isNamed ? await findCanaries(plain.database, canary.tenants, setting) : canary;
-  const failureLimit = createFailureLimit(maxFailures);
-  const limited = { ...plain, failureLimit };
-  const throttle =
-    maxReplicaLagMs === undefined ? undefined : await followStandbys(limited, maxReplicaLagMs, observe);
-  return {
-    plain,
-    context: setting.rollout === undefined ? plain : { ...limited, throttle },
-    setting,
-    canaries,
-    failureLimit,
-    throttle,
-    lessons: new Map(),
-    begun: [],
-    unchecked: 0,
-    hopeless: 0,
-  };
-}
 
 /** Counts the tenants of a plan for the failure limit, and checks those that are up to date if that was asked for. */
 export async function openPlan(

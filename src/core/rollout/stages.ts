@@ -3,11 +3,12 @@ import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { TenantResult } from '../report/results.ts';
 import type { Stage } from '../report/rollout-result.ts';
-import type { MigrationWork } from '../strategy/migration-work.ts';
-import { serveInPhases, type Migrated } from '../strategy/serve-in-phases.ts';
+import { serve } from '../serve/serve.ts';
+import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
+import { serveInPhases } from '../strategy/serve-in-phases.ts';
 import { cutRollout } from './cut-rollout.ts';
-import { runChecks } from './run-checks.ts';
-import type { Rollout } from './setting.ts';
+import type { Rollout } from './prepare-rollout.ts';
+import { checkTenant } from './tenant-check.ts';
 
 /** A stage with its tenants. */
 interface Part {
@@ -20,14 +21,10 @@ export function stagesOf(rollout: Rollout, tasks: readonly MigrationTask[]): Par
   const first = { number: 1, of: 1, tenants: tasks.length };
   if (rollout.planned !== undefined)
     return tasks.length === 0 ? [] : [{ stage: { ...first, kind: 'newcomers' }, tasks }];
-  const { canaries, waves } = cutRollout(tasks, {
-    canary: rollout.canaries,
-    wave: rollout.setting.rollout?.wave,
-  });
-  const parts: Part[] =
-    canaries.length + rollout.hopeless > 0
-      ? [{ stage: { ...first, kind: 'canary', tenants: canaries.length }, tasks: canaries }]
-      : [];
+  const { canaries, waves } = cutRollout(tasks, rollout.canaries, rollout.setting.rollout?.wave);
+  const parts: Part[] = [];
+  if (canaries.length + rollout.hopeless > 0)
+    parts.push({ stage: { ...first, kind: 'canary', tenants: canaries.length }, tasks: canaries });
   for (const [index, wave] of waves.entries()) {
     const stage = { kind: 'wave', number: index + 1, of: waves.length, tenants: wave.length } as const;
     parts.push({ stage, tasks: wave });
@@ -74,17 +71,35 @@ export async function serveStage(
   return { results, isShared: served.isShared };
 }
 
-/** Checks tenants if there is a check. @returns the errors of those that it refused, by schema */
+/**
+ * Checks tenants side by side, if there is a check. Each refusal counts as a failure of its tenant.
+ * @returns the errors of the tenants that were refused, by schema
+ */
 export async function checkAll(
   rollout: Rollout,
   tenants: readonly RegisteredTenant[],
 ): Promise<ReadonlyMap<string, TenantctlError>> {
-  const { lanes, observe, command, rollout: { check } = {} } = rollout.setting;
-  if (check === undefined || tenants.length === 0) return new Map();
+  const { context, setting } = rollout;
+  const { lanes, observe, command, rollout: { check } = {} } = setting;
+  const refused = new Map<string, TenantctlError>();
+  if (check === undefined || tenants.length === 0) return refused;
   observe({ type: 'phase', message: `Checking ${tenants.length} tenants` });
-  const ledger = { command, direction: 'up' } as const;
-  const { refused, unchecked } = await runChecks(rollout.context, tenants, check, { lanes, observe, ledger });
-  rollout.unchecked += unchecked;
+  const tasks = tenants.map((tenant) => ({ tenant }));
+  // A check writes nothing: it need not wait for standbys.
+  const { outcomes } = await serve({ ...context, throttle: undefined }, tasks, {
+    lanes,
+    observe,
+    ledger: { command, direction: 'up' },
+    async attempt({ tenant }) {
+      const error = await checkTenant(context, tenant, check);
+      if (error === undefined) return { kind: 'done', done: undefined };
+      return { kind: 'failed', error, mayRepeat: true };
+    },
+  });
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'failed') refused.set(outcome.task.tenant.schema, outcome.error);
+    else if (outcome.kind === 'skipped') rollout.unchecked += 1;
+  }
   return refused;
 }
 

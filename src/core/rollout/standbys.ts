@@ -21,19 +21,15 @@ export interface Replication {
 }
 
 /**
- * Reads the physical standbys that are connected. Logical subscribers and backups are ignored (https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW).
+ * Reads the physical standbys that are connected. Logical subscribers and backups are ignored
+ * (https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW).
  */
 export async function readReplication(database: Pick<Database, 'query'>): Promise<Replication> {
-  const { rows } = await database.query<{
-    written: number;
-    name: string | null;
-    state: string;
-    replayed: number | null;
-    lag_ms: number | null;
-  }>(
-    `SELECT (pg_current_wal_flush_lsn() - '0/0')::float8 AS written, s.state,
+  const { rows } = await database.query<Omit<Standby, 'name'> & { written: number; name: string | null }>(
+    `SELECT (pg_current_wal_flush_lsn() - '0/0')::float8 AS written, s.state = 'streaming' AS "isStreaming",
             coalesce(nullif(s.application_name, ''), s.client_addr::text, 'process ' || s.pid) AS name,
-            (s.replay_lsn - '0/0')::float8 AS replayed, (extract(epoch FROM s.replay_lag) * 1000)::float8 AS lag_ms
+            (s.replay_lsn - '0/0')::float8 AS replayed,
+            (extract(epoch FROM s.replay_lag) * 1000)::float8 AS "replayLagMs"
      FROM (SELECT) AS always
      LEFT JOIN pg_stat_replication s ON s.state NOT IN ('backup', 'stopping')
        AND NOT EXISTS (SELECT FROM pg_replication_slots l WHERE l.active_pid = s.pid AND l.slot_type = 'logical')
@@ -41,9 +37,7 @@ export async function readReplication(database: Pick<Database, 'query'>): Promis
   );
   return {
     written: rows[0]?.written ?? 0,
-    standbys: rows.flatMap(({ name, state, replayed, lag_ms: replayLagMs }) =>
-      name === null ? [] : [{ name, isStreaming: state === 'streaming', replayed, replayLagMs }],
-    ),
+    standbys: rows.flatMap(({ name, ...standby }) => (name === null ? [] : { ...standby, name })),
   };
 }
 
@@ -67,37 +61,35 @@ export interface Lag {
   readonly ms: number;
 }
 
-/** Measures the lag of standbys from successive observations. */
-export interface LagMeter {
-  /** The standby with the largest lag, if any. @param now milliseconds of a monotonic clock */
-  look(seen: Replication, now: number): Lag | undefined;
+/** A position in the WAL, and when it was reached. */
+interface Mark {
+  readonly at: number;
+  readonly written: number;
 }
 
 /**
+ * Measures the lag of standbys from successive observations; `now` is in milliseconds of a monotonic clock. The result
+ * is the standby with the largest lag, if any.
+ *
  * The server measures a standby's lag from its replies, which come only every ten seconds from one that stands still. So
  * the meter remembers when the WAL reached which position: a standby that has not replayed it lags since then.
  */
-export function createLagMeter(): LagMeter {
-  let marks: { readonly at: number; readonly written: number }[] = [];
-  return {
-    look({ written, standbys }, now) {
-      if (marks.at(-1)?.written !== written) marks.push({ at: now, written });
-      const least = Math.min(...standbys.map(({ replayed }) => replayed ?? 0));
-      // Positions that all standbys have replayed are no longer needed.
-      marks = marks.filter((mark) => mark.written > least || mark === marks.at(-1));
-      const lags = standbys.map((standby) => ({
-        standby: standby.name,
-        ms: lagOf(standby, written, marks, now),
-      }));
-      return lags.toSorted((a, b) => b.ms - a.ms)[0];
-    },
+export function createLagMeter(): (seen: Replication, now: number) => Lag | undefined {
+  let marks: readonly Mark[] = [];
+  return ({ written, standbys }, now) => {
+    if (marks.at(-1)?.written !== written) marks = [...marks, { at: now, written }];
+    const least = Math.min(...standbys.map(({ replayed }) => replayed ?? 0));
+    // Positions that all standbys have replayed are no longer needed.
+    marks = marks.filter((mark) => mark.written > least || mark === marks.at(-1));
+    const lags = standbys.map((each) => ({ standby: each.name, ms: lagOf(each, written, marks, now) }));
+    return lags.toSorted((a, b) => b.ms - a.ms)[0];
   };
 }
 
 function lagOf(
   { isStreaming, replayed, replayLagMs }: Standby,
   written: number,
-  marks: readonly { readonly at: number; readonly written: number }[],
+  marks: readonly Mark[],
   now: number,
 ): number {
   if (!isStreaming) return Infinity;

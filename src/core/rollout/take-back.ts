@@ -2,10 +2,9 @@ import { planTenantsRollback } from '../fleet/plan-rollback.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import type { RolloutResult } from '../report/rollout-result.ts';
 import type { RunContext } from '../run/run-context.ts';
-import { backwardWork } from '../strategy/backward-work.ts';
-import { toResult } from '../strategy/migration-work.ts';
+import { backwardWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
-import type { RolloutSetting } from './setting.ts';
+import type { RolloutSetting } from './prepare-rollout.ts';
 
 /** The results of a run after it has undone what it had applied, and how many tenants that was. */
 export interface TakenBack {
@@ -30,7 +29,7 @@ export async function takeBack(
   const options = { folder: folder.directory, extent: { run: run.id }, tenants: [...applied], tenantRole };
   const rollback = await planTenantsRollback(database, { ...options, observe }, true);
   const { due, problems, upToDate } = rollback.plan;
-  const { outcomes } = await serveMigration(
+  const served = await serveMigration(
     context,
     due,
     backwardWork(rollback, {
@@ -47,7 +46,7 @@ export async function takeBack(
     [
       ...upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
       ...problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
-      ...outcomes.map((outcome) => toResult(outcome, 'down')),
+      ...served.results,
     ].map((result) => [result.schema, result]),
   );
   const after = results.map((result) => withoutUndone(result, undone.get(result.schema)));

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { checkOptions } from '../options/check-options.ts';
 import type { FieldDef } from 'pg';
 import { withTransaction } from '../../db/transaction.ts';
-import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
+import { messageOf, TenantctlError, toTenantctlError, type ErrorDetails } from '../../errors.ts';
 import { readTextFile } from '../../text-file.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { parseSql } from '../files/parse-sql.ts';
@@ -82,11 +82,15 @@ export async function checkTenant(
   tenant: RegisteredTenant,
   check: TenantCheck,
 ): Promise<TenantctlError | undefined> {
-  const settings = {
-    searchPath: tenantTarget(context.database.names, tenant).searchPath,
-    lockTimeoutMs: context.lockTimeoutMs,
-    statementTimeoutMs: context.statementTimeoutMs,
-  };
+  const { database, lockTimeoutMs, statementTimeoutMs } = context;
+  const { searchPath } = tenantTarget(database.names, tenant);
+  const settings = { searchPath, lockTimeoutMs, statementTimeoutMs };
+  const refused = (what: string, details: ErrorDetails) =>
+    new TenantctlError('CHECK_REFUSED', `The check ${check.name} ${what}`, {
+      ...details,
+      tenant: tenant.clerkOrgId,
+      hint: HINT,
+    });
   // With a cursor, a million rows cost no more than those that are shown. The query is planned as if all were read:
   // https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION
   const opening = [
@@ -96,32 +100,16 @@ export async function checkTenant(
     `FETCH ${ROWS_SHOWN + 1} FROM tenantctl_check`,
   ];
   try {
-    const answer = await withTransaction(context.database, settings, opening, async (transaction) => {
-      transaction.abandon();
-      return transaction.opening.at(-1);
-    });
-    const found = objections({
-      rows: (answer?.rows ?? []) as CheckAnswer['rows'],
-      fields: answer?.fields ?? [],
-    });
-    if (found === undefined) return undefined;
-    return new TenantctlError(
-      'CHECK_REFUSED',
-      `The check ${check.name} found ${amount(answer?.rows.length ?? 0)}.`,
-      {
-        tenant: tenant.clerkOrgId,
-        details: found,
-        hint: HINT,
-      },
-    );
+    const { rows = [], fields = [] } =
+      (await withTransaction(database, settings, opening, async (transaction) => {
+        transaction.abandon();
+        return transaction.opening.at(-1);
+      })) ?? {};
+    const details = objections({ rows, fields });
+    return details === undefined ? undefined : refused(`found ${amount(rows.length)}.`, { details });
   } catch (thrown) {
     const error = toTenantctlError(thrown);
-    return new TenantctlError('CHECK_REFUSED', `The check ${check.name} failed: ${error.message}`, {
-      tenant: tenant.clerkOrgId,
-      sqlstate: error.sqlstate,
-      hint: HINT,
-      cause: error,
-    });
+    return refused(`failed: ${error.message}`, { sqlstate: error.sqlstate, cause: error });
   }
 }
 

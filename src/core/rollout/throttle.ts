@@ -26,7 +26,7 @@ export async function followStandbys(
   const { database } = context;
   await assertStandbysAreSeen(database);
   const interval = Math.min(SELDOM_MS, Math.max(OFTEN_MS, maxLagMs / 2));
-  const meter = createLagMeter();
+  const measure = createLagMeter();
   let lag: Lag | undefined;
   let lookedAt = -Infinity;
   let looking: Promise<void> | undefined;
@@ -36,7 +36,7 @@ export async function followStandbys(
     const seen = await readReplication(database);
     const now = performance.now();
     const wasHeld = isHeld();
-    lag = meter.look(seen, now);
+    lag = measure(seen, now);
     if (wasHeld) heldBackMs += now - lookedAt;
     if (lag !== undefined && isHeld() && !wasHeld) {
       observe({

@@ -1,8 +1,11 @@
+import { TenantctlError } from '../../errors.ts';
 import { backoffMs, pause } from '../run/retry.ts';
 import { isStopped } from '../run/run-context.ts';
-import { createLockWait, lockTimeout } from './lock-wait.ts';
 import { attempt, end, leaveToPeers, look, skip, type Pending, type Session } from './session.ts';
 import type { Task } from './work.ts';
+
+/** Milliseconds between two looks at tenants that other runs hold. */
+const POLL_MS = 150;
 
 /** Attempts the tasks again that did not end in the first pass, until none is left. */
 export async function serveLater<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
@@ -25,11 +28,12 @@ async function serveAgain<T extends Task, Done>(session: Session<T, Done>): Prom
 
 /**
  * Tasks whose tenants other runs hold. One query looks at all of them, again and again, until they are done or free, or
- * the wait has ended. The wait starts anew whenever one of them ends.
+ * lockWaitMs have passed. The wait starts anew whenever one of them ends. A statement that waited in the server instead
+ * would hold up CREATE INDEX CONCURRENTLY everywhere in the database.
  */
 async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
   const { context, work, busy } = session;
-  let wait = createLockWait(context);
+  let waitsSince = Date.now();
   while (busy.length > 0) {
     const batch = busy.splice(0);
     await context.throttle?.ready();
@@ -49,15 +53,27 @@ async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promi
     };
     busy.push(...batch.filter(isIn(sighting.locked)));
     await Promise.all(batch.filter(isIn(sighting.free)).map((pending) => attempt(session, pending)));
-    if (busy.length < batch.length) wait = createLockWait(context);
-    if (busy.length > 0 && (await wait()) === 'over') giveUp(session);
+    if (busy.length < batch.length) waitsSince = Date.now();
+    if (busy.length === 0) return;
+    const isOver = Date.now() - waitsSince >= context.lockWaitMs;
+    if (isOver && context.signal?.aborted !== true) giveUp(session);
+    else await pause(POLL_MS, context.signal);
   }
 }
 
 /** The other runs have not let go of these tenants in all the time that was allowed. */
 function giveUp<T extends Task, Done>(session: Session<T, Done>): void {
   for (const { task, failure } of session.busy.splice(0)) {
-    const error = lockTimeout(session.context, task.tenant.clerkOrgId);
+    const tenant = task.tenant.clerkOrgId;
+    const whom = tenant === undefined ? 'the master schema' : `"${tenant}"`;
+    const error = new TenantctlError(
+      'LOCK_TIMEOUT',
+      `Another run was still at work on ${whom} after ${session.context.lockWaitMs / 1000} s.`,
+      {
+        tenant,
+        hint: 'Wait for it to end and run the command again, or allow more time with LOCK_WAIT_TIMEOUT_MS.',
+      },
+    );
     end(session, { kind: 'failed', task, error, done: failure?.done, durationMs: 0 });
   }
 }

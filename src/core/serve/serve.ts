@@ -23,20 +23,6 @@ export interface Served<T extends Task, Done> {
  * run is stopped (`context.signal`, `context.failureLimit`), no attempt is begun, and the tasks that are left are
  * skipped; `context.throttle` delays attempts. One task's failure is that task's.
  *
- * ```ts
- * const { outcomes } = await serve(context, tasks, {
- *   lanes,
- *   observe,
- *   async attempt({ tenant }) {
- *     try {
- *       return { kind: 'done', done: await count(tenant) };
- *     } catch (error) {
- *       return { kind: 'failed', error: toTenantctlError(error), mayRepeat: true };
- *     }
- *   },
- * });
- * ```
- *
  * @param pass makes the first pass over all tasks; by default, they are attempted side by side, in order
  * @throws whatever `work.attempt` or `pass` throws
  */

@@ -1,18 +1,19 @@
+import type { Observer } from '../report/event.ts';
 import { stemOf, checksumOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 import type { Database } from '../../db/database.ts';
 
 type Scope = 'master' | 'tenants';
 
 /**
- * Files of the folder that were edited after they had been applied: their checksum is not the recorded one. A file
- * whose extension changed (.js to .ts) has changed its text by nature and is passed over.
- * @returns the files' names
+ * Warns of files of the folder that were edited after they had been applied: their checksum is not the recorded one. A
+ * file whose extension changed (.js to .ts) has another text by nature and is ignored.
  */
-export async function editedFiles(
+export async function warnOfEditedFiles(
   database: Database,
   scope: Scope,
   folder: MigrationFolder,
-): Promise<string[]> {
+  observe: Observer,
+): Promise<void> {
   const { rows } = await database.query<{ file_name: string; checksum: string }>(
     'SELECT file_name, checksum FROM tenantctl.migration_files WHERE scope = $1',
     [scope],
@@ -23,7 +24,10 @@ export async function editedFiles(
     const checksum = recorded.get(file.name);
     if (checksum !== undefined && checksum !== (await checksumOf(file))) edited.push(file.name);
   }
-  return edited;
+  if (edited.length === 0) return;
+  const were = edited.length === 1 ? 'it was' : 'they were';
+  const message = `Edited after ${were} applied: ${edited.join(', ')}. What has been applied stays as it was; a change needs a migration of its own.`;
+  observe({ type: 'warning', message });
 }
 
 /** Keeps the checksums of files that are being applied for the first time. */
@@ -49,8 +53,4 @@ export async function forgetFiles(database: Database, scope: Scope, names: reado
     scope,
     names.map(stemOf),
   ]);
-}
-
-export function editedWarning(edited: readonly string[]): string {
-  return `Edited after ${edited.length === 1 ? 'it was' : 'they were'} applied: ${edited.join(', ')}. What has been applied stays as it was; a change needs a migration of its own.`;
 }

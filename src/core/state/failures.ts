@@ -15,6 +15,7 @@ export function forgetFailure(schema: string): string {
 }
 
 export async function forgetFailures(database: Database, schemas: readonly string[]): Promise<void> {
+  if (schemas.length === 0) return;
   await database.query(
     `DELETE FROM tenantctl.tenant_failures f USING tenantctl.tenants k
      WHERE k.id = f.tenant AND k.schema_name = ANY ($1::text[]) AND k.gone_at IS NULL`,

@@ -3,16 +3,13 @@ import type { Plan } from '../plan/plan.ts';
 import type { Limits } from '../guard/limits.ts';
 import type { Direction } from '../files/load.ts';
 
-/** What each migration of a plan sends, the same for every tenant. */
-export interface Uniform {
+/** What may be sent to all tenants with a plan, to each as one string. */
+export interface CompiledPlan {
   readonly direction: Direction;
+  /** What each migration sends, the same for every tenant. */
   readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
   /** The texts cannot change the session, its role or the history. */
   readonly isClean: boolean;
-}
-
-/** What may be sent to all tenants with a plan, to each as one string. */
-export interface CompiledPlan extends Uniform {
   /** What each tenant's transaction may lock outside its schema. */
   readonly limits: Limits;
 }
@@ -36,7 +33,7 @@ export function compile(
   first: Recordings,
   second: Recordings,
   historyTable: string,
-): Uniform | NotCompiled {
+): Omit<CompiledPlan, 'limits'> | NotCompiled {
   const steps: { name: string; texts: readonly string[] }[] = [];
   for (const { name } of plan.steps) {
     const [one, other] = [first.get(name), second.get(name)];

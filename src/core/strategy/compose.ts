@@ -1,6 +1,7 @@
-import type { ServerSettingValues } from '../../db/dead-client.ts';
+import type { Database } from '../../db/database.ts';
 import { literal } from '../../db/sql.ts';
 import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION } from '../../db/transaction.ts';
+import type { RunContext } from '../run/run-context.ts';
 import { limitArguments, noteOwn } from '../guard/limits.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { giveControl, regainControlAtEnd, regainControl } from '../target/control.ts';
@@ -9,6 +10,8 @@ import type { Target } from '../target/target.ts';
 
 /** What is assumed of a tenant when a compiled plan is sent. The server checks it under the tenant's lock. */
 export interface Assumption {
+  /** The tenant's status column holds one of these. */
+  readonly statuses: readonly string[];
   /** The batch that the plan was given. */
   readonly batch: number;
   /** The digest of the history that the plan was made for; null if there is no history table yet. */
@@ -17,46 +20,32 @@ export interface Assumption {
   readonly becomes: string;
 }
 
-export interface SendingOptions {
-  /** Only a tenant whose status column holds one of these is worked on. */
-  readonly statuses: readonly string[];
-  readonly lockTimeoutMs: number;
-  /** The server's own default if absent. */
-  readonly statementTimeoutMs?: number | undefined;
-  /** What makes the server notice that its client is gone. */
-  readonly deadClientSettings: ServerSettingValues;
-  /** The number of the run in the ledger. */
-  readonly run: number | undefined;
-}
-
-/** What is sent to one tenant in addition to the plan. */
-export interface Addition {
-  /** Statements between the lock and the history: create the schema, say. */
-  readonly opening?: readonly string[];
-  /** Statements that go with the last row of the history. */
-  readonly closing: readonly string[];
-}
+/** What a composer needs of the run. */
+type ComposerContext = Pick<RunContext, 'lockTimeoutMs' | 'statementTimeoutMs' | 'run'> & {
+  readonly database: Pick<Database, 'deadClientSettings'>;
+};
 
 /**
  * Composes the statements for one tenant: the transaction with its settings and its lock, the check that the history is
  * what the plan was made for, each migration with its record, the stamp; after the COMMIT, what cleans the session, if
- * needed. Sent as one string, this costs one round trip.
+ * needed. Sent as one string, this costs one round trip. `opening` stands between the lock and the history (create the
+ * schema, say), `closing` after the last row of the history.
  *
  * What is the same for all tenants with the same assumption is composed once.
  */
 export function createComposer(
+  context: ComposerContext,
   compiled: CompiledPlan,
-  { batch, expected, becomes }: Assumption,
-  options: SendingOptions,
-): (target: Target, addition: Addition) => string[] {
+  { statuses, batch, expected, becomes }: Assumption,
+): (target: Target, opening: readonly string[], closing: readonly string[]) => string[] {
   const before = expected === null ? 'NULL' : literal(expected);
   const enterWith = [
     before,
-    `ARRAY[${options.statuses.map(literal).join(', ')}]`,
-    `ARRAY[${settingsFor(options).map(literal).join(', ')}]`,
+    `ARRAY[${statuses.map(literal).join(', ')}]`,
+    `ARRAY[${settingsFor(context).map(literal).join(', ')}]`,
   ].join(', ');
   const recordOf = (names: readonly string[]) =>
-    `${literal(compiled.direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}, ${options.run ?? 'NULL'}`;
+    `${literal(compiled.direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}, ${context.run?.id ?? 'NULL'}`;
   // If migrations change only tables, all records can be written at the end.
   const inBetween = compiled.isClean ? [] : compiled.steps.slice(0, -1);
   const last = compiled.isClean ? compiled.steps : compiled.steps.slice(-1);
@@ -65,7 +54,7 @@ export function createComposer(
   const limits = limitArguments(compiled.limits);
   const lastTexts = last.flatMap(({ texts }) => texts);
 
-  return (target, { opening = [], closing }) => {
+  return (target, opening, closing) => {
     const { schema, historyTable, clerkOrgId, role } = target;
     const begins = giveControl(target);
     const name = literal(schema);
@@ -96,9 +85,9 @@ export function createComposer(
 }
 
 /** The settings of a tenant's transaction: each name followed by its value. */
-function settingsFor({ lockTimeoutMs, statementTimeoutMs, deadClientSettings }: SendingOptions): string[] {
+function settingsFor({ lockTimeoutMs, statementTimeoutMs, database }: ComposerContext): string[] {
   const settings = {
-    ...deadClientSettings,
+    ...database.deadClientSettings,
     lock_timeout: lockTimeoutMs,
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
   };

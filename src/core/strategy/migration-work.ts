@@ -1,13 +1,15 @@
 import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
 import type { Applied } from '../apply/assignment.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import type { TenantsRollback } from '../fleet/plan-rollback.ts';
 import type { Direction } from '../files/load.ts';
 import type { History } from '../target/history.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { Lesson } from './lesson.ts';
 import type { Observer } from '../report/event.ts';
 import type { PeerView } from './peers.ts';
-import type { Plan } from '../plan/plan.ts';
+import { planBackward, type Plan } from '../plan/plan.ts';
+import { stillPlanned } from '../plan/rollback-extent.ts';
 import type { Recording } from '../../db/knex/recording.ts';
 import type { TenantStatus } from '../../names.ts';
 import type { TenantResult } from '../report/results.ts';
@@ -43,6 +45,27 @@ export interface MigrationWork {
   /** Keeps what was learned of each plan for the next call, when a run serves its tenants in waves. */
   readonly lessons?: Map<string, Lesson> | undefined;
   readonly observe: Observer;
+}
+
+/** The work of a rollback as it was planned. */
+export function backwardWork(
+  { folder, extentOf }: Pick<TenantsRollback, 'folder' | 'extentOf'>,
+  more: Pick<MigrationWork, 'command' | 'closing' | 'lanes' | 'compile' | 'observe'>,
+): MigrationWork {
+  return {
+    ...more,
+    direction: 'down',
+    statuses: ['ACTIVE'],
+    decide: ({ tenant, plan }, history, undone) =>
+      stillPlanned(planBackward(folder, history, extentOf(tenant)), plan, undone),
+  };
+}
+
+/** What a run has done to its tenants. */
+export interface Migrated {
+  readonly results: readonly TenantResult[];
+  /** Another run was met that works on the same tenants. */
+  readonly isShared: boolean;
 }
 
 export type MigrationOutcome = Outcome<MigrationTask, Applied>;

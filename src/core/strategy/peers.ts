@@ -26,24 +26,14 @@ export async function lookAtPeers(
   tasks: readonly MigrationTask[],
   isDone: (task: MigrationTask, now: PeerView) => boolean,
 ): Promise<Sighting<MigrationTask>> {
-  const { rows } = await database.query<{
-    schema: string;
-    status: string;
-    digest: string | null;
-    is_locked: boolean;
-  }>(
-    `SELECT schema_name AS schema, ${statusOf(database.names, 'status')} AS status, digest::text AS digest, is_locked
+  const { rows } = await database.query<PeerView & { readonly schema: string }>(
+    `SELECT schema_name AS schema, ${statusOf(database.names, 'status')} AS status, digest::text AS digest,
+            is_locked AS "isLocked"
      FROM tenantctl.peers($1)`,
     [tasks.map(({ tenant }) => tenant.schema)],
   );
-  const bySchema = new Map(
-    rows.map(({ schema, status, digest, is_locked: isLocked }) => [schema, { status, digest, isLocked }]),
-  );
-  const sighting = {
-    done: [] as MigrationTask[],
-    locked: [] as MigrationTask[],
-    free: [] as MigrationTask[],
-  };
+  const bySchema = new Map(rows.map((row) => [row.schema, row]));
+  const sighting: Record<keyof Sighting<MigrationTask>, MigrationTask[]> = { done: [], locked: [], free: [] };
   for (const task of tasks) {
     const now = bySchema.get(task.tenant.schema);
     if (now !== undefined && isDone(task, now)) sighting.done.push(task);

@@ -5,15 +5,8 @@ import type { Plan, Step } from '../plan/plan.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { whySkipped } from '../serve/session.ts';
-import { toResult, type MigrationWork } from './migration-work.ts';
+import type { Migrated, MigrationWork } from './migration-work.ts';
 import { serveMigration } from './serve-migration.ts';
-
-/** What a run has done to its tenants. */
-export interface Migrated {
-  readonly results: readonly TenantResult[];
-  /** Another run was met that works on the same tenants. */
-  readonly isShared: boolean;
-}
 
 /**
  * serveMigration in phases, so that migrations outside a transaction delay no other tenant: they may take hours, and wait
@@ -26,10 +19,7 @@ export async function serveInPhases(
   work: MigrationWork,
 ): Promise<Migrated> {
   const isOutside = await outsideSteps(context, tasks, work);
-  if (isOutside.size === 0) {
-    const { outcomes, isShared } = await serveMigration(context, tasks, work);
-    return { results: outcomes.map((outcome) => toResult(outcome, work.direction)), isShared };
-  }
+  if (isOutside.size === 0) return serveMigration(context, tasks, work);
   const phasesOf = phaseFinder(isOutside);
   const count = tasks.reduce((most, task) => Math.max(most, phasesOf(task).length), 0);
   const results = new Map<string, TenantResult>();
@@ -61,10 +51,8 @@ export async function serveInPhases(
       },
     });
     isShared ||= served.isShared;
-    const phaseResults = served.outcomes.map((outcome) => toResult(outcome, work.direction));
-    for (const result of phaseResults) keep(results, result);
-    const over = new Set(phaseResults.filter(isEnd).map(({ schema }) => schema));
-    going = going.filter(({ tenant }) => !over.has(tenant.schema));
+    for (const result of served.results) keep(results, result);
+    going = going.filter(({ tenant }) => !ended.has(tenant.schema));
   }
   return { results: [...results.values()], isShared };
 }

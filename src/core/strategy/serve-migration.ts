@@ -1,55 +1,35 @@
 import type { Applied } from '../apply/assignment.ts';
 import { runsInTransaction } from '../files/load.ts';
 import { planKey, type MigrationTask } from '../fleet/plan-fleet.ts';
-import { limitsOf, type Limits } from '../guard/limits.ts';
+import { limitsOf } from '../guard/limits.ts';
 import { reachesOutside } from '../guard/one-at-a-time.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { serve, type Served } from '../serve/serve.ts';
-import {
-  attempt,
-  end,
-  keepBusy,
-  leaveToPeers,
-  look,
-  queueOf,
-  serveQueue,
-  untried,
-  type Session,
-} from '../serve/session.ts';
-import type { SharedQueue } from '../serve/shared-queue.ts';
+import { attempt, queueOf, serveQueue, untried } from '../serve/session.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { applyTask, withEarlier } from './apply-task.ts';
-import { compile, type CompiledPlan, type Uniform } from './compiled.ts';
+import { compile } from './compiled.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './lesson.ts';
-import { toResult, type MigrationWork } from './migration-work.ts';
+import { toResult, type Migrated, type MigrationWork } from './migration-work.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
-import { sendToAll } from './send-to-all.ts';
+import { sendToAll, type PlanGroup } from './send-to-all.ts';
 
 /** How many tenants are tried as pilots, including those that other runs turn out to have. */
 const MOST_TRIES = 20;
-
-/** The tenants with one plan. */
-interface PlanGroup {
-  readonly session: Session<MigrationTask, Applied>;
-  readonly migration: MigrationWork;
-  readonly tasks: readonly MigrationTask[];
-  readonly queue: SharedQueue<MigrationTask>;
-  readonly lesson: Lesson;
-}
 
 /**
  * Serves tenants by their plans: the first of each distinct plan alone, then the others side by side, as many as there
  * are lanes. If the first two of a plan were sent the same, and its migrations cannot tell one tenant from another, the
  * others are each sent everything in one string. Retries, other runs and what stops a run: src/core/serve/serve.ts.
  */
-export function serveMigration(
+export async function serveMigration(
   context: RunContext,
   tasks: readonly MigrationTask[],
   migration: MigrationWork,
-): Promise<Served<MigrationTask, Applied>> {
+): Promise<Migrated & Served<MigrationTask, Applied>> {
   const { command, direction, lanes, observe, lessons = new Map<string, Lesson>() } = migration;
   const { isDone = isAsPlanned(direction) } = migration;
-  return serve<MigrationTask, Applied>(
+  const served = await serve<MigrationTask, Applied>(
     context,
     tasks,
     {
@@ -74,6 +54,7 @@ export function serveMigration(
       );
     },
   );
+  return { ...served, results: served.outcomes.map((outcome) => toResult(outcome, direction)) };
 }
 
 /** Attempts a task statement by statement; the first tenants of a plan are pilots. */
@@ -114,7 +95,7 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   if (lesson.mayCompile) lesson.compiled ??= await compiledFrom(group, first);
   const { compiled } = lesson;
   if (lesson.mayCompile && compiled !== undefined && compiled !== 'never') {
-    while (queue.size > 0 && !isStopped(context)) await sendStrings(group, compiled);
+    while (queue.size > 0 && !isStopped(context)) await sendToAll(group, compiled);
   }
   await serveQueue(session, queue);
 }
@@ -127,50 +108,15 @@ async function compiledFrom(
   const [first, second] = lesson.seen;
   if (first === undefined) return undefined;
   const compiled = compile(plan, migration.direction, first, second ?? first, names.tenantHistory);
-  if (!('reason' in compiled))
-    return second === undefined
-      ? undefined
-      : { ...compiled, limits: await limitsFor(session.context, compiled, lesson.observedEffects) };
+  if (!('reason' in compiled)) {
+    if (second === undefined) return undefined;
+    const texts = compiled.steps.flatMap((step) => step.texts);
+    const readings = await Promise.all(texts.map(session.context.readStatements));
+    return { ...compiled, limits: limitsOf(readings, lesson.observedEffects) };
+  }
   migration.observe({
     type: 'note',
     message: `${compiled.migration} is gone through with every tenant: ${compiled.reason}.`,
   });
   return 'never';
-}
-
-/** What each migration may lock outside its schema, by its text and by what the pilots have shown. */
-async function limitsFor(
-  { readStatements }: RunContext,
-  { steps }: Uniform,
-  observedEffects: Lesson['observedEffects'],
-): Promise<Limits> {
-  const texts = steps.flatMap((step) => step.texts);
-  return limitsOf(await Promise.all(texts.map(readStatements)), observedEffects);
-}
-
-/** Sends the plan to the tenants of the queue as strings, and attempts those statement by statement that come back. */
-async function sendStrings(group: PlanGroup, compiled: CompiledPlan): Promise<void> {
-  const { session, migration, tasks, queue, lesson } = group;
-  const names = compiled.steps.map(({ name }) => name);
-  const changed: MigrationTask[] = [];
-  const returned = await sendToAll(session.context, queue, tasks, compiled, {
-    ...migration,
-    isAlone: lesson.locksShared,
-    onDone: (task, durationMs) =>
-      end(session, {
-        kind: 'done',
-        task,
-        durationMs,
-        done: { names, batch: task.plan.batch, isCommitted: true },
-      }),
-    onPeers(task, isAtWork) {
-      queue.met(task);
-      if (isAtWork) keepBusy(session, [untried(task)]);
-      else changed.push(task);
-    },
-  });
-  const { done, locked, free } = await look(session, changed);
-  leaveToPeers(session, done);
-  const rest = [...returned, ...[...locked, ...free].map((task) => ({ task, isLost: false }))];
-  await Promise.all(rest.map(({ task, isLost }) => attempt(session, untried(task, isLost), queue)));
 }

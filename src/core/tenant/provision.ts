@@ -1,9 +1,8 @@
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import { recordFiles } from '../state/checksums.ts';
-import type { RunOptions } from '../run/run-context.ts';
 import type { MigrationOutcome, MigrationWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
-import { createLanes, ONE_LANE, type Concurrency, type Lanes } from '../run/lanes.ts';
+import { createLanes, ONE_LANE, type Lanes } from '../run/lanes.ts';
 import {
   closingOf,
   createSchemaStatements,
@@ -16,10 +15,9 @@ import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
-import type { Observer } from '../report/event.ts';
 import { registerTenants, unregisterTenants, type Registration } from '../registry/register-tenants.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
-import { inRun, type CommandRun } from '../commands/in-run.ts';
+import { inRun, type CommandRun, type FleetRunOptions } from '../commands/in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
 import { prepareRoles, type PreparedRole } from '../roles/prepare-roles.ts';
@@ -31,17 +29,11 @@ import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import { checkOptions } from '../options/check-options.ts';
 
-export interface ProvisionOptions extends RunOptions {
-  /** The folder of the tenant migrations; it may be empty. */
-  readonly folder: string;
+/** The folder may be empty. */
+export interface ProvisionOptions extends FleetRunOptions {
   /** The folder of the master migrations: pending ones there are refused. Not checked if absent. */
   readonly masterFolder?: string | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
-  /** Tenants provisioned in parallel; if absent 4, or fewer if few connections are free. */
-  readonly concurrency?: Concurrency | undefined;
-  /** False: every migration is run for every tenant, statement by statement. */
-  readonly compile?: boolean | undefined;
-  readonly observe?: Observer | undefined;
 }
 
 export interface ProvisionResult {
@@ -108,7 +100,7 @@ async function provisionInRun(
   const folder = await readMigrationFolder(options.folder);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
   await ensureState(database, await readStateVersion(database));
-  assertSessions(database, await Promise.all(folder.files.map((file) => context.load(file))), 'up');
+  await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
   const lanes = ids.length > 1 ? await createLanes(database, options.concurrency) : ONE_LANE;

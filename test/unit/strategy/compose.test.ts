@@ -1,12 +1,7 @@
 import { parse } from 'libpg-query';
 import { expect, test } from 'vitest';
 import type { CompiledPlan } from '../../../src/core/strategy/compiled.ts';
-import {
-  asOneString,
-  createComposer,
-  type Addition,
-  type SendingOptions,
-} from '../../../src/core/strategy/compose.ts';
+import { asOneString, createComposer } from '../../../src/core/strategy/compose.ts';
 import { tenantTarget } from '../../../src/core/target/target.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';
 
@@ -27,23 +22,25 @@ function statementsFor(
   compiled: CompiledPlan,
   {
     expected = HISTORY,
-    opening,
-    ...options
-  }: Partial<SendingOptions & Addition> & { expected?: string | null } = {},
+    opening = [],
+    statementTimeoutMs,
+  }: { expected?: string | null; opening?: string[]; statementTimeoutMs?: number } = {},
 ): string[] {
-  const assumption = { batch: 3, expected, becomes: '00000000-0000-0000-0000-000000000002' };
-  const compose = createComposer(compiled, assumption, { ...OPTIONS, ...options });
-  return compose(tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: `od"d'one` }), {
-    closing: ['SELECT 0'],
-    ...(opening && { opening }),
-  });
+  const assumption = {
+    statuses: ['ACTIVE', "it's"],
+    batch: 3,
+    expected,
+    becomes: '00000000-0000-0000-0000-000000000002',
+  };
+  const compose = createComposer({ ...CONTEXT, statementTimeoutMs }, compiled, assumption);
+  const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: `od"d'one` });
+  return compose(target, opening, ['SELECT 0']);
 }
 
-const OPTIONS: SendingOptions = {
-  statuses: ['ACTIVE', "it's"],
+const CONTEXT = {
   lockTimeoutMs: 1234,
-  deadClientSettings: { idle_in_transaction_session_timeout: 50_000, tcp_user_timeout: 40_000 },
-  run: 42,
+  database: { deadClientSettings: { idle_in_transaction_session_timeout: 50_000, tcp_user_timeout: 40_000 } },
+  run: { id: 42 },
 };
 
 const kindsOf = async (text: string) => {

@@ -1,0 +1,119 @@
+import type { Database } from '../../db/database.ts';
+import { TenantctlError } from '../../errors.ts';
+import type { MigrationFolder } from '../files/source.ts';
+import type { Selection } from '../fleet/select-fleet.ts';
+import { findTenants } from '../registry/registry.ts';
+import { hasStatus, registrySql, statusOf } from '../registry/registry-sql.ts';
+import type { Observer } from '../report/event.ts';
+import type { RolloutResult, Stage, StageResult } from '../report/rollout-result.ts';
+import type { Lanes } from '../run/lanes.ts';
+import type { RunContext } from '../run/run-context.ts';
+import type { Lesson } from '../strategy/lesson.ts';
+import type { Canaries } from './cut-rollout.ts';
+import { createFailureLimit, type RolloutLimit } from './failure-limit.ts';
+import type { RolloutOptions } from './options.ts';
+import { followStandbys, type StandbyThrottle } from './throttle.ts';
+
+/** What a rollout knows of its run. */
+export interface RolloutSetting extends Selection {
+  readonly rollout?: RolloutOptions | undefined;
+  readonly folder: MigrationFolder;
+  readonly lanes: Lanes;
+  readonly command: string;
+  /** Tenants that were up to date are checked, too. */
+  readonly listUpToDate?: boolean | undefined;
+  readonly observe: Observer;
+}
+
+/** The state of a rollout. */
+export interface Rollout {
+  /** The run's context, with a failure limit and a throttle if there are any. */
+  readonly context: RunContext;
+  /** The run's context without them: for undoing. */
+  readonly plain: RunContext;
+  readonly setting: RolloutSetting;
+  readonly canaries: Canaries | undefined;
+  readonly failureLimit: RolloutLimit;
+  readonly throttle: StandbyThrottle | undefined;
+  /** What earlier stages have shown of each plan. */
+  readonly lessons: Map<string, Lesson>;
+  readonly begun: StageResult[];
+  /** How many stages were planned; undefined before any was begun. */
+  planned?: number;
+  /** Tenants that were not checked, because the run was stopped. */
+  unchecked: number;
+  stoppedAt?: Stage | undefined;
+  rolledBack?: RolloutResult['rolledBack'];
+  /** Canaries that were named, and for which nothing can be done. */
+  hopeless: number;
+}
+
+/**
+ * Prepares a rollout, before anything is changed.
+ * @throws TenantctlError USAGE for canaries that the run is not for; TENANT_UNKNOWN and TENANT_NOT_ACTIVE for other
+ *   canaries; REPLICA_LAG_UNKNOWN
+ */
+export async function prepareRollout(plain: RunContext, setting: RolloutSetting): Promise<Rollout> {
+  const { rollout: options = {}, observe } = setting;
+  const { canary, maxFailures, maxReplicaLagMs } = options;
+  const isNamed = canary !== undefined && 'tenants' in canary;
+  const canaries = isNamed ? await findCanaries(plain.database, canary.tenants, setting) : canary;
+  const failureLimit = createFailureLimit(maxFailures);
+  const limited = { ...plain, failureLimit };
+  const throttle =
+    maxReplicaLagMs === undefined ? undefined : await followStandbys(limited, maxReplicaLagMs, observe);
+  return {
+    plain,
+    context: setting.rollout === undefined ? plain : { ...limited, throttle },
+    setting,
+    canaries,
+    failureLimit,
+    throttle,
+    lessons: new Map(),
+    begun: [],
+    unchecked: 0,
+    hopeless: 0,
+  };
+}
+
+/**
+ * The schemas of canaries that were given by organization id or schema name.
+ * @throws TenantctlError TENANT_UNKNOWN; TENANT_NOT_ACTIVE; USAGE for one that is not selected
+ */
+async function findCanaries(
+  database: Database,
+  names: readonly string[],
+  selection: Selection,
+): Promise<ReadonlySet<string>> {
+  const canaries = await findTenants(database, names);
+  const schemas = new Set(canaries.map(({ schema }) => schema));
+  if (selection.tenants !== undefined) {
+    const selected = new Set((await findTenants(database, selection.tenants)).map(({ schema }) => schema));
+    const outside = canaries.find(({ schema }) => !selected.has(schema));
+    if (outside !== undefined) {
+      throw new TenantctlError(
+        'USAGE',
+        `"${outside.clerkOrgId}" is to be a canary, and the run is not for it.`,
+        {
+          tenant: outside.clerkOrgId,
+          hint: 'Name it with --tenant, too, or choose another canary.',
+        },
+      );
+    }
+  }
+  const { table, organization, schema, status } = registrySql(database.names);
+  const { rows } = await database.query<{ clerkOrgId: string; status: string }>(
+    `SELECT ${organization}::text AS "clerkOrgId", ${statusOf(database.names, status)} AS status FROM ${table}
+     WHERE ${schema}::text = ANY ($1::text[]) AND NOT ${hasStatus(database.names, status, ['ACTIVE'])} LIMIT 1`,
+    [[...schemas]],
+  );
+  const [idle] = rows;
+  if (idle !== undefined) {
+    throw new TenantctlError(
+      'TENANT_NOT_ACTIVE',
+      `"${idle.clerkOrgId}" is to be a canary, and its status is ${idle.status}: nothing would be done to it.`,
+      { tenant: idle.clerkOrgId, hint: 'Choose a canary that is ACTIVE.' },
+    );
+  }
+  return schemas;
+}
