@@ -6,7 +6,14 @@ import { checkOptions } from '../options/check-options.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import type { MigrateMasterOptions } from './migrate-master.ts';
 import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
-import { isNothing, planFleet, planKey, refuseOwners, type FleetPlan, type MigrationTask } from '../fleet/plan-fleet.ts';
+import {
+  isNothing,
+  planFleet,
+  planKey,
+  refuseOwners,
+  type FleetPlan,
+  type MigrationTask,
+} from '../fleet/plan-fleet.ts';
 import type { MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction } from '../apply/action.ts';
 import { watchSchema } from '../guard/guard.ts';
