@@ -14,85 +14,114 @@ import { hasStatus, registrySql, statusOf, writtenStatus } from './registry-sql.
 import { TRANSITIONS, touched, UNFINISHED } from './status.ts';
 import type { Database } from '../../db/database.ts';
 
-/** An organization's row in the registry, or why it cannot have one. */
-export type Registration =
-  | {
-      readonly schema: string;
-      readonly status: string;
-      readonly isNew: boolean;
-      /** tenantctl has an id for the tenant. */
-      readonly isKnown: boolean;
-    }
-  | { readonly error: TenantctlError };
+/** An organization's row in the registry; without schema and status, the error that says why it cannot have one. */
+export interface Registration {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly status: string;
+  readonly isNew: boolean;
+  /** tenantctl has an id for the tenant. */
+  readonly isKnown: boolean;
+  readonly error?: TenantctlError;
+}
+
+export function refusedRegistration(clerkOrgId: string, error: TenantctlError): Registration {
+  return { clerkOrgId, schema: '', status: '', isNew: false, isKnown: true, error };
+}
 
 interface Wanted {
   readonly clerkOrgId: string;
-  /** The name of its schema, where it has none yet. */
+  /** The name of its schema, if it has none yet. */
   readonly schema: string;
 }
 
 /**
- * Gives each organization a row with status PROVISIONING, visible at once; a row that is there is kept. Where the
- * registry cannot be inserted into, the row must be there: with no schema, or the one that the organization is to have,
- * and with no status, PROVISIONING or FAILED.
- * @returns by organization id: its row; or SCHEMA_NAME_TAKEN where another organization has that schema name,
- *   SCHEMA_UNREGISTERED where a schema of that name is there and belongs to no tenant (it may hold somebody's data),
- *   TENANT_UNKNOWN where it needs a row, TENANT_NOT_ACTIVE where its row is not to be used,
- *   or what the registry itself had against the row
- *
- * A new row gets a new id of tenantctl's, also where a tenant that is gone had its names.
+ * Gives each organization a row with status PROVISIONING, visible at once; an existing row is kept. If the registry takes
+ * no INSERT, the row must exist: with no schema, or the one that the organization is to have, and with no status,
+ * PROVISIONING or FAILED. A new row gets a new id of tenantctl's, even if a tenant that is gone had its names.
+ * @returns in this order; the errors are SCHEMA_NAME_TAKEN if another organization has that schema name,
+ *   SCHEMA_UNREGISTERED if a schema of that name exists and belongs to no tenant (it may hold somebody's data),
+ *   TENANT_UNKNOWN if it needs a row, TENANT_NOT_ACTIVE if its row is not to be used, and those of the registry itself
  */
 export async function registerTenants(
   database: Database,
   shape: RegistryShape,
   all: readonly Wanted[],
-): Promise<Map<string, Registration>> {
+): Promise<Registration[]> {
   try {
-    const misspelt = await readMisspelt(database, shape, all);
-    const wanted = all.filter(({ clerkOrgId }) => !misspelt.has(clerkOrgId));
-    const added = await insertRows(database, shape, wanted);
-    let rows = await readRows(database, wanted);
-    const byId = new Map(wanted.map((one) => [one.clerkOrgId, one]));
-    if (rows.some(({ id, schema, status }) => byId.has(id) && (schema === '' || status === ''))) {
-      await claimRows(database, shape, wanted);
-      rows = await readRows(database, wanted);
-    }
-    return new Map([...misspelt, ...toRegistrations(database.names, shape, wanted, rows, added)]);
+    return await registerAll(database, shape, all);
   } catch (error) {
     const [only] = all;
-    if (only === undefined) return new Map();
-    if (all.length === 1)
-      return new Map([[only.clerkOrgId, { error: refusedRow(database.names, only.clerkOrgId, error) }]]);
+    if (only !== undefined && all.length === 1)
+      return [refusedRegistration(only.clerkOrgId, refusedRow(database.names, only.clerkOrgId, error))];
   }
   // One row that the registry does not take must not keep the others out.
-  const each = new Map<string, Registration>();
-  for (const one of all) {
-    for (const [id, registration] of await registerTenants(database, shape, [one]))
-      each.set(id, registration);
-  }
+  const each: Registration[] = [];
+  for (const one of all) each.push(...(await registerTenants(database, shape, [one])));
   return each;
 }
 
-/** Organization ids that the registry writes in another way: a uuid in capitals, say. */
+async function registerAll(
+  database: Database,
+  shape: RegistryShape,
+  all: readonly Wanted[],
+): Promise<Registration[]> {
+  const spelling = await readMisspelt(database, shape, all);
+  const wanted = all.filter(({ clerkOrgId }) => !spelling.has(clerkOrgId));
+  const added = await insertRows(database, shape, wanted);
+  let rows = await readRows(database, wanted);
+  const ids = new Set(wanted.map(({ clerkOrgId }) => clerkOrgId));
+  if (rows.some((row) => ids.has(row.clerkOrgId) && (row.schema === '' || row.status === ''))) {
+    await claimRows(database, shape, wanted);
+    rows = await readRows(database, wanted);
+  }
+  const byId = new Map(rows.map((row) => [row.clerkOrgId, row]));
+  const bySchema = new Map(rows.map((row) => [row.schema, row]));
+  return all.map((one) => {
+    const { clerkOrgId, schema } = one;
+    const written = spelling.get(clerkOrgId);
+    if (written !== undefined) return refusedRegistration(clerkOrgId, misspelt(clerkOrgId, written));
+    const own = byId.get(clerkOrgId);
+    if (own !== undefined && own.schema !== '') return { ...own, isNew: added.has(clerkOrgId) };
+    const error = refusalOf(database.names, shape, one, own, bySchema.get(schema)?.clerkOrgId);
+    return refusedRegistration(clerkOrgId, error);
+  });
+}
+
+/** Why an organization has no schema in the registry. Pure. */
+function refusalOf(
+  names: Names,
+  shape: RegistryShape,
+  { clerkOrgId, schema }: Wanted,
+  own: Row | undefined,
+  other: string | undefined,
+): TenantctlError {
+  if (other !== undefined && other !== clerkOrgId) return taken(clerkOrgId, schema, other);
+  const toFill = columnsToFill(shape, names);
+  if (own === undefined && (!shape.takesInsert || toFill.length > 0))
+    return rowNeeded(names, clerkOrgId, toFill);
+  if (own !== undefined && own.status !== '' && !UNFINISHED.some((word) => word === own.status))
+    return withoutSchema(names, clerkOrgId, own.status);
+  return unregistered(names, clerkOrgId, schema, own !== undefined);
+}
+
+/** Organization ids that the registry writes in another way (a uuid in capitals), with how it writes them. */
 async function readMisspelt(
   database: Database,
   shape: RegistryShape,
   wanted: readonly Wanted[],
-): Promise<Map<string, Registration>> {
-  const { type, cast } = shape.columns.get(database.names.columns.organization) ?? {
-    type: 'text',
-    cast: 'text',
-  };
-  if (['text', 'varchar', 'name'].includes(type)) return new Map();
+): Promise<ReadonlyMap<string, string>> {
+  const column = shape.columns.get(database.names.columns.organization);
+  if (column === undefined || ['text', 'varchar', 'name'].includes(column.type)) return new Map();
   const { table, organization } = registrySql(database.names);
   const { rows } = await database.query<{ id: string; written: string }>(
     `SELECT id, written FROM (
-       SELECT w.id, coalesce((SELECT t.${organization}::text FROM ${table} t WHERE t.${organization} = w.id::${cast} LIMIT 1),
-                             (w.id::${cast})::text) AS written
+       SELECT w.id, coalesce((SELECT t.${organization}::text FROM ${table} t WHERE t.${organization} = w.id::${column.cast} LIMIT 1),
+                             (w.id::${column.cast})::text) AS written
        FROM unnest($1::text[]) AS w (id)) spelt WHERE written <> id`,
     [wanted.map(({ clerkOrgId }) => clerkOrgId)],
   );
-  return new Map(rows.map(({ id, written }) => [id, { error: misspelt(id, written) }]));
+  return new Map(rows.map(({ id, written }) => [id, written]));
 }
 
 function valuesOf(wanted: readonly Wanted[]): string[][] {
@@ -130,17 +159,12 @@ async function insertRows(
   return new Set(rows.map((row) => row.id));
 }
 
-interface Row {
-  readonly id: string;
-  readonly schema: string;
-  readonly status: string;
-  readonly isKnown: boolean;
-}
+type Row = Omit<Registration, 'isNew' | 'error'>;
 
 async function readRows(database: Database, wanted: readonly Wanted[]): Promise<Row[]> {
   const { table, organization, schema, status } = registrySql(database.names);
   const { rows } = await database.query<Row & QueryResultRow>(
-    `SELECT coalesce(${organization}::text, '') AS id, coalesce(${schema}::text, '') AS schema,
+    `SELECT coalesce(${organization}::text, '') AS "clerkOrgId", coalesce(${schema}::text, '') AS schema,
             ${statusOf(database.names, status)} AS status,
             EXISTS (SELECT FROM tenantctl.tenants k WHERE k.schema_name = t.${schema}::text
                     AND k.clerk_org_id = t.${organization}::text AND k.gone_at IS NULL) AS "isKnown"
@@ -165,49 +189,17 @@ async function claimRows(database: Database, shape: RegistryShape, wanted: reado
   );
 }
 
-/** Pure. */
-function toRegistrations(
-  names: Names,
-  shape: RegistryShape,
-  wanted: readonly Wanted[],
-  rows: readonly Row[],
-  added: ReadonlySet<string>,
-): Map<string, Registration> {
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  const bySchema = new Map(rows.map((row) => [row.schema, row]));
-  return new Map(
-    wanted.map(({ clerkOrgId, schema }): [string, Registration] => {
-      const own = byId.get(clerkOrgId);
-      const other = bySchema.get(schema)?.id;
-      if (own !== undefined && own.schema !== '') {
-        const { schema, status, isKnown } = own;
-        return [clerkOrgId, { schema, status, isKnown, isNew: added.has(clerkOrgId) }];
-      }
-      if (other !== undefined && other !== clerkOrgId)
-        return [clerkOrgId, { error: taken(clerkOrgId, schema, other) }];
-      if (own === undefined) {
-        const toFill = columnsToFill(shape, names);
-        if (!shape.takesInsert || toFill.length > 0)
-          return [clerkOrgId, { error: rowNeeded(names, clerkOrgId, toFill) }];
-      } else if (own.status !== '' && !UNFINISHED.some((word) => word === own.status)) {
-        return [clerkOrgId, { error: withoutSchema(names, clerkOrgId, own.status) }];
-      }
-      return [clerkOrgId, { error: unregistered(names, clerkOrgId, schema, own !== undefined) }];
-    }),
-  );
-}
-
-/** Takes back the rows of tenants that were registered and not begun. */
+/** Deletes the rows of tenants that were registered and not begun. */
 export async function unregisterTenants(
   database: Database,
-  tenants: readonly { readonly clerkOrgId: string; readonly schema: string }[],
+  organizationIds: readonly string[],
 ): Promise<void> {
-  if (tenants.length === 0) return;
+  if (organizationIds.length === 0) return;
   const { table, organization, schema, status } = registrySql(database.names);
   await database.query(
     `DELETE FROM ${table}
      WHERE ${organization}::text = ANY ($1::text[]) AND ${hasStatus(database.names, status, ['PROVISIONING'])}
        AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = ${schema})`,
-    [tenants.map(({ clerkOrgId }) => clerkOrgId)],
+    [organizationIds],
   );
 }

@@ -14,12 +14,20 @@ import { registrySql } from './registry-sql.ts';
  * another tenant.
  */
 export function tenantRoutines(names: Names): string[] {
+  return [registryChanges(names), followRegistry(names)];
+}
+
+/** The rows of the registry t with both names as text. */
+function registeredIn(names: Names): string {
   const { table, organization, schema } = registrySql(names);
-  const registered = `SELECT t.${organization}::text AS organization, t.${schema}::text AS schema_name FROM ${table} t`;
-  return [
-    routine(
-      'registry_changes() RETURNS TABLE (organization text, schema_name text, schema_oid oid, tenant bigint, is_ambiguous boolean)',
-      `BEGIN
+  return `SELECT t.${organization}::text AS organization, t.${schema}::text AS schema_name FROM ${table} t`;
+}
+
+function registryChanges(names: Names): string {
+  const registered = registeredIn(names);
+  return routine(
+    'registry_changes() RETURNS TABLE (organization text, schema_name text, schema_oid oid, tenant bigint, is_ambiguous boolean)',
+    `BEGIN
        RETURN QUERY
          WITH registered AS (${registered}), changed AS MATERIALIZED (
            SELECT DISTINCT ON (r.schema_name) r.organization, r.schema_name, n.oid
@@ -53,13 +61,17 @@ export function tenantRoutines(names: Names): string[] {
      EXCEPTION WHEN undefined_table OR undefined_column THEN
        RETURN;
      END`,
-      'The rows of the registry under whose names tenantctl knows no tenant, each with the tenant that it is. None where there is no registry.',
-    ),
-    routine(
-      'follow_registry() RETURNS TABLE (organization text, schema_name text, former jsonb, is_ambiguous boolean)',
-      `BEGIN
+    'The rows of the registry under whose names tenantctl knows no tenant, each with the tenant that it is. None where there is no registry.',
+  );
+}
+
+function followRegistry(names: Names): string {
+  const registered = registeredIn(names);
+  return routine(
+    'follow_registry() RETURNS TABLE (organization text, schema_name text, former jsonb, is_ambiguous boolean)',
+    `BEGIN
        IF NOT EXISTS (
-         SELECT FROM (${registered} WHERE t.${organization}::text <> '' AND t.${schema}::text <> '') r
+         SELECT FROM (SELECT a.* FROM (${registered}) a WHERE a.organization <> '' AND a.schema_name <> '') r
          FULL JOIN (SELECT * FROM tenantctl.tenants k WHERE k.gone_at IS NULL) k
            ON k.schema_name = r.schema_name AND k.clerk_org_id = r.organization
          LEFT JOIN pg_namespace n ON n.nspname = k.schema_name
@@ -102,7 +114,6 @@ export function tenantRoutines(names: Names): string[] {
          SELECT c.organization, c.schema_name, ${FORMER}, true
          FROM tenantctl.registry_changes() c JOIN tenantctl.tenants k ON k.id = c.tenant WHERE c.is_ambiguous;
      END`,
-      'Brings the tenants that tenantctl knows in line with the registry, and forgets the stamps of tables that are gone. The tenants that it has found under another name, and those of which both names have changed.',
-    ),
-  ];
+    'Brings the tenants that tenantctl knows in line with the registry, and forgets the stamps of tables that are gone. The tenants that it has found under another name, and those of which both names have changed.',
+  );
 }

@@ -33,7 +33,7 @@ export async function prepareRoles(
   if (tenantRole === undefined) return prepared;
   const wanted = new Map<string, string>();
   for (const registration of registrations) {
-    if ('error' in registration || registration.status === 'ACTIVE') continue;
+    if (registration.error !== undefined || registration.status === 'ACTIVE') continue;
     try {
       wanted.set(registration.schema, roleNameFor(tenantRole, registration.schema));
     } catch (error) {

@@ -15,7 +15,12 @@ import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
-import { registerTenants, unregisterTenants, type Registration } from '../registry/register-tenants.ts';
+import {
+  refusedRegistration,
+  registerTenants,
+  unregisterTenants,
+  type Registration,
+} from '../registry/register-tenants.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from '../commands/in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
@@ -24,7 +29,7 @@ import { prepareRoles, type PreparedRole } from '../roles/prepare-roles.ts';
 import { ensureState, prepareState, STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-folder.ts';
-import { UNFINISHED } from '../registry/status.ts';
+import { TRANSITIONS, UNFINISHED } from '../registry/status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import { checkOptions } from '../options/check-options.ts';
@@ -133,29 +138,31 @@ interface ChunkSetting extends Omit<Provisioning, 'roles'>, Pick<CommandRun<Prov
 async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Promise<ProvisionResult[]> {
   const { context, folder, observe, run } = setting;
   const { database } = context;
-  const rows = await register(setting, ids);
-  if ([...rows.values()].some((row) => 'isKnown' in row && !row.isKnown))
-    await prepareState(database, STATE_VERSION, observe);
-  const isNew = ({ clerkOrgId }: { readonly clerkOrgId: string }) => {
-    const row = rows.get(clerkOrgId);
-    return row !== undefined && 'isNew' in row && row.isNew;
+  const registrations = await register(setting, ids);
+  if (registrations.some(({ isKnown }) => !isKnown)) await prepareState(database, STATE_VERSION, observe);
+  const newIds = new Set(registrations.filter(({ isNew }) => isNew).map(({ clerkOrgId }) => clerkOrgId));
+  const unregister = (tenants: readonly { readonly clerkOrgId: string }[]) => {
+    const begun = tenants.map(({ clerkOrgId }) => clerkOrgId);
+    return unregisterTenants(
+      database,
+      begun.filter((id) => newIds.has(id)),
+    );
   };
-  const prepared = await prepareRoles(context, [...rows.values()]);
-  const { tasks, results, roles } = triage(folder, rows, prepared);
-  await unregisterTenants(database, [...results.values()].filter(isNew));
+  const prepared = await prepareRoles(context, registrations);
+  const { tasks, results, roles } = triage(folder, registrations, prepared);
+  await unregister([...results.values()]);
   if (tasks.length > 1) observe({ type: 'selected', total: ids.length, due: tasks.length });
   else
     for (const { tenant } of tasks) observe({ type: 'phase', message: `Provisioning ${tenant.clerkOrgId}` });
 
   if (tasks.length > 0) {
     await run.begin(folder.files.map(({ name }) => name)).catch(async (error: unknown) => {
-      await unregisterTenants(database, tasks.map(({ tenant }) => tenant).filter(isNew));
+      await unregister(tasks.map(({ tenant }) => tenant));
       throw error;
     });
   }
   const { outcomes } = await serveMigration(context, tasks, provisioningWork({ ...setting, roles }));
-  const notBegun = outcomes.filter(({ kind }) => kind === 'skipped').map(({ task }) => task.tenant);
-  await unregisterTenants(database, notBegun.filter(isNew));
+  await unregister(outcomes.filter(({ kind }) => kind === 'skipped').map(({ task }) => task.tenant));
   const provisioned = outcomes.flatMap((outcome) => toProvisionResult(outcome) ?? []);
   const applied = new Set(provisioned.flatMap((result) => result.applied));
   await recordFiles(
@@ -187,71 +194,59 @@ function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): 
 /** Separates the organizations to provision from those that are refused, or ACTIVE already. */
 function triage(
   folder: MigrationFolder,
-  rows: ReadonlyMap<string, Registration>,
+  registrations: readonly Registration[],
   prepared: Awaited<ReturnType<typeof prepareRoles>>,
 ) {
   const results = new Map<string, ProvisionResult>();
   const tasks: MigrationTask[] = [];
   const roles = new Map<string, PreparedRole>();
-  for (const [clerkOrgId, row] of rows) {
-    const { schema, status } = 'error' in row ? { schema: '', status: '' } : row;
+  const plan = planForward(folder, EMPTY_HISTORY);
+  for (const registration of registrations) {
+    const { clerkOrgId, schema, status } = registration;
     const role = prepared.get(schema);
     const refused = role !== undefined && 'error' in role ? role.error : undefined;
-    const error = 'error' in row ? row.error : (refusedStatus(clerkOrgId, status) ?? refused);
-    if (error !== undefined) results.set(clerkOrgId, resultOf({ clerkOrgId, schema }, 'failed', { error }));
-    else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf({ clerkOrgId, schema }, 'already-active'));
+    const error = registration.error ?? refusedStatus(clerkOrgId, status) ?? refused;
+    if (error !== undefined) results.set(clerkOrgId, resultOf(registration, 'failed', { error }));
+    else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf(registration, 'already-active'));
     else {
       if (role !== undefined && 'statements' in role) roles.set(schema, role);
-      tasks.push(taskOf(folder, clerkOrgId, schema, role?.name ?? null));
+      // What an earlier provisioning has left of the tenant is found under its lock.
+      const tenant = { ...NOTHING_MADE, clerkOrgId, schema, owner: role?.name ?? null };
+      tasks.push({ tenant, history: EMPTY_HISTORY, plan });
     }
   }
   return { results, tasks, roles };
 }
 
-/** The rows of these organizations, or the error of those that are refused. */
+/** What there is of a new tenant besides its names and the owner that it is to have. */
+const NOTHING_MADE = {
+  status: TRANSITIONS.provision.during,
+  createdAt: null,
+  updatedAt: null,
+  hasSchema: false,
+  hasHistory: false,
+  hasLock: false,
+};
+
+/** The rows of these organizations, or the errors of those that are refused. */
 async function register(
   { context: { database }, registry }: Pick<Provisioning, 'context' | 'registry'>,
   ids: readonly string[],
-): Promise<Map<string, Registration>> {
-  const refused = new Map<string, Registration>();
+): Promise<Registration[]> {
+  const refused: Registration[] = [];
   const wanted: { clerkOrgId: string; schema: string }[] = [];
   for (const clerkOrgId of ids) {
     try {
       wanted.push({ clerkOrgId, schema: newSchemaName(database.names, clerkOrgId) });
     } catch (error) {
-      refused.set(clerkOrgId, { error: toTenantctlError(error) });
+      refused.push(refusedRegistration(clerkOrgId, toTenantctlError(error)));
     }
   }
-  if (wanted.length === 0) return refused;
-  return new Map([...refused, ...(await registerTenants(database, registry, wanted))]);
-}
-
-/** A tenant without anything yet. What an earlier provisioning has left of it is found under its lock. */
-function taskOf(
-  folder: MigrationFolder,
-  clerkOrgId: string,
-  schema: string,
-  owner: string | null,
-): MigrationTask {
-  return {
-    tenant: {
-      clerkOrgId,
-      schema,
-      status: 'PROVISIONING',
-      createdAt: null,
-      updatedAt: null,
-      hasSchema: false,
-      owner,
-      hasHistory: false,
-      hasLock: false,
-    },
-    history: EMPTY_HISTORY,
-    plan: planForward(folder, EMPTY_HISTORY),
-  };
+  return wanted.length === 0 ? refused : [...refused, ...(await registerTenants(database, registry, wanted))];
 }
 
 function resultOf(
-  { clerkOrgId, schema }: { readonly clerkOrgId: string; readonly schema: string },
+  { clerkOrgId, schema }: Pick<ProvisionResult, 'clerkOrgId' | 'schema'>,
   outcome: ProvisionResult['outcome'],
   { error, ...more }: Partial<ProvisionResult> = {},
 ): ProvisionResult {
