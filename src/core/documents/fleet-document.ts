@@ -27,7 +27,7 @@ export function fleetDocument(
 ): FleetDocument {
   const { selected, upToDate, changed, undone, failed, skipped } = totals;
   return {
-    ...(run !== undefined && { run }),
+    ...numberOf(run),
     totals: {
       selected,
       upToDate,
@@ -51,38 +51,30 @@ export function fleetDocument(
   };
 }
 
-export interface MasterDocument {
-  readonly run?: number;
+export interface MasterDocument extends Pick<MasterResult, 'run' | 'batch' | 'durationMs'> {
   readonly applied?: readonly string[];
   readonly reverted?: readonly string[];
-  readonly batch: number;
-  readonly durationMs: number;
 }
 
 /** `migrate master` and `rollback master`. */
-export function masterDocument(result: MasterResult, direction: 'applied' | 'reverted'): MasterDocument {
-  return {
-    ...numberOf(result),
-    [direction]: result.names,
-    batch: result.batch,
-    durationMs: result.durationMs,
-  };
+export function masterDocument(
+  { run, names, batch, durationMs }: MasterResult,
+  direction: 'applied' | 'reverted',
+): MasterDocument {
+  return { ...numberOf(run), [direction]: names, batch, durationMs };
 }
 
-/** The run that a document is about, where the ledger has it. */
-export function numberOf({ run }: { readonly run?: number }): { readonly run?: number } {
+/** The run that a document is about, if the ledger has it. */
+function numberOf(run: number | undefined): { readonly run?: number } {
   return run === undefined ? {} : { run };
 }
 
-export interface ProvisionDocument {
-  readonly run?: number;
-  readonly tenants: readonly (Omit<ProvisionResult, 'run' | 'error'> & { readonly error?: ErrorReport })[];
-}
+export type ProvisionDocument = ReturnType<typeof provisionDocument>;
 
 /** `tenant provision`. */
-export function provisionDocument(results: readonly ProvisionResult[]): ProvisionDocument {
+export function provisionDocument(results: readonly ProvisionResult[]) {
   return {
-    ...numberOf(results[0] ?? {}),
+    ...numberOf(results[0]?.run),
     tenants: results.map(({ clerkOrgId, schema, outcome, applied, durationMs, error }) =>
       withReport({ clerkOrgId, schema, outcome, applied, durationMs, error }),
     ),

@@ -1,76 +1,52 @@
-import type { InvalidIndex } from '../../errors.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Resolution } from '../commands/resolve.ts';
 import type { FleetStatus, TenantState } from '../fleet/status.ts';
-import type { AttentionCode, Interruption } from '../fleet/attention.ts';
-import type { ResolutionCommands } from '../state/resolution-commands.ts';
+import type { Interruption } from '../fleet/attention.ts';
 
-export interface RegistryDocument extends Pick<RegisteredTenant, 'clerkOrgId' | 'schema' | 'status'> {
-  readonly createdAt: string | null;
-  readonly updatedAt: string | null;
+export type RegistryDocument = ReturnType<typeof registryDocument>;
+
+/** A tenant of `tenant list` and `tenant show`, with times in ISO 8601. */
+export function registryDocument({ clerkOrgId, schema, status, createdAt, updatedAt }: RegisteredTenant) {
+  return {
+    clerkOrgId,
+    schema,
+    status,
+    createdAt: createdAt?.toISOString() ?? null,
+    updatedAt: updatedAt?.toISOString() ?? null,
+  };
 }
 
-/** A tenant of `tenant list` and `tenant show`. */
-export function registryDocument(tenant: RegisteredTenant): RegistryDocument {
+export type InterruptionDocument = ReturnType<typeof interruptionDocument>;
+
+/** A `transaction: false` migration whose outcome is not known, and the two commands that record it. */
+function interruptionDocument({ migration, direction, startedAt, commands }: Interruption) {
+  return { migration, direction, startedAt: startedAt.toISOString(), ...commands };
+}
+
+export type TenantStateDocument = ReturnType<typeof tenantStateDocument>;
+
+/** A tenant in `attention` and `all` of `status`. */
+export function tenantStateDocument(state: TenantState) {
+  const { tenant, attention, applied, pending, lastError, interrupted, invalidIndexes } = state;
   return {
     clerkOrgId: tenant.clerkOrgId,
     schema: tenant.schema,
     status: tenant.status,
-    createdAt: tenant.createdAt?.toISOString() ?? null,
-    updatedAt: tenant.updatedAt?.toISOString() ?? null,
-  };
-}
-
-export interface TenantStateDocument
-  extends
-    Pick<RegisteredTenant, 'clerkOrgId' | 'schema' | 'status'>,
-    Pick<TenantState, 'class' | 'applied' | 'pending' | 'lastError'> {
-  readonly code: AttentionCode | null;
-  readonly problem: string | null;
-  /** A `transaction: false` migration whose outcome is not known, and the two commands that record it. */
-  readonly interrupted?: InterruptionDocument;
-  readonly invalidIndexes?: readonly InvalidIndex[];
-}
-
-export interface InterruptionDocument
-  extends Pick<Interruption, 'migration' | 'direction'>, ResolutionCommands {
-  readonly startedAt: string;
-}
-
-export function interruptionDocument(interrupted: Interruption): InterruptionDocument {
-  const { migration, direction, startedAt, commands } = interrupted;
-  return { migration, direction, startedAt: startedAt.toISOString(), ...commands };
-}
-
-/** A tenant in `attention` and `all` of `status`. */
-export function tenantStateDocument(state: TenantState): TenantStateDocument {
-  return {
-    clerkOrgId: state.tenant.clerkOrgId,
-    schema: state.tenant.schema,
-    status: state.tenant.status,
     class: state.class,
-    code: state.attention?.code ?? null,
-    problem: state.attention?.problem ?? null,
-    applied: state.applied,
-    pending: state.pending,
-    ...(state.lastError !== undefined && { lastError: state.lastError }),
-    ...(state.interrupted !== undefined && { interrupted: interruptionDocument(state.interrupted) }),
-    ...(state.invalidIndexes.length > 0 && { invalidIndexes: state.invalidIndexes }),
+    code: attention?.code ?? null,
+    problem: attention?.problem ?? null,
+    applied,
+    pending,
+    ...(lastError !== undefined && { lastError }),
+    ...(interrupted !== undefined && { interrupted: interruptionDocument(interrupted) }),
+    ...(invalidIndexes.length > 0 && { invalidIndexes }),
   };
 }
 
-export interface StatusDocument {
-  readonly master: Omit<FleetStatus['master'], 'interrupted'> & {
-    readonly interrupted?: InterruptionDocument;
-  };
-  readonly tenants: FleetStatus['tenants'];
-  readonly attention: readonly TenantStateDocument[];
-  /** Every tenant, with --all. */
-  readonly all?: readonly TenantStateDocument[];
-}
+export type StatusDocument = ReturnType<typeof statusDocument>;
 
-/** `status`. */
-export function statusDocument(status: FleetStatus, all: boolean): StatusDocument {
+/** `status`. @param all with every tenant */
+export function statusDocument(status: FleetStatus, all: boolean) {
   const { problem, interrupted, ...master } = status.master;
   return {
     master: {
@@ -84,11 +60,9 @@ export function statusDocument(status: FleetStatus, all: boolean): StatusDocumen
   };
 }
 
-export interface ResolutionDocument {
-  readonly resolved: Resolution;
-}
+export type ResolutionDocument = ReturnType<typeof resolutionDocument>;
 
 /** `resolve`. */
-export function resolutionDocument(resolved: Resolution): ResolutionDocument {
+export function resolutionDocument(resolved: Resolution) {
   return { resolved };
 }

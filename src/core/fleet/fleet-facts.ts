@@ -5,8 +5,8 @@ import type { Names } from '../../names.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import { joinHistory, joinSchema, tenantColumns, type RegisteredTenant } from '../registry/registry.ts';
 import type { ClassFacts } from './class-of.ts';
-import type { Memory } from '../state/memory.ts';
-import { STAMPS_SINCE } from '../state/version.ts';
+import { readMemory, type Memory } from '../state/memory.ts';
+import { readStateVersion, STAMPS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 /** Tenants for which the registry, the catalog, the stamps and tenantctl's records say the same. */
@@ -29,6 +29,15 @@ export interface Scope {
   readonly memory: Memory;
   /** Only these tenants, as the registry has them; all if absent. */
   readonly only?: readonly { readonly clerkOrgId: string; readonly schema: string }[] | undefined;
+}
+
+/** Reads what the queries about the fleet need first. */
+export async function readScope(
+  database: Database,
+  which: Pick<Scope, 'only' | 'withTimes'>,
+): Promise<Scope> {
+  const stateVersion = await readStateVersion(database);
+  return { ...which, stateVersion, memory: await readMemory(database, stateVersion) };
 }
 
 /** How many tenants one query returns. */

@@ -3,11 +3,9 @@ import { messageOf } from '../../errors.ts';
 import type { Plan } from '../plan/plan.ts';
 import { countClasses, type ClassCounts } from '../report/class-counts.ts';
 import type { Observer } from '../report/event.ts';
-import { readMemory } from '../state/memory.ts';
-import { readStateVersion } from '../state/version.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
 import { classOf } from './class-of.ts';
-import { readGroups, readMembers, type Scope, type TenantGroup } from './fleet-facts.ts';
+import { readGroups, readMembers, readScope, type Scope, type TenantGroup } from './fleet-facts.ts';
 import { historyOf, knownHistories, toMembers, type KnownHistories } from './member.ts';
 import type { Fleet } from './select-fleet.ts';
 
@@ -25,9 +23,7 @@ export async function readClasses(
   observe: Observer,
 ): Promise<ClassCounts | undefined> {
   try {
-    const stateVersion = await readStateVersion(database);
-    const memory = await readMemory(database, stateVersion);
-    return await read(database, { only, stateVersion, memory }, decide);
+    return await read(database, await readScope(database, { only }), decide);
   } catch (error) {
     // The results of the tenants are still to be returned, even if the server is gone.
     observe({ type: 'warning', message: `The classes of the tenants were not read: ${messageOf(error)}` });

@@ -1,12 +1,10 @@
-import { countIn, readGroups, readMembers, type Scope, type TenantGroup } from './fleet-facts.ts';
+import { countIn, readGroups, readMembers, readScope, type Scope, type TenantGroup } from './fleet-facts.ts';
 import { historyOf, knownHistories, toMembers, type Member } from './member.ts';
 import type { History } from '../target/history.ts';
 import { countByStatus, findTenants, type RegisteredTenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { failedInRun } from '../ledger/failed-in-run.ts';
 import { countStatuses } from '../report/class-counts.ts';
-import { readMemory } from '../state/memory.ts';
-import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface Selection {
@@ -65,12 +63,7 @@ export async function selectFleet(
   const { tenants, retryFailed } = selection;
   const names = retryFailed === undefined ? tenants : await failedInRun(database, retryFailed, tenants);
   const isNamed = names !== undefined;
-  const stateVersion = await readStateVersion(database);
-  const scope: Scope = {
-    stateVersion,
-    memory: await readMemory(database, stateVersion),
-    only: isNamed ? await findTenants(database, names) : undefined,
-  };
+  const scope = await readScope(database, { only: isNamed ? await findTenants(database, names) : undefined });
   const groups = await readGroups(database, scope);
   const known = await knownHistories(database, scope);
   const settled = new Map<TenantGroup, History>();

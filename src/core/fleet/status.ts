@@ -1,7 +1,7 @@
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
-import { readGroups, readMembers, type TenantGroup } from './fleet-facts.ts';
+import { readGroups, readMembers, readScope, type Scope, type TenantGroup } from './fleet-facts.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
 import { planForward, type Plan, planner } from '../plan/plan.ts';
 import { countClasses, countStatuses, type ClassCounts, type TenantClass } from '../report/class-counts.ts';
@@ -21,8 +21,7 @@ import {
   pendingIn,
   attentionOf,
 } from './attention.ts';
-import { readStateVersion } from '../state/version.ts';
-import { readMemory, type Memory } from '../state/memory.ts';
+import type { Memory } from '../state/memory.ts';
 import type { Intent } from '../state/intents.ts';
 import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
@@ -76,9 +75,8 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
   const masterFolder =
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
   await assertRegistry(database);
-  const stateVersion = await readStateVersion(database);
-  const memory = await remember(database, stateVersion);
-  const scope = { stateVersion, memory, withTimes: options.listAll };
+  const scope = await readScope(database, { withTimes: options.listAll });
+  const memory = await remember(database, scope);
   const groups = await readGroups(database, scope);
   const known = await knownHistories(database, scope);
   const judge: Judge = { folder, decide: planner(folder), memory };
@@ -128,13 +126,9 @@ interface Remembered extends Memory {
   readonly invalidIndexes: readonly InvalidIndex[];
 }
 
-async function remember(
-  database: Database,
-  stateVersion: number,
-  more: readonly string[] = [],
-): Promise<Remembered> {
-  const memory = await readMemory(database, stateVersion);
-  const schemas = new Set([...memory.failures.keys(), ...memory.intents.keys(), ...more]);
+async function remember(database: Database, { memory, only = [] }: Scope): Promise<Remembered> {
+  const named = only.map(({ schema }) => schema);
+  const schemas = new Set([...memory.failures.keys(), ...memory.intents.keys(), ...named]);
   // The shared schema is not a tenant's.
   schemas.delete('public');
   return { ...memory, invalidIndexes: await readInvalidIndexes(database, [...schemas]) };
@@ -194,11 +188,8 @@ export async function tenantState(
   checkOptions(options, 'tenantFolder');
   const folder = await readMigrationFolder(options.tenantFolder);
   await assertRegistry(database);
-  const [named] = await findTenants(database, [name]);
-  if (named === undefined) throw new Error('findTenants found nobody and did not say so');
-  const stateVersion = await readStateVersion(database);
-  const memory = await remember(database, stateVersion, [named.schema]);
-  const scope = { stateVersion, memory, only: [named], withTimes: true };
+  const scope = await readScope(database, { only: await findTenants(database, [name]), withTimes: true });
+  const memory = await remember(database, scope);
   for await (const page of readMembers(database, scope, await readGroups(database, scope))) {
     const [member] = await toMembers(database, page, new Map());
     if (member !== undefined) return stateOf(member, { folder, decide: planner(folder), memory });

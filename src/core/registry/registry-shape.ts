@@ -128,19 +128,19 @@ export function problemOfRegistry(shape: RegistryShape, names: Names): string | 
   if (shape.sharesHistory)
     return 'has a tenant in the schema public, where MASTER_HISTORY_TABLE and TENANT_HISTORY_TABLE must name different tables';
   const { organization, schema, status } = names.columns;
-  const wrong = (name: string, types: readonly string[], also: string) => {
+  const wanted = [
+    [organization, IDS, ''],
+    [schema, TEXT, ''],
+    [status, TEXT, ' or an enum'],
+  ] as const;
+  for (const [name, types, also] of wanted) {
     const column = shape.columns.get(name);
-    if (column === undefined || types.includes(column.type) || (also !== '' && column.labels !== null))
-      return [];
-    return [
-      `has a column ${name} of type ${column.cast}: it must be ${types.filter((type) => type !== 'bpchar').join(', ')}${also}`,
-    ];
-  };
-  return [
-    ...wrong(organization, IDS, ''),
-    ...wrong(schema, TEXT, ''),
-    ...wrong(status, TEXT, ' or an enum'),
-  ][0];
+    const isRight = column === undefined || types.includes(column.type);
+    if (isRight || (also !== '' && column.labels !== null)) continue;
+    const shown = types.filter((type) => type !== 'bpchar').join(', ');
+    return `has a column ${name} of type ${column.cast}: it must be ${shown}${also}`;
+  }
+  return undefined;
 }
 
 /** The column is there, and holds a time. Pure. */
