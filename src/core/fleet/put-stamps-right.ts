@@ -1,5 +1,4 @@
 import { counted, listed } from '../../wording.ts';
-import type { StampedTenant } from './fleet-facts.ts';
 import type { Member } from './member.ts';
 import type { Observer } from '../report/event.ts';
 import { digester, readKnownHistories, stampTenants, type StampOptions } from '../stamps/stamps.ts';
@@ -14,7 +13,7 @@ export async function putStampsRight(
   database: Database,
   members: readonly Member[],
   observe: Observer,
-  options: Partial<StampOptions> = {},
+  options: StampOptions = {},
 ): Promise<void> {
   const read = members.filter(({ isRead }) => isRead);
   if (read.length === 0 || (await readStateVersion(database)) < STAMPS_SINCE) return;
@@ -27,23 +26,16 @@ export async function putStampsRight(
   });
   if (wanting.length === 0) return;
   const wrong = wanting.filter((tenant) => tenant.digest !== null && known.has(tenant.digest));
-  if (wrong.length > 0) observe({ type: 'warning', message: wrongStamps(wrong) });
+  if (wrong.length > 0) {
+    const names = listed(wrong.map(({ clerkOrgId }) => clerkOrgId));
+    const message = `The stamps of ${counted(wrong.length, 'tenant')} did not say what the history holds: ${names}. The history counts.`;
+    observe({ type: 'warning', message });
+  }
   if (database.readOnly) return;
   observe({ type: 'phase', message: `Stamping ${counted(wanting.length, 'tenant')}` });
   const schemas = wanting.map(({ schema }) => schema);
-  const reasons = await stampTenants(database, schemas, {
-    run: options.run ?? ((task) => task()),
-    signal: options.signal,
-  });
-  for (const [reason, count] of reasons) {
-    observe({
-      type: 'note',
-      message: `${counted(count, 'tenant')} without a stamp, so that what they have applied is read from their own tables each time: ${reason}`,
-    });
+  for (const [reason, count] of await stampTenants(database, schemas, options)) {
+    const message = `${counted(count, 'tenant')} without a stamp, so that what they have applied is read from their own tables each time: ${reason}`;
+    observe({ type: 'note', message });
   }
-}
-
-function wrongStamps(wrong: readonly StampedTenant[]): string {
-  const names = listed(wrong.map(({ clerkOrgId }) => clerkOrgId));
-  return `The stamps of ${counted(wrong.length, 'tenant')} did not say what the history holds: ${names}. The history counts.`;
 }

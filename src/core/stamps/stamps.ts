@@ -7,7 +7,7 @@ import { compareNames } from '../files/source.ts';
 import type { Target } from '../target/target.ts';
 import type { Database } from '../../db/database.ts';
 
-/** Milliseconds that stamping waits for somebody who is at work on a tenant, before that tenant is passed over. */
+/** Milliseconds that stamping waits for a tenant that somebody works on; then that tenant is left out. */
 const LOCK_TIMEOUT_MS = 500;
 
 /** How many tenants one transaction stamps: each takes a lock on two tables and their indexes until it ends. */
@@ -15,35 +15,29 @@ const TENANTS_PER_TRANSACTION = 20;
 
 /**
  * What stands for a history in a stamp: the first half of a SHA-256 over its batches and names, each name behind its
- * length in bytes, as a uuid. The server
- * computes the same in tenantctl.read_history.
+ * length in bytes, as a uuid. The server computes the same in tenantctl.read_history.
  */
 export function digestOf(entries: readonly HistoryEntry[]): string {
   const text = entries
     .map(({ batch, name }) => `${batch}\u001f${Buffer.byteLength(name, 'utf8')}\u001f${name}`)
     .join('\u001e');
-  const hex = createHash('sha256').update(text, 'utf8').digest('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
-    '-',
-  );
+  const hex = createHash('sha256').update(text, 'utf8').digest('hex').slice(0, 32);
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** The digest of a history that many tenants share, worked out once. */
+/** digestOf, computed once for a history that many tenants share. */
 export function digester(): (entries: readonly HistoryEntry[]) => string {
   const digests = new WeakMap<readonly HistoryEntry[], string>();
   return (entries) => {
-    let digest = digests.get(entries);
-    if (digest === undefined) {
-      digest = digestOf(entries);
-      digests.set(entries, digest);
-    }
+    const digest = digests.get(entries) ?? digestOf(entries);
+    digests.set(entries, digest);
     return digest;
   };
 }
 
-/** The statement that stamps a tenant with what its history table holds, in the transaction that has written it. */
-export function stampStatement(schema: string): string {
-  return `SELECT tenantctl.stamp(${literal(schema)})`;
+/** The statement that stamps a tenant, in the transaction that has written its history; the master schema has no stamp. */
+export function stampOf({ scope, schema }: Target): string[] {
+  return scope === 'tenants' ? [`SELECT tenantctl.stamp(${literal(schema)})`] : [];
 }
 
 /** The statement that makes histories known to which stamps are going to refer. */
@@ -75,37 +69,31 @@ export async function readKnownHistories(
   return known;
 }
 
-/** Why tenants could not be stamped, with how many of them. */
-export type Unstamped = ReadonlyMap<string, number>;
-
 export interface StampOptions {
-  /** Runs a small transaction as soon as it may be run. */
-  readonly run: (task: () => Promise<void>) => Promise<void>;
+  /** Runs a small transaction when there is a lane for it. */
+  readonly run?: ((task: () => Promise<void>) => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Stamps tenants with what their history tables hold, in small transactions. A tenant
- * at which somebody is at work is passed over: its history is read again by the next run.
+ * Stamps tenants with what their history tables hold, in small transactions. A tenant that somebody works on is left
+ * out: its history is read again by the next run.
+ * @returns why tenants could not be stamped, with how many of them
  */
 export async function stampTenants(
   database: Database,
   schemas: readonly string[],
-  options: StampOptions,
-): Promise<Unstamped> {
+  { run = (task) => task(), signal }: StampOptions,
+): Promise<ReadonlyMap<string, number>> {
   const reasons = new Map<string, number>();
+  const stampNext = async (batch: readonly string[]) => {
+    if (signal?.aborted) return;
+    for (const reason of await stampBatch(database, batch))
+      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  };
   const batches: Promise<void>[] = [];
-  for (let at = 0; at < schemas.length; at += TENANTS_PER_TRANSACTION) {
-    const batch = schemas.slice(at, at + TENANTS_PER_TRANSACTION);
-    batches.push(
-      options.run(async () => {
-        if (options.signal?.aborted) return;
-        for (const reason of await stampBatch(database, batch)) {
-          reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-        }
-      }),
-    );
-  }
+  for (let at = 0; at < schemas.length; at += TENANTS_PER_TRANSACTION)
+    batches.push(run(() => stampNext(schemas.slice(at, at + TENANTS_PER_TRANSACTION))));
   await Promise.all(batches);
   return reasons;
 }
@@ -127,9 +115,4 @@ async function stampBatch(database: Database, schemas: readonly string[]): Promi
     const { message } = toDatabaseError(error);
     return schemas.map(() => message);
   }
-}
-
-/** The statement that makes a tenant's stamp say what its history holds by then; the master schema has no stamp. */
-export function stampOf(target: Target): string[] {
-  return target.scope === 'tenants' ? [stampStatement(target.schema)] : [];
 }

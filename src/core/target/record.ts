@@ -11,10 +11,9 @@ export function recordStep(
   name: string,
   batch: number,
 ): string {
-  return direction === 'up'
-    ? `INSERT INTO ${qualified(place.schema, place.historyTable)} (name, batch, migration_time)
-       VALUES (${literal(name)}, ${batch}, clock_timestamp())`
-    : recordAsUndone(place, name);
+  if (direction === 'down') return recordAsUndone(place, name);
+  return `INSERT INTO ${qualified(place.schema, place.historyTable)} (name, batch, migration_time)
+          VALUES (${literal(name)}, ${batch}, clock_timestamp())`;
 }
 
 /** The statement that marks a migration as applied, in a batch after the last. */

@@ -37,10 +37,7 @@ export function refusedStatus(clerkOrgId: string, status: string): TenantctlErro
   return new TenantctlError(
     'TENANT_NOT_ACTIVE',
     `The tenant "${clerkOrgId}" is ${status}; it is not provisioned again.`,
-    {
-      tenant: clerkOrgId,
-      hint: `tenantctl tenant show ${clerkOrgId} tells more.`,
-    },
+    { tenant: clerkOrgId, hint: `tenantctl tenant show ${clerkOrgId} tells more.` },
   );
 }
 
@@ -87,10 +84,8 @@ export async function makeTenant(
   if (attempt.kind === 'done') return { ...attempt, done };
   await leaveFailed(provisioning, target, isCreated).catch((error: unknown) => {
     // The row still says PROVISIONING, and provisioning again finishes the job.
-    observe({
-      type: 'warning',
-      message: `${target.schema} could not be set FAILED: ${messageOf(error)}`,
-    });
+    const message = `${target.schema} could not be set FAILED: ${messageOf(error)}`;
+    observe({ type: 'warning', message });
   });
   // What migrations outside a transaction have done was dropped with the schema.
   return { ...attempt, done: { ...done, names: [] } };
