@@ -7,9 +7,8 @@ import type { RolloutOptions } from '../rollout/options.ts';
 import type { Concurrency } from '../run/lanes.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
 
-/** What a command works with while its run is recorded. */
 export interface CommandRun<Options> {
-  /** What was asked for, checked. */
+  /** The checked options. */
   readonly options: Options;
   readonly context: RunContext;
   readonly run: RecordedRun;
@@ -17,8 +16,8 @@ export interface CommandRun<Options> {
 }
 
 /**
- * Runs a command, and records in the ledger what it was asked for and how it ended.
- * @throws TenantctlError USAGE for options that make no sense, and whatever `use` throws
+ * Runs a command, and records its options and its result in the ledger.
+ * @throws TenantctlError USAGE for inconsistent options, and whatever `use` throws
  */
 export async function inRun<Options extends CommandOptions, T extends object>(
   database: Database,
@@ -37,21 +36,19 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   );
 }
 
-/** The ledger remembers up to so many tenants by name; more are counted. */
+/** The ledger stores at most this many tenant names; more are only counted. */
 const NAMED = 50;
 
-/** The options of a command that works on many tenants. */
 export interface FleetRunOptions extends RunOptions {
   /** The folder of the tenant migrations. */
   readonly folder: string;
-  /** Tenants that are worked on in parallel; if absent 4, or fewer if few connections are free. */
+  /** Tenants migrated in parallel; if absent 4, or fewer if few connections are free. */
   readonly concurrency?: Concurrency | undefined;
-  /** False: every migration is run for every tenant, statement by statement. */
+  /** If false, every migration is run for every tenant, statement by statement. */
   readonly compile?: boolean | undefined;
   readonly observe?: Observer | undefined;
 }
 
-/** The options of any command, as far as they are known here: most are recorded in the ledger. */
 interface CommandOptions extends FleetRunOptions {
   readonly to?: string | undefined;
   readonly extent?: RollbackExtent | RunExtent | undefined;
@@ -62,10 +59,7 @@ interface CommandOptions extends FleetRunOptions {
   readonly rollout?: RolloutOptions | undefined;
 }
 
-/**
- * What was asked for, without how to reach the database. What is undefined is not in the JSON of the ledger. A check is
- * recorded by its name, without its query.
- */
+/** The options to record, without connection settings. A check is recorded by name, without its query. */
 function askedOf(options: CommandOptions): Record<string, unknown> {
   const { to, extent, tenants, retryFailed, concurrency, rollout } = options;
   return {

@@ -22,13 +22,12 @@ export interface MasterOptions extends RunOptions, Omit<FolderOptions, 'to'> {
 export interface MigrateMasterOptions extends MasterOptions {
   /** The last migration to apply, with or without extension. */
   readonly to?: string | undefined;
-  /** Record the configured names in place of those that the database has been managed with. */
+  /** Replace the recorded names of the database by the configured ones. */
   readonly changeNames?: boolean | undefined;
 }
 
-/** What was done to the master schema. */
 export interface MasterResult {
-  /** The number of the run in the ledger; absent if it could not be recorded. */
+  /** The run's number in the ledger; absent if it could not be recorded. */
   readonly run?: number;
   readonly names: readonly string[];
   /** 0 if nothing was due. */
@@ -37,7 +36,7 @@ export interface MasterResult {
 }
 
 /**
- * Brings the tenantctl schema up to date, then applies the pending master migrations in `public`.
+ * Updates the tenantctl schema, then applies the pending master migrations in `public`.
  * @throws TenantctlError for every failure; the failed transaction is rolled back
  */
 export function migrateMaster(database: Database, options: MigrateMasterOptions): Promise<MasterResult> {
@@ -59,7 +58,7 @@ async function migrateInRun(
   if (stateVersion > 0) await warnOfEditedFiles(database, 'master', folder, observe);
   await assertSessions(context, plan.steps, 'up');
   const hasRegistry = (await readRegistryShape(database)) !== undefined;
-  // A registry of another name may be created by any migration, or by another tool.
+  // A registry with another name may be created by any migration, or by another tool.
   const mustCreate = !hasRegistry && isDefaultRegistry(names);
   const [first] = plan.steps;
   if (!mustCreate) await ensureState(database, stateVersion);
@@ -72,7 +71,7 @@ async function migrateInRun(
   const done = await serveMaster(context, plan, observe, {
     direction: 'up',
     decide: (history) => planForward(folder, history, forward),
-    // Without a registry, tenantctl's own schema is created by the transaction that creates the registry.
+    // Without a registry, the transaction that creates the registry also creates tenantctl's own schema.
     opening: mustCreate
       ? async (client) => {
           await upgradeState(client, names, stateVersion);
@@ -94,7 +93,7 @@ async function migrateInRun(
   return { names: done.names, batch: done.batch, durationMs: Date.now() - started };
 }
 
-/** How a run over the master schema is recorded. */
+/** What the ledger records of a run over the master schema. */
 export function endingOf({ names }: MasterResult): RunEnding {
   return { outcome: 'done', totals: { migrations: names.length } };
 }

@@ -29,27 +29,26 @@ import type { Database } from '../../db/database.ts';
 const COMMAND = 'migrate tenants';
 
 export interface MigrateTenantsOptions extends FleetRunOptions, FleetSelection, TenantFolderOptions {
-  /** The folder of the master migrations: pending ones there are refused. Not checked if absent. */
+  /** The folder of the master migrations: pending ones are an error. Not checked if absent. */
   readonly masterFolder?: string | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
   /** Read every history table instead of trusting the stamps, and correct wrong stamps. */
   readonly verify?: boolean | undefined;
-  /** Also list tenants that were up to date; otherwise they are only counted. */
+  /** List tenants that were up to date, too; otherwise they are only counted. */
   readonly listUpToDate?: boolean | undefined;
   /** Canaries, waves, a check, and what stops the run; if absent, all tenants are migrated at once. */
   readonly rollout?: RolloutOptions | undefined;
 }
 
 /**
- * Applies the pending tenant migrations to every ACTIVE tenant of the selection, on one pool of connections, each
- * tenant in its own transaction. At the end it looks for tenants that were provisioned in the meantime.
- * @throws TenantctlError if the run cannot begin; a tenant's failure is in the result instead
+ * Applies the pending tenant migrations to every selected ACTIVE tenant, each in its own transaction, then to
+ * tenants provisioned in the meantime.
+ * @throws TenantctlError if the run cannot start; a tenant's failure is in the result instead
  */
 export function migrateTenants(database: Database, options: MigrateTenantsOptions): Promise<FleetResult> {
   return inRun(database, COMMAND, options, endingOf, migrateInRun);
 }
 
-/** What one call of migrateTenants works with. */
 interface TenantsRun extends CommandRun<MigrateTenantsOptions> {
   readonly folder: MigrationFolder;
   readonly forward: ForwardOptions;
@@ -90,13 +89,13 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
 }
 
 interface FleetMigrated extends Migrated {
-  /** Tenants that were up to date, and only counted. */
+  /** Tenants that were up to date and only counted. */
   readonly settled: number;
-  /** Nothing was due, and nothing kept a tenant from being planned. */
+  /** Nothing was due, and every tenant could be planned. */
   readonly isIdle: boolean;
 }
 
-/** Migrates a fleet, then the tenants that were provisioned in the meantime, until there are none. */
+/** Migrates a fleet, then the tenants provisioned in the meantime, until there are none. */
 async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrated> {
   const { options, decide, lanes, observe, rollout } = run;
   const { database } = run.context;
@@ -111,7 +110,7 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
     for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
     const total = todo.members.length + todo.withoutSchema.length + settled;
     observe({ type: 'selected', total, due: plan.due.length });
-    // A migration stamps its tenant itself. With verify, a wrong stamp of such a tenant is reported, too.
+    // A migration stamps its tenant itself. With verify, a wrong stamp is reported anyway.
     await putStampsRight(database, options.verify === true ? todo.members : plan.upToDate, observe, {
       run: lanes.run,
       signal: options.signal,
@@ -128,7 +127,7 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
   return { results: [...results.values()], settled, isIdle, isShared };
 }
 
-/** Tenants that an older release has provisioned in the meantime, which are behind; undefined if there are none. */
+/** Tenants that an older release has provisioned in the meantime, and that are behind; undefined if none. */
 async function newcomers(
   { context: { database }, options, decide, observe }: TenantsRun,
   results: ReadonlyMap<string, TenantResult>,
@@ -137,7 +136,7 @@ async function newcomers(
     isSettled: (history) => isNothing(decide(history)),
     without: results,
   }).catch((error: unknown) => {
-    // If the server is gone, the results of the tenants are still to be reported.
+    // If the server is gone, the tenants' results must still be reported.
     if (![...results.values()].some(({ outcome }) => outcome === 'failed')) throw error;
     observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
   });
@@ -146,7 +145,7 @@ async function newcomers(
   return { ...found, settled: 0, settledHistories: [], notActive: [] };
 }
 
-/** Loads migrations and opens connections while the server still reads the tenants. Errors appear on first use. */
+/** Loads migrations and opens connections while the tenants are read. Errors appear on first use. */
 function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): void {
   const files = new Set(plans.flatMap(({ steps }) => steps.map(({ file }) => file)));
   if (files.size === 0) return;
@@ -158,7 +157,7 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
   void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
 }
 
-/** Does what is planned, and records it. */
+/** Applies the plan and records it. */
 async function apply(run: TenantsRun, plan: FleetPlan, memory: Memory): Promise<Migrated> {
   const { options, context, folder, observe, rollout } = run;
   const { database } = context;

@@ -33,7 +33,6 @@ import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import type { SentStatement } from '../../db/knex/statement.ts';
 
-/** What one migration of a plan would send to the server. */
 export interface RehearsedMigration {
   readonly name: string;
   readonly transaction: boolean;
@@ -44,7 +43,6 @@ export interface RehearsedMigration {
   readonly error?: TenantctlError | undefined;
 }
 
-/** A plan, its schemas, and what it would do. */
 export interface RehearsedPlan {
   readonly scope: 'master' | 'tenants';
   readonly targets: readonly { readonly clerkOrgId?: string | undefined; readonly schema: string }[];
@@ -63,7 +61,7 @@ export interface Rehearsal {
 /** Milliseconds that a rehearsal waits for a lock: it must not block an application. */
 const REHEARSAL_LOCK_TIMEOUT_MS = 1_000;
 
-/** Each migration is tried behind this savepoint. */
+/** The savepoint before each migration. */
 const STEP = 'tenantctl_step';
 
 const NO_TENANTS: FleetPlan = { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };
@@ -110,7 +108,7 @@ export async function rehearseTenantsRollback(
   return rehearse(createRunContext(database, options), 'down', NOTHING, plan);
 }
 
-/** What `migrate all` would do: the tenants see what the pending master migrations would have done. */
+/** What `migrate all` would do: the tenants see the effects of the pending master migrations. */
 export async function rehearseAll(
   database: Database,
   givenMaster: MigrateMasterOptions,
@@ -137,12 +135,11 @@ async function planTenants(
   return refuseOwners(database, planFleet(fleet, decide), options);
 }
 
-/** The plan of a run over the master schema alone, which counts as the one that is up to date. */
+/** A plan for the master schema alone, which counts as the up-to-date target. */
 function withoutTenants({ steps, warnings }: Plan): FleetPlan {
   return { ...NO_TENANTS, settled: steps.length === 0 ? 1 : 0, warnings };
 }
 
-/** What the migrations of a rehearsal are tried with. */
 interface Trial {
   readonly context: RunContext;
   readonly client: PoolClient;
@@ -150,9 +147,8 @@ interface Trial {
 }
 
 /**
- * Tries the master plan, then the tenants' plans, in one transaction that is rolled back, with the tenantctl schema
- * that a run would have.
- * @param vectorExtension created between the two
+ * Tries the master plan, then the tenants' plans, in one transaction that is rolled back, with the tenantctl
+ * schema that a run would have. @param vectorExtension created between the two
  */
 async function rehearse(
   context: RunContext,
@@ -185,7 +181,6 @@ async function rehearse(
   return result;
 }
 
-/** Tries a plan on the first of the tenants that it is due for. */
 async function tryOnFirst(
   trial: Trial,
   { tenant, plan }: MigrationTask,
@@ -252,7 +247,7 @@ function notTried(migration: Migration, direction: Direction): RehearsedMigratio
   };
 }
 
-/** A statement as text, followed by its bound values, each shortened. */
+/** A statement's text, followed by its bound values, each shortened. */
 export function statementText({ text, values }: SentStatement): string {
   if (values.length === 0) return text;
   const shown = values.map((value, index) => {

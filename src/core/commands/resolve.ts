@@ -26,7 +26,7 @@ import type { Database } from '../../db/database.ts';
 export interface ResolveOptions {
   /** An organization id or a schema name; "master" for the master schema. */
   readonly tenant: string;
-  /** 'applied': the migration is recorded as done; 'retry': the next run begins it anew. */
+  /** 'applied': the migration is recorded as done; 'retry': the next run starts it again. */
   readonly answer: 'applied' | 'retry';
   /** The folder of the migrations, to record the file's checksum; not recorded if absent. */
   readonly folder?: string | undefined;
@@ -35,7 +35,6 @@ export interface ResolveOptions {
   readonly observe?: Observer | undefined;
 }
 
-/** An interrupted migration whose outcome was recorded. */
 export interface Resolution {
   /** Absent for the master schema. */
   readonly clerkOrgId?: string | undefined;
@@ -43,20 +42,20 @@ export interface Resolution {
   readonly migration: string;
   readonly direction: 'up' | 'down';
   readonly answer: ResolveOptions['answer'];
-  /** The history was changed: never with `retry`, and with `applied` only if it did not say so before. */
+  /** The history was changed: never with `retry`; with `applied`, only if the row was missing. */
   readonly recorded: boolean;
-  /** The batch in the history; 0 if that was not changed. */
+  /** The batch in the history; 0 if the history was not changed. */
   readonly batch: number;
-  /** INVALID indexes of the schema, which would make a new attempt fail. */
+  /** The schema's INVALID indexes, which would make a retry fail. */
   readonly invalidIndexes: readonly InvalidIndex[];
 }
 
 /**
- * Records the outcome of an interrupted migration outside a transaction. `applied` writes what the run would have
- * written: the history's row in the run's batch (or its removal, in a rollback), the ledger, the stamp. `retry` only
- * removes the intent. Neither touches the tenant's own tables.
- * @throws TenantctlError NOTHING_TO_RESOLVE; RUN_AT_WORK if a run works on the target, or the migration still runs;
- *   TENANT_UNKNOWN, REGISTRY_ABSENT, SCHEMA_MISSING, KNEX_LOCKED
+ * Records the outcome of an interrupted migration outside a transaction. `applied` writes what the run would
+ * have written: the history's row in the run's batch (or its removal, in a rollback), the ledger, the stamp.
+ * `retry` only removes the intent. Neither touches the tenant's own tables.
+ * @throws TenantctlError NOTHING_TO_RESOLVE; RUN_AT_WORK if a run works on the target or the migration still
+ *   runs; TENANT_UNKNOWN, REGISTRY_ABSENT, SCHEMA_MISSING, KNEX_LOCKED
  */
 export async function resolveInterrupted(database: Database, given: ResolveOptions): Promise<Resolution> {
   const options = checkOptions(given, 'tenant', 'answer');
@@ -125,7 +124,7 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
   return resolution;
 }
 
-/** Reads what is needed under the lock, and plans nothing. */
+/** Reads the facts under the lock, and plans nothing. */
 const LOOK: Assignment = {
   direction: 'up',
   decide: () => NOTHING,
@@ -144,7 +143,7 @@ function isRecorded({ entries }: History, migration: string): boolean {
   return entries.some(({ name }) => stemOf(name) === stemOf(migration));
 }
 
-/** The batch that the run would have used, or a new one if the history has a later one. */
+/** The run's batch, or a new one if the history has a later one. */
 function batchOf(history: History, { direction, migration, batch }: BegunIntent): number {
   if (direction === 'down')
     return history.entries.find(({ name }) => stemOf(name) === stemOf(migration))?.batch ?? 0;
@@ -163,7 +162,6 @@ function whom({ clerkOrgId }: Target): string {
   return clerkOrgId === undefined ? 'the master schema' : `"${clerkOrgId}"`;
 }
 
-/** Why the outcome was not recorded. */
 function refusal(code: ErrorCode, target: Target, message: string, hint: string, migration?: string) {
   return new TenantctlError(code, message, { tenant: target.clerkOrgId, migration, hint });
 }

@@ -49,7 +49,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
   const { names, batch } = await serveMaster(context, plan, observe, {
     direction: 'down',
     decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
-    // A registry without tenants may be dropped. The lock keeps new tenants out.
+    // An empty registry may be dropped. The lock keeps new tenants out.
     opening: tenants.length === 0 ? (client) => lockEmptyRegistry(client, database.names) : undefined,
     async beforeCommit(client) {
       if (tenants.length > 0 && !(await hasRegistryTable(client, database.names)))
@@ -61,7 +61,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
   return { names, batch, durationMs: Date.now() - started };
 }
 
-/** Plans a rollback of the master schema. */
+/** Decides what to undo in the master schema. */
 export async function planMasterRollback(
   database: Database,
   options: RollbackMasterOptions,
@@ -69,7 +69,7 @@ export async function planMasterRollback(
   const folder = await readMigrationFolder(options.folder);
   const extent = toExtent(folder, options.extent);
   const plan = planBackward(folder, await readMasterHistory(database), extent);
-  // The first migration creates the usual registry: refuse now rather than roll back later.
+  // The first migration creates the default registry: refuse now rather than roll back later.
   const undoesFirst = plan.steps.some((step) => step.file === folder.files[0]);
   if (undoesFirst && isDefaultRegistry(database.names)) {
     const tenants = await tenantNames(database);

@@ -22,8 +22,8 @@ const COMMAND = 'rollback tenants';
 export interface RollbackTenantsOptions extends FleetRunOptions, TenantsRollbackOptions {}
 
 /**
- * Undoes exactly what a run of `migrate tenants` has applied, each tenant in its own transaction. If something newer was
- * applied to a tenant since, it fails and nothing is undone there. A tenant where it was undone before is up to date.
+ * Undoes exactly what a run of `migrate tenants` has applied, each tenant in its own transaction. A tenant
+ * with newer migrations fails and stays unchanged; one already undone is up to date.
  * @throws TenantctlError RUN_UNKNOWN, RUN_AT_WORK, RUN_IRREVERSIBLE, and as rollbackTenants does
  */
 export function rollbackRun(
@@ -35,9 +35,9 @@ export function rollbackRun(
 }
 
 /**
- * Undoes the last batch of each selected tenant's history, or more, each tenant in its own transaction. A tenant with
- * nothing to undo is up to date; if a `down` throws, its tenant is unchanged.
- * @throws TenantctlError if the run cannot begin; a tenant's failure is in the result instead
+ * Undoes the last batch of each selected tenant's history, or more, each tenant in its own transaction.
+ * Tenants with nothing to undo are up to date; if a `down` throws, the tenant is unchanged.
+ * @throws TenantctlError if the run cannot start; a tenant's failure is in the result instead
  */
 export function rollbackTenants(database: Database, options: RollbackTenantsOptions): Promise<FleetResult> {
   return inRun(database, COMMAND, options, endingOf, rollBackInRun);
@@ -93,7 +93,7 @@ async function rollBackInRun({
   });
 }
 
-/** Forgets the checksums of files that are in no tenant's history any more: they may be edited. */
+/** Deletes the checksums of files that no tenant's history contains any more: they may be edited. */
 async function forgetUndone(database: Database, served: readonly TenantResult[]): Promise<void> {
   const undone = new Set(served.flatMap((result) => result.names));
   if (undone.size === 0) return;

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { tenantsIn, type Share } from './options.ts';
 
-/** The canaries of a rollout: how many, or which, by schema. */
+/** A number of canaries, or their schemas. */
 export type Canaries = Share | ReadonlySet<string>;
 
 /**
- * Divides the tenants that are due into canaries and waves, in the order in which they are served. Without a size,
- * all but the canaries are one wave. A percentage is of all tenants that are due. Canaries are chosen by their schema
- * names alone: the same fleet has the same canaries, and a larger share includes a smaller one. Pure.
+ * Divides the due tenants into canaries and waves, in the order in which they are served. Without a wave
+ * size, all but the canaries are one wave. Percentages are of all due tenants. Canaries are chosen by schema
+ * name alone: the same fleet has the same canaries, and a larger share includes a smaller one. Pure.
  */
 export function cutRollout<T extends { readonly tenant: { readonly schema: string } }>(
   dues: readonly T[],

@@ -2,21 +2,17 @@ import { atMost, type Share } from './options.ts';
 import type { Tally } from '../report/rollout-result.ts';
 import type { FailureLimit } from '../run/run-context.ts';
 
-/** The failure limit of a rollout, which is told about its progress. */
 export interface RolloutLimit extends FailureLimit {
-  /** Adds tenants that are due, and tenants that have failed before they were begun. */
+  /** Adds due tenants, and tenants that failed before they were started. */
   expect(due: number, failed: number): void;
-  /** Canaries are served from now on; `failed` of them have failed before. */
+  /** Starts the canaries, of which `failed` have failed already. */
   beginCanaries(count: number, failed: number): void;
-  /** All canaries have ended. */
   endCanaries(): void;
   /** The count that exceeded the limit. */
   readonly stop: Tally | undefined;
 }
 
-/**
- * How many canaries may fail: none without a limit, and never all of them. A percentage is of the canaries. Pure.
- */
+/** How many canaries may fail: none without a limit, and never all. Percentages are of canaries. Pure. */
 export function canariesThatMayFail(maxFailures: Share | undefined, canaries: number): number {
   if (maxFailures === undefined) return 0;
   return Math.max(0, Math.min(atMost(maxFailures, canaries), canaries - 1));
@@ -34,7 +30,7 @@ export function createFailureLimit(maxFailures: Share | undefined): RolloutLimit
   let [due, failed] = [0, 0];
   let canaries: { readonly of: number; failed: number } | undefined;
   let stop: Tally | undefined;
-  /** The count that would exceed its limit if so many more failed. */
+  /** The count that would exceed its limit after this many more failures. */
   const excess = (more: number): Tally | undefined => {
     const tallies: Tally[] = [];
     if (canaries !== undefined) {

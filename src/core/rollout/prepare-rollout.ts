@@ -14,7 +14,6 @@ import { createFailureLimit, type RolloutLimit } from './failure-limit.ts';
 import type { RolloutOptions } from './options.ts';
 import { followStandbys, type StandbyThrottle } from './throttle.ts';
 
-/** What a rollout knows of its run. */
 export interface RolloutSetting extends Selection {
   readonly rollout?: RolloutOptions | undefined;
   readonly folder: MigrationFolder;
@@ -25,11 +24,10 @@ export interface RolloutSetting extends Selection {
   readonly observe: Observer;
 }
 
-/** The state of a rollout. */
 export interface Rollout {
-  /** The run's context, with a failure limit and a throttle if there are any. */
+  /** With a failure limit and a throttle, if there are any. */
   readonly context: RunContext;
-  /** The run's context without them: for undoing. */
+  /** Without them: for undoing. */
   readonly plain: RunContext;
   readonly setting: RolloutSetting;
   readonly canaries: Canaries | undefined;
@@ -38,20 +36,20 @@ export interface Rollout {
   /** What earlier stages have shown of each plan. */
   readonly lessons: Map<string, Lesson>;
   readonly begun: StageResult[];
-  /** How many stages were planned; undefined before any was begun. */
+  /** Planned stages; undefined before the first one starts. */
   planned?: number;
-  /** Tenants that were not checked, because the run was stopped. */
+  /** Tenants not checked because the run was stopped. */
   unchecked: number;
   stoppedAt?: Stage | undefined;
   rolledBack?: RolloutResult['rolledBack'];
-  /** Canaries that were named, and for which nothing can be done. */
+  /** Named canaries that cannot be migrated. */
   hopeless: number;
 }
 
 /**
  * Prepares a rollout, before anything is changed.
- * @throws TenantctlError USAGE for canaries that the run is not for; TENANT_UNKNOWN and TENANT_NOT_ACTIVE for other
- *   canaries; REPLICA_LAG_UNKNOWN
+ * @throws TenantctlError USAGE for canaries that are not selected; TENANT_UNKNOWN, TENANT_NOT_ACTIVE;
+ *   REPLICA_LAG_UNKNOWN
  */
 export async function prepareRollout(plain: RunContext, setting: RolloutSetting): Promise<Rollout> {
   const { rollout: options = {}, observe } = setting;
@@ -76,10 +74,7 @@ export async function prepareRollout(plain: RunContext, setting: RolloutSetting)
   };
 }
 
-/**
- * The schemas of canaries that were given by organization id or schema name.
- * @throws TenantctlError TENANT_UNKNOWN; TENANT_NOT_ACTIVE; USAGE for one that is not selected
- */
+/** The schemas of canaries given by id or schema name. @throws TenantctlError as prepareRollout does */
 async function findCanaries(
   database: Database,
   names: readonly string[],

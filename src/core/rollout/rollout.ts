@@ -12,7 +12,7 @@ import type { Rollout } from './prepare-rollout.ts';
 import { checkAll, refusedResult, serveStage, stageName, stagesOf } from './stages.ts';
 import { takeBack } from './take-back.ts';
 
-/** Counts the tenants of a plan for the failure limit, and checks those that are up to date if that was asked for. */
+/** Adds a plan's tenants to the failure limit; checks those that are up to date if that was asked for. */
 export async function openPlan(
   rollout: Rollout,
   plan: FleetPlan,
@@ -32,7 +32,7 @@ export async function openPlan(
   return results.map((result) => refusedResult(result, refused));
 }
 
-/** Serves tenants that are due, all at once or stage by stage; after the first call, they are newcomers. */
+/** Serves due tenants, all at once or stage by stage; from the second call on, they are newcomers. */
 export async function serveRollout(
   rollout: Rollout,
   tasks: readonly MigrationTask[],
@@ -75,7 +75,7 @@ export async function serveRollout(
   return { results: taken.results, isShared };
 }
 
-/** How a rollout went; undefined if all tenants were served at once. */
+/** Undefined if all tenants were served at once. */
 export function resultOf({
   setting,
   begun,

@@ -10,13 +10,12 @@ import { cutRollout } from './cut-rollout.ts';
 import type { Rollout } from './prepare-rollout.ts';
 import { checkTenant } from './tenant-check.ts';
 
-/** A stage with its tenants. */
 interface Part {
   readonly stage: Stage;
   readonly tasks: readonly MigrationTask[];
 }
 
-/** The stages of a rollout; newcomers are one stage after all others. */
+/** Newcomers are one stage after all others. */
 export function stagesOf(rollout: Rollout, tasks: readonly MigrationTask[]): Part[] {
   const first = { number: 1, of: 1, tenants: tasks.length };
   if (rollout.planned !== undefined)
@@ -72,8 +71,8 @@ export async function serveStage(
 }
 
 /**
- * Checks tenants side by side, if there is a check. Each refusal counts as a failure of its tenant.
- * @returns the errors of the tenants that were refused, by schema
+ * Runs the check, if any, for tenants in parallel. Each refusal counts as a failure. @returns the errors by
+ * schema
  */
 export async function checkAll(
   rollout: Rollout,
@@ -103,7 +102,7 @@ export async function checkAll(
   return refused;
 }
 
-/** A tenant that its check refused has failed, whatever was applied to it. */
+/** A tenant that fails its check has failed, even though its migrations were applied. */
 export function refusedResult(
   result: TenantResult,
   refused: ReadonlyMap<string, TenantctlError>,

@@ -1,7 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
-/** A standby as the server shows it. */
 export interface Standby {
   /** Its application_name, or its address if it has none. */
   readonly name: string;
@@ -9,11 +8,10 @@ export interface Standby {
   readonly isStreaming: boolean;
   /** The WAL position up to which it has replayed, in bytes; null if unknown. */
   readonly replayed: number | null;
-  /** The lag that the server measured last, in milliseconds; null if that is out of date. */
+  /** The lag last measured by the server, in milliseconds; null if that is out of date. */
   readonly replayLagMs: number | null;
 }
 
-/** The server's WAL position, and its standbys. */
 export interface Replication {
   /** The end of the flushed WAL, in bytes. */
   readonly written: number;
@@ -21,7 +19,7 @@ export interface Replication {
 }
 
 /**
- * Reads the physical standbys that are connected. Logical subscribers and backups are ignored
+ * Reads the connected physical standbys. Logical subscribers and backups are ignored
  * (https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW).
  */
 export async function readReplication(database: Pick<Database, 'query'>): Promise<Replication> {
@@ -41,7 +39,7 @@ export async function readReplication(database: Pick<Database, 'query'>): Promis
   };
 }
 
-/** @throws TenantctlError REPLICA_LAG_UNKNOWN if the role may not see the positions of standbys */
+/** @throws TenantctlError REPLICA_LAG_UNKNOWN if the role may not see the standbys' positions */
 export async function assertStandbysAreSeen(database: Pick<Database, 'query'>): Promise<void> {
   const { rows } = await database.query<{ is_seen: boolean; role: string }>(
     `SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS is_seen, quote_ident(current_user) AS role`,
@@ -55,24 +53,24 @@ export async function assertStandbysAreSeen(database: Pick<Database, 'query'>): 
   );
 }
 
-/** The lag of a standby: Infinity while it is still catching up. */
+/** Infinity while the standby is still catching up. */
 export interface Lag {
   readonly standby: string;
   readonly ms: number;
 }
 
-/** A position in the WAL, and when it was reached. */
+/** When a WAL position was reached. */
 interface Mark {
   readonly at: number;
   readonly written: number;
 }
 
 /**
- * Measures the lag of standbys from successive observations; `now` is in milliseconds of a monotonic clock. The result
- * is the standby with the largest lag, if any.
- *
- * The server measures a standby's lag from its replies, which come only every ten seconds from one that stands still. So
- * the meter remembers when the WAL reached which position: a standby that has not replayed it lags since then.
+ * Computes the largest lag of any standby from successive observations; `now` is a monotonic clock in
+ * milliseconds.
+ * The server computes a standby's lag from its replies, which an idle standby sends only every ten seconds.
+ * So the meter remembers when each WAL position was written: a standby that has not replayed it has lagged
+ * since then.
  */
 export function createLagMeter(): (seen: Replication, now: number) => Lag | undefined {
   let marks: readonly Mark[] = [];

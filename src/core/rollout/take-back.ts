@@ -6,15 +6,15 @@ import { backwardWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
 import type { RolloutSetting } from './prepare-rollout.ts';
 
-/** The results of a run after it has undone what it had applied, and how many tenants that was. */
+/** A run's results after its undo, and how many tenants were undone. */
 export interface TakenBack {
   readonly results: TenantResult[];
   readonly rolledBack: NonNullable<RolloutResult['rolledBack']>;
 }
 
 /**
- * Undoes what the run itself has applied, as `rollback tenants --run` would, each tenant in its own transaction. A tenant
- * whose history has changed since is not touched, and no tenant is if the run was stopped.
+ * Undoes what the run itself has applied, as `rollback tenants --run` would, each tenant in its own
+ * transaction. Skips tenants whose history has changed since, and all of them if the run was stopped.
  */
 export async function takeBack(
   context: RunContext,
@@ -59,7 +59,7 @@ export async function takeBack(
   };
 }
 
-/** A tenant's result after some of what was applied to it was undone, or none because that failed. Pure. */
+/** A tenant's result after what was applied to it was undone or, if that failed, was not. Pure. */
 export function withoutUndone(result: TenantResult, undone: TenantResult | undefined): TenantResult {
   if (result.names.length === 0 || undone === undefined) return result;
   const names = result.names.filter((name) => !undone.names.includes(name));

@@ -11,7 +11,7 @@ import type { RegisteredTenant } from '../registry/registry.ts';
 
 /** A query that shows whether a tenant is healthy: see readTenantCheck. */
 export interface TenantCheck {
-  /** The name of its file, for messages. */
+  /** The file's name, for messages. */
   readonly name: string;
   /** One SELECT, WITH, VALUES or TABLE, without a semicolon. */
   readonly query: string;
@@ -25,7 +25,7 @@ const ROW_LENGTH = 200;
 const BOOLEAN = 16;
 
 /**
- * Reads the file of a check: one query, parsed by PostgreSQL's own parser.
+ * Reads a check's file: one query, parsed by PostgreSQL's own parser.
  * @throws TenantctlError CHECK_INVALID if it cannot be read, does not parse, or is not one query
  */
 export async function readTenantCheck(path: string): Promise<TenantCheck> {
@@ -52,13 +52,13 @@ export async function readTenantCheck(path: string): Promise<TenantCheck> {
   return { name, query: statement.text };
 }
 
-/** The answer of a check: the rows that are shown, and one more if there are more. */
+/** The rows to show, plus one if there are more. */
 export interface CheckAnswer {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   readonly fields: readonly Pick<FieldDef, 'dataTypeID'>[];
 }
 
-/** The rows that a check found, shortened; undefined if the tenant passed. Pure. */
+/** The rows that a check returned, shortened; undefined if the tenant passed. Pure. */
 export function objections({ rows, fields }: CheckAnswer): readonly string[] | undefined {
   if (rows.length === 0) return undefined;
   const [row] = rows;
@@ -75,7 +75,7 @@ export function objections({ rows, fields }: CheckAnswer): readonly string[] | u
 
 /**
  * Checks a tenant in a READ ONLY transaction with its search_path and the context's timeouts. Does not throw.
- * @returns why the tenant is refused; undefined if it passed
+ * @returns why the check failed; undefined if it passed
  */
 export async function checkTenant(
   context: RunContext,
@@ -91,7 +91,7 @@ export async function checkTenant(
       tenant: tenant.clerkOrgId,
       hint: HINT,
     });
-  // With a cursor, a million rows cost no more than those that are shown. The query is planned as if all were read:
+  // With a cursor, a million rows cost no more than those shown. Plan for reading all rows:
   // https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION
   const opening = [
     'SET TRANSACTION READ ONLY',

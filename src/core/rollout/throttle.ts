@@ -3,7 +3,6 @@ import type { Observer } from '../report/event.ts';
 import { pause } from '../run/retry.ts';
 import { assertStandbysAreSeen, createLagMeter, readReplication, type Lag } from './standbys.ts';
 
-/** A throttle that follows standbys. */
 export interface StandbyThrottle extends Throttle {
   /** Milliseconds for which it has delayed the run. */
   readonly heldBackMs: number;
@@ -14,9 +13,9 @@ const OFTEN_MS = 100;
 const SELDOM_MS = 1_000;
 
 /**
- * Delays tenants while a standby lags by more than so many milliseconds. The lag is measured when it is needed and the
- * last measurement is old; if the server does not answer, the last measurement holds.
- * @throws TenantctlError REPLICA_LAG_UNKNOWN if the role may not see the positions of standbys
+ * Delays tenants while a standby lags by more than this many milliseconds. Measures on demand; if the server
+ * does not answer, the last measurement stays valid.
+ * @throws TenantctlError REPLICA_LAG_UNKNOWN if the role may not see the standbys' positions
  */
 export async function followStandbys(
   context: RunContext,

@@ -4,10 +4,10 @@ import { isStopped } from '../run/run-context.ts';
 import { attempt, end, leaveToPeers, look, skip, type Pending, type Session } from './session.ts';
 import type { Task } from './work.ts';
 
-/** Milliseconds between two looks at tenants that other runs hold. */
+/** Milliseconds between two checks of tenants that other runs hold. */
 const POLL_MS = 150;
 
-/** Attempts the tasks again that did not end in the first pass, until none is left. */
+/** Retries the tasks that did not end in the first pass, until none is left. */
 export async function serveLater<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
   while (session.again.length > 0 || session.busy.length > 0) {
     await serveAgain(session);
@@ -15,7 +15,7 @@ export async function serveLater<T extends Task, Done>(session: Session<T, Done>
   }
 }
 
-/** Tasks whose errors may have passed: in rounds, with growing waits between them. */
+/** Retries transient failures in rounds, with growing waits between them. */
 async function serveAgain<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
   const { context, work, again } = session;
   for (let round = 1; again.length > 0; round += 1) {
@@ -27,9 +27,9 @@ async function serveAgain<T extends Task, Done>(session: Session<T, Done>): Prom
 }
 
 /**
- * Tasks whose tenants other runs hold. One query looks at all of them, again and again, until they are done or free, or
- * lockWaitMs have passed. The wait starts anew whenever one of them ends. A statement that waited in the server instead
- * would hold up CREATE INDEX CONCURRENTLY everywhere in the database.
+ * Waits for tenants that other runs hold: one query polls all of them until lockWaitMs have passed without
+ * progress.
+ * Waiting in a server-side statement would block CREATE INDEX CONCURRENTLY in the whole database.
  */
 async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
   const { context, work, busy } = session;
@@ -61,7 +61,6 @@ async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promi
   }
 }
 
-/** The other runs have not let go of these tenants in all the time that was allowed. */
 function giveUp<T extends Task, Done>(session: Session<T, Done>): void {
   for (const { task, failure } of session.busy.splice(0)) {
     const tenant = task.tenant.clerkOrgId;

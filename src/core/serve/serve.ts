@@ -6,24 +6,20 @@ import { serveLater } from './serve-later.ts';
 import { queueOf, serveQueue, type Session } from './session.ts';
 import type { Outcome, Task, Work } from './work.ts';
 
-/** How the tasks of a run ended. */
 export interface Served<T extends Task, Done> {
-  /** One for each task, in the order in which they ended. */
+  /** One per task, in the order in which they ended. */
   readonly outcomes: readonly Outcome<T, Done>[];
-  /** Another run was met that works on the same tenants. */
+  /** Another run worked on the same tenants. */
   readonly isShared: boolean;
 }
 
 /**
- * Performs a task for each of many tenants: the one loop for all work over the fleet.
- *
- * Tasks run side by side, as many as there are lanes. A task that fails with an error that may pass
- * (src/core/run/retry.ts) is attempted again after the others, up to `context.retries` times, with growing waits. A
- * tenant that another run holds is attempted again until `context.lockWaitMs` have passed without progress. When the
- * run is stopped (`context.signal`, `context.failureLimit`), no attempt is begun, and the tasks that are left are
- * skipped; `context.throttle` delays attempts. One task's failure is that task's.
- *
- * @param pass makes the first pass over all tasks; by default, they are attempted side by side, in order
+ * Runs a task for each of many tenants in parallel lanes: the only loop over the fleet.
+ * Transient errors (src/core/run/retry.ts) are retried after the other tasks, up to `context.retries` times,
+ * with backoff. A tenant that another run holds is retried until `context.lockWaitMs` have passed without
+ * progress. Once the run is stopped (`context.signal`, `context.failureLimit`), the remaining tasks are
+ * skipped.
+ * @param pass makes the first pass over all tasks; by default in order, in parallel
  * @throws whatever `work.attempt` or `pass` throws
  */
 export async function serve<T extends Task, Done>(

@@ -5,38 +5,33 @@ import { isStopped, type RunContext } from '../run/run-context.ts';
 import { createSharedQueue, type SharedQueue } from './shared-queue.ts';
 import type { Earlier, Failure, Outcome, Sighting, Task, Work } from './work.ts';
 
-/** The state of one call of `serve`. A first pass uses it through the functions below. */
+/** The state of one call of `serve`. */
 export interface Session<T extends Task, Done> {
   readonly context: RunContext;
   readonly work: Work<T, Done>;
   readonly tasks: readonly T[];
   readonly outcomes: Outcome<T, Done>[];
-  /** Tasks whose tenants other runs hold. */
+  /** Tenants held by other runs. */
   readonly busy: Pending<T, Done>[];
-  /** Tasks that failed with an error that may pass. */
+  /** Failed with a transient error. */
   readonly again: Pending<T, Done>[];
   readonly blockers: BlockerWatch;
   readonly failures: FailureLog | undefined;
-  /** Another run was met that works on the same tenants. */
   isShared: boolean;
-  /** Runs one at a time. */
+  /** Runs one function at a time. */
   readonly alone: <R>(use: () => Promise<R>) => Promise<R>;
 }
 
-/** A task that has not ended. */
 export interface Pending<T extends Task, Done> extends Earlier<Done> {
   readonly task: T;
 }
 
-/** A task that has not been attempted. @param mayBeCommitted it was begun by other means, and its COMMIT is unknown */
+/** @param mayBeCommitted an earlier COMMIT of this task may have succeeded */
 export function untried<T extends Task>(task: T, mayBeCommitted = false): Pending<T, never> {
   return { task, tries: 0, mayBeCommitted };
 }
 
-/**
- * Attempts a task as soon as a lane is free.
- * @param queue the queue that it is from, which is told if another run is met
- */
+/** Attempts a task once a lane is free. @param queue notified if another run holds the tenant */
 export async function attempt<T extends Task, Done>(
   session: Session<T, Done>,
   pending: Pending<T, Done>,
@@ -74,7 +69,7 @@ async function attemptNow<T extends Task, Done>(
   else end(session, { ...attempt, task, durationMs });
 }
 
-/** Keeps a task for another attempt if its error may pass; otherwise it has failed. */
+/** Keeps a task for a retry if its error is transient; otherwise it has failed. */
 function settle<T extends Task, Done>(
   session: Session<T, Done>,
   pending: Pending<T, Done>,
@@ -86,7 +81,7 @@ function settle<T extends Task, Done>(
   const blockedBy = failed.error.sqlstate === '55P03' ? session.blockers.of(failed.pid) : [];
   const error = blockedBy.length === 0 ? failed.error : failed.error.with({ blockedBy });
   const failure = { ...failed, error };
-  // Stopped at once: the statement was cancelled, which says nothing about the tenant.
+  // The statement was cancelled by a stop, which says nothing about the tenant.
   if (failure.mayRepeat && context.database.isCancelled) {
     skip(session, task);
     return;
@@ -102,7 +97,7 @@ function settle<T extends Task, Done>(
   work.observe({ type: 'note', message: `${nameOf(task)} is tried again: ${error.message}` });
 }
 
-/** The task has ended. */
+/** Ends a task and reports it. */
 export function end<T extends Task, Done>(session: Session<T, Done>, outcome: Outcome<T, Done>): void {
   const { context, work, outcomes, failures, tasks } = session;
   outcomes.push(outcome);
@@ -113,18 +108,18 @@ export function end<T extends Task, Done>(session: Session<T, Done>, outcome: Ou
   work.onEnd?.(outcome, outcomes.length, tasks.length);
 }
 
-/** The run was stopped before anything was done for the task. */
+/** Skips a task that was not started, because the run was stopped. */
 export function skip<T extends Task, Done>({ context, outcomes }: Session<T, Done>, task: T): void {
   outcomes.push({ kind: 'skipped', task, durationMs: 0, reason: whySkipped(context) });
 }
 
-/** Why tasks are skipped that were not begun. */
+/** Why the tasks of a stopped run are skipped. */
 export function whySkipped({ signal, failureLimit }: Pick<RunContext, 'signal' | 'failureLimit'>): string {
   const isLimit = signal?.aborted !== true && failureLimit?.isOpen === true;
   return isLimit ? failureLimit.reason : 'the run was interrupted';
 }
 
-/** Other runs hold these tenants. */
+/** Keeps tasks whose tenants other runs hold. */
 export function keepBusy<T extends Task, Done>(
   session: Session<T, Done>,
   pending: readonly Pending<T, Done>[],
@@ -133,13 +128,12 @@ export function keepBusy<T extends Task, Done>(
   session.busy.push(...pending);
 }
 
-/** Other runs have done these tasks. */
+/** Ends tasks that other runs have done. */
 export function leaveToPeers<T extends Task, Done>(session: Session<T, Done>, tasks: readonly T[]): void {
   if (tasks.length > 0) meet(session);
   for (const task of tasks) end(session, { kind: 'by-peer', task, durationMs: 0 });
 }
 
-/** The run has found out that it is not the only one. */
 function meet<T extends Task, Done>(session: Session<T, Done>): void {
   const { work } = session;
   if (session.isShared || work.look === undefined) return;
@@ -147,7 +141,7 @@ function meet<T extends Task, Done>(session: Session<T, Done>): void {
   work.observe({ type: 'note', message: 'Another run is at work on the same tenants: they are shared.' });
 }
 
-/** What other runs have made of tasks. If that cannot be found out, each attempt will tell. */
+/** What other runs have done to tasks. On an error it returns nothing: each attempt finds out for itself. */
 export async function look<T extends Task, Done>(
   { work }: Session<T, Done>,
   tasks: readonly T[],
@@ -157,7 +151,7 @@ export async function look<T extends Task, Done>(
   return work.look(tasks).catch(() => unknown);
 }
 
-/** A queue of tasks, which other runs may be working through as well. */
+/** A queue of tasks that other runs may be processing as well. */
 export function queueOf<T extends Task, Done>(
   session: Session<T, Done>,
   tasks: readonly T[],
@@ -174,7 +168,7 @@ export function queueOf<T extends Task, Done>(
   });
 }
 
-/** Attempts all tasks of a queue side by side; when the run is stopped, the rest of them is skipped. */
+/** Attempts a queue's tasks in parallel; once the run is stopped, the rest are skipped. */
 export async function serveQueue<T extends Task, Done>(
   session: Session<T, Done>,
   queue: SharedQueue<T>,

@@ -1,42 +1,39 @@
 import type { Sighting, Task } from './work.ts';
 
-/** A shared fleet is cut into so many places, each with between LEAST and MOST tasks. */
+/** A shared fleet is divided into this many places, each with between LEAST and MOST tasks. */
 const PLACES = 32;
 const LEAST = 16;
 const MOST = 256;
 
-/** The tasks that a run has not begun yet. Other runs may be working through the same tenants. */
+/** Tasks not started yet. Other runs may be processing the same tenants. */
 export interface SharedQueue<T extends Task> {
-  /** The next tasks, taken from the front. May be empty although tasks are left: call `fill`. */
+  /** The next tasks, in order. May be empty although tasks are left: call `fill`. */
   readonly ready: T[];
-  /** How many tasks are left. */
   readonly size: number;
   /** Makes tasks ready. @returns false if none is left */
   fill(): Promise<boolean>;
-  /** Another run was met at this task's tenant. */
+  /** Another run holds this task's tenant. */
   met(task: T): void;
-  /** Removes all tasks that are left. */
+  /** Removes and returns all remaining tasks. */
   clear(): T[];
 }
 
 export interface SharedQueueOptions<T extends Task> {
-  /** What other runs have made of these tasks, which have left the queue. */
+  /** What other runs have done to these tasks, which have left the queue. */
   readonly look: (tasks: readonly T[]) => Promise<Sighting<T>>;
-  /** Other runs have done these. */
   readonly onDone: (tasks: readonly T[]) => void;
-  /** Other runs hold these, and nothing else is left. */
+  /** Called when other runs hold these and nothing else is left. */
   readonly onLocked: (tasks: readonly T[]) => void;
-  /** A number from 0 to 1, without 1. */
+  /** A number in [0, 1). */
   readonly random: () => number;
 }
 
 /**
- * Serves a fleet in order until another run is met that does the same. From then on the runs avoid each other: each
- * continues at a random place of the fleet, and first looks what others have done there, in one query. It leaves a place
- * where another run is working, as long as there are other places; the last places are shared, one run starting at the
- * end.
- *
- * No run needs to know how many there are, and one that is killed leaves nothing behind: its places look like any other.
+ * Serves a fleet in order until another run on the same fleet is found. From then on the runs avoid each
+ * other: each continues at a random place, and first queries what others have done there. It leaves a place
+ * where another run is working while there are other places; the last places are shared, with one run
+ * starting at the end.
+ * No run needs to know how many there are, and a killed run leaves nothing behind.
  */
 export function createSharedQueue<T extends Task>(
   tasks: readonly T[],
@@ -48,7 +45,7 @@ export function createSharedQueue<T extends Task>(
   let filling: Promise<boolean> | undefined;
   const size = Math.min(MOST, Math.max(LEAST, Math.ceil(tasks.length / PLACES)));
 
-  /** Goes to the next place without another run; if there is none, to any. */
+  /** Moves to the next place without another run, or to any if there is none. */
   const goOn = async (): Promise<boolean> => {
     for (let crowded = 0; places.length > 0;) {
       const place = places.shift() ?? [];
@@ -81,7 +78,7 @@ export function createSharedQueue<T extends Task>(
       return filling;
     },
     met(task) {
-      // Tasks that were under way when the first one of a place met another run say nothing new.
+      // Tasks already started when a place's first conflict was found add no information.
       if (!here.has(task)) return;
       here = new Set();
       places = shuffled([...places, ...inPlaces(ready.splice(0), size)], options.random);
@@ -100,7 +97,6 @@ function inPlaces<T>(tasks: readonly T[], size: number): T[][] {
   );
 }
 
-/** The same in random order. */
 function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return items
     .map((item) => ({ item, key: random() }))

@@ -8,7 +8,7 @@ import type { Attempt, Earlier } from '../serve/work.ts';
 import { tenantTarget } from '../target/target.ts';
 import type { ApplyOptions, MigrationWork } from './migration-work.ts';
 
-/** Works through the plan of a tenant that exists, statement by statement. */
+/** Applies the plan of an existing tenant, statement by statement. */
 export async function applyTask(
   context: RunContext,
   work: MigrationWork,
@@ -40,7 +40,7 @@ export async function applyTask(
   return { kind: 'skipped', reason: `its status is ${status} now`, done };
 }
 
-/** An attempt together with earlier ones: what was done is what all of them have done. Pure. */
+/** Merges an attempt with what earlier ones have done. Pure. */
 export function withEarlier(
   attempt: Attempt<Applied>,
   { plan }: Pick<MigrationTask, 'plan'>,
@@ -52,7 +52,7 @@ export function withEarlier(
   const names = [...before, ...(done?.names ?? [])];
   const isComplete = attempt.kind === 'done' || attempt.kind === 'by-peer';
   if (isComplete && names.length === 0 && plan.steps.length > 0) {
-    // Nothing was left to do: an earlier COMMIT did take place after all, or another run was faster.
+    // Nothing was left to do: the earlier COMMIT succeeded after all, or another run was faster.
     if (!mayBeCommitted) return { kind: 'by-peer' };
     const all = plan.steps.map(({ name }) => name);
     return { kind: 'done', done: { ...done, names: all, batch: plan.batch, isCommitted: true } };

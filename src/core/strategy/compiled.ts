@@ -3,12 +3,11 @@ import type { Plan } from '../plan/plan.ts';
 import type { Limits } from '../guard/limits.ts';
 import type { Direction } from '../files/load.ts';
 
-/** What may be sent to all tenants with a plan, to each as one string. */
+/** What may be sent to every tenant with a plan, to each as one string. */
 export interface CompiledPlan {
   readonly direction: Direction;
   /** What each migration sends, the same for every tenant. */
   readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
-  /** The texts cannot change the session, its role or the history. */
   readonly isClean: boolean;
   /** What each tenant's transaction may lock outside its schema. */
   readonly limits: Limits;
@@ -17,15 +16,15 @@ export interface CompiledPlan {
 /** What the migrations of a plan sent to one tenant, by name. */
 export type Recordings = ReadonlyMap<string, Recording>;
 
-/** Why a plan must be run for every tenant, as Knex would. */
+/** Why a plan must be run for every tenant with Knex. */
 export interface NotCompiled {
   readonly migration: string;
   readonly reason: string;
 }
 
 /**
- * Decides whether what two tenants were sent may be sent to all others with the same plan: both were sent the same
- * texts, and the migration did nothing that could distinguish tenants. Pure.
+ * Decides whether what two tenants were sent may be sent to all others with the same plan: the texts were
+ * identical, and the migrations did nothing that could distinguish tenants. Pure.
  */
 export function compile(
   plan: Plan,
@@ -48,12 +47,12 @@ export function compile(
   };
 }
 
-/** A name, or several, with quotes or without. */
+/** One or several names, quoted or not. */
 const NAMES = String.raw`[\w".,\s]+`;
 
 /**
- * Statements that cannot call a function, which could change its session. A default is only evaluated for rows: a new
- * table may have one, an existing table may not be given one.
+ * Statements that cannot call a function that could change the session. Defaults are evaluated only for rows:
+ * a new table may have one, an existing table may not get one.
  */
 const CALLS_NOTHING: readonly RegExp[] = [
   /^\s*create\s+table\b(?![^]*\b(?:as|select|values|execute|temp|temporary|pg_temp\w*)\b)[^;]*;?\s*$/i,
@@ -65,7 +64,7 @@ const CALLS_NOTHING: readonly RegExp[] = [
   new RegExp(String.raw`^\s*drop\s+(?:table|index)\s${NAMES};?\s*$`, 'i'),
 ];
 
-/** A text that names the history table may change it. */
+/** True if the text cannot change the session, its role or the history table. */
 function isClean(text: string, historyTable: string): boolean {
   if (text.toLowerCase().includes(historyTable.toLowerCase())) return false;
   return CALLS_NOTHING.some((form) => form.test(text));

@@ -10,28 +10,24 @@ import type { Target } from '../target/target.ts';
 
 /** What is assumed of a tenant when a compiled plan is sent. The server checks it under the tenant's lock. */
 export interface Assumption {
-  /** The tenant's status column holds one of these. */
   readonly statuses: readonly string[];
-  /** The batch that the plan was given. */
+  /** The batch of the plan. */
   readonly batch: number;
-  /** The digest of the history that the plan was made for; null if there is no history table yet. */
+  /** The digest of the history that the plan was made for; null without a history table. */
   readonly expected: string | null;
-  /** The digest of the history afterwards. */
   readonly becomes: string;
 }
 
-/** What a composer needs of the run. */
 type ComposerContext = Pick<RunContext, 'lockTimeoutMs' | 'statementTimeoutMs' | 'run'> & {
   readonly database: Pick<Database, 'deadClientSettings'>;
 };
 
 /**
- * Composes the statements for one tenant: the transaction with its settings and its lock, the check that the history is
- * what the plan was made for, each migration with its record, the stamp; after the COMMIT, what cleans the session, if
- * needed. Sent as one string, this costs one round trip. `opening` stands between the lock and the history (create the
- * schema, say), `closing` after the last row of the history.
- *
- * What is the same for all tenants with the same assumption is composed once.
+ * Composes the string for one tenant, which costs one round trip: transaction, settings and lock; the check
+ * that the history is still the expected one; each migration with its record; the stamp; after the COMMIT,
+ * session cleanup if needed. `opening` goes between the lock and the history, `closing` after the last row of
+ * the history.
+ * The parts common to all tenants with the same assumption are composed once.
  */
 export function createComposer(
   context: ComposerContext,
@@ -84,7 +80,7 @@ export function createComposer(
   };
 }
 
-/** The settings of a tenant's transaction: each name followed by its value. */
+/** The transaction's settings, as alternating names and values. */
 function settingsFor({ lockTimeoutMs, statementTimeoutMs, database }: ComposerContext): string[] {
   const settings = {
     ...database.deadClientSettings,
@@ -94,7 +90,7 @@ function settingsFor({ lockTimeoutMs, statementTimeoutMs, database }: ComposerCo
   return Object.entries(settings).flatMap(([name, value]) => [name, String(value)]);
 }
 
-/** Statements as one string, each on its own lines: a text may end in a comment. */
+/** Joins statements with newlines: a text may end in a comment. */
 export function asOneString(statements: readonly string[]): string {
   return statements.join('\n;\n');
 }

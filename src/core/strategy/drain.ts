@@ -6,7 +6,7 @@ import type { Lanes } from '../run/lanes.ts';
 import type { RunAhead } from './run-ahead.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 
-/** A connection is returned to the pool after so many tenants or milliseconds, so that other plans get one. */
+/** A connection returns to the pool after this many tenants or milliseconds, so that other plans get one. */
 const TURN_TENANTS = 50;
 const TURN_MS = 250;
 
@@ -16,16 +16,14 @@ export interface Turn {
   /** How many connections drain the queue. */
   readonly width: number;
   readonly begin: Lanes['begin'];
-  /** What is sent cannot change the session. */
   readonly isClean: boolean;
-  /** Whether another tenant may be begun. */
   readonly mayBegin: () => boolean;
   readonly onDone: (task: MigrationTask, durationMs: number) => void;
   readonly onFailed: (task: MigrationTask, error: unknown) => void;
 }
 
 /**
- * Takes tenants from a queue and serves them on one connection for a while.
+ * Serves tenants of a queue on one connection for a while.
  * @returns false if there was no connection, or if it was lost before anything was sent
  */
 export async function drain(context: RunContext, queue: MigrationTask[], turn: Turn): Promise<boolean> {
@@ -48,7 +46,7 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
         answer.catch(() => {});
         sent.push(answer);
       }
-      // The next strings are sent together when half of these have been answered.
+      // Send the next strings together once half of these have been answered.
       while (sent.length > ahead() / 2) {
         if ((await sent.shift()) !== false) continue;
         await Promise.all(sent.splice(0));
@@ -56,7 +54,7 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
       }
     }
     const isWell = (await Promise.all(sent)).every(Boolean);
-    // A string may have changed the session, even if it failed, and the next turn may be another plan's.
+    // Even a failed string may have changed the session, and the next turn may run another plan.
     if (!isWell || !turn.isClean) await pipeline.clean();
   };
   try {
@@ -70,7 +68,7 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
   return served > 0 || !turn.mayBegin();
 }
 
-/** Sends a tenant's string and reports its end. @param under the tenants whose strings are under way */
+/** Sends a tenant's string and reports how it ended. @param under the tenants in flight */
 function sender(
   turn: Turn,
   under: Set<MigrationTask>,
@@ -82,7 +80,7 @@ function sender(
     under.add(task);
     try {
       await turn.send(pipeline, task);
-      // The server begins a string when it has ended the one before.
+      // The server starts a string when it has finished the one before.
       const now = performance.now();
       const durationMs = now - Math.max(answeredAt, sentAt);
       answeredAt = now;
@@ -92,7 +90,7 @@ function sender(
       turn.onDone(task, Math.round(durationMs));
       return true;
     } catch (error) {
-      // A broken connection ends the turn, which handles what was under way.
+      // A broken connection ends the turn, which handles the tenants in flight.
       if (!(error instanceof DatabaseError)) throw error;
       answeredAt = performance.now();
       end(toDatabaseError(error));

@@ -5,27 +5,25 @@ import type { ObservedEffects } from '../guard/judge.ts';
 import type { Attempt } from '../serve/work.ts';
 import type { CompiledPlan, Recordings } from './compiled.ts';
 
-/** At most so many tenants are served one after the other to find out what all will be sent. */
+/** At most this many tenants are served one by one to find out what all will be sent. */
 const PILOTS = 5;
 
-/** What the first tenants of a plan, its pilots, have shown of it. */
+/** What the first tenants of a plan, its pilots, have shown about it. */
 export interface Lesson {
-  /** Whether the plan may be compiled at all, so that pilots are recorded. */
+  /** The plan may be compiled, so pilots are recorded. */
   mayCompile: boolean;
-  /** How many tenants have been served for it. */
+  /** Pilots served. */
   pilots: number;
-  /** What they were sent. */
   readonly seen: Recordings[];
-  /** What other tenants may do that are sent the same. */
   readonly observedEffects: ObservedEffects[];
-  /** What other tenants are sent may differ. */
+  /** Other tenants may be sent something else. */
   isDependent: boolean;
   /** The plan locks shared tables: one tenant at a time. */
   locksShared: boolean;
   compiled?: CompiledPlan | 'never' | undefined;
 }
 
-/** What is known of a task's plan so far. */
+/** The lesson of a task's plan, created if missing. */
 export function lessonOf(lessons: Map<string, Lesson>, { plan }: Pick<MigrationTask, 'plan'>): Lesson {
   const key = planKey(plan);
   const lesson = lessons.get(key) ?? {
@@ -40,12 +38,12 @@ export function lessonOf(lessons: Map<string, Lesson>, { plan }: Pick<MigrationT
   return lesson;
 }
 
-/** Whether another tenant should be served alone and watched. */
+/** Whether another tenant should be served alone and observed. */
 export function wantsPilot({ mayCompile, pilots, seen, isDependent }: Lesson): boolean {
   return pilots === 0 || (mayCompile && pilots < PILOTS && seen.length < 2 && !isDependent);
 }
 
-/** Attempts a task as a pilot, and learns from it what it did. */
+/** Attempts a task as a pilot, and updates the lesson. */
 export async function learn(
   lesson: Lesson,
   { plan }: MigrationTask,
@@ -69,7 +67,7 @@ export async function learn(
     lesson.seen.push(recordings);
     if (done?.observed !== undefined) lesson.observedEffects.push(done.observed);
   }
-  // What keeps one tenant from being sent a string keeps the others, too.
+  // What prevents one tenant from being sent a string prevents the others, too.
   lesson.isDependent ||=
     lesson.seen.length > 0 && [...recordings.values()].some(({ dependence }) => dependence !== undefined);
   return attempt;

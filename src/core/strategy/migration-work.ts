@@ -21,33 +21,32 @@ export interface ApplyOptions {
   readonly record?: ((name: string) => Recording) | undefined;
 }
 
-/** What a run does to the schemas of its tenants. */
 export interface MigrationWork {
   readonly command: string;
   readonly direction: Direction;
-  /** Only tenants with one of these statuses are worked on. */
+  /** Only tenants with one of these statuses are migrated. */
   readonly statuses: readonly TenantStatus[];
-  /** Pure: what to do to a tenant with this history. @param done what this attempt has done already */
+  /** Pure. @param done what this attempt has already done */
   readonly decide: (task: MigrationTask, history: History, done: readonly string[]) => Plan;
-  /** Statements between the tenant's lock and its history, when it is sent as one string: create the schema, say. */
+  /** Statements between lock and history when sent as one string: create the schema, for example. */
   readonly opening?: ((task: MigrationTask) => readonly string[]) | undefined;
   /** Statements that go with the last row of the history. */
   readonly closing: (task: MigrationTask) => readonly string[];
-  /** Works through a plan statement by statement; `applyTask` if absent. */
+  /** Applies a plan statement by statement; `applyTask` if absent. */
   readonly apply?:
     | ((task: MigrationTask, options: ApplyOptions, earlier: Earlier<Applied>) => Promise<Attempt<Applied>>)
     | undefined;
   /** Whether another run has done a task; `isAsPlanned` if absent. */
   readonly isDone?: ((task: MigrationTask, now: PeerView) => boolean) | undefined;
   readonly lanes: Lanes;
-  /** Tenants may be sent their plan as one string, if the pilots show that this is safe. */
+  /** Tenants may be sent their plan as one string if the pilots show that this is safe. */
   readonly compile: boolean;
-  /** Keeps what was learned of each plan for the next call, when a run serves its tenants in waves. */
+  /** Keeps each plan's lesson between the waves of a rollout. */
   readonly lessons?: Map<string, Lesson> | undefined;
   readonly observe: Observer;
 }
 
-/** The work of a rollback as it was planned. */
+/** The work of a rollback as planned. */
 export function backwardWork(
   { folder, extentOf }: Pick<TenantsRollback, 'folder' | 'extentOf'>,
   more: Pick<MigrationWork, 'command' | 'closing' | 'lanes' | 'compile' | 'observe'>,
@@ -61,16 +60,14 @@ export function backwardWork(
   };
 }
 
-/** What a run has done to its tenants. */
 export interface Migrated {
   readonly results: readonly TenantResult[];
-  /** Another run was met that works on the same tenants. */
   readonly isShared: boolean;
 }
 
 export type MigrationOutcome = Outcome<MigrationTask, Applied>;
 
-/** The result of a run for one tenant. Pure. */
+/** Pure. */
 export function toResult(outcome: MigrationOutcome, direction: Direction): TenantResult {
   const { kind, task, durationMs } = outcome;
   const { clerkOrgId, schema } = task.tenant;

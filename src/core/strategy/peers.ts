@@ -7,20 +7,16 @@ import type { Sighting } from '../serve/work.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { Database } from '../../db/database.ts';
 
-/** A tenant in the middle of a run, which other runs may share. */
+/** A tenant as seen in the middle of a run that other runs may share. */
 export interface PeerView {
-  /** The registry's; empty if the row is gone. */
+  /** From the registry; empty if the row is gone. */
   readonly status: string;
-  /** The digest of its history by its stamp; null if there is none that can be trusted. */
+  /** The digest of its history according to its stamp; null without a valid stamp. */
   readonly digest: string | null;
-  /** Another run works on it. */
   readonly isLocked: boolean;
 }
 
-/**
- * Looks what other runs have made of tenants, in one query that opens none of their tables.
- * @param isDone pure: whether nothing is left to do for a tenant
- */
+/** Queries what other runs have done to tenants, without opening their tables. @param isDone pure */
 export async function lookAtPeers(
   database: Pick<Database, 'query' | 'names'>,
   tasks: readonly MigrationTask[],
@@ -43,7 +39,7 @@ export async function lookAtPeers(
   return sighting;
 }
 
-/** Whether a tenant's history is by now what its plan makes of it; of a part, also what a later part makes of it. */
+/** Whether a tenant's history is already what its plan, or a later part of it, produces. */
 export function isAsPlanned(direction: Direction): (task: MigrationTask, now: PeerView) => boolean {
   const digest = digester();
   const planned = new Map<Plan, readonly HistoryEntry[]>();

@@ -1,9 +1,9 @@
-/** At most so many strings are under way on one connection. After one that fails, the server refuses the rest. */
+/** The most strings in flight on one connection. After one that fails, the server refuses the rest. */
 const MOST_AHEAD = 8;
 
 /**
- * Milliseconds of work that may be under way on one connection: enough to cover the network and the client's pauses; so
- * little that a run that is stopped ends soon, and no tenant waits long behind a slow one.
+ * Milliseconds of work in flight per connection: enough to hide network latency, but short enough that a run
+ * stops soon and no tenant waits long behind a slow one.
  */
 const AHEAD_MS = 50;
 
@@ -12,13 +12,13 @@ const WEIGHT = 0.25;
 
 /** How many strings to send on a connection before the first is answered. */
 export interface RunAhead {
-  /** A string was answered so many milliseconds after the one before. */
+  /** Milliseconds since the previous answer. */
   answered(ms: number): void;
   /** From 1 to MOST_AHEAD: as many as take AHEAD_MS at the recent pace. */
   readonly limit: number;
 }
 
-/** Starts with one string waiting behind the one at work. Pure except for its state. */
+/** Starts with a limit of one. */
 export function createRunAhead(): RunAhead {
   let pace = AHEAD_MS / 2;
   return {

@@ -26,7 +26,6 @@ import type { Lesson } from './lesson.ts';
 import type { MigrationWork } from './migration-work.ts';
 import { createRunAhead } from './run-ahead.ts';
 
-/** The tenants with one plan. */
 export interface PlanGroup {
   readonly session: Session<MigrationTask, Applied>;
   readonly migration: MigrationWork;
@@ -35,18 +34,18 @@ export interface PlanGroup {
   readonly lesson: Lesson;
 }
 
-/** The errors of tenantctl.enter: another run holds the tenant; it is not as the plan assumed. */
+/** Errors of tenantctl.enter: another run holds the tenant; the tenant differs from what the plan assumes. */
 const IS_BUSY = 'TCT01';
 const IS_CHANGED = 'TCT02';
 
-/** A transaction that has failed refuses what follows: a string before this one has failed. */
+/** in_failed_sql_transaction: an earlier string has failed. */
 const IS_BEHIND_A_FAILURE = '25P02';
 
 /**
- * Sends a compiled plan to the tenants of a queue, to each as one string and one transaction. A string that fails has
- * been rolled back. It is sent once more if somebody was in the way (a lock, a deadlock, a cancel); else its tenant is
- * attempted statement by statement at the end. When the run is stopped, or would be if all those attempts failed, the
- * tenants that were not begun stay in the queue.
+ * Sends a compiled plan to the tenants of a queue, to each as one string and one transaction. A failed string
+ * was rolled back: it is resent once after a lock timeout, a deadlock or a cancel; otherwise its tenant is
+ * retried statement by statement at the end. When the run is stopped, or would be if all those retries
+ * failed, the remaining tenants stay in the queue.
  */
 export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promise<void> {
   const { session, queue, lesson } = group;
@@ -108,7 +107,7 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
   await Promise.all(returned.map((pending) => attempt(session, pending, queue)));
 }
 
-/** Composes what is sent to each tenant, and makes the histories that they will have known to the server. */
+/** Composes each tenant's string, and registers the resulting histories with the server. */
 async function correspondence(
   { session: { context }, migration, tasks }: PlanGroup,
   compiled: CompiledPlan,

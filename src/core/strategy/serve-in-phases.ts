@@ -9,9 +9,9 @@ import type { Migrated, MigrationWork } from './migration-work.ts';
 import { serveMigration } from './serve-migration.ts';
 
 /**
- * serveMigration in phases, so that migrations outside a transaction delay no other tenant: they may take hours, and wait
- * for every transaction of the database. First all tenants are brought up to the first of these migrations; then these
- * run, one tenant at a time; then what follows them; and so on. A tenant that fails goes no further.
+ * serveMigration in phases, so that migrations outside a transaction delay no other tenant: they may take
+ * hours, and wait for every transaction of the database. First all tenants are migrated up to the first of
+ * them; then these run, one tenant at a time; then the next phase. A failed tenant goes no further.
  */
 export async function serveInPhases(
   context: RunContext,
@@ -57,7 +57,6 @@ export async function serveInPhases(
   return { results: [...results.values()], isShared };
 }
 
-/** The steps of these plans that run outside a transaction. */
 async function outsideSteps(
   context: RunContext,
   tasks: readonly MigrationTask[],
@@ -100,7 +99,7 @@ function keep(results: Map<string, TenantResult>, result: TenantResult): void {
   results.set(result.schema, joined(results.get(result.schema), result));
 }
 
-/** The result of one phase together with the phases before. Pure. */
+/** Merges the results of a phase and the phases before. Pure. */
 function joined(before: TenantResult | undefined, now: TenantResult): TenantResult {
   if (before === undefined) return now;
   const names = [...before.names, ...now.names];

@@ -37,7 +37,7 @@ export async function serveMaster(
   if (outcome?.kind === 'done') return outcome.done;
   if (outcome?.kind === 'by-peer') return { names: [], batch: 0 };
   if (outcome?.kind === 'failed') throw outcome.error;
-  // The run was stopped: an attempt that was cancelled has the better error.
+  // The run was stopped: a cancelled attempt has the better error.
   if (last?.kind === 'failed') throw last.error;
   const when = last === undefined ? 'before work on' : 'while another run was at work on';
   throw new TenantctlError('INTERRUPTED', `Stopped ${when} the master schema.`, {

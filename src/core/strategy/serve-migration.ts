@@ -14,13 +14,13 @@ import { toResult, type Migrated, type MigrationWork } from './migration-work.ts
 import { isAsPlanned, lookAtPeers } from './peers.ts';
 import { sendToAll, type PlanGroup } from './send-to-all.ts';
 
-/** How many tenants are tried as pilots, including those that other runs turn out to have. */
+/** How many tenants are tried as pilots, including those that other runs turn out to hold. */
 const MOST_TRIES = 20;
 
 /**
- * Serves tenants by their plans: the first of each distinct plan alone, then the others side by side, as many as there
- * are lanes. If the first two of a plan were sent the same, and its migrations cannot tell one tenant from another, the
- * others are each sent everything in one string. Retries, other runs and what stops a run: src/core/serve/serve.ts.
+ * Serves tenants by plan: the first tenants of each distinct plan alone, the others in parallel. If the first
+ * two were sent the same, and the migrations cannot distinguish tenants, each of the others is sent
+ * everything in one string. See src/core/serve/serve.ts for retries, other runs and stopping.
  */
 export async function serveMigration(
   context: RunContext,
@@ -78,7 +78,7 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   const { session, migration, tasks, queue, lesson } = group;
   const { context } = session;
   const migrations = await Promise.all(first.plan.steps.map((step) => context.load(step.file)));
-  // A migration that declares that it reaches outside its schema is checked with every tenant, one at a time.
+  // A migration that declares that it reaches outside its schema is checked for every tenant, one at a time.
   const isReaching = reachesOutside(migrations);
   lesson.locksShared ||= isReaching;
   lesson.mayCompile =

@@ -8,8 +8,8 @@ import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { lockOfSql } from '../target/target.ts';
 
 /**
- * Routines of the server: what other runs have made of tenants, and the two ends, `enter` and `leave`, of a tenant's
- * transaction that is sent as one string.
+ * Server-side routines: what other runs have done to tenants, and `enter` and `leave`, which begin and end a
+ * tenant's one-string transaction.
  */
 export function serveRoutines(names: Names): string[] {
   return [...peersRoutine(names), ...beginRoutines(names), ...endRoutines(names)];
@@ -42,7 +42,6 @@ function peersRoutine(names: Names): string[] {
   ];
 }
 
-/** The beginning of a tenant's transaction. */
 function beginRoutines(names: Names): string[] {
   const { table, schema, status } = registrySql(names);
   return [
@@ -85,7 +84,6 @@ function beginRoutines(names: Names): string[] {
   ];
 }
 
-/** The records of what has been done. */
 function endRoutines(names: Names): string[] {
   const history = literal(names.tenantHistory);
   return [
