@@ -1,35 +1,32 @@
-/** What is known of a server, and of the way to it. */
+/** What is known about a server and the route to it. */
 export interface ServerFacts {
   /** As in server_version_num. */
   readonly serverVersion: number;
   /** The server's own name for its version, e.g. "15.18 (Debian 15.18-0+deb12u1)". */
   readonly serverVersionText: string;
-  /** As in version(), which names the system that the server was built for. */
+  /** As in version(): names the platform of the build. */
   readonly build: string;
   /** The server is a standby, or default_transaction_read_only is on. */
   readonly readOnly: boolean;
-  /**
-   * A pooler such as PgBouncer answers in the server's place: nothing that belongs to a session is reliable. Session mode
-   * cannot be detected, and is treated as transaction mode.
-   */
+  /** Session state is unreliable. Session mode is undetectable and treated as transaction mode. */
   readonly behindPooler: boolean;
-  /** All connections share one session (PGlite), and the socket is not the server's own. */
+  /** All connections share one session (PGlite) over a socket that is not the server's own. */
   readonly sharedSession: boolean;
 }
 
-/** What a server, and the way to it, can do. Decided here, and asked by name everywhere else. */
+/** What a server, and the route to it, can do. Decided here; all other code asks by name. */
 export interface Capabilities {
-  /** Each connection has a session of its own. In the embedded database (PGlite) all of them share one. */
+  /** Each connection has its own session. PGlite's share one. */
   readonly hasParallelSessions: boolean;
   /** True if `Database.sessions` can succeed: there is no pooler, or a direct URL is set. */
   readonly hasSessions: boolean;
-  /** A second connection is available beside one that holds a lock, for a migration outside a transaction. */
+  /** While one connection holds a lock, a second is available for a migration outside a transaction. */
   readonly hasRoomAside: boolean;
-  /** Whole transactions can be sent as strings, the next before the last one is answered. */
+  /** Whole transactions can be sent as strings, each before the previous one is answered. */
   readonly acceptsScripts: boolean;
-  /** What is at work can be cancelled from another connection. */
+  /** Running statements can be cancelled from another connection. */
   readonly canCancel: boolean;
-  /** pg_stat_activity shows which connections are free. A pooler has a number of its own. */
+  /** pg_stat_activity shows which connections are free. A pooler has its own limit. */
   readonly showsFreeConnections: boolean;
   /** A statement may wait in a pooler's queue before the server gets it. */
   readonly mayQueueStatements: boolean;
@@ -39,7 +36,7 @@ export interface Capabilities {
   readonly hasMembershipOptions: boolean;
 }
 
-/** Decides what can be done. Pure. @param isLargeEnough the pool has a second connection beside a lock's */
+/** Derives the capabilities. Pure. @param isLargeEnough the pool has a second connection besides a lock's */
 export function capabilitiesOf(
   { serverVersion, behindPooler, sharedSession }: ServerFacts,
   hasDirectUrl: boolean,

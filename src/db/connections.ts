@@ -8,37 +8,36 @@ import { APPLICATION_NAME, type Address, type Connections, type PoolOptions } fr
 import { requestCancel, socketOf } from './pg-internals.ts';
 import { createPlaces, DEFAULT_WAIT_MS, type Purpose } from './places.ts';
 
-/** After so many tenants a connection is closed, and the next one is opened in its place. */
+/** A connection is replaced after this many tenants. */
 const TENANTS_PER_CONNECTION = 1_000;
 
-/** Milliseconds that a closed connection's place stays taken, if the server does not confirm the end. */
+/** Milliseconds that a closed connection keeps its place if the server does not confirm the end. */
 const CLOSING_MS = 1_000;
 
-/** Milliseconds after which a cancelled connection is cut: its migration waits for something else than the server. */
+/** Milliseconds until a cancelled connection is cut: its migration is not waiting for the server. */
 const GRACE_MS = 1_000;
 
-/** Milliseconds between two checks that all cancelled work has ended. */
+/** Milliseconds between checks that all cancelled work has ended. */
 const LOOK_MS = 20;
 
-/** Milliseconds between two cancel requests for the same work. */
+/** Milliseconds between cancel requests for the same work. */
 const REQUEST_EVERY_MS = 500;
 
-/** Milliseconds after which a cancel request is given up. */
+/** Milliseconds after which a cancel request is abandoned. */
 const REQUEST_TIMEOUT_MS = 1_000;
 
-/** PoolOptions, and what is different for the embedded server. */
 export interface ConnectionOptions extends PoolOptions {
-  /** All connections share one session (PGlite): there is one, for every purpose. */
+  /** All connections share one session (PGlite): the pool has one, for every purpose. */
   readonly sharedSession?: boolean;
 }
 
-/** Prepares the connections to a server; opens none. @throws TenantctlError USAGE for options out of range */
+/** Prepares the pool without opening a connection. @throws TenantctlError USAGE for options out of range */
 export function createConnections(settings: Address, options: ConnectionOptions): Connections {
   const { maxConnections: max, waitTimeoutMs = DEFAULT_WAIT_MS, sharedSession = false } = options;
   assertOptions({ maxConnections: max, waitTimeoutMs });
   const pool = createPool(settings, max);
   const places = createPlaces(max, waitTimeoutMs);
-  /** The connections in use, each with the function that gives its place back. */
+  /** The connections in use, each with the function that frees its place. */
   const inUse = new Map<PoolClient, () => void>();
   const served = new WeakMap<PoolClient, number>();
 
@@ -63,7 +62,7 @@ export function createConnections(settings: Address, options: ConnectionOptions)
     const isClosed = isBroken || (sum >= TENANTS_PER_CONNECTION && !sharedSession);
     client.release(isClosed);
     if (!isClosed) return leave();
-    // The place is free when the connection is gone from the server.
+    // The place is free once the server has dropped the connection.
     const gone = finished(socketOf(client));
     void Promise.race([gone, sleep(CLOSING_MS, undefined, { ref: false })]).then(leave, leave);
   };
@@ -86,7 +85,7 @@ export function createConnections(settings: Address, options: ConnectionOptions)
     async warm(connections) {
       const missing = Math.max(0, Math.min(connections, places.width) - pool.totalCount);
       const opened = await Promise.allSettled(Array.from({ length: missing }, () => connect('work')));
-      // A failure is reported to whoever needs the connection later.
+      // A failure is reported to the caller that needs the connection later.
       for (const one of opened) if (one.status === 'fulfilled') giveBack(one.value, false, 0);
     },
     closeIdleAfter: (ms) => void (pool.options.idleTimeoutMillis = ms),
@@ -108,7 +107,7 @@ async function requestCancels(settings: Address, clients: readonly PoolClient[])
   await Promise.allSettled(clients.map((client) => requestCancel(settings, client, REQUEST_TIMEOUT_MS)));
 }
 
-/** Cancels what connections have at work; those that stay in use are cut. */
+/** Cancels the running statements, then cuts the connections still in use. */
 async function cancelAll(settings: Address, inUse: ReadonlyMap<PoolClient, unknown>): Promise<void> {
   let clients = [...inUse.keys()];
   for (let waited = 0; waited < GRACE_MS && clients.length > 0; waited += LOOK_MS) {
@@ -131,14 +130,14 @@ function createPool(settings: Address, max: number): Pool {
     max,
     ...(password !== undefined && { password }),
     application_name: APPLICATION_NAME,
-    // Only for the connect: callers wait for their turn in the queue in front of the pool.
+    // Limits only the connect: callers queue in front of the pool.
     connectionTimeoutMillis: settings.connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     idleTimeoutMillis: 0,
     allowExitOnIdle: true,
   });
-  // A connection that breaks must not end the process: the query at work, or the next one, reports it.
+  // A broken connection must not end the process: the running or next query reports it.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
@@ -154,10 +153,10 @@ function assertOptions(options: { readonly maxConnections: number; readonly wait
   }
 }
 
-/** How many connections a pool needs to serve a purpose. */
+/** How many connections a pool needs for each purpose. */
 export const NEEDED: Readonly<Record<Purpose, number>> = { call: 1, work: 1, query: 1, lease: 2, aside: 3 };
 
-/** Why a pool can never serve a purpose. */
+/** The error for a pool that can never serve a purpose. */
 export function poolTooSmall(purpose: Purpose, max: number): TenantctlError {
   const why =
     purpose === 'lease'

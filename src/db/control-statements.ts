@@ -10,7 +10,7 @@ const CHANGES_IN_BLOCK =
   /\b(?:set|reset)\s+(?:(?:local|session)\s+)?(?:role|session\s+authorization)\b|\bset_config\s*\(\s*'(?:role|session_authorization)'/i;
 
 /**
- * Whether an SQL text would end the transaction that it runs in. Only PostgreSQL's own parser can tell: END also closes a
+ * Whether an SQL text would end its transaction. Only PostgreSQL's own parser can tell: END also closes a
  * CASE, a comment may contain COMMIT, and COMMIT AND CHAIN leaves another transaction open.
  */
 export async function endsTransaction(text: string): Promise<boolean> {
@@ -22,15 +22,15 @@ export async function endsTransaction(text: string): Promise<boolean> {
 }
 
 /**
- * Whether an SQL text would change the role that it runs as: SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION, DISCARD ALL,
- * set_config('role', …), a function with such a SET clause, a DO block with one of these in its text. Not detected: what
- * a function does, and SQL that is composed while it runs.
+ * Whether an SQL text would change its role: SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION, DISCARD ALL,
+ * set_config('role', …), also in a function's SET clause or a DO block. Function bodies and dynamic SQL are
+ * not checked.
  */
 export async function changesRole(text: string): Promise<boolean> {
   return contains(text, ROLE_WORDS, isRoleChange);
 }
 
-/** Whether a text contains such a node. The server refuses a text that does not parse as a whole. */
+/** Whether a text contains a matching node. The server refuses a text that does not parse. */
 async function contains(
   text: string,
   suspect: RegExp,

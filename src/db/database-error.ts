@@ -8,10 +8,10 @@ import type { Address } from './database.ts';
 /** Code, message and hint of an error. */
 type Told = readonly [code: ErrorCode, message: string, hint?: string];
 
-/** Where a connection should have led. */
+/** The intended destination of a connection. */
 type Target = Pick<Address, 'host' | 'port' | 'user' | 'database'>;
 
-/** Error codes of Node and OpenSSL that concern TLS (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
+/** TLS error codes of Node and OpenSSL (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
 const TLS_CODES =
   /^(?:ERR_(?:SSL|TLS|OSSL)|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY))/;
 
@@ -27,10 +27,10 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   EACCES: 'permission to open the socket is missing',
 };
 
-/** A failure to connect or to log in, as an error of its own kind with a remedy. */
+/** Converts a failure to connect or log in to a TenantctlError with a hint. */
 export function toConnectionError(error: unknown, target: Target): TenantctlError {
   if (error instanceof TenantctlError) return error;
-  // Node tries every address of a host name, and throws all the errors together.
+  // Node tries every address of a host name and throws all errors together.
   const cause: unknown = error instanceof AggregateError ? (error.errors[0] ?? error) : error;
   const where = `${target.host}:${target.port}`;
   const isRefusal = cause instanceof DatabaseError;
@@ -40,9 +40,9 @@ export function toConnectionError(error: unknown, target: Target): TenantctlErro
   return new TenantctlError(code, message, { hint, cause, sqlstate: isRefusal ? cause.code : undefined });
 }
 
-/** What is wrong when no server has answered. */
+/** The error if no server answered. */
 function tellFailure(message: string, cause: unknown, where: string): Told {
-  // OpenSSL's message is a line of its source code, and `reason` is what it means.
+  // OpenSSL's message is a line of its source code; `reason` is the explanation.
   const { code = '', reason = message } = (cause ?? {}) as { code?: unknown; reason?: string };
   const named = String(code);
   if (TLS_CODES.test(named))
@@ -68,7 +68,7 @@ function tellFailure(message: string, cause: unknown, where: string): Told {
   ];
 }
 
-/** How a server, or a pooler, refuses a connection. */
+/** The error if a server or pooler refused the connection. */
 function tellRefusal({ code, message }: DatabaseError, where: string, { user, database }: Target): Told {
   switch (code) {
     case '28P01':
@@ -126,7 +126,7 @@ function tlsHint(code: string): string {
     : "The server's certificate is not signed by a known authority: set DB_SSL_CERT_PATH to the PEM file of the authority that signed it (ssl/README.md says where to get it).";
 }
 
-/** An error from a query: PostgreSQL's become DATABASE_ERROR, those of others INTERNAL. */
+/** Converts a query's error: PostgreSQL's become DATABASE_ERROR, others INTERNAL. */
 export function toDatabaseError(error: unknown, details: ErrorDetails = {}): TenantctlError {
   if (!(error instanceof DatabaseError)) return toTenantctlError(error).with(details);
   return new TenantctlError('DATABASE_ERROR', error.message, {
@@ -137,7 +137,7 @@ export function toDatabaseError(error: unknown, details: ErrorDetails = {}): Ten
   });
 }
 
-/** The connection was lost: for pg's `error` event only. A message does not show it: Knex puts the SQL in front. */
+/** The connection was lost. For pg's `error` event only: in query errors Knex puts the SQL first. */
 export function connectionLost(error: Error): TenantctlError {
   if (error instanceof DatabaseError) return toDatabaseError(error);
   return new TenantctlError('DATABASE_ERROR', error.message, {
@@ -146,12 +146,12 @@ export function connectionLost(error: Error): TenantctlError {
   });
 }
 
-/** Whether an error says that the connection was lost, and the server has not said why. */
+/** Whether an error means that the connection was lost without a reason from the server. */
 export function isConnectionLoss(error: unknown): boolean {
   return error instanceof TenantctlError && error.code === 'DATABASE_ERROR' && error.sqlstate === undefined;
 }
 
-/** For a call whose database was closed. @param cause what went wrong because of it */
+/** For a call whose database was closed. @param cause the error that resulted */
 export function databaseClosed(cause?: unknown): TenantctlError {
   return new TenantctlError('DATABASE_CLOSED', 'The database was closed, by close(), before this was done.', {
     hint: 'What was not committed is rolled back, and the same call finishes the job. Call close() when all calls have ended.',
@@ -159,7 +159,7 @@ export function databaseClosed(cause?: unknown): TenantctlError {
   });
 }
 
-/** The remedy for an SQLSTATE, where it does not depend on the statement. */
+/** The hint for an SQLSTATE, if it does not depend on the statement. */
 export function hintFor(sqlstate: string | undefined, message: string): string | undefined {
   switch (sqlstate) {
     case '42704':
@@ -179,7 +179,7 @@ export function hintFor(sqlstate: string | undefined, message: string): string |
   }
 }
 
-/** The statement for a right that a message misses: https://www.postgresql.org/docs/current/ddl-priv.html */
+/** The GRANT for a right that a message misses: https://www.postgresql.org/docs/current/ddl-priv.html */
 function missingRight(message: string): string {
   const [, kind, name = ''] =
     /^permission denied for (schema|database|table|view|sequence) (.+)$/.exec(message) ?? [];

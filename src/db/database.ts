@@ -13,135 +13,124 @@ export interface ServerSettings {
   readonly user: string;
   readonly password?: string | undefined;
   readonly database: string;
-  /** TLS as Node's tls.connect takes it; false for a plain connection. */
+  /** As in Node's tls.connect; false for a plain connection. */
   readonly ssl: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'> | false;
-  /** Milliseconds to wait for a connection. */
+  /** Milliseconds. */
   readonly connectTimeoutMs: number;
-  /** Where the same database is reached past a connection pooler, for what needs a session; DB_DIRECT_URL. */
+  /** Reaches the same database past a pooler, for what needs a session; DB_DIRECT_URL. */
   readonly direct?: Omit<Address, 'direct'> | undefined;
 }
 
-/** PostgreSQL compiled to WebAssembly, kept in a folder (src/db/embedded/embedded.ts). */
+/** PostgreSQL compiled to WebAssembly, in a folder (src/db/embedded/embedded.ts). */
 export interface EmbeddedSettings {
   readonly kind: 'embedded';
-  /** Absolute path of the folder. */
+  /** Absolute path. */
   readonly directory: string;
-  /** Milliseconds to wait while another process uses the folder. */
+  /** Milliseconds to wait if another process uses the folder. */
   readonly lockWaitMs: number;
 }
 
-/** Where a server is, without the kind of the settings. */
 export type Address = Omit<ServerSettings, 'kind'>;
 
 export type DatabaseSettings = ServerSettings | EmbeddedSettings;
 
 export interface PoolOptions {
-  /**
-   * The most connections at a time, at least 1. A run needs 2: one shows others that it is at work. A migration that
-   * runs outside a transaction needs 3. `direct` opens up to 4 more.
-   */
+  /** Pool size, at least 1. A run needs 2, a migration outside a transaction 3. `direct` adds up to 4. */
   readonly maxConnections: number;
-  /** What the database calls the registry and the history tables; DEFAULT_NAMES where absent. */
+  /** DEFAULT_NAMES if absent. */
   readonly names?: Names | undefined;
-  /** Milliseconds to wait for a connection while all are in use, or for a call's turn; 60,000 where absent. */
+  /** Milliseconds to wait for a free connection or a call's turn; default 60,000. */
   readonly waitTimeoutMs?: number | undefined;
 }
 
-/** The connections to one server: never more than maxConnections, given out in the order of the requests. */
+/** The connection pool of a server; serves requests in order. */
 export interface Connections {
-  /** The most connections at a time. */
   readonly max: number;
-  /** How many tasks that hold a connection each can run in parallel. */
+  /** How many tasks that each hold a connection can run in parallel. */
   readonly width: number;
-  /** How many connections are open. */
   opened(): number;
   /**
    * Takes a connection. Prefer withClient, which gives it back.
-   * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, CONCURRENCY_TOO_HIGH if maxConnections can never suffice;
-   *   CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED
+   * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, CONCURRENCY_TOO_HIGH if maxConnections can never
+   *   suffice; CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED
    */
   connect(purpose: Purpose): Promise<PoolClient>;
   /**
-   * Gives a connection back. It is closed if it broke, and after many tenants: a backend keeps in memory what it knows
-   * of each table that it has opened.
+   * Gives a connection back. It is closed if broken, and after many tenants: a backend caches each table it
+   * has opened.
    * @param tenants how many tenants it has served since it was taken
    */
   giveBack(client: PoolClient, isBroken: boolean, tenants: number): void;
-  /** Waits for its turn among the calls of this process, and runs `call`. @throws TenantctlError POOL_EXHAUSTED */
+  /** Runs `call` when its turn comes among this process's calls. @throws TenantctlError POOL_EXHAUSTED */
   inTurn<T>(call: () => Promise<T>): Promise<T>;
-  /** Opens up to so many connections before they are needed. */
+  /** Opens up to this many connections ahead of need. */
   warm(connections: number): Promise<void>;
-  /** From now on, idle connections are closed after so many milliseconds. */
+  /** Sets the idle timeout of connections. */
   closeIdleAfter(ms: number): void;
-  /** Cancels what is at work; a connection that is still in use a second later is cut. */
+  /** Cancels running work; connections still in use after a second are cut. */
   cancel(): Promise<void>;
-  /** Cancels what one connection is at work on, and cuts it. */
+  /** Cancels one connection's work and cuts it. */
   stop(client: PoolClient): Promise<void>;
-  /** Closes every connection; what is at work is cancelled. An embedded server cannot cancel: its work is waited for. */
+  /** Cancels running work and closes every connection. Embedded work cannot be cancelled: it is awaited. */
   end(): Promise<void>;
 }
 
-/** The lock that shows others that calls of this process are at work; all calls of a database share it. */
+/** An advisory lock that shows other processes that this one is at work. All calls of a database share it. */
 export interface Lease {
-  /** Takes part in the lease, which is taken now if nobody has. */
+  /** Joins the lease; the first call takes the lock. */
   take(): LeaseShare;
 }
 
-/** One call's part in the lease. The lock is held until the last one is released. */
+/** One call's share. The lock is held until the last share is released. */
 export interface LeaseShare {
-  /** Names the lock: see lockOfLease. A lease that has ended and is taken again has another name. */
+  /** Names the lock: see lockOfLease. It changes each time the lease is taken. */
   readonly id: string;
   /**
-   * Resolves after the first attempt to take the lock; if it failed, others follow in the background. Rejects with
+   * Resolves after the first attempt to take the lock; further attempts run in the background. Rejects with
    * CONCURRENCY_TOO_HIGH if the pool is too small, and DATABASE_CLOSED.
    */
   readonly tried: Promise<void>;
   release(): Promise<void>;
 }
 
-/** An open database: a pool of connections, and what was learned when the first was opened. */
+/** An open database: a connection pool, and what was learned from the first connection. */
 export interface Database
   extends
     Omit<Connections, 'cancel' | 'end'>,
     Capabilities,
     Pick<ServerFacts, 'serverVersionText' | 'readOnly' | 'behindPooler'> {
-  /** What it calls the registry and the history tables. */
   readonly names: Names;
-  /**
-   * Sends one query on any connection of the pool.
-   * @throws TenantctlError DATABASE_ERROR with the SQLSTATE, or as connect does
-   */
+  /** @throws TenantctlError DATABASE_ERROR with the SQLSTATE; as connect does */
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
-  /** Shows others that calls are at work. Prefer takeLease, which also checks a pooler. */
+  /** Prefer takeLease, which also checks a pooler. */
   readonly lease: Lease;
   /** Runs one `work` at a time. */
   alone<T>(work: () => Promise<T>): Promise<T>;
-  /** Milliseconds to wait for a connect; 0 for ever. */
+  /** Milliseconds; 0 for no limit. */
   readonly connectTimeoutMs: number;
-  /** The server's major version, e.g. 15. */
   readonly serverMajor: number;
   /**
-   * The same database by connections that are sessions: this one, or one by way of `direct`, which is opened and checked
-   * at the first call, and closed with this one.
+   * The same database over connections with sessions: this one, or `direct`, opened and checked at the first
+   * call and closed with this one.
    * @throws TenantctlError POOLER_UNSUPPORTED if there is none; DIRECT_URL_MISMATCH; as openServer does
    */
   sessions(): Promise<Database>;
-  /** The settings that make this server notice within a minute that a client is gone. */
+  /** The settings that make this server notice a lost client within a minute. */
   readonly deadClientSettings: ServerSettingValues;
-  /** Cancels what is at work: it ends with an error, and is rolled back. */
+  /** Cancels running work, which fails and is rolled back. */
   cancelWork(): Promise<void>;
-  /** A text without this connection's password, and without what looks like one. */
+  /** Masks this connection's password and anything that looks like a secret. */
   readonly conceal: (text: string) => string;
   /** cancelWork or close has been called. */
   readonly isCancelled: boolean;
-  /** @throws TenantctlError DATABASE_CLOSED after close() @param cause what went wrong because of it */
+  /** @throws TenantctlError DATABASE_CLOSED after close() @param cause the error that resulted */
   assertOpen(cause?: unknown): void;
   /**
-   * Closes every connection, the lease's included. What is at work is cancelled and rolled back, and its call ends with
-   * DATABASE_CLOSED. A second call waits for the first.
+   * Closes every connection, including the lease's. Running work is cancelled and rolled back; its calls fail
+   * with DATABASE_CLOSED. A second call waits for the first.
    */
   close(): Promise<void>;
 }
 
-/** The name of tenantctl's connections in pg_stat_activity. */
+/** The application_name of tenantctl's connections. */
 export const APPLICATION_NAME = 'tenantctl';

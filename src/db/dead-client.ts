@@ -1,18 +1,18 @@
 import type { ServerFacts } from './capabilities.ts';
 
-/** Server settings by name, in milliseconds; tcp_keepalives_idle and tcp_keepalives_interval in seconds. */
+/** Server settings in milliseconds; tcp_keepalives_idle and tcp_keepalives_interval in seconds. */
 export type ServerSettingValues = Readonly<Record<string, number>>;
 
-/** Milliseconds between two checks of a busy backend that its client's socket is open. */
+/** Milliseconds between a busy backend's checks that the client's socket is open. */
 export const CLIENT_CHECK_INTERVAL_MS = 2_000;
 
 /** Milliseconds that a transaction may wait for its client. */
 export const IDLE_TIMEOUT_MS = 50_000;
 
-/** Milliseconds that what the server has sent may remain unacknowledged. */
+/** Milliseconds that sent data may remain unacknowledged. */
 const TCP_USER_TIMEOUT_MS = 40_000;
 
-/** The server probes the host of a silent client: 40 s without an answer, and it closes the connection. */
+/** The server probes a silent client's host and closes the connection after 40 s without an answer. */
 const KEEPALIVES = {
   tcp_keepalives_idle: 10,
   tcp_keepalives_interval: 10,
@@ -20,18 +20,17 @@ const KEEPALIVES = {
 } as const;
 
 /**
- * The settings with which a server notices within a minute that its client is gone, whatever it is doing then. Pure.
+ * The settings that make a server notice within a minute that its client is gone. Pure.
  *
  * - idle in a transaction: idle_in_transaction_session_timeout
  *   (https://www.postgresql.org/docs/current/runtime-config-client.html);
- * - busy, and the client was closed: client_connection_check_interval, from PostgreSQL 14 on, not on Windows;
- * - busy, and the client's host has vanished: TCP keepalives break the connection, and
- *   client_connection_check_interval notices;
- * - sending what nobody acknowledges: tcp_user_timeout
+ * - busy, client closed: client_connection_check_interval, since PostgreSQL 14, not on Windows;
+ * - busy, host vanished: TCP keepalives break the connection, client_connection_check_interval notices;
+ * - sending: tcp_user_timeout
  *   (https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS).
  *
- * On a Unix socket the TCP settings do nothing. A system that lacks one of them writes a line to the server's log each
- * time it is set, so it is set only where it is known to exist.
+ * The TCP settings have no effect on a Unix socket. Systems that lack one log a line each time it is set, so
+ * it is set only where known to exist.
  */
 export function deadClientSettings({
   serverVersion,
@@ -49,7 +48,7 @@ export function deadClientSettings({
   };
 }
 
-/** The statements that make these settings, for the transaction or for the session. */
+/** SET statements for the transaction or the session. */
 export function setAll(settings: ServerSettingValues, extent: 'LOCAL' | 'SESSION'): string[] {
   return Object.entries(settings).map(([name, value]) => `SET ${extent} ${name} = ${value}`);
 }

@@ -5,31 +5,30 @@ import { readPlace, type Place } from './look-around.ts';
 import { withClient } from './transaction.ts';
 import type { Database } from './database.ts';
 
-/** What to do if something needs a session, and a pooler is in between. */
 export const DIRECT_URL_REMEDY =
   'Set DB_DIRECT_URL to PostgreSQL itself, past the pooler (postgres://user:password@host:port/database): it is used for what needs a session.';
 
 const CHECK_DIRECT_URL =
   'Check DB_DIRECT_URL: host, port, user and password of PostgreSQL itself, reachable from here.';
 
-/** The lease, a lock and the migration outside a transaction that it is held for, and one query beside them. */
+/** The lease, a lock, its migration outside a transaction, and one query. */
 export const DIRECT_CONNECTIONS = 4;
 
-/** Milliseconds to wait for a second connection where only an attempt is made. */
+/** Milliseconds to wait for a second connection that may be unavailable. */
 const ATTEMPT_MS = 2_000;
 
 /** How often one connection is asked which backend serves it. */
 const LOOKS = 3;
 
-/** The way past a pooler. */
+/** The route past a pooler. */
 interface Direct {
-  /** The database by that way. @throws TenantctlError POOLER_UNSUPPORTED, DIRECT_URL_MISMATCH, and as `open` does */
+  /** @throws TenantctlError POOLER_UNSUPPORTED, DIRECT_URL_MISMATCH, and as `open` does */
   sessions(): Promise<Database>;
-  /** Does something to that database, if it is open. */
+  /** Applies `deed` to that database, if it is open. */
   also(deed: (database: Database) => Promise<void>): Promise<void>;
 }
 
-/** Opens the way past a pooler when it is first needed. @param open absent if no direct URL is set */
+/** Opens the route past a pooler when first needed. @param open absent if no direct URL is set */
 export function createDirect(
   pooled: () => Database,
   place: Place,
@@ -61,7 +60,7 @@ async function openDirect(pooled: Database, place: Place, open: () => Promise<Da
     const error = toTenantctlError(thrown);
     throw new TenantctlError(error.code, `By way of DB_DIRECT_URL: ${error.message}`, {
       sqlstate: error.sqlstate,
-      // The hint may concern DB_HOST.
+      // The hint may be about DB_HOST.
       hint: error.code === 'TLS_FAILED' ? error.hint : CHECK_DIRECT_URL,
       cause: error,
     });
@@ -76,7 +75,7 @@ async function openDirect(pooled: Database, place: Place, open: () => Promise<Da
 }
 
 /**
- * Makes sure that the direct URL leads to where the pooler leads, and to sessions.
+ * Checks that the direct URL leads to the pooler's server, and to sessions.
  * @param before where the pooler led when it was opened
  * @throws TenantctlError DIRECT_URL_MISMATCH
  */
@@ -106,9 +105,9 @@ function mismatch(problem: string, hint: string): TenantctlError {
 }
 
 /**
- * Whether a pooler gives one client's connection to another: while a second client has a transaction open, the first
- * one's backend changes. A pooler in session mode never does that. If the second client gets no connection while the
- * first is idle, the pooler keeps sessions.
+ * Whether a pooler switches backends between transactions: while a second client has a transaction open, the
+ * first one's backend changes. If the second gets no connection while the first is idle, the pooler keeps
+ * sessions.
  */
 async function handsOn(database: Database): Promise<boolean> {
   return withClient(database, async (first) => {

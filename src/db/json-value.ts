@@ -1,11 +1,11 @@
 import { types } from 'pg';
 
-/** As it is; its type declaration says otherwise. */
+/** Its type declaration is wrong. */
 const arrays = types.arrayParser as unknown as {
   create(text: string, toItem: (text: string) => string): { parse(): readonly unknown[] };
 };
 
-/** Oids of types: https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat */
+/** Type oids: https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat */
 const BOOL = 16;
 const INT8 = 20;
 const FLOATS = new Set([700, 701]);
@@ -14,7 +14,7 @@ const SMALL_NUMBERS = new Set([21, 23, 26]);
 const JSONS = new Set([114, 3802]);
 const TEXT = 25;
 
-/** The element's type of each common array type; the elements of the others are strings here. */
+/** The element type of each common array type; other elements are strings. */
 const ELEMENTS = new Map<number, number>([
   [1000, BOOL],
   [1005, 21],
@@ -32,10 +32,9 @@ const ELEMENTS = new Map<number, number>([
 ]);
 
 /**
- * A value that PostgreSQL has printed, as JSON text in one line, without loss: an int8 beyond 2^53 and every numeric is
- * a string, and so is a float that JSON has no number for (NaN, Infinity). json and jsonb are kept as they are. What
- * JSON has no type for is the string that PostgreSQL prints.
- * @param type the oid of its type
+ * Converts a value as PostgreSQL prints it to one line of JSON, without loss: numerics, an int8 beyond 2^53,
+ * NaN and Infinity become strings. json and jsonb are kept. Types that JSON lacks become PostgreSQL's string.
+ * @param type type oid
  */
 export function jsonValue(type: number, value: string | null): string {
   if (value === null) return 'null';
@@ -43,7 +42,7 @@ export function jsonValue(type: number, value: string | null): string {
   if (SMALL_NUMBERS.has(type)) return value;
   if (type === INT8 && Number.isSafeInteger(Number(value))) return value;
   if (FLOATS.has(type) && Number.isFinite(Number(value))) return value;
-  // A line break in JSON is between its tokens: within a string it is escaped.
+  // A line break in JSON is between tokens: within a string it is escaped.
   if (JSONS.has(type)) return value.replaceAll(/[\r\n]+/g, ' ');
   const element = ELEMENTS.get(type);
   if (element === undefined) return JSON.stringify(value);

@@ -10,29 +10,29 @@ import { literal } from './sql.ts';
 import { BEGIN, tryLock, withClient } from './transaction.ts';
 import type { Database, Lease, LeaseShare } from './database.ts';
 
-/** Milliseconds between two attempts to get a lost lock back. */
+/** Milliseconds between attempts to regain a lost lock. */
 const AGAIN_MS = 1_000;
 
-/** Milliseconds to wait for the end of the lease's transaction; then its connection is cut. */
+/** Milliseconds to wait for the end of the lease's transaction before its connection is cut. */
 const ROLLBACK_MS = 1_000;
 
-/** The longest wait of a timer. */
+/** The longest delay of a timer. */
 const FOR_EVER_MS = 2_147_483_647;
 
-/** Milliseconds to wait for a second connection of a pooler if there is no limit for a connect. */
+/** Milliseconds to wait for a pooler's second connection if connect has no limit. */
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** The name of the advisory lock of a lease. */
 export function lockOfLease(id: string): string {
   return `lease:${id}`;
 }
 
 /**
- * Takes part in the database's lease, on a session if there are any. Through a pooler it checks that another connection
- * is left: a pooler may have one, and then the lease would block the work.
+ * Joins the database's lease, on a session if there are any. Through a pooler it checks that another
+ * connection is left: a pooler may have only one, and then the lease would block the work.
  * @param beside what the work uses
  * @returns undefined for an embedded database: only one process can use it
- * @throws TenantctlError POOLER_EXHAUSTED; CONCURRENCY_TOO_HIGH, DATABASE_CLOSED, and as Database.sessions does
+ * @throws TenantctlError POOLER_EXHAUSTED; CONCURRENCY_TOO_HIGH, DATABASE_CLOSED, and as Database.sessions
+ *   does
  */
 export async function takeLease(
   database: Database,
@@ -57,7 +57,7 @@ async function provePoolerHasOneLeft(
 ): Promise<void> {
   const both = tried.then(() => beside.query('SELECT 1'));
   both.catch(() => {});
-  // Random, so that two processes that block each other do not give up at the same moment.
+  // Random, so that two processes that block each other do not give up at the same time.
   const late = sleep(timeoutMs * (1 + Math.random() / 2), 'late', { ref: false });
   if ((await Promise.race([both, late])) !== 'late') return;
   throw new TenantctlError(
@@ -69,7 +69,7 @@ async function provePoolerHasOneLeft(
   );
 }
 
-/** The lease of one database. @returns it, and what ends it when the database is closed */
+/** Creates a database's lease, and `close` to end it. */
 export function createLease(database: () => Database): Lease & { close(): Promise<void> } {
   let shares = 0;
   let held: ReturnType<typeof hold> | undefined;
@@ -99,7 +99,7 @@ export function createLease(database: () => Database): Lease & { close(): Promis
   };
 }
 
-/** Holds the lock until `end`; if the connection is lost, on another. */
+/** Holds the lock until `end`, on a new connection if one is lost. */
 function hold(database: Database) {
   const id = randomUUID();
   const over = new AbortController();
@@ -134,10 +134,10 @@ function hold(database: Database) {
 }
 
 /**
- * The lock belongs to the transaction and not to the session, so it holds through a pooler in transaction mode
- * (https://www.pgbouncer.org/features.html). The transaction idles in READ COMMITTED, with no snapshot and no transaction
- * id, so that neither VACUUM nor CREATE INDEX CONCURRENTLY waits for it. A process that is killed loses the lock at once,
- * one whose host has vanished within IDLE_TIMEOUT_MS.
+ * A transaction-level lock also holds through a pooler in transaction mode
+ * (https://www.pgbouncer.org/features.html). The idle READ COMMITTED transaction has no snapshot and no
+ * transaction id, so it blocks neither VACUUM nor CREATE INDEX CONCURRENTLY. A killed process loses the lock
+ * at once, a vanished host within IDLE_TIMEOUT_MS.
  */
 function openingOf(database: Database, lock: string): string {
   return [
@@ -150,7 +150,7 @@ function openingOf(database: Database, lock: string): string {
   ].join(';\n');
 }
 
-/** Holds the lock on one connection until `signal`. It does not keep the process from ending. */
+/** Holds the lock on one connection until `signal`. Does not keep the process alive. */
 async function holdOn(
   client: PoolClient,
   spoil: () => void,
@@ -158,12 +158,12 @@ async function holdOn(
   signal: AbortSignal,
   onTried: () => void,
 ): Promise<void> {
-  // A pooler without a free connection does not answer, and neither does a server that has vanished.
+  // A pooler without a free connection does not answer, nor does a vanished server.
   const until = (end: AbortSignal) => sleep(FOR_EVER_MS, undefined, { signal: end, ref: false });
   try {
     const results = await Promise.race([client.query(opening), until(signal)]);
     const locked = (results as unknown as QueryResult<{ locked: boolean }>[]).at(-1)?.rows[0]?.locked;
-    // The server has not yet noticed that the previous connection was lost.
+    // The server has not yet noticed the loss of the previous connection.
     if (locked !== true) return;
     onTried();
     keepAlive(client, false);

@@ -1,26 +1,22 @@
 import type { PoolClient } from 'pg';
 import { IDLE_TIMEOUT_MS } from './dead-client.ts';
 
-/** Milliseconds between two signs of life; routers, too, forget silent connections. */
+/** Milliseconds between keepalives; routers also drop silent connections. */
 const SIGN_OF_LIFE_MS = 15_000;
 
-/**
- * A string without a statement: the server's idle timeout starts anew, and no snapshot is taken. CREATE INDEX
- * CONCURRENTLY would wait for the end of a transaction that has one.
- */
+/** Restarts the server's idle timeout. A snapshot would block CREATE INDEX CONCURRENTLY; this takes none. */
 const SIGN_OF_LIFE = '';
 
-/** Watches over an idle transaction while work is done elsewhere. */
+/** Keeps an idle transaction alive while work is done elsewhere. */
 export interface LockKeeper {
-  /** Aborted when the connection is gone, and with it the transaction and its locks. */
+  /** Aborted when the connection, and so the transaction with its locks, is lost. */
   readonly lost: AbortSignal;
-  /** Ends the watch. */
   release(): Promise<void>;
 }
 
 /**
- * Sends signs of life, so that the server does not end this idle transaction. They stop, and the server ends it, if the
- * client's host vanishes, or if a migration blocks Node's event loop for longer than the server waits.
+ * Sends keepalives so that the server does not end this idle transaction. If the client's host vanishes, or a
+ * migration blocks the event loop longer than the idle timeout, they stop and the server ends it.
  */
 export function keepLock(client: PoolClient): LockKeeper {
   const lost = new AbortController();
@@ -31,7 +27,7 @@ export function keepLock(client: PoolClient): LockKeeper {
   let sentAt = 0;
   const timer = setInterval(() => {
     if (sign !== undefined) {
-      // The server may have vanished, too.
+      // The server may have vanished too.
       if (performance.now() - sentAt > IDLE_TIMEOUT_MS) onLost();
       return;
     }
@@ -41,7 +37,7 @@ export function keepLock(client: PoolClient): LockKeeper {
       .catch(onLost)
       .finally(() => (sign = undefined));
   }, SIGN_OF_LIFE_MS);
-  // The connection keeps the process alive, if anything should.
+  // The connection, not the timer, keeps the process alive.
   timer.unref();
   return {
     lost: lost.signal,

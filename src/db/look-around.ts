@@ -6,18 +6,18 @@ import { passwordOf, processIdOf } from './pg-internals.ts';
 import type { ServerFacts } from './capabilities.ts';
 import type { Database, ServerSettings } from './database.ts';
 
-/** Identifies what a connection leads to. */
+/** Identifies the server and database behind a connection. */
 export interface Place {
-  /** Microseconds since 1970 at which the server was started: no two servers have the same. */
+  /** Server start time in microseconds since 1970: unique to a server. */
   readonly started: string;
   readonly oid: string;
   readonly name: string;
   readonly role: string;
 }
 
-/** What answers at the other end of a connection. */
+/** What was found at the other end of a connection. */
 export interface Surroundings extends ServerFacts, Place {
-  /** The password that was used, wherever the driver found it. */
+  /** The password in use, wherever the driver found it. */
   readonly password: string | undefined;
 }
 
@@ -30,7 +30,7 @@ const LOOK = `SELECT current_setting('server_version_num')::int AS "serverVersio
   pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS "readOnly", ${PLACE}`;
 
 /**
- * Looks at what answers on the first connection.
+ * Examines the first connection's server.
  * @throws TenantctlError CONNECTION_FAILED if nothing answers in time, POOLER_UNSUPPORTED, DATABASE_ERROR
  */
 export async function lookAround(
@@ -42,7 +42,7 @@ export async function lookAround(
     const looked = client.query<Surroundings & { readonly pid: number }>(LOOK);
     const [seen] = (await withinTime(looked, server)).rows;
     if (seen === undefined) throw new Error('the server did not say which version it is');
-    // A pooler gives process ids of its own to its clients, so they differ from the backend's.
+    // A pooler assigns its own process ids, so they differ from the backend's.
     const behindPooler = !sharedSession && processIdOf(client) !== seen.pid;
     if (behindPooler) await refuseStatementMode(client);
     return { ...seen, behindPooler, sharedSession, password: passwordOf(client) };
@@ -51,13 +51,13 @@ export async function lookAround(
   }
 }
 
-/** Where a database's connections lead to now. */
+/** Where a database's connections currently lead. */
 export async function readPlace(database: Pick<Database, 'query'>): Promise<Place> {
   const { rows } = await database.query<Place>(`SELECT ${PLACE}`);
   return rows[0] as Place;
 }
 
-/** A pooler accepts every client, and answers when it has a connection to the server to spare. */
+/** A pooler accepts every client but answers only when it has a server connection to spare. */
 async function withinTime<T>(
   answer: Promise<T>,
   { host, port, connectTimeoutMs }: Parameters<typeof lookAround>[1],
@@ -76,8 +76,8 @@ async function withinTime<T>(
 }
 
 /**
- * Refuses a pooler in statement mode. PgBouncer accepts a transaction there only if it is one string, and closes the
- * connection at any other (https://www.pgbouncer.org/config.html: pool_mode).
+ * Refuses a pooler in statement mode. PgBouncer then accepts a transaction only as one string, and closes the
+ * connection otherwise (https://www.pgbouncer.org/config.html: pool_mode).
  */
 async function refuseStatementMode(client: PoolClient): Promise<void> {
   try {

@@ -16,18 +16,16 @@ import type { Address, Connections, Database } from './database.ts';
 const OLDEST_SERVER = 120_000;
 
 interface OpenOptions extends ConnectionOptions {
-  /** Called once by close(), when the connections are closed. */
+  /** Called once by close(), after the connections are closed. */
   readonly afterClose?: () => Promise<void>;
 }
 
 /**
- * Opens a pool on a server and looks at what answers. Prefer withDatabase, which also closes it.
- *
- * The only start-up parameter is application_name: PgBouncer refuses the others
+ * Opens a pool on a server and examines what answers. Prefer withDatabase, which also closes it. The only
+ * start-up parameter is application_name: PgBouncer refuses others
  * (https://www.pgbouncer.org/config.html#ignore_startup_parameters).
- *
- * @throws TenantctlError CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED, SERVER_UNSUPPORTED, USAGE,
- *   POOLER_UNSUPPORTED for one that allows no transactions
+ * @throws TenantctlError CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED, SERVER_UNSUPPORTED,
+ *   USAGE, POOLER_UNSUPPORTED for one that allows no transactions
  */
 export async function openServer(settings: Address, options: OpenOptions): Promise<Database> {
   const connections = createConnections(settings, options);
@@ -108,10 +106,7 @@ function databaseOver(
   return database;
 }
 
-/**
- * Refuses a server that is older than what tenantctl is tested on.
- * @throws TenantctlError SERVER_UNSUPPORTED
- */
+/** Refuses a server older than tenantctl is tested on. @throws TenantctlError SERVER_UNSUPPORTED */
 export function refuseOldServer(server: Pick<Surroundings, 'serverVersion' | 'serverVersionText'>): void {
   if (server.serverVersion >= OLDEST_SERVER) return;
   throw new TenantctlError(
@@ -121,7 +116,7 @@ export function refuseOldServer(server: Pick<Surroundings, 'serverVersion' | 'se
   );
 }
 
-/** Conceals the password and the key. A password that is also a name is no secret: errors contain names. */
+/** Masks the password and the key. A password that is also a name is not masked: errors contain names. */
 function concealerFor({ user, database, host, ssl }: Address, password: string | undefined) {
   const secrets = [password, ssl === false ? undefined : ssl.key];
   const names: unknown[] = [user, database, host];

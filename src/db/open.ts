@@ -4,8 +4,8 @@ import { openServer } from './open-server.ts';
 import type { Database, DatabaseSettings, PoolOptions } from './database.ts';
 
 /**
- * Opens a database, on a server or embedded. Whoever opens it closes it; withDatabase does both.
- * @throws TenantctlError as openServer does, and EMBEDDED_UNAVAILABLE or LOCK_TIMEOUT for an embedded one
+ * Opens a database, on a server or embedded. The caller closes it; withDatabase does both.
+ * @throws TenantctlError as openServer does; EMBEDDED_UNAVAILABLE or LOCK_TIMEOUT for an embedded one
  */
 export async function openDatabase(settings: DatabaseSettings, options: PoolOptions): Promise<Database> {
   const problems = problemsOf(options.names ?? DEFAULT_NAMES);
@@ -21,7 +21,7 @@ export async function openDatabase(settings: DatabaseSettings, options: PoolOpti
   return openEmbedded(settings, options.names);
 }
 
-/** Runs `use` on an open database, and closes it whatever happens. */
+/** Runs `use` on an open database and always closes it. */
 export async function withDatabase<T>(
   settings: DatabaseSettings,
   options: PoolOptions,

@@ -5,19 +5,13 @@ type ParseResult = Awaited<ReturnType<Parser['parse']>>;
 
 let parser: Promise<Parser> | undefined;
 
-/**
- * Parses SQL with PostgreSQL's own parser (https://github.com/pganalyze/libpg_query).
- * @throws the parser's error if the text does not parse
- */
+/** PostgreSQL's parser: https://github.com/pganalyze/libpg_query. @throws the parser's error */
 export async function parse(text: string): Promise<ParseResult> {
   parser ??= import('libpg-query');
   return (await parser).parse(text);
 }
 
-/**
- * The tokens of an SQL text by PostgreSQL's own lexer: where each begins and ends, in bytes of UTF-8.
- * @throws the lexer's error if a string or comment is not closed
- */
+/** The tokens of a text, with offsets in UTF-8 bytes. @throws the lexer's error, for an unclosed string */
 export async function scan(
   text: string,
 ): Promise<readonly { readonly start: number; readonly end: number }[]> {
@@ -28,7 +22,6 @@ export async function scan(
 /** A node of the parse tree: an object with one key, its kind, with the fields of libpg-query's protobuf. */
 export type Node = Readonly<Record<string, unknown>>;
 
-/** The strings of a list of names. */
 export function stringsOf(list: unknown): string[] {
   if (!Array.isArray(list)) return [];
   return list.flatMap((item: Node) => {
@@ -37,7 +30,7 @@ export function stringsOf(list: unknown): string[] {
   });
 }
 
-/** Calls `visit` for each node of a tree, with its kind and its fields. */
+/** Calls `visit` for each node of a tree, with its kind and fields. */
 export function walk(tree: unknown, visit: (kind: string, node: Node) => void, kind = ''): void {
   if (Array.isArray(tree)) {
     for (const item of tree) walk(item, visit, kind);

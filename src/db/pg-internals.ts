@@ -4,10 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { Connection, type ClientBase } from 'pg';
 import type { ServerSettings } from './database.ts';
 
-/**
- * What pg has and its types lack: the only file that depends on pg's internals.
- * test/integration/db/pg-internals.test.ts fails where a release of pg changes one of them.
- */
+/** The only file that uses pg's internals, which its types lack. Its test fails if a release changes one. */
 interface Internals {
   readonly connection: { readonly stream: Socket };
   readonly processID: number | null;
@@ -24,38 +21,38 @@ interface ConnectionInternals {
   cancel(processID: number, secretKey: number): void;
 }
 
-/** The socket to the server; a TLSSocket if the connection is encrypted. */
+/** The socket to the server; a TLSSocket if encrypted. */
 export function socketOf(client: ClientBase): Socket | TLSSocket {
   return internals(client).connection.stream;
 }
 
-/** The process id that the server, or a pooler, gave to this client. */
+/** The process id that the server or pooler assigned to this client. */
 export function processIdOf(client: ClientBase): number | null {
   return internals(client).processID;
 }
 
-/** The password that was used: if none was given, pg looks in PGPASSWORD and ~/.pgpass. */
+/** The password in use: by default pg reads PGPASSWORD and ~/.pgpass. */
 export function passwordOf(client: ClientBase): string | undefined {
   const { password } = internals(client);
   return typeof password === 'string' ? password : undefined;
 }
 
-/** Turns pipeline mode on or off. No query may be in flight: pg reads the property whenever it sends. */
+/** Turns pipeline mode on or off. No query may be in flight: pg reads the property at each send. */
 export function setPipelining(client: ClientBase, on: boolean): void {
   internals(client).pipeline = on;
 }
 
-/** Whether the connection keeps the process from ending. */
+/** Sets whether the connection keeps the process alive. */
 export function keepAlive(client: ClientBase, on: boolean): void {
   if (on) internals(client).ref();
   else internals(client).unref();
 }
 
 /**
- * Sends a CancelRequest for what the client has at work, over a connection of its own
- * (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS). It needs no login and no
- * free connection, and a pooler passes it on.
- * @returns when the server has closed that connection, which it does when the request has been processed
+ * Cancels the client's running statement over a new connection, which needs no login and no free connection
+ * slot (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS). Poolers
+ * pass it on.
+ * @returns when the server has processed the request and closed that connection
  */
 export async function requestCancel(
   { host, port, ssl }: Pick<ServerSettings, 'host' | 'port' | 'ssl'>,

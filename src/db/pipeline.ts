@@ -3,12 +3,12 @@ import { setPipelining, socketOf } from './pg-internals.ts';
 import { ROLL_BACK, withClient } from './transaction.ts';
 import type { Database } from './database.ts';
 
-/** A connection that sends each string before the answer to the last has come. */
+/** A connection that sends each string before the previous one is answered. */
 export interface Pipeline {
   /**
-   * Sends one string, in one write with all that are sent without a wait in between. It must be a whole transaction that
-   * begins with BEGIN: if the string before it failed, the server refuses it (25P02), and it can be sent again.
-   * @throws what pg throws
+   * Sends one string; strings sent without a wait in between share a write. It must be a whole transaction
+   * starting with BEGIN: if the previous string failed, the server refuses it (25P02), and it can be sent
+   * again.
    */
   send(text: string): Promise<QueryResult | QueryResult[]>;
   /** Rolls back a failed transaction, if there is one, and resets the session. */
@@ -16,8 +16,9 @@ export interface Pipeline {
 }
 
 /**
- * Runs `use` with a connection of the pool in pg's pipeline mode (https://node-postgres.com/apis/client: pipeline).
- * @param tenants how many tenants' tables `use` has opened, called at its end
+ * Runs `use` with a pooled connection in pg's pipeline mode (https://node-postgres.com/apis/client:
+ * pipeline).
+ * @param tenants returns how many tenants' tables `use` has opened; called at the end
  */
 export async function withPipeline<T>(
   database: Database,

@@ -1,36 +1,36 @@
 import { TenantctlError } from '../errors.ts';
 
 /**
- * What a place is for:
- * - `call`: a whole call, which needs connections one after the other, so that the first calls end before the last begin;
- * - `work`: a connection for work that holds no other;
- * - `query`: a connection for one statement;
- * - `aside`: a second connection, beside one that is held for work;
- * - `lease`: the connection that shows others that this process is at work.
+ * - `call`: a whole call, which takes connections one after the other; the first calls end before the last
+ *   begin
+ * - `work`: a connection for work that holds no other
+ * - `query`: a connection for one statement
+ * - `aside`: a second connection besides one held for work
+ * - `lease`: the connection that shows others that this process is at work
  */
 export type Purpose = 'call' | 'work' | 'query' | 'aside' | 'lease';
 
 /** The queue in front of a pool. */
 export interface Places {
-  /** How many places for work there are. */
+  /** The number of places for work. */
   readonly width: number;
   /**
-   * Waits for a place, in the order of the calls.
+   * Waits for a place in call order.
    * @returns a function that gives it back
-   * @throws TenantctlError POOL_EXHAUSTED after the time allowed; what `close` was given
+   * @throws TenantctlError POOL_EXHAUSTED after the wait; the error passed to `close`
    */
   take(purpose: Purpose): Promise<() => void>;
-  /** Ends every wait, and refuses every later one, with this error. */
+  /** Rejects all current and later waits with this error. */
   close(reason: Error): void;
 }
 
-/** The default for the wait, in milliseconds. */
+/** Default wait in milliseconds. */
 export const DEFAULT_WAIT_MS = 60_000;
 
-/** The first connection has a transaction open meanwhile, which the server ends when it idles for 50 s. */
+/** Less than the 50 s after which the server ends the first connection's idle transaction. */
 const MOST_ASIDE_MS = 25_000;
 
-/** Calls at work for each connection: while one computes or waits for a lock, another uses it. */
+/** Calls per connection: while one computes or waits for a lock, another uses it. */
 const CALLS_PER_CONNECTION = 2;
 
 interface Waiting {
@@ -40,10 +40,9 @@ interface Waiting {
 }
 
 /**
- * A fair queue for the connections of a pool: first come, first served, for a limited time.
- *
- * There are no deadlocks. One place is the lease's; `work` leaves one free for second connections and single statements.
- * Only the holder of a place for work waits for another, and only for `aside`; holders of that or of the lease never wait.
+ * A first-come, first-served queue for a pool's connections. There are no deadlocks: one place is reserved
+ * for the lease; `work` leaves one free for second connections and single statements. Only a holder of `work`
+ * waits for another place, and only for `aside`; holders of `aside` or the lease never wait.
  */
 export function createPlaces(max: number, waitMs: number): Places {
   const width = Math.max(1, max - 2);
@@ -88,7 +87,7 @@ export function createPlaces(max: number, waitMs: number): Places {
         waiting.splice(waiting.indexOf(one), 1);
         reject(exhausted(max, timeMs));
       }, timeMs);
-      // Waiting alone does not keep a process from ending.
+      // Waiting alone does not keep a process alive.
       timer.unref();
       return promise.finally(() => clearTimeout(timer));
     },

@@ -6,14 +6,13 @@ import { socketOf } from './pg-internals.ts';
 import { ROLL_BACK, selectWithSettings, withClient, type TransactionSettings } from './transaction.ts';
 import type { Database } from './database.ts';
 
-/** A column of an answer. */
 export interface Column {
   readonly name: string;
-  /** The oid of its type in pg_type. */
+  /** Type oid, as in pg_type. */
   readonly type: number;
 }
 
-/** A part of an answer. */
+/** A page of a result. */
 export interface Page {
   readonly columns: readonly Column[];
   /** Values as PostgreSQL prints them; null for NULL. */
@@ -25,31 +24,31 @@ interface Answer extends Page {
   readonly isComplete: boolean;
 }
 
-/** Rows of the first page, before their size is known, and the most that any page has. */
+/** Rows of the first page, before their size is known. */
 const FIRST_ROWS = 50;
 const MOST_ROWS = 500;
 
-/** What a page should not exceed, in characters. */
+/** Target size of a page, in characters. */
 const PAGE_LENGTH = 128 * 1024;
 
-/** The simple queries of a lock keeper close an unnamed portal. */
+/** Named, because a lock keeper's simple queries close an unnamed portal. */
 const PORTAL = 'tenantctl';
 
 const READ_ONLY_HINT = 'The query runs in a READ ONLY transaction: it can change nothing.';
 
 /**
- * Sends one query in a READ ONLY transaction of its own. An answer of many rows is fetched page by page, the next page
- * after `onPage` has taken the one before, so memory is bounded. The transaction is rolled back in any case and the
- * session cleaned, before the last page is returned.
+ * Sends one query in its own READ ONLY transaction. A long result is fetched page by page, the next after
+ * `onPage` has taken the previous one, so memory is bounded. The transaction is always rolled back and the
+ * session cleaned before the last page is returned.
  *
- * All statements go to the server with a single Sync behind them: after an error, the server skips the rest
- * (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY), so the query cannot run outside
- * the transaction. The extended protocol takes one statement only. The SELECT before the query takes the snapshot; from
- * then on the transaction cannot become READ WRITE (https://www.postgresql.org/docs/current/sql-set-transaction.html).
+ * All statements are sent with one Sync: after an error the server skips the rest
+ * (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY), so the query cannot
+ * run outside the transaction. The extended protocol takes one statement only. The SELECT before the query
+ * takes the snapshot, after which the transaction cannot become READ WRITE
+ * (https://www.postgresql.org/docs/current/sql-set-transaction.html).
  *
- * The statement timeout holds for each page anew. A query that is fetched in pages runs without parallel workers
+ * The statement timeout applies to each page. A paged query runs without parallel workers
  * (https://www.postgresql.org/docs/current/when-can-parallel-query-be-used.html).
- *
  * @param settings `searchPath` begins with the schema that must exist
  * @returns the last page
  * @throws TenantctlError DATABASE_ERROR; SCHEMA_MISSING; whatever `onPage` throws
@@ -70,7 +69,7 @@ export async function readPages(
       execute(connection, query, PORTAL);
     });
     const { columns } = answer;
-    // The first row is the one of `prepare`.
+    // The first row is that of `prepare`.
     if (answer.rows.shift()?.at(-1) !== schema) throw schemaUnusable(schema);
     while (!answer.isComplete) {
       const keeper = keepLock(client);
@@ -99,9 +98,9 @@ export async function readPages(
 }
 
 /**
- * A rollback undoes settings, roles, cursors, temporary tables and LISTEN. It keeps the session's advisory locks, and
- * statements that a function has prepared: such a session is not used again. ROLL_BACK cleans any session, and takes
- * twice the time.
+ * A rollback undoes settings, roles, cursors, temporary tables and LISTEN, but not advisory locks or
+ * statements that a function has prepared: such a session is discarded. ROLL_BACK cleans any session but
+ * takes twice as long.
  */
 async function end(database: Database, client: PoolClient, spoil: () => void): Promise<void> {
   if (database.mayQueueStatements || !database.hasParallelSessions) {
@@ -115,7 +114,7 @@ async function end(database: Database, client: PoolClient, spoil: () => void): P
   if (rows[0]?.dirty !== false) spoil();
 }
 
-/** Prepares a statement and executes it. With a portal, the answer describes its columns and has the first rows only. */
+/** Prepares and executes a statement. With a portal, the answer has columns and only the first rows. */
 function execute(connection: Connection, text: string, portal?: string): void {
   connection.parse({ name: '', text, types: [] }, true);
   connection.bind({ portal }, true);
@@ -124,8 +123,8 @@ function execute(connection: Connection, text: string, portal?: string): void {
 }
 
 /**
- * Sends messages of the extended protocol and a Sync, and collects the answer. pg calls these handlers, as it does those
- * of pg-cursor (https://github.com/brianc/node-postgres/blob/master/packages/pg-cursor/index.js).
+ * Sends extended-protocol messages and a Sync, and collects the answer. pg calls these handlers as it does
+ * pg-cursor's (https://github.com/brianc/node-postgres/blob/master/packages/pg-cursor/index.js).
  */
 function ask(client: PoolClient, send: (connection: Connection) => void): Promise<Answer> {
   return new Promise((resolve, reject) => {
@@ -154,13 +153,13 @@ function ask(client: PoolClient, send: (connection: Connection) => void): Promis
   });
 }
 
-/** How many rows fit in a page, judged by those of this one. */
+/** How many rows fit in a page, judging by this one. */
 function rowsPerPage({ rows }: Page): number {
   const length = rows.flat().reduce((sum, value) => sum + (value?.length ?? 0), 1);
   return Math.max(1, Math.min(MOST_ROWS, Math.floor((PAGE_LENGTH * rows.length) / length)));
 }
 
-/** PostgreSQL ignores a schema in the search path that does not exist or may not be used, and public would answer. */
+/** PostgreSQL skips missing or forbidden schemas in the search path, and public would answer. */
 function schemaUnusable(schema: string): TenantctlError {
   return new TenantctlError(
     'SCHEMA_MISSING',

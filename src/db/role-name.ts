@@ -1,13 +1,13 @@
 import { TenantctlError } from '../errors.ts';
 import { MAX_NAME_BYTES } from '../names.ts';
 
-/** What stands for the tenant's schema in the name of its role. */
+/** Replaced by the tenant's schema in the name of its role. */
 export const SCHEMA_PLACEHOLDER = '{schema}';
 
-/** What PostgreSQL keeps to itself: https://www.postgresql.org/docs/current/sql-createrole.html */
+/** Names reserved by PostgreSQL: https://www.postgresql.org/docs/current/sql-createrole.html */
 const RESERVED = /^(?:pg_.*|public|none|current_role|current_user|session_user)$/;
 
-/** What is wrong with a pattern for the names of roles; undefined where it can be one. Pure. */
+/** What is wrong with a pattern for role names; undefined if it is valid. Pure. */
 export function patternProblem(pattern: string): string | undefined {
   const fixed = pattern.replaceAll(SCHEMA_PLACEHOLDER, '');
   const braces = /\{[^}]*\}?|\}/.exec(fixed)?.[0];
@@ -21,15 +21,12 @@ export function patternProblem(pattern: string): string | undefined {
   return undefined;
 }
 
-/** Whether each tenant has a role of its own by this pattern; else all share one. Pure. */
+/** Whether each tenant gets its own role; otherwise all share one. Pure. */
 export function isPerTenant(pattern: string): boolean {
   return pattern.includes(SCHEMA_PLACEHOLDER);
 }
 
-/**
- * The name of a tenant's role. Pure.
- * @throws TenantctlError TENANT_ROLE_UNUSABLE where PostgreSQL would not have it, or would cut it off
- */
+/** A tenant's role name. Pure. @throws TenantctlError TENANT_ROLE_UNUSABLE if it is reserved or too long */
 export function roleNameFor(pattern: string, schema: string): string {
   const name = pattern.replaceAll(SCHEMA_PLACEHOLDER, () => schema);
   const problem =

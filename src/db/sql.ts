@@ -1,18 +1,18 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 
 /**
- * Names from outside reach SQL as bound values or through these two, which are the driver's own.
- * PostgreSQL's rules: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+ * External names reach SQL only as bound values or through these two functions of the driver.
+ * Rules: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
  */
 export const identifier: (name: string) => string = escapeIdentifier;
 export const literal: (value: string) => string = escapeLiteral;
 
-/** A schema-qualified, quoted name. */
+/** A quoted, schema-qualified name. */
 export function qualified(schema: string, name: string): string {
   return `${identifier(schema)}.${identifier(name)}`;
 }
 
-/** https://www.postgresql.org/docs/current/sql-keywords-appendix.html: the reserved ones. */
+/** Reserved words: https://www.postgresql.org/docs/current/sql-keywords-appendix.html */
 const RESERVED = new Set(
   `all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation column
   concurrently constraint create cross current_catalog current_date current_role current_schema current_time
@@ -23,7 +23,7 @@ const RESERVED = new Set(
   variadic verbose when where window with`.split(/\s+/),
 );
 
-/** A name, quoted only if it must be: as PostgreSQL prints it. */
+/** A name as PostgreSQL prints it: quoted only if necessary. */
 export function readable(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name) ? name : identifier(name);
 }

@@ -6,23 +6,23 @@ import { type Database, APPLICATION_NAME } from './database.ts';
 import type { Purpose } from './places.ts';
 
 export interface TransactionSettings {
-  /** Schemas in which unqualified names are looked up, first to last; the server's own default where absent. */
+  /** Schemas to search for unqualified names; the server's default if absent. */
   readonly searchPath?: readonly string[];
-  /** Milliseconds that a statement may wait for a lock; 0 for ever. */
+  /** Milliseconds that a statement may wait for a lock; 0 for no limit. */
   readonly lockTimeoutMs?: number;
-  /** Milliseconds that a statement may take; 0 for ever, the server's own default where absent. */
+  /** Milliseconds that a statement may take; 0 for no limit, the server's default if absent. */
   readonly statementTimeoutMs?: number | undefined;
-  /** How many tenants' tables the transaction opens; 1 where absent. */
+  /** How many tenants' tables the transaction opens; default 1. */
   readonly tenants?: number;
 }
 
 /**
- * Resets a session. It does what DISCARD ALL does, which cannot be part of a string of statements
- * (https://www.postgresql.org/docs/current/sql-discard.html). Only statements of PREPARE are deallocated: those of the
- * protocol are the driver's, or a pooler's, which would go on to use them.
+ * Resets a session like DISCARD ALL, which cannot be part of a multi-statement string
+ * (https://www.postgresql.org/docs/current/sql-discard.html). It deallocates only statements made by PREPARE:
+ * those of the protocol belong to the driver or a pooler, which would go on to use them.
  *
- * A pooler gives the session to another client after the string in which the transaction ended. So this must be part of
- * that string, and nothing may fail at the COMMIT.
+ * A pooler gives the session to another client after the string that ends the transaction. So this must be
+ * part of that string, and nothing may fail at COMMIT.
  */
 export const CLEAN_SESSION = [
   'RESET SESSION AUTHORIZATION',
@@ -39,42 +39,38 @@ export const CLEAN_SESSION = [
   'SELECT pg_advisory_unlock_all()',
 ] as const;
 
-/** What is read under a lock must be the present state, whatever default_transaction_isolation is. */
+/** Reads under a lock must see the current state, whatever default_transaction_isolation is. */
 export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 
-/** Deferred constraints fail here, and not at the COMMIT, after which a pooler would give away the session uncleaned. */
+/** Deferred constraints must fail before COMMIT, after which a pooler hands over an uncleaned session. */
 export const CHECK_CONSTRAINTS = 'SET CONSTRAINTS ALL IMMEDIATE';
 
 /** A session's advisory locks survive a rollback. */
 export const ROLL_BACK = ['ROLLBACK', ...CLEAN_SESSION].join(';\n');
 
-/** An open transaction. It is committed when the function returns, and rolled back when it throws. */
+/** A transaction that commits when the function returns and rolls back when it throws. */
 export interface OpenTransaction {
   readonly client: PoolClient;
-  /** The results of the opening statements, in their order. */
+  /** The results of the opening statements, in order. */
   readonly opening: readonly QueryResult[];
-  /**
-   * Sends statements and COMMIT in one round trip. Nothing may follow. The session is reset: the connection's next user
-   * is another tenant.
-   */
+  /** Sends statements, COMMIT and the session's reset in one round trip. Nothing may follow. */
   commitWith(statements: readonly string[]): Promise<void>;
-  /** Rolls back at the end although the function returns. */
+  /** Rolls back at the end even if the function returns. */
   abandon(): void;
 }
 
-/** What withClient needs to know of the use. */
 export interface Use {
-  /** What the connection is taken for; `work` where absent. */
+  /** Defaults to `work`. */
   readonly purpose?: Purpose | undefined;
-  /** How many tenants' tables it opens, 1 where absent; a function is asked at the end. */
+  /** How many tenants' tables it opens, default 1; a function is called at the end. */
   readonly tenants?: number | (() => number) | undefined;
 }
 
 /**
- * Runs `use` with a connection of the pool. The connection is closed afterwards if it broke, or if `use` called `spoil`
- * because the session is not clean.
- * @throws TenantctlError as Connections.connect does; DATABASE_ERROR without an SQLSTATE where the connection was lost,
- *   whatever `use` made of that; DATABASE_CLOSED; else what `use` throws
+ * Runs `use` with a pooled connection, which is then closed if it broke, or if `use` called `spoil` because
+ * the session is not clean.
+ * @throws TenantctlError as Connections.connect does; DATABASE_ERROR without an SQLSTATE if the connection
+ *   was lost, whatever `use` threw; DATABASE_CLOSED; else what `use` throws
  */
 export async function withClient<T>(
   database: Pick<Database, 'connect' | 'giveBack' | 'assertOpen'>,
@@ -93,7 +89,7 @@ export async function withClient<T>(
   client.on('error', onError);
   const spoil = () => void (isBroken = true);
   try {
-    // `use` may be waiting for something else than the server.
+    // `use` may be waiting for something other than the server.
     return await Promise.race([use(client, spoil), lost]);
   } catch (error) {
     database.assertOpen(error);
@@ -107,10 +103,7 @@ export async function withClient<T>(
   }
 }
 
-/**
- * Runs `use` in a transaction. BEGIN, the settings (those of dead-client.ts included) and the opening statements go to
- * the server in one round trip; COMMIT follows, or ROLLBACK if `use` threw.
- */
+/** Runs `use` in a transaction. BEGIN, the settings and the opening statements go out in one round trip. */
 export async function withTransaction<T>(
   database: Database,
   settings: TransactionSettings,
@@ -150,7 +143,7 @@ export async function withTransaction<T>(
   );
 }
 
-/** A SELECT that makes the settings for the transaction, and returns `expression` as evaluated after them. */
+/** A SELECT that applies the settings to the transaction, then evaluates `expression`. */
 export function selectWithSettings(
   database: Database,
   settings: TransactionSettings,
@@ -168,7 +161,7 @@ function settingsOf(
 ): (readonly [string, string | number])[] {
   return Object.entries({
     ...deadClientSettings,
-    // RESET ALL brings back an empty name, and PgBouncer takes that for the client's own.
+    // RESET ALL restores an empty name, which PgBouncer takes for the client's own.
     ...(behindPooler && { application_name: APPLICATION_NAME }),
     ...(lockTimeoutMs !== undefined && { lock_timeout: lockTimeoutMs }),
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
@@ -177,20 +170,19 @@ function settingsOf(
   });
 }
 
-/** SET LOCAL search_path, with every schema name quoted. */
 export function setSearchPath(schemas: readonly string[]): string {
   return `SET LOCAL search_path TO ${schemas.map(identifier).join(', ')}`;
 }
 
 /**
- * The expression that takes the advisory lock of that name until the transaction ends, and is true if it did. It never
- * waits, and callers try again: a waiting statement would block CREATE INDEX CONCURRENTLY in the whole database.
+ * An expression that tries to take a transaction-level advisory lock; true on success. It never waits, so
+ * callers retry: a waiting statement would block CREATE INDEX CONCURRENTLY in the whole database.
  */
 export function tryLock(name: string): string {
   return `pg_try_advisory_xact_lock(${lockKey(literal(name))})`;
 }
 
-/** The number of the advisory lock of that name, in SQL. @param name in SQL */
+/** The key of the advisory lock. @param name an SQL expression */
 export function lockKey(name: string): string {
   return `hashtextextended('tenantctl:' || ${name}, 0)`;
 }

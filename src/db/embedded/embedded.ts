@@ -8,11 +8,10 @@ import { lockFolder } from './folder-lock.ts';
 import type { Database, EmbeddedSettings } from '../database.ts';
 
 /**
- * Opens the embedded PostgreSQL (PGlite, with pgvector) in a folder, behind a socket on the loopback interface, so that
- * callers use it like any server. All connections to PGlite share one session, so the pool has one connection.
- *
- * @throws TenantctlError EMBEDDED_UNAVAILABLE if the optional packages are not installed or the folder cannot be used,
- *   LOCK_TIMEOUT if another process uses the folder
+ * Opens the embedded PostgreSQL (PGlite, with pgvector) in a folder, behind a loopback socket, so that
+ * callers use it like any server. All connections share one session, so the pool has one connection.
+ * @throws TenantctlError EMBEDDED_UNAVAILABLE if the optional packages are not installed or the folder is
+ *   unusable, LOCK_TIMEOUT if another process uses the folder
  */
 export async function openEmbedded(settings: EmbeddedSettings, names?: Names): Promise<Database> {
   const { PGlite, extensions, PGLiteSocketServer } = await loadPglite();
@@ -48,10 +47,7 @@ export async function openEmbedded(settings: EmbeddedSettings, names?: Names): P
   }
 }
 
-/**
- * Opens the database files of a folder, or creates them. A file beside them marks them as unfinished: if the process is
- * killed meanwhile, nothing has used them, and they are created anew.
- */
+/** Opens or creates a folder's database files. A marker file reveals a killed creation, which is repeated. */
 async function finishedOrAnew<T>(directory: string, open: (dataDir: string) => Promise<T>): Promise<T> {
   const dataDir = join(directory, 'pgdata');
   const unfinished = join(directory, 'unfinished');
@@ -100,7 +96,7 @@ function asUnavailable(error: unknown, directory: string): TenantctlError {
   );
 }
 
-/** What WebAssembly throws is no Error: it has a name and a number (https://emscripten.org/docs/api_reference/Filesystem-API.html). */
+// Emscripten throws no Error: https://emscripten.org/docs/api_reference/Filesystem-API.html
 function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;
   const { name, errno } = (error ?? {}) as { readonly name?: string; readonly errno?: number };

@@ -5,10 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TenantctlError } from '../../errors.ts';
 
 /**
- * Locks a folder for one process, by a file with its process id. The file of a dead process is taken over, so nothing
- * must be unlocked by hand after a crash.
- *
- * @param waitMs milliseconds to wait for the present owner
+ * Locks a folder for one process with a pid file. A dead process's file is taken over, so a crash needs no
+ * cleanup.
+ * @param waitMs milliseconds to wait for the current owner
  * @returns a function that unlocks the folder
  * @throws TenantctlError LOCK_TIMEOUT
  */
@@ -37,7 +36,7 @@ export async function lockFolder(directory: string, waitMs: number): Promise<() 
   }
 }
 
-/** The living process that owns the folder, if any. An empty file may be about to be written. */
+/** The live process that owns the folder, if any. An empty file may be about to be written. */
 async function ownerOf(file: string): Promise<number | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '');
   if (text === '') {
@@ -46,7 +45,7 @@ async function ownerOf(file: string): Promise<number | undefined> {
     return ownerOf(file);
   }
   const owner = Number(text);
-  // Our own process id, which we have not written, is left from an earlier container.
+  // We have not written our own process id yet: it is left over from an earlier container.
   if (!Number.isInteger(owner) || owner === pid) return undefined;
   try {
     kill(owner, 0);

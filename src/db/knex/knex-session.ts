@@ -5,14 +5,14 @@ import { ObservedConnection, type ObserveOptions } from './observed-connection.t
 import { watched } from './recording.ts';
 import { TransactionEndedError, type Seen } from './statement.ts';
 
-/** A Knex whose statements all go to one given connection, and what has been seen of them. */
+/** A Knex whose statements all use one given connection, and what was observed. */
 export interface KnexSession {
   readonly knex: Knex;
   readonly seen: Seen;
 }
 
 export interface SessionOptions extends ObserveOptions {
-  /** What the migration finds as knex.userParams. */
+  /** The migration's knex.userParams. */
   readonly userParams: Readonly<Record<string, unknown>>;
 }
 
@@ -22,19 +22,19 @@ type RunSession = (
   use: (session: KnexSession) => Promise<void>,
 ) => Promise<void>;
 
-/** Knex without a pool of its own: it compiles and sends, the connection comes from outside. One for all tenants. */
+/** A Knex for all tenants, without a pool: the connection is passed in. */
 export interface KnexFactory {
   /**
-   * Hands `use` a Knex transaction on a connection whose transaction is already open. BEGIN and COMMIT remain with who
-   * opened it; nested transactions become savepoints as always.
-   * @throws what `use` throws; TransactionEndedError when the migration committed or rolled back by itself
+   * Gives `use` a Knex transaction on a connection with an open transaction. The opener sends BEGIN and
+   * COMMIT; nested transactions become savepoints as usual.
+   * @throws what `use` throws; TransactionEndedError if the migration committed or rolled back by itself
    */
   readonly withinTransaction: RunSession;
-  /** Hands `use` a Knex that sends each statement on its own, on a connection with no transaction open. */
+  /** Gives `use` a Knex that sends each statement on its own, on a connection without a transaction. */
   readonly outsideTransaction: RunSession;
 }
 
-/** Loads Knex and returns the factory. Call it when the migrations have been loaded: see loadKnex. */
+/** Loads Knex. Call it after the migrations have been loaded: see loadKnex. */
 export async function createKnexFactory(): Promise<KnexFactory> {
   const createKnex = await loadKnex();
   const root = createKnex({ client: 'pg' });
@@ -53,7 +53,7 @@ export async function createKnexFactory(): Promise<KnexFactory> {
         throw connection.hasEnded ? new TransactionEndedError(error) : error;
       }
       if (connection.hasEnded) throw new TransactionEndedError();
-      // pg reports a failed statement before it has heard what became of the transaction: so ask once more.
+      // pg reports a failed statement before the transaction status arrives: ask once more.
       if (connection.failures.length > 0) await client.query('');
     },
 

@@ -11,22 +11,18 @@ import {
 } from './statement.ts';
 
 export interface ObserveOptions {
-  /** Asked before each statement; if it throws, the statement is not sent. */
+  /** Called before each statement; if it throws, the statement is not sent. */
   readonly check?: ((text: string) => Promise<void>) | undefined;
-  /** Told of every statement before it is sent. */
+  /** Called with every statement before it is sent. */
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
-  /** Sends each statement in its own way: changes settings before and after it, say. */
+  /** Wraps the sending of each statement, for example to change settings around it. */
   readonly around?: Around | undefined;
-  /** Records what the migration sends, and what would make it send something else to another tenant. */
+  /** Records the statements, and what could make them differ for another tenant. */
   readonly recording?: Recording | undefined;
 }
 
-/**
- * A connection as Knex sees it. It sends statements one after the other: several at once (Promise.all on one
- * transaction) are legal in Knex, and deprecated in pg.
- */
+/** A connection as Knex sees it. It serializes concurrent statements, which pg deprecates. */
 export class ObservedConnection implements Seen {
-  /** What Knex gets. */
   readonly proxy: PoolClient;
   /** The next statement is raw SQL. */
   isRaw = false;
@@ -38,9 +34,9 @@ export class ObservedConnection implements Seen {
   readonly #inTransaction: boolean;
   #state: 'open' | 'failed' | 'over' = 'open';
   #refused: StatementRefusedError | undefined;
-  /** Ends with the last statement that was handed over. */
+  /** Settles with the last submitted statement. */
   #tail: Promise<unknown> = Promise.resolve();
-  /** Ends with the statement, or the check, that is on its way. */
+  /** Settles with the statement or check in flight. */
   #inFlight: Promise<unknown> = Promise.resolve();
 
   constructor(client: PoolClient, options: ObserveOptions, inTransaction: boolean) {
@@ -57,11 +53,11 @@ export class ObservedConnection implements Seen {
     });
   }
 
-  /** Lets statements pass while `work` runs, and none afterwards: the connection is somebody else's then. */
+  /** Allows statements only while `work` runs: afterwards the connection has another user. */
   async during(work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      // What the migration started and did not wait for.
+      // Wait for what the migration started but did not await.
       for (let seen; seen !== this.#tail; await this.#tail) seen = this.#tail;
       this.#state = 'over';
     } catch (error) {
@@ -73,7 +69,7 @@ export class ObservedConnection implements Seen {
     if (this.#refused !== undefined) throw this.#refused;
   }
 
-  /** In the place of pg's query: with a callback, or without. */
+  /** Replaces pg's query, with or without a callback. */
   #query(config: unknown, valuesOrCallback?: unknown, maybeCallback?: unknown): unknown {
     if (isSubmittable(config)) {
       this.#options.recording?.depends('it reads a stream');
@@ -94,10 +90,10 @@ export class ObservedConnection implements Seen {
     const isOfKnex = this.#inTransaction && isFrame(text);
     const refused = isOfKnex ? undefined : await this.#refusalOf(text);
     if (this.#state === 'over') throw new Error(`The migration is over, and sent: ${text}`);
-    // One of several statements that were sent at once has failed, and with it the migration: send no other.
+    // One of several concurrent statements failed, and so has the migration: send no more.
     if (this.#state === 'failed') return new Promise(() => {});
     if (isOfKnex) {
-      // Knex begins once, and never ends here of its own accord.
+      // Knex begins once and never ends the transaction here by itself.
       this.hasEnded ||= endsFrame(text);
       return { command: text, rowCount: 0, rows: [], fields: [], oid: 0 };
     }
@@ -105,7 +101,7 @@ export class ObservedConnection implements Seen {
     return this.#deliver(config, { text, values }, isRaw);
   }
 
-  /** Why a statement must not be sent. */
+  /** Why a statement must not be sent, if so. */
   async #refusalOf(text: string): Promise<StatementRefusedError | undefined> {
     if (this.#state !== 'open') return undefined;
     const checked = this.#options.check?.(text).then(
@@ -128,7 +124,7 @@ export class ObservedConnection implements Seen {
       return recording === undefined ? result : unread(result, recording, isRaw);
     } catch (error) {
       recording?.depends('a statement failed');
-      // 25P02: the transaction was aborted by an earlier statement.
+      // 25P02: an earlier statement aborted the transaction.
       if (!(error instanceof DatabaseError && error.code === '25P02'))
         this.failures.push({ ...statement, error, message: messageOf(error) });
       throw error;

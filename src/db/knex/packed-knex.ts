@@ -1,4 +1,4 @@
 import knex from 'knex';
 
-/** Knex for projects that have not loaded their own. The build packs its 340 files into one, which loads faster. */
+/** Used unless the project has loaded its own Knex. The build packs its 340 files into one, to load faster. */
 export const createKnex = knex;

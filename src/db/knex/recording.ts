@@ -3,19 +3,19 @@ import { READ_BY_KNEX } from './insides.ts';
 import type { SentStatement } from './statement.ts';
 
 /**
- * What a migration sent, and whether it would send the same for every other tenant: it would if it read nothing that may
- * differ between tenants. Equal texts for two tenants do not prove that: both tables may be empty, and a third one's not.
+ * What a migration sent, and whether it would send the same for every tenant: only if it read nothing that
+ * may differ. Equal texts for two tenants prove nothing: both tables may be empty, and a third tenant's not.
  */
 export interface Recording {
   readonly texts: readonly string[];
-  /** Why the texts are valid for this tenant only; undefined if they are valid for all. */
+  /** Why the texts are valid for this tenant only; undefined if valid for all. */
   readonly dependence: string | undefined;
   sent(statement: SentStatement): void;
   /** Notes a reason. The first one is kept. */
   depends(reason: string): void;
 }
 
-/** Settings that change how later statements are parsed: in one string they come too late. */
+/** Settings that change how later statements are parsed: within one string they take effect too late. */
 const CHANGES_READING = /standard_conforming_strings|backslash_quote|client_encoding|\bset\s[^;]*\bnames\b/i;
 
 /** A savepoint command, anywhere in the text. */
@@ -41,10 +41,7 @@ export function createRecording(): Recording {
   };
 }
 
-/**
- * What a migration may use of its Knex: the parts that build statements. Everything else may differ between tenants
- * (userParams, client, a nested transaction, events with results).
- */
+/** Members of Knex that only build statements. Others (userParams, client) may differ between tenants. */
 const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set(
   `schema raw fn ref insert into table from queryBuilder isTransaction withSchema constructor then
   name length`.split(/\s+/),
@@ -102,7 +99,7 @@ function watchedMember(knex: Knex, property: string | symbol, recording: Recordi
   });
 }
 
-/** Members of a builder that reach beyond its own statement. */
+/** Builder members that reach beyond their own statement. */
 const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set(
   `client on once addListener stream pipe connection transacting asCallback options timeout
   queryContext hasTable hasColumn columnInfo`.split(/\s+/),
@@ -125,10 +122,7 @@ function watchedBuilder(builder: unknown, recording: Recording): unknown {
   return proxy;
 }
 
-/**
- * The answer to a statement, which records that it is read: later statements may depend on it. Knex itself reads the
- * command of an answer, except for raw SQL, and an await reads `then`.
- */
+/** Records reads of an answer: later statements may depend on it. Reads by Knex and by await do not count. */
 export function unread(result: unknown, recording: Recording, isRaw: boolean): unknown {
   if (typeof result !== 'object' || result === null) return result;
   return lookedAt(result, (property) => {

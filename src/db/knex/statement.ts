@@ -1,10 +1,10 @@
-/** A statement as it is sent to the server. */
+/** A statement as sent to the server. */
 export interface SentStatement {
   readonly text: string;
   readonly values: readonly unknown[];
 }
 
-/** A statement that failed, with the server's message: Knex would put the statement and its values in front. */
+/** A failed statement with the server's message. Knex would put statement and values in front. */
 export interface FailedStatement extends SentStatement {
   readonly error: unknown;
   readonly message: string;
@@ -24,7 +24,7 @@ export class TransactionEndedError extends Error {
   }
 }
 
-/** A statement was refused before it was sent; `cause` is the reason. */
+/** A statement was refused before sending; `cause` is the reason. */
 export class StatementRefusedError extends Error {
   override readonly name = 'StatementRefusedError';
   constructor(reason: unknown) {
@@ -32,5 +32,4 @@ export class StatementRefusedError extends Error {
   }
 }
 
-/** Wraps the sending of a statement. */
 export type Around = <T>(text: string, send: () => Promise<T>) => Promise<T>;
