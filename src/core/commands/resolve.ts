@@ -19,7 +19,7 @@ import { recordInLedger } from '../ledger/record-in-run.ts';
 import { prepareState } from '../install/state-schema.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { readStateVersion } from '../state/version.ts';
-import { forgetFailureAt } from '../state/failures.ts';
+import { forgetFailure } from '../state/failures.ts';
 import { deleteIntent, type BegunIntent } from '../state/intents.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -81,7 +81,7 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
       const { clerkOrgId, schema } = target;
       const base = { clerkOrgId, schema, migration, direction, answer, invalidIndexes };
       if (answer === 'retry') {
-        await transaction.commitWith([deleteIntent(schema), ...forgetFailureAt(schema, migration)]);
+        await transaction.commitWith([deleteIntent(schema), forgetFailure(schema, migration)]);
         return { ...base, recorded: false, batch: 0 };
       }
       if (!seen.has_history) throw historyMissing(target, migration);
@@ -101,7 +101,7 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
       await transaction.commitWith([
         ...records,
         deleteIntent(schema),
-        ...forgetFailureAt(schema, migration),
+        forgetFailure(schema, migration),
         ...stampOf(target),
       ]);
       return { ...base, recorded: due, batch: due ? batch : 0 };

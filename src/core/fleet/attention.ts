@@ -50,7 +50,7 @@ export function invalidPart(indexes: readonly InvalidIndex[]): string {
 }
 
 /** What decides whether a tenant needs attention. */
-export interface Seen {
+interface Seen {
   readonly class: TenantClass;
   readonly status: string;
   readonly hasSchema: boolean;
@@ -75,12 +75,7 @@ export function pendingIn(folder: MigrationFolder, history: History): string[] {
 export function attentionOf(seen: Seen): Attention | undefined {
   switch (seen.class) {
     case 'notActive':
-      return seen.status === 'PROVISIONING'
-        ? {
-            code: 'PROVISIONING',
-            problem: 'provisioning began and has not ended; if no process works on it, provision it again',
-          }
-        : undefined;
+      return seen.status === 'PROVISIONING' ? PROVISIONING : undefined;
     case 'broken':
       return whyBroken(seen);
     case 'failed':
@@ -91,6 +86,16 @@ export function attentionOf(seen: Seen): Attention | undefined {
       return lockedByKnex(seen);
   }
 }
+
+const PROVISIONING: Attention = {
+  code: 'PROVISIONING',
+  problem: 'provisioning began and has not ended; if no process works on it, provision it again',
+};
+
+const KNEX_LOCKED: Attention = {
+  code: 'KNEX_LOCKED',
+  problem: "Knex's own lock is set: a Knex process is migrating it, or died while it did",
+};
 
 function whyBroken({ hasSchema, plan, interrupted, former, invalidIndexes = [] }: Seen): Attention {
   if (former !== undefined) {
@@ -119,12 +124,7 @@ function disagreeing({ message }: { readonly message: string }): Attention {
 }
 
 function lockedByKnex({ history }: Seen): Attention | undefined {
-  return history.lockedByKnex
-    ? {
-        code: 'KNEX_LOCKED',
-        problem: "Knex's own lock is set: a Knex process is migrating it, or died while it did",
-      }
-    : undefined;
+  return history.lockedByKnex ? KNEX_LOCKED : undefined;
 }
 
 function behind({ pending }: Seen): Attention {

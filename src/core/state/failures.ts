@@ -10,8 +10,10 @@ export interface RecordedFailure {
   readonly failedAt: Date;
 }
 
-export function forgetFailure(schema: string): string {
-  return `DELETE FROM tenantctl.tenant_failures WHERE tenant = ${tenantId(schema)}`;
+/** @param migration only if it was a failure of this migration */
+export function forgetFailure(schema: string, migration?: string): string {
+  const also = migration === undefined ? '' : ` AND error ->> 'migration' = ${literal(migration)}`;
+  return `DELETE FROM tenantctl.tenant_failures WHERE tenant = ${tenantId(schema)}${also}`;
 }
 
 export async function forgetFailures(database: Database, schemas: readonly string[]): Promise<void> {
@@ -21,9 +23,4 @@ export async function forgetFailures(database: Database, schemas: readonly strin
      WHERE k.id = f.tenant AND k.schema_name = ANY ($1::text[]) AND k.gone_at IS NULL`,
     [schemas],
   );
-}
-
-/** The statement that forgets a failure where it was one of this migration. */
-export function forgetFailureAt(schema: string, migration: string): string[] {
-  return [`${forgetFailure(schema)} AND error ->> 'migration' = ${literal(migration)}`];
 }
