@@ -5,8 +5,8 @@ import type { ServerFacts, ServerView } from './server-facts.ts';
 import { counted } from '../../wording.ts';
 
 /**
- * Decides whether the server has the connections that a run needs: one for each tenant in parallel, one that shows
- * others that the run is at work, and one for a migration outside a transaction. Pure.
+ * A run needs a connection for each tenant in parallel, one for its lease, and one for a migration outside a
+ * transaction.
  */
 export function capacity(server: ServerView): Verdict {
   if (server.behindPooler) {
@@ -22,13 +22,13 @@ export function capacity(server: ServerView): Verdict {
   if (free >= needed) return ok(detail);
   const more = `more, as a superuser: ${raise(server, needed - free)}`;
   const remedy = free > BESIDE ? `Use --concurrency ${free - BESIDE}. Or allow ${more}` : `Allow ${more}`;
-  // By default fewer run if few connections are free; a number that was asked for is refused.
+  // By default, fewer tenants run in parallel if few connections are free; a requested number is refused.
   return server.concurrency !== undefined && concurrency > free
     ? failed(detail, remedy, 'CONCURRENCY_TOO_HIGH')
     : warning(detail, remedy);
 }
 
-/** The statement that raises the limit that was reached: the role's, the database's, or the server's. */
+/** SQL that raises the limit that was reached: the role's, the database's or the server's. */
 function raise(server: ServerFacts, missing: number): string {
   const isReached = (limit: number, used: number) => limit >= 0 && limit - (used - 1) <= server.capacity.free;
   if (isReached(server.limitOfRole, server.usedOfRole))

@@ -3,25 +3,24 @@ import type { Attempt } from './attempt.ts';
 
 export type CheckStatus = 'ok' | 'warning' | 'failed' | 'skipped';
 
-/** What a check found. */
 export interface Verdict {
   readonly status: CheckStatus;
-  /** What was found; for a skipped check, why it was skipped. Never a secret. */
+  /** The finding, or why the check was skipped. Never a secret. */
   readonly detail: string;
-  /** What to do: every failed check and every warning has one. SQL and commands in it can be pasted as they are. */
+  /** Required for failures and warnings. SQL and commands in it can be pasted as they are. */
   readonly remedy?: string;
-  /** The code of the error that a command would end with, if any. */
+  /** The error code that a command would end with, if any. */
   readonly code?: ErrorCode;
 }
 
-/** One line of the doctor's answer. */
+/** One line of the doctor's output. */
 export interface Check extends Verdict {
   /** Stable, in kebab-case: programs may rely on it. */
   readonly id: string;
   readonly title: string;
 }
 
-/** Checks by id, in the order of the answer: the title, and a pure function that judges the facts. */
+/** Checks by id, in output order: the title, and a pure function that judges the facts. */
 export type CheckTable<Facts> = Readonly<
   Record<string, readonly [title: string, verdictOn: (facts: Facts) => Verdict]>
 >;
@@ -42,7 +41,6 @@ export function skipped(reason: string): Verdict {
   return { status: 'skipped', detail: reason };
 }
 
-/** The facts could not be read, or say the same as an error. */
 export function refused(error: TenantctlError): Verdict {
   return failed(error.message, error.hint ?? 'Correct what the message says.', error.code);
 }
@@ -51,7 +49,7 @@ export function judge<Facts>(table: CheckTable<Facts>, facts: Facts): Check[] {
   return Object.entries(table).map(([id, [title, verdictOn]]) => ({ id, title, ...verdictOn(facts) }));
 }
 
-/** Skips the checks of a table. The first one may have another verdict. */
+/** Skips all checks of a table. `first` replaces the first check's verdict. */
 export function skipAll(table: CheckTable<never>, reason: string, first = skipped(reason)): Check[] {
   return Object.entries(table).map(([id, [title]], index) => ({
     id,
@@ -60,7 +58,7 @@ export function skipAll(table: CheckTable<never>, reason: string, first = skippe
   }));
 }
 
-/** If the facts could not be read, the first check has the error, and the others are skipped because of it. */
+/** If the facts could not be read, the first check reports the error and the others are skipped. */
 export function judgeAttempt<Read, More>(
   table: CheckTable<Read & More>,
   { facts, error }: Attempt<Read>,

@@ -19,7 +19,6 @@ import {
 import type { ServerFacts, ServerView } from './server-facts.ts';
 import { certificate, tls } from './tls-checks.ts';
 
-/** Whether there is a connection. */
 export type ConnectionFacts =
   | { readonly kind: 'not-configured' }
   | { readonly kind: 'refused'; readonly settings: DatabaseSettings; readonly error: TenantctlError }
@@ -48,7 +47,6 @@ const REMOTE_SERVER: CheckTable<ServerView> = {
 
 const SERVER = { ...ANY_SERVER, ...REMOTE_SERVER };
 
-/** The checks of the connection and the server. Pure. */
 export function connectionChecks(
   facts: ConnectionFacts,
   { concurrency, now }: Pick<ServerView, 'concurrency' | 'now'>,
@@ -94,7 +92,7 @@ function readWrite(server: ServerFacts): Verdict {
   }
   const [database, role] = [identifier(server.database), identifier(server.role)];
   const variable = 'default_transaction_read_only';
-  // In a transaction that may write: otherwise the setting forbids its own removal.
+  // Read-write, or the setting would prevent its own removal.
   const reset = (what: string) => `BEGIN READ WRITE; ALTER ${what} RESET ${variable}; COMMIT;`;
   const remedies: Readonly<Record<string, string>> = {
     database: reset(`DATABASE ${database}`),
@@ -124,7 +122,6 @@ function directUrl({ settings, direct }: ServerView): Verdict {
   return ok(direct.facts.behindPooler ? `${place}, through a pooler that may share sessions` : place);
 }
 
-/** What to do about a failed connection, with the real names. Pure. */
 export function connectionRemedy(error: TenantctlError, settings: DatabaseSettings): string {
   const usual = error.hint ?? 'Correct what the message says.';
   if (settings.kind === 'embedded') return usual;

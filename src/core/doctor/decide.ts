@@ -12,7 +12,6 @@ import { VECTOR } from './vector-check.ts';
 
 const IN_REGISTRY = { ...REGISTRY, ...TENANTS, ...KNEX };
 
-/** Turns facts into checks, in order. Pure. */
 export function decide(facts: Facts): Check[] {
   const { options, folders, connection, contents, now } = facts;
   const registry = contents?.registry.facts;
@@ -41,7 +40,7 @@ function contentChecks({ options, folders }: Facts, contents: Contents): Check[]
 function registryChecks({ rights, registry, tenantRole }: Contents, folders: Facts['folders']): Check[] {
   const { facts, error } = registry;
   if (error !== undefined) {
-    // 42501: insufficient_privilege. The check of the rights has the remedy.
+    // 42501: insufficient_privilege. The rights check has the remedy.
     const lacks = rights.facts?.lacksStateSchema === true || (rights.facts?.lacking.length ?? 0) > 0;
     return error.sqlstate === '42501' && lacks
       ? skipAll(IN_REGISTRY, 'the rights on tables come first')

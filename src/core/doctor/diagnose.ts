@@ -14,21 +14,19 @@ export interface Diagnosis {
     readonly failed: number;
     readonly skipped: number;
   };
-  /** If a check failed. CONFIG_INVALID for the configuration, else the connection's code, else DOCTOR_FAILED. */
+  /** Set if a check failed: CONFIG_INVALID, else the connection's code, else DOCTOR_FAILED. */
   readonly error?: TenantctlError | undefined;
 }
 
 /**
- * Checks everything that a run needs: Node, variables, folders and files, the connection, TLS, rights, pgvector, the
- * registry and the histories. Only reads, but runs the top level of the migration files. Does not throw for what it
- * finds: a failed check is part of the result, with its remedy.
+ * Checks everything that a run needs. Only reads, but executes the top level of the migration files. Problems
+ * are returned as failed checks, not thrown.
  */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
   checkOptions(options, 'nodeVersion');
   return toDiagnosis(decide(await gatherFacts(options)));
 }
 
-/** Sums up the checks. Pure. */
 export function toDiagnosis(checks: readonly Check[]): Diagnosis {
   const having = (status: Check['status']) => checks.filter((check) => check.status === status);
   const failures = having('failed');

@@ -2,20 +2,19 @@ import type { TenantctlError } from '../../errors.ts';
 import { failed, judge, kebab, ok, skipped, warning, type Check, type CheckTable } from './check.ts';
 import { remedyFor, type VariableProblem } from './variable-remedies.ts';
 
-/** Where the settings came from, and what is wrong with them. */
 export interface EnvironmentFacts {
-  /** The .env file, or the one that was named. */
+  /** The .env file, or the file given instead. */
   readonly file: { readonly path: string; readonly found: boolean };
-  /** The named file cannot be read, so nothing else is known. */
+  /** Set if the file cannot be read; nothing else is known then. */
   readonly error?: TenantctlError | undefined;
-  /** The variables that are set, with their values; secret ones are shown as "set". */
+  /** Variables that are set; secret values are shown as "set". */
   readonly variables: readonly { readonly name: string; readonly shown: string }[];
   readonly problems: readonly VariableProblem[];
   /** Settings that work but are not safe. */
   readonly warnings: readonly VariableProblem[];
 }
 
-/** As package.json's engines. */
+/** The same as `engines` in package.json. */
 const OLDEST_NODE = [22, 18] as const;
 
 const NODE: CheckTable<string> = {
@@ -53,7 +52,6 @@ const ENVIRONMENT: CheckTable<EnvironmentFacts> = {
   ],
 };
 
-/** The checks of Node, the env file and the variables. Pure. */
 export function environmentChecks(nodeVersion: string, environment: EnvironmentFacts | undefined): Check[] {
   const node = judge(NODE, nodeVersion);
   if (environment === undefined) return node;
@@ -65,7 +63,6 @@ export function environmentChecks(nodeVersion: string, environment: EnvironmentF
   ];
 }
 
-/** One line for each variable. */
 function variableChecks(problems: readonly VariableProblem[], verdict: typeof warning): Check[] {
   return [...Map.groupBy(problems, ({ variable }) => variable)].map(([variable, found]) => ({
     id: `variable-${kebab(variable)}`,

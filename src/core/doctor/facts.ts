@@ -16,36 +16,34 @@ import { readVectorFacts } from './vector-check.ts';
 export interface DiagnoseOptions {
   /** process.versions.node */
   readonly nodeVersion: string;
-  /** Where the settings came from; not checked if absent. */
+  /** Not checked if absent. */
   readonly environment?: EnvironmentFacts | undefined;
-  /** Absent if the configuration has none: checks that need a database are skipped. */
+  /** Checks that need a database are skipped if absent. */
   readonly database: DatabaseSettings | undefined;
-  /** What the database calls the registry and the history tables; DEFAULT_NAMES if absent. */
+  /** DEFAULT_NAMES if absent. */
   readonly databaseNames?: Names | undefined;
-  /** The folders of the migrations; absent if the configuration is not known. */
+  /** Absent if the configuration is unknown. */
   readonly folders?:
     | {
         readonly master: string;
         readonly tenants: string;
-        /** Named by a variable: if it does not exist, the configuration is wrong. */
+        /** A variable sets it: the configuration is wrong if the folder does not exist. */
         readonly masterIsNamed?: boolean | undefined;
         readonly tenantsIsNamed?: boolean | undefined;
       }
     | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
-  /** The pattern of the tenants' roles, as in RunOptions; absent if they have none. */
+  /** The pattern of the tenants' roles, as in RunOptions; absent if tenants have no roles. */
   readonly tenantRole?: string | undefined;
-  /** The number of tenants in parallel; tenantctl's default if absent. */
+  /** Tenants in parallel; tenantctl's default if absent. */
   readonly concurrency?: number | undefined;
 }
 
-/** Everything that was found. */
 export type Facts = Awaited<ReturnType<typeof gatherFacts>>;
 
-/** What is in the database. */
 export type Contents = Awaited<ReturnType<typeof readContents>>;
 
-/** Reads all facts. Does not throw: what could not be read is an error beside the others. */
+/** Does not throw: a failed read is recorded as an error next to the other facts. */
 export async function gatherFacts(options: DiagnoseOptions) {
   const { folders } = options;
   return {
@@ -59,7 +57,6 @@ export async function gatherFacts(options: DiagnoseOptions) {
   };
 }
 
-/** The connection; and the contents, if there is one. */
 async function readDatabase({
   database: settings,
   databaseNames: names,

@@ -11,21 +11,20 @@ interface BrokenFile {
   readonly error: TenantctlError;
 }
 
-/** A folder of migrations, and what is in it, if it can be read. */
 export type FolderFacts = Attempt<MigrationFolder> & {
   readonly directory: string;
-  /** A variable names it: if it does not exist, the configuration is wrong. */
+  /** A variable sets it: the configuration is wrong if the folder does not exist. */
   readonly isNamed: boolean;
   /** Files that cannot be loaded. */
   readonly broken: readonly BrokenFile[];
-  /** The first file with a column of one of pgvector's types. */
+  /** The first file with a column of a pgvector type. */
   readonly needsVector: string | undefined;
 };
 
 /** vector(1536), halfvec(…), sparsevec(…) */
 const VECTOR_COLUMN = /\b(?:vector|halfvec|sparsevec)\s*\(\s*\d/i;
 
-/** Reads a folder and loads every file in it, which runs the file's top level. Does not throw. */
+/** Loads every file, which executes its top level. Does not throw. */
 export async function readFolderFacts(directory: string, isNamed = false): Promise<FolderFacts> {
   const folder = await attempt(() => readMigrationFolder(directory));
   const broken: BrokenFile[] = [];
@@ -43,9 +42,8 @@ export async function readFolderFacts(directory: string, isNamed = false): Promi
 }
 
 /**
- * The checks of the folders and their files. Pure.
- * @param keptElsewhere another tool maintains the registry (it exists without a master history), so the project needs
- *   no master migrations
+ * @param keptElsewhere another tool maintains the registry (no master history), so master migrations are
+ *   optional
  */
 export function folderChecks(
   folders: { readonly master: FolderFacts; readonly tenants: FolderFacts } | undefined,

@@ -10,18 +10,16 @@ import { failed, ok, refused, skipped, warning, type Verdict } from './check.ts'
 import type { RegistryView, TenantView } from './registry-facts.ts';
 import { counted, listed } from '../../wording.ts';
 
-/** Whether this is the migration that creates the registry. */
 export function isInit(name: string): boolean {
   return /(?:^|_)init_db$/.test(stemOf(name));
 }
 
-/** The check of the master history against its folder. */
 export function masterHistory({ names, shape, master, masterHistory: history }: RegistryView): Verdict {
   if (master === undefined) return skipped('the master folder cannot be read');
   const applied = new Set(history.entries.map(({ name }) => stemOf(name)));
   const init = master.files.find(({ stem }) => isInit(stem) && !applied.has(stem));
   if (shape !== undefined && init !== undefined && isDefaultRegistry(names)) {
-    // Another tool created the registry: the migration that creates it would fail.
+    // The migration that creates the registry would fail.
     return warning(
       `the registry exists, and the history does not say that ${init.name} has been applied`,
       `${createHistoryTables('public', names.masterHistory).join(';\n')};\n${recordAsApplied(masterTarget(names), init.name)};`,
@@ -36,7 +34,6 @@ export function masterHistory({ names, shape, master, masterHistory: history }: 
   );
 }
 
-/** The check of the tenants' histories against the folder. */
 export function tenantHistories({ members, memory, tenantFolder }: TenantView): Verdict {
   if (tenantFolder === undefined) return skipped('the tenant folder cannot be read');
   const decide = planner(tenantFolder);

@@ -10,8 +10,8 @@ import type { RegistryView } from './registry-facts.ts';
 import { counted, listed } from '../../wording.ts';
 
 /**
- * What crashes left behind, and whether Knex itself could continue the histories: it needs a file for each recorded
- * name, and cannot load .sql (knex/lib/migrations/migrate/Migrator.js, validateMigrationList).
+ * Leftovers of crashes, and whether Knex itself could continue the histories: it needs a file for each
+ * recorded name, and cannot load .sql (knex/lib/migrations/migrate/Migrator.js, validateMigrationList).
  */
 export const KNEX: CheckTable<RegistryView> = {
   'knex-locks': ['Locks of Knex', knexLocks],
@@ -51,10 +51,10 @@ function intents({ memory, atWork }: Pick<RegistryView, 'memory' | 'atWork'>): V
   );
 }
 
-/** Histories under names that are not configured: what Knex applied there would be applied again. */
+/** Histories under names that are not configured: their migrations would be applied again. */
 function knexHistories({ otherHistories: others }: RegistryView): Verdict {
   if (others.length === 0) return ok('none under another name');
-  // Of several in public, or among tenants, the first is the most frequent.
+  // Ordered by frequency: the first one counts.
   const byPlace = Map.groupBy(others, ({ inPublic }) => (inPublic ? 'MASTER' : 'TENANT'));
   const variables = [...byPlace].map(([place, [first]]) => `${place}_HISTORY_TABLE=${first?.table}`);
   const found = others.map(
@@ -79,7 +79,7 @@ function knexNames({ names, master, tenantFolder, masterHistory, fleet }: Regist
 
 type Renamings = ReadonlyMap<string, string>;
 
-/** Names in these histories whose file now has another extension, with that file's name. */
+/** Recorded names whose file now has another extension, with the new file name. */
 function renamed(folder: MigrationFolder | undefined, histories: readonly History[]): Renamings {
   const files = new Map(folder?.files.map(({ stem, name }) => [stem, name]));
   const entries = [...new Set(histories.map((history) => history.entries))].flat();
@@ -87,7 +87,7 @@ function renamed(folder: MigrationFolder | undefined, histories: readonly Histor
   return new Map([...found].filter(([from, to]) => from !== to));
 }
 
-/** One statement for master and the whole fleet. */
+/** One statement for master and all tenants. */
 function rename(names: Names, inMaster: Renamings, inTenants: Renamings): string {
   const { table, schema } = registrySql(names, readable);
   const history = literal(names.tenantHistory);

@@ -6,11 +6,11 @@ import { lockTableOf } from '../target/history.ts';
 import { membershipOptions } from '../roles/role-readiness.ts';
 import { inEachTenant } from './remedy.ts';
 
-/** No sequence of a column: it follows its table. */
+/** Sequences of columns follow their table. */
 const IS_MOVABLE = `(c.relkind IN ('r', 'p', 'v', 'm', 'f') OR c.relkind = 'S' AND NOT EXISTS (
       SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')))`;
 
-/** One SQL statement that makes the role the owner of every tenant schema and its relations. */
+/** SQL that makes the role the owner of all tenant schemas and their relations, in one statement. */
 export function takeOver(names: Names, role: string): string {
   const { table, schema } = registrySql(names, readable);
   return inEachTenant(`SELECT format('ALTER SCHEMA %I OWNER TO %I', n.nspname, ${literal(role)})
@@ -23,9 +23,9 @@ export function takeOver(names: Names, role: string): string {
 }
 
 /**
- * One SQL statement that gives each tenant schema without a role of its own, and all its objects, to the role that the
- * pattern names, and makes the role that is logged in a member of the owners. It can be run again. Knex's tables and
- * the function of the stamps go to tenantctl's own role.
+ * SQL that gives each tenant schema and its objects to the role from the pattern, unless the schema already
+ * has its own role, and grants the login role membership in the owners. Can be repeated. Knex's tables and
+ * the stamp function go to tenantctl's role.
  */
 export function giveToRoles(
   names: Names,

@@ -52,7 +52,7 @@ function census({ fleet }: RegistryFacts): string {
   return `${counted(tenants.length, 'tenant')}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}`;
 }
 
-/** Values in the registry that stand for no status. */
+/** Status values that map to no known status. */
 function unmapped({ names, fleet }: RegistryFacts): Verdict | undefined {
   const known: readonly string[] = ['', ...STATUSES];
   const found = new Set(fleet?.tenants.map(({ status }) => status).filter((value) => !known.includes(value)));
@@ -64,7 +64,7 @@ function unmapped({ names, fleet }: RegistryFacts): Verdict | undefined {
   );
 }
 
-/** Statuses that provisioning cannot write, since the column's enum lacks them. */
+/** Statuses that provisioning cannot write because the column's enum lacks them. */
 function unwritable({ names, shape }: RegistryFacts): Verdict | undefined {
   const labels = shape?.columns.get(names.columns.status)?.labels ?? null;
   const lacking = (['PROVISIONING', 'ACTIVE', 'FAILED'] as const).filter(
@@ -77,7 +77,6 @@ function unwritable({ names, shape }: RegistryFacts): Verdict | undefined {
   );
 }
 
-/** The statements that add a column which is missing. */
 function addColumn(names: Names, column: string): string {
   const { table, organization, schema, status } = registrySql(names, readable);
   const [alter, { columns }] = [`ALTER TABLE ${table}`, names];
@@ -88,7 +87,7 @@ function addColumn(names: Names, column: string): string {
   return `${alter} ADD COLUMN ${status} varchar(20) NOT NULL DEFAULT ${writtenStatus(names, 'ACTIVE')}; ${alter} ALTER COLUMN ${status} SET DEFAULT ${writtenStatus(names, 'PROVISIONING')};`;
 }
 
-/** There is no registry: not created yet, or lost. */
+/** The registry does not exist: not created yet, or lost. */
 function absent({ names, master, masterHistory: { entries }, tenantSchemas }: RegistryView): Verdict {
   const detail = `${registryName(names)} does not exist`;
   if (!isDefaultRegistry(names)) {

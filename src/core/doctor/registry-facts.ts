@@ -21,50 +21,46 @@ import { lockOfSql } from '../target/target.ts';
 import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
-/** What the tables of tenantctl and Knex hold. */
 export interface RegistryFacts {
   readonly names: Names;
   readonly role: string;
-  /** Undefined without a registry. */
+  /** Undefined if there is no registry. */
   readonly shape: RegistryShape | undefined;
-  /** Columns that should have a unique index and have none. */
+  /** Columns that need a unique index but have none. */
   readonly notUnique: readonly string[];
   readonly masterHistory: History;
-  /** The version of the tenantctl schema; 0 without one. */
+  /** 0 if there is no tenantctl schema. */
   readonly stateVersion: number;
-  /** Schemas that are named as tenant schemas are. */
+  /** Schemas whose names match the tenant schema pattern. */
   readonly tenantSchemas: readonly string[];
   readonly otherHistories: readonly OtherHistory[];
-  /** What is remembered about tenants. */
   readonly memory: Memory;
-  /** Schemas with an intent whose run is still at work: its migration is running, not interrupted. */
+  /** Schemas with an intent whose run is still active: the migration is running, not interrupted. */
   readonly atWork: readonly string[];
-  /** Absent without a registry that can be read. */
+  /** Absent if there is no readable registry. */
   readonly fleet: TenantFacts | undefined;
 }
 
-/** The registry and the histories beside the migrations, where these can be read. */
+/** The registry and histories together with the migrations, if readable. */
 export interface RegistryView extends RegistryFacts {
   readonly master: MigrationFolder | undefined;
   readonly tenantFolder: MigrationFolder | undefined;
 }
 
-/** The tenants beside their migrations. */
 export interface TenantView extends TenantFacts, RegistryView {
-  /** The owners of the schemas; absent if tenants have no roles of their own. */
+  /** Absent if tenants have no roles of their own. */
   readonly owners: Attempt<TenantRoleFacts> | undefined;
 }
 
-/** Tables that Knex keeps a history in, and that tenantctl is not configured for. */
+/** History tables of Knex under a name that is not configured. */
 export interface OtherHistory {
   readonly table: string;
   readonly inPublic: boolean;
-  /** A schema with such a table, and how many have one. */
+  /** An example schema with such a table. */
   readonly schema: string;
   readonly schemas: number;
 }
 
-/** Reads the registry, the histories and tenantctl's own tables in few queries. */
 export async function readRegistryFacts(database: Database): Promise<RegistryFacts> {
   const { names } = database;
   const shape = await readRegistryShape(database);
@@ -83,7 +79,7 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
   const [row] = rows;
   if (row === undefined) throw new Error('a query without a condition returned no row');
   const usable = shape !== undefined && problemOfRegistry(shape, names) === undefined;
-  // A newer tenantctl may keep its memory in another form.
+  // A newer tenantctl may store this differently.
   const known = stateVersion <= STATE_VERSION ? stateVersion : 0;
   const memory = await readMemory(database, known);
   return {
@@ -100,9 +96,9 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
 }
 
 /**
- * Finds histories by Knex's lock table beside them and by their columns (knex/lib/migrations/migrate/table-creator.js),
- * in schemas that have none under the configured name.
- * @param usable look only into the schemas that the registry names, and into public
+ * Finds histories by Knex's lock table and columns (knex/lib/migrations/migrate/table-creator.js), in schemas
+ * that have none under the configured name.
+ * @param usable search only public and the schemas in the registry
  */
 async function readOtherHistories(database: Database, usable: boolean): Promise<OtherHistory[]> {
   const { names } = database;
@@ -125,7 +121,7 @@ async function readOtherHistories(database: Database, usable: boolean): Promise<
   return rows;
 }
 
-/** Which of these schemas have a lock that a run holds. */
+/** The schemas that are locked by a run. */
 async function readAtWork(database: Database, schemas: readonly string[]): Promise<string[]> {
   const { rows } = await database.query<{ schema: string }>(
     `SELECT schema FROM unnest($1::text[]) schema

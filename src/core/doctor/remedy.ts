@@ -2,8 +2,8 @@ import { literal } from '../../db/sql.ts';
 import { shellWord } from '../../wording.ts';
 
 /**
- * One SQL statement that executes the commands that a query returns, each in its own transaction: a large fleet would
- * run out of locks. Do not send it with other statements, or within BEGIN
+ * SQL that executes each command that a query returns in its own transaction: one transaction for a large
+ * fleet would run out of locks. Send it alone and outside BEGIN
  * (https://www.postgresql.org/docs/current/plpgsql-transactions.html).
  */
 export function inEachTenant(commands: string): string {
@@ -16,17 +16,17 @@ END`;
   return `DO ${literal(body)};`;
 }
 
-/** A remedy handles this many objects; the doctor names the rest when it runs again. */
+/** The number of objects in one remedy; the next doctor run lists the rest. */
 export const HANDLED = 20;
 
-/** What a remedy does not handle: a sentence, or a comment in SQL or for the shell. Empty if it handles all. */
+/** The rest, as a sentence or as a comment in SQL or shell. Empty if nothing is left. */
 export function leftOver(total: number, comment?: '--' | '#'): string {
   if (total <= HANDLED) return '';
   const rest = `run tenantctl doctor again: ${total - HANDLED} are left`;
   return comment === undefined ? ` Then ${rest}.` : ` ${comment} then ${rest}`;
 }
 
-/** The command that provisions these organizations. After `--` an id that begins with a dash is not an option. */
+/** `--` protects ids that start with a dash. */
 export function provisionCommand(organizationIds: readonly string[]): string {
   const words = organizationIds.slice(0, HANDLED).map(shellWord);
   const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';

@@ -6,18 +6,17 @@ import { identifier, qualified } from '../../db/sql.ts';
 import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { listed } from '../../wording.ts';
 
-/** The role that runs tenantctl, and what it may do. */
 export interface RightsFacts {
   readonly role: string;
   readonly database: string;
   readonly createsSchemas: boolean;
-  /** The owner of public; null if there is no such schema. */
+  /** Null if there is no schema public. */
   readonly publicOwner: string | null;
   readonly ownsPublic: boolean;
   readonly createsInPublic: boolean;
-  /** tenantctl's own schema exists, and the role may not use it. */
+  /** The schema tenantctl exists, but the role may not use it. */
   readonly lacksStateSchema: boolean;
-  /** Tables, views and sequences that tenantctl needs and the role may not use. */
+  /** Tables, views and sequences that tenantctl needs but may not access. */
   readonly lacking: readonly {
     readonly schema: string;
     readonly name: string;
@@ -26,8 +25,8 @@ export interface RightsFacts {
 }
 
 /**
- * Reads what the role may do. Ownership is asked with pg_has_role 'USAGE': a member of the owner may do what the owner
- * may (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-ACCESS).
+ * Ownership is checked by pg_has_role 'USAGE', which includes members of the owner
+ * (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-ACCESS).
  */
 export async function readRights(database: Database): Promise<RightsFacts> {
   const { rows } = await database.query<Omit<RightsFacts, 'lacking'>>(

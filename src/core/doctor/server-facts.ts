@@ -6,15 +6,14 @@ import { readCapacity, type Capacity } from '../run/capacity.ts';
 import { attempt, type Attempt } from './attempt.ts';
 import type { Database, ServerSettings } from '../../db/database.ts';
 
-/** What the server says about itself and this connection. */
 export interface ServerFacts {
   readonly version: string;
   readonly role: string;
   readonly database: string;
   readonly behindPooler: boolean;
-  /** The connection by DB_DIRECT_URL; absent without one. */
+  /** The DB_DIRECT_URL connection, if set. */
   readonly direct?: Attempt<Pick<Database, 'behindPooler'>> | undefined;
-  /** The address that the server listens on; null for a Unix socket. */
+  /** Null for a Unix socket. */
   readonly address: string | null;
   readonly port: number;
   readonly readOnly: boolean;
@@ -23,29 +22,27 @@ export interface ServerFacts {
   readonly readOnlySource: string | null;
   readonly capacity: Capacity;
   readonly maxConnections: number;
-  /** Connection limits of the database and the role (-1: none), and their connections in use. */
+  /** Connection limits (-1: none) and connections in use, of the database and the role. */
   readonly limitOfDatabase: number;
   readonly limitOfRole: number;
   readonly usedOfDatabase: number;
   readonly usedOfRole: number;
-  /** TLS is turned on at the server. */
   readonly offersTls: boolean;
-  /** pg_stat_ssl of the own backend. */
+  /** pg_stat_ssl of this backend. */
   readonly encrypted: boolean;
-  /** "TLSv1.3", at this end of the connection; absent without TLS. */
+  /** As seen by this end, for example "TLSv1.3"; absent without TLS. */
   readonly protocol?: string | undefined;
-  /** What the other end has shown. */
+  /** The peer's certificate. */
   readonly certificate?:
     | { readonly subject: string; readonly issuer: string; readonly validTo: Date }
     | undefined;
 }
 
-/** A server that is reached over the network or a socket, and what it is checked against. */
 export interface ServerView extends ServerFacts {
   readonly settings: ServerSettings;
-  /** The number of tenants in parallel, if somebody asked for one. */
+  /** Tenants in parallel, if configured. */
   readonly concurrency: number | undefined;
-  /** The certificate's expiry is compared with it. */
+  /** For the expiry of the certificate. */
   readonly now: Date;
 }
 
@@ -54,9 +51,7 @@ type Row = Omit<
   'version' | 'behindPooler' | 'direct' | 'readOnly' | 'capacity' | 'protocol' | 'certificate'
 >;
 
-/**
- * Reads what the server says about itself and the connection. Call it first: each further connection counts as in use.
- */
+/** Call it before opening other connections, which would count as in use. */
 export async function readServerFacts(database: Database): Promise<ServerFacts> {
   const capacity = await readCapacity(database);
   const sessions = database.hasSessions ? await attempt(() => database.sessions()) : undefined;
@@ -104,7 +99,7 @@ function tlsFacts(client: PoolClient): Pick<ServerFacts, 'protocol' | 'certifica
   };
 }
 
-/** The common name, or else the organization: some certificates have no common name. */
+/** Some certificates have no common name; use the organization then. */
 function nameOf(name: { readonly CN?: string | string[]; readonly O?: string | string[] }): string {
   return [name.CN ?? name.O ?? 'an empty name'].flat().join(', ');
 }

@@ -76,7 +76,7 @@ function unfinishedTenants({ tenants, memory }: TenantView): Verdict {
   return warning(listed(described), `${command}${leftOver(unfinished.length, '#')}`);
 }
 
-/** Tenants of which both names have changed at once: tenantctl does not guess whether they are the same. */
+/** Tenants whose two names changed at once: tenantctl does not guess whether they are the same. */
 function renamedTenants({ tenants, memory }: TenantView): Verdict {
   const renamed = tenants.flatMap((tenant) => {
     const former = memory.ambiguous.get(tenant.schema);

@@ -4,23 +4,22 @@ import { readGroups, readMembers, type Scope, type StampedTenant } from '../flee
 import { toMembers, type Member } from '../fleet/member.ts';
 import type { Database } from '../../db/database.ts';
 
-/** The tenants, their schemas and histories. */
 export interface TenantFacts {
   readonly tenants: readonly StampedTenant[];
-  /** Those that have a schema whose history the role may read. */
+  /** Tenants whose schema exists and whose history the role may read. */
   readonly members: readonly Member[];
   readonly foreign: readonly ForeignSchema[];
 }
 
-/** A tenant schema that the role does not own, or that has tables of other roles. */
+/** A tenant schema that the role does not own, or that contains tables of other roles. */
 export interface ForeignSchema {
   readonly schema: string;
   readonly owner: string;
-  /** The role may still create there and write the history. */
+  /** The role can still create objects there and write the history. */
   readonly isUsable: boolean;
 }
 
-/** Reads the whole fleet in few queries; the histories from their own tables, whatever the stamps say. */
+/** Reads every history table, regardless of stamps. */
 export async function readTenantFacts(database: Database, scope: Scope): Promise<TenantFacts> {
   const foreign = await readForeign(database);
   const unreadable = new Set(foreign.filter(({ isUsable }) => !isUsable).map(({ schema }) => schema));

@@ -11,17 +11,16 @@ import { failed, ok, refused, skipped, warning, type CheckTable, type Verdict } 
 import { giveToRoles } from './ownership.ts';
 import { counted, listed } from '../../wording.ts';
 
-/** The owners of tenant schemas, and what the role that is logged in may do as them. */
 export interface TenantRoleFacts {
   /** TENANT_ROLE. */
   readonly pattern: string;
-  /** The owners, and the role that all tenants share, if any. */
+  /** Includes the role shared by all tenants, if any. */
   readonly roles: Roles;
-  /** Schemas with tables of other owners, which their migrations cannot alter. */
+  /** Schemas with tables of other owners, which migrations cannot alter. */
   readonly mixed: readonly string[];
 }
 
-/** Reads them in a few queries for any number of tenants. Knex's tables belong to tenantctl, not to the tenant. */
+/** A few queries for any fleet size. Knex's tables belong to tenantctl, not to the tenant. */
 export async function readTenantRoleFacts(
   database: Database,
   pattern: string,
@@ -43,12 +42,11 @@ export async function readTenantRoleFacts(
   return { pattern, roles, mixed: rows.map(({ schema }) => schema) };
 }
 
-/** Absent without TENANT_ROLE. */
 export const ROLES: CheckTable<Attempt<TenantRoleFacts> | undefined> = {
   'create-roles': ['Roles for tenants', createRoles],
 };
 
-/** Decides whether new tenants can have the role that TENANT_ROLE names. */
+/** Whether new tenants can get the role that TENANT_ROLE specifies. */
 function createRoles(attempted: Attempt<TenantRoleFacts> | undefined): Verdict {
   if (attempted === undefined) return skipped('TENANT_ROLE is not set');
   const { facts, error } = attempted;
@@ -56,14 +54,14 @@ function createRoles(attempted: Attempt<TenantRoleFacts> | undefined): Verdict {
   const { roles, pattern } = facts;
   const { self } = roles;
   const isShared = !isPerTenant(pattern);
-  // The role of a tenant that is yet to come does not exist.
+  // A future tenant's role does not exist yet.
   const readiness = readinessToMake(pattern, isShared ? roles : { ...roles, byName: new Map() });
   if (!('error' in readiness)) {
     const perTenant = `${self.name} may create a role for each new tenant`;
     return ok(isShared ? `new tenants get the role ${pattern}` : perTenant);
   }
   if (isShared) return refused(readiness.error);
-  // No failure: somebody else may create each role beforehand.
+  // Not a failure: someone else may create the roles in advance.
   return self.createsRoles
     ? warning(readiness.error.message, readiness.error.hint ?? '')
     : warning(
@@ -72,7 +70,7 @@ function createRoles(attempted: Attempt<TenantRoleFacts> | undefined): Verdict {
       );
 }
 
-/** Decides whether tenants' migrations can run as the owners of their schemas. */
+/** Whether migrations can run as the owners of the tenant schemas. */
 export function actsAsOwners(
   { facts, error: unread }: Attempt<TenantRoleFacts>,
   names: Names,

@@ -2,7 +2,7 @@ import { counted } from '../../wording.ts';
 import { failed, ok, skipped, warning, type Verdict } from './check.ts';
 import type { ServerView } from './server-facts.ts';
 
-/** This many days before its end a certificate causes a warning. */
+/** A certificate that expires within this many days is a warning. */
 const DAYS_OF_WARNING = 30;
 const DAY_MS = 86_400_000;
 
@@ -10,7 +10,6 @@ const TURN_ON_HERE =
   'Set DB_SSL=true and DB_SSL_CERT_PATH (ssl/README.md says where to get the certificate); in a URL: sslmode=verify-full.';
 const TURN_ON_AT_SERVER = `Turn TLS on at the server: put server.crt and server.key into its data folder, then ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf(); ${TURN_ON_HERE}`;
 
-/** Whether the connection is encrypted, or need not be. */
 export function tls({ settings, behindPooler, offersTls, encrypted, protocol = 'TLS' }: ServerView): Verdict {
   const { ssl, host } = settings;
   if (ssl === false) {
@@ -33,7 +32,6 @@ export function tls({ settings, behindPooler, offersTls, encrypted, protocol = '
   );
 }
 
-/** Whether the certificate of the other end is still valid for some time. */
 export function certificate({ settings, behindPooler, certificate: shown, now }: ServerView): Verdict {
   if (settings.ssl === false) return skipped('the connection does not use TLS');
   if (shown === undefined) return skipped('the other end has shown none');

@@ -1,4 +1,4 @@
-/** A problem with a variable; a remedy of its own if the variable's usual one does not fit. */
+/** `remedy` overrides the variable's usual remedy. */
 export interface VariableProblem {
   readonly variable: string;
   readonly message: string;
@@ -10,7 +10,7 @@ const ESCAPES = 'in the password write % as %25, / as %2F, ? as %3F, # as %23, @
 const WHERE =
   ', in the environment or in .env (tenantctl init writes .env.example). Without a server: add --embedded';
 
-/** What to set each variable to: what follows "Set" and its name. */
+/** The text after "Set <variable>". */
 const USUAL: Readonly<Record<string, string>> = {
   DATABASE_URL: `=${URL}; ${ESCAPES}`,
   DB_DIRECT_URL: `=${URL}, the address of PostgreSQL itself; ${ESCAPES}`,
@@ -45,7 +45,6 @@ const USUAL: Readonly<Record<string, string>> = {
   RUNS_KEEP: '=100, or another number from 1 to 10000',
 };
 
-/** What to do about a problem with a variable. Pure. */
 export function remedyFor({ variable, remedy }: VariableProblem): string {
   if (remedy !== undefined) return remedy;
   const usual = USUAL[variable];

@@ -9,7 +9,7 @@ import { failed, ok, skipped, warning, type CheckTable, type Verdict } from './c
 import type { Database } from '../../db/database.ts';
 
 export interface VectorFacts extends VectorExtension {
-  /** The role may create it: as a superuser, or because the extension is trusted (PostgreSQL ≥ 13). */
+  /** As a superuser, or because the extension is trusted (PostgreSQL ≥ 13). */
   readonly mayCreate: boolean;
   readonly serverMajor: number;
 }
@@ -27,10 +27,9 @@ export async function readVectorFacts(database: Database): Promise<VectorFacts> 
   return { ...extension, mayCreate: rows[0]?.may === true, serverMajor: database.serverMajor };
 }
 
-/** The extension beside what the project wants of it. */
 export interface VectorView extends VectorFacts {
   readonly mode: VectorExtensionMode;
-  /** A migration with a column of its types, if any. */
+  /** A migration with a pgvector column, if any. */
   readonly neededBy: string | undefined;
 }
 

@@ -1,13 +1,13 @@
 import type { ErrorReport, TenantctlError } from '../../errors.ts';
 
-/** What every JSON document holds. The rest depends on the command: docs/json.md. */
+/** Common to all JSON documents. The rest depends on the command: docs/json.md. */
 export interface DocumentBase {
   readonly command: string;
   readonly ok: boolean;
   readonly error?: ErrorReport;
 }
 
-/** The same with the error as JSON documents show it. */
+/** Replaces the error with its report for JSON. */
 export function withReport<T extends { readonly error?: TenantctlError | undefined }>({
   error,
   ...rest

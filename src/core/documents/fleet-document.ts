@@ -4,13 +4,13 @@ import type { ProvisionResult } from '../tenant/provision.ts';
 import type { FleetResult, TenantResult } from '../report/results.ts';
 import { withReport } from './document.ts';
 
-/** A tenant's result with `applied` or `reverted` in the place of `names`. */
+/** A tenant's result with `applied` or `reverted` instead of `names`. */
 export interface TenantRunDocument extends Omit<TenantResult, 'names' | 'error'> {
   readonly applied?: readonly string[];
   readonly error?: ErrorReport;
 }
 
-/** A run's result. `totals` has `migrated` or `rolledBack` in the place of `changed` and `undone`. */
+/** A run's result with `migrated` or `rolledBack` in `totals` instead of `changed` and `undone`. */
 export interface FleetDocument extends Omit<FleetResult, 'totals' | 'tenants'> {
   readonly totals: Omit<FleetResult['totals'], 'changed' | 'undone'> & {
     readonly migrated?: number;
@@ -19,7 +19,7 @@ export interface FleetDocument extends Omit<FleetResult, 'totals' | 'tenants'> {
   readonly tenants: readonly TenantRunDocument[];
 }
 
-/** `migrate tenants` and `rollback tenants`. Tenants that were up to date are listed with `all` only. */
+/** `migrate tenants` and `rollback tenants`. Tenants that were up to date are listed only with `all`. */
 export function fleetDocument(
   { run, totals, fleet, tenants, ...rest }: FleetResult,
   direction: 'applied' | 'reverted',

@@ -1,14 +1,14 @@
 import type { ErrorReport } from '../../errors.ts';
 import type { Run, RunTenant } from '../ledger/read-runs.ts';
 
-/** A run in `runs` and `runs show`, with times in ISO 8601. */
+/** A run in `runs` and `runs show`, with ISO 8601 times. */
 export interface RunDocument extends Omit<Run, 'startedAt' | 'endedAt' | 'error'> {
   readonly startedAt: string;
   readonly endedAt: string | null;
   readonly error?: ErrorReport;
 }
 
-/** A tenant in `runs show`, with `applied` or `reverted` in the place of `names`. */
+/** A tenant in `runs show`, with `applied` or `reverted` instead of `names`. */
 export interface RunTenantDocument extends Omit<RunTenant, 'direction' | 'names' | 'error'> {
   readonly applied?: readonly string[];
   readonly reverted?: readonly string[];

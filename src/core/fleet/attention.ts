@@ -9,7 +9,6 @@ import { resolutionCommands, type ResolutionCommands } from '../state/resolution
 import type { FormerNames } from '../state/tenant-ids.ts';
 import type { Intent } from '../state/intents.ts';
 
-/** Why a tenant needs attention. */
 export type AttentionCode =
   | 'BEHIND'
   | 'FAILED'
@@ -20,13 +19,12 @@ export type AttentionCode =
   | 'AMBIGUOUS'
   | 'KNEX_LOCKED';
 
-/** Why a tenant needs attention, as a code and in words. */
 export interface Attention {
   readonly code: AttentionCode;
   readonly problem: string;
 }
 
-/** A migration outside a transaction whose outcome is not known, and the commands that record it. */
+/** A migration outside a transaction with an unknown outcome, and the commands that record it. */
 export interface Interruption extends Intent {
   readonly commands: ResolutionCommands;
 }
@@ -49,29 +47,28 @@ export function invalidPart(indexes: readonly InvalidIndex[]): string {
   return indexes.length === 0 ? '' : `; INVALID is ${listedIndexes(indexes)}`;
 }
 
-/** What decides whether a tenant needs attention. */
 interface Seen {
   readonly class: TenantClass;
   readonly status: string;
   readonly hasSchema: boolean;
   readonly history: Pick<History, 'lockedByKnex'>;
-  /** What a migration would do there. */
+  /** What `migrate` would do to it. */
   readonly plan: Pick<Plan, 'problem'>;
   readonly pending: readonly string[];
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
-  /** Its names before both of them changed at once. */
+  /** Its names before both changed at once. */
   readonly former?: FormerNames | undefined;
   readonly invalidIndexes?: readonly InvalidIndex[] | undefined;
 }
 
-/** Files of the folder that a history does not hold, extensions aside. Pure. */
+/** Files missing from the history, ignoring extensions. */
 export function pendingIn(folder: MigrationFolder, history: History): string[] {
   const applied = new Set(history.entries.map((entry) => stemOf(entry.name)));
   return folder.files.filter((file) => !applied.has(file.stem)).map((file) => file.name);
 }
 
-/** Why a tenant of this class needs attention; undefined if it needs none. Pure. */
+/** Undefined if the tenant needs no attention. */
 export function attentionOf(seen: Seen): Attention | undefined {
   switch (seen.class) {
     case 'notActive':

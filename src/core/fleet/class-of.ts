@@ -1,26 +1,25 @@
 import type { Plan } from '../plan/plan.ts';
 import type { TenantClass } from '../report/class-counts.ts';
 
-/** What decides the class of a tenant, or of all tenants of a group. */
+/** What determines the class of a tenant or of a group of tenants. */
 export interface ClassFacts {
   readonly status: string;
-  /** Its row in the registry names a schema. */
+  /** Its registry row has a schema name. */
   readonly namesSchema: boolean;
-  /** That schema exists. */
   readonly hasSchema: boolean;
-  /** A migration outside a transaction began there, and how it ended is not known. */
+  /** A migration outside a transaction started there, and its outcome is unknown. */
   readonly isInterrupted: boolean;
-  /** Both its names have changed at once: it may be another tenant than tenantctl knew. */
+  /** Both names changed at once: it may be a different tenant. */
   readonly isAmbiguous: boolean;
   /** The last attempt failed, or a check refused the tenant. */
   readonly hasFailed: boolean;
-  /** What a migration would do there. */
+  /** What `migrate` would do to it. */
   readonly plan: Pick<Plan, 'problem' | 'steps'>;
 }
 
 /**
- * The class of a tenant: the first that applies. This is the only definition of up to date, behind, failed, not active
- * and broken; `status`, the results of runs and the doctor use it. Pure.
+ * The first class that applies. The only definition of the classes: `status`, runs and the doctor all use it.
+ * Pure.
  */
 export function classOf(facts: ClassFacts): TenantClass {
   const { status, plan } = facts;
@@ -28,20 +27,20 @@ export function classOf(facts: ClassFacts): TenantClass {
   if (lacksSchema(facts)) return 'broken';
   const isLate = plan.problem?.code === 'MIGRATION_OUT_OF_ORDER';
   if (facts.isInterrupted || facts.isAmbiguous || (plan.problem !== undefined && !isLate)) return 'broken';
-  // Before any attempt, too: a migration would refuse a tenant with a late file.
+  // Late files count as failed even before an attempt: `migrate` would refuse the tenant.
   if (status === 'FAILED' || facts.hasFailed || isLate) return 'failed';
   return plan.steps.length > 0 ? 'behind' : 'upToDate';
 }
 
 type RowFacts = Pick<ClassFacts, 'status' | 'namesSchema' | 'hasSchema'>;
 
-/** A row without a schema that is no tenant yet, nor broken, waits to be provisioned. */
+/** Neither a tenant yet nor broken: a row without a schema waits to be provisioned. */
 function isNotActive({ status, namesSchema }: RowFacts): boolean {
   if (status === 'ACTIVE' || status === 'FAILED') return false;
   return namesSchema || status !== 'SUSPENDED';
 }
 
-/** Whether a tenant is broken because it has no schema. A failed provisioning leaves none, which is not broken. Pure. */
+/** Whether a missing schema makes it broken. After a failed provisioning it does not. */
 export function lacksSchema(facts: RowFacts): boolean {
   if (isNotActive(facts)) return false;
   return facts.status === 'FAILED' ? !facts.namesSchema : !facts.hasSchema;

@@ -9,25 +9,24 @@ import { readMemory, type Memory } from '../state/memory.ts';
 import { readStateVersion, STAMPS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-/** Tenants for which the registry, the catalog, the stamps and tenantctl's records say the same. */
+/** Tenants with identical facts in the registry, catalog, stamps and tenantctl's records. */
 export interface TenantGroup extends Omit<ClassFacts, 'plan'> {
   readonly key: string;
-  /** The digest of their history by their stamps; null if there is no trusted stamp. */
+  /** The digest of their history from trusted stamps; null if there is none. */
   readonly digest: string | null;
   readonly count: number;
 }
 
-/** A tenant with its stamp and with what is recorded about it. */
+/** A tenant with its stamp and recorded facts. */
 export type StampedTenant = RegisteredTenant & Omit<TenantGroup, 'key' | 'count'>;
 
 export interface Scope {
-  /** Read when the registry's rows were created and updated. This costs a look at each whole row. */
+  /** Read the registry's timestamps, which requires reading whole rows. */
   readonly withTimes?: boolean | undefined;
-  /** The version of the tenantctl schema; 0 if there is none. */
+  /** 0 if there is no tenantctl schema. */
   readonly stateVersion: number;
-  /** What is remembered of tenants. */
   readonly memory: Memory;
-  /** Only these tenants, as the registry has them; all if absent. */
+  /** Only these tenants; all if absent. */
   readonly only?: readonly { readonly clerkOrgId: string; readonly schema: string }[] | undefined;
 }
 
@@ -40,10 +39,10 @@ export async function readScope(
   return { ...which, stateVersion, memory: await readMemory(database, stateVersion) };
 }
 
-/** How many tenants one query returns. */
+/** Tenants per query. */
 const PAGE = 5_000;
 
-/** What the queries here are made of, in SQL that has the registry as t. */
+/** SQL fragments for the queries below; the registry is t. */
 function parts(names: Names) {
   const { table, organization, schema, status } = registrySql(names);
   const facts = {
@@ -59,19 +58,16 @@ function parts(names: Names) {
     table,
     id: `coalesce(t.${organization}::text, '') COLLATE "C"`,
     schema: `coalesce(t.${schema}::text, '') COLLATE "C"`,
-    /** The columns of a StampedTenant that tenantColumns lack. */
+    /** StampedTenant columns that tenantColumns does not include. */
     facts: columns(facts).join(', '),
-    /** The columns of a TenantGroup without key and count. */
+    /** TenantGroup columns except key and count. */
     grouped: columns(grouped).join(', '),
-    // concat_ws leaves NULL out.
+    // concat_ws skips NULL.
     key: `concat_ws(' ', ${Object.values(grouped).join(', ')}, s.digest IS NULL)`,
   };
 }
 
-/**
- * Groups the fleet: one query for any number of tenants, and one row for each group. Reads the registry, the catalog,
- * the stamps and what tenantctl has recorded, and opens no table of a tenant.
- */
+/** One query for any fleet size, one row per group. Opens no tenant tables. */
 export async function readGroups(database: Database, scope: Scope): Promise<TenantGroup[]> {
   const { names } = database;
   const { table, key, grouped } = parts(names);
@@ -84,8 +80,8 @@ export async function readGroups(database: Database, scope: Scope): Promise<Tena
 }
 
 /**
- * The tenants one by one, by organization id, in pages, without those of some groups. Groups are excluded instead of
- * selected, so that a tenant that has changed its group since they were counted is not missed.
+ * The tenants ordered by organization id, in pages, without the given groups. Excluding groups, not selecting
+ * them, keeps tenants that changed group in the meantime.
  */
 export async function* readMembers(
   database: Database,
@@ -119,7 +115,6 @@ export async function* readMembers(
   }
 }
 
-/** How many tenants there are in groups. */
 export function countIn(groups: readonly TenantGroup[]): number {
   return groups.reduce((sum, { count }) => sum + count, 0);
 }
@@ -129,7 +124,7 @@ interface Bound {
   readonly schema: string;
 }
 
-/** The last tenant of each full page of the registry. Pages are cut by name, so that none is missed or read twice. */
+/** The last tenant of each full page. Paging by name neither skips nor repeats tenants. */
 function readBounds(database: Database): Promise<Bound[]> {
   const { table, id, schema } = parts(database.names);
   return read<Bound & QueryResultRow>(
@@ -158,7 +153,7 @@ function joins(names: Names, { stateVersion, memory }: Scope): string {
 
 function among(names: Names, { only }: Scope): string {
   if (only === undefined) return 'true';
-  // A list of pairs would be compared one by one with each row.
+  // PostgreSQL would compare a list of pairs with each row.
   const { id, schema } = parts(names);
   const ids = array(only.map(({ clerkOrgId }) => clerkOrgId));
   const schemas = array(only.map(({ schema }) => schema));
@@ -170,8 +165,8 @@ function array(values: readonly string[]): string {
 }
 
 /**
- * Without just-in-time compilation, which costs more than it saves for a query that runs once, and with the joins in
- * the order in which they are written: planning so many joins takes longer than joining a thousand tenants.
+ * Without JIT, which does not pay for a single execution, and with a fixed join order: planning these joins
+ * would take longer than joining a thousand tenants.
  */
 async function read<Row extends QueryResultRow>(database: Database, query: string): Promise<Row[]> {
   const prelude = ['SET LOCAL jit = off', 'SET LOCAL join_collapse_limit = 1'];

@@ -4,18 +4,16 @@ import { STAMPS_SINCE } from '../state/version.ts';
 import { EMPTY_HISTORY, readHistories, type History, type HistoryEntry } from '../target/history.ts';
 import type { Scope, StampedTenant, TenantGroup } from './fleet-facts.ts';
 
-/** A tenant with what it has applied. */
 export interface Member {
   readonly tenant: StampedTenant;
   readonly history: History;
-  /** The history was read from its table: there is no stamp, or it was not asked. */
+  /** Whether the history was read from its table, not from a stamp. */
   readonly isRead: boolean;
 }
 
-/** Histories by the digest that stamps refer to them by. */
+/** Histories by the digest in stamps. */
 export type KnownHistories = ReadonlyMap<string, readonly HistoryEntry[]>;
 
-/** Every history that stamps may refer to. */
 export function knownHistories(
   database: Database,
   { stateVersion }: Pick<Scope, 'stateVersion'>,
@@ -23,24 +21,24 @@ export function knownHistories(
   return stateVersion >= STAMPS_SINCE ? readKnownHistories(database) : Promise.resolve(new Map());
 }
 
-/** What a stamp says; undefined where there is none, or where it refers to an unknown history. */
+/** The history in a stamp; undefined if there is no stamp or its history is unknown. */
 export function historyOf(
   { digest }: Pick<TenantGroup, 'digest'>,
   known: KnownHistories,
 ): History | undefined {
   const entries = digest === null ? undefined : known.get(digest);
-  // Knex's lock cannot be set: setting it takes the stamp away.
+  // Setting Knex's lock removes the stamp, so it is not set.
   return entries === undefined ? undefined : { entries, lockedByKnex: false };
 }
 
 export interface ReadMembersOptions {
-  /** Read every history table, whatever the stamps say. */
+  /** Read every history table, regardless of stamps. */
   readonly verify?: boolean | undefined;
-  /** Look whether Knex's own lock is set; true where absent. */
+  /** Check Knex's own lock; true if absent. */
   readonly knexLock?: boolean | undefined;
 }
 
-/** Adds what each tenant has applied: as its stamp says, or else as its history table says. */
+/** Takes each history from the stamp if possible, else from its table. */
 export async function toMembers(
   database: Database,
   tenants: readonly StampedTenant[],

@@ -9,20 +9,19 @@ import { reasonAgainstOwner } from '../roles/role-readiness.ts';
 import type { RunOptions } from '../run/run-context.ts';
 import type { Database } from '../../db/database.ts';
 
-/** What is to be done to each tenant of a fleet. */
 export interface FleetPlan {
   readonly due: readonly MigrationTask[];
-  /** Tenants with nothing to be done, as far as they were looked at one by one. */
+  /** Tenants with nothing to do that were loaded individually. */
   readonly upToDate: readonly Member[];
-  /** Tenants with nothing to be done that were not looked at one by one. */
+  /** The number of tenants with nothing to do that were not loaded individually. */
   readonly settled: number;
-  /** Tenants to which nothing can be done, with the reason. */
+  /** Tenants that cannot be migrated, with the reason. */
   readonly problems: readonly { readonly tenant: RegisteredTenant; readonly error: TenantctlError }[];
   readonly warnings: readonly string[];
 }
 
 /**
- * Works out what is to be done to each tenant. Pure.
+ * Pure.
  * @param decide shares plans (`sharing` in src/core/plan): tenants with equal histories have one plan
  */
 export function planFleet(
@@ -47,8 +46,8 @@ export function planFleet(
 }
 
 /**
- * With a tenantRole: moves tenants whose migrations cannot run as the owner of their schema to the problems. One query,
- * whatever the number of tenants.
+ * With a tenantRole, moves tenants whose migrations cannot run as the schema's owner to the problems, in one
+ * query.
  */
 export async function refuseOwners(
   database: Database,
@@ -68,14 +67,14 @@ export async function refuseOwners(
   return { ...plan, due, problems };
 }
 
-/** The steps that a plan holds for any tenant, each once, in their order. Pure. */
+/** The distinct steps of all plans, in order. */
 export function stepsDue({ due }: Pick<FleetPlan, 'due'>): Step[] {
   const plans = new Set(due.map(({ plan }) => plan));
   const steps = [...plans].flatMap((plan) => plan.steps);
   return [...new Map(steps.map((step) => [step.name, step])).values()];
 }
 
-/** A decision that leaves tenants as they are, so that they need not be looked at one by one. Pure. */
+/** True if a plan leaves tenants unchanged, so that they need not be loaded individually. */
 export function isNothing(plan: Plan): boolean {
   return plan.problem === undefined && plan.steps.length === 0;
 }
@@ -92,25 +91,24 @@ export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant):
   });
 }
 
-/** A tenant and what is to be done to it. */
 export interface MigrationTask {
   readonly tenant: RegisteredTenant;
-  /** The history that the plan was made for. */
+  /** The history that the plan is based on. */
   readonly history: History;
   readonly plan: Plan;
-  /** Present if the plan is only a part of what this run does to the tenant. */
+  /** Present if the plan covers only part of this run's work on the tenant. */
   readonly part?: Part | undefined;
 }
 
-/** Where a part stands in what a tenant is due. */
+/** The position of a part in the tenant's whole plan. */
 export interface Part {
   readonly isFirst: boolean;
   readonly isLast: boolean;
-  /** What the tenant's history holds after this part, and after each later one. */
+  /** The history after this part and after each later one. */
   readonly states: readonly (readonly HistoryEntry[])[];
 }
 
-/** Tenants with the same key have the same to be done. */
+/** Tenants with the same key have the same steps. */
 export function planKey(plan: Plan): string {
   return plan.steps.map((step) => step.name).join('\n');
 }

@@ -11,18 +11,16 @@ import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
-/** What a rollback over the fleet is planned by. */
 export interface TenantsRollbackOptions extends Selection {
-  /** The folder of the tenant migrations. */
+  /** Holds the tenant migrations. */
   readonly folder: string;
-  /** How much to undo; the last batch of each tenant where absent. */
+  /** How much to undo; each tenant's last batch if absent. */
   readonly extent?: RollbackExtent | RunExtent | undefined;
-  /** As of RunOptions: tenants whose `down` cannot run as the owner of their schema are problems. */
+  /** As in RunOptions: tenants whose `down` cannot run as the schema's owner are problems. */
   readonly tenantRole?: string | undefined;
   readonly observe?: Observer | undefined;
 }
 
-/** What of each tenant a rollback would undo. */
 export interface TenantsRollback {
   readonly folder: MigrationFolder;
   readonly extentOf: (tenant: { readonly schema: string }) => BackwardExtent;
@@ -30,10 +28,7 @@ export interface TenantsRollback {
   readonly plan: FleetPlan;
 }
 
-/**
- * The fleet, the folder, and what of each history a rollback would undo.
- * @param isOwn the run whose work is undone asks, and so may be at work
- */
+/** @param isOwn the run being undone is the caller itself, and so may still be active */
 export async function planTenantsRollback(
   database: Database,
   options: TenantsRollbackOptions,
@@ -59,7 +54,7 @@ async function planExtent(
   return { folder, extentOf: () => extent, fleet, plan: planFleet(fleet, decide) };
 }
 
-/** What one run has applied: only its own tenants are looked at. */
+/** Loads only the tenants of the run. */
 async function planRunRollback(
   database: Database,
   folder: MigrationFolder,

@@ -6,8 +6,8 @@ import { STAMPS_SINCE, readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
- * Stamps the tenants whose history tables have been read and whose stamps are missing or say something else, so that
- * the tables need not be read again. A stamp that said something else is a warning: that should not happen.
+ * Writes missing and wrong stamps from the history tables that were read, to avoid reading them again. Warns
+ * of wrong stamps, which should not exist.
  */
 export async function putStampsRight(
   database: Database,
@@ -20,7 +20,7 @@ export async function putStampsRight(
   const digest = digester();
   const known = await readKnownHistories(database);
   const wanting = read.flatMap(({ tenant, history }) => {
-    // Without a history table there is nothing to stamp, and with Knex's lock set there must be no stamp.
+    // Nothing to stamp without a history table; no stamp may exist while Knex's lock is set.
     if (!tenant.hasHistory || history.lockedByKnex) return [];
     return tenant.digest !== digest(history.entries) || !known.has(tenant.digest) ? [tenant] : [];
   });

@@ -12,9 +12,9 @@ import type { Fleet } from './select-fleet.ts';
 type Decide = (history: History) => Plan;
 
 /**
- * Counts tenants by class: one query over the registry, the catalog and the stamps. Histories are read only of tenants
- * without a stamp. Undefined, with a warning, where that fails.
- * @param decide pure: what a migration would do to a tenant with this history
+ * Counts tenants by class in one query; reads histories only of unstamped tenants. On failure, warns and
+ * returns undefined.
+ * @param decide pure: what `migrate` would do with this history
  */
 export async function readClasses(
   database: Database,
@@ -25,7 +25,7 @@ export async function readClasses(
   try {
     return await read(database, await readScope(database, { only }), decide);
   } catch (error) {
-    // The results of the tenants are still to be returned, even if the server is gone.
+    // The run's results must still be returned, even if the server is gone.
     observe({ type: 'warning', message: `The classes of the tenants were not read: ${messageOf(error)}` });
     return undefined;
   }
@@ -46,7 +46,7 @@ async function read(database: Database, scope: Scope, decide: Decide): Promise<C
   return countClasses(counted);
 }
 
-/** Whether the class depends on a history that no stamp tells. Pure. */
+/** Whether the class depends on a history that no stamp has. */
 export function needsHistory(
   group: Pick<TenantGroup, 'status' | 'hasSchema' | 'digest'>,
   known: KnownHistories,
@@ -55,10 +55,7 @@ export function needsHistory(
   return isMigrated && group.hasSchema && historyOf(group, known) === undefined;
 }
 
-/**
- * The classes after a run that found nothing to do, as its selection tells them; undefined where they have to be read.
- * Pure.
- */
+/** The classes after a run that found nothing to do, from its selection; undefined if they must be read. */
 export function foundClasses({ groups }: Pick<Fleet, 'groups'>): ClassCounts | undefined {
   const isOpen = (group: TenantGroup) =>
     group.hasFailed ||

@@ -8,50 +8,48 @@ import { countStatuses } from '../report/class-counts.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface Selection {
-  /** Organization ids or schema names: an empty array selects no tenants. The whole fleet if absent. */
+  /** Organization ids or schema names; empty selects no tenants, absent selects all. */
   readonly tenants?: readonly string[] | undefined;
 }
 
-/** A selection, perhaps by what became of tenants before. */
 export interface FleetSelection extends Selection {
-  /** Only the tenants that failed in the run of this number; true: in the last one in which any failed. */
+  /** Only tenants that failed in this run; true: in the last run with failures. */
   readonly retryFailed?: number | true | undefined;
 }
 
 export interface Wishes {
-  /** Pure: tenants with this history need not be looked at one by one. Where absent, all are. */
+  /** Pure: tenants with this history need not be loaded individually. If absent, all are. */
   readonly isSettled?: ((history: History) => boolean) | undefined;
-  /** Read every history table, whatever the stamps say. */
+  /** Read every history table, regardless of stamps. */
   readonly verify?: boolean | undefined;
-  /** Told what the tenants have applied that are not settled, before these are read one by one: what can be got ready. */
+  /** Receives the histories of unsettled tenants before these are loaded, so that work can be prepared. */
   readonly foresee?: ((histories: readonly History[]) => void) | undefined;
-  /** Schemas that have been seen to already. */
+  /** Schemas that are already done. */
   readonly without?: ReadonlyMap<string, unknown> | undefined;
 }
 
-/** The tenants that a command works on, with the facts that its plan needs. */
+/** The tenants of a command, with the facts that its plan needs. */
 export interface Fleet {
-  /** What was selected. */
   readonly scope: Scope;
-  /** The selected tenants in groups, as they were found. */
+  /** The selected tenants in groups, as first read. */
   readonly groups: readonly TenantGroup[];
-  /** ACTIVE tenants with a schema, without the settled ones. */
+  /** ACTIVE tenants with a schema, except settled ones. */
   readonly members: readonly Member[];
-  /** How many ACTIVE tenants need not be looked at one by one. */
+  /** The number of ACTIVE tenants that need not be loaded individually. */
   readonly settled: number;
-  /** What they have applied, each history once. */
+  /** The distinct histories of settled tenants. */
   readonly settledHistories: readonly History[];
-  /** ACTIVE tenants whose schema does not exist. */
+  /** ACTIVE tenants whose schema is missing. */
   readonly withoutSchema: readonly RegisteredTenant[];
-  /** Tenants that were selected by name and are not ACTIVE. */
+  /** Tenants selected by name that are not ACTIVE. */
   readonly notActive: readonly RegisteredTenant[];
-  /** All tenants of the registry that are not ACTIVE, counted by status. */
+  /** All tenants of the registry that are not ACTIVE, by status. */
   readonly notActiveByStatus: Readonly<Record<string, number>>;
 }
 
 /**
- * Reads the registry, the catalog and the stamps in one query; then, one by one, the tenants that are not settled, and
- * the history tables of those that have no stamp.
+ * Reads the registry, catalog and stamps in one query; then the unsettled tenants, and the history tables of
+ * unstamped ones.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, RUN_UNKNOWN
  */
 export async function selectFleet(
@@ -85,7 +83,7 @@ export async function selectFleet(
     withoutSchema: [] as RegisteredTenant[],
     notActive: [] as RegisteredTenant[],
   };
-  // Whoever is due takes Knex's lock before anything is done to it.
+  // Each tenant's turn takes Knex's lock first, so it need not be checked here.
   const read = { verify: wishes.verify, knexLock: false };
   let active = 0;
   for await (const page of readMembers(database, scope, groups, isLeftOut)) {
@@ -102,7 +100,7 @@ export async function selectFleet(
     ...fleet,
     scope,
     groups,
-    // Whoever was not met one by one had become settled by then.
+    // Tenants that became settled since the groups were read.
     settled: Math.max(0, countIn(groups.filter(({ status }) => status === 'ACTIVE')) - active),
     settledHistories: [...settled.values()],
     notActiveByStatus: countStatuses(everyone.filter(({ status }) => status !== 'ACTIVE')),

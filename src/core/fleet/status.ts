@@ -29,9 +29,9 @@ import type { Database } from '../../db/database.ts';
 export interface StatusOptions {
   readonly masterFolder?: string | undefined;
   readonly tenantFolder: string;
-  /** List every tenant; without it, those that want attention. */
+  /** List every tenant, not only those that need attention. */
   readonly listAll?: boolean | undefined;
-  /** Read every history table, whatever the stamps say, and put the stamps right. */
+  /** Read every history table regardless of stamps, and correct the stamps. */
   readonly verify?: boolean | undefined;
   readonly observe?: Observer | undefined;
 }
@@ -44,9 +44,9 @@ export interface TenantState {
   readonly history: History;
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
-  /** Invalid indexes of a failed CREATE INDEX CONCURRENTLY; looked for after a failure or an interruption only. */
+  /** Left by a failed CREATE INDEX CONCURRENTLY; read only after a failure or an interruption. */
   readonly invalidIndexes: readonly InvalidIndex[];
-  /** Absent where nothing needs to be done. */
+  /** Absent if nothing needs to be done. */
   readonly attention?: Attention | undefined;
 }
 
@@ -54,19 +54,19 @@ export interface FleetStatus {
   readonly master: {
     readonly applied: readonly string[];
     readonly pending: readonly string[];
-    /** The history and the folder do not fit together, or a migration was interrupted. */
+    /** The history does not match the folder, or a migration was interrupted. */
     readonly problem?: string | undefined;
     readonly interrupted?: Interruption | undefined;
   };
-  /** Every tenant of the registry, by class and by status; both add up to the total. */
+  /** All tenants of the registry by class and by status; each adds up to the total. */
   readonly tenants: ClassCounts & { readonly byStatus: Readonly<Record<string, number>> };
-  /** The tenants that need attention, by organization id; with `listAll` every tenant. */
+  /** Tenants that need attention, or all with `listAll`; by organization id. */
   readonly states: readonly TenantState[];
 }
 
 /**
- * The state of master and fleet. Only reads, unless it is to put stamps right. Tenants without need for attention are
- * counted in groups by the server.
+ * The state of master and fleet. Only reads, except when it corrects stamps. The server counts healthy
+ * tenants in groups.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, MIGRATIONS_FOLDER_MISSING
  */
 export async function fleetStatus(database: Database, given: StatusOptions): Promise<FleetStatus> {
@@ -104,14 +104,13 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
   };
 }
 
-/** What tenants are judged by. */
 interface Judge {
   readonly folder: MigrationFolder;
   readonly decide: (history: History) => Plan;
   readonly memory: Remembered;
 }
 
-/** The class of tenants of which nothing else has to be known; undefined if they need attention or a look. */
+/** The class if the group's facts suffice; undefined if its tenants need attention or must be loaded. */
 function classIfFine(group: TenantGroup, known: KnownHistories, { decide }: Judge): TenantClass | undefined {
   if (group.hasFailed || group.isInterrupted || group.isAmbiguous || needsHistory(group, known))
     return undefined;
@@ -121,7 +120,6 @@ function classIfFine(group: TenantGroup, known: KnownHistories, { decide }: Judg
   return attention === undefined ? of : undefined;
 }
 
-/** What tenantctl has recorded about tenants, and the invalid indexes of these. */
 interface Remembered extends Memory {
   readonly invalidIndexes: readonly InvalidIndex[];
 }
@@ -129,7 +127,7 @@ interface Remembered extends Memory {
 async function remember(database: Database, { memory, only = [] }: Scope): Promise<Remembered> {
   const named = only.map(({ schema }) => schema);
   const schemas = new Set([...memory.failures.keys(), ...memory.intents.keys(), ...named]);
-  // The shared schema is not a tenant's.
+  // The shared schema belongs to no tenant.
   schemas.delete('public');
   return { ...memory, invalidIndexes: await readInvalidIndexes(database, [...schemas]) };
 }
@@ -176,8 +174,8 @@ function stateOf({ tenant, history }: Member, { folder, decide, memory }: Judge)
 }
 
 /**
- * The state of one tenant, by organization id or schema name, as `fleetStatus` reads it.
- * @throws TenantctlError TENANT_UNKNOWN, and as fleetStatus does
+ * The state of one tenant, by organization id or schema name.
+ * @throws TenantctlError TENANT_UNKNOWN, and what fleetStatus throws
  */
 export async function tenantState(
   database: Database,

@@ -13,12 +13,12 @@ import { boundNames, readVersion } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 
-/** What tenantctl remembers lives in a schema of its own, so that a registry made by another tool is never altered. */
+/** Separate from the registry, so that a registry made by another tool is never altered. */
 export const STATE_SCHEMA = 'tenantctl';
 
 /**
- * Each entry brings the tables from the version of its index to the next; what holds nothing (routines) is made anew by
- * every upgrade. Entries are only ever added, if only an empty one for routines that have changed.
+ * Each entry upgrades the tables from the version of its index to the next. Routines are recreated by every
+ * upgrade. Only add entries, an empty one if just the routines change.
  */
 const UPGRADES: readonly (readonly string[])[] = [
   [
@@ -62,8 +62,8 @@ const UPGRADES: readonly (readonly string[])[] = [
     `COMMENT ON COLUMN tenantctl.intents.backend_start IS
        'With backend_pid: the backend that carries the migration out, as in pg_stat_activity.'`,
   ],
-  // note_own and stay_within came with version 5; boundary, sightings and rows_outside with 6; 7 turned off jit; 8 renamed
-  // others, boundary and sightings to peers, schema_before and effects.
+  // Version 5 added note_own and stay_within; 6 boundary, sightings and rows_outside; 7 turned off jit; 8
+  // renamed others, boundary and sightings to peers, schema_before and effects.
   [],
   [],
   [],
@@ -77,7 +77,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   ],
 ];
 
-/** Whatever the version before had of views and routines goes first. */
+/** Drops the previous version's views and routines first. */
 function routines(names: Names): string[] {
   return [
     'DROP VIEW IF EXISTS tenantctl.trusted_stamps',
@@ -96,8 +96,8 @@ function routines(names: Names): string[] {
 export const STATE_VERSION = UPGRADES.length;
 
 /**
- * Creates the tenantctl schema, or brings it up to this version's form, in a transaction that is already open.
- * @throws TenantctlError STATE_NEWER when a newer tenantctl has been here; NAMES_DIFFER
+ * Creates or upgrades the tenantctl schema in an open transaction.
+ * @throws TenantctlError STATE_NEWER if a newer tenantctl has used the database; NAMES_DIFFER
  */
 export async function upgradeState(client: PoolClient, names: Names, from: number): Promise<void> {
   if (from === STATE_VERSION) return;
@@ -112,10 +112,7 @@ export async function upgradeState(client: PoolClient, names: Names, from: numbe
   if (version !== STATE_VERSION) await install(client, names, version);
 }
 
-/**
- * Records the names that the database goes by now in place of those that it went by, and makes the routines anew.
- * To be called while no run is at work.
- */
+/** Replaces the recorded names with the current ones and recreates the routines. No run may be active. */
 export async function changeNames(database: Database): Promise<void> {
   await withTransaction(database, {}, [], async ({ client }) => {
     const version = await lockState(client, undefined);
@@ -123,7 +120,9 @@ export async function changeNames(database: Database): Promise<void> {
   });
 }
 
-/** Two commands may come here at once: the second waits, then looks again. @returns the version, 0 if there is none */
+/**
+ * If two commands arrive at once, the second one waits, then checks again. @returns the version, 0 if none
+ */
 async function lockState(client: PoolClient, names: Names | undefined): Promise<number> {
   await client.query(`SELECT pg_advisory_xact_lock(${lockKey("'state'")})`);
   return readVersion(client, names);
@@ -138,16 +137,16 @@ async function install(client: PoolClient, names: Names, version: number): Promi
   );
 }
 
-/** upgradeState in a transaction of its own, where one is needed. `version` is what readStateVersion has read. */
+/** Runs upgradeState in its own transaction if needed. @param version from readStateVersion */
 export async function ensureState(database: Database, version: number): Promise<void> {
   if (version === STATE_VERSION) return;
   await withTransaction(database, {}, [], ({ client }) => upgradeState(client, database.names, version));
 }
 
 /**
- * What a command that changes tenants begins with: the tenantctl schema is of this version, and its records of tenants
- * have the names that the registry has now.
- * @param version as readStateVersion has read it
+ * Called first by every command that changes tenants: upgrades the tenantctl schema, and updates its names of
+ * tenants from the registry.
+ * @param version from readStateVersion
  */
 export async function prepareState(database: Database, version: number, observe: Observer): Promise<void> {
   await ensureState(database, version);

@@ -6,13 +6,13 @@ import { TenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 
-/** auto: create it if the server has it. require: fail without it. off: do nothing. */
+/** auto: create it if available. require: fail if that is impossible. off: do nothing. */
 export type VectorExtensionMode = (typeof VECTOR_EXTENSION_MODES)[number];
 
 export interface VectorExtension {
-  /** The schema that it is installed in; undefined if it is not installed. */
+  /** The schema that it is installed in; undefined if not installed. */
   readonly schema: string | undefined;
-  /** The server has its files: CREATE EXTENSION can work. */
+  /** The server has its files, so CREATE EXTENSION can work. */
   readonly available: boolean;
 }
 
@@ -29,7 +29,7 @@ export const VECTOR_MOVE_REMEDY = 'ALTER EXTENSION vector SET SCHEMA public;';
 
 /**
  * Creates pgvector in public, once, before any tenant's migrations.
- * @throws TenantctlError EXTENSION_UNAVAILABLE in mode 'require' if that fails; in mode 'auto' it is a warning
+ * @throws TenantctlError EXTENSION_UNAVAILABLE in mode 'require' if that fails; mode 'auto' warns
  */
 export async function ensureVectorExtension(
   database: Database,
@@ -49,7 +49,7 @@ export async function ensureVectorExtension(
       `Move it, as its owner: ${VECTOR_MOVE_REMEDY}`,
     );
   if (!available) {
-    // In mode auto say nothing: a project that needs it is told by its migration.
+    // Silent in mode auto: a migration that needs it will fail with the remedy.
     if (mode === 'auto') return;
     return complain(
       'The server does not have the extension vector.',
@@ -61,7 +61,8 @@ export async function ensureVectorExtension(
     await client.query(VECTOR_REMEDY);
   }).catch((error: unknown) => {
     const { message, sqlstate } = toDatabaseError(error);
-    // Not every role may, and not every project needs it: the migration that does has the remedy in its error.
+    // Not every role may create it, and not every project needs it: a migration that does fails with the
+    // remedy.
     if (mode === 'auto' && sqlstate === '42501') return;
     complain(
       `The extension vector cannot be created: ${message}.`,
@@ -71,7 +72,10 @@ export async function ensureVectorExtension(
   });
 }
 
-/** The same in a transaction that will be rolled back. A failure shows in the migration that needs the extension. */
+/**
+ * The same in a transaction that is rolled back. A failure shows up in the migration that needs the
+ * extension.
+ */
 export async function rehearseVectorExtension(client: PoolClient, mode: VectorExtensionMode): Promise<void> {
   if (mode === 'off') return;
   const { rowCount } = await client.query(

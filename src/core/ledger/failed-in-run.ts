@@ -7,9 +7,9 @@ import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
- * The schemas of the tenants that failed in a run of `migrate tenants`, as far as the registry has them still.
- * @param run its number; true for the last one in which any failed
- * @param only organization ids or schemas to choose from; all where absent
+ * Schemas of the tenants that failed in a run of `migrate tenants`, without those no longer in the registry.
+ * @param run its number; true for the last run with failures
+ * @param only organization ids or schemas to choose from; all if absent
  * @throws TenantctlError RUN_UNKNOWN, TENANT_UNKNOWN
  */
 export async function failedInRun(

@@ -4,25 +4,23 @@ import type { Observer } from '../report/event.ts';
 import { jsonOf } from './recorded-run.ts';
 import type { Database } from '../../db/database.ts';
 
-/** A tenant that failed in a run. */
 interface TenantFailure {
   readonly tenant: { readonly clerkOrgId?: string | undefined; readonly schema: string };
   readonly error: TenantctlError;
   readonly durationMs?: number | undefined;
 }
 
-/** The run that they failed in, if it is recorded. */
+/** The run that they failed in, if recorded. */
 type FailedRun = { readonly id: number | undefined } | undefined;
 
-/** What was done to them. */
 interface FailedWork {
   readonly command: string;
   readonly direction: 'up' | 'down';
 }
 
 /**
- * Records failures in the ledger, and each as the tenant's last one, in a statement of its own: the tenants' transactions
- * have been rolled back. A lock that another run holds is no failure of the tenant.
+ * Records failures in the ledger and as each tenant's last failure, after the tenants' transactions were
+ * rolled back. A lock held by another run is not a failure.
  */
 export async function recordFailures(
   database: Database,
@@ -31,7 +29,7 @@ export async function recordFailures(
   failures: readonly TenantFailure[],
 ): Promise<void> {
   if (failures.length === 0) return;
-  // One of a schema: an INSERT changes no row twice. In one order for all: two runs must not meet crosswise.
+  // One row per schema: an INSERT cannot update a row twice. Sorted, to avoid deadlocks between runs.
   const bySchema = [...new Map(failures.map((failure) => [failure.tenant.schema, failure])).values()].sort(
     (a, b) => compareNames(a.tenant.schema, b.tenant.schema),
   );
@@ -59,10 +57,10 @@ export async function recordFailures(
   );
 }
 
-/** Records failures as they come; those that come while a statement runs share the next one. */
+/** Records failures as they come; those that arrive during a statement share the next one. */
 export interface FailureLog {
   add(failure: TenantFailure): void;
-  /** Resolves when all is written that was added before. */
+  /** Resolves when all failures added so far are written. */
   written(): Promise<void>;
 }
 

@@ -6,42 +6,40 @@ import { changesIn, underNames } from '../state/memory.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-/** How a run ended; `died` is one without an end that is not at work any more. */
+/** `died`: the run has no end but is no longer active. */
 export type RunOutcome = 'done' | 'failed' | 'interrupted' | 'at-work' | 'died';
 
-/** A run as the ledger has it. */
+/** A run in the ledger. */
 export interface Run {
   readonly id: number;
   readonly command: string;
   readonly outcome: RunOutcome;
-  /** The role that it logged in as. */
+  /** The login role. */
   readonly startedBy: string;
-  /** The name of the machine that it ran on. */
   readonly host: string;
   readonly pid: number;
-  /** The version of tenantctl. */
   readonly version: string;
   readonly startedAt: Date;
-  /** Null while it is at work, and where it died. */
+  /** Null if the run is active or died. */
   readonly endedAt: Date | null;
   readonly durationMs: number | null;
-  /** The migrations that it was to apply or undo, for any tenant. */
+  /** Migrations to apply or undo, for any tenant. */
   readonly planned: readonly string[];
-  /** What was asked for, as far as it was not the default. */
+  /** Options that differ from the default. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** Tenants by what became of them; without an end, those that the ledger has so far: `changed` and `failed`. */
+  /** Tenants by outcome; for a run without an end, `changed` and `failed` so far. */
   readonly totals: Readonly<Record<string, number>>;
-  /** What ended the run itself. */
+  /** The error that ended the whole run. */
   readonly error: ErrorReport | null;
 }
 
-/** What a run did to one tenant; the master schema, `public`, has no organization id. */
+/** What a run did to one tenant; the master schema `public` has no organization id. */
 export interface RunTenant {
   readonly clerkOrgId: string | null;
   readonly schema: string;
   readonly outcome: 'migrated' | 'rolled-back' | 'failed';
   readonly direction: 'up' | 'down';
-  /** In the order in which they were applied or undone; where it failed, what had been committed before. */
+  /** In the order applied or undone; for a failure, those committed before it. */
   readonly names: readonly string[];
   readonly batch: number;
   readonly durationMs: number;
@@ -49,7 +47,7 @@ export interface RunTenant {
 }
 
 export interface ReadRunsOptions {
-  /** How many runs at most; 20 where absent. */
+  /** Maximum number of runs; 20 if absent. */
   readonly limit?: number | undefined;
 }
 
@@ -58,9 +56,9 @@ const DEFAULT_LIMIT = 20;
 const LOCK_KEY = lockKey(`coalesce('lease:' || (to_jsonb(r) ->> 'lease'), 'run:' || r.id)`);
 
 /**
- * Whether a run, r of tenantctl.runs, is at work, in SQL: it has no end, and its process still holds the lock of the lease
- * (src/db/lease.ts). Before version 8 of the tables there was no column `lease`, and each run had a lock of its own. How
- * pg_locks shows the 64 bits of a lock: https://www.postgresql.org/docs/current/view-pg-locks.html.
+ * SQL that tests whether run r of tenantctl.runs is active: it has no end, and its process holds the lock of
+ * its lease (src/db/lease.ts). Before version 8 there was no column `lease` and each run had its own lock.
+ * For the lock's 64 bits in pg_locks see https://www.postgresql.org/docs/current/view-pg-locks.html.
  */
 export const AT_WORK = `(r.ended_at IS NULL AND EXISTS (
     SELECT FROM pg_locks l
@@ -77,7 +75,7 @@ const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${AT_WORK} T
       'failed', count(DISTINCT t.schema_name) FILTER (WHERE t.outcome = 'failed'))
     FROM tenantctl.run_tenants t WHERE t.run = r.id)) AS totals, r.error`;
 
-/** The runs in the ledger, the newest first; none if there is no ledger. */
+/** Newest first; empty if there is no ledger. */
 export async function readRuns(database: Database, options: ReadRunsOptions = {}): Promise<Run[]> {
   checkOptions(options);
   return selectRuns(database, 'ORDER BY r.id DESC LIMIT $1', options.limit ?? DEFAULT_LIMIT);
@@ -93,7 +91,7 @@ export async function readRun(database: Database, id: number): Promise<Run> {
 
 async function selectRuns(database: Database, which: string, value: number): Promise<Run[]> {
   if ((await readStateVersion(database)) < RUNS_SINCE) return [];
-  // A bigint is a string in the driver.
+  // The driver returns a bigint as a string.
   const { rows } = await database.query<Omit<Run, 'id'> & { readonly id: string } & QueryResultRow>(
     `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r ${which}`,
     [value],
@@ -105,7 +103,6 @@ async function selectRuns(database: Database, which: string, value: number): Pro
   }));
 }
 
-/** The ledger has no run of this number. */
 export function runUnknown(run: number): TenantctlError {
   return new TenantctlError('RUN_UNKNOWN', `There is no run ${run} in the ledger.`, {
     hint: 'tenantctl runs lists the runs that are there; old ones are forgotten (--keep, RUNS_KEEP).',
@@ -113,8 +110,8 @@ export function runUnknown(run: number): TenantctlError {
 }
 
 /**
- * What a run did to each tenant, by organization id, under the names that it has now.
- * @param options.onlyFailed leave out those that did not fail
+ * What a run did to each tenant, by organization id, under current names.
+ * @param options.onlyFailed only tenants that failed
  */
 export async function readRunTenants(
   database: Database,
@@ -141,7 +138,7 @@ export async function readRunTenants(
     const before = tenants.get(key);
     const isFailure = row.outcome === 'failed';
     const names = [...(before?.direction === row.direction ? before.names : []), ...row.names];
-    // What a run applied and then undid is shown as undone.
+    // Show a migration that the run applied and then undid as undone.
     const { direction } = names.length > 0 || before === undefined ? row : before;
     tenants.set(key, {
       ...row,
@@ -149,7 +146,7 @@ export async function readRunTenants(
       direction,
       names: names.length > 0 ? names : (before?.names ?? []),
       batch: row.batch === 0 ? (before?.batch ?? 0) : row.batch,
-      // The duration of a failure is that of the whole work on the tenant.
+      // The duration of a failure covers all work on the tenant.
       durationMs: isFailure ? row.durationMs : (before?.durationMs ?? 0) + row.durationMs,
       error: row.error ?? before?.error ?? null,
     });

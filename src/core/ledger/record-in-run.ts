@@ -7,11 +7,11 @@ interface LedgerEntry {
   readonly direction: 'up' | 'down';
   readonly names: readonly string[];
   readonly batch: number;
-  /** Milliseconds that it took; where absent, those since the transaction began. */
+  /** In milliseconds; if absent, the time since the transaction began. */
   readonly durationMs?: number | undefined;
 }
 
-/** The statement that writes into the ledger what a transaction did to a target, in that transaction. */
+/** Writes what a transaction did to a target into the ledger, in that transaction. */
 export function recordInLedger(run: number | undefined, target: Target, deed: LedgerEntry): string[] {
   if (run === undefined) return [];
   const { direction, names, batch, durationMs } = deed;
@@ -32,5 +32,5 @@ export function recordInLedger(run: number | undefined, target: Target, deed: Le
 export const ENTRY_COLUMNS =
   'run, tenant, schema_name, clerk_org_id, outcome, duration_ms, direction, batch, names';
 
-/** The milliseconds since the transaction began: now() is its beginning. */
+/** Milliseconds since the transaction began, which is now(). */
 export const SINCE_BEGIN_MS = '(extract(epoch FROM clock_timestamp() - now()) * 1000)::integer';

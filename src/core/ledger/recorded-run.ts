@@ -9,7 +9,7 @@ import type { FleetResult } from '../report/results.ts';
 import { processFacts } from './process-facts.ts';
 import { AT_WORK } from './read-runs.ts';
 
-/** The commands whose runs are recorded; `migrate all` is recorded as its two parts. */
+/** `migrate all` is recorded as its two parts. */
 export type RunCommand =
   | 'migrate master'
   | 'migrate tenants'
@@ -17,59 +17,56 @@ export type RunCommand =
   | 'rollback tenants'
   | 'tenant provision';
 
-/** How many runs of a command are kept, and as many that found nothing to do. */
+/** Runs kept per command; as many runs with nothing to do are kept as well. */
 const KEPT_RUNS = 100;
 
-/** What is known of a run when its command is called. */
+/** What is known when the command is called. */
 interface RunFacts {
   readonly command: RunCommand;
-  /** What was asked for, as far as it is worth knowing later. */
+  /** Options that are worth recording. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** How many runs of this command to keep in the ledger. */
+  /** How many runs of this command the ledger keeps. */
   readonly keep: number | undefined;
   readonly observe: Observer;
 }
 
-/** How a run ended. */
 export interface RunEnding {
   readonly outcome: 'done' | 'failed' | 'interrupted';
   readonly totals: Readonly<Record<string, number | undefined>>;
 }
 
-/** How a run over the fleet ended. */
 export function endingOf({ totals, interrupted }: FleetResult): RunEnding {
   return { outcome: totals.failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
 }
 
-/** The run that is at work, as the ledger has it. */
+/** The active run as recorded in the ledger. */
 export interface RecordedRun {
-  /** Its number; undefined before it has begun. */
+  /** Undefined before it has begun. */
   readonly id: number | undefined;
   /**
-   * Records the run before it changes anything. Names of further migrations are added when it is called again.
-   * @param client of a transaction that creates the ledger itself: if that is rolled back, the run has not begun
+   * Records the run before it changes anything. Further calls add migrations.
+   * @param client of a transaction that creates the ledger: if it is rolled back, the run has not begun
    */
   begin(planned: readonly string[], client?: PoolClient): Promise<void>;
 }
 
-/** A run together with its ending. */
 interface EndableRun extends RecordedRun {
-  /** @returns the run's number; a run that had nothing to do gets it only now */
+  /** @returns the run's number; a run with nothing to do gets it only now */
   end(ending: RunEnding, error?: TenantctlError): Promise<number | undefined>;
-  /** Ends this run's part in the lease, whatever became of the run. */
+  /** Leaves the lease, whatever the outcome. */
   release(): Promise<void>;
 }
 
-/** How often a run is started that loses its connection before it has begun: until then it has changed nothing. */
+/** How often to start a run that loses its connection before it begins, when nothing has been changed. */
 const STARTS = 3;
 
-/** Milliseconds before it is started again. */
+/** Milliseconds before the next start. */
 const AGAIN_MS = 500;
 
 /**
- * Runs `use` when it is this call's turn, and records the run in the ledger: who, from where, which migrations, and how
- * it ended. While it works it takes part in the lease, so that a run that has died is known as such.
- * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, as takeLease does, and what `use` throws
+ * Runs `use` in turn with the process's other runs, and records the run in the ledger. The run holds the
+ * lease while it is active, so that others can tell if it died.
+ * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, what takeLease throws, and what `use` throws
  */
 export async function withRun<T extends object>(
   database: Database,
@@ -121,7 +118,7 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
     async begin(names, client) {
       for (const name of names) planned.add(name);
       if (id !== undefined && client === undefined) return;
-      // The lock comes first: nobody sees the run without it.
+      // Lock first: a run must never be visible without it.
       lease ??= await takeLease(database, client ?? database);
       await insert(client ?? database);
     },
@@ -137,7 +134,7 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
         );
         await pruneRuns(database, facts.command, facts.keep ?? KEPT_RUNS);
       } catch (problem) {
-        // Without a ledger, nothing was begun.
+        // If there is no ledger, nothing was started.
         if (!['3F000', '42P01'].includes(toTenantctlError(problem).sqlstate ?? '')) {
           const message = `The end of the run could not be recorded: ${messageOf(problem)}`;
           facts.observe({ type: 'warning', message });
@@ -168,8 +165,9 @@ async function insertRun(
 }
 
 /**
- * Deletes the oldest runs of a command with their entries. Runs that found nothing to do are counted separately: a job
- * that runs every minute must not push out last week's deploy. A run that is at work stays, and so does the newest.
+ * Deletes the oldest runs of a command with their entries. Runs with nothing to do are counted separately, so
+ * that a job that runs every minute does not push out last week's deploy. Active runs and the newest run are
+ * kept.
  */
 async function pruneRuns(database: Database, command: string, keep: number): Promise<void> {
   await database.query(
@@ -187,7 +185,7 @@ async function pruneRuns(database: Database, command: string, keep: number): Pro
   );
 }
 
-/** jsonb holds no NUL (https://www.postgresql.org/docs/current/datatype-json.html). */
+/** jsonb cannot hold NUL (https://www.postgresql.org/docs/current/datatype-json.html). */
 export function jsonOf(value: unknown): string {
   return JSON.stringify(value).replaceAll('\\u0000', '');
 }

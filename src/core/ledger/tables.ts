@@ -1,7 +1,7 @@
 /**
- * The run ledger: what each command did to the fleet, and who let it. A row of run_tenants is what one transaction did to
- * a tenant, written in that very transaction; or how a tenant failed, which is written afterwards. There is no foreign
- * key and one narrow index: the ledger must cost next to nothing beside the migrations that it tells of.
+ * The run ledger: what each command did to the fleet, and who ran it. A row of run_tenants is what one
+ * transaction did to a tenant, written in the same transaction, or a failure, written afterwards. One narrow
+ * index and no foreign key: the ledger must cost almost nothing compared with the migrations.
  */
 export const RUN_TABLES: readonly string[] = [
   `CREATE TABLE tenantctl.runs (
@@ -37,7 +37,7 @@ export const RUN_TABLES: readonly string[] = [
   'CREATE INDEX run_tenants_run ON tenantctl.run_tenants (run)',
 ];
 
-/** Since version 8 the runs of one process share a lock, that of its lease; before, each had one of its own. */
+/** Since version 8, the runs of a process share the lock of its lease; before, each run had its own. */
 export const RUN_LEASE: readonly string[] = [
   'ALTER TABLE tenantctl.runs ADD COLUMN IF NOT EXISTS lease text',
   `COMMENT ON COLUMN tenantctl.runs.lease IS 'Names the lock that the process holds while the run is at work.'`,

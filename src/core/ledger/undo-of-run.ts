@@ -6,15 +6,14 @@ import { changesIn, underNames } from '../state/memory.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-/** What is to be undone to undo a run. */
+/** What must be undone to undo a run. */
 interface UndoOfRun {
-  /** Of each tenant, by schema. Equal extents are one object. */
+  /** By schema. Equal extents are one object. */
   readonly extents: ReadonlyMap<string, BackwardExtent>;
-  /** How many of the run's tenants have left the registry. */
+  /** The number of the run's tenants that have left the registry. */
   readonly gone: number;
 }
 
-/** What a run has applied to a tenant. */
 interface EntryRow {
   readonly run: string;
   readonly schema: string;
@@ -24,9 +23,9 @@ interface EntryRow {
 }
 
 /**
- * Reads what a run of `migrate tenants` has applied, and what others have applied to the same tenants after it. What was
- * applied again since belongs to the later run.
- * @param isOwn the run itself asks, and so may be at work
+ * Reads what a run of `migrate tenants` applied, and what other runs applied to the same tenants later. A
+ * migration that was applied again belongs to the later run.
+ * @param isOwn the run itself asks, and so may still be active
  * @throws TenantctlError RUN_UNKNOWN, RUN_IRREVERSIBLE, RUN_AT_WORK
  */
 export async function readUndoOfRun(database: Database, run: number, isOwn: boolean): Promise<UndoOfRun> {
@@ -55,7 +54,7 @@ export async function readUndoOfRun(database: Database, run: number, isOwn: bool
   return { extents: toExtents(run, present), gone: new Set(gone).size };
 }
 
-/** Which run was the last to apply what, for each tenant. Pure. */
+/** Finds the last run to apply each migration, for each tenant. Pure. */
 function toExtents(run: number, entries: readonly EntryRow[]): UndoOfRun['extents'] {
   const known = new Map<string, BackwardExtent>();
   const extents = new Map<string, BackwardExtent>();
@@ -91,7 +90,7 @@ function assertUndoable(
     });
 }
 
-/** What to do instead of undoing a run of these commands. */
+/** What to do instead of undoing a run, by command. */
 const INSTEAD: Readonly<Record<string, string>> = {
   'tenant provision': 'tenantctl rollback tenants --all --tenant <org> undoes every migration of a tenant.',
   'rollback tenants': 'tenantctl migrate tenants applies again what is pending.',

@@ -16,7 +16,7 @@ import {
 import { undisturbed, type Observer } from '../report/event.ts';
 
 interface Rule {
-  /** What a value must be. */
+  /** Completes "must be …". */
   readonly must: string;
   readonly holds: (value: unknown) => boolean;
 }
@@ -39,11 +39,10 @@ const share = (least: 0 | 1) =>
 const oneOf = (...values: readonly string[]) =>
   rule(values.join(' or '), (value) => isText(value) && values.includes(value));
 
-/** The same rule for several options. */
 const all = <Name extends string>(one: Rule, ...names: readonly Name[]) =>
   Object.fromEntries(names.map((name) => [name, one])) as Record<Name, Rule>;
 
-/** What each option and argument of core's functions must be. A name means the same in all of them. */
+/** The rules for all options and arguments of core's functions. A name means the same in all of them. */
 const RULES = {
   ...all(TEXT, 'organizationId', 'name', 'tenant', 'to', 'sql', 'nodeVersion'),
   ...all(TEXTS, 'organizationIds', 'names', 'tenants'),
@@ -86,9 +85,9 @@ const RULES = {
 } satisfies Readonly<Record<string, Rule>>;
 
 /**
- * Checks the options or arguments of a public function, before it does anything: TypeScript's types do not bind a
- * caller in JavaScript. An observer is replaced by one that cannot disturb the run.
- * @param required options that must be there
+ * Checks the arguments of a public function before it does anything, since JavaScript callers bypass the
+ * types. Wraps an observer so that it cannot disturb the run.
+ * @param required options that must be present
  * @throws TenantctlError USAGE, naming the option
  */
 export function checkOptions<T extends object>(
@@ -105,7 +104,7 @@ export function checkOptions<T extends object>(
   return observe === undefined ? options : { ...options, observe: undisturbed(observe) };
 }
 
-/** Shows the type of a wrong value and not the value: it may be a secret that was passed in the wrong place. */
+/** Shows the type of a wrong value, not the value: it may be a misplaced secret. */
 function refused(name: string, { must }: Rule, value: unknown): TenantctlError {
   const isShown = value === undefined || value === null || typeof value === 'number';
   const shown = Array.isArray(value) ? 'another array' : isShown ? String(value) : typeof value;

@@ -15,31 +15,29 @@ import { tenantTarget } from '../target/target.ts';
 import { parseQuery } from './statement.ts';
 import type { Database } from '../../db/database.ts';
 
-/** Rows of one tenant's answer. */
 export interface TenantRows extends Page {
   readonly tenant: Pick<Tenant, 'clerkOrgId' | 'schema'>;
 }
 
 export interface QueryTenantsOptions
   extends Selection, Pick<RunOptions, 'lockTimeoutMs' | 'statementTimeoutMs' | 'retries' | 'signal'> {
-  /** One statement that only reads: SELECT, WITH, VALUES, TABLE, SHOW or EXPLAIN. */
+  /** One read-only statement: SELECT, WITH, VALUES, TABLE, SHOW or EXPLAIN. */
   readonly sql: string;
-  /** How many tenants are asked at once; 4 if absent. */
+  /** Tenants in parallel; 4 if absent. */
   readonly concurrency?: Concurrency | undefined;
   /**
-   * Called at least once for each tenant that answers, and more often for an answer of many rows; never for two tenants
-   * in turns. No more rows of the tenant are fetched until it has returned. If it throws, the tenant has failed.
+   * Called at least once for each tenant that answers, once per page, one tenant after the other. The
+   * tenant's next page is fetched when it returns. If it throws, the tenant has failed.
    */
   readonly onRows: (rows: TenantRows) => void | Promise<void>;
   readonly observe?: Observer | undefined;
 }
 
-/** How one tenant answered. */
 export interface TenantAnswer {
   readonly clerkOrgId: string;
   readonly schema: string;
   readonly outcome: 'answered' | 'failed' | 'skipped';
-  /** Rows that were handed to `onRows`, also by a tenant that failed afterwards. */
+  /** Rows passed to `onRows`, even if the tenant failed later. */
   readonly rows: number;
   readonly durationMs: number;
   readonly error?: TenantctlError | undefined;
@@ -53,18 +51,18 @@ export interface QueryTenantsResult {
     readonly skipped: number;
     readonly rows: number;
   };
-  /** The run was stopped before every tenant had answered. */
+  /** The run was stopped before all tenants had answered. */
   readonly interrupted: boolean;
   readonly durationMs: number;
   readonly tenants: readonly TenantAnswer[];
 }
 
 /**
- * Asks many tenants the same query, each in a READ ONLY transaction with its own search path, and hands their rows to
- * `onRows`. All ACTIVE tenants are asked, or those that are named, whatever their status. No lock of a tenant is taken,
- * and nothing is recorded. A failure of one tenant is in its result.
- * @throws TenantctlError USAGE if `sql` is not a single query; REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN,
- *   CONCURRENCY_TOO_HIGH
+ * Runs the same query in many tenants, each in a READ ONLY transaction with its own search path, and passes
+ * the rows to `onRows`. Queries all ACTIVE tenants, or the selected ones whatever their status. Takes no
+ * tenant locks and records nothing. A tenant's failure is in its result.
+ * @throws TenantctlError USAGE if `sql` is not a single query; REGISTRY_ABSENT, REGISTRY_INVALID,
+ *   TENANT_UNKNOWN, CONCURRENCY_TOO_HIGH
  */
 export async function queryTenants(
   database: Database,
@@ -116,7 +114,7 @@ export async function queryTenants(
 
 type HandOver = ReturnType<ReturnType<typeof createHandOver>>;
 
-/** Gives each tenant its turn at `onRows`, from its first page to its last. */
+/** Gives each tenant exclusive use of `onRows` from its first page to its last. */
 function createHandOver(onRows: QueryTenantsOptions['onRows']) {
   const turns = pLimit(1);
   return ({ clerkOrgId, schema }: RegisteredTenant) => {
@@ -130,19 +128,18 @@ function createHandOver(onRows: QueryTenantsOptions['onRows']) {
         });
       });
     const handOver = {
-      /** A page was handed over, or is being. */
+      /** The first page has been passed on, or is being passed. */
       isBegun: false,
-      /** Rows that were handed over. */
+      /** Rows passed on. */
       rows: 0,
       async page(page: Page): Promise<void> {
         if (!handOver.isBegun) await turn();
-        // The connection was lost meanwhile, and the tenant is asked again.
+        // The connection was lost, and the tenant is queried again.
         if (isOver) return;
         handOver.isBegun = true;
         await onRows({ tenant: { clerkOrgId, schema }, ...page });
         handOver.rows += page.rows.length;
       },
-      /** Lets the next tenant have its turn. */
       end(): void {
         isOver = true;
         ended.resolve();
@@ -152,7 +149,7 @@ function createHandOver(onRows: QueryTenantsOptions['onRows']) {
   };
 }
 
-/** Asks one tenant; not again once rows were handed over. */
+/** Queries one tenant; does not retry once rows have been passed on. */
 async function askTenant(
   { database, lockTimeoutMs, statementTimeoutMs }: RunContext,
   tenant: RegisteredTenant,

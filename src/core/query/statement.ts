@@ -1,7 +1,7 @@
 import { parse, walk, type Node } from '../../db/parser.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 
-/** Parts of a query that a READ ONLY transaction refuses in every tenant. */
+/** Constructs that a READ ONLY transaction would refuse in every tenant. */
 const WRITES: Readonly<Record<string, string>> = {
   InsertStmt: 'INSERT',
   UpdateStmt: 'UPDATE',
@@ -10,9 +10,9 @@ const WRITES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Checks that a text is a single query, with PostgreSQL's own parser: SELECT, VALUES, TABLE or WITH, SHOW, or EXPLAIN of
- * one of them, without parameters.
- * @returns the query without what stands around it
+ * Checks with PostgreSQL's parser that a text is a single query: SELECT, VALUES, TABLE or WITH, SHOW, or
+ * EXPLAIN of one of these, without parameters.
+ * @returns the query without surrounding text
  * @throws TenantctlError USAGE
  */
 export async function parseQuery(text: string): Promise<string> {
@@ -25,13 +25,13 @@ export async function parseQuery(text: string): Promise<string> {
   if (others.length > 0) throw refused(`The SQL has ${others.length + 1} statements.`);
   const problem = problemOf(first.stmt as Node);
   if (problem !== undefined) throw refused(`The SQL ${problem}.`);
-  // The parser counts bytes of UTF-8.
+  // The parser counts UTF-8 bytes.
   const start = first.stmt_location ?? 0;
   const end = first.stmt_len ? start + first.stmt_len : undefined;
   return Buffer.from(text, 'utf8').subarray(start, end).toString('utf8').trim();
 }
 
-/** Why a statement is no query; undefined if it is one. */
+/** Undefined if it is a query. */
 function problemOf(statement: Node): string | undefined {
   const [kind, body] = Object.entries(statement)[0] ?? [];
   if (kind === 'ExplainStmt') return problemOf((body as { readonly query: Node }).query);

@@ -55,7 +55,7 @@ export async function registerTenants(
     if (only !== undefined && all.length === 1)
       return [refusedRegistration(only.clerkOrgId, refusedRow(database.names, only.clerkOrgId, error))];
   }
-  // One row that the registry does not take must not keep the others out.
+  // One row that the registry rejects must not affect the others.
   const each: Registration[] = [];
   for (const one of all) each.push(...(await registerTenants(database, shape, [one])));
   return each;
@@ -128,7 +128,7 @@ function valuesOf(wanted: readonly Wanted[]): string[][] {
   return [wanted.map(({ clerkOrgId }) => clerkOrgId), wanted.map(({ schema }) => schema)];
 }
 
-/** @returns the organizations whose row is new */
+/** @returns organizations with a new row */
 async function insertRows(
   database: Database,
   shape: RegistryShape,
@@ -174,7 +174,7 @@ async function readRows(database: Database, wanted: readonly Wanted[]): Promise<
   return rows;
 }
 
-/** Names the schema in rows that were inserted without one, and says PROVISIONING. */
+/** Sets the schema name and PROVISIONING in rows that the registry's owner inserted without them. */
 async function claimRows(database: Database, shape: RegistryShape, wanted: readonly Wanted[]): Promise<void> {
   const { names } = database;
   const { table, organization, schema, status } = registrySql(names);

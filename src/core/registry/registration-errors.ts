@@ -24,7 +24,8 @@ export function misspelt(tenant: string, written: string): TenantctlError {
 
 export function refusedRow(names: Names, tenant: string, thrown: unknown): TenantctlError {
   const error = toDatabaseError(thrown, { tenant });
-  // https://www.postgresql.org/docs/current/errcodes-appendix.html: a value that its type or a CHECK does not allow.
+  // Invalid for the type, or a CHECK violation:
+  // https://www.postgresql.org/docs/current/errcodes-appendix.html.
   if (error.sqlstate !== '22P02' && error.sqlstate !== '23514') return error;
   const hint = `If ${names.columns.status} cannot hold ${writtenStatus(names, 'PROVISIONING')}, map PROVISIONING to a value that it can hold in REGISTRY_STATUSES.`;
   return error.with({ hint });

@@ -6,26 +6,25 @@ import { lockTableOf } from '../target/history.ts';
 import { registrySql } from './registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
-/** A column of the registry. */
 export interface RegistryColumn {
-  /** The name of its type in pg_type, below a domain. */
+  /** The base type in pg_type, without the domain. */
   readonly type: string;
   /** The type for a cast, in SQL. */
   readonly cast: string;
-  /** The values of an enum; null for other types. */
+  /** Enum values; null for other types. */
   readonly labels: readonly string[] | null;
-  /** An INSERT has to give it a value. */
+  /** INSERT must provide a value. */
   readonly needsValue: boolean;
 }
 
-/** The registry as the catalog has it. */
+/** The registry according to the catalog. */
 export interface RegistryShape {
   readonly columns: ReadonlyMap<string, RegistryColumn>;
-  /** A plain table, which can be altered. */
+  /** A plain table, so ALTER TABLE works. */
   readonly isTable: boolean;
-  /** It takes an INSERT at all: not every view does, and not from every role. */
+  /** The role can insert into it, which may be a view. */
   readonly takesInsert: boolean;
-  /** A tenant has the schema public, and its history table is the master's. */
+  /** A tenant uses the schema public, so its history table is the master's. */
   readonly sharesHistory: boolean;
 }
 
@@ -33,19 +32,19 @@ const TEXT = ['text', 'varchar', 'citext', 'name', 'bpchar'];
 const IDS = [...TEXT, 'uuid', 'int2', 'int4', 'int8'];
 const TIMES = ['timestamptz', 'timestamp', 'date'];
 
-/** Whether a row of pg_class is the registry's, in SQL. to_regclass would need the right to use its schema. */
+/** SQL that tests a pg_class row for being the registry. to_regclass would need USAGE on its schema. */
 export function isRegistry({ registry }: Names, alias: string): string {
   return `${alias}.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = ${literal(registry.schema)})
     AND ${alias}.relname = ${literal(registry.table)} AND ${alias}.relkind IN ('r', 'p', 'v', 'f')`;
 }
 
-/** Whether the registry exists, as the transaction of this client sees it. */
+/** Sees what this client's transaction sees. */
 export async function hasRegistryTable(client: Pick<Database, 'query'>, names: Names): Promise<boolean> {
   const { rows } = await client.query(`SELECT FROM pg_class c WHERE ${isRegistry(names, 'c')}`);
   return rows.length > 0;
 }
 
-/** The registry as it is; undefined where there is none. */
+/** Undefined if there is no registry. */
 export async function readRegistryShape(database: Database): Promise<RegistryShape | undefined> {
   const { rows } = await database.query<
     RegistryColumn & { name: string; isTable: boolean; takesInsert: boolean }
@@ -79,7 +78,7 @@ async function readSharesHistory(database: Database, columns: RegistryShape['col
 }
 
 /**
- * Makes sure that the registry is there and has the columns that tenantctl uses.
+ * Checks that the registry exists and has the columns that tenantctl uses.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, NAMES_DIFFER
  */
 export async function assertRegistry(database: Database): Promise<RegistryShape> {
@@ -87,7 +86,7 @@ export async function assertRegistry(database: Database): Promise<RegistryShape>
   const shape = await readRegistryShape(database);
   const problem = shape === undefined ? 'does not exist' : problemOfRegistry(shape, names);
   if (shape !== undefined && problem === undefined) return shape;
-  // That the database goes by other names explains the problem.
+  // If the database was set up with other names, NAMES_DIFFER explains the problem better.
   await readStateVersion(database);
   if (shape === undefined) {
     throw new TenantctlError(
@@ -105,15 +104,14 @@ export async function assertRegistry(database: Database): Promise<RegistryShape>
   });
 }
 
-/** ORIGIN's table: the first master migration creates it. */
+/** The registry that the first master migration creates. */
 export function isDefaultRegistry(names: Names): boolean {
   return registryName(names) === registryName(DEFAULT_NAMES);
 }
 
-/** The columns that the registry lacks. Pure. */
 export function missingColumns({ columns }: RegistryShape, names: Names): string[] {
   const { created, updated, ...needed } = names.columns;
-  // Named by REGISTRY_COLUMNS, they must be there.
+  // Columns set by REGISTRY_COLUMNS must exist.
   const named = [
     ...(created === DEFAULT_NAMES.columns.created ? [] : [created]),
     ...(updated === DEFAULT_NAMES.columns.updated ? [] : [updated]),
@@ -121,7 +119,7 @@ export function missingColumns({ columns }: RegistryShape, names: Names): string
   return [...Object.values(needed), ...named].filter((column) => !columns.has(column));
 }
 
-/** What keeps tenantctl from using the registry, as the end of a sentence; undefined where nothing does. Pure. */
+/** Why tenantctl cannot use the registry, as the end of a sentence; undefined if it can. */
 export function problemOfRegistry(shape: RegistryShape, names: Names): string | undefined {
   const missing = missingColumns(shape, names);
   if (missing.length > 0) return `has no column ${missing.join(', ')}`;
@@ -143,12 +141,12 @@ export function problemOfRegistry(shape: RegistryShape, names: Names): string | 
   return undefined;
 }
 
-/** The column is there, and holds a time. Pure. */
+/** Whether the column exists and has a time type. */
 export function isTime({ columns }: RegistryShape, name: string): boolean {
   return TIMES.includes(columns.get(name)?.type ?? '');
 }
 
-/** The columns that keep tenantctl from inserting a row, since it has no value for them. Pure. */
+/** Columns that prevent an INSERT because they need a value that tenantctl does not have. */
 export function columnsToFill({ columns }: RegistryShape, names: Names): string[] {
   const own: readonly string[] = Object.values(names.columns);
   return [...columns]

@@ -1,7 +1,7 @@
 import { identifier, literal, readable } from '../../db/sql.ts';
 import { STATUSES, type Names, type TenantStatus } from '../../names.ts';
 
-/** The registry and its columns as SQL has them, quoted. */
+/** Quoted SQL names of the registry and its columns. */
 export interface RegistrySql {
   readonly table: string;
   readonly organization: string;
@@ -10,7 +10,7 @@ export interface RegistrySql {
   readonly updated: string;
 }
 
-/** @param quote readable for SQL that is shown to people */
+/** @param quote a more readable one for SQL in messages */
 export function registrySql({ registry, columns }: Names, quote = identifier): RegistrySql {
   return {
     table: `${quote(registry.schema)}.${quote(registry.table)}`,
@@ -21,14 +21,14 @@ export function registrySql({ registry, columns }: Names, quote = identifier): R
   };
 }
 
-/** What the status column may hold for these statuses. */
+/** Values of the status column for these statuses. */
 export function statusValues({ statuses }: Names, words: readonly TenantStatus[]): string[] {
   return words.flatMap((word) => statuses[word]);
 }
 
 /**
- * The status that a value of the status column stands for, in SQL: one of STATUSES. A value that stands for none is
- * shown as it is, or with a remark where it reads like a status; NULL is shown as nothing.
+ * SQL for the status that a column value stands for. Other values are returned as they are, or with a remark
+ * if they look like a status; NULL becomes an empty string.
  * @param column in SQL
  */
 export function statusOf({ statuses }: Names, column: string): string {
@@ -42,23 +42,23 @@ export function statusOf({ statuses }: Names, column: string): string {
   return cases.length === 0 ? other : `CASE ${text} ${cases.join(' ')} ELSE ${other} END`;
 }
 
-/** Whether the status column holds one of these statuses, in SQL. */
+/** SQL that tests the status column for these statuses. */
 export function hasStatus(names: Names, column: string, words: readonly TenantStatus[]): string {
   return `coalesce(${column}::text IN (${statusValues(names, words).map(literal).join(', ')}), false)`;
 }
 
-/** The value that is written for a status, in SQL. */
+/** SQL for the value to write for a status. */
 export function writtenStatus({ statuses }: Names, word: TenantStatus): string {
   return literal(statuses[word][0] ?? word);
 }
 
-/** The statement that registers a schema, for a hint: provisioning goes on with what the schema holds. */
+/** SQL for a hint: registers a schema, whose content provisioning then completes. */
 export function insertTenant(names: Names, clerkOrgId: string, tenantSchema: string): string {
   const { table, organization, schema, status } = registrySql(names, readable);
   return `INSERT INTO ${table} (${organization}, ${schema}, ${status}) VALUES (${literal(clerkOrgId)}, ${literal(tenantSchema)}, ${writtenStatus(names, 'FAILED')});`;
 }
 
-/** The same for an organization whose row names no schema. */
+/** The same for a row without a schema. */
 export function updateTenant(names: Names, clerkOrgId: string, tenantSchema: string): string {
   const { table, organization, schema, status } = registrySql(names, readable);
   return `UPDATE ${table} SET ${schema} = ${literal(tenantSchema)}, ${status} = ${writtenStatus(names, 'FAILED')} WHERE ${organization} = ${literal(clerkOrgId)};`;

@@ -7,32 +7,31 @@ import { lockTableOf } from '../target/history.ts';
 import { registrySql, statusOf } from './registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
-/** A row of the registry. */
 export interface Tenant {
   readonly clerkOrgId: string;
   readonly schema: string;
-  /** One of STATUSES; or what the registry holds, where it stands for none: such a tenant is left alone. */
+  /** One of STATUSES, or an unknown value from the registry: tenantctl leaves such tenants alone. */
   readonly status: TenantStatus | (string & {});
   readonly createdAt: Date | null;
   readonly updatedAt: Date | null;
 }
 
-/** A tenant with what the catalog says of its schema. */
+/** A tenant with catalog facts about its schema. */
 export interface RegisteredTenant extends Tenant {
   readonly hasSchema: boolean;
-  /** The role that its schema belongs to; null where there is no schema. */
+  /** The owner of its schema; null if there is no schema. */
   readonly owner: string | null;
-  /** Which of the two history tables its schema has. */
+  /** Which of the two history tables exist. */
   readonly hasHistory: boolean;
   readonly hasLock: boolean;
 }
 
-/** The schema of the tenant in t, as n. */
+/** Joins the schema of tenant t as n. */
 export function joinSchema(names: Names): string {
   return `LEFT JOIN pg_namespace n ON n.nspname = t.${registrySql(names).schema}::name`;
 }
 
-/** The two history tables of the schema in n, as h and l. */
+/** Joins the two history tables of schema n as h and l. */
 export function joinHistory({ tenantHistory }: Names): string {
   const join = (alias: string, table: string) =>
     `LEFT JOIN pg_class ${alias} ON ${alias}.relnamespace = n.oid AND ${alias}.relname = ${literal(table)} AND ${alias}.relkind IN ('r', 'p')`;
@@ -40,8 +39,8 @@ export function joinHistory({ tenantHistory }: Names): string {
 }
 
 /**
- * The columns of a RegisteredTenant. to_jsonb tolerates a registry without the timestamps, and costs a look at each whole
- * row: without `withTimes` they are NULL.
+ * The columns of a RegisteredTenant. to_jsonb tolerates a registry without timestamps but reads whole rows;
+ * without `withTimes` they are NULL.
  */
 export function tenantColumns(names: Names, withTimes: boolean): string {
   const { organization, schema, status } = registrySql(names);
@@ -56,7 +55,7 @@ export function tenantColumns(names: Names, withTimes: boolean): string {
           h.oid IS NOT NULL AS "hasHistory", l.oid IS NOT NULL AS "hasLock"`;
 }
 
-/** Every tenant with what the catalog says of its schema, by organization id, in one query. */
+/** All tenants with catalog facts about their schemas, by organization id, in one query. */
 export async function readTenants(database: Database): Promise<RegisteredTenant[]> {
   const { names } = database;
   const { table, organization } = registrySql(names);
@@ -67,7 +66,6 @@ export async function readTenants(database: Database): Promise<RegisteredTenant[
   return rows;
 }
 
-/** How many tenants have which status. */
 export async function countByStatus(
   database: Database,
 ): Promise<readonly { readonly status: string; readonly count: number }[]> {
@@ -79,8 +77,8 @@ export async function countByStatus(
 }
 
 /**
- * The tenants of these names, by organization id or schema, without a look at the others.
- * @throws TenantctlError TENANT_UNKNOWN, naming every name that fits nobody
+ * Reads only these tenants, by organization id or schema.
+ * @throws TenantctlError TENANT_UNKNOWN, with every unknown name
  */
 export async function findTenants(
   database: Database,
@@ -97,8 +95,8 @@ export async function findTenants(
 }
 
 /**
- * The tenants that a selection names, by organization id or schema, in the order given.
- * @throws TenantctlError TENANT_UNKNOWN, naming every name that fits nobody
+ * The tenants with these organization ids or schemas, in the given order.
+ * @throws TenantctlError TENANT_UNKNOWN, with every unknown name
  */
 export function selectTenants<T extends Pick<Tenant, 'clerkOrgId' | 'schema'>>(
   tenants: readonly T[],
@@ -118,7 +116,6 @@ export function selectTenants<T extends Pick<Tenant, 'clerkOrgId' | 'schema'>>(
   return tenants.filter((tenant) => chosen.has(tenant));
 }
 
-/** Nobody has these names. */
 export function tenantUnknown(names: readonly string[]): TenantctlError {
   return new TenantctlError(
     'TENANT_UNKNOWN',

@@ -3,20 +3,19 @@ import { checkOptions } from '../options/check-options.ts';
 import { TenantctlError } from '../../errors.ts';
 import { DEFAULT_NAMES, HASH_LENGTH, type Names } from '../../names.ts';
 
-/** The longest organization id, in characters (code points). */
+/** In characters (code points). */
 export const MAX_ORGANIZATION_ID_LENGTH = 255;
 
-/** What the names of new tenant schemas look like, as a regular expression for JavaScript and PostgreSQL. */
+/** Matches new tenant schema names: a regular expression for both JavaScript and PostgreSQL. */
 export function tenantSchemaPattern({ schemaPrefix }: Names): string {
   return `^${schemaPrefix.replaceAll(/[^\p{L}\p{N}_]/gu, String.raw`\$&`)}[0-9a-f]{${HASH_LENGTH}}$`;
 }
 
-/** What they look like with the default prefix. */
+/** The pattern for the default prefix. */
 export const TENANT_SCHEMA_PATTERN = new RegExp(tenantSchemaPattern(DEFAULT_NAMES));
 
 /**
- * The name of a new tenant's schema with the default prefix: see newSchemaName.
- *
+ * newSchemaName with the default prefix.
  * @example schemaNameFor('default_tenant') // 'tid_cf4116b064'
  * @throws TenantctlError ORGANIZATION_ID_INVALID
  */
@@ -25,8 +24,8 @@ export function schemaNameFor(organizationId: string): string {
 }
 
 /**
- * The name of a new tenant's schema: the prefix, and the first ten hexadecimal digits of md5 over the organization id
- * in UTF-8. For a tenant that exists, the registry is the authority, not this.
+ * The schema name of a new tenant: the prefix and the first ten hex digits of the md5 of the UTF-8
+ * organization id. For an existing tenant, use the name in the registry.
  * @throws TenantctlError ORGANIZATION_ID_INVALID
  */
 export function newSchemaName({ schemaPrefix }: Names, organizationId: string): string {
@@ -36,8 +35,8 @@ export function newSchemaName({ schemaPrefix }: Names, organizationId: string): 
 }
 
 /**
- * Refuses what cannot be an organization id: nothing but white space, a control character, NUL, a lone surrogate
- * (which UTF-8 cannot hold), or more than 255 characters.
+ * Rejects only white space, control characters, NUL, lone surrogates (not valid in UTF-8), and more than 255
+ * characters.
  * @throws TenantctlError ORGANIZATION_ID_INVALID
  */
 export function assertOrganizationId(organizationId: string): void {
@@ -55,7 +54,7 @@ export function assertOrganizationId(organizationId: string): void {
   if (length > MAX_ORGANIZATION_ID_LENGTH) refuse(`it has ${length} characters, more than 255`);
 }
 
-/** A refused id as it can be shown: control characters escaped, shortened. */
+/** An invalid id for a message: escaped and shortened. */
 function shown(organizationId: string): string {
   const escaped = organizationId
     .toWellFormed()

@@ -4,14 +4,14 @@ import { FORMER } from '../state/tenant-ids.ts';
 import { registrySql } from './registry-sql.ts';
 
 /**
- * What keeps the ids of tenants (src/core/state/tenant-ids.ts) in line with the registry.
+ * Keeps tenant ids (src/core/state/tenant-ids.ts) in step with the registry.
  *
- * A row of the registry is the tenant that has both of its names. Where none has, it is, in this order: the one whose
- * schema it is by its oid and that has one of the names; the one that has the schema's name; the one that has the
- * organization id. The schema comes first because what is remembered tells of a schema: where two organizations swap
- * schemas, it stays with the schema. Where the oid alone is the same, both names have changed: that is reported and not
- * decided. A tenant that has left the registry is found by its oid only: one that is made anew under the old names is
- * another tenant.
+ * A registry row is the known tenant with both of its names. If there is none, it is the first of these: the
+ * tenant with the schema's oid and one of the names; with the schema's name; with the organization id. The
+ * schema comes first because the recorded facts are about a schema: if two organizations swap schemas, they
+ * stay with the schema. If only the oid matches, both names have changed, which is reported and not decided.
+ * A tenant that has left the registry is found only by its oid: a new tenant under the old names is a
+ * different one.
  */
 export function tenantRoutines(names: Names): string[] {
   return [registryChanges(names), followRegistry(names)];

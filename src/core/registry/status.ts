@@ -3,11 +3,11 @@ import type { Names, TenantStatus } from '../../names.ts';
 import { isTime, type RegistryShape } from './registry-shape.ts';
 import { hasStatus, registrySql, writtenStatus } from './registry-sql.ts';
 
-/** Every way in which tenantctl changes a status. No other is made. */
+/** All status changes that tenantctl makes. */
 export const TRANSITIONS = {
   /**
-   * From a null status if the organization has no row. A tenant that is PROVISIONING was begun by a process that has died,
-   * or by one whose lock is waited for.
+   * From null if the organization has no row. PROVISIONING was left by a dead process, or its lock is being
+   * waited for.
    */
   provision: {
     from: [null, 'PROVISIONING', 'FAILED'],
@@ -17,12 +17,12 @@ export const TRANSITIONS = {
   },
 } as const;
 
-/** The statuses of a tenant that is still to be made. */
+/** The statuses of tenants that are not complete. */
 export const UNFINISHED: readonly TenantStatus[] = TRANSITIONS.provision.from.filter(
   (status) => status !== null,
 );
 
-/** The statement that ends the provisioning of a tenant. */
+/** The statement that ends provisioning. */
 export function setStatus(
   names: Names,
   shape: RegistryShape,
@@ -34,7 +34,7 @@ export function setStatus(
           WHERE ${schema}::text = ${literal(tenantSchema)} AND ${hasStatus(names, status, UNFINISHED)}`;
 }
 
-/** The end of a SET list that notes when a row was changed, if the registry has a column for it. */
+/** The end of a SET list; sets the update time if the registry has such a column. */
 export function touched(names: Names, shape: RegistryShape): string {
   return isTime(shape, names.columns.updated) ? `, ${registrySql(names).updated} = now()` : '';
 }

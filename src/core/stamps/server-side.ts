@@ -3,39 +3,38 @@ import type { Names } from '../../names.ts';
 import { routine } from '../state/routine.ts';
 import { lockTableOf } from '../target/history.ts';
 
-/**
- * The oid of the history table of a schema, in SQL; NULL if there is none.
- * @param schema in SQL
- */
+/** SQL for the oid of a schema's history table; NULL if there is none. @param schema in SQL */
 export function historyOf({ tenantHistory }: Names, schema = 'tenant_schema'): string {
   return `to_regclass(format('%I.%I', ${schema}, ${literal(tenantHistory)}))`;
 }
 
-/** The oid of Knex's lock table of `tenant_schema`, in SQL. */
+/** SQL for the oid of Knex's lock table in `tenant_schema`. */
 function lockTableIn({ tenantHistory }: Names): string {
   return `to_regclass(format('%I.%I', tenant_schema, ${literal(lockTableOf(tenantHistory))}))`;
 }
 
-/** The trigger on a tenant's two history tables; the name of its function in the tenant's schema begins with it. */
+/**
+ * The trigger on a tenant's two history tables, and the prefix of its function's name in the tenant's schema.
+ */
 export const HISTORY_TRIGGER = 'tenantctl_unstamp';
 
 /**
- * What the server needs for stamps (docs/decisions/0010-stamps.md). A stamp can be trusted because every way of changing
- * a history removes it, or makes it differ from what it names:
+ * The server side of stamps (docs/decisions/0010-stamps.md). A stamp can be trusted because every way to
+ * change a history removes the stamp or makes it differ from the table:
  *
- * - A row trigger on both of Knex's tables deletes the stamp on every write but tenantctl's own, also on a write to a
- *   parent table. ENABLE ALWAYS makes it fire under session_replication_role = replica and for logical replication
+ * - A row trigger on both of Knex's tables deletes the stamp on every write except tenantctl's own, including
+ *   writes to a parent table. ENABLE ALWAYS makes it fire under session_replication_role = replica and
+ *   logical replication
  *   (https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-DISABLE-ENABLE-TRIGGER).
- * - A writer with an older snapshot may not see a newer stamp, and would not delete it. So it first tries to insert one:
- *   if there is a row that it cannot see, the server refuses that (40001,
- *   https://www.postgresql.org/docs/current/transaction-iso.html#XACT-REPEATABLE-READ).
- * - The trigger's function lives in the tenant's schema and does nothing if tenantctl's schema is absent, so that a dump
- *   of the tenant's schema restores anywhere.
- * - A stamp belongs to the oid of a history table: it stays true when the schema or the organization is renamed, and when
- *   two tenants swap schemas.
- * - A stamp names the file and the number of columns of each table (TRUNCATE and rewrites change the file), the
- *   transactions that wrote the catalog rows of triggers and function (xmin), and the one that wrote the stamp. A restored
- *   table, a trigger that was disabled and enabled again, a replaced function, and a stamp that somebody edited all differ.
+ * - A writer with an older snapshot cannot see, and so cannot delete, a newer stamp. It therefore first
+ *   inserts one: if an invisible row exists, the server fails with 40001
+ *   (https://www.postgresql.org/docs/current/transaction-iso.html#XACT-REPEATABLE-READ).
+ * - The trigger function is in the tenant's schema and does nothing if tenantctl's schema is absent, so that
+ *   a dump of the tenant's schema can be restored anywhere.
+ * - A stamp belongs to the oid of a history table, so it survives renames and swapped schemas.
+ * - A stamp holds each table's file (changed by TRUNCATE and rewrites) and column count, and the transactions
+ *   that wrote the catalog rows of triggers and function (xmin) and the stamp itself. A restored table, a
+ *   trigger that was disabled and re-enabled, a replaced function and an edited stamp all differ.
  */
 export const STAMP_TABLES: readonly string[] = [
   `CREATE TABLE tenantctl.histories (
@@ -44,7 +43,7 @@ export const STAMP_TABLES: readonly string[] = [
      recorded_at timestamptz NOT NULL DEFAULT now())`,
   `COMMENT ON TABLE tenantctl.histories IS
      'What a history holds: [name, batch] in the order in which they were applied. Stamps refer to it by the digest.'`,
-  // Room in each page for a row's next version: a run changes nothing but the digest.
+  // Room for a row's next version in its page: a run changes only the digest.
   `CREATE TABLE tenantctl.stamps (
      schema_name text PRIMARY KEY,
      digest uuid NOT NULL,
@@ -64,7 +63,7 @@ export const STAMP_TABLES: readonly string[] = [
   'CREATE INDEX stamps_lock_oid ON tenantctl.stamps (lock_oid)',
 ];
 
-/** The upgrade from stamps by the name of a schema. It writes no stamp, so each is trusted as before. */
+/** Upgrades stamps that are keyed by schema name. Writes no stamp, so each is trusted as before. */
 export const STAMPS_BY_TABLE: readonly string[] = [
   'ALTER TABLE tenantctl.stamps DROP CONSTRAINT stamps_pkey',
   'DROP INDEX tenantctl.stamps_history_oid, tenantctl.stamps_lock_oid',
@@ -79,7 +78,7 @@ export const STAMPS_BY_TABLE: readonly string[] = [
   `COMMENT ON COLUMN tenantctl.stamps.schema_name IS 'The name of the schema when the stamp was made.'`,
 ];
 
-/** The view and the routines. Each upgrade drops them and creates them again. */
+/** The view and the routines, which each upgrade drops and recreates. */
 export function stampRoutines(names: Names): string[] {
   return [
     ...trustedStamps(names),
@@ -145,7 +144,7 @@ const TRIGGER_NAME = routine(
   'The name of the trigger function in a tenant schema. It differs in each: to find a function, PostgreSQL looks at all of its name.',
 );
 
-/** The function of the trigger. It is compared as a text: a changed character replaces it in every tenant. */
+/** Compared as text: any changed character replaces the function in every tenant. */
 const TRIGGER_BODY = `
 BEGIN
   IF to_regclass('tenantctl.stamps') IS NOT NULL THEN
@@ -200,7 +199,7 @@ const putHistoryTrigger = (names: Names) =>
     ['client_min_messages = warning'],
   );
 
-/** The columns of a stamp after its first, each with its value in `stamp`. */
+/** The columns of a stamp after the first, with their values in `stamp`. */
 const STAMP_COLUMNS = {
   schema_name: 'tenant_schema',
   digest: 'seen.digest',

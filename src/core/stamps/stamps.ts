@@ -10,7 +10,7 @@ import type { Database } from '../../db/database.ts';
 /** Milliseconds that stamping waits for a tenant that somebody works on; then that tenant is left out. */
 const LOCK_TIMEOUT_MS = 500;
 
-/** How many tenants one transaction stamps: each takes a lock on two tables and their indexes until it ends. */
+/** Tenants per transaction: each locks two tables and their indexes until it ends. */
 const TENANTS_PER_TRANSACTION = 20;
 
 /**
@@ -40,9 +40,9 @@ export function stampOf({ scope, schema }: Target): string[] {
   return scope === 'tenants' ? [`SELECT tenantctl.stamp(${literal(schema)})`] : [];
 }
 
-/** The statement that makes histories known to which stamps are going to refer. */
+/** Stores the histories that stamps will refer to. */
 export function knowHistories(histories: readonly (readonly HistoryEntry[])[]): string {
-  // Each once, and in one order for all: two runs that add the same must not meet crosswise.
+  // Deduplicated and sorted, to avoid deadlocks between runs.
   const byDigest = new Map(histories.map((entries) => [digestOf(entries), entries]));
   const rows = [...byDigest]
     .toSorted(([a], [b]) => compareNames(a, b))
@@ -54,7 +54,7 @@ export function knowHistories(histories: readonly (readonly HistoryEntry[])[]): 
           ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries`;
 }
 
-/** Every history that stamps refer to, by digest. One that does not fit its digest is left out: it is not believed. */
+/** All histories that stamps refer to, by digest. A history that does not match its digest is not trusted. */
 export async function readKnownHistories(
   database: Database,
 ): Promise<ReadonlyMap<string, readonly HistoryEntry[]>> {
@@ -100,7 +100,7 @@ export async function stampTenants(
 
 /** @returns why tenants of the batch have no stamp */
 async function stampBatch(database: Database, schemas: readonly string[]): Promise<string[]> {
-  // Without the name of its schema, a reason is the same for all that it holds for.
+  // Without the schema name, so that equal reasons can be counted.
   const stamp = `SELECT replace(tenantctl.stamp(schema_name), schema_name, 'the schema') AS reason
                  FROM unnest(ARRAY[${schemas.map(literal).join(', ')}]::text[]) AS schema_name`;
   const settings = { tenants: schemas.length, lockTimeoutMs: LOCK_TIMEOUT_MS };
@@ -111,7 +111,7 @@ async function stampBatch(database: Database, schemas: readonly string[]): Promi
       ),
     );
   } catch (error) {
-    // Nothing fails for want of a stamp.
+    // A missing stamp must never cause a failure.
     const { message } = toDatabaseError(error);
     return schemas.map(() => message);
   }

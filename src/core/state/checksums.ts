@@ -5,8 +5,8 @@ import type { Database } from '../../db/database.ts';
 type Scope = 'master' | 'tenants';
 
 /**
- * Warns of files of the folder that were edited after they had been applied: their checksum is not the recorded one. A
- * file whose extension changed (.js to .ts) has another text by nature and is ignored.
+ * Warns of files that were edited after being applied: the checksum differs from the recorded one. A file
+ * whose extension changed (.js to .ts) is not compared.
  */
 export async function warnOfEditedFiles(
   database: Database,
@@ -30,7 +30,7 @@ export async function warnOfEditedFiles(
   observe({ type: 'warning', message });
 }
 
-/** Keeps the checksums of files that are being applied for the first time. */
+/** Records the checksums of files that are applied for the first time. */
 export async function recordFiles(
   database: Database,
   scope: Scope,
@@ -46,7 +46,7 @@ export async function recordFiles(
   );
 }
 
-/** Forgets files that no history holds any more: what was undone may be edited. */
+/** Forgets files that are no longer in any history: an undone migration may be edited. */
 export async function forgetFiles(database: Database, scope: Scope, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
   await database.query('DELETE FROM tenantctl.migration_files WHERE scope = $1 AND stem = ANY ($2)', [

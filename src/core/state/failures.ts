@@ -3,7 +3,6 @@ import { literal } from '../../db/sql.ts';
 import type { ErrorReport } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
-/** A tenant's last failure, as it was recorded. */
 export interface RecordedFailure {
   readonly command: string;
   readonly error: ErrorReport;

@@ -5,11 +5,13 @@ import { FORMER, MASTER_ID, type FormerNames } from './tenant-ids.ts';
 import { TENANT_IDS_SINCE } from './version.ts';
 import type { Database } from '../../db/database.ts';
 
-/** What is remembered of tenants, by the name that the schema has now; the master schema is `public`. */
+/** What is recorded about tenants, by current schema name; the master schema is `public`. */
 export interface Memory {
   readonly failures: ReadonlyMap<string, RecordedFailure>;
   readonly intents: ReadonlyMap<string, Intent>;
-  /** The former names of tenants of which both names have changed: it is not known whether they are the same. */
+  /**
+   * Former names of tenants whose two names have both changed: whether they are the same tenants is unknown.
+   */
   readonly ambiguous: ReadonlyMap<string, FormerNames>;
 }
 
@@ -20,10 +22,10 @@ interface MemoryRow extends QueryResultRow {
   readonly details: object;
 }
 
-/** What is remembered without a tenantctl schema. */
+/** Used if there is no tenantctl schema. */
 export const NOTHING_REMEMBERED: Memory = { failures: new Map(), intents: new Map(), ambiguous: new Map() };
 
-/** Reads all that is remembered of tenants: the tables hold exceptions, so they are short. */
+/** Reads everything recorded about tenants. The tables are short: they hold only exceptions. */
 export async function readMemory(database: Database, stateVersion: number): Promise<Memory> {
   if (stateVersion === 0) return NOTHING_REMEMBERED;
   const { rows } = await database.query<MemoryRow>(
@@ -49,7 +51,7 @@ export async function readMemory(database: Database, stateVersion: number): Prom
   };
 }
 
-/** The tenants that the registry has under other names than tenantctl, as a query. */
+/** The query for tenants whose names in the registry differ from those in tenantctl. */
 export function changesIn(stateVersion: number): string {
   return stateVersion < TENANT_IDS_SINCE
     ? `SELECT NULL::bigint AS tenant, ''::text AS schema, NULL::jsonb AS former, true AS is_ambiguous WHERE false`
@@ -58,9 +60,9 @@ export function changesIn(stateVersion: number): string {
 }
 
 /**
- * The rows of a table that refers to tenants, for a FROM clause, each with the names that the tenant has now: `schema`,
- * `organization`, and `is_gone` where they are its last ones. NULL where tenantctl does not know the tenant. `changes`
- * is the query above.
+ * For a FROM clause: a table's rows with the tenant's current names as `schema` and `organization`; `is_gone`
+ * if these are its last ones. NULL if tenantctl does not know the tenant.
+ * @param changes the query of changesIn
  */
 export function underNames(
   table: 'tenant_failures' | 'intents' | 'run_tenants',

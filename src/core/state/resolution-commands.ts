@@ -2,24 +2,24 @@ import type { InvalidIndex } from '../../errors.ts';
 import { shellWord } from '../../wording.ts';
 import type { Intent } from './intents.ts';
 
-/** Whose interrupted migration it is; the master schema has no organization id. */
+/** The master schema has no organization id. */
 interface Place {
   readonly clerkOrgId?: string | undefined;
   readonly schema: string;
 }
 
-/** The name under which `tenantctl resolve` takes the master schema. */
+/** The argument of `tenantctl resolve` for the master schema. */
 export const MASTER_NAME = 'master';
 
-/** The two answers to whether the work of an interrupted migration was done, as commands. */
+/** The commands for both outcomes of an interrupted migration. */
 export interface ResolutionCommands {
   readonly applied: string;
   readonly retry: string;
 }
 
-/** The commands that resolve what was interrupted in a schema, ready for a shell. Pure. */
+/** Commands for a shell that resolve the interrupted migration of a schema. */
 export function resolutionCommands({ clerkOrgId, schema }: Place): ResolutionCommands {
-  // An organization id that a command would take for something else gives way to the schema's name.
+  // Use the schema name if the command would misread the organization id.
   const isMistakable = clerkOrgId === MASTER_NAME || clerkOrgId?.startsWith('-') === true;
   const ownName = schema === 'public' ? MASTER_NAME : schema;
   const name = clerkOrgId === undefined || isMistakable ? ownName : clerkOrgId;
@@ -28,8 +28,8 @@ export function resolutionCommands({ clerkOrgId, schema }: Place): ResolutionCom
 }
 
 /**
- * What to do about a migration outside a transaction whose end is not known. Only a look at the schema tells whether
- * its work was done; the commands are for both answers. Pure.
+ * What to do about a migration outside a transaction with an unknown outcome. Only the schema shows whether
+ * it was done, so the hint has the commands for both outcomes.
  */
 export function resolutionHint(
   place: Place,
@@ -43,7 +43,7 @@ export function resolutionHint(
   return `Look whether the work of ${migration} ${done} in ${place.schema}. If so: ${applied}. If not, ${undo}, then: ${retry}.`;
 }
 
-/** The statements that remove INVALID indexes, one behind the other. Pure. */
+/** Statements that remove INVALID indexes, joined. */
 export function remediesOf(indexes: readonly InvalidIndex[]): string {
   return indexes.map(({ remedy }) => remedy).join(' ');
 }

@@ -1,7 +1,6 @@
 /**
- * The statements that create a function of tenantctl's on the server: plpgsql, whose statements keep their plans for the
- * session.
- * @param settings further ones, for as long as a call lasts: each `name = value`
+ * SQL that creates a plpgsql function of tenantctl, whose plans are cached for the session.
+ * @param settings further ones for the duration of a call: each `name = value`
  */
 export function routine(
   signature: string,
@@ -12,7 +11,7 @@ export function routine(
   return create('FUNCTION', signature, body, comment, settings);
 }
 
-/** What is called for each tenant: a CALL answers with no rows, which the client would have to take apart. */
+/** For what is called per tenant: unlike SELECT, CALL returns no rows for the client to parse. */
 export function procedure(
   signature: string,
   body: string,
@@ -23,11 +22,10 @@ export function procedure(
 }
 
 /**
- * The search_path is the same at every call. Nothing is compiled just in time: up to PostgreSQL 17 a plan that has no way
- * around a sequential scan would be, and with BY_INDEX that takes 400 ms at every call
- * (https://www.postgresql.org/docs/current/jit-decision.html). Joins are made in the order in which they are written:
- * looking for a better one takes the planner 40 ms for the view of stamps, on every new connection. For the same reason
- * a plan is made once and not for each tenant.
+ * JIT is off: up to PostgreSQL 17 any plan with an unavoidable sequential scan would be compiled, which takes
+ * 400 ms per call with BY_INDEX (https://www.postgresql.org/docs/current/jit-decision.html). Joins keep their
+ * written order: planning the view of stamps would take 40 ms on every new connection. Generic plans are made
+ * once, not for each tenant.
  */
 const SETTINGS = [
   'search_path = pg_catalog, pg_temp',
@@ -37,8 +35,8 @@ const SETTINGS = [
 ];
 
 /**
- * What goes by indexes whatever the planner expects: a fleet may have grown a hundredfold since its catalogs were
- * analyzed, and reading pg_depend whole takes longer than all the rest.
+ * Forces index scans: a fleet may have grown a hundredfold since its catalogs were analyzed, and a full scan
+ * of pg_depend takes longer than everything else.
  */
 export const BY_INDEX = ['enable_seqscan = off'];
 

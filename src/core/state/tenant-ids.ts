@@ -2,13 +2,13 @@ import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import type { Database } from '../../db/database.ts';
 
-/** Stands for the master schema where a table refers to a tenant. */
+/** Refers to the master schema in tables that refer to tenants. */
 export const MASTER_ID = '0';
 
 /**
- * The tenants as tenantctl knows them. What it remembers of a tenant refers to `id`, which survives a change of either
- * name: docs/decisions/0023-a-tenants-own-id.md. A tenant that has left the registry keeps its row, for the ledger; a
- * new tenant may then have its names. The constraint is deferrable because tenants may swap their schemas' names.
+ * The tenants known to tenantctl. Its records refer to `id`, which stays the same if a name changes:
+ * docs/decisions/0023-a-tenants-own-id.md. A tenant that has left the registry keeps its row for the ledger;
+ * a new tenant may reuse its names. The constraint is deferrable because tenants may swap schema names.
  */
 const TENANTS_TABLE: readonly string[] = [
   `CREATE TABLE tenantctl.tenants (
@@ -27,7 +27,7 @@ const TENANTS_TABLE: readonly string[] = [
   `COMMENT ON COLUMN tenantctl.tenants.gone_at IS 'When the tenant was found to have left the registry.'`,
 ];
 
-/** The upgrade from a state whose tables refer to a tenant by the name of its schema. The registry is not needed. */
+/** Upgrades tables that refer to tenants by schema name. Does not need the registry. */
 export const TENANT_IDS: readonly string[] = [
   ...TENANTS_TABLE,
   `INSERT INTO tenantctl.tenants (clerk_org_id, schema_name)
@@ -46,41 +46,40 @@ export const TENANT_IDS: readonly string[] = [
   ),
 ];
 
-/** The id of the tenant that has this schema, as an SQL expression; NULL where tenantctl does not know it. */
+/** SQL for the id of the tenant with this schema; NULL if tenantctl does not know it. */
 export function tenantId(schema: string): string {
   return schema === 'public'
     ? MASTER_ID
     : `(SELECT id FROM tenantctl.tenants WHERE schema_name = ${literal(schema)} AND gone_at IS NULL)`;
 }
 
-/** The names of a row k of tenantctl.tenants, as FormerNames. */
+/** SQL for the FormerNames of row k of tenantctl.tenants. */
 export const FORMER = `jsonb_build_object('id', k.id, 'clerkOrgId', coalesce(k.clerk_org_id, ''), 'schema', k.schema_name)`;
 
-/** The names that a tenant was known by. */
 export interface FormerNames {
   readonly id: number;
   readonly clerkOrgId: string;
   readonly schema: string;
 }
 
-/** A tenant that the registry has under another name than tenantctl had. */
+/** A tenant whose name in the registry has changed. */
 interface RenamedTenant {
   readonly clerkOrgId: string;
   readonly schema: string;
   readonly former: FormerNames;
-  /** Both names have changed at once: whether it is the same tenant is for people to say. */
+  /** Both names changed at once: a person must decide whether it is the same tenant. */
   readonly isAmbiguous: boolean;
 }
 
 /**
- * Brings the tenants that tenantctl knows in line with the registry: new ones get an id, those whose organization id or
- * schema name has changed keep theirs. One statement for the whole fleet; it writes only what has changed.
- * @returns the tenants that were found under another name
+ * Updates the known tenants from the registry: new tenants get an id, renamed tenants keep theirs. One
+ * statement for the whole fleet; it writes only changes.
+ * @returns the renamed tenants
  */
 export async function followRegistry(database: Database): Promise<RenamedTenant[]> {
   const follow = `SELECT organization AS "clerkOrgId", schema_name AS schema, former, is_ambiguous AS "isAmbiguous"
                   FROM tenantctl.follow_registry()`;
-  // In a transaction of ours, which reads what is committed whatever the database's default is.
+  // In our own transaction, to read committed rows whatever the default isolation level.
   return withTransaction(database, {}, [follow], ({ opening }) =>
     Promise.resolve((opening[0]?.rows ?? []) as RenamedTenant[]),
   );

@@ -2,19 +2,16 @@ import { TenantctlError } from '../../errors.ts';
 import { DEFAULT_NAMES, registryName, type Names } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
 
-/** The version from which on tenants are stamped (src/core/stamps/). */
+/** The first version with stamps (src/core/stamps/). */
 export const STAMPS_SINCE = 2;
 
-/** The version from which on runs are recorded (src/core/ledger/). */
+/** The first version with the run ledger (src/core/ledger/). */
 export const RUNS_SINCE = 3;
 
-/** The version from which on tenants have ids of their own (src/core/state/tenant-ids.ts). */
+/** The first version with tenant ids (src/core/state/tenant-ids.ts). */
 export const TENANT_IDS_SINCE = 8;
 
-/**
- * The version of the tenantctl schema in this database; 0 if there is none.
- * @throws TenantctlError NAMES_DIFFER
- */
+/** 0 if there is no tenantctl schema. @throws TenantctlError NAMES_DIFFER */
 export function readStateVersion(database: Database): Promise<number> {
   return readVersion(database, database.names);
 }
@@ -28,7 +25,7 @@ export async function readVersion(
     `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
   );
   if (present.rows[0]?.present !== true) return 0;
-  // to_jsonb: older versions have no column `names`, and know only the default names.
+  // to_jsonb: older versions have no column `names`, and only use the default names.
   const { rows } = await connection.query<{ version: number; names: BoundNames | null }>(
     `SELECT version, to_jsonb(v) -> 'names' AS names FROM tenantctl.state_version v
      ORDER BY version DESC, installed_at DESC LIMIT 1`,
@@ -39,10 +36,10 @@ export async function readVersion(
   return row.version;
 }
 
-/** The names that tenantctl's routines and records are bound to, as the variables have them. */
+/** The names that tenantctl's routines and records depend on, by variable. */
 type BoundNames = Readonly<Record<string, string>>;
 
-/** Statuses and the prefix of schemas are not among them: these may change at any time. */
+/** Statuses and the schema prefix are not included: they may change at any time. */
 export function boundNames(names: Names): BoundNames {
   const { organization, schema, status } = names.columns;
   return {

@@ -6,37 +6,35 @@ import { withClient } from '../../db/transaction.ts';
 import { LOCK_ENDING } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
 
-/** One row of a history table. */
 export interface HistoryEntry {
   readonly name: string;
   readonly batch: number;
 }
 
-/** What a schema says about its migrations. */
+/** The migrations applied to a schema. */
 export interface History {
-  /** In the order in which they were applied: by batch, and within it by Knex's id. */
+  /** In the order applied: by batch, then by Knex's id. */
   readonly entries: readonly HistoryEntry[];
-  /** Knex's own lock row is set: a Knex is migrating this schema, or died while it did. */
+  /** Knex's own lock is set: Knex is migrating this schema, or died doing so. */
   readonly lockedByKnex: boolean;
 }
 
 export const EMPTY_HISTORY: History = { entries: [], lockedByKnex: false };
 
-/** Which of the two history tables a schema has. */
+/** Which of the two history tables exist. */
 export interface HistoryTables {
   readonly schema: string;
   readonly hasHistory: boolean;
   readonly hasLock: boolean;
 }
 
-/** Knex's name for the table of its lock. */
 export function lockTableOf(table: string): string {
   return `${table}${LOCK_ENDING}`;
 }
 
 /**
- * The SELECT that reads one History and locks the row of Knex's lock table until the transaction ends: a Knex that starts
- * in the meantime waits. A row that a Knex at work has locked counts as set, and so does one where `onlyIf` is false.
+ * SELECT that reads one History and locks the row of Knex's lock table until the transaction ends, so that
+ * Knex waits. A row that Knex has locked counts as set, as does a row for which `onlyIf` is false.
  * @param onlyIf a condition in SQL
  */
 export function selectHistory(schema: string, table: string, onlyIf: string): string {
@@ -49,7 +47,7 @@ export function selectHistory(schema: string, table: string, onlyIf: string): st
      FROM (SELECT is_locked FROM ${lock} WHERE ${onlyIf} FOR UPDATE SKIP LOCKED) taken) AS "lockedByKnex"`;
 }
 
-/** The history of the master schema; empty if it has none. */
+/** Empty if there is no master history. */
 export async function readMasterHistory(database: Database): Promise<History> {
   const { masterHistory: table } = database.names;
   const { rows } = await database.query<HistoryTables & QueryResultRow>(
@@ -59,10 +57,10 @@ export async function readMasterHistory(database: Database): Promise<History> {
   return (await readHistories(database, table, rows)).get('public') ?? EMPTY_HISTORY;
 }
 
-/** How many histories one query reads: each locks two tables and an index until the query ends. */
+/** Histories per query: each locks two tables and an index until the query ends. */
 const HISTORIES_PER_QUERY = 25;
 
-/** One row of a history table; or, if `id` is null, of Knex's lock table. */
+/** A row of a history table, or of Knex's lock table if `id` is null. */
 interface Row {
   readonly i: number;
   readonly id: number | null;
@@ -71,10 +69,10 @@ interface Row {
 }
 
 /**
- * Reads many histories in few queries. Plain rows cost the server least: an aggregate with its sort doubles the cost.
- * @param table the name of the history tables
- * @param options.knexLock false does not read Knex's lock tables, which halves the cost; `lockedByKnex` is false then
- * @returns by schema; a schema that was dropped in the meantime is missing from the map
+ * Reads many histories in few queries. Plain rows cost the server least: an aggregate with a sort doubles the
+ * cost.
+ * @param options.knexLock false skips Knex's lock tables, which halves the cost; `lockedByKnex` is false then
+ * @returns by schema, without schemas that were dropped in the meantime
  */
 export async function readHistories(
   database: Database,
@@ -101,8 +99,8 @@ export async function readHistories(
         histories.set(schema, { entries: share(entries ?? []), lockedByKnex });
       }
     } catch (error) {
-      // 42P01, 3F000: a table or schema was dropped meanwhile; 42501, 42703: it is not ours to read, or not Knex's. Only
-      // that one is left out: the error of what is done to it later says why.
+      // 42P01, 3F000: a table or schema was dropped; 42501, 42703: no permission, or not Knex's table. Skip
+      // only that tenant: its own work reports the error later.
       if (!/^(42P01|3F000|42501|42703)$/.test(toDatabaseError(error).sqlstate ?? '')) throw error;
       if (chunk.length > 1) for (const each of chunk) await readChunk([each]);
       else histories.delete(chunk[0]?.schema ?? '');
@@ -128,7 +126,9 @@ function selectRows(
   return [...(hasHistory ? [history] : []), ...(knexLock && hasLock ? [lock] : [])];
 }
 
-/** Sorts rows, and gives equal histories the same object, so that a fleet needs little memory and few plans. */
+/**
+ * Sorts rows, and shares one object among equal histories: a fleet then needs little memory and few plans.
+ */
 function sharer(): (rows: readonly Row[]) => readonly HistoryEntry[] {
   const known = new Map<string, readonly HistoryEntry[]>();
   return (rows) => {
@@ -143,7 +143,7 @@ function sharer(): (rows: readonly Row[]) => readonly HistoryEntry[] {
   };
 }
 
-/** The statements that create both tables as Knex does (knex/lib/migrations/migrate/table-creator.js). */
+/** Creates both tables as Knex does (knex/lib/migrations/migrate/table-creator.js). */
 export function createHistoryTables(schema: string, table: string): string[] {
   const lock = qualified(schema, lockTableOf(table));
   return [

@@ -3,10 +3,9 @@ import type { InvalidIndex } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
- * The indexes of these schemas that PostgreSQL maintains and never uses: CREATE INDEX CONCURRENTLY failed, was cancelled
- * or killed (https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY). One that is
- * being built at the moment is none of them, and neither is that of a partitioned table, which is complete when its
- * parts are.
+ * Indexes that PostgreSQL maintains but never uses: CREATE INDEX CONCURRENTLY failed, was cancelled or killed
+ * (https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY). Excludes
+ * indexes being built, and those of partitioned tables, which become valid with their partitions.
  */
 export async function readInvalidIndexes(
   connection: Pick<Database, 'query'>,
@@ -30,13 +29,13 @@ export async function readInvalidIndexes(
   }));
 }
 
-/** Those of the indexes that these statements name: IF NOT EXISTS is content with an INVALID one. Pure. */
+/** The indexes named in these statements: IF NOT EXISTS accepts an INVALID index. */
 export function namedIn(indexes: readonly InvalidIndex[], texts: readonly string[]): InvalidIndex[] {
   const all = texts.join('\n').toLowerCase();
   return indexes.filter(({ name }) => all.includes(name.toLowerCase()));
 }
 
-/** "index notes_a of table notes", several of them. */
+/** For example "index notes_a of table notes". */
 export function listedIndexes(indexes: readonly InvalidIndex[]): string {
   return indexes.map(({ name, table }) => `${name} of table ${table}`).join(', ');
 }

@@ -1,19 +1,19 @@
 import type { Names } from '../../names.ts';
 
-/** A schema that migrations are run in, with the history that belongs to it. */
+/** A schema that migrations run in, with its history. */
 export interface Target {
   readonly scope: 'master' | 'tenants';
   readonly schema: string;
   readonly historyTable: string;
-  /** Where unqualified names are looked up and new tables arise: the schema, then public. */
+  /** The schema, then public. */
   readonly searchPath: readonly string[];
-  /** The name of the lock that keeps the schema to one run at a time. */
+  /** Restricts the schema to one run at a time. */
   readonly lock: string;
-  /** What its database calls things. */
+  /** The names used by its database. */
   readonly names: Names;
   /** Absent for the master schema. */
   readonly clerkOrgId?: string;
-  /** The role that its migrations run as; the one that is logged in where absent. */
+  /** The role that its migrations run as; the login role if absent. */
   readonly role?: string;
 }
 
@@ -56,7 +56,7 @@ function lockOf(schema: string): string {
   return schema === MASTER_SCHEMA ? MASTER_LOCK : `${TENANT_LOCK}${schema}`;
 }
 
-/** The name of a schema's lock, in SQL. @param schema an expression of type text */
+/** SQL for the name of a schema's lock. @param schema an expression of type text */
 export function lockOfSql(schema: string): string {
   return `CASE ${schema} WHEN '${MASTER_SCHEMA}' THEN '${MASTER_LOCK}' ELSE '${TENANT_LOCK}' || ${schema} END`;
 }

@@ -20,13 +20,13 @@ import { TRANSITIONS, UNFINISHED, setStatus } from '../registry/status.ts';
 import { forgetFailure } from '../state/failures.ts';
 import { removeTraces } from './traces.ts';
 
-/** What one call of provisionTenants works with. */
+/** The context of one call of provisionTenants. */
 export interface Provisioning {
   readonly context: RunContext;
   readonly folder: MigrationFolder;
   readonly registry: RegistryShape;
   readonly observe: Observer;
-  /** The roles that new schemas are given to, by schema; empty if they belong to the role that is logged in. */
+  /** Owners of new schemas, by schema; empty if the login role owns them. */
   readonly roles: ReadonlyMap<string, PreparedRole>;
 }
 
@@ -41,13 +41,11 @@ export function refusedStatus(clerkOrgId: string, status: string): TenantctlErro
   );
 }
 
-/** What was done to make a tenant. */
 interface Made extends Applied {
-  /** The tenant's schema was created by this run, and committed. */
+  /** This run created and committed the schema. */
   readonly isCreated?: boolean;
 }
 
-/** Makes one tenant, statement by statement. */
 export async function makeTenant(
   provisioning: Provisioning,
   { tenant }: MigrationTask,
@@ -78,26 +76,26 @@ export async function makeTenant(
     const error = refusedStatus(tenant.clerkOrgId, attempt.status ?? 'gone from the registry');
     return error === undefined ? { kind: 'by-peer' } : { kind: 'failed', error, mayRepeat: false };
   }
-  // A schema that was not committed is gone; if there is one, another process has created it.
+  // An uncommitted schema is gone; if one exists, another process created it.
   const isCreated = (isNew && attempt.done.isCommitted) || earlier.failure?.done?.isCreated === true;
   const done: Made = { ...attempt.done, locksShared: isSharing, isCreated };
   if (attempt.kind === 'done') return { ...attempt, done };
   await leaveFailed(provisioning, target, isCreated).catch((error: unknown) => {
-    // The row still says PROVISIONING, and provisioning again finishes the job.
+    // The row still says PROVISIONING; provisioning again completes the tenant.
     const message = `${target.schema} could not be set FAILED: ${messageOf(error)}`;
     observe({ type: 'warning', message });
   });
-  // What migrations outside a transaction have done was dropped with the schema.
+  // Dropping the schema also removed the work of migrations outside a transaction.
   return { ...attempt, done: { ...done, names: [] } };
 }
 
-/** The statements that go with the last row of a new tenant's history and make it ACTIVE. */
+/** Makes a new tenant ACTIVE, together with the last row of its history. */
 export function closingOf(provisioning: Provisioning, schema: string): string[] {
   const { names } = provisioning.context.database;
   return [setStatus(names, provisioning.registry, schema, TRANSITIONS.provision.to), forgetFailure(schema)];
 }
 
-/** The statements that create a tenant's schema and, if needed, the role that owns it. */
+/** Creates a tenant's schema and, if needed, its owner. */
 export function createSchemaStatements({ roles }: Pick<Provisioning, 'roles'>, schema: string): string[] {
   const role = roles.get(schema);
   const create = `CREATE SCHEMA ${identifier(schema)}`;
@@ -106,7 +104,9 @@ export function createSchemaStatements({ roles }: Pick<Provisioning, 'roles'>, s
     : [...role.statements, `${create} AUTHORIZATION ${identifier(role.name)}`];
 }
 
-/** Creates the schema under the tenant's lock, unless an earlier attempt left one. @returns whether it is new */
+/**
+ * Creates the schema under the tenant's lock, unless an earlier attempt left one. @returns whether it is new
+ */
 async function createSchema(
   client: PoolClient,
   provisioning: Provisioning,
@@ -140,12 +140,12 @@ function ownedByAnother(schema: string, owner: string, role: string): TenantctlE
   );
 }
 
-/** Sets the status FAILED, and drops a schema that this run has created and committed. */
+/** Sets the status FAILED, and drops a schema that this run created and committed. */
 async function leaveFailed(provisioning: Provisioning, target: Target, schemaIsOurs: boolean): Promise<void> {
   const { database } = provisioning.context;
   await withTransaction(database, {}, [`SELECT ${tryLock(target.lock)} AS locked`], async (transaction) => {
     const seen = transaction.opening[0]?.rows[0] as { locked: boolean } | undefined;
-    // Another run is provisioning it by now, and will set its status.
+    // Another run is provisioning the tenant and will set its status.
     if (seen?.locked !== true) return;
     const { rowCount } = await transaction.client.query(
       setStatus(database.names, provisioning.registry, target.schema, TRANSITIONS.provision.failed),

@@ -36,13 +36,13 @@ import { checkOptions } from '../options/check-options.ts';
 
 /** The folder may be empty. */
 export interface ProvisionOptions extends FleetRunOptions {
-  /** The folder of the master migrations: pending ones there are refused. Not checked if absent. */
+  /** The folder of the master migrations: pending ones are an error. Not checked if absent. */
   readonly masterFolder?: string | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
 }
 
 export interface ProvisionResult {
-  /** The number of the run in the ledger; absent if it could not be recorded. */
+  /** The run's number in the ledger; absent if it could not be recorded. */
   readonly run?: number;
   readonly clerkOrgId: string;
   /** Empty if the organization id was refused. */
@@ -55,15 +55,15 @@ export interface ProvisionResult {
 
 const COMMAND = 'tenant provision';
 
-/** How many organizations are registered at once. */
+/** Organizations per registration. */
 const REGISTERED_AT_ONCE = 1_000;
 
 /**
- * Provisions tenants for organizations: first a row in the registry with status PROVISIONING; then the schema, its
- * migrations and the status ACTIVE in one transaction, several tenants in parallel. A failure leaves the status FAILED
- * with its reason, and no schema; provisioning again completes it. An ACTIVE tenant is not changed.
- * @returns a result for each organization, except those that were not begun because the run was stopped
- * @throws TenantctlError if the run cannot begin; one organization's failure is in its result
+ * Registers organizations as PROVISIONING; then, in one transaction each and several in parallel, creates the
+ * schema, runs its migrations and sets the status ACTIVE. A failed tenant has the status FAILED with a
+ * reason, and no schema; provisioning again completes it. An ACTIVE tenant is not changed.
+ * @returns a result for each organization, except those not started because the run was stopped
+ * @throws TenantctlError if the run cannot start; one organization's failure is in its result
  */
 export async function provisionTenants(
   database: Database,
@@ -82,7 +82,7 @@ export async function provisionTenants(
   return results.map((result) => (run === undefined ? result : { ...result, run }));
 }
 
-/** How a run is recorded that was to make so many tenants. */
+/** @param wanted the number of tenants to make */
 function endingOf(results: readonly ProvisionResult[], wanted: number): RunEnding {
   const count = (outcome: ProvisionResult['outcome']) =>
     results.filter((result) => result.outcome === outcome).length;
@@ -191,7 +191,7 @@ function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): 
   };
 }
 
-/** Separates the organizations to provision from those that are refused, or ACTIVE already. */
+/** Separates organizations to provision from those that are refused or already ACTIVE. */
 function triage(
   folder: MigrationFolder,
   registrations: readonly Registration[],
@@ -254,7 +254,7 @@ function resultOf(
   return { clerkOrgId, schema, outcome, applied: [], durationMs: 0, ...more, ...failure };
 }
 
-/** Undefined for an organization that was not begun. */
+/** Undefined for an organization that was not started. */
 function toProvisionResult(outcome: MigrationOutcome): ProvisionResult | undefined {
   const { task, durationMs } = outcome;
   switch (outcome.kind) {

@@ -4,25 +4,25 @@ import { historyOf } from '../stamps/server-side.ts';
 import { deleteIntent } from '../state/intents.ts';
 import { tenantId } from '../state/tenant-ids.ts';
 
-/** A tenant whose provisioning has failed. */
+/** A tenant whose provisioning failed. */
 interface HalfMade {
   readonly schema: string;
-  /** The role that was created for it, if any. */
+  /** The role created for it, if any. */
   readonly role?: string | undefined;
-  /** The run that began it, if it is recorded. */
+  /** The run that started it, if recorded. */
   readonly run?: number | undefined;
 }
 
 /**
- * The statements that remove what a failed provisioning has made of a tenant. Whoever sends them holds the tenant's lock.
- * Three traces stay: its row in the registry (FAILED), its failure, and its id, which the failure refers to.
+ * Removes what a failed provisioning created; the sender holds the tenant's lock. Three things stay: the
+ * registry row (FAILED), the failure, and the id that the failure refers to.
  */
 export function removeTraces(names: Names, { schema, role, run }: HalfMade): string[] {
   const entries = `DELETE FROM tenantctl.run_tenants WHERE tenant = ${tenantId(schema)} AND run = ${run}`;
   return [
-    // A stamp is found by its table, so it goes first.
+    // Delete the stamp first, while its table can be found.
     `DELETE FROM tenantctl.stamps WHERE history_oid = ${historyOf(names, literal(schema))}`,
-    // With its history tables and the function of their trigger.
+    // Includes its history tables and their trigger function.
     `DROP SCHEMA IF EXISTS ${identifier(schema)} CASCADE`,
     ...(role === undefined ? [] : [`DROP ROLE IF EXISTS ${identifier(role)}`]),
     deleteIntent(schema),
