@@ -162,7 +162,6 @@ async function apply(run: TenantsRun, plan: FleetPlan, memory: Memory): Promise<
   const { options, context, folder, observe, rollout } = run;
   const { database } = context;
   const isIdle = plan.due.length === 0 && plan.problems.length === 0;
-  if (isIdle && plan.upToDate.length === 0) return { results: [], isShared: false };
   const notDue = [
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
@@ -171,10 +170,8 @@ async function apply(run: TenantsRun, plan: FleetPlan, memory: Memory): Promise<
   if (!isIdle) await run.run.begin(steps.map(({ name }) => name));
   await recordFailures(database, run.run, { command: COMMAND, direction: 'up' }, plan.problems);
   const upToDate = plan.upToDate.map(({ tenant }) => tenant.schema);
-  await forgetFailures(
-    database,
-    upToDate.filter((schema) => memory.failures.has(schema)),
-  );
+  const recovered = upToDate.filter((schema) => memory.failures.has(schema));
+  await forgetFailures(database, recovered);
   const results = await openPlan(rollout, plan, notDue);
   if (plan.due.length === 0) return { results, isShared: false };
 

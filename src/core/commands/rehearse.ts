@@ -6,14 +6,7 @@ import { checkOptions } from '../options/check-options.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import type { MigrateMasterOptions } from './migrate-master.ts';
 import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
-import {
-  isNothing,
-  planFleet,
-  planKey,
-  refuseOwners,
-  type FleetPlan,
-  type MigrationTask,
-} from '../fleet/plan-fleet.ts';
+import { isNothing, planFleet, planKey, refuseOwners, type FleetPlan } from '../fleet/plan-fleet.ts';
 import type { MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction } from '../apply/action.ts';
 import { watchSchema } from '../guard/guard.ts';
@@ -87,7 +80,7 @@ export async function rehearseMasterRollback(
 /** What `migrate tenants` would do: once for each distinct plan, on its first tenant. */
 export async function rehearseTenants(database: Database, given: MigrateTenantsOptions): Promise<Rehearsal> {
   const options = checkOptions(given, 'folder');
-  const plan = await planTenants(database, options, await readTenantFolder(options));
+  const plan = await planTenants(database, options);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   return rehearse(
     createRunContext(database, options),
@@ -117,9 +110,8 @@ export async function rehearseAll(
   const master = checkOptions(givenMaster, 'folder');
   const options = checkOptions(givenTenants, 'folder');
   const { plan } = await planMaster(database, master);
-  const folder = await readTenantFolder(options);
   const hasRegistry = (await readRegistryShape(database)) !== undefined;
-  const tenants = hasRegistry ? await planTenants(database, options, folder) : NO_TENANTS;
+  const tenants = await planTenants(database, options, hasRegistry);
   const context = createRunContext(database, options);
   return rehearse(context, 'up', plan, tenants, options.vectorExtension ?? 'auto');
 }
@@ -127,8 +119,10 @@ export async function rehearseAll(
 async function planTenants(
   database: Database,
   options: MigrateTenantsOptions,
-  { folder, forward }: Awaited<ReturnType<typeof readTenantFolder>>,
+  hasRegistry = true,
 ): Promise<FleetPlan> {
+  const { folder, forward } = await readTenantFolder(options);
+  if (!hasRegistry) return NO_TENANTS;
   const decide = planner(folder, forward);
   const isSettled = (history: History) => isNothing(decide(history));
   const fleet = await selectFleet(database, options, { isSettled, verify: options.verify });
@@ -168,38 +162,29 @@ async function rehearse(
     const { client } = transaction;
     await upgradeState(client, database.names, version);
     const trial = { context, client, direction };
-    if (master.steps.length > 0) {
-      const migrations = await tryPlan(trial, masterTarget(database.names), master);
-      plans.push({ scope: 'master', targets: [{ schema: 'public' }], shownOn: 'public', migrations });
-    }
+    if (master.steps.length > 0)
+      plans.push(await tryPlan(trial, masterTarget(database.names), master, [{ schema: 'public' }]));
     if (vectorExtension !== undefined) await rehearseVectorExtension(client, vectorExtension);
+    await client.query('SAVEPOINT tenantctl_plan');
     for (const tasks of Map.groupBy(due, ({ plan }) => planKey(plan)).values()) {
       const [first] = tasks;
-      if (first !== undefined) plans.push(await tryOnFirst(trial, first, tasks));
+      if (first === undefined) continue;
+      const target = tenantTarget(database.names, first.tenant, context);
+      const tenants = tasks.map(({ tenant: { clerkOrgId, schema } }) => ({ clerkOrgId, schema }));
+      plans.push(await tryPlan(trial, target, first.plan, tenants));
+      await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
     }
   });
   return result;
 }
 
-async function tryOnFirst(
-  trial: Trial,
-  { tenant, plan }: MigrationTask,
-  tasks: readonly MigrationTask[],
-): Promise<RehearsedPlan> {
-  const { context, client } = trial;
-  await client.query('SAVEPOINT tenantctl_plan');
-  const migrations = await tryPlan(trial, tenantTarget(context.database.names, tenant, context), plan);
-  await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
-  const targets = tasks.map(({ tenant: { clerkOrgId, schema } }) => ({ clerkOrgId, schema }));
-  return { scope: 'tenants', targets, shownOn: tenant.schema, migrations };
-}
-
-/** Runs a plan's migrations in order and records what they send, until one fails. */
+/** Runs a plan's migrations on a target in order, and records what they send, until one fails. */
 async function tryPlan(
   { context, client, direction }: Trial,
   target: Target,
   plan: Plan,
-): Promise<RehearsedMigration[]> {
+  targets: RehearsedPlan['targets'],
+): Promise<RehearsedPlan> {
   const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
   const shown: RehearsedMigration[] = [];
   let leftOut: string | undefined;
@@ -232,7 +217,7 @@ async function tryPlan(
       break;
     }
   }
-  return shown;
+  return { scope: target.scope, targets, shownOn: target.schema, migrations: shown };
 }
 
 function notTried(migration: Migration, direction: Direction): RehearsedMigration {

@@ -88,48 +88,28 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
       const history = await readUnderLock(client, target, LOOK, seen, undefined);
       const due = isRecorded(history, migration) === (direction === 'down');
       const batch = batchOf(history, intent);
-      const records = due
-        ? [
-            recordStep(target, direction, migration, batch),
-            ...recordInLedger(await knownRun(client, intent.run), target, {
-              direction,
-              names: [migration],
-              batch,
-            }),
-          ]
-        : [];
-      await transaction.commitWith([
-        ...records,
-        deleteIntent(schema),
-        forgetFailure(schema, migration),
-        ...stampOf(target),
-      ]);
+      const entry = { direction, names: [migration], batch };
+      const records = due ? [recordStep(target, direction, migration, batch)] : [];
+      if (due) records.push(...recordInLedger(await knownRun(client, intent.run), target, entry));
+      const forgets = [deleteIntent(schema), forgetFailure(schema, migration)];
+      await transaction.commitWith([...records, ...forgets, ...stampOf(target)]);
       return { ...base, recorded: due, batch: due ? batch : 0 };
     },
   );
   if (resolution.recorded && resolution.direction === 'up' && folder !== undefined) {
-    const stem = stemOf(resolution.migration);
-    await readMigrationFolder(folder)
-      .then(({ files }) =>
-        recordFiles(
-          database,
-          target.scope,
-          files.filter((file) => file.stem === stem),
-        ),
-      )
-      .catch((error: unknown) => {
-        observe({ type: 'warning', message: `The file's checksum was not kept: ${messageOf(error)}` });
-      });
+    try {
+      const { files } = await readMigrationFolder(folder);
+      const applied = files.filter(({ stem }) => stem === stemOf(resolution.migration));
+      await recordFiles(database, target.scope, applied);
+    } catch (error) {
+      observe({ type: 'warning', message: `The file's checksum was not kept: ${messageOf(error)}` });
+    }
   }
   return resolution;
 }
 
 /** Reads the facts under the lock, and plans nothing. */
-const LOOK: Assignment = {
-  direction: 'up',
-  decide: () => NOTHING,
-  hasState: true,
-};
+const LOOK: Assignment = { direction: 'up', decide: () => NOTHING, hasState: true };
 
 async function targetOf(database: Database, name: string): Promise<Target> {
   if (name === MASTER_NAME) return masterTarget(database.names);

@@ -43,12 +43,8 @@ export function rollbackTenants(database: Database, options: RollbackTenantsOpti
   return inRun(database, COMMAND, options, endingOf, rollBackInRun);
 }
 
-async function rollBackInRun({
-  options,
-  context,
-  run,
-  observe,
-}: CommandRun<RollbackTenantsOptions>): Promise<FleetResult> {
+async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Promise<FleetResult> {
+  const { options, context, run, observe } = commandRun;
   const { database } = context;
   const started = Date.now();
   const rollback = await planTenantsRollback(database, options);
@@ -60,11 +56,8 @@ async function rollBackInRun({
   await assertSessions(context, steps, 'down');
   if (plan.due.length > 0 || plan.problems.length > 0) await run.begin(steps.map(({ name }) => name));
   await recordFailures(database, run, { command: COMMAND, direction: 'down' }, plan.problems);
-  observe({
-    type: 'selected',
-    total: fleet.members.length + fleet.withoutSchema.length + plan.settled,
-    due: plan.due.length,
-  });
+  const total = fleet.members.length + fleet.withoutSchema.length + plan.settled;
+  observe({ type: 'selected', total, due: plan.due.length });
 
   const work = backwardWork(rollback, {
     command: COMMAND,
@@ -97,15 +90,9 @@ async function rollBackInRun({
 async function forgetUndone(database: Database, served: readonly TenantResult[]): Promise<void> {
   const undone = new Set(served.flatMap((result) => result.names));
   if (undone.size === 0) return;
-  const everyone = await selectFleet(database, {}, { isSettled: () => true });
-  const held = new Set(
-    [...everyone.settledHistories, ...everyone.members.map(({ history }) => history)].flatMap(({ entries }) =>
-      entries.map((entry) => stemOf(entry.name)),
-    ),
-  );
-  await forgetFiles(
-    database,
-    'tenants',
-    [...undone].filter((name) => !held.has(stemOf(name))),
-  );
+  const { settledHistories, members } = await selectFleet(database, {}, { isSettled: () => true });
+  const histories = [...settledHistories, ...members.map(({ history }) => history)];
+  const held = new Set(histories.flatMap(({ entries }) => entries.map(({ name }) => stemOf(name))));
+  const free = [...undone].filter((name) => !held.has(stemOf(name)));
+  await forgetFiles(database, 'tenants', free);
 }

@@ -83,10 +83,12 @@ export async function countByStatus(
 export async function findTenants(
   database: Database,
   names: readonly string[],
-): Promise<Pick<Tenant, 'clerkOrgId' | 'schema'>[]> {
-  const { table, organization, schema } = registrySql(database.names);
-  const { rows } = await database.query<{ clerkOrgId: string; schema: string }>(
-    `SELECT coalesce(${organization}::text, '') AS "clerkOrgId", coalesce(${schema}::text, '') AS schema FROM ${table}
+): Promise<Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>[]> {
+  const { table, organization, schema, status } = registrySql(database.names);
+  const { rows } = await database.query<Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>>(
+    `SELECT coalesce(${organization}::text, '') AS "clerkOrgId", coalesce(${schema}::text, '') AS schema,
+            ${statusOf(database.names, status)} AS status
+     FROM ${table}
      WHERE ${organization}::text = ANY ($1::text[]) OR ${schema}::text = ANY ($1::text[])
      ORDER BY ${organization}::text COLLATE "C"`,
     [names],

@@ -3,7 +3,6 @@ import { TenantctlError } from '../../errors.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import type { Selection } from '../fleet/select-fleet.ts';
 import { findTenants } from '../registry/registry.ts';
-import { hasStatus, registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Observer } from '../report/event.ts';
 import type { RolloutResult, Stage, StageResult } from '../report/rollout-result.ts';
 import type { Lanes } from '../run/lanes.ts';
@@ -81,28 +80,18 @@ async function findCanaries(
   selection: Selection,
 ): Promise<ReadonlySet<string>> {
   const canaries = await findTenants(database, names);
-  const schemas = new Set(canaries.map(({ schema }) => schema));
   if (selection.tenants !== undefined) {
     const selected = new Set((await findTenants(database, selection.tenants)).map(({ schema }) => schema));
     const outside = canaries.find(({ schema }) => !selected.has(schema));
     if (outside !== undefined) {
-      throw new TenantctlError(
-        'USAGE',
-        `"${outside.clerkOrgId}" is to be a canary, and the run is not for it.`,
-        {
-          tenant: outside.clerkOrgId,
-          hint: 'Name it with --tenant, too, or choose another canary.',
-        },
-      );
+      const tenant = outside.clerkOrgId;
+      throw new TenantctlError('USAGE', `"${tenant}" is to be a canary, and the run is not for it.`, {
+        tenant,
+        hint: 'Name it with --tenant, too, or choose another canary.',
+      });
     }
   }
-  const { table, organization, schema, status } = registrySql(database.names);
-  const { rows } = await database.query<{ clerkOrgId: string; status: string }>(
-    `SELECT ${organization}::text AS "clerkOrgId", ${statusOf(database.names, status)} AS status FROM ${table}
-     WHERE ${schema}::text = ANY ($1::text[]) AND NOT ${hasStatus(database.names, status, ['ACTIVE'])} LIMIT 1`,
-    [[...schemas]],
-  );
-  const [idle] = rows;
+  const idle = canaries.find(({ status }) => status !== 'ACTIVE');
   if (idle !== undefined) {
     throw new TenantctlError(
       'TENANT_NOT_ACTIVE',
@@ -110,5 +99,5 @@ async function findCanaries(
       { tenant: idle.clerkOrgId, hint: 'Choose a canary that is ACTIVE.' },
     );
   }
-  return schemas;
+  return new Set(canaries.map(({ schema }) => schema));
 }

@@ -25,10 +25,8 @@ export async function openPlan(
     rollout.hopeless = plan.problems.filter(({ tenant }) => canaries.has(tenant.schema)).length;
   if (setting.rollout.check === undefined || setting.listUpToDate !== true || isStopped(context))
     return results;
-  const refused = await checkAll(
-    rollout,
-    plan.upToDate.map(({ tenant }) => tenant),
-  );
+  const upToDate = plan.upToDate.map(({ tenant }) => tenant);
+  const refused = await checkAll(rollout, upToDate);
   return results.map((result) => refusedResult(result, refused));
 }
 
@@ -76,23 +74,10 @@ export async function serveRollout(
 }
 
 /** Undefined if all tenants were served at once. */
-export function resultOf({
-  setting,
-  begun,
-  planned = 0,
-  failureLimit: { stop },
-  stoppedAt,
-  rolledBack,
-  unchecked,
-  throttle,
-}: Rollout): RolloutResult | undefined {
-  if (setting.rollout === undefined) return undefined;
-  return {
-    waves: begun,
-    planned,
-    ...(stop !== undefined && { stopped: { ...stop, reason: stopReason(stop), stage: stoppedAt } }),
-    rolledBack,
-    unchecked,
-    ...(throttle !== undefined && { heldBackMs: throttle.heldBackMs }),
-  };
+export function resultOf(rollout: Rollout): RolloutResult | undefined {
+  if (rollout.setting.rollout === undefined) return undefined;
+  const { begun: waves, planned = 0, rolledBack, unchecked, throttle } = rollout;
+  const { stop } = rollout.failureLimit;
+  const stopped = stop && { ...stop, reason: stopReason(stop), stage: rollout.stoppedAt };
+  return { waves, planned, stopped, rolledBack, unchecked, heldBackMs: throttle?.heldBackMs };
 }

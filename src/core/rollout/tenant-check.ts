@@ -52,14 +52,11 @@ export async function readTenantCheck(path: string): Promise<TenantCheck> {
   return { name, query: statement.text };
 }
 
-/** The rows to show, plus one if there are more. */
-export interface CheckAnswer {
-  readonly rows: readonly Readonly<Record<string, unknown>>[];
-  readonly fields: readonly Pick<FieldDef, 'dataTypeID'>[];
-}
-
 /** The rows that a check returned, shortened; undefined if the tenant passed. Pure. */
-export function objections({ rows, fields }: CheckAnswer): readonly string[] | undefined {
+export function objections(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  fields: readonly Pick<FieldDef, 'dataTypeID'>[],
+): readonly string[] | undefined {
   if (rows.length === 0) return undefined;
   const [row] = rows;
   const isBoolean = rows.length === 1 && fields.length === 1 && fields[0]?.dataTypeID === BOOLEAN;
@@ -105,7 +102,7 @@ export async function checkTenant(
         transaction.abandon();
         return transaction.opening.at(-1);
       })) ?? {};
-    const details = objections({ rows, fields });
+    const details = objections(rows, fields);
     return details === undefined ? undefined : refused(`found ${amount(rows.length)}.`, { details });
   } catch (thrown) {
     const error = toTenantctlError(thrown);

@@ -38,10 +38,8 @@ export async function followStandbys(
     lag = measure(seen, now);
     if (wasHeld) heldBackMs += now - lookedAt;
     if (lag !== undefined && isHeld() && !wasHeld) {
-      observe({
-        type: 'phase',
-        message: `Waiting for the standby ${lag.standby}, which ${inWords(lag.ms)}`,
-      });
+      const message = `Waiting for the standby ${lag.standby}, which ${inWords(lag.ms)}`;
+      observe({ type: 'phase', message });
     }
     lookedAt = now;
   };

@@ -90,10 +90,9 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
       onFailed,
     });
     refusals = isServed ? 0 : refusals + 1;
-    if (isServed) return true;
     // No connection: the server may be restarting. In the end, an attempt at one tenant reports the error.
-    if (refusals <= context.retries) await pause(backoffMs(refusals, Math.random), context.signal);
-    else returned.push(...ready.splice(0, 1).map((task) => untried(task)));
+    if (refusals > context.retries) returned.push(...ready.splice(0, 1).map((task) => untried(task)));
+    else if (refusals > 0) await pause(backoffMs(refusals, Math.random), context.signal);
     return true;
   };
   const takeTurns = async () => {

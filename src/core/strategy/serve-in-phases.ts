@@ -1,7 +1,7 @@
 import { runsInTransaction } from '../files/load.ts';
-import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import { stepsDue, type MigrationTask } from '../fleet/plan-fleet.ts';
 import { cutPlan, type Phases } from '../plan/phases.ts';
-import type { Plan, Step } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { whySkipped } from '../serve/session.ts';
@@ -18,9 +18,9 @@ export async function serveInPhases(
   tasks: readonly MigrationTask[],
   work: MigrationWork,
 ): Promise<Migrated> {
-  const isOutside = await outsideSteps(context, tasks, work);
-  if (isOutside.size === 0) return serveMigration(context, tasks, work);
-  const phasesOf = phaseFinder(isOutside);
+  const outside = await outsideSteps(context, tasks, work);
+  if (outside.size === 0) return serveMigration(context, tasks, work);
+  const phasesOf = phaseFinder(outside);
   const count = tasks.reduce((most, task) => Math.max(most, phasesOf(task).length), 0);
   const results = new Map<string, TenantResult>();
   const ended = new Set<string>();
@@ -58,24 +58,21 @@ export async function serveInPhases(
 }
 
 async function outsideSteps(
-  context: RunContext,
+  { load }: RunContext,
   tasks: readonly MigrationTask[],
   { direction }: MigrationWork,
-): Promise<ReadonlySet<Step>> {
-  const steps = [...new Set(tasks.map(({ plan }) => plan))].flatMap((plan) => plan.steps);
-  const loaded = await Promise.all(
-    steps.map(async (step) => ({ step, migration: await context.load(step.file) })),
-  );
-  return new Set(
-    loaded.filter(({ migration }) => !runsInTransaction(migration, direction)).map(({ step }) => step),
-  );
+): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  for (const { file, name } of stepsDue({ due: tasks }))
+    if (!runsInTransaction(await load(file), direction)) names.add(name);
+  return names;
 }
 
 /** The phases of a tenant's plan; tenants with the same plan share them. */
-function phaseFinder(isOutside: ReadonlySet<Step>): (task: MigrationTask) => Phases {
+function phaseFinder(outside: ReadonlySet<string>): (task: MigrationTask) => Phases {
   const known = new Map<Plan, Phases>();
   return ({ history, plan }) => {
-    const phases = known.get(plan) ?? cutPlan(history, plan, (step) => isOutside.has(step));
+    const phases = known.get(plan) ?? cutPlan(history, plan, ({ name }) => outside.has(name));
     known.set(plan, phases);
     return phases;
   };

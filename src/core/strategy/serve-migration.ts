@@ -10,7 +10,7 @@ import type { Attempt, Earlier } from '../serve/work.ts';
 import { applyTask, withEarlier } from './apply-task.ts';
 import { compile } from './compiled.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './lesson.ts';
-import { toResult, type Migrated, type MigrationWork } from './migration-work.ts';
+import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
 import { sendToAll, type PlanGroup } from './send-to-all.ts';
 
@@ -66,7 +66,7 @@ async function attemptTask(
   earlier: Earlier<Applied>,
 ): Promise<Attempt<Applied>> {
   const isPilot = lesson.pilots === 0;
-  const apply = (record?: Parameters<Parameters<typeof learn>[2]>[0]) =>
+  const apply = (record?: ApplyOptions['record']) =>
     migration.apply === undefined
       ? applyTask(context, migration, task, { isPilot, record })
       : migration.apply(task, { isPilot, record }, earlier);

@@ -12,15 +12,14 @@ import { lockOfSql } from '../target/target.ts';
  * tenant's one-string transaction.
  */
 export function serveRoutines(names: Names): string[] {
-  return [...peersRoutine(names), ...beginRoutines(names), ...endRoutines(names)];
+  return [peersRoutine(names), enterRoutine(names), ...endRoutines(names)];
 }
 
-function peersRoutine(names: Names): string[] {
+function peersRoutine(names: Names): string {
   const { table, schema, status } = registrySql(names);
-  return [
-    routine(
-      'peers(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
-      `BEGIN
+  return routine(
+    'peers(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
+    `BEGIN
        RETURN QUERY
          WITH stamped AS MATERIALIZED (
            SELECT s.schema_name, s.digest FROM tenantctl.trusted_stamps s
@@ -36,18 +35,16 @@ function peersRoutine(names: Names): string[] {
          LEFT JOIN ${table} t ON t.${schema}::text = w.name
          LEFT JOIN stamped s ON s.schema_name = w.name;
      END`,
-      'What runs beside this one have made of tenants: their status, what their stamps say, and whether somebody is at work on them.',
-      BY_INDEX,
-    ),
-  ];
+    'What runs beside this one have made of tenants: their status, what their stamps say, and whether somebody is at work on them.',
+    BY_INDEX,
+  );
 }
 
-function beginRoutines(names: Names): string[] {
+function enterRoutine(names: Names): string {
   const { table, schema, status } = registrySql(names);
-  return [
-    procedure(
-      'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
-      `DECLARE
+  return procedure(
+    'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
+    `DECLARE
        known bigint;
        history_table oid;
        seen record;
@@ -79,9 +76,8 @@ function beginRoutines(names: Names): string[] {
          RAISE EXCEPTION '% has another history than the run was planned for', tenant_schema USING ERRCODE = 'TCT02';
        END IF;
      END`,
-      'Begins the work on a tenant: settings (each name followed by its value), lock, and that all is as the plan assumed; an error where it is not.',
-    ),
-  ];
+    'Begins the work on a tenant: settings (each name followed by its value), lock, and that all is as the plan assumed; an error where it is not.',
+  );
 }
 
 function endRoutines(names: Names): string[] {

@@ -161,7 +161,7 @@ describe('the answer to a check', () => {
     ['no rows', [], [integer, integer]],
     ['true', [{ ok: true }], [boolean]],
   ] as const)('%s is as it should be', ([, rows, fields]) => {
-    expect(objections({ rows, fields })).toBeUndefined();
+    expect(objections(rows, fields)).toBeUndefined();
   });
 
   test.for([
@@ -171,12 +171,12 @@ describe('the answer to a check', () => {
     ['true twice', [{ ok: true }, { ok: true }], [boolean]],
     ['true and something else', [{ ok: true, id: 1 }], [boolean, integer]],
   ] as const)('%s is not', ([, rows, fields]) => {
-    expect(objections({ rows, fields })).toEqual(rows.map((row) => JSON.stringify(row)));
+    expect(objections(rows, fields)).toEqual(rows.map((row) => JSON.stringify(row)));
   });
 
   test('of many and long rows, the first five are shown, shortened', () => {
     const rows = Array.from({ length: 6 }, () => ({ note: 'x'.repeat(1_000) }));
-    const found = objections({ rows, fields: [{ dataTypeID: 25 }] });
+    const found = objections(rows, [{ dataTypeID: 25 }]);
     expect(found).toHaveLength(6);
     expect(found?.[0]).toHaveLength(200);
     expect(found?.at(-1)).toBe('… and more rows');
