@@ -50,7 +50,7 @@ export function changedRole(action: FailedAction, statement: string): TenantctlE
   );
 }
 
-/** What a migration threw, as an error that names tenant, migration and statement. */
+/** Wraps what a migration threw in an error that names tenant, migration and statement. */
 export function failed(
   action: FailedAction,
   thrown: unknown,
@@ -76,7 +76,7 @@ function roleHint(sqlstate: string | undefined, { role, schema }: Target): strin
   return `With TENANT_ROLE it ran as ${role}, which has rights on ${schema} alone. A shared table that tenants refer to needs a grant in a master migration (GRANT SELECT, REFERENCES ON … TO PUBLIC). Where the table is the tenant's own and belongs to another role, tenantctl doctor has the SQL that gives it to ${role}.`;
 }
 
-/** The statement that caused an error. In an aborted transaction (25P02) that is an earlier one. */
+/** The statement that caused an error: in an aborted transaction (25P02), an earlier one. */
 export function failureBehind(thrown: unknown, { failures }: Seen): FailedStatement | undefined {
   return sqlstateOf(thrown) === '25P02'
     ? failures.at(-1)
@@ -91,7 +91,7 @@ export function sqlstateOf(error: unknown): string | undefined {
 function serverDetails(error: unknown, text: string): string[] | undefined {
   if (!(error instanceof DatabaseError)) return undefined;
   const lines: string[] = [];
-  // Part of a line may hold part of a password, which would not be recognized.
+  // Part of a line may contain part of a password, which masking would not recognize.
   if (maskSecrets(text) === text) lines.push(...placeIn(text, Number(error.position)));
   if (error.detail !== undefined) lines.push(`DETAIL: ${error.detail}`);
   if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);

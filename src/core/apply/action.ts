@@ -23,14 +23,14 @@ interface ActionOptions {
   readonly target: Target;
   readonly direction: Direction;
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
-  /** Sends each statement in its own way; unchanged where absent. */
+  /** Sends each statement; sent as is if absent. */
   readonly around?: Around | undefined;
   /** Records what the migration sends, to send it to other tenants too. */
   readonly recording?: Recording | undefined;
 }
 
 /**
- * Runs one migration in one direction. The connection's transaction (if any), role and search_path are set already.
+ * Runs one migration in one direction. Transaction (if any), role and search_path must be set already.
  * @throws TenantctlError MIGRATION_FAILED with tenant, migration and statement, MIGRATION_IRREVERSIBLE
  */
 export async function runAction(
@@ -73,11 +73,11 @@ interface ActionCall extends ActionOptions {
   readonly check: StatementCheck;
 }
 
-/** Sends the text of an .sql migration: in a transaction as it is, outside one statement by statement. */
+/** Sends the text of an .sql migration: whole in a transaction, statement by statement outside one. */
 async function runSql(call: ActionCall, sql: string): Promise<Seen> {
   const { client, migration, inTransaction, check, onStatement, recording } = call;
   const around: Around = call.around ?? ((_text, send) => send());
-  // PostgreSQL makes one transaction of a string of several statements.
+  // PostgreSQL runs a string of several statements as one transaction.
   const statements = inTransaction ? [sql] : await splitStatements(sql, migration.file.name);
   for (const text of statements) {
     if (text === '') continue;
@@ -91,7 +91,6 @@ async function runSql(call: ActionCall, sql: string): Promise<Seen> {
   return { failures: [] };
 }
 
-/** Calls the function of a migration with its Knex. @returns what was seen of its statements */
 async function runFunction(
   call: ActionCall,
   factory: KnexFactory,

@@ -18,7 +18,7 @@ import { nextSegment, type Segment } from './segment.ts';
 import type { Target } from '../target/target.ts';
 import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
 
-/** Does an assignment, segment by segment. Throws nothing that concerns only its target. */
+/** Performs an assignment, segment by segment. Never throws for errors that concern only its target. */
 export async function advance(
   context: RunContext,
   target: Target,
@@ -48,12 +48,12 @@ export async function advance(
   }
 }
 
-/** How the work on a segment ended; 'busy' and 'status' as in Advanced. */
+/** How a segment ended; 'busy' and 'status' as in Advanced. */
 type SegmentEnd =
   | { readonly kind: 'busy' }
   | { readonly kind: 'status'; readonly status: string | null }
   | { readonly kind: 'more' }
-  /** The next migration runs outside a transaction: it needs the run's only place for those. */
+  /** The next migration runs outside a transaction: the run allows one of these at a time. */
   | { readonly kind: 'needs-place' }
   | { readonly kind: 'end' };
 
@@ -62,13 +62,13 @@ const MORE: SegmentEnd = { kind: 'more' };
 async function serveSegment(job: TargetJob): Promise<SegmentEnd> {
   const end = await runSegment(job, false).catch((error: unknown) => {
     const { assignment, progress } = job;
-    // The history tables that the run was planned with may be gone (42P01, 3F000): look for them first.
+    // The history tables known at planning time may be gone (42P01, 3F000): look for them first.
     const isGone = ['42P01', '3F000'].includes(toDatabaseError(error).sqlstate ?? '');
     if (progress.started || assignment.hasTables !== true || !isGone) throw error;
     return runSegment({ ...job, assignment: { ...assignment, hasTables: false } }, false);
   });
   if (end.kind !== 'needs-place') return end;
-  // Wait for the place without a transaction: CREATE INDEX CONCURRENTLY waits for every one that has a snapshot.
+  // Wait without a transaction: CREATE INDEX CONCURRENTLY waits for all that have a snapshot.
   return job.context.database.alone(() => runSegment(job, true));
 }
 
@@ -78,7 +78,7 @@ async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd
   let outside: Promise<SegmentEnd> | undefined;
   let afterwards: (() => Promise<SegmentEnd>) | undefined;
   const end = await withTransaction(
-    // Both connections of a migration outside a transaction are sessions: it may take longer than a pooler waits.
+    // A migration outside a transaction needs sessions: it may outlast a pooler's timeouts.
     hasPlace ? await context.database.sessions() : context.database,
     { searchPath: ownSearchPath(target), lockTimeoutMs, statementTimeoutMs },
     lookUnderLock(target, assignment),
@@ -96,7 +96,7 @@ async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd
         return segment.isLast ? { kind: 'end' } : MORE;
       }
       if (!context.database.hasSessions) throw poolerInBetween(segment.steps[0]?.name ?? '');
-      // A second connection sees the schema and its history only when they are committed.
+      // A second connection sees the schema and its history only after the commit.
       if (facts.isNew) return MORE;
       if (!hasPlace) return abandon({ kind: 'needs-place' });
       const perform = async (keeper?: LockKeeper): Promise<SegmentEnd> => {
@@ -108,7 +108,7 @@ async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd
         return segment.isLast ? { kind: 'end' } : MORE;
       };
       if (!context.database.hasParallelSessions) {
-        // All connections are one session: the transaction has to end first. The folder's lock keeps others out.
+        // All connections are one session: end the transaction first. The folder's lock keeps others out.
         afterwards = perform;
         return MORE;
       }
@@ -129,11 +129,11 @@ interface Facts {
   readonly segment: Segment;
   /** The schema or its history was created in this transaction. */
   readonly isNew: boolean;
-  /** What a tenant's schema held before; absent for the master schema. */
+  /** Absent for the master schema. */
   readonly schemaBefore: SchemaBefore | undefined;
 }
 
-/** Reads the facts under the lock, and decides. @returns the end if there is nothing to do for this run */
+/** Reads the facts under the lock, and decides. @returns the end if this run has nothing to do */
 async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): Promise<SegmentEnd | Facts> {
   const { context, target, assignment, progress } = job;
   const [lock, , look, noted, read] = opening;
@@ -164,7 +164,7 @@ async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): 
   };
 }
 
-/** Tenant migrations that reach outside their schema run for one tenant at a time. @returns false if it is not ours */
+/** Waits for the lock of tenant migrations that reach outside. @returns false if it was not granted */
 async function mayReach(
   { context, target }: TargetJob,
   { migrations }: Segment,
@@ -174,8 +174,8 @@ async function mayReach(
 }
 
 /**
- * Rolls back to the target's lock, and keeps it for as long as it takes. A table that the transaction has read would
- * block a REINDEX on the other connection, and the server would not see that the two wait for each other.
+ * Rolls back to the target's lock and keeps only that. A table that the transaction has read would block a
+ * REINDEX on the other connection, and the server could not detect this deadlock.
  */
 async function keepLockOnly({ database }: RunContext, { client }: OpenTransaction): Promise<void> {
   await client.query(

@@ -9,40 +9,40 @@ import type { Failure } from '../serve/work.ts';
 import type { Target } from '../target/target.ts';
 import type { TenantStatus } from '../../names.ts';
 
-/** What is to be done to a target. It is decided from the history, under the lock. */
+/** What to do to a target. It is decided from the history, under the lock. */
 export interface Assignment {
   readonly direction: Direction;
-  /** Pure: what to do to a schema with this history, of which this much is done already. */
+  /** Pure. @param done what is already done of it */
   decide(history: History, done: readonly string[]): Plan;
-  /** The batch that an earlier part of the same run has begun: it is continued where it still is the last one. */
+  /** The batch of an earlier part of the same run: continued if it is still the last one. */
   readonly batch?: number | undefined;
-  /** Only a tenant whose registry row has one of these statuses is worked on; not asked for the master schema. */
+  /** Only tenants with one of these statuses are processed; ignored for the master schema. */
   readonly statuses?: readonly TenantStatus[];
-  /** Runs in the first transaction, before the history is read. It creates the schema, say. */
+  /** Runs in the first transaction, before the history is read: creates the schema, for example. */
   readonly opening?: ((client: PoolClient) => Promise<void>) | undefined;
-  /** Run in the transaction of the first migration, after it. */
+  /** Runs in the transaction of the first migration, after it. */
   readonly afterFirst?: ((client: PoolClient) => Promise<void>) | undefined;
-  /** Run in each transaction before it commits, after its migrations. */
+  /** Runs in each transaction, after its migrations and before it commits. */
   readonly beforeCommit?: ((client: PoolClient) => Promise<void>) | undefined;
-  /** Statements that go with the last row of the history, in its transaction; sent even when nothing was due. */
+  /** Statements sent with the last row of the history, in its transaction; even if nothing was due. */
   readonly closing?: readonly string[];
-  /** The tenantctl schema is there, so that intents can be kept. */
+  /** The tenantctl schema exists, so intents can be stored. */
   readonly hasState: boolean;
-  /** Both history tables were there when the run was planned: they are read in the round trip that takes the lock. */
+  /** Both history tables existed at planning time: read them in the round trip that takes the lock. */
   readonly hasTables?: boolean | undefined;
   /** Records what each migration sends, to send it to other tenants too. */
   readonly record?: ((name: string) => Recording) | undefined;
 }
 
-/** What was done to a target, also if it failed later on. */
+/** What was done to a target, even if it failed later. */
 export interface Applied {
-  /** Names as the history holds them, in the order in which they were applied or reverted. */
+  /** Names from the history, in the order in which they were applied or reverted. */
   readonly names: readonly string[];
   /** The batch in the history; 0 if nothing was done. */
   readonly batch: number;
-  /** A transaction was committed, if only with the opening. */
+  /** A transaction was committed, even if it only did the opening. */
   readonly isCommitted: boolean;
-  /** What others may do whose migrations send the same; absent if nothing was done, and for the master schema. */
+  /** What tenants that are sent the same may do; absent if nothing was done, and for the master schema. */
   readonly observed?: ObservedEffects | undefined;
   /** The transaction locked shared tables against others: other tenants are served one at a time. */
   readonly locksShared?: boolean | undefined;
@@ -50,9 +50,8 @@ export interface Applied {
 
 export type Advanced =
   | { readonly kind: 'done'; readonly done: Applied }
-  /** Another run holds the target. */
   | { readonly kind: 'busy' }
-  /** The tenant has a status that the assignment does not name; null if its row is gone. */
+  /** The assignment does not list the tenant's status; null if its row is gone. */
   | { readonly kind: 'status'; readonly status: string | null; readonly done: Applied }
   | (Failure<Applied> & { readonly done: Applied });
 
@@ -71,8 +70,8 @@ interface Progress extends Applied {
   started: boolean;
   /** A migration runs outside a transaction: it cannot be rolled back. */
   isOutside?: boolean | undefined;
-  /** The process id of the backend whose transaction is open. */
+  /** The backend whose transaction is open. */
   pid?: number | undefined;
-  /** The migration that runs, or whose end is being committed. */
+  /** The migration that is running or being committed. */
   atWork?: string | undefined;
 }

@@ -8,7 +8,7 @@ import type { BegunIntent } from '../state/intents.ts';
 
 type Begun = Pick<BegunIntent, 'migration' | 'direction'>;
 
-/** How a migration outside a transaction ended is not known: its intent stays. */
+/** The outcome of a migration outside a transaction is unknown: its intent stays. */
 function unknownEnd(target: Target, begun: Begun, message: string, details: ErrorDetails): TenantctlError {
   const { migration } = begun;
   const hint = [resolutionHint(target, begun), details.hint ?? []].flat().join(' ');
@@ -16,7 +16,7 @@ function unknownEnd(target: Target, begun: Begun, message: string, details: Erro
   return new TenantctlError('MIGRATION_INTERRUPTED', message, { ...where, ...details, hint });
 }
 
-/** An earlier command began the migration and did not record its end. */
+/** An earlier command started the migration and did not record how it ended. */
 export function interrupted(
   target: Target,
   intent: BegunIntent,
@@ -39,7 +39,7 @@ export function lockLost(target: Target, begun: Begun, cause: unknown): Tenantct
   return unknownEnd(target, begun, message, { hint, cause });
 }
 
-/** The migration ran, and could not be recorded. */
+/** The migration ran but could not be recorded. */
 export function notRecorded(target: Target, begun: Begun, cause: TenantctlError): TenantctlError {
   const message = `${begun.migration} ran outside a transaction, and that could not be recorded: ${messageOf(cause)}`;
   return unknownEnd(target, begun, message, { sqlstate: cause.sqlstate, cause });
@@ -58,7 +58,7 @@ export function leftInvalid(
   );
 }
 
-/** What a failed migration left behind is more urgent than its own hint, which this one replaces. */
+/** If a failed migration left something behind, a hint about that replaces its own. */
 export function outsideFailure(
   error: unknown,
   migration: string,
@@ -77,7 +77,7 @@ export function outsideFailure(
   });
 }
 
-/** Such a migration needs a session of its own. */
+/** A migration outside a transaction needs its own session. */
 export function poolerInBetween(name: string): TenantctlError {
   return new TenantctlError(
     'POOLER_UNSUPPORTED',
@@ -90,7 +90,7 @@ function listed(indexes: readonly InvalidIndex[]) {
   return indexes.length === 0 ? {} : { invalidIndexes: indexes };
 }
 
-/** What is remembered of the tenant, an interrupted migration perhaps, is under names that it has no more. */
+/** Stored data, such as an interrupted migration, is under names that the tenant no longer has. */
 export function tenantAmbiguous(target: Target): TenantctlError {
   return new TenantctlError(
     'TENANT_AMBIGUOUS',

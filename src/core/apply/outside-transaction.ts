@@ -28,9 +28,9 @@ interface OutsideJob extends TargetJob {
 }
 
 /**
- * Refuses migrations that need a session if there is none, before anything is done: a tenant that gets only some of its
- * migrations helps nobody.
- * @throws TenantctlError POOLER_UNSUPPORTED; CONCURRENCY_TOO_HIGH where the pool has no second connection
+ * Before anything is done, refuses migrations that need a session if there is none: no tenant should get only
+ * some of its migrations.
+ * @throws TenantctlError POOLER_UNSUPPORTED; CONCURRENCY_TOO_HIGH if the pool has no second connection
  */
 export async function assertSessions(
   { database, load }: RunContext,
@@ -45,9 +45,9 @@ export async function assertSessions(
 }
 
 /**
- * Runs a segment outside a transaction, on a connection of its own. The intent is deleted with the record, or when the
- * server has said that the migration failed. It stays if the end is not known or could not be recorded.
- * @param lost aborted when the connection that holds the target's lock is lost: the migration is stopped then
+ * Runs a segment outside a transaction, on its own connection. The intent is deleted with the record, or once
+ * the server has reported failure. It stays if the outcome is unknown or could not be recorded.
+ * @param lost aborted when the connection that holds the target's lock is lost: stops the migration
  * @throws TenantctlError MIGRATION_FAILED if it failed; MIGRATION_INTERRUPTED if the intent stays
  */
 export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortSignal): Promise<void> {
@@ -95,7 +95,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
       onStatement: ({ text }) => texts.push(text),
       around: patientSender(client, context.lockTimeoutMs, outside.lost),
     });
-    // A migration may have caught the error of a statement that was cancelled.
+    // A migration may have caught the error of a cancelled statement.
     outside.lost?.throwIfAborted();
     if (direction === 'up') {
       const invalid = namedIn(await readInvalidIndexes(client, [target.schema]), texts);
@@ -104,14 +104,14 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
   } catch (error) {
     await client.query('ROLLBACK; RESET ROLE').catch(() => {});
     const invalid: InvalidIndex[] = await readInvalidIndexes(client, [target.schema]).catch(() => []);
-    // The server has answered, so what happened is known.
+    // The server has answered, so the outcome is known.
     if (outside.lost?.aborted !== true) await client.query(deleteOwnIntent(target.schema)).catch(() => {});
     throw outsideFailure(error, begun.migration, invalid);
   }
   await record(outside, client, Date.now() - started);
 }
 
-/** The settings of the connection, whatever its role or database say; DISCARD ALL resets them. */
+/** Overrides the settings of the role and the database; DISCARD ALL resets them. */
 function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: RunContext): Record<string, number> {
   return {
     ...database.deadClientSettings,
@@ -120,7 +120,7 @@ function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: RunContext)
   };
 }
 
-/** Records the migration and deletes its intent. Tries again after an error that may pass: the work is done. */
+/** Records the migration and deletes its intent. Retries transient errors: the work is done. */
 async function record(outside: OutsideJob, client: PoolClient, durationMs: number): Promise<void> {
   const { context } = outside;
   for (let tries = 1; ; tries += 1) {

@@ -28,7 +28,7 @@ export async function runGroup(
     const watch = start && (await startWatch(context, start));
     const texts: string[] = [];
     records = await runAll(job, client, segment, watch, texts);
-    // What is checked at the end (a deferred constraint) may come from any of them.
+    // An error at the end (a deferred constraint) may come from any of them.
     if (steps.length > 1) progress.atWork = names.join(', ');
     if (watch !== undefined) {
       await keepToSchema(job, segment, watch, texts, records);
@@ -51,7 +51,7 @@ export async function runGroup(
   progress.names.push(...names);
 }
 
-/** Runs the migrations one after the other, and adds what they send to `texts`. @returns the statements that record the last one */
+/** Runs the migrations in order. @returns the statements that record the last one */
 async function runAll(
   { context, target, assignment, progress }: TargetJob,
   client: PoolClient,
@@ -64,7 +64,7 @@ async function runAll(
   for (const [index, migration] of migrations.entries()) {
     const name = steps[index]?.name ?? migration.file.name;
     if (index > 0) {
-      // Records the migration before, and sets the search_path again in case it was changed.
+      // Records the previous migration, and resets the search_path in case it was changed.
       const before = [...regainControl(target), ...(watch === undefined ? [] : MARK)];
       const statements = [...before, ...records, ...giveControl(target)].join(';\n');
       const results = (await client.query(statements)) as unknown as QueryResult[];
@@ -83,7 +83,7 @@ async function runAll(
   return records;
 }
 
-/** The guard looks when the last record is written: a history's triggers are looked at, too. */
+/** The guard runs after the last record is written, so that it covers triggers on the history, too. */
 async function keepToSchema(
   { context, target, assignment, progress }: TargetJob,
   { migrations }: Segment,
@@ -91,7 +91,7 @@ async function keepToSchema(
   texts: readonly string[],
   records: readonly string[],
 ): Promise<void> {
-  // The first tenants of a plan are looked at for everything, whatever the texts say.
+  // Pilots get the full check, whatever the texts say.
   const isPilot = assignment.record !== undefined;
   const readings = isPilot ? [] : await Promise.all(texts.map((text) => context.readStatements(text)));
   progress.observed = await assertWithinSchema(context, {

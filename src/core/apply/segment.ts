@@ -1,16 +1,15 @@
 import { type Direction, type Migration, runsInTransaction } from '../files/load.ts';
 import type { Step } from '../plan/plan.ts';
 
-/** What comes next for a target: consecutive migrations that share a transaction, or one outside a transaction. */
+/** Consecutive migrations that share a transaction, or one outside a transaction. */
 export interface Segment {
   readonly isOutside: boolean;
   readonly steps: readonly Step[];
-  /** One for each step. */
   readonly migrations: readonly Migration[];
   readonly isLast: boolean;
 }
 
-/** Cuts the next segment off the steps of a plan. Pure. */
+/** Takes the next segment from the steps of a plan. Pure. */
 export function nextSegment(
   steps: readonly Step[],
   migrations: readonly Migration[],

@@ -2,8 +2,8 @@ import type { PoolClient } from 'pg';
 import type { Around } from '../../db/knex/statement.ts';
 
 /**
- * Statements that block nobody while they wait for other transactions, and leave something half done if cancelled: an
- * INVALID index, a partition half detached
+ * Statements that block nobody while they wait for other transactions, but leave something half done if
+ * cancelled: an INVALID index, a partition half detached
  * (https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY,
  * https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION).
  */
@@ -19,7 +19,7 @@ export function isPatient(text: string): boolean {
 
 /**
  * Sends patient statements without a lock timeout, unless the migration has set one itself.
- * @param lost once it is aborted nothing more is sent, even if the migration catches the error
+ * @param lost once aborted, nothing more is sent, even if the migration catches the error
  */
 export function patientSender(
   client: PoolClient,

@@ -4,8 +4,8 @@ import { identifier } from '../../db/sql.ts';
 import type { Observer } from '../report/event.ts';
 
 /**
- * Whether this transaction has locked tables of public against other tenants' transactions: a foreign key to a shared
- * table takes ShareRowExclusiveLock on it until the end
+ * Whether this transaction has locked tables of public against other tenants' transactions: a foreign key to
+ * a shared table holds ShareRowExclusiveLock on it
  * (https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES).
  */
 export async function locksShared(client: PoolClient): Promise<boolean> {
@@ -20,8 +20,9 @@ export async function locksShared(client: PoolClient): Promise<boolean> {
 }
 
 /**
- * Moves extensions that a migration created in the tenant's schema to public. CREATE EXTENSION without a schema takes
- * the first of the search_path, and a database has each extension once: the other tenants would not find it.
+ * Moves extensions that a migration created in the tenant's schema to public. CREATE EXTENSION without a
+ * schema uses the first one of the search_path, but an extension exists once per database: the other tenants
+ * would not find it.
  * @throws TenantctlError DATABASE_ERROR for one that cannot be moved
  */
 export async function moveExtensions(client: PoolClient, schema: string, observe: Observer): Promise<void> {

@@ -20,18 +20,18 @@ import { BACKEND_LIVES, type BegunIntent } from '../state/intents.ts';
 export interface Seen {
   readonly status: string | null;
   readonly intent: BegunIntent | null;
-  /** False for a tenant of which both names have changed: what is remembered of it could be another's. */
+  /** False if both names of the tenant have changed: stored data could be another tenant's. */
   readonly is_known: boolean;
   readonly has_history: boolean;
   readonly has_lock: boolean;
 }
 
-/** After a rollback to this savepoint the transaction still holds the target's lock, and nothing else. */
+/** After a rollback to this savepoint the transaction holds only the target's lock. */
 export const LOCK_ONLY = 'tenantctl_lock_only';
 
 /**
- * Statements that return: whether the lock was taken, and the backend's pid; nothing; Seen, with a new snapshot under
- * the lock; a tenant's SchemaBefore. With `hasTables` also the history.
+ * Statements that return, in this order: whether the lock was taken, and the backend's pid; nothing; Seen,
+ * with a new snapshot under the lock; a tenant's SchemaBefore; with `hasTables`, the history.
  */
 export function lookUnderLock(target: Target, assignment: Assignment): string[] {
   const { table: registry, schema, status } = registrySql(target.names);
@@ -61,13 +61,14 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
   return assignment.hasTables === true ? [...statements, selectUnderLock(target)] : statements;
 }
 
-/** Sent in one string with the lock; if that was not had, Knex's row is another run's and is not touched. */
+/** Sent in one string with the lock; without the lock, Knex's row is another run's and is not touched. */
 function selectUnderLock({ schema, historyTable, lock }: Target): string {
   return selectHistory(schema, historyTable, tryLock(lock));
 }
 
 /**
- * Reads the history and takes Knex's own lock row, unless `read` has it. Creates missing tables that will be needed.
+ * Reads the history and takes Knex's own lock row, unless `read` has it. Creates missing tables that will be
+ * needed.
  * @throws TenantctlError KNEX_LOCKED
  */
 export async function readUnderLock(

@@ -11,8 +11,9 @@ import { describe, type Descriptions } from './description.ts';
 const PATIENCE_MS = 5_000;
 
 /**
- * Describes objects that the open transaction has changed as everybody else sees them: on a second connection.
- * @throws TenantctlError POOLER_EXHAUSTED with 53300 where a pooler has none to spare: that may pass; POOL_EXHAUSTED
+ * Describes objects that the open transaction has changed as other sessions see them, on a second connection.
+ * @throws TenantctlError POOLER_EXHAUSTED with 53300 (transient) if a pooler has none to spare;
+ *   POOL_EXHAUSTED
  */
 export async function describeAside(
   { database }: Pick<RunContext, 'database'>,

@@ -1,25 +1,25 @@
 import { literal } from '../../db/sql.ts';
 import { idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH } from './own-transaction.ts';
 
-/** What a tenant's schema and its transaction held before the first migration. */
+/** The state of a tenant's schema and transaction before the first migration. */
 export interface SchemaBefore {
-  /** The locks that the transaction held already: see lockKey. */
+  /** Locks that the transaction already held: see lockKey. */
   readonly locks: ReadonlySet<string>;
-  /** Everything in the schema, with what belongs to it: see objectKey. */
+  /** Everything in the schema, with dependent objects: see objectKey. */
   readonly own: ReadonlySet<string>;
   readonly foreignKeys: ForeignKeys;
-  /** How many rows this session had written into each of the largest catalogs, as the server counts them. */
+  /** Rows that this session had written into each of the largest catalogs, as the server counts. */
   readonly writes: Readonly<Record<string, number>>;
-  /** No relation and no type of the database had a larger oid. */
+  /** The largest oid of any relation or type in the database. */
   readonly largestOid: number;
   /** The transaction id of its last write; null if it had written nothing. */
   readonly since: string | null;
 }
 
-/** The oid of each foreign key of a schema's tables, and that of the table that it refers to. */
+/** Maps the oid of each foreign key of a schema's tables to that of the referenced table. */
 export type ForeignKeys = Readonly<Record<string, string>>;
 
-/** An object in the server's catalogs: the name of its catalog (pg_class, …) and its oid. */
+/** An object in the server's catalogs: the catalog's name (pg_class, …) and the oid. */
 export interface ObjectName {
   readonly catalog: string;
   readonly oid: string;
@@ -29,22 +29,22 @@ export function objectKey({ catalog, oid }: ObjectName): string {
   return `${catalog}:${oid}`;
 }
 
-/** A lock on an object. */
+/** The key of a lock in SchemaBefore. */
 export function lockKey(object: ObjectName, mode: string): string {
   return `${objectKey(object)}:${mode}`;
 }
 
-/** The locks of the own transaction: see lockKey. */
+/** SQL for the locks of this transaction: see lockKey. */
 export const LOCKS = `ARRAY(SELECT concat_ws(':', o.catalog, o.oid, o.mode) FROM (${OWN_LOCKS}) o)`;
 
-/** What a transaction held between two migrations. */
+/** The transaction's state between two migrations. */
 export interface Mark {
   readonly locks: ReadonlySet<string>;
   /** The transaction id of what follows. */
   readonly since: bigint;
 }
 
-/** The statements that make a mark between two migrations; the last one returns a row for toMark. */
+/** Statements that mark the border between two migrations; the last one returns a row for toMark. */
 export const MARK: readonly string[] = [
   OWN_PATH,
   ...NEW_ID,

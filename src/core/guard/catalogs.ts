@@ -1,19 +1,17 @@
 /** A catalog whose rows show what was created or changed, and how to find a row's object and its schema. */
 export interface Catalog {
   readonly name: string;
-  /** The object that a row belongs to: its catalog, and the column with its oid; the row itself where absent. */
+  /** The catalog of the object that a row belongs to, and the column with its oid; if absent, the row. */
   readonly of?: readonly [catalog: string, column: string];
   /** The column with the oid of its schema. */
   readonly schema?: string;
-  /** Only these rows. */
   readonly where?: string;
-  /** Its objects can be dropped on their own. */
   readonly isDroppable?: true;
 }
 
 /**
- * Other parts of a relation (constraints, indexes, triggers, policies, rules) cannot be written without a lock on it.
- * Grants on relations and columns take no lock; they are written into the first two catalogs.
+ * Other parts of a relation (constraints, indexes, triggers, policies, rules) need a lock on it to be
+ * written. Grants on relations and columns take no lock; they are stored in the first two catalogs.
  */
 export const CATALOGS: readonly Catalog[] = [
   { name: 'pg_class', isDroppable: true, schema: 'relnamespace' },
@@ -65,5 +63,4 @@ export const CATALOGS: readonly Catalog[] = [
   { name: 'pg_db_role_setting', of: ['pg_authid', 'setrole'], where: 'setrole <> 0' },
 ];
 
-/** Catalogs of objects that can be dropped on their own. */
 export const DROPPABLE = CATALOGS.flatMap(({ name, isDroppable }) => (isDroppable === true ? [name] : []));

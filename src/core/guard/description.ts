@@ -5,23 +5,22 @@ import { objectKey, type ObjectName } from './before.ts';
 import type { Target } from '../target/target.ts';
 import { isOtherTenants, largestOid } from './own-objects.ts';
 
-/** The name of an object, and the form of a relation. */
 export interface Description {
-  /** As pg_identify_object has them: "table", "function", …; "public.countries", "public.add(integer,integer)". */
+  /** From pg_identify_object: "table", "function", …; "public.countries", "public.add(integer,integer)". */
   readonly type: string;
   readonly identity: string;
-  /** It lies in another tenant's schema, or is that schema. */
+  /** It is in another tenant's schema, or is that schema. */
   readonly isOtherTenants: boolean;
   /** A digest of everything that others may rely on; null if the object is not a relation. */
   readonly form: string | null;
 }
 
-/** The objects that exist, by objectKey. */
+/** Existing objects, by objectKey. */
 export type Descriptions = ReadonlyMap<string, Description>;
 
 export const NOTHING: Descriptions = new Map();
 
-/** Views with the oids of catalogs that not everybody may read. */
+/** Readable views of catalogs that need privileges, with the column of the oid. */
 const READABLE: ReadonlyMap<string, readonly [view: string, column: string]> = new Map([
   ['pg_authid', ['pg_roles', 'oid']],
   ['pg_user_mapping', ['pg_user_mappings', 'umid']],
@@ -50,7 +49,7 @@ export async function describe(
   { schema, names }: Pick<Target, 'schema' | 'names'>,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> {
-  // The names come from the server; only known catalogs are asked.
+  // The names come from the server; only known catalogs are queried.
   const byCatalog = Map.groupBy(objects, ({ catalog }) => catalog);
   const parts = [...byCatalog].flatMap(([catalog, some]) => {
     if (!DESCRIBABLE.has(catalog)) return [];
@@ -75,15 +74,14 @@ const DESCRIBABLE: ReadonlySet<string> = new Set([
   ...CATALOGS.flatMap(({ name, of }) => (of === undefined && name !== 'pg_subscription' ? name : [])),
 ]);
 
-/** What is remembered of a database with a single session before a tenant's migrations. */
+/** The state of a single-session database before a tenant's migrations. */
 export interface Remembered {
   /** The relations that tenants share. */
   readonly shared: Descriptions;
-  /** The largest oid of any object. */
   readonly largestOid: number;
 }
 
-/** Remembers a database whose connections are one session: there is no second one that could be asked later. */
+/** Reads what cannot be read later if all connections are one session. */
 export async function remember(
   client: Pick<ClientBase, 'query'>,
   target: Pick<Target, 'schema' | 'names'>,

@@ -3,14 +3,13 @@ import { literal } from '../../db/sql.ts';
 import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectName } from './before.ts';
 import { OWN_PATH } from './own-transaction.ts';
 
-/** A lock that a migration's transaction has taken, on a relation or, exclusively, on another object. */
+/** A lock taken by a migration's transaction: on a relation or, if exclusive, on another object. */
 export interface SeenLock extends ObjectName {
   readonly mode: string;
   /** The relation's; null if it no longer exists, and for other objects. */
   readonly schema: string | null;
   readonly name: string | null;
   readonly kind: string | null;
-  /** The relation lies in another tenant's schema. */
   readonly isOtherTenants: boolean;
 }
 
@@ -20,7 +19,7 @@ export interface SeenRow extends ObjectName {
   readonly writtenBy: string;
   /** It is in the tenant's schema now; it may have been moved there. */
   readonly isInSchema: boolean;
-  /** The oid of the extension that it belongs to, if the same transaction wrote that. */
+  /** The oid of its extension, if the same transaction wrote that. */
   readonly extension: string | null;
 }
 
@@ -28,14 +27,14 @@ export interface SeenRow extends ObjectName {
 export interface Effects {
   readonly locks: readonly SeenLock[];
   readonly rows: readonly SeenRow[];
-  /** Those that the schema's tables have now. */
+  /** The current ones of the schema's tables. */
   readonly foreignKeys: ForeignKeys;
 }
 
 /** The lock that a foreign key takes on the referenced table. */
 export const KEY_LOCK = 'ShareRowExclusiveLock';
 
-/** Reads what the open transaction has done since `schemaBefore`. Deferred constraints and triggers run before. */
+/** Reads what the transaction has done since `schemaBefore`. Runs deferred constraints and triggers first. */
 export async function look(
   client: Pick<ClientBase, 'query'>,
   schema: string,

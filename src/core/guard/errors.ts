@@ -2,7 +2,7 @@ import { TenantctlError, type ErrorDetails } from '../../errors.ts';
 import type { Target } from '../target/target.ts';
 import type { Trespass } from './judge.ts';
 
-/** So many trespasses are named in one error. */
+/** The most trespasses named in one error. */
 const TOLD = 10;
 
 /** A migration reached outside its tenant's schema; its transaction is rolled back. */
@@ -22,7 +22,7 @@ export function outsideSchema(
   });
 }
 
-/** A statement that names another tenant's schema; it was not sent. */
+/** A statement names another tenant's schema; it was not sent. */
 export function namesAnother(
   migration: string,
   target: Target,
@@ -33,7 +33,7 @@ export function namesAnother(
 }
 
 /**
- * A statement outside a transaction that would change something outside the tenant's schema; it was not sent.
+ * A statement outside a transaction would change something outside the tenant's schema; it was not sent.
  * @param name the name to allow; undefined if that is not possible
  */
 export function wouldReach(

@@ -18,7 +18,7 @@ import { judge, questionsAbout, type Facts, type ObservedEffects, type Trespass 
 import { NEW_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
 
-/** A tenant's open transaction that is watched. */
+/** A tenant's open transaction under observation. */
 export interface Watch {
   readonly client: PoolClient;
   readonly target: Target;
@@ -27,11 +27,10 @@ export interface Watch {
   readonly savepoint: string;
   /** One between any two migrations. */
   readonly marks: Mark[];
-  /** The database as it was before; only if all connections are one session. */
+  /** The earlier state of the database; only if all connections are one session. */
   readonly remembered: Remembered | undefined;
 }
 
-/** The same after its migrations. */
 interface Guarded extends Watch {
   readonly migrations: readonly Migration[];
   /** They may have granted columns. */
@@ -73,7 +72,7 @@ export async function assertWithinSchema(context: RunContext, guarded: Guarded):
 }
 
 /**
- * Starts watching a tenant's schema in an open transaction that may already have run other tenants' migrations.
+ * Starts watching a tenant's schema in an open transaction that may have run other tenants' migrations.
  * @param savepoint the current state of the transaction
  * @returns a function that asserts, as assertWithinSchema does, that a migration stayed within the schema
  */
@@ -92,7 +91,7 @@ export async function watchSchema(
   return (migration) => assertWithinSchema(context, { ...watch, ...rest, migrations: [migration] });
 }
 
-/** Whether the migration's allowOutside names this: by its name, or as `schema.*`. */
+/** Whether the migration's allowOutside lists the object: by its name, or as `schema.*`. */
 export function isAllowed(
   { identity, isOtherTenants }: Pick<Trespass, 'identity' | 'isOtherTenants'>,
   migration: Pick<Migration, 'allowOutside'> | undefined,
@@ -121,7 +120,7 @@ function describeBefore(
   return new Map(existed.map((object) => [objectKey(object), shared.get(objectKey(object)) ?? UNNAMED]));
 }
 
-/** An object that existed, and of which nothing else is known. */
+/** An object that existed and is otherwise unknown. */
 const UNNAMED = { type: '', identity: '', isOtherTenants: false, form: null };
 
 /** Adds the names of dropped objects: after a rollback to the savepoint they exist again. */

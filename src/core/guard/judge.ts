@@ -15,7 +15,7 @@ import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.t
 export interface Trespass {
   readonly deed: 'created' | 'changed' | 'dropped' | 'locked' | 'touched';
   readonly object: ObjectName;
-  /** From pg_identify_object; undefined if not known. */
+  /** From pg_identify_object; undefined if unknown. */
   readonly type: string | undefined;
   readonly identity: string | undefined;
   /** The strongest lock on it. */
@@ -25,7 +25,7 @@ export interface Trespass {
   readonly step: number;
 }
 
-/** What the first tenants' transactions did, so that other tenants with the same texts may do it as well. */
+/** What the first tenants' transactions did, and what tenants with the same texts may therefore do. */
 export interface ObservedEffects {
   /** Schemas of shared relations. */
   readonly schemas: readonly string[];
@@ -33,7 +33,6 @@ export interface ObservedEffects {
   readonly keyLocks: readonly string[];
 }
 
-/** All that is known of a tenant's transaction. */
 export interface Facts {
   readonly schema: string;
   /** The tenant's role, which the transaction itself may have created. */
@@ -76,7 +75,7 @@ function isOutside({ schema, mode }: SeenLock, own: string): boolean {
   return !SYSTEM.test(schema) || (schema === 'pg_catalog' && MODES.indexOf(mode) >= WEAKEST_ON_CATALOG);
 }
 
-/** A lock on an object that was not in the schema, and was dropped, is not a relation, or was moved into the schema. */
+/** The object was not in the schema, and was dropped, is not a relation, or was moved into the schema. */
 function isUnexplained(lock: SeenLock, { schema, schemaBefore }: Facts): boolean {
   if (PARTS.test(lock.catalog) || schemaBefore.own.has(objectKey(lock))) return false;
   return lock.schema === null || (lock.schema === schema && hasMoved(lock, schemaBefore));
@@ -92,7 +91,7 @@ function isOfBefore(object: ObjectName, { locks }: SchemaBefore): boolean {
   return locks.has(lockKey(object, 'AccessExclusiveLock'));
 }
 
-/** The objects that must be described as they were before the transaction, and as they are now. Pure. */
+/** Objects to describe as they were before the transaction, and as they are now. Pure. */
 export function questionsAbout(facts: Facts): Readonly<Record<'before' | 'now', readonly ObjectName[]>> {
   const { schema, schemaBefore, effects } = facts;
   const exclusive = effects.locks.filter(
@@ -146,7 +145,7 @@ export function judge(
   };
 }
 
-/** One trespass for each object: what was done to it says more than how it was locked. */
+/** Keeps one trespass per object: what was done to it says more than how it was locked. */
 function createFindings({ before, now }: Known) {
   const found = new Map<string, Trespass>();
   return {
@@ -182,12 +181,11 @@ function foreignKeyLocks(known: Known): (lock: SeenLock) => boolean {
   };
 }
 
-/** What was done outside the schema, judged by a lock. */
 function deedByLock(lock: SeenLock, known: Known, isAllowedRow: boolean): Trespass['deed'] | undefined {
   const key = objectKey(lock);
   const [was, is] = [known.before.get(key), known.now.get(key)];
   if (isUnexplained(lock, known)) {
-    // It was created and dropped by the transaction: when a table is rewritten, say.
+    // The transaction created and dropped it: a table rewrite, for example.
     if (was === undefined) return undefined;
     return is === undefined ? 'dropped' : 'changed';
   }
@@ -199,12 +197,11 @@ function deedByLock(lock: SeenLock, known: Known, isAllowedRow: boolean): Trespa
   return isGrave && !isAllowedRow ? deedOf(was, is) : undefined;
 }
 
-/** What was done outside the schema, judged by a catalog row that was written. */
 function deedByRow(row: SeenRow, { schemaBefore, before, now }: Known): Trespass['deed'] | undefined {
   const key = objectKey(row);
   const was = before.get(key);
   if (isOfBefore(row, schemaBefore)) return undefined;
-  // A new type of the schema's own, whatever its oid.
+  // A new type in the tenant's schema, whatever its oid.
   if (was === undefined) return row.isInSchema ? undefined : 'created';
   return row.catalog === 'pg_class' && was.form === now.get(key)?.form ? undefined : 'changed';
 }
@@ -218,7 +215,7 @@ function deedOf(was: Description | undefined, is: Description | undefined): Tres
   return was.form === is?.form ? 'locked' : 'changed';
 }
 
-/** A tenant's migration may create an extension with its objects; provisioning may create the tenant's role. */
+/** A migration may create an extension with its objects; provisioning may create the tenant's role. */
 function isAllowed(row: SeenRow, { role, before, now }: Known): boolean {
   const extension = row.catalog === 'pg_extension' ? row.oid : row.extension;
   if (extension !== null)
@@ -228,7 +225,7 @@ function isAllowed(row: SeenRow, { role, before, now }: Known): boolean {
   return identity === role || identity === identifier(role);
 }
 
-/** Leaves out the row types of relations that are named themselves, and puts indexes last. */
+/** Drops the row types of relations that are listed themselves, and puts indexes last. */
 function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
   const relations = new Set(
     trespasses.filter(({ object }) => object.catalog === 'pg_class').map(({ identity }) => identity),

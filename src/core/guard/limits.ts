@@ -3,7 +3,7 @@ import { compareNames } from '../files/source.ts';
 import type { ObservedEffects } from './judge.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
-/** What tenants may lock outside their schema when they are sent a string, and how closely each is checked. */
+/** What tenants that are sent a string may lock outside their schema, and how closely they are checked. */
 export interface Limits extends ObservedEffects {
   /** Something may be dropped: a relation that no longer exists must have been in the schema. */
   readonly drops: boolean;
@@ -30,7 +30,7 @@ export function limitsOf(readings: readonly Reading[], observedEffects: readonly
   };
 }
 
-/** The statement, after the tenant's lock, that notes what the schema holds; none if that is not needed. */
+/** The statement, after the tenant's lock, that stores what the schema holds; none if not needed. */
 export function noteOwn(schema: string, { drops }: Limits): string[] {
   return drops ? [`CALL tenantctl.note_own(${literal(schema)})`] : [];
 }

@@ -6,18 +6,18 @@ import type { Migration } from '../files/load.ts';
 
 const POLL_MS = 25;
 
-/** The longest wait in an open transaction. After it the tenant is tried again later, as if another run had it. */
+/** The longest wait in an open transaction. After that, the tenant is retried later, as if busy. */
 const LONGEST_WAIT_MS = 10_000;
 
-/** Whether one of these migrations has an allowOutside. */
+/** Whether any of them has an allowOutside. */
 export function reachesOutside(migrations: readonly Pick<Migration, 'allowOutside'>[]): boolean {
   return migrations.some(({ allowOutside }) => allowOutside.length > 0);
 }
 
 /**
- * Takes the lock for migrations that reach outside their schema, until the transaction ends: one tenant of the database
- * at a time, in all processes. Polls, for the reason that tryLock gives.
- * @returns false if it could not be had in time, or the run was told to stop
+ * Takes the lock for migrations that reach outside their schema, until the transaction ends: one tenant per
+ * database at a time, in all processes. Polls, for the reason given at tryLock.
+ * @returns false on timeout, or if the run was stopped
  */
 export async function waitForOutside(context: RunContext, client: PoolClient): Promise<boolean> {
   const deadline = performance.now() + LONGEST_WAIT_MS;

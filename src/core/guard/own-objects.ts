@@ -6,12 +6,12 @@ import { tenantSchemaPattern } from '../registry/schema-name.ts';
 /** The catalogs that have several rows for each table of each tenant. */
 export const LARGEST = ['pg_class', 'pg_attribute', 'pg_type'] as const;
 
-/** A LATERAL join that uses an index, whatever the planner expects: the catalog is never read as a whole. */
+/** A LATERAL join forces an index scan: the catalog is never read as a whole. */
 export function each(catalog: string, alias: string, condition: string): string {
   return `LATERAL (SELECT ${alias}.* FROM pg_catalog.${catalog} ${alias} WHERE ${condition} OFFSET 0) ${alias}`;
 }
 
-/** SQL for how many rows of a catalog are new (`isNew`: by their xmin) and of the schema's objects; needs `own`. */
+/** SQL for how many rows of a catalog are new (`isNew`: by xmin) and of the schema's objects; needs `own`. */
 export function ownRows(
   of: 'pg_class' | 'pg_type',
   catalog: string,
@@ -24,8 +24,8 @@ export function ownRows(
 
 /**
  * The objects of a schema and their parts, as `own` in a WITH. They depend on the schema
- * (https://www.postgresql.org/docs/current/catalog-pg-depend.html); indexes, TOAST tables and row types depend on their
- * tables. Up to version 13 TOAST tables have row types as well.
+ * (https://www.postgresql.org/docs/current/catalog-pg-depend.html); indexes, TOAST tables and row types
+ * depend on their tables. Up to version 13 TOAST tables have row types as well.
  * @param schema the schema's name, in SQL
  */
 export function ownObjects(schema: string): string {
@@ -55,14 +55,14 @@ export function ownObjects(schema: string): string {
   )`;
 }
 
-/** SQL for whether a schema is another tenant's: it is in the registry, or has the name of a tenant's schema. */
+/** SQL for whether a schema is another tenant's: it is registered, or is named like a tenant's schema. */
 export function isOtherTenants(names: Names, column: string, own: string): string {
   const { table, schema } = registrySql(names);
   return `coalesce(${column} <> ${own} AND (${column} ~ ${literal(tenantSchemaPattern(names))}
     OR (SELECT true FROM ${table} t WHERE t.${schema}::text = ${column} LIMIT 1)), false)`;
 }
 
-/** SQL for how many rows this transaction wrote into a catalog, as the server counts them. */
+/** SQL for how many rows this transaction wrote into a catalog, from the server's statistics. */
 export function writesOf(name: string): string {
   return `(SELECT pg_stat_get_xact_tuples_inserted(c) + pg_stat_get_xact_tuples_updated(c) FROM CAST('pg_catalog.' || ${name} AS regclass) c)`;
 }

@@ -1,9 +1,9 @@
-/** The savepoint before the guard's look. */
+/** The savepoint before the guard's queries. */
 export const SAVEPOINT = 'tenantctl_guard';
 
 /**
- * SQL for the ages of the transaction's first and last open transaction id, computed once per query; null without one.
- * Savepoints have ids of their own, each later than those before
+ * SQL for the ages of the transaction's first and last open transaction id, computed once per query; null
+ * without one. Savepoints have their own ids, each later than those before
  * (https://www.postgresql.org/docs/current/subxacts.html).
  */
 export const FIRST_AGE = `(SELECT max(age(l.transactionid)) FROM pg_lock_status() l
@@ -15,7 +15,7 @@ export function idOf(age: string): string {
   return `(txid_current() + ${FIRST_AGE} - ${age})`;
 }
 
-/** SQL for the locks of this transaction: relations, and other objects if exclusively. Locks stay until its end. */
+/** SQL for this transaction's locks: on relations, and exclusive ones on other objects. */
 export const OWN_LOCKS = `SELECT DISTINCT
     CASE l.locktype WHEN 'relation' THEN 'pg_class' ELSE l.classid::regclass::text END AS catalog,
     CASE l.locktype WHEN 'relation' THEN l.relation ELSE l.objid END AS oid, l.mode
@@ -25,7 +25,7 @@ export const OWN_LOCKS = `SELECT DISTINCT
       OR l.locktype = 'object' AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))`;
 
 /**
- * The statements that give what follows a transaction id of its own: the message makes the server assign one
+ * Statements that start a new transaction id: the message makes the server assign one
  * (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-REPLICATION).
  */
 export const NEW_ID: readonly string[] = [
@@ -33,5 +33,5 @@ export const NEW_ID: readonly string[] = [
   `SELECT pg_logical_emit_message(true, 'tenantctl', '')::text`,
 ];
 
-/** No object of a migration, a temporary table included, is taken for PostgreSQL's own. */
+/** No object of a migration, including temporary tables, can shadow PostgreSQL's own. */
 export const OWN_PATH = 'SET LOCAL search_path TO pg_catalog, pg_temp';

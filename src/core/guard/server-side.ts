@@ -23,7 +23,7 @@ function spaceOf({ of, schema }: Catalog): string {
     : `(SELECT o.${column} FROM pg_catalog.${object} o WHERE o.oid = r.${oid})`;
 }
 
-/** SQL for whether this transaction wrote a row after the first look. */
+/** SQL for whether this transaction wrote a row after the SchemaBefore. */
 const isNew = (xmin: string) =>
   `age(${xmin}) BETWEEN last_age AND first_age AND own_id + first_age - age(${xmin}) >= since`;
 
@@ -212,10 +212,10 @@ const STAY_WITHIN = procedure(
 );
 
 /**
- * The guard's questions to the server, as routines (docs/decisions/0014-the-guard-asks-the-server.md). `stay_within`
- * identifies a relation by its name's text: joining the catalogs would cost as much as a small migration. One that no
- * longer exists was the tenant's if the schema held it at the beginning, and temporary if its oid is larger than any
- * then.
+ * The guard's server-side routines (docs/decisions/0014-the-guard-asks-the-server.md). `stay_within`
+ * identifies a relation by its name: joining the catalogs would cost as much as a small migration. A relation
+ * that no longer exists was the tenant's if the schema held it at the start, and temporary if its oid is
+ * larger than any then.
  */
 export function guardRoutines(names: Names): string[] {
   return [NOTE_OWN, SCHEMA_BEFORE, ROWS_OUTSIDE, effects(names), STAY_WITHIN];

@@ -18,9 +18,9 @@ const MAY_NAME_SCHEMA = /\.|\bschema\b|\bsearch_path\b/i;
 const EVERYBODYS = new Set(['public', 'pg_catalog', 'pg_temp', 'information_schema']);
 
 /**
- * Refuses a statement that names another tenant's schema: what it did within a savepoint would not be seen after
- * ROLLBACK TO. Outside a transaction nothing can be seen afterwards, so there it also refuses to change an object outside
- * the schema, named or found in public. With a role for each tenant, PostgreSQL itself refuses both.
+ * Refuses a statement that names another tenant's schema: its effects within a savepoint would be invisible
+ * after ROLLBACK TO. Outside a transaction no later check is possible, so it also refuses to change an object
+ * outside the schema, named or found in public. With a role for each tenant, PostgreSQL itself refuses both.
  */
 export function checkStatements(
   client: PoolClient,
@@ -53,7 +53,7 @@ export function checkStatements(
   };
 }
 
-/** Those of these schemas that are other tenants'. A failed transaction cannot be asked. */
+/** Which of these schemas are other tenants'. A failed transaction cannot be queried. */
 async function otherTenants(
   client: PoolClient,
   { schema, names }: Target,
@@ -68,12 +68,12 @@ async function otherTenants(
 
 interface Place {
   readonly schema: string;
-  /** With its schema, unquoted. */
+  /** Schema-qualified, unquoted. */
   readonly identity: string;
   readonly isOtherTenants: boolean;
 }
 
-/** The places of the objects that a statement would change, as the session looks names up; existing ones only. */
+/** Resolves the objects that a statement would change as the session does; existing ones only. */
 async function placesOf(
   client: PoolClient,
   { schema, names }: Target,
@@ -98,7 +98,7 @@ function selectPlaces({ kind, schema, name, isNew }: NamedObject): string {
     case 'type':
       return `${select('t.typnamespace::regnamespace::text')} FROM pg_catalog.pg_type t WHERE t.oid = to_regtype(${written})`;
     case 'routine': {
-      // Overloads are not told apart: all have to be the tenant's.
+      // Overloads are not distinguished: all must be the tenant's.
       const schemas = schema === undefined ? 'current_schemas(false)' : `ARRAY[${literal(schema)}]::name[]`;
       return `${select('n.nspname::text')} FROM pg_catalog.pg_proc r JOIN pg_catalog.pg_namespace n ON n.oid = r.pronamespace
         WHERE r.proname = ${literal(name)} AND n.nspname = ANY (${schemas})`;

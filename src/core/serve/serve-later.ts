@@ -27,9 +27,8 @@ async function serveAgain<T extends Task, Done>(session: Session<T, Done>): Prom
 }
 
 /**
- * Waits for tenants that other runs hold: one query polls all of them until lockWaitMs have passed without
- * progress.
- * Waiting in a server-side statement would block CREATE INDEX CONCURRENTLY in the whole database.
+ * Polls all tenants that other runs hold in one query, until lockWaitMs have passed without progress. Waiting
+ * in a server-side statement would block CREATE INDEX CONCURRENTLY in the whole database.
  */
 async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
   const { context, work, busy } = session;

@@ -14,11 +14,11 @@ export interface Served<T extends Task, Done> {
 }
 
 /**
- * Runs a task for each of many tenants in parallel lanes: the only loop over the fleet.
- * Transient errors (src/core/run/retry.ts) are retried after the other tasks, up to `context.retries` times,
- * with backoff. A tenant that another run holds is retried until `context.lockWaitMs` have passed without
- * progress. Once the run is stopped (`context.signal`, `context.failureLimit`), the remaining tasks are
- * skipped.
+ * Runs a task for each of many tenants in parallel lanes: the only loop over the fleet. Transient errors
+ * (src/core/run/retry.ts) are retried after the other tasks, up to `context.retries` times, with backoff. A
+ * tenant that another run holds is retried until `context.lockWaitMs` have passed without progress. Once the
+ * run is stopped (`context.signal`, `context.failureLimit`), the remaining tasks are skipped;
+ * `context.throttle` delays attempts.
  * @param pass makes the first pass over all tasks; by default in order, in parallel
  * @throws whatever `work.attempt` or `pass` throws
  */

@@ -141,7 +141,7 @@ function meet<T extends Task, Done>(session: Session<T, Done>): void {
   work.observe({ type: 'note', message: 'Another run is at work on the same tenants: they are shared.' });
 }
 
-/** What other runs have done to tasks. On an error it returns nothing: each attempt finds out for itself. */
+/** What other runs have done to tasks. If the query fails, each attempt finds out for itself. */
 export async function look<T extends Task, Done>(
   { work }: Session<T, Done>,
   tasks: readonly T[],

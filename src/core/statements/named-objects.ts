@@ -2,12 +2,12 @@ import { stringsOf, type Node } from '../../db/parser.ts';
 import { isMadeInFirst, madeNames } from './obscurity.ts';
 import { OF_SESSION, ON_RELATIONS, ON_TABLE, RELATION_DROPS } from './node-kinds.ts';
 
-/** A relation, a type or a routine, by its name as it stands in the text. */
+/** A relation, a type or a routine, by its name in the text. */
 export interface NamedObject {
   readonly kind: 'relation' | 'type' | 'routine';
   readonly schema: string | undefined;
   readonly name: string;
-  /** The statement creates it, or means anything in the schema; without a schema, in the first of the search_path. */
+  /** The statement creates it, or affects anything in the schema (by default the first of search_path). */
   readonly isNew: boolean;
 }
 
@@ -54,7 +54,7 @@ const AIMED = new Set([
   'DropStmt',
 ]);
 
-/** Statements that reach no other schema by name, or whose reach is not in their words. */
+/** Statements that reach no other schema by name, or whose target is not in the text. */
 const AIMLESS = new Set([
   ...OF_SESSION,
   'SelectStmt',
@@ -78,7 +78,7 @@ const AIMLESS = new Set([
   'CreateExtensionStmt',
 ]);
 
-/** What a statement does outside every schema, or may do because its target cannot be determined from its text. */
+/** What a statement does, or may do, outside every schema. */
 export function globalDeed(kind: string, body: Node): string[] {
   const known = GLOBAL.get(kind);
   if (known !== undefined) return [known];
@@ -88,7 +88,7 @@ export function globalDeed(kind: string, body: Node): string[] {
   return [`has a statement whose target cannot be determined from its text (${kind.replace(/Stmt$/, '')})`];
 }
 
-/** Fields with what a statement only refers to or reads: a foreign key's other table, a parent, a query. */
+/** Fields for what a statement only refers to or reads: a foreign key's other table, a parent, a query. */
 const REFERRED = new Set([
   'pktable',
   'inhRelations',
@@ -147,7 +147,7 @@ const LOOKED_UP: ReadonlyMap<string, NamedObject['kind']> = new Map([
   ['OBJECT_AGGREGATE', 'routine'],
 ]);
 
-/** The objects that a statement names by lists of names; undefined for one that cannot be looked up. */
+/** The objects that a statement names by lists of names; undefined for those that cannot be looked up. */
 function objectsOf(kind: string, body: Node): (NamedObject | undefined)[] {
   const objects = (body.objects ?? (body.object === undefined ? [] : [body.object])) as readonly Node[];
   const each = (type: unknown) => objects.map((object) => objectOf(String(type), object));
@@ -164,7 +164,7 @@ function objectsOf(kind: string, body: Node): (NamedObject | undefined)[] {
     case 'GrantStmt':
       if (body.objtype === 'OBJECT_SCHEMA' || body.targtype === 'ACL_TARGET_ALL_IN_SCHEMA')
         return inSchemas(objects);
-      // Relations are nodes of their own.
+      // Relations are separate nodes.
       return each(body.objtype).filter((_, at) => objects[at]?.RangeVar === undefined);
     case 'AlterDefaultPrivilegesStmt':
       return ((body.options ?? []) as readonly Node[]).flatMap(({ DefElem: option }) => {
@@ -195,7 +195,6 @@ function objectOf(type: string, object: Node): NamedObject | undefined {
   return kind === undefined ? undefined : named(kind, names);
 }
 
-/** The existing object with this list of names. */
 function named(kind: NamedObject['kind'], names: readonly string[]): NamedObject | undefined {
   const name = names.at(-1);
   return name === undefined ? undefined : { kind, schema: names.at(-2), name, isNew: false };

@@ -30,7 +30,7 @@ export const ON_RELATIONS = [
   'RuleStmt',
 ] as const;
 
-/** Statements that concern nothing but the session. */
+/** Statements that affect only the session. */
 export const OF_SESSION = [
   'ConstraintsSetStmt',
   'DeclareCursorStmt',

@@ -1,10 +1,10 @@
 import { stringsOf, type Node } from '../../db/parser.ts';
 import { OF_SESSION, ON_RELATIONS, RELATION_DROPS } from './node-kinds.ts';
 
-/** Statements whose effects outside the schema all show in the locks on relations. */
+/** Statements whose effects outside the schema are fully visible in the locks on relations. */
 const SHOWS_IN_LOCKS = new Set<string>(['SelectStmt', ...ON_RELATIONS, ...OF_SESSION]);
 
-/** These as well, if their name has no schema. */
+/** The same, for an unqualified name. */
 const MADE_IN_FIRST: ReadonlyMap<string, string> = new Map([
   ['CreateEnumStmt', 'typeName'],
   ['CreateDomainStmt', 'domainname'],
@@ -17,7 +17,7 @@ export function madeNames(kind: string, body: Node): string[] | undefined {
   return nameField === undefined ? undefined : stringsOf(body[nameField]);
 }
 
-/** Whether the object is created in the first schema of the search_path: its name has no schema. */
+/** True if the name is unqualified: the object is created in the first schema of the search_path. */
 export function isMadeInFirst(kind: string, body: Node): boolean {
   return madeNames(kind, body)?.length === 1;
 }
@@ -29,7 +29,7 @@ const HARMLESS_SETTING =
 const IS_OF_RELATION =
   /^OBJECT_(?:TABLE|INDEX|VIEW|MATVIEW|SEQUENCE|FOREIGN_TABLE|COLUMN|TABCONSTRAINT|TRIGGER|RULE|POLICY)$/;
 
-/** Statements that show in locks if they have this form. */
+/** Statements whose effects show in locks if they have this form. */
 const MAY_SHOW_IN_LOCKS: ReadonlyMap<string, (body: Node) => boolean> = new Map([
   ['DropStmt', ({ removeType }) => RELATION_DROPS.has(String(removeType))],
   ['CommentStmt', ({ objtype }) => IS_OF_RELATION.test(String(objtype))],
@@ -50,7 +50,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['CallStmt', 'it calls a procedure'],
 ]);
 
-/** Why a statement's locks do not show everything that it reaches, without its functions; undefined if they do. */
+/** Why the locks may not show everything that a statement reaches, apart from its functions. */
 export function obscurityOf(kind: string, body: Node): string | undefined {
   if (SHOWS_IN_LOCKS.has(kind) || isMadeInFirst(kind, body)) return undefined;
   if (MAY_SHOW_IN_LOCKS.get(kind)?.(body) === true) return undefined;
@@ -62,7 +62,7 @@ export function obscurityOf(kind: string, body: Node): string | undefined {
 const REACHES_NOTHING =
   /^(?:now|clock_timestamp|statement_timestamp|transaction_timestamp|timezone|date_part|date_trunc|extract|age|make_\w+|to_(?:char|date|number|timestamp|tsvector|tsquery|json|jsonb)|\w*tsquery|setweight|gen_random_uuid|uuidv[47]|uuid_generate_v[14]|random|nextval|currval|current_schemas?|lastval|setval|pg_get_serial_sequence|current_setting|lower|upper|initcap|length|char_length|octet_length|btrim|ltrim|rtrim|trim|replace|translate|substr|substring|left|right|lpad|rpad|reverse|repeat|split_part|strpos|position|concat|concat_ws|format|md5|sha\d+|digest|encode|decode|regexp_\w+|similarity|unaccent|abs|ceil|ceiling|floor|round|trunc|mod|power|sqrt|sign|greatest|least|coalesce|nullif|count|sum|avg|min|max|array_agg|string_agg|bool_(?:and|or)|every|row_number|rank|dense_rank|lag|lead|first_value|last_value|unnest|array_\w+|cardinality|json_(?:build|agg|object|array|extract|typeof|strip|populate|to)\w*|jsonb_(?:build|agg|object|array|extract|typeof|strip|set|insert|pretty|path|populate|to|each|exists)\w*|jsonb_set|row_to_json|generate_series|int[48]range|numrange|tsrange|tstzrange|daterange|isempty|lower_inc|upper_inc|hashtext|hashtextextended|pg_backend_pid|pg_sleep|version|txid_current|pg_current_xact_id|to_reg\w+|pg_typeof|has_\w+_privilege|l2_distance|cosine_distance|inner_product)$/i;
 
-/** Whether a text may grant something: itself, by dynamic SQL, or by a function. The parser does not read DO blocks. */
+/** Whether a text may grant: directly, by dynamic SQL (DO blocks are not parsed), or by a function. */
 export function mayGrantIn(text: string): boolean {
   if (/\b(?:grant|revoke|execute|call)\b|"\s*\(/i.test(text)) return true;
   return [...text.matchAll(/([\w.$]+)\s*\(/g)].some(

@@ -3,11 +3,11 @@ import { compareNames } from '../files/source.ts';
 import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
 import { globalDeed, namedObjectsOf, type NamedObject } from './named-objects.ts';
 
-/** Where an SQL text reaches, read with PostgreSQL's own parser. */
+/** What an SQL text reaches, according to PostgreSQL's own parser. */
 export interface Reading {
   /** Schemas that it names, as qualifiers or in search_path. */
   readonly schemas: readonly string[];
-  /** The relations, types and routines that it creates, changes or drops, as it names them. */
+  /** The relations, types and routines that it creates, changes or drops. */
   readonly objects: readonly NamedObject[];
   /** What it does to objects that are in no schema, in words. */
   readonly global: readonly string[];
@@ -15,7 +15,7 @@ export interface Reading {
   readonly drops: boolean;
   /** Why its locks do not show everything that it reaches; undefined if they do. */
   readonly obscurity: string | undefined;
-  /** It is obscure, and may grant columns: only the largest catalog shows that. */
+  /** It is obscure and may grant columns: only the largest catalog shows that. */
   readonly mayGrant: boolean;
 }
 
@@ -29,14 +29,14 @@ const UNREAD: Reading = {
   mayGrant: true,
 };
 
-/** Reads a text of one or more statements. One that does not parse says nothing: the server refuses it as a whole. */
+/** Reads one or more statements. A text that does not parse yields nothing: the server will reject it. */
 export type ReadStatements = (text: string) => Promise<Reading>;
 
-/** So many readings are kept, of texts that are no longer than this. */
+/** The most cached readings, and the most characters of a cached text. */
 const MOST_KEPT = 1_000;
 const LONGEST_KEPT = 20_000;
 
-/** A reader that remembers what it has read: most tenants of a run are sent the same texts. */
+/** A caching reader: most tenants of a run are sent the same texts. */
 export function createReadStatements(): ReadStatements {
   const kept = new Map<string, Promise<Reading>>();
   return (text) => {
@@ -82,7 +82,7 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
   };
 }
 
-/** The schemas that a node names itself: a relation's, the first of a list of names, those of search_path. */
+/** The schemas that a node itself names: a relation's, the first of a list of names, those of search_path. */
 function* schemasIn(kind: string, node: Node): Iterable<string> {
   if (typeof node.schemaname === 'string') yield node.schemaname;
   if (typeof node.newschema === 'string') yield node.newschema;

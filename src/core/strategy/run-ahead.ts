@@ -18,7 +18,7 @@ export interface RunAhead {
   readonly limit: number;
 }
 
-/** Starts with a limit of one. */
+/** Starts with a limit of two: one string runs, one waits. */
 export function createRunAhead(): RunAhead {
   let pace = AHEAD_MS / 2;
   return {
