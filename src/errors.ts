@@ -1,9 +1,6 @@
 import { createConcealer, maskSecrets, plainCause, secretsIn } from './secrets.ts';
 
-/**
- * The reasons for which tenantctl refuses or fails. Programs may rely on these names: the JSON documents have them, and
- * each has one exit code (src/cli/run/exit-code.ts).
- */
+/** Why tenantctl refuses or fails. A contract: the JSON documents use these, and each has one exit code. */
 export type ErrorCode =
   // usage
   | 'USAGE'
@@ -79,7 +76,7 @@ export type ErrorCode =
   | 'FILE_EXISTS'
   | 'INTERNAL';
 
-/** Who held a lock that somebody else waited for, as in pg_stat_activity. */
+/** A holder of a contested lock, as in pg_stat_activity. */
 export interface Blocker {
   /** 0 for a prepared transaction, which has no process: `query` is its name. */
   readonly pid: number;
@@ -88,11 +85,11 @@ export interface Blocker {
   readonly state: string | null;
   /** Its last statement, shortened; null if this role may not see it. */
   readonly query: string | null;
-  /** The processes that it waits for itself; they are in the list too. */
+  /** The processes that block it; they are also in the list. */
   readonly waitsFor?: readonly number[];
 }
 
-/** An index that a failed CREATE INDEX CONCURRENTLY has left: every write maintains it, and no query uses it. */
+/** Left behind by a failed CREATE INDEX CONCURRENTLY: every write maintains it, and no query uses it. */
 export interface InvalidIndex {
   readonly schema: string;
   readonly name: string;
@@ -101,27 +98,25 @@ export interface InvalidIndex {
   readonly remedy: string;
 }
 
-/** What an error may say besides its message. */
+/** What an error may contain besides its message. */
 interface ErrorFacts {
-  /** What to do next. */
   readonly hint?: string | undefined;
-  /** PostgreSQL's error code, five characters. */
+  /** SQLSTATE, five characters. */
   readonly sqlstate?: string | undefined;
   /** The tenant's organization id, or its schema if it has none. */
   readonly tenant?: string | undefined;
-  /** The file name of the migration. */
+  /** File name. */
   readonly migration?: string | undefined;
-  /** The SQL that the server refused, with placeholders instead of bound values. */
+  /** The refused SQL, with placeholders instead of bound values. */
   readonly statement?: string | undefined;
-  /** Further lines for people: each of several problems, or the position in the statement. */
+  /** More lines for people: each of several problems, or the position in the statement. */
   readonly details?: readonly string[] | undefined;
-  /** Who held the lock that was not granted in time. */
+  /** Who held a lock that was not granted in time. */
   readonly blockedBy?: readonly Blocker[] | undefined;
-  /** Indexes of the tenant's schema that were left INVALID. */
+  /** INVALID indexes left in the tenant's schema. */
   readonly invalidIndexes?: readonly InvalidIndex[] | undefined;
 }
 
-/** What a TenantctlError is made of besides code and message. */
 export interface ErrorDetails extends ErrorFacts {
   readonly cause?: unknown;
 }
@@ -132,7 +127,7 @@ export interface ErrorReport extends ErrorFacts {
   readonly message: string;
 }
 
-/** The only error that tenantctl throws on purpose. It never holds a secret. */
+/** The only error that tenantctl throws on purpose. It never contains a secret. */
 export class TenantctlError extends Error implements ErrorReport {
   override readonly name = 'TenantctlError';
   readonly code: ErrorCode;
@@ -145,9 +140,9 @@ export class TenantctlError extends Error implements ErrorReport {
   declare readonly blockedBy: ErrorFacts['blockedBy'];
   declare readonly invalidIndexes: ErrorFacts['invalidIndexes'];
 
-  /** Everything that has the form of a secret is masked. */
+  /** Masks everything that looks like a secret. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    // The server's message may repeat the secret of a statement.
+    // The server's message may repeat a secret from the statement.
     const conceal = createConcealer(details.statement === undefined ? [] : secretsIn(details.statement));
     super(
       conceal(message),
@@ -157,12 +152,12 @@ export class TenantctlError extends Error implements ErrorReport {
     Object.assign(this, factsOf(details, conceal));
   }
 
-  /** The same error without the secrets that `conceal` knows; itself if it has none. */
+  /** The error without the secrets that `conceal` knows; itself if it has none. */
   concealing(conceal: (text: string) => string): TenantctlError {
     const facts = factsOf(this, conceal);
     const merged = new TenantctlError(this.code, conceal(this.message), {
       ...facts,
-      // If the statement holds a secret, the shown excerpt of it may hold a part of the secret.
+      // An excerpt of a statement with a secret may contain part of the secret.
       details:
         facts.statement === this.statement
           ? facts.details
@@ -179,7 +174,7 @@ export class TenantctlError extends Error implements ErrorReport {
     return isSame ? this : merged;
   }
 
-  /** The same error with details that were unknown where it was thrown; those that it has are kept. */
+  /** Adds details that were unknown where it was thrown; existing ones are kept. */
   with(details: ErrorDetails): TenantctlError {
     const { code, message, ...facts } = this.toJSON();
     const cause = this.cause ?? details.cause;
@@ -188,7 +183,7 @@ export class TenantctlError extends Error implements ErrorReport {
     return merged;
   }
 
-  /** The error as plain data, for a JSON document or the record of a failure; without the cause. */
+  /** Plain data without the cause, for JSON documents and failure records. */
   toJSON(): ErrorReport {
     const { code, message } = this;
     const facts = Object.entries(factsOf(this, maskSecrets)).filter(([, value]) => value !== undefined);
@@ -212,18 +207,18 @@ function factsOf(facts: ErrorFacts, conceal: (text: string) => string): ErrorFac
   };
 }
 
-/** An error of tenantctl's own has no secrets. */
+/** tenantctl's own errors have no secrets. */
 function own(error: Error): Error | undefined {
   return error instanceof TenantctlError ? error : undefined;
 }
 
-/** Any thrown value as a TenantctlError: INTERNAL if it is not one, with the value as its cause. */
+/** Wraps any thrown value; INTERNAL, with the value as cause, if it is not a TenantctlError. */
 export function toTenantctlError(thrown: unknown): TenantctlError {
   if (thrown instanceof TenantctlError) return thrown;
   return new TenantctlError('INTERNAL', messageOf(thrown), { cause: thrown });
 }
 
-/** The message of any thrown value, even of one that cannot become a string. */
+/** The message of any thrown value, even one that cannot become a string. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;
   try {

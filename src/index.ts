@@ -1,6 +1,6 @@
 /**
- * tenantctl as a library: what its commands are made of. Everything takes an open database and typed options, returns
- * data, and throws TenantctlError; nothing here reads the environment, prints, or ends the process.
+ * tenantctl as a library: the functions behind its commands. They take an open database and typed options,
+ * return data and throw TenantctlError; they never read the environment, print or exit.
  *
  * ```ts
  * import { openDatabase, provisionTenant } from 'tenantctl';
@@ -14,7 +14,7 @@
  * ```
  */
 
-// The database. The caller that opens it closes it; an application opens it once, when it starts.
+// The database. The caller closes it; an application opens it once, at startup.
 export { openDatabase, withDatabase } from './db/open.ts';
 export type {
   Database,

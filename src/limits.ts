@@ -1,18 +1,18 @@
-/** The allowed whole numbers of a flag, a variable or an option of the library. */
+/** The allowed integers of a flag, variable or library option. */
 export interface Range {
   readonly least: number;
   readonly most: number;
-  /** What is counted, in the plural. */
+  /** Plural noun. */
   readonly unit?: string;
 }
 
 /** PostgreSQL's timeouts have this range: https://www.postgresql.org/docs/current/runtime-config-client.html */
 export const MILLISECONDS: Range = { least: 0, most: 2_147_483_647, unit: 'milliseconds' };
-/** Tenants at once, runs to keep, runs to list. */
+/** Parallel tenants, runs to keep, runs to list. */
 export const COUNT: Range = { least: 1, most: 10_000 };
 export const RETRIES: Range = { least: 0, most: 100 };
 export const RUN_NUMBER: Range = { least: 1, most: 999_999_999_999_999 };
-/** A week. Fractions are allowed. */
+/** A week. May be fractional. */
 export const MAX_PAUSE_MS = 604_800_000;
 
 export const VECTOR_EXTENSION_MODES = ['auto', 'require', 'off'] as const;
@@ -21,7 +21,7 @@ export function isWithin(value: unknown, { least, most }: Range): value is numbe
   return Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
 }
 
-/** The whole number in a text of digits; undefined if it is not one, or outside the range. */
+/** Parses a text of digits; undefined if invalid or out of range. */
 export function parseWhole(text: string, range: Range): number | undefined {
   return /^\d+$/.test(text) && isWithin(Number(text), range) ? Number(text) : undefined;
 }
@@ -31,7 +31,7 @@ export function described({ least, most, unit }: Range): string {
   return `a whole number${unit === undefined ? '' : ` of ${unit}`} from ${least} to ${most}`;
 }
 
-/** Whether a value is `{ count }` or `{ percent }`. @param least the least count; 0 allows 0 % too */
+/** Whether a value is `{ count }` or `{ percent }`. @param least minimum count; 0 also allows 0 % */
 export function isShare(value: unknown, least: 0 | 1): boolean {
   const { count, percent } = Object(value) as { readonly count?: unknown; readonly percent?: unknown };
   if (count !== undefined) return isWithin(count, { least, most: 999_999_999 });

@@ -1,11 +1,11 @@
-/** What a tenant's status can be. tenantctl works on ACTIVE tenants. */
+/** A tenant's possible statuses. tenantctl works on ACTIVE tenants. */
 export const STATUSES = ['PROVISIONING', 'ACTIVE', 'FAILED', 'SUSPENDED', 'ARCHIVED'] as const;
 export type TenantStatus = (typeof STATUSES)[number];
 
-/** What a database calls the registry and the history tables. Names as they are, without quotes. */
+/** The names of registry and history tables, unquoted. */
 export interface Names {
   readonly registry: { readonly schema: string; readonly table: string };
-  /** The registry's columns. It may lack `created` and `updated`. */
+  /** Registry columns. `created` and `updated` are optional. */
   readonly columns: {
     readonly organization: string;
     readonly schema: string;
@@ -13,13 +13,13 @@ export interface Names {
     readonly created: string;
     readonly updated: string;
   };
-  /** What the status column holds for each status. The first value is the one that is written. */
+  /** The status column's values for each status. The first is the one written. */
   readonly statuses: Readonly<Record<TenantStatus, readonly string[]>>;
   /** Knex's table in `public`. */
   readonly masterHistory: string;
   /** Knex's table in each tenant schema. */
   readonly tenantHistory: string;
-  /** What the names of new tenant schemas begin with. */
+  /** Prefix of new tenant schemas' names. */
   readonly schemaPrefix: string;
 }
 
@@ -44,7 +44,7 @@ export const DEFAULT_NAMES: Names = {
   schemaPrefix: 'tid_',
 };
 
-/** How many hexadecimal digits of a hash follow the prefix. */
+/** Hexadecimal digits of a hash after the prefix. */
 export const HASH_LENGTH = 10;
 
 /** The registry's name for messages. */
@@ -52,19 +52,19 @@ export function registryName({ registry }: Names): string {
   return `${registry.schema}.${registry.table}`;
 }
 
-/** PostgreSQL cuts off what is longer (https://www.postgresql.org/docs/current/sql-syntax-lexical.html). */
+/** PostgreSQL truncates longer names: https://www.postgresql.org/docs/current/sql-syntax-lexical.html */
 export const MAX_NAME_BYTES = 63;
 
-/** Knex's ending for the table of its lock (knex/lib/migrations/migrate/table-resolver.js). */
+/** Suffix of Knex's lock table (knex/lib/migrations/migrate/table-resolver.js). */
 export const LOCK_ENDING = '_lock';
 
-/** One thing that is wrong with names, and the variable that sets them. */
+/** A problem with names, and the variable that sets them. */
 export interface NamesProblem {
   readonly variable: string;
   readonly message: string;
 }
 
-/** Everything that is wrong with names. Whether the database has them is not asked. Pure. */
+/** All problems of names in themselves, whether or not the database has them. Pure. */
 export function problemsOf(names: Names): NamesProblem[] {
   const { registry, columns, statuses, masterHistory, tenantHistory, schemaPrefix } = names;
   const problems: NamesProblem[] = [];

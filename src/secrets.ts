@@ -1,18 +1,14 @@
 /**
- * Keeps secrets out of output and records. This module imports nothing.
- *
- * Every error masks what has the form of a secret, such as a password in a URL. Known secrets, such as the password of
- * the connection, are also masked wherever free text leaves the program.
+ * Keeps secrets out of output and records. Imports nothing. Every error masks what looks like a secret, such
+ * as a password in a URL. Known secrets, such as the connection's password, are also masked wherever free
+ * text leaves the program.
  */
 
 export const MASK = '***';
 
-/**
- * A scheme, a user, and everything between the colon and the last @ before white space. Repetitions are bounded, here
- * and below, because statements of megabytes go through this.
- */
+/** Scheme, user, and all from the colon to the last @ of a word. Bounded: statements can be megabytes. */
 const IN_URL = /(\b[a-z][a-z0-9+.-]{0,30}:\/{1,3}[^\s:/?#@]{0,200}):(\S{0,1000})@/gi;
-/** As in configuration.md: a placeholder for a password is not a password. */
+/** As in configuration.md: a placeholder is not a password. */
 const PLACEHOLDER = /^(?:password|<[^>]*>|\*+|…|\.\.\.)$/i;
 
 const QUOTED = String.raw`(?:E'[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*(?:'|$)|(?:U&)?'[^']*(?:''[^']*)*(?:'|$)|\$(\w*)\$[\s\S]*?(?:\$\3\$|$)|"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|$))`;
@@ -23,10 +19,10 @@ const NAMED = new RegExp(
   'gi',
 );
 
-/** '' is no password, '***' is masked already, and '<the password>' is a placeholder in a remedy. */
+/** '' is no password, '***' is already masked, '<the password>' is a placeholder in a hint. */
 const EMPTY = /^['"](?:<[^>]*>|\**)['"]$/;
 
-/** Masks everything that has the form of a secret: passwords in URLs, in SQL that sets one, in connection strings. */
+/** Masks what looks like a secret: passwords in URLs, in SQL that sets one, in connection strings. */
 export function maskSecrets(text: string): string {
   return text
     .replace(IN_URL, (whole, before: string, password: string) =>
@@ -39,7 +35,7 @@ export function maskSecrets(text: string): string {
     });
 }
 
-/** The secrets that maskSecrets masks in an SQL statement: the server may repeat them in its message. */
+/** The secrets that maskSecrets finds in a statement: the server's message may repeat them. */
 export function secretsIn(statement: string): string[] {
   const found = [...statement.matchAll(NAMED)].map(([, , quoted, , bare]) => quoted ?? bare ?? '');
   return found
@@ -47,15 +43,12 @@ export function secretsIn(statement: string): string[] {
     .filter(isDistinctive);
 }
 
-/**
- * Whether a secret can be masked wherever it occurs. A word, a number or a short text occurs for other reasons too, and
- * a mask in its place would give it away.
- */
+/** Whether a secret can be masked everywhere. Masking a common word, number or short text would reveal it. */
 function isDistinctive(secret: string): boolean {
   return secret.length >= 8 && (secret.length >= 24 || !/^(?:[\p{L}_. -]+|\d+)$/u.test(secret));
 }
 
-/** A function that masks what has the form of a secret, and these secrets however they are escaped. */
+/** Creates a function that masks what looks like a secret, and these secrets with any escaping. */
 export function createConcealer(secrets: readonly (string | undefined)[]): (text: string) => string {
   const forms = new Set<string>();
   const shapes: RegExp[] = [];
@@ -66,7 +59,7 @@ export function createConcealer(secrets: readonly (string | undefined)[]): (text
     if (shape !== undefined) shapes.push(shape);
     if (secret.isWellFormed()) forms.add(encodeURIComponent(secret)).add(encodeURI(secret));
   }
-  // A secret that contains another one comes first.
+  // Longest first: a secret may contain another.
   const longestFirst = [...forms].toSorted((a, b) => b.length - a.length);
   return (text) => {
     const exactly = longestFirst.reduce((masked, form) => masked.replaceAll(form, MASK), maskSecrets(text));
@@ -77,7 +70,7 @@ export function createConcealer(secrets: readonly (string | undefined)[]): (text
 /** One character, plain or escaped: %2F, \\u002f; and $1, which Knex makes of a question mark. */
 const BETWEEN = String.raw`(?:%[0-9a-f]{2}|\\u[0-9a-f]{4}|\$\d+|[^\p{L}\p{N}])`;
 
-/** Matches a secret by its letters and digits, with any escapes between them; undefined if they are few. */
+/** Matches a secret by its letters and digits with any escapes in between; undefined if there are few. */
 function shapeOf(secret: string): RegExp | undefined {
   const runs = secret.match(/[\p{L}\p{N}]+/gu) ?? [];
   const gaps = secret.match(/[^\p{L}\p{N}]+/gu) ?? [];
@@ -91,8 +84,8 @@ function shapeOf(secret: string): RegExp | undefined {
 }
 
 /**
- * The secrets in variables: values of password variables, and passwords in URLs, as written and decoded. A password that
- * equals the name of the user, the database or the host is not masked.
+ * The secrets in variables: values of password variables, and passwords in URLs, as written and decoded. A
+ * password equal to the user, database or host name is not masked.
  */
 export function secretsOf(variables: Readonly<Record<string, string | undefined>>): string[] {
   const { DB_USER, DB_NAME, DB_HOST } = variables;
@@ -116,13 +109,13 @@ function passwordsOfUrl(value: string): string[] {
   });
 }
 
-/** How deep causes of causes are followed: they may form a circle. */
+/** Maximum depth of causes, which may be circular. */
 const MAX_DEPTH = 8;
 
 /**
- * What an error may keep as its cause: errors with masked texts. Other objects are dropped: a connection or a pool holds
+ * Reduces an error's cause to errors with masked texts. Other objects are dropped: a connection or pool holds
  * the password.
- * @param own returns the error that replaces a known one
+ * @param own returns the replacement of a known error
  */
 export function plainCause(
   cause: unknown,
@@ -149,6 +142,6 @@ export function plainCause(
     if (isSame || masked !== undefined)
       plain[key] = { value: isSame ? value : masked, enumerable, configurable: true, writable: true };
   }
-  // The copy keeps the class of the error. An error with nothing to hide is returned itself.
+  // The copy keeps the error's class. An error with nothing to mask is returned itself.
   return isPlain ? cause : (Object.create(Object.getPrototypeOf(cause) as object, plain) as unknown);
 }

@@ -1,18 +1,18 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 
 const MEBIBYTE = 1024 * 1024;
-/** Pipes from a shell: `--env-file <(vault …)`, `/dev/stdin`. They have a writer, so it is right to wait. */
+/** Pipes from a shell: `--env-file <(vault …)`, `/dev/stdin`. They have a writer, so waiting is safe. */
 const INHERITED = /^\/(?:dev\/(?:fd\/\d+|stdin)|proc\/self\/fd\/\d+)$/;
 
-/** Why a text file cannot be read, in words that follow its path: "is a folder, not a file". */
+/** Why a text file is unreadable, in words that follow its path: "is a folder, not a file". */
 export class UnreadableFile extends Error {
   override readonly name = 'UnreadableFile';
 }
 
 /**
- * Reads a whole text file that a user has named. Pipes, devices and files that are too large are refused, so that the
- * program never waits for a writer.
- * @param options.maxMiB the largest size, in units of 1024 × 1024 bytes; 16 if absent
+ * Reads a text file named by the user. Pipes, devices and large files are refused, so that it never waits for
+ * a writer.
+ * @param options.maxMiB maximum size in MiB; 16 if absent
  * @throws UnreadableFile
  */
 export function readTextFile(path: string, { maxMiB = 16 }: { readonly maxMiB?: number } = {}): string {

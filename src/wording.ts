@@ -10,13 +10,13 @@ export function counted(number: number, noun: string, verb?: string): string {
   return verb === undefined ? subject : `${subject} ${conjugated(verb, number)}`;
 }
 
-/** A verb in the form for a number of things: "is" and "are", "was" and "were", "sorts" and "sort" */
+/** A verb's form for a number: "is" and "are", "was" and "were", "sorts" and "sort" */
 export function conjugated(verb: string, number: number): string {
   if (number === 1) return verb;
   return { is: 'are', was: 'were' }[verb] ?? verb.replace(/s$/, '');
 }
 
-/** A word for a POSIX shell, quoted if it has characters that a shell may interpret. */
+/** A word for a POSIX shell, quoted if necessary. */
 export function shellWord(text: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

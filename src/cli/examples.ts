@@ -1,4 +1,4 @@
-/** The examples at the end of each command's help page, by the command's name. */
+/** Help examples by command name. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   init: ['init'],
   doctor: ['doctor', 'doctor --json'],
@@ -28,7 +28,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   status: ['status --all', 'status --check'],
 };
 
-/** The end of a command's help page; empty for a command without examples. */
+/** Help text with a command's examples; empty if there are none. */
 export function examplesOf(name: string): string {
   const lines = EXAMPLES[name] ?? [];
   const title = lines.length === 1 ? 'Example' : 'Examples';

@@ -4,14 +4,11 @@ import { commandPath, ParsingEnded, toUsageError } from './run/usage-error.ts';
 import { maskSecrets } from '../secrets.ts';
 import { version } from '../version.ts';
 
-/**
- * The command line: parses, runs the command, returns the exit code.
- * @param args the arguments after the program's name
- */
+/** Parses the arguments after the program's name, runs the command and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   endQuietlyOnClosedPipe();
   silenceWarnings();
-  // Scripts ask for it often: answer before the commands are loaded.
+  // Scripts ask for it often: answer before loading the commands.
   if (args.length === 1 && args[0] === '--version') {
     process.stdout.write(`${version}\n`);
     return 0;
@@ -47,10 +44,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/**
- * Makes commander throw where it would end the process, and silences its messages: toUsageError has its own. Help goes
- * to `takeHelp`, if given.
- */
+/** Makes commander throw instead of exiting, without its own messages. Help goes to `takeHelp`, if given. */
 function endParsingByThrowing(program: Command, takeHelp?: (text: string) => void): void {
   const allCommands = (command: Command): Command[] => [command, ...command.commands.flatMap(allCommands)];
   for (const command of allCommands(program)) {
@@ -65,7 +59,7 @@ function endParsingByThrowing(program: Command, takeHelp?: (text: string) => voi
   }
 }
 
-/** If the reader closes the pipe early (`| head`), the program ends quietly with 0. */
+/** If the reader closes the pipe early (`| head`), ends quietly with 0. */
 function endQuietlyOnClosedPipe(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -79,7 +73,7 @@ function hasFlag(args: readonly string[], flag: string): boolean {
   return args.slice(0, end === -1 ? undefined : end).includes(flag);
 }
 
-/** Hides Node's warnings about how it loads TypeScript: they do not help people who migrate. */
+/** Hides Node's warnings about loading TypeScript: they do not help users. */
 function silenceWarnings(): void {
   const isNoise = (warning: Error & { code?: string }) =>
     (warning.name === 'ExperimentalWarning' && /type stripping/i.test(warning.message)) ||

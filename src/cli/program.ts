@@ -34,7 +34,6 @@ export type Dispatch = (
   run: (context: Context) => Promise<CommandResult>,
 ) => Promise<void>;
 
-/** The tree of commands, as the help page shows it. */
 export function createProgram(version: string, dispatch: Dispatch): Command {
   const program = new Command('tenantctl')
     .description('Migrate, provision and inspect a fleet of PostgreSQL tenant schemas.')

@@ -4,17 +4,16 @@ import { readTlsSettings } from './tls.ts';
 import type { ParsedVariables } from './variables.ts';
 import type { DatabaseSettings, ServerSettings } from '../db/database.ts';
 
-/** The message for a variable that must be set. */
 export const NOT_SET = 'is not set';
 
-/** The folder of `--embedded` without an argument. */
+/** Used by `--embedded` without an argument. */
 const DEFAULT_EMBEDDED_FOLDER = '.tenantctl/embedded';
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 
 export interface ReadOptions {
-  /** The start of relative paths. */
+  /** Base of relative paths. */
   readonly folder: string;
-  /** `--embedded`: a folder, or true for the default one. Overrides every variable. */
+  /** `--embedded`: a folder, or true for the default. Overrides every variable. */
   readonly embedded?: string | true | undefined;
 }
 
@@ -69,7 +68,7 @@ function readServer(variables: ParsedVariables, folder: string): ServerSettings 
   });
   const settings: ServerSettings = { kind: 'server', ...serverAt(target, url, ssl) };
   if (direct === undefined) return settings;
-  // Without an sslmode of its own, the direct URL has that of the other: the connection must not lose its TLS.
+  // Without its own sslmode, the direct URL inherits the other's: the connection must not lose TLS.
   const isOther = direct.ssl !== undefined && direct.ssl !== (ssl !== false);
   const directSsl = isOther ? readTlsSettings(variables, folder, direct.ssl) : ssl;
   return directSsl === undefined ? undefined : { ...settings, direct: serverAt(direct, direct, directSsl) };

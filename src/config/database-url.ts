@@ -3,7 +3,7 @@ import type { ServerSettings } from '../db/database.ts';
 
 export type ServerTarget = Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'>;
 
-/** A server, as a URL names it. */
+/** A parsed database URL. */
 export interface DatabaseUrl extends ServerTarget {
   /** From sslmode; undefined without one. */
   readonly ssl?: boolean | undefined;
@@ -13,14 +13,14 @@ export interface DatabaseUrl extends ServerTarget {
 const FORM = 'is not a URL of the form postgres://user:password@host:port/database';
 const NO_HOST = 'no-host.invalid';
 const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
-/** Parameters that change the connection: they must not be ignored. */
+/** Parameters that change the connection and so must not be ignored. */
 const WEIGHTY =
   /^(ssl|gss|options$|service$|passfile$|user$|password$|port$|dbname$|hostaddr$|target_session)/;
 
 /**
- * Reads a URL such as postgres://user:password@host:port/database?sslmode=verify-full, or with ?host=/a/socket/folder.
- * No problem shows the URL, or a part of it that may be the password.
- * @returns undefined if the variable is not set, or holds no such URL
+ * Parses postgres://user:password@host:port/database?sslmode=verify-full, or with ?host=/a/socket/folder.
+ * Problems never show the URL or parts that may be the password.
+ * @returns undefined if the variable is unset or invalid
  */
 export function readDatabaseUrl(
   variable: 'DATABASE_URL' | 'DB_DIRECT_URL',
@@ -86,10 +86,9 @@ function readSslMode(
   return mode !== 'disable';
 }
 
-/** The URL, or the problem. */
 function parseUrl(text: string): URL | string {
   if (!/^postgres(ql)?:\/\//i.test(text)) return FORM;
-  // postgres://user@/database?host=/a/socket/folder has no host before the path, but a URL needs one.
+  // postgres://user@/database?host=/a/socket/folder has no host, but the URL parser needs one.
   const url = URL.parse(text.replace(/^(\w+:\/\/[^/?#]*@)(?=\/)/, `$1${NO_HOST}`));
   if (url !== null) return url;
   const rest = text.replace(/^\w+:\/\//, '');

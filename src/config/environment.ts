@@ -14,11 +14,11 @@ export interface Reading {
   readonly settings: Settings | undefined;
   readonly problems: readonly Problem[];
   readonly folders: FolderSettings;
-  /** The variables that are set, with their values; secret ones are shown as "set". */
+  /** The variables that are set; secret values are shown as "set". */
   readonly variables: readonly { readonly name: string; readonly shown: string }[];
 }
 
-/** Turns variables into settings; finds every problem, not only the first. */
+/** Turns variables into settings and finds every problem, not only the first. */
 export function readEnvironment(variables: Variables, options: ReadOptions): Reading {
   const read = parseVariables(variables);
   const { parsed, own, problems, warnings } = read;
@@ -55,7 +55,7 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
   return { ...reading, settings };
 }
 
-/** The folders of the migrations: as the variables name them, or migrations/…, or src/…/migrations if only that exists. */
+/** The folders that variables name, else migrations/…, or src/…/migrations if only that exists. */
 function readFolders(parsed: Parsed, folder: string): FolderSettings {
   const choose = (named: string | undefined, usual: string, other: string) => {
     if (named !== undefined) return resolve(folder, named);
@@ -71,10 +71,7 @@ function readFolders(parsed: Parsed, folder: string): FolderSettings {
   };
 }
 
-/**
- * Settings, or an error that names every problem at once. A folder that a variable names must exist.
- * @throws TenantctlError CONFIG_INVALID
- */
+/** The settings. @throws TenantctlError CONFIG_INVALID with every problem, including missing named folders */
 export function requireSettings({ settings, problems, folders }: Reading): Settings {
   if (settings === undefined) throw invalid(problems);
   const missing = [
@@ -85,10 +82,7 @@ export function requireSettings({ settings, problems, folders }: Reading): Setti
   throw invalid(missing.map(({ variable, path }) => ({ variable, message: `${path} is not a directory` })));
 }
 
-/**
- * The folders of the migrations, for commands without a database.
- * @throws TenantctlError CONFIG_INVALID if a variable that names a folder is wrong
- */
+/** @throws TenantctlError CONFIG_INVALID if a variable names a bad folder */
 export function requireFolders({ folders, problems }: Reading): FolderSettings {
   const own = problems.filter(({ variable }) => variable.endsWith('_MIGRATIONS_DIR'));
   if (own.length > 0) throw invalid(own);

@@ -1,7 +1,7 @@
 import { DEFAULT_NAMES, problemsOf, STATUSES, type Names } from '../names.ts';
 import type { ParsedVariables } from './variables.ts';
 
-/** The names of the registry, its columns and statuses, and of the history tables; adds everything wrong to the problems. */
+/** Reads the names of registry, columns, statuses and history tables; adds to the problems. */
 export function readNames({ parsed, problems }: ParsedVariables): Names {
   const report = (variable: string) => (message: string) => void problems.push({ variable, message });
   const pairs = (variable: 'REGISTRY_COLUMNS' | 'REGISTRY_STATUSES', keys: readonly string[]) =>

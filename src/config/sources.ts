@@ -3,10 +3,10 @@ import { parse } from 'dotenv';
 import { messageOf, TenantctlError } from '../errors.ts';
 import { readTextFile, UnreadableFile } from '../text-file.ts';
 
-/** Variables: untrusted text. */
+/** Untrusted text. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The three ways to name the database. One is used. */
+/** The three ways to name the database. */
 const WAYS = {
   url: ['DATABASE_URL'],
   parts: ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_NAME'],
@@ -14,8 +14,8 @@ const WAYS = {
 } as const;
 
 /**
- * Merges the environment and the .env file; the environment wins. If it names a database in one way (for example by a URL), the
- * file's database settings in the other ways are ignored. An empty value counts as unset.
+ * Merges the environment and the .env file; the environment wins. If it names a database one way (such as by
+ * URL), the file's settings for the other ways are ignored. Empty values count as unset.
  */
 export function mergeSources(environment: Variables, file: Variables): Variables {
   const outer = withoutEmpty(environment);
@@ -29,7 +29,7 @@ export function mergeSources(environment: Variables, file: Variables): Variables
       if (!named.includes(names)) for (const name of names) delete inner[name];
     }
   }
-  // If the file's database is overridden, the file's direct URL belongs to another database.
+  // If the file's database is overridden, its direct URL belongs to another database.
   const isOverridden = ofFile.every((name) => inner[name] === undefined || outer[name] !== undefined);
   if (ofFile.length > 0 && isOverridden) delete inner.DB_DIRECT_URL;
   return { ...inner, ...outer };
@@ -41,10 +41,7 @@ function withoutEmpty(variables: Variables): Record<string, string> {
   );
 }
 
-/**
- * Reads an .env file, without expanding anything. By default it is `.env` in the folder, and may be absent.
- * @throws TenantctlError CONFIG_INVALID if a named file cannot be read
- */
+/** Reads an .env file (default: `.env`, if any), without expansion. @throws TenantctlError CONFIG_INVALID */
 export function readEnvFile(folder: string, name: string | undefined): Variables {
   const path = resolve(folder, name ?? '.env');
   try {

@@ -4,14 +4,14 @@ import { readTextFile, UnreadableFile } from '../text-file.ts';
 import type { ParsedVariables } from './variables.ts';
 import type { ServerSettings } from '../db/database.ts';
 
-/** A PEM file that has been read and checked. */
+/** A checked PEM file. */
 interface PemFile {
   readonly path: string;
   readonly pem: string;
 }
 
 interface CertificateFile extends PemFile {
-  /** The file's first certificate belongs to this private key. */
+  /** Whether the file's first certificate matches this private key. */
   belongsTo(key: PrivateKeyFile): boolean;
 }
 
@@ -20,9 +20,9 @@ interface PrivateKeyFile extends PemFile {
 }
 
 /**
- * The TLS settings, with the PEM files read and checked; undefined if there are problems.
- * @param folder the start of relative paths
- * @param urlSsl what the URL's sslmode says; undefined without one
+ * TLS settings with their PEM files, checked; undefined if there are problems.
+ * @param folder base of relative paths
+ * @param urlSsl from the URL's sslmode, if any
  */
 export function readTlsSettings(
   { parsed, own, problems, warnings }: ParsedVariables,
@@ -76,7 +76,7 @@ export function readTlsSettings(
   };
 }
 
-/** What `read` makes of the path, or the problem with it. */
+/** What `read` returns, or the problem with the path. */
 function readPath<File>(name: string, folder: string, read: (path: string) => File | string): File | string {
   if (/-----BEGIN|[\r\n]/.test(name)) return 'holds the text of a PEM file; set it to the path of the file';
   const path = resolve(folder, name);
@@ -88,7 +88,7 @@ function readPath<File>(name: string, folder: string, read: (path: string) => Fi
   }
 }
 
-/** Reads the certificates of a PEM file. @returns the file, or what is wrong with it @throws UnreadableFile */
+/** @returns the certificates of a PEM file, or what is wrong with it @throws UnreadableFile */
 function readCertificates(path: string): CertificateFile | string {
   const pem = readTextFile(path);
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g);
@@ -96,7 +96,7 @@ function readCertificates(path: string): CertificateFile | string {
   try {
     const certificates = blocks.map((block) => new X509Certificate(block));
     const [first] = certificates;
-    // A bundle of many authorities always has some expired certificates; it is useless if all are.
+    // A bundle of authorities always has some expired certificates; it is unusable only if all are.
     return certificates.every((certificate) => certificate.validToDate.getTime() < Date.now())
       ? `the certificate in ${path} expired on ${first?.validTo}`
       : { path, pem, belongsTo: ({ key }) => first?.checkPrivateKey(key) === true };
@@ -105,7 +105,7 @@ function readCertificates(path: string): CertificateFile | string {
   }
 }
 
-/** Reads a client's private key. @returns the file, or what is wrong with it @throws UnreadableFile */
+/** @returns a client's private key, or what is wrong with it @throws UnreadableFile */
 function readPrivateKey(path: string): PrivateKeyFile | string {
   const pem = readTextFile(path);
   if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem))

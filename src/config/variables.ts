@@ -88,28 +88,26 @@ const schema = z.object({
   RUNS_KEEP: wholeNumber(COUNT).optional(),
 });
 
-/** The valid variables, typed, with defaults. */
 export type Parsed = z.infer<typeof schema>;
 
-/** All variables that tenantctl reads. */
 export const VARIABLES: readonly string[] = Object.keys(schema.shape);
 
-/** The variables and what is wrong with them. Further readers add to the problems and warnings. */
+/** The variables and their problems. Other readers add problems and warnings. */
 export interface ParsedVariables {
   readonly parsed: Parsed;
-  /** All of tenantctl's variables that are set, valid or not. */
+  /** All tenantctl variables that are set, valid or not. */
   readonly own: Readonly<Record<string, string>>;
   readonly problems: Problem[];
   readonly warnings: Problem[];
 }
 
-/** Checks each variable by itself. An invalid one is a problem, and counts as set. */
+/** Checks each variable separately. An invalid one is a problem, and counts as set. */
 export function parseVariables(variables: Variables): ParsedVariables {
   const own = Object.fromEntries(
     VARIABLES.map((name) => [name, variables[name]]).filter(([, value]) => value !== undefined),
   ) as Record<string, string>;
   const checked = schema.safeParse(own);
-  // The first problem of a variable is enough.
+  // Report only the first problem of a variable.
   const issues = new Map(
     checked.error?.issues.toReversed().map((issue) => [String(issue.path[0]), issue.message]),
   );
@@ -125,17 +123,14 @@ export function parseVariables(variables: Variables): ParsedVariables {
   };
 }
 
-/** The value, unless it is a password or may hold one. */
+/** The value, unless it is or may hold a password. */
 function quoted(name: string, value: string | undefined): string {
   return value === undefined || !isShowable(name, value) ? '' : `"${value}" `;
 }
 
 const MAX_SHOWN = 300;
 
-/**
- * Whether a variable's value may be shown. An unclosed quote in .env pulls the next lines into a value, and people
- * paste a URL or a key where a path belongs.
- */
+/** Whether a value is safe to show: unclosed quotes pull in later lines, and people paste keys for paths. */
 export function isShowable(name: string, value: string): boolean {
   if (/PASSWORD|URL/.test(name) || value.length > MAX_SHOWN) return false;
   return !/[\r\n]|:\/\/|:[^/]*@|-----BEGIN/.test(value) && maskSecrets(value) === value;

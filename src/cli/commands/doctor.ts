@@ -29,7 +29,7 @@ export async function doctorCommand(context: Context, flags: DoctorFlags): Promi
   const { diagnose } = await import('../../core/doctor/diagnose.ts');
   const path = resolve(context.folder, context.options.envFile ?? '.env');
   const file = { path, found: existsSync(path) };
-  // An env file that cannot be read is a finding, too.
+  // An unreadable env file is also a finding.
   const reading: Partial<Reading> & { readonly error?: TenantctlError } = await context
     .readEnvironment()
     .catch((error: unknown) => ({ error: toTenantctlError(error) }));

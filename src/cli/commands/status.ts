@@ -35,7 +35,7 @@ async function statusCommand(context: Context, flags: StatusFlags): Promise<Comm
       tenantFolder: settings.folders.tenants,
       listAll: all,
       verify: flags.verify,
-      // Only reading every history takes long enough for progress.
+      // Only reading every history takes long enough to show progress.
       observe: flags.verify === true ? observe : undefined,
     });
     return {
@@ -57,7 +57,7 @@ const WORDS: Readonly<Record<AttentionCode, string>> = {
   KNEX_LOCKED: 'locked by Knex',
 };
 
-/** The error of --check: tenants counted by their problem; undefined if nothing was found. */
+/** The error of --check: tenants counted by problem; undefined if none. */
 function checkFailure({ master, states }: FleetStatus): TenantctlError | undefined {
   const findings: string[] = [];
   if (master.pending.length > 0)

@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 const LOOKS_LIKE_A_FOLDER = /^\.|[/\\]/;
 
 /**
- * `--embedded [dir]` may stand anywhere. The word after it may be its folder, a command (`--embedded migrate master`) or
- * a command's argument (`tenant provision --embedded org_1`); beside arguments, a folder must look like a path. The
- * result is unambiguous: `--embedded=dir`, or `--embedded=` for the default.
+ * Makes `--embedded [dir]` unambiguous: `--embedded=dir`, or `--embedded=` for the default. The next word may
+ * be its folder, a command (`--embedded migrate master`) or an argument (`tenant provision --embedded
+ * org_1`); if arguments are possible, a folder must look like a path.
  */
 export function settleEmbedded(args: readonly string[], program: Command): string[] {
   const settled: string[] = [];

@@ -5,7 +5,7 @@ import type { Concurrency } from '../../core/run/lanes.ts';
 import type { Context } from '../run/context.ts';
 import { count, countOrAuto, milliseconds, retries } from './numbers.ts';
 
-/** Flags of commands that work on schemas. Each command has some of them. */
+/** Flags of commands that work on schemas. Each command has a subset. */
 export interface FleetFlags {
   readonly lockTimeout?: number;
   readonly statementTimeout?: number;
@@ -13,11 +13,10 @@ export interface FleetFlags {
   readonly keep?: number;
   readonly tenant?: readonly string[];
   readonly concurrency?: Concurrency;
-  /** False with --no-compile. */
   readonly compile?: boolean;
   readonly to?: string;
   readonly dryRun?: boolean;
-  /** In a rollback: everything. In a list: every tenant. */
+  /** Rollback: undo everything. List: show every tenant. */
   readonly all?: boolean;
   readonly verify?: boolean;
   readonly allowNewerHistory?: boolean;
@@ -43,7 +42,7 @@ export function addTimeouts(command: Command): Command {
     );
 }
 
-/** The flags of a command that changes schemas, and so has runs in the ledger. */
+/** Adds the flags of a command that changes schemas and is recorded as a run. */
 export function addRun(command: Command): Command {
   return addTimeouts(command).option(
     '--keep <n>',
@@ -52,7 +51,7 @@ export function addRun(command: Command): Command {
   );
 }
 
-/** The flags of a command that changes many tenants. */
+/** Adds the flags of a command that changes many tenants. */
 export function addFleetRun(command: Command): Command {
   return addRun(command)
     .addOption(concurrency())
@@ -78,14 +77,14 @@ export function verify(): Option {
   return new Option('--verify', 'read every history table and correct wrong stamps');
 }
 
-/** The flags that let a run continue although history and directory do not match. */
+/** Adds the flags that allow history and directory to differ. */
 export function addTolerance(command: Command): Command {
   return command
     .option('--allow-newer-history', 'continue if the history is newer than every file')
     .option('--allow-out-of-order', 'apply files that sort before an applied one');
 }
 
-/** The options of core's functions that flags and settings give. Those of flags that a command lacks are undefined. */
+/** Flags and settings as options of core; undefined for flags that a command lacks. */
 export function runOptions(context: Context, settings: Settings, flags: FleetFlags) {
   return {
     lockTimeoutMs: flags.lockTimeout ?? settings.lockTimeoutMs,
@@ -104,7 +103,7 @@ export function runOptions(context: Context, settings: Settings, flags: FleetFla
   };
 }
 
-/** The master folder, if it exists: if another tool keeps the registry, there may be none. */
+/** The master folder, if it exists: another tool may maintain the registry. */
 export function masterFolderOf(settings: Settings): string | undefined {
   return existsSync(settings.folders.master) ? settings.folders.master : undefined;
 }

@@ -12,7 +12,7 @@ function parser(range: Range, rule = `Expected ${described(range)}.`): (text: st
 export const milliseconds = parser(MILLISECONDS);
 export const retries = parser(RETRIES);
 export const count = parser(COUNT);
-/** The number of a run, as `tenantctl runs` shows it. */
+/** A run's number, as listed by `tenantctl runs`. */
 export const runNumber = parser(RUN_NUMBER, 'Expected the number of a run: tenantctl runs lists them.');
 
 const number = parser(COUNT, `Expected ${described(COUNT)}, or auto.`);

@@ -4,13 +4,12 @@ import { TenantctlError } from '../../errors.ts';
 import { describedShare, isShare, MAX_PAUSE_MS } from '../../limits.ts';
 import { milliseconds } from './numbers.ts';
 
-/** Flags of a rollout. */
 export interface RolloutFlags {
   readonly canary?: NonNullable<RolloutOptions['canary']>;
   readonly wave?: Share;
   /** Seconds. */
   readonly pause?: number;
-  /** The path of a file. */
+  /** File path. */
   readonly check?: string;
   readonly maxFailures?: Share;
   readonly onCanaryFailure?: 'stop' | 'rollback';
@@ -39,10 +38,7 @@ export function addRollout(command: Command): Command {
     );
 }
 
-/**
- * The options of a rollout; undefined without its flags. Reads the file of the check.
- * @throws TenantctlError USAGE for a flag that needs another one; CHECK_INVALID
- */
+/** The rollout's options; undefined without its flags. @throws TenantctlError USAGE, CHECK_INVALID */
 export async function rolloutOf(flags: RolloutFlags): Promise<RolloutOptions | undefined> {
   const { canary, wave, pause, check, maxFailures, onCanaryFailure, maxReplicaLag } = flags;
   if (pause !== undefined && canary === undefined && wave === undefined)
@@ -78,7 +74,6 @@ function canary(text: string): NonNullable<RolloutOptions['canary']> {
 const wave = (text: string) => share(text, 1);
 const maxFailures = (text: string) => share(text, 0);
 
-/** "5" or "2.5%". */
 function share(text: string, least: 0 | 1): Share {
   const [, number = '', sign] = /^(\d{1,9}(?:\.\d{1,9})?)(%?)$/.exec(text) ?? [];
   const value = sign === '%' ? { percent: Number(number) } : { count: Number(number) };

@@ -6,7 +6,7 @@ import { indent } from './error.ts';
 
 const MARKS: Readonly<Record<CheckStatus, string>> = { ok: '✔', warning: '!', failed: '✖', skipped: '·' };
 
-/** A line for each check, with its remedy below, and the totals. */
+/** One line per check with its remedy, and the totals. */
 export function renderDiagnosis({ checks, totals }: Diagnosis, paint: ChalkInstance): string {
   const colors = { ok: paint.green, warning: paint.yellow, failed: paint.red, skipped: paint.dim };
   const mark = (status: CheckStatus) => colors[status](MARKS[status]);

@@ -3,7 +3,7 @@ import type { Blocker, TenantctlError } from '../../errors.ts';
 
 const MAX_STATEMENT = 2_000;
 
-/** An error for people: what happened, to whom, SQLSTATE, statement, hint. */
+/** An error for people: message, location, SQLSTATE, statement, hint. */
 export function renderError(error: TenantctlError, paint: ChalkInstance, verbose: boolean): string {
   const { tenant, migration, sqlstate, statement, details = [], hint } = error;
   const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(10))} ${value}`;
@@ -27,16 +27,15 @@ export function renderError(error: TenantctlError, paint: ChalkInstance, verbose
 type ShownError = Pick<TenantctlError, 'message'> &
   Partial<Pick<TenantctlError, 'migration' | 'sqlstate' | 'statement' | 'details' | 'hint'>>;
 
-/** An error in one line. */
 export function shortError(error: ShownError | undefined): string {
   if (error === undefined) return 'failed';
   const { migration, message, sqlstate } = error;
-  // Not if the message names the migration itself.
+  // Omitted if the message names the migration itself.
   const where = migration === undefined || message.includes(migration) ? '' : `${migration}: `;
   return `${where}${message}${sqlstate === undefined ? '' : ` (SQLSTATE ${sqlstate})`}`;
 }
 
-/** What follows such a line: the statement, details, and what to do. */
+/** The lines after shortError: statement, details, hint. */
 export function errorDetails({ statement, details = [], hint }: ShownError, paint: ChalkInstance): string[] {
   return [
     ...(statement === undefined ? [] : [`    ${paint.dim('statement')} ${indent(statement, 14)}`]),
@@ -57,7 +56,7 @@ function shorten(text: string): string {
   return text.length > MAX_STATEMENT ? `${text.slice(0, MAX_STATEMENT)}…` : text;
 }
 
-/** Indents further lines under the first. */
+/** Indents all lines but the first. */
 export function indent(text: string, columns: number): string {
   return text.trim().replaceAll('\n', `\n${' '.repeat(columns)}`);
 }

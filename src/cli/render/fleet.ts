@@ -8,10 +8,9 @@ import { blockerLine, errorDetails, shortError } from './error.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
 
-/** Up to this many tenants are listed one by one. */
+/** Up to this many tenants are listed individually. */
 const LISTED = 25;
 
-/** What a run did to the master schema. */
 export function renderMaster(result: MasterResult, verb: 'Applied' | 'Undone', paint: ChalkInstance): string {
   const mark = paint.green('✔');
   if (result.names.length === 0) {
@@ -24,7 +23,7 @@ export function renderMaster(result: MasterResult, verb: 'Applied' | 'Undone', p
   ].join('\n');
 }
 
-/** What a run did to the fleet: changed tenants, failed ones with their reasons, totals. */
+/** The outcome of a fleet run: changed tenants, failures with reasons, totals. */
 export async function renderFleet(
   result: FleetResult,
   verb: 'migrated' | 'rolled back',
@@ -92,7 +91,7 @@ async function renderChanged(
   return lines;
 }
 
-/** Failed tenants with their errors; what tenants with the same error have in common is shown once. */
+/** Failed tenants with their errors; details shared by the same error are shown once. */
 function renderFailed(failed: readonly TenantResult[], paint: ChalkInstance): string[] {
   if (failed.length === 0) return [];
   const lines = [`${paint.red('✖')} ${counted(failed.length, 'tenant')} failed:`];
@@ -137,7 +136,6 @@ export function renderClasses(counts: ClassCounts, paint: ChalkInstance): string
     .join(', ');
 }
 
-/** The provisioned organizations. */
 export function renderProvision(results: readonly ProvisionResult[], paint: ChalkInstance): string {
   return results
     .filter(({ outcome }) => outcome !== 'failed')

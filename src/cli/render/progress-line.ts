@@ -1,9 +1,8 @@
-/** The progress of a run. */
 export interface RunProgress {
   readonly done: number;
   readonly due: number;
   readonly failed: number;
-  /** Tenants per second, now; 0 if not known. */
+  /** Current tenants per second; 0 if unknown. */
   readonly rate: number;
 }
 
@@ -16,7 +15,7 @@ export function progressLine({ done, due, failed, rate }: RunProgress): string {
   return parts.join(', ');
 }
 
-/** "45 s", "3 min 20 s", "1 h 05 min": rounded up, above a minute to ten seconds, above an hour to minutes. */
+/** "45 s", "3 min 20 s", "1 h 05 min": rounded up, to 10 s above a minute, to minutes above an hour. */
 export function timeLeft(seconds: number): string {
   const left = Math.ceil(seconds);
   if (left < 60) return `${left} s`;
@@ -26,13 +25,13 @@ export function timeLeft(seconds: number): string {
   return `${thousands(Math.floor(minutes / 60))} h ${twoDigits(minutes % 60)} min`;
 }
 
-/** "842/s", "3.4/s"; less than one in ten seconds per minute: "2.5/min" */
+/** "842/s", "3.4/s"; per minute below 0.1/s: "2.5/min" */
 function perTime(rate: number): string {
   if (rate >= 10) return `${thousands(Math.round(rate))}/s`;
   return rate >= 0.1 ? `${rate.toFixed(1)}/s` : `${(rate * 60).toFixed(1)}/min`;
 }
 
-/** Not toLocaleString: its first use costs 30 ms of CPU time. */
+/** toLocaleString costs 30 ms of CPU time at its first use. */
 function thousands(number: number): string {
   return String(number).replaceAll(/\B(?=(?:\d{3})+$)/g, ',');
 }

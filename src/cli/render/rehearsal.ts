@@ -4,7 +4,7 @@ import { REHEARSAL_NOTE } from '../../core/documents/rehearsal-document.ts';
 import { counted, listed } from '../../wording.ts';
 import { errorDetails, indent, shortError } from './error.ts';
 
-/** What a run would do: each distinct plan once, with its SQL. */
+/** The plans of a dry run: each distinct plan once, with its SQL. */
 export function renderRehearsal(rehearsal: Rehearsal, paint: ChalkInstance): string {
   const lines: string[] = [];
   for (const { tenant, error } of rehearsal.problems) {

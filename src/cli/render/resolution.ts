@@ -1,7 +1,7 @@
 import type { ChalkInstance } from 'chalk';
 import type { Resolution } from '../../core/commands/resolve.ts';
 
-/** What was recorded, and what remains to be done. */
+/** What was recorded, and what remains to do. */
 export function renderResolution(resolution: Resolution, paint: ChalkInstance): string {
   const { clerkOrgId, schema, invalidIndexes } = resolution;
   const who = clerkOrgId === undefined ? 'master' : `${clerkOrgId} ${paint.dim(schema)}`;

@@ -1,4 +1,4 @@
-/** Renders the results of commands. Loaded when the first text is needed. */
+/** The renderers, loaded when first needed. */
 export { renderDiagnosis } from './doctor.ts';
 export { renderFleet, renderMaster, renderProvision } from './fleet.ts';
 export { renderRehearsal } from './rehearsal.ts';

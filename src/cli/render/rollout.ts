@@ -15,7 +15,7 @@ export function whereabouts(stage: Stage, done: number): string {
   return kind === 'canary' ? `canary ${Math.min(done, tenants)} of ${tenants}` : 'newcomers';
 }
 
-/** Unchecked tenants, waits for a standby, where and why the rollout stopped, what was undone. */
+/** Unchecked tenants, waits for a standby, where and why the rollout stopped, and what was undone. */
 export function renderRollout(rollout: RolloutResult, paint: ChalkInstance): string[] {
   const { stopped, rolledBack, unchecked, heldBackMs = 0 } = rollout;
   const lines: string[] = [];

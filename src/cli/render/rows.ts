@@ -6,15 +6,13 @@ import { renderTable } from './table.ts';
 
 export type RowFormat = 'table' | 'csv' | 'jsonl' | 'json';
 
-/** Renders the rows of many tenants, a part at a time. */
+/** Renders query rows of many tenants in parts. */
 export interface RowRenderer {
-  /** The text of a part; empty if it comes with a later one. @throws TenantctlError if the rows do not fit the format */
+  /** A part's text; empty if deferred. @throws TenantctlError if the rows do not fit the format */
   rows(rows: TenantRows): string | Promise<string>;
-  /** What follows the last part. */
   end(): string | Promise<string>;
 }
 
-/** The first column. */
 const ORGANIZATION = 'organization';
 
 export function createRowRenderer(format: RowFormat, paint: ChalkInstance): RowRenderer {
@@ -24,7 +22,7 @@ export function createRowRenderer(format: RowFormat, paint: ChalkInstance): RowR
   return { rows: (rows) => jsonObjects(rows, '', '\n'), end: () => '' };
 }
 
-/** The `rows` of a JSON document, from its beginning to the comma behind them. */
+/** The `rows` of a JSON document, from its beginning to the comma after them. */
 function createJson(): RowRenderer {
   let isBegun = false;
   return {
@@ -38,15 +36,15 @@ function createJson(): RowRenderer {
   };
 }
 
-/** The first rows of a table decide on the widths: at least so many, or so many characters. */
+/** The first rows of a table set the widths: at least this many rows, or characters. */
 const BLOCK_ROWS = 1_000;
 const BLOCK_LENGTH = 256 * 1_024;
 
-/** Memory is bounded: later rows are written at once, and can make columns wider. */
+/** Bounds memory: later rows are written at once and can widen columns. */
 function createTable(paint: ChalkInstance): RowRenderer {
   let head: readonly string[] = [];
   let widths: number[] = [];
-  /** The first rows; undefined once they are written. */
+  /** The first rows; undefined once written. */
   let waiting: string[][] | undefined;
   let length = 0;
   const flush = async () => {
@@ -78,7 +76,7 @@ function cellOf(value: string | null): string {
   return value === null ? 'NULL' : visible(value);
 }
 
-/** Escapes control characters, those for the direction of writing included: data must not move the cursor. */
+/** Escapes control characters, including bidirectional ones: data must not move the cursor. */
 function visible(text: string): string {
   return text.replaceAll(
     /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu,
@@ -122,7 +120,7 @@ function columnsDiffer([, ...names]: readonly string[], [, ...head]: readonly st
   );
 }
 
-/** One JSON object for each row, each with the same text around it. */
+/** One JSON object per row, each within the same text. */
 function jsonObjects({ tenant, columns, rows }: TenantRows, before: string, after: string): string {
   const names = namesOf(columns);
   const twice = names.find((name, at) => names.indexOf(name) !== at);

@@ -4,7 +4,7 @@ import { shortError } from './error.ts';
 import { renderTable } from './table.ts';
 import { counted, duration, secondOf } from '../../wording.ts';
 
-/** The runs of the ledger, one line for each. */
+/** The ledger's runs, one per line. */
 export async function renderRuns(runs: readonly Run[], paint: ChalkInstance): Promise<string> {
   if (runs.length === 0)
     return 'There are no runs yet: the next command that changes something is the first.';
@@ -23,7 +23,6 @@ export async function renderRuns(runs: readonly Run[], paint: ChalkInstance): Pr
   );
 }
 
-/** All that is known of one run. */
 export async function renderRun(
   run: Run,
   tenants: readonly RunTenant[],
@@ -60,7 +59,7 @@ export async function renderRun(
   return [...lines, ...nextSteps(run).map((step) => paint.dim(step))].join('\n');
 }
 
-/** The usual next commands for such a run. */
+/** Suggested next commands for a run. */
 function nextSteps({ id, command, outcome, totals: { failed = 0, changed = 0 } }: Run): string[] {
   if (command !== 'migrate tenants' || outcome === 'at-work') return [];
   return [

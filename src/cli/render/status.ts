@@ -6,7 +6,7 @@ import { counted } from '../../wording.ts';
 
 const LISTED = 50;
 
-/** A summary of the master schema and the fleet, and the tenants that need attention. */
+/** Summary of the master schema and the fleet, and tenants that need attention. */
 export async function renderStatus(status: FleetStatus, all: boolean, paint: ChalkInstance): Promise<string> {
   const { master, tenants } = status;
   const lines = [

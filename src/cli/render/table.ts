@@ -2,10 +2,10 @@ import type { ChalkInstance } from 'chalk';
 import { stripVTControlCharacters } from 'node:util';
 
 /**
- * A table without frames: columns separated by two spaces, each as wide as its widest cell. A fleet's table has tens of
- * thousands of rows, so this is one pass over them; the usual table printers take minutes for it.
- * @param head the names of the columns; empty for a table without them
- * @param widths the least width of each column; set to the widths used, for a table that is printed in parts
+ * A borderless table. A fleet has tens of thousands of rows: this is one pass, while the usual table printers
+ * take minutes.
+ * @param head column names; empty for none
+ * @param widths minimum column widths; set to the widths used, for a table printed in parts
  */
 export async function renderTable(
   head: readonly string[],
@@ -42,7 +42,7 @@ function plainWidth(text: string): number {
   return stripVTControlCharacters(text).length;
 }
 
-/** The widths of all characters; takes 50 ms to load. */
+/** Character widths; takes 50 ms to load. */
 async function unicodeWidth(): Promise<(text: string) => number> {
   return (await import('string-width')).default;
 }

@@ -5,7 +5,7 @@ import { resolutionHint } from '../../core/state/resolution-commands.ts';
 import { secondOf } from '../../wording.ts';
 import { renderTable } from './table.ts';
 
-/** The registry, one line per tenant. @param status the status that the tenants were selected by */
+/** The registry, one tenant per line. @param status the status filter */
 export function renderRegistry(
   tenants: readonly RegisteredTenant[],
   status: string | undefined,
@@ -27,7 +27,6 @@ export function renderRegistry(
   );
 }
 
-/** All that is known of one tenant. */
 export async function renderTenant(state: TenantState, paint: ChalkInstance): Promise<string> {
   const { tenant, history, pending, attention, lastError, interrupted, invalidIndexes } = state;
   const arrow = (text: string | undefined) => text && `${paint.cyan('→')} ${text}`;

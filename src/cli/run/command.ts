@@ -4,21 +4,21 @@ import type { TenantctlError } from '../../errors.ts';
 import type * as Renderers from '../render/results.ts';
 import type { Context } from './context.ts';
 
-/** The result of a command, for programs and for people. */
+/** A command's result, for programs and for people. */
 export interface CommandResult {
   /** The keys of the JSON document besides command, ok and error. */
   readonly document: object;
-  /** The result for people, on stdout; called only if it is wanted. An empty text is not written. */
+  /** The result for people, made only if wanted. Nothing is written if empty. */
   readonly text?: (render: typeof Renderers, paint: ChalkInstance) => string | Promise<string>;
-  /** The work failed, at least in part. */
+  /** The work failed, at least partly. */
   readonly error?: TenantctlError | undefined;
-  /** False if `text` shows the error already. */
+  /** False if `text` already shows the error. */
   readonly showError?: boolean;
-  /** A signal stopped the command before its end. */
+  /** A signal stopped the command early. */
   readonly interrupted?: boolean;
 }
 
-/** Gives a command its name in documents, its examples, and its run function. */
+/** Registers a command's document name, examples and run function. */
 export type Register = <Flags extends object>(
   command: Command,
   name: string,

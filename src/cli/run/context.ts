@@ -7,7 +7,7 @@ import { createProgress } from '../terminal/progress.ts';
 import type { Interruption } from './signals.ts';
 import type { Database } from '../../db/database.ts';
 
-/** The options that every command has. */
+/** Options of every command. */
 export interface GlobalOptions {
   readonly envFile?: string;
   readonly embedded?: string | true;
@@ -18,20 +18,19 @@ export interface GlobalOptions {
   readonly yes?: boolean;
 }
 
-/** What a command works with. Expensive parts are functions, so that --help opens nothing. */
+/** A command's environment. Expensive parts are functions, so that --help opens nothing. */
 export interface Context {
   readonly options: GlobalOptions;
   readonly output: Output;
   /** The current directory. */
   readonly folder: string;
-  /** What SIGINT and SIGTERM have asked for. */
   readonly interruption: Interruption;
   /** The configuration with its problems; for doctor, and for commands without a database. */
   readEnvironment(): Promise<Reading>;
-  /** @throws TenantctlError CONFIG_INVALID if a variable that names a folder is wrong */
+  /** @throws TenantctlError CONFIG_INVALID if a variable names a bad folder */
   folders(): Promise<FolderSettings>;
   /**
-   * Opens the database, calls `use`, and closes it. Events that `use` reports to `observe` are shown as progress.
+   * Opens the database, calls `use`, and closes it. `observe` shows events as progress.
    * @param concurrency how many tenants the pool must serve in parallel; undefined for the default
    * @throws TenantctlError CONFIG_INVALID, naming every problem
    */
@@ -39,7 +38,7 @@ export interface Context {
     concurrency: Concurrency | undefined,
     use: (database: Database, settings: Settings, observe: Observer) => Promise<T>,
   ): Promise<T>;
-  /** @throws TenantctlError CONFIRMATION_REQUIRED if nobody can answer or the answer is no */
+  /** @throws TenantctlError CONFIRMATION_REQUIRED without a terminal, or if the answer is no */
   confirm(question: string): Promise<void>;
 }
 
@@ -65,7 +64,7 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
       const { withDatabase } = await import('../../db/open.ts');
       const { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } = await import('../../core/run/capacity.ts');
       const width = concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY);
-      // One more: the ledger must not wait for a migration outside a transaction.
+      // One more, so that the ledger need not wait for a migration outside a transaction.
       const maxConnections = width + BESIDE + 1;
       return withDatabase(settings.database, { maxConnections, names: settings.names }, async (database) => {
         const progress = createProgress(output);

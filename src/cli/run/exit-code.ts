@@ -1,6 +1,6 @@
 import type { ErrorCode, TenantctlError } from '../../errors.ts';
 
-/** The exit codes besides 0 (done) and 1 (the work failed or could not start). */
+/** Exit codes other than 0 (done) and 1 (the work failed or could not start). */
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
   USAGE: 2,
   CONFIRMATION_REQUIRED: 2,

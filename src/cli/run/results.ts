@@ -7,7 +7,7 @@ import { counted } from '../../wording.ts';
 import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
 
-/** The result of a command that has migrated tenants or rolled them back. */
+/** The result of a migration or rollback of tenants. */
 export function fleetResult(
   { output }: Context,
   result: FleetResult,
@@ -25,7 +25,7 @@ export function fleetResult(
   };
 }
 
-/** The result of a command with --dry-run. */
+/** The result of a dry run. */
 export function dryRunResult({ output }: Context, rehearsal: Rehearsal): CommandResult {
   const migrations = rehearsal.plans.flatMap((plan) => plan.migrations);
   const failed = [...rehearsal.problems, ...migrations.filter(({ error }) => error !== undefined)];
@@ -38,7 +38,7 @@ export function dryRunResult({ output }: Context, rehearsal: Rehearsal): Command
   };
 }
 
-/** The error of a run of which a part failed: that of the only failure, else how many failed. */
+/** The error of a partly failed run: the only failure's, otherwise the number of failures. */
 export function failureOf(
   failed: readonly { readonly error?: TenantctlError | undefined }[],
   total: number,
@@ -53,7 +53,7 @@ export function failureOf(
   );
 }
 
-/** The error of a run that stopped because too many tenants failed. */
+/** The error of a run stopped because too many tenants failed. */
 function rolloutFailure({ rollout, totals }: FleetResult): TenantctlError | undefined {
   if (rollout?.stopped === undefined) return undefined;
   const { reason } = rollout.stopped;

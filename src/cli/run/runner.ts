@@ -42,7 +42,8 @@ export async function runCommand(
   const error = wasStopped ? (result.error ?? stopped()) : result.error;
   await write(command, output, { ...result, error });
   const exitCode = wasStopped ? code : exitCodeOf(error);
-  // After a stray failure or a cancellation, a migration may still run: end the process, and the server rolls back.
+  // After a stray failure or cancellation a migration may still run: end the process, and the server rolls
+  // back.
   if (!isOver || interruption.isCancelled()) process.exit(exitCode);
   return exitCode;
 }

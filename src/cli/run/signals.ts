@@ -1,25 +1,20 @@
 import { constants } from 'node:os';
 
-/** What signals have asked for. */
 export interface Interruption {
-  /** Aborted by the first SIGINT or SIGTERM: no new work is started. */
+  /** Aborted by the first SIGINT or SIGTERM: no new work starts. */
   readonly signal: AbortSignal;
-  /** Calls `cancel` on the second signal, which otherwise ends the process. @returns a function that undoes this */
+  /** Calls `cancel` on the second signal, which otherwise exits. @returns a function that undoes this */
   onSecond(cancel: () => void): () => void;
-  /** From now on, the first signal cancels too: the work changes nothing, and need not finish. */
+  /** Makes the first signal cancel too: the work changes nothing and need not finish. */
   cancelOnFirst(): void;
   /** The running work has been cancelled. */
   isCancelled(): boolean;
-  /** 130 or 143 once a signal has come. */
+  /** 130 or 143 after a signal. */
   exitCode(): number | undefined;
-  /** Stops listening. */
   stop(): void;
 }
 
-/**
- * Listens to SIGINT and SIGTERM. After the first the running tenants finish; the second cancels them and rolls them
- * back; the third ends the process at once, and the server rolls back.
- */
+/** SIGINT or SIGTERM: the first lets tenants finish, the second rolls them back, the third exits at once. */
 export function listenForSignals(announce: (message: string) => void): Interruption {
   const controller = new AbortController();
   let code: number | undefined;

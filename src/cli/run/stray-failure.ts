@@ -3,20 +3,17 @@ import { messageOf, TenantctlError } from '../../errors.ts';
 import { renderError } from '../render/error.ts';
 import type { Output } from '../terminal/output.ts';
 
-/** Errors that nobody catches: of a promise that is not awaited, or thrown in a callback. */
+/** Uncaught errors: of a promise that is not awaited, or thrown in a callback. */
 export interface StrayFailures {
   /** Rejects with the first one. */
   readonly failed: Promise<never>;
-  /** Stops listening; Node handles such errors again. */
+  /** Stops listening; Node handles later ones. */
   stop(): void;
 }
 
 const AFTERWARDS = 'Unfinished work is rolled back; tenantctl status shows the state of each tenant.';
 
-/**
- * Reports such an error as the command's: a missing `await` in a migration is enough to cause one. Node would end the
- * process with a stack.
- */
+/** Makes uncaught errors the command's: a missing `await` in a migration is enough to cause one. */
 export function listenForStrayFailures(): StrayFailures {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
@@ -40,8 +37,8 @@ export function listenForStrayFailures(): StrayFailures {
 }
 
 /**
- * Reports an error if the process ends while a command runs, because a migration calls process.exit or waits for
- * something that never comes: it must not look like success.
+ * Reports an error if the process ends while a command runs: a migration may call process.exit or await
+ * something that never happens, which must not look like success.
  * @returns a function to call when the command has ended
  */
 export function guardExit(command: string, output: Output): () => void {
@@ -51,7 +48,7 @@ export function guardExit(command: string, output: Output): () => void {
     const error = new TenantctlError('INTERNAL', 'The program ended before its work was done.', {
       hint: `A migration called process.exit, or waits for something that never comes. ${AFTERWARDS}`,
     });
-    // While the process exits, only synchronous writes arrive.
+    // Only synchronous writes work during exit.
     if (output.json) {
       writeSync(1, `${JSON.stringify({ command, ok: false, error: error.toJSON() }, null, 2)}\n`);
     } else writeSync(2, `${renderError(error, output.paintError, false)}\n`);
@@ -62,7 +59,7 @@ export function guardExit(command: string, output: Output): () => void {
     process.stdout.off('error', release);
   };
   process.once('exit', onExit);
-  // A reader that closes the pipe has what it wanted: the program ends quietly.
+  // A reader that closes the pipe has what it wanted: end quietly.
   process.stdout.prependOnceListener('error', release);
   return release;
 }

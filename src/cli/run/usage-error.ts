@@ -1,10 +1,10 @@
 import type { Command, CommanderError } from 'commander';
 import { TenantctlError } from '../../errors.ts';
 
-/** Commander stopped parsing: because of a mistake, or for the help or the version. */
+/** Commander stopped parsing, for a mistake, the help or the version. */
 export class ParsingEnded extends Error {
   override readonly name = 'ParsingEnded';
-  /** The command at which it stopped. */
+  /** Where it stopped. */
   readonly command: Command;
   override readonly cause: CommanderError;
 
@@ -22,7 +22,6 @@ export function commandPath(command: Command): string {
   return names.join(' ');
 }
 
-/** A usage mistake, in the form of every other error. */
 export function toUsageError({ command, cause }: ParsingEnded): TenantctlError {
   const path = ['tenantctl', commandPath(command)].join(' ').trim();
   if (cause.code === 'commander.help') {

@@ -2,7 +2,7 @@ import { createInterface, type Interface } from 'node:readline/promises';
 import { TenantctlError } from '../../errors.ts';
 import type { Output } from './output.ts';
 
-/** Asks on the terminal for confirmation, unless --yes is given. @throws TenantctlError CONFIRMATION_REQUIRED */
+/** Asks for confirmation unless --yes is given. @throws TenantctlError CONFIRMATION_REQUIRED */
 export async function askToConfirm(question: string, yes: boolean, output: Output): Promise<void> {
   if (yes) return;
   if (!process.stdin.isTTY || !process.stderr.isTTY || output.json) {
@@ -23,7 +23,7 @@ export async function askToConfirm(question: string, yes: boolean, output: Outpu
   }
 }
 
-/** The answer; empty if the input ends (Ctrl-D). Ctrl-C stops the command. */
+/** The answer; empty at end of input (Ctrl-D). Ctrl-C stops the command. */
 function ask(terminal: Interface, question: string): Promise<string> {
   return new Promise((resolve, reject) => {
     terminal.once('SIGINT', () => {

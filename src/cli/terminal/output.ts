@@ -9,31 +9,28 @@ export interface OutputOptions {
   readonly color: boolean;
 }
 
-/** Writes to the terminal: the result to stdout, everything else to stderr. */
+/** Writes results to stdout, everything else to stderr. */
 export interface Output extends OutputOptions {
-  /** Colours for stdout; none without a terminal, with NO_COLOR, or in CI. */
+  /** Colours for stdout; none without a terminal, with NO_COLOR or in CI. */
   readonly paint: ChalkInstance;
   readonly paintError: ChalkInstance;
-  /** Both streams are a terminal. */
+  /** Both streams are terminals. */
   readonly resultIsSeen: boolean;
-  /** stderr is a terminal that can show a spinner. */
   readonly animated: boolean;
-  /** Makes the passwords in these variables known. */
+  /** Masks the secrets in these variables from now on. */
   learnSecrets(...sources: readonly Variables[]): void;
   /**
-   * Writes a part of the result to stdout, unchanged, while the command is at work; resolves when it has been taken.
-   * With --json it is the beginning of the document, up to the comma: `document` writes the rest.
+   * Writes a part of the result to stdout, unchanged; resolves when it has been taken. With --json it is the
+   * beginning of the document, up to the comma: `document` writes the rest.
    */
   part(text: string): Promise<void>;
-  /** The result, on stdout: text for people. */
   result(text: string): Promise<void>;
-  /** The result as the one JSON document, on stdout. */
+  /** Writes the result as one JSON document. */
   document(document: object): Promise<void>;
-  /** A line for people, on stderr; not with --quiet. */
+  /** A line on stderr; not with --quiet. */
   message(text: string): void;
-  /** A message with the mark of a warning. */
   warn(text: string): void;
-  /** A line for people, on stderr; even with --quiet. */
+  /** A line on stderr, even with --quiet. */
   complain(text: string): void;
 }
 
@@ -41,7 +38,7 @@ export function createOutput(options: OutputOptions): Output {
   const plain = !options.color || isSet('NO_COLOR') || isSet('CI');
   let conceal = createConcealer([]);
   let isBegun = false;
-  // While the command is at work, stdout is diverted.
+  // stdout is diverted while the command runs.
   const writeToStdout = process.stdout.write.bind(process.stdout);
   const paintFor = (stream: NodeJS.WriteStream) => new Chalk({ level: plain || !stream.isTTY ? 0 : 1 });
   const paintError = paintFor(process.stderr);
@@ -54,7 +51,7 @@ export function createOutput(options: OutputOptions): Output {
     resultIsSeen: process.stdout.isTTY && process.stderr.isTTY,
     animated:
       process.stderr.isTTY &&
-      // Without a width (a pseudo terminal of a CI system) a spinner cannot redraw its line.
+      // Without a width (some CI pseudo terminals) a spinner cannot redraw its line.
       process.stderr.columns > 0 &&
       !options.quiet &&
       !options.json &&
@@ -77,7 +74,7 @@ export function createOutput(options: OutputOptions): Output {
   };
 }
 
-/** The keys of documents with free text: names and ids are never changed, since programs use them. */
+/** Document keys with free text. Names and ids are never changed: programs use them. */
 const FREE_TEXT = new Set(
   'message hint statement statements details detail remedy warnings note problem query shown'.split(' '),
 );
@@ -94,7 +91,7 @@ function toJson(document: object, conceal: (text: string) => string): string {
   );
 }
 
-/** Sends what migrations print on stdout to stderr, until the returned function is called. */
+/** Redirects stdout output of migrations to stderr until the returned function is called. */
 export function divertStdout(): () => void {
   const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
@@ -103,7 +100,7 @@ export function divertStdout(): () => void {
   };
 }
 
-/** Resolves when the text is written, so that a long document is complete before the process ends. */
+/** Resolves when the text is written, so that long documents are complete before the process ends. */
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
   return new Promise((resolve) => {
     stream.write(text, () => resolve());

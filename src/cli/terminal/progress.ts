@@ -12,28 +12,27 @@ export interface Progress {
   stop(): void;
 }
 
-/** Milliseconds between two lines of progress without a terminal to draw on. */
+/** Milliseconds between progress lines without a terminal. */
 const LINE_INTERVAL_MS = 5_000;
 
-/** The rate covers the last one to two spans. A span lasts at least this long, and for at least this many tenants. */
+/** The rate covers one or two spans. A span has at least this duration and number of tenants. */
 const SPAN_MS = 5_000;
 const SPAN_TENANTS = 25;
 
-/** Progress on stderr: a spinner on a terminal, a line every few seconds elsewhere. */
+/** Progress on stderr: a spinner on a terminal, otherwise a line every few seconds. */
 export function createProgress(output: Output): Progress {
   return progressOn(output, output.animated ? createSpinner() : undefined, () => performance.now());
 }
 
 /**
- * Progress on a spinner, or in lines without one. The observer is called for each of tens of thousands of tenants, so it
- * only counts: the text is made when it is drawn.
+ * Progress on a spinner, or in lines. The observer runs for each of tens of thousands of tenants, so it only
+ * counts: the text is made when drawn.
  * @param now a clock, in milliseconds
  */
 export function progressOn(output: Output, spinner: Spinner | undefined, now: () => number): Progress {
   let lastLine = now();
   let perSecond = measureRate(now);
   let [done, due, failed] = [0, 0, 0];
-  /** The current part of a rollout. */
   let stage: Stage | undefined;
 
   const standing = () => {
@@ -61,7 +60,7 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       case 'selected':
         if (event.due === 0) return;
         [done, due, stage] = [0, event.due, undefined];
-        // Do not count the time before, in which histories were read.
+        // Exclude the time in which histories were read.
         perSecond = measureRate(now);
         return show(standing);
       case 'tenant': {
@@ -77,17 +76,13 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
   return { observe, stop: () => spinner?.stop() };
 }
 
-/** A run over this many tenants ends before anybody could read its failures one by one. */
+/** Runs of up to this many tenants end before anybody could read single failures. */
 const SHORT_RUN = 25;
 
-/** How many failures are shown at once: a migration may fail for every tenant. The result has them all. */
+/** How many failures are shown: a migration may fail for every tenant. The result lists them all. */
 const SHOWN = 10;
 
-/**
- * The line for a tenant that is done, if any: for the first failures; with --verbose for each failure and each success.
- * @param due how many tenants the run has
- * @param failures how many failed so far
- */
+/** The line for a finished tenant, if any: the first failures; with --verbose every failure and success. */
 function tenantLine(
   { paintError: paint, verbose, resultIsSeen }: Output,
   { clerkOrgId, schema, outcome, durationMs, error }: TenantResult,
@@ -100,14 +95,14 @@ function tenantLine(
       ? `${paint.green('✔')} ${clerkOrgId} ${paint.dim(`${schema}, ${durationMs} ms`)}`
       : undefined;
   }
-  // On a terminal the result of a short run follows at once, with the reasons.
+  // On a terminal, the result of a short run follows at once with the reasons.
   if (!verbose && (failures > SHOWN + 1 || (resultIsSeen && due <= SHORT_RUN))) return undefined;
   return !verbose && failures > SHOWN
     ? `${paint.red('✖')} More tenants fail; from here on they are only counted (--verbose shows each).`
     : `${paint.red('✖')} ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`;
 }
 
-/** Tenants per second, lately: the average of the whole run is a poor forecast. */
+/** Recent tenants per second: the average of the whole run is a poor forecast. */
 function measureRate(now: () => number): (done: number) => number {
   let before = { at: now(), done: 0 };
   let latest = before;

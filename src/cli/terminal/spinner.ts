@@ -1,11 +1,11 @@
 import type { Ora } from 'ora';
 
-/** Milliseconds between two drawings. */
+/** Milliseconds between redraws. */
 const DRAW_INTERVAL_MS = 100;
 
-/** A line at the end of the terminal that moves. What is written to stderr meanwhile stands above it. */
+/** An animated last line on the terminal. Text written to stderr appears above it. */
 export interface Spinner {
-  /** Shows what `text` returns, which is called each time the line is drawn. */
+  /** Shows the result of `text`, which is called at each redraw. */
   show(text: () => string): void;
   stop(): void;
 }
@@ -22,7 +22,7 @@ export function createSpinner(): Spinner {
       stream: process.stderr,
       discardStdin: false,
       interval: DRAW_INTERVAL_MS,
-      // The only text of ora's that may be a function.
+      // The only text of ora that may be a function.
       suffixText: () => text?.() ?? '',
     }).start();
   };
