@@ -6,7 +6,7 @@ import { COUNT, described, isWithin, MILLISECONDS } from '../limits.ts';
 import { databaseClosed, toConnectionError } from './database-error.ts';
 import { APPLICATION_NAME, type Address, type Connections, type PoolOptions } from './database.ts';
 import { requestCancel, socketOf } from './pg-internals.ts';
-import { createPlaces, DEFAULT_WAIT_MS, type Purpose } from './places.ts';
+import { createPlaces, DEFAULT_WAIT_MS, type Purpose } from './connection-queue.ts';
 
 /** A connection is replaced after this many tenants. */
 const TENANTS_PER_CONNECTION = 1_000;

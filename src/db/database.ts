@@ -3,7 +3,7 @@ import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
 import type { Names } from '../names.ts';
 import type { Capabilities, ServerFacts } from './capabilities.ts';
 import type { ServerSettingValues } from './dead-client.ts';
-import type { Purpose } from './places.ts';
+import type { Purpose } from './connection-queue.ts';
 
 /** Where a PostgreSQL server is and how to log in. */
 export interface ServerSettings {

@@ -7,8 +7,9 @@ import { DIRECT_URL_REMEDY } from './direct.ts';
 import { keepLock } from './lock-keeper.ts';
 import { keepAlive } from './pg-internals.ts';
 import { literal } from './sql.ts';
-import { BEGIN, tryLock, withClient } from './transaction.ts';
+import { BEGIN, withClient } from './transaction.ts';
 import type { Database, Lease, LeaseShare } from './database.ts';
+import { tryLock } from './advisory-lock.ts';
 
 /** Milliseconds between attempts to regain a lost lock. */
 const AGAIN_MS = 1_000;

@@ -3,7 +3,7 @@ import { TenantctlError } from '../errors.ts';
 import { connectionLost, toDatabaseError } from './database-error.ts';
 import { identifier, literal, readable } from './sql.ts';
 import { type Database, APPLICATION_NAME } from './database.ts';
-import type { Purpose } from './places.ts';
+import type { Purpose } from './connection-queue.ts';
 
 export interface TransactionSettings {
   /** Schemas to search for unqualified names; the server's default if absent. */
@@ -172,17 +172,4 @@ function settingsOf(
 
 export function setSearchPath(schemas: readonly string[]): string {
   return `SET LOCAL search_path TO ${schemas.map(identifier).join(', ')}`;
-}
-
-/**
- * An expression that tries to take a transaction-level advisory lock; true on success. It never waits, so
- * callers retry: a waiting statement would block CREATE INDEX CONCURRENTLY in the whole database.
- */
-export function tryLock(name: string): string {
-  return `pg_try_advisory_xact_lock(${lockKey(literal(name))})`;
-}
-
-/** The key of the advisory lock. @param name an SQL expression */
-export function lockKey(name: string): string {
-  return `hashtextextended('tenantctl:' || ${name}, 0)`;
 }

@@ -2,7 +2,6 @@ import type { PoolClient, QueryResultRow } from 'pg';
 import { literal, qualified } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import { selectSchemaBefore } from '../guard/before.ts';
-import { tryLock } from '../../db/transaction.ts';
 import type { Assignment } from './assignment.ts';
 import {
   createHistoryTables,
@@ -15,6 +14,7 @@ import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Target } from '../target/target.ts';
 import { tenantId } from '../state/tenant-ids.ts';
 import { BACKEND_LIVES, type BegunIntent } from '../state/intents.ts';
+import { tryLock } from '../../db/advisory-lock.ts';
 
 /** What a target's transaction reads first. */
 export interface Seen {

@@ -1,6 +1,5 @@
 import type { QueryResultRow } from 'pg';
 import type { History } from '../target/history.ts';
-import { lockKey } from '../../db/transaction.ts';
 import { LOCK_ENDING, type Names } from '../../names.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { registrySql } from '../registry/registry-sql.ts';
@@ -17,9 +16,10 @@ import { readMemory, type Memory } from '../state/memory.ts';
 import { readTenantFacts, type TenantFacts } from './tenant-facts.ts';
 import type { TenantRoleFacts } from './tenant-roles.ts';
 import { readStateVersion } from '../state/version.ts';
-import { lockOfSql } from '../target/target.ts';
 import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
+import { lockKey } from '../../db/advisory-lock.ts';
+import { lockOfSql } from '../target/lock.ts';
 
 export interface RegistryFacts {
   readonly names: Names;

@@ -3,7 +3,7 @@ import type { RunContext } from '../run/run-context.ts';
 import type { Migration } from '../files/load.ts';
 import { regainControlAtEnd } from '../target/control.ts';
 import type { Target } from '../target/target.ts';
-import { describeAside } from './aside.ts';
+import { describeAside } from './second-connection.ts';
 import {
   objectKey,
   selectSchemaBefore,

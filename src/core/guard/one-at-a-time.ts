@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
-import { tryLock } from '../../db/transaction.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import type { Migration } from '../files/load.ts';
+import { tryLock } from '../../db/advisory-lock.ts';
 
 const POLL_MS = 25;
 

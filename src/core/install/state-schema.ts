@@ -1,17 +1,18 @@
 import type { PoolClient } from 'pg';
-import { lockKey, withTransaction } from '../../db/transaction.ts';
+import { withTransaction } from '../../db/transaction.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import { RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
-import { guardRoutines } from '../guard/server-side.ts';
-import { serveRoutines } from '../strategy/server-side.ts';
-import { stampRoutines, STAMP_TABLES, STAMPS_BY_TABLE } from '../stamps/server-side.ts';
-import { tenantRoutines } from '../registry/server-side.ts';
+import { guardRoutines } from '../guard/routines.ts';
+import { serveRoutines } from '../strategy/routines.ts';
+import { stampRoutines, STAMP_TABLES, STAMPS_BY_TABLE } from '../stamps/routines.ts';
+import { tenantRoutines } from '../registry/routines.ts';
 import { followRegistry, TENANT_IDS } from '../state/tenant-ids.ts';
 import { boundNames, readVersion } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
+import { lockKey } from '../../db/advisory-lock.ts';
 
 /** Separate from the registry, so that a registry made by another tool is never altered. */
 export const STATE_SCHEMA = 'tenantctl';

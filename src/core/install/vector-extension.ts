@@ -1,10 +1,11 @@
 import type { VECTOR_EXTENSION_MODES } from '../../limits.ts';
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
-import { lockKey, withTransaction } from '../../db/transaction.ts';
+import { withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
+import { lockKey } from '../../db/advisory-lock.ts';
 
 /** auto: create it if available. require: fail if that is impossible. off: do nothing. */
 export type VectorExtensionMode = (typeof VECTOR_EXTENSION_MODES)[number];

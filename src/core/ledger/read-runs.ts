@@ -1,10 +1,10 @@
 import type { QueryResultRow } from 'pg';
 import { checkOptions } from '../options/check-options.ts';
-import { lockKey } from '../../db/transaction.ts';
 import { TenantctlError, type ErrorReport } from '../../errors.ts';
 import { changesIn, underNames } from '../state/memory.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
+import { lockKey } from '../../db/advisory-lock.ts';
 
 /** `died`: the run has no end but is no longer active. */
 export type RunOutcome = 'done' | 'failed' | 'interrupted' | 'at-work' | 'died';

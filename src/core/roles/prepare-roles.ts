@@ -1,10 +1,11 @@
-import { lockKey, withTransaction } from '../../db/transaction.ts';
+import { withTransaction } from '../../db/transaction.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Registration } from '../registry/register-tenants.ts';
 import { readRoles } from './role-facts.ts';
 import { isPerTenant, roleNameFor } from '../../db/role-name.ts';
 import { readinessToMake } from './role-readiness.ts';
+import { lockKey } from '../../db/advisory-lock.ts';
 
 /** A role that can own a new tenant's schema. */
 export interface PreparedRole {

@@ -7,7 +7,7 @@ import type { Observer } from '../report/event.ts';
 import type { RolloutResult, Stage, StageResult } from '../report/rollout-result.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
-import type { Lesson } from '../strategy/lesson.ts';
+import type { Lesson } from '../strategy/pilots.ts';
 import type { Canaries } from './cut-rollout.ts';
 import { createFailureLimit, type RolloutLimit } from './failure-limit.ts';
 import type { RolloutOptions } from './options.ts';

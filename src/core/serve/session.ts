@@ -1,9 +1,10 @@
 import type { FailureLog } from '../ledger/failures.ts';
 import type { BlockerWatch } from '../run/blockers.ts';
-import { leavesCommitOpen, mayPass } from '../run/retry.ts';
+import { mayPass } from '../run/retry.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { createSharedQueue, type SharedQueue } from './shared-queue.ts';
 import type { Earlier, Failure, Outcome, Sighting, Task, Work } from './work.ts';
+import { leavesCommitOpen } from '../run/unknown-commit.ts';
 
 /** The state of one call of `serve`. */
 export interface Session<T extends Task, Done> {

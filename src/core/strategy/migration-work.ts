@@ -5,7 +5,7 @@ import type { TenantsRollback } from '../fleet/plan-rollback.ts';
 import type { Direction } from '../files/load.ts';
 import type { History } from '../target/history.ts';
 import type { Lanes } from '../run/lanes.ts';
-import type { Lesson } from './lesson.ts';
+import type { Lesson } from './pilots.ts';
 import type { Observer } from '../report/event.ts';
 import type { PeerView } from './peers.ts';
 import { planBackward, type Plan } from '../plan/plan.ts';

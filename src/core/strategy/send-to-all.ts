@@ -3,7 +3,7 @@ import type { Applied } from '../apply/assignment.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { historyAfter } from '../plan/plan.ts';
 import { statusValues } from '../registry/registry-sql.ts';
-import { backoffMs, leavesCommitOpen, mayResend, pause } from '../run/retry.ts';
+import { backoffMs, mayResend, pause } from '../run/retry.ts';
 import { isStopped } from '../run/run-context.ts';
 import {
   attempt,
@@ -20,11 +20,12 @@ import { digester, knowHistories } from '../stamps/stamps.ts';
 import type { History } from '../target/history.ts';
 import { tenantTarget } from '../target/target.ts';
 import type { CompiledPlan } from './compiled.ts';
-import { asOneString, createComposer } from './compose.ts';
+import { asOneString, createComposer } from './compose-string.ts';
 import { drain } from './drain.ts';
-import type { Lesson } from './lesson.ts';
+import type { Lesson } from './pilots.ts';
 import type { MigrationWork } from './migration-work.ts';
 import { createRunAhead } from './run-ahead.ts';
+import { leavesCommitOpen } from '../run/unknown-commit.ts';
 
 export interface PlanGroup {
   readonly session: Session<MigrationTask, Applied>;

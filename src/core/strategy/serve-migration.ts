@@ -9,8 +9,8 @@ import { attempt, queueOf, serveQueue, untried } from '../serve/session.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { applyTask, withEarlier } from './apply-task.ts';
 import { compile } from './compiled.ts';
-import { learn, lessonOf, wantsPilot, type Lesson } from './lesson.ts';
 import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
+import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
 import { sendToAll, type PlanGroup } from './send-to-all.ts';
 

@@ -1,4 +1,5 @@
 import type { Names } from '../../names.ts';
+import { lockOf, MASTER_SCHEMA } from './lock.ts';
 
 /** A schema that migrations run in, with its history. */
 export interface Target {
@@ -16,10 +17,6 @@ export interface Target {
   /** The role that its migrations run as; the login role if absent. */
   readonly role?: string;
 }
-
-const MASTER_SCHEMA = 'public';
-const MASTER_LOCK = 'master';
-const TENANT_LOCK = 'tenant:';
 
 export function masterTarget(names: Names): Target {
   return {
@@ -50,13 +47,4 @@ export function tenantTarget(
     clerkOrgId: tenant.clerkOrgId,
     ...(tenantRole !== undefined && owner !== null && { role: owner }),
   };
-}
-
-function lockOf(schema: string): string {
-  return schema === MASTER_SCHEMA ? MASTER_LOCK : `${TENANT_LOCK}${schema}`;
-}
-
-/** SQL for the name of a schema's lock. @param schema an expression of type text */
-export function lockOfSql(schema: string): string {
-  return `CASE ${schema} WHEN '${MASTER_SCHEMA}' THEN '${MASTER_LOCK}' ELSE '${TENANT_LOCK}' || ${schema} END`;
 }

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { identifier } from '../../db/sql.ts';
-import { tryLock, withTransaction } from '../../db/transaction.ts';
+import { withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
@@ -19,6 +19,7 @@ import type { RegistryShape } from '../registry/registry-shape.ts';
 import { TRANSITIONS, UNFINISHED, setStatus } from '../registry/status.ts';
 import { forgetFailure } from '../state/failures.ts';
 import { removeTraces } from './traces.ts';
+import { tryLock } from '../../db/advisory-lock.ts';
 
 /** The context of one call of provisionTenants. */
 export interface Provisioning {

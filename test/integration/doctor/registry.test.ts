@@ -4,12 +4,13 @@ import { migrateTenants } from '../../../src/core/commands/migrate-tenants.ts';
 import { provisionTenants } from '../../../src/core/tenant/provision.ts';
 import { resolveInterrupted } from '../../../src/core/commands/resolve.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
-import { withTransaction, tryLock } from '../../../src/db/transaction.ts';
+import { withTransaction } from '../../../src/db/transaction.ts';
 import { createDatabase, type TestServerDatabase } from '../../support/database.ts';
 import { knexMigration, usualProject, type TestProject } from '../../support/project.ts';
 import { examine, failures, line, remedyOf, statementIn } from './examine.ts';
 import type { Database } from '../../../src/db/database.ts';
 import { intentOf } from '../../support/remember.ts';
+import { tryLock } from '../../../src/db/advisory-lock.ts';
 
 const ORG = "o'rg 1";
 const SCHEMA = schemaNameFor(ORG);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createPlaces, type Places, type Purpose } from '../../../src/db/places.ts';
+import { createPlaces, type Places, type Purpose } from '../../../src/db/connection-queue.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,7 +1,7 @@
 import { parse } from 'libpg-query';
 import { expect, test } from 'vitest';
 import type { CompiledPlan } from '../../../src/core/strategy/compiled.ts';
-import { asOneString, createComposer } from '../../../src/core/strategy/compose.ts';
+import { asOneString, createComposer } from '../../../src/core/strategy/compose-string.ts';
 import { tenantTarget } from '../../../src/core/target/target.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';
 

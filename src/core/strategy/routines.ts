@@ -1,11 +1,11 @@
 import { literal } from '../../db/sql.ts';
-import { lockKey } from '../../db/transaction.ts';
 import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
-import { HISTORY_TRIGGER, historyOf } from '../stamps/server-side.ts';
+import { HISTORY_TRIGGER, historyOf } from '../stamps/routines.ts';
 import { BY_INDEX, procedure, routine } from '../state/routine.ts';
-import { lockOfSql } from '../target/target.ts';
+import { lockKey } from '../../db/advisory-lock.ts';
+import { lockOfSql } from '../target/lock.ts';
 
 /**
  * Server-side routines: what other runs have done to tenants, and `enter` and `leave`, which begin and end a
