@@ -5,8 +5,7 @@ import type { ServerFacts, ServerView } from './server-facts.ts';
 import { counted } from '../../wording.ts';
 
 /**
- * A run needs a connection for each tenant in parallel, one for its lease, and one for a migration outside a
- * transaction.
+ * A run needs a connection per parallel tenant, one for its lease and one for non-transactional migrations.
  */
 export function capacity(server: ServerView): Verdict {
   if (server.behindPooler) {

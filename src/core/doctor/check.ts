@@ -9,7 +9,6 @@ export interface Verdict {
   readonly detail: string;
   /** Required for failures and warnings. SQL and commands in it can be pasted as they are. */
   readonly remedy?: string;
-  /** The error code that a command would end with, if any. */
   readonly code?: ErrorCode;
 }
 

@@ -19,8 +19,8 @@ export interface Diagnosis {
 }
 
 /**
- * Checks everything that a run needs. Only reads, but executes the top level of the migration files. Problems
- * are returned as failed checks, not thrown.
+ * Checks everything a run needs. Read-only, but loads migration files. Problems are failed checks, not
+ * thrown.
  */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
   checkOptions(options, 'nodeVersion');

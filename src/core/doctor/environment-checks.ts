@@ -10,7 +10,6 @@ export interface EnvironmentFacts {
   /** Variables that are set; secret values are shown as "set". */
   readonly variables: readonly { readonly name: string; readonly shown: string }[];
   readonly problems: readonly VariableProblem[];
-  /** Settings that work but are not safe. */
   readonly warnings: readonly VariableProblem[];
 }
 

@@ -14,7 +14,6 @@ import { readTenantRoleFacts } from './tenant-roles.ts';
 import { readVectorFacts } from './vector-check.ts';
 
 export interface DiagnoseOptions {
-  /** process.versions.node */
   readonly nodeVersion: string;
   /** Not checked if absent. */
   readonly environment?: EnvironmentFacts | undefined;

@@ -15,7 +15,6 @@ export type FolderFacts = Attempt<MigrationFolder> & {
   readonly directory: string;
   /** A variable sets it: the configuration is wrong if the folder does not exist. */
   readonly isNamed: boolean;
-  /** Files that cannot be loaded. */
   readonly broken: readonly BrokenFile[];
   /** The first file with a column of a pgvector type. */
   readonly needsVector: string | undefined;
@@ -41,10 +40,7 @@ export async function readFolderFacts(directory: string, isNamed = false): Promi
   return { ...folder, directory, isNamed, broken, needsVector };
 }
 
-/**
- * @param keptElsewhere another tool maintains the registry (no master history), so master migrations are
- *   optional
- */
+/** @param keptElsewhere another tool maintains the registry, so master migrations are optional */
 export function folderChecks(
   folders: { readonly master: FolderFacts; readonly tenants: FolderFacts } | undefined,
   keptElsewhere: boolean,

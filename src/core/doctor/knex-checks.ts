@@ -87,7 +87,6 @@ function renamed(folder: MigrationFolder | undefined, histories: readonly Histor
   return new Map([...found].filter(([from, to]) => from !== to));
 }
 
-/** One statement for master and all tenants. */
 function rename(names: Names, inMaster: Renamings, inTenants: Renamings): string {
   const { table, schema } = registrySql(names, readable);
   const history = literal(names.tenantHistory);

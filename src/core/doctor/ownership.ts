@@ -23,9 +23,8 @@ export function takeOver(names: Names, role: string): string {
 }
 
 /**
- * SQL that gives each tenant schema and its objects to the role from the pattern, unless the schema already
- * has its own role, and grants the login role membership in the owners. Can be repeated. Knex's tables and
- * the stamp function go to tenantctl's role.
+ * SQL that gives tenant schemas that have no role of their own to the pattern's role, and makes the login
+ * role a member of the owners. Repeatable. Knex's tables and the stamp function stay with tenantctl's role.
  */
 export function giveToRoles(
   names: Names,

@@ -43,7 +43,6 @@ function registry(facts: RegistryView): Verdict {
   return unmapped(facts) ?? unwritable(facts) ?? ok(`${name}, ${census(facts)}`);
 }
 
-/** "3 tenants (2 ACTIVE, 1 FAILED)" */
 function census({ fleet }: RegistryFacts): string {
   const tenants = fleet?.tenants ?? [];
   const kinds = [...Map.groupBy(tenants, ({ status }) => status)].map(

@@ -24,7 +24,6 @@ import { lockOfSql } from '../target/lock.ts';
 export interface RegistryFacts {
   readonly names: Names;
   readonly role: string;
-  /** Undefined if there is no registry. */
   readonly shape: RegistryShape | undefined;
   /** Columns that need a unique index but have none. */
   readonly notUnique: readonly string[];
@@ -41,7 +40,6 @@ export interface RegistryFacts {
   readonly fleet: TenantFacts | undefined;
 }
 
-/** The registry and histories together with the migrations, if readable. */
 export interface RegistryView extends RegistryFacts {
   readonly master: MigrationFolder | undefined;
   readonly tenantFolder: MigrationFolder | undefined;

@@ -10,7 +10,6 @@ export interface RightsFacts {
   readonly role: string;
   readonly database: string;
   readonly createsSchemas: boolean;
-  /** Null if there is no schema public. */
   readonly publicOwner: string | null;
   readonly ownsPublic: boolean;
   readonly createsInPublic: boolean;

@@ -28,7 +28,6 @@ export interface ServerFacts {
   readonly usedOfDatabase: number;
   readonly usedOfRole: number;
   readonly offersTls: boolean;
-  /** pg_stat_ssl of this backend. */
   readonly encrypted: boolean;
   /** As seen by this end, for example "TLSv1.3"; absent without TLS. */
   readonly protocol?: string | undefined;
@@ -42,7 +41,6 @@ export interface ServerView extends ServerFacts {
   readonly settings: ServerSettings;
   /** Tenants in parallel, if configured. */
   readonly concurrency: number | undefined;
-  /** For the expiry of the certificate. */
   readonly now: Date;
 }
 

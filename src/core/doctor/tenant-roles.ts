@@ -12,9 +12,7 @@ import { giveToRoles } from './ownership.ts';
 import { counted, listed } from '../../wording.ts';
 
 export interface TenantRoleFacts {
-  /** TENANT_ROLE. */
   readonly pattern: string;
-  /** Includes the role shared by all tenants, if any. */
   readonly roles: Roles;
   /** Schemas with tables of other owners, which migrations cannot alter. */
   readonly mixed: readonly string[];

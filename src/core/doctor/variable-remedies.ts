@@ -10,7 +10,7 @@ const ESCAPES = 'in the password write % as %25, / as %2F, ? as %3F, # as %23, @
 const WHERE =
   ', in the environment or in .env (tenantctl init writes .env.example). Without a server: add --embedded';
 
-/** The text after "Set <variable>". */
+/** Completes "Set <variable>". */
 const USUAL: Readonly<Record<string, string>> = {
   DATABASE_URL: `=${URL}; ${ESCAPES}`,
   DB_DIRECT_URL: `=${URL}, the address of PostgreSQL itself; ${ESCAPES}`,

@@ -64,7 +64,6 @@ export function masterDocument(
   return { ...numberOf(run), [direction]: names, batch, durationMs };
 }
 
-/** The run that a document is about, if the ledger has it. */
 function numberOf(run: number | undefined): { readonly run?: number } {
   return run === undefined ? {} : { run };
 }

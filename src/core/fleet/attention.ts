@@ -68,7 +68,6 @@ export function pendingIn(folder: MigrationFolder, history: History): string[] {
   return folder.files.filter((file) => !applied.has(file.stem)).map((file) => file.name);
 }
 
-/** Undefined if the tenant needs no attention. */
 export function attentionOf(seen: Seen): Attention | undefined {
   switch (seen.class) {
     case 'notActive':

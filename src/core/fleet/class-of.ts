@@ -4,7 +4,6 @@ import type { TenantClass } from '../report/class-counts.ts';
 /** What determines the class of a tenant or of a group of tenants. */
 export interface ClassFacts {
   readonly status: string;
-  /** Its registry row has a schema name. */
   readonly namesSchema: boolean;
   readonly hasSchema: boolean;
   /** A migration outside a transaction started there, and its outcome is unknown. */
@@ -18,8 +17,7 @@ export interface ClassFacts {
 }
 
 /**
- * The first class that applies. The only definition of the classes: `status`, runs and the doctor all use it.
- * Pure.
+ * The only definition of the classes, for `status`, runs and the doctor. The first that applies wins. Pure.
  */
 export function classOf(facts: ClassFacts): TenantClass {
   const { status, plan } = facts;

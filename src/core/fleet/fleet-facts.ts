@@ -17,7 +17,6 @@ export interface TenantGroup extends Omit<ClassFacts, 'plan'> {
   readonly count: number;
 }
 
-/** A tenant with its stamp and recorded facts. */
 export type StampedTenant = RegisteredTenant & Omit<TenantGroup, 'key' | 'count'>;
 
 export interface Scope {
@@ -58,11 +57,9 @@ function parts(names: Names) {
     table,
     id: `coalesce(t.${organization}::text, '') COLLATE "C"`,
     schema: `coalesce(t.${schema}::text, '') COLLATE "C"`,
-    /** StampedTenant columns that tenantColumns does not include. */
+    /** Columns of a StampedTenant that tenantColumns does not include. */
     facts: columns(facts).join(', '),
-    /** TenantGroup columns except key and count. */
     grouped: columns(grouped).join(', '),
-    // concat_ws skips NULL.
     key: `concat_ws(' ', ${Object.values(grouped).join(', ')}, s.digest IS NULL)`,
   };
 }
@@ -79,10 +76,7 @@ export async function readGroups(database: Database, scope: Scope): Promise<Tena
   );
 }
 
-/**
- * The tenants ordered by organization id, in pages, without the given groups. Excluding groups, not selecting
- * them, keeps tenants that changed group in the meantime.
- */
+/** By organization id, in pages. Excludes groups, not selects them: a tenant may change group meanwhile. */
 export async function* readMembers(
   database: Database,
   scope: Scope,
@@ -164,10 +158,7 @@ function array(values: readonly string[]): string {
   return `ARRAY[${values.map(literal).join(', ')}]::text[]`;
 }
 
-/**
- * Without JIT, which does not pay for a single execution, and with a fixed join order: planning these joins
- * would take longer than joining a thousand tenants.
- */
+/** No JIT for a single execution; fixed join order: planning takes longer than joining 1,000 tenants. */
 async function read<Row extends QueryResultRow>(database: Database, query: string): Promise<Row[]> {
   const prelude = ['SET LOCAL jit = off', 'SET LOCAL join_collapse_limit = 1'];
   return withTransaction(database, {}, [...prelude, query], ({ opening }) =>

@@ -20,10 +20,7 @@ export interface FleetPlan {
   readonly warnings: readonly string[];
 }
 
-/**
- * Pure.
- * @param decide shares plans (`sharing` in src/core/plan): tenants with equal histories have one plan
- */
+/** @param decide shares plans (`sharing` in src/core/plan): tenants with equal histories have one plan */
 export function planFleet(
   fleet: Fleet,
   decide: (history: History, tenant?: RegisteredTenant) => Plan,
@@ -45,10 +42,7 @@ export function planFleet(
   return { due, upToDate, settled: fleet.settled, problems, warnings: [...warnings] };
 }
 
-/**
- * With a tenantRole, moves tenants whose migrations cannot run as the schema's owner to the problems, in one
- * query.
- */
+/** Moves tenants whose migrations cannot run as the schema's owner to the problems, in one query. */
 export async function refuseOwners(
   database: Database,
   plan: FleetPlan,
@@ -67,7 +61,6 @@ export async function refuseOwners(
   return { ...plan, due, problems };
 }
 
-/** The distinct steps of all plans, in order. */
 export function stepsDue({ due }: Pick<FleetPlan, 'due'>): Step[] {
   const plans = new Set(due.map(({ plan }) => plan));
   const steps = [...plans].flatMap((plan) => plan.steps);
@@ -87,7 +80,7 @@ export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant):
     });
   return new TenantctlError('SCHEMA_MISSING', `The schema ${schema} of "${tenant}" does not exist.`, {
     tenant,
-    hint: 'Restore it from a backup. If there is none, tenantctl doctor shows how to begin anew or to archive the tenant.',
+    hint: 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over or to archive the tenant.',
   });
 }
 

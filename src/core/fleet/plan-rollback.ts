@@ -12,7 +12,6 @@ import { registrySql } from '../registry/registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface TenantsRollbackOptions extends Selection {
-  /** Holds the tenant migrations. */
   readonly folder: string;
   /** How much to undo; each tenant's last batch if absent. */
   readonly extent?: RollbackExtent | RunExtent | undefined;

@@ -5,10 +5,7 @@ import { digester, readKnownHistories, stampTenants, type StampOptions } from '.
 import { STAMPS_SINCE, readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-/**
- * Writes missing and wrong stamps from the history tables that were read, to avoid reading them again. Warns
- * of wrong stamps, which should not exist.
- */
+/** Corrects stamps from the history tables that were read. Warns of wrong stamps, which should not exist. */
 export async function putStampsRight(
   database: Database,
   members: readonly Member[],

@@ -12,8 +12,7 @@ import type { Fleet } from './select-fleet.ts';
 type Decide = (history: History) => Plan;
 
 /**
- * Counts tenants by class in one query; reads histories only of unstamped tenants. On failure, warns and
- * returns undefined.
+ * One query; reads histories only of unstamped tenants. On failure, warns and returns undefined.
  * @param decide pure: what `migrate` would do with this history
  */
 export async function readClasses(

@@ -31,7 +31,6 @@ export interface Wishes {
 /** The tenants of a command, with the facts that its plan needs. */
 export interface Fleet {
   readonly scope: Scope;
-  /** The selected tenants in groups, as first read. */
   readonly groups: readonly TenantGroup[];
   /** ACTIVE tenants with a schema, except settled ones. */
   readonly members: readonly Member[];
@@ -39,7 +38,6 @@ export interface Fleet {
   readonly settled: number;
   /** The distinct histories of settled tenants. */
   readonly settledHistories: readonly History[];
-  /** ACTIVE tenants whose schema is missing. */
   readonly withoutSchema: readonly RegisteredTenant[];
   /** Tenants selected by name that are not ACTIVE. */
   readonly notActive: readonly RegisteredTenant[];
@@ -48,8 +46,7 @@ export interface Fleet {
 }
 
 /**
- * Reads the registry, catalog and stamps in one query; then the unsettled tenants, and the history tables of
- * unstamped ones.
+ * One query for registry, catalog and stamps; then reads unsettled tenants, and histories without a stamp.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, RUN_UNKNOWN
  */
 export async function selectFleet(

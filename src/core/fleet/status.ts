@@ -65,8 +65,7 @@ export interface FleetStatus {
 }
 
 /**
- * The state of master and fleet. Only reads, except when it corrects stamps. The server counts healthy
- * tenants in groups.
+ * Only reads, except when correcting stamps. The server counts healthy tenants in groups.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, MIGRATIONS_FOLDER_MISSING
  */
 export async function fleetStatus(database: Database, given: StatusOptions): Promise<FleetStatus> {
@@ -127,7 +126,6 @@ interface Remembered extends Memory {
 async function remember(database: Database, { memory, only = [] }: Scope): Promise<Remembered> {
   const named = only.map(({ schema }) => schema);
   const schemas = new Set([...memory.failures.keys(), ...memory.intents.keys(), ...named]);
-  // The shared schema belongs to no tenant.
   schemas.delete('public');
   return { ...memory, invalidIndexes: await readInvalidIndexes(database, [...schemas]) };
 }
@@ -174,8 +172,7 @@ function stateOf({ tenant, history }: Member, { folder, decide, memory }: Judge)
 }
 
 /**
- * The state of one tenant, by organization id or schema name.
- * @throws TenantctlError TENANT_UNKNOWN, and what fleetStatus throws
+ * @param name organization id or schema @throws TenantctlError TENANT_UNKNOWN, and what fleetStatus throws
  */
 export async function tenantState(
   database: Database,

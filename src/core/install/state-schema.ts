@@ -17,10 +17,7 @@ import { lockKey } from '../../db/advisory-lock.ts';
 /** Separate from the registry, so that a registry made by another tool is never altered. */
 export const STATE_SCHEMA = 'tenantctl';
 
-/**
- * Each entry upgrades the tables from the version of its index to the next. Routines are recreated by every
- * upgrade. Only add entries, an empty one if just the routines change.
- */
+/** Index: the version to upgrade from. Only append; use an empty entry if only routines changed. */
 const UPGRADES: readonly (readonly string[])[] = [
   [
     'CREATE SCHEMA IF NOT EXISTS tenantctl',
@@ -63,8 +60,7 @@ const UPGRADES: readonly (readonly string[])[] = [
     `COMMENT ON COLUMN tenantctl.intents.backend_start IS
        'With backend_pid: the backend that carries the migration out, as in pg_stat_activity.'`,
   ],
-  // Version 5 added note_own and stay_within; 6 boundary, sightings and rows_outside; 7 turned off jit; 8
-  // renamed others, boundary and sightings to peers, schema_before and effects.
+  // Routines only. 5: note_own, stay_within; 6: boundary, sightings, rows_outside; 7: jit off; 8: renames.
   [],
   [],
   [],
@@ -121,9 +117,7 @@ export async function changeNames(database: Database): Promise<void> {
   });
 }
 
-/**
- * If two commands arrive at once, the second one waits, then checks again. @returns the version, 0 if none
- */
+/** If two commands arrive at once, one waits and checks again. @returns the version, 0 if none */
 async function lockState(client: PoolClient, names: Names | undefined): Promise<number> {
   await client.query(`SELECT pg_advisory_xact_lock(${lockKey("'state'")})`);
   return readVersion(client, names);
@@ -145,8 +139,7 @@ export async function ensureState(database: Database, version: number): Promise<
 }
 
 /**
- * Called first by every command that changes tenants: upgrades the tenantctl schema, and updates its names of
- * tenants from the registry.
+ * Every command that changes tenants starts here: upgrades the tenantctl schema, updates its tenants' names.
  * @param version from readStateVersion
  */
 export async function prepareState(database: Database, version: number, observe: Observer): Promise<void> {

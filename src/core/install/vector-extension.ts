@@ -11,7 +11,7 @@ import { lockKey } from '../../db/advisory-lock.ts';
 export type VectorExtensionMode = (typeof VECTOR_EXTENSION_MODES)[number];
 
 export interface VectorExtension {
-  /** The schema that it is installed in; undefined if not installed. */
+  /** Undefined if not installed. */
   readonly schema: string | undefined;
   /** The server has its files, so CREATE EXTENSION can work. */
   readonly available: boolean;
@@ -62,8 +62,7 @@ export async function ensureVectorExtension(
     await client.query(VECTOR_REMEDY);
   }).catch((error: unknown) => {
     const { message, sqlstate } = toDatabaseError(error);
-    // Not every role may create it, and not every project needs it: a migration that does fails with the
-    // remedy.
+    // Not every role may create it. A migration that needs it fails with the remedy.
     if (mode === 'auto' && sqlstate === '42501') return;
     complain(
       `The extension vector cannot be created: ${message}.`,
@@ -73,10 +72,7 @@ export async function ensureVectorExtension(
   });
 }
 
-/**
- * The same in a transaction that is rolled back. A failure shows up in the migration that needs the
- * extension.
- */
+/** In a transaction that is rolled back. A failure shows in the migration that needs the extension. */
 export async function rehearseVectorExtension(client: PoolClient, mode: VectorExtensionMode): Promise<void> {
   if (mode === 'off') return;
   const { rowCount } = await client.query(

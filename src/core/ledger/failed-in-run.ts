@@ -7,9 +7,9 @@ import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
- * Schemas of the tenants that failed in a run of `migrate tenants`, without those no longer in the registry.
  * @param run its number; true for the last run with failures
  * @param only organization ids or schemas to choose from; all if absent
+ * @returns schemas, without tenants that are no longer in the registry
  * @throws TenantctlError RUN_UNKNOWN, TENANT_UNKNOWN
  */
 export async function failedInRun(
@@ -46,6 +46,6 @@ async function lastWithFailures(database: Database, stateVersion: number): Promi
     if (rows[0] !== undefined) return Number(rows[0].id);
   }
   throw new TenantctlError('RUN_UNKNOWN', 'There is no run of migrate tenants in which a tenant failed.', {
-    hint: 'Nothing is to be tried again. tenantctl status shows where each tenant is.',
+    hint: 'There is nothing to retry. tenantctl status shows where each tenant is.',
   });
 }

@@ -10,7 +10,6 @@ interface TenantFailure {
   readonly durationMs?: number | undefined;
 }
 
-/** The run that they failed in, if recorded. */
 type FailedRun = { readonly id: number | undefined } | undefined;
 
 interface FailedWork {
@@ -18,10 +17,7 @@ interface FailedWork {
   readonly direction: 'up' | 'down';
 }
 
-/**
- * Records failures in the ledger and as each tenant's last failure, after the tenants' transactions were
- * rolled back. A lock held by another run is not a failure.
- */
+/** Called after the tenants' rollbacks. A lock held by another run is not recorded as a failure. */
 export async function recordFailures(
   database: Database,
   run: FailedRun,

@@ -9,7 +9,6 @@ import { lockKey } from '../../db/advisory-lock.ts';
 /** `died`: the run has no end but is no longer active. */
 export type RunOutcome = 'done' | 'failed' | 'interrupted' | 'at-work' | 'died';
 
-/** A run in the ledger. */
 export interface Run {
   readonly id: number;
   readonly command: string;
@@ -91,7 +90,6 @@ export async function readRun(database: Database, id: number): Promise<Run> {
 
 async function selectRuns(database: Database, which: string, value: number): Promise<Run[]> {
   if ((await readStateVersion(database)) < RUNS_SINCE) return [];
-  // The driver returns a bigint as a string.
   const { rows } = await database.query<Omit<Run, 'id'> & { readonly id: string } & QueryResultRow>(
     `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r ${which}`,
     [value],
@@ -109,10 +107,7 @@ export function runUnknown(run: number): TenantctlError {
   });
 }
 
-/**
- * What a run did to each tenant, by organization id, under current names.
- * @param options.onlyFailed only tenants that failed
- */
+/** By organization id, under current names. */
 export async function readRunTenants(
   database: Database,
   run: number,

@@ -2,7 +2,6 @@ import { literal } from '../../db/sql.ts';
 import { tenantId } from '../state/tenant-ids.ts';
 import type { Target } from '../target/target.ts';
 
-/** What one transaction did to a target. */
 interface LedgerEntry {
   readonly direction: 'up' | 'down';
   readonly names: readonly string[];

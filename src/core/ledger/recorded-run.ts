@@ -20,7 +20,6 @@ export type RunCommand =
 /** Runs kept per command; as many runs with nothing to do are kept as well. */
 const KEPT_RUNS = 100;
 
-/** What is known when the command is called. */
 interface RunFacts {
   readonly command: RunCommand;
   /** Options that are worth recording. */
@@ -64,8 +63,7 @@ const STARTS = 3;
 const AGAIN_MS = 500;
 
 /**
- * Runs `use` in turn with the process's other runs, and records the run in the ledger. The run holds the
- * lease while it is active, so that others can tell if it died.
+ * Runs `use` in the database's turn and records the run, under a lease so that others can tell if it died.
  * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, what takeLease throws, and what `use` throws
  */
 export async function withRun<T extends object>(
@@ -165,9 +163,8 @@ async function insertRun(
 }
 
 /**
- * Deletes the oldest runs of a command with their entries. Runs with nothing to do are counted separately, so
- * that a job that runs every minute does not push out last week's deploy. Active runs and the newest run are
- * kept.
+ * Deletes a command's oldest inactive runs with their entries. Runs with nothing to do are counted
+ * separately: a job that runs every minute must not push out last week's deploy. The newest run is kept.
  */
 async function pruneRuns(database: Database, command: string, keep: number): Promise<void> {
   await database.query(

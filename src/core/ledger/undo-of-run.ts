@@ -6,7 +6,6 @@ import { changesIn, underNames } from '../state/memory.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-/** What must be undone to undo a run. */
 interface UndoOfRun {
   /** By schema. Equal extents are one object. */
   readonly extents: ReadonlyMap<string, BackwardExtent>;
@@ -23,8 +22,7 @@ interface EntryRow {
 }
 
 /**
- * Reads what a run of `migrate tenants` applied, and what other runs applied to the same tenants later. A
- * migration that was applied again belongs to the later run.
+ * What a run of `migrate tenants` applied, unless a later run applied it again.
  * @param isOwn the run itself asks, and so may still be active
  * @throws TenantctlError RUN_UNKNOWN, RUN_IRREVERSIBLE, RUN_AT_WORK
  */
@@ -86,7 +84,7 @@ function assertUndoable(
     );
   if (found.isAtWork && !isOwn)
     throw new TenantctlError('RUN_AT_WORK', `Run ${run} is still at work.`, {
-      hint: `Wait for its end, or stop it (Ctrl-C); tenantctl runs show ${run} tells how far it is.`,
+      hint: `Wait until it ends, or stop it (Ctrl-C); tenantctl runs show ${run} shows its progress.`,
     });
 }
 

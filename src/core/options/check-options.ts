@@ -85,8 +85,7 @@ const RULES = {
 } satisfies Readonly<Record<string, Rule>>;
 
 /**
- * Checks the arguments of a public function before it does anything, since JavaScript callers bypass the
- * types. Wraps an observer so that it cannot disturb the run.
+ * JavaScript callers bypass the types. Wraps an observer so that it cannot disturb the run.
  * @param required options that must be present
  * @throws TenantctlError USAGE, naming the option
  */

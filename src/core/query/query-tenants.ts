@@ -26,8 +26,8 @@ export interface QueryTenantsOptions
   /** Tenants in parallel; 4 if absent. */
   readonly concurrency?: Concurrency | undefined;
   /**
-   * Called at least once for each tenant that answers, once per page, one tenant after the other. The
-   * tenant's next page is fetched when it returns. If it throws, the tenant has failed.
+   * Called once per page and at least once for each tenant that answers; never for two tenants alternately.
+   * The tenant's next page is fetched when it returns. If it throws, the tenant has failed.
    */
   readonly onRows: (rows: TenantRows) => void | Promise<void>;
   readonly observe?: Observer | undefined;
@@ -58,9 +58,9 @@ export interface QueryTenantsResult {
 }
 
 /**
- * Runs the same query in many tenants, each in a READ ONLY transaction with its own search path, and passes
- * the rows to `onRows`. Queries all ACTIVE tenants, or the selected ones whatever their status. Takes no
- * tenant locks and records nothing. A tenant's failure is in its result.
+ * Runs a query in all ACTIVE tenants, or the selected ones whatever their status, each in a READ ONLY
+ * transaction with its own search path. Takes no tenant locks and records nothing. A tenant's failure is in
+ * its result.
  * @throws TenantctlError USAGE if `sql` is not a single query; REGISTRY_ABSENT, REGISTRY_INVALID,
  *   TENANT_UNKNOWN, CONCURRENCY_TOO_HIGH
  */
@@ -130,7 +130,6 @@ function createHandOver(onRows: QueryTenantsOptions['onRows']) {
     const handOver = {
       /** The first page has been passed on, or is being passed. */
       isBegun: false,
-      /** Rows passed on. */
       rows: 0,
       async page(page: Page): Promise<void> {
         if (!handOver.isBegun) await turn();

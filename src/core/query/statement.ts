@@ -10,8 +10,7 @@ const WRITES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Checks with PostgreSQL's parser that a text is a single query: SELECT, VALUES, TABLE or WITH, SHOW, or
- * EXPLAIN of one of these, without parameters.
+ * Parses a single SELECT, VALUES, TABLE, WITH or SHOW, or EXPLAIN of one of these, without parameters.
  * @returns the query without surrounding text
  * @throws TenantctlError USAGE
  */

@@ -14,13 +14,12 @@ import { hasStatus, registrySql, statusOf, writtenStatus } from './registry-sql.
 import { TRANSITIONS, touched, UNFINISHED } from './status.ts';
 import type { Database } from '../../db/database.ts';
 
-/** An organization's row in the registry; without schema and status, the error that says why it cannot have one. */
+/** A registry row; or, without schema and status, the error that says why there is none. */
 export interface Registration {
   readonly clerkOrgId: string;
   readonly schema: string;
   readonly status: string;
   readonly isNew: boolean;
-  /** tenantctl has an id for the tenant. */
   readonly isKnown: boolean;
   readonly error?: TenantctlError;
 }
@@ -31,17 +30,17 @@ export function refusedRegistration(clerkOrgId: string, error: TenantctlError): 
 
 interface Wanted {
   readonly clerkOrgId: string;
-  /** The name of its schema, if it has none yet. */
+  /** The schema name for a row that has none yet. */
   readonly schema: string;
 }
 
 /**
- * Gives each organization a row with status PROVISIONING, visible at once; an existing row is kept. If the registry takes
- * no INSERT, the row must exist: with no schema, or the one that the organization is to have, and with no status,
- * PROVISIONING or FAILED. A new row gets a new id of tenantctl's, even if a tenant that is gone had its names.
- * @returns in this order; the errors are SCHEMA_NAME_TAKEN if another organization has that schema name,
- *   SCHEMA_UNREGISTERED if a schema of that name exists and belongs to no tenant (it may hold somebody's data),
- *   TENANT_UNKNOWN if it needs a row, TENANT_NOT_ACTIVE if its row is not to be used, and those of the registry itself
+ * Gives each organization a row with status PROVISIONING, committed at once; existing rows are kept. If the
+ * registry does not accept INSERT, the row must exist: with no schema or the expected one, and with no
+ * status, PROVISIONING or FAILED. A new row gets a new tenantctl id, even if a former tenant had its names.
+ * @returns in this order; errors: SCHEMA_NAME_TAKEN by another organization; SCHEMA_UNREGISTERED if the
+ *   schema exists without a tenant (it may hold data); TENANT_UNKNOWN if the row is missing;
+ *   TENANT_NOT_ACTIVE if the row must not be used; and the registry's own
  */
 export async function registerTenants(
   database: Database,
@@ -88,7 +87,7 @@ async function registerAll(
   });
 }
 
-/** Why an organization has no schema in the registry. Pure. */
+/** Why an organization has no schema in the registry. */
 function refusalOf(
   names: Names,
   shape: RegistryShape,
@@ -105,7 +104,7 @@ function refusalOf(
   return unregistered(names, clerkOrgId, schema, own !== undefined);
 }
 
-/** Organization ids that the registry writes in another way (a uuid in capitals), with how it writes them. */
+/** Organization ids that the registry spells differently (such as an uppercase uuid), with its spelling. */
 async function readMisspelt(
   database: Database,
   shape: RegistryShape,
@@ -174,7 +173,7 @@ async function readRows(database: Database, wanted: readonly Wanted[]): Promise<
   return rows;
 }
 
-/** Sets the schema name and PROVISIONING in rows that the registry's owner inserted without them. */
+/** Sets the schema name and PROVISIONING in rows that were inserted without a schema or status. */
 async function claimRows(database: Database, shape: RegistryShape, wanted: readonly Wanted[]): Promise<void> {
   const { names } = database;
   const { table, organization, schema, status } = registrySql(names);
@@ -189,7 +188,7 @@ async function claimRows(database: Database, shape: RegistryShape, wanted: reado
   );
 }
 
-/** Deletes the rows of tenants that were registered and not begun. */
+/** Deletes the rows of tenants that were registered but not started. */
 export async function unregisterTenants(
   database: Database,
   organizationIds: readonly string[],

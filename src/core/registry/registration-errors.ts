@@ -24,8 +24,7 @@ export function misspelt(tenant: string, written: string): TenantctlError {
 
 export function refusedRow(names: Names, tenant: string, thrown: unknown): TenantctlError {
   const error = toDatabaseError(thrown, { tenant });
-  // Invalid for the type, or a CHECK violation:
-  // https://www.postgresql.org/docs/current/errcodes-appendix.html.
+  // invalid_text_representation, check_violation
   if (error.sqlstate !== '22P02' && error.sqlstate !== '23514') return error;
   const hint = `If ${names.columns.status} cannot hold ${writtenStatus(names, 'PROVISIONING')}, map PROVISIONING to a value that it can hold in REGISTRY_STATUSES.`;
   return error.with({ hint });
@@ -62,6 +61,6 @@ export function unregistered(names: Names, tenant: string, schema: string, hasRo
     'SCHEMA_UNREGISTERED',
     tenant,
     `The schema ${schema} exists already, and no tenant is registered for it. Nothing was changed.`,
-    `To continue with what it holds, register it and provision again: ${(hasRow ? updateTenant : insertTenant)(names, tenant, schema)} To begin anew: DROP SCHEMA ${identifier(schema)} CASCADE;`,
+    `To continue with what it holds, register it and provision again: ${(hasRow ? updateTenant : insertTenant)(names, tenant, schema)} To start over: DROP SCHEMA ${identifier(schema)} CASCADE;`,
   );
 }

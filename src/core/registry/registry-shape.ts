@@ -11,7 +11,6 @@ export interface RegistryColumn {
   readonly type: string;
   /** The type for a cast, in SQL. */
   readonly cast: string;
-  /** Enum values; null for other types. */
   readonly labels: readonly string[] | null;
   /** INSERT must provide a value. */
   readonly needsValue: boolean;
@@ -38,13 +37,11 @@ export function isRegistry({ registry }: Names, alias: string): string {
     AND ${alias}.relname = ${literal(registry.table)} AND ${alias}.relkind IN ('r', 'p', 'v', 'f')`;
 }
 
-/** Sees what this client's transaction sees. */
 export async function hasRegistryTable(client: Pick<Database, 'query'>, names: Names): Promise<boolean> {
   const { rows } = await client.query(`SELECT FROM pg_class c WHERE ${isRegistry(names, 'c')}`);
   return rows.length > 0;
 }
 
-/** Undefined if there is no registry. */
 export async function readRegistryShape(database: Database): Promise<RegistryShape | undefined> {
   const { rows } = await database.query<
     RegistryColumn & { name: string; isTable: boolean; takesInsert: boolean }

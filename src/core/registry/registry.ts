@@ -38,10 +38,7 @@ export function joinHistory({ tenantHistory }: Names): string {
   return `${join('h', tenantHistory)}\n${join('l', lockTableOf(tenantHistory))}`;
 }
 
-/**
- * The columns of a RegisteredTenant. to_jsonb tolerates a registry without timestamps but reads whole rows;
- * without `withTimes` they are NULL.
- */
+/** to_jsonb tolerates a registry without timestamps but reads whole rows; NULL without `withTimes`. */
 export function tenantColumns(names: Names, withTimes: boolean): string {
   const { organization, schema, status } = registrySql(names);
   const timeOf = (column: string) =>
@@ -76,10 +73,7 @@ export async function countByStatus(
   return rows;
 }
 
-/**
- * Reads only these tenants, by organization id or schema.
- * @throws TenantctlError TENANT_UNKNOWN, with every unknown name
- */
+/** By organization id or schema. @throws TenantctlError TENANT_UNKNOWN, with every unknown name */
 export async function findTenants(
   database: Database,
   names: readonly string[],
@@ -97,8 +91,8 @@ export async function findTenants(
 }
 
 /**
- * The tenants with these organization ids or schemas, in the given order.
- * @throws TenantctlError TENANT_UNKNOWN, with every unknown name
+ * By organization id or schema, in the given order. @throws TenantctlError TENANT_UNKNOWN, with all such
+ * names
  */
 export function selectTenants<T extends Pick<Tenant, 'clerkOrgId' | 'schema'>>(
   tenants: readonly T[],

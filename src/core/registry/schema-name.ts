@@ -24,8 +24,7 @@ export function schemaNameFor(organizationId: string): string {
 }
 
 /**
- * The schema name of a new tenant: the prefix and the first ten hex digits of the md5 of the UTF-8
- * organization id. For an existing tenant, use the name in the registry.
+ * The prefix and the first ten hex digits of the md5 of the UTF-8 id. For existing tenants, use the registry.
  * @throws TenantctlError ORGANIZATION_ID_INVALID
  */
 export function newSchemaName({ schemaPrefix }: Names, organizationId: string): string {
@@ -35,8 +34,7 @@ export function newSchemaName({ schemaPrefix }: Names, organizationId: string): 
 }
 
 /**
- * Rejects only white space, control characters, NUL, lone surrogates (not valid in UTF-8), and more than 255
- * characters.
+ * Rejects blank ids, control characters, NUL, lone surrogates (invalid in UTF-8) and over 255 characters.
  * @throws TenantctlError ORGANIZATION_ID_INVALID
  */
 export function assertOrganizationId(organizationId: string): void {

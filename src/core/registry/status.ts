@@ -5,10 +5,7 @@ import { hasStatus, registrySql, writtenStatus } from './registry-sql.ts';
 
 /** All status changes that tenantctl makes. */
 export const TRANSITIONS = {
-  /**
-   * From null if the organization has no row. PROVISIONING was left by a dead process, or its lock is being
-   * waited for.
-   */
+  /** Null if there is no row. PROVISIONING was left by a dead process, or its lock is being waited for. */
   provision: {
     from: [null, 'PROVISIONING', 'FAILED'],
     during: 'PROVISIONING',

@@ -13,9 +13,7 @@ function lockTableIn({ tenantHistory }: Names): string {
   return `to_regclass(format('%I.%I', tenant_schema, ${literal(lockTableOf(tenantHistory))}))`;
 }
 
-/**
- * The trigger on a tenant's two history tables, and the prefix of its function's name in the tenant's schema.
- */
+/** The trigger on both history tables, and the prefix of its function's name in the tenant's schema. */
 export const HISTORY_TRIGGER = 'tenantctl_unstamp';
 
 /**

@@ -7,15 +7,15 @@ import { compareNames } from '../files/source.ts';
 import type { Target } from '../target/target.ts';
 import type { Database } from '../../db/database.ts';
 
-/** Milliseconds that stamping waits for a tenant that somebody works on; then that tenant is left out. */
+/** Milliseconds to wait for a lock on a tenant before skipping it. */
 const LOCK_TIMEOUT_MS = 500;
 
 /** Tenants per transaction: each locks two tables and their indexes until it ends. */
 const TENANTS_PER_TRANSACTION = 20;
 
 /**
- * What stands for a history in a stamp: the first half of a SHA-256 over its batches and names, each name behind its
- * length in bytes, as a uuid. The server computes the same in tenantctl.read_history.
+ * The digest in a stamp: the first half of a SHA-256 of batches and names, each name prefixed by its length
+ * in bytes, as a uuid. tenantctl.read_history computes the same.
  */
 export function digestOf(entries: readonly HistoryEntry[]): string {
   const text = entries
@@ -25,7 +25,7 @@ export function digestOf(entries: readonly HistoryEntry[]): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** digestOf, computed once for a history that many tenants share. */
+/** A memoized digestOf: many tenants share a history. */
 export function digester(): (entries: readonly HistoryEntry[]) => string {
   const digests = new WeakMap<readonly HistoryEntry[], string>();
   return (entries) => {
@@ -35,7 +35,7 @@ export function digester(): (entries: readonly HistoryEntry[]) => string {
   };
 }
 
-/** The statement that stamps a tenant, in the transaction that has written its history; the master schema has no stamp. */
+/** Runs in the transaction that wrote the history; the master schema has no stamp. */
 export function stampOf({ scope, schema }: Target): string[] {
   return scope === 'tenants' ? [`SELECT tenantctl.stamp(${literal(schema)})`] : [];
 }
@@ -70,15 +70,14 @@ export async function readKnownHistories(
 }
 
 export interface StampOptions {
-  /** Runs a small transaction when there is a lane for it. */
+  /** Runs a small transaction when a lane is free. */
   readonly run?: ((task: () => Promise<void>) => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Stamps tenants with what their history tables hold, in small transactions. A tenant that somebody works on is left
- * out: its history is read again by the next run.
- * @returns why tenants could not be stamped, with how many of them
+ * In small transactions. Skips tenants that are in use: the next run reads their histories again.
+ * @returns why tenants were not stamped, with the number of tenants
  */
 export async function stampTenants(
   database: Database,

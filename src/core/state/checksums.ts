@@ -4,10 +4,7 @@ import type { Database } from '../../db/database.ts';
 
 type Scope = 'master' | 'tenants';
 
-/**
- * Warns of files that were edited after being applied: the checksum differs from the recorded one. A file
- * whose extension changed (.js to .ts) is not compared.
- */
+/** Warns of files that were edited after being applied. A changed extension (.js to .ts) is not compared. */
 export async function warnOfEditedFiles(
   database: Database,
   scope: Scope,

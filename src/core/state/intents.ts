@@ -8,11 +8,9 @@ export interface Intent {
   readonly startedAt: Date;
 }
 
-/** An intent with everything recorded about it. */
 export interface BegunIntent extends Pick<Intent, 'migration' | 'direction'> {
   /** The batch to record it in; null if an older tenantctl started it. */
   readonly batch: number | null;
-  /** The run that started it. */
   readonly run: number | null;
   /** The process id of its backend, if still connected. */
   readonly backend: number | null;

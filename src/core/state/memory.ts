@@ -9,9 +9,7 @@ import type { Database } from '../../db/database.ts';
 export interface Memory {
   readonly failures: ReadonlyMap<string, RecordedFailure>;
   readonly intents: ReadonlyMap<string, Intent>;
-  /**
-   * Former names of tenants whose two names have both changed: whether they are the same tenants is unknown.
-   */
+  /** Former names of tenants whose two names both changed: they may be different tenants. */
   readonly ambiguous: ReadonlyMap<string, FormerNames>;
 }
 
@@ -22,7 +20,6 @@ interface MemoryRow extends QueryResultRow {
   readonly details: object;
 }
 
-/** Used if there is no tenantctl schema. */
 export const NOTHING_REMEMBERED: Memory = { failures: new Map(), intents: new Map(), ambiguous: new Map() };
 
 /** Reads everything recorded about tenants. The tables are short: they hold only exceptions. */
@@ -60,8 +57,7 @@ export function changesIn(stateVersion: number): string {
 }
 
 /**
- * For a FROM clause: a table's rows with the tenant's current names as `schema` and `organization`; `is_gone`
- * if these are its last ones. NULL if tenantctl does not know the tenant.
+ * For FROM: a table's rows with their tenant's names, current or (`is_gone`) last; NULL for unknown tenants.
  * @param changes the query of changesIn
  */
 export function underNames(

@@ -2,7 +2,6 @@ import type { InvalidIndex } from '../../errors.ts';
 import { shellWord } from '../../wording.ts';
 import type { Intent } from './intents.ts';
 
-/** The master schema has no organization id. */
 interface Place {
   readonly clerkOrgId?: string | undefined;
   readonly schema: string;
@@ -27,10 +26,7 @@ export function resolutionCommands({ clerkOrgId, schema }: Place): ResolutionCom
   return { applied: `${command} --applied`, retry: `${command} --retry` };
 }
 
-/**
- * What to do about a migration outside a transaction with an unknown outcome. Only the schema shows whether
- * it was done, so the hint has the commands for both outcomes.
- */
+/** Only the schema shows whether the migration was done, so the hint has the commands for both outcomes. */
 export function resolutionHint(
   place: Place,
   { migration, direction }: Pick<Intent, 'migration' | 'direction'>,
@@ -43,7 +39,6 @@ export function resolutionHint(
   return `Look whether the work of ${migration} ${done} in ${place.schema}. If so: ${applied}. If not, ${undo}, then: ${retry}.`;
 }
 
-/** Statements that remove INVALID indexes, joined. */
 export function remediesOf(indexes: readonly InvalidIndex[]): string {
   return indexes.map(({ remedy }) => remedy).join(' ');
 }

@@ -1,7 +1,4 @@
-/**
- * SQL that creates a plpgsql function of tenantctl, whose plans are cached for the session.
- * @param settings further ones for the duration of a call: each `name = value`
- */
+/** SQL for a plpgsql function; its plans are cached for the session. @param settings each `name = value` */
 export function routine(
   signature: string,
   body: string,
@@ -35,8 +32,7 @@ const SETTINGS = [
 ];
 
 /**
- * Forces index scans: a fleet may have grown a hundredfold since its catalogs were analyzed, and a full scan
- * of pg_depend takes longer than everything else.
+ * Statistics may be stale after a fleet's growth; a full scan of pg_depend takes longer than all the rest.
  */
 export const BY_INDEX = ['enable_seqscan = off'];
 

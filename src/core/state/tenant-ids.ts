@@ -62,7 +62,6 @@ export interface FormerNames {
   readonly schema: string;
 }
 
-/** A tenant whose name in the registry has changed. */
 interface RenamedTenant {
   readonly clerkOrgId: string;
   readonly schema: string;
@@ -72,8 +71,7 @@ interface RenamedTenant {
 }
 
 /**
- * Updates the known tenants from the registry: new tenants get an id, renamed tenants keep theirs. One
- * statement for the whole fleet; it writes only changes.
+ * New tenants get an id, renamed ones keep theirs. One statement for the fleet; it writes only changes.
  * @returns the renamed tenants
  */
 export async function followRegistry(database: Database): Promise<RenamedTenant[]> {

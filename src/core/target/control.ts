@@ -22,9 +22,8 @@ export function regainControl(target: Target): string[] {
 }
 
 /**
- * Switches back after the last migration. First runs deferred triggers as the role that caused them: up to
- * PostgreSQL 17 they would run as the role that commits (https://www.postgresql.org/docs/release/18.0/,
- * "AFTER triggers").
+ * Runs deferred triggers first: up to PostgreSQL 17, COMMIT would run them as the committing role
+ * (https://www.postgresql.org/docs/release/18.0/, "AFTER triggers").
  */
 export function regainControlAtEnd(target: Target): string[] {
   const isDeferring = target.role !== undefined;

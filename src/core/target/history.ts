@@ -69,8 +69,7 @@ interface Row {
 }
 
 /**
- * Reads many histories in few queries. Plain rows cost the server least: an aggregate with a sort doubles the
- * cost.
+ * Selects plain rows in few queries: an aggregate with a sort would double the server's cost.
  * @param options.knexLock false skips Knex's lock tables, which halves the cost; `lockedByKnex` is false then
  * @returns by schema, without schemas that were dropped in the meantime
  */
@@ -99,8 +98,8 @@ export async function readHistories(
         histories.set(schema, { entries: share(entries ?? []), lockedByKnex });
       }
     } catch (error) {
-      // 42P01, 3F000: a table or schema was dropped; 42501, 42703: no permission, or not Knex's table. Skip
-      // only that tenant: its own work reports the error later.
+      // 42P01, 3F000: dropped; 42501, 42703: no permission, or not Knex's table. The tenant's own work
+      // reports it.
       if (!/^(42P01|3F000|42501|42703)$/.test(toDatabaseError(error).sqlstate ?? '')) throw error;
       if (chunk.length > 1) for (const each of chunk) await readChunk([each]);
       else histories.delete(chunk[0]?.schema ?? '');
@@ -126,9 +125,7 @@ function selectRows(
   return [...(hasHistory ? [history] : []), ...(knexLock && hasLock ? [lock] : [])];
 }
 
-/**
- * Sorts rows, and shares one object among equal histories: a fleet then needs little memory and few plans.
- */
+/** Sorts rows, and shares equal histories: a fleet then needs little memory and few plans. */
 function sharer(): (rows: readonly Row[]) => readonly HistoryEntry[] {
   const known = new Map<string, readonly HistoryEntry[]>();
   return (rows) => {

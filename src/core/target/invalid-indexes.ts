@@ -3,9 +3,9 @@ import type { InvalidIndex } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
- * Indexes that PostgreSQL maintains but never uses: CREATE INDEX CONCURRENTLY failed, was cancelled or killed
+ * Left by a failed CREATE INDEX CONCURRENTLY
  * (https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY). Excludes
- * indexes being built, and those of partitioned tables, which become valid with their partitions.
+ * indexes being built, and partitioned ones, which become valid with their partitions.
  */
 export async function readInvalidIndexes(
   connection: Pick<Database, 'query'>,

@@ -6,11 +6,9 @@ export interface Target {
   readonly scope: 'master' | 'tenants';
   readonly schema: string;
   readonly historyTable: string;
-  /** The schema, then public. */
   readonly searchPath: readonly string[];
   /** Restricts the schema to one run at a time. */
   readonly lock: string;
-  /** The names used by its database. */
   readonly names: Names;
   /** Absent for the master schema. */
   readonly clerkOrgId?: string;

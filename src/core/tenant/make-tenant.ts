@@ -38,7 +38,7 @@ export function refusedStatus(clerkOrgId: string, status: string): TenantctlErro
   return new TenantctlError(
     'TENANT_NOT_ACTIVE',
     `The tenant "${clerkOrgId}" is ${status}; it is not provisioned again.`,
-    { tenant: clerkOrgId, hint: `tenantctl tenant show ${clerkOrgId} tells more.` },
+    { tenant: clerkOrgId, hint: `tenantctl tenant show ${clerkOrgId} shows details.` },
   );
 }
 
@@ -105,9 +105,7 @@ export function createSchemaStatements({ roles }: Pick<Provisioning, 'roles'>, s
     : [...role.statements, `${create} AUTHORIZATION ${identifier(role.name)}`];
 }
 
-/**
- * Creates the schema under the tenant's lock, unless an earlier attempt left one. @returns whether it is new
- */
+/** Under the tenant's lock, unless an earlier attempt left a schema. @returns whether it is new */
 async function createSchema(
   client: PoolClient,
   provisioning: Provisioning,

@@ -210,7 +210,7 @@ function triage(
     else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf(registration, 'already-active'));
     else {
       if (role !== undefined && 'statements' in role) roles.set(schema, role);
-      // What an earlier provisioning has left of the tenant is found under its lock.
+      // Leftovers of an earlier attempt are found under the tenant's lock.
       const tenant = { ...NOTHING_MADE, clerkOrgId, schema, owner: role?.name ?? null };
       tasks.push({ tenant, history: EMPTY_HISTORY, plan });
     }
@@ -218,7 +218,7 @@ function triage(
   return { results, tasks, roles };
 }
 
-/** What there is of a new tenant besides its names and the owner that it is to have. */
+/** Everything about a new tenant except its names and owner. */
 const NOTHING_MADE = {
   status: TRANSITIONS.provision.during,
   createdAt: null,
@@ -228,7 +228,6 @@ const NOTHING_MADE = {
   hasLock: false,
 };
 
-/** The rows of these organizations, or the errors of those that are refused. */
 async function register(
   { context: { database }, registry }: Pick<Provisioning, 'context' | 'registry'>,
   ids: readonly string[],

@@ -4,19 +4,14 @@ import { historyOf } from '../stamps/routines.ts';
 import { deleteIntent } from '../state/intents.ts';
 import { tenantId } from '../state/tenant-ids.ts';
 
-/** A tenant whose provisioning failed. */
 interface HalfMade {
   readonly schema: string;
   /** The role created for it, if any. */
   readonly role?: string | undefined;
-  /** The run that started it, if recorded. */
   readonly run?: number | undefined;
 }
 
-/**
- * Removes what a failed provisioning created; the sender holds the tenant's lock. Three things stay: the
- * registry row (FAILED), the failure, and the id that the failure refers to.
- */
+/** For the holder of the tenant's lock. Its registry row (FAILED), failure and tenantctl id stay. */
 export function removeTraces(names: Names, { schema, role, run }: HalfMade): string[] {
   const entries = `DELETE FROM tenantctl.run_tenants WHERE tenant = ${tenantId(schema)} AND run = ${run}`;
   return [
