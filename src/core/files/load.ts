@@ -9,7 +9,6 @@ import type { MigrationFile } from './source.ts';
 /** One direction of a migration: SQL, or a function that gets Knex. */
 type MigrationAction = string | ((knex: Knex) => unknown);
 
-/** A migration file, loaded and checked. */
 export interface Migration extends Omit<SqlMigration, 'up' | 'down'> {
   readonly file: MigrationFile;
   readonly up: MigrationAction;
@@ -17,8 +16,8 @@ export interface Migration extends Omit<SqlMigration, 'up' | 'down'> {
 }
 
 /**
- * Loads a migration file. Node itself imports JavaScript and TypeScript. TypeScript that needs more than its types
- * stripped goes through jiti. Loading runs the file's top level.
+ * Loads a migration file, which runs its top level. Node itself imports JavaScript and TypeScript; jiti loads
+ * TypeScript that needs more than type stripping.
  * @throws TenantctlError MIGRATION_INVALID
  */
 export async function loadMigration(file: MigrationFile): Promise<Migration> {
@@ -85,7 +84,7 @@ async function importFile(file: MigrationFile): Promise<MigrationModule> {
   }
   try {
     const { createJiti } = await import('jiti');
-    // No cache on disk: a migration is loaded once.
+    // No disk cache: a migration is loaded once.
     return await createJiti(import.meta.url, { fsCache: false, interopDefault: false }).import(file.path);
   } catch (error) {
     throw broken(file, error);
@@ -96,9 +95,9 @@ const NEEDS_MORE =
   /^(?:MODULE_NOT_FOUND|ERR_(?:UNSUPPORTED_TYPESCRIPT_SYNTAX|INVALID_TYPESCRIPT_SYNTAX|MODULE_NOT_FOUND|UNSUPPORTED_DIR_IMPORT|UNKNOWN_FILE_EXTENSION|REQUIRE_ESM|REQUIRE_CYCLE_MODULE|UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING|AMBIGUOUS_MODULE_SYNTAX))$/;
 
 /**
- * Whether a TypeScript file needs more than its types stripped (https://nodejs.org/api/typescript.html#type-stripping):
- * syntax that emits code, imports without extension or of a folder, a type imported as a value, and CommonJS mixed with
- * ES modules.
+ * Whether a TypeScript file needs more than type stripping
+ * (https://nodejs.org/api/typescript.html#type-stripping): syntax that emits code, imports of a folder or
+ * without extension, a type imported as a value, CommonJS mixed with ES modules.
  */
 function isBeyondTypeStripping(error: unknown): boolean {
   const code = (error as { code?: string } | null)?.code ?? '';
@@ -111,7 +110,7 @@ function isBeyondTypeStripping(error: unknown): boolean {
 }
 
 function broken(file: MigrationFile, error: unknown): TenantctlError {
-  // After the first line, loaders print the position and who required the file.
+  // After the first line, loaders print the position and the require stack.
   const message = (error instanceof Error ? error.message : String(error))
     .replace(/\n(Require stack:|\s*\S+:\d+:\d+$)[\s\S]*$/, '')
     .trim();

@@ -9,11 +9,11 @@ import { readMigrationFolder, stemOf, type MigrationFolder } from './source.ts';
 export type MigrationFormat = 'ts' | 'js' | 'sql';
 
 export interface MakeOptions {
-  /** The folder, created where it does not exist. */
+  /** Created if it does not exist. */
   readonly folder: string;
   /** Letters, digits, _ and -. */
   readonly name: string;
-  /** By default that of the newest file in the folder; ts in an empty one. */
+  /** By default that of the newest file in the folder; ts if the folder is empty. */
   readonly format?: MigrationFormat | undefined;
   /** The time of the timestamp; one second after the newest file's if that is later. */
   readonly now?: Date | undefined;
@@ -22,12 +22,12 @@ export interface MakeOptions {
 export interface MadeMigration {
   readonly path: string;
   readonly format: MigrationFormat;
-  /** Knex cannot run a migration of this format. */
+  /** A warning that Knex cannot run a migration of this format. */
   readonly note?: string | undefined;
 }
 
 /**
- * Writes a new migration file with empty up and down, named so that it sorts after every other.
+ * Writes a new migration file with empty up and down. Its name sorts after all others.
  * @throws TenantctlError MIGRATION_NAME_INVALID, FILE_EXISTS
  */
 export async function makeMigration(options: MakeOptions): Promise<MadeMigration> {
@@ -79,7 +79,7 @@ function nextTimestamp(folder: MigrationFolder, now: Date): string {
   const stamp = toStamp(now);
   if (newest < stamp) return stamp;
   const time = Date.parse(newest.replace(/(....)(..)(..)(..)(..)(..)/, '$1-$2-$3T$4:$5:$6Z'));
-  // Digits that are not a date, a serial number say, are counted on.
+  // Digits that are not a date, such as a serial number, are incremented.
   return Number.isNaN(time) ? String(BigInt(newest) + 1n) : toStamp(new Date(time + 1_000));
 }
 
@@ -100,7 +100,7 @@ function extensionLike(newest: string | undefined, format: 'ts' | 'js'): string 
     : `.${format}`;
 }
 
-/** The skeleton of a .js migration: CommonJS or an ES module, by its extension and the nearest package.json. */
+/** The skeleton of a .js migration: CommonJS or an ES module, by extension and nearest package.json. */
 async function javascript(path: string): Promise<string> {
   const extension = extname(path);
   const isModule =
@@ -108,7 +108,7 @@ async function javascript(path: string): Promise<string> {
   return isModule ? ES_MODULE : COMMON_JS;
 }
 
-/** The `type` of the nearest package.json, as Node finds it. */
+/** The `type` of the nearest package.json, found as Node finds it. */
 export async function packageType(folder: string): Promise<'module' | 'commonjs'> {
   for (let at = folder; ; at = dirname(at)) {
     const file = join(at, 'package.json');

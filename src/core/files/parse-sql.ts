@@ -1,15 +1,14 @@
 import { parse } from '../../db/parser.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 
-/** A statement of an SQL text. */
 export interface ParsedStatement {
   /** As in the text, without its semicolon. */
   readonly text: string;
-  /** In the parser's words: "SelectStmt", "InsertStmt", … */
+  /** The parser's name: "SelectStmt", "InsertStmt", … */
   readonly kind: string;
 }
 
-/** The statements of an SQL text. @throws what the parser throws if the text does not parse */
+/** The statements of an SQL text. @throws the parser's error if the text does not parse */
 export async function parseSql(text: string): Promise<ParsedStatement[]> {
   const parsed = await parse(text);
   const bytes = Buffer.from(text, 'utf8');
@@ -25,8 +24,8 @@ export async function parseSql(text: string): Promise<ParsedStatement[]> {
 }
 
 /**
- * The texts of the statements of a migration outside a transaction, each to be sent on its own.
- * @throws TenantctlError MIGRATION_INVALID where the text does not parse
+ * Splits a migration outside a transaction into statements, each to be sent on its own.
+ * @throws TenantctlError MIGRATION_INVALID if the text does not parse
  */
 export async function splitStatements(text: string, migration: string): Promise<string[]> {
   const statements = await parseSql(text).catch((error: unknown) => {

@@ -8,7 +8,7 @@ import { readMigrationFolder } from './source.ts';
 export interface InitOptions {
   /** The project's folder. */
   readonly folder: string;
-  /** The folders of its migrations. */
+  /** The migration folders. */
   readonly masterFolder: string;
   readonly tenantFolder: string;
 }
@@ -16,7 +16,7 @@ export interface InitOptions {
 export interface InitResult {
   /** Paths relative to the folder. */
   readonly created: readonly string[];
-  /** Files that existed already and were not changed. */
+  /** Existing files, not changed. */
   readonly kept: readonly string[];
 }
 
@@ -24,8 +24,8 @@ export interface InitResult {
 export const INIT_MIGRATION = '20251103123228_init_db';
 
 /**
- * Scaffolds a project: the two migration folders, the migration that creates the registry, .env.example, ssl/. Does not
- * change existing files. In a master folder of JavaScript migrations the first one is JavaScript as well.
+ * Scaffolds a project: two migration folders, the migration that creates the registry, .env.example, ssl/.
+ * Keeps existing files. The migration is JavaScript if the others in the master folder are.
  */
 export async function initProject(options: InitOptions): Promise<InitResult> {
   checkOptions(options, 'folder', 'masterFolder', 'tenantFolder');

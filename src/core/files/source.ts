@@ -3,9 +3,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
 
-/** A migration file of a folder, not yet loaded. */
+/** A migration file, not yet loaded. */
 export interface MigrationFile {
-  /** The file's name with its extension: what the history stores, as Knex does. */
+  /** The file name with its extension, as Knex and the history store it. */
   readonly name: string;
   /** The name without the extension: what identifies the migration. */
   readonly stem: string;
@@ -28,7 +28,7 @@ export function stemOf(name: string): string {
 }
 
 /**
- * Lists the migrations of a folder, sorted by file name as Knex sorts them. An empty folder is no error here.
+ * Lists a folder's migrations, sorted by file name as Knex sorts them. An empty folder is no error here.
  * @throws TenantctlError MIGRATIONS_FOLDER_MISSING, MIGRATION_DUPLICATE, MIGRATION_INVALID
  */
 export async function readMigrationFolder(path: string): Promise<MigrationFolder> {
@@ -51,7 +51,7 @@ export async function readMigrationFolder(path: string): Promise<MigrationFolder
 }
 
 /**
- * Whether a link leads to a file; one to a folder is no migration.
+ * Whether a link leads to a file; one to a folder is ignored.
  * @throws TenantctlError MIGRATION_INVALID for a broken link, and for a pipe, which would block
  */
 async function isLinkToFile(path: string): Promise<boolean> {
@@ -65,7 +65,7 @@ async function isLinkToFile(path: string): Promise<boolean> {
   );
 }
 
-/** @throws TenantctlError MIGRATION_INVALID for a name that a history cannot hold and a terminal must not show */
+/** @throws TenantctlError MIGRATION_INVALID for a name that is unsafe in a history or on a terminal */
 function describe(directory: string, name: string): MigrationFile {
   if (/[\p{Cc}\uFFFD]/u.test(name)) {
     const message = `The name of a migration in ${directory} holds a control character, or is no UTF-8: ${JSON.stringify(name)}.`;
@@ -75,7 +75,7 @@ function describe(directory: string, name: string): MigrationFile {
   return { name, stem: stemOf(name), path: join(directory, name), format };
 }
 
-/** Order by code unit: the same on every machine, whatever its locale. */
+/** Orders by code unit, independent of the locale. */
 export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -94,16 +94,13 @@ function refuseDuplicates(directory: string, files: readonly MigrationFile[]): v
   }
 }
 
-/** SHA-256 of a migration file in hexadecimal, with normalized line ends: Git may change them. */
+/** SHA-256 of a file in hexadecimal, with normalized line endings: Git may change them. */
 export async function checksumOf(file: MigrationFile): Promise<string> {
   const text = await readFile(file.path, 'utf8');
   return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
 }
 
-/**
- * The file that a --to names, with or without its extension.
- * @throws TenantctlError MIGRATION_UNKNOWN
- */
+/** The file named by --to, with or without its extension. @throws TenantctlError MIGRATION_UNKNOWN */
 export function findMigration(folder: MigrationFolder, name: string): MigrationFile {
   const found = folder.files.find((file) => file.name === name || file.stem === stemOf(name));
   if (found !== undefined) return found;

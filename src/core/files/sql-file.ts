@@ -1,15 +1,14 @@
 import { TenantctlError } from '../../errors.ts';
 import { scan } from '../../db/parser.ts';
 
-/** A .sql migration in dbmate's form, taken apart. */
+/** A parsed .sql migration in dbmate's format. */
 export interface SqlMigration {
   readonly up: string;
-  /** Absent if the file has no down. */
   readonly down: string | undefined;
   /** False: the migration runs alone, outside any transaction. */
   readonly upInTransaction: boolean;
   readonly downInTransaction: boolean;
-  /** What a tenant migration says that it reaches outside its schema: qualified names, or `schema.*`. */
+  /** What a tenant migration declares to reach outside its schema: qualified names, or `schema.*`. */
   readonly allowOutside: readonly string[];
 }
 
@@ -22,9 +21,9 @@ interface Section {
 const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*?)\r?$/i;
 
 /**
- * Reads the sections of a .sql migration (https://github.com/amacneil/dbmate#migration-options): `-- migrate:up` and
- * `-- migrate:down`, with `transaction:false` and `allow-outside:public.countries,…` behind them. Such a line within a
- * string, a function's body or a block comment is text.
+ * Parses an .sql migration (https://github.com/amacneil/dbmate#migration-options): `-- migrate:up` and
+ * `-- migrate:down`, with the options `transaction:false` and `allow-outside:public.countries,…`. Within a
+ * string, a function's body or a block comment such a line is plain text.
  * @throws TenantctlError MIGRATION_INVALID
  */
 export async function parseSqlMigration(file: string, fileName: string): Promise<SqlMigration> {
@@ -58,7 +57,7 @@ export async function parseSqlMigration(file: string, fileName: string): Promise
 /** The lines, counted from 0, that begin within a string, a quoted name or a block comment. */
 async function linesWithin(text: string, fileName: string): Promise<ReadonlySet<number>> {
   const within = new Set<number>();
-  // Without these nothing goes on over the end of a line, and the lexer need not be loaded.
+  // Without these nothing spans several lines, and the lexer need not be loaded.
   if (!/['"$]|\/\*/.test(text)) return within;
   const tokens = await scan(text).catch((cause: unknown) => {
     throw invalid(fileName, 'it has a string, a quoted name or a comment that is not ended', FORM, cause);

@@ -1,7 +1,7 @@
 import type { History, HistoryEntry } from '../target/history.ts';
 import { historyAfter, type Plan, type Step } from './plan.ts';
 
-/** One phase of a plan: its part of the plan, and the history before and after it. */
+/** One phase: its part of the plan, and the history before and after it. */
 export interface Phase {
   readonly plan: Plan;
   readonly history: History;
@@ -11,7 +11,7 @@ export interface Phase {
 /** Alternately in a transaction and outside one. Only the first may be empty. */
 export type Phases = readonly Phase[];
 
-/** Cuts a plan forward before and after its steps outside a transaction. All phases form one batch. Pure. */
+/** Splits a forward plan around its steps outside a transaction. All phases form one batch. Pure. */
 export function cutPlan(history: History, plan: Plan, isOutside: (step: Step) => boolean): Phases {
   const groups: Step[][] = [[]];
   for (const step of plan.steps) {

@@ -17,7 +17,7 @@ export interface TenantFolderOptions extends FolderOptions {
   readonly allowEmptyFolder?: boolean | undefined;
 }
 
-/** The folder of the tenant migrations and what the options ask of it. */
+/** Reads the folder of the tenant migrations and resolves the options. */
 export async function readTenantFolder(
   options: TenantFolderOptions,
 ): Promise<{ folder: MigrationFolder; forward: ForwardOptions }> {
@@ -64,7 +64,7 @@ function emptyFolder(
   return new TenantctlError('MIGRATIONS_FOLDER_EMPTY', message, { hint });
 }
 
-/** Master migrations come first: tenants may depend on shared tables. @throws TenantctlError MASTER_PENDING */
+/** Tenants may depend on shared tables. @throws TenantctlError MASTER_PENDING */
 export async function refusePendingMaster(
   database: Database,
   folder: string,

@@ -7,14 +7,13 @@ import { compareNames, stemOf, type MigrationFile, type MigrationFolder } from '
 /** A migration to apply or to undo. */
 export interface Step {
   readonly file: MigrationFile;
-  /** Its name in the history. */
   readonly name: string;
 }
 
 /** What to do to one schema, from its history and the folder. */
 export interface Plan {
   readonly steps: readonly Step[];
-  /** Forward: the batch of the steps. Back: the last batch that is undone. 0 if there is nothing to do. */
+  /** Forward: the batch of the steps. Back: the last batch to undo. 0 if there is nothing to do. */
   readonly batch: number;
   /** The history and the folder disagree: nothing may run. */
   readonly problem?: TenantctlError;
@@ -22,11 +21,9 @@ export interface Plan {
   readonly warnings: readonly string[];
 }
 
-/** A plan that leaves a schema as it is. */
 export const NOTHING: Plan = { steps: [], batch: 0, warnings: [] };
 
 export interface ForwardOptions {
-  /** The last migration to apply. */
   readonly to?: MigrationFile | undefined;
   readonly allowNewerHistory?: boolean | undefined;
   readonly allowOutOfOrder?: boolean | undefined;
@@ -35,7 +32,7 @@ export interface ForwardOptions {
 /** What a run has applied to a tenant, and what later runs have applied since. */
 export interface EntriesOfRun {
   readonly run: number;
-  /** The last run that applied an entry, by its name and batch as JSON. */
+  /** The last run that applied an entry, keyed by name and batch as JSON. */
   readonly appliers: ReadonlyMap<string, number>;
 }
 
@@ -76,12 +73,12 @@ export function planForward(folder: MigrationFolder, history: History, options: 
   return { steps, batch: steps.length === 0 ? 0 : lastBatch(history) + 1, warnings };
 }
 
-/** planForward for many tenants: those whose history is one object share one plan. */
+/** planForward for many tenants: tenants that share a history object share one plan. */
 export function planner(folder: MigrationFolder, options: ForwardOptions = {}): (history: History) => Plan {
   return sharing((history) => planForward(folder, history, options));
 }
 
-/** The same decision, made once for all tenants whose history is one object. */
+/** Caches a decision by history object. */
 export function sharing(decide: (history: History) => Plan): (history: History) => Plan {
   const plans = new WeakMap<History['entries'], Plan>();
   return (history) => {
@@ -185,7 +182,7 @@ export function historyAfter(history: History, plan: Plan, direction: Direction)
     : history.entries.filter(({ name }) => !names.includes(name));
 }
 
-/** The number of the last batch in a history; 0 in an empty one. */
+/** The number of the last batch; 0 in an empty history. */
 export function lastBatch(history: History): number {
   return history.entries.reduce((max, entry) => Math.max(max, entry.batch), 0);
 }

@@ -2,10 +2,10 @@ import { TenantctlError } from '../../errors.ts';
 import { findMigration, type MigrationFolder } from '../files/source.ts';
 import { NOTHING, type BackwardExtent, type Plan } from './plan.ts';
 
-/** How much a rollback undoes: everything, or down to and including one migration; by default the last batch. */
+/** Everything, or down to and including one migration; if absent, the last batch. */
 export type RollbackExtent = { readonly all: true } | { readonly to: string };
 
-/** What a run of `migrate tenants` has applied, and nothing else. */
+/** Exactly what a run of `migrate tenants` has applied. */
 export type RunExtent = { readonly run: number };
 
 /** @throws TenantctlError MIGRATION_UNKNOWN */
@@ -15,9 +15,9 @@ export function toExtent(folder: MigrationFolder, extent: RollbackExtent | undef
 }
 
 /**
- * A rollback is decided once: this undoes what is left of it, whoever undid the rest (an earlier attempt that lost its
- * connection, say). If another run did something else in between, that is a problem. Pure.
- * @param plan what the history asks for now
+ * A rollback is decided once: this returns what is left of it, whoever undid the rest (for example an earlier
+ * attempt that lost its connection). Anything else that another run did in between is a problem. Pure.
+ * @param plan from the current history
  * @param planned what was decided, of which `done` is undone already
  */
 export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[]): Plan {

@@ -1,10 +1,10 @@
-/** How a tenant stands. src/core/fleet/class-of.ts decides it. */
+/** The class of a tenant, decided by src/core/fleet/class-of.ts. */
 export type TenantClass = 'upToDate' | 'behind' | 'failed' | 'notActive' | 'broken';
 
-/** How many tenants are in each class. Every tenant is in exactly one, so the classes add up to the total. */
+/** How many tenants are in each class. Classes are exclusive and add up to the total. */
 export type ClassCounts = Readonly<Record<TenantClass | 'total', number>>;
 
-/** Counts tenants by class. Pure. */
+/** Pure. */
 export function countClasses(
   tenants: Iterable<{ readonly class: TenantClass; readonly count: number }>,
 ): ClassCounts {
@@ -16,7 +16,7 @@ export function countClasses(
   return counts;
 }
 
-/** Counts tenants by status. Pure. */
+/** Pure. */
 export function countStatuses(
   tenants: Iterable<{ readonly status: string; readonly count: number }>,
 ): Record<string, number> {

@@ -2,26 +2,26 @@ import { messageOf } from '../../errors.ts';
 import type { TenantResult } from './results.ts';
 import type { Stage } from './rollout-result.ts';
 
-/** What a run reports while it works. The command line shows it as progress; an application may log it. */
+/** What a run reports while it works: shown as progress by the command line, or logged by an application. */
 export type RunEvent =
   | { readonly type: 'phase'; readonly message: string }
   | { readonly type: 'warning'; readonly message: string }
-  /** A detail for those who look closely. */
+  /** For verbose output. */
   | { readonly type: 'note'; readonly message: string }
-  /** The canaries or a wave begin; only where the run goes in steps. */
+  /** The canaries or a wave start. */
   | ({ readonly type: 'wave' } & Stage)
   | { readonly type: 'selected'; readonly total: number; readonly due: number }
   | { readonly type: 'tenant'; readonly result: TenantResult; readonly done: number; readonly due: number };
 
 /**
- * Is called with each event of a run, and not waited for. If it throws or rejects, the run goes on: the observer gets
- * its first error as a `warning` event, and later ones are dropped.
+ * Called with each event of a run, and not awaited. If it throws or rejects, the run continues: the observer
+ * gets its first error as a `warning` event; later ones are dropped.
  */
 export type Observer = (event: RunEvent) => void;
 
 export const silent: Observer = () => {};
 
-/** The observer, whose errors do not reach the run. */
+/** Isolates the run from the observer's errors. */
 export function undisturbed(observe: Observer): Observer {
   let hasFailed = false;
   const failed = (error: unknown): void => {

@@ -9,11 +9,11 @@ export interface TenantResult {
   readonly clerkOrgId: string;
   readonly schema: string;
   readonly outcome: TenantOutcome;
-  /** Names as the history holds them, in the order in which they were applied or reverted. */
+  /** Names from the history, in the order in which they were applied or reverted. */
   readonly names: readonly string[];
-  /** What the run applied and undid again, in the order in which it was undone; `names` has what is left. */
+  /** What the run applied and undid again, in the order of undoing; `names` has what is left. */
   readonly reverted?: readonly string[] | undefined;
-  /** The batch that was formed or undone; 0 where nothing was done. */
+  /** The batch that was created or undone; 0 if nothing was done. */
   readonly batch: number;
   readonly durationMs: number;
   readonly error?: TenantctlError | undefined;
@@ -21,36 +21,35 @@ export interface TenantResult {
   readonly reason?: string | undefined;
 }
 
-/** How a run over the fleet ended. */
 export interface FleetResult {
-  /** Its number in the ledger; absent where it could not be recorded. */
+  /** Its number in the ledger; absent if it could not be recorded. */
   readonly run?: number;
   readonly totals: {
     readonly selected: number;
     readonly upToDate: number;
-    /** Migrated or rolled back, whichever the run was for. */
+    /** Migrated or rolled back, depending on the command. */
     readonly changed: number;
-    /** Tenants of which all that the run had applied was undone again; where there are any. */
+    /** Tenants for which the run undid everything that it had applied; absent if there are none. */
     readonly undone?: number | undefined;
     readonly failed: number;
     readonly skipped: number;
   };
-  /** The selected tenants by class at the end of this run, whoever changed them; absent if that could not be read. */
+  /** The selected tenants by class at the end, whoever changed them; absent if they could not be read. */
   readonly fleet?: ClassCounts | undefined;
-  /** Another run was met that was at work on the same tenants. */
+  /** Another run worked on the same tenants. */
   readonly shared: boolean;
-  /** The run was told to stop before all tenants had been served. */
+  /** The run was stopped before all tenants were served. */
   readonly interrupted: boolean;
   readonly durationMs: number;
   /** Every selected tenant; without those that were up to date and only counted. */
   readonly tenants: readonly TenantResult[];
-  /** How many tenants of the registry are not ACTIVE and were left alone, by status. */
+  /** How many registered tenants are not ACTIVE and were skipped, by status. */
   readonly notActive: Readonly<Record<string, number>>;
-  /** How a run went that was told to go carefully (MigrateTenantsOptions.rollout). */
+  /** How a staged run went (MigrateTenantsOptions.rollout). */
   readonly rollout?: RolloutResult | undefined;
 }
 
-/** The result of a tenant that no migration was run for. */
+/** The result of a tenant for which no migration was run. */
 export function untouched(
   tenant: { readonly clerkOrgId: string; readonly schema: string },
   outcome: 'up-to-date' | 'failed' | 'skipped',
@@ -60,12 +59,12 @@ export function untouched(
   return { clerkOrgId, schema, outcome, names: [], batch: 0, durationMs: 0, ...why };
 }
 
-/** The results of a run's tenants, summed up. `started` is a time as Date.now() gives it. */
+/** Sums up the tenants' results. `started` is a time from Date.now(). */
 export function fleetResult(
   tenants: readonly TenantResult[],
   run: Pick<FleetResult, 'fleet' | 'shared' | 'notActive' | 'rollout'> & {
     readonly started: number;
-    /** Tenants with nothing to be done that were only counted. */
+    /** Up-to-date tenants that were only counted. */
     readonly settled: number;
     readonly signal: AbortSignal | undefined;
   },
@@ -74,7 +73,7 @@ export function fleetResult(
   const totals = totalsOf(tenants, settled);
   return {
     totals,
-    // With nothing left over the run was not interrupted, whatever the signal says.
+    // If all tenants were served, the run was not interrupted, whatever the signal says.
     interrupted: signal?.aborted === true && (totals.skipped > 0 || (rest.rollout?.unchecked ?? 0) > 0),
     durationMs: Date.now() - started,
     tenants,

@@ -1,54 +1,52 @@
-/** A part of a rollout: its tenants are served, then checked, before those of the next are begun. */
+/** A part of a rollout: its tenants are served, then checked, before the next stage starts. */
 export interface Stage {
-  /** Newcomers are tenants that were provisioned while the run was at work. */
+  /** Newcomers are tenants that were provisioned during the run. */
   readonly kind: 'canary' | 'wave' | 'newcomers';
-  /** Which of its kind it is, from 1, and how many of its kind there are. */
+  /** Its number within its kind, from 1, and how many of the kind there are. */
   readonly number: number;
   readonly of: number;
   readonly tenants: number;
 }
 
-/** How a part of a rollout went. */
 export interface StageResult extends Stage {
   readonly migrated: number;
   readonly failed: number;
   readonly skipped: number;
-  /** Tenants whose check was answered, and those of them that it refused; where there is a check. */
+  /** Tenants whose check completed, and those that failed it; absent without a check. */
   readonly checked?: number | undefined;
   readonly refused?: number | undefined;
   /** Milliseconds, checks included. */
   readonly durationMs: number;
 }
 
-/** Why a rollout begins nothing further. */
+/** Why a rollout stopped. */
 export interface RolloutStop extends Tally {
-  /** As a sentence's end: "2 of 5 canaries failed". */
+  /** For the end of a sentence: "2 of 5 canaries failed". */
   readonly reason: string;
-  /** Where it happened; absent where it did before the first tenant was begun. */
+  /** Absent if the rollout stopped before the first tenant was started. */
   readonly stage?: Stage | undefined;
 }
 
-/** How a run went that was told to go carefully. */
 export interface RolloutResult {
-  /** What was begun, in order. */
+  /** Stages that were started, in order. */
   readonly waves: readonly StageResult[];
-  /** How many parts were planned, newcomers aside. */
+  /** How many stages were planned, without newcomers. */
   readonly planned: number;
   readonly stopped?: RolloutStop | undefined;
-  /** With onCanaryFailure 'rollback': how many tenants it undid, and of how many it could not. */
+  /** With onCanaryFailure 'rollback': tenants undone, and tenants where undoing failed. */
   readonly rolledBack?: { readonly tenants: number; readonly failed: number } | undefined;
-  /** Tenants that were migrated, and that nobody came to check any more. */
+  /** Migrated tenants that were not checked because the run was stopped. */
   readonly unchecked: number;
-  /** Milliseconds in which no tenant was begun because a standby was behind. */
+  /** Milliseconds in which no tenant was started because a standby was behind. */
   readonly heldBackMs?: number | undefined;
 }
 
-/** Failures against what is allowed of them. */
+/** Failures against their limit. */
 export interface Tally {
   /** Whose failures are counted: the canaries', or those of the whole run. */
   readonly among: 'canaries' | 'tenants';
   readonly failed: number;
-  /** More than so many open the failure limit; Infinity where nothing does. */
+  /** More failures than this open the failure limit; Infinity if there is no limit. */
   readonly allowed: number;
   /** How many tenants there are. */
   readonly of: number;

@@ -12,19 +12,19 @@ export interface PreparedRole {
   readonly name: string;
   /** To run before the schema is created, in the same transaction. */
   readonly statements: readonly string[];
-  /** These statements create it. */
+  /** The statements create it. */
   readonly isNew: boolean;
 }
 
-/** Why a new tenant cannot have the role that it should have. */
+/** Why a new tenant cannot have its role. */
 export interface RefusedRole {
   readonly name: string;
   readonly error: TenantctlError;
 }
 
 /**
- * The roles of new tenants, by schema; none without a tenantRole. A shared role is created here, a tenant's own in the
- * tenant's transaction.
+ * The roles of new tenants, by schema; empty without a tenantRole. Creates a shared role now; a tenant's own
+ * role is created in the tenant's transaction.
  */
 export async function prepareRoles(
   { database, tenantRole }: Pick<RunContext, 'database' | 'tenantRole'>,
@@ -51,11 +51,11 @@ export async function prepareRoles(
   return prepared;
 }
 
-/** Creates the role that all tenants share, or joins it, if needed and allowed. */
+/** Creates the shared role, or makes the login role a member, if needed and allowed. */
 async function makeShared(database: RunContext['database'], name: string): Promise<void> {
   const readiness = readinessToMake(name, await readRoles(database, [name]));
   if ('error' in readiness || readiness.statements.length === 0) return;
-  // Of two commands at once the second waits, then looks again.
+  // If two commands run at once, the second waits and looks again.
   const lock = `SELECT pg_advisory_xact_lock(${lockKey("'roles'")})`;
   await withTransaction(database, {}, [lock], async ({ client }) => {
     const roles = await readRoles(

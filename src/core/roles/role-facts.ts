@@ -1,23 +1,23 @@
 import type { Database } from '../../db/database.ts';
 
-/** A role, and what the role that is logged in may do with it. */
+/** A role, and what the login role may do with it. */
 export interface RoleFacts {
   readonly name: string;
-  /** It is the role that is logged in. */
+  /** It is the login role. */
   readonly isSelf: boolean;
   readonly isSuperuser: boolean;
   readonly createsRoles: boolean;
   /** A plain GRANT of another role gives it that role's rights. */
   readonly inheritsByDefault: boolean;
-  /** The one that is logged in may SET ROLE to this one. */
+  /** The login role may SET ROLE to it. */
   readonly mayBecome: boolean;
-  /** It has the rights of this one without SET ROLE. */
+  /** The login role has its rights without SET ROLE. */
   readonly inherits: boolean;
-  /** It may make itself a member of this one. */
+  /** The login role may make itself a member. */
   readonly mayJoin: boolean;
 }
 
-/** The role that is logged in, and the roles that exist of those that were asked for, by name. */
+/** The login role, and those of the requested roles that exist, by name. */
 export interface Roles {
   readonly self: RoleFacts;
   readonly byName: ReadonlyMap<string, RoleFacts>;
@@ -26,9 +26,8 @@ export interface Roles {
 }
 
 /**
- * From PostgreSQL 16, membership, the right to switch to a role and the right to grant it are three things; before,
- * CREATEROLE gave the last for every role but superusers
- * (https://www.postgresql.org/docs/current/role-membership.html,
+ * Since PostgreSQL 16, membership, SET and ADMIN are separate options; before, CREATEROLE implied ADMIN on
+ * every role but superusers (https://www.postgresql.org/docs/current/role-membership.html,
  * https://www.postgresql.org/docs/15/sql-createrole.html).
  */
 export async function readRoles(

@@ -2,10 +2,10 @@ import { identifier } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { RoleFacts, Roles } from './role-facts.ts';
 
-/** The statements that are needed before a role can own a tenant's schema, or why it cannot. */
+/** The statements needed before a role can own a tenant's schema, or why it cannot. */
 export type Readiness = { readonly statements: readonly string[] } | { readonly error: TenantctlError };
 
-/** The statement that makes a role a member of another, with its rights and the right to switch to it. */
+/** Makes a role a member of another, with its rights and the right to switch to it. */
 export function grantMembership(name: string, grantee: string, hasMembershipOptions: boolean): string {
   return `GRANT ${identifier(name)} TO ${grantee}${membershipOptions(hasMembershipOptions)}`;
 }
@@ -15,7 +15,7 @@ export function membershipOptions(hasMembershipOptions: boolean): string {
   return hasMembershipOptions ? ' WITH INHERIT TRUE, SET TRUE' : '';
 }
 
-/** The role may switch to another but does not inherit its rights: before 16 no GRANT can change that. Pure. */
+/** The role may become another without inheriting its rights: before 16 no GRANT changes that. Pure. */
 export function lacksInheritance(name: string, { byName, hasMembershipOptions }: Roles): boolean {
   const role = byName.get(name);
   return role?.mayBecome === true && !role.inherits && !hasMembershipOptions;
@@ -53,7 +53,7 @@ export function readinessToMake(name: string, roles: Roles): Readiness {
   return role.mayJoin ? { statements: [join] } : { error: notMember(name, roles) };
 }
 
-/** Why a tenant's migrations cannot run as the owner of its schema; undefined where they can. Pure. */
+/** Why a tenant's migrations cannot run as the owner of its schema; undefined if they can. Pure. */
 export function reasonAgainstOwner(owner: string, schema: string, roles: Roles): TenantctlError | undefined {
   const role = roles.byName.get(owner);
   if (role === undefined)

@@ -1,29 +1,27 @@
-/** Tenants at work when a run begins. */
+/** The limit when a run starts. */
 const START = 2;
 
-/** A window is over after so many milliseconds, and so many finished tenants for each that may be at work. */
+/** A window ends after this many milliseconds, and this many finished tenants per lane. */
 const WINDOW_MS = 500;
 const TENANTS_PER_LANE = 4;
 
 /** After a step back or a halving, the next window is longer by this factor. */
 const LONG_WINDOW = 8;
 
-/** A step pays if it brings at least this share of what proportional growth would bring. */
+/** A step pays off if it brings at least this share of proportional growth. */
 const WORTH = 0.5;
 
-/** Halve when a window has so many lock timeouts, and more than this share of its tenants. */
+/** Halve if a window has this many lock timeouts, and more than this share of its tenants. */
 const LOCK_TIMEOUTS = 3;
 const LOCK_TIMEOUT_SHARE = 0.05;
 
 /**
- * The rule of `--concurrency auto`, after TCP's congestion control. It depends on its calls and its clock only.
- *
- * - The limit starts at 2 and doubles after each window in which throughput grew enough. From the first step that does
- *   not pay it takes that step back, stays for a long window, and then grows by one at a time.
- * - Lock timeouts halve it, and it stays for a long window. Tenants begun before the last change do not count.
+ * The algorithm of `--concurrency auto`, modeled on TCP's congestion control:
+ * - The limit starts at 2 and doubles after each window in which throughput grew enough. The first step that
+ * does not pay off is undone; after a long window the limit grows by one at a time.
+ * - Lock timeouts halve it for a long window. Tenants started before the last change do not count.
  * - It never exceeds the ceiling or the free connections.
- *
- * @param now a clock in milliseconds that never goes back
+ * @param now a monotonic clock in milliseconds
  */
 export function createAutoConcurrency(ceiling: number, now: () => number) {
   let top = Math.max(1, Math.floor(ceiling));
@@ -31,7 +29,7 @@ export function createAutoConcurrency(ceiling: number, now: () => number) {
   let isDoubling = true;
   let factor = 1;
   let generation = 0;
-  /** The last step upwards: where it began, and the throughput there. */
+  /** The last step up: the limit and the throughput before it. */
   let from: { readonly limit: number; readonly rate: number } | undefined;
   let window = { since: now(), finished: 0, lockTimeouts: 0 };
 
@@ -57,11 +55,11 @@ export function createAutoConcurrency(ceiling: number, now: () => number) {
   };
 
   return {
-    /** How many may be at work now: from 1 to the ceiling. Tenants beyond it finish, and none is begun for them. */
+    /** From 1 to the ceiling. Tenants above a lowered limit finish; no new ones start. */
     get limit() {
       return limit;
     },
-    /** Call it when the work on a tenant begins, and what it returns when that has ended. */
+    /** Call it when the work on a tenant starts, and the returned function when that has ended. */
     begin() {
       const begun = generation;
       return ({ lockTimeout }: { readonly lockTimeout: boolean }) => {
@@ -75,7 +73,7 @@ export function createAutoConcurrency(ceiling: number, now: () => number) {
           step(finished / ms);
       };
     },
-    /** Tells how many connections the run may use now; 0 if the server has refused one. */
+    /** Sets how many connections the run may use now; 0 if the server has refused one. */
     free(connections: number) {
       top = Math.max(1, Math.min(Math.floor(ceiling), Math.floor(connections)));
       if (limit > top) backOff(top);

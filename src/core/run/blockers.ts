@@ -1,7 +1,6 @@
 import type { Blocker } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
-/** Who blocked this process's statements, as last seen. */
 export interface BlockerWatch {
   /** The blockers of the backend with this process id; empty if none were seen. */
   of(pid: number | undefined): readonly Blocker[];
@@ -13,10 +12,10 @@ const QUERY_LENGTH = 300;
 const LONGEST_CHAIN = 5;
 const LOOKS_PER_TIMEOUT = 3;
 const LONGEST_INTERVAL_MS = 2_000;
-/** Milliseconds for which a look is valid beyond the wait itself: client and server may be busy. */
+/** Milliseconds for which an observation is valid beyond the wait: client and server may be busy. */
 const GRACE_MS = 2_000;
 
-/** Polls who blocks the statements of tenantctl: the error of a lock timeout (55P03) does not say who had the lock. */
+/** Polls who blocks tenantctl's statements: the error of a lock timeout (55P03) does not say. */
 export function watchBlockers(database: Database, lockTimeoutMs: number): BlockerWatch {
   // All connections are one session: nobody waits for a lock there.
   if (!database.hasParallelSessions) return { of: () => [], stop: () => {} };
@@ -33,7 +32,7 @@ export function watchBlockers(database: Database, lockTimeoutMs: number): Blocke
       const watching = database.hasSessions ? await database.sessions() : database;
       for (const [pid, blockers] of await readBlockers(watching)) seen.set(pid, { at, blockers });
     } catch {
-      // Without a spare connection, or the right to look, the error says less.
+      // Without a spare connection, or the privilege to look, the error says less.
     } finally {
       looking = false;
     }
@@ -43,7 +42,7 @@ export function watchBlockers(database: Database, lockTimeoutMs: number): Blocke
   return {
     of(pid) {
       const last = pid === undefined ? undefined : seen.get(pid);
-      // A backend serves many tenants: blockers of an earlier one are not this one's.
+      // A backend serves many tenants: ignore blockers of an earlier one.
       const longest = lockTimeoutMs + 2 * interval + GRACE_MS;
       return last === undefined || performance.now() - last.at > longest ? [] : last.blockers;
     },
@@ -54,14 +53,14 @@ export function watchBlockers(database: Database, lockTimeoutMs: number): Blocke
 interface BlockerRow extends Omit<Blocker, 'waitsFor'> {
   /** The backend of tenantctl that waits. */
   readonly waiting: number;
-  /** Who waits for `pid`: that backend, or one of its blockers. */
+  /** The backend that `pid` blocks: the waiting one, or one of its blockers. */
   readonly waiter: number;
 }
 
 /**
- * The blockers of each waiting backend, then their blockers. A prepared transaction has process id 0, and its name as
- * the query (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids). PostgreSQL hides the
- * queries of other roles.
+ * The blockers of each waiting backend, then their blockers. A prepared transaction has process id 0, and its
+ * name as the query (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids).
+ * PostgreSQL hides the queries of other roles.
  */
 async function readBlockers(database: Database): Promise<Map<number, Blocker[]>> {
   const { rows } = await database.query<BlockerRow>(

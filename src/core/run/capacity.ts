@@ -1,11 +1,11 @@
 import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
-/** How many connections the server has, and how many are free for this role. */
+/** The server's connections. */
 export interface Capacity {
   /** max_connections, less those that are reserved. */
   readonly usable: number;
-  /** Free ones, including those that this process holds. */
+  /** Free for this role, including those that this process holds. */
   readonly free: number;
 }
 
@@ -34,14 +34,14 @@ export async function readCapacity(database: Database): Promise<Capacity> {
   return rows[0] ?? { usable: 0, free: 0 };
 }
 
-/** Connections beside those that work: the lease, and one for a migration outside a transaction or the guard. */
+/** Extra connections: the lease, and one for the guard or a migration outside a transaction. */
 export const BESIDE = 2;
 
-/** With `auto`, so many connections stay free for the application: the larger of a number and a share of the usable. */
+/** `auto` leaves connections to the application: the larger of a number and a share of the usable ones. */
 const RESERVED_CONNECTIONS = 3;
 const RESERVED_SHARE = 0.1;
 
-/** How many connections a run with `auto` may use. Behind a pooler its limit shows as throughput only. */
+/** How many connections a run with `auto` may use. A pooler's own limit shows only in the throughput. */
 export async function connectionsBesideReserve(database: Database): Promise<number> {
   const { usable, free } = await readRoom(database);
   if (free === Infinity) return free;
@@ -53,8 +53,8 @@ async function readRoom(database: Database): Promise<Capacity> {
 }
 
 /**
- * The number of tenants in parallel; the maximum with `auto`. A number that was asked for is refused if there are too
- * few free connections; by default fewer run. Behind a pooler a connection is waited for, whatever the server has free.
+ * The number of tenants in parallel; the maximum with `auto`. An explicit number is refused if too few
+ * connections are free; the default is reduced. Behind a pooler, free connections are not counted.
  * @throws TenantctlError CONCURRENCY_TOO_HIGH with the figures
  */
 export async function decideConcurrency(

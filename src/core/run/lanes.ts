@@ -4,29 +4,29 @@ import { createAutoConcurrency } from './auto-concurrency.ts';
 import { connectionsBesideReserve, decideConcurrency } from './capacity.ts';
 import type { Database } from '../../db/database.ts';
 
-/** How many tenants to work on at once: a number, or adapted to the throughput (auto-concurrency.ts). */
+/** How many tenants to process in parallel: a number, or adapted to throughput (auto-concurrency.ts). */
 export type Concurrency = number | 'auto';
 
-/** The places of a run at which tenants are worked on side by side. */
+/** The slots of a run in which tenants are processed in parallel. */
 export interface Lanes {
-  /** How many there are at most. */
+  /** The maximum number of lanes. */
   readonly width: number;
   /** Runs a task as soon as a lane is free. */
   readonly run: <T>(task: () => Promise<T>) => Promise<T>;
-  /** Call it when the work on a tenant begins, and what it returns when that has ended, with its error. */
+  /** Call it when the work on a tenant starts, and the returned function when that has ended. */
   readonly begin: () => (error?: TenantctlError) => void;
 }
 
-/** Where there is only one tenant to work on. */
+/** For a single target. */
 export const ONE_LANE: Lanes = { width: 1, run: (task) => task(), begin: () => () => {} };
 
-/** With `auto`, idle connections are closed after so many milliseconds: a run that shrinks gives them back. */
+/** With `auto`, idle connections are closed after this many milliseconds, to free them for others. */
 const AUTO_IDLE_MS = 1_000;
 
-/** Milliseconds between two looks at the server's free connections. */
+/** Milliseconds between two checks of the server's free connections. */
 const LOOK_INTERVAL_MS = 2_000;
 
-/** @throws TenantctlError CONCURRENCY_TOO_HIGH for a number that the server or the pool cannot carry */
+/** @throws TenantctlError CONCURRENCY_TOO_HIGH for a number that the server or the pool cannot support */
 export async function createLanes(database: Database, asked: Concurrency | undefined): Promise<Lanes> {
   const width = await decideConcurrency(database, asked);
   const limit = pLimit(width);

@@ -8,26 +8,25 @@ import type { RecordedRun } from '../ledger/recorded-run.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface RunOptions {
-  /** Milliseconds that a statement of a migration may wait for a lock that somebody else holds; 0 for ever. */
+  /** Milliseconds that a migration's statement may wait for a lock; 0 for no limit. */
   readonly lockTimeoutMs?: number | undefined;
-  /** Milliseconds that a statement of a migration may take; the server's own default where absent, 0 for ever. */
+  /** Milliseconds that a migration's statement may take; the server's default if absent, 0 for no limit. */
   readonly statementTimeoutMs?: number | undefined;
-  /** How often a tenant is tried again after an error that may pass (src/core/run/retry.ts); 6 where absent. */
+  /** How often a tenant is retried after a transient error (src/core/run/retry.ts); 6 if absent. */
   readonly retries?: number | undefined;
   /**
-   * The role that owns a tenant's schema and runs its migrations; `{schema}` stands for the tenant's schema. If absent,
-   * they run as the role that is logged in.
+   * The role that owns a tenant's schema and runs its migrations, by default the login role; `{schema}`
+   * stands for the tenant's schema.
    */
   readonly tenantRole?: string | undefined;
-  /** Milliseconds to wait for another run that is at work on the same schema. */
+  /** Milliseconds to wait for another run on the same schema. */
   readonly lockWaitMs?: number | undefined;
-  /** Aborting it stops the run: no new work is begun, what is at work finishes. */
+  /** Aborting it stops the run: no new work is started, running work finishes. */
   readonly signal?: AbortSignal | undefined;
-  /** How many runs of the command, and as many with nothing to do, the ledger keeps; 100 where absent. */
+  /** How many runs of the command, and as many with nothing to do, the ledger keeps; 100 if absent. */
   readonly keepRuns?: number | undefined;
 }
 
-/** What a run works with. */
 export interface RunContext {
   readonly database: Database;
   readonly lockTimeoutMs: number;
@@ -38,7 +37,7 @@ export interface RunContext {
   readonly signal: AbortSignal | undefined;
   readonly failureLimit?: FailureLimit | undefined;
   readonly throttle?: Throttle | undefined;
-  /** What the ledger is told of; nothing is, where absent or not begun. */
+  /** The run in the ledger; nothing is recorded if it is absent or not started. */
   readonly run: Pick<RecordedRun, 'id'> | undefined;
   readonly knex: () => Promise<KnexFactory>;
   readonly load: (file: MigrationFile) => Promise<Migration>;
@@ -79,27 +78,25 @@ export function createRunContext(
   };
 }
 
-/** Nothing new may begin: the run was told to stop, its database was closed, or too many tenants have failed. */
+/** No new work may start: the run was stopped, its database closed, or the failure limit exceeded. */
 export function isStopped(context: Pick<RunContext, 'database' | 'signal' | 'failureLimit'>): boolean {
   const { database, signal, failureLimit } = context;
   return signal?.aborted === true || database.isCancelled || failureLimit?.isOpen === true;
 }
 
-/** Opens when too many tenants have failed: nothing is begun any more, and what is at work finishes. */
+/** Opens when too many tenants have failed: no new work is started, running work finishes. */
 export interface FailureLimit {
   readonly isOpen: boolean;
-  /** Why tenants are skipped that nobody came to. */
+  /** Why the remaining tenants are skipped. */
   readonly reason: string;
-  /** A tenant has failed. */
   failed(): void;
-  /** Whether it would be open if so many more tenants had failed. */
+  /** Whether it would be open after this many more failures. */
   wouldOpen(more: number): boolean;
 }
 
-/** Holds back tenants that are about to begin. */
+/** Delays tenants that are about to start. */
 export interface Throttle {
-  /** None may be begun now. */
   readonly isHeld: boolean;
-  /** Resolves when one may be begun, or nothing is to be begun any more. */
+  /** Resolves when a tenant may start, or when the run is stopped. */
   ready(): Promise<void>;
 }
