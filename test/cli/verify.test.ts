@@ -17,7 +17,7 @@ async function withOneLie() {
   return { fleet, run: (...args: string[]) => tenantctl(args, call) };
 }
 
-const TOLD = 'The stamps of 1 tenant did not say what the history holds: org_b.';
+const TOLD = 'The stamps of 1 tenant did not match the history: org_b.';
 
 test('status trusts a forged stamp; status --verify corrects it for the next status', async () => {
   const { run } = await withOneLie();

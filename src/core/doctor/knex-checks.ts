@@ -45,7 +45,7 @@ function intents({ memory, atWork }: Pick<RegistryView, 'memory' | 'atWork'>): V
   const hints = interrupted.slice(0, HANDLED).map(([schema, intent]) => resolutionHint({ schema }, intent));
   const places = interrupted.map(([schema, { migration }]) => `${migration} in ${schema}`);
   return failed(
-    `a run was killed, and how these ended is not known: ${listed(places)}`,
+    `a run was killed, and the outcome of these is unknown: ${listed(places)}`,
     `${hints.join('\n')}${leftOver(interrupted.length)}`,
     'MIGRATION_INTERRUPTED',
   );
@@ -62,7 +62,7 @@ function knexHistories({ otherHistories: others }: RegistryView): Verdict {
   );
   return warning(
     `Knex has histories that tenantctl does not read: ${listed(found)}`,
-    `If tenantctl is to continue them: ${variables.join(' ')}`,
+    `To continue them with tenantctl: ${variables.join(' ')}`,
   );
 }
 

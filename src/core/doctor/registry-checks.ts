@@ -58,8 +58,8 @@ function unmapped({ names, fleet }: RegistryFacts): Verdict | undefined {
   if (found.size === 0) return undefined;
   const values = [...found].map((value) => value.replace(/ \(not mapped\)$/, ''));
   return warning(
-    `${registryName(names)}.${names.columns.status} holds ${listed(values)}, which stands for no status: such tenants are left alone`,
-    `If they are to be migrated: REGISTRY_STATUSES=ACTIVE=${[...names.statuses.ACTIVE, ...values].join('|')}. Other words: ${STATUSES.join(', ')}.`,
+    `${registryName(names)}.${names.columns.status} holds ${listed(values)}, which maps to no status: tenantctl leaves such tenants alone`,
+    `To migrate them: REGISTRY_STATUSES=ACTIVE=${[...names.statuses.ACTIVE, ...values].join('|')}. Other statuses: ${STATUSES.join(', ')}.`,
   );
 }
 
@@ -72,7 +72,7 @@ function unwritable({ names, shape }: RegistryFacts): Verdict | undefined {
   if (lacking.length === 0) return undefined;
   return warning(
     `${registryName(names)}.${names.columns.status} cannot hold ${listed(lacking)}, which provisioning writes`,
-    `Name a value of the enum for each in REGISTRY_STATUSES (${listed(labels ?? [])}), or add values to it with ALTER TYPE … ADD VALUE.`,
+    `Map each to a value of the enum in REGISTRY_STATUSES (${listed(labels ?? [])}), or extend the enum with ALTER TYPE … ADD VALUE.`,
   );
 }
 

@@ -95,7 +95,7 @@ const KNEX_LOCKED: Attention = {
 
 function whyBroken({ hasSchema, plan, interrupted, former, invalidIndexes = [] }: Seen): Attention {
   if (former !== undefined) {
-    const problem = `both of its names have changed at once, if it is the tenant that was ${former.clerkOrgId} (${former.schema}); tenantctl doctor has the statements for either answer`;
+    const problem = `both of its names changed at once, if it is the tenant that was ${former.clerkOrgId} (${former.schema}); tenantctl doctor shows the SQL for both cases`;
     return { code: 'AMBIGUOUS', problem };
   }
   if (hasSchema && interrupted !== undefined)

@@ -74,7 +74,7 @@ export function isNothing(plan: Plan): boolean {
 
 export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant): TenantctlError {
   if (schema === '')
-    return new TenantctlError('SCHEMA_MISSING', `The row of "${tenant}" in the registry names no schema.`, {
+    return new TenantctlError('SCHEMA_MISSING', `The row of "${tenant}" in the registry has no schema name.`, {
       tenant,
       hint: 'Correct its schema name, or delete the row.',
     });

@@ -25,14 +25,14 @@ export async function putStampsRight(
   const wrong = wanting.filter((tenant) => tenant.digest !== null && known.has(tenant.digest));
   if (wrong.length > 0) {
     const names = listed(wrong.map(({ clerkOrgId }) => clerkOrgId));
-    const message = `The stamps of ${counted(wrong.length, 'tenant')} did not say what the history holds: ${names}. The history counts.`;
+    const message = `The stamps of ${counted(wrong.length, 'tenant')} did not match the history: ${names}. The history is used.`;
     observe({ type: 'warning', message });
   }
   if (database.readOnly) return;
   observe({ type: 'phase', message: `Stamping ${counted(wanting.length, 'tenant')}` });
   const schemas = wanting.map(({ schema }) => schema);
   for (const [reason, count] of await stampTenants(database, schemas, options)) {
-    const message = `${counted(count, 'tenant')} without a stamp, so that what they have applied is read from their own tables each time: ${reason}`;
+    const message = `${counted(count, 'tenant')} without a stamp, so that history tables are read every time: ${reason}`;
     observe({ type: 'note', message });
   }
 }

@@ -25,7 +25,7 @@ export async function readClasses(
     return await read(database, await readScope(database, { only }), decide);
   } catch (error) {
     // The run's results must still be returned, even if the server is gone.
-    observe({ type: 'warning', message: `The classes of the tenants were not read: ${messageOf(error)}` });
+    observe({ type: 'warning', message: `The tenants could not be counted by class: ${messageOf(error)}` });
     return undefined;
   }
 }

@@ -101,8 +101,8 @@ export async function upgradeState(client: PoolClient, names: Names, from: numbe
   if (from > STATE_VERSION) {
     throw new TenantctlError(
       'STATE_NEWER',
-      `The schema "tenantctl" of this database is of version ${from}; this tenantctl knows version ${STATE_VERSION}.`,
-      { hint: 'Use the newer tenantctl that has been working on this database.' },
+      `The schema "tenantctl" of this database has version ${from}; this tenantctl knows version ${STATE_VERSION}.`,
+      { hint: 'Use the newer tenantctl that upgraded this database.' },
     );
   }
   const version = await lockState(client, names);
@@ -150,7 +150,7 @@ export async function prepareState(database: Database, version: number, observe:
     else
       observe({
         type: 'warning',
-        message: `Perhaps ${names}: both names have changed at once. tenantctl doctor has the statements for either answer.`,
+        message: `Perhaps ${names}: both names changed at once. tenantctl doctor shows the SQL for both cases.`,
       });
   }
 }

@@ -46,7 +46,7 @@ export async function ensureVectorExtension(
   };
   if (schema !== undefined)
     return complain(
-      `The extension vector is installed in the schema ${schema}, where tenants do not look.`,
+      `The extension vector is installed in the schema ${schema}, which is not in the tenants' search path.`,
       `Move it, as its owner: ${VECTOR_MOVE_REMEDY}`,
     );
   if (!available) {

@@ -103,7 +103,7 @@ async function selectRuns(database: Database, which: string, value: number): Pro
 
 export function runUnknown(run: number): TenantctlError {
   return new TenantctlError('RUN_UNKNOWN', `There is no run ${run} in the ledger.`, {
-    hint: 'tenantctl runs lists the runs that are there; old ones are forgotten (--keep, RUNS_KEEP).',
+    hint: 'tenantctl runs lists the recorded runs; old ones are deleted (--keep, RUNS_KEEP).',
   });
 }
 

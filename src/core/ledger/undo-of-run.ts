@@ -91,7 +91,7 @@ function assertUndoable(
 /** What to do instead of undoing a run, by command. */
 const INSTEAD: Readonly<Record<string, string>> = {
   'tenant provision': 'tenantctl rollback tenants --all --tenant <org> undoes every migration of a tenant.',
-  'rollback tenants': 'tenantctl migrate tenants applies again what is pending.',
+  'rollback tenants': 'tenantctl migrate tenants applies pending migrations again.',
   'migrate master': 'tenantctl rollback master undoes the last batch of master migrations.',
-  'rollback master': 'tenantctl migrate master applies again what is pending.',
+  'rollback master': 'tenantctl migrate master applies pending migrations again.',
 };

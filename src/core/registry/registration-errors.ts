@@ -48,10 +48,10 @@ export function withoutSchema(names: Names, tenant: string, status: string): Ten
   return refused(
     'TENANT_NOT_ACTIVE',
     tenant,
-    `The row of "${tenant}" names no schema, and its status is ${status}: it is not provisioned.`,
+    `The row of "${tenant}" has no schema name, and its status is ${status}: it is not provisioned.`,
     STATUSES.some((word) => word === status)
       ? `Only a row whose ${names.columns.status} is NULL, ${begun} or ${failed} is provisioned.`
-      : `If rows with this status are to be provisioned, add it to REGISTRY_STATUSES: PROVISIONING=…|${status}.`,
+      : `To provision rows with this status, add it to REGISTRY_STATUSES: PROVISIONING=…|${status}.`,
   );
 }
 

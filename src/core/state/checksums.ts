@@ -23,7 +23,7 @@ export async function warnOfEditedFiles(
   }
   if (edited.length === 0) return;
   const were = edited.length === 1 ? 'it was' : 'they were';
-  const message = `Edited after ${were} applied: ${edited.join(', ')}. What has been applied stays as it was; a change needs a migration of its own.`;
+  const message = `Edited after ${were} applied: ${edited.join(', ')}. The edit is not applied; write a new migration for it.`;
   observe({ type: 'warning', message });
 }
 

@@ -34,9 +34,9 @@ export function resolutionHint(
   const { applied, retry } = resolutionCommands(place);
   const [done, undo] =
     direction === 'up'
-      ? ['is there', 'undo what is half done']
-      : ['is gone', 'bring back what is half undone'];
-  return `Look whether the work of ${migration} ${done} in ${place.schema}. If so: ${applied}. If not, ${undo}, then: ${retry}.`;
+      ? ['is there', 'undo its partial work']
+      : ['is gone', 'restore what it partly removed'];
+  return `Check whether the work of ${migration} ${done} in ${place.schema}. If so: ${applied}. If not, ${undo}, then: ${retry}.`;
 }
 
 export function remediesOf(indexes: readonly InvalidIndex[]): string {

@@ -134,7 +134,7 @@ function ownedByAnother(schema: string, owner: string, role: string): TenantctlE
     'TENANT_ROLE_UNUSABLE',
     `The schema ${schema} exists already and belongs to ${owner}, not to ${role}.`,
     {
-      hint: `Give it to that role, as a superuser: ALTER SCHEMA ${identifier(schema)} OWNER TO ${identifier(role)}; and then provision again. tenantctl doctor has the SQL for what is in it.`,
+      hint: `Give it to that role, as a superuser: ALTER SCHEMA ${identifier(schema)} OWNER TO ${identifier(role)}; and then provision again. tenantctl doctor shows the SQL for its objects.`,
     },
   );
 }

@@ -159,7 +159,7 @@ test.each(PROJECTS)(
     // The doctor knows what is missing in the configuration, and is content with it.
     const findings = new Map((await doctor()).map((check) => [check.id, check]));
     expect(findings.get('knex-histories')?.remedy).toBe(
-      `If tenantctl is to continue them: MASTER_HISTORY_TABLE=${names.masterHistory} TENANT_HISTORY_TABLE=${names.tenantHistory}`,
+      `To continue them with tenantctl: MASTER_HISTORY_TABLE=${names.masterHistory} TENANT_HISTORY_TABLE=${names.tenantHistory}`,
     );
     const worries = (await doctor(names)).filter(({ status }) => status === 'failed' || status === 'warning');
     expect(worries.map(({ id }) => id).filter((id) => id !== 'vector-extension')).toEqual(
@@ -244,7 +244,7 @@ test.each(PROJECTS)('tenants of $title are made of rows that the application ins
   });
   expect(doctor.checks.find(({ id }) => id === 'registry')).toMatchObject({
     status: 'warning',
-    detail: expect.stringContaining('holds lost, which stands for no status'),
+    detail: expect.stringContaining('holds lost, which maps to no status'),
     remedy: expect.stringContaining('REGISTRY_STATUSES=ACTIVE=live|trial|lost'),
   });
 

@@ -31,7 +31,7 @@ const behind = async (fleet: TestFleet) =>
   (await fleet.status()).states.map(({ tenant, pending }) => [tenant.clerkOrgId, ...pending]);
 
 const ABOUT_B = [
-  expect.stringMatching(/^The stamps of 1 tenant did not say what the history holds: org_b\./),
+  expect.stringMatching(/^The stamps of 1 tenant did not match the history: org_b\./),
 ];
 
 describe('a stamp says that a tenant is up to date, and it is not', () => {

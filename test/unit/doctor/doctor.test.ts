@@ -90,7 +90,7 @@ describe('an interrupted migration', () => {
 
   it('is resolved by one of two commands, whether it was going up or down', () => {
     expect(remedyFor('up', 'tid_x')).toBe(
-      "Look whether the work of a'b.ts is there in tid_x. If so: tenantctl resolve tid_x --applied. If not, undo what is half done, then: tenantctl resolve tid_x --retry.",
+      "Check whether the work of a'b.ts is there in tid_x. If so: tenantctl resolve tid_x --applied. If not, undo its partial work, then: tenantctl resolve tid_x --retry.",
     );
     expect(remedyFor('down', 'public')).toContain(
       'is gone in public. If so: tenantctl resolve master --applied.',
