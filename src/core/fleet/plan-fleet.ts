@@ -74,10 +74,14 @@ export function isNothing(plan: Plan): boolean {
 
 export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant): TenantctlError {
   if (schema === '')
-    return new TenantctlError('SCHEMA_MISSING', `The row of "${tenant}" in the registry has no schema name.`, {
-      tenant,
-      hint: 'Correct its schema name, or delete the row.',
-    });
+    return new TenantctlError(
+      'SCHEMA_MISSING',
+      `The row of "${tenant}" in the registry has no schema name.`,
+      {
+        tenant,
+        hint: 'Correct its schema name, or delete the row.',
+      },
+    );
   return new TenantctlError('SCHEMA_MISSING', `The schema ${schema} of "${tenant}" does not exist.`, {
     tenant,
     hint: 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over or to archive the tenant.',

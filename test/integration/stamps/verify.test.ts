@@ -30,9 +30,7 @@ function listener(): { warnings: string[]; observe: MigrateTenantsOptions['obser
 const behind = async (fleet: TestFleet) =>
   (await fleet.status()).states.map(({ tenant, pending }) => [tenant.clerkOrgId, ...pending]);
 
-const ABOUT_B = [
-  expect.stringMatching(/^The stamps of 1 tenant did not match the history: org_b\./),
-];
+const ABOUT_B = [expect.stringMatching(/^The stamps of 1 tenant did not match the history: org_b\./)];
 
 describe('a stamp says that a tenant is up to date, and it is not', () => {
   test('status and migrate believe it', async () => {
