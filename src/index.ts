@@ -107,13 +107,13 @@ export { initProject, type InitOptions, type InitResult } from './core/files/sca
 
 // The JSON documents of the commands (docs/json.md)
 export type { DocumentBase } from './core/documents/document.ts';
-export { fleetDocument, masterDocument, provisionDocument } from './core/documents/fleet-document.ts';
+export { fleetDocument, masterDocument, provisionDocument } from './core/documents/migrate-document.ts';
 export type {
   FleetDocument,
   MasterDocument,
   ProvisionDocument,
   TenantRunDocument,
-} from './core/documents/fleet-document.ts';
+} from './core/documents/migrate-document.ts';
 export {
   registryDocument,
   resolutionDocument,

@@ -90,7 +90,7 @@ export function useStampedFleet(): StampedFleet {
   };
 }
 
-/** The name of the trigger's function in a schema: src/core/stamps/routines.ts, history_trigger_name. */
+/** The name of the trigger's function in a schema: src/core/stamps/server-routines.ts, history_trigger_name. */
 function triggerFunctionOf(schema: string): string {
   return `tenantctl_unstamp_${createHash('sha256').update(schema).digest('hex').slice(0, 10)}`;
 }

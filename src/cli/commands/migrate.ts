@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
-import { masterDocument } from '../../core/documents/fleet-document.ts';
+import { masterDocument } from '../../core/documents/migrate-document.ts';
 import type { Observer } from '../../core/report/event.ts';
 import {
   addFleetRun,

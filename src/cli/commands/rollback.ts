@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { masterDocument } from '../../core/documents/fleet-document.ts';
+import { masterDocument } from '../../core/documents/migrate-document.ts';
 import type { RollbackExtent } from '../../core/plan/rollback-extent.ts';
 import { counted, listed } from '../../wording.ts';
 import {

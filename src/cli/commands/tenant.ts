@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { provisionDocument } from '../../core/documents/fleet-document.ts';
+import { provisionDocument } from '../../core/documents/migrate-document.ts';
 import { registryDocument, tenantStateDocument } from '../../core/documents/status-document.ts';
 import { patternProblem } from '../../db/role-name.ts';
 import { STATUSES, type TenantStatus } from '../../names.ts';

@@ -1,5 +1,5 @@
 import type { Rehearsal } from '../../core/commands/rehearse.ts';
-import { fleetDocument } from '../../core/documents/fleet-document.ts';
+import { fleetDocument } from '../../core/documents/migrate-document.ts';
 import { rehearsalDocument } from '../../core/documents/rehearsal-document.ts';
 import type { FleetResult } from '../../core/report/results.ts';
 import { TenantctlError } from '../../errors.ts';

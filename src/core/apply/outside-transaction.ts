@@ -15,7 +15,7 @@ import { poolTooSmall } from '../../db/connections.ts';
 import type { Step } from '../plan/plan.ts';
 import { leftInvalid, lockLost, notRecorded, outsideFailure, poolerInBetween } from './outside-errors.ts';
 import type { Segment } from './segment.ts';
-import { recordStep } from '../target/record.ts';
+import { recordStep } from '../target/write-history.ts';
 import { patientSender } from './statement-patience.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { deleteOwnIntent, insertIntent } from '../state/intents.ts';

@@ -6,7 +6,7 @@ import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import type { TargetJob } from './assignment.ts';
 import { giveControl, regainControlAtEnd, regainControl } from '../target/control.ts';
-import { recordStep } from '../target/record.ts';
+import { recordStep } from '../target/write-history.ts';
 import type { Segment } from './segment.ts';
 import { LOCK_ONLY } from './under-lock.ts';
 import { stampOf } from '../stamps/stamps.ts';

@@ -7,7 +7,7 @@ import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import type { Assignment } from '../apply/assignment.ts';
 import type { History } from '../target/history.ts';
 import { lastBatch, NOTHING } from '../plan/plan.ts';
-import { recordStep } from '../target/record.ts';
+import { recordStep } from '../target/write-history.ts';
 import { readMigrationFolder, stemOf } from '../files/source.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { lookUnderLock, readUnderLock, type Seen } from '../apply/under-lock.ts';

@@ -1,5 +1,5 @@
 import { createHistoryTables } from '../target/history.ts';
-import { recordAsApplied } from '../target/record.ts';
+import { recordAsApplied } from '../target/write-history.ts';
 import { masterTarget } from '../target/target.ts';
 import { planForward, planner } from '../plan/plan.ts';
 import { classOf } from '../fleet/class-of.ts';

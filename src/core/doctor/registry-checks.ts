@@ -1,4 +1,4 @@
-import { recordAsUndone } from '../target/record.ts';
+import { recordAsUndone } from '../target/write-history.ts';
 import { HASH_LENGTH, registryName, STATUSES, type Names } from '../../names.ts';
 import { literal, readable } from '../../db/sql.ts';
 import { isDefaultRegistry, missingColumns, problemOfRegistry } from '../registry/registry-shape.ts';

@@ -1,6 +1,6 @@
 import { identifier, literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
-import { historyOf } from '../stamps/routines.ts';
+import { historyOf } from '../stamps/server-routines.ts';
 import { deleteIntent } from '../state/intents.ts';
 import { tenantId } from '../state/tenant-ids.ts';
 

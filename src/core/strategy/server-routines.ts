@@ -2,7 +2,7 @@ import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
-import { HISTORY_TRIGGER, historyOf } from '../stamps/routines.ts';
+import { HISTORY_TRIGGER, historyOf } from '../stamps/server-routines.ts';
 import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
 import { lockOfSql } from '../target/lock.ts';
