@@ -4,9 +4,7 @@ import { failed, ok, warning, type Verdict } from './check.ts';
 import type { ServerFacts, ServerView } from './server-facts.ts';
 import { counted } from '../../wording.ts';
 
-/**
- * A run needs a connection per parallel tenant, one for its lease and one for non-transactional migrations.
- */
+/** Needs a connection per parallel tenant, one for the lease and one for non-transactional migrations. */
 export function capacity(server: ServerView): Verdict {
   if (server.behindPooler) {
     const needed = server.direct === undefined ? 'two connections' : 'one connection';

@@ -18,10 +18,7 @@ export interface Diagnosis {
   readonly error?: TenantctlError | undefined;
 }
 
-/**
- * Checks everything a run needs. Read-only, but loads migration files. Problems are failed checks, not
- * thrown.
- */
+/** Checks what a run needs. Read-only, but loads migration files. Problems are failed checks, not thrown. */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
   checkOptions(options, 'nodeVersion');
   return toDiagnosis(decide(await gatherFacts(options)));

@@ -24,7 +24,7 @@ export function takeOver(names: Names, role: string): string {
 
 /**
  * SQL that gives tenant schemas that have no role of their own to the pattern's role, and makes the login
- * role a member of the owners. Repeatable. Knex's tables and the stamp function stay with tenantctl's role.
+ * role a member of the owners. Repeatable. Knex's tables and the stamp function go to tenantctl's role.
  */
 export function giveToRoles(
   names: Names,
