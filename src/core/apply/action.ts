@@ -25,14 +25,10 @@ interface ActionOptions {
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
   /** Sends each statement; sent as is if absent. */
   readonly around?: Around | undefined;
-  /** Records what the migration sends, to send it to other tenants too. */
   readonly recording?: Recording | undefined;
 }
 
-/**
- * Runs one migration in one direction. Transaction (if any), role and search_path must be set already.
- * @throws TenantctlError MIGRATION_FAILED with tenant, migration and statement, MIGRATION_IRREVERSIBLE
- */
+/** Runs one migration on a prepared connection. @throws TenantctlError MIGRATION_FAILED, MIGRATION_IRREVERSIBLE */
 export async function runAction(
   client: PoolClient,
   context: Pick<RunContext, 'knex' | 'readStatements'>,
@@ -69,7 +65,6 @@ interface ActionCall extends ActionOptions {
   readonly client: PoolClient;
   readonly migration: Migration;
   readonly inTransaction: boolean;
-  /** Throws if a statement must not be sent. */
   readonly check: StatementCheck;
 }
 

@@ -129,7 +129,6 @@ interface Facts {
   readonly segment: Segment;
   /** The schema or its history was created in this transaction. */
   readonly isNew: boolean;
-  /** Absent for the master schema. */
   readonly schemaBefore: SchemaBefore | undefined;
 }
 
@@ -173,10 +172,7 @@ async function mayReach(
   return target.scope === 'master' || !reachesOutside(migrations) || waitForOutside(context, client);
 }
 
-/**
- * Rolls back to the target's lock and keeps only that. A table that the transaction has read would block a
- * REINDEX on the other connection, and the server could not detect this deadlock.
- */
+/** Keeps only the target's lock: a table lock could block a REINDEX on the other connection forever. */
 async function keepLockOnly({ database }: RunContext, { client }: OpenTransaction): Promise<void> {
   await client.query(
     `ROLLBACK TO SAVEPOINT ${LOCK_ONLY}${database.hasTransactionTimeout ? '; SET LOCAL transaction_timeout = 0' : ''}`,

@@ -20,7 +20,6 @@ export interface Assignment {
   readonly statuses?: readonly TenantStatus[];
   /** Runs in the first transaction, before the history is read: creates the schema, for example. */
   readonly opening?: ((client: PoolClient) => Promise<void>) | undefined;
-  /** Runs in the transaction of the first migration, after it. */
   readonly afterFirst?: ((client: PoolClient) => Promise<void>) | undefined;
   /** Runs in each transaction, after its migrations and before it commits. */
   readonly beforeCommit?: ((client: PoolClient) => Promise<void>) | undefined;
@@ -30,7 +29,6 @@ export interface Assignment {
   readonly hasState: boolean;
   /** Both history tables existed at planning time: read them in the round trip that takes the lock. */
   readonly hasTables?: boolean | undefined;
-  /** Records what each migration sends, to send it to other tenants too. */
   readonly record?: ((name: string) => Recording) | undefined;
 }
 
@@ -38,7 +36,6 @@ export interface Assignment {
 export interface Applied {
   /** Names from the history, in the order in which they were applied or reverted. */
   readonly names: readonly string[];
-  /** The batch in the history; 0 if nothing was done. */
   readonly batch: number;
   /** A transaction was committed, even if it only did the opening. */
   readonly isCommitted: boolean;
@@ -68,9 +65,7 @@ interface Progress extends Applied {
   isCommitted: boolean;
   observed?: ObservedEffects | undefined;
   started: boolean;
-  /** A migration runs outside a transaction: it cannot be rolled back. */
   isOutside?: boolean | undefined;
-  /** The backend whose transaction is open. */
   pid?: number | undefined;
   /** The migration that is running or being committed. */
   atWork?: string | undefined;

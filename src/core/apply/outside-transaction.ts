@@ -28,8 +28,7 @@ interface OutsideJob extends TargetJob {
 }
 
 /**
- * Before anything is done, refuses migrations that need a session if there is none: no tenant should get only
- * some of its migrations.
+ * Refuses migrations that need a session before anything is done, rather than apply some of them.
  * @throws TenantctlError POOLER_UNSUPPORTED; CONCURRENCY_TOO_HIGH if the pool has no second connection
  */
 export async function assertSessions(

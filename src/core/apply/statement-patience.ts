@@ -17,10 +17,7 @@ export function isPatient(text: string): boolean {
   return PATIENT.test(text.replace(COMMENTS, ''));
 }
 
-/**
- * Sends patient statements without a lock timeout, unless the migration has set one itself.
- * @param lost once aborted, nothing more is sent, even if the migration catches the error
- */
+/** Lifts the lock timeout for patient statements. @param lost once aborted, nothing more is sent */
 export function patientSender(
   client: PoolClient,
   lockTimeoutMs: number,

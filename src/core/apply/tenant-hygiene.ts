@@ -20,9 +20,7 @@ export async function locksShared(client: PoolClient): Promise<boolean> {
 }
 
 /**
- * Moves extensions that a migration created in the tenant's schema to public. CREATE EXTENSION without a
- * schema uses the first one of the search_path, but an extension exists once per database: the other tenants
- * would not find it.
+ * Moves extensions from the tenant's schema to public: each exists once, and other tenants would not find it.
  * @throws TenantctlError DATABASE_ERROR for one that cannot be moved
  */
 export async function moveExtensions(client: PoolClient, schema: string, observe: Observer): Promise<void> {

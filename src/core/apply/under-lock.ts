@@ -66,11 +66,7 @@ function selectUnderLock({ schema, historyTable, lock }: Target): string {
   return selectHistory(schema, historyTable, tryLock(lock));
 }
 
-/**
- * Reads the history and takes Knex's own lock row, unless `read` has it. Creates missing tables that will be
- * needed.
- * @throws TenantctlError KNEX_LOCKED
- */
+/** Reads the history, takes Knex's lock row, creates missing tables. @throws TenantctlError KNEX_LOCKED */
 export async function readUnderLock(
   client: PoolClient,
   target: Target,

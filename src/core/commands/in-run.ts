@@ -8,7 +8,6 @@ import type { Concurrency } from '../run/lanes.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
 
 export interface CommandRun<Options> {
-  /** The checked options. */
   readonly options: Options;
   readonly context: RunContext;
   readonly run: RecordedRun;
@@ -16,8 +15,7 @@ export interface CommandRun<Options> {
 }
 
 /**
- * Runs a command, and records its options and its result in the ledger.
- * @throws TenantctlError USAGE for inconsistent options, and whatever `use` throws
+ * Runs and records a command. @throws TenantctlError USAGE for inconsistent options, and what `use` throws
  */
 export async function inRun<Options extends CommandOptions, T extends object>(
   database: Database,

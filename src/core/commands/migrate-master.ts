@@ -35,10 +35,7 @@ export interface MasterResult {
   readonly durationMs: number;
 }
 
-/**
- * Updates the tenantctl schema, then applies the pending master migrations in `public`.
- * @throws TenantctlError for every failure; the failed transaction is rolled back
- */
+/** Updates the tenantctl schema, then applies the pending master migrations. @throws TenantctlError */
 export function migrateMaster(database: Database, options: MigrateMasterOptions): Promise<MasterResult> {
   return inRun(database, 'migrate master', options, endingOf, async (run) => {
     if (run.options.changeNames === true) await changeNames(database);

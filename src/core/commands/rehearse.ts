@@ -39,7 +39,6 @@ export interface RehearsedMigration {
 export interface RehearsedPlan {
   readonly scope: 'master' | 'tenants';
   readonly targets: readonly { readonly clerkOrgId?: string | undefined; readonly schema: string }[];
-  /** The schema in which it was tried. */
   readonly shownOn: string;
   readonly migrations: readonly RehearsedMigration[];
 }
@@ -140,10 +139,7 @@ interface Trial {
   readonly direction: Direction;
 }
 
-/**
- * Tries the master plan, then the tenants' plans, in one transaction that is rolled back, with the tenantctl
- * schema that a run would have. @param vectorExtension created between the two
- */
+/** Tries the master plan, then the tenants' plans, with the current tenantctl schema, and rolls back. */
 async function rehearse(
   context: RunContext,
   direction: Direction,

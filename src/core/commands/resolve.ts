@@ -36,7 +36,6 @@ export interface ResolveOptions {
 }
 
 export interface Resolution {
-  /** Absent for the master schema. */
   readonly clerkOrgId?: string | undefined;
   readonly schema: string;
   readonly migration: string;

@@ -26,10 +26,7 @@ export interface RollbackMasterOptions extends MasterOptions {
   readonly extent?: RollbackExtent | undefined;
 }
 
-/**
- * Undoes the last batch of the master history, or more.
- * @throws TenantctlError REGISTRY_IN_USE if that would drop a registry that has tenants
- */
+/** Undoes the last batch, or more. @throws TenantctlError REGISTRY_IN_USE if the registry has tenants */
 export function rollbackMaster(database: Database, options: RollbackMasterOptions): Promise<MasterResult> {
   return inRun(database, 'rollback master', options, endingOf, rollBackInRun);
 }

@@ -9,7 +9,6 @@ import { readMigrationFolder, stemOf, type MigrationFolder } from './source.ts';
 export type MigrationFormat = 'ts' | 'js' | 'sql';
 
 export interface MakeOptions {
-  /** Created if it does not exist. */
   readonly folder: string;
   /** Letters, digits, _ and -. */
   readonly name: string;
@@ -26,10 +25,7 @@ export interface MadeMigration {
   readonly note?: string | undefined;
 }
 
-/**
- * Writes a new migration file with empty up and down. Its name sorts after all others.
- * @throws TenantctlError MIGRATION_NAME_INVALID, FILE_EXISTS
- */
+/** Writes an empty migration that sorts last. @throws TenantctlError MIGRATION_NAME_INVALID, FILE_EXISTS */
 export async function makeMigration(options: MakeOptions): Promise<MadeMigration> {
   checkOptions(options, 'folder', 'name');
   assertMigrationName(options.name);
@@ -93,7 +89,6 @@ function formatOf(name: string | undefined): MigrationFormat | undefined {
   return /\.[mc]?ts$/.test(name) ? 'ts' : 'js';
 }
 
-/** .mts stays .mts, .cjs stays .cjs. */
 function extensionLike(newest: string | undefined, format: 'ts' | 'js'): string {
   return newest !== undefined && stemOf(newest) !== newest && formatOf(newest) === format
     ? extname(newest)

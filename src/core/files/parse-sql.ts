@@ -23,10 +23,7 @@ export async function parseSql(text: string): Promise<ParsedStatement[]> {
   });
 }
 
-/**
- * Splits a migration outside a transaction into statements, each to be sent on its own.
- * @throws TenantctlError MIGRATION_INVALID if the text does not parse
- */
+/** Statements to be sent one by one. @throws TenantctlError MIGRATION_INVALID if the text does not parse */
 export async function splitStatements(text: string, migration: string): Promise<string[]> {
   const statements = await parseSql(text).catch((error: unknown) => {
     const message = `${migration} cannot be cut into statements: ${messageOf(error)}`;

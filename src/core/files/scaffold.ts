@@ -6,9 +6,7 @@ import { packageType, writeNew } from './make.ts';
 import { readMigrationFolder } from './source.ts';
 
 export interface InitOptions {
-  /** The project's folder. */
   readonly folder: string;
-  /** The migration folders. */
   readonly masterFolder: string;
   readonly tenantFolder: string;
 }
@@ -20,13 +18,9 @@ export interface InitResult {
   readonly kept: readonly string[];
 }
 
-/** The name of the first master migration. */
 export const INIT_MIGRATION = '20251103123228_init_db';
 
-/**
- * Scaffolds a project: two migration folders, the migration that creates the registry, .env.example, ssl/.
- * Keeps existing files. The migration is JavaScript if the others in the master folder are.
- */
+/** Creates folders, the registry's migration (.ts, or .js among others), .env.example, ssl/. Never overwrites. */
 export async function initProject(options: InitOptions): Promise<InitResult> {
   checkOptions(options, 'folder', 'masterFolder', 'tenantFolder');
   const created: string[] = [];

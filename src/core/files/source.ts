@@ -50,10 +50,7 @@ export async function readMigrationFolder(path: string): Promise<MigrationFolder
   return { directory, files };
 }
 
-/**
- * Whether a link leads to a file; one to a folder is ignored.
- * @throws TenantctlError MIGRATION_INVALID for a broken link, and for a pipe, which would block
- */
+/** @throws TenantctlError MIGRATION_INVALID for a broken link, and for a pipe, which would block */
 async function isLinkToFile(path: string): Promise<boolean> {
   const facts = await stat(path).catch(() => undefined);
   if (facts?.isFile() === true) return true;

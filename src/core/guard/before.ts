@@ -1,7 +1,6 @@
 import { literal } from '../../db/sql.ts';
 import { idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH } from './own-transaction.ts';
 
-/** The state of a tenant's schema and transaction before the first migration. */
 export interface SchemaBefore {
   /** Locks that the transaction already held: see lockKey. */
   readonly locks: ReadonlySet<string>;
@@ -40,7 +39,6 @@ export const LOCKS = `ARRAY(SELECT concat_ws(':', o.catalog, o.oid, o.mode) FROM
 /** The transaction's state between two migrations. */
 export interface Mark {
   readonly locks: ReadonlySet<string>;
-  /** The transaction id of what follows. */
   readonly since: bigint;
 }
 

@@ -3,15 +3,14 @@ export interface Catalog {
   readonly name: string;
   /** The catalog of the object that a row belongs to, and the column with its oid; if absent, the row. */
   readonly of?: readonly [catalog: string, column: string];
-  /** The column with the oid of its schema. */
   readonly schema?: string;
   readonly where?: string;
   readonly isDroppable?: true;
 }
 
 /**
- * Other parts of a relation (constraints, indexes, triggers, policies, rules) need a lock on it to be
- * written. Grants on relations and columns take no lock; they are stored in the first two catalogs.
+ * Other parts of a relation cannot be written without a lock on it. Grants take no lock, but write pg_class
+ * or pg_attribute.
  */
 export const CATALOGS: readonly Catalog[] = [
   { name: 'pg_class', isDroppable: true, schema: 'relnamespace' },

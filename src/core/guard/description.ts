@@ -9,7 +9,6 @@ export interface Description {
   /** From pg_identify_object: "table", "function", …; "public.countries", "public.add(integer,integer)". */
   readonly type: string;
   readonly identity: string;
-  /** It is in another tenant's schema, or is that schema. */
   readonly isOtherTenants: boolean;
   /** A digest of everything that others may rely on; null if the object is not a relation. */
   readonly form: string | null;
@@ -76,7 +75,6 @@ const DESCRIBABLE: ReadonlySet<string> = new Set([
 
 /** The state of a single-session database before a tenant's migrations. */
 export interface Remembered {
-  /** The relations that tenants share. */
   readonly shared: Descriptions;
   readonly largestOid: number;
 }

@@ -32,10 +32,7 @@ export function namesAnother(
   return outside(migration, target, `names ${others.join(', ')}`, { statement, hint: ANOTHERS });
 }
 
-/**
- * A statement outside a transaction would change something outside the tenant's schema; it was not sent.
- * @param name the name to allow; undefined if that is not possible
- */
+/** For a statement outside a transaction; not sent. @param name the name to allow; undefined if impossible */
 export function wouldReach(
   migration: string,
   target: Target,

@@ -18,12 +18,10 @@ import { judge, questionsAbout, type Facts, type ObservedEffects, type Trespass 
 import { NEW_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
 
-/** A tenant's open transaction under observation. */
 export interface Watch {
   readonly client: PoolClient;
   readonly target: Target;
   readonly schemaBefore: SchemaBefore;
-  /** The savepoint to roll back to if the migrations reached outside. */
   readonly savepoint: string;
   /** One between any two migrations. */
   readonly marks: Mark[];
@@ -35,7 +33,6 @@ interface Guarded extends Watch {
   readonly migrations: readonly Migration[];
   /** They may have granted columns. */
   readonly columns: boolean;
-  /** The statements that regain control of the transaction. */
   readonly regain: readonly string[];
 }
 
@@ -48,11 +45,7 @@ export async function startWatch(
   return { ...start, remembered, marks: [] };
 }
 
-/**
- * Asserts that a tenant's migrations stayed within its schema. Call it before the COMMIT.
- * @returns what other tenants with the same texts may do
- * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA
- */
+/** Call before COMMIT. @returns what other tenants may do @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA */
 export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
   const { client, target, schemaBefore, marks, migrations } = guarded;
   const { schema, role } = target;
@@ -71,11 +64,7 @@ export async function assertWithinSchema(context: RunContext, guarded: Guarded):
   throw outsideSchema(name, target, ofFirst);
 }
 
-/**
- * Starts watching a tenant's schema in an open transaction that may have run other tenants' migrations.
- * @param savepoint the current state of the transaction
- * @returns a function that asserts, as assertWithinSchema does, that a migration stayed within the schema
- */
+/** Watches a schema in a transaction that may have run other tenants' migrations. @returns the assertion */
 export async function watchSchema(
   context: RunContext,
   client: PoolClient,

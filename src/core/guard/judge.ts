@@ -11,17 +11,14 @@ import {
 import type { Description, Descriptions } from './description.ts';
 import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.ts';
 
-/** What a migration did outside its tenant's schema. */
 export interface Trespass {
   readonly deed: 'created' | 'changed' | 'dropped' | 'locked' | 'touched';
   readonly object: ObjectName;
-  /** From pg_identify_object; undefined if unknown. */
   readonly type: string | undefined;
   readonly identity: string | undefined;
   /** The strongest lock on it. */
   readonly mode: string | undefined;
   readonly isOtherTenants: boolean;
-  /** The index of the migration in its transaction. */
   readonly step: number;
 }
 
@@ -38,7 +35,6 @@ export interface Facts {
   /** The tenant's role, which the transaction itself may have created. */
   readonly role: string | undefined;
   readonly schemaBefore: SchemaBefore;
-  /** One between any two migrations. */
   readonly marks: readonly Mark[];
   readonly effects: Effects;
 }

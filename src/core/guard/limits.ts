@@ -13,10 +13,7 @@ export interface Limits extends ObservedEffects {
   readonly columns: boolean;
 }
 
-/**
- * Decides what tenants that are sent these texts may lock, and how closely they are checked. Pure.
- * @param observedEffects of the first tenants that were sent them
- */
+/** How closely the guard checks these texts. Pure. @param observedEffects of the first tenants */
 export function limitsOf(readings: readonly Reading[], observedEffects: readonly ObservedEffects[]): Limits {
   const thorough = readings.some(({ obscurity }) => obscurity !== undefined);
   const all = (of: (observed: ObservedEffects) => readonly string[]) =>

@@ -15,9 +15,8 @@ export function reachesOutside(migrations: readonly Pick<Migration, 'allowOutsid
 }
 
 /**
- * Takes the lock for migrations that reach outside their schema, until the transaction ends: one tenant per
- * database at a time, in all processes. Polls, for the reason given at tryLock.
- * @returns false on timeout, or if the run was stopped
+ * Takes the lock for migrations that reach outside: one tenant per database at a time, in all processes.
+ * Polls, for the reason given at tryLock. @returns false on timeout, or if the run was stopped
  */
 export async function waitForOutside(context: RunContext, client: PoolClient): Promise<boolean> {
   const deadline = performance.now() + LONGEST_WAIT_MS;

@@ -11,9 +11,8 @@ import { describe, type Descriptions } from './description.ts';
 const PATIENCE_MS = 5_000;
 
 /**
- * Describes objects that the open transaction has changed as other sessions see them, on a second connection.
- * @throws TenantctlError POOLER_EXHAUSTED with 53300 (transient) if a pooler has none to spare;
- *   POOL_EXHAUSTED
+ * Describes changed objects as other sessions see them.
+ * @throws TenantctlError POOLER_EXHAUSTED with 53300 (transient); POOL_EXHAUSTED
  */
 export async function describeAside(
   { database }: Pick<RunContext, 'database'>,

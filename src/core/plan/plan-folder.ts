@@ -6,7 +6,6 @@ import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface FolderOptions extends Omit<ForwardOptions, 'to'> {
-  /** The folder of the migrations. */
   readonly folder: string;
   /** The last migration to apply, with or without extension. */
   readonly to?: string | undefined;

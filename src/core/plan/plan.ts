@@ -4,7 +4,6 @@ import type { History, HistoryEntry } from '../target/history.ts';
 import type { Direction } from '../files/load.ts';
 import { compareNames, stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 
-/** A migration to apply or to undo. */
 export interface Step {
   readonly file: MigrationFile;
   readonly name: string;

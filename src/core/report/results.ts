@@ -2,7 +2,6 @@ import type { TenantctlError } from '../../errors.ts';
 import type { ClassCounts } from './class-counts.ts';
 import type { RolloutResult } from './rollout-result.ts';
 
-/** How a run ended for one tenant. */
 export type TenantOutcome = 'migrated' | 'rolled-back' | 'up-to-date' | 'failed' | 'skipped';
 
 export interface TenantResult {
@@ -17,7 +16,6 @@ export interface TenantResult {
   readonly batch: number;
   readonly durationMs: number;
   readonly error?: TenantctlError | undefined;
-  /** Why a tenant was skipped. */
   readonly reason?: string | undefined;
 }
 

@@ -19,7 +19,6 @@ export interface StageResult extends Stage {
   readonly durationMs: number;
 }
 
-/** Why a rollout stopped. */
 export interface RolloutStop extends Tally {
   /** For the end of a sentence: "2 of 5 canaries failed". */
   readonly reason: string;
@@ -43,11 +42,9 @@ export interface RolloutResult {
 
 /** Failures against their limit. */
 export interface Tally {
-  /** Whose failures are counted: the canaries', or those of the whole run. */
   readonly among: 'canaries' | 'tenants';
   readonly failed: number;
   /** More failures than this open the failure limit; Infinity if there is no limit. */
   readonly allowed: number;
-  /** How many tenants there are. */
   readonly of: number;
 }

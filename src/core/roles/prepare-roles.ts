@@ -22,10 +22,7 @@ export interface RefusedRole {
   readonly error: TenantctlError;
 }
 
-/**
- * The roles of new tenants, by schema; empty without a tenantRole. Creates a shared role now; a tenant's own
- * role is created in the tenant's transaction.
- */
+/** Roles by schema, if there is a tenantRole. Creates a shared role now, a tenant's own in its transaction. */
 export async function prepareRoles(
   { database, tenantRole }: Pick<RunContext, 'database' | 'tenantRole'>,
   registrations: readonly Registration[],

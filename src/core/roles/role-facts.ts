@@ -3,7 +3,6 @@ import type { Database } from '../../db/database.ts';
 /** A role, and what the login role may do with it. */
 export interface RoleFacts {
   readonly name: string;
-  /** It is the login role. */
   readonly isSelf: boolean;
   readonly isSuperuser: boolean;
   readonly createsRoles: boolean;
@@ -21,7 +20,6 @@ export interface RoleFacts {
 export interface Roles {
   readonly self: RoleFacts;
   readonly byName: ReadonlyMap<string, RoleFacts>;
-  /** See Capabilities. */
   readonly hasMembershipOptions: boolean;
 }
 

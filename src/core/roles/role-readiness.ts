@@ -25,10 +25,7 @@ function createRole(name: string): string {
   return `CREATE ROLE ${identifier(name)} NOLOGIN`;
 }
 
-/**
- * Decides whether a role can own a new tenant's schema, and which statements that needs. Pure.
- * @returns an error TENANT_ROLE_UNUSABLE with the SQL for somebody with more rights
- */
+/** What a role needs to own a new schema. Pure. @returns an error TENANT_ROLE_UNUSABLE with the SQL to run */
 export function readinessToMake(name: string, roles: Roles): Readiness {
   const { self, byName, hasMembershipOptions } = roles;
   const role = byName.get(name);

@@ -46,8 +46,7 @@ export interface Rollout {
 }
 
 /**
- * Prepares a rollout, before anything is changed.
- * @throws TenantctlError USAGE for canaries that are not selected; TENANT_UNKNOWN, TENANT_NOT_ACTIVE;
+ * @throws TenantctlError USAGE for unselected canaries; TENANT_UNKNOWN, TENANT_NOT_ACTIVE;
  *   REPLICA_LAG_UNKNOWN
  */
 export async function prepareRollout(plain: RunContext, setting: RolloutSetting): Promise<Rollout> {

@@ -70,10 +70,7 @@ export async function serveStage(
   return { results, isShared: served.isShared };
 }
 
-/**
- * Runs the check, if any, for tenants in parallel. Each refusal counts as a failure. @returns the errors by
- * schema
- */
+/** Runs the check, if any, in parallel. A refusal counts as a failure. @returns the errors by schema */
 export async function checkAll(
   rollout: Rollout,
   tenants: readonly RegisteredTenant[],

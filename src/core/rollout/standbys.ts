@@ -66,11 +66,9 @@ interface Mark {
 }
 
 /**
- * Computes the largest lag of any standby from successive observations; `now` is a monotonic clock in
- * milliseconds.
- * The server computes a standby's lag from its replies, which an idle standby sends only every ten seconds.
- * So the meter remembers when each WAL position was written: a standby that has not replayed it has lagged
- * since then.
+ * The largest lag of any standby from successive observations; `now` is a monotonic clock in milliseconds. An
+ * idle standby replies only every ten seconds, so its lag is measured here: from when the server wrote the
+ * first WAL position that it has not replayed.
  */
 export function createLagMeter(): (seen: Replication, now: number) => Lag | undefined {
   let marks: readonly Mark[] = [];

@@ -12,10 +12,7 @@ export interface TakenBack {
   readonly rolledBack: NonNullable<RolloutResult['rolledBack']>;
 }
 
-/**
- * Undoes what the run itself has applied, as `rollback tenants --run` would, each tenant in its own
- * transaction. Skips tenants whose history has changed since, and all of them if the run was stopped.
- */
+/** Undoes what the run has applied, as `rollback tenants --run` would; nothing if the run was stopped. */
 export async function takeBack(
   context: RunContext,
   results: readonly TenantResult[],

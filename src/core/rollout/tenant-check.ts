@@ -11,7 +11,6 @@ import type { RegisteredTenant } from '../registry/registry.ts';
 
 /** A query that shows whether a tenant is healthy: see readTenantCheck. */
 export interface TenantCheck {
-  /** The file's name, for messages. */
   readonly name: string;
   /** One SELECT, WITH, VALUES or TABLE, without a semicolon. */
   readonly query: string;
@@ -24,10 +23,7 @@ const ROW_LENGTH = 200;
 /** The type of a boolean column (https://www.postgresql.org/docs/current/catalog-pg-type.html). */
 const BOOLEAN = 16;
 
-/**
- * Reads a check's file: one query, parsed by PostgreSQL's own parser.
- * @throws TenantctlError CHECK_INVALID if it cannot be read, does not parse, or is not one query
- */
+/** Reads a check's file. @throws TenantctlError CHECK_INVALID if it is unreadable or not one valid query */
 export async function readTenantCheck(path: string): Promise<TenantCheck> {
   checkOptions({ path }, 'path');
   const name = basename(path);
@@ -71,8 +67,7 @@ export function objections(
 }
 
 /**
- * Checks a tenant in a READ ONLY transaction with its search_path and the context's timeouts. Does not throw.
- * @returns why the check failed; undefined if it passed
+ * Checks a tenant in a READ ONLY transaction. Never throws. @returns why it failed; undefined if it passed
  */
 export async function checkTenant(
   context: RunContext,

@@ -13,8 +13,7 @@ const OFTEN_MS = 100;
 const SELDOM_MS = 1_000;
 
 /**
- * Delays tenants while a standby lags by more than this many milliseconds. Measures on demand; if the server
- * does not answer, the last measurement stays valid.
+ * Measures the lag on demand; if the server does not answer, the last measurement stays valid.
  * @throws TenantctlError REPLICA_LAG_UNKNOWN if the role may not see the standbys' positions
  */
 export async function followStandbys(

@@ -7,7 +7,6 @@ export interface BlockerWatch {
   stop(): void;
 }
 
-/** How many characters of a blocking query are shown. */
 const QUERY_LENGTH = 300;
 const LONGEST_CHAIN = 5;
 const LOOKS_PER_TIMEOUT = 3;

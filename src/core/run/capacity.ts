@@ -1,7 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
-/** The server's connections. */
 export interface Capacity {
   /** max_connections, less those that are reserved. */
   readonly usable: number;

@@ -9,7 +9,6 @@ export type Concurrency = number | 'auto';
 
 /** The slots of a run in which tenants are processed in parallel. */
 export interface Lanes {
-  /** The maximum number of lanes. */
   readonly width: number;
   /** Runs a task as soon as a lane is free. */
   readonly run: <T>(task: () => Promise<T>) => Promise<T>;

@@ -19,18 +19,12 @@ const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
 /** The server cannot be reached, or all connections of tenantctl's own pool are in use. */
 const PASSING_CODES: ReadonlySet<ErrorCode> = new Set(['CONNECTION_FAILED', 'POOL_EXHAUSTED']);
 
-/**
- * Whether a failed one-string transaction may be resent once: after a lock timeout, cancel, serialization
- * failure or deadlock, whoever was in the way may be gone. Pure.
- */
+/** Whether a one-string transaction may be resent once: whoever was in the way may be gone. Pure. */
 export function mayResend(sqlstate: string | undefined): boolean {
   return sqlstate !== undefined && /^(?:55P03|57014|40001|40P01)$/.test(sqlstate);
 }
 
-/**
- * Whether a retry may succeed. It is safe even if it is unknown whether the transaction was committed: what
- * is due is decided again from the history. Pure.
- */
+/** Whether a retry may succeed. It is safe after an unknown COMMIT: the history is read again. Pure. */
 export function mayPass(error: TenantctlError): boolean {
   if (error.sqlstate !== undefined) return PASSING.test(error.sqlstate);
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {

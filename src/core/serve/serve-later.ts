@@ -26,10 +26,7 @@ async function serveAgain<T extends Task, Done>(session: Session<T, Done>): Prom
   }
 }
 
-/**
- * Polls all tenants that other runs hold in one query, until lockWaitMs have passed without progress. Waiting
- * in a server-side statement would block CREATE INDEX CONCURRENTLY in the whole database.
- */
+/** Polls these tenants in one query: waiting in the server would block every CREATE INDEX CONCURRENTLY. */
 async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
   const { context, work, busy } = session;
   let waitsSince = Date.now();

@@ -29,11 +29,10 @@ export interface SharedQueueOptions<T extends Task> {
 }
 
 /**
- * Serves a fleet in order until another run on the same fleet is found. From then on the runs avoid each
- * other: each continues at a random place, and first queries what others have done there. It leaves a place
- * where another run is working while there are other places; the last places are shared, with one run
- * starting at the end.
- * No run needs to know how many there are, and a killed run leaves nothing behind.
+ * Serves a fleet in order until another run on it is found. Then the runs avoid each other: each continues at
+ * a random place and first queries what others have done there. It leaves a place where another run is
+ * working while there are other places; the last places are shared, one run starting at the end. A killed run
+ * leaves nothing behind.
  */
 export function createSharedQueue<T extends Task>(
   tasks: readonly T[],

@@ -22,10 +22,7 @@ export interface NotCompiled {
   readonly reason: string;
 }
 
-/**
- * Decides whether what two tenants were sent may be sent to all others with the same plan: the texts were
- * identical, and the migrations did nothing that could distinguish tenants. Pure.
- */
+/** A plan is compiled if two tenants were sent the same and no migration could distinguish tenants. Pure. */
 export function compile(
   plan: Plan,
   direction: Direction,
@@ -50,10 +47,7 @@ export function compile(
 /** One or several names, quoted or not. */
 const NAMES = String.raw`[\w".,\s]+`;
 
-/**
- * Statements that cannot call a function that could change the session. Defaults are evaluated only for rows:
- * a new table may have one, an existing table may not get one.
- */
+/** Statements that call no function that could change the session: defaults are evaluated only for rows. */
 const CALLS_NOTHING: readonly RegExp[] = [
   /^\s*create\s+table\b(?![^]*\b(?:as|select|values|execute|temp|temporary|pg_temp\w*)\b)[^;]*;?\s*$/i,
   /^\s*alter\s+table\b(?![^]*\b(?:default|using|check|generated|validate|set|pg_temp\w*)\b)[^;]*;?\s*$/i,

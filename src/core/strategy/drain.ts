@@ -22,10 +22,7 @@ export interface Turn {
   readonly onFailed: (task: MigrationTask, error: unknown) => void;
 }
 
-/**
- * Serves tenants of a queue on one connection for a while.
- * @returns false if there was no connection, or if it was lost before anything was sent
- */
+/** Serves a queue on one connection for a while. @returns false if none was free, or it was lost unused */
 export async function drain(context: RunContext, queue: MigrationTask[], turn: Turn): Promise<boolean> {
   const under = new Set<MigrationTask>();
   const send = sender(turn, under);

@@ -1,10 +1,7 @@
 /** The most strings in flight on one connection. After one that fails, the server refuses the rest. */
 const MOST_AHEAD = 8;
 
-/**
- * Milliseconds of work in flight per connection: enough to hide network latency, but short enough that a run
- * stops soon and no tenant waits long behind a slow one.
- */
+/** Milliseconds of work in flight per connection: hides network latency, but lets a run stop soon. */
 const AHEAD_MS = 50;
 
 /** The weight of the last tenant in the moving average. */

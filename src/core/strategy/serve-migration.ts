@@ -18,9 +18,8 @@ import { sendToAll, type PlanGroup } from './send-to-all.ts';
 const MOST_TRIES = 20;
 
 /**
- * Serves tenants by plan: the first tenants of each distinct plan alone, the others in parallel. If the first
- * two were sent the same, and the migrations cannot distinguish tenants, each of the others is sent
- * everything in one string. See src/core/serve/serve.ts for retries, other runs and stopping.
+ * Serves tenants by plan: the first of each distinct plan alone, the others in parallel. If the first two
+ * were sent the same, and no migration can distinguish tenants, the others are sent everything in one string.
  */
 export async function serveMigration(
   context: RunContext,

@@ -7,10 +7,7 @@ import { BY_INDEX, procedure, routine } from '../state/routine.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
 import { lockOfSql } from '../target/lock.ts';
 
-/**
- * Server-side routines: what other runs have done to tenants, and `enter` and `leave`, which begin and end a
- * tenant's one-string transaction.
- */
+/** Routines: what other runs have done; `enter` and `leave`, the two ends of a one-string transaction. */
 export function serveRoutines(names: Names): string[] {
   return [peersRoutine(names), enterRoutine(names), ...endRoutines(names)];
 }
