@@ -28,7 +28,7 @@ interface ActionOptions {
   readonly recording?: Recording | undefined;
 }
 
-/** Runs one migration on a prepared connection. @throws TenantctlError MIGRATION_FAILED, MIGRATION_IRREVERSIBLE */
+/** Runs one migration on a prepared connection. @throws MIGRATION_FAILED, MIGRATION_IRREVERSIBLE */
 export async function runAction(
   client: PoolClient,
   context: Pick<RunContext, 'knex' | 'readStatements'>,

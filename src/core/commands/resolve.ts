@@ -36,6 +36,7 @@ export interface ResolveOptions {
 }
 
 export interface Resolution {
+  /** Absent for the master schema. */
   readonly clerkOrgId?: string | undefined;
   readonly schema: string;
   readonly migration: string;

@@ -20,7 +20,7 @@ export interface InitResult {
 
 export const INIT_MIGRATION = '20251103123228_init_db';
 
-/** Creates folders, the registry's migration (.ts, or .js among others), .env.example, ssl/. Never overwrites. */
+/** Creates folders, the registry's migration (.js in a JavaScript folder), .env.example, ssl/. No overwrites. */
 export async function initProject(options: InitOptions): Promise<InitResult> {
   checkOptions(options, 'folder', 'masterFolder', 'tenantFolder');
   const created: string[] = [];

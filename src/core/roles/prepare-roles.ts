@@ -22,7 +22,7 @@ export interface RefusedRole {
   readonly error: TenantctlError;
 }
 
-/** Roles by schema, if there is a tenantRole. Creates a shared role now, a tenant's own in its transaction. */
+/** Roles by schema, if there is a tenantRole. A shared role is created now, the others with their tenants. */
 export async function prepareRoles(
   { database, tenantRole }: Pick<RunContext, 'database' | 'tenantRole'>,
   registrations: readonly Registration[],
