@@ -308,7 +308,7 @@ describe('doctor finds a missing right, the command names it, and the remedy gra
         take: [`REVOKE ${role} FROM ${least.name} CASCADE`],
         check: 'tenant-rights',
         command: 'migrate tenants',
-        says: `is no member of the role \\"${role}\\"`,
+        says: `is not a member of the role \\"${role}\\"`,
       },
       ...(inject('serverVersion') < 160_000
         ? []

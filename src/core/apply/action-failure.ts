@@ -42,10 +42,10 @@ export function endedItself(action: FailedAction, cause?: unknown): TenantctlErr
 export function changedRole(action: FailedAction, statement: string): TenantctlError {
   return migrationFailed(
     action,
-    `${action.migration.file.name} changes its role itself (SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION). With TENANT_ROLE a tenant's migrations run as ${action.target.role ?? 'its role'}, and as nobody else.`,
+    `${action.migration.file.name} changes its role itself (SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION). With TENANT_ROLE a tenant's migrations run as ${action.target.role ?? 'its role'}, and as no other role.`,
     {
       statement,
-      hint: 'Remove the statement. What needs more rights than the tenant has belongs into a master migration.',
+      hint: 'Remove the statement. Move what needs more privileges to a master migration.',
     },
   );
 }

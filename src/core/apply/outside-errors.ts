@@ -27,21 +27,21 @@ export function interrupted(
       ? 'the command was killed'
       : `the command has lost its lock, and its backend (process ${intent.backend}) is still there`;
   const left = indexes.length === 0 ? '' : ` It left INVALID: ${listedIndexes(indexes)}.`;
-  const message = `${intent.migration} began outside a transaction in ${target.schema}, and how it ended is not known: ${why}.${left}`;
+  const message = `${intent.migration} started outside a transaction in ${target.schema}; its outcome is unknown: ${why}.${left}`;
   return unknownEnd(target, intent, message, listed(indexes));
 }
 
 /** The lock was lost while the migration ran. */
 export function lockLost(target: Target, begun: Begun, cause: unknown): TenantctlError {
-  const message = `The connection that held the lock of ${target.schema} was lost while ${begun.migration} ran outside a transaction. The migration was stopped, and how far it had come is not known.`;
+  const message = `The connection that held the lock of ${target.schema} was lost while ${begun.migration} ran outside a transaction. The migration was stopped; how far it got is unknown.`;
   const hint =
-    'The server ends that connection when it hears nothing of it for 50 s: a migration must not keep Node busy for so long.';
+    'The server closes that connection after 50 s without a reply: a migration must not block Node for that long.';
   return unknownEnd(target, begun, message, { hint, cause });
 }
 
 /** The migration ran but could not be recorded. */
 export function notRecorded(target: Target, begun: Begun, cause: TenantctlError): TenantctlError {
-  const message = `${begun.migration} ran outside a transaction, and that could not be recorded: ${messageOf(cause)}`;
+  const message = `${begun.migration} ran outside a transaction but could not be recorded: ${messageOf(cause)}`;
   return unknownEnd(target, begun, message, { sqlstate: cause.sqlstate, cause });
 }
 
@@ -53,7 +53,7 @@ export function leftInvalid(
 ): TenantctlError {
   return new TenantctlError(
     'MIGRATION_FAILED',
-    `${migration} ran, and left INVALID: ${listedIndexes(indexes)}. An earlier attempt began it, and IF NOT EXISTS is content with that.`,
+    `${migration} ran, and left INVALID: ${listedIndexes(indexes)}. An earlier attempt left it, and IF NOT EXISTS accepts it.`,
     { tenant: target.clerkOrgId, migration, ...listed(indexes) },
   );
 }
@@ -81,7 +81,7 @@ export function outsideFailure(
 export function poolerInBetween(name: string): TenantctlError {
   return new TenantctlError(
     'POOLER_UNSUPPORTED',
-    `${name} runs outside a transaction and needs a session of its own, and a connection pooler is in between.`,
+    `${name} runs outside a transaction and needs its own session, which a connection pooler prevents.`,
     { migration: name, hint: DIRECT_URL_REMEDY },
   );
 }
@@ -97,7 +97,7 @@ export function tenantAmbiguous(target: Target): TenantctlError {
     `Both names of this tenant have changed at once, its organization id and its schema's name: ${target.clerkOrgId}, ${target.schema}. It may be another tenant.`,
     {
       tenant: target.clerkOrgId,
-      hint: 'tenantctl doctor says what its names were, and has the statements for either answer.',
+      hint: 'tenantctl doctor shows its earlier names, and the SQL for either case.',
     },
   );
 }

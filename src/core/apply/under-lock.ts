@@ -84,10 +84,10 @@ export async function readUnderLock(
   if (!history.lockedByKnex) return history;
   throw new TenantctlError(
     'KNEX_LOCKED',
-    `Knex's own lock on ${schema} is set: a Knex is migrating it, or died while it did.`,
+    `Knex's own lock on ${schema} is set: Knex is migrating it, or died while doing so.`,
     {
       tenant: target.clerkOrgId,
-      hint: `When no Knex is at work there, free it: UPDATE ${qualified(schema, lockTableOf(table))} SET is_locked = 0;`,
+      hint: `If no Knex is running there, release it: UPDATE ${qualified(schema, lockTableOf(table))} SET is_locked = 0;`,
     },
   );
 }

@@ -159,7 +159,7 @@ function atWork(target: Target): TenantctlError {
 
 function stillThere(target: Target, { migration }: BegunIntent, backend: number): TenantctlError {
   const message = `${migration} is still at work on ${whom(target)}: the server's process ${backend}.`;
-  const hint = `Wait for it to end, a minute at most where its command was killed, or end it: SELECT pg_terminate_backend(${backend});`;
+  const hint = `Wait for it to end (at most a minute if its command was killed), or end it: SELECT pg_terminate_backend(${backend});`;
   return refusal('RUN_AT_WORK', target, message, hint, migration);
 }
 

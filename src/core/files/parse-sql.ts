@@ -26,7 +26,7 @@ export async function parseSql(text: string): Promise<ParsedStatement[]> {
 /** Statements to be sent one by one. @throws TenantctlError MIGRATION_INVALID if the text does not parse */
 export async function splitStatements(text: string, migration: string): Promise<string[]> {
   const statements = await parseSql(text).catch((error: unknown) => {
-    const message = `${migration} cannot be cut into statements: ${messageOf(error)}`;
+    const message = `${migration} cannot be split into statements: ${messageOf(error)}`;
     const hint = 'With transaction:false each statement is sent on its own; correct the SQL.';
     throw new TenantctlError('MIGRATION_INVALID', message, { migration, hint });
   });

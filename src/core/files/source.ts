@@ -65,7 +65,7 @@ async function isLinkToFile(path: string): Promise<boolean> {
 /** @throws TenantctlError MIGRATION_INVALID for a name that is unsafe in a history or on a terminal */
 function describe(directory: string, name: string): MigrationFile {
   if (/[\p{Cc}\uFFFD]/u.test(name)) {
-    const message = `The name of a migration in ${directory} holds a control character, or is no UTF-8: ${JSON.stringify(name)}.`;
+    const message = `The name of a migration in ${directory} contains a control character or is not UTF-8: ${JSON.stringify(name)}.`;
     throw new TenantctlError('MIGRATION_INVALID', message, { hint: 'Give the file another name.' });
   }
   const format = name.endsWith('.sql') ? 'sql' : 'module';

@@ -33,7 +33,7 @@ export async function describeAside(
       `The connection pooler had no second connection to the server within ${PATIENCE_MS / 1000} s.`,
       {
         sqlstate: '53300',
-        hint: 'While a tenant is at work, what it changed is compared with what others see. Allow more connections in the pooler (default_pool_size in PgBouncer), or set DB_DIRECT_URL.',
+        hint: 'The guard compares what a tenant changed with what other sessions see. Allow more connections in the pooler (default_pool_size in PgBouncer), or set DB_DIRECT_URL.',
       },
     );
   };

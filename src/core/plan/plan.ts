@@ -109,18 +109,18 @@ function undoing(folder: MigrationFolder, history: History, entries: readonly Hi
 }
 
 function notToUndo(name: string, { directory }: MigrationFolder, isTwice: boolean): TenantctlError {
-  const message = `${name} is to be undone, and`;
+  const message = `${name} cannot be undone:`;
   return isTwice
     ? problem(
         'MIGRATION_DUPLICATE',
         name,
-        `${message} the history holds it twice: its down would run twice.`,
-        'Delete the row that is too many from the history.',
+        `${message} it is in the history twice, so its down would run twice.`,
+        'Delete the extra row from the history.',
       )
     : problem(
         'MIGRATION_FILE_MISSING',
         name,
-        `${message} ${directory} does not hold it.`,
+        `${message} it is not in ${directory}.`,
         'Bring the file back from version control: its down is what undoes it.',
       );
 }

@@ -34,7 +34,7 @@ export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[])
       `Another run changed the history when ${done.length} of ${planned.steps.length} migrations had been undone; the rest was left alone.`,
       {
         migration: rest[0]?.name,
-        hint: 'Look at tenantctl status, and run the command again where more is to be undone.',
+        hint: 'Check tenantctl status, and run the command again to undo more.',
       },
     ),
   };

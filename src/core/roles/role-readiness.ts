@@ -85,8 +85,8 @@ function unsafe({ name, isSelf }: RoleFacts): TenantctlError {
 
 function notMember(name: string, { self, hasMembershipOptions }: Roles): TenantctlError {
   return unusable(
-    `${self.name} is no member of the role "${name}", or may not switch to it.`,
-    `As a superuser, or whoever may: ${grantMembership(name, identifier(self.name), hasMembershipOptions)};`,
+    `${self.name} is not a member of the role "${name}", or may not switch to it.`,
+    `As a superuser, or a role that may grant it: ${grantMembership(name, identifier(self.name), hasMembershipOptions)};`,
   );
 }
 

@@ -84,7 +84,7 @@ async function findCanaries(
     const outside = canaries.find(({ schema }) => !selected.has(schema));
     if (outside !== undefined) {
       const tenant = outside.clerkOrgId;
-      throw new TenantctlError('USAGE', `"${tenant}" is to be a canary, and the run is not for it.`, {
+      throw new TenantctlError('USAGE', `The run does not select the canary "${tenant}".`, {
         tenant,
         hint: 'Name it with --tenant, too, or choose another canary.',
       });
@@ -94,7 +94,7 @@ async function findCanaries(
   if (idle !== undefined) {
     throw new TenantctlError(
       'TENANT_NOT_ACTIVE',
-      `"${idle.clerkOrgId}" is to be a canary, and its status is ${idle.status}: nothing would be done to it.`,
+      `The canary "${idle.clerkOrgId}" is ${idle.status}: it would not be migrated.`,
       { tenant: idle.clerkOrgId, hint: 'Choose a canary that is ACTIVE.' },
     );
   }

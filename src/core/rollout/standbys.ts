@@ -48,7 +48,7 @@ export async function assertStandbysAreSeen(database: Pick<Database, 'query'>): 
   if (seen?.is_seen === true) return;
   throw new TenantctlError(
     'REPLICA_LAG_UNKNOWN',
-    `The role ${seen?.role} may not see how far standbys are behind.`,
+    `The role ${seen?.role} may not see the lag of the standbys.`,
     { hint: `GRANT pg_read_all_stats TO ${seen?.role};  -- as a superuser; or leave out --max-replica-lag` },
   );
 }

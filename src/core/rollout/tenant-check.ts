@@ -29,7 +29,7 @@ export async function readTenantCheck(path: string): Promise<TenantCheck> {
   const name = basename(path);
   const invalid = (what: string, cause?: unknown) =>
     new TenantctlError('CHECK_INVALID', `The check ${path} ${what}.`, {
-      hint: 'It has to be a file with one query, which returns true, or no rows, where a tenant is as it should be.',
+      hint: 'It must contain one query that returns true, or no rows, for a healthy tenant.',
       cause,
     });
   let text: string;

@@ -41,6 +41,6 @@ export async function serveMaster(
   if (last?.kind === 'failed') throw last.error;
   const when = last === undefined ? 'before work on' : 'while another run was at work on';
   throw new TenantctlError('INTERRUPTED', `Stopped ${when} the master schema.`, {
-    hint: 'Run the command again: it goes on where this one stopped.',
+    hint: 'Run the command again: it continues where this one stopped.',
   });
 }

@@ -115,7 +115,7 @@ async function compiledFrom(
   }
   migration.observe({
     type: 'note',
-    message: `${compiled.migration} is gone through with every tenant: ${compiled.reason}.`,
+    message: `${compiled.migration} is run for every tenant separately: ${compiled.reason}.`,
   });
   return 'never';
 }

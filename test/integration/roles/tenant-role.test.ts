@@ -238,7 +238,7 @@ describe('a tenant whose role cannot be used', () => {
     expect(messages.map((error) => error?.code)).toEqual(Array(3).fill('TENANT_ROLE_UNUSABLE'));
     expect(messages.map((error) => error?.message)).toEqual([
       expect.stringContaining(`belongs to ${least.name}, which tenantctl itself works as`),
-      expect.stringContaining(`is no member of the role "${roleOf('org_b')}"`),
+      expect.stringContaining(`is not a member of the role "${roleOf('org_b')}"`),
       expect.stringContaining('a superuser'),
     ]);
     expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);

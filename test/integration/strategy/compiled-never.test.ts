@@ -394,7 +394,7 @@ test.each<[sentence: string, up: string, reason: string]>([
     'it changes how SQL is read',
   ],
 ])(
-  'a migration that %s is gone through with every tenant, and each is as Knex would leave it',
+  'a migration that %s is run for every tenant separately, and each is as Knex would leave it',
   async (_, up, reason) => {
     const { twins, file } = await twinsWith(knexMigration(up));
     const { compiled, interactive, notes } = await twins.migrate();
@@ -402,6 +402,6 @@ test.each<[sentence: string, up: string, reason: string]>([
     expect(interactive.totals).toMatchObject({ changed: 5, failed: 0 });
     await twins.expectSame();
     expect(await twins.ways()).toEqual(ALL_INTERACTIVE);
-    expect(notes).toEqual([`${file} is gone through with every tenant: ${reason}.`]);
+    expect(notes).toEqual([`${file} is run for every tenant separately: ${reason}.`]);
   },
 );

@@ -271,7 +271,9 @@ test('one migration that looks at its tenant keeps the whole plan interactive, a
   const { notes } = await twins.migrate();
   await twins.expectSame();
   expect(await twins.ways()).toEqual(ALL_INTERACTIVE);
-  expect(notes).toEqual(['4_look.js is gone through with every tenant: it reads what a statement returned.']);
+  expect(notes).toEqual([
+    '4_look.js is run for every tenant separately: it reads what a statement returned.',
+  ]);
 });
 
 test('with compile: false nothing is sent to all, forward or back', async () => {
