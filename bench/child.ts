@@ -5,22 +5,22 @@ import { fileURLToPath } from 'node:url';
 import { startChild, type ChildOptions } from '../test/support/child.ts';
 
 export interface TimedResult {
-  /** Milliseconds from before it was started until it had ended and said all. */
+  /** Milliseconds from start until exit and end of output. */
   readonly ms: number;
   readonly stdout: string;
 }
 
-/** What a Node program has used up when it ends. */
+/** A Node program's final resource usage. */
 export interface Usage {
-  /** User and system time of all its threads, milliseconds. */
+  /** User and system time of all threads, in milliseconds. */
   readonly cpuMs: number;
-  /** The largest resident set, bytes. */
+  /** Largest resident set in bytes. */
   readonly maxRssBytes: number;
 }
 
 const SAY_USAGE = fileURLToPath(new URL('./say-usage.cjs', import.meta.url));
 
-/** Runs a program to its end. @throws Error with its stderr where it ends with anything but 0 */
+/** Runs a program to its end. @throws Error with its stderr unless it exits with 0 */
 export async function runChild(
   program: string,
   args: readonly string[],
@@ -34,7 +34,7 @@ export async function runChild(
   throw new Error(`${command} ended with ${exitCode}:\n${stderr.slice(-4000)}${stdout.slice(-4000)}`);
 }
 
-/** runChild for a Node program, which says at its end what it has used. */
+/** runChild for a Node program that reports its usage at exit. */
 export async function runNode(
   args: readonly string[],
   options: ChildOptions = {},

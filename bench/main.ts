@@ -55,7 +55,7 @@ const broken =
             const result = await MEASURE[name](bench);
             const circumstances = describe(server.version);
             report = { parts: { ...report.parts, [name]: { ...result, circumstances } } };
-            // After each part: a long run that ends early leaves what it has found.
+            // Write after each part: a long run that ends early keeps its results.
             await writeReport(report, settings);
           }
           return settings.parts.flatMap((name) => brokenCounts(report.parts[name]?.findings ?? []));

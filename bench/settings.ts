@@ -15,34 +15,33 @@ export const PARTS = [
 ] as const;
 export type PartName = (typeof PARTS)[number];
 
-/** What is measured, and at which sizes. */
 export interface Settings {
   readonly parts: readonly PartName[];
-  /** Sizes of the fleets for `growth`, ascending. */
+  /** Fleet sizes for `growth`, ascending. */
   readonly growth: readonly number[];
-  /** Two sizes, between which counts are compared. */
+  /** Two fleet sizes whose counts are compared. */
   readonly counts: readonly [number, number];
-  /** How many processes share a fleet in `sharing`, and its size, which is also that of `exec`. */
+  /** Process counts for `sharing`, and its fleet size, which `exec` shares. */
   readonly processes: readonly number[];
   readonly sharedTenants: number;
-  /** Milliseconds for which `load` runs undisturbed. */
+  /** Duration of the undisturbed `load` in milliseconds. */
   readonly loadMs: number;
-  /** Size of the fleet among whose schemas `guard` takes its look in full. */
+  /** Fleet size for the full check in `guard`. */
   readonly guardedTenants: number;
-  /** Size of the fleet for `add`, `ledger`, `guard`, `latency` and `load`. */
+  /** Fleet size for `add`, `ledger`, `guard`, `latency` and `load`. */
   readonly tenants: number;
-  /** How many schemas `init` fills. */
+  /** Number of schemas that `init` fills. */
   readonly newTenants: number;
-  /** How many tenants the slow rivals serve; for the others of a fleet they are extrapolated. */
+  /** Number of tenants for slow rivals; the rest of a fleet is extrapolated. */
   readonly sample: number;
   readonly rounds: number;
   readonly concurrency: number;
   readonly roundTripMs: number;
-  /** Files that are written: every figure, the chart, and the document whose marked section is replaced. */
+  /** Output files: all figures, the chart, and the document whose marked section is replaced. */
   readonly json: string;
   readonly svg: string;
   readonly markdown: string | undefined;
-  /** Whether the parts that are not measured are taken from the JSON file as it is. */
+  /** Keep the JSON file's results for parts that are not measured. */
   readonly keep: boolean;
 }
 
@@ -84,7 +83,7 @@ const SMALL: Sizes = {
   loadMs: 4_000,
   guardedTenants: 200,
 };
-/** The sizes that the bars are set for. */
+/** The sizes that the bars apply to. */
 const FULL: Sizes = {
   growth: [100, 1000, 10_000],
   counts: [100, 1000],
@@ -107,7 +106,7 @@ interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTri
   readonly keep?: true;
 }
 
-/** Reads the command line; prints the help or a usage error and ends the process where that is what it asks for. */
+/** Parses the command line. Prints the help or a usage error and exits if necessary. */
 export function readSettings(argv: readonly string[]): Settings {
   const program = new Command('bench')
     .description('Compares tenantctl with other tools, and with psql as the limit.')

@@ -6,19 +6,18 @@ import { extrapolate, type Measurement, type Task } from './report/measurement.t
 import type { Assignment, Effort, Peer, RivalName } from './rivals/rival.ts';
 import { settle } from './server/server.ts';
 
-/** A rival's turn at a task. */
 export interface Turn extends Task {
   readonly rival: RivalName;
   readonly round: number;
-  /** All of the fleet where absent. */
+  /** Number of tenants; all if absent. */
   readonly served?: number;
-  /** What the fleet must hold when it is done. */
+  /** The fleet's expected state afterwards. */
   readonly after: FleetState;
-  /** Does the work. @returns what it took; `ms` for the whole fleet, extrapolated where not all were served */
+  /** Does the work. @returns its cost; `ms` is extrapolated to the whole fleet */
   readonly run: (url: string) => Promise<Effort>;
 }
 
-/** Lets a rival do its work on a fleet that the server has come to rest from, and counts what it has done. */
+/** Measures a rival's turn on a settled server and verifies the result. */
 export async function measure(bench: Bench, fleet: FleetDatabase, turn: Turn): Promise<Measurement> {
   const { after, run, ...task } = turn;
   await settle(bench.server);
@@ -31,7 +30,7 @@ export async function measure(bench: Bench, fleet: FleetDatabase, turn: Turn): P
   return measurement;
 }
 
-/** A copy of a migrated fleet that the census has been over once: the server's memory holds its catalogs. */
+/** A copy of a migrated fleet with its catalogs in the server's cache, because the census has read it. */
 export async function withWarmFleet<T>(
   bench: Bench,
   tenants: number,
@@ -45,7 +44,7 @@ export async function withWarmFleet<T>(
   });
 }
 
-/** Lets a peer serve the first tenants of a fleet. @returns what the whole fleet would have taken */
+/** Lets a peer migrate the fleet's first tenants. @returns the extrapolated cost for the whole fleet */
 export async function servedByPeer(peer: Peer, assignment: Assignment): Promise<Effort> {
   const { first, tenants } = assignment;
   const startUp = first < tenants ? await peer.run({ ...assignment, first: 0 }) : undefined;

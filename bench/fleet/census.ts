@@ -3,7 +3,7 @@ import { withConnection } from '../server/connection.ts';
 import type { HistoryForm } from './histories.ts';
 import type { BenchTenant } from './tenants.ts';
 
-/** What the schemas of a fleet hold, summed over its tenants. */
+/** The content of a fleet's schemas, summed over its tenants. */
 interface Census {
   readonly schemas: number;
   readonly tables: number;
@@ -13,25 +13,25 @@ interface Census {
   readonly historyRows: number;
 }
 
-/** How far a fleet should be. */
+/** A fleet's expected state. */
 export interface FleetState {
   readonly history: HistoryForm;
-  /** The tenants that have the three migrations of `init`; the schemas of the others are empty. */
+  /** Tenants with the three migrations of `init`; other schemas are empty. */
   readonly initialized: number;
-  /** The tenants that have the column of `add` too. */
+  /** Tenants that also have the column of `add`. */
   readonly added: number;
 }
 
 const HISTORIES_PER_QUERY = 250;
 
-/** Counts what is really there, so that no time is quoted for work that was not done. @throws AssertionError */
+/** Verifies the work by counting objects, so that only done work is timed. @throws AssertionError */
 export async function checkFleet(
   url: string,
   tenants: readonly BenchTenant[],
   state: FleetState,
 ): Promise<void> {
   const { history, initialized, added } = state;
-  // Per tenant: three tables with their primary keys, one plain index and two unique ones; and the history's.
+  // Per tenant: three tables with primary keys, one plain and two unique indexes, and the history's.
   const expected: Census = {
     schemas: tenants.length,
     tables: (3 + history.tables) * initialized,

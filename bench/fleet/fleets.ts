@@ -8,31 +8,27 @@ import { REGISTRY_SQL } from '../../test/support/init-sql.ts';
 import type { Projects } from './projects.ts';
 import { benchTenants, type BenchTenant } from './tenants.ts';
 
-/** A database to measure on. */
 export interface FleetDatabase {
   readonly url: string;
-  /** Those in the registry; where that is empty, those to come. */
+  /** The registry's tenants, or those to be provisioned if it is empty. */
   readonly tenants: readonly BenchTenant[];
 }
 
-/**
- * `migrated`: every tenant has the three migrations of `init`. `registered`: the registry has the tenants, ACTIVE, and
- * their schemas are empty. `unknown`: an empty registry.
- */
+/** `migrated`: `init` applied. `registered`: ACTIVE tenants with empty schemas. `unknown`: an empty registry. */
 export type FleetKind = 'migrated' | 'registered' | 'unknown';
 
-/** What a fleet is made of. Fleets with tenantctl's own records are Knex's as well: the histories are the same. */
+/** A fleet's parameters. tenantctl's fleets also serve as Knex's: the histories are the same. */
 export interface FleetForm {
   readonly kind: FleetKind;
   readonly history: HistoryForm;
   readonly tenants: number;
 }
 
-/** Fleets, each built once; what is measured on is a copy. */
+/** Fleets, each built once; measurements use copies. */
 export interface Fleets {
-  /** Runs `use` with a fresh copy, in which oids and transaction ids are those of the original. The next drops it. */
+  /** Runs `use` with a fresh copy that keeps oids and transaction ids. The next call drops it. */
   withCopy<T>(form: FleetForm, use: (fleet: FleetDatabase) => Promise<T>): Promise<T>;
-  /** Has the fleets of that size dropped before the next copy is made: they are needed no more. */
+  /** Drops fleets of that size before the next copy. */
   discard(tenants: number): void;
 }
 
@@ -54,7 +50,7 @@ export function createFleets(
       const template = `fleet_${form.kind}_${form.history.name.replaceAll('-', '_')}_${form.tenants}`;
       const copy = `copy_${(copies += 1)}`;
       await withoutFsync(server, async () => {
-        // Here and not when it was done with: fsync is off now.
+        // Here and not directly after use: fsync is off now.
         for (const database of used) await drop(database);
         if (!built.has(template)) {
           report(`building ${template}`);
@@ -90,14 +86,12 @@ async function build(url: string, { kind, history, tenants }: FleetForm, project
     await createSchemas(url, fleet, kind === 'migrated' ? migratedSchema(history) : []);
   }
   await tidyCatalogs(url);
-  // tenantctl adopts the fleet, as it would one that Knex has been migrating, and writes its own records.
+  // tenantctl adopts the fleet as if Knex had migrated it, and writes its own records.
   if (history === knexHistory && kind === 'migrated')
     await migrateTenants({ url, folder: projects.before.folder, expect: { upToDate: tenants } });
 }
 
-/**
- * Does now what an autovacuum would do in the middle of a measurement. The tenants' own tables are too small for one.
- */
+/** Vacuums now, so that autovacuum does not disturb a measurement. The tenants' own tables are too small for one. */
 async function tidyCatalogs(url: string): Promise<void> {
   await withConnection(url, async (client) => {
     const { rows } = await client.query<{ name: string }>(
@@ -118,7 +112,7 @@ async function register(url: string, fleet: readonly BenchTenant[]): Promise<voi
   );
 }
 
-/** A transaction holds a lock on every table, index and sequence that it creates: 64 × 100 locks is the server's limit. */
+/** A transaction locks every table, index and sequence that it creates; the server's limit is 64 × 100. */
 const SCHEMAS_PER_TRANSACTION = 25;
 const BUILDERS = 2;
 

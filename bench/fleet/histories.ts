@@ -1,9 +1,9 @@
-/** How a rival remembers in a tenant's schema what has been applied there. */
+/** A rival's history of migrations in a tenant's schema. */
 export interface HistoryForm {
   readonly name: 'knex' | 'node-pg-migrate' | 'dbmate';
-  /** The table with a row for each applied migration. */
+  /** The table with one row per applied migration. */
   readonly table: string;
-  /** What creates its tables, as the rival itself does. */
+  /** Creates its tables as the rival does. */
   readonly create: readonly string[];
   readonly tables: number;
   readonly indexes: number;
@@ -11,7 +11,7 @@ export interface HistoryForm {
   readonly record: (name: string, batch: number) => string;
 }
 
-/** Knex's, which is tenantctl's too. */
+/** Used by Knex and tenantctl. */
 export const knexHistory: HistoryForm = {
   name: 'knex',
   table: 'knex_migrations_tenant',

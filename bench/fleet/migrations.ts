@@ -1,6 +1,5 @@
-/** A tenant migration, as Knex and tenantctl load it and as the SQL that it amounts to. */
+/** A tenant migration as a file for Knex and tenantctl, and as equivalent SQL. */
 export interface BenchMigration {
-  /** Without extension. */
   readonly name: string;
   /** The .js file for Knex and tenantctl. */
   readonly builder: string;
@@ -65,7 +64,6 @@ exports.down = (knex) => knex.schema.dropTable('org_settings');
   },
 ];
 
-/** The one migration of `add`. */
 export const ADD: BenchMigration = {
   name: '20260101000004_chat_model',
   builder: `exports.up = (knex) => knex.raw('ALTER TABLE chat_messages ADD COLUMN model text');
@@ -74,7 +72,7 @@ exports.down = (knex) => knex.raw('ALTER TABLE chat_messages DROP COLUMN model')
   sql: [`ALTER TABLE chat_messages ADD COLUMN model text`],
 };
 
-/** The same behind a wait, as for a disk: it takes 20 ms of the tenant's time and next to nothing of a core's. */
+/** The same after a 20 ms wait, as for a disk, that uses almost no CPU. */
 export const ADD_AFTER_WAIT: BenchMigration = {
   name: '20260101000004_chat_model',
   builder: `exports.up = (knex) => knex.raw('SELECT pg_sleep(0.02); ALTER TABLE chat_messages ADD COLUMN model text');

@@ -4,27 +4,27 @@ import { join } from 'node:path';
 import { INIT_SQL } from '../../test/support/init-sql.ts';
 import { ADD, ADD_AFTER_WAIT, INIT, type BenchMigration } from './migrations.ts';
 
-/** A project folder that holds the same migrations in the form of each rival. */
+/** A project with the same migrations for each rival. */
 export interface Project {
   readonly folder: string;
   readonly migrations: readonly BenchMigration[];
-  /** Folders: .js files that tenantctl and Knex load, .js files for node-pg-migrate, .sql files for dbmate. */
+  /** Folders: .js files for tenantctl and Knex, .js files for node-pg-migrate, .sql files for dbmate. */
   readonly knex: string;
   readonly nodePgMigrate: string;
   readonly dbmate: string;
 }
 
-/** The same application at two releases. */
+/** One application at two releases. */
 export interface Projects {
   /** With the three migrations of `init`. */
   readonly before: Project;
-  /** With the one of `add` as well. */
+  /** Also with that of `add`. */
   readonly after: Project;
-  /** The same, where that one waits first. */
+  /** The same, with a wait in `add`. */
   readonly afterWait: Project;
 }
 
-/** Runs `use` with both projects in a temporary folder, which is gone afterwards. */
+/** Runs `use` with both projects in a temporary folder. */
 export async function withProjects<T>(use: (projects: Projects) => Promise<T>): Promise<T> {
   const root = await mkdtemp(join(tmpdir(), 'tenantctl-bench-'));
   try {

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 
-/** A customer organization of the benchmark and its schema. */
 export interface BenchTenant {
   readonly organization: string;
   readonly schema: string;
 }
 
-/** So many tenants, their schemas named as tenantctl names them. */
+/** This many tenants, with tenantctl's schema names. */
 export function benchTenants(count: number): BenchTenant[] {
   return Array.from({ length: count }, (_, index) => {
     const organization = `org_bench_${index}`;

@@ -20,7 +20,7 @@ interface Contender {
   readonly run: (url: string) => Promise<Effort>;
 }
 
-/** One ALTER for each tenant, one at a time and several at once, beside psql that sends the same. */
+/** One ALTER per tenant, sequential and parallel, compared with psql sending the same. */
 export async function measureAdd(bench: Bench): Promise<PartResult> {
   const { settings } = bench;
   const parts: PartResult[] = [];

@@ -12,7 +12,7 @@ interface Counted {
   readonly add: Traffic;
 }
 
-/** What goes over the wire for fleets of two sizes. No time is taken, so these counts hold on every machine. */
+/** Network traffic at two fleet sizes. Counts, not times, so valid on every machine. */
 export async function measureCounts(bench: Bench): Promise<PartResult> {
   const [few, many] = bench.settings.counts;
   const small = await countFleet(bench, few);

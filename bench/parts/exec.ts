@@ -8,12 +8,12 @@ import { runPsqls } from '../rivals/psql.ts';
 import { TENANTCTL, tenantctlEnv } from '../rivals/tenantctl.ts';
 import { withWarmFleet } from '../stage.ts';
 
-/** Few rounds would tell more of the machine than of the programs. */
+/** Fewer rounds would measure the machine more than the programs. */
 const TIMES = 5;
 
 const QUERY = 'SELECT count(*) FROM org_users';
 
-/** `tenantctl exec` beside one psql that sends SET search_path and the query for each tenant over one connection. */
+/** `tenantctl exec` compared with one psql that sends SET search_path and the query for each tenant. */
 export async function measureExec(bench: Bench): Promise<PartResult> {
   const tenants = bench.settings.sharedTenants;
   const exec: number[] = [];

@@ -4,13 +4,13 @@ import { cpuShare, medianMs, ratio, type Measurement } from '../report/measureme
 import { median } from '../report/median.ts';
 import type { NoOpWeight } from './no-op-weight.ts';
 
-/** The sizes that the bars are set for. */
+/** The sizes that the bars apply to. */
 const LARGE = 10_000;
 const HUGE = 50_000;
 
 const MEGABYTE = 1_000_000;
 
-/** What the fleets of growing size show, against the bars. */
+/** Compares growing fleets with the bars. */
 export function judgeGrowth(
   measurements: readonly Measurement[],
   weights: ReadonlyMap<number, NoOpWeight>,
@@ -44,7 +44,7 @@ function judgeNoOp(tenants: number, noOp: readonly Measurement[], status: readon
   const inSeconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1000);
   const time = { tenants, unit: 's', bar: { kind: 'at most', limit: 1.5, tenants: LARGE } } as const;
   const times = { tenants, unit: '×', bar: { kind: 'at least', limit: 150, tenants: LARGE } } as const;
-  // Knex has no status: its no-op is what looks at every tenant.
+  // Knex has no status command: its no-op examines every tenant.
   const knex = noOp.filter(({ rival }) => rival === 'knex');
   return [
     ...findingOf(inSeconds(medianMs(noOp, 'tenantctl')), { what: 'no-op: time', ...time }),

@@ -11,13 +11,13 @@ import { measure, servedByPeer, withWarmFleet } from '../stage.ts';
 import { judgeGrowth } from './growth-findings.ts';
 import { weighNoOp, type NoOpWeight } from './no-op-weight.ts';
 
-/** Somebody's no-op and add over a fleet of that size, on a copy of their own. */
+/** A no-op and an add over a fleet of that size, on its own copy. */
 type Contender = (bench: Bench, tenants: number, round: number) => Promise<Measurement[]>;
 
-/** Beyond this size there is one round, and Knex is the only peer: each copy of such a fleet takes minutes. */
+/** Above this size there is one round, with Knex as the only peer: each copy takes minutes. */
 const LARGE = 10_000;
 
-/** Nothing pending, and one ALTER for each tenant, by every rival over fleets of growing size. */
+/** No-op, and one ALTER per tenant, by every rival at growing fleet sizes. */
 export async function measureGrowth(bench: Bench): Promise<PartResult> {
   const { growth, rounds, sample } = bench.settings;
   const measurements: Measurement[] = [];
@@ -43,7 +43,7 @@ export async function measureGrowth(bench: Bench): Promise<PartResult> {
   };
 }
 
-/** In the first round, the no-op is weighed as well. */
+/** Also measures the no-op's weight in the first round. */
 function tenantctl(weights: Map<number, NoOpWeight>): Contender {
   return (bench, tenants, round) =>
     withWarmFleet(bench, tenants, knexHistory, async (fleet) => {

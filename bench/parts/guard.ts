@@ -12,11 +12,11 @@ import { measureAddition, ROUNDS_MORE } from '../wire/addition.ts';
 /** The check of each string's locks. */
 const LOOK = /\nCALL tenantctl\.stay_within\([^\n]*\)\n;/g;
 
-/** How many full checks are made; the first ones read the catalogs into the session's memory. */
+/** Number of full checks; the first fill the session's catalog cache. */
 const LOOKS = 12;
 const WARMING = 2;
 
-/** What a migration does before the check. The server's counters show that the first one wrote only its own schema. */
+/** A migration's work before the check. The server's counters show that the first one wrote only its own schema. */
 const DEEDS = {
   'an ALTER TABLE': 'ALTER TABLE chat_messages ADD COLUMN model text',
   'a migration that makes it search every large catalog': `CREATE TABLE prompts (id bigserial PRIMARY KEY, text varchar(20) NOT NULL UNIQUE);
@@ -24,7 +24,7 @@ const DEEDS = {
     CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER TABLE prompts RENAME text TO words`,
 } as const;
 
-/** What the guard costs: the check of the locks in each tenant's string, and a full check among many schemas. */
+/** The guard's cost: the lock check in each tenant's string, and a full check among many schemas. */
 export async function measureGuard(bench: Bench): Promise<PartResult> {
   const { tenants, guardedTenants } = bench.settings;
   const { measurements, percent } = bench.hasPsql
@@ -72,7 +72,7 @@ async function looksInFull(bench: Bench, tenants: number): Promise<Finding[]> {
   });
 }
 
-/** @returns the milliseconds that the guard took, without the migration itself */
+/** @returns the guard's milliseconds, without the migration */
 async function lookInFull(client: Client, schema: string, deed: string): Promise<number> {
   await client.query(`BEGIN; SET LOCAL search_path TO ${schema}, public`);
   const started = performance.now();

@@ -18,7 +18,7 @@ interface Contender {
   readonly run: (fleet: FleetDatabase, url: string) => Promise<Effort>;
 }
 
-/** Three migrations into new schemas: such as are there and empty, and such as the command makes itself. */
+/** Three migrations into new schemas: existing empty ones, and ones that the command creates. */
 export async function measureInit(bench: Bench): Promise<PartResult> {
   const { newTenants: tenants, rounds, concurrency } = bench.settings;
   const measurements: Measurement[] = [];

@@ -12,7 +12,7 @@ import { measure, servedByPeer, withWarmFleet } from '../stage.ts';
 import { trafficOf, type Traffic } from '../wire/conversation.ts';
 import { measureRoundTrip, withWire } from '../wire/wire.ts';
 
-/** A tenth of a second for each tenant makes so many enough. */
+/** Enough at a tenth of a second per tenant. */
 const KNEX_SAMPLE = 200;
 
 interface Contender {
@@ -21,7 +21,7 @@ interface Contender {
   readonly run: (url: string) => Promise<Effort>;
 }
 
-/** One ALTER for each tenant, one at a time, as over a network. */
+/** One ALTER per tenant in sequence, over a simulated network. */
 export async function measureLatency(bench: Bench): Promise<PartResult> {
   const { tenants, rounds, roundTripMs } = bench.settings;
   const real = await withWire(bench.server.url, roundTripMs, ({ url }) => measureRoundTrip(url));

@@ -3,10 +3,10 @@ import { findingOf } from '../report/finding.ts';
 import type { PartResult } from '../report/report.ts';
 import { measureAddition, ROUNDS_MORE } from '../wire/addition.ts';
 
-/** The last arguments of `tenantctl.record` and `tenantctl.leave`: the batch, the number of the run, the organization. */
+/** The last arguments of `tenantctl.record` and `tenantctl.leave`: batch, run number, organization. */
 const RUN_NUMBER = /(::text\[\], \d+, )\d+(, )/g;
 
-/** What the ledger of runs adds to each tenant's string. */
+/** The ledger's share of each tenant's string. */
 export async function measureLedger(bench: Bench): Promise<PartResult> {
   if (!bench.hasPsql) return { measurements: [], findings: [], notes: ['There is no psql to send them.'] };
   const { measurements, percent } = await measureAddition(bench, {

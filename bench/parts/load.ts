@@ -8,10 +8,9 @@ import { migrateTenants } from '../rivals/tenantctl.ts';
 import { settle } from '../server/server.ts';
 import { withWarmFleet } from '../stage.ts';
 
-/** What happens to the fleet meanwhile. */
 interface Disturbance {
   readonly name: string;
-  /** Tenants at once; undefined: no run at all. */
+  /** Parallel tenants; undefined for no run. */
   readonly concurrency: number | undefined;
 }
 
@@ -21,7 +20,7 @@ const DISTURBANCES: readonly Disturbance[] = [
   { name: 'during add, 1 at once', concurrency: 1 },
 ];
 
-/** What an application feels of a run over its tenants: the latency of its own queries on the tables that are altered. */
+/** A run's effect on an application: the latency of queries on the altered tables. */
 export async function measureLoad(bench: Bench): Promise<PartResult> {
   const { tenants, rounds, loadMs } = bench.settings;
   const seen = new Map<string, Latencies[]>();
@@ -79,7 +78,7 @@ async function disturb(
       const { folder } = bench.projects.after;
       ({ ms } = await migrateTenants({ url: fleet.url, folder, concurrency, expect: { migrated: tenants } }));
     };
-    // Beside a run only as long as it takes: afterwards nothing disturbs.
+    // Stop with the run: afterwards nothing disturbs.
     const latencies = await underLoad(fleet.url, fleet.tenants, work, concurrency === undefined ? loadMs : 0);
     const [error] = latencies.errors;
     if (error !== undefined)

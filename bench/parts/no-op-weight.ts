@@ -3,16 +3,16 @@ import type { FleetDatabase } from '../fleet/fleets.ts';
 import { watchBackends } from '../server/backend-memory.ts';
 import { countTraffic } from '../wire/wire.ts';
 
-/** What tenantctl's no-op weighs, beside the time. */
+/** The cost of tenantctl's no-op, other than time. */
 export interface NoOpWeight {
   readonly queries: number;
-  /** Those of `status --json`. */
+  /** Queries of `status --json`. */
   readonly statusQueries: number;
-  /** Growth of the largest backend, bytes; undefined where that cannot be seen. */
+  /** Growth of the largest backend in bytes; undefined if unavailable. */
   readonly backendBytes: number | undefined;
 }
 
-/** Runs that are not timed: through a wire that counts, and while the server's backends are watched. */
+/** Untimed runs that count traffic and monitor the server's backends. */
 export async function weighNoOp(
   bench: Bench,
   { url }: FleetDatabase,

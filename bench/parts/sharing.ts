@@ -9,12 +9,12 @@ import { TENANTCTL, tenantctlEnv } from '../rivals/tenantctl.ts';
 import { settle } from '../server/server.ts';
 import { withWarmFleet } from '../stage.ts';
 
-/** What one of the processes says at its end. */
+/** A process's final output. */
 interface Part {
   readonly totals: { readonly migrated: number; readonly upToDate: number; readonly failed: number };
 }
 
-/** One ALTER for each tenant, by several processes with the same command at once; and the same behind a wait. */
+/** One ALTER per tenant by several processes at once, with and without a wait. */
 export async function measureSharing(bench: Bench): Promise<PartResult> {
   const { after, afterWait } = bench.projects;
   return {

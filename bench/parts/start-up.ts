@@ -6,7 +6,7 @@ import { TENANTCTL } from '../rivals/tenantctl.ts';
 
 const TIMES = 20;
 
-/** What must be paid before any work begins: `--help` and `--version` beside `node -e 0`, taken in turns. */
+/** Start-up time: `--help` and `--version` alternating with `node -e 0`. */
 export async function measureStartUp(): Promise<PartResult> {
   const node: number[] = [];
   const help: number[] = [];

@@ -3,7 +3,7 @@ import type { RivalName } from '../rivals/rival.ts';
 import { medianMs, type Measurement, type Work } from './measurement.ts';
 import { RIVAL_TITLES, RIVALS } from './rival-titles.ts';
 
-/** Paul Tol's bright scheme: it can be told apart without full colour vision. */
+/** Paul Tol's bright scheme, distinguishable with colour blindness. */
 const COLOURS: Readonly<Record<RivalName, string>> = {
   tenantctl: '#228833',
   'psql-same': '#66ccee',
@@ -20,7 +20,7 @@ const PANELS = [
   { work: 'add', title: 'One ALTER TABLE for each tenant' },
 ] as const satisfies readonly { work: Work; title: string }[];
 
-/** Time against the size of the fleet, logarithmic both ways, a line for each rival; undefined without figures. */
+/** Log-log chart of time by fleet size, a line per rival; undefined without figures. */
 export function toChart(growth: readonly Measurement[]): string | undefined {
   const rivals = RIVALS.filter((name) => growth.some(({ rival }) => rival === name));
   if (rivals.length === 0) return undefined;

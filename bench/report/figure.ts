@@ -1,4 +1,4 @@
-/** A figure for people: three digits, and all those before the point. */
+/** A number for people, with three significant digits but all before the point. */
 export function figure(value: number): string {
   if (Number.isInteger(value)) return thousands(value);
   const size = Math.abs(value);

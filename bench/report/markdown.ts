@@ -21,7 +21,7 @@ const TITLES: Readonly<Record<PartName, string>> = {
   counts: 'What goes over the wire',
 };
 
-/** The report as Markdown, ready for docs/performance.md. */
+/** The report as Markdown for docs/performance.md. */
 export function toMarkdown({ parts }: Report): string {
   const sections = PARTS.toSorted((a, b) => rank(a) - rank(b)).flatMap((name) => {
     const part = parts[name];
@@ -68,7 +68,7 @@ function byWorkAndSize(a: Task, b: Task): number {
   return a.work.localeCompare(b.work) || a.tenants - b.tenants || (a.concurrency ?? 0) - (b.concurrency ?? 0);
 }
 
-/** The sizes of one figure stand together. */
+/** Groups the sizes of one figure. */
 function findings(all: readonly Finding[]): string {
   const rows = [...Map.groupBy(all, ({ what }) => what).values()]
     .flat()
@@ -87,7 +87,7 @@ function barText(finding: Finding, { kind, limit, tenants }: Bar): string {
   return `${kind === 'at least' ? '≥' : '≤'} ${limit}${unitOf(finding)}${size}`;
 }
 
-/** What was set for another size is no verdict on this one. */
+/** A bar for another size gives no verdict. */
 function verdictText(finding: Finding): string {
   const verdict = verdictOf(finding);
   return verdict === 'pass' || verdict === 'miss' ? verdict : '';

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 const BEGIN = '<!-- bench:begin: `pnpm bench --markdown` writes what follows -->';
 const END = '<!-- bench:end -->';
 
-/** Puts the text between the two marks of a document. @throws Error where the marks are not there */
+/** Replaces the text between a document's two marks. @throws Error if they are missing */
 export async function replaceMarkedSection(file: string, text: string): Promise<void> {
   const document = await readFile(file, 'utf8');
   const from = document.indexOf(BEGIN);

@@ -2,27 +2,26 @@ import type { Effort, RivalName } from '../rivals/rival.ts';
 import { median } from './median.ts';
 
 /**
- * `no-op`: nothing is pending. `status`: `tenantctl status --json`. `add`: one ALTER TABLE … ADD COLUMN. `init`: three
- * migrations into empty schemas. `provision`: the same, with the schema and the row of the registry.
+ * `no-op`: nothing pending. `status`: `tenantctl status --json`. `add`: one ALTER TABLE … ADD COLUMN. `init`:
+ * three migrations into empty schemas. `provision`: the same, including schema and registry row.
  */
 export type Work = 'no-op' | 'status' | 'add' | 'init' | 'provision';
 
-/** What was to be done, whoever did it. */
 export interface Task {
   readonly work: Work;
-  /** The size of the fleet. */
+  /** Fleet size. */
   readonly tenants: number;
-  /** Tenants at once; null where it was left to the program. */
+  /** Parallel tenants; null if left to the program. */
   readonly concurrency: number | null;
-  /** The round trip of the wire in between, milliseconds; 0 where there was none. */
+  /** Simulated network round trip in milliseconds; 0 without one. */
   readonly roundTripMs: number;
 }
 
-/** One rival doing one task once. */
+/** One rival's single execution of a task. */
 export interface Measurement extends Task, Effort {
   readonly rival: RivalName;
   readonly round: number;
-  /** The tenants that were served. Where these are fewer than `tenants`, `ms` has been extrapolated from them. */
+  /** Number of tenants served. If fewer than `tenants`, `ms` is extrapolated. */
   readonly served: number;
 }
 
@@ -35,20 +34,20 @@ export function isSameTask(a: Task, b: Task): boolean {
   );
 }
 
-/** What the whole fleet would have taken: the start-up once, the rest in proportion. @returns milliseconds */
+/** Extrapolates to the whole fleet: start-up once, the rest in proportion. @returns milliseconds */
 export function extrapolate(ms: number, startUpMs: number, served: number, tenants: number): number {
   return served === tenants ? ms : startUpMs + ((ms - startUpMs) * tenants) / served;
 }
 
-/** The median of a rival's rounds, milliseconds; undefined where it took no part. */
+/** Median of a rival's rounds in milliseconds; undefined if it took no part. */
 export function medianMs(measurements: readonly Measurement[], rival: RivalName): number | undefined {
   const own = measurements.filter((each) => each.rival === rival);
   return own.length === 0 ? undefined : median(own.map(({ ms }) => ms));
 }
 
 /**
- * How many times as long as `rival` the `other` takes: the median of the rounds' ratios, because what slows a whole
- * round down slows both. Undefined where one of them took no part.
+ * The time of `other` relative to `rival`: the median of the rounds' ratios, because a slow round slows both.
+ * Undefined if one took no part.
  */
 export function ratio(
   measurements: readonly Measurement[],
@@ -64,7 +63,7 @@ export function ratio(
   return ratios.length === 0 ? undefined : median(ratios);
 }
 
-/** The share of one core that a program kept busy while it ran, percent: the median of its rounds. */
+/** The share of one core used, in percent: the median of a program's rounds. */
 export function cpuShare(measurements: readonly Measurement[], rival: RivalName): number | undefined {
   const shares = measurements.flatMap(({ rival: name, ms, cpuMs }) =>
     name === rival && cpuMs !== undefined ? [(100 * cpuMs) / ms] : [],

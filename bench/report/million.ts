@@ -5,18 +5,18 @@ import { toTable } from './table.ts';
 
 const TENANTS = 1_000_000;
 const MINUTE = 60_000;
-/** Smaller fleets say nothing about it: what is paid once hides what each tenant costs. */
+/** Smaller fleets cannot be extrapolated: fixed costs hide the cost per tenant. */
 const SMALLEST = 1000;
 
-/** What a task costs: so much once, and so much for each tenant. Milliseconds. */
+/** A task's fixed cost and cost per tenant, in milliseconds. */
 interface Cost {
   readonly once: number;
   readonly perTenant: number;
 }
 
 /**
- * A million tenants on paper, from the two largest fleets that were measured: as many servers as it takes when each has
- * the largest of these. Undefined where only one size was measured, or none that is large.
+ * Extrapolates to a million tenants from the two largest measured fleets, on as many servers of the largest
+ * size as needed. Undefined without two large sizes.
  */
 export function toMillion(growth: readonly Measurement[]): string | undefined {
   const sizes = [...new Set(growth.map(({ tenants }) => tenants))].toSorted((a, b) => a - b);
@@ -53,7 +53,7 @@ function only(growth: readonly Measurement[], work: Work, tenants: number): Meas
   return growth.filter((each) => each.work === work && each.tenants === tenants);
 }
 
-/** The straight line through two sizes; what stands for its beginning may not be less than nothing. */
+/** The straight line through two sizes, with an intercept of at least 0. */
 function costOf(
   msAt: (tenants: number) => number | undefined,
   smaller: number,

@@ -1,6 +1,6 @@
 import type { RivalName } from '../rivals/rival.ts';
 
-/** What people call the rivals, in the order in which they are shown. */
+/** Display names of the rivals, in display order. */
 export const RIVAL_TITLES: Readonly<Record<RivalName, string>> = {
   tenantctl: 'tenantctl',
   'psql-same': 'psql, the same strings',

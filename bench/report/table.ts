@@ -1,4 +1,4 @@
-/** A Markdown table of a header and rows, its columns aligned for those who read the source. */
+/** A Markdown table with columns aligned in the source. */
 export function toTable(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => (row[at] ?? '').length)));
   const line = (row: readonly string[]) =>

@@ -1,4 +1,4 @@
-// The rival: one dbmate for each tenant, so many at once. The search_path of its URL names the schema.
+// A rival: one dbmate per tenant, several in parallel. The URL's search_path selects the schema.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { resolveBinary } from 'dbmate';

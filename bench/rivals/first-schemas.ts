@@ -1,6 +1,6 @@
 import { withConnection } from '../server/connection.ts';
 
-/** The schemas of the first so many ACTIVE tenants of the registry, as a script of a team's own would read them. */
+/** The schemas of the registry's first ACTIVE tenants, as a team's own script would read them. */
 export async function firstSchemas(url: string, first: number): Promise<string[]> {
   return withConnection(url, async (client) => {
     const { rows } = await client.query<{ schema_name: string }>(

@@ -1,4 +1,4 @@
-// The rival: what a team does that has Knex alone. One Knex instance per tenant, so many at once.
+// A rival: a team with only Knex. One Knex instance per tenant, several in parallel.
 import createKnex from 'knex';
 import pLimit from 'p-limit';
 import { firstSchemas } from './first-schemas.ts';

@@ -1,4 +1,4 @@
-// The rival: node-pg-migrate's runner, once for each schema, so many at once.
+// A rival: node-pg-migrate's runner, once per schema, several in parallel.
 import { runner } from 'node-pg-migrate';
 import pLimit from 'p-limit';
 import { firstSchemas } from './first-schemas.ts';
@@ -16,9 +16,9 @@ await Promise.all(
         schema: [schema, 'public'],
         migrationsSchema: schema,
         migrationsTable: 'pgmigrations',
-        // What its command line does, and the library leaves to the caller.
+        // Its command line does this; the library leaves it to the caller.
         singleTransaction: true,
-        // Its own lock is one for the whole database, so no two schemas could be served at once.
+        // By default its lock covers the whole database, so no two schemas could run in parallel.
         lockValue: index + 1,
         log: () => {},
       }),

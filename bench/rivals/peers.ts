@@ -17,7 +17,7 @@ const dbmatePerTenant = peer('dbmate', dbmateHistory, './dbmate-per-tenant.ts', 
 
 export const PEERS: readonly Peer[] = [knexPerTenant, nodePgMigratePerSchema, dbmatePerTenant];
 
-/** A peer is a script of ours that does with the peer's library or program what its users do. */
+/** A peer is our script that uses the peer's library or program as its users do. */
 function peer(
   name: RivalName,
   history: HistoryForm,

@@ -7,7 +7,7 @@ import { ADD, INIT, type BenchMigration } from '../fleet/migrations.ts';
 import type { BenchTenant } from '../fleet/tenants.ts';
 import type { Effort } from './rival.ts';
 
-/** psql's version, or undefined where no psql is on the PATH. */
+/** psql's version; undefined if it is not on the PATH. */
 export async function psqlVersion(): Promise<string | undefined> {
   const answer = await runChild('psql', ['--version']).catch(() => undefined);
   return answer?.stdout.trim();
@@ -15,10 +15,10 @@ export async function psqlVersion(): Promise<string | undefined> {
 
 const QUIETLY = ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null'];
 
-/** Nobody here asks for encryption, and the wire could not read it. */
+/** The proxy cannot read encrypted traffic. */
 const PLAIN = { PGSSLMODE: 'disable', PGGSSENCMODE: 'disable' };
 
-/** Has one psql for each script, all at once. Their time begins when the files are there. */
+/** Runs one psql per script in parallel. Timing starts when the files exist. */
 export async function runPsqls(url: string, scripts: readonly string[]): Promise<Effort> {
   const folder = await mkdtemp(join(tmpdir(), 'tenantctl-psql-'));
   try {
@@ -34,19 +34,19 @@ export async function runPsqls(url: string, scripts: readonly string[]): Promise
   }
 }
 
-/** Deals one string per tenant out to so many scripts. */
+/** Distributes one string per tenant over this many scripts. */
 export function dealOut(strings: readonly string[], scripts: number): string[] {
   return Array.from({ length: scripts }, (_, index) =>
     strings.filter((_, at) => at % scripts === index).join('\n'),
   );
 }
 
-/** What `add` amounts to for a tenant: the bare statement and the row of the history, one string for psql. */
+/** The SQL equivalent of `add` for a tenant: the statement and the history row, as one string. */
 export function bareAdd({ schema }: BenchTenant): string {
   return oneString([`SET LOCAL search_path TO ${schema}, public`, ...applied([ADD], 2)]);
 }
 
-/** What `init` amounts to for a tenant whose schema is there. */
+/** The SQL equivalent of `init` for a tenant with a schema. */
 export function bareInit({ schema }: BenchTenant): string {
   return oneString([
     `SET LOCAL search_path TO ${schema}, public`,
@@ -55,7 +55,7 @@ export function bareInit({ schema }: BenchTenant): string {
   ]);
 }
 
-/** What provisioning a tenant amounts to: its row in the registry, its schema, and `init`. */
+/** The SQL equivalent of provisioning a tenant: registry row, schema and `init`. */
 export function bareProvision({ organization, schema }: BenchTenant): string {
   return oneString([
     `INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('${organization}', '${schema}', 'ACTIVE')`,
@@ -70,7 +70,7 @@ function applied(migrations: readonly BenchMigration[], batch: number): string[]
   return migrations.flatMap(({ name, sql }) => [...sql, knexHistory.record(name, batch)]);
 }
 
-/** `\;` keeps psql from sending what stands before it on its own. */
+/** `\;` keeps psql from sending each statement separately. */
 function oneString(statements: readonly string[]): string {
   return `${['BEGIN', ...statements].join('\\; ')}\\; COMMIT;`;
 }

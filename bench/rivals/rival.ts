@@ -12,24 +12,23 @@ export type RivalName =
   | 'psql-no-ledger'
   | 'psql-no-guard';
 
-/** A fleet and how it is to be brought to where a project's migrations are. */
+/** A fleet and the project whose migrations to apply. */
 export interface Assignment {
   readonly url: string;
   readonly project: Project;
   /** Tenants in the registry. */
   readonly tenants: number;
-  /** How many of them are to be served, the first ones of the registry. */
+  /** How many to migrate: the first ones in the registry. */
   readonly first: number;
   readonly concurrency: number;
 }
 
-/** What one rival needed once. */
 export interface Effort extends Partial<Usage> {
-  /** Milliseconds, the start-up of its processes included. */
+  /** Milliseconds, including process start-up. */
   readonly ms: number;
 }
 
-/** A peer of tenantctl's that migrates the schemas of a fleet, reading each tenant's history first. */
+/** A competing tool that migrates a fleet's schemas, reading each tenant's history first. */
 export interface Peer {
   readonly name: RivalName;
   readonly history: HistoryForm;

@@ -4,12 +4,11 @@ import type { Effort } from './rival.ts';
 
 export const TENANTCTL = fileURLToPath(new URL('../../bin/tenantctl.js', import.meta.url));
 
-/** The variables with which tenantctl finds a database. */
 export function tenantctlEnv(url: string): Record<string, string> {
   return { DATABASE_URL: url, DB_SSL: 'false' };
 }
 
-/** How many tenants must have had which outcome. */
+/** Expected number of tenants per outcome. */
 interface Expected {
   readonly upToDate?: number;
   readonly migrated?: number;
@@ -17,14 +16,13 @@ interface Expected {
 
 export interface TenantctlRun {
   readonly url: string;
-  /** The project folder. */
   readonly folder: string;
-  /** tenantctl's own choice where absent. */
+  /** tenantctl's default if absent. */
   readonly concurrency?: number | undefined;
   readonly expect: Expected;
 }
 
-/** `tenantctl migrate tenants`. @throws Error where the totals are not the expected ones */
+/** `tenantctl migrate tenants`. @throws Error if the totals differ from the expected ones */
 export async function migrateTenants({ url, folder, concurrency, expect }: TenantctlRun): Promise<Effort> {
   const flags = concurrency === undefined ? [] : ['--concurrency', String(concurrency)];
   const { stdout, ...effort } = await runNode(
@@ -38,7 +36,7 @@ export async function migrateTenants({ url, folder, concurrency, expect }: Tenan
   return effort;
 }
 
-/** `tenantctl status --json`. @throws Error where not all so many tenants are up to date */
+/** `tenantctl status --json`. @throws Error unless that many tenants are up to date */
 export async function status(url: string, folder: string, tenants: number): Promise<Effort> {
   const { stdout, ...effort } = await runNode([TENANTCTL, 'status', '--json', '--quiet'], {
     cwd: folder,
@@ -50,7 +48,7 @@ export async function status(url: string, folder: string, tenants: number): Prom
   return effort;
 }
 
-/** `tenantctl tenant provision <org…>`. @throws Error where one of them was not provisioned */
+/** `tenantctl tenant provision <org…>`. @throws Error if one was not provisioned */
 export async function provision(
   url: string,
   folder: string,

@@ -6,8 +6,9 @@ import type { BenchServer } from './server.ts';
 const SAMPLE_EVERY_MS = 10;
 
 /**
- * Watches the server's client backends while `work` runs. @returns by how many bytes the private memory (RssAnon) of
- * the largest one exceeded that of a backend that has just connected; undefined where there is no /proc
+ * Monitors the server's client backends while `work` runs.
+ * @returns how many bytes more private memory (RssAnon) the largest one had than a newly connected one;
+ *   undefined without /proc
  */
 export async function watchBackends(
   server: BenchServer,
@@ -54,7 +55,7 @@ async function privateBytes(pid: number): Promise<number> {
   return Number(kilobytes) * 1024;
 }
 
-/** Empty for a process that has ended in the meantime. */
+/** Empty if the process has ended. */
 function textOf(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
 }

@@ -1,6 +1,5 @@
 import { Client } from 'pg';
 
-/** Runs `use` on a connection of its own. */
 export async function withConnection<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url });
   await client.connect();

@@ -9,13 +9,13 @@ import { withConnection } from './connection.ts';
 export interface BenchServer {
   readonly url: string;
   readonly version: string;
-  /** The process whose children are the backends. */
+  /** The parent of the backends. */
   readonly postmasterPid: number;
 }
 
 /**
- * Runs `use` beside a PostgreSQL of its own, with the settings that PostgreSQL itself has: fsync is on, and
- * max_locks_per_transaction is 64, which is what a fleet meets in the field. The server ends with the process.
+ * Runs `use` with a PostgreSQL server with default settings, as in production: fsync is on,
+ * max_locks_per_transaction is 64. The server ends with the process.
  */
 export async function withServer<T>(use: (server: BenchServer) => Promise<T>): Promise<T> {
   return withPostgres({ isDurable: true }, async ({ url, directory }) => {
@@ -28,10 +28,7 @@ export async function withServer<T>(use: (server: BenchServer) => Promise<T>): P
   });
 }
 
-/**
- * Brings the server to rest before something is timed: what the work before left to be written must not fall into the
- * time of the work that comes. @throws Error where the server has other settings than PostgreSQL's own
- */
+/** Flushes pending writes before a measurement. @throws Error if the server's settings are not the defaults */
 export async function settle({ url }: BenchServer): Promise<void> {
   const found = [await setting(url, 'fsync'), await setting(url, 'max_locks_per_transaction')];
   if (found.join() !== 'on,64') throw new Error(`fsync and max_locks_per_transaction are ${found.join()}`);
@@ -39,22 +36,22 @@ export async function settle({ url }: BenchServer): Promise<void> {
 }
 
 /**
- * Runs `prepare`, which is not timed, with fsync off, then has the system write everything to the disk at once: a fleet
- * of 10,000 tenants is 200,000 files, and to flush each on its own takes longer than all measurements together.
+ * Runs `prepare`, untimed, with fsync off, then syncs everything at once: a fleet of 10,000 tenants is
+ * 200,000 files, and flushing each takes longer than all measurements.
  */
 export async function withoutFsync<T>({ url }: BenchServer, prepare: () => Promise<T>): Promise<T> {
   await switchFsync(url, 'off');
   try {
     return await prepare();
   } finally {
-    // What is still to be flushed is forgotten by a checkpoint while fsync is off.
+    // While fsync is off, a checkpoint discards pending flushes.
     await withConnection(url, (client) => client.query('CHECKPOINT'));
     if (process.platform !== 'win32') await promisify(execFile)('sync');
     await switchFsync(url, 'on');
   }
 }
 
-/** How long the server's own processes may take to read the configuration again after the first backend has it. */
+/** Milliseconds in which the server's own processes reload the configuration after the first backend has. */
 const RELOAD_MS = 100;
 
 async function switchFsync(url: string, to: 'on' | 'off'): Promise<void> {
@@ -66,7 +63,7 @@ async function switchFsync(url: string, to: 'on' | 'off'): Promise<void> {
   await sleep(RELOAD_MS);
 }
 
-/** A setting as a new connection finds it. */
+/** A setting as seen by a new connection. */
 async function setting(url: string, name: string): Promise<string> {
   return withConnection(url, async (client) => {
     const { rows } = await client.query<{ value: string }>('SELECT current_setting($1) AS value', [name]);

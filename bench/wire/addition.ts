@@ -7,10 +7,10 @@ import { captureAdd } from './capture-add.ts';
 import type { CapturedStrings } from './captured-strings.ts';
 import { replay, toReplay } from './replay.ts';
 
-/** What is looked for is a few percent: more rounds than for a figure that is a multiple. */
+/** The difference is a few percent and needs more rounds than a multiple. */
 export const ROUNDS_MORE = 3;
 
-/** A part of each tenant's string, and what is sent where it is left out. */
+/** A part of each tenant's string, and its replacement. */
 export interface Part {
   /** The name of the strings without it. */
   readonly without: RivalName;
@@ -19,10 +19,10 @@ export interface Part {
 }
 
 /**
- * Measures what a part of the strings costs that tenantctl sends for one ALTER: the same strings with and without it,
- * sent by psql, which costs nothing itself.
- * @returns how many percent it adds; undefined where there is no psql
- * @throws where no string has that part: they would be the same with and without
+ * Measures the cost of a part of the strings that tenantctl sends for one ALTER: psql, which itself costs
+ * nothing, sends them with and without it.
+ * @returns the added percentage; undefined without psql
+ * @throws if no string has that part
  */
 export async function measureAddition(
   bench: Bench,

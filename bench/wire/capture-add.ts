@@ -6,8 +6,8 @@ import { capturedStrings, type CapturedStrings } from './captured-strings.ts';
 import { withWire } from './wire.ts';
 
 /**
- * Takes down what tenantctl sends while it does one ALTER for each tenant. Copies of a fleet have the same oids and
- * transaction ids, so what was sent to one can be sent to the next.
+ * Captures what tenantctl sends for one ALTER per tenant. Copies of a fleet have the same oids and
+ * transaction ids, so it can be replayed on another.
  */
 export async function captureAdd(bench: Bench, concurrency: number): Promise<CapturedStrings> {
   const { tenants } = bench.settings;

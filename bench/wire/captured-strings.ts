@@ -1,23 +1,22 @@
 import type { BenchTenant } from '../fleet/tenants.ts';
 import type { Conversation, Request } from './conversation.ts';
 
-/** What a program that migrates a fleet sent in simple queries. */
+/** The simple queries of a fleet migration. */
 export interface CapturedStrings {
-  /** What it sent before the first tenant, all connections together: it reads the fleet, and notes its beginning. */
+  /** Sent before the first tenant, on any connection: reading the fleet and recording the start. */
   readonly opening: readonly string[];
-  /** For each connection that served tenants: the settings of its session, and the strings of its tenants, in order. */
+  /** Per connection that served tenants: session settings, and the tenants' strings in order. */
   readonly connections: readonly {
     readonly session: readonly string[];
     readonly tenants: readonly string[];
   }[];
-  /** The tenants of which there is no string, because parameters were bound while they were served. */
+  /** Tenants without a string, because parameters were bound. */
   readonly missing: readonly BenchTenant[];
 }
 
 /**
- * Finds the strings that serve one tenant: the simple queries of a span, from where no transaction is open until
- * none is open again, that name one schema of the fleet. A span in which parameters are bound is left out, because
- * psql 15 cannot bind any.
+ * Finds the strings that serve one tenant: simple queries between two idle states that name one schema of the
+ * fleet. Spans with bound parameters are excluded, because psql 15 cannot bind any.
  */
 export function capturedStrings(
   conversations: readonly Conversation[],

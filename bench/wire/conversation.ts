@@ -1,26 +1,26 @@
 import type { Message } from '../../test/support/wire/protocol.ts';
 
-/** Something that the server has to answer: a simple query, a Sync with the messages before it, or the start-up. */
+/** A request that the server answers: a simple query, messages up to a Sync, or the start-up. */
 export interface Request {
-  /** The text of a simple query; undefined where the request has none, or binds parameters. */
+  /** A simple query's text; undefined for other requests and bound parameters. */
   readonly text: string | undefined;
-  /** Whether a transaction was open after it; undefined until it has been answered. */
+  /** Whether a transaction was open after it; undefined until answered. */
   isInTransaction: boolean | undefined;
 }
 
-/** What went over one connection. */
+/** One connection's traffic. */
 export interface Conversation {
   readonly requests: readonly Request[];
-  /** How often the server was asked to run something: simple queries (Q) and Execute messages (E). */
+  /** Number of simple queries (Q) and Execute messages (E). */
   readonly queries: number;
   /**
-   * How often the client may have waited for an answer before it went on: the requests that were sent when all before
-   * had been answered, or after an answer had come back since the last request. Requests sent in one go count once.
+   * How often the client may have waited: requests sent after all earlier ones, or any since the last
+   * request, were answered. Requests sent at once count once.
    */
   readonly roundTrips: number;
 }
 
-/** Follows a connection. The caller tells it what goes by, each message at the moment when it is at the client's end. */
+/** Tracks a connection. Call it with each message when it is at the client's end. */
 export function followConversation(): {
   readonly conversation: Conversation;
   readonly onClientMessage: (message: Message) => void;
@@ -43,7 +43,7 @@ export function followConversation(): {
       else if (type === 'S' || type === 'startup') ask(undefined);
     },
     onServerMessage({ type, body }) {
-      // ReadyForQuery ends the answer to one request; its body is I, T or E.
+      // ReadyForQuery ends an answer; its body is I, T or E.
       if (type !== 'Z') return;
       const request = requests[answered];
       if (request !== undefined) request.isInTransaction = body.toString() !== 'I';
@@ -53,7 +53,7 @@ export function followConversation(): {
   };
 }
 
-/** What went over all connections of a piece of work. */
+/** All connections' traffic. */
 export interface Traffic {
   readonly connections: number;
   readonly queries: number;

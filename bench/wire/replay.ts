@@ -3,15 +3,15 @@ import type { Effort } from '../rivals/rival.ts';
 import type { CapturedStrings } from './captured-strings.ts';
 import { psqlString } from './psql-string.ts';
 
-/** Scripts with which psqls send again what was captured. */
+/** psql scripts that repeat the captured strings. */
 export interface Replay {
-  /** Sent before the time begins. Some of it may fail: what it refers to may have been bound as a parameter. */
+  /** Sent before timing starts. Some of it may fail: it may refer to bound parameters. */
   readonly opening: string;
-  /** One for each connection that served tenants. */
+  /** One per connection that served tenants. */
   readonly scripts: readonly string[];
 }
 
-/** The tenants of whom no string was captured are served with the bare statements, by the first psql. */
+/** Tenants without a captured string get the bare statements, from the first psql. */
 export async function toReplay(captured: CapturedStrings): Promise<Replay> {
   const scripts = await Promise.all(
     captured.connections.map(async ({ session, tenants }) => lines([...session, ...tenants])),
@@ -24,7 +24,7 @@ export async function toReplay(captured: CapturedStrings): Promise<Replay> {
   };
 }
 
-/** Sends what was captured to a database in the state in which that one was. */
+/** Replays on a database in the captured one's initial state. */
 export async function replay(url: string, { opening, scripts }: Replay): Promise<Effort> {
   await runPsqls(url, [opening]);
   return runPsqls(url, scripts);

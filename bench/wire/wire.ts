@@ -3,18 +3,18 @@ import { withConnection } from '../server/connection.ts';
 import { followConversation, trafficOf, type Conversation, type Traffic } from './conversation.ts';
 import { clientMessages, serverMessages } from '../../test/support/wire/protocol.ts';
 
-/** A wire to the server that is as long as one likes, and reads what goes over it. */
+/** A proxy to the server that adds latency and parses the traffic. */
 export interface Wire {
-  /** The database's URL, through the wire. */
+  /** The database's URL through the proxy. */
   readonly url: string;
-  /** Every connection so far, in the order in which they came. */
+  /** All connections so far, in order. */
   readonly conversations: readonly Conversation[];
 }
 
 /**
- * Runs `use` beside a listener that passes everything on to the database, and the answers late by `roundTripMs`: one
- * timer for both ways, because Node's are good to about half a millisecond. The work of passing on is this process's:
- * times over a wire compare among themselves.
+ * Runs `use` with a proxy that delays answers by `roundTripMs`: one timer for both directions, because Node's
+ * are accurate to about half a millisecond. This process does the forwarding, so compare only times over such
+ * a wire.
  */
 export async function withWire<T>(
   url: string,
@@ -28,7 +28,7 @@ export async function withWire<T>(
     const far = connect({ host: hostname, port: Number(port), noDelay: true });
     const { conversation, onClientMessage, onServerMessage } = followConversation();
     conversations.push(conversation);
-    // Both ends are read where the client is: what it sends at once, what it gets when the delay is over.
+    // Read both directions at the client's end: what it sends at once, what it receives after the delay.
     const readClient = clientMessages(onClientMessage);
     const readServer = serverMessages(onServerMessage);
     near.on('data', readClient);
@@ -60,7 +60,7 @@ function listen(listener: Server): Promise<number> {
   });
 }
 
-/** Timers of equal length end in the order in which they began, so the bytes keep theirs. */
+/** Equal timers fire in order, so the bytes keep theirs. */
 function pass(from: Socket, to: Socket, delayMs: number, onArrival: (chunk: Buffer) => void): void {
   const later = (arrive: () => void) => {
     if (delayMs > 0) setTimeout(arrive, delayMs);
@@ -77,7 +77,7 @@ function pass(from: Socket, to: Socket, delayMs: number, onArrival: (chunk: Buff
 
 const PINGS = 200;
 
-/** How many milliseconds a `SELECT 1` takes there and back: the mean of so many, one after the other. */
+/** The mean round trip of successive `SELECT 1`, in milliseconds. */
 export async function measureRoundTrip(url: string): Promise<number> {
   return withConnection(url, async (client) => {
     const started = performance.now();
@@ -86,7 +86,7 @@ export async function measureRoundTrip(url: string): Promise<number> {
   });
 }
 
-/** What a piece of work sends, over a wire that delays nothing. */
+/** Counts the traffic of some work, without delay. */
 export async function countTraffic(
   url: string,
   work: (through: string) => Promise<unknown>,

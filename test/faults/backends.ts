@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Databases, FaultDatabase } from './databases.ts';
 
-/** Milliseconds within which the server must have noticed that a client is gone, and be done with its work. */
+/** Milliseconds within which the server must notice a lost client and finish its work. */
 const GONE_WITHIN_MS = 75_000;
 
 const LOOK_EVERY_MS = 50;
 
 /**
- * Waits until no backend is at work on a database, nor in a transaction: one whose client has died goes on for a while.
- * @returns what those are at that are still there when the time is over
+ * Waits until no backend is active or in a transaction: one whose client has died continues for a while.
+ * @returns the activity of those that remain at the timeout
  */
 export async function untilNobodyIsAtWork(databases: Databases, database: FaultDatabase): Promise<string[]> {
   return until(
@@ -18,7 +18,6 @@ export async function untilNobodyIsAtWork(databases: Databases, database: FaultD
   );
 }
 
-/** Waits until nobody is connected to a database. */
 export async function untilNobodyIsConnected(
   databases: Databases,
   database: FaultDatabase,

@@ -1,27 +1,27 @@
 import type { Extent, Migrations } from './projects.ts';
 
-/** A call of the program in a project with so many migrations. */
+/** A call of the program in a project with this many migrations. */
 export interface Call {
   readonly args: readonly string[];
   readonly extent: Extent;
 }
 
-/** The commands of which scenarios are made, with these migrations. */
+/** The commands from which scenarios are built. */
 export interface Calls {
-  /** How many master migrations there are. */
+  /** Number of master migrations. */
   readonly full: number;
-  /** How many tenant migrations a fleet has at its start. */
+  /** Number of tenant migrations that a fleet starts with. */
   readonly base: number;
-  /** How many it gets where none is to run outside a transaction; all of them where there are too few of these. */
+  /** The target without migrations outside a transaction; all migrations if there are too few. */
   readonly most: number;
-  /** How many there are. */
+  /** Number of tenant migrations. */
   readonly every: number;
-  /** Whether the last of so many tenant migrations come behind one outside a transaction, or are one. */
+  /** Whether one of the last `last` tenant migrations runs outside a transaction or follows one that does. */
   readonly hasOutside: (last: number) => boolean;
   readonly migrateMaster: (count: number) => Call;
   readonly migrateTenants: (count: number, ...flags: string[]) => Call;
   readonly migrateAll: (master: number, tenants: number) => Call;
-  /** Undoes down to so many tenant migrations, of those that are in the folder. */
+  /** Rolls back to this many of the folder's tenant migrations. */
   readonly rollbackTenants: (to: number, count: number) => Call;
   readonly provision: (organizations: readonly string[], count: number, master?: number) => Call;
 }
@@ -49,7 +49,7 @@ export function createCalls({ master, tenants, inside }: Migrations): Calls {
   };
 }
 
-/** The calls for each number from the one to the other; none where that is smaller. */
+/** The calls for each number in the range; none if it is empty. */
 export function upTo(from: number, to: number, call: (count: number) => Call): Call[] {
   return Array.from({ length: Math.max(0, to - from + 1) }, (_, nth) => call(from + nth));
 }

@@ -1,13 +1,13 @@
 import type { Passing } from './wire/pieces.ts';
 
-/** What strikes. docs/reliability.md says what each stands for. */
+/** Kinds of faults, explained in docs/reliability.md. */
 export const KINDS = ['kill', 'terminate', 'cut', 'half-close', 'stall', 'crash'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** When it strikes: at the nth time that this point is reached, or so long after the first message on the wire. */
+/** When it strikes: at the nth occurrence of a point, or milliseconds after the first message. */
 export type Instant = { readonly point: string; readonly nth: number } | { readonly ms: number };
 
-/** One command, and what happens to it. */
+/** One command and its fault. */
 export interface Case {
   readonly scenario: string;
   readonly kind: Kind;
@@ -15,7 +15,7 @@ export interface Case {
   readonly instant: Instant;
 }
 
-/** A case in words, which `--case` reads again. */
+/** A case as text for `--case`. */
 export function caseText({ scenario, kind, passing, instant }: Case): string {
   const when = 'ms' in instant ? `at ${instant.ms} ms` : `${instant.point} #${instant.nth}`;
   return `${scenario}: ${kind}, ${passing}, ${when}`;
@@ -23,7 +23,7 @@ export function caseText({ scenario, kind, passing, instant }: Case): string {
 
 const FORM = /^([\w-]+): ([\w-]+), (whole|statements), (?:at (\d+) ms|((?:before|sent|after) .+) #(\d+))$/;
 
-/** @returns undefined where the text is none that caseText has written */
+/** Parses caseText's format. @returns undefined if invalid */
 export function parseCase(text: string): Case | undefined {
   const [, scenario, kind, passing, ms, point, nth] = FORM.exec(text) ?? [];
   const known = KINDS.find((each) => each === kind);

@@ -1,19 +1,16 @@
 import { contentsOfSchemas } from '../support/tenant-content.ts';
 import type { Query } from './databases.ts';
 
-/** What belongs to the bookkeeping, and is judged for itself: Knex's two tables, and the trigger that watches them. */
+/** Judged separately: Knex's two tables and the trigger that watches them. */
 const BOOKKEEPING = /knex_migrations_(?:tenant|master)|tenantctl_unstamp/;
 
-/** Rows of the registry are judged for themselves too. */
+/** Also judged separately. */
 const REGISTRY_ROW = /^row tenants /;
 
-/** A column that a sequence fills: `column table.column type … identity=… default=…`. */
+/** A column filled by a sequence: `column table.column type … identity=… default=…`. */
 const FROM_SEQUENCE = /^column ([^ ]+)\.([^ .]+) .*(?:identity=[ad] |default=nextval)/;
 
-/**
- * What migrations have made of each of these schemas, as lines that compare from one run to another. What sequences count
- * is left out: they go on counting when a transaction is rolled back.
- */
+/** The content of these schemas as comparable lines, without sequence values: rollbacks do not undo those. */
 export async function readContents(query: Query, schemas: readonly string[]): Promise<string[][]> {
   const contents = await contentsOfSchemas({ query }, schemas);
   return contents.map((lines) => {

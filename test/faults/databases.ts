@@ -3,38 +3,34 @@ import { Client, Pool } from 'pg';
 import type { PostgresServer } from '../support/postgres-programs.ts';
 import type { Queries } from '../support/queries.ts';
 
-/** Rows of a query. */
 export type Query = Queries['query'];
 
-/** A database of a case's own. */
+/** A database for one case. */
 export interface FaultDatabase {
   readonly name: string;
   readonly url: string;
-  /** Queries on a connection of its own, past any proxy. */
+  /** Uses its own connection, past any proxy. */
   readonly query: Query;
-  /** Many queries on one connection. */
+  /** Runs many queries on one connection. */
   session<T>(use: (query: Query) => Promise<T>): Promise<T>;
-  /** The variables with which the program finds it, by the server's port or a proxy's. */
+  /** The environment of the program, with the port of the server or a proxy. */
   env(port: number): Readonly<Record<string, string>>;
   drop(): Promise<void>;
 }
 
-/** The databases of one server. */
 export interface Databases {
   readonly server: PostgresServer;
-  /** A new database: empty, or a copy of another one to which nobody is connected. */
+  /** A new database: empty, or a copy of one without connections. */
   create(like?: FaultDatabase): Promise<FaultDatabase>;
-  /** Rows of a query that is none of a case's database. */
+  /** Queries the server outside any case's database. */
   readonly query: Query;
-  /**
-   * Whether the server waits for the disk, as it must when something strikes. Without it is faster.
-   */
+  /** Turns fsync on, as faults require, or off for speed. */
   setDurable(isDurable: boolean): Promise<void>;
 }
 
 export function createDatabases(server: PostgresServer): Databases {
   let count = 0;
-  // Sessions that stay: the server is asked again and again who is at work.
+  // A pool, because the server is polled for active backends.
   const pool = new Pool({ connectionString: server.url, application_name: 'faults' });
   pool.on('error', () => {});
   const query: Query = async <Row extends object>(text: string, values?: unknown[]) => {
@@ -81,7 +77,7 @@ export function createDatabases(server: PostgresServer): Databases {
   };
 }
 
-/** How often a connection is tried while the server comes back after a crash, and milliseconds in between. */
+/** How often to try to connect after a crash, and the milliseconds in between. */
 const CONNECTION_TRIES = 100;
 const BETWEEN_TRIES_MS = 100;
 

@@ -8,8 +8,8 @@ import { takeSnapshot, type IntentSnapshot, type Snapshot } from './snapshot.ts'
 import type { Stage } from './stage.ts';
 
 /**
- * Calls the command again, undisturbed, and judges: it finishes the job. Where a migration outside a transaction was
- * interrupted, it has to say so and leave that tenant alone; when that has been settled by hand, it finishes.
+ * Repeats the command undisturbed, and judges that it finishes. If a migration outside a transaction was
+ * interrupted, it must report that and leave the tenant alone, and finish once that is resolved by hand.
  */
 export async function finishJob(
   stage: Stage,
@@ -44,7 +44,7 @@ async function call(
   return (await start(projects, scenario.call, database, databases.server.port)).done;
 }
 
-/** The next run must fail for these tenants, with the error that says why. */
+/** The next run must fail for these tenants with an explanation. */
 function reported(result: CliResult | undefined, intents: readonly IntentSnapshot[]): string[] {
   const failures = result?.json<{
     tenants?: { schema: string; error?: { code: string; migration?: string } }[];
@@ -63,7 +63,7 @@ function reported(result: CliResult | undefined, intents: readonly IntentSnapsho
   ];
 }
 
-/** And status must name them. */
+/** Status must list them too. */
 async function statusReports(
   { projects, databases }: Stage,
   { scenario }: Reference,

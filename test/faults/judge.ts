@@ -1,21 +1,21 @@
 import { contentKey, differences, type Reference } from './reference.ts';
 import type { SchemaSnapshot, Snapshot } from './snapshot.ts';
 
-/** What is wrong, in words; nothing where all is as it must be. */
+/** Problems in words; empty if there are none. */
 export type Findings = readonly string[];
 
 type Expected = Pick<Reference, 'contents' | 'varying' | 'start' | 'final' | 'scenario'>;
 
 /**
- * Judges what a fault has left, when everything that was under way has ended: history and schema agree, no lock is
- * left, no tenant is half made, no stamp lies, and the ledger says what the histories say. Pure.
+ * Judges a fault's aftermath when all work has ended: history and schema agree, no lock remains, no tenant is
+ * half created, no stamp lies, and the ledger agrees with the histories. Pure.
  */
 export function judgeRemains(
   snapshot: Snapshot,
   expected: Expected,
   byHand: ReadonlySet<string> = new Set(),
 ): Findings {
-  // Where a migration outside a transaction was interrupted, its intent says so, and somebody has to look.
+  // If a migration outside a transaction was interrupted, its intent says so and a person must check.
   const interrupted = new Set(snapshot.intents.map(({ schema }) => schema));
   return [
     ...snapshot.locks.map((lock) => `left behind: ${lock}`),
@@ -31,8 +31,8 @@ export function judgeRemains(
 }
 
 /**
- * Judges what a command has left that ended well: everything is done, for every tenant, and once. Pure.
- * @param byHand schemas whose history was put right by hand, of which the ledger does not know
+ * Judges the result of a successful command: everything is done once for every tenant. Pure.
+ * @param byHand schemas whose history was repaired by hand, without a trace in the ledger
  */
 export function judgeEnd(
   snapshot: Snapshot,
@@ -57,7 +57,7 @@ export function judgeEnd(
   ];
 }
 
-/** Whether a schema holds exactly what its history stands for. */
+/** Whether a schema's content differs from what its history implies. */
 export function disagreement(
   { schema, history, content }: SchemaSnapshot,
   { contents, varying }: Pick<Expected, 'contents' | 'varying'>,
@@ -76,7 +76,7 @@ export function disagreement(
   ];
 }
 
-/** Rows that are alike, or that are never the same, are told apart by their number. */
+/** Numbers rows that are equal or vary, so that they compare. */
 function comparable(schema: string, lines: readonly string[], varying: ReadonlySet<string>): string[] {
   const seen = new Map<string, number>();
   return lines.map((line) => {
@@ -92,12 +92,12 @@ function halfMade({ tenants }: Snapshot, { scenario }: Expected): Findings {
   return tenants.flatMap(({ schema, organization, status, hasSchema }) => {
     if (organization === undefined) return [`${schema}: a schema that belongs to no tenant`];
     if (status === 'ACTIVE') return hasSchema ? [] : [`${schema}: ACTIVE, and there is no schema`];
-    // What comes before a migration outside a transaction is committed before it.
+    // What precedes a migration outside a transaction is committed separately.
     return hasSchema && !scenario.hasOutside ? [`${schema}: ${status}, and there is a schema`] : [];
   });
 }
 
-/** Whether what the ledger says was done since the start leads from the histories then to the histories now. */
+/** Whether the ledger's changes lead from the initial histories to the current ones. */
 function ledgerDisagreement(snapshot: Snapshot, { start }: Expected, byHand: ReadonlySet<string>): Findings {
   const before = new Map(start.schemas.map(({ schema, history }) => [schema, history]));
   const deeds = snapshot.deeds.slice(start.deeds.length);

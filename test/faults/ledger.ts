@@ -3,10 +3,7 @@ import { openDatabase } from '../../src/db/open.ts';
 import type { FaultDatabase } from './databases.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/**
- * Whether tenantctl's own ledger says of a process's runs that have no end that they have died; of one whose end was
- * recorded before it was killed, it need not.
- */
+/** Judges that unfinished runs of a killed process are recorded as dead; a run that ended before the kill is exempt. */
 export async function judgeLedger(
   database: FaultDatabase,
   { runs }: Snapshot,

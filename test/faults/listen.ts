@@ -6,15 +6,15 @@ import type { Projects } from './projects.ts';
 import { openProxy } from './wire/proxy.ts';
 import type { Passing } from './wire/pieces.ts';
 
-/** What an undisturbed command said over the wire. */
+/** The observed traffic of an undisturbed command. */
 export interface Heard {
-  /** The points that it passed, "after commit", say, with how often it did. */
+  /** How often each point, such as "after commit", was passed. */
   readonly points: ReadonlyMap<string, number>;
   /** Milliseconds from its first message to its end. */
   readonly durationMs: number;
 }
 
-/** Calls the program through a proxy that does nothing but listen. @throws Error where it does not end with 0 */
+/** Runs the program through a listening proxy. @throws Error if it does not exit with 0 */
 export async function listenTo(
   { databases, projects }: { readonly databases: Databases; readonly projects: Projects },
   call: Call,

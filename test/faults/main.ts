@@ -13,10 +13,10 @@ import { schedule } from './schedule.ts';
 import { readSettings } from './settings.ts';
 import { createStage, type Stage } from './stage.ts';
 
-/** Checkpoints are kept out of the way, and new files of the log are not written twice. */
+/** Rare checkpoints, and new WAL files are not zeroed. */
 const SERVER = ['max_wal_size=8GB', 'checkpoint_timeout=30min', 'wal_init_zero=off', 'max_connections=200'];
 
-/** Cases that wait for the server to miss somebody take a minute, and next to no work. */
+/** Parallel cases that wait a minute for a server timeout and need almost no CPU. */
 const PATIENT_LANES = 8;
 
 const settings = readSettings(process.argv.slice(2));
@@ -31,7 +31,7 @@ const wanted = scenariosFor(migrations).filter(
 const judged = await withPostgres({ isDurable: true, settings: SERVER }, (server) =>
   withProjects(migrations, async (projects) => {
     const databases = createDatabases(server);
-    // What is only looked at may be forgotten; nothing may when something strikes.
+    // fsync may be off until faults strike.
     await databases.setDurable(false);
     const stage = createStage(databases, projects);
     const references = await makeReferences(stage, wanted);
@@ -52,7 +52,7 @@ if (settings.json !== undefined) {
 }
 process.exitCode = tallies.failed > 0 || judged.length === 0 ? 1 : 0;
 
-/** What undisturbed runs do. A scenario that other people's migrations do not allow (no way back, say) is left out. */
+/** The undisturbed runs. Scenarios that a user's migrations do not allow (such as no rollback) are skipped. */
 async function makeReferences(stage: Stage, scenarios: readonly Scenario[]): Promise<Reference[]> {
   const lane = pLimit(settings.lanes);
   const made = await Promise.all(
@@ -71,7 +71,7 @@ async function makeReferences(stage: Stage, scenarios: readonly Scenario[]): Pro
   return made.filter((reference) => reference !== undefined);
 }
 
-/** Crashes come last, one at a time: they are everybody's. */
+/** Runs crashes last and one at a time: they hit all cases. */
 async function runCases(
   stage: Stage,
   references: readonly Reference[],
@@ -100,7 +100,7 @@ async function runCases(
   return judged;
 }
 
-/** What came too late, because this run was over sooner than the undisturbed one, comes again at half the time or count. */
+/** Repeats a missed case at half the time or count, because this run ended sooner than the undisturbed one. */
 function sooner(one: Case): Case | undefined {
   const { instant } = one;
   if ('ms' in instant)
@@ -108,7 +108,7 @@ function sooner(one: Case): Case | undefined {
   return instant.nth < 2 ? undefined : { ...one, instant: { ...instant, nth: Math.floor(instant.nth / 2) } };
 }
 
-/** The flags that decide on what the cases strike at. */
+/** The flags that determine what the cases strike. */
 function flagsOf(): string {
   if (settings.isOwn) return '';
   return ` --migrations ${settings.tenantFolder} --master-migrations ${settings.masterFolder}`;

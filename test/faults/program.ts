@@ -4,18 +4,17 @@ import type { Databases, FaultDatabase } from './databases.ts';
 import type { Projects } from './projects.ts';
 import type { Call } from './calls.ts';
 
-/** The program that has been called. */
 export interface Running {
   readonly pid: number | undefined;
   kill(): void;
-  /** How it ended; undefined where it had not ended after HANGS_AFTER_MS, and was killed. */
+  /** The result; undefined if it was killed after HANGS_AFTER_MS. */
   readonly done: Promise<CliResult | undefined>;
 }
 
-/** Milliseconds after which a program that was not killed is said to hang: every wait in it is shorter. */
+/** Milliseconds after which the program counts as hanging: all its own waits are shorter. */
 const HANGS_AFTER_MS = 240_000;
 
-/** Calls the program as a child process. @param port the server's, or a proxy's before it */
+/** Starts the program as a child process. @param port of the server or a proxy */
 export async function start(
   projects: Projects,
   { args, extent }: Call,
@@ -39,7 +38,7 @@ export async function start(
   };
 }
 
-/** Calls the program undisturbed. @throws Error where it does not end with 0 */
+/** Runs the program undisturbed. @throws Error if it does not exit with 0 */
 export async function callUndisturbed(
   projects: Projects,
   call: Call,

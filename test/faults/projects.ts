@@ -4,28 +4,26 @@ import { join } from 'node:path';
 import { loadMigration } from '../../src/core/files/load.ts';
 import { readMigrationFolder, type MigrationFile } from '../../src/core/files/source.ts';
 
-/** The migrations that the harness works with, in the order in which they run. */
+/** The harness's migrations, in order. */
 export interface Migrations {
   readonly master: readonly MigrationFile[];
   readonly tenants: readonly MigrationFile[];
-  /** How many tenant migrations come before the first that runs outside a transaction, in one direction or the other. */
+  /** Number of tenant migrations before the first whose up or down runs outside a transaction. */
   readonly inside: number;
 }
 
-/** The migrations that a project has: so many of the first. */
+/** How many of the first migrations a project has. */
 export interface Extent {
   readonly master: number;
   readonly tenants: number;
 }
 
-/** Folders in which the program is called. */
 export interface Projects {
   readonly migrations: Migrations;
-  /** The folder of a project with these migrations. */
   folder(extent: Extent): Promise<string>;
 }
 
-/** Reads the folders `master` and `tenants`. @throws Error where there is too little to do anything with */
+/** Reads the folders `master` and `tenants`. @throws Error if there are too few migrations */
 export async function readMigrations(masterFolder: string, tenantFolder: string): Promise<Migrations> {
   const [master, tenants] = await Promise.all([
     readMigrationFolder(masterFolder),
@@ -42,7 +40,7 @@ export async function readMigrations(masterFolder: string, tenantFolder: string)
   };
 }
 
-/** Makes folders with the first of the migrations, for the time of `use`. */
+/** Creates folders with the first migrations while `use` runs. */
 export async function withProjects<T>(
   migrations: Migrations,
   use: (projects: Projects) => Promise<T>,

@@ -1,4 +1,4 @@
-/** Numbers from 0 to below 1, the same for the same seed on every machine (mulberry32). */
+/** Random numbers in [0, 1), reproducible by seed on every machine (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,14 +9,12 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** One of several, by a number from 0 to below 1. */
 export function pick<T>(items: readonly T[], random: () => number): T {
   const item = items[Math.floor(random() * items.length)];
   if (item === undefined) throw new Error('nothing to pick from');
   return item;
 }
 
-/** The same things in another order. */
 export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return items
     .map((item) => ({ item, place: random() }))

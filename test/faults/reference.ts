@@ -5,15 +5,15 @@ import { takeSnapshot, type Snapshot } from './snapshot.ts';
 import type { Stage } from './stage.ts';
 import type { Passing } from './wire/pieces.ts';
 
-/** What undisturbed runs of a scenario's command show: what must be, and where a fault may strike. */
+/** The expected results of a scenario's command, and where a fault may strike. */
 export interface Reference {
   readonly scenario: Scenario;
   readonly template: FaultDatabase;
   readonly start: Snapshot;
   readonly final: Snapshot;
-  /** What a schema with that history holds, by contentKey. */
+  /** The expected content of a schema with that history, by contentKey. */
   readonly contents: ReadonlyMap<string, readonly string[]>;
-  /** Tables of which undisturbed runs wrote different rows: of these, rows are only counted. By `schema.table`. */
+  /** Tables in `schema.table` form whose rows differ between undisturbed runs: their rows are only counted. */
   readonly varying: ReadonlySet<string>;
   readonly heard: Readonly<Record<Passing, Heard>>;
 }
@@ -22,7 +22,7 @@ export function contentKey(schema: string, history: readonly string[]): string {
   return JSON.stringify([schema, ...history]);
 }
 
-/** @throws Error where an undisturbed run fails, or two of them do not come to the same */
+/** @throws Error if an undisturbed run fails, or two of them differ */
 export async function makeReference(stage: Stage, scenario: Scenario): Promise<Reference> {
   const template = await stage.template(scenario);
   const start = await takeSnapshot(template);
@@ -40,7 +40,7 @@ export async function makeReference(stage: Stage, scenario: Scenario): Promise<R
   };
 }
 
-/** What each history stands for, and which tables hold rows that are not the same each time. */
+/** The content for each history, and the tables whose rows vary. */
 function compareContents(snapshots: readonly Snapshot[]): Pick<Reference, 'contents' | 'varying'> {
   const contents = new Map<string, readonly string[]>();
   const varying = new Set<string>();
@@ -58,7 +58,7 @@ function compareContents(snapshots: readonly Snapshot[]): Pick<Reference, 'conte
   return { contents, varying };
 }
 
-/** The lines that one has and the other has not. */
+/** The lines that only one of the two has. */
 export function differences(one: readonly string[], other: readonly string[]): string[] {
   const [has, wants] = [new Set(one), new Set(other)];
   return [...one.filter((line) => !wants.has(line)), ...other.filter((line) => !has.has(line))];

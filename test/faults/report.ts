@@ -1,24 +1,22 @@
 import { caseText, KINDS, type Case, type Kind } from './case.ts';
 import type { Verdict } from './run-case.ts';
 
-/** A case and how it went. */
 export interface Judged extends Verdict {
   readonly case: Case;
 }
 
-/** The figures of a run of the harness. */
 export interface Tallies {
-  /** Faults that struck, by their kind. */
+  /** Number of faults that struck, by kind. */
   readonly struck: Readonly<Record<Kind, number>>;
-  /** Cases in which the command was over before the fault's moment had come. */
+  /** Number of cases in which the command ended before the fault. */
   readonly missed: number;
-  /** Of the faults that leave the program alive: how often it ended with all done, by itself. */
+  /** How often the program survived a fault that does not kill it and finished all work. */
   readonly survived: number;
-  /** How many points were struck at, before, while or after the server was at them. */
+  /** Number of points struck, counting before, during and after separately. */
   readonly points: number;
-  /** Tenants in which a migration outside a transaction was interrupted, and reported as such. */
+  /** Number of tenants in which a migration outside a transaction was interrupted and reported. */
   readonly interrupted: number;
-  /** The longest that a backend went on without its client, in milliseconds. */
+  /** The longest time that a backend continued without its client, in milliseconds. */
   readonly longestQuietMs: number;
   readonly failed: number;
 }
@@ -40,7 +38,7 @@ export function tally(judged: readonly Judged[]): Tallies {
   };
 }
 
-/** A broken promise, and how to see it again. @param flags those with which the harness was called, but for the choice of cases */
+/** A violated guarantee and how to reproduce it. @param flags the harness's flags without those that choose cases */
 export function failureText({ case: one, findings }: Judged, flags: string): string {
   return [
     `✖ ${caseText(one)}`,
@@ -49,7 +47,6 @@ export function failureText({ case: one, findings }: Judged, flags: string): str
   ].join('\n');
 }
 
-/** The run in sentences. */
 export function summaryText(tallies: Tallies, seed: number, seconds: number): string {
   const { struck, missed, survived, points, interrupted, longestQuietMs, failed } = tallies;
   const kinds = KINDS.filter((kind) => struck[kind] > 0).map((kind) => `${struck[kind]} × ${kind}`);

@@ -5,10 +5,10 @@ import type { Reference } from './reference.ts';
 import { takeSnapshot, type IntentSnapshot } from './snapshot.ts';
 
 /**
- * Does for every interrupted migration outside a transaction what the error's hint says: undoes what is half done, looks
- * whether its work is there, and answers that with tenantctl resolve. Half a concurrent index is an INVALID one.
+ * Follows the error's hint for each interrupted migration outside a transaction: undoes half-done work (an
+ * INVALID index), checks whether the work is done, and answers with tenantctl resolve.
  * @param answers calls tenantctl resolve
- * @returns what could not be settled: work of which there is neither all nor nothing
+ * @returns what could not be settled because the work was only partly done
  */
 export async function resolveIntents(
   database: FaultDatabase,

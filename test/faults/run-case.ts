@@ -12,26 +12,25 @@ import type { Stage } from './stage.ts';
 import { createStrike } from './strike.ts';
 import { openProxy } from './wire/proxy.ts';
 
-/** How a case went. */
 export interface Verdict {
-  /** What is wrong; nothing where the promises were kept. */
+  /** Problems; empty if all guarantees held. */
   readonly findings: readonly string[];
-  /** False where the command was over before the fault's moment had come. */
+  /** False if the command ended before the fault. */
   readonly hasStruck: boolean;
-  /** The command ended by itself, with all its work done. */
+  /** The command ended by itself with all work done. */
   readonly hasSurvived: boolean;
-  /** Schemas in which a migration outside a transaction was interrupted, and reported as such. */
+  /** Number of schemas in which a migration outside a transaction was interrupted and reported. */
   readonly interrupted: number;
-  /** Milliseconds until no backend was at work, after the command had ended. */
+  /** Milliseconds from the end of the command until no backend was active. */
   readonly quietAfterMs: number;
 }
 
-/** Calls the command, lets the fault strike, and judges: what is left; and what the next call makes of it. */
+/** Runs the command, injects the fault, then judges the aftermath and the next call. */
 export async function runCase(stage: Stage, reference: Reference, one: Case): Promise<Verdict> {
   const { databases } = stage;
   const database = await databases.create(reference.template);
-  // A sequence in a copy forgets in a crash what it gave out since the copy was made, unless a checkpoint came between:
-  // its next values are in the log of the original (nextval_internal in PostgreSQL's commands/sequence.c).
+  // After a crash, a sequence in a copied database reuses values unless a checkpoint followed the copy: its
+  // next values are in the original's WAL (nextval_internal in PostgreSQL's commands/sequence.c).
   if (one.kind === 'crash') await databases.query('CHECKPOINT');
   try {
     const struck = await callAndStrike(stage, reference, one, database);
@@ -40,7 +39,7 @@ export async function runCase(stage: Stage, reference: Reference, one: Case): Pr
     const findings = new Set([
       ...struck.findings,
       ...judgeRemains(remains, reference),
-      // Who says that all is done has done it all.
+      // A command that reports success must have done all its work.
       ...(hasSurvived ? judgeEnd(remains, reference) : []),
       ...(await judgeLedger(database, remains, struck.pid)),
       ...(await finishJob(stage, reference, database, remains)),
@@ -67,10 +66,10 @@ interface Struck {
   readonly quietAfterMs: number;
 }
 
-/** Faults that another process feels too, or that keep a tenant from it for as long as it may wait. */
+/** Faults that also affect other processes, or block a tenant for the longest wait. */
 const OUTLASTS_OTHERS: readonly Kind[] = ['stall', 'half-close', 'crash'];
 
-/** From the call until nothing of it is under way any more. */
+/** From the call until none of its work is running. */
 async function callAndStrike(
   { databases, projects }: Stage,
   { scenario }: Reference,
@@ -106,7 +105,7 @@ async function callAndStrike(
   }
 }
 
-/** What is wrong with how the program ended. */
+/** Problems with the program's exit. */
 function endOf(result: CliResult | undefined, hasStruck: boolean): string[] {
   if (result === undefined) return ['the program hung'];
   if (!hasStruck && result.exitCode !== 0)

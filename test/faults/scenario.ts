@@ -1,34 +1,31 @@
 import { createCalls, upTo, type Call, type Calls } from './calls.ts';
 import type { Migrations } from './projects.ts';
 
-/** A command to strike at, and where it starts from. */
+/** A command under test and its starting point. */
 export interface Scenario {
   readonly id: string;
-  /** What is called, once each, to bring an empty database to where the command starts. */
+  /** The calls that bring an empty database to the start. */
   readonly before: readonly Call[];
-  /** Afterwards, what tenantctl keeps of its own is taken out: what remains is as Knex leaves it. */
+  /** Then removes tenantctl's own data: what remains is as Knex leaves it. */
   readonly isAdopted?: boolean;
-  /** The command. Called again, it finishes what it began. */
+  /** The command. A second call finishes what the first began. */
   readonly call: Call;
-  /**
-   * Undisturbed calls, each from the same start, that end in every history at which the command may have stopped; the
-   * start and the command's own end are known without them.
-   */
+  /** Calls from the same start that produce every intermediate history; start and end are known without them. */
   readonly steps: readonly Call[];
   readonly organizations: readonly string[];
-  /** Some of its migrations run outside a transaction: a tenant may be left between two of them. */
+  /** Some migrations run outside a transaction: a tenant may stop between two of them. */
   readonly hasOutside: boolean;
-  /** A second process is given the same command at the same time, and is left in peace. */
+  /** A second, undisturbed process runs the same command at the same time. */
   readonly isShared?: boolean;
 }
 
-/** Two show what is sent to the others. */
+/** The first two show what the others are sent. */
 const FLEET = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e'];
 const NEWCOMERS = ['new_a', 'new_b', 'new_c'];
-/** CREATE INDEX CONCURRENTLY waits for all others, so tenants take turns at it: fewer do. */
+/** CREATE INDEX CONCURRENTLY waits for all others, so tenants take turns: use fewer. */
 const TAKING_TURNS = 3;
 
-/** The commands with these migrations. Those that would have nothing to do are left out. */
+/** The scenarios for these migrations, without those that have nothing to do. */
 export function scenariosFor(migrations: Migrations): Scenario[] {
   const calls = createCalls(migrations);
   const { full, most, every } = calls;
@@ -118,7 +115,7 @@ function some(organizations: readonly string[], calls: Calls, last: number): rea
   return calls.hasOutside(last) ? organizations.slice(0, TAKING_TURNS) : organizations;
 }
 
-/** What makes a fleet of these organizations, with the first of the migrations. */
+/** The calls that create a fleet with the first migrations. */
 function fleetOf({ full, base, migrateMaster, provision }: Calls, organizations: readonly string[]): Call[] {
   return [migrateMaster(full), provision(organizations, base)];
 }

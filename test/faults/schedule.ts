@@ -3,13 +3,13 @@ import { pick, seededRandom, shuffled } from './random.ts';
 import type { Heard } from './listen.ts';
 import type { Passing } from './wire/pieces.ts';
 
-/** What is known of a scenario before anything strikes. */
+/** What is known about a scenario before any fault. */
 export interface Score {
   readonly scenario: { readonly id: string };
   readonly heard: Readonly<Record<Passing, Heard>>;
 }
 
-/** Of so many faults, this share is of each kind; the rest are kills. */
+/** Share of each kind of fault; the rest are kills. */
 const SHARES: Readonly<Record<Exclude<Kind, 'kill'>, number>> = {
   terminate: 0.03,
   cut: 0.03,
@@ -18,15 +18,15 @@ const SHARES: Readonly<Record<Exclude<Kind, 'kill'>, number>> = {
   crash: 0.02,
 };
 
-/** Of the kills, so many strike at a random instant and not at a point. */
+/** Share of kills that strike at a random time instead of a point. */
 const KILLS_AT_AN_INSTANT = 0.25;
 
-/** A crash of the server hits all connections: a point says no more than an instant. */
+/** A server crash hits all connections: a point is no more precise than a time. */
 const ALWAYS_AT_AN_INSTANT: readonly Kind[] = ['crash'];
 
 /**
- * Decides what strikes, and when: so many cases, the same for the same seed. Where there are enough of them, every kind
- * strikes, every scenario is struck, and kills come to every point before they come to one a second time. Pure.
+ * Chooses faults and their times, reproducibly by seed. Given enough cases, every kind strikes, every
+ * scenario is struck, and kills cover every point before repeating one. Pure.
  */
 export function schedule(scores: readonly Score[], iterations: number, seed: number): Case[] {
   const random = seededRandom(seed);
@@ -50,7 +50,7 @@ export function schedule(scores: readonly Score[], iterations: number, seed: num
   return shuffled(cases, random).slice(0, iterations);
 }
 
-/** The first so many of the items, over and over again. */
+/** The first `count` items of an endless repetition. */
 function inTurn<T>(items: readonly T[], count: number): T[] {
   return Array.from({ length: Math.ceil(count / items.length) }, () => items)
     .flat()
@@ -60,12 +60,12 @@ function inTurn<T>(items: readonly T[], count: number): T[] {
 const PASSINGS: readonly Passing[] = ['statements', 'whole'];
 
 function atInstant({ scenario, heard }: Score, kind: Kind, random: () => number): Case {
-  // In whole strings: that is how the server gets them where nobody stands in between.
+  // Without a proxy in between the server gets whole strings.
   const ms = Math.floor(random() * heard.whole.durationMs);
   return { scenario: scenario.id, kind, passing: 'whole', instant: { ms } };
 }
 
-/** @param point any of the scenario's where absent */
+/** @param point any of the scenario's if absent */
 function atPoint(
   { scenario, heard }: Score,
   kind: Kind,
@@ -79,7 +79,7 @@ function atPoint(
   return { scenario: scenario.id, kind, passing, instant: { point: at, nth } };
 }
 
-/** Kills without end: each point once, in a scenario that has it, then again. */
+/** Endless kills: each point once, in a scenario that has it, then again. */
 function* everyPoint(scores: readonly Score[], random: () => number): Generator<Case, never> {
   const pointsOf = (passing: Passing) => [
     ...new Set(scores.flatMap(({ heard }) => [...heard[passing].points.keys()])),

@@ -3,20 +3,19 @@ import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseCase, type Case } from './case.ts';
 
-/** What the harness is asked for. */
 export interface Settings {
   readonly iterations: number;
   readonly seed: number;
-  /** One case alone, in the words in which it was reported. */
+  /** A single case, as text from a failure report. */
   readonly only: Case | undefined;
-  /** Scenarios to which the cases are kept; all where empty. */
+  /** Limits the cases to these scenarios; empty for all. */
   readonly scenarios: readonly string[];
   readonly lanes: number;
   readonly masterFolder: string;
   readonly tenantFolder: string;
-  /** Whether the migrations are the harness's own: all of its scenarios must be possible with them. */
+  /** Whether the migrations are the harness's own: then every scenario must be possible. */
   readonly isOwn: boolean;
-  /** A file for the tallies, as JSON. */
+  /** File for the tallies, as JSON. */
   readonly json: string | undefined;
 }
 
@@ -33,7 +32,7 @@ interface Flags {
 
 const OWN = join(import.meta.dirname, 'migrations');
 
-/** Reads the command line; prints the help or a usage error and ends the process where that is what it asks for. */
+/** Parses the command line. Prints the help or a usage error and exits if necessary. */
 export function readSettings(argv: readonly string[]): Settings {
   const program = new Command('test:faults')
     .description('Real commands against a real server, killed and cut off, and what is left of them judged.')

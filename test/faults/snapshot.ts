@@ -5,45 +5,45 @@ import type { FaultDatabase, Query } from './databases.ts';
 /** A tenant, or a schema that looks like one. */
 export interface TenantSnapshot {
   readonly schema: string;
-  /** Undefined where no row of the registry has that schema. */
+  /** Undefined if the registry has no row with this schema. */
   readonly organization: string | undefined;
   readonly status: string | undefined;
   readonly hasSchema: boolean;
 }
 
-/** A schema that has a history: `public`, or a tenant's. */
+/** A schema with a history: `public` or a tenant's. */
 export interface SchemaSnapshot {
   readonly schema: string;
-  /** The names of its history, oldest first. */
+  /** Migration names, oldest first. */
   readonly history: readonly string[];
   readonly content: readonly string[];
 }
 
-/** A migration outside a transaction that began and did not end. */
+/** An unfinished migration outside a transaction. */
 export interface IntentSnapshot {
   readonly schema: string;
   readonly migration: string;
   readonly direction: 'up' | 'down';
 }
 
-/** What one transaction of a run did, by the ledger. */
+/** One transaction of a run, from the ledger. */
 export interface DeedSnapshot {
   readonly schema: string;
   readonly direction: 'up' | 'down';
   readonly names: readonly string[];
 }
 
-/** All that is judged about a database, read past tenantctl. */
+/** Everything judged about a database, read without tenantctl. */
 export interface Snapshot {
   readonly tenants: readonly TenantSnapshot[];
   readonly schemas: readonly SchemaSnapshot[];
   readonly intents: readonly IntentSnapshot[];
   readonly deeds: readonly DeedSnapshot[];
-  /** The runs that the ledger has, with the process that each was. */
+  /** The ledger's runs with their process ids. */
   readonly runs: readonly { readonly id: number; readonly pid: number; readonly outcome: string | null }[];
-  /** Locks that somebody holds or that Knex's own tables claim, and transactions that wait for their second phase. */
+  /** Held locks, claimed Knex lock rows, and prepared transactions. */
   readonly locks: readonly string[];
-  /** Schemas whose stamp is believed and says something else than the history. */
+  /** Schemas whose valid stamp contradicts the history. */
   readonly lyingStamps: readonly string[];
 }
 
@@ -131,7 +131,6 @@ async function readLocks(query: Query): Promise<string[]> {
   return rows.map(({ lock }) => lock);
 }
 
-/** What tenantctl keeps in its own schema. */
 async function readOwn(query: Query): Promise<Pick<Snapshot, 'intents' | 'deeds' | 'runs' | 'lyingStamps'>> {
   const [{ present } = { present: false }] = await query<{ present: boolean }>(
     `SELECT to_regclass('tenantctl.runs') IS NOT NULL AS present`,

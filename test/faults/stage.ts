@@ -7,26 +7,26 @@ import type { Scenario } from './scenario.ts';
 import { takeSnapshot, type Snapshot } from './snapshot.ts';
 import type { Passing } from './wire/pieces.ts';
 
-/** What an undisturbed command said over the wire, and what it left. */
+/** The traffic and the outcome of an undisturbed command. */
 export interface Undisturbed {
   readonly heard: Heard;
   readonly snapshot: Snapshot;
 }
 
-/** What all cases share: the server's databases, the projects, and where each scenario starts. */
+/** Shared by all cases: the server's databases, the projects, and each scenario's start. */
 export interface Stage {
   readonly databases: Databases;
   readonly projects: Projects;
-  /** The database from which a scenario starts, to be copied. */
+  /** The template database of a scenario's start. */
   template(scenario: Scenario): Promise<FaultDatabase>;
-  /** What an undisturbed call makes of a scenario's start. Scenarios that share both share what was seen. */
+  /** The outcome of an undisturbed call from a scenario's start. Cached by start and call. */
   outcome(scenario: Scenario, call: Call): Promise<Snapshot>;
-  /** A scenario's command, undisturbed and alone. Scenarios that share start and command share it. */
+  /** A scenario's command, undisturbed and alone. Cached by start and command. */
   undisturbed(scenario: Scenario, passing: Passing): Promise<Undisturbed>;
 }
 
 export function createStage(databases: Databases, projects: Projects): Stage {
-  /** What these calls make of an empty database, one after the other. */
+  /** The database after these calls in sequence, starting empty. */
   const after = once(
     (calls: readonly Call[]) => JSON.stringify(calls),
     async (calls: readonly Call[]): Promise<FaultDatabase> => {
@@ -75,12 +75,12 @@ export function createStage(databases: Databases, projects: Projects): Stage {
   };
 }
 
-/** Names where a scenario starts. */
+/** A key for a scenario's start. */
 function startOf({ before, isAdopted }: Scenario): string {
   return JSON.stringify([before, isAdopted]);
 }
 
-/** Makes it once for each key. */
+/** Memoizes by key. */
 function once<Args extends unknown[], T>(
   keyOf: (...args: Args) => string,
   make: (...args: Args) => Promise<T>,
@@ -94,7 +94,7 @@ function once<Args extends unknown[], T>(
   };
 }
 
-/** Leaves what Knex leaves: the histories, and nothing that watches them. */
+/** Removes all but what Knex leaves: the histories, without triggers. */
 async function takeOutTenantctl(database: FaultDatabase): Promise<void> {
   await database.query(
     `DO $$ DECLARE routine regprocedure; BEGIN

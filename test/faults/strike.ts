@@ -4,22 +4,19 @@ import type { Running } from './program.ts';
 import type { Proxy } from './wire/proxy.ts';
 import type { OnPoint, Relay } from './wire/relay.ts';
 
-/** What a fault strikes at. */
 export interface Victim {
   readonly running: Running;
   readonly proxy: Proxy;
   readonly databases: Databases;
 }
 
-/** A fault that waits for its moment. */
 export interface Strike {
-  /** For the proxy. */
   readonly onPoint: OnPoint;
-  /** Tells who is to be struck; to be called before the program can have connected. */
+  /** Sets the victim; call it before the program can have connected. */
   aim(victim: Victim): void;
-  /** Whether it has struck: a run may be over before its moment has come. */
+  /** Whether it has struck: a run may end first. */
   readonly hasStruck: boolean;
-  /** Resolves when what it set going is over: a server is back, say. */
+  /** Resolves when its aftermath is over, for example when a server is back. */
   settled(): Promise<void>;
 }
 
@@ -60,34 +57,33 @@ function oneOf(relays: readonly Relay[], number: number): Relay | undefined {
   return relays[number % Math.max(1, relays.length)];
 }
 
-/** What each kind of fault does, to a connection that stands at the point. */
+/** The effect of each kind of fault on a connection at the point. */
 const DEEDS: Readonly<Record<Case['kind'], (victim: Victim, relay: Relay) => Promise<void>>> = {
-  /** The program dies, as by the kernel's hand; its sockets are closed. */
+  /** SIGKILL: the program dies and its sockets are closed. */
   async kill({ running }, relay) {
     relay.freeze();
     running.kill();
   },
-  /** An administrator ends the backend. */
   async terminate({ databases }, relay) {
     if (relay.pid === undefined) return;
     relay.freeze();
     await databases.query('SELECT pg_terminate_backend($1)', [relay.pid]);
     relay.thaw();
   },
-  /** The connection breaks, and both ends hear of it. */
+  /** The connection breaks; both ends notice. */
   async cut(_victim, relay) {
     relay.cut();
   },
-  /** The connection breaks, and the client alone hears of it. */
+  /** The connection breaks; only the client notices. */
   async 'half-close'(_victim, relay) {
     relay.halfClose();
   },
-  /** The program's machine vanishes without a word. */
+  /** The program's machine vanishes silently. */
   async stall({ proxy, running }) {
     proxy.goSilent();
     running.kill();
   },
-  /** The server dies as by a loss of power, and comes back. */
+  /** The server loses power and restarts. */
   async crash({ databases: { server } }, relay) {
     relay.freeze();
     await server.halt();

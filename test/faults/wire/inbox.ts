@@ -1,4 +1,4 @@
-/** Things that one side puts down and the other takes up in their order, waiting where there is none. */
+/** An asynchronous queue between one producer and one consumer. */
 export interface Inbox<T> {
   put(item: T): void;
   take(): Promise<T>;

@@ -1,7 +1,4 @@
-/**
- * What tenantctl's own statements are for, the first that fits. These names are the points' names: they say where in the
- * work of a run a fault strikes.
- */
+/** Patterns for tenantctl's own statements; the first match names the point at which a fault strikes. */
 const PURPOSES: readonly (readonly [RegExp, string])[] = [
   [/^BEGIN\b/i, 'begin'],
   [/^COMMIT\b/i, 'commit'],
@@ -32,7 +29,7 @@ const PURPOSES: readonly (readonly [RegExp, string])[] = [
   [/^SELECT (?:current_setting|to_regclass)\(|^WITH (?:RECURSIVE )?\w+ (?:\([^)]*\) )?AS\b/i, 'look'],
 ];
 
-/** The name of the point at which a statement is sent: what it is for, or where it is a migration's, what it does. */
+/** The name of a statement's point: its purpose, or for a migration's statement what it does. */
 export function nameOf(statement: string): string {
   const text = statement.replace(/^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)+/, '');
   const purpose = PURPOSES.find(([form]) => form.test(text))?.[1];
@@ -41,10 +38,10 @@ export function nameOf(statement: string): string {
   return `statement ${words.slice(0, 2).join(' ').toUpperCase()}`;
 }
 
-/** The purposes that tell what a string of several statements is about. */
+/** The purposes that characterize a string of several statements. */
 const TELLING = /^(?:lock|history|intent|status|stamp|run's|commit|statement|registration)/;
 
-/** The name of a string that is passed on whole: the telling ones among its statements, each once. */
+/** The name of a string sent as a whole: its characteristic purposes, each once. */
 export function nameOfString(statements: readonly string[]): string {
   const names = [...new Set(statements.map(nameOf))];
   const telling = names.filter((name) => TELLING.test(name));

@@ -3,23 +3,23 @@ import { queryMessage } from '../../support/wire/protocol.ts';
 import { nameOf, nameOfString } from './names.ts';
 import type { Request } from './request.ts';
 
-/** How strings of several statements reach the server: as they were sent, or each statement when the last is done. */
+/** How multi-statement strings reach the server: whole, or one statement after the other. */
 export type Passing = 'whole' | 'statements';
 
-/** What is passed on at once. */
+/** A unit that is forwarded at once. */
 export interface Piece {
   readonly name: string;
   readonly bytes: Buffer;
-  /** The client awaits no answer. */
+  /** The client expects no answer. */
   readonly isFarewell: boolean;
-  /** The last of its request: what the server says of its readiness is for the client. */
+  /** The last of its request: its ReadyForQuery is forwarded to the client. */
   readonly isLast: boolean;
 }
 
 /**
- * The pieces in which a request is passed on. Statement by statement, the server stands between two statements of a
- * string as it does when its backend is terminated there: everything before is done, nothing behind. That is possible
- * only where it does not change what is one transaction: in an open one, and where the string begins one.
+ * Splits a request. Statement by statement, the server can stop between two statements of a string, as when
+ * its backend is terminated there. A string is split only if that keeps its transaction: in an open one, or
+ * if the string begins one.
  */
 export async function piecesOf(
   request: Request,
@@ -43,7 +43,7 @@ export async function piecesOf(
 }
 
 async function statementsIn(text: string): Promise<string[]> {
-  // What PostgreSQL would refuse is passed on for it to refuse.
+  // Forward what PostgreSQL would refuse.
   const parsed = await parseSql(text).catch(() => []);
   return parsed.length === 0 ? [text] : parsed.map((statement) => statement.text);
 }

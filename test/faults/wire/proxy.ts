@@ -2,12 +2,12 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import type { Passing } from './pieces.ts';
 import { relay, type OnPoint, type Relay } from './relay.ts';
 
-/** Stands between a program and the server, and reads what they say. */
+/** A proxy between a program and the server that parses the protocol. */
 export interface Proxy {
   readonly port: number;
-  /** The connections that are open, in the order in which they came. */
+  /** The open connections in order. */
   readonly open: readonly Relay[];
-  /** From now on, nobody hears anything, and whoever comes is not answered: as where a host has vanished. */
+  /** Forwards nothing and answers no new connection, like a vanished host. */
   goSilent(): void;
   close(): Promise<void>;
 }

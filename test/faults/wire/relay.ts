@@ -4,31 +4,29 @@ import { createInbox } from './inbox.ts';
 import { piecesOf, type Passing, type Piece } from './pieces.ts';
 import { gatherRequests, type Request } from './request.ts';
 
-/** When a fault may strike: the piece has come from the client, has gone to the server, has been answered by it. */
+/** When a fault may strike: before the piece goes to the server, after it was sent, after it was answered. */
 export type Moment = 'before' | 'sent' | 'after';
 
-/** A connection through the proxy, and what can be done to it. */
+/** A connection through the proxy. */
 export interface Relay {
-  /** The process id of the server's backend, once it has said it. */
+  /** The server backend's process id, once known. */
   readonly pid: number | undefined;
   readonly isOpen: boolean;
-  /** Passes nothing on, either way, until it is thawed. */
+  /** Stops forwarding in both directions until thawed. */
   freeze(): void;
   thaw(): void;
-  /** Both ends hear that the other is gone. */
   cut(): void;
-  /** The client hears that the server is gone; the server hears nothing any more. */
+  /** Closes the client's side; the server notices nothing. */
   halfClose(): void;
-  /** Neither hears anything any more. */
+  /** Stops forwarding without closing either side. */
   goSilent(): void;
-  /** Lets go of both ends. */
   close(): void;
 }
 
-/** Told of each moment before anything follows from it; freezing the relay then stops it right there. */
+/** Called at each moment before it has consequences; freezing the relay stops it there. */
 export type OnPoint = (moment: Moment, name: string, relay: Relay) => void;
 
-/** Both ways of one connection, message by message. */
+/** Relays both directions of a connection, message by message. */
 export function relay(near: Socket, far: Socket, passing: Passing, onPoint: OnPoint): Relay {
   const requests = createInbox<Request | 'end'>();
   const answers = createInbox<Answer | 'end'>();
@@ -85,7 +83,7 @@ export function relay(near: Socket, far: Socket, passing: Passing, onPoint: OnPo
         far.write(piece.bytes);
         if (piece.isFarewell) continue;
         await at('sent', piece);
-        // The rest of a string is refused after an error; the next string of a pipeline is not.
+        // After an error the server refuses the rest of a string, but not a pipeline's next string.
         if (passing === 'statements' && (await answered.promise).isError) break;
       }
     }
@@ -115,7 +113,7 @@ export function relay(near: Socket, far: Socket, passing: Passing, onPoint: OnPo
       gather.onMessage(message);
     }),
   );
-  // What a client had sent before it died is on its way; what was held back never left it.
+  // Deliver what a client sent before it died, but not what was held back.
   const onNearEnd = () => {
     if (isSilent) return;
     const isHeldBack = ice !== undefined || (passing === 'statements' && underWay.length > 0);
@@ -136,18 +134,18 @@ export function relay(near: Socket, far: Socket, passing: Passing, onPoint: OnPo
   return self;
 }
 
-/** What the server says to one piece. */
+/** The server's answer to one piece. */
 interface Answer {
   readonly messages: readonly Buffer[];
   readonly isError: boolean;
-  /** It ends with ReadyForQuery: the server has done what it was sent. */
+  /** It ends with ReadyForQuery. */
   readonly isComplete: boolean;
 }
 
-/** Puts the server's messages together to answers. @param onAnswer told of each, with the state of the transaction */
+/** Groups the server's messages into answers. @param onAnswer called with each, and the transaction status */
 function gatherAnswers(onAnswer: (answer: Answer, status: string) => void): {
   readonly onMessage: (message: Message) => void;
-  /** The server has gone: what it said last is no whole answer, and is passed on all the same. */
+  /** The server has gone: forward its last, incomplete answer. */
   readonly onEnd: () => void;
 } {
   let messages: Buffer[] = [];

@@ -1,16 +1,16 @@
 import type { Message } from '../../support/wire/protocol.ts';
 
-/** What a client sends in one go, and the server answers with one ReadyForQuery at its end. */
+/** Messages that the server answers with one ReadyForQuery. */
 export interface Request {
   readonly kind: 'startup' | 'string' | 'prepared' | 'farewell';
-  /** What is run; empty for a start-up and a farewell. */
+  /** The SQL; empty for start-up and Terminate. */
   readonly text: string;
   readonly bytes: Buffer;
 }
 
 /**
- * Puts a client's messages together to requests: a simple query is one, and so is everything up to a Sync
- * (https://www.postgresql.org/docs/current/protocol-flow.html). A Terminate and a cancel request are not answered.
+ * Groups a client's messages into requests: a simple query, or everything up to a Sync
+ * (https://www.postgresql.org/docs/current/protocol-flow.html). Terminate and cancel requests get no answer.
  */
 export function gatherRequests(onRequest: (request: Request) => void): (message: Message) => void {
   let text = '';
@@ -35,7 +35,7 @@ export function gatherRequests(onRequest: (request: Request) => void): (message:
   };
 }
 
-/** A Parse message: the name of the statement, its text, its parameters' types. */
+/** The SQL of a Parse message: name, text, parameter types. */
 function textOfParse(body: Buffer): string {
   const start = body.indexOf(0) + 1;
   return body.toString('utf8', start, body.indexOf(0, start));
