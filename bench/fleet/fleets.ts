@@ -14,7 +14,7 @@ export interface FleetDatabase {
   readonly tenants: readonly BenchTenant[];
 }
 
-/** `migrated`: `init` applied. `registered`: ACTIVE tenants with empty schemas. `unknown`: an empty registry. */
+/** `migrated`: `init` applied. `registered`: ACTIVE tenants, empty schemas. `unknown`: empty registry. */
 export type FleetKind = 'migrated' | 'registered' | 'unknown';
 
 /** A fleet's parameters. tenantctl's fleets also serve as Knex's: the histories are the same. */
@@ -91,7 +91,7 @@ async function build(url: string, { kind, history, tenants }: FleetForm, project
     await migrateTenants({ url, folder: projects.before.folder, expect: { upToDate: tenants } });
 }
 
-/** Vacuums now, so that autovacuum does not disturb a measurement. The tenants' own tables are too small for one. */
+/** Vacuums now, so that autovacuum does not disturb a measurement. Tenants' own tables are too small for it. */
 async function tidyCatalogs(url: string): Promise<void> {
   await withConnection(url, async (client) => {
     const { rows } = await client.query<{ name: string }>(

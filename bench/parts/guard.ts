@@ -16,7 +16,7 @@ const LOOK = /\nCALL tenantctl\.stay_within\([^\n]*\)\n;/g;
 const LOOKS = 12;
 const WARMING = 2;
 
-/** A migration's work before the check. The server's counters show that the first one wrote only its own schema. */
+/** A migration's work before the check. Counters show that the first one wrote only its own schema. */
 const DEEDS = {
   'an ALTER TABLE': 'ALTER TABLE chat_messages ADD COLUMN model text',
   'a migration that makes it search every large catalog': `CREATE TABLE prompts (id bigserial PRIMARY KEY, text varchar(20) NOT NULL UNIQUE);

@@ -28,7 +28,7 @@ export async function withServer<T>(use: (server: BenchServer) => Promise<T>): P
   });
 }
 
-/** Flushes pending writes before a measurement. @throws Error if the server's settings are not the defaults */
+/** Flushes pending writes before a measurement. @throws Error if the server's settings are not default */
 export async function settle({ url }: BenchServer): Promise<void> {
   const found = [await setting(url, 'fsync'), await setting(url, 'max_locks_per_transaction')];
   if (found.join() !== 'on,64') throw new Error(`fsync and max_locks_per_transaction are ${found.join()}`);

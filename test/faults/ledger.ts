@@ -3,7 +3,7 @@ import { openDatabase } from '../../src/db/open.ts';
 import type { FaultDatabase } from './databases.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** Judges that unfinished runs of a killed process are recorded as dead; a run that ended before the kill is exempt. */
+/** A killed process's unfinished runs must be recorded as dead, unless one had ended before the kill. */
 export async function judgeLedger(
   database: FaultDatabase,
   { runs }: Snapshot,

@@ -52,7 +52,7 @@ if (settings.json !== undefined) {
 }
 process.exitCode = tallies.failed > 0 || judged.length === 0 ? 1 : 0;
 
-/** The undisturbed runs. Scenarios that a user's migrations do not allow (such as no rollback) are skipped. */
+/** The undisturbed runs. Scenarios that a user's migrations do not allow are skipped. */
 async function makeReferences(stage: Stage, scenarios: readonly Scenario[]): Promise<Reference[]> {
   const lane = pLimit(settings.lanes);
   const made = await Promise.all(
@@ -100,7 +100,7 @@ async function runCases(
   return judged;
 }
 
-/** Repeats a missed case at half the time or count, because this run ended sooner than the undisturbed one. */
+/** Repeats a missed case at half the time or count, because this run was faster than the undisturbed one. */
 function sooner(one: Case): Case | undefined {
   const { instant } = one;
   if ('ms' in instant)

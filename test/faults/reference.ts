@@ -13,7 +13,7 @@ export interface Reference {
   readonly final: Snapshot;
   /** The expected content of a schema with that history, by contentKey. */
   readonly contents: ReadonlyMap<string, readonly string[]>;
-  /** Tables in `schema.table` form whose rows differ between undisturbed runs: their rows are only counted. */
+  /** Tables (`schema.table`) whose rows differ between undisturbed runs: their rows are only counted. */
   readonly varying: ReadonlySet<string>;
   readonly heard: Readonly<Record<Passing, Heard>>;
 }

@@ -38,7 +38,7 @@ export function tally(judged: readonly Judged[]): Tallies {
   };
 }
 
-/** A violated guarantee and how to reproduce it. @param flags the harness's flags without those that choose cases */
+/** A violated guarantee and how to reproduce it. @param flags those that do not choose cases */
 export function failureText({ case: one, findings }: Judged, flags: string): string {
   return [
     `✖ ${caseText(one)}`,

@@ -10,7 +10,7 @@ export interface Scenario {
   readonly isAdopted?: boolean;
   /** The command. A second call finishes what the first began. */
   readonly call: Call;
-  /** Calls from the same start that produce every intermediate history; start and end are known without them. */
+  /** Calls from the same start that produce every intermediate history. */
   readonly steps: readonly Call[];
   readonly organizations: readonly string[];
   /** Some migrations run outside a transaction: a tenant may stop between two of them. */

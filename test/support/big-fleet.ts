@@ -1,11 +1,11 @@
 import { Client } from 'pg';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 
-/** A transaction keeps a lock on all that it creates until it ends. */
+/** A transaction locks all that it creates until it ends. */
 const TENANTS_PER_TRANSACTION = 25;
 
 /**
- * Registers so many ACTIVE tenants as Knex would leave them: its two history tables with one migration applied, and
+ * Registers ACTIVE tenants as Knex would leave them: its two history tables with one applied migration, and
  * that migration's table with one row.
  * @returns their organization ids
  */

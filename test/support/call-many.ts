@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CLI_ENV, type CliOptions } from './cli.ts';
 
-/** How one call of many ended. */
+/** The result of one call. */
 export interface Answer {
   readonly exitCode: number;
   /** stdout and stderr. */
@@ -13,14 +13,14 @@ export interface Answer {
 
 export type Call = CliOptions & { readonly args: readonly string[] };
 
-/** A child process in which the program's main function is called again and again. */
+/** A child process that calls the program's main function repeatedly. */
 export interface Caller {
-  /** Calls it once for each, in order. A call must not end the process. */
+  /** Runs these calls in order. They must not end the process. */
   call(calls: readonly Call[]): Promise<Answer[]>;
   close(): Promise<void>;
 }
 
-/** Starts one: for a beforeAll. */
+/** Starts one, for a beforeAll. */
 export function startCaller(): Caller {
   const child = spawn(process.execPath, ['--', join(import.meta.dirname, 'many-calls.mjs')], {
     stdio: ['pipe', 'pipe', 'inherit'],

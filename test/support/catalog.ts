@@ -1,7 +1,7 @@
 import { escapeIdentifier } from 'pg';
 import type { TestDatabase } from './database.ts';
 
-/** What a database holds, as lines that compare: schemas, relations, columns, constraints, indexes, types, functions. */
+/** The catalog as comparable lines: schemas, relations, columns, constraints, indexes, types, functions. */
 export async function catalogOf(testDatabase: TestDatabase): Promise<string[]> {
   const rows = await testDatabase.query<{ line: string }>(
     `WITH spaces AS (
@@ -41,7 +41,7 @@ export async function catalogOf(testDatabase: TestDatabase): Promise<string[]> {
   return rows.map((row) => row.line);
 }
 
-/** The catalog and every row of every table but the ledger of runs, for tests that say "nothing is changed". */
+/** The catalog and all rows except the ledger's, for tests that nothing changed. */
 export async function contentOf(testDatabase: TestDatabase): Promise<string[]> {
   const tables = await testDatabase.query<{ schema: string; name: string }>(
     `SELECT schemaname AS schema, tablename AS name FROM pg_tables

@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 
-/** A certificate and its key, in PEM files of a temporary folder. */
+/** PEM files of a certificate and its key, in a temporary folder. */
 export interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
 }
 
-/** A certificate authority of the tests' own. */
+/** A test certificate authority. */
 export interface Authority extends CertificateFiles {
-  /** Issues a certificate, for so many days, to a server of these names, or to a client with this user name. */
+  /** Issues a certificate for this many days to a server with these names or a client with this user name. */
   issue(
     file: string,
     commonName: string,
@@ -22,10 +22,9 @@ export interface Authority extends CertificateFiles {
 
 type SubjectName = { readonly dns: string } | { readonly ip: string };
 
-/** A temporary folder for certificates. */
 export interface CertificateFolder {
   readonly directory: string;
-  /** Makes an authority whose certificate is in force from a day ago until so many days from now. */
+  /** Creates an authority whose certificate is valid from a day ago for this many days. */
   authority(name: string, days?: number): Promise<Authority>;
   remove(): Promise<void>;
 }

@@ -5,24 +5,23 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** How a child process ended. */
 export interface ChildResult {
-  /** null where a signal ended it. */
+  /** null if a signal ended it. */
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** What tells a program how to find a database, or how to speak to a terminal: the caller's must not reach a child. */
+/** Variables that select a database or a terminal: a child must not inherit them. */
 const CONFIGURATION =
   /^(DB_|DBMATE_|DATABASE_URL|MASTER_|TENANT_|REGISTRY_|VECTOR_|LOCK_|CONNECT_|CI$|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|VITEST|PG)/;
 
-/** The variables of a child process, without any configuration. */
+/** A child's variables, without configuration. */
 export const BASE_ENV: Readonly<Record<string, string | undefined>> = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !CONFIGURATION.test(name)),
 );
 
-/** Starts a program with no input. `done` resolves when it has ended and its streams are closed. */
+/** Starts a program without input. `done` resolves when it has ended and its streams are closed. */
 export function startChild(
   program: string,
   args: readonly string[],

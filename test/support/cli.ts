@@ -2,33 +2,31 @@ import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { BASE_ENV, startChild, type ChildResult } from './child.ts';
 
-/** How a run of the program ended. */
 export interface CliResult extends ChildResult {
-  /** stdout as the one JSON document that it must be. */
+  /** Parses stdout, which must be one JSON document. */
   json<T = Record<string, unknown>>(): T;
 }
 
 export interface CliOptions {
-  /** The folder that it is called in. */
+  /** The working directory. */
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
 export const PROGRAM = join(import.meta.dirname, '../../bin/tenantctl.js');
 
-/** The variables of the program: no configuration, and where Node keeps what it has compiled. */
+/** The program's variables: no configuration, and Node's compile cache. */
 export const CLI_ENV: Readonly<Record<string, string | undefined>> = {
   ...BASE_ENV,
   NODE_COMPILE_CACHE: join(import.meta.dirname, '../../node_modules/.cache/node'),
 };
 
-/** Starts the program as a child process. */
 export function startCli(
   args: readonly string[],
   { cwd, env }: CliOptions,
 ): ChildProcess & {
   done: Promise<CliResult>;
-  /** Resolves when that has been said on stderr. */
+  /** Resolves when this text has appeared on stderr. */
   said(text: string): Promise<void>;
 } {
   const child = startChild(process.execPath, ['--', PROGRAM, ...args], { cwd, env: { ...CLI_ENV, ...env } });
@@ -58,7 +56,6 @@ function withJson(result: ChildResult): CliResult {
   };
 }
 
-/** Runs the program to its end. */
 export function tenantctl(args: readonly string[], options: CliOptions): Promise<CliResult> {
   return startCli(args, options).done;
 }

@@ -2,14 +2,14 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import type { ServerSettings } from '../../src/db/database.ts';
 
-/** Stands between a program and the server, and cuts one connection at a moment that nobody could hit from outside. */
+/** A proxy that cuts one connection at a precise moment. */
 export interface CuttingProxy {
   readonly settings: ServerSettings;
-  /** How many connections it has cut. */
+  /** Number of connections cut. */
   readonly cuts: number;
   /**
-   * From now on: the first connection over which the client sends a text with `sent` in it is cut as soon as the server
-   * has answered with a CommandComplete of this tag; the client gets nothing of that answer.
+   * Cuts the first connection whose client sends a text containing `sent`, once the server has answered with
+   * a CommandComplete of this tag. The client receives nothing of that answer.
    */
   cutAfter(sent: string, tag: string): void;
 }

@@ -9,33 +9,32 @@ import { createQueries, openPool, type Queries } from './queries.ts';
 import type { Database, DatabaseSettings, ServerSettings } from '../../src/db/database.ts';
 import type { Names } from '../../src/names.ts';
 
-/** A database of a test's own, dropped when the test is over. */
+/** A test's database, dropped when the test ends. */
 export interface TestDatabase {
   readonly settings: DatabaseSettings;
-  /** The variables with which the command line finds it. */
+  /** The program's variables to connect to it. */
   readonly env: Readonly<Record<string, string>>;
-  /** Opens it through tenantctl's own pool, closed when the test is over. */
+  /** Opens it with tenantctl's own pool, closed when the test ends. */
   open(maxConnections?: number, names?: Names): Promise<Database>;
-  /** Rows of a query, as superuser: see Queries. Not while an embedded one is open elsewhere. */
+  /** Queries as superuser: see Queries. Not while an embedded one is open elsewhere. */
   readonly query: Queries['query'];
 }
 
-/** A server database of a test's own. */
 export interface TestServerDatabase extends TestDatabase {
   readonly settings: ServerSettings;
   readonly url: string;
 }
 
 /**
- * A database on the tests' server; call it within a test or a beforeEach.
- * @param template names the database of which it is a copy, and to which nobody is connected; it is empty where absent
+ * Creates a database on the test server; call it in a test or beforeEach.
+ * @param template database to copy, which must have no connections; empty if absent
  */
 export async function createDatabase(
   template: (server: ClientBase) => Promise<string> = () => Promise.resolve('template1'),
 ): Promise<TestServerDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const url = new URL(inject('serverUrl'));
-  // A third of the time that 15 and later take by default; before 15 there is no other way.
+  // Takes a third of the default time since 15; older servers have no alternative.
   const strategy = inject('serverVersion') >= 150_000 ? ' STRATEGY file_copy' : '';
   await onServer(async (server) => {
     await server.query(`CREATE DATABASE ${name} TEMPLATE ${await template(server)}${strategy}`);
@@ -65,12 +64,11 @@ export async function createDatabase(
   };
 }
 
-/** An empty database that has pgvector: on the tests' server where that has it, else an embedded one. */
+/** An empty database with pgvector, on the test server if available, otherwise embedded. */
 export async function createVectorDatabase(): Promise<TestDatabase> {
   return inject('serverHasVector') ? createDatabase() : createEmbeddedDatabase();
 }
 
-/** An empty embedded database. */
 export async function createEmbeddedDatabase(): Promise<TestDatabase> {
   const directory = await mkdtemp(join(await fastFolder(), 'tenantctl-embedded-'));
   if (!inject('serverHasVector')) await cp(inject('embeddedTemplate'), directory, { recursive: true });
@@ -90,7 +88,7 @@ export async function createEmbeddedDatabase(): Promise<TestDatabase> {
       const database = await open();
       const { rows } = await database.query<Row>(text, values);
       if (!wasOpen) {
-        // The command line is the next to open the folder, in a process of its own.
+        // Next, the program opens the folder in its own process.
         await database.close();
         opened = undefined;
       }
@@ -99,7 +97,7 @@ export async function createEmbeddedDatabase(): Promise<TestDatabase> {
   };
 }
 
-/** How tenantctl finds the database of a URL. */
+/** The settings for a database URL. */
 export function settingsOf(url: URL): ServerSettings {
   const password = decodeURIComponent(url.password);
   return {
@@ -114,7 +112,7 @@ export function settingsOf(url: URL): ServerSettings {
   };
 }
 
-/** The variables by which the program finds it. */
+/** The program's variables for these settings. */
 export function envOf(settings: ServerSettings): Record<string, string> {
   return {
     DB_HOST: settings.host,
@@ -126,7 +124,7 @@ export function envOf(settings: ServerSettings): Record<string, string> {
   };
 }
 
-/** Sessions of the tests' server, for the databases that the tests of a file create and drop. */
+/** Sessions on the test server to create and drop a file's databases. */
 let maintenance: Pool | undefined;
 
 async function onServer(use: (server: ClientBase) => Promise<void>): Promise<void> {

@@ -6,20 +6,20 @@ import type { TestServerDatabase } from './database.ts';
 
 const run = promisify(execFile);
 
-/** Where Debian keeps the programs of each version. */
+/** Debian's folder with programs by version. */
 const DEBIAN = '/usr/lib/postgresql';
 
 export interface DumpPrograms {
-  /** Writes a dump of a database, in the form that pg_restore reads. */
+  /** Dumps a database in pg_restore's format. */
   readonly dump: (testDatabase: TestServerDatabase, file: string, ...options: string[]) => Promise<void>;
-  /** Restores it in one transaction. @throws Error where pg_restore ends with anything but 0 */
+  /** Restores it in one transaction. @throws Error unless pg_restore exits with 0 */
   readonly restore: (testDatabase: TestServerDatabase, file: string, ...options: string[]) => Promise<void>;
 }
 
 /**
- * pg_dump and pg_restore, from PATH or Debian's folders: pg_dump refuses a server that is newer than itself.
- * @param serverVersion as server_version_num says it
- * @returns the reason where there are none
+ * pg_dump and pg_restore, from PATH or Debian's folders: pg_dump refuses a server newer than itself.
+ * @param serverVersion as in server_version_num
+ * @returns the reason if not found
  */
 export async function findDumpPrograms(serverVersion: number): Promise<DumpPrograms | string> {
   const major = Math.floor(serverVersion / 10_000);
@@ -37,7 +37,7 @@ export async function findDumpPrograms(serverVersion: number): Promise<DumpProgr
   return `there is no pg_dump with pg_restore of version ${major} or newer on PATH or in ${DEBIAN}`;
 }
 
-/** The major version of a program; 0 where it is not there, or does not run. */
+/** The major version of a program; 0 if missing or broken. */
 async function majorOf(program: string): Promise<number> {
   const { stdout } = await run(program, ['--version']).catch(() => ({ stdout: '' }));
   return Number(/\(PostgreSQL\) (\d+)/.exec(stdout)?.[1] ?? 0);

@@ -7,9 +7,9 @@ import { contentsOfSchemas } from './tenant-content.ts';
 import { createTwins, preparation, twinNames, twinsOn, type Twins } from './twins.ts';
 
 /**
- * Five tenants, and their twins. The first two are alike, so that nothing but the migration itself can tell that it
- * may do something else with the third, which has rows, the fourth, which has a table more, and the fifth, which has
- * rows elsewhere and lacks a column.
+ * Five tenants and their twins. The first two are alike, so only the migration itself shows that it may act
+ * differently on the third (has rows), the fourth (has another table) and the fifth (other rows, a missing
+ * column).
  */
 export function fiveTenants(): Promise<Twins> {
   return createTwins(5, prepare);
@@ -23,10 +23,10 @@ function prepare(nth: number): string {
   return 'INSERT INTO tags VALUES (7)';
 }
 
-/** The ways of five tenants where each was gone through as Knex would. */
+/** The ways of five tenants if each was migrated as Knex would. */
 export const ALL_INTERACTIVE = Array.from({ length: 5 }, () => 'interactively' as const);
 
-/** The ways of five tenants where the first two showed what the others were sent. */
+/** The ways of five tenants if the first two showed what to send the others. */
 export const THREE_IN_ONE_STRING = [
   'interactively',
   'interactively',
@@ -45,9 +45,8 @@ const FILES = {
 };
 
 /**
- * The five tenants and their twins, for all tests of a file: to be called at its top. The function that it returns is
- * for a test that tries one migration: it writes the migration's file, under a name of its own, and when the test is
- * over, the tenants are made again what they were.
+ * Five tenants and their twins for all tests of a file: call it at the top. The returned function writes one
+ * migration to test under its own name; the tenants are restored when the test ends.
  */
 export function useFiveTenants(): (text: string) => Promise<{ twins: Twins; file: string }> {
   let standing: StandingFleet | undefined;
@@ -65,7 +64,7 @@ export function useFiveTenants(): (text: string) => Promise<{ twins: Twins; file
     if (twins === undefined) throw new Error('The fleet is there for tests only.');
     const shared = twins;
     number += 1;
-    // Node loads a file once.
+    // Node loads a file only once.
     const file = `3_test_${number}.js`;
     await shared.fleet.add(file, text);
     onTestFinished(async () => {
@@ -79,7 +78,7 @@ export function useFiveTenants(): (text: string) => Promise<{ twins: Twins; file
   };
 }
 
-/** SQL that drops all that migrations may have made in a schema, forgets the third of them, and does the first two again. */
+/** SQL that drops what migrations create in a schema, forgets the third one, and repeats the first two. */
 function emptied(schema: string): string {
   return `DO $empty$ DECLARE statement text; BEGIN
       FOR statement IN

@@ -10,9 +10,9 @@ import { settingsOf } from './database.ts';
 import type { TestProject } from './project.ts';
 
 /**
- * The database from which a fleet of these organizations is copied, with a project's migrations: a copy takes a fraction
- * of the time of provisioning. Whoever asks first makes it, for all files of the run; global-setup drops it.
- * @param server a session of the tests' server
+ * The template database for a fleet of these organizations with a project's migrations: copying is much
+ * faster than provisioning. Created on first use and shared by all files of the run; global-setup drops it.
+ * @param server a session of the test server
  * @returns its name
  */
 export async function fleetTemplate(

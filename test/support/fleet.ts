@@ -9,13 +9,13 @@ import { fleetTemplate } from './fleet-template.ts';
 import { usualProject, type TestProject } from './project.ts';
 import type { Database } from '../../src/db/database.ts';
 
-/** A database with a registry and provisioned tenants, and the project whose migrations they have. */
+/** A database with a registry and provisioned tenants, and its migration project. */
 export interface TestFleet {
   readonly testDatabase: TestServerDatabase;
   readonly database: Database;
   readonly project: TestProject;
   readonly query: TestServerDatabase['query'];
-  /** Writes a tenant migration: its file name, its text. */
+  /** Writes a tenant migration: file name and text. */
   add(name: string, text: string): Promise<void>;
   migrate(options?: Partial<MigrateTenantsOptions>): Promise<FleetResult>;
   rollback(options?: Partial<RollbackTenantsOptions>): Promise<FleetResult>;
@@ -23,7 +23,7 @@ export interface TestFleet {
   status(options?: Partial<StatusOptions>): Promise<FleetStatus>;
   /** "name@batch" of each history row, oldest first. */
   history(organization: string): Promise<string[]>;
-  /** The tables of a tenant, without the history's. */
+  /** A tenant's tables, without Knex's. */
   tables(organization: string): Promise<string[]>;
 }
 
@@ -32,7 +32,7 @@ export interface FleetOptions {
   readonly maxConnections?: number;
 }
 
-/** Provisions these organizations in a new database, with the usual project's migrations where none is given. */
+/** Provisions these organizations in a new database, by default with the usual project. */
 export async function createFleet(
   organizations: readonly string[],
   options: FleetOptions = {},
@@ -42,7 +42,7 @@ export async function createFleet(
   return fleetOn(testDatabase, await testDatabase.open(options.maxConnections ?? 6), project);
 }
 
-/** The same handles on a database that has been prepared otherwise. */
+/** The same handles for an existing database. */
 export function fleetOn(
   testDatabase: TestServerDatabase,
   database: Database,
@@ -77,7 +77,7 @@ export function fleetOn(
   };
 }
 
-/** The result of one tenant; a test that asks for one that is not there fails. */
+/** One tenant's result; fails the test if missing. */
 export function resultOf(result: FleetResult, organization: string): FleetResult['tenants'][number] {
   const found = result.tenants.find((tenant) => tenant.clerkOrgId === organization);
   if (found === undefined) throw new Error(`The result says nothing about ${organization}.`);

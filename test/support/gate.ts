@@ -3,19 +3,19 @@ import { Client } from 'pg';
 import { onTestFinished } from 'vitest';
 import type { TestServerDatabase } from './database.ts';
 
-/** Holds up every migration that has WAIT_AT_GATE in it, until it is opened: so a test can look at work in progress. */
+/** Blocks migrations that contain WAIT_AT_GATE, so that a test can inspect work in progress. */
 export interface Gate {
-  /** Resolves when that many migrations stand before the gate. */
+  /** Resolves when this many migrations wait at the gate. */
   reached(count?: number): Promise<void>;
-  /** How many stand before it now. */
+  /** How many wait now. */
   waiting(): Promise<number>;
   open(): Promise<void>;
 }
 
-/** SQL for a migration: it waits here while the gate is closed. */
+/** SQL that waits while the gate is closed. */
 export const WAIT_AT_GATE = 'SELECT pg_advisory_xact_lock_shared(4711);';
 
-/** Closes the gate of a database. It is opened at the latest when the test is over. */
+/** Closes a database's gate. It opens when the test ends at the latest. */
 export async function closeGate(testDatabase: TestServerDatabase): Promise<Gate> {
   const keeper = new Client({ connectionString: testDatabase.url, application_name: 'gate' });
   keeper.on('error', () => {});
@@ -40,7 +40,7 @@ export async function closeGate(testDatabase: TestServerDatabase): Promise<Gate>
   };
 }
 
-/** Asks again and again until the answer is yes; fails after thirty seconds, saying what was waited for. */
+/** Polls until true; after thirty seconds fails and names what was awaited. */
 export async function until(ask: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + 30_000;
   while (!(await ask())) {

@@ -10,18 +10,18 @@ import { startTestServer } from './server.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The maintenance database of the server that the tests run on. */
+    /** The maintenance database of the test server. */
     serverUrl: string;
     serverHasVector: boolean;
     serverVersion: number;
-    /** With this begin the names of the databases that fleets are copied from (fleet-template.ts). */
+    /** Prefix of template databases for fleets (fleet-template.ts). */
     templatePrefix: string;
-    /** An embedded database that has been created and closed, to be copied: only where the server lacks pgvector. */
+    /** A closed embedded database to copy, if the server lacks pgvector. */
     embeddedTemplate: string;
   }
 }
 
-/** Builds the program, starts the server, says which one it is, and stops it at the end. */
+/** Builds the program, starts the server, prints its description, and stops it at the end. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const [servers] = await Promise.all([
     prepare(),
@@ -56,7 +56,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   };
 }
 
-/** The server may be somebody's: nothing of the tests is to stay there. */
+/** The server may be shared: leave nothing behind. */
 async function dropDatabases(serverUrl: string, prefix: string): Promise<void> {
   const client = new Client({ connectionString: serverUrl });
   await client.connect();

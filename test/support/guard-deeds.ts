@@ -1,6 +1,6 @@
 import { NEIGHBOURS } from './guarded-fleet.ts';
 
-/** What no tenant migration may do outside its schema: a statement, and what the error says of it. */
+/** Statements outside its schema that a tenant migration must not run, and the error's text. */
 export const DEEDS: readonly [sentence: string, statement: string, says: string][] = [
   [
     'reads a neighbour’s table',
@@ -281,15 +281,15 @@ export const DEEDS: readonly [sentence: string, statement: string, says: string]
   ],
 ];
 
-/** These cannot be put into a block: a statement of several, or one that is a block itself. */
+/** Statements that a DO block cannot contain: several statements, or a block itself. */
 export const CANNOT_IN_BLOCK = /^SET |^CREATE FUNCTION|^DO /;
 
-/** As JavaScript that sends these texts, one after the other. */
+/** JavaScript that sends these texts in sequence. */
 export function raw(...texts: string[]): string {
   return texts.map((text) => `await knex.raw(${JSON.stringify(text)});`).join('\n');
 }
 
-/** A text, to stand in single quotes. */
+/** A text as an SQL string literal. */
 export function quoted(text: string): string {
   return text.replaceAll("'", "''");
 }

@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { onTestFinished } from 'vitest';
 import type { TestServerDatabase } from './database.ts';
 
-/** Holds an advisory lock of tenantctl's, as another run would: "master", or "tenant:<schema>". */
+/** Holds one of tenantctl's advisory locks like another run: "master", or "tenant:<schema>". */
 export async function holdLock(
   testDatabase: TestServerDatabase,
   name: string,

@@ -5,12 +5,12 @@ import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestServerDatabase } from './database.ts';
 import { createProject, type TestProject } from './project.ts';
 
-/** A Knex file in CommonJS, as ORIGIN.md's projects have them. */
+/** A Knex migration in CommonJS, as in ORIGIN.md. */
 export function commonJs(up: string, down: string): string {
   return `exports.up = async function (knex) {\n  ${up}\n};\n\nexports.down = async function (knex) {\n  ${down}\n};\n`;
 }
 
-/** The same migration in TypeScript, as teams rewrite it. */
+/** The same migration in TypeScript. */
 export function typeScript(up: string, down: string): string {
   return `import type { Knex } from 'knex';\n\nexport async function up(knex: Knex): Promise<void> {\n  ${up}\n}\n\nexport async function down(knex: Knex): Promise<void> {\n  ${down}\n}\n`;
 }
@@ -32,7 +32,6 @@ const REGISTRY = [
   `await knex.schema.dropTable('tenants');`,
 ] as const;
 
-/** A project in ORIGIN.md's layout. */
 export async function originProject(): Promise<TestProject> {
   const project = await createProject({
     'package.json': '{"name":"origin"}',
@@ -48,7 +47,7 @@ export async function originProject(): Promise<TestProject> {
   };
 }
 
-/** Knex itself, as such a project configures it: for public, or for one tenant's schema. */
+/** Knex as such a project configures it: for public, or for one tenant's schema. */
 export function plainKnex(
   testDatabase: TestServerDatabase,
   project: TestProject,
@@ -70,7 +69,7 @@ export function plainKnex(
   return knex;
 }
 
-/** What ORIGIN.md's own scripts do for a tenant. */
+/** Provisions a tenant like ORIGIN.md's scripts. */
 export async function provisionByKnex(
   testDatabase: TestServerDatabase,
   project: TestProject,

@@ -1,13 +1,10 @@
 import { inspect } from 'node:util';
 
-/** A password with everything in it that means something to URLs, SQL, JSON, shells and patterns; FRAGMENT tells it. */
+/** Part of a password that contains special characters of URLs, SQL, JSON, shells and patterns. */
 export const FRAGMENT = 'k4n4ry';
 export const CANARY = `it's"${FRAGMENT}\\$&%41.*[@/?#é 😀`;
 
-/**
- * Bodies of a migration's `up` that give the password away, as a careless or an unlucky one does: `secret`, and a `url`
- * that holds it.
- */
+/** Bodies of a migration's `up` that leak the password. Variables: `secret`, and a `url` that contains it. */
 export const LEAKS: Readonly<Record<string, string>> = {
   'throws an error that tells it': 'throw new Error(`cannot log in with ${secret}`);',
   'throws an error that tells the URL': 'throw new Error(`cannot reach ${url}`);',
@@ -37,24 +34,24 @@ export const LEAKS: Readonly<Record<string, string>> = {
     'await knex.raw(`DO $$ BEGIN EXECUTE $p$CREATE ROLE x PASSWORD $q$${secret}$q$ LOGNI$p$; END $$`.replaceAll("?", "\\\\?"));',
 };
 
-/** Those that fail behind the command's back, and would take down whatever process they are in. */
+/** Those that fail outside the command's promise chain and would crash the process. */
 export const STRAY = ['forgets to await what fails', 'throws in a callback'];
 
 const HEAD = `const secret = ${JSON.stringify(CANARY)};
 const url = "postgres://u:" + encodeURIComponent(secret) + "@h/d";
 `;
 
-/** A migration in JavaScript that does so. */
+/** A migration in JavaScript with such a body. */
 export function leakyMigration(body: string, config = ''): string {
   return `${HEAD}export async function up(knex) {\n${body}\n}\nexport async function down() {}\n${config}`;
 }
 
-/** A module that does so when it is loaded. */
+/** A module that leaks while loading. */
 export function leakyModule(): string {
   return `${HEAD}throw Object.assign(new Error(secret), { url });\n`;
 }
 
-/** Everything that anybody could get to see of a value. */
+/** Everything observable of a value. */
 export function everythingOf(value: unknown): string {
   const seen = [
     inspect(value, { depth: Infinity, showHidden: true, getters: true, maxStringLength: null }),

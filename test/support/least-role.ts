@@ -7,24 +7,23 @@ import { openDatabase } from '../../src/db/open.ts';
 import { createDatabase, type TestServerDatabase } from './database.ts';
 import type { Database, ServerSettings } from '../../src/db/database.ts';
 
-/** A database, and a role that works in it with no more rights than docs/operations.md gives it. */
+/** A database, and a role with no more rights than docs/operations.md grants. */
 export interface LeastRole {
   readonly testDatabase: TestServerDatabase;
   readonly name: string;
-  /** As that role. */
   readonly settings: ServerSettings;
   readonly env: Readonly<Record<string, string>>;
-  /** A name for a role that no other test has; all roles whose names begin with it are dropped at the end. */
+  /** Unique prefix for role names; all such roles are dropped at the end. */
   readonly prefix: string;
   open(maxConnections?: number): Promise<Database>;
-  /** Runs statements logged in as another role, which is given the right to log in for it. */
+  /** Runs statements logged in as another role, which is granted LOGIN. */
   logInAs<Row extends object = Record<string, unknown>>(
     role: string,
     ...statements: string[]
   ): Promise<Row[]>;
 }
 
-/** The SQL of docs/operations.md: what every role needs, and what TENANT_ROLE needs beside it. */
+/** The SQL of docs/operations.md: for every role, and additionally for TENANT_ROLE. */
 async function documentedRights(): Promise<[string, string]> {
   const page = await readFile(join(import.meta.dirname, '../../docs/operations.md'), 'utf8');
   const [, section = ''] = /^## Privileges\n([^]*?)^### /m.exec(page) ?? [];
@@ -34,12 +33,12 @@ async function documentedRights(): Promise<[string, string]> {
   return [rights, ofTenantRole];
 }
 
-/** Made by the very SQL of docs/operations.md. @param attributes CREATEROLE: with what TENANT_ROLE needs */
+/** Runs the SQL of docs/operations.md. @param attributes CREATEROLE: includes what TENANT_ROLE needs */
 export async function createLeastRole(attributes: '' | 'CREATEROLE' = ''): Promise<LeastRole> {
   const prefix = `r${randomBytes(5).toString('hex')}`;
   const name = `${prefix}_ctl`;
   const password = 'least';
-  // Hooks run last first: the database with what the roles own in it goes before them.
+  // Hooks run in reverse order: the database with the roles' objects is dropped first.
   onTestFinished(() => dropRoles(prefix));
   const testDatabase = await createDatabase();
   const [rights, ofTenantRole] = await documentedRights();
@@ -92,7 +91,7 @@ async function dropRoles(prefix: string): Promise<void> {
       `SELECT quote_ident(rolname) AS name FROM pg_roles WHERE starts_with(rolname::text, $1)`,
       [prefix],
     );
-    // What has been granted to them beside: CREATE on other databases, say, there is none.
+    // There are no other grants, such as CREATE on other databases.
     for (const { name } of rows) await client.query(`DROP ROLE ${name}`);
   } finally {
     await client.end();

@@ -1,7 +1,7 @@
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
 
-/** Makes a tenant's stamp say what another's says, in a way that nothing shows: only who reads the history knows. */
+/** Replaces a tenant's stamp with another's, undetectable without reading the history. */
 export async function makeStampLie(fleet: Pick<TestFleet, 'query'>, id: string, like: string): Promise<void> {
   await fleet.query(
     `UPDATE tenantctl.stamps

@@ -10,32 +10,30 @@ import type { ServerSettings } from '../../src/db/database.ts';
 
 const run = promisify(execFile);
 
-/** Where Debian has it: not on everybody's PATH. */
+/** Debian installs it in a folder that is not on every PATH. */
 const CANDIDATES = ['pgbouncer', '/usr/sbin/pgbouncer'];
 
 export interface PgBouncerOptions {
-  /** When a server connection goes on to the next client; at the end of its transaction where absent. */
+  /** When a server connection is released; default: at the end of a transaction. */
   readonly mode?: 'transaction' | 'session' | 'statement';
-  /** Server connections for each database and user; 2 where absent, so that they really go from hand to hand. */
+  /** Server connections per database and user; default 2, so that clients really share them. */
   readonly size?: number;
-  /** Further lines of its ini file. */
+  /** Additional lines of its ini file. */
   readonly lines?: readonly string[];
 }
 
-/** A PgBouncer in front of a server. */
 export interface PgBouncer {
-  /** The same database, through it. */
+  /** The same database through it. */
   readonly settings: ServerSettings;
-  /** The variables with which the command line finds it. */
+  /** The program's variables to connect through it. */
   readonly env: Readonly<Record<string, string>>;
   readonly url: string;
-  /** Ends it as a crash would. */
   kill(): Promise<void>;
-  /** Starts it again on the same port. */
+  /** Restarts it on the same port. */
   resume(): Promise<void>;
 }
 
-/** The program; undefined where there is none. */
+/** The program; undefined if not installed. */
 export async function findPgBouncer(): Promise<string | undefined> {
   for (const program of CANDIDATES) {
     const { stdout } = await run(program, ['--version']).catch(() => ({ stdout: '' }));
@@ -44,7 +42,7 @@ export async function findPgBouncer(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Starts one for a test, on a free port; it ends with the test. */
+/** Starts one on a free port; it ends with the test. */
 export async function startPgBouncer(
   testDatabase: Pick<TestServerDatabase, 'settings' | 'env'>,
   options: PgBouncerOptions = {},
@@ -55,7 +53,7 @@ export async function startPgBouncer(
   const directory = await makeFolder(await reachableFolder(), 'pgbouncer');
   const port = await freePort();
   const [file, users] = [join(directory, 'pgbouncer.ini'), join(directory, 'users.txt')];
-  // With what stands in this file it logs in to the server; clients it believes.
+  // It logs in to the server with this file and trusts its clients.
   await writeFile(users, `"${user}" "${password}"\n`);
   await writeFile(
     file,

@@ -7,19 +7,19 @@ import { startPgBouncer, type PgBouncer, type PgBouncerOptions } from './pgbounc
 import { usualProject, type TestProject } from './project.ts';
 import type { Database, ServerSettings } from '../../src/db/database.ts';
 
-/** A fleet that tenantctl reaches through a PgBouncer only; `query` of it goes to the server. */
+/** A fleet that tenantctl reaches only through PgBouncer; its `query` goes to the server. */
 export interface PooledFleet extends TestFleet {
   readonly pooler: PgBouncer;
 }
 
 export interface PooledOptions extends PgBouncerOptions {
   readonly project?: TestProject;
-  /** With a way past it. */
+  /** Sets a direct URL. */
   readonly direct?: boolean;
   readonly maxConnections?: number;
 }
 
-/** Provisions these organizations in a new database, through a PgBouncer. */
+/** Provisions these organizations in a new database through PgBouncer. */
 export async function createPooledFleet(
   organizations: readonly string[],
   options: PooledOptions = {},
@@ -38,7 +38,7 @@ export async function createPooledFleet(
   return { ...fleet, pooler };
 }
 
-/** Opens a database for a test: closed with it, and before the server drops it. */
+/** Opens a database for a test; closed before the server drops it. */
 export async function openPooled(settings: ServerSettings, maxConnections = 7): Promise<Database> {
   const database = await openDatabase(settings, { maxConnections });
   onTestFinished(() => database.close());

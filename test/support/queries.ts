@@ -1,8 +1,7 @@
 import { Pool } from 'pg';
 
-/** Asks one database. */
 export interface Queries {
-  /** Rows of a query, on a session that nobody else uses meanwhile and that has nothing left of the query before. */
+  /** Runs a query on a session that nobody else uses and that is reset. */
   readonly query: <Row extends object = Record<string, unknown>>(
     text: string,
     values?: unknown[],
@@ -10,14 +9,14 @@ export interface Queries {
   close(): Promise<void>;
 }
 
-/** At most so many sessions. The server may end them: a test may have it stopped, or all sessions terminated. */
+/** A pool whose sessions the server may end: a test may stop it or terminate all sessions. */
 export function openPool(url: string, max: number): Pool {
   const pool = new Pool({ connectionString: url, max, idleTimeoutMillis: 0, allowExitOnIdle: true });
   pool.on('error', () => {});
   return pool;
 }
 
-/** Sessions of a database that stay open between two queries: a new one takes ten times as long as most queries do. */
+/** Sessions that stay open between queries: opening one takes ten times as long as most queries. */
 export function createQueries(url: string): Queries {
   const pool = openPool(url, 50);
   return {

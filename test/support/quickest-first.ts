@@ -1,15 +1,12 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Projects in the order in which they tell most in the least time. */
+/** Projects ordered by most information in least time. */
 const ORDER = ['unit', 'integration', 'cli', 'pooler'];
 
-/** Waits a minute for timeouts of the server, and leaves the processor to others meanwhile. */
+/** Waits a minute for server timeouts and leaves the CPU to others. */
 const WAITS = /cli\/dead-clients/;
 
-/**
- * Runs the projects in that order, after what only waits. Within a project, what took longest comes first, so that all
- * workers end together.
- */
+/** First files that only wait, then projects in order, slowest files first, so that all workers end together. */
 export class QuickestFirst extends BaseSequencer {
   override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(specifications);

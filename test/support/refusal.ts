@@ -1,6 +1,6 @@
 import { TenantctlError } from '../../src/errors.ts';
 
-/** The TenantctlError with which this ends. A success, or any other error, fails the test. */
+/** The TenantctlError that rejects this promise. Success or another error fails the test. */
 export async function refusalOf(work: Promise<unknown>): Promise<TenantctlError> {
   try {
     await work;

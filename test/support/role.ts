@@ -2,10 +2,7 @@ import { escapeLiteral } from 'pg';
 import { onTestFinished } from 'vitest';
 import type { TestServerDatabase } from './database.ts';
 
-/**
- * A role with the rights that ORIGIN.md gives and no others: a password, all privileges on the database, `public` its
- * own. Gone when the test is over.
- */
+/** A role with ORIGIN.md's rights: a password, all privileges on the database, owner of `public`. */
 export async function createOwner(
   testDatabase: TestServerDatabase,
   password: string,

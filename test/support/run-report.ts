@@ -4,14 +4,14 @@ import type { Reporter, SerializedError, TestModule, Vitest } from 'vitest/node'
 const SHOWN = 10;
 
 /**
- * Prints why tests were skipped, and which files took longest. A test that is skipped without a reason fails the run.
- * Appends "passed failed", two numbers, to the file that TEST_COUNTS names.
+ * Prints why tests were skipped and which files were slowest. A skip without a reason fails the run. Appends
+ * two numbers, passed and failed, to the file in TEST_COUNTS.
  */
 export default class RunReport implements Reporter {
   #isNarrowed = false;
 
   onInit(vitest: Vitest): void {
-    // With --testNamePattern, the others are skipped because nobody asked for them.
+    // --testNamePattern skips all other tests.
     this.#isNarrowed = vitest.config.testNamePattern !== undefined;
   }
 
@@ -52,7 +52,7 @@ function secondsOf(module: TestModule): number {
   return (collectDuration + setupDuration + duration) / 1000;
 }
 
-/** How many passed and failed. A file that fails outside its tests is one more that failed, and so is an error outside all files. */
+/** Passed and failed tests. A failure outside a file's tests, or an error outside all files, counts as one. */
 function countsOf(modules: readonly TestModule[], errors: readonly SerializedError[]): [number, number] {
   const count = (module: TestModule, state: 'passed' | 'failed') =>
     [...module.children.allTests(state)].length;

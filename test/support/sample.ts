@@ -20,7 +20,7 @@ if (share < 1) {
   });
 }
 
-/** The ids of the tests in the sample, block by block. */
+/** The ids of sampled tests, block by block. */
 function choose({ tasks }: { readonly tasks: readonly RunnerTask[] }): string[] {
   const tests = tasks
     .filter((task) => task.type === 'test')
@@ -30,7 +30,7 @@ function choose({ tasks }: { readonly tasks: readonly RunnerTask[] }): string[] 
   return [...ranked.slice(0, Math.ceil(tests.length * share)).map(({ id }) => id), ...blocks.flatMap(choose)];
 }
 
-/** Ids differ between test.each cases of one name; both come from the order in the file. */
+/** Ids differ between test.each cases with the same name; both are stable within a file. */
 function rankOf({ id, name }: RunnerTask): string {
   return createHash('sha256').update(`${seed} ${id} ${name}`).digest('hex');
 }

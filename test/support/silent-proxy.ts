@@ -2,9 +2,9 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import type { TestServerDatabase } from './database.ts';
 
-/** Stands between a program and the server, and can fall silent: it keeps every connection, and forwards nothing. */
+/** A proxy that can fall silent: it keeps every connection but forwards nothing. */
 export interface SilentProxy {
-  /** The variables with which the command line goes through it. */
+  /** The program's variables to connect through it. */
   readonly env: Readonly<Record<string, string>>;
   fallSilent(): void;
 }
@@ -29,7 +29,7 @@ export async function silentProxy({ settings, env }: TestServerDatabase): Promis
       });
     }
   });
-  // Half of a connection that the other end has closed stays open, as behind a router that has lost its memory.
+  // Half-closed connections stay open, as behind a router that has lost its state.
   server.on('connection', (socket: Socket) => (socket.allowHalfOpen = true));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {

@@ -5,33 +5,33 @@ import type { TestFleet } from './fleet.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';
 import { expectTruth, FORGIVING, hideHistories, historyOf, promptly, session, stamped } from './stamps.ts';
 
-/** Tenants that nobody touches: their histories are hidden while the commands are asked. */
+/** Unchanged tenants, whose histories are locked while the commands run. */
 export const OTHERS: readonly [string, string] = ['org_other_1', 'org_other_2'];
 
-/** What both commands say of a tenant. */
+/** What both commands report for a tenant. */
 export interface Seen {
   readonly attention: string | undefined;
   readonly outcome: string | undefined;
-  /** What the run has applied to it. */
+  /** Migrations that the run has applied to it. */
   readonly names: readonly string[];
   readonly totals: { readonly upToDate: number; readonly failed: number };
 }
 
-/** A fleet that the tests of a file share, each with a tenant of its own beside the others. */
+/** A fleet shared by a file's tests, each with its own additional tenant. */
 export interface StampedFleet {
   readonly fleet: () => TestFleet;
-  /** Provisions a tenant, stamped like the others. It leaves the registry when the test is over. */
+  /** Provisions a tenant with a stamp. It leaves the registry when the test ends. */
   readonly newTenant: () => Promise<string>;
   /**
-   * Does something behind tenantctl's back, statement by statement in one session: $S is the tenant's schema, $F the function of the trigger in it, $H its
-   * history, $L Knex's lock table, $O the schema of another tenant; "!" is a run of tenantctl in between.
+   * Executes statements without tenantctl in one session. $S: the tenant's schema, $F: the trigger function
+   * in it, $H: its history, $L: Knex's lock table, $O: another tenant's schema. "!" runs tenantctl.
    */
   readonly perform: (id: string, statements: readonly string[]) => Promise<void>;
-  /** Asks `status`, then `migrate tenants`, while the histories of the others cannot be read. */
+  /** Runs `status`, then `migrate tenants`, while the other histories are locked. */
   readonly ask: (id: string) => Promise<Seen>;
 }
 
-/** To be called at the top of a file. */
+/** Call it at the top of a file. */
 export function useStampedFleet(): StampedFleet {
   let standing: StandingFleet | undefined;
   let number = 0;
@@ -90,7 +90,7 @@ export function useStampedFleet(): StampedFleet {
   };
 }
 
-/** The name of the trigger's function in a schema: src/core/stamps/server-routines.ts, history_trigger_name. */
+/** The name of the trigger function in a schema: src/core/stamps/server-routines.ts, history_trigger_name. */
 function triggerFunctionOf(schema: string): string {
   return `tenantctl_unstamp_${createHash('sha256').update(schema).digest('hex').slice(0, 10)}`;
 }

@@ -8,7 +8,7 @@ import type { TestFleet } from './fleet.ts';
 import { commonJs } from './knex-project.ts';
 import { INIT_SQL } from './init-sql.ts';
 
-/** Migrations that can be applied once more: a history that forgets one is made whole again by the next run. */
+/** Migrations that can be applied twice: the next run repairs a history with a missing row. */
 export const FORGIVING = {
   'package.json': '{"name":"forgiving"}',
   'migrations/master/1_init.sql': INIT_SQL,
@@ -16,7 +16,7 @@ export const FORGIVING = {
   'migrations/tenants/2_tags.js': ifMissing('tags'),
 };
 
-/** A migration that creates a table where it is not there yet; plain Knex can apply it too. */
+/** A migration that creates a table if it is missing; plain Knex can apply it too. */
 export function ifMissing(table: string): string {
   return commonJs(
     `await knex.raw('CREATE TABLE IF NOT EXISTS ${table} (id int PRIMARY KEY)');`,
@@ -28,7 +28,7 @@ export function historyOf(organization: string): string {
   return `${schemaNameFor(organization)}.knex_migrations_tenant`;
 }
 
-/** A session of its own, ended when the test is over. */
+/** A separate session, closed when the test ends. */
 export async function session(fleet: Pick<TestFleet, 'testDatabase'>): Promise<Client> {
   const client = new Client({ connectionString: fleet.testDatabase.url });
   client.on('error', () => {});
@@ -37,7 +37,7 @@ export async function session(fleet: Pick<TestFleet, 'testDatabase'>): Promise<C
   return client;
 }
 
-/** Keeps everybody from reading the histories of these organizations: who tries to waits until they are let go. */
+/** Locks these organizations' histories: readers wait until the lock is released. */
 export async function hideHistories(
   fleet: TestFleet,
   organizations: readonly string[],
@@ -53,7 +53,7 @@ export async function hideHistories(
   };
 }
 
-/** The answer; an error where it is not there within thirty seconds, as when something waits for a lock. */
+/** Fails if the work takes more than thirty seconds, as when waiting for a lock. */
 export async function promptly<T>(work: Promise<T>): Promise<T> {
   const late = new AbortController();
   const alarm = sleep(30_000, undefined, { signal: late.signal }).then(
@@ -69,7 +69,7 @@ export async function promptly<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** The organizations that have a stamp which is believed. */
+/** The organizations with a valid stamp. */
 export async function stamped(fleet: TestFleet): Promise<string[]> {
   const rows = await fleet.query<{ id: string }>(
     `SELECT clerk_org_id AS id FROM tenants JOIN tenantctl.trusted_stamps USING (schema_name) ORDER BY 1`,
@@ -77,7 +77,7 @@ export async function stamped(fleet: TestFleet): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** What status says that each organization has applied is what its history table holds. */
+/** Asserts that status reports what each history table contains. */
 export async function expectTruth(fleet: TestFleet, ...organizations: string[]): Promise<void> {
   const { states } = await fleet.status({ listAll: true });
   for (const id of organizations) {
@@ -91,7 +91,7 @@ export async function expectTruth(fleet: TestFleet, ...organizations: string[]):
   }
 }
 
-/** A role without any rights, gone when the test is over with all that was given to it. */
+/** A role without rights, dropped with all its grants when the test ends. */
 export async function createRole(testDatabase: TestServerDatabase): Promise<string> {
   const name = `role_${randomBytes(6).toString('hex')}`;
   await testDatabase.query(`CREATE ROLE ${name} LOGIN`);

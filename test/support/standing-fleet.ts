@@ -8,16 +8,16 @@ import { fleetOn, type TestFleet } from './fleet.ts';
 import { createStandingProject } from './project.ts';
 import { createQueries } from './queries.ts';
 
-/** A fleet that all tests of a file share: for a beforeAll, where createFleet is of no use. */
+/** A fleet shared by a file's tests, for a beforeAll, where createFleet does not work. */
 export interface StandingFleet {
   readonly fleet: TestFleet;
-  /** Drops the database and the folder: for the afterAll. */
+  /** Drops the database and the folder, in the afterAll. */
   close(): Promise<void>;
 }
 
 /**
- * Creates a database on a server, and a project with these files, and provisions the organizations.
- * @param serverUrl the tests' own server where absent
+ * Creates a database and a project with these files, and provisions the organizations.
+ * @param serverUrl the test server if absent
  */
 export async function standingFleet(
   organizations: readonly string[],

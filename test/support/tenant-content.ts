@@ -1,7 +1,7 @@
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import type { TestFleet } from './fleet.ts';
 
-/** What each of these tenants holds (contentsOfSchemas). */
+/** These tenants' contents (contentsOfSchemas). */
 export function contentsOf(
   fleet: Pick<TestFleet, 'query'>,
   organizations: readonly string[],
@@ -9,10 +9,7 @@ export function contentsOf(
   return contentsOfSchemas(fleet, organizations.map(schemaNameFor));
 }
 
-/**
- * What each of these schemas holds, catalog, rows and history, as lines that compare from one tenant to another: the
- * schema's own name and moments in time are taken out.
- */
+/** Catalogs, rows and histories as lines that compare between tenants: without schema names and times. */
 export async function contentsOfSchemas(
   database: Pick<TestFleet, 'query'>,
   schemas: readonly string[],

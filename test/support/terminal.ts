@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CliOptions } from './cli.ts';
 import { CLI_ENV, PROGRAM } from './cli.ts';
 
-/** The program that makes a pseudo terminal. */
+/** The program that creates a pseudo terminal. */
 const TERMINAL_MAKER = 'script';
 
-/** Why there is no pseudo terminal here, where there is none: util-linux's `script` makes it. */
+/** Why there is no pseudo terminal, which needs util-linux's `script`; undefined if there is one. */
 export const noTerminal: string | undefined = /util-linux/.test(
   spawnSync(TERMINAL_MAKER, ['--version'], { encoding: 'utf8' }).stdout ?? '',
 )
@@ -15,13 +15,13 @@ export const noTerminal: string | undefined = /util-linux/.test(
   : "needs util-linux's program `script`, which makes a pseudo terminal";
 
 export interface TerminalOptions extends CliOptions {
-  /** Typed as soon as what is shown matches `after`. */
+  /** Typed when the output matches `after`. */
   readonly typed?: { readonly after: RegExp; readonly text: string };
-  /** 0: a terminal that does not know its width, as some CI systems have. */
+  /** 0: a terminal without a width, as in some CI systems. */
   readonly columns?: number;
 }
 
-/** Runs the program on a pseudo terminal. stdout and stderr are one there. */
+/** Runs the program on a pseudo terminal, which merges stdout and stderr. */
 export async function tenantctlOnTerminal(
   args: readonly string[],
   options: TerminalOptions,

@@ -8,30 +8,30 @@ import { contentsOf } from './tenant-content.ts';
 import { watchWays, type Way } from './ways.ts';
 
 /**
- * Two fleets in one database with the same data: to the tenants of the one the same may be sent, through the others
- * every migration is gone statement by statement, as Knex would.
+ * Two fleets with the same data in one database: one may be sent compiled strings, the other is migrated
+ * statement by statement, as Knex would.
  */
 export interface Twins {
   readonly fleet: TestFleet;
-  /** The organizations that may be sent the same, in the order in which a run comes to them. */
+  /** The organizations that may get compiled strings, in the run's order. */
   readonly compiled: readonly string[];
   readonly interactive: readonly string[];
   migrate(options?: Partial<MigrateTenantsOptions>): Promise<TwinResults>;
   rollback(options?: Partial<RollbackTenantsOptions>): Promise<TwinResults>;
-  /** By which way each of the first fleet's last rows of the history came about, or went. */
+  /** How each of the first fleet's latest history rows was written or deleted. */
   ways(): Promise<(Way | undefined)[]>;
-  /** Fails where a tenant is not as its twin is, catalog, rows and history, or has no stamp that is to be trusted. */
+  /** Fails if a tenant differs from its twin in catalog, rows or history, or has no valid stamp. */
   expectSame(): Promise<void>;
 }
 
 export interface TwinResults {
   readonly compiled: FleetResult;
   readonly interactive: FleetResult;
-  /** What was noted while the first fleet was served. */
+  /** The notes of the first fleet's run. */
   readonly notes: readonly string[];
 }
 
-/** The usual tenants of both fleets; `prepare` gives the SQL that makes the nth of each what it is. */
+/** The usual tenants of both fleets; `prepare` returns SQL to prepare the nth of each. */
 export async function createTwins(
   count: number,
   prepare: (nth: number) => string | undefined = () => undefined,
@@ -42,14 +42,13 @@ export async function createTwins(
   return twinsOn(fleet, count, prepare);
 }
 
-/** The organizations of both fleets. */
 export function twinNames(count: number): Record<'compiled' | 'interactive', readonly string[]> {
   const names = (kind: string) =>
     Array.from({ length: count }, (_, nth) => `${kind}_${String(nth).padStart(3, '0')}`);
   return { compiled: names('sent'), interactive: names('gone') };
 }
 
-/** SQL that makes every tenant of both fleets what it is. */
+/** SQL that prepares every tenant of both fleets. */
 export function preparation(count: number, prepare: (nth: number) => string | undefined): string {
   const { compiled, interactive } = twinNames(count);
   const statements = [compiled, interactive].flatMap((organizations) =>
@@ -60,7 +59,7 @@ export function preparation(count: number, prepare: (nth: number) => string | un
   return statements.join('\n');
 }
 
-/** The same on a fleet that has been provisioned. */
+/** The same for a provisioned fleet. */
 export async function twinsOn(
   fleet: TestFleet,
   count: number,

@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 
-/** What was seen of tenantctl's backends while something ran. */
+/** Observations of tenantctl's backends. */
 export interface BackendsSeen {
-  /** The process ids of all that there were. */
+  /** All process ids seen. */
   readonly pids: ReadonlySet<number>;
-  /** The most locks on tables and indexes that one of them held at once. */
+  /** The most locks on tables and indexes that one backend held at once. */
   readonly mostLocks: number;
-  /** How often was looked; a machine that stands still does not look, so this tells more than a clock. */
+  /** Number of samples: unlike a clock, it does not advance while the machine stands still. */
   readonly looks: number;
-  /** At how many of these looks the same transaction was open at most. */
+  /** The most samples in which the same transaction was open. */
   readonly longestTransaction: number;
 }
 
-/** Milliseconds between two looks. */
+/** Milliseconds between samples. */
 const EVERY_MS = 30;
 
-/** Looks at tenantctl's backends from a session of its own, again and again while `work` is done. */
+/** Samples tenantctl's backends from a separate session while `work` runs. */
 export async function watchBackends<T>(
   url: string,
   work: () => Promise<T>,
@@ -30,7 +30,7 @@ export async function watchBackends<T>(
   const over = new AbortController();
   const look = async () => {
     while (!over.signal.aborted) {
-      // One scan of the locks for all of them: it holds up whoever wants one.
+      // One scan of the locks for all of them: it blocks those who want a lock.
       const { rows } = await client.query<{ pid: number; locks: number; since: string | null }>(
         `SELECT a.pid, a.xact_start::text AS since,
                 coalesce(l.locks, 0)::int AS locks

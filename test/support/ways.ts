@@ -1,12 +1,9 @@
 import type { TestFleet } from './fleet.ts';
 
-/**
- * How a tenant was served. The server tells: the text that wrote the row of the history held the whole transaction, or
- * ended with the commit.
- */
+/** How a tenant was served: the text that wrote its history row has the whole transaction, or its end. */
 export type Way = 'in one string' | 'interactively';
 
-/** Takes down from now on how each of the fleet's history rows is written or deleted. Returns the last of each tenant. */
+/** Records from now on how history rows are written or deleted. Returns the last way of each tenant. */
 export async function watchWays(
   fleet: Pick<TestFleet, 'query'>,
 ): Promise<() => Promise<ReadonlyMap<string, Way>>> {
@@ -35,7 +32,7 @@ export async function watchWays(
   };
 }
 
-/** How often a migration was applied to each tenant, counting what was committed: every one of these must be 1. */
+/** How often each tenant's migration was committed: must be 1 for all. */
 export async function timesApplied(
   fleet: Pick<TestFleet, 'query'>,
   name: string,

@@ -1,6 +1,6 @@
 import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres-programs.ts';
 
-/** Runs `use` beside a PostgreSQL of its own. The server ends with the process, also where that is interrupted. */
+/** Runs `use` with a new PostgreSQL server, which ends with the process even if interrupted. */
 export async function withPostgres<T>(
   options: PostgresOptions,
   use: (server: PostgresServer) => Promise<T>,

@@ -1,17 +1,16 @@
-/** A message of PostgreSQL's protocol. */
 export interface Message {
-  /** Its type byte; `startup` and `cancel` for the two that have none. */
+  /** Type byte; `startup` and `cancel` for the two without. */
   readonly type: string;
   readonly body: Buffer;
-  /** All of it, as it goes over the wire. */
+  /** The complete message. */
   readonly bytes: Buffer;
 }
 
-/** The first message's code: https://www.postgresql.org/docs/current/protocol-message-formats.html */
+/** Code in the first message: https://www.postgresql.org/docs/current/protocol-message-formats.html */
 const CANCEL_REQUEST = 80_877_102;
 const PROTOCOL_3 = 3;
 
-/** Cuts what a client sends into messages. The first has no type byte. @throws Error where it asks for encryption */
+/** Splits a client's data into messages, the first without a type byte. @throws Error if it requests TLS */
 export function clientMessages(onMessage: (message: Message) => void): (chunk: Buffer) => void {
   let started = false;
   return cut(
@@ -27,12 +26,12 @@ export function clientMessages(onMessage: (message: Message) => void): (chunk: B
   );
 }
 
-/** Cuts what a server sends into messages. */
+/** Splits a server's data into messages. */
 export function serverMessages(onMessage: (message: Message) => void): (chunk: Buffer) => void {
   return cut(() => 1, onMessage);
 }
 
-/** The message that asks the server to run a string. */
+/** A simple query message. */
 export function queryMessage(text: string): Buffer {
   const body = Buffer.from(`${text}\0`);
   const header = Buffer.alloc(5);
@@ -41,7 +40,7 @@ export function queryMessage(text: string): Buffer {
   return Buffer.concat([header, body]);
 }
 
-/** A message is its type byte, where it has one, its length with these four bytes, and its body. */
+/** A message has an optional type byte, its length including these four bytes, and its body. */
 function cut(typeBytes: () => number, onMessage: (message: Message) => void): (chunk: Buffer) => void {
   let pending: Buffer = Buffer.alloc(0);
   return (chunk) => {
