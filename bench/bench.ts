@@ -8,9 +8,7 @@ export interface Bench {
   readonly server: BenchServer;
   readonly projects: Projects;
   readonly fleets: Fleets;
-  /** Whether psql is on the PATH. */
   readonly hasPsql: boolean;
-  /** Reports progress. */
   readonly say: (line: string) => void;
 }
 

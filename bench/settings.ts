@@ -30,7 +30,6 @@ export interface Settings {
   readonly guardedTenants: number;
   /** Fleet size for `add`, `ledger`, `guard`, `latency` and `load`. */
   readonly tenants: number;
-  /** Number of schemas that `init` fills. */
   readonly newTenants: number;
   /** Number of tenants for slow rivals; the rest of a fleet is extrapolated. */
   readonly sample: number;

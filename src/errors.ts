@@ -94,7 +94,6 @@ export interface InvalidIndex {
   readonly schema: string;
   readonly name: string;
   readonly table: string;
-  /** The statement that removes it. */
   readonly remedy: string;
 }
 
@@ -105,7 +104,6 @@ interface ErrorFacts {
   readonly sqlstate?: string | undefined;
   /** The tenant's organization id, or its schema if it has none. */
   readonly tenant?: string | undefined;
-  /** File name. */
   readonly migration?: string | undefined;
   /** The refused SQL, with placeholders instead of bound values. */
   readonly statement?: string | undefined;
@@ -121,7 +119,6 @@ export interface ErrorDetails extends ErrorFacts {
   readonly cause?: unknown;
 }
 
-/** An error in a JSON document. */
 export interface ErrorReport extends ErrorFacts {
   readonly code: ErrorCode;
   readonly message: string;

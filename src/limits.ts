@@ -2,7 +2,6 @@
 export interface Range {
   readonly least: number;
   readonly most: number;
-  /** Plural noun. */
   readonly unit?: string;
 }
 

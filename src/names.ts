@@ -47,7 +47,6 @@ export const DEFAULT_NAMES: Names = {
 /** Hexadecimal digits of a hash after the prefix. */
 export const HASH_LENGTH = 10;
 
-/** The registry's name for messages. */
 export function registryName({ registry }: Names): string {
   return `${registry.schema}.${registry.table}`;
 }

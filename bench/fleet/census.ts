@@ -13,7 +13,6 @@ interface Census {
   readonly historyRows: number;
 }
 
-/** A fleet's expected state. */
 export interface FleetState {
   readonly history: HistoryForm;
   /** Tenants with the three migrations of `init`; other schemas are empty. */

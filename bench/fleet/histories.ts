@@ -1,9 +1,7 @@
 /** A rival's history of migrations in a tenant's schema. */
 export interface HistoryForm {
   readonly name: 'knex' | 'node-pg-migrate' | 'dbmate';
-  /** The table with one row per applied migration. */
   readonly table: string;
-  /** Creates its tables as the rival does. */
   readonly create: readonly string[];
   readonly tables: number;
   readonly indexes: number;

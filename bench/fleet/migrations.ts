@@ -1,7 +1,6 @@
 /** A tenant migration as a file for Knex and tenantctl, and as equivalent SQL. */
 export interface BenchMigration {
   readonly name: string;
-  /** The .js file for Knex and tenantctl. */
   readonly builder: string;
   readonly sql: readonly string[];
 }

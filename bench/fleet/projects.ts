@@ -14,7 +14,6 @@ export interface Project {
   readonly dbmate: string;
 }
 
-/** One application at two releases. */
 export interface Projects {
   /** With the three migrations of `init`. */
   readonly before: Project;

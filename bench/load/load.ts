@@ -11,7 +11,6 @@ const PER_SECOND = 200;
 export interface Latencies {
   /** Milliseconds per query, ascending, from when it was due: time queued behind a slow one counts. */
   readonly ms: readonly number[];
-  /** Messages of failed queries. */
   readonly errors: readonly string[];
 }
 

@@ -6,7 +6,6 @@ import { countTraffic } from '../wire/wire.ts';
 /** The cost of tenantctl's no-op, other than time. */
 export interface NoOpWeight {
   readonly queries: number;
-  /** Queries of `status --json`. */
   readonly statusQueries: number;
   /** Growth of the largest backend in bytes; undefined if unavailable. */
   readonly backendBytes: number | undefined;

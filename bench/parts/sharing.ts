@@ -9,7 +9,6 @@ import { TENANTCTL, tenantctlEnv } from '../rivals/tenantctl.ts';
 import { settle } from '../server/server.ts';
 import { withWarmFleet } from '../stage.ts';
 
-/** A process's final output. */
 interface Part {
   readonly totals: { readonly migrated: number; readonly upToDate: number; readonly failed: number };
 }

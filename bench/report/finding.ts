@@ -7,9 +7,7 @@ export interface Bar {
 }
 
 export interface Finding {
-  /** Label for people. */
   readonly what: string;
-  /** Fleet size, if any. */
   readonly tenants?: number | undefined;
   readonly value: number;
   readonly unit: '×' | 's' | 'ms' | 'MB' | '%' | '';

@@ -9,7 +9,6 @@ export type Work = 'no-op' | 'status' | 'add' | 'init' | 'provision';
 
 export interface Task {
   readonly work: Work;
-  /** Fleet size. */
   readonly tenants: number;
   /** Parallel tenants; null if left to the program. */
   readonly concurrency: number | null;
@@ -17,7 +16,6 @@ export interface Task {
   readonly roundTripMs: number;
 }
 
-/** One rival's single execution of a task. */
 export interface Measurement extends Task, Effort {
   readonly rival: RivalName;
   readonly round: number;

@@ -5,7 +5,6 @@ import type { Measurement } from './measurement.ts';
 export interface PartResult {
   readonly measurements: readonly Measurement[];
   readonly findings: readonly Finding[];
-  /** Remarks, one sentence each. */
   readonly notes: readonly string[];
 }
 

@@ -16,7 +16,6 @@ export type RivalName =
 export interface Assignment {
   readonly url: string;
   readonly project: Project;
-  /** Tenants in the registry. */
   readonly tenants: number;
   /** How many to migrate: the first ones in the registry. */
   readonly first: number;

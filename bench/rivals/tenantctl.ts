@@ -8,7 +8,6 @@ export function tenantctlEnv(url: string): Record<string, string> {
   return { DATABASE_URL: url, DB_SSL: 'false' };
 }
 
-/** Expected number of tenants per outcome. */
 interface Expected {
   readonly upToDate?: number;
   readonly migrated?: number;

@@ -12,7 +12,6 @@ export const ROUNDS_MORE = 3;
 
 /** A part of each tenant's string, and its replacement. */
 export interface Part {
-  /** The name of the strings without it. */
   readonly without: RivalName;
   readonly pattern: RegExp;
   readonly replacement: string;

@@ -1,7 +1,6 @@
 import type { BenchTenant } from '../fleet/tenants.ts';
 import type { Conversation, Request } from './conversation.ts';
 
-/** The simple queries of a fleet migration. */
 export interface CapturedStrings {
   /** Sent before the first tenant, on any connection: reading the fleet and recording the start. */
   readonly opening: readonly string[];

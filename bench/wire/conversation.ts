@@ -8,7 +8,6 @@ export interface Request {
   isInTransaction: boolean | undefined;
 }
 
-/** One connection's traffic. */
 export interface Conversation {
   readonly requests: readonly Request[];
   /** Number of simple queries (Q) and Execute messages (E). */
@@ -53,7 +52,6 @@ export function followConversation(): {
   };
 }
 
-/** All connections' traffic. */
 export interface Traffic {
   readonly connections: number;
   readonly queries: number;

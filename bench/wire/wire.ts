@@ -7,7 +7,6 @@ import { clientMessages, serverMessages } from '../../test/support/wire/protocol
 export interface Wire {
   /** The database's URL through the proxy. */
   readonly url: string;
-  /** All connections so far, in order. */
   readonly conversations: readonly Conversation[];
 }
 

@@ -1,4 +1,3 @@
-/** Help examples by command name. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   init: ['init'],
   doctor: ['doctor', 'doctor --json'],

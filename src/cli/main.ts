@@ -31,7 +31,6 @@ export async function main(args: readonly string[]): Promise<number> {
     const { command, cause } = error;
     const isMistake = cause.exitCode !== 0;
     if (!json && !isMistake) return 0;
-    // `tenantctl` alone: commander has shown the help.
     if (!json && command === program && cause.code === 'commander.help') return 2;
     const { runCommand } = await import('./run/runner.ts');
     const isVersion = cause.code === 'commander.version';

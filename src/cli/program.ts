@@ -27,7 +27,6 @@ const COMMANDS = [
   addRuns,
 ];
 
-/** Called with the command to run. */
 export type Dispatch = (
   name: string,
   options: GlobalOptions,

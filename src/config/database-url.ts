@@ -3,7 +3,6 @@ import type { ServerSettings } from '../db/database.ts';
 
 export type ServerTarget = Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'>;
 
-/** A parsed database URL. */
 export interface DatabaseUrl extends ServerTarget {
   /** From sslmode; undefined without one. */
   readonly ssl?: boolean | undefined;

@@ -18,7 +18,6 @@ export interface Settings {
   readonly lockWaitMs: number;
   /** Pattern for tenants' role names, with `{schema}`; no roles if absent. */
   readonly tenantRole: string | undefined;
-  /** Settings that work but are unsafe. */
   readonly warnings: readonly Problem[];
 }
 
@@ -30,7 +29,6 @@ export interface FolderSettings {
   readonly tenantsIsNamed: boolean;
 }
 
-/** A configuration problem. */
 export interface Problem {
   /** The variable at fault, or several. */
   readonly variable: string;

@@ -6,7 +6,6 @@ import { readTextFile, UnreadableFile } from '../text-file.ts';
 /** Untrusted text. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The three ways to name the database. */
 const WAYS = {
   url: ['DATABASE_URL'],
   parts: ['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_NAME'],

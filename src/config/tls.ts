@@ -4,7 +4,6 @@ import { readTextFile, UnreadableFile } from '../text-file.ts';
 import type { ParsedVariables } from './variables.ts';
 import type { ServerSettings } from '../db/database.ts';
 
-/** A checked PEM file. */
 interface PemFile {
   readonly path: string;
   readonly pem: string;

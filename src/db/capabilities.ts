@@ -16,7 +16,6 @@ export interface ServerFacts {
 
 /** What a server, and the route to it, can do. Decided here; all other code asks by name. */
 export interface Capabilities {
-  /** Each connection has its own session. PGlite's share one. */
   readonly hasParallelSessions: boolean;
   /** True if `Database.sessions` can succeed: there is no pooler, or a direct URL is set. */
   readonly hasSessions: boolean;
@@ -24,7 +23,6 @@ export interface Capabilities {
   readonly hasRoomAside: boolean;
   /** Whole transactions can be sent as strings, each before the previous one is answered. */
   readonly acceptsScripts: boolean;
-  /** Running statements can be cancelled from another connection. */
   readonly canCancel: boolean;
   /** pg_stat_activity shows which connections are free. A pooler has its own limit. */
   readonly showsFreeConnections: boolean;

@@ -37,7 +37,6 @@ export function createConnections(settings: Address, options: ConnectionOptions)
   assertOptions({ maxConnections: max, waitTimeoutMs });
   const pool = createPool(settings, max);
   const places = createPlaces(max, waitTimeoutMs);
-  /** The connections in use, each with the function that frees its place. */
   const inUse = new Map<PoolClient, () => void>();
   const served = new WeakMap<PoolClient, number>();
 
@@ -107,7 +106,6 @@ async function requestCancels(settings: Address, clients: readonly PoolClient[])
   await Promise.allSettled(clients.map((client) => requestCancel(settings, client, REQUEST_TIMEOUT_MS)));
 }
 
-/** Cancels the running statements, then cuts the connections still in use. */
 async function cancelAll(settings: Address, inUse: ReadonlyMap<PoolClient, unknown>): Promise<void> {
   let clients = [...inUse.keys()];
   for (let waited = 0; waited < GRACE_MS && clients.length > 0; waited += LOOK_MS) {

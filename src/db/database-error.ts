@@ -5,10 +5,8 @@ import type { Address } from './database.ts';
 
 // SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
-/** Code, message and hint of an error. */
 type Told = readonly [code: ErrorCode, message: string, hint?: string];
 
-/** The intended destination of a connection. */
 type Target = Pick<Address, 'host' | 'port' | 'user' | 'database'>;
 
 /** TLS error codes of Node and OpenSSL (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
@@ -40,7 +38,6 @@ export function toConnectionError(error: unknown, target: Target): TenantctlErro
   return new TenantctlError(code, message, { hint, cause, sqlstate: isRefusal ? cause.code : undefined });
 }
 
-/** The error if no server answered. */
 function tellFailure(message: string, cause: unknown, where: string): Told {
   // OpenSSL's message is a line of its source code; `reason` is the explanation.
   const { code = '', reason = message } = (cause ?? {}) as { code?: unknown; reason?: string };
@@ -68,7 +65,6 @@ function tellFailure(message: string, cause: unknown, where: string): Told {
   ];
 }
 
-/** The error if a server or pooler refused the connection. */
 function tellRefusal({ code, message }: DatabaseError, where: string, { user, database }: Target): Told {
   switch (code) {
     case '28P01':

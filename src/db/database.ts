@@ -24,7 +24,6 @@ export interface ServerSettings {
 /** PostgreSQL compiled to WebAssembly, in a folder (src/db/embedded/embedded.ts). */
 export interface EmbeddedSettings {
   readonly kind: 'embedded';
-  /** Absolute path. */
   readonly directory: string;
   /** Milliseconds to wait if another process uses the folder. */
   readonly lockWaitMs: number;
@@ -65,7 +64,6 @@ export interface Connections {
   inTurn<T>(call: () => Promise<T>): Promise<T>;
   /** Opens up to this many connections ahead of need. */
   warm(connections: number): Promise<void>;
-  /** Sets the idle timeout of connections. */
   closeIdleAfter(ms: number): void;
   /** Cancels running work; connections still in use after a second are cut. */
   cancel(): Promise<void>;
@@ -77,7 +75,6 @@ export interface Connections {
 
 /** An advisory lock that shows other processes that this one is at work. All calls of a database share it. */
 export interface Lease {
-  /** Joins the lease; the first call takes the lock. */
   take(): LeaseShare;
 }
 
@@ -104,7 +101,6 @@ export interface Database
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
   /** Prefer takeLease, which also checks a pooler. */
   readonly lease: Lease;
-  /** Runs one `work` at a time. */
   alone<T>(work: () => Promise<T>): Promise<T>;
   /** Milliseconds; 0 for no limit. */
   readonly connectTimeoutMs: number;
@@ -121,7 +117,6 @@ export interface Database
   cancelWork(): Promise<void>;
   /** Masks this connection's password and anything that looks like a secret. */
   readonly conceal: (text: string) => string;
-  /** cancelWork or close has been called. */
   readonly isCancelled: boolean;
   /** @throws TenantctlError DATABASE_CLOSED after close() @param cause the error that resulted */
   assertOpen(cause?: unknown): void;
@@ -132,5 +127,4 @@ export interface Database
   close(): Promise<void>;
 }
 
-/** The application_name of tenantctl's connections. */
 export const APPLICATION_NAME = 'tenantctl';

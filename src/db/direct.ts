@@ -20,11 +20,9 @@ const ATTEMPT_MS = 2_000;
 /** How often one connection is asked which backend serves it. */
 const LOOKS = 3;
 
-/** The route past a pooler. */
 interface Direct {
   /** @throws TenantctlError POOLER_UNSUPPORTED, DIRECT_URL_MISMATCH, and as `open` does */
   sessions(): Promise<Database>;
-  /** Applies `deed` to that database, if it is open. */
   also(deed: (database: Database) => Promise<void>): Promise<void>;
 }
 

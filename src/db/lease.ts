@@ -17,7 +17,6 @@ const AGAIN_MS = 1_000;
 /** Milliseconds to wait for the end of the lease's transaction before its connection is cut. */
 const ROLLBACK_MS = 1_000;
 
-/** The longest delay of a timer. */
 const FOR_EVER_MS = 2_147_483_647;
 
 /** Milliseconds to wait for a pooler's second connection if connect has no limit. */
@@ -70,7 +69,6 @@ async function provePoolerHasOneLeft(
   );
 }
 
-/** Creates a database's lease, and `close` to end it. */
 export function createLease(database: () => Database): Lease & { close(): Promise<void> } {
   let shares = 0;
   let held: ReturnType<typeof hold> | undefined;

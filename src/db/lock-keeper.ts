@@ -27,7 +27,6 @@ export function keepLock(client: PoolClient): LockKeeper {
   let sentAt = 0;
   const timer = setInterval(() => {
     if (sign !== undefined) {
-      // The server may have vanished too.
       if (performance.now() - sentAt > IDLE_TIMEOUT_MS) onLost();
       return;
     }

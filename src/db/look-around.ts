@@ -51,7 +51,6 @@ export async function lookAround(
   }
 }
 
-/** Where a database's connections currently lead. */
 export async function readPlace(database: Pick<Database, 'query'>): Promise<Place> {
   const { rows } = await database.query<Place>(`SELECT ${PLACE}`);
   return rows[0] as Place;

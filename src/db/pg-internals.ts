@@ -21,7 +21,6 @@ interface ConnectionInternals {
   cancel(processID: number, secretKey: number): void;
 }
 
-/** The socket to the server; a TLSSocket if encrypted. */
 export function socketOf(client: ClientBase): Socket | TLSSocket {
   return internals(client).connection.stream;
 }
@@ -42,7 +41,6 @@ export function setPipelining(client: ClientBase, on: boolean): void {
   internals(client).pipeline = on;
 }
 
-/** Sets whether the connection keeps the process alive. */
 export function keepAlive(client: ClientBase, on: boolean): void {
   if (on) internals(client).ref();
   else internals(client).unref();

@@ -12,7 +12,6 @@ export interface Column {
   readonly type: number;
 }
 
-/** A page of a result. */
 export interface Page {
   readonly columns: readonly Column[];
   /** Values as PostgreSQL prints them; null for NULL. */

@@ -51,7 +51,6 @@ export const ROLL_BACK = ['ROLLBACK', ...CLEAN_SESSION].join(';\n');
 /** A transaction that commits when the function returns and rolls back when it throws. */
 export interface OpenTransaction {
   readonly client: PoolClient;
-  /** The results of the opening statements, in order. */
   readonly opening: readonly QueryResult[];
   /** Sends statements, COMMIT and the session's reset in one round trip. Nothing may follow. */
   commitWith(statements: readonly string[]): Promise<void>;

@@ -8,13 +8,11 @@ export interface Call {
 
 /** The commands from which scenarios are built. */
 export interface Calls {
-  /** Number of master migrations. */
   readonly full: number;
   /** Number of tenant migrations that a fleet starts with. */
   readonly base: number;
   /** The target without migrations outside a transaction; all migrations if there are too few. */
   readonly most: number;
-  /** Number of tenant migrations. */
   readonly every: number;
   /** Whether one of the last `last` tenant migrations runs outside a transaction or follows one that does. */
   readonly hasOutside: (last: number) => boolean;

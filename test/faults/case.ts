@@ -7,7 +7,6 @@ export type Kind = (typeof KINDS)[number];
 /** When it strikes: at the nth occurrence of a point, or milliseconds after the first message. */
 export type Instant = { readonly point: string; readonly nth: number } | { readonly ms: number };
 
-/** One command and its fault. */
 export interface Case {
   readonly scenario: string;
   readonly kind: Kind;

@@ -5,13 +5,11 @@ import type { Queries } from '../support/queries.ts';
 
 export type Query = Queries['query'];
 
-/** A database for one case. */
 export interface FaultDatabase {
   readonly name: string;
   readonly url: string;
   /** Uses its own connection, past any proxy. */
   readonly query: Query;
-  /** Runs many queries on one connection. */
   session<T>(use: (query: Query) => Promise<T>): Promise<T>;
   /** The environment of the program, with the port of the server or a proxy. */
   env(port: number): Readonly<Record<string, string>>;

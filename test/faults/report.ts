@@ -6,7 +6,6 @@ export interface Judged extends Verdict {
 }
 
 export interface Tallies {
-  /** Number of faults that struck, by kind. */
   readonly struck: Readonly<Record<Kind, number>>;
   /** Number of cases in which the command ended before the fault. */
   readonly missed: number;

@@ -105,7 +105,6 @@ async function callAndStrike(
   }
 }
 
-/** Problems with the program's exit. */
 function endOf(result: CliResult | undefined, hasStruck: boolean): string[] {
   if (result === undefined) return ['the program hung'];
   if (!hasStruck && result.exitCode !== 0)

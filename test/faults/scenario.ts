@@ -115,7 +115,6 @@ function some(organizations: readonly string[], calls: Calls, last: number): rea
   return calls.hasOutside(last) ? organizations.slice(0, TAKING_TURNS) : organizations;
 }
 
-/** The calls that create a fleet with the first migrations. */
 function fleetOf({ full, base, migrateMaster, provision }: Calls, organizations: readonly string[]): Call[] {
   return [migrateMaster(full), provision(organizations, base)];
 }

@@ -15,7 +15,6 @@ export interface Settings {
   readonly tenantFolder: string;
   /** Whether the migrations are the harness's own: then every scenario must be possible. */
   readonly isOwn: boolean;
-  /** File for the tallies, as JSON. */
   readonly json: string | undefined;
 }
 

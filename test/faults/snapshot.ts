@@ -14,12 +14,10 @@ export interface TenantSnapshot {
 /** A schema with a history: `public` or a tenant's. */
 export interface SchemaSnapshot {
   readonly schema: string;
-  /** Migration names, oldest first. */
   readonly history: readonly string[];
   readonly content: readonly string[];
 }
 
-/** An unfinished migration outside a transaction. */
 export interface IntentSnapshot {
   readonly schema: string;
   readonly migration: string;

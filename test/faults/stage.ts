@@ -75,12 +75,10 @@ export function createStage(databases: Databases, projects: Projects): Stage {
   };
 }
 
-/** A key for a scenario's start. */
 function startOf({ before, isAdopted }: Scenario): string {
   return JSON.stringify([before, isAdopted]);
 }
 
-/** Memoizes by key. */
 function once<Args extends unknown[], T>(
   keyOf: (...args: Args) => string,
   make: (...args: Args) => Promise<T>,

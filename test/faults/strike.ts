@@ -12,7 +12,6 @@ export interface Victim {
 
 export interface Strike {
   readonly onPoint: OnPoint;
-  /** Sets the victim; call it before the program can have connected. */
   aim(victim: Victim): void;
   /** Whether it has struck: a run may end first. */
   readonly hasStruck: boolean;

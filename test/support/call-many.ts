@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CLI_ENV, type CliOptions } from './cli.ts';
 
-/** The result of one call. */
 export interface Answer {
   readonly exitCode: number;
-  /** stdout and stderr. */
   readonly said: string;
 }
 
@@ -20,7 +18,6 @@ export interface Caller {
   close(): Promise<void>;
 }
 
-/** Starts one, for a beforeAll. */
 export function startCaller(): Caller {
   const child = spawn(process.execPath, ['--', join(import.meta.dirname, 'many-calls.mjs')], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -3,13 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 
-/** PEM files of a certificate and its key, in a temporary folder. */
 export interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
 }
 
-/** A test certificate authority. */
 export interface Authority extends CertificateFiles {
   /** Issues a certificate for this many days to a server with these names or a client with this user name. */
   issue(

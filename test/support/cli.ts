@@ -8,7 +8,6 @@ export interface CliResult extends ChildResult {
 }
 
 export interface CliOptions {
-  /** The working directory. */
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>> | undefined;
 }

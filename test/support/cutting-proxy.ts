@@ -5,7 +5,6 @@ import type { ServerSettings } from '../../src/db/database.ts';
 /** A proxy that cuts one connection at a precise moment. */
 export interface CuttingProxy {
   readonly settings: ServerSettings;
-  /** Number of connections cut. */
   readonly cuts: number;
   /**
    * Cuts the first connection whose client sends a text containing `sent`, once the server has answered with

@@ -12,7 +12,6 @@ import type { Names } from '../../src/names.ts';
 /** A test's database, dropped when the test ends. */
 export interface TestDatabase {
   readonly settings: DatabaseSettings;
-  /** The program's variables to connect to it. */
   readonly env: Readonly<Record<string, string>>;
   /** Opens it with tenantctl's own pool, closed when the test ends. */
   open(maxConnections?: number, names?: Names): Promise<Database>;
@@ -97,7 +96,6 @@ export async function createEmbeddedDatabase(): Promise<TestDatabase> {
   };
 }
 
-/** The settings for a database URL. */
 export function settingsOf(url: URL): ServerSettings {
   const password = decodeURIComponent(url.password);
   return {
@@ -112,7 +110,6 @@ export function settingsOf(url: URL): ServerSettings {
   };
 }
 
-/** The program's variables for these settings. */
 export function envOf(settings: ServerSettings): Record<string, string> {
   return {
     DB_HOST: settings.host,

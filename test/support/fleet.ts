@@ -15,7 +15,6 @@ export interface TestFleet {
   readonly database: Database;
   readonly project: TestProject;
   readonly query: TestServerDatabase['query'];
-  /** Writes a tenant migration: file name and text. */
   add(name: string, text: string): Promise<void>;
   migrate(options?: Partial<MigrateTenantsOptions>): Promise<FleetResult>;
   rollback(options?: Partial<RollbackTenantsOptions>): Promise<FleetResult>;

@@ -7,7 +7,6 @@ import type { TestServerDatabase } from './database.ts';
 export interface Gate {
   /** Resolves when this many migrations wait at the gate. */
   reached(count?: number): Promise<void>;
-  /** How many wait now. */
   waiting(): Promise<number>;
   open(): Promise<void>;
 }

@@ -289,7 +289,6 @@ export function raw(...texts: string[]): string {
   return texts.map((text) => `await knex.raw(${JSON.stringify(text)});`).join('\n');
 }
 
-/** A text as an SQL string literal. */
 export function quoted(text: string): string {
   return text.replaceAll("'", "''");
 }

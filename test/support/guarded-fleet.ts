@@ -8,7 +8,6 @@ import { createTable, knexMigration } from './project.ts';
 import { standingFleet, type StandingFleet } from './standing-fleet.ts';
 import { watchWays, type Way } from './ways.ts';
 
-/** The tenants to migrate. */
 export const TENANTS: readonly string[] = ['org_a', 'org_b', 'org_c', 'org_d'];
 
 /** A tenant that the migrations must not touch. */

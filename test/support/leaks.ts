@@ -41,12 +41,10 @@ const HEAD = `const secret = ${JSON.stringify(CANARY)};
 const url = "postgres://u:" + encodeURIComponent(secret) + "@h/d";
 `;
 
-/** A migration in JavaScript with such a body. */
 export function leakyMigration(body: string, config = ''): string {
   return `${HEAD}export async function up(knex) {\n${body}\n}\nexport async function down() {}\n${config}`;
 }
 
-/** A module that leaks while loading. */
 export function leakyModule(): string {
   return `${HEAD}throw Object.assign(new Error(secret), { url });\n`;
 }

@@ -18,18 +18,15 @@ export interface PgBouncerOptions {
   readonly mode?: 'transaction' | 'session' | 'statement';
   /** Server connections per database and user; default 2, so that clients really share them. */
   readonly size?: number;
-  /** Additional lines of its ini file. */
   readonly lines?: readonly string[];
 }
 
 export interface PgBouncer {
-  /** The same database through it. */
   readonly settings: ServerSettings;
   /** The program's variables to connect through it. */
   readonly env: Readonly<Record<string, string>>;
   readonly url: string;
   kill(): Promise<void>;
-  /** Restarts it on the same port. */
   resume(): Promise<void>;
 }
 

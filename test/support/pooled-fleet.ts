@@ -14,7 +14,6 @@ export interface PooledFleet extends TestFleet {
 
 export interface PooledOptions extends PgBouncerOptions {
   readonly project?: TestProject;
-  /** Sets a direct URL. */
   readonly direct?: boolean;
   readonly maxConnections?: number;
 }

@@ -16,9 +16,7 @@ const TMPFS = 0x0102_1994;
 /** Minimum free bytes there and in memory. The tests use a quarter. */
 const MUCH = 2 * 1024 ** 3;
 
-/** The starting point of each server. */
 export interface Prepared {
-  /** Holds bin/postgres. */
   readonly programs: string;
   /** An initialized data folder to copy. */
   readonly data: string;
@@ -61,7 +59,6 @@ export async function prepare(): Promise<Prepared & { readonly directory: string
   };
 }
 
-/** Options to start the server's programs. */
 export function inFolder(cwd: string) {
   return { cwd, ...identity, env: { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C' } };
 }

@@ -8,7 +8,6 @@ export interface TestProject {
   readonly folder: string;
   readonly master: string;
   readonly tenants: string;
-  /** Writes a file, creating its folders. */
   write(path: string, text: string): Promise<void>;
   remove(path: string): Promise<void>;
 }

@@ -9,7 +9,6 @@ import { beforeEach, type RunnerTask } from 'vitest';
 const share = Number(process.env.TEST_SHARE ?? 1);
 const seed = process.env.TEST_SEED ?? '';
 
-/** By file. */
 const samples = new WeakMap<object, ReadonlySet<string>>();
 
 if (share < 1) {

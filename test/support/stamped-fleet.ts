@@ -8,11 +8,9 @@ import { expectTruth, FORGIVING, hideHistories, historyOf, promptly, session, st
 /** Unchanged tenants, whose histories are locked while the commands run. */
 export const OTHERS: readonly [string, string] = ['org_other_1', 'org_other_2'];
 
-/** What both commands report for a tenant. */
 export interface Seen {
   readonly attention: string | undefined;
   readonly outcome: string | undefined;
-  /** Migrations that the run has applied to it. */
   readonly names: readonly string[];
   readonly totals: { readonly upToDate: number; readonly failed: number };
 }

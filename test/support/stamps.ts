@@ -28,7 +28,6 @@ export function historyOf(organization: string): string {
   return `${schemaNameFor(organization)}.knex_migrations_tenant`;
 }
 
-/** A separate session, closed when the test ends. */
 export async function session(fleet: Pick<TestFleet, 'testDatabase'>): Promise<Client> {
   const client = new Client({ connectionString: fleet.testDatabase.url });
   client.on('error', () => {});

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CliOptions } from './cli.ts';
 import { CLI_ENV, PROGRAM } from './cli.ts';
 
-/** The program that creates a pseudo terminal. */
 const TERMINAL_MAKER = 'script';
 
 /** Why there is no pseudo terminal, which needs util-linux's `script`; undefined if there is one. */

@@ -27,7 +27,6 @@ export interface Twins {
 export interface TwinResults {
   readonly compiled: FleetResult;
   readonly interactive: FleetResult;
-  /** The notes of the first fleet's run. */
   readonly notes: readonly string[];
 }
 

@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 
-/** Observations of tenantctl's backends. */
 export interface BackendsSeen {
-  /** All process ids seen. */
   readonly pids: ReadonlySet<number>;
   /** The most locks on tables and indexes that one backend held at once. */
   readonly mostLocks: number;
@@ -13,7 +11,6 @@ export interface BackendsSeen {
   readonly longestTransaction: number;
 }
 
-/** Milliseconds between samples. */
 const EVERY_MS = 30;
 
 /** Samples tenantctl's backends from a separate session while `work` runs. */

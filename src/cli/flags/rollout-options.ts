@@ -9,7 +9,6 @@ export interface RolloutFlags {
   readonly wave?: Share;
   /** Seconds. */
   readonly pause?: number;
-  /** File path. */
   readonly check?: string;
   readonly maxFailures?: Share;
   readonly onCanaryFailure?: 'stop' | 'rollback';

@@ -43,7 +43,6 @@ function renderMigration(
   if (note !== undefined) lines.push(`    ${paint.yellow('!')} ${indent(note, 4)}`);
   if (error !== undefined) {
     const { message, sqlstate, details, hint } = error;
-    // The failed statement is usually the last one above.
     const statement = error.statement === statements.at(-1) ? undefined : error.statement;
     lines.push(
       `    ${paint.red('✖')} ${shortError({ message, sqlstate })}`,

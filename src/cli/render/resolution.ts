@@ -1,7 +1,6 @@
 import type { ChalkInstance } from 'chalk';
 import type { Resolution } from '../../core/commands/resolve.ts';
 
-/** What was recorded, and what remains to do. */
 export function renderResolution(resolution: Resolution, paint: ChalkInstance): string {
   const { clerkOrgId, schema, invalidIndexes } = resolution;
   const who = clerkOrgId === undefined ? 'master' : `${clerkOrgId} ${paint.dim(schema)}`;

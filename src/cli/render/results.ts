@@ -1,4 +1,3 @@
-/** The renderers, loaded when first needed. */
 export { renderDiagnosis } from './doctor.ts';
 export { renderFleet, renderMaster, renderProvision } from './fleet.ts';
 export { renderRehearsal } from './rehearsal.ts';

@@ -6,7 +6,6 @@ import { renderTable } from './table.ts';
 
 export type RowFormat = 'table' | 'csv' | 'jsonl' | 'json';
 
-/** Renders query rows of many tenants in parts. */
 export interface RowRenderer {
   /** A part's text; empty if deferred. @throws TenantctlError if the rows do not fit the format */
   rows(rows: TenantRows): string | Promise<string>;

@@ -7,7 +7,6 @@ import { createProgress } from '../terminal/progress.ts';
 import type { Interruption } from './signals.ts';
 import type { Database } from '../../db/database.ts';
 
-/** Options of every command. */
 export interface GlobalOptions {
   readonly envFile?: string;
   readonly embedded?: string | true;
@@ -22,7 +21,6 @@ export interface GlobalOptions {
 export interface Context {
   readonly options: GlobalOptions;
   readonly output: Output;
-  /** The current directory. */
   readonly folder: string;
   readonly interruption: Interruption;
   /** The configuration with its problems; for doctor, and for commands without a database. */

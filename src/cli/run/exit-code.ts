@@ -23,7 +23,6 @@ const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
   INTERRUPTED: 130,
 };
 
-/** The exit code for an error; 0 without one. */
 export function exitCodeOf(error: TenantctlError | undefined): number {
   return error === undefined ? 0 : (EXIT_CODES[error.code] ?? 1);
 }

@@ -7,7 +7,6 @@ import { counted } from '../../wording.ts';
 import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
 
-/** The result of a migration or rollback of tenants. */
 export function fleetResult(
   { output }: Context,
   result: FleetResult,
@@ -25,7 +24,6 @@ export function fleetResult(
   };
 }
 
-/** The result of a dry run. */
 export function dryRunResult({ output }: Context, rehearsal: Rehearsal): CommandResult {
   const migrations = rehearsal.plans.flatMap((plan) => plan.migrations);
   const failed = [...rehearsal.problems, ...migrations.filter(({ error }) => error !== undefined)];

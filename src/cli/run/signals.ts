@@ -7,7 +7,6 @@ export interface Interruption {
   onSecond(cancel: () => void): () => void;
   /** Makes the first signal cancel too: the work changes nothing and need not finish. */
   cancelOnFirst(): void;
-  /** The running work has been cancelled. */
   isCancelled(): boolean;
   /** 130 or 143 after a signal. */
   exitCode(): number | undefined;

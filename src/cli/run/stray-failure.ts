@@ -5,7 +5,6 @@ import type { Output } from '../terminal/output.ts';
 
 /** Uncaught errors: of a promise that is not awaited, or thrown in a callback. */
 export interface StrayFailures {
-  /** Rejects with the first one. */
   readonly failed: Promise<never>;
   /** Stops listening; Node handles later ones. */
   stop(): void;

@@ -4,7 +4,6 @@ import { TenantctlError } from '../../errors.ts';
 /** Commander stopped parsing, for a mistake, the help or the version. */
 export class ParsingEnded extends Error {
   override readonly name = 'ParsingEnded';
-  /** Where it stopped. */
   readonly command: Command;
   override readonly cause: CommanderError;
 

@@ -30,7 +30,6 @@ export interface Output extends OutputOptions {
   /** A line on stderr; not with --quiet. */
   message(text: string): void;
   warn(text: string): void;
-  /** A line on stderr, even with --quiet. */
   complain(text: string): void;
 }
 

@@ -1,6 +1,5 @@
 import type { Ora } from 'ora';
 
-/** Milliseconds between redraws. */
 const DRAW_INTERVAL_MS = 100;
 
 /** An animated last line on the terminal. Text written to stderr appears above it. */

@@ -24,10 +24,8 @@ export interface ObserveOptions {
 /** A connection as Knex sees it. It serializes concurrent statements, which pg deprecates. */
 export class ObservedConnection implements Seen {
   readonly proxy: PoolClient;
-  /** The next statement is raw SQL. */
   isRaw = false;
   readonly failures: FailedStatement[] = [];
-  /** The migration committed or rolled back, or tried to. */
   hasEnded = false;
   readonly #client: PoolClient;
   readonly #options: ObserveOptions;
@@ -65,7 +63,6 @@ export class ObservedConnection implements Seen {
       await this.#inFlight;
       throw this.#refused ?? error;
     }
-    // The migration has caught the refusal.
     if (this.#refused !== undefined) throw this.#refused;
   }
 
@@ -101,7 +98,6 @@ export class ObservedConnection implements Seen {
     return this.#deliver(config, { text, values }, isRaw);
   }
 
-  /** Why a statement must not be sent, if so. */
   async #refusalOf(text: string): Promise<StatementRefusedError | undefined> {
     if (this.#state !== 'open') return undefined;
     const checked = this.#options.check?.(text).then(

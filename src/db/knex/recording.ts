@@ -18,7 +18,6 @@ export interface Recording {
 /** Settings that change how later statements are parsed: within one string they take effect too late. */
 const CHANGES_READING = /standard_conforming_strings|backslash_quote|client_encoding|\bset\s[^;]*\bnames\b/i;
 
-/** A savepoint command, anywhere in the text. */
 const HAS_SAVEPOINT = /\b(?:savepoint|release|rollback)\b/i;
 
 export function createRecording(): Recording {
@@ -105,7 +104,6 @@ const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set(
   queryContext hasTable hasColumn columnInfo`.split(/\s+/),
 );
 
-/** A builder that records the use of those members. */
 function watchedBuilder(builder: unknown, recording: Recording): unknown {
   if (typeof builder !== 'object' || builder === null) return builder;
   const proxy: object = new Proxy(builder, {

@@ -1,4 +1,3 @@
-/** A statement as sent to the server. */
 export interface SentStatement {
   readonly text: string;
   readonly values: readonly unknown[];

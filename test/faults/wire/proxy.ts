@@ -5,7 +5,6 @@ import { relay, type OnPoint, type Relay } from './relay.ts';
 /** A proxy between a program and the server that parses the protocol. */
 export interface Proxy {
   readonly port: number;
-  /** The open connections in order. */
   readonly open: readonly Relay[];
   /** Forwards nothing and answers no new connection, like a vanished host. */
   goSilent(): void;

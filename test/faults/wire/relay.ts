@@ -7,7 +7,6 @@ import { gatherRequests, type Request } from './request.ts';
 /** When a fault may strike: before the piece goes to the server, after it was sent, after it was answered. */
 export type Moment = 'before' | 'sent' | 'after';
 
-/** A connection through the proxy. */
 export interface Relay {
   /** The server backend's process id, once known. */
   readonly pid: number | undefined;
@@ -138,7 +137,6 @@ export function relay(near: Socket, far: Socket, passing: Passing, onPoint: OnPo
 interface Answer {
   readonly messages: readonly Buffer[];
   readonly isError: boolean;
-  /** It ends with ReadyForQuery. */
   readonly isComplete: boolean;
 }
 

@@ -2,7 +2,6 @@ export interface Message {
   /** Type byte; `startup` and `cancel` for the two without. */
   readonly type: string;
   readonly body: Buffer;
-  /** The complete message. */
   readonly bytes: Buffer;
 }
 
@@ -26,12 +25,10 @@ export function clientMessages(onMessage: (message: Message) => void): (chunk: B
   );
 }
 
-/** Splits a server's data into messages. */
 export function serverMessages(onMessage: (message: Message) => void): (chunk: Buffer) => void {
   return cut(() => 1, onMessage);
 }
 
-/** A simple query message. */
 export function queryMessage(text: string): Buffer {
   const body = Buffer.from(`${text}\0`);
   const header = Buffer.alloc(5);
