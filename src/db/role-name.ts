@@ -12,12 +12,12 @@ export function patternProblem(pattern: string): string | undefined {
   const fixed = pattern.replaceAll(SCHEMA_PLACEHOLDER, '');
   const braces = /\{[^}]*\}?|\}/.exec(fixed)?.[0];
   if (braces !== undefined)
-    return `holds ${braces}: only ${SCHEMA_PLACEHOLDER} stands for something, the tenant's schema`;
+    return `holds ${braces}: only ${SCHEMA_PLACEHOLDER} is replaced, by the tenant's schema`;
   // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(pattern)) return 'holds a control character';
   if (Buffer.byteLength(fixed, 'utf8') > MAX_NAME_BYTES)
     return `is too long: a role's name has at most ${MAX_NAME_BYTES} bytes`;
-  if (fixed === pattern && RESERVED.test(pattern)) return 'is a name that PostgreSQL keeps to itself';
+  if (fixed === pattern && RESERVED.test(pattern)) return 'is a name that PostgreSQL reserves';
   return undefined;
 }
 
@@ -33,7 +33,7 @@ export function roleNameFor(pattern: string, schema: string): string {
     Buffer.byteLength(name, 'utf8') > MAX_NAME_BYTES
       ? `longer than ${MAX_NAME_BYTES} bytes`
       : RESERVED.test(name)
-        ? 'a name that PostgreSQL keeps to itself'
+        ? 'a name that PostgreSQL reserves'
         : undefined;
   if (problem === undefined) return name;
   throw new TenantctlError(

@@ -12,7 +12,7 @@ const MANY_FILES = 2_000;
  * takes two seconds of a core and 350 MB, by default after a few dozen statements.
  *
  * The flags apply to the whole process and to code compiled later, so only the program sets them, never the
- * library: applications have WebAssembly of their own.
+ * library: applications have their own WebAssembly.
  */
 export async function tuneWebAssembly(database: DatabaseSettings): Promise<void> {
   for (const flag of await flagsFor(database)) setFlagsFromString(flag);

@@ -21,7 +21,7 @@ export function endsFrame(text: string): boolean {
 /** The property that Knex itself reads from an answer it passes on; none for raw SQL (processResponse). */
 export const READ_BY_KNEX = 'command';
 
-/** Before each statement is sent, tells `tell` whether it is raw SQL. */
+/** Before each statement is sent, reports whether it is raw SQL. */
 export function onQuery(transaction: Knex.Transaction, tell: (isRaw: boolean) => void): void {
   const client = transaction.client as NodeJS.EventEmitter;
   client.on('query', ({ method }: { method?: string }) => tell(method === 'raw'));

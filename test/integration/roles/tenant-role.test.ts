@@ -310,7 +310,7 @@ describe('the role of a new tenant', () => {
     expect(await refusal(owned.least.name)).toContain('is the one that tenantctl itself works as');
     expect(await refusal(owned.least.testDatabase.settings.user)).toContain('is a superuser');
     expect(await refusal(`${'x'.repeat(60)}{schema}`)).toContain('longer than 63 bytes');
-    expect(await refusal('pg_{schema}')).toContain('keeps to itself');
+    expect(await refusal('pg_{schema}')).toContain('PostgreSQL reserves');
     expect(await owned.fleet.query('SELECT * FROM public.tenants')).toEqual([]);
   });
 

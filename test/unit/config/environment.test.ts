@@ -81,9 +81,9 @@ test.for([
   ],
   [
     { TENANT_ROLE: '{tenant}_owner' },
-    'TENANT_ROLE "{tenant}_owner" holds {tenant}: only {schema} stands for something, the tenant\'s schema',
+    'TENANT_ROLE "{tenant}_owner" holds {tenant}: only {schema} is replaced, by the tenant\'s schema',
   ],
-  [{ TENANT_ROLE: 'none' }, 'TENANT_ROLE "none" is a name that PostgreSQL keeps to itself'],
+  [{ TENANT_ROLE: 'none' }, 'TENANT_ROLE "none" is a name that PostgreSQL reserves'],
   [{ VECTOR_EXTENSION: 'on' }, 'VECTOR_EXTENSION "on" must be auto, require or off'],
   [{ DB_EMBEDDED: 'x' }, 'DB_EMBEDDED is set together with DB_HOST, DB_USER, DB_NAME: choose one database'],
 ] as const)('%o: %s', ([variables, problem]) => {
