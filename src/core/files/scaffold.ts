@@ -20,7 +20,7 @@ export interface InitResult {
 
 export const INIT_MIGRATION = '20251103123228_init_db';
 
-/** Creates folders, .env.example, ssl/ and the first migration (.js if the others are). Never overwrites. */
+/** Creates folders, .env.example, ssl/ and the first migration (.js among .js files). Never overwrites. */
 export async function initProject(options: InitOptions): Promise<InitResult> {
   checkOptions(options, 'folder', 'masterFolder', 'tenantFolder');
   const created: string[] = [];

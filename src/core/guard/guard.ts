@@ -45,7 +45,11 @@ export async function startWatch(
   return { ...start, remembered, marks: [] };
 }
 
-/** Call before COMMIT. @returns what other tenants may do @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA */
+/**
+ * Asserts that a tenant's migrations stayed within its schema. Call it before the COMMIT.
+ * @returns what other tenants with the same texts may do
+ * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA
+ */
 export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
   const { client, target, schemaBefore, marks, migrations } = guarded;
   const { schema, role } = target;
@@ -64,7 +68,7 @@ export async function assertWithinSchema(context: RunContext, guarded: Guarded):
   throw outsideSchema(name, target, ofFirst);
 }
 
-/** Watches a schema in a transaction that may have run other tenants' migrations. @returns the assertion */
+/** Watches a schema in a transaction that may have run other tenants' migrations. @returns an assertion */
 export async function watchSchema(
   context: RunContext,
   client: PoolClient,

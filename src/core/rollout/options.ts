@@ -12,7 +12,10 @@ export interface RolloutOptions {
   readonly pauseMs?: number | undefined;
   /** Run for each tenant of a stage after it: see readTenantCheck. */
   readonly check?: TenantCheck | undefined;
-  /** If absent, any number of tenants may fail, but no canary. Percentages of canaries are their own. */
+  /**
+   * The run stops after more failures than this. If absent, any number of tenants may fail, but no canary.
+   * Percentages are of the due tenants or, for canaries, of the canaries.
+   */
   readonly maxFailures?: Share | undefined;
   /** Whether the run undoes what it has applied if its canaries stop it; 'stop' if absent. */
   readonly onCanaryFailure?: 'stop' | 'rollback' | undefined;

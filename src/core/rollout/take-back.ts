@@ -12,7 +12,10 @@ export interface TakenBack {
   readonly rolledBack: NonNullable<RolloutResult['rolledBack']>;
 }
 
-/** Undoes what the run has applied, as `rollback tenants --run` would; nothing if the run was stopped. */
+/**
+ * Undoes what the run has applied, as `rollback tenants --run` would, except where the history has changed
+ * since. Does nothing if the run was stopped.
+ */
 export async function takeBack(
   context: RunContext,
   results: readonly TenantResult[],

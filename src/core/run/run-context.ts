@@ -14,7 +14,10 @@ export interface RunOptions {
   readonly statementTimeoutMs?: number | undefined;
   /** How often a tenant is retried after a transient error (src/core/run/retry.ts); 6 if absent. */
   readonly retries?: number | undefined;
-  /** The owner of a tenant's schema, which runs its migrations; `{schema}` stands for the schema's name. */
+  /**
+   * The role that owns a tenant's schema and runs its migrations; `{schema}` stands for the schema's name. If
+   * absent, migrations run as the login role.
+   */
   readonly tenantRole?: string | undefined;
   /** Milliseconds to wait for another run on the same schema. */
   readonly lockWaitMs?: number | undefined;
