@@ -76,6 +76,16 @@ export function problemsOf(names: Names): NamesProblem[] {
   check('MASTER_HISTORY_TABLE', masterHistory, LOCK_ENDING.length);
   check('TENANT_HISTORY_TABLE', tenantHistory, LOCK_ENDING.length);
   check('TENANT_SCHEMA_PREFIX', schemaPrefix, HASH_LENGTH);
+  for (const [variable, table, schema] of [
+    ['MASTER_HISTORY_TABLE', masterHistory, 'public'],
+    ['TENANT_HISTORY_TABLE', tenantHistory, 'each tenant schema'],
+  ] as const) {
+    if (table.includes('.'))
+      problems.push({
+        variable,
+        message: `"${table}" holds a dot: name the table alone, it is in ${schema}`,
+      });
+  }
   for (const [variable, schema] of [
     ['REGISTRY_TABLE', registry.schema],
     ['TENANT_SCHEMA_PREFIX', schemaPrefix],

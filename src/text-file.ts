@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 
 const MEBIBYTE = 1024 * 1024;
 /** Pipes from a shell: `--env-file <(vault …)`, `/dev/stdin`. They have a writer, so waiting is safe. */
+const DEFAULT_MIB = 16;
 const INHERITED = /^\/(?:dev\/(?:fd\/\d+|stdin)|proc\/self\/fd\/\d+)$/;
 
 /** Why a text file is unreadable, in words that follow its path: "is a folder, not a file". */
@@ -15,7 +16,28 @@ export class UnreadableFile extends Error {
  * @param options.maxMiB maximum size in MiB; 16 if absent
  * @throws UnreadableFile
  */
-export function readTextFile(path: string, { maxMiB = 16 }: { readonly maxMiB?: number } = {}): string {
+export function readTextFile(
+  path: string,
+  { maxMiB = DEFAULT_MIB }: { readonly maxMiB?: number } = {},
+): string {
+  return readBytes(path, maxMiB).toString('utf8');
+}
+
+/**
+ * Reads a file of SQL, without a byte order mark. Other encodings than UTF-8 are refused: the server would get other
+ * letters than the user wrote.
+ * @throws UnreadableFile
+ */
+export function readSqlText(path: string): string {
+  const bytes = readBytes(path, DEFAULT_MIB);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new UnreadableFile('is not UTF-8: save it in that encoding', { cause });
+  }
+}
+
+function readBytes(path: string, maxMiB: number): Buffer {
   const isInherited = INHERITED.test(path);
   let file: number | undefined;
   try {
@@ -25,7 +47,7 @@ export function readTextFile(path: string, { maxMiB = 16 }: { readonly maxMiB?: 
     if (facts.isDirectory()) throw new UnreadableFile('is a folder, not a file');
     if (!facts.isFile() && !isInherited) throw new UnreadableFile('is a pipe or a device, not a file');
     if (facts.size > maxMiB * MEBIBYTE) throw new UnreadableFile(`is larger than ${maxMiB} MiB`);
-    return readFileSync(file, 'utf8');
+    return readFileSync(file);
   } catch (error) {
     throw error instanceof UnreadableFile ? error : unreadable(error);
   } finally {

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { CLI_ENV, PROGRAM, startCli, tenantctl } from '../support/cli.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';
@@ -65,12 +67,15 @@ test('exec names each failed tenant and exits with 1; a text that is not a query
     error: { code: 'TENANTS_FAILED' },
   });
 
+  // "é" in Latin-1
+  await writeFile(join(fleet.project.folder, 'latin1.sql'), Buffer.from("SELECT '\u00e9'", 'latin1'));
   const nowhere = { ...fleet.testDatabase.env, DB_PORT: '1' };
   for (const args of [
     ['--sql', 'SELECT 1; COMMIT'],
     ['--sql', 'DELETE FROM notes'],
     ['--sql', 'SELECT 1', '--file', 'count.sql'],
     ['--file', 'missing.sql'],
+    ['--file', 'latin1.sql'],
     ['--sql', 'SELECT 1', '--json', '--format', 'csv'],
     [],
   ]) {

@@ -62,15 +62,23 @@ export interface QueryTenantsResult {
  * transaction with its own search path. Takes no tenant locks and records nothing. A tenant's failure is in
  * its result.
  * @throws TenantctlError USAGE if `sql` is not a single query; REGISTRY_ABSENT, REGISTRY_INVALID,
- *   TENANT_UNKNOWN, CONCURRENCY_TOO_HIGH
+ *   TENANT_UNKNOWN, CONCURRENCY_TOO_HIGH, POOL_EXHAUSTED, DATABASE_CLOSED
  */
 export async function queryTenants(
   database: Database,
   given: QueryTenantsOptions,
 ): Promise<QueryTenantsResult> {
-  const started = Date.now();
   const options = checkOptions(given, 'sql', 'onRows');
   const query = await parseQuery(options.sql);
+  return database.inTurn(() => askTenants(database, options, query));
+}
+
+async function askTenants(
+  database: Database,
+  options: QueryTenantsOptions,
+  query: string,
+): Promise<QueryTenantsResult> {
+  const started = Date.now();
   await assertRegistry(database);
   const registered = await readTenants(database);
   const tenants =

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import {
   queryTenants,
   type QueryTenantsOptions,
@@ -260,6 +260,20 @@ test('a tenant fails whose rows are not taken; an aborted signal skips the rest'
     onRows: () => stop.abort(),
   });
   expect(stopped.result).toMatchObject({ interrupted: true, totals: { answered: 1, skipped: 2 } });
+});
+
+test('calls have their turn as a whole: when time runs out, a call is refused and none is half answered', async () => {
+  const { testDatabase } = await createFleet(['org_a', 'org_b', 'org_c', 'org_d']);
+  const database = await openDatabase(testDatabase.settings, { maxConnections: 2, waitTimeoutMs: 1_000 });
+  onTestFinished(() => database.close());
+  const calls = await Promise.allSettled(
+    Array.from({ length: 20 }, () => ask(database, 'SELECT pg_sleep(0.05)')),
+  );
+  const answered = calls.flatMap((call) => (call.status === 'fulfilled' ? [call.value.result] : []));
+  expect(answered.length).toBeGreaterThan(0);
+  for (const { totals } of answered) expect(totals).toMatchObject({ answered: 4, failed: 0 });
+  for (const call of calls)
+    if (call.status === 'rejected') expect(call.reason).toMatchObject({ code: 'POOL_EXHAUSTED' });
 });
 
 test('values are what PostgreSQL prints, and become JSON without loss', async () => {

@@ -50,6 +50,8 @@ test.for([
   [{ REGISTRY_STATUSES: 'ACTIVE=FAILED' }, ['"FAILED" stands for ACTIVE and for FAILED']],
   [{ REGISTRY_STATUSES: 'ACTIVE=live|' }, ['ACTIVE has an empty value']],
   [{ MASTER_HISTORY_TABLE: 'x'.repeat(59) }, ['is too long: at most 58 bytes']],
+  [{ MASTER_HISTORY_TABLE: 'public.migrations' }, ['holds a dot: name the table alone, it is in public']],
+  [{ TENANT_HISTORY_TABLE: 'x.migrations' }, ['holds a dot: name the table alone']],
   [{ MASTER_HISTORY_TABLE: 'tenants' }, ['"tenants" takes the name of the registry']],
   [{ TENANT_HISTORY_TABLE: 'ü'.repeat(30) }, ['is too long: at most 58 bytes']],
   [{ TENANT_SCHEMA_PREFIX: 'pg_x' }, ['"pg_x" is reserved']],
