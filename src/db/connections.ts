@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { finished } from 'node:stream/promises';
 import { Pool, type PoolClient } from 'pg';
 import { TenantctlError } from '../errors.ts';
@@ -95,6 +95,8 @@ export function createConnections(settings: Address, options: ConnectionOptions)
     },
     async end() {
       places.close(databaseClosed());
+      // pg-pool hands out idle connections on the next tick, and never answers what still waits when it ends.
+      await nextTurn();
       const over = pool.end();
       await cancel();
       await over;

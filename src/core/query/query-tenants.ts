@@ -96,6 +96,7 @@ async function askTenants(
       attempt: ({ tenant }) => askTenant(context, tenant, query, handOver(tenant)),
     },
   );
+  database.assertOpen();
   const answers = outcomes.map(({ task: { tenant }, durationMs, ...outcome }): TenantAnswer => {
     const { clerkOrgId, schema } = tenant;
     const about = { clerkOrgId, schema, durationMs };

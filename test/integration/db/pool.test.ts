@@ -145,6 +145,14 @@ test('closing ends the calls that are at work and those that wait, and leaves no
   expect((await again.provision('org_0')).outcome).toBe('provisioned');
 });
 
+test('closing answers a call that is about to get an idle connection', async () => {
+  const { settings } = await createDatabase();
+  const database = await openDatabase({ ...settings, connectTimeoutMs: 0 }, { maxConnections: 3 });
+  const call = database.query('SELECT 1').catch((error: unknown) => error);
+  await database.close();
+  expect(await Promise.race([call, sleep(5_000, 'no answer')])).not.toBe('no answer');
+});
+
 test('a pool that is busy is told from a server that is down', async () => {
   const testDatabase = await createDatabase();
   const { settings } = testDatabase;

@@ -11,6 +11,7 @@ import { readPages } from '../../../src/db/read-pages.ts';
 import { cuttingProxy } from '../../support/cutting-proxy.ts';
 import { createEmbeddedDatabase } from '../../support/database.ts';
 import { createFleet } from '../../support/fleet.ts';
+import { until } from '../../support/gate.ts';
 import { holdLock } from '../../support/hold-lock.ts';
 import type { Database } from '../../../src/db/database.ts';
 
@@ -274,6 +275,15 @@ test('calls have their turn as a whole: when time runs out, a call is refused an
   for (const { totals } of answered) expect(totals).toMatchObject({ answered: 4, failed: 0 });
   for (const call of calls)
     if (call.status === 'rejected') expect(call.reason).toMatchObject({ code: 'POOL_EXHAUSTED' });
+});
+
+test('closing the database ends the call', async () => {
+  const { database, query } = await createFleet(['org_a', 'org_b'], { maxConnections: 3 });
+  const call = ask(database, 'SELECT pg_sleep(600)').catch((error: unknown) => error);
+  const atWork = `SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)'`;
+  await until(async () => (await query(atWork)).length === 1, 'the query to be at work');
+  await database.close();
+  expect(await call).toMatchObject({ code: 'DATABASE_CLOSED' });
 });
 
 test('values are what PostgreSQL prints, and become JSON without loss', async () => {
