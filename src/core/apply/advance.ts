@@ -10,7 +10,8 @@ import { sqlstateOf } from './action-failure.ts';
 import type { Advanced, Assignment, TargetJob } from './assignment.ts';
 import { ownSearchPath } from '../target/control.ts';
 import type { History } from '../target/history.ts';
-import { interrupted, poolerInBetween, tenantAmbiguous } from './outside-errors.ts';
+import { tenantAmbiguous } from '../fleet/plan-fleet.ts';
+import { interrupted, poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';
 import { lastBatch } from '../plan/plan.ts';
@@ -142,7 +143,7 @@ async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): 
   if (taken?.locked !== true) return { kind: 'busy' };
   if (assignment.statuses !== undefined && !assignment.statuses.some((status) => status === seen.status))
     return { kind: 'status', status: seen.status };
-  if (!seen.is_known) throw tenantAmbiguous(target);
+  if (!seen.is_known) throw tenantAmbiguous({ clerkOrgId: target.clerkOrgId ?? '', schema: target.schema });
   if (seen.intent !== null)
     throw interrupted(target, seen.intent, await readInvalidIndexes(client, [target.schema]));
   const isOpened = !progress.started && assignment.opening !== undefined;

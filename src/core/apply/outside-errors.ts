@@ -89,15 +89,3 @@ export function poolerInBetween(name: string): TenantctlError {
 function listed(indexes: readonly InvalidIndex[]) {
   return indexes.length === 0 ? {} : { invalidIndexes: indexes };
 }
-
-/** Stored data, such as an interrupted migration, is under names that the tenant no longer has. */
-export function tenantAmbiguous(target: Target): TenantctlError {
-  return new TenantctlError(
-    'TENANT_AMBIGUOUS',
-    `Both names of this tenant have changed at once, its organization id and its schema's name: ${target.clerkOrgId}, ${target.schema}. It may be another tenant.`,
-    {
-      tenant: target.clerkOrgId,
-      hint: 'tenantctl doctor shows its earlier names, and the SQL for either case.',
-    },
-  );
-}

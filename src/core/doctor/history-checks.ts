@@ -67,7 +67,7 @@ export function tenantHistories({ members, memory, tenantFolder }: TenantView): 
   const total = counted(active.length, 'ACTIVE tenant');
   return upToDate === active.length
     ? ok(`${total}, all up to date`)
-    : ok(`${upToDate} of ${total} up to date, the others interrupted`);
+    : ok(`${upToDate} of ${total} up to date, the others broken`);
 }
 
 function idsOf(tenants: readonly RegisteredTenant[]): string {

@@ -33,7 +33,8 @@ export function planFleet(
     const { tenant, history } = member;
     const plan = decide(history, tenant);
     for (const warning of plan.warnings) warnings.add(warning);
-    if (plan.problem !== undefined)
+    if (tenant.isAmbiguous) problems.push({ tenant, error: tenantAmbiguous(tenant) });
+    else if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
     else if (plan.steps.length > 0) due.push({ tenant, history, plan });
     else upToDate.push(member);
@@ -86,6 +87,21 @@ export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant):
     tenant,
     hint: 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over or to archive the tenant.',
   });
+}
+
+/** Stored data, such as an interrupted migration, is under names that the tenant no longer has. */
+export function tenantAmbiguous({
+  clerkOrgId: tenant,
+  schema,
+}: Pick<RegisteredTenant, 'clerkOrgId' | 'schema'>): TenantctlError {
+  return new TenantctlError(
+    'TENANT_AMBIGUOUS',
+    `Both names of this tenant have changed at once, its organization id and its schema's name: ${tenant}, ${schema}. It may be another tenant.`,
+    {
+      tenant,
+      hint: 'tenantctl doctor shows its earlier names, and the SQL for either case.',
+    },
+  );
 }
 
 export interface MigrationTask {

@@ -120,6 +120,18 @@ test('an interrupted migration is known under a new name, and is resolved there'
   expect(resultOf(result, 'org_b').outcome).toBe('migrated');
 });
 
+test('a tenant of which both names have changed fails in a run although it has nothing pending, as status says', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.migrate();
+  await fleet.query(
+    `ALTER SCHEMA ${A} RENAME TO acme; UPDATE tenants SET schema_name = 'acme', clerk_org_id = 'org_new' WHERE clerk_org_id = 'org_a'`,
+  );
+  const result = await fleet.migrate();
+  expect(resultOf(result, 'org_new').error).toMatchObject({ code: 'TENANT_AMBIGUOUS' });
+  expect(result.totals).toMatchObject({ selected: 2, upToDate: 1, failed: 1 });
+  expect((await fleet.status()).tenants).toMatchObject(result.fleet ?? {});
+});
+
 test('where both names of a tenant have changed, it is not guessed whether it is the same: people say so', async () => {
   const { fleet, run } = await failedFleet();
   await fleet.query(
