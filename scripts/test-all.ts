@@ -51,7 +51,7 @@ const DIFFERS = [
 ];
 
 /** What needs pgvector or pg_dump, and what is nearest to the catalogs. */
-const VECTORS = ['commands/reference-', 'guard/in-strings', 'run/vector', 'stamps/dump', 'stamps/stamps'];
+const VECTORS = ['commands/reference-', 'guard/in-strings', 'install/vector', 'stamps/dump', 'stamps/stamps'];
 
 /** The shares of a sample: with all the rest, .ci/run has to end within 25 minutes. */
 const SHARES = { oldest: 0.5, another: 0.2, pooler: 0.5 };
