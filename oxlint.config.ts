@@ -170,6 +170,7 @@ export default defineConfig({
         ],
       },
     },
+    { files: ['src/**'], rules: { 'max-lines-per-function': ['error', { max: 70 }] } },
     ...CLI.map((room): OxlintOverride => ({
       files: [`src/cli/${room}/**`],
       rules: { 'no-restricted-imports': ['error', { patterns: above(CLI, room) }] },

@@ -61,9 +61,7 @@ export function createConnections(settings: Address, options: ConnectionOptions)
     const isClosed = isBroken || (sum >= TENANTS_PER_CONNECTION && !sharedSession);
     client.release(isClosed);
     if (!isClosed) return leave();
-    // The place is free once the server has dropped the connection.
-    const gone = finished(socketOf(client));
-    void Promise.race([gone, sleep(CLOSING_MS, undefined, { ref: false })]).then(leave, leave);
+    void closed(client).then(leave, leave);
   };
   // PGlite cannot cancel.
   const cancel = async () => (sharedSession ? undefined : cancelAll(settings, inUse));
@@ -102,6 +100,11 @@ export function createConnections(settings: Address, options: ConnectionOptions)
       await over;
     },
   };
+}
+
+/** A place is free once the server has dropped the connection, or after CLOSING_MS. */
+async function closed(client: PoolClient): Promise<void> {
+  await Promise.race([finished(socketOf(client)), sleep(CLOSING_MS, undefined, { ref: false })]);
 }
 
 async function requestCancels(settings: Address, clients: readonly PoolClient[]): Promise<void> {
