@@ -135,7 +135,9 @@ async function readOwn(query: Query): Promise<Pick<Snapshot, 'intents' | 'deeds'
   );
   if (!present) return { intents: [], deeds: [], runs: [], lyingStamps: [] };
   const lying = await query<{ schema_name: string }>(
-    `SELECT schema_name FROM tenantctl.trusted_stamps WHERE digest <> (tenantctl.read_history(schema_name)).digest`,
+    // Materialized: only schemas of trusted stamps have a history to read.
+    `WITH stamps AS MATERIALIZED (SELECT schema_name, digest FROM tenantctl.trusted_stamps)
+     SELECT schema_name FROM stamps WHERE digest <> (tenantctl.read_history(schema_name)).digest`,
   );
   return {
     intents: await query<IntentSnapshot>(
