@@ -39,7 +39,7 @@ export { readTenants, selectTenants, type RegisteredTenant, type Tenant } from '
 
 // Provisioning
 export { provisionTenant, provisionTenants } from './core/tenant/provision.ts';
-export type { ProvisionOptions, ProvisionResult } from './core/tenant/provision.ts';
+export type { ProvisionOptions } from './core/tenant/provision.ts';
 
 // Migrations, forward and back
 export { migrateMaster } from './core/commands/migrate-master.ts';
@@ -135,3 +135,4 @@ export type { RunDocument, RunTenantDocument } from './core/documents/run-docume
 // Errors
 export { TenantctlError } from './errors.ts';
 export type { Blocker, ErrorCode, ErrorDetails, ErrorReport, InvalidIndex } from './errors.ts';
+export type { ProvisionResult } from './core/tenant/provision-result.ts';

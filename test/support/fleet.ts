@@ -1,5 +1,5 @@
 import { migrateTenants, type MigrateTenantsOptions } from '../../src/core/commands/migrate-tenants.ts';
-import { provisionTenants, type ProvisionResult } from '../../src/core/tenant/provision.ts';
+import { provisionTenants } from '../../src/core/tenant/provision.ts';
 import type { FleetResult } from '../../src/core/report/results.ts';
 import { rollbackTenants, type RollbackTenantsOptions } from '../../src/core/commands/rollback-tenants.ts';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
@@ -8,6 +8,7 @@ import { createDatabase, type TestServerDatabase } from './database.ts';
 import { fleetTemplate } from './fleet-template.ts';
 import { usualProject, type TestProject } from './project.ts';
 import type { Database } from '../../src/db/database.ts';
+import type { ProvisionResult } from '../../src/core/tenant/provision-result.ts';
 
 /** A database with a registry and provisioned tenants, and its migration project. */
 export interface TestFleet {

@@ -2,11 +2,11 @@ import type { ChalkInstance } from 'chalk';
 import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { ClassCounts } from '../../core/report/class-counts.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
-import type { ProvisionResult } from '../../core/tenant/provision.ts';
 import { counted, duration, listed } from '../../wording.ts';
 import { blockerLine, errorDetails, shortError } from './error.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
+import type { ProvisionResult } from '../../core/tenant/provision-result.ts';
 
 /** Up to this many tenants are listed individually. */
 const LISTED = 25;

@@ -1,8 +1,8 @@
 import type { ErrorReport } from '../../errors.ts';
 import type { MasterResult } from '../commands/migrate-master.ts';
-import type { ProvisionResult } from '../tenant/provision.ts';
 import type { FleetResult, TenantResult } from '../report/results.ts';
 import { withReport } from './document.ts';
+import type { ProvisionResult } from '../tenant/provision-result.ts';
 
 /** A tenant's result with `applied` or `reverted` instead of `names`. */
 export interface TenantRunDocument extends Omit<TenantResult, 'names' | 'error'> {

@@ -6,13 +6,14 @@ import type { Names } from '../../names.ts';
 import { RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
 import { guardRoutines } from '../guard/server-routines.ts';
 import { serveRoutines } from '../strategy/server-routines.ts';
-import { stampRoutines, STAMP_TABLES, STAMPS_BY_TABLE } from '../stamps/server-routines.ts';
+import { stampRoutines } from '../stamps/server-routines.ts';
 import { tenantRoutines } from '../registry/server-routines.ts';
 import { followRegistry, TENANT_IDS } from '../state/tenant-ids.ts';
 import { boundNames, readVersion } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
+import { STAMP_TABLES, STAMPS_BY_TABLE } from '../stamps/tables.ts';
 
 /** Separate from the registry, so that a registry made by another tool is never altered. */
 export const STATE_SCHEMA = 'tenantctl';

@@ -1,56 +1,32 @@
-import { TenantctlError, toTenantctlError } from '../../errors.ts';
+import { TenantctlError } from '../../errors.ts';
 import { recordFiles } from '../state/checksums.ts';
-import type { MigrationOutcome, MigrationWork } from '../strategy/migration-work.ts';
+import type { MigrationWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
 import { createLanes, ONE_LANE, type Lanes } from '../run/lanes.ts';
-import {
-  closingOf,
-  createSchemaStatements,
-  makeTenant,
-  refusedStatus,
-  type Provisioning,
-} from './make-tenant.ts';
-import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import { closingOf, createSchemaStatements, makeTenant, type Provisioning } from './make-tenant.ts';
 import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
-import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
-import {
-  refusedRegistration,
-  registerTenants,
-  unregisterTenants,
-  type Registration,
-} from '../registry/register-tenants.ts';
+import { readMigrationFolder } from '../files/source.ts';
+import { unregisterTenants } from '../registry/register-tenants.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from '../commands/in-run.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
-import { newSchemaName } from '../registry/schema-name.ts';
-import { prepareRoles, type PreparedRole } from '../roles/prepare-roles.ts';
+import { prepareRoles } from '../roles/prepare-roles.ts';
 import { ensureState, prepareState, STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-folder.ts';
-import { TRANSITIONS, UNFINISHED } from '../registry/status.ts';
+import { UNFINISHED } from '../registry/status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import { checkOptions } from '../options/check-options.ts';
+import { type ProvisionResult, endingOf, toProvisionResult } from './provision-result.ts';
+import { triage, register } from './triage.ts';
 
 /** The folder may be empty. */
 export interface ProvisionOptions extends FleetRunOptions {
   /** The folder of the master migrations: pending ones are an error. Not checked if absent. */
   readonly masterFolder?: string | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
-}
-
-export interface ProvisionResult {
-  /** The run's number in the ledger; absent if it could not be recorded. */
-  readonly run?: number;
-  readonly clerkOrgId: string;
-  /** Empty if the organization id was refused. */
-  readonly schema: string;
-  readonly outcome: 'provisioned' | 'already-active' | 'failed';
-  readonly applied: readonly string[];
-  readonly durationMs: number;
-  readonly error?: TenantctlError | undefined;
 }
 
 const COMMAND = 'tenant provision';
@@ -80,20 +56,6 @@ export async function provisionTenants(
     async (commandRun) => ({ results: await provisionInRun(database, ids, commandRun) }),
   );
   return results.map((result) => (run === undefined ? result : { ...result, run }));
-}
-
-/** @param wanted the number of tenants to make */
-function endingOf(results: readonly ProvisionResult[], wanted: number): RunEnding {
-  const count = (outcome: ProvisionResult['outcome']) =>
-    results.filter((result) => result.outcome === outcome).length;
-  const totals = {
-    selected: wanted,
-    upToDate: count('already-active'),
-    changed: count('provisioned'),
-    failed: count('failed'),
-    skipped: wanted - results.length,
-  };
-  return { outcome: totals.failed > 0 ? 'failed' : totals.skipped > 0 ? 'interrupted' : 'done', totals };
 }
 
 async function provisionInRun(
@@ -189,81 +151,4 @@ function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): 
     compile,
     observe,
   };
-}
-
-/** Separates organizations to provision from those that are refused or already ACTIVE. */
-function triage(
-  folder: MigrationFolder,
-  registrations: readonly Registration[],
-  prepared: Awaited<ReturnType<typeof prepareRoles>>,
-) {
-  const results = new Map<string, ProvisionResult>();
-  const tasks: MigrationTask[] = [];
-  const roles = new Map<string, PreparedRole>();
-  const plan = planForward(folder, EMPTY_HISTORY);
-  for (const registration of registrations) {
-    const { clerkOrgId, schema, status } = registration;
-    const role = prepared.get(schema);
-    const refused = role !== undefined && 'error' in role ? role.error : undefined;
-    const error = registration.error ?? refusedStatus(clerkOrgId, status) ?? refused;
-    if (error !== undefined) results.set(clerkOrgId, resultOf(registration, 'failed', { error }));
-    else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf(registration, 'already-active'));
-    else {
-      if (role !== undefined && 'statements' in role) roles.set(schema, role);
-      // Leftovers of an earlier attempt are found under the tenant's lock.
-      const tenant = { ...NOTHING_MADE, clerkOrgId, schema, owner: role?.name ?? null };
-      tasks.push({ tenant, history: EMPTY_HISTORY, plan });
-    }
-  }
-  return { results, tasks, roles };
-}
-
-/** Everything about a new tenant except its names and owner. */
-const NOTHING_MADE = {
-  status: TRANSITIONS.provision.during,
-  createdAt: null,
-  updatedAt: null,
-  hasSchema: false,
-  hasHistory: false,
-  hasLock: false,
-};
-
-async function register(
-  { context: { database }, registry }: Pick<Provisioning, 'context' | 'registry'>,
-  ids: readonly string[],
-): Promise<Registration[]> {
-  const refused: Registration[] = [];
-  const wanted: { clerkOrgId: string; schema: string }[] = [];
-  for (const clerkOrgId of ids) {
-    try {
-      wanted.push({ clerkOrgId, schema: newSchemaName(database.names, clerkOrgId) });
-    } catch (error) {
-      refused.push(refusedRegistration(clerkOrgId, toTenantctlError(error)));
-    }
-  }
-  return wanted.length === 0 ? refused : [...refused, ...(await registerTenants(database, registry, wanted))];
-}
-
-function resultOf(
-  { clerkOrgId, schema }: Pick<ProvisionResult, 'clerkOrgId' | 'schema'>,
-  outcome: ProvisionResult['outcome'],
-  { error, ...more }: Partial<ProvisionResult> = {},
-): ProvisionResult {
-  const failure = error !== undefined && { error: error.with({ tenant: clerkOrgId }) };
-  return { clerkOrgId, schema, outcome, applied: [], durationMs: 0, ...more, ...failure };
-}
-
-/** Undefined for an organization that was not started. */
-function toProvisionResult(outcome: MigrationOutcome): ProvisionResult | undefined {
-  const { task, durationMs } = outcome;
-  switch (outcome.kind) {
-    case 'skipped':
-      return undefined;
-    case 'failed':
-      return resultOf(task.tenant, 'failed', { error: outcome.error, durationMs });
-    case 'by-peer':
-      return resultOf(task.tenant, 'already-active', { durationMs });
-    case 'done':
-      return resultOf(task.tenant, 'provisioned', { applied: outcome.done.names, durationMs });
-  }
 }

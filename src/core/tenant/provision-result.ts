@@ -1,0 +1,53 @@
+import type { TenantctlError } from '../../errors.ts';
+import type { MigrationOutcome } from '../strategy/migration-work.ts';
+import type { RunEnding } from '../ledger/recorded-run.ts';
+
+export interface ProvisionResult {
+  /** The run's number in the ledger; absent if it could not be recorded. */
+  readonly run?: number;
+  readonly clerkOrgId: string;
+  /** Empty if the organization id was refused. */
+  readonly schema: string;
+  readonly outcome: 'provisioned' | 'already-active' | 'failed';
+  readonly applied: readonly string[];
+  readonly durationMs: number;
+  readonly error?: TenantctlError | undefined;
+}
+
+/** @param wanted the number of tenants to make */
+export function endingOf(results: readonly ProvisionResult[], wanted: number): RunEnding {
+  const count = (outcome: ProvisionResult['outcome']) =>
+    results.filter((result) => result.outcome === outcome).length;
+  const totals = {
+    selected: wanted,
+    upToDate: count('already-active'),
+    changed: count('provisioned'),
+    failed: count('failed'),
+    skipped: wanted - results.length,
+  };
+  return { outcome: totals.failed > 0 ? 'failed' : totals.skipped > 0 ? 'interrupted' : 'done', totals };
+}
+
+export function resultOf(
+  { clerkOrgId, schema }: Pick<ProvisionResult, 'clerkOrgId' | 'schema'>,
+  outcome: ProvisionResult['outcome'],
+  { error, ...more }: Partial<ProvisionResult> = {},
+): ProvisionResult {
+  const failure = error !== undefined && { error: error.with({ tenant: clerkOrgId }) };
+  return { clerkOrgId, schema, outcome, applied: [], durationMs: 0, ...more, ...failure };
+}
+
+/** Undefined for an organization that was not started. */
+export function toProvisionResult(outcome: MigrationOutcome): ProvisionResult | undefined {
+  const { task, durationMs } = outcome;
+  switch (outcome.kind) {
+    case 'skipped':
+      return undefined;
+    case 'failed':
+      return resultOf(task.tenant, 'failed', { error: outcome.error, durationMs });
+    case 'by-peer':
+      return resultOf(task.tenant, 'already-active', { durationMs });
+    case 'done':
+      return resultOf(task.tenant, 'provisioned', { applied: outcome.done.names, durationMs });
+  }
+}

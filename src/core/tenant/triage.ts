@@ -1,0 +1,65 @@
+import { toTenantctlError } from '../../errors.ts';
+import { refusedStatus, type Provisioning } from './make-tenant.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import { EMPTY_HISTORY } from '../target/history.ts';
+import { planForward } from '../plan/plan.ts';
+import type { MigrationFolder } from '../files/source.ts';
+import { refusedRegistration, registerTenants, type Registration } from '../registry/register-tenants.ts';
+import { newSchemaName } from '../registry/schema-name.ts';
+import type { prepareRoles, PreparedRole } from '../roles/prepare-roles.ts';
+import { TRANSITIONS } from '../registry/status.ts';
+import { type ProvisionResult, resultOf } from './provision-result.ts';
+
+/** Separates organizations to provision from those that are refused or already ACTIVE. */
+export function triage(
+  folder: MigrationFolder,
+  registrations: readonly Registration[],
+  prepared: Awaited<ReturnType<typeof prepareRoles>>,
+) {
+  const results = new Map<string, ProvisionResult>();
+  const tasks: MigrationTask[] = [];
+  const roles = new Map<string, PreparedRole>();
+  const plan = planForward(folder, EMPTY_HISTORY);
+  for (const registration of registrations) {
+    const { clerkOrgId, schema, status } = registration;
+    const role = prepared.get(schema);
+    const refused = role !== undefined && 'error' in role ? role.error : undefined;
+    const error = registration.error ?? refusedStatus(clerkOrgId, status) ?? refused;
+    if (error !== undefined) results.set(clerkOrgId, resultOf(registration, 'failed', { error }));
+    else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf(registration, 'already-active'));
+    else {
+      if (role !== undefined && 'statements' in role) roles.set(schema, role);
+      // Leftovers of an earlier attempt are found under the tenant's lock.
+      const tenant = { ...NOTHING_MADE, clerkOrgId, schema, owner: role?.name ?? null };
+      tasks.push({ tenant, history: EMPTY_HISTORY, plan });
+    }
+  }
+  return { results, tasks, roles };
+}
+
+/** Everything about a new tenant except its names and owner. */
+const NOTHING_MADE = {
+  status: TRANSITIONS.provision.during,
+  createdAt: null,
+  updatedAt: null,
+  hasSchema: false,
+  hasHistory: false,
+  hasLock: false,
+};
+
+/** Registers organizations; one whose id is refused is a registration with an error. */
+export async function register(
+  { context: { database }, registry }: Pick<Provisioning, 'context' | 'registry'>,
+  ids: readonly string[],
+): Promise<Registration[]> {
+  const refused: Registration[] = [];
+  const wanted: { clerkOrgId: string; schema: string }[] = [];
+  for (const clerkOrgId of ids) {
+    try {
+      wanted.push({ clerkOrgId, schema: newSchemaName(database.names, clerkOrgId) });
+    } catch (error) {
+      refused.push(refusedRegistration(clerkOrgId, toTenantctlError(error)));
+    }
+  }
+  return wanted.length === 0 ? refused : [...refused, ...(await registerTenants(database, registry, wanted))];
+}
