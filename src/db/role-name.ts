@@ -13,7 +13,7 @@ export function patternProblem(pattern: string): string | undefined {
   const braces = /\{[^}]*\}?|\}/.exec(fixed)?.[0];
   if (braces !== undefined)
     return `holds ${braces}: only ${SCHEMA_PLACEHOLDER} is replaced, by the tenant's schema`;
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
   if (/[\u0000-\u001f\u007f]/.test(pattern)) return 'holds a control character';
   if (Buffer.byteLength(fixed, 'utf8') > MAX_NAME_BYTES)
     return `is too long: a role's name has at most ${MAX_NAME_BYTES} bytes`;

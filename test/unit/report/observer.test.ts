@@ -37,7 +37,7 @@ test.each<[string, (seen: RunEvent[]) => Observer]>([
 
 test('an observer that throws a value without a message disturbs nobody', () => {
   const observe = undisturbed(() => {
-    // eslint-disable-next-line typescript/only-throw-error
+    // eslint-disable-next-line typescript/only-throw-error -- an observer may throw anything
     throw Object.create(null);
   });
   expect(() => observe(PHASE)).not.toThrow();
