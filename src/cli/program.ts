@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { addDoctor } from './commands/doctor.ts';
 import { addExec } from './commands/exec.ts';
 import { addInit } from './commands/init.ts';
@@ -37,7 +37,8 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
   const program = new Command('tenantctl')
     .description('Migrate, provision and inspect a fleet of PostgreSQL tenant schemas.')
     .version(version, '--version')
-    .option('--env-file <file>', 'read variables from this file instead of .env')
+    .option('--dotenv <file>', 'read variables from this file instead of .env')
+    .addOption(new Option('--env-file <file>').hideHelp())
     .option('--embedded [dir]', 'use the embedded PostgreSQL in this folder (default: .tenantctl/embedded)')
     .option('--json', 'print one JSON document to stdout')
     .option('--quiet', 'print no progress and no messages')
@@ -46,6 +47,8 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
     .option('--yes', 'confirm destructive commands without asking')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', EPILOGUE);
+  // If both are given, the last one counts.
+  program.on('option:env-file', (file: string) => program.setOptionValue('dotenv', file));
 
   const register: Register = (command, name, run) => {
     command.addHelpText('after', examplesOf(name)).action(async (...received: unknown[]) => {

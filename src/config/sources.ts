@@ -49,7 +49,7 @@ export function readEnvFile(folder: string, name: string | undefined): Variables
     const isAbsent = error instanceof UnreadableFile && error.message === 'does not exist';
     if (name === undefined && isAbsent) return {};
     throw new TenantctlError('CONFIG_INVALID', `The env file ${path} ${messageOf(error)}.`, {
-      hint: 'Give --env-file the path of a file with one NAME=value to a line; tenantctl init writes an example.',
+      hint: 'Give --dotenv the path of a file with one NAME=value per line; tenantctl init writes an example.',
       cause: error,
     });
   }

@@ -1,9 +1,14 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { tenantctl } from '../support/cli.ts';
+import { startChild } from '../support/child.ts';
+import { PROGRAM, tenantctl } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import { createFleet } from '../support/fleet.ts';
 import { createProject, usualProject } from '../support/project.ts';
+
+/** Starts a program as npx does: a Node script that was itself given the program's arguments. */
+const NPX = `require('node:child_process').spawn(process.execPath, ['--', ...process.argv.slice(2)], { stdio: 'inherit' })
+  .on('close', (code) => (process.exitCode = code));`;
 
 /** Each line of the variables as an .env file. */
 const envFile = (variables: Readonly<Record<string, string>>) =>
@@ -52,13 +57,13 @@ describe('sources of settings', () => {
     expect(asInFile.stderr).toContain('There is no database "overridden"');
   });
 
-  test('--env-file is read instead of .env, and the environment overrides it too', async () => {
+  test('--dotenv is read instead of .env, and the environment overrides it too', async () => {
     const { project, testDatabase } = await createFleet([]);
     await project.write('.env', 'DB_HOST=nowhere.invalid\nDB_USER=a\nDB_NAME=b\n');
     await project.write('staging.env', envFile(testDatabase.env));
 
-    const named = await tenantctl(['--env-file', 'staging.env', 'status'], { cwd: project.folder });
-    const overridden = await tenantctl(['status', '--env-file=staging.env'], {
+    const named = await tenantctl(['--dotenv', 'staging.env', 'status'], { cwd: project.folder });
+    const overridden = await tenantctl(['status', '--dotenv=staging.env'], {
       cwd: project.folder,
       env: { DB_NAME: 'overridden' },
     });
@@ -67,16 +72,35 @@ describe('sources of settings', () => {
     expect(overridden.stderr).toContain('There is no database "overridden"');
   });
 
-  test('a missing env file is an error that names it', async () => {
-    const { project, testDatabase } = await createFleet([]);
-
-    const { exitCode, stderr } = await tenantctl(['status', '--env-file', 'absent.env'], {
-      cwd: project.folder,
-      env: testDatabase.env,
+  test('a missing env file is an error that names it, also below another Node program such as npx', async () => {
+    const project = await createProject({ 'npx.cjs': NPX });
+    const run = async (...args: readonly string[]) => {
+      const npx = ['npx.cjs', PROGRAM, ...args];
+      const { exitCode, stderr } = await startChild(process.execPath, npx, { cwd: project.folder }).done;
+      return { exitCode, stderr: stderr.split('\n')[0] };
+    };
+    const missing = (name: string) => ({
+      exitCode: 3,
+      stderr: `✖ The env file ${join(project.folder, name)} does not exist.`,
     });
 
-    expect(exitCode).toBe(3);
-    expect(stderr).toContain('absent.env');
+    expect(await run('--dotenv', 'absent.env', 'status')).toEqual(missing('absent.env'));
+    expect(await run('status', '--dotenv=absent.env')).toEqual(missing('absent.env'));
+  });
+
+  test('--env-file means --dotenv, and the last of both counts', async () => {
+    const project = await createProject({ 'a.env': '' });
+    const missing = `The env file ${join(project.folder, 'b.env')} does not exist.`;
+
+    for (const args of [
+      '--env-file=b.env',
+      '--dotenv a.env --env-file b.env',
+      '--env-file a.env --dotenv b.env',
+    ]) {
+      const { exitCode, stderr } = await tenantctl(['status', ...args.split(' ')], { cwd: project.folder });
+      expect(exitCode).toBe(3);
+      expect(stderr).toContain(missing);
+    }
   });
 
   test('a database URL in the environment replaces the parts in .env', async () => {

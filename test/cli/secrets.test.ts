@@ -235,7 +235,7 @@ describe('no command shows the password', () => {
       ['migrate', 'tenants', '--tenant', secret],
       ['migrate', 'tenants', '--check', secret],
       ['make', 'tenant', secret],
-      ['status', '--env-file', secret],
+      ['status', '--dotenv', secret],
     ];
     const calls = mistakes.map((args) => ({
       args: [...args, '--verbose'],

@@ -41,7 +41,7 @@ const MISTAKES = [
     hint: 'tenantctl status --help shows how to call it.',
   },
   {
-    args: ['--env-file', 'a.env', 'rollback', 'tenants', '--all', '--to', 'x'],
+    args: ['--dotenv', 'a.env', 'rollback', 'tenants', '--all', '--to', 'x'],
     command: 'rollback tenants',
     message: 'Option "--all" cannot be used with option "--to <name>".',
     hint: 'tenantctl rollback tenants --help shows how to call it.',

@@ -27,7 +27,7 @@ export function addDoctor(program: Command, register: Register): void {
 
 export async function doctorCommand(context: Context, flags: DoctorFlags): Promise<CommandResult> {
   const { diagnose } = await import('../../core/doctor/diagnose.ts');
-  const path = resolve(context.folder, context.options.envFile ?? '.env');
+  const path = resolve(context.folder, context.options.dotenv ?? '.env');
   const file = { path, found: existsSync(path) };
   // An unreadable env file is also a finding.
   const reading: Partial<Reading> & { readonly error?: TenantctlError } = await context

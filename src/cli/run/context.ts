@@ -8,7 +8,7 @@ import type { Interruption } from './signals.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface GlobalOptions {
-  readonly envFile?: string;
+  readonly dotenv?: string;
   readonly embedded?: string | true;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -89,7 +89,7 @@ async function readAll(folder: string, options: GlobalOptions, output: Output): 
     import('../../config/environment.ts'),
     import('../../config/sources.ts'),
   ]);
-  const file = readEnvFile(folder, options.envFile);
+  const file = readEnvFile(folder, options.dotenv);
   output.learnSecrets(process.env, file);
   const reading = readEnvironment(mergeSources(process.env, file), { folder, embedded: options.embedded });
   if (reading.settings !== undefined) {

@@ -37,7 +37,7 @@ const ENVIRONMENT: CheckTable<EnvironmentFacts> = {
     'Env file',
     ({ file, error }) => {
       if (error !== undefined)
-        return failed(error.message, error.hint ?? 'Correct --env-file.', 'CONFIG_INVALID');
+        return failed(error.message, error.hint ?? 'Correct --dotenv.', 'CONFIG_INVALID');
       return ok(file.found ? file.path : `none at ${file.path}; only the environment is used`);
     },
   ],

@@ -102,7 +102,7 @@ describe('a configuration that is not', () => {
     const options = { json: true, quiet: true, verbose: false, color: false };
     const interruption = listenForSignals(() => {});
     interruption.stop();
-    const context = createContext({ envFile: 'missing.env' }, createOutput(options), interruption);
+    const context = createContext({ dotenv: 'missing.env' }, createOutput(options), interruption);
     const { document, error } = await doctorCommand(context, {});
     expect(exitCodeOf(error)).toBe(3);
     const check = line(document as Document, 'env-file');
