@@ -3,7 +3,7 @@
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(
-    `✖ tenantctl needs Node 22.18 or newer; this is ${process.versions.node}.\n→ Install a newer Node: https://nodejs.org\n`,
+    `tenantctl needs Node 22.18 or newer; this is ${process.versions.node}.\nInstall a newer Node: https://nodejs.org\n`,
   );
   process.exitCode = 3;
 } else {

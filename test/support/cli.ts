@@ -14,9 +14,10 @@ export interface CliOptions {
 
 export const PROGRAM = join(import.meta.dirname, '../../bin/tenantctl.js');
 
-/** The program's variables: no configuration, and Node's compile cache. */
+/** The program's variables: no configuration, UTF-8, and Node's compile cache. */
 export const CLI_ENV: Readonly<Record<string, string | undefined>> = {
   ...BASE_ENV,
+  LC_ALL: 'C.UTF-8',
   NODE_COMPILE_CACHE: join(import.meta.dirname, '../../node_modules/.cache/node'),
 };
 

@@ -46,7 +46,7 @@ export async function doctorCommand(context: Context, flags: DoctorFlags): Promi
   });
   return {
     document: { checks: diagnosis.checks, totals: diagnosis.totals },
-    text: ({ renderDiagnosis }, paint) => renderDiagnosis(diagnosis, paint),
+    text: ({ renderDiagnosis }, look) => renderDiagnosis(diagnosis, look),
     error: diagnosis.error,
     showError: false,
   };

@@ -46,7 +46,7 @@ async function execCommand(context: Context, flags: ExecFlags): Promise<CommandR
     // The embedded database cannot cancel a query.
     if (database.canCancel) context.interruption.cancelOnFirst();
     const { createRowRenderer } = await import('../render/rows.ts');
-    const renderer = createRowRenderer(output.json ? 'json' : (flags.format ?? 'table'), output.paint);
+    const renderer = createRowRenderer(output.json ? 'json' : (flags.format ?? 'table'), output.look);
     const { queryTenants } = await core;
     const result = await queryTenants(database, {
       ...runOptions(context, settings, flags),
@@ -74,12 +74,13 @@ function sqlOf({ sql, file }: ExecFlags): string {
 
 function execResult({ output }: Context, result: QueryTenantsResult): CommandResult {
   const { totals, interrupted, durationMs } = result;
+  const { paint, marks } = output.errorLook;
   const failed = result.tenants.filter(({ outcome }) => outcome === 'failed');
   if (!output.json) {
     // A single failure is the command's own error, which the runner shows.
     if (failed.length > 1)
       for (const { clerkOrgId, error } of failed)
-        output.complain(`${output.paintError.red('✖')} ${clerkOrgId}: ${shortError(error)}`);
+        output.complain(`${paint.red(marks.failed)} ${clerkOrgId}: ${shortError(error)}`);
     const answered = `${totals.answered} of ${counted(totals.selected, 'tenant')}`;
     output.message(`${counted(totals.rows, 'row')} from ${answered}, ${duration(durationMs)}`);
   }

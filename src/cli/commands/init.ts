@@ -19,10 +19,10 @@ async function initCommand(context: Context): Promise<CommandResult> {
   });
   return {
     document: result,
-    text: (_, paint) =>
+    text: (_, { paint, marks }) =>
       [
-        ...result.created.map((path) => `${paint.green('✔')} ${path}`),
-        ...result.kept.map((path) => `${paint.dim('·')} ${path} ${paint.dim('(kept as it is)')}`),
+        ...result.created.map((path) => `${paint.green(marks.ok)} ${path}`),
+        ...result.kept.map((path) => `${paint.dim(marks.skipped)} ${path} ${paint.dim('(kept as it is)')}`),
         NEXT_STEPS,
       ].join('\n'),
   };

@@ -42,6 +42,7 @@ async function makeCommand(
   const migrate = `tenantctl migrate ${scope === 'master' ? 'master' : 'tenants'} --dry-run`;
   return {
     document: { path, format, ...(note !== undefined && { note }) },
-    text: (_, paint) => `${paint.green('✔')} ${path}\n  Fill in up and down, then: ${migrate}`,
+    text: (_, { paint, marks }) =>
+      `${paint.green(marks.ok)} ${path}\n  Fill in up and down, then: ${migrate}`,
   };
 }

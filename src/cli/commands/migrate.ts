@@ -78,7 +78,7 @@ function migrateMaster(context: Context, flags: MigrateFlags): Promise<CommandRe
     const result = await migrateMaster(database, options);
     return {
       document: masterDocument(result, 'applied'),
-      text: ({ renderMaster }, paint) => renderMaster(result, 'Applied', paint),
+      text: ({ renderMaster }, look) => renderMaster(result, 'Applied', look),
     };
   });
 }
@@ -120,8 +120,8 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
     return {
       ...fleet,
       document: { master: masterDocument(master, 'applied'), ...fleet.document },
-      text: async (render, paint) =>
-        `${render.renderMaster(master, 'Applied', paint)}\n${await fleet.text?.(render, paint)}`,
+      text: async (render, look) =>
+        `${render.renderMaster(master, 'Applied', look)}\n${await fleet.text?.(render, look)}`,
     };
   });
 }

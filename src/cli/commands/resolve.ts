@@ -44,7 +44,7 @@ async function resolveCommand(
     });
     return {
       document: resolutionDocument(resolution),
-      text: ({ renderResolution }, paint) => renderResolution(resolution, paint),
+      text: ({ renderResolution }, look) => renderResolution(resolution, look),
     };
   });
 }

@@ -69,7 +69,7 @@ function rollbackMaster(context: Context, flags: RollbackFlags): Promise<Command
     const result = await rollbackMaster(database, { ...options, observe });
     return {
       document: masterDocument(result, 'reverted'),
-      text: ({ renderMaster }, paint) => renderMaster(result, 'Undone', paint),
+      text: ({ renderMaster }, look) => renderMaster(result, 'Undone', look),
     };
   });
 }

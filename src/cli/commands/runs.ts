@@ -33,7 +33,7 @@ function listRuns(context: Context, flags: RunsFlags): Promise<CommandResult> {
     const runs = await readRuns(database, flags);
     return {
       document: { runs: runs.map(runDocument) },
-      text: ({ renderRuns }, paint) => renderRuns(runs, paint),
+      text: ({ renderRuns }, look) => renderRuns(runs, look),
     };
   });
 }
@@ -45,7 +45,7 @@ function showRun(context: Context, flags: ShowFlags, [id]: readonly unknown[]): 
     const tenants = await readRunTenants(database, run.id, { onlyFailed: flags.all !== true });
     return {
       document: { run: { ...runDocument(run), tenants: tenants.map(runTenantDocument) } },
-      text: ({ renderRun }, paint) => renderRun(run, tenants, paint),
+      text: ({ renderRun }, look) => renderRun(run, tenants, look),
     };
   });
 }

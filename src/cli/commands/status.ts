@@ -40,7 +40,7 @@ async function statusCommand(context: Context, flags: StatusFlags): Promise<Comm
     });
     return {
       document: statusDocument(status, all),
-      text: ({ renderStatus }, paint) => renderStatus(status, all, paint),
+      text: ({ renderStatus }, look) => renderStatus(status, all, look),
       error: flags.check === true ? checkFailure(status) : undefined,
     };
   });

@@ -68,15 +68,15 @@ function provisionTenants(
     if (flags.ownerRole !== undefined && settings.tenantRole === undefined) {
       const warning =
         '! TENANT_ROLE is not set: later migrations of these tenants run as the login role, which will own what they create.';
-      output.complain(output.paintError.yellow(warning));
+      output.complain(output.errorLook.paint.yellow(warning));
     }
     const errors = results.flatMap(({ error }) => error ?? []);
     // A single failure is the command's own error, which the runner shows.
     if (errors.length > 1)
-      for (const error of errors) output.complain(renderError(error, output.paintError, output.verbose));
+      for (const error of errors) output.complain(renderError(error, output.errorLook, output.verbose));
     return {
       document: provisionDocument(results),
-      text: ({ renderProvision }, paint) => renderProvision(results, paint),
+      text: ({ renderProvision }, look) => renderProvision(results, look),
       error: failureOf(
         results.filter(({ error }) => error !== undefined),
         results.length,
@@ -95,7 +95,7 @@ function listTenants(context: Context, { status }: ListFlags): Promise<CommandRe
     const tenants = all.filter((tenant) => status === undefined || tenant.status === status);
     return {
       document: { tenants: tenants.map(registryDocument) },
-      text: ({ renderRegistry }, paint) => renderRegistry(tenants, status, paint),
+      text: ({ renderRegistry }, look) => renderRegistry(tenants, status, look),
     };
   });
 }
@@ -117,7 +117,7 @@ function showTenant(
           history: state.history.entries,
         },
       },
-      text: ({ renderTenant }, paint) => renderTenant(state, paint),
+      text: ({ renderTenant }, look) => renderTenant(state, look),
     };
   });
 }

@@ -21,7 +21,7 @@ export function addRollout(command: Command): Command {
     'rollback: undo exactly what this run applied (default: stop)',
   );
   return command
-    .option('--canary <n|n%|org,…>', 'migrate these tenants first; stop if one of them fails', canary)
+    .option('--canary <n|n%|org,...>', 'migrate these tenants first; stop if one of them fails', canary)
     .option('--wave <n|n%>', 'migrate the others in waves of this size (default: one wave)', wave)
     .option('--pause <seconds>', 'wait this long before each wave', seconds)
     .option(

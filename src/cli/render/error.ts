@@ -1,22 +1,22 @@
-import type { ChalkInstance } from 'chalk';
 import type { Blocker, TenantctlError } from '../../errors.ts';
+import type { Look } from './look.ts';
 
 const MAX_STATEMENT = 2_000;
 
 /** An error for people: message, location, SQLSTATE, statement, hint. */
-export function renderError(error: TenantctlError, paint: ChalkInstance, verbose: boolean): string {
+export function renderError(error: TenantctlError, { paint, marks }: Look, verbose: boolean): string {
   const { tenant, migration, sqlstate, statement, details = [], hint } = error;
   const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(10))} ${value}`;
-  const lines = [`${paint.red('✖')} ${error.message}`];
+  const lines = [`${paint.red(marks.failed)} ${error.message}`];
   if (tenant !== undefined) lines.push(fact('tenant', tenant));
   if (migration !== undefined) lines.push(fact('migration', migration));
   if (sqlstate !== undefined) lines.push(fact('SQLSTATE', sqlstate));
-  if (statement !== undefined) lines.push(fact('statement', indent(shorten(statement), 13)));
+  if (statement !== undefined) lines.push(fact('statement', indent(shorten(statement, marks.ellipsis), 13)));
   lines.push(...details.map((line) => `  ${line}`));
   for (const blocker of error.blockedBy ?? []) lines.push(fact('blocked by', blockerLine(blocker)));
   for (const { name, table, remedy } of error.invalidIndexes ?? [])
     lines.push(fact('INVALID', `index ${name} of table ${table}: ${remedy}`));
-  if (hint !== undefined) lines.push(`${paint.cyan('→')} ${hint}`);
+  if (hint !== undefined) lines.push(`${paint.cyan(marks.arrow)} ${hint}`);
   if (verbose || error.code === 'INTERNAL') {
     const { stack } = error.cause instanceof Error ? error.cause : error;
     if (stack !== undefined) lines.push(paint.dim(stack));
@@ -36,15 +36,18 @@ export function shortError(error: ShownError | undefined): string {
 }
 
 /** The lines after shortError: statement, details, hint. */
-export function errorDetails({ statement, details = [], hint }: ShownError, paint: ChalkInstance): string[] {
+export function errorDetails(
+  { statement, details = [], hint }: ShownError,
+  { paint, marks }: Look,
+): string[] {
   return [
     ...(statement === undefined ? [] : [`    ${paint.dim('statement')} ${indent(statement, 14)}`]),
     ...details.map((detail) => `    ${detail}`),
-    ...(hint === undefined ? [] : [`    ${paint.cyan('→')} ${hint}`]),
+    ...(hint === undefined ? [] : [`    ${paint.cyan(marks.arrow)} ${hint}`]),
   ];
 }
 
-/** "process 4711 (app, psql, idle in transaction): UPDATE …" */
+/** "process 4711 (app, psql, idle in transaction): UPDATE ..." */
 export function blockerLine({ pid, user, application, state, query, waitsFor = [] }: Blocker): string {
   const waits = waitsFor.length === 0 ? null : `waits for ${waitsFor.join(', ')}`;
   const who = [user, application, state, waits].filter((part) => part !== null && part !== '').join(', ');
@@ -52,8 +55,8 @@ export function blockerLine({ pid, user, application, state, query, waitsFor = [
   return `${pid === 0 ? 'a prepared transaction' : `process ${pid}`} (${who}): ${text}`;
 }
 
-function shorten(text: string): string {
-  return text.length > MAX_STATEMENT ? `${text.slice(0, MAX_STATEMENT)}…` : text;
+function shorten(text: string, ellipsis: string): string {
+  return text.length > MAX_STATEMENT ? `${text.slice(0, MAX_STATEMENT)}${ellipsis}` : text;
 }
 
 /** Indents all lines but the first. */

@@ -1,9 +1,9 @@
-import type { ChalkInstance } from 'chalk';
 import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { ClassCounts } from '../../core/report/class-counts.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
 import { counted, duration, listed } from '../../wording.ts';
 import { blockerLine, errorDetails, shortError } from './error.ts';
+import type { Look } from './look.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
 import type { ProvisionResult } from '../../core/tenant/provision-result.ts';
@@ -11,8 +11,12 @@ import type { ProvisionResult } from '../../core/tenant/provision-result.ts';
 /** Up to this many tenants are listed individually. */
 const LISTED = 25;
 
-export function renderMaster(result: MasterResult, verb: 'Applied' | 'Undone', paint: ChalkInstance): string {
-  const mark = paint.green('✔');
+export function renderMaster(
+  result: MasterResult,
+  verb: 'Applied' | 'Undone',
+  { paint, marks }: Look,
+): string {
+  const mark = paint.green(marks.ok);
   if (result.names.length === 0) {
     return `${mark} The master schema ${verb === 'Applied' ? 'is up to date' : 'has nothing to undo'}.`;
   }
@@ -28,27 +32,30 @@ export async function renderFleet(
   result: FleetResult,
   verb: 'migrated' | 'rolled back',
   verbose: boolean,
-  paint: ChalkInstance,
+  look: Look,
 ): Promise<string> {
+  const { paint, marks } = look;
   const { totals, tenants, rollout, fleet } = result;
   if (totals.selected === 0) {
-    return `${paint.green('✔')} There are no ACTIVE tenants: nothing to do.${notActive(result)}`;
+    return `${paint.green(marks.ok)} There are no ACTIVE tenants: nothing to do.${notActive(result)}`;
   }
   const changed = tenants.filter(
     ({ outcome, reverted }) =>
       outcome === 'migrated' || (outcome === 'rolled-back' && reverted === undefined),
   );
   const lines = [
-    ...(await renderChanged(changed, verb, verbose, paint)),
+    ...(await renderChanged(changed, verb, verbose, look)),
     ...renderFailed(
       tenants.filter(({ outcome }) => outcome === 'failed'),
-      paint,
+      look,
     ),
   ];
   const skipped = tenants.filter(({ outcome }) => outcome === 'skipped');
   for (const [reason, members] of Map.groupBy(skipped, (tenant) => tenant.reason ?? '')) {
     const names = listed(members.map((tenant) => tenant.clerkOrgId));
-    lines.push(`${paint.yellow('!')} ${counted(members.length, 'tenant')} left out (${reason}): ${names}`);
+    lines.push(
+      `${paint.yellow(marks.warning)} ${counted(members.length, 'tenant')} left out (${reason}): ${names}`,
+    );
   }
   const sums = [
     `${totals.changed} ${verb}`,
@@ -57,12 +64,12 @@ export async function renderFleet(
     ...(totals.undone === undefined ? [] : [`${totals.undone} migrated and rolled back again`]),
     ...(totals.skipped > 0 ? [`${totals.skipped} left out`] : []),
   ].join(', ');
-  if (rollout !== undefined) lines.push(...renderRollout(rollout, paint));
-  const mark = totals.failed > 0 ? paint.red('✖') : paint.green('✔');
+  if (rollout !== undefined) lines.push(...renderRollout(rollout, look));
+  const mark = totals.failed > 0 ? paint.red(marks.failed) : paint.green(marks.ok);
   const total = `${counted(totals.selected, 'tenant')}: ${sums} (${duration(result.durationMs)})`;
   lines.push(`${mark} ${total}${notActive(result)}`);
   if (result.shared && fleet !== undefined) {
-    const now = `All ${counted(fleet.total, 'tenant')} now: ${renderClasses(fleet, paint)}`;
+    const now = `All ${counted(fleet.total, 'tenant')} now: ${renderClasses(fleet, look)}`;
     lines.push(`  Another run was at work on the same tenants. ${now}`);
   }
   return lines.join('\n');
@@ -72,29 +79,30 @@ async function renderChanged(
   changed: readonly TenantResult[],
   verb: string,
   verbose: boolean,
-  paint: ChalkInstance,
+  look: Look,
 ): Promise<string[]> {
+  const { paint, marks } = look;
   const lines: string[] = [];
   for (const [names, tenants] of Map.groupBy(changed, (tenant) => tenant.names.join('\n  '))) {
-    lines.push(`${paint.green('✔')} ${counted(tenants.length, 'tenant')} ${verb}:`, `  ${names}`);
+    lines.push(`${paint.green(marks.ok)} ${counted(tenants.length, 'tenant')} ${verb}:`, `  ${names}`);
     if (verbose || changed.length <= LISTED) {
       const rows = tenants.map(({ clerkOrgId, schema, batch, durationMs }) => [
-        clerkOrgId,
+        `    ${clerkOrgId}`,
         schema,
         `batch ${batch}`,
         duration(durationMs),
       ]);
-      const table = await renderTable([], rows, paint);
-      lines.push(paint.dim(table.replaceAll(/^/gm, '    ')));
+      lines.push(paint.dim(await renderTable([], rows, look)));
     }
   }
   return lines;
 }
 
 /** Failed tenants with their errors; details shared by the same error are shown once. */
-function renderFailed(failed: readonly TenantResult[], paint: ChalkInstance): string[] {
+function renderFailed(failed: readonly TenantResult[], look: Look): string[] {
+  const { paint, marks } = look;
   if (failed.length === 0) return [];
-  const lines = [`${paint.red('✖')} ${counted(failed.length, 'tenant')} failed:`];
+  const lines = [`${paint.red(marks.failed)} ${counted(failed.length, 'tenant')} failed:`];
   const groups = Map.groupBy(
     failed,
     ({ error }) => `${error?.code}\n${error?.migration}\n${error?.sqlstate}\n${error?.hint}`,
@@ -107,9 +115,9 @@ function renderFailed(failed: readonly TenantResult[], paint: ChalkInstance): st
       );
     }
     const more = tenants.length - LISTED;
-    if (more > 0) lines.push(`  … and ${more} more with the same error`);
+    if (more > 0) lines.push(`  ${marks.ellipsis} and ${more} more with the same error`);
     const error = tenants[0]?.error;
-    if (error !== undefined) lines.push(...errorDetails(error, paint));
+    if (error !== undefined) lines.push(...errorDetails(error, look));
   }
   return lines;
 }
@@ -123,7 +131,7 @@ function notActive(result: FleetResult): string {
 }
 
 /** "3 up to date, 1 behind, 1 failed, 1 broken, 0 not active" */
-export function renderClasses(counts: ClassCounts, paint: ChalkInstance): string {
+export function renderClasses(counts: ClassCounts, { paint }: Look): string {
   const parts = [
     [counts.upToDate, 'up to date', paint.green],
     [counts.behind, 'behind', paint.yellow],
@@ -136,14 +144,14 @@ export function renderClasses(counts: ClassCounts, paint: ChalkInstance): string
     .join(', ');
 }
 
-export function renderProvision(results: readonly ProvisionResult[], paint: ChalkInstance): string {
+export function renderProvision(results: readonly ProvisionResult[], { paint, marks }: Look): string {
   return results
     .filter(({ outcome }) => outcome !== 'failed')
     .map(({ clerkOrgId, schema, outcome, applied, durationMs }) => {
       const where = paint.bold(schema);
       return outcome === 'provisioned'
-        ? `${paint.green('✔')} ${clerkOrgId} is ACTIVE in ${where} (${counted(applied.length, 'migration')}, ${duration(durationMs)})`
-        : `${paint.green('✔')} ${clerkOrgId} is already ACTIVE in ${where}; nothing was changed`;
+        ? `${paint.green(marks.ok)} ${clerkOrgId} is ACTIVE in ${where} (${counted(applied.length, 'migration')}, ${duration(durationMs)})`
+        : `${paint.green(marks.ok)} ${clerkOrgId} is already ACTIVE in ${where}; nothing was changed`;
     })
     .join('\n');
 }

@@ -1,52 +1,55 @@
-import type { ChalkInstance } from 'chalk';
 import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../../core/commands/rehearse.ts';
 import { REHEARSAL_NOTE } from '../../core/documents/rehearsal-document.ts';
 import { counted, listed } from '../../wording.ts';
 import { errorDetails, indent, shortError } from './error.ts';
+import type { Look } from './look.ts';
 
 /** The plans of a dry run: each distinct plan once, with its SQL. */
-export function renderRehearsal(rehearsal: Rehearsal, paint: ChalkInstance): string {
+export function renderRehearsal(rehearsal: Rehearsal, look: Look): string {
+  const { paint, marks } = look;
   const lines: string[] = [];
   for (const { tenant, error } of rehearsal.problems) {
     lines.push(
-      `${paint.red('✖')} ${tenant.clerkOrgId} ${paint.dim(tenant.schema)}: ${error.message}`,
-      `  ${paint.cyan('→')} ${error.hint ?? ''}`,
+      `${paint.red(marks.failed)} ${tenant.clerkOrgId} ${paint.dim(tenant.schema)}: ${error.message}`,
+      `  ${paint.cyan(marks.arrow)} ${error.hint ?? ''}`,
     );
   }
   if (rehearsal.plans.length === 0 && rehearsal.problems.length === 0)
-    lines.push(`${paint.green('✔')} Nothing would be done.`);
-  for (const plan of rehearsal.plans) lines.push(...renderPlan(plan, paint), '');
+    lines.push(`${paint.green(marks.ok)} Nothing would be done.`);
+  for (const plan of rehearsal.plans) lines.push(...renderPlan(plan, look), '');
   if (rehearsal.plans.length > 0) {
     lines.push(paint.dim(`Dry run: ${REHEARSAL_NOTE}`));
   }
   return lines.join('\n');
 }
 
-function renderPlan(plan: RehearsedPlan, paint: ChalkInstance): string[] {
+function renderPlan(plan: RehearsedPlan, look: Look): string[] {
+  const { paint } = look;
   const names = listed(plan.targets.map((target) => target.clerkOrgId ?? target.schema));
   const title =
     plan.scope === 'master'
       ? `${paint.bold('Master')} (public)`
       : `${paint.bold(counted(plan.targets.length, 'tenant'))}: ${names}; shown on ${plan.shownOn}`;
-  return [title, ...plan.migrations.flatMap((migration) => renderMigration(migration, paint))];
+  return [title, ...plan.migrations.flatMap((migration) => renderMigration(migration, look))];
 }
 
 function renderMigration(
   { name, transaction, statements, note, error }: RehearsedMigration,
-  paint: ChalkInstance,
+  look: Look,
 ): string[] {
+  const { paint, marks } = look;
   const lines = [`  ${paint.cyan(name)}${transaction ? '' : paint.yellow(' (outside a transaction)')}`];
   for (const statement of statements) lines.push(`    ${indent(statement, 4)};`.replace(/;;$/, ';'));
   if (statements.length === 0 && note === undefined && error === undefined) {
     lines.push(`    ${paint.dim('sends nothing to the database: has it been filled in?')}`);
   }
-  if (note !== undefined) lines.push(`    ${paint.yellow('!')} ${indent(note, 4)}`);
+  if (note !== undefined) lines.push(`    ${paint.yellow(marks.warning)} ${indent(note, 4)}`);
   if (error !== undefined) {
     const { message, sqlstate, details, hint } = error;
     const statement = error.statement === statements.at(-1) ? undefined : error.statement;
     lines.push(
-      `    ${paint.red('✖')} ${shortError({ message, sqlstate })}`,
-      ...errorDetails({ message, statement, details, hint }, paint),
+      `    ${paint.red(marks.failed)} ${shortError({ message, sqlstate })}`,
+      ...errorDetails({ message, statement, details, hint }, look),
     );
   }
   return lines;

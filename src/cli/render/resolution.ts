@@ -1,14 +1,14 @@
-import type { ChalkInstance } from 'chalk';
 import type { Resolution } from '../../core/commands/resolve.ts';
+import type { Look } from './look.ts';
 
-export function renderResolution(resolution: Resolution, paint: ChalkInstance): string {
+export function renderResolution(resolution: Resolution, { paint, marks }: Look): string {
   const { clerkOrgId, schema, invalidIndexes } = resolution;
   const who = clerkOrgId === undefined ? 'master' : `${clerkOrgId} ${paint.dim(schema)}`;
   return [
-    `${paint.green('✔')} ${who}: ${sentence(resolution)}`,
+    `${paint.green(marks.ok)} ${who}: ${sentence(resolution)}`,
     ...invalidIndexes.flatMap(({ name, table, remedy }) => [
-      `${paint.yellow('!')} The index ${name} of table ${table} is INVALID: no query uses it, but IF NOT EXISTS would find it.`,
-      `${paint.cyan('→')} ${remedy}`,
+      `${paint.yellow(marks.warning)} The index ${name} of table ${table} is INVALID: no query uses it, but IF NOT EXISTS would find it.`,
+      `${paint.cyan(marks.arrow)} ${remedy}`,
     ]),
   ].join('\n');
 }

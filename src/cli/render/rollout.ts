@@ -1,6 +1,6 @@
-import type { ChalkInstance } from 'chalk';
 import type { RolloutResult, Stage } from '../../core/report/rollout-result.ts';
 import { counted, duration } from '../../wording.ts';
+import type { Look } from './look.ts';
 
 /** The start of a stage: "Canaries: 5 tenants", "Wave 2 of 7: 70 tenants" */
 export function announcement(stage: Stage): string {
@@ -16,17 +16,19 @@ export function whereabouts(stage: Stage, done: number): string {
 }
 
 /** Unchecked tenants, waits for a standby, where and why the rollout stopped, and what was undone. */
-export function renderRollout(rollout: RolloutResult, paint: ChalkInstance): string[] {
+export function renderRollout(rollout: RolloutResult, { paint, marks }: Look): string[] {
   const { stopped, rolledBack, unchecked, heldBackMs = 0 } = rollout;
   const lines: string[] = [];
   if (unchecked > 0)
-    lines.push(`${paint.yellow('!')} ${counted(unchecked, 'tenant')} migrated and not checked`);
+    lines.push(`${paint.yellow(marks.warning)} ${counted(unchecked, 'tenant')} migrated and not checked`);
   if (heldBackMs > 0) lines.push(`  Held back by a standby for ${duration(heldBackMs)}`);
   if (stopped !== undefined)
-    lines.push(`${paint.red('✖')} The rollout was stopped${place(stopped.stage)}: ${stopped.reason}`);
+    lines.push(
+      `${paint.red(marks.failed)} The rollout was stopped${place(stopped.stage)}: ${stopped.reason}`,
+    );
   if (rolledBack !== undefined) {
     const { tenants, failed } = rolledBack;
-    const mark = failed === 0 ? paint.green('✔') : paint.red('✖');
+    const mark = failed === 0 ? paint.green(marks.ok) : paint.red(marks.failed);
     const rest = failed === 0 ? '' : `; this failed for ${failed}`;
     lines.push(`${mark} What it had applied was undone for ${counted(tenants, 'tenant')}${rest}`);
   }

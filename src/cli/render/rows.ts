@@ -1,7 +1,7 @@
-import type { ChalkInstance } from 'chalk';
 import type { TenantRows } from '../../core/query/query-tenants.ts';
 import { jsonValue } from '../../db/json-value.ts';
 import { TenantctlError } from '../../errors.ts';
+import type { Look } from './look.ts';
 import { renderTable } from './table.ts';
 
 export type RowFormat = 'table' | 'csv' | 'jsonl' | 'json';
@@ -14,8 +14,8 @@ export interface RowRenderer {
 
 const ORGANIZATION = 'organization';
 
-export function createRowRenderer(format: RowFormat, paint: ChalkInstance): RowRenderer {
-  if (format === 'table') return createTable(paint);
+export function createRowRenderer(format: RowFormat, look: Look): RowRenderer {
+  if (format === 'table') return createTable(look);
   if (format === 'csv') return createCsv();
   if (format === 'json') return createJson();
   return { rows: (rows) => jsonObjects(rows, '', '\n'), end: () => '' };
@@ -40,14 +40,14 @@ const BLOCK_ROWS = 1_000;
 const BLOCK_LENGTH = 256 * 1_024;
 
 /** Bounds memory: later rows are written at once and can widen columns. */
-function createTable(paint: ChalkInstance): RowRenderer {
+function createTable(look: Look): RowRenderer {
   let head: readonly string[] = [];
   let widths: number[] = [];
   /** The first rows; undefined once written. */
   let waiting: string[][] | undefined;
   let length = 0;
   const flush = async () => {
-    const text = waiting && `${await renderTable(head, waiting, paint, widths)}\n`;
+    const text = waiting && `${await renderTable(head, waiting, look, widths)}\n`;
     waiting = undefined;
     return text ?? '';
   };
@@ -61,7 +61,7 @@ function createTable(paint: ChalkInstance): RowRenderer {
       }
       const cells = rows.map((row) => [tenant.clerkOrgId, ...row].map(cellOf));
       if (waiting === undefined)
-        return rows.length === 0 ? text : `${text}${await renderTable([], cells, paint, widths)}\n`;
+        return rows.length === 0 ? text : `${text}${await renderTable([], cells, look, widths)}\n`;
       waiting.push(...cells);
       length += cells.flat().join('').length;
       const isEnough = waiting.length >= BLOCK_ROWS || length >= BLOCK_LENGTH;

@@ -1,11 +1,11 @@
-import type { ChalkInstance } from 'chalk';
 import type { Run, RunOutcome, RunTenant } from '../../core/ledger/read-runs.ts';
 import { shortError } from './error.ts';
+import type { Look } from './look.ts';
 import { renderTable } from './table.ts';
 import { counted, duration, secondOf } from '../../wording.ts';
 
 /** The ledger's runs, one per line. */
-export async function renderRuns(runs: readonly Run[], paint: ChalkInstance): Promise<string> {
+export async function renderRuns(runs: readonly Run[], look: Look): Promise<string> {
   if (runs.length === 0)
     return 'There are no runs yet: the next command that changes something is the first.';
   return renderTable(
@@ -16,18 +16,15 @@ export async function renderRuns(runs: readonly Run[], paint: ChalkInstance): Pr
       `${run.startedBy}@${run.host}`,
       secondOf(run.startedAt),
       run.durationMs === null ? '' : duration(run.durationMs),
-      painted(run.outcome, paint),
+      painted(run.outcome, look.paint),
       totalsOf(run),
     ]),
-    paint,
+    look,
   );
 }
 
-export async function renderRun(
-  run: Run,
-  tenants: readonly RunTenant[],
-  paint: ChalkInstance,
-): Promise<string> {
+export async function renderRun(run: Run, tenants: readonly RunTenant[], look: Look): Promise<string> {
+  const { paint, marks } = look;
   const options = Object.entries(run.options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
   const facts = [
     ['command', run.command],
@@ -44,7 +41,7 @@ export async function renderRun(
     `Run ${run.id}`,
     ...known.map(([name, value]) => `  ${paint.dim(name.padEnd(10))}  ${value}`),
   ];
-  if (run.error !== null) lines.push(`${paint.red('✖')} ${shortError(run.error)}`);
+  if (run.error !== null) lines.push(`${paint.red(marks.failed)} ${shortError(run.error)}`);
   if (tenants.length > 0) {
     const rows = tenants.map((tenant) => [
       `  ${tenant.clerkOrgId ?? 'master'}`,
@@ -54,7 +51,7 @@ export async function renderRun(
       duration(tenant.durationMs),
       tenant.error === null ? tenant.names.join(', ') : shortError(tenant.error),
     ]);
-    lines.push(await renderTable([], rows, paint));
+    lines.push(await renderTable([], rows, look));
   }
   return [...lines, ...nextSteps(run).map((step) => paint.dim(step))].join('\n');
 }
@@ -83,7 +80,7 @@ function totalsOf({ totals, command }: Run): string {
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
-function painted(outcome: RunOutcome, paint: ChalkInstance): string {
+function painted(outcome: RunOutcome, paint: Look['paint']): string {
   if (outcome === 'done') return paint.green(outcome);
   return ['failed', 'died'].includes(outcome) ? paint.red(outcome) : paint.yellow(outcome);
 }

@@ -1,15 +1,15 @@
-import type { ChalkInstance } from 'chalk';
 import type { TenantState } from '../../core/fleet/status.ts';
 import type { RegisteredTenant } from '../../core/registry/registry.ts';
 import { resolutionHint } from '../../core/state/resolution-commands.ts';
 import { secondOf } from '../../wording.ts';
+import type { Look } from './look.ts';
 import { renderTable } from './table.ts';
 
 /** The registry, one tenant per line. @param status the status filter */
 export function renderRegistry(
   tenants: readonly RegisteredTenant[],
   status: string | undefined,
-  paint: ChalkInstance,
+  look: Look,
 ): string | Promise<string> {
   if (tenants.length === 0)
     return status === undefined
@@ -23,13 +23,14 @@ export function renderRegistry(
       tenant.status,
       tenant.createdAt === null ? '' : secondOf(tenant.createdAt),
     ]),
-    paint,
+    look,
   );
 }
 
-export async function renderTenant(state: TenantState, paint: ChalkInstance): Promise<string> {
+export async function renderTenant(state: TenantState, look: Look): Promise<string> {
+  const { paint, marks } = look;
   const { tenant, history, pending, attention, lastError, interrupted, invalidIndexes } = state;
-  const arrow = (text: string | undefined) => text && `${paint.cyan('→')} ${text}`;
+  const arrow = (text: string | undefined) => text && `${paint.cyan(marks.arrow)} ${text}`;
   const facts: (readonly [string, string | null | undefined])[] = [
     ['Organization', tenant.clerkOrgId],
     ['Schema', `${tenant.schema}${tenant.hasSchema ? '' : paint.red(' (missing)')}`],
@@ -58,6 +59,6 @@ export async function renderTenant(state: TenantState, paint: ChalkInstance): Pr
   const list =
     migrations.length === 0
       ? 'No migrations yet.'
-      : await renderTable(['MIGRATION', 'STATE'], migrations, paint);
-  return `${await renderTable([], known, paint)}\n\n${list}`;
+      : await renderTable(['MIGRATION', 'STATE'], migrations, look);
+  return `${await renderTable([], known, look)}\n\n${list}`;
 }

@@ -1,6 +1,6 @@
-import type { ChalkInstance } from 'chalk';
 import type { Command } from 'commander';
 import type { TenantctlError } from '../../errors.ts';
+import type { Look } from '../render/look.ts';
 import type * as Renderers from '../render/results.ts';
 import type { Context } from './context.ts';
 
@@ -9,7 +9,7 @@ export interface CommandResult {
   /** The keys of the JSON document besides command, ok and error. */
   readonly document: object;
   /** The result for people, made only if wanted. Nothing is written if empty. */
-  readonly text?: (render: typeof Renderers, paint: ChalkInstance) => string | Promise<string>;
+  readonly text?: (render: typeof Renderers, look: Look) => string | Promise<string>;
   /** The work failed, at least partly. */
   readonly error?: TenantctlError | undefined;
   /** False if `text` already shows the error. */

@@ -58,7 +58,7 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
       const { requireSettings } = await import('../../config/environment.ts');
       const settings = requireSettings(await readEnvironment());
       for (const { variable, message } of settings.warnings)
-        output.complain(output.paintError.yellow(`! ${variable} ${message}.`));
+        output.complain(output.errorLook.paint.yellow(`! ${variable} ${message}.`));
       const { withDatabase } = await import('../../db/open.ts');
       const { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } = await import('../../core/run/capacity.ts');
       const width = concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY);

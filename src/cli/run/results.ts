@@ -17,7 +17,7 @@ export function fleetResult(
   const verb = direction === 'applied' ? 'migrated' : 'rolled back';
   return {
     document: fleetDocument(result, direction, all),
-    text: ({ renderFleet }, paint) => renderFleet(result, verb, output.verbose, paint),
+    text: ({ renderFleet }, look) => renderFleet(result, verb, output.verbose, look),
     error: rolloutFailure(result) ?? failureOf(failed, result.totals.selected),
     showError: false,
     interrupted: result.interrupted,
@@ -30,7 +30,7 @@ export function dryRunResult({ output }: Context, rehearsal: Rehearsal): Command
   for (const warning of rehearsal.warnings) output.warn(warning);
   return {
     document: rehearsalDocument(rehearsal),
-    text: ({ renderRehearsal }, paint) => renderRehearsal(rehearsal, paint),
+    text: ({ renderRehearsal }, look) => renderRehearsal(rehearsal, look),
     error: failureOf(failed, failed.length),
     showError: false,
   };

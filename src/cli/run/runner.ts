@@ -54,10 +54,10 @@ async function write(command: string, output: Output, result: CommandResult): Pr
     const failure = error && { error: error.toJSON() };
     return output.document({ command, ok: error === undefined, ...document, ...failure });
   }
-  const rendered = await text?.(await import('../render/results.ts'), output.paint);
+  const rendered = await text?.(await import('../render/results.ts'), output.look);
   if (rendered) await output.result(rendered);
   if (error !== undefined && showError) {
-    output.complain(renderError(error, output.paintError, output.verbose));
+    output.complain(renderError(error, output.errorLook, output.verbose));
   }
 }
 

@@ -50,7 +50,7 @@ export function guardExit(command: string, output: Output): () => void {
     // Only synchronous writes work during exit.
     if (output.json) {
       writeSync(1, `${JSON.stringify({ command, ok: false, error: error.toJSON() }, null, 2)}\n`);
-    } else writeSync(2, `${renderError(error, output.paintError, false)}\n`);
+    } else writeSync(2, `${renderError(error, output.errorLook, false)}\n`);
     process.exitCode = 1;
   };
   const release = () => {

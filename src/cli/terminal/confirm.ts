@@ -14,7 +14,7 @@ export async function askToConfirm(question: string, yes: boolean, output: Outpu
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await ask(terminal, `${output.paintError.yellow('?')} ${question} Go on? [y/N] `);
+    const answer = await ask(terminal, `${output.errorLook.paint.yellow('?')} ${question} Go on? [y/N] `);
     if (!/^y(es)?$/i.test(answer.trim())) {
       throw new TenantctlError('CONFIRMATION_REQUIRED', 'The answer was no: nothing was changed.');
     }

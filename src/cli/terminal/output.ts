@@ -1,6 +1,7 @@
-import { Chalk, type ChalkInstance } from 'chalk';
+import { Chalk } from 'chalk';
 import type { Variables } from '../../config/sources.ts';
 import { createConcealer, secretsOf } from '../../secrets.ts';
+import { ASCII, takesUnicode, UNICODE, type Look } from '../render/look.ts';
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -11,9 +12,10 @@ export interface OutputOptions {
 
 /** Writes results to stdout, everything else to stderr. */
 export interface Output extends OutputOptions {
-  /** Colours for stdout; none without a terminal, with NO_COLOR or in CI. */
-  readonly paint: ChalkInstance;
-  readonly paintError: ChalkInstance;
+  /** Of stdout; without colours if it is no terminal, with NO_COLOR or in CI. */
+  readonly look: Look;
+  /** Of stderr. */
+  readonly errorLook: Look;
   /** Both streams are terminals. */
   readonly resultIsSeen: boolean;
   readonly animated: boolean;
@@ -39,19 +41,24 @@ export function createOutput(options: OutputOptions): Output {
   let isBegun = false;
   // stdout is diverted while the command runs.
   const writeToStdout = process.stdout.write.bind(process.stdout);
-  const paintFor = (stream: NodeJS.WriteStream) => new Chalk({ level: plain || !stream.isTTY ? 0 : 1 });
-  const paintError = paintFor(process.stderr);
+  const marks = takesUnicode(process.env, process.platform) ? UNICODE : ASCII;
+  const lookOf = (stream: NodeJS.WriteStream): Look => ({
+    paint: new Chalk({ level: plain || !stream.isTTY ? 0 : 1 }),
+    marks,
+    // 0: some CI pseudo terminals.
+    width: stream.isTTY && stream.columns > 0 ? stream.columns : undefined,
+  });
+  const errorLook = lookOf(process.stderr);
   const complain = (text: string) => void write(process.stderr, `${conceal(text)}\n`);
   const message = options.quiet ? () => {} : complain;
   return {
     ...options,
-    paint: paintFor(process.stdout),
-    paintError,
+    look: lookOf(process.stdout),
+    errorLook,
     resultIsSeen: process.stdout.isTTY && process.stderr.isTTY,
     animated:
-      process.stderr.isTTY &&
-      // Without a width (some CI pseudo terminals) a spinner cannot redraw its line.
-      process.stderr.columns > 0 &&
+      // Without a width a spinner cannot redraw its line.
+      errorLook.width !== undefined &&
       !options.quiet &&
       !options.json &&
       !isSet('CI') &&
@@ -68,7 +75,7 @@ export function createOutput(options: OutputOptions): Output {
     result: (text) => write(process.stdout, `${conceal(text)}\n`),
     document: (document) => write(process.stdout, `${toJson(document, conceal).slice(isBegun ? 1 : 0)}\n`),
     message,
-    warn: (text) => message(`${paintError.yellow('!')} ${text}`),
+    warn: (text) => message(`${errorLook.paint.yellow(errorLook.marks.warning)} ${text}`),
     complain,
   };
 }

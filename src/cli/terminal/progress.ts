@@ -21,7 +21,9 @@ const SPAN_TENANTS = 25;
 
 /** Progress on stderr: a spinner on a terminal, otherwise a line every few seconds. */
 export function createProgress(output: Output): Progress {
-  return progressOn(output, output.animated ? createSpinner() : undefined, () => performance.now());
+  return progressOn(output, output.animated ? createSpinner(output.errorLook) : undefined, () =>
+    performance.now(),
+  );
 }
 
 /**
@@ -84,7 +86,7 @@ const SHOWN = 10;
 
 /** The line for a finished tenant, if any: the first failures; with --verbose every failure and success. */
 function tenantLine(
-  { paintError: paint, verbose, resultIsSeen }: Output,
+  { errorLook: { paint, marks }, verbose, resultIsSeen }: Output,
   { clerkOrgId, schema, outcome, durationMs, error }: TenantResult,
   due: number,
   failures: number,
@@ -92,14 +94,14 @@ function tenantLine(
   if (outcome !== 'failed') {
     const isShown = verbose && outcome !== 'up-to-date';
     return isShown
-      ? `${paint.green('✔')} ${clerkOrgId} ${paint.dim(`${schema}, ${durationMs} ms`)}`
+      ? `${paint.green(marks.ok)} ${clerkOrgId} ${paint.dim(`${schema}, ${durationMs} ms`)}`
       : undefined;
   }
   // On a terminal, the result of a short run follows at once with the reasons.
   if (!verbose && (failures > SHOWN + 1 || (resultIsSeen && due <= SHORT_RUN))) return undefined;
   return !verbose && failures > SHOWN
-    ? `${paint.red('✖')} More tenants fail; from here on they are only counted (--verbose shows each).`
-    : `${paint.red('✖')} ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`;
+    ? `${paint.red(marks.failed)} More tenants fail; from here on they are only counted (--verbose shows each).`
+    : `${paint.red(marks.failed)} ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`;
 }
 
 /** Recent tenants per second: the average of the whole run is a poor forecast. */

@@ -1,4 +1,5 @@
 import type { Ora } from 'ora';
+import { ASCII, type Look } from '../render/look.ts';
 
 const DRAW_INTERVAL_MS = 100;
 
@@ -10,7 +11,7 @@ export interface Spinner {
 }
 
 /** A spinner on stderr. The first text loads its package. */
-export function createSpinner(): Spinner {
+export function createSpinner({ marks }: Look): Spinner {
   let text: (() => string) | undefined;
   let spinner: Ora | undefined;
   let isStopped = false;
@@ -21,6 +22,7 @@ export function createSpinner(): Spinner {
       stream: process.stderr,
       discardStdin: false,
       interval: DRAW_INTERVAL_MS,
+      ...(marks === ASCII && { spinner: 'line' }),
       // The only text of ora that may be a function.
       suffixText: () => text?.() ?? '',
     }).start();

@@ -2,6 +2,7 @@ import { Chalk } from 'chalk';
 import { describe, expect, test } from 'vitest';
 import type { Output } from '../../../src/cli/terminal/output.ts';
 import { progressOn } from '../../../src/cli/terminal/progress.ts';
+import { UNICODE } from '../../../src/cli/render/look.ts';
 import { progressLine, timeLeft } from '../../../src/cli/render/progress-line.ts';
 import { TenantctlError } from '../../../src/errors.ts';
 
@@ -18,7 +19,7 @@ interface Shown {
 
 /** Progress with a clock that the test sets, the lines that it writes, and what its spinner would draw now. */
 function progress({ verbose = false, resultIsSeen = false, terminal = false }: Shown = {}) {
-  const plain = new Chalk({ level: 0 });
+  const plain = { paint: new Chalk({ level: 0 }), marks: UNICODE, width: undefined };
   const lines: string[] = [];
   const message = (text: string) => void lines.push(text);
   const output: Output = {
@@ -26,8 +27,8 @@ function progress({ verbose = false, resultIsSeen = false, terminal = false }: S
     quiet: false,
     verbose,
     color: false,
-    paint: plain,
-    paintError: plain,
+    look: plain,
+    errorLook: plain,
     resultIsSeen,
     animated: terminal,
     learnSecrets: () => {},

@@ -1,8 +1,9 @@
 import { Chalk } from 'chalk';
 import { expect, test } from 'vitest';
+import { UNICODE } from '../../../src/cli/render/look.ts';
 import { createRowRenderer, type RowFormat } from '../../../src/cli/render/rows.ts';
 
-const PLAIN = new Chalk({ level: 0 });
+const PLAIN = { paint: new Chalk({ level: 0 }), marks: UNICODE, width: undefined };
 
 /** What a format makes of the rows of some tenants; columns are of type text. */
 async function render(

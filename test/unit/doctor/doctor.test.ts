@@ -1,6 +1,7 @@
 import { Chalk } from 'chalk';
 import { describe, expect, it } from 'vitest';
 import { renderDiagnosis } from '../../../src/cli/render/doctor.ts';
+import { UNICODE } from '../../../src/cli/render/look.ts';
 import { failed, judge, kebab, ok, skipped, warning, type Verdict } from '../../../src/core/doctor/check.ts';
 import { decide } from '../../../src/core/doctor/decide.ts';
 import { toDiagnosis } from '../../../src/core/doctor/diagnose.ts';
@@ -47,13 +48,13 @@ describe('the answer', () => {
   });
 
   it('stands in columns, the remedy under its line', () => {
-    const paint = new Chalk({ level: 0 });
+    const plain = { paint: new Chalk({ level: 0 }), marks: UNICODE, width: undefined };
     const checks = [
       line('node', 'Node.js', ok('24.0.0')),
       line('own-public', 'Own public', failed('no', 'one;\ntwo;')),
       line('tls', 'TLS', skipped('why')),
     ];
-    expect(renderDiagnosis(toDiagnosis(checks), paint)).toBe(
+    expect(renderDiagnosis(toDiagnosis(checks), plain)).toBe(
       [
         '✔ Node.js     24.0.0',
         '✖ Own public  no',

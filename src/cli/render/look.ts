@@ -1,0 +1,77 @@
+import type { ChalkInstance } from 'chalk';
+
+/** How text is drawn on one stream. */
+export interface Look {
+  /** Colours; none without a terminal. */
+  readonly paint: ChalkInstance;
+  readonly marks: Marks;
+  /** Columns of the terminal; undefined without one: nothing is cut. */
+  readonly width: number | undefined;
+}
+
+/** The only characters of the program's own output that are not ASCII, and what stands for them without UTF-8. */
+export interface Marks {
+  readonly ok: string;
+  readonly failed: string;
+  readonly warning: string;
+  readonly skipped: string;
+  /** Before a hint or a remedy. */
+  readonly arrow: string;
+  /** At a place or an item that can be opened. */
+  readonly open: string;
+  /** Between parts of a line. */
+  readonly separator: string;
+  /** For what was cut. */
+  readonly ellipsis: string;
+  readonly times: string;
+  /** Cells of a bar. */
+  readonly full: string;
+  readonly empty: string;
+}
+
+export const UNICODE: Marks = {
+  ok: '✔',
+  failed: '✖',
+  warning: '!',
+  skipped: '·',
+  arrow: '→',
+  open: '▸',
+  separator: '·',
+  ellipsis: '…',
+  times: '×',
+  full: '█',
+  empty: '░',
+};
+
+/** As systemd writes them: https://github.com/systemd/systemd/blob/main/src/basic/glyph-util.c */
+export const ASCII: Marks = {
+  ok: '+',
+  failed: 'x',
+  warning: '!',
+  skipped: '-',
+  arrow: '->',
+  open: '>',
+  separator: '|',
+  ellipsis: '...',
+  times: 'x',
+  full: '#',
+  empty: '-',
+};
+
+/**
+ * The terminal or log reads UTF-8: the locale says so, as POSIX orders its variables. Windows has no locale
+ * variables; its consoles except the old one show all marks. Programs started by macOS's launchd have none
+ * either, and macOS is UTF-8 throughout.
+ */
+export function takesUnicode(
+  variables: Readonly<Record<string, string | undefined>>,
+  platform: NodeJS.Platform,
+): boolean {
+  const { LC_ALL, LC_CTYPE, LANG, TERM, TERM_PROGRAM, WT_SESSION } = variables;
+  const locale = [LC_ALL, LC_CTYPE, LANG].find((value) => value !== undefined && value !== '');
+  // The fonts of Linux's console lack most marks.
+  if (TERM === 'linux') return false;
+  if (locale !== undefined) return /utf-?8/i.test(locale);
+  if (platform === 'win32') return [WT_SESSION, TERM_PROGRAM, TERM].some((value) => value !== undefined);
+  return platform === 'darwin';
+}
