@@ -2,7 +2,7 @@ import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { ClassCounts } from '../../core/report/class-counts.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
 import { counted, duration, listed } from '../../wording.ts';
-import { blockerLine, errorDetails, shortError } from './error.ts';
+import { renderFailures } from './failures.ts';
 import type { Look } from './look.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
@@ -45,8 +45,9 @@ export async function renderFleet(
   );
   const lines = [
     ...(await renderChanged(changed, verb, verbose, look)),
-    ...renderFailed(
+    ...renderFailures(
       tenants.filter(({ outcome }) => outcome === 'failed'),
+      verbose,
       look,
     ),
   ];
@@ -94,30 +95,6 @@ async function renderChanged(
       ]);
       lines.push(paint.dim(await renderTable([], rows, look)));
     }
-  }
-  return lines;
-}
-
-/** Failed tenants with their errors; details shared by the same error are shown once. */
-function renderFailed(failed: readonly TenantResult[], look: Look): string[] {
-  const { paint, marks } = look;
-  if (failed.length === 0) return [];
-  const lines = [`${paint.red(marks.failed)} ${counted(failed.length, 'tenant')} failed:`];
-  const groups = Map.groupBy(
-    failed,
-    ({ error }) => `${error?.code}\n${error?.migration}\n${error?.sqlstate}\n${error?.hint}`,
-  );
-  for (const tenants of groups.values()) {
-    for (const { clerkOrgId, schema, error } of tenants.slice(0, LISTED)) {
-      lines.push(
-        `  ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`,
-        ...(error?.blockedBy ?? []).map((blocker) => `    blocked by ${blockerLine(blocker)}`),
-      );
-    }
-    const more = tenants.length - LISTED;
-    if (more > 0) lines.push(`  ${marks.ellipsis} and ${more} more with the same error`);
-    const error = tenants[0]?.error;
-    if (error !== undefined) lines.push(...errorDetails(error, look));
   }
   return lines;
 }

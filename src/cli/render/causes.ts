@@ -1,0 +1,79 @@
+import type { ErrorReport } from '../../errors.ts';
+
+/** A tenant's names, and its error or its problem in `status`. */
+export interface Affected {
+  /** Null for the master schema. */
+  readonly clerkOrgId: string | null;
+  readonly schema: string;
+  readonly error: Pick<ErrorReport, 'message'> &
+    Partial<Pick<ErrorReport, 'migration' | 'sqlstate'>> & { readonly code?: string | undefined };
+}
+
+/** Tenants that are affected for one reason. */
+export interface Cause<T> {
+  /** The message that the tenants share; `<schema>`, `<organization>`, `<n>` … stand for what differs. */
+  readonly message: string;
+  /** The messages differ in more than the tenants' names. */
+  readonly hasValues: boolean;
+  /** At least one. */
+  readonly tenants: readonly T[];
+}
+
+/**
+ * Groups tenants by code, migration, SQLSTATE and message. The tenants' own names in the message, and values
+ * such as numbers, times and data, make no difference. The largest group comes first. Pure.
+ */
+export function groupByCause<T>(tenants: Iterable<T>, affectedOf: (tenant: T) => Affected): Cause<T>[] {
+  const described = Array.from(tenants, (tenant) => ({ tenant, ...describe(affectedOf(tenant)) }));
+  return [...Map.groupBy(described, ({ key }) => key).values()]
+    .toSorted((one, other) => other.length - one.length)
+    .map((members) => {
+      const shared = (of: 'message' | 'nameless') =>
+        members.every((member) => member[of] === members[0]?.[of]) ? members[0]?.[of] : undefined;
+      const message = shared('message') ?? shared('nameless');
+      return {
+        message: message ?? members[0]?.bare ?? '',
+        hasValues: message === undefined,
+        tenants: members.map(({ tenant }) => tenant),
+      };
+    });
+}
+
+function describe({ error, ...names }: Affected) {
+  const { code, migration, sqlstate, message } = error;
+  const nameless = withoutNames(message, names);
+  const bare = withoutValues(nameless, sqlstate);
+  return { message, nameless, bare, key: JSON.stringify([code, migration, sqlstate, bare]) };
+}
+
+/** Replaces a tenant's schema and organization id by placeholders. Pure. */
+export function withoutNames(text: string, { clerkOrgId, schema }: Omit<Affected, 'error'>): string {
+  return withoutName(withoutName(text, schema, '<schema>'), clerkOrgId ?? '', '<organization>');
+}
+
+/** As a word or a part of a longer name: `tid_1` in "tid_1.users" and "tid_1_users". */
+function withoutName(text: string, name: string, placeholder: string): string {
+  if (name === '' || !text.includes(name)) return text;
+  const escaped = name.replaceAll(/\W/g, String.raw`\$&`);
+  return text.replaceAll(new RegExp(`(?<![A-Za-z0-9])${escaped}(?![A-Za-z0-9])`, 'g'), placeholder);
+}
+
+const TIME = /\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?/g;
+const UUID = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/gi;
+/** A number that stands alone; not a part of a name such as 001-init or users_2. */
+const NUMBER = /(?<![\w.-])-?\d+(?:[.,]\d+)*(?![\w-]|\.\w)/g;
+/** How a check tells the number of rows that it found. */
+const ROWS = /\b(?:this row|(?:more than )?\d+ rows)\b/g;
+
+/**
+ * In errors of the classes 22 (data exception) and P0 (RAISE), quoted words are data; elsewhere they are names:
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+function withoutValues(message: string, sqlstate = ''): string {
+  const bare = message
+    .replaceAll(UUID, '<id>')
+    .replaceAll(TIME, '<time>')
+    .replaceAll(ROWS, '<n> rows')
+    .replaceAll(NUMBER, '<n>');
+  return /^(?:22|P0)/.test(sqlstate) ? bare.replaceAll(/"[^"]*"/g, '"<value>"') : bare;
+}
