@@ -149,6 +149,7 @@ test.each([
   [['--canary', '101%'], 'a percentage above 0 %'],
   [['--wave', 'half'], 'a percentage above 0 %'],
   [['--max-failures', '-1'], 'a whole number from 0'],
+  [['--max-canary-failures', '1'], 'Add --canary'],
   [['--pause', '5'], 'Add --canary or --wave'],
   [['--canary', '1', '--pause', 'long'], 'a number of seconds'],
   [['--on-canary-failure', 'rollback'], 'Add --canary'],

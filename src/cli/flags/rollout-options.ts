@@ -10,6 +10,7 @@ export interface RolloutFlags {
   /** Seconds. */
   readonly pause?: number;
   readonly check?: string;
+  readonly maxCanaryFailures?: Share;
   readonly maxFailures?: Share;
   readonly onCanaryFailure?: 'stop' | 'rollback';
   readonly maxReplicaLag?: number;
@@ -22,13 +23,18 @@ export function addRollout(command: Command): Command {
   );
   return command
     .option('--canary <n|n%|org,...>', 'migrate these tenants first; stop if one of them fails', canary)
+    .option('--max-canary-failures <n|n%>', 'this many canaries may fail (default: 0)', failures)
     .option('--wave <n|n%>', 'migrate the others in waves of this size (default: one wave)', wave)
     .option('--pause <seconds>', 'wait this long before each wave', seconds)
     .option(
       '--check <file.sql>',
       'after each wave run this query in its tenants; it must return true or no rows',
     )
-    .option('--max-failures <n|n%>', 'stop after more than this many tenants have failed', maxFailures)
+    .option(
+      '--max-failures <n|n%>',
+      'stop after more than this many tenants have failed (default: no limit)',
+      failures,
+    )
     .addOption(onCanaryFailure.choices(['stop', 'rollback']))
     .option(
       '--max-replica-lag <ms>',
@@ -39,11 +45,14 @@ export function addRollout(command: Command): Command {
 
 /** The rollout's options; undefined without its flags. @throws TenantctlError USAGE, CHECK_INVALID */
 export async function rolloutOf(flags: RolloutFlags): Promise<RolloutOptions | undefined> {
-  const { canary, wave, pause, check, maxFailures, onCanaryFailure, maxReplicaLag } = flags;
+  const { canary, wave, pause, check, maxCanaryFailures, maxFailures, onCanaryFailure, maxReplicaLag } =
+    flags;
   if (pause !== undefined && canary === undefined && wave === undefined)
     throw missing('--pause waits between canaries and waves', '--canary or --wave');
   if (onCanaryFailure !== undefined && canary === undefined)
     throw missing('--on-canary-failure says what to do if a canary fails', '--canary');
+  if (maxCanaryFailures !== undefined && canary === undefined)
+    throw missing('--max-canary-failures counts canaries', '--canary');
   const given = [canary, wave, check, maxFailures, maxReplicaLag].some((flag) => flag !== undefined);
   if (!given) return undefined;
   const { readTenantCheck } = await import('../../core/rollout/tenant-check.ts');
@@ -52,6 +61,7 @@ export async function rolloutOf(flags: RolloutFlags): Promise<RolloutOptions | u
     wave,
     pauseMs: pause === undefined ? undefined : pause * 1000,
     check: check === undefined ? undefined : await readTenantCheck(check),
+    maxCanaryFailures,
     maxFailures,
     onCanaryFailure,
     maxReplicaLagMs: maxReplicaLag,
@@ -71,7 +81,7 @@ function canary(text: string): NonNullable<RolloutOptions['canary']> {
 }
 
 const wave = (text: string) => share(text, 1);
-const maxFailures = (text: string) => share(text, 0);
+const failures = (text: string) => share(text, 0);
 
 function share(text: string, least: 0 | 1): Share {
   const [, number = '', sign] = /^(\d{1,9}(?:\.\d{1,9})?)(%?)$/.exec(text) ?? [];

@@ -80,6 +80,7 @@ const RULES = {
     (value) => typeof value === 'number' && value >= 0 && value <= MAX_PAUSE_MS,
   ),
   'rollout.check': rule('what readTenantCheck returns', (value) => isObject(value) && isText(value.query)),
+  'rollout.maxCanaryFailures': share(0),
   'rollout.maxFailures': share(0),
   'rollout.onCanaryFailure': oneOf('stop', 'rollback'),
 } satisfies Readonly<Record<string, Rule>>;

@@ -1,4 +1,4 @@
-import { atMost, type Share } from './options.ts';
+import { atMost, type RolloutOptions } from './options.ts';
 import type { Tally } from '../report/rollout-result.ts';
 import type { FailureLimit } from '../run/run-context.ts';
 
@@ -12,12 +12,6 @@ export interface RolloutLimit extends FailureLimit {
   readonly stop: Tally | undefined;
 }
 
-/** How many canaries may fail: none without a limit, and never all. Percentages are of canaries. Pure. */
-export function canariesThatMayFail(maxFailures: Share | undefined, canaries: number): number {
-  if (maxFailures === undefined) return 0;
-  return Math.max(0, Math.min(atMost(maxFailures, canaries), canaries - 1));
-}
-
 const ONE_OF = { canaries: 'canary', tenants: 'tenant' } as const;
 
 /** "2 of 5 canaries failed", "31 of 1,000 tenants failed, and at most 30 may". Pure. */
@@ -26,7 +20,11 @@ export function stopReason({ among, failed, allowed, of }: Tally): string {
   return `${failed} of ${of} ${of === 1 ? ONE_OF[among] : among} failed${limit}`;
 }
 
-export function createFailureLimit(maxFailures: Share | undefined): RolloutLimit {
+/** Counts canaries and all tenants against a limit each. No canary may fail without a limit, any tenant may. */
+export function createFailureLimit({
+  maxCanaryFailures = { count: 0 },
+  maxFailures = { count: Infinity },
+}: Pick<RolloutOptions, 'maxCanaryFailures' | 'maxFailures'>): RolloutLimit {
   let [due, failed] = [0, 0];
   let canaries: { readonly of: number; failed: number } | undefined;
   let stop: Tally | undefined;
@@ -34,11 +32,10 @@ export function createFailureLimit(maxFailures: Share | undefined): RolloutLimit
   const excess = (more: number): Tally | undefined => {
     const tallies: Tally[] = [];
     if (canaries !== undefined) {
-      const allowed = canariesThatMayFail(maxFailures, canaries.of);
+      const allowed = atMost(maxCanaryFailures, canaries.of);
       tallies.push({ among: 'canaries', failed: canaries.failed + more, allowed, of: canaries.of });
     }
-    const allowed = maxFailures === undefined ? Infinity : atMost(maxFailures, due);
-    tallies.push({ among: 'tenants', failed: failed + more, allowed, of: due });
+    tallies.push({ among: 'tenants', failed: failed + more, allowed: atMost(maxFailures, due), of: due });
     return tallies.find((tally) => tally.failed > tally.allowed);
   };
   const look = () => {

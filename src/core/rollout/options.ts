@@ -12,10 +12,9 @@ export interface RolloutOptions {
   readonly pauseMs?: number | undefined;
   /** Run for each tenant of a stage after it: see readTenantCheck. */
   readonly check?: TenantCheck | undefined;
-  /**
-   * The run stops after more failures than this. If absent, any number of tenants may fail, but no canary.
-   * Percentages are of the due tenants or, for canaries, of the canaries.
-   */
+  /** The run stops after more failed canaries than this; percentages are of the canaries. None if absent. */
+  readonly maxCanaryFailures?: Share | undefined;
+  /** The run stops after more failures than this, canaries included; percentages are of all due tenants. */
   readonly maxFailures?: Share | undefined;
   /** Whether the run undoes what it has applied if its canaries stop it; 'stop' if absent. */
   readonly onCanaryFailure?: 'stop' | 'rollback' | undefined;

@@ -51,10 +51,10 @@ export interface Rollout {
  */
 export async function prepareRollout(plain: RunContext, setting: RolloutSetting): Promise<Rollout> {
   const { rollout: options = {}, observe } = setting;
-  const { canary, maxFailures, maxReplicaLagMs } = options;
+  const { canary, maxReplicaLagMs } = options;
   const isNamed = canary !== undefined && 'tenants' in canary;
   const canaries = isNamed ? await findCanaries(plain.database, canary.tenants, setting) : canary;
-  const failureLimit = createFailureLimit(maxFailures);
+  const failureLimit = createFailureLimit(options);
   const limited = { ...plain, failureLimit };
   const throttle =
     maxReplicaLagMs === undefined ? undefined : await followStandbys(limited, maxReplicaLagMs, observe);

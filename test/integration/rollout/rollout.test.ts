@@ -71,12 +71,13 @@ test('the canaries are done before the first wave, and each wave before the next
   expect(await linked(fleet, TWELVE)).toEqual(TWELVE);
 });
 
-test('a canary that fails stops all others, and the result says of each why', async () => {
+test('a canary that fails stops all others, whatever the limit for all tenants, until canaries may fail', async () => {
   const fleet = await createFleet(TWELVE);
   await fleet.add('20250101000003_no_tags.sql', UNLESS_TAGGED);
   await tag(fleet, 'org_07');
 
-  const result = await fleet.migrate({ rollout: { canary: { tenants: ['org_07', 'org_01'] } } });
+  const canary = { tenants: ['org_07', 'org_01'] };
+  const result = await fleet.migrate({ rollout: { canary, maxFailures: { count: 5 } } });
 
   expect(result.totals).toMatchObject({ selected: 12, changed: 1, failed: 1, skipped: 10 });
   expect(resultOf(result, 'org_07')).toMatchObject({ outcome: 'failed', error: { sqlstate: '23514' } });
@@ -95,6 +96,10 @@ test('a canary that fails stops all others, and the result says of each why', as
   expect(result.interrupted).toBe(false);
   for (const untouched of TWELVE.filter((each) => each !== 'org_01'))
     expect(await fleet.history(untouched)).toHaveLength(2);
+
+  const allowed = await fleet.migrate({ rollout: { canary, maxCanaryFailures: { count: 1 } } });
+  expect(allowed.totals).toMatchObject({ changed: 10, upToDate: 1, failed: 1, skipped: 0 });
+  expect(allowed.rollout?.stopped).toBeUndefined();
 });
 
 test('with --on-canary-failure rollback, what this run applied is undone, and nothing else', async () => {

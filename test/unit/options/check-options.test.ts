@@ -120,6 +120,7 @@ describe('the options of a rollout', () => {
     [{ wave: { count: 1.5 } }, 'wave'],
     [{ wave: { percent: 101 } }, 'wave'],
     [{ maxFailures: { count: -1 } }, 'maxFailures'],
+    [{ maxCanaryFailures: { percent: 101 } }, 'maxCanaryFailures'],
     [{ maxFailures: { percent: Number.NaN } }, 'maxFailures'],
     [{ pauseMs: -1 }, 'pauseMs'],
     [{ maxReplicaLagMs: Number.NaN }, 'maxReplicaLagMs'],

@@ -1,10 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  canariesThatMayFail,
-  createFailureLimit,
-  stopReason,
-} from '../../../src/core/rollout/failure-limit.ts';
+import { createFailureLimit, stopReason } from '../../../src/core/rollout/failure-limit.ts';
 import { cutRollout } from '../../../src/core/rollout/cut-rollout.ts';
 import { atMost, tenantsIn, type Share } from '../../../src/core/rollout/options.ts';
 import { withoutUndone } from '../../../src/core/rollout/take-back.ts';
@@ -87,21 +83,27 @@ describe('canaries and waves', () => {
   });
 });
 
-describe('the failureLimit', () => {
+describe('the failure limit', () => {
   test.for([
-    [undefined, 5, 0],
-    [{ count: 2 }, 5, 2],
-    [{ count: 2 }, 1, 0],
-    [{ count: 9 }, 5, 4],
-    [{ percent: 5 }, 10, 0],
-    [{ percent: 20 }, 10, 2],
-    [{ percent: 100 }, 10, 9],
-  ] as const)('with a limit of %j, of %i canaries %i may fail', ([limit, canaries, may]) => {
-    expect(canariesThatMayFail(limit, canaries)).toBe(may);
+    [{}, 5, 0],
+    [{ maxFailures: { count: 9 } }, 5, 0],
+    [{ maxFailures: { percent: 100 } }, 5, 0],
+    [{ maxCanaryFailures: { count: 2 } }, 5, 2],
+    [{ maxCanaryFailures: { percent: 20 } }, 10, 2],
+    [{ maxCanaryFailures: { percent: 5 } }, 10, 0],
+    [{ maxCanaryFailures: { count: 3 }, maxFailures: { count: 1 } }, 5, 1],
+  ] as const)('with %j, of %i canaries %i may fail', ([limits, canaries, may]) => {
+    const failureLimit = createFailureLimit(limits);
+    failureLimit.expect(100, 0);
+    failureLimit.beginCanaries(canaries, 0);
+    for (let failed = 0; failed < may; failed += 1) failureLimit.failed();
+    expect(failureLimit.isOpen).toBe(false);
+    failureLimit.failed();
+    expect(failureLimit.isOpen).toBe(true);
   });
 
   test('any number of tenants may fail where there is no limit', () => {
-    const failureLimit = createFailureLimit(undefined);
+    const failureLimit = createFailureLimit({});
     failureLimit.expect(0, 1_000);
     expect(failureLimit.isOpen).toBe(false);
   });
@@ -109,7 +111,7 @@ describe('the failureLimit', () => {
   test('opens with the first failure beyond the limit, neither sooner nor later', () => {
     fc.assert(
       fc.property(share, fc.integer({ min: 1, max: 400 }), fc.nat({ max: 500 }), (limit, due, failures) => {
-        const failureLimit = createFailureLimit(limit);
+        const failureLimit = createFailureLimit({ maxFailures: limit });
         failureLimit.expect(due, 0);
         for (let failed = 1; failed <= failures; failed += 1) {
           expect(failureLimit.wouldOpen(1)).toBe(failed > atMost(limit, due));
@@ -122,7 +124,10 @@ describe('the failureLimit', () => {
   });
 
   test('counts canaries by themselves while they are at work, and not afterwards', () => {
-    const failureLimit = createFailureLimit({ percent: 10 });
+    const failureLimit = createFailureLimit({
+      maxCanaryFailures: { percent: 10 },
+      maxFailures: { percent: 10 },
+    });
     failureLimit.expect(100, 0);
     failureLimit.beginCanaries(20, 0);
     for (let failed = 0; failed < 2; failed += 1) failureLimit.failed();
@@ -136,7 +141,7 @@ describe('the failureLimit', () => {
   });
 
   test('one failed canary opens it where no limit was given, and it stays open', () => {
-    const failureLimit = createFailureLimit(undefined);
+    const failureLimit = createFailureLimit({});
     failureLimit.expect(100, 3);
     failureLimit.beginCanaries(1, 0);
     expect(failureLimit.isOpen).toBe(false);
@@ -147,7 +152,7 @@ describe('the failureLimit', () => {
   });
 
   test('tenants that cannot be helped count as failed before the first is begun', () => {
-    const failureLimit = createFailureLimit({ count: 0 });
+    const failureLimit = createFailureLimit({ maxFailures: { count: 0 } });
     failureLimit.expect(10, 1);
     expect(failureLimit.isOpen).toBe(true);
   });
