@@ -122,11 +122,13 @@ export default defineConfig({
   overrides: [
     asLibrary(
       [
+        'src/error-code.ts',
         'src/errors.ts',
         'src/names.ts',
         'src/limits.ts',
         'src/secrets.ts',
         'src/text-file.ts',
+        'src/transient.ts',
         'src/wording.ts',
         'src/index.ts',
       ],

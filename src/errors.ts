@@ -1,80 +1,6 @@
+import type { ErrorCode } from './error-code.ts';
 import { createConcealer, maskSecrets, plainCause, secretsIn } from './secrets.ts';
-
-/** Why tenantctl refuses or fails. A contract: the JSON documents use these, and each has one exit code. */
-export type ErrorCode =
-  // usage
-  | 'USAGE'
-  | 'CONFIRMATION_REQUIRED'
-  | 'CONCURRENCY_TOO_HIGH'
-  | 'CHECK_INVALID'
-  // configuration
-  | 'CONFIG_INVALID'
-  | 'EMBEDDED_UNAVAILABLE'
-  | 'DIRECT_URL_MISMATCH'
-  // connection
-  | 'CONNECTION_FAILED'
-  | 'LOGIN_FAILED'
-  | 'DATABASE_MISSING'
-  | 'TLS_FAILED'
-  | 'POOLER_EXHAUSTED'
-  | 'POOL_EXHAUSTED'
-  | 'DATABASE_CLOSED'
-  // locks
-  | 'LOCK_TIMEOUT'
-  // checks and interruption
-  | 'CHECK_FAILED'
-  | 'DOCTOR_FAILED'
-  | 'INTERRUPTED'
-  // the database as it is
-  | 'SERVER_UNSUPPORTED'
-  | 'SERVER_READ_ONLY'
-  | 'STATE_NEWER'
-  | 'REGISTRY_ABSENT'
-  | 'REGISTRY_INVALID'
-  | 'NAMES_DIFFER'
-  | 'REGISTRY_IN_USE'
-  | 'EXTENSION_UNAVAILABLE'
-  | 'POOLER_UNSUPPORTED'
-  | 'REPLICA_LAG_UNKNOWN'
-  | 'DATABASE_ERROR'
-  // tenants
-  | 'ORGANIZATION_ID_INVALID'
-  | 'TENANT_UNKNOWN'
-  | 'TENANT_NOT_ACTIVE'
-  | 'TENANT_AMBIGUOUS'
-  | 'TENANT_ROLE_UNUSABLE'
-  | 'SCHEMA_MISSING'
-  | 'SCHEMA_NAME_TAKEN'
-  | 'SCHEMA_UNREGISTERED'
-  | 'TENANTS_FAILED'
-  | 'CHECK_REFUSED'
-  | 'ROLLOUT_STOPPED'
-  // migration files and histories
-  | 'MIGRATIONS_FOLDER_MISSING'
-  | 'MIGRATIONS_FOLDER_EMPTY'
-  | 'MIGRATION_NAME_INVALID'
-  | 'MIGRATION_DUPLICATE'
-  | 'MIGRATION_INVALID'
-  | 'MIGRATION_UNKNOWN'
-  | 'MIGRATION_FILE_MISSING'
-  | 'MIGRATION_OUT_OF_ORDER'
-  | 'HISTORY_NEWER'
-  | 'HISTORY_CHANGED'
-  | 'MIGRATION_IRREVERSIBLE'
-  | 'MIGRATION_FAILED'
-  | 'MIGRATION_OUTSIDE_SCHEMA'
-  | 'MIGRATION_INTERRUPTED'
-  | 'NOTHING_TO_RESOLVE'
-  | 'INIT_MIGRATION_MISSING'
-  | 'MASTER_PENDING'
-  | 'KNEX_LOCKED'
-  // the ledger of runs
-  | 'RUN_UNKNOWN'
-  | 'RUN_AT_WORK'
-  | 'RUN_IRREVERSIBLE'
-  | 'RUN_SUPERSEDED'
-  | 'FILE_EXISTS'
-  | 'INTERNAL';
+import { passingOf } from './transient.ts';
 
 /** A holder of a contested lock, as in pg_stat_activity. */
 export interface Blocker {
@@ -122,12 +48,21 @@ export interface ErrorDetails extends ErrorFacts {
 export interface ErrorReport extends ErrorFacts {
   readonly code: ErrorCode;
   readonly message: string;
+  /** Reports contain it only if true. */
+  readonly retryable?: boolean | undefined;
 }
 
 /** The only error that tenantctl throws on purpose. It never contains a secret. */
 export class TenantctlError extends Error implements ErrorReport {
+  // Bundlers rename classes, and Node prints an uncaught error with the name of its class.
+  static readonly name = 'TenantctlError';
   override readonly name = 'TenantctlError';
   readonly code: ErrorCode;
+  /**
+   * Whether the same call may succeed later although nobody corrects anything: the server could not be
+   * reached, a lock was held, another run was at work. False for a wrong argument, file or configuration.
+   */
+  readonly retryable: boolean;
   declare readonly hint: ErrorFacts['hint'];
   declare readonly sqlstate: ErrorFacts['sqlstate'];
   declare readonly tenant: ErrorFacts['tenant'];
@@ -147,6 +82,12 @@ export class TenantctlError extends Error implements ErrorReport {
     );
     this.code = code;
     Object.assign(this, factsOf(details, conceal));
+    this.retryable = passingOf(this) !== undefined;
+  }
+
+  /** By name: a process may contain this class twice, as an ES module and as CommonJS, or in a bundle. */
+  static override [Symbol.hasInstance](value: unknown): value is TenantctlError {
+    return (value as Partial<TenantctlError> | null | undefined)?.name === 'TenantctlError';
   }
 
   /** The error without the secrets that `conceal` knows; itself if it has none. */
@@ -173,7 +114,7 @@ export class TenantctlError extends Error implements ErrorReport {
 
   /** Adds details that were unknown where it was thrown; existing ones are kept. */
   with(details: ErrorDetails): TenantctlError {
-    const { code, message, ...facts } = this.toJSON();
+    const { code, message, retryable: _, ...facts } = this.toJSON();
     const cause = this.cause ?? details.cause;
     const merged = new TenantctlError(code, message, { ...details, ...facts, cause });
     if (this.stack !== undefined) merged.stack = this.stack;
@@ -182,14 +123,14 @@ export class TenantctlError extends Error implements ErrorReport {
 
   /** Plain data without the cause, for JSON documents and failure records. */
   toJSON(): ErrorReport {
-    const { code, message } = this;
-    const facts = Object.entries(factsOf(this, maskSecrets)).filter(([, value]) => value !== undefined);
-    return { code, message, ...Object.fromEntries(facts) };
+    const { code, message, retryable } = this;
+    return { code, message, ...(retryable && { retryable }), ...factsOf(this, maskSecrets) };
   }
 }
 
+/** The facts that there are, without secrets. */
 function factsOf(facts: ErrorFacts, conceal: (text: string) => string): ErrorFacts {
-  return {
+  const concealed: ErrorFacts = {
     hint: facts.hint && conceal(facts.hint),
     sqlstate: facts.sqlstate,
     tenant: facts.tenant && maskSecrets(facts.tenant),
@@ -202,6 +143,7 @@ function factsOf(facts: ErrorFacts, conceal: (text: string) => string): ErrorFac
     })),
     invalidIndexes: facts.invalidIndexes,
   };
+  return Object.fromEntries(Object.entries(concealed).filter(([, value]) => value !== undefined));
 }
 
 /** tenantctl's own errors have no secrets. */

@@ -134,5 +134,6 @@ export type { RunDocument, RunTenantDocument } from './core/documents/run-docume
 
 // Errors
 export { TenantctlError } from './errors.ts';
-export type { Blocker, ErrorCode, ErrorDetails, ErrorReport, InvalidIndex } from './errors.ts';
+export type { ErrorCode } from './error-code.ts';
+export type { Blocker, ErrorDetails, ErrorReport, InvalidIndex } from './errors.ts';
 export type { ProvisionResult } from './core/tenant/provision-result.ts';

@@ -1,5 +1,6 @@
 import { DatabaseError } from 'pg';
-import { messageOf, TenantctlError, toTenantctlError, type ErrorCode, type ErrorDetails } from '../errors.ts';
+import type { ErrorCode } from '../error-code.ts';
+import { messageOf, TenantctlError, toTenantctlError, type ErrorDetails } from '../errors.ts';
 import { identifier } from './sql.ts';
 import type { Address } from './database.ts';
 

@@ -1,4 +1,5 @@
-import type { ErrorCode, TenantctlError } from '../../errors.ts';
+import type { ErrorCode } from '../../error-code.ts';
+import type { TenantctlError } from '../../errors.ts';
 
 /** Exit codes other than 0 (done) and 1 (the work failed or could not start). */
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = {

@@ -47,7 +47,11 @@ export function failureOf(
   return new TenantctlError(
     areLocked ? 'LOCK_TIMEOUT' : 'TENANTS_FAILED',
     `${failed.length} of ${total} tenants failed.`,
-    { hint: "See each tenant's own error, correct the cause, and run the command again." },
+    {
+      hint: "See each tenant's own error, correct the cause, and run the command again.",
+      // Trying again helps only if it may help all of them.
+      cause: failed.find(({ error }) => error?.retryable !== true)?.error ?? first,
+    },
   );
 }
 

@@ -1,6 +1,7 @@
 import { withTransaction } from '../../db/transaction.ts';
 import { checkOptions } from '../options/check-options.ts';
-import { messageOf, TenantctlError, type ErrorCode, type InvalidIndex } from '../../errors.ts';
+import type { ErrorCode } from '../../error-code.ts';
+import { messageOf, TenantctlError, type InvalidIndex } from '../../errors.ts';
 import { recordFiles } from '../state/checksums.ts';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../run/run-context.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';

@@ -1,4 +1,5 @@
-import type { ErrorCode, TenantctlError } from '../../errors.ts';
+import type { ErrorCode } from '../../error-code.ts';
+import type { TenantctlError } from '../../errors.ts';
 import type { Attempt } from './attempt.ts';
 
 export type CheckStatus = 'ok' | 'warning' | 'failed' | 'skipped';

@@ -1,5 +1,6 @@
 import { conjugated, listed } from '../../wording.ts';
-import { TenantctlError, type ErrorCode } from '../../errors.ts';
+import type { ErrorCode } from '../../error-code.ts';
+import { TenantctlError } from '../../errors.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import type { Direction } from '../files/load.ts';
 import { compareNames, stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';

@@ -1,6 +1,7 @@
 import { toDatabaseError } from '../../db/database-error.ts';
 import { identifier, literal } from '../../db/sql.ts';
-import { TenantctlError, type ErrorCode } from '../../errors.ts';
+import type { ErrorCode } from '../../error-code.ts';
+import { TenantctlError } from '../../errors.ts';
 import { registryName, STATUSES, type Names } from '../../names.ts';
 import { insertTenant, updateTenant, writtenStatus } from './registry-sql.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isConnectionLoss } from '../../db/database-error.ts';
-import { TenantctlError, type ErrorCode } from '../../errors.ts';
+import type { TenantctlError } from '../../errors.ts';
+import { passingOf } from '../../transient.ts';
 
 /** How often a tenant is retried after a transient error. */
 export const DEFAULT_RETRIES = 6;
@@ -9,30 +9,14 @@ export const DEFAULT_RETRIES = 6;
 const BASE_MS = 250;
 const MOST_MS = 8_000;
 
-/**
- * Transient errors (https://www.postgresql.org/docs/current/errcodes-appendix.html): serialization failure,
- * deadlock, lock timeout; the server ended the connection, crashed, is starting or has no connection left;
- * class 08, the connection itself. PgBouncer reports 08P01 whatever happened to its server.
- */
-const PASSING = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
-
-/** The server cannot be reached, or all connections of tenantctl's own pool are in use. */
-const PASSING_CODES: ReadonlySet<ErrorCode> = new Set(['CONNECTION_FAILED', 'POOL_EXHAUSTED']);
-
 /** Whether a one-string transaction may be resent once: whoever was in the way may be gone. Pure. */
 export function mayResend(sqlstate: string | undefined): boolean {
   return sqlstate !== undefined && /^(?:55P03|57014|40001|40P01)$/.test(sqlstate);
 }
 
-/** Whether a retry may succeed. It is safe after an unknown COMMIT: the history is read again. Pure. */
+/** Whether a retry may succeed within seconds. It is safe after an unknown COMMIT: the history is read again. */
 export function mayPass(error: TenantctlError): boolean {
-  if (error.sqlstate !== undefined) return PASSING.test(error.sqlstate);
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    // Other codes (a refused login, an unknown host) do not go away within seconds.
-    if (cause instanceof TenantctlError && PASSING_CODES.has(cause.code)) return true;
-    if (isConnectionLoss(cause)) return true;
-  }
-  return false;
+  return passingOf(error) === 'soon';
 }
 
 /** Milliseconds before a retry: exponential, with jitter. @param attempt 1 for the first retry */

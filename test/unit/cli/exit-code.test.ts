@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { exitCodeOf } from '../../../src/cli/run/exit-code.ts';
 import { refuseOldServer } from '../../../src/db/open-server.ts';
-import { TenantctlError, type ErrorCode } from '../../../src/errors.ts';
+import type { ErrorCode } from '../../../src/error-code.ts';
+import { TenantctlError } from '../../../src/errors.ts';
 
 test('no error is 0', () => {
   expect(exitCodeOf(undefined)).toBe(0);
