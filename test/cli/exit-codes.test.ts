@@ -41,6 +41,29 @@ test('1: the work failed for one tenant', async () => {
   });
 });
 
+test('1: a tenant asked for by name is not ACTIVE, in text, in JSON and in a dry run', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.query(`UPDATE tenants SET status = 'SUSPENDED' WHERE clerk_org_id = 'org_b'`);
+  const call = { cwd: fleet.project.folder, env: fleet.testDatabase.env };
+  const args = ['migrate', 'tenants', '--tenant', 'org_a', '--tenant', 'org_b'];
+
+  const [text, json, dryRun] = [
+    await tenantctl(args, call),
+    await tenantctl([...args, '--json'], call),
+    await tenantctl([...args, '--dry-run'], call),
+  ];
+
+  expect([text.exitCode, json.exitCode, dryRun.exitCode]).toEqual([1, 1, 1]);
+  expect(text.stdout).toContain('✖ 1 tenant left out (its status is SUSPENDED): org_b');
+  expect(text.stdout).toContain('→ To resume it: UPDATE public.tenants');
+  expect(json.json()).toMatchObject({
+    ok: false,
+    error: { code: 'TENANT_NOT_ACTIVE', tenant: 'org_b' },
+    totals: { upToDate: 1, skipped: 1, failed: 0 },
+    tenants: [{ clerkOrgId: 'org_b', outcome: 'skipped', error: { code: 'TENANT_NOT_ACTIVE' } }],
+  });
+});
+
 test('1: the work could not start', async () => {
   const { project, testDatabase } = await createFleet(['org_a']);
   const empty = await createDatabase();

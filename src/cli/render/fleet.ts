@@ -2,6 +2,7 @@ import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { ClassCounts } from '../../core/report/class-counts.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
 import { counted, duration, listed } from '../../wording.ts';
+import { withoutNames } from './causes.ts';
 import { renderFailures } from './failures.ts';
 import type { Look } from './look.ts';
 import { renderRollout } from './rollout.ts';
@@ -54,9 +55,13 @@ export async function renderFleet(
   const skipped = tenants.filter(({ outcome }) => outcome === 'skipped');
   for (const [reason, members] of Map.groupBy(skipped, (tenant) => tenant.reason ?? '')) {
     const names = listed(members.map((tenant) => tenant.clerkOrgId));
-    lines.push(
-      `${paint.yellow(marks.warning)} ${counted(members.length, 'tenant')} left out (${reason}): ${names}`,
-    );
+    const [first] = members;
+    const error = first?.error;
+    const mark = error === undefined ? paint.yellow(marks.warning) : paint.red(marks.failed);
+    lines.push(`${mark} ${counted(members.length, 'tenant')} left out (${reason}): ${names}`);
+    if (first === undefined || error?.hint === undefined) continue;
+    const hint = members.length === 1 ? error.hint : withoutNames(error.hint, first);
+    lines.push(`  ${paint.cyan(marks.arrow)} ${hint}`);
   }
   const sums = [
     `${totals.changed} ${verb}`,
@@ -66,7 +71,8 @@ export async function renderFleet(
     ...(totals.skipped > 0 ? [`${totals.skipped} left out`] : []),
   ].join(', ');
   if (rollout !== undefined) lines.push(...renderRollout(rollout, look));
-  const mark = totals.failed > 0 ? paint.red(marks.failed) : paint.green(marks.ok);
+  const hasError = tenants.some(({ error }) => error !== undefined);
+  const mark = hasError ? paint.red(marks.failed) : paint.green(marks.ok);
   const total = `${counted(totals.selected, 'tenant')}: ${sums} (${duration(result.durationMs)})`;
   lines.push(`${mark} ${total}${notActive(result)}`);
   if (result.shared && fleet !== undefined) {

@@ -13,12 +13,12 @@ export function fleetResult(
   direction: 'applied' | 'reverted',
   all: boolean,
 ): CommandResult {
-  const failed = result.tenants.filter((tenant) => tenant.outcome === 'failed');
+  const refused = result.tenants.filter(({ error }) => error !== undefined);
   const verb = direction === 'applied' ? 'migrated' : 'rolled back';
   return {
     document: fleetDocument(result, direction, all),
     text: ({ renderFleet }, look) => renderFleet(result, verb, output.verbose, look),
-    error: rolloutFailure(result) ?? failureOf(failed, result.totals.selected),
+    error: rolloutFailure(result) ?? failureOf(refused, result.totals.selected),
     showError: false,
     interrupted: result.interrupted,
   };
@@ -43,10 +43,17 @@ export function failureOf(
 ): TenantctlError | undefined {
   const first = failed[0]?.error;
   if (first === undefined || failed.length === 1) return first;
-  const areLocked = failed.every(({ error }) => error?.code === 'LOCK_TIMEOUT');
+  const shared = (['LOCK_TIMEOUT', 'TENANT_NOT_ACTIVE'] as const).find((code) =>
+    failed.every(({ error }) => error?.code === code),
+  );
+  const areIdle = failed.some(({ error }) => error?.code === 'TENANT_NOT_ACTIVE');
+  const what = [
+    ...(shared === 'TENANT_NOT_ACTIVE' ? [] : ['failed']),
+    ...(areIdle ? ['are not ACTIVE'] : []),
+  ];
   return new TenantctlError(
-    areLocked ? 'LOCK_TIMEOUT' : 'TENANTS_FAILED',
-    `${failed.length} of ${total} tenants failed.`,
+    shared ?? 'TENANTS_FAILED',
+    `${failed.length} of ${total} tenants ${what.join(' or ')}.`,
     {
       hint: "See each tenant's own error, correct the cause, and run the command again.",
       // Trying again helps only if it may help all of them.

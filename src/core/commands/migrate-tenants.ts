@@ -115,11 +115,12 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
       run: lanes.run,
       signal: options.signal,
     });
-    const applied = await apply(run, plan, todo.scope.memory);
+    const applied = await apply(run, plan, todo);
     isShared ||= applied.isShared;
     for (const result of applied.results) results.set(result.schema, result);
-    for (const tenant of todo.notActive) {
-      results.set(tenant.schema, untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }));
+    for (const { tenant, error } of todo.notActive) {
+      const reason = `its status is ${tenant.status}`;
+      results.set(tenant.schema, untouched(tenant, 'skipped', { reason, error }));
     }
     const isOver = isStopped(rollout.context) || plan.due.length === 0;
     todo = isOver ? undefined : await newcomers(run, results);
@@ -158,7 +159,8 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
 }
 
 /** Applies the plan and records it. */
-async function apply(run: TenantsRun, plan: FleetPlan, memory: Memory): Promise<Migrated> {
+async function apply(run: TenantsRun, plan: FleetPlan, { scope, isNamed }: Fleet): Promise<Migrated> {
+  const { memory } = scope;
   const { options, context, folder, observe, rollout } = run;
   const { database } = context;
   const isIdle = plan.due.length === 0 && plan.problems.length === 0;
@@ -177,7 +179,7 @@ async function apply(run: TenantsRun, plan: FleetPlan, memory: Memory): Promise<
 
   await assertSessions(context, steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
-  const migrated = await serveRollout(rollout, plan.due, forwardWork(run, memory));
+  const migrated = await serveRollout(rollout, plan.due, { ...forwardWork(run, memory), isNamed });
   const applied = new Set(migrated.results.flatMap((result) => result.names));
   const files = folder.files.filter((file) => applied.has(file.name));
   await recordFiles(database, 'tenants', files).catch((error: unknown) => {

@@ -96,8 +96,9 @@ export async function rehearseTenantsRollback(
   given: RollbackTenantsOptions,
 ): Promise<Rehearsal> {
   const options = checkOptions(given, 'folder');
-  const { plan } = await planTenantsRollback(database, options);
-  return rehearse(createRunContext(database, options), 'down', NOTHING, plan);
+  const { fleet, plan } = await planTenantsRollback(database, options);
+  const problems = [...plan.problems, ...fleet.notActive];
+  return rehearse(createRunContext(database, options), 'down', NOTHING, { ...plan, problems });
 }
 
 /** What `migrate all` would do: the tenants see the effects of the pending master migrations. */
@@ -125,7 +126,8 @@ async function planTenants(
   const decide = planner(folder, forward);
   const isSettled = (history: History) => isNothing(decide(history));
   const fleet = await selectFleet(database, options, { isSettled, verify: options.verify });
-  return refuseOwners(database, planFleet(fleet, decide), options);
+  const plan = await refuseOwners(database, planFleet(fleet, decide), options);
+  return { ...plan, problems: [...plan.problems, ...fleet.notActive] };
 }
 
 /** A plan for the master schema alone, which counts as the up-to-date target. */

@@ -61,6 +61,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
 
   const work = backwardWork(rollback, {
     command: COMMAND,
+    isNamed: fleet.isNamed,
     closing: ({ tenant }) => (failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
     lanes,
     compile: options.compile !== false && database.acceptsScripts,
@@ -69,8 +70,8 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
   const { results: served, isShared } = await serveMigration(context, plan.due, work);
   const tenants: TenantResult[] = [
     ...served,
-    ...fleet.notActive.map((tenant) =>
-      untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}` }),
+    ...fleet.notActive.map(({ tenant, error }) =>
+      untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}`, error }),
     ),
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),

@@ -1,5 +1,4 @@
 import { literal } from '../../db/sql.ts';
-import { shellWord } from '../../wording.ts';
 
 /**
  * SQL that executes each command that a query returns in its own transaction: one transaction for a large
@@ -24,11 +23,4 @@ export function leftOver(total: number, comment?: '--' | '#'): string {
   if (total <= HANDLED) return '';
   const rest = `run tenantctl doctor again: ${total - HANDLED} are left`;
   return comment === undefined ? ` Then ${rest}.` : ` ${comment} then ${rest}`;
-}
-
-/** `--` protects ids that start with a dash. */
-export function provisionCommand(organizationIds: readonly string[]): string {
-  const words = organizationIds.slice(0, HANDLED).map(shellWord);
-  const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';
-  return `tenantctl tenant provision ${guard}${words.join(' ')}`;
 }

@@ -1,9 +1,10 @@
 import { identifier, literal, readable } from '../../db/sql.ts';
+import { provisionCommand } from '../registry/not-active.ts';
 import { insertTenant, registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { takeOver } from './ownership.ts';
 import type { TenantView } from './registry-facts.ts';
-import { HANDLED, leftOver, provisionCommand } from './remedy.ts';
+import { HANDLED, leftOver } from './remedy.ts';
 import { tenantHistories } from './history-checks.ts';
 import { actsAsOwners } from './tenant-roles.ts';
 import { lacksSchema } from '../fleet/class-of.ts';
@@ -52,11 +53,10 @@ function orphanSchemas({ names, tenants, tenantSchemas }: TenantView): Verdict {
 function missingSchemas({ names, tenants }: TenantView): Verdict {
   const missing = tenants.filter(lacksSchema);
   if (missing.length === 0) return ok('none: every ACTIVE tenant has its schema');
-  const ids = missing.map(({ clerkOrgId }) => clerkOrgId);
+  const ids = missing.slice(0, HANDLED).map(({ clerkOrgId }) => clerkOrgId);
   const { table, organization, status } = registrySql(names, readable);
-  const handled = ids.slice(0, HANDLED).map((id) => literal(id));
   const setTo = (word: 'FAILED' | 'ARCHIVED') =>
-    `UPDATE ${table} SET ${status} = ${writtenStatus(names, word)} WHERE ${organization} IN (${handled.join(', ')});`;
+    `UPDATE ${table} SET ${status} = ${writtenStatus(names, word)} WHERE ${organization} IN (${ids.map(literal).join(', ')});`;
   return failed(
     `${counted(missing.length, 'tenant')} without a schema: ${listed(missing.map(({ clerkOrgId, schema }) => `${clerkOrgId} (${schema})`))}`,
     `Restore the schema from a backup. To start again with an empty one: ${setTo('FAILED')} and then: ${provisionCommand(ids)}. ` +
@@ -72,7 +72,7 @@ function unfinishedTenants({ tenants, memory }: TenantView): Verdict {
     const failure = memory.failures.get(schema);
     return `${clerkOrgId} (${status}${failure === undefined ? '' : `: ${failure.error.message}`})`;
   });
-  const command = provisionCommand(unfinished.map(({ clerkOrgId }) => clerkOrgId));
+  const command = provisionCommand(unfinished.slice(0, HANDLED).map(({ clerkOrgId }) => clerkOrgId));
   return warning(listed(described), `${command}${leftOver(unfinished.length, '#')}`);
 }
 

@@ -1,8 +1,9 @@
 import { TenantctlError } from '../../errors.ts';
+import { counted } from '../../wording.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
-import type { Fleet } from './select-fleet.ts';
+import type { Fleet, RefusedTenant } from './select-fleet.ts';
 import type { Member } from './member.ts';
 import { readRoles } from '../roles/role-facts.ts';
 import { reasonAgainstOwner } from '../roles/role-readiness.ts';
@@ -16,7 +17,7 @@ export interface FleetPlan {
   /** The number of tenants with nothing to do that were not loaded individually. */
   readonly settled: number;
   /** Tenants that cannot be migrated, with the reason. */
-  readonly problems: readonly { readonly tenant: RegisteredTenant; readonly error: TenantctlError }[];
+  readonly problems: readonly RefusedTenant[];
   readonly warnings: readonly string[];
 }
 
@@ -27,8 +28,10 @@ export function planFleet(
 ): FleetPlan {
   const due: MigrationTask[] = [];
   const upToDate: Member[] = [];
-  const problems: { tenant: RegisteredTenant; error: TenantctlError }[] = [];
+  const problems: RefusedTenant[] = [];
   const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
+  if (fleet.gone > 0)
+    warnings.add(`${counted(fleet.gone, 'tenant', 'is')} not retried: no longer in the registry.`);
   for (const member of fleet.members) {
     const { tenant, history } = member;
     const plan = decide(history, tenant);

@@ -6,6 +6,8 @@ import { assertRegistry } from '../registry/registry-shape.ts';
 import { failedInRun } from '../ledger/failed-in-run.ts';
 import { countStatuses } from '../report/class-counts.ts';
 import type { Database } from '../../db/database.ts';
+import type { TenantctlError } from '../../errors.ts';
+import { tenantNotActive } from '../registry/not-active.ts';
 
 export interface Selection {
   /** Organization ids or schema names; empty selects no tenants, absent selects all. */
@@ -28,6 +30,12 @@ export interface Wishes {
   readonly without?: ReadonlyMap<string, unknown> | undefined;
 }
 
+/** A tenant to which nothing is done, and why. */
+export interface RefusedTenant {
+  readonly tenant: RegisteredTenant;
+  readonly error: TenantctlError;
+}
+
 /** The tenants of a command, with the facts that its plan needs. */
 export interface Fleet {
   readonly scope: Scope;
@@ -39,8 +47,12 @@ export interface Fleet {
   /** The distinct histories of settled tenants. */
   readonly settledHistories: readonly History[];
   readonly withoutSchema: readonly RegisteredTenant[];
-  /** Tenants selected by name that are not ACTIVE. */
-  readonly notActive: readonly RegisteredTenant[];
+  /** The selection names tenants. */
+  readonly isNamed: boolean;
+  /** Tenants to retry that are no longer in the registry. */
+  readonly gone: number;
+  /** Tenants selected by name that are not ACTIVE, with the error that says so. */
+  readonly notActive: readonly RefusedTenant[];
   /** All tenants of the registry that are not ACTIVE, by status. */
   readonly notActiveByStatus: Readonly<Record<string, number>>;
 }
@@ -56,7 +68,8 @@ export async function selectFleet(
 ): Promise<Fleet> {
   await assertRegistry(database);
   const { tenants, retryFailed } = selection;
-  const names = retryFailed === undefined ? tenants : await failedInRun(database, retryFailed, tenants);
+  const failed = retryFailed === undefined ? undefined : await failedInRun(database, retryFailed, tenants);
+  const names = failed?.schemas ?? tenants;
   const isNamed = names !== undefined;
   const scope = await readScope(database, { only: isNamed ? await findTenants(database, names) : undefined });
   const groups = await readGroups(database, scope);
@@ -78,7 +91,7 @@ export async function selectFleet(
   const fleet = {
     members: [] as Member[],
     withoutSchema: [] as RegisteredTenant[],
-    notActive: [] as RegisteredTenant[],
+    notActive: [] as RefusedTenant[],
   };
   // Each tenant's turn takes Knex's lock first, so it need not be checked here.
   const read = { verify: wishes.verify, knexLock: false };
@@ -86,7 +99,9 @@ export async function selectFleet(
   for await (const page of readMembers(database, scope, groups, isLeftOut)) {
     active += page.filter((tenant) => tenant.status === 'ACTIVE').length;
     const rest = page.filter((tenant) => wishes.without?.has(tenant.schema) !== true);
-    fleet.notActive.push(...rest.filter((tenant) => tenant.status !== 'ACTIVE'));
+    const others = rest.filter((tenant) => tenant.status !== 'ACTIVE');
+    for (const tenant of others)
+      fleet.notActive.push({ tenant, error: tenantNotActive(database.names, tenant, tenant.status) });
     const work = rest.filter((tenant) => tenant.status === 'ACTIVE');
     fleet.withoutSchema.push(...work.filter((tenant) => !tenant.hasSchema));
     const present = work.filter((tenant) => tenant.hasSchema);
@@ -95,6 +110,8 @@ export async function selectFleet(
   const everyone = isNamed ? await countByStatus(database) : groups;
   return {
     ...fleet,
+    isNamed,
+    gone: failed?.gone ?? 0,
     scope,
     groups,
     // Tenants that became settled since the groups were read.

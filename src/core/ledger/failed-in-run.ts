@@ -9,30 +9,37 @@ import type { Database } from '../../db/database.ts';
 /**
  * @param run its number; true for the last run with failures
  * @param only organization ids or schemas to choose from; all if absent
- * @returns schemas, without tenants that are no longer in the registry
- * @throws TenantctlError RUN_UNKNOWN, TENANT_UNKNOWN
+ * @returns schemas, and how many of the failed tenants are no longer in the registry
+ * @throws TenantctlError RUN_UNKNOWN; TENANT_UNKNOWN; USAGE if one of `only` did not fail in the run
  */
 export async function failedInRun(
   database: Database,
   run: number | true,
   only?: readonly string[],
-): Promise<string[]> {
+): Promise<{ readonly schemas: readonly string[]; readonly gone: number }> {
   const stateVersion = await readStateVersion(database);
   const id =
     run === true ? await lastWithFailures(database, stateVersion) : (await readRun(database, run)).id;
   const { table, schema } = registrySql(database.names);
-  const { rows } = await database.query<{ schema: string }>(
+  const { rows } = await database.query<{ schema: string; isGone: boolean }>(
     `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
      failed AS (
-       SELECT coalesce(schema, schema_name) AS schema FROM ${underNames('run_tenants', stateVersion)}
-       WHERE run = $1 AND outcome = 'failed' AND NOT is_gone)
-     SELECT DISTINCT f.schema FROM failed f JOIN ${table} r ON r.${schema}::text = f.schema`,
+       SELECT coalesce(schema, schema_name) AS schema, is_gone FROM ${underNames('run_tenants', stateVersion)}
+       WHERE run = $1 AND outcome = 'failed')
+     SELECT DISTINCT f.schema, f.is_gone OR r.${schema} IS NULL AS "isGone"
+     FROM failed f LEFT JOIN ${table} r ON r.${schema}::text = f.schema`,
     [id],
   );
-  const failed = rows.map((row) => row.schema);
-  if (only === undefined) return failed;
-  const chosen = new Set((await findTenants(database, only)).map(({ schema }) => schema));
-  return failed.filter((schema) => chosen.has(schema));
+  const failed = rows.filter(({ isGone }) => !isGone).map((row) => row.schema);
+  if (only === undefined) return { schemas: failed, gone: rows.length - failed.length };
+  const chosen = await findTenants(database, only);
+  const outside = chosen.find((tenant) => !failed.includes(tenant.schema));
+  if (outside === undefined) return { schemas: chosen.map((tenant) => tenant.schema), gone: 0 };
+  const tenant = outside.clerkOrgId;
+  throw new TenantctlError('USAGE', `The tenant "${tenant}" did not fail in run ${id}.`, {
+    tenant,
+    hint: `tenantctl runs show ${id} lists those that failed. To migrate it anyway, leave out --retry-failed.`,
+  });
 }
 
 async function lastWithFailures(database: Database, stateVersion: number): Promise<number> {

@@ -15,6 +15,7 @@ export interface TenantResult {
   /** The batch that was created or undone; 0 if nothing was done. */
   readonly batch: number;
   readonly durationMs: number;
+  /** With `failed`; with `skipped` if the tenant was asked for by name and is not ACTIVE. */
   readonly error?: TenantctlError | undefined;
   readonly reason?: string | undefined;
 }

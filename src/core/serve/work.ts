@@ -13,9 +13,17 @@ export type Attempt<Done> =
   /** Another run holds the tenant: retry later. */
   | { readonly kind: 'busy' }
   | { readonly kind: 'by-peer' }
-  /** The task no longer applies: the tenant's status has changed, for example. */
-  | { readonly kind: 'skipped'; readonly reason: string; readonly done?: Done | undefined }
+  | Skipped<Done>
   | Failure<Done>;
+
+/** The run was stopped, or the task no longer applies: the tenant's status has changed, for example. */
+export interface Skipped<Done> {
+  readonly kind: 'skipped';
+  readonly reason: string;
+  /** What a caller is told who asked for this task by name. */
+  readonly error?: TenantctlError | undefined;
+  readonly done?: Done | undefined;
+}
 
 export interface Failure<Done> {
   readonly kind: 'failed';
@@ -40,7 +48,7 @@ export interface Earlier<Done> {
 export type Outcome<T extends Task, Done> = { readonly task: T; readonly durationMs: number } & (
   | { readonly kind: 'done'; readonly done: Done }
   | { readonly kind: 'by-peer' }
-  | { readonly kind: 'skipped'; readonly reason: string; readonly done?: Done | undefined }
+  | Skipped<Done>
   | { readonly kind: 'failed'; readonly error: TenantctlError; readonly done?: Done | undefined }
 );
 

@@ -3,6 +3,7 @@ import { advance } from '../apply/advance.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { locksShared, moveExtensions } from '../apply/tenant-hygiene.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import { tenantNotActive } from '../registry/not-active.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { tenantTarget } from '../target/target.ts';
@@ -16,7 +17,7 @@ export async function applyTask(
   { isPilot, record }: ApplyOptions,
 ): Promise<Attempt<Applied>> {
   const { tenant, plan, part } = task;
-  const { direction, statuses } = work;
+  const { direction, statuses, isNamed } = work;
   let isSharing = false;
   const inspect = async (client: PoolClient) => {
     isSharing = await locksShared(client);
@@ -36,8 +37,10 @@ export async function applyTask(
   if (attempt.kind === 'busy') return attempt;
   const done = { ...attempt.done, locksShared: isSharing };
   if (attempt.kind !== 'status') return { ...attempt, done };
-  const status = attempt.status ?? 'gone from the registry';
-  return { kind: 'skipped', reason: `its status is ${status} now`, done };
+  const reason = `its status is ${attempt.status ?? 'gone from the registry'} now`;
+  const error =
+    isNamed === true ? tenantNotActive(context.database.names, tenant, attempt.status) : undefined;
+  return { kind: 'skipped', reason, error, done };
 }
 
 /** Merges an attempt with what earlier ones have done. Pure. */

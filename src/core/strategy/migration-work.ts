@@ -38,6 +38,8 @@ export interface MigrationWork {
     | undefined;
   /** Whether another run has done a task; `isAsPlanned` if absent. */
   readonly isDone?: ((task: MigrationTask, now: PeerView) => boolean) | undefined;
+  /** The tenants were asked for by name: one that is not ACTIVE any more is an error. */
+  readonly isNamed?: boolean | undefined;
   readonly lanes: Lanes;
   /** Tenants may be sent their plan as one string if the pilots show that this is safe. */
   readonly compile: boolean;
@@ -49,7 +51,7 @@ export interface MigrationWork {
 /** The work of a rollback as planned. */
 export function backwardWork(
   { folder, extentOf }: Pick<TenantsRollback, 'folder' | 'extentOf'>,
-  more: Pick<MigrationWork, 'command' | 'closing' | 'lanes' | 'compile' | 'observe'>,
+  more: Pick<MigrationWork, 'command' | 'isNamed' | 'closing' | 'lanes' | 'compile' | 'observe'>,
 ): MigrationWork {
   return {
     ...more,
@@ -77,7 +79,7 @@ export function toResult(outcome: MigrationOutcome, direction: Direction): Tenan
     case 'failed':
       return { ...base, outcome: 'failed', error: outcome.error };
     case 'skipped':
-      return { ...base, outcome: 'skipped', reason: outcome.reason };
+      return { ...base, outcome: 'skipped', reason: outcome.reason, error: outcome.error };
     default: {
       const changed = direction === 'up' ? 'migrated' : 'rolled-back';
       return { ...base, outcome: names.length === 0 ? 'up-to-date' : changed };

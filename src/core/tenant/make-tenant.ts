@@ -15,6 +15,7 @@ import type { Observer } from '../report/event.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
 import { locksShared, moveExtensions } from '../apply/tenant-hygiene.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import { tenantNotActive } from '../registry/not-active.ts';
 import type { RegistryShape } from '../registry/registry-shape.ts';
 import { TRANSITIONS, UNFINISHED, setStatus } from '../registry/status.ts';
 import { forgetFailure } from '../state/failures.ts';
@@ -29,17 +30,6 @@ export interface Provisioning {
   readonly observe: Observer;
   /** Owners of new schemas, by schema; empty if the login role owns them. */
   readonly roles: ReadonlyMap<string, PreparedRole>;
-}
-
-/** Why a tenant with this status cannot be provisioned; undefined if it can be, or is ACTIVE. */
-export function refusedStatus(clerkOrgId: string, status: string): TenantctlError | undefined {
-  const { to } = TRANSITIONS.provision;
-  if (status === to || UNFINISHED.some((word) => word === status)) return undefined;
-  return new TenantctlError(
-    'TENANT_NOT_ACTIVE',
-    `The tenant "${clerkOrgId}" is ${status}; it is not provisioned again.`,
-    { tenant: clerkOrgId, hint: `tenantctl tenant show ${clerkOrgId} shows details.` },
-  );
 }
 
 interface Made extends Applied {
@@ -74,8 +64,9 @@ export async function makeTenant(
   if (attempt.kind === 'busy') return attempt;
   if (attempt.kind === 'status') {
     // Another process has finished it while this one waited.
-    const error = refusedStatus(tenant.clerkOrgId, attempt.status ?? 'gone from the registry');
-    return error === undefined ? { kind: 'by-peer' } : { kind: 'failed', error, mayRepeat: false };
+    if (attempt.status === TRANSITIONS.provision.to) return { kind: 'by-peer' };
+    const error = tenantNotActive(context.database.names, tenant, attempt.status);
+    return { kind: 'failed', error, mayRepeat: false };
   }
   // An uncommitted schema is gone; if one exists, another process created it.
   const isCreated = (isNew && attempt.done.isCommitted) || earlier.failure?.done?.isCreated === true;

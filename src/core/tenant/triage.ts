@@ -1,5 +1,5 @@
 import { toTenantctlError } from '../../errors.ts';
-import { refusedStatus, type Provisioning } from './make-tenant.ts';
+import type { Provisioning } from './make-tenant.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
@@ -7,12 +7,14 @@ import type { MigrationFolder } from '../files/source.ts';
 import { refusedRegistration, registerTenants, type Registration } from '../registry/register-tenants.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
 import type { prepareRoles, PreparedRole } from '../roles/prepare-roles.ts';
-import { TRANSITIONS } from '../registry/status.ts';
+import { TRANSITIONS, UNFINISHED } from '../registry/status.ts';
+import { tenantNotActive } from '../registry/not-active.ts';
+import type { Names } from '../../names.ts';
 import { type ProvisionResult, resultOf } from './provision-result.ts';
 
 /** Separates organizations to provision from those that are refused or already ACTIVE. */
 export function triage(
-  folder: MigrationFolder,
+  { folder, names }: { readonly folder: MigrationFolder; readonly names: Names },
   registrations: readonly Registration[],
   prepared: Awaited<ReturnType<typeof prepareRoles>>,
 ) {
@@ -24,7 +26,8 @@ export function triage(
     const { clerkOrgId, schema, status } = registration;
     const role = prepared.get(schema);
     const refused = role !== undefined && 'error' in role ? role.error : undefined;
-    const error = registration.error ?? refusedStatus(clerkOrgId, status) ?? refused;
+    const isOpen = status === TRANSITIONS.provision.to || UNFINISHED.some((word) => word === status);
+    const error = registration.error ?? (isOpen ? refused : tenantNotActive(names, registration, status));
     if (error !== undefined) results.set(clerkOrgId, resultOf(registration, 'failed', { error }));
     else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf(registration, 'already-active'));
     else {

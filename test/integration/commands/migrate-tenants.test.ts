@@ -71,18 +71,6 @@ test('a name that fits no tenant is refused before anything is done, all of them
   expect(await fleet.tables('org_a')).not.toContain('links');
 });
 
-test('tenants that are not ACTIVE are left alone, and counted; one asked for by name is named as skipped', async () => {
-  const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
-  await fleet.add(...LINKS);
-  await fleet.query(`UPDATE tenants SET status = 'SUSPENDED' WHERE clerk_org_id IN ('org_b', 'org_c')`);
-  const result = await fleet.migrate();
-  expect(result.totals).toMatchObject({ selected: 1, changed: 1 });
-  expect(result.notActive).toEqual({ SUSPENDED: 2 });
-  const named = await fleet.migrate({ tenants: ['org_b'] });
-  expect(resultOf(named, 'org_b')).toMatchObject({ outcome: 'skipped', reason: 'its status is SUSPENDED' });
-  expect(await fleet.tables('org_b')).not.toContain('links');
-});
-
 test('no tenants at all is a success that says so', async () => {
   const fleet = await createFleet([]);
   const result = await fleet.migrate();

@@ -78,7 +78,7 @@ test('what version 7 remembered of each tenant is remembered after the upgrade, 
   expect(
     await Promise.all([2, 3, 4, 5].map((run) => readRunTenants(fleet.database, run, { onlyFailed: false }))),
   ).toEqual(runs);
-  expect(await failedInRun(fleet.database, 3)).toEqual([schemaNameFor('org_c')]);
+  expect((await failedInRun(fleet.database, 3)).schemas).toEqual([schemaNameFor('org_c')]);
   const undo = await readUndoOfRun(fleet.database, 3, false);
   expect([...undo.extents.keys()].toSorted()).toEqual(
     ['org_a', 'org_b', 'org_d', 'org_f'].map(schemaNameFor).toSorted(),

@@ -65,7 +65,7 @@ test.each([
     const before = await ids(fleet);
     expect(await attention(fleet)).toEqual({ [organization]: 'FAILED' });
     expect(await shown(fleet, run)).toContain(`${organization} ${schema} failed`);
-    expect(await failedInRun(fleet.database, run)).toEqual([schema]);
+    expect((await failedInRun(fleet.database, run)).schemas).toEqual([schema]);
     expect(await ids(fleet)).toEqual(before);
 
     await fleet.query(`DROP TABLE ${schema}.links`);
@@ -143,7 +143,7 @@ test('where both names of a tenant have changed, it is not guessed whether it is
   expect(resultOf(result, 'org_new').error).toMatchObject({ code: 'TENANT_AMBIGUOUS' });
   expect(await attention(fleet)).toEqual({ org_new: 'AMBIGUOUS' });
   expect(await shown(fleet, run)).toContain(`org_a ${A} failed`);
-  expect(await failedInRun(fleet.database, run)).toEqual([]);
+  expect((await failedInRun(fleet.database, run)).schemas).toEqual([]);
 
   const { checks } = await diagnose({ nodeVersion: '24.0.0', database: fleet.testDatabase.settings });
   const check = checks.find(({ id }) => id === 'renamed-tenants');
@@ -152,7 +152,7 @@ test('where both names of a tenant have changed, it is not guessed whether it is
 
   await fleet.query(isSame);
   expect(await attention(fleet)).toEqual({ org_new: 'FAILED' });
-  expect(await failedInRun(fleet.database, run)).toEqual(['acme']);
+  expect((await failedInRun(fleet.database, run)).schemas).toEqual(['acme']);
   expect((await migrating(fleet)).told).toEqual([]);
 
   await fleet.query(
@@ -162,7 +162,7 @@ test('where both names of a tenant have changed, it is not guessed whether it is
   expect(await attention(fleet)).toEqual({ org_other: 'BEHIND' });
   await fleet.query('DROP TABLE other.links');
   expect((await migrating(fleet)).result.totals).toMatchObject({ changed: 1, failed: 0 });
-  expect(await failedInRun(fleet.database, run)).toEqual([]);
+  expect((await failedInRun(fleet.database, run)).schemas).toEqual([]);
 });
 
 test.each([
@@ -205,7 +205,7 @@ test.each([['a run between'], ['nothing between']])(
     expect(await fleet.provision('org_a')).toMatchObject([{ outcome: 'provisioned' }]);
     expect(await attention(fleet)).toEqual({});
     expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 3 });
-    expect(await failedInRun(fleet.database, run)).toEqual([]);
+    expect((await failedInRun(fleet.database, run)).schemas).toEqual([]);
     expect(await fleet.query(REMEMBERED_FAILURES)).toHaveLength(1);
     expect(await fleet.query(`SELECT FROM tenantctl.stamps WHERE schema_name = '${A}'`)).toHaveLength(1);
     expect(await ids(fleet)).toMatchObject([

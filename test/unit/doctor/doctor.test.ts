@@ -6,7 +6,7 @@ import { failed, judge, kebab, ok, skipped, warning, type Verdict } from '../../
 import { decide } from '../../../src/core/doctor/decide.ts';
 import { toDiagnosis } from '../../../src/core/doctor/diagnose.ts';
 import { KNEX } from '../../../src/core/doctor/knex-checks.ts';
-import { provisionCommand } from '../../../src/core/doctor/remedy.ts';
+import { provisionCommand } from '../../../src/core/registry/not-active.ts';
 import { NOTHING_REMEMBERED } from '../../../src/core/state/memory.ts';
 import { listed, shellWord } from '../../../src/wording.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';

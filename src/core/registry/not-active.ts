@@ -1,0 +1,41 @@
+import { literal, readable } from '../../db/sql.ts';
+import { TenantctlError } from '../../errors.ts';
+import { STATUSES, type Names } from '../../names.ts';
+import { shellWord } from '../../wording.ts';
+import { registrySql, writtenStatus } from './registry-sql.ts';
+import { UNFINISHED } from './status.ts';
+
+/**
+ * Why nothing is done to a tenant that was asked for, with the way out.
+ * @param status null if the registry no longer has its row
+ */
+export function tenantNotActive(
+  names: Names,
+  { clerkOrgId: tenant }: { readonly clerkOrgId: string },
+  status: string | null,
+): TenantctlError {
+  if (status === null) {
+    const message = `The tenant "${tenant}" is no longer in the registry.`;
+    return new TenantctlError('TENANT_UNKNOWN', message, { tenant });
+  }
+  const message = `The tenant "${tenant}" is ${status === '' ? 'without a status' : status}: nothing was done to it.`;
+  return new TenantctlError('TENANT_NOT_ACTIVE', message, { tenant, hint: wayOut(names, tenant, status) });
+}
+
+function wayOut(names: Names, tenant: string, status: string): string {
+  const command = provisionCommand([tenant]);
+  if (status === 'PROVISIONING')
+    return `Wait until its provisioning has ended. If no process works on it, this completes it: ${command}`;
+  if (status === '' || UNFINISHED.some((word) => word === status)) return `This completes it: ${command}`;
+  if (!STATUSES.some((word) => word === status))
+    return `If tenants with this status are in use, add it to REGISTRY_STATUSES: ACTIVE=…|${status}`;
+  const { table, organization, status: column } = registrySql(names, readable);
+  const resume = `UPDATE ${table} SET ${column} = ${writtenStatus(names, 'ACTIVE')} WHERE ${organization} = ${literal(tenant)};`;
+  return `To resume it: ${resume} Then run the command again.`;
+}
+
+/** For a shell. `--` protects ids that start with a dash. */
+export function provisionCommand(organizationIds: readonly string[]): string {
+  const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';
+  return `tenantctl tenant provision ${guard}${organizationIds.map(shellWord).join(' ')}`;
+}
