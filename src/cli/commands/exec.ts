@@ -4,7 +4,7 @@ import { messageOf, TenantctlError } from '../../errors.ts';
 import { readSqlText } from '../../text-file.ts';
 import { counted, duration } from '../../wording.ts';
 import { addTimeouts, concurrency, runOptions, selection, type FleetFlags } from '../flags/fleet-options.ts';
-import { shortError } from '../render/error.ts';
+import { renderFailures } from '../render/failures.ts';
 import type { RowFormat } from '../render/rows.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
@@ -74,13 +74,11 @@ function sqlOf({ sql, file }: ExecFlags): string {
 
 function execResult({ output }: Context, result: QueryTenantsResult): CommandResult {
   const { totals, interrupted, durationMs } = result;
-  const { paint, marks } = output.errorLook;
   const failed = result.tenants.filter(({ outcome }) => outcome === 'failed');
   if (!output.json) {
     // A single failure is the command's own error, which the runner shows.
     if (failed.length > 1)
-      for (const { clerkOrgId, error } of failed)
-        output.complain(`${paint.red(marks.failed)} ${clerkOrgId}: ${shortError(error)}`);
+      output.complain(renderFailures(failed, output.verbose, output.errorLook).join('\n'));
     const answered = `${totals.answered} of ${counted(totals.selected, 'tenant')}`;
     output.message(`${counted(totals.rows, 'row')} from ${answered}, ${duration(durationMs)}`);
   }

@@ -4,7 +4,7 @@ import { registryDocument, tenantStateDocument } from '../../core/documents/stat
 import { patternProblem } from '../../db/role-name.ts';
 import { STATUSES, type TenantStatus } from '../../names.ts';
 import { addFleetRun, masterFolderOf, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
-import { renderError } from '../render/error.ts';
+import { renderFailures } from '../render/failures.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { failureOf } from '../run/results.ts';
@@ -70,17 +70,14 @@ function provisionTenants(
         '! TENANT_ROLE is not set: later migrations of these tenants run as the login role, which will own what they create.';
       output.complain(output.errorLook.paint.yellow(warning));
     }
-    const errors = results.flatMap(({ error }) => error ?? []);
+    const failed = results.filter(({ outcome }) => outcome === 'failed');
     // A single failure is the command's own error, which the runner shows.
-    if (errors.length > 1)
-      for (const error of errors) output.complain(renderError(error, output.errorLook, output.verbose));
+    if (failed.length > 1 && !output.json)
+      output.complain(renderFailures(failed, output.verbose, output.errorLook).join('\n'));
     return {
       document: provisionDocument(results),
       text: ({ renderProvision }, look) => renderProvision(results, look),
-      error: failureOf(
-        results.filter(({ error }) => error !== undefined),
-        results.length,
-      ),
+      error: failureOf(failed, results.length),
       interrupted: results.length < new Set(organizationIds).size,
     };
   });

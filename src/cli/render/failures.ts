@@ -20,17 +20,22 @@ const LINES = 4;
  * Failed tenants: a block for each cause, with the first names. With `verbose` every cause in full, with every
  * tenant and what its own message says.
  */
-export function renderFailures(failed: readonly FailedTenant[], verbose: boolean, look: Look): string[] {
+export function renderFailures(
+  failed: readonly FailedTenant[],
+  verbose: boolean,
+  look: Look,
+  verb: 'failed' | 'would fail' = 'failed',
+): string[] {
   const { paint, marks } = look;
   const causes = groupByCause(failed, (tenant) => ({ ...tenant, error: tenant.error ?? UNKNOWN }));
   const shown = verbose ? causes : causes.slice(0, CAUSES);
-  const lines = shown.flatMap((cause) => renderCause(cause, verbose, look));
+  const lines = shown.flatMap((cause) => renderCause(cause, verbose, look, verb));
   const others = causes.slice(shown.length);
   if (others.length > 0) {
     const number = others.reduce((sum, { tenants }) => sum + tenants.length, 0);
     const reasons = counted(others.length, 'other reason');
     lines.push(
-      `${paint.red(marks.failed)} ${counted(number, 'tenant')} failed for ${reasons}; --verbose shows all`,
+      `${paint.red(marks.failed)} ${counted(number, 'tenant')} ${verb} for ${reasons}; --verbose shows all`,
     );
   }
   return lines;
@@ -38,7 +43,7 @@ export function renderFailures(failed: readonly FailedTenant[], verbose: boolean
 
 const UNKNOWN = { message: 'its error is no longer recorded' };
 
-function renderCause(cause: Cause<FailedTenant>, verbose: boolean, look: Look): string[] {
+function renderCause(cause: Cause<FailedTenant>, verbose: boolean, look: Look, verb: string): string[] {
   const { paint, marks } = look;
   const { tenants, message } = cause;
   const excerpt = (text: string) => (verbose ? text : firstLines(text, marks));
@@ -48,7 +53,7 @@ function renderCause(cause: Cause<FailedTenant>, verbose: boolean, look: Look): 
       ? `${nameOf(first)} ${paint.dim(first.schema)}`
       : counted(tenants.length, 'tenant');
   const title = shortError({ ...(first?.error ?? UNKNOWN), message: excerpt(message) });
-  const lines = [`${paint.red(marks.failed)} ${who} failed: ${title}`];
+  const lines = [`${paint.red(marks.failed)} ${who} ${verb}: ${title}`];
   if (tenants.length > 1 && verbose)
     for (const { error, ...tenant } of tenants) {
       const own = error?.message === message || !error ? '' : `: ${error.message}`;

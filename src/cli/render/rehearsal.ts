@@ -2,18 +2,14 @@ import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../../core/co
 import { REHEARSAL_NOTE } from '../../core/documents/rehearsal-document.ts';
 import { counted, listed } from '../../wording.ts';
 import { errorDetails, indent, shortError } from './error.ts';
+import { renderFailures } from './failures.ts';
 import type { Look } from './look.ts';
 
-/** The plans of a dry run: each distinct plan once, with its SQL. */
-export function renderRehearsal(rehearsal: Rehearsal, look: Look): string {
+/** The plans of a dry run: each distinct plan once, with its SQL. Problems are grouped by cause. */
+export function renderRehearsal(rehearsal: Rehearsal, verbose: boolean, look: Look): string {
   const { paint, marks } = look;
-  const lines: string[] = [];
-  for (const { tenant, error } of rehearsal.problems) {
-    lines.push(
-      `${paint.red(marks.failed)} ${tenant.clerkOrgId} ${paint.dim(tenant.schema)}: ${error.message}`,
-      `  ${paint.cyan(marks.arrow)} ${error.hint ?? ''}`,
-    );
-  }
+  const problems = rehearsal.problems.map(({ tenant, error }) => ({ ...tenant, error }));
+  const lines = renderFailures(problems, verbose, look, 'would fail');
   if (rehearsal.plans.length === 0 && rehearsal.problems.length === 0)
     lines.push(`${paint.green(marks.ok)} Nothing would be done.`);
   for (const plan of rehearsal.plans) lines.push(...renderPlan(plan, look), '');

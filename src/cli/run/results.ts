@@ -30,7 +30,7 @@ export function dryRunResult({ output }: Context, rehearsal: Rehearsal): Command
   for (const warning of rehearsal.warnings) output.warn(warning);
   return {
     document: rehearsalDocument(rehearsal),
-    text: ({ renderRehearsal }, look) => renderRehearsal(rehearsal, look),
+    text: ({ renderRehearsal }, look) => renderRehearsal(rehearsal, output.verbose, look),
     error: failureOf(failed, failed.length),
     showError: false,
   };

@@ -16,8 +16,6 @@ export interface Output extends OutputOptions {
   readonly look: Look;
   /** Of stderr. */
   readonly errorLook: Look;
-  /** Both streams are terminals. */
-  readonly resultIsSeen: boolean;
   readonly animated: boolean;
   /** Masks the secrets in these variables from now on. */
   learnSecrets(...sources: readonly Variables[]): void;
@@ -55,7 +53,6 @@ export function createOutput(options: OutputOptions): Output {
     ...options,
     look: lookOf(process.stdout),
     errorLook,
-    resultIsSeen: process.stdout.isTTY && process.stderr.isTTY,
     animated:
       // Without a width a spinner cannot redraw its line.
       errorLook.width !== undefined &&

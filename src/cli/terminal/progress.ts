@@ -1,6 +1,7 @@
 import type { Observer, RunEvent } from '../../core/report/event.ts';
 import type { Stage } from '../../core/report/rollout-result.ts';
 import type { TenantResult } from '../../core/report/results.ts';
+import { counted } from '../../wording.ts';
 import { shortError } from '../render/error.ts';
 import { progressLine } from '../render/progress-line.ts';
 import { announcement, whereabouts } from '../render/rollout.ts';
@@ -36,6 +37,8 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
   let perSecond = measureRate(now);
   let [done, due, failed] = [0, 0, 0];
   let stage: Stage | undefined;
+  const started = now();
+  const failures = createFailures(output, () => now() - started >= LINE_INTERVAL_MS);
 
   const standing = () => {
     const line = progressLine({ done, due, failed, rate: perSecond(done) });
@@ -68,40 +71,62 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       case 'tenant': {
         ({ done, due } = event);
         perSecond(done);
-        if (event.result.outcome === 'failed') failed += 1;
-        const line = tenantLine(output, event.result, due, failed);
-        if (line !== undefined) output.message(line);
+        const { result } = event;
+        if (result.outcome === 'failed') {
+          failed += 1;
+          failures.add(result);
+        } else if (output.verbose && result.outcome !== 'up-to-date')
+          output.message(successLine(output, result));
         return show(standing);
       }
     }
   };
-  return { observe, stop: () => spinner?.stop() };
+  return {
+    observe,
+    stop() {
+      spinner?.stop();
+      failures.stop();
+    },
+  };
 }
 
-/** Runs of up to this many tenants end before anybody could read single failures. */
-const SHORT_RUN = 25;
+function successLine({ errorLook: { paint, marks } }: Output, result: TenantResult): string {
+  const { clerkOrgId, schema, durationMs } = result;
+  return `${paint.green(marks.ok)} ${clerkOrgId} ${paint.dim(`${schema}, ${durationMs} ms`)}`;
+}
 
-/** How many failures are shown: a migration may fail for every tenant. The result lists them all. */
-const SHOWN = 10;
+/** Up to this many causes are announced. */
+const ANNOUNCED = 10;
 
-/** The line for a finished tenant, if any: the first failures; with --verbose every failure and success. */
-function tenantLine(
-  { errorLook: { paint, marks }, verbose, resultIsSeen }: Output,
-  { clerkOrgId, schema, outcome, durationMs, error }: TenantResult,
-  due: number,
-  failures: number,
-): string | undefined {
-  if (outcome !== 'failed') {
-    const isShown = verbose && outcome !== 'up-to-date';
-    return isShown
-      ? `${paint.green(marks.ok)} ${clerkOrgId} ${paint.dim(`${schema}, ${durationMs} ms`)}`
-      : undefined;
-  }
-  // On a terminal, the result of a short run follows at once with the reasons.
-  if (!verbose && (failures > SHOWN + 1 || (resultIsSeen && due <= SHORT_RUN))) return undefined;
-  return !verbose && failures > SHOWN
-    ? `${paint.red(marks.failed)} More tenants fail; from here on they are only counted (--verbose shows each).`
-    : `${paint.red(marks.failed)} ${clerkOrgId} ${paint.dim(schema)}: ${shortError(error)}`;
+/**
+ * Announces the first failure for each migration and SQLSTATE, and counts the others. The result has the
+ * reasons, so only a long run announces any. With --json the result is not for people: the error is shown at
+ * once.
+ */
+function createFailures(output: Output, isLong: () => boolean) {
+  const { json, verbose } = output;
+  const { paint, marks } = output.errorLook;
+  const counts = new Map<string, number>();
+  const waiting: string[] = [];
+  return {
+    add({ clerkOrgId, schema, error }: TenantResult): void {
+      const who = `${paint.red(marks.failed)} ${clerkOrgId} ${paint.dim(schema)}`;
+      const place = shortError({
+        message: `failed at ${error?.migration ?? error?.code}`,
+        sqlstate: error?.sqlstate,
+      });
+      const count = (counts.get(place) ?? 0) + 1;
+      counts.set(place, count);
+      const isAnnounced = verbose || (count === 1 && counts.size <= ANNOUNCED);
+      if (isAnnounced) waiting.push(json ? `${who}: ${shortError(error)}` : `${who} ${place}`);
+      if (json || verbose || isLong()) for (const line of waiting.splice(0)) output.message(line);
+    },
+    stop(): void {
+      if (!json || verbose) return;
+      for (const [place, count] of counts)
+        if (count > 1) output.message(`${paint.red(marks.failed)} ${counted(count, 'tenant')} ${place}`);
+    },
+  };
 }
 
 /** Recent tenants per second: the average of the whole run is a poor forecast. */
