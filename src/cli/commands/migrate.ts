@@ -112,8 +112,10 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
       const { rehearseAll } = await import('../../core/commands/rehearse.ts');
       return dryRunResult(context, await rehearseAll(database, forMaster, forTenants));
     }
+    const { refuseSkeletonsIn } = await import('../../core/plan/refuse-skeletons.ts');
     const { migrateMaster } = await import('../../core/commands/migrate-master.ts');
     const { migrateTenants } = await import('../../core/commands/migrate-tenants.ts');
+    await refuseSkeletonsIn(database, forTenants.folder);
     const master = await migrateMaster(database, forMaster);
     const result = await migrateTenants(database, forTenants);
     const fleet = fleetResult(context, result, 'applied', flags.all === true);

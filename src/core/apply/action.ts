@@ -15,7 +15,7 @@ import {
 import { checkStatements, type StatementCheck } from '../guard/statement-check.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { type Migration, type Direction, runsInTransaction } from '../files/load.ts';
-import { splitStatements } from '../files/parse-sql.ts';
+import { fromFirstWord, splitStatements } from '../files/parse-sql.ts';
 import type { Target } from '../target/target.ts';
 import type { Around, Seen, SentStatement } from '../../db/knex/statement.ts';
 
@@ -31,7 +31,7 @@ interface ActionOptions {
 /** Runs one migration on a prepared connection. @throws MIGRATION_FAILED, MIGRATION_IRREVERSIBLE */
 export async function runAction(
   client: PoolClient,
-  context: Pick<RunContext, 'knex' | 'readStatements'>,
+  context: Pick<RunContext, 'knex' | 'readStatements' | 'sent'>,
   migration: Migration,
   options: ActionOptions,
 ): Promise<void> {
@@ -59,6 +59,8 @@ export async function runAction(
       ? await runSql(call, action)
       : await runFunction(call, await context.knex(), action);
   if (inTransaction) assertTransactionAlive(call, seen);
+  const { name } = migration.file;
+  if (direction === 'up') context.sent.set(name, seen.hasSent || context.sent.get(name) === true);
 }
 
 interface ActionCall extends ActionOptions {
@@ -74,8 +76,10 @@ async function runSql(call: ActionCall, sql: string): Promise<Seen> {
   const around: Around = call.around ?? ((_text, send) => send());
   // PostgreSQL runs a string of several statements as one transaction.
   const statements = inTransaction ? [sql] : await splitStatements(sql, migration.file.name);
+  let hasSent = false;
   for (const text of statements) {
-    if (text === '') continue;
+    if (fromFirstWord(text) === '') continue;
+    hasSent = true;
     await check(text);
     onStatement?.({ text, values: [] });
     recording?.sent({ text, values: [] });
@@ -83,7 +87,7 @@ async function runSql(call: ActionCall, sql: string): Promise<Seen> {
       throw failed(call, error, { text, values: [], error, message: messageOf(error) });
     });
   }
-  return { failures: [] };
+  return { failures: [], hasSent };
 }
 
 async function runFunction(
@@ -100,7 +104,7 @@ async function runFunction(
     recording: call.recording,
   };
   const run = call.inTransaction ? factory.withinTransaction : factory.outsideTransaction;
-  let seen: Seen = { failures: [] };
+  let seen: Seen = { failures: [], hasSent: false };
   await run(call.client, session, async (knexSession) => {
     seen = knexSession.seen;
     await action(knexSession.knex);

@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { fromFirstWord } from '../files/parse-sql.ts';
 import type { Around } from '../../db/knex/statement.ts';
 
 /**
@@ -10,11 +11,9 @@ import type { Around } from '../../db/knex/statement.ts';
 const PATIENT =
   /^(?:create\s+(?:unique\s+)?index\s+concurrently|drop\s+index\s+concurrently|reindex\b[^]*\bconcurrently|alter\s+table\b[^]*\bdetach\s+partition\b[^]*\bconcurrently)\b/i;
 
-const COMMENTS = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)+/;
-
 /** Whether a statement may wait without a limit. Pure. */
 export function isPatient(text: string): boolean {
-  return PATIENT.test(text.replace(COMMENTS, ''));
+  return PATIENT.test(fromFirstWord(text));
 }
 
 /** Lifts the lock timeout for patient statements. @param lost once aborted, nothing more is sent */

@@ -1,5 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { withRun, type RecordedRun, type RunCommand, type RunEnding } from '../ledger/recorded-run.ts';
+import { listed } from '../../wording.ts';
 import { checkOptions } from '../options/check-options.ts';
 import type { RollbackExtent, RunExtent } from '../plan/rollback-extent.ts';
 import { silent, type Observer } from '../report/event.ts';
@@ -29,9 +30,24 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   return withRun(
     database,
     { command, options: askedOf(options), keep, observe },
-    (run) => use({ options, context: createRunContext(database, options, run), run, observe }),
+    async (run) => {
+      const context = createRunContext(database, options, run);
+      try {
+        return await use({ options, context, run, observe });
+      } finally {
+        warnOfSilent(context, observe);
+      }
+    },
     endingOf,
   );
+}
+
+/** Warns of migrations that sent nothing to any target, once for all targets. */
+function warnOfSilent({ sent }: RunContext, observe: Observer): void {
+  const silent = [...sent].filter(([, hasSent]) => !hasSent).map(([name]) => name);
+  if (silent.length === 0) return;
+  const message = `${listed(silent)} sent nothing to the database. Is up filled in, and does it await or return each query?`;
+  observe({ type: 'warning', message });
 }
 
 /** The ledger stores at most this many tenant names; more are only counted. */

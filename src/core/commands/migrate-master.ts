@@ -2,7 +2,7 @@ import { TenantctlError } from '../../errors.ts';
 import { registryName, type Names } from '../../names.ts';
 import { recordFiles, warnOfEditedFiles } from '../state/checksums.ts';
 import type { RunOptions } from '../run/run-context.ts';
-import { planForward } from '../plan/plan.ts';
+import { filesOf, planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
@@ -12,6 +12,7 @@ import { inRun, type CommandRun } from './in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 import { changeNames, ensureState, upgradeState } from '../install/state-schema.ts';
 import { planMaster, forwardOptions, type FolderOptions } from '../plan/plan-folder.ts';
+import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -53,6 +54,7 @@ async function migrateInRun(
   const stateVersion = await readStateVersion(database);
   for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
   if (stateVersion > 0) await warnOfEditedFiles(database, 'master', folder, observe);
+  await refuseSkeletons(database, 'master', filesOf(plan.steps));
   await assertSessions(context, plan.steps, 'up');
   const hasRegistry = (await readRegistryShape(database)) !== undefined;
   // A registry with another name may be created by any migration, or by another tool.

@@ -5,7 +5,7 @@ import { isStopped, type RunContext } from '../run/run-context.ts';
 import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
 import { createLanes, type Lanes } from '../run/lanes.ts';
 import type { History } from '../target/history.ts';
-import { planner, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import { filesOf, planner, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { foundClasses, readClasses } from '../fleet/read-classes.ts';
@@ -22,6 +22,7 @@ import { prepareState, STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
 import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from '../plan/plan-folder.ts';
+import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { forgetFailure, forgetFailures } from '../state/failures.ts';
 import type { Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
@@ -148,7 +149,7 @@ async function newcomers(
 
 /** Loads migrations and opens connections while the tenants are read. Errors appear on first use. */
 function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): void {
-  const files = new Set(plans.flatMap(({ steps }) => steps.map(({ file }) => file)));
+  const files = new Set(plans.flatMap(({ steps }) => filesOf(steps)));
   if (files.size === 0) return;
   const loading = Promise.all([...files].map((file) => context.load(file)));
   // Knex last: the migrations may have loaded their own.
@@ -177,6 +178,7 @@ async function apply(run: TenantsRun, plan: FleetPlan, { scope, isNamed }: Fleet
   const results = await openPlan(rollout, plan, notDue);
   if (plan.due.length === 0) return { results, isShared: false };
 
+  await refuseSkeletons(database, 'tenants', filesOf(steps));
   await assertSessions(context, steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
   const migrated = await serveRollout(rollout, plan.due, { ...forwardWork(run, memory), isNamed });

@@ -6,14 +6,21 @@ import { checkOptions } from '../options/check-options.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import type { MigrateMasterOptions } from './migrate-master.ts';
 import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
-import { isNothing, planFleet, planKey, refuseOwners, type FleetPlan } from '../fleet/plan-fleet.ts';
+import {
+  isNothing,
+  planFleet,
+  planKey,
+  refuseOwners,
+  stepsDue,
+  type FleetPlan,
+} from '../fleet/plan-fleet.ts';
 import type { MigrateTenantsOptions } from './migrate-tenants.ts';
 import { runAction } from '../apply/action.ts';
 import { watchSchema } from '../guard/guard.ts';
 import { giveControl } from '../target/control.ts';
 import type { History } from '../target/history.ts';
 import { type Migration, runsInTransaction, type Direction } from '../files/load.ts';
-import { NOTHING, planner, type Plan } from '../plan/plan.ts';
+import { filesOf, NOTHING, planner, type Plan } from '../plan/plan.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { readRegistryShape } from '../registry/registry-shape.ts';
 import { planTenantsRollback } from '../fleet/plan-rollback.ts';
@@ -22,6 +29,7 @@ import { selectFleet } from '../fleet/select-fleet.ts';
 import { upgradeState } from '../install/state-schema.ts';
 import { rehearseVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { planMaster, refusePendingMaster, readTenantFolder } from '../plan/plan-folder.ts';
+import { refuseSkeletons, refuseSkeletonsIn } from '../plan/refuse-skeletons.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import type { SentStatement } from '../../db/knex/statement.ts';
@@ -62,6 +70,7 @@ const NO_TENANTS: FleetPlan = { due: [], upToDate: [], settled: 0, problems: [],
 export async function rehearseMaster(database: Database, given: MigrateMasterOptions): Promise<Rehearsal> {
   const options = checkOptions(given, 'folder');
   const { plan } = await planMaster(database, options);
+  await refuseSkeletons(database, 'master', filesOf(plan.steps));
   return rehearse(createRunContext(database, options), 'up', plan, withoutTenants(plan));
 }
 
@@ -81,6 +90,7 @@ export async function rehearseTenants(database: Database, given: MigrateTenantsO
   const options = checkOptions(given, 'folder');
   const plan = await planTenants(database, options);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
+  await refuseSkeletons(database, 'tenants', filesOf(stepsDue(plan)));
   return rehearse(
     createRunContext(database, options),
     'up',
@@ -110,6 +120,8 @@ export async function rehearseAll(
   const master = checkOptions(givenMaster, 'folder');
   const options = checkOptions(givenTenants, 'folder');
   const { plan } = await planMaster(database, master);
+  await refuseSkeletons(database, 'master', filesOf(plan.steps));
+  await refuseSkeletonsIn(database, options.folder);
   const hasRegistry = (await readRegistryShape(database)) !== undefined;
   const tenants = await planTenants(database, options, hasRegistry);
   const context = createRunContext(database, options);

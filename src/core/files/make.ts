@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
+import { skeletonFor } from './skeleton.ts';
 import { readMigrationFolder, stemOf, type MigrationFolder } from './source.ts';
 
 export type MigrationFormat = 'ts' | 'js' | 'sql';
@@ -36,8 +37,8 @@ export async function makeMigration(options: MakeOptions): Promise<MadeMigration
   const extension = format === 'sql' ? '.sql' : extensionLike(newest, format);
   const stamp = nextTimestamp(folder, options.now ?? new Date());
   const path = join(options.folder, `${stamp}_${options.name}${extension}`);
-  const text = format === 'sql' ? SQL : format === 'ts' ? TYPESCRIPT : await javascript(path);
-  await writeNew(path, text);
+  const type = extension === '.js' ? await packageType(options.folder) : 'commonjs';
+  await writeNew(path, skeletonFor(extension, type));
   return { path, format, note: format === 'sql' ? NOT_FOR_KNEX : undefined };
 }
 
@@ -95,14 +96,6 @@ function extensionLike(newest: string | undefined, format: 'ts' | 'js'): string 
     : `.${format}`;
 }
 
-/** The skeleton of a .js migration: CommonJS or an ES module, by extension and nearest package.json. */
-async function javascript(path: string): Promise<string> {
-  const extension = extname(path);
-  const isModule =
-    extension === '.mjs' || (extension === '.js' && (await packageType(dirname(path))) === 'module');
-  return isModule ? ES_MODULE : COMMON_JS;
-}
-
 /** The `type` of the nearest package.json, found as Node finds it. */
 export async function packageType(folder: string): Promise<'module' | 'commonjs'> {
   for (let at = folder; ; at = dirname(at)) {
@@ -114,37 +107,3 @@ export async function packageType(folder: string): Promise<'module' | 'commonjs'
     if (dirname(at) === at) return 'commonjs';
   }
 }
-
-const TYPESCRIPT = `import type { Knex } from 'knex';
-
-export async function up(knex: Knex): Promise<void> {
-}
-
-export async function down(knex: Knex): Promise<void> {
-}
-`;
-
-const ES_MODULE = `/** @param {import('knex').Knex} knex */
-export async function up(knex) {
-}
-
-/** @param {import('knex').Knex} knex */
-export async function down(knex) {
-}
-`;
-
-const COMMON_JS = `/** @param {import('knex').Knex} knex */
-exports.up = async function up(knex) {
-};
-
-/** @param {import('knex').Knex} knex */
-exports.down = async function down(knex) {
-};
-`;
-
-const SQL = `-- migrate:up
-
-
--- migrate:down
-
-`;

@@ -23,6 +23,11 @@ export async function parseSql(text: string): Promise<ParsedStatement[]> {
   });
 }
 
+/** An SQL text without the comments before its first word; empty if it has none. Pure. */
+export function fromFirstWord(text: string): string {
+  return text.replace(/^(?:[\s;]+|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)+/, '');
+}
+
 /** Statements to be sent one by one. @throws TenantctlError MIGRATION_INVALID if the text does not parse */
 export async function splitStatements(text: string, migration: string): Promise<string[]> {
   const statements = await parseSql(text).catch((error: unknown) => {

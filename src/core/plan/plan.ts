@@ -182,6 +182,10 @@ export function historyAfter(history: History, plan: Plan, direction: Direction)
     : history.entries.filter(({ name }) => !names.includes(name));
 }
 
+export function filesOf(steps: readonly Step[]): MigrationFile[] {
+  return steps.map(({ file }) => file);
+}
+
 /** The number of the last batch; 0 in an empty history. */
 export function lastBatch(history: History): number {
   return history.entries.reduce((max, entry) => Math.max(max, entry.batch), 0);

@@ -42,6 +42,8 @@ export interface RunContext {
   readonly knex: () => Promise<KnexFactory>;
   readonly load: (file: MigrationFile) => Promise<Migration>;
   readonly readStatements: ReadStatements;
+  /** For each migration that was applied: whether any target was sent a statement by it. */
+  readonly sent: Map<string, boolean>;
 }
 
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
@@ -64,6 +66,7 @@ export function createRunContext(
     signal: options.signal,
     run,
     readStatements: createReadStatements(),
+    sent: new Map(),
     knex: () => (factory ??= createKnexFactory()),
     load(file) {
       const earlier = migrations.get(file.path);

@@ -15,6 +15,7 @@ import { prepareRoles } from '../roles/prepare-roles.ts';
 import { ensureState, prepareState, STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-folder.ts';
+import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { UNFINISHED } from '../registry/status.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
@@ -67,6 +68,7 @@ async function provisionInRun(
   const folder = await readMigrationFolder(options.folder);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
   await ensureState(database, await readStateVersion(database));
+  await refuseSkeletons(database, 'tenants', folder.files);
   await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 

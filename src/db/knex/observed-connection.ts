@@ -27,6 +27,7 @@ export class ObservedConnection implements Seen {
   isRaw = false;
   readonly failures: FailedStatement[] = [];
   hasEnded = false;
+  hasSent = false;
   readonly #client: PoolClient;
   readonly #options: ObserveOptions;
   readonly #inTransaction: boolean;
@@ -69,6 +70,7 @@ export class ObservedConnection implements Seen {
   /** Replaces pg's query, with or without a callback. */
   #query(config: unknown, valuesOrCallback?: unknown, maybeCallback?: unknown): unknown {
     if (isSubmittable(config)) {
+      this.hasSent = true;
       this.#options.recording?.depends('it reads a stream');
       return this.#client.query(config as never);
     }
@@ -110,6 +112,7 @@ export class ObservedConnection implements Seen {
 
   async #deliver(config: unknown, statement: SentStatement, isRaw: boolean): Promise<unknown> {
     const { onStatement, recording, around } = this.#options;
+    this.hasSent = true;
     onStatement?.(statement);
     recording?.sent(statement);
     try {

@@ -13,6 +13,7 @@ export interface FailedStatement extends SentStatement {
 export interface Seen {
   /** In order; without those that failed only because the transaction was already aborted (25P02). */
   readonly failures: readonly FailedStatement[];
+  readonly hasSent: boolean;
 }
 
 /** A migration ended its Knex transaction, or tried to. */

@@ -104,7 +104,7 @@ SELECT set_config('search_path', 'pg_catalog', false)
 -- migrate:down
 DROP TRIGGER touch ON people;
 DROP FUNCTION touch()`,
-  '6_nothing.sql': '-- migrate:up\n-- migrate:down\n',
+  '6_nothing.sql': '-- migrate:up\n;\n-- migrate:down\n',
   '7_view.js': knexMigration(
     `await knex.schema.createView('names', (view) => { view.as(knex('people').select('name')); }); await knex.schema.table('tags', (t) => { t.text('label').defaultTo('?'); });`,
     `await knex.schema.dropView('names').table('tags', (t) => { t.dropColumn('label'); });`,

@@ -90,7 +90,7 @@ test.for<[sentence: string, up: string]>([
     'waits for none of its statements',
     `knex.raw('CREATE TABLE a (id int)').then(() => {}); knex.raw('INSERT INTO a VALUES (1)').then(() => {});`,
   ],
-  ['does nothing at all', ''],
+  ['does nothing at all', 'return;'],
   [
     'builds its SQL with what Knex offers',
     `const { schema, fn, raw } = knex; await schema.createTable('a', (t) => t.timestamp('x').defaultTo(fn.now())); await knex.raw(knex('a').select(knex.ref('x').as('y')).toString()); await knex.raw(knex.queryBuilder().from('a').toQuery());`,
