@@ -27,7 +27,9 @@ export function renderFailures(
   verb: 'failed' | 'would fail' = 'failed',
 ): string[] {
   const { paint, marks } = look;
-  const causes = groupByCause(failed, (tenant) => ({ ...tenant, error: tenant.error ?? UNKNOWN }));
+  // By name, and not in the order in which they ended.
+  const sorted = failed.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  const causes = groupByCause(sorted, (tenant) => ({ ...tenant, error: tenant.error ?? UNKNOWN }));
   const shown = verbose ? causes : causes.slice(0, CAUSES);
   const lines = shown.flatMap((cause) => renderCause(cause, verbose, look, verb));
   const others = causes.slice(shown.length);

@@ -65,7 +65,7 @@ test('a cause is one block: how many tenants, the first names, the statement, on
   };
   expect(renderFailures(several(31, 'no table {schema}.nowhere', facts), false, plain)).toEqual([
     '✖ 31 tenants failed: 3_a.sql: no table <schema>.nowhere (SQLSTATE 42P01)',
-    '    acme 0.(x), acme 1.(x), acme 2.(x), acme 3.(x), acme 4.(x) and 26 more',
+    '    acme 0.(x), acme 1.(x), acme 10.(x), acme 11.(x), acme 12.(x) and 26 more',
     '    statement ALTER TABLE <schema>.nowhere ADD x int',
     '    line 1: ALTER TABLE <schema>.nowhere',
     '    → tenantctl resolve <organization> --retry',
