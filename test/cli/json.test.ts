@@ -75,6 +75,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
       notActive: 0,
       broken: 0,
     },
+    versions: [{ version: TAGS, tenants: 1, pending: 1 }],
     attention: [
       {
         clerkOrgId: 'org_a',

@@ -40,7 +40,8 @@ async function statusCommand(context: Context, flags: StatusFlags): Promise<Comm
     });
     return {
       document: statusDocument(status, all),
-      text: ({ renderStatus }, look) => renderStatus(status, all, look),
+      text: ({ renderStatus }, look) =>
+        renderStatus(status, all ? 'all' : context.output.verbose ? 'attention' : 'none', look),
       error: flags.check === true ? checkFailure(status) : undefined,
     };
   });

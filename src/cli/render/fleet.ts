@@ -1,9 +1,9 @@
 import type { MasterResult } from '../../core/commands/migrate-master.ts';
-import type { ClassCounts } from '../../core/report/class-counts.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
 import { counted, duration, listed } from '../../wording.ts';
 import { withoutNames } from './causes.ts';
 import { renderFailures } from './failures.ts';
+import { renderClasses } from './classes.ts';
 import type { Look } from './look.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
@@ -111,20 +111,6 @@ function notActive(result: FleetResult): string {
   const sum = entries.reduce((total, [, number]) => total + number, 0);
   const parts = entries.map(([status, number]) => `${number} ${status}`).join(', ');
   return `\n  Not ACTIVE, so left alone: ${sum} (${parts})`;
-}
-
-/** "3 up to date, 1 behind, 1 failed, 1 broken, 0 not active" */
-export function renderClasses(counts: ClassCounts, { paint }: Look): string {
-  const parts = [
-    [counts.upToDate, 'up to date', paint.green],
-    [counts.behind, 'behind', paint.yellow],
-    [counts.failed, 'failed', paint.red],
-    [counts.broken, 'broken', paint.red],
-    [counts.notActive, 'not active', paint.dim],
-  ] as const;
-  return parts
-    .map(([count, words, color]) => (count > 0 ? color(`${count} ${words}`) : `${count} ${words}`))
-    .join(', ');
 }
 
 export function renderProvision(results: readonly ProvisionResult[], { paint, marks }: Look): string {

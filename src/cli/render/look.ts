@@ -26,6 +26,7 @@ export interface Marks {
   readonly times: string;
   /** Cells of a bar. */
   readonly full: string;
+  readonly half: string;
   readonly empty: string;
 }
 
@@ -40,6 +41,7 @@ export const UNICODE: Marks = {
   ellipsis: '…',
   times: '×',
   full: '█',
+  half: '▒',
   empty: '░',
 };
 
@@ -55,6 +57,7 @@ export const ASCII: Marks = {
   ellipsis: '...',
   times: 'x',
   full: '#',
+  half: '=',
   empty: '-',
 };
 

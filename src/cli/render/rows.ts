@@ -47,7 +47,7 @@ function createTable(look: Look): RowRenderer {
   let waiting: string[][] | undefined;
   let length = 0;
   const flush = async () => {
-    const text = waiting && `${await renderTable(head, waiting, look, widths)}\n`;
+    const text = waiting && `${await renderTable(head, waiting, look, { widths })}\n`;
     waiting = undefined;
     return text ?? '';
   };
@@ -61,7 +61,7 @@ function createTable(look: Look): RowRenderer {
       }
       const cells = rows.map((row) => [tenant.clerkOrgId, ...row].map(cellOf));
       if (waiting === undefined)
-        return rows.length === 0 ? text : `${text}${await renderTable([], cells, look, widths)}\n`;
+        return rows.length === 0 ? text : `${text}${await renderTable([], cells, look, { widths })}\n`;
       waiting.push(...cells);
       length += cells.flat().join('').length;
       const isEnough = waiting.length >= BLOCK_ROWS || length >= BLOCK_LENGTH;

@@ -1,55 +1,133 @@
+import type { AttentionCode } from '../../core/fleet/attention.ts';
 import type { FleetStatus, TenantState } from '../../core/fleet/status.ts';
-import { renderClasses } from './fleet.ts';
+import type { FleetVersion } from '../../core/fleet/versions.ts';
+import { counted, listed } from '../../wording.ts';
+import { bar } from './bar.ts';
+import { groupByCause } from './causes.ts';
+import { renderClassBar } from './classes.ts';
 import type { Look } from './look.ts';
 import { renderTable } from './table.ts';
-import { counted } from '../../wording.ts';
+import { wrap } from './wrap.ts';
 
-const LISTED = 50;
+/** Width of the titles. */
+const TITLE = 9;
 
-/** Summary of the master schema and the fleet, and tenants that need attention. */
-export async function renderStatus(status: FleetStatus, all: boolean, look: Look): Promise<string> {
-  const { paint, marks } = look;
-  const { master, tenants } = status;
-  const lines = [
-    `${paint.bold('Master')}   ${counted(master.applied.length, 'migration')} applied, ${master.pending.length} pending`,
-    ...master.pending.map((name) => `         ${paint.yellow('pending')} ${name}`),
-    ...(master.problem === undefined ? [] : [`         ${paint.red(marks.failed)} ${master.problem}`]),
-  ];
+/** Lines for versions, and causes, before the rest is summed. */
+const VERSIONS = 8;
+const CAUSES = 8;
+
+/**
+ * The master schema, the fleet by class and by version, and what needs attention.
+ * @param list tenants to list one by one; by default those that need attention are grouped by cause
+ */
+export async function renderStatus(
+  status: FleetStatus,
+  list: 'none' | 'attention' | 'all',
+  look: Look,
+): Promise<string> {
+  const { tenants, states } = status;
+  const attention = states.filter((state) => state.attention !== undefined);
   const kinds = Object.entries(tenants.byStatus).map(([name, number]) => `${number} ${name}`);
-  lines.push(
-    `${paint.bold('Tenants')}  ${tenants.total}: ${renderClasses(tenants, look)}`,
-    ...(kinds.length > 0 ? [`         by status: ${kinds.join(', ')}`] : []),
+  const sections = [
+    ['Master', renderMaster(status.master, look)],
+    [
+      'Tenants',
+      [
+        ...renderClassBar(tenants, TITLE, look),
+        ...(kinds.length > 1 ? [wrap(kinds.join(', '), TITLE, look)] : []),
+      ],
+    ],
+    ['Versions', await renderVersions(status.versions, look)],
+  ] as const;
+  const lines = sections.flatMap(([title, [first, ...rest]]) =>
+    first === undefined
+      ? []
+      : [look.paint.bold(title.padEnd(TITLE)) + first, ...rest.map((line) => ' '.repeat(TITLE) + line)],
   );
-  const attention = status.states.filter((state) => state.attention !== undefined);
-  const shown = all ? status.states : attention.slice(0, LISTED);
-  if (shown.length > 0) {
-    lines.push(
-      '',
-      await renderTable(
-        ['ORGANIZATION', 'SCHEMA', 'STATUS', 'APPLIED', 'PENDING', 'STATE'],
-        shown.map((state) => row(state, paint)),
-        look,
-      ),
-    );
-    const more = attention.length - shown.length;
-    if (!all && more > 0)
-      lines.push(
-        paint.dim(`${marks.ellipsis} and ${more} more that need attention; --all lists every tenant`),
-      );
-  }
-  return lines.join('\n');
+  const shown = list === 'all' ? states : attention;
+  if (shown.length === 0) return lines.join('\n');
+  const below = list === 'none' ? renderAttention(attention, look) : [await renderStates(shown, look)];
+  return [...lines, '', ...below].join('\n');
 }
 
-function row(state: TenantState, paint: Look['paint']): string[] {
-  const code = state.attention?.code;
-  const isMild = code === 'BEHIND' || code === 'PROVISIONING';
-  const color = code === undefined ? paint.green : isMild ? paint.yellow : paint.red;
+function renderMaster({ applied, pending, problem }: FleetStatus['master'], look: Look): string[] {
+  const { paint, marks } = look;
   return [
-    state.tenant.clerkOrgId,
-    state.tenant.schema,
-    state.tenant.status,
-    String(state.applied.length),
-    String(state.pending.length),
-    color(state.attention?.problem ?? (state.class === 'upToDate' ? 'up to date' : '')),
+    `${counted(applied.length, 'migration')} applied, ${pending.length} pending`,
+    ...pending.map((name) => `${paint.yellow('pending')} ${name}`),
+    ...(problem === undefined ? [] : [`${paint.red(marks.failed)} ${wrap(problem, TITLE + 2, look)}`]),
   ];
+}
+
+/** A line for each version; where there are many, for those with the most tenants. */
+async function renderVersions(versions: readonly FleetVersion[], look: Look): Promise<string[]> {
+  const { paint, marks } = look;
+  if (versions.length === 0) return [];
+  const most = versions.map(({ tenants }) => tenants).toSorted((a, b) => b - a);
+  const least = versions.length > VERSIONS ? (most[VERSIONS - 2] ?? 0) : 0;
+  const shown = versions.filter(({ tenants }) => tenants >= least).slice(0, VERSIONS);
+  const digits = String(most[0]).length;
+  const rows = shown.map(({ version, tenants, pending }) => [
+    String(tenants).padStart(digits),
+    (pending === 0 ? paint.green : paint.yellow)(bar(tenants, most[0] ?? 0, look)),
+    version ?? 'none applied',
+    pending === 0 ? '' : `${pending} behind`,
+  ]);
+  const table = await renderTable([], rows, look, { indent: TITLE });
+  const others = versions.filter((version) => !shown.includes(version));
+  const number = others.reduce((sum, { tenants }) => sum + tenants, 0);
+  const rest = `${marks.ellipsis} ${counted(number, 'tenant')} at ${counted(others.length, 'other version')}`;
+  return [...table.split('\n'), ...(others.length > 0 ? [paint.dim(rest)] : [])];
+}
+
+const MILD: ReadonlySet<AttentionCode | undefined> = new Set(['BEHIND', 'PROVISIONING']);
+
+/** A block for each cause with the first tenants: what is broken or failed, then the rest. */
+function renderAttention(states: readonly TenantState[], look: Look): string[] {
+  const { paint, marks } = look;
+  const causes = groupByCause(states, ({ tenant, attention }) => ({
+    ...tenant,
+    error: { code: attention?.code, message: attention?.problem ?? '' },
+  })).toSorted((one, other) => Number(isMild(one.tenants[0])) - Number(isMild(other.tenants[0])));
+  const lines = causes.slice(0, CAUSES).flatMap(({ message, tenants }) => {
+    const [first] = tenants;
+    const mark = isMild(first) ? paint.yellow(marks.warning) : paint.red(marks.failed);
+    const names = listed(tenants.map(({ tenant }) => tenant.clerkOrgId));
+    if (tenants.length === 1)
+      return `${mark} ${wrap(`${names} ${paint.dim(first?.tenant.schema)}: ${message}`, 4, look)}`;
+    const title = wrap(`${counted(tenants.length, 'tenant')}: ${message}`, 4, look);
+    return [`${mark} ${title}`, `    ${paint.dim(wrap(names, 4, look))}`];
+  });
+  const others = causes.slice(CAUSES).flatMap(({ tenants }) => tenants).length;
+  if (others > 0) lines.push(`  and ${counted(others, 'tenant')} for other reasons`);
+  if (causes.some(({ tenants }) => tenants.length > 1))
+    lines.push(paint.dim('tenantctl status --verbose lists each of them; --all lists every tenant.'));
+  return lines;
+}
+
+function isMild(state: TenantState | undefined): boolean {
+  return MILD.has(state?.attention?.code);
+}
+
+function renderStates(states: readonly TenantState[], look: Look): Promise<string> {
+  const { paint } = look;
+  const rows = states.map((state) => {
+    const { tenant, applied, pending, attention } = state;
+    const color = attention === undefined ? paint.green : isMild(state) ? paint.yellow : paint.red;
+    return [
+      tenant.clerkOrgId,
+      tenant.schema,
+      String(applied.length),
+      String(pending.length),
+      color(stateInWords(state)),
+    ];
+  });
+  const head = ['ORGANIZATION', 'SCHEMA', 'APPLIED', 'PENDING', 'STATE'];
+  return renderTable(head, rows, look, { spare: [2, 1] });
+}
+
+/** What the other columns do not say. */
+function stateInWords({ attention, pending, tenant, ...state }: TenantState): string {
+  if (attention?.code === 'BEHIND') return `behind, from ${pending[0]}`;
+  return attention?.problem ?? (state.class === 'upToDate' ? 'up to date' : tenant.status);
 }

@@ -55,6 +55,7 @@ export function statusDocument(status: FleetStatus, all: boolean) {
       ...(interrupted !== undefined && { interrupted: interruptionDocument(interrupted) }),
     },
     tenants: status.tenants,
+    versions: status.versions,
     attention: status.states.filter((state) => state.attention !== undefined).map(tenantStateDocument),
     ...(all && { all: status.states.map(tenantStateDocument) }),
   };

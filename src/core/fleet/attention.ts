@@ -63,7 +63,7 @@ interface Seen {
 }
 
 /** Files missing from the history, ignoring extensions. */
-export function pendingIn(folder: MigrationFolder, history: History): string[] {
+export function pendingIn(folder: MigrationFolder, history: Pick<History, 'entries'>): string[] {
   const applied = new Set(history.entries.map((entry) => stemOf(entry.name)));
   return folder.files.filter((file) => !applied.has(file.stem)).map((file) => file.name);
 }

@@ -12,6 +12,7 @@ import { assertRegistry } from '../registry/registry-shape.ts';
 import { historyOf, knownHistories, toMembers, type KnownHistories, type Member } from './member.ts';
 import { needsHistory } from './read-classes.ts';
 import { classOf } from './class-of.ts';
+import { countVersions, type FleetVersion } from './versions.ts';
 import { putStampsRight } from './put-stamps-right.ts';
 import {
   type Attention,
@@ -60,6 +61,8 @@ export interface FleetStatus {
   };
   /** All tenants of the registry by class and by status; each adds up to the total. */
   readonly tenants: ClassCounts & { readonly byStatus: Readonly<Record<string, number>> };
+  /** The tenants with a schema that are not `notActive`; the newest version comes first. */
+  readonly versions: readonly FleetVersion[];
   /** Tenants that need attention, or all with `listAll`; by organization id. */
   readonly states: readonly TenantState[];
 }
@@ -93,12 +96,25 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
     states.push(...members.map((member) => stateOf(member, judge)));
   }
   const everyone = [
-    ...[...counted].map(([{ status, count }, of]) => ({ class: of, status, count })),
-    ...states.map((state) => ({ class: state.class, status: state.tenant.status, count: 1 })),
+    ...[...counted].map(([group, of]) => ({
+      ...group,
+      class: of,
+      entries: historyOf(group, known)?.entries ?? EMPTY_HISTORY.entries,
+    })),
+    ...states.map(({ tenant, history, class: of }) => ({
+      ...tenant,
+      class: of,
+      entries: history.entries,
+      count: 1,
+    })),
   ];
   return {
     master: await masterStatus(database, masterFolder, memory.intents.get('public')),
     tenants: { ...countClasses(everyone), byStatus: countStatuses(everyone) },
+    versions: countVersions(
+      everyone.filter((tenant) => tenant.hasSchema && tenant.class !== 'notActive'),
+      folder,
+    ),
     states: options.listAll === true ? states : states.filter(({ attention }) => attention !== undefined),
   };
 }

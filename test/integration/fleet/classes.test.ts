@@ -16,10 +16,12 @@ const counts = (some: object) => ({
 
 /** The classes as status counts them, which has to be what it lists one by one. */
 async function statusCounts(fleet: TestFleet): Promise<object> {
-  const { byStatus, ...tenants } = (await fleet.status()).tenants;
+  const status = await fleet.status();
+  const { byStatus, ...tenants } = status.tenants;
   expect(Object.values(byStatus).reduce((sum, count) => sum + count, 0)).toBe(tenants.total);
   const all = await fleet.status({ listAll: true });
   expect(all.tenants).toEqual({ ...tenants, byStatus });
+  expect(all.versions).toEqual(status.versions);
   const listed = Map.groupBy(all.states, (state) => state.class);
   expect(tenants).toEqual(
     counts({

@@ -1,0 +1,19 @@
+import { stripVTControlCharacters } from 'node:util';
+import type { Look } from './look.ts';
+
+/**
+ * Words or longer parts in lines that fit the terminal; all lines but the first are indented. Line breaks in the
+ * text stay. Without a terminal nothing is broken. Not for commands: half a command could be pasted.
+ */
+export function wrap(text: string | readonly string[], indent: number, { width = Infinity }: Look): string {
+  const parts = typeof text === 'string' ? text.trim().split(/ +|(?=\n)/) : text;
+  let line = indent;
+  return parts
+    .map((part, index) => {
+      const length = stripVTControlCharacters(part).length;
+      const breaks = part.startsWith('\n') || (index > 0 && line + 1 + length > width);
+      line = breaks ? indent + length : line + length + (index > 0 ? 1 : 0);
+      return `${breaks ? `\n${' '.repeat(indent)}` : index > 0 ? ' ' : ''}${part.replace('\n', '')}`;
+    })
+    .join('');
+}
