@@ -1,3 +1,4 @@
+/** Arguments of calls, by the command's name. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   init: ['init'],
   doctor: ['doctor', 'doctor --json'],
@@ -25,11 +26,19 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   runs: ['runs --limit 5'],
   'runs show': ['runs show 42 --all'],
   status: ['status --all', 'status --check'],
+  help: ['help migrate tenants'],
 };
 
-/** Help text with a command's examples; empty if there are none. */
+export function hasExamples(name: string): boolean {
+  return EXAMPLES[name] !== undefined;
+}
+
+/** Help text with the examples of a command, or with the first of each command of a group. */
 export function examplesOf(name: string): string {
-  const lines = EXAMPLES[name] ?? [];
+  const ofGroup = Object.entries(EXAMPLES).flatMap(([each, [first]]) =>
+    each.startsWith(`${name} `) && first !== undefined ? [first] : [],
+  );
+  const lines = EXAMPLES[name] ?? ofGroup;
   const title = lines.length === 1 ? 'Example' : 'Examples';
-  return lines.length === 0 ? '' : `\n${title}:${lines.map((line) => `\n  tenantctl ${line}`).join('')}`;
+  return `\n${title}:${lines.map((line) => `\n  tenantctl ${line}`).join('')}`;
 }

@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { settleEmbedded } from './flags/embedded-argument.ts';
-import { commandPath, ParsingEnded, toUsageError } from './run/usage-error.ts';
+import { commandPath } from './run/command-path.ts';
+import { endParsingByThrowing, ParsingEnded } from './run/parsing-ended.ts';
 import { maskSecrets } from '../secrets.ts';
 import { version } from '../version.ts';
 
@@ -9,7 +9,7 @@ export async function main(args: readonly string[]): Promise<number> {
   endQuietlyOnClosedPipe();
   silenceWarnings();
   // Scripts ask for it often: answer before loading the commands.
-  if (args.length === 1 && args[0] === '--version') {
+  if (args.length === 1 && (args[0] === '--version' || args[0] === '-v')) {
     process.stdout.write(`${version}\n`);
     return 0;
   }
@@ -22,40 +22,37 @@ export async function main(args: readonly string[]): Promise<number> {
   });
   const json = hasFlag(args, '--json');
   let help = '';
-  endParsingByThrowing(program, json ? (text) => (help += text) : undefined);
+  endParsingByThrowing(program, (text) => (help += text));
   try {
-    await program.parseAsync(settleEmbedded(args, program), { from: 'user' });
+    await program.parseAsync(settleEmbedded(settleHelp(args), program), { from: 'user' });
     return exitCode;
   } catch (error) {
     if (!(error instanceof ParsingEnded)) throw error;
     const { command, cause } = error;
-    const isMistake = cause.exitCode !== 0;
-    if (!json && !isMistake) return 0;
-    if (!json && command === program && cause.code === 'commander.help') return 2;
+    const isAnswer = error.isAnswer();
+    const isBare = command === program && cause.code === 'commander.help';
+    if (!json && (isAnswer || isBare)) {
+      process[isAnswer ? 'stdout' : 'stderr'].write(help);
+      return isAnswer ? 0 : 2;
+    }
     const { runCommand } = await import('./run/runner.ts');
+    const { toUsageError } = await import('./run/usage-error.ts');
     const isVersion = cause.code === 'commander.version';
-    const name = isMistake ? commandPath(command) : isVersion ? 'version' : 'help';
+    const name = isAnswer ? (isVersion ? 'version' : 'help') : commandPath(command);
     return runCommand(name, { json, color: !hasFlag(args, '--no-color') }, () =>
-      isMistake
-        ? Promise.reject(toUsageError(error))
-        : Promise.resolve({ document: isVersion ? { version } : { help } }),
+      isAnswer
+        ? Promise.resolve({ document: isVersion ? { version } : { help } })
+        : Promise.reject(toUsageError(error)),
     );
   }
 }
 
-/** Makes commander throw instead of exiting, without its own messages. Help goes to `takeHelp`, if given. */
-function endParsingByThrowing(program: Command, takeHelp?: (text: string) => void): void {
-  const allCommands = (command: Command): Command[] => [command, ...command.commands.flatMap(allCommands)];
-  for (const command of allCommands(program)) {
-    command.exitOverride((error) => {
-      throw new ParsingEnded(command, error);
-    });
-    command.configureOutput({
-      outputError: () => {},
-      ...(takeHelp !== undefined && { writeOut: takeHelp }),
-      ...((takeHelp !== undefined || command !== program) && { writeErr: () => {} }),
-    });
-  }
+/** Moves --help to the end, so that it is about the command wherever it stands. */
+function settleHelp(args: readonly string[]): string[] {
+  const end = args.indexOf('--') === -1 ? args.length : args.indexOf('--');
+  const isHelp = (word: string) => word === '--help' || word === '-h';
+  const [words, rest] = [args.slice(0, end), args.slice(end)];
+  return [...words.filter((word) => !isHelp(word)), ...words.filter(isHelp), ...rest];
 }
 
 /** If the reader closes the pipe early (`| head`), ends quietly with 0. */

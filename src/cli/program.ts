@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { addDoctor } from './commands/doctor.ts';
 import { addExec } from './commands/exec.ts';
+import { addHelp } from './commands/help.ts';
 import { addInit } from './commands/init.ts';
 import { addMake } from './commands/make.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -9,7 +10,8 @@ import { addRollback } from './commands/rollback.ts';
 import { addRuns } from './commands/runs.ts';
 import { addStatus } from './commands/status.ts';
 import { addTenant } from './commands/tenant.ts';
-import { examplesOf } from './examples.ts';
+import { examplesOf, hasExamples } from './examples.ts';
+import { lineage } from './run/command-path.ts';
 import type { CommandResult, Register } from './run/command.ts';
 import type { Context, GlobalOptions } from './run/context.ts';
 
@@ -36,7 +38,7 @@ export type Dispatch = (
 export function createProgram(version: string, dispatch: Dispatch): Command {
   const program = new Command('tenantctl')
     .description('Migrate, provision and inspect a fleet of PostgreSQL tenant schemas.')
-    .version(version, '--version')
+    .version(version, '-v, --version')
     .option('--dotenv <file>', 'read variables from this file instead of .env')
     .addOption(new Option('--env-file <file>').hideHelp())
     .option('--embedded [dir]', 'use the embedded PostgreSQL in this folder (default: .tenantctl/embedded)')
@@ -59,14 +61,30 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
   };
 
   for (const add of COMMANDS) add(program, register);
+  for (const group of program.commands)
+    if (!hasExamples(group.name())) group.addHelpText('after', examplesOf(group.name()));
+  addHelp(program);
+  program.hook('preAction', (_, command) => refuseEmptyValues(command));
   return program;
+}
+
+/** `--to=$NAME` without NAME is a mistake. For --embedded, "" is the usual folder by now. */
+function refuseEmptyValues(command: Command): void {
+  const values = Object.entries(command.optsWithGlobals<Record<string, unknown>>());
+  const names = values.filter(([, value]) => [value].flat().includes('')).map(([name]) => name);
+  const options = lineage(command).flatMap((each) => each.options);
+  const empty = options.find(
+    (option) => names.includes(option.attributeName()) && option.long !== '--embedded',
+  );
+  if (empty !== undefined) command.error(`error: option '${empty.flags}' argument is empty`);
 }
 
 const EPILOGUE = `
 Exit codes: 0 success, 1 failure, 2 usage, 3 configuration, 4 no connection, 5 locked by another run,
 6 a --check found something, 130/143 interrupted.
 
-More about a command, with examples: tenantctl <command> --help
+More about a command, with examples: tenantctl help migrate tenants
+Short forms: "up" for "migrate all", "ls" for "tenant list".
 
 A first look, with no server installed:
   tenantctl init

@@ -76,7 +76,11 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 function leavesOf(command: Command, path: readonly string[] = []): string[] {
-  const below = command.commands.flatMap((each) => leavesOf(each, [...path, each.name()]));
+  const commands = command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((each) => each.name() !== 'help');
+  const below = commands.flatMap((each) => leavesOf(each, [...path, each.name()]));
   return path.length > 0 && (command.commands.length === 0 || path.join(' ') === 'runs')
     ? [path.join(' '), ...below]
     : below;

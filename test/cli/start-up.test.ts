@@ -43,7 +43,7 @@ async function loadedBy(args: readonly string[]) {
 }
 
 /** Words that are in a bundled package and nowhere else. */
-const COMMANDER = 'commander.helpDisplayed';
+const COMMANDER = 'commander.missingMandatoryOptionValue';
 const ZOD = 'invalid_union';
 
 test('--help loads only the tree of commands: no package, no check of variables', async () => {

@@ -23,6 +23,24 @@ const MISTAKES = [
     hint: 'tenantctl rollback --help shows how to call it.',
   },
   {
+    args: ['up', '--dry'],
+    command: 'migrate all',
+    message: 'Unknown option "--dry".',
+    hint: 'Did you mean --dry-run?',
+  },
+  {
+    args: ['--embedded=', 'status'],
+    command: '',
+    message: 'Option "--embedded [dir]" argument is empty; without one it means the usual folder.',
+    hint: 'tenantctl --help shows how to call it.',
+  },
+  {
+    args: ['help', 'nosuch'],
+    command: '',
+    message: 'Unknown command "nosuch".',
+    hint: 'tenantctl --help shows how to call it.',
+  },
+  {
     args: ['status', '--chek'],
     command: 'status',
     message: 'Unknown option "--chek".',
@@ -95,14 +113,18 @@ test('help and version go to stdout, as a document with --json', async () => {
   const { folder } = await createProject();
 
   const help = await tenantctl(['migrate', 'tenants', '--help'], { cwd: folder });
+  const first = await tenantctl(['--help', 'migrate', 'tenants'], { cwd: folder });
   const helpDocument = await tenantctl(['migrate', 'tenants', '--help', '--json'], { cwd: folder });
   const version = await tenantctl(['--version'], { cwd: folder });
+  const short = await tenantctl(['-v'], { cwd: folder });
   const versionDocument = await tenantctl(['--version', '--json'], { cwd: folder });
 
   expect(help).toMatchObject({ exitCode: 0, stderr: '' });
   expect(help.stdout).toContain('--concurrency <n|auto>');
   expect(helpDocument.json()).toEqual({ command: 'help', ok: true, help: help.stdout });
+  expect(first).toEqual({ ...help, json: expect.any(Function) });
   expect(version).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(short.stdout).toBe(version.stdout);
   expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(versionDocument.json()).toEqual({ command: 'version', ok: true, version: version.stdout.trim() });
 });

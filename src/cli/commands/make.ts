@@ -9,7 +9,7 @@ interface MakeFlags {
 }
 
 export function addMake(program: Command, register: Register): void {
-  const make = program.command('make').description('write a new migration file');
+  const make = program.command('make').alias('new').description('write a new migration file');
   for (const scope of ['master', 'tenant'] as const) {
     const format = new Option('--format <format>', 'file format (default: that of the newest file, or ts)');
     const command = make

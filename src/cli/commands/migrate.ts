@@ -51,12 +51,13 @@ export function addMigrate(program: Command, register: Register): void {
     );
   register(addTenantFlags(tenants), 'migrate tenants', migrateTenants);
 
-  const all = migrate
-    .command('all')
-    .description('apply pending master migrations, then pending tenant migrations')
-    .addOption(dryRun())
-    .addOption(listAll());
-  register(addTenantFlags(all), 'migrate all', migrateAll);
+  for (const all of [migrate.command('all'), program.command('up', { hidden: true })]) {
+    all
+      .description('apply pending master migrations, then pending tenant migrations')
+      .addOption(dryRun())
+      .addOption(listAll());
+    register(addTenantFlags(all), 'migrate all', migrateAll);
+  }
 }
 
 function listAll(): Option {

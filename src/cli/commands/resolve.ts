@@ -1,6 +1,8 @@
 import { Option, type Command } from 'commander';
 import { resolutionDocument } from '../../core/documents/status-document.ts';
+import { MASTER_NAME } from '../../core/state/resolution-commands.ts';
 import { TenantctlError } from '../../errors.ts';
+import { shellWord } from '../../wording.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 
@@ -29,11 +31,10 @@ async function resolveCommand(
 ): Promise<CommandResult> {
   if (applied !== true && retry !== true) {
     throw new TenantctlError('USAGE', 'Say whether the work was done: --applied or --retry.', {
-      hint: `tenantctl tenant show ${tenant} names the migration. Check in the schema whether its work is there.`,
+      hint: `${tenant === MASTER_NAME ? 'tenantctl status' : `tenantctl tenant show ${shellWord(tenant)}`} names the migration. Check in the schema whether its work is there.`,
     });
   }
   return context.withDatabase(undefined, async (database, settings, observe) => {
-    const { MASTER_NAME } = await import('../../core/state/resolution-commands.ts');
     const { resolveInterrupted } = await import('../../core/commands/resolve.ts');
     const resolution = await resolveInterrupted(database, {
       tenant,

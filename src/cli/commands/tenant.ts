@@ -22,6 +22,7 @@ export function addTenant(program: Command, register: Register): void {
 
   const provision = tenant
     .command('provision')
+    .alias('create')
     .description('create tenants: register each organization, create its schema, migrate and activate it')
     .argument('<org...>', 'organization ids')
     .option(
@@ -31,11 +32,11 @@ export function addTenant(program: Command, register: Register): void {
     );
   register(addFleetRun(provision), 'tenant provision', provisionTenants);
 
-  const list = tenant
-    .command('list')
-    .description('list the registry, one line per tenant')
-    .addOption(new Option('--status <status>', 'only tenants with this status').choices([...STATUSES]));
-  register(list, 'tenant list', listTenants);
+  for (const list of [tenant.command('list').alias('ls'), program.command('ls', { hidden: true })]) {
+    const status = new Option('--status <status>', 'only tenants with this status');
+    list.description('list the registry, one line per tenant').addOption(status.choices([...STATUSES]));
+    register(list, 'tenant list', listTenants);
+  }
 
   const show = tenant
     .command('show')

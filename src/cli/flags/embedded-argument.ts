@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { findCommand } from '../run/command-path.ts';
 
 const LOOKS_LIKE_A_FOLDER = /^\.|[/\\]/;
 
@@ -13,12 +14,16 @@ export function settleEmbedded(args: readonly string[], program: Command): strin
   for (let at = 0; at < args.length; at += 1) {
     const word = args[at] ?? '';
     if (word === '--') return [...settled, ...args.slice(at)];
+    const next = args[at + 1];
+    if (word === '--embedded=' || (word === '--embedded' && next === ''))
+      program.error(
+        "error: option '--embedded [dir]' argument is empty; without one it means the usual folder",
+      );
     if (word !== '--embedded') {
-      command ??= verbOf(program, word);
+      command ??= findCommand(program, word);
       settled.push(word);
       continue;
     }
-    const next = args[at + 1];
     if (next !== undefined && isFolder(next, command ?? program)) {
       settled.push(`--embedded=${next}`);
       at += 1;
@@ -28,16 +33,13 @@ export function settleEmbedded(args: readonly string[], program: Command): strin
 }
 
 function isFolder(word: string, command: Command): boolean {
-  if (word === '' || word.startsWith('-')) return false;
+  if (word.startsWith('-')) return false;
   if (LOOKS_LIKE_A_FOLDER.test(word)) return true;
   if (command.parent !== null && takesArguments(command)) return false;
-  return word !== 'help' && verbOf(command, word) === undefined;
-}
-
-function verbOf(command: Command, name: string): Command | undefined {
-  return command.commands.find((verb) => verb.name() === name);
+  return findCommand(command, word) === undefined;
 }
 
 function takesArguments(command: Command): boolean {
-  return command.registeredArguments.length > 0 || command.commands.some(takesArguments);
+  const commands = command.commands.filter((each) => each.name() !== 'help');
+  return command.registeredArguments.length > 0 || commands.some(takesArguments);
 }

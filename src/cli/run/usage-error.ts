@@ -1,38 +1,30 @@
-import type { Command, CommanderError } from 'commander';
 import { TenantctlError } from '../../errors.ts';
+import { commandPath } from './command-path.ts';
+import type { ParsingEnded } from './parsing-ended.ts';
+import { suggestCommand, suggestFlag } from './suggest.ts';
 
-/** Commander stopped parsing, for a mistake, the help or the version. */
-export class ParsingEnded extends Error {
-  override readonly name = 'ParsingEnded';
-  readonly command: Command;
-  override readonly cause: CommanderError;
-
-  constructor(command: Command, cause: CommanderError) {
-    super(cause.message, { cause });
-    this.command = command;
-    this.cause = cause;
-  }
-}
-
-/** "migrate tenants"; empty for the program itself. */
-export function commandPath(command: Command): string {
-  const names: string[] = [];
-  for (let at: Command | null = command; at?.parent; at = at.parent) names.unshift(at.name());
-  return names.join(' ');
-}
-
-export function toUsageError({ command, cause }: ParsingEnded): TenantctlError {
+/** The error for a mistake in the arguments, with a hint at what was probably meant. */
+export function toUsageError(ended: ParsingEnded): TenantctlError {
+  const { command, cause } = ended;
   const path = ['tenantctl', commandPath(command)].join(' ').trim();
-  if (cause.code === 'commander.help') {
-    const verbs = command.commands.map((verb) => verb.name()).join(', ');
-    return new TenantctlError('USAGE', `${path} needs a subcommand: ${verbs}.`, {
-      hint: `${path} --help shows how to call it.`,
-    });
+  const usage = `${path} --help shows how to call it.`;
+  if (ended.isUnknownCommand()) {
+    const hint = suggestCommand(command, command.args) ?? usage;
+    return new TenantctlError('USAGE', `Unknown command "${command.args[0]}".`, { hint });
   }
-  const [text = '', suggestion] = cause.message.replace(/^error: /, '').split(/\n?\(Did you mean /);
-  const meant = suggestion?.replace(/\?\)$/, '');
-  return new TenantctlError('USAGE', asSentence(text), {
-    hint: meant === undefined ? `${path} --help shows how to call it.` : `Did you mean ${meant}?`,
+  if (cause.code === 'commander.help') {
+    const verbs = command
+      .createHelp()
+      .visibleCommands(command)
+      .map((verb) => verb.name());
+    return new TenantctlError('USAGE', `${path} needs a subcommand: ${verbs.join(', ')}.`, { hint: usage });
+  }
+  const [, flag] = /unknown option '(.*)'/s.exec(cause.message) ?? [];
+  const hint = flag === undefined ? undefined : suggestFlag(command, flag);
+  const selects = command.options.some(({ long }) => long === '--tenant');
+  const isTenant = cause.code === 'commander.excessArguments' && selects;
+  return new TenantctlError('USAGE', asSentence(cause.message.replace(/^error: /, '')), {
+    hint: hint ?? (isTenant ? `To select tenants: ${path} --tenant ${command.args.join(' ')}` : usage),
   });
 }
 

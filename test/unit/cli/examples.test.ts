@@ -17,6 +17,7 @@ test('every command has examples on its help page, and the program accepts each 
         .replace(/ > .*$/, '')
         .match(/'[^']*'|\S+/g)
         ?.map((word) => word.replaceAll("'", ''));
+      if (name === 'help') continue;
       await createProgram('1.0.0', dispatch).exitOverride().parseAsync(words, { from: 'user' });
       expect({ example, command: called.at(-1) }).toEqual({ example, command: name });
     }
@@ -27,7 +28,8 @@ test('every command has examples on its help page, and the program accepts each 
 function leavesOf(command: Command, prefix: string): string[] {
   return command.commands.flatMap((each) => {
     const name = `${prefix}${each.name()}`;
-    const own = name === 'runs' || each.commands.length === 0 ? [name] : [];
+    const isAlias = ['up', 'ls'].includes(name) || (prefix !== '' && each.name() === 'help');
+    const own = !isAlias && (name === 'runs' || each.commands.length === 0) ? [name] : [];
     return [...own, ...leavesOf(each, `${name} `)];
   });
 }

@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import { SHORT_FORMS } from '../words.ts';
+
+/** The command of this group with this name or alias. */
+export function findCommand(group: Command, name: string): Command | undefined {
+  return group.commands.find((command) => command.name() === name || command.aliases().includes(name));
+}
+
+/** "migrate tenants", also under a short form; empty for the program itself. */
+export function commandPath(command: Command): string {
+  const names = lineage(command).map((each) => each.name());
+  const path = names.slice(0, -1).toReversed().join(' ');
+  return SHORT_FORMS[path] ?? path;
+}
+
+/** The command and the groups that it belongs to, the program last. */
+export function lineage(command: Command): Command[] {
+  return command.parent === null ? [command] : [command, ...lineage(command.parent)];
+}

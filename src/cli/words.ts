@@ -1,0 +1,83 @@
+/** Short forms at the top level, and the commands that they stand for. */
+export const SHORT_FORMS: Readonly<Record<string, string>> = { up: 'migrate all', ls: 'tenant list' };
+
+const NO_DROP =
+  "tenantctl does not drop tenants. To take one out of use, set its status in the registry to 'ARCHIVED'.";
+const NO_STATUS_COMMAND =
+  "Set the tenant's status in the registry: 'SUSPENDED' or 'ARCHIVED' takes it out of every run, 'ACTIVE' takes it back in.";
+
+/** What people type who know other tools, and what to use instead. Words of one line are separated by commas. */
+const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
+  [
+    'unlock, migrate unlock, force unlock, migrate force unlock, release locks',
+    "There is nothing to unlock: a lock ends with its process. tenantctl status names a history that Knex's own lock blocks.",
+  ],
+  [
+    'migrate latest, migrate up, migrate deploy, migrate run, migrate apply, db migrate, db push, db sync, migration run, deploy, apply, upgrade, update, push, sync, latest',
+    'tenantctl migrate all applies everything that is pending: the master migrations, then every tenant.',
+  ],
+  [
+    'migrate make, migrate new, migrate create, migrate generate, migrate add, migration create, migration generate, migration add, migration new, make migration, generate, generate migration, create migration, add migration, g migration',
+    'tenantctl make tenant <name> writes a migration file for the tenants, tenantctl make master <name> one for the master schema.',
+  ],
+  ['migrate make tenant', 'Use tenantctl make tenant <name>.'],
+  ['migrate make master', 'Use tenantctl make master <name>.'],
+  ['provision tenant, create tenant, add tenant', 'Use tenantctl tenant provision <org>.'],
+  [
+    'migrate rollback, migrate down, migrate undo, migrate revert, migrate reset, db rollback, db reset, migration revert, rollback all, down, undo, revert, downgrade, reset',
+    'tenantctl rollback tenants --run <id> undoes exactly one run; tenantctl runs lists them. tenantctl rollback master undoes the last batch of the master schema.',
+  ],
+  [
+    'migrate status, migrate list, migrate current, migrate version, db status, db version, migration list, migration show, current, info, state, pending',
+    'tenantctl status shows what is applied and pending.',
+  ],
+  ['log, logs', 'tenantctl runs lists what earlier commands did; tenantctl runs show <id> shows one run.'],
+  ['runs list, runs ls', 'tenantctl runs lists the runs.'],
+  ['plan, preview, diff, dry run', 'tenantctl migrate all --dry-run shows the SQL that would run.'],
+  ['check, ci', 'tenantctl status --check exits with 6 if anything is pending or needs attention.'],
+  ['verify, validate', 'tenantctl status --verify reads every history; tenantctl doctor checks everything.'],
+  ['health, ping, test, diagnose', 'Use tenantctl doctor.'],
+  ['retry', 'tenantctl migrate tenants --retry-failed tries the tenants again that failed in the last run.'],
+  ['continue', 'Run the same command again: it continues where it stopped.'],
+  ['setup, install, bootstrap, scaffold, initialize, initialise', 'Use tenantctl init.'],
+  ['query, sql, psql, execute, select', "Use tenantctl exec --sql 'SELECT …'."],
+  [
+    'seed, seed run, seed make, seeds, db seed',
+    'There is no command for seeds. Insert the rows that every tenant needs in a migration: tenantctl make tenant <name>.',
+  ],
+  [
+    'create, add, new tenants, tenant new, tenant add, tenant register, tenant onboard, tenant init, tenant up, onboard, register',
+    'tenantctl tenant provision <org> creates a tenant; tenantctl make tenant <name> writes a migration file.',
+  ],
+  [
+    'drop, delete, remove, destroy, rm, deprovision, unprovision, db drop, tenant drop, tenant delete, tenant remove, tenant rm, tenant destroy, tenant deprovision, tenant unprovision, delete tenant, drop tenant, remove tenant',
+    NO_DROP,
+  ],
+  [
+    'suspend, resume, archive, unarchive, activate, deactivate, enable, disable, tenant suspend, tenant resume, tenant archive, tenant unarchive, tenant activate, tenant deactivate, tenant enable, tenant disable',
+    NO_STATUS_COMMAND,
+  ],
+  ['version', 'Use tenantctl --version.'],
+];
+
+/** What to use for words that name no command, such as ["db", "migrate"]; the longest known beginning counts. */
+export function insteadOf(words: readonly string[]): string | undefined {
+  const hints = new Map(INSTEAD.flatMap(([known, hint]) => known.split(', ').map((each) => [each, hint])));
+  const beginnings = words.map((_, index) => words.slice(0, words.length - index).join(' '));
+  return hints.get(beginnings.find((beginning) => hints.has(beginning)) ?? '');
+}
+
+/** Flags of other tools. */
+export const FLAGS_INSTEAD: Readonly<Record<string, string>> = {
+  force: 'yes',
+  y: 'yes',
+  q: 'quiet',
+  n: 'dry-run',
+  debug: 'verbose',
+  env: 'dotenv',
+  parallel: 'concurrency',
+  jobs: 'concurrency',
+  schema: 'tenant',
+  org: 'tenant',
+  only: 'tenant',
+};

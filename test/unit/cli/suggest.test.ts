@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest';
+import { insteadOf } from '../../../src/cli/words.ts';
+import { parse } from '../../support/parse.ts';
+
+test.for([
+  ['migrat', 'Did you mean migrate?'],
+  ['stauts', 'Did you mean status?'],
+  ['inti', 'Did you mean init?'],
+  ['migrate tenant', 'Did you mean tenants?'],
+  ['tenant lsit', 'Did you mean list?'],
+  ['runs shwo', 'Did you mean show?'],
+  // The word of another level.
+  ['provision org_1', 'Did you mean tenantctl tenant provision?'],
+  ['show', 'Did you mean one of tenantctl tenant show, tenantctl runs show?'],
+  ['tenant migrate', 'Did you mean tenantctl migrate?'],
+  // As a script of package.json is named.
+  ['migrate:master', 'Did you mean tenantctl migrate master?'],
+  ['rollback-tenants', 'Did you mean tenantctl rollback tenants?'],
+  // Flags.
+  ['status --chek', 'Did you mean --check?'],
+  ['migrate tenants --dry', 'Did you mean --dry-run?'],
+  ['migrate tenants --out-of-order', 'Did you mean --allow-out-of-order?'],
+  ['migrate tenants -json', 'Did you mean --json?'],
+  ['rollback tenants --force', 'Did you mean --yes?'],
+  ['status --canary 3', 'These commands take --canary: migrate tenants, migrate all.'],
+  ['migrate tenants org_a org_b', 'To select tenants: tenantctl migrate tenants --tenant org_a org_b'],
+  ['bogus', 'tenantctl --help shows how to call it.'],
+] as const)('"%s": %s', async ([call, hint]) => {
+  expect(await parse(call.split(' '))).toEqual({ hint });
+});
+
+test.for([
+  'tenant deprovisio',
+  'tenant unprovison',
+  'unmigrate',
+  'demigrate',
+  'disinit',
+  'unresolve x',
+  'status --no-check',
+  'status --no-verify',
+  'status --no-json',
+  'rollback tenants --no-yes',
+  'migrate tenants --no-dry-run',
+  'migrate tenants --compile',
+  'migrate tenants --disallow-newer-history',
+  'status --color',
+])('"%s" is not answered with the opposite', async (call) => {
+  expect(await parse(call.split(' '))).toEqual({
+    hint: expect.stringMatching(/ --help shows how to call it\.$/),
+  });
+});
+
+test.for([
+  ['unlock', 'nothing to unlock'],
+  ['migrate:unlock', 'nothing to unlock'],
+  ['migrate:latest', 'tenantctl migrate all'],
+  ['migrate up', 'tenantctl migrate all'],
+  ['db:migrate', 'tenantctl migrate all'],
+  ['db migrate', 'tenantctl migrate all'],
+  ['deploy', 'tenantctl migrate all'],
+  ['push', 'tenantctl migrate all'],
+  ['migrate:make add_x', 'tenantctl make tenant <name>'],
+  ['migrate:make:tenant add_x', 'tenantctl make tenant <name>'],
+  ['provision:tenant org_1', 'tenantctl tenant provision <org>'],
+  ['migrate:rollback', 'tenantctl rollback tenants --run <id>'],
+  ['down', 'tenantctl rollback tenants --run <id>'],
+  ['undo', 'tenantctl rollback tenants --run <id>'],
+  ['migrate:status', 'tenantctl status'],
+  ['runs list', 'tenantctl runs'],
+  ['seed:run', 'no command for seeds'],
+  ['create', 'tenantctl tenant provision <org>'],
+  ['tenant delete org_1', 'does not drop tenants'],
+  ['tenant deprovision org_1', 'does not drop tenants'],
+  ['deprovision org_1', 'does not drop tenants'],
+  ['tenant unarchive org_1', "'ACTIVE' takes it back in"],
+] as const)('for the word of another tool "%s" the hint says: %s', async ([call, hint]) => {
+  expect(await parse(call.split(' '))).toEqual({ hint: expect.stringContaining(hint) });
+});
+
+test('no word of the table is a command', async () => {
+  for (const words of ['migrate all', 'tenant list', 'runs', 'new', 'up', 'ls'])
+    expect(insteadOf(words.split(' '))).toBeUndefined();
+});
+
+test.for([
+  ['up --dry-run', 'migrate all'],
+  ['ls --json', 'tenant list'],
+  ['tenant ls', 'tenant list'],
+  ['tenant create org_1', 'tenant provision'],
+  ['new tenant add_x', 'make tenant'],
+] as const)('"%s" is %s', async ([call, command]) => {
+  expect(await parse(call.split(' '))).toEqual({ command });
+});
+
+test.for([
+  'status --dotenv=',
+  'migrate tenants --tenant=',
+  'migrate master --to=',
+  'migrate tenants --check=',
+  'exec --sql=',
+  '--embedded= status',
+])('"%s": an empty value is a usage error', async (call) => {
+  expect(await parse(call.split(' '))).toEqual({
+    hint: expect.stringMatching(/ --help shows how to call it\.$/),
+  });
+});
