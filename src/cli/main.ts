@@ -1,4 +1,5 @@
 import { settleEmbedded } from './flags/embedded-argument.ts';
+import { settleHelp } from './flags/help-argument.ts';
 import { commandPath } from './run/command-path.ts';
 import { endParsingByThrowing, ParsingEnded } from './run/parsing-ended.ts';
 import { maskSecrets } from '../secrets.ts';
@@ -45,14 +46,6 @@ export async function main(args: readonly string[]): Promise<number> {
         : Promise.reject(toUsageError(error)),
     );
   }
-}
-
-/** Moves --help to the end, so that it is about the command wherever it stands. */
-function settleHelp(args: readonly string[]): string[] {
-  const end = args.indexOf('--') === -1 ? args.length : args.indexOf('--');
-  const isHelp = (word: string) => word === '--help' || word === '-h';
-  const [words, rest] = [args.slice(0, end), args.slice(end)];
-  return [...words.filter((word) => !isHelp(word)), ...words.filter(isHelp), ...rest];
 }
 
 /** If the reader closes the pipe early (`| head`), ends quietly with 0. */

@@ -1,6 +1,3 @@
-/** Short forms at the top level, and the commands that they stand for. */
-export const SHORT_FORMS: Readonly<Record<string, string>> = { up: 'migrate all', ls: 'tenant list' };
-
 const NO_DROP =
   "tenantctl does not drop tenants. To take one out of use, set its status in the registry to 'ARCHIVED'.";
 const NO_STATUS_COMMAND =

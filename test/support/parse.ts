@@ -1,4 +1,5 @@
 import { settleEmbedded } from '../../src/cli/flags/embedded-argument.ts';
+import { settleHelp } from '../../src/cli/flags/help-argument.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { endParsingByThrowing, ParsingEnded } from '../../src/cli/run/parsing-ended.ts';
 import { toUsageError } from '../../src/cli/run/usage-error.ts';
@@ -14,7 +15,7 @@ export async function parse(
   });
   endParsingByThrowing(program, (text) => (help += text));
   try {
-    await program.parseAsync(settleEmbedded(args, program), { from: 'user' });
+    await program.parseAsync(settleEmbedded(settleHelp(args), program), { from: 'user' });
     return { command };
   } catch (error) {
     if (!(error instanceof ParsingEnded)) throw error;

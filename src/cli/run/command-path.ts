@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
-import { SHORT_FORMS } from '../words.ts';
+
+/** Short forms at the top level, and the commands that they stand for. */
+const SHORT_FORMS: Readonly<Record<string, string>> = { up: 'migrate all', ls: 'tenant list' };
 
 /** The command of this group with this name or alias. */
 export function findCommand(group: Command, name: string): Command | undefined {

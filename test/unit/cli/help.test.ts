@@ -18,9 +18,13 @@ test('every command and every group has examples in its help, which "help" shows
   for (const path of paths.filter((words) => words.at(-1) !== 'help')) {
     const answer = await parse([...path, '--help']);
     expect(answer).toEqual({ help: expect.stringMatching(/\nExamples?:\n  tenantctl \w+/) });
-    expect(await parse(['help', ...path])).toEqual(answer);
-    const [group, ...rest] = path;
-    if (rest.length > 0) expect(await parse([group ?? '', 'help', ...rest])).toEqual(answer);
+    const [group = '', ...rest] = path;
+    const others = [
+      ['help', ...path],
+      [group, '--help', ...rest],
+      ...(rest.length > 0 ? [[group, 'help', ...rest]] : []),
+    ];
+    for (const other of others) expect({ other, ...(await parse(other)) }).toEqual({ other, ...answer });
   }
 });
 
