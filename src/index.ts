@@ -59,6 +59,9 @@ export type { Selection } from './core/fleet/select-fleet.ts';
 export type { Observer, RunEvent } from './core/report/event.ts';
 export type { VectorExtensionMode } from './core/install/vector-extension.ts';
 
+// Migration files that were edited after they were applied
+export { acceptEdits, type AcceptedEdit, type AcceptEditsOptions } from './core/commands/accept-edits.ts';
+
 // Interrupted migrations outside a transaction
 export { resolveInterrupted, type Resolution, type ResolveOptions } from './core/commands/resolve.ts';
 export type { ResolutionCommands } from './core/state/resolution-commands.ts';

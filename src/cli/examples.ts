@@ -22,6 +22,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'exec --file report.sql --format csv > report.csv',
     "exec --sql 'SELECT id, email FROM org_users' --tenant org_acme --format jsonl",
   ],
+  'history accept': [
+    'history accept 20251103123430_org_users.js',
+    'history accept 20251103123228_init_db --master',
+  ],
   resolve: ['resolve org_acme --applied', 'resolve master --retry'],
   runs: ['runs --limit 5'],
   'runs show': ['runs show 42 --all'],

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { addDoctor } from './commands/doctor.ts';
 import { addExec } from './commands/exec.ts';
 import { addHelp } from './commands/help.ts';
+import { addHistory } from './commands/history.ts';
 import { addInit } from './commands/init.ts';
 import { addMake } from './commands/make.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -24,6 +25,7 @@ const COMMANDS = [
   addRollback,
   addTenant,
   addExec,
+  addHistory,
   addResolve,
   addStatus,
   addRuns,

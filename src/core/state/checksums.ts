@@ -1,30 +1,70 @@
 import type { Observer } from '../report/event.ts';
 import { stemOf, checksumOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
+import { shellWord } from '../../wording.ts';
 import type { Database } from '../../db/database.ts';
 
 type Scope = 'master' | 'tenants';
 
-/** Warns of files that were edited after being applied. A changed extension (.js to .ts) is not compared. */
+/** A file that was applied by tenantctl. */
+export interface RecordedFile {
+  readonly scope: Scope;
+  readonly file: MigrationFile;
+  /** The file's checksum now. */
+  readonly checksum: string;
+  readonly isEdited: boolean;
+}
+
+/** Those of the files that are recorded as applied. A changed extension (.js to .ts) is no edit. */
+export async function readRecordedFiles(
+  database: Database,
+  scope: Scope,
+  files: readonly MigrationFile[],
+): Promise<RecordedFile[]> {
+  const { rows } = await database.query<{ stem: string; file_name: string; checksum: string }>(
+    'SELECT stem, file_name, checksum FROM tenantctl.migration_files WHERE scope = $1',
+    [scope],
+  );
+  const known = new Map(rows.map((row) => [row.stem, row]));
+  const recorded: RecordedFile[] = [];
+  for (const file of files) {
+    const row = known.get(file.stem);
+    if (row === undefined) continue;
+    const checksum = await checksumOf(file);
+    const isEdited = row.file_name === file.name && row.checksum !== checksum;
+    recorded.push({ scope, file, checksum, isEdited });
+  }
+  return recorded;
+}
+
+/** Warns of files that were edited after being applied. */
 export async function warnOfEditedFiles(
   database: Database,
   scope: Scope,
   folder: MigrationFolder,
   observe: Observer,
 ): Promise<void> {
-  const { rows } = await database.query<{ file_name: string; checksum: string }>(
-    'SELECT file_name, checksum FROM tenantctl.migration_files WHERE scope = $1',
-    [scope],
-  );
-  const recorded = new Map(rows.map((row) => [row.file_name, row.checksum]));
-  const edited: string[] = [];
-  for (const file of folder.files) {
-    const checksum = recorded.get(file.name);
-    if (checksum !== undefined && checksum !== (await checksumOf(file))) edited.push(file.name);
-  }
+  const recorded = await readRecordedFiles(database, scope, folder.files);
+  const edited = recorded.filter(({ isEdited }) => isEdited).map(({ file }) => file.name);
   if (edited.length === 0) return;
   const were = edited.length === 1 ? 'it was' : 'they were';
-  const message = `Edited after ${were} applied: ${edited.join(', ')}. The edit is not applied; write a new migration for it.`;
+  const accept = `tenantctl history accept ${edited.map(shellWord).join(' ')}`;
+  const message = `Edited after ${were} applied: ${edited.join(', ')}. The edit is not applied; write a new migration for it. If it changes nothing, accept it: ${accept}`;
   observe({ type: 'warning', message });
+}
+
+/** Records the checksums of edited files as they are now. */
+export async function acceptFiles(database: Database, edited: readonly RecordedFile[]): Promise<void> {
+  if (edited.length === 0) return;
+  await database.query(
+    `UPDATE tenantctl.migration_files f SET checksum = e.checksum
+     FROM unnest($1::text[], $2::text[], $3::text[]) e (scope, stem, checksum)
+     WHERE f.scope = e.scope AND f.stem = e.stem`,
+    [
+      edited.map(({ scope }) => scope),
+      edited.map(({ file }) => file.stem),
+      edited.map(({ checksum }) => checksum),
+    ],
+  );
 }
 
 /** Records the checksums of files that are applied for the first time. */

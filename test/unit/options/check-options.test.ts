@@ -77,6 +77,7 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['rollbackRun', 'extent', untouched, '7', { folder }],
   ['resolveInterrupted', 'answer', untouched, { tenant: 'org_a', answer: 'yes' }],
   ['resolveInterrupted', 'tenant', untouched, { answer: 'retry' }],
+  ['acceptEdits', 'names', untouched, { names: 'a', tenantFolder: folder }],
   ['fleetStatus', 'tenantFolder', untouched, {}],
   ['fleetStatus', 'verify', untouched, { tenantFolder: folder, verify: 1 }],
   ['tenantState', 'name', untouched, 5, { tenantFolder: folder }],
