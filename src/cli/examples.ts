@@ -7,7 +7,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'migrate master': ['migrate master --dry-run', 'migrate master'],
   'migrate tenants': [
     'migrate tenants --dry-run',
-    'migrate tenants --tenant org_acme org_globex',
+    'migrate tenants --tenant org_acme,org_globex',
     'migrate tenants --canary 5 --wave 20% --check checks/logins.sql --max-failures 1%',
     'migrate tenants --retry-failed',
   ],

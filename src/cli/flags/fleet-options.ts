@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
 import type { Concurrency } from '../../core/run/lanes.ts';
 import type { Context } from '../run/context.ts';
+import { tenantNames } from './list.ts';
 import { count, countOrAuto, milliseconds, retries } from './numbers.ts';
 
 /** Flags of commands that work on schemas. Each command has a subset. */
@@ -66,7 +67,10 @@ export function concurrency(): Option {
 }
 
 export function selection(): Option {
-  return new Option('--tenant <org or schema...>', 'only these tenants (organization ids or schema names)');
+  return new Option(
+    '--tenant <org or schema...>',
+    'only these tenants: organization ids or schema names, separated by spaces or commas',
+  ).argParser(tenantNames);
 }
 
 export function dryRun(): Option {

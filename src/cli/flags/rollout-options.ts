@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { RolloutOptions, Share } from '../../core/rollout/options.ts';
 import { TenantctlError } from '../../errors.ts';
 import { describedShare, isShare, MAX_PAUSE_MS } from '../../limits.ts';
+import { tenantNames } from './list.ts';
 import { milliseconds } from './numbers.ts';
 
 export interface RolloutFlags {
@@ -22,7 +23,7 @@ export function addRollout(command: Command): Command {
     'rollback: undo exactly what this run applied (default: stop)',
   );
   return command
-    .option('--canary <n|n%|org,...>', 'migrate these tenants first; stop if one of them fails', canary)
+    .option('--canary <n|n%|org...>', 'migrate these tenants first; stop if one of them fails', canary)
     .option('--max-canary-failures <n|n%>', 'this many canaries may fail (default: 0)', failures)
     .option('--wave <n|n%>', 'migrate the others in waves of this size (default: one wave)', wave)
     .option('--pause <seconds>', 'wait this long before each wave', seconds)
@@ -72,13 +73,16 @@ function missing(what: string, flag: string): TenantctlError {
   return new TenantctlError('USAGE', `${what}, and there are none.`, { hint: `Add ${flag}.` });
 }
 
-function canary(text: string): NonNullable<RolloutOptions['canary']> {
-  if (/^[\d.]+%?$/.test(text)) return wave(text);
-  const tenants = text.split(',').flatMap((name) => name.trim() || []);
-  if (tenants.length === 0)
-    throw new InvalidArgumentError('Expected a number, a percentage, or organization ids or schema names.');
-  return { tenants };
+type Canary = NonNullable<RolloutOptions['canary']>;
+
+function canary(text: string, before: Canary | undefined): Canary {
+  const isShare = /^[\d.]+%?$/.test(text);
+  const named = before === undefined ? [] : 'tenants' in before ? before.tenants : undefined;
+  if (named === undefined || (isShare && named.length > 0)) throw new InvalidArgumentError(ONE_KIND);
+  return isShare ? wave(text) : { tenants: tenantNames(text, named) };
 }
+
+const ONE_KIND = 'Expected one number or percentage, or organization ids or schema names.';
 
 const wave = (text: string) => share(text, 1);
 const failures = (text: string) => share(text, 0);
