@@ -1,5 +1,6 @@
 import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto';
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { readTextFile, UnreadableFile } from '../text-file.ts';
 import type { ParsedVariables } from './variables.ts';
 import type { ServerSettings } from '../db/database.ts';
@@ -46,7 +47,7 @@ export function readTlsSettings(
     problems.push({ variable, message: file });
     return undefined;
   };
-  const ca = readFile('DB_SSL_CERT_PATH', readCertificates);
+  const ca = readFile('DB_SSL_CERT_PATH', (path) => readCertificates(currentName(path)));
   const [certVariable, keyVariable] = ['DB_SSL_CLIENT_CERT_PATH', 'DB_SSL_CLIENT_KEY_PATH'] as const;
   const cert = readFile(certVariable, readCertificates);
   const key = readFile(keyVariable, readPrivateKey);
@@ -73,6 +74,13 @@ export function readTlsSettings(
     ...(cert !== undefined && { cert: cert.pem }),
     ...(key !== undefined && { key: key.pem }),
   };
+}
+
+/** Guides save the bundle of Amazon RDS under the name of an authority of 2019; ssl/README.md under its own. */
+function currentName(path: string): string {
+  const current = join(dirname(path), 'rds-global-bundle.pem');
+  const isFormer = basename(path) === 'rds-ca-2019-root.pem' && !existsSync(path);
+  return isFormer && existsSync(current) ? current : path;
 }
 
 /** What `read` returns, or the problem with the path. */

@@ -22,7 +22,7 @@ const USUAL: Readonly<Record<string, string>> = {
   DB_SSL_REJECT_UNAUTHORIZED:
     "=true, and DB_SSL_CERT_PATH to the PEM file of the authority that signed the server's certificate",
   DB_SSL_CERT_PATH:
-    "=ssl/rds-ca-2019-root.pem for Amazon RDS, after mkdir -p ssl && curl -o ssl/rds-ca-2019-root.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem; elsewhere to the PEM file of the authority that signed the server's certificate",
+    "=ssl/rds-global-bundle.pem for Amazon RDS, after mkdir -p ssl && curl -o ssl/rds-global-bundle.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem; elsewhere to the PEM file of the authority that signed the server's certificate",
   DB_SSL_CLIENT_CERT_PATH: " to the PEM file of the client's certificate",
   DB_SSL_CLIENT_KEY_PATH: " to the PEM file of the client's private key, without a passphrase",
   DB_EMBEDDED: '=.tenantctl/embedded, or another folder',

@@ -103,7 +103,7 @@ DB_NAME=my_db
 DB_SSL=false
 # For production and staging with RDS (ssl/README.md):
 # DB_SSL=true
-# DB_SSL_CERT_PATH=ssl/rds-ca-2019-root.pem
+# DB_SSL_CERT_PATH=ssl/rds-global-bundle.pem
 # DB_SSL_REJECT_UNAUTHORIZED=true
 
 # pgvector in public: auto (where the server has it), require or off
@@ -126,13 +126,16 @@ const SSL_README = `# Certificates
 Put the certificate of the authority that signed your server's certificate here, and name it in \`.env\`:
 
     DB_SSL=true
-    DB_SSL_CERT_PATH=ssl/rds-ca-2019-root.pem
+    DB_SSL_CERT_PATH=ssl/rds-global-bundle.pem
     DB_SSL_REJECT_UNAUTHORIZED=true
 
 Amazon RDS and Aurora:
 
-    curl -o ssl/rds-ca-2019-root.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
+    curl -o ssl/rds-global-bundle.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
 
-Then \`tenantctl doctor\` says whether TLS is in use, for whom the certificate is, and when it expires.
-Authorities' certificates are public; private keys (DB_SSL_CLIENT_KEY_PATH) do not belong into version control.
+The file holds today's authorities of all regions. Its former name in guides, \`ssl/rds-ca-2019-root.pem\`, also works for
+it: if DB_SSL_CERT_PATH names a missing \`rds-ca-2019-root.pem\`, tenantctl reads \`rds-global-bundle.pem\` beside it.
+
+Then \`tenantctl doctor\` shows whether TLS is in use, whom the certificate is for, and when it expires.
+The certificates of authorities are public. Keep private keys (DB_SSL_CLIENT_KEY_PATH) out of version control.
 `;

@@ -36,6 +36,17 @@ test('a certificate in force is read, by an absolute path or one relative to the
   expect(read('valid.crt')).toEqual(settings);
 });
 
+test("the former name of Amazon's bundle leads to the file under its present name, if only that exists", async () => {
+  const text = await readFile(valid.cert, 'utf8');
+  const former = 'rds-ca-2019-root.pem';
+  const missing = `DB_SSL_CERT_PATH the file ${join(folder.directory, former)} does not exist`;
+  expect(read(former)).toEqual([missing]);
+  await writeFile(join(folder.directory, 'rds-global-bundle.pem'), text);
+  expect(read(former)).toMatchObject({ ca: text });
+  await writeFile(join(folder.directory, former), 'hello');
+  expect(read(former)).toEqual([expect.stringContaining('holds no PEM certificate')]);
+});
+
 test('a bundle in which some have expired is of use; one in which all have is not', async () => {
   const both = `${await readFile(expired.cert, 'utf8')}\n${await readFile(valid.cert, 'utf8')}`;
   await writeFile(join(folder.directory, 'bundle.pem'), both);

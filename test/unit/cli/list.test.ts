@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { createProgram } from '../../../src/cli/program.ts';
+import { parse } from '../../support/parse.ts';
+
+/** The tenants that a call selects by these flags. */
+async function selected(flag: 'tenant' | 'canary', words: readonly string[]): Promise<unknown> {
+  const program = createProgram('1.0.0', () => Promise.resolve());
+  await program.parseAsync(['migrate', 'tenants', ...words], { from: 'user' });
+  const tenants = program.commands
+    .flatMap(({ commands }) => commands)
+    .find((command) => command.name() === 'tenants');
+  const value: unknown = tenants?.opts()[flag];
+  return flag === 'tenant' ? value : (value as { tenants: unknown }).tenants;
+}
+
+test.for([
+  [['org_a,org_b']],
+  [['org_a, org_b']],
+  [['org_a', 'org_b']],
+  [['org_a', '+', 'org_b']],
+  [['org_a,', '+', ',org_b']],
+] as const)('%j: --tenant and --canary take lists in the same ways', async ([words]) => {
+  for (const flag of ['tenant', 'canary'] as const) {
+    const args = ['+', ...words].map((word) => (word === '+' ? `--${flag}` : word));
+    expect(await selected(flag, args)).toEqual(['org_a', 'org_b']);
+  }
+});
+
+test('a name that contains a comma is written in double quotes', async () => {
+  expect(await selected('tenant', ['--tenant', '"Acme, Inc.",org_b,"a ""b"""'])).toEqual([
+    'Acme, Inc.',
+    'org_b',
+    'a "b"',
+  ]);
+  expect(await selected('canary', ['--canary', '"5"'])).toEqual(['5']);
+});
+
+test.for(['--tenant ,', '--canary ,', '--canary 5 --canary org_a', '--canary org_a 20%', '--canary 5 6'])(
+  '%s is a usage error',
+  async (flags) => {
+    const call = ['migrate', 'tenants', ...flags.split(' ')];
+    expect(await parse(call)).toEqual({ hint: 'tenantctl migrate tenants --help shows how to call it.' });
+  },
+);
