@@ -47,19 +47,34 @@ test('--yes confirms, and exactly the named tenants are rolled back', async () =
   expect(nothing).toMatchObject({ exitCode: 0, stderr: '' });
 });
 
-test('a rollback of the last batch needs no confirmation', async () => {
+test('undoing a deploy needs no confirmation, and leaves alone a customer who came after it; by name, the loss is asked about', async () => {
   const fleet = await createFleet(['org_a']);
   const { project, testDatabase } = fleet;
   await project.write('migrations/tenants/20250101000003_links.sql', createTable('links'));
   await fleet.migrate();
+  await fleet.provision('org_new');
+  const run = (...args: string[]) =>
+    tenantctl(['rollback', 'tenants', ...args], { cwd: project.folder, env: testDatabase.env });
 
-  const { exitCode, stderr } = await tenantctl(['rollback', 'tenants'], {
-    cwd: project.folder,
-    env: testDatabase.env,
-  });
+  const dryRun = await run('--dry-run');
+  const { exitCode, stdout, stderr } = await run();
+  const refused = await run('--tenant', 'org_new', '--json');
 
+  const leftOut = `! 1 tenant left out (its last batch was written by its provisioning; to undo it: tenantctl rollback tenants --tenant <org>): org_new`;
+  expect(dryRun.stdout).toContain(leftOut);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  expect(stdout).toContain(leftOut);
   expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
+  expect(refused.exitCode).toBe(2);
+  expect(refused.json()).toMatchObject({
+    error: {
+      code: 'CONFIRMATION_REQUIRED',
+      message: expect.stringContaining('undoes every migration of 1 tenant (org_new)') as string,
+    },
+  });
+  expect(await fleet.tables('org_new')).toEqual(['links', 'notes', 'tags']);
+  expect((await run('--tenant', 'org_new', '--yes')).exitCode).toBe(0);
+  expect(await fleet.tables('org_new')).toEqual([]);
 });
 
 test('rollback master --all needs confirmation, and is refused while there are tenants', async () => {

@@ -20,13 +20,13 @@ interface RollbackFlags extends FleetFlags {
 }
 
 export function addRollback(program: Command, register: Register): void {
-  const rollback = program.command('rollback').description('undo migrations; by default the last batch');
+  const rollback = program.command('rollback').description('undo migrations; by default the latest');
 
   const master = rollback.command('master').description('undo the last batch of master migrations');
   register(addRun(addExtent(master)), 'rollback master', rollbackMaster);
 
   const tenants = addExtent(rollback.command('tenants'))
-    .description('undo the last batch of each ACTIVE tenant')
+    .description('undo the latest deploy: the last batch of each ACTIVE tenant that took part in it')
     .addOption(
       new Option('--run <id>', 'undo exactly what this run of migrate tenants applied')
         .argParser(runNumber)
@@ -86,16 +86,16 @@ function rollbackTenants(context: Context, flags: RollbackFlags): Promise<Comman
       const { rehearseTenantsRollback } = await import('../../core/commands/rehearse.ts');
       return dryRunResult(context, await rehearseTenantsRollback(database, options));
     }
-    if (flags.all === true) {
-      const { planTenantsRollback } = await import('../../core/fleet/plan-rollback.ts');
-      const { plan } = await planTenantsRollback(database, options);
-      const names = plan.due.map(({ tenant }) => tenant.clerkOrgId);
-      if (names.length > 0)
-        await context.confirm(
+    const result = await rollbackTenants(database, {
+      ...options,
+      observe,
+      confirm(emptied) {
+        const names = emptied.map(({ clerkOrgId }) => clerkOrgId);
+        return context.confirm(
           `This undoes every migration of ${counted(names.length, 'tenant')} (${listed(names, 10)}) and destroys their data.`,
         );
-    }
-    const result = await rollbackTenants(database, { ...options, observe });
+      },
+    });
     return fleetResult(context, result, 'reverted', false);
   });
 }

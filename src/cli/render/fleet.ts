@@ -1,3 +1,4 @@
+import type { TenantctlError } from '../../errors.ts';
 import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
 import { counted, duration, listed } from '../../wording.ts';
@@ -52,17 +53,12 @@ export async function renderFleet(
       look,
     ),
   ];
-  const skipped = tenants.filter(({ outcome }) => outcome === 'skipped');
-  for (const [reason, members] of Map.groupBy(skipped, (tenant) => tenant.reason ?? '')) {
-    const names = listed(members.map((tenant) => tenant.clerkOrgId));
-    const [first] = members;
-    const error = first?.error;
-    const mark = error === undefined ? paint.yellow(marks.warning) : paint.red(marks.failed);
-    lines.push(`${mark} ${counted(members.length, 'tenant')} left out (${reason}): ${names}`);
-    if (first === undefined || error?.hint === undefined) continue;
-    const hint = members.length === 1 ? error.hint : withoutNames(error.hint, first);
-    lines.push(`  ${paint.cyan(marks.arrow)} ${hint}`);
-  }
+  lines.push(
+    ...renderLeftOut(
+      tenants.filter(({ outcome }) => outcome === 'skipped'),
+      look,
+    ),
+  );
   const sums = [
     `${totals.changed} ${verb}`,
     `${totals.upToDate} ${verb === 'migrated' ? 'up to date' : 'with nothing to undo'}`,
@@ -80,6 +76,29 @@ export async function renderFleet(
     lines.push(`  Another run was at work on the same tenants. ${now}`);
   }
   return lines.join('\n');
+}
+
+interface LeftOut {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly reason?: string | undefined;
+  readonly error?: Pick<TenantctlError, 'hint'> | undefined;
+}
+
+/** Tenants for which nothing was done, by reason. */
+export function renderLeftOut(tenants: readonly LeftOut[], { paint, marks }: Look): string[] {
+  const lines: string[] = [];
+  for (const [reason, members] of Map.groupBy(tenants, (tenant) => tenant.reason ?? '')) {
+    const names = listed(members.map((tenant) => tenant.clerkOrgId));
+    const [first] = members;
+    const error = first?.error;
+    const mark = error === undefined ? paint.yellow(marks.warning) : paint.red(marks.failed);
+    lines.push(`${mark} ${counted(members.length, 'tenant')} left out (${reason}): ${names}`);
+    if (first === undefined || error?.hint === undefined) continue;
+    const hint = members.length === 1 ? error.hint : withoutNames(error.hint, first);
+    lines.push(`  ${paint.cyan(marks.arrow)} ${hint}`);
+  }
+  return lines;
 }
 
 async function renderChanged(

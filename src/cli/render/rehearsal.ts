@@ -3,6 +3,7 @@ import { REHEARSAL_NOTE } from '../../core/documents/rehearsal-document.ts';
 import { counted, listed } from '../../wording.ts';
 import { errorDetails, indent, shortError } from './error.ts';
 import { renderFailures } from './failures.ts';
+import { renderLeftOut } from './fleet.ts';
 import type { Look } from './look.ts';
 
 /** The plans of a dry run: each distinct plan once, with its SQL. Problems are grouped by cause. */
@@ -12,6 +13,7 @@ export function renderRehearsal(rehearsal: Rehearsal, verbose: boolean, look: Lo
   const lines = renderFailures(problems, verbose, look, 'would fail');
   if (rehearsal.plans.length === 0 && rehearsal.problems.length === 0)
     lines.push(`${paint.green(marks.ok)} Nothing would be done.`);
+  lines.push(...renderLeftOut(rehearsal.leftAlone ?? [], look));
   for (const plan of rehearsal.plans) lines.push(...renderPlan(plan, look), '');
   if (rehearsal.plans.length > 0) {
     lines.push(paint.dim(`Dry run: ${REHEARSAL_NOTE}`));

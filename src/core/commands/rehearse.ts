@@ -23,7 +23,7 @@ import { type Migration, runsInTransaction, type Direction } from '../files/load
 import { filesOf, NOTHING, planner, type Plan } from '../plan/plan.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { readRegistryShape } from '../registry/registry-shape.ts';
-import { planTenantsRollback } from '../fleet/plan-rollback.ts';
+import { planTenantsRollback, type LeftAlone } from '../fleet/plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
 import { selectFleet } from '../fleet/select-fleet.ts';
 import { upgradeState } from '../install/state-schema.ts';
@@ -56,6 +56,8 @@ export interface Rehearsal {
   readonly upToDate: number;
   readonly problems: FleetPlan['problems'];
   readonly warnings: readonly string[];
+  /** Tenants that `rollback tenants` would pass over, by reason; absent for other commands. */
+  readonly leftAlone?: readonly LeftAlone[];
 }
 
 /** Milliseconds that a rehearsal waits for a lock: it must not block an application. */
@@ -106,9 +108,10 @@ export async function rehearseTenantsRollback(
   given: RollbackTenantsOptions,
 ): Promise<Rehearsal> {
   const options = checkOptions(given, 'folder');
-  const { fleet, plan } = await planTenantsRollback(database, options);
+  const { fleet, plan, leftAlone } = await planTenantsRollback(database, options);
   const problems = [...plan.problems, ...fleet.notActive];
-  return rehearse(createRunContext(database, options), 'down', NOTHING, { ...plan, problems });
+  const context = createRunContext(database, options);
+  return { ...(await rehearse(context, 'down', NOTHING, { ...plan, problems })), leftAlone };
 }
 
 /** What `migrate all` would do: the tenants see the effects of the pending master migrations. */

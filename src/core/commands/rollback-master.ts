@@ -45,7 +45,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
   const tenants = await tenantNames(database);
   const { names, batch } = await serveMaster(context, plan, observe, {
     direction: 'down',
-    decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone),
+    decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone, history),
     // An empty registry may be dropped. The lock keeps new tenants out.
     opening: tenants.length === 0 ? (client) => lockEmptyRegistry(client, database.names) : undefined,
     async beforeCommit(client) {

@@ -2,7 +2,7 @@ import { forgetFiles } from '../state/checksums.ts';
 import { backwardWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
 import { stepsDue } from '../fleet/plan-fleet.ts';
-import { planTenantsRollback, type TenantsRollbackOptions } from '../fleet/plan-rollback.ts';
+import { emptiedBy, planTenantsRollback, type TenantsRollbackOptions } from '../fleet/plan-rollback.ts';
 import { createLanes } from '../run/lanes.ts';
 import { planner } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
@@ -15,11 +15,18 @@ import { prepareState } from '../install/state-schema.ts';
 import { readClasses } from '../fleet/read-classes.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
 import { forgetFailure } from '../state/failures.ts';
+import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Database } from '../../db/database.ts';
 
 const COMMAND = 'rollback tenants';
 
-export interface RollbackTenantsOptions extends FleetRunOptions, TenantsRollbackOptions {}
+export interface RollbackTenantsOptions extends FleetRunOptions, TenantsRollbackOptions {
+  /**
+   * Called before anything is changed with the tenants that would lose all that they have, by `tenants` or
+   * `extent`; throws to refuse. If absent, nobody is asked. Tenants that are migrated meanwhile are not undone.
+   */
+  readonly confirm?: ((emptied: readonly RegisteredTenant[]) => Promise<void>) | undefined;
+}
 
 /**
  * Undoes exactly what a run of `migrate tenants` has applied, each tenant in its own transaction. A tenant
@@ -35,8 +42,10 @@ export function rollbackRun(
 }
 
 /**
- * Undoes the last batch of each selected tenant's history, or more, each tenant in its own transaction.
- * Tenants with nothing to undo are up to date; if a `down` throws, the tenant is unchanged.
+ * Undoes the fleet's latest deploy: each tenant's last batch where it is part of it; other tenants are
+ * skipped, with the reason. With `tenants`, undoes the last batch of these, whoever wrote it; with `extent`,
+ * more. Each tenant in its own transaction. Tenants with nothing to undo are up to date; if a `down` throws,
+ * the tenant is unchanged.
  * @throws TenantctlError if the run cannot start; a tenant's failure is in the result instead
  */
 export function rollbackTenants(database: Database, options: RollbackTenantsOptions): Promise<FleetResult> {
@@ -46,9 +55,11 @@ export function rollbackTenants(database: Database, options: RollbackTenantsOpti
 async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Promise<FleetResult> {
   const { options, context, run, observe } = commandRun;
   const { database } = context;
-  const started = Date.now();
   const rollback = await planTenantsRollback(database, options);
   const { folder, fleet, plan } = rollback;
+  const emptied = emptiedBy(plan, options);
+  if (emptied.length > 0) await options.confirm?.(emptied);
+  const started = Date.now();
   const lanes = await createLanes(database, options.concurrency);
   await prepareState(database, fleet.scope.stateVersion, observe);
   const { failures } = fleet.scope.memory;
@@ -73,6 +84,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
     ...fleet.notActive.map(({ tenant, error }) =>
       untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}`, error }),
     ),
+    ...rollback.leftAlone.map((tenant) => untouched(tenant, 'skipped', { reason: tenant.reason })),
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];

@@ -15,6 +15,7 @@ export interface RehearsalDocument {
   })[];
   readonly problems: readonly ErrorReport[];
   readonly warnings: readonly string[];
+  readonly leftAlone?: Rehearsal['leftAlone'];
 }
 
 /** Every command with `--dry-run`. */
@@ -26,5 +27,6 @@ export function rehearsalDocument(rehearsal: Rehearsal): RehearsalDocument {
     plans: rehearsal.plans.map((plan) => ({ ...plan, migrations: plan.migrations.map(withReport) })),
     problems: rehearsal.problems.map(({ error }) => error.toJSON()),
     warnings: rehearsal.warnings,
+    ...(rehearsal.leftAlone !== undefined && { leftAlone: rehearsal.leftAlone }),
   };
 }

@@ -1,11 +1,14 @@
 import { conjugated } from '../../wording.ts';
 import type { History } from '../target/history.ts';
-import { NOTHING, planBackward, sharing, type BackwardExtent } from '../plan/plan.ts';
+import { lastBatch, NOTHING, planBackward, sharing, type BackwardExtent } from '../plan/plan.ts';
+import { reasonsToLeave } from '../plan/latest-deploy.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { isNothing, planFleet, refuseOwners, type FleetPlan } from './plan-fleet.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { toExtent, type RollbackExtent, type RunExtent } from '../plan/rollback-extent.ts';
+import { readBatchWriters } from '../ledger/batch-writers.ts';
+import type { RegisteredTenant } from '../registry/registry.ts';
 import { readUndoOfRun } from '../ledger/undo-of-run.ts';
 import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
 import { registrySql } from '../registry/registry-sql.ts';
@@ -13,7 +16,7 @@ import type { Database } from '../../db/database.ts';
 
 export interface TenantsRollbackOptions extends Selection {
   readonly folder: string;
-  /** How much to undo; each tenant's last batch if absent. */
+  /** How much to undo. If absent: the last batch of `tenants`; without these, the fleet's latest deploy. */
   readonly extent?: RollbackExtent | RunExtent | undefined;
   /** As in RunOptions: tenants whose `down` cannot run as the schema's owner are problems. */
   readonly tenantRole?: string | undefined;
@@ -25,9 +28,21 @@ export interface TenantsRollback {
   readonly extentOf: (tenant: { readonly schema: string }) => BackwardExtent;
   readonly fleet: Fleet;
   readonly plan: FleetPlan;
+  /** Tenants whose last batch is not the latest deploy's. */
+  readonly leftAlone: readonly LeftAlone[];
 }
 
-/** @param isOwn the run being undone is the caller itself, and so may still be active */
+/** A tenant that a rollback passes over because nobody asked for it. */
+export interface LeftAlone {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly reason: string;
+}
+
+/**
+ * Without an extent and without tenants, undoes the fleet's latest deploy: docs/decisions/0024-the-latest-deploy.md.
+ * @param isOwn the run being undone is the caller itself, and so may still be active
+ */
 export async function planTenantsRollback(
   database: Database,
   options: TenantsRollbackOptions,
@@ -42,6 +57,18 @@ export async function planTenantsRollback(
   return { ...rollback, plan: await refuseOwners(database, rollback.plan, options) };
 }
 
+/** The tenants that lose all that they have, unless it is a deploy that is undone. Pure. */
+export function emptiedBy(
+  { due }: FleetPlan,
+  { extent, tenants }: Pick<TenantsRollbackOptions, 'extent' | 'tenants'>,
+): RegisteredTenant[] {
+  const isOfDeploy = extent === undefined ? tenants === undefined : 'run' in extent;
+  if (isOfDeploy) return [];
+  return due
+    .filter(({ history, plan }) => plan.steps.length === history.entries.length)
+    .map(({ tenant }) => tenant);
+}
+
 async function planExtent(
   database: Database,
   folder: MigrationFolder,
@@ -50,7 +77,32 @@ async function planExtent(
 ): Promise<TenantsRollback> {
   const decide = sharing((history) => planBackward(folder, history, extent));
   const fleet = await selectFleet(database, options, { isSettled: (history) => isNothing(decide(history)) });
-  return { folder, extentOf: () => extent, fleet, plan: planFleet(fleet, decide) };
+  const isDeploy = options.extent === undefined && options.tenants === undefined;
+  const leftAlone = isDeploy ? await outsideDeploy(database, fleet) : [];
+  const passedOver = new Set(leftAlone.map(({ schema }) => schema));
+  const members = fleet.members.filter(({ tenant }) => !passedOver.has(tenant.schema));
+  return { folder, extentOf: () => extent, fleet, plan: planFleet({ ...fleet, members }, decide), leftAlone };
+}
+
+async function outsideDeploy(database: Database, { members, scope }: Fleet): Promise<LeftAlone[]> {
+  const last = members
+    .filter(({ tenant, history }) => history.entries.length > 0 && !tenant.isAmbiguous)
+    .map(({ tenant: { clerkOrgId, schema }, history }) => ({ clerkOrgId, schema, ...lastBatchOf(history) }));
+  const writers = await readBatchWriters(database, scope.stateVersion, last);
+  const batches = last.map((batch) => ({ ...batch, writer: writers.get(batch.schema) }));
+  const reasonOf = reasonsToLeave(batches);
+  return batches.flatMap((batch) => {
+    const { clerkOrgId, schema } = batch;
+    const reason = reasonOf(batch);
+    return reason === undefined ? [] : [{ clerkOrgId, schema, reason }];
+  });
+}
+
+function lastBatchOf(history: History) {
+  const batch = lastBatch(history);
+  const entries = history.entries.filter((entry) => entry.batch === batch);
+  const isOnly = entries.length === history.entries.length;
+  return { batch, names: entries.map(({ name }) => name), isOnly };
 }
 
 /** Loads only the tenants of the run. */
@@ -83,7 +135,7 @@ async function planRunRollback(
     [...decisions.values()].every((decide) => isNothing(decide(history)));
   const fleet = await selectFleet(database, { tenants: tenants ?? present }, { isSettled });
   const plan = planFleet(fleet, (history, tenant) => decisions.get(extentOf(tenant))?.(history) ?? NOTHING);
-  return { folder, extentOf, fleet, plan };
+  return { folder, extentOf, fleet, plan, leftAlone: [] };
 }
 
 async function registeredSchemas(database: Database, schemas: readonly string[]): Promise<string[]> {

@@ -1,8 +1,8 @@
 import type { QueryResultRow } from 'pg';
 import { TenantctlError } from '../../errors.ts';
 import type { BackwardExtent } from '../plan/plan.ts';
-import { AT_WORK, runUnknown } from './read-runs.ts';
-import { changesIn, underNames } from '../state/memory.ts';
+import { queryApplied } from './applied-entries.ts';
+import { readRun } from './read-runs.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -13,7 +13,7 @@ interface UndoOfRun {
   readonly gone: number;
 }
 
-interface EntryRow {
+interface EntryRow extends QueryResultRow {
   readonly run: string;
   readonly schema: string;
   readonly isGone: boolean;
@@ -27,19 +27,12 @@ interface EntryRow {
  * @throws TenantctlError RUN_UNKNOWN, RUN_IRREVERSIBLE, RUN_AT_WORK
  */
 export async function readUndoOfRun(database: Database, run: number, isOwn: boolean): Promise<UndoOfRun> {
-  const stateVersion = await readStateVersion(database);
-  const { rows: found } = await database.query<{ command: string; isAtWork: boolean }>(
-    `SELECT command, ${AT_WORK} AS "isAtWork" FROM tenantctl.runs r WHERE id = $1`,
-    [run],
-  );
-  assertUndoable(run, found[0], isOwn);
-  const { rows } = await database.query<EntryRow & QueryResultRow>(
-    `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
-     applied AS NOT MATERIALIZED (
-       SELECT run, coalesce(schema, schema_name) AS schema, is_gone, names, batch, ended_at
-       FROM ${underNames('run_tenants', stateVersion)}
-       WHERE direction = 'up' AND outcome = 'migrated'),
-     own AS (
+  const { command, outcome } = await readRun(database, run);
+  assertUndoable(run, command, outcome === 'at-work' && !isOwn);
+  const rows = await queryApplied<EntryRow>(
+    database,
+    await readStateVersion(database),
+    `, own AS (
        SELECT schema, is_gone, min(ended_at) AS ended_at FROM applied WHERE run = $1 GROUP BY 1, 2)
      SELECT t.run, t.schema, t.is_gone AS "isGone", t.names, t.batch
      FROM own JOIN applied t USING (schema, is_gone)
@@ -70,19 +63,14 @@ function toExtents(run: number, entries: readonly EntryRow[]): UndoOfRun['extent
   return extents;
 }
 
-function assertUndoable(
-  run: number,
-  found: { readonly command: string; readonly isAtWork: boolean } | undefined,
-  isOwn: boolean,
-): void {
-  if (found === undefined) throw runUnknown(run);
-  if (found.command !== 'migrate tenants')
+function assertUndoable(run: number, command: string, isAtWork: boolean): void {
+  if (command !== 'migrate tenants')
     throw new TenantctlError(
       'RUN_IRREVERSIBLE',
-      `Run ${run} was ${found.command}; --run undoes runs of migrate tenants.`,
-      { hint: INSTEAD[found.command] },
+      `Run ${run} was ${command}; --run undoes runs of migrate tenants.`,
+      { hint: INSTEAD[command] },
     );
-  if (found.isAtWork && !isOwn)
+  if (isAtWork)
     throw new TenantctlError('RUN_AT_WORK', `Run ${run} is still at work.`, {
       hint: `Wait until it ends, or stop it (Ctrl-C); tenantctl runs show ${run} shows its progress.`,
     });

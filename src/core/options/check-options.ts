@@ -49,7 +49,7 @@ const RULES = {
   ...all(PATH, 'folder', 'masterFolder', 'tenantFolder', 'path', 'folders.master', 'folders.tenants'),
   ...all(FLAG, 'onlyFailed', 'compile', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
   ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),
-  ...all(FUNCTION, 'onRows', 'observe'),
+  ...all(FUNCTION, 'onRows', 'observe', 'confirm'),
   ...all(OBJECT, 'folders', 'environment', 'databaseNames', 'database', 'rollout'),
   ...all(whole(MILLISECONDS), 'lockTimeoutMs', 'statementTimeoutMs', 'lockWaitMs', 'rollout.maxReplicaLagMs'),
   ...all(whole(COUNT), 'limit', 'keepRuns'),

@@ -1,4 +1,5 @@
 import { TenantctlError } from '../../errors.ts';
+import type { History } from '../target/history.ts';
 import { findMigration, type MigrationFolder } from '../files/source.ts';
 import { NOTHING, type BackwardExtent, type Plan } from './plan.ts';
 
@@ -16,24 +17,27 @@ export function toExtent(folder: MigrationFolder, extent: RollbackExtent | undef
 
 /**
  * A rollback is decided once: this returns what is left of it, whoever undid the rest (for example an earlier
- * attempt that lost its connection). Anything else that another run did in between is a problem. Pure.
+ * attempt that lost its connection). If the history has changed in another way, nothing more is undone. Pure.
  * @param plan from the current history
  * @param planned what was decided, of which `done` is undone already
  */
-export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[]): Plan {
+export function stillPlanned(plan: Plan, planned: Plan, done: readonly string[], history: History): Plan {
   const rest = planned.steps.slice(done.length);
   const left = rest.slice(Math.max(0, rest.length - plan.steps.length));
   const isRest =
     plan.steps.length === left.length && plan.steps.every((step, at) => step.name === left[at]?.name);
   if (isRest) return plan;
-  if (done.length === 0 || rest.length === 0) return NOTHING;
+  const applied = new Set(history.entries.map(({ name }) => name));
+  const remaining = rest.find(({ name }) => applied.has(name));
+  if (remaining === undefined) return NOTHING;
+  const undone = done.length === 0 ? 'nothing' : `${done.length} of ${planned.steps.length} migrations`;
   return {
     ...NOTHING,
     problem: new TenantctlError(
       'HISTORY_CHANGED',
-      `Another run changed the history when ${done.length} of ${planned.steps.length} migrations had been undone; the rest was left alone.`,
+      `Another run changed the history after this rollback was planned. It has undone ${undone} here.`,
       {
-        migration: rest[0]?.name,
+        migration: remaining.name,
         hint: 'Check tenantctl status, and run the command again to undo more.',
       },
     ),

@@ -58,7 +58,7 @@ export function backwardWork(
     direction: 'down',
     statuses: ['ACTIVE'],
     decide: ({ tenant, plan }, history, undone) =>
-      stillPlanned(planBackward(folder, history, extentOf(tenant)), plan, undone),
+      stillPlanned(planBackward(folder, history, extentOf(tenant)), plan, undone, history),
   };
 }
 

@@ -68,7 +68,9 @@ test('so it is when the files have become TypeScript in the meantime; the histor
   expect(await fleet.history('org_b')).toContain('20251103123500_org_users_table.js@1');
 
   await fleet.rollback();
-  expect(resultOf(await fleet.rollback(), 'org_b').names).toEqual([
+  // Plain Knex applied all that is left: the ledger does not know whether it may go.
+  expect(resultOf(await fleet.rollback(), 'org_b').outcome).toBe('skipped');
+  expect(resultOf(await fleet.rollback({ tenants: ['org_b'] }), 'org_b').names).toEqual([
     '20251103123500_org_users_table.js',
     '20251103123400_tenant_init_db.js',
   ]);

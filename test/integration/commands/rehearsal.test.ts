@@ -206,7 +206,10 @@ test('a rollback is rehearsed newest first, each tenant back from where it is', 
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.add('4_fill.js', FILL);
   await fleet.migrate({ tenants: ['org_a'] });
-  const { plans } = await rehearseTenantsRollback(fleet.database, { folder: fleet.project.tenants });
+  const { plans } = await rehearseTenantsRollback(fleet.database, {
+    folder: fleet.project.tenants,
+    tenants: ['org_a', 'org_b'],
+  });
   expect(plans.map((plan) => plan.migrations)).toMatchObject([
     [{ name: '4_fill.js', statements: ['alter table "notes" drop column "more"'] }],
     [{ name: '20250101000002_tags.sql' }, { name: '20250101000001_notes.sql' }],

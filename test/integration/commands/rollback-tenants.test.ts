@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { rehearseTenantsRollback } from '../../../src/core/commands/rehearse.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { catalogOf } from '../../support/catalog.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../../support/fleet.ts';
@@ -30,6 +31,119 @@ test('exactly the last batch of each history is undone, newest first', async () 
   expect(await fleet.tables('org_a')).toEqual(['links', 'notes', 'tags']);
   expect(await fleet.tables('org_b')).toEqual(['notes', 'tags']);
   expect(await fleet.history('org_b')).toHaveLength(2);
+});
+
+/** "organization: reverted names" or "organization: reason" of each tenant, without the command in the reason. */
+function told({ tenants }: Awaited<ReturnType<TestFleet['rollback']>>): string[] {
+  return tenants
+    .map(
+      ({ clerkOrgId, names, reason = '' }) =>
+        `${clerkOrgId}: ${[...names, reason.replace(/;.*/, '')].join('')}`,
+    )
+    .toSorted();
+}
+
+const OLDER = (run: number | undefined) => `its last batch is older than the latest deploy, run ${run}`;
+const PROVISIONED = 'its last batch was written by its provisioning';
+
+test('without a selection, only the latest deploy is undone, in every run that took part in it; the others are named', async () => {
+  const fleet = await createFleet(['org_a', 'org_b', 'org_behind', 'org_late']);
+  await fleet.add('3_links.sql', createTable('links'));
+  const first = await fleet.migrate({ tenants: ['org_a', 'org_b', 'org_behind'] });
+  await fleet.add('4_more.sql', createTable('more'));
+  await fleet.migrate({ tenants: ['org_a'] });
+  const last = await fleet.migrate({ tenants: ['org_b', 'org_late'] });
+  await fleet.provision('org_new');
+  const dryRun = await rehearseTenantsRollback(fleet.database, { folder: fleet.project.tenants });
+
+  expect(told(await fleet.rollback())).toEqual([
+    'org_a: 4_more.sql',
+    'org_b: 4_more.sql',
+    `org_behind: ${OLDER(last.run)}`,
+    'org_late: 4_more.sql3_links.sql',
+    `org_new: ${PROVISIONED}`,
+  ]);
+  expect(dryRun.leftAlone?.map(({ clerkOrgId }) => clerkOrgId)).toEqual(['org_behind', 'org_new']);
+  expect(dryRun.plans.flatMap(({ targets }) => targets)).toHaveLength(3);
+  expect(await fleet.tables('org_new')).toEqual(['links', 'more', 'notes', 'tags']);
+
+  // The next one goes on to the deploy before.
+  expect(told(await fleet.rollback())).toEqual([
+    'org_a: 3_links.sql',
+    'org_b: 3_links.sql',
+    'org_behind: 3_links.sql',
+    `org_late: ${PROVISIONED}`,
+    `org_new: ${PROVISIONED}`,
+  ]);
+  expect(first.run).toBeLessThan(last.run ?? 0);
+  expect((await fleet.rollback()).totals).toMatchObject({ changed: 0, failed: 0, skipped: 5 });
+  // Whoever is named is reached.
+  expect(told(await fleet.rollback({ tenants: ['org_new'] }))).toEqual([
+    'org_new: 4_more.sql3_links.sql20250101000002_tags.sql20250101000001_notes.sql',
+  ]);
+});
+
+test('a deploy may be all that a tenant has, and a batch that was undone and written again counts anew', async () => {
+  const fleet = await createFleet([]);
+  const [notes, tags] = ['20250101000001_notes.sql', '20250101000002_tags.sql'];
+  for (const name of [notes, tags]) await fleet.project.remove(`migrations/tenants/${name}`);
+  await fleet.provision('org_a');
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.provision('org_b');
+  await fleet.migrate();
+  expect(told(await fleet.rollback())).toEqual(['org_a: 3_links.sql', `org_b: ${PROVISIONED}`]);
+  await fleet.rollback({ tenants: ['org_b'] });
+  await fleet.migrate();
+  expect(told(await fleet.rollback())).toEqual(['org_a: 3_links.sql', 'org_b: 3_links.sql']);
+});
+
+test('what is not in the ledger is undone unless it is the only batch or older than the latest deploy', async () => {
+  const fleet = await unevenFleet();
+  await fleet.provision('org_c');
+  await fleet.query('DELETE FROM tenantctl.run_tenants');
+  expect(told(await fleet.rollback())).toEqual([
+    'org_a: 4_more.sql',
+    'org_b: 4_more.sql3_links.sql',
+    'org_c: the ledger does not say who wrote its only batch',
+  ]);
+  await fleet.migrate({ tenants: ['org_b'], to: '3_links' });
+  const { run } = await fleet.migrate({ tenants: ['org_b'] });
+  expect(told(await fleet.rollback())).toEqual([
+    `org_a: ${OLDER(run)}`,
+    'org_b: 4_more.sql',
+    'org_c: the ledger does not say who wrote its only batch',
+  ]);
+});
+
+test('who would lose everything by name is asked about, and what is migrated meanwhile is not undone', async () => {
+  const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.migrate({ tenants: ['org_a', 'org_b'] });
+  const asked: string[] = [];
+  const confirm = (emptied: readonly { readonly clerkOrgId: string }[]) => {
+    asked.push(emptied.map(({ clerkOrgId }) => clerkOrgId).join());
+    return Promise.resolve();
+  };
+  await fleet.rollback({ confirm });
+  await fleet.rollback({ extent: { to: '20250101000002_tags' }, confirm });
+  expect(asked).toEqual([]);
+  await fleet.rollback({ tenants: ['org_c'], confirm });
+  await fleet.rollback({ tenants: ['org_c'], confirm });
+  expect(asked).toEqual(['org_c']);
+
+  const { tenants } = await fleet.rollback({
+    extent: { all: true },
+    async confirm() {
+      await fleet.migrate({ tenants: ['org_a'] });
+      await fleet.provision('org_late');
+    },
+  });
+  expect(tenants.map(({ clerkOrgId, outcome, error }) => [clerkOrgId, outcome, error?.code])).toEqual([
+    ['org_a', 'failed', 'HISTORY_CHANGED'],
+    ['org_b', 'rolled-back', undefined],
+  ]);
+  expect(await fleet.tables('org_a')).toContain('links');
+  expect(await fleet.tables('org_late')).toEqual(['links', 'notes', 'tags']);
 });
 
 test('forward again after a rollback, the catalog is as it was', async () => {
@@ -127,7 +241,7 @@ test('a file that is gone stops the tenants that need it, and no other', async (
   await fleet.add('3_links.sql', createTable('links'));
   await fleet.migrate({ tenants: ['org_a'] });
   await fleet.project.remove('migrations/tenants/3_links.sql');
-  const result = await fleet.rollback();
+  const result = await fleet.rollback({ tenants: ['org_a', 'org_b'] });
   expect(resultOf(result, 'org_a').error).toMatchObject({
     code: 'MIGRATION_FILE_MISSING',
     migration: '3_links.sql',

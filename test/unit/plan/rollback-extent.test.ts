@@ -10,26 +10,39 @@ function planOf(...names: string[]): Plan {
   return { steps, batch: 1, warnings: [] };
 }
 
+/** What is left to do, oldest migration first in the history. */
+function rest(now: Plan, done: readonly string[], history: readonly string[]) {
+  const entries = history.map((name) => ({ name, batch: 1 }));
+  return stillPlanned(now, planOf('c', 'b', 'a'), done, { entries, lockedByKnex: false });
+}
+
+const namesOf = ({ steps }: Plan) => steps.map(({ name }) => name);
+
 test('what was planned is undone as long as the history asks for it', () => {
-  const planned = planOf('c', 'b', 'a');
-  expect(stillPlanned(planOf('c', 'b', 'a'), planned, []).steps).toHaveLength(3);
-  expect(stillPlanned(planOf('b', 'a'), planned, ['c']).steps.map((step) => step.name)).toEqual(['b', 'a']);
+  expect(namesOf(rest(planOf('c', 'b', 'a'), [], ['a', 'b', 'c']))).toEqual(['c', 'b', 'a']);
+  expect(namesOf(rest(planOf('b', 'a'), ['c'], ['a', 'b']))).toEqual(['b', 'a']);
 });
 
 test('what an earlier try or another run has left of it is undone, and what was applied again is not', () => {
-  const planned = planOf('c', 'b', 'a');
-  expect(stillPlanned(planOf('b', 'a'), planned, []).steps.map((step) => step.name)).toEqual(['b', 'a']);
-  expect(stillPlanned(planOf('a'), planned, ['c']).steps.map((step) => step.name)).toEqual(['a']);
-  expect(stillPlanned(planOf('c', 'b', 'a'), planned, ['c']).problem?.code).toBe('HISTORY_CHANGED');
+  expect(namesOf(rest(planOf('b', 'a'), [], ['a', 'b']))).toEqual(['b', 'a']);
+  expect(namesOf(rest(planOf('a'), ['c'], ['a']))).toEqual(['a']);
+  expect(rest(planOf('c', 'b', 'a'), ['c'], ['a', 'b', 'c']).problem?.code).toBe('HISTORY_CHANGED');
 });
 
 test('a batch that another run has undone is not followed by the batch before it', () => {
-  expect(stillPlanned(planOf('y', 'x'), planOf('c', 'b'), [])).toEqual({ steps: [], batch: 0, warnings: [] });
-  expect(stillPlanned(planOf('y', 'x'), planOf('c', 'b'), ['c', 'b']).problem).toBeUndefined();
+  const nothing = { steps: [], batch: 0, warnings: [] };
+  expect(rest(planOf('y', 'x'), [], ['x', 'y'])).toEqual(nothing);
+  expect(rest(planOf('y', 'x'), ['c'], ['x', 'y'])).toEqual(nothing);
 });
 
 test('another run that came in between is told, with what was left alone', () => {
-  const { problem, steps } = stillPlanned(planOf('y'), planOf('c', 'b', 'a'), ['c']);
-  expect(steps).toEqual([]);
-  expect(problem).toMatchObject({ code: 'HISTORY_CHANGED', migration: 'b' });
+  expect(rest(planOf('y'), ['c'], ['a', 'b', 'y'])).toMatchObject({
+    steps: [],
+    problem: { code: 'HISTORY_CHANGED', migration: 'b' },
+  });
+  // More was applied since the question was asked: nobody has agreed to lose it.
+  expect(rest(planOf('d', 'c', 'b', 'a'), [], ['a', 'b', 'c', 'd'])).toMatchObject({
+    steps: [],
+    problem: { code: 'HISTORY_CHANGED', migration: 'c' },
+  });
 });
