@@ -15,12 +15,15 @@ export function whereabouts(stage: Stage, done: number): string {
   return kind === 'canary' ? `canary ${Math.min(done, tenants)} of ${tenants}` : 'newcomers';
 }
 
-/** Unchecked tenants, waits for a standby, where and why the rollout stopped, and what was undone. */
+/** Checked and unchecked tenants, waits for a standby, where and why the rollout stopped, and what was undone. */
 export function renderRollout(rollout: RolloutResult, { paint, marks }: Look): string[] {
-  const { stopped, rolledBack, unchecked, heldBackMs = 0 } = rollout;
+  const { stopped, rolledBack, checked, refused = 0, unchecked, heldBackMs = 0 } = rollout;
   const lines: string[] = [];
-  if (unchecked > 0)
-    lines.push(`${paint.yellow(marks.warning)} ${counted(unchecked, 'tenant')} migrated and not checked`);
+  if (checked !== undefined) {
+    const mark = refused === 0 ? paint.green(marks.ok) : paint.red(marks.failed);
+    lines.push(`${mark} Check: ${checked - refused} passed, ${refused} refused`);
+  }
+  if (unchecked > 0) lines.push(`${paint.yellow(marks.warning)} ${counted(unchecked, 'tenant')} not checked`);
   if (heldBackMs > 0) lines.push(`  Held back by a standby for ${duration(heldBackMs)}`);
   if (stopped !== undefined)
     lines.push(

@@ -23,7 +23,7 @@ import { ensureVectorExtension, type VectorExtensionMode } from '../install/vect
 import { endingOf } from '../ledger/recorded-run.ts';
 import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from '../plan/plan-folder.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
-import { forgetFailure, forgetFailures } from '../state/failures.ts';
+import { forgetFailure, forgetFailures, refusalsIn } from '../state/failures.ts';
 import type { Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -105,7 +105,8 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
   let isIdle = true;
   let isShared = false;
   for (let todo: Fleet | undefined = fleet; todo !== undefined;) {
-    const plan: FleetPlan = await refuseOwners(database, planFleet(todo, decide), options);
+    const refusals = refusalsIn(todo.scope.memory.failures);
+    const plan: FleetPlan = await refuseOwners(database, planFleet(todo, decide, refusals), options);
     if (todo === fleet) settled = plan.settled;
     if (plan.due.length > 0 || plan.problems.length > 0) isIdle = false;
     for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
@@ -116,7 +117,7 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
       run: lanes.run,
       signal: options.signal,
     });
-    const applied = await apply(run, plan, todo);
+    const applied = await apply(run, plan, todo, refusals);
     isShared ||= applied.isShared;
     for (const result of applied.results) results.set(result.schema, result);
     for (const { tenant, error } of todo.notActive) {
@@ -160,8 +161,12 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
 }
 
 /** Applies the plan and records it. */
-async function apply(run: TenantsRun, plan: FleetPlan, { scope, isNamed }: Fleet): Promise<Migrated> {
-  const { memory } = scope;
+async function apply(
+  run: TenantsRun,
+  plan: FleetPlan,
+  { scope: { memory }, isNamed }: Fleet,
+  refusals: Rollout['refusals'],
+): Promise<Migrated> {
   const { options, context, folder, observe, rollout } = run;
   const { database } = context;
   const isIdle = plan.due.length === 0 && plan.problems.length === 0;
@@ -175,7 +180,7 @@ async function apply(run: TenantsRun, plan: FleetPlan, { scope, isNamed }: Fleet
   const upToDate = plan.upToDate.map(({ tenant }) => tenant.schema);
   const recovered = upToDate.filter((schema) => memory.failures.has(schema));
   await forgetFailures(database, recovered);
-  const results = await openPlan(rollout, plan, notDue);
+  const results = await openPlan(rollout, plan, notDue, refusals);
   if (plan.due.length === 0) return { results, isShared: false };
 
   await refuseSkeletons(database, 'tenants', filesOf(steps));

@@ -30,6 +30,7 @@ import { upgradeState } from '../install/state-schema.ts';
 import { rehearseVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { planMaster, refusePendingMaster, readTenantFolder } from '../plan/plan-folder.ts';
 import { refuseSkeletons, refuseSkeletonsIn } from '../plan/refuse-skeletons.ts';
+import { refusalsIn } from '../state/failures.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import type { SentStatement } from '../../db/knex/statement.ts';
@@ -142,7 +143,16 @@ async function planTenants(
   const isSettled = (history: History) => isNothing(decide(history));
   const fleet = await selectFleet(database, options, { isSettled, verify: options.verify });
   const plan = await refuseOwners(database, planFleet(fleet, decide), options);
-  return { ...plan, problems: [...plan.problems, ...fleet.notActive] };
+  const problems = [...plan.problems, ...fleet.notActive];
+  if (options.rollout?.check !== undefined) return { ...plan, problems };
+  // The run would report these as failed: no check would ask them again.
+  const refusals = refusalsIn(fleet.scope.memory.failures);
+  const refused = plan.upToDate.flatMap(({ tenant }) => {
+    const error = refusals.get(tenant.schema);
+    return error === undefined ? [] : { tenant, error };
+  });
+  const upToDate = plan.upToDate.filter(({ tenant }) => !refusals.has(tenant.schema));
+  return { ...plan, upToDate, problems: [...problems, ...refused] };
 }
 
 /** A plan for the master schema alone, which counts as the up-to-date target. */

@@ -20,7 +20,7 @@ import { recordInLedger } from '../ledger/record-in-run.ts';
 import { prepareState } from '../install/state-schema.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { readStateVersion } from '../state/version.ts';
-import { forgetFailure } from '../state/failures.ts';
+import { forgetFailure, forgetUndoneRefusal } from '../state/failures.ts';
 import { deleteIntent, type BegunIntent } from '../state/intents.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -92,7 +92,11 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
       const entry = { direction, names: [migration], batch };
       const records = due ? [recordStep(target, direction, migration, batch)] : [];
       if (due) records.push(...recordInLedger(await knownRun(client, intent.run), target, entry));
-      const forgets = [deleteIntent(schema), forgetFailure(schema, migration)];
+      const forgets = [
+        deleteIntent(schema),
+        forgetFailure(schema, migration),
+        ...(direction === 'down' ? [forgetUndoneRefusal(schema, target.historyTable)] : []),
+      ];
       await transaction.commitWith([...records, ...forgets, ...stampOf(target)]);
       return { ...base, recorded: due, batch: due ? batch : 0 };
     },

@@ -14,7 +14,7 @@ import { selectFleet } from '../fleet/select-fleet.ts';
 import { prepareState } from '../install/state-schema.ts';
 import { readClasses } from '../fleet/read-classes.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
-import { forgetFailure } from '../state/failures.ts';
+import { forgetFailure, forgetUndoneRefusal } from '../state/failures.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -73,7 +73,10 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
   const work = backwardWork(rollback, {
     command: COMMAND,
     isNamed: fleet.isNamed,
-    closing: ({ tenant }) => (failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
+    closing: ({ tenant: { schema } }) =>
+      failures.has(schema)
+        ? [forgetFailure(schema), forgetUndoneRefusal(schema, database.names.tenantHistory)]
+        : [],
     lanes,
     compile: options.compile !== false && database.acceptsScripts,
     observe,

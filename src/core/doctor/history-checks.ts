@@ -61,7 +61,9 @@ export function tenantHistories({ members, memory, tenantFolder }: TenantView): 
     const hints = new Set(problems.map(({ hint }) => hint ?? 'tenantctl status has details.'));
     return failed(findings, [...hints].join('\n'), problems[0]?.code);
   }
-  if (findings !== '') return warning(findings, 'tenantctl migrate tenants');
+  const isRefused = active.some(({ schema }) => memory.failures.get(schema)?.error.code === 'CHECK_REFUSED');
+  if (findings !== '')
+    return warning(findings, `tenantctl migrate tenants${isRefused ? ' --check <file.sql>' : ''}`);
   if (active.length === 0) return ok('there are no ACTIVE tenants');
   const upToDate = having('upToDate').length;
   const total = counted(active.length, 'ACTIVE tenant');

@@ -109,10 +109,12 @@ function whyFailed(seen: Seen): Attention {
   if (status === 'FAILED')
     return { code: 'FAILED', problem: `provisioning failed${lastError ? `: ${lastError.message}` : ''}` };
   if (plan.problem !== undefined) return disagreeing(plan.problem);
-  const { migration, message = 'its error is no longer recorded' } = lastError ?? {};
+  const { code, migration, message = 'its error is no longer recorded' } = lastError ?? {};
   const where = migration === undefined || message.startsWith(migration) ? '' : ` at ${migration}`;
-  const problem = `the last run failed${where}: ${message}${invalidPart(invalidIndexes)}`;
-  return lockedByKnex(seen) ?? { code: 'FAILED', problem };
+  const what = code === 'CHECK_REFUSED' ? 'a check refused it' : `the last run failed${where}`;
+  return (
+    lockedByKnex(seen) ?? { code: 'FAILED', problem: `${what}: ${message}${invalidPart(invalidIndexes)}` }
+  );
 }
 
 function disagreeing({ message }: { readonly message: string }): Attention {

@@ -11,8 +11,9 @@ import type { RunOptions } from '../run/run-context.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface FleetPlan {
+  /** Tenants with something to do; those that a check has refused are due even without pending migrations. */
   readonly due: readonly MigrationTask[];
-  /** Tenants with nothing to do that were loaded individually. */
+  /** Other tenants with nothing to do that were loaded individually. */
   readonly upToDate: readonly Member[];
   /** The number of tenants with nothing to do that were not loaded individually. */
   readonly settled: number;
@@ -21,10 +22,14 @@ export interface FleetPlan {
   readonly warnings: readonly string[];
 }
 
-/** @param decide shares plans (`sharing` in src/core/plan): tenants with equal histories have one plan */
+/**
+ * @param decide shares plans (`sharing` in src/core/plan): tenants with equal histories have one plan
+ * @param refusals the checks that have refused tenants, by schema
+ */
 export function planFleet(
   fleet: Fleet,
   decide: (history: History, tenant?: RegisteredTenant) => Plan,
+  refusals: ReadonlyMap<string, TenantctlError> = new Map(),
 ): FleetPlan {
   const due: MigrationTask[] = [];
   const upToDate: Member[] = [];
@@ -39,7 +44,7 @@ export function planFleet(
     if (tenant.isAmbiguous) problems.push({ tenant, error: tenantAmbiguous(tenant) });
     else if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
-    else if (plan.steps.length > 0) due.push({ tenant, history, plan });
+    else if (plan.steps.length > 0 || refusals.has(tenant.schema)) due.push({ tenant, history, plan });
     else upToDate.push(member);
   }
   for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });

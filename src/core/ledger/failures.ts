@@ -17,7 +17,10 @@ interface FailedWork {
   readonly direction: 'up' | 'down';
 }
 
-/** Called after the tenants' rollbacks. A lock held by another run is not recorded as a failure. */
+/**
+ * Called after the tenants' rollbacks. A lock held by another run is not recorded as a tenant's last failure,
+ * and no other failure replaces a refused check, which only a check that passes or a rollback clears.
+ */
 export async function recordFailures(
   database: Database,
   run: FailedRun,
@@ -40,7 +43,8 @@ export async function recordFailures(
      INSERT INTO tenantctl.tenant_failures (tenant, command, error)
      SELECT tenant, $7, error FROM failed WHERE error ->> 'code' <> 'LOCK_TIMEOUT' AND tenant IS NOT NULL
      ON CONFLICT (tenant) DO UPDATE
-       SET command = excluded.command, error = excluded.error, failed_at = now()`,
+       SET command = excluded.command, error = excluded.error, failed_at = now()
+       WHERE tenant_failures.error ->> 'code' <> 'CHECK_REFUSED' OR excluded.error ->> 'code' = 'CHECK_REFUSED'`,
     [
       bySchema.map(({ tenant }) => tenant.schema),
       bySchema.map(({ tenant }) => tenant.clerkOrgId),

@@ -8,7 +8,9 @@ export interface Stage {
   readonly tenants: number;
 }
 
+/** Its tenants are up to date already, migrated, failed or skipped: the four add up. */
 export interface StageResult extends Stage {
+  readonly upToDate: number;
   readonly migrated: number;
   readonly failed: number;
   readonly skipped: number;
@@ -34,7 +36,10 @@ export interface RolloutResult {
   readonly stopped?: RolloutStop | undefined;
   /** With onCanaryFailure 'rollback': tenants undone, and tenants where undoing failed. */
   readonly rolledBack?: { readonly tenants: number; readonly failed: number } | undefined;
-  /** Migrated tenants that were not checked because the run was stopped. */
+  /** Tenants whose check completed, and those that it refused; absent without a check. */
+  readonly checked?: number | undefined;
+  readonly refused?: number | undefined;
+  /** Tenants that were not checked because the run was stopped. */
   readonly unchecked: number;
   /** Milliseconds in which no tenant was started because a standby was behind. */
   readonly heldBackMs?: number | undefined;

@@ -32,12 +32,16 @@ export interface Rollout {
   readonly canaries: Canaries | undefined;
   readonly failureLimit: RolloutLimit;
   readonly throttle: StandbyThrottle | undefined;
+  /** The checks that have refused tenants and that none has passed since, by schema. */
+  refusals: ReadonlyMap<string, TenantctlError>;
   /** What earlier stages have shown of each plan. */
   readonly lessons: Map<string, Lesson>;
   readonly begun: StageResult[];
   /** Planned stages; undefined before the first one starts. */
   planned?: number;
-  /** Tenants not checked because the run was stopped. */
+  /** Tenants whose check completed, those that it refused, and those not checked as the run was stopped. */
+  checked: number;
+  refused: number;
   unchecked: number;
   stoppedAt?: Stage | undefined;
   rolledBack?: RolloutResult['rolledBack'];
@@ -65,8 +69,11 @@ export async function prepareRollout(plain: RunContext, setting: RolloutSetting)
     canaries,
     failureLimit,
     throttle,
+    refusals: new Map(),
     lessons: new Map(),
     begun: [],
+    checked: 0,
+    refused: 0,
     unchecked: 0,
     hopeless: 0,
   };

@@ -6,28 +6,32 @@ import { pause } from '../run/retry.ts';
 import { isStopped } from '../run/run-context.ts';
 import { whySkipped } from '../serve/session.ts';
 import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
-import { serveInPhases } from '../strategy/serve-in-phases.ts';
+import { checkResults } from './check-results.ts';
 import { stopReason } from './failure-limit.ts';
 import type { Rollout } from './prepare-rollout.ts';
-import { checkAll, refusedResult, serveStage, stageName, stagesOf } from './stages.ts';
+import { serveAndCheck, serveStage, stageName, stagesOf } from './stages.ts';
 import { takeBack } from './take-back.ts';
 
-/** Adds a plan's tenants to the failure limit; checks those that are up to date if that was asked for. */
+/**
+ * Adds a plan's tenants to the failure limit; checks those that are up to date if that was asked for.
+ * @param results of the tenants that are not due
+ * @param refusals the checks that have refused tenants, by schema
+ */
 export async function openPlan(
   rollout: Rollout,
   plan: FleetPlan,
   results: readonly TenantResult[],
+  refusals: Rollout['refusals'],
 ): Promise<readonly TenantResult[]> {
+  rollout.refusals = refusals;
   const { canaries, context, failureLimit, setting } = rollout;
   if (setting.rollout === undefined) return results;
   failureLimit.expect(plan.due.length, plan.problems.length);
-  if (canaries instanceof Set)
-    rollout.hopeless = plan.problems.filter(({ tenant }) => canaries.has(tenant.schema)).length;
-  if (setting.rollout.check === undefined || setting.listUpToDate !== true || isStopped(context))
-    return results;
-  const upToDate = plan.upToDate.map(({ tenant }) => tenant);
-  const refused = await checkAll(rollout, upToDate);
-  return results.map((result) => refusedResult(result, refused));
+  const checked = isStopped(context) ? results : await checkResults(rollout, results, plan.upToDate);
+  const isFailedCanary = ({ outcome, schema }: TenantResult) =>
+    outcome === 'failed' && canaries instanceof Set && canaries.has(schema);
+  rollout.hopeless = checked.filter(isFailedCanary).length;
+  return checked;
 }
 
 /** Serves due tenants, all at once or stage by stage; from the second call on, they are newcomers. */
@@ -37,7 +41,7 @@ export async function serveRollout(
   work: MigrationWork,
 ): Promise<Migrated> {
   const { context, failureLimit, hopeless, plain, setting } = rollout;
-  if (setting.rollout === undefined) return serveInPhases(context, tasks, work);
+  if (setting.rollout === undefined) return serveAndCheck(rollout, tasks, work);
   const { pauseMs = 0, onCanaryFailure } = setting.rollout;
   const results: TenantResult[] = [];
   let isShared = false;
@@ -76,8 +80,9 @@ export async function serveRollout(
 /** Undefined if all tenants were served at once. */
 export function resultOf(rollout: Rollout): RolloutResult | undefined {
   if (rollout.setting.rollout === undefined) return undefined;
-  const { begun: waves, planned = 0, rolledBack, unchecked, throttle } = rollout;
+  const { begun: waves, planned = 0, rolledBack, checked, refused, unchecked, throttle, setting } = rollout;
   const { stop } = rollout.failureLimit;
   const stopped = stop && { ...stop, reason: stopReason(stop), stage: rollout.stoppedAt };
-  return { waves, planned, stopped, rolledBack, unchecked, heldBackMs: throttle?.heldBackMs };
+  const asked = setting.rollout?.check !== undefined && { checked, refused };
+  return { waves, planned, stopped, rolledBack, ...asked, unchecked, heldBackMs: throttle?.heldBackMs };
 }

@@ -1,14 +1,12 @@
-import type { TenantctlError } from '../../errors.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import type { RegisteredTenant } from '../registry/registry.ts';
-import type { TenantResult } from '../report/results.ts';
+import type { Observer } from '../report/event.ts';
+import { untouched, type TenantResult } from '../report/results.ts';
 import type { Stage } from '../report/rollout-result.ts';
-import { serve } from '../serve/serve.ts';
 import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
 import { serveInPhases } from '../strategy/serve-in-phases.ts';
+import { checkResults } from './check-results.ts';
 import { cutRollout } from './cut-rollout.ts';
 import type { Rollout } from './prepare-rollout.ts';
-import { checkTenant } from './tenant-check.ts';
 
 interface Part {
   readonly stage: Stage;
@@ -38,74 +36,56 @@ export async function serveStage(
   { stage, tasks }: Part,
   work: MigrationWork,
 ): Promise<Migrated> {
-  const { begun, context, lessons, setting } = rollout;
+  const { begun, lessons, setting, checked, refused } = rollout;
   const started = Date.now();
   setting.observe({ type: 'wave', ...stage });
-  const served =
-    tasks.length === 0
-      ? { results: [], isShared: false }
-      : await serveInPhases(context, tasks, { ...work, lessons });
-  const isChecked = ({ outcome }: TenantResult) =>
-    outcome === 'migrated' || (setting.listUpToDate === true && outcome === 'up-to-date');
-  const toCheck = new Set(served.results.filter(isChecked).map(({ schema }) => schema));
-  const asked = tasks.map(({ tenant }) => tenant).filter(({ schema }) => toCheck.has(schema));
-  const before = rollout.unchecked;
-  const refused = await checkAll(rollout, asked);
-  const results = served.results.map((result) => refusedResult(result, refused));
-  for (const result of results) {
-    if (refused.has(result.schema))
-      work.observe({ type: 'tenant', result, done: served.results.length, due: tasks.length });
-  }
+  const served = await serveAndCheck(rollout, tasks, { ...work, lessons });
   const count = (outcome: TenantResult['outcome']) =>
-    results.filter((each) => each.outcome === outcome).length;
-  const checked = asked.length - (rollout.unchecked - before);
+    served.results.filter((each) => each.outcome === outcome).length;
   begun.push({
     ...stage,
+    upToDate: count('up-to-date'),
     migrated: count('migrated'),
     failed: count('failed'),
     skipped: count('skipped'),
-    ...(setting.rollout?.check !== undefined && { checked, refused: refused.size }),
+    ...(setting.rollout?.check !== undefined && {
+      checked: rollout.checked - checked,
+      refused: rollout.refused - refused,
+    }),
     durationMs: Date.now() - started,
   });
-  return { results, isShared: served.isShared };
+  return served;
 }
 
-/** Runs the check, if any, in parallel. A refusal counts as a failure. @returns the errors by schema */
-export async function checkAll(
+/** Serves tenants, then checks them. Those that are due nothing but a check come first: it may stop the run. */
+export async function serveAndCheck(
   rollout: Rollout,
-  tenants: readonly RegisteredTenant[],
-): Promise<ReadonlyMap<string, TenantctlError>> {
-  const { context, setting } = rollout;
-  const { lanes, observe, command, rollout: { check } = {} } = setting;
-  const refused = new Map<string, TenantctlError>();
-  if (check === undefined || tenants.length === 0) return refused;
-  observe({ type: 'phase', message: `Checking ${tenants.length} tenants` });
-  const tasks = tenants.map((tenant) => ({ tenant }));
-  // A check writes nothing: it need not wait for standbys.
-  const { outcomes } = await serve({ ...context, throttle: undefined }, tasks, {
-    lanes,
-    observe,
-    ledger: { command, direction: 'up' },
-    async attempt({ tenant }) {
-      const error = await checkTenant(context, tenant, check);
-      if (error === undefined) return { kind: 'done', done: undefined };
-      return { kind: 'failed', error, mayRepeat: true };
-    },
-  });
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'failed') refused.set(outcome.task.tenant.schema, outcome.error);
-    else if (outcome.kind === 'skipped') rollout.unchecked += 1;
-  }
-  return refused;
+  tasks: readonly MigrationTask[],
+  work: MigrationWork,
+): Promise<Migrated> {
+  const [open, due] = [tasks.filter(isOnlyChecked), tasks.filter((task) => !isOnlyChecked(task))];
+  const results = await checkResults(
+    rollout,
+    open.map(({ tenant }) => untouched(tenant, 'up-to-date')),
+    open,
+  );
+  for (const [index, result] of results.entries())
+    work.observe({ type: 'tenant', result, done: index + 1, due: tasks.length });
+  if (due.length === 0) return { results, isShared: false };
+  const observe: Observer = (event) =>
+    work.observe(
+      event.type === 'tenant' ? { ...event, done: event.done + open.length, due: tasks.length } : event,
+    );
+  const served = await serveInPhases(rollout.context, due, { ...work, observe });
+  const checked = await checkResults(rollout, served.results, due);
+  for (const result of checked)
+    if (!served.results.includes(result))
+      work.observe({ type: 'tenant', result, done: tasks.length, due: tasks.length });
+  return { results: [...results, ...checked], isShared: served.isShared };
 }
 
-/** A tenant that fails its check has failed, even though its migrations were applied. */
-export function refusedResult(
-  result: TenantResult,
-  refused: ReadonlyMap<string, TenantctlError>,
-): TenantResult {
-  const error = refused.get(result.schema);
-  return error === undefined ? result : { ...result, outcome: 'failed', error };
+function isOnlyChecked({ plan }: MigrationTask): boolean {
+  return plan.steps.length === 0;
 }
 
 /** "the canaries", "wave 2 of 7", "the newcomers". */

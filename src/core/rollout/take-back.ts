@@ -2,6 +2,7 @@ import { planTenantsRollback } from '../fleet/plan-rollback.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import type { RolloutResult } from '../report/rollout-result.ts';
 import type { RunContext } from '../run/run-context.ts';
+import { forgetUndoneRefusal } from '../state/failures.ts';
 import { backwardWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
 import type { RolloutSetting } from './prepare-rollout.ts';
@@ -34,7 +35,7 @@ export async function takeBack(
     due,
     backwardWork(rollback, {
       command,
-      closing: () => [],
+      closing: ({ tenant }) => [forgetUndoneRefusal(tenant.schema, database.names.tenantHistory)],
       lanes,
       compile: database.acceptsScripts,
       observe: (event) => {

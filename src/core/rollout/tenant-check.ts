@@ -67,21 +67,26 @@ export function objections(
 }
 
 /**
- * Checks a tenant in a READ ONLY transaction. Never throws. @returns why it failed; undefined if it passed
+ * Checks a tenant in a READ ONLY transaction. Never throws.
+ * @param migration the earliest applied migration that no check has passed
+ * @returns why the tenant was refused; undefined if it passed
  */
 export async function checkTenant(
   context: RunContext,
   tenant: RegisteredTenant,
   check: TenantCheck,
+  migration: string | undefined,
 ): Promise<TenantctlError | undefined> {
   const { database, lockTimeoutMs, statementTimeoutMs } = context;
   const { searchPath } = tenantTarget(database.names, tenant);
   const settings = { searchPath, lockTimeoutMs, statementTimeoutMs };
+  const subject = `${migration === undefined ? 'The' : `After ${migration} the`} check ${check.name}`;
   const refused = (what: string, details: ErrorDetails) =>
-    new TenantctlError('CHECK_REFUSED', `The check ${check.name} ${what}`, {
+    new TenantctlError('CHECK_REFUSED', `${subject} ${what}`, {
       ...details,
       tenant: tenant.clerkOrgId,
-      hint: HINT,
+      migration,
+      hint: `Correct the tenant's data, or the check. The tenant stays failed until the check passes (tenantctl migrate tenants --check with ${check.name}), or until what was applied is undone (tenantctl rollback tenants --tenant).`,
     });
   // With a cursor, a million rows cost no more than those shown. Plan for reading all rows:
   // https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION
@@ -104,9 +109,6 @@ export async function checkTenant(
     return refused(`failed: ${error.message}`, { sqlstate: error.sqlstate, cause: error });
   }
 }
-
-const HINT =
-  'Correct its data, or the check. What the run applied to the tenant stays applied, unless the run takes it back itself; tenantctl rollback tenants --tenant undoes its last batch.';
 
 function amount(rows: number): string {
   if (rows > ROWS_SHOWN) return `more than ${ROWS_SHOWN} rows`;

@@ -1,25 +1,54 @@
-import { tenantId } from './tenant-ids.ts';
-import { literal } from '../../db/sql.ts';
-import type { ErrorReport } from '../../errors.ts';
+import { literal, qualified } from '../../db/sql.ts';
+import { TenantctlError, type ErrorReport } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
+import { tenantId } from './tenant-ids.ts';
 
+/** The last failure of a tenant; a refused check stays until `forgetRefusals` or `forgetUndoneRefusal`. */
 export interface RecordedFailure {
   readonly command: string;
   readonly error: ErrorReport;
   readonly failedAt: Date;
 }
 
-/** @param migration only if it was a failure of this migration */
-export function forgetFailure(schema: string, migration?: string): string {
-  const also = migration === undefined ? '' : ` AND error ->> 'migration' = ${literal(migration)}`;
-  return `DELETE FROM tenantctl.tenant_failures WHERE tenant = ${tenantId(schema)}${also}`;
+/** The refused checks among recorded failures, by schema. Pure. */
+export function refusalsIn(
+  failures: ReadonlyMap<string, Pick<RecordedFailure, 'error'>>,
+): ReadonlyMap<string, TenantctlError> {
+  const refused = [...failures].filter(([, { error }]) => error.code === 'CHECK_REFUSED');
+  return new Map(
+    refused.map(([schema, { error }]) => [schema, new TenantctlError(error.code, error.message, error)]),
+  );
 }
 
-export async function forgetFailures(database: Database, schemas: readonly string[]): Promise<void> {
+const IS_REFUSAL = `error ->> 'code' = 'CHECK_REFUSED'`;
+
+/** Keeps a refused check. @param migration only if it was a failure of this migration */
+export function forgetFailure(schema: string, migration?: string): string {
+  const also = migration === undefined ? '' : ` AND error ->> 'migration' = ${literal(migration)}`;
+  return `DELETE FROM tenantctl.tenant_failures WHERE tenant = ${tenantId(schema)} AND NOT ${IS_REFUSAL}${also}`;
+}
+
+/** For the transaction of a rollback, after the history: forgets a check that refused what was undone. */
+export function forgetUndoneRefusal(schema: string, historyTable: string): string {
+  return `DELETE FROM tenantctl.tenant_failures f WHERE tenant = ${tenantId(schema)} AND ${IS_REFUSAL}
+    AND NOT EXISTS (SELECT FROM ${qualified(schema, historyTable)} h WHERE h.name = f.error ->> 'migration')`;
+}
+
+/** Keeps refused checks. */
+export function forgetFailures(database: Database, schemas: readonly string[]): Promise<void> {
+  return forget(database, schemas, `NOT ${IS_REFUSAL}`);
+}
+
+/** After a check has passed. */
+export function forgetRefusals(database: Database, schemas: readonly string[]): Promise<void> {
+  return forget(database, schemas, IS_REFUSAL);
+}
+
+async function forget(database: Database, schemas: readonly string[], condition: string): Promise<void> {
   if (schemas.length === 0) return;
   await database.query(
     `DELETE FROM tenantctl.tenant_failures f USING tenantctl.tenants k
-     WHERE k.id = f.tenant AND k.schema_name = ANY ($1::text[]) AND k.gone_at IS NULL`,
+     WHERE k.id = f.tenant AND k.schema_name = ANY ($1::text[]) AND k.gone_at IS NULL AND ${condition}`,
     [schemas],
   );
 }
