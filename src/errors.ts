@@ -31,6 +31,8 @@ interface ErrorFacts {
   /** The tenant's organization id, or its schema if it has none. */
   readonly tenant?: string | undefined;
   readonly migration?: string | undefined;
+  /** The number of the run that it ended. */
+  readonly run?: number | undefined;
   /** The refused SQL, with placeholders instead of bound values. */
   readonly statement?: string | undefined;
   /** More lines for people: each of several problems, or the position in the statement. */
@@ -67,6 +69,7 @@ export class TenantctlError extends Error implements ErrorReport {
   declare readonly sqlstate: ErrorFacts['sqlstate'];
   declare readonly tenant: ErrorFacts['tenant'];
   declare readonly migration: ErrorFacts['migration'];
+  declare readonly run: ErrorFacts['run'];
   declare readonly statement: ErrorFacts['statement'];
   declare readonly details: ErrorFacts['details'];
   declare readonly blockedBy: ErrorFacts['blockedBy'];
@@ -135,6 +138,7 @@ function factsOf(facts: ErrorFacts, conceal: (text: string) => string): ErrorFac
     sqlstate: facts.sqlstate,
     tenant: facts.tenant && maskSecrets(facts.tenant),
     migration: facts.migration,
+    run: facts.run,
     statement: facts.statement && conceal(facts.statement),
     details: facts.details?.map(conceal),
     blockedBy: facts.blockedBy?.map((blocker) => ({

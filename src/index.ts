@@ -68,6 +68,7 @@ export type { ResolutionCommands } from './core/state/resolution-commands.ts';
 
 // The ledger of runs
 export { readRun, readRuns, readRunTenants } from './core/ledger/read-runs.ts';
+export { readUndone, type Undone } from './core/ledger/undone.ts';
 export type { ReadRunsOptions, Run, RunOutcome, RunTenant } from './core/ledger/read-runs.ts';
 
 // Dry runs

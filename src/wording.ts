@@ -32,3 +32,8 @@ export function duration(milliseconds: number): string {
 export function secondOf(time: Date): string {
   return time.toISOString().slice(0, 19).replace('T', ' ');
 }
+
+/** "2026-11-29 18:55", in UTC */
+export function minuteOf(time: Date): string {
+  return secondOf(time).slice(0, 16);
+}

@@ -48,6 +48,7 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
     statementTimeoutMs: parsed.STATEMENT_TIMEOUT_MS,
     retries: parsed.RETRIES,
     keepRuns: parsed.RUNS_KEEP,
+    runLabel: parsed.TENANTCTL_RUN_LABEL,
     lockWaitMs: parsed.LOCK_WAIT_TIMEOUT_MS,
     tenantRole: parsed.TENANT_ROLE,
     warnings,

@@ -14,6 +14,8 @@ export interface Settings {
   readonly retries: number | undefined;
   /** Runs per command that the ledger keeps; core's default if absent. */
   readonly keepRuns: number | undefined;
+  /** What a run belongs to, such as a commit; the ledger records it. */
+  readonly runLabel: string | undefined;
   /** Milliseconds to wait for another run on the same schema. */
   readonly lockWaitMs: number;
   /** Pattern for tenants' role names, with `{schema}`; no roles if absent. */

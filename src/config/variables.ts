@@ -86,6 +86,7 @@ const schema = z.object({
     .optional(),
   RETRIES: wholeNumber(RETRIES).optional(),
   RUNS_KEEP: wholeNumber(COUNT).optional(),
+  TENANTCTL_RUN_LABEL: z.string().optional(),
 });
 
 export type Parsed = z.infer<typeof schema>;

@@ -1,5 +1,7 @@
+import { userInfo } from 'node:os';
 import { expect, test } from 'vitest';
 import { readRuns } from '../../src/core/ledger/read-runs.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { startCli, tenantctl } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';
@@ -122,7 +124,11 @@ test('runs and runs show, for people and as JSON', async () => {
     '3_body.sql',
     '-- migrate:up\nALTER TABLE notes ADD body text;\n-- migrate:down\nALTER TABLE notes DROP body;',
   );
-  const migrated = await tenantctl(['migrate', 'tenants', '--json'], at(fleet));
+  const { cwd, env } = at(fleet);
+  const migrated = await tenantctl(['migrate', 'tenants', '--json'], {
+    cwd,
+    env: { ...env, TENANTCTL_RUN_LABEL: ` 3f2c9e1\u001b[31m\t(main)\n${'x'.repeat(300)}` },
+  });
   const { run: id } = migrated.json<{ run: number }>();
 
   const listed = await tenantctl(['runs', '--limit', '1', '--json'], at(fleet));
@@ -131,6 +137,8 @@ test('runs and runs show, for people and as JSON', async () => {
     command: 'migrate tenants',
     outcome: 'failed',
     startedBy: anyText,
+    osUser: userInfo().username,
+    label: `3f2c9e1 [31m (main) ${'x'.repeat(180)}`,
     host: anyText,
     pid: anyNumber,
     version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string,
@@ -164,13 +172,55 @@ test('runs and runs show, for people and as JSON', async () => {
 
   const text = await tenantctl(['runs'], at(fleet));
   expect(text.stdout).toMatch(
-    /^RUN +COMMAND +WHO +STARTED \(UTC\) +TOOK +OUTCOME +TENANTS\n\d+ +migrate tenants .*failed +2 migrated, 1 failed\n/,
+    /^RUN +STARTED \(UTC\) +COMMAND +OUTCOME +TENANTS +LABEL +WHO +TOOK\n\d+ +\S+ \S+ +migrate tenants +failed +2 migrated, 1 failed +3f2c9e1 .*@.* as /,
   );
-  const all = await tenantctl(['runs', 'show', String(id), '--all'], at(fleet));
+  const all = await tenantctl(['runs', 'show', 'latest', '--all'], at(fleet));
   expect(all.stdout).toContain('org_0');
   expect(all.stdout).toContain(`tenantctl rollback tenants --run ${id} undoes exactly this run.`);
   expect((await tenantctl(['runs', 'show', '4711'], at(fleet))).stderr).toContain('There is no run 4711');
   expect((await tenantctl(['runs', 'show', 'last'], at(fleet))).exitCode).toBe(2);
+});
+
+test('a run ends with its number and the commands that make sense after it', async () => {
+  const fleet = await createFleet(['org_0', 'org_1', 'org_2']);
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.query(`CREATE TABLE ${schemaNameFor('org_1')}.links (id int)`);
+  const lastLine = async (...args: string[]) => {
+    const { stdout, stderr } = await tenantctl(args, at(fleet));
+    return (stdout === '' ? stderr : stdout).trimEnd().split('\n').at(-1);
+  };
+  const migrated = await lastLine('migrate', 'tenants', '--canary', 'org_0,org_2', '--max-failures', '50%');
+  const id = Number(/^Run (\d+) /.exec(migrated ?? '')?.[1]);
+  expect(migrated).toBe(
+    `Run ${id} · tenantctl runs show ${id} · tenantctl migrate tenants --retry-failed ${id} · tenantctl rollback tenants --run ${id}`,
+  );
+  expect(await lastLine('migrate', 'tenants', '--retry-failed', `${id}`)).toBe(
+    `Run ${id + 1} · tenantctl runs show ${id + 1} · tenantctl migrate tenants --retry-failed ${id + 1}`,
+  );
+  expect(await lastLine('rollback', 'tenants', '--tenant', 'org_0')).toMatch(
+    /^Run \d+ · tenantctl runs show \d+$/,
+  );
+
+  const partly = await tenantctl(['runs', 'show', `${id}`], at(fleet));
+  expect(partly.stdout).toContain('options     canaries: org_0, org_2, max failures: 50 %\n');
+  expect(partly.stdout).toContain(`undone      in part by run ${id + 2}\n`);
+  expect(partly.stdout).toContain(`tenantctl rollback tenants --run ${id} undoes exactly this run.`);
+  expect(await lastLine('rollback', 'tenants', '--run', `${id}`)).toMatch(/^Run /);
+  const wholly = await tenantctl(['runs', 'show', `${id}`], at(fleet));
+  expect(wholly.stdout).toContain(`undone      by runs ${id + 2}, ${id + 3}\n`);
+  expect(wholly.stdout).not.toContain('undoes exactly this run');
+  const json = await tenantctl(['runs', 'show', `${id}`, '--json'], at(fleet));
+  expect(json.json()).toMatchObject({ run: { undone: { by: [id + 2, id + 3], wholly: true } } });
+
+  expect(await lastLine('migrate', 'tenants', '--dry-run')).not.toContain('Run ');
+  expect((await tenantctl(['migrate', 'tenants', '--quiet'], at(fleet))).stdout).not.toContain('Run ');
+  expect(await lastLine('tenant', 'provision', 'org_3')).toMatch(/^Run \d+ · tenantctl runs show \d+$/);
+  await fleet.project.write('migrations/master/2_bad.sql', '-- migrate:up\nSELECT 1/0;');
+  expect(await lastLine('migrate', 'master')).toMatch(/^Run \d+ · tenantctl runs show \d+$/);
+  expect((await tenantctl(['migrate', 'master', '--json'], at(fleet))).json()).toMatchObject({
+    run: anyNumber,
+    error: { run: anyNumber },
+  });
 });
 
 test('--retry-failed migrates only the tenants that failed', async () => {

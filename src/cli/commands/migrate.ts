@@ -17,7 +17,7 @@ import { runNumber } from '../flags/numbers.ts';
 import { addRollout, rolloutOf, type RolloutFlags } from '../flags/rollout-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { dryRunResult, fleetResult } from '../run/results.ts';
+import { dryRunResult, fleetResult, masterText } from '../run/results.ts';
 
 interface MigrateFlags extends FleetFlags, RolloutFlags {
   readonly changeNames?: boolean;
@@ -79,7 +79,7 @@ function migrateMaster(context: Context, flags: MigrateFlags): Promise<CommandRe
     const result = await migrateMaster(database, options);
     return {
       document: masterDocument(result, 'applied'),
-      text: ({ renderMaster }, look) => renderMaster(result, 'Applied', look),
+      text: masterText(context, result, 'Applied'),
     };
   });
 }
@@ -123,8 +123,13 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
     return {
       ...fleet,
       document: { master: masterDocument(master, 'applied'), ...fleet.document },
-      text: async (render, look) =>
-        `${render.renderMaster(master, 'Applied', look)}\n${await fleet.text?.(render, look)}`,
+      text: async (render, look) => {
+        const text = masterText(context, master, 'Applied');
+        // A master run that did nothing is not worth a line beside the fleet's.
+        const first =
+          master.names.length > 0 ? await text(render, look) : render.renderMaster(master, 'Applied', look);
+        return `${first}\n${await fleet.text?.(render, look)}`;
+      },
     };
   });
 }

@@ -13,7 +13,7 @@ import {
 import { runNumber } from '../flags/numbers.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { dryRunResult, fleetResult } from '../run/results.ts';
+import { dryRunResult, fleetResult, masterText } from '../run/results.ts';
 
 interface RollbackFlags extends FleetFlags {
   readonly run?: number;
@@ -69,7 +69,7 @@ function rollbackMaster(context: Context, flags: RollbackFlags): Promise<Command
     const result = await rollbackMaster(database, { ...options, observe });
     return {
       document: masterDocument(result, 'reverted'),
-      text: ({ renderMaster }, look) => renderMaster(result, 'Undone', look),
+      text: masterText(context, result, 'Undone'),
     };
   });
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { runDocument, runTenantDocument } from '../../core/documents/run-document.ts';
-import { count, runNumber } from '../flags/numbers.ts';
+import { count, runNumberOrLatest } from '../flags/numbers.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 
@@ -22,7 +22,7 @@ export function addRuns(program: Command, register: Register): void {
   const show = runs
     .command('show')
     .description('show one run')
-    .argument('<id>', 'number of the run', runNumber)
+    .argument('<id>', 'number of the run, or latest', runNumberOrLatest)
     .option('--all', 'list every tenant that it worked on, not only those that failed');
   register(show, 'runs show', showRun);
 }
@@ -39,13 +39,23 @@ function listRuns(context: Context, flags: RunsFlags): Promise<CommandResult> {
 }
 
 function showRun(context: Context, flags: ShowFlags, [id]: readonly unknown[]): Promise<CommandResult> {
+  const all = flags.all === true;
   return context.withDatabase(undefined, async (database) => {
     const { readRun, readRunTenants } = await import('../../core/ledger/read-runs.ts');
-    const run = await readRun(database, Number(id));
-    const tenants = await readRunTenants(database, run.id, { onlyFailed: flags.all !== true });
+    const { readUndone } = await import('../../core/ledger/undone.ts');
+    const run = await readRun(database, id === 'latest' ? id : Number(id));
+    const tenants = await readRunTenants(database, run.id, { onlyFailed: !all });
+    const undone = await readUndone(database, run.id);
     return {
-      document: { run: { ...runDocument(run), tenants: tenants.map(runTenantDocument) } },
-      text: ({ renderRun }, look) => renderRun(run, tenants, look),
+      document: {
+        run: {
+          ...runDocument(run),
+          ...(undone !== undefined && { undone }),
+          tenants: tenants.map(runTenantDocument),
+        },
+      },
+      text: ({ renderRun }, look) =>
+        renderRun(run, { tenants, undone, verbose: all || context.output.verbose }, look),
     };
   });
 }

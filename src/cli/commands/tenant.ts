@@ -7,7 +7,7 @@ import { addFleetRun, masterFolderOf, runOptions, type FleetFlags } from '../fla
 import { renderFailures } from '../render/failures.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { failureOf } from '../run/results.ts';
+import { failureOf, withRunEnd } from '../run/results.ts';
 
 interface ProvisionFlags extends FleetFlags {
   readonly ownerRole?: string;
@@ -77,7 +77,11 @@ function provisionTenants(
       output.complain(renderFailures(failed, output.verbose, output.errorLook).join('\n'));
     return {
       document: provisionDocument(results),
-      text: ({ renderProvision }, look) => renderProvision(results, look),
+      text: withRunEnd(
+        output,
+        { id: results[0]?.run, command: 'tenant provision', failed: failed.length, changed: 0 },
+        ({ renderProvision }, look) => renderProvision(results, look),
+      ),
       error: failureOf(failed, results.length),
       interrupted: results.length < new Set(organizationIds).size,
     };

@@ -15,6 +15,13 @@ export const count = parser(COUNT);
 /** A run's number, as listed by `tenantctl runs`. */
 export const runNumber = parser(RUN_NUMBER, 'Expected the number of a run: tenantctl runs lists them.');
 
+/** The number of a run, or `latest`. */
+export function runNumberOrLatest(text: string): number | 'latest' {
+  return text === 'latest' ? text : runOrLatest(text);
+}
+
+const runOrLatest = parser(RUN_NUMBER, 'Expected the number of a run, or latest: tenantctl runs lists them.');
+
 const number = parser(COUNT, `Expected ${described(COUNT)}, or auto.`);
 
 export function countOrAuto(text: string): number | 'auto' {

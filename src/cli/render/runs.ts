@@ -1,38 +1,85 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { Run, RunOutcome, RunTenant } from '../../core/ledger/read-runs.ts';
-import { shortError } from './error.ts';
+import type { Undone } from '../../core/ledger/undone.ts';
+import { errorDetails, shortError } from './error.ts';
+import { renderFailures } from './failures.ts';
 import type { Look } from './look.ts';
+import { optionWords } from './option-words.ts';
+import { nextCommands } from './run-end.ts';
 import { renderTable } from './table.ts';
-import { counted, duration, secondOf } from '../../wording.ts';
+import { counted, duration, listed, minuteOf, secondOf } from '../../wording.ts';
+
+type Column = readonly [name: string, textOf: (run: Run, paint: Look['paint']) => string];
+
+/** Always shown. */
+const COLUMNS: readonly Column[] = [
+  ['RUN', ({ id }) => String(id)],
+  ['STARTED (UTC)', ({ startedAt }) => minuteOf(startedAt)],
+  ['COMMAND', ({ command }) => command],
+  ['OUTCOME', ({ outcome }, paint) => painted(outcome, paint)],
+  ['TENANTS', totalsOf],
+];
+
+/** Shown if there is room, the most important one first; `runs show` has every fact. */
+const MORE_COLUMNS: readonly Column[] = [
+  ['LABEL', ({ label }) => label ?? ''],
+  ['WHO', whoOf],
+  ['TOOK', ({ durationMs }) => (durationMs === null ? '' : duration(durationMs))],
+];
+
+/** Narrower terminals get times without the year. */
+const WIDE = 100;
+
+const WITHOUT_YEAR: Column = ['STARTED', ({ startedAt }) => minuteOf(startedAt).slice(5)];
 
 /** The ledger's runs, one per line. */
-export async function renderRuns(runs: readonly Run[], look: Look): Promise<string> {
+export function renderRuns(runs: readonly Run[], look: Look): string | Promise<string> {
   if (runs.length === 0)
     return 'There are no runs yet: the next command that changes something is the first.';
+  const { paint, width: available = Infinity } = look;
+  const cellsOf = ([name, textOf]: Column) => [name, ...runs.map((run) => textOf(run, paint))];
+  const widthOf = (cells: readonly string[]) =>
+    Math.max(...cells.map((cell) => stripVTControlCharacters(cell).length)) + 2;
+  const shown = COLUMNS.map((column) =>
+    available < WIDE && column[0].startsWith('STARTED') ? WITHOUT_YEAR : column,
+  ).map(cellsOf);
+  for (const cells of MORE_COLUMNS.map(cellsOf)) {
+    const widths = shown.map(widthOf);
+    const left = available - widths.reduce((sum, width) => sum + width, 0);
+    // The table cuts the widest columns: here that must be the new one.
+    if (left < Math.min(widthOf(cells), Math.max(...widths))) break;
+    if (cells.slice(1).some((cell) => cell !== '')) shown.push(cells);
+  }
+  const rows = [...runs.keys()].map((at) => shown.map((cells) => cells[at + 1] ?? ''));
   return renderTable(
-    ['RUN', 'COMMAND', 'WHO', 'STARTED (UTC)', 'TOOK', 'OUTCOME', 'TENANTS'],
-    runs.map((run) => [
-      String(run.id),
-      run.command,
-      `${run.startedBy}@${run.host}`,
-      secondOf(run.startedAt),
-      run.durationMs === null ? '' : duration(run.durationMs),
-      painted(run.outcome, look.paint),
-      totalsOf(run),
-    ]),
+    shown.map(([name = '']) => name),
+    rows,
     look,
   );
 }
 
-export async function renderRun(run: Run, tenants: readonly RunTenant[], look: Look): Promise<string> {
+interface RunDetails {
+  readonly tenants: readonly RunTenant[];
+  readonly undone: Undone | undefined;
+  /** Name every tenant that failed. */
+  readonly verbose: boolean;
+}
+
+export async function renderRun(
+  run: Run,
+  { tenants, undone, verbose }: RunDetails,
+  look: Look,
+): Promise<string> {
   const { paint, marks } = look;
-  const options = Object.entries(run.options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
   const facts = [
     ['command', run.command],
     ['outcome', painted(run.outcome, paint)],
-    ['who', `${run.startedBy} from ${run.host}, process ${run.pid}, tenantctl ${run.version}`],
+    ['undone', undone === undefined ? '' : paint.yellow(undoneBy(run, undone))],
+    ['label', run.label ?? ''],
+    ['who', `${whoOf(run)}, process ${run.pid}, tenantctl ${run.version}`],
     ['started', `${secondOf(run.startedAt)} UTC`],
     ['ended', run.endedAt ? `${secondOf(run.endedAt)} UTC (${duration(run.durationMs ?? 0)})` : ''],
-    ['options', options.join(', ')],
+    ['options', optionWords(run.options).join(', ')],
     ['migrations', run.planned.join(', ')],
     ['tenants', totalsOf(run)],
   ] as const;
@@ -41,33 +88,52 @@ export async function renderRun(run: Run, tenants: readonly RunTenant[], look: L
     `Run ${run.id}`,
     ...known.map(([name, value]) => `  ${paint.dim(name.padEnd(10))}  ${value}`),
   ];
-  if (run.error !== null) lines.push(`${paint.red(marks.failed)} ${shortError(run.error)}`);
-  if (tenants.length > 0) {
-    const rows = tenants.map((tenant) => [
-      `  ${tenant.clerkOrgId ?? 'master'}`,
-      paint.dim(tenant.schema),
-      tenant.outcome === 'failed' ? paint.red(tenant.outcome) : tenant.outcome,
-      tenant.batch === 0 ? '' : `batch ${tenant.batch}`,
-      duration(tenant.durationMs),
-      tenant.error === null ? tenant.names.join(', ') : shortError(tenant.error),
-    ]);
-    lines.push(await renderTable([], rows, look));
-  }
-  return [...lines, ...nextSteps(run).map((step) => paint.dim(step))].join('\n');
+  if (run.error !== null)
+    lines.push(`${paint.red(marks.failed)} ${shortError(run.error)}`, ...errorDetails(run.error, look));
+  const [failed, others] = [true, false].map((isFailed) =>
+    tenants.filter(({ outcome }) => (outcome === 'failed') === isFailed),
+  );
+  lines.push(...renderFailures(failed ?? [], verbose, look));
+  if (others !== undefined && others.length > 0) lines.push(await renderChanged(others, look));
+  return [...lines, ...nextSteps(run, undone).map((step) => paint.dim(step))].join('\n');
+}
+
+function renderChanged(tenants: readonly RunTenant[], look: Look): Promise<string> {
+  const rows = tenants.map((tenant) => [
+    `  ${tenant.clerkOrgId ?? 'master'}`,
+    look.paint.dim(tenant.schema),
+    tenant.outcome,
+    tenant.batch === 0 ? '' : `batch ${tenant.batch}`,
+    duration(tenant.durationMs),
+    tenant.names.join(', '),
+  ]);
+  return renderTable([], rows, look);
+}
+
+/** "deploy@build-7 as app_owner" */
+function whoOf({ osUser, host, startedBy }: Run): string {
+  return `${osUser === null ? '' : `${osUser}@`}${host} as ${startedBy}`;
+}
+
+/** "by run 12", "in part by runs 12, 13" */
+function undoneBy({ id }: Run, { by, wholly }: Undone): string {
+  const runs = by.filter((run) => run !== id);
+  const who = runs.length === 0 ? 'itself' : `run${runs.length === 1 ? '' : 's'} ${listed(runs.map(String))}`;
+  return `${wholly ? '' : 'in part '}by ${who}`;
 }
 
 /** Suggested next commands for a run. */
-function nextSteps({ id, command, outcome, totals: { failed = 0, changed = 0 } }: Run): string[] {
-  if (command !== 'migrate tenants' || outcome === 'at-work') return [];
-  return [
-    failed > 0 ? `tenantctl migrate tenants --retry-failed ${id} tries the failed ones again.` : '',
-    changed > 0 ? `tenantctl rollback tenants --run ${id} undoes exactly this run.` : '',
-  ].filter((step) => step !== '');
+function nextSteps(run: Run, undone: Undone | undefined): string[] {
+  const { id, command, outcome, totals } = run;
+  if (outcome === 'at-work') return [];
+  const { failed = 0, changed = 0 } = totals;
+  const ended = { id, command, failed, changed, isUndone: undone?.wholly === true };
+  return nextCommands(ended).map(([line, does]) => `${line} ${does}.`);
 }
 
 function totalsOf({ totals, command }: Run): string {
   const of = (key: string) => totals[key] ?? 0;
-  if (totals['migrations'] !== undefined) return counted(totals['migrations'], 'master migration');
+  if (totals['migrations'] !== undefined) return counted(totals['migrations'], 'migration');
   const verb =
     { 'rollback tenants': 'rolled back', 'tenant provision': 'provisioned' }[command] ?? 'migrated';
   const sums = [

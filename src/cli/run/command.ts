@@ -4,12 +4,14 @@ import type { Look } from '../render/look.ts';
 import type * as Renderers from '../render/results.ts';
 import type { Context } from './context.ts';
 
+export type ResultText = (render: typeof Renderers, look: Look) => string | Promise<string>;
+
 /** A command's result, for programs and for people. */
 export interface CommandResult {
   /** The keys of the JSON document besides command, ok and error. */
   readonly document: object;
   /** The result for people, made only if wanted. Nothing is written if empty. */
-  readonly text?: (render: typeof Renderers, look: Look) => string | Promise<string>;
+  readonly text?: ResultText;
   /** The work failed, at least partly. */
   readonly error?: TenantctlError | undefined;
   /** False if `text` already shows the error. */

@@ -1,10 +1,13 @@
+import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { Rehearsal } from '../../core/commands/rehearse.ts';
 import { fleetDocument } from '../../core/documents/migrate-document.ts';
 import { rehearsalDocument } from '../../core/documents/rehearsal-document.ts';
 import type { FleetResult } from '../../core/report/results.ts';
 import { TenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';
-import type { CommandResult } from './command.ts';
+import type { EndedRun } from '../render/run-end.ts';
+import type { Output } from '../terminal/output.ts';
+import type { CommandResult, ResultText } from './command.ts';
 import type { Context } from './context.ts';
 
 export function fleetResult(
@@ -15,13 +18,40 @@ export function fleetResult(
 ): CommandResult {
   const refused = result.tenants.filter(({ error }) => error !== undefined);
   const verb = direction === 'applied' ? 'migrated' : 'rolled back';
+  const { run: id, totals } = result;
+  const command = direction === 'applied' ? 'migrate tenants' : 'rollback tenants';
   return {
     document: fleetDocument(result, direction, all),
-    text: ({ renderFleet }, look) => renderFleet(result, verb, output.verbose, look),
+    text: withRunEnd(output, { id, command, ...totals }, ({ renderFleet }, look) =>
+      renderFleet(result, verb, output.verbose, look),
+    ),
     error: rolloutFailure(result) ?? failureOf(refused, result.totals.selected),
     showError: false,
     interrupted: result.interrupted,
   };
+}
+
+/** Adds the run's number and what can be done with it. */
+export function withRunEnd(
+  { quiet }: Output,
+  { id, ...run }: Omit<EndedRun, 'id'> & { readonly id: number | undefined },
+  text: ResultText,
+): ResultText {
+  if (id === undefined || quiet) return text;
+  return async (render, look) => {
+    const parts = [await text(render, look), render.renderRunEnd({ id, ...run }, look)];
+    return parts.filter((part) => part !== '').join('\n');
+  };
+}
+
+export function masterText(
+  { output }: Context,
+  result: MasterResult,
+  verb: 'Applied' | 'Undone',
+): ResultText {
+  const command = verb === 'Applied' ? 'migrate master' : 'rollback master';
+  const run = { id: result.run, command, failed: 0, changed: 0 };
+  return withRunEnd(output, run, ({ renderMaster }, look) => renderMaster(result, verb, look));
 }
 
 export function dryRunResult({ output }: Context, rehearsal: Rehearsal): CommandResult {

@@ -1,5 +1,6 @@
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import { renderError } from '../render/error.ts';
+import { renderRunEnd } from '../render/run-end.ts';
 import { createOutput, divertStdout, type Output } from '../terminal/output.ts';
 import type { CommandResult } from './command.ts';
 import { createContext, type Context, type GlobalOptions } from './context.ts';
@@ -52,12 +53,15 @@ async function write(command: string, output: Output, result: CommandResult): Pr
   const { document, text, error, showError = true } = result;
   if (output.json) {
     const failure = error && { error: error.toJSON() };
-    return output.document({ command, ok: error === undefined, ...document, ...failure });
+    const run = error?.run !== undefined && { run: error.run };
+    return output.document({ command, ok: error === undefined, ...run, ...document, ...failure });
   }
   const rendered = await text?.(await import('../render/results.ts'), output.look);
   if (rendered) await output.result(rendered);
   if (error !== undefined && showError) {
     output.complain(renderError(error, output.errorLook, output.verbose));
+    if (error.run !== undefined)
+      output.message(renderRunEnd({ id: error.run, command, failed: 0, changed: 0 }, output.errorLook));
   }
 }
 

@@ -26,10 +26,10 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   use: (commandRun: CommandRun<Options>) => Promise<T>,
 ): Promise<T & { readonly run?: number }> {
   const options = checkOptions(given, 'folder');
-  const { keepRuns: keep, observe = silent } = options;
+  const { keepRuns: keep, runLabel: label, observe = silent } = options;
   return withRun(
     database,
-    { command, options: askedOf(options), keep, observe },
+    { command, options: askedOf(options), label, keep, observe },
     async (run) => {
       const context = createRunContext(database, options, run);
       try {

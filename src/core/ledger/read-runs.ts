@@ -15,9 +15,13 @@ export interface Run {
   readonly outcome: RunOutcome;
   /** The login role. */
   readonly startedBy: string;
+  /** The operating-system user; null if it was not recorded. */
+  readonly osUser: string | null;
   readonly host: string;
   readonly pid: number;
   readonly version: string;
+  /** What the run belongs to (RunOptions.runLabel); null without one. */
+  readonly label: string | null;
   readonly startedAt: Date;
   /** Null if the run is active or died. */
   readonly endedAt: Date | null;
@@ -67,7 +71,7 @@ export const AT_WORK = `(r.ended_at IS NULL AND EXISTS (
 
 const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${AT_WORK} THEN 'at-work' ELSE 'died' END) AS outcome,
   r.started_by AS "startedBy", r.host, r.pid, r.version, r.started_at AS "startedAt", r.ended_at AS "endedAt",
-  r.planned, r.options,
+  r.planned, r.options - 'by' AS options, r.options #>> '{by,osUser}' AS "osUser", r.options #>> '{by,label}' AS label,
   coalesce(r.totals, (
     SELECT jsonb_build_object(
       'changed', count(DISTINCT t.schema_name) FILTER (WHERE t.outcome <> 'failed'),
@@ -80,10 +84,13 @@ export async function readRuns(database: Database, options: ReadRunsOptions = {}
   return selectRuns(database, 'ORDER BY r.id DESC LIMIT $1', options.limit ?? DEFAULT_LIMIT);
 }
 
-/** @throws TenantctlError RUN_UNKNOWN */
-export async function readRun(database: Database, id: number): Promise<Run> {
-  checkOptions({ runNumber: id }, 'runNumber');
-  const [run] = await selectRuns(database, 'WHERE r.id = $1', id);
+/** @param id its number, or the newest run of any command @throws TenantctlError RUN_UNKNOWN */
+export async function readRun(database: Database, id: number | 'latest'): Promise<Run> {
+  if (id !== 'latest') checkOptions({ runNumber: id }, 'runNumber');
+  const [run] =
+    id === 'latest'
+      ? await selectRuns(database, 'ORDER BY r.id DESC LIMIT $1', 1)
+      : await selectRuns(database, 'WHERE r.id = $1', id);
   if (run === undefined) throw runUnknown(id);
   return run;
 }
@@ -101,8 +108,9 @@ async function selectRuns(database: Database, which: string, value: number): Pro
   }));
 }
 
-export function runUnknown(run: number): TenantctlError {
-  return new TenantctlError('RUN_UNKNOWN', `There is no run ${run} in the ledger.`, {
+export function runUnknown(run: number | 'latest'): TenantctlError {
+  const which = run === 'latest' ? 'no run' : `no run ${run}`;
+  return new TenantctlError('RUN_UNKNOWN', `There is ${which} in the ledger.`, {
     hint: 'tenantctl runs lists the recorded runs; old ones are deleted (--keep, RUNS_KEEP).',
   });
 }

@@ -3,11 +3,12 @@ import type { PoolClient } from 'pg';
 import type { Database, LeaseShare } from '../../db/database.ts';
 import { isConnectionLoss } from '../../db/database-error.ts';
 import { takeLease } from '../../db/lease.ts';
-import { messageOf, toTenantctlError, type TenantctlError } from '../../errors.ts';
+import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
 import type { FleetResult } from '../report/results.ts';
 import { processFacts } from './process-facts.ts';
 import { AT_WORK } from './read-runs.ts';
+import { cleanLabel } from './run-label.ts';
 
 /** `migrate all` is recorded as its two parts. */
 export type RunCommand =
@@ -24,6 +25,7 @@ interface RunFacts {
   readonly command: RunCommand;
   /** Options that are worth recording. */
   readonly options: Readonly<Record<string, unknown>>;
+  readonly label: string | undefined;
   /** How many runs of this command the ledger keeps. */
   readonly keep: number | undefined;
   readonly observe: Observer;
@@ -84,7 +86,7 @@ export async function withRun<T extends object>(
       const outcome = error.code === 'INTERRUPTED' ? 'interrupted' : 'failed';
       if (run.id !== undefined) await run.end({ outcome, totals: {} }, error);
       database.assertOpen(thrown);
-      throw thrown;
+      throw run.id !== undefined && thrown instanceof TenantctlError ? thrown.with({ run: run.id }) : thrown;
     } finally {
       await run.release();
     }
@@ -149,15 +151,17 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
 /** @returns its number */
 async function insertRun(
   connection: Pick<Database, 'query'>,
-  { command, options }: RunFacts,
+  { command, options, label }: RunFacts,
   planned: readonly string[],
   lease: string | undefined,
 ): Promise<number> {
-  const { host, pid, version } = processFacts();
+  const { osUser, host, pid, version } = processFacts();
+  // Beside the options, which are jsonb: facts that came later need no column, and no new version of the state.
+  const recorded = { ...options, by: { osUser, label: cleanLabel(label) } };
   const { rows } = await connection.query<{ id: string }>(
     `INSERT INTO tenantctl.runs (command, host, pid, version, planned, options, lease)
      VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
-    [command, host, pid, version, planned, jsonOf(options), lease ?? null],
+    [command, host, pid, version, planned, jsonOf(recorded), lease ?? null],
   );
   return Number(rows[0]?.id);
 }

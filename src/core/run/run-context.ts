@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** How many runs of the command, and as many with nothing to do, the ledger keeps; 100 if absent. */
   readonly keepRuns?: number | undefined;
+  /** What the run belongs to, such as a commit or a CI job: the ledger keeps the first 200 characters. */
+  readonly runLabel?: string | undefined;
 }
 
 export interface RunContext {

@@ -321,6 +321,7 @@ test('the variables that are read are the documented ones', () => {
     'RETRIES',
     'RUNS_KEEP',
     'STATEMENT_TIMEOUT_MS',
+    'TENANTCTL_RUN_LABEL',
     'TENANT_HISTORY_TABLE',
     'TENANT_MIGRATIONS_DIR',
     'TENANT_ROLE',

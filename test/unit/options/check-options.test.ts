@@ -86,6 +86,7 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['readRuns', 'limit', untouched, { limit: 0 }],
   ['readRun', 'runNumber', untouched, Number.NaN],
   ['readRunTenants', 'runNumber', untouched, '1; SELECT', { onlyFailed: false }],
+  ['readUndone', 'runNumber', untouched, 0],
   ['diagnose', 'concurrency', { nodeVersion: '24.0.0', database: undefined, concurrency: 0 }],
   ['makeMigration', 'name', { folder, name: 5 }],
   ['makeMigration', 'format', { folder, name: 'a', format: 'py' }],

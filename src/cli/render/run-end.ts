@@ -1,0 +1,42 @@
+import type { Look } from './look.ts';
+
+/** A run, as far as it decides what can be done with it. */
+export interface EndedRun {
+  readonly id: number;
+  readonly command: string;
+  /** Tenants. */
+  readonly failed: number;
+  readonly changed: number;
+  /** Nothing of it is left. */
+  readonly isUndone?: boolean;
+}
+
+/** The commands that make sense after a run, with what they do. Pure. */
+export function nextCommands({
+  id,
+  command,
+  failed,
+  changed,
+  isUndone,
+}: EndedRun): (readonly [string, string])[] {
+  if (command !== 'migrate tenants') return [];
+  return [
+    ...(failed > 0
+      ? [[`tenantctl migrate tenants --retry-failed ${id}`, 'tries the failed ones again'] as const]
+      : []),
+    ...(changed > 0 && isUndone !== true
+      ? [[`tenantctl rollback tenants --run ${id}`, 'undoes exactly this run'] as const]
+      : []),
+  ];
+}
+
+/** "Run 9 · tenantctl runs show 9 · …"; a line for each part if the terminal is narrow. */
+export function renderRunEnd(run: EndedRun, { paint, marks, width = Infinity }: Look): string {
+  const parts = [
+    `Run ${run.id}`,
+    `tenantctl runs show ${run.id}`,
+    ...nextCommands(run).map(([command]) => command),
+  ];
+  const line = parts.join(` ${marks.separator} `);
+  return paint.dim(line.length <= width ? line : parts.join('\n  '));
+}
