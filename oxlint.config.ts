@@ -123,6 +123,8 @@ export default defineConfig({
     asLibrary(
       [
         'src/error-code.ts',
+        'src/import-module.ts',
+        'src/is-error.ts',
         'src/errors.ts',
         'src/names.ts',
         'src/limits.ts',

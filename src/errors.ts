@@ -1,4 +1,5 @@
 import type { ErrorCode } from './error-code.ts';
+import { isError } from './is-error.ts';
 import { createConcealer, maskSecrets, plainCause, secretsIn } from './secrets.ts';
 import { passingOf } from './transient.ts';
 
@@ -163,7 +164,7 @@ export function toTenantctlError(thrown: unknown): TenantctlError {
 
 /** The message of any thrown value, even one that cannot become a string. */
 export function messageOf(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message;
+  if (isError(thrown)) return thrown.message;
   try {
     return String(thrown);
   } catch {

@@ -1,5 +1,7 @@
+import { isError } from './is-error.ts';
+
 /**
- * Keeps secrets out of output and records. Imports nothing. Every error masks what looks like a secret, such
+ * Keeps secrets out of output and records. Every error masks what looks like a secret, such
  * as a password in a URL. Known secrets, such as the connection's password, are also masked wherever free
  * text leaves the program.
  */
@@ -125,7 +127,7 @@ export function plainCause(
 ): unknown {
   if (typeof cause === 'string') return conceal(cause);
   if (typeof cause !== 'object' || cause === null) return typeof cause === 'function' ? undefined : cause;
-  if (!(cause instanceof Error) || depth > MAX_DEPTH) return undefined;
+  if (!isError(cause) || depth > MAX_DEPTH) return undefined;
   const known = own(cause);
   if (known !== undefined) return known;
   const plain: PropertyDescriptorMap = {};

@@ -1,4 +1,5 @@
 import type { ErrorCode } from './error-code.ts';
+import { isError } from './is-error.ts';
 
 /** When the same call may succeed although nobody corrects anything: within seconds, or later. */
 export type Passing = 'soon' | 'later';
@@ -29,7 +30,7 @@ const CODES: Readonly<Partial<Record<ErrorCode, Passing>>> = {
 
 /** Whether and when an error passes by itself: the one definition for callers and for our own retries. Pure. */
 export function passingOf(error: unknown): Passing | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (!isError(error)) return undefined;
   const { code, sqlstate } = error as Error & { readonly code?: ErrorCode; readonly sqlstate?: string };
   // Its outcome is unknown: somebody must look first.
   if (code === 'MIGRATION_INTERRUPTED') return undefined;

@@ -1,22 +1,24 @@
-import type * as LibpgQuery from 'libpg-query';
+/** The statements of a text; offsets and lengths are in UTF-8 bytes. */
+interface ParseTree {
+  readonly stmts?: readonly {
+    readonly stmt?: object;
+    readonly stmt_location?: number;
+    readonly stmt_len?: number;
+  }[];
+}
 
-type Parser = typeof LibpgQuery;
-type ParseResult = Awaited<ReturnType<Parser['parse']>>;
-
-let parser: Promise<Parser> | undefined;
-
-/** PostgreSQL's parser: https://github.com/pganalyze/libpg_query. @throws the parser's error */
-export async function parse(text: string): Promise<ParseResult> {
-  parser ??= import('libpg-query');
-  return (await parser).parse(text);
+/** The parse tree of a text. @throws the parser's error */
+export async function parse(text: string): Promise<ParseTree> {
+  const parser = await import('./packed-parser.ts');
+  return parser.parse(text);
 }
 
 /** The tokens of a text, with offsets in UTF-8 bytes. @throws the lexer's error, for an unclosed string */
 export async function scan(
   text: string,
 ): Promise<readonly { readonly start: number; readonly end: number }[]> {
-  parser ??= import('libpg-query');
-  return (await (await parser).scan(text)).tokens;
+  const parser = await import('./packed-parser.ts');
+  return (await parser.scan(text)).tokens;
 }
 
 /** A node of the parse tree: an object with one key, its kind, with the fields of libpg-query's protobuf. */

@@ -57,7 +57,7 @@ export async function runAction(
   const seen =
     typeof action === 'string'
       ? await runSql(call, action)
-      : await runFunction(call, await context.knex(), action);
+      : await runFunction(call, await context.knex(migration.file), action);
   if (inTransaction) assertTransactionAlive(call, seen);
   const { name } = migration.file;
   if (direction === 'up') context.sent.set(name, seen.hasSent || context.sent.get(name) === true);

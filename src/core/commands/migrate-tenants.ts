@@ -155,7 +155,8 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
   const loading = Promise.all([...files].map((file) => context.load(file)));
   // Knex last: the migrations may have loaded their own.
   loading
-    .then((loaded) => (loaded.some(({ up }) => typeof up !== 'string') ? context.knex() : undefined))
+    .then((loaded) => loaded.find(({ up }) => typeof up !== 'string'))
+    .then((first) => first && context.knex(first.file))
     .catch(() => {});
   void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
 }

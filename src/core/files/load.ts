@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import type * as Jiti from 'jiti';
 import type { Knex } from 'knex';
 import { TenantctlError } from '../../errors.ts';
+import { importModule } from '../../import-module.ts';
+import { isError } from '../../is-error.ts';
 import { parseSqlMigration, type SqlMigration } from './sql-file.ts';
 import type { MigrationFile } from './source.ts';
 
@@ -78,14 +80,14 @@ function exportsOf(loaded: MigrationModule & { readonly default?: unknown }): Mi
 
 async function importFile(file: MigrationFile): Promise<MigrationModule> {
   try {
-    return (await import(pathToFileURL(file.path).href)) as MigrationModule;
+    return (await importModule(file.path)) as MigrationModule;
   } catch (error) {
     if (!/\.[mc]?ts$/.test(file.name) || !isBeyondTypeStripping(error)) throw broken(file, error);
   }
   try {
-    const { createJiti } = await import('jiti');
+    const { createJiti } = (await importModule('jiti')) as typeof Jiti;
     // No disk cache: a migration is loaded once.
-    return await createJiti(import.meta.url, { fsCache: false, interopDefault: false }).import(file.path);
+    return await createJiti(file.path, { fsCache: false, interopDefault: false }).import(file.path);
   } catch (error) {
     throw broken(file, error);
   }
@@ -100,18 +102,19 @@ const NEEDS_MORE =
  * without extension, a type imported as a value, CommonJS mixed with ES modules.
  */
 function isBeyondTypeStripping(error: unknown): boolean {
-  const code = (error as { code?: string } | null)?.code ?? '';
+  if (!isError(error)) return false;
+  const { name, message, code = '' } = error as NodeJS.ErrnoException;
   return (
     NEEDS_MORE.test(code) ||
-    error instanceof SyntaxError ||
-    (error instanceof ReferenceError &&
-      /^(exports|module|require|__dirname|__filename) is not defined/.test(error.message))
+    name === 'SyntaxError' ||
+    (name === 'ReferenceError' &&
+      /^(exports|module|require|__dirname|__filename) is not defined/.test(message))
   );
 }
 
 function broken(file: MigrationFile, error: unknown): TenantctlError {
   // After the first line, loaders print the position and the require stack.
-  const message = (error instanceof Error ? error.message : String(error))
+  const message = (isError(error) ? error.message : String(error))
     .replace(/\n(Require stack:|\s*\S+:\d+:\d+$)[\s\S]*$/, '')
     .trim();
   return invalid(file, `cannot be loaded${placeIn(file, error)}: ${message}`, hintFor(file, message), error);
@@ -122,7 +125,7 @@ function invalid({ name }: MigrationFile, problem: string, hint?: string, cause?
 }
 
 function placeIn(file: MigrationFile, error: unknown): string {
-  const { stack = '' } = error instanceof Error ? error : {};
+  const { stack = '' } = isError(error) ? error : {};
   const name = basename(file.path).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const [, line] = new RegExp(`${name}:(\\d+)`).exec(stack) ?? [];
   return line === undefined ? '' : ` (line ${line})`;

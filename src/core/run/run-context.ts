@@ -41,7 +41,8 @@ export interface RunContext {
   readonly throttle?: Throttle | undefined;
   /** The run in the ledger; nothing is recorded if it is absent or not started. */
   readonly run: Pick<RecordedRun, 'id'> | undefined;
-  readonly knex: () => Promise<KnexFactory>;
+  /** @param file a loaded migration, whose Knex is used if it has one */
+  readonly knex: (file: MigrationFile) => Promise<KnexFactory>;
   readonly load: (file: MigrationFile) => Promise<Migration>;
   readonly readStatements: ReadStatements;
   /** For each migration that was applied: whether any target was sent a statement by it. */
@@ -69,7 +70,7 @@ export function createRunContext(
     run,
     readStatements: createReadStatements(),
     sent: new Map(),
-    knex: () => (factory ??= createKnexFactory()),
+    knex: ({ path }) => (factory ??= createKnexFactory(path)),
     load(file) {
       const earlier = migrations.get(file.path);
       if (earlier !== undefined) return earlier;

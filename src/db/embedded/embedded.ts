@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type * as Pglite from '@electric-sql/pglite';
 import { TenantctlError } from '../../errors.ts';
+import { importModule } from '../../import-module.ts';
 import type { Names } from '../../names.ts';
 import { openServer } from '../open-server.ts';
 import { lockFolder } from './folder-lock.ts';
@@ -59,25 +61,26 @@ async function finishedOrAnew<T>(directory: string, open: (dataDir: string) => P
   return engine;
 }
 
+/** Each of these modules exports one extension, under its name. */
+const EXTENSIONS = [
+  '@electric-sql/pglite-pgvector',
+  ...['pgcrypto', 'uuid_ossp', 'citext', 'pg_trgm'].map((name) => `@electric-sql/pglite/contrib/${name}`),
+];
+
 async function loadPglite() {
   try {
-    const [core, vector, socket, pgcrypto, uuid, citext, trigram] = await Promise.all([
-      import('@electric-sql/pglite'),
-      import('@electric-sql/pglite-pgvector'),
+    const [{ PGlite }, { PGLiteSocketServer }, ...extensions] = await Promise.all([
+      importModule('@electric-sql/pglite') as Promise<typeof Pglite>,
       import('@electric-sql/pglite-socket'),
-      import('@electric-sql/pglite/contrib/pgcrypto'),
-      import('@electric-sql/pglite/contrib/uuid_ossp'),
-      import('@electric-sql/pglite/contrib/citext'),
-      import('@electric-sql/pglite/contrib/pg_trgm'),
+      ...EXTENSIONS.map(importModule),
     ]);
-    const extensions = { ...vector, ...pgcrypto, ...uuid, ...citext, ...trigram };
-    return { ...core, ...socket, extensions };
+    return { PGlite, PGLiteSocketServer, extensions: Object.assign({}, ...extensions) as Pglite.Extensions };
   } catch (error) {
     throw new TenantctlError(
       'EMBEDDED_UNAVAILABLE',
       'The packages of the embedded PostgreSQL are not installed.',
       {
-        hint: 'Install them: npm install @electric-sql/pglite @electric-sql/pglite-pgvector @electric-sql/pglite-socket',
+        hint: 'Install them: npm install @electric-sql/pglite @electric-sql/pglite-pgvector',
         cause: error,
       },
     );

@@ -34,9 +34,9 @@ export interface KnexFactory {
   readonly outsideTransaction: RunSession;
 }
 
-/** Loads Knex. Call it after the migrations have been loaded: see loadKnex. */
-export async function createKnexFactory(): Promise<KnexFactory> {
-  const createKnex = await loadKnex();
+/** Loads Knex. Call it after the migrations have been loaded: see loadKnex. @param path a migration's */
+export async function createKnexFactory(path: string): Promise<KnexFactory> {
+  const createKnex = await loadKnex(path);
   const root = createKnex({ client: 'pg' });
   const autocommit = createKnex({ client: 'pg' });
   return {
