@@ -54,7 +54,8 @@ const WORDS: Readonly<Record<AttentionCode, string>> = {
   SCHEMA_MISSING: 'without a schema',
   HISTORY_DISAGREES: 'with a history that disagrees with the folder',
   INTERRUPTED: 'interrupted',
-  AMBIGUOUS: 'renamed twice',
+  AMBIGUOUS: 'with two new names',
+  SWAPPED: 'with the schema of another',
   KNEX_LOCKED: 'locked by Knex',
 };
 

@@ -10,7 +10,7 @@ import { sqlstateOf } from './action-failure.ts';
 import type { Advanced, Assignment, TargetJob } from './assignment.ts';
 import { ownSearchPath } from '../target/control.ts';
 import type { History } from '../target/history.ts';
-import { tenantAmbiguous } from '../fleet/plan-fleet.ts';
+import { tenantAmbiguous } from '../state/tenant-ids.ts';
 import { interrupted, poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';

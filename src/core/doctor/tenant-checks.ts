@@ -8,6 +8,7 @@ import { HANDLED, leftOver } from './remedy.ts';
 import { tenantHistories } from './history-checks.ts';
 import { actsAsOwners } from './tenant-roles.ts';
 import { lacksSchema } from '../fleet/class-of.ts';
+import { isSwapped } from '../state/tenant-ids.ts';
 import { counted, listed } from '../../wording.ts';
 
 export const TENANTS: CheckTable<TenantView> = {
@@ -21,6 +22,7 @@ export const TENANTS: CheckTable<TenantView> = {
   'missing-schemas': ['Rows without a schema', missingSchemas],
   'unfinished-tenants': ['Unfinished tenants', unfinishedTenants],
   'renamed-tenants': ['Renamed tenants', renamedTenants],
+  'swapped-tenants': ['Swapped tenants', swappedTenants],
 };
 
 function tenantRights({ names, foreign, tenants, role }: TenantView): Verdict {
@@ -78,10 +80,7 @@ function unfinishedTenants({ tenants, memory }: TenantView): Verdict {
 
 /** Tenants whose two names changed at once: tenantctl does not guess whether they are the same. */
 function renamedTenants({ tenants, memory }: TenantView): Verdict {
-  const renamed = tenants.flatMap((tenant) => {
-    const former = memory.ambiguous.get(tenant.schema);
-    return former === undefined ? [] : [{ ...tenant, former }];
-  });
+  const renamed = ambiguous(tenants, memory).filter((tenant) => !isSwapped(tenant, tenant.former));
   if (renamed.length === 0) return ok('no tenant has changed both names at once');
   const remedies = renamed
     .slice(0, HANDLED)
@@ -96,4 +95,38 @@ function renamedTenants({ tenants, memory }: TenantView): Verdict {
       `${clerkOrgId} (${schema}), perhaps ${former.clerkOrgId} (${former.schema}) before`,
   );
   return failed(listed(pairs), `${remedies.join('\n')}${leftOver(renamed.length, '--')}`, 'TENANT_AMBIGUOUS');
+}
+
+function ambiguous(tenants: TenantView['tenants'], memory: TenantView['memory']) {
+  return tenants.flatMap(({ clerkOrgId, schema }) => {
+    const former = memory.ambiguous.get(schema);
+    return former === undefined ? [] : [{ clerkOrgId, schema, former }];
+  });
+}
+
+/** Tenants that have each other's schema, as far as tenantctl knows them. A cycle is not cut at HANDLED. */
+function swappedTenants({ names, tenants, memory }: TenantView): Verdict {
+  const swapped = ambiguous(tenants, memory).filter((tenant) => isSwapped(tenant, tenant.former));
+  if (swapped.length === 0) return ok('no tenant has the schema of another');
+  const { table, organization, schema } = registrySql(names, readable);
+  const involved = new Set(swapped.flatMap(({ clerkOrgId, former }) => [clerkOrgId, former.clerkOrgId]));
+  const give = (id: string, of: string) =>
+    `UPDATE ${table} SET ${schema} = ${literal(of)} WHERE ${organization} = ${literal(id)};`;
+  const remedies = [
+    '-- If the rows were swapped by mistake:',
+    'BEGIN;',
+    // A unique index is checked row by row: make room first.
+    `UPDATE ${table} SET ${schema} = '~' || md5(${organization}::text) WHERE ${organization} IN (${[...involved].map(literal).join(', ')});`,
+    ...swapped.map(({ former }) => give(former.clerkOrgId, former.schema)),
+    'COMMIT;',
+    '-- If each organization is to have the schema that it has now:',
+    ...swapped.map(
+      ({ clerkOrgId, former }) =>
+        `UPDATE tenantctl.tenants SET clerk_org_id = ${literal(clerkOrgId)} WHERE id = ${former.id};`,
+    ),
+  ];
+  const pairs = swapped.map(
+    ({ clerkOrgId, schema, former }) => `${clerkOrgId} has ${schema}, the schema of ${former.clerkOrgId}`,
+  );
+  return failed(listed(pairs), remedies.join('\n'), 'TENANT_SWAPPED');
 }

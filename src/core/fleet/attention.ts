@@ -6,7 +6,7 @@ import type { Plan } from '../plan/plan.ts';
 import { compareNames, stemOf, type MigrationFolder } from '../files/source.ts';
 import { counted } from '../../wording.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
-import type { FormerNames } from '../state/tenant-ids.ts';
+import { isSwapped, type FormerNames } from '../state/tenant-ids.ts';
 import type { Intent } from '../state/intents.ts';
 
 export type AttentionCode =
@@ -17,6 +17,7 @@ export type AttentionCode =
   | 'HISTORY_DISAGREES'
   | 'INTERRUPTED'
   | 'AMBIGUOUS'
+  | 'SWAPPED'
   | 'KNEX_LOCKED';
 
 export interface Attention {
@@ -50,6 +51,8 @@ export function invalidPart(indexes: readonly InvalidIndex[]): string {
 interface Seen {
   readonly class: TenantClass;
   readonly status: string;
+  /** Absent for a group of tenants. */
+  readonly schema?: string | undefined;
   readonly hasSchema: boolean;
   readonly history: Pick<History, 'lockedByKnex'>;
   /** What `migrate` would do to it. */
@@ -57,7 +60,7 @@ interface Seen {
   readonly pending: readonly string[];
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
-  /** Its names before both changed at once. */
+  /** Its names before both changed at once, or those of the tenant whose schema it has. */
   readonly former?: FormerNames | undefined;
   readonly invalidIndexes?: readonly InvalidIndex[] | undefined;
 }
@@ -93,8 +96,19 @@ const KNEX_LOCKED: Attention = {
   problem: "Knex's own lock is set: a Knex process is migrating it, or died while it did",
 };
 
-function whyBroken({ hasSchema, plan, interrupted, former, invalidIndexes = [] }: Seen): Attention {
+function whyBroken({
+  schema = '',
+  hasSchema,
+  plan,
+  interrupted,
+  former,
+  invalidIndexes = [],
+}: Seen): Attention {
   if (former !== undefined) {
+    if (isSwapped({ schema }, former)) {
+      const problem = `it has the schema of ${former.clerkOrgId}, which is registered too: their rows may be swapped; tenantctl doctor shows the SQL for both cases`;
+      return { code: 'SWAPPED', problem };
+    }
     const problem = `both of its names changed at once, if it is the tenant that was ${former.clerkOrgId} (${former.schema}); tenantctl doctor shows the SQL for both cases`;
     return { code: 'AMBIGUOUS', problem };
   }

@@ -1,3 +1,4 @@
+import { tenantAmbiguous } from '../state/tenant-ids.ts';
 import { TenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
@@ -34,6 +35,7 @@ export function planFleet(
   const due: MigrationTask[] = [];
   const upToDate: Member[] = [];
   const problems: RefusedTenant[] = [];
+  const { ambiguous } = fleet.scope.memory;
   const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
   if (fleet.gone > 0)
     warnings.add(`${counted(fleet.gone, 'tenant', 'is')} not retried: no longer in the registry.`);
@@ -41,7 +43,8 @@ export function planFleet(
     const { tenant, history } = member;
     const plan = decide(history, tenant);
     for (const warning of plan.warnings) warnings.add(warning);
-    if (tenant.isAmbiguous) problems.push({ tenant, error: tenantAmbiguous(tenant) });
+    if (tenant.isAmbiguous)
+      problems.push({ tenant, error: tenantAmbiguous(tenant, ambiguous.get(tenant.schema)) });
     else if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
     else if (plan.steps.length > 0 || refusals.has(tenant.schema)) due.push({ tenant, history, plan });
@@ -95,21 +98,6 @@ export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant):
     tenant,
     hint: 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over or to archive the tenant.',
   });
-}
-
-/** Stored data, such as an interrupted migration, is under names that the tenant no longer has. */
-export function tenantAmbiguous({
-  clerkOrgId: tenant,
-  schema,
-}: Pick<RegisteredTenant, 'clerkOrgId' | 'schema'>): TenantctlError {
-  return new TenantctlError(
-    'TENANT_AMBIGUOUS',
-    `Both names of this tenant have changed at once, its organization id and its schema's name: ${tenant}, ${schema}. It may be another tenant.`,
-    {
-      tenant,
-      hint: 'tenantctl doctor shows its earlier names, and the SQL for either case.',
-    },
-  );
 }
 
 export interface MigrationTask {

@@ -8,7 +8,7 @@ import { guardRoutines } from '../guard/server-routines.ts';
 import { serveRoutines } from '../strategy/server-routines.ts';
 import { stampRoutines } from '../stamps/server-routines.ts';
 import { tenantRoutines } from '../registry/server-routines.ts';
-import { followRegistry, TENANT_IDS } from '../state/tenant-ids.ts';
+import { followRegistry, tenantAmbiguous, TENANT_IDS } from '../state/tenant-ids.ts';
 import { boundNames, readVersion } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
@@ -73,6 +73,8 @@ const UPGRADES: readonly (readonly string[])[] = [
     `COMMENT ON COLUMN tenantctl.state_version.names IS
        'The names of the registry and the history tables that the routines are made with, as the variables have them.'`,
   ],
+  // 9: rows that may be swapped.
+  [],
 ];
 
 /** Drops the previous version's views and routines first. */
@@ -145,13 +147,11 @@ export async function ensureState(database: Database, version: number): Promise<
  */
 export async function prepareState(database: Database, version: number, observe: Observer): Promise<void> {
   await ensureState(database, version);
-  for (const { clerkOrgId, schema, former, isAmbiguous } of await followRegistry(database)) {
-    const names = `${former.clerkOrgId} (${former.schema}) is ${clerkOrgId} (${schema}) now`;
-    if (!isAmbiguous) observe({ type: 'note', message: `${names}.` });
-    else
-      observe({
-        type: 'warning',
-        message: `Perhaps ${names}: both names changed at once. tenantctl doctor shows the SQL for both cases.`,
-      });
+  for (const tenant of await followRegistry(database)) {
+    const { clerkOrgId, schema, former, isAmbiguous } = tenant;
+    if (!isAmbiguous) {
+      const message = `${former.clerkOrgId} (${former.schema}) is ${clerkOrgId} (${schema}) now.`;
+      observe({ type: 'note', message });
+    } else observe({ type: 'warning', message: tenantAmbiguous(tenant, former).message });
   }
 }

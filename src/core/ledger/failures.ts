@@ -18,8 +18,9 @@ interface FailedWork {
 }
 
 /**
- * Called after the tenants' rollbacks. A lock held by another run is not recorded as a tenant's last failure,
- * and no other failure replaces a refused check, which only a check that passes or a rollback clears.
+ * Called after the tenants' rollbacks. Not recorded as a tenant's last failure are a lock held by another run,
+ * and swapped rows, since the schema is another tenant's. No other failure replaces a refused check, which only
+ * a check that passes or a rollback clears.
  */
 export async function recordFailures(
   database: Database,
@@ -41,7 +42,7 @@ export async function recordFailures(
        INSERT INTO tenantctl.run_tenants (run, tenant, schema_name, clerk_org_id, outcome, duration_ms, direction, error)
        SELECT $5, tenant, schema_name, clerk_org_id, 'failed', duration_ms, $6, error FROM failed WHERE $5::bigint IS NOT NULL)
      INSERT INTO tenantctl.tenant_failures (tenant, command, error)
-     SELECT tenant, $7, error FROM failed WHERE error ->> 'code' <> 'LOCK_TIMEOUT' AND tenant IS NOT NULL
+     SELECT tenant, $7, error FROM failed WHERE error ->> 'code' NOT IN ('LOCK_TIMEOUT', 'TENANT_SWAPPED') AND tenant IS NOT NULL
      ON CONFLICT (tenant) DO UPDATE
        SET command = excluded.command, error = excluded.error, failed_at = now()
        WHERE tenant_failures.error ->> 'code' <> 'CHECK_REFUSED' OR excluded.error ->> 'code' = 'CHECK_REFUSED'`,

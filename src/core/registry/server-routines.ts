@@ -12,6 +12,9 @@ import { registrySql } from './registry-sql.ts';
  * stay with the schema. If only the oid matches, both names have changed, which is reported and not decided.
  * A tenant that has left the registry is found only by its oid: a new tenant under the old names is a
  * different one.
+ *
+ * A row that gives a known organization the schema of another one, which the registry still has, may have been
+ * swapped with that one's row: it is reported as well, and both tenants stay as they are known.
  */
 export function tenantRoutines(names: Names): string[] {
   return [registryChanges(names), followRegistry(names)];
@@ -56,8 +59,15 @@ function registryChanges(names: Names): string {
          ), found AS (
            SELECT DISTINCT ON (o.schema_name) o.* FROM of_tenant o ORDER BY o.schema_name, o.rank, o.id
          )
-         SELECT c.organization, c.schema_name, c.oid, f.id, coalesce(f.rank = 4, false)
-         FROM changed c LEFT JOIN found f ON f.schema_name = c.schema_name;
+         SELECT c.organization, c.schema_name, c.oid, f.id, coalesce(f.rank = 4, false) OR (
+           k.clerk_org_id <> c.organization
+           AND EXISTS (SELECT FROM registered r WHERE r.organization = k.clerk_org_id)
+           AND EXISTS (
+             SELECT FROM tenantctl.tenants other
+             WHERE other.clerk_org_id = c.organization AND other.id <> k.id AND other.gone_at IS NULL))
+         FROM changed c
+         LEFT JOIN found f ON f.schema_name = c.schema_name
+         LEFT JOIN tenantctl.tenants k ON k.id = f.id;
      EXCEPTION WHEN undefined_table OR undefined_column THEN
        RETURN;
      END`,
@@ -81,8 +91,10 @@ function followRegistry(names: Names): string {
        END IF;
        LOCK TABLE tenantctl.tenants IN SHARE ROW EXCLUSIVE MODE;
        RETURN QUERY
-         WITH registered AS (${registered}), changed AS MATERIALIZED (
-           SELECT c.* FROM tenantctl.registry_changes() c WHERE c.tenant IS NOT NULL AND NOT c.is_ambiguous
+         WITH registered AS (${registered}), changes AS MATERIALIZED (
+           SELECT c.* FROM tenantctl.registry_changes() c WHERE c.tenant IS NOT NULL
+         ), changed AS (
+           SELECT c.* FROM changes c WHERE NOT c.is_ambiguous
          ), becomes AS (
            SELECT c.tenant AS id, c.organization, c.schema_name, c.schema_oid, NULL::timestamptz AS gone_at, true AS is_renamed
            FROM changed c
@@ -92,7 +104,8 @@ function followRegistry(names: Names): string {
            FROM tenantctl.tenants k
            LEFT JOIN registered r ON r.schema_name = k.schema_name AND r.organization = k.clerk_org_id
            LEFT JOIN pg_namespace n ON n.nspname = r.schema_name
-           WHERE k.gone_at IS NULL AND NOT EXISTS (SELECT FROM changed c WHERE c.tenant = k.id)
+           WHERE k.gone_at IS NULL AND NOT EXISTS (
+               SELECT FROM changes c WHERE c.tenant = k.id AND (NOT c.is_ambiguous OR c.schema_name = k.schema_name))
              AND (r.schema_name IS NULL OR n.oid <> k.schema_oid OR k.schema_oid IS NULL)
          ), before AS MATERIALIZED (
            SELECT k.*, ${FORMER} AS former FROM tenantctl.tenants k JOIN changed c ON c.tenant = k.id
@@ -114,6 +127,6 @@ function followRegistry(names: Names): string {
          SELECT c.organization, c.schema_name, ${FORMER}, true
          FROM tenantctl.registry_changes() c JOIN tenantctl.tenants k ON k.id = c.tenant WHERE c.is_ambiguous;
      END`,
-    'Brings the tenants that tenantctl knows in line with the registry, and forgets the stamps of tables that are gone. The tenants that it has found under another name, and those of which both names have changed.',
+    'Brings the tenants that tenantctl knows in line with the registry, and forgets the stamps of tables that are gone. The tenants that it has found under another name, and those that a person must decide about.',
   );
 }

@@ -9,7 +9,7 @@ import type { Database } from '../../db/database.ts';
 export interface Memory {
   readonly failures: ReadonlyMap<string, RecordedFailure>;
   readonly intents: ReadonlyMap<string, Intent>;
-  /** Former names of tenants whose two names both changed: they may be different tenants. */
+  /** Earlier names of tenants whose two names both changed, or whose rows may be swapped (isSwapped). */
   readonly ambiguous: ReadonlyMap<string, FormerNames>;
 }
 

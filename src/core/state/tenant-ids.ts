@@ -1,3 +1,4 @@
+import { TenantctlError } from '../../errors.ts';
 import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import type { Database } from '../../db/database.ts';
@@ -66,8 +67,27 @@ interface RenamedTenant {
   readonly clerkOrgId: string;
   readonly schema: string;
   readonly former: FormerNames;
-  /** Both names changed at once: a person must decide whether it is the same tenant. */
+  /** A person must decide which tenant it is: both names changed at once, or rows may be swapped. */
   readonly isAmbiguous: boolean;
+}
+
+type Names = Pick<FormerNames, 'clerkOrgId' | 'schema'>;
+
+/** An ambiguous tenant whose schema is known as that of another organization, which is still registered. */
+export function isSwapped({ schema }: Pick<Names, 'schema'>, former: FormerNames | undefined): boolean {
+  return schema === former?.schema;
+}
+
+/** Why commands leave an ambiguous tenant alone. @param former its earlier names, if they were read */
+export function tenantAmbiguous({ clerkOrgId: tenant, schema }: Names, former?: FormerNames): TenantctlError {
+  const hint = 'tenantctl doctor shows the SQL for either case.';
+  if (former === undefined || !isSwapped({ schema }, former)) {
+    const was = former && ` is perhaps "${former.clerkOrgId}" (${former.schema})`;
+    const message = `"${tenant}" (${schema})${was ?? ''}: both names have changed at once. It may be another tenant.`;
+    return new TenantctlError('TENANT_AMBIGUOUS', message, { tenant, hint });
+  }
+  const message = `The registry gives "${tenant}" the schema ${schema}, which is known as that of "${former.clerkOrgId}". Their rows may be swapped.`;
+  return new TenantctlError('TENANT_SWAPPED', message, { tenant, hint });
 }
 
 /**

@@ -139,7 +139,9 @@ test('where both names of a tenant have changed, it is not guessed whether it is
   );
   expect(await attention(fleet)).toEqual({ org_new: 'AMBIGUOUS' });
   const { result, told } = await migrating(fleet);
-  expect(told).toEqual([expect.stringContaining(`Perhaps org_a (${A}) is org_new (acme) now`)]);
+  expect(told).toEqual([
+    `"org_new" (acme) is perhaps "org_a" (${A}): both names have changed at once. It may be another tenant.`,
+  ]);
   expect(resultOf(result, 'org_new').error).toMatchObject({ code: 'TENANT_AMBIGUOUS' });
   expect(await attention(fleet)).toEqual({ org_new: 'AMBIGUOUS' });
   expect(await shown(fleet, run)).toContain(`org_a ${A} failed`);
@@ -165,32 +167,71 @@ test('where both names of a tenant have changed, it is not guessed whether it is
   expect((await failedInRun(fleet.database, run)).schemas).toEqual([]);
 });
 
-test.each([
-  [
-    'in the registry',
-    `UPDATE tenants SET clerk_org_id = 'x' WHERE clerk_org_id = 'org_a'; UPDATE tenants SET clerk_org_id = 'org_a' WHERE clerk_org_id = 'org_b';
-     UPDATE tenants SET clerk_org_id = 'org_b' WHERE clerk_org_id = 'x'`,
-    { org_b: 'FAILED' },
-    `org_b ${A} failed`,
-  ],
-  [
-    'by renaming the schemas',
+test('where the schemas of two organizations were swapped together with their rows, what is remembered goes with them', async () => {
+  const { fleet, run } = await failedFleet();
+  await fleet.query(
     `ALTER SCHEMA ${A} RENAME TO x; ALTER SCHEMA ${B} RENAME TO ${A}; ALTER SCHEMA x RENAME TO ${B};
      UPDATE tenants SET schema_name = 'x' WHERE clerk_org_id = 'org_a'; UPDATE tenants SET schema_name = '${A}' WHERE clerk_org_id = 'org_b';
      UPDATE tenants SET schema_name = '${B}' WHERE clerk_org_id = 'org_a'`,
-    { org_a: 'FAILED' },
-    `org_a ${B} failed`,
-  ],
+  );
+  const seen = { org_a: 'FAILED' };
+  expect(await attention(fleet)).toEqual(seen);
+  expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 2, failed: 1 });
+  expect(await attention(fleet)).toEqual(seen);
+  expect(await shown(fleet, run)).toContain(`org_a ${B} failed`);
+  expect(await ids(fleet)).toHaveLength(3);
+});
+
+/** Gives each of these organizations the schema of the next one. */
+const rotate = (organizations: readonly string[]) =>
+  [
+    `UPDATE tenants SET schema_name = '~' || schema_name WHERE clerk_org_id IN ('${organizations.join(`','`)}')`,
+    ...organizations.map((id, at) => {
+      const next = organizations[(at + 1) % organizations.length] ?? '';
+      return `UPDATE tenants SET schema_name = '${schemaNameFor(next)}' WHERE clerk_org_id = '${id}'`;
+    }),
+  ].join(';');
+
+test.each([
+  ['two', 'are put right', ['org_a', 'org_b']],
+  ['two', 'were meant', ['org_a', 'org_b']],
+  ['three', 'are put right', ['org_a', 'org_b', 'org_c']],
+  ['three', 'were meant', ['org_a', 'org_b', 'org_c']],
 ])(
-  'where two organizations swap schemas %s, what is remembered stays with the schema',
-  async (_, swap, seen, entry) => {
+  '%s rows with swapped schema names are broken, and left alone until they %s',
+  async (_, answer, organizations) => {
     const { fleet, run } = await failedFleet();
-    await fleet.query(swap);
-    expect(await attention(fleet)).toEqual(seen);
-    expect(await shown(fleet, run)).toContain(entry);
-    expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 2, failed: 1 });
-    expect(await attention(fleet)).toEqual(seen);
-    expect(await shown(fleet, run)).toContain(entry);
+    await fleet.query(rotate(organizations));
+    const swapped = Object.fromEntries(organizations.map((id) => [id, 'SWAPPED']));
+    const n = organizations.length;
+
+    expect(await attention(fleet)).toEqual(swapped);
+    await fleet.add('4_marks.sql', createTable('marks'));
+    for (const between of ['nothing', 'a run']) {
+      const { result, told } = await migrating(fleet);
+      expect(result.totals, between).toMatchObject({ failed: n });
+      expect(result.fleet).toMatchObject({ broken: n });
+      expect(resultOf(result, 'org_a').error?.message).toBe(
+        `The registry gives "org_a" the schema ${B}, which is known as that of "org_b". Their rows may be swapped.`,
+      );
+      expect(told.filter((text) => text.includes('swapped'))).toHaveLength(n);
+    }
+    expect((await fleet.rollback({ tenants: organizations })).totals).toMatchObject({ failed: n });
+    expect(await attention(fleet)).toEqual(swapped);
+    expect(await shown(fleet, run)).toContain(`org_a ${A} failed`);
+
+    const { checks } = await diagnose({ nodeVersion: '24.0.0', database: fleet.testDatabase.settings });
+    const check = checks.find(({ id }) => id === 'swapped-tenants');
+    expect(check).toMatchObject({ status: 'failed', code: 'TENANT_SWAPPED' });
+    expect(check?.detail).toContain(`org_a has ${B}, the schema of org_b`);
+    const [back = '', meant = ''] = (check?.remedy ?? '').split('-- If each');
+    await fleet.query(answer === 'were meant' ? meant.replace(/.*\n/, '') : back);
+    // org_a's failure is its schema's.
+    const holder = answer === 'were meant' ? (organizations.at(-1) ?? '') : 'org_a';
+    expect((await attention(fleet))[holder]).toBe('FAILED');
+    await fleet.query(`DROP TABLE ${A}.links`);
+    expect((await migrating(fleet)).result.totals).toMatchObject({ failed: 0 });
+    expect(await attention(fleet)).toEqual({});
     expect(await ids(fleet)).toHaveLength(3);
   },
 );
