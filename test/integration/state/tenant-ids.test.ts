@@ -207,9 +207,9 @@ test.each([
 
     expect(await attention(fleet)).toEqual(swapped);
     await fleet.add('4_marks.sql', createTable('marks'));
-    for (const between of ['nothing', 'a run']) {
+    for (let runs = 0; runs < 2; runs += 1) {
       const { result, told } = await migrating(fleet);
-      expect(result.totals, between).toMatchObject({ failed: n });
+      expect(result.totals).toMatchObject({ failed: n });
       expect(result.fleet).toMatchObject({ broken: n });
       expect(resultOf(result, 'org_a').error?.message).toBe(
         `The registry gives "org_a" the schema ${B}, which is known as that of "org_b". Their rows may be swapped.`,
