@@ -55,7 +55,7 @@ function readServer(variables: ParsedVariables, folder: string): ServerSettings 
   if (target === undefined || ssl === undefined) return undefined;
   const serverAt = (
     { host, port, user, password, database }: ServerTarget,
-    at: Pick<DatabaseUrl, 'connectTimeoutMs'> | undefined,
+    at: Pick<DatabaseUrl, 'connectTimeoutMs' | 'source'> | undefined,
     tls: ServerSettings['ssl'],
   ) => ({
     host,
@@ -64,6 +64,7 @@ function readServer(variables: ParsedVariables, folder: string): ServerSettings 
     ...(password !== undefined && { password }),
     database,
     ssl: tls,
+    ...(at !== undefined && { source: at.source }),
     connectTimeoutMs: parsed.CONNECT_TIMEOUT_MS ?? at?.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
   });
   const settings: ServerSettings = { kind: 'server', ...serverAt(target, url, ssl) };

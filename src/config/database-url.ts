@@ -4,12 +4,15 @@ import type { ServerSettings } from '../db/database.ts';
 export type ServerTarget = Pick<ServerSettings, 'host' | 'port' | 'user' | 'password' | 'database'>;
 
 export interface DatabaseUrl extends ServerTarget {
+  readonly source: 'DATABASE_URL' | 'DB_DIRECT_URL';
   /** From sslmode; undefined without one. */
   readonly ssl?: boolean | undefined;
   readonly connectTimeoutMs?: number | undefined;
 }
 
 const FORM = 'is not a URL of the form postgres://user:password@host:port/database';
+const CUT_SHORT =
+  'holds a /, ? or # before its host: in a user or password write @ as %40, / as %2F, ? as %3F, # as %23, : as %3A, % as %25';
 const NO_HOST = 'no-host.invalid';
 const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
 /** Parameters that change the connection and so must not be ignored. */
@@ -22,7 +25,7 @@ const WEIGHTY =
  * @returns undefined if the variable is unset or invalid
  */
 export function readDatabaseUrl(
-  variable: 'DATABASE_URL' | 'DB_DIRECT_URL',
+  variable: DatabaseUrl['source'],
   { parsed, own, problems, warnings }: ParsedVariables,
 ): DatabaseUrl | undefined {
   const text = parsed[variable];
@@ -36,7 +39,7 @@ export function readDatabaseUrl(
   }
   const decoded = decodeParts(url);
   if (decoded === undefined) {
-    add('holds a "%" that does not begin an escape: write % as %25');
+    add('holds a "%" that does not begin an escape: in a user or password write % as %25');
     return undefined;
   }
   for (const name of ['host', 'user', 'database'] as const) if (decoded[name] === '') add(`names no ${name}`);
@@ -57,6 +60,7 @@ export function readDatabaseUrl(
     warnings.push({ variable, message, remedy: removal });
   }
   return {
+    source: variable,
     ...decoded,
     port: url.port === '' ? 5432 : Number(url.port),
     password: decoded.password === '' ? undefined : decoded.password,
@@ -87,17 +91,24 @@ function readSslMode(
 
 function parseUrl(text: string): URL | string {
   if (!/^postgres(ql)?:\/\//i.test(text)) return FORM;
+  if (isCutShort(text)) return CUT_SHORT;
   // postgres://user@/database?host=/a/socket/folder has no host, but the URL parser needs one.
   const url = URL.parse(text.replace(/^(\w+:\/\/[^/?#]*@)(?=\/)/, `$1${NO_HOST}`));
   if (url !== null) return url;
   const rest = text.replace(/^\w+:\/\//, '');
   const authority = rest.split(/[/?#]/)[0] ?? '';
-  if (rest.slice(authority.length).includes('@')) {
-    return 'holds a /, ? or # before its host: in a password write / as %2F, ? as %3F, # as %23';
-  }
   // Digits after a colon are a port only after the @.
   const port = /@[^@]*:(\d+)$/.exec(authority)?.[1];
   return port === undefined ? FORM : `names the port ${port}, out of range: 1 to 65535`;
+}
+
+/** Whether a / ? or # of the password ends what looks like the host: an "@" is left after it. */
+function isCutShort(text: string): boolean {
+  const [, authority = '', path = '', query = '', fragment = ''] =
+    /^\w+:\/\/([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(text) ?? [];
+  // A parameter's value may hold an "@", if a user and a database stand before it.
+  const isWhole = authority.includes('@') && path.length > 1;
+  return /@/.test(path + fragment) || (isWhole ? /[?&][^=&]*@/ : /@/).test(query);
 }
 
 function decodeParts({ searchParams, hostname, username, password, pathname }: URL) {

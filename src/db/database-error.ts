@@ -8,7 +8,7 @@ import type { Address } from './database.ts';
 
 type Told = readonly [code: ErrorCode, message: string, hint?: string];
 
-type Target = Pick<Address, 'host' | 'port' | 'user' | 'database'>;
+type Target = Pick<Address, 'host' | 'port' | 'user' | 'database' | 'source'>;
 
 /** TLS error codes of Node and OpenSSL (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
 const TLS_CODES =
@@ -35,52 +35,62 @@ export function toConnectionError(error: unknown, target: Target): TenantctlErro
   const isRefusal = cause instanceof DatabaseError;
   const [code, message, hint] = isRefusal
     ? tellRefusal(cause, where, target)
-    : tellFailure(messageOf(cause), cause, where);
+    : tellFailure(messageOf(cause), cause, where, target.source);
   return new TenantctlError(code, message, { hint, cause, sqlstate: isRefusal ? cause.code : undefined });
 }
 
-function tellFailure(message: string, cause: unknown, where: string): Told {
+function tellFailure(message: string, cause: unknown, where: string, source: Target['source']): Told {
   // OpenSSL's message is a line of its source code; `reason` is the explanation.
   const { code = '', reason = message } = (cause ?? {}) as { code?: unknown; reason?: string };
   const named = String(code);
   if (TLS_CODES.test(named))
-    return ['TLS_FAILED', `The TLS connection to ${where} failed: ${reason} (${named}).`, tlsHint(named)];
+    return [
+      'TLS_FAILED',
+      `The TLS connection to ${where} failed: ${reason} (${named}).`,
+      tlsHint(named, source),
+    ];
   if (/does not support SSL/i.test(message))
     return [
       'TLS_FAILED',
-      `The server at ${where} does not offer TLS, and DB_SSL=true asks for it.`,
-      'Turn TLS on at the server (ssl = on in postgresql.conf), or set DB_SSL=false for a server on a trusted network.',
+      `The server at ${where} does not offer TLS, and ${source === undefined ? 'DB_SSL=true asks' : 'the configuration asks'} for it.`,
+      `Turn TLS on at the server (ssl = on in postgresql.conf), or set DB_SSL=false${source === undefined ? '' : ` (without sslmode in ${source})`} for a server on a trusted network.`,
     ];
   if (UNREACHABLE[named] !== undefined || /timeout/i.test(message)) {
     const why = UNREACHABLE[named] ?? 'no answer within the time allowed';
     return [
       'CONNECTION_FAILED',
       `Cannot reach PostgreSQL at ${where}: ${why}${named === '' ? '' : ` (${named})`}.`,
-      'Check DB_HOST and DB_PORT, and that the server runs and accepts connections from here. To try tenantctl without a server, add --embedded.',
+      `Check ${source ?? 'DB_HOST and DB_PORT'}, and that the server runs and accepts connections from here. To try tenantctl without a server, add --embedded.`,
     ];
   }
   return [
     'CONNECTION_FAILED',
     `Cannot connect to PostgreSQL at ${where}: ${message}`,
-    'Check DB_HOST, DB_PORT and DB_SSL.',
+    `Check ${source ?? 'DB_HOST, DB_PORT'} and DB_SSL.`,
   ];
 }
 
-function tellRefusal({ code, message }: DatabaseError, where: string, { user, database }: Target): Told {
+function tellRefusal(
+  { code, message }: DatabaseError,
+  where: string,
+  { user, database, source }: Target,
+): Told {
   switch (code) {
     case '28P01':
       return [
         'LOGIN_FAILED',
         `The server at ${where} refused the password of ${user}.`,
-        'Check DB_USER and DB_PASSWORD.',
+        source === undefined
+          ? 'Check DB_USER and DB_PASSWORD.'
+          : `Check user and password in ${source}. A special character of the password must be percent-encoded: @ as %40, : as %3A, % as %25.`,
       ];
     case '28000':
       return [
         'LOGIN_FAILED',
         `The server at ${where} does not let ${user} in: ${message}.`,
         /no encryption|SSL off/i.test(message)
-          ? 'The server requires TLS here: set DB_SSL=true (and DB_SSL_CERT_PATH if its certificate is signed by a private authority).'
-          : "Check DB_USER, the server's pg_hba.conf, and DB_SSL_CLIENT_CERT_PATH if it requires a client certificate.",
+          ? `The server requires TLS here: set DB_SSL=true${source === undefined ? '' : `, or sslmode=verify-full in ${source}`} (and DB_SSL_CERT_PATH if its certificate is signed by a private authority).`
+          : `Check ${source ?? 'DB_USER'}, the server's pg_hba.conf, and DB_SSL_CLIENT_CERT_PATH if it requires a client certificate.`,
       ];
     case '42501':
       return [
@@ -92,7 +102,7 @@ function tellRefusal({ code, message }: DatabaseError, where: string, { user, da
       return [
         'DATABASE_MISSING',
         `There is no database "${database}" on ${where}.`,
-        `Create it (CREATE DATABASE ${identifier(database)};) or correct DB_NAME.`,
+        `Create it (CREATE DATABASE ${identifier(database)};) or correct ${source ?? 'DB_NAME'}.`,
       ];
     case '53300':
       return [
@@ -106,16 +116,16 @@ function tellRefusal({ code, message }: DatabaseError, where: string, { user, da
         `The connection pooler at ${where} refused the connection: ${message}.`,
         /startup parameter/.test(message)
           ? 'tenantctl sends none of its own: unset PGOPTIONS, which the driver reads; or let the pooler ignore it (ignore_startup_parameters in PgBouncer), and then it has no effect.'
-          : "The message is the pooler's, for itself or for the server behind it: look at its log, its databases and its limits. Check DB_HOST, DB_PORT, DB_USER and DB_NAME.",
+          : `The message is the pooler's, for itself or for the server behind it: look at its log, its databases and its limits. Check ${source ?? 'DB_HOST, DB_PORT, DB_USER and DB_NAME'}.`,
       ];
     default:
       return ['CONNECTION_FAILED', `The server at ${where} refused the connection: ${message}.`];
   }
 }
 
-function tlsHint(code: string): string {
+function tlsHint(code: string, source: Target['source']): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return 'The certificate is for another host name: set DB_HOST to a name that it contains.';
+    return `The certificate is for another host name: set ${source === undefined ? 'DB_HOST' : `the host in ${source}`} to a name that it contains.`;
   if (code === 'CERT_HAS_EXPIRED') return "The server's certificate has expired: renew it there.";
   if (code === 'CERT_NOT_YET_VALID') return "The server's certificate is not valid yet: check both clocks.";
   return /UNKNOWN_CA|CERTIFICATE_REQUIRED|BAD_CERTIFICATE/.test(code)
@@ -181,14 +191,14 @@ function missingRight(message: string): string {
   const [, kind, name = ''] =
     /^permission denied for (schema|database|table|view|sequence) (.+)$/.exec(message) ?? [];
   const grant = (rights: string, on: string) =>
-    `Let the role use it, as its owner or a superuser: GRANT ${rights} ON ${on} TO <DB_USER>;`;
+    `Let the role use it, as its owner or a superuser: GRANT ${rights} ON ${on} TO <role>;`;
   switch (kind) {
     case 'schema':
       return name === 'public'
-        ? 'Give the schema to the role that runs tenantctl, as a superuser: ALTER SCHEMA public OWNER TO <DB_USER>;'
+        ? 'Give the schema to the role that runs tenantctl, as a superuser: ALTER SCHEMA public OWNER TO <role>;'
         : grant('USAGE, CREATE', `SCHEMA ${identifier(name)}`);
     case 'database':
-      return 'Let the role create schemas, as the owner of the database or a superuser: GRANT CREATE ON DATABASE <DB_NAME> TO <DB_USER>;';
+      return 'Let the role create schemas, as the owner of the database or a superuser: GRANT CREATE ON DATABASE <database> TO <role>;';
     case 'table':
     case 'view':
       return grant('SELECT, INSERT, UPDATE, DELETE', `<its schema>.${identifier(name)}`);

@@ -17,6 +17,8 @@ export interface ServerSettings {
   readonly ssl: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'> | false;
   /** Milliseconds. */
   readonly connectTimeoutMs: number;
+  /** The variable that holds the address as a URL: hints name it instead of DB_HOST and the others. */
+  readonly source?: 'DATABASE_URL' | 'DB_DIRECT_URL' | undefined;
   /** Reaches the same database past a pooler, for what needs a session; DB_DIRECT_URL. */
   readonly direct?: Omit<Address, 'direct'> | undefined;
 }
@@ -104,6 +106,8 @@ export interface Database
   alone<T>(work: () => Promise<T>): Promise<T>;
   /** Milliseconds; 0 for no limit. */
   readonly connectTimeoutMs: number;
+  /** The variable that holds the address as a URL: hints name it instead of DB_HOST and the others. */
+  readonly source?: 'DATABASE_URL' | 'DB_DIRECT_URL' | undefined;
   readonly serverMajor: number;
   /**
    * The same database over connections with sessions: this one, or `direct`, opened and checked at the first

@@ -90,7 +90,7 @@ async function refuseStatementMode(client: PoolClient): Promise<void> {
       `The connection pooler in between allows no transactions: ${error.message}.`,
       {
         sqlstate: error.code,
-        hint: 'Set pool_mode = transaction for this database in the pooler, or connect to PostgreSQL itself (DB_HOST and DB_PORT, or DATABASE_URL).',
+        hint: 'Set pool_mode = transaction for this database in the pooler, or connect to PostgreSQL itself.',
         cause: error,
       },
     );

@@ -215,10 +215,10 @@ test('Troubleshooting: "permission denied for schema" prints its remedy, which w
 
   expect(failed.code).toBe(1);
   expect(failed.stderr).toContain('permission denied for schema public');
-  const remedy = /ALTER SCHEMA public OWNER TO <DB_USER>;/.exec(failed.stderr)?.[0] ?? '';
+  const remedy = /ALTER SCHEMA public OWNER TO <role>;/.exec(failed.stderr)?.[0] ?? '';
   expect(remedy).not.toBe('');
   const user = testDatabase.settings.database.replace('test_', 'dev_');
-  await testDatabase.query(remedy.replace('<DB_USER>', user));
+  await testDatabase.query(remedy.replace('<role>', user));
   expect(await pnpm('migrate:master')).toMatchObject({ code: 0, stderr: '' });
 });
 

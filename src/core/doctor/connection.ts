@@ -1,6 +1,6 @@
 import type { TenantctlError } from '../../errors.ts';
 import { identifier } from '../../db/sql.ts';
-import type { DatabaseSettings } from '../../db/database.ts';
+import type { DatabaseSettings, ServerSettings } from '../../db/database.ts';
 import type { Attempt } from './attempt.ts';
 import { capacity } from './capacity-check.ts';
 import {
@@ -86,7 +86,7 @@ function readWrite(server: ServerFacts): Verdict {
   if (server.isStandby) {
     return failed(
       'the server is a standby: it cannot be written to',
-      'Set DB_HOST (and DB_PORT) to the primary server.',
+      'Connect to the primary server instead.',
       'SERVER_READ_ONLY',
     );
   }
@@ -111,7 +111,7 @@ function pooler({ settings, behindPooler, direct, address, port }: ServerView): 
   const host = address ?? '<the host of PostgreSQL>';
   return warning(
     `${found}: migrations with transaction: false are refused, and a run takes two of its connections at once`,
-    `Set DB_DIRECT_URL=postgres://${user}:<the value of DB_PASSWORD>@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`,
+    `Set DB_DIRECT_URL=postgres://${user}:${passwordOf(settings)}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`,
   );
 }
 
@@ -122,16 +122,21 @@ function directUrl({ settings, direct }: ServerView): Verdict {
   return ok(direct.facts.behindPooler ? `${place}, through a pooler that may share sessions` : place);
 }
 
+/** Stands for the password, which is never shown. */
+function passwordOf({ source }: ServerSettings): string {
+  return source === undefined ? '<the value of DB_PASSWORD>' : `<the password of ${source}>`;
+}
+
 export function connectionRemedy(error: TenantctlError, settings: DatabaseSettings): string {
   const usual = error.hint ?? 'Correct what the message says.';
   if (settings.kind === 'embedded') return usual;
   const [role, database] = [identifier(settings.user), identifier(settings.database)];
-  const password = "PASSWORD '<the value of DB_PASSWORD>'";
+  const password = `PASSWORD '${passwordOf(settings)}'`;
   if (error.code === 'DATABASE_MISSING')
-    return `CREATE DATABASE ${database} OWNER ${role}; -- as a superuser; or correct DB_NAME`;
+    return `CREATE DATABASE ${database} OWNER ${role}; -- as a superuser; or correct ${settings.source ?? 'DB_NAME'}`;
   switch (error.sqlstate) {
     case '28P01':
-      return `Correct DB_USER and DB_PASSWORD. Or give the role that password, as a superuser: ALTER ROLE ${role} ${password}; (if it does not exist: CREATE ROLE ${role} LOGIN ${password};)`;
+      return `${settings.source === undefined ? 'Correct DB_USER and DB_PASSWORD.' : usual} Or give the role that password, as a superuser: ALTER ROLE ${role} ${password}; (if it does not exist: CREATE ROLE ${role} LOGIN ${password};)`;
     case '28000':
       if (/role .* does not exist/.test(error.message))
         return `CREATE ROLE ${role} LOGIN; -- as a superuser, with ${password} if the server asks for one`;

@@ -112,7 +112,7 @@ function absent({ names, master, masterHistory: { entries }, tenantSchemas }: Re
     recorded === undefined ? '' : `${recordAsUndone(masterTarget(names), recorded.name)}; and then `;
   return failed(
     `${detail}, although there are ${counted(entries.length, 'recorded master migration')} and ${counted(tenantSchemas.length, 'schema')} ${names.schemaPrefix}…: it was dropped or is in another database`,
-    `Restore the table from a backup, or correct DB_NAME. If there is no backup, create it again, empty: ${forget}${create}${entries.length > 1 ? ' --allow-out-of-order' : ''}. tenantctl doctor then names the schemas to register.`,
+    `Restore the table from a backup, or connect to the right database. If there is no backup, create it again, empty: ${forget}${create}${entries.length > 1 ? ' --allow-out-of-order' : ''}. tenantctl doctor then names the schemas to register.`,
     'REGISTRY_ABSENT',
   );
 }

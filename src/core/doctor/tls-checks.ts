@@ -27,7 +27,7 @@ export function tls({ settings, behindPooler, offersTls, encrypted, protocol = '
   if (encrypted) return ok(`${protocol}, ${trust}; pg_stat_ssl says the same`);
   return failed(
     'pg_stat_ssl says that the server receives this connection unencrypted: something in between ends TLS',
-    'Set DB_HOST and DB_PORT to the server itself, not to the proxy before it.',
+    `Correct ${settings.source ?? 'DB_HOST and DB_PORT'} to reach the server itself, not the proxy in front of it.`,
     'TLS_FAILED',
   );
 }

@@ -142,10 +142,9 @@ describe('DATABASE_URL', () => {
     ['postgres://u:p@h:99999/d', 'names the port 99999, out of range: 1 to 65535'],
     ['postgres://u:99999', 'is not a URL of the form postgres://user:password@host:port/database'],
     [
-      'postgres://u:p/w@h/d',
-      'holds a /, ? or # before its host: in a password write / as %2F, ? as %3F, # as %23',
+      'postgres://u:p%@h/d',
+      'holds a "%" that does not begin an escape: in a user or password write % as %25',
     ],
-    ['postgres://u:p%@h/d', 'holds a "%" that does not begin an escape: write % as %25'],
     ['postgres://u@h', 'names no database'],
     ['postgres://h/d', 'names no user'],
     ['postgres://u@h,i/d', 'names several hosts; tenantctl connects to one, the primary'],
@@ -160,6 +159,31 @@ describe('DATABASE_URL', () => {
     ],
   ] as const)('%s is refused: %s', ([url, problem]) => {
     expect(problemsOf({ DATABASE_URL: url })).toEqual([`DATABASE_URL ${problem}`]);
+  });
+
+  test.for([
+    'p/w@h/d',
+    'p?w@h/d',
+    'p#w@h/d',
+    '1/w@h/d',
+    '1#w@h/d',
+    '1?w@h:5432/d?sslmode=require',
+    // An "@" of the password ends what looks like the user's part.
+    'p@s/w@h/d',
+    'p@s#w@h/d',
+    'p@s?w@h/d',
+    'p@s/w?x@h/d?sslmode=require',
+  ])('postgres://u:%s: the password that was not encoded is recognised, and not shown', (rest) => {
+    expect(problemsOf({ DATABASE_URL: `postgres://u:${rest}` })).toEqual([
+      'DATABASE_URL holds a /, ? or # before its host: in a user or password write @ as %40, / as %2F, ? as %3F, # as %23, : as %3A, % as %25',
+    ]);
+  });
+
+  test.for([
+    ['postgres://u:p@ss:w0rd@h/d', { user: 'u', password: 'p@ss:w0rd', host: 'h' }],
+    ['postgres://u@h/d?application_name=a@b', { host: 'h', database: 'd' }],
+  ] as const)('%s needs no encoding', ([url, settings]) => {
+    expect(databaseOf({ DATABASE_URL: url })).toMatchObject(settings);
   });
 
   test('an sslmode and DB_SSL at once are refused', () => {
@@ -253,6 +277,7 @@ describe('DB_DIRECT_URL', () => {
     const url = 'postgres://me:secret@past:5433/d';
     expect(direct({})).toBeUndefined();
     expect(direct({ DB_DIRECT_URL: url })).toEqual({
+      source: 'DB_DIRECT_URL',
       host: 'past',
       port: 5433,
       user: 'me',

@@ -16,7 +16,7 @@ describe('the server', () => {
   it('is a standby', () => {
     expect(lineOf('read-write', { readOnly: true, isStandby: true })).toMatchObject({
       status: 'failed',
-      remedy: 'Set DB_HOST (and DB_PORT) to the primary server.',
+      remedy: 'Connect to the primary server instead.',
     });
   });
 
