@@ -46,7 +46,7 @@ export async function doctorCommand(context: Context, flags: DoctorFlags): Promi
   });
   return {
     document: { checks: diagnosis.checks, totals: diagnosis.totals },
-    text: ({ renderDiagnosis }, look) => renderDiagnosis(diagnosis, look),
+    text: ({ renderDiagnosis }, look) => renderDiagnosis(diagnosis, context.output.verbose, look),
     error: diagnosis.error,
     showError: false,
   };

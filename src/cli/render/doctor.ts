@@ -1,21 +1,44 @@
-import type { CheckStatus } from '../../core/doctor/check.ts';
+import type { Check, CheckStatus } from '../../core/doctor/check.ts';
 import type { Diagnosis } from '../../core/doctor/diagnose.ts';
 import { counted } from '../../wording.ts';
 import { indent } from './error.ts';
 import type { Look } from './look.ts';
+import { renderTable } from './table.ts';
+import { wrap } from './wrap.ts';
 
-/** One line per check with its remedy, and the totals. */
-export function renderDiagnosis({ checks, totals }: Diagnosis, { paint, marks }: Look): string {
+/**
+ * The findings with their remedies, failures first; then what is in order, a line for each check; then the
+ * totals. With `verbose` nothing is cut, and skipped checks are listed.
+ */
+export async function renderDiagnosis(
+  { checks, totals: { ok, warnings, failed, skipped } }: Diagnosis,
+  verbose: boolean,
+  look: Look,
+): Promise<string> {
+  const { paint, marks } = look;
   const colors = { ok: paint.green, warning: paint.yellow, failed: paint.red, skipped: paint.dim };
   const mark = (status: CheckStatus) => colors[status](marks[status]);
-  const width = Math.max(...checks.map(({ title }) => title.length));
-  const lines = checks.flatMap(({ status, title, detail, remedy }) => {
-    const text = indent(detail, width + 4);
-    const line = `${mark(status)} ${title.padEnd(width)}  ${status === 'skipped' ? paint.dim(text) : text}`;
-    return remedy === undefined ? [line] : [line, `  ${paint.cyan(marks.arrow)} ${indent(remedy, 4)}`];
-  });
-  const worst = totals.failed > 0 ? 'failed' : totals.warnings > 0 ? 'warning' : 'ok';
-  const { ok, warnings, failed, skipped } = totals;
-  const sum = `${ok} ok, ${counted(warnings, 'warning')}, ${failed} failed, ${skipped} skipped`;
-  return [...lines, '', `${mark(worst)} ${counted(checks.length, 'check')}: ${sum}`].join('\n');
+  const having = (...statuses: CheckStatus[]) =>
+    statuses.flatMap((status) => checks.filter((check) => check.status === status));
+
+  const findings = having('failed', 'warning').flatMap(({ status, title, detail, remedy }: Check) => [
+    `${mark(status)} ${wrap(`${paint.bold(title)}: ${detail}`, 2, look)}`,
+    // Never wrapped: half a command could be pasted.
+    ...(remedy === undefined
+      ? []
+      : [`  ${paint.cyan(marks.arrow)} ${indent(remedy, 3 + marks.arrow.length)}`]),
+  ]);
+  const others = having('ok', ...(verbose ? (['skipped'] as const) : []));
+  const rows = others.map(({ status, title, detail }) => [`${mark(status)} ${title}`, detail]);
+  const table = await renderTable([], rows, verbose ? { ...look, width: undefined } : look);
+
+  const worst = failed > 0 ? 'failed' : warnings > 0 ? 'warning' : 'ok';
+  const folded = skipped > 0 && !verbose ? ' (--verbose lists them)' : '';
+  const sum = `${ok} ok, ${counted(warnings, 'warning')}, ${failed} failed, ${skipped} skipped${folded}`;
+  return [
+    ...findings,
+    ...(findings.length > 0 ? [''] : []),
+    ...(rows.length > 0 ? [table, ''] : []),
+    `${mark(worst)} ${counted(checks.length, 'check')}: ${sum}`,
+  ].join('\n');
 }

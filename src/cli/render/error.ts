@@ -16,7 +16,7 @@ export function renderError(error: TenantctlError, { paint, marks }: Look, verbo
   for (const blocker of error.blockedBy ?? []) lines.push(fact('blocked by', blockerLine(blocker)));
   for (const { name, table, remedy } of error.invalidIndexes ?? [])
     lines.push(fact('INVALID', `index ${name} of table ${table}: ${remedy}`));
-  if (hint !== undefined) lines.push(`${paint.cyan(marks.arrow)} ${hint}`);
+  if (hint !== undefined) lines.push(`${paint.cyan(marks.arrow)} ${indent(hint, marks.arrow.length + 1)}`);
   if (verbose || error.code === 'INTERNAL') {
     const { stack } = error.cause instanceof Error ? error.cause : error;
     if (stack !== undefined) lines.push(paint.dim(stack));

@@ -2,10 +2,12 @@ import { TenantctlError } from '../../errors.ts';
 import { registryName, type Names } from '../../names.ts';
 import { recordFiles, warnOfEditedFiles } from '../state/checksums.ts';
 import type { RunOptions } from '../run/run-context.ts';
-import { filesOf, planForward } from '../plan/plan.ts';
+import { filesOf, planForward, type Plan } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
+import { isInit } from '../files/scaffold.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
+import { adoptionAdvice, readAdoption } from '../registry/adoption.ts';
 import { hasRegistryTable, isDefaultRegistry, readRegistryShape } from '../registry/registry-shape.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
 import { inRun, type CommandRun } from './in-run.ts';
@@ -59,10 +61,12 @@ async function migrateInRun(
   const hasRegistry = (await readRegistryShape(database)) !== undefined;
   // A registry with another name may be created by any migration, or by another tool.
   const mustCreate = !hasRegistry && isDefaultRegistry(names);
+  const advice = mustCreate ? adoptionAdvice(await readAdoption(database, false)) : undefined;
+  const missing = () => registryMissing(names, folder, plan, advice);
   const [first] = plan.steps;
   if (!mustCreate) await ensureState(database, stateVersion);
-  else if (first === undefined) throw registryMissing(names, folder, true);
-  else if (!(await context.load(first.file)).upInTransaction) throw registryMissing(names, folder, false);
+  else if (first === undefined) throw missing();
+  else if (!(await context.load(first.file)).upInTransaction) throw missing();
 
   const planned = plan.steps.map(({ name }) => name);
   if (!mustCreate && planned.length > 0) await run.begin(planned);
@@ -78,7 +82,7 @@ async function migrateInRun(
         }
       : undefined,
     async afterFirst(client) {
-      if (mustCreate && !(await hasRegistryTable(client, names))) throw registryMissing(names, folder, false);
+      if (mustCreate && !(await hasRegistryTable(client, names))) throw missing();
     },
     hasState: hasRegistry || stateVersion > 0,
   });
@@ -97,18 +101,31 @@ export function endingOf({ names }: MasterResult): RunEnding {
   return { outcome: 'done', totals: { migrations: names.length } };
 }
 
-/** The registry is missing, and no migration of the folder will create it. */
+/** The registry is missing, and the next migration does not create it. @param advice if another table is one */
 function registryMissing(
   names: Names,
   { directory, files }: MigrationFolder,
-  isApplied: boolean,
+  { steps: [next], batch }: Plan,
+  advice: string | undefined,
 ): TenantctlError {
   const registry = registryName(names);
-  const message = isApplied
-    ? `Every migration in ${directory} is applied, and the registry ${registry} does not exist.`
-    : `${files[0]?.name ?? 'The first master migration'} does not create the registry ${registry}, and this database has none.`;
-  const restore = isApplied ? ' Where the table was dropped by hand, restore it from a backup.' : '';
+  const message =
+    next === undefined
+      ? `Every migration in ${directory} is applied, and the registry ${registry} does not exist.`
+      : `${next.name} does not create the registry ${registry}, and this database has none.`;
+  const init = files.find(({ name }) => isInit(name));
+  const isFirstRun = next !== undefined && batch === 1;
+  const flag = isFirstRun ? '' : ', then tenantctl migrate master --allow-out-of-order';
+  const create =
+    init === undefined
+      ? `Run tenantctl init, which writes the migration that creates it${flag}.`
+      : init === next?.file
+        ? `${init.name} must create it, and within a transaction.`
+        : isFirstRun
+          ? `Rename ${init.name} so that it sorts before every other master migration.`
+          : 'tenantctl doctor shows how to create it again, empty.';
+  const restore = isFirstRun ? '' : 'If the table was dropped by hand, restore it from a backup. ';
   return new TenantctlError('INIT_MIGRATION_MISSING', message, {
-    hint: `Run tenantctl init: it writes 20251103123228_init_db, which creates the registry and must run first. Nothing was changed.${restore}`,
+    hint: advice ?? `${restore}${create} Nothing was changed.`,
   });
 }

@@ -14,7 +14,7 @@ import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
 import { openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
 import { isNothing, planFleet, refuseOwners, stepsDue, type FleetPlan } from '../fleet/plan-fleet.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
-import { selectFleet, type Fleet, type FleetSelection } from '../fleet/select-fleet.ts';
+import { isWithoutHistory, selectFleet, type Fleet, type FleetSelection } from '../fleet/select-fleet.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { putStampsRight } from '../fleet/put-stamps-right.ts';
@@ -22,6 +22,7 @@ import { prepareState, STATE_VERSION } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
 import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from '../plan/plan-folder.ts';
+import { refuseOtherHistories } from '../plan/refuse-other-histories.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { forgetFailure, forgetFailures, refusalsIn } from '../state/failures.ts';
 import type { Memory } from '../state/memory.ts';
@@ -71,6 +72,7 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
     foresee: (histories) => getReady(context, histories.map(decide), lanes),
   });
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
+  if (isWithoutHistory(fleet)) await refuseOtherHistories(database, 'tenants', folder);
   const rollout = await prepareRollout(context, { ...options, folder, lanes, command: COMMAND, observe });
   await prepareState(database, fleet.scope.stateVersion, observe);
   await warnOfEditedFiles(database, 'tenants', folder, observe);

@@ -3,21 +3,27 @@ import { recordAsApplied } from '../target/write-history.ts';
 import { masterTarget } from '../target/target.ts';
 import { planForward, planner } from '../plan/plan.ts';
 import { classOf } from '../fleet/class-of.ts';
+import { isInit } from '../files/scaffold.ts';
 import { stemOf } from '../files/source.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import { isDefaultRegistry } from '../registry/registry-shape.ts';
 import { failed, ok, refused, skipped, warning, type Verdict } from './check.ts';
+import { isOwn } from './knex-checks.ts';
 import type { RegistryView, TenantView } from './registry-facts.ts';
 import { counted, listed } from '../../wording.ts';
 
-export function isInit(name: string): boolean {
-  return /(?:^|_)init_db$/.test(stemOf(name));
-}
+const ELSEWHERE = 'Knex has recorded them under another name: see "Histories of Knex"';
 
-export function masterHistory({ names, shape, master, masterHistory: history }: RegistryView): Verdict {
+export function masterHistory(view: RegistryView): Verdict {
+  const { names, shape, master, masterHistory: history } = view;
   if (master === undefined) return skipped('the master folder cannot be read');
+  if (
+    history.entries.length === 0 &&
+    view.adoption.histories.some((other) => other.inPublic && isOwn(other, view))
+  )
+    return skipped(ELSEWHERE);
   const applied = new Set(history.entries.map(({ name }) => stemOf(name)));
-  const init = master.files.find(({ stem }) => isInit(stem) && !applied.has(stem));
+  const init = master.files.find(({ name, stem }) => isInit(name) && !applied.has(stem));
   if (shape !== undefined && init !== undefined && isDefaultRegistry(names)) {
     // The migration that creates the registry would fail.
     return warning(
@@ -34,8 +40,12 @@ export function masterHistory({ names, shape, master, masterHistory: history }: 
   );
 }
 
-export function tenantHistories({ members, memory, tenantFolder }: TenantView): Verdict {
+export function tenantHistories(view: TenantView): Verdict {
+  const { members, memory, tenantFolder } = view;
   if (tenantFolder === undefined) return skipped('the tenant folder cannot be read');
+  const isNew = members.every(({ history }) => history.entries.length === 0);
+  if (isNew && view.adoption.histories.some((other) => !other.inPublic && isOwn(other, view)))
+    return skipped(ELSEWHERE);
   const decide = planner(tenantFolder);
   const active = members
     .filter(({ tenant }) => tenant.status === 'ACTIVE')

@@ -3,6 +3,8 @@ import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { lockTableOf, type History } from '../target/history.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
+import { adoptionAdvice } from '../registry/adoption.ts';
+import { continues, placesOf, type OtherHistory } from '../registry/other-histories.ts';
 import { resolutionHint } from '../state/resolution-commands.ts';
 import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { HANDLED, inEachTenant, leftOver } from './remedy.ts';
@@ -52,18 +54,25 @@ function intents({ memory, atWork }: Pick<RegistryView, 'memory' | 'atWork'>): V
 }
 
 /** Histories under names that are not configured: their migrations would be applied again. */
-function knexHistories({ otherHistories: others }: RegistryView): Verdict {
-  if (others.length === 0) return ok('none under another name');
-  // Ordered by frequency: the first one counts.
-  const byPlace = Map.groupBy(others, ({ inPublic }) => (inPublic ? 'MASTER' : 'TENANT'));
-  const variables = [...byPlace].map(([place, [first]]) => `${place}_HISTORY_TABLE=${first?.table}`);
-  const found = others.map(
-    ({ table, schema, schemas }) => `${schema}.${table}${schemas > 1 ? ` and ${schemas - 1} more` : ''}`,
+function knexHistories(view: RegistryView): Verdict {
+  const { histories } = view.adoption;
+  const own = histories.filter((history) => isOwn(history, view));
+  if (own.length > 0)
+    return failed(
+      `Knex has recorded these migrations in ${placesOf(own)}, which tenantctl does not read`,
+      adoptionAdvice(view.adoption) ?? '',
+      'NAMES_DIFFER',
+    );
+  return ok(
+    histories.length === 0
+      ? 'none under another name'
+      : `${placesOf(histories)} record no migration of these folders: another program's`,
   );
-  return warning(
-    `Knex has histories that tenantctl does not read: ${listed(found)}`,
-    `To continue them with tenantctl: ${variables.join(' ')}`,
-  );
+}
+
+/** Whether a history under another name is that of the folders. */
+export function isOwn(history: OtherHistory, { master, tenantFolder }: RegistryView): boolean {
+  return continues(history.inPublic ? master : tenantFolder, history);
 }
 
 function knexNames({ names, master, tenantFolder, masterHistory, fleet }: RegistryView): Verdict {

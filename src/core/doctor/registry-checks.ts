@@ -1,12 +1,14 @@
 import { recordAsUndone } from '../target/write-history.ts';
 import { HASH_LENGTH, registryName, STATUSES, type Names } from '../../names.ts';
 import { literal, readable } from '../../db/sql.ts';
+import { adoptionAdvice } from '../registry/adoption.ts';
 import { isDefaultRegistry, missingColumns, problemOfRegistry } from '../registry/registry-shape.ts';
 import { registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import { masterTarget } from '../target/target.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import { failed, ok, skipped, warning, type CheckTable, type Verdict } from './check.ts';
-import { isInit, masterHistory } from './history-checks.ts';
+import { isInit } from '../files/scaffold.ts';
+import { masterHistory } from './history-checks.ts';
 import type { RegistryFacts, RegistryView } from './registry-facts.ts';
 import { counted, listed } from '../../wording.ts';
 
@@ -24,7 +26,11 @@ function registry(facts: RegistryView): Verdict {
   const problem = problemOfRegistry(shape, names);
   if (problem !== undefined && (missing.length === 0 || !isDefaultRegistry(names))) {
     const columns = listed([...shape.columns.keys()]);
-    const remedy = `Set REGISTRY_COLUMNS=organization=…,schema=…,status=… to columns that it has: ${columns}.`;
+    const add = shape.isTable ? missing.map((column) => addColumn(names, column)) : [];
+    const remedy = [
+      `Set REGISTRY_COLUMNS=organization=...,schema=...,status=... to columns that it has: ${columns}.`,
+      ...(add.length > 0 ? ['Or add what is missing:', ...add] : []),
+    ].join('\n');
     return failed(`${name} ${problem}`, remedy, 'REGISTRY_INVALID');
   }
   if (missing.length > 0) {
@@ -72,7 +78,7 @@ function unwritable({ names, shape }: RegistryFacts): Verdict | undefined {
   if (lacking.length === 0) return undefined;
   return warning(
     `${registryName(names)}.${names.columns.status} cannot hold ${listed(lacking)}, which provisioning writes`,
-    `Map each to a value of the enum in REGISTRY_STATUSES (${listed(labels ?? [])}), or extend the enum with ALTER TYPE … ADD VALUE.`,
+    `Map each to a value of the enum in REGISTRY_STATUSES (${listed(labels ?? [])}), or extend the enum with ALTER TYPE ... ADD VALUE.`,
   );
 }
 
@@ -87,8 +93,22 @@ function addColumn(names: Names, column: string): string {
 }
 
 /** The registry does not exist: not created yet, or lost. */
-function absent({ names, master, masterHistory: { entries }, tenantSchemas }: RegistryView): Verdict {
+function absent({
+  names,
+  master,
+  masterHistory: { entries },
+  tenantSchemas,
+  adoption,
+}: RegistryView): Verdict {
   const detail = `${registryName(names)} does not exist`;
+  // The histories have a check of their own.
+  const found = adoptionAdvice({ ...adoption, histories: [] });
+  if (found !== undefined)
+    return failed(
+      `${detail}; another table lists the schemas that Knex has migrated`,
+      found,
+      'REGISTRY_ABSENT',
+    );
   if (!isDefaultRegistry(names)) {
     return failed(
       detail,
@@ -96,13 +116,13 @@ function absent({ names, master, masterHistory: { entries }, tenantSchemas }: Re
       'REGISTRY_ABSENT',
     );
   }
-  const hasInit = master?.files.some(({ stem }) => isInit(stem)) === true;
+  const hasInit = master?.files.some(({ name }) => isInit(name)) === true;
   const create = `${hasInit ? '' : 'tenantctl init && '}tenantctl migrate master`;
   if (entries.length === 0 && tenantSchemas.length === 0) {
     return hasInit
       ? warning(`${detail} yet`, create)
       : failed(
-          `${detail}, and no master migration is called …_init_db, the one that creates it`,
+          `${detail}, and no master migration is called ..._init_db, the one that creates it`,
           create,
           'REGISTRY_ABSENT',
         );
@@ -111,8 +131,8 @@ function absent({ names, master, masterHistory: { entries }, tenantSchemas }: Re
   const forget =
     recorded === undefined ? '' : `${recordAsUndone(masterTarget(names), recorded.name)}; and then `;
   return failed(
-    `${detail}, although there are ${counted(entries.length, 'recorded master migration')} and ${counted(tenantSchemas.length, 'schema')} ${names.schemaPrefix}…: it was dropped or is in another database`,
-    `Restore the table from a backup, or connect to the right database. If there is no backup, create it again, empty: ${forget}${create}${entries.length > 1 ? ' --allow-out-of-order' : ''}. tenantctl doctor then names the schemas to register.`,
+    `${detail}, although there are ${counted(entries.length, 'recorded master migration')} and ${counted(tenantSchemas.length, 'schema')} ${names.schemaPrefix}...: it was dropped or is in another database`,
+    `Restore the table from a backup, or connect to the right database. If there is no backup, create it again, empty: ${forget}${create}${entries.length > (recorded === undefined ? 0 : 1) ? ' --allow-out-of-order' : ''}. tenantctl doctor then names the schemas to register.`,
     'REGISTRY_ABSENT',
   );
 }

@@ -1,8 +1,7 @@
-import type { QueryResultRow } from 'pg';
 import type { History } from '../target/history.ts';
-import { LOCK_ENDING, type Names } from '../../names.ts';
+import type { Names } from '../../names.ts';
 import type { MigrationFolder } from '../files/source.ts';
-import { registrySql } from '../registry/registry-sql.ts';
+import { readAdoption, type Adoption } from '../registry/adoption.ts';
 import {
   isRegistry,
   problemOfRegistry,
@@ -32,7 +31,8 @@ export interface RegistryFacts {
   readonly stateVersion: number;
   /** Schemas whose names match the tenant schema pattern. */
   readonly tenantSchemas: readonly string[];
-  readonly otherHistories: readonly OtherHistory[];
+  /** What Knex has under other names. */
+  readonly adoption: Adoption;
   readonly memory: Memory;
   /** Schemas with an intent whose run is still active: the migration is running, not interrupted. */
   readonly atWork: readonly string[];
@@ -48,15 +48,6 @@ export interface RegistryView extends RegistryFacts {
 export interface TenantView extends TenantFacts, RegistryView {
   /** Absent if tenants have no roles of their own. */
   readonly owners: Attempt<TenantRoleFacts> | undefined;
-}
-
-/** History tables of Knex under a name that is not configured. */
-export interface OtherHistory {
-  readonly table: string;
-  readonly inPublic: boolean;
-  /** An example schema with such a table. */
-  readonly schema: string;
-  readonly schemas: number;
 }
 
 export async function readRegistryFacts(database: Database): Promise<RegistryFacts> {
@@ -86,37 +77,11 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
     shape,
     masterHistory: await readMasterHistory(database),
     stateVersion,
-    otherHistories: await readOtherHistories(database, usable),
+    adoption: await readAdoption(database, shape !== undefined),
     memory,
     atWork: await readAtWork(database, [...memory.intents.keys()]),
     fleet: usable ? await readTenantFacts(database, { stateVersion: known, memory }) : undefined,
   };
-}
-
-/**
- * Finds histories by Knex's lock table and columns (knex/lib/migrations/migrate/table-creator.js), in schemas
- * that have none under the configured name.
- * @param usable search only public and the schemas in the registry
- */
-async function readOtherHistories(database: Database, usable: boolean): Promise<OtherHistory[]> {
-  const { names } = database;
-  const { table, schema } = registrySql(names);
-  const { rows } = await database.query<OtherHistory & QueryResultRow>(
-    `SELECT h.relname::text AS table, n.nspname = 'public' AS "inPublic", min(n.nspname)::text AS schema, count(*)::int AS schemas
-     FROM pg_class l
-     JOIN pg_namespace n ON n.oid = l.relnamespace
-     JOIN pg_class h ON h.relnamespace = n.oid AND h.relname = left(l.relname, -length('${LOCK_ENDING}')) AND h.relkind IN ('r', 'p')
-     WHERE l.relname LIKE '%\\${LOCK_ENDING}' AND l.relkind IN ('r', 'p')
-       AND n.nspname !~ '^pg_' AND n.nspname <> 'tenantctl'
-       ${usable ? `AND (n.nspname = 'public' OR n.nspname IN (SELECT ${schema}::name FROM ${table}))` : ''}
-       AND 4 = (SELECT count(*) FROM pg_attribute a
-                WHERE a.attrelid = h.oid AND a.attnum > 0 AND a.attname IN ('id', 'name', 'batch', 'migration_time'))
-       AND NOT EXISTS (SELECT FROM pg_class own WHERE own.relnamespace = n.oid
-                       AND own.relname = CASE n.nspname WHEN 'public' THEN $1 ELSE $2 END)
-     GROUP BY 1, 2 ORDER BY 2 DESC, 4 DESC, 1`,
-    [names.masterHistory, names.tenantHistory],
-  );
-  return rows;
 }
 
 /** The schemas that are locked by a run. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { packageType, writeNew } from './make.ts';
-import { readMigrationFolder } from './source.ts';
+import { compareNames, readMigrationFolder, stemOf } from './source.ts';
 
 export interface InitOptions {
   readonly folder: string;
@@ -19,6 +19,13 @@ export interface InitResult {
 }
 
 export const INIT_MIGRATION = '20251103123228_init_db';
+/** Sorts before every other migration. */
+const EARLIEST_INIT = '00000000000000_init_db';
+
+/** Whether a migration is called like the one that creates the registry. */
+export function isInit(name: string): boolean {
+  return /(?:^|_)init_db$/.test(stemOf(name));
+}
 
 /** Creates folders, .env.example, ssl/ and the first migration (.js among .js files). Never overwrites. */
 export async function initProject(options: InitOptions): Promise<InitResult> {
@@ -37,12 +44,15 @@ export async function initProject(options: InitOptions): Promise<InitResult> {
   };
   await mkdir(options.masterFolder, { recursive: true });
   const { files } = await readMigrationFolder(options.masterFolder);
-  const present = files.find(({ stem }) => /(?:^|_)init_db$/.test(stem));
+  const present = files.find(({ name }) => isInit(name));
   if (present === undefined) {
     const holds = (extension: RegExp) => files.some(({ name }) => extension.test(name));
     const inJavaScript = holds(/\.[mc]?js$/) && !holds(/\.[mc]?ts$/);
     const text = inJavaScript ? initJavaScript(await packageType(options.masterFolder)) : INIT_TYPESCRIPT;
-    await write(join(options.masterFolder, `${INIT_MIGRATION}.${inJavaScript ? 'js' : 'ts'}`), text);
+    const [first] = files;
+    const isFirst = first === undefined || compareNames(INIT_MIGRATION, first.name) < 0;
+    const name = `${isFirst ? INIT_MIGRATION : EARLIEST_INIT}.${inJavaScript ? 'js' : 'ts'}`;
+    await write(join(options.masterFolder, name), text);
   } else kept.push(relative(options.folder, present.path));
 
   await mkdir(options.tenantFolder, { recursive: true });

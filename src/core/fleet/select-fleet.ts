@@ -30,6 +30,11 @@ export interface Wishes {
   readonly without?: ReadonlyMap<string, unknown> | undefined;
 }
 
+/** No selected tenant has a history under the configured name. */
+export function isWithoutHistory({ settled, members }: Pick<Fleet, 'settled' | 'members'>): boolean {
+  return settled === 0 && members.length > 0 && members.every(({ history }) => history.entries.length === 0);
+}
+
 /** A tenant to which nothing is done, and why. */
 export interface RefusedTenant {
   readonly tenant: RegisteredTenant;

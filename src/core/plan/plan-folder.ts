@@ -3,6 +3,7 @@ import { TenantctlError } from '../../errors.ts';
 import { planForward, type ForwardOptions, type Plan } from './plan.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { readMasterHistory } from '../target/history.ts';
+import { refuseOtherHistories } from './refuse-other-histories.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface FolderOptions extends Omit<ForwardOptions, 'to'> {
@@ -42,7 +43,9 @@ export async function planMaster(
       folder,
       'Run tenantctl init: it writes the first one, which creates the registry.',
     );
-  const plan = planForward(folder, await readMasterHistory(database), forwardOptions(folder, options));
+  const history = await readMasterHistory(database);
+  if (history.entries.length === 0) await refuseOtherHistories(database, 'master', folder);
+  const plan = planForward(folder, history, forwardOptions(folder, options));
   if (plan.problem !== undefined) throw plan.problem;
   return { folder, plan };
 }

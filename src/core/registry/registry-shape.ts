@@ -3,6 +3,8 @@ import { TenantctlError } from '../../errors.ts';
 import { DEFAULT_NAMES, registryName, type Names } from '../../names.ts';
 import { readStateVersion } from '../state/version.ts';
 import { lockTableOf } from '../target/history.ts';
+import { adoptionAdvice, readAdoption } from './adoption.ts';
+import { ID_TYPES, TEXT_TYPES } from './column-types.ts';
 import { registrySql } from './registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -27,8 +29,6 @@ export interface RegistryShape {
   readonly sharesHistory: boolean;
 }
 
-const TEXT = ['text', 'varchar', 'citext', 'name', 'bpchar'];
-const IDS = [...TEXT, 'uuid', 'int2', 'int4', 'int8'];
 const TIMES = ['timestamptz', 'timestamp', 'date'];
 
 /** SQL that tests a pg_class row for being the registry. to_regclass would need USAGE on its schema. */
@@ -90,14 +90,16 @@ export async function assertRegistry(database: Database): Promise<RegistryShape>
       'REGISTRY_ABSENT',
       `There is no registry: the table ${registryName(names)} does not exist.`,
       {
-        hint: isDefaultRegistry(names)
-          ? 'Run tenantctl migrate master, which creates it. If the registry has another name, set REGISTRY_TABLE.'
-          : 'Correct REGISTRY_TABLE, or apply the master migration that creates the table.',
+        hint:
+          adoptionAdvice(await readAdoption(database, false)) ??
+          (isDefaultRegistry(names)
+            ? 'Run tenantctl migrate master, which creates it. If the registry has another name, set REGISTRY_TABLE.'
+            : 'Correct REGISTRY_TABLE, or apply the master migration that creates the table.'),
       },
     );
   }
   throw new TenantctlError('REGISTRY_INVALID', `The table ${registryName(names)} ${problem}.`, {
-    hint: 'If the columns have other names, set REGISTRY_COLUMNS=organization=…,schema=…,status=…. tenantctl doctor shows the SQL for columns that are missing.',
+    hint: 'If the columns have other names, set REGISTRY_COLUMNS (organization=...,schema=...,status=...). tenantctl doctor shows the SQL for columns that are missing.',
   });
 }
 
@@ -124,9 +126,9 @@ export function problemOfRegistry(shape: RegistryShape, names: Names): string | 
     return 'has a tenant in the schema public, where MASTER_HISTORY_TABLE and TENANT_HISTORY_TABLE must name different tables';
   const { organization, schema, status } = names.columns;
   const wanted = [
-    [organization, IDS, ''],
-    [schema, TEXT, ''],
-    [status, TEXT, ' or an enum'],
+    [organization, ID_TYPES, ''],
+    [schema, TEXT_TYPES, ''],
+    [status, TEXT_TYPES, ' or an enum'],
   ] as const;
   for (const [name, types, also] of wanted) {
     const column = shape.columns.get(name);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { initProject } from '../../../src/core/files/scaffold.ts';
 import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { STATE_VERSION } from '../../../src/core/install/state-schema.ts';
 import { catalogOf } from '../../support/catalog.ts';
@@ -85,8 +86,30 @@ test('a first file that does not create the registry is refused with the remedy,
   const refusal = await refusalOf(migrateMaster(database, { folder: project.master }));
   expect(refusal).toMatchObject({ code: 'INIT_MIGRATION_MISSING' });
   expect(refusal.message).toContain('1_areas.sql does not create the registry');
-  expect(refusal.hint).toContain('tenantctl init');
+  expect(refusal.hint).toContain('Rename 2_init_db.sql');
   expect(await catalogOf(testDatabase)).toEqual(before);
+});
+
+test('tenantctl init after an older first migration is the way on, as the refusal says', async () => {
+  const { database, query } = await emptyDatabase();
+  const project = await createProject({ 'migrations/master/20200101000000_areas.sql': createTable('areas') });
+  const folders = { folder: project.folder, masterFolder: project.master, tenantFolder: project.tenants };
+  const refusal = await refusalOf(migrateMaster(database, { folder: project.master }));
+  expect(refusal.hint).toContain('Run tenantctl init, which writes the migration that creates it.');
+  await initProject(folders);
+  expect(await migrateMaster(database, { folder: project.master })).toMatchObject({ batch: 1 });
+
+  // The same in a database that has a history, and lost its registry.
+  await query("DROP TABLE tenants; DELETE FROM knex_migrations_master WHERE name ~ 'init_db'");
+  await project.remove('migrations/master/00000000000000_init_db.ts');
+  const lost = await refusalOf(migrateMaster(database, { folder: project.master }));
+  expect(lost.hint).toContain(
+    'Run tenantctl init, which writes the migration that creates it, then tenantctl migrate master --allow-out-of-order.',
+  );
+  await initProject(folders);
+  expect(await migrateMaster(database, { folder: project.master, allowOutOfOrder: true })).toMatchObject({
+    batch: 2,
+  });
 });
 
 test('a registry made outside a transaction could be left half made: such a first file is refused unrun', async () => {

@@ -158,8 +158,15 @@ test.each(PROJECTS)(
 
     // The doctor knows what is missing in the configuration, and is content with it.
     const findings = new Map((await doctor()).map((check) => [check.id, check]));
+    const { organization, schema, status } = names.columns;
     expect(findings.get('knex-histories')?.remedy).toBe(
-      `To continue them with tenantctl: MASTER_HISTORY_TABLE=${names.masterHistory} TENANT_HISTORY_TABLE=${names.tenantHistory}`,
+      [
+        'Set these variables:',
+        `MASTER_HISTORY_TABLE=${names.masterHistory}`,
+        `TENANT_HISTORY_TABLE=${names.tenantHistory}`,
+        `REGISTRY_TABLE=${names.registry.schema}.${names.registry.table}`,
+        `REGISTRY_COLUMNS=organization=${organization},schema=${schema},status=${status}`,
+      ].join('\n'),
     );
     const worries = (await doctor(names)).filter(({ status }) => status === 'failed' || status === 'warning');
     expect(worries.map(({ id }) => id).filter((id) => id !== 'vector-extension')).toEqual(
@@ -360,7 +367,7 @@ test.each([
     const fleet = fleetOn(
       testDatabase,
       database,
-      await createProject({ 'migrations/tenants/1_a.js': commonJs('', '') }),
+      await createProject({ 'migrations/tenants/1_a.js': commonJs(...KNEX_TABLE('a')) }),
     );
     expect(await refusalOf(fleet.migrate({ masterFolder: undefined }))).toMatchObject({
       code: 'REGISTRY_INVALID',
@@ -426,7 +433,7 @@ test('a status that the column cannot hold is named, with the variable that maps
   const fleet = fleetOn(
     testDatabase,
     database,
-    await createProject({ 'migrations/tenants/1_a.js': commonJs('', '') }),
+    await createProject({ 'migrations/tenants/1_a.js': commonJs(...KNEX_TABLE('a')) }),
   );
   const { checks } = await diagnose({ nodeVersion: '24.0.0', database: testDatabase.settings });
   expect(checks.find(({ id }) => id === 'registry')?.detail).toBe(

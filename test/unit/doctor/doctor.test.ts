@@ -1,7 +1,7 @@
 import { Chalk } from 'chalk';
 import { describe, expect, it } from 'vitest';
 import { renderDiagnosis } from '../../../src/cli/render/doctor.ts';
-import { UNICODE } from '../../../src/cli/render/look.ts';
+import { UNICODE, type Look } from '../../../src/cli/render/look.ts';
 import { failed, judge, kebab, ok, skipped, warning, type Verdict } from '../../../src/core/doctor/check.ts';
 import { decide } from '../../../src/core/doctor/decide.ts';
 import { toDiagnosis } from '../../../src/core/doctor/diagnose.ts';
@@ -11,6 +11,7 @@ import { NOTHING_REMEMBERED } from '../../../src/core/state/memory.ts';
 import { listed, shellWord } from '../../../src/wording.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';
 
+const plain: Look = { paint: new Chalk({ level: 0 }), marks: UNICODE, width: undefined };
 const NOW = new Date('2026-06-01T00:00:00Z');
 
 const line = (id: string, title: string, verdict: Verdict) => ({ id, title, ...verdict });
@@ -47,24 +48,48 @@ describe('the answer', () => {
     expect(new Set(checks.map(({ id }) => id)).size).toBe(checks.length);
   });
 
-  it('stands in columns, the remedy under its line', () => {
-    const plain = { paint: new Chalk({ level: 0 }), marks: UNICODE, width: undefined };
+  it('begins with the findings, then says what is in order; --verbose lists what was skipped', async () => {
     const checks = [
       line('node', 'Node.js', ok('24.0.0')),
+      line('registry', 'Registry', warning('odd', 'look')),
       line('own-public', 'Own public', failed('no', 'one;\ntwo;')),
       line('tls', 'TLS', skipped('why')),
     ];
-    expect(renderDiagnosis(toDiagnosis(checks), plain)).toBe(
-      [
-        '✔ Node.js     24.0.0',
-        '✖ Own public  no',
-        '  → one;',
-        '    two;',
-        '· TLS         why',
-        '',
-        '✖ 3 checks: 1 ok, 0 warnings, 1 failed, 1 skipped',
-      ].join('\n'),
-    );
+    const findings = ['✖ Own public: no', '  → one;', '    two;', '! Registry: odd', '  → look', ''];
+    const sum = '✖ 4 checks: 1 ok, 1 warning, 1 failed, 1 skipped';
+    const lines = async (verbose: boolean, width?: number) =>
+      (await renderDiagnosis(toDiagnosis(checks), verbose, { ...plain, width })).split('\n');
+    expect(await lines(false)).toEqual([
+      ...findings,
+      '✔ Node.js  24.0.0',
+      '',
+      `${sum} (--verbose lists them)`,
+    ]);
+    expect(await lines(true)).toEqual([...findings, '✔ Node.js  24.0.0', '· TLS      why', '', sum]);
+  });
+
+  it('fits the terminal: details are broken or cut, remedies never', async () => {
+    const checks = [
+      line(
+        'connection',
+        'Connection',
+        ok('postgres at a-host-with-a-long-name.example.com:5432/app, in 9 ms'),
+      ),
+      line(
+        'registry',
+        'Registry',
+        failed('it has no column that could be used', 'tenantctl migrate master --x'),
+      ),
+    ];
+    expect(
+      (await renderDiagnosis(toDiagnosis(checks), false, { ...plain, width: 25 })).split('\n').slice(0, 5),
+    ).toEqual([
+      '✖ Registry: it has no',
+      '  column that could be',
+      '  used',
+      '  → tenantctl migrate master --x',
+      '',
+    ]);
   });
 });
 
@@ -76,7 +101,7 @@ describe('an interrupted migration', () => {
       tenantFolder: undefined,
       names: DEFAULT_NAMES,
       shape: undefined,
-      otherHistories: [],
+      adoption: { histories: [], registry: [], isRecorded: false },
       notUnique: [],
       masterHistory: { entries: [], lockedByKnex: false },
       stateVersion: 1,
