@@ -3,6 +3,9 @@ import { identifier, qualified } from '../../db/sql.ts';
 import { KNEX_HISTORIES } from './other-histories.ts';
 import { ID_TYPES, TEXT_TYPES } from './column-types.ts';
 
+/** The schemas of tenants that Knex has migrated. */
+const TENANTS = `WITH tenants AS MATERIALIZED (SELECT k.schema FROM (${KNEX_HISTORIES}) k WHERE k.schema <> 'public')`;
+
 /** Tables larger than this are searched by a unique index only. */
 const SEARCHED_BYTES = 8 * 1_024 * 1_024;
 
@@ -13,6 +16,7 @@ interface Column {
   readonly type: string;
   readonly isEnum: boolean;
   readonly isUnique: boolean;
+  readonly isPrimary: boolean;
   readonly isSmall: boolean;
 }
 
@@ -31,11 +35,13 @@ export async function findRegistry(database: Database): Promise<string[]> {
     (each) => each.schema === best.schema && each.table === best.table && each.column !== best.column,
   );
   const isText = ({ type }: Column) => TEXT_TYPES.includes(type);
-  const unique = others.filter(({ isUnique, type }) => isUnique && ID_TYPES.includes(type));
-  const organization = unique.find(isText) ?? unique[0];
-  const status = others.find(
-    (each) => /(?:^|_)(?:status|state)$/.test(each.column) && (each.isEnum || isText(each)),
-  );
+  // Rather a name or an id from outside than the table's own key.
+  const [organization] = others
+    .filter(({ isUnique, type }) => isUnique && ID_TYPES.includes(type))
+    .toSorted((a, b) => Number(a.isPrimary) - Number(b.isPrimary) || Number(isText(b)) - Number(isText(a)));
+  const status =
+    others.find((each) => /(?:^|_)(?:status|state)$/.test(each.column) && (each.isEnum || isText(each))) ??
+    others.find(({ isEnum }) => isEnum);
   const mapped = `organization=${organization?.column ?? '...'},schema=${best.column},status=${status?.column ?? 'status'}`;
   return [`REGISTRY_TABLE=${best.schema}.${best.table}`, `REGISTRY_COLUMNS=${mapped}`];
 }
@@ -43,17 +49,19 @@ export async function findRegistry(database: Database): Promise<string[]> {
 /** The columns of all readable tables outside the tenants' schemas; none if Knex has migrated no tenant. */
 async function readColumns(database: Database): Promise<Column[]> {
   const { rows } = await database.query<Column>(
-    `WITH tenants AS MATERIALIZED (SELECT k.schema FROM (${KNEX_HISTORIES}) k WHERE k.schema <> 'public')
+    `${TENANTS}
      SELECT n.nspname::text AS schema, c.relname::text AS table, a.attname::text AS column, b.typname::text AS type,
             b.typtype = 'e' AS "isEnum", pg_relation_size(c.oid) < ${SEARCHED_BYTES} AS "isSmall",
-            EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
-                    AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum) AS "isUnique"
+            u.key IS NOT NULL AS "isUnique", coalesce(u.key, false) AS "isPrimary"
      FROM pg_class c
      JOIN pg_namespace n ON n.oid = c.relnamespace
      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
      JOIN pg_type t ON t.oid = a.atttypid
      JOIN pg_type b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
-     WHERE c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'SELECT')
+     CROSS JOIN LATERAL (SELECT bool_or(i.indisprimary) AS key FROM pg_index i
+                         WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+                           AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum) u
+     WHERE c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')
        AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'tenantctl')
        AND n.nspname NOT IN (SELECT schema FROM tenants) AND EXISTS (SELECT FROM tenants)
      ORDER BY n.nspname <> 'public', 1, 2, a.attnum LIMIT 2000`,
@@ -69,7 +77,7 @@ async function mostMatching(database: Database, columns: readonly Column[]): Pro
       `SELECT ${index} AS index, count(*)::int AS matches FROM ${qualified(schema, table)} WHERE ${identifier(column)}::text IN (SELECT schema FROM tenants)`,
   );
   const { rows } = await database.query<{ index: number; matches: number }>(
-    `WITH tenants AS MATERIALIZED (SELECT k.schema FROM (${KNEX_HISTORIES}) k WHERE k.schema <> 'public')
+    `${TENANTS}
      ${counts.join('\nUNION ALL\n')} ORDER BY 2 DESC, 1`,
   );
   const [best] = rows;
