@@ -65,14 +65,14 @@ async function followAdvice(database: TestServerDatabase, project: TestProject):
     if (result.exitCode === 0) return codes;
     const { code, hint } = result.json<{ error: { code: string; hint: string } }>().error;
     codes.push(code);
-    expect(codes.length, hint).toBeLessThan(4);
+    if (codes.length > 3) throw new Error(`It goes in circles: ${hint}`);
     const remedies = (await run('doctor')).stdout.replaceAll(/^ +/gm, '');
     const lines = hint.match(/^[A-Z_]+=.*$/gm) ?? [];
     for (const line of lines) expect(remedies).toContain(`\n${line}\n`);
     variables += `${lines.join('\n')}\n`;
     await project.write('.env', variables);
     const [, command] = /then run tenantctl ([^:]*):/.exec(hint) ?? [];
-    if (command !== undefined) expect(await run(...command.split(' '))).toMatchObject({ exitCode: 0 });
+    if (command !== undefined) await run(...command.split(' '));
   }
 }
 
