@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { tenantctl } from '../support/cli.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createFleet } from '../support/fleet.ts';
 import { holdLock } from '../support/hold-lock.ts';
 import { createProject, createTable, usualProject } from '../support/project.ts';
@@ -61,6 +62,35 @@ test('1: a tenant asked for by name is not ACTIVE, in text, in JSON and in a dry
     error: { code: 'TENANT_NOT_ACTIVE', tenant: 'org_b' },
     totals: { upToDate: 1, skipped: 1, failed: 0 },
     tenants: [{ clerkOrgId: 'org_b', outcome: 'skipped', error: { code: 'TENANT_NOT_ACTIVE' } }],
+  });
+});
+
+test('provisioning: 0 for a tenant behind the fleet, which is said; 1 for an ACTIVE one without its schema', async () => {
+  const fleet = await createFleet(['org_a', 'org_gone']);
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.migrate();
+  await fleet.project.remove('migrations/tenants/3_links.sql');
+  await fleet.query(`DROP SCHEMA ${schemaNameFor('org_gone')} CASCADE`);
+  const call = { cwd: fleet.project.folder, env: fleet.testDatabase.env };
+
+  const behind = await tenantctl(['tenant', 'provision', 'org_new'], call);
+  const gone = await tenantctl(['tenant', 'provision', 'org_new', 'org_gone', '--json'], call);
+  const check = await tenantctl(['status', '--check', '--json'], call);
+
+  expect([behind.exitCode, gone.exitCode, check.exitCode]).toEqual([0, 1, 6]);
+  expect(behind.stdout).toMatch(/^! org_new is ACTIVE in .*, 1 migration behind the fleet$/m);
+  expect(behind.stderr).toContain('org_new is behind the fleet: other tenants have 3_links.sql');
+  expect(gone.json()).toMatchObject({
+    ok: false,
+    error: { code: 'SCHEMA_MISSING', tenant: 'org_gone' },
+    tenants: [
+      { outcome: 'already-active', behind: ['3_links.sql'], attention: { code: 'BEHIND' } },
+      { outcome: 'failed', error: { code: 'SCHEMA_MISSING' } },
+    ],
+  });
+  expect(check.json()).toMatchObject({
+    tenants: { behind: 1, upToDate: 0 },
+    error: { hint: expect.stringContaining('of the newer release') },
   });
 });
 

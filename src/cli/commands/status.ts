@@ -71,10 +71,15 @@ function checkFailure({ master, states }: FleetStatus): TenantctlError | undefin
     if (tenants > 0) findings.push(`${counted(tenants, 'tenant')} ${words}`);
   }
   if (findings.length === 0) return undefined;
+  const message = `The check found something: ${findings.join(', ')}.`;
+  if (states.some(({ lacks }) => lacks.length > 0))
+    return new TenantctlError('CHECK_FAILED', message, {
+      hint: 'Other tenants have newer migrations than this folder: run tenantctl migrate all of the newer release.',
+    });
   const isOnlyPending =
     master.problem === undefined &&
     states.every(({ attention }) => attention === undefined || attention.code === 'BEHIND');
-  return new TenantctlError('CHECK_FAILED', `The check found something: ${findings.join(', ')}.`, {
+  return new TenantctlError('CHECK_FAILED', message, {
     hint: isOnlyPending
       ? 'tenantctl migrate all applies what is pending.'
       : 'tenantctl tenant show <org> shows what a tenant needs; tenantctl doctor checks everything.',

@@ -135,11 +135,15 @@ function notActive(result: FleetResult): string {
 export function renderProvision(results: readonly ProvisionResult[], { paint, marks }: Look): string {
   return results
     .filter(({ outcome }) => outcome !== 'failed')
-    .map(({ clerkOrgId, schema, outcome, applied, durationMs }) => {
+    .map(({ clerkOrgId, schema, outcome, applied, behind, attention, durationMs }) => {
       const where = paint.bold(schema);
-      return outcome === 'provisioned'
-        ? `${paint.green(marks.ok)} ${clerkOrgId} is ACTIVE in ${where} (${counted(applied.length, 'migration')}, ${duration(durationMs)})`
-        : `${paint.green(marks.ok)} ${clerkOrgId} is already ACTIVE in ${where}; nothing was changed`;
+      const isGood = behind === undefined && attention === undefined;
+      const mark = isGood ? paint.green(marks.ok) : paint.yellow(marks.warning);
+      if (outcome === 'already-active')
+        return `${mark} ${clerkOrgId} is already ACTIVE in ${where}; ${attention?.problem ?? 'nothing was changed'}`;
+      const after = behind === undefined ? '' : `, ${counted(behind.length, 'migration')} behind the fleet`;
+      const done = `${counted(applied.length, 'migration')}, ${duration(durationMs)}`;
+      return `${mark} ${clerkOrgId} is ACTIVE in ${where} (${done})${after}`;
     })
     .join('\n');
 }

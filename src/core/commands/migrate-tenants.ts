@@ -14,6 +14,7 @@ import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
 import { openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
 import { isNothing, planFleet, refuseOwners, stepsDue, type FleetPlan } from '../fleet/plan-fleet.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
+import { readAhead } from '../fleet/ahead.ts';
 import { isWithoutHistory, selectFleet, type Fleet, type FleetSelection } from '../fleet/select-fleet.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
@@ -25,6 +26,7 @@ import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from 
 import { refuseOtherHistories } from '../plan/refuse-other-histories.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { forgetFailure, forgetFailures, refusalsIn } from '../state/failures.ts';
+import { readStateVersion } from '../state/version.ts';
 import type { Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -65,7 +67,8 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   const { database } = context;
   const { folder, forward } = await readTenantFolder(options);
   const lanes = await createLanes(database, options.concurrency);
-  const decide = planner(folder, forward);
+  const ahead = await readAhead(database, { stateVersion: await readStateVersion(database) }, folder);
+  const decide = planner(folder, { ...forward, ahead });
   const fleet = await selectFleet(database, options, {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
@@ -86,7 +89,7 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
     rollout: resultOf(rollout),
-    fleet: found ?? (await readClasses(database, fleet.scope, decide, observe)),
+    fleet: found ?? (await readClasses(database, fleet.scope, folder, forward, observe)),
     shared: isShared,
   });
 }
@@ -110,15 +113,13 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
     const refusals = refusalsIn(todo.scope.memory.failures);
     const plan: FleetPlan = await refuseOwners(database, planFleet(todo, decide, refusals), options);
     if (todo === fleet) settled = plan.settled;
-    if (plan.due.length > 0 || plan.problems.length > 0) isIdle = false;
+    if (plan.due.length + plan.problems.length + plan.behind.length > 0) isIdle = false;
     for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
     const total = todo.members.length + todo.withoutSchema.length + settled;
     observe({ type: 'selected', total, due: plan.due.length });
     // A migration stamps its tenant itself. With verify, a wrong stamp is reported anyway.
-    await putStampsRight(database, options.verify === true ? todo.members : plan.upToDate, observe, {
-      run: lanes.run,
-      signal: options.signal,
-    });
+    const toStamp = options.verify === true ? todo.members : [...plan.upToDate, ...plan.behind];
+    await putStampsRight(database, toStamp, observe, { run: lanes.run, signal: options.signal });
     const applied = await apply(run, plan, todo, refusals);
     isShared ||= applied.isShared;
     for (const result of applied.results) results.set(result.schema, result);
@@ -175,6 +176,7 @@ async function apply(
   const isIdle = plan.due.length === 0 && plan.problems.length === 0;
   const notDue = [
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
+    ...plan.behind.map(({ tenant }) => untouched(tenant, 'skipped', { reason: 'behind the fleet' })),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
   const steps = stepsDue(plan);

@@ -25,6 +25,7 @@ import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { readRegistryShape } from '../registry/registry-shape.ts';
 import { planTenantsRollback, type LeftAlone } from '../fleet/plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
+import { readAhead } from '../fleet/ahead.ts';
 import { isWithoutHistory, selectFleet } from '../fleet/select-fleet.ts';
 import { upgradeState } from '../install/state-schema.ts';
 import { rehearseVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
@@ -68,7 +69,7 @@ const REHEARSAL_LOCK_TIMEOUT_MS = 1_000;
 /** The savepoint before each migration. */
 const STEP = 'tenantctl_step';
 
-const NO_TENANTS: FleetPlan = { due: [], upToDate: [], settled: 0, problems: [], warnings: [] };
+const NO_TENANTS: FleetPlan = { due: [], upToDate: [], behind: [], settled: 0, problems: [], warnings: [] };
 
 /** What `migrate master` would do. Nothing is changed, not even the histories. */
 export async function rehearseMaster(database: Database, given: MigrateMasterOptions): Promise<Rehearsal> {
@@ -140,7 +141,8 @@ async function planTenants(
 ): Promise<FleetPlan> {
   const { folder, forward } = await readTenantFolder(options);
   if (!hasRegistry) return NO_TENANTS;
-  const decide = planner(folder, forward);
+  const ahead = await readAhead(database, { stateVersion: await readStateVersion(database) }, folder);
+  const decide = planner(folder, { ...forward, ahead });
   const isSettled = (history: History) => isNothing(decide(history));
   const fleet = await selectFleet(database, options, { isSettled, verify: options.verify });
   if (isWithoutHistory(fleet)) await refuseOtherHistories(database, 'tenants', folder);

@@ -4,7 +4,6 @@ import { serveMigration } from '../strategy/serve-migration.ts';
 import { stepsDue } from '../fleet/plan-fleet.ts';
 import { emptiedBy, planTenantsRollback, type TenantsRollbackOptions } from '../fleet/plan-rollback.ts';
 import { createLanes } from '../run/lanes.ts';
-import { planner } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { stemOf } from '../files/source.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
@@ -97,7 +96,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
     settled: plan.settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
-    fleet: await readClasses(database, fleet.scope, planner(folder), observe),
+    fleet: await readClasses(database, fleet.scope, folder, {}, observe),
     shared: isShared,
   });
 }

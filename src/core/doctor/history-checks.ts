@@ -2,6 +2,7 @@ import { createHistoryTables } from '../target/history.ts';
 import { recordAsApplied } from '../target/write-history.ts';
 import { masterTarget } from '../target/target.ts';
 import { planForward, planner } from '../plan/plan.ts';
+import { newerThan } from '../fleet/ahead.ts';
 import { classOf } from '../fleet/class-of.ts';
 import { isInit } from '../files/scaffold.ts';
 import { stemOf } from '../files/source.ts';
@@ -46,13 +47,14 @@ export function tenantHistories(view: TenantView): Verdict {
   const isNew = members.every(({ history }) => history.entries.length === 0);
   if (isNew && view.adoption.histories.some((other) => !other.inPublic && isOwn(other, view)))
     return skipped(ELSEWHERE);
-  const decide = planner(tenantFolder);
-  const active = members
-    .filter(({ tenant }) => tenant.status === 'ACTIVE')
-    .map(({ tenant, history }) => {
-      const plan = decide(history);
-      return { ...tenant, class: classOf({ ...tenant, plan }), problem: plan.problem };
-    });
+  const activeMembers = members.filter(({ tenant }) => tenant.status === 'ACTIVE');
+  // Tenants share equal histories.
+  const histories = [...new Set(activeMembers.map(({ history }) => history.entries))];
+  const decide = planner(tenantFolder, { ahead: newerThan(tenantFolder, histories.flat()) });
+  const active = activeMembers.map(({ tenant, history }) => {
+    const plan = decide(history);
+    return { ...tenant, class: classOf({ ...tenant, plan }), problem: plan.problem };
+  });
   const having = (name: string) =>
     active.filter((tenant) => tenant.class === name && tenant.problem === undefined);
   const disagreeing = Map.groupBy(active, ({ problem }) => problem?.message);

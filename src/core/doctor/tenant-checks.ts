@@ -1,6 +1,6 @@
 import { identifier, literal, readable } from '../../db/sql.ts';
 import { provisionCommand } from '../registry/not-active.ts';
-import { insertTenant, registrySql, writtenStatus } from '../registry/registry-sql.ts';
+import { insertTenant, registrySql, updateStatus } from '../registry/registry-sql.ts';
 import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { takeOver } from './ownership.ts';
 import type { TenantView } from './registry-facts.ts';
@@ -56,13 +56,10 @@ function missingSchemas({ names, tenants }: TenantView): Verdict {
   const missing = tenants.filter(lacksSchema);
   if (missing.length === 0) return ok('none: every ACTIVE tenant has its schema');
   const ids = missing.slice(0, HANDLED).map(({ clerkOrgId }) => clerkOrgId);
-  const { table, organization, status } = registrySql(names, readable);
-  const setTo = (word: 'FAILED' | 'ARCHIVED') =>
-    `UPDATE ${table} SET ${status} = ${writtenStatus(names, word)} WHERE ${organization} IN (${ids.map(literal).join(', ')});`;
   return failed(
     `${counted(missing.length, 'tenant')} without a schema: ${listed(missing.map(({ clerkOrgId, schema }) => `${clerkOrgId} (${schema})`))}`,
-    `Restore the schema from a backup. To start again with an empty one: ${setTo('FAILED')} and then: ${provisionCommand(ids)}. ` +
-      `If the tenant is gone for good: ${setTo('ARCHIVED')}${leftOver(missing.length)}`,
+    `Restore the schema from a backup. To start again with an empty one: ${updateStatus(names, ids, 'FAILED')} and then: ${provisionCommand(ids)}. ` +
+      `If the tenant is gone for good: ${updateStatus(names, ids, 'ARCHIVED')}${leftOver(missing.length)}`,
     'SCHEMA_MISSING',
   );
 }

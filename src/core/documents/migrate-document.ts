@@ -74,8 +74,7 @@ export type ProvisionDocument = ReturnType<typeof provisionDocument>;
 export function provisionDocument(results: readonly ProvisionResult[]) {
   return {
     ...numberOf(results[0]?.run),
-    tenants: results.map(({ clerkOrgId, schema, outcome, applied, durationMs, error }) =>
-      withReport({ clerkOrgId, schema, outcome, applied, durationMs, error }),
-    ),
+    // A result has the number of the run, too.
+    tenants: results.map((result) => withReport({ ...result, run: undefined })),
   };
 }

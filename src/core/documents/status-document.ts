@@ -27,7 +27,7 @@ export type TenantStateDocument = ReturnType<typeof tenantStateDocument>;
 
 /** A tenant in `attention` and `all` of `status`. */
 export function tenantStateDocument(state: TenantState) {
-  const { tenant, attention, applied, pending, lastError, interrupted, invalidIndexes } = state;
+  const { tenant, attention, applied, pending, lacks, lastError, interrupted, invalidIndexes } = state;
   return {
     clerkOrgId: tenant.clerkOrgId,
     schema: tenant.schema,
@@ -37,6 +37,7 @@ export function tenantStateDocument(state: TenantState) {
     problem: attention?.problem ?? null,
     applied,
     pending,
+    ...(lacks.length > 0 && { lacks }),
     ...(lastError !== undefined && { lastError }),
     ...(interrupted !== undefined && { interrupted: interruptionDocument(interrupted) }),
     ...(invalidIndexes.length > 0 && { invalidIndexes }),

@@ -19,7 +19,8 @@ export interface MigrationFolder {
   readonly files: readonly MigrationFile[];
 }
 
-const EXTENSION = /\.(?:ts|mts|cts|js|mjs|cjs|sql)$/;
+/** Also valid in PostgreSQL. */
+export const EXTENSION = /\.(?:ts|mts|cts|js|mjs|cjs|sql)$/;
 const NOT_A_MIGRATION = /\.d\.[mc]?ts$|^\./;
 
 /** The identity of a migration: names that differ only in their extension are the same migration. */

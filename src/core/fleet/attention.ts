@@ -4,7 +4,7 @@ import type { TenantClass } from '../report/class-counts.ts';
 import type { History } from '../target/history.ts';
 import type { Plan } from '../plan/plan.ts';
 import { compareNames, stemOf, type MigrationFolder } from '../files/source.ts';
-import { counted } from '../../wording.ts';
+import { counted, listed } from '../../wording.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
 import { isSwapped, type FormerNames } from '../state/tenant-ids.ts';
 import type { Intent } from '../state/intents.ts';
@@ -54,9 +54,11 @@ interface Seen {
   /** Absent for a group of tenants. */
   readonly schema?: string | undefined;
   readonly hasSchema: boolean;
+  /** Absent if it is not known. */
+  readonly hasHistory?: boolean | undefined;
   readonly history: Pick<History, 'lockedByKnex'>;
   /** What `migrate` would do to it. */
-  readonly plan: Pick<Plan, 'problem'>;
+  readonly plan: Pick<Plan, 'problem' | 'lacks'>;
   readonly pending: readonly string[];
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
@@ -139,7 +141,10 @@ function lockedByKnex({ history }: Seen): Attention | undefined {
   return history.lockedByKnex ? KNEX_LOCKED : undefined;
 }
 
-function behind({ pending }: Seen): Attention {
-  const [first] = pending.toSorted(compareNames);
-  return { code: 'BEHIND', problem: `${counted(pending.length, 'migration')} behind, from ${first}` };
+function behind({ pending, plan: { lacks = [] }, hasHistory }: Seen): Attention {
+  const missing = [...pending, ...lacks].toSorted(compareNames);
+  const problem = `${counted(missing.length, 'migration')} behind, from ${missing[0]}`;
+  const newer = `; other tenants have ${listed(lacks)}, which this folder lacks`;
+  const without = hasHistory === false ? 'it has no history table: ' : '';
+  return { code: 'BEHIND', problem: `${without}${problem}${lacks.length === 0 ? '' : newer}` };
 }

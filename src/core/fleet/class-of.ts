@@ -13,7 +13,7 @@ export interface ClassFacts {
   /** The last attempt failed, or a check refused the tenant. */
   readonly hasFailed: boolean;
   /** What `migrate` would do to it. */
-  readonly plan: Pick<Plan, 'problem' | 'steps'>;
+  readonly plan: Pick<Plan, 'problem' | 'steps' | 'lacks'>;
 }
 
 /**
@@ -27,7 +27,7 @@ export function classOf(facts: ClassFacts): TenantClass {
   if (facts.isInterrupted || facts.isAmbiguous || (plan.problem !== undefined && !isLate)) return 'broken';
   // Late files count as failed even before an attempt: `migrate` would refuse the tenant.
   if (status === 'FAILED' || facts.hasFailed || isLate) return 'failed';
-  return plan.steps.length > 0 ? 'behind' : 'upToDate';
+  return plan.steps.length > 0 || plan.lacks !== undefined ? 'behind' : 'upToDate';
 }
 
 type RowFacts = Pick<ClassFacts, 'status' | 'namesSchema' | 'hasSchema'>;

@@ -5,6 +5,7 @@ import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Fleet, RefusedTenant } from './select-fleet.ts';
+import { behindFleet } from './ahead.ts';
 import type { Member } from './member.ts';
 import { readRoles } from '../roles/role-facts.ts';
 import { reasonAgainstOwner } from '../roles/role-readiness.ts';
@@ -16,6 +17,8 @@ export interface FleetPlan {
   readonly due: readonly MigrationTask[];
   /** Other tenants with nothing to do that were loaded individually. */
   readonly upToDate: readonly Member[];
+  /** Tenants with nothing to do that lack migrations which other tenants have. */
+  readonly behind: readonly Member[];
   /** The number of tenants with nothing to do that were not loaded individually. */
   readonly settled: number;
   /** Tenants that cannot be migrated, with the reason. */
@@ -34,6 +37,7 @@ export function planFleet(
 ): FleetPlan {
   const due: MigrationTask[] = [];
   const upToDate: Member[] = [];
+  const behind: Member[] = [];
   const problems: RefusedTenant[] = [];
   const { ambiguous } = fleet.scope.memory;
   const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
@@ -48,10 +52,25 @@ export function planFleet(
     else if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
     else if (plan.steps.length > 0 || refusals.has(tenant.schema)) due.push({ tenant, history, plan });
-    else upToDate.push(member);
+    else (plan.lacks === undefined ? upToDate : behind).push(member);
   }
   for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });
-  return { due, upToDate, settled: fleet.settled, problems, warnings: [...warnings] };
+  for (const warning of warnOfLate(fleet.members, decide)) warnings.add(warning);
+  return { due, upToDate, behind, settled: fleet.settled, problems, warnings: [...warnings] };
+}
+
+function warnOfLate(
+  members: readonly Member[],
+  decide: (history: History, tenant: RegisteredTenant) => Plan,
+): string[] {
+  const late = members.flatMap(({ tenant, history }) => {
+    const { lacks } = decide(history, tenant);
+    return lacks === undefined ? [] : [{ id: tenant.clerkOrgId, lacks }];
+  });
+  if (late.length === 0) return [];
+  const lacks = new Set(late.flatMap((tenant) => tenant.lacks));
+  const ids = late.map(({ id }) => id);
+  return [behindFleet(ids, [...lacks])];
 }
 
 /** Moves tenants whose migrations cannot run as the schema's owner to the problems, in one query. */
@@ -81,7 +100,7 @@ export function stepsDue({ due }: Pick<FleetPlan, 'due'>): Step[] {
 
 /** True if a plan leaves tenants unchanged, so that they need not be loaded individually. */
 export function isNothing(plan: Plan): boolean {
-  return plan.problem === undefined && plan.steps.length === 0;
+  return plan.problem === undefined && plan.steps.length === 0 && plan.lacks === undefined;
 }
 
 export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant): TenantctlError {

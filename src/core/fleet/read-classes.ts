@@ -1,28 +1,31 @@
 import type { Database } from '../../db/database.ts';
 import { messageOf } from '../../errors.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { MigrationFolder } from '../files/source.ts';
+import { planner, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import { countClasses, type ClassCounts } from '../report/class-counts.ts';
 import type { Observer } from '../report/event.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
+import { readAhead } from './ahead.ts';
 import { classOf } from './class-of.ts';
 import { readGroups, readMembers, readScope, type Scope, type TenantGroup } from './fleet-facts.ts';
 import { historyOf, knownHistories, toMembers, type KnownHistories } from './member.ts';
 import type { Fleet } from './select-fleet.ts';
 
-type Decide = (history: History) => Plan;
-
 /**
  * One query; reads histories only of unstamped tenants. On failure, warns and returns undefined.
- * @param decide pure: what `migrate` would do with this history
+ * @param forward as in the run: what `migrate` would do
  */
 export async function readClasses(
   database: Database,
   { only }: Pick<Scope, 'only'>,
-  decide: Decide,
+  folder: MigrationFolder,
+  forward: ForwardOptions,
   observe: Observer,
 ): Promise<ClassCounts | undefined> {
   try {
-    return await read(database, await readScope(database, { only }), decide);
+    const scope = await readScope(database, { only });
+    const ahead = await readAhead(database, scope, folder);
+    return await read(database, scope, planner(folder, { ...forward, ahead }));
   } catch (error) {
     // The run's results must still be returned, even if the server is gone.
     observe({ type: 'warning', message: `The tenants could not be counted by class: ${messageOf(error)}` });
@@ -30,7 +33,11 @@ export async function readClasses(
   }
 }
 
-async function read(database: Database, scope: Scope, decide: Decide): Promise<ClassCounts> {
+async function read(
+  database: Database,
+  scope: Scope,
+  decide: (history: History) => Plan,
+): Promise<ClassCounts> {
   const groups = await readGroups(database, scope);
   const known = await knownHistories(database, scope);
   const isKnown = (group: TenantGroup) => !needsHistory(group, known);

@@ -13,6 +13,7 @@ import { historyOf, knownHistories, toMembers, type KnownHistories, type Member 
 import { needsHistory } from './read-classes.ts';
 import { classOf } from './class-of.ts';
 import { countVersions, type FleetVersion } from './versions.ts';
+import { readAhead } from './ahead.ts';
 import { putStampsRight } from './put-stamps-right.ts';
 import {
   type Attention,
@@ -42,6 +43,8 @@ export interface TenantState {
   readonly class: TenantClass;
   readonly applied: readonly string[];
   readonly pending: readonly string[];
+  /** Newer than the folder, and applied to other ACTIVE tenants. */
+  readonly lacks: readonly string[];
   readonly history: History;
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
@@ -81,7 +84,8 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
   const memory = await remember(database, scope);
   const groups = await readGroups(database, scope);
   const known = await knownHistories(database, scope);
-  const judge: Judge = { folder, decide: planner(folder), memory };
+  const ahead = await readAhead(database, scope, folder);
+  const judge: Judge = { folder, decide: planner(folder, { ahead }), memory };
 
   const counted = new Map<TenantGroup, TenantClass>();
   for (const group of groups) {
@@ -180,6 +184,7 @@ function stateOf({ tenant, history }: Member, { folder, decide, memory }: Judge)
   };
   const seen = {
     ...recorded,
+    lacks: facts.plan.lacks ?? [],
     class: classOf(facts),
     pending: tenant.hasSchema ? pendingIn(folder, history) : [],
   };
@@ -199,11 +204,27 @@ export async function tenantState(
   checkOptions(options, 'tenantFolder');
   const folder = await readMigrationFolder(options.tenantFolder);
   await assertRegistry(database);
-  const scope = await readScope(database, { only: await findTenants(database, [name]), withTimes: true });
+  const [state] = await readStates(database, await findTenants(database, [name]), folder);
+  if (state === undefined) throw tenantUnknown([name]);
+  return state;
+}
+
+/** The states of some tenants, from their history tables. */
+export async function readStates(
+  database: Database,
+  only: Scope['only'],
+  folder: MigrationFolder,
+): Promise<TenantState[]> {
+  const scope = await readScope(database, { only, withTimes: true });
   const memory = await remember(database, scope);
-  for await (const page of readMembers(database, scope, await readGroups(database, scope))) {
-    const [member] = await toMembers(database, page, new Map());
-    if (member !== undefined) return stateOf(member, { folder, decide: planner(folder), memory });
+  const ahead = await readAhead(database, scope, folder);
+  const judge: Judge = { folder, decide: planner(folder, { ahead }), memory };
+  const states: TenantState[] = [];
+  // Without the stamps, which are joined for the whole fleet.
+  const few = { ...scope, stateVersion: 0 };
+  for await (const page of readMembers(database, few, await readGroups(database, few))) {
+    const members = await toMembers(database, page, new Map());
+    states.push(...members.map((member) => stateOf(member, judge)));
   }
-  throw tenantUnknown([name]);
+  return states;
 }

@@ -2,6 +2,7 @@ import { counted, listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import { planForward, type ForwardOptions, type Plan } from './plan.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
+import { silent, type Observer } from '../report/event.ts';
 import { readMasterHistory } from '../target/history.ts';
 import { refuseOtherHistories } from './refuse-other-histories.ts';
 import type { Database } from '../../db/database.ts';
@@ -71,8 +72,10 @@ export async function refusePendingMaster(
   database: Database,
   folder: string,
   { allowNewerHistory, allowOutOfOrder }: Omit<ForwardOptions, 'to'>,
+  observe: Observer = silent,
 ): Promise<void> {
   const { plan } = await planMaster(database, { folder, allowNewerHistory, allowOutOfOrder });
+  for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
   if (plan.steps.length === 0) return;
   const names = plan.steps.map((step) => step.name);
   throw new TenantctlError(

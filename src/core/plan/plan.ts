@@ -19,12 +19,16 @@ export interface Plan {
   readonly problem?: TenantctlError;
   /** Disagreements that were allowed. */
   readonly warnings: readonly string[];
+  /** Of `ahead`: the migrations that neither the history nor the folder has; absent if there are none. */
+  readonly lacks?: readonly string[];
 }
 
 export const NOTHING: Plan = { steps: [], batch: 0, warnings: [] };
 
 export interface ForwardOptions {
   readonly to?: MigrationFile | undefined;
+  /** Migrations of other tenants that are newer than the folder (`readAhead` in src/core/fleet). */
+  readonly ahead?: readonly string[] | undefined;
   readonly allowNewerHistory?: boolean | undefined;
   readonly allowOutOfOrder?: boolean | undefined;
 }
@@ -53,7 +57,7 @@ export function planForward(folder: MigrationFolder, history: History, options: 
   if (missing.length > 0) {
     const problem = missingFiles(folder, missing);
     if (problem.code !== 'HISTORY_NEWER' || !options.allowNewerHistory) return refused(problem);
-    warnings.push(`${problem.message} Going on, as --allow-newer-history says.`);
+    warnings.push(`${problem.message} It was allowed.`);
   }
 
   const pending = folder.files.filter((file) => !applied.has(file.stem));
@@ -63,14 +67,16 @@ export function planForward(folder: MigrationFolder, history: History, options: 
   if (late.length > 0 && lastApplied !== undefined) {
     const problem = outOfOrder(late, lastApplied);
     if (!options.allowOutOfOrder) return refused(problem);
-    warnings.push(`${problem.message} Going on, as --allow-out-of-order says.`);
+    warnings.push(`${problem.message} It was allowed.`);
   }
 
   const end = options.to === undefined ? undefined : folder.files.indexOf(options.to);
   const steps = pending
     .filter((file) => end === undefined || folder.files.indexOf(file) <= end)
     .map((file) => ({ file, name: file.name }));
-  return { steps, batch: steps.length === 0 ? 0 : lastBatch(history) + 1, warnings };
+  const batch = steps.length === 0 ? 0 : lastBatch(history) + 1;
+  const lacks = options.ahead?.filter((name) => !applied.has(stemOf(name))) ?? [];
+  return { steps, batch, warnings, ...(lacks.length > 0 && { lacks }) };
 }
 
 /** planForward for many tenants: tenants that share a history object share one plan. */
@@ -200,7 +206,7 @@ function missingFiles(folder: MigrationFolder, missing: readonly string[]): Tena
         'HISTORY_NEWER',
         missing[0],
         `The history holds ${names}, newer than every file in ${folder.directory}: an older release over a newer database?`,
-        'Run the newer release, or, where the older one is meant to run, add --allow-newer-history.',
+        'Run the newer release. If the older one is meant to run, use tenantctl migrate with --allow-newer-history.',
       )
     : problem(
         'MIGRATION_FILE_MISSING',
@@ -215,6 +221,6 @@ function outOfOrder(late: readonly MigrationFile[], lastApplied: MigrationFile):
     'MIGRATION_OUT_OF_ORDER',
     late[0]?.name,
     `${listed(late.map((file) => file.name))} ${conjugated('sorts', late.length)} before ${lastApplied.name}, which is applied already: a branch merged late?`,
-    'Give the file a newer timestamp, or, where the order does not matter, add --allow-out-of-order.',
+    'Give the file a newer timestamp. If the order does not matter, use tenantctl migrate with --allow-out-of-order.',
   );
 }

@@ -1,8 +1,7 @@
-import { literal, readable } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import { STATUSES, type Names } from '../../names.ts';
 import { shellWord } from '../../wording.ts';
-import { registrySql, writtenStatus } from './registry-sql.ts';
+import { updateStatus } from './registry-sql.ts';
 import { UNFINISHED } from './status.ts';
 
 /**
@@ -29,9 +28,7 @@ function wayOut(names: Names, tenant: string, status: string): string {
   if (status === '' || UNFINISHED.some((word) => word === status)) return `This completes it: ${command}`;
   if (!STATUSES.some((word) => word === status))
     return `If tenants with this status are in use, add it to REGISTRY_STATUSES: ACTIVE=…|${status}`;
-  const { table, organization, status: column } = registrySql(names, readable);
-  const resume = `UPDATE ${table} SET ${column} = ${writtenStatus(names, 'ACTIVE')} WHERE ${organization} = ${literal(tenant)};`;
-  return `To resume it: ${resume} Then run the command again.`;
+  return `To resume it: ${updateStatus(names, [tenant], 'ACTIVE')} Then run the command again.`;
 }
 
 /** For a shell. `--` protects ids that start with a dash. */

@@ -3,6 +3,7 @@ import type { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import {
   misspelt,
+  ofSystem,
   refusedRow,
   rowNeeded,
   taken,
@@ -81,10 +82,21 @@ async function registerAll(
     const written = spelling.get(clerkOrgId);
     if (written !== undefined) return refusedRegistration(clerkOrgId, misspelt(clerkOrgId, written));
     const own = byId.get(clerkOrgId);
-    if (own !== undefined && own.schema !== '') return { ...own, isNew: added.has(clerkOrgId) };
-    const error = refusalOf(database.names, shape, one, own, bySchema.get(schema)?.clerkOrgId);
+    const unusable = own && whyUnusable(own);
+    if (own !== undefined && own.schema !== '' && unusable === undefined)
+      return { ...own, isNew: added.has(clerkOrgId) };
+    const error = unusable ?? refusalOf(database.names, shape, one, own, bySchema.get(schema)?.clerkOrgId);
     return refusedRegistration(clerkOrgId, error);
   });
+}
+
+/** PostgreSQL's own schemas and tenantctl's: https://www.postgresql.org/docs/current/ddl-schemas.html */
+const SYSTEM_SCHEMA = /^(?:pg_.*|information_schema|tenantctl)$/;
+
+/** Why the schema in an organization's row cannot be its own. */
+function whyUnusable({ clerkOrgId, schema, sharedWith }: Row): TenantctlError | undefined {
+  if (SYSTEM_SCHEMA.test(schema)) return ofSystem(clerkOrgId, schema);
+  return sharedWith === null || schema === '' ? undefined : taken(clerkOrgId, schema, sharedWith);
 }
 
 /** Why an organization has no schema in the registry. */
@@ -158,16 +170,21 @@ async function insertRows(
   return new Set(rows.map((row) => row.id));
 }
 
-type Row = Omit<Registration, 'isNew' | 'error'>;
+interface Row extends Omit<Registration, 'isNew' | 'error'> {
+  /** Another organization with the same schema. */
+  readonly sharedWith: string | null;
+}
 
 async function readRows(database: Database, wanted: readonly Wanted[]): Promise<Row[]> {
   const { table, organization, schema, status } = registrySql(database.names);
   const { rows } = await database.query<Row & QueryResultRow>(
-    `SELECT coalesce(${organization}::text, '') AS "clerkOrgId", coalesce(${schema}::text, '') AS schema,
-            ${statusOf(database.names, status)} AS status,
+    `SELECT coalesce(t.${organization}::text, '') AS "clerkOrgId", coalesce(t.${schema}::text, '') AS schema,
+            ${statusOf(database.names, `t.${status}`)} AS status, o.${organization}::text AS "sharedWith",
             EXISTS (SELECT FROM tenantctl.tenants k WHERE k.schema_name = t.${schema}::text
                     AND k.clerk_org_id = t.${organization}::text AND k.gone_at IS NULL) AS "isKnown"
-     FROM ${table} t WHERE ${organization}::text = ANY ($1::text[]) OR ${schema}::text = ANY ($2::text[])`,
+     FROM ${table} t
+     LEFT JOIN ${table} o ON o.${schema}::text = t.${schema}::text AND o.${organization}::text <> t.${organization}::text
+     WHERE t.${organization}::text = ANY ($1::text[]) OR t.${schema}::text = ANY ($2::text[])`,
     valuesOf(wanted),
   );
   return rows;

@@ -3,7 +3,7 @@ import { identifier, literal } from '../../db/sql.ts';
 import type { ErrorCode } from '../../error-code.ts';
 import { TenantctlError } from '../../errors.ts';
 import { registryName, STATUSES, type Names } from '../../names.ts';
-import { insertTenant, updateTenant, writtenStatus } from './registry-sql.ts';
+import { insertTenant, updateStatus, updateTenant, writtenStatus } from './registry-sql.ts';
 
 function refused(code: ErrorCode, tenant: string, message: string, hint: string): TenantctlError {
   return new TenantctlError(code, message, { tenant, hint });
@@ -16,6 +16,11 @@ export function taken(tenant: string, schema: string, other: string): TenantctlE
     `The schema ${schema} of organization "${tenant}" belongs to organization "${other}" already.`,
     'Two organizations never share a schema, so this one is refused. Nothing was changed.',
   );
+}
+
+export function ofSystem(tenant: string, schema: string): TenantctlError {
+  const message = `The row of "${tenant}" names the schema ${schema}, which is not a tenant's.`;
+  return refused('SCHEMA_NAME_TAKEN', tenant, message, 'Correct its schema name. Nothing was changed.');
 }
 
 export function misspelt(tenant: string, written: string): TenantctlError {
@@ -46,6 +51,11 @@ export function rowNeeded(names: Names, tenant: string, toFill: readonly string[
 
 export function withoutSchema(names: Names, tenant: string, status: string): TenantctlError {
   const [begun, failed] = [writtenStatus(names, 'PROVISIONING'), writtenStatus(names, 'FAILED')];
+  if (status === 'ACTIVE') {
+    const message = `The row of "${tenant}" has no schema name, and its status is ${status}.`;
+    const hint = `If it has a schema, write its name into the row. To create an empty one: ${updateStatus(names, [tenant], 'FAILED')} Then provision again.`;
+    return refused('SCHEMA_MISSING', tenant, message, hint);
+  }
   return refused(
     'TENANT_NOT_ACTIVE',
     tenant,

@@ -54,12 +54,18 @@ export function knowHistories(histories: readonly (readonly HistoryEntry[])[]): 
           ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries`;
 }
 
-/** All histories that stamps refer to, by digest. A history that does not match its digest is not trusted. */
+/**
+ * Histories that stamps refer to, by digest. A history that does not match its digest is not trusted.
+ * @param condition in SQL, on `digest` and `entries`
+ */
 export async function readKnownHistories(
   database: Database,
+  condition = 'true',
+  values: readonly string[] = [],
 ): Promise<ReadonlyMap<string, readonly HistoryEntry[]>> {
   const { rows } = await database.query<{ digest: string; entries: readonly [string, number][] }>(
-    'SELECT digest::text AS digest, entries FROM tenantctl.histories',
+    `SELECT digest::text AS digest, entries FROM tenantctl.histories WHERE ${condition}`,
+    values,
   );
   const known = new Map<string, readonly HistoryEntry[]>();
   for (const { digest, entries } of rows) {

@@ -1,4 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
+import type { Attention } from '../fleet/attention.ts';
 import type { MigrationOutcome } from '../strategy/migration-work.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 
@@ -8,20 +9,28 @@ export interface ProvisionResult {
   readonly clerkOrgId: string;
   /** Empty if the organization id was refused. */
   readonly schema: string;
-  readonly outcome: 'provisioned' | 'already-active' | 'failed';
+  /**
+   * `provisioned-behind`: ACTIVE, and complete as far as this folder goes; other tenants have newer
+   * migrations. `already-active`: nothing was changed.
+   */
+  readonly outcome: 'provisioned' | 'provisioned-behind' | 'already-active' | 'failed';
   readonly applied: readonly string[];
   readonly durationMs: number;
+  /** Migrations that the tenant lacks, from the folder or of other tenants; absent if there are none. */
+  readonly behind?: readonly string[] | undefined;
+  /** What a tenant needs that was ACTIVE already; absent if nothing. */
+  readonly attention?: Attention | undefined;
   readonly error?: TenantctlError | undefined;
 }
 
 /** @param wanted the number of tenants to make */
 export function endingOf(results: readonly ProvisionResult[], wanted: number): RunEnding {
-  const count = (outcome: ProvisionResult['outcome']) =>
-    results.filter((result) => result.outcome === outcome).length;
+  const count = (...outcomes: ProvisionResult['outcome'][]) =>
+    results.filter(({ outcome }) => outcomes.includes(outcome)).length;
   const totals = {
     selected: wanted,
     upToDate: count('already-active'),
-    changed: count('provisioned'),
+    changed: count('provisioned', 'provisioned-behind'),
     failed: count('failed'),
     skipped: wanted - results.length,
   };

@@ -21,6 +21,7 @@ import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { type ProvisionResult, endingOf, toProvisionResult } from './provision-result.ts';
+import { compareWithFleet } from './compare-with-fleet.ts';
 import { triage, register } from './triage.ts';
 
 /** The folder may be empty. */
@@ -38,7 +39,8 @@ const REGISTERED_AT_ONCE = 1_000;
 /**
  * Registers organizations as PROVISIONING; then, in one transaction each and several in parallel, creates the
  * schema, runs its migrations and sets the status ACTIVE. A failed tenant has the status FAILED with a
- * reason, and no schema; provisioning again completes it. An ACTIVE tenant is not changed.
+ * reason, and no schema; provisioning again completes it. An ACTIVE tenant is not changed; without its schema
+ * it has failed (SCHEMA_MISSING). Where other tenants have newer migrations, the result says so.
  * @returns a result for each organization, except those not started because the run was stopped
  * @throws TenantctlError if the run cannot start; one organization's failure is in its result
  */
@@ -66,7 +68,8 @@ async function provisionInRun(
 ): Promise<ProvisionResult[]> {
   const registry = await assertRegistry(database);
   const folder = await readMigrationFolder(options.folder);
-  if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, {});
+  if (options.masterFolder !== undefined)
+    await refusePendingMaster(database, options.masterFolder, { allowNewerHistory: true }, observe);
   await ensureState(database, await readStateVersion(database));
   await refuseSkeletons(database, 'tenants', folder.files);
   await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
@@ -78,7 +81,7 @@ async function provisionInRun(
   const results: ProvisionResult[] = [];
   for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE)
     results.push(...(await provisionChunk(chunk, ids.slice(at, at + REGISTERED_AT_ONCE))));
-  return results;
+  return compareWithFleet(database, folder, results, observe);
 }
 
 /** provisionTenants for one organization. @throws TenantctlError if its result is a failure */

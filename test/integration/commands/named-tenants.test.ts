@@ -34,7 +34,7 @@ test('a tenant asked for by name that is not ACTIVE is an error with the way out
         error: { code: 'TENANT_NOT_ACTIVE', tenant: id, message: expect.stringContaining(status) },
       });
     expect(resultOf(run, 'org_b').error?.hint).toContain(
-      `UPDATE public.tenants SET status = 'ACTIVE' WHERE clerk_org_id = 'org_b';`,
+      `UPDATE public.tenants SET status = 'ACTIVE' WHERE clerk_org_id IN ('org_b');`,
     );
     expect(resultOf(run, 'org_d').error?.hint).toContain('tenantctl tenant provision org_d');
   }

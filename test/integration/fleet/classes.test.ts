@@ -68,7 +68,7 @@ test('a fleet with everything in it: status and runs count the same classes, and
   await setStatus(fleet, 'org_e', 'SUSPENDED');
   await setStatus(fleet, 'org_f', 'trial');
   await fleet.query(
-    `INSERT INTO ${schemaNameFor('org_g')}.knex_migrations_tenant (name, batch, migration_time) VALUES ('9_newer.sql', 2, now())`,
+    `INSERT INTO ${schemaNameFor('org_g')}.knex_migrations_tenant (name, batch, migration_time) VALUES ('0_gone.sql', 2, now())`,
   );
   await fleet.query(`UPDATE ${schemaNameFor('org_h')}.knex_migrations_tenant_lock SET is_locked = 1`);
   await setStatus(fleet, 'org_i', 'FAILED');

@@ -101,6 +101,38 @@ test('a SUSPENDED or ARCHIVED tenant is not provisioned again', async () => {
   expect(await contentOf(fleet.testDatabase)).toEqual(before);
 });
 
+test('a row that names no schema, a schema of the system or that of another organization is refused, whatever its status', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.query(
+    'ALTER TABLE tenants ALTER schema_name DROP NOT NULL, DROP CONSTRAINT tenants_schema_name_key',
+  );
+  const own = schemaNameFor('org_a');
+  await fleet.query(
+    `INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES
+       ('active none', NULL, 'ACTIVE'), ('active system', 'pg_catalog', 'ACTIVE'), ('active other', $1, 'ACTIVE'),
+       ('failed system', 'tenantctl', 'FAILED'), ('failed other', $1, 'FAILED')`,
+    [own],
+  );
+  const before = await contentOf(fleet.testDatabase);
+  const results = await fleet.provision(
+    'active none',
+    'active system',
+    'active other',
+    'failed system',
+    'failed other',
+    'org_a',
+  );
+  expect(results.map(({ outcome, error }) => [outcome, error?.code])).toEqual([
+    ['failed', 'SCHEMA_MISSING'],
+    ['failed', 'SCHEMA_NAME_TAKEN'],
+    ['failed', 'SCHEMA_NAME_TAKEN'],
+    ['failed', 'SCHEMA_NAME_TAKEN'],
+    ['failed', 'SCHEMA_NAME_TAKEN'],
+    ['failed', 'SCHEMA_NAME_TAKEN'],
+  ]);
+  expect(await contentOf(fleet.testDatabase)).toEqual(before);
+});
+
 test('the schema name of the registry is the authority, not the hash', async () => {
   const fleet = await createFleet([]);
   await fleet.query(

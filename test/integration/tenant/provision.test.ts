@@ -81,9 +81,42 @@ test('an ACTIVE tenant is left as it is, also where migrations are pending for i
   const fleet = await createFleet(['org_a']);
   await fleet.add('3_links.sql', createTable('links'));
   const [row] = await fleet.query('SELECT * FROM tenants');
-  expect((await fleet.provision('org_a'))[0]).toMatchObject({ outcome: 'already-active', applied: [] });
+  expect((await fleet.provision('org_a'))[0]).toMatchObject({
+    outcome: 'already-active',
+    applied: [],
+    behind: ['3_links.sql'],
+    attention: { code: 'BEHIND' },
+  });
   expect(await fleet.query('SELECT * FROM tenants')).toEqual([row]);
   expect(await fleet.tables('org_a')).not.toContain('links');
+});
+
+test('an ACTIVE tenant is called so only with a schema of its own; what else is wrong with it is told', async () => {
+  const fleet = await createFleet(['org_gone', 'org_failed', 'org_bare', 'org_well']);
+  const of = schemaNameFor;
+  await fleet.query(`DROP SCHEMA ${of('org_gone')} CASCADE`);
+  await fleet.query(`DROP TABLE ${of('org_bare')}.knex_migrations_tenant`);
+  await fleet.query(`CREATE TABLE ${of('org_failed')}.links (id int)`);
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.migrate({ tenants: ['org_failed', 'org_well'] });
+  const before = await catalogOf(fleet.testDatabase);
+
+  const results = await fleet.provision('org_gone', 'org_failed', 'org_bare', 'org_well', 'org_new');
+
+  expect(results).toMatchObject([
+    { outcome: 'failed', error: { code: 'SCHEMA_MISSING', tenant: 'org_gone' } },
+    { outcome: 'already-active', behind: ['3_links.sql'], attention: { code: 'FAILED' } },
+    {
+      outcome: 'already-active',
+      behind: { length: 3 },
+      attention: { code: 'BEHIND', problem: expect.stringContaining('it has no history table') },
+    },
+    { outcome: 'already-active' },
+    { outcome: 'provisioned' },
+  ]);
+  expect(results[3]).not.toHaveProperty('attention');
+  await fleet.query(`DROP SCHEMA ${of('org_new')} CASCADE`);
+  expect(await catalogOf(fleet.testDatabase)).toEqual(before);
 });
 
 test('two at once for the same organization: one does the work, both report success', async () => {

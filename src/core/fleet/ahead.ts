@@ -1,0 +1,77 @@
+import { literal } from '../../db/sql.ts';
+import { withTransaction } from '../../db/transaction.ts';
+import type { Database } from '../../db/database.ts';
+import { counted, listed } from '../../wording.ts';
+import { compareNames, EXTENSION, stemOf, type MigrationFolder } from '../files/source.ts';
+import { assertRegistry } from '../registry/registry-shape.ts';
+import { hasStatus, registrySql } from '../registry/registry-sql.ts';
+import { readKnownHistories } from '../stamps/stamps.ts';
+import { STAMPS_SINCE } from '../state/version.ts';
+import type { HistoryEntry } from '../target/history.ts';
+import type { Scope } from './fleet-facts.ts';
+
+/**
+ * Names of migrations that ACTIVE tenants have and that are newer than every file of the folder: a newer
+ * release has applied them. As far as stamps tell; opens no table of a tenant. Where no release is ahead, it
+ * reads each distinct history of the fleet once, and no catalog.
+ */
+export async function readAhead(
+  database: Database,
+  { stateVersion }: Pick<Scope, 'stateVersion'>,
+  folder: MigrationFolder,
+): Promise<string[]> {
+  if (stateVersion < STAMPS_SINCE) return [];
+  const newest = folder.files.at(-1)?.stem ?? '';
+  const found = await readKnownHistories(
+    database,
+    `digest IN (SELECT digest FROM tenantctl.stamps) AND EXISTS (
+       SELECT FROM jsonb_array_elements(entries) entry
+       WHERE (entry ->> 0) COLLATE "C" > $1 AND regexp_replace(entry ->> 0, $2, '') COLLATE "C" > $1)`,
+    [newest, EXTENSION.source],
+  );
+  if (found.size === 0) return [];
+  await assertRegistry(database);
+  const digests = await heldByActive(database, [...found.keys()]);
+  return newerThan(
+    folder,
+    digests.flatMap((digest) => found.get(digest) ?? []),
+  );
+}
+
+/** Those digests that a trusted stamp of an ACTIVE tenant has. */
+async function heldByActive(database: Database, digests: readonly string[]): Promise<string[]> {
+  const { names } = database;
+  const { table, schema, status } = registrySql(names);
+  const query = `SELECT ahead.digest::text AS digest
+    FROM unnest(ARRAY[${digests.map(literal).join(', ')}]::uuid[]) AS ahead (digest), LATERAL (
+      SELECT FROM tenantctl.trusted_stamps s JOIN ${table} t ON t.${schema}::text = s.schema_name
+      WHERE s.digest = ahead.digest AND ${hasStatus(names, `t.${status}`, ['ACTIVE'])} LIMIT 1) AS one`;
+  // The first tenant of a digest suffices: a hash join would read the whole fleet.
+  const prelude = [
+    'SET LOCAL enable_hashjoin = off',
+    'SET LOCAL enable_mergejoin = off',
+    'SET LOCAL jit = off',
+  ];
+  return withTransaction(database, {}, [...prelude, query], ({ opening }) => {
+    const rows = (opening[prelude.length]?.rows ?? []) as { digest: string }[];
+    return Promise.resolve(rows.map(({ digest }) => digest));
+  });
+}
+
+/** Names in histories that are newer than every file of the folder, oldest first. Pure. */
+export function newerThan({ files }: MigrationFolder, entries: readonly HistoryEntry[]): string[] {
+  const newest = files.at(-1)?.stem;
+  const known = new Set(files.map(({ stem }) => stem));
+  const byStem = new Map(entries.map(({ name }) => [stemOf(name), name]));
+  return [...byStem]
+    .filter(([stem]) => !known.has(stem) && (newest === undefined || compareNames(stem, newest) > 0))
+    .map(([, name]) => name)
+    .toSorted(compareNames);
+}
+
+/** Pure. @param tenants organization ids @param lacks what other tenants have, and these and the folder lack */
+export function behindFleet(tenants: readonly string[], lacks: readonly string[]): string {
+  const who = tenants.length === 1 ? `${tenants[0]} is` : counted(tenants.length, 'tenant', 'is');
+  const names = listed(lacks.toSorted(compareNames));
+  return `${who} behind the fleet: other tenants have ${names}, which this folder lacks. Run tenantctl migrate tenants of the newer release.`;
+}

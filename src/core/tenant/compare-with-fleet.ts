@@ -1,0 +1,69 @@
+import type { Database } from '../../db/database.ts';
+import { messageOf, toTenantctlError } from '../../errors.ts';
+import { behindFleet, readAhead } from '../fleet/ahead.ts';
+import { schemaMissing } from '../fleet/plan-fleet.ts';
+import { readStates, type TenantState } from '../fleet/status.ts';
+import type { MigrationFolder } from '../files/source.ts';
+import { tenantNotActive } from '../registry/not-active.ts';
+import type { Observer } from '../report/event.ts';
+import { STATE_VERSION } from '../install/state-schema.ts';
+import { resultOf, type ProvisionResult } from './provision-result.ts';
+
+/** Adds to the results where new tenants are behind the fleet, and how those stand that were ACTIVE already. */
+export async function compareWithFleet(
+  database: Database,
+  folder: MigrationFolder,
+  results: readonly ProvisionResult[],
+  observe: Observer,
+): Promise<ProvisionResult[]> {
+  const known = results.filter(({ outcome }) => outcome === 'already-active');
+  const states = known.length === 0 ? undefined : await statesOf(database, folder, known);
+  const examined = results.map((result) => {
+    if (result.outcome !== 'already-active' || states === undefined) return result;
+    if (states instanceof Map) return asFound(database, result, states.get(result.schema));
+    return resultOf(result, 'failed', { error: states });
+  });
+  const made = examined.filter(({ outcome }) => outcome === 'provisioned');
+  const behind = made.length === 0 ? [] : await aheadOf(database, folder, observe);
+  if (behind.length === 0) return examined;
+  const ids = made.map(({ clerkOrgId }) => clerkOrgId);
+  observe({ type: 'warning', message: behindFleet(ids, behind) });
+  return examined.map((result) =>
+    result.outcome === 'provisioned' ? { ...result, outcome: 'provisioned-behind', behind } : result,
+  );
+}
+
+/** The states by schema, or why they cannot be read: a tenant is not called ACTIVE unseen. */
+async function statesOf(database: Database, folder: MigrationFolder, results: readonly ProvisionResult[]) {
+  try {
+    const states = await readStates(database, results, folder);
+    return new Map(states.map((state) => [state.tenant.schema, state]));
+  } catch (error) {
+    return toTenantctlError(error);
+  }
+}
+
+/** Pure. @param state undefined if its row is gone */
+function asFound(
+  { names }: Pick<Database, 'names'>,
+  result: ProvisionResult,
+  state: TenantState | undefined,
+): ProvisionResult {
+  const { tenant, pending = [], lacks = [], attention } = state ?? {};
+  if (tenant?.status !== 'ACTIVE')
+    return resultOf(result, 'failed', { error: tenantNotActive(names, result, tenant?.status ?? null) });
+  if (!tenant.hasSchema) return resultOf(result, 'failed', { error: schemaMissing(tenant) });
+  const behind = [...pending, ...lacks];
+  return { ...result, ...(behind.length > 0 && { behind }), ...(attention !== undefined && { attention }) };
+}
+
+async function aheadOf(database: Database, folder: MigrationFolder, observe: Observer): Promise<string[]> {
+  try {
+    return await readAhead(database, { stateVersion: STATE_VERSION }, folder);
+  } catch (error) {
+    // The tenants were provisioned, whatever becomes of the connection.
+    const message = `Whether new tenants are behind the fleet is not known: ${messageOf(error)}`;
+    observe({ type: 'warning', message });
+    return [];
+  }
+}
