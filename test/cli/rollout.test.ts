@@ -29,7 +29,7 @@ async function countWith(fleet: TestFleet, table: string): Promise<number> {
   return (await fleet.query('SELECT FROM pg_tables WHERE tablename = $1', [table])).length;
 }
 
-test('canaries and waves are shown when they start, and the document lists each', async () => {
+test('canaries and waves are shown with their results, and the document lists each', async () => {
   const fleet = await createFleet(TEN);
   await fleet.add('3_links.sql', createTable('links'));
   const { exitCode, stdout, stderr } = await migrate(fleet, '--canary', '1', '--wave', '50%', '--json');
@@ -46,7 +46,9 @@ test('canaries and waves are shown when they start, and the document lists each'
       ],
     },
   });
-  expect(stderr).toMatch(/Canaries: 1 tenant[\s\S]*Wave 1 of 2: 5 tenants[\s\S]*Wave 2 of 2: 4 tenants/);
+  expect(stderr.replaceAll(/\([\d.]+ m?s\)/g, '(1 s)')).toBe(
+    '█░░░░░░░░░ Canaries: 1 tenant ✔ 1 migrated (1 s)\n██████░░░░ Wave 1 of 2: 5 tenants ✔ 5 migrated (1 s)\n██████████ Wave 2 of 2: 4 tenants ✔ 4 migrated (1 s)\n',
+  );
 });
 
 test('a failed canary stops the run: exit code 1, and text and document give the reason', async () => {
@@ -66,7 +68,7 @@ test('a failed canary stops the run: exit code 1, and text and document give the
   const forPeople = await migrate(fleet, '--canary', schemaNameFor('org_7'));
   expect(forPeople.exitCode).toBe(1);
   expect(forPeople.stdout + forPeople.stderr).toContain(
-    'The rollout was stopped at its canaries: 1 of 1 canary failed',
+    'The rollout was stopped at its canaries: 1 of 1 canary failed (limit: 0 failures)',
   );
 });
 

@@ -67,15 +67,23 @@ export async function renderFleet(
     ...(totals.skipped > 0 ? [`${totals.skipped} left out`] : []),
   ].join(', ');
   if (rollout !== undefined) lines.push(...renderRollout(rollout, look));
-  const hasError = tenants.some(({ error }) => error !== undefined);
-  const mark = hasError ? paint.red(marks.failed) : paint.green(marks.ok);
+  const title = result.interrupted ? 'Interrupted. ' : '';
   const total = `${counted(totals.selected, 'tenant')}: ${sums} (${duration(result.durationMs)})`;
-  lines.push(`${mark} ${total}${notActive(result)}`);
+  lines.push(`${markOf(result, look)} ${title}${total}${notActive(result)}`);
+  if (result.interrupted)
+    lines.push(`${paint.cyan(marks.arrow)} Run the command again: it continues where this run stopped.`);
   if (result.shared && fleet !== undefined) {
     const now = `All ${counted(fleet.total, 'tenant')} now: ${renderClasses(fleet, look)}`;
     lines.push(`  Another run was at work on the same tenants. ${now}`);
   }
   return lines.join('\n');
+}
+
+/** Green only if everything that was asked for is done. */
+function markOf({ tenants, interrupted, rollout, totals }: FleetResult, { paint, marks }: Look): string {
+  const hasFailed = rollout?.stopped !== undefined || tenants.some(({ error }) => error !== undefined);
+  if (hasFailed) return paint.red(marks.failed);
+  return interrupted || totals.skipped > 0 ? paint.yellow(marks.warning) : paint.green(marks.ok);
 }
 
 interface LeftOut {
@@ -112,16 +120,22 @@ async function renderChanged(
   for (const [names, tenants] of Map.groupBy(changed, (tenant) => tenant.names.join('\n  '))) {
     lines.push(`${paint.green(marks.ok)} ${counted(tenants.length, 'tenant')} ${verb}:`, `  ${names}`);
     if (verbose || changed.length <= LISTED) {
-      const rows = tenants.map(({ clerkOrgId, schema, batch, durationMs }) => [
-        `    ${clerkOrgId}`,
-        schema,
-        `batch ${batch}`,
-        duration(durationMs),
-      ]);
+      const rows = tenants
+        .toSorted(byName)
+        .map(({ clerkOrgId, schema, batch, durationMs }) => [
+          `    ${clerkOrgId}`,
+          schema,
+          `batch ${batch}`,
+          duration(durationMs),
+        ]);
       lines.push(paint.dim(await renderTable([], rows, look)));
     }
   }
   return lines;
+}
+
+function byName(one: TenantResult, other: TenantResult): number {
+  return one.clerkOrgId < other.clerkOrgId ? -1 : 1;
 }
 
 function notActive(result: FleetResult): string {

@@ -1,3 +1,5 @@
+import type { Look } from './look.ts';
+
 export interface RunProgress {
   readonly done: number;
   readonly due: number;
@@ -6,10 +8,19 @@ export interface RunProgress {
   readonly rate: number;
 }
 
-/** "12,345/50,000 tenants, 842/s, 45 s to go, 2 failed" */
-export function progressLine({ done, due, failed, rate }: RunProgress): string {
+/** Columns of a bar. */
+const BAR = 10;
+
+/** Full only at the end. */
+export function progressBar(done: number, due: number, { full, empty }: Look['marks']): string {
+  const cells = due === 0 ? 0 : Math.min(BAR, Math.floor((done / due) * BAR));
+  return full.repeat(cells) + empty.repeat(BAR - cells);
+}
+
+/** "12,345/50,000 tenants, 842/s, 45 s to go, 2 failed". @param isShort without the rate */
+export function progressLine({ done, due, failed, rate }: RunProgress, isShort = false): string {
   const parts = [`${thousands(done)}/${thousands(due)} tenants`];
-  if (rate > 0) parts.push(perTime(rate));
+  if (rate > 0 && !isShort) parts.push(perTime(rate));
   if (rate > 0 && done < due) parts.push(`${timeLeft((due - done) / rate)} to go`);
   if (failed > 0) parts.push(`${thousands(failed)} failed`);
   return parts.join(', ');

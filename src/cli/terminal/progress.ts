@@ -3,8 +3,8 @@ import type { Stage } from '../../core/report/rollout-result.ts';
 import type { TenantResult } from '../../core/report/results.ts';
 import { counted } from '../../wording.ts';
 import { shortError } from '../render/error.ts';
-import { progressLine } from '../render/progress-line.ts';
-import { announcement, whereabouts } from '../render/rollout.ts';
+import { progressBar, progressLine } from '../render/progress-line.ts';
+import { renderStage, whereabouts } from '../render/rollout.ts';
 import type { Output } from './output.ts';
 import { createSpinner, type Spinner } from './spinner.ts';
 
@@ -15,6 +15,9 @@ export interface Progress {
 
 /** Milliseconds between progress lines without a terminal. */
 const LINE_INTERVAL_MS = 5_000;
+
+/** Columns of the spinner. */
+const BESIDE_SPINNER = 4;
 
 /** The rate covers one or two spans. A span has at least this duration and number of tenants. */
 const SPAN_MS = 5_000;
@@ -40,9 +43,15 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
   const started = now();
   const failures = createFailures(output, () => now() - started >= LINE_INTERVAL_MS);
 
+  const { marks, width = Infinity } = output.errorLook;
   const standing = () => {
-    const line = progressLine({ done, due, failed, rate: perSecond(done) });
-    return stage === undefined ? line : `${whereabouts(stage, done)}, ${line}`;
+    const where = stage === undefined ? '' : `${whereabouts(stage, done)}, `;
+    const rate = perSecond(done);
+    const lineOf = (isShort: boolean) => where + progressLine({ done, due, failed, rate }, isShort);
+    if (spinner === undefined) return lineOf(false);
+    const bar = `${progressBar(done, due, marks)} `;
+    const lines = [bar + lineOf(false), bar + lineOf(true), lineOf(true)];
+    return lines.find((line) => line.length + BESIDE_SPINNER <= width) ?? lineOf(true);
   };
   const show = (text: () => string) => {
     if (spinner !== undefined) spinner.show(text);
@@ -61,7 +70,9 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
         return output.verbose ? output.message(event.message) : undefined;
       case 'wave':
         stage = event;
-        return output.message(announcement(event));
+        return show(standing);
+      case 'wave-done':
+        return output.message(`${progressBar(done, due, marks)} ${renderStage(event, output.errorLook)}`);
       case 'selected':
         if (event.due === 0) return;
         [done, due, stage] = [0, event.due, undefined];
@@ -111,10 +122,10 @@ function createFailures(output: Output, isLong: () => boolean) {
   return {
     add({ clerkOrgId, schema, error }: TenantResult): void {
       const who = `${paint.red(marks.failed)} ${clerkOrgId} ${paint.dim(schema)}`;
-      const place = shortError({
-        message: `failed at ${error?.migration ?? error?.code}`,
-        sqlstate: error?.sqlstate,
-      });
+      const { code, migration, sqlstate } = error ?? {};
+      const isMigration = migration !== undefined && code !== 'CHECK_REFUSED';
+      const message = isMigration ? `failed at ${migration}` : `failed (${code})`;
+      const place = shortError({ message, sqlstate });
       const count = (counts.get(place) ?? 0) + 1;
       counts.set(place, count);
       const isAnnounced = verbose || (count === 1 && counts.size <= ANNOUNCED);

@@ -1,6 +1,6 @@
 import { messageOf } from '../../errors.ts';
 import type { TenantResult } from './results.ts';
-import type { Stage } from './rollout-result.ts';
+import type { Stage, StageResult } from './rollout-result.ts';
 
 /** What a run reports while it works: shown as progress by the command line, or logged by an application. */
 export type RunEvent =
@@ -10,6 +10,8 @@ export type RunEvent =
   | { readonly type: 'note'; readonly message: string }
   /** The canaries or a wave start. */
   | ({ readonly type: 'wave' } & Stage)
+  /** They have ended, checks included. */
+  | ({ readonly type: 'wave-done' } & StageResult)
   | { readonly type: 'selected'; readonly total: number; readonly due: number }
   | { readonly type: 'tenant'; readonly result: TenantResult; readonly done: number; readonly due: number };
 

@@ -1,3 +1,4 @@
+import { counted } from '../../wording.ts';
 import { atMost, type RolloutOptions } from './options.ts';
 import type { Tally } from '../report/rollout-result.ts';
 import type { FailureLimit } from '../run/run-context.ts';
@@ -14,10 +15,10 @@ export interface RolloutLimit extends FailureLimit {
 
 const ONE_OF = { canaries: 'canary', tenants: 'tenant' } as const;
 
-/** "2 of 5 canaries failed", "31 of 1,000 tenants failed, and at most 30 may". Pure. */
-export function stopReason({ among, failed, allowed, of }: Tally): string {
-  const limit = allowed > 0 || among === 'tenants' ? `, and at most ${allowed} may` : '';
-  return `${failed} of ${of} ${of === 1 ? ONE_OF[among] : among} failed${limit}`;
+/** "31 of 1000 tenants failed (limit: 30 failures, 3 % of 1000)". Pure. */
+export function stopReason({ among, failed, allowed, limit, of }: Tally): string {
+  const share = 'percent' in limit ? `, ${limit.percent} % of ${of}` : '';
+  return `${failed} of ${of} ${of === 1 ? ONE_OF[among] : among} failed (limit: ${counted(allowed, 'failure')}${share})`;
 }
 
 /** Counts canaries and all tenants against a limit each. No canary may fail without a limit, any tenant may. */
@@ -33,9 +34,11 @@ export function createFailureLimit({
     const tallies: Tally[] = [];
     if (canaries !== undefined) {
       const allowed = atMost(maxCanaryFailures, canaries.of);
-      tallies.push({ among: 'canaries', failed: canaries.failed + more, allowed, of: canaries.of });
+      const limit = maxCanaryFailures;
+      tallies.push({ among: 'canaries', failed: canaries.failed + more, allowed, limit, of: canaries.of });
     }
-    tallies.push({ among: 'tenants', failed: failed + more, allowed: atMost(maxFailures, due), of: due });
+    const [allowed, limit] = [atMost(maxFailures, due), maxFailures];
+    tallies.push({ among: 'tenants', failed: failed + more, allowed, limit, of: due });
     return tallies.find((tally) => tally.failed > tally.allowed);
   };
   const look = () => {
@@ -44,9 +47,6 @@ export function createFailureLimit({
   return {
     get isOpen() {
       return stop !== undefined;
-    },
-    get reason() {
-      return `the rollout was stopped: ${stop === undefined ? '' : stopReason(stop)}`;
     },
     get stop() {
       return stop;

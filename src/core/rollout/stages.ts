@@ -1,7 +1,7 @@
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { Observer } from '../report/event.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
-import type { Stage } from '../report/rollout-result.ts';
+import type { Stage, StageResult } from '../report/rollout-result.ts';
 import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
 import { serveInPhases } from '../strategy/serve-in-phases.ts';
 import { checkResults } from './check-results.ts';
@@ -42,7 +42,7 @@ export async function serveStage(
   const served = await serveAndCheck(rollout, tasks, { ...work, lessons });
   const count = (outcome: TenantResult['outcome']) =>
     served.results.filter((each) => each.outcome === outcome).length;
-  begun.push({
+  const result: StageResult = {
     ...stage,
     upToDate: count('up-to-date'),
     migrated: count('migrated'),
@@ -53,7 +53,9 @@ export async function serveStage(
       refused: rollout.refused - refused,
     }),
     durationMs: Date.now() - started,
-  });
+  };
+  begun.push(result);
+  setting.observe({ type: 'wave-done', ...result });
   return served;
 }
 

@@ -1,6 +1,7 @@
 import { isStopped, type RunContext, type Throttle } from '../run/run-context.ts';
 import type { Observer } from '../report/event.ts';
 import { pause } from '../run/retry.ts';
+import { duration } from '../../wording.ts';
 import { assertStandbysAreSeen, createLagMeter, readReplication, type Lag } from './standbys.ts';
 
 export interface StandbyThrottle extends Throttle {
@@ -37,7 +38,7 @@ export async function followStandbys(
     lag = measure(seen, now);
     if (wasHeld) heldBackMs += now - lookedAt;
     if (lag !== undefined && isHeld() && !wasHeld) {
-      const message = `Waiting for the standby ${lag.standby}, which ${inWords(lag.ms)}`;
+      const message = `Waiting for the standby ${lag.standby}, which ${inWords(lag.ms)} (limit: ${duration(maxLagMs)})`;
       observe({ type: 'phase', message });
     }
     lookedAt = now;

@@ -93,8 +93,6 @@ export function isStopped(context: Pick<RunContext, 'database' | 'signal' | 'fai
 /** Opens when too many tenants have failed: no new work is started, running work finishes. */
 export interface FailureLimit {
   readonly isOpen: boolean;
-  /** Why the remaining tenants are skipped. */
-  readonly reason: string;
   failed(): void;
   /** Whether it would be open after this many more failures. */
   wouldOpen(more: number): boolean;

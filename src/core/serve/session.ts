@@ -117,7 +117,7 @@ export function skip<T extends Task, Done>({ context, outcomes }: Session<T, Don
 /** Why the tasks of a stopped run are skipped. */
 export function whySkipped({ signal, failureLimit }: Pick<RunContext, 'signal' | 'failureLimit'>): string {
   const isLimit = signal?.aborted !== true && failureLimit?.isOpen === true;
-  return isLimit ? failureLimit.reason : 'the run was interrupted';
+  return isLimit ? 'the rollout was stopped' : 'the run was interrupted';
 }
 
 /** Keeps tasks whose tenants other runs hold. */

@@ -15,11 +15,12 @@ interface Shown {
   readonly verbose?: boolean;
   readonly json?: boolean;
   readonly terminal?: boolean;
+  readonly width?: number;
 }
 
 /** Progress with a clock that the test sets, the lines that it writes, and what its spinner would draw now. */
-function progress({ verbose = false, json = false, terminal = false }: Shown = {}) {
-  const plain = { paint: new Chalk({ level: 0 }), marks: UNICODE, width: undefined };
+function progress({ verbose = false, json = false, terminal = false, width }: Shown = {}) {
+  const plain = { paint: new Chalk({ level: 0 }), marks: UNICODE, width };
   const lines: string[] = [];
   const message = (text: string) => void lines.push(text);
   const output: Output = {
@@ -115,9 +116,9 @@ describe('the rate', () => {
     const shown = progress({ terminal: true });
     shown.select(100_000);
     shown.run(60_000, 1);
-    expect(shown.draw()).toBe('60,000/100,000 tenants, 1,000/s, 40 s to go');
+    expect(shown.draw()).toBe('██████░░░░ 60,000/100,000 tenants, 1,000/s, 40 s to go');
     shown.run(1_200, 10);
-    expect(shown.draw()).toBe('61,200/100,000 tenants, 100/s, 6 min 30 s to go');
+    expect(shown.draw()).toBe('██████░░░░ 61,200/100,000 tenants, 100/s, 6 min 30 s to go');
   });
 
   test('begins with the work, however long the histories took to read', () => {
@@ -125,7 +126,7 @@ describe('the rate', () => {
     shown.wait(60_000);
     shown.select(1_000);
     shown.run(100, 10);
-    expect(shown.draw()).toBe('100/1,000 tenants, 100/s, 9 s to go');
+    expect(shown.draw()).toBe('█░░░░░░░░░ 100/1,000 tenants, 100/s, 9 s to go');
   });
 
   test('falls while no tenant ends, without being told', () => {
@@ -133,7 +134,7 @@ describe('the rate', () => {
     shown.select(10_000);
     shown.run(5_000, 1);
     shown.wait(45_000);
-    expect(shown.draw()).toBe('5,000/10,000 tenants, 100/s, 50 s to go');
+    expect(shown.draw()).toBe('█████░░░░░ 5,000/10,000 tenants, 100/s, 50 s to go');
   });
 
   test('of tenants that take long reaches back further', () => {
@@ -141,7 +142,7 @@ describe('the rate', () => {
     shown.select(1_000);
     shown.run(100, 20_000);
     shown.wait(19_000);
-    expect(shown.draw()).toMatch(/^100\/1,000 tenants, 2\.9\/min, 5 h 1\d min to go$/);
+    expect(shown.draw()).toMatch(/^█░{9} 100\/1,000 tenants, 2\.9\/min, 5 h 1\d min to go$/);
   });
 });
 
@@ -172,14 +173,41 @@ test('on a terminal the moving line is worked out when it is drawn, and stands b
   shown.observe({ type: 'phase', message: 'Reading the histories of 2 tenants' });
   expect(shown.draw()).toBe('Reading the histories of 2 tenants');
   shown.select(2);
-  expect(shown.draw()).toBe('0/2 tenants');
+  expect(shown.draw()).toBe('░░░░░░░░░░ 0/2 tenants');
   shown.observe({ type: 'warning', message: 'Take care' });
   shown.wait(500);
   shown.fail('it broke');
-  expect(shown.draw()).toBe('1/2 tenants, 2.0/s, 1 s to go, 1 failed');
+  expect(shown.draw()).toBe('█████░░░░░ 1/2 tenants, 2.0/s, 1 s to go, 1 failed');
   expect(shown.lines).toEqual(['! Take care']);
   shown.stop();
   expect(shown.isStopped()).toBe(true);
+});
+
+test('a wave is told when it ends, with a bar of the whole run; the moving line says which one is at work', () => {
+  const shown = progress({ terminal: true, width: 80 });
+  shown.select(40);
+  const wave = { kind: 'wave', number: 1, of: 4, tenants: 10 } as const;
+  shown.observe({ type: 'wave', ...wave });
+  expect(shown.lines).toEqual([]);
+  shown.run(5, 100);
+  expect(shown.draw()).toBe('█░░░░░░░░░ wave 1 of 4, 5/40 tenants, 10/s, 4 s to go');
+  shown.run(5, 100);
+  const result = { upToDate: 0, migrated: 10, failed: 0, skipped: 0, durationMs: 1_000 };
+  shown.observe({ type: 'wave-done', ...wave, ...result });
+  expect(shown.lines).toEqual(['██░░░░░░░░ Wave 1 of 4: 10 tenants ✔ 10 migrated (1.0 s)']);
+});
+
+test('on a narrow terminal the moving line is shorter, so that it stays one line', () => {
+  const drawn = (width: number) => {
+    const shown = progress({ terminal: true, width });
+    shown.select(50_000);
+    shown.run(12_345, 1);
+    shown.fail('it broke');
+    return shown.draw();
+  };
+  expect(drawn(80)).toBe('██░░░░░░░░ 12,346/50,000 tenants, 1,000/s, 38 s to go, 1 failed');
+  expect(drawn(60)).toBe('██░░░░░░░░ 12,346/50,000 tenants, 38 s to go, 1 failed');
+  expect(drawn(50)).toBe('12,346/50,000 tenants, 38 s to go, 1 failed');
 });
 
 describe('failures', () => {

@@ -136,8 +136,9 @@ describe('the failure limit', () => {
     for (let failed = 2; failed < 10; failed += 1) failureLimit.failed();
     expect(failureLimit.isOpen).toBe(false);
     failureLimit.failed();
-    expect(failureLimit.stop).toEqual({ among: 'tenants', failed: 11, allowed: 10, of: 100 });
-    expect(failureLimit.reason).toBe('the rollout was stopped: 11 of 100 tenants failed, and at most 10 may');
+    const stop = { among: 'tenants', failed: 11, allowed: 10, limit: { percent: 10 }, of: 100 } as const;
+    expect(failureLimit.stop).toEqual(stop);
+    expect(stopReason(stop)).toBe('11 of 100 tenants failed (limit: 10 failures, 10 % of 100)');
   });
 
   test('one failed canary opens it where no limit was given, and it stays open', () => {
@@ -148,7 +149,8 @@ describe('the failure limit', () => {
     failureLimit.failed();
     failureLimit.endCanaries();
     expect(failureLimit.isOpen).toBe(true);
-    expect(stopReason({ among: 'canaries', failed: 1, allowed: 0, of: 1 })).toBe('1 of 1 canary failed');
+    const stop = { among: 'canaries', failed: 1, allowed: 0, limit: { count: 0 }, of: 1 } as const;
+    expect(stopReason(stop)).toBe('1 of 1 canary failed (limit: 0 failures)');
   });
 
   test('tenants that cannot be helped count as failed before the first is begun', () => {
