@@ -127,6 +127,7 @@ export default defineConfig({
         'src/is-error.ts',
         'src/errors.ts',
         'src/names.ts',
+        'src/rule.ts',
         'src/limits.ts',
         'src/secrets.ts',
         'src/text-file.ts',

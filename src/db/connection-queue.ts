@@ -98,7 +98,8 @@ export function createPlaces(max: number, waitMs: number): Places {
   };
 }
 
-function exhausted(max: number, waitMs: number): TenantctlError {
+/** The error after a wait for a connection. */
+export function exhausted(max: number, waitMs: number): TenantctlError {
   return new TenantctlError(
     'POOL_EXHAUSTED',
     `All ${max} connections of this pool were in use for ${waitMs / 1000} s. The server was not asked: it may be well.`,

@@ -1,12 +1,11 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { finished } from 'node:stream/promises';
 import { Pool, type PoolClient } from 'pg';
-import { TenantctlError } from '../errors.ts';
-import { COUNT, described, isWithin, MILLISECONDS } from '../limits.ts';
+import { messageOf, TenantctlError } from '../errors.ts';
 import { databaseClosed, toConnectionError } from './database-error.ts';
 import { APPLICATION_NAME, type Address, type Connections, type PoolOptions } from './database.ts';
 import { requestCancel, socketOf } from './pg-internals.ts';
-import { createPlaces, DEFAULT_WAIT_MS, type Purpose } from './connection-queue.ts';
+import { createPlaces, DEFAULT_WAIT_MS, exhausted, type Purpose } from './connection-queue.ts';
 
 /** A connection is replaced after this many tenants. */
 const TENANTS_PER_CONNECTION = 1_000;
@@ -26,15 +25,17 @@ const REQUEST_EVERY_MS = 500;
 /** Milliseconds after which a cancel request is abandoned. */
 const REQUEST_TIMEOUT_MS = 1_000;
 
+/** pg-pool's message when all its connections were in use: then the application itself has some of them. */
+const WAITED_IN_POOL = 'timeout exceeded when trying to connect';
+
 export interface ConnectionOptions extends PoolOptions {
   /** All connections share one session (PGlite): the pool has one, for every purpose. */
   readonly sharedSession?: boolean;
 }
 
-/** Prepares the pool without opening a connection. @throws TenantctlError USAGE for options out of range */
+/** Prepares the pool without opening a connection. */
 export function createConnections(settings: Address, options: ConnectionOptions): Connections {
   const { maxConnections: max, waitTimeoutMs = DEFAULT_WAIT_MS, sharedSession = false } = options;
-  assertOptions({ maxConnections: max, waitTimeoutMs });
   const pool = createPool(settings, max);
   const places = createPlaces(max, waitTimeoutMs);
   const inUse = new Map<PoolClient, () => void>();
@@ -46,7 +47,7 @@ export function createConnections(settings: Address, options: ConnectionOptions)
     const leave = await places.take(purpose);
     const client = await pool.connect().catch((error: unknown) => {
       leave();
-      throw pool.ending ? databaseClosed(error) : toConnectionError(error, settings);
+      throw connectFailure(error, pool, settings);
     });
     inUse.set(client, leave);
     if (!pool.ending) return client;
@@ -66,6 +67,7 @@ export function createConnections(settings: Address, options: ConnectionOptions)
   // PGlite cannot cancel.
   const cancel = async () => (sharedSession ? undefined : cancelAll(settings, inUse));
   return {
+    pool,
     max,
     width: places.width,
     opened: () => pool.totalCount,
@@ -100,6 +102,12 @@ export function createConnections(settings: Address, options: ConnectionOptions)
       await over;
     },
   };
+}
+
+function connectFailure(error: unknown, pool: Pool, settings: Address): TenantctlError {
+  if (pool.ending) return databaseClosed(error);
+  if (messageOf(error) !== WAITED_IN_POOL) return toConnectionError(error, settings);
+  return exhausted(pool.options.max, settings.connectTimeoutMs);
 }
 
 /** A place is free once the server has dropped the connection, or after CLOSING_MS. */
@@ -144,16 +152,6 @@ function createPool(settings: Address, max: number): Pool {
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
-}
-
-function assertOptions(options: { readonly maxConnections: number; readonly waitTimeoutMs: number }): void {
-  const ranges = { maxConnections: COUNT, waitTimeoutMs: { ...MILLISECONDS, least: 1 } };
-  for (const [name, range] of Object.entries(ranges)) {
-    const value: unknown = options[name as keyof typeof ranges];
-    if (isWithin(value, range)) continue;
-    const given = typeof value === 'number' ? value : JSON.stringify(value);
-    throw new TenantctlError('USAGE', `${name} must be ${described(range)}; it is ${given}.`);
-  }
 }
 
 /** How many connections a pool needs for each purpose. */

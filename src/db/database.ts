@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
+import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import type { Names } from '../names.ts';
 import type { Capabilities, ServerFacts } from './capabilities.ts';
 import type { ServerSettingValues } from './dead-client.ts';
@@ -46,6 +46,11 @@ export interface PoolOptions {
 
 /** The connection pool of a server; serves requests in order. */
 export interface Connections {
+  /**
+   * pg's pool, for the application's own queries. What it has in use counts among maxConnections and is not
+   * there for tenantctl; give it back before close().
+   */
+  readonly pool: Pool;
   readonly max: number;
   /** How many tasks that each hold a connection can run in parallel. */
   readonly width: number;

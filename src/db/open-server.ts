@@ -25,7 +25,7 @@ interface OpenOptions extends ConnectionOptions {
  * start-up parameter is application_name: PgBouncer refuses others
  * (https://www.pgbouncer.org/config.html#ignore_startup_parameters).
  * @throws TenantctlError CONNECTION_FAILED, LOGIN_FAILED, DATABASE_MISSING, TLS_FAILED, SERVER_UNSUPPORTED,
- *   USAGE, POOLER_UNSUPPORTED for one that allows no transactions
+ *   POOLER_UNSUPPORTED for one that allows no transactions
  */
 export async function openServer(settings: Address, options: OpenOptions): Promise<Database> {
   const connections = createConnections(settings, options);

@@ -13,19 +13,10 @@ import {
   VECTOR_EXTENSION_MODES,
   type Range,
 } from '../../limits.ts';
+import { isObject, isText, rule, violation, type Rule } from '../../rule.ts';
 import { undisturbed, type Observer } from '../report/event.ts';
 
-interface Rule {
-  /** Completes "must be …". */
-  readonly must: string;
-  readonly holds: (value: unknown) => boolean;
-}
-
-const isText = (value: unknown): value is string => typeof value === 'string';
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null;
 const isTexts = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText);
-const rule = (must: string, holds: (value: unknown) => boolean): Rule => ({ must, holds });
 
 const TEXT = rule('a string', isText);
 const TEXTS = rule('an array of strings', isTexts);
@@ -104,9 +95,6 @@ export function checkOptions<T extends object>(
   return observe === undefined ? options : { ...options, observe: undisturbed(observe) };
 }
 
-/** Shows the type of a wrong value, not the value: it may be a misplaced secret. */
-function refused(name: string, { must }: Rule, value: unknown): TenantctlError {
-  const isShown = value === undefined || value === null || typeof value === 'number';
-  const shown = Array.isArray(value) ? 'another array' : isShown ? String(value) : typeof value;
-  return new TenantctlError('USAGE', `${name} must be ${must}; got ${shown}.`);
+function refused(name: string, broken: Rule, value: unknown): TenantctlError {
+  return new TenantctlError('USAGE', violation(name, broken, value));
 }

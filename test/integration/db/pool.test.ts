@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
+import { Client, type Pool } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { readRuns } from '../../../src/core/ledger/read-runs.ts';
 import { readTenants } from '../../../src/core/registry/registry.ts';
 import { provisionTenant } from '../../../src/core/tenant/provision.ts';
-import type { Database, PoolOptions } from '../../../src/db/database.ts';
+import type { Database, PoolOptions, ServerSettings } from '../../../src/db/database.ts';
 import { openDatabase } from '../../../src/db/open.ts';
 import { withClient } from '../../../src/db/transaction.ts';
 import { createDatabase, type TestServerDatabase } from '../../support/database.ts';
@@ -171,6 +171,44 @@ test('a pool that is busy is told from a server that is down', async () => {
   await expect(openDatabase({ ...settings, port: 1 }, { maxConnections: 2 })).rejects.toMatchObject({
     code: 'CONNECTION_FAILED',
   });
+});
+
+test("the application's own queries use the same pool, and a client that it holds is no server that is down", async () => {
+  const { settings } = await createDatabase();
+  const database = await openDatabase({ ...settings, connectTimeoutMs: 300 }, { maxConnections: 1 });
+  const { pool }: { readonly pool: Pool } = database;
+  expect((await pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  const client = await pool.connect();
+  await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'POOL_EXHAUSTED', retryable: true });
+  client.release();
+  expect((await database.query('SELECT 1')).rowCount).toBe(1);
+  await database.close();
+});
+
+test('settings of a wrong type are named, all of them, before anything is connected', async () => {
+  const { settings } = await createDatabase();
+  const wrong: readonly (readonly [unknown, unknown, readonly string[]])[] = [
+    [undefined, {}, ['kind', 'maxConnections']],
+    [null, null, ['kind', 'maxConnections']],
+    [{ ...settings, kind: undefined }, { maxConnections: 2 }, ['kind']],
+    [
+      { kind: 'server' },
+      { maxConnections: 2 },
+      ['host', 'port', 'user', 'database', 'ssl', 'connectTimeoutMs'],
+    ],
+    [{ ...settings, port: 'abc', ssl: true }, { maxConnections: 2 }, ['port', 'ssl']],
+    [{ ...settings, password: 5, direct: { host: '' } }, { maxConnections: 2 }, ['password', 'direct.host']],
+    [{ kind: 'embedded' }, { maxConnections: 1 }, ['directory', 'lockWaitMs']],
+    [settings, { maxConnections: 2, names: {} }, ['names']],
+    [settings, { maxConnections: 2, waitTimeoutMs: 0 }, ['waitTimeoutMs']],
+  ];
+  for (const [given, options, names] of wrong) {
+    const error: unknown = await openDatabase(given as ServerSettings, options as PoolOptions).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ name: 'TenantctlError', code: 'USAGE' });
+    for (const name of names) expect((error as Error).message).toContain(`${name} must be `);
+  }
 });
 
 test('a pool without a size, or one too small for what is asked of it, is refused and says which would do', async () => {
