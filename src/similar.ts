@@ -18,7 +18,7 @@ export function similarTo(word: string, candidates: readonly string[]): string[]
 }
 
 /** Letters in the wrong order are one mistake. */
-function distanceOf(a: string, b: string): number {
+export function distanceOf(a: string, b: string): number {
   const sorted = (text: string) => text.split('').toSorted().join('');
   return a !== b && sorted(a) === sorted(b) ? 1 : leven(a, b);
 }

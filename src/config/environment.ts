@@ -13,15 +13,20 @@ import { isShowable, parseVariables, type Parsed } from './variables.ts';
 export interface Reading {
   readonly settings: Settings | undefined;
   readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
   readonly folders: FolderSettings;
   /** The variables that are set; secret values are shown as "set". */
   readonly variables: readonly { readonly name: string; readonly shown: string }[];
 }
 
 /** Turns variables into settings and finds every problem, not only the first. */
-export function readEnvironment(variables: Variables, options: ReadOptions): Reading {
+export function readEnvironment(
+  variables: Variables,
+  options: ReadOptions,
+  fileWarnings: readonly Problem[] = [],
+): Reading {
   const read = parseVariables(variables);
-  const { parsed, own, problems, warnings } = read;
+  const { parsed, own, problems } = read;
   const database = readDatabaseSettings(read, options);
   const names = readNames(read);
   const role =
@@ -37,7 +42,8 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
     name,
     shown: isShowable(name, value) ? value : 'set',
   }));
-  const reading = { problems, folders, variables: set };
+  const warnings = [...fileWarnings, ...read.warnings];
+  const reading = { problems, warnings, folders, variables: set };
   if (problems.length > 0 || database === undefined) return { ...reading, settings: undefined };
   const settings: Settings = {
     database,
@@ -51,7 +57,6 @@ export function readEnvironment(variables: Variables, options: ReadOptions): Rea
     runLabel: parsed.TENANTCTL_RUN_LABEL,
     lockWaitMs: parsed.LOCK_WAIT_TIMEOUT_MS,
     tenantRole: parsed.TENANT_ROLE,
-    warnings,
   };
   return { ...reading, settings };
 }
@@ -73,8 +78,8 @@ function readFolders(parsed: Parsed, folder: string): FolderSettings {
 }
 
 /** The settings. @throws TenantctlError CONFIG_INVALID with every problem, including missing named folders */
-export function requireSettings({ settings, problems, folders }: Reading): Settings {
-  if (settings === undefined) throw invalid(problems);
+export function requireSettings({ settings, problems, warnings, folders }: Reading): Settings {
+  if (settings === undefined) throw invalid(problems, warnings);
   const missing = [
     { isNamed: folders.masterIsNamed, variable: 'MASTER_MIGRATIONS_DIR', path: folders.master },
     { isNamed: folders.tenantsIsNamed, variable: 'TENANT_MIGRATIONS_DIR', path: folders.tenants },
@@ -90,11 +95,12 @@ export function requireFolders({ folders, problems }: Reading): FolderSettings {
   return folders;
 }
 
-function invalid(problems: readonly Problem[]): TenantctlError {
+/** A misspelt variable may be the reason why another one is not set. */
+function invalid(problems: readonly Problem[], warnings: readonly Problem[] = []): TenantctlError {
   const names = [...new Set(problems.map(({ variable }) => variable))].join(', ');
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
   return new TenantctlError('CONFIG_INVALID', `The configuration has ${count}: ${names}.`, {
-    details: problems.map(({ variable, message }) => `${variable}: ${message}`),
+    details: [...problems, ...warnings].map(({ variable, message }) => `${variable}: ${message}`),
     hint: problems.some(({ message }) => message === NOT_SET)
       ? 'Set them in the environment or in .env (tenantctl init writes .env.example), or set DATABASE_URL. To try tenantctl without a server, add --embedded.'
       : 'Correct it in the environment or in .env; tenantctl doctor shows how, for each.',

@@ -20,7 +20,6 @@ export interface Settings {
   readonly lockWaitMs: number;
   /** Pattern for tenants' role names, with `{schema}`; no roles if absent. */
   readonly tenantRole: string | undefined;
-  readonly warnings: readonly Problem[];
 }
 
 export interface FolderSettings {

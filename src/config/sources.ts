@@ -2,9 +2,16 @@ import { resolve } from 'node:path';
 import { parse } from 'dotenv';
 import { messageOf, TenantctlError } from '../errors.ts';
 import { readTextFile, UnreadableFile } from '../text-file.ts';
+import { fileWarnings } from './file-warnings.ts';
+import type { Problem } from './settings.ts';
 
 /** Untrusted text. */
 export type Variables = Readonly<Record<string, string | undefined>>;
+
+export interface EnvFile {
+  readonly variables: Variables;
+  readonly warnings: readonly Problem[];
+}
 
 const WAYS = {
   url: ['DATABASE_URL'],
@@ -41,13 +48,15 @@ function withoutEmpty(variables: Variables): Record<string, string> {
 }
 
 /** Reads an .env file (default: `.env`, if any), without expansion. @throws TenantctlError CONFIG_INVALID */
-export function readEnvFile(folder: string, name: string | undefined): Variables {
+export function readEnvFile(folder: string, name: string | undefined): EnvFile {
   const path = resolve(folder, name ?? '.env');
   try {
-    return parse(readTextFile(path, { maxMiB: 1 }));
+    const text = readTextFile(path, { maxMiB: 1 });
+    const variables = parse(text);
+    return { variables, warnings: fileWarnings(text, variables) };
   } catch (error) {
     const isAbsent = error instanceof UnreadableFile && error.message === 'does not exist';
-    if (name === undefined && isAbsent) return {};
+    if (name === undefined && isAbsent) return { variables: {}, warnings: [] };
     throw new TenantctlError('CONFIG_INVALID', `The env file ${path} ${messageOf(error)}.`, {
       hint: 'Give --dotenv the path of a file with one NAME=value per line; tenantctl init writes an example.',
       cause: error,

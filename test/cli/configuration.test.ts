@@ -128,6 +128,26 @@ describe('sources of settings', () => {
   });
 });
 
+test('a misspelt variable in .env is warned of, and named beside the one that is missing', async () => {
+  const { project, testDatabase } = await createFleet([]);
+  const { DB_HOST = '', ...others } = testDatabase.env;
+  await project.write('.env', envFile({ ...others, DB_HOST, DB_SLL: 'true' }));
+  const warned = await tenantctl(['status'], { cwd: project.folder });
+  await project.write('.env', envFile({ ...others, DB_HSOT: DB_HOST }));
+  const refused = await tenantctl(['status'], { cwd: project.folder });
+  const doctor = await tenantctl(['doctor'], { cwd: project.folder });
+
+  expect(warned).toMatchObject({
+    exitCode: 0,
+    stderr: '! DB_SLL is unknown and ignored; the variable is called DB_SSL.\n',
+  });
+  expect(refused.exitCode).toBe(3);
+  expect(refused.stderr).toContain(
+    '  DB_HOST: is not set\n  DB_HSOT: is unknown and ignored; the variable is called DB_HOST\n',
+  );
+  expect(doctor.stdout).toContain('the variable is called DB_HOST');
+});
+
 describe('DATABASE_URL', () => {
   test('works in its usual forms, and ignores parameters of other programs', async () => {
     const { project, testDatabase } = await createFleet([]);

@@ -33,10 +33,10 @@ export async function doctorCommand(context: Context, flags: DoctorFlags): Promi
   const reading: Partial<Reading> & { readonly error?: TenantctlError } = await context
     .readEnvironment()
     .catch((error: unknown) => ({ error: toTenantctlError(error) }));
-  const { error, settings, folders, variables = [], problems = [] } = reading;
+  const { error, settings, folders, variables = [], problems = [], warnings = [] } = reading;
   const diagnosis = await diagnose({
     nodeVersion: process.versions.node,
-    environment: { file, error, variables, problems, warnings: settings?.warnings ?? [] },
+    environment: { file, error, variables, problems, warnings },
     database: settings?.database,
     databaseNames: settings?.names,
     folders,

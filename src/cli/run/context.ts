@@ -56,8 +56,9 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
     },
     async withDatabase(concurrency, use) {
       const { requireSettings } = await import('../../config/environment.ts');
-      const settings = requireSettings(await readEnvironment());
-      for (const { variable, message } of settings.warnings)
+      const read = await readEnvironment();
+      const settings = requireSettings(read);
+      for (const { variable, message } of read.warnings)
         output.complain(output.errorLook.paint.yellow(`! ${variable} ${message}.`));
       const { withDatabase } = await import('../../db/open.ts');
       const { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } = await import('../../core/run/capacity.ts');
@@ -90,8 +91,12 @@ async function readAll(folder: string, options: GlobalOptions, output: Output): 
     import('../../config/sources.ts'),
   ]);
   const file = readEnvFile(folder, options.dotenv);
-  output.learnSecrets(process.env, file);
-  const reading = readEnvironment(mergeSources(process.env, file), { folder, embedded: options.embedded });
+  output.learnSecrets(process.env, file.variables);
+  const reading = readEnvironment(
+    mergeSources(process.env, file.variables),
+    { folder, embedded: options.embedded },
+    file.warnings,
+  );
   if (reading.settings !== undefined) {
     const { tuneWebAssembly } = await import('./wasm-tiering.ts');
     await tuneWebAssembly(reading.settings.database);

@@ -85,7 +85,7 @@ test('what stands in single quotes in a .env file is the value, whatever a shell
     fc.asyncProperty(value, async (text) => {
       const file = `env/${(turns += 1)}`;
       await writeFile(join(folder, file), `BEFORE=1\nDB_PASSWORD='${text}'\nAFTER=2\n`);
-      expect(readEnvFile(folder, file)).toEqual({ BEFORE: '1', DB_PASSWORD: text, AFTER: '2' });
+      expect(readEnvFile(folder, file).variables).toEqual({ BEFORE: '1', DB_PASSWORD: text, AFTER: '2' });
     }),
     { numRuns: 500 },
   );

@@ -42,8 +42,7 @@ describe('Node and the variables', () => {
 
   /** The lines of the variables at fault. */
   const linesOf = (variables: Readonly<Record<string, string>>) => {
-    const { problems, settings } = readEnvironment(variables, { folder: '/p' });
-    const warnings = settings?.warnings ?? [];
+    const { problems, warnings } = readEnvironment(variables, { folder: '/p' });
     return environmentChecks('24.0.0', { ...environment, problems, warnings }).slice(3);
   };
   const URL = 'postgres://u:p@h/d';
