@@ -5,8 +5,7 @@ import { NOT_SET, readDatabaseSettings, type ReadOptions } from './database-sett
 import { SCHEMA_PLACEHOLDER } from '../db/role-name.ts';
 import { HASH_LENGTH, MAX_NAME_BYTES } from '../names.ts';
 import { readNames } from './names.ts';
-import type { FolderSettings, Problem, Settings } from './settings.ts';
-import type { Variables } from './sources.ts';
+import type { FolderSettings, Problem, Settings, Variables } from './settings.ts';
 import { isShowable, parseVariables, type Parsed } from './variables.ts';
 
 /** Settings, or their problems. The folders are known either way. */

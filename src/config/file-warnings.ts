@@ -1,6 +1,5 @@
 import { distanceOf } from '../similar.ts';
-import type { Problem } from './settings.ts';
-import type { Variables } from './sources.ts';
+import type { Problem, Variables } from './settings.ts';
 import { VARIABLES } from './variables.ts';
 
 /** Names that other tools use. */

@@ -1,6 +1,9 @@
 import type { DatabaseSettings } from '../db/database.ts';
 import type { Names } from '../names.ts';
 
+/** Untrusted text. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
 export interface Settings {
   readonly database: DatabaseSettings;
   readonly names: Names;

@@ -3,10 +3,7 @@ import { parse } from 'dotenv';
 import { messageOf, TenantctlError } from '../errors.ts';
 import { readTextFile, UnreadableFile } from '../text-file.ts';
 import { fileWarnings } from './file-warnings.ts';
-import type { Problem } from './settings.ts';
-
-/** Untrusted text. */
-export type Variables = Readonly<Record<string, string | undefined>>;
+import type { Problem, Variables } from './settings.ts';
 
 export interface EnvFile {
   readonly variables: Variables;

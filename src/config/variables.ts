@@ -10,8 +10,7 @@ import {
 } from '../limits.ts';
 import { patternProblem } from '../db/role-name.ts';
 import { maskSecrets } from '../secrets.ts';
-import type { Problem } from './settings.ts';
-import type { Variables } from './sources.ts';
+import type { Problem, Variables } from './settings.ts';
 
 const port = z
   .string()

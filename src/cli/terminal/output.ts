@@ -1,5 +1,5 @@
 import { Chalk } from 'chalk';
-import type { Variables } from '../../config/sources.ts';
+import type { Variables } from '../../config/settings.ts';
 import { createConcealer, secretsOf } from '../../secrets.ts';
 import { ASCII, takesUnicode, UNICODE, type Look } from '../render/look.ts';
 
