@@ -100,6 +100,25 @@ test('rollback master --all needs confirmation, and is refused while there are t
   expect(await fleet.query(`SELECT to_regclass('public.tenants') AS tenants`)).toEqual([{ tenants: null }]);
 });
 
+test('rollback master names the shared tables that it would drop, and the tenants, and asks', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const { project, testDatabase } = fleet;
+  const call = { cwd: project.folder, env: testDatabase.env };
+  await project.write('migrations/master/20250101000001_areas.sql', createTable('areas'));
+  await tenantctl(['migrate', 'master'], call);
+
+  const refused = await tenantctl(['rollback', 'master'], call);
+  const kept = await fleet.query(`SELECT to_regclass('public.areas') IS NOT NULL AS kept`);
+  const confirmed = await tenantctl(['rollback', 'master', '--yes', '--json'], call);
+
+  expect(refused.exitCode).toBe(2);
+  expect(refused.stderr).toContain(
+    'This drops 1 table that 2 tenants (org_a, org_b) may use, with all data: areas.',
+  );
+  expect(kept).toEqual([{ kept: true }]);
+  expect(confirmed.json()).toMatchObject({ ok: true, reverted: ['20250101000001_areas.sql'] });
+});
+
 test('a terminal shows the question: no, Ctrl-C and end of input change nothing, yes continues', async ({
   skip,
 }) => {

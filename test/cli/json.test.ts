@@ -163,7 +163,7 @@ test('every command has the document that DESIGN.md promises, from the first mig
   });
   await project.write('migrations/master/20250101000009_more.sql', createTable('more'));
   expect(await run('migrate', 'master')).toMatchObject({ applied: ['20250101000009_more.sql'], batch: 2 });
-  expect(await run('rollback', 'master')).toEqual({
+  expect(await run('rollback', 'master', '--yes')).toEqual({
     command: 'rollback master',
     ok: true,
     run: anyNumber,

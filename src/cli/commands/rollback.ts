@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { masterDocument } from '../../core/documents/migrate-document.ts';
+import type { MasterLoss } from '../../core/commands/rollback-master.ts';
 import type { RollbackExtent } from '../../core/plan/rollback-extent.ts';
 import { counted, listed } from '../../wording.ts';
 import {
@@ -66,12 +67,24 @@ function rollbackMaster(context: Context, flags: RollbackFlags): Promise<Command
       if (names !== '')
         await context.confirm(`This undoes every master migration (${names}) and destroys their data.`);
     }
-    const result = await rollbackMaster(database, { ...options, observe });
+    const result = await rollbackMaster(database, {
+      ...options,
+      observe,
+      // With --yes, the rollback need not stop at the tables that it drops.
+      confirm: context.options.yes === true ? undefined : (loss) => context.confirm(masterLoss(loss)),
+    });
     return {
       document: masterDocument(result, 'reverted'),
       text: masterText(context, result, 'Undone'),
     };
   });
+}
+
+function masterLoss({ tables, unknown, tenants }: MasterLoss): string {
+  const users = `${counted(tenants.length, 'tenant')} (${listed(tenants)})`;
+  return unknown.length > 0
+    ? `Which tables this drops is not known before it runs (${listed(unknown)}), and ${users} may use them.`
+    : `This drops ${counted(tables.length, 'table')} that ${users} may use, with all data: ${listed(tables, 10)}.`;
 }
 
 function rollbackTenants(context: Context, flags: RollbackFlags): Promise<CommandResult> {

@@ -4,7 +4,7 @@ import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import { forgetFiles } from '../state/checksums.ts';
 import { endingOf, type MasterOptions, type MasterResult } from './migrate-master.ts';
-import { planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
+import { filesOf, planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import {
@@ -16,6 +16,7 @@ import {
 import { registrySql } from '../registry/registry-sql.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from '../plan/rollback-extent.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
+import { droppedOf, mayDropTables, readSharedTables, type SharedTables } from './shared-tables.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import { ensureState } from '../install/state-schema.ts';
 import { readStateVersion } from '../state/version.ts';
@@ -24,6 +25,21 @@ import type { Database } from '../../db/database.ts';
 
 export interface RollbackMasterOptions extends MasterOptions {
   readonly extent?: RollbackExtent | undefined;
+  /**
+   * Called, while there are tenants, before tables that they share are dropped; throws to refuse, and nothing is
+   * changed. If absent, nobody is asked.
+   */
+  readonly confirm?: ((loss: MasterLoss) => Promise<void>) | undefined;
+}
+
+/** What a rollback of the master schema destroys while there are tenants. */
+export interface MasterLoss {
+  /** Tables outside the tenants' schemas. */
+  readonly tables: readonly string[];
+  /** Migrations of which it cannot be told beforehand which tables they drop: some run outside a transaction. */
+  readonly unknown: readonly string[];
+  /** Organization ids. */
+  readonly tenants: readonly string[];
 }
 
 /** Undoes the last batch, or more. @throws TenantctlError REGISTRY_IN_USE if the registry has tenants */
@@ -32,37 +48,81 @@ export function rollbackMaster(database: Database, options: RollbackMasterOption
 }
 
 async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Promise<MasterResult> {
-  const { options, context, run, observe } = commandRun;
+  const { options, context, run } = commandRun;
   const { database } = context;
   const started = Date.now();
-  const { folder, plan, extent } = await planMasterRollback(database, options);
+  const planned = await planMasterRollback(database, options);
+  const { plan } = planned;
   if (plan.problem !== undefined) throw plan.problem;
   if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
   await assertSessions(context, plan.steps, 'down');
+  const tenants = await tenantNames(database);
+  const confirm = tenants.length === 0 ? undefined : options.confirm;
+  const migrations = confirm === undefined ? [] : await Promise.all(filesOf(plan.steps).map(context.load));
+  const unknown = await mayDropTables(context, migrations);
+  if (unknown.length > 0) await confirm?.({ tables: [], unknown, tenants });
   await ensureState(database, await readStateVersion(database));
   await run.begin(plan.steps.map(({ name }) => name));
 
-  const tenants = await tenantNames(database);
-  const { names, batch } = await serveMaster(context, plan, observe, {
-    direction: 'down',
-    decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone, history),
-    // An empty registry may be dropped. The lock keeps new tenants out.
-    opening: tenants.length === 0 ? (client) => lockEmptyRegistry(client, database.names) : undefined,
-    async beforeCommit(client) {
-      if (tenants.length > 0 && !(await hasRegistryTable(client, database.names)))
-        throw registryInUse(tenants);
-    },
-    hasState: true,
+  let tables: readonly string[] = [];
+  const attempt = (confirmed: readonly string[]) =>
+    undo(commandRun, planned, tenants, (dropped) => {
+      if (confirm === undefined || unknown.length > 0 || dropped.every((name) => confirmed.includes(name)))
+        return;
+      tables = dropped;
+      throw new TenantctlError(
+        'CONFIRMATION_REQUIRED',
+        `This drops ${listed(dropped)}. Nothing was changed.`,
+        {
+          hint: 'Run the command again, and confirm that.',
+        },
+      );
+    });
+  const { names, batch } = await attempt([]).catch(async (error: unknown) => {
+    if (tables.length === 0) throw error;
+    await confirm?.({ tables, unknown: [], tenants });
+    return attempt(tables);
   });
   await forgetFiles(database, 'master', names);
   return { names, batch, durationMs: Date.now() - started };
 }
 
+/** @param onDropped gets the shared tables that a transaction is about to drop; throws to roll it back */
+function undo(
+  { context, observe }: CommandRun<RollbackMasterOptions>,
+  { folder, plan, extent }: MasterRollback,
+  tenants: readonly string[],
+  onDropped: (tables: readonly string[]) => void,
+): ReturnType<typeof serveMaster> {
+  const { names } = context.database;
+  let before: SharedTables = new Map();
+  return serveMaster(context, plan, observe, {
+    direction: 'down',
+    decide: (history, undone) => stillPlanned(planBackward(folder, history, extent), plan, undone, history),
+    async opening(client) {
+      // An empty registry may be dropped. The lock keeps new tenants out.
+      if (tenants.length === 0) await lockEmptyRegistry(client, names);
+      else before = await readSharedTables(client, names);
+    },
+    async beforeCommit(client) {
+      if (tenants.length === 0) return;
+      if (!(await hasRegistryTable(client, names))) throw registryInUse(tenants);
+      onDropped(await droppedOf(client, before));
+    },
+    hasState: true,
+  });
+}
+
+interface MasterRollback {
+  readonly folder: MigrationFolder;
+  readonly plan: Plan;
+  readonly extent: BackwardExtent;
+}
 /** Decides what to undo in the master schema. */
 export async function planMasterRollback(
   database: Database,
   options: RollbackMasterOptions,
-): Promise<{ folder: MigrationFolder; plan: Plan; extent: BackwardExtent }> {
+): Promise<MasterRollback> {
   const folder = await readMigrationFolder(options.folder);
   const extent = toExtent(folder, options.extent);
   const plan = planBackward(folder, await readMasterHistory(database), extent);

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
-import { rollbackMaster } from '../../../src/core/commands/rollback-master.ts';
+import { rollbackMaster, type MasterLoss } from '../../../src/core/commands/rollback-master.ts';
+import { TenantctlError } from '../../../src/errors.ts';
 import { catalogOf, contentOf } from '../../support/catalog.ts';
 import { createDatabase } from '../../support/database.ts';
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
 import { INIT_SQL } from '../../support/init-sql.ts';
-import { createProject, createTable } from '../../support/project.ts';
+import { createProject, createTable, knexMigration } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
 
 /** A database with three master migrations in two batches. */
@@ -72,6 +73,81 @@ test('what would drop the registry while it has tenants is refused, and names th
   }
   expect(await contentOf(testDatabase)).toEqual(before);
   expect((await rollbackMaster(database, { folder })).names).toHaveLength(2);
+});
+
+/** Answers what a master rollback asks, and keeps the questions. */
+function answering(isYes: boolean) {
+  const asked: MasterLoss[] = [];
+  const confirm = (loss: MasterLoss) => {
+    asked.push(loss);
+    return isYes ? Promise.resolve() : Promise.reject(new TenantctlError('CONFIRMATION_REQUIRED', 'No.'));
+  };
+  return { asked, confirm };
+}
+
+test('shared tables are dropped while there are tenants only if somebody agrees, and nothing happens before', async () => {
+  const { testDatabase, database, project, folder, addTenant } = await threeMigrations({
+    'migrations/master/4_audit.js': knexMigration(
+      `await knex.raw('CREATE SCHEMA audit; CREATE TABLE audit.entries (); ALTER TABLE areas RENAME TO regions');`,
+      `await knex.raw('ALTER TABLE regions RENAME TO areas; DROP SCHEMA audit CASCADE');`,
+    ),
+  });
+  await addTenant('org_a', 'tid_a');
+  await addTenant('org_b', 'tid_b');
+  const before = await contentOf(testDatabase);
+  const no = answering(false);
+  await refusalOf(rollbackMaster(database, { folder, confirm: no.confirm }));
+  const loss = {
+    tables: ['audit.entries', 'categories', 'regions'],
+    unknown: [],
+    tenants: ['org_a', 'org_b'],
+  };
+  expect(no.asked).toEqual([loss]);
+  const after = (await contentOf(testDatabase)).filter((line) => !line.includes('tenantctl'));
+  expect(after).toEqual(before.filter((line) => !line.includes('tenantctl')));
+
+  const yes = answering(true);
+  await rollbackMaster(database, { folder, confirm: yes.confirm });
+  expect(yes.asked).toEqual([loss]);
+  expect(await testDatabase.query(`SELECT to_regclass('categories') AS c`)).toEqual([{ c: null }]);
+
+  // Nothing is asked about a rollback that drops no table, or where there are no tenants.
+  const harmless =
+    '-- migrate:up\nCREATE INDEX ON tenants (status);\n-- migrate:down\nDROP INDEX tenants_status_idx;';
+  await project.remove('migrations/master/4_audit.js');
+  await migrateMaster(database, { folder });
+  await project.write('migrations/master/5_index.sql', harmless);
+  await migrateMaster(database, { folder });
+  await rollbackMaster(database, { folder, confirm: no.confirm });
+  await testDatabase.query('DELETE FROM tenants');
+  await rollbackMaster(database, { folder, confirm: no.confirm });
+  expect(no.asked).toHaveLength(1);
+});
+
+test('downs outside a transaction are judged by their text before they begin', async () => {
+  const outside = (up: string, down: string) =>
+    `-- migrate:up transaction:false\n${up};\n-- migrate:down transaction:false\n${down};\n`;
+  const { database, project, folder, addTenant } = await threeMigrations();
+  await addTenant('org_a', 'tid_a');
+  const { asked, confirm } = answering(false);
+  const files = {
+    '5_index.sql': outside('CREATE INDEX CONCURRENTLY area ON areas (id)', 'DROP INDEX CONCURRENTLY area'),
+    '6_table.sql': outside('CREATE TABLE odd ()', 'DROP TABLE odd'),
+    '7_function.js': knexMigration('', '', 'export const config = { transaction: false };'),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await project.write(`migrations/master/${name}`, text);
+    await migrateMaster(database, { folder });
+  }
+  const refused = () => refusalOf(rollbackMaster(database, { folder, confirm }));
+  await refused();
+  expect(asked.at(-1)).toEqual({ tables: [], unknown: ['7_function.js'], tenants: ['org_a'] });
+  await rollbackMaster(database, { folder });
+  await refused();
+  expect(asked.at(-1)).toEqual({ tables: [], unknown: ['6_table.sql'], tenants: ['org_a'] });
+  await rollbackMaster(database, { folder });
+  expect(await rollbackMaster(database, { folder, confirm })).toMatchObject({ names: ['5_index.sql'] });
+  expect(asked).toHaveLength(2);
 });
 
 test('a drop of the registry that hides in a later down is found when it has happened, and taken back', async () => {
