@@ -1,6 +1,6 @@
 /** A check of one value from outside. */
 export interface Rule {
-  /** Completes "must be …". */
+  /** Completes "must be ...". */
   readonly must: string;
   readonly holds: (value: unknown) => boolean;
 }

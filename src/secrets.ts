@@ -11,11 +11,11 @@ export const MASK = '***';
 /** Scheme, user, and all from the colon to the last @ of a word. Bounded: statements can be megabytes. */
 const IN_URL = /(\b[a-z][a-z0-9+.-]{0,30}:\/{1,3}[^\s:/?#@]{0,200}):(\S{0,1000})@/gi;
 /** As in configuration.md: a placeholder is not a password. */
-const PLACEHOLDER = /^(?:password|<[^>]*>|\*+|…|\.\.\.)$/i;
+const PLACEHOLDER = /^(?:password|<[^>]*>|\*+|\u2026|\.\.\.)$/i;
 
 const QUOTED = String.raw`(?:E'[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*(?:'|$)|(?:U&)?'[^']*(?:''[^']*)*(?:'|$)|\$(\w*)\$[\s\S]*?(?:\$\3\$|$)|"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|$))`;
 const NAME = String.raw`\w{0,40}(?:password|passwd|passphrase|secret)\w{0,40}`;
-/** PASSWORD '…' in SQL, password = '…', "password": "…", and password=… in URLs, .env files and for libpq. */
+/** PASSWORD '...' in SQL, password = '...', "password": "...", and password=... in URLs, .env files and for libpq. */
 const NAMED = new RegExp(
   String.raw`(\b${NAME}["']?(?:\s+|\s*[=:]\s*))(?:(${QUOTED})|((?<==)[^\s'"&;,$*<][^\s'"&;,]*))`,
   'gi',

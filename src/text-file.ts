@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 
 const MEBIBYTE = 1024 * 1024;
 const DEFAULT_MIB = 16;
-/** Pipes from a shell: `--dotenv <(vault …)`, `/dev/stdin`. They have a writer, so waiting is safe. */
+/** Pipes from a shell: `--dotenv <(vault ...)`, `/dev/stdin`. They have a writer, so waiting is safe. */
 const INHERITED = /^\/(?:dev\/(?:fd\/\d+|stdin)|proc\/self\/fd\/\d+)$/;
 
 /** Why a text file is unreadable, in words that follow its path: "is a folder, not a file". */

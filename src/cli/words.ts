@@ -37,7 +37,7 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
   ['retry', 'tenantctl migrate tenants --retry-failed tries the tenants again that failed in the last run.'],
   ['continue', 'Run the same command again: it continues where it stopped.'],
   ['setup, install, bootstrap, scaffold, initialize, initialise', 'Use tenantctl init.'],
-  ['query, sql, psql, execute, select', "Use tenantctl exec --sql 'SELECT …'."],
+  ['query, sql, psql, execute, select', "Use tenantctl exec --sql 'SELECT ...'."],
   [
     'seed, seed run, seed make, seeds, db seed',
     'There is no command for seeds. Insert the rows that every tenant needs in a migration: tenantctl make tenant <name>.',

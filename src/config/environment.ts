@@ -60,7 +60,7 @@ export function readEnvironment(
   return { ...reading, settings };
 }
 
-/** The folders that variables name, else migrations/…, or src/…/migrations if only that exists. */
+/** The folders that variables name, else migrations/..., or src/.../migrations if only that exists. */
 function readFolders(parsed: Parsed, folder: string): FolderSettings {
   const choose = (named: string | undefined, usual: string, other: string) => {
     if (named !== undefined) return resolve(folder, named);

@@ -23,7 +23,7 @@ export async function endsTransaction(text: string): Promise<boolean> {
 
 /**
  * Whether an SQL text would change its role: SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION, DISCARD ALL,
- * set_config('role', …), also in a function's SET clause or a DO block. Function bodies and dynamic SQL are
+ * set_config('role', ...), also in a function's SET clause or a DO block. Function bodies and dynamic SQL are
  * not checked.
  */
 export async function changesRole(text: string): Promise<boolean> {

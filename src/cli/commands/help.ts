@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { examplesOf } from '../examples.ts';
 import { findCommand } from '../run/command-path.ts';
 
-/** Adds `help [command…]` to the program and, hidden, to each group; an unknown command is an error. */
+/** Adds `help [command...]` to the program and, hidden, to each group; an unknown command is an error. */
 export function addHelp(program: Command): void {
   for (const group of [program, ...program.commands.filter(({ commands }) => commands.length > 0)]) {
     const help = group.helpCommand(false).command('help', { hidden: group !== program });

@@ -11,7 +11,7 @@ export interface Affected {
 
 /** Tenants that are affected for one reason. */
 export interface Cause<T> {
-  /** The message that the tenants share; `<schema>`, `<organization>`, `<n>` … stand for what differs. */
+  /** The message that the tenants share; `<schema>`, `<organization>`, `<n>` ... stand for what differs. */
   readonly message: string;
   /** The messages differ in more than the tenants' names. */
   readonly hasValues: boolean;

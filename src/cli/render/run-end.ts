@@ -30,7 +30,7 @@ export function nextCommands({
   ];
 }
 
-/** "Run 9 · tenantctl runs show 9 · …"; a line for each part if the terminal is narrow. */
+/** "Run 9 | tenantctl runs show 9 | ..."; a line for each part if the terminal is narrow. */
 export function renderRunEnd(run: EndedRun, { paint, marks, width = Infinity }: Look): string {
   const parts = [
     `Run ${run.id}`,

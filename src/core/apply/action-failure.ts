@@ -73,7 +73,7 @@ export function failed(
 /** The hint for 42501 (insufficient_privilege) if the migration ran as the tenant's role. */
 function roleHint(sqlstate: string | undefined, { role, schema }: Target): string | undefined {
   if (role === undefined || sqlstate !== '42501') return undefined;
-  return `With TENANT_ROLE it ran as ${role}, which has rights on ${schema} alone. A shared table that tenants refer to needs a grant in a master migration (GRANT SELECT, REFERENCES ON … TO PUBLIC). Where the table is the tenant's own and belongs to another role, tenantctl doctor has the SQL that gives it to ${role}.`;
+  return `With TENANT_ROLE it ran as ${role}, which has rights on ${schema} alone. A shared table that tenants refer to needs a grant in a master migration (GRANT SELECT, REFERENCES ON ... TO PUBLIC). Where the table is the tenant's own and belongs to another role, tenantctl doctor has the SQL that gives it to ${role}.`;
 }
 
 /** The statement that caused an error: in an aborted transaction (25P02), an earlier one. */
@@ -112,10 +112,10 @@ function placeIn(text: string, position: number): string[] {
   const line = text.split('\n')[lineNumber - 1] ?? '';
   const column = before.length - (before.lastIndexOf('\n') + 1);
   const start = Math.max(0, column - CHARACTERS_BEFORE);
-  const label = `line ${lineNumber}: ${start > 0 ? '…' : ''}`;
+  const label = `line ${lineNumber}: ${start > 0 ? '...' : ''}`;
   const end = column + CHARACTERS_AFTER;
   return [
-    `${label}${line.slice(start, end)}${end < line.length ? '…' : ''}`,
+    `${label}${line.slice(start, end)}${end < line.length ? '...' : ''}`,
     `${' '.repeat(label.length + column - start)}^`,
   ];
 }

@@ -125,7 +125,7 @@ function assertTransactionAlive(call: ActionCall, { failures }: Seen): void {
     {
       sqlstate: sqlstateOf(first?.error),
       statement: first?.text,
-      hint: 'A statement that may fail needs a savepoint: await knex.transaction(async (inner) => { … }).',
+      hint: 'A statement that may fail needs a savepoint: await knex.transaction(async (inner) => { ... }).',
       cause: first?.error,
     },
   );

@@ -36,7 +36,7 @@ export async function moveExtensions(client: PoolClient, schema: string, observe
     });
     observe({
       type: 'warning',
-      message: `A migration created the extension ${name} in ${schema}; it was moved to public, where every tenant finds it. Better: CREATE EXTENSION … WITH SCHEMA public, in a master migration.`,
+      message: `A migration created the extension ${name} in ${schema}; it was moved to public, where every tenant finds it. Better: CREATE EXTENSION ... WITH SCHEMA public, in a master migration.`,
     });
   }
 }

@@ -264,7 +264,7 @@ export function statementText({ text, values }: SentStatement): string {
   if (values.length === 0) return text;
   const shown = values.map((value, index) => {
     const json = value instanceof Date ? value.toISOString() : (JSON.stringify(value) ?? 'null');
-    return `$${index + 1} = ${json.length > 80 ? `${json.slice(0, 79)}…` : json}`;
+    return `$${index + 1} = ${json.length > 80 ? `${json.slice(0, 77)}...` : json}`;
   });
   return `${text}  -- ${shown.join(', ')}`;
 }

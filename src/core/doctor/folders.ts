@@ -20,7 +20,7 @@ export type FolderFacts = Attempt<MigrationFolder> & {
   readonly needsVector: string | undefined;
 };
 
-/** vector(1536), halfvec(…), sparsevec(…) */
+/** vector(1536), halfvec(...), sparsevec(...) */
 const VECTOR_COLUMN = /\b(?:vector|halfvec|sparsevec)\s*\(\s*\d/i;
 
 /** Loads every file, which executes its top level. Does not throw. */

@@ -41,7 +41,7 @@ function orphanSchemas({ names, tenants, tenantSchemas }: TenantView): Verdict {
   const registered = new Set(tenants.map(({ schema }) => schema));
   const orphans = tenantSchemas.filter((schema) => !registered.has(schema));
   const [first] = orphans;
-  if (first === undefined) return ok(`none: every schema ${names.schemaPrefix}… has its row`);
+  if (first === undefined) return ok(`none: every schema ${names.schemaPrefix}... has its row`);
   const insert = insertTenant(names, '<organization id>', first);
   const drops = orphans.slice(0, HANDLED).map((schema) => identifier(schema));
   return failed(

@@ -9,7 +9,7 @@ import { failed, ok, skipped, warning, type CheckTable, type Verdict } from './c
 import type { Database } from '../../db/database.ts';
 
 export interface VectorFacts extends VectorExtension {
-  /** As a superuser, or because the extension is trusted (PostgreSQL ≥ 13). */
+  /** As a superuser, or because the extension is trusted (PostgreSQL 13 and later). */
   readonly mayCreate: boolean;
   readonly serverMajor: number;
 }

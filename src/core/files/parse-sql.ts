@@ -4,7 +4,7 @@ import { messageOf, TenantctlError } from '../../errors.ts';
 export interface ParsedStatement {
   /** As in the text, without its semicolon. */
   readonly text: string;
-  /** The parser's name: "SelectStmt", "InsertStmt", … */
+  /** The parser's name: "SelectStmt", "InsertStmt", ... */
   readonly kind: string;
 }
 

@@ -22,7 +22,7 @@ const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*?)\r?$/i;
 
 /**
  * Parses an .sql migration (https://github.com/amacneil/dbmate#migration-options): `-- migrate:up` and
- * `-- migrate:down`, with the options `transaction:false` and `allow-outside:public.countries,…`. Within a
+ * `-- migrate:down`, with the options `transaction:false` and `allow-outside:public.countries,...`. Within a
  * string, a function's body or a block comment such a line is plain text.
  * @throws TenantctlError MIGRATION_INVALID
  */
@@ -92,7 +92,7 @@ function readOptions(options: string, fileName: string): Omit<Section, 'lines'> 
 const FORM =
   'A .sql migration has a line "-- migrate:up" before its SQL, and "-- migrate:down" before the SQL that undoes it.';
 const OPTIONS =
-  'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries,… with what the migration reaches outside its tenant\'s schema.';
+  'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries,... with what the migration reaches outside its tenant\'s schema.';
 
 function invalid(migration: string, reason: string, hint = FORM, cause?: unknown): TenantctlError {
   const message = `${migration} is no .sql migration: ${reason}.`;

@@ -18,7 +18,7 @@ export interface SchemaBefore {
 /** Maps the oid of each foreign key of a schema's tables to that of the referenced table. */
 export type ForeignKeys = Readonly<Record<string, string>>;
 
-/** An object in the server's catalogs: the catalog's name (pg_class, …) and the oid. */
+/** An object in the server's catalogs: the catalog's name (pg_class, ...) and the oid. */
 export interface ObjectName {
   readonly catalog: string;
   readonly oid: string;

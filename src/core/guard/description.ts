@@ -6,7 +6,7 @@ import type { Target } from '../target/target.ts';
 import { isOtherTenants, largestOid } from './own-objects.ts';
 
 export interface Description {
-  /** From pg_identify_object: "table", "function", …; "public.countries", "public.add(integer,integer)". */
+  /** From pg_identify_object: "table", "function", ...; "public.countries", "public.add(integer,integer)". */
   readonly type: string;
   readonly identity: string;
   readonly isOtherTenants: boolean;

@@ -15,7 +15,7 @@ export function outsideSchema(
   if (first === undefined) throw new Error('nothing was done outside');
   const details = others.slice(0, TOLD - 1).map((trespass) => `It also ${inWords(trespass)}.`);
   if (trespasses.length > TOLD) details.push(`And ${trespasses.length - TOLD} more.`);
-  const remedy = first.isOtherTenants ? ANOTHERS : allowing(first.identity ?? 'public.…', migration);
+  const remedy = first.isOtherTenants ? ANOTHERS : allowing(first.identity ?? 'public....', migration);
   return outside(migration, target, inWords(first), {
     hint: `Its transaction was rolled back. ${remedy}`,
     details: details.length > 0 ? details : undefined,

@@ -27,7 +27,7 @@ function wayOut(names: Names, tenant: string, status: string): string {
     return `Wait until its provisioning has ended. If no process works on it, this completes it: ${command}`;
   if (status === '' || UNFINISHED.some((word) => word === status)) return `This completes it: ${command}`;
   if (!STATUSES.some((word) => word === status))
-    return `If tenants with this status are in use, add it to REGISTRY_STATUSES: ACTIVE=…|${status}`;
+    return `If tenants with this status are in use, add it to REGISTRY_STATUSES: ACTIVE=...|${status}`;
   return `To resume it: ${updateStatus(names, [tenant], 'ACTIVE')} Then run the command again.`;
 }
 

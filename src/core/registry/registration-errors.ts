@@ -62,7 +62,7 @@ export function withoutSchema(names: Names, tenant: string, status: string): Ten
     `The row of "${tenant}" has no schema name, and its status is ${status}: it is not provisioned.`,
     STATUSES.some((word) => word === status)
       ? `Only a row whose ${names.columns.status} is NULL, ${begun} or ${failed} is provisioned.`
-      : `To provision rows with this status, add it to REGISTRY_STATUSES: PROVISIONING=…|${status}.`,
+      : `To provision rows with this status, add it to REGISTRY_STATUSES: PROVISIONING=...|${status}.`,
   );
 }
 

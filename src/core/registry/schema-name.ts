@@ -57,5 +57,5 @@ function shown(organizationId: string): string {
   const escaped = organizationId
     .toWellFormed()
     .replace(/\p{Cc}/gu, (character) => `\\u${character.codePointAt(0)?.toString(16).padStart(4, '0')}`);
-  return escaped.length > 60 ? `${escaped.slice(0, 59)}…` : escaped;
+  return escaped.length > 60 ? `${escaped.slice(0, 57)}...` : escaped;
 }

@@ -61,9 +61,9 @@ export function objections(
     const json = JSON.stringify(each, (_key, value: unknown) =>
       typeof value === 'bigint' ? String(value) : value,
     );
-    return json.length > ROW_LENGTH ? `${json.slice(0, ROW_LENGTH - 1)}…` : json;
+    return json.length > ROW_LENGTH ? `${json.slice(0, ROW_LENGTH - 3)}...` : json;
   });
-  return rows.length > ROWS_SHOWN ? [...shown, '… and more rows'] : shown;
+  return rows.length > ROWS_SHOWN ? [...shown, '... and more rows'] : shown;
 }
 
 /**

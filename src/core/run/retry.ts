@@ -5,7 +5,7 @@ import { passingOf } from '../../transient.ts';
 /** How often a tenant is retried after a transient error. */
 export const DEFAULT_RETRIES = 6;
 
-/** Milliseconds before the first retry, and the most before any: 250, 500, 1,000, … 8,000. */
+/** Milliseconds before the first retry, and the most before any: 250, 500, 1,000, ... 8,000. */
 const BASE_MS = 250;
 const MOST_MS = 8_000;
 

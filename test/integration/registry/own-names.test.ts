@@ -264,7 +264,7 @@ test.each(PROJECTS)('tenants of $title are made of rows that the application ins
     'already-active',
   ]);
   expect(results[0]?.schema).toBe(expected);
-  expect(results[2]?.error?.hint).toContain('REGISTRY_STATUSES: PROVISIONING=…|lost');
+  expect(results[2]?.error?.hint).toContain('REGISTRY_STATUSES: PROVISIONING=...|lost');
   expect(results[3]?.error?.message).toContain('it needs values for plan');
   expect(results[3]?.error?.hint).toContain(`${names.columns.organization} = '${absent}'`);
   const [organization, schema, status] = [

@@ -1,3 +1,5 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ASCII, takesUnicode } from '../../../src/cli/render/look.ts';
 
@@ -24,4 +26,16 @@ test('macOS and the terminals of Windows take Unicode without a locale', () => {
 
 test('the plain marks are ASCII', () => {
   for (const mark of Object.values(ASCII)) expect(mark).toMatch(/^[!-~]+$/);
+});
+
+test('no text of the program has another character than ASCII: its marks are in look.ts', async () => {
+  const source = join(import.meta.dirname, '../../../src');
+  const files = (await readdir(source, { recursive: true })).filter((file) => file.endsWith('.ts'));
+  const found: string[] = [];
+  for (const file of files) {
+    const text = await readFile(join(source, file), 'utf8');
+    for (const [number, line] of text.split('\n').entries())
+      if (/[^\t -~]/.test(line)) found.push(`${file}:${number + 1}: ${line.trim()}`);
+  }
+  expect(found.filter((line) => !line.startsWith(join('cli', 'render', 'look.ts')))).toEqual([]);
 });

@@ -186,7 +186,7 @@ describe('the answer to a check', () => {
     const found = objections(rows, [{ dataTypeID: 25 }]);
     expect(found).toHaveLength(6);
     expect(found?.[0]).toHaveLength(200);
-    expect(found?.at(-1)).toBe('… and more rows');
+    expect(found?.at(-1)).toBe('... and more rows');
   });
 });
 
