@@ -33,9 +33,10 @@ const COMMANDS = [
 ];
 
 test('without UTF-8 every command writes plain ASCII, and data as it is', async ({ skip }) => {
-  const { project, testDatabase, add } = await createFleet(['org_a', 'org_b', 'org_zoë']);
-  await add('20250101000003_works.sql', createTable('works'));
-  await add('20250101000004_broken.sql', '-- migrate:up\nALTER TABLE nowhere ADD COLUMN x int;\n');
+  const fleet = await createFleet(['org_a', 'org_b', 'org_zoë']);
+  const { project, testDatabase } = fleet;
+  await fleet.add('20250101000003_works.sql', createTable('works'));
+  await fleet.add('20250101000004_broken.sql', '-- migrate:up\nALTER TABLE nowhere ADD COLUMN x int;\n');
   await testDatabase.query(`DELETE FROM tenants WHERE clerk_org_id = 'org_b'`);
   const options = { cwd: project.folder, env: { ...testDatabase.env, LC_ALL: 'C' } };
 
