@@ -1,19 +1,23 @@
 import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { USER_PREFERENCES } from './demo/migration.ts';
+import { NAMED, NAMELESS, runSql } from './demo/data.ts';
+import { CHECK, NAMES_REQUIRED, USER_PREFERENCES } from './demo/migrations.ts';
 import { searchMessages } from './demo/similarity.ts';
 import { CommandFailed, openStage, type Stage } from './demo/stage.ts';
 
 // The main job of tenantctl, by its real commands, on the embedded database. Everything happens in .demo/.
 const ROOT = join(import.meta.dirname, '..');
 const FOLDER = join(ROOT, '.demo');
+const DATABASE = join(FOLDER, '.tenantctl', 'embedded');
+/** The number of the run that retries: master, provision, migrate and migrate came before it. */
+const RETRY = 5;
 const TENANTS = ['default_tenant', 'org_acme', 'org_globex'];
 
 async function main(): Promise<void> {
   const started = Date.now();
   await rm(FOLDER, { recursive: true, force: true });
   await mkdir(FOLDER);
-  const stage = openStage({ folder: FOLDER, program: join(ROOT, 'bin', 'tenantctl.js'), steps: 10 });
+  const stage = openStage({ folder: FOLDER, program: join(ROOT, 'bin', 'tenantctl.js'), steps: 13 });
   stage.open(
     'tenantctl: one schema per customer, from an empty folder to a migrated fleet',
     'It runs on an embedded PostgreSQL with pgvector. No server, and nothing outside the folder .demo/.',
@@ -22,6 +26,7 @@ async function main(): Promise<void> {
     await startProject(stage);
     await makeTenants(stage);
     await changeTheFleet(stage);
+    await meetAFailure(stage);
     await lookAtIt(stage);
     sayWhatIsNext(stage, Date.now() - started);
   } catch (error) {
@@ -50,29 +55,44 @@ async function makeTenants(stage: Stage): Promise<void> {
 }
 
 async function changeTheFleet(stage: Stage): Promise<void> {
-  stage.step('The product grows: every tenant needs a table of preferences. One file says so.');
-  await stage.tenantctl('make tenant add_user_preferences');
-  const file = (await migrationsOf('tenants')).find((path) => path.includes('add_user_preferences'));
-  if (file === undefined) throw new CommandFailed('make tenant has left no file.', 1);
-  await writeFile(join(FOLDER, file), USER_PREFERENCES);
-  stage.quote(`${file}, filled in:`, USER_PREFERENCES);
+  stage.step('The product grows: every tenant needs a table of preferences. One file defines it.');
+  await makeMigration(stage, 'add_user_preferences', USER_PREFERENCES);
 
   stage.step('What would it do? A rehearsal in a transaction that is rolled back shows the SQL.');
   await stage.tenantctl('--embedded migrate tenants --dry-run');
 
-  stage.step('Then in earnest: each tenant in a transaction of its own, history and schema together.');
-  await stage.tenantctl('--embedded migrate tenants');
+  stage.step('Carefully: one canary first. The others follow only if the check passes for it.');
+  await mkdir(join(FOLDER, 'checks'));
+  await writeFile(join(FOLDER, 'checks', 'themes.sql'), CHECK);
+  stage.quote('checks/themes.sql:', CHECK);
+  await stage.tenantctl('--embedded migrate tenants --canary org_acme --check checks/themes.sql');
+}
+
+async function meetAFailure(stage: Stage): Promise<void> {
+  stage.step('One tenant fails: org_globex has a user without a name. The others are migrated all the same.');
+  await makeMigration(stage, 'require_names', NAMES_REQUIRED);
+  stage.quote('The application has written into org_globex:', NAMELESS);
+  await runSql(DATABASE, NAMELESS);
+  await stage.tenantctl('--embedded migrate tenants', 1);
+
+  stage.step('Its transaction was rolled back, so it is as it was. Mend its data, and retry what failed.');
+  stage.quote('The application, or you by psql:', NAMED);
+  await runSql(DATABASE, NAMED);
+  await stage.tenantctl('--embedded migrate tenants --retry-failed');
+
+  stage.step('Each command was recorded as a run: what it did, and to how many tenants.');
+  await stage.tenantctl('--embedded runs');
+
+  stage.step('A run can be undone, and only that run: the retry changed org_globex alone.');
+  await stage.tenantctl(`--embedded rollback tenants --run ${RETRY}`);
 }
 
 async function lookAtIt(stage: Stage): Promise<void> {
   stage.step('Where does the fleet stand? With --check it exits with 6 if anything is pending: made for CI.');
-  await stage.tenantctl('--embedded status --all --check');
-
-  stage.step('One tenant close up: its row in the registry, and its history in two batches.');
-  await stage.tenantctl('--embedded tenant show default_tenant');
+  await stage.tenantctl('--embedded status --all --check', 6);
 
   stage.step('And what the tables are for: messages nearest in meaning, by pgvector, within one tenant.');
-  const { question, sql, nearest } = await searchMessages(join(FOLDER, '.tenantctl', 'embedded'));
+  const { question, sql, nearest } = await searchMessages(DATABASE);
   stage.quote(`"${question}" (toy embeddings: words, counted)`, sql);
   stage.done(nearest);
 }
@@ -81,9 +101,9 @@ function sayWhatIsNext(stage: Stage, milliseconds: number): void {
   stage.close(`Done in ${(milliseconds / 1000).toFixed(1)} s. The folder .demo/ is yours to play with:`, [
     ['cd .demo', ''],
     [`alias tenantctl='../node_modules/.bin/node ../bin/tenantctl.js'`, ''],
+    ['tenantctl --embedded migrate tenants', 'org_globex follows again'],
     ['tenantctl --embedded tenant provision org_initech', 'one more tenant'],
-    ['tenantctl --embedded rollback tenants --dry-run', 'what the way back would do'],
-    ['tenantctl --embedded rollback tenants', 'the last batch of each tenant, undone'],
+    ['tenantctl --embedded tenant show org_globex', 'one tenant with its history'],
     ['tenantctl --help', ''],
   ]);
   stage.close('With a server of your own, the same commands without --embedded:', [
@@ -92,6 +112,15 @@ function sayWhatIsNext(stage: Stage, milliseconds: number): void {
     ['tenantctl migrate master', ''],
     ['tenantctl tenant provision default_tenant', ''],
   ]);
+}
+
+/** Has `make tenant` write a file, and fills it in. */
+async function makeMigration(stage: Stage, name: string, text: string): Promise<void> {
+  await stage.tenantctl(`make tenant ${name}`);
+  const file = (await migrationsOf('tenants')).find((path) => path.includes(name));
+  if (file === undefined) throw new CommandFailed('make tenant has left no file.', 1);
+  await writeFile(join(FOLDER, file), text);
+  stage.quote(`${file}, filled in:`, text);
 }
 
 /** The migration files of these folders, relative to the demo's own. */

@@ -9,8 +9,12 @@ export interface Stage {
   step(reason: string): void;
   /** Shows a command that is not tenantctl's. */
   command(text: string): void;
-  /** Runs tenantctl in the demo's folder; its output goes straight to the terminal. @throws CommandFailed */
-  tenantctl(args: string): Promise<void>;
+  /**
+   * Runs tenantctl in the demo's folder; its output goes straight to the terminal.
+   * @param expected its exit code
+   * @throws CommandFailed if it ends with another one
+   */
+  tenantctl(args: string, expected?: number): Promise<void>;
   /** Shows a text that belongs to the step: a file, say. */
   quote(title: string, text: string): void;
   done(lines: readonly string[]): void;
@@ -53,11 +57,12 @@ export function openStage(options: StageOptions): Stage {
       say(`\n${paint.cyan(`── ${step}/${options.steps}`)} ${reason}`);
     },
     command,
-    async tenantctl(args) {
+    async tenantctl(args, expected = 0) {
       command(`tenantctl ${args}`);
       const exitCode = await run(options, args.split(' '));
-      if (exitCode !== 0)
-        throw new CommandFailed(`tenantctl ${args} ended with exit code ${exitCode}.`, exitCode);
+      if (expected !== 0) say(paint.dim(`(exit code ${exitCode})`));
+      if (exitCode !== expected)
+        throw new CommandFailed(`tenantctl ${args} ended with exit code ${exitCode}.`, exitCode || 1);
     },
     quote(title, text) {
       say(paint.dim(title));
