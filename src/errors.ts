@@ -32,6 +32,8 @@ interface ErrorFacts {
   /** The tenant's organization id, or its schema if it has none. */
   readonly tenant?: string | undefined;
   readonly migration?: string | undefined;
+  /** `file:line:column` in the migration or a module that it imports, relative to the migration's folder. */
+  readonly at?: string | undefined;
   /** The number of the run that it ended. */
   readonly run?: number | undefined;
   /** The refused SQL, with placeholders instead of bound values. */
@@ -70,6 +72,7 @@ export class TenantctlError extends Error implements ErrorReport {
   declare readonly sqlstate: ErrorFacts['sqlstate'];
   declare readonly tenant: ErrorFacts['tenant'];
   declare readonly migration: ErrorFacts['migration'];
+  declare readonly at: ErrorFacts['at'];
   declare readonly run: ErrorFacts['run'];
   declare readonly statement: ErrorFacts['statement'];
   declare readonly details: ErrorFacts['details'];
@@ -139,6 +142,7 @@ function factsOf(facts: ErrorFacts, conceal: (text: string) => string): ErrorFac
     sqlstate: facts.sqlstate,
     tenant: facts.tenant && maskSecrets(facts.tenant),
     migration: facts.migration,
+    at: facts.at,
     run: facts.run,
     statement: facts.statement && conceal(facts.statement),
     details: facts.details?.map(conceal),

@@ -25,7 +25,7 @@ describe('an invalid tenant migration stops the run before any change', () => {
     {
       what: 'an import that throws',
       files: { [`${BROKEN}.js`]: "throw new Error('boom');\nexport function up() {}" },
-      says: [`✖ ${BROKEN}.js cannot be loaded (line 1): boom`],
+      says: [`✖ ${BROKEN}.js cannot be loaded: boom`, `at         ${BROKEN}.js:1:7`],
     },
     {
       what: 'an import of what is not installed',

@@ -5,11 +5,12 @@ const MAX_STATEMENT = 2_000;
 
 /** An error for people: message, location, SQLSTATE, statement, hint. */
 export function renderError(error: TenantctlError, { paint, marks }: Look, verbose: boolean): string {
-  const { tenant, migration, sqlstate, statement, details = [], hint } = error;
+  const { tenant, migration, at, sqlstate, statement, details = [], hint } = error;
   const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(10))} ${value}`;
   const lines = [`${paint.red(marks.failed)} ${error.message}`];
   if (tenant !== undefined) lines.push(fact('tenant', tenant));
   if (migration !== undefined) lines.push(fact('migration', migration));
+  if (at !== undefined) lines.push(fact('at', at));
   if (sqlstate !== undefined) lines.push(fact('SQLSTATE', sqlstate));
   if (statement !== undefined) lines.push(fact('statement', indent(shorten(statement, marks.ellipsis), 13)));
   lines.push(...details.map((line) => `  ${line}`));
@@ -25,7 +26,7 @@ export function renderError(error: TenantctlError, { paint, marks }: Look, verbo
 }
 
 type ShownError = Pick<TenantctlError, 'message'> &
-  Partial<Pick<TenantctlError, 'migration' | 'sqlstate' | 'statement' | 'details' | 'hint'>>;
+  Partial<Pick<TenantctlError, 'migration' | 'at' | 'sqlstate' | 'statement' | 'details' | 'hint'>>;
 
 export function shortError(error: ShownError | undefined): string {
   if (error === undefined) return 'failed';
@@ -35,12 +36,13 @@ export function shortError(error: ShownError | undefined): string {
   return `${where}${message}${sqlstate === undefined ? '' : ` (SQLSTATE ${sqlstate})`}`;
 }
 
-/** The lines after shortError: statement, details, hint. */
+/** The lines after shortError: place, statement, details, hint. */
 export function errorDetails(
-  { statement, details = [], hint }: ShownError,
+  { at, statement, details = [], hint }: ShownError,
   { paint, marks }: Look,
 ): string[] {
   return [
+    ...(at === undefined ? [] : [`    ${paint.dim('at')}        ${at}`]),
     ...(statement === undefined ? [] : [`    ${paint.dim('statement')} ${indent(statement, 14)}`]),
     ...details.map((detail) => `    ${detail}`),
     ...(hint === undefined ? [] : [`    ${paint.cyan(marks.arrow)} ${hint}`]),

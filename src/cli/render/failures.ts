@@ -77,7 +77,7 @@ function renderDetails(
     const text = [...(error?.details ?? []), ...(error?.blockedBy ?? []).map(blockedBy)].join('\n');
     return tenants.length === 1 ? text : withoutNames(text, names);
   };
-  const { message, statement, hint } = first.error;
+  const { message, at, statement, hint } = first.error;
   const details = detailsOf(first);
   const areOwn = details !== '' && tenants.some((tenant) => detailsOf(tenant) !== details);
   const example = hasValues ? ` ${firstLines(message, look.marks)}` : '';
@@ -86,6 +86,7 @@ function renderDetails(
   return errorDetails(
     {
       message,
+      at,
       statement: statement && excerpt(shared(statement) ?? ''),
       details: [
         ...(hasValues || areOwn ? [`for example ${nameOf(first)}:${example}`] : []),

@@ -43,11 +43,11 @@ function renderMigration(
   }
   if (note !== undefined) lines.push(`    ${paint.yellow(marks.warning)} ${indent(note, 4)}`);
   if (error !== undefined) {
-    const { message, sqlstate, details, hint } = error;
+    const { message, at, sqlstate, details, hint } = error;
     const statement = error.statement === statements.at(-1) ? undefined : error.statement;
     lines.push(
       `    ${paint.red(marks.failed)} ${shortError({ message, sqlstate })}`,
-      ...errorDetails({ message, statement, details, hint }, look),
+      ...errorDetails({ message, at, statement, details, hint }, look),
     );
   }
   return lines;

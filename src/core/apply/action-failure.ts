@@ -3,6 +3,7 @@ import { hintFor } from '../../db/database-error.ts';
 import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { Migration } from '../files/load.ts';
+import { placeOf } from '../files/source-place.ts';
 import type { Target } from '../target/target.ts';
 import {
   StatementRefusedError,
@@ -57,11 +58,14 @@ export function failed(
   statement: FailedStatement | undefined,
 ): TenantctlError {
   if (thrown instanceof TransactionEndedError) return endedItself(action, thrown);
-  if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError) return thrown.cause;
+  const { path } = action.migration.file;
+  if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError)
+    return thrown.cause.with({ at: placeOf(thrown, path) });
   const { error: cause, message } = statement ?? { error: thrown, message: messageOf(thrown) };
   const sqlstate = sqlstateOf(cause);
   const own = thrown instanceof TenantctlError ? thrown.hint : undefined;
   return migrationFailed(action, message, {
+    at: statement?.at ?? placeOf(cause, path) ?? placeOf(thrown, path),
     sqlstate,
     statement: statement?.text,
     hint: own ?? roleHint(sqlstate, action.target) ?? hintFor(sqlstate, message) ?? CORRECT_IT,

@@ -16,6 +16,7 @@ import { checkStatements, type StatementCheck } from '../guard/statement-check.t
 import type { RunContext } from '../run/run-context.ts';
 import { type Migration, type Direction, runsInTransaction } from '../files/load.ts';
 import { fromFirstWord, splitStatements } from '../files/parse-sql.ts';
+import { placeOf } from '../files/source-place.ts';
 import type { Target } from '../target/target.ts';
 import type { Around, Seen, SentStatement } from '../../db/knex/statement.ts';
 
@@ -123,6 +124,7 @@ function assertTransactionAlive(call: ActionCall, { failures }: Seen): void {
     call,
     `${call.migration.file.name} went on after a statement had failed; its transaction is lost${first === undefined ? '' : `: ${first.message}`}.`,
     {
+      at: placeOf(first?.error, call.migration.file.path),
       sqlstate: sqlstateOf(first?.error),
       statement: first?.text,
       hint: 'A statement that may fail needs a savepoint: await knex.transaction(async (inner) => { ... }).',

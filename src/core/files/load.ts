@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import type * as Jiti from 'jiti';
 import type { Knex } from 'knex';
-import { TenantctlError } from '../../errors.ts';
+import { TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { importModule } from '../../import-module.ts';
 import { isError } from '../../is-error.ts';
 import { parseSqlMigration, type SqlMigration } from './sql-file.ts';
+import { placeOf } from './source-place.ts';
 import type { MigrationFile } from './source.ts';
 
 /** One direction of a migration: SQL, or a function that gets Knex. */
@@ -82,15 +82,20 @@ async function importFile(file: MigrationFile): Promise<MigrationModule> {
   try {
     return (await importModule(file.path)) as MigrationModule;
   } catch (error) {
-    if (!/\.[mc]?ts$/.test(file.name) || !isBeyondTypeStripping(error)) throw broken(file, error);
+    if (!/\.[mc]?ts$/.test(file.name) || !isBeyondTypeStripping(error))
+      throw broken(file, error, await placeOfSyntaxError(file, error));
   }
   try {
-    const { createJiti } = (await importModule('jiti')) as typeof Jiti;
-    // No disk cache: a migration is loaded once.
-    return await createJiti(file.path, { fsCache: false, interopDefault: false }).import(file.path);
+    return await importByJiti(file);
   } catch (error) {
     throw broken(file, error);
   }
+}
+
+async function importByJiti({ path }: MigrationFile): Promise<MigrationModule> {
+  const { createJiti } = (await importModule('jiti')) as typeof Jiti;
+  // No disk cache: a migration is loaded once.
+  return createJiti(path, { fsCache: false, interopDefault: false }).import(path);
 }
 
 const NEEDS_MORE =
@@ -112,23 +117,26 @@ function isBeyondTypeStripping(error: unknown): boolean {
   );
 }
 
-function broken(file: MigrationFile, error: unknown): TenantctlError {
+function broken(file: MigrationFile, error: unknown, at = placeOf(error, file.path)): TenantctlError {
   // After the first line, loaders print the position and the require stack.
   const message = (isError(error) ? error.message : String(error))
     .replace(/\n(Require stack:|\s*\S+:\d+:\d+$)[\s\S]*$/, '')
     .trim();
-  return invalid(file, `cannot be loaded${placeIn(file, error)}: ${message}`, hintFor(file, message), error);
+  return invalid(file, `cannot be loaded: ${message}`, hintFor(file, message), { at, cause: error });
 }
 
-function invalid({ name }: MigrationFile, problem: string, hint?: string, cause?: unknown): TenantctlError {
-  return new TenantctlError('MIGRATION_INVALID', `${name} ${problem}`, { migration: name, hint, cause });
+/** Node tells nobody where an ES module has its syntax error; jiti does. */
+async function placeOfSyntaxError(file: MigrationFile, error: unknown): Promise<string | undefined> {
+  const place = placeOf(error, file.path);
+  if (place !== undefined || !isError(error) || error.name !== 'SyntaxError') return place;
+  return importByJiti(file).then(
+    () => undefined,
+    (same: unknown) => placeOf(same, file.path),
+  );
 }
 
-function placeIn(file: MigrationFile, error: unknown): string {
-  const { stack = '' } = isError(error) ? error : {};
-  const name = basename(file.path).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const [, line] = new RegExp(`${name}:(\\d+)`).exec(stack) ?? [];
-  return line === undefined ? '' : ` (line ${line})`;
+function invalid({ name }: MigrationFile, problem: string, hint?: string, details: ErrorDetails = {}) {
+  return new TenantctlError('MIGRATION_INVALID', `${name} ${problem}`, { migration: name, hint, ...details });
 }
 
 function hintFor(file: MigrationFile, message: string): string {

@@ -7,6 +7,8 @@ export interface SentStatement {
 export interface FailedStatement extends SentStatement {
   readonly error: unknown;
   readonly message: string;
+  /** Its place in the source, if known: `file:line:column`. */
+  readonly at?: string | undefined;
 }
 
 /** What was observed of a migration's statements. */

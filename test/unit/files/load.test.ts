@@ -87,7 +87,7 @@ test.each<[string, string, RegExp, RegExp]>([
   [
     'an import that throws',
     'throw new Error("no such key");',
-    /\(line 1\): no such key/,
+    /cannot be loaded: no such key/,
     /nothing has been changed/,
   ],
   [
@@ -101,6 +101,59 @@ test.each<[string, string, RegExp, RegExp]>([
   expect(refusal).toMatchObject({ code: 'MIGRATION_INVALID', migration: '1.mjs' });
   expect(refusal.message).toMatch(message);
   expect(refusal.hint ?? '').toMatch(hint);
+});
+
+const TYPELESS = { 'package.json': '{}' };
+const MODULE = { 'package.json': '{"type":"module"}' };
+
+test.each<[string, string, Record<string, string>]>([
+  [
+    '1.mjs:3:13',
+    'an ES module',
+    { 'migrations/tenants/1.mjs': 'export function up() {\n\n  const a = = 1;\n}\n' },
+  ],
+  ['1.js:2:3', 'a .js module', { ...MODULE, 'migrations/tenants/1.js': 'export const up = 1;\n  ) \n' }],
+  ['1.cjs:2:6', 'CommonJS', { 'migrations/tenants/1.cjs': 'exports.up = () => {};\nlet =;\n' }],
+  [
+    '1.ts:3:13',
+    'TypeScript',
+    { ...MODULE, 'migrations/tenants/1.ts': 'export function up(a: string) {\n\n  const b = ;\n}\n' },
+  ],
+  [
+    '1.ts:4:13',
+    'TypeScript with an enum',
+    {
+      ...TYPELESS,
+      'migrations/tenants/1.ts': 'enum A { B }\nexport function up(a: string) {\n\n  const b = ;\n}\n',
+    },
+  ],
+  [
+    '../../lib/a.mjs:2:1',
+    'an import',
+    {
+      'lib/a.mjs': 'export const a = 1;\n)\n',
+      'migrations/tenants/1.mjs': `import '../../lib/a.mjs';\n${UP_AND_DOWN}`,
+    },
+  ],
+  [
+    '1.mjs:1:10',
+    'an import of nothing',
+    {
+      'lib/a.mjs': 'export const a = 1;\n',
+      'migrations/tenants/1.mjs': `import { b } from '../../lib/a.mjs';\n${UP_AND_DOWN}`,
+    },
+  ],
+  [
+    '../../lib/a.ts:2:37',
+    'an import that throws',
+    {
+      ...MODULE,
+      'lib/a.ts': 'interface A { a: string }\nexport const b = (undefined as any).c;\n',
+      'migrations/tenants/1.ts': `import '../../lib/a.ts';\n${UP_AND_DOWN}`,
+    },
+  ],
+])('the error of a file that does not load names the place: %s, %s', async (at, _, files) => {
+  expect(await refusalOf(load(files))).toMatchObject({ code: 'MIGRATION_INVALID', at });
 });
 
 test('CommonJS in a package of ES modules is refused with both ways out', async () => {
