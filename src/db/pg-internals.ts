@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, type EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Connection, type ClientBase } from 'pg';
@@ -6,7 +6,7 @@ import type { ServerSettings } from './database.ts';
 
 /** The only file that uses pg's internals, which its types lack. Its test fails if a release changes one. */
 interface Internals {
-  readonly connection: { readonly stream: Socket };
+  readonly connection: EventEmitter & { readonly stream: Socket };
   readonly processID: number | null;
   readonly secretKey: number | null;
   readonly password?: unknown;
@@ -34,6 +34,21 @@ export function processIdOf(client: ClientBase): number | null {
 export function passwordOf(client: ClientBase): string | undefined {
   const { password } = internals(client);
   return typeof password === 'string' ? password : undefined;
+}
+
+/**
+ * Counts the statements that the server completes. An error does not say which statement of a string failed.
+ * @returns ends the counting, and returns the number
+ */
+export function countCompleted(client: ClientBase): () => number {
+  const { connection } = internals(client);
+  let completed = 0;
+  const count = () => (completed += 1);
+  connection.on('commandComplete', count);
+  return () => {
+    connection.off('commandComplete', count);
+    return completed;
+  };
 }
 
 /** Turns pipeline mode on or off. No query may be in flight: pg reads the property at each send. */

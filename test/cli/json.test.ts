@@ -203,7 +203,7 @@ test('a failure within a migration is reported with tenant, migration and statem
     sqlstate: '42P07',
     tenant: 'org_a',
     migration: '20250101000004_links.sql',
-    statement: 'CREATE TABLE links (id int PRIMARY KEY);',
+    statement: 'CREATE TABLE links (id int PRIMARY KEY)',
   };
   expect(result.exitCode).toBe(1);
   expect(result.json()).toMatchObject({

@@ -73,6 +73,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'runs show': ['1'],
   resolve: ['org_a', '--retry'],
   exec: ['--sql', 'SELECT 1'],
+  'history accept': ['20250101000001_notes.sql'],
 };
 
 function leavesOf(command: Command, path: readonly string[] = []): string[] {

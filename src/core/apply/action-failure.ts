@@ -4,6 +4,7 @@ import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { Migration } from '../files/load.ts';
 import { placeOf } from '../files/source-place.ts';
+import { markedOffset } from './refused-statement.ts';
 import type { Target } from '../target/target.ts';
 import {
   StatementRefusedError,
@@ -69,7 +70,7 @@ export function failed(
     sqlstate,
     statement: statement?.text,
     hint: own ?? roleHint(sqlstate, action.target) ?? hintFor(sqlstate, message) ?? CORRECT_IT,
-    details: statement && serverDetails(cause, statement.text),
+    details: statement && serverDetails(cause, statement),
     cause,
   });
 }
@@ -91,32 +92,31 @@ export function sqlstateOf(error: unknown): string | undefined {
   return error instanceof DatabaseError ? error.code : undefined;
 }
 
-/** The position in the statement, and the server's DETAIL and HINT. */
-function serverDetails(error: unknown, text: string): string[] | undefined {
+/** The position in the statement, and the server's DETAIL, HINT and CONTEXT. */
+function serverDetails(error: unknown, statement: FailedStatement): string[] | undefined {
   if (!(error instanceof DatabaseError)) return undefined;
+  const { text, line, offset = markedOffset(text, error) } = statement;
   const lines: string[] = [];
   // Part of a line may contain part of a password, which masking would not recognize.
-  if (maskSecrets(text) === text) lines.push(...placeIn(text, Number(error.position)));
+  if (maskSecrets(text) === text) lines.push(...excerpt(text, offset, line));
   if (error.detail !== undefined) lines.push(`DETAIL: ${error.detail}`);
   if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);
+  if (error.where !== undefined) lines.push(`CONTEXT: ${error.where}`);
   return lines.length > 0 ? lines : undefined;
 }
 
 const CHARACTERS_BEFORE = 50;
 const CHARACTERS_AFTER = 30;
 
-/** The line at the server's position, with a caret under it; empty without a position. */
-function placeIn(text: string, position: number): string[] {
-  if (!Number.isInteger(position) || position < 1) return [];
-  // The server counts characters, not UTF-16 units.
-  const before = Array.from(text)
-    .slice(0, position - 1)
-    .join('');
+/** The line at an offset, with a caret under it; empty if there is none. @param firstLine of the text */
+function excerpt(text: string, offset: number, firstLine = 1): string[] {
+  if (Number.isNaN(offset)) return [];
+  const before = text.slice(0, offset);
   const lineNumber = before.split('\n').length;
   const line = text.split('\n')[lineNumber - 1] ?? '';
   const column = before.length - (before.lastIndexOf('\n') + 1);
   const start = Math.max(0, column - CHARACTERS_BEFORE);
-  const label = `line ${lineNumber}: ${start > 0 ? '...' : ''}`;
+  const label = `line ${firstLine + lineNumber - 1}: ${start > 0 ? '...' : ''}`;
   const end = column + CHARACTERS_AFTER;
   return [
     `${label}${line.slice(start, end)}${end < line.length ? '...' : ''}`,

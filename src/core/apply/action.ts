@@ -2,8 +2,9 @@ import type { Knex } from 'knex';
 import type { PoolClient } from 'pg';
 import type { KnexFactory } from '../../db/knex/knex-session.ts';
 import { changesRole, endsTransaction } from '../../db/control-statements.ts';
+import { countCompleted } from '../../db/pg-internals.ts';
 import type { Recording } from '../../db/knex/recording.ts';
-import { messageOf, TenantctlError } from '../../errors.ts';
+import { TenantctlError } from '../../errors.ts';
 import {
   changedRole,
   endedItself,
@@ -12,6 +13,7 @@ import {
   migrationFailed,
   sqlstateOf,
 } from './action-failure.ts';
+import { refusedStatement } from './refused-statement.ts';
 import { checkStatements, type StatementCheck } from '../guard/statement-check.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { type Migration, type Direction, runsInTransaction } from '../files/load.ts';
@@ -73,20 +75,29 @@ interface ActionCall extends ActionOptions {
 
 /** Sends the text of an .sql migration: whole in a transaction, statement by statement outside one. */
 async function runSql(call: ActionCall, sql: string): Promise<Seen> {
-  const { client, migration, inTransaction, check, onStatement, recording } = call;
+  const { client, migration, direction, inTransaction, check, onStatement, recording } = call;
   const around: Around = call.around ?? ((_text, send) => send());
   // PostgreSQL runs a string of several statements as one transaction.
-  const statements = inTransaction ? [sql] : await splitStatements(sql, migration.file.name);
+  const whole = [{ text: sql, offset: 0 }];
+  const parts = inTransaction
+    ? whole
+    : await splitStatements(sql, migration.file.name, migration.lines?.[direction]);
   let hasSent = false;
-  for (const text of statements) {
+  for (const part of parts) {
+    const { text } = part;
     if (fromFirstWord(text) === '') continue;
     hasSent = true;
     await check(text);
     onStatement?.({ text, values: [] });
     recording?.sent({ text, values: [] });
-    await around(text, () => client.query(text)).catch((error: unknown) => {
-      throw failed(call, error, { text, values: [], error, message: messageOf(error) });
-    });
+    const completed = countCompleted(client);
+    try {
+      await around(text, () => client.query(text));
+    } catch (error) {
+      const at = completed();
+      throw failed(call, error, await refusedStatement(migration, direction, sql, part, at, error));
+    }
+    completed();
   }
   return { failures: [], hasSent };
 }

@@ -1,10 +1,12 @@
-import { TenantctlError } from '../../errors.ts';
+import { TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { scan } from '../../db/parser.ts';
 
 /** A parsed .sql migration in dbmate's format. */
 export interface SqlMigration {
   readonly up: string;
   readonly down: string | undefined;
+  /** The lines of the file, from 1, in which `up` and `down` begin. */
+  readonly lines?: Readonly<Record<'up' | 'down', number>>;
   /** False: the migration runs alone, outside any transaction. */
   readonly upInTransaction: boolean;
   readonly downInTransaction: boolean;
@@ -16,6 +18,8 @@ interface Section {
   readonly inTransaction: boolean;
   readonly allowOutside: readonly string[];
   readonly lines: string[];
+  /** The line of the file, from 1, after the marker. */
+  readonly firstLine: number;
 }
 
 const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*?)\r?$/i;
@@ -32,26 +36,41 @@ export async function parseSqlMigration(file: string, fileName: string): Promise
   const text = file.replace(/^\uFEFF/, '');
   const within = await linesWithin(text, fileName);
   for (const [index, line] of text.split('\n').entries()) {
+    const refused = (reason: string, hint = FORM) =>
+      invalid(fileName, reason, hint, { at: `${fileName}:${index + 1}` });
     const marker = within.has(index) ? null : MARKER.exec(line);
     if (marker === null) {
       if (current === undefined && !/^\s*(?:--|$)/.test(line))
-        throw invalid(fileName, 'it has SQL before its "-- migrate:up" line');
+        throw refused('it has SQL before its "-- migrate:up" line');
       current?.lines.push(line);
       continue;
     }
     const kind = marker[1]?.toLowerCase() === 'up' ? 'up' : 'down';
-    if (sections[kind] !== undefined) throw invalid(fileName, `it has two "-- migrate:${kind}" lines`);
-    current = { ...readOptions(marker[2] ?? '', fileName), lines: [] };
+    if (sections[kind] !== undefined) throw refused(`it has two "-- migrate:${kind}" lines`);
+    current = { ...readOptions(marker[2] ?? '', refused), lines: [], firstLine: index + 2 };
     sections[kind] = current;
   }
   if (sections.up === undefined) throw invalid(fileName, 'it has no "-- migrate:up" line');
   return {
     up: sections.up.lines.join('\n').trim(),
     down: sections.down?.lines.join('\n').trim(),
+    lines: { up: beginOf(sections.up), down: beginOf(sections.down) },
     upInTransaction: sections.up.inTransaction,
     downInTransaction: sections.down?.inTransaction ?? true,
     allowOutside: [...sections.up.allowOutside, ...(sections.down?.allowOutside ?? [])],
   };
+}
+
+/** Where a section's text begins without the empty lines before it. */
+function beginOf(section: Section | undefined): number {
+  if (section === undefined) return 1;
+  return (
+    section.firstLine +
+    Math.max(
+      0,
+      section.lines.findIndex((line) => line.trim() !== ''),
+    )
+  );
 }
 
 /** The lines, counted from 0, that begin within a string, a quoted name or a block comment. */
@@ -60,7 +79,7 @@ async function linesWithin(text: string, fileName: string): Promise<ReadonlySet<
   // Without these nothing spans several lines, and the lexer need not be loaded.
   if (!/['"$]|\/\*/.test(text)) return within;
   const tokens = await scan(text).catch((cause: unknown) => {
-    throw invalid(fileName, 'it has a string, a quoted name or a comment that is not ended', FORM, cause);
+    throw invalid(fileName, 'it has a string, a quoted name or a comment that is not ended', FORM, { cause });
   });
   const bytes = Buffer.from(text);
   let line = 0;
@@ -75,7 +94,10 @@ async function linesWithin(text: string, fileName: string): Promise<ReadonlySet<
   return within;
 }
 
-function readOptions(options: string, fileName: string): Omit<Section, 'lines'> {
+function readOptions(
+  options: string,
+  refused: (reason: string, hint: string) => TenantctlError,
+): Omit<Section, 'lines' | 'firstLine'> {
   let inTransaction = true;
   const allowOutside: string[] = [];
   for (const option of options.trim().split(/\s+/).filter(Boolean)) {
@@ -84,7 +106,7 @@ function readOptions(options: string, fileName: string): Omit<Section, 'lines'> 
       inTransaction = value.toLowerCase() === 'true';
     } else if (name.toLowerCase() === 'allow-outside') {
       allowOutside.push(...value.split(',').filter(Boolean));
-    } else throw invalid(fileName, `it has an unknown option: "${option}"`, OPTIONS);
+    } else throw refused(`it has an unknown option: "${option}"`, OPTIONS);
   }
   return { inTransaction, allowOutside };
 }
@@ -94,7 +116,7 @@ const FORM =
 const OPTIONS =
   'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries,... with what the migration reaches outside its tenant\'s schema.';
 
-function invalid(migration: string, reason: string, hint = FORM, cause?: unknown): TenantctlError {
+function invalid(migration: string, reason: string, hint = FORM, details: ErrorDetails = {}) {
   const message = `${migration} is no .sql migration: ${reason}.`;
-  return new TenantctlError('MIGRATION_INVALID', message, { migration, hint, cause });
+  return new TenantctlError('MIGRATION_INVALID', message, { migration, hint, ...details });
 }

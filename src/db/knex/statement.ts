@@ -7,8 +7,11 @@ export interface SentStatement {
 export interface FailedStatement extends SentStatement {
   readonly error: unknown;
   readonly message: string;
-  /** Its place in the source, if known: `file:line:column`. */
+  /** Of an .sql migration: its place, `file:line:column`, and the line of the file where its text begins. */
   readonly at?: string | undefined;
+  readonly line?: number | undefined;
+  /** What the server marks, as an offset in the text; by default from the error. */
+  readonly offset?: number | undefined;
 }
 
 /** What was observed of a migration's statements. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestFleet } from '../../support/fleet.ts';
+import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { USUAL_FILES } from '../../support/project.ts';
 import { standingFleet, type StandingFleet } from '../../support/standing-fleet.ts';
 
@@ -86,4 +87,72 @@ test.each<[string, string, string]>([
   } finally {
     await fleet.project.remove(`migrations/tenants/${name}`);
   }
+});
+
+const COLUMN = 'ALTER TABLE notes ADD COLUMN title text;';
+
+test.each<[string, string, string, string[]?]>([
+  ['exists already', '5', 'CREATE TABLE notes ()'],
+  ['runtime', '5', 'SELECT 1 / 0'],
+  ['with a position', '5:8', 'SELECT nothing', ['line 5: SELECT nothing', '               ^']],
+  ['over lines', '6:3', 'SELECT\n  äöü', ['line 6:   äöü', '          ^']],
+  [
+    'in a block',
+    '5',
+    "DO $$\nBEGIN\n  RAISE 'no'; END $$",
+    ['CONTEXT: PL/pgSQL function inline_code_block line 3 at RAISE'],
+  ],
+])('an error of a .sql file names the line of its statement: %s', async (what, place, statement, details) => {
+  for (const options of ['', ' transaction:false']) {
+    const name = `3_${what.replaceAll(' ', '_')}.sql`;
+    await fleet.add(
+      name,
+      `-- a title\n-- migrate:up${options}\n\n${COLUMN} /* 'then;' */ -- ü\n${statement}; SELECT 'more';\n`,
+    );
+    try {
+      const { tenants } = await fleet.migrate();
+      expect(tenants).toMatchObject([
+        { error: { migration: name, at: `${name}:${place}`, statement, ...(details && { details }) } },
+      ]);
+    } finally {
+      await fleet.project.remove(`migrations/tenants/${name}`);
+      await fleet.query(`ALTER TABLE ${schemaNameFor('org_a')}.notes DROP COLUMN IF EXISTS title`);
+    }
+  }
+});
+
+test('the first statement of a .sql file, one that cannot be parsed, and one that undoes are found, too', async () => {
+  const failing = async (name: string, text: string) => {
+    await fleet.add(name, text);
+    try {
+      return (await fleet.migrate()).tenants[0]?.error;
+    } finally {
+      await fleet.project.remove(`migrations/tenants/${name}`);
+    }
+  };
+  expect(await failing('3_one.sql', '-- migrate:up\n-- one table\nCREATE TABLE notes ();')).toMatchObject({
+    at: '3_one.sql:3',
+    statement: 'CREATE TABLE notes ()',
+  });
+  expect(await failing('3_bad.sql', `-- migrate:up\r\n${COLUMN}\r\nCREATE TABEL x ();\r\n`)).toMatchObject({
+    at: '3_bad.sql:3:8',
+    details: [expect.stringMatching(/^line 3: CREATE TABEL x/), expect.stringMatching(/^ {15}\^$/)],
+  });
+
+  const split = await failing(
+    '3_split.sql',
+    `-- migrate:up transaction:false\n${COLUMN}\nCREATE TABEL x ();\n`,
+  );
+  expect(split).toMatchObject({ code: 'MIGRATION_INVALID', at: '3_split.sql:3' });
+  await expect(failing('3_twice.sql', '-- migrate:up\n-- migrate:up\n')).rejects.toMatchObject({
+    at: '3_twice.sql:2',
+  });
+
+  await fleet.add(
+    '3_back.sql',
+    `-- migrate:up\nSELECT 1;\n-- migrate:down\n\n${COLUMN}\nDROP TABLE nowhere;`,
+  );
+  await fleet.migrate();
+  const { tenants } = await fleet.rollback();
+  expect(tenants).toMatchObject([{ error: { at: '3_back.sql:6', statement: 'DROP TABLE nowhere' } }]);
 });

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import {
+  countCompleted,
   keepAlive,
   passwordOf,
   processIdOf,
@@ -34,6 +35,12 @@ test('pg still has inside what tenantctl uses of it', async () => {
     keepAlive(client, false);
     keepAlive(client, true);
     expect((await client.query('SELECT 3 AS three')).rows).toEqual([{ three: 3 }]);
+
+    const completed = countCompleted(client);
+    await expect(client.query(`SELECT 1; SET TIME ZONE 'UTC'; SELECT 1 / 0; SELECT 4`)).rejects.toThrow(
+      'zero',
+    );
+    expect(completed()).toBe(2);
 
     const sleeping = client.query('SELECT pg_sleep(20)').catch((error: unknown) => error);
     const active = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = ${processIdOf(client)}`;
