@@ -1,35 +1,13 @@
 import { toDatabaseError } from '../../db/database-error.ts';
 import { DIRECT_URL_REMEDY } from '../../db/direct.ts';
-import { messageOf, TenantctlError, type ErrorDetails, type InvalidIndex } from '../../errors.ts';
+import { messageOf, TenantctlError, type InvalidIndex } from '../../errors.ts';
 import { listedIndexes } from '../target/invalid-indexes.ts';
-import { remediesOf, resolutionHint } from '../state/resolution-commands.ts';
+import { unknownEnd } from '../state/interrupted.ts';
+import type { Intent } from '../state/intents.ts';
+import { remediesOf } from '../state/resolution-commands.ts';
 import type { Target } from '../target/target.ts';
-import type { BegunIntent } from '../state/intents.ts';
 
-type Begun = Pick<BegunIntent, 'migration' | 'direction'>;
-
-/** The outcome of a migration outside a transaction is unknown: its intent stays. */
-function unknownEnd(target: Target, begun: Begun, message: string, details: ErrorDetails): TenantctlError {
-  const { migration } = begun;
-  const hint = [resolutionHint(target, begun), details.hint ?? []].flat().join(' ');
-  const where = { tenant: target.clerkOrgId, migration };
-  return new TenantctlError('MIGRATION_INTERRUPTED', message, { ...where, ...details, hint });
-}
-
-/** An earlier command started the migration and did not record how it ended. */
-export function interrupted(
-  target: Target,
-  intent: BegunIntent,
-  indexes: readonly InvalidIndex[],
-): TenantctlError {
-  const why =
-    intent.backend === null
-      ? 'the command was killed'
-      : `the command has lost its lock, and its backend (process ${intent.backend}) is still there`;
-  const left = indexes.length === 0 ? '' : ` It left INVALID: ${listedIndexes(indexes)}.`;
-  const message = `${intent.migration} started outside a transaction in ${target.schema}; its outcome is unknown: ${why}.${left}`;
-  return unknownEnd(target, intent, message, listed(indexes));
-}
+type Begun = Pick<Intent, 'migration' | 'direction'>;
 
 /** The lock was lost while the migration ran. */
 export function lockLost(target: Target, begun: Begun, cause: unknown): TenantctlError {

@@ -105,7 +105,7 @@ interface FleetMigrated extends Migrated {
 async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrated> {
   const { options, decide, lanes, observe, rollout } = run;
   const { database } = run.context;
-  const results = new Map<string, TenantResult>();
+  const results: TenantResult[] = [];
   let settled = 0;
   let isIdle = true;
   let isShared = false;
@@ -122,28 +122,28 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
     await putStampsRight(database, toStamp, observe, { run: lanes.run, signal: options.signal });
     const applied = await apply(run, plan, todo, refusals);
     isShared ||= applied.isShared;
-    for (const result of applied.results) results.set(result.schema, result);
+    results.push(...applied.results);
     for (const { tenant, error } of todo.notActive) {
       const reason = `its status is ${tenant.status}`;
-      results.set(tenant.schema, untouched(tenant, 'skipped', { reason, error }));
+      results.push(untouched(tenant, 'skipped', { reason, error }));
     }
     const isOver = isStopped(rollout.context) || plan.due.length === 0;
     todo = isOver ? undefined : await newcomers(run, results);
   }
-  return { results: [...results.values()], settled, isIdle, isShared };
+  return { results, settled, isIdle, isShared };
 }
 
 /** Tenants that an older release has provisioned in the meantime, and that are behind; undefined if none. */
 async function newcomers(
   { context: { database }, options, decide, observe }: TenantsRun,
-  results: ReadonlyMap<string, TenantResult>,
+  results: readonly TenantResult[],
 ): Promise<Fleet | undefined> {
   const found = await selectFleet(database, options, {
     isSettled: (history) => isNothing(decide(history)),
-    without: results,
+    without: new Set(results.map(({ schema }) => schema)),
   }).catch((error: unknown) => {
     // If the server is gone, the tenants' results must still be reported.
-    if (![...results.values()].some(({ outcome }) => outcome === 'failed')) throw error;
+    if (!results.some(({ outcome }) => outcome === 'failed')) throw error;
     observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
   });
   if (found === undefined || found.members.length === 0) return undefined;

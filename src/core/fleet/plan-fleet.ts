@@ -7,6 +7,7 @@ import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Fleet, RefusedTenant } from './select-fleet.ts';
 import { behindFleet } from './ahead.ts';
 import type { Member } from './member.ts';
+import { interrupted } from '../state/interrupted.ts';
 import { readRoles } from '../roles/role-facts.ts';
 import { reasonAgainstOwner } from '../roles/role-readiness.ts';
 import type { RunOptions } from '../run/run-context.ts';
@@ -39,19 +40,21 @@ export function planFleet(
   const upToDate: Member[] = [];
   const behind: Member[] = [];
   const problems: RefusedTenant[] = [];
-  const { ambiguous } = fleet.scope.memory;
+  const { ambiguous, intents } = fleet.scope.memory;
   const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
   if (fleet.gone > 0)
     warnings.add(`${counted(fleet.gone, 'tenant', 'is')} not retried: no longer in the registry.`);
   for (const member of fleet.members) {
     const { tenant, history } = member;
     const plan = decide(history, tenant);
+    const intent = intents.get(tenant.schema);
     for (const warning of plan.warnings) warnings.add(warning);
     if (tenant.isAmbiguous)
       problems.push({ tenant, error: tenantAmbiguous(tenant, ambiguous.get(tenant.schema)) });
     else if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
     else if (plan.steps.length > 0 || refusals.has(tenant.schema)) due.push({ tenant, history, plan });
+    else if (intent !== undefined) problems.push({ tenant, error: interrupted(tenant, intent) });
     else (plan.lacks === undefined ? upToDate : behind).push(member);
   }
   for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });

@@ -27,7 +27,7 @@ export interface Wishes {
   /** Receives the histories of unsettled tenants before these are loaded, so that work can be prepared. */
   readonly foresee?: ((histories: readonly History[]) => void) | undefined;
   /** Schemas that are already done. */
-  readonly without?: ReadonlyMap<string, unknown> | undefined;
+  readonly without?: ReadonlySet<string> | undefined;
 }
 
 /** No selected tenant has a history under the configured name. */

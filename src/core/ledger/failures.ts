@@ -1,5 +1,4 @@
 import { messageOf, type TenantctlError } from '../../errors.ts';
-import { compareNames } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
 import { jsonOf } from './recorded-run.ts';
 import type { Database } from '../../db/database.ts';
@@ -29,10 +28,8 @@ export async function recordFailures(
   failures: readonly TenantFailure[],
 ): Promise<void> {
   if (failures.length === 0) return;
-  // One row per schema: an INSERT cannot update a row twice. Sorted, to avoid deadlocks between runs.
-  const bySchema = [...new Map(failures.map((failure) => [failure.tenant.schema, failure])).values()].sort(
-    (a, b) => compareNames(a.tenant.schema, b.tenant.schema),
-  );
+  // Two rows of the registry may name one schema, and an INSERT cannot update a row twice: DISTINCT.
+  // Sorted, to avoid deadlocks between runs.
   await database.query(
     `WITH failed AS (
        SELECT k.id AS tenant, f.*
@@ -42,15 +39,16 @@ export async function recordFailures(
        INSERT INTO tenantctl.run_tenants (run, tenant, schema_name, clerk_org_id, outcome, duration_ms, direction, error)
        SELECT $5, tenant, schema_name, clerk_org_id, 'failed', duration_ms, $6, error FROM failed WHERE $5::bigint IS NOT NULL)
      INSERT INTO tenantctl.tenant_failures (tenant, command, error)
-     SELECT tenant, $7, error FROM failed WHERE error ->> 'code' NOT IN ('LOCK_TIMEOUT', 'TENANT_SWAPPED') AND tenant IS NOT NULL
+     SELECT DISTINCT ON (tenant) tenant, $7, error FROM failed
+     WHERE error ->> 'code' NOT IN ('LOCK_TIMEOUT', 'TENANT_SWAPPED') AND tenant IS NOT NULL ORDER BY tenant
      ON CONFLICT (tenant) DO UPDATE
        SET command = excluded.command, error = excluded.error, failed_at = now()
        WHERE tenant_failures.error ->> 'code' <> 'CHECK_REFUSED' OR excluded.error ->> 'code' = 'CHECK_REFUSED'`,
     [
-      bySchema.map(({ tenant }) => tenant.schema),
-      bySchema.map(({ tenant }) => tenant.clerkOrgId),
-      bySchema.map(({ error }) => jsonOf(error)),
-      bySchema.map(({ durationMs }) => Math.round(durationMs ?? 0)),
+      failures.map(({ tenant }) => tenant.schema),
+      failures.map(({ tenant }) => tenant.clerkOrgId),
+      failures.map(({ error }) => jsonOf(error)),
+      failures.map(({ durationMs }) => Math.round(durationMs ?? 0)),
       run?.id ?? null,
       direction,
       command,

@@ -74,9 +74,9 @@ const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${AT_WORK} T
   r.planned, r.options - 'by' AS options, r.options #>> '{by,osUser}' AS "osUser", r.options #>> '{by,label}' AS label,
   coalesce(r.totals, (
     SELECT jsonb_build_object(
-      'changed', count(DISTINCT t.schema_name) FILTER (WHERE t.outcome <> 'failed'),
-      'failed', count(DISTINCT t.schema_name) FILTER (WHERE t.outcome = 'failed'))
-    FROM tenantctl.run_tenants t WHERE t.run = r.id)) AS totals, r.error`;
+      'changed', count(*) FILTER (WHERE NOT t.has_failed), 'failed', count(*) FILTER (WHERE t.has_failed))
+    FROM (SELECT bool_or(outcome = 'failed') AS has_failed FROM tenantctl.run_tenants
+          WHERE run = r.id GROUP BY schema_name, clerk_org_id) t)) AS totals, r.error`;
 
 /** Newest first; empty if there is no ledger. */
 export async function readRuns(database: Database, options: ReadRunsOptions = {}): Promise<Run[]> {
@@ -127,7 +127,7 @@ export async function readRunTenants(
     `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
      entries AS (
        SELECT coalesce(organization, clerk_org_id) AS organization, coalesce(schema, schema_name) AS schema,
-              concat_ws(' ', coalesce(schema, schema_name), is_gone) AS key, ended_at, outcome,
+              concat_ws(' ', coalesce(schema, schema_name), is_gone, coalesce(organization, clerk_org_id)) AS key, ended_at, outcome,
               jsonb_build_object('direction', direction, 'names', names, 'batch', batch, 'durationMs', duration_ms, 'error', error) AS work
        FROM ${underNames('run_tenants', stateVersion)} WHERE run = $1)
      SELECT key, work || jsonb_build_object('clerkOrgId', organization, 'schema', schema, 'outcome', outcome) AS entry

@@ -1,13 +1,14 @@
 import type { QueryResultRow } from 'pg';
 import type { RecordedFailure } from './failures.ts';
-import type { Intent } from './intents.ts';
+import { BACKEND_LIVES, type Intent } from './intents.ts';
 import { FORMER, MASTER_ID, type FormerNames } from './tenant-ids.ts';
-import { TENANT_IDS_SINCE } from './version.ts';
+import { INTENT_BACKENDS_SINCE, TENANT_IDS_SINCE } from './version.ts';
 import type { Database } from '../../db/database.ts';
 
 /** What is recorded about tenants, by current schema name; the master schema is `public`. */
 export interface Memory {
   readonly failures: ReadonlyMap<string, RecordedFailure>;
+  /** Of migrations that are not at work any more. */
   readonly intents: ReadonlyMap<string, Intent>;
   /** Earlier names of tenants whose two names both changed, or whose rows may be swapped (isSwapped). */
   readonly ambiguous: ReadonlyMap<string, FormerNames>;
@@ -31,7 +32,8 @@ export async function readMemory(database: Database, stateVersion: number): Prom
      FROM ${underNames('tenant_failures', stateVersion)} WHERE NOT is_gone
      UNION ALL
      SELECT 'intent', schema, started_at, jsonb_build_object('migration', migration, 'direction', direction)
-     FROM ${underNames('intents', stateVersion)} WHERE NOT is_gone
+     FROM ${underNames('intents', stateVersion)}
+     WHERE NOT is_gone${stateVersion >= INTENT_BACKENDS_SINCE ? ` AND NOT ${BACKEND_LIVES}` : ''}
      UNION ALL
      SELECT 'ambiguous', schema, now(), former FROM changes WHERE is_ambiguous`,
   );

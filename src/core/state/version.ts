@@ -8,6 +8,9 @@ export const STAMPS_SINCE = 2;
 /** The first version with the run ledger (src/core/ledger/). */
 export const RUNS_SINCE = 3;
 
+/** The first version whose intents name their backend (src/core/state/intents.ts). */
+export const INTENT_BACKENDS_SINCE = 4;
+
 /** The first version with tenant ids (src/core/state/tenant-ids.ts). */
 export const TENANT_IDS_SINCE = 8;
 

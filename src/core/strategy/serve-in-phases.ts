@@ -35,24 +35,24 @@ export async function serveInPhases(
     }
     if (parts.length === 0) continue;
     if (phase % 2 === 1) work.observe({ type: 'phase', message: announcement(parts) });
-    const last = new Set(parts.filter(({ part }) => part?.isLast).map(({ tenant }) => tenant.schema));
-    const isEnd = ({ schema, outcome }: TenantResult) =>
-      outcome === 'failed' || outcome === 'skipped' || last.has(schema);
+    const last = new Set(parts.filter(({ part }) => part?.isLast).map(({ tenant }) => keyOf(tenant)));
+    const isEnd = (result: TenantResult) =>
+      result.outcome === 'failed' || result.outcome === 'skipped' || last.has(keyOf(result));
     const served = await serveMigration(context, parts, {
       ...work,
       closing: (task) => (task.part?.isLast === false ? [] : work.closing(task)),
       observe(event) {
         if (event.type !== 'tenant') work.observe(event);
         else if (isEnd(event.result)) {
-          ended.add(event.result.schema);
-          const result = joined(results.get(event.result.schema), event.result);
+          ended.add(keyOf(event.result));
+          const result = joined(results.get(keyOf(event.result)), event.result);
           work.observe({ type: 'tenant', result, done: ended.size, due: tasks.length });
         }
       },
     });
     isShared ||= served.isShared;
     for (const result of served.results) keep(results, result);
-    going = going.filter(({ tenant }) => !ended.has(tenant.schema));
+    going = going.filter(({ tenant }) => !ended.has(keyOf(tenant)));
   }
   return { results: [...results.values()], isShared };
 }
@@ -93,7 +93,12 @@ function partOf(task: MigrationTask, phases: Phases, phase: number): MigrationTa
 }
 
 function keep(results: Map<string, TenantResult>, result: TenantResult): void {
-  results.set(result.schema, joined(results.get(result.schema), result));
+  results.set(keyOf(result), joined(results.get(keyOf(result)), result));
+}
+
+/** Two rows of the registry may name one schema. */
+function keyOf({ clerkOrgId, schema }: Pick<TenantResult, 'clerkOrgId' | 'schema'>): string {
+  return JSON.stringify([schema, clerkOrgId]);
 }
 
 /** Merges the results of a phase and the phases before. Pure. */
