@@ -23,6 +23,12 @@ const MISTAKES = [
     hint: 'tenantctl rollback --help shows how to call it.',
   },
   {
+    args: ['resolve', 'master'],
+    command: 'resolve',
+    message: 'Say whether the work was done: --applied or --retry.',
+    hint: 'tenantctl status names the migration. Check in the schema whether its work is there.',
+  },
+  {
     args: ['up', '--dry'],
     command: 'migrate all',
     message: 'Unknown option "--dry".',

@@ -206,7 +206,7 @@ function missingFiles(folder: MigrationFolder, missing: readonly string[]): Tena
         'HISTORY_NEWER',
         missing[0],
         `The history holds ${names}, newer than every file in ${folder.directory}: an older release over a newer database?`,
-        'Run the newer release. If the older one is meant to run, use tenantctl migrate with --allow-newer-history.',
+        'Run the newer release. If the older one is meant to run: tenantctl migrate all --allow-newer-history.',
       )
     : problem(
         'MIGRATION_FILE_MISSING',
@@ -221,6 +221,6 @@ function outOfOrder(late: readonly MigrationFile[], lastApplied: MigrationFile):
     'MIGRATION_OUT_OF_ORDER',
     late[0]?.name,
     `${listed(late.map((file) => file.name))} ${conjugated('sorts', late.length)} before ${lastApplied.name}, which is applied already: a branch merged late?`,
-    'Give the file a newer timestamp. If the order does not matter, use tenantctl migrate with --allow-out-of-order.',
+    'Give the file a newer timestamp. If the order does not matter: tenantctl migrate all --allow-out-of-order.',
   );
 }

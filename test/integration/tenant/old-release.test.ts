@@ -119,6 +119,6 @@ test('with a newer master history an old release provisions, and warns; other di
   const refusal = await refusalOf(provision('org_c'));
   expect(refusal).toMatchObject({
     code: 'MIGRATION_OUT_OF_ORDER',
-    hint: expect.stringContaining('tenantctl migrate with --allow-out-of-order'),
+    hint: expect.stringContaining('tenantctl migrate all --allow-out-of-order'),
   });
 });
