@@ -1,13 +1,15 @@
 import type { Blocker, TenantctlError } from '../../errors.ts';
 import type { Look } from './look.ts';
+import { wrap } from './wrap.ts';
 
 const MAX_STATEMENT = 2_000;
 
 /** An error for people: message, location, SQLSTATE, statement, hint. */
-export function renderError(error: TenantctlError, { paint, marks }: Look, verbose: boolean): string {
+export function renderError(error: TenantctlError, look: Look, verbose: boolean): string {
+  const { paint, marks } = look;
   const { tenant, migration, at, sqlstate, statement, details = [], hint } = error;
   const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(10))} ${value}`;
-  const lines = [`${paint.red(marks.failed)} ${error.message}`];
+  const lines = [`${paint.red(marks.failed)} ${wrap(error.message, 2, look)}`];
   if (tenant !== undefined) lines.push(fact('tenant', tenant));
   if (migration !== undefined) lines.push(fact('migration', migration));
   if (at !== undefined) lines.push(fact('at', at));

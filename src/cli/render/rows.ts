@@ -39,17 +39,29 @@ function createJson(): RowRenderer {
 const BLOCK_ROWS = 1_000;
 const BLOCK_LENGTH = 256 * 1_024;
 
-/** Bounds memory: later rows are written at once and can widen columns. */
-function createTable(look: Look): RowRenderer {
+/**
+ * Data is never cut: on a terminal that is too narrow, each row becomes a record with a line for each column.
+ * Memory is bounded: later rows are written at once and can widen columns.
+ */
+function createTable({ width: available = Infinity, ...look }: Look): RowRenderer {
   let head: readonly string[] = [];
   let widths: number[] = [];
   /** The first rows; undefined once written. */
   let waiting: string[][] | undefined;
   let length = 0;
+  let isNarrow = false;
+  const draw = async (heads: readonly string[], rows: string[][]) => {
+    const text = isNarrow
+      ? rows.map((row) => recordOf(head, row, look.paint)).join('\n')
+      : await renderTable(heads, rows, { ...look, width: undefined }, { widths });
+    return `${text}\n`;
+  };
   const flush = async () => {
-    const text = waiting && `${await renderTable(head, waiting, look, { widths })}\n`;
+    if (waiting === undefined) return '';
+    isNarrow = widthOf([head, ...waiting]) > available;
+    const text = await draw(head, waiting);
     waiting = undefined;
-    return text ?? '';
+    return text;
   };
   return {
     async rows({ tenant, columns, rows }) {
@@ -60,8 +72,7 @@ function createTable(look: Look): RowRenderer {
         [head, widths, waiting, length] = [names, [], [], 0];
       }
       const cells = rows.map((row) => [tenant.clerkOrgId, ...row].map(cellOf));
-      if (waiting === undefined)
-        return rows.length === 0 ? text : `${text}${await renderTable([], cells, look, { widths })}\n`;
+      if (waiting === undefined) return rows.length === 0 ? text : text + (await draw([], cells));
       waiting.push(...cells);
       length += cells.flat().join('').length;
       const isEnough = waiting.length >= BLOCK_ROWS || length >= BLOCK_LENGTH;
@@ -69,6 +80,22 @@ function createTable(look: Look): RowRenderer {
     },
     end: flush,
   };
+}
+
+/** Columns that a table of plain characters takes. */
+function widthOf(rows: readonly (readonly string[])[]): number {
+  const widths: number[] = [];
+  for (const row of rows)
+    for (const [column, cell] of row.entries())
+      widths[column] = Math.max(widths[column] ?? 0, cell.length + 2);
+  return widths.reduce((sum, width) => sum + width, -2);
+}
+
+/** A line for each column, and an empty one. */
+function recordOf(head: readonly string[], row: readonly string[], paint: Look['paint']): string {
+  const width = Math.max(...head.map((name) => name.length));
+  const lines = head.map((name, column) => `${paint.dim(name.padEnd(width))}  ${row[column] ?? ''}\n`);
+  return lines.join('');
 }
 
 function cellOf(value: string | null): string {

@@ -4,6 +4,7 @@ import { resolutionHint } from '../../core/state/resolution-commands.ts';
 import { secondOf } from '../../wording.ts';
 import type { Look } from './look.ts';
 import { renderTable } from './table.ts';
+import { wrap } from './wrap.ts';
 
 /** The registry, one tenant per line. @param status the status filter */
 export function renderRegistry(
@@ -24,12 +25,17 @@ export function renderRegistry(
       tenant.createdAt === null ? '' : secondOf(tenant.createdAt),
     ]),
     look,
+    { spare: [3] },
   );
 }
+
+/** Width of the titles. */
+const TITLE = 14;
 
 export async function renderTenant(state: TenantState, look: Look): Promise<string> {
   const { paint, marks } = look;
   const { tenant, history, pending, attention, lastError, interrupted, invalidIndexes } = state;
+  // A hint is not wrapped: half a command could be pasted.
   const arrow = (text: string | undefined) => text && `${paint.cyan(marks.arrow)} ${text}`;
   const facts: (readonly [string, string | null | undefined])[] = [
     ['Organization', tenant.clerkOrgId],
@@ -38,7 +44,7 @@ export async function renderTenant(state: TenantState, look: Look): Promise<stri
     ['Status', tenant.status],
     ['Created', tenant.createdAt?.toISOString() ?? ''],
     ['Updated', tenant.updatedAt?.toISOString() ?? ''],
-    ['Attention', attention && paint.yellow(attention.problem)],
+    ['Attention', attention && paint.yellow(wrap(attention.problem, TITLE, look))],
     [
       'Interrupted',
       interrupted && `${interrupted.migration}, ${interrupted.direction === 'up' ? 'forward' : 'back'}`,
@@ -48,7 +54,7 @@ export async function renderTenant(state: TenantState, look: Look): Promise<stri
       ['INVALID', paint.red(`the index ${name} of table ${table}`)] as const,
       ['', arrow(remedy)] as const,
     ]),
-    ['Last failure', lastError && paint.red(lastError.message)],
+    ['Last failure', lastError && paint.red(wrap(lastError.message, TITLE, look))],
     ['', arrow(lastError?.hint)],
   ];
   const known = facts.filter((fact): fact is readonly [string, string] => typeof fact[1] === 'string');
@@ -60,5 +66,6 @@ export async function renderTenant(state: TenantState, look: Look): Promise<stri
     migrations.length === 0
       ? 'No migrations yet.'
       : await renderTable(['MIGRATION', 'STATE'], migrations, look);
-  return `${await renderTable([], known, look)}\n\n${list}`;
+  const lines = known.map(([title, value]) => title.padEnd(TITLE) + value);
+  return `${lines.join('\n')}\n\n${list}`;
 }

@@ -3,10 +3,10 @@ import type { Look } from './look.ts';
 
 /**
  * Words or longer parts in lines that fit the terminal; all lines but the first are indented. Line breaks in the
- * text stay. Without a terminal nothing is broken. Not for commands: half a command could be pasted.
+ * text and runs of spaces stay. Without a terminal nothing is broken. Not for commands: half a command could be pasted.
  */
 export function wrap(text: string | readonly string[], indent: number, { width = Infinity }: Look): string {
-  const parts = typeof text === 'string' ? text.trim().split(/ +|(?=\n)/) : text;
+  const parts = typeof text === 'string' ? text.trim().split(/ |(?=\n)/) : text;
   let line = indent;
   return parts
     .map((part, index) => {

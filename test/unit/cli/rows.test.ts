@@ -97,6 +97,29 @@ test('a table has a new head where the columns change, and shows control charact
   );
 });
 
+test('on a terminal that is too narrow for the table each row is a record, and nothing is cut', async () => {
+  const renderer = createRowRenderer('table', { ...PLAIN, width: 24 });
+  const tenant = { clerkOrgId: 'org_a', schema: 'tid_1' };
+  const rows = [
+    ['1', 'a long text'],
+    ['2', null],
+  ];
+  const columns = ['id', 'text'].map((name) => ({ name, type: 25 }));
+  expect((await renderer.rows({ tenant, columns, rows })) + (await renderer.end())).toBe(
+    [
+      'organization  org_a',
+      'id            1',
+      'text          a long text',
+      '',
+      'organization  org_a',
+      'id            2',
+      'text          NULL',
+      '',
+      '',
+    ].join('\n'),
+  );
+});
+
 test('the first thousand rows of a table decide on the widths; later ones follow at once', async () => {
   const renderer = createRowRenderer('table', PLAIN);
   const tenant = { clerkOrgId: 'org_a', schema: 'tid_1' };
