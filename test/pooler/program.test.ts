@@ -62,7 +62,7 @@ describe('the program behind PgBouncer', () => {
     await run(0, 'migrate', 'tenants', '--canary', '1', '--wave', '50%');
     await run(0, 'rollback', 'tenants', '--dry-run');
     await run(0, 'rollback', 'tenants');
-    await run(0, 'rollback', 'master');
+    await run(0, 'rollback', 'master', '--yes');
     await run(0, 'migrate', 'all', '--no-compile');
   });
 

@@ -1,17 +1,14 @@
-import { conjugated } from '../../wording.ts';
 import type { History } from '../target/history.ts';
-import { lastBatch, NOTHING, planBackward, sharing, type BackwardExtent } from '../plan/plan.ts';
+import { lastBatch, planBackward, sharing, type BackwardExtent } from '../plan/plan.ts';
 import { reasonsToLeave } from '../plan/latest-deploy.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { isNothing, planFleet, refuseOwners, type FleetPlan } from './plan-fleet.ts';
-import { assertRegistry } from '../registry/registry-shape.ts';
+import { planRunRollback } from './plan-run-rollback.ts';
 import { toExtent, type RollbackExtent, type RunExtent } from '../plan/rollback-extent.ts';
 import { readBatchWriters } from '../ledger/batch-writers.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
-import { readUndoOfRun } from '../ledger/undo-of-run.ts';
 import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
-import { registrySql } from '../registry/registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface TenantsRollbackOptions extends Selection {
@@ -49,12 +46,12 @@ export async function planTenantsRollback(
   isOwn = false,
 ): Promise<TenantsRollback> {
   const folder = await readMigrationFolder(options.folder);
-  const { extent: asked } = options;
+  const { extent: asked, observe = silent } = options;
   const rollback =
     asked !== undefined && 'run' in asked
-      ? await planRunRollback(database, folder, options, asked.run, isOwn)
+      ? await planRunRollback(database, folder, { tenants: options.tenants, run: asked.run, isOwn, observe })
       : await planExtent(database, folder, options, toExtent(folder, asked));
-  return { ...rollback, plan: await refuseOwners(database, rollback.plan, options) };
+  return { folder, leftAlone: [], ...rollback, plan: await refuseOwners(database, rollback.plan, options) };
 }
 
 /** The tenants that lose all that they have, unless it is a deploy that is undone. Pure. */
@@ -74,14 +71,14 @@ async function planExtent(
   folder: MigrationFolder,
   options: TenantsRollbackOptions,
   extent: BackwardExtent,
-): Promise<TenantsRollback> {
+): Promise<Omit<TenantsRollback, 'folder'>> {
   const decide = sharing((history) => planBackward(folder, history, extent));
   const fleet = await selectFleet(database, options, { isSettled: (history) => isNothing(decide(history)) });
   const isDeploy = options.extent === undefined && options.tenants === undefined;
   const leftAlone = isDeploy ? await outsideDeploy(database, fleet) : [];
   const passedOver = new Set(leftAlone.map(({ schema }) => schema));
   const members = fleet.members.filter(({ tenant }) => !passedOver.has(tenant.schema));
-  return { folder, extentOf: () => extent, fleet, plan: planFleet({ ...fleet, members }, decide), leftAlone };
+  return { extentOf: () => extent, fleet, plan: planFleet({ ...fleet, members }, decide), leftAlone };
 }
 
 async function outsideDeploy(database: Database, { members, scope }: Fleet): Promise<LeftAlone[]> {
@@ -103,46 +100,4 @@ function lastBatchOf(history: History) {
   const entries = history.entries.filter((entry) => entry.batch === batch);
   const isOnly = entries.length === history.entries.length;
   return { batch, names: entries.map(({ name }) => name), isOnly };
-}
-
-/** Loads only the tenants of the run. */
-async function planRunRollback(
-  database: Database,
-  folder: MigrationFolder,
-  { tenants, observe = silent }: TenantsRollbackOptions,
-  run: number,
-  isOwn: boolean,
-): Promise<TenantsRollback> {
-  await assertRegistry(database);
-  const undo = await readUndoOfRun(database, run, isOwn);
-  const nothing: BackwardExtent = { kind: 'run', of: { run, appliers: new Map() } };
-  const extentOf = (tenant?: { readonly schema: string }) =>
-    undo.extents.get(tenant?.schema ?? '') ?? nothing;
-  const decisions = new Map(
-    [nothing, ...undo.extents.values()].map((extent) => [
-      extent,
-      sharing((history) => planBackward(folder, history, extent)),
-    ]),
-  );
-  const present = await registeredSchemas(database, [...undo.extents.keys()]);
-  const gone = undo.gone + undo.extents.size - present.length;
-  if (gone > 0)
-    observe({
-      type: 'warning',
-      message: `${gone} of the run's tenants ${conjugated('is', gone)} no longer in the registry.`,
-    });
-  const isSettled = (history: History) =>
-    [...decisions.values()].every((decide) => isNothing(decide(history)));
-  const fleet = await selectFleet(database, { tenants: tenants ?? present }, { isSettled });
-  const plan = planFleet(fleet, (history, tenant) => decisions.get(extentOf(tenant))?.(history) ?? NOTHING);
-  return { folder, extentOf, fleet, plan, leftAlone: [] };
-}
-
-async function registeredSchemas(database: Database, schemas: readonly string[]): Promise<string[]> {
-  const { table, schema } = registrySql(database.names);
-  const { rows } = await database.query<{ schema: string }>(
-    `SELECT ${schema}::text AS schema FROM ${table} WHERE ${schema}::text = ANY ($1)`,
-    [schemas],
-  );
-  return rows.map((row) => row.schema);
 }

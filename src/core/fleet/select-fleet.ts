@@ -36,8 +36,8 @@ export function isWithoutHistory({ settled, members }: Pick<Fleet, 'settled' | '
 }
 
 /** A tenant to which nothing is done, and why. */
-export interface RefusedTenant {
-  readonly tenant: RegisteredTenant;
+export interface RefusedTenant<T = Pick<RegisteredTenant, 'clerkOrgId' | 'schema'>> {
+  readonly tenant: T;
   readonly error: TenantctlError;
 }
 
@@ -57,7 +57,7 @@ export interface Fleet {
   /** Tenants to retry that are no longer in the registry. */
   readonly gone: number;
   /** Tenants selected by name that are not ACTIVE, with the error that says so. */
-  readonly notActive: readonly RefusedTenant[];
+  readonly notActive: readonly RefusedTenant<RegisteredTenant>[];
   /** All tenants of the registry that are not ACTIVE, by status. */
   readonly notActiveByStatus: Readonly<Record<string, number>>;
 }
@@ -96,7 +96,7 @@ export async function selectFleet(
   const fleet = {
     members: [] as Member[],
     withoutSchema: [] as RegisteredTenant[],
-    notActive: [] as RefusedTenant[],
+    notActive: [] as RefusedTenant<RegisteredTenant>[],
   };
   // Each tenant's turn takes Knex's lock first, so it need not be checked here.
   const read = { verify: wishes.verify, knexLock: false };

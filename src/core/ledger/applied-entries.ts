@@ -4,8 +4,8 @@ import { withTransaction } from '../../db/transaction.ts';
 import { changesIn, underNames } from '../state/memory.ts';
 
 /**
- * Queries what runs have applied to tenants: `applied` (run, schema, is_gone, names, batch, ended_at), under
- * the tenants' current names.
+ * Queries what runs have applied to tenants: `applied` (run, tenant, organization, schema, is_gone, names, batch,
+ * ended_at), under the tenants' current names.
  * @param query may continue the WITH clause
  */
 export function queryApplied<Row extends QueryResultRow>(
@@ -20,7 +20,8 @@ export function queryApplied<Row extends QueryResultRow>(
     const { rows } = await client.query<Row>(
       `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
        applied AS NOT MATERIALIZED (
-         SELECT run, coalesce(schema, schema_name) AS schema, is_gone, names, batch, ended_at
+         SELECT run, tenant, coalesce(organization, clerk_org_id) AS organization,
+                coalesce(schema, schema_name) AS schema, is_gone, names, batch, ended_at
          FROM ${underNames('run_tenants', stateVersion)}
          WHERE direction = 'up' AND outcome = 'migrated')
        ${query}`,

@@ -6,17 +6,23 @@ import { readRun } from './read-runs.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
-interface UndoOfRun {
-  /** By schema. Equal extents are one object. */
-  readonly extents: ReadonlyMap<string, BackwardExtent>;
-  /** The number of the run's tenants that have left the registry. */
-  readonly gone: number;
+/** A tenant of a run, under its current names; if it has left the registry, under its last ones. */
+export interface UndoneTenant {
+  /** Its id in tenantctl.tenants; null for a tenant that was gone before there were ids. */
+  readonly id: string | null;
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly isGone: boolean;
+  /** Equal extents are one object. */
+  readonly extent: BackwardExtent;
 }
 
 interface EntryRow extends QueryResultRow {
   readonly run: string;
-  readonly schema: string;
   readonly isGone: boolean;
+  readonly id: string | null;
+  readonly clerkOrgId: string | null;
+  readonly schema: string;
   readonly names: readonly string[];
   readonly batch: number;
 }
@@ -26,7 +32,11 @@ interface EntryRow extends QueryResultRow {
  * @param isOwn the run itself asks, and so may still be active
  * @throws TenantctlError RUN_UNKNOWN, RUN_IRREVERSIBLE, RUN_AT_WORK
  */
-export async function readUndoOfRun(database: Database, run: number, isOwn: boolean): Promise<UndoOfRun> {
+export async function readUndoOfRun(
+  database: Database,
+  run: number,
+  isOwn: boolean,
+): Promise<UndoneTenant[]> {
   const { command, outcome } = await readRun(database, run);
   assertUndoable(run, command, outcome === 'at-work' && !isOwn);
   const rows = await queryApplied<EntryRow>(
@@ -34,33 +44,35 @@ export async function readUndoOfRun(database: Database, run: number, isOwn: bool
     await readStateVersion(database),
     `, own AS (
        SELECT schema, is_gone, min(ended_at) AS ended_at FROM applied WHERE run = $1 GROUP BY 1, 2)
-     SELECT t.run, t.schema, t.is_gone AS "isGone", t.names, t.batch
+     SELECT t.run, t.is_gone AS "isGone", t.tenant::text AS id,
+            t.organization AS "clerkOrgId", t.schema, t.names, t.batch
      FROM own JOIN applied t USING (schema, is_gone)
      WHERE t.run = $1 OR t.ended_at > own.ended_at
      ORDER BY t.ended_at`,
     [run],
   );
-  const gone = rows.filter(({ isGone }) => isGone).map(({ schema }) => schema);
-  const present = rows.filter(({ isGone }) => !isGone);
-  return { extents: toExtents(run, present), gone: new Set(gone).size };
+  return toTenants(run, rows);
 }
 
 /** Finds the last run to apply each migration, for each tenant. Pure. */
-function toExtents(run: number, entries: readonly EntryRow[]): UndoOfRun['extents'] {
+function toTenants(run: number, entries: readonly EntryRow[]): UndoneTenant[] {
   const known = new Map<string, BackwardExtent>();
-  const extents = new Map<string, BackwardExtent>();
-  for (const [schema, applied] of Map.groupBy(entries, (entry) => entry.schema)) {
-    const appliers = new Map(
-      applied.flatMap(({ run: applier, names, batch }) =>
-        names.map((name) => [JSON.stringify([name, batch]), Number(applier)] as const),
-      ),
-    );
-    const key = JSON.stringify([...appliers]);
-    const extent = known.get(key) ?? { kind: 'run', of: { run, appliers } };
-    known.set(key, extent);
-    extents.set(schema, extent);
-  }
-  return extents;
+  return [...Map.groupBy(entries, ({ schema, isGone }) => JSON.stringify([schema, isGone])).values()].flatMap(
+    (applied) => {
+      const [first] = applied;
+      if (first === undefined) return [];
+      const appliers = new Map(
+        applied.flatMap(({ run: applier, names, batch }) =>
+          names.map((name) => [JSON.stringify([name, batch]), Number(applier)] as const),
+        ),
+      );
+      const key = JSON.stringify([...appliers]);
+      const extent = known.get(key) ?? { kind: 'run', of: { run, appliers } };
+      known.set(key, extent);
+      const { id, schema, isGone } = first;
+      return [{ id, clerkOrgId: first.clerkOrgId ?? '', schema, isGone, extent }];
+    },
+  );
 }
 
 function assertUndoable(run: number, command: string, isAtWork: boolean): void {

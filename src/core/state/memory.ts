@@ -67,7 +67,7 @@ export function underNames(
   stateVersion: number,
 ): string {
   return stateVersion < TENANT_IDS_SINCE
-    ? `(SELECT *, schema_name AS schema, NULL::text AS organization, false AS is_gone FROM tenantctl.${table}) ${table}`
+    ? `(SELECT *, NULL::bigint AS tenant, schema_name AS schema, NULL::text AS organization, false AS is_gone FROM tenantctl.${table}) ${table}`
     : `(SELECT x.*, CASE WHEN x.tenant = ${MASTER_ID} THEN 'public' ELSE coalesce(c.schema, k.schema_name) END AS schema,
                coalesce(c.organization, k.clerk_org_id) AS organization,
                c.tenant IS NULL AND k.gone_at IS NOT NULL AS is_gone

@@ -153,6 +153,58 @@ test('where something newer was applied since, nothing is undone, and the hint n
   expect(await fleet.history('org_b')).toHaveLength(4);
 });
 
+/** What happens to a tenant after a run, in SQL; a new name is the old one with an X. */
+const change = (id: string) => ({
+  schema: `ALTER SCHEMA ${schemaNameFor(id)} RENAME TO ${schemaNameFor(id)}x;`,
+  row: `UPDATE tenants SET schema_name = '${schemaNameFor(id)}x' WHERE clerk_org_id = '${id}';`,
+  organization: `UPDATE tenants SET clerk_org_id = '${id}x' WHERE clerk_org_id = '${id}';`,
+  delete: `DELETE FROM tenants WHERE clerk_org_id = '${id}';`,
+  suspend: `UPDATE tenants SET status = 'SUSPENDED' WHERE clerk_org_id = '${id}';`,
+  drop: `DROP SCHEMA ${schemaNameFor(id)} CASCADE;`,
+});
+
+const CHANGED: readonly [id: string, changes: (keyof ReturnType<typeof change>)[], end: string][] = [
+  ['renamed', ['schema', 'row'], 'renamed rolled-back'],
+  ['renamed_org', ['organization'], 'renamed_orgx rolled-back'],
+  ['half', ['schema'], 'half SCHEMA_MISSING'],
+  ['other_half', ['row'], 'other_half SCHEMA_MISSING'],
+  ['both', ['schema', 'row', 'organization'], 'bothx TENANT_AMBIGUOUS'],
+  ['deleted', ['delete'], 'deleted TENANT_UNKNOWN'],
+  ['deleted_renamed', ['delete', 'schema'], 'deleted_renamed TENANT_UNKNOWN'],
+  ['suspended', ['suspend'], 'suspended TENANT_NOT_ACTIVE'],
+  ['gone', ['delete', 'drop'], ''],
+  ['suspended_dropped', ['suspend', 'drop'], ''],
+];
+
+test.each([['a command'], ['no command']])(
+  'rolling a run back forgets no tenant that was renamed, deleted or suspended since, with %s in between',
+  async (between) => {
+    const fleet = await createFleet(CHANGED.map(([id]) => id));
+    await fleet.add('3_links.sql', createTable('links'));
+    const { run = 0 } = await fleet.migrate();
+    await fleet.query(CHANGED.flatMap(([id, changes]) => changes.map((each) => change(id)[each])).join(''));
+    if (between === 'a command') await fleet.migrate();
+    const told: string[] = [];
+    const { totals, tenants } = await rollbackRun(fleet.database, run, {
+      folder: fleet.project.tenants,
+      observe: (event) => event.type === 'warning' && told.push(event.message),
+    });
+
+    const ends = tenants.map(({ clerkOrgId, outcome, error }) => `${clerkOrgId} ${error?.code ?? outcome}`);
+    expect(ends.toSorted()).toEqual(
+      CHANGED.map(([, , end]) => end)
+        .filter((end) => end !== '')
+        .toSorted(),
+    );
+    expect(totals).toMatchObject({ changed: 2, failed: 5, skipped: 1, upToDate: 1 });
+    // Wherever it is still applied, that was said.
+    expect(await fleet.query(`SELECT FROM pg_tables WHERE tablename = 'links'`)).toHaveLength(6);
+    expect(told.filter((text) => text.includes('left the registry'))).toEqual([
+      `1 tenant of run ${run} left the registry, and nothing of the run is left to undo there: gone.`,
+    ]);
+  },
+);
+
 test('what a later run applied again is not the first one’s any more', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.add('3_links.sql', createTable('links'));

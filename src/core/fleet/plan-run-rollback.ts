@@ -1,0 +1,111 @@
+import type { Database } from '../../db/database.ts';
+import { TenantctlError } from '../../errors.ts';
+import { counted, listed } from '../../wording.ts';
+import type { MigrationFolder } from '../files/source.ts';
+import { readUndoOfRun } from '../ledger/undo-of-run.ts';
+import { NOTHING, planBackward, sharing, type BackwardExtent, type Plan } from '../plan/plan.ts';
+import { assertRegistry } from '../registry/registry-shape.ts';
+import type { Observer } from '../report/event.ts';
+import { EMPTY_HISTORY, readHistories, type History } from '../target/history.ts';
+import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
+import { findTenantsOfRun, type Stray } from './tenants-of-run.ts';
+import { selectFleet, type Fleet, type RefusedTenant, type Selection } from './select-fleet.ts';
+
+interface RunRollback {
+  readonly extentOf: (tenant: { readonly schema: string }) => BackwardExtent;
+  readonly fleet: Fleet;
+  readonly plan: FleetPlan;
+}
+
+interface RunRollbackOptions extends Selection {
+  readonly run: number;
+  /** The caller is the run itself, which may still be active. */
+  readonly isOwn: boolean;
+  readonly observe: Observer;
+}
+
+type Decide = (extent: BackwardExtent, history: History) => Plan;
+
+/**
+ * Plans the undoing of a run. Loads only its tenants. Of those that have left the registry or are not ACTIVE,
+ * the ones in which something of the run is still applied are refused.
+ * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, and as readUndoOfRun does
+ */
+export async function planRunRollback(
+  database: Database,
+  folder: MigrationFolder,
+  { tenants, run, isOwn, observe }: RunRollbackOptions,
+): Promise<RunRollback> {
+  await assertRegistry(database);
+  const { extents, strays } = await findTenantsOfRun(database, await readUndoOfRun(database, run, isOwn));
+  const nothing: BackwardExtent = { kind: 'run', of: { run, appliers: new Map() } };
+  const extentOf = ({ schema }: { readonly schema: string }) => extents.get(schema) ?? nothing;
+  const decisions = new Map(
+    [nothing, ...extents.values(), ...strays.map(({ extent }) => extent)].map((extent) => [
+      extent,
+      sharing((history) => planBackward(folder, history, extent)),
+    ]),
+  );
+  const decide: Decide = (extent, history) => decisions.get(extent)?.(history) ?? NOTHING;
+  const isSettled = (history: History) =>
+    [...decisions.values()].every((decideOne) => isNothing(decideOne(history)));
+  const fleet = await selectFleet(database, { tenants: tenants ?? [...extents.keys()] }, { isSettled });
+  const plan = planFleet(fleet, (history, tenant) =>
+    decide(tenant === undefined ? nothing : extentOf(tenant), history),
+  );
+  if (tenants !== undefined) return { extentOf, fleet, plan };
+  return {
+    extentOf,
+    ...(await withOthers(database, { run, fleet, plan, strays, extentOf, decide, observe })),
+  };
+}
+
+interface Others extends RunRollback {
+  readonly run: number;
+  readonly strays: readonly Stray[];
+  readonly decide: Decide;
+  readonly observe: Observer;
+}
+
+/** Adds the tenants of the run that are not ACTIVE or not registered, if something of it is still applied. */
+async function withOthers(
+  database: Database,
+  { run, fleet, plan, strays, extentOf, decide, observe }: Others,
+): Promise<Pick<RunRollback, 'fleet' | 'plan'>> {
+  const resting = fleet.notActive.map(({ tenant }) => tenant);
+  const { tenantHistory } = database.names;
+  const histories = await readHistories(database, tenantHistory, [...strays, ...resting], {
+    knexLock: false,
+  });
+  const isLeft = (schema: string, extent: BackwardExtent) =>
+    !isNothing(decide(extent, histories.get(schema) ?? EMPTY_HISTORY));
+  const [left = [], gone = []] = [true, false].map((is) =>
+    strays.filter(({ schema, extent }) => isLeft(schema, extent) === is),
+  );
+  if (gone.length > 0) {
+    const names = listed(gone.map(({ clerkOrgId }) => clerkOrgId));
+    const message = `${counted(gone.length, 'tenant')} of run ${run} left the registry, and nothing of the run is left to undo there: ${names}.`;
+    observe({ type: 'warning', message });
+  }
+  const notActive = fleet.notActive.filter(({ tenant }) => isLeft(tenant.schema, extentOf(tenant)));
+  return {
+    fleet: { ...fleet, notActive },
+    plan: {
+      ...plan,
+      settled: plan.settled + fleet.notActive.length - notActive.length,
+      problems: [...plan.problems, ...left.map((stray) => unregistered(stray, run))],
+    },
+  };
+}
+
+function unregistered({ clerkOrgId, schema }: Stray, run: number): RefusedTenant {
+  const error = new TenantctlError(
+    'TENANT_UNKNOWN',
+    `"${clerkOrgId}" is no longer in the registry, and what run ${run} applied is still in its schema ${schema}.`,
+    {
+      tenant: clerkOrgId,
+      hint: 'tenantctl doctor shows how to register the schema again or to drop it.',
+    },
+  );
+  return { tenant: { clerkOrgId, schema }, error };
+}
