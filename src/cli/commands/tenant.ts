@@ -71,6 +71,7 @@ function provisionTenants(
         '! TENANT_ROLE is not set: later migrations of these tenants run as the login role, which will own what they create.';
       output.complain(output.errorLook.paint.yellow(warning));
     }
+    const wanted = new Set(organizationIds).size;
     const failed = results.filter(({ outcome }) => outcome === 'failed');
     // A single failure is the command's own error, which the runner shows.
     if (failed.length > 1 && !output.json)
@@ -80,10 +81,10 @@ function provisionTenants(
       text: withRunEnd(
         output,
         { id: results[0]?.run, command: 'tenant provision', failed: failed.length, changed: 0 },
-        ({ renderProvision }, look) => renderProvision(results, look),
+        ({ renderProvision }, look) => renderProvision(results, { wanted, verbose: output.verbose }, look),
       ),
       error: failureOf(failed, results.length),
-      interrupted: results.length < new Set(organizationIds).size,
+      interrupted: results.length < wanted,
     };
   });
 }

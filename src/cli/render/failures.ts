@@ -1,8 +1,9 @@
-import type { Blocker, ErrorReport } from '../../errors.ts';
+import type { ErrorReport } from '../../errors.ts';
 import { counted, listed } from '../../wording.ts';
 import { groupByCause, withoutNames, type Cause } from './causes.ts';
 import { blockerLine, errorDetails, shortError } from './error.ts';
 import type { Look } from './look.ts';
+import { wrap } from './wrap.ts';
 
 export interface FailedTenant {
   /** Null for the master schema. */
@@ -17,8 +18,8 @@ const CAUSES = 8;
 const LINES = 4;
 
 /**
- * Failed tenants: a block for each cause, with the first names. With `verbose` every cause in full, with every
- * tenant and what its own message says.
+ * Failed tenants: a block for each cause, with the first names; a hint that several causes share is shown once.
+ * With `verbose` every cause in full, with every tenant and what only its own error says.
  */
 export function renderFailures(
   failed: readonly FailedTenant[],
@@ -31,7 +32,14 @@ export function renderFailures(
   const sorted = failed.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   const causes = groupByCause(sorted, (tenant) => ({ ...tenant, error: tenant.error ?? UNKNOWN }));
   const shown = verbose ? causes : causes.slice(0, CAUSES);
-  const lines = shown.flatMap((cause) => renderCause(cause, verbose, look, verb));
+  const hints = shown.map(hintOf);
+  const lines = shown.flatMap((cause, at) => [
+    ...renderCause(cause, verbose, look, verb),
+    ...errorDetails(
+      { message: '', hint: hints.indexOf(hints[at], at + 1) < 0 ? hints[at] : undefined },
+      look,
+    ),
+  ]);
   const others = causes.slice(shown.length);
   if (others.length > 0) {
     const number = others.reduce((sum, { tenants }) => sum + tenants.length, 0);
@@ -47,63 +55,72 @@ const UNKNOWN = { message: 'its error is no longer recorded' };
 
 function renderCause(cause: Cause<FailedTenant>, verbose: boolean, look: Look, verb: string): string[] {
   const { paint, marks } = look;
-  const { tenants, message } = cause;
-  const excerpt = (text: string) => (verbose ? text : firstLines(text, marks));
+  const { tenants, message, hasValues } = cause;
   const [first] = tenants;
-  const who =
-    tenants.length === 1 && first !== undefined
-      ? `${nameOf(first)} ${paint.dim(first.schema)}`
-      : counted(tenants.length, 'tenant');
-  const title = shortError({ ...(first?.error ?? UNKNOWN), message: excerpt(message) });
-  const lines = [`${paint.red(marks.failed)} ${who} ${verb}: ${title}`];
-  if (tenants.length > 1 && verbose)
-    for (const { error, ...tenant } of tenants) {
-      const own = error?.message === message || !error ? '' : `: ${error.message}`;
-      lines.push(`    ${nameOf(tenant)} ${paint.dim(tenant.schema)}${own}`);
-    }
-  else if (tenants.length > 1) lines.push(`    ${paint.dim(listed(tenants.map(nameOf)))}`);
-  return [...lines, ...renderDetails(cause, excerpt, look)];
+  if (first === undefined) return [];
+  const isOne = tenants.length === 1;
+  const excerpt = (text: string) => (verbose ? text : firstLines(text, marks));
+  const who = isOne ? nameAndSchema(first, look) : counted(tenants.length, 'tenant');
+  const error = first.error ?? UNKNOWN;
+  const title = shortError({ ...error, message: excerpt(message) });
+  const details = detailsOf(first);
+  const differ = tenants.some(
+    (tenant) => withoutNames(detailsOf(tenant), tenant) !== withoutNames(details, first),
+  );
+  const lines = [wrap(`${paint.red(marks.failed)} ${who} ${verb}: ${title}`, 4, look)];
+  if (!isOne && verbose) lines.push(...tenants.flatMap((tenant) => renderOwn(tenant, cause, differ, look)));
+  else if (!isOne) lines.push(`    ${paint.dim(wrap(listed(tenants.map(nameOf)), 4, look))}`);
+  if (!verbose && (hasValues || differ))
+    lines.push(`    for example ${nameOf(first)}:${hasValues ? ` ${firstLines(error.message, marks)}` : ''}`);
+  const ofAll = (text: string) => (isOne ? text : withoutNames(text, first));
+  const { at, statement } = first.error ?? {};
+  const shownDetails = verbose && differ ? '' : excerpt(differ ? details : ofAll(details));
+  return [
+    ...lines,
+    ...errorDetails(
+      {
+        message,
+        at,
+        statement: statement && excerpt(ofAll(statement)),
+        details: shownDetails === '' ? [] : shownDetails.split('\n'),
+      },
+      look,
+    ),
+  ];
 }
 
-/** What the first tenant's error says besides its message; what only that tenant has is marked as an example. */
-function renderDetails(
-  { tenants, hasValues }: Cause<FailedTenant>,
-  excerpt: (text: string) => string,
+/** A tenant with what its error says in other words than those of the others. */
+function renderOwn(
+  tenant: FailedTenant,
+  { message }: Cause<FailedTenant>,
+  differ: boolean,
   look: Look,
 ): string[] {
+  const own = tenant.error?.message ?? message;
+  const details = differ ? detailsOf(tenant) : '';
+  return [
+    `    ${nameAndSchema(tenant, look)}${own === message ? '' : `: ${own}`}`,
+    ...(details === '' ? [] : details.split('\n').map((line) => `      ${line}`)),
+  ];
+}
+
+function hintOf({ tenants }: Cause<FailedTenant>): string | undefined {
   const [first] = tenants;
-  if (!first?.error) return [];
-  const detailsOf = ({ error, ...names }: FailedTenant) => {
-    const text = [...(error?.details ?? []), ...(error?.blockedBy ?? []).map(blockedBy)].join('\n');
-    return tenants.length === 1 ? text : withoutNames(text, names);
-  };
-  const { message, at, statement, hint } = first.error;
-  const details = detailsOf(first);
-  const areOwn = details !== '' && tenants.some((tenant) => detailsOf(tenant) !== details);
-  const example = hasValues ? ` ${firstLines(message, look.marks)}` : '';
-  const shared = (text: string | undefined) =>
-    text === undefined || tenants.length === 1 ? text : withoutNames(text, first);
-  return errorDetails(
-    {
-      message,
-      at,
-      statement: statement && excerpt(shared(statement) ?? ''),
-      details: [
-        ...(hasValues || areOwn ? [`for example ${nameOf(first)}:${example}`] : []),
-        ...(details === '' ? [] : excerpt(details).split('\n')),
-      ],
-      hint: shared(hint),
-    },
-    look,
-  );
+  const hint = first?.error?.hint;
+  return first === undefined || hint === undefined || tenants.length === 1 ? hint : withoutNames(hint, first);
 }
 
-function blockedBy(blocker: Blocker): string {
-  return `blocked by ${blockerLine(blocker)}`;
+function detailsOf({ error }: FailedTenant): string {
+  const blockers = (error?.blockedBy ?? []).map((blocker) => `blocked by ${blockerLine(blocker)}`);
+  return [...(error?.details ?? []), ...blockers].join('\n');
 }
 
-function nameOf({ clerkOrgId }: Pick<FailedTenant, 'clerkOrgId'>): string {
+function nameOf({ clerkOrgId }: FailedTenant): string {
   return clerkOrgId ?? 'master';
+}
+
+function nameAndSchema(tenant: FailedTenant, { paint }: Look): string {
+  return `${nameOf(tenant)} ${paint.dim(tenant.schema)}`;
 }
 
 function firstLines(text: string, { ellipsis }: Look['marks']): string {

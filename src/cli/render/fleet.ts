@@ -8,7 +8,6 @@ import { renderClasses } from './classes.ts';
 import type { Look } from './look.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
-import type { ProvisionResult } from '../../core/tenant/provision-result.ts';
 
 /** Up to this many tenants are listed individually. */
 const LISTED = 25;
@@ -144,20 +143,4 @@ function notActive(result: FleetResult): string {
   const sum = entries.reduce((total, [, number]) => total + number, 0);
   const parts = entries.map(([status, number]) => `${number} ${status}`).join(', ');
   return `\n  Not ACTIVE, so left alone: ${sum} (${parts})`;
-}
-
-export function renderProvision(results: readonly ProvisionResult[], { paint, marks }: Look): string {
-  return results
-    .filter(({ outcome }) => outcome !== 'failed')
-    .map(({ clerkOrgId, schema, outcome, applied, behind, attention, durationMs }) => {
-      const where = paint.bold(schema);
-      const isGood = behind === undefined && attention === undefined;
-      const mark = isGood ? paint.green(marks.ok) : paint.yellow(marks.warning);
-      if (outcome === 'already-active')
-        return `${mark} ${clerkOrgId} is already ACTIVE in ${where}; ${attention?.problem ?? 'nothing was changed'}`;
-      const after = behind === undefined ? '' : `, ${counted(behind.length, 'migration')} behind the fleet`;
-      const done = `${counted(applied.length, 'migration')}, ${duration(durationMs)}`;
-      return `${mark} ${clerkOrgId} is ACTIVE in ${where} (${done})${after}`;
-    })
-    .join('\n');
 }

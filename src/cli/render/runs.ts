@@ -7,6 +7,7 @@ import type { Look } from './look.ts';
 import { optionWords } from './option-words.ts';
 import { nextCommands } from './run-end.ts';
 import { renderTable } from './table.ts';
+import { wrap } from './wrap.ts';
 import { counted, duration, listed, minuteOf, secondOf } from '../../wording.ts';
 
 type Column = readonly [name: string, textOf: (run: Run, paint: Look['paint']) => string];
@@ -80,13 +81,13 @@ export async function renderRun(
     ['started', `${secondOf(run.startedAt)} UTC`],
     ['ended', run.endedAt ? `${secondOf(run.endedAt)} UTC (${duration(run.durationMs ?? 0)})` : ''],
     ['options', optionWords(run.options).join(', ')],
-    ['migrations', run.planned.join(', ')],
+    ['migrations', listed(run.planned, verbose ? Infinity : 10)],
     ['tenants', totalsOf(run)],
   ] as const;
   const known = facts.filter(([, value]) => value !== '');
   const lines = [
     `Run ${run.id}`,
-    ...known.map(([name, value]) => `  ${paint.dim(name.padEnd(10))}  ${value}`),
+    ...known.map(([name, value]) => `  ${paint.dim(name.padEnd(10))}  ${wrap(value, 14, look)}`),
   ];
   if (run.error !== null)
     lines.push(`${paint.red(marks.failed)} ${shortError(run.error)}`, ...errorDetails(run.error, look));

@@ -78,13 +78,21 @@ test('a cause is one block: how many tenants, the first names, the statement, on
   ]);
 });
 
-test('data that one tenant has is an example; with --verbose every tenant has its own message', () => {
+test('data that one tenant has is an example; with --verbose every tenant has its own', () => {
   const duplicates = [1, 2].map((nth) =>
-    failed(nth, 'duplicate key', { details: [`Key (email)=(${nth}@x.org) already exists.`] }),
+    failed(nth, 'duplicate key', { details: [`Key (email)=(${nth}@x.org) already exists.`], hint: 'Look.' }),
   );
   expect(renderFailures(duplicates, false, plain).slice(2)).toEqual([
     '    for example acme 1.(x):',
     '    Key (email)=(1@x.org) already exists.',
+    '    → Look.',
+  ]);
+  expect(renderFailures(duplicates, true, plain).slice(1)).toEqual([
+    '    acme 1.(x) tid_1a',
+    '      Key (email)=(1@x.org) already exists.',
+    '    acme 2.(x) tid_2a',
+    '      Key (email)=(2@x.org) already exists.',
+    '    → Look.',
   ]);
   const numbers = several(2, '{nth} rows are bad');
   expect(renderFailures(numbers, false, plain)[2]).toBe('    for example acme 0.(x): 0 rows are bad');
@@ -92,6 +100,12 @@ test('data that one tenant has is an example; with --verbose every tenant has it
     '    acme 0.(x) tid_0a: 0 rows are bad',
     '    acme 1.(x) tid_1a: 1 rows are bad',
   ]);
+});
+
+test('causes with the same hint show it once', () => {
+  const facts = { hint: 'Correct the migration.' };
+  const lines = renderFailures([failed(1, 'one', facts), failed(2, 'two', facts)], false, plain);
+  expect(lines.map((line) => line.trim().slice(0, 1))).toEqual(['✖', '✖', '→']);
 });
 
 test('a thousand failures with many causes and long texts fit on a screen', () => {
