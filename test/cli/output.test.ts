@@ -13,7 +13,7 @@ test('stdout has only the result, stderr everything else; neither is coloured in
   const { project, testDatabase } = await createFleet(['org_a', 'org_b']);
   await project.write('migrations/tenants/20250101000003_broken.sql', FAILING);
 
-  const { exitCode, stdout, stderr } = await tenantctl(['migrate', 'tenants'], {
+  const { exitCode, stdout, stderr } = await tenantctl(['migrate', 'tenants', '--verbose'], {
     cwd: project.folder,
     env: { ...testDatabase.env, FORCE_COLOR: '1' },
   });
