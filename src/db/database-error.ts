@@ -108,7 +108,7 @@ function tellRefusal(
       return [
         'CONNECTION_FAILED',
         `The server at ${where} has no free connection: ${message}.`,
-        'Wait, lower --concurrency, or raise max_connections.',
+        'Wait, or raise max_connections. A run over the fleet needs fewer connections with a lower --concurrency.',
       ];
     case '08P01':
       return [

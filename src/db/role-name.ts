@@ -39,6 +39,8 @@ export function roleNameFor(pattern: string, schema: string): string {
   throw new TenantctlError(
     'TENANT_ROLE_UNUSABLE',
     `By TENANT_ROLE the role of ${schema} would be called "${name}", which is ${problem}.`,
-    { hint: 'Choose a shorter or another pattern for TENANT_ROLE, or --owner-role.' },
+    {
+      hint: 'Choose a shorter or another pattern for TENANT_ROLE, or for --owner-role of tenantctl tenant provision.',
+    },
   );
 }

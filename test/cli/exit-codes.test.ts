@@ -18,8 +18,8 @@ test('0: the work is done, or there was none', async () => {
 
   expect(results.map(({ exitCode, stdout }) => [exitCode, stdout.split('\n')[0]])).toEqual([
     [0, '✔ The master schema is up to date.'],
-    [0, '✔ There are no ACTIVE tenants: nothing to do.'],
-    [0, '✔ There are no ACTIVE tenants: nothing to do.'],
+    [0, '✔ No ACTIVE tenants are selected: nothing to do.'],
+    [0, '✔ No ACTIVE tenants are selected: nothing to do.'],
   ]);
 });
 

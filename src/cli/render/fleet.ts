@@ -38,7 +38,7 @@ export async function renderFleet(
   const { paint, marks } = look;
   const { totals, tenants, rollout, fleet } = result;
   if (totals.selected === 0) {
-    return `${paint.green(marks.ok)} There are no ACTIVE tenants: nothing to do.${notActive(result)}`;
+    return `${paint.green(marks.ok)} No ACTIVE tenants are selected: nothing to do.${notActive(result)}`;
   }
   const changed = tenants.filter(
     ({ outcome, reverted }) =>

@@ -69,7 +69,7 @@ function markOf({ behind, attention }: ProvisionResult, { paint, marks }: Look):
 }
 
 function unchanged({ attention }: ProvisionResult): string {
-  return attention?.problem ?? 'nothing was changed';
+  return `nothing was changed${attention === undefined ? '' : ` (${attention.problem})`}`;
 }
 
 function behind({ behind: missing }: ProvisionResult): string {

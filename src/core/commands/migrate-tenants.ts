@@ -176,7 +176,12 @@ async function apply(
   const isIdle = plan.due.length === 0 && plan.problems.length === 0;
   const notDue = [
     ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
-    ...plan.behind.map(({ tenant }) => untouched(tenant, 'skipped', { reason: 'behind the fleet' })),
+    ...plan.behind.map(({ tenant, error }) =>
+      untouched(tenant, 'skipped', {
+        reason: 'behind the fleet',
+        error: isNamed && options.allowNewerHistory !== true ? error : undefined,
+      }),
+    ),
     ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
   const steps = stepsDue(plan);

@@ -147,7 +147,8 @@ async function planTenants(
   const fleet = await selectFleet(database, options, { isSettled, verify: options.verify });
   if (isWithoutHistory(fleet)) await refuseOtherHistories(database, 'tenants', folder);
   const plan = await refuseOwners(database, planFleet(fleet, decide), options);
-  const problems = [...plan.problems, ...fleet.notActive];
+  const behind = fleet.isNamed && options.allowNewerHistory !== true ? plan.behind : [];
+  const problems = [...plan.problems, ...fleet.notActive, ...behind];
   if (options.rollout?.check !== undefined) return { ...plan, problems };
   // The run would report these as failed: no check would ask them again.
   const refusals = refusalsIn(fleet.scope.memory.failures);

@@ -1,5 +1,4 @@
 import { literal } from '../../db/sql.ts';
-import { withTransaction } from '../../db/transaction.ts';
 import type { Database } from '../../db/database.ts';
 import { counted, listed } from '../../wording.ts';
 import { compareNames, EXTENSION, stemOf, type MigrationFolder } from '../files/source.ts';
@@ -8,7 +7,7 @@ import { hasStatus, registrySql } from '../registry/registry-sql.ts';
 import { readKnownHistories } from '../stamps/stamps.ts';
 import { STAMPS_SINCE } from '../state/version.ts';
 import type { HistoryEntry } from '../target/history.ts';
-import type { Scope } from './fleet-facts.ts';
+import { readInOrder, type Scope } from './fleet-facts.ts';
 
 /**
  * Names of migrations that ACTIVE tenants have and that are newer than every file of the folder: a newer
@@ -42,20 +41,14 @@ export async function readAhead(
 async function heldByActive(database: Database, digests: readonly string[]): Promise<string[]> {
   const { names } = database;
   const { table, schema, status } = registrySql(names);
-  const query = `SELECT ahead.digest::text AS digest
-    FROM unnest(ARRAY[${digests.map(literal).join(', ')}]::uuid[]) AS ahead (digest), LATERAL (
-      SELECT FROM tenantctl.trusted_stamps s JOIN ${table} t ON t.${schema}::text = s.schema_name
-      WHERE s.digest = ahead.digest AND ${hasStatus(names, `t.${status}`, ['ACTIVE'])} LIMIT 1) AS one`;
-  // The first tenant of a digest suffices: a hash join would read the whole fleet.
-  const prelude = [
-    'SET LOCAL enable_hashjoin = off',
-    'SET LOCAL enable_mergejoin = off',
-    'SET LOCAL jit = off',
-  ];
-  return withTransaction(database, {}, [...prelude, query], ({ opening }) => {
-    const rows = (opening[prelude.length]?.rows ?? []) as { digest: string }[];
-    return Promise.resolve(rows.map(({ digest }) => digest));
-  });
+  const rows = await readInOrder<{ digest: string }>(
+    database,
+    `SELECT ahead.digest::text AS digest
+     FROM unnest(ARRAY[${digests.map(literal).join(', ')}]::uuid[]) AS ahead (digest), LATERAL (
+       SELECT FROM tenantctl.trusted_stamps s JOIN ${table} t ON t.${schema}::text = s.schema_name
+       WHERE s.digest = ahead.digest AND ${hasStatus(names, `t.${status}`, ['ACTIVE'])} LIMIT 1) AS one`,
+  );
+  return rows.map(({ digest }) => digest);
 }
 
 /** Names in histories that are newer than every file of the folder, oldest first. Pure. */

@@ -68,7 +68,7 @@ function parts(names: Names) {
 export async function readGroups(database: Database, scope: Scope): Promise<TenantGroup[]> {
   const { names } = database;
   const { table, key, grouped } = parts(names);
-  return read<TenantGroup & QueryResultRow>(
+  return readInOrder<TenantGroup & QueryResultRow>(
     database,
     `SELECT ${key} AS key, ${grouped}, count(*)::int AS count
      FROM ${table} t ${joins(names, scope)} WHERE ${among(names, scope)}
@@ -100,7 +100,7 @@ export async function* readMembers(
       ...compared('>', bounds[page - 1]),
       ...compared('<=', bounds[page]),
     ];
-    yield await read<StampedTenant & QueryResultRow>(
+    yield await readInOrder<StampedTenant & QueryResultRow>(
       database,
       `SELECT ${tenantColumns(names, scope.withTimes === true)}, ${facts}
        FROM ${table} t ${joins(names, scope)} ${joinHistory(names)}
@@ -121,7 +121,7 @@ interface Bound {
 /** The last tenant of each full page. Paging by name neither skips nor repeats tenants. */
 function readBounds(database: Database): Promise<Bound[]> {
   const { table, id, schema } = parts(database.names);
-  return read<Bound & QueryResultRow>(
+  return readInOrder<Bound & QueryResultRow>(
     database,
     `SELECT id, schema FROM (
        SELECT ${id} AS id, ${schema} AS schema, row_number() OVER (ORDER BY ${id}, ${schema}) AS place
@@ -159,7 +159,10 @@ function array(values: readonly string[]): string {
 }
 
 /** No JIT for a single execution; fixed join order: planning takes longer than joining 1,000 tenants. */
-async function read<Row extends QueryResultRow>(database: Database, query: string): Promise<Row[]> {
+export async function readInOrder<Row extends QueryResultRow>(
+  database: Database,
+  query: string,
+): Promise<Row[]> {
   const prelude = ['SET LOCAL jit = off', 'SET LOCAL join_collapse_limit = 1'];
   return withTransaction(database, {}, [...prelude, query], ({ opening }) =>
     Promise.resolve((opening[prelude.length]?.rows ?? []) as Row[]),

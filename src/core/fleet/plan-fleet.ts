@@ -3,6 +3,8 @@ import { TenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
+import { provisionCommand } from '../registry/not-active.ts';
+import { UNFINISHED } from '../registry/status.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Fleet, RefusedTenant } from './select-fleet.ts';
 import { behindFleet } from './ahead.ts';
@@ -19,7 +21,7 @@ export interface FleetPlan {
   /** Other tenants with nothing to do that were loaded individually. */
   readonly upToDate: readonly Member[];
   /** Tenants with nothing to do that lack migrations which other tenants have. */
-  readonly behind: readonly Member[];
+  readonly behind: readonly (Member & RefusedTenant)[];
   /** The number of tenants with nothing to do that were not loaded individually. */
   readonly settled: number;
   /** Tenants that cannot be migrated, with the reason. */
@@ -38,7 +40,7 @@ export function planFleet(
 ): FleetPlan {
   const due: MigrationTask[] = [];
   const upToDate: Member[] = [];
-  const behind: Member[] = [];
+  const behind: (Member & RefusedTenant)[] = [];
   const problems: RefusedTenant[] = [];
   const { ambiguous, intents } = fleet.scope.memory;
   const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
@@ -55,7 +57,8 @@ export function planFleet(
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
     else if (plan.steps.length > 0 || refusals.has(tenant.schema)) due.push({ tenant, history, plan });
     else if (intent !== undefined) problems.push({ tenant, error: interrupted(tenant, intent) });
-    else (plan.lacks === undefined ? upToDate : behind).push(member);
+    else if (plan.lacks === undefined) upToDate.push(member);
+    else behind.push({ ...member, error: tenantBehind(tenant, plan.lacks) });
   }
   for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });
   for (const warning of warnOfLate(fleet.members, decide)) warnings.add(warning);
@@ -74,6 +77,11 @@ function warnOfLate(
   const lacks = new Set(late.flatMap((tenant) => tenant.lacks));
   const ids = late.map(({ id }) => id);
   return [behindFleet(ids, [...lacks])];
+}
+
+function tenantBehind({ clerkOrgId: tenant }: RegisteredTenant, lacks: readonly string[]): TenantctlError {
+  const hint = 'If the older one is meant to run: tenantctl migrate all --allow-newer-history.';
+  return new TenantctlError('HISTORY_NEWER', behindFleet([tenant], lacks), { tenant, hint });
 }
 
 /** Moves tenants whose migrations cannot run as the schema's owner to the problems, in one query. */
@@ -106,7 +114,7 @@ export function isNothing(plan: Plan): boolean {
   return plan.problem === undefined && plan.steps.length === 0 && plan.lacks === undefined;
 }
 
-export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant): TenantctlError {
+export function schemaMissing({ clerkOrgId: tenant, schema, status }: RegisteredTenant): TenantctlError {
   if (schema === '')
     return new TenantctlError(
       'SCHEMA_MISSING',
@@ -118,7 +126,9 @@ export function schemaMissing({ clerkOrgId: tenant, schema }: RegisteredTenant):
     );
   return new TenantctlError('SCHEMA_MISSING', `The schema ${schema} of "${tenant}" does not exist.`, {
     tenant,
-    hint: 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over or to archive the tenant.',
+    hint: UNFINISHED.some((word) => word === status)
+      ? `Its provisioning has not ended. This completes it: ${provisionCommand([tenant])}`
+      : 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over or to archive the tenant.',
   });
 }
 

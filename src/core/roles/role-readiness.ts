@@ -75,11 +75,11 @@ function unsafe({ name, isSelf }: RoleFacts): TenantctlError {
   return isSelf
     ? unusable(
         `The role "${name}" is the one that tenantctl itself works as: nothing would keep a tenant's migrations from other tenants.`,
-        "Name another role in TENANT_ROLE, or --owner-role: '{schema}_owner', say, gives each tenant one of its own.",
+        "Name another role in TENANT_ROLE, or in --owner-role of tenantctl tenant provision: '{schema}_owner', say, gives each tenant one of its own.",
       )
     : unusable(
         `The role "${name}" is a superuser: nothing would keep it from other tenants.`,
-        'Name a role that is none in TENANT_ROLE, or --owner-role.',
+        'Name a role that is no superuser in TENANT_ROLE, or in --owner-role of tenantctl tenant provision.',
       );
 }
 

@@ -73,6 +73,14 @@ test('an old release provisions as far as its folder goes; result, event, status
     tenants: ['org_late'],
   });
   expect(late).toMatchObject({ totals: { upToDate: 0, skipped: 1 }, fleet: { behind: 1, upToDate: 0 } });
+  expect(resultOf(late, 'org_late').error).toMatchObject({ code: 'HISTORY_NEWER', tenant: 'org_late' });
+  const allowed = await fleet.migrate({
+    folder: folders.tenants,
+    masterFolder: undefined,
+    allowNewerHistory: true,
+  });
+  expect(allowed).toMatchObject({ totals: { upToDate: 2, skipped: 1, failed: 0 }, fleet: { behind: 1 } });
+  expect(allowed.tenants.flatMap(({ error }) => error ?? [])).toEqual([]);
 
   const guide = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
   const alert = /```sql\n(WITH active AS[^`]+)```/.exec(guide)?.[1] ?? 'no query';
