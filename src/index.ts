@@ -97,6 +97,7 @@ export type { Column } from './db/read-pages.ts';
 // The state of the fleet
 export { fleetStatus, tenantState } from './core/fleet/status.ts';
 export type { FleetStatus, StatusOptions, TenantState } from './core/fleet/status.ts';
+export type { FleetVersion } from './core/fleet/versions.ts';
 export type { AttentionCode, Interruption } from './core/fleet/attention.ts';
 export { readCapacity, type Capacity } from './core/run/capacity.ts';
 

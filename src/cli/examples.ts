@@ -29,7 +29,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   resolve: ['resolve org_acme --applied', 'resolve master --retry'],
   runs: ['runs --limit 5'],
   'runs show': ['runs show latest', 'runs show 42 --all'],
-  status: ['status --all', 'status --check'],
+  status: ['status --verbose', 'status --all', 'status --check'],
   help: ['help migrate tenants'],
 };
 

@@ -85,10 +85,21 @@ const MILD: ReadonlySet<AttentionCode | undefined> = new Set(['BEHIND', 'PROVISI
 /** A block for each cause with the first tenants: what is broken or failed, then the rest. */
 function renderAttention(states: readonly TenantState[], look: Look): string[] {
   const { paint, marks } = look;
-  const causes = groupByCause(states, ({ tenant, attention }) => ({
-    ...tenant,
-    error: { code: attention?.code, message: attention?.problem ?? '' },
-  })).toSorted((one, other) => Number(isMild(one.tenants[0])) - Number(isMild(other.tenants[0])));
+  // Tenants with the same words first: there may be tens of thousands of them.
+  const alike = [
+    ...Map.groupBy(states, ({ attention }) => `${attention?.code} ${attention?.problem}`).values(),
+  ];
+  const causes = groupByCause(alike, ([state]) => ({
+    clerkOrgId: state?.tenant.clerkOrgId ?? '',
+    schema: state?.tenant.schema ?? '',
+    error: { code: state?.attention?.code, message: state?.attention?.problem ?? '' },
+  }))
+    .map(({ message, tenants }) => ({ message, tenants: tenants.flat() }))
+    .toSorted(
+      (one, other) =>
+        Number(isMild(one.tenants[0])) - Number(isMild(other.tenants[0])) ||
+        other.tenants.length - one.tenants.length,
+    );
   const lines = causes.slice(0, CAUSES).flatMap(({ message, tenants }) => {
     const [first] = tenants;
     const mark = isMild(first) ? paint.yellow(marks.warning) : paint.red(marks.failed);
