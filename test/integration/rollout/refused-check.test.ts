@@ -108,6 +108,7 @@ test('no run without a check passes a refused tenant, and each says that it fail
   // What is pending is applied there, and what is undone again says nothing of what was refused.
   await fleet.add(MORE, createTable('more'));
   expect(resultOf(await fleet.migrate(), 'org_c')).toMatchObject({ ...refused, names: [MORE] });
+  await fleet.migrate({ rollout: { check } });
   await fleet.rollback({ tenants: ['org_c'] });
   expect(await classOf(fleet, 'org_c')).toBe('failed');
   // Nor does another failure hide it.
