@@ -93,6 +93,8 @@ test('--on-canary-failure rollback restores the canaries', async () => {
     error: { code: 'ROLLOUT_STOPPED' },
     rollout: { rolledBack: { tenants: 2, failed: 0 } },
   });
+  const shown = await tenantctl(['runs'], { cwd: fleet.project.folder, env: fleet.testDatabase.env });
+  expect(shown.stdout).toContain('2 migrated and rolled back again, 1 failed, 7 left out');
   expect(await countWith(fleet, 'more')).toBe(0);
   expect(await countWith(fleet, 'links')).toBe(10);
 });

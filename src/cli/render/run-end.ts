@@ -1,3 +1,4 @@
+import type { ErrorReport } from '../../errors.ts';
 import type { Look } from './look.ts';
 
 /** A run, as far as it decides what can be done with it. */
@@ -9,6 +10,8 @@ export interface EndedRun {
   readonly changed: number;
   /** Nothing of it is left. */
   readonly isUndone?: boolean;
+  /** Those that failed, at least. */
+  readonly tenants?: readonly { readonly error?: Pick<ErrorReport, 'code'> | null | undefined }[];
 }
 
 /** The commands that make sense after a run, with what they do. Pure. */
@@ -18,11 +21,19 @@ export function nextCommands({
   failed,
   changed,
   isUndone,
+  tenants = [],
 }: EndedRun): (readonly [string, string])[] {
   if (command !== 'migrate tenants') return [];
+  // Without a check, those that one has refused would fail again.
+  const isRefused = tenants.some(({ error }) => error?.code === 'CHECK_REFUSED');
   return [
     ...(failed > 0
-      ? [[`tenantctl migrate tenants --retry-failed ${id}`, 'tries the failed ones again'] as const]
+      ? [
+          [
+            `tenantctl migrate tenants --retry-failed ${id}${isRefused ? ' --check <file.sql>' : ''}`,
+            'tries the failed ones again',
+          ] as const,
+        ]
       : []),
     ...(changed > 0 && isUndone !== true
       ? [[`tenantctl rollback tenants --run ${id}`, 'undoes exactly this run'] as const]

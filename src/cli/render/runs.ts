@@ -96,7 +96,7 @@ export async function renderRun(
   );
   lines.push(...renderFailures(failed ?? [], verbose, look));
   if (others !== undefined && others.length > 0) lines.push(await renderChanged(others, look));
-  return [...lines, ...nextSteps(run, undone).map((step) => paint.dim(step))].join('\n');
+  return [...lines, ...nextSteps(run, undone, tenants).map((step) => paint.dim(step))].join('\n');
 }
 
 function renderChanged(tenants: readonly RunTenant[], look: Look): Promise<string> {
@@ -124,11 +124,11 @@ function undoneBy({ id }: Run, { by, wholly }: Undone): string {
 }
 
 /** Suggested next commands for a run. */
-function nextSteps(run: Run, undone: Undone | undefined): string[] {
+function nextSteps(run: Run, undone: Undone | undefined, tenants: readonly RunTenant[]): string[] {
   const { id, command, outcome, totals } = run;
   if (outcome === 'at-work') return [];
   const { failed = 0, changed = 0 } = totals;
-  const ended = { id, command, failed, changed, isUndone: undone?.wholly === true };
+  const ended = { id, command, failed, changed, isUndone: undone?.wholly === true, tenants };
   return nextCommands(ended).map(([line, does]) => `${line} ${does}.`);
 }
 
@@ -140,6 +140,7 @@ function totalsOf({ totals, command }: Run): string {
   const sums = [
     [of('changed'), verb],
     [of('upToDate'), command === 'rollback tenants' ? 'with nothing to undo' : 'up to date'],
+    [of('undone'), 'migrated and rolled back again'],
     [of('failed'), 'failed'],
     [of('skipped'), 'left out'],
   ] as const;

@@ -71,7 +71,7 @@ async function renderVersions(versions: readonly FleetVersion[], look: Look): Pr
     String(tenants).padStart(digits),
     (pending === 0 ? paint.green : paint.yellow)(bar(tenants, most[0] ?? 0, look)),
     version ?? 'none applied',
-    pending === 0 ? '' : `${pending} behind`,
+    pending === 0 ? '' : `${pending} pending`,
   ]);
   const table = await renderTable([], rows, look, { indent: TITLE });
   const others = versions.filter((version) => !shown.includes(version));

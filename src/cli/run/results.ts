@@ -22,7 +22,7 @@ export function fleetResult(
   const command = direction === 'applied' ? 'migrate tenants' : 'rollback tenants';
   return {
     document: fleetDocument(result, direction, all),
-    text: withRunEnd(output, { id, command, ...totals }, ({ renderFleet }, look) =>
+    text: withRunEnd(output, { id, command, ...totals, tenants: result.tenants }, ({ renderFleet }, look) =>
       renderFleet(result, verb, output.verbose, look),
     ),
     error: rolloutFailure(result) ?? failureOf(refused, result.totals.selected),

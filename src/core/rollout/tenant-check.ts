@@ -80,13 +80,13 @@ export async function checkTenant(
   const { database, lockTimeoutMs, statementTimeoutMs } = context;
   const { searchPath } = tenantTarget(database.names, tenant);
   const settings = { searchPath, lockTimeoutMs, statementTimeoutMs };
-  const subject = `${migration === undefined ? 'The' : `After ${migration} the`} check ${check.name}`;
+  const subject = `${migration === undefined ? 'The' : `After ${migration}, the`} check ${check.name}`;
   const refused = (what: string, details: ErrorDetails) =>
     new TenantctlError('CHECK_REFUSED', `${subject} ${what}`, {
       ...details,
       tenant: tenant.clerkOrgId,
       migration,
-      hint: `Correct the tenant's data, or the check. The tenant stays failed until the check passes (tenantctl migrate tenants --check with ${check.name}), or until what was applied is undone (tenantctl rollback tenants --tenant).`,
+      hint: `Correct the tenant's data, or the check. The tenant stays failed until the check passes (tenantctl migrate tenants --check with ${check.name}), or until what was applied is undone (tenantctl rollback tenants --tenant <org>).`,
     });
   // With a cursor, a million rows cost no more than those shown. Plan for reading all rows:
   // https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION

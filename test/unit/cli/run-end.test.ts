@@ -23,6 +23,12 @@ test('what is undone already is not offered to be undone', () => {
   expect(renderRunEnd({ ...run, command: 'tenant provision' }, plain)).toBe('Run 9 · tenantctl runs show 9');
 });
 
+test('tenants that a check refused are tried again with a check', () => {
+  const run = { id: 9, command: 'migrate tenants', failed: 1, changed: 0 };
+  const tenants = [{ error: { code: 'CHECK_REFUSED' } as const }];
+  expect(renderRunEnd({ ...run, tenants }, plain)).toContain('--retry-failed 9 --check <file.sql>');
+});
+
 test('options are told in words', () => {
   const options = {
     to: '3_a.sql',
@@ -37,6 +43,7 @@ test('options are told in words', () => {
       wave: { percent: 50 },
       pauseMs: 2_000,
       check: 'check.sql',
+      maxCanaryFailures: { count: 1 },
       maxReplicaLagMs: 500,
     },
   };
@@ -52,6 +59,7 @@ test('options are told in words', () => {
     'wave: 50 %',
     'pause: 2.0 s',
     'check: check.sql',
+    'max canary failures: 1',
     'max replica lag: 500 ms',
   ]);
   expect(

@@ -55,8 +55,8 @@ test('the fleet is a bar by class and a histogram by version, which do not need 
     'Tenants  31: █ 15 up to date, ▒ 12 behind, ✖ 2 failed, ! 1 broken, · 1 not active',
     '         ███████████████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒✖✖✖!·',
     'Versions 15  ████████████  20261126180000_drop_legacy_columns.sql',
-    '         14  ███████████   20261123140000_index.sql                3 behind',
-    '          1  █             none applied                            6 behind',
+    '         14  ███████████   20261123140000_index.sql                3 pending',
+    '          1  █             none applied                            6 pending',
   ]);
 });
 
