@@ -2,6 +2,7 @@ import type { FailureLog } from '../ledger/failures.ts';
 import type { BlockerWatch } from '../run/blockers.ts';
 import { mayPass } from '../run/retry.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
+import { exceededLimit } from '../run/timeout-limit.ts';
 import { createSharedQueue, type SharedQueue } from './shared-queue.ts';
 import type { Earlier, Failure, Outcome, Sighting, Task, Work } from './work.ts';
 import { leavesCommitOpen } from '../run/unknown-commit.ts';
@@ -80,7 +81,14 @@ function settle<T extends Task, Done>(
   const { context, work } = session;
   const { task } = pending;
   const blockedBy = failed.error.sqlstate === '55P03' ? session.blockers.of(failed.pid) : [];
-  const error = blockedBy.length === 0 ? failed.error : failed.error.with({ blockedBy });
+  const limit = exceededLimit(failed.error, context);
+  const isComplete = blockedBy.length === 0 && limit === undefined;
+  const error = isComplete
+    ? failed.error
+    : failed.error.with({
+        ...(blockedBy.length > 0 && { blockedBy }),
+        ...(limit !== undefined && { details: [limit] }),
+      });
   const failure = { ...failed, error };
   // The statement was cancelled by a stop, which says nothing about the tenant.
   if (failure.mayRepeat && context.database.isCancelled) {

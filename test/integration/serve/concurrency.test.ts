@@ -207,7 +207,13 @@ test('a lock that somebody else holds on a table is waited for no longer than al
   await client.query('ROLLBACK');
   holder.giveBack(client, false, 0);
   expect(error).toMatchObject({ code: 'MIGRATION_FAILED', sqlstate: '55P03' });
+  expect(error?.details).toEqual(['limit for a lock: 100 ms (LOCK_TIMEOUT_MS, --lock-timeout)']);
   expect(error?.hint).toContain('LOCK_TIMEOUT_MS');
+  await fleet.add('3_alter.sql', '-- migrate:up\nSELECT pg_sleep(5);');
+  const slow = resultOf(await fleet.migrate({ statementTimeoutMs: 100, retries: 0 }), 'org_a');
+  expect(slow.error?.details).toEqual([
+    'limit for a statement: 100 ms (STATEMENT_TIMEOUT_MS, --statement-timeout)',
+  ]);
 });
 
 test('what other processes have done is looked up, and no table is read as a whole for it', async () => {
