@@ -70,10 +70,10 @@ function renderCause(cause: Cause<FailedTenant>, verbose: boolean, look: Look, v
   const lines = [wrap(`${paint.red(marks.failed)} ${who} ${verb}: ${title}`, 4, look)];
   if (!isOne && verbose) lines.push(...tenants.flatMap((tenant) => renderOwn(tenant, cause, differ, look)));
   else if (!isOne) lines.push(`    ${paint.dim(wrap(listed(tenants.map(nameOf)), 4, look))}`);
-  if (!verbose && (hasValues || differ))
-    lines.push(`    for example ${nameOf(first)}:${hasValues ? ` ${firstLines(error.message, marks)}` : ''}`);
   const ofAll = (text: string) => (isOne ? text : withoutNames(text, first));
   const { at, statement } = first.error ?? {};
+  const isExample = !verbose && (hasValues || differ);
+  const example = hasValues ? ` ${firstLines(error.message, marks)}` : '';
   const shownDetails = verbose && differ ? '' : excerpt(differ ? details : ofAll(details));
   return [
     ...lines,
@@ -82,7 +82,10 @@ function renderCause(cause: Cause<FailedTenant>, verbose: boolean, look: Look, v
         message,
         at,
         statement: statement && excerpt(ofAll(statement)),
-        details: shownDetails === '' ? [] : shownDetails.split('\n'),
+        details: [
+          ...(isExample ? [`for example ${nameOf(first)}:${example}`] : []),
+          ...(shownDetails === '' ? [] : shownDetails.split('\n')),
+        ],
       },
       look,
     ),

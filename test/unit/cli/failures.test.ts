@@ -80,9 +80,14 @@ test('a cause is one block: how many tenants, the first names, the statement, on
 
 test('data that one tenant has is an example; with --verbose every tenant has its own', () => {
   const duplicates = [1, 2].map((nth) =>
-    failed(nth, 'duplicate key', { details: [`Key (email)=(${nth}@x.org) already exists.`], hint: 'Look.' }),
+    failed(nth, 'duplicate key', {
+      statement: 'INSERT',
+      details: [`Key (email)=(${nth}@x.org) already exists.`],
+      hint: 'Look.',
+    }),
   );
   expect(renderFailures(duplicates, false, plain).slice(2)).toEqual([
+    '    statement INSERT',
     '    for example acme 1.(x):',
     '    Key (email)=(1@x.org) already exists.',
     '    → Look.',
@@ -92,6 +97,7 @@ test('data that one tenant has is an example; with --verbose every tenant has it
     '      Key (email)=(1@x.org) already exists.',
     '    acme 2.(x) tid_2a',
     '      Key (email)=(2@x.org) already exists.',
+    '    statement INSERT',
     '    → Look.',
   ]);
   const numbers = several(2, '{nth} rows are bad');
