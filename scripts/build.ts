@@ -54,8 +54,6 @@ const outputs = await Promise.all([
     outExtension: { '.js': '.cjs' },
     plugins: [packedByUs, leanBuiltins],
     sourcemap: false,
-    minifyWhitespace: true,
-    lineLimit: 120,
   }),
 ]);
 
