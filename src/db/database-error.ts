@@ -2,6 +2,7 @@ import { DatabaseError } from 'pg';
 import type { ErrorCode } from '../error-code.ts';
 import { messageOf, TenantctlError, toTenantctlError, type ErrorDetails } from '../errors.ts';
 import { identifier } from './sql.ts';
+import { serverHint } from './server-hint.ts';
 import type { Address } from './database.ts';
 
 // SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -139,7 +140,7 @@ export function toDatabaseError(error: unknown, details: ErrorDetails = {}): Ten
   return new TenantctlError('DATABASE_ERROR', error.message, {
     ...details,
     sqlstate: error.code,
-    hint: details.hint ?? hintFor(error.code, error.message),
+    hint: details.hint ?? serverHint(error.code, error.message),
     cause: error,
   });
 }
@@ -164,49 +165,4 @@ export function databaseClosed(cause?: unknown): TenantctlError {
     hint: 'What was not committed is rolled back, and the same call finishes the job. Call close() when all calls have ended.',
     cause,
   });
-}
-
-/** The hint for an SQLSTATE, if it does not depend on the statement. */
-export function hintFor(sqlstate: string | undefined, message: string): string | undefined {
-  switch (sqlstate) {
-    case '42704':
-      return /type "(\w+\.)?(vector|halfvec|sparsevec)"/.test(message)
-        ? 'Make pgvector available in public, once, as a role that may: CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public; (where it is in another schema: ALTER EXTENSION vector SET SCHEMA public; where the server lacks it: https://github.com/pgvector/pgvector#installation)'
-        : undefined;
-    case '42501':
-      return `${missingRight(message)} tenantctl doctor names every right that is missing, with the SQL that gives it.`;
-    case '55P03':
-      return 'Another session held a lock on that table for longer than LOCK_TIMEOUT_MS, at each attempt. Run the command again when no long transactions run; what was done stays done.';
-    case '53200':
-      return 'The server ran out of shared memory for locks: raise max_locks_per_transaction.';
-    case '25006':
-      return 'The server is read-only (a standby?): connect to the primary.';
-    default:
-      return undefined;
-  }
-}
-
-/** The GRANT for a right that a message misses: https://www.postgresql.org/docs/current/ddl-priv.html */
-function missingRight(message: string): string {
-  const [, kind, name = ''] =
-    /^permission denied for (schema|database|table|view|sequence) (.+)$/.exec(message) ?? [];
-  const grant = (rights: string, on: string) =>
-    `Let the role use it, as its owner or a superuser: GRANT ${rights} ON ${on} TO <role>;`;
-  switch (kind) {
-    case 'schema':
-      return name === 'public'
-        ? 'Give the schema to the role that runs tenantctl, as a superuser: ALTER SCHEMA public OWNER TO <role>;'
-        : grant('USAGE, CREATE', `SCHEMA ${identifier(name)}`);
-    case 'database':
-      return 'Let the role create schemas, as the owner of the database or a superuser: GRANT CREATE ON DATABASE <database> TO <role>;';
-    case 'table':
-    case 'view':
-      return grant('SELECT, INSERT, UPDATE, DELETE', `<its schema>.${identifier(name)}`);
-    case 'sequence':
-      return grant('USAGE, SELECT', `SEQUENCE <its schema>.${identifier(name)}`);
-    default:
-      return message.startsWith('must be owner of ')
-        ? 'Only the owner may do that: run as a role that owns it, or is a member of its owner.'
-        : 'Run as a role that has the right, or grant it.';
-  }
 }

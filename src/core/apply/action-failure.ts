@@ -1,9 +1,9 @@
 import { DatabaseError } from 'pg';
-import { hintFor } from '../../db/database-error.ts';
 import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
-import type { Migration } from '../files/load.ts';
+import type { Direction, Migration } from '../files/load.ts';
 import { placeOf } from '../files/source-place.ts';
+import { migrationHint } from './migration-hint.ts';
 import { markedOffset } from './refused-statement.ts';
 import type { Target } from '../target/target.ts';
 import {
@@ -13,16 +13,15 @@ import {
   type Seen,
 } from '../../db/knex/statement.ts';
 
-const CORRECT_IT =
-  'Correct the migration, or what this schema has that others have not, and run the command again.';
-
 interface FailedAction {
   readonly migration: Migration;
   readonly target: Target;
+  readonly direction: Direction;
+  readonly statementTimeoutMs: number | undefined;
 }
 
 export function migrationFailed(
-  { migration, target }: FailedAction,
+  { migration, target }: Pick<FailedAction, 'migration' | 'target'>,
   message: string,
   details: ErrorDetails,
 ): TenantctlError {
@@ -30,7 +29,10 @@ export function migrationFailed(
   return new TenantctlError('MIGRATION_FAILED', message, { ...where, ...details });
 }
 
-export function endedItself(action: FailedAction, cause?: unknown): TenantctlError {
+export function endedItself(
+  action: Pick<FailedAction, 'migration' | 'target'>,
+  cause?: unknown,
+): TenantctlError {
   return migrationFailed(
     action,
     `${action.migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
@@ -41,7 +43,10 @@ export function endedItself(action: FailedAction, cause?: unknown): TenantctlErr
   );
 }
 
-export function changedRole(action: FailedAction, statement: string): TenantctlError {
+export function changedRole(
+  action: Pick<FailedAction, 'migration' | 'target'>,
+  statement: string,
+): TenantctlError {
   return migrationFailed(
     action,
     `${action.migration.file.name} changes its role itself (SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION). With TENANT_ROLE a tenant's migrations run as ${action.target.role ?? 'its role'}, and as no other role.`,
@@ -59,7 +64,8 @@ export function failed(
   statement: FailedStatement | undefined,
 ): TenantctlError {
   if (thrown instanceof TransactionEndedError) return endedItself(action, thrown);
-  const { path } = action.migration.file;
+  const { file } = action.migration;
+  const { path } = file;
   if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError)
     return thrown.cause.with({ at: placeOf(thrown, path) });
   const { error: cause, message } = statement ?? { error: thrown, message: messageOf(thrown) };
@@ -69,7 +75,7 @@ export function failed(
     at: statement?.at ?? placeOf(cause, path) ?? placeOf(thrown, path),
     sqlstate,
     statement: statement?.text,
-    hint: own ?? roleHint(sqlstate, action.target) ?? hintFor(sqlstate, message) ?? CORRECT_IT,
+    hint: own ?? roleHint(sqlstate, action.target) ?? migrationHint({ ...action, file, sqlstate, message }),
     details: statement && serverDetails(cause, statement),
     cause,
   });

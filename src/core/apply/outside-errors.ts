@@ -45,7 +45,7 @@ export function outsideFailure(
   const failure = toDatabaseError(error, { migration });
   const what =
     indexes.length === 0
-      ? 'Look, put it right, and run the command again.'
+      ? (failure.hint ?? 'Look, put it right, and run the command again.')
       : `INVALID is ${listedIndexes(indexes)}: ${remediesOf(indexes)} Then run the command again.`;
   return new TenantctlError(failure.code, failure.message, {
     ...failure.toJSON(),

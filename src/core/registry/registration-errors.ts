@@ -30,9 +30,18 @@ export function misspelt(tenant: string, written: string): TenantctlError {
 
 export function refusedRow(names: Names, tenant: string, thrown: unknown): TenantctlError {
   const error = toDatabaseError(thrown, { tenant });
-  // invalid_text_representation, check_violation
-  if (error.sqlstate !== '22P02' && error.sqlstate !== '23514') return error;
-  const hint = `If ${names.columns.status} cannot hold ${writtenStatus(names, 'PROVISIONING')}, map PROVISIONING to a value that it can hold in REGISTRY_STATUSES.`;
+  const { organization, status } = names.columns;
+  const begun = writtenStatus(names, 'PROVISIONING');
+  // invalid_text_representation names the value that a column cannot hold; check_violation names none.
+  const written = names.statuses.PROVISIONING[0] ?? 'PROVISIONING';
+  const isOfStatus = error.sqlstate === '23514' || error.message.includes(`"${written}"`);
+  const isOfOrganization = error.sqlstate === '22P02' && error.message.includes(`"${tenant}"`);
+  if (isOfOrganization)
+    return error.with({
+      hint: `The column ${organization} cannot hold this organization id. Provision an id that it can hold, or name another column in REGISTRY_COLUMNS.`,
+    });
+  if (!isOfStatus || !['22P02', '23514'].includes(error.sqlstate ?? '')) return error;
+  const hint = `If ${status} cannot hold ${begun}, map PROVISIONING to a value that it can hold in REGISTRY_STATUSES.`;
   return error.with({ hint });
 }
 

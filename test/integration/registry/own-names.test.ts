@@ -425,6 +425,20 @@ test.each([
   },
 );
 
+test('an organization id that the column cannot hold is named, and not the status', async () => {
+  const testDatabase = await createDatabase();
+  await testDatabase.query(
+    'CREATE TABLE tenants (clerk_org_id uuid UNIQUE, schema_name text UNIQUE, status text)',
+  );
+  const database = await testDatabase.open();
+  const fleet = fleetOn(testDatabase, database, await createProject());
+  const [refused] = await fleet.provision('org_a');
+  expect(refused?.error).toMatchObject({
+    sqlstate: '22P02',
+    hint: expect.stringContaining('The column clerk_org_id cannot hold this organization id.'),
+  });
+});
+
 test('a status that the column cannot hold is named, with the variable that maps it', async () => {
   const testDatabase = await createDatabase();
   await testDatabase.query(`CREATE TYPE state AS ENUM ('ACTIVE', 'lost');

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { serverHint } from '../../db/server-hint.ts';
+import type { Direction } from '../files/load.ts';
+import type { MigrationFile } from '../files/source.ts';
+
+interface Refused {
+  readonly sqlstate: string | undefined;
+  readonly message: string;
+  readonly file: MigrationFile;
+  readonly direction: Direction;
+  /** STATEMENT_TIMEOUT_MS, if it is set. */
+  readonly statementTimeoutMs: number | undefined;
+}
+
+const EXISTS =
+  'The schema has it already: made by hand, or left by an earlier attempt outside a transaction. Compare it with what the migration makes. Then drop it, or let the migration accept it (IF NOT EXISTS).';
+const LACKS =
+  'Neither the schema nor public has it under that name. Is it made by a later migration, or was it renamed or dropped by hand?';
+
+type Hint = string | ((refused: Refused) => string | undefined);
+
+/** What to do if a migration's statement is refused, by SQLSTATE, or by the first two characters, its class. */
+const HINTS: Readonly<Record<string, Hint>> = {
+  '0A': 'PostgreSQL does not support that here: the message says what. Write the change another way.',
+  '22': 'A value is not valid there: one in the statement, or in the rows of this tenant. Correct it, and run the command again.',
+  '23': 'Rows of this tenant, or those that the migration writes, violate the constraint; DETAIL names one. Correct them, in the migration or before it, and run the command again.',
+  '25001': transactionHint,
+  '25P02': 'An earlier statement of the migration failed. One that may fail needs a savepoint.',
+  '25P04':
+    'It took longer than the transaction_timeout of the role or the database: raise it, or split the migration.',
+  '2BP01': 'Other objects depend on it; DETAIL names them. Drop them first, or add CASCADE if they may go.',
+  '3F': LACKS,
+  '42': 'The server does not accept the statement. Correct the migration, and run the command again.',
+  '42601': 'Correct the SQL, and run the command again.',
+  '42701': EXISTS,
+  '42703': LACKS,
+  '42704': LACKS,
+  '42710': EXISTS,
+  '42723': EXISTS,
+  '42883':
+    'There is no such function or operator for these types, in the schema or in public. Does it need a cast, or an extension that is not installed in public?',
+  '42P01': LACKS,
+  '42P06': EXISTS,
+  '42P07': EXISTS,
+  '55006': 'Something else uses it. Run the command again when that has ended.',
+  '55P04': ({ file, direction }) =>
+    `A new value of an enum can be used only after it was committed. Put ALTER TYPE ... ADD VALUE in an earlier migration of its own, with: ${outsideForm(file, direction)}`,
+  '57014': ({ statementTimeoutMs, message }) =>
+    /statement timeout/.test(message) ? timeoutHint(statementTimeoutMs) : undefined,
+  P0: 'The migration, or a function or trigger that it calls, raised this error itself.',
+};
+
+/** The next step after a failed migration. Pure, but for the file, which it may read. */
+export function migrationHint(refused: Refused): string {
+  const { sqlstate, message } = refused;
+  const known = serverHint(sqlstate, message);
+  if (known !== undefined) return known;
+  const hint = sqlstate && (HINTS[sqlstate] ?? HINTS[sqlstate.slice(0, 2)]);
+  const text = typeof hint === 'function' ? hint(refused) : hint;
+  return text ?? 'Correct the migration, and run the command again.';
+}
+
+function timeoutHint(milliseconds: number | undefined): string {
+  return milliseconds === undefined || milliseconds === 0
+    ? 'It took longer than the statement_timeout that the role, the database or the migration sets. --statement-timeout <ms> (STATEMENT_TIMEOUT_MS) overrides that of role and database; 0 is no limit.'
+    : `It took longer than STATEMENT_TIMEOUT_MS, ${milliseconds} ms: raise it, or --statement-timeout <ms>; 0 is no limit.`;
+}
+
+/** 25001 also means that a SET TRANSACTION came too late. */
+function transactionHint({ message, file, direction }: Refused): string | undefined {
+  if (/cannot be executed from/.test(message))
+    return `It must be sent as a statement of its own, not from a function or a DO block, and outside a transaction: ${outsideForm(file, direction)}`;
+  return /cannot (?:run|be executed) (?:inside|within)/.test(message)
+    ? `Put the statement in a migration of its own that runs outside a transaction: ${outsideForm(file, direction)}`
+    : 'tenantctl begins the transaction, and has sent statements before: remove the statement.';
+}
+
+/** The line that takes a migration out of its transaction, in the form of its file. */
+function outsideForm({ path, format }: MigrationFile, direction: Direction): string {
+  if (format === 'sql') return `-- migrate:${direction} transaction:false`;
+  const text = readFileSync(path, 'utf8');
+  const config = 'config = { transaction: false };';
+  if (/^\s*module\.exports\s*=/m.test(text)) return `module.exports.${config}`;
+  if (/^\s*(?:module\.)?exports\.\w/m.test(text)) return `exports.${config}`;
+  return /^\s*export\s+default\b/m.test(text)
+    ? 'config: { transaction: false } in the exported object'
+    : `export const ${config}`;
+}

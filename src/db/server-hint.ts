@@ -1,0 +1,64 @@
+import { identifier } from './sql.ts';
+
+type Hint = string | ((message: string) => string | undefined);
+
+/**
+ * What to do about an SQLSTATE, whatever the statement was
+ * (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+ */
+const HINTS: Readonly<Record<string, Hint>> = {
+  '25006': 'The server is read-only (a standby?): connect to the primary.',
+  '40001': 'A concurrent transaction changed the same rows. Run the command again.',
+  '40P01': 'Two transactions waited for each other; the server cancelled this one. Run the command again.',
+  '42501': (message) =>
+    `${missingRight(message)} tenantctl doctor names every right that tenantctl needs and lacks, with the SQL that gives it.`,
+  '42704': (message) =>
+    /type "(\w+\.)?(vector|halfvec|sparsevec)"/.test(message)
+      ? 'Make pgvector available in public, once, as a role that may: CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public; (where it is in another schema: ALTER EXTENSION vector SET SCHEMA public; where the server lacks it: https://github.com/pgvector/pgvector#installation)'
+      : undefined,
+  '53100': "The server's disk is full: free some space, and run the command again.",
+  '53200': (message) =>
+    /shared memory/.test(message)
+      ? 'The server ran out of shared memory for locks: raise max_locks_per_transaction.'
+      : 'The server ran out of memory: lower --concurrency, or work_mem and maintenance_work_mem.',
+  '53300': 'The server has no free connection: lower --concurrency, or raise max_connections.',
+  '55P03':
+    'Another session held a lock on it for longer than LOCK_TIMEOUT_MS. Run the command again when no long transactions run; what was done stays done.',
+  '57014': (message) =>
+    /user request/.test(message)
+      ? 'Somebody cancelled the statement: a second Ctrl-C, or pg_cancel_backend().'
+      : undefined,
+  '57P01': 'The server was shut down, or somebody ended the connection. Run the command again.',
+  '57P02': 'The server crashed and is recovering. Run the command again.',
+  '57P03': 'The server is starting or shutting down. Run the command again.',
+};
+
+export function serverHint(sqlstate: string | undefined, message: string): string | undefined {
+  const hint = sqlstate === undefined ? undefined : HINTS[sqlstate];
+  return typeof hint === 'function' ? hint(message) : hint;
+}
+
+/** The GRANT for a right that a message misses: https://www.postgresql.org/docs/current/ddl-priv.html */
+function missingRight(message: string): string {
+  const [, kind, name = ''] =
+    /^permission denied for (schema|database|table|view|sequence) (.+)$/.exec(message) ?? [];
+  const grant = (rights: string, on: string) =>
+    `Let the role use it, as its owner or a superuser: GRANT ${rights} ON ${on} TO <role>;`;
+  switch (kind) {
+    case 'schema':
+      return name === 'public'
+        ? 'Give the schema to the role that runs tenantctl, as a superuser: ALTER SCHEMA public OWNER TO <role>;'
+        : grant('USAGE, CREATE', `SCHEMA ${identifier(name)}`);
+    case 'database':
+      return 'Let the role create schemas, as the owner of the database or a superuser: GRANT CREATE ON DATABASE <database> TO <role>;';
+    case 'table':
+    case 'view':
+      return grant('SELECT, INSERT, UPDATE, DELETE', `<its schema>.${identifier(name)}`);
+    case 'sequence':
+      return grant('USAGE, SELECT', `SEQUENCE <its schema>.${identifier(name)}`);
+    default:
+      return message.startsWith('must be owner of ')
+        ? 'Only the owner may do that: run as a role that owns it, or is a member of its owner.'
+        : 'Run as a role that has the right, or grant it.';
+  }
+}
