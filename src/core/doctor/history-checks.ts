@@ -59,9 +59,8 @@ export function tenantHistories(view: TenantView): Verdict {
     active.filter((tenant) => tenant.class === name && tenant.problem === undefined);
   const disagreeing = Map.groupBy(active, ({ problem }) => problem?.message);
   disagreeing.delete(undefined);
-  const failing = having('failed').map(
-    ({ clerkOrgId, schema }) => `${clerkOrgId} (${memory.failures.get(schema)?.error.message})`,
-  );
+  const reasons = Map.groupBy(having('failed'), ({ schema }) => memory.failures.get(schema)?.error.message);
+  const failing = [...reasons].map(([message, tenants]) => `${idsOf(tenants)} (${message})`);
   const behind = having('behind');
   const findings = [
     ...[...disagreeing].map(([message, tenants]) => `${idsOf(tenants)}: ${message}`),

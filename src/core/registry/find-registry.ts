@@ -1,5 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { identifier, qualified } from '../../db/sql.ts';
+import { STATUSES } from '../../names.ts';
 import { KNEX_HISTORIES } from './other-histories.ts';
 import { ID_TYPES, TEXT_TYPES } from './column-types.ts';
 
@@ -43,7 +44,24 @@ export async function findRegistry(database: Database): Promise<string[]> {
     others.find((each) => /(?:^|_)(?:status|state)$/.test(each.column) && (each.isEnum || isText(each))) ??
     others.find(({ isEnum }) => isEnum);
   const mapped = `organization=${organization?.column ?? '...'},schema=${best.column},status=${status?.column ?? 'status'}`;
-  return [`REGISTRY_TABLE=${best.schema}.${best.table}`, `REGISTRY_COLUMNS=${mapped}`];
+  return [
+    `REGISTRY_TABLE=${best.schema}.${best.table}`,
+    `REGISTRY_COLUMNS=${mapped}`,
+    ...(status === undefined ? [] : await statusesOf(database, status)),
+  ];
+}
+
+/** Maps statuses that are written in another case; others are for a person to map (`doctor` names them). */
+async function statusesOf(database: Database, { schema, table, column }: Column): Promise<string[]> {
+  const { rows } = await database.query<{ value: string }>(
+    `SELECT DISTINCT ${identifier(column)}::text AS value FROM ${qualified(schema, table)} ORDER BY 1 LIMIT 100`,
+  );
+  const values = rows.map(({ value }) => value);
+  const mapped = STATUSES.flatMap((word) => {
+    const written = values.filter((value) => value !== word && value?.toUpperCase() === word);
+    return written.length === 0 ? [] : `${word}=${written.join('|')}`;
+  });
+  return mapped.length === 0 ? [] : [`REGISTRY_STATUSES=${mapped.join(',')}`];
 }
 
 /** The columns of all readable tables outside the tenants' schemas; none if Knex has migrated no tenant. */
