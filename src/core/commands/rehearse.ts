@@ -1,11 +1,12 @@
 import type { PoolClient } from 'pg';
 import { withTransaction } from '../../db/transaction.ts';
+import { counted, listed } from '../../wording.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import type { MigrateMasterOptions } from './migrate-master.ts';
-import { planMasterRollback, type RollbackMasterOptions } from './rollback-master.ts';
+import { planMasterRollback, tenantNames, type RollbackMasterOptions } from './rollback-master.ts';
 import {
   isNothing,
   planFleet,
@@ -23,7 +24,8 @@ import { type Migration, runsInTransaction, type Direction } from '../files/load
 import { filesOf, NOTHING, planner, type Plan } from '../plan/plan.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { readRegistryShape } from '../registry/registry-shape.ts';
-import { planTenantsRollback, type LeftAlone } from '../fleet/plan-rollback.ts';
+import { droppedOf, readSharedTables } from './shared-tables.ts';
+import { emptiedBy, planTenantsRollback, type LeftAlone } from '../fleet/plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
 import { readAhead } from '../fleet/ahead.ts';
 import { isWithoutHistory, selectFleet } from '../fleet/select-fleet.ts';
@@ -87,7 +89,8 @@ export async function rehearseMasterRollback(
   const options = checkOptions(given, 'folder');
   const { plan } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
-  return rehearse(createRunContext(database, options), 'down', plan, withoutTenants(plan));
+  const tenants = await tenantNames(database);
+  return rehearse(createRunContext(database, options), 'down', plan, withoutTenants(plan), { tenants });
 }
 
 /** What `migrate tenants` would do: once for each distinct plan, on its first tenant. */
@@ -96,13 +99,8 @@ export async function rehearseTenants(database: Database, given: MigrateTenantsO
   const plan = await planTenants(database, options);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   await refuseSkeletons(database, 'tenants', filesOf(stepsDue(plan)));
-  return rehearse(
-    createRunContext(database, options),
-    'up',
-    NOTHING,
-    plan,
-    options.vectorExtension ?? 'auto',
-  );
+  const { vectorExtension = 'auto' } = options;
+  return rehearse(createRunContext(database, options), 'up', NOTHING, plan, { vectorExtension });
 }
 
 /** What `rollback tenants` would do. */
@@ -113,8 +111,11 @@ export async function rehearseTenantsRollback(
   const options = checkOptions(given, 'folder');
   const { fleet, plan, leftAlone } = await planTenantsRollback(database, options);
   const problems = [...plan.problems, ...fleet.notActive];
+  const emptied = emptiedBy(plan, options).map(({ clerkOrgId }) => clerkOrgId);
+  const asked = `This undoes every migration of ${counted(emptied.length, 'tenant')} (${listed(emptied, 10)}): without --yes it asks first.`;
+  const warnings = emptied.length === 0 ? plan.warnings : [...plan.warnings, asked];
   const context = createRunContext(database, options);
-  return { ...(await rehearse(context, 'down', NOTHING, { ...plan, problems })), leftAlone };
+  return { ...(await rehearse(context, 'down', NOTHING, { ...plan, problems, warnings })), leftAlone };
 }
 
 /** What `migrate all` would do: the tenants see the effects of the pending master migrations. */
@@ -130,8 +131,8 @@ export async function rehearseAll(
   await refuseSkeletonsIn(database, options.folder);
   const hasRegistry = (await readRegistryShape(database)) !== undefined;
   const tenants = await planTenants(database, options, hasRegistry);
-  const context = createRunContext(database, options);
-  return rehearse(context, 'up', plan, tenants, options.vectorExtension ?? 'auto');
+  const { vectorExtension = 'auto' } = options;
+  return rehearse(createRunContext(database, options), 'up', plan, tenants, { vectorExtension });
 }
 
 async function planTenants(
@@ -171,17 +172,24 @@ interface Trial {
   readonly direction: Direction;
 }
 
+interface Surroundings {
+  readonly vectorExtension?: VectorExtensionMode | undefined;
+  /** Those that share what a master rollback drops. */
+  readonly tenants?: readonly string[];
+}
+
 /** Tries the master plan, then the tenants' plans, with the current tenantctl schema, and rolls back. */
 async function rehearse(
   context: RunContext,
   direction: Direction,
   master: Plan,
   { due, upToDate, settled, problems, warnings }: FleetPlan,
-  vectorExtension?: VectorExtensionMode,
+  { vectorExtension, tenants = [] }: Surroundings = {},
 ): Promise<Rehearsal> {
   const { database } = context;
   const plans: RehearsedPlan[] = [];
-  const result = { plans, upToDate: upToDate.length + settled, problems, warnings };
+  const told = [...warnings];
+  const result = { plans, upToDate: upToDate.length + settled, problems, warnings: told };
   if (master.steps.length === 0 && due.length === 0) return result;
   const version = await readStateVersion(database);
   const settings = { lockTimeoutMs: REHEARSAL_LOCK_TIMEOUT_MS };
@@ -190,8 +198,15 @@ async function rehearse(
     const { client } = transaction;
     await upgradeState(client, database.names, version);
     const trial = { context, client, direction };
-    if (master.steps.length > 0)
+    if (master.steps.length > 0) {
+      const shared =
+        tenants.length > 0 ? await readSharedTables(client, database.names) : new Map<string, string>();
       plans.push(await tryPlan(trial, masterTarget(database.names), master, [{ schema: 'public' }]));
+      const dropped = await droppedOf(client, shared);
+      const users = `${counted(tenants.length, 'tenant')} (${listed(tenants)})`;
+      if (dropped.length > 0)
+        told.push(`This drops ${listed(dropped, 10)}, which ${users} may use: without --yes it asks first.`);
+    }
     if (vectorExtension !== undefined) await rehearseVectorExtension(client, vectorExtension);
     await client.query('SAVEPOINT tenantctl_plan');
     for (const tasks of Map.groupBy(due, ({ plan }) => planKey(plan)).values()) {

@@ -135,7 +135,8 @@ export async function planMasterRollback(
   return { folder, plan, extent };
 }
 
-async function tenantNames(database: Database): Promise<string[]> {
+/** Organization ids; none if there is no registry. */
+export async function tenantNames(database: Database): Promise<string[]> {
   if ((await readRegistryShape(database)) === undefined) return [];
   return readNames(database, database.names);
 }

@@ -6,6 +6,7 @@ import {
   rehearseTenants,
   rehearseTenantsRollback,
 } from '../../../src/core/commands/rehearse.ts';
+import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { contentOf } from '../../support/catalog.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -206,13 +207,24 @@ test('a rollback is rehearsed newest first, each tenant back from where it is', 
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.add('4_fill.js', FILL);
   await fleet.migrate({ tenants: ['org_a'] });
-  const { plans } = await rehearseTenantsRollback(fleet.database, {
+  const { plans, warnings } = await rehearseTenantsRollback(fleet.database, {
     folder: fleet.project.tenants,
     tenants: ['org_a', 'org_b'],
   });
+  expect(warnings).toEqual(['This undoes every migration of 1 tenant (org_b): without --yes it asks first.']);
   expect(plans.map((plan) => plan.migrations)).toMatchObject([
     [{ name: '4_fill.js', statements: ['alter table "notes" drop column "more"'] }],
     [{ name: '20250101000002_tags.sql' }, { name: '20250101000001_notes.sql' }],
+  ]);
+});
+
+test('a master rollback tells which shared tables it would drop', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.project.write('migrations/master/30000101000000_areas.sql', createTable('areas'));
+  await migrateMaster(fleet.database, { folder: fleet.project.master });
+  const { warnings } = await rehearseMasterRollback(fleet.database, { folder: fleet.project.master });
+  expect(warnings).toEqual([
+    'This drops areas, which 1 tenant (org_a) may use: without --yes it asks first.',
   ]);
 });
 
