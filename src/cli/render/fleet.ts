@@ -8,9 +8,10 @@ import { renderClasses } from './classes.ts';
 import type { Look } from './look.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
+import { wrap } from './wrap.ts';
 
-/** Up to this many tenants are listed individually. */
-const LISTED = 25;
+/** Up to this many tenants are listed one by one. */
+const LISTED = 10;
 
 export function renderMaster(
   result: MasterResult,
@@ -116,25 +117,23 @@ async function renderChanged(
 ): Promise<string[]> {
   const { paint, marks } = look;
   const lines: string[] = [];
-  for (const [names, tenants] of Map.groupBy(changed, (tenant) => tenant.names.join('\n  '))) {
+  // By name, and not in the order in which they ended.
+  const sorted = changed.toSorted((one, other) => (one.clerkOrgId < other.clerkOrgId ? -1 : 1));
+  for (const [names, tenants] of Map.groupBy(sorted, (tenant) => tenant.names.join('\n  '))) {
     lines.push(`${paint.green(marks.ok)} ${counted(tenants.length, 'tenant')} ${verb}:`, `  ${names}`);
-    if (verbose || changed.length <= LISTED) {
-      const rows = tenants
-        .toSorted(byName)
-        .map(({ clerkOrgId, schema, batch, durationMs }) => [
-          `    ${clerkOrgId}`,
-          schema,
-          `batch ${batch}`,
-          duration(durationMs),
-        ]);
-      lines.push(paint.dim(await renderTable([], rows, look)));
-    }
+    const rows = tenants.map(({ clerkOrgId, schema, batch, durationMs }) => [
+      `    ${clerkOrgId}`,
+      schema,
+      `batch ${batch}`,
+      duration(durationMs),
+    ]);
+    const isListed = verbose || changed.length <= LISTED;
+    const organizations = listed(tenants.map(({ clerkOrgId }) => clerkOrgId));
+    lines.push(
+      paint.dim(isListed ? await renderTable([], rows, look) : `    ${wrap(organizations, 4, look)}`),
+    );
   }
   return lines;
-}
-
-function byName(one: TenantResult, other: TenantResult): number {
-  return one.clerkOrgId < other.clerkOrgId ? -1 : 1;
 }
 
 function notActive(result: FleetResult): string {

@@ -3,7 +3,7 @@ import { counted, duration, listed } from '../../wording.ts';
 import type { Look } from './look.ts';
 
 /** Up to this many tenants are listed one by one. */
-const LISTED = 25;
+const LISTED = 10;
 
 /** The tenants that are ACTIVE, and the totals. @param wanted how many were asked for */
 export function renderProvision(
