@@ -13,7 +13,7 @@ interface Refused {
 }
 
 const EXISTS =
-  'The schema has it already: made by hand, or left by an earlier attempt outside a transaction. Compare it with what the migration makes. Then drop it, or let the migration accept it (IF NOT EXISTS).';
+  'The schema has it already: made by hand, by another migration, or by an earlier attempt outside a transaction. Compare it with what the migration makes. Then drop it, or let the migration accept it (IF NOT EXISTS).';
 const LACKS =
   'Neither the schema nor public has it under that name. Is it made by a later migration, or was it renamed or dropped by hand?';
 

@@ -18,10 +18,8 @@ export async function refuseSkeletons(
   scope: Target['scope'],
   files: readonly MigrationFile[],
 ): Promise<void> {
-  const empty: MigrationFile[] = [];
-  for (const file of files) {
-    if (isSkeleton(await readFile(file.path, 'utf8'), file.format)) empty.push(file);
-  }
+  const texts = await Promise.all(files.map(({ path }) => readFile(path, 'utf8')));
+  const empty = files.filter(({ format }, index) => isSkeleton(texts[index] ?? '', format));
   if (empty.length === 0) return;
   const applied = scope === 'tenants' ? await namesInTenantHistories(database) : [];
   const stems = new Set(applied.map(stemOf));
