@@ -13,6 +13,7 @@ export interface DatabaseUrl extends ServerTarget {
 const FORM = 'is not a URL of the form postgres://user:password@host:port/database';
 const CUT_SHORT =
   'holds a /, ? or # before its host: in a user or password write @ as %40, / as %2F, ? as %3F, # as %23, : as %3A, % as %25';
+const SEVERAL_HOSTS = 'names several hosts; tenantctl connects to one, the primary';
 const NO_HOST = 'no-host.invalid';
 const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
 /** Parameters that change the connection and so must not be ignored. */
@@ -43,7 +44,7 @@ export function readDatabaseUrl(
     return undefined;
   }
   for (const name of ['host', 'user', 'database'] as const) if (decoded[name] === '') add(`names no ${name}`);
-  if (decoded.host.includes(',')) add('names several hosts; tenantctl connects to one, the primary');
+  if (decoded.host.includes(',')) add(SEVERAL_HOSTS);
   const seconds = url.searchParams.get('connect_timeout');
   if (seconds !== null && !/^\d{1,6}$/.test(seconds))
     add('has a connect_timeout that is not a number of seconds');
@@ -97,6 +98,7 @@ function parseUrl(text: string): URL | string {
   if (url !== null) return url;
   const rest = text.replace(/^\w+:\/\//, '');
   const authority = rest.split(/[/?#]/)[0] ?? '';
+  if (authority.slice(authority.lastIndexOf('@')).includes(',')) return SEVERAL_HOSTS;
   // Digits after a colon are a port only after the @.
   const port = /@[^@]*:(\d+)$/.exec(authority)?.[1];
   return port === undefined ? FORM : `names the port ${port}, out of range: 1 to 65535`;

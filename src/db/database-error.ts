@@ -50,6 +50,14 @@ function tellFailure(message: string, cause: unknown, where: string, source: Tar
       `The TLS connection to ${where} failed: ${reason} (${named}).`,
       tlsHint(named, source),
     ];
+  if (/client password must be a/i.test(message))
+    return [
+      'LOGIN_FAILED',
+      `The server at ${where} asks for a password, and none is set.`,
+      source === undefined
+        ? 'Set DB_PASSWORD.'
+        : `Put the password into ${source}: postgres://user:password@…`,
+    ];
   if (/does not support SSL/i.test(message))
     return [
       'TLS_FAILED',

@@ -147,6 +147,7 @@ describe('DATABASE_URL', () => {
     ['postgres://u@h', 'names no database'],
     ['postgres://h/d', 'names no user'],
     ['postgres://u@h,i/d', 'names several hosts; tenantctl connects to one, the primary'],
+    ['postgres://u:p@h:5432,i:5433/d', 'names several hosts; tenantctl connects to one, the primary'],
     [
       'postgres://u@h/d?sslmode=prefer',
       'has sslmode=prefer; tenantctl knows disable, require and verify-full, and checks the certificate in the last two',

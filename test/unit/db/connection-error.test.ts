@@ -21,6 +21,7 @@ const FAILURES = [
     Object.assign(new Error('it failed'), { code }),
   ),
   new Error('The server does not support SSL connections'),
+  new Error('SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string'),
   ...['28P01', '28000', '3D000', '08P01'].map((code) =>
     Object.assign(new DatabaseError('it refused', 0, 'error'), { code }),
   ),
@@ -30,6 +31,7 @@ test('with DATABASE_URL, a failure to connect hints at it and at no other variab
   for (const failure of FAILURES) {
     const told = (settings: ServerSettings) => {
       const error = toConnectionError(failure, settings);
+      expect(error.message).not.toContain('SASL');
       return `${error.message} ${error.hint} ${connectionRemedy(error, settings)}`;
     };
     const byUrl = told({ ...PARTS, source: 'DATABASE_URL' });
