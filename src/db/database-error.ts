@@ -56,7 +56,7 @@ function tellFailure(message: string, cause: unknown, where: string, source: Tar
       `The server at ${where} asks for a password, and none is set.`,
       source === undefined
         ? 'Set DB_PASSWORD.'
-        : `Put the password into ${source}: postgres://user:password@…`,
+        : `Put the password into ${source}: postgres://user:password@host/database`,
     ];
   if (/does not support SSL/i.test(message))
     return [
