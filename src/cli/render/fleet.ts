@@ -97,7 +97,7 @@ interface LeftOut {
 export function renderLeftOut(tenants: readonly LeftOut[], { paint, marks }: Look): string[] {
   const lines: string[] = [];
   for (const [reason, members] of Map.groupBy(tenants, (tenant) => tenant.reason ?? '')) {
-    const names = listed(members.map((tenant) => tenant.clerkOrgId));
+    const names = listed(members.map((tenant) => tenant.clerkOrgId).toSorted());
     const [first] = members;
     const error = first?.error;
     const mark = error === undefined ? paint.yellow(marks.warning) : paint.red(marks.failed);

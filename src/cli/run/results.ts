@@ -18,12 +18,16 @@ export function fleetResult(
 ): CommandResult {
   const refused = result.tenants.filter(({ error }) => error !== undefined);
   const verb = direction === 'applied' ? 'migrated' : 'rolled back';
-  const { run: id, totals } = result;
+  const { run: id, totals, fleet, tenants } = result;
   const command = direction === 'applied' ? 'migrate tenants' : 'rollback tenants';
+  // If the server is lost, the ledger does not have the failures: there is nothing to retry.
+  const failed = fleet === undefined ? 0 : totals.failed;
   return {
     document: fleetDocument(result, direction, all),
-    text: withRunEnd(output, { id, command, ...totals, tenants: result.tenants }, ({ renderFleet }, look) =>
-      renderFleet(result, verb, output.verbose, look),
+    text: withRunEnd(
+      output,
+      { id, command, failed, changed: totals.changed, tenants },
+      ({ renderFleet }, look) => renderFleet(result, verb, output.verbose, look),
     ),
     error: rolloutFailure(result) ?? failureOf(refused, result.totals.selected),
     showError: false,

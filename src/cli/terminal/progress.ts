@@ -41,6 +41,7 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
   let [done, due, failed] = [0, 0, 0];
   let stage: Stage | undefined;
   const started = now();
+  const warnings = new Set<string>();
   const failures = createFailures(output, () => now() - started >= LINE_INTERVAL_MS);
 
   const { marks, width = Infinity } = output.errorLook;
@@ -65,6 +66,9 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       case 'phase':
         return show(() => event.message);
       case 'warning':
+        // If the server is lost, many things fail alike.
+        if (!output.verbose && warnings.has(event.message)) return;
+        warnings.add(event.message);
         return output.warn(event.message);
       case 'note':
         return output.verbose ? output.message(event.message) : undefined;

@@ -210,6 +210,16 @@ test('on a narrow terminal the moving line is shorter, so that it stays one line
   expect(drawn(50)).toBe('12,346/50,000 tenants, 38 s to go, 1 failed');
 });
 
+test('a warning that comes again is shown once; with --verbose each time', () => {
+  const warned = (verbose: boolean) => {
+    const shown = progress({ verbose });
+    for (const message of ['Lost', 'Lost', 'Other', 'Lost']) shown.observe({ type: 'warning', message });
+    return shown.lines;
+  };
+  expect(warned(false)).toEqual(['! Lost', '! Other']);
+  expect(warned(true)).toHaveLength(4);
+});
+
 describe('failures', () => {
   test('of a short run are left to the result, on a terminal and off one', () => {
     for (const terminal of [false, true]) {
