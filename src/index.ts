@@ -79,9 +79,10 @@ export {
   rehearseMasterRollback,
   rehearseTenants,
   rehearseTenantsRollback,
-  statementText,
 } from './core/commands/rehearse.ts';
-export type { RehearsedMigration, RehearsedPlan, Rehearsal } from './core/commands/rehearse.ts';
+export { statementText } from './core/commands/try-plan.ts';
+export type { Rehearsal } from './core/commands/rehearse.ts';
+export type { RehearsedMigration, RehearsedPlan } from './core/commands/try-plan.ts';
 
 // One query in every tenant
 export { queryTenants } from './core/query/query-tenants.ts';

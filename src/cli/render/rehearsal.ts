@@ -1,4 +1,5 @@
-import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../../core/commands/rehearse.ts';
+import type { Rehearsal } from '../../core/commands/rehearse.ts';
+import type { RehearsedMigration, RehearsedPlan } from '../../core/commands/try-plan.ts';
 import { REHEARSAL_NOTE } from '../../core/documents/rehearsal-document.ts';
 import { counted, listed } from '../../wording.ts';
 import { errorDetails, indent, shortError } from './error.ts';

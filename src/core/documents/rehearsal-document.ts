@@ -1,5 +1,6 @@
 import type { ErrorReport } from '../../errors.ts';
-import type { RehearsedMigration, RehearsedPlan, Rehearsal } from '../commands/rehearse.ts';
+import type { Rehearsal } from '../commands/rehearse.ts';
+import type { RehearsedMigration, RehearsedPlan } from '../commands/try-plan.ts';
 import { withReport } from './document.ts';
 
 /** What a dry run cannot show. */

@@ -1,0 +1,102 @@
+import type { PoolClient } from 'pg';
+import type { SentStatement } from '../../db/knex/statement.ts';
+import { toTenantctlError, type TenantctlError } from '../../errors.ts';
+import { maskSecrets } from '../../secrets.ts';
+import { runAction } from '../apply/action.ts';
+import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
+import { watchSchema } from '../guard/guard.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { giveControl } from '../target/control.ts';
+import type { Target } from '../target/target.ts';
+
+export interface RehearsedMigration {
+  readonly name: string;
+  readonly transaction: boolean;
+  /** The SQL in order, with bound values in comments: see `statementText`. */
+  readonly statements: readonly string[];
+  /** What could not be shown, and why. */
+  readonly note?: string | undefined;
+  readonly error?: TenantctlError | undefined;
+}
+
+export interface RehearsedPlan {
+  readonly scope: 'master' | 'tenants';
+  readonly targets: readonly { readonly clerkOrgId?: string | undefined; readonly schema: string }[];
+  readonly shownOn: string;
+  readonly migrations: readonly RehearsedMigration[];
+}
+
+/** The savepoint before each migration. */
+const STEP = 'tenantctl_step';
+
+/** A transaction that will be rolled back. */
+export interface Trial {
+  readonly context: RunContext;
+  readonly client: PoolClient;
+  readonly direction: Direction;
+}
+
+/** Runs a plan's migrations on a target in order, and records what they send, until one fails. */
+export async function tryPlan(
+  { context, client, direction }: Trial,
+  target: Target,
+  plan: Plan,
+  targets: RehearsedPlan['targets'],
+): Promise<RehearsedPlan> {
+  const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
+  const shown: RehearsedMigration[] = [];
+  let leftOut: string | undefined;
+  for (const migration of migrations) {
+    const { name } = migration.file;
+    if (!runsInTransaction(migration, direction)) {
+      leftOut ??= name;
+      shown.push(notTried(migration, direction));
+      continue;
+    }
+    const statements: string[] = [];
+    const onStatement = (statement: SentStatement) =>
+      statements.push(context.database.conceal(statementText(statement)));
+    await client.query(`SAVEPOINT ${STEP}`);
+    try {
+      const stayed =
+        target.scope === 'tenants' ? await watchSchema(context, client, target, STEP) : undefined;
+      await client.query(giveControl(target).join(';\n'));
+      await runAction(client, context, migration, { target, direction, onStatement });
+      await stayed?.(migration);
+      shown.push({ name, transaction: true, statements });
+    } catch (error) {
+      await client.query(`ROLLBACK TO SAVEPOINT ${STEP}`);
+      const known = toTenantctlError(error).concealing(context.database.conceal);
+      const note =
+        leftOut === undefined
+          ? undefined
+          : `It failed here perhaps because ${leftOut}, which comes before it, was not run.`;
+      shown.push({ name, transaction: true, statements, error: known, note });
+      break;
+    }
+  }
+  return { scope: target.scope, targets, shownOn: target.schema, migrations: shown };
+}
+
+function notTried(migration: Migration, direction: Direction): RehearsedMigration {
+  const action = direction === 'up' ? migration.up : migration.down;
+  const isSql = typeof action === 'string';
+  const text = maskSecrets(action?.toString() ?? '');
+  return {
+    name: migration.file.name,
+    transaction: false,
+    statements: isSql ? [text] : [],
+    note: `It runs outside a transaction, so it has not been tried: ${isSql ? 'this is its text.' : `read ${migration.file.path}.\n${text}`}`,
+  };
+}
+
+/** A statement's text, followed by its bound values, each shortened. */
+export function statementText({ text, values }: SentStatement): string {
+  if (values.length === 0) return text;
+  const shown = values.map((value, index) => {
+    const json = value instanceof Date ? value.toISOString() : (JSON.stringify(value) ?? 'null');
+    return `$${index + 1} = ${json.length > 80 ? `${json.slice(0, 77)}...` : json}`;
+  });
+  return `${text}  -- ${shown.join(', ')}`;
+}
