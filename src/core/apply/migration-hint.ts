@@ -23,7 +23,7 @@ type Hint = string | ((refused: Refused) => string | undefined);
 const HINTS: Readonly<Record<string, Hint>> = {
   '0A': 'PostgreSQL does not support that here: the message says what. Write the change another way.',
   '22': 'A value is not valid there: one in the statement, or in the rows of this tenant. Correct it, and run the command again.',
-  '23': 'Rows of this tenant, or those that the migration writes, violate the constraint; DETAIL names one. Correct them, in the migration or before it, and run the command again.',
+  '23': 'Rows of this tenant, or those that the migration writes, violate the constraint. Correct them, in the migration or before it, and run the command again.',
   '25001': transactionHint,
   '25P02': 'An earlier statement of the migration failed. One that may fail needs a savepoint.',
   '25P04':
