@@ -1,6 +1,10 @@
 import leven from 'leven';
 
-const NEGATION = /^(?:no-|non|un|de|dis|skip-|without-)/;
+const NEGATION = /^(?:no-?|not-?|non-?|un|de|dis|skip-|without-)/;
+const OPPOSITES = [
+  ['older', 'newer'],
+  ['min', 'max'],
+] as const;
 
 /**
  * The candidates that a misspelt word most likely means; else those that contain it. Never the opposite: not
@@ -28,5 +32,10 @@ function isOpposite(a: string, b: string): boolean {
     const rest = negated.replace(NEGATION, '');
     return rest !== negated && leven(rest, plain) <= leven(negated, plain);
   };
-  return negates(a, b) || negates(b, a);
+  const has = (text: string, word: string) => text.split('-').includes(word);
+  return (
+    negates(a, b) ||
+    negates(b, a) ||
+    OPPOSITES.some(([one, other]) => (has(a, one) && has(b, other)) || (has(a, other) && has(b, one)))
+  );
 }

@@ -40,7 +40,7 @@ export type Dispatch = (
 export function createProgram(version: string, dispatch: Dispatch): Command {
   const program = new Command('tenantctl')
     .description('Migrate, provision and inspect a fleet of PostgreSQL tenant schemas.')
-    .version(version, '-v, --version')
+    .version(version, '--version', 'output the version number (alone also: -v)')
     .option('--dotenv <file>', 'read variables from this file instead of .env')
     .addOption(new Option('--env-file <file>').hideHelp())
     .option('--embedded [dir]', 'use the embedded PostgreSQL in this folder (default: .tenantctl/embedded)')

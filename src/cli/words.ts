@@ -3,6 +3,12 @@ const NO_DROP =
 const NO_STATUS_COMMAND =
   "Set the tenant's status in the registry: 'SUSPENDED' or 'ARCHIVED' takes it out of every run, 'ACTIVE' takes it back in.";
 
+const APPLY =
+  'tenantctl migrate all applies everything that is pending: the master migrations, then every tenant.';
+const UNDO =
+  'tenantctl rollback tenants --run <id> undoes exactly one run; tenantctl runs lists them. tenantctl rollback master undoes the last batch of the master schema.';
+const UNDOING = ['rollback', 'down', 'undo', 'revert', 'downgrade', 'reset', 'redo', 'fresh', 'refresh'];
+
 /** What people type who know other tools, and what to use instead. Words of one line are separated by commas. */
 const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
   [
@@ -10,31 +16,40 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
     "There is nothing to unlock: a lock ends with its process. tenantctl status names a history that Knex's own lock blocks.",
   ],
   [
-    'migrate latest, migrate up, migrate deploy, migrate run, migrate apply, db migrate, db push, db sync, migration run, deploy, apply, upgrade, update, push, sync, latest',
-    'tenantctl migrate all applies everything that is pending: the master migrations, then every tenant.',
+    'migrate latest, migrate up, migrate dev, migrate deploy, migrate run, migrate apply, db migrate, db push, db sync, migration run, deploy, apply, upgrade, update, push, sync, latest',
+    APPLY,
   ],
   [
-    'migrate make, migrate new, migrate create, migrate generate, migrate add, migration create, migration generate, migration add, migration new, make migration, generate, generate migration, create migration, add migration, g migration',
+    'migrate make, migrate new, migrate create, migrate generate, migrate add, migration create, migration generate, migration add, migration new, make migration, generate, generate migration, create migration, add migration, g migration, revision, makemigrations',
     'tenantctl make tenant <name> writes a migration file for the tenants, tenantctl make master <name> one for the master schema.',
   ],
   ['migrate make tenant', 'Use tenantctl make tenant <name>.'],
   ['migrate make master', 'Use tenantctl make master <name>.'],
   ['provision tenant, create tenant, add tenant', 'Use tenantctl tenant provision <org>.'],
   [
-    'migrate rollback, migrate down, migrate undo, migrate revert, migrate reset, db rollback, db reset, migration revert, rollback all, down, undo, revert, downgrade, reset',
-    'tenantctl rollback tenants --run <id> undoes exactly one run; tenantctl runs lists them. tenantctl rollback master undoes the last batch of the master schema.',
+    'migrate rollback, migrate down, migrate undo, migrate revert, migrate reset, db rollback, db reset, migrate redo, migrate fresh, migrate refresh, migration revert, rollback all, rollback last, rollback latest, rollback batch, rollback run, runs undo, runs rollback, runs revert, down, undo, revert, downgrade, reset, redo',
+    UNDO,
   ],
   [
-    'migrate status, migrate list, migrate current, migrate version, db status, db version, migration list, migration show, current, info, state, pending',
+    'migrate status, migrate list, migrate current, migrate version, db status, db version, db migrate status, db migrate list, db migrate version, showmigrations, migration list, migration show, current, info, state, pending',
     'tenantctl status shows what is applied and pending.',
   ],
-  ['log, logs', 'tenantctl runs lists what earlier commands did; tenantctl runs show <id> shows one run.'],
-  ['runs list, runs ls', 'tenantctl runs lists the runs.'],
+  [
+    'log, logs, history list, history show, history log',
+    'tenantctl runs lists what earlier commands did; tenantctl runs show <id> shows one run.',
+  ],
+  ['runs list, runs ls, rollback list', 'tenantctl runs lists the runs.'],
+  ['runs #', 'tenantctl runs show <id> shows one run.'],
+  ['runs latest, runs last', 'tenantctl runs show latest shows the last run.'],
+  ['tenant get, tenant info, tenant describe, tenant view', 'Use tenantctl tenant show <org>.'],
   ['plan, preview, diff, dry run', 'tenantctl migrate all --dry-run shows the SQL that would run.'],
   ['check, ci', 'tenantctl status --check exits with 6 if anything is pending or needs attention.'],
   ['verify, validate', 'tenantctl status --verify reads every history; tenantctl doctor checks everything.'],
   ['health, ping, test, diagnose', 'Use tenantctl doctor.'],
-  ['retry', 'tenantctl migrate tenants --retry-failed tries the tenants again that failed in the last run.'],
+  [
+    'retry, runs retry',
+    'tenantctl migrate tenants --retry-failed tries the tenants again that failed in the last run.',
+  ],
   ['continue', 'Run the same command again: it continues where it stopped.'],
   ['setup, install, bootstrap, scaffold, initialize, initialise', 'Use tenantctl init.'],
   ['query, sql, psql, execute, select', "Use tenantctl exec --sql 'SELECT ...'."],
@@ -47,7 +62,7 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
     'tenantctl tenant provision <org> creates a tenant; tenantctl make tenant <name> writes a migration file.',
   ],
   [
-    'drop, delete, remove, destroy, rm, deprovision, unprovision, db drop, tenant drop, tenant delete, tenant remove, tenant rm, tenant destroy, tenant deprovision, tenant unprovision, delete tenant, drop tenant, remove tenant',
+    'drop, delete, remove, destroy, rm, deprovision, unprovision, db drop, tenant drop, tenant delete, tenant remove, tenant rm, tenant destroy, tenant deprovision, tenant unprovision, tenant unregister, tenant purge, unregister, delete tenant, drop tenant, remove tenant',
     NO_DROP,
   ],
   [
@@ -57,11 +72,15 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
   ['version', 'Use tenantctl --version.'],
 ];
 
-/** What to use for words that name no command, such as ["db", "migrate"]; the longest known beginning counts. */
+/**
+ * What to use for words that name no command, such as ["db", "migrate"], with "#" for a number. The longest known
+ * beginning counts, but ["db", "migrate", "undo"] is never answered with how to apply.
+ */
 export function insteadOf(words: readonly string[]): string | undefined {
   const hints = new Map(INSTEAD.flatMap(([known, hint]) => known.split(', ').map((each) => [each, hint])));
   const beginnings = words.map((_, index) => words.slice(0, words.length - index).join(' '));
-  return hints.get(beginnings.find((beginning) => hints.has(beginning)) ?? '');
+  const hint = hints.get(beginnings.find((beginning) => hints.has(beginning)) ?? '');
+  return hint === APPLY && words.some((word) => UNDOING.includes(word)) ? UNDO : hint;
 }
 
 /** Flags of other tools. */
@@ -70,6 +89,7 @@ export const FLAGS_INSTEAD: Readonly<Record<string, string>> = {
   y: 'yes',
   q: 'quiet',
   n: 'dry-run',
+  v: 'verbose',
   debug: 'verbose',
   env: 'dotenv',
   parallel: 'concurrency',

@@ -8,7 +8,11 @@ import { commandPath, findCommand, lineage } from './command-path.ts';
 export function suggestCommand(group: Command, args: readonly string[]): string | undefined {
   const given = args.filter((word) => !word.startsWith('-')).slice(0, 2);
   // "db:migrate" and "migrate-master" are "db migrate" and "migrate master".
-  const words = `${commandPath(group)} ${given.join(' ')}`.toLowerCase().match(/[a-z]+/g) ?? [];
+  const words =
+    `${commandPath(group)} ${given.join(' ')}`
+      .toLowerCase()
+      .replaceAll(/\d+/g, '#')
+      .match(/[a-z]+|#/g) ?? [];
   const instead = insteadOf(words);
   if (instead !== undefined) return instead;
   const program = rootOf(group);
@@ -18,7 +22,9 @@ export function suggestCommand(group: Command, args: readonly string[]): string 
   const siblings = similarTo(word, visible(group).map(nameOf));
   if (siblings.length > 0) return didYouMean(siblings);
   const others = allCommands(program);
-  const names = similarTo(word, others.map(nameOf));
+  const isKnown = others.some((command) => nameOf(command) === word);
+  // Within a group, a word that only resembles another group's command means something else.
+  const names = isKnown ? [word] : group === program ? similarTo(word, others.map(nameOf)) : [];
   const meant = others.filter((command) => names.includes(nameOf(command)));
   return meant.length === 0
     ? undefined
@@ -30,11 +36,12 @@ export function suggestFlag(command: Command, flag: string): string | undefined 
   const word = flag.replace(/^-+|=.*$/gs, '');
   const own = lineage(command).flatMap(flagsOf);
   const synonym = FLAGS_INSTEAD[word];
-  const meant = synonym !== undefined && own.includes(synonym) ? [synonym] : similarTo(word, own);
-  if (meant.length > 0) return didYouMean(meant.map((each) => `--${each}`));
+  if (synonym !== undefined && own.includes(synonym)) return didYouMean([`--${synonym}`]);
   const others = allCommands(rootOf(command)).filter((other) => flagsOf(other).includes(word));
-  if (others.length === 0) return undefined;
-  return `These commands take --${word}: ${listed(others.map(commandPath))}.`;
+  if (others.length > 0 && !own.includes(word))
+    return `These commands take --${word}: ${listed(others.map(commandPath))}.`;
+  const meant = similarTo(word, own);
+  return meant.length === 0 ? undefined : didYouMean(meant.map((each) => `--${each}`));
 }
 
 function didYouMean(names: readonly string[]): string {

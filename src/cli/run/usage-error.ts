@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { TenantctlError } from '../../errors.ts';
 import { commandPath } from './command-path.ts';
 import type { ParsingEnded } from './parsing-ended.ts';
@@ -21,11 +22,18 @@ export function toUsageError(ended: ParsingEnded): TenantctlError {
   }
   const [, flag] = /unknown option '(.*)'/s.exec(cause.message) ?? [];
   const hint = flag === undefined ? undefined : suggestFlag(command, flag);
-  const selects = command.options.some(({ long }) => long === '--tenant');
-  const isTenant = cause.code === 'commander.excessArguments' && selects;
   return new TenantctlError('USAGE', asSentence(cause.message.replace(/^error: /, '')), {
-    hint: hint ?? (isTenant ? `To select tenants: ${path} --tenant ${command.args.join(' ')}` : usage),
+    hint: hint ?? (cause.code === 'commander.excessArguments' ? flagFor(command) : undefined) ?? usage,
   });
+}
+
+/** The flag that takes what was given as an argument. */
+function flagFor(command: Command): string | undefined {
+  const takes = (flag: string) => command.options.some(({ long }) => long === flag);
+  const path = `tenantctl ${commandPath(command)}`;
+  const given = command.args.join(' ');
+  if (takes('--sql')) return `To send a query: ${path} --sql "${given}"`;
+  return takes('--tenant') ? `To select tenants: ${path} --tenant ${given}` : undefined;
 }
 
 function asSentence(text: string): string {

@@ -24,6 +24,9 @@ test.for([
   ['rollback tenants --force', 'Did you mean --yes?'],
   ['status --canary 3', 'These commands take --canary: migrate tenants, migrate all.'],
   ['migrate tenants org_a org_b', 'To select tenants: tenantctl migrate tenants --tenant org_a org_b'],
+  ['exec SELECT 1', 'To send a query: tenantctl exec --sql "SELECT 1"'],
+  ['migrate tenants --run 3', 'These commands take --run: rollback tenants.'],
+  ['migrate all -v', 'Did you mean --verbose?'],
   ['bogus', 'tenantctl --help shows how to call it.'],
 ] as const)('"%s": %s', async ([call, hint]) => {
   expect(await parse(call.split(' '))).toEqual({ hint });
@@ -44,6 +47,13 @@ test.for([
   'migrate tenants --compile',
   'migrate tenants --disallow-newer-history',
   'status --color',
+  'status --noverify',
+  'status --nojson',
+  'resolve x --notapplied',
+  'migrate tenants --allow-older-history',
+  'migrate tenants --min-failures 1',
+  // A word of another group that is only similar.
+  'migrate lint',
 ])('"%s" is not answered with the opposite', async (call) => {
   expect(await parse(call.split(' '))).toEqual({
     hint: expect.stringMatching(/ --help shows how to call it\.$/),
@@ -65,6 +75,20 @@ test.for([
   ['migrate:rollback', 'tenantctl rollback tenants --run <id>'],
   ['down', 'tenantctl rollback tenants --run <id>'],
   ['undo', 'tenantctl rollback tenants --run <id>'],
+  // The beginning alone would mean the opposite.
+  ['db:migrate:undo', 'tenantctl rollback tenants --run <id>'],
+  ['db:migrate:undo:all', 'tenantctl rollback tenants --run <id>'],
+  ['db:migrate:down', 'tenantctl rollback tenants --run <id>'],
+  ['deploy:rollback', 'tenantctl rollback tenants --run <id>'],
+  ['upgrade revert', 'tenantctl rollback tenants --run <id>'],
+  ['migration:run:revert', 'tenantctl rollback tenants --run <id>'],
+  ['rollback last', 'tenantctl rollback tenants --run <id>'],
+  ['runs undo 3', 'tenantctl rollback tenants --run <id>'],
+  ['db:migrate:status', 'tenantctl status'],
+  ['runs 3', 'tenantctl runs show <id>'],
+  ['runs latest', 'tenantctl runs show latest'],
+  ['history list', 'tenantctl runs'],
+  ['revision add_x', 'tenantctl make tenant <name>'],
   ['migrate:status', 'tenantctl status'],
   ['runs list', 'tenantctl runs'],
   ['seed:run', 'no command for seeds'],
