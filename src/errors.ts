@@ -119,11 +119,13 @@ export class TenantctlError extends Error implements ErrorReport {
     return isSame ? this : merged;
   }
 
-  /** Adds details that were unknown where it was thrown; existing ones are kept. */
-  with(details: ErrorDetails): TenantctlError {
+  /** Adds what was unknown where it was thrown. Existing facts are kept; `details` get more lines. */
+  with(more: ErrorDetails): TenantctlError {
     const { code, message, retryable: _, ...facts } = this.toJSON();
-    const cause = this.cause ?? details.cause;
-    const merged = new TenantctlError(code, message, { ...details, ...facts, cause });
+    const cause = this.cause ?? more.cause;
+    const lines = [...(facts.details ?? []), ...(more.details ?? [])];
+    const details = lines.length > 0 ? lines : undefined;
+    const merged = new TenantctlError(code, message, { ...more, ...facts, details, cause });
     if (this.stack !== undefined) merged.stack = this.stack;
     return merged;
   }

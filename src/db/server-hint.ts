@@ -27,7 +27,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '57014': (message) =>
     /user request/.test(message)
       ? 'Somebody cancelled the statement: a second Ctrl-C, or pg_cancel_backend().'
-      : undefined,
+      : 'Raise STATEMENT_TIMEOUT_MS (--statement-timeout <ms>; 0 is no limit): it overrides the statement_timeout of role and database, but not one that the migration sets.',
   '57P01': 'The server was shut down, or somebody ended the connection. Run the command again.',
   '57P02': 'The server crashed and is recovering. Run the command again.',
   '57P03': 'The server is starting or shutting down. Run the command again.',

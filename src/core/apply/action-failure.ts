@@ -17,7 +17,6 @@ interface FailedAction {
   readonly migration: Migration;
   readonly target: Target;
   readonly direction: Direction;
-  readonly statementTimeoutMs: number | undefined;
 }
 
 export function migrationFailed(

@@ -34,7 +34,7 @@ interface ActionOptions {
 /** Runs one migration on a prepared connection. @throws MIGRATION_FAILED, MIGRATION_IRREVERSIBLE */
 export async function runAction(
   client: PoolClient,
-  context: Pick<RunContext, 'knex' | 'readStatements' | 'sent' | 'statementTimeoutMs'>,
+  context: Pick<RunContext, 'knex' | 'readStatements' | 'sent'>,
   migration: Migration,
   options: ActionOptions,
 ): Promise<void> {
@@ -56,8 +56,7 @@ export async function runAction(
       throw changedRole({ migration, target }, text);
     await guard?.(text);
   };
-  const { statementTimeoutMs } = context;
-  const call = { ...options, client, migration, inTransaction, check, statementTimeoutMs };
+  const call = { ...options, client, migration, inTransaction, check };
   const seen =
     typeof action === 'string'
       ? await runSql(call, action)
@@ -72,7 +71,6 @@ interface ActionCall extends ActionOptions {
   readonly migration: Migration;
   readonly inTransaction: boolean;
   readonly check: StatementCheck;
-  readonly statementTimeoutMs: number | undefined;
 }
 
 /** Sends the text of an .sql migration: whole in a transaction, statement by statement outside one. */

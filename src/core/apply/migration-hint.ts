@@ -8,8 +8,6 @@ interface Refused {
   readonly message: string;
   readonly file: MigrationFile;
   readonly direction: Direction;
-  /** STATEMENT_TIMEOUT_MS, if it is set. */
-  readonly statementTimeoutMs: number | undefined;
 }
 
 const EXISTS =
@@ -45,8 +43,6 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '55006': 'Something else uses it. Run the command again when that has ended.',
   '55P04': ({ file, direction }) =>
     `A new value of an enum can be used only after it was committed. Put ALTER TYPE ... ADD VALUE in an earlier migration of its own, with: ${outsideForm(file, direction)}`,
-  '57014': ({ statementTimeoutMs, message }) =>
-    /statement timeout/.test(message) ? timeoutHint(statementTimeoutMs) : undefined,
   P0: 'The migration, or a function or trigger that it calls, raised this error itself.',
 };
 
@@ -58,12 +54,6 @@ export function migrationHint(refused: Refused): string {
   const hint = sqlstate && (HINTS[sqlstate] ?? HINTS[sqlstate.slice(0, 2)]);
   const text = typeof hint === 'function' ? hint(refused) : hint;
   return text ?? 'Correct the migration, and run the command again.';
-}
-
-function timeoutHint(milliseconds: number | undefined): string {
-  return milliseconds === undefined || milliseconds === 0
-    ? 'It took longer than the statement_timeout that the role, the database or the migration sets. --statement-timeout <ms> (STATEMENT_TIMEOUT_MS) overrides that of role and database; 0 is no limit.'
-    : `It took longer than STATEMENT_TIMEOUT_MS, ${milliseconds} ms: raise it, or --statement-timeout <ms>; 0 is no limit.`;
 }
 
 /** 25001 also means that a SET TRANSACTION came too late. */

@@ -5,7 +5,7 @@ import { isStopped, type RunContext } from '../run/run-context.ts';
 import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
 import { createLanes, type Lanes } from '../run/lanes.ts';
 import type { History } from '../target/history.ts';
-import { filesOf, planner, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import { filesOf, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { foundClasses, readClasses } from '../fleet/read-classes.ts';
@@ -14,8 +14,15 @@ import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
 import { openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
 import { isNothing, planFleet, refuseOwners, stepsDue, type FleetPlan } from '../fleet/plan-fleet.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
-import { readAhead } from '../fleet/ahead.ts';
-import { isWithoutHistory, selectFleet, type Fleet, type FleetSelection } from '../fleet/select-fleet.ts';
+import { readPlanner } from '../fleet/ahead.ts';
+import {
+  isWithoutHistory,
+  readSelected,
+  selectFleet,
+  type Fleet,
+  type FleetSelection,
+  type Wishes,
+} from '../fleet/select-fleet.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { putStampsRight } from '../fleet/put-stamps-right.ts';
@@ -26,7 +33,6 @@ import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from 
 import { refuseOtherHistories } from '../plan/refuse-other-histories.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { forgetFailure, forgetFailures, refusalsIn } from '../state/failures.ts';
-import { readStateVersion } from '../state/version.ts';
 import type { Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -67,9 +73,9 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   const { database } = context;
   const { folder, forward } = await readTenantFolder(options);
   const lanes = await createLanes(database, options.concurrency);
-  const ahead = await readAhead(database, { stateVersion: await readStateVersion(database) }, folder);
-  const decide = planner(folder, { ...forward, ahead });
-  const fleet = await selectFleet(database, options, {
+  const selected = await readSelected(database, options);
+  const decide = await readPlanner(database, selected.known, folder, forward);
+  const fleet = await selectFleet(database, selected, {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
     foresee: (histories) => getReady(context, histories.map(decide), lanes),
@@ -138,14 +144,17 @@ async function newcomers(
   { context: { database }, options, decide, observe }: TenantsRun,
   results: readonly TenantResult[],
 ): Promise<Fleet | undefined> {
-  const found = await selectFleet(database, options, {
+  const wishes: Wishes = {
     isSettled: (history) => isNothing(decide(history)),
     without: new Set(results.map(({ schema }) => schema)),
-  }).catch((error: unknown) => {
-    // If the server is gone, the tenants' results must still be reported.
-    if (!results.some(({ outcome }) => outcome === 'failed')) throw error;
-    observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
-  });
+  };
+  const found = await readSelected(database, options)
+    .then((selected) => selectFleet(database, selected, wishes))
+    .catch((error: unknown) => {
+      // If the server is gone, the tenants' results must still be reported.
+      if (!results.some(({ outcome }) => outcome === 'failed')) throw error;
+      observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
+    });
   if (found === undefined || found.members.length === 0) return undefined;
   await prepareState(database, STATE_VERSION, observe);
   return { ...found, settled: 0, settledHistories: [], notActive: [] };

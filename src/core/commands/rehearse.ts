@@ -15,14 +15,14 @@ import {
 import type { MigrateTenantsOptions } from './migrate-tenants.ts';
 import type { History } from '../target/history.ts';
 import type { Direction } from '../files/load.ts';
-import { filesOf, NOTHING, planner, type Plan } from '../plan/plan.ts';
+import { filesOf, NOTHING, type Plan } from '../plan/plan.ts';
 import { masterTarget, tenantTarget } from '../target/target.ts';
 import { readRegistryShape } from '../registry/registry-shape.ts';
 import { droppedOf, readSharedTables } from './shared-tables.ts';
 import { emptiedBy, planTenantsRollback, type LeftAlone } from '../fleet/plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
-import { readAhead } from '../fleet/ahead.ts';
-import { isWithoutHistory, selectFleet } from '../fleet/select-fleet.ts';
+import { readPlanner } from '../fleet/ahead.ts';
+import { isWithoutHistory, readSelected, selectFleet } from '../fleet/select-fleet.ts';
 import { upgradeState } from '../install/state-schema.ts';
 import { rehearseVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { planMaster, refusePendingMaster, readTenantFolder } from '../plan/plan-folder.ts';
@@ -116,10 +116,10 @@ async function planTenants(
 ): Promise<FleetPlan> {
   const { folder, forward } = await readTenantFolder(options);
   if (!hasRegistry) return NO_TENANTS;
-  const ahead = await readAhead(database, { stateVersion: await readStateVersion(database) }, folder);
-  const decide = planner(folder, { ...forward, ahead });
+  const selected = await readSelected(database, options);
+  const decide = await readPlanner(database, selected.known, folder, forward);
   const isSettled = (history: History) => isNothing(decide(history));
-  const fleet = await selectFleet(database, options, { isSettled, verify: options.verify });
+  const fleet = await selectFleet(database, selected, { isSettled, verify: options.verify });
   if (isWithoutHistory(fleet)) await refuseOtherHistories(database, 'tenants', folder);
   const plan = await refuseOwners(database, planFleet(fleet, decide), options);
   const behind = fleet.isNamed && options.allowNewerHistory !== true ? plan.behind : [];

@@ -9,7 +9,7 @@ import { stemOf } from '../files/source.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
-import { selectFleet } from '../fleet/select-fleet.ts';
+import { readSelected, selectFleet } from '../fleet/select-fleet.ts';
 import { prepareState } from '../install/state-schema.ts';
 import { readClasses } from '../fleet/read-classes.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
@@ -105,7 +105,9 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
 async function forgetUndone(database: Database, served: readonly TenantResult[]): Promise<void> {
   const undone = new Set(served.flatMap((result) => result.names));
   if (undone.size === 0) return;
-  const { settledHistories, members } = await selectFleet(database, {}, { isSettled: () => true });
+  const { settledHistories, members } = await selectFleet(database, await readSelected(database, {}), {
+    isSettled: () => true,
+  });
   const histories = [...settledHistories, ...members.map(({ history }) => history)];
   const held = new Set(histories.flatMap(({ entries }) => entries.map(({ name }) => stemOf(name))));
   const free = [...undone].filter((name) => !held.has(stemOf(name)));

@@ -2,38 +2,56 @@ import { literal } from '../../db/sql.ts';
 import type { Database } from '../../db/database.ts';
 import { counted, listed } from '../../wording.ts';
 import { compareNames, EXTENSION, stemOf, type MigrationFolder } from '../files/source.ts';
-import { assertRegistry } from '../registry/registry-shape.ts';
 import { hasStatus, registrySql } from '../registry/registry-sql.ts';
+import { planner, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import { readKnownHistories } from '../stamps/stamps.ts';
 import { STAMPS_SINCE } from '../state/version.ts';
-import type { HistoryEntry } from '../target/history.ts';
-import { readInOrder, type Scope } from './fleet-facts.ts';
+import type { History, HistoryEntry } from '../target/history.ts';
+import { readInOrder, type KnownHistories, type Scope } from './fleet-facts.ts';
+
+/** planForward for the tenants of a fleet, which knows what other tenants have. */
+export async function readPlanner(
+  database: Database,
+  known: KnownHistories,
+  folder: MigrationFolder,
+  forward: ForwardOptions = {},
+): Promise<(history: History) => Plan> {
+  return planner(folder, { ...forward, ahead: await readAhead(database, known, folder) });
+}
 
 /**
  * Names of migrations that ACTIVE tenants have and that are newer than every file of the folder: a newer
- * release has applied them. As far as stamps tell; opens no table of a tenant. Where no release is ahead, it
- * reads each distinct history of the fleet once, and no catalog.
+ * release has applied them. As far as stamps tell; opens no table of a tenant.
  */
 export async function readAhead(
   database: Database,
-  { stateVersion }: Pick<Scope, 'stateVersion'>,
+  known: KnownHistories,
   folder: MigrationFolder,
 ): Promise<string[]> {
-  if (stateVersion < STAMPS_SINCE) return [];
-  const newest = folder.files.at(-1)?.stem ?? '';
-  const found = await readKnownHistories(
+  const newer = [...known].filter(([, entries]) => newerThan(folder, entries).length > 0);
+  if (newer.length === 0) return [];
+  const digests = await heldByActive(
     database,
-    `digest IN (SELECT digest FROM tenantctl.stamps) AND EXISTS (
-       SELECT FROM jsonb_array_elements(entries) entry
-       WHERE (entry ->> 0) COLLATE "C" > $1 AND regexp_replace(entry ->> 0, $2, '') COLLATE "C" > $1)`,
-    [newest, EXTENSION.source],
+    newer.map(([digest]) => digest),
   );
-  if (found.size === 0) return [];
-  await assertRegistry(database);
-  const digests = await heldByActive(database, [...found.keys()]);
   return newerThan(
     folder,
-    digests.flatMap((digest) => found.get(digest) ?? []),
+    digests.flatMap((digest) => known.get(digest) ?? []),
+  );
+}
+
+/** The known histories that readAhead needs, for a command on a few tenants: usually none. */
+export async function readNewerHistories(
+  database: Database,
+  { stateVersion }: Pick<Scope, 'stateVersion'>,
+  { files }: MigrationFolder,
+): Promise<KnownHistories> {
+  if (stateVersion < STAMPS_SINCE) return new Map();
+  return readKnownHistories(
+    database,
+    `EXISTS (SELECT FROM jsonb_array_elements(entries) entry
+             WHERE (entry ->> 0) COLLATE "C" > $1 AND regexp_replace(entry ->> 0, $2, '') COLLATE "C" > $1)`,
+    [files.at(-1)?.stem ?? '', EXTENSION.source],
   );
 }
 

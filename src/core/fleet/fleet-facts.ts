@@ -5,8 +5,10 @@ import type { Names } from '../../names.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import { joinHistory, joinSchema, tenantColumns, type RegisteredTenant } from '../registry/registry.ts';
 import type { ClassFacts } from './class-of.ts';
+import { readKnownHistories } from '../stamps/stamps.ts';
 import { readMemory, type Memory } from '../state/memory.ts';
 import { readStateVersion, STAMPS_SINCE } from '../state/version.ts';
+import type { HistoryEntry } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
 /** Tenants with identical facts in the registry, catalog, stamps and tenantctl's records. */
@@ -27,6 +29,27 @@ export interface Scope {
   readonly memory: Memory;
   /** Only these tenants; all if absent. */
   readonly only?: readonly { readonly clerkOrgId: string; readonly schema: string }[] | undefined;
+}
+
+/** Histories by the digest in stamps. */
+export type KnownHistories = ReadonlyMap<string, readonly HistoryEntry[]>;
+
+/** What the server knows of the tenants without opening a table of theirs. */
+export interface FleetFacts {
+  readonly scope: Scope;
+  readonly groups: readonly TenantGroup[];
+  readonly known: KnownHistories;
+}
+
+/** The number of queries does not depend on the number of tenants. */
+export async function readFleetFacts(
+  database: Database,
+  which: Pick<Scope, 'only' | 'withTimes'>,
+): Promise<FleetFacts> {
+  const scope = await readScope(database, which);
+  const groups = await readGroups(database, scope);
+  const known = scope.stateVersion >= STAMPS_SINCE ? await readKnownHistories(database) : new Map();
+  return { scope, groups, known };
 }
 
 /** Reads what the queries about the fleet need first. */
@@ -107,6 +130,11 @@ export async function* readMembers(
        WHERE ${conditions.join(' AND ')} ORDER BY ${id}, ${schema}`,
     );
   }
+}
+
+/** tenantctl remembers something of these tenants, so that each must be looked at. */
+export function isRecorded({ hasFailed, isInterrupted, isAmbiguous }: TenantGroup): boolean {
+  return hasFailed || isInterrupted || isAmbiguous;
 }
 
 export function countIn(groups: readonly TenantGroup[]): number {

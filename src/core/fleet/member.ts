@@ -1,24 +1,12 @@
 import type { Database } from '../../db/database.ts';
-import { readKnownHistories } from '../stamps/stamps.ts';
-import { STAMPS_SINCE } from '../state/version.ts';
-import { EMPTY_HISTORY, readHistories, type History, type HistoryEntry } from '../target/history.ts';
-import type { Scope, StampedTenant, TenantGroup } from './fleet-facts.ts';
+import { EMPTY_HISTORY, readHistories, type History } from '../target/history.ts';
+import type { KnownHistories, StampedTenant, TenantGroup } from './fleet-facts.ts';
 
 export interface Member {
   readonly tenant: StampedTenant;
   readonly history: History;
   /** Whether the history was read from its table, not from a stamp. */
   readonly isRead: boolean;
-}
-
-/** Histories by the digest in stamps. */
-export type KnownHistories = ReadonlyMap<string, readonly HistoryEntry[]>;
-
-export function knownHistories(
-  database: Database,
-  { stateVersion }: Pick<Scope, 'stateVersion'>,
-): Promise<KnownHistories> {
-  return stateVersion >= STAMPS_SINCE ? readKnownHistories(database) : Promise.resolve(new Map());
 }
 
 /** The history in a stamp; undefined if there is no stamp or its history is unknown. */

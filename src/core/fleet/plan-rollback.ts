@@ -8,7 +8,7 @@ import { planRunRollback } from './plan-run-rollback.ts';
 import { toExtent, type RollbackExtent, type RunExtent } from '../plan/rollback-extent.ts';
 import { readBatchWriters } from '../ledger/batch-writers.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
-import { selectFleet, type Fleet, type Selection } from './select-fleet.ts';
+import { readSelected, selectFleet, type Fleet, type Selection } from './select-fleet.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface TenantsRollbackOptions extends Selection {
@@ -73,7 +73,8 @@ async function planExtent(
   extent: BackwardExtent,
 ): Promise<Omit<TenantsRollback, 'folder'>> {
   const decide = sharing((history) => planBackward(folder, history, extent));
-  const fleet = await selectFleet(database, options, { isSettled: (history) => isNothing(decide(history)) });
+  const isSettled = (history: History) => isNothing(decide(history));
+  const fleet = await selectFleet(database, await readSelected(database, options), { isSettled });
   const isDeploy = options.extent === undefined && options.tenants === undefined;
   const leftAlone = isDeploy ? await outsideDeploy(database, fleet) : [];
   const passedOver = new Set(leftAlone.map(({ schema }) => schema));

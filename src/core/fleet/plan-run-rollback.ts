@@ -9,7 +9,7 @@ import type { Observer } from '../report/event.ts';
 import { EMPTY_HISTORY, readHistories, type History } from '../target/history.ts';
 import { isNothing, planFleet, type FleetPlan } from './plan-fleet.ts';
 import { findTenantsOfRun, type Stray } from './tenants-of-run.ts';
-import { selectFleet, type Fleet, type RefusedTenant, type Selection } from './select-fleet.ts';
+import { readSelected, selectFleet, type Fleet, type RefusedTenant, type Selection } from './select-fleet.ts';
 
 interface RunRollback {
   readonly extentOf: (tenant: { readonly schema: string }) => BackwardExtent;
@@ -49,7 +49,8 @@ export async function planRunRollback(
   const decide: Decide = (extent, history) => decisions.get(extent)?.(history) ?? NOTHING;
   const isSettled = (history: History) =>
     [...decisions.values()].every((decideOne) => isNothing(decideOne(history)));
-  const fleet = await selectFleet(database, { tenants: tenants ?? [...extents.keys()] }, { isSettled });
+  const selected = await readSelected(database, { tenants: tenants ?? [...extents.keys()] });
+  const fleet = await selectFleet(database, selected, { isSettled });
   const plan = planFleet(fleet, (history, tenant) =>
     decide(tenant === undefined ? nothing : extentOf(tenant), history),
   );

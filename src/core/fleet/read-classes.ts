@@ -1,14 +1,22 @@
 import type { Database } from '../../db/database.ts';
 import { messageOf } from '../../errors.ts';
 import type { MigrationFolder } from '../files/source.ts';
-import { planner, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import type { ForwardOptions, Plan } from '../plan/plan.ts';
 import { countClasses, type ClassCounts } from '../report/class-counts.ts';
 import type { Observer } from '../report/event.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
-import { readAhead } from './ahead.ts';
+import { readPlanner } from './ahead.ts';
 import { classOf } from './class-of.ts';
-import { readGroups, readMembers, readScope, type Scope, type TenantGroup } from './fleet-facts.ts';
-import { historyOf, knownHistories, toMembers, type KnownHistories } from './member.ts';
+import {
+  isRecorded,
+  readFleetFacts,
+  readMembers,
+  type FleetFacts,
+  type KnownHistories,
+  type Scope,
+  type TenantGroup,
+} from './fleet-facts.ts';
+import { historyOf, toMembers } from './member.ts';
 import type { Fleet } from './select-fleet.ts';
 
 /**
@@ -23,9 +31,8 @@ export async function readClasses(
   observe: Observer,
 ): Promise<ClassCounts | undefined> {
   try {
-    const scope = await readScope(database, { only });
-    const ahead = await readAhead(database, scope, folder);
-    return await read(database, scope, planner(folder, { ...forward, ahead }));
+    const facts = await readFleetFacts(database, { only });
+    return await read(database, facts, await readPlanner(database, facts.known, folder, forward));
   } catch (error) {
     // The run's results must still be returned, even if the server is gone.
     observe({ type: 'warning', message: `The tenants could not be counted by class: ${messageOf(error)}` });
@@ -35,11 +42,9 @@ export async function readClasses(
 
 async function read(
   database: Database,
-  scope: Scope,
+  { scope, groups, known }: FleetFacts,
   decide: (history: History) => Plan,
 ): Promise<ClassCounts> {
-  const groups = await readGroups(database, scope);
-  const known = await knownHistories(database, scope);
   const isKnown = (group: TenantGroup) => !needsHistory(group, known);
   const counted = groups.filter(isKnown).map((group) => ({
     class: classOf({ ...group, plan: decide(historyOf(group, known) ?? EMPTY_HISTORY) }),
@@ -63,11 +68,7 @@ export function needsHistory(
 
 /** The classes after a run that found nothing to do, from its selection; undefined if they must be read. */
 export function foundClasses({ groups }: Pick<Fleet, 'groups'>): ClassCounts | undefined {
-  const isOpen = (group: TenantGroup) =>
-    group.hasFailed ||
-    group.isInterrupted ||
-    group.isAmbiguous ||
-    (group.status === 'FAILED' && group.hasSchema);
+  const isOpen = (group: TenantGroup) => isRecorded(group) || (group.status === 'FAILED' && group.hasSchema);
   if (groups.some(isOpen)) return undefined;
   return countClasses(
     groups.map((group) => ({ class: classOf({ ...group, plan: { steps: [] } }), count: group.count })),

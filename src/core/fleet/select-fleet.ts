@@ -1,5 +1,12 @@
-import { countIn, readGroups, readMembers, readScope, type Scope, type TenantGroup } from './fleet-facts.ts';
-import { historyOf, knownHistories, toMembers, type Member } from './member.ts';
+import {
+  countIn,
+  isRecorded,
+  readFleetFacts,
+  readMembers,
+  type FleetFacts,
+  type TenantGroup,
+} from './fleet-facts.ts';
+import { historyOf, toMembers, type Member } from './member.ts';
 import type { History } from '../target/history.ts';
 import { countByStatus, findTenants, type RegisteredTenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
@@ -41,10 +48,16 @@ export interface RefusedTenant<T = Pick<RegisteredTenant, 'clerkOrgId' | 'schema
   readonly error: TenantctlError;
 }
 
+/** The facts about the tenants that a command asks for. */
+export interface Selected extends FleetFacts {
+  /** The selection names tenants. */
+  readonly isNamed: boolean;
+  /** Tenants to retry that are no longer in the registry. */
+  readonly gone: number;
+}
+
 /** The tenants of a command, with the facts that its plan needs. */
-export interface Fleet {
-  readonly scope: Scope;
-  readonly groups: readonly TenantGroup[];
+export interface Fleet extends Selected {
   /** ACTIVE tenants with a schema, except settled ones. */
   readonly members: readonly Member[];
   /** The number of ACTIVE tenants that need not be loaded individually. */
@@ -52,38 +65,37 @@ export interface Fleet {
   /** The distinct histories of settled tenants. */
   readonly settledHistories: readonly History[];
   readonly withoutSchema: readonly RegisteredTenant[];
-  /** The selection names tenants. */
-  readonly isNamed: boolean;
-  /** Tenants to retry that are no longer in the registry. */
-  readonly gone: number;
   /** Tenants selected by name that are not ACTIVE, with the error that says so. */
   readonly notActive: readonly RefusedTenant<RegisteredTenant>[];
   /** All tenants of the registry that are not ACTIVE, by status. */
   readonly notActiveByStatus: Readonly<Record<string, number>>;
 }
 
-/**
- * One query for registry, catalog and stamps; then reads unsettled tenants, and histories without a stamp.
- * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, RUN_UNKNOWN
- */
-export async function selectFleet(
+/** @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, RUN_UNKNOWN */
+export async function readSelected(
   database: Database,
-  selection: FleetSelection,
-  wishes: Wishes = {},
-): Promise<Fleet> {
+  { tenants, retryFailed }: FleetSelection,
+): Promise<Selected> {
   await assertRegistry(database);
-  const { tenants, retryFailed } = selection;
   const failed = retryFailed === undefined ? undefined : await failedInRun(database, retryFailed, tenants);
   const names = failed?.schemas ?? tenants;
-  const isNamed = names !== undefined;
-  const scope = await readScope(database, { only: isNamed ? await findTenants(database, names) : undefined });
-  const groups = await readGroups(database, scope);
-  const known = await knownHistories(database, scope);
+  const only = names === undefined ? undefined : await findTenants(database, names);
+  const facts = await readFleetFacts(database, { only });
+  return { ...facts, isNamed: names !== undefined, gone: failed?.gone ?? 0 };
+}
+
+/** Reads the selected tenants that are not settled, and histories without a stamp. */
+export async function selectFleet(
+  database: Database,
+  selected: Selected,
+  wishes: Wishes = {},
+): Promise<Fleet> {
+  const { scope, groups, known, isNamed } = selected;
   const settled = new Map<TenantGroup, History>();
   for (const group of groups) {
     const history = historyOf(group, known);
-    const isRecorded = group.hasFailed || group.isInterrupted || group.isAmbiguous;
-    if (group.status !== 'ACTIVE' || isRecorded || history === undefined || wishes.verify === true) continue;
+    if (group.status !== 'ACTIVE' || isRecorded(group) || history === undefined || wishes.verify === true)
+      continue;
     if (wishes.isSettled?.(history) === true) settled.set(group, history);
   }
   wishes.foresee?.(
@@ -114,11 +126,8 @@ export async function selectFleet(
   }
   const everyone = isNamed ? await countByStatus(database) : groups;
   return {
+    ...selected,
     ...fleet,
-    isNamed,
-    gone: failed?.gone ?? 0,
-    scope,
-    groups,
     // Tenants that became settled since the groups were read.
     settled: Math.max(0, countIn(groups.filter(({ status }) => status === 'ACTIVE')) - active),
     settledHistories: [...settled.values()],

@@ -1,19 +1,28 @@
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
-import { readGroups, readMembers, readScope, type Scope, type TenantGroup } from './fleet-facts.ts';
+import {
+  isRecorded,
+  readFleetFacts,
+  readGroups,
+  readMembers,
+  readScope,
+  type KnownHistories,
+  type Scope,
+  type TenantGroup,
+} from './fleet-facts.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
-import { planForward, type Plan, planner } from '../plan/plan.ts';
+import { planForward, type Plan } from '../plan/plan.ts';
 import { countClasses, countStatuses, type ClassCounts, type TenantClass } from '../report/class-counts.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { findTenants, tenantUnknown, type RegisteredTenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
-import { historyOf, knownHistories, toMembers, type KnownHistories, type Member } from './member.ts';
+import { historyOf, toMembers, type Member } from './member.ts';
 import { needsHistory } from './read-classes.ts';
 import { classOf } from './class-of.ts';
 import { countVersions, type FleetVersion } from './versions.ts';
-import { readAhead } from './ahead.ts';
+import { readNewerHistories, readPlanner } from './ahead.ts';
 import { putStampsRight } from './put-stamps-right.ts';
 import {
   type Attention,
@@ -80,12 +89,9 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
   const masterFolder =
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
   await assertRegistry(database);
-  const scope = await readScope(database, { withTimes: options.listAll });
+  const { scope, groups, known } = await readFleetFacts(database, { withTimes: options.listAll });
   const memory = await remember(database, scope);
-  const groups = await readGroups(database, scope);
-  const known = await knownHistories(database, scope);
-  const ahead = await readAhead(database, scope, folder);
-  const judge: Judge = { folder, decide: planner(folder, { ahead }), memory };
+  const judge: Judge = { folder, decide: await readPlanner(database, known, folder), memory };
 
   const counted = new Map<TenantGroup, TenantClass>();
   for (const group of groups) {
@@ -131,8 +137,7 @@ interface Judge {
 
 /** The class if the group's facts suffice; undefined if its tenants need attention or must be loaded. */
 function classIfFine(group: TenantGroup, known: KnownHistories, { decide }: Judge): TenantClass | undefined {
-  if (group.hasFailed || group.isInterrupted || group.isAmbiguous || needsHistory(group, known))
-    return undefined;
+  if (isRecorded(group) || needsHistory(group, known)) return undefined;
   const seen = { ...group, plan: decide(historyOf(group, known) ?? EMPTY_HISTORY) };
   const of = classOf(seen);
   const attention = attentionOf({ ...seen, class: of, history: EMPTY_HISTORY, pending: [] });
@@ -217,8 +222,8 @@ export async function readStates(
 ): Promise<TenantState[]> {
   const scope = await readScope(database, { only, withTimes: true });
   const memory = await remember(database, scope);
-  const ahead = await readAhead(database, scope, folder);
-  const judge: Judge = { folder, decide: planner(folder, { ahead }), memory };
+  const newer = await readNewerHistories(database, scope, folder);
+  const judge: Judge = { folder, decide: await readPlanner(database, newer, folder), memory };
   const states: TenantState[] = [];
   // Without the stamps, which are joined for the whole fleet.
   const few = { ...scope, stateVersion: 0 };

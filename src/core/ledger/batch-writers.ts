@@ -2,7 +2,7 @@ import type { QueryResultRow } from 'pg';
 import type { Database } from '../../db/database.ts';
 import type { BatchWriter } from '../plan/latest-deploy.ts';
 import { RUNS_SINCE } from '../state/version.ts';
-import { queryApplied } from './applied-entries.ts';
+import { queryEntries } from './query-entries.ts';
 
 interface Batch {
   readonly schema: string;
@@ -24,12 +24,12 @@ export async function readBatchWriters(
   batches: readonly Batch[],
 ): Promise<ReadonlyMap<string, BatchWriter>> {
   if (stateVersion < RUNS_SINCE || batches.length === 0) return new Map();
-  const rows = await queryApplied<EntryRow>(
+  const rows = await queryEntries<EntryRow>(
     database,
     stateVersion,
     `SELECT a.schema, a.names, a.run, r.command = 'migrate tenants' AS "isMigration"
      FROM unnest($1::text[], $2::int[]) AS last (schema, batch)
-     JOIN (SELECT * FROM applied WHERE NOT is_gone OFFSET 0) a USING (schema, batch) -- OFFSET 0: names first
+     JOIN (SELECT * FROM entries WHERE outcome = 'migrated' AND NOT is_gone OFFSET 0) a USING (schema, batch) -- OFFSET 0: names first
      JOIN tenantctl.runs r ON r.id = a.run
      ORDER BY a.ended_at`,
     [batches.map(({ schema }) => schema), batches.map(({ batch }) => batch)],

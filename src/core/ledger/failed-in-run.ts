@@ -2,7 +2,7 @@ import { TenantctlError } from '../../errors.ts';
 import { findTenants } from '../registry/registry.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { readRun } from './read-runs.ts';
-import { changesIn, underNames } from '../state/memory.ts';
+import { queryEntries } from './query-entries.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -21,13 +21,12 @@ export async function failedInRun(
   const id =
     run === true ? await lastWithFailures(database, stateVersion) : (await readRun(database, run)).id;
   const { table, schema } = registrySql(database.names);
-  const { rows } = await database.query<{ schema: string; isGone: boolean }>(
-    `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
-     failed AS (
-       SELECT coalesce(schema, schema_name) AS schema, is_gone FROM ${underNames('run_tenants', stateVersion)}
-       WHERE run = $1 AND outcome = 'failed')
-     SELECT DISTINCT f.schema, f.is_gone OR r.${schema} IS NULL AS "isGone"
-     FROM failed f LEFT JOIN ${table} r ON r.${schema}::text = f.schema`,
+  const rows = await queryEntries<{ schema: string; isGone: boolean }>(
+    database,
+    stateVersion,
+    `SELECT DISTINCT e.schema, e.is_gone OR r.${schema} IS NULL AS "isGone"
+     FROM entries e LEFT JOIN ${table} r ON r.${schema}::text = e.schema
+     WHERE e.run = $1 AND e.outcome = 'failed'`,
     [id],
   );
   const failed = rows.filter(({ isGone }) => !isGone).map((row) => row.schema);

@@ -1,7 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import { checkOptions } from '../options/check-options.ts';
 import { TenantctlError, type ErrorReport } from '../../errors.ts';
-import { changesIn, underNames } from '../state/memory.ts';
+import { queryEntries } from './query-entries.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
@@ -123,16 +123,16 @@ export async function readRunTenants(
 ): Promise<RunTenant[]> {
   checkOptions({ runNumber: run, onlyFailed }, 'runNumber');
   const stateVersion = await readStateVersion(database);
-  const { rows } = await database.query<{ key: string; entry: RunTenant }>(
-    `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
-     entries AS (
-       SELECT coalesce(organization, clerk_org_id) AS organization, coalesce(schema, schema_name) AS schema,
-              concat_ws(' ', coalesce(schema, schema_name), is_gone, coalesce(organization, clerk_org_id)) AS key, ended_at, outcome,
-              jsonb_build_object('direction', direction, 'names', names, 'batch', batch, 'durationMs', duration_ms, 'error', error) AS work
-       FROM ${underNames('run_tenants', stateVersion)} WHERE run = $1)
-     SELECT key, work || jsonb_build_object('clerkOrgId', organization, 'schema', schema, 'outcome', outcome) AS entry
-     FROM entries
-     WHERE NOT $2 OR key IN (SELECT key FROM entries WHERE outcome = 'failed')
+  const rows = await queryEntries<{ key: string; entry: RunTenant }>(
+    database,
+    stateVersion,
+    `, of_run AS (
+       SELECT *, concat_ws(' ', schema, is_gone, organization) AS key FROM entries WHERE run = $1)
+     SELECT key, jsonb_build_object(
+       'clerkOrgId', organization, 'schema', schema, 'outcome', outcome, 'direction', direction,
+       'names', names, 'batch', batch, 'durationMs', duration_ms, 'error', error) AS entry
+     FROM of_run
+     WHERE NOT $2 OR key IN (SELECT key FROM of_run WHERE outcome = 'failed')
      ORDER BY organization COLLATE "C", schema COLLATE "C", key, ended_at`,
     [run, onlyFailed],
   );

@@ -1,7 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import { TenantctlError } from '../../errors.ts';
 import type { BackwardExtent } from '../plan/plan.ts';
-import { queryApplied } from './applied-entries.ts';
+import { queryEntries } from './query-entries.ts';
 import { readRun } from './read-runs.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
@@ -39,10 +39,11 @@ export async function readUndoOfRun(
 ): Promise<UndoneTenant[]> {
   const { command, outcome } = await readRun(database, run);
   assertUndoable(run, command, outcome === 'at-work' && !isOwn);
-  const rows = await queryApplied<EntryRow>(
+  const rows = await queryEntries<EntryRow>(
     database,
     await readStateVersion(database),
-    `, own AS (
+    `, applied AS NOT MATERIALIZED (SELECT * FROM entries WHERE outcome = 'migrated'),
+     own AS (
        SELECT schema, is_gone, min(ended_at) AS ended_at FROM applied WHERE run = $1 GROUP BY 1, 2)
      SELECT t.run, t.is_gone AS "isGone", t.tenant::text AS id,
             t.organization AS "clerkOrgId", t.schema, t.names, t.batch

@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import { changesIn, underNames } from '../state/memory.ts';
+import { queryEntries } from './query-entries.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 
@@ -16,12 +16,12 @@ export async function readUndone(database: Database, run: number): Promise<Undon
   checkOptions({ runNumber: run }, 'runNumber');
   const stateVersion = await readStateVersion(database);
   if (stateVersion < RUNS_SINCE) return undefined;
-  const { rows } = await database.query<{ by: number[] | null; wholly: boolean }>(
-    `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
-     changed AS NOT MATERIALIZED (
-       SELECT run, coalesce(schema, schema_name) AS schema, direction, unnest(names) AS name, ended_at
-       FROM ${underNames('run_tenants', stateVersion)}
-       WHERE run >= $1 AND NOT is_gone),
+  const [found] = await queryEntries<{ by: number[] | null; wholly: boolean }>(
+    database,
+    stateVersion,
+    `, changed AS NOT MATERIALIZED (
+       SELECT run, schema, direction, unnest(names) AS name, ended_at
+       FROM entries WHERE run >= $1 AND NOT is_gone),
      own AS (
        SELECT schema, name, max(ended_at) AS ended_at FROM changed WHERE run = $1 AND direction = 'up' GROUP BY 1, 2),
      undone AS (
@@ -34,6 +34,5 @@ export async function readUndone(database: Database, run: number): Promise<Undon
      FROM undone`,
     [run],
   );
-  const [found] = rows;
   return found?.by ? { by: found.by, wholly: found.wholly } : undefined;
 }

@@ -82,13 +82,10 @@ function settle<T extends Task, Done>(
   const { task } = pending;
   const blockedBy = failed.error.sqlstate === '55P03' ? session.blockers.of(failed.pid) : [];
   const limit = exceededLimit(failed.error, context);
-  const isComplete = blockedBy.length === 0 && limit === undefined;
-  const error = isComplete
-    ? failed.error
-    : failed.error.with({
-        ...(blockedBy.length > 0 && { blockedBy }),
-        ...(limit !== undefined && { details: [limit] }),
-      });
+  const error = failed.error.with({
+    ...(blockedBy.length > 0 && { blockedBy }),
+    ...(limit !== undefined && { details: [limit] }),
+  });
   const failure = { ...failed, error };
   // The statement was cancelled by a stop, which says nothing about the tenant.
   if (failure.mayRepeat && context.database.isCancelled) {

@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { messageOf, toTenantctlError } from '../../errors.ts';
-import { behindFleet, readAhead } from '../fleet/ahead.ts';
+import { behindFleet, readAhead, readNewerHistories } from '../fleet/ahead.ts';
 import { schemaMissing } from '../fleet/plan-fleet.ts';
 import { readStates, type TenantState } from '../fleet/status.ts';
 import type { MigrationFolder } from '../files/source.ts';
@@ -59,7 +59,8 @@ function asFound(
 
 async function aheadOf(database: Database, folder: MigrationFolder, observe: Observer): Promise<string[]> {
   try {
-    return await readAhead(database, { stateVersion: STATE_VERSION }, folder);
+    const newer = await readNewerHistories(database, { stateVersion: STATE_VERSION }, folder);
+    return await readAhead(database, newer, folder);
   } catch (error) {
     // The tenants were provisioned, whatever becomes of the connection.
     const message = `Whether new tenants are behind the fleet is not known: ${messageOf(error)}`;

@@ -4,11 +4,11 @@ import { withTransaction } from '../../db/transaction.ts';
 import { changesIn, underNames } from '../state/memory.ts';
 
 /**
- * Queries what runs have applied to tenants: `applied` (run, tenant, organization, schema, is_gone, names, batch,
- * ended_at), under the tenants' current names.
+ * Queries what runs did to tenants: `entries`, the columns of tenantctl.run_tenants with `organization` and
+ * `schema`, the tenants' current names. `is_gone`: the tenant has left the registry.
  * @param query may continue the WITH clause
  */
-export function queryApplied<Row extends QueryResultRow>(
+export function queryEntries<Row extends QueryResultRow>(
   database: Database,
   stateVersion: number,
   query: string,
@@ -19,11 +19,11 @@ export function queryApplied<Row extends QueryResultRow>(
   return withTransaction(database, {}, prelude, async ({ client }) => {
     const { rows } = await client.query<Row>(
       `WITH changes AS MATERIALIZED (${changesIn(stateVersion)}),
-       applied AS NOT MATERIALIZED (
+       entries AS NOT MATERIALIZED (
          SELECT run, tenant, coalesce(organization, clerk_org_id) AS organization,
-                coalesce(schema, schema_name) AS schema, is_gone, names, batch, ended_at
-         FROM ${underNames('run_tenants', stateVersion)}
-         WHERE direction = 'up' AND outcome = 'migrated')
+                coalesce(schema, schema_name) AS schema, is_gone, outcome, direction, names, batch, duration_ms,
+                error, ended_at
+         FROM ${underNames('run_tenants', stateVersion)})
        ${query}`,
       [...values],
     );
