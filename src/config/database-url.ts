@@ -45,6 +45,7 @@ export function readDatabaseUrl(
   }
   for (const name of ['host', 'user', 'database'] as const) if (decoded[name] === '') add(`names no ${name}`);
   if (decoded.host.includes(',')) add(SEVERAL_HOSTS);
+  if (url.port === '0') add(outOfRange(url.port));
   const seconds = url.searchParams.get('connect_timeout');
   if (seconds !== null && !/^\d{1,6}$/.test(seconds))
     add('has a connect_timeout that is not a number of seconds');
@@ -90,7 +91,10 @@ function readSslMode(
   return mode !== 'disable';
 }
 
+const outOfRange = (port: string) => `names the port ${port}, out of range: 1 to 65535`;
+
 function parseUrl(text: string): URL | string {
+  if (/^["'].*["']$/s.test(text)) return 'is in quotes: remove them';
   if (!/^postgres(ql)?:\/\//i.test(text)) return FORM;
   if (isCutShort(text)) return CUT_SHORT;
   // postgres://user@/database?host=/a/socket/folder has no host, but the URL parser needs one.
@@ -100,8 +104,11 @@ function parseUrl(text: string): URL | string {
   const authority = rest.split(/[/?#]/)[0] ?? '';
   if (authority.slice(authority.lastIndexOf('@')).includes(',')) return SEVERAL_HOSTS;
   // Digits after a colon are a port only after the @.
-  const port = /@[^@]*:(\d+)$/.exec(authority)?.[1];
-  return port === undefined ? FORM : `names the port ${port}, out of range: 1 to 65535`;
+  const [, host = '', port = ''] = /@([^@]*):(\d+)$/.exec(authority) ?? [];
+  if (port === '') return FORM;
+  if (Number(port) > 65_535) return outOfRange(port);
+  if (host === '') return 'names no host';
+  return host.includes(':') ? 'holds an IPv6 address that must be in brackets, without a zone: [::1]' : FORM;
 }
 
 /** Whether a / ? or # of the password ends what looks like the host: an "@" is left after it. */

@@ -9,6 +9,17 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   DB_PWD: 'DB_PASSWORD',
   DB_DATABASE: 'DB_NAME',
   DB_URL: 'DATABASE_URL',
+  POSTGRES_URL: 'DATABASE_URL',
+  PGHOST: 'DB_HOST',
+  PGPORT: 'DB_PORT',
+  PGUSER: 'DB_USER',
+  PGPASSWORD: 'DB_PASSWORD',
+  PGDATABASE: 'DB_NAME',
+  POSTGRES_HOST: 'DB_HOST',
+  POSTGRES_PORT: 'DB_PORT',
+  POSTGRES_USER: 'DB_USER',
+  POSTGRES_PASSWORD: 'DB_PASSWORD',
+  POSTGRES_DB: 'DB_NAME',
 };
 
 /** Misspelt variables of an .env file, and values that end at a "#". The environment at large is not looked at. */
@@ -35,11 +46,12 @@ export function fileWarnings(text: string, variables: Variables): Problem[] {
 /** What the variable is called instead; undefined if it may belong to another program. */
 function knownAs(name: string, variables: Variables): string | undefined {
   if (VARIABLES.includes(name)) return undefined;
-  const plain = name.replace(/^TENANTCTL_/, '');
+  const plain = name.toUpperCase().replace(/^TENANTCTL_/, '');
   const synonym = SYNONYMS[plain];
   const meant = VARIABLES.includes(plain) ? plain : VARIABLES.find((each) => isMisspelt(plain, each));
   if (meant !== undefined) return `the variable is called ${meant}`;
-  if (synonym !== undefined && variables[synonym] === undefined) return `the variable is called ${synonym}`;
+  const isTold = ['DATABASE_URL', 'DB_EMBEDDED', synonym ?? ''].some((each) => variables[each] !== undefined);
+  if (synonym !== undefined && !isTold) return `the variable is called ${synonym}`;
   const family = ['TENANTCTL_', 'DB_SSL'].find((prefix) => name.startsWith(prefix));
   if (family === undefined) return undefined;
   return `the variables are ${VARIABLES.filter((each) => each.startsWith(family)).join(', ')}`;

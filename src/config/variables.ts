@@ -40,7 +40,9 @@ const host = z
     (text) => !text.includes('@'),
     'holds more than the name of a host: set DATABASE_URL to the whole URL',
   )
-  .refine((text) => !/^[^:]+:\d+$/.test(text), 'holds a port: put that into DB_PORT');
+  .refine((text) => !/^[^:]+:\d+$/.test(text), 'holds a port: put that into DB_PORT')
+  .refine((text) => !text.includes(','), 'names several hosts: tenantctl connects to one, the primary')
+  .refine((text) => !text.startsWith('['), 'is in brackets: write an IPv6 address without them');
 
 const path = z.string().refine((text) => !text.includes('://'), 'is a URL, not a path');
 

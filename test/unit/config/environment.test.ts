@@ -52,6 +52,8 @@ test.for([
   [{ DB_PORT: '54x' }, 'DB_PORT "54x" is not a number'],
   [{ DB_SSL: 'si' }, 'DB_SSL "si" is neither true nor false'],
   [{ DB_HOST: 'h:5432' }, 'DB_HOST "h:5432" holds a port: put that into DB_PORT'],
+  [{ DB_HOST: 'h,i' }, 'DB_HOST "h,i" names several hosts: tenantctl connects to one, the primary'],
+  [{ DB_HOST: '[::1]' }, 'DB_HOST "[::1]" is in brackets: write an IPv6 address without them'],
   [
     { DB_HOST: 'postgres://u:secret@h/d' },
     'DB_HOST is a URL, not the name of a host: set DATABASE_URL to it instead',
@@ -139,6 +141,14 @@ describe('DATABASE_URL', () => {
     ['mysql://u@h/d', 'is not a URL of the form postgres://user:password@host:port/database'],
     ['h:5432', 'is not a URL of the form postgres://user:password@host:port/database'],
     ['postgres://u:p@h:99999/d', 'names the port 99999, out of range: 1 to 65535'],
+    ['postgres://u:p@h:0/d', 'names the port 0, out of range: 1 to 65535'],
+    ['postgres://u:p@:5432/d', 'names no host'],
+    ['postgres://u:p@::1/d', 'holds an IPv6 address that must be in brackets, without a zone: [::1]'],
+    [
+      'postgres://u:p@[fe80::1%25eth0]:5432/d',
+      'holds an IPv6 address that must be in brackets, without a zone: [::1]',
+    ],
+    ['"postgres://u:p@h/d"', 'is in quotes: remove them'],
     ['postgres://u:99999', 'is not a URL of the form postgres://user:password@host:port/database'],
     [
       'postgres://u:p%@h/d',

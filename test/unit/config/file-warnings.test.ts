@@ -16,6 +16,9 @@ test.for([
   ['DATABASE_URI', 'DATABASE_URL'],
   ['TENANTCTL_DB_HOST', 'DB_HOST'],
   ['DB_USERNAME', 'DB_USER'],
+  ['PGHOST', 'DB_HOST'],
+  ['POSTGRES_DB', 'DB_NAME'],
+  ['db_host', 'DB_HOST'],
 ] as const)('%s in an env file: the variable is called %s', ([misspelt, known]) => {
   expect(warnings(`${misspelt}=x`)).toEqual([
     `${misspelt} is unknown and ignored; the variable is called ${known}`,
@@ -34,6 +37,8 @@ test('variables of other programs are not warned of', () => {
     'DB_POOL DB_TYPE DB_HOST_2 TEST_DATABASE_URL PG_DATABASE_URL DIRECT_URL NODE_ENV TENANT_ID PORT';
   expect(warnings(...others.split(' ').map((name) => `${name}=x`))).toEqual([]);
   expect(warnings('DB_DATABASE=x', 'DB_NAME=x')).toEqual([]);
+  // PostgreSQL's own container takes these from the same file.
+  expect(warnings('POSTGRES_USER=x', 'POSTGRES_PASSWORD=x', 'DATABASE_URL=x')).toEqual([]);
 });
 
 test('a value that a "#" cuts short is warned of, without the value', () => {
