@@ -61,7 +61,7 @@ describe('what needs a session, behind PgBouncer', () => {
       THREE.map((id) => ({ schema: schemaNameFor(id) })).toSorted((a, b) => (a.schema < b.schema ? -1 : 1)),
     );
     expect((await fleet.provision('org_new'))[0]).toMatchObject({ outcome: 'provisioned' });
-    expect((await fleet.rollback()).totals).toMatchObject({ failed: 0 });
+    expect((await fleet.rollback({ extent: { to: LINKS } })).totals).toMatchObject({ changed: 4, failed: 0 });
     expect(await fleet.query(indexed)).toEqual([]);
     expect(await fleet.query('SELECT FROM tenantctl.intents')).toEqual([]);
   });

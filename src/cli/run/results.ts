@@ -59,13 +59,20 @@ export function masterText(
 }
 
 export function dryRunResult({ output }: Context, rehearsal: Rehearsal): CommandResult {
-  const migrations = rehearsal.plans.flatMap((plan) => plan.migrations);
-  const failed = [...rehearsal.problems, ...migrations.filter(({ error }) => error !== undefined)];
+  const { problems, upToDate, leftAlone = [] } = rehearsal;
+  const planned = rehearsal.plans.flatMap(({ scope, targets, migrations }) => {
+    const error = migrations.find((migration) => migration.error !== undefined)?.error;
+    return targets.map(() => ({ scope, error }));
+  });
+  const master = planned.find(({ scope, error }) => scope === 'master' && error !== undefined);
+  const tenants = planned.filter(({ scope }) => scope === 'tenants');
+  const failed = [...problems, ...tenants.filter(({ error }) => error !== undefined)];
+  const total = upToDate + problems.length + tenants.length + leftAlone.length;
   for (const warning of rehearsal.warnings) output.warn(warning);
   return {
     document: rehearsalDocument(rehearsal),
     text: ({ renderRehearsal }, look) => renderRehearsal(rehearsal, output.verbose, look),
-    error: failureOf(failed, failed.length),
+    error: master?.error ?? failureOf(failed, total, 'would fail'),
     showError: false,
   };
 }
@@ -74,6 +81,7 @@ export function dryRunResult({ output }: Context, rehearsal: Rehearsal): Command
 export function failureOf(
   failed: readonly { readonly error?: TenantctlError | undefined }[],
   total: number,
+  verb = 'failed',
 ): TenantctlError | undefined {
   const first = failed[0]?.error;
   if (first === undefined || failed.length === 1) return first;
@@ -82,7 +90,7 @@ export function failureOf(
   );
   const areIdle = failed.some(({ error }) => error?.code === 'TENANT_NOT_ACTIVE');
   const what = [
-    ...(shared === 'TENANT_NOT_ACTIVE' ? [] : ['failed']),
+    ...(shared === 'TENANT_NOT_ACTIVE' ? [] : [verb]),
     ...(areIdle ? ['are not ACTIVE'] : []),
   ];
   return new TenantctlError(
@@ -100,9 +108,10 @@ export function failureOf(
 function rolloutFailure({ rollout, totals }: FleetResult): TenantctlError | undefined {
   if (rollout?.stopped === undefined) return undefined;
   const { reason } = rollout.stopped;
+  const rest = totals.skipped === 0 ? '' : ` ${counted(totals.skipped, 'tenant', 'was')} not started.`;
   return new TenantctlError(
     'ROLLOUT_STOPPED',
-    `The rollout was stopped: ${reason}. ${counted(totals.skipped, 'tenant', 'was')} not started.`,
+    `The rollout was stopped: ${reason}.${rest}`,
     {
       hint:
         rollout.rolledBack === undefined

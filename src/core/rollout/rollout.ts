@@ -26,7 +26,8 @@ export async function openPlan(
   rollout.refusals = refusals;
   const { canaries, context, failureLimit, setting } = rollout;
   if (setting.rollout === undefined) return results;
-  failureLimit.expect(plan.due.length, plan.problems.length);
+  const isAsked = setting.listUpToDate === true && setting.rollout.check !== undefined;
+  failureLimit.expect(plan.due.length + (isAsked ? plan.upToDate.length : 0), plan.problems.length);
   const checked = isStopped(context) ? results : await checkResults(rollout, results, plan.upToDate);
   const isFailedCanary = ({ outcome, schema }: TenantResult) =>
     outcome === 'failed' && canaries instanceof Set && canaries.has(schema);

@@ -76,6 +76,19 @@ test.for([
   },
 );
 
+test('with --all, tenants that are only checked count for the limit like those that are due', async () => {
+  const fleet = await createRefusable(['org_a', 'org_b', 'org_c']);
+  await fleet.migrate({ tenants: ['org_a', 'org_b'] });
+  const broken = { name: 'broken.sql', query: 'SELECT 1 / 0' };
+  const run = (percent: number) =>
+    fleet.migrate({ listUpToDate: true, rollout: { check: broken, maxFailures: { percent } } });
+  const strict = await run(60);
+  expect(strict.totals).toMatchObject({ selected: 3, failed: 2, skipped: 1 });
+  expect(strict.rollout?.stopped).toMatchObject({ failed: 2, allowed: 1, of: 3 });
+  const lenient = await run(70);
+  expect(lenient.rollout?.stopped).toMatchObject({ failed: 3, allowed: 2, of: 3 });
+});
+
 test('no run without a check passes a refused tenant, and each says that it failed, and why', async () => {
   const fleet = await createRefusable();
   await fleet.migrate({ rollout: { canary: { tenants: ['org_c'] }, check } });
