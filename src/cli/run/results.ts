@@ -89,10 +89,7 @@ export function failureOf(
     failed.every(({ error }) => error?.code === code),
   );
   const areIdle = failed.some(({ error }) => error?.code === 'TENANT_NOT_ACTIVE');
-  const what = [
-    ...(shared === 'TENANT_NOT_ACTIVE' ? [] : [verb]),
-    ...(areIdle ? ['are not ACTIVE'] : []),
-  ];
+  const what = [...(shared === 'TENANT_NOT_ACTIVE' ? [] : [verb]), ...(areIdle ? ['are not ACTIVE'] : [])];
   return new TenantctlError(
     shared ?? 'TENANTS_FAILED',
     `${failed.length} of ${total} tenants ${what.join(' or ')}.`,
@@ -109,14 +106,10 @@ function rolloutFailure({ rollout, totals }: FleetResult): TenantctlError | unde
   if (rollout?.stopped === undefined) return undefined;
   const { reason } = rollout.stopped;
   const rest = totals.skipped === 0 ? '' : ` ${counted(totals.skipped, 'tenant', 'was')} not started.`;
-  return new TenantctlError(
-    'ROLLOUT_STOPPED',
-    `The rollout was stopped: ${reason}.${rest}`,
-    {
-      hint:
-        rollout.rolledBack === undefined
-          ? `What was applied stays applied. Correct the cause for the ${counted(totals.failed, 'tenant')} that failed, and run the command again: it continues where this run stopped.`
-          : 'Correct what failed, and run the command again.',
-    },
-  );
+  return new TenantctlError('ROLLOUT_STOPPED', `The rollout was stopped: ${reason}.${rest}`, {
+    hint:
+      rollout.rolledBack === undefined
+        ? `What was applied stays applied. Correct the cause for the ${counted(totals.failed, 'tenant')} that failed, and run the command again: it continues where this run stopped.`
+        : 'Correct what failed, and run the command again.',
+  });
 }
