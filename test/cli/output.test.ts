@@ -24,6 +24,25 @@ test('stdout has only the result, stderr everything else; neither is coloured in
   expect(stdout + stderr).not.toContain(ESCAPE);
 });
 
+test("a control character in a tenant's data is escaped, and moves no cursor", async () => {
+  const { project, testDatabase } = await createFleet(['org_\u202Eb']);
+  await project.write(
+    'migrations/tenants/20250101000003_broken.sql',
+    "-- migrate:up\nCREATE TABLE w (v text UNIQUE);\nINSERT INTO w SELECT E'\\x1b[2Jx' FROM generate_series(1, 2);\n",
+  );
+  const options = { cwd: project.folder, env: testDatabase.env };
+
+  const failed = await tenantctl(['migrate', 'tenants', '--verbose'], options);
+  const listed = await tenantctl(['tenant', 'list'], options);
+
+  expect(failed.stdout + failed.stderr).toContain('(v)=(\\u001b[2Jx)');
+  for (const text of [failed.stdout, failed.stderr, listed.stdout]) {
+    expect(text).not.toContain('\u001B');
+    expect(text).not.toContain('\u202E');
+  }
+  expect(listed.stdout).toContain('org_\\u202eb');
+});
+
 test('--quiet shows the result and nothing else', async () => {
   const { project, testDatabase } = await createFleet(['org_a']);
   await project.write('migrations/tenants/20250101000003_broken.sql', FAILING);

@@ -3,6 +3,7 @@ import { jsonValue } from '../../db/json-value.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Look } from './look.ts';
 import { renderTable } from './table.ts';
+import { visible } from './visible.ts';
 
 export type RowFormat = 'table' | 'csv' | 'jsonl' | 'json';
 
@@ -101,16 +102,6 @@ function recordOf(head: readonly string[], row: readonly string[], paint: Look['
 function cellOf(value: string | null): string {
   return value === null ? 'NULL' : visible(value);
 }
-
-/** Escapes control characters, including bidirectional ones: data must not move the cursor. */
-function visible(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu,
-    (character) => ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** RFC 4180. As in PostgreSQL's COPY, NULL is an empty field and an empty string is "". */
 function createCsv(): RowRenderer {

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { Look } from './look.ts';
+import { visibleText } from './visible.ts';
 
 const GAP = '  ';
 
@@ -102,7 +103,7 @@ function isColor(token: string): boolean {
 }
 
 function inOneLine(cell: string): string {
-  return cell.replaceAll(/^\s*\n\s*|\s*\n\s*$/g, '').replaceAll(/\s*\n\s*/g, ' ');
+  return visibleText(cell.replaceAll(/^\s*\n\s*|\s*\n\s*$/g, '').replaceAll(/\s*\n\s*/g, ' '));
 }
 
 /** Made of ASCII and of the cells of bars. */

@@ -1,6 +1,7 @@
 import { Chalk } from 'chalk';
 import type { Variables } from '../../config/settings.ts';
 import { createConcealer, secretsOf } from '../../secrets.ts';
+import { visibleText } from '../render/visible.ts';
 import { ASCII, takesUnicode, UNICODE, type Look } from '../render/look.ts';
 
 export interface OutputOptions {
@@ -47,11 +48,13 @@ export function createOutput(options: OutputOptions): Output {
     width: stream.isTTY && stream.columns > 0 ? stream.columns : undefined,
   });
   const errorLook = lookOf(process.stderr);
-  const complain = (text: string) => void write(process.stderr, `${conceal(text)}\n`);
+  const look = lookOf(process.stdout);
+  const shown = (text: string, { paint }: Look) => `${visibleText(conceal(text), paint.level > 0)}\n`;
+  const complain = (text: string) => void write(process.stderr, shown(text, errorLook));
   const message = options.quiet ? () => {} : complain;
   return {
     ...options,
-    look: lookOf(process.stdout),
+    look,
     errorLook,
     animated:
       // Without a width a spinner cannot redraw its line.
@@ -69,7 +72,7 @@ export function createOutput(options: OutputOptions): Output {
         writeToStdout(text, () => resolve());
       });
     },
-    result: (text) => write(process.stdout, `${conceal(text)}\n`),
+    result: (text) => write(process.stdout, shown(text, look)),
     document: (document) => write(process.stdout, `${toJson(document, conceal).slice(isBegun ? 1 : 0)}\n`),
     message,
     warn: (text) => message(`${errorLook.paint.yellow(errorLook.marks.warning)} ${text}`),
