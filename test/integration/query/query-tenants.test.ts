@@ -116,7 +116,8 @@ test.for([false, true])(
       PERFORM set_config('role', 'pg_monitor', false);
       RETURN 'done'; END $$`);
     const look = `SELECT current_user, current_setting('lock_timeout'), current_schema(),
-      (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711),
+      (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())),
       (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_listening_channels())`;
     const before = await ask(database, look);
     const soiled = await ask(database, `SELECT soil(${prepares})`, { concurrency: 1 });

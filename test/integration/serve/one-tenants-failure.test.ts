@@ -77,7 +77,7 @@ test('the error of an .sql file names tenant, file, SQLSTATE, statement, and sho
     sqlstate: '42601',
     statement: 'SELECT 1;\nALTER TABEL notes ADD x int;',
   });
-  expect(error?.details).toEqual(['line 2: ALTER TABEL notes ADD x int;', '              ^']);
+  expect(error?.details).toEqual(['line 3: ALTER TABEL notes ADD x int;', '              ^']);
 });
 
 test("the error of a Knex migration has the server's words and the statement with placeholders, not the values", async () => {
