@@ -10,6 +10,14 @@ export function counted(number: number, noun: string, verb?: string): string {
   return verb === undefined ? subject : `${subject} ${conjugated(verb, number)}`;
 }
 
+/** "3 migrated, 1 failed": the numbers that are not 0 */
+export function sumOf(parts: readonly (readonly [number: number, words: string])[]): string {
+  return parts
+    .filter(([number]) => number > 0)
+    .map(([number, words]) => `${number} ${words}`)
+    .join(', ');
+}
+
 /** A verb's form for a number: "is" and "are", "was" and "were", "sorts" and "sort" */
 export function conjugated(verb: string, number: number): string {
   if (number === 1) return verb;
@@ -24,8 +32,9 @@ export function shellWord(text: string): string {
 /** "350 ms", "4.2 s", "3 min 5 s" */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
-  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
-  return `${Math.floor(milliseconds / 60_000)} min ${Math.round((milliseconds % 60_000) / 1000)} s`;
+  const seconds = Math.round(milliseconds / 1_000);
+  if (seconds < 60) return `${(milliseconds / 1_000).toFixed(1)} s`;
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** "2026-11-29 18:55:53", in UTC */

@@ -37,6 +37,14 @@ test('each room of core has a page of ten to twenty lines', () => {
   }
 });
 
+test('each decision has a number of its own, which its title repeats', () => {
+  const files = readdirSync(join(ROOT, 'docs/decisions')).toSorted();
+  const numbers = files.map((file) => Number.parseInt(file, 10));
+  expect(numbers).toEqual(files.map((_, index) => index + 1));
+  const titles = files.map((file) => Number(/^# (\d+)\. /.exec(read(`docs/decisions/${file}`))?.[1]));
+  expect(titles).toEqual(numbers);
+});
+
 test.each(GUIDES)('every file and every function that %s names exists', (guide) => {
   const named = [
     ...read(guide)

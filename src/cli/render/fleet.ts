@@ -5,13 +5,10 @@ import { counted, duration, listed } from '../../wording.ts';
 import { withoutNames } from './causes.ts';
 import { renderFailures } from './failures.ts';
 import { renderClasses } from './classes.ts';
-import type { Look } from './look.ts';
+import { LISTED, markOf, type Look } from './look.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
 import { wrap } from './wrap.ts';
-
-/** Up to this many tenants are listed one by one. */
-const LISTED = 10;
 
 export function renderMaster(
   result: MasterResult,
@@ -45,20 +42,12 @@ export async function renderFleet(
     ({ outcome, reverted }) =>
       outcome === 'migrated' || (outcome === 'rolled-back' && reverted === undefined),
   );
+  const having = (wanted: TenantResult['outcome']) => tenants.filter(({ outcome }) => outcome === wanted);
   const lines = [
     ...(await renderChanged(changed, verb, verbose, look)),
-    ...renderFailures(
-      tenants.filter(({ outcome }) => outcome === 'failed'),
-      verbose,
-      look,
-    ),
+    ...renderFailures(having('failed'), verbose, look),
+    ...renderLeftOut(having('skipped'), look),
   ];
-  lines.push(
-    ...renderLeftOut(
-      tenants.filter(({ outcome }) => outcome === 'skipped'),
-      look,
-    ),
-  );
   const sums = [
     `${totals.changed} ${verb}`,
     `${totals.upToDate} ${verb === 'migrated' ? 'up to date' : 'with nothing to undo'}`,
@@ -69,7 +58,7 @@ export async function renderFleet(
   if (rollout !== undefined) lines.push(...renderRollout(rollout, look));
   const title = result.interrupted ? 'Interrupted. ' : '';
   const total = `${counted(totals.selected, 'tenant')}: ${sums} (${duration(result.durationMs)})`;
-  lines.push(`${markOf(result, look)} ${title}${total}${notActive(result)}`);
+  lines.push(`${resultMark(result, look)} ${title}${total}${notActive(result)}`);
   if (result.interrupted)
     lines.push(`${paint.cyan(marks.arrow)} Run the command again: it continues where this run stopped.`);
   if (result.shared && fleet !== undefined) {
@@ -80,10 +69,9 @@ export async function renderFleet(
 }
 
 /** Green only if everything that was asked for is done. */
-function markOf({ tenants, interrupted, rollout, totals }: FleetResult, { paint, marks }: Look): string {
-  const hasFailed = rollout?.stopped !== undefined || tenants.some(({ error }) => error !== undefined);
-  if (hasFailed) return paint.red(marks.failed);
-  return interrupted || totals.skipped > 0 ? paint.yellow(marks.warning) : paint.green(marks.ok);
+function resultMark({ tenants, interrupted, rollout, totals }: FleetResult, look: Look): string {
+  const failed = rollout?.stopped !== undefined || tenants.some(({ error }) => error !== undefined);
+  return markOf(look, { failed, unfinished: interrupted || totals.skipped > 0 });
 }
 
 interface LeftOut {
@@ -94,13 +82,14 @@ interface LeftOut {
 }
 
 /** Tenants for which nothing was done, by reason. */
-export function renderLeftOut(tenants: readonly LeftOut[], { paint, marks }: Look): string[] {
+export function renderLeftOut(tenants: readonly LeftOut[], look: Look): string[] {
+  const { paint, marks } = look;
   const lines: string[] = [];
   for (const [reason, members] of Map.groupBy(tenants, (tenant) => tenant.reason ?? '')) {
     const names = listed(members.map((tenant) => tenant.clerkOrgId).toSorted());
     const [first] = members;
     const error = first?.error;
-    const mark = error === undefined ? paint.yellow(marks.warning) : paint.red(marks.failed);
+    const mark = markOf(look, { failed: error !== undefined, unfinished: true });
     lines.push(`${mark} ${counted(members.length, 'tenant')} left out (${reason}): ${names}`);
     if (first === undefined || error?.hint === undefined) continue;
     const hint = members.length === 1 ? error.hint : withoutNames(error.hint, first);

@@ -61,6 +61,18 @@ export const ASCII: Marks = {
   empty: '-',
 };
 
+/** Up to this many tenants are listed one by one. */
+export const LISTED = 10;
+
+/** The mark of a result: as bad as the worst of it. */
+export function markOf(
+  { paint, marks }: Look,
+  { failed, unfinished = false }: { readonly failed: boolean; readonly unfinished?: boolean },
+): string {
+  if (failed) return paint.red(marks.failed);
+  return unfinished ? paint.yellow(marks.warning) : paint.green(marks.ok);
+}
+
 /**
  * The terminal or log reads UTF-8: the locale says so, as POSIX orders its variables. Windows has no locale
  * variables; its consoles except the old one show all marks. Programs started by macOS's launchd have none

@@ -1,9 +1,6 @@
 import type { ProvisionResult } from '../../core/tenant/provision-result.ts';
-import { counted, duration, listed } from '../../wording.ts';
-import type { Look } from './look.ts';
-
-/** Up to this many tenants are listed one by one. */
-const LISTED = 10;
+import { counted, duration, listed, sumOf } from '../../wording.ts';
+import { LISTED, markOf, type Look } from './look.ts';
 
 /** The tenants that are ACTIVE, and the totals. @param wanted how many were asked for */
 export function renderProvision(
@@ -22,9 +19,9 @@ function renderEach(active: readonly ProvisionResult[], look: Look): string[] {
     const { clerkOrgId, schema, outcome, applied, durationMs } = result;
     const where = `ACTIVE in ${look.paint.bold(schema)}`;
     if (outcome === 'already-active')
-      return `${markOf(result, look)} ${clerkOrgId} is already ${where}; ${unchanged(result)}`;
+      return `${ownMark(result, look)} ${clerkOrgId} is already ${where}; ${unchanged(result)}`;
     const done = `${counted(applied.length, 'migration')}, ${duration(durationMs)}`;
-    return `${markOf(result, look)} ${clerkOrgId} is ${where} (${done})${behind(result)}`;
+    return `${ownMark(result, look)} ${clerkOrgId} is ${where} (${done})${behind(result)}`;
   });
 }
 
@@ -38,34 +35,30 @@ function renderGroups(active: readonly ProvisionResult[], look: Look): string[] 
   });
   return [...groups].map(([state, members]) => {
     const [first] = members;
-    const mark = first === undefined ? '' : markOf(first, look);
+    const mark = first === undefined ? '' : ownMark(first, look);
     const names = listed(members.map(({ clerkOrgId }) => clerkOrgId));
     return `${mark} ${counted(members.length, 'tenant', 'is')} ${state}: ${names}`;
   });
 }
 
-function renderTotals(results: readonly ProvisionResult[], wanted: number, { paint, marks }: Look): string {
+function renderTotals(results: readonly ProvisionResult[], wanted: number, look: Look): string {
   const count = (outcome: ProvisionResult['outcome']) =>
     results.filter((result) => result.outcome === outcome).length;
   const failed = count('failed');
   const left = wanted - results.length;
-  const sums = [
+  const sums = sumOf([
     [count('provisioned'), 'provisioned'],
     [count('provisioned-behind'), 'provisioned behind the fleet'],
     [count('already-active'), 'already ACTIVE'],
     [failed, 'failed'],
     [left, 'not started'],
-  ] as const;
-  const parts = sums.filter(([number]) => number > 0).map(([number, words]) => `${number} ${words}`);
-  const unfinished = left > 0 ? paint.yellow(marks.warning) : paint.green(marks.ok);
-  const mark = failed > 0 ? paint.red(marks.failed) : unfinished;
-  const title = left > 0 ? 'Interrupted. ' : '';
-  return `${mark} ${title}${counted(wanted, 'organization')}: ${parts.join(', ')}`;
+  ]);
+  const mark = markOf(look, { failed: failed > 0, unfinished: left > 0 });
+  return `${mark} ${left > 0 ? 'Interrupted. ' : ''}${counted(wanted, 'organization')}: ${sums}`;
 }
 
-function markOf({ behind, attention }: ProvisionResult, { paint, marks }: Look): string {
-  const isGood = behind === undefined && attention === undefined;
-  return isGood ? paint.green(marks.ok) : paint.yellow(marks.warning);
+function ownMark({ behind, attention }: ProvisionResult, look: Look): string {
+  return markOf(look, { failed: false, unfinished: behind !== undefined || attention !== undefined });
 }
 
 function unchanged({ attention }: ProvisionResult): string {

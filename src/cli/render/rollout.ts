@@ -1,21 +1,19 @@
 import type { RolloutResult, Stage, StageResult } from '../../core/report/rollout-result.ts';
-import { counted, duration } from '../../wording.ts';
-import type { Look } from './look.ts';
+import { counted, duration, sumOf } from '../../wording.ts';
+import { markOf, type Look } from './look.ts';
 
 /** "Wave 2 of 7: 70 tenants ✔ 70 migrated (3.1 s)" */
-export function renderStage(stage: StageResult, { paint, marks }: Look): string {
+export function renderStage(stage: StageResult, look: Look): string {
   const { kind, number, of, tenants, failed, skipped, refused = 0, durationMs } = stage;
   const title = { canary: 'Canaries', wave: `Wave ${number} of ${of}`, newcomers: 'Newcomers' }[kind];
-  const mark =
-    failed > 0 ? paint.red(marks.failed) : skipped > 0 ? paint.yellow(marks.warning) : paint.green(marks.ok);
-  const parts = [
+  const mark = markOf(look, { failed: failed > 0, unfinished: skipped > 0 });
+  const sums = sumOf([
     [stage.migrated, 'migrated'],
     [stage.upToDate, 'up to date'],
     [failed, refused > 0 ? `failed (${refused} refused by the check)` : 'failed'],
     [skipped, 'not started'],
-  ] as const;
-  const sums = parts.filter(([count]) => count > 0).map(([count, words]) => `${count} ${words}`);
-  return `${title}: ${counted(tenants, 'tenant')} ${mark} ${sums.join(', ')} (${duration(durationMs)})`;
+  ]);
+  return `${title}: ${counted(tenants, 'tenant')} ${mark} ${sums} (${duration(durationMs)})`;
 }
 
 /** "canary 3 of 5", "wave 2 of 7" @param done how many tenants of the run are done */
@@ -26,13 +24,14 @@ export function whereabouts(stage: Stage, done: number): string {
 }
 
 /** Checked and unchecked tenants, waits for a standby, where and why the rollout stopped, and what was undone. */
-export function renderRollout(rollout: RolloutResult, { paint, marks }: Look): string[] {
+export function renderRollout(rollout: RolloutResult, look: Look): string[] {
+  const { paint, marks } = look;
   const { stopped, rolledBack, checked, refused = 0, unchecked, heldBackMs = 0 } = rollout;
   const lines: string[] = [];
-  if (checked !== undefined) {
-    const mark = refused === 0 ? paint.green(marks.ok) : paint.red(marks.failed);
-    lines.push(`${mark} Check: ${checked - refused} passed, ${refused} refused`);
-  }
+  if (checked !== undefined)
+    lines.push(
+      `${markOf(look, { failed: refused > 0 })} Check: ${checked - refused} passed, ${refused} refused`,
+    );
   if (unchecked > 0) lines.push(`${paint.yellow(marks.warning)} ${counted(unchecked, 'tenant')} not checked`);
   if (heldBackMs > 0) lines.push(`  Held back by a standby for ${duration(heldBackMs)}`);
   if (stopped !== undefined)
@@ -41,16 +40,16 @@ export function renderRollout(rollout: RolloutResult, { paint, marks }: Look): s
     );
   if (rolledBack !== undefined) {
     const { tenants, failed } = rolledBack;
-    const mark = failed === 0 ? paint.green(marks.ok) : paint.red(marks.failed);
     const rest = failed === 0 ? '' : `; this failed for ${failed}`;
-    lines.push(`${mark} What it had applied was undone for ${counted(tenants, 'tenant')}${rest}`);
+    lines.push(
+      `${markOf(look, { failed: failed > 0 })} What it had applied was undone for ${counted(tenants, 'tenant')}${rest}`,
+    );
   }
   return lines;
 }
 
 function place(stage: Stage | undefined): string {
   if (stage === undefined) return ' before its start';
-  return stage.kind === 'wave'
-    ? ` in wave ${stage.number} of ${stage.of}`
-    : ` at its ${stage.kind === 'canary' ? 'canaries' : stage.kind}`;
+  const { kind, number, of } = stage;
+  return kind === 'wave' ? ` in wave ${number} of ${of}` : ` at its ${kind === 'canary' ? 'canaries' : kind}`;
 }

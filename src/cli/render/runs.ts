@@ -8,7 +8,7 @@ import { optionWords } from './option-words.ts';
 import { nextCommands } from './run-end.ts';
 import { renderTable } from './table.ts';
 import { wrap } from './wrap.ts';
-import { counted, duration, listed, minuteOf, secondOf } from '../../wording.ts';
+import { counted, duration, listed, minuteOf, secondOf, sumOf } from '../../wording.ts';
 
 type Column = readonly [name: string, textOf: (run: Run, paint: Look['paint']) => string];
 
@@ -137,15 +137,14 @@ function totalsOf({ totals, command }: Run): string {
   if (totals['migrations'] !== undefined) return counted(totals['migrations'], 'migration');
   const verb =
     { 'rollback tenants': 'rolled back', 'tenant provision': 'provisioned' }[command] ?? 'migrated';
-  const sums = [
+  const sums = sumOf([
     [of('changed'), verb],
     [of('upToDate'), command === 'rollback tenants' ? 'with nothing to undo' : 'up to date'],
     [of('undone'), 'migrated and rolled back again'],
     [of('failed'), 'failed'],
     [of('skipped'), 'left out'],
-  ] as const;
-  const parts = sums.filter(([number]) => number > 0).map(([number, words]) => `${number} ${words}`);
-  return parts.length === 0 ? 'none' : parts.join(', ');
+  ]);
+  return sums === '' ? 'none' : sums;
 }
 
 function painted(outcome: RunOutcome, paint: Look['paint']): string {

@@ -5,7 +5,7 @@ import { counted, listed } from '../../wording.ts';
 import { bar } from './bar.ts';
 import { groupByCause } from './causes.ts';
 import { renderClassBar } from './classes.ts';
-import type { Look } from './look.ts';
+import { markOf, type Look } from './look.ts';
 import { renderTable } from './table.ts';
 import { wrap } from './wrap.ts';
 
@@ -84,7 +84,7 @@ const MILD: ReadonlySet<AttentionCode | undefined> = new Set(['BEHIND', 'PROVISI
 
 /** A block for each cause with the first tenants: what is broken or failed, then the rest. */
 function renderAttention(states: readonly TenantState[], look: Look): string[] {
-  const { paint, marks } = look;
+  const { paint } = look;
   // Tenants with the same words first: there may be tens of thousands of them.
   const alike = [
     ...Map.groupBy(states, ({ attention }) => `${attention?.code} ${attention?.problem}`).values(),
@@ -102,7 +102,7 @@ function renderAttention(states: readonly TenantState[], look: Look): string[] {
     );
   const lines = causes.slice(0, CAUSES).flatMap(({ message, tenants }) => {
     const [first] = tenants;
-    const mark = isMild(first) ? paint.yellow(marks.warning) : paint.red(marks.failed);
+    const mark = markOf(look, { failed: !isMild(first), unfinished: true });
     const names = listed(tenants.map(({ tenant }) => tenant.clerkOrgId));
     if (tenants.length === 1)
       return `${mark} ${wrap(`${names} ${paint.dim(first?.tenant.schema)}: ${message}`, 4, look)}`;
@@ -138,7 +138,7 @@ function renderStates(states: readonly TenantState[], look: Look): Promise<strin
 }
 
 /** What the other columns do not say. */
-function stateInWords({ attention, pending, tenant, ...state }: TenantState): string {
-  if (attention?.code === 'BEHIND') return `behind, from ${pending[0]}`;
+function stateInWords({ attention, pending, lacks, tenant, ...state }: TenantState): string {
+  if (attention?.code === 'BEHIND') return `behind, from ${pending[0] ?? lacks[0]}`;
   return attention?.problem ?? (state.class === 'upToDate' ? 'up to date' : tenant.status);
 }

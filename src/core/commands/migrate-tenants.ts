@@ -12,7 +12,15 @@ import { foundClasses, readClasses } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
 import { openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
-import { isNothing, planFleet, refuseOwners, stepsDue, type FleetPlan } from '../fleet/plan-fleet.ts';
+import {
+  isNothing,
+  planFleet,
+  refuseOwners,
+  resultsOfIdle,
+  resultsOfNotActive,
+  stepsDue,
+  type FleetPlan,
+} from '../fleet/plan-fleet.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
 import { readPlanner } from '../fleet/ahead.ts';
 import {
@@ -129,10 +137,7 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
     const applied = await apply(run, plan, todo, refusals);
     isShared ||= applied.isShared;
     results.push(...applied.results);
-    for (const { tenant, error } of todo.notActive) {
-      const reason = `its status is ${tenant.status}`;
-      results.push(untouched(tenant, 'skipped', { reason, error }));
-    }
+    results.push(...resultsOfNotActive(todo));
     const isOver = isStopped(rollout.context) || plan.due.length === 0;
     todo = isOver ? undefined : await newcomers(run, results);
   }
@@ -184,14 +189,13 @@ async function apply(
   const { database } = context;
   const isIdle = plan.due.length === 0 && plan.problems.length === 0;
   const notDue = [
-    ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
+    ...resultsOfIdle(plan),
     ...plan.behind.map(({ tenant, error }) =>
       untouched(tenant, 'skipped', {
         reason: 'behind the fleet',
         error: isNamed && options.allowNewerHistory !== true ? error : undefined,
       }),
     ),
-    ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
   ];
   const steps = stepsDue(plan);
   if (!isIdle) await run.run.begin(steps.map(({ name }) => name));
@@ -215,7 +219,7 @@ async function apply(
 }
 
 function forwardWork(
-  { context, options, folder, forward, lanes, observe }: TenantsRun,
+  { options, folder, forward, lanes, observe }: TenantsRun,
   memory: Memory,
 ): MigrationWork {
   return {
@@ -229,7 +233,7 @@ function forwardWork(
     },
     closing: ({ tenant }) => (memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
     lanes,
-    compile: options.compile !== false && context.database.acceptsScripts,
+    compile: options.compile,
     observe,
   };
 }

@@ -1,7 +1,7 @@
 import { forgetFiles } from '../state/checksums.ts';
 import { backwardWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
-import { stepsDue } from '../fleet/plan-fleet.ts';
+import { resultsOfIdle, resultsOfNotActive, stepsDue } from '../fleet/plan-fleet.ts';
 import { emptiedBy, planTenantsRollback, type TenantsRollbackOptions } from '../fleet/plan-rollback.ts';
 import { createLanes } from '../run/lanes.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
@@ -77,18 +77,15 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
         ? [forgetFailure(schema), forgetUndoneRefusal(schema, database.names.tenantHistory)]
         : [],
     lanes,
-    compile: options.compile !== false && database.acceptsScripts,
+    compile: options.compile,
     observe,
   });
   const { results: served, isShared } = await serveMigration(context, plan.due, work);
   const tenants: TenantResult[] = [
     ...served,
-    ...fleet.notActive.map(({ tenant, error }) =>
-      untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}`, error }),
-    ),
+    ...resultsOfNotActive(fleet),
     ...rollback.leftAlone.map((tenant) => untouched(tenant, 'skipped', { reason: tenant.reason })),
-    ...plan.upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
-    ...plan.problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
+    ...resultsOfIdle(plan),
   ];
   await forgetUndone(database, served);
   return fleetResult(tenants, {

@@ -3,7 +3,7 @@ import { listedIndexes } from '../target/invalid-indexes.ts';
 import type { TenantClass } from '../report/class-counts.ts';
 import type { History } from '../target/history.ts';
 import type { Plan } from '../plan/plan.ts';
-import { compareNames, stemOf, type MigrationFolder } from '../files/source.ts';
+import { stemOf, type MigrationFolder } from '../files/source.ts';
 import { counted, listed } from '../../wording.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
 import { isSwapped, type FormerNames } from '../state/tenant-ids.ts';
@@ -142,7 +142,7 @@ function lockedByKnex({ history }: Seen): Attention | undefined {
 }
 
 function behind({ pending, plan: { lacks = [] }, hasHistory }: Seen): Attention {
-  const missing = [...pending, ...lacks].toSorted(compareNames);
+  const missing = [...pending, ...lacks];
   const problem = `${counted(missing.length, 'migration')} behind, from ${missing[0]}`;
   const newer = `; other tenants have ${listed(lacks)}, which this folder lacks`;
   const without = hasHistory === false ? 'it has no history table: ' : '';

@@ -9,6 +9,7 @@ import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Fleet, RefusedTenant } from './select-fleet.ts';
 import { behindFleet } from './ahead.ts';
 import type { Member } from './member.ts';
+import { untouched, type TenantResult } from '../report/results.ts';
 import { interrupted } from '../state/interrupted.ts';
 import { readRoles } from '../roles/role-facts.ts';
 import { reasonAgainstOwner } from '../roles/role-readiness.ts';
@@ -101,6 +102,20 @@ export async function refuseOwners(
     else problems.push({ tenant, error: error.with({ tenant: tenant.clerkOrgId }) });
   }
   return { ...plan, due, problems };
+}
+
+/** The results of tenants that have nothing to do, or cannot be migrated. */
+export function resultsOfIdle({ upToDate, problems }: FleetPlan): TenantResult[] {
+  return [
+    ...upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
+    ...problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
+  ];
+}
+
+export function resultsOfNotActive({ notActive }: Pick<Fleet, 'notActive'>): TenantResult[] {
+  return notActive.map(({ tenant, error }) =>
+    untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}`, error }),
+  );
 }
 
 export function stepsDue({ due }: Pick<FleetPlan, 'due'>): Step[] {

@@ -23,6 +23,11 @@ export type Observer = (event: RunEvent) => void;
 
 export const silent: Observer = () => {};
 
+/** For a part of the work: `before` of the `due` tenants are done already. */
+export function observePart(observe: Observer, before: number, due: number): Observer {
+  return (event) => observe(event.type === 'tenant' ? { ...event, done: event.done + before, due } : event);
+}
+
 /** Isolates the run from the observer's errors. */
 export function undisturbed(observe: Observer): Observer {
   let hasFailed = false;

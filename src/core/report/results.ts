@@ -80,7 +80,8 @@ export function fleetResult(
   };
 }
 
-function totalsOf(tenants: readonly TenantResult[], settled: number): FleetResult['totals'] {
+/** @param settled up-to-date tenants that were only counted */
+export function totalsOf(tenants: readonly TenantResult[], settled = 0): FleetResult['totals'] {
   const count = (...outcomes: TenantOutcome[]) =>
     tenants.filter((tenant) => outcomes.includes(tenant.outcome)).length;
   const undone = tenants.filter(

@@ -5,6 +5,7 @@ import { lastBatch } from '../plan/plan.ts';
 import type { TenantResult } from '../report/results.ts';
 import { serve } from '../serve/serve.ts';
 import { forgetRefusals } from '../state/failures.ts';
+import { counted } from '../../wording.ts';
 import type { Rollout } from './prepare-rollout.ts';
 import { checkTenant } from './tenant-check.ts';
 
@@ -53,7 +54,7 @@ async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers
   const passed = new Set<string>();
   const refused = new Map<string, TenantctlError>();
   if (check === undefined || tasks.length === 0) return { passed, refused };
-  observe({ type: 'phase', message: `Checking ${tasks.length} tenants` });
+  observe({ type: 'phase', message: `Checking ${counted(tasks.length, 'tenant')}` });
   // A check writes nothing: it need not wait for standbys.
   const { outcomes } = await serve({ ...context, throttle: undefined }, tasks, {
     lanes,

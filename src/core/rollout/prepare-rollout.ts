@@ -18,6 +18,8 @@ export interface RolloutSetting extends Selection {
   readonly folder: MigrationFolder;
   readonly lanes: Lanes;
   readonly command: string;
+  /** As in MigrationWork. */
+  readonly compile?: boolean | undefined;
   /** Tenants that were up to date are checked, too. */
   readonly listUpToDate?: boolean | undefined;
   readonly observe: Observer;

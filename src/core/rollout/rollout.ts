@@ -1,5 +1,5 @@
 import type { FleetPlan, MigrationTask } from '../fleet/plan-fleet.ts';
-import type { Observer } from '../report/event.ts';
+import { observePart } from '../report/event.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import type { RolloutResult } from '../report/rollout-result.ts';
 import { pause } from '../run/retry.ts';
@@ -60,11 +60,7 @@ export async function serveRollout(
       results.push(...part.tasks.map(({ tenant }) => untouched(tenant, 'skipped', { reason })));
       continue;
     }
-    const before = results.length;
-    const observe: Observer = (event) =>
-      work.observe(
-        event.type === 'tenant' ? { ...event, done: event.done + before, due: tasks.length } : event,
-      );
+    const observe = observePart(work.observe, results.length, tasks.length);
     const served = await serveStage(rollout, part, { ...work, observe });
     results.push(...served.results);
     isShared ||= served.isShared;

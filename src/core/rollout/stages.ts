@@ -1,6 +1,6 @@
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import type { Observer } from '../report/event.ts';
-import { untouched, type TenantResult } from '../report/results.ts';
+import { observePart } from '../report/event.ts';
+import { totalsOf, untouched } from '../report/results.ts';
 import type { Stage, StageResult } from '../report/rollout-result.ts';
 import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
 import { serveInPhases } from '../strategy/serve-in-phases.ts';
@@ -40,14 +40,13 @@ export async function serveStage(
   const started = Date.now();
   setting.observe({ type: 'wave', ...stage });
   const served = await serveAndCheck(rollout, tasks, { ...work, lessons });
-  const count = (outcome: TenantResult['outcome']) =>
-    served.results.filter((each) => each.outcome === outcome).length;
+  const { upToDate, changed: migrated, failed, skipped } = totalsOf(served.results);
   const result: StageResult = {
     ...stage,
-    upToDate: count('up-to-date'),
-    migrated: count('migrated'),
-    failed: count('failed'),
-    skipped: count('skipped'),
+    upToDate,
+    migrated,
+    failed,
+    skipped,
     ...(setting.rollout?.check !== undefined && {
       checked: rollout.checked - checked,
       refused: rollout.refused - refused,
@@ -74,10 +73,7 @@ export async function serveAndCheck(
   for (const [index, result] of results.entries())
     work.observe({ type: 'tenant', result, done: index + 1, due: tasks.length });
   if (due.length === 0) return { results, isShared: false };
-  const observe: Observer = (event) =>
-    work.observe(
-      event.type === 'tenant' ? { ...event, done: event.done + open.length, due: tasks.length } : event,
-    );
+  const observe = observePart(work.observe, open.length, tasks.length);
   const served = await serveInPhases(rollout.context, due, { ...work, observe });
   const checked = await checkResults(rollout, served.results, due);
   for (const result of checked)

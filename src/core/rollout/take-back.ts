@@ -1,9 +1,11 @@
+import { resultsOfIdle } from '../fleet/plan-fleet.ts';
 import { planTenantsRollback } from '../fleet/plan-rollback.ts';
-import { untouched, type TenantResult } from '../report/results.ts';
+import type { TenantResult } from '../report/results.ts';
 import type { RolloutResult } from '../report/rollout-result.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { forgetUndoneRefusal } from '../state/failures.ts';
 import { backwardWork } from '../strategy/migration-work.ts';
+import { counted } from '../../wording.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
 import type { RolloutSetting } from './prepare-rollout.ts';
 
@@ -20,35 +22,30 @@ export interface TakenBack {
 export async function takeBack(
   context: RunContext,
   results: readonly TenantResult[],
-  { folder, lanes, observe, command }: Pick<RolloutSetting, 'folder' | 'lanes' | 'observe' | 'command'>,
+  { folder, lanes, observe, command, compile }: RolloutSetting,
 ): Promise<TakenBack> {
   const { database, run, tenantRole } = context;
   const applied = new Set(results.filter(({ names }) => names.length > 0).map(({ schema }) => schema));
   if (applied.size === 0 || run?.id === undefined)
     return { results: [...results], rolledBack: { tenants: 0, failed: 0 } };
-  observe({ type: 'phase', message: `Undoing what was applied to ${applied.size} tenants` });
+  observe({ type: 'phase', message: `Undoing what was applied to ${counted(applied.size, 'tenant')}` });
   const options = { folder: folder.directory, extent: { run: run.id }, tenants: [...applied], tenantRole };
   const rollback = await planTenantsRollback(database, { ...options, observe }, true);
-  const { due, problems, upToDate } = rollback.plan;
   const served = await serveMigration(
     context,
-    due,
+    rollback.plan.due,
     backwardWork(rollback, {
       command,
       closing: ({ tenant }) => [forgetUndoneRefusal(tenant.schema, database.names.tenantHistory)],
       lanes,
-      compile: database.acceptsScripts,
+      compile,
       observe: (event) => {
         if (event.type !== 'tenant') observe(event);
       },
     }),
   );
   const undone = new Map(
-    [
-      ...upToDate.map(({ tenant }) => untouched(tenant, 'up-to-date')),
-      ...problems.map(({ tenant, error }) => untouched(tenant, 'failed', { error })),
-      ...served.results,
-    ].map((result) => [result.schema, result]),
+    [...resultsOfIdle(rollback.plan), ...served.results].map((result) => [result.schema, result]),
   );
   const after = results.map((result) => withoutUndone(result, undone.get(result.schema)));
   return {

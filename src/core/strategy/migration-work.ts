@@ -41,8 +41,8 @@ export interface MigrationWork {
   /** The tenants were asked for by name: one that is not ACTIVE any more is an error. */
   readonly isNamed?: boolean | undefined;
   readonly lanes: Lanes;
-  /** Tenants may be sent their plan as one string if the pilots show that this is safe. */
-  readonly compile: boolean;
+  /** Unless false, tenants are sent their plan as one string if the pilots show that this is safe. */
+  readonly compile: boolean | undefined;
   /** Keeps each plan's lesson between the waves of a rollout. */
   readonly lessons?: Map<string, Lesson> | undefined;
   readonly observe: Observer;

@@ -5,6 +5,7 @@ import type { Plan } from '../plan/plan.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { whySkipped } from '../serve/session.ts';
+import { counted } from '../../wording.ts';
 import type { Migrated, MigrationWork } from './migration-work.ts';
 import { serveMigration } from './serve-migration.ts';
 
@@ -117,5 +118,5 @@ function joined(before: TenantResult | undefined, now: TenantResult): TenantResu
 
 function announcement(parts: readonly MigrationTask[]): string {
   const names = [...new Set(parts.flatMap(({ plan }) => plan.steps.map(({ name }) => name)))];
-  return `Outside a transaction, for ${parts.length} tenants one at a time: ${names.join(', ')}`;
+  return `Outside a transaction, for ${counted(parts.length, 'tenant')} one at a time: ${names.join(', ')}`;
 }

@@ -81,7 +81,8 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   const isReaching = reachesOutside(migrations);
   lesson.locksShared ||= isReaching;
   lesson.mayCompile =
-    migration.compile &&
+    migration.compile !== false &&
+    context.database.acceptsScripts &&
     migrations.length > 0 &&
     (tasks.length > 2 || migration.lessons !== undefined) &&
     migrations.every((each) => runsInTransaction(each, migration.direction)) &&

@@ -76,8 +76,7 @@ async function provisionInRun(
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
   const lanes = ids.length > 1 ? await createLanes(database, options.concurrency) : ONE_LANE;
-  const compile = options.compile !== false && database.acceptsScripts;
-  const chunk = { context, folder, registry, observe, run, lanes, compile };
+  const chunk = { context, folder, registry, observe, run, lanes, compile: options.compile };
   const results: ProvisionResult[] = [];
   for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE)
     results.push(...(await provisionChunk(chunk, ids.slice(at, at + REGISTERED_AT_ONCE))));
@@ -99,7 +98,7 @@ export async function provisionTenant(
 
 interface ChunkSetting extends Omit<Provisioning, 'roles'>, Pick<CommandRun<ProvisionOptions>, 'run'> {
   readonly lanes: Lanes;
-  readonly compile: boolean;
+  readonly compile: boolean | undefined;
 }
 
 async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Promise<ProvisionResult[]> {

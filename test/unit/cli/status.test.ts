@@ -117,3 +117,10 @@ test('50,000 tenants that failed for one reason take no time', async () => {
   await renderStatus(statusOf({ states }), 'none', plain);
   expect(performance.now() - start).toBeLessThan(2_000);
 });
+
+test('a tenant that lacks only what a newer release has applied is behind from there', async () => {
+  const behind = { ...state(1, { code: 'BEHIND', problem: '...' }), lacks: ['20261201_new.sql'] };
+  expect(await renderStatus(statusOf({ states: [behind] }), 'all', plain)).toContain(
+    'behind, from 20261201_new.sql',
+  );
+});
