@@ -252,6 +252,24 @@ test('--retry-failed migrates only the tenants that failed', async () => {
   );
   expect(third.json()).toMatchObject({ totals: { selected: 2, migrated: 1, upToDate: 1, failed: 0 } });
   expect(await fleet.tables('org_3')).not.toContain('links');
+
+  // The number of a run in which nothing failed, or of another command, is a mistake.
+  const retried = third.json<{ run: number }>().run;
+  const nothing = await tenantctl(['migrate', 'tenants', '--retry-failed', `${retried}`], at(fleet));
+  expect(nothing).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining(`No tenant failed in run ${retried}.`),
+  });
+  const provisioning = await tenantctl(['migrate', 'tenants', '--retry-failed', '1'], at(fleet));
+  expect(provisioning.exitCode).toBe(1);
+  expect(provisioning.stderr).toMatch(/Run 1 was [a-z ]+; --retry-failed takes runs of migrate tenants\./);
+  // A run that ended before its first tenant has nothing to undo, and says so.
+  await fleet.add('4_broken.ts', 'export const x = (');
+  const broken = await tenantctl(['migrate', 'tenants', '--json'], at(fleet));
+  const { error } = broken.json<{ error: { run: number } }>();
+  await fleet.project.remove('migrations/tenants/4_broken.ts');
+  const undone = await tenantctl(['rollback', 'tenants', '--run', `${error.run}`], at(fleet));
+  expect(undone.stderr).toContain(`Run ${error.run} applied no migration: there is nothing to undo.`);
 });
 
 test('a dry run writes nothing to the ledger', async () => {

@@ -38,6 +38,8 @@ export async function planRunRollback(
 ): Promise<RunRollback> {
   await assertRegistry(database);
   const { extents, strays } = await findTenantsOfRun(database, await readUndoOfRun(database, run, isOwn));
+  if (extents.size + strays.length === 0)
+    observe({ type: 'warning', message: `Run ${run} applied no migration: there is nothing to undo.` });
   const nothing: BackwardExtent = { kind: 'run', of: { run, appliers: new Map() } };
   const extentOf = ({ schema }: { readonly schema: string }) => extents.get(schema) ?? nothing;
   const decisions = new Map(

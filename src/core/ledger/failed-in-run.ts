@@ -10,7 +10,7 @@ import type { Database } from '../../db/database.ts';
  * @param run its number; true for the last run with failures
  * @param only organization ids or schemas to choose from; all if absent
  * @returns schemas, and how many of the failed tenants are no longer in the registry
- * @throws TenantctlError RUN_UNKNOWN; TENANT_UNKNOWN; USAGE if one of `only` did not fail in the run
+ * @throws TenantctlError RUN_UNKNOWN, also for a run of another command or without failures; TENANT_UNKNOWN; USAGE if one of `only` did not fail in the run
  */
 export async function failedInRun(
   database: Database,
@@ -19,7 +19,7 @@ export async function failedInRun(
 ): Promise<{ readonly schemas: readonly string[]; readonly gone: number }> {
   const stateVersion = await readStateVersion(database);
   const id =
-    run === true ? await lastWithFailures(database, stateVersion) : (await readRun(database, run)).id;
+    run === true ? await lastWithFailures(database, stateVersion) : await migratingRun(database, run);
   const { table, schema } = registrySql(database.names);
   const rows = await queryEntries<{ schema: string; isGone: boolean }>(
     database,
@@ -29,6 +29,8 @@ export async function failedInRun(
      WHERE e.run = $1 AND e.outcome = 'failed'`,
     [id],
   );
+  if (rows.length === 0)
+    throw new TenantctlError('RUN_UNKNOWN', `No tenant failed in run ${id}.`, { hint: NOTHING_TO_RETRY });
   const failed = rows.filter(({ isGone }) => !isGone).map((row) => row.schema);
   if (only === undefined) return { schemas: failed, gone: rows.length - failed.length };
   const chosen = await findTenants(database, only);
@@ -39,6 +41,18 @@ export async function failedInRun(
     tenant,
     hint: `tenantctl runs show ${id} lists those that failed. To migrate it anyway, leave out --retry-failed.`,
   });
+}
+
+const NOTHING_TO_RETRY = 'There is nothing to retry. tenantctl status shows where each tenant is.';
+
+async function migratingRun(database: Database, run: number): Promise<number> {
+  const { id, command } = await readRun(database, run);
+  if (command === 'migrate tenants') return id;
+  throw new TenantctlError(
+    'RUN_UNKNOWN',
+    `Run ${run} was ${command}; --retry-failed takes runs of migrate tenants.`,
+    { hint: 'tenantctl runs lists them.' },
+  );
 }
 
 async function lastWithFailures(database: Database, stateVersion: number): Promise<number> {
@@ -52,6 +66,6 @@ async function lastWithFailures(database: Database, stateVersion: number): Promi
     if (rows[0] !== undefined) return Number(rows[0].id);
   }
   throw new TenantctlError('RUN_UNKNOWN', 'There is no run of migrate tenants in which a tenant failed.', {
-    hint: 'There is nothing to retry. tenantctl status shows where each tenant is.',
+    hint: NOTHING_TO_RETRY,
   });
 }
