@@ -3,7 +3,7 @@ import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { Direction, Migration } from '../files/load.ts';
 import { placeOf } from '../files/source-place.ts';
-import { migrationHint } from './migration-hint.ts';
+import { migrationHint, outsideForm } from './migration-hint.ts';
 import { markedOffset } from './refused-statement.ts';
 import type { Target } from '../target/target.ts';
 import {
@@ -36,7 +36,7 @@ export function endedItself(
     action,
     `${action.migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
     {
-      hint: 'Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction exports config = { transaction: false }.',
+      hint: `Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction is a migration of its own, with: ${outsideForm(action.migration.file, 'up')}`,
       cause,
     },
   );

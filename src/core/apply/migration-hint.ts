@@ -66,7 +66,7 @@ function transactionHint({ message, file, direction }: Refused): string | undefi
 }
 
 /** The line that takes a migration out of its transaction, in the form of its file. */
-function outsideForm({ path, format }: MigrationFile, direction: Direction): string {
+export function outsideForm({ path, format }: MigrationFile, direction: Direction): string {
   if (format === 'sql') return `-- migrate:${direction} transaction:false`;
   const text = readFileSync(path, 'utf8');
   const config = 'config = { transaction: false };';

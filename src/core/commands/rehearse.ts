@@ -28,6 +28,7 @@ import { rehearseVectorExtension, type VectorExtensionMode } from '../install/ve
 import { planMaster, refusePendingMaster, readTenantFolder } from '../plan/plan-folder.ts';
 import { refuseOtherHistories } from '../plan/refuse-other-histories.ts';
 import { refuseSkeletons, refuseSkeletonsIn } from '../plan/refuse-skeletons.ts';
+import { findCanaries } from '../rollout/prepare-rollout.ts';
 import { refusalsIn } from '../state/failures.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
@@ -116,6 +117,7 @@ async function planTenants(
 ): Promise<FleetPlan> {
   const { folder, forward } = await readTenantFolder(options);
   if (!hasRegistry) return NO_TENANTS;
+  await findCanaries(database, options.rollout?.canary, options);
   const selected = await readSelected(database, options);
   const decide = await readPlanner(database, selected.known, folder, forward);
   const isSettled = (history: History) => isNothing(decide(history));

@@ -142,6 +142,8 @@ function invalid({ name }: MigrationFile, problem: string, hint?: string, detail
 function hintFor(file: MigrationFile, message: string): string {
   if (/^(exports|module|require) is not defined/.test(message))
     return 'The file is CommonJS in a package of ES modules: write export async function up, or name it .cjs.';
+  if (/^(Unexpected token 'export'|Cannot use import statement)/.test(message))
+    return 'The file is an ES module in a package of CommonJS: write exports.up, or name it .mjs. The history accepts the new name.';
   if (/Cannot find (module|package)/i.test(message)) return 'Install what it imports, or correct the path.';
   return `Correct ${file.name} and run the command again; nothing has been changed.`;
 }

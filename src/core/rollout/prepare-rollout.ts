@@ -58,8 +58,7 @@ export interface Rollout {
 export async function prepareRollout(plain: RunContext, setting: RolloutSetting): Promise<Rollout> {
   const { rollout: options = {}, observe } = setting;
   const { canary, maxReplicaLagMs } = options;
-  const isNamed = canary !== undefined && 'tenants' in canary;
-  const canaries = isNamed ? await findCanaries(plain.database, canary.tenants, setting) : canary;
+  const canaries = await findCanaries(plain.database, canary, setting);
   const failureLimit = createFailureLimit(options);
   const limited = { ...plain, failureLimit };
   const throttle =
@@ -82,12 +81,13 @@ export async function prepareRollout(plain: RunContext, setting: RolloutSetting)
 }
 
 /** The schemas of canaries given by id or schema name. @throws TenantctlError as prepareRollout does */
-async function findCanaries(
+export async function findCanaries(
   database: Database,
-  names: readonly string[],
+  canary: RolloutOptions['canary'],
   selection: Selection,
-): Promise<ReadonlySet<string>> {
-  const canaries = await findTenants(database, names);
+): Promise<Canaries | undefined> {
+  if (canary === undefined || !('tenants' in canary)) return canary;
+  const canaries = await findTenants(database, canary.tenants);
   if (selection.tenants !== undefined) {
     const selected = new Set((await findTenants(database, selection.tenants)).map(({ schema }) => schema));
     const outside = canaries.find(({ schema }) => !selected.has(schema));

@@ -153,6 +153,7 @@ test('the same of an .sql file; what only looks like an end is none', async () =
   await fleet.add('3_commit.sql', '-- migrate:up\nINSERT INTO notes VALUES (1);\nCOMMIT;\n');
   const { error } = resultOf(await fleet.migrate(), 'org_a');
   expect(error?.message).toContain('3_commit.sql ended its transaction itself');
+  expect(error?.hint).toContain('-- migrate:up transaction:false');
   expect(await fleet.query(`SELECT * FROM ${SCHEMA}.notes`)).toEqual([]);
 
   await fleet.add(

@@ -113,6 +113,20 @@ test('a migration that ends its transaction is shown as the failure that it woul
   expect(await contentOf(fleet.testDatabase)).toEqual(before);
 });
 
+test('a canary that the run would refuse is refused by the dry run', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add('3_links.sql', createTable('links'));
+  const plan = (canary: string, tenants?: string[]) =>
+    rehearseTenants(fleet.database, {
+      folder: fleet.project.tenants,
+      tenants,
+      rollout: { canary: { tenants: [canary] } },
+    });
+  await expect(plan('org_x')).rejects.toMatchObject({ code: 'TENANT_UNKNOWN', tenant: 'org_x' });
+  await expect(plan('org_a', ['org_b'])).rejects.toMatchObject({ code: 'USAGE', tenant: 'org_a' });
+  expect((await plan('org_a')).plans).toHaveLength(1);
+});
+
 test('what runs outside a transaction is shown by its text and said not to have been tried', async () => {
   const fleet = await createFleet(['org_a']);
   const index = 'CREATE INDEX CONCURRENTLY notes_x ON notes (id);';

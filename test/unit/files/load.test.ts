@@ -156,6 +156,17 @@ test.each<[string, string, Record<string, string>]>([
   expect(await refusalOf(load(files))).toMatchObject({ code: 'MIGRATION_INVALID', at });
 });
 
+test.for([UP_AND_DOWN, `import 'node:fs';\n${UP_AND_DOWN}`])(
+  'an ES module in a package of CommonJS is refused with both ways out',
+  async (text) => {
+    const refusal = load({ 'package.json': '{"type":"commonjs"}', 'migrations/tenants/1.js': text });
+    await expect(refusal).rejects.toMatchObject({
+      code: 'MIGRATION_INVALID',
+      hint: expect.stringMatching(/write exports\.up, or name it \.mjs/),
+    });
+  },
+);
+
 test('CommonJS in a package of ES modules is refused with both ways out', async () => {
   const refusal = load({ 'package.json': '{"type":"module"}', 'migrations/tenants/1.js': COMMON_JS });
   await expect(refusal).rejects.toMatchObject({
