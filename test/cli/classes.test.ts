@@ -25,6 +25,7 @@ const ODDITIES = {
   ambiguous: 'broken',
   empty_name: 'broken',
   null_name: 'broken',
+  of_system: 'broken',
 } as const;
 
 const LINKS = '20250101000003_links.sql';
@@ -55,7 +56,7 @@ async function createOddities(): Promise<TestFleet> {
   const check = { name: 'check.sql', query: `SELECT current_schema() <> '${schema('refused')}'` };
   const done = Object.keys(ODDITIES).filter((name) => name !== 'behind');
   const { totals } = await fleet.migrate({ tenants: done, rollout: { check } });
-  expect(totals).toMatchObject({ selected: 15, changed: 12, failed: 3 });
+  expect(totals).toMatchObject({ selected: 16, changed: 13, failed: 3 });
 
   await query(`DELETE FROM ${schema('late')}.knex_migrations_tenant WHERE name LIKE '%tags%'`);
   await applied('without_file', '20250101000002_gone.sql');
@@ -70,6 +71,7 @@ async function createOddities(): Promise<TestFleet> {
   await query('ALTER TABLE tenants ALTER schema_name DROP NOT NULL');
   await set('empty_name', `schema_name = ''`);
   await set('null_name', 'schema_name = NULL');
+  await set('of_system', `schema_name = 'information_schema'`);
   await set('unprovisioned', `status = 'FAILED'`);
   await set('provisioning', `status = 'PROVISIONING'`);
   await set('suspended', `status = 'SUSPENDED'`);

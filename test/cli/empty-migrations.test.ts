@@ -113,5 +113,12 @@ test('an up that sends nothing to any tenant is a warning, once for each run', a
     stderr: warning('20250101000003_forgotten.cjs, 20250101000004_comments.sql'),
   });
   expect(again.stderr).toBe('');
+
+  // What was sent and refused was sent.
+  await fleet.add(
+    '20250101000007_refused.cjs',
+    `exports.up = async (knex) => { if (knex.userParams.clerkOrgId === 'org_d') await knex.raw('SELECT nope'); };`,
+  );
+  expect((await run('migrate', 'tenants')).stderr).not.toContain('sent nothing');
   expect(await fleet.history('org_d')).toHaveLength(6);
 });

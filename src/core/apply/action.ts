@@ -56,18 +56,24 @@ export async function runAction(
       throw changedRole({ migration, target }, text);
     await guard?.(text);
   };
-  const call = { ...options, client, migration, inTransaction, check };
+  const call = { ...options, client, sent: context.sent, migration, inTransaction, check };
   const seen =
     typeof action === 'string'
       ? await runSql(call, action)
       : await runFunction(call, await context.knex(migration.file), action);
   if (inTransaction) assertTransactionAlive(call, seen);
+  noteSent(call, seen.hasSent);
+}
+
+/** Remembers whether an `up` has sent anything to any tenant of the run. */
+function noteSent({ sent, direction, migration }: ActionCall, hasSent: boolean): void {
   const { name } = migration.file;
-  if (direction === 'up') context.sent.set(name, seen.hasSent || context.sent.get(name) === true);
+  if (direction === 'up') sent.set(name, hasSent || sent.get(name) === true);
 }
 
 interface ActionCall extends ActionOptions {
   readonly client: PoolClient;
+  readonly sent: RunContext['sent'];
   readonly migration: Migration;
   readonly inTransaction: boolean;
   readonly check: StatementCheck;
@@ -95,6 +101,7 @@ async function runSql(call: ActionCall, sql: string): Promise<Seen> {
       await around(text, () => client.query(text));
     } catch (error) {
       const at = completed();
+      noteSent(call, true);
       throw failed(call, error, await refusedStatement(migration, direction, sql, part, at, error));
     }
     completed();
@@ -121,6 +128,7 @@ async function runFunction(
     seen = knexSession.seen;
     await action(knexSession.knex);
   }).catch((error: unknown) => {
+    if (seen.hasSent) noteSent(call, true);
     throw failed(call, error, failureBehind(error, seen));
   });
   return seen;

@@ -3,6 +3,7 @@ import { listedIndexes } from '../target/invalid-indexes.ts';
 import type { TenantClass } from '../report/class-counts.ts';
 import type { History } from '../target/history.ts';
 import type { Plan } from '../plan/plan.ts';
+import { SYSTEM_SCHEMA } from '../registry/schema-name.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
 import { counted, listed } from '../../wording.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
@@ -117,7 +118,8 @@ function whyBroken({
   if (hasSchema && interrupted !== undefined)
     return { code: 'INTERRUPTED', problem: interruptionProblem(interrupted, invalidIndexes) };
   if (plan.problem !== undefined) return disagreeing(plan.problem);
-  return { code: 'SCHEMA_MISSING', problem: 'its schema is missing' };
+  const ofSystem = `its row names the schema ${schema}, which is not a tenant's`;
+  return { code: 'SCHEMA_MISSING', problem: SYSTEM_SCHEMA.test(schema) ? ofSystem : 'its schema is missing' };
 }
 
 function whyFailed(seen: Seen): Attention {

@@ -4,6 +4,8 @@ import { counted } from '../../wording.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import { provisionCommand } from '../registry/not-active.ts';
+import { ofSystem } from '../registry/registration-errors.ts';
+import { SYSTEM_SCHEMA } from '../registry/schema-name.ts';
 import { UNFINISHED } from '../registry/status.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Fleet, RefusedTenant } from './select-fleet.ts';
@@ -56,8 +58,9 @@ export function planFleet(
       problems.push({ tenant, error: tenantAmbiguous(tenant, ambiguous.get(tenant.schema)) });
     else if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
-    else if (plan.steps.length > 0 || refusals.has(tenant.schema)) due.push({ tenant, history, plan });
+    else if (plan.steps.length > 0) due.push({ tenant, history, plan });
     else if (intent !== undefined) problems.push({ tenant, error: interrupted(tenant, intent) });
+    else if (refusals.has(tenant.schema)) due.push({ tenant, history, plan });
     else if (plan.lacks === undefined) upToDate.push(member);
     else behind.push({ ...member, error: tenantBehind(tenant, plan.lacks) });
   }
@@ -139,6 +142,7 @@ export function schemaMissing({ clerkOrgId: tenant, schema, status }: Registered
         hint: 'Correct its schema name, or delete the row.',
       },
     );
+  if (SYSTEM_SCHEMA.test(schema)) return ofSystem(tenant, schema);
   return new TenantctlError('SCHEMA_MISSING', `The schema ${schema} of "${tenant}" does not exist.`, {
     tenant,
     hint: UNFINISHED.some((word) => word === status)

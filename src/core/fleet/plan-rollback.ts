@@ -82,9 +82,12 @@ async function planExtent(
   return { extentOf: () => extent, fleet, plan: planFleet({ ...fleet, members }, decide), leftAlone };
 }
 
+/** An ambiguous or interrupted tenant is a problem of every rollback: it is not left alone. */
 async function outsideDeploy(database: Database, { members, scope }: Fleet): Promise<LeftAlone[]> {
+  const { intents } = scope.memory;
   const last = members
-    .filter(({ tenant, history }) => history.entries.length > 0 && !tenant.isAmbiguous)
+    .filter(({ tenant: { isAmbiguous, schema } }) => !isAmbiguous && !intents.has(schema))
+    .filter(({ history }) => history.entries.length > 0)
     .map(({ tenant: { clerkOrgId, schema }, history }) => ({ clerkOrgId, schema, ...lastBatchOf(history) }));
   const writers = await readBatchWriters(database, scope.stateVersion, last);
   const batches = last.map((batch) => ({ ...batch, writer: writers.get(batch.schema) }));

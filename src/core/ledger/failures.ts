@@ -14,6 +14,8 @@ type FailedRun = { readonly id: number | undefined } | undefined;
 interface FailedWork {
   readonly command: string;
   readonly direction: 'up' | 'down';
+  /** These are recorded as last failures already, unless another run has cleared them: only the run records them. */
+  readonly areStanding?: boolean | undefined;
 }
 
 /**
@@ -24,7 +26,7 @@ interface FailedWork {
 export async function recordFailures(
   database: Database,
   run: FailedRun,
-  { command, direction }: FailedWork,
+  { command, direction, areStanding = false }: FailedWork,
   failures: readonly TenantFailure[],
 ): Promise<void> {
   if (failures.length === 0) return;
@@ -40,7 +42,8 @@ export async function recordFailures(
        SELECT $5, tenant, schema_name, clerk_org_id, 'failed', duration_ms, $6, error FROM failed WHERE $5::bigint IS NOT NULL)
      INSERT INTO tenantctl.tenant_failures (tenant, command, error)
      SELECT DISTINCT ON (tenant) tenant, $7, error FROM failed
-     WHERE error ->> 'code' NOT IN ('LOCK_TIMEOUT', 'TENANT_SWAPPED') AND tenant IS NOT NULL ORDER BY tenant
+     WHERE error ->> 'code' NOT IN ('LOCK_TIMEOUT', 'TENANT_SWAPPED') AND tenant IS NOT NULL AND NOT $8
+     ORDER BY tenant
      ON CONFLICT (tenant) DO UPDATE
        SET command = excluded.command, error = excluded.error, failed_at = now()
        WHERE tenant_failures.error ->> 'code' <> 'CHECK_REFUSED' OR excluded.error ->> 'code' = 'CHECK_REFUSED'`,
@@ -52,6 +55,7 @@ export async function recordFailures(
       run?.id ?? null,
       direction,
       command,
+      areStanding,
     ],
   );
 }

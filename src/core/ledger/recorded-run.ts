@@ -36,8 +36,10 @@ export interface RunEnding {
   readonly totals: Readonly<Record<string, number | undefined>>;
 }
 
-export function endingOf({ totals, interrupted }: FleetResult): RunEnding {
-  return { outcome: totals.failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
+export function endingOf({ tenants, totals, interrupted }: FleetResult): RunEnding {
+  // Asked for by name and not ACTIVE: such a tenant has an error, too.
+  const hasFailed = tenants.some(({ error }) => error !== undefined);
+  return { outcome: hasFailed ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
 }
 
 /** The active run as recorded in the ledger. */

@@ -12,6 +12,7 @@ import {
 } from './registration-errors.ts';
 import { columnsToFill, type RegistryShape } from './registry-shape.ts';
 import { hasStatus, registrySql, statusOf, writtenStatus } from './registry-sql.ts';
+import { SYSTEM_SCHEMA } from './schema-name.ts';
 import { TRANSITIONS, touched, UNFINISHED } from './status.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -89,9 +90,6 @@ async function registerAll(
     return refusedRegistration(clerkOrgId, error);
   });
 }
-
-/** PostgreSQL's own schemas and tenantctl's: https://www.postgresql.org/docs/current/ddl-schemas.html */
-const SYSTEM_SCHEMA = /^(?:pg_.*|information_schema|tenantctl)$/;
 
 /** Why the schema in an organization's row cannot be its own. */
 function whyUnusable({ clerkOrgId, schema, sharedWith }: Row): TenantctlError | undefined {

@@ -5,6 +5,7 @@ import { TenantctlError } from '../../errors.ts';
 import type { Names, TenantStatus } from '../../names.ts';
 import { lockTableOf } from '../target/history.ts';
 import { registrySql, statusOf } from './registry-sql.ts';
+import { SYSTEM_SCHEMA } from './schema-name.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface Tenant {
@@ -26,9 +27,10 @@ export interface RegisteredTenant extends Tenant {
   readonly hasLock: boolean;
 }
 
-/** Joins the schema of tenant t as n. */
+/** Joins the schema of tenant t as n, if it can be a tenant's. */
 export function joinSchema(names: Names): string {
-  return `LEFT JOIN pg_namespace n ON n.nspname = t.${registrySql(names).schema}::name`;
+  const { schema } = registrySql(names);
+  return `LEFT JOIN pg_namespace n ON n.nspname = t.${schema}::name AND n.nspname !~ ${literal(SYSTEM_SCHEMA.source)}`;
 }
 
 /** Joins the two history tables of schema n as h and l. */

@@ -15,6 +15,12 @@ export function tenantSchemaPattern({ schemaPrefix }: Names): string {
 export const TENANT_SCHEMA_PATTERN = new RegExp(tenantSchemaPattern(DEFAULT_NAMES));
 
 /**
+ * PostgreSQL's own schemas and tenantctl's, which are never a tenant's; for both JavaScript and PostgreSQL:
+ * https://www.postgresql.org/docs/current/ddl-schemas.html
+ */
+export const SYSTEM_SCHEMA = /^(?:pg_.*|information_schema|tenantctl)$/;
+
+/**
  * newSchemaName with the default prefix.
  * @example schemaNameFor('default_tenant') // 'tid_cf4116b064'
  * @throws TenantctlError ORGANIZATION_ID_INVALID

@@ -94,7 +94,8 @@ async function standBy(
   tasks: readonly Checked[],
 ): Promise<ReadonlyMap<string, TenantctlError>> {
   const errors = new Map<string, TenantctlError>();
-  const log = createFailureLog(context.database, context.run, { command, direction: 'up', observe });
+  const work = { command, direction: 'up', areStanding: true, observe } as const;
+  const log = createFailureLog(context.database, context.run, work);
   for (const { tenant } of tasks) {
     const error = refusals.get(tenant.schema);
     if (error === undefined) continue;

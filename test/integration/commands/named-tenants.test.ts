@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { rehearseTenants, rehearseTenantsRollback } from '../../../src/core/commands/rehearse.ts';
+import { readRun } from '../../../src/core/ledger/read-runs.ts';
 import { createFleet, resultOf } from '../../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
 import { createTable } from '../../support/project.ts';
@@ -26,6 +27,7 @@ test('a tenant asked for by name that is not ACTIVE is an error with the way out
     [await fleet.rollback({ tenants }), 'rolled-back'],
   ] as const) {
     expect(run.totals).toMatchObject({ selected: 5, changed: 1, failed: 0, skipped: 4 });
+    expect((await readRun(fleet.database, run.run ?? 0)).outcome).toBe('failed');
     expect(resultOf(run, 'org_a')).toMatchObject({ outcome });
     for (const [id, status] of Object.entries(IDLE))
       expect(resultOf(run, id)).toMatchObject({

@@ -6,7 +6,7 @@ import { createFleet, fleetOn, resultOf, type TestFleet } from '../../support/fl
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
 import { createTable, knexMigration } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
-import { REMEMBERED_FAILURES } from '../../support/remember.ts';
+import { intentOf, REMEMBERED_FAILURES } from '../../support/remember.ts';
 
 /** org_a has its migrations in three batches, org_b in two. */
 async function unevenFleet(): Promise<TestFleet> {
@@ -113,6 +113,19 @@ test('what is not in the ledger is undone unless it is the only batch or older t
     'org_b: 4_more.sql',
     'org_c: the ledger does not say who wrote its only batch',
   ]);
+});
+
+test('a tenant in which the deploy was interrupted is not left alone: it fails', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add('3_links.sql', createTable('links'));
+  await fleet.migrate({ tenants: ['org_a'] });
+  await fleet.query(intentOf(schemaNameFor('org_b'), '3_links.sql'));
+  const result = await fleet.rollback();
+  expect(resultOf(result, 'org_a')).toMatchObject({ outcome: 'rolled-back' });
+  expect(resultOf(result, 'org_b')).toMatchObject({
+    outcome: 'failed',
+    error: { code: 'MIGRATION_INTERRUPTED' },
+  });
 });
 
 test('who would lose everything by name is asked about, and what is migrated meanwhile is not undone', async () => {

@@ -5,7 +5,9 @@ import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import type { FleetResult } from '../../../src/core/report/results.ts';
 import type { RolloutOptions } from '../../../src/core/rollout/options.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../../support/fleet.ts';
+import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
 import { createTable } from '../../support/project.ts';
+import { intentOf } from '../../support/remember.ts';
 
 const SIX = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e', 'org_f'];
 const LINKS = '20250101000003_links.sql';
@@ -134,7 +136,13 @@ test('no run without a check passes a refused tenant, and each says that it fail
   expect(await recorded(fleet)).toEqual(['CHECK_REFUSED']);
   expect(await classOf(fleet, 'org_c')).toBe('failed');
 
+  // Nor is an interrupted tenant up to date because a check passes.
   await heal(fleet);
+  await fleet.query(intentOf(schemaNameFor('org_c'), MORE));
+  expect(resultOf(await fleet.migrate({ rollout: { check } }), 'org_c').error?.code).toBe(
+    'MIGRATION_INTERRUPTED',
+  );
+  await fleet.query('DELETE FROM tenantctl.intents');
   const passed = await fleet.migrate({ retryFailed: true, rollout: { check } });
   expect(passed).toMatchObject({ totals: { upToDate: 1, failed: 0 }, rollout: { checked: 1, refused: 0 } });
   expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 6, failed: 0 });
@@ -165,6 +173,18 @@ test('a tenant is not refused any more once what was applied is undone, whatever
   const [checked] = await Promise.all([fleet.migrate({ rollout: { check } }), other.migrate()]);
   expect(resultOf(checked, 'org_c').error?.code).toBe('CHECK_REFUSED');
   expect(await recorded(fleet)).toEqual(['CHECK_REFUSED']);
-  await fleet.rollback();
+
+  // Nor does it record the refusal again if a check has passed in the meantime.
+  await fleet.add('20250101000004_slow.sql', `-- migrate:up\n${WAIT_AT_GATE}\n-- migrate:down\n`);
+  const gate = await closeGate(fleet.testDatabase);
+  const slow = other.migrate();
+  await gate.reached();
+  await heal(fleet);
+  await fleet.migrate({ to: LINKS, rollout: { check } });
+  expect(await recorded(fleet)).toEqual([]);
+  await gate.open();
+  expect((await slow).fleet).toMatchObject({ upToDate: 2, failed: 0 });
+  expect(await recorded(fleet)).toEqual([]);
+  await fleet.rollback({ extent: { to: LINKS } });
   expect((await fleet.migrate()).totals).toMatchObject({ changed: 2, failed: 0 });
 });
