@@ -98,7 +98,6 @@ export function createPlaces(max: number, waitMs: number): Places {
   };
 }
 
-/** The error after a wait for a connection. */
 export function exhausted(max: number, waitMs: number): TenantctlError {
   return new TenantctlError(
     'POOL_EXHAUSTED',

@@ -7,7 +7,6 @@ import { APPLICATION_NAME, type Address, type Connections, type PoolOptions } fr
 import { requestCancel, socketOf } from './pg-internals.ts';
 import { createPlaces, DEFAULT_WAIT_MS, exhausted, type Purpose } from './connection-queue.ts';
 
-/** A connection is replaced after this many tenants. */
 const TENANTS_PER_CONNECTION = 1_000;
 
 /** Milliseconds that a closed connection keeps its place if the server does not confirm the end. */
@@ -157,7 +156,6 @@ function createPool(settings: Address, max: number): Pool {
 /** How many connections a pool needs for each purpose. */
 export const NEEDED: Readonly<Record<Purpose, number>> = { call: 1, work: 1, query: 1, lease: 2, aside: 3 };
 
-/** The error for a pool that can never serve a purpose. */
 export function poolTooSmall(purpose: Purpose, max: number): TenantctlError {
   const why =
     purpose === 'lease'

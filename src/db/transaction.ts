@@ -154,16 +154,26 @@ export function selectWithSettings(
   return `SELECT ${[...calls, expression].join(', ')}`;
 }
 
-function settingsOf(
-  { deadClientSettings, behindPooler }: Database,
-  { lockTimeoutMs, statementTimeoutMs, searchPath }: TransactionSettings,
-): (readonly [string, string | number])[] {
-  return Object.entries({
+/** For a session or a transaction: they override those of the role and the database. */
+export function timeoutSettings(
+  { deadClientSettings }: Pick<Database, 'deadClientSettings'>,
+  { lockTimeoutMs, statementTimeoutMs }: Pick<TransactionSettings, 'lockTimeoutMs' | 'statementTimeoutMs'>,
+): Record<string, number> {
+  return {
     ...deadClientSettings,
-    // RESET ALL restores an empty name, which PgBouncer takes for the client's own.
-    ...(behindPooler && { application_name: APPLICATION_NAME }),
     ...(lockTimeoutMs !== undefined && { lock_timeout: lockTimeoutMs }),
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
+  };
+}
+
+function settingsOf(
+  database: Database,
+  { searchPath, ...timeouts }: TransactionSettings,
+): (readonly [string, string | number])[] {
+  return Object.entries({
+    ...timeoutSettings(database, timeouts),
+    // RESET ALL restores an empty name, which PgBouncer takes for the client's own.
+    ...(database.behindPooler && { application_name: APPLICATION_NAME }),
     // As SET would store it: migrations may read it.
     ...(searchPath !== undefined && { search_path: searchPath.map(readable).join(', ') }),
   });

@@ -4,11 +4,10 @@ import { messageOf, TenantctlError } from '../../errors.ts';
 import { readSqlText } from '../../text-file.ts';
 import { counted, duration } from '../../wording.ts';
 import { addTimeouts, concurrency, runOptions, selection, type FleetFlags } from '../flags/fleet-options.ts';
-import { renderFailures } from '../render/failures.ts';
 import type { RowFormat } from '../render/rows.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { failureOf } from '../run/results.ts';
+import { failureOf, showFailures } from '../run/results.ts';
 
 interface ExecFlags extends FleetFlags {
   readonly sql?: string;
@@ -75,10 +74,8 @@ function sqlOf({ sql, file }: ExecFlags): string {
 function execResult({ output }: Context, result: QueryTenantsResult): CommandResult {
   const { totals, interrupted, durationMs } = result;
   const failed = result.tenants.filter(({ outcome }) => outcome === 'failed');
+  showFailures(output, failed);
   if (!output.json) {
-    // A single failure is the command's own error, which the runner shows.
-    if (failed.length > 1)
-      output.complain(renderFailures(failed, output.verbose, output.errorLook).join('\n'));
     const answered = `${totals.answered} of ${counted(totals.selected, 'tenant')}`;
     output.message(`${counted(totals.rows, 'row')} from ${answered}, ${duration(durationMs)}`);
   }

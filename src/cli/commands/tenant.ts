@@ -4,10 +4,9 @@ import { registryDocument, tenantStateDocument } from '../../core/documents/stat
 import { patternProblem } from '../../db/role-name.ts';
 import { STATUSES, type TenantStatus } from '../../names.ts';
 import { addFleetRun, masterFolderOf, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
-import { renderFailures } from '../render/failures.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { failureOf, withRunEnd } from '../run/results.ts';
+import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
 
 interface ProvisionFlags extends FleetFlags {
   readonly ownerRole?: string;
@@ -73,9 +72,7 @@ function provisionTenants(
     }
     const wanted = new Set(organizationIds).size;
     const failed = results.filter(({ outcome }) => outcome === 'failed');
-    // A single failure is the command's own error, which the runner shows.
-    if (failed.length > 1 && !output.json)
-      output.complain(renderFailures(failed, output.verbose, output.errorLook).join('\n'));
+    showFailures(output, failed);
     return {
       document: provisionDocument(results),
       text: withRunEnd(

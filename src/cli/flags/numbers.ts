@@ -12,10 +12,8 @@ function parser(range: Range, rule = `Expected ${described(range)}.`): (text: st
 export const milliseconds = parser(MILLISECONDS);
 export const retries = parser(RETRIES);
 export const count = parser(COUNT);
-/** A run's number, as listed by `tenantctl runs`. */
 export const runNumber = parser(RUN_NUMBER, 'Expected the number of a run: tenantctl runs lists them.');
 
-/** The number of a run, or `latest`. */
 export function runNumberOrLatest(text: string): number | 'latest' {
   return text === 'latest' ? text : runOrLatest(text);
 }

@@ -6,7 +6,6 @@ import type { Look } from './look.ts';
 import { wrap } from './wrap.ts';
 
 export interface FailedTenant {
-  /** Null for the master schema. */
   readonly clerkOrgId: string | null;
   readonly schema: string;
   /** Absent if it is no longer known. */

@@ -25,7 +25,6 @@ function renderEach(active: readonly ProvisionResult[], look: Look): string[] {
   });
 }
 
-/** Tenants with equal results are one line. */
 function renderGroups(active: readonly ProvisionResult[], look: Look): string[] {
   const groups = Map.groupBy(active, (result) => {
     const { outcome, applied } = result;

@@ -33,7 +33,6 @@ const WIDE = 100;
 
 const WITHOUT_YEAR: Column = ['STARTED', ({ startedAt }) => minuteOf(startedAt).slice(5)];
 
-/** The ledger's runs, one per line. */
 export function renderRuns(runs: readonly Run[], look: Look): string | Promise<string> {
   if (runs.length === 0)
     return 'There are no runs yet: the next command that changes something is the first.';
@@ -123,7 +122,6 @@ function undoneBy({ id }: Run, { by, wholly }: Undone): string {
   return `${wholly ? '' : 'in part '}by ${who}`;
 }
 
-/** Suggested next commands for a run. */
 function nextSteps(run: Run, undone: Undone | undefined, tenants: readonly RunTenant[]): string[] {
   const { id, command, outcome, totals } = run;
   if (outcome === 'at-work') return [];

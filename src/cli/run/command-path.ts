@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 /** Short forms at the top level, and the commands that they stand for. */
 const SHORT_FORMS: Readonly<Record<string, string>> = { up: 'migrate all', ls: 'tenant list' };
 
-/** The command of this group with this name or alias. */
 export function findCommand(group: Command, name: string): Command | undefined {
   return group.commands.find((command) => command.name() === name || command.aliases().includes(name));
 }

@@ -6,7 +6,6 @@ import type { Context } from './context.ts';
 
 export type ResultText = (render: typeof Renderers, look: Look) => string | Promise<string>;
 
-/** A command's result, for programs and for people. */
 export interface CommandResult {
   /** The keys of the JSON document besides command, ok and error. */
   readonly document: object;

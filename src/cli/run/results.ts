@@ -5,6 +5,7 @@ import { rehearsalDocument } from '../../core/documents/rehearsal-document.ts';
 import type { FleetResult } from '../../core/report/results.ts';
 import { TenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';
+import { renderFailures, type FailedTenant } from '../render/failures.ts';
 import type { EndedRun } from '../render/run-end.ts';
 import type { Output } from '../terminal/output.ts';
 import type { CommandResult, ResultText } from './command.ts';
@@ -35,7 +36,6 @@ export function fleetResult(
   };
 }
 
-/** Adds the run's number and what can be done with it. */
 export function withRunEnd(
   { quiet }: Output,
   { id, ...run }: Omit<EndedRun, 'id'> & { readonly id: number | undefined },
@@ -75,6 +75,14 @@ export function dryRunResult({ output }: Context, rehearsal: Rehearsal): Command
     error: master?.error ?? failureOf(failed, total, 'would fail'),
     showError: false,
   };
+}
+
+/** Shows the failures of a result that leaves them out. A single one is the command's own error. */
+export function showFailures(
+  { json, verbose, errorLook, complain }: Output,
+  failed: readonly FailedTenant[],
+): void {
+  if (failed.length > 1 && !json) complain(renderFailures(failed, verbose, errorLook).join('\n'));
 }
 
 /** The error of a partly failed run: the only failure's, otherwise the number of failures. */

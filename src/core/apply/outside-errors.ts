@@ -17,7 +17,6 @@ export function lockLost(target: Target, begun: Begun, cause: unknown): Tenantct
   return unknownEnd(target, begun, message, { hint, cause });
 }
 
-/** The migration ran but could not be recorded. */
 export function notRecorded(target: Target, begun: Begun, cause: TenantctlError): TenantctlError {
   const message = `${begun.migration} ran outside a transaction but could not be recorded: ${messageOf(cause)}`;
   return unknownEnd(target, begun, message, { sqlstate: cause.sqlstate, cause });

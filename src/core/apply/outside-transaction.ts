@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { setAll } from '../../db/dead-client.ts';
-import { BEGIN, withClient } from '../../db/transaction.ts';
+import { BEGIN, timeoutSettings, withClient } from '../../db/transaction.ts';
 import type { InvalidIndex } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { namedIn, readInvalidIndexes } from '../target/invalid-indexes.ts';
@@ -81,7 +81,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
   const started = Date.now();
   await client.query(
     [
-      ...setAll(settingsOf(context), 'SESSION'),
+      ...setAll(timeoutSettings(context.database, context), 'SESSION'),
       insertIntent({ ...begun, schema: target.schema, batch: progress.batch, run: context.run?.id }),
       ...giveControl(target).map((statement) => statement.replace('SET LOCAL', 'SET')),
     ].join(';\n'),
@@ -110,15 +110,6 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
   await record(outside, client, Date.now() - started);
 }
 
-/** Overrides the settings of the role and the database; DISCARD ALL resets them. */
-function settingsOf({ database, lockTimeoutMs, statementTimeoutMs }: RunContext): Record<string, number> {
-  return {
-    ...database.deadClientSettings,
-    lock_timeout: lockTimeoutMs,
-    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
-  };
-}
-
 /** Records the migration and deletes its intent. Retries transient errors: the work is done. */
 async function record(outside: OutsideJob, client: PoolClient, durationMs: number): Promise<void> {
   const { context } = outside;
@@ -141,7 +132,11 @@ async function recordOnce(outside: OutsideJob, client: PoolClient, durationMs: n
   const { migration, direction } = outside.begun;
   const { batch } = progress;
   // The migration may have changed its session's settings.
-  await client.query([BEGIN, ...regainControl(target), ...setAll(settingsOf(context), 'LOCAL')].join(';\n'));
+  await client.query(
+    [BEGIN, ...regainControl(target), ...setAll(timeoutSettings(context.database, context), 'LOCAL')].join(
+      ';\n',
+    ),
+  );
   const { rowCount } = await client.query(deleteOwnIntent(target.schema));
   if (rowCount !== 1) throw new Error('somebody else has resolved it in the meantime');
   await client.query(

@@ -8,7 +8,7 @@ import { isInit } from '../files/scaffold.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
 import { adoptionAdvice, readAdoption } from '../registry/adoption.ts';
-import { hasRegistryTable, isDefaultRegistry, readRegistryShape } from '../registry/registry-shape.ts';
+import { hasRegistryTable, isDefaultRegistry } from '../registry/registry-shape.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
@@ -58,7 +58,7 @@ async function migrateInRun(
   if (stateVersion > 0) await warnOfEditedFiles(database, 'master', folder, observe);
   await refuseSkeletons(database, 'master', filesOf(plan.steps));
   await assertSessions(context, plan.steps, 'up');
-  const hasRegistry = (await readRegistryShape(database)) !== undefined;
+  const hasRegistry = await hasRegistryTable(database, names);
   // A registry with another name may be created by any migration, or by another tool.
   const mustCreate = !hasRegistry && isDefaultRegistry(names);
   const advice = mustCreate ? adoptionAdvice(await readAdoption(database, false)) : undefined;
@@ -86,17 +86,14 @@ async function migrateInRun(
     },
     hasState: hasRegistry || stateVersion > 0,
   });
-  const applied = new Set(done.names);
-  const files = folder.files.filter((file) => applied.has(file.name));
-  await recordFiles(database, 'master', files);
-  if (!hasRegistry && !mustCreate && (await readRegistryShape(database)) === undefined) {
+  await recordFiles(database, 'master', folder, done.names);
+  if (!hasRegistry && !mustCreate && !(await hasRegistryTable(database, names))) {
     const message = `The registry ${registryName(names)} does not exist yet. Correct REGISTRY_TABLE, or write a master migration that creates it.`;
     observe({ type: 'warning', message });
   }
   return { names: done.names, batch: done.batch, durationMs: Date.now() - started };
 }
 
-/** What the ledger records of a run over the master schema. */
 export function endingOf({ names }: MasterResult): RunEnding {
   return { outcome: 'done', totals: { migrations: names.length } };
 }

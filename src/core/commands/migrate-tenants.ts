@@ -178,7 +178,6 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
   void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
 }
 
-/** Applies the plan and records it. */
 async function apply(
   run: TenantsRun,
   plan: FleetPlan,
@@ -210,9 +209,8 @@ async function apply(
   await assertSessions(context, steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
   const migrated = await serveRollout(rollout, plan.due, { ...forwardWork(run, memory), isNamed });
-  const applied = new Set(migrated.results.flatMap((result) => result.names));
-  const files = folder.files.filter((file) => applied.has(file.name));
-  await recordFiles(database, 'tenants', files).catch((error: unknown) => {
+  const applied = migrated.results.flatMap((result) => result.names);
+  await recordFiles(database, 'tenants', folder, applied).catch((error: unknown) => {
     observe({ type: 'warning', message: `The files' checksums were not kept: ${messageOf(error)}` });
   });
   return { results: [...results, ...migrated.results], isShared: migrated.isShared };

@@ -17,7 +17,7 @@ import type { History } from '../target/history.ts';
 import type { Direction } from '../files/load.ts';
 import { filesOf, NOTHING, type Plan } from '../plan/plan.ts';
 import { masterTarget, tenantTarget } from '../target/target.ts';
-import { readRegistryShape } from '../registry/registry-shape.ts';
+import { hasRegistryTable } from '../registry/registry-shape.ts';
 import { droppedOf, readSharedTables } from './shared-tables.ts';
 import { emptiedBy, planTenantsRollback, type LeftAlone } from '../fleet/plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
@@ -56,7 +56,6 @@ export async function rehearseMaster(database: Database, given: MigrateMasterOpt
   return rehearse(createRunContext(database, options), 'up', plan, withoutTenants(plan));
 }
 
-/** What `rollback master` would do. */
 export async function rehearseMasterRollback(
   database: Database,
   given: RollbackMasterOptions,
@@ -78,7 +77,6 @@ export async function rehearseTenants(database: Database, given: MigrateTenantsO
   return rehearse(createRunContext(database, options), 'up', NOTHING, plan, { vectorExtension });
 }
 
-/** What `rollback tenants` would do. */
 export async function rehearseTenantsRollback(
   database: Database,
   given: RollbackTenantsOptions,
@@ -104,7 +102,7 @@ export async function rehearseAll(
   const { plan } = await planMaster(database, master);
   await refuseSkeletons(database, 'master', filesOf(plan.steps));
   await refuseSkeletonsIn(database, options.folder);
-  const hasRegistry = (await readRegistryShape(database)) !== undefined;
+  const hasRegistry = await hasRegistryTable(database, database.names);
   const tenants = await planTenants(database, options, hasRegistry);
   const { vectorExtension = 'auto' } = options;
   return rehearse(createRunContext(database, options), 'up', plan, tenants, { vectorExtension });

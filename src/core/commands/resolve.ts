@@ -103,9 +103,7 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
   );
   if (resolution.recorded && resolution.direction === 'up' && folder !== undefined) {
     try {
-      const { files } = await readMigrationFolder(folder);
-      const applied = files.filter(({ stem }) => stem === stemOf(resolution.migration));
-      await recordFiles(database, target.scope, applied);
+      await recordFiles(database, target.scope, await readMigrationFolder(folder), [resolution.migration]);
     } catch (error) {
       observe({ type: 'warning', message: `The file's checksum was not kept: ${messageOf(error)}` });
     }

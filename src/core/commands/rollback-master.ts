@@ -7,19 +7,13 @@ import { endingOf, type MasterOptions, type MasterResult } from './migrate-maste
 import { filesOf, planBackward, type BackwardExtent, type Plan } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
-import {
-  hasRegistryTable,
-  isDefaultRegistry,
-  isRegistry,
-  readRegistryShape,
-} from '../registry/registry-shape.ts';
+import { hasRegistryTable, isDefaultRegistry, isRegistry } from '../registry/registry-shape.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from '../plan/rollback-extent.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
 import { droppedOf, mayDropTables, readSharedTables, type SharedTables } from './shared-tables.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import { ensureState } from '../install/state-schema.ts';
-import { readStateVersion } from '../state/version.ts';
 import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -61,7 +55,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
   const migrations = confirm === undefined ? [] : await Promise.all(filesOf(plan.steps).map(context.load));
   const unknown = await mayDropTables(context, migrations);
   if (unknown.length > 0) await confirm?.({ tables: [], unknown, tenants });
-  await ensureState(database, await readStateVersion(database));
+  await ensureState(database);
   await run.begin(plan.steps.map(({ name }) => name));
 
   let tables: readonly string[] = [];
@@ -118,7 +112,7 @@ interface MasterRollback {
   readonly plan: Plan;
   readonly extent: BackwardExtent;
 }
-/** Decides what to undo in the master schema. */
+
 export async function planMasterRollback(
   database: Database,
   options: RollbackMasterOptions,
@@ -137,7 +131,7 @@ export async function planMasterRollback(
 
 /** Organization ids; none if there is no registry. */
 export async function tenantNames(database: Database): Promise<string[]> {
-  if ((await readRegistryShape(database)) === undefined) return [];
+  if (!(await hasRegistryTable(database, database.names))) return [];
   return readNames(database, database.names);
 }
 

@@ -27,7 +27,6 @@ export interface RehearsedPlan {
   readonly migrations: readonly RehearsedMigration[];
 }
 
-/** The savepoint before each migration. */
 const STEP = 'tenantctl_step';
 
 /** A transaction that will be rolled back. */

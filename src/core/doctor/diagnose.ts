@@ -5,7 +5,6 @@ import { decide } from './decide.ts';
 import { gatherFacts, type DiagnoseOptions } from './facts.ts';
 import { counted, listed } from '../../wording.ts';
 
-/** The result of the doctor. */
 export interface Diagnosis {
   readonly checks: readonly Check[];
   readonly totals: {

@@ -84,7 +84,6 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
   };
 }
 
-/** The schemas that are locked by a run. */
 async function readAtWork(database: Database, schemas: readonly string[]): Promise<string[]> {
   const { rows } = await database.query<{ schema: string }>(
     `SELECT schema FROM unnest($1::text[]) schema

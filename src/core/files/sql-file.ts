@@ -1,7 +1,6 @@
 import { TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { scan } from '../../db/parser.ts';
 
-/** A parsed .sql migration in dbmate's format. */
 export interface SqlMigration {
   readonly up: string;
   readonly down: string | undefined;

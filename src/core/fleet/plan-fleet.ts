@@ -153,7 +153,6 @@ export function schemaMissing({ clerkOrgId: tenant, schema, status }: Registered
 
 export interface MigrationTask {
   readonly tenant: RegisteredTenant;
-  /** The history that the plan is based on. */
   readonly history: History;
   readonly plan: Plan;
   /** Present if the plan covers only part of this run's work on the tenant. */

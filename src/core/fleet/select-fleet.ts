@@ -50,7 +50,6 @@ export interface RefusedTenant<T = Pick<RegisteredTenant, 'clerkOrgId' | 'schema
 
 /** The facts about the tenants that a command asks for. */
 export interface Selected extends FleetFacts {
-  /** The selection names tenants. */
   readonly isNamed: boolean;
   /** Tenants to retry that are no longer in the registry. */
   readonly gone: number;

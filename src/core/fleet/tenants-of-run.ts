@@ -44,7 +44,6 @@ export async function findTenantsOfRun(
   return { extents, strays };
 }
 
-/** Those of these schemas that the registry has. */
 async function registeredSchemas(database: Database, schemas: readonly string[]): Promise<Set<string>> {
   if (schemas.length === 0) return new Set();
   const { table, schema } = registrySql(database.names);

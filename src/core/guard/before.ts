@@ -54,7 +54,6 @@ export function toMark(row: unknown): Mark {
   return { locks: new Set(locks), since: BigInt(since) };
 }
 
-/** The query for toSchemaBefore. It writes nothing. */
 export function selectSchemaBefore(schema: string): string {
   return `SELECT tenantctl.schema_before(${literal(schema)}) AS schema_before`;
 }

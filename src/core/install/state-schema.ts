@@ -135,10 +135,11 @@ async function install(client: PoolClient, names: Names, version: number): Promi
   );
 }
 
-/** Runs upgradeState in its own transaction if needed. @param version from readStateVersion */
-export async function ensureState(database: Database, version: number): Promise<void> {
-  if (version === STATE_VERSION) return;
-  await withTransaction(database, {}, [], ({ client }) => upgradeState(client, database.names, version));
+/** Runs upgradeState in its own transaction if needed. @param version if it has been read */
+export async function ensureState(database: Database, version?: number): Promise<void> {
+  const from = version ?? (await readVersion(database, database.names));
+  if (from === STATE_VERSION) return;
+  await withTransaction(database, {}, [], ({ client }) => upgradeState(client, database.names, from));
 }
 
 /**

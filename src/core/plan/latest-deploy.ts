@@ -3,7 +3,6 @@ import { compareNames, stemOf } from '../files/source.ts';
 /** Who wrote a batch, according to the ledger: a run of `migrate tenants`, or provisioning. */
 export type BatchWriter = { readonly run: number } | 'provisioning' | undefined;
 
-/** The last batch of a tenant's history. */
 export interface LastBatch {
   readonly names: readonly string[];
   /** The tenant has no other batch. */

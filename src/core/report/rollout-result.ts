@@ -51,7 +51,6 @@ export interface Tally {
   readonly failed: number;
   /** More failures than this open the failure limit; Infinity if there is no limit. */
   readonly allowed: number;
-  /** The limit as it was given. */
   readonly limit: { readonly count: number } | { readonly percent: number };
   readonly of: number;
 }

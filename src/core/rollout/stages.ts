@@ -30,7 +30,6 @@ export function stagesOf(rollout: Rollout, tasks: readonly MigrationTask[]): Par
   return parts;
 }
 
-/** Serves the tenants of a stage, then checks them. */
 export async function serveStage(
   rollout: Rollout,
   { stage, tasks }: Part,

@@ -103,7 +103,6 @@ function settle<T extends Task, Done>(
   work.observe({ type: 'note', message: `${nameOf(task)} is tried again: ${error.message}` });
 }
 
-/** Ends a task and reports it. */
 export function end<T extends Task, Done>(session: Session<T, Done>, outcome: Outcome<T, Done>): void {
   const { context, work, outcomes, failures, tasks } = session;
   outcomes.push(outcome);
@@ -119,13 +118,11 @@ export function skip<T extends Task, Done>({ context, outcomes }: Session<T, Don
   outcomes.push({ kind: 'skipped', task, durationMs: 0, reason: whySkipped(context) });
 }
 
-/** Why the tasks of a stopped run are skipped. */
 export function whySkipped({ signal, failureLimit }: Pick<RunContext, 'signal' | 'failureLimit'>): string {
   const isLimit = signal?.aborted !== true && failureLimit?.isOpen === true;
   return isLimit ? 'the rollout was stopped' : 'the run was interrupted';
 }
 
-/** Keeps tasks whose tenants other runs hold. */
 export function keepBusy<T extends Task, Done>(
   session: Session<T, Done>,
   pending: readonly Pending<T, Done>[],
@@ -134,7 +131,6 @@ export function keepBusy<T extends Task, Done>(
   session.busy.push(...pending);
 }
 
-/** Ends tasks that other runs have done. */
 export function leaveToPeers<T extends Task, Done>(session: Session<T, Done>, tasks: readonly T[]): void {
   if (tasks.length > 0) meet(session);
   for (const task of tasks) end(session, { kind: 'by-peer', task, durationMs: 0 });

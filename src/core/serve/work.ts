@@ -39,7 +39,6 @@ export interface Failure<Done> {
 export interface Earlier<Done> {
   /** Failed attempts. */
   readonly tries: number;
-  /** The last failure. */
   readonly failure?: Failure<Done> | undefined;
   /** The connection was lost during a COMMIT that may have succeeded. */
   readonly mayBeCommitted: boolean;

@@ -67,12 +67,15 @@ export async function acceptFiles(database: Database, edited: readonly RecordedF
   );
 }
 
-/** Records the checksums of files that are applied for the first time. */
+/** Records the checksums of the folder's files with these names, if they are applied for the first time. */
 export async function recordFiles(
   database: Database,
   scope: Scope,
-  files: readonly MigrationFile[],
+  folder: MigrationFolder,
+  names: readonly string[],
 ): Promise<void> {
+  const applied = new Set(names.map(stemOf));
+  const files = folder.files.filter(({ stem }) => applied.has(stem));
   if (files.length === 0) return;
   const checksums = await Promise.all(files.map(checksumOf));
   await database.query(

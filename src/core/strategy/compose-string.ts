@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { literal } from '../../db/sql.ts';
-import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION } from '../../db/transaction.ts';
+import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION, timeoutSettings } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { limitArguments, noteOwn } from '../guard/limits.ts';
 import type { CompiledPlan } from './compiled.ts';
@@ -81,13 +81,11 @@ export function createComposer(
 }
 
 /** The transaction's settings, as alternating names and values. */
-function settingsFor({ lockTimeoutMs, statementTimeoutMs, database }: ComposerContext): string[] {
-  const settings = {
-    ...database.deadClientSettings,
-    lock_timeout: lockTimeoutMs,
-    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
-  };
-  return Object.entries(settings).flatMap(([name, value]) => [name, String(value)]);
+function settingsFor(context: ComposerContext): string[] {
+  return Object.entries(timeoutSettings(context.database, context)).flatMap(([name, value]) => [
+    name,
+    String(value),
+  ]);
 }
 
 /** Joins statements with newlines: a text may end in a comment. */

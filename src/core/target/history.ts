@@ -11,7 +11,6 @@ export interface HistoryEntry {
   readonly batch: number;
 }
 
-/** The migrations applied to a schema. */
 export interface History {
   /** In the order applied: by batch, then by Knex's id. */
   readonly entries: readonly HistoryEntry[];

@@ -22,7 +22,6 @@ import { forgetFailure } from '../state/failures.ts';
 import { removeTraces } from './traces.ts';
 import { tryLock } from '../../db/advisory-lock.ts';
 
-/** The context of one call of provisionTenants. */
 export interface Provisioning {
   readonly context: RunContext;
   readonly folder: MigrationFolder;

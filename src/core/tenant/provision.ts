@@ -17,7 +17,6 @@ import { ensureVectorExtension, type VectorExtensionMode } from '../install/vect
 import { refusePendingMaster } from '../plan/plan-folder.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { UNFINISHED } from '../registry/status.ts';
-import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { type ProvisionResult, endingOf, toProvisionResult } from './provision-result.ts';
@@ -70,7 +69,7 @@ async function provisionInRun(
   const folder = await readMigrationFolder(options.folder);
   if (options.masterFolder !== undefined)
     await refusePendingMaster(database, options.masterFolder, { allowNewerHistory: true }, observe);
-  await ensureState(database, await readStateVersion(database));
+  await ensureState(database);
   await refuseSkeletons(database, 'tenants', folder.files);
   await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
@@ -130,11 +129,11 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
   const { outcomes } = await serveMigration(context, tasks, provisioningWork({ ...setting, roles }));
   await unregister(outcomes.filter(({ kind }) => kind === 'skipped').map(({ task }) => task.tenant));
   const provisioned = outcomes.flatMap((outcome) => toProvisionResult(outcome) ?? []);
-  const applied = new Set(provisioned.flatMap((result) => result.applied));
   await recordFiles(
     database,
     'tenants',
-    folder.files.filter((file) => applied.has(file.name)),
+    folder,
+    provisioned.flatMap((result) => result.applied),
   );
   for (const result of provisioned) results.set(result.clerkOrgId, result);
   return ids.flatMap((id) => results.get(id) ?? []);
