@@ -12,3 +12,16 @@ export function tryLock(name: string): string {
 export function lockKey(name: string): string {
   return `hashtextextended('tenantctl:' || ${name}, 0)`;
 }
+
+/**
+ * SQL that tests whether a session holds the lock. For its 64 bits in pg_locks see
+ * https://www.postgresql.org/docs/current/view-pg-locks.html. @param name an SQL expression
+ */
+export function isLocked(name: string): string {
+  const key = lockKey(name);
+  return `EXISTS (
+    SELECT FROM pg_locks l
+    WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND l.classid = ((${key} >> 32) & 4294967295)::text::oid AND l.objid = (${key} & 4294967295)::text::oid)`;
+}

@@ -78,11 +78,9 @@ export function dryRunResult({ output }: Context, rehearsal: Rehearsal): Command
 }
 
 /** Shows the failures of a result that leaves them out. A single one is the command's own error. */
-export function showFailures(
-  { json, verbose, errorLook, complain }: Output,
-  failed: readonly FailedTenant[],
-): void {
-  if (failed.length > 1 && !json) complain(renderFailures(failed, verbose, errorLook).join('\n'));
+export function showFailures(output: Output, failed: readonly FailedTenant[]): void {
+  if (failed.length > 1 && !output.json)
+    output.complain(renderFailures(failed, output.verbose, output.errorLook).join('\n'));
 }
 
 /** The error of a partly failed run: the only failure's, otherwise the number of failures. */

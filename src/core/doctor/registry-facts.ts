@@ -17,7 +17,7 @@ import type { TenantRoleFacts } from './tenant-roles.ts';
 import { readStateVersion } from '../state/version.ts';
 import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
-import { lockKey } from '../../db/advisory-lock.ts';
+import { isLocked } from '../../db/advisory-lock.ts';
 import { lockOfSql } from '../target/lock.ts';
 
 export interface RegistryFacts {
@@ -86,11 +86,7 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
 
 async function readAtWork(database: Database, schemas: readonly string[]): Promise<string[]> {
   const { rows } = await database.query<{ schema: string }>(
-    `SELECT schema FROM unnest($1::text[]) schema
-     WHERE EXISTS (SELECT FROM pg_locks l
-                   WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
-                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                     AND (l.classid::bigint << 32) | l.objid::bigint = ${lockKey(lockOfSql('schema'))})`,
+    `SELECT schema FROM unnest($1::text[]) schema WHERE ${isLocked(lockOfSql('schema'))}`,
     [schemas],
   );
   return rows.map(({ schema }) => schema);

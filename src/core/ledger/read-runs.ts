@@ -4,7 +4,7 @@ import { TenantctlError, type ErrorReport } from '../../errors.ts';
 import { queryEntries } from './query-entries.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
-import { lockKey } from '../../db/advisory-lock.ts';
+import { isLocked } from '../../db/advisory-lock.ts';
 
 /** `died`: the run has no end but is no longer active. */
 export type RunOutcome = 'done' | 'failed' | 'interrupted' | 'at-work' | 'died';
@@ -56,18 +56,11 @@ export interface ReadRunsOptions {
 
 const DEFAULT_LIMIT = 20;
 
-const LOCK_KEY = lockKey(`coalesce('lease:' || (to_jsonb(r) ->> 'lease'), 'run:' || r.id)`);
-
 /**
  * SQL that tests whether run r of tenantctl.runs is active: it has no end, and its process holds the lock of
  * its lease (src/db/lease.ts). Before version 8 there was no column `lease` and each run had its own lock.
- * For the lock's 64 bits in pg_locks see https://www.postgresql.org/docs/current/view-pg-locks.html.
  */
-export const AT_WORK = `(r.ended_at IS NULL AND EXISTS (
-    SELECT FROM pg_locks l
-    WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND l.classid = ((${LOCK_KEY} >> 32) & 4294967295)::text::oid AND l.objid = (${LOCK_KEY} & 4294967295)::text::oid))`;
+export const AT_WORK = `(r.ended_at IS NULL AND ${isLocked(`coalesce('lease:' || (to_jsonb(r) ->> 'lease'), 'run:' || r.id)`)})`;
 
 const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${AT_WORK} THEN 'at-work' ELSE 'died' END) AS outcome,
   r.started_by AS "startedBy", r.host, r.pid, r.version, r.started_at AS "startedAt", r.ended_at AS "endedAt",
