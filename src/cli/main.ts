@@ -62,11 +62,13 @@ function hasFlag(args: readonly string[], flag: string): boolean {
   return args.slice(0, end === -1 ? undefined : end).includes(flag);
 }
 
-/** Hides Node's warnings about loading TypeScript: they do not help users. */
+/** Hides warnings of Node that do not help users. */
 function silenceWarnings(): void {
   const isNoise = (warning: Error & { code?: string }) =>
     (warning.name === 'ExperimentalWarning' && /type stripping/i.test(warning.message)) ||
     warning.code === 'MODULE_TYPELESS_PACKAGE_JSON' ||
+    // tenantctl heeds NO_COLOR also beside FORCE_COLOR.
+    warning.message.startsWith("The 'NO_COLOR' env is ignored") ||
     warning.message.startsWith('Failed to load the ES module');
   process.removeAllListeners('warning');
   process.on('warning', (warning) => {

@@ -123,10 +123,16 @@ test('a spinner turns on a terminal, but not on one without a width', async ({ s
   const migrated = await tenantctlOnTerminal(['migrate', 'tenants'], options);
   await project.write('migrations/tenants/20250101000004_links.sql', createTable('links4'));
   const withoutWidth = await tenantctlOnTerminal(['migrate', 'tenants'], { ...options, columns: 0 });
+  await project.write('migrations/tenants/20250101000005_links.sql', createTable('links5'));
+  const env = { ...testDatabase.env, NO_COLOR: '1', FORCE_COLOR: '1' };
+  const plain = await tenantctlOnTerminal(['migrate', 'tenants'], { ...options, env });
 
   expect(wide.shown).toContain('CREATE TABLE links');
   expect(migrated.shown).toContain('0/1 tenants');
   expect(migrated.shown).toContain('1 migrated');
   expect(withoutWidth.shown).toContain('1 migrated');
   expect(withoutWidth.shown).not.toContain('0/1 tenants');
+  expect(plain.shown).toContain('0/1 tenants');
+  expect(plain.shown).not.toContain(`${ESCAPE}36m`);
+  expect(plain.shown).not.toContain('Warning');
 });

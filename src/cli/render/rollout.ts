@@ -1,6 +1,7 @@
 import type { RolloutResult, Stage, StageResult } from '../../core/report/rollout-result.ts';
 import { counted, duration, sumOf } from '../../wording.ts';
 import { markOf, type Look } from './look.ts';
+import { wrap } from './wrap.ts';
 
 /** "Wave 2 of 7: 70 tenants ✔ 70 migrated (3.1 s)" */
 export function renderStage(stage: StageResult, look: Look): string {
@@ -36,7 +37,7 @@ export function renderRollout(rollout: RolloutResult, look: Look): string[] {
   if (heldBackMs > 0) lines.push(`  Held back by a standby for ${duration(heldBackMs)}`);
   if (stopped !== undefined)
     lines.push(
-      `${paint.red(marks.failed)} The rollout was stopped${place(stopped.stage)}: ${stopped.reason}`,
+      `${paint.red(marks.failed)} ${wrap(`The rollout was stopped${place(stopped.stage)}: ${stopped.reason}`, 2, look)}`,
     );
   if (rolledBack !== undefined) {
     const { tenants, failed } = rolledBack;

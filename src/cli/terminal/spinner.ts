@@ -11,7 +11,7 @@ export interface Spinner {
 }
 
 /** A spinner on stderr. The first text loads its package. */
-export function createSpinner({ marks }: Look): Spinner {
+export function createSpinner({ marks, paint }: Look): Spinner {
   let text: (() => string) | undefined;
   let spinner: Ora | undefined;
   let isStopped = false;
@@ -21,6 +21,7 @@ export function createSpinner({ marks }: Look): Spinner {
     spinner = ora({
       stream: process.stderr,
       discardStdin: false,
+      color: paint.level > 0 && 'cyan',
       interval: DRAW_INTERVAL_MS,
       ...(marks === ASCII && { spinner: 'line' }),
       // The only text of ora that may be a function.
