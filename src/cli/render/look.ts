@@ -9,41 +9,26 @@ export interface Look {
   readonly width: number | undefined;
 }
 
-/** The only characters of the program's own output that are not ASCII, and what stands for them without UTF-8. */
-export interface Marks {
-  readonly ok: string;
-  readonly failed: string;
-  readonly warning: string;
-  readonly skipped: string;
-  /** Before a hint or a remedy. */
-  readonly arrow: string;
-  /** At a place or an item that can be opened. */
-  readonly open: string;
-  /** Between parts of a line. */
-  readonly separator: string;
-  /** For what was cut. */
-  readonly ellipsis: string;
-  readonly times: string;
-  /** Cells of a bar. */
-  readonly full: string;
-  readonly half: string;
-  readonly empty: string;
-}
-
-export const UNICODE: Marks = {
+/** The only characters of the program's own output that are not ASCII. */
+export const UNICODE = {
   ok: '✔',
   failed: '✖',
   warning: '!',
   skipped: '·',
+  /** Before a hint or a remedy. */
   arrow: '→',
-  open: '▸',
+  /** Between parts of a line. */
   separator: '·',
+  /** For what was cut. */
   ellipsis: '…',
-  times: '×',
+  /** Cells of a bar. */
   full: '█',
   half: '▒',
   empty: '░',
 };
+
+/** UNICODE, or what stands for it without UTF-8. */
+type Marks = Readonly<Record<keyof typeof UNICODE, string>>;
 
 /** As systemd writes them: https://github.com/systemd/systemd/blob/main/src/basic/glyph-util.c */
 export const ASCII: Marks = {
@@ -52,10 +37,8 @@ export const ASCII: Marks = {
   warning: '!',
   skipped: '-',
   arrow: '->',
-  open: '>',
   separator: '|',
   ellipsis: '...',
-  times: 'x',
   full: '#',
   half: '=',
   empty: '-',

@@ -45,6 +45,7 @@ export function planFleet(
   const upToDate: Member[] = [];
   const behind: (Member & RefusedTenant)[] = [];
   const problems: RefusedTenant[] = [];
+  const late = new Map<string, readonly string[]>();
   const { ambiguous, intents } = fleet.scope.memory;
   const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
   if (fleet.gone > 0)
@@ -54,6 +55,7 @@ export function planFleet(
     const plan = decide(history, tenant);
     const intent = intents.get(tenant.schema);
     for (const warning of plan.warnings) warnings.add(warning);
+    if (plan.lacks !== undefined) late.set(tenant.clerkOrgId, plan.lacks);
     if (tenant.isAmbiguous)
       problems.push({ tenant, error: tenantAmbiguous(tenant, ambiguous.get(tenant.schema)) });
     else if (plan.problem !== undefined)
@@ -65,22 +67,8 @@ export function planFleet(
     else behind.push({ ...member, error: tenantBehind(tenant, plan.lacks) });
   }
   for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });
-  for (const warning of warnOfLate(fleet.members, decide)) warnings.add(warning);
+  if (late.size > 0) warnings.add(behindFleet([...late.keys()], [...new Set([...late.values()].flat())]));
   return { due, upToDate, behind, settled: fleet.settled, problems, warnings: [...warnings] };
-}
-
-function warnOfLate(
-  members: readonly Member[],
-  decide: (history: History, tenant: RegisteredTenant) => Plan,
-): string[] {
-  const late = members.flatMap(({ tenant, history }) => {
-    const { lacks } = decide(history, tenant);
-    return lacks === undefined ? [] : [{ id: tenant.clerkOrgId, lacks }];
-  });
-  if (late.length === 0) return [];
-  const lacks = new Set(late.flatMap((tenant) => tenant.lacks));
-  const ids = late.map(({ id }) => id);
-  return [behindFleet(ids, [...lacks])];
 }
 
 function tenantBehind({ clerkOrgId: tenant }: RegisteredTenant, lacks: readonly string[]): TenantctlError {

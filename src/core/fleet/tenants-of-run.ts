@@ -24,22 +24,19 @@ export async function findTenantsOfRun(
   database: Database,
   tenants: readonly UndoneTenant[],
 ): Promise<TenantsOfRun> {
-  const registered = await registeredSchemas(
-    database,
-    tenants.map(({ schema }) => schema),
-  );
+  const places = await findSchemas(database, tenants);
+  const schemas = [...tenants.map(({ schema }) => schema), ...places.values()];
+  const registered = await registeredSchemas(database, schemas);
   const isPresent = ({ isGone, schema }: UndoneTenant) => !isGone && registered.has(schema);
   const extents = new Map(tenants.filter(isPresent).map(({ schema, extent }) => [schema, extent]));
-  const missing = tenants.filter((tenant) => !isPresent(tenant));
-  const places = await findSchemas(database, missing);
-  const renamed = await registeredSchemas(database, [...places.values()]);
   const strays: Stray[] = [];
-  for (const { id, clerkOrgId, extent, schema: last } of missing) {
-    const found = (id !== null && places.get(id)) || last;
-    if (renamed.has(found)) extents.set(found, extent);
-    // Another tenant may have the name by now.
-    else if (!registered.has(found))
-      strays.push({ clerkOrgId, extent, schema: found, hasHistory: true, hasLock: false });
+  for (const { id, clerkOrgId, extent, schema: last } of tenants.filter((tenant) => !isPresent(tenant))) {
+    const place = id === null ? undefined : places.get(id);
+    const schema = place ?? last;
+    if (!registered.has(schema))
+      strays.push({ clerkOrgId, extent, schema, hasHistory: true, hasLock: false });
+    // Under its last name, another tenant may be registered by now.
+    else if (place !== undefined) extents.set(place, extent);
   }
   return { extents, strays };
 }
