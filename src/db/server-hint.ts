@@ -7,7 +7,8 @@ type Hint = string | ((message: string) => string | undefined);
  * (https://www.postgresql.org/docs/current/errcodes-appendix.html).
  */
 const HINTS: Readonly<Record<string, Hint>> = {
-  '25006': 'The server is read-only (a standby?): connect to the primary.',
+  '25006':
+    'The server accepts no changes: it is a standby, or default_transaction_read_only is on. tenantctl doctor says which, and what to do.',
   '40001': 'A concurrent transaction changed the same rows. Run the command again.',
   '40P01': 'Two transactions waited for each other; the server cancelled this one. Run the command again.',
   '42501': (message) =>
@@ -27,7 +28,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '57014': (message) =>
     /user request/.test(message)
       ? 'Somebody cancelled the statement: a second Ctrl-C, or pg_cancel_backend().'
-      : 'Raise STATEMENT_TIMEOUT_MS (--statement-timeout <ms>; 0 is no limit): it overrides the statement_timeout of role and database, but not one that the migration sets.',
+      : 'Raise STATEMENT_TIMEOUT_MS (--statement-timeout <ms>; 0 is no limit): for migrations it overrides the statement_timeout of role and database, but not one that the migration sets. For other statements raise that of the role: ALTER ROLE <role> SET statement_timeout = ...;',
   '57P01': 'The server was shut down, or somebody ended the connection. Run the command again.',
   '57P02': 'The server crashed and is recovering. Run the command again.',
   '57P03': 'The server is starting or shutting down. Run the command again.',

@@ -100,11 +100,15 @@ test.each([
   ],
   ['CREATE VIEW v AS SELECT id FROM notes; DROP TABLE notes', '2BP01', /DETAIL names them.* CASCADE/],
   ["DO $$ BEGIN RAISE 'no'; END $$", 'P0001', /raised this error itself/],
-  ['SET LOCAL transaction_read_only = on; CREATE TABLE x ()', '25006', /connect to the primary/],
+  [
+    'SET LOCAL transaction_read_only = on; CREATE TABLE x ()',
+    '25006',
+    /a standby, or default_transaction_read_only is on/,
+  ],
   [
     'SET LOCAL statement_timeout = 20; SELECT pg_sleep(3)',
     '57014',
-    /--statement-timeout <ms>.*but not one that the migration sets/,
+    /--statement-timeout <ms>.*but not one that the migration sets.* For other statements raise that of the role/,
   ],
   [
     'SELECT pg_cancel_backend(pg_backend_pid()); SELECT pg_sleep(3)',
