@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { rehearseTenantsRollback } from '../../../src/core/commands/rehearse.ts';
+import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { catalogOf } from '../../support/catalog.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../../support/fleet.ts';
@@ -157,6 +158,19 @@ test('who would lose everything by name is asked about, and what is migrated mea
   ]);
   expect(await fleet.tables('org_a')).toContain('links');
   expect(await fleet.tables('org_late')).toEqual(['links', 'notes', 'tags']);
+});
+
+test('a run that finds its work done by another records nothing for the tenant', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const extent = { all: true } as const;
+  const { run = 0, totals } = await fleet.rollback({
+    extent,
+    async confirm() {
+      await fleet.rollback({ extent });
+    },
+  });
+  expect(totals).toMatchObject({ upToDate: 2, changed: 0, failed: 0 });
+  expect(await readRunTenants(fleet.database, run, { onlyFailed: false })).toEqual([]);
 });
 
 test('forward again after a rollback, the catalog is as it was', async () => {
