@@ -11,7 +11,7 @@ import { assertSessions } from '../apply/outside-transaction.ts';
 import { foundClasses, readClasses } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
-import { openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
+import { onlyChecked, openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
 import {
   isNothing,
   planFleet,
@@ -127,7 +127,7 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
     const refusals = refusalsIn(todo.scope.memory.failures);
     const plan: FleetPlan = await refuseOwners(database, planFleet(todo, decide, refusals), options);
     if (todo === fleet) settled = plan.settled;
-    if (plan.due.length + plan.problems.length + plan.behind.length > 0) isIdle = false;
+    if (isAtWork(rollout, plan) || plan.behind.length > 0) isIdle = false;
     for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
     const total = todo.members.length + todo.withoutSchema.length + settled;
     observe({ type: 'selected', total, due: plan.due.length });
@@ -142,6 +142,11 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
     todo = isOver ? undefined : await newcomers(run, results);
   }
   return { results, settled, isIdle, isShared };
+}
+
+/** The run does something, or records something, for a tenant. */
+function isAtWork(rollout: Rollout, plan: FleetPlan): boolean {
+  return plan.due.length + plan.problems.length + onlyChecked(rollout, plan) > 0;
 }
 
 /** Tenants that an older release has provisioned in the meantime, and that are behind; undefined if none. */
@@ -186,7 +191,6 @@ async function apply(
 ): Promise<Migrated> {
   const { options, context, folder, observe, rollout } = run;
   const { database } = context;
-  const isIdle = plan.due.length === 0 && plan.problems.length === 0;
   const notDue = [
     ...resultsOfIdle(plan),
     ...plan.behind.map(({ tenant, error }) =>
@@ -197,7 +201,7 @@ async function apply(
     ),
   ];
   const steps = stepsDue(plan);
-  if (!isIdle) await run.run.begin(steps.map(({ name }) => name));
+  if (isAtWork(rollout, plan)) await run.run.begin(steps.map(({ name }) => name));
   await recordFailures(database, run.run, { command: COMMAND, direction: 'up' }, plan.problems);
   const upToDate = plan.upToDate.map(({ tenant }) => tenant.schema);
   const recovered = upToDate.filter((schema) => memory.failures.has(schema));

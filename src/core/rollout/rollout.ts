@@ -26,13 +26,17 @@ export async function openPlan(
   rollout.refusals = refusals;
   const { canaries, context, failureLimit, setting } = rollout;
   if (setting.rollout === undefined) return results;
-  const isAsked = setting.listUpToDate === true && setting.rollout.check !== undefined;
-  failureLimit.expect(plan.due.length + (isAsked ? plan.upToDate.length : 0), plan.problems.length);
+  failureLimit.expect(plan.due.length + onlyChecked(rollout, plan), plan.problems.length);
   const checked = isStopped(context) ? results : await checkResults(rollout, results, plan.upToDate);
   const isFailedCanary = ({ outcome, schema }: TenantResult) =>
     outcome === 'failed' && canaries instanceof Set && canaries.has(schema);
   rollout.hopeless = checked.filter(isFailedCanary).length;
   return checked;
+}
+
+/** How many tenants of a plan are due nothing, but are checked. */
+export function onlyChecked({ setting }: Rollout, { upToDate }: Pick<FleetPlan, 'upToDate'>): number {
+  return setting.listUpToDate === true && setting.rollout?.check !== undefined ? upToDate.length : 0;
 }
 
 /** Serves due tenants, all at once or stage by stage; from the second call on, they are newcomers. */

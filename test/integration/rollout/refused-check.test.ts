@@ -91,6 +91,16 @@ test('with --all, tenants that are only checked count for the limit like those t
   expect(lenient.rollout?.stopped).toMatchObject({ failed: 3, allowed: 2, of: 3 });
 });
 
+test('tenants that are up to date, and that a check with --all refuses, are failures of the run', async () => {
+  const fleet = await createRefusable(['org_a', 'org_c']);
+  await fleet.migrate();
+  const result = await fleet.migrate({ listUpToDate: true, rollout: { check } });
+  expect(result.totals).toMatchObject({ upToDate: 1, failed: 1 });
+  expect(result.fleet).toMatchObject({ upToDate: 1, failed: 1 });
+  expect(await readRunTenants(fleet.database, result.run ?? 0, { onlyFailed: true })).toHaveLength(1);
+  expect((await fleet.migrate({ retryFailed: true })).totals).toMatchObject({ selected: 1, failed: 1 });
+});
+
 test('no run without a check passes a refused tenant, and each says that it failed, and why', async () => {
   const fleet = await createRefusable();
   await fleet.migrate({ rollout: { canary: { tenants: ['org_c'] }, check } });
