@@ -10,6 +10,9 @@ import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
 import { wrap } from './wrap.ts';
 
+/** Lists of migrations that are shown before the rest is summed. */
+const GROUPS = 8;
+
 export function renderMaster(
   result: MasterResult,
   verb: 'Applied' | 'Undone',
@@ -108,8 +111,18 @@ async function renderChanged(
   const lines: string[] = [];
   // By name, and not in the order in which they ended.
   const sorted = changed.toSorted((one, other) => (one.clerkOrgId < other.clerkOrgId ? -1 : 1));
-  for (const [names, tenants] of Map.groupBy(sorted, (tenant) => tenant.names.join('\n  '))) {
-    lines.push(`${paint.green(marks.ok)} ${counted(tenants.length, 'tenant')} ${verb}:`, `  ${names}`);
+  const groups = [...Map.groupBy(sorted, ({ names }) => names.join('\n')).values()].toSorted(
+    (one, other) => other.length - one.length,
+  );
+  const shown = verbose ? groups : groups.slice(0, GROUPS);
+  for (const tenants of shown) {
+    const names = tenants[0]?.names ?? [];
+    lines.push(
+      `${paint.green(marks.ok)} ${counted(tenants.length, 'tenant')} ${verb}:`,
+      ...(verbose || names.length <= LISTED
+        ? names.map((name) => `  ${name}`)
+        : [`  ${counted(names.length, 'migration')}: ${names[0]} to ${names.at(-1)}`]),
+    );
     const rows = tenants.map(({ clerkOrgId, schema, batch, durationMs }) => [
       `    ${clerkOrgId}`,
       schema,
@@ -121,6 +134,11 @@ async function renderChanged(
     lines.push(
       paint.dim(isListed ? await renderTable([], rows, look) : `    ${wrap(organizations, 4, look)}`),
     );
+  }
+  const rest = groups.slice(shown.length);
+  if (rest.length > 0) {
+    const others = counted(rest.flat().length, 'tenant');
+    lines.push(`${paint.green(marks.ok)} ${others} ${verb} from other versions; --verbose shows all`);
   }
   return lines;
 }

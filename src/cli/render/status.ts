@@ -15,6 +15,7 @@ const TITLE = 9;
 /** Lines for versions, and causes, before the rest is summed. */
 const VERSIONS = 8;
 const CAUSES = 8;
+const BEHIND_CAUSES = 3;
 
 /**
  * The master schema, the fleet by class and by version, and what needs attention.
@@ -93,14 +94,13 @@ function renderAttention(states: readonly TenantState[], look: Look): string[] {
     clerkOrgId: state?.tenant.clerkOrgId ?? '',
     schema: state?.tenant.schema ?? '',
     error: { code: state?.attention?.code, message: state?.attention?.problem ?? '' },
-  }))
-    .map(({ message, tenants }) => ({ message, tenants: tenants.flat() }))
-    .toSorted(
-      (one, other) =>
-        Number(isMild(one.tenants[0])) - Number(isMild(other.tenants[0])) ||
-        other.tenants.length - one.tenants.length,
-    );
-  const lines = causes.slice(0, CAUSES).flatMap(({ message, tenants }) => {
+  })).map(({ message, tenants }) => ({ message, tenants: tenants.flat() }));
+  const sorted = withOneForBehind(causes).toSorted(
+    (one, other) =>
+      Number(isMild(one.tenants[0])) - Number(isMild(other.tenants[0])) ||
+      other.tenants.length - one.tenants.length,
+  );
+  const lines = sorted.slice(0, CAUSES).flatMap(({ message, tenants }) => {
     const [first] = tenants;
     const mark = markOf(look, { failed: !isMild(first), unfinished: true });
     const names = listed(tenants.map(({ tenant }) => tenant.clerkOrgId));
@@ -109,11 +109,27 @@ function renderAttention(states: readonly TenantState[], look: Look): string[] {
     const title = wrap(`${counted(tenants.length, 'tenant')}: ${message}`, 4, look);
     return [`${mark} ${title}`, `    ${paint.dim(wrap(names, 4, look))}`];
   });
-  const others = causes.slice(CAUSES).flatMap(({ tenants }) => tenants).length;
+  const others = sorted.slice(CAUSES).flatMap(({ tenants }) => tenants).length;
   if (others > 0) lines.push(`  and ${counted(others, 'tenant')} for other reasons`);
-  if (causes.some(({ tenants }) => tenants.length > 1))
+  if (others > 0 || sorted.some(({ tenants }) => tenants.length > 1))
     lines.push(paint.dim('tenantctl status --verbose lists each of them; --all lists every tenant.'));
   return lines;
+}
+
+interface Cause {
+  readonly message: string;
+  readonly tenants: readonly TenantState[];
+}
+
+/** Tenants at many versions of this folder are behind for one reason: the versions are listed above. */
+function withOneForBehind(causes: readonly Cause[]): readonly Cause[] {
+  const isBehind = ({ tenants: [first] }: Cause) =>
+    first?.attention?.code === 'BEHIND' && first.lacks.length === 0;
+  const tenants = causes.filter(isBehind).flatMap((cause) => cause.tenants);
+  if (causes.filter(isBehind).length <= BEHIND_CAUSES) return causes;
+  const pending = tenants.map((state) => state.pending.length).toSorted((a, b) => a - b);
+  const message = `${pending[0]} to ${counted(pending.at(-1) ?? 0, 'migration')} behind`;
+  return [...causes.filter((cause) => !isBehind(cause)), { message, tenants }];
 }
 
 function isMild(state: TenantState | undefined): boolean {

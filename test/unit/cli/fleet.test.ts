@@ -28,14 +28,17 @@ const STOPPED: RolloutResult = {
   stopped: { among: 'tenants', failed: 0, allowed: 0, limit: { count: 0 }, of: 2, reason: 'why' },
 };
 
-/** The line with the totals, and what follows it. */
-async function summary(tenants: readonly TenantResult[], isAborted = false, rollout?: RolloutResult) {
+async function rendered(tenants: readonly TenantResult[], isAborted = false, rollout?: RolloutResult) {
   const controller = new AbortController();
   if (isAborted) controller.abort();
   const run = { started: Date.now(), settled: 1, shared: false, notActive: {}, rollout };
   const result = fleetResult(tenants, { ...run, signal: controller.signal });
-  const text = await renderFleet({ ...result, durationMs: 5 }, 'migrated', false, plain);
-  const lines = text.split('\n');
+  return renderFleet({ ...result, durationMs: 5 }, 'migrated', false, plain);
+}
+
+/** The line with the totals, and what follows it. */
+async function summary(...given: Parameters<typeof rendered>) {
+  const lines = (await rendered(...given)).split('\n');
   return lines.slice(lines.findIndex((line) => / tenants: /.test(line)));
 }
 
@@ -50,6 +53,23 @@ test('the totals have a green mark only if everything that was asked for is done
   expect((await summary([MIGRATED, SKIPPED], false, STOPPED))[0]).toMatch(/^✖ 3 tenants/);
   // All tenants were served before the signal had an effect.
   expect((await summary([MIGRATED], true))[0]).toMatch(/^✔ 2 tenants/);
+});
+
+test('tenants of many versions are a few blocks, the largest first, and long lists of migrations are counted', async () => {
+  const names = Array.from({ length: 40 }, (_, at) => `${at + 10}.sql`);
+  const tenants = names.map((_, at) => ({ ...MIGRATED, ...tenant(`org_${at}`), names: names.slice(at) }));
+  const twin = { ...MIGRATED, ...tenant('org_x'), names: names.slice(39) };
+  const lines = (await rendered([...tenants, twin])).split('\n');
+  expect(lines.slice(0, 6)).toEqual([
+    '✔ 2 tenants migrated:',
+    '  49.sql',
+    '    org_39, org_x',
+    '✔ 1 tenant migrated:',
+    '  40 migrations: 10.sql to 49.sql',
+    '    org_0',
+  ]);
+  expect(lines).toContain('✔ 32 tenants migrated from other versions; --verbose shows all');
+  expect(lines.length).toBeLessThan(30);
 });
 
 test('a wave is told with its result', () => {

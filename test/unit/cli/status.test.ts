@@ -18,6 +18,7 @@ const state = (nth: number, attention?: Attention) =>
     class: attention === undefined ? 'upToDate' : 'failed',
     applied: [NEWEST],
     pending: [],
+    lacks: [],
     attention,
   }) as unknown as TenantState;
 
@@ -109,6 +110,28 @@ test('causes are shown one by one, the mild ones last, and each in words that fi
       'tenantctl status --verbose lists each of them; --all lists every tenant.',
     ].join('\n'),
   );
+});
+
+test('tenants at many versions are behind in one block, and what is not shown is said to be listed elsewhere', async () => {
+  const behind = (nth: number) => ({
+    ...state(nth, { code: 'BEHIND', problem: `${nth} migrations behind, from ${nth}.sql` }),
+    pending: Array.from({ length: nth }, (_, at) => `${at}.sql`),
+  });
+  const states = Array.from({ length: 40 }, (_, at) => behind(at + 1));
+  const lines = (await renderStatus(statusOf({ states }), 'none', plain)).split('\n');
+  expect(lines.slice(-3)).toEqual([
+    '! 40 tenants: 1 to 40 migrations behind',
+    '    org_1, org_2, org_3, org_4, org_5 and 35 more',
+    'tenantctl status --verbose lists each of them; --all lists every tenant.',
+  ]);
+  expect(lines.length).toBeLessThan(9);
+
+  const failed = states.map((each, nth) => ({
+    ...each,
+    attention: { code: 'FAILED', problem: `reason ${'abcdefghijklmnopqrst'[nth]}` } as Attention,
+  }));
+  const others = await renderStatus(statusOf({ states: failed.slice(0, 20) }), 'none', plain);
+  expect(others).toMatch(/and 12 tenants for other reasons\ntenantctl status --verbose lists each of them/);
 });
 
 test('50,000 tenants that failed for one reason take no time', async () => {
