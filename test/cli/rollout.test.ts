@@ -68,7 +68,7 @@ test('a failed canary stops the run: exit code 1, and text and document give the
   const forPeople = await migrate(fleet, '--canary', schemaNameFor('org_7'));
   expect(forPeople.exitCode).toBe(1);
   expect(forPeople.stdout + forPeople.stderr).toContain(
-    'The rollout was stopped at its canaries: 1 of 1 canary failed (limit: 0 failures)',
+    'The rollout was stopped at the canaries: 1 of 1 canary failed (limit: 0 failures)',
   );
 });
 

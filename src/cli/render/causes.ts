@@ -24,7 +24,8 @@ export interface Cause<T> {
  * such as numbers, times and data, make no difference. The largest group comes first. Pure.
  */
 export function groupByCause<T>(tenants: Iterable<T>, affectedOf: (tenant: T) => Affected): Cause<T>[] {
-  const described = Array.from(tenants, (tenant) => ({ tenant, ...describe(affectedOf(tenant)) }));
+  const bareOf = remembered(withoutValues);
+  const described = Array.from(tenants, (tenant) => ({ tenant, ...describe(affectedOf(tenant), bareOf) }));
   return [...Map.groupBy(described, ({ key }) => key).values()]
     .toSorted((one, other) => other.length - one.length)
     .map((members) => {
@@ -39,11 +40,22 @@ export function groupByCause<T>(tenants: Iterable<T>, affectedOf: (tenant: T) =>
     });
 }
 
-function describe({ error, ...names }: Affected) {
+function describe({ error, ...names }: Affected, bareOf: typeof withoutValues) {
   const { code, migration, sqlstate, message } = error;
   const nameless = withoutNames(message, names);
-  const bare = withoutValues(nameless, sqlstate);
+  const bare = bareOf(nameless, sqlstate);
   return { message, nameless, bare, key: JSON.stringify([code, migration, sqlstate, bare]) };
+}
+
+/** Tens of thousands of tenants may have the same message. */
+function remembered(of: typeof withoutValues): typeof withoutValues {
+  const known = new Map<string, string>();
+  return (message, sqlstate = '') => {
+    const key = `${sqlstate} ${message}`;
+    const bare = known.get(key) ?? of(message, sqlstate);
+    known.set(key, bare);
+    return bare;
+  };
 }
 
 /** Replaces a tenant's schema and organization id by placeholders. Pure. */

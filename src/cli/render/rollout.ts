@@ -1,4 +1,9 @@
-import type { RolloutResult, Stage, StageResult } from '../../core/report/rollout-result.ts';
+import {
+  stageName,
+  type RolloutResult,
+  type Stage,
+  type StageResult,
+} from '../../core/report/rollout-result.ts';
 import { counted, duration, sumOf } from '../../wording.ts';
 import { markOf, type Look } from './look.ts';
 import { wrap } from './wrap.ts';
@@ -19,9 +24,8 @@ export function renderStage(stage: StageResult, look: Look): string {
 
 /** "canary 3 of 5", "wave 2 of 7" @param done how many tenants of the run are done */
 export function whereabouts(stage: Stage, done: number): string {
-  const { kind, number, of, tenants } = stage;
-  if (kind === 'wave') return `wave ${number} of ${of}`;
-  return kind === 'canary' ? `canary ${Math.min(done, tenants)} of ${tenants}` : 'newcomers';
+  const { kind, tenants } = stage;
+  return kind === 'canary' ? `canary ${Math.min(done, tenants)} of ${tenants}` : stageName(stage);
 }
 
 /** Checked and unchecked tenants, waits for a standby, where and why the rollout stopped, and what was undone. */
@@ -37,7 +41,7 @@ export function renderRollout(rollout: RolloutResult, look: Look): string[] {
   if (heldBackMs > 0) lines.push(`  Held back by a standby for ${duration(heldBackMs)}`);
   if (stopped !== undefined)
     lines.push(
-      `${paint.red(marks.failed)} ${wrap(`The rollout was stopped${place(stopped.stage)}: ${stopped.reason}`, 2, look)}`,
+      `${paint.red(marks.failed)} ${wrap(`The rollout was stopped${stopped.stage === undefined ? ' before its start' : ` at ${stageName(stopped.stage)}`}: ${stopped.reason}`, 2, look)}`,
     );
   if (rolledBack !== undefined) {
     const { tenants, failed } = rolledBack;
@@ -47,10 +51,4 @@ export function renderRollout(rollout: RolloutResult, look: Look): string[] {
     );
   }
   return lines;
-}
-
-function place(stage: Stage | undefined): string {
-  if (stage === undefined) return ' before its start';
-  const { kind, number, of } = stage;
-  return kind === 'wave' ? ` in wave ${number} of ${of}` : ` at its ${kind === 'canary' ? 'canaries' : kind}`;
 }

@@ -86,15 +86,10 @@ const MILD: ReadonlySet<AttentionCode | undefined> = new Set(['BEHIND', 'PROVISI
 /** A block for each cause with the first tenants: what is broken or failed, then the rest. */
 function renderAttention(states: readonly TenantState[], look: Look): string[] {
   const { paint } = look;
-  // Tenants with the same words first: there may be tens of thousands of them.
-  const alike = [
-    ...Map.groupBy(states, ({ attention }) => `${attention?.code} ${attention?.problem}`).values(),
-  ];
-  const causes = groupByCause(alike, ([state]) => ({
-    clerkOrgId: state?.tenant.clerkOrgId ?? '',
-    schema: state?.tenant.schema ?? '',
-    error: { code: state?.attention?.code, message: state?.attention?.problem ?? '' },
-  })).map(({ message, tenants }) => ({ message, tenants: tenants.flat() }));
+  const causes = groupByCause(states, ({ tenant, attention }) => ({
+    ...tenant,
+    error: { code: attention?.code, message: attention?.problem ?? '' },
+  }));
   const sorted = withOneForBehind(causes).toSorted(
     (one, other) =>
       Number(isMild(one.tenants[0])) - Number(isMild(other.tenants[0])) ||

@@ -28,15 +28,12 @@ export function migrationFailed(
   return new TenantctlError('MIGRATION_FAILED', message, { ...where, ...details });
 }
 
-export function endedItself(
-  action: Pick<FailedAction, 'migration' | 'target'>,
-  cause?: unknown,
-): TenantctlError {
+export function endedItself(action: FailedAction, cause?: unknown): TenantctlError {
   return migrationFailed(
     action,
     `${action.migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
     {
-      hint: `Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction is a migration of its own, with: ${outsideForm(action.migration.file, 'up')}`,
+      hint: `Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction is a migration of its own, with: ${outsideForm(action.migration.file, action.direction)}`,
       cause,
     },
   );

@@ -51,7 +51,7 @@ export async function runAction(
   const inTransaction = runsInTransaction(migration, direction);
   const guard = checkStatements(client, context.readStatements, migration, target, { inTransaction });
   const check = async (text: string): Promise<void> => {
-    if (inTransaction && (await endsTransaction(text))) throw endedItself({ migration, target });
+    if (inTransaction && (await endsTransaction(text))) throw endedItself({ migration, target, direction });
     if (target.role !== undefined && (await changesRole(text)))
       throw changedRole({ migration, target }, text);
     await guard?.(text);

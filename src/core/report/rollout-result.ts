@@ -8,6 +8,12 @@ export interface Stage {
   readonly tenants: number;
 }
 
+/** "the canaries", "wave 2 of 7", "the newcomers". Pure. */
+export function stageName({ kind, number, of }: Stage): string {
+  if (kind === 'wave') return `wave ${number} of ${of}`;
+  return kind === 'canary' ? 'the canaries' : 'the newcomers';
+}
+
 /** Its tenants are up to date already, migrated, failed or skipped: the four add up. */
 export interface StageResult extends Stage {
   readonly upToDate: number;

@@ -1,7 +1,7 @@
 import type { FleetPlan, MigrationTask } from '../fleet/plan-fleet.ts';
 import { observePart } from '../report/event.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
-import type { RolloutResult } from '../report/rollout-result.ts';
+import { stageName, type RolloutResult } from '../report/rollout-result.ts';
 import { pause } from '../run/retry.ts';
 import { isStopped } from '../run/run-context.ts';
 import { whySkipped } from '../serve/session.ts';
@@ -9,7 +9,7 @@ import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
 import { checkResults } from './check-results.ts';
 import { stopReason } from './failure-limit.ts';
 import type { Rollout } from './prepare-rollout.ts';
-import { serveAndCheck, serveStage, stageName, stagesOf } from './stages.ts';
+import { serveAndCheck, serveStage, stagesOf } from './stages.ts';
 import { takeBack } from './take-back.ts';
 
 /**

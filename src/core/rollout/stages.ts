@@ -84,9 +84,3 @@ export async function serveAndCheck(
 function isOnlyChecked({ plan }: MigrationTask): boolean {
   return plan.steps.length === 0;
 }
-
-/** "the canaries", "wave 2 of 7", "the newcomers". */
-export function stageName({ kind, number, of }: Stage): string {
-  if (kind === 'wave') return `wave ${number} of ${of}`;
-  return kind === 'canary' ? 'the canaries' : 'the newcomers';
-}

@@ -163,10 +163,14 @@ test('the same of an .sql file; what only looks like an end is none', async () =
 SAVEPOINT a; INSERT INTO notes VALUES (1); ROLLBACK TO SAVEPOINT a; RELEASE a;
 DO $$ BEGIN INSERT INTO notes VALUES (2); END; $$;
 INSERT INTO notes SELECT CASE WHEN 'COMMIT; END;' <> '' THEN 3 END;
+-- migrate:down
+COMMIT;
 `,
   );
   expect(resultOf(await fleet.migrate(), 'org_a').error).toBeUndefined();
   expect(await fleet.query(`SELECT id FROM ${SCHEMA}.notes ORDER BY 1`)).toEqual([{ id: 2 }, { id: 3 }]);
+  const undone = resultOf(await fleet.rollback({ tenants: ['org_a'] }), 'org_a');
+  expect(undone.error?.hint).toContain('-- migrate:down transaction:false');
 });
 
 test('a migration that goes on after a failed statement is refused, with the failure that came first', async () => {
