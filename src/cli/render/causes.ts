@@ -50,7 +50,7 @@ function describe({ error, ...names }: Affected, bareOf: typeof withoutValues) {
 /** Tens of thousands of tenants may have the same message. */
 function remembered(of: typeof withoutValues): typeof withoutValues {
   const known = new Map<string, string>();
-  return (message, sqlstate = '') => {
+  return (message, sqlstate) => {
     const key = `${sqlstate} ${message}`;
     const bare = known.get(key) ?? of(message, sqlstate);
     known.set(key, bare);
