@@ -11,10 +11,13 @@ import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { readSelected, selectFleet } from '../fleet/select-fleet.ts';
 import { prepareState } from '../install/state-schema.ts';
+import { keptElsewhere } from '../fleet/kept-elsewhere.ts';
+import type { Member } from '../fleet/member.ts';
 import { readClasses } from '../fleet/read-classes.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
 import { forgetFailure, forgetUndoneRefusal } from '../state/failures.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
+import type { History } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
 const COMMAND = 'rollback tenants';
@@ -87,7 +90,14 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
     ...rollback.leftAlone.map((tenant) => untouched(tenant, 'skipped', { reason: tenant.reason })),
     ...resultsOfIdle(plan),
   ];
-  await forgetUndone(database, served);
+  const undone = new Set(served.flatMap(({ names }) => names));
+  const holders = await forgetUndone(database, undone);
+  if (options.extent !== undefined && 'run' in options.extent && options.tenants === undefined) {
+    const schemas = new Set(tenants.map(({ schema }) => schema));
+    const others = holders.filter(({ tenant }) => !schemas.has(tenant.schema));
+    const message = keptElsewhere([...undone], others);
+    if (message !== undefined) observe({ type: 'warning', message });
+  }
   return fleetResult(tenants, {
     started,
     settled: plan.settled,
@@ -98,15 +108,20 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
   });
 }
 
-/** Deletes the checksums of files that no tenant's history contains any more: they may be edited. */
-async function forgetUndone(database: Database, served: readonly TenantResult[]): Promise<void> {
-  const undone = new Set(served.flatMap((result) => result.names));
-  if (undone.size === 0) return;
-  const { settledHistories, members } = await selectFleet(database, await readSelected(database, {}), {
-    isSettled: () => true,
+/**
+ * Deletes the checksums of files that no tenant's history contains any more: they may be edited.
+ * @returns the tenants whose history still contains something of what was undone
+ */
+async function forgetUndone(database: Database, undone: ReadonlySet<string>): Promise<Member[]> {
+  if (undone.size === 0) return [];
+  const stems = new Set([...undone].map(stemOf));
+  const holds = ({ entries }: History) => entries.some(({ name }) => stems.has(stemOf(name)));
+  const { members } = await selectFleet(database, await readSelected(database, {}), {
+    isSettled: (history) => !holds(history),
   });
-  const histories = [...settledHistories, ...members.map(({ history }) => history)];
-  const held = new Set(histories.flatMap(({ entries }) => entries.map(({ name }) => stemOf(name))));
+  const holders = members.filter(({ history }) => holds(history));
+  const held = new Set(holders.flatMap(({ history }) => history.entries.map(({ name }) => stemOf(name))));
   const free = [...undone].filter((name) => !held.has(stemOf(name)));
   await forgetFiles(database, 'tenants', free);
+  return holders;
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { rollbackRun } from '../../../src/core/commands/rollback-tenants.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import type { RunEvent } from '../../../src/core/report/event.ts';
 import { createFleet, resultOf, type TestFleet } from '../../support/fleet.ts';
 import { createTable, knexMigration } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -136,6 +137,24 @@ test('rolling a run back undoes what it applied, and nothing that others did', a
   expect(again.totals).toMatchObject({ selected: 3, changed: 0, upToDate: 3, failed: 0 });
   await rollbackRun(fleet.database, before.run ?? 0, { folder: fleet.project.tenants });
   expect(await fleet.tables('org_a')).not.toContain('links');
+});
+
+test('who has what was undone from another run is named, with the command that undoes it there', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.add('3_links.sql', createTable('links'));
+  const { run = 0 } = await fleet.migrate();
+  await fleet.provision('org_new');
+  const warnings: string[] = [];
+  const observe = (event: RunEvent) => event.type === 'warning' && warnings.push(event.message);
+  const options = { folder: fleet.project.tenants, observe };
+  await rollbackRun(fleet.database, run, { ...options, tenants: ['org_a'] });
+  expect(warnings).toEqual([]);
+  await rollbackRun(fleet.database, run, options);
+  expect(warnings).toEqual([
+    '1 other tenant keeps 3_links.sql, applied by another run: org_new. To undo it there too: tenantctl rollback tenants --tenant org_new --to 3_links.sql',
+  ]);
+  await fleet.rollback({ tenants: ['org_new'], extent: { to: '3_links.sql' } });
+  expect(await fleet.tables('org_new')).toEqual(['notes', 'tags']);
 });
 
 test('where something newer was applied since, nothing is undone, and the hint names the run to undo first', async () => {
