@@ -15,7 +15,9 @@ const ADDRESS: Readonly<Record<string, Rule>> = {
   host: TEXT,
   port: whole({ least: 1, most: 65_535 }),
   user: TEXT,
-  password: optional(rule('a string', isText)),
+  password: optional(
+    rule('a string, or a function that returns one', (value) => isText(value) || typeof value === 'function'),
+  ),
   database: TEXT,
   ssl: rule('false, or an object with the options of TLS', (value) => value === false || isObject(value)),
   connectTimeoutMs: TIME,

@@ -11,7 +11,8 @@ export interface ServerSettings {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  readonly password?: string | undefined;
+  /** A function is called for each new connection: for passwords that expire. */
+  readonly password?: string | (() => string | Promise<string>) | undefined;
   readonly database: string;
   /** As in Node's tls.connect; false for a plain connection. */
   readonly ssl: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'> | false;

@@ -10,6 +10,7 @@ import { deadClientSettings } from './dead-client.ts';
 import { createDirect, DIRECT_CONNECTIONS } from './direct.ts';
 import { createLease } from './lease.ts';
 import { lookAround, type Surroundings } from './look-around.ts';
+import { passwordOf } from './pg-internals.ts';
 import { withClient } from './transaction.ts';
 import type { Address, Connections, Database } from './database.ts';
 
@@ -49,7 +50,7 @@ function databaseOver(
 ): Database {
   const { behindPooler, readOnly, serverVersionText, serverVersion } = seen;
   const { direct: past, connectTimeoutMs } = settings;
-  const conceal = concealerFor(settings, seen.password);
+  const conceal = concealPasswords(settings, connections, seen.password);
   let isCancelled = false;
   let closing: Promise<void> | undefined;
   const lease = createLease(() => database);
@@ -116,11 +117,30 @@ export function refuseOldServer(server: Pick<Surroundings, 'serverVersion' | 'se
   );
 }
 
-/** Masks the password and the key. A password that is also a name is not masked: errors contain names. */
-function concealerFor({ user, database, host, ssl }: Address, password: string | undefined) {
-  const secrets = [password, ssl === false ? undefined : ssl.key];
+/**
+ * Masks the key, and the passwords of the connections: a function may return another one for each. A password
+ * that is also a name is not masked: errors contain names.
+ */
+function concealPasswords(
+  { user, database, host, ssl }: Address,
+  { pool, max }: Connections,
+  first: string | undefined,
+): (text: string) => string {
   const names: unknown[] = [user, database, host];
-  return createConcealer(
-    secrets.filter((secret) => typeof secret === 'string').filter((secret) => !names.includes(secret)),
-  );
+  const key = ssl === false ? undefined : ssl.key;
+  let passwords = [first];
+  const concealer = () =>
+    createConcealer(
+      [...passwords, key]
+        .filter((secret) => typeof secret === 'string')
+        .filter((secret) => !names.includes(secret)),
+    );
+  let conceal = concealer();
+  pool.on('connect', (client) => {
+    const password = passwordOf(client);
+    if (passwords.includes(password)) return;
+    passwords = [password, ...passwords].slice(0, max);
+    conceal = concealer();
+  });
+  return (text) => conceal(text);
 }

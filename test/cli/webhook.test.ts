@@ -20,13 +20,8 @@ async function startWebhook() {
   await symlink(ROOT, join(project.folder, 'node_modules/tenantctl'));
   await symlink(join(ROOT, 'node_modules/svix'), join(project.folder, 'node_modules/svix'));
   const testDatabase = await createDatabase();
-  const { host, port, user, password = '', database } = testDatabase.settings;
   const env = {
-    DB_HOST: host,
-    DB_PORT: String(port),
-    DB_USER: user,
-    DB_PASSWORD: password,
-    DB_NAME: database,
+    ...testDatabase.env,
     PORT: String(await freePort()),
     CLERK_WEBHOOK_SIGNING_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
   };

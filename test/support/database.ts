@@ -115,7 +115,7 @@ export function envOf(settings: ServerSettings): Record<string, string> {
     DB_HOST: settings.host,
     DB_PORT: String(settings.port),
     DB_USER: settings.user,
-    DB_PASSWORD: settings.password ?? '',
+    DB_PASSWORD: typeof settings.password === 'string' ? settings.password : '',
     DB_NAME: settings.database,
     DB_SSL: 'false',
   };

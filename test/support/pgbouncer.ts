@@ -46,12 +46,12 @@ export async function startPgBouncer(
 ): Promise<PgBouncer> {
   const found = await findPgBouncer();
   if (found === undefined) throw new Error('There is no PgBouncer.');
-  const { host, port: serverPort, user, password = '', database } = testDatabase.settings;
+  const { host, port: serverPort, user, database } = testDatabase.settings;
   const directory = await makeFolder(await reachableFolder(), 'pgbouncer');
   const port = await freePort();
   const [file, users] = [join(directory, 'pgbouncer.ini'), join(directory, 'users.txt')];
   // It logs in to the server with this file and trusts its clients.
-  await writeFile(users, `"${user}" "${password}"\n`);
+  await writeFile(users, `"${user}" "${testDatabase.env['DB_PASSWORD']}"\n`);
   await writeFile(
     file,
     [
