@@ -46,6 +46,7 @@ export { migrateMaster } from './core/commands/migrate-master.ts';
 export type { MasterOptions, MasterResult, MigrateMasterOptions } from './core/commands/migrate-master.ts';
 export { rollbackMaster } from './core/commands/rollback-master.ts';
 export type { MasterLoss, RollbackMasterOptions } from './core/commands/rollback-master.ts';
+export type { Confirm } from './core/commands/confirmed.ts';
 export { migrateTenants, type MigrateTenantsOptions } from './core/commands/migrate-tenants.ts';
 export type { RolloutResult, RolloutStop, Stage, StageResult } from './core/report/rollout-result.ts';
 export type { RolloutOptions, Share } from './core/rollout/options.ts';

@@ -1,3 +1,5 @@
+import { exportsOf } from './exports-of.ts';
+
 /** The statements of a text; offsets and lengths are in UTF-8 bytes. */
 interface ParseTree {
   readonly stmts?: readonly {
@@ -9,7 +11,7 @@ interface ParseTree {
 
 /** The parse tree of a text. @throws the parser's error */
 export async function parse(text: string): Promise<ParseTree> {
-  const parser = await import('./packed-parser.ts');
+  const parser = exportsOf(await import('./packed-parser.ts'));
   return parser.parse(text);
 }
 
@@ -17,7 +19,7 @@ export async function parse(text: string): Promise<ParseTree> {
 export async function scan(
   text: string,
 ): Promise<readonly { readonly start: number; readonly end: number }[]> {
-  const parser = await import('./packed-parser.ts');
+  const parser = exportsOf(await import('./packed-parser.ts'));
   return (await parser.scan(text)).tokens;
 }
 

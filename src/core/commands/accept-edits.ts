@@ -6,6 +6,7 @@ import { listed } from '../../wording.ts';
 import { findMigration, readMigrationFolder, type MigrationFile } from '../files/source.ts';
 import { prepareState } from '../install/state-schema.ts';
 import { checkOptions } from '../options/check-options.ts';
+import { checkDatabase } from '../options/check-database.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { acceptFiles, readRecordedFiles, type RecordedFile } from '../state/checksums.ts';
 import { readStateVersion } from '../state/version.ts';
@@ -34,6 +35,7 @@ export interface AcceptedEdit {
  */
 export async function acceptEdits(database: Database, given: AcceptEditsOptions): Promise<AcceptedEdit[]> {
   const options = checkOptions(given, 'names');
+  checkDatabase(database);
   const named = await filesNamed(options);
   const version = await readStateVersion(database);
   const recorded: RecordedFile[] = [];

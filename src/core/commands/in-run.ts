@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { withRun, type RecordedRun, type RunCommand, type RunEnding } from '../ledger/recorded-run.ts';
 import { listed } from '../../wording.ts';
 import { checkOptions } from '../options/check-options.ts';
+import { checkDatabase } from '../options/check-database.ts';
 import type { RollbackExtent, RunExtent } from '../plan/rollback-extent.ts';
 import { silent, type Observer } from '../report/event.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
@@ -26,6 +27,7 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   use: (commandRun: CommandRun<Options>) => Promise<T>,
 ): Promise<T & { readonly run?: number }> {
   const options = checkOptions(given, 'folder');
+  checkDatabase(database);
   const { keepRuns: keep, runLabel: label, observe = silent } = options;
   return withRun(
     database,

@@ -1,5 +1,6 @@
 import { withTransaction } from '../../db/transaction.ts';
 import { checkOptions } from '../options/check-options.ts';
+import { checkDatabase } from '../options/check-database.ts';
 import type { ErrorCode } from '../../error-code.ts';
 import { messageOf, TenantctlError, type InvalidIndex } from '../../errors.ts';
 import { recordFiles } from '../state/checksums.ts';
@@ -60,6 +61,7 @@ export interface Resolution {
  */
 export async function resolveInterrupted(database: Database, given: ResolveOptions): Promise<Resolution> {
   const options = checkOptions(given, 'tenant', 'answer');
+  checkDatabase(database);
   const { answer, folder, observe = silent } = options;
   const target = await targetOf(database, options.tenant);
   const version = await readStateVersion(database);

@@ -12,6 +12,7 @@ import { registrySql } from '../registry/registry-sql.ts';
 import { stillPlanned, toExtent, type RollbackExtent } from '../plan/rollback-extent.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
 import { droppedOf, mayDropTables, readSharedTables, type SharedTables } from './shared-tables.ts';
+import { confirmed, type Confirm } from './confirmed.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import { ensureState } from '../install/state-schema.ts';
 import { readMasterHistory } from '../target/history.ts';
@@ -20,10 +21,9 @@ import type { Database } from '../../db/database.ts';
 export interface RollbackMasterOptions extends MasterOptions {
   readonly extent?: RollbackExtent | undefined;
   /**
-   * Called, while there are tenants, before tables that they share are dropped; throws to refuse, and nothing is
-   * changed. If absent, nobody is asked.
+   * Called, while there are tenants, before tables that they share are dropped. If absent, nobody is asked.
    */
-  readonly confirm?: ((loss: MasterLoss) => Promise<void>) | undefined;
+  readonly confirm?: Confirm<MasterLoss> | undefined;
 }
 
 /** What a rollback of the master schema destroys while there are tenants. */
@@ -54,7 +54,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
   const confirm = tenants.length === 0 ? undefined : options.confirm;
   const migrations = confirm === undefined ? [] : await Promise.all(filesOf(plan.steps).map(context.load));
   const unknown = await mayDropTables(context, migrations);
-  if (unknown.length > 0) await confirm?.({ tables: [], unknown, tenants });
+  if (unknown.length > 0) await confirmed(confirm, { tables: [], unknown, tenants });
   await ensureState(database);
   await run.begin(plan.steps.map(({ name }) => name));
 
@@ -74,7 +74,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
     });
   const { names, batch } = await attempt([]).catch(async (error: unknown) => {
     if (tables.length === 0) throw error;
-    await confirm?.({ tables, unknown: [], tenants });
+    await confirmed(confirm, { tables, unknown: [], tenants });
     return attempt(tables);
   });
   await forgetFiles(database, 'master', names);

@@ -7,6 +7,7 @@ import { createLanes } from '../run/lanes.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { stemOf } from '../files/source.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
+import { confirmed, type Confirm } from './confirmed.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { readSelected, selectFleet } from '../fleet/select-fleet.ts';
@@ -24,10 +25,10 @@ const COMMAND = 'rollback tenants';
 
 export interface RollbackTenantsOptions extends FleetRunOptions, TenantsRollbackOptions {
   /**
-   * Called before anything is changed with the tenants that would lose all that they have, by `tenants` or
-   * `extent`; throws to refuse. If absent, nobody is asked. Tenants that are migrated meanwhile are not undone.
+   * Called with the tenants that would lose all that they have, by `tenants` or `extent`, before anything is
+   * changed. If absent, nobody is asked. Tenants that are migrated meanwhile are not undone.
    */
-  readonly confirm?: ((emptied: readonly RegisteredTenant[]) => Promise<void>) | undefined;
+  readonly confirm?: Confirm<readonly RegisteredTenant[]> | undefined;
 }
 
 /**
@@ -60,7 +61,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
   const rollback = await planTenantsRollback(database, options);
   const { folder, fleet, plan } = rollback;
   const emptied = emptiedBy(plan, options);
-  if (emptied.length > 0) await options.confirm?.(emptied);
+  if (emptied.length > 0) await confirmed(options.confirm, emptied);
   const started = Date.now();
   const lanes = await createLanes(database, options.concurrency);
   await prepareState(database, fleet.scope.stateVersion, observe);

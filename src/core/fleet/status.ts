@@ -1,5 +1,6 @@
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
 import { checkOptions } from '../options/check-options.ts';
+import { checkDatabase } from '../options/check-database.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import {
   isRecorded,
@@ -85,6 +86,7 @@ export interface FleetStatus {
  */
 export async function fleetStatus(database: Database, given: StatusOptions): Promise<FleetStatus> {
   const options = checkOptions(given, 'tenantFolder');
+  checkDatabase(database);
   const folder = await readMigrationFolder(options.tenantFolder);
   const masterFolder =
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
@@ -207,6 +209,7 @@ export async function tenantState(
 ): Promise<TenantState> {
   checkOptions({ name }, 'name');
   checkOptions(options, 'tenantFolder');
+  checkDatabase(database);
   const folder = await readMigrationFolder(options.tenantFolder);
   await assertRegistry(database);
   const [state] = await readStates(database, await findTenants(database, [name]), folder);

@@ -4,6 +4,7 @@ import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { schemaMissing } from '../fleet/plan-fleet.ts';
 import type { Selection } from '../fleet/select-fleet.ts';
 import { checkOptions } from '../options/check-options.ts';
+import { checkDatabase } from '../options/check-database.ts';
 import { readTenants, selectTenants, type RegisteredTenant, type Tenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { silent, type Observer } from '../report/event.ts';
@@ -69,6 +70,7 @@ export async function queryTenants(
   given: QueryTenantsOptions,
 ): Promise<QueryTenantsResult> {
   const options = checkOptions(given, 'sql', 'onRows');
+  checkDatabase(database);
   const query = await parseQuery(options.sql);
   return database.inTurn(() => askTenants(database, options, query));
 }

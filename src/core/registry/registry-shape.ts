@@ -1,3 +1,4 @@
+import { checkDatabase } from '../options/check-database.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import { DEFAULT_NAMES, registryName, type Names } from '../../names.ts';
@@ -79,6 +80,7 @@ async function readSharesHistory(database: Database, columns: RegistryShape['col
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, NAMES_DIFFER
  */
 export async function assertRegistry(database: Database): Promise<RegistryShape> {
+  checkDatabase(database);
   const { names } = database;
   const shape = await readRegistryShape(database);
   const problem = shape === undefined ? 'does not exist' : problemOfRegistry(shape, names);

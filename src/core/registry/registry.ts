@@ -1,5 +1,6 @@
 import type { QueryResultRow } from 'pg';
 import { checkOptions } from '../options/check-options.ts';
+import { checkDatabase } from '../options/check-database.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names, TenantStatus } from '../../names.ts';
@@ -56,6 +57,7 @@ export function tenantColumns(names: Names, withTimes: boolean): string {
 
 /** All tenants with catalog facts about their schemas, by organization id, in one query. */
 export async function readTenants(database: Database): Promise<RegisteredTenant[]> {
+  checkDatabase(database);
   const { names } = database;
   const { table, organization } = registrySql(names);
   const { rows } = await database.query<RegisteredTenant & QueryResultRow>(

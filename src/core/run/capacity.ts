@@ -1,3 +1,4 @@
+import { checkDatabase } from '../options/check-database.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -15,6 +16,7 @@ export const AUTO_CEILING = 16;
 
 /** Reads the limits of the server, the database and the role. */
 export async function readCapacity(database: Database): Promise<Capacity> {
+  checkDatabase(database);
   // This process's own connections count as free: the work will use them.
   const { rows } = await database.query<{ usable: number; free: number }>(
     `WITH clients AS (SELECT datid, usesysid FROM pg_stat_activity WHERE backend_type = 'client backend')

@@ -88,6 +88,7 @@ export async function provisionTenant(
   organizationId: string,
   options: ProvisionOptions,
 ): Promise<ProvisionResult> {
+  checkOptions({ organizationId }, 'organizationId');
   const [result] = await provisionTenants(database, [organizationId], options);
   if (result === undefined)
     throw new TenantctlError('INTERRUPTED', 'Provisioning was interrupted before it began.');

@@ -2,6 +2,7 @@
 import module from 'node:module';
 import type { Knex } from 'knex';
 import type { PoolClient } from 'pg';
+import { exportsOf } from '../exports-of.ts';
 import type { createKnex as PackedKnex } from './packed-knex.ts';
 
 /** The only file that uses Knex's internals (3.3). Its test fails if a newer Knex changes one. */
@@ -41,7 +42,7 @@ export function useConnection(knex: Knex, connection: PoolClient): void {
  * @param path a migration's
  */
 export async function loadKnex(path: string): Promise<typeof PackedKnex> {
-  return loadedKnex(module.createRequire(path)) ?? (await import('./packed-knex.ts')).createKnex;
+  return loadedKnex(module.createRequire(path)) ?? exportsOf(await import('./packed-knex.ts')).createKnex;
 }
 
 function loadedKnex(require: NodeJS.Require): typeof PackedKnex | undefined {

@@ -136,11 +136,14 @@ test('who would lose everything by name is asked about, and what is migrated mea
   const asked: string[] = [];
   const confirm = (emptied: readonly { readonly clerkOrgId: string }[]) => {
     asked.push(emptied.map(({ clerkOrgId }) => clerkOrgId).join());
-    return Promise.resolve();
   };
   await fleet.rollback({ confirm });
   await fleet.rollback({ extent: { to: '20250101000002_tags' }, confirm });
   expect(asked).toEqual([]);
+  for (const no of [() => false, () => Promise.resolve(false)]) {
+    const refused = fleet.rollback({ tenants: ['org_c'], confirm: no });
+    await expect(refused).rejects.toMatchObject({ code: 'CONFIRMATION_REQUIRED' });
+  }
   await fleet.rollback({ tenants: ['org_c'], confirm });
   await fleet.rollback({ tenants: ['org_c'], confirm });
   expect(asked).toEqual(['org_c']);

@@ -69,7 +69,7 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['provisionTenants', 'organizationIds', untouched, [1], { folder }],
   ['provisionTenants', 'options', untouched, ['org_a']],
   ['provisionTenants', 'concurrency', untouched, ['org_a'], { folder, concurrency: 0 }],
-  ['provisionTenant', 'organizationIds', untouched, undefined, { folder }],
+  ['provisionTenant', 'organizationId ', untouched, undefined, { folder }],
   ['provisionTenant', 'folder', untouched, 'org_a', {}],
   ['migrateTenants', 'options', untouched, null],
   ['rehearseAll', 'masterFolder', untouched, { folder }, { folder, masterFolder: 1 }],
@@ -112,6 +112,43 @@ test('every function that the library exports checks its options', () => {
   );
   const checked = [...RUNS, ...OTHERS.map(([name]) => name)];
   expect(functions.filter((name) => ![...checked, ...WITHOUT, ...OF_DB].includes(name))).toEqual([]);
+});
+
+/** Right in everything but the database. */
+const WITH_DATABASE: [string, ...unknown[]][] = [
+  ...[...RUNS, 'resolveInterrupted', 'acceptEdits', 'fleetStatus', 'queryTenants', 'readRuns'].map(
+    (name): [string, ...unknown[]] => [
+      name,
+      {
+        folder,
+        tenantFolder: folder,
+        tenant: 'org_a',
+        answer: 'retry',
+        names: [],
+        sql: 'TABLE a',
+        onRows: nothing,
+      },
+    ],
+  ),
+  ['provisionTenant', 'org_a', { folder }],
+  ['provisionTenants', ['org_a'], { folder }],
+  ['rollbackRun', 1, { folder }],
+  ['rehearseAll', { folder }, { folder }],
+  ['tenantState', 'org_a', { tenantFolder: folder }],
+  ['readRun', 'latest'],
+  ['readRunTenants', 1, { onlyFailed: false }],
+  ['readUndone', 1],
+  ['readTenants'],
+  ['assertRegistry'],
+  ['readCapacity'],
+];
+
+test.each(WITH_DATABASE)('%s refuses anything but an open database', async (name, ...args) => {
+  await expect(call(name, {}, ...args)).rejects.toMatchObject(usage('database must be'));
+  await expect(call(name, Promise.resolve({}), ...args)).rejects.toMatchObject({
+    ...usage('database must be'),
+    hint: 'Await openDatabase.',
+  });
 });
 
 describe('the options of a rollout', () => {
