@@ -6,7 +6,7 @@ import { isError } from './is-error.ts';
  * text leaves the program.
  */
 
-export const MASK = '***';
+const MASK = '***';
 
 /** Scheme, user, and all from the colon to the last @ of a word. Bounded: statements can be megabytes. */
 const IN_URL = /(\b[a-z][a-z0-9+.-]{0,30}:\/{1,3}[^\s:/?#@]{0,200}):(\S{0,1000})@/gi;

@@ -4,7 +4,7 @@ import type { ServerFacts } from './capabilities.ts';
 export type ServerSettingValues = Readonly<Record<string, number>>;
 
 /** Milliseconds between a busy backend's checks that the client's socket is open. */
-export const CLIENT_CHECK_INTERVAL_MS = 2_000;
+const CLIENT_CHECK_INTERVAL_MS = 2_000;
 
 /** Milliseconds that a transaction may wait for its client. */
 export const IDLE_TIMEOUT_MS = 50_000;

@@ -67,9 +67,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
       throw new TenantctlError(
         'CONFIRMATION_REQUIRED',
         `This drops ${listed(dropped)}. Nothing was changed.`,
-        {
-          hint: 'Run the command again, and confirm that.',
-        },
+        { hint: 'Run the command again, and confirm that.' },
       );
     });
   const { names, batch } = await attempt([]).catch(async (error: unknown) => {

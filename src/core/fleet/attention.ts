@@ -45,7 +45,7 @@ export function interruptionProblem(
   return `${migration} began outside a transaction at ${startedAt.toISOString()}, and how it ended is not known${invalidPart(invalid)}: look, then ${commands.applied} or ${commands.retry}`;
 }
 
-export function invalidPart(indexes: readonly InvalidIndex[]): string {
+function invalidPart(indexes: readonly InvalidIndex[]): string {
   return indexes.length === 0 ? '' : `; INVALID is ${listedIndexes(indexes)}`;
 }
 

@@ -104,7 +104,7 @@ async function selectRuns(database: Database, which: string, value: number): Pro
   }));
 }
 
-export function runUnknown(run: number | 'latest'): TenantctlError {
+function runUnknown(run: number | 'latest'): TenantctlError {
   const which = run === 'latest' ? 'no run' : `no run ${run}`;
   return new TenantctlError('RUN_UNKNOWN', `There is ${which} in the ledger.`, {
     hint: 'tenantctl runs lists the recorded runs; old ones are deleted (RUNS_KEEP).',

@@ -6,7 +6,7 @@ import type { RoleFacts, Roles } from './role-facts.ts';
 export type Readiness = { readonly statements: readonly string[] } | { readonly error: TenantctlError };
 
 /** Makes a role a member of another, with its rights and the right to switch to it. */
-export function grantMembership(name: string, grantee: string, hasMembershipOptions: boolean): string {
+function grantMembership(name: string, grantee: string, hasMembershipOptions: boolean): string {
   return `GRANT ${identifier(name)} TO ${grantee}${membershipOptions(hasMembershipOptions)}`;
 }
 

@@ -50,7 +50,7 @@ export interface RunContext {
 }
 
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
-export const DEFAULT_LOCK_WAIT_MS = 60_000;
+const DEFAULT_LOCK_WAIT_MS = 60_000;
 
 export function createRunContext(
   database: Database,
