@@ -10,6 +10,7 @@ import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { foundClasses, readClasses } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
+import { notRunYet } from '../rollout/tenant-check.ts';
 import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
 import { onlyChecked, openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
 import {
@@ -40,7 +41,7 @@ import { endingOf } from '../ledger/recorded-run.ts';
 import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from '../plan/plan-folder.ts';
 import { refuseOtherHistories } from '../plan/refuse-other-histories.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
-import { forgetFailure, forgetFailures, refusalsIn } from '../state/failures.ts';
+import { forgetFailure, forgetFailures, noteUnchecked, refusalsIn } from '../state/failures.ts';
 import type { Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -224,6 +225,7 @@ function forwardWork(
   { options, folder, forward, lanes, observe }: TenantsRun,
   memory: Memory,
 ): MigrationWork {
+  const check = options.rollout?.check;
   return {
     command: COMMAND,
     direction: 'up',
@@ -233,7 +235,12 @@ function forwardWork(
       const extent = part === undefined ? forward : { ...forward, to: plan.steps.at(-1)?.file };
       return planForward(folder, history, extent);
     },
-    closing: ({ tenant }) => (memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
+    closing: ({ tenant, plan: { steps } }) => [
+      ...(memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
+      ...(check === undefined || steps[0] === undefined
+        ? []
+        : [noteUnchecked(tenant.schema, COMMAND, notRunYet(check, tenant, steps[0].name))]),
+    ],
     lanes,
     compile: options.compile,
     observe,

@@ -129,7 +129,7 @@ function whyFailed(seen: Seen): Attention {
   if (plan.problem !== undefined) return disagreeing(plan.problem);
   const { code, migration, message = 'its error is no longer recorded' } = lastError ?? {};
   const where = migration === undefined || message.startsWith(migration) ? '' : ` at ${migration}`;
-  const what = code === 'CHECK_REFUSED' ? 'a check refused it' : `the last run failed${where}`;
+  const what = code === 'CHECK_REFUSED' ? 'no check has passed for it' : `the last run failed${where}`;
   return (
     lockedByKnex(seen) ?? { code: 'FAILED', problem: `${what}: ${message}${invalidPart(invalidIndexes)}` }
   );

@@ -49,7 +49,7 @@ interface Answers {
 
 /** Runs the check, if there is one, in parallel. A refusal counts as a failure. */
 async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers> {
-  const { context, refusals, setting } = rollout;
+  const { context, setting } = rollout;
   const { lanes, observe, command, rollout: { check } = {} } = setting;
   const passed = new Set<string>();
   const refused = new Map<string, TenantctlError>();
@@ -74,9 +74,8 @@ async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers
   }
   rollout.checked += passed.size + refused.size;
   rollout.refused += refused.size;
-  const recovered = [...passed].filter((schema) => refusals.has(schema));
-  await forgetRefusals(context.database, recovered).catch((error: unknown) => {
-    observe({ type: 'warning', message: `Earlier refusals stay recorded: ${messageOf(error)}` });
+  await forgetRefusals(context.database, [...passed]).catch((error: unknown) => {
+    observe({ type: 'warning', message: `Checks that passed are not recorded: ${messageOf(error)}` });
   });
   return { passed, refused };
 }

@@ -80,14 +80,7 @@ export async function checkTenant(
   const { database, lockTimeoutMs, statementTimeoutMs } = context;
   const { searchPath } = tenantTarget(database.names, tenant);
   const settings = { searchPath, lockTimeoutMs, statementTimeoutMs };
-  const subject = `${migration === undefined ? 'The' : `After ${migration}, the`} check ${check.name}`;
-  const refused = (what: string, details: ErrorDetails) =>
-    new TenantctlError('CHECK_REFUSED', `${subject} ${what}`, {
-      ...details,
-      tenant: tenant.clerkOrgId,
-      migration,
-      hint: `Correct the tenant's data, or the check. The tenant stays failed until the check passes (tenantctl migrate tenants --check with ${check.name}), or until what was applied is undone (tenantctl rollback tenants --tenant <org>).`,
-    });
+  const refused = (what: string, details: ErrorDetails) => refusal(check, tenant, migration, what, details);
   // With a cursor, a million rows cost no more than those shown. Plan for reading all rows:
   // https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION
   const opening = [
@@ -108,6 +101,27 @@ export async function checkTenant(
     const error = toTenantctlError(thrown);
     return refused(`failed: ${error.message}`, { sqlstate: error.sqlstate, cause: error });
   }
+}
+
+/** The refusal of a tenant whose check has not been run yet. */
+export function notRunYet(check: TenantCheck, tenant: RegisteredTenant, migration: string): TenantctlError {
+  return refusal(check, tenant, migration, 'has not been run yet.', {});
+}
+
+function refusal(
+  { name }: TenantCheck,
+  { clerkOrgId: tenant }: RegisteredTenant,
+  migration: string | undefined,
+  what: string,
+  details: ErrorDetails,
+): TenantctlError {
+  const subject = `${migration === undefined ? 'The' : `After ${migration}, the`} check ${name}`;
+  return new TenantctlError('CHECK_REFUSED', `${subject} ${what}`, {
+    ...details,
+    tenant,
+    migration,
+    hint: `Correct the tenant's data, or the check. The tenant stays failed until the check passes (tenantctl migrate tenants --check with ${name}), or until what was applied is undone (tenantctl rollback tenants --tenant <org>).`,
+  });
 }
 
 function amount(rows: number): string {

@@ -34,6 +34,17 @@ export function forgetUndoneRefusal(schema: string, historyTable: string): strin
     AND NOT EXISTS (SELECT FROM ${qualified(schema, historyTable)} h WHERE h.name = f.error ->> 'migration')`;
 }
 
+/**
+ * For the transaction of a migration in a run with a check: no check has passed yet. So a check that an interrupted
+ * or killed run has not asked is asked by the next one. An earlier refusal stays.
+ */
+export function noteUnchecked(schema: string, command: string, error: TenantctlError): string {
+  return `INSERT INTO tenantctl.tenant_failures AS f (tenant, command, error)
+    VALUES (${tenantId(schema)}, ${literal(command)}, ${literal(JSON.stringify(error))}::jsonb)
+    ON CONFLICT (tenant) DO UPDATE SET command = excluded.command, error = excluded.error, failed_at = now()
+    WHERE NOT f.${IS_REFUSAL}`;
+}
+
 /** Keeps refused checks. */
 export function forgetFailures(database: Database, schemas: readonly string[]): Promise<void> {
   return forget(database, schemas, `NOT ${IS_REFUSAL}`);

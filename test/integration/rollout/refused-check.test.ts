@@ -101,6 +101,27 @@ test('tenants that are up to date, and that a check with --all refuses, are fail
   expect((await fleet.migrate({ retryFailed: true })).totals).toMatchObject({ selected: 1, failed: 1 });
 });
 
+test('a tenant whose check was not run, since the run was stopped, is asked by the next run', async () => {
+  const fleet = await createRefusable(['org_a', 'org_b', 'org_c']);
+  const gate = await closeGate(fleet.testDatabase);
+  const stop = new AbortController();
+  const slow = { name: 'slow.sql', query: 'SELECT count(*) = 1 FROM pg_advisory_xact_lock_shared(4711)' };
+  const run = fleet.migrate({ concurrency: 1, signal: stop.signal, rollout: { check: slow } });
+  await gate.reached();
+  stop.abort();
+  await gate.open();
+  const stopped = await run;
+  expect(stopped).toMatchObject({ totals: { changed: 3 }, rollout: { checked: 1, unchecked: 2 } });
+  expect(stopped.fleet).toMatchObject({ upToDate: 1, failed: 2 });
+
+  expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 1, failed: 2 });
+  const canary = { tenants: ['org_b', 'org_c'] };
+  const again = await fleet.migrate({ rollout: { canary, check } });
+  expect(again).toMatchObject({ totals: { failed: 1 }, rollout: { checked: 2, refused: 1 } });
+  await heal(fleet);
+  expect((await fleet.migrate({ rollout: { canary, check } })).fleet).toMatchObject({ upToDate: 3 });
+});
+
 test('no run without a check passes a refused tenant, and each says that it failed, and why', async () => {
   const fleet = await createRefusable();
   await fleet.migrate({ rollout: { canary: { tenants: ['org_c'] }, check } });
