@@ -74,4 +74,5 @@ export type ErrorCode =
   | 'RUN_IRREVERSIBLE'
   | 'RUN_SUPERSEDED'
   | 'FILE_EXISTS'
+  | 'FILE_UNUSABLE'
   | 'INTERNAL';

@@ -162,10 +162,22 @@ function own(error: Error): Error | undefined {
   return error instanceof TenantctlError ? error : undefined;
 }
 
-/** Wraps any thrown value; INTERNAL, with the value as cause, if it is not a TenantctlError. */
+/** Wraps any thrown value, with the value as cause: FILE_UNUSABLE, or INTERNAL. A TenantctlError stays itself. */
 export function toTenantctlError(thrown: unknown): TenantctlError {
   if (thrown instanceof TenantctlError) return thrown;
-  return new TenantctlError('INTERNAL', messageOf(thrown), { cause: thrown });
+  return new TenantctlError(isFileError(thrown) ? 'FILE_UNUSABLE' : 'INTERNAL', messageOf(thrown), {
+    hint: isFileError(thrown)
+      ? 'Something else is at that path, or you may not read or write there. Correct that, and run the command again.'
+      : undefined,
+    cause: thrown,
+  });
+}
+
+/** An error of node:fs: its message names the path (https://nodejs.org/api/errors.html#errorpath). */
+function isFileError(thrown: unknown): boolean {
+  if (!isError(thrown)) return false;
+  const { path, syscall } = thrown as NodeJS.ErrnoException;
+  return path !== undefined && syscall !== undefined && !syscall.startsWith('spawn');
 }
 
 /** The message of any thrown value, even one that cannot become a string. */

@@ -51,6 +51,22 @@ describe('make', () => {
     );
   });
 
+  test('a file in the way of a folder is an error without a stack, for init too; a broken package.json is none', async () => {
+    const { folder, remove, write } = await createProject();
+    await remove('migrations');
+    await write('migrations', '');
+    for (const args of [['make', 'tenant', 'notes'], ['init']]) {
+      const { exitCode, stderr } = await tenantctl(args, { cwd: folder });
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain(join(folder, 'migrations'));
+      expect(stderr).toContain('→ Something else is at that path');
+      expect(stderr).not.toContain('    at ');
+    }
+    const other = await createProject({ 'package.json': '{' });
+    const args = ['make', 'tenant', 'notes', '--format', 'js', '--json'];
+    expect(pathIn(await tenantctl(args, { cwd: other.folder }))).toMatch(/_notes\.js$/);
+  });
+
   test('writes a .sql file with a note that Knex cannot run it', async () => {
     const { folder } = await createProject();
 

@@ -101,8 +101,10 @@ export async function packageType(folder: string): Promise<'module' | 'commonjs'
   for (let at = folder; ; at = dirname(at)) {
     const file = join(at, 'package.json');
     if (existsSync(file)) {
-      const content = JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as { type?: unknown };
-      return content.type === 'module' ? 'module' : 'commonjs';
+      const content = await readFile(file, 'utf8')
+        .then<{ type?: unknown }>(JSON.parse)
+        .catch(() => undefined);
+      return content?.type === 'module' ? 'module' : 'commonjs';
     }
     if (dirname(at) === at) return 'commonjs';
   }
