@@ -15,6 +15,10 @@ const CUT_SHORT =
   'holds a /, ? or # before its host: in a user or password write @ as %40, / as %2F, ? as %3F, # as %23, : as %3A, % as %25';
 const SEVERAL_HOSTS = 'names several hosts; tenantctl connects to one, the primary';
 const NO_HOST = 'no-host.invalid';
+const CERTIFICATES =
+  '; certificates are named by DB_SSL_CERT_PATH, DB_SSL_CLIENT_CERT_PATH and DB_SSL_CLIENT_KEY_PATH';
+const PORT =
+  '; the port stands after the host, that of a socket too: postgres://user@%2Fa%2Ffolder:5433/database';
 const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
 /** Parameters that change the connection and so must not be ignored. */
 const WEIGHTY =
@@ -51,11 +55,12 @@ export function readDatabaseUrl(
     add('has a connect_timeout that is not a number of seconds');
   const unknown = [...new Set(url.searchParams.keys())].filter((name) => !KNOWN.includes(name));
   const refused = unknown.filter((name) => WEIGHTY.test(name));
+  const elsewhere = [
+    refused.some((name) => name.startsWith('ssl')) ? CERTIFICATES : '',
+    refused.includes('port') ? PORT : '',
+  ].join('');
   if (refused.length > 0)
-    add(
-      `has parameters that tenantctl does not take from a URL: ${refused.join(', ')}; certificates are named by DB_SSL_CERT_PATH, DB_SSL_CLIENT_CERT_PATH and DB_SSL_CLIENT_KEY_PATH`,
-      removal,
-    );
+    add(`has parameters that tenantctl does not take from a URL: ${refused.join(', ')}${elsewhere}`, removal);
   const ignored = unknown.filter((name) => !WEIGHTY.test(name)).join(', ');
   if (ignored !== '') {
     const message = `has parameters that tenantctl does not know: ${ignored}. They are ignored`;

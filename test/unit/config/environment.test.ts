@@ -130,6 +130,7 @@ describe('DATABASE_URL', () => {
     ['postgres://u%40x:p%2F%25@h/d%20e', { user: 'u@x', password: 'p/%', database: 'd e' }],
     ['postgres://u@[::1]:5433/d', { host: '::1', port: 5433 }],
     ['postgres://u@/d?host=/var/run/postgresql', { host: '/var/run/postgresql', database: 'd' }],
+    ['postgres://u@%2Fa%2Ffolder:5433/d', { host: '/a/folder', port: 5433 }],
     ['postgres://u@h/d?sslmode=disable', { ssl: false }],
     ['postgres://u@h/d?sslmode=verify-full', { ssl: { rejectUnauthorized: true } }],
     ['postgres://u@h/d?connect_timeout=3', { connectTimeoutMs: 3_000 }],
@@ -149,6 +150,11 @@ describe('DATABASE_URL', () => {
       'holds an IPv6 address that must be in brackets, without a zone: [::1]',
     ],
     ['"postgres://u:p@h/d"', 'is in quotes: remove them'],
+    ['postgres://u@h/d?service=x', 'has parameters that tenantctl does not take from a URL: service'],
+    [
+      'postgres://u@/d?host=/tmp&port=5433',
+      'has parameters that tenantctl does not take from a URL: port; the port stands after the host, that of a socket too: postgres://user@%2Fa%2Ffolder:5433/database',
+    ],
     ['postgres://u:99999', 'is not a URL of the form postgres://user:password@host:port/database'],
     [
       'postgres://u:p%@h/d',
