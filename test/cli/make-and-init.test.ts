@@ -52,9 +52,10 @@ describe('make', () => {
   });
 
   test('a file in the way of a folder is an error without a stack, for init too; a broken package.json is none', async () => {
-    const { folder, remove, write } = await createProject();
-    await remove('migrations');
-    await write('migrations', '');
+    const project = await createProject();
+    await project.remove('migrations');
+    await project.write('migrations', '');
+    const { folder } = project;
     for (const args of [['make', 'tenant', 'notes'], ['init']]) {
       const { exitCode, stderr } = await tenantctl(args, { cwd: folder });
       expect(exitCode).toBe(1);
