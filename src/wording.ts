@@ -10,6 +10,11 @@ export function counted(number: number, noun: string, verb?: string): string {
   return verb === undefined ? subject : `${subject} ${conjugated(verb, number)}`;
 }
 
+/** "7 tenants (a, b, c, d, e and 2 more)" */
+export function namedTenants(names: readonly string[], most?: number): string {
+  return `${counted(names.length, 'tenant')} (${listed(names, most)})`;
+}
+
 /** "3 migrated, 1 failed": the numbers that are not 0 */
 export function sumOf(parts: readonly (readonly [number: number, words: string])[]): string {
   return parts

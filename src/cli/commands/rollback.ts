@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { masterDocument } from '../../core/documents/migrate-document.ts';
 import type { MasterLoss } from '../../core/commands/rollback-master.ts';
 import type { RollbackExtent } from '../../core/plan/rollback-extent.ts';
-import { counted, listed } from '../../wording.ts';
+import { counted, listed, namedTenants } from '../../wording.ts';
 import {
   addFleetRun,
   addRun,
@@ -81,7 +81,7 @@ function rollbackMaster(context: Context, flags: RollbackFlags): Promise<Command
 }
 
 function masterLoss({ tables, unknown, tenants }: MasterLoss): string {
-  const users = `${counted(tenants.length, 'tenant')} (${listed(tenants)})`;
+  const users = namedTenants(tenants);
   return unknown.length > 0
     ? `Which tables this drops is not known before it runs (${listed(unknown)}), and ${users} may use them.`
     : `This drops ${counted(tables.length, 'table')} that ${users} may use, with all data: ${listed(tables, 10)}.`;
@@ -103,10 +103,11 @@ function rollbackTenants(context: Context, flags: RollbackFlags): Promise<Comman
       ...options,
       observe,
       confirm(emptied) {
-        const names = emptied.map(({ clerkOrgId }) => clerkOrgId);
-        return context.confirm(
-          `This undoes every migration of ${counted(names.length, 'tenant')} (${listed(names, 10)}) and destroys their data.`,
+        const who = namedTenants(
+          emptied.map(({ clerkOrgId }) => clerkOrgId),
+          10,
         );
+        return context.confirm(`This undoes every migration of ${who} and destroys their data.`);
       },
     });
     return fleetResult(context, result, 'reverted', false);

@@ -15,29 +15,16 @@ export interface EndedRun {
 }
 
 /** The commands that make sense after a run, with what they do. Pure. */
-export function nextCommands({
-  id,
-  command,
-  failed,
-  changed,
-  isUndone,
-  tenants = [],
-}: EndedRun): (readonly [string, string])[] {
+export function nextCommands(run: EndedRun): (readonly [string, string])[] {
+  const { id, command, failed, changed, isUndone, tenants = [] } = run;
   if (command !== 'migrate tenants') return [];
   // Without a check, those that one has refused would fail again.
   const isRefused = tenants.some(({ error }) => error?.code === 'CHECK_REFUSED');
+  const retry = `tenantctl migrate tenants --retry-failed ${id}${isRefused ? ' --check <file.sql>' : ''}`;
+  const undo = `tenantctl rollback tenants --run ${id}`;
   return [
-    ...(failed > 0
-      ? [
-          [
-            `tenantctl migrate tenants --retry-failed ${id}${isRefused ? ' --check <file.sql>' : ''}`,
-            'tries the failed ones again',
-          ] as const,
-        ]
-      : []),
-    ...(changed > 0 && isUndone !== true
-      ? [[`tenantctl rollback tenants --run ${id}`, 'undoes exactly this run'] as const]
-      : []),
+    ...(failed > 0 ? [[retry, 'tries the failed ones again'] as const] : []),
+    ...(changed > 0 && isUndone !== true ? [[undo, 'undoes exactly this run'] as const] : []),
   ];
 }
 

@@ -1,5 +1,5 @@
 import { withTransaction } from '../../db/transaction.ts';
-import { counted, listed } from '../../wording.ts';
+import { listed, namedTenants } from '../../wording.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { checkDatabase } from '../options/check-database.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
@@ -90,7 +90,7 @@ export async function rehearseTenantsRollback(
   const { fleet, plan, leftAlone } = await planTenantsRollback(database, options);
   const problems = [...plan.problems, ...fleet.notActive];
   const emptied = emptiedBy(plan, options).map(({ clerkOrgId }) => clerkOrgId);
-  const asked = `This undoes every migration of ${counted(emptied.length, 'tenant')} (${listed(emptied, 10)}): without --yes it asks first.`;
+  const asked = `This undoes every migration of ${namedTenants(emptied, 10)}: without --yes it asks first.`;
   const warnings = emptied.length === 0 ? plan.warnings : [...plan.warnings, asked];
   const context = createRunContext(database, options);
   return { ...(await rehearse(context, 'down', NOTHING, { ...plan, problems, warnings })), leftAlone };
@@ -177,9 +177,10 @@ async function rehearse(
         tenants.length > 0 ? await readSharedTables(client, database.names) : new Map<string, string>();
       plans.push(await tryPlan(trial, masterTarget(database.names), master, [{ schema: 'public' }]));
       const dropped = await droppedOf(client, shared);
-      const users = `${counted(tenants.length, 'tenant')} (${listed(tenants)})`;
       if (dropped.length > 0)
-        told.push(`This drops ${listed(dropped, 10)}, which ${users} may use: without --yes it asks first.`);
+        told.push(
+          `This drops ${listed(dropped, 10)}, which ${namedTenants(tenants)} may use: without --yes it asks first.`,
+        );
     }
     if (vectorExtension !== undefined) await rehearseVectorExtension(client, vectorExtension);
     await client.query('SAVEPOINT tenantctl_plan');

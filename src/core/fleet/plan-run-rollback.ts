@@ -3,7 +3,7 @@ import { TenantctlError } from '../../errors.ts';
 import { counted, listed } from '../../wording.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { readUndoOfRun } from '../ledger/undo-of-run.ts';
-import { NOTHING, planBackward, sharing, type BackwardExtent, type Plan } from '../plan/plan.ts';
+import { NOTHING, planBackward, sharing, type BackwardExtent } from '../plan/plan.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import type { Observer } from '../report/event.ts';
 import { EMPTY_HISTORY, readHistories, type History } from '../target/history.ts';
@@ -23,8 +23,6 @@ interface RunRollbackOptions extends Selection {
   readonly isOwn: boolean;
   readonly observe: Observer;
 }
-
-type Decide = (extent: BackwardExtent, history: History) => Plan;
 
 /**
  * Plans the undoing of a run. Loads only its tenants. Of those that have left the registry or are not ACTIVE,
@@ -48,7 +46,7 @@ export async function planRunRollback(
       sharing((history) => planBackward(folder, history, extent)),
     ]),
   );
-  const decide: Decide = (extent, history) => decisions.get(extent)?.(history) ?? NOTHING;
+  const decide = (extent: BackwardExtent, history: History) => decisions.get(extent)?.(history) ?? NOTHING;
   const isSettled = (history: History) =>
     [...decisions.values()].every((decideOne) => isNothing(decideOne(history)));
   const selected = await readSelected(database, { tenants: tenants ?? [...extents.keys()] });
@@ -57,29 +55,8 @@ export async function planRunRollback(
     decide(tenant === undefined ? nothing : extentOf(tenant), history),
   );
   if (tenants !== undefined) return { extentOf, fleet, plan };
-  return {
-    extentOf,
-    ...(await withOthers(database, { run, fleet, plan, strays, extentOf, decide, observe })),
-  };
-}
-
-interface Others extends RunRollback {
-  readonly run: number;
-  readonly strays: readonly Stray[];
-  readonly decide: Decide;
-  readonly observe: Observer;
-}
-
-/** Adds the tenants of the run that are not ACTIVE or not registered, if something of it is still applied. */
-async function withOthers(
-  database: Database,
-  { run, fleet, plan, strays, extentOf, decide, observe }: Others,
-): Promise<Pick<RunRollback, 'fleet' | 'plan'>> {
-  const resting = fleet.notActive.map(({ tenant }) => tenant);
-  const { tenantHistory } = database.names;
-  const histories = await readHistories(database, tenantHistory, [...strays, ...resting], {
-    knexLock: false,
-  });
+  const others = [...strays, ...fleet.notActive.map(({ tenant }) => tenant)];
+  const histories = await readHistories(database, database.names.tenantHistory, others, { knexLock: false });
   const isLeft = (schema: string, extent: BackwardExtent) =>
     !isNothing(decide(extent, histories.get(schema) ?? EMPTY_HISTORY));
   const [left = [], gone = []] = [true, false].map((is) =>
@@ -92,6 +69,7 @@ async function withOthers(
   }
   const notActive = fleet.notActive.filter(({ tenant }) => isLeft(tenant.schema, extentOf(tenant)));
   return {
+    extentOf,
     fleet: { ...fleet, notActive },
     plan: {
       ...plan,
@@ -102,13 +80,8 @@ async function withOthers(
 }
 
 function unregistered({ clerkOrgId, schema }: Stray, run: number): RefusedTenant {
-  const error = new TenantctlError(
-    'TENANT_UNKNOWN',
-    `"${clerkOrgId}" is no longer in the registry, and what run ${run} applied is still in its schema ${schema}.`,
-    {
-      tenant: clerkOrgId,
-      hint: 'tenantctl doctor shows how to register the schema again or to drop it.',
-    },
-  );
+  const message = `"${clerkOrgId}" is no longer in the registry, and what run ${run} applied is still in its schema ${schema}.`;
+  const hint = 'tenantctl doctor shows how to register the schema again or to drop it.';
+  const error = new TenantctlError('TENANT_UNKNOWN', message, { tenant: clerkOrgId, hint });
   return { tenant: { clerkOrgId, schema }, error };
 }

@@ -108,15 +108,14 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
     states.push(...members.map((member) => stateOf(member, judge)));
   }
   const everyone = [
-    ...[...counted].map(([group, of]) => ({
-      ...group,
-      class: of,
-      entries: historyOf(group, known)?.entries ?? EMPTY_HISTORY.entries,
-    })),
-    ...states.map(({ tenant, history, class: of }) => ({
+    ...[...counted].map(([group, of]) => {
+      const { entries } = historyOf(group, known) ?? EMPTY_HISTORY;
+      return { ...group, class: of, entries };
+    }),
+    ...states.map(({ tenant, history: { entries }, class: of }) => ({
       ...tenant,
       class: of,
-      entries: history.entries,
+      entries,
       count: 1,
     })),
   ];

@@ -17,10 +17,14 @@ export async function compareWithFleet(
   observe: Observer,
 ): Promise<ProvisionResult[]> {
   const known = results.filter(({ outcome }) => outcome === 'already-active');
-  const states = known.length === 0 ? undefined : await statesOf(database, folder, known);
+  // A tenant is not called ACTIVE unseen: if the states cannot be read, it has failed.
+  const states = known.length === 0 ? [] : await readStates(database, known, folder).catch(toTenantctlError);
+  const bySchema = new Map(
+    (Array.isArray(states) ? states : []).map((state) => [state.tenant.schema, state]),
+  );
   const examined = results.map((result) => {
-    if (result.outcome !== 'already-active' || states === undefined) return result;
-    if (states instanceof Map) return asFound(database, result, states.get(result.schema));
+    if (result.outcome !== 'already-active') return result;
+    if (Array.isArray(states)) return asFound(database, result, bySchema.get(result.schema));
     return resultOf(result, 'failed', { error: states });
   });
   const made = examined.filter(({ outcome }) => outcome === 'provisioned');
@@ -31,16 +35,6 @@ export async function compareWithFleet(
   return examined.map((result) =>
     result.outcome === 'provisioned' ? { ...result, outcome: 'provisioned-behind', behind } : result,
   );
-}
-
-/** The states by schema, or why they cannot be read: a tenant is not called ACTIVE unseen. */
-async function statesOf(database: Database, folder: MigrationFolder, results: readonly ProvisionResult[]) {
-  try {
-    const states = await readStates(database, results, folder);
-    return new Map(states.map((state) => [state.tenant.schema, state]));
-  } catch (error) {
-    return toTenantctlError(error);
-  }
 }
 
 /** Pure. @param state undefined if its row is gone */
