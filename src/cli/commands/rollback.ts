@@ -110,6 +110,8 @@ function rollbackTenants(context: Context, flags: RollbackFlags): Promise<Comman
         return context.confirm(`This undoes every migration of ${who} and destroys their data.`);
       },
     });
-    return fleetResult(context, result, 'reverted', false);
+    // The last batch of a tenant is another one afterwards.
+    const isRepeatable = options.extent !== undefined || options.tenants === undefined;
+    return fleetResult(context, result, 'reverted', false, isRepeatable);
   });
 }

@@ -1,7 +1,7 @@
 import type { TenantctlError } from '../../errors.ts';
 import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
-import { counted, duration, listed } from '../../wording.ts';
+import { counted, duration, listed, shellWord } from '../../wording.ts';
 import { withoutNames } from './causes.ts';
 import { renderFailures } from './failures.ts';
 import { renderClasses } from './classes.ts';
@@ -29,12 +29,16 @@ export function renderMaster(
   ].join('\n');
 }
 
-/** The outcome of a fleet run: changed tenants, failures with reasons, totals. */
+/**
+ * The outcome of a fleet run: changed tenants, failures with reasons, totals.
+ * @param isRepeatable the same command does the rest of the work, and nothing else
+ */
 export async function renderFleet(
   result: FleetResult,
   verb: 'migrated' | 'rolled back',
   verbose: boolean,
   look: Look,
+  isRepeatable = true,
 ): Promise<string> {
   const { paint, marks } = look;
   const { totals, tenants, rollout, fleet } = result;
@@ -62,13 +66,24 @@ export async function renderFleet(
   const title = result.interrupted ? 'Interrupted. ' : '';
   const total = `${counted(totals.selected, 'tenant')}: ${sums} (${duration(result.durationMs)})`;
   lines.push(`${resultMark(result, look)} ${title}${total}${notActive(result)}`);
-  if (result.interrupted)
+  if (result.interrupted && isRepeatable)
     lines.push(`${paint.cyan(marks.arrow)} Run the command again: it continues where this run stopped.`);
+  const rest = tenants.filter(({ outcome }) => outcome === 'failed' || outcome === 'skipped');
+  if (!isRepeatable && totals.changed > 0 && rest.length > 0)
+    lines.push(`${paint.cyan(marks.arrow)} ${onlyTheRest(rest.map(({ clerkOrgId }) => clerkOrgId))}`);
   if (result.shared && fleet !== undefined) {
     const now = `All ${counted(fleet.total, 'tenant')} now: ${renderClasses(fleet, look)}`;
     lines.push(`  Another run was at work on the same tenants. ${now}`);
   }
   return lines.join('\n');
+}
+
+/** A hint names at most this many tenants. */
+const NAMED = 10;
+
+function onlyTheRest(organizations: readonly string[]): string {
+  const named = organizations.length > NAMED ? '<org>' : organizations.map(shellWord).join(' ');
+  return `The same command would undo one more batch of those that were rolled back. For the others alone: tenantctl rollback tenants --tenant ${named}`;
 }
 
 /** Green only if everything that was asked for is done. */

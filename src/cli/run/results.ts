@@ -16,6 +16,7 @@ export function fleetResult(
   result: FleetResult,
   direction: 'applied' | 'reverted',
   all: boolean,
+  isRepeatable = true,
 ): CommandResult {
   const refused = result.tenants.filter(({ error }) => error !== undefined);
   const verb = direction === 'applied' ? 'migrated' : 'rolled back';
@@ -28,7 +29,7 @@ export function fleetResult(
     text: withRunEnd(
       output,
       { id, command, failed, changed: totals.changed, tenants },
-      ({ renderFleet }, look) => renderFleet(result, verb, output.verbose, look),
+      ({ renderFleet }, look) => renderFleet(result, verb, output.verbose, look, isRepeatable),
     ),
     error: rolloutFailure(result) ?? failureOf(refused, result.totals.selected),
     showError: false,

@@ -55,6 +55,19 @@ test('the totals have a green mark only if everything that was asked for is done
   expect((await summary([MIGRATED], true))[0]).toMatch(/^✔ 2 tenants/);
 });
 
+test('after a rollback of named tenants that is not complete, only the others are named for the next try', async () => {
+  const result = fleetResult([{ ...MIGRATED, outcome: 'rolled-back' }, SKIPPED, FAILED], {
+    started: Date.now(),
+    settled: 0,
+    shared: false,
+    notActive: {},
+    signal: AbortSignal.abort(),
+  });
+  const shown = await renderFleet(result, 'rolled back', false, plain, false);
+  expect(shown).not.toContain('Run the command again');
+  expect(shown).toContain('tenantctl rollback tenants --tenant org_b org_c');
+});
+
 test('tenants of many versions are a few blocks, the largest first, and long lists of migrations are counted', async () => {
   const names = Array.from({ length: 40 }, (_, at) => `${at + 10}.sql`);
   const tenants = names.map((_, at) => ({ ...MIGRATED, ...tenant(`org_${at}`), names: names.slice(at) }));
