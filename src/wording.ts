@@ -26,7 +26,7 @@ export function sumOf(parts: readonly (readonly [number: number, words: string])
 /** A verb's form for a number: "is" and "are", "was" and "were", "sorts" and "sort" */
 export function conjugated(verb: string, number: number): string {
   if (number === 1) return verb;
-  return { is: 'are', was: 'were' }[verb] ?? verb.replace(/s$/, '');
+  return { is: 'are', was: 'were', has: 'have' }[verb] ?? verb.replace(/s$/, '');
 }
 
 /** A word for a POSIX shell, quoted if necessary. */

@@ -90,6 +90,7 @@ export const FLAGS_INSTEAD: Readonly<Record<string, string>> = {
   q: 'quiet',
   n: 'dry-run',
   v: 'verbose',
+  V: 'version',
   debug: 'verbose',
   env: 'dotenv',
   parallel: 'concurrency',
@@ -97,4 +98,6 @@ export const FLAGS_INSTEAD: Readonly<Record<string, string>> = {
   schema: 'tenant',
   org: 'tenant',
   only: 'tenant',
+  tenants: 'tenant',
+  orgs: 'tenant',
 };

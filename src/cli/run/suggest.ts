@@ -26,9 +26,11 @@ export function suggestCommand(group: Command, args: readonly string[]): string 
   // Within a group, a word that only resembles another group's command means something else.
   const names = isKnown ? [word] : group === program ? similarTo(word, others.map(nameOf)) : [];
   const meant = others.filter((command) => names.includes(nameOf(command)));
-  return meant.length === 0
-    ? undefined
-    : didYouMean(meant.map((command) => `tenantctl ${commandPath(command)}`));
+  if (meant.length > 0) return didYouMean(meant.map((command) => `tenantctl ${commandPath(command)}`));
+  // The word is the file's name, and which schemas it is for is missing.
+  if (nameOf(group) === 'make')
+    return `Say for which schemas: tenantctl make tenant ${word}, or tenantctl make master ${word}`;
+  return undefined;
 }
 
 /** What to use for a flag that this command lacks, given as typed. */

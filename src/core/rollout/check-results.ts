@@ -5,7 +5,7 @@ import { lastBatch } from '../plan/plan.ts';
 import type { TenantResult } from '../report/results.ts';
 import { serve } from '../serve/serve.ts';
 import { forgetRefusals } from '../state/failures.ts';
-import { counted } from '../../wording.ts';
+import { counted, listed } from '../../wording.ts';
 import type { Rollout } from './prepare-rollout.ts';
 import { checkTenant } from './tenant-check.ts';
 
@@ -89,7 +89,7 @@ function firstUnchecked({ refusals }: Rollout, { tenant, history, plan }: Checke
 
 /** Counts and records refusals of an earlier run as failures of this run. @returns their errors by schema */
 async function standBy(
-  { context, refusals, setting: { command, observe } }: Rollout,
+  { context, refusals, setting: { command, observe, rollout } }: Rollout,
   tasks: readonly Checked[],
 ): Promise<ReadonlyMap<string, TenantctlError>> {
   const errors = new Map<string, TenantctlError>();
@@ -103,5 +103,10 @@ async function standBy(
     context.failureLimit?.failed();
   }
   await log.written();
+  if (errors.size > 0 && rollout?.check === undefined) {
+    const organizations = listed(tasks.map(({ tenant }) => tenant.clerkOrgId));
+    const message = `${counted(errors.size, 'tenant', 'has')} not passed an earlier check, and this run has none: ${organizations}. To check again: --check <file.sql>.`;
+    observe({ type: 'warning', message });
+  }
   return errors;
 }

@@ -96,7 +96,12 @@ export async function checkTenant(
         return transaction.opening.at(-1);
       })) ?? {};
     const details = objections(rows, fields);
-    return details === undefined ? undefined : refused(`found ${amount(rows.length)}.`, { details });
+    if (details === undefined) return undefined;
+    const [answer] = rows.length === 1 ? Object.values(rows[0] ?? {}) : [];
+    const isNo = fields.length === 1 && fields[0]?.dataTypeID === BOOLEAN && answer !== undefined;
+    return isNo
+      ? refused(`returned ${answer === null ? 'NULL' : 'false'}.`, {})
+      : refused(`found ${amount(rows.length)}.`, { details });
   } catch (thrown) {
     const error = toTenantctlError(thrown);
     return refused(`failed: ${error.message}`, { sqlstate: error.sqlstate, cause: error });

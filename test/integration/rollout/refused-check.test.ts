@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
 import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import type { RunEvent } from '../../../src/core/report/event.ts';
 import type { FleetResult } from '../../../src/core/report/results.ts';
 import type { RolloutOptions } from '../../../src/core/rollout/options.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../../support/fleet.ts';
@@ -122,13 +123,30 @@ test('a tenant whose check was not run, since the run was stopped, is asked by t
   expect((await fleet.migrate({ rollout: { canary, check } })).fleet).toMatchObject({ upToDate: 3 });
 });
 
+test.for([
+  ['SELECT count(*) = 0 FROM tags', 'returned false.', undefined],
+  ['SELECT max(id) < 1 FROM notes', 'returned NULL.', undefined],
+  ['SELECT id AS tag FROM tags', 'found this row.', ['{"tag":1}']],
+] as const)('a tenant that %s refuses: the check %s', async ([query, answer, details]) => {
+  const fleet = await createRefusable(['org_c']);
+  const result = await fleet.migrate({ rollout: { check: { name: 'tags.sql', query } } });
+  const { error } = resultOf(result, 'org_c');
+  expect(error?.message).toBe(`After ${LINKS}, the check tags.sql ${answer}`);
+  expect(error?.details).toEqual(details);
+});
+
 test('no run without a check passes a refused tenant, and each says that it failed, and why', async () => {
   const fleet = await createRefusable();
   await fleet.migrate({ rollout: { canary: { tenants: ['org_c'] }, check } });
   const refused = { outcome: 'failed', error: { code: 'CHECK_REFUSED', details: ['{"tag":1}'] } };
   const hint = expect.stringContaining('--check with no-tags.sql') as string;
 
-  const plain = await fleet.migrate();
+  const warnings: string[] = [];
+  const observe = (event: RunEvent) => event.type === 'warning' && warnings.push(event.message);
+  const plain = await fleet.migrate({ observe });
+  expect(warnings).toEqual([
+    '1 tenant has not passed an earlier check, and this run has none: org_c. To check again: --check <file.sql>.',
+  ]);
   expect(plain.totals).toEqual({ selected: 6, upToDate: 0, changed: 5, failed: 1, skipped: 0 });
   expect(resultOf(plain, 'org_c')).toMatchObject({
     ...refused,

@@ -22,6 +22,13 @@ test.for([
   ['migrate tenants --out-of-order', 'Did you mean --allow-out-of-order?'],
   ['migrate tenants -json', 'Did you mean --json?'],
   ['rollback tenants --force', 'Did you mean --yes?'],
+  ['migrate tenants --tenants org_a', 'Did you mean --tenant?'],
+  ['-V', 'Did you mean --version?'],
+  [
+    'make add_users',
+    'Say for which schemas: tenantctl make tenant add_users, or tenantctl make master add_users',
+  ],
+  ['make tenant add users', 'A name is one word: tenantctl make tenant add_users'],
   ['status --canary 3', 'These commands take --canary: migrate tenants, migrate all.'],
   ['migrate tenants org_a org_b', 'To select tenants: tenantctl migrate tenants --tenant org_a org_b'],
   ['exec SELECT 1', 'To send a query: tenantctl exec --sql "SELECT 1"'],
