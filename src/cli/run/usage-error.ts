@@ -33,7 +33,8 @@ function flagFor(command: Command): string | undefined {
   const path = `tenantctl ${commandPath(command)}`;
   const given = command.args.join(' ');
   if (takes('--sql')) return `To send a query: ${path} --sql "${given}"`;
-  if (commandPath(command).startsWith('make ')) return `A name is one word: ${path} ${command.args.join('_')}`;
+  if (commandPath(command).startsWith('make '))
+    return `A name is one word: ${path} ${command.args.join('_')}`;
   return takes('--tenant') ? `To select tenants: ${path} --tenant ${given}` : undefined;
 }
 
