@@ -5,8 +5,7 @@ import { TenantctlError } from '../../errors.ts';
 import { listed } from '../../wording.ts';
 import { findMigration, readMigrationFolder, type MigrationFile } from '../files/source.ts';
 import { prepareState } from '../install/state-schema.ts';
-import { checkOptions } from '../options/check-options.ts';
-import { checkDatabase } from '../options/check-database.ts';
+import { checkCall } from '../options/check-call.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { acceptFiles, readRecordedFiles, type RecordedFile } from '../state/checksums.ts';
 import { readStateVersion } from '../state/version.ts';
@@ -34,8 +33,7 @@ export interface AcceptedEdit {
  *   edit is accepted
  */
 export async function acceptEdits(database: Database, given: AcceptEditsOptions): Promise<AcceptedEdit[]> {
-  const options = checkOptions(given, 'names');
-  checkDatabase(database);
+  const options = checkCall(database, given, 'names');
   const named = await filesNamed(options);
   const version = await readStateVersion(database);
   const recorded: RecordedFile[] = [];

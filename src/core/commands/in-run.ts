@@ -1,8 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { withRun, type RecordedRun, type RunCommand, type RunEnding } from '../ledger/recorded-run.ts';
 import { listed } from '../../wording.ts';
-import { checkOptions } from '../options/check-options.ts';
-import { checkDatabase } from '../options/check-database.ts';
+import { checkCall } from '../options/check-call.ts';
 import type { RollbackExtent, RunExtent } from '../plan/rollback-extent.ts';
 import { silent, type Observer } from '../report/event.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
@@ -26,8 +25,7 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   endingOf: (value: T) => RunEnding,
   use: (commandRun: CommandRun<Options>) => Promise<T>,
 ): Promise<T & { readonly run?: number }> {
-  const options = checkOptions(given, 'folder');
-  checkDatabase(database);
+  const options = checkCall(database, given, 'folder');
   const { keepRuns: keep, runLabel: label, observe = silent } = options;
   return withRun(
     database,

@@ -1,7 +1,7 @@
 import { withTransaction } from '../../db/transaction.ts';
 import { listed, namedTenants } from '../../wording.ts';
 import { checkOptions } from '../options/check-options.ts';
-import { checkDatabase } from '../options/check-database.ts';
+import { checkCall } from '../options/check-call.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import type { MigrateMasterOptions } from './migrate-master.ts';
 import { planMasterRollback, tenantNames, type RollbackMasterOptions } from './rollback-master.ts';
@@ -51,8 +51,7 @@ const NO_TENANTS: FleetPlan = { due: [], upToDate: [], behind: [], settled: 0, p
 
 /** What `migrate master` would do. Nothing is changed, not even the histories. */
 export async function rehearseMaster(database: Database, given: MigrateMasterOptions): Promise<Rehearsal> {
-  const options = checkOptions(given, 'folder');
-  checkDatabase(database);
+  const options = checkCall(database, given, 'folder');
   const { plan } = await planMaster(database, options);
   await refuseSkeletons(database, 'master', filesOf(plan.steps));
   return rehearse(createRunContext(database, options), 'up', plan, withoutTenants(plan));
@@ -62,8 +61,7 @@ export async function rehearseMasterRollback(
   database: Database,
   given: RollbackMasterOptions,
 ): Promise<Rehearsal> {
-  const options = checkOptions(given, 'folder');
-  checkDatabase(database);
+  const options = checkCall(database, given, 'folder');
   const { plan } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
   const tenants = await tenantNames(database);
@@ -72,8 +70,7 @@ export async function rehearseMasterRollback(
 
 /** What `migrate tenants` would do: once for each distinct plan, on its first tenant. */
 export async function rehearseTenants(database: Database, given: MigrateTenantsOptions): Promise<Rehearsal> {
-  const options = checkOptions(given, 'folder');
-  checkDatabase(database);
+  const options = checkCall(database, given, 'folder');
   const plan = await planTenants(database, options);
   if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   await refuseSkeletons(database, 'tenants', filesOf(stepsDue(plan)));
@@ -85,8 +82,7 @@ export async function rehearseTenantsRollback(
   database: Database,
   given: RollbackTenantsOptions,
 ): Promise<Rehearsal> {
-  const options = checkOptions(given, 'folder');
-  checkDatabase(database);
+  const options = checkCall(database, given, 'folder');
   const { fleet, plan, leftAlone } = await planTenantsRollback(database, options);
   const problems = [...plan.problems, ...fleet.notActive];
   const emptied = emptiedBy(plan, options).map(({ clerkOrgId }) => clerkOrgId);
@@ -103,8 +99,7 @@ export async function rehearseAll(
   givenTenants: MigrateTenantsOptions,
 ): Promise<Rehearsal> {
   const master = checkOptions(givenMaster, 'folder');
-  const options = checkOptions(givenTenants, 'folder');
-  checkDatabase(database);
+  const options = checkCall(database, givenTenants, 'folder');
   const { plan } = await planMaster(database, master);
   await refuseSkeletons(database, 'master', filesOf(plan.steps));
   await refuseSkeletonsIn(database, options.folder);

@@ -1,6 +1,5 @@
 import { withTransaction } from '../../db/transaction.ts';
-import { checkOptions } from '../options/check-options.ts';
-import { checkDatabase } from '../options/check-database.ts';
+import { checkCall } from '../options/check-call.ts';
 import type { ErrorCode } from '../../error-code.ts';
 import { messageOf, TenantctlError, type InvalidIndex } from '../../errors.ts';
 import { recordFiles } from '../state/checksums.ts';
@@ -60,8 +59,7 @@ export interface Resolution {
  *   runs; TENANT_UNKNOWN, REGISTRY_ABSENT, SCHEMA_MISSING, KNEX_LOCKED
  */
 export async function resolveInterrupted(database: Database, given: ResolveOptions): Promise<Resolution> {
-  const options = checkOptions(given, 'tenant', 'answer');
-  checkDatabase(database);
+  const options = checkCall(database, given, 'tenant', 'answer');
   const { answer, folder, observe = silent } = options;
   const target = await targetOf(database, options.tenant);
   const version = await readStateVersion(database);

@@ -1,6 +1,6 @@
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
 import { checkOptions } from '../options/check-options.ts';
-import { checkDatabase } from '../options/check-database.ts';
+import { checkCall } from '../options/check-call.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import {
   isRecorded,
@@ -85,8 +85,7 @@ export interface FleetStatus {
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, MIGRATIONS_FOLDER_MISSING
  */
 export async function fleetStatus(database: Database, given: StatusOptions): Promise<FleetStatus> {
-  const options = checkOptions(given, 'tenantFolder');
-  checkDatabase(database);
+  const options = checkCall(database, given, 'tenantFolder');
   const folder = await readMigrationFolder(options.tenantFolder);
   const masterFolder =
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
@@ -207,8 +206,7 @@ export async function tenantState(
   options: Pick<StatusOptions, 'tenantFolder'>,
 ): Promise<TenantState> {
   checkOptions({ name }, 'name');
-  checkOptions(options, 'tenantFolder');
-  checkDatabase(database);
+  checkCall(database, options, 'tenantFolder');
   const folder = await readMigrationFolder(options.tenantFolder);
   await assertRegistry(database);
   const [state] = await readStates(database, await findTenants(database, [name]), folder);

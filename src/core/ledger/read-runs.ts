@@ -1,6 +1,5 @@
 import type { QueryResultRow } from 'pg';
-import { checkOptions } from '../options/check-options.ts';
-import { checkDatabase } from '../options/check-database.ts';
+import { checkCall } from '../options/check-call.ts';
 import { TenantctlError, type ErrorReport } from '../../errors.ts';
 import { queryEntries } from './query-entries.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
@@ -74,15 +73,13 @@ const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${AT_WORK} T
 
 /** Newest first; empty if there is no ledger. */
 export async function readRuns(database: Database, options: ReadRunsOptions = {}): Promise<Run[]> {
-  checkOptions(options);
-  checkDatabase(database);
+  checkCall(database, options);
   return selectRuns(database, 'ORDER BY r.id DESC LIMIT $1', options.limit ?? DEFAULT_LIMIT);
 }
 
 /** @param id its number, or the newest run of any command @throws TenantctlError RUN_UNKNOWN */
 export async function readRun(database: Database, id: number | 'latest'): Promise<Run> {
-  if (id !== 'latest') checkOptions({ runNumber: id }, 'runNumber');
-  checkDatabase(database);
+  if (id !== 'latest') checkCall(database, { runNumber: id }, 'runNumber');
   const [run] =
     id === 'latest'
       ? await selectRuns(database, 'ORDER BY r.id DESC LIMIT $1', 1)
@@ -117,8 +114,7 @@ export async function readRunTenants(
   run: number,
   { onlyFailed }: { readonly onlyFailed: boolean },
 ): Promise<RunTenant[]> {
-  checkOptions({ runNumber: run, onlyFailed }, 'runNumber');
-  checkDatabase(database);
+  checkCall(database, { runNumber: run, onlyFailed }, 'runNumber');
   const stateVersion = await readStateVersion(database);
   const rows = await queryEntries<{ key: string; entry: RunTenant }>(
     database,

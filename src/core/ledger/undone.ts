@@ -1,7 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { queryEntries } from './query-entries.ts';
-import { checkOptions } from '../options/check-options.ts';
-import { checkDatabase } from '../options/check-database.ts';
+import { checkCall } from '../options/check-call.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 
 /** What later became of the migrations that a run has applied. */
@@ -14,8 +13,7 @@ export interface Undone {
 
 /** Undefined if nothing of the run was undone. @param run its number */
 export async function readUndone(database: Database, run: number): Promise<Undone | undefined> {
-  checkOptions({ runNumber: run }, 'runNumber');
-  checkDatabase(database);
+  checkCall(database, { runNumber: run }, 'runNumber');
   const stateVersion = await readStateVersion(database);
   if (stateVersion < RUNS_SINCE) return undefined;
   const [found] = await queryEntries<{ by: number[] | null; wholly: boolean }>(

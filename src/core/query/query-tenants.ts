@@ -3,8 +3,7 @@ import { readPages, type Page } from '../../db/read-pages.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { schemaMissing } from '../fleet/plan-fleet.ts';
 import type { Selection } from '../fleet/select-fleet.ts';
-import { checkOptions } from '../options/check-options.ts';
-import { checkDatabase } from '../options/check-database.ts';
+import { checkCall } from '../options/check-call.ts';
 import { readTenants, selectTenants, type RegisteredTenant, type Tenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { silent, type Observer } from '../report/event.ts';
@@ -69,8 +68,7 @@ export async function queryTenants(
   database: Database,
   given: QueryTenantsOptions,
 ): Promise<QueryTenantsResult> {
-  const options = checkOptions(given, 'sql', 'onRows');
-  checkDatabase(database);
+  const options = checkCall(database, given, 'sql', 'onRows');
   const query = await parseQuery(options.sql);
   return database.inTurn(() => askTenants(database, options, query));
 }

@@ -1,4 +1,4 @@
-import { checkDatabase } from '../options/check-database.ts';
+import { checkDatabase } from '../options/check-call.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import { DEFAULT_NAMES, registryName, type Names } from '../../names.ts';

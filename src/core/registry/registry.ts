@@ -1,6 +1,6 @@
 import type { QueryResultRow } from 'pg';
 import { checkOptions } from '../options/check-options.ts';
-import { checkDatabase } from '../options/check-database.ts';
+import { checkDatabase } from '../options/check-call.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names, TenantStatus } from '../../names.ts';

@@ -1,4 +1,4 @@
-import { checkDatabase } from '../options/check-database.ts';
+import { checkDatabase } from '../options/check-call.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
