@@ -1,5 +1,5 @@
 import type { QueryResultRow } from 'pg';
-import { checkCall } from '../options/check-call.ts';
+import { checkCall, checkDatabase } from '../options/check-call.ts';
 import { TenantctlError, type ErrorReport } from '../../errors.ts';
 import { queryEntries } from './query-entries.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
@@ -79,7 +79,8 @@ export async function readRuns(database: Database, options: ReadRunsOptions = {}
 
 /** @param id its number, or the newest run of any command @throws TenantctlError RUN_UNKNOWN */
 export async function readRun(database: Database, id: number | 'latest'): Promise<Run> {
-  if (id !== 'latest') checkCall(database, { runNumber: id }, 'runNumber');
+  if (id === 'latest') checkDatabase(database);
+  else checkCall(database, { runNumber: id }, 'runNumber');
   const [run] =
     id === 'latest'
       ? await selectRuns(database, 'ORDER BY r.id DESC LIMIT $1', 1)
