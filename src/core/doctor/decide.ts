@@ -1,5 +1,6 @@
 import { judge, judgeAttempt, refused, skipAll, type Check } from './check.ts';
 import { connectionChecks } from './connection.ts';
+import { EDITS } from './edited-files.ts';
 import { environmentChecks } from './environment-checks.ts';
 import type { Contents, Facts } from './facts.ts';
 import { folderChecks } from './folders.ts';
@@ -21,7 +22,7 @@ export function decide(facts: Facts): Check[] {
     ...folderChecks(folders, keptElsewhere),
     ...connectionChecks(connection, { concurrency: options.concurrency, now }),
     ...(contents === undefined
-      ? skipAll({ ...RIGHTS, ...ROLES, ...VECTOR, ...IN_REGISTRY }, 'there is no connection')
+      ? skipAll({ ...RIGHTS, ...ROLES, ...VECTOR, ...IN_REGISTRY, ...EDITS }, 'there is no connection')
       : contentChecks(facts, contents)),
   ];
 }
@@ -34,6 +35,9 @@ function contentChecks({ options, folders }: Facts, contents: Contents): Check[]
     ...judge(ROLES, contents.tenantRole),
     ...judgeAttempt(VECTOR, contents.vector, { mode, neededBy }),
     ...registryChecks(contents, folders),
+    ...(contents.registry.error === undefined
+      ? judgeAttempt(EDITS, contents.edits, {})
+      : skipAll(EDITS, 'could not be read: see above')),
   ];
 }
 

@@ -6,7 +6,8 @@ import type { VectorExtensionMode } from '../install/vector-extension.ts';
 import { attempt } from './attempt.ts';
 import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
-import { readFolderFacts } from './folders.ts';
+import { readEditFacts } from './edited-files.ts';
+import { readFolderFacts, type FolderFacts } from './folders.ts';
 import { readRegistryFacts } from './registry-facts.ts';
 import { readRights } from './rights.ts';
 import { readServerFacts } from './server-facts.ts';
@@ -38,36 +39,32 @@ export interface DiagnoseOptions {
   readonly concurrency?: number | undefined;
 }
 
+type Folders = { readonly master: FolderFacts; readonly tenants: FolderFacts } | undefined;
+
 export type Facts = Awaited<ReturnType<typeof gatherFacts>>;
 
 export type Contents = Awaited<ReturnType<typeof readContents>>;
 
 /** Does not throw: a failed read is recorded as an error next to the other facts. */
 export async function gatherFacts(options: DiagnoseOptions) {
-  const { folders } = options;
-  return {
-    options,
-    now: new Date(),
-    folders: folders && {
-      master: await readFolderFacts(folders.master, folders.masterIsNamed),
-      tenants: await readFolderFacts(folders.tenants, folders.tenantsIsNamed),
-    },
-    ...(await readDatabase(options)),
+  const folders = options.folders && {
+    master: await readFolderFacts(options.folders.master, options.folders.masterIsNamed),
+    tenants: await readFolderFacts(options.folders.tenants, options.folders.tenantsIsNamed),
   };
+  return { options, now: new Date(), folders, ...(await readDatabase(options, folders)) };
 }
 
-async function readDatabase({
-  database: settings,
-  databaseNames: names,
-  tenantRole,
-}: DiagnoseOptions): Promise<{ connection: ConnectionFacts; contents?: Contents }> {
+async function readDatabase(
+  { database: settings, databaseNames: names, tenantRole }: DiagnoseOptions,
+  folders: Folders,
+): Promise<{ connection: ConnectionFacts; contents?: Contents }> {
   if (settings === undefined) return { connection: { kind: 'not-configured' } };
   const started = Date.now();
   try {
     return await withDatabase(settings, { maxConnections: 2, names }, async (database) => {
       const durationMs = Date.now() - started;
       const server = await attempt(() => readServerFacts(database));
-      const contents = await readContents(database, tenantRole);
+      const contents = await readContents(database, tenantRole, folders);
       return { connection: { kind: 'open', settings, durationMs, server }, contents };
     });
   } catch (error) {
@@ -75,12 +72,13 @@ async function readDatabase({
   }
 }
 
-async function readContents(database: Database, pattern: string | undefined) {
+async function readContents(database: Database, pattern: string | undefined, folders: Folders) {
   const rights = await attempt(() => readRights(database));
   const vector = await attempt(() => readVectorFacts(database));
   const registry = await attempt(() => readRegistryFacts(database));
+  const edits = await attempt(() => readEditFacts(database, folders));
   const tenants = registry.facts?.fleet?.tenants ?? [];
   const tenantRole =
     pattern === undefined ? undefined : await attempt(() => readTenantRoleFacts(database, pattern, tenants));
-  return { rights, vector, registry, tenantRole };
+  return { rights, vector, registry, edits, tenantRole };
 }

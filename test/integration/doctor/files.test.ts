@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { acceptEdits } from '../../../src/core/commands/accept-edits.ts';
 import { createDatabase, createVectorDatabase } from '../../support/database.ts';
+import { createFleet } from '../../support/fleet.ts';
 import { createProject, createTable, knexMigration, usualProject } from '../../support/project.ts';
 import { examine, failures, line, remedyOf } from './examine.ts';
 
@@ -29,6 +31,25 @@ describe('files', () => {
     });
     const check = line(await examine(project, database.settings), 'tenant-folder');
     expect(check).toMatchObject({ status: 'failed', code: 'MIGRATION_DUPLICATE' });
+  });
+
+  it('that were edited after they were applied are named until the edit is accepted', async () => {
+    const fleet = await createFleet(['org_a']);
+    const edited = async () =>
+      line(await examine(fleet.project, fleet.testDatabase.settings), 'edited-files');
+    expect(await edited()).toMatchObject({ status: 'ok' });
+    await fleet.add('20250101000001_notes.sql', `${createTable('notes')}-- edited\n`);
+    const check = await edited();
+    expect(check).toMatchObject({
+      status: 'warning',
+      detail: '20250101000001_notes.sql was edited after being applied: the edit is not in the database',
+    });
+    expect(remedyOf(check)).toMatch(/tenantctl history accept 20250101000001_notes.sql$/);
+    await acceptEdits(fleet.database, {
+      names: ['20250101000001_notes.sql'],
+      tenantFolder: fleet.project.tenants,
+    });
+    expect(await edited()).toMatchObject({ status: 'ok' });
   });
 
   it('are asked for where there is none that creates the registry', async () => {
