@@ -19,7 +19,7 @@ import type { Direction } from '../files/load.ts';
 import { filesOf, NOTHING, type Plan } from '../plan/plan.ts';
 import { masterTarget, tenantTarget } from '../target/target.ts';
 import { hasRegistryTable } from '../registry/registry-shape.ts';
-import { droppedOf, readSharedTables } from './shared-tables.ts';
+import { droppedOf, mayDropTables, readSharedTables } from './shared-tables.ts';
 import { emptiedBy, planTenantsRollback, type LeftAlone } from '../fleet/plan-rollback.ts';
 import type { RollbackTenantsOptions } from './rollback-tenants.ts';
 import { readPlanner } from '../fleet/ahead.ts';
@@ -65,7 +65,12 @@ export async function rehearseMasterRollback(
   const { plan } = await planMasterRollback(database, options);
   if (plan.problem !== undefined) throw plan.problem;
   const tenants = await tenantNames(database);
-  return rehearse(createRunContext(database, options), 'down', plan, withoutTenants(plan), { tenants });
+  const context = createRunContext(database, options);
+  const migrations = tenants.length === 0 ? [] : filesOf(plan.steps).map(context.load);
+  const unknown = await mayDropTables(context, await Promise.all(migrations));
+  const asked = `Which tables this drops is not known before it runs (${listed(unknown)}), and ${namedTenants(tenants)} may use them: without --yes it asks first.`;
+  const warnings = unknown.length === 0 ? plan.warnings : [...plan.warnings, asked];
+  return rehearse(context, 'down', plan, withoutTenants({ ...plan, warnings }), { tenants });
 }
 
 /** What `migrate tenants` would do: once for each distinct plan, on its first tenant. */

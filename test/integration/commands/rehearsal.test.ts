@@ -240,6 +240,16 @@ test('a master rollback tells which shared tables it would drop', async () => {
   expect(warnings).toEqual([
     'This drops areas, which 1 tenant (org_a) may use: without --yes it asks first.',
   ]);
+
+  // What is not tried may drop any.
+  const name = '30000101000001_drop.cjs';
+  const outside = `exports.config = { transaction: false };\nexports.up = (knex) => knex.raw('SELECT 1');`;
+  const down = `exports.down = (knex) => knex.schema.dropTable('areas');`;
+  await fleet.project.write(`migrations/master/${name}`, `${outside}\n${down}`);
+  await migrateMaster(fleet.database, { folder: fleet.project.master });
+  expect((await rehearseMasterRollback(fleet.database, { folder: fleet.project.master })).warnings).toEqual([
+    `Which tables this drops is not known before it runs (${name}), and 1 tenant (org_a) may use them: without --yes it asks first.`,
+  ]);
 });
 
 test('a master rollback that would be refused is refused', async () => {
