@@ -1,4 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
+import { isOldNode, OLDEST_NODE } from '../../node-version.ts';
 import { failed, judge, kebab, ok, skipped, warning, type Check, type CheckTable } from './check.ts';
 import { remedyFor, type VariableProblem } from './variable-remedies.ts';
 
@@ -13,18 +14,13 @@ export interface EnvironmentFacts {
   readonly warnings: readonly VariableProblem[];
 }
 
-/** The same as `engines` in package.json. */
-const OLDEST_NODE = [22, 18] as const;
-
 const NODE: CheckTable<string> = {
   node: [
     'Node.js',
     (version) => {
-      const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
-      const [oldestMajor, oldestMinor] = OLDEST_NODE;
-      if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return ok(version);
+      if (!isOldNode(version)) return ok(version);
       return failed(
-        `${version}; tenantctl needs ${OLDEST_NODE.join('.')} or newer`,
+        `${version}; tenantctl needs ${OLDEST_NODE} or newer`,
         'nvm install 24 && nvm use 24 # or install it from https://nodejs.org',
         'CONFIG_INVALID',
       );

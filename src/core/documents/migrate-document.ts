@@ -74,7 +74,12 @@ export type ProvisionDocument = ReturnType<typeof provisionDocument>;
 export function provisionDocument(results: readonly ProvisionResult[]) {
   return {
     ...numberOf(results[0]?.run),
-    // A result has the number of the run, too.
-    tenants: results.map((result) => withReport({ ...result, run: undefined })),
+    tenants: results.map(provisionedTenant),
   };
+}
+
+function provisionedTenant(result: ProvisionResult) {
+  const { clerkOrgId, schema, outcome, applied, durationMs, behind, attention, error } = result;
+  const more = { ...(behind && { behind }), ...(attention && { attention }) };
+  return withReport({ clerkOrgId, schema, outcome, applied, durationMs, ...more, error });
 }

@@ -1,12 +1,15 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { kill, pid } from 'node:process';
+import { kill, pid, uptime } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TenantctlError } from '../../errors.ts';
 
+/** Milliseconds by which two readings of one process's start may differ. */
+const START_TOLERANCE_MS = 2_000;
+
 /**
- * Locks a folder for one process with a pid file. A dead process's file is taken over, so a crash needs no
- * cleanup.
+ * Locks a folder with a file that has the process's id and start: a second opening in the same process, or in
+ * one of its threads, also waits. A dead process's file is taken over, so a crash needs no cleanup.
  * @param waitMs milliseconds to wait for the current owner
  * @returns a function that unlocks the folder
  * @throws TenantctlError LOCK_TIMEOUT
@@ -17,7 +20,7 @@ export async function lockFolder(directory: string, waitMs: number): Promise<() 
   const deadline = Date.now() + waitMs;
   for (;;) {
     try {
-      await writeFile(file, String(pid), { flag: 'wx' });
+      await writeFile(file, `${pid} ${startOfProcess()}`, { flag: 'wx' });
       return () => rm(file, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -27,7 +30,7 @@ export async function lockFolder(directory: string, waitMs: number): Promise<() 
     else if (Date.now() >= deadline) {
       throw new TenantctlError(
         'LOCK_TIMEOUT',
-        `Process ${owner} is using the embedded database in ${directory}.`,
+        `Process ${owner}${owner === pid ? ', this one,' : ''} is using the embedded database in ${directory}.`,
         {
           hint: 'The embedded database serves one command at a time: wait for the other one, or use a server.',
         },
@@ -44,13 +47,19 @@ async function ownerOf(file: string): Promise<number | undefined> {
     if ((await readFile(file, 'utf8').catch(() => '')) === '') return undefined;
     return ownerOf(file);
   }
-  const owner = Number(text);
-  // We have not written our own process id yet: it is left over from an earlier container.
-  if (!Number.isInteger(owner) || owner === pid) return undefined;
+  const [owner = Number.NaN, start = 0] = text.split(' ').map(Number);
+  if (!Number.isInteger(owner)) return undefined;
+  // With another start, our own process id is left over from an earlier container.
+  if (owner === pid) return Math.abs(start - startOfProcess()) < START_TOLERANCE_MS ? owner : undefined;
   try {
     kill(owner, 0);
     return owner;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM' ? owner : undefined;
   }
+}
+
+/** Milliseconds since the epoch; the same in each thread. */
+function startOfProcess(): number {
+  return Math.round(Date.now() - uptime() * 1_000);
 }
