@@ -13,7 +13,7 @@ import { recordFailures } from '../ledger/failures.ts';
 import { readSelected, selectFleet } from '../fleet/select-fleet.ts';
 import { prepareState } from '../install/state-schema.ts';
 import { keptElsewhere } from '../fleet/kept-elsewhere.ts';
-import type { Member } from '../fleet/member.ts';
+import { historyOf, type Member } from '../fleet/member.ts';
 import { readClasses } from '../fleet/read-classes.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
 import { forgetFailure, forgetUndoneRefusal } from '../state/failures.ts';
@@ -117,11 +117,13 @@ async function forgetUndone(database: Database, undone: ReadonlySet<string>): Pr
   if (undone.size === 0) return [];
   const stems = new Set([...undone].map(stemOf));
   const holds = ({ entries }: History) => entries.some(({ name }) => stems.has(stemOf(name)));
-  const { members } = await selectFleet(database, await readSelected(database, {}), {
-    isSettled: (history) => !holds(history),
-  });
+  const selected = await readSelected(database, {});
+  const { members } = await selectFleet(database, selected, { isSettled: (history) => !holds(history) });
   const holders = members.filter(({ history }) => holds(history));
-  const held = new Set(holders.flatMap(({ history }) => history.entries.map(({ name }) => stemOf(name))));
+  // Stamps also know the histories of tenants that are not ACTIVE.
+  const stamped = selected.groups.flatMap((group) => historyOf(group, selected.known) ?? []);
+  const histories = [...stamped, ...holders.map(({ history }) => history)];
+  const held = new Set(histories.flatMap(({ entries }) => entries.map(({ name }) => stemOf(name))));
   const free = [...undone].filter((name) => !held.has(stemOf(name)));
   await forgetFiles(database, 'tenants', free);
   return holders;

@@ -333,4 +333,10 @@ test('a file that nobody has any more may be edited: that is no warning', async 
   await fleet.rollback();
   await fleet.add('3_links.sql', createTable('links', 'id bigint, more int'));
   expect(await warningsOfRun()).toEqual([]);
+  await fleet.query(`UPDATE tenants SET status = 'SUSPENDED' WHERE clerk_org_id = 'org_b'`);
+  await fleet.rollback();
+  await fleet.add('3_links.sql', createTable('links', 'id int'));
+  expect(await warningsOfRun()).toEqual([
+    expect.stringContaining('Edited after it was applied: 3_links.sql'),
+  ]);
 });
