@@ -34,6 +34,13 @@ export function shellWord(text: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
+/** The option that selects these tenants, for a POSIX shell: a name with a comma or a quote is quoted for the list, too. */
+export function tenantOption(names: readonly string[]): string {
+  if (names.every((name) => /^[^\s",-][^\s",]*$/u.test(name)))
+    return `--tenant ${names.map(shellWord).join(' ')}`;
+  return names.map((name) => `--tenant=${shellWord(`"${name.replaceAll('"', '""')}"`)}`).join(' ');
+}
+
 /** "350 ms", "4.2 s", "3 min 5 s" */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { TenantctlError } from '../../errors.ts';
+import { shellWord, tenantOption } from '../../wording.ts';
 import { commandPath } from './command-path.ts';
 import type { ParsingEnded } from './parsing-ended.ts';
 import { suggestCommand, suggestFlag } from './suggest.ts';
@@ -31,11 +32,10 @@ export function toUsageError(ended: ParsingEnded): TenantctlError {
 function flagFor(command: Command): string | undefined {
   const takes = (flag: string) => command.options.some(({ long }) => long === flag);
   const path = `tenantctl ${commandPath(command)}`;
-  const given = command.args.join(' ');
-  if (takes('--sql')) return `To send a query: ${path} --sql "${given}"`;
+  if (takes('--sql')) return `To send a query: ${path} --sql ${shellWord(command.args.join(' '))}`;
   if (commandPath(command).startsWith('make '))
     return `A name is one word: ${path} ${command.args.join('_')}`;
-  return takes('--tenant') ? `To select tenants: ${path} --tenant ${given}` : undefined;
+  return takes('--tenant') ? `To select tenants: ${path} ${tenantOption(command.args)}` : undefined;
 }
 
 function asSentence(text: string): string {

@@ -1,4 +1,4 @@
-import { counted, listed, shellWord } from '../../wording.ts';
+import { counted, listed, shellWord, tenantOption } from '../../wording.ts';
 import { stemOf } from '../files/source.ts';
 import type { Member } from './member.ts';
 
@@ -16,9 +16,9 @@ export function keptElsewhere(undone: readonly string[], others: readonly Member
   const [oldest] = kept;
   if (oldest === undefined) return undefined;
   const organizations = others.map(({ tenant }) => tenant.clerkOrgId);
-  const named = organizations.length > NAMED ? '<org>' : organizations.map(shellWord).join(' ');
+  const named = organizations.length > NAMED ? '--tenant <org>' : tenantOption(organizations);
   return [
     `${counted(others.length, 'other tenant', 'keeps')} ${listed(kept)}, applied by another run: ${listed(organizations)}.`,
-    `To undo it there too: tenantctl rollback tenants --tenant ${named} --to ${shellWord(oldest)}`,
+    `To undo it there too: tenantctl rollback tenants ${named} --to ${shellWord(oldest)}`,
   ].join(' ');
 }

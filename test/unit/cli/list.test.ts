@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { createProgram } from '../../../src/cli/program.ts';
+import { tenantOption } from '../../../src/wording.ts';
 import { parse } from '../../support/parse.ts';
 
 /** The tenants that a call selects by these flags. */
@@ -42,3 +44,16 @@ test.for(['--tenant ,', '--canary ,', '--canary 5 --canary org_a', '--canary org
     expect(await parse(call)).toEqual({ hint: 'tenantctl migrate tenants --help shows how to call it.' });
   },
 );
+
+test.for([
+  [['org_a', 'org_b'], '--tenant org_a org_b'],
+  [['comma,org', 'a'], `--tenant='"comma,org"' --tenant='"a"'`],
+  [["o'rg"], `--tenant 'o'\\''rg'`],
+  [['-dash'], `--tenant='"-dash"'`],
+  [['say "hi"'], `--tenant='"say ""hi"""'`],
+  [[' space $(id) '], `--tenant='" space $(id) "'`],
+] as const)('the option that a hint names selects %j', async ([names, option]) => {
+  expect(tenantOption(names)).toBe(option);
+  const words = execFileSync('sh', ['-c', `printf '%s\\n' ${option}`], { encoding: 'utf8' });
+  expect(await selected('tenant', words.split('\n').slice(0, -1))).toEqual(names);
+});
