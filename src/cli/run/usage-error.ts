@@ -32,7 +32,11 @@ export function toUsageError(ended: ParsingEnded): TenantctlError {
 function flagFor(command: Command): string | undefined {
   const takes = (flag: string) => command.options.some(({ long }) => long === flag);
   const path = `tenantctl ${commandPath(command)}`;
-  if (takes('--sql')) return `To send a query: ${path} --sql ${shellWord(command.args.join(' '))}`;
+  if (takes('--sql')) {
+    const { sql } = command.opts<{ sql?: string }>();
+    const query = [...(sql === undefined ? [] : [sql]), ...command.args].join(' ');
+    return `To send a query: ${path} --sql ${shellWord(query)}`;
+  }
   if (commandPath(command).startsWith('make '))
     return `A name is one word: ${path} ${command.args.join('_')}`;
   return takes('--tenant') ? `To select tenants: ${path} ${tenantOption(command.args)}` : undefined;

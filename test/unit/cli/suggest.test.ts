@@ -32,6 +32,7 @@ test.for([
   ['status --canary 3', 'These commands take --canary: migrate tenants, migrate all.'],
   ['migrate tenants org_a org_b', 'To select tenants: tenantctl migrate tenants --tenant org_a org_b'],
   ['exec SELECT 1', "To send a query: tenantctl exec --sql 'SELECT 1'"],
+  ['exec --sql SELECT 1', "To send a query: tenantctl exec --sql 'SELECT 1'"],
   ['migrate tenants --run 3', 'These commands take --run: rollback tenants.'],
   ['migrate all -v', 'Did you mean --verbose?'],
   ['bogus', 'tenantctl --help shows how to call it.'],
