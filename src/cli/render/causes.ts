@@ -72,6 +72,10 @@ function withoutName(text: string, name: string, placeholder: string): string {
 
 const TIME = /\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?/g;
 const UUID = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/gi;
+const EMAIL = /[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g;
+/** Letters and digits in a row that are too long for a name: a key of another system. */
+const KEY = /\b(?:[A-Za-z]+_)?(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{16,}\b/g;
+const HEX = /\b0x[\da-f]+\b/gi;
 /** A number that stands alone; not a part of a name such as 001-init or users_2. */
 const NUMBER = /(?<![\w.-])-?\d+(?:[.,]\d+)*(?![\w-]|\.\w)/g;
 /** How a check tells the number of rows that it found. */
@@ -85,7 +89,12 @@ function withoutValues(message: string, sqlstate = ''): string {
   const bare = message
     .replaceAll(UUID, '<id>')
     .replaceAll(TIME, '<time>')
+    .replaceAll(EMAIL, '<email>')
+    .replaceAll(KEY, '<id>')
+    .replaceAll(HEX, '<n>')
     .replaceAll(ROWS, '<n> rows')
     .replaceAll(NUMBER, '<n>');
-  return /^(?:22|P0)/.test(sqlstate) ? bare.replaceAll(/"[^"]*"/g, '"<value>"') : bare;
+  if (/^(?:22|P0)/.test(sqlstate)) return bare.replaceAll(/"[^"]*"/g, '"<value>"');
+  // What a migration throws itself: a quoted word with a digit is data more often than a name.
+  return sqlstate === '' ? bare.replaceAll(/(["'])[^"'\s]*\d[^"'\s]*\1/g, '$1<value>$1') : bare;
 }

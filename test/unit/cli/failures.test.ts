@@ -17,7 +17,7 @@ function failed(nth: number, message: string, facts: Partial<ErrorReport> = {}):
 }
 
 function several(count: number, message: string, facts?: Partial<ErrorReport>): FailedTenant[] {
-  return Array.from({ length: count }, (_, nth) => failed(nth, message.replace('{nth}', `${nth}`), facts));
+  return Array.from({ length: count }, (_, nth) => failed(nth, message.replaceAll('{nth}', `${nth}`), facts));
 }
 
 /** The messages of the causes, each with its number of tenants. */
@@ -41,6 +41,25 @@ test('tenants whose messages differ by their names, or by values, have one cause
   expect(
     causesOf(several(2, 'invalid input syntax for type integer: "a{nth}b"', { sqlstate: '22P02' })),
   ).toEqual(['2: invalid input syntax for type integer: "<value>"']);
+});
+
+test.for([
+  ["value 'v{nth}' of {org}, flags 0x{nth}f", "value '<value>' of <organization>, flags <n>"],
+  ['user user{nth}@example.com has no name', 'user <email> has no name'],
+  ['no plan for user_2NfK3xQw9Zr{nth}LmP4tVbY', 'no plan for <id>'],
+] as const)('data in what a migration throws is not another cause: %s', ([message, cause]) => {
+  expect(causesOf(several(3, message, { sqlstate: '' }))).toEqual([`3: ${cause}`]);
+});
+
+test('names in what a migration throws are other causes', () => {
+  const reading = [
+    "reading 'map'",
+    "reading 'length'",
+    '20250102000000_add.ts is late',
+    '20250103000000_b.ts is late',
+  ];
+  const tenants = reading.map((message, nth) => failed(nth, message, { sqlstate: '' }));
+  expect(causesOf(tenants)).toHaveLength(4);
 });
 
 test('other messages, migrations and SQLSTATEs are other causes; the largest comes first', () => {
