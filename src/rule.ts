@@ -15,6 +15,7 @@ export const isObject = (value: unknown): value is Readonly<Record<string, unkno
 /** "port must be a whole number from 1 to 65535; got string." The value is not shown: it may be a secret. */
 export function violation(name: string, { must }: Rule, value: unknown): string {
   const isShown = value === undefined || value === null || typeof value === 'number';
-  const shown = Array.isArray(value) ? 'another array' : isShown ? String(value) : typeof value;
+  const kind = value === '' ? 'an empty string' : typeof value;
+  const shown = Array.isArray(value) ? 'another array' : isShown ? String(value) : kind;
   return `${name} must be ${must}; got ${shown}.`;
 }

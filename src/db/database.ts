@@ -41,7 +41,10 @@ export interface PoolOptions {
   readonly maxConnections: number;
   /** DEFAULT_NAMES if absent. */
   readonly names?: Names | undefined;
-  /** Milliseconds to wait for a free connection or a call's turn; default 60,000. */
+  /**
+   * Milliseconds to wait for a free connection or a call's turn; default 60,000. For a connection that the
+   * application itself has in use, a call waits connectTimeoutMs.
+   */
   readonly waitTimeoutMs?: number | undefined;
 }
 

@@ -79,6 +79,7 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['resolveInterrupted', 'tenant', untouched, { answer: 'retry' }],
   ['acceptEdits', 'names', untouched, { names: 'a', tenantFolder: folder }],
   ['fleetStatus', 'tenantFolder', untouched, {}],
+  ['fleetStatus', 'file or folder; got an empty string', untouched, { tenantFolder: '' }],
   ['fleetStatus', 'verify', untouched, { tenantFolder: folder, verify: 1 }],
   ['tenantState', 'name', untouched, 5, { tenantFolder: folder }],
   ['queryTenants', 'sql', untouched, { onRows: nothing }],
