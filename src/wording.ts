@@ -41,6 +41,11 @@ export function tenantOption(names: readonly string[]): string {
   return names.map((name) => `--tenant=${shellWord(`"${name.replaceAll('"', '""')}"`)}`).join(' ');
 }
 
+/** A tenant's name in a list that a command takes: with a comma, it is in double quotes. For a POSIX shell. */
+export function tenantWord(name: string): string {
+  return shellWord(/^"|,|^\s|\s$/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
+}
+
 /** "350 ms", "4.2 s", "3 min 5 s" */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;

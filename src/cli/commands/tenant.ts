@@ -6,6 +6,7 @@ import { STATUSES, type TenantStatus } from '../../names.ts';
 import { addFleetRun, masterFolderOf, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
+import { tenantNames } from '../flags/list.ts';
 import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
 
 interface ProvisionFlags extends FleetFlags {
@@ -23,7 +24,7 @@ export function addTenant(program: Command, register: Register): void {
     .command('provision')
     .alias('create')
     .description('create tenants: register each organization, create its schema, migrate and activate it')
-    .argument('<org...>', 'organization ids')
+    .argument('<org...>', 'organization ids, separated by spaces or commas', organizationIds)
     .option(
       '--owner-role <name>',
       "role that owns each new schema; {schema} stands for the schema's name (default: TENANT_ROLE)",
@@ -42,6 +43,11 @@ export function addTenant(program: Command, register: Register): void {
     .description('show one tenant: status, history, pending migrations, last failure')
     .argument('<org or schema>', 'an organization id or a schema name');
   register(show, 'tenant show', showTenant);
+}
+
+/** An empty id is refused with its reason, like every other id that cannot be. */
+function organizationIds(text: string, before: readonly string[] = []): string[] {
+  return text === '' ? [...before, text] : tenantNames(text, before);
 }
 
 function rolePattern(text: string): string {

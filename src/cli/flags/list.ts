@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 
 /**
- * Adds tenants' names to a list: separated by commas, or given by repeating the flag. A name that contains a
+ * Adds tenants' names to a list: separated by commas, or given one by one. A name that contains a
  * comma is written in double quotes.
  */
 export function tenantNames(text: string, before: readonly string[] = []): string[] {

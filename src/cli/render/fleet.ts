@@ -1,7 +1,7 @@
 import type { TenantctlError } from '../../errors.ts';
 import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
-import { counted, duration, listed, shellWord } from '../../wording.ts';
+import { counted, duration, listed, tenantOption } from '../../wording.ts';
 import { withoutNames } from './causes.ts';
 import { renderFailures } from './failures.ts';
 import { renderClasses } from './classes.ts';
@@ -82,8 +82,8 @@ export async function renderFleet(
 const NAMED = 10;
 
 function onlyTheRest(organizations: readonly string[]): string {
-  const named = organizations.length > NAMED ? '<org>' : organizations.map(shellWord).join(' ');
-  return `The same command would undo one more batch of those that were rolled back. For the others alone: tenantctl rollback tenants --tenant ${named}`;
+  const named = organizations.length > NAMED ? '--tenant <org>' : tenantOption(organizations);
+  return `The same command would undo one more batch of those that were rolled back. For the others alone: tenantctl rollback tenants ${named}`;
 }
 
 /** Green only if everything that was asked for is done. */

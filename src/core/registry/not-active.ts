@@ -1,6 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import { STATUSES, type Names } from '../../names.ts';
-import { shellWord } from '../../wording.ts';
+import { tenantWord } from '../../wording.ts';
 import { updateStatus } from './registry-sql.ts';
 import { UNFINISHED } from './status.ts';
 
@@ -34,5 +34,5 @@ function wayOut(names: Names, tenant: string, status: string): string {
 /** For a shell. `--` protects ids that start with a dash. */
 export function provisionCommand(organizationIds: readonly string[]): string {
   const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';
-  return `tenantctl tenant provision ${guard}${organizationIds.map(shellWord).join(' ')}`;
+  return `tenantctl tenant provision ${guard}${organizationIds.map(tenantWord).join(' ')}`;
 }

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { createProgram } from '../../../src/cli/program.ts';
 import { tenantOption } from '../../../src/wording.ts';
+import { provisionCommand } from '../../../src/core/registry/not-active.ts';
 import { parse } from '../../support/parse.ts';
 
 /** The tenants that a call selects by these flags. */
@@ -35,6 +36,19 @@ test('a name that contains a comma is written in double quotes', async () => {
     'a "b"',
   ]);
   expect(await selected('canary', ['--canary', '"5"'])).toEqual(['5']);
+});
+
+test('tenant provision takes the same lists', async () => {
+  const program = createProgram('1.0.0', () => Promise.resolve());
+  const words = ['org_a,org_b', ' org_c', '"Acme, Inc."'];
+  await program.parseAsync(['tenant', 'provision', ...words], { from: 'user' });
+  const provision = program.commands
+    .flatMap(({ commands }) => commands)
+    .find((command) => command.name() === 'provision');
+  expect(provision?.processedArgs).toEqual([['org_a', 'org_b', 'org_c', 'Acme, Inc.']]);
+  expect(provisionCommand(['org_a', 'Acme, Inc.', ' x'])).toBe(
+    `tenantctl tenant provision org_a '"Acme, Inc."' '" x"'`,
+  );
 });
 
 test.for(['--tenant ,', '--canary ,', '--canary 5 --canary org_a', '--canary org_a 20%', '--canary 5 6'])(
