@@ -4,7 +4,7 @@ import { counted } from '../../wording.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import { provisionCommand } from '../registry/not-active.ts';
-import { ofSystem } from '../registry/registration-errors.ts';
+import { ofSystem, taken } from '../registry/registration-errors.ts';
 import { SYSTEM_SCHEMA } from '../registry/schema-name.ts';
 import { UNFINISHED } from '../registry/status.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
@@ -50,6 +50,8 @@ export function planFleet(
   const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
   if (fleet.gone > 0)
     warnings.add(`${counted(fleet.gone, 'tenant', 'is')} not retried: no longer in the registry.`);
+  // A registry without a unique index may give two organizations one schema.
+  const bySchema = Map.groupBy(fleet.members, ({ tenant }) => tenant.schema);
   for (const member of fleet.members) {
     const { tenant, history } = member;
     const plan = decide(history, tenant);
@@ -60,8 +62,11 @@ export function planFleet(
       problems.push({ tenant, error: tenantAmbiguous(tenant, ambiguous.get(tenant.schema)) });
     else if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
-    else if (plan.steps.length > 0) due.push({ tenant, history, plan });
-    else if (intent !== undefined) problems.push({ tenant, error: interrupted(tenant, intent) });
+    else if (plan.steps.length > 0) {
+      const other = bySchema.get(tenant.schema)?.find((one) => one !== member)?.tenant;
+      if (other === undefined) due.push({ tenant, history, plan });
+      else problems.push({ tenant, error: taken(tenant.clerkOrgId, tenant.schema, other.clerkOrgId) });
+    } else if (intent !== undefined) problems.push({ tenant, error: interrupted(tenant, intent) });
     else if (refusals.has(tenant.schema)) due.push({ tenant, history, plan });
     else if (plan.lacks === undefined) upToDate.push(member);
     else behind.push({ ...member, error: tenantBehind(tenant, plan.lacks) });

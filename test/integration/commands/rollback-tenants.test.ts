@@ -116,6 +116,21 @@ test('what is not in the ledger is undone unless it is the only batch or older t
   ]);
 });
 
+test('two organizations with one schema are named, and nothing is done to it, forward or back', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  await fleet.query('ALTER TABLE tenants DROP CONSTRAINT tenants_schema_name_key');
+  const [shared, extent] = [schemaNameFor('org_a'), { all: true }] as const;
+  await fleet.query(`INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('twin', $1, 'ACTIVE')`, [
+    shared,
+  ]);
+  await fleet.add('3_links.sql', createTable('links'));
+  for (const run of [await fleet.migrate(), await fleet.rollback({ extent })]) {
+    expect(run.totals).toMatchObject({ changed: 1, failed: 2 });
+    for (const id of ['org_a', 'twin']) expect(resultOf(run, id).error?.code).toBe('SCHEMA_NAME_TAKEN');
+  }
+  expect(await fleet.tables('org_a')).toEqual(['notes', 'tags']);
+});
+
 test('a tenant in which the deploy was interrupted is not left alone: it fails', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.add('3_links.sql', createTable('links'));
