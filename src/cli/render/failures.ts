@@ -24,7 +24,7 @@ export function renderFailures(
   failed: readonly FailedTenant[],
   verbose: boolean,
   look: Look,
-  verb: 'failed' | 'would fail' = 'failed',
+  verb: 'failed' | 'would fail' | 'would be left out' = 'failed',
 ): string[] {
   const { paint, marks } = look;
   // By name, and not in the order in which they ended.

@@ -11,7 +11,13 @@ import type { Look } from './look.ts';
 export function renderRehearsal(rehearsal: Rehearsal, verbose: boolean, look: Look): string {
   const { paint, marks } = look;
   const problems = rehearsal.problems.map(({ tenant, error }) => ({ ...tenant, error }));
-  const lines = renderFailures(problems, verbose, look, 'would fail');
+  const [resting = [], failing = []] = [true, false].map((is) =>
+    problems.filter(({ error }) => (error.code === 'TENANT_NOT_ACTIVE') === is),
+  );
+  const lines = [
+    ...renderFailures(failing, verbose, look, 'would fail'),
+    ...renderFailures(resting, verbose, look, 'would be left out'),
+  ];
   if (rehearsal.plans.length === 0 && rehearsal.problems.length === 0)
     lines.push(`${paint.green(marks.ok)} Nothing would be done.`);
   lines.push(...renderLeftOut(rehearsal.leftAlone ?? [], look));

@@ -11,7 +11,11 @@ export interface EndedRun {
   /** Nothing of it is left. */
   readonly isUndone?: boolean;
   /** Those that failed, at least. */
-  readonly tenants?: readonly { readonly error?: Pick<ErrorReport, 'code'> | null | undefined }[];
+  readonly tenants?: readonly {
+    readonly error?: Pick<ErrorReport, 'code'> | null | undefined;
+    readonly names?: readonly string[];
+    readonly direction?: 'up' | 'down';
+  }[];
 }
 
 /** The commands that make sense after a run, with what they do. Pure. */
@@ -20,11 +24,13 @@ export function nextCommands(run: EndedRun): (readonly [string, string])[] {
   if (command !== 'migrate tenants') return [];
   // Without a check, those that one has refused would fail again.
   const isRefused = tenants.some(({ error }) => error?.code === 'CHECK_REFUSED');
+  // A tenant that failed keeps what was applied before: a check refused it, or a later phase failed.
+  const keeps = tenants.some(({ names = [], direction }) => names.length > 0 && direction !== 'down');
   const retry = `tenantctl migrate tenants --retry-failed ${id}${isRefused ? ' --check <file.sql>' : ''}`;
   const undo = `tenantctl rollback tenants --run ${id}`;
   return [
     ...(failed > 0 ? [[retry, 'tries the failed ones again'] as const] : []),
-    ...(changed > 0 && isUndone !== true ? [[undo, 'undoes exactly this run'] as const] : []),
+    ...((changed > 0 || keeps) && isUndone !== true ? [[undo, 'undoes exactly this run'] as const] : []),
   ];
 }
 

@@ -29,6 +29,17 @@ test('tenants that a check refused are tried again with a check', () => {
   expect(renderRunEnd({ ...run, tenants }, plain)).toContain('--retry-failed 9 --check <file.sql>');
 });
 
+test('what was applied to a tenant that failed is offered to be undone', () => {
+  const run = { id: 9, command: 'migrate tenants', failed: 1, changed: 0 };
+  const offers = (names: readonly string[], direction: 'up' | 'down') =>
+    renderRunEnd({ ...run, tenants: [{ names, direction }] }, plain).includes('rollback tenants --run 9');
+  expect([offers(['3_a.sql'], 'up'), offers(['3_a.sql'], 'down'), offers([], 'up')]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
 test('options are told in words', () => {
   const options = {
     to: '3_a.sql',
