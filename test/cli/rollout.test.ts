@@ -161,7 +161,7 @@ test.each([
   [['--max-replica-lag', 'much'], 'milliseconds'],
   [['--check', 'nowhere.sql'], 'it does not exist'],
   [['--check', 'two.sql'], 'has 2 statements'],
-  [['--check', 'write.sql'], 'is no query'],
+  [['--check', 'write.sql'], 'is not a query'],
   [['--check', 'broken.sql'], 'does not parse'],
 ] as const)('%j is refused before anything is done: exit code 2', async (flags, said) => {
   const fleet = await createFleet(['org_0']);

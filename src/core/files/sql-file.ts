@@ -116,6 +116,6 @@ const OPTIONS =
   'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries,... with what the migration reaches outside its tenant\'s schema.';
 
 function invalid(migration: string, reason: string, hint = FORM, details: ErrorDetails = {}) {
-  const message = `${migration} is no .sql migration: ${reason}.`;
+  const message = `${migration} is not a valid .sql migration: ${reason}.`;
   return new TenantctlError('MIGRATION_INVALID', message, { migration, hint, ...details });
 }

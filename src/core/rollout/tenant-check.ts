@@ -44,7 +44,7 @@ export async function readTenantCheck(path: string): Promise<TenantCheck> {
   const [statement] = statements;
   if (statement === undefined) throw invalid('is empty');
   if (statements.length > 1) throw invalid(`has ${statements.length} statements`);
-  if (statement.kind !== 'SelectStmt') throw invalid('is no query');
+  if (statement.kind !== 'SelectStmt') throw invalid('is not a query');
   return { name, query: statement.text };
 }
 
