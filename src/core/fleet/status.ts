@@ -35,6 +35,7 @@ import {
 } from './attention.ts';
 import type { Memory } from '../state/memory.ts';
 import type { Intent } from '../state/intents.ts';
+import type { FormerNames } from '../state/tenant-ids.ts';
 import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -58,6 +59,8 @@ export interface TenantState {
   readonly history: History;
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
+  /** Its earlier names, if a person must decide which tenant it is. */
+  readonly former?: FormerNames | undefined;
   /** Left by a failed CREATE INDEX CONCURRENTLY; read only after a failure or an interruption. */
   readonly invalidIndexes: readonly InvalidIndex[];
   /** Absent if nothing needs to be done. */

@@ -7,6 +7,7 @@ import type { MigrationFolder } from '../files/source.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import type { Observer } from '../report/event.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
+import { tenantAmbiguous } from '../state/tenant-ids.ts';
 import { resultOf, type ProvisionResult } from './provision-result.ts';
 
 /** Adds to the results where new tenants are behind the fleet, and how those stand that were ACTIVE already. */
@@ -43,10 +44,11 @@ function asFound(
   result: ProvisionResult,
   state: TenantState | undefined,
 ): ProvisionResult {
-  const { tenant, pending = [], lacks = [], attention } = state ?? {};
+  const { tenant, former, pending = [], lacks = [], attention } = state ?? {};
   if (tenant?.status !== 'ACTIVE')
     return resultOf(result, 'failed', { error: tenantNotActive(names, result, tenant?.status ?? null) });
   if (!tenant.hasSchema) return resultOf(result, 'failed', { error: schemaMissing(tenant) });
+  if (former !== undefined) return resultOf(result, 'failed', { error: tenantAmbiguous(tenant, former) });
   const behind = [...pending, ...lacks];
   return { ...result, ...(behind.length > 0 && { behind }), ...(attention !== undefined && { attention }) };
 }

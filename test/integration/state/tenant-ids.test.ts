@@ -217,6 +217,9 @@ test.each([
       expect(told.filter((text) => text.includes('swapped'))).toHaveLength(n);
     }
     expect((await fleet.rollback({ tenants: organizations })).totals).toMatchObject({ failed: n });
+    expect(await fleet.provision('org_a')).toMatchObject([
+      { outcome: 'failed', error: { code: 'TENANT_SWAPPED' } },
+    ]);
     expect(await attention(fleet)).toEqual(swapped);
     expect(await shown(fleet, run)).toContain(`org_a ${A} failed`);
 
