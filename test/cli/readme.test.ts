@@ -28,5 +28,5 @@ test("the README's five minutes without a server work to the letter in an empty 
     'create table "user_preferences"',
   );
   expect(outputs.get('tenantctl --embedded status')).toContain('1 up to date');
-  expect(outputs.get('tenantctl --embedded rollback tenants')).toContain('1 rolled back');
+  expect(outputs.get('tenantctl --embedded rollback tenants --run 3')).toContain('1 rolled back');
 });
