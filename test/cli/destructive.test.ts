@@ -60,7 +60,7 @@ test('undoing a deploy needs no confirmation, and leaves alone a customer who ca
   const { exitCode, stdout, stderr } = await run();
   const refused = await run('--tenant', 'org_new', '--json');
 
-  const leftOut = `! 1 tenant left out (its last batch was written by its provisioning; to undo it: tenantctl rollback tenants --tenant <org>): org_new`;
+  const leftOut = `! 1 tenant left out (the last batch was written by provisioning; to undo it: tenantctl rollback tenants --tenant <org>): org_new`;
   expect(dryRun.stdout).toContain(leftOut);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   expect(stdout).toContain(leftOut);

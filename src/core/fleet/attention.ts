@@ -119,7 +119,7 @@ function whyBroken({
     return { code: 'INTERRUPTED', problem: interruptionProblem(interrupted, invalidIndexes) };
   if (plan.problem !== undefined) return disagreeing(plan.problem);
   const ofSystem = `its row names the schema ${schema}, which is not a tenant's`;
-  return { code: 'SCHEMA_MISSING', problem: SYSTEM_SCHEMA.test(schema) ? ofSystem : 'its schema is missing' };
+  return { code: 'SCHEMA_MISSING', problem: SYSTEM_SCHEMA.test(schema) ? ofSystem : 'the schema is missing' };
 }
 
 function whyFailed(seen: Seen): Attention {
@@ -147,6 +147,6 @@ function behind({ pending, plan: { lacks = [] }, hasHistory }: Seen): Attention 
   const missing = [...pending, ...lacks];
   const problem = `${counted(missing.length, 'migration')} behind, from ${missing[0]}`;
   const newer = `; other tenants have ${listed(lacks)}, which this folder lacks`;
-  const without = hasHistory === false ? 'it has no history table: ' : '';
+  const without = hasHistory === false ? 'no history table: ' : '';
   return { code: 'BEHIND', problem: `${without}${problem}${lacks.length === 0 ? '' : newer}` };
 }

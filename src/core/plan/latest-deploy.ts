@@ -25,12 +25,12 @@ interface Deploy {
 export function reasonsToLeave(batches: readonly LastBatch[]): (batch: LastBatch) => string | undefined {
   const deploy = latestDeploy(batches);
   return ({ names, isOnly, writer }) => {
-    if (writer === 'provisioning') return `its last batch was written by its provisioning${HOW}`;
-    if (writer === undefined && isOnly) return `the ledger does not say who wrote its only batch${HOW}`;
+    if (writer === 'provisioning') return `the last batch was written by provisioning${HOW}`;
+    if (writer === undefined && isOnly) return `the ledger does not say who wrote the only batch${HOW}`;
     if (deploy === undefined || names.some((name) => stemOf(name) === deploy.newest)) return undefined;
     const isNewer = names.some((name) => compareNames(stemOf(name), deploy.newest) > 0);
     if (writer === undefined && isNewer) return undefined;
-    return `its last batch is older than the latest deploy, run ${deploy.run}${HOW}`;
+    return `the last batch is older than the latest deploy, run ${deploy.run}${HOW}`;
   };
 }
 

@@ -44,8 +44,8 @@ function told({ tenants }: Awaited<ReturnType<TestFleet['rollback']>>): string[]
     .toSorted();
 }
 
-const OLDER = (run: number | undefined) => `its last batch is older than the latest deploy, run ${run}`;
-const PROVISIONED = 'its last batch was written by its provisioning';
+const OLDER = (run: number | undefined) => `the last batch is older than the latest deploy, run ${run}`;
+const PROVISIONED = 'the last batch was written by provisioning';
 
 test('without a selection, only the latest deploy is undone, in every run that took part in it; the others are named', async () => {
   const fleet = await createFleet(['org_a', 'org_b', 'org_behind', 'org_late']);
@@ -105,14 +105,14 @@ test('what is not in the ledger is undone unless it is the only batch or older t
   expect(told(await fleet.rollback())).toEqual([
     'org_a: 4_more.sql',
     'org_b: 4_more.sql3_links.sql',
-    'org_c: the ledger does not say who wrote its only batch',
+    'org_c: the ledger does not say who wrote the only batch',
   ]);
   await fleet.migrate({ tenants: ['org_b'], to: '3_links' });
   const { run } = await fleet.migrate({ tenants: ['org_b'] });
   expect(told(await fleet.rollback())).toEqual([
     `org_a: ${OLDER(run)}`,
     'org_b: 4_more.sql',
-    'org_c: the ledger does not say who wrote its only batch',
+    'org_c: the ledger does not say who wrote the only batch',
   ]);
 });
 

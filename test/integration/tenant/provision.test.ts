@@ -109,7 +109,7 @@ test('an ACTIVE tenant is called so only with a schema of its own; what else is 
     {
       outcome: 'already-active',
       behind: { length: 3 },
-      attention: { code: 'BEHIND', problem: expect.stringContaining('it has no history table') },
+      attention: { code: 'BEHIND', problem: expect.stringContaining('no history table') },
     },
     { outcome: 'already-active' },
     { outcome: 'provisioned' },
