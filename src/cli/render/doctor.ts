@@ -1,10 +1,9 @@
 import type { Check, CheckStatus } from '../../core/doctor/check.ts';
 import type { Diagnosis } from '../../core/doctor/diagnose.ts';
 import { counted } from '../../wording.ts';
-import { indent } from './error.ts';
 import type { Look } from './look.ts';
 import { renderTable } from './table.ts';
-import { wrap } from './wrap.ts';
+import { wrap, wrapHint } from './wrap.ts';
 
 /**
  * The findings with their remedies, failures first; then what is in order, a line for each check; then the
@@ -23,10 +22,9 @@ export async function renderDiagnosis(
 
   const findings = having('failed', 'warning').flatMap(({ status, title, detail, remedy }: Check) => [
     `${mark(status)} ${wrap(`${paint.bold(title)}: ${detail}`, 2, look)}`,
-    // Never wrapped: half a command could be pasted.
     ...(remedy === undefined
       ? []
-      : [`  ${paint.cyan(marks.arrow)} ${indent(remedy, 3 + marks.arrow.length)}`]),
+      : [`  ${paint.cyan(marks.arrow)} ${wrapHint(remedy, 3 + marks.arrow.length, look)}`]),
   ]);
   const others = having('ok', ...(verbose ? (['skipped'] as const) : []));
   const rows = others.map(({ status, title, detail }) => [`${mark(status)} ${title}`, detail]);

@@ -1,6 +1,6 @@
 import type { Blocker, TenantctlError } from '../../errors.ts';
 import type { Look } from './look.ts';
-import { wrap } from './wrap.ts';
+import { wrap, wrapHint } from './wrap.ts';
 
 const MAX_STATEMENT = 2_000;
 
@@ -19,7 +19,7 @@ export function renderError(error: TenantctlError, look: Look, verbose: boolean)
   for (const blocker of error.blockedBy ?? []) lines.push(fact('blocked by', blockerLine(blocker)));
   for (const { name, table, remedy } of error.invalidIndexes ?? [])
     lines.push(fact('INVALID', `index ${name} of table ${table}: ${remedy}`));
-  if (hint !== undefined) lines.push(`${paint.cyan(marks.arrow)} ${indent(hint, marks.arrow.length + 1)}`);
+  if (hint !== undefined) lines.push(`${paint.cyan(marks.arrow)} ${wrapHint(hint, marks.arrow.length + 1, look)}`);
   if (verbose || error.code === 'INTERNAL') {
     const { stack } = error.cause instanceof Error ? error.cause : error;
     if (stack !== undefined) lines.push(paint.dim(stack));
@@ -41,13 +41,14 @@ export function shortError(error: ShownError | undefined): string {
 /** The lines after shortError: place, statement, details, hint. */
 export function errorDetails(
   { at, statement, details = [], hint }: ShownError,
-  { paint, marks }: Look,
+  look: Look,
 ): string[] {
+  const { paint, marks } = look;
   return [
     ...(at === undefined ? [] : [`    ${paint.dim('at')}        ${at}`]),
     ...(statement === undefined ? [] : [`    ${paint.dim('statement')} ${indent(statement, 14)}`]),
     ...details.map((detail) => `    ${detail}`),
-    ...(hint === undefined ? [] : [`    ${paint.cyan(marks.arrow)} ${hint}`]),
+    ...(hint === undefined ? [] : [`    ${paint.cyan(marks.arrow)} ${wrapHint(hint, 5 + marks.arrow.length, look)}`]),
   ];
 }
 

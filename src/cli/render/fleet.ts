@@ -8,7 +8,7 @@ import { renderClasses } from './classes.ts';
 import { LISTED, markOf, type Look } from './look.ts';
 import { renderRollout } from './rollout.ts';
 import { renderTable } from './table.ts';
-import { wrap } from './wrap.ts';
+import { wrap, wrapHint } from './wrap.ts';
 
 /** Lists of migrations that are shown before the rest is summed. */
 const GROUPS = 8;
@@ -111,7 +111,7 @@ export function renderLeftOut(tenants: readonly LeftOut[], look: Look): string[]
     lines.push(`${mark} ${counted(members.length, 'tenant')} left out (${reason}): ${names}`);
     if (first === undefined || error?.hint === undefined) continue;
     const hint = members.length === 1 ? error.hint : withoutNames(error.hint, first);
-    lines.push(`  ${paint.cyan(marks.arrow)} ${hint}`);
+    lines.push(`  ${paint.cyan(marks.arrow)} ${wrapHint(hint, 3 + marks.arrow.length, look)}`);
   }
   return lines;
 }

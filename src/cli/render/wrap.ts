@@ -17,3 +17,18 @@ export function wrap(text: string | readonly string[], indent: number, { width =
     })
     .join('');
 }
+
+/** A command, SQL or code: it stays in one line, to be copied. */
+const CODE = /tenantctl|--\w|[=;{}]|\b[A-Z]{3,} [A-Z]/;
+
+/** A hint with its prose wrapped. A sentence with a command or SQL stays whole, and so do the lines of a long hint. */
+export function wrapHint(hint: string, indent: number, look: Look): string {
+  const text = hint.trim();
+  if (text.includes('\n')) return text.replaceAll('\n', `\n${' '.repeat(indent)}`);
+  const sentences = text.split(/(?<=[.:?]) /);
+  return wrap(
+    sentences.flatMap((sentence) => (CODE.test(sentence) ? [sentence] : sentence.split(' '))),
+    indent,
+    look,
+  );
+}
