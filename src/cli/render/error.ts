@@ -19,7 +19,8 @@ export function renderError(error: TenantctlError, look: Look, verbose: boolean)
   for (const blocker of error.blockedBy ?? []) lines.push(fact('blocked by', blockerLine(blocker)));
   for (const { name, table, remedy } of error.invalidIndexes ?? [])
     lines.push(fact('INVALID', `index ${name} of table ${table}: ${remedy}`));
-  if (hint !== undefined) lines.push(`${paint.cyan(marks.arrow)} ${wrapHint(hint, marks.arrow.length + 1, look)}`);
+  if (hint !== undefined)
+    lines.push(`${paint.cyan(marks.arrow)} ${wrapHint(hint, marks.arrow.length + 1, look)}`);
   if (verbose || error.code === 'INTERNAL') {
     const { stack } = error.cause instanceof Error ? error.cause : error;
     if (stack !== undefined) lines.push(paint.dim(stack));
@@ -39,16 +40,15 @@ export function shortError(error: ShownError | undefined): string {
 }
 
 /** The lines after shortError: place, statement, details, hint. */
-export function errorDetails(
-  { at, statement, details = [], hint }: ShownError,
-  look: Look,
-): string[] {
+export function errorDetails({ at, statement, details = [], hint }: ShownError, look: Look): string[] {
   const { paint, marks } = look;
   return [
     ...(at === undefined ? [] : [`    ${paint.dim('at')}        ${at}`]),
     ...(statement === undefined ? [] : [`    ${paint.dim('statement')} ${indent(statement, 14)}`]),
     ...details.map((detail) => `    ${detail}`),
-    ...(hint === undefined ? [] : [`    ${paint.cyan(marks.arrow)} ${wrapHint(hint, 5 + marks.arrow.length, look)}`]),
+    ...(hint === undefined
+      ? []
+      : [`    ${paint.cyan(marks.arrow)} ${wrapHint(hint, 5 + marks.arrow.length, look)}`]),
   ];
 }
 
