@@ -1,5 +1,6 @@
-#!/usr/bin/env -S node --
-// The two dashes keep Node from taking --env-file for itself: https://github.com/nodejs/node/issues/54232
+#!/usr/bin/env node
+// Without -S, which BusyBox's env (Alpine Linux) lacks. So Node also reads a file that --env-file names, and ends
+// with 9 if it is missing (https://github.com/nodejs/node/issues/54232): the documented flag is --dotenv.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(

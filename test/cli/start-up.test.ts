@@ -82,3 +82,7 @@ test('a command without a database loads no driver, but checks the variables', a
   expect(foreign).toEqual([]);
   expect(text).toContain(ZOD);
 });
+
+test('the program asks nothing of env that BusyBox lacks, such as -S: it starts on Alpine Linux', async () => {
+  expect((await readFile(PROGRAM, 'utf8')).split('\n')[0]).toBe('#!/usr/bin/env node');
+});
