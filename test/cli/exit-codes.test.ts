@@ -106,6 +106,15 @@ test('1: the work could not start', async () => {
   };
 
   expect(await codeOf(['tenant', 'show', 'nobody'])).toEqual([1, 'TENANT_UNKNOWN', expect.any(String)]);
+  await project.write('migrations/master/30000101000000_more.sql', createTable('more'));
+  for (const flag of ['--tenant', '--canary'])
+    expect(await codeOf(['migrate', 'all', flag, 'nobody'])).toEqual([
+      1,
+      'TENANT_UNKNOWN',
+      expect.any(String),
+    ]);
+  expect(await testDatabase.query(`SELECT to_regclass('public.more') AS made`)).toEqual([{ made: null }]);
+  await project.remove('migrations/master/30000101000000_more.sql');
   expect(await codeOf(['tenant', 'provision', ''])).toEqual([
     1,
     'ORGANIZATION_ID_INVALID',

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
 import { masterDocument } from '../../core/documents/migrate-document.ts';
+import type { Database } from '../../db/database.ts';
 import type { Observer } from '../../core/report/event.ts';
 import {
   addFleetRun,
@@ -117,6 +118,9 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
     const { migrateMaster } = await import('../../core/commands/migrate-master.ts');
     const { migrateTenants } = await import('../../core/commands/migrate-tenants.ts');
     await refuseSkeletonsIn(database, forTenants.folder);
+    const canary = rollout?.canary;
+    const named = [...(flags.tenant ?? []), ...(canary && 'tenants' in canary ? canary.tenants : [])];
+    if (named.length > 0) await refuseUnknown(database, named);
     const master = await migrateMaster(database, forMaster);
     const result = await migrateTenants(database, forTenants);
     const fleet = fleetResult(context, result, 'applied', flags.all === true);
@@ -132,6 +136,13 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
       },
     };
   });
+}
+
+/** A mistyped name ends the command before its first half, if there is a registry. @throws TenantctlError TENANT_UNKNOWN */
+async function refuseUnknown(database: Database, names: readonly string[]): Promise<void> {
+  const { hasRegistryTable } = await import('../../core/registry/registry-shape.ts');
+  const { findTenants } = await import('../../core/registry/registry.ts');
+  if (await hasRegistryTable(database, database.names)) await findTenants(database, names);
 }
 
 function masterOptions(context: Context, settings: Settings, flags: MigrateFlags, observe: Observer) {
