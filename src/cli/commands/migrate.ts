@@ -18,7 +18,7 @@ import { runNumber } from '../flags/numbers.ts';
 import { addRollout, rolloutOf, type RolloutFlags } from '../flags/rollout-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { dryRunResult, fleetResult, masterText } from '../run/results.ts';
+import { dryRunResult, fleetCommandResult, masterText } from '../run/results.ts';
 
 interface MigrateFlags extends FleetFlags, RolloutFlags {
   readonly changeNames?: boolean;
@@ -96,7 +96,7 @@ async function migrateTenants(context: Context, flags: MigrateFlags): Promise<Co
       return dryRunResult(context, await rehearseTenants(database, options));
     }
     const { migrateTenants } = await core;
-    return fleetResult(context, await migrateTenants(database, options), 'applied', flags.all === true);
+    return fleetCommandResult(context, await migrateTenants(database, options), 'applied', flags.all === true);
   });
 }
 
@@ -123,7 +123,7 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
     if (named.length > 0) await refuseUnknown(database, named);
     const master = await migrateMaster(database, forMaster);
     const result = await migrateTenants(database, forTenants);
-    const fleet = fleetResult(context, result, 'applied', flags.all === true);
+    const fleet = fleetCommandResult(context, result, 'applied', flags.all === true);
     return {
       ...fleet,
       document: { master: masterDocument(master, 'applied'), ...fleet.document },

@@ -14,7 +14,7 @@ import {
 import { runNumber } from '../flags/numbers.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { dryRunResult, fleetResult, masterText } from '../run/results.ts';
+import { dryRunResult, fleetCommandResult, masterText } from '../run/results.ts';
 
 interface RollbackFlags extends FleetFlags {
   readonly run?: number;
@@ -112,6 +112,6 @@ function rollbackTenants(context: Context, flags: RollbackFlags): Promise<Comman
     });
     // The last batch of a tenant is another one afterwards.
     const isRepeatable = options.extent !== undefined || options.tenants === undefined;
-    return fleetResult(context, result, 'reverted', false, isRepeatable);
+    return fleetCommandResult(context, result, 'reverted', false, isRepeatable);
   });
 }

@@ -11,7 +11,7 @@ import type { Output } from '../terminal/output.ts';
 import type { CommandResult, ResultText } from './command.ts';
 import type { Context } from './context.ts';
 
-export function fleetResult(
+export function fleetCommandResult(
   { output }: Context,
   result: FleetResult,
   direction: 'applied' | 'reverted',
