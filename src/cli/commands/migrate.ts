@@ -96,7 +96,12 @@ async function migrateTenants(context: Context, flags: MigrateFlags): Promise<Co
       return dryRunResult(context, await rehearseTenants(database, options));
     }
     const { migrateTenants } = await core;
-    return fleetCommandResult(context, await migrateTenants(database, options), 'applied', flags.all === true);
+    return fleetCommandResult(
+      context,
+      await migrateTenants(database, options),
+      'applied',
+      flags.all === true,
+    );
   });
 }
 
