@@ -1,8 +1,25 @@
 import type { Passing } from './wire/pieces.ts';
 
 /** Kinds of faults, explained in docs/reliability.md. */
-export const KINDS = ['kill', 'terminate', 'cut', 'half-close', 'stall', 'crash'] as const;
+export const KINDS = [
+  'kill',
+  'terminate',
+  'cut',
+  'half-close',
+  'stall',
+  'crash',
+  'headless',
+  'pause',
+  'pause-backend',
+  'pause-server',
+] as const;
 export type Kind = (typeof KINDS)[number];
+
+/** What befalls the server hits every case: such a case runs alone, at a time and not at a point. */
+export const HITS_SERVER: ReadonlySet<Kind> = new Set(['crash', 'headless', 'pause-server']);
+
+/** After these the server recovers from its WAL. */
+export const ENDS_SERVER: ReadonlySet<Kind> = new Set(['crash', 'headless']);
 
 /** When it strikes: at the nth occurrence of a point, or milliseconds after the first message. */
 export type Instant = { readonly point: string; readonly nth: number } | { readonly ms: number };

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import { withPostgres } from '../support/with-postgres.ts';
-import type { Case } from './case.ts';
+import { HITS_SERVER, type Case } from './case.ts';
 import { createDatabases } from './databases.ts';
 import { readMigrations, withProjects } from './projects.ts';
 import { makeReference, type Reference } from './reference.ts';
@@ -71,7 +71,7 @@ async function makeReferences(stage: Stage, scenarios: readonly Scenario[]): Pro
   return made.filter((reference) => reference !== undefined);
 }
 
-/** Runs crashes last and one at a time: they hit all cases. */
+/** Runs last, and one at a time, what hits the server. */
 async function runCases(
   stage: Stage,
   references: readonly Reference[],
@@ -89,14 +89,14 @@ async function runCases(
     const earlier = sooner(one);
     if (!verdict.hasStruck && earlier !== undefined && settings.only === undefined) await judge(earlier);
   };
-  const isCrash = ({ kind }: Case) => kind === 'crash';
+  const hitsServer = ({ kind }: Case) => HITS_SERVER.has(kind);
   const isPatient = ({ kind }: Case) => kind === 'stall' || kind === 'half-close';
   await Promise.all(
     cases
-      .filter((one) => !isCrash(one))
+      .filter((one) => !hitsServer(one))
       .map((one) => (isPatient(one) ? lanes.patient : lanes.busy)(() => judge(one))),
   );
-  for (const one of cases.filter(isCrash)) await judge(one);
+  for (const one of cases.filter(hitsServer)) await judge(one);
   return judged;
 }
 

@@ -6,7 +6,7 @@ import type { Call } from './calls.ts';
 
 export interface Running {
   readonly pid: number | undefined;
-  kill(): void;
+  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
   /** The result; undefined if it was killed after HANGS_AFTER_MS. */
   readonly done: Promise<CliResult | undefined>;
 }
@@ -33,7 +33,7 @@ export async function start(
   const ended = child.done.finally(() => inTime.abort());
   return {
     pid: child.pid,
-    kill: () => void child.kill('SIGKILL'),
+    signal: (name) => void child.kill(name),
     done: Promise.race([ended, hangs]),
   };
 }

@@ -1,6 +1,6 @@
 import type { CliResult } from '../support/cli.ts';
 import { untilNobodyIsAtWork, untilNobodyIsConnected } from './backends.ts';
-import type { Case, Kind } from './case.ts';
+import { ENDS_SERVER, type Case, type Kind } from './case.ts';
 import type { FaultDatabase } from './databases.ts';
 import { finishJob } from './finish-job.ts';
 import { judgeEnd, judgeRemains } from './judge.ts';
@@ -31,7 +31,7 @@ export async function runCase(stage: Stage, reference: Reference, one: Case): Pr
   const database = await databases.create(reference.template);
   // After a crash, a sequence in a copied database reuses values unless a checkpoint followed the copy: its
   // next values are in the original's WAL (nextval_internal in PostgreSQL's commands/sequence.c).
-  if (one.kind === 'crash') await databases.query('CHECKPOINT');
+  if (ENDS_SERVER.has(one.kind)) await databases.query('CHECKPOINT');
   try {
     const struck = await callAndStrike(stage, reference, one, database);
     const remains = await takeSnapshot(database);
@@ -67,7 +67,7 @@ interface Struck {
 }
 
 /** Faults that also affect other processes, or block a tenant for the longest wait. */
-const OUTLASTS_OTHERS: readonly Kind[] = ['stall', 'half-close', 'crash'];
+const OUTLASTS_OTHERS: ReadonlySet<Kind> = new Set(['stall', 'half-close', ...ENDS_SERVER]);
 
 /** From the call until none of its work is running. */
 async function callAndStrike(
@@ -91,7 +91,7 @@ async function callAndStrike(
     return {
       findings: [
         ...endOf(result, strike.hasStruck),
-        ...(other === undefined || OUTLASTS_OTHERS.includes(kind) ? [] : endOf(othersResult, false)),
+        ...(other === undefined || OUTLASTS_OTHERS.has(kind) ? [] : endOf(othersResult, false)),
         ...atWork.map((backend) => `still at work: ${backend}`),
       ],
       hasStruck: strike.hasStruck,

@@ -1,4 +1,4 @@
-import type { Case, Kind } from './case.ts';
+import { HITS_SERVER, type Case, type Kind } from './case.ts';
 import { pick, seededRandom, shuffled } from './random.ts';
 import type { Heard } from './listen.ts';
 import type { Passing } from './wire/pieces.ts';
@@ -16,13 +16,14 @@ const SHARES: Readonly<Record<Exclude<Kind, 'kill'>, number>> = {
   'half-close': 0.01,
   stall: 0.01,
   crash: 0.02,
+  headless: 0.01,
+  pause: 0.01,
+  'pause-backend': 0.01,
+  'pause-server': 0.01,
 };
 
 /** Share of kills that strike at a random time instead of a point. */
 const KILLS_AT_AN_INSTANT = 0.25;
-
-/** A server crash hits all connections: a point is no more precise than a time. */
-const ALWAYS_AT_AN_INSTANT: readonly Kind[] = ['crash'];
 
 /**
  * Chooses faults and their times, reproducibly by seed. Given enough cases, every kind strikes, every
@@ -41,7 +42,7 @@ export function schedule(scores: readonly Score[], iterations: number, seed: num
     ...inTurn(shuffled(scores, random), atInstants).map((score) => atInstant(score, 'kill', random)),
     ...others.map((kind) => {
       const score = pick(scores, random);
-      const isAtInstant = ALWAYS_AT_AN_INSTANT.includes(kind) || random() < 0.5;
+      const isAtInstant = HITS_SERVER.has(kind) || random() < 0.5;
       return isAtInstant
         ? atInstant(score, kind, random)
         : atPoint(score, kind, pick(PASSINGS, random), undefined, random);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Case } from './case.ts';
 import type { Databases } from './databases.ts';
 import type { Running } from './program.ts';
@@ -61,7 +62,7 @@ const DEEDS: Readonly<Record<Case['kind'], (victim: Victim, relay: Relay) => Pro
   /** SIGKILL: the program dies and its sockets are closed. */
   async kill({ running }, relay) {
     relay.freeze();
-    running.kill();
+    running.signal('SIGKILL');
   },
   async terminate({ databases }, relay) {
     if (relay.pid === undefined) return;
@@ -80,7 +81,7 @@ const DEEDS: Readonly<Record<Case['kind'], (victim: Victim, relay: Relay) => Pro
   /** The program's machine vanishes silently. */
   async stall({ proxy, running }) {
     proxy.goSilent();
-    running.kill();
+    running.signal('SIGKILL');
   },
   /** The server loses power and restarts. */
   async crash({ databases: { server } }, relay) {
@@ -89,4 +90,29 @@ const DEEDS: Readonly<Record<Case['kind'], (victim: Victim, relay: Relay) => Pro
     relay.thaw();
     await server.resume();
   },
+  /** The postmaster dies alone: its backends notice one by one, some of them in the midst of their work. */
+  async headless({ databases: { server } }) {
+    await server.killPostmaster();
+    await server.resume();
+  },
+  /** The program stands still, and goes on as if nothing had been. */
+  async pause({ running }) {
+    running.signal('SIGSTOP');
+    await sleep(PAUSE_MS);
+    running.signal('SIGCONT');
+  },
+  async 'pause-backend'(_victim, { pid }) {
+    if (pid === undefined) return;
+    process.kill(pid, 'SIGSTOP');
+    await sleep(PAUSE_MS);
+    process.kill(pid, 'SIGCONT');
+  },
+  async 'pause-server'({ databases: { server } }) {
+    await server.signal('SIGSTOP');
+    await sleep(PAUSE_MS);
+    await server.signal('SIGCONT');
+  },
 };
+
+/** Milliseconds for which something stands still: longer than the program waits for a lock in this test. */
+const PAUSE_MS = 2000;

@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { chmod, cp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import {
@@ -24,8 +25,12 @@ export interface PostgresServer {
   readonly url: string;
   /** Simulates a power loss by an immediate shutdown. */
   halt(): Promise<void>;
+  /** Kills the postmaster alone. Resolves when its orphans, which notice one by one, have ended. */
+  killPostmaster(): Promise<void>;
   /** Restarts it: it recovers from its WAL. */
   resume(): Promise<void>;
+  /** Sends a signal to all of its processes. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -123,7 +128,7 @@ async function serve(from: Prepared, directory: string, more: readonly string[])
     return started;
   };
   let server = await start();
-  const end = async (signal: 'SIGINT' | 'SIGQUIT') => {
+  const end = async (signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL') => {
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill(signal);
     await ended;
@@ -133,6 +138,15 @@ async function serve(from: Prepared, directory: string, more: readonly string[])
     port,
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     halt: () => end('SIGQUIT'),
+    async killPostmaster() {
+      const orphans = await childrenOf(server.pid);
+      await end('SIGKILL');
+      while (orphans.some(isAlive)) await sleep(50);
+    },
+    async signal(name) {
+      const children = await childrenOf(server.pid);
+      for (const pid of [...children, server.pid ?? 0]) if (isAlive(pid)) process.kill(pid, name);
+    },
     async resume() {
       server = await start();
     },
@@ -142,6 +156,19 @@ async function serve(from: Prepared, directory: string, more: readonly string[])
       await from.remove();
     },
   };
+}
+
+async function childrenOf(pid: number | undefined): Promise<number[]> {
+  const { stdout } = await run('pgrep', ['-P', String(pid)]);
+  return stdout.trim().split('\n').map(Number);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function untilReady(server: ReturnType<typeof spawn>): Promise<void> {
