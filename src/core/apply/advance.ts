@@ -94,8 +94,7 @@ async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd
       const { segment, schemaBefore } = facts;
       if (!segment.isOutside) {
         if (!(await mayReach(job, segment, transaction))) return abandon({ kind: 'busy' });
-        await runGroup(job, transaction, segment, schemaBefore);
-        return segment.isLast ? { kind: 'end' } : MORE;
+        return (await runGroup(job, transaction, segment, schemaBefore)) ? { kind: 'end' } : MORE;
       }
       if (!context.database.hasSessions) throw poolerInBetween(segment.steps[0]?.name ?? '');
       // A second connection sees the schema and its history only after the commit.

@@ -42,7 +42,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '42P07': EXISTS,
   '55006': 'Something else uses it. Run the command again when that has ended.',
   '55P04': ({ file, direction }) =>
-    `A new value of an enum can be used only after it was committed. Put ALTER TYPE ... ADD VALUE in an earlier migration of its own, with: ${outsideForm(file, direction)}`,
+    `A new value of an enum can be used only after it was committed. Put ALTER TYPE ... ADD VALUE in an earlier migration of its own, which tenantctl then commits first. Where a function adds the value, that migration also needs: ${outsideForm(file, direction)}`,
   P0: 'The migration, or a function or trigger that it calls, raised this error itself.',
 };
 

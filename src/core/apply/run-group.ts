@@ -8,34 +8,43 @@ import type { TargetJob } from './assignment.ts';
 import { giveControl, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { recordStep } from '../target/write-history.ts';
 import type { Segment } from './segment.ts';
+import { needsCommit } from '../statements/needs-commit.ts';
 import { LOCK_ONLY } from './under-lock.ts';
 import { stampOf } from '../stamps/stamps.ts';
 
-/** Runs a segment in the open transaction and commits it. @param schemaBefore absent for the master schema */
+/**
+ * Runs a segment in the open transaction and commits it, up to the first migration that needs a COMMIT before
+ * the next one.
+ * @param schemaBefore absent for the master schema
+ * @returns whether it was the last segment and is complete
+ */
 export async function runGroup(
   job: TargetJob,
   transaction: OpenTransaction,
   segment: Segment,
   schemaBefore: SchemaBefore | undefined,
-): Promise<void> {
+): Promise<boolean> {
   const { context, target, assignment, progress } = job;
-  const { steps, isLast } = segment;
   const { client } = transaction;
-  const names = steps.map((step) => step.name);
+  let { steps } = segment;
   let records: string[] = [];
   if (steps.length > 0) {
     const start = schemaBefore && { client, target, schemaBefore, savepoint: LOCK_ONLY };
     const watch = start && (await startWatch(context, start));
-    const texts: string[] = [];
-    records = await runAll(job, client, segment, watch, texts);
+    const sent = await runAll(job, client, segment, watch);
+    records = sent.records;
+    steps = steps.slice(0, sent.texts.length);
+    const names = namesOf(steps);
     // An error at the end (a deferred constraint) may come from any of them.
     if (steps.length > 1) progress.atWork = names.join(', ');
     if (watch !== undefined) {
-      await keepToSchema(job, segment, watch, texts, records);
+      await keepToSchema(job, segment, watch, sent);
       records = [];
     }
     await assignment.beforeCommit?.(client);
   }
+  const names = namesOf(steps);
+  const isLast = segment.isLast && steps.length === segment.steps.length;
   // Without steps and without a new schema, another run was faster.
   const isDone = steps.length === 0 && assignment.opening === undefined;
   const deed = { direction: assignment.direction, names, batch: progress.batch };
@@ -48,17 +57,29 @@ export async function runGroup(
   ]);
   progress.atWork = undefined;
   progress.names.push(...names);
+  return isLast;
 }
 
-/** Runs the migrations in order. @returns the statements that record the last one */
+function namesOf(steps: Segment['steps']): string[] {
+  return steps.map(({ name }) => name);
+}
+
+interface Sent {
+  /** What each migration that was run has sent. */
+  readonly texts: readonly string[][];
+  /** The statements that record the last one. */
+  readonly records: string[];
+}
+
+/** Runs the migrations in order, up to one that needs a COMMIT. */
 async function runAll(
   { context, target, assignment, progress }: TargetJob,
   client: PoolClient,
   { steps, migrations }: Segment,
   watch: Watch | undefined,
-  texts: string[],
-): Promise<string[]> {
+): Promise<Sent> {
   const { direction } = assignment;
+  const sent: string[][] = [];
   let records: string[] = [];
   for (const [index, migration] of migrations.entries()) {
     const name = steps[index]?.name ?? migration.file.name;
@@ -70,16 +91,19 @@ async function runAll(
       watch?.marks.push(toMark(results[before.length - 1]?.rows[0]));
     } else if (target.role !== undefined) await client.query(giveControl(target).join(';\n'));
     progress.atWork = name;
+    const texts: string[] = [];
+    sent.push(texts);
     await runAction(client, context, migration, {
       target,
       direction,
       recording: assignment.record?.(name),
-      onStatement: watch && (({ text }) => texts.push(text)),
+      onStatement: ({ text }) => texts.push(text),
     });
     if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, name, progress.batch)];
+    if (texts.some(needsCommit)) break;
   }
-  return records;
+  return { texts: sent, records };
 }
 
 /** The guard runs after the last record is written, so that it covers triggers on the history, too. */
@@ -87,12 +111,11 @@ async function keepToSchema(
   { context, target, assignment, progress }: TargetJob,
   { migrations }: Segment,
   watch: Watch,
-  texts: readonly string[],
-  records: readonly string[],
+  { texts, records }: Sent,
 ): Promise<void> {
   // Pilots get the full check, whatever the texts say.
   const isPilot = assignment.record !== undefined;
-  const readings = isPilot ? [] : await Promise.all(texts.map((text) => context.readStatements(text)));
+  const readings = isPilot ? [] : await Promise.all(texts.flat().map(context.readStatements));
   progress.observed = await assertWithinSchema(context, {
     ...watch,
     migrations,

@@ -8,6 +8,7 @@ import { watchSchema } from '../guard/guard.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { giveControl } from '../target/control.ts';
+import { needsCommit } from '../statements/needs-commit.ts';
 import type { Target } from '../target/target.ts';
 
 export interface RehearsedMigration {
@@ -29,6 +30,9 @@ export interface RehearsedPlan {
 
 const STEP = 'tenantctl_step';
 
+/** unsafe_new_enum_value_usage */
+const UNSAFE_ENUM_VALUE = '55P04';
+
 /** A transaction that will be rolled back. */
 export interface Trial {
   readonly context: RunContext;
@@ -46,6 +50,7 @@ export async function tryPlan(
   const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
   const shown: RehearsedMigration[] = [];
   let leftOut: string | undefined;
+  let uncommitted: string | undefined;
   for (const migration of migrations) {
     const { name } = migration.file;
     if (!runsInTransaction(migration, direction)) {
@@ -54,8 +59,11 @@ export async function tryPlan(
       continue;
     }
     const statements: string[] = [];
-    const onStatement = (statement: SentStatement) =>
+    const texts: string[] = [];
+    const onStatement = (statement: SentStatement) => {
+      texts.push(statement.text);
       statements.push(context.database.conceal(statementText(statement)));
+    };
     await client.query(`SAVEPOINT ${STEP}`);
     try {
       const stayed =
@@ -64,8 +72,18 @@ export async function tryPlan(
       await runAction(client, context, migration, { target, direction, onStatement });
       await stayed?.(migration);
       shown.push({ name, transaction: true, statements });
+      if (!texts.some(needsCommit)) continue;
+      uncommitted ??= name;
+      // A run commits here, which drops temporary tables.
+      await client.query('DISCARD TEMP');
     } catch (error) {
       await client.query(`ROLLBACK TO SAVEPOINT ${STEP}`);
+      if (uncommitted !== undefined && (error as TenantctlError).sqlstate === UNSAFE_ENUM_VALUE) {
+        const note = `It could not be tried to its end: it uses a value of an enum that ${uncommitted} adds, which a run commits first.`;
+        shown.push({ name, transaction: true, statements, note });
+        leftOut ??= name;
+        continue;
+      }
       const known = toTenantctlError(error).concealing(context.database.conceal);
       const note =
         leftOut === undefined

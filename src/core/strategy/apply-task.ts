@@ -20,7 +20,7 @@ export async function applyTask(
   const { direction, statuses, isNamed } = work;
   let isSharing = false;
   const inspect = async (client: PoolClient) => {
-    isSharing = await locksShared(client);
+    isSharing = (await locksShared(client)) || isSharing;
     await moveExtensions(client, tenant.schema, work.observe);
   };
   const attempt = await advance(context, tenantTarget(context.database.names, tenant, context), {

@@ -1,5 +1,6 @@
 import type { Recording } from '../../db/knex/recording.ts';
 import type { Plan } from '../plan/plan.ts';
+import { needsCommit } from '../statements/needs-commit.ts';
 import type { Limits } from '../guard/limits.ts';
 import type { Direction } from '../files/load.ts';
 
@@ -37,6 +38,8 @@ export function compile(
     if (reason !== undefined) return { migration: name, reason };
     steps.push({ name, texts: one?.texts ?? [] });
   }
+  const cut = steps.slice(0, -1).find(({ texts }) => texts.some(needsCommit));
+  if (cut !== undefined) return { migration: cut.name, reason: 'what follows it needs another transaction' };
   return {
     direction,
     steps,

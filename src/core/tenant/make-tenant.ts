@@ -53,7 +53,7 @@ export async function makeTenant(
       isNew = await createSchema(client, provisioning, target);
     },
     async beforeCommit(client) {
-      if (isPilot) isSharing = await locksShared(client);
+      if (isPilot) isSharing = (await locksShared(client)) || isSharing;
       await moveExtensions(client, target.schema, observe);
     },
     closing: closingOf(provisioning, target.schema),

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
+import { createFleet } from '../../support/fleet.ts';
+import { knexMigration } from '../../support/project.ts';
+
+const FOUR = ['org_a', 'org_b', 'org_c', 'org_d'];
+
+test('a value that one migration adds to an enum can be used by the next, forward, back, and for a new tenant', async () => {
+  const fleet = await createFleet(FOUR);
+  await fleet.add(
+    '3_type.sql',
+    `-- migrate:up\nCREATE TYPE mood AS ENUM ('a');\nCREATE TABLE moods (m mood);`,
+  );
+  await fleet.migrate();
+  await fleet.add(
+    '4_add.sql',
+    `-- migrate:up\nALTER TYPE mood ADD /* one */ VALUE 'b';\n-- migrate:down\nSELECT 1`,
+  );
+  await fleet.add(
+    '5_use.js',
+    knexMigration(
+      `await knex.raw("ALTER TABLE moods ALTER m SET DEFAULT 'b'")`,
+      `await knex.raw("DO $$ BEGIN ALTER TYPE mood ADD VALUE 'c'; END $$")`,
+    ),
+  );
+  await fleet.add(
+    '6_more.sql',
+    `-- migrate:up\nINSERT INTO moods DEFAULT VALUES;\n-- migrate:down\nSELECT 1`,
+  );
+
+  const rehearsed = await rehearseTenants(fleet.database, {
+    folder: fleet.project.tenants,
+    masterFolder: fleet.project.master,
+  });
+  expect(
+    rehearsed.plans[0]?.migrations.map(({ name, error, note }) => [name, error, note?.slice(0, 33)]),
+  ).toEqual([
+    ['4_add.sql', undefined, undefined],
+    ['5_use.js', undefined, 'It could not be tried to its end:'],
+    ['6_more.sql', undefined, undefined],
+  ]);
+  const migrated = await fleet.migrate();
+  expect(migrated.tenants.map(({ names }) => names)).toEqual(
+    FOUR.map(() => ['4_add.sql', '5_use.js', '6_more.sql']),
+  );
+  expect((await fleet.history('org_c')).slice(-3)).toEqual(['4_add.sql@3', '5_use.js@3', '6_more.sql@3']);
+  expect(await fleet.provision('org_new')).toMatchObject([{ outcome: 'provisioned' }]);
+  expect((await fleet.history('org_new')).slice(-2)).toEqual(['5_use.js@1', '6_more.sql@1']);
+
+  await fleet.add(
+    '4_add.sql',
+    `-- migrate:up\nALTER TYPE mood ADD VALUE 'b';\n-- migrate:down\nINSERT INTO moods VALUES ('c')`,
+  );
+  const back = await fleet.rollback();
+  expect(back.tenants.map(({ names }) => names)).toEqual([
+    ...FOUR.map(() => ['6_more.sql', '5_use.js', '4_add.sql']),
+    [],
+  ]);
+});
+
+test('what fails after such a migration leaves it applied, and a new tenant is removed as a whole', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add('3_first.sql', `-- migrate:up\nCREATE TEMP TABLE tmp ON COMMIT DROP AS SELECT 1 AS x;`);
+  await fleet.add(
+    '4_second.sql',
+    `-- migrate:up\nCREATE TEMP TABLE tmp ON COMMIT DROP AS SELECT 1 AS x; SELECT 1 / 0;`,
+  );
+  const { tenants } = await fleet.migrate();
+  expect(tenants).toMatchObject([
+    { outcome: 'failed', names: ['3_first.sql'], error: { sqlstate: '22012' } },
+  ]);
+  expect((await fleet.history('org_a')).at(-1)).toBe('3_first.sql@2');
+  expect(await fleet.provision('org_new')).toMatchObject([{ outcome: 'failed', applied: [] }]);
+  await fleet.add('4_second.sql', `-- migrate:up\nCREATE TEMP TABLE tmp ON COMMIT DROP AS SELECT 1 AS x;`);
+  expect(await fleet.provision('org_new')).toMatchObject([{ outcome: 'provisioned' }]);
+  expect(await fleet.migrate()).toMatchObject({
+    tenants: [{ outcome: 'migrated', names: ['4_second.sql'] }],
+  });
+});
