@@ -64,6 +64,12 @@ function tellFailure(message: string, cause: unknown, where: string, source: Tar
       `The server at ${where} does not offer TLS, and ${source === undefined ? 'DB_SSL=true asks' : 'the configuration asks'} for it.`,
       `Turn TLS on at the server (ssl = on in postgresql.conf), or set DB_SSL=false${source === undefined ? '' : ` (without sslmode in ${source})`} for a server on a trusted network.`,
     ];
+  if (named === 'EMFILE' || named === 'ENFILE')
+    return [
+      'CONNECTION_FAILED',
+      `No connection to ${where} could be opened: too many files are open (${named}).`,
+      'Raise the limit (ulimit -n), or lower --concurrency.',
+    ];
   if (UNREACHABLE[named] !== undefined || /timeout/i.test(message)) {
     const why = UNREACHABLE[named] ?? 'no answer within the time allowed';
     return [

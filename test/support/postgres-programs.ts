@@ -114,6 +114,7 @@ async function serve(from: Prepared, directory: string, more: readonly string[])
     'listen_addresses=127.0.0.1',
     `unix_socket_directories=${directory}`,
     'max_connections=100',
+    'max_prepared_transactions=2',
     'timezone=UTC',
     'lc_messages=C',
     ...more,

@@ -37,7 +37,10 @@ async function startContainer(): Promise<{ url: string; stop: () => Promise<void
   try {
     const container = await new GenericContainer(IMAGE)
       .withEnvironment({ POSTGRES_PASSWORD: 'postgres' })
-      .withCommand(['postgres', ...CARELESS.flatMap((setting) => ['-c', setting])])
+      .withCommand([
+        'postgres',
+        ...[...CARELESS, 'max_prepared_transactions=2'].flatMap((setting) => ['-c', setting]),
+      ])
       .withExposedPorts(5432)
       .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
       .start();

@@ -1,3 +1,4 @@
+import { startStopwatch } from '../../stopwatch.ts';
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { setAll } from '../../db/dead-client.ts';
@@ -78,7 +79,7 @@ export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortS
 async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
   const { context, target, progress, begun, migration } = outside;
   const { direction } = begun;
-  const started = Date.now();
+  const elapsedMs = startStopwatch();
   await client.query(
     [
       ...setAll(timeoutSettings(context.database, context), 'SESSION'),
@@ -107,7 +108,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
     if (outside.lost?.aborted !== true) await client.query(deleteOwnIntent(target.schema)).catch(() => {});
     throw outsideFailure(error, begun.migration, invalid);
   }
-  await record(outside, client, Date.now() - started);
+  await record(outside, client, elapsedMs());
 }
 
 /** Records the migration and deletes its intent. Retries transient errors: the work is done. */

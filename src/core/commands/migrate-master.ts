@@ -1,3 +1,4 @@
+import { startStopwatch } from '../../stopwatch.ts';
 import { TenantctlError } from '../../errors.ts';
 import { registryName, type Names } from '../../names.ts';
 import { recordFiles, warnOfEditedFiles } from '../state/checksums.ts';
@@ -51,7 +52,7 @@ async function migrateInRun(
   { options, context, run, observe }: CommandRun<MigrateMasterOptions>,
 ): Promise<MasterResult> {
   const { names } = database;
-  const started = Date.now();
+  const elapsedMs = startStopwatch();
   const { folder, plan } = await planMaster(database, options);
   const stateVersion = await readStateVersion(database);
   for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
@@ -91,7 +92,7 @@ async function migrateInRun(
     const message = `The registry ${registryName(names)} does not exist yet. Correct REGISTRY_TABLE, or write a master migration that creates it.`;
     observe({ type: 'warning', message });
   }
-  return { names: done.names, batch: done.batch, durationMs: Date.now() - started };
+  return { names: done.names, batch: done.batch, durationMs: elapsedMs() };
 }
 
 export function endingOf({ names }: MasterResult): RunEnding {

@@ -1,3 +1,4 @@
+import { startStopwatch } from '../../stopwatch.ts';
 import { messageOf } from '../../errors.ts';
 import { recordFiles, warnOfEditedFiles } from '../state/checksums.ts';
 import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
@@ -77,7 +78,7 @@ interface TenantsRun extends CommandRun<MigrateTenantsOptions> {
 }
 
 async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Promise<FleetResult> {
-  const started = Date.now();
+  const elapsedMs = startStopwatch();
   const { options, context, observe } = commandRun;
   const { database } = context;
   const { folder, forward } = await readTenantFolder(options);
@@ -99,7 +100,7 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   const { results, settled, isIdle, isShared } = await migrateFleet(run, fleet);
   const found = isIdle && !isShared ? foundClasses(fleet) : undefined;
   return fleetResult(results, {
-    started,
+    elapsedMs,
     settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,

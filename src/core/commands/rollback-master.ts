@@ -1,3 +1,4 @@
+import { startStopwatch } from '../../stopwatch.ts';
 import type { PoolClient } from 'pg';
 import { counted, listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
@@ -44,11 +45,11 @@ export function rollbackMaster(database: Database, options: RollbackMasterOption
 async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Promise<MasterResult> {
   const { options, context, run } = commandRun;
   const { database } = context;
-  const started = Date.now();
+  const elapsedMs = startStopwatch();
   const planned = await planMasterRollback(database, options);
   const { plan } = planned;
   if (plan.problem !== undefined) throw plan.problem;
-  if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: Date.now() - started };
+  if (plan.steps.length === 0) return { names: [], batch: 0, durationMs: elapsedMs() };
   await assertSessions(context, plan.steps, 'down');
   const tenants = await tenantNames(database);
   const confirm = tenants.length === 0 ? undefined : options.confirm;
@@ -76,7 +77,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
     return attempt(tables);
   });
   await forgetFiles(database, 'master', names);
-  return { names, batch, durationMs: Date.now() - started };
+  return { names, batch, durationMs: elapsedMs() };
 }
 
 /** @param onDropped gets the shared tables that a transaction is about to drop; throws to roll it back */

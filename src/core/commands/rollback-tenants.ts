@@ -1,3 +1,4 @@
+import { startStopwatch } from '../../stopwatch.ts';
 import { forgetFiles } from '../state/checksums.ts';
 import { backwardWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
@@ -62,7 +63,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
   const { folder, fleet, plan } = rollback;
   const emptied = emptiedBy(plan, options);
   if (emptied.length > 0) await confirmed(options.confirm, emptied);
-  const started = Date.now();
+  const elapsedMs = startStopwatch();
   const lanes = await createLanes(database, options.concurrency);
   await prepareState(database, fleet.scope.stateVersion, observe);
   const { failures } = fleet.scope.memory;
@@ -100,7 +101,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
     if (message !== undefined) observe({ type: 'warning', message });
   }
   return fleetResult(tenants, {
-    started,
+    elapsedMs,
     settled: plan.settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,

@@ -1,3 +1,4 @@
+import { startStopwatch } from '../../stopwatch.ts';
 import type { Database, DatabaseSettings } from '../../db/database.ts';
 import { withDatabase } from '../../db/open.ts';
 import { toTenantctlError } from '../../errors.ts';
@@ -59,10 +60,10 @@ async function readDatabase(
   folders: Folders,
 ): Promise<{ connection: ConnectionFacts; contents?: Contents }> {
   if (settings === undefined) return { connection: { kind: 'not-configured' } };
-  const started = Date.now();
+  const elapsedMs = startStopwatch();
   try {
     return await withDatabase(settings, { maxConnections: 2, names }, async (database) => {
-      const durationMs = Date.now() - started;
+      const durationMs = elapsedMs();
       const server = await attempt(() => readServerFacts(database));
       const contents = await readContents(database, tenantRole, folders);
       return { connection: { kind: 'open', settings, durationMs, server }, contents };

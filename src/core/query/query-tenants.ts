@@ -1,3 +1,4 @@
+import { startStopwatch } from '../../stopwatch.ts';
 import pLimit from 'p-limit';
 import { readPages, type Page } from '../../db/read-pages.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
@@ -78,7 +79,7 @@ async function askTenants(
   options: QueryTenantsOptions,
   query: string,
 ): Promise<QueryTenantsResult> {
-  const started = Date.now();
+  const elapsedMs = startStopwatch();
   await assertRegistry(database);
   const registered = await readTenants(database);
   const tenants =
@@ -116,7 +117,7 @@ async function askTenants(
       rows: answers.reduce((sum, { rows }) => sum + rows, 0),
     },
     interrupted: options.signal?.aborted === true && count('answered') < answers.length,
-    durationMs: Date.now() - started,
+    durationMs: elapsedMs(),
     tenants: answers,
   };
 }

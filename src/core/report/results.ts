@@ -58,23 +58,23 @@ export function untouched(
   return { clerkOrgId, schema, outcome, names: [], batch: 0, durationMs: 0, ...why };
 }
 
-/** Sums up the tenants' results. `started` is a time from Date.now(). */
+/** Sums up the tenants' results. `elapsedMs` is a stopwatch. */
 export function fleetResult(
   tenants: readonly TenantResult[],
   run: Pick<FleetResult, 'fleet' | 'shared' | 'notActive' | 'rollout'> & {
-    readonly started: number;
+    readonly elapsedMs: () => number;
     /** Up-to-date tenants that were only counted. */
     readonly settled: number;
     readonly signal: AbortSignal | undefined;
   },
 ): FleetResult {
-  const { started, settled, signal, ...rest } = run;
+  const { elapsedMs, settled, signal, ...rest } = run;
   const totals = totalsOf(tenants, settled);
   return {
     totals,
     // If all tenants were served, the run was not interrupted, whatever the signal says.
     interrupted: signal?.aborted === true && (totals.skipped > 0 || (rest.rollout?.unchecked ?? 0) > 0),
-    durationMs: Date.now() - started,
+    durationMs: elapsedMs(),
     tenants,
     ...rest,
   };

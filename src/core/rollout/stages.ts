@@ -1,3 +1,4 @@
+import { startStopwatch } from '../../stopwatch.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { observePart } from '../report/event.ts';
 import { totalsOf, untouched } from '../report/results.ts';
@@ -36,7 +37,7 @@ export async function serveStage(
   work: MigrationWork,
 ): Promise<Migrated> {
   const { begun, lessons, setting, checked, refused } = rollout;
-  const started = Date.now();
+  const elapsedMs = startStopwatch();
   setting.observe({ type: 'wave', ...stage });
   const served = await serveAndCheck(rollout, tasks, { ...work, lessons });
   const { upToDate, changed: migrated, failed, skipped } = totalsOf(served.results);
@@ -50,7 +51,7 @@ export async function serveStage(
       checked: rollout.checked - checked,
       refused: rollout.refused - refused,
     }),
-    durationMs: Date.now() - started,
+    durationMs: elapsedMs(),
   };
   begun.push(result);
   setting.observe({ type: 'wave-done', ...result });

@@ -84,7 +84,9 @@ async function readBlockers(database: Database): Promise<Map<number, Blocker[]>>
          AND has.database IS NOT DISTINCT FROM want.database AND has.relation IS NOT DISTINCT FROM want.relation
          AND has.transactionid IS NOT DISTINCT FROM want.transactionid
          AND has.classid IS NOT DISTINCT FROM want.classid AND has.objid IS NOT DISTINCT FROM want.objid
-       JOIN pg_prepared_xacts x ON has.virtualtransaction = '-1/' || x.transaction::text
+       JOIN pg_locks id ON id.granted AND id.pid IS NULL AND id.locktype = 'transactionid'
+         AND id.virtualtransaction = has.virtualtransaction
+       JOIN pg_prepared_xacts x ON x.transaction = id.transactionid
        WHERE want.pid = c.waiter AND NOT want.granted
      ) p ON c.pid = 0
      WHERE b.pid IS NOT NULL OR c.pid = 0

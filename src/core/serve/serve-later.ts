@@ -29,7 +29,7 @@ async function serveAgain<T extends Task, Done>(session: Session<T, Done>): Prom
 /** Polls these tenants in one query: waiting in the server would block every CREATE INDEX CONCURRENTLY. */
 async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promise<void> {
   const { context, work, busy } = session;
-  let waitsSince = Date.now();
+  let waitsSince = performance.now();
   while (busy.length > 0) {
     const batch = busy.splice(0);
     await context.throttle?.ready();
@@ -49,9 +49,9 @@ async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promi
     };
     busy.push(...batch.filter(isIn(sighting.locked)));
     await Promise.all(batch.filter(isIn(sighting.free)).map((pending) => attempt(session, pending)));
-    if (busy.length < batch.length) waitsSince = Date.now();
+    if (busy.length < batch.length) waitsSince = performance.now();
     if (busy.length === 0) return;
-    const isOver = Date.now() - waitsSince >= context.lockWaitMs;
+    const isOver = performance.now() - waitsSince >= context.lockWaitMs;
     if (isOver && context.signal?.aborted !== true) giveUp(session);
     else await pause(POLL_MS, context.signal);
   }

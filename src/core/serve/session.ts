@@ -1,3 +1,4 @@
+import { startStopwatch } from '../../stopwatch.ts';
 import type { FailureLog } from '../ledger/failures.ts';
 import type { BlockerWatch } from '../run/blockers.ts';
 import { mayPass } from '../run/retry.ts';
@@ -57,7 +58,7 @@ async function attemptNow<T extends Task, Done>(
     else end(session, { ...failure, task, durationMs: 0 });
     return;
   }
-  const started = Date.now();
+  const elapsedMs = startStopwatch();
   const finished = work.lanes.begin();
   const attempt = await work.attempt(task, pending);
   if (attempt.kind === 'busy' || attempt.kind === 'by-peer') queue?.met(task);
@@ -66,7 +67,7 @@ async function attemptNow<T extends Task, Done>(
     return;
   }
   finished(attempt.kind === 'failed' ? attempt.error : undefined);
-  const durationMs = Date.now() - started;
+  const durationMs = elapsedMs();
   if (attempt.kind === 'failed') settle(session, pending, durationMs, attempt);
   else end(session, { ...attempt, task, durationMs });
 }
@@ -81,10 +82,11 @@ function settle<T extends Task, Done>(
   const { context, work } = session;
   const { task } = pending;
   const blockedBy = failed.error.sqlstate === '55P03' ? session.blockers.of(failed.pid) : [];
+  const prepared = blockedBy.find(({ pid }) => pid === 0)?.query ?? undefined;
   const limit = exceededLimit(failed.error, context);
   const error = failed.error.with({
     ...(blockedBy.length > 0 && { blockedBy }),
-    ...(limit !== undefined && { details: [limit] }),
+    details: [limit, prepared && endPrepared(prepared)].filter((line) => line !== undefined),
   });
   const failure = { ...failed, error };
   // The statement was cancelled by a stop, which says nothing about the tenant.
@@ -101,6 +103,14 @@ function settle<T extends Task, Done>(
   const mayBeCommitted = pending.mayBeCommitted || leavesCommitOpen(error.sqlstate);
   session.again.push({ task, failure, tries, mayBeCommitted });
   work.observe({ type: 'note', message: `${nameOf(task)} is tried again: ${error.message}` });
+}
+
+/** No session ends a prepared transaction by itself (https://www.postgresql.org/docs/current/sql-prepare-transaction.html). */
+function endPrepared(query: string): string {
+  const [commit, rollback] = ['COMMIT', 'ROLLBACK'].map((end) =>
+    query.replace('PREPARE TRANSACTION', `${end} PREPARED`),
+  );
+  return `A prepared transaction keeps a lock until somebody ends it: ${commit}; or ${rollback};`;
 }
 
 export function end<T extends Task, Done>(session: Session<T, Done>, outcome: Outcome<T, Done>): void {

@@ -102,6 +102,23 @@ test.each([true, false])(
   },
 );
 
+test('a prepared transaction that is in the way is named, with the statements that end it', async () => {
+  const fleet = await createFleet(FIVE);
+  await fleet.add('20250101000003_alter.sql', ALTER);
+  await fleet.query(`BEGIN; LOCK TABLE ${schemaNameFor('org_d')}.notes; PREPARE TRANSACTION 'it''s left'`);
+  try {
+    const result = await fleet.migrate({ lockTimeoutMs: 300, retries: 0 });
+
+    expect(result.totals).toMatchObject({ changed: 4, failed: 1 });
+    const { error } = resultOf(result, 'org_d');
+    expect(error?.blockedBy).toMatchObject([{ pid: 0, query: `PREPARE TRANSACTION 'it''s left'` }]);
+    expect(error?.details?.join()).toContain(`ROLLBACK PREPARED 'it''s left';`);
+  } finally {
+    await fleet.query(`ROLLBACK PREPARED 'it''s left'`);
+  }
+  expect((await fleet.migrate()).totals).toMatchObject({ changed: 1, upToDate: 4, failed: 0 });
+});
+
 test.each(['40001', '40P01', '55P03', '57P01'])('%s is tried again until it has passed', async (sqlstate) => {
   const fleet = await fleetThatFails(['org_a'], failing(sqlstate, 2));
   const result = await fleet.migrate();

@@ -31,7 +31,7 @@ const STOPPED: RolloutResult = {
 async function rendered(tenants: readonly TenantResult[], isAborted = false, rollout?: RolloutResult) {
   const controller = new AbortController();
   if (isAborted) controller.abort();
-  const run = { started: Date.now(), settled: 1, shared: false, notActive: {}, rollout };
+  const run = { elapsedMs: () => 5, settled: 1, shared: false, notActive: {}, rollout };
   const result = fleetResult(tenants, { ...run, signal: controller.signal });
   return renderFleet({ ...result, durationMs: 5 }, 'migrated', false, plain);
 }
@@ -57,7 +57,7 @@ test('the totals have a green mark only if everything that was asked for is done
 
 test('after a rollback of named tenants that is not complete, only the others are named for the next try', async () => {
   const result = fleetResult([{ ...MIGRATED, outcome: 'rolled-back' }, SKIPPED, FAILED], {
-    started: Date.now(),
+    elapsedMs: () => 5,
     settled: 0,
     shared: false,
     notActive: {},
