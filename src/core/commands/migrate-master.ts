@@ -65,7 +65,7 @@ async function migrateInRun(
   const advice = mustCreate ? adoptionAdvice(await readAdoption(database, false)) : undefined;
   const missing = () => registryMissing(names, folder, plan, advice);
   const [first] = plan.steps;
-  if (!mustCreate) await ensureState(database, stateVersion);
+  if (!mustCreate) await ensureState(database, observe, stateVersion);
   else if (first === undefined) throw missing();
   else if (!(await context.load(first.file)).upInTransaction) throw missing();
 

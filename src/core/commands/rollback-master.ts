@@ -56,7 +56,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
   const migrations = confirm === undefined ? [] : await Promise.all(filesOf(plan.steps).map(context.load));
   const unknown = await mayDropTables(context, migrations);
   if (unknown.length > 0) await confirmed(confirm, { tables: [], unknown, tenants });
-  await ensureState(database);
+  await ensureState(database, commandRun.observe);
   await run.begin(plan.steps.map(({ name }) => name));
 
   let tables: readonly string[] = [];

@@ -137,8 +137,13 @@ function absent({
   );
 }
 
-function stateSchema({ shape, stateVersion: found, master }: RegistryView): Verdict {
-  if (found === STATE_VERSION) return ok(`version ${found}`);
+function stateSchema({ shape, stateVersion: found, foreignParts, master }: RegistryView): Verdict {
+  if (found === STATE_VERSION && foreignParts.length === 0) return ok(`version ${found}`);
+  if (found === STATE_VERSION)
+    return warning(
+      `not as tenantctl makes it: ${listed(foreignParts)}`,
+      'Find out who changed it. Drop triggers, rules and policies there; tenantctl migrate master makes its routines again.',
+    );
   if (found > STATE_VERSION) {
     return failed(
       `version ${found}; this tenantctl supports version ${STATE_VERSION}`,

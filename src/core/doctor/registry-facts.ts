@@ -9,6 +9,7 @@ import {
   type RegistryShape,
 } from '../registry/registry-shape.ts';
 import { tenantSchemaPattern } from '../registry/schema-name.ts';
+import { readForeignParts } from '../install/routines.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import type { Attempt } from './attempt.ts';
 import { readMemory, type Memory } from '../state/memory.ts';
@@ -29,6 +30,8 @@ export interface RegistryFacts {
   readonly masterHistory: History;
   /** 0 if there is no tenantctl schema. */
   readonly stateVersion: number;
+  /** What differs in the schema tenantctl from what this version makes; empty for another version. */
+  readonly foreignParts: readonly string[];
   /** Schemas whose names match the tenant schema pattern. */
   readonly tenantSchemas: readonly string[];
   /** What Knex has under other names. */
@@ -77,6 +80,7 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
     shape,
     masterHistory: await readMasterHistory(database),
     stateVersion,
+    foreignParts: stateVersion === STATE_VERSION ? await readForeignParts(database) : [],
     adoption: await readAdoption(database, shape !== undefined),
     memory,
     atWork: await readAtWork(database, [...memory.intents.keys()]),

@@ -55,7 +55,7 @@ export function toMark(row: unknown): Mark {
 }
 
 export function selectSchemaBefore(schema: string): string {
-  return `SELECT tenantctl.schema_before(${literal(schema)}) AS schema_before`;
+  return `SELECT tenantctl.schema_before(${literal(schema)}::text) AS schema_before`;
 }
 
 export function toSchemaBefore(row: unknown): SchemaBefore {

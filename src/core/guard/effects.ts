@@ -1,7 +1,7 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
 import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectName } from './before.ts';
-import { OWN_PATH } from './own-transaction.ts';
+import { OWN_PATH, REPLACED_ROUTINES } from './own-transaction.ts';
 
 /** A lock taken by a migration's transaction: on a relation or, if exclusive, on another object. */
 export interface SeenLock extends ObjectName {
@@ -42,7 +42,7 @@ export async function look(
   { regain, columns }: { readonly regain: readonly string[]; readonly columns: boolean },
 ): Promise<Effects> {
   const { largestOid, since, writes, foreignKeys } = schemaBefore;
-  const noted = literal(JSON.stringify(writes));
+  const noted = `${literal(JSON.stringify(writes))}::json`;
   const hadKeys = Object.keys(foreignKeys).length > 0;
   const results = (await client.query(
     [
@@ -51,11 +51,13 @@ export async function look(
       'CLOSE ALL',
       'SET CONSTRAINTS ALL IMMEDIATE',
       OWN_PATH,
-      `SELECT tenantctl.effects(${literal(schema)}, ${since ?? 0}, ${largestOid}, ${noted}, ${hadKeys}, ${columns}) AS effects`,
+      REPLACED_ROUTINES,
+      `SELECT tenantctl.effects(${literal(schema)}::text, ${since ?? 0}::bigint, ${largestOid}::bigint, ${noted}, ${hadKeys}, ${columns}) AS effects`,
     ].join(';\n'),
-  )) as unknown as QueryResult<{ effects: Effects }>[];
-  const effects = results.at(-1)?.rows[0]?.effects;
-  if (effects === undefined) throw new Error('the look at a transaction is always one row');
+  )) as unknown as QueryResult[];
+  const [replaced, seen] = results.slice(-2).map(({ rows }) => rows) as [SeenRow[], [{ effects: Effects }]];
+  if (replaced.length > 0) return { locks: [], rows: replaced, foreignKeys: {} };
+  const [{ effects }] = seen;
   const locks = effects.locks.filter((lock) => !schemaBefore.locks.has(lockKey(lock, lock.mode)));
   const rows = effects.rows.filter(
     (row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row)),

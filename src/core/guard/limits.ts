@@ -29,7 +29,7 @@ export function limitsOf(readings: readonly Reading[], observedEffects: readonly
 
 /** The statement, after the tenant's lock, that stores what the schema holds; none if not needed. */
 export function noteOwn(schema: string, { drops }: Limits): string[] {
-  return drops ? [`CALL tenantctl.note_own(${literal(schema)})`] : [];
+  return drops ? [`CALL tenantctl.note_own(${literal(schema)}::text)`] : [];
 }
 
 /** The arguments of tenantctl.stay_within after the schema. */

@@ -33,5 +33,15 @@ export const NEW_ID: readonly string[] = [
   `SELECT pg_logical_emit_message(true, 'tenantctl', '')::text`,
 ];
 
+/**
+ * SQL for the guard's routines that this transaction has replaced: what they say means nothing any more. Needs
+ * OWN_PATH.
+ */
+export const REPLACED_ROUTINES = `SELECT 'pg_proc' AS catalog, p.oid::text AS oid, ${idOf('age(p.xmin)')}::text AS "writtenBy",
+    false AS "isInSchema", NULL AS extension
+  FROM pg_proc p
+  WHERE p.proname IN ('effects', 'rows_outside', 'stay_within') AND p.pronamespace = to_regnamespace('tenantctl')
+    AND age(p.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE}`;
+
 /** No object of a migration, including temporary tables, can shadow PostgreSQL's own. */
 export const OWN_PATH = 'SET LOCAL search_path TO pg_catalog, pg_temp';

@@ -1,6 +1,6 @@
 import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
-import { BY_INDEX, procedure, routine } from '../state/routine.ts';
+import { BY_INDEX, procedure, routine, type Routine } from '../state/routine.ts';
 import { LOCKS } from './before.ts';
 import { CATALOGS, DROPPABLE, type Catalog } from './catalogs.ts';
 import { each, isOtherTenants, LARGEST, largestOid, ownObjects, ownRows, writesOf } from './own-objects.ts';
@@ -119,7 +119,7 @@ const ROWS_OUTSIDE = routine(
   BY_INDEX,
 );
 
-function effects(names: Names): string {
+function effects(names: Names): Routine {
   return routine(
     'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
     `DECLARE
@@ -200,7 +200,7 @@ const STAY_WITHIN = procedure(
            AND NOT (l.objid::bigint > largest AND l.classid::regclass::text IN (${DROPPABLE.map(literal).join(', ')}))
          LIMIT 1;
          SELECT coalesce(outside, min(r.of_catalog || ' ' || r.of_oid)) INTO outside
-         FROM tenantctl.rows_outside(tenant_schema, 0, largest,
+         FROM tenantctl.rows_outside(tenant_schema, 0::bigint, largest,
            coalesce(nullif(current_setting('tenantctl.writes', true), ''), '{}')::json, columns) r
          WHERE r.of_catalog <> 'pg_type' OR strpos(noted, ',pg_type:' || r.of_oid || ',') = 0;
        END IF;
@@ -217,6 +217,6 @@ const STAY_WITHIN = procedure(
  * that no longer exists was the tenant's if the schema held it at the start, and temporary if its oid is
  * larger than any then.
  */
-export function guardRoutines(names: Names): string[] {
+export function guardRoutines(names: Names): Routine[] {
   return [NOTE_OWN, SCHEMA_BEFORE, ROWS_OUTSIDE, effects(names), STAY_WITHIN];
 }

@@ -1,13 +1,12 @@
 import type { PoolClient } from 'pg';
 import { withTransaction } from '../../db/transaction.ts';
 import { literal } from '../../db/sql.ts';
+import { listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import { RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
-import { guardRoutines } from '../guard/server-routines.ts';
-import { serveRoutines } from '../strategy/server-routines.ts';
-import { stampRoutines } from '../stamps/server-routines.ts';
-import { tenantRoutines } from '../registry/server-routines.ts';
+import { trustedStamps } from '../stamps/server-routines.ts';
+import { allRoutines, readAltered } from './routines.ts';
 import { followRegistry, tenantAmbiguous, TENANT_IDS } from '../state/tenant-ids.ts';
 import { boundNames, readVersion } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
@@ -73,12 +72,13 @@ const UPGRADES: readonly (readonly string[])[] = [
     `COMMENT ON COLUMN tenantctl.state_version.names IS
        'The names of the registry and the history tables that the routines are made with, as the variables have them.'`,
   ],
-  // 9: rows that may be swapped.
+  // Routines only. 9: rows that may be swapped; 10: the arguments of calls have the declared types.
+  [],
   [],
 ];
 
-/** Drops the previous version's views and routines first. */
-function routines(names: Names): string[] {
+/** Creates views and routines, after dropping whatever is there. */
+function viewsAndRoutines(names: Names): string[] {
   return [
     'DROP VIEW IF EXISTS tenantctl.trusted_stamps',
     `DO $$ DECLARE routine regprocedure; BEGIN
@@ -86,10 +86,8 @@ function routines(names: Names): string[] {
        EXECUTE format('DROP ROUTINE %s', routine);
      END LOOP;
    END $$`,
-    ...tenantRoutines(names),
-    ...stampRoutines(names),
-    ...serveRoutines(names),
-    ...guardRoutines(names),
+    ...trustedStamps(names),
+    ...allRoutines(names).map(({ create }) => create),
   ];
 }
 
@@ -127,7 +125,7 @@ async function lockState(client: PoolClient, names: Names | undefined): Promise<
 }
 
 async function install(client: PoolClient, names: Names, version: number): Promise<void> {
-  for (const statements of [...UPGRADES.slice(version), routines(names)])
+  for (const statements of [...UPGRADES.slice(version), viewsAndRoutines(names)])
     await client.query(statements.join(';\n'));
   await client.query(
     `INSERT INTO tenantctl.state_version (version, names, installed_at)
@@ -135,11 +133,24 @@ async function install(client: PoolClient, names: Names, version: number): Promi
   );
 }
 
-/** Runs upgradeState in its own transaction if needed. @param version if it has been read */
-export async function ensureState(database: Database, version?: number): Promise<void> {
-  const from = version ?? (await readVersion(database, database.names));
-  if (from === STATE_VERSION) return;
-  await withTransaction(database, {}, [], ({ client }) => upgradeState(client, database.names, from));
+/**
+ * Runs upgradeState in its own transaction if needed. Routines that are not as this version makes them are
+ * replaced, with a warning: they decide what a migration may do.
+ * @param version if it has been read
+ */
+export async function ensureState(database: Database, observe: Observer, version?: number): Promise<void> {
+  const { names } = database;
+  const from = version ?? (await readVersion(database, names));
+  if (from !== STATE_VERSION)
+    return withTransaction(database, {}, [], ({ client }) => upgradeState(client, names, from));
+  const altered = await readAltered(database);
+  if (altered.length === 0) return;
+  await withTransaction(database, {}, [], async ({ client }) => {
+    const now = await lockState(client, names);
+    if (now === STATE_VERSION) await client.query(viewsAndRoutines(names).join(';\n'));
+  });
+  const message = `Routines in the schema tenantctl were not as tenantctl makes them, and have been replaced: ${listed(altered)}.`;
+  observe({ type: 'warning', message });
 }
 
 /**
@@ -147,7 +158,7 @@ export async function ensureState(database: Database, version?: number): Promise
  * @param version from readStateVersion
  */
 export async function prepareState(database: Database, version: number, observe: Observer): Promise<void> {
-  await ensureState(database, version);
+  await ensureState(database, observe, version);
   for (const tenant of await followRegistry(database)) {
     const { clerkOrgId, schema, former, isAmbiguous } = tenant;
     if (!isAmbiguous) {

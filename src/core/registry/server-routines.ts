@@ -1,5 +1,5 @@
 import type { Names } from '../../names.ts';
-import { routine } from '../state/routine.ts';
+import { routine, type Routine } from '../state/routine.ts';
 import { FORMER } from '../state/tenant-ids.ts';
 import { registrySql } from './registry-sql.ts';
 
@@ -16,7 +16,7 @@ import { registrySql } from './registry-sql.ts';
  * A row that gives a known organization the schema of another one, which the registry still has, may have been
  * swapped with that one's row: it is reported as well, and both tenants stay as they are known.
  */
-export function tenantRoutines(names: Names): string[] {
+export function tenantRoutines(names: Names): Routine[] {
   return [registryChanges(names), followRegistry(names)];
 }
 
@@ -26,7 +26,7 @@ function registeredIn(names: Names): string {
   return `SELECT t.${organization}::text AS organization, t.${schema}::text AS schema_name FROM ${table} t`;
 }
 
-function registryChanges(names: Names): string {
+function registryChanges(names: Names): Routine {
   const registered = registeredIn(names);
   return routine(
     'registry_changes() RETURNS TABLE (organization text, schema_name text, schema_oid oid, tenant bigint, is_ambiguous boolean)',
@@ -75,7 +75,7 @@ function registryChanges(names: Names): string {
   );
 }
 
-function followRegistry(names: Names): string {
+function followRegistry(names: Names): Routine {
   const registered = registeredIn(names);
   return routine(
     'follow_registry() RETURNS TABLE (organization text, schema_name text, former jsonb, is_ambiguous boolean)',

@@ -1,6 +1,6 @@
 import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
-import { routine } from '../state/routine.ts';
+import { routine, type Routine } from '../state/routine.ts';
 import { lockTableOf } from '../target/history.ts';
 
 /** SQL for the oid of a schema's history table; NULL if there is none. @param schema in SQL */
@@ -16,19 +16,12 @@ function lockTableIn({ tenantHistory }: Names): string {
 /** The trigger on both history tables, and the prefix of its function's name in the tenant's schema. */
 export const HISTORY_TRIGGER = 'tenantctl_unstamp';
 
-/** The view and the routines, which each upgrade drops and recreates. */
-export function stampRoutines(names: Names): string[] {
-  return [
-    ...trustedStamps(names),
-    lockHistory(names),
-    readHistory(names),
-    TRIGGER_NAME,
-    putHistoryTrigger(names),
-    stamp(names),
-  ];
+export function stampRoutines(names: Names): Routine[] {
+  return [lockHistory(names), readHistory(names), TRIGGER_NAME, putHistoryTrigger(names), stamp(names)];
 }
 
-function trustedStamps({ tenantHistory }: Names): string[] {
+/** The view that the routines of several rooms read. */
+export function trustedStamps({ tenantHistory }: Names): string[] {
   const table = (alias: string, prefix: string, name: string) =>
     `${alias}.oid = s.${prefix}_oid AND ${alias}.relfilenode = s.${prefix}_file AND ${alias}.relnatts = s.${prefix}_columns
        AND ${alias}.relname = ${literal(name)} AND ${alias}.relkind = 'r' AND ${alias}.relpersistence = 'p' AND NOT ${alias}.relhassubclass`;

@@ -37,7 +37,7 @@ export function digester(): (entries: readonly HistoryEntry[]) => string {
 
 /** Runs in the transaction that wrote the history; the master schema has no stamp. */
 export function stampOf({ scope, schema }: Target): string[] {
-  return scope === 'tenants' ? [`SELECT tenantctl.stamp(${literal(schema)})`] : [];
+  return scope === 'tenants' ? [`SELECT tenantctl.stamp(${literal(schema)}::text)`] : [];
 }
 
 /** Stores the histories that stamps will refer to. */

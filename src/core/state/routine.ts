@@ -1,10 +1,21 @@
-/** SQL for a plpgsql function; its plans are cached for the session. @param settings each `name = value` */
+/** A function or procedure of the schema tenantctl. */
+export interface Routine {
+  /** Name and types of the arguments: `note_own(text)`. */
+  readonly identity: string;
+  /** What PostgreSQL stores: pg_proc.prosrc. */
+  readonly source: string;
+  /** What PostgreSQL stores: pg_proc.proconfig. */
+  readonly settings: readonly string[];
+  readonly create: string;
+}
+
+/** A plpgsql function; its plans are cached for the session. @param settings each `name = value` */
 export function routine(
   signature: string,
   body: string,
   comment: string,
   settings: readonly string[] = [],
-): string {
+): Routine {
   return create('FUNCTION', signature, body, comment, settings);
 }
 
@@ -14,7 +25,7 @@ export function procedure(
   body: string,
   comment: string,
   settings: readonly string[] = [],
-): string {
+): Routine {
   return create('PROCEDURE', signature, body, comment, settings);
 }
 
@@ -41,16 +52,21 @@ function create(
   signature: string,
   body: string,
   comment: string,
-  settings: readonly string[],
-): string {
-  const all = [...SETTINGS, ...settings].map((setting) => `SET ${setting}`).join(' ');
+  own: readonly string[],
+): Routine {
+  const settings = [...SETTINGS, ...own];
   const types = signature
     .slice(signature.indexOf('(') + 1, signature.indexOf(')'))
     .split(', ')
     .filter((argument) => !argument.startsWith('OUT '))
     .map((argument) => argument.split(' ').at(-1));
-  return `CREATE ${kind} tenantctl.${signature} LANGUAGE plpgsql ${all} AS $routine$
-     ${body}
-     $routine$;
-     COMMENT ON ${kind} tenantctl.${signature.slice(0, signature.indexOf('('))}(${types.join(', ')}) IS '${comment}'`;
+  const identity = `${signature.slice(0, signature.indexOf('('))}(${types.join(', ')})`;
+  const source = `\n     ${body}\n     `;
+  return {
+    identity,
+    source,
+    settings: settings.map((setting) => setting.replace(' = ', '=')),
+    create: `CREATE ${kind} tenantctl.${signature} LANGUAGE plpgsql ${settings.map((setting) => `SET ${setting}`).join(' ')} AS $routine$${source}$routine$;
+     COMMENT ON ${kind} tenantctl.${identity} IS '${comment}'`,
+  };
 }

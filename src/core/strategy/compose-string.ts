@@ -1,10 +1,17 @@
 import type { Database } from '../../db/database.ts';
 import { literal } from '../../db/sql.ts';
-import { BEGIN, CHECK_CONSTRAINTS, CLEAN_SESSION, timeoutSettings } from '../../db/transaction.ts';
+import {
+  BEGIN,
+  CHECK_CONSTRAINTS,
+  CLEAN_SESSION,
+  setSearchPath,
+  timeoutSettings,
+} from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { limitArguments, noteOwn } from '../guard/limits.ts';
+import { OWN_PATH, REPLACED_ROUTINES } from '../guard/own-transaction.ts';
 import type { CompiledPlan } from './compiled.ts';
-import { giveControl, regainControlAtEnd, regainControl } from '../target/control.ts';
+import { giveControl, ownSearchPath, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { createHistoryTables } from '../target/history.ts';
 import type { Target } from '../target/target.ts';
 
@@ -27,6 +34,7 @@ type ComposerContext = Pick<RunContext, 'lockTimeoutMs' | 'statementTimeoutMs' |
  * that the history is still the expected one; each migration with its record; the stamp; after the COMMIT,
  * session cleanup if needed. `opening` goes between the lock and the history, `closing` after the last row of
  * the history.
+ * Every argument has the type that the routine declares, so that no overload fits better.
  * The parts common to all tenants with the same assumption are composed once.
  */
 export function createComposer(
@@ -34,27 +42,27 @@ export function createComposer(
   compiled: CompiledPlan,
   { statuses, batch, expected, becomes }: Assumption,
 ): (target: Target, opening: readonly string[], closing: readonly string[]) => string[] {
-  const before = expected === null ? 'NULL' : literal(expected);
+  const before = `${expected === null ? 'NULL' : literal(expected)}::uuid`;
   const enterWith = [
     before,
-    `ARRAY[${statuses.map(literal).join(', ')}]`,
-    `ARRAY[${settingsFor(context).map(literal).join(', ')}]`,
+    `ARRAY[${statuses.map(literal).join(', ')}]::text[]`,
+    `ARRAY[${settingsFor(context).map(literal).join(', ')}]::text[]`,
   ].join(', ');
   const recordOf = (names: readonly string[]) =>
-    `${literal(compiled.direction)}, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}, ${context.run?.id ?? 'NULL'}`;
+    `${literal(compiled.direction)}::text, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}::integer, ${context.run?.id ?? 'NULL'}::bigint`;
   // If migrations change only tables, all records can be written at the end.
   const inBetween = compiled.isClean ? [] : compiled.steps.slice(0, -1);
   const last = compiled.isClean ? compiled.steps : compiled.steps.slice(-1);
   const records = inBetween.map(({ name, texts }) => ({ texts, record: recordOf([name]) }));
-  const leaveWith = `${before}, ${literal(becomes)}, ${recordOf(last.map(({ name }) => name))}`;
+  const leaveWith = `${before}, ${literal(becomes)}::uuid, ${recordOf(last.map(({ name }) => name))}`;
   const limits = limitArguments(compiled.limits);
   const lastTexts = last.flatMap(({ texts }) => texts);
 
   return (target, opening, closing) => {
     const { schema, historyTable, clerkOrgId, role } = target;
     const begins = giveControl(target);
-    const name = literal(schema);
-    const organization = clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId);
+    const name = `${literal(schema)}::text`;
+    const organization = `${clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId)}::text`;
     return [
       BEGIN,
       `CALL tenantctl.enter(${name}, ${enterWith})`,
@@ -72,12 +80,18 @@ export function createComposer(
       ...(compiled.isClean && role === undefined ? [] : regainControlAtEnd(target)),
       `CALL tenantctl.leave(${name}, ${leaveWith}, ${organization})`,
       // Deferred constraints and cursors WITH HOLD run now, before the guard looks.
-      ...(compiled.isClean ? [] : ['CLOSE ALL', CHECK_CONSTRAINTS]),
+      ...(compiled.isClean ? [] : ['CLOSE ALL', CHECK_CONSTRAINTS, ...assertRoutines(target)]),
       `CALL tenantctl.stay_within(${name}, ${limits})`,
       ...closing,
       ...(compiled.isClean ? ['COMMIT'] : [CHECK_CONSTRAINTS, 'COMMIT', ...CLEAN_SESSION]),
     ];
   };
+}
+
+/** Fails if the guard's routines were replaced; the tenant then runs statement by statement, and the guard says so. */
+function assertRoutines(target: Target): string[] {
+  const assertion = `SELECT 1 / (NOT EXISTS (${REPLACED_ROUTINES}))::int`;
+  return [OWN_PATH, assertion, setSearchPath(ownSearchPath(target))];
 }
 
 /** The transaction's settings, as alternating names and values. */

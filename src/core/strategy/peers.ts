@@ -25,7 +25,7 @@ export async function lookAtPeers(
   const { rows } = await database.query<PeerView & { readonly schema: string }>(
     `SELECT schema_name AS schema, ${statusOf(database.names, 'status')} AS status, digest::text AS digest,
             is_locked AS "isLocked"
-     FROM tenantctl.peers($1)`,
+     FROM tenantctl.peers($1::text[])`,
     [tasks.map(({ tenant }) => tenant.schema)],
   );
   const bySchema = new Map(rows.map((row) => [row.schema, row]));

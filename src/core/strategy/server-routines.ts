@@ -3,16 +3,16 @@ import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
 import { HISTORY_TRIGGER, historyOf } from '../stamps/server-routines.ts';
-import { BY_INDEX, procedure, routine } from '../state/routine.ts';
+import { BY_INDEX, procedure, routine, type Routine } from '../state/routine.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
 import { lockOfSql } from '../target/lock.ts';
 
 /** Routines: what other runs have done; `enter` and `leave`, the two ends of a one-string transaction. */
-export function serveRoutines(names: Names): string[] {
+export function serveRoutines(names: Names): Routine[] {
   return [peersRoutine(names), enterRoutine(names), ...endRoutines(names)];
 }
 
-function peersRoutine(names: Names): string {
+function peersRoutine(names: Names): Routine {
   const { table, schema, status } = registrySql(names);
   return routine(
     'peers(schemas text[]) RETURNS TABLE (schema_name text, status text, digest uuid, is_locked boolean)',
@@ -37,7 +37,7 @@ function peersRoutine(names: Names): string {
   );
 }
 
-function enterRoutine(names: Names): string {
+function enterRoutine(names: Names): Routine {
   const { table, schema, status } = registrySql(names);
   return procedure(
     'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
@@ -77,7 +77,7 @@ function enterRoutine(names: Names): string {
   );
 }
 
-function endRoutines(names: Names): string[] {
+function endRoutines(names: Names): Routine[] {
   const history = literal(names.tenantHistory);
   return [
     procedure(

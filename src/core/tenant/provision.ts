@@ -69,7 +69,7 @@ async function provisionInRun(
   const folder = await readMigrationFolder(options.folder);
   if (options.masterFolder !== undefined)
     await refusePendingMaster(database, options.masterFolder, { allowNewerHistory: true }, observe);
-  await ensureState(database);
+  await ensureState(database, observe);
   await refuseSkeletons(database, 'tenants', folder.files);
   await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);

@@ -103,6 +103,7 @@ describe('an interrupted migration', () => {
       shape: undefined,
       adoption: { histories: [], registry: [], isRecorded: false },
       notUnique: [],
+      foreignParts: [],
       masterHistory: { entries: [], lockedByKnex: false },
       stateVersion: 1,
       memory: {
