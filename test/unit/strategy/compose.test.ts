@@ -99,7 +99,9 @@ test('where nothing is left behind, nothing is cleaned up, and all is recorded a
   const statements = statementsFor({ ...COMPILED, isClean: true });
   expect(statements.at(-1)).toBe('COMMIT');
   expect(statements.filter((statement) => statement.includes('1_it'))).toEqual([
-    expect.stringContaining(`'up'::text, ARRAY['1_it''s.js', '2_b.js']::text[], 3::integer, 42::bigint, 'org_a'::text)`),
+    expect.stringContaining(
+      `'up'::text, ARRAY['1_it''s.js', '2_b.js']::text[], 3::integer, 42::bigint, 'org_a'::text)`,
+    ),
   ]);
 });
 
@@ -120,13 +122,17 @@ test('a tenant without a history table gets it, and no history is expected of it
       (statement) => statement.includes('CREATE TABLE') && statement.includes('knex_migrations_tenant'),
     ),
   ).toHaveLength(2);
-  expect(statements.find((statement) => statement.includes('tenantctl.leave'))).toContain(`'::text, NULL::uuid, '`);
+  expect(statements.find((statement) => statement.includes('tenantctl.leave'))).toContain(
+    `'::text, NULL::uuid, '`,
+  );
   expect(statementsFor(COMPILED).join()).not.toMatch(/CREATE TABLE.*knex_migrations/);
 });
 
 test('a statement may take as long as the server says, unless told otherwise', () => {
   expect(statementsFor(COMPILED)[1]).not.toContain('statement_timeout');
-  expect(statementsFor(COMPILED, { statementTimeoutMs: 0 })[1]).toMatch(/'statement_timeout', '0'\]::text\[\]\)$/);
+  expect(statementsFor(COMPILED, { statementTimeoutMs: 0 })[1]).toMatch(
+    /'statement_timeout', '0'\]::text\[\]\)$/,
+  );
 });
 
 test('what opens stands between the lock and the search_path', () => {
