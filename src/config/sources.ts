@@ -49,8 +49,6 @@ export function readEnvFile(folder: string, name: string | undefined): EnvFile {
   const path = resolve(folder, name ?? '.env');
   try {
     const text = readTextFile(path, { maxMiB: 1 });
-    // As PowerShell writes a file: every second byte of UTF-16 is zero.
-    if (text.includes('\0')) throw new UnreadableFile('is not UTF-8: save it in that encoding');
     const variables = parse(text);
     return { variables, warnings: fileWarnings(text, variables) };
   } catch (error) {

@@ -1,7 +1,7 @@
 import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { readTextFile, UnreadableFile } from '../text-file.ts';
+import { readFileBytes, UnreadableFile } from '../text-file.ts';
 import type { ParsedVariables } from './variables.ts';
 import type { ServerSettings } from '../db/database.ts';
 
@@ -97,7 +97,7 @@ function readPath<File>(name: string, folder: string, read: (path: string) => Fi
 
 /** @returns the certificates of a PEM file, or what is wrong with it @throws UnreadableFile */
 function readCertificates(path: string): CertificateFile | string {
-  const pem = readTextFile(path);
+  const pem = readFileBytes(path).toString('utf8');
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g);
   if (blocks === null) return `${path} holds no PEM certificate (-----BEGIN CERTIFICATE-----)`;
   try {
@@ -114,7 +114,7 @@ function readCertificates(path: string): CertificateFile | string {
 
 /** @returns a client's private key, or what is wrong with it @throws UnreadableFile */
 function readPrivateKey(path: string): PrivateKeyFile | string {
-  const pem = readTextFile(path);
+  const pem = readFileBytes(path).toString('utf8');
   if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem))
     return `the private key in ${path} needs a passphrase, which tenantctl cannot give: write a copy without one with openssl pkey -in <the key> -out <a file that only its owner may read>`;
   try {

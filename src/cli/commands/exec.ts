@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { QueryTenantsResult } from '../../core/query/query-tenants.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
-import { readSqlText } from '../../text-file.ts';
+import { readTextFile } from '../../text-file.ts';
 import { counted, duration } from '../../wording.ts';
 import { addTimeouts, concurrency, runOptions, selection, type FleetFlags } from '../flags/fleet-options.ts';
 import type { RowFormat } from '../render/rows.ts';
@@ -65,7 +65,7 @@ function sqlOf({ sql, file }: ExecFlags): string {
   if (file === undefined)
     throw new TenantctlError('USAGE', 'There is no query.', { hint: 'Give it with --sql or --file.' });
   try {
-    return readSqlText(file);
+    return readTextFile(file);
   } catch (error) {
     throw new TenantctlError('USAGE', `${file} cannot be read: it ${messageOf(error)}.`, { cause: error });
   }

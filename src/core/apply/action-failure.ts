@@ -33,7 +33,7 @@ export function endedItself(action: FailedAction, cause?: unknown): TenantctlErr
     action,
     `${action.migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
     {
-      hint: `Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction is a migration of its own, with: ${outsideForm(action.migration.file, action.direction)}`,
+      hint: `Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction is a migration of its own, with: ${outsideForm(action.migration, action.direction)}`,
       cause,
     },
   );
@@ -60,8 +60,7 @@ export function failed(
   statement: FailedStatement | undefined,
 ): TenantctlError {
   if (thrown instanceof TransactionEndedError) return endedItself(action, thrown);
-  const { file } = action.migration;
-  const { path } = file;
+  const { path } = action.migration.file;
   if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError)
     return thrown.cause.with({ at: placeOf(thrown, path) });
   const { error: cause, message } = statement ?? { error: thrown, message: messageOf(thrown) };
@@ -71,7 +70,7 @@ export function failed(
     at: statement?.at ?? placeOf(cause, path) ?? placeOf(thrown, path),
     sqlstate,
     statement: statement?.text,
-    hint: own ?? roleHint(sqlstate, action.target) ?? migrationHint({ ...action, file, sqlstate, message }),
+    hint: own ?? roleHint(sqlstate, action.target) ?? migrationHint({ ...action, sqlstate, message }),
     details: statement && serverDetails(cause, statement),
     cause,
   });

@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { serverHint } from '../../db/server-hint.ts';
-import type { Direction } from '../files/load.ts';
-import type { MigrationFile } from '../files/source.ts';
+import type { Direction, Migration } from '../files/load.ts';
 
 interface Refused {
   readonly sqlstate: string | undefined;
   readonly message: string;
-  readonly file: MigrationFile;
+  readonly migration: Migration;
   readonly direction: Direction;
 }
 
@@ -41,34 +39,37 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '42P06': EXISTS,
   '42P07': EXISTS,
   '55006': 'Something else uses it. Run the command again when that has ended.',
-  '55P04': ({ file, direction }) =>
-    `A new value of an enum can be used only after it was committed. Put ALTER TYPE ... ADD VALUE in an earlier migration of its own, which tenantctl then commits first. Where a function adds the value, that migration also needs: ${outsideForm(file, direction)}`,
+  '55P04': ({ migration, direction }) =>
+    `A new value of an enum can be used only after it was committed. Put ALTER TYPE ... ADD VALUE in an earlier migration of its own, which tenantctl then commits first. Where a function adds the value, that migration also needs: ${outsideForm(migration, direction)}`,
   P0: 'The migration, or a function or trigger that it calls, raised this error itself.',
 };
 
-/** The next step after a failed migration. Pure, but for the file, which it may read. */
+/** The next step after a failed migration. Pure. */
 export function migrationHint(refused: Refused): string {
   const { sqlstate, message } = refused;
   const known = serverHint(sqlstate, message);
   if (known !== undefined) return known;
   const hint = sqlstate && (HINTS[sqlstate] ?? HINTS[sqlstate.slice(0, 2)]);
   const text = typeof hint === 'function' ? hint(refused) : hint;
+  if (/^(?:__dirname|__filename|require) is not defined/.test(message)) return COMMON_JS_ONLY;
   return text ?? 'Correct the migration, and run the command again.';
 }
 
+const COMMON_JS_ONLY =
+  'An ES module has import.meta.dirname, import.meta.filename and import instead. Or name the file .cjs, or .ts.';
+
 /** 25001 also means that a SET TRANSACTION came too late. */
-function transactionHint({ message, file, direction }: Refused): string | undefined {
+function transactionHint({ message, migration, direction }: Refused): string | undefined {
   if (/cannot be executed from/.test(message))
-    return `It must be sent as a statement of its own, not from a function or a DO block, and outside a transaction: ${outsideForm(file, direction)}`;
+    return `It must be sent as a statement of its own, not from a function or a DO block, and outside a transaction: ${outsideForm(migration, direction)}`;
   return /cannot (?:run|be executed) (?:inside|within)/.test(message)
-    ? `Put the statement in a migration of its own that runs outside a transaction: ${outsideForm(file, direction)}`
+    ? `Put the statement in a migration of its own that runs outside a transaction: ${outsideForm(migration, direction)}`
     : 'tenantctl begins the transaction, and has sent statements before: remove the statement.';
 }
 
 /** The line that takes a migration out of its transaction, in the form of its file. */
-export function outsideForm({ path, format }: MigrationFile, direction: Direction): string {
-  if (format === 'sql') return `-- migrate:${direction} transaction:false`;
-  const text = readFileSync(path, 'utf8');
+export function outsideForm({ file, text }: Migration, direction: Direction): string {
+  if (file.format === 'sql') return `-- migrate:${direction} transaction:false`;
   const config = 'config = { transaction: false };';
   if (/^\s*module\.exports\s*=/m.test(text)) return `module.exports.${config}`;
   if (/^\s*(?:module\.)?exports\.\w/m.test(text)) return `exports.${config}`;

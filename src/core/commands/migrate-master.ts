@@ -1,8 +1,8 @@
 import { startStopwatch } from '../../stopwatch.ts';
 import { TenantctlError } from '../../errors.ts';
 import { registryName, type Names } from '../../names.ts';
-import { recordFiles, warnOfEditedFiles } from '../state/checksums.ts';
-import type { RunOptions } from '../run/run-context.ts';
+import { warnOfEditedFiles } from '../state/checksums.ts';
+import { recordLoaded, type RunOptions } from '../run/run-context.ts';
 import { filesOf, planForward, type Plan } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { isInit } from '../files/scaffold.ts';
@@ -87,7 +87,7 @@ async function migrateInRun(
     },
     hasState: hasRegistry || stateVersion > 0,
   });
-  await recordFiles(database, 'master', folder, done.names);
+  await recordLoaded(context, 'master', folder, done.names);
   if (!hasRegistry && !mustCreate && !(await hasRegistryTable(database, names))) {
     const message = `The registry ${registryName(names)} does not exist yet. Correct REGISTRY_TABLE, or write a master migration that creates it.`;
     observe({ type: 'warning', message });

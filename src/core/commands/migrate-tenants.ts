@@ -1,8 +1,8 @@
 import { startStopwatch } from '../../stopwatch.ts';
 import { messageOf } from '../../errors.ts';
-import { recordFiles, warnOfEditedFiles } from '../state/checksums.ts';
+import { warnOfEditedFiles } from '../state/checksums.ts';
 import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
-import { isStopped, type RunContext } from '../run/run-context.ts';
+import { isStopped, recordLoaded, type RunContext } from '../run/run-context.ts';
 import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
 import { createLanes, type Lanes } from '../run/lanes.ts';
 import type { History } from '../target/history.ts';
@@ -216,7 +216,7 @@ async function apply(
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
   const migrated = await serveRollout(rollout, plan.due, { ...forwardWork(run, memory), isNamed });
   const applied = migrated.results.flatMap((result) => result.names);
-  await recordFiles(database, 'tenants', folder, applied).catch((error: unknown) => {
+  await recordLoaded(context, 'tenants', folder, applied).catch((error: unknown) => {
     observe({ type: 'warning', message: `The files' checksums were not kept: ${messageOf(error)}` });
   });
   return { results: [...results, ...migrated.results], isShared: migrated.isShared };

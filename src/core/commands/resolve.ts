@@ -9,7 +9,7 @@ import type { Assignment } from '../apply/assignment.ts';
 import type { History } from '../target/history.ts';
 import { lastBatch, NOTHING } from '../plan/plan.ts';
 import { recordStep } from '../target/write-history.ts';
-import { readMigrationFolder, stemOf } from '../files/source.ts';
+import { checksumOf, readMigrationFolder, stemOf } from '../files/source.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { lookUnderLock, readUnderLock, type Seen } from '../apply/under-lock.ts';
 import { silent, type Observer } from '../report/event.ts';
@@ -103,7 +103,13 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
   );
   if (resolution.recorded && resolution.direction === 'up' && folder !== undefined) {
     try {
-      await recordFiles(database, target.scope, await readMigrationFolder(folder), [resolution.migration]);
+      const { files } = await readMigrationFolder(folder);
+      const found = files.filter(({ stem }) => stem === stemOf(resolution.migration));
+      await recordFiles(
+        database,
+        target.scope,
+        found.map((file) => ({ file, checksum: checksumOf(file) })),
+      );
     } catch (error) {
       observe({ type: 'warning', message: `The file's checksum was not kept: ${messageOf(error)}` });
     }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { loadMigration } from '../files/load.ts';
 import { readMigrationFolder, type MigrationFile, type MigrationFolder } from '../files/source.ts';
@@ -30,9 +29,8 @@ export async function readFolderFacts(directory: string, isNamed = false): Promi
   let needsVector: string | undefined;
   for (const file of folder.facts?.files ?? []) {
     try {
-      await loadMigration(file);
-      if (needsVector === undefined && VECTOR_COLUMN.test(await readFile(file.path, 'utf8')))
-        needsVector = file.name;
+      const { text } = await loadMigration(file);
+      if (needsVector === undefined && VECTOR_COLUMN.test(text)) needsVector = file.name;
     } catch (error) {
       broken.push({ file, error: toTenantctlError(error) });
     }

@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import type * as Jiti from 'jiti';
 import type { Knex } from 'knex';
-import { TenantctlError, type ErrorDetails } from '../../errors.ts';
+import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
+import { decodeText, type UnreadableFile } from '../../text-file.ts';
 import { importModule } from '../../import-module.ts';
 import { isError } from '../../is-error.ts';
 import { parseSqlMigration, type SqlMigration } from './sql-file.ts';
 import { placeOf } from './source-place.ts';
-import type { MigrationFile } from './source.ts';
+import { checksumOf, readMigrationFile, type MigrationFile } from './source.ts';
 
 /** One direction of a migration: SQL, or a function that gets Knex. */
 type MigrationAction = string | ((knex: Knex) => unknown);
@@ -15,17 +15,38 @@ export interface Migration extends Omit<SqlMigration, 'up' | 'down'> {
   readonly file: MigrationFile;
   readonly up: MigrationAction;
   readonly down: MigrationAction | undefined;
+  /** The file's text, as it was when it was loaded. */
+  readonly text: string;
+  /** The checksum of that text: see checksumOf. */
+  readonly checksum: string;
 }
 
 /**
  * Loads a migration file, which runs its top level. Node itself imports JavaScript and TypeScript; jiti loads
- * TypeScript that needs more than type stripping.
+ * what Node cannot, as tsx and ts-node do.
  * @throws TenantctlError MIGRATION_INVALID
  */
 export async function loadMigration(file: MigrationFile): Promise<Migration> {
-  if (file.format !== 'sql') return loadModule(file);
-  return { file, ...(await parseSqlMigration(await readFile(file.path, 'utf8'), file.name)) };
+  const bytes = readMigrationFile(file);
+  const text = textOf(file, bytes);
+  const loaded =
+    file.format === 'sql' ? await parseSqlMigration(text, file.name) : await loadModule(file, text);
+  return { file, ...loaded, text, checksum: checksumOf(file, bytes) };
 }
+
+/** Node itself would replace what it cannot decode. */
+function textOf(file: MigrationFile, bytes: Buffer): string {
+  try {
+    return decodeText(bytes);
+  } catch (cause) {
+    const { line } = cause as UnreadableFile;
+    const at = line === undefined ? undefined : `${file.name}:${line}`;
+    throw invalid(file, `${messageOf(cause)}.`, ENCODING, { at, cause });
+  }
+}
+
+const ENCODING =
+  'Nothing has been changed. An editor can save the file as UTF-8; so can iconv, for instance: iconv -f WINDOWS-1252 -t UTF-8.';
 
 interface MigrationModule {
   readonly up?: unknown;
@@ -33,8 +54,11 @@ interface MigrationModule {
   readonly config?: { readonly transaction?: unknown; readonly allowOutside?: unknown };
 }
 
-async function loadModule(file: MigrationFile): Promise<Migration> {
-  const found = exportsOf(await importFile(file));
+async function loadModule(
+  file: MigrationFile,
+  text: string,
+): Promise<Omit<Migration, 'file' | 'text' | 'checksum'>> {
+  const found = exportsOf(await importFile(file, text));
   if (typeof found.up !== 'function') {
     throw invalid(
       file,
@@ -47,7 +71,6 @@ async function loadModule(file: MigrationFile): Promise<Migration> {
     throw invalid(file, 'exports a "down" that is no function.');
   const inTransaction = found.config?.transaction !== false;
   return {
-    file,
     up: found.up as MigrationAction,
     down: down as MigrationAction | undefined,
     upInTransaction: inTransaction,
@@ -78,11 +101,13 @@ function exportsOf(loaded: MigrationModule & { readonly default?: unknown }): Mi
   return loaded;
 }
 
-async function importFile(file: MigrationFile): Promise<MigrationModule> {
+async function importFile(file: MigrationFile, text: string): Promise<MigrationModule> {
+  const isTypeScript = /\.[mc]?ts$/.test(file.name);
   try {
-    return (await importModule(file.path)) as MigrationModule;
+    if (!isTypeScript || !MAY_NEED_JITI_LATER.test(text))
+      return (await importModule(file.path)) as MigrationModule;
   } catch (error) {
-    if (!/\.[mc]?ts$/.test(file.name) || !isBeyondTypeStripping(error))
+    if (!(isTypeScript ? isBeyondTypeStripping(error) : isUnresolved(error)))
       throw broken(file, error, await placeOfSyntaxError(file, error));
   }
   try {
@@ -92,28 +117,48 @@ async function importFile(file: MigrationFile): Promise<MigrationModule> {
   }
 }
 
+/** What fails only when `up` runs: Node has these names in CommonJS alone, and resolves imports in its own way. */
+const MAY_NEED_JITI_LATER = /\b(?:__dirname|__filename|require|import\s*\()/;
+
 async function importByJiti({ path }: MigrationFile): Promise<MigrationModule> {
   const { createJiti } = (await importModule('jiti')) as typeof Jiti;
   // No disk cache: a migration is loaded once.
-  return createJiti(path, { fsCache: false, interopDefault: false }).import(path);
+  const create = (tsconfigPaths: boolean) =>
+    createJiti(path, { fsCache: false, interopDefault: false, tsconfigPaths });
+  let jiti: Jiti.Jiti;
+  try {
+    jiti = create(true);
+  } catch {
+    // The tsconfig.json extends one that is not installed here, as in a container without devDependencies.
+    jiti = create(false);
+  }
+  return jiti.import(path);
+}
+
+const UNRESOLVED =
+  /^(?:MODULE_NOT_FOUND|ERR_(?:MODULE_NOT_FOUND|UNSUPPORTED_DIR_IMPORT|IMPORT_ATTRIBUTE_MISSING))$/;
+
+/** An import of a folder, without extension, of JSON, or by an alias of tsconfig.json. */
+function isUnresolved(error: unknown): boolean {
+  return isError(error) && UNRESOLVED.test((error as NodeJS.ErrnoException).code ?? '');
 }
 
 const NEEDS_MORE =
-  /^(?:MODULE_NOT_FOUND|ERR_(?:UNSUPPORTED_TYPESCRIPT_SYNTAX|INVALID_TYPESCRIPT_SYNTAX|MODULE_NOT_FOUND|UNSUPPORTED_DIR_IMPORT|UNKNOWN_FILE_EXTENSION|REQUIRE_ESM|REQUIRE_CYCLE_MODULE|UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING|AMBIGUOUS_MODULE_SYNTAX))$/;
+  /^ERR_(?:UNSUPPORTED_TYPESCRIPT_SYNTAX|INVALID_TYPESCRIPT_SYNTAX|UNKNOWN_FILE_EXTENSION|REQUIRE_ESM|REQUIRE_CYCLE_MODULE|UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING|AMBIGUOUS_MODULE_SYNTAX)$/;
 
 /**
  * Whether a TypeScript file needs more than type stripping
- * (https://nodejs.org/api/typescript.html#type-stripping): syntax that emits code, imports of a folder or
- * without extension, a type imported as a value, CommonJS mixed with ES modules.
+ * (https://nodejs.org/api/typescript.html#type-stripping): syntax that emits code, imports that Node does not
+ * resolve, a type imported as a value, CommonJS mixed with ES modules.
  */
 function isBeyondTypeStripping(error: unknown): boolean {
   if (!isError(error)) return false;
   const { name, message, code = '' } = error as NodeJS.ErrnoException;
   return (
+    isUnresolved(error) ||
     NEEDS_MORE.test(code) ||
     name === 'SyntaxError' ||
-    (name === 'ReferenceError' &&
-      /^(exports|module|require|__dirname|__filename) is not defined/.test(message))
+    (name === 'ReferenceError' && /^(exports|module) is not defined/.test(message))
   );
 }
 
@@ -144,7 +189,8 @@ function hintFor(file: MigrationFile, message: string): string {
     return 'The file is CommonJS in a package of ES modules: write export async function up, or name it .cjs.';
   if (/^(Unexpected token 'export'|Cannot use import statement)/.test(message))
     return 'The file is an ES module in a package of CommonJS: write exports.up, or name it .mjs. The history accepts the new name.';
-  if (/Cannot find (module|package)/i.test(message)) return 'Install what it imports, or correct the path.';
+  if (/Cannot find (module|package)/i.test(message))
+    return 'Install what it imports, or correct the path. Aliases are read from "paths" of the nearest tsconfig.json, not of those that it references.';
   return `Correct ${file.name} and run the command again; nothing has been changed.`;
 }
 

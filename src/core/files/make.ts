@@ -5,7 +5,7 @@ import { dirname, extname, join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import { skeletonFor } from './skeleton.ts';
-import { readMigrationFolder, stemOf, type MigrationFolder } from './source.ts';
+import { compareNames, readMigrationFolder, stemOf } from './source.ts';
 
 export type MigrationFormat = 'ts' | 'js' | 'sql';
 
@@ -26,7 +26,10 @@ export interface MadeMigration {
   readonly note?: string | undefined;
 }
 
-/** Writes an empty migration that sorts last. @throws TenantctlError MIGRATION_NAME_INVALID, FILE_EXISTS */
+/**
+ * Writes an empty migration that sorts last.
+ * @throws TenantctlError MIGRATION_NAME_INVALID, FILE_EXISTS, FILE_UNUSABLE
+ */
 export async function makeMigration(options: MakeOptions): Promise<MadeMigration> {
   checkOptions(options, 'folder', 'name');
   assertMigrationName(options.name);
@@ -35,8 +38,8 @@ export async function makeMigration(options: MakeOptions): Promise<MadeMigration
   const newest = folder.files.at(-1)?.name;
   const format = options.format ?? formatOf(newest) ?? 'ts';
   const extension = format === 'sql' ? '.sql' : extensionLike(newest, format);
-  const stamp = nextTimestamp(folder, options.now ?? new Date());
-  const path = join(options.folder, `${stamp}_${options.name}${extension}`);
+  const prefix = nextPrefix(newest, options.now ?? new Date());
+  const path = join(options.folder, `${prefix}_${options.name}${extension}`);
   const type = extension === '.js' ? await packageType(options.folder) : 'commonjs';
   await writeNew(path, skeletonFor(extension, type));
   return { path, format, note: format === 'sql' ? NOT_FOR_KNEX : undefined };
@@ -69,15 +72,34 @@ function assertMigrationName(name: string): void {
   });
 }
 
-/** Knex's form, YYYYMMDDhhmmss, in UTC; one second after the newest file's if that is not in the past. */
-function nextTimestamp(folder: MigrationFolder, now: Date): string {
-  const stamps = folder.files.flatMap(({ name }) => /^\d{14}(?=\D)/.exec(name) ?? []);
-  const newest = stamps.toSorted().at(-1) ?? '';
-  const stamp = toStamp(now);
-  if (newest < stamp) return stamp;
-  const time = Date.parse(newest.replace(/(....)(..)(..)(..)(..)(..)/, '$1-$2-$3T$4:$5:$6Z'));
-  // Digits that are not a date, such as a serial number, are incremented.
-  return Number.isNaN(time) ? String(BigInt(newest) + 1n) : toStamp(new Date(time + 1_000));
+/**
+ * What a new name begins with, so that it sorts after the newest: the time in Knex's form (YYYYMMDDhhmmss, UTC), or
+ * else the newest file's own number plus one (a second, if it is a time).
+ * @throws TenantctlError MIGRATION_NAME_INVALID
+ */
+function nextPrefix(newest: string | undefined, now: Date): string {
+  const sortsLast = (prefix: string) => newest === undefined || compareNames(`${prefix}_`, newest) > 0;
+  const time = toStamp(now);
+  if (sortsLast(time)) return time;
+  const [, before = '', number = ''] = /^(\D*)(\d+)/.exec(newest ?? '') ?? [];
+  const next = `${before}${number && following(number)}`;
+  if (sortsLast(next)) return next;
+  throw new TenantctlError(
+    'MIGRATION_NAME_INVALID',
+    `No name that continues the folder sorts after ${newest}: names are compared character by character.`,
+    {
+      hint: 'Give numbers leading zeros (002_users, 010_notes), or times, before the files are applied anywhere. Or write the new file by hand, with a name that sorts last.',
+    },
+  );
+}
+
+/** The next number of as many digits, or the next second. */
+function following(number: string): string {
+  const form = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/;
+  const time = Date.parse(number.replace(form, '$1-$2-$3T$4:$5:$6Z'));
+  return form.test(number) && !Number.isNaN(time)
+    ? toStamp(new Date(time + 1_000))
+    : String(BigInt(number) + 1n).padStart(number.length, '0');
 }
 
 function toStamp(date: Date): string {

@@ -2,6 +2,7 @@ import { checkOptions } from '../options/check-options.ts';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { TenantctlError } from '../../errors.ts';
 import { packageType, writeNew } from './make.ts';
 import { compareNames, readMigrationFolder, stemOf } from './source.ts';
 
@@ -19,15 +20,18 @@ export interface InitResult {
 }
 
 export const INIT_MIGRATION = '20251103123228_init_db';
-/** Sorts before every other migration. */
-const EARLIEST_INIT = '00000000000000_init_db';
+/** Names for the registry's migration, which must sort first. */
+const INIT_NAMES = [INIT_MIGRATION, '00000000000000_init_db', '0000000000000000_init_db'];
 
 /** Whether a migration is called like the one that creates the registry. */
 export function isInit(name: string): boolean {
   return /(?:^|_)init_db$/.test(stemOf(name));
 }
 
-/** Creates folders, .env.example, ssl/ and the first migration (.js among .js files). Never overwrites. */
+/**
+ * Creates folders, .env.example, ssl/ and the first migration (.js among .js files). Never overwrites.
+ * @throws TenantctlError MIGRATION_NAME_INVALID, FILE_UNUSABLE
+ */
 export async function initProject(options: InitOptions): Promise<InitResult> {
   checkOptions(options, 'folder', 'masterFolder', 'tenantFolder');
   const created: string[] = [];
@@ -49,10 +53,8 @@ export async function initProject(options: InitOptions): Promise<InitResult> {
     const holds = (extension: RegExp) => files.some(({ name }) => extension.test(name));
     const inJavaScript = holds(/\.[mc]?js$/) && !holds(/\.[mc]?ts$/);
     const text = inJavaScript ? initJavaScript(await packageType(options.masterFolder)) : INIT_TYPESCRIPT;
-    const [first] = files;
-    const isFirst = first === undefined || compareNames(INIT_MIGRATION, first.name) < 0;
-    const name = `${isFirst ? INIT_MIGRATION : EARLIEST_INIT}.${inJavaScript ? 'js' : 'ts'}`;
-    await write(join(options.masterFolder, name), text);
+    const name = earliestName(files[0]?.name);
+    await write(join(options.masterFolder, `${name}.${inJavaScript ? 'js' : 'ts'}`), text);
   } else kept.push(relative(options.folder, present.path));
 
   await mkdir(options.tenantFolder, { recursive: true });
@@ -61,6 +63,16 @@ export async function initProject(options: InitOptions): Promise<InitResult> {
   await write(join(options.folder, '.env.example'), ENV_EXAMPLE);
   await write(join(options.folder, 'ssl', 'README.md'), SSL_README);
   return { created, kept };
+}
+
+function earliestName(first: string | undefined): string {
+  const name = INIT_NAMES.find((each) => first === undefined || compareNames(`${each}.`, first) < 0);
+  if (name !== undefined) return name;
+  throw new TenantctlError(
+    'MIGRATION_NAME_INVALID',
+    `The registry's migration must run first, and ${first} sorts before every name that it could have.`,
+    { hint: `Rename ${first} so that it begins with a time, such as 20200101000000_.` },
+  );
 }
 
 const INIT_TYPESCRIPT = `import type { Knex } from 'knex';

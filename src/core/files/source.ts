@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { TenantctlError } from '../../errors.ts';
+import { messageOf, TenantctlError } from '../../errors.ts';
+import { readFileBytes } from '../../text-file.ts';
+import { hasMarker } from './sql-file.ts';
 
 /** A migration file, not yet loaded. */
 export interface MigrationFile {
   /** The file name with its extension, as Knex and the history store it. */
   readonly name: string;
-  /** The name without the extension: what identifies the migration. */
+  /** What identifies the migration: see stemOf. */
   readonly stem: string;
   readonly path: string;
   readonly format: 'module' | 'sql';
@@ -23,13 +25,17 @@ export interface MigrationFolder {
 export const EXTENSION = /\.(?:ts|mts|cts|js|mjs|cjs|sql)$/;
 const NOT_A_MIGRATION = /\.d\.[mc]?ts$|^\./;
 
-/** The identity of a migration: names that differ only in their extension are the same migration. */
+/**
+ * The identity of a migration: its name without the extension. A name means the same whether its accents are
+ * composed (NFC) or not (NFD): some file systems and archives change that.
+ */
 export function stemOf(name: string): string {
-  return name.replace(EXTENSION, '');
+  return name.replace(EXTENSION, '').normalize();
 }
 
 /**
- * Lists a folder's migrations, sorted by file name as Knex sorts them. An empty folder is no error here.
+ * Lists a folder's migrations, sorted by file name as Knex sorts them. An empty folder is no error here. A .sql
+ * file that a module reads is no migration: see withoutParts.
  * @throws TenantctlError MIGRATIONS_FOLDER_MISSING, MIGRATION_DUPLICATE, MIGRATION_INVALID
  */
 export async function readMigrationFolder(path: string): Promise<MigrationFolder> {
@@ -40,13 +46,13 @@ export async function readMigrationFolder(path: string): Promise<MigrationFolder
       cause: error,
     });
   });
-  const files: MigrationFile[] = [];
+  const found: MigrationFile[] = [];
   for (const entry of entries) {
     if (entry.isDirectory() || !EXTENSION.test(entry.name) || NOT_A_MIGRATION.test(entry.name)) continue;
     if (entry.isFile() || (await isLinkToFile(join(directory, entry.name))))
-      files.push(describe(directory, entry.name));
+      found.push(describe(directory, entry.name));
   }
-  files.sort((a, b) => compareNames(a.name, b.name));
+  const files = withoutParts(found).sort((a, b) => compareNames(a.name, b.name));
   refuseDuplicates(directory, files);
   return { directory, files };
 }
@@ -73,6 +79,40 @@ function describe(directory: string, name: string): MigrationFile {
   return { name, stem: stemOf(name), path: join(directory, name), format };
 }
 
+/**
+ * Leaves out .sql files that belong to a module: without a "-- migrate:up" line, and with a name that continues
+ * a module's (1_users.js, 1_users.up.sql) or stands in a module's text.
+ */
+function withoutParts(files: readonly MigrationFile[]): MigrationFile[] {
+  const modules = files.filter(({ format }) => format === 'module');
+  let texts: readonly string[] | undefined;
+  return files.filter((file) => {
+    if (file.format === 'module' || modules.length === 0 || hasMarker(textOf(file))) return true;
+    const continues = ({ stem }: MigrationFile) =>
+      file.stem === stem || (file.stem.startsWith(stem) && /^[._-]/.test(file.stem.slice(stem.length)));
+    if (modules.some(continues)) return false;
+    texts ??= modules.map(textOf);
+    return !texts.some((text) => text.includes(file.name));
+  });
+}
+
+function textOf(file: MigrationFile): string {
+  return readMigrationFile(file).toString('utf8');
+}
+
+/** @throws TenantctlError MIGRATION_INVALID */
+export function readMigrationFile({ path, name }: MigrationFile): Buffer {
+  try {
+    return readFileBytes(path, { maxMiB: Infinity });
+  } catch (cause) {
+    throw new TenantctlError('MIGRATION_INVALID', `${name} ${messageOf(cause)}.`, {
+      migration: name,
+      hint: 'Was the folder changed while the command ran? Restore the file, or correct it, and run the command again.',
+      cause,
+    });
+  }
+}
+
 /** Orders by code unit, independent of the locale. */
 export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
@@ -85,7 +125,7 @@ function refuseDuplicates(directory: string, files: readonly MigrationFile[]): v
     if (other !== undefined)
       throw new TenantctlError(
         'MIGRATION_DUPLICATE',
-        `${other} and ${file.name} in ${directory} are the same migration: their names differ by the extension only.`,
+        `${other} and ${file.name} in ${directory} are the same migration: their names differ by the extension or by the Unicode form of an accent only.`,
         { hint: 'Delete one of the two files.', migration: file.name },
       );
     seen.set(file.stem, file.name);
@@ -93,9 +133,9 @@ function refuseDuplicates(directory: string, files: readonly MigrationFile[]): v
 }
 
 /** SHA-256 of a file in hexadecimal, with normalized line endings: Git may change them. */
-export async function checksumOf(file: MigrationFile): Promise<string> {
-  const text = await readFile(file.path, 'utf8');
-  return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
+export function checksumOf(file: MigrationFile, bytes = readMigrationFile(file)): string {
+  const text = bytes.toString('utf8').replaceAll('\r\n', '\n');
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** The file named by --to, with or without its extension. @throws TenantctlError MIGRATION_UNKNOWN */

@@ -23,16 +23,20 @@ interface Section {
 
 const MARKER = /^[ \t]*--[ \t]*migrate:(up|down)\b(.*?)\r?$/i;
 
+/** Whether a line of the text is a marker: without one, it is no migration. */
+export function hasMarker(text: string): boolean {
+  return text.split('\n').some((line) => MARKER.test(line));
+}
+
 /**
  * Parses an .sql migration (https://github.com/amacneil/dbmate#migration-options): `-- migrate:up` and
  * `-- migrate:down`, with the options `transaction:false` and `allow-outside:public.countries,...`. Within a
  * string, a function's body or a block comment such a line is plain text.
  * @throws TenantctlError MIGRATION_INVALID
  */
-export async function parseSqlMigration(file: string, fileName: string): Promise<SqlMigration> {
+export async function parseSqlMigration(text: string, fileName: string): Promise<SqlMigration> {
   const sections: Partial<Record<'up' | 'down', Section>> = {};
   let current: Section | undefined;
-  const text = file.replace(/^\uFEFF/, '');
   const within = await linesWithin(text, fileName);
   for (const [index, line] of text.split('\n').entries()) {
     const refused = (reason: string, hint = FORM) =>
@@ -49,7 +53,7 @@ export async function parseSqlMigration(file: string, fileName: string): Promise
     current = { ...readOptions(marker[2] ?? '', refused), lines: [], firstLine: index + 2 };
     sections[kind] = current;
   }
-  if (sections.up === undefined) throw invalid(fileName, 'it has no "-- migrate:up" line');
+  if (sections.up === undefined) throw invalid(fileName, 'it has no "-- migrate:up" line', NO_MARKER);
   return {
     up: sections.up.lines.join('\n').trim(),
     down: sections.down?.lines.join('\n').trim(),
@@ -112,6 +116,7 @@ function readOptions(
 
 const FORM =
   'A .sql migration has a line "-- migrate:up" before its SQL, and "-- migrate:down" before the SQL that undoes it.';
+const NO_MARKER = `${FORM} One that a .js or .ts migration reads belongs in a folder of its own, or its name begins with that migration's: 1_users.js, 1_users.data.sql.`;
 const OPTIONS =
   'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries,... with what the migration reaches outside its tenant\'s schema.';
 

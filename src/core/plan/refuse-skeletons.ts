@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
 import { listed } from '../../wording.ts';
 import { isSkeleton } from '../files/skeleton.ts';
-import { readMigrationFolder, stemOf, type MigrationFile } from '../files/source.ts';
+import { readMigrationFile, readMigrationFolder, stemOf, type MigrationFile } from '../files/source.ts';
 import { readStateVersion, STAMPS_SINCE } from '../state/version.ts';
 import type { Target } from '../target/target.ts';
 
@@ -18,8 +17,7 @@ export async function refuseSkeletons(
   scope: Target['scope'],
   files: readonly MigrationFile[],
 ): Promise<void> {
-  const texts = await Promise.all(files.map(({ path }) => readFile(path, 'utf8')));
-  const empty = files.filter(({ format }, index) => isSkeleton(texts[index] ?? '', format));
+  const empty = files.filter((file) => isSkeleton(readMigrationFile(file).toString('utf8'), file.format));
   if (empty.length === 0) return;
   const applied = scope === 'tenants' ? await namesInTenantHistories(database) : [];
   const stems = new Set(applied.map(stemOf));

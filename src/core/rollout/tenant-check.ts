@@ -3,7 +3,7 @@ import { checkOptions } from '../options/check-options.ts';
 import type { FieldDef } from 'pg';
 import { withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError, toTenantctlError, type ErrorDetails } from '../../errors.ts';
-import { readSqlText } from '../../text-file.ts';
+import { readTextFile } from '../../text-file.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { parseSql } from '../files/parse-sql.ts';
 import { tenantTarget } from '../target/target.ts';
@@ -34,7 +34,7 @@ export async function readTenantCheck(path: string): Promise<TenantCheck> {
     });
   let text: string;
   try {
-    text = readSqlText(path);
+    text = readTextFile(path);
   } catch (error) {
     throw invalid(`cannot be read: it ${messageOf(error)}`, error);
   }

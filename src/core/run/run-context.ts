@@ -1,7 +1,9 @@
+import pLimit from 'p-limit';
 import { createKnexFactory, type KnexFactory } from '../../db/knex/knex-session.ts';
 import { createReadStatements, type ReadStatements } from '../statements/read-statements.ts';
 import { loadMigration, type Migration } from '../files/load.ts';
-import type { MigrationFile } from '../files/source.ts';
+import { stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
+import { recordFiles } from '../state/checksums.ts';
 import { toTenantctlError } from '../../errors.ts';
 import { DEFAULT_RETRIES } from './retry.ts';
 import type { RecordedRun } from '../ledger/recorded-run.ts';
@@ -43,6 +45,7 @@ export interface RunContext {
   readonly run: Pick<RecordedRun, 'id'> | undefined;
   /** @param file a loaded migration, whose Knex is used if it has one */
   readonly knex: (file: MigrationFile) => Promise<KnexFactory>;
+  /** Loads a file once: what changes in the folder while the command runs has no effect on it. */
   readonly load: (file: MigrationFile) => Promise<Migration>;
   readonly readStatements: ReadStatements;
   /** For each migration that was applied: whether any target was sent a statement by it. */
@@ -51,6 +54,8 @@ export interface RunContext {
 
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 const DEFAULT_LOCK_WAIT_MS = 60_000;
+/** Files that are open at once. */
+const LOADED_AT_ONCE = 64;
 
 export function createRunContext(
   database: Database,
@@ -59,6 +64,7 @@ export function createRunContext(
 ): RunContext {
   let factory: Promise<KnexFactory> | undefined;
   const migrations = new Map<string, Promise<Migration>>();
+  const limit = pLimit(LOADED_AT_ONCE);
   return {
     database,
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
@@ -75,13 +81,25 @@ export function createRunContext(
       const earlier = migrations.get(file.path);
       if (earlier !== undefined) return earlier;
       // Loading runs the file's top level, which may throw anything, secrets included.
-      const loading = loadMigration(file).catch((error: unknown) => {
+      const loading = limit(loadMigration, file).catch((error: unknown) => {
         throw toTenantctlError(error).concealing(database.conceal);
       });
       migrations.set(file.path, loading);
       return loading;
     },
   };
+}
+
+/** Records the checksums of the applied files as they were loaded. @param names as in the folder */
+export async function recordLoaded(
+  { database, load }: Pick<RunContext, 'database' | 'load'>,
+  scope: 'master' | 'tenants',
+  { files }: MigrationFolder,
+  names: readonly string[],
+): Promise<void> {
+  const stems = new Set(names.map(stemOf));
+  const applied = files.filter(({ stem }) => stems.has(stem));
+  await recordFiles(database, scope, await Promise.all(applied.map(load)));
 }
 
 /** No new work may start: the run was stopped, its database closed, or the failure limit exceeded. */

@@ -1,4 +1,5 @@
 import type { Observer } from '../report/event.ts';
+import type { Migration } from '../files/load.ts';
 import { stemOf, checksumOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 import { shellWord } from '../../wording.ts';
 import type { Database } from '../../db/database.ts';
@@ -29,7 +30,7 @@ export async function readRecordedFiles(
   for (const file of files) {
     const row = known.get(file.stem);
     if (row === undefined) continue;
-    const checksum = await checksumOf(file);
+    const checksum = checksumOf(file);
     const isEdited = row.file_name === file.name && row.checksum !== checksum;
     recorded.push({ scope, file, checksum, isEdited });
   }
@@ -67,22 +68,23 @@ export async function acceptFiles(database: Database, edited: readonly RecordedF
   );
 }
 
-/** Records the checksums of the folder's files with these names, if they are applied for the first time. */
+/** Records the checksums of files that are applied for the first time. */
 export async function recordFiles(
   database: Database,
   scope: Scope,
-  folder: MigrationFolder,
-  names: readonly string[],
+  applied: readonly Pick<Migration, 'file' | 'checksum'>[],
 ): Promise<void> {
-  const applied = new Set(names.map(stemOf));
-  const files = folder.files.filter(({ stem }) => applied.has(stem));
-  if (files.length === 0) return;
-  const checksums = await Promise.all(files.map(checksumOf));
+  if (applied.length === 0) return;
   await database.query(
     `INSERT INTO tenantctl.migration_files (scope, stem, file_name, checksum)
      SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
      ON CONFLICT (scope, stem) DO NOTHING`,
-    [scope, files.map((file) => file.stem), files.map((file) => file.name), checksums],
+    [
+      scope,
+      applied.map(({ file }) => file.stem),
+      applied.map(({ file }) => file.name),
+      applied.map(({ checksum }) => checksum),
+    ],
   );
 }
 

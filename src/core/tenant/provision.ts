@@ -1,5 +1,5 @@
 import { TenantctlError } from '../../errors.ts';
-import { recordFiles } from '../state/checksums.ts';
+import { recordLoaded } from '../run/run-context.ts';
 import type { MigrationWork } from '../strategy/migration-work.ts';
 import { serveMigration } from '../strategy/serve-migration.ts';
 import { createLanes, ONE_LANE, type Lanes } from '../run/lanes.ts';
@@ -130,12 +130,8 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
   const { outcomes } = await serveMigration(context, tasks, provisioningWork({ ...setting, roles }));
   await unregister(outcomes.filter(({ kind }) => kind === 'skipped').map(({ task }) => task.tenant));
   const provisioned = outcomes.flatMap((outcome) => toProvisionResult(outcome) ?? []);
-  await recordFiles(
-    database,
-    'tenants',
-    folder,
-    provisioned.flatMap((result) => result.applied),
-  );
+  const applied = provisioned.flatMap((result) => result.applied);
+  await recordLoaded(context, 'tenants', folder, applied);
   for (const result of provisioned) results.set(result.clerkOrgId, result);
   return ids.flatMap((id) => results.get(id) ?? []);
 }

@@ -1,6 +1,9 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Knex } from 'knex';
 import { expect, test } from 'vitest';
 import { loadMigration } from '../../../src/core/files/load.ts';
-import { readMigrationFolder } from '../../../src/core/files/source.ts';
+import { readMigrationFolder, type MigrationFile } from '../../../src/core/files/source.ts';
 import { createProject } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
 
@@ -101,6 +104,68 @@ test.each<[string, string, RegExp, RegExp]>([
   expect(refusal).toMatchObject({ code: 'MIGRATION_INVALID', migration: '1.mjs' });
   expect(refusal.message).toMatch(message);
   expect(refusal.hint ?? '').toMatch(hint);
+});
+
+test.each(['1.sql', '1.js', '1.ts'])('%s in another encoding is refused with line and byte', async (name) => {
+  const project = await createProject();
+  const text = name.endsWith('.sql')
+    ? "-- migrate:up\nSELECT 'M\xFCller';\n"
+    : "\nexports.up = (k) => k.raw('M\xFC');\n";
+  await writeFile(join(project.tenants, name), text, 'latin1');
+  const [file] = (await readMigrationFolder(project.tenants)).files;
+  expect(await refusalOf(loadMigration(file as MigrationFile))).toMatchObject({
+    code: 'MIGRATION_INVALID',
+    message: `${name} is not UTF-8: byte 0xFC in line 2; save it as UTF-8.`,
+    at: `${name}:2`,
+    hint: expect.stringContaining('iconv'),
+  });
+});
+
+/** What tsx and ts-node load. Each line of SEEN is what `up` returns. */
+const AS_UNDER_TSX = `import * as fs from 'fs';
+  import path from 'path';
+  import type { Knex } from 'knex';
+  import { USERS } from '@app/names';
+  import { here } from '../../lib';
+  import { USERS as compiled } from '../../lib/names.js';
+  import { USERS as fromBase } from 'lib/names';
+  import data from '../../lib/data.json';
+  namespace Outer { export const inner = 'namespace'; }
+  const enum Kind { One = 'enum' }
+  class Named { constructor(readonly name: string) {} }
+  export async function up(knex: Knex): Promise<unknown> {
+    const { USERS: later } = await import('@app/names');
+    const { USERS: required } = require('../../lib/names');
+    const isThere = fs.existsSync(path.join(__dirname, path.basename(__filename)));
+    return [USERS, compiled, fromBase, later, required, here(), data.a, Outer.inner, Kind.One, new Named('property').name, isThere];
+  }`;
+const SEEN = [...Array<string>(5).fill('users'), 'lib', 1, 'namespace', 'enum', 'property', true];
+
+test.each([
+  ['without "type"', '{}'],
+  ['"commonjs"', '{"type":"commonjs"}'],
+  ['"module"', '{"type":"module"}'],
+])('TypeScript as under tsx loads, in a package of type: %s', async (_, manifest) => {
+  const { up } = await load({
+    'package.json': manifest,
+    'tsconfig.json':
+      '{ "compilerOptions": { "baseUrl": ".", "paths": { "@app/*": ["lib/*"] } } } // a comment',
+    'lib/names.ts': 'export const USERS: string = "users";',
+    'lib/index.ts': 'import { basename } from "path";\nexport const here = () => basename(__dirname);',
+    'lib/data.json': '{"a":1}',
+    'migrations/tenants/1.ts': AS_UNDER_TSX,
+  });
+  expect(await (up as (knex?: Knex) => unknown)()).toEqual(SEEN);
+});
+
+test('JavaScript that imports TypeScript of the project, as under tsx, loads', async () => {
+  const migration = await load({
+    'package.json': '{"type":"module"}',
+    'tsconfig.json': '{ "extends": "@tsconfig/not-installed" }',
+    'lib/names.ts': 'export const USERS: string = "users";',
+    'migrations/tenants/1.js': `import { USERS } from '../../lib/names';\nexport const up = () => USERS;`,
+  });
+  expect((migration.up as () => unknown)()).toBe('users');
 });
 
 const TYPELESS = { 'package.json': '{}' };

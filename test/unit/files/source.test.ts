@@ -60,6 +60,29 @@ test('two files whose names differ by the extension only are refused, both named
   });
 });
 
+test('a .sql file that a module reads is no migration', async () => {
+  const project = await createProject({
+    'm/1_a.js': '',
+    'm/1_a.sql': 'SELECT 1;',
+    'm/1_a.up.sql': 'SELECT 1;',
+    'm/1_a_more.sql': '-- migrate:up\n',
+    'm/2_b.ts': "read('shared.sql')",
+    'm/shared.sql': 'SELECT 1;',
+    'm/sql/3_c.sql': 'SELECT 1;',
+    // A migration without its marker is not left out in silence: it is refused when it is loaded.
+    'm/4_d.sql': 'SELECT 1;',
+  });
+  const { files } = await readMigrationFolder(join(project.folder, 'm'));
+  expect(files.map(({ name }) => name)).toEqual(['1_a.js', '1_a_more.sql', '2_b.ts', '4_d.sql']);
+});
+
+test('accents that are composed or not make no other migration', async () => {
+  expect(stemOf('1_cafe\u0301.sql')).toBe(stemOf('1_caf\u00E9.ts'));
+  await expect(
+    folderWith('1_cafe\u0301.js', '1_caf\u00E9.ts').then(readMigrationFolder),
+  ).rejects.toMatchObject({ code: 'MIGRATION_DUPLICATE' });
+});
+
 test('a folder that is not there is an error that says how to make it; an empty one is none', async () => {
   await expect(readMigrationFolder('/nowhere/at/all')).rejects.toMatchObject({
     code: 'MIGRATIONS_FOLDER_MISSING',
@@ -92,10 +115,8 @@ test('only a migration extension is cut off a name', () => {
 
 test('a checksum does not change with the line ends, and does with the text', async () => {
   const project = await createProject({ 'm/a.sql': 'a\nb\n', 'm/b.sql': 'a\r\nb\r\n', 'm/c.sql': 'a\nc\n' });
-  const sums = await Promise.all(
-    ['a.sql', 'b.sql', 'c.sql'].map((name) =>
-      checksumOf({ path: join(project.folder, 'm', name) } as MigrationFile),
-    ),
+  const sums = ['a.sql', 'b.sql', 'c.sql'].map((name) =>
+    checksumOf({ path: join(project.folder, 'm', name) } as MigrationFile),
   );
   expect(sums[0]).toBe(sums[1]);
   expect(sums[0]).not.toBe(sums[2]);
