@@ -1,12 +1,11 @@
+import { serverHint } from '../../db/server-hint.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { keepLock, type LockKeeper } from '../../db/lock-keeper.ts';
-import { IDLE_TIMEOUT_MS } from '../../db/dead-client.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { toSchemaBefore, type SchemaBefore } from '../guard/before.ts';
 import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
-import { sqlstateOf } from './action-failure.ts';
 import type { Advanced, Assignment, TargetJob } from './assignment.ts';
 import { ownSearchPath } from '../target/control.ts';
 import type { History } from '../target/history.ts';
@@ -181,7 +180,9 @@ async function keepLockOnly({ database }: RunContext, { client }: OpenTransactio
 }
 
 function atWorkHint(error: unknown): string {
-  return sqlstateOf(error) === '25P03'
-    ? `The migration sent nothing for ${IDLE_TIMEOUT_MS / 1000} s, and the server ended its transaction: does it wait for something that never comes? What takes long belongs into SQL, or before the first query.`
-    : 'The migration itself ran; the end of its transaction, or the record in the history, was refused. Correct the migration and run the command again: its transaction was rolled back.';
+  const { sqlstate, message } = toDatabaseError(error);
+  return (
+    serverHint(sqlstate, message) ??
+    'The migration itself ran; the end of its transaction, or the record in the history, was refused. Correct the migration and run the command again: its transaction was rolled back.'
+  );
 }

@@ -9,7 +9,7 @@ import type { History } from '../target/history.ts';
 import { filesOf, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
-import { foundClasses, readClasses } from '../fleet/read-classes.ts';
+import { foundClasses, readClasses, warnOfLost } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import { notRunYet } from '../rollout/tenant-check.ts';
 import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
@@ -99,15 +99,18 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   const run: TenantsRun = { ...commandRun, folder, forward, decide, lanes, rollout };
   const { results, settled, isIdle, isShared } = await migrateFleet(run, fleet);
   const found = isIdle && !isShared ? foundClasses(fleet) : undefined;
-  return fleetResult(results, {
+  const classes = found ?? (await readClasses(database, fleet.scope, folder, forward, observe));
+  const result = fleetResult(results, {
     elapsedMs,
     settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
     rollout: resultOf(rollout),
-    fleet: found ?? (await readClasses(database, fleet.scope, folder, forward, observe)),
+    fleet: classes,
     shared: isShared,
   });
+  if (classes !== undefined) warnOfLost(result.totals, classes, observe);
+  return result;
 }
 
 interface FleetMigrated extends Migrated {

@@ -1,9 +1,11 @@
 import type { Database } from '../../db/database.ts';
 import { messageOf } from '../../errors.ts';
+import { conjugated, counted } from '../../wording.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import type { ForwardOptions, Plan } from '../plan/plan.ts';
 import { countClasses, type ClassCounts } from '../report/class-counts.ts';
 import type { Observer } from '../report/event.ts';
+import type { FleetResult } from '../report/results.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
 import { readPlanner } from './ahead.ts';
 import { classOf } from './class-of.ts';
@@ -38,6 +40,21 @@ export async function readClasses(
     observe({ type: 'warning', message: `The tenants could not be counted by class: ${messageOf(error)}` });
     return undefined;
   }
+}
+
+/** Warns of tenants that a run has left up to date, and that are not so at its end. */
+export function warnOfLost(
+  { changed, upToDate }: FleetResult['totals'],
+  now: ClassCounts,
+  observe: Observer,
+): void {
+  // One that was suspended meanwhile has lost nothing.
+  const lost = changed + upToDate - now.upToDate - now.notActive;
+  if (lost <= 0) return;
+  observe({
+    type: 'warning',
+    message: `${counted(lost, 'tenant', 'was')} up to date during this run and ${conjugated('is', lost)} so no longer: another process undid that, or a standby that took over lacks the latest commits. tenantctl status names what is behind; the next run migrates it.`,
+  });
 }
 
 async function read(
