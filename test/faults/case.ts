@@ -9,6 +9,7 @@ export const KINDS = [
   'stall',
   'crash',
   'headless',
+  'full-disk',
   'pause',
   'pause-backend',
   'pause-server',
@@ -16,7 +17,7 @@ export const KINDS = [
 export type Kind = (typeof KINDS)[number];
 
 /** What befalls the server hits every case: such a case runs alone, at a time and not at a point. */
-export const HITS_SERVER: ReadonlySet<Kind> = new Set(['crash', 'headless', 'pause-server']);
+export const HITS_SERVER: ReadonlySet<Kind> = new Set(['crash', 'headless', 'full-disk', 'pause-server']);
 
 /** After these the server recovers from its WAL. */
 export const ENDS_SERVER: ReadonlySet<Kind> = new Set(['crash', 'headless']);

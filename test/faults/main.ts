@@ -28,7 +28,7 @@ const wanted = scenariosFor(migrations).filter(
     (settings.scenarios.length === 0 || settings.scenarios.includes(id)) &&
     (settings.only === undefined || settings.only.scenario === id),
 );
-const judged = await withPostgres({ isDurable: true, settings: SERVER }, (server) =>
+const judged = await withPostgres({ isDurable: true, canFillDisk: true, settings: SERVER }, (server) =>
   withProjects(migrations, async (projects) => {
     const databases = createDatabases(server);
     // fsync may be off until faults strike.

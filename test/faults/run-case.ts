@@ -67,7 +67,7 @@ interface Struck {
 }
 
 /** Faults that also affect other processes, or block a tenant for the longest wait. */
-const OUTLASTS_OTHERS: ReadonlySet<Kind> = new Set(['stall', 'half-close', ...ENDS_SERVER]);
+const OUTLASTS_OTHERS: ReadonlySet<Kind> = new Set(['stall', 'half-close', 'full-disk', ...ENDS_SERVER]);
 
 /** From the call until none of its work is running. */
 async function callAndStrike(

