@@ -14,6 +14,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '40001': 'A concurrent transaction changed the same rows. Run the command again.',
   '40P01': 'Two transactions waited for each other; the server cancelled this one. Run the command again.',
   '42501': (message) =>
+    missingExtension(message) ??
     `${missingRight(message)} tenantctl doctor names every right that tenantctl needs and lacks, with the SQL that gives it.`,
   '42704': (message) =>
     /type "(\w+\.)?(vector|halfvec|sparsevec)"/.test(message)
@@ -39,6 +40,14 @@ const HINTS: Readonly<Record<string, Hint>> = {
 export function serverHint(sqlstate: string | undefined, message: string): string | undefined {
   const hint = sqlstate === undefined ? undefined : HINTS[sqlstate];
   return typeof hint === 'function' ? hint(message) : hint;
+}
+
+/** The statement that creates an extension, if the role may not. */
+function missingExtension(message: string): string | undefined {
+  const [, name] = /^permission denied to create extension "(.+)"$/.exec(message) ?? [];
+  return name === undefined
+    ? undefined
+    : `Create it once in this database, as a superuser or the administrator of a managed server: CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA public; A migration with IF NOT EXISTS then finds it. If the extension is trusted, this is enough: GRANT CREATE ON DATABASE <database> TO <role>;`;
 }
 
 /** The GRANT for a right that a message misses: https://www.postgresql.org/docs/current/ddl-priv.html */

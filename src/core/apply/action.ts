@@ -13,9 +13,11 @@ import {
   migrationFailed,
   sqlstateOf,
 } from './action-failure.ts';
-import { refusedStatement } from './refused-statement.ts';
+import { extensionSender } from './extensions.ts';
+import { refusedStatement, type SentPart } from './refused-statement.ts';
 import { checkStatements, type StatementCheck } from '../guard/statement-check.ts';
 import type { RunContext } from '../run/run-context.ts';
+import { MENTIONS_EXTENSION } from '../statements/extension-statement.ts';
 import { type Migration, type Direction, runsInTransaction } from '../files/load.ts';
 import { fromFirstWord, splitStatements } from '../files/parse-sql.ts';
 import { placeOf } from '../files/source-place.ts';
@@ -27,14 +29,14 @@ interface ActionOptions {
   readonly direction: Direction;
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
   /** Sends each statement; sent as is if absent. */
-  readonly around?: Around | undefined;
+  readonly around?: Around;
   readonly recording?: Recording | undefined;
 }
 
 /** Runs one migration on a prepared connection. @throws MIGRATION_FAILED, MIGRATION_IRREVERSIBLE */
 export async function runAction(
   client: PoolClient,
-  context: Pick<RunContext, 'knex' | 'readStatements' | 'sent'>,
+  context: Pick<RunContext, 'knex' | 'readStatements' | 'sent' | 'warnings'>,
   migration: Migration,
   options: ActionOptions,
 ): Promise<void> {
@@ -49,14 +51,16 @@ export async function runAction(
     });
   }
   const inTransaction = runsInTransaction(migration, direction);
-  const guard = checkStatements(client, context.readStatements, migration, target, { inTransaction });
+  const guard = checkStatements(client, context.readStatements, migration, target, direction);
   const check = async (text: string): Promise<void> => {
     if (inTransaction && (await endsTransaction(text))) throw endedItself({ migration, target, direction });
     if (target.role !== undefined && (await changesRole(text)))
       throw changedRole({ migration, target }, text);
     await guard?.(text);
   };
-  const call = { ...options, client, sent: context.sent, migration, inTransaction, check };
+  const { around: sender = (_text, send) => send() } = options;
+  const around = extensionSender({ client, context, migration, target, inTransaction, around: sender });
+  const call = { ...options, client, sent: context.sent, migration, inTransaction, check, around };
   const seen =
     typeof action === 'string'
       ? await runSql(call, action)
@@ -72,6 +76,7 @@ function noteSent({ sent, direction, migration }: ActionCall, hasSent: boolean):
 }
 
 interface ActionCall extends ActionOptions {
+  readonly around: Around;
   readonly client: PoolClient;
   readonly sent: RunContext['sent'];
   readonly migration: Migration;
@@ -79,15 +84,18 @@ interface ActionCall extends ActionOptions {
   readonly check: StatementCheck;
 }
 
-/** Sends the text of an .sql migration: whole in a transaction, statement by statement outside one. */
+/**
+ * Sends the text of an .sql migration: whole in a transaction; statement by statement outside one, and if it
+ * may create or drop an extension.
+ */
 async function runSql(call: ActionCall, sql: string): Promise<Seen> {
-  const { client, migration, direction, inTransaction, check, onStatement, recording } = call;
-  const around: Around = call.around ?? ((_text, send) => send());
+  const { client, migration, direction, inTransaction, check, onStatement, recording, around } = call;
   // PostgreSQL runs a string of several statements as one transaction.
   const whole = [{ text: sql, offset: 0 }];
-  const parts = inTransaction
-    ? whole
-    : await splitStatements(sql, migration.file.name, migration.lines?.[direction]);
+  const split = () => splitStatements(sql, migration.file.name, migration.lines?.[direction]);
+  let parts: readonly SentPart[] = whole;
+  if (!inTransaction) parts = await split();
+  else if (MENTIONS_EXTENSION.test(sql)) parts = await split().catch(() => whole);
   let hasSent = false;
   for (const part of parts) {
     const { text } = part;
@@ -95,10 +103,13 @@ async function runSql(call: ActionCall, sql: string): Promise<Seen> {
     hasSent = true;
     await check(text);
     onStatement?.({ text, values: [] });
-    recording?.sent({ text, values: [] });
     const completed = countCompleted(client);
+    const send = () => {
+      recording?.sent({ text, values: [] });
+      return client.query(text);
+    };
     try {
-      await around(text, () => client.query(text));
+      await around(text, send);
     } catch (error) {
       const at = completed();
       noteSent(call, true);

@@ -1,4 +1,5 @@
 import { serverHint } from '../../db/server-hint.ts';
+import { configForm } from '../files/config-form.ts';
 import type { Direction, Migration } from '../files/load.ts';
 
 interface Refused {
@@ -68,12 +69,6 @@ function transactionHint({ message, migration, direction }: Refused): string | u
 }
 
 /** The line that takes a migration out of its transaction, in the form of its file. */
-export function outsideForm({ file, text }: Migration, direction: Direction): string {
-  if (file.format === 'sql') return `-- migrate:${direction} transaction:false`;
-  const config = 'config = { transaction: false };';
-  if (/^\s*module\.exports\s*=/m.test(text)) return `module.exports.${config}`;
-  if (/^\s*(?:module\.)?exports\.\w/m.test(text)) return `exports.${config}`;
-  return /^\s*export\s+default\b/m.test(text)
-    ? 'config: { transaction: false } in the exported object'
-    : `export const ${config}`;
+export function outsideForm(migration: Migration, direction: Direction): string {
+  return configForm(migration, direction, { inTransaction: false });
 }

@@ -9,6 +9,7 @@ import { namedIn, readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { backoffMs, mayPass, pause } from '../run/retry.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
+import { moveExtensions } from './extensions.ts';
 import type { TargetJob } from './assignment.ts';
 import { giveControl, regainControl } from '../target/control.ts';
 import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
@@ -97,6 +98,8 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
     });
     // A migration may have caught the error of a cancelled statement.
     outside.lost?.throwIfAborted();
+    await client.query('RESET ROLE');
+    await moveExtensions(context, client, target);
     if (direction === 'up') {
       const invalid = namedIn(await readInvalidIndexes(client, [target.schema]), texts);
       if (invalid.length > 0) throw leftInvalid(target, begun.migration, invalid);

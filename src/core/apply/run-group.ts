@@ -4,6 +4,7 @@ import { MARK, toMark, type SchemaBefore } from '../guard/before.ts';
 import { assertWithinSchema, startWatch, type Watch } from '../guard/guard.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
+import { moveExtensions } from './extensions.ts';
 import type { TargetJob } from './assignment.ts';
 import { giveControl, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { recordStep } from '../target/write-history.ts';
@@ -119,7 +120,9 @@ async function keepToSchema(
   progress.observed = await assertWithinSchema(context, {
     ...watch,
     migrations,
+    direction: assignment.direction,
     columns: isPilot || readings.some(({ mayGrant }) => mayGrant),
     regain: [...regainControlAtEnd(target), ...records],
   });
+  if (progress.observed.hasExtension) await moveExtensions(context, watch.client, target);
 }

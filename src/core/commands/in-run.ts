@@ -36,6 +36,7 @@ export async function inRun<Options extends CommandOptions, T extends object>(
         return await use({ options, context, run, observe });
       } finally {
         warnOfSilent(context, observe);
+        for (const message of context.warnings) observe({ type: 'warning', message });
       }
     },
     endingOf,

@@ -193,5 +193,6 @@ async function rehearse(
       await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
     }
   });
+  told.push(...context.warnings);
   return result;
 }

@@ -3,6 +3,7 @@ import type { SentStatement } from '../../db/knex/statement.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import { runAction } from '../apply/action.ts';
+import { moveExtensions } from '../apply/extensions.ts';
 import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
 import { watchSchema } from '../guard/guard.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -67,10 +68,11 @@ export async function tryPlan(
     await client.query(`SAVEPOINT ${STEP}`);
     try {
       const stayed =
-        target.scope === 'tenants' ? await watchSchema(context, client, target, STEP) : undefined;
+        target.scope === 'tenants' ? await watchSchema(context, client, target, STEP, direction) : undefined;
       await client.query(giveControl(target).join(';\n'));
       await runAction(client, context, migration, { target, direction, onStatement });
-      await stayed?.(migration);
+      const observed = await stayed?.(migration);
+      if (observed?.hasExtension === true) await moveExtensions(context, client, target);
       shown.push({ name, transaction: true, statements });
       if (!texts.some(needsCommit)) continue;
       uncommitted ??= name;

@@ -103,15 +103,25 @@ function readOptions(
 ): Omit<Section, 'lines' | 'firstLine'> {
   let inTransaction = true;
   const allowOutside: string[] = [];
-  for (const option of options.trim().split(/\s+/).filter(Boolean)) {
+  for (const option of parts(options, ' ')) {
     const [, name = '', value = ''] = /^([a-z-]+):(.+)$/i.exec(option) ?? [];
     if (name.toLowerCase() === 'transaction' && /^(?:true|false)$/i.test(value)) {
       inTransaction = value.toLowerCase() === 'true';
     } else if (name.toLowerCase() === 'allow-outside') {
-      allowOutside.push(...value.split(',').filter(Boolean));
+      allowOutside.push(...parts(value, ',').map(unquoted));
     } else throw refused(`it has an unknown option: "${option}"`, OPTIONS);
   }
   return { inTransaction, allowOutside };
+}
+
+/** The parts of a text between separators that are not in single quotes. */
+function parts(text: string, separator: ' ' | ','): string[] {
+  return text.match(separator === ' ' ? /(?:[^\s']|'(?:[^']|'')*')+/g : /(?:[^,']|'(?:[^']|'')*')+/g) ?? [];
+}
+
+/** A name with spaces, commas or quotes stands in single quotes, which are doubled within. */
+function unquoted(name: string): string {
+  return /^'[^]*'$/.test(name) ? name.slice(1, -1).replaceAll("''", "'") : name;
 }
 
 const FORM =

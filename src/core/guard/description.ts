@@ -3,13 +3,15 @@ import { literal } from '../../db/sql.ts';
 import { CATALOGS, DROPPABLE } from './catalogs.ts';
 import { objectKey, type ObjectName } from './before.ts';
 import type { Target } from '../target/target.ts';
-import { isOtherTenants, largestOid } from './own-objects.ts';
+import { extensionOf, isOtherTenants, largestOid } from './own-objects.ts';
 
 export interface Description {
   /** From pg_identify_object: "table", "function", ...; "public.countries", "public.add(integer,integer)". */
   readonly type: string;
   readonly identity: string;
   readonly isOtherTenants: boolean;
+  /** The name of its extension (its own, if it is one), as identity. */
+  readonly extension: string | null;
   /** A digest of everything that others may rely on; null if the object is not a relation. */
   readonly form: string | null;
 }
@@ -43,6 +45,14 @@ const FORM = `md5(concat_ws('|', (to_jsonb(r) - '${PASSING}'::text[])::text,
 /** pg_identify_object quotes names that need it. */
 const UNQUOTED_SCHEMA = `replace(trim(BOTH '"' FROM i.schema), '""', '"')`;
 
+/** SQL for the name of the schema that a row's object is in. */
+function schemaOf(catalog: string): string {
+  if (catalog === 'pg_namespace') return 'r.nspname::text';
+  return catalog === 'pg_extension'
+    ? '(SELECT n.nspname::text FROM pg_catalog.pg_namespace n WHERE n.oid = r.extnamespace)'
+    : UNQUOTED_SCHEMA;
+}
+
 export async function describe(
   client: Pick<ClientBase, 'query'>,
   { schema, names }: Pick<Target, 'schema' | 'names'>,
@@ -56,7 +66,9 @@ export async function describe(
     const oids = [...new Set(some.map(({ oid }) => oid))];
     return [
       `SELECT '${catalog}' AS catalog, r.${column}::text AS oid, i.type, i.identity,
-         ${isOtherTenants(names, catalog === 'pg_namespace' ? 'r.nspname::text' : UNQUOTED_SCHEMA, literal(schema))} AS "isOtherTenants", ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
+         ${isOtherTenants(names, schemaOf(catalog), literal(schema))} AS "isOtherTenants",
+         (SELECT quote_ident(e.extname) FROM pg_catalog.pg_extension e WHERE e.oid = ${extensionOf(`'pg_catalog.${catalog}'::regclass`, `r.${column}`)}) AS extension,
+         ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
        FROM pg_catalog.${source} r, pg_identify_object('pg_catalog.${catalog}'::regclass, r.${column}, 0) i
        WHERE r.${column} = ANY ('{${oids.join(',')}}'::oid[])`,
     ];

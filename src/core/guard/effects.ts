@@ -19,7 +19,7 @@ export interface SeenRow extends ObjectName {
   readonly writtenBy: string;
   /** It is in the tenant's schema now; it may have been moved there. */
   readonly isInSchema: boolean;
-  /** The oid of its extension, if the same transaction wrote that. */
+  /** The oid of its extension (its own, if it is one), if the same transaction wrote that. */
   readonly extension: string | null;
 }
 

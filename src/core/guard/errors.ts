@@ -1,22 +1,28 @@
 import { TenantctlError, type ErrorDetails } from '../../errors.ts';
+import { configForm } from '../files/config-form.ts';
+import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
 import type { Target } from '../target/target.ts';
+import { ANYTHING, nameToAllow, type Outside } from './allowed.ts';
 import type { Trespass } from './judge.ts';
 
 /** The most trespasses named in one error. */
 const TOLD = 10;
 
+/** A migration that reached, or would reach, outside its tenant's schema. */
+interface Reaching {
+  readonly migration: Migration;
+  readonly direction: Direction;
+  readonly target: Target;
+}
+
 /** A migration reached outside its tenant's schema; its transaction is rolled back. */
-export function outsideSchema(
-  migration: string,
-  target: Target,
-  trespasses: readonly Trespass[],
-): TenantctlError {
+export function outsideSchema(reaching: Reaching, trespasses: readonly Trespass[]): TenantctlError {
   const [first, ...others] = trespasses;
   if (first === undefined) throw new Error('nothing was done outside');
   const details = others.slice(0, TOLD - 1).map((trespass) => `It also ${inWords(trespass)}.`);
   if (trespasses.length > TOLD) details.push(`And ${trespasses.length - TOLD} more.`);
-  const remedy = first.isOtherTenants ? ANOTHERS : allowing(first.identity ?? 'public....', migration);
-  return outside(migration, target, inWords(first), {
+  const remedy = first.isOtherTenants ? ANOTHERS : allowing(reaching, trespasses);
+  return outside(reaching.migration.file.name, reaching.target, inWords(first), {
     hint: `Its transaction was rolled back. ${remedy}`,
     details: details.length > 0 ? details : undefined,
   });
@@ -32,16 +38,16 @@ export function namesAnother(
   return outside(migration, target, `names ${others.join(', ')}`, { statement, hint: ANOTHERS });
 }
 
-/** For a statement outside a transaction; not sent. @param name the name to allow; undefined if impossible */
+/** For a statement outside a transaction; not sent. @param needs what the migration would have to allow */
 export function wouldReach(
-  migration: string,
-  target: Target,
+  reaching: Reaching,
   deed: string,
-  name: string | undefined,
+  needs: readonly Outside[],
   statement: string,
 ): TenantctlError {
-  const hint = name === undefined ? SHARED : allowing(name, migration);
-  return outside(migration, target, deed, { statement, hint }, ' The statement was not sent.');
+  const hint = allowing(reaching, needs);
+  const { migration, target } = reaching;
+  return outside(migration.file.name, target, deed, { statement, hint }, ' The statement was not sent.');
 }
 
 function outside(
@@ -76,9 +82,23 @@ const SHARED = 'What tenants share belongs into a master migration.';
 const ANOTHERS =
   "That is another tenant's, which no tenant migration may reach. Correct the migration: names without a schema lead to the tenant's own.";
 
-function allowing(name: string, migration: string): string {
-  const words = migration.endsWith('.sql')
-    ? `-- migrate:up allow-outside:${name}`
-    : `export const config = { allowOutside: ['${name}'] }`;
-  return `${SHARED} A name without a schema is looked up in the tenant's schema and, where that lacks it, in public. Where this is what the migration is for, let it say so: ${words}. It then runs for one tenant at a time.`;
+/** The most objects of one schema that a hint names; of more it names the schema. */
+const NAMED = 10;
+
+function allowing({ migration, direction }: Reaching, needs: readonly Outside[]): string {
+  const form = configForm(migration, direction, {
+    inTransaction: runsInTransaction(migration, direction),
+    allowOutside: [...new Set([...migration.allowOutside, ...namesOf(needs)])],
+  });
+  return `${SHARED} A name without a schema is looked up in the tenant's schema and, where that lacks it, in public: what belongs to the tenant needs no schema before its name. A migration that is meant to reach outside runs for one tenant at a time, and says so: ${form}`;
+}
+
+/** Entries of allowOutside, from the objects that they must allow. */
+function namesOf(needs: readonly Outside[]): string[] {
+  const names = new Set(needs.filter(({ isOtherTenants }) => !isOtherTenants).map(nameToAllow));
+  if (names.has(ANYTHING)) return [ANYTHING];
+  const bySchema = Map.groupBy(names, (name) => /^(?:"(?:[^"]|"")+"|[^".(]+)\./.exec(name)?.[0]);
+  return [...bySchema].flatMap(([schema, some]) =>
+    schema !== undefined && some.length > NAMED ? `${schema}*` : some,
+  );
 }

@@ -1,8 +1,9 @@
 import type { PoolClient, QueryResult } from 'pg';
 import type { RunContext } from '../run/run-context.ts';
-import type { Migration } from '../files/load.ts';
+import type { Direction, Migration } from '../files/load.ts';
 import { regainControlAtEnd } from '../target/control.ts';
 import type { Target } from '../target/target.ts';
+import { isAllowed } from './allowed.ts';
 import { describeAside } from './second-connection.ts';
 import {
   objectKey,
@@ -31,6 +32,7 @@ export interface Watch {
 
 interface Guarded extends Watch {
   readonly migrations: readonly Migration[];
+  readonly direction: Direction;
   /** They may have granted columns. */
   readonly columns: boolean;
   readonly regain: readonly string[];
@@ -51,7 +53,7 @@ export async function startWatch(
  * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA
  */
 export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
-  const { client, target, schemaBefore, marks, migrations } = guarded;
+  const { client, target, schemaBefore, marks, migrations, direction } = guarded;
   const { schema, role } = target;
   const effects = await look(client, schema, schemaBefore, guarded);
   const facts: Facts = { schema, role, schemaBefore, marks, effects };
@@ -59,13 +61,16 @@ export async function assertWithinSchema(context: RunContext, guarded: Guarded):
   const before = await describeBefore(context, guarded, questions.before);
   const now = await describe(client, target, questions.now);
   const { trespasses, observed } = judge(facts, before, now);
-  const refused = trespasses.filter((trespass) => !isAllowed(trespass, migrations[trespass.step]));
-  const [first] = refused;
-  if (first === undefined) return observed;
+  const migrationOf = ({ step }: Trespass) => migrations[step] ?? migrations.at(-1);
+  const refused = trespasses.filter((trespass) => {
+    const migration = migrationOf(trespass);
+    return migration === undefined || !isAllowed(trespass, migration);
+  });
+  const migration = refused[0] && migrationOf(refused[0]);
+  if (migration === undefined) return observed;
   const named = await withNames(guarded, refused);
-  const name = migrations[first.step]?.file.name ?? migrations.at(-1)?.file.name ?? '';
-  const ofFirst = named.filter(({ step }) => step === first.step);
-  throw outsideSchema(name, target, ofFirst);
+  const ofFirst = named.filter((trespass) => migrationOf(trespass) === migration);
+  throw outsideSchema({ migration, direction, target }, ofFirst);
 }
 
 /** Watches a schema in a transaction that may have run other tenants' migrations. @returns an assertion */
@@ -74,28 +79,15 @@ export async function watchSchema(
   client: PoolClient,
   target: Target,
   savepoint: string,
-): Promise<(migration: Migration) => Promise<unknown>> {
+  direction: Direction,
+): Promise<(migration: Migration) => Promise<ObservedEffects>> {
   const noted = (await client.query(
     [...NEW_ID, selectSchemaBefore(target.schema)].join(';\n'),
   )) as unknown as QueryResult[];
   const schemaBefore = toSchemaBefore(noted.at(-1)?.rows[0]);
   const watch = await startWatch(context, { client, target, schemaBefore, savepoint });
-  const rest = { columns: true, regain: regainControlAtEnd(target) };
+  const rest = { direction, columns: true, regain: regainControlAtEnd(target) };
   return (migration) => assertWithinSchema(context, { ...watch, ...rest, migrations: [migration] });
-}
-
-/** Whether the migration's allowOutside lists the object: by its name, or as `schema.*`. */
-export function isAllowed(
-  { identity, isOtherTenants }: Pick<Trespass, 'identity' | 'isOtherTenants'>,
-  migration: Pick<Migration, 'allowOutside'> | undefined,
-): boolean {
-  if (identity === undefined || isOtherTenants) return false;
-  return (migration?.allowOutside ?? []).some(
-    (allowed) =>
-      allowed === identity ||
-      allowed === identity.replace(/\(.*$/, '') ||
-      (allowed.endsWith('.*') && identity.startsWith(allowed.slice(0, -1))),
-  );
 }
 
 function describeBefore(
@@ -114,7 +106,7 @@ function describeBefore(
 }
 
 /** An object that existed and is otherwise unknown. */
-const UNNAMED = { type: '', identity: '', isOtherTenants: false, form: null };
+const UNNAMED = { type: '', identity: '', isOtherTenants: false, extension: null, form: null };
 
 /** Adds the names of dropped objects: after a rollback to the savepoint they exist again. */
 async function withNames(

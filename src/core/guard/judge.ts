@@ -8,26 +8,31 @@ import {
   type Mark,
   type ObjectName,
 } from './before.ts';
+import type { Outside } from './allowed.ts';
 import type { Description, Descriptions } from './description.ts';
 import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.ts';
 
-export interface Trespass {
+export interface Trespass extends Outside {
   readonly deed: 'created' | 'changed' | 'dropped' | 'locked' | 'touched';
   readonly object: ObjectName;
   readonly type: string | undefined;
-  readonly identity: string | undefined;
   /** The strongest lock on it. */
   readonly mode: string | undefined;
-  readonly isOtherTenants: boolean;
   readonly step: number;
 }
 
-/** What the first tenants' transactions did, and what tenants with the same texts may therefore do. */
-export interface ObservedEffects {
+/** What tenants' transactions did to shared relations. */
+export interface SharedUse {
   /** Schemas of shared relations. */
   readonly schemas: readonly string[];
   /** Locks of foreign keys on shared relations: schema, name and mode, separated by NUL. */
   readonly keyLocks: readonly string[];
+}
+
+/** What the first tenants' transactions did, and what tenants with the same texts may therefore do. */
+export interface ObservedEffects extends SharedUse {
+  /** An extension was created, perhaps in the tenant's schema. */
+  readonly hasExtension: boolean;
 }
 
 export interface Facts {
@@ -117,19 +122,19 @@ export function judge(
   const { effects, schema } = facts;
   const findings = createFindings(known);
   const isOfForeignKey = foreignKeyLocks(known);
-  const allowedRows = new Set(effects.rows.filter((row) => isAllowed(row, known)).map(objectKey));
+  const explained = new Set(effects.rows.filter((row) => isExplained(row, known)).map(objectKey));
   const keyLocks = new Set<string>();
   const schemas = new Set<string>();
   for (const lock of effects.locks.toSorted((a, b) => MODES.indexOf(b.mode) - MODES.indexOf(a.mode))) {
     if (isOutside(lock, schema) && !lock.isOtherTenants && !SYSTEM.test(lock.schema ?? ''))
       schemas.add(lock.schema ?? '');
-    const deed = deedByLock(lock, known, allowedRows.has(objectKey(lock)));
+    const deed = deedByLock(lock, known, explained.has(objectKey(lock)));
     if (deed === 'locked' && !lock.isOtherTenants && isOfForeignKey(lock))
       keyLocks.add(`${lock.schema}\u0000${lock.name}\u0000${lock.mode}`);
     else if (deed !== undefined) findings.note(deed, lock, stepOfLock(lock, facts), lock.mode);
   }
   for (const row of effects.rows) {
-    const deed = allowedRows.has(objectKey(row)) ? undefined : deedByRow(row, known);
+    const deed = explained.has(objectKey(row)) ? undefined : deedByRow(row, known);
     if (deed !== undefined) findings.note(deed, row, stepOfRow(row, facts));
   }
   return {
@@ -137,6 +142,7 @@ export function judge(
     observed: {
       schemas: [...schemas].toSorted(compareNames),
       keyLocks: [...keyLocks].toSorted(compareNames),
+      hasExtension: effects.rows.some(({ catalog }) => catalog === 'pg_extension'),
     },
   };
 }
@@ -150,9 +156,10 @@ function createFindings({ before, now }: Known) {
       const key = objectKey(object);
       const earlier = found.get(key);
       if (earlier !== undefined && (!isMere(earlier.deed) || isMere(deed))) return;
-      const description = before.get(key) ?? now.get(key);
-      const { type, identity, isOtherTenants = false } = description ?? {};
-      found.set(key, { deed, object, type, identity, mode, isOtherTenants, step });
+      const [was, is] = [before.get(key), now.get(key)];
+      const { type, identity, extension } = was ?? is ?? {};
+      const isOtherTenants = was?.isOtherTenants === true || is?.isOtherTenants === true;
+      found.set(key, { deed, object, type, identity, extension, mode, isOtherTenants, step });
     },
   };
 }
@@ -177,7 +184,7 @@ function foreignKeyLocks(known: Known): (lock: SeenLock) => boolean {
   };
 }
 
-function deedByLock(lock: SeenLock, known: Known, isAllowedRow: boolean): Trespass['deed'] | undefined {
+function deedByLock(lock: SeenLock, known: Known, isExplainedRow: boolean): Trespass['deed'] | undefined {
   const key = objectKey(lock);
   const [was, is] = [known.before.get(key), known.now.get(key)];
   if (isUnexplained(lock, known)) {
@@ -190,7 +197,7 @@ function deedByLock(lock: SeenLock, known: Known, isAllowedRow: boolean): Trespa
     return lock.kind === 'i' || lock.kind === 'I' ? undefined : 'touched';
   }
   const isGrave = isOutside(lock, known.schema) && isExclusive(lock) && !isOfBefore(lock, known.schemaBefore);
-  return isGrave && !isAllowedRow ? deedOf(was, is) : undefined;
+  return isGrave && !isExplainedRow ? deedOf(was, is) : undefined;
 }
 
 function deedByRow(row: SeenRow, { schemaBefore, before, now }: Known): Trespass['deed'] | undefined {
@@ -211,27 +218,37 @@ function deedOf(was: Description | undefined, is: Description | undefined): Tres
   return was.form === is?.form ? 'locked' : 'changed';
 }
 
-/** A migration may create an extension with its objects; provisioning may create the tenant's role. */
-function isAllowed(row: SeenRow, { role, before, now }: Known): boolean {
-  const extension = row.catalog === 'pg_extension' ? row.oid : row.extension;
-  if (extension !== null)
-    return !before.has(objectKey({ catalog: 'pg_extension', oid: extension })) && !before.has(objectKey(row));
+/**
+ * A migration may create an extension with its objects, but not in another tenant's schema; provisioning may
+ * create the tenant's role.
+ */
+function isExplained(row: SeenRow, { role, before, now }: Known): boolean {
+  if (row.extension !== null) {
+    const isNew = [row, { catalog: 'pg_extension', oid: row.extension }].every(
+      (object) => !before.has(objectKey(object)),
+    );
+    return isNew && now.get(objectKey(row))?.isOtherTenants !== true;
+  }
   if (row.catalog !== 'pg_authid' || role === undefined) return false;
   const identity = now.get(objectKey(row))?.identity;
   return identity === role || identity === identifier(role);
 }
 
-/** Drops the row types of relations that are listed themselves, and puts indexes last. */
+/**
+ * Drops the row types of relations, and the objects of extensions, that are listed themselves. Puts other
+ * tenants' objects first and indexes last.
+ */
 function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
-  const relations = new Set(
-    trespasses.filter(({ object }) => object.catalog === 'pg_class').map(({ identity }) => identity),
-  );
+  const listed = (catalog: string) =>
+    new Set(trespasses.filter(({ object }) => object.catalog === catalog).map(({ identity }) => identity));
+  const [relations, extensions] = [listed('pg_class'), listed('pg_extension')];
+  const isPart = ({ object: { catalog }, identity, extension, isOtherTenants }: Trespass) =>
+    (catalog === 'pg_type' && relations.has(identity?.replace(/\[\]$/, ''))) ||
+    (catalog !== 'pg_extension' && !isOtherTenants && extensions.has(extension ?? undefined));
+  const rank = ({ type, isOtherTenants }: Trespass) => Number(type === 'index') - Number(isOtherTenants);
   return trespasses
-    .filter(
-      ({ object, identity }) =>
-        object.catalog !== 'pg_type' || !relations.has(identity?.replace(/\[\]$/, '')),
-    )
-    .toSorted((a, b) => a.step - b.step || Number(a.type === 'index') - Number(b.type === 'index'));
+    .filter((trespass) => !isPart(trespass))
+    .toSorted((a, b) => a.step - b.step || rank(a) - rank(b));
 }
 
 function stepOfLock(lock: SeenLock, { marks }: Facts): number {

@@ -62,6 +62,19 @@ export function isOtherTenants(names: Names, column: string, own: string): strin
     OR (SELECT true FROM ${table} t WHERE t.${schema}::text = ${column} LIMIT 1)), false)`;
 }
 
+/**
+ * SQL for the oid of the extension that an object belongs to: itself, or by what it is a part of. Array and
+ * row types and indexes have no dependency on an extension of their own.
+ * @param catalog its catalog as regclass, in SQL
+ */
+export function extensionOf(catalog: string, oid: string): string {
+  return `(WITH RECURSIVE whole AS (
+      SELECT ${catalog}::oid AS classid, ${oid} AS objid
+      UNION SELECT d.refclassid, d.refobjid FROM whole w
+      JOIN pg_catalog.pg_depend d ON d.classid = w.classid AND d.objid = w.objid AND d.deptype IN ('e', 'i', 'a')
+    ) SELECT w.objid FROM whole w WHERE w.classid = 'pg_catalog.pg_extension'::regclass LIMIT 1)`;
+}
+
 /** SQL for how many rows this transaction wrote into a catalog, from the server's statistics. */
 export function writesOf(name: string): string {
   return `(SELECT pg_stat_get_xact_tuples_inserted(c) + pg_stat_get_xact_tuples_updated(c) FROM CAST('pg_catalog.' || ${name} AS regclass) c)`;

@@ -3,7 +3,16 @@ import type { Names } from '../../names.ts';
 import { BY_INDEX, procedure, routine, type Routine } from '../state/routine.ts';
 import { LOCKS } from './before.ts';
 import { CATALOGS, DROPPABLE, type Catalog } from './catalogs.ts';
-import { each, isOtherTenants, LARGEST, largestOid, ownObjects, ownRows, writesOf } from './own-objects.ts';
+import {
+  each,
+  extensionOf,
+  isOtherTenants,
+  LARGEST,
+  largestOid,
+  ownObjects,
+  ownRows,
+  writesOf,
+} from './own-objects.ts';
 import { FIRST_AGE, idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
 import { KEY_LOCK } from './effects.ts';
 
@@ -140,10 +149,8 @@ function effects(names: Names): Routine {
          FROM tenantctl.rows_outside(tenant_schema, since, largest, noted, columns) r GROUP BY r.of_catalog, r.of_oid)
        SELECT json_agg(json_build_object('catalog', m.catalog, 'oid', m.oid::text, 'writtenBy', m.written_by::text,
                 'isInSchema', m.in_schema, 'extension', (
-                  SELECT e.oid::text FROM pg_catalog.pg_depend d
-                  JOIN mine e ON e.catalog = 'pg_extension' AND e.oid = d.refobjid
-                  WHERE d.classid = ('pg_catalog.' || m.catalog)::regclass AND d.objid = m.oid
-                    AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'))
+                  SELECT e.oid::text FROM mine e WHERE e.catalog = 'pg_extension'
+                    AND e.oid = ${extensionOf(`('pg_catalog.' || m.catalog)::regclass`, 'm.oid')}))
               ORDER BY m.written_by, m.catalog, m.oid)
        INTO rows FROM mine m;
        IF may_have_keys THEN

@@ -1,12 +1,12 @@
 import type { PoolClient } from 'pg';
 import { identifier, literal, qualified } from '../../db/sql.ts';
-import type { Migration } from '../files/load.ts';
+import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
 import type { Target } from '../target/target.ts';
 import { isOtherTenants } from './own-objects.ts';
 import { namesAnother, wouldReach } from './errors.ts';
-import { isAllowed } from './guard.ts';
+import { isAllowed, type Outside } from './allowed.ts';
 import type { NamedObject } from '../statements/named-objects.ts';
-import type { ReadStatements } from '../statements/read-statements.ts';
+import type { Reading, ReadStatements } from '../statements/read-statements.ts';
 
 /** Checks a statement before it is sent. @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA */
 export type StatementCheck = (text: string) => Promise<void>;
@@ -27,10 +27,17 @@ export function checkStatements(
   readStatements: ReadStatements,
   migration: Migration,
   target: Target,
-  { inTransaction }: { readonly inTransaction: boolean },
+  direction: Direction,
 ): StatementCheck | undefined {
   if (target.scope === 'master' || target.role !== undefined) return undefined;
   const { schema } = target;
+  const inTransaction = runsInTransaction(migration, direction);
+  const action = migration[direction];
+  const outsideIn = async ({ objects }: Reading) =>
+    (await placesOf(client, target, objects)).filter(
+      (place) =>
+        place.schema !== schema && !place.schema.startsWith('pg_temp') && !isAllowed(place, migration),
+    );
   return async (text) => {
     if (inTransaction && !MAY_NAME_SCHEMA.test(text)) return;
     const reading = await readStatements(text);
@@ -40,17 +47,32 @@ export function checkStatements(
       if (others.length > 0) throw namesAnother(migration.file.name, target, others, text);
     }
     if (inTransaction) return;
-    const [globally] = reading.global;
-    if (globally !== undefined) throw wouldReach(migration.file.name, target, globally, undefined, text);
-    const places = await placesOf(client, target, reading.objects);
-    const outside = places.find(
-      (place) =>
-        place.schema !== schema && !place.schema.startsWith('pg_temp') && !isAllowed(place, migration),
-    );
-    if (outside === undefined) return;
-    const name = outside.identity;
-    throw wouldReach(migration.file.name, target, `changes ${name}`, name, text);
+    const deed = deedsOf(reading, migration)[0]?.words ?? (await outsideIn(reading)).map(inWords)[0];
+    if (deed === undefined) return;
+    // The hint names what the rest of an .sql file needs as well.
+    const whole = typeof action === 'string' ? await readStatements(action) : reading;
+    const all = [...deedsOf(whole, migration).flatMap(({ needs }) => needs), ...(await outsideIn(whole))];
+    throw wouldReach({ migration, direction, target }, deed, all, text);
   };
+}
+
+function inWords({ identity }: Outside): string {
+  return `changes ${identity}`;
+}
+
+function quotedIfNeeded(name: string): string {
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : identifier(name);
+}
+
+/** What a text does outside every schema, and is not allowed to. */
+function deedsOf({ global }: Reading, migration: Migration): { words: string; needs: Outside[] }[] {
+  return global.flatMap(({ words, names }) => {
+    const objects = names.length === 0 ? [undefined] : names.map(quotedIfNeeded);
+    const needs = objects
+      .map((identity): Outside => ({ identity, isOtherTenants: false }))
+      .filter((object) => !isAllowed(object, migration));
+    return needs.length === 0 ? [] : [{ words, needs }];
+  });
 }
 
 /** Which of these schemas are other tenants'. A failed transaction cannot be queried. */
@@ -66,11 +88,8 @@ async function otherTenants(
   return rows.map(({ name }) => name);
 }
 
-interface Place {
+interface Place extends Outside {
   readonly schema: string;
-  /** Schema-qualified, unquoted. */
-  readonly identity: string;
-  readonly isOtherTenants: boolean;
 }
 
 /** Resolves the objects that a statement would change as the session does; existing ones only. */
@@ -81,7 +100,7 @@ async function placesOf(
 ): Promise<Place[]> {
   if (objects.length === 0) return [];
   const { rows } = await client.query<Place>(
-    `SELECT p.schema, p.schema || '.' || p.name AS identity, ${isOtherTenants(names, 'p.schema', literal(schema))} AS "isOtherTenants"
+    `SELECT p.schema, quote_ident(p.schema) || '.' || CASE WHEN p.name = '*' THEN p.name ELSE quote_ident(p.name) END AS identity, ${isOtherTenants(names, 'p.schema', literal(schema))} AS "isOtherTenants"
      FROM (${objects.map(selectPlaces).join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
   );
   return rows;

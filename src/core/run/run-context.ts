@@ -50,6 +50,8 @@ export interface RunContext {
   readonly readStatements: ReadStatements;
   /** For each migration that was applied: whether any target was sent a statement by it. */
   readonly sent: Map<string, boolean>;
+  /** What the migrations do that was done in another way: the run warns of each once. */
+  readonly warnings: Set<string>;
 }
 
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
@@ -76,6 +78,7 @@ export function createRunContext(
     run,
     readStatements: createReadStatements(),
     sent: new Map(),
+    warnings: new Set(),
     knex: ({ path }) => (factory ??= createKnexFactory(path)),
     load(file) {
       const earlier = migrations.get(file.path);

@@ -1,4 +1,5 @@
 import { stringsOf, type Node } from '../../db/parser.ts';
+import { extensionStatement } from './extension-statement.ts';
 import { isMadeInFirst, madeNames } from './obscurity.ts';
 import { OF_SESSION, ON_RELATIONS, ON_TABLE, RELATION_DROPS } from './node-kinds.ts';
 
@@ -75,17 +76,40 @@ const AIMLESS = new Set([
   'ExecuteStmt',
   'DeallocateStmt',
   'LoadStmt',
-  'CreateExtensionStmt',
 ]);
 
 /** What a statement does, or may do, outside every schema. */
-export function globalDeed(kind: string, body: Node): string[] {
+export interface GlobalDeed {
+  readonly words: string;
+  /** The objects; empty if the text does not name them. */
+  readonly names: readonly string[];
+}
+
+export function globalDeed(kind: string, body: Node): GlobalDeed[] {
   const known = GLOBAL.get(kind);
-  if (known !== undefined) return [known];
-  if (AIMLESS.has(kind) || isMadeInFirst(kind, body)) return [];
+  if (known !== undefined) return [{ words: known, names: globalNames(body) }];
+  if (AIMLESS.has(kind) || isMadeInFirst(kind, body) || extensionStatement(kind, body) !== undefined)
+    return [];
   if (AIMED.has(kind) && namedObjectsOf(kind, body).length > 0 && !objectsOf(kind, body).includes(undefined))
     return [];
-  return [`has a statement whose target cannot be determined from its text (${kind.replace(/Stmt$/, '')})`];
+  const words = `has a statement whose target cannot be determined from its text (${kind.replace(/Stmt$/, '')})`;
+  return [{ words, names: [] }];
+}
+
+/** The databases, tablespaces, roles, schemas and subscriptions that a statement names. */
+function globalNames(body: Node): string[] {
+  const { role, roles = [], granted_roles: granted = [] } = body;
+  const rolename = (spec: unknown) => (spec as Node | undefined)?.rolename;
+  return [
+    body.dbname,
+    body.tablespacename,
+    body.subname,
+    body.schemaname,
+    role,
+    rolename(role),
+    ...(roles as readonly Node[]).map(({ RoleSpec: spec }) => rolename(spec)),
+    ...(granted as readonly Node[]).map(({ AccessPriv: priv }) => (priv as Node | undefined)?.priv_name),
+  ].filter((name) => typeof name === 'string');
 }
 
 /** Fields for what a statement only refers to or reads: a foreign key's other table, a parent, a query. */

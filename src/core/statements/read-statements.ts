@@ -1,7 +1,8 @@
 import { parse, stringsOf, walk, type Node } from '../../db/parser.ts';
 import { compareNames } from '../files/source.ts';
 import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
-import { globalDeed, namedObjectsOf, type NamedObject } from './named-objects.ts';
+import { extensionStatement, schemaOf, type ExtensionStatement } from './extension-statement.ts';
+import { globalDeed, namedObjectsOf, type GlobalDeed, type NamedObject } from './named-objects.ts';
 
 /** What an SQL text reaches, according to PostgreSQL's own parser. */
 export interface Reading {
@@ -9,12 +10,14 @@ export interface Reading {
   readonly schemas: readonly string[];
   /** The relations, types and routines that it creates, changes or drops. */
   readonly objects: readonly NamedObject[];
-  /** What it does to objects that are in no schema, in words. */
-  readonly global: readonly string[];
+  /** What it does to objects that are in no schema. */
+  readonly global: readonly GlobalDeed[];
   /** It drops something by name, or with CASCADE. */
   readonly drops: boolean;
   /** Why its locks do not show everything that it reaches; undefined if they do. */
   readonly obscurity: string | undefined;
+  /** The text is one CREATE EXTENSION or DROP EXTENSION. */
+  readonly extension: ExtensionStatement | undefined;
   /** It is obscure and may grant columns: only the largest catalog shows that. */
   readonly mayGrant: boolean;
 }
@@ -26,6 +29,7 @@ const UNREAD: Reading = {
   global: [],
   drops: true,
   obscurity: 'it does not parse',
+  extension: undefined,
   mayGrant: true,
 };
 
@@ -59,6 +63,7 @@ async function read(text: string): Promise<Reading> {
     global: readings.flatMap(({ global }) => global),
     drops: readings.some(({ drops }) => drops),
     obscurity,
+    extension: readings.length === 1 ? readings[0]?.extension : undefined,
     mayGrant: obscurity !== undefined && mayGrantIn(text),
   };
 }
@@ -79,6 +84,7 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
     global: globalDeed(kind, body),
     drops,
     obscurity,
+    extension: extensionStatement(kind, body),
   };
 }
 
@@ -86,6 +92,8 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
 function* schemasIn(kind: string, node: Node): Iterable<string> {
   if (typeof node.schemaname === 'string') yield node.schemaname;
   if (typeof node.newschema === 'string') yield node.newschema;
+  const ofExtension = kind === 'CreateExtensionStmt' ? schemaOf(node) : undefined;
+  if (ofExtension !== undefined) yield ofExtension;
   const isOfSchema = node.removeType === 'OBJECT_SCHEMA' || node.objtype === 'OBJECT_SCHEMA';
   if (isOfSchema || node.targtype === 'ACL_TARGET_ALL_IN_SCHEMA') yield* stringsOf(node.objects);
   if (node.kind === 'REINDEX_OBJECT_SCHEMA' && typeof node.name === 'string') yield node.name;

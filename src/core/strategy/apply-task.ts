@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { advance } from '../apply/advance.ts';
 import type { Applied } from '../apply/assignment.ts';
-import { locksShared, moveExtensions } from '../apply/tenant-hygiene.ts';
+import { locksShared } from '../apply/locks-shared.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -21,7 +21,6 @@ export async function applyTask(
   let isSharing = false;
   const inspect = async (client: PoolClient) => {
     isSharing = (await locksShared(client)) || isSharing;
-    await moveExtensions(client, tenant.schema, work.observe);
   };
   const attempt = await advance(context, tenantTarget(context.database.names, tenant, context), {
     direction,

@@ -13,7 +13,7 @@ import type { MigrationFolder } from '../files/source.ts';
 import { tenantTarget, type Target } from '../target/target.ts';
 import type { Observer } from '../report/event.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
-import { locksShared, moveExtensions } from '../apply/tenant-hygiene.ts';
+import { locksShared } from '../apply/locks-shared.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import type { RegistryShape } from '../registry/registry-shape.ts';
@@ -54,7 +54,6 @@ export async function makeTenant(
     },
     async beforeCommit(client) {
       if (isPilot) isSharing = (await locksShared(client)) || isSharing;
-      await moveExtensions(client, target.schema, observe);
     },
     closing: closingOf(provisioning, target.schema),
     hasState: true,

@@ -114,9 +114,12 @@ export class ObservedConnection implements Seen {
     const { onStatement, recording, around } = this.#options;
     this.hasSent = true;
     onStatement?.(statement);
-    recording?.sent(statement);
+    // `around` may leave the statement out.
+    const send = () => {
+      recording?.sent(statement);
+      return this.#client.query(config as never) as Promise<unknown>;
+    };
     try {
-      const send = () => this.#client.query(config as never) as Promise<unknown>;
       const answer = around === undefined ? send() : around(statement.text, send);
       this.#inFlight = answer.catch(() => {});
       const result = await answer;

@@ -219,22 +219,3 @@ SET session_replication_role = replica;`,
   );
   expect(rows).toEqual([{ role: 'origin', name: 'tenantctl' }]);
 });
-
-test('an extension that a migration creates ends up in public, where every tenant finds it', async () => {
-  const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
-  await fleet.add(
-    '3_citext.sql',
-    '-- migrate:up\nCREATE EXTENSION IF NOT EXISTS citext;\nCREATE TABLE mails (mail citext);',
-  );
-  const warnings: string[] = [];
-  const result = await fleet.migrate({
-    observe: (event) => event.type === 'warning' && warnings.push(event.message),
-  });
-  expect(result.totals).toMatchObject({ changed: 3, failed: 0 });
-  expect(
-    await fleet.query(
-      `SELECT extnamespace::regnamespace::text AS s FROM pg_extension WHERE extname = 'citext'`,
-    ),
-  ).toEqual([{ s: 'public' }]);
-  expect(warnings).toEqual([expect.stringContaining('moved to public')]);
-});

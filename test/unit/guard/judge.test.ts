@@ -33,7 +33,7 @@ const row = (catalog: string, oid: string, more: Partial<SeenRow> = {}): SeenRow
 
 const known = (catalog: string, oid: string, description: Partial<Description>): [string, Description] => [
   objectKey({ catalog, oid }),
-  { type: 'table', identity: '', isOtherTenants: false, form: null, ...description },
+  { type: 'table', identity: '', isOtherTenants: false, extension: null, form: null, ...description },
 ];
 
 interface Case {
@@ -85,7 +85,7 @@ test('what a migration does to its own schema, and rows that it reads and writes
     NOTHING,
   );
   expect(trespasses).toEqual([]);
-  expect(observed).toEqual({ schemas: ['audit', 'public'], keyLocks: [] });
+  expect(observed).toEqual({ schemas: ['audit', 'public'], keyLocks: [], hasExtension: false });
 });
 
 test.each([
@@ -194,7 +194,7 @@ test('what the transaction itself had made before the first migration is not the
 
 test('an extension may be created with all that is in it; one that was there may not be changed', () => {
   const member = row('pg_proc', '70001', { extension: '90' });
-  const found = facts({ effects: { rows: [row('pg_extension', '90'), member] } });
+  const found = facts({ effects: { rows: [row('pg_extension', '90', { extension: '90' }), member] } });
   const now = new Map([
     known('pg_extension', '90', { type: 'extension', identity: 'citext' }),
     known('pg_proc', '70001', { type: 'function', identity: 'public.f()' }),
@@ -235,14 +235,25 @@ test('of a table and its row type, one is told; what was done tells more than ho
 });
 
 test.each([
-  ['1_add.ts', `export const config = { allowOutside: ['${SHARED}'] }.`],
-  ['1_add.sql', `-- migrate:up allow-outside:${SHARED}.`],
-])('%s is told how it may say what it reaches: %s', (migration, words) => {
+  ['module', `export const config = { allowOutside: ['public.earlier', '${SHARED}'] };`],
+  ['sql', `-- migrate:up allow-outside:public.earlier,${SHARED}`],
+] as const)('a %s file is told how it may say what it reaches: %s', (format, words) => {
   const { trespasses } = judge(
     facts({ effects: { locks: [lock('7', 'ShareLock', SHARED)] } }),
     new Map([shared()]),
     new Map([shared()]),
   );
-  const target = { schema: SCHEMA, clerkOrgId: 'org' } as Parameters<typeof outsideSchema>[1];
-  expect(outsideSchema(migration, target, trespasses).hint).toContain(`let it say so: ${words}`);
+  const migration = {
+    file: { name: '1_add', stem: '1_add', path: '/nowhere/1_add', format },
+    up: '',
+    text: '',
+    checksum: '',
+    down: undefined,
+    upInTransaction: true,
+    downInTransaction: true,
+    allowOutside: ['public.earlier'],
+  };
+  const target = { schema: SCHEMA, clerkOrgId: 'org' } as Parameters<typeof outsideSchema>[0]['target'];
+  const { hint } = outsideSchema({ migration, direction: 'up', target }, trespasses);
+  expect(hint?.endsWith(`says so: ${words}`)).toBe(true);
 });
