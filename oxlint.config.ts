@@ -122,6 +122,7 @@ export default defineConfig({
   overrides: [
     asLibrary(
       [
+        'src/bounded.ts',
         'src/error-code.ts',
         'src/import-module.ts',
         'src/is-error.ts',
@@ -129,6 +130,7 @@ export default defineConfig({
         'src/names.ts',
         'src/rule.ts',
         'src/limits.ts',
+        'src/secret-forms.ts',
         'src/secrets.ts',
         'src/text-file.ts',
         'src/transient.ts',

@@ -1,4 +1,5 @@
 import type { ErrorCode } from './error-code.ts';
+import { bounded } from './bounded.ts';
 import { isError } from './is-error.ts';
 import { createConcealer, maskSecrets, plainCause, secretsIn } from './secrets.ts';
 import { passingOf } from './transient.ts';
@@ -48,6 +49,8 @@ interface ErrorFacts {
 
 export interface ErrorDetails extends ErrorFacts {
   readonly cause?: unknown;
+  /** The offset in `statement` that remains visible if it is cut. */
+  readonly offset?: number | undefined;
 }
 
 export interface ErrorReport extends ErrorFacts {
@@ -79,16 +82,16 @@ export class TenantctlError extends Error implements ErrorReport {
   declare readonly blockedBy: ErrorFacts['blockedBy'];
   declare readonly invalidIndexes: ErrorFacts['invalidIndexes'];
 
-  /** Masks everything that looks like a secret. */
-  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+  /** Masks everything that looks like a secret, and cuts each text to a length that can be shown and stored. */
+  constructor(code: ErrorCode, message: string, { cause, offset, ...facts }: ErrorDetails = {}) {
+    const { statement } = facts;
     // The server's message may repeat a secret from the statement.
-    const conceal = createConcealer(details.statement === undefined ? [] : secretsIn(details.statement));
-    super(
-      conceal(message),
-      details.cause === undefined ? undefined : { cause: plainCause(details.cause, conceal, own) },
-    );
+    const conceal = createConcealer(statement === undefined ? [] : secretsIn(statement));
+    const clean = (text: string) => bounded(text, conceal);
+    super(clean(message), cause === undefined ? undefined : { cause: plainCause(cause, clean, own) });
     this.code = code;
-    Object.assign(this, factsOf(details, conceal));
+    const shown = statement && bounded(statement, maskSecrets, offset);
+    Object.assign(this, factsOf({ ...facts, statement: shown }, clean));
     this.retryable = passingOf(this) !== undefined;
   }
 

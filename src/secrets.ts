@@ -1,4 +1,6 @@
+import { CUT } from './bounded.ts';
 import { isError } from './is-error.ts';
+import { findSecrets, MASK } from './secret-forms.ts';
 
 /**
  * Keeps secrets out of output and records. Every error masks what looks like a secret, such
@@ -6,46 +8,33 @@ import { isError } from './is-error.ts';
  * text leaves the program.
  */
 
-const MASK = '***';
-
-/** Scheme, user, and all from the colon to the last @ of a word. Bounded: statements can be megabytes. */
-const IN_URL = /(\b[a-z][a-z0-9+.-]{0,30}:\/{1,3}[^\s:/?#@]{0,200}):(\S{0,1000})@/gi;
-/** As in configuration.md: a placeholder is not a password. */
-const PLACEHOLDER = /^(?:password|<[^>]*>|\*+|\u2026|\.\.\.)$/i;
-
-const QUOTED = String.raw`(?:E'[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*(?:'|$)|(?:U&)?'[^']*(?:''[^']*)*(?:'|$)|\$(\w*)\$[\s\S]*?(?:\$\3\$|$)|"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|$))`;
-const NAME = String.raw`\w{0,40}(?:password|passwd|passphrase|secret)\w{0,40}`;
-/** PASSWORD '...' in SQL, password = '...', "password": "...", and password=... in URLs, .env files and for libpq. */
-const NAMED = new RegExp(
-  String.raw`(\b${NAME}["']?(?:\s+|\s*[=:]\s*))(?:(${QUOTED})|((?<==)[^\s'"&;,$*<][^\s'"&;,]*))`,
-  'gi',
-);
-
-/** '' is no password, '***' is already masked, '<the password>' is a placeholder in a hint. */
-const EMPTY = /^['"](?:<[^>]*>|\**)['"]$/;
-
 /** Masks what looks like a secret: passwords in URLs, in SQL that sets one, in connection strings. */
 export function maskSecrets(text: string): string {
-  return text
-    .replace(IN_URL, (whole, before: string, password: string) =>
-      PLACEHOLDER.test(password) ? whole : `${before}:${MASK}@`,
-    )
-    .replace(NAMED, (whole, name: string, quoted: string | undefined) => {
-      if (quoted === undefined) return `${name}${MASK}`;
-      const mark = quoted.endsWith('"') ? '"' : "'";
-      return EMPTY.test(quoted) ? whole : `${name}${mark}${MASK}${mark}`;
-    });
+  let [masked, end] = ['', 0];
+  for (const part of findSecrets(text)) {
+    masked += text.slice(end, part.start) + part.shown;
+    ({ end } = part);
+  }
+  return end === 0 ? text : masked + text.slice(end);
 }
 
-/** The secrets that maskSecrets finds in a statement: the server's message may repeat them. */
+/** Secrets of one statement that are looked for in the server's message. */
+const OF_STATEMENT = 1_000;
+
+/** The secrets that maskSecrets finds in a statement, as written and as meant: the server's message may repeat them. */
 export function secretsIn(statement: string): string[] {
-  const found = [...statement.matchAll(NAMED)].map(([, , quoted, , bare]) => quoted ?? bare ?? '');
-  return found
-    .map((text) => text.replace(/^(?:E|U&)?(?:'|"|\$\w*\$)/i, '').replace(/(?:'|"|\$\w*\$)$/, ''))
-    .filter(isDistinctive);
+  return findSecrets(statement)
+    .slice(0, OF_STATEMENT)
+    .flatMap(({ secret }) => [secret, secret.replaceAll("''", "'"), secret.replaceAll(/\\([^])/g, '$1')]);
 }
 
-/** Whether a secret can be masked everywhere. Masking a common word, number or short text would reveal it. */
+/** A shorter secret is not masked in free text: nothing else would remain of it. */
+const LEAST = 4;
+
+/** Words of tenantctl's own texts: masking them would reveal the password, and hide nothing. */
+const OWN_WORDS = /^(?:password|postgres|public|tenants?|tenantctl)$/i;
+
+/** Whether a secret is masked also within a longer word. Others are masked where they stand alone. */
 function isDistinctive(secret: string): boolean {
   return secret.length >= 8 && (secret.length >= 24 || !/^(?:[\p{L}_. -]+|\d+)$/u.test(secret));
 }
@@ -54,19 +43,54 @@ function isDistinctive(secret: string): boolean {
 export function createConcealer(secrets: readonly (string | undefined)[]): (text: string) => string {
   const forms = new Set<string>();
   const shapes: RegExp[] = [];
-  for (const secret of secrets) {
-    if (secret === undefined || !isDistinctive(secret)) continue;
+  for (const secret of new Set(secrets)) {
+    if (secret === undefined || secret.length < LEAST || OWN_WORDS.test(secret)) continue;
     forms.add(secret).add(JSON.stringify(secret).slice(1, -1)).add(secret.replaceAll("'", "''"));
-    const shape = shapeOf(secret);
+    const shape = isDistinctive(secret) ? shapeOf(secret) : undefined;
     if (shape !== undefined) shapes.push(shape);
     if (secret.isWellFormed()) forms.add(encodeURIComponent(secret)).add(encodeURI(secret));
   }
   // Longest first: a secret may contain another.
   const longestFirst = [...forms].toSorted((a, b) => b.length - a.length);
   return (text) => {
-    const exactly = longestFirst.reduce((masked, form) => masked.replaceAll(form, MASK), maskSecrets(text));
-    return shapes.reduce((masked, shape) => masked.replace(shape, MASK), exactly);
+    const exactly = longestFirst.reduce(maskForm, maskSecrets(text));
+    return maskEdges(
+      shapes.reduce((masked, shape) => masked.replace(shape, MASK), exactly),
+      longestFirst,
+    );
   };
+}
+
+const WORD = /[\p{L}\p{N}_]/u;
+
+function maskForm(text: string, form: string): string {
+  if (isDistinctive(form)) return text.replaceAll(form, MASK);
+  const [begins, ends] = [WORD.test(form.charAt(0)), WORD.test(form.charAt(form.length - 1))];
+  return text.replaceAll(form, (found, at: number) => {
+    const isPart =
+      (begins && WORD.test(text.charAt(at - 1))) || (ends && WORD.test(text.charAt(at + form.length)));
+    return isPart ? found : MASK;
+  });
+}
+
+/** Where a text was cut, masks what may be left of a secret: its beginning before the cut, its end after it. */
+function maskEdges(text: string, forms: readonly string[]): string {
+  if (!text.includes(CUT)) return text;
+  const parts = text.split(CUT);
+  const longest = (form: string, isPart: (length: number) => boolean) => {
+    let length = form.length - 1;
+    while (length >= LEAST && !isPart(length)) length -= 1;
+    return length >= LEAST ? length : 0;
+  };
+  const masked = parts.map((part, at) => {
+    const heads = forms.map((form) => longest(form, (length) => part.endsWith(form.slice(0, length))));
+    const tails = forms.map((form) => longest(form, (length) => part.startsWith(form.slice(-length))));
+    const head = at < parts.length - 1 ? Math.max(0, ...heads) : 0;
+    const tail = at > 0 ? Math.max(0, ...tails) : 0;
+    const rest = part.slice(tail, part.length - head);
+    return `${tail > 0 ? MASK : ''}${rest}${head > 0 ? MASK : ''}`;
+  });
+  return masked.join(CUT);
 }
 
 /** One character, plain or escaped: %2F, \\u002f; and $1, which Knex makes of a question mark. */
@@ -85,28 +109,31 @@ function shapeOf(secret: string): RegExp | undefined {
   return new RegExp(parts.join(''), 'giu');
 }
 
+/** Variables that hold the connection's own password. */
+const OWN_VARIABLES = /^(?:DB_PASSWORD|PGPASSWORD|DATABASE_URL|DB_DIRECT_URL)$/;
+
 /**
  * The secrets in variables: values of password variables, and passwords in URLs, as written and decoded. A
- * password equal to the user, database or host name is not masked.
+ * password equal to the user, database or host name is not masked, nor is an ordinary word in another program's
+ * variable.
  */
 export function secretsOf(variables: Readonly<Record<string, string | undefined>>): string[] {
   const { DB_USER, DB_NAME, DB_HOST } = variables;
   return Object.entries(variables)
-    .flatMap(([name, value = '']) => [
-      ...(/PASSWORD|PASSPHRASE/i.test(name) ? [value] : []),
-      ...passwordsOfUrl(value),
-    ])
+    .flatMap(([name, value = '']) => {
+      const found = [...(/PASSWORD|PASSPHRASE/i.test(name) ? [value] : []), ...passwordsOfUrl(value)];
+      return OWN_VARIABLES.test(name) ? found : found.filter(isDistinctive);
+    })
     .filter((secret) => ![DB_USER, DB_NAME, DB_HOST].includes(secret));
 }
 
 function passwordsOfUrl(value: string): string[] {
-  const written = [...value.matchAll(IN_URL)].map(([, , password = '']) => password);
-  const asParameter = [...value.matchAll(/[?&]password=([^&#\s]*)/gi)].map(([, password = '']) => password);
-  return [...written, ...asParameter].flatMap((password) => {
+  if (!value.includes(':/')) return [];
+  return findSecrets(value).flatMap(({ secret }) => {
     try {
-      return [password, decodeURIComponent(password)];
+      return [secret, decodeURIComponent(secret)];
     } catch {
-      return [password];
+      return [secret];
     }
   });
 }

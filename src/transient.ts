@@ -7,9 +7,13 @@ export type Passing = 'soon' | 'later';
 /**
  * Transient errors (https://www.postgresql.org/docs/current/errcodes-appendix.html): serialization failure,
  * deadlock, lock timeout; the server ended the connection, crashed, is starting or has no connection left;
- * class 08, the connection itself. PgBouncer reports 08P01 whatever happened to its server.
+ * class 08, the connection itself. PgBouncer reports 08P01 whatever happened to its server; PostgreSQL itself only
+ * for a message that violates the protocol, such as one with too many values.
  */
 const SQLSTATES = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
+
+/** "bind message has 14464 parameter formats but 0 parameters", "invalid message format" */
+const VIOLATION = /\bmessage\b/;
 
 /** Other codes, for example of a refused login, need a correction. */
 const CODES: Readonly<Partial<Record<ErrorCode, Passing>>> = {
@@ -34,6 +38,7 @@ export function passingOf(error: unknown): Passing | undefined {
   const { code, sqlstate } = error as Error & { readonly code?: ErrorCode; readonly sqlstate?: string };
   // Its outcome is unknown: somebody must look first.
   if (code === 'MIGRATION_INTERRUPTED') return undefined;
+  if (sqlstate === '08P01' && VIOLATION.test(error.message)) return undefined;
   if (sqlstate !== undefined && SQLSTATES.test(sqlstate)) return 'soon';
   const passing = code && CODES[code];
   if (passing === 'later') return passing;

@@ -7,6 +7,10 @@ type Hint = string | ((message: string) => string | undefined);
  * (https://www.postgresql.org/docs/current/errcodes-appendix.html).
  */
 const HINTS: Readonly<Record<string, Hint>> = {
+  '08P01': (message) =>
+    message.startsWith('bind message')
+      ? 'PostgreSQL takes at most 65,535 values in one statement: send fewer rows at once, such as with knex.batchInsert(table, rows, 1000).'
+      : undefined,
   '25006':
     'The server accepts no changes: it is a standby, or default_transaction_read_only is on. tenantctl doctor says which, and what to do.',
   '25P03':

@@ -2,8 +2,6 @@ import type { Blocker, TenantctlError } from '../../errors.ts';
 import type { Look } from './look.ts';
 import { wrap, wrapHint } from './wrap.ts';
 
-const MAX_STATEMENT = 2_000;
-
 /** An error for people: message, location, SQLSTATE, statement, hint. */
 export function renderError(error: TenantctlError, look: Look, verbose: boolean): string {
   const { paint, marks } = look;
@@ -14,7 +12,7 @@ export function renderError(error: TenantctlError, look: Look, verbose: boolean)
   if (migration !== undefined) lines.push(fact('migration', migration));
   if (at !== undefined) lines.push(fact('at', at));
   if (sqlstate !== undefined) lines.push(fact('SQLSTATE', sqlstate));
-  if (statement !== undefined) lines.push(fact('statement', indent(shorten(statement, marks.ellipsis), 13)));
+  if (statement !== undefined) lines.push(fact('statement', indent(statement, 13)));
   lines.push(...details.map((line) => `  ${line}`));
   for (const blocker of error.blockedBy ?? []) lines.push(fact('blocked by', blockerLine(blocker)));
   for (const { name, table, remedy } of error.invalidIndexes ?? [])
@@ -58,10 +56,6 @@ export function blockerLine({ pid, user, application, state, query, waitsFor = [
   const who = [user, application, state, waits].filter((part) => part !== null && part !== '').join(', ');
   const text = (query ?? '').replaceAll(/\s+/g, ' ').trim();
   return `${pid === 0 ? 'a prepared transaction' : `process ${pid}`} (${who}): ${text}`;
-}
-
-function shorten(text: string, ellipsis: string): string {
-  return text.length > MAX_STATEMENT ? `${text.slice(0, MAX_STATEMENT)}${ellipsis}` : text;
 }
 
 /** Indents all lines but the first. */

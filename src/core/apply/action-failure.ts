@@ -66,12 +66,14 @@ export function failed(
   const { error: cause, message } = statement ?? { error: thrown, message: messageOf(thrown) };
   const sqlstate = sqlstateOf(cause);
   const own = thrown instanceof TenantctlError ? thrown.hint : undefined;
+  const offset = statement && (statement.offset ?? markedOffset(statement.text, cause));
   return migrationFailed(action, message, {
     at: statement?.at ?? placeOf(cause, path) ?? placeOf(thrown, path),
     sqlstate,
     statement: statement?.text,
+    offset,
     hint: own ?? roleHint(sqlstate, action.target) ?? migrationHint({ ...action, sqlstate, message }),
-    details: statement && serverDetails(cause, statement),
+    details: statement && serverDetails(cause, { ...statement, offset }),
     cause,
   });
 }
@@ -96,10 +98,10 @@ export function sqlstateOf(error: unknown): string | undefined {
 /** The position in the statement, and the server's DETAIL, HINT and CONTEXT. */
 function serverDetails(error: unknown, statement: FailedStatement): string[] | undefined {
   if (!(error instanceof DatabaseError)) return undefined;
-  const { text, line, offset = markedOffset(text, error) } = statement;
+  const { text, line, offset } = statement;
   const lines: string[] = [];
   // Part of a line may contain part of a password, which masking would not recognize.
-  if (maskSecrets(text) === text) lines.push(...excerpt(text, offset, line));
+  if (offset !== undefined && maskSecrets(text) === text) lines.push(...excerpt(text, offset, line));
   if (error.detail !== undefined) lines.push(`DETAIL: ${error.detail}`);
   if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);
   if (error.where !== undefined) lines.push(`CONTEXT: ${error.where}`);
@@ -109,9 +111,8 @@ function serverDetails(error: unknown, statement: FailedStatement): string[] | u
 const CHARACTERS_BEFORE = 50;
 const CHARACTERS_AFTER = 30;
 
-/** The line at an offset, with a caret under it; empty if there is none. @param firstLine of the text */
+/** The line at an offset, with a caret under it. @param firstLine of the text */
 function excerpt(text: string, offset: number, firstLine = 1): string[] {
-  if (Number.isNaN(offset)) return [];
   const before = text.slice(0, offset);
   const lineNumber = before.split('\n').length;
   const line = text.split('\n')[lineNumber - 1] ?? '';

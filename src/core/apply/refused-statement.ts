@@ -26,7 +26,7 @@ export async function refusedStatement(
   const begin = part.offset + whole.offset + whole.text.length - text.length;
   const lineAt = (offset: number) =>
     (lines?.[direction] ?? 1) + section.slice(0, offset).split('\n').length - 1;
-  const marked = part.offset + markedOffset(part.text, error);
+  const marked = part.offset + (markedOffset(part.text, error) ?? Number.NaN);
   const isMarked = marked >= begin && marked <= begin + text.length;
   const column = marked - section.lastIndexOf('\n', marked - 1);
   return {
@@ -40,11 +40,12 @@ export async function refusedStatement(
   };
 }
 
-/** The server's position as an offset in UTF-16 units; NaN without one. The server counts characters, from 1. */
-export function markedOffset(text: string, error: unknown): number {
-  const position = error instanceof DatabaseError ? Number(error.position) : Number.NaN;
-  if (!Number.isInteger(position) || position < 1) return Number.NaN;
-  return Array.from(text)
-    .slice(0, position - 1)
-    .join('').length;
+/** The server's position as an offset in UTF-16 units, if there is one. The server counts characters, from 1. */
+export function markedOffset(text: string, error: unknown): number | undefined {
+  const position = error instanceof DatabaseError ? Number(error.position) : 0;
+  if (!Number.isInteger(position) || position < 1) return undefined;
+  let offset = 0;
+  for (let left = position - 1; left > 0 && offset < text.length; left -= 1)
+    offset += (text.codePointAt(offset) ?? 0) > 0xffff ? 2 : 1;
+  return offset;
 }

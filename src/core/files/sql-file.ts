@@ -86,11 +86,10 @@ async function linesWithin(text: string, fileName: string): Promise<ReadonlySet<
   });
   const bytes = Buffer.from(text);
   let line = 0;
-  let at = 0;
+  let next = bytes.indexOf('\n');
   for (const { start, end } of tokens) {
-    for (let next = bytes.indexOf('\n', at); next !== -1 && next < end - 1; next = bytes.indexOf('\n', at)) {
+    for (; next !== -1 && next < end - 1; next = bytes.indexOf('\n', next + 1)) {
       line += 1;
-      at = next + 1;
       if (next >= start) within.add(line);
     }
   }

@@ -2,6 +2,7 @@ import type { QueryResultRow } from 'pg';
 import { checkCall, checkDatabase } from '../options/check-call.ts';
 import { TenantctlError, type ErrorReport } from '../../errors.ts';
 import { queryEntries } from './query-entries.ts';
+import { recordedError } from '../state/failures.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import { isLocked } from '../../db/advisory-lock.ts';
@@ -69,7 +70,7 @@ const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${AT_WORK} T
     SELECT jsonb_build_object(
       'changed', count(*) FILTER (WHERE NOT t.has_failed), 'failed', count(*) FILTER (WHERE t.has_failed))
     FROM (SELECT bool_or(outcome = 'failed') AS has_failed FROM tenantctl.run_tenants
-          WHERE run = r.id GROUP BY schema_name, clerk_org_id) t)) AS totals, r.error`;
+          WHERE run = r.id GROUP BY schema_name, clerk_org_id) t)) AS totals, ${recordedError('r.error')} AS error`;
 
 /** Newest first; empty if there is no ledger. */
 export async function readRuns(database: Database, options: ReadRunsOptions = {}): Promise<Run[]> {
@@ -124,7 +125,7 @@ export async function readRunTenants(
        SELECT *, concat_ws(' ', schema, is_gone, organization) AS key FROM entries WHERE run = $1)
      SELECT key, jsonb_build_object(
        'clerkOrgId', organization, 'schema', schema, 'outcome', outcome, 'direction', direction,
-       'names', names, 'batch', batch, 'durationMs', duration_ms, 'error', error) AS entry
+       'names', names, 'batch', batch, 'durationMs', duration_ms, 'error', ${recordedError('error')}) AS entry
      FROM of_run
      WHERE NOT $2 OR key IN (SELECT key FROM of_run WHERE outcome = 'failed')
      ORDER BY organization COLLATE "C", schema COLLATE "C", key, ended_at`,

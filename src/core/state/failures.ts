@@ -1,3 +1,4 @@
+import { MAX_TEXT } from '../../bounded.ts';
 import { literal, qualified } from '../../db/sql.ts';
 import { TenantctlError, type ErrorReport } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
@@ -8,6 +9,18 @@ export interface RecordedFailure {
   readonly command: string;
   readonly error: ErrorReport;
   readonly failedAt: Date;
+}
+
+/**
+ * SQL for a recorded error with its texts cut: earlier releases recorded statements of megabytes, and those of a
+ * fleet fit no document. A short error is not taken apart.
+ */
+export function recordedError(column: string): string {
+  const cut = (value: string, otherwise: string) =>
+    `CASE jsonb_typeof(${value}) WHEN 'string' THEN to_jsonb(left(${value} #>> '{}', ${MAX_TEXT})) ${otherwise} END`;
+  const lines = `(SELECT coalesce(jsonb_agg(${cut('line', 'ELSE line')}), '[]') FROM jsonb_array_elements(value) AS line)`;
+  return `CASE WHEN pg_column_size(${column}) <= ${MAX_TEXT} THEN ${column} ELSE (
+    SELECT jsonb_object_agg(key, ${cut('value', `WHEN 'array' THEN ${lines} ELSE value`)}) FROM jsonb_each(${column})) END`;
 }
 
 /** The refused checks among recorded failures, by schema. Pure. */

@@ -1,5 +1,5 @@
 import type { QueryResultRow } from 'pg';
-import type { RecordedFailure } from './failures.ts';
+import { recordedError, type RecordedFailure } from './failures.ts';
 import { BACKEND_LIVES, type Intent } from './intents.ts';
 import { FORMER, MASTER_ID, type FormerNames } from './tenant-ids.ts';
 import { INTENT_BACKENDS_SINCE, TENANT_IDS_SINCE } from './version.ts';
@@ -28,7 +28,7 @@ export async function readMemory(database: Database, stateVersion: number): Prom
   if (stateVersion === 0) return NOTHING_REMEMBERED;
   const { rows } = await database.query<MemoryRow>(
     `WITH changes AS MATERIALIZED (${changesIn(stateVersion)})
-     SELECT 'failure' AS kind, schema, failed_at AS since, jsonb_build_object('command', command, 'error', error) AS details
+     SELECT 'failure' AS kind, schema, failed_at AS since, jsonb_build_object('command', command, 'error', ${recordedError('error')}) AS details
      FROM ${underNames('tenant_failures', stateVersion)} WHERE NOT is_gone
      UNION ALL
      SELECT 'intent', schema, started_at, jsonb_build_object('migration', migration, 'direction', direction)
