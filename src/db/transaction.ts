@@ -16,6 +16,14 @@ export interface TransactionSettings {
   readonly tenants?: number;
 }
 
+/** The body of a block or routine of plpgsql that removes statements made by PREPARE. */
+export const DEALLOCATE_BODY = `DECLARE statement text; BEGIN
+     FOR statement IN SELECT p.name FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql LOOP
+       EXECUTE pg_catalog.format('DEALLOCATE %I', statement);
+     END LOOP;
+   END`;
+export const DEALLOCATE = `DO $$ ${DEALLOCATE_BODY} $$`;
+
 /**
  * Resets a session like DISCARD ALL, which cannot be part of a multi-statement string
  * (https://www.postgresql.org/docs/current/sql-discard.html). It deallocates only statements made by PREPARE:
@@ -29,11 +37,7 @@ export const CLEAN_SESSION = [
   'RESET ALL',
   'CLOSE ALL',
   'UNLISTEN *',
-  `DO $$ DECLARE statement text; BEGIN
-     FOR statement IN SELECT p.name FROM pg_prepared_statements p WHERE p.from_sql LOOP
-       EXECUTE format('DEALLOCATE %I', statement);
-     END LOOP;
-   END $$`,
+  DEALLOCATE,
   'DISCARD SEQUENCES',
   'DISCARD TEMP',
   'SELECT pg_advisory_unlock_all()',

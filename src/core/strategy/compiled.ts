@@ -9,7 +9,8 @@ export interface CompiledPlan {
   readonly direction: Direction;
   /** What each migration sends, the same for every tenant. */
   readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
-  readonly isClean: boolean;
+  /** Tables and indexes only: all migrations can be recorded at the end. */
+  readonly isTableChange: boolean;
   /** What each tenant's transaction may lock outside its schema. */
   readonly limits: Limits;
 }
@@ -43,14 +44,14 @@ export function compile(
   return {
     direction,
     steps,
-    isClean: steps.every(({ texts }) => texts.every((text) => isClean(text, historyTable))),
+    isTableChange: steps.every(({ texts }) => texts.every((text) => changesTables(text, historyTable))),
   };
 }
 
 /** One or several names, quoted or not. */
 const NAMES = String.raw`[\w".,\s]+`;
 
-/** Statements that call no function that could change the session: defaults are evaluated only for rows. */
+/** Statements that name no function. What they call all the same is reset after the COMMIT. */
 const CALLS_NOTHING: readonly RegExp[] = [
   /^\s*create\s+table\b(?![^]*\b(?:as|select|values|execute|temp|temporary|pg_temp\w*)\b)[^;]*;?\s*$/i,
   /^\s*alter\s+table\b(?![^]*\b(?:default|using|check|generated|validate|set|pg_temp\w*)\b)[^;]*;?\s*$/i,
@@ -61,8 +62,8 @@ const CALLS_NOTHING: readonly RegExp[] = [
   new RegExp(String.raw`^\s*drop\s+(?:table|index)\s${NAMES};?\s*$`, 'i'),
 ];
 
-/** True if the text cannot change the session, its role or the history table. */
-function isClean(text: string, historyTable: string): boolean {
+/** True if the text changes tables and indexes, and not the history table. */
+function changesTables(text: string, historyTable: string): boolean {
   if (text.toLowerCase().includes(historyTable.toLowerCase())) return false;
   return CALLS_NOTHING.some((form) => form.test(text));
 }

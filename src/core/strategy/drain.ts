@@ -16,7 +16,6 @@ export interface Turn {
   /** How many connections drain the queue. */
   readonly width: number;
   readonly begin: Lanes['begin'];
-  readonly isClean: boolean;
   readonly mayBegin: () => boolean;
   readonly onDone: (task: MigrationTask, durationMs: number) => void;
   readonly onFailed: (task: MigrationTask, error: unknown) => void;
@@ -52,7 +51,7 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
     }
     const isWell = (await Promise.all(sent)).every(Boolean);
     // Even a failed string may have changed the session, and the next turn may run another plan.
-    if (!isWell || !turn.isClean) await pipeline.clean();
+    if (!isWell) await pipeline.clean();
   };
   try {
     await withPipeline(context.database, serve, () => served);

@@ -82,7 +82,6 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
       runAhead,
       width,
       begin: lanes.begin,
-      isClean: compiled.isClean,
       mayBegin: () => !isOver() && context.throttle?.isHeld !== true,
       onDone(task, durationMs) {
         const done = { names, batch: task.plan.batch, isCommitted: true };

@@ -1,4 +1,5 @@
 import { literal } from '../../db/sql.ts';
+import { DEALLOCATE_BODY } from '../../db/transaction.ts';
 import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
@@ -9,8 +10,14 @@ import { lockOfSql } from '../target/lock.ts';
 
 /** Routines: what other runs have done; `enter` and `leave`, the two ends of a one-string transaction. */
 export function serveRoutines(names: Names): Routine[] {
-  return [peersRoutine(names), enterRoutine(names), ...endRoutines(names)];
+  return [peersRoutine(names), enterRoutine(names), ...endRoutines(names), DEALLOCATE_ROUTINE];
 }
+
+const DEALLOCATE_ROUTINE = procedure(
+  'deallocate()',
+  DEALLOCATE_BODY,
+  'Removes the statements that a migration has prepared in its session.',
+);
 
 function peersRoutine(names: Names): Routine {
   const { table, schema, status } = registrySql(names);

@@ -109,3 +109,26 @@ test('a connection whose session could not be cleaned is closed, and not given t
   expect(rows[0]?.prepared).toBe(0);
   expect(rows[0]?.pid).not.toBe(before[0]?.pid);
 });
+
+test('nothing that functions do behind CREATE TABLE reaches the next tenant or the next user of the pool', async () => {
+  const fleet = await createFleet([...TWO, 'org_c', 'org_d']);
+  await fleet.query(`CREATE FUNCTION public.leave() RETURNS event_trigger LANGUAGE plpgsql AS $f$ BEGIN
+      IF current_schema() NOT LIKE 'tid%' THEN RETURN; END IF;
+      PERFORM set_config('app.leak', current_setting('app.leak', true) || current_schema(), false), pg_advisory_lock(4711);
+      EXECUTE format('PREPARE %I AS SELECT 1', current_schema()); EXECUTE 'LISTEN x';
+    END $f$;
+    CREATE EVENT TRIGGER leave ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.leave();
+    CREATE FUNCTION public.found() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN current_setting(''app.leak'', true); END';
+    CREATE DOMAIN public.found AS text DEFAULT public.found()`);
+  for (const id of [...TWO, 'org_c', 'org_d'])
+    await fleet.query(`INSERT INTO ${schemaNameFor(id)}.notes VALUES (1)`);
+  await fleet.add('3_found.sql', '-- migrate:up\nALTER TABLE notes ADD COLUMN found found;');
+  await fleet.add('4_more.sql', '-- migrate:up\nCREATE TABLE more ();');
+  const result = await fleet.migrate({ concurrency: 1 });
+  expect(result.totals).toMatchObject({ changed: 4, failed: 0 });
+  for (const id of [...TWO, 'org_c', 'org_d'])
+    expect(await fleet.query(`SELECT coalesce(found, '') AS found FROM ${schemaNameFor(id)}.notes`)).toEqual([
+      { found: '' },
+    ]);
+  expect(await fleet.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711`)).toEqual([]);
+});

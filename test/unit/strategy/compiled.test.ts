@@ -31,7 +31,7 @@ test('what two tenants were sent alike is what all are sent, migration by migrat
   const texts = { '1_a.js': ['A', 'B'], '2_b.sql': [], '3_c.js': ['C'] };
   expect(compile(planOf('1_a.js', '2_b.sql', '3_c.js'), 'up', sent(texts), sent(texts), HISTORY)).toEqual({
     direction: 'up',
-    isClean: false,
+    isTableChange: false,
     steps: [
       { name: '1_a.js', texts: ['A', 'B'] },
       { name: '2_b.sql', texts: [] },
@@ -41,17 +41,17 @@ test('what two tenants were sent alike is what all are sent, migration by migrat
 });
 
 /** Whether a plan whose one migration sends these texts needs nothing cleaned up behind it. */
-function isClean(...texts: string[]): boolean | undefined {
+function isTableChange(...texts: string[]): boolean | undefined {
   const recordings = sent({ '1_a.js': texts });
   const compiled = compile(planOf('1_a.js'), 'up', recordings, recordings, HISTORY);
-  return 'isClean' in compiled ? compiled.isClean : undefined;
+  return 'isTableChange' in compiled ? compiled.isTableChange : undefined;
 }
 
 test('what changes tables and nothing else leaves nothing to be cleaned up', () => {
   expect(
-    isClean('create table "a" ("id" serial primary key)', 'alter table "a" add column "b" integer;'),
+    isTableChange('create table "a" ("id" serial primary key)', 'alter table "a" add column "b" integer;'),
   ).toBe(true);
-  expect(isClean('CREATE UNIQUE INDEX a_b ON a (b)', 'DROP INDEX a_b', 'drop table a')).toBe(true);
+  expect(isTableChange('CREATE UNIQUE INDEX a_b ON a (b)', 'DROP INDEX a_b', 'drop table a')).toBe(true);
 });
 
 test.each([
@@ -74,7 +74,7 @@ test.each([
   'INSERT INTO a VALUES (1)',
   'DO $$ BEGIN END $$',
 ])('what may leave something behind is cleaned up after: %j', (text) => {
-  expect(isClean('CREATE TABLE z ()', text)).toBe(false);
+  expect(isTableChange('CREATE TABLE z ()', text)).toBe(false);
 });
 
 test.each<[string, readonly string[], readonly string[]]>([

@@ -7,7 +7,7 @@ import { DEFAULT_NAMES } from '../../../src/names.ts';
 
 const COMPILED: CompiledPlan = {
   direction: 'up',
-  isClean: false,
+  isTableChange: false,
   limits: { schemas: ['public'], keyLocks: [], drops: false, thorough: false, columns: false },
   steps: [
     { name: "1_it's.js", texts: ['CREATE TABLE a () -- the end', 'INSERT INTO a DEFAULT VALUES;'] },
@@ -66,7 +66,7 @@ test('all of it parses, is one transaction, and leaves the session clean behind 
       'VariableSetStmt VAR_RESET_ALL',
       'ClosePortalStmt',
       'UnlistenStmt',
-      'DoStmt',
+      'CallStmt',
       'DiscardStmt',
       'DiscardStmt',
       'SelectStmt',
@@ -95,9 +95,9 @@ test('the lock is taken and the history checked before anything else, and the re
   expect(order).not.toContain(-1);
 });
 
-test('where nothing is left behind, nothing is cleaned up, and all is recorded at the end', () => {
-  const statements = statementsFor({ ...COMPILED, isClean: true });
-  expect(statements.at(-1)).toBe('COMMIT');
+test('where only tables change, all is recorded at the end, and the session is reset all the same', () => {
+  const statements = statementsFor({ ...COMPILED, isTableChange: true });
+  expect(statements.slice(statements.indexOf('COMMIT'))).toEqual(statementsFor(COMPILED).slice(-9));
   expect(statements.filter((statement) => statement.includes('1_it'))).toEqual([
     expect.stringContaining(
       `'up'::text, ARRAY['1_it''s.js', '2_b.js']::text[], 3::integer, 42::bigint, 'org_a'::text)`,
