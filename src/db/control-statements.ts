@@ -1,7 +1,24 @@
 import { parse, stringsOf, walk, type Node } from './parser.ts';
+import { CONTROL_WORDS, cutUnreadable } from './unreadable.ts';
 
-const TRANSACTION_WORDS = /\b(?:commit|end|abort|prepare|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i;
-const TRANSACTION_ENDS = new Set<unknown>(['TRANS_STMT_COMMIT', 'TRANS_STMT_ROLLBACK', 'TRANS_STMT_PREPARE']);
+/** A statement that controls the transaction, by the parser's name of it. */
+export interface Control {
+  readonly kind: 'ends' | 'savepoint' | 'release' | 'rollback-to';
+  /** Of the savepoint. */
+  readonly name: string;
+}
+
+const CONTROLS: Readonly<Record<string, Control['kind']>> = {
+  TRANS_STMT_COMMIT: 'ends',
+  TRANS_STMT_ROLLBACK: 'ends',
+  TRANS_STMT_PREPARE: 'ends',
+  TRANS_STMT_SAVEPOINT: 'savepoint',
+  TRANS_STMT_RELEASE: 'release',
+  TRANS_STMT_ROLLBACK_TO: 'rollback-to',
+};
+
+/** How a statement that cannot be read begins if it controls the transaction. */
+const CONTROLLING = /^(?:abort|commit|end|release|rollback|savepoint|prepare transaction)\b/;
 
 const ROLE_WORDS = /\b(?:role|authorization|set_config|discard)\b/i;
 /** https://www.postgresql.org/docs/current/sql-set-role.html */
@@ -10,15 +27,28 @@ const CHANGES_IN_BLOCK =
   /\b(?:set|reset)\s+(?:(?:local|session)\s+)?(?:role|session\s+authorization)\b|\bset_config\s*\(\s*'(?:role|session_authorization)'/i;
 
 /**
- * Whether an SQL text would end its transaction. Only PostgreSQL's own parser can tell: END also closes a
- * CASE, a comment may contain COMMIT, and COMMIT AND CHAIN leaves another transaction open.
+ * The statements of a text that control the transaction, in order. Only PostgreSQL's own parser can tell: END
+ * also closes a CASE, a comment may contain COMMIT, and COMMIT AND CHAIN leaves another transaction open. A
+ * statement that it cannot read, and that begins as one of these, counts as one that ends the transaction.
  */
-export async function endsTransaction(text: string): Promise<boolean> {
-  return contains(
-    text,
-    TRANSACTION_WORDS,
-    (kind, { kind: control }) => kind === 'TransactionStmt' && TRANSACTION_ENDS.has(control),
-  );
+export async function controlsIn(text: string): Promise<readonly Control[]> {
+  if (!CONTROL_WORDS.test(text)) return [];
+  const lone = await cutUnreadable(text);
+  if (lone === undefined) return controlsParsed(text);
+  const each = lone.map(async (statement): Promise<Control[]> => {
+    if (statement.problem === undefined) return controlsParsed(statement.text);
+    return CONTROLLING.test(statement.firstWords) ? [{ kind: 'ends', name: '' }] : [];
+  });
+  return (await Promise.all(each)).flat();
+}
+
+async function controlsParsed(text: string): Promise<Control[]> {
+  const controls: Control[] = [];
+  walk((await parse(text)).stmts, (node, { kind, savepoint_name: name = '' }) => {
+    const control = node === 'TransactionStmt' ? CONTROLS[String(kind)] : undefined;
+    if (control !== undefined) controls.push({ kind: control, name: String(name) });
+  });
+  return controls;
 }
 
 /**
@@ -27,20 +57,12 @@ export async function endsTransaction(text: string): Promise<boolean> {
  * not checked.
  */
 export async function changesRole(text: string): Promise<boolean> {
-  return contains(text, ROLE_WORDS, isRoleChange);
-}
-
-/** Whether a text contains a matching node. The server refuses a text that does not parse. */
-async function contains(
-  text: string,
-  suspect: RegExp,
-  matches: (kind: string, node: Node) => boolean,
-): Promise<boolean> {
-  if (!suspect.test(text)) return false;
+  if (!ROLE_WORDS.test(text)) return false;
   const parsed = await parse(text).catch(() => undefined);
+  if (parsed === undefined) return CHANGES_IN_BLOCK.test(text);
   let found = false;
-  walk(parsed?.stmts, (kind, node) => {
-    found ||= matches(kind, node);
+  walk(parsed.stmts, (kind, node) => {
+    found ||= isRoleChange(kind, node);
   });
   return found;
 }

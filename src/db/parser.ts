@@ -15,10 +15,15 @@ export async function parse(text: string): Promise<ParseTree> {
   return parser.parse(text);
 }
 
+interface Token {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+  readonly tokenName: string;
+}
+
 /** The tokens of a text, with offsets in UTF-8 bytes. @throws the lexer's error, for an unclosed string */
-export async function scan(
-  text: string,
-): Promise<readonly { readonly start: number; readonly end: number }[]> {
+export async function scan(text: string): Promise<readonly Token[]> {
   const parser = exportsOf(await import('./packed-parser.ts'));
   return (await parser.scan(text)).tokens;
 }

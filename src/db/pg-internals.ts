@@ -51,6 +51,14 @@ export function countCompleted(client: ClientBase): () => number {
   };
 }
 
+/**
+ * The text as a query of the extended protocol, for which the server accepts a single statement
+ * (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY).
+ */
+export function asLoneStatement<Config extends object>(text: string, config?: Config) {
+  return { ...config, text, queryMode: 'extended' };
+}
+
 /** Turns pipeline mode on or off. No query may be in flight: pg reads the property at each send. */
 export function setPipelining(client: ClientBase, on: boolean): void {
   internals(client).pipeline = on;

@@ -13,7 +13,7 @@ import {
   type Seen,
 } from '../../db/knex/statement.ts';
 
-interface FailedAction {
+export interface FailedAction {
   readonly migration: Migration;
   readonly target: Target;
   readonly direction: Direction;
@@ -37,6 +37,13 @@ export function endedItself(action: FailedAction, cause?: unknown): TenantctlErr
       cause,
     },
   );
+}
+
+/** A migration names a savepoint that it has not made; the statement was not sent. */
+export function foreignSavepoint(action: FailedAction, name: string, statement: string): TenantctlError {
+  const message = `${action.migration.file.name} goes back to the savepoint "${name}" or releases it, and has not made it itself.`;
+  const hint = 'Make the savepoint in the same migration, or use knex.transaction(...).';
+  return migrationFailed(action, message, { statement, hint });
 }
 
 export function changedRole(

@@ -1,8 +1,9 @@
 import type { Knex } from 'knex';
 import type { PoolClient } from 'pg';
 import type { KnexFactory } from '../../db/knex/knex-session.ts';
-import { changesRole, endsTransaction } from '../../db/control-statements.ts';
-import { countCompleted } from '../../db/pg-internals.ts';
+import { changesRole } from '../../db/control-statements.ts';
+import { asLoneStatement, countCompleted } from '../../db/pg-internals.ts';
+import { cutUnreadable } from '../../db/unreadable.ts';
 import type { Recording } from '../../db/knex/recording.ts';
 import { TenantctlError } from '../../errors.ts';
 import {
@@ -14,6 +15,7 @@ import {
   sqlstateOf,
 } from './action-failure.ts';
 import { extensionSender } from './extensions.ts';
+import { keepTransaction } from './keep-transaction.ts';
 import { refusedStatement, type SentPart } from './refused-statement.ts';
 import { checkStatements, type StatementCheck } from '../guard/statement-check.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -52,8 +54,9 @@ export async function runAction(
   }
   const inTransaction = runsInTransaction(migration, direction);
   const guard = checkStatements(client, context.readStatements, migration, target, direction);
+  const control = keepTransaction(client, { migration, target, direction });
   const check = async (text: string): Promise<void> => {
-    if (inTransaction && (await endsTransaction(text))) throw endedItself({ migration, target, direction });
+    if (inTransaction) await control(text);
     if (target.role !== undefined && (await changesRole(text)))
       throw changedRole({ migration, target }, text);
     await guard?.(text);
@@ -85,28 +88,31 @@ interface ActionCall extends ActionOptions {
 }
 
 /**
- * Sends the text of an .sql migration: whole in a transaction; statement by statement outside one, and if it
- * may create or drop an extension.
+ * Sends the text of an .sql migration: whole in a transaction; statement by statement outside one, if it may
+ * create or drop an extension, and if the parser cannot read it.
  */
 async function runSql(call: ActionCall, sql: string): Promise<Seen> {
   const { client, migration, direction, inTransaction, check, onStatement, recording, around } = call;
   // PostgreSQL runs a string of several statements as one transaction.
+  const lone = inTransaction ? await cutUnreadable(sql) : undefined;
   const whole = [{ text: sql, offset: 0 }];
-  const split = () => splitStatements(sql, migration.file.name, migration.lines?.[direction]);
-  let parts: readonly SentPart[] = whole;
+  const split = () => splitStatements(sql, migration, direction);
+  let parts: readonly SentPart[] = lone ?? whole;
   if (!inTransaction) parts = await split();
-  else if (MENTIONS_EXTENSION.test(sql)) parts = await split().catch(() => whole);
+  else if (lone === undefined && MENTIONS_EXTENSION.test(sql)) parts = await split().catch(() => whole);
   let hasSent = false;
+  if (lone !== undefined) await check(sql);
   for (const part of parts) {
     const { text } = part;
     if (fromFirstWord(text) === '') continue;
     hasSent = true;
-    await check(text);
+    if (lone === undefined) await check(text);
     onStatement?.({ text, values: [] });
     const completed = countCompleted(client);
+    const isAlone = lone !== undefined || part.problem !== undefined;
     const send = () => {
       recording?.sent({ text, values: [] });
-      return client.query(text);
+      return client.query(isAlone ? asLoneStatement(text) : text);
     };
     try {
       await around(text, send);

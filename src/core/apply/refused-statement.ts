@@ -1,11 +1,12 @@
 import { DatabaseError } from 'pg';
+import type { LoneStatement } from '../../db/unreadable.ts';
 import type { FailedStatement } from '../../db/knex/statement.ts';
 import { messageOf } from '../../errors.ts';
 import type { Direction, Migration } from '../files/load.ts';
-import { fromFirstWord, parseSql, type ParsedStatement } from '../files/parse-sql.ts';
+import { fromFirstWord, parseSql } from '../files/parse-sql.ts';
 
 /** A part of an .sql migration's section that was sent as one string. */
-export type SentPart = Pick<ParsedStatement, 'text' | 'offset'>;
+export type SentPart = Pick<LoneStatement, 'text' | 'offset' | 'problem'>;
 
 /**
  * Finds the statement of an .sql migration that the server refused.

@@ -3,24 +3,27 @@ import type { Direction, Migration } from './load.ts';
 interface Config {
   readonly inTransaction: boolean;
   readonly allowOutside?: readonly string[];
+  readonly allowUnparsed?: boolean;
 }
 
 /** The line that configures a migration, in the form of its file. */
 export function configForm(
   { file, text }: Pick<Migration, 'file' | 'text'>,
   direction: Direction,
-  { inTransaction, allowOutside = [] }: Config,
+  { inTransaction, allowOutside = [], allowUnparsed = false }: Config,
 ): string {
   const isReaching = allowOutside.length > 0;
   if (file.format === 'sql') {
     const options = [
       ...(inTransaction ? [] : ['transaction:false']),
+      ...(allowUnparsed ? ['allow-unparsed'] : []),
       ...(isReaching ? [`allow-outside:${allowOutside.map(inSql).join(',')}`] : []),
     ];
     return `-- migrate:${direction} ${options.join(' ')}`;
   }
   const options = [
     ...(inTransaction ? [] : ['transaction: false']),
+    ...(allowUnparsed ? ['allowUnparsed: true'] : []),
     ...(isReaching ? [`allowOutside: [${allowOutside.map(inScript).join(', ')}]`] : []),
   ];
   const config = `{ ${options.join(', ')} }`;

@@ -51,7 +51,11 @@ const ENCODING =
 interface MigrationModule {
   readonly up?: unknown;
   readonly down?: unknown;
-  readonly config?: { readonly transaction?: unknown; readonly allowOutside?: unknown };
+  readonly config?: {
+    readonly transaction?: unknown;
+    readonly allowOutside?: unknown;
+    readonly allowUnparsed?: unknown;
+  };
 }
 
 async function loadModule(
@@ -76,6 +80,7 @@ async function loadModule(
     upInTransaction: inTransaction,
     downInTransaction: inTransaction,
     allowOutside: allowOutsideOf(found, file),
+    allowUnparsed: found.config?.allowUnparsed === true,
   };
 }
 

@@ -1,5 +1,8 @@
 import { parse } from '../../db/parser.ts';
-import { messageOf, TenantctlError } from '../../errors.ts';
+import { cutByTokens, type LoneStatement } from '../../db/unreadable.ts';
+import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
+import { configForm } from './config-form.ts';
+import type { Direction, Migration } from './load.ts';
 
 export interface ParsedStatement {
   /** As in the text, without its semicolon. */
@@ -36,20 +39,38 @@ export function fromFirstWord(text: string): string {
 }
 
 /**
- * Statements to be sent one by one.
- * @param firstLine the line of the file in which the text begins
+ * Statements to be sent one by one. With `allowUnparsed` those that the parser cannot read have a `problem`.
  * @throws TenantctlError MIGRATION_INVALID if the text does not parse
  */
 export async function splitStatements(
   text: string,
-  migration: string,
-  firstLine = 1,
-): Promise<ParsedStatement[]> {
+  migration: Pick<Migration, 'file' | 'text' | 'lines' | 'allowUnparsed'>,
+  direction: Direction,
+): Promise<readonly Pick<LoneStatement, 'text' | 'offset' | 'problem'>[]> {
   return parseSql(text).catch((error: unknown) => {
-    const message = `${migration} cannot be split into statements: ${messageOf(error)}`;
-    const hint = 'With transaction:false each statement is sent on its own; correct the SQL.';
+    if (migration.allowUnparsed) return cutByTokens(text);
     const { cursorPosition = 0 } = (error as { sqlDetails?: { cursorPosition?: number } }).sqlDetails ?? {};
-    const at = `${migration}:${firstLine + text.slice(0, cursorPosition).split('\n').length - 1}`;
-    throw new TenantctlError('MIGRATION_INVALID', message, { migration, at, hint });
+    const line = (migration.lines?.[direction] ?? 1) + text.slice(0, cursorPosition).split('\n').length - 1;
+    throw unparsed(migration, direction, messageOf(error), { at: `${migration.file.name}:${line}` });
   });
+}
+
+/** A migration outside a transaction has a statement that the parser cannot read; it was not sent. */
+export function unparsed(
+  migration: Pick<Migration, 'file' | 'text'>,
+  direction: Direction,
+  problem: string,
+  details: ErrorDetails,
+): TenantctlError {
+  const { name } = migration.file;
+  const allow = configForm(migration, direction, { inTransaction: false, allowUnparsed: true });
+  return new TenantctlError(
+    'MIGRATION_INVALID',
+    `${name} cannot be read as statements of PostgreSQL 18: ${problem}`,
+    {
+      migration: name,
+      hint: `Outside a transaction, each statement is read before it is sent. Correct the SQL. Where this server accepts it, quote the word, if it is a name ("..."), or let the migration say that its statements are sent unread: ${allow}`,
+      ...details,
+    },
+  );
 }

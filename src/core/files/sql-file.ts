@@ -11,11 +11,14 @@ export interface SqlMigration {
   readonly downInTransaction: boolean;
   /** What a tenant migration declares to reach outside its schema: qualified names, or `schema.*`. */
   readonly allowOutside: readonly string[];
+  /** Outside a transaction, statements may be sent that the parser cannot read. */
+  readonly allowUnparsed: boolean;
 }
 
 interface Section {
   readonly inTransaction: boolean;
   readonly allowOutside: readonly string[];
+  readonly allowUnparsed: boolean;
   readonly lines: string[];
   /** The line of the file, from 1, after the marker. */
   readonly firstLine: number;
@@ -30,8 +33,8 @@ export function hasMarker(text: string): boolean {
 
 /**
  * Parses an .sql migration (https://github.com/amacneil/dbmate#migration-options): `-- migrate:up` and
- * `-- migrate:down`, with the options `transaction:false` and `allow-outside:public.countries,...`. Within a
- * string, a function's body or a block comment such a line is plain text.
+ * `-- migrate:down`, with the options `transaction:false`, `allow-unparsed` and
+ * `allow-outside:public.countries,...`. Within a string, a function's body or a block comment such a line is plain text.
  * @throws TenantctlError MIGRATION_INVALID
  */
 export async function parseSqlMigration(text: string, fileName: string): Promise<SqlMigration> {
@@ -61,6 +64,7 @@ export async function parseSqlMigration(text: string, fileName: string): Promise
     upInTransaction: sections.up.inTransaction,
     downInTransaction: sections.down?.inTransaction ?? true,
     allowOutside: [...sections.up.allowOutside, ...(sections.down?.allowOutside ?? [])],
+    allowUnparsed: sections.up.allowUnparsed || sections.down?.allowUnparsed === true,
   };
 }
 
@@ -101,16 +105,18 @@ function readOptions(
   refused: (reason: string, hint: string) => TenantctlError,
 ): Omit<Section, 'lines' | 'firstLine'> {
   let inTransaction = true;
+  let allowUnparsed = false;
   const allowOutside: string[] = [];
   for (const option of parts(options, ' ')) {
     const [, name = '', value = ''] = /^([a-z-]+):(.+)$/i.exec(option) ?? [];
-    if (name.toLowerCase() === 'transaction' && /^(?:true|false)$/i.test(value)) {
+    if (option.toLowerCase() === 'allow-unparsed') allowUnparsed = true;
+    else if (name.toLowerCase() === 'transaction' && /^(?:true|false)$/i.test(value)) {
       inTransaction = value.toLowerCase() === 'true';
     } else if (name.toLowerCase() === 'allow-outside') {
       allowOutside.push(...parts(value, ',').map(unquoted));
     } else throw refused(`it has an unknown option: "${option}"`, OPTIONS);
   }
-  return { inTransaction, allowOutside };
+  return { inTransaction, allowOutside, allowUnparsed };
 }
 
 /** The parts of a text between separators that are not in single quotes. */
@@ -127,7 +133,7 @@ const FORM =
   'A .sql migration has a line "-- migrate:up" before its SQL, and "-- migrate:down" before the SQL that undoes it.';
 const NO_MARKER = `${FORM} One that a .js or .ts migration reads belongs in a folder of its own, or its name begins with that migration's: 1_users.js, 1_users.data.sql.`;
 const OPTIONS =
-  'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, and allow-outside:public.countries,... with what the migration reaches outside its tenant\'s schema.';
+  'After "-- migrate:up" and "-- migrate:down" may stand transaction:false, allow-unparsed (for SQL that only the server can read), and allow-outside:public.countries,... with what the migration reaches outside its tenant\'s schema.';
 
 function invalid(migration: string, reason: string, hint = FORM, details: ErrorDetails = {}) {
   const message = `${migration} is not a valid .sql migration: ${reason}.`;

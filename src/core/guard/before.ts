@@ -1,5 +1,5 @@
 import { literal } from '../../db/sql.ts';
-import { idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH } from './own-transaction.ts';
+import { BEGAN, idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH } from './own-transaction.ts';
 
 export interface SchemaBefore {
   /** Locks that the transaction already held: see lockKey. */
@@ -13,6 +13,8 @@ export interface SchemaBefore {
   readonly largestOid: number;
   /** The transaction id of its last write; null if it had written nothing. */
   readonly since: string | null;
+  /** When the transaction began: see BEGAN. */
+  readonly began: string;
 }
 
 /** Maps the oid of each foreign key of a schema's tables to that of the referenced table. */
@@ -55,14 +57,14 @@ export function toMark(row: unknown): Mark {
 }
 
 export function selectSchemaBefore(schema: string): string {
-  return `SELECT tenantctl.schema_before(${literal(schema)}::text) AS schema_before`;
+  return `SELECT tenantctl.schema_before(${literal(schema)}::text) AS schema_before, ${BEGAN} AS began`;
 }
 
 export function toSchemaBefore(row: unknown): SchemaBefore {
-  const { schema_before: before } = row as { schema_before: SchemaBeforeJson };
+  const { schema_before: before, began } = row as { schema_before: SchemaBeforeJson; began: string };
   const { locks, own, keys, largest, writes, since } = before;
   const sets = { locks: new Set(locks), own: new Set(own) };
-  return { ...sets, foreignKeys: keys, writes, largestOid: Number(largest), since };
+  return { ...sets, foreignKeys: keys, writes, largestOid: Number(largest), since, began };
 }
 
 interface SchemaBeforeJson extends Pick<SchemaBefore, 'writes' | 'since'> {

@@ -1,7 +1,14 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
-import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectName } from './before.ts';
-import { OWN_PATH, REPLACED_ROUTINES } from './own-transaction.ts';
+import {
+  lockKey,
+  objectKey,
+  type ForeignKeys,
+  type Mark,
+  type SchemaBefore,
+  type ObjectName,
+} from './before.ts';
+import { BEGAN, OWN_PATH, REPLACED_ROUTINES } from './own-transaction.ts';
 
 /** A lock taken by a migration's transaction: on a relation or, if exclusive, on another object. */
 export interface SeenLock extends ObjectName {
@@ -29,19 +36,28 @@ export interface Effects {
   readonly rows: readonly SeenRow[];
   /** The current ones of the schema's tables. */
   readonly foreignKeys: ForeignKeys;
+  /** False if the transaction ended on the way, or went back to before one of its migrations. */
+  readonly isWhole: boolean;
 }
 
 /** The lock that a foreign key takes on the referenced table. */
 export const KEY_LOCK = 'ShareRowExclusiveLock';
+
+interface LookOptions {
+  readonly regain: readonly string[];
+  readonly columns: boolean;
+  readonly marks: readonly Mark[];
+}
 
 /** Reads what the transaction has done since `schemaBefore`. Runs deferred constraints and triggers first. */
 export async function look(
   client: Pick<ClientBase, 'query'>,
   schema: string,
   schemaBefore: SchemaBefore,
-  { regain, columns }: { readonly regain: readonly string[]; readonly columns: boolean },
+  { regain, columns, marks }: LookOptions,
 ): Promise<Effects> {
-  const { largestOid, since, writes, foreignKeys } = schemaBefore;
+  const { largestOid, since, writes, foreignKeys, began } = schemaBefore;
+  const ids = marks.map((mark) => mark.since).join(', ');
   const noted = `${literal(JSON.stringify(writes))}::json`;
   const hadKeys = Object.keys(foreignKeys).length > 0;
   const results = (await client.query(
@@ -52,15 +68,19 @@ export async function look(
       'SET CONSTRAINTS ALL IMMEDIATE',
       OWN_PATH,
       REPLACED_ROUTINES,
-      `SELECT tenantctl.effects(${literal(schema)}::text, ${since ?? 0}::bigint, ${largestOid}::bigint, ${noted}, ${hadKeys}, ${columns}) AS effects`,
+      `SELECT tenantctl.effects(${literal(schema)}::text, ${since ?? 0}::bigint, ${largestOid}::bigint, ${noted}, ${hadKeys}, ${columns}) AS effects,
+         ${BEGAN} = '${began}' AND NOT EXISTS (SELECT FROM unnest(ARRAY[${ids}]::bigint[]) AS m (id) WHERE txid_status(m.id) <> 'in progress') AS "isWhole"`,
     ].join(';\n'),
   )) as unknown as QueryResult[];
-  const [replaced, seen] = results.slice(-2).map(({ rows }) => rows) as [SeenRow[], [{ effects: Effects }]];
-  if (replaced.length > 0) return { locks: [], rows: replaced, foreignKeys: {} };
-  const [{ effects }] = seen;
+  const [replaced, seen] = results.slice(-2).map(({ rows }) => rows) as [
+    SeenRow[],
+    [Pick<Effects, 'isWhole'> & { effects: Omit<Effects, 'isWhole'> }],
+  ];
+  const [{ effects, isWhole }] = seen;
+  if (replaced.length > 0) return { locks: [], rows: replaced, foreignKeys: {}, isWhole };
   const locks = effects.locks.filter((lock) => !schemaBefore.locks.has(lockKey(lock, lock.mode)));
   const rows = effects.rows.filter(
     (row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row)),
   );
-  return { ...effects, locks, rows };
+  return { ...effects, locks, rows, isWhole };
 }

@@ -28,6 +28,23 @@ export function outsideSchema(reaching: Reaching, trespasses: readonly Trespass[
   });
 }
 
+/** The transaction is not the one that was begun, or lacks a migration; what is open of it is rolled back. */
+export function brokenTransaction(
+  migrations: readonly Pick<Migration, 'file'>[],
+  { clerkOrgId: tenant, schema }: Target,
+): TenantctlError {
+  const names = migrations.map(({ file }) => file.name).join(', ');
+  return new TenantctlError(
+    'MIGRATION_FAILED',
+    `${names}: a statement ended the transaction, or went back to before an earlier migration. Nothing was recorded.`,
+    {
+      tenant,
+      migration: migrations.at(-1)?.file.name,
+      hint: `Leave COMMIT and ROLLBACK to tenantctl. If a statement before the COMMIT was kept, ${schema} has it without a row in its history: compare it with what the migration makes.`,
+    },
+  );
+}
+
 /** A statement names another tenant's schema; it was not sent. */
 export function namesAnother(
   migration: string,

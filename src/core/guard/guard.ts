@@ -14,7 +14,7 @@ import {
   type ObjectName,
 } from './before.ts';
 import { describe, NOTHING, remember, type Descriptions, type Remembered } from './description.ts';
-import { outsideSchema } from './errors.ts';
+import { brokenTransaction, outsideSchema } from './errors.ts';
 import { judge, questionsAbout, type Facts, type ObservedEffects, type Trespass } from './judge.ts';
 import { NEW_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
@@ -50,12 +50,13 @@ export async function startWatch(
 /**
  * Asserts that a tenant's migrations stayed within its schema. Call it before the COMMIT.
  * @returns what other tenants with the same texts may do
- * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA
+ * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA; MIGRATION_FAILED if the transaction is not the same any more
  */
 export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
   const { client, target, schemaBefore, marks, migrations, direction } = guarded;
   const { schema, role } = target;
   const effects = await look(client, schema, schemaBefore, guarded);
+  if (!effects.isWhole) throw brokenTransaction(migrations, target);
   const facts: Facts = { schema, role, schemaBefore, marks, effects };
   const questions = questionsAbout(facts);
   const before = await describeBefore(context, guarded, questions.before);

@@ -43,5 +43,11 @@ export const REPLACED_ROUTINES = `SELECT 'pg_proc' AS catalog, p.oid::text AS oi
   WHERE p.proname IN ('effects', 'rows_outside', 'stay_within') AND p.pronamespace = to_regnamespace('tenantctl')
     AND age(p.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE}`;
 
+/**
+ * SQL for when the transaction began, in microseconds since 1970, whatever the DateStyle. Another transaction
+ * in the same session began later; it costs no transaction id.
+ */
+export const BEGAN = '(extract(epoch FROM now()) * 1000000)::bigint::text';
+
 /** No object of a migration, including temporary tables, can shadow PostgreSQL's own. */
 export const OWN_PATH = 'SET LOCAL search_path TO pg_catalog, pg_temp';

@@ -3,6 +3,7 @@ import { identifier, literal, qualified } from '../../db/sql.ts';
 import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
 import type { Target } from '../target/target.ts';
 import { isOtherTenants } from './own-objects.ts';
+import { unparsed } from '../files/parse-sql.ts';
 import { namesAnother, wouldReach } from './errors.ts';
 import { isAllowed, type Outside } from './allowed.ts';
 import type { NamedObject } from '../statements/named-objects.ts';
@@ -47,6 +48,8 @@ export function checkStatements(
       if (others.length > 0) throw namesAnother(migration.file.name, target, others, text);
     }
     if (inTransaction) return;
+    if (reading.problem !== undefined && !migration.allowUnparsed)
+      throw unparsed(migration, direction, reading.problem, { tenant: target.clerkOrgId, statement: text });
     const deed = deedsOf(reading, migration)[0]?.words ?? (await outsideIn(reading)).map(inWords)[0];
     if (deed === undefined) return;
     // The hint names what the rest of an .sql file needs as well.

@@ -1,4 +1,5 @@
 import { parse, stringsOf, walk, type Node } from '../../db/parser.ts';
+import { messageOf } from '../../errors.ts';
 import { compareNames } from '../files/source.ts';
 import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
 import { extensionStatement, schemaOf, type ExtensionStatement } from './extension-statement.ts';
@@ -20,20 +21,20 @@ export interface Reading {
   readonly extension: ExtensionStatement | undefined;
   /** It is obscure and may grant columns: only the largest catalog shows that. */
   readonly mayGrant: boolean;
+  /** The parser's message for a text that it cannot read, but perhaps the server can. */
+  readonly problem?: string;
 }
 
-/** The reading of a text that does not parse. */
-const UNREAD: Reading = {
-  schemas: [],
-  objects: [],
-  global: [],
-  drops: true,
-  obscurity: 'it does not parse',
-  extension: undefined,
-  mayGrant: true,
-};
+/** The reading of a text that does not parse: every name before a dot may be a schema. */
+function unread(text: string, problem: string): Reading {
+  const names = [...text.matchAll(/"((?:[^"]|"")+)"\s*\.|([\w$]+)\s*\./g)].map(
+    ([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain.toLowerCase(),
+  );
+  const nothing = { objects: [], global: [], extension: undefined };
+  return { ...nothing, schemas: names, drops: true, obscurity: 'it does not parse', mayGrant: true, problem };
+}
 
-/** Reads one or more statements. A text that does not parse yields nothing: the server will reject it. */
+/** Reads one or more statements. */
 export type ReadStatements = (text: string) => Promise<Reading>;
 
 /** The most cached readings, and the most characters of a cached text. */
@@ -53,8 +54,8 @@ export function createReadStatements(): ReadStatements {
 }
 
 async function read(text: string): Promise<Reading> {
-  const parsed = await parse(text).catch(() => undefined);
-  if (parsed === undefined) return UNREAD;
+  const parsed = await parse(text).catch(messageOf);
+  if (typeof parsed === 'string') return unread(text, parsed);
   const readings = (parsed.stmts ?? []).map(({ stmt }) => readStatement(stmt as Node));
   const obscurity = readings.find((reading) => reading.obscurity !== undefined)?.obscurity;
   return {
@@ -68,7 +69,7 @@ async function read(text: string): Promise<Reading> {
   };
 }
 
-function readStatement(statement: Node): Omit<Reading, 'mayGrant'> {
+function readStatement(statement: Node): Omit<Reading, 'mayGrant' | 'problem'> {
   const [kind = '', body = {}] = (Object.entries(statement)[0] ?? []) as [string?, Node?];
   const schemas = new Set<string>();
   let drops = kind === 'DropStmt' || kind === 'DropOwnedStmt';

@@ -8,7 +8,7 @@ import { serve, type Served } from '../serve/serve.ts';
 import { attempt, queueOf, serveQueue, untried } from '../serve/session.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { applyTask, withEarlier } from './apply-task.ts';
-import { compile } from './compiled.ts';
+import { compile, type NotCompiled } from './compiled.ts';
 import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
@@ -108,15 +108,19 @@ async function compiledFrom(
   const [first, second] = lesson.seen;
   if (first === undefined) return undefined;
   const compiled = compile(plan, migration.direction, first, second ?? first, names.tenantHistory);
+  const never = ({ migration: name, reason }: NotCompiled) => {
+    const message = `${name} is run for every tenant separately: ${reason}.`;
+    migration.observe({ type: 'note', message });
+    return 'never' as const;
+  };
   if (!('reason' in compiled)) {
     if (second === undefined) return undefined;
     const texts = compiled.steps.flatMap((step) => step.texts);
     const readings = await Promise.all(texts.map(session.context.readStatements));
-    return { ...compiled, limits: limitsOf(readings, lesson.observedEffects) };
+    const unread = texts[readings.findIndex(({ problem }) => problem !== undefined)];
+    if (unread === undefined) return { ...compiled, limits: limitsOf(readings, lesson.observedEffects) };
+    const of = compiled.steps.find((step) => step.texts.includes(unread));
+    return never({ migration: of?.name ?? '', reason: 'it has SQL that only the server can read' });
   }
-  migration.observe({
-    type: 'note',
-    message: `${compiled.migration} is run for every tenant separately: ${compiled.reason}.`,
-  });
-  return 'never';
+  return never(compiled);
 }

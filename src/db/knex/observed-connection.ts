@@ -1,5 +1,7 @@
 import { DatabaseError, type PoolClient } from 'pg';
 import { messageOf } from '../../errors.ts';
+import { asLoneStatement } from '../pg-internals.ts';
+import { cutUnreadable } from '../unreadable.ts';
 import { endsFrame, isFrame } from './insides.ts';
 import { unread, type Recording } from './recording.ts';
 import {
@@ -97,7 +99,15 @@ export class ObservedConnection implements Seen {
       return { command: text, rowCount: 0, rows: [], fields: [], oid: 0 };
     }
     if (refused !== undefined) throw (this.#refused ??= refused);
-    return this.#deliver(config, { text, values }, isRaw);
+    const lone = values.length > 0 ? undefined : await cutUnreadable(text);
+    if (lone === undefined) return this.#deliver(config, { text, values }, isRaw);
+    const results: unknown[] = [];
+    for (const statement of lone) {
+      const query = asLoneStatement(statement.text, asConfig(config));
+      results.push(await this.#deliver(query, { text: statement.text, values }, isRaw));
+    }
+    // As pg answers a text of several statements.
+    return results.length === 1 ? results[0] : results;
   }
 
   async #refusalOf(text: string): Promise<StatementRefusedError | undefined> {

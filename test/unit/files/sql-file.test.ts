@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseSqlMigration } from '../../../src/core/files/sql-file.ts';
-import { splitStatements } from '../../../src/core/files/parse-sql.ts';
+import { fromFirstWord, splitStatements } from '../../../src/core/files/parse-sql.ts';
 
 const parse = (text: string) => parseSqlMigration(text, '1_a.sql');
 
@@ -13,6 +13,7 @@ test('the two sections are read apart, in a transaction unless they say otherwis
     upInTransaction: true,
     downInTransaction: true,
     allowOutside: [],
+    allowUnparsed: false,
   });
 });
 
@@ -107,6 +108,12 @@ test.each([
   await expect(parse(text)).rejects.toThrow(reason);
 });
 
+const FILE = {
+  file: { name: 'a.sql', stem: 'a', path: '/a.sql', format: 'sql' },
+  text: '',
+  allowUnparsed: false,
+} as const;
+
 test('statements are cut where PostgreSQL would cut them, not at every semicolon', async () => {
   const statements = [
     `INSERT INTO a VALUES ('x;y', E'\\';', "b;")`,
@@ -116,7 +123,7 @@ test('statements are cut where PostgreSQL would cut them, not at every semicolon
     'CREATE INDEX CONCURRENTLY i ON a (x)',
   ];
   const text = `${statements.join(';\n-- a; comment\n')};`;
-  expect((await splitStatements(text, 'a.sql')).map((each) => each.text)).toEqual(statements);
+  expect((await splitStatements(text, FILE, 'up')).map((each) => each.text)).toEqual(statements);
 });
 
 test('literals of any content are cut right', async () => {
@@ -124,7 +131,7 @@ test('literals of any content are cut right', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(literal, { minLength: 1, maxLength: 5 }), async (texts) => {
       const statements = texts.map((text) => `SELECT '${text.replaceAll("'", "''")}' AS x`);
-      const split = await splitStatements(statements.join(';'), 'a.sql');
+      const split = await splitStatements(statements.join(';'), FILE, 'up');
       expect(split.map(({ text }) => text)).toEqual(statements);
     }),
     { numRuns: 50 },
@@ -132,8 +139,29 @@ test('literals of any content are cut right', async () => {
 });
 
 test('a text that does not parse is refused with the file named', async () => {
-  await expect(splitStatements('SELEC 1', '1_a.sql')).rejects.toMatchObject({
+  await expect(splitStatements('SELEC 1', FILE, 'up')).rejects.toMatchObject({
     code: 'MIGRATION_INVALID',
-    migration: '1_a.sql',
+    migration: 'a.sql',
   });
+});
+
+test('with allowUnparsed, what this parser cannot read is cut by its tokens', async () => {
+  const statements = [
+    "CREATE TABLE a (system_user text DEFAULT ';') WITH OIDS",
+    `SELECT 'größer; 𝔘' AS "ß;", 5 !`,
+    'CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END',
+    'CREATE RULE r AS ON INSERT TO a DO (SELECT 1; SELECT 2)',
+  ];
+  const text = `/* ; */ ${statements.join(';\n-- a; comment\n')};`;
+  const split = await splitStatements(text, { ...FILE, allowUnparsed: true }, 'up');
+  expect(split.map((each) => fromFirstWord(each.text))).toEqual(statements);
+  expect(split.map(({ problem }) => problem)).toEqual([
+    'syntax error at or near "system_user"',
+    'syntax error at end of input',
+    undefined,
+    undefined,
+  ]);
+  expect(split.map(({ offset, text: part }) => text.slice(offset, offset + part.length))).toEqual(
+    split.map((each) => each.text),
+  );
 });

@@ -54,9 +54,10 @@ const facts = ({ schemaBefore, marks = [], role, effects }: Case): Facts => ({
     writes: {},
     largestOid: LARGEST,
     since: null,
+    began: '0',
     ...schemaBefore,
   },
-  effects: { locks: [], rows: [], foreignKeys: {}, ...effects },
+  effects: { locks: [], rows: [], foreignKeys: {}, isWhole: true, ...effects },
 });
 
 const NOTHING: Descriptions = new Map();
@@ -252,6 +253,7 @@ test.each([
     upInTransaction: true,
     downInTransaction: true,
     allowOutside: ['public.earlier'],
+    allowUnparsed: false,
   };
   const target = { schema: SCHEMA, clerkOrgId: 'org' } as Parameters<typeof outsideSchema>[0]['target'];
   const { hint } = outsideSchema({ migration, direction: 'up', target }, trespasses);
