@@ -70,6 +70,26 @@ export const DEEDS: readonly [sentence: string, statement: string, says: string]
     `changed the type ${NEIGHBOURS}.temper`,
   ],
   [
+    'counts by a neighbour’s sequence from now on',
+    `ALTER TABLE users ALTER id SET DEFAULT nextval('${NEIGHBOURS}.counter')`,
+    `referred to the sequence ${NEIGHBOURS}.counter`,
+  ],
+  [
+    'has a column of a neighbour’s type',
+    `CREATE TABLE moods (m ${NEIGHBOURS}.temper)`,
+    `referred to the type ${NEIGHBOURS}.temper`,
+  ],
+  [
+    'calls a neighbour’s function in a policy',
+    `CREATE POLICY p ON users USING (${NEIGHBOURS}.spell() = 2)`,
+    `referred to the function ${NEIGHBOURS}.spell()`,
+  ],
+  [
+    'has a domain over a neighbour’s type',
+    `CREATE DOMAIN moody AS ${NEIGHBOURS}.temper`,
+    `referred to the type ${NEIGHBOURS}.temper`,
+  ],
+  [
     'takes a neighbour’s table for its own',
     `DO $do$ BEGIN EXECUTE format('ALTER TABLE %s SET SCHEMA %I', '${NEIGHBOURS}.secrets', current_schema()); END $do$`,
     `changed the table ${NEIGHBOURS}.secrets`,

@@ -4,9 +4,17 @@ export interface Catalog {
   /** The catalog of the object that a row belongs to, and the column with its oid; if absent, the row. */
   readonly of?: readonly [catalog: string, column: string];
   readonly schema?: string;
+  /** SQL for the oid of its schema, if no column of the row has it. */
+  readonly space?: string;
   readonly where?: string;
   readonly isDroppable?: true;
 }
+
+/**
+ * SQL for the schema of a cast: the tenant's ($3) if one of its types is there. Nobody else can use it.
+ */
+const SCHEMA_OF_CAST = `(SELECT t.typnamespace FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace s ON s.oid = t.typnamespace
+  WHERE t.oid IN (r.castsource, r.casttarget) ORDER BY s.nspname = $3 DESC LIMIT 1)`;
 
 /**
  * Other parts of a relation cannot be written without a lock on it. Grants take no lock, but write pg_class
@@ -40,7 +48,7 @@ export const CATALOGS: readonly Catalog[] = [
   { name: 'pg_ts_parser', schema: 'prsnamespace' },
   { name: 'pg_ts_template', schema: 'tmplnamespace' },
   { name: 'pg_default_acl', schema: 'defaclnamespace' },
-  { name: 'pg_cast', isDroppable: true },
+  { name: 'pg_cast', isDroppable: true, space: SCHEMA_OF_CAST },
   { name: 'pg_transform' },
   { name: 'pg_language', isDroppable: true },
   { name: 'pg_am' },

@@ -31,7 +31,7 @@ const READABLE: ReadonlyMap<string, readonly [view: string, column: string]> = n
 const PASSING = '{relhastriggers,relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid}';
 
 /** SQL for a digest of a relation, `r` in pg_class, without what a foreign key to it adds. */
-const FORM = `md5(concat_ws('|', (to_jsonb(r) - '${PASSING}'::text[])::text,
+export const FORM = `md5(concat_ws('|', (to_jsonb(r) - '${PASSING}'::text[])::text,
   (SELECT string_agg((to_jsonb(x) - '{attcacheoff,attmissingval}'::text[])::text, ',' ORDER BY x.attnum) FROM pg_catalog.pg_attribute x WHERE x.attrelid = r.oid),
   (SELECT string_agg(concat(x.adnum, ':', x.adbin), ',' ORDER BY x.adnum) FROM pg_catalog.pg_attrdef x WHERE x.adrelid = r.oid),
   (SELECT to_jsonb(x)::text FROM pg_catalog.pg_sequence x WHERE x.seqrelid = r.oid),
@@ -40,10 +40,11 @@ const FORM = `md5(concat_ws('|', (to_jsonb(r) - '${PASSING}'::text[])::text,
   (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_constraint x WHERE x.conrelid = r.oid),
   (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.indexrelid) FROM pg_catalog.pg_index x WHERE x.indrelid = r.oid),
   (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_policy x WHERE x.polrelid = r.oid),
-  (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_rewrite x WHERE x.ev_class = r.oid)))`;
+  (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_rewrite x WHERE x.ev_class = r.oid),
+  (SELECT string_agg(x.inhrelid::text, ',' ORDER BY x.inhrelid) FROM pg_catalog.pg_inherits x WHERE x.inhparent = r.oid)))`;
 
 /** pg_identify_object quotes names that need it. */
-const UNQUOTED_SCHEMA = `replace(trim(BOTH '"' FROM i.schema), '""', '"')`;
+export const UNQUOTED_SCHEMA = `replace(trim(BOTH '"' FROM i.schema), '""', '"')`;
 
 /** SQL for the name of the schema that a row's object is in. */
 function schemaOf(catalog: string): string {
@@ -53,6 +54,7 @@ function schemaOf(catalog: string): string {
     : UNQUOTED_SCHEMA;
 }
 
+/** Describes objects. Temporary ones are left out, also of sessions that have ended: they are nobody's. */
 export async function describe(
   client: Pick<ClientBase, 'query'>,
   { schema, names }: Pick<Target, 'schema' | 'names'>,
@@ -64,13 +66,14 @@ export async function describe(
     if (!DESCRIBABLE.has(catalog)) return [];
     const [source, column] = READABLE.get(catalog) ?? [catalog, 'oid'];
     const oids = [...new Set(some.map(({ oid }) => oid))];
+    const place = schemaOf(catalog);
     return [
       `SELECT '${catalog}' AS catalog, r.${column}::text AS oid, i.type, i.identity,
-         ${isOtherTenants(names, schemaOf(catalog), literal(schema))} AS "isOtherTenants",
+         ${isOtherTenants(names, place, literal(schema))} AS "isOtherTenants",
          (SELECT quote_ident(e.extname) FROM pg_catalog.pg_extension e WHERE e.oid = ${extensionOf(`'pg_catalog.${catalog}'::regclass`, `r.${column}`)}) AS extension,
          ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
        FROM pg_catalog.${source} r, pg_identify_object('pg_catalog.${catalog}'::regclass, r.${column}, 0) i
-       WHERE r.${column} = ANY ('{${oids.join(',')}}'::oid[])`,
+       WHERE r.${column} = ANY ('{${oids.join(',')}}'::oid[]) AND coalesce(${place} !~ '^pg_(?:toast_)?temp(?:_|$)', true)`,
     ];
   });
   if (parts.length === 0) return NOTHING;

@@ -26,6 +26,8 @@ export interface SeenRow extends ObjectName {
   readonly writtenBy: string;
   /** It is in the tenant's schema now; it may have been moved there. */
   readonly isInSchema: boolean;
+  /** It is another tenant's, was not written itself, and something was made to depend on it. */
+  readonly isReferred: boolean;
   /** The oid of its extension (its own, if it is one), if the same transaction wrote that. */
   readonly extension: string | null;
 }
@@ -38,6 +40,8 @@ export interface Effects {
   readonly foreignKeys: ForeignKeys;
   /** False if the transaction ended on the way, or went back to before one of its migrations. */
   readonly isWhole: boolean;
+  /** Any DDL may run their functions. */
+  readonly hasEventTriggers: boolean;
 }
 
 /** The lock that a foreign key takes on the referenced table. */
@@ -77,7 +81,8 @@ export async function look(
     [Pick<Effects, 'isWhole'> & { effects: Omit<Effects, 'isWhole'> }],
   ];
   const [{ effects, isWhole }] = seen;
-  if (replaced.length > 0) return { locks: [], rows: replaced, foreignKeys: {}, isWhole };
+  if (replaced.length > 0)
+    return { locks: [], rows: replaced, foreignKeys: {}, hasEventTriggers: false, isWhole };
   const locks = effects.locks.filter((lock) => !schemaBefore.locks.has(lockKey(lock, lock.mode)));
   const rows = effects.rows.filter(
     (row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row)),

@@ -13,7 +13,7 @@ import type { Description, Descriptions } from './description.ts';
 import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.ts';
 
 export interface Trespass extends Outside {
-  readonly deed: 'created' | 'changed' | 'dropped' | 'locked' | 'touched';
+  readonly deed: 'created' | 'changed' | 'dropped' | 'locked' | 'touched' | 'referred to';
   readonly object: ObjectName;
   readonly type: string | undefined;
   /** The strongest lock on it. */
@@ -25,8 +25,9 @@ export interface Trespass extends Outside {
 export interface SharedUse {
   /** Schemas of shared relations. */
   readonly schemas: readonly string[];
-  /** Locks of foreign keys on shared relations: schema, name and mode, separated by NUL. */
+  /** Locks of foreign keys on shared relations: oid, mode and form (see Description), separated by colons. */
   readonly keyLocks: readonly string[];
+  readonly hasEventTriggers: boolean;
 }
 
 /** What the first tenants' transactions did, and what tenants with the same texts may therefore do. */
@@ -130,7 +131,7 @@ export function judge(
       schemas.add(lock.schema ?? '');
     const deed = deedByLock(lock, known, explained.has(objectKey(lock)));
     if (deed === 'locked' && !lock.isOtherTenants && isOfForeignKey(lock))
-      keyLocks.add(`${lock.schema}\u0000${lock.name}\u0000${lock.mode}`);
+      keyLocks.add([lock.oid, lock.mode, now.get(objectKey(lock))?.form].join(':'));
     else if (deed !== undefined) findings.note(deed, lock, stepOfLock(lock, facts), lock.mode);
   }
   for (const row of effects.rows) {
@@ -143,6 +144,7 @@ export function judge(
       schemas: [...schemas].toSorted(compareNames),
       keyLocks: [...keyLocks].toSorted(compareNames),
       hasExtension: effects.rows.some(({ catalog }) => catalog === 'pg_extension'),
+      hasEventTriggers: effects.hasEventTriggers,
     },
   };
 }
@@ -172,14 +174,20 @@ function foreignKeyLocks(known: Known): (lock: SeenLock) => boolean {
   const addedTo = tables(effects.foreignKeys, schemaBefore.foreignKeys);
   const takenFrom = tables(schemaBefore.foreignKeys, effects.foreignKeys);
   const referred = new Set([schemaBefore, effects].flatMap((each) => Object.values(each.foreignKeys)));
-  // A foreign key that was added and dropped leaves a lock on itself and on its triggers.
+  // A foreign key that was added and dropped leaves a lock on itself and on its triggers, and two on its table.
+  const modesOf = Map.groupBy(effects.locks, (lock) => objectKey(lock));
+  const isTakenAndGivenUp = (lock: SeenLock) =>
+    [KEY_LOCK, 'AccessExclusiveLock'].every((mode) =>
+      modesOf.get(objectKey(lock))?.some((other) => other.mode === mode),
+    );
   const hasPassingTrigger = effects.locks.some((lock) => lock.catalog === 'pg_trigger');
   const hasPassingKey = effects.locks.some(
     (lock) => lock.catalog === 'pg_constraint' && isUnexplained(lock, known) && !before.has(objectKey(lock)),
   );
-  return ({ oid, mode }) => {
+  return (lock) => {
+    const { oid, mode } = lock;
     if (mode !== KEY_LOCK && mode !== 'AccessExclusiveLock') return false;
-    if (hasPassingTrigger && (hasPassingKey || referred.has(oid))) return true;
+    if (hasPassingTrigger && (referred.has(oid) || (hasPassingKey && isTakenAndGivenUp(lock)))) return true;
     return takenFrom.has(oid) || (mode === KEY_LOCK && addedTo.has(oid));
   };
 }
@@ -203,6 +211,7 @@ function deedByLock(lock: SeenLock, known: Known, isExplainedRow: boolean): Tres
 function deedByRow(row: SeenRow, { schemaBefore, before, now }: Known): Trespass['deed'] | undefined {
   const key = objectKey(row);
   const was = before.get(key);
+  if (row.isReferred) return 'referred to';
   if (isOfBefore(row, schemaBefore)) return undefined;
   // A new type in the tenant's schema, whatever its oid.
   if (was === undefined) return row.isInSchema ? undefined : 'created';
@@ -210,7 +219,7 @@ function deedByRow(row: SeenRow, { schemaBefore, before, now }: Known): Trespass
 }
 
 function isMere(deed: Trespass['deed']): boolean {
-  return deed === 'locked' || deed === 'touched';
+  return deed === 'locked' || deed === 'touched' || deed === 'referred to';
 }
 
 function deedOf(was: Description | undefined, is: Description | undefined): Trespass['deed'] {

@@ -4,7 +4,7 @@ import type { SharedUse } from './judge.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants that are sent a string may lock outside their schema, and how closely they are checked. */
-export interface Limits extends SharedUse {
+export interface Limits extends Omit<SharedUse, 'hasEventTriggers'> {
   /** Something may be dropped: a relation that no longer exists must have been in the schema. */
   readonly drops: boolean;
   /** Locks do not show everything that the texts can reach: catalogs are searched as well. */
@@ -15,7 +15,9 @@ export interface Limits extends SharedUse {
 
 /** How closely the guard checks these texts. Pure. @param observedEffects of the first tenants */
 export function limitsOf(readings: readonly Reading[], observedEffects: readonly SharedUse[]): Limits {
-  const thorough = readings.some(({ obscurity }) => obscurity !== undefined);
+  const thorough =
+    readings.some(({ obscurity }) => obscurity !== undefined) ||
+    observedEffects.some(({ hasEventTriggers }) => hasEventTriggers);
   const all = (of: (observed: SharedUse) => readonly string[]) =>
     [...new Set(observedEffects.flatMap(of))].toSorted(compareNames);
   return {
@@ -34,8 +36,7 @@ export function noteOwn(schema: string, { drops }: Limits): string[] {
 
 /** The arguments of tenantctl.stay_within after the schema. */
 export function limitArguments({ schemas, keyLocks, drops, thorough, columns }: Limits): string {
-  const locks = keyLocks.map((lock) => lock.split('\u0000').join('\n'));
-  return `${textArray(schemas)}, ${textArray(locks)}, ${drops}, ${thorough}, ${columns}`;
+  return `${textArray(schemas)}, ${textArray(keyLocks)}, ${drops}, ${thorough}, ${columns}`;
 }
 
 function textArray(values: readonly string[]): string {

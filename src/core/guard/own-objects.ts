@@ -46,7 +46,7 @@ export function ownObjects(schema: string): string {
     UNION SELECT 'pg_class', oid FROM tables
     UNION SELECT 'pg_class', i.indexrelid FROM tables t, ${each('pg_index', 'i', 'i.indrelid = t.oid')}
     UNION SELECT 'pg_class', y.typrelid FROM types t, ${each('pg_type', 'y', 'y.oid = t.oid AND y.typrelid <> 0')}
-    UNION SELECT 'pg_cast', x.oid FROM types t, ${each('pg_cast', 'x', 'x.castsource = t.oid')}
+    UNION SELECT 'pg_cast', x.objid FROM types t, ${each('pg_depend', 'x', `x.refclassid = 'pg_catalog.pg_type'::regclass AND x.refobjid = t.oid AND x.classid = 'pg_catalog.pg_cast'::regclass`)}
     UNION SELECT 'pg_type', oid FROM types
     UNION SELECT 'pg_type', a.typarray FROM types t, ${each('pg_type', 'a', 'a.oid = t.oid')}
     UNION SELECT 'pg_constraint', k.oid FROM tables t, ${each('pg_constraint', 'k', 'k.conrelid = t.oid')}

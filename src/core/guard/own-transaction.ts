@@ -38,9 +38,9 @@ export const NEW_ID: readonly string[] = [
  * OWN_PATH.
  */
 export const REPLACED_ROUTINES = `SELECT 'pg_proc' AS catalog, p.oid::text AS oid, ${idOf('age(p.xmin)')}::text AS "writtenBy",
-    false AS "isInSchema", NULL AS extension
+    false AS "isInSchema", false AS "isReferred", NULL AS extension
   FROM pg_proc p
-  WHERE p.proname IN ('effects', 'rows_outside', 'stay_within') AND p.pronamespace = to_regnamespace('tenantctl')
+  WHERE p.proname IN ('effects', 'form_of', 'rows_outside', 'stay_within') AND p.pronamespace = to_regnamespace('tenantctl')
     AND age(p.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE}`;
 
 /**

@@ -3,6 +3,7 @@ import type { Names } from '../../names.ts';
 import { BY_INDEX, procedure, routine, type Routine } from '../state/routine.ts';
 import { LOCKS } from './before.ts';
 import { CATALOGS, DROPPABLE, type Catalog } from './catalogs.ts';
+import { otherTenantsReferred } from './references.ts';
 import {
   each,
   extensionOf,
@@ -14,6 +15,7 @@ import {
   writesOf,
 } from './own-objects.ts';
 import { FIRST_AGE, idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
+import { FORM } from './description.ts';
 import { KEY_LOCK } from './effects.ts';
 
 /** The catalogs to search, as VALUES: name, the object's catalog, its oid, its schema's oid, condition. */
@@ -23,7 +25,8 @@ const CATALOG_ROWS = CATALOGS.map((catalog) => {
 }).join(',\n           ');
 
 /** SQL for the oid of the schema that a row's object is in. */
-function spaceOf({ of, schema }: Catalog): string {
+function spaceOf({ of, schema, space }: Catalog): string {
+  if (space !== undefined) return space;
   if (schema !== undefined) return `r.${schema}`;
   const [object, oid] = of ?? [];
   const column = CATALOGS.find(({ name }) => name === object)?.schema;
@@ -79,9 +82,20 @@ const SCHEMA_BEFORE = routine(
   BY_INDEX,
 );
 
-const ROWS_OUTSIDE = routine(
-  'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean)',
-  `DECLARE
+/**
+ * SQL for whether a routine of the schema, or of public, may grant. What triggers and functions of other schemas
+ * grant on columns is not looked for: only the largest catalog shows it.
+ */
+const ROUTINE_MAY_GRANT = `EXISTS (
+             SELECT FROM pg_catalog.pg_depend d, ${each('pg_proc', 'p', 'p.oid = d.objid')}
+             WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.classid = 'pg_catalog.pg_proc'::regclass
+               AND d.refobjid IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname IN (tenant_schema, 'public'))
+               AND p.prosrc ~* '\\y(grant|revoke|execute)\\y')`;
+
+function rowsOutside(names: Names): Routine {
+  return routine(
+    'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean, is_referred boolean)',
+    `DECLARE
        own_id bigint;
        first_age integer;
        last_age integer;
@@ -99,7 +113,6 @@ const ROWS_OUTSIDE = routine(
          FOR looked IN SELECT * FROM (VALUES
            ${CATALOG_ROWS}) AS c (name, catalog, object, space, condition)
          LOOP
-           CONTINUE WHEN looked.name = 'pg_attribute' AND NOT columns;
            CONTINUE WHEN to_regclass('pg_catalog.' || looked.name) IS NULL OR NOT has_table_privilege('pg_catalog.' || looked.name, 'SELECT');
            IF is_counting THEN
              writes := ${writesOf('looked.name')};
@@ -110,8 +123,9 @@ const ROWS_OUTSIDE = routine(
                CONTINUE WHEN writes - (noted ->> looked.name)::bigint = own_rows;
              END IF;
            END IF;
+           CONTINUE WHEN looked.name = 'pg_attribute' AND NOT columns AND NOT ${ROUTINE_MAY_GRANT};
            RETURN QUERY EXECUTE format(
-             'SELECT %L, %s, $6 + $2 - age(r.xmin), coalesce(n.nspname = $3, false)
+             'SELECT %L, %s, $6 + $2 - age(r.xmin), coalesce(n.nspname = $3, false), false
               FROM pg_catalog.%I r LEFT JOIN LATERAL (SELECT s.nspname FROM pg_catalog.pg_namespace s WHERE s.oid = %s OFFSET 0) n ON true
               WHERE age(r.xmin) BETWEEN $1 AND $2 AND (%s) AND $6 + $2 - age(r.xmin) >= $4
                 AND txid_status($6 + $2 - age(r.xmin)) = ''in progress''
@@ -120,13 +134,17 @@ const ROWS_OUTSIDE = routine(
              looked.catalog, looked.object, looked.name, looked.space, looked.condition, looked.catalog, looked.object)
            USING last_age, first_age, tenant_schema, since, largest, own_id;
          END LOOP;
+         IF NOT is_counting OR ${writesOf(`'pg_depend'`)} + ${writesOf(`'pg_shdepend'`)} > 0 THEN
+           RETURN QUERY ${otherTenantsReferred(names)};
+         END IF;
        EXCEPTION WHEN SQLSTATE 'TCT99' THEN
          NULL;
        END;
      END`,
-  'The catalog rows of objects outside the tenant schema that this transaction has written since an id, and those of types that may have come into it.',
-  BY_INDEX,
-);
+    'The catalog rows of objects outside the tenant schema that this transaction has written since an id, those of types that may have come into it, and what of other tenants it has made anything depend on.',
+    BY_INDEX,
+  );
+}
 
 function effects(names: Names): Routine {
   return routine(
@@ -145,10 +163,10 @@ function effects(names: Names): Routine {
        LEFT JOIN ${each('pg_class', 'c', `o.catalog = 'pg_class' AND c.oid = o.oid`)} ON true
        LEFT JOIN ${each('pg_namespace', 'n', 'n.oid = c.relnamespace')} ON true;
        WITH mine AS MATERIALIZED (
-         SELECT r.of_catalog AS catalog, r.of_oid AS oid, max(r.written_by) AS written_by, bool_or(r.in_schema) AS in_schema
+         SELECT r.of_catalog AS catalog, r.of_oid AS oid, max(r.written_by) AS written_by, bool_or(r.in_schema) AS in_schema, bool_and(r.is_referred) AS is_referred
          FROM tenantctl.rows_outside(tenant_schema, since, largest, noted, columns) r GROUP BY r.of_catalog, r.of_oid)
        SELECT json_agg(json_build_object('catalog', m.catalog, 'oid', m.oid::text, 'writtenBy', m.written_by::text,
-                'isInSchema', m.in_schema, 'extension', (
+                'isInSchema', m.in_schema, 'isReferred', m.is_referred, 'extension', (
                   SELECT e.oid::text FROM mine e WHERE e.catalog = 'pg_extension'
                     AND e.oid = ${extensionOf(`('pg_catalog.' || m.catalog)::regclass`, 'm.oid')}))
               ORDER BY m.written_by, m.catalog, m.oid)
@@ -156,12 +174,22 @@ function effects(names: Names): Routine {
        IF may_have_keys THEN
          WITH ${ownObjects('tenant_schema')} SELECT ${FOREIGN_KEYS} INTO keys;
        END IF;
-       RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'));
+       RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'),
+                'hasEventTriggers', EXISTS (SELECT FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled <> 'D'));
      END`,
     'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
     BY_INDEX,
   );
 }
+
+const FORM_OF = routine(
+  'form_of(relation oid) RETURNS text',
+  `BEGIN
+       RETURN (SELECT ${FORM} FROM pg_catalog.pg_class r WHERE r.oid = relation);
+     END`,
+  'A digest of all of a relation that others may rely on, without what a foreign key to it adds.',
+  BY_INDEX,
+);
 
 const STAY_WITHIN = procedure(
   'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
@@ -185,10 +213,7 @@ const STAY_WITHIN = procedure(
          WHEN held.name ~ '^(tenantctl|information_schema)\\.' THEN held.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
          ELSE NOT EXISTS (SELECT FROM unnest(shared) AS s (name) WHERE starts_with(held.name, quote_ident(s.name) || '.'))
            OR held.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
-           AND NOT EXISTS (
-             SELECT FROM unnest(key_locks) AS k (lock)
-             WHERE held.name = quote_ident(split_part(k.lock, E'\\n', 1)) || '.' || quote_ident(split_part(k.lock, E'\\n', 2))
-               AND held.mode = split_part(k.lock, E'\\n', 3))
+           AND NOT concat_ws(':', held.relation, held.mode, tenantctl.form_of(held.relation)) = ANY (key_locks)
          END
        LIMIT 1;
        IF outside IS NULL AND thorough THEN
@@ -225,5 +250,5 @@ const STAY_WITHIN = procedure(
  * larger than any then.
  */
 export function guardRoutines(names: Names): Routine[] {
-  return [NOTE_OWN, SCHEMA_BEFORE, ROWS_OUTSIDE, effects(names), STAY_WITHIN];
+  return [NOTE_OWN, SCHEMA_BEFORE, rowsOutside(names), effects(names), FORM_OF, STAY_WITHIN];
 }

@@ -1,7 +1,7 @@
 import { parse, stringsOf, walk, type Node } from '../../db/parser.ts';
 import { messageOf } from '../../errors.ts';
 import { compareNames } from '../files/source.ts';
-import { mayGrantIn, obscureCall, obscurityOf } from './obscurity.ts';
+import { mayGrantIn, obscurityOf } from './obscurity.ts';
 import { extensionStatement, schemaOf, type ExtensionStatement } from './extension-statement.ts';
 import { globalDeed, namedObjectsOf, type GlobalDeed, type NamedObject } from './named-objects.ts';
 
@@ -73,11 +73,10 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant' | 'problem'> {
   const [kind = '', body = {}] = (Object.entries(statement)[0] ?? []) as [string?, Node?];
   const schemas = new Set<string>();
   let drops = kind === 'DropStmt' || kind === 'DropOwnedStmt';
-  let obscurity = obscurityOf(kind, body);
+  const obscurity = obscurityOf(kind, body);
   walk(statement, (name, node) => {
     for (const schema of schemasIn(name, node)) schemas.add(schema);
     if (node.behavior === 'DROP_CASCADE') drops = true;
-    if (name === 'FuncCall') obscurity ??= obscureCall(node);
   });
   return {
     schemas: [...schemas],
@@ -106,9 +105,26 @@ function* schemasIn(kind: string, node: Node): Iterable<string> {
       if (constant !== undefined) yield* constant.split(',').map((name) => name.trim().replaceAll('"', ''));
     }
   }
+  for (const constant of constantsIn(kind, node)) {
+    const [, quoted, plain] = QUALIFIED.exec(constant) ?? [];
+    if (quoted !== undefined) yield quoted.replaceAll('""', '"');
+    if (plain !== undefined) yield plain.toLowerCase();
+  }
   for (const list of Object.values(node)) {
     const names = stringsOf(list);
     if (Array.isArray(list) && names.length === list.length && names.length > 1 && names[0] !== undefined)
       yield names[0];
   }
+}
+
+/** A name with a schema at the beginning of a string: in a cast to regclass or as an argument it is a reference. */
+const QUALIFIED = /^\s*(?:"((?:[^"]|"")+)"|([\p{L}_][\p{L}\p{N}_$]*))\s*\./u;
+
+/** The strings that are cast, or given to a function. */
+function constantsIn(kind: string, { arg, args }: Node): string[] {
+  const values = kind === 'TypeCast' ? [arg] : kind === 'FuncCall' ? ((args ?? []) as unknown[]) : [];
+  return values.flatMap((value) => {
+    const constant = (value as { A_Const?: { sval?: { sval?: string } } } | undefined)?.A_Const?.sval?.sval;
+    return constant === undefined ? [] : [constant];
+  });
 }

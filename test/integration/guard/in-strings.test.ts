@@ -15,9 +15,17 @@ const OWN = `CREATE TABLE plans (id int PRIMARY KEY, name text, mail text); CREA
 const OWN_TRIGGER = `CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`;
 const ODD_TRIGGER = `CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM * FROM ${NEIGHBOURS}.secrets; RETURN NULL; END'`;
 
+/** A function that says to change nothing; the odd one's does, and takes no lock on a relation. */
+const called = (organization: string) =>
+  `CREATE FUNCTION plant() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN ${organization === ODD ? PLANTS : ''} RETURN 1; END $f$;
+   CREATE FUNCTION called() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN ${schemaNameFor(organization)}.plant(); END'`;
+const PLANTS = `CREATE OR REPLACE FUNCTION public.planted() RETURNS int LANGUAGE sql AS 'SELECT 1';`;
+
 const { migrate, migration, ways, expectNothingElseChanged } = useGuardedFleet((organization) =>
   [
+    'INSERT INTO users VALUES (7)',
     organization === ODD ? ODD_TRIGGER : `${OWN_TRIGGER}; ${OWN}`,
+    called(organization),
     'CREATE TRIGGER watch AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION watch()',
   ].join(';\n'),
 );
@@ -71,6 +79,60 @@ test.each([
   [`INSERT INTO users VALUES (1, 'a')`, `read or wrote the table ${NEIGHBOURS}.secrets`],
 ])('%s, where one tenant lacks what the others have, is refused for that one', async (text, says) => {
   expect(await outcomeOf(await migrate(raw(text)))).toEqual(refused(says));
+  await expectNothingElseChanged();
+});
+
+const REFERS = 'ALTER TABLE users ADD plan int REFERENCES public.plans';
+const PASSING = [
+  'ALTER TABLE users ADD CONSTRAINT passing FOREIGN KEY (id) REFERENCES public.plans NOT VALID',
+  'ALTER TABLE users DROP CONSTRAINT passing',
+];
+
+test.each([
+  [[REFERS], `CREATE TRIGGER t AFTER INSERT ON public.plans FOR EACH ROW EXECUTE FUNCTION watch()`],
+  [[REFERS], 'ALTER TABLE public.plans DISABLE TRIGGER ALL'],
+  [PASSING, 'ALTER TABLE public.plans ADD price int'],
+  [PASSING, 'ALTER TABLE public.plans DROP name'],
+  [PASSING, 'TRUNCATE public.plans CASCADE'],
+  [PASSING, 'ALTER TABLE public.plans ENABLE ROW LEVEL SECURITY'],
+])('a string with a foreign key, after %j, does not hide %s for one tenant', async (keys, text) => {
+  const deed = `DO $do$ BEGIN IF current_schema() = '${schemaNameFor(ODD)}' THEN ${text}; END IF; END $do$`;
+  expect(await outcomeOf(await migrate(raw(...keys, deed)))).toEqual(
+    refused('changed the table public.plans'),
+  );
+  await expectNothingElseChanged();
+});
+
+test.each([
+  [
+    'a domain’s default in a new column',
+    'CREATE DOMAIN d AS int DEFAULT called()',
+    'ALTER TABLE users ADD x d',
+  ],
+  ['a view', 'CREATE VIEW v AS SELECT called()', 'SELECT * FROM v'],
+  ['a view in a new table', 'CREATE VIEW v AS SELECT called()', 'CREATE TABLE x AS SELECT * FROM v'],
+  [
+    'a materialized view',
+    'CREATE MATERIALIZED VIEW v AS SELECT called() WITH NO DATA',
+    'REFRESH MATERIALIZED VIEW v',
+  ],
+  [
+    'a check that is validated',
+    'ALTER TABLE users ADD CONSTRAINT c CHECK (called() > 0) NOT VALID',
+    'ALTER TABLE users VALIDATE CONSTRAINT c',
+  ],
+  [
+    'an index when the table is rewritten',
+    'CREATE INDEX ON users ((called() + id))',
+    'ALTER TABLE users ADD x timestamptz DEFAULT clock_timestamp()',
+  ],
+  ['an attribute that is none', 'CREATE TYPE pair AS (a int)', 'SELECT (ROW(1)::pair).called'],
+])('a function that %s calls for one tenant is looked after', async (_, before, text) => {
+  const attribute = `CREATE FUNCTION called(pair) RETURNS int LANGUAGE sql AS 'SELECT called()'`;
+  const texts = text.includes('.called') ? [before, attribute, text] : [before, text];
+  expect(await outcomeOf(await migrate(raw(...texts)))).toEqual(
+    refused('created the function public.planted()'),
+  );
   await expectNothingElseChanged();
 });
 

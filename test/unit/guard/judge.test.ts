@@ -27,6 +27,7 @@ const row = (catalog: string, oid: string, more: Partial<SeenRow> = {}): SeenRow
   oid,
   writtenBy: '900',
   isInSchema: false,
+  isReferred: false,
   extension: null,
   ...more,
 });
@@ -57,7 +58,7 @@ const facts = ({ schemaBefore, marks = [], role, effects }: Case): Facts => ({
     began: '0',
     ...schemaBefore,
   },
-  effects: { locks: [], rows: [], foreignKeys: {}, isWhole: true, ...effects },
+  effects: { locks: [], rows: [], foreignKeys: {}, hasEventTriggers: false, isWhole: true, ...effects },
 });
 
 const NOTHING: Descriptions = new Map();
@@ -86,7 +87,12 @@ test('what a migration does to its own schema, and rows that it reads and writes
     NOTHING,
   );
   expect(trespasses).toEqual([]);
-  expect(observed).toEqual({ schemas: ['audit', 'public'], keyLocks: [], hasExtension: false });
+  expect(observed).toEqual({
+    schemas: ['audit', 'public'],
+    keyLocks: [],
+    hasExtension: false,
+    hasEventTriggers: false,
+  });
 });
 
 test.each([
@@ -111,7 +117,32 @@ test('a new foreign key explains the lock on the table that it refers to, and ot
   });
   const { trespasses, observed } = judge(found, new Map([shared()]), new Map([shared()]));
   expect(trespasses).toEqual([]);
-  expect(observed.keyLocks).toEqual(['public\u0000countries\u0000ShareRowExclusiveLock']);
+  expect(observed.keyLocks).toEqual(['7:ShareRowExclusiveLock:as it was']);
+});
+
+test('a foreign key that came and went explains the two locks that it takes, on its own table only', () => {
+  const passing = [
+    { ...gone('70001'), catalog: 'pg_trigger' },
+    { ...gone('70000'), catalog: 'pg_constraint' },
+  ];
+  const both = ['ShareRowExclusiveLock', 'AccessExclusiveLock'].map((mode) => lock('7', mode, SHARED));
+  const other = lock('8', 'AccessExclusiveLock', 'public.plans');
+  const descriptions = new Map([shared(), known('pg_class', '8', { identity: 'public.plans' })]);
+  const found = facts({ effects: { locks: [...passing, ...both, other] } });
+  expect(told(judge(found, descriptions, descriptions).trespasses)).toEqual(['0: locked public.plans']);
+});
+
+test('what is another tenant’s and something depends on is named, if nothing graver was done to it', () => {
+  const rows = [row('pg_class', '20', { isReferred: true }), row('pg_type', '21', { isReferred: true })];
+  const others = new Map([
+    known('pg_class', '20', { identity: 'tid_other.counter', isOtherTenants: true }),
+    known('pg_type', '21', { identity: 'tid_other.mood', isOtherTenants: true }),
+  ]);
+  const locks = [lock('20', 'RowExclusiveLock', 'tid_other.counter', { isOtherTenants: true })];
+  expect(told(judge(facts({ effects: { locks, rows } }), others, others).trespasses)).toEqual([
+    '0: touched tid_other.counter',
+    '0: referred to tid_other.mood',
+  ]);
 });
 
 test('a foreign key that was there before explains nothing; one that has gone explains the stronger lock', () => {

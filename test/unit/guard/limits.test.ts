@@ -34,15 +34,22 @@ test('a text that drops is looked at for what is gone, and an obscure one throug
   expect(await limits('this is no SQL')).toEqual({ ...usual, drops: true, thorough: true, columns: true });
 });
 
+test('where event triggers may run with any change, each text is looked at throughout', async () => {
+  const readings = [await readStatements('ALTER TABLE t ADD x int')];
+  const observed = { schemas: [], keyLocks: [], hasEventTriggers: true };
+  expect(limitsOf(readings, [observed])).toMatchObject({ thorough: true, drops: true });
+});
+
 test('what two tenants showed of shared tables is what the others may lock', () => {
   const one = {
     schemas: ['audit', 'public'],
-    keyLocks: ['public\u0000countries\u0000ShareRowExclusiveLock'],
+    keyLocks: ['4711:ShareRowExclusiveLock:digest'],
+    hasEventTriggers: false,
   };
-  const other = { schemas: ['billing', 'public'], keyLocks: [] };
+  const other = { schemas: ['billing', 'public'], keyLocks: [], hasEventTriggers: false };
   expect(limitsOf([], [one, other])).toEqual({
     schemas: ['public', 'audit', 'billing'],
-    keyLocks: ['public\u0000countries\u0000ShareRowExclusiveLock'],
+    keyLocks: ['4711:ShareRowExclusiveLock:digest'],
     drops: false,
     thorough: false,
     columns: false,
