@@ -8,8 +8,8 @@ const dynamic = (text: string) => `DO $do$ BEGIN EXECUTE '${quoted(text)}'; END 
 const inFunction = (text: string, more = '') =>
   `CREATE FUNCTION own_deed() RETURNS void LANGUAGE plpgsql ${more} AS $f$ BEGIN EXECUTE '${quoted(text)}'; END $f$; SELECT own_deed()`;
 
-/** A text that names the neighbour itself, and not in a block, is not even sent. */
-const namesNeighbour = (text: string) => text.includes(NEIGHBOURS) && !text.startsWith('DO ');
+/** A text that names the neighbour itself, and not in a body, is not even sent. */
+const namesNeighbour = (text: string) => text.includes(NEIGHBOURS) && !/^DO |^CREATE FUNCTION/.test(text);
 
 /** Each deed, plainly. */
 const PLAINLY = DEEDS.map(
