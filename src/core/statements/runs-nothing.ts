@@ -15,7 +15,7 @@ function isOfPostgres(typeName: unknown): boolean {
 const OF_TRANSACTION = /^(?:now|transaction_timestamp|statement_timestamp)$/;
 
 function isConstant(expression: unknown): boolean {
-  const [kind = '', node = {}] = (Object.entries((expression ?? {}) as object)[0] ?? []) as [string?, Node?];
+  const [kind, node] = Object.entries(expression as Readonly<Record<string, Node>>)[0] ?? ['', {}];
   switch (kind) {
     case 'A_Const':
     case 'SQLValueFunction':
