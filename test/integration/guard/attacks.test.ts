@@ -9,7 +9,8 @@ const inFunction = (text: string, more = '') =>
   `CREATE FUNCTION own_deed() RETURNS void LANGUAGE plpgsql ${more} AS $f$ BEGIN EXECUTE '${quoted(text)}'; END $f$; SELECT own_deed()`;
 
 /** A text that names the neighbour itself, and not in a body, is not even sent. */
-const namesNeighbour = (text: string) => text.includes(NEIGHBOURS) && !/^DO |^CREATE FUNCTION/.test(text);
+const namesNeighbour = (text: string) =>
+  text.includes(NEIGHBOURS) && !/^DO |^CREATE FUNCTION|set_config/.test(text);
 
 /** Each deed, plainly. */
 const PLAINLY = DEEDS.map(
