@@ -85,10 +85,7 @@ test('a skeleton that the tenants have applied already does not stop a new tenan
 
 test('an up that sends nothing to any tenant is a warning, once for each run', async () => {
   const fleet = await createFleet(['org_a', 'org_b', 'org_c', 'org_d']);
-  await fleet.add(
-    '20250101000003_forgotten.cjs',
-    'exports.up = (knex) => { knex.schema.createTable("t", () => {}); };',
-  );
+  await fleet.add('20250101000003_forgotten.cjs', 'exports.up = (knex) => { knex.schema.hasTable; };');
   await fleet.add('20250101000004_comments.sql', '-- migrate:up\n-- nothing /* yet */\n/* at all */;\n');
   await fleet.add(
     '20250101000005_for_one.cjs',

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { blameMigration } from '../../db/knex/migration-scope.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import { renderError } from '../render/error.ts';
 import type { Output } from '../terminal/output.ts';
@@ -12,16 +13,20 @@ export interface StrayFailures {
 
 const AFTERWARDS = 'Unfinished work is rolled back; tenantctl status shows the state of each tenant.';
 
-/** Makes uncaught errors the command's: a missing `await` in a migration is enough to cause one. */
+/**
+ * Makes uncaught errors those of the migration that they come from, or else the command's: a missing `await` in a
+ * migration is enough to cause one.
+ */
 export function listenForStrayFailures(): StrayFailures {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
   const onFailure = (cause: unknown) => {
+    if (blameMigration(cause)) return;
+    const hint = `It came from a promise that nobody awaits, or from a callback: await every query of a migration. ${AFTERWARDS}`;
     reject(
-      new TenantctlError('INTERNAL', messageOf(cause), {
-        hint: `It came from a promise that nobody awaits, or from a callback: await every query of a migration. ${AFTERWARDS}`,
-        cause,
-      }),
+      cause instanceof TenantctlError
+        ? cause
+        : new TenantctlError('INTERNAL', messageOf(cause), { hint, cause }),
     );
   };
   process.on('unhandledRejection', onFailure);
@@ -35,25 +40,35 @@ export function listenForStrayFailures(): StrayFailures {
   };
 }
 
+/** Codes after a signal: the user ended the process. */
+const SIGNALLED = new Set([130, 143]);
+
 /**
- * Reports an error if the process ends while a command runs: a migration may call process.exit or await
- * something that never happens, which must not look like success.
+ * Makes process.exit in a migration an error of that migration. Reports an error if the process ends all the same
+ * while a command runs: a migration may await something that never happens, which must not look like success.
  * @returns a function to call when the command has ended
  */
 export function guardExit(command: string, output: Output): () => void {
+  const exit = process.exit.bind(process);
+  process.exit = (code) => {
+    const error = new Error(`process.exit(${code ?? ''}) was called, which would end the whole run.`);
+    if (blameMigration(error)) throw error;
+    return exit(code);
+  };
   const onExit = (code: number) => {
-    // 13: Node had nothing left to wait for. Any other code was set on purpose.
-    if (code !== 0 && code !== 13) return;
+    if (SIGNALLED.has(code)) return;
     const error = new TenantctlError('INTERNAL', 'The program ended before its work was done.', {
-      hint: `A migration called process.exit, or waits for something that never comes. ${AFTERWARDS}`,
+      hint: `A migration ended the process, or waits for something that never comes. ${AFTERWARDS}`,
     });
     // Only synchronous writes work during exit.
     if (output.json) {
       writeSync(1, `${JSON.stringify({ command, ok: false, error: error.toJSON() }, null, 2)}\n`);
     } else writeSync(2, `${renderError(error, output.errorLook, false)}\n`);
-    process.exitCode = 1;
+    // 13: Node had nothing left to wait for.
+    if (code === 0 || code === 13) process.exitCode = 1;
   };
   const release = () => {
+    process.exit = exit;
     process.off('exit', onExit);
     process.stdout.off('error', release);
   };

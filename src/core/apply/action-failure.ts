@@ -7,6 +7,8 @@ import { migrationHint, outsideForm } from './migration-hint.ts';
 import { markedOffset } from './refused-statement.ts';
 import type { Target } from '../target/target.ts';
 import {
+  AWAIT_ALL,
+  NotWaitedForError,
   StatementRefusedError,
   TransactionEndedError,
   type FailedStatement,
@@ -67,7 +69,14 @@ export function failed(
   statement: FailedStatement | undefined,
 ): TenantctlError {
   if (thrown instanceof TransactionEndedError) return endedItself(action, thrown);
-  const { path } = action.migration.file;
+  const { file } = action.migration;
+  const { path } = file;
+  if (thrown instanceof NotWaitedForError)
+    return migrationFailed(action, `${file.name} ${thrown.problem}.`, {
+      at: placeOf(thrown, path),
+      statement: thrown.text,
+      hint: AWAIT_ALL,
+    });
   if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError)
     return thrown.cause.with({ at: placeOf(thrown, path) });
   const { error: cause, message } = statement ?? { error: thrown, message: messageOf(thrown) };

@@ -1,6 +1,8 @@
+import { dirname } from 'node:path';
+import { types } from 'node:util';
 import type { Knex } from 'knex';
 import type { PoolClient } from 'pg';
-import type { KnexFactory } from '../../db/knex/knex-session.ts';
+import type { KnexFactory, SessionOptions } from '../../db/knex/knex-session.ts';
 import { changesRole } from '../../db/control-statements.ts';
 import { asLoneStatement, countCompleted } from '../../db/pg-internals.ts';
 import { cutUnreadable } from '../../db/unreadable.ts';
@@ -24,7 +26,7 @@ import { type Migration, type Direction, runsInTransaction } from '../files/load
 import { fromFirstWord, splitStatements } from '../files/parse-sql.ts';
 import { placeOf } from '../files/source-place.ts';
 import type { Target } from '../target/target.ts';
-import type { Around, Seen, SentStatement } from '../../db/knex/statement.ts';
+import { NotWaitedForError, type Around, type Seen, type SentStatement } from '../../db/knex/statement.ts';
 
 interface ActionOptions {
   readonly target: Target;
@@ -35,13 +37,17 @@ interface ActionOptions {
   readonly recording?: Recording | undefined;
 }
 
-/** Runs one migration on a prepared connection. @throws MIGRATION_FAILED, MIGRATION_IRREVERSIBLE */
+/**
+ * Runs one migration on a prepared connection.
+ * @returns a check to call before the migration is recorded: it throws if something came late
+ * @throws MIGRATION_FAILED, MIGRATION_IRREVERSIBLE
+ */
 export async function runAction(
   client: PoolClient,
   context: Pick<RunContext, 'knex' | 'readStatements' | 'sent' | 'warnings'>,
   migration: Migration,
   options: ActionOptions,
-): Promise<void> {
+): Promise<() => void> {
   const { target, direction } = options;
   const action = direction === 'up' ? migration.up : migration.down;
   if (action === undefined) {
@@ -69,7 +75,18 @@ export async function runAction(
       ? await runSql(call, action)
       : await runFunction(call, await context.knex(migration.file), action);
   if (inTransaction) assertTransactionAlive(call, seen);
+  else if (client.getTransactionStatus() !== 'I')
+    throw migrationFailed(call, `${migration.file.name} left a transaction open.`, {
+      hint: 'Commit each transaction that it begins; knex.transaction(async (trx) => { ... }) does so by itself.',
+    });
   noteSent(call, seen.hasSent);
+  return () => {
+    try {
+      seen.finish();
+    } catch (error) {
+      throw failed(call, error, undefined);
+    }
+  };
 }
 
 /** Remembers whether an `up` has sent anything to any tenant of the run. */
@@ -123,7 +140,7 @@ async function runSql(call: ActionCall, sql: string): Promise<Seen> {
     }
     completed();
   }
-  return { failures: [], hasSent };
+  return { failures: [], hasSent, finish() {} };
 }
 
 async function runFunction(
@@ -133,22 +150,41 @@ async function runFunction(
 ): Promise<Seen> {
   const { schema, clerkOrgId } = call.target;
   const session = {
+    migration: call.migration.file.name,
     userParams: { schema, ...(clerkOrgId !== undefined && { clerkOrgId }) },
     check: call.check,
     onStatement: call.onStatement,
     around: call.around,
     recording: call.recording,
+    config: knexConfig(call),
   };
   const run = call.inTransaction ? factory.withinTransaction : factory.outsideTransaction;
-  let seen: Seen = { failures: [], hasSent: false };
+  let seen: Seen = { failures: [], hasSent: false, finish() {} };
   await run(call.client, session, async (knexSession) => {
     seen = knexSession.seen;
-    await action(knexSession.knex);
+    await whole(await action(knexSession.knex));
   }).catch((error: unknown) => {
     if (seen.hasSent) noteSent(call, true);
     throw failed(call, error, failureBehind(error, seen));
   });
   return seen;
+}
+
+/** What plain Knex would have been configured with. */
+function knexConfig({ target, migration }: ActionCall): SessionOptions['config'] {
+  const { schema, historyTable, searchPath } = target;
+  const directory = dirname(migration.file.path);
+  return { searchPath, migrations: { directory, tableName: historyTable, schemaName: schema } };
+}
+
+/** Waits for promises in an array, which `await` does not. @throws NotWaitedForError for a generator */
+async function whole(returned: unknown): Promise<void> {
+  // A statement's answer: to look at it would count as the migration's reading.
+  if (types.isProxy(returned)) return;
+  if (Array.isArray(returned)) await Promise.all(returned.filter((one) => one instanceof Promise));
+  const isUnstarted =
+    typeof returned === 'function' || typeof (returned as Iterator<unknown> | undefined)?.next === 'function';
+  if (isUnstarted) throw new NotWaitedForError('returned a function or generator that nobody runs');
 }
 
 function assertTransactionAlive(call: ActionCall, { failures }: Seen): void {

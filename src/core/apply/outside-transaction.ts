@@ -90,7 +90,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
   );
   const texts: string[] = [];
   try {
-    await runAction(client, context, migration, {
+    const finish = await runAction(client, context, migration, {
       target,
       direction,
       onStatement: ({ text }) => texts.push(text),
@@ -98,6 +98,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
     });
     // A migration may have caught the error of a cancelled statement.
     outside.lost?.throwIfAborted();
+    finish();
     await client.query('RESET ROLE');
     await moveExtensions(context, client, target);
     if (direction === 'up') {

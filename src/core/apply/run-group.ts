@@ -29,11 +29,12 @@ export async function runGroup(
   const { client } = transaction;
   let { steps } = segment;
   let records: string[] = [];
+  let finish = () => {};
   if (steps.length > 0) {
     const start = schemaBefore && { client, target, schemaBefore, savepoint: LOCK_ONLY };
     const watch = start && (await startWatch(context, start));
     const sent = await runAll(job, client, segment, watch);
-    records = sent.records;
+    ({ records, finish } = sent);
     steps = steps.slice(0, sent.texts.length);
     const names = namesOf(steps);
     // An error at the end (a deferred constraint) may come from any of them.
@@ -43,6 +44,7 @@ export async function runGroup(
       records = [];
     }
     await assignment.beforeCommit?.(client);
+    finish();
   }
   const names = namesOf(steps);
   const isLast = segment.isLast && steps.length === segment.steps.length;
@@ -70,6 +72,8 @@ interface Sent {
   readonly texts: readonly string[][];
   /** The statements that record the last one. */
   readonly records: string[];
+  /** Throws if one of them has left something behind. */
+  readonly finish: () => void;
 }
 
 /** Runs the migrations in order, up to one that needs a COMMIT. */
@@ -81,6 +85,7 @@ async function runAll(
 ): Promise<Sent> {
   const { direction } = assignment;
   const sent: string[][] = [];
+  const finishes: (() => void)[] = [];
   let records: string[] = [];
   for (const [index, migration] of migrations.entries()) {
     const name = steps[index]?.name ?? migration.file.name;
@@ -94,17 +99,19 @@ async function runAll(
     progress.atWork = name;
     const texts: string[] = [];
     sent.push(texts);
-    await runAction(client, context, migration, {
+    const finish = await runAction(client, context, migration, {
       target,
       direction,
       recording: assignment.record?.(name),
       onStatement: ({ text }) => texts.push(text),
     });
+    finishes.push(finish);
     if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, name, progress.batch)];
     if (texts.some(needsCommit)) break;
   }
-  return { texts: sent, records };
+  const finish = () => finishes.forEach((each) => each());
+  return { texts: sent, records, finish };
 }
 
 /** The guard runs after the last record is written, so that it covers triggers on the history, too. */

@@ -70,7 +70,8 @@ export async function tryPlan(
       const stayed =
         target.scope === 'tenants' ? await watchSchema(context, client, target, STEP, direction) : undefined;
       await client.query(giveControl(target).join(';\n'));
-      await runAction(client, context, migration, { target, direction, onStatement });
+      const finish = await runAction(client, context, migration, { target, direction, onStatement });
+      finish();
       const observed = await stayed?.(migration);
       if (observed?.hasExtension === true) await moveExtensions(context, client, target);
       shown.push({ name, transaction: true, statements });

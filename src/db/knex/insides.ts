@@ -1,8 +1,8 @@
 // By default: an application's bundle often has a createRequire of its own at the top.
 import module from 'node:module';
 import type { Knex } from 'knex';
-import type { PoolClient } from 'pg';
 import { exportsOf } from '../exports-of.ts';
+import type { DialectClientClass } from './migration-client.ts';
 import type { createKnex as PackedKnex } from './packed-knex.ts';
 
 /** The only file that uses Knex's internals (3.3). Its test fails if a newer Knex changes one. */
@@ -29,11 +29,19 @@ export function onQuery(transaction: Knex.Transaction, tell: (isRaw: boolean) =>
   client.on('query', ({ method }: { method?: string }) => tell(method === 'raw'));
 }
 
-/** Makes a Knex without a pool use this connection (knex/lib/client.js). */
-export function useConnection(knex: Knex, connection: PoolClient): void {
-  const client = knex.client as Record<'acquireConnection' | 'releaseConnection', () => Promise<unknown>>;
-  client.acquireConnection = () => Promise.resolve(connection);
-  client.releaseConnection = () => Promise.resolve();
+/** Reports calls of batchInsert, which starts by a timer of 1 ms (knex/lib/execution/batch-insert.js). */
+export function onBatchInsert(knex: Knex, tell: () => void): void {
+  const { context } = knex as unknown as { readonly context: Record<'batchInsert', Knex['batchInsert']> };
+  const batchInsert = context.batchInsert.bind(context);
+  context.batchInsert = ((...args: Parameters<Knex['batchInsert']>) => {
+    tell();
+    return batchInsert(...args);
+  }) as Knex['batchInsert'];
+}
+
+/** The class of Knex's client for PostgreSQL. */
+export function dialectOf(createKnex: typeof PackedKnex): DialectClientClass {
+  return (createKnex({ client: 'pg' }).client as { readonly constructor: DialectClientClass }).constructor;
 }
 
 /**

@@ -1,6 +1,11 @@
+// By default: an application's bundle often has a createRequire of its own at the top.
+import module from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { PoolClient } from 'pg';
-import { loadKnex, onQuery, useConnection } from './insides.ts';
+import { connectionSettings } from './connection-settings.ts';
+import { dialectOf, loadKnex, onBatchInsert, onQuery } from './insides.ts';
+import { migrationClient } from './migration-client.ts';
 import { ObservedConnection, type ObserveOptions } from './observed-connection.ts';
 import { watched } from './recording.ts';
 import { TransactionEndedError, type Seen } from './statement.ts';
@@ -14,6 +19,8 @@ export interface KnexSession {
 export interface SessionOptions extends ObserveOptions {
   /** The migration's knex.userParams. */
   readonly userParams: Readonly<Record<string, unknown>>;
+  /** More of the migration's knex.client.config. */
+  readonly config: Readonly<Pick<Knex.Config, 'searchPath' | 'migrations'>>;
 }
 
 type RunSession = (
@@ -22,12 +29,13 @@ type RunSession = (
   use: (session: KnexSession) => Promise<void>,
 ) => Promise<void>;
 
-/** A Knex for all tenants, without a pool: the connection is passed in. */
+/** Makes a Knex without a pool for each migration and tenant: the connection is passed in. */
 export interface KnexFactory {
   /**
    * Gives `use` a Knex transaction on a connection with an open transaction. The opener sends BEGIN and
    * COMMIT; nested transactions become savepoints as usual.
-   * @throws what `use` throws; TransactionEndedError if the migration committed or rolled back by itself
+   * @throws what `use` throws; TransactionEndedError if the migration committed or rolled back by itself;
+   *   NotWaitedForError
    */
   readonly withinTransaction: RunSession;
   /** Gives `use` a Knex that sends each statement on its own, on a connection without a transaction. */
@@ -37,15 +45,26 @@ export interface KnexFactory {
 /** Loads Knex. Call it after the migrations have been loaded: see loadKnex. @param path a migration's */
 export async function createKnexFactory(path: string): Promise<KnexFactory> {
   const createKnex = await loadKnex(path);
-  // Costs about 10 µs for each query, and an error of the server names the migration's line.
-  const config = { client: 'pg', asyncStackTraces: true };
-  const root = createKnex(config);
-  const autocommit = createKnex(config);
+  const Dialect = dialectOf(createKnex);
+  const assertStreams = () => assertInstalled(path);
+  const knexFor = (connection: ObservedConnection, { config, userParams }: SessionOptions): Knex => {
+    const Client = migrationClient(Dialect, connection);
+    // asyncStackTraces costs about 10 µs for each query, and an error of the server names the migration's line.
+    const knex = createKnex({ ...config, client: Client as never, asyncStackTraces: true });
+    const client = knex.client as { config: Knex.Config; connectionSettings: object };
+    const settings = connectionSettings(connection.connection);
+    // Not in the configuration from the start: Knex would make a pool.
+    Object.assign(client.config, { client: 'pg', connection: settings });
+    client.connectionSettings = settings;
+    knex.userParams = { ...userParams };
+    return knex;
+  };
   return {
     async withinTransaction(client, options, use) {
-      const connection = new ObservedConnection(client, options, true);
-      const transaction = await root.transaction({ connection: connection.proxy });
+      const connection = new ObservedConnection(client, { ...options, assertStreams }, true);
+      const transaction = await knexFor(connection, options).transaction();
       transaction.userParams = { ...options.userParams };
+      onBatchInsert(transaction, () => connection.waitFor(sleep(BATCH_INSERT_STARTS_MS)));
       onQuery(transaction, (isRaw) => (connection.isRaw = isRaw));
       const { recording } = options;
       const knex = recording === undefined ? transaction : watched(transaction, recording);
@@ -60,10 +79,27 @@ export async function createKnexFactory(path: string): Promise<KnexFactory> {
     },
 
     async outsideTransaction(client, options, use) {
-      const connection = new ObservedConnection(client, options, false);
-      useConnection(autocommit, connection.proxy);
-      const knex = autocommit.withUserParams({ ...options.userParams });
+      const connection = new ObservedConnection(client, { ...options, assertStreams }, false);
+      const knex = knexFor(connection, options);
+      onBatchInsert(knex, () => connection.waitFor(sleep(BATCH_INSERT_STARTS_MS)));
       await connection.during(() => use({ knex, seen: connection }));
     },
   };
+}
+
+/** Milliseconds after which batchInsert has sent its first statement. */
+const BATCH_INSERT_STARTS_MS = 5;
+
+/** A migration that streams needs this package with Knex, which may have to go on with the history. */
+function assertInstalled(path: string): void {
+  try {
+    module.createRequire(path).resolve('pg-query-stream');
+  } catch (cause) {
+    throw new Error(
+      'stream() needs the package pg-query-stream in the project: npm install pg-query-stream',
+      {
+        cause,
+      },
+    );
+  }
 }

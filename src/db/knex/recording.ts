@@ -46,29 +46,32 @@ const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set(
   name length`.split(/\s+/),
 );
 
-/** A proxy that reports each read of its target: the property, or nothing if it may be any. */
+/** A proxy that reports each read of `source`: the property, or nothing if it may be any. */
 function lookedAt<T extends object>(
-  target: T,
+  source: T,
   tell: (property?: string | symbol) => void,
   handler: ProxyHandler<T> = {},
+  target: T = source,
 ): T {
   return new Proxy(target, {
-    get(target, property) {
+    get(_target, property) {
       tell(property);
-      return Reflect.get(target, property, target) as unknown;
+      return Reflect.get(source, property, source) as unknown;
     },
-    has(target, property) {
+    set: (_target, property, value) => Reflect.set(source, property, value),
+    has(_target, property) {
       tell(property);
-      return Reflect.has(target, property);
+      return Reflect.has(source, property);
     },
-    ownKeys(target) {
+    ownKeys() {
       tell();
-      return Reflect.ownKeys(target);
+      return Reflect.ownKeys(source);
     },
-    getOwnPropertyDescriptor(target, property) {
+    getOwnPropertyDescriptor(_target, property) {
       tell();
-      return Reflect.getOwnPropertyDescriptor(target, property);
+      return Reflect.getOwnPropertyDescriptor(source, property);
     },
+    getPrototypeOf: () => Reflect.getPrototypeOf(source),
     ...handler,
   });
 }
@@ -120,12 +123,16 @@ function watchedBuilder(builder: unknown, recording: Recording): unknown {
   return proxy;
 }
 
-/** Records reads of an answer: later statements may depend on it. Reads by Knex and by await do not count. */
+/**
+ * Records reads of an answer: later statements may depend on it. Reads by Knex and by await do not count.
+ * util.inspect and console.log look at a proxy's target: the target is a proxy too, and its own target empty.
+ */
 export function unread(result: unknown, recording: Recording, isRaw: boolean): unknown {
   if (typeof result !== 'object' || result === null) return result;
-  return lookedAt(result, (property) => {
+  const tell = (property?: string | symbol) => {
     // The command of a statement that Knex has built is known from its text.
     if (property !== 'then' && (isRaw || property !== READ_BY_KNEX))
       recording.depends('it reads what a statement returned');
-  });
+  };
+  return new Proxy(lookedAt(result, tell, {}, Array.isArray(result) ? [] : {}), {});
 }

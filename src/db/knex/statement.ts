@@ -19,6 +19,27 @@ export interface Seen {
   /** In order; without those that failed only because the transaction was already aborted (25P02). */
   readonly failures: readonly FailedStatement[];
   readonly hasSent: boolean;
+  /**
+   * Call it before the migration is recorded: later statements reject.
+   * @throws NotWaitedForError, or an error that no caller was given
+   */
+  finish(): void;
+}
+
+export const AWAIT_ALL =
+  'Await or return every query and promise: forEach(async ...) and a callback wait for nothing; for ... of and Promise.all do.';
+
+/** Nobody waited for what a migration built or started. */
+export class NotWaitedForError extends Error {
+  override readonly name = 'NotWaitedForError';
+  readonly problem: string;
+  readonly text: string | undefined;
+  /** @param problem in words that follow the migration's name @param text of the statement, if there is one */
+  constructor(problem: string, text?: string) {
+    super(`The migration ${problem}.`);
+    this.problem = problem;
+    this.text = text;
+  }
 }
 
 /** A migration ended its Knex transaction, or tried to. */

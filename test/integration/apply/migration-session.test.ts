@@ -23,6 +23,39 @@ test('a migration sees its own schema first, then public, and knows whose it is'
   ]);
 });
 
+test('knex.client has the address in use and the search_path, as plain Knex would give them', async () => {
+  const body = `
+    const { client } = knex; const { config, connectionSettings } = client;
+    const { password, ...shown } = config.connection;
+    const told = { ...shown, database: client.database(), driver: client.driverName, dialect: config.client,
+      hasPassword: typeof config.connection.password, searchPath: config.searchPath, migrations: config.migrations,
+      inner: await knex.transaction((inner) => Promise.resolve(inner.client.config.connection.user)) };
+    await knex.raw('COMMENT ON TABLE notes IS ' + knex.raw('?', [JSON.stringify(told)]).toString());`;
+  for (const config of ['', 'export const config = { transaction: false };']) {
+    const fleet = await createFleet(['org_a']);
+    await fleet.add('3_test.js', knexMigration(body, '', config));
+    expect(resultOf(await fleet.migrate(), 'org_a').error).toBeUndefined();
+    const [row] = await fleet.query(`SELECT obj_description('${SCHEMA}.notes'::regclass) AS told`);
+    const { host, port, user, database, password } = fleet.testDatabase.settings;
+    expect(JSON.parse(String(row?.told))).toEqual({
+      host,
+      port,
+      user,
+      database,
+      driver: 'pg',
+      dialect: 'pg',
+      inner: user,
+      hasPassword: typeof password,
+      searchPath: [SCHEMA, 'public'],
+      migrations: {
+        directory: fleet.project.tenants,
+        tableName: 'knex_migrations_tenant',
+        schemaName: SCHEMA,
+      },
+    });
+  }
+});
+
 test('hasTable, hasColumn and columnInfo speak of the tenant, not of public', async () => {
   const fleet = await createFleet(['org_a']);
   await fleet.query('CREATE TABLE public.shared (only_in_public int)');

@@ -39,6 +39,19 @@ test.each<[sentence: string, up: string, reason: string]>([
     IF(`await knex.schema.withSchema(undefined).hasTable('extra')`),
     'it uses .hasTable',
   ],
+  ...[
+    ['inspects an answer', `inspect(answer)`],
+    ['inspects an answer as it is', `inspect(answer, { customInspect: false })`],
+    ['inspects an answer and its proxy', `inspect(answer, { showProxy: true })`],
+    ['formats an answer', `format('%s %o', 1, [answer])`],
+    ['spreads an answer', `Object.values({ ...answer }).join()`],
+    ['prints an answer as JSON', `JSON.stringify(answer)`],
+  ].map(([sentence = '', text = '']): [string, string, string] => [
+    sentence,
+    `const { inspect, format } = await import('node:util'); const answer = await knex.raw('SELECT id FROM notes');
+       ${IF(`${text}.includes('id: 1') || (${text}.includes('id') && answer.rowCount > 0)`)}`,
+    READS,
+  ]),
   ['updates', IF(`(await knex('notes').update({ id: knex.raw('id + 10') })) > 0`), READS],
   ['updates and does not look', `await knex('notes').update('id', knex.raw('id + 10'));`, READS],
   ['deletes', IF(`(await knex('notes').del()) > 0`), READS],

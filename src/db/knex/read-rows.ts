@@ -1,0 +1,41 @@
+import type { QueryConfig, QueryResult } from 'pg';
+import { identifier } from '../sql.ts';
+import type { StreamedQuery, StreamOptions } from './migration-client.ts';
+
+/** As pg-query-stream's. */
+const DEFAULT_BATCH = 100;
+
+/** A cursor can be declared for these only; the other statements that return rows change some. */
+const IS_QUERY = /^\s*(?:select|values|table|with)\b(?![^]*\b(?:insert|update|delete|merge)\b)/i;
+
+/**
+ * Reads the rows of a query in batches, by a cursor: between two of them the connection is free for the
+ * statements of whoever reads them, which pg-query-stream would keep waiting for ever.
+ * @param isHeld for a connection without a transaction: the server keeps the rows
+ */
+export async function* readRows(
+  send: (config: QueryConfig) => Promise<QueryResult<object>>,
+  { sql, bindings = [] }: StreamedQuery,
+  { batchSize = DEFAULT_BATCH, ...answer }: StreamOptions,
+  cursor: { readonly name: string; readonly isHeld: boolean },
+): AsyncGenerator<object> {
+  const values = [...bindings];
+  if (!IS_QUERY.test(sql)) {
+    const { rows } = await send({ ...answer, text: sql, values });
+    for (const row of rows) yield row;
+    return;
+  }
+  const name = identifier(cursor.name);
+  const hold = cursor.isHeld ? 'WITH HOLD ' : '';
+  await send({ text: `DECLARE ${name} NO SCROLL CURSOR ${hold}FOR ${sql}`, values });
+  try {
+    for (;;) {
+      const { rows } = await send({ ...answer, text: `FETCH ${batchSize} FROM ${name}` });
+      for (const row of rows) yield row;
+      if (rows.length < batchSize) break;
+    }
+  } finally {
+    // Fails only with its transaction.
+    await send({ text: `CLOSE ${name}` }).catch(() => {});
+  }
+}

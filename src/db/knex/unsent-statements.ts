@@ -1,0 +1,47 @@
+/** A builder or a raw text of Knex. */
+export interface Built {
+  /** Of a query: insert, update, del, truncate, or a kind of select. */
+  readonly _method?: string;
+  /** Of the schema builder: the calls so far. */
+  readonly _sequence?: readonly unknown[];
+  /** Of a raw text. */
+  readonly sql?: string;
+  toString(): string;
+}
+
+const CHANGES_ROWS = new Set(['insert', 'update', 'del', 'truncate']);
+
+/** A statement that may change something, by its first word; a SELECT does so only by a function. */
+const IS_STATEMENT =
+  /^(?:\s|--.*\n)*(?:(?:alter|analyze|call|comment|copy|create|delete|do|drop|execute|grant|insert|lock|merge|reassign|refresh|reindex|revoke|set|truncate|update|vacuum|with)\s|select\s+[\w.]+\s*\()/i;
+
+/**
+ * Knows the statements that a migration builds and that nobody sends: Knex sends a builder when it is awaited or
+ * returned, and compiles it then, or when it is part of another one.
+ */
+export class UnsentStatements {
+  readonly #built = new Set<Built>();
+
+  built<T extends Built>(one: T): T {
+    this.#built.add(one);
+    return one;
+  }
+
+  compiled(one: Built): void {
+    this.#built.delete(one);
+  }
+
+  /** The text of the first one; a SELECT that Knex has built is none, since nothing is lost with it. */
+  first(): string | undefined {
+    const one = [...this.#built].find(
+      ({ _method = '', _sequence = [], sql = '' }) =>
+        CHANGES_ROWS.has(_method) || _sequence.length > 0 || IS_STATEMENT.test(sql),
+    );
+    if (one === undefined) return undefined;
+    try {
+      return one.toString();
+    } catch {
+      return one._method ?? 'a change of the schema';
+    }
+  }
+}
