@@ -1,4 +1,4 @@
-import { stringsOf, type Node } from '../../db/parser.ts';
+import { stringsOf, walk, type Node } from '../../db/parser.ts';
 import { extensionStatement } from './extension-statement.ts';
 import { isMadeInFirst, madeNames } from './obscurity.ts';
 import { OF_SESSION, ON_RELATIONS, ON_TABLE, RELATION_DROPS } from './node-kinds.ts';
@@ -47,6 +47,9 @@ const AIMED = new Set([
   'CreateEnumStmt',
   'CreateDomainStmt',
   'CreateFunctionStmt',
+  'CreateForeignTableStmt',
+  'CreateRangeStmt',
+  'DefineStmt',
   'TruncateStmt',
   'CreateStatsStmt',
   'GrantStmt',
@@ -88,6 +91,10 @@ export interface GlobalDeed {
 export function globalDeed(kind: string, body: Node): GlobalDeed[] {
   const known = GLOBAL.get(kind);
   if (known !== undefined) return [{ words: known, names: globalNames(body) }];
+  if (kind === 'CopyStmt' && (body.is_program === true || (body.filename !== undefined && !body.is_from)))
+    return [
+      { words: `${body.is_program === true ? 'runs a program' : 'writes a file'} on the server`, names: [] },
+    ];
   if (AIMLESS.has(kind) || isMadeInFirst(kind, body) || extensionStatement(kind, body) !== undefined)
     return [];
   if (AIMED.has(kind) && namedObjectsOf(kind, body).length > 0 && !objectsOf(kind, body).includes(undefined))
@@ -112,10 +119,10 @@ function globalNames(body: Node): string[] {
   ].filter((name) => typeof name === 'string');
 }
 
-/** Fields for what a statement only refers to or reads: a foreign key's other table, a parent, a query. */
+/** Fields for what a statement only refers to or reads: a foreign key's other table, a query. */
 const REFERRED = new Set([
   'pktable',
-  'inhRelations',
+  'actions',
   'query',
   'selectStmt',
   'whereClause',
@@ -127,11 +134,31 @@ const REFERRED = new Set([
 
 /** The objects that a statement creates, changes or drops, by the names that it uses. */
 export function namedObjectsOf(kind: string, body: Node): NamedObject[] {
+  if (kind === 'SelectStmt') return intoOf(body);
   if (AIMLESS.has(kind)) return [];
   const objects = objectsOf(kind, body).flatMap((object) => object ?? []);
   // SET SCHEMA: moving an object into a schema is like creating it there.
   const place = typeof body.newschema === 'string' ? [anyIn(body.newschema)] : [];
   return [...relationsIn(kind, body), ...objects, ...place];
+}
+
+/** The statement that runs: of EXPLAIN ANALYZE and PREPARE, the one within. */
+export function statementRun(kind: string, body: Node): readonly [kind: string, body: Node] {
+  const isAnalyzing = ((body.options ?? []) as readonly { DefElem?: Node }[]).some(
+    ({ DefElem: option }) => option?.defname === 'analyze',
+  );
+  if (kind !== 'PrepareStmt' && !(kind === 'ExplainStmt' && isAnalyzing)) return [kind, body];
+  const [inner = '', fields = {}] = (Object.entries(body.query ?? {})[0] ?? []) as [string?, Node?];
+  return [inner, fields];
+}
+
+/** The table of SELECT INTO, also in a part of a UNION. */
+function intoOf(select: Node): NamedObject[] {
+  const found: NamedObject[] = [];
+  walk(select, (field, { rel }) => {
+    if (field === 'intoClause') found.push(...relationsIn('CreateStmt', { rel }));
+  });
+  return found;
 }
 
 function relationsIn(kind: string, body: Node): NamedObject[] {
@@ -148,11 +175,16 @@ function relationsIn(kind: string, body: Node): NamedObject[] {
     if (typeof relname === 'string') {
       const schema = typeof schemaname === 'string' ? schemaname : undefined;
       // A trigger, a policy or a rule is created on an existing relation.
-      const isNew = isNewKind && field !== 'table' && kind !== 'CreateTrigStmt' && kind !== 'CreateStatsStmt';
+      const isNew =
+        isNewKind &&
+        field !== 'table' &&
+        field !== 'inhRelations' &&
+        kind !== 'CreateTrigStmt' &&
+        kind !== 'CreateStatsStmt';
       found.push({ kind: 'relation', schema, name: relname, isNew });
       return;
     }
-    for (const [name, below] of Object.entries(tree)) collect(below, name);
+    for (const [name, below] of Object.entries(tree)) collect(below, name === 'RangeVar' ? field : name);
   };
   collect(body, '');
   return found;
@@ -203,10 +235,15 @@ function objectsOf(kind: string, body: Node): (NamedObject | undefined)[] {
     case 'ReindexStmt':
       return body.kind === 'REINDEX_OBJECT_SCHEMA' ? [anyIn(String(body.name))] : [];
     default: {
-      const [name, schema] = madeNames(kind, body)?.toReversed() ?? [];
-      return name === undefined || schema === undefined ? [] : [{ ...anyIn(schema), name }];
+      const [name, schema] = (madeNames(kind, body) ?? definedNames(kind, body)).toReversed();
+      return name === undefined ? [] : [{ kind: 'relation', schema, name, isNew: true }];
     }
   }
+}
+
+/** The name of a new range type, aggregate, operator, collation, text search object, or statistics. */
+function definedNames(kind: string, { defnames, typeName }: Node): string[] {
+  return stringsOf(kind === 'CreateRangeStmt' ? typeName : defnames);
 }
 
 /** An object that is dropped, renamed, commented or granted; for a part of a table, the table. */

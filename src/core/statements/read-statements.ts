@@ -3,7 +3,13 @@ import { messageOf } from '../../errors.ts';
 import { compareNames } from '../files/source.ts';
 import { mayGrantIn, obscurityOf } from './obscurity.ts';
 import { extensionStatement, schemaOf, type ExtensionStatement } from './extension-statement.ts';
-import { globalDeed, namedObjectsOf, type GlobalDeed, type NamedObject } from './named-objects.ts';
+import {
+  globalDeed,
+  namedObjectsOf,
+  statementRun,
+  type GlobalDeed,
+  type NamedObject,
+} from './named-objects.ts';
 
 /** What an SQL text reaches, according to PostgreSQL's own parser. */
 export interface Reading {
@@ -80,8 +86,8 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant' | 'problem'> {
   });
   return {
     schemas: [...schemas],
-    objects: namedObjectsOf(kind, body),
-    global: globalDeed(kind, body),
+    objects: namedObjectsOf(...statementRun(kind, body)),
+    global: globalDeed(...statementRun(kind, body)),
     drops,
     obscurity,
     extension: extensionStatement(kind, body),
