@@ -41,6 +41,7 @@ async function resolveCommand(
       answer: applied === true ? 'applied' : 'retry',
       folder: tenant === MASTER_NAME ? settings.folders.master : settings.folders.tenants,
       lockTimeoutMs: settings.lockTimeoutMs,
+      tenantRole: settings.tenantRole,
       observe,
     });
     return {

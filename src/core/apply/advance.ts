@@ -14,6 +14,7 @@ import { interrupted } from '../state/interrupted.ts';
 import { poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';
+import { untrustedHistory } from './untrusted-history.ts';
 import { lastBatch } from '../plan/plan.ts';
 import { nextSegment, type Segment } from './segment.ts';
 import type { Target } from '../target/target.ts';
@@ -41,10 +42,13 @@ export async function advance(
       done: progress,
       mayRepeat: progress.isOutside !== true,
       pid: progress.pid,
-      error: toDatabaseError(error, {
-        tenant: target.clerkOrgId,
-        ...(progress.atWork !== undefined && { migration: progress.atWork, hint: atWorkHint(error) }),
-      }).concealing(context.database.conceal),
+      error: (
+        untrustedHistory(error, target, progress.atWork) ??
+        toDatabaseError(error, {
+          tenant: target.clerkOrgId,
+          ...(progress.atWork !== undefined && { migration: progress.atWork, hint: atWorkHint(error) }),
+        })
+      ).concealing(context.database.conceal),
     };
   }
 }

@@ -10,6 +10,7 @@ import {
   selectHistory,
   type History,
 } from '../target/history.ts';
+import { assertTrusted } from '../target/control.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Target } from '../target/target.ts';
 import { tenantId } from '../state/tenant-ids.ts';
@@ -38,7 +39,9 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
   const table = (name: string) =>
     `EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(${literal(target.schema)}))
              AND relname = ${literal(name)} AND relkind IN ('r', 'p'))`;
-  const look = `SELECT
+  const look = `SELECT ${assertTrusted(target)
+    .map((assertion) => `${assertion}, `)
+    .join('')}
     ${
       assignment.statuses === undefined
         ? 'NULL::text'

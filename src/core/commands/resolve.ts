@@ -13,9 +13,10 @@ import { checksumOf, readMigrationFolder, stemOf } from '../files/source.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { lookUnderLock, readUnderLock, type Seen } from '../apply/under-lock.ts';
 import { silent, type Observer } from '../report/event.ts';
-import { findTenants } from '../registry/registry.ts';
+import { readTenants, selectTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { MASTER_NAME } from '../state/resolution-commands.ts';
+import { untrustedHistory } from '../apply/untrusted-history.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { prepareState } from '../install/state-schema.ts';
 import { stampOf } from '../stamps/stamps.ts';
@@ -33,6 +34,8 @@ export interface ResolveOptions {
   readonly folder?: string | undefined;
   /** Milliseconds to wait for a lock on the history's tables. */
   readonly lockTimeoutMs?: number | undefined;
+  /** Any value if the tenants have roles of their own: as for migrateTenants. */
+  readonly tenantRole?: string | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -61,7 +64,7 @@ export interface Resolution {
 export async function resolveInterrupted(database: Database, given: ResolveOptions): Promise<Resolution> {
   const options = checkCall(database, given, 'tenant', 'answer');
   const { answer, folder, observe = silent } = options;
-  const target = await targetOf(database, options.tenant);
+  const target = await targetOf(database, options);
   const version = await readStateVersion(database);
   if (version === 0) throw nothingToResolve(target);
   await prepareState(database, version, observe);
@@ -100,7 +103,9 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
       await transaction.commitWith([...records, ...forgets, ...stampOf(target)]);
       return { ...base, recorded: due, batch: due ? batch : 0 };
     },
-  );
+  ).catch((error: unknown) => {
+    throw untrustedHistory(error, target) ?? error;
+  });
   if (resolution.recorded && resolution.direction === 'up' && folder !== undefined) {
     try {
       const { files } = await readMigrationFolder(folder);
@@ -120,12 +125,15 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
 /** Reads the facts under the lock, and plans nothing. */
 const LOOK: Assignment = { direction: 'up', decide: () => NOTHING, hasState: true };
 
-async function targetOf(database: Database, name: string): Promise<Target> {
+async function targetOf(
+  database: Database,
+  { tenant: name, tenantRole }: Pick<ResolveOptions, 'tenant' | 'tenantRole'>,
+): Promise<Target> {
   if (name === MASTER_NAME) return masterTarget(database.names);
   await assertRegistry(database);
-  const [tenant] = await findTenants(database, [name]);
-  if (tenant === undefined) throw new Error('findTenants found nobody and did not say so');
-  return tenantTarget(database.names, tenant);
+  const [tenant] = selectTenants(await readTenants(database), [name]);
+  if (tenant === undefined) throw new Error('selectTenants found nobody and did not say so');
+  return tenantTarget(database.names, tenant, tenant.owner === null ? {} : { tenantRole });
 }
 
 function isRecorded({ entries }: History, migration: string): boolean {

@@ -3,6 +3,7 @@ import type { Database, DatabaseSettings } from '../../db/database.ts';
 import { withDatabase } from '../../db/open.ts';
 import { toTenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
+import { STATE_VERSION } from '../install/state-schema.ts';
 import type { VectorExtensionMode } from '../install/vector-extension.ts';
 import { attempt } from './attempt.ts';
 import type { ConnectionFacts } from './connection.ts';
@@ -79,7 +80,10 @@ async function readContents(database: Database, pattern: string | undefined, fol
   const registry = await attempt(() => readRegistryFacts(database));
   const edits = await attempt(() => readEditFacts(database, folders));
   const tenants = registry.facts?.fleet?.tenants ?? [];
+  const hasRoutines = registry.facts?.stateVersion === STATE_VERSION;
   const tenantRole =
-    pattern === undefined ? undefined : await attempt(() => readTenantRoleFacts(database, pattern, tenants));
+    pattern === undefined
+      ? undefined
+      : await attempt(() => readTenantRoleFacts(database, pattern, tenants, hasRoutines));
   return { rights, vector, registry, edits, tenantRole };
 }

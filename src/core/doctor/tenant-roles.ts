@@ -16,6 +16,8 @@ export interface TenantRoleFacts {
   readonly roles: Roles;
   /** Schemas with tables of other owners, which migrations cannot alter. */
   readonly mixed: readonly string[];
+  /** How a tenant's role could run its code through tenantctl, by way of the history. */
+  readonly untrusted: readonly string[];
 }
 
 /** A few queries for any fleet size. Knex's tables belong to tenantctl, not to the tenant. */
@@ -23,6 +25,7 @@ export async function readTenantRoleFacts(
   database: Database,
   pattern: string,
   tenants: readonly Pick<RegisteredTenant, 'schema' | 'owner'>[],
+  hasRoutines: boolean,
 ): Promise<TenantRoleFacts> {
   const { tenantHistory } = database.names;
   const { rows } = await database.query<{ schema: string }>(
@@ -37,7 +40,15 @@ export async function readTenantRoleFacts(
   const owners = new Set(tenants.flatMap(({ owner }) => owner ?? []));
   if (!isPerTenant(pattern)) owners.add(pattern);
   const roles = await readRoles(database, [...owners]);
-  return { pattern, roles, mixed: rows.map(({ schema }) => schema) };
+  const histories = hasRoutines
+    ? await database.query<{ problem: string | null }>(
+        `SELECT tenantctl.untrusted(n.nspname::text, pg_get_userbyid(n.nspowner)::text) AS problem
+         FROM pg_namespace n WHERE n.nspname = ANY ($1) ORDER BY 1`,
+        [tenants.map(({ schema }) => schema)],
+      )
+    : { rows: [] };
+  const untrusted = histories.rows.flatMap(({ problem }) => problem ?? []);
+  return { pattern, roles, mixed: rows.map(({ schema }) => schema), untrusted };
 }
 
 export const ROLES: CheckTable<Attempt<TenantRoleFacts> | undefined> = {
@@ -75,7 +86,7 @@ export function actsAsOwners(
   tenants: readonly Pick<RegisteredTenant, 'schema' | 'owner'>[],
 ): Verdict {
   if (unread !== undefined) return refused(unread);
-  const { pattern, roles, mixed } = facts;
+  const { pattern, roles, mixed, untrusted } = facts;
   const { self } = roles;
   const give = `${giveToRoles(names, pattern, self.name, roles.hasMembershipOptions)} -- as a superuser`;
   const owned = tenants.flatMap(({ schema, owner }) => (owner === null ? [] : [{ schema, owner }]));
@@ -90,6 +101,13 @@ export function actsAsOwners(
       `migrations of ${counted(unusable.length, 'tenant schema')} cannot run as the owner: ${listed(unusable.map(({ schema }) => schema))}. ${error.message}`,
       lacksInheritance(owner, roles) ? (error.hint ?? '') : give,
       'TENANT_ROLE_UNUSABLE',
+    );
+  }
+  if (untrusted.length > 0) {
+    return failed(
+      `the tenant's role could run its code through tenantctl: ${listed(untrusted)}`,
+      `Find out who made that table, and drop its triggers, rules and policies. If its rows are right, give it to ${self.name}:\n${give}`,
+      'HISTORY_UNTRUSTED',
     );
   }
   if (mixed.length > 0) {

@@ -1,6 +1,6 @@
 import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
-import { routine, type Routine } from '../state/routine.ts';
+import { BY_INDEX, routine, type Routine } from '../state/routine.ts';
 import { lockTableOf } from '../target/history.ts';
 
 /** SQL for the oid of a schema's history table; NULL if there is none. @param schema in SQL */
@@ -17,7 +17,15 @@ function lockTableIn({ tenantHistory }: Names): string {
 export const HISTORY_TRIGGER = 'tenantctl_unstamp';
 
 export function stampRoutines(names: Names): Routine[] {
-  return [lockHistory(names), readHistory(names), TRIGGER_NAME, putHistoryTrigger(names), stamp(names)];
+  return [
+    untrusted(names),
+    assertTrusted(names),
+    lockHistory(names),
+    readHistory(names),
+    TRIGGER_NAME,
+    putHistoryTrigger(names),
+    stamp(names),
+  ];
 }
 
 /** The view that the routines of several rooms read. */
@@ -42,15 +50,80 @@ export function trustedStamps({ tenantHistory }: Names): string[] {
   ];
 }
 
-const lockHistory = ({ tenantHistory }: Names) =>
+/** The SQLSTATE of tenantctl.assert_trusted. */
+export const UNTRUSTED = 'TCT04';
+
+/** SQL for the schema's history tables, `c` in pg_class. */
+const tablesOf = ({ tenantHistory }: Names) =>
+  `c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = tenant_schema)
+           AND c.relname IN (${literal(tenantHistory)}, ${literal(lockTableOf(tenantHistory))})`;
+
+/** pg_depend shows the functions that the triggers, rules, defaults, checks and indexes of a table call. */
+const untrusted = (names: Names) =>
   routine(
+    'untrusted(tenant_schema text, tenant_role text) RETURNS text',
+    `BEGIN
+       RETURN (
+         SELECT format('%I.%I ', tenant_schema, c.relname) || CASE
+           WHEN pg_has_role(tenant_role::name, c.relowner, 'MEMBER') THEN 'belongs to ' || quote_ident(pg_get_userbyid(c.relowner))
+           WHEN c.relkind <> 'r' THEN 'is not a plain table'
+           WHEN c.relhasrules OR c.relrowsecurity THEN 'has rules or policies'
+           ELSE 'depends on what ' || quote_ident(tenant_role) || ' owns' END
+         FROM pg_class c
+         WHERE ${tablesOf(names)}
+           AND (pg_has_role(tenant_role::name, c.relowner, 'MEMBER') OR c.relkind <> 'r' OR c.relhasrules OR c.relrowsecurity
+             OR EXISTS (
+               SELECT FROM pg_depend part
+               JOIN pg_depend uses ON uses.classid = part.classid AND uses.objid = part.objid AND uses.refclassid = 'pg_proc'::regclass
+               JOIN pg_proc p ON p.oid = uses.refobjid
+               WHERE part.refclassid = 'pg_class'::regclass AND part.refobjid = c.oid AND part.deptype IN ('a', 'i')
+                 AND pg_has_role(tenant_role::name, p.proowner, 'MEMBER'))
+             OR EXISTS (
+               SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+               WHERE a.attrelid = c.oid AND a.attnum > 0 AND pg_has_role(tenant_role::name, t.typowner, 'MEMBER')))
+         LIMIT 1);
+     END`,
+    'How the role of a tenant could run its code through tenantctl, by way of the history tables. NULL if it could not.',
+    BY_INDEX,
+  );
+
+const assertTrusted = (names: Names) =>
+  routine(
+    'assert_trusted(tenant_schema text, tenant_role text) RETURNS void',
+    `DECLARE
+       problem text := tenantctl.untrusted(tenant_schema, tenant_role);
+       own regclass;
+     BEGIN
+       IF problem IS NULL THEN
+         FOR own IN SELECT c.oid FROM pg_class c WHERE ${tablesOf(names)} LOOP
+           EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', own);
+         END LOOP;
+         -- Now nobody can put others in their place.
+         problem := tenantctl.untrusted(tenant_schema, tenant_role);
+       END IF;
+       IF problem IS NOT NULL THEN
+         RAISE EXCEPTION '%', problem USING ERRCODE = '${UNTRUSTED}';
+       END IF;
+     END`,
+    'Fails where the role of a tenant could run its code through tenantctl, and keeps the history tables in place.',
+    BY_INDEX,
+  );
+
+const lockHistory = (names: Names) => {
+  const { tenantHistory } = names;
+  return routine(
     'lock_history(tenant_schema text) RETURNS void',
     `BEGIN
        EXECUTE format('LOCK TABLE %1$I.%2$I, %1$I.%3$I IN SHARE ROW EXCLUSIVE MODE NOWAIT',
          tenant_schema, ${literal(lockTableOf(tenantHistory))}, ${literal(tenantHistory)});
+       -- A view would run its functions.
+       IF EXISTS (SELECT FROM pg_class c WHERE c.oid IN (${historyOf(names)}, ${lockTableIn(names)}) AND c.relkind NOT IN ('r', 'p')) THEN
+         RAISE EXCEPTION 'the history of % is no table', tenant_schema USING ERRCODE = '42809';
+       END IF;
      END`,
     'Keeps writers away from both tables until the transaction ends. 55P03 where one is at work.',
   );
+};
 
 const readHistory = ({ tenantHistory }: Names) =>
   routine(
@@ -65,6 +138,8 @@ const readHistory = ({ tenantHistory }: Names) =>
          tenant_schema, ${literal(lockTableOf(tenantHistory))}, ${literal(tenantHistory)}) INTO digest, entries, locked_by_knex;
      END`,
     'What the history table itself holds, with the digest that stamps go by.',
+    // No policy of whoever owns the table runs.
+    ['row_security = off'],
   );
 
 const TRIGGER_NAME = routine(

@@ -66,7 +66,7 @@ export function createComposer(
     const organization = `${clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId)}::text`;
     return [
       BEGIN,
-      `CALL tenantctl.enter(${name}, ${enterWith})`,
+      `CALL tenantctl.enter(${name}, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
       ...noteOwn(schema, compiled.limits),
       ...opening,
       ...(expected === null ? createHistoryTables(schema, historyTable) : []),

@@ -47,7 +47,7 @@ function peersRoutine(names: Names): Routine {
 function enterRoutine(names: Names): Routine {
   const { table, schema, status } = registrySql(names);
   return procedure(
-    'enter(tenant_schema text, expected uuid, statuses text[], settings text[])',
+    'enter(tenant_schema text, tenant_role text, expected uuid, statuses text[], settings text[])',
     `DECLARE
        known bigint;
        history_table oid;
@@ -64,6 +64,9 @@ function enterRoutine(names: Names): Routine {
        IF known IS NULL OR EXISTS (SELECT FROM tenantctl.intents i WHERE i.tenant = known)
          OR NOT EXISTS (SELECT FROM ${table} t WHERE t.${schema}::text = tenant_schema AND t.${status}::text = ANY (statuses)) THEN
          RAISE EXCEPTION '% is not as it was when the run was planned', tenant_schema USING ERRCODE = 'TCT02';
+       END IF;
+       IF tenant_role IS NOT NULL THEN
+         PERFORM tenantctl.assert_trusted(tenant_schema, tenant_role);
        END IF;
        history_table := ${historyOf(names)};
        IF expected IS NULL THEN

@@ -1,13 +1,13 @@
-import { identifier } from '../../db/sql.ts';
+import { identifier, literal } from '../../db/sql.ts';
 import { setSearchPath } from '../../db/transaction.ts';
 import type { Target } from './target.ts';
 
 /**
  * The search_path of tenantctl's own statements. It has no schema where a tenant's role may create functions
- * or operators that shadow PostgreSQL's (https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058).
+ * or operators that shadow PostgreSQL's, and temporary tables and types come last (https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058).
  */
 export function ownSearchPath(target: Target): readonly string[] {
-  return target.role === undefined ? target.searchPath : ['public'];
+  return target.role === undefined ? target.searchPath : ['public', 'pg_temp'];
 }
 
 /** Switches an open transaction to the role and search_path of the target's migrations. */
@@ -16,9 +16,18 @@ export function giveControl(target: Target): string[] {
   return target.role === undefined ? [path] : [`SET LOCAL ROLE ${identifier(target.role)}`, path];
 }
 
-/** Switches back between two migrations. */
+/** SQL that fails (UNTRUSTED) if the tenant's role could run its code through tenantctl by way of the history. */
+export function assertTrusted({ schema, role }: Target): string[] {
+  return role === undefined
+    ? []
+    : [`tenantctl.assert_trusted(${literal(schema)}::text, ${literal(role)}::text)`];
+}
+
+/** Switches back between two migrations, which may have replaced the history tables. */
 export function regainControl(target: Target): string[] {
-  return target.role === undefined ? ['RESET ROLE'] : ['RESET ROLE', setSearchPath(ownSearchPath(target))];
+  if (target.role === undefined) return ['RESET ROLE'];
+  const assertions = assertTrusted(target).map((assertion) => `SELECT ${assertion}`);
+  return ['RESET ROLE', setSearchPath(ownSearchPath(target)), ...assertions];
 }
 
 /**

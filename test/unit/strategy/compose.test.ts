@@ -79,7 +79,7 @@ test('the lock is taken and the history checked before anything else, and the re
   const at = (part: string) => statements.findIndex((statement) => statement.includes(part));
   expect(statements[0]).toBe('BEGIN ISOLATION LEVEL READ COMMITTED');
   expect(statements[1]).toBe(
-    `CALL tenantctl.enter('od"d''one'::text, '00000000-0000-0000-0000-000000000001'::uuid, ARRAY['ACTIVE', 'it''s']::text[], ARRAY['idle_in_transaction_session_timeout', '50000', 'tcp_user_timeout', '40000', 'lock_timeout', '1234']::text[])`,
+    `CALL tenantctl.enter('od"d''one'::text, NULL::text, '00000000-0000-0000-0000-000000000001'::uuid, ARRAY['ACTIVE', 'it''s']::text[], ARRAY['idle_in_transaction_session_timeout', '50000', 'tcp_user_timeout', '40000', 'lock_timeout', '1234']::text[])`,
   );
   const order = [
     at('SET LOCAL search_path'),
@@ -116,7 +116,7 @@ test('each migration looks its names up in its own schema, whatever the one befo
 
 test('a tenant without a history table gets it, and no history is expected of it', () => {
   const statements = statementsFor(COMPILED, { expected: null });
-  expect(statements[1]).toContain(`'od"d''one'::text, NULL::uuid,`);
+  expect(statements[1]).toContain(`'od"d''one'::text, NULL::text, NULL::uuid,`);
   expect(
     statements.filter(
       (statement) => statement.includes('CREATE TABLE') && statement.includes('knex_migrations_tenant'),
