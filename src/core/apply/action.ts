@@ -16,6 +16,7 @@ import {
   migrationFailed,
   sqlstateOf,
 } from './action-failure.ts';
+import { explainHardCoded } from './hard-coded.ts';
 import { extensionSender } from './extensions.ts';
 import { keepTransaction } from './keep-transaction.ts';
 import { refusedStatement, type SentPart } from './refused-statement.ts';
@@ -32,6 +33,8 @@ interface ActionOptions {
   readonly target: Target;
   readonly direction: Direction;
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
+  /** What earlier migrations of the transaction have sent. */
+  readonly earlier?: readonly string[];
   /** Sends each statement; sent as is if absent. */
   readonly around?: Around;
   readonly recording?: Recording | undefined;
@@ -69,11 +72,29 @@ export async function runAction(
   };
   const { around: sender = (_text, send) => send() } = options;
   const around = extensionSender({ client, context, migration, target, inTransaction, around: sender });
-  const call = { ...options, client, sent: context.sent, migration, inTransaction, check, around };
-  const seen =
+  const texts = [...(options.earlier ?? [])];
+  const onStatement = (statement: SentStatement) => {
+    texts.push(statement.text);
+    options.onStatement?.(statement);
+  };
+  const call = {
+    ...options,
+    client,
+    sent: context.sent,
+    migration,
+    inTransaction,
+    check,
+    around,
+    onStatement,
+  };
+  const run = async () =>
     typeof action === 'string'
-      ? await runSql(call, action)
-      : await runFunction(call, await context.knex(migration.file), action);
+      ? runSql(call, action)
+      : runFunction(call, await context.knex(migration.file), action);
+  const { readStatements } = context;
+  const seen = await run().catch(async (error: unknown) => {
+    throw await explainHardCoded(error, { readStatements, migration, target, texts });
+  });
   if (inTransaction) assertTransactionAlive(call, seen);
   else if (client.getTransactionStatus() !== 'I')
     throw migrationFailed(call, `${migration.file.name} left a transaction open.`, {

@@ -97,11 +97,13 @@ async function runAll(
       watch?.marks.push(toMark(results[before.length - 1]?.rows[0]));
     } else if (target.role !== undefined) await client.query(giveControl(target).join(';\n'));
     progress.atWork = name;
+    const earlier = sent.flat();
     const texts: string[] = [];
     sent.push(texts);
     const finish = await runAction(client, context, migration, {
       target,
       direction,
+      earlier,
       recording: assignment.record?.(name),
       onStatement: ({ text }) => texts.push(text),
     });

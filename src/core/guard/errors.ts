@@ -107,7 +107,7 @@ function allowing({ migration, direction }: Reaching, needs: readonly Outside[])
     inTransaction: runsInTransaction(migration, direction),
     allowOutside: [...new Set([...migration.allowOutside, ...namesOf(needs)])],
   });
-  return `${SHARED} A name without a schema is looked up in the tenant's schema and, where that lacks it, in public: what belongs to the tenant needs no schema before its name. A migration that is meant to reach outside runs for one tenant at a time, and says so: ${form}`;
+  return `${SHARED} A name without a schema is looked up in the tenant's schema and, where that lacks it, in public: what belongs to the tenant needs no schema before its name, and search_path is tenantctl's to set. A migration that is meant to reach outside runs for one tenant at a time, and says so: ${form}`;
 }
 
 /** Entries of allowOutside, from the objects that they must allow. */

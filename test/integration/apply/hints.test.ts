@@ -140,3 +140,51 @@ test('the hint of a timeout names the setting that struck, and that of an error 
   const outside = await errorOf('.sql', '-- migrate:up transaction:false\nCREATE TABLE notes ();');
   expect(outside?.hint).toMatch(/what it did before it failed remains\. The schema has it already/);
 });
+
+const HARD_CODED =
+  /hard-codes the schema of public\.sought\. What belongs to a tenant is in the tenant's schema, which is first in the search_path: write sought/;
+const SETS_SEARCH_PATH = /^The migration sets search_path itself.*Remove that statement/;
+const DUMPED = "SELECT pg_catalog.set_config('search_path', '', false)";
+
+test.each([
+  ['ALTER TABLE public.sought ADD x int', '42P01', HARD_CODED, 'public.sought'],
+  [
+    'CREATE TABLE public.planted (); INSERT INTO "public"."sought" VALUES (1)',
+    '42P01',
+    HARD_CODED,
+    'public.planted',
+  ],
+  ['ALTER TABLE notes ADD m public.sought', '42704', HARD_CODED, undefined],
+  ['SELECT public.sought(1)', '42883', HARD_CODED, undefined],
+  [
+    `${DUMPED}; CREATE TABLE public.planted (); ALTER TABLE notes ADD x int`,
+    '42P01',
+    SETS_SEARCH_PATH,
+    'public.planted',
+  ],
+  [`${DUMPED}; CREATE TABLE sought ()`, '3F000', SETS_SEARCH_PATH, undefined],
+  ['SET search_path TO public; ALTER TABLE notes ADD x int', '42P01', SETS_SEARCH_PATH, undefined],
+  [
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = public AS 'SELECT 1'; SELECT * FROM sought",
+    '42P01',
+    /^Neither the schema nor public has it/,
+    undefined,
+  ],
+])(
+  'what fails for a schema or a search_path of its own says so, and what it does outside: %s',
+  async (text, sqlstate, hint, outside) => {
+    const knex = knexMigration(
+      text
+        .split('; ')
+        .map((each) => `await knex.raw(${JSON.stringify(each)});`)
+        .join('\n'),
+    );
+    for (const error of [await errorOf('.sql', `-- migrate:up\n${text};`), await errorOf('.js', knex)]) {
+      expect(error).toMatchObject({ sqlstate, hint: expect.stringMatching(hint) });
+      const told = error?.details?.filter((line) => line.startsWith('Outside ')) ?? [];
+      expect(told).toEqual(
+        outside === undefined ? [] : [expect.stringContaining(`, and so refused as well: ${outside}`)],
+      );
+    }
+  },
+);
