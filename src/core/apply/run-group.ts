@@ -7,6 +7,7 @@ import { runAction } from './action.ts';
 import { moveExtensions } from './extensions.ts';
 import type { TargetJob } from './assignment.ts';
 import { giveControl, regainControlAtEnd, regainControl } from '../target/control.ts';
+import { restoreSettings } from '../target/settings.ts';
 import { recordStep } from '../target/write-history.ts';
 import type { Segment } from './segment.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
@@ -90,9 +91,10 @@ async function runAll(
   for (const [index, migration] of migrations.entries()) {
     const name = steps[index]?.name ?? migration.file.name;
     if (index > 0) {
-      // Records the previous migration, and resets the search_path in case it was changed.
+      // Records the previous migration, and resets what it may have set.
       const before = [...regainControl(target), ...(watch === undefined ? [] : MARK)];
-      const statements = [...before, ...records, ...giveControl(target)].join(';\n');
+      const restored = restoreSettings(sent.at(-1) ?? [], context.database, context);
+      const statements = [...before, ...records, ...restored, ...giveControl(target)].join(';\n');
       const results = (await client.query(statements)) as unknown as QueryResult[];
       watch?.marks.push(toMark(results[before.length - 1]?.rows[0]));
     } else if (target.role !== undefined) await client.query(giveControl(target).join(';\n'));

@@ -10,6 +10,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { giveControl } from '../target/control.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
+import { restoreSettings } from '../target/settings.ts';
 import type { Target } from '../target/target.ts';
 
 export interface RehearsedMigration {
@@ -52,6 +53,7 @@ export async function tryPlan(
   const shown: RehearsedMigration[] = [];
   let leftOut: string | undefined;
   let uncommitted: string | undefined;
+  let texts: string[] = [];
   for (const migration of migrations) {
     const { name } = migration.file;
     if (!runsInTransaction(migration, direction)) {
@@ -60,7 +62,8 @@ export async function tryPlan(
       continue;
     }
     const statements: string[] = [];
-    const texts: string[] = [];
+    const restored = restoreSettings(texts, context.database, context);
+    texts = [];
     const onStatement = (statement: SentStatement) => {
       texts.push(statement.text);
       statements.push(context.database.conceal(statementText(statement)));
@@ -69,7 +72,7 @@ export async function tryPlan(
     try {
       const stayed =
         target.scope === 'tenants' ? await watchSchema(context, client, target, STEP, direction) : undefined;
-      await client.query(giveControl(target).join(';\n'));
+      await client.query([...restored, ...giveControl(target)].join(';\n'));
       const finish = await runAction(client, context, migration, { target, direction, onStatement });
       finish();
       const observed = await stayed?.(migration);

@@ -14,6 +14,7 @@ import { OWN_PATH, REPLACED_ROUTINES } from '../guard/own-transaction.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { giveControl, ownSearchPath, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { createHistoryTables } from '../target/history.ts';
+import { restoreSettings } from '../target/settings.ts';
 import type { Target } from '../target/target.ts';
 
 /** What is assumed of a tenant when a compiled plan is sent. The server checks it under the tenant's lock. */
@@ -54,7 +55,11 @@ export function createComposer(
   // If migrations change only tables, all records can be written at the end.
   const inBetween = compiled.isTableChange ? [] : compiled.steps.slice(0, -1);
   const last = compiled.isTableChange ? compiled.steps : compiled.steps.slice(-1);
-  const records = inBetween.map(({ name, texts }) => ({ texts, record: recordOf([name]) }));
+  const records = inBetween.map(({ name, texts }) => ({
+    texts,
+    record: recordOf([name]),
+    restored: restoreSettings(texts, context.database, context),
+  }));
   const leaveWith = `${before}, ${literal(becomes)}::uuid, ${recordOf(last.map(({ name }) => name))}`;
   const limits = limitArguments(compiled.limits);
   const lastTexts = last.flatMap(({ texts }) => texts);
@@ -71,10 +76,11 @@ export function createComposer(
       ...opening,
       ...(expected === null ? createHistoryTables(schema, historyTable) : []),
       ...begins,
-      ...records.flatMap(({ texts, record }) => [
+      ...records.flatMap(({ texts, record, restored }) => [
         ...texts,
         ...regainControl(target),
         `CALL tenantctl.record(${name}, ${record}, ${organization})`,
+        ...restored,
         ...begins,
       ]),
       ...lastTexts,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
+import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createFleet } from '../../support/fleet.ts';
 import { knexMigration } from '../../support/project.ts';
 
@@ -76,4 +77,30 @@ test('what fails after such a migration leaves it applied, and a new tenant is r
   expect(await fleet.migrate()).toMatchObject({
     tenants: [{ outcome: 'migrated', names: ['4_second.sql'] }],
   });
+});
+
+test('what a migration sets, for its transaction or the session, does not last for the next, in strings neither', async () => {
+  const fleet = await createFleet(FOUR);
+  const seen = `AS SELECT ${[
+    'work_mem',
+    'lock_timeout',
+    'statement_timeout',
+    'session_replication_role',
+    'idle_in_transaction_session_timeout',
+  ]
+    .map((name) => `current_setting('${name}') AS ${name}`)
+    .join(', ')}`;
+  await fleet.add(
+    '3_sets.sql',
+    `-- migrate:up\nCREATE TABLE before ${seen};\nSET LOCAL work_mem = '64kB'; SET lock_timeout = '77s';
+     SET LOCAL session_replication_role = replica; DO $$ BEGIN PERFORM set_config('statement_timeout', '99s', true); END $$;
+     SET idle_in_transaction_session_timeout = 0;`,
+  );
+  await fleet.add('4_next.sql', `-- migrate:up\nCREATE TABLE after ${seen};`);
+  await fleet.migrate({ statementTimeoutMs: 50_000 });
+  for (const schema of FOUR.map(schemaNameFor)) {
+    const before = await fleet.query(`SELECT * FROM ${schema}.before`);
+    expect(before).toMatchObject([{ session_replication_role: 'origin', statement_timeout: '50s' }]);
+    expect(await fleet.query(`SELECT * FROM ${schema}.after`)).toEqual(before);
+  }
 });

@@ -142,3 +142,40 @@ test('what only the server can read runs statement by statement, in every tenant
   });
   expect(await fleet.query(`SELECT 1 FROM ${SCHEMA}.sessions`)).toEqual([]);
 });
+
+test.each([
+  [
+    '.sql',
+    '3_test.sql',
+    (up: string) => `-- migrate:up transaction:false\n${up}`,
+    '-- migrate:up transaction:false allow-unparsed',
+  ],
+  [
+    'Knex',
+    '3_test.js',
+    (up: string) => `${knexMigration(raw(up))}export const config = { transaction: false };`,
+    'export const config = { transaction: false, allowUnparsed: true };',
+  ],
+])(
+  'outside a transaction, what the parser cannot read is sent only if the migration says so: %s',
+  async (_, file, form, says) => {
+    const fleet = await createFleet(['org_a']);
+    const text = 'CREATE TABLE made ();\nCREATE TABLE sessions (system_user text);';
+    await fleet.add(file, form(text));
+    const { error } = resultOf(await fleet.migrate(), 'org_a');
+    expect(error).toMatchObject({ code: 'MIGRATION_INVALID', migration: file });
+    expect(error?.message).toContain('syntax error at or near "system_user"');
+    expect(error?.hint).toContain(says);
+    expect(error?.hint).toContain('quote the word');
+    await expectNothing(fleet);
+    const allowing = await createFleet(['org_a']);
+    const allow = file.endsWith('.sql')
+      ? 'transaction:false allow-unparsed'
+      : 'transaction: false, allowUnparsed: true';
+    await allowing.add(file, form(text).replace(/transaction: ?false/, allow));
+    const allowed = resultOf(await allowing.migrate(), 'org_a');
+    const isMade = (await allowing.tables('org_a')).includes('sessions');
+    // A server that cannot read it either says so itself.
+    expect(['42601', 'made']).toContain(isMade ? 'made' : allowed.error?.sqlstate);
+  },
+);
