@@ -7,7 +7,7 @@ import { version } from '../version.ts';
 
 /** Parses the arguments after the program's name, runs the command and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
-  endQuietlyOnClosedPipe();
+  endIfUnwritable();
   silenceWarnings();
   // Scripts ask for it often: answer before loading the commands.
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-v')) {
@@ -48,13 +48,14 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** If the reader closes the pipe early (`| head`), ends quietly with 0. */
-function endQuietlyOnClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
-    });
+/** Ends with 1 if the result cannot be written. Messages that cannot be written stop no work. */
+function endIfUnwritable(): void {
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    const reason = code === 'EPIPE' ? 'its reader has closed it' : message;
+    process.stderr.write(`tenantctl: the result could not be written to stdout: ${reason}.\n`);
+    process.exit(1);
+  });
 }
 
 function hasFlag(args: readonly string[], flag: string): boolean {

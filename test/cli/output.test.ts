@@ -1,5 +1,9 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { startCli, tenantctl } from '../support/cli.ts';
+import { BASE_ENV, startChild } from '../support/child.ts';
+import { PROGRAM, startCli, tenantctl } from '../support/cli.ts';
 import { createFleet } from '../support/fleet.ts';
 import { createTable, knexMigration } from '../support/project.ts';
 import { noTerminal, tenantctlOnTerminal } from '../support/terminal.ts';
@@ -73,7 +77,7 @@ test('the output of a migration is not part of the JSON document', async () => {
   expect(result.stderr).toContain('from the migration\nand more\n');
 });
 
-test('the program ends quietly with 0 if the reader closes the pipe early', async () => {
+test('a result that cannot be written ends with 1, and stderr says so', async () => {
   const { project, testDatabase } = await createFleet(['org_a']);
   await testDatabase.query(
     `INSERT INTO tenants (clerk_org_id, schema_name, status)
@@ -84,7 +88,38 @@ test('the program ends quietly with 0 if the reader closes the pipe early', asyn
   child.stdout?.once('data', () => child.stdout?.destroy());
   const { exitCode, stderr } = await child.done;
 
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  const unwritten = 'tenantctl: the result could not be written to stdout';
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 1,
+    stderr: `${unwritten}: its reader has closed it.\n`,
+  });
+  const full = ['--version', 'status', 'status --json'].map((args) =>
+    startChild('/bin/sh', ['-c', `exec "$0" "$1" ${args} >/dev/full`, process.execPath, PROGRAM], {
+      cwd: project.folder,
+      env: { ...BASE_ENV, ...testDatabase.env },
+    }),
+  );
+  for (const { done } of full)
+    expect(await done).toMatchObject({
+      exitCode: 1,
+      stderr: `${unwritten}: ENOSPC: no space left on device, write.\n`,
+    });
+});
+
+test('a folder that was deleted is named as the reason', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tenantctl-'));
+  const child = startChild(
+    '/bin/sh',
+    ['-c', 'rmdir "$PWD" && exec "$0" "$1" status', process.execPath, PROGRAM],
+    {
+      cwd: folder,
+      env: BASE_ENV,
+    },
+  );
+  expect(await child.done).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(/^✖ The current folder does not exist any more\.\n→ Change to/),
+  });
 });
 
 test('a terminal has colours without --no-color, NO_COLOR and CI', async ({ skip }) => {

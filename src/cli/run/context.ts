@@ -5,6 +5,7 @@ import type { Observer } from '../../core/report/event.ts';
 import type { Output } from '../terminal/output.ts';
 import { createProgress } from '../terminal/progress.ts';
 import type { Interruption } from './signals.ts';
+import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface GlobalOptions {
@@ -41,7 +42,7 @@ export interface Context {
 }
 
 export function createContext(options: GlobalOptions, output: Output, interruption: Interruption): Context {
-  const folder = process.cwd();
+  const folder = currentFolder();
   let reading: Promise<Reading> | undefined;
   const readEnvironment = () => (reading ??= readAll(folder, options, output));
   return {
@@ -83,6 +84,18 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
       await askToConfirm(question, options.yes === true, output);
     },
   };
+}
+
+/** @throws TenantctlError FILE_UNUSABLE if it was deleted */
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new TenantctlError('FILE_UNUSABLE', 'The current folder does not exist any more.', {
+      hint: 'Change to a folder that exists, and run the command again.',
+      cause,
+    });
+  }
 }
 
 async function readAll(folder: string, options: GlobalOptions, output: Output): Promise<Reading> {

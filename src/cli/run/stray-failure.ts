@@ -73,7 +73,7 @@ export function guardExit(command: string, output: Output): () => void {
     process.stdout.off('error', release);
   };
   process.once('exit', onExit);
-  // A reader that closes the pipe has what it wanted: end quietly.
+  // main.ts says that the result cannot be written.
   process.stdout.prependOnceListener('error', release);
   return release;
 }
