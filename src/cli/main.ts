@@ -70,7 +70,9 @@ function silenceWarnings(): void {
     warning.code === 'MODULE_TYPELESS_PACKAGE_JSON' ||
     // tenantctl heeds NO_COLOR also beside FORCE_COLOR.
     warning.message.startsWith("The 'NO_COLOR' env is ignored") ||
-    warning.message.startsWith('Failed to load the ES module');
+    warning.message.startsWith('Failed to load the ES module') ||
+    // Of the driver, for its next version.
+    (warning.name === 'DeprecationWarning' && /\bpg@9|version of pg\b/.test(warning.message));
   process.removeAllListeners('warning');
   process.on('warning', (warning) => {
     if (!isNoise(warning)) process.stderr.write(`${warning.name}: ${maskSecrets(warning.message)}\n`);

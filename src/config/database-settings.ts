@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
+import { passwordFilePath, passwordFileProblem, passwordIn } from './password-file.ts';
 import { readDatabaseUrl, type DatabaseUrl, type ServerTarget } from './database-url.ts';
 import { readTlsSettings } from './tls.ts';
-import type { ParsedVariables } from './variables.ts';
+import { NOT_SET, type ParsedVariables } from './variables.ts';
 import type { DatabaseSettings, ServerSettings } from '../db/database.ts';
-
-export const NOT_SET = 'is not set';
 
 /** Used by `--embedded` without an argument. */
 const DEFAULT_EMBEDDED_FOLDER = '.tenantctl/embedded';
@@ -54,25 +53,47 @@ function readServer(variables: ParsedVariables, folder: string): ServerSettings 
   const direct = readDatabaseUrl('DB_DIRECT_URL', variables);
   if (target === undefined || ssl === undefined) return undefined;
   const serverAt = (
-    { host, port, user, password, database }: ServerTarget,
+    to: ServerTarget,
     at: Pick<DatabaseUrl, 'connectTimeoutMs' | 'source'> | undefined,
     tls: ServerSettings['ssl'],
-  ) => ({
-    host,
-    port,
-    user,
-    ...(password !== undefined && { password }),
-    database,
-    ssl: tls,
-    ...(at !== undefined && { source: at.source }),
-    connectTimeoutMs: parsed.CONNECT_TIMEOUT_MS ?? at?.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
-  });
+  ) => {
+    const password = to.password ?? parsed.PGPASSWORD ?? readPasswordFile(variables, folder, to);
+    return {
+      host: to.host,
+      port: to.port,
+      user: to.user,
+      ...(password !== undefined && { password }),
+      database: to.database,
+      ssl: tls,
+      ...(at !== undefined && { source: at.source }),
+      connectTimeoutMs: parsed.CONNECT_TIMEOUT_MS ?? at?.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+    };
+  };
   const settings: ServerSettings = { kind: 'server', ...serverAt(target, url, ssl) };
   if (direct === undefined) return settings;
   // Without its own sslmode, the direct URL inherits the other's: the connection must not lose TLS.
   const isOther = direct.ssl !== undefined && direct.ssl !== (ssl !== false);
   const directSsl = isOther ? readTlsSettings(variables, folder, direct.ssl) : ssl;
   return directSsl === undefined ? undefined : { ...settings, direct: serverAt(direct, direct, directSsl) };
+}
+
+/** A function for the password in libpq's password file, which may be renewed; undefined if it has none. */
+function readPasswordFile(
+  { own, warnings }: ParsedVariables,
+  folder: string,
+  to: ServerTarget,
+): ServerTarget['password'] {
+  const path = resolve(folder, passwordFilePath(own.PGPASSFILE));
+  const problem = passwordFileProblem(path);
+  if (problem === undefined)
+    return passwordIn(path, to) === undefined ? undefined : () => passwordIn(path, to) ?? '';
+  if (own.PGPASSFILE !== undefined || problem !== 'does not exist')
+    warnings.push({
+      variable: 'PGPASSFILE',
+      message: `the password file ${path} ${problem}`,
+      remedy: `Write a password file that only its owner can read: chmod 600 ${path}`,
+    });
+  return undefined;
 }
 
 function fromParts({ parsed, own, problems }: ParsedVariables): ServerTarget | undefined {

@@ -22,7 +22,7 @@ const PORT =
 const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
 /** Parameters that change the connection and so must not be ignored. */
 const WEIGHTY =
-  /^(ssl|gss|options$|service$|passfile$|user$|password$|port$|dbname$|hostaddr$|target_session)/;
+  /^(ssl|gss|options$|service|passfile$|user$|password$|port$|dbname$|hostaddr$|target_session|replication$)/;
 
 /**
  * Parses postgres://user:password@host:port/database?sslmode=verify-full, or with ?host=/a/socket/folder.

@@ -1,12 +1,13 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TenantctlError } from '../errors.ts';
-import { NOT_SET, readDatabaseSettings, type ReadOptions } from './database-settings.ts';
+import { readDatabaseSettings, type ReadOptions } from './database-settings.ts';
 import { SCHEMA_PLACEHOLDER } from '../db/role-name.ts';
 import { HASH_LENGTH, MAX_NAME_BYTES } from '../names.ts';
 import { readNames } from './names.ts';
+import { driverProblems, unreadNames } from './foreign-names.ts';
 import type { FolderSettings, Problem, Settings, Variables } from './settings.ts';
-import { isShowable, parseVariables, type Parsed } from './variables.ts';
+import { isShowable, NOT_SET, parseVariables, type Parsed } from './variables.ts';
 
 /** Settings, or their problems. The folders are known either way. */
 export interface Reading {
@@ -26,6 +27,7 @@ export function readEnvironment(
 ): Reading {
   const read = parseVariables(variables);
   const { parsed, own, problems } = read;
+  problems.push(...driverProblems(variables));
   const database = readDatabaseSettings(read, options);
   const names = readNames(read);
   const role =
@@ -41,7 +43,7 @@ export function readEnvironment(
     name,
     shown: isShowable(name, value) ? value : 'set',
   }));
-  const warnings = [...fileWarnings, ...read.warnings];
+  const warnings = [...fileWarnings, ...read.warnings, ...unreadNames(variables, problems)];
   const reading = { problems, warnings, folders, variables: set };
   if (problems.length > 0 || database === undefined) return { ...reading, settings: undefined };
   const settings: Settings = {

@@ -1,26 +1,7 @@
 import { distanceOf } from '../similar.ts';
+import { SYNONYMS } from './foreign-names.ts';
 import type { Problem, Variables } from './settings.ts';
 import { VARIABLES } from './variables.ts';
-
-/** Names that other tools use. */
-const SYNONYMS: Readonly<Record<string, string>> = {
-  DB_USERNAME: 'DB_USER',
-  DB_PASS: 'DB_PASSWORD',
-  DB_PWD: 'DB_PASSWORD',
-  DB_DATABASE: 'DB_NAME',
-  DB_URL: 'DATABASE_URL',
-  POSTGRES_URL: 'DATABASE_URL',
-  PGHOST: 'DB_HOST',
-  PGPORT: 'DB_PORT',
-  PGUSER: 'DB_USER',
-  PGPASSWORD: 'DB_PASSWORD',
-  PGDATABASE: 'DB_NAME',
-  POSTGRES_HOST: 'DB_HOST',
-  POSTGRES_PORT: 'DB_PORT',
-  POSTGRES_USER: 'DB_USER',
-  POSTGRES_PASSWORD: 'DB_PASSWORD',
-  POSTGRES_DB: 'DB_NAME',
-};
 
 /** Misspelt variables of an .env file, and values that end at a "#". The environment at large is not looked at. */
 export function fileWarnings(text: string, variables: Variables): Problem[] {

@@ -59,6 +59,8 @@ const schema = z.object({
   DB_USER: z.string().optional(),
   DB_PASSWORD: z.string().optional(),
   DB_NAME: z.string().optional(),
+  PGPASSWORD: z.string().optional(),
+  PGPASSFILE: path.optional(),
   DB_SSL: boolean.optional(),
   DB_SSL_CERT_PATH: path.optional(),
   DB_SSL_REJECT_UNAUTHORIZED: boolean.default(true),
@@ -93,6 +95,9 @@ const schema = z.object({
 export type Parsed = z.infer<typeof schema>;
 
 export const VARIABLES: readonly string[] = Object.keys(schema.shape);
+
+/** The message of a required variable that is not set. */
+export const NOT_SET = 'is not set';
 
 /** The variables and their problems. Other readers add problems and warnings. */
 export interface ParsedVariables {

@@ -55,7 +55,7 @@ function tellFailure(message: string, cause: unknown, where: string, source: Tar
       'LOGIN_FAILED',
       `The server at ${where} asks for a password, and none is set.`,
       source === undefined
-        ? 'Set DB_PASSWORD.'
+        ? 'Set DB_PASSWORD, or add a line to the password file (~/.pgpass), which only its owner may read.'
         : `Put the password into ${source}: postgres://user:password@host/database`,
     ];
   if (/does not support SSL/i.test(message))

@@ -30,7 +30,7 @@ export function processIdOf(client: ClientBase): number | null {
   return internals(client).processID;
 }
 
-/** The password in use: by default pg reads PGPASSWORD and ~/.pgpass. */
+/** The password in use. Without one in the settings, pg reads PGPASSWORD and ~/.pgpass. */
 export function passwordOf(client: ClientBase): string | undefined {
   const { password } = internals(client);
   return typeof password === 'string' ? password : undefined;

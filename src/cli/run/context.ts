@@ -111,8 +111,12 @@ async function readAll(folder: string, options: GlobalOptions, output: Output): 
     file.warnings,
   );
   if (reading.settings !== undefined) {
+    const { database } = reading.settings;
+    // From a password file.
+    if (database.kind === 'server' && typeof database.password === 'function')
+      output.learnSecrets(process.env, file.variables, { DB_PASSWORD: await database.password() });
     const { tuneWebAssembly } = await import('./wasm-tiering.ts');
-    await tuneWebAssembly(reading.settings.database);
+    await tuneWebAssembly(database);
   }
   return reading;
 }

@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readEnvironment, requireSettings } from '../../../src/config/environment.ts';
 import { VARIABLES } from '../../../src/config/variables.ts';
 import { mergeSources, readEnvFile } from '../../../src/config/sources.ts';
+import type { ServerSettings } from '../../../src/db/database.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';
 import { createProject } from '../../support/project.ts';
 
@@ -340,6 +341,50 @@ describe('DB_DIRECT_URL', () => {
   });
 });
 
+test('a password is taken from PGPASSWORD, else from the password file, which only its owner may read', async () => {
+  const { folder } = await createProject({
+    pgpass: '# h:*:*:*:comment\nother:*:*:*:no\nh:5432:d:u:it\\:s \\\\ mine\n*:*:*:*:any',
+  });
+  const passwordOf = (variables: Readonly<Record<string, string>>) => {
+    const { settings, warnings } = readEnvironment(
+      { ...PARTS, PGPASSFILE: 'pgpass', ...variables },
+      { folder },
+    );
+    const { password } = settings?.database as ServerSettings;
+    return [typeof password === 'function' ? password() : password, warnings.map(({ message }) => message)];
+  };
+  const path = join(folder, 'pgpass');
+  await chmod(path, 0o640);
+  expect(passwordOf({})).toEqual([
+    undefined,
+    [`the password file ${path} is ignored, because others than its owner have access to it`],
+  ]);
+  await chmod(path, 0o600);
+  expect(passwordOf({})).toEqual(['it:s \\ mine', []]);
+  expect(passwordOf({ DB_NAME: 'e' })).toEqual(['any', []]);
+  expect(passwordOf({ PGPASSWORD: 'p' })).toEqual(['p', []]);
+  expect(passwordOf({ PGPASSWORD: 'p', DB_PASSWORD: 'q' })).toEqual(['q', []]);
+  expect(passwordOf({ PGPASSFILE: 'none' })[1]).toEqual([
+    `the password file ${join(folder, 'none')} does not exist`,
+  ]);
+});
+
+test('variables of other programs are named where they seem to be meant, and refused where the driver obeys them', () => {
+  const warningsOf = (variables: Readonly<Record<string, string>>) =>
+    read(variables).warnings.map(({ variable, message }) => `${variable} ${message}`);
+  expect(warningsOf({ PGHOST: 'h', DB_USER: 'u', DB_NAME: 'd', PGUSER: 'v' })).toEqual([
+    'PGHOST is not read: the variable is called DB_HOST',
+  ]);
+  expect(warningsOf({ ...PARTS, PGHOST: 'i', PGSSLMODE: 'prefer' })).toEqual([]);
+  expect(warningsOf({ ...PARTS, PGSSLMODE: 'require' })).toEqual([
+    'PGSSLMODE is not read: the variable is called DB_SSL',
+  ]);
+  expect(warningsOf({ ...PARTS, PGSSLMODE: 'require', DB_SSL: 'true' })).toEqual([]);
+  expect(problemsOf({ ...PARTS, PGREPLICATION: 'database' })).toEqual([
+    'PGREPLICATION is set: the driver would obey it, and tenantctl does not work with it',
+  ]);
+});
+
 test('the variables that are read are the documented ones', () => {
   expect([...VARIABLES].toSorted()).toEqual([
     'CONNECT_TIMEOUT_MS',
@@ -360,6 +405,8 @@ test('the variables that are read are the documented ones', () => {
     'LOCK_WAIT_TIMEOUT_MS',
     'MASTER_HISTORY_TABLE',
     'MASTER_MIGRATIONS_DIR',
+    'PGPASSFILE',
+    'PGPASSWORD',
     'REGISTRY_COLUMNS',
     'REGISTRY_STATUSES',
     'REGISTRY_TABLE',
