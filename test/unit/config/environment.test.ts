@@ -350,7 +350,7 @@ test('a password is taken from PGPASSWORD, else from the password file, which on
       { ...PARTS, PGPASSFILE: 'pgpass', ...variables },
       { folder },
     );
-    const { password } = settings?.database as ServerSettings;
+    const password = (settings?.database as ServerSettings | undefined)?.password;
     return [typeof password === 'function' ? password() : password, warnings.map(({ message }) => message)];
   };
   const path = join(folder, 'pgpass');
