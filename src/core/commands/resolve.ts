@@ -13,6 +13,7 @@ import { checksumOf, readMigrationFolder, stemOf } from '../files/source.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
 import { lookUnderLock, readUnderLock, type Seen } from '../apply/under-lock.ts';
 import { silent, type Observer } from '../report/event.ts';
+import { refusedSchema } from '../registry/registration-errors.ts';
 import { readTenants, selectTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { MASTER_NAME } from '../state/resolution-commands.ts';
@@ -133,6 +134,8 @@ async function targetOf(
   await assertRegistry(database);
   const [tenant] = selectTenants(await readTenants(database), [name]);
   if (tenant === undefined) throw new Error('selectTenants found nobody and did not say so');
+  const refused = refusedSchema(tenant);
+  if (refused !== undefined) throw refused;
   return tenantTarget(database.names, tenant, tenant.owner === null ? {} : { tenantRole });
 }
 

@@ -8,6 +8,7 @@ import {
   readRegistryShape,
   type RegistryShape,
 } from '../registry/registry-shape.ts';
+import { readSharedSchemas } from '../registry/registry.ts';
 import { tenantSchemaPattern } from '../registry/schema-name.ts';
 import { readForeignParts } from '../install/routines.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
@@ -84,7 +85,13 @@ export async function readRegistryFacts(database: Database): Promise<RegistryFac
     adoption: await readAdoption(database, shape !== undefined),
     memory,
     atWork: await readAtWork(database, [...memory.intents.keys()]),
-    fleet: usable ? await readTenantFacts(database, { stateVersion: known, memory }) : undefined,
+    fleet: usable
+      ? await readTenantFacts(database, {
+          stateVersion: known,
+          memory,
+          shared: await readSharedSchemas(database),
+        })
+      : undefined,
   };
 }
 

@@ -1,5 +1,6 @@
 import { identifier, literal, readable } from '../../db/sql.ts';
 import { provisionCommand } from '../registry/not-active.ts';
+import { refusedSchema } from '../registry/registration-errors.ts';
 import { insertTenant, registrySql, updateStatus } from '../registry/registry-sql.ts';
 import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { takeOver } from './ownership.ts';
@@ -19,6 +20,7 @@ export const TENANTS: CheckTable<TenantView> = {
       view.owners === undefined ? tenantRights(view) : actsAsOwners(view.owners, view.names, view.tenants),
   ],
   'orphan-schemas': ['Schemas without a row', orphanSchemas],
+  'refused-schemas': ['Schemas of rows', refusedSchemas],
   'missing-schemas': ['Rows without a schema', missingSchemas],
   'unfinished-tenants': ['Unfinished tenants', unfinishedTenants],
   'renamed-tenants': ['Renamed tenants', renamedTenants],
@@ -52,8 +54,20 @@ function orphanSchemas({ names, tenants, tenantSchemas }: TenantView): Verdict {
   );
 }
 
+/** Rows whose schema cannot be a tenant's own, whatever their status: public, PostgreSQL's, another row's. */
+function refusedSchemas({ names, tenants }: TenantView): Verdict {
+  const refused = tenants.filter((tenant) => refusedSchema(tenant) !== undefined);
+  if (refused.length === 0) return ok('each row names a schema that can be its own');
+  const { table, organization, schema } = registrySql(names, readable);
+  return failed(
+    `${counted(refused.length, 'row')} with a schema that is not a tenant's, or another row's: ${listed(refused.map((tenant) => `${tenant.clerkOrgId} (${tenant.schema})`))}`,
+    `Correct each row, or delete it: UPDATE ${table} SET ${schema} = '<its own schema>' WHERE ${organization} = '<organization id>';`,
+    'SCHEMA_NAME_TAKEN',
+  );
+}
+
 function missingSchemas({ names, tenants }: TenantView): Verdict {
-  const missing = tenants.filter(lacksSchema);
+  const missing = tenants.filter((tenant) => lacksSchema(tenant) && refusedSchema(tenant) === undefined);
   if (missing.length === 0) return ok('none: every ACTIVE tenant has its schema');
   const ids = missing.slice(0, HANDLED).map(({ clerkOrgId }) => clerkOrgId);
   return failed(

@@ -1,5 +1,7 @@
 import { lockTableOf } from '../target/history.ts';
+import { literal } from '../../db/sql.ts';
 import { registrySql } from '../registry/registry-sql.ts';
+import { SYSTEM_SCHEMA } from '../registry/schema-name.ts';
 import { readGroups, readMembers, type Scope, type StampedTenant } from '../fleet/fleet-facts.ts';
 import { toMembers, type Member } from '../fleet/member.ts';
 import type { Database } from '../../db/database.ts';
@@ -51,7 +53,7 @@ async function readForeign(database: Database): Promise<ForeignSchema[]> {
                               AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
                                    AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))) AS "isUsable"
      FROM pg_namespace n LEFT JOIN tables t ON t.namespace = n.oid
-     WHERE n.nspname IN (SELECT ${schema}::name FROM ${table})
+     WHERE n.nspname IN (SELECT ${schema}::name FROM ${table}) AND n.nspname !~ ${literal(SYSTEM_SCHEMA.source)}
        AND (t.owner IS NOT NULL OR n.nspowner NOT IN (SELECT oid FROM own))
      ORDER BY 1`,
     [[tenantHistory, lockTableOf(tenantHistory)]],

@@ -3,7 +3,7 @@ import { listedIndexes } from '../target/invalid-indexes.ts';
 import type { TenantClass } from '../report/class-counts.ts';
 import type { History } from '../target/history.ts';
 import type { Plan } from '../plan/plan.ts';
-import { SYSTEM_SCHEMA } from '../registry/schema-name.ts';
+import { refusedSchema } from '../registry/registration-errors.ts';
 import { stemOf, type MigrationFolder } from '../files/source.ts';
 import { counted, listed } from '../../wording.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
@@ -54,6 +54,8 @@ interface Seen {
   readonly status: string;
   /** Absent for a group of tenants. */
   readonly schema?: string | undefined;
+  readonly clerkOrgId?: string | undefined;
+  readonly sharedBy?: string | null | undefined;
   readonly hasSchema: boolean;
   /** Absent if it is not known. */
   readonly hasHistory?: boolean | undefined;
@@ -101,6 +103,8 @@ const KNEX_LOCKED: Attention = {
 
 function whyBroken({
   schema = '',
+  clerkOrgId = '',
+  sharedBy,
   hasSchema,
   plan,
   interrupted,
@@ -118,8 +122,8 @@ function whyBroken({
   if (hasSchema && interrupted !== undefined)
     return { code: 'INTERRUPTED', problem: interruptionProblem(interrupted, invalidIndexes) };
   if (plan.problem !== undefined) return disagreeing(plan.problem);
-  const ofSystem = `its row names the schema ${schema}, which is not a tenant's`;
-  return { code: 'SCHEMA_MISSING', problem: SYSTEM_SCHEMA.test(schema) ? ofSystem : 'the schema is missing' };
+  const refused = refusedSchema({ clerkOrgId, schema, sharedBy });
+  return { code: 'SCHEMA_MISSING', problem: refused?.message ?? 'the schema is missing' };
 }
 
 function whyFailed(seen: Seen): Attention {

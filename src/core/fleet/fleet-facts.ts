@@ -3,7 +3,14 @@ import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import type { Names } from '../../names.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
-import { joinHistory, joinSchema, tenantColumns, type RegisteredTenant } from '../registry/registry.ts';
+import {
+  joinHistory,
+  joinSchema,
+  readSharedSchemas,
+  tenantColumns,
+  type RegisteredTenant,
+  type SharedSchemas,
+} from '../registry/registry.ts';
 import type { ClassFacts } from './class-of.ts';
 import { readKnownHistories } from '../stamps/stamps.ts';
 import { readMemory, type Memory } from '../state/memory.ts';
@@ -27,6 +34,7 @@ export interface Scope {
   /** 0 if there is no tenantctl schema. */
   readonly stateVersion: number;
   readonly memory: Memory;
+  readonly shared: SharedSchemas;
   /** Only these tenants; all if absent. */
   readonly only?: readonly { readonly clerkOrgId: string; readonly schema: string }[] | undefined;
 }
@@ -58,7 +66,8 @@ export async function readScope(
   which: Pick<Scope, 'only' | 'withTimes'>,
 ): Promise<Scope> {
   const stateVersion = await readStateVersion(database);
-  return { ...which, stateVersion, memory: await readMemory(database, stateVersion) };
+  const memory = await readMemory(database, stateVersion);
+  return { ...which, stateVersion, memory, shared: await readSharedSchemas(database) };
 }
 
 /** Tenants per query. */
@@ -125,7 +134,7 @@ export async function* readMembers(
     ];
     yield await readInOrder<StampedTenant & QueryResultRow>(
       database,
-      `SELECT ${tenantColumns(names, scope.withTimes === true)}, ${facts}
+      `SELECT ${tenantColumns(names, scope.shared, scope.withTimes === true)}, ${facts}
        FROM ${table} t ${joins(names, scope)} ${joinHistory(names)}
        WHERE ${conditions.join(' AND ')} ORDER BY ${id}, ${schema}`,
     );
@@ -158,12 +167,12 @@ function readBounds(database: Database): Promise<Bound[]> {
   );
 }
 
-function joins(names: Names, { stateVersion, memory }: Scope): string {
+function joins(names: Names, { stateVersion, memory, shared }: Scope): string {
   const { schema } = registrySql(names);
   const joinNamed = (alias: string, schemas: ReadonlyMap<string, unknown>) =>
     `LEFT JOIN unnest(${array([...schemas.keys()])}) AS ${alias} (schema) ON ${alias}.schema = t.${schema}::text`;
   return [
-    joinSchema(names),
+    joinSchema(names, shared),
     stateVersion >= STAMPS_SINCE
       ? 'LEFT JOIN tenantctl.trusted_stamps s ON s.schema_oid = n.oid'
       : 'CROSS JOIN (SELECT NULL::uuid AS digest) s',

@@ -4,8 +4,7 @@ import { counted } from '../../wording.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import { provisionCommand } from '../registry/not-active.ts';
-import { ofSystem, taken } from '../registry/registration-errors.ts';
-import { SYSTEM_SCHEMA } from '../registry/schema-name.ts';
+import { refusedSchema } from '../registry/registration-errors.ts';
 import { UNFINISHED } from '../registry/status.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Fleet, RefusedTenant } from './select-fleet.ts';
@@ -50,8 +49,6 @@ export function planFleet(
   const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
   if (fleet.gone > 0)
     warnings.add(`${counted(fleet.gone, 'tenant', 'is')} not retried: no longer in the registry.`);
-  // A registry without a unique index may give two organizations one schema.
-  const bySchema = Map.groupBy(fleet.members, ({ tenant }) => tenant.schema);
   for (const member of fleet.members) {
     const { tenant, history } = member;
     const plan = decide(history, tenant);
@@ -62,11 +59,8 @@ export function planFleet(
       problems.push({ tenant, error: tenantAmbiguous(tenant, ambiguous.get(tenant.schema)) });
     else if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
-    else if (plan.steps.length > 0) {
-      const other = bySchema.get(tenant.schema)?.find((one) => one !== member)?.tenant;
-      if (other === undefined) due.push({ tenant, history, plan });
-      else problems.push({ tenant, error: taken(tenant.clerkOrgId, tenant.schema, other.clerkOrgId) });
-    } else if (intent !== undefined) problems.push({ tenant, error: interrupted(tenant, intent) });
+    else if (plan.steps.length > 0) due.push({ tenant, history, plan });
+    else if (intent !== undefined) problems.push({ tenant, error: interrupted(tenant, intent) });
     else if (refusals.has(tenant.schema)) due.push({ tenant, history, plan });
     else if (plan.lacks === undefined) upToDate.push(member);
     else behind.push({ ...member, error: tenantBehind(tenant, plan.lacks) });
@@ -125,7 +119,9 @@ export function isNothing(plan: Plan): boolean {
   return plan.problem === undefined && plan.steps.length === 0 && plan.lacks === undefined;
 }
 
-export function schemaMissing({ clerkOrgId: tenant, schema, status }: RegisteredTenant): TenantctlError {
+/** Why a tenant without a usable schema has none. */
+export function schemaMissing(registered: RegisteredTenant): TenantctlError {
+  const { clerkOrgId: tenant, schema, status } = registered;
   if (schema === '')
     return new TenantctlError(
       'SCHEMA_MISSING',
@@ -135,7 +131,8 @@ export function schemaMissing({ clerkOrgId: tenant, schema, status }: Registered
         hint: 'Correct its schema name, or delete the row.',
       },
     );
-  if (SYSTEM_SCHEMA.test(schema)) return ofSystem(tenant, schema);
+  const refused = refusedSchema(registered);
+  if (refused !== undefined) return refused;
   return new TenantctlError('SCHEMA_MISSING', `The schema ${schema} of "${tenant}" does not exist.`, {
     tenant,
     hint: UNFINISHED.some((word) => word === status)

@@ -3,8 +3,8 @@ import type { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import {
   misspelt,
-  ofSystem,
   refusedRow,
+  refusedSchema,
   rowNeeded,
   taken,
   unregistered,
@@ -12,7 +12,6 @@ import {
 } from './registration-errors.ts';
 import { columnsToFill, type RegistryShape } from './registry-shape.ts';
 import { hasStatus, registrySql, statusOf, writtenStatus } from './registry-sql.ts';
-import { SYSTEM_SCHEMA } from './schema-name.ts';
 import { TRANSITIONS, touched, UNFINISHED } from './status.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -93,8 +92,8 @@ async function registerAll(
 
 /** Why the schema in an organization's row cannot be its own. */
 function whyUnusable({ clerkOrgId, schema, sharedWith }: Row): TenantctlError | undefined {
-  if (SYSTEM_SCHEMA.test(schema)) return ofSystem(clerkOrgId, schema);
-  return sharedWith === null || schema === '' ? undefined : taken(clerkOrgId, schema, sharedWith);
+  if (sharedWith !== null && schema !== '') return taken(clerkOrgId, schema, sharedWith);
+  return refusedSchema({ clerkOrgId, schema });
 }
 
 /** Why an organization has no schema in the registry. */

@@ -3,7 +3,9 @@ import { identifier, literal } from '../../db/sql.ts';
 import type { ErrorCode } from '../../error-code.ts';
 import { TenantctlError } from '../../errors.ts';
 import { registryName, STATUSES, type Names } from '../../names.ts';
+import type { RegisteredTenant } from './registry.ts';
 import { insertTenant, updateStatus, updateTenant, writtenStatus } from './registry-sql.ts';
+import { SYSTEM_SCHEMA } from './schema-name.ts';
 
 function refused(code: ErrorCode, tenant: string, message: string, hint: string): TenantctlError {
   return new TenantctlError(code, message, { tenant, hint });
@@ -18,9 +20,21 @@ export function taken(tenant: string, schema: string, other: string): TenantctlE
   );
 }
 
-export function ofSystem(tenant: string, schema: string): TenantctlError {
-  const message = `The row of "${tenant}" names the schema ${schema}, which is not a tenant's.`;
-  return refused('SCHEMA_NAME_TAKEN', tenant, message, 'Correct its schema name. Nothing was changed.');
+/** Why the schema that a row names cannot be its tenant's. */
+export function refusedSchema({
+  clerkOrgId: tenant,
+  schema,
+  sharedBy,
+}: Pick<RegisteredTenant, 'clerkOrgId' | 'schema' | 'sharedBy'>): TenantctlError | undefined {
+  if (SYSTEM_SCHEMA.test(schema)) {
+    const message = `The row of "${tenant}" names the schema ${schema}, which is not a tenant's.`;
+    return refused('SCHEMA_NAME_TAKEN', tenant, message, 'Correct its schema name. Nothing was changed.');
+  }
+  if (sharedBy === undefined || sharedBy === null || schema === '') return undefined;
+  const message = `The rows of ${sharedBy} name the same schema, ${schema}.`;
+  const hint =
+    'Two organizations never share a schema: correct the rows. Until then tenantctl changes none of these tenants.';
+  return refused('SCHEMA_NAME_TAKEN', tenant, message, hint);
 }
 
 export function misspelt(tenant: string, written: string): TenantctlError {

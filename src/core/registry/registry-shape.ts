@@ -3,10 +3,8 @@ import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import { DEFAULT_NAMES, registryName, type Names } from '../../names.ts';
 import { readStateVersion } from '../state/version.ts';
-import { lockTableOf } from '../target/history.ts';
 import { adoptionAdvice, readAdoption } from './adoption.ts';
 import { ID_TYPES, TEXT_TYPES } from './column-types.ts';
-import { registrySql } from './registry-sql.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface RegistryColumn {
@@ -26,8 +24,6 @@ export interface RegistryShape {
   readonly isTable: boolean;
   /** The role can insert into it, which may be a view. */
   readonly takesInsert: boolean;
-  /** A tenant uses the schema public, so its history table is the master's. */
-  readonly sharesHistory: boolean;
 }
 
 const TIMES = ['timestamptz', 'timestamp', 'date'];
@@ -62,17 +58,7 @@ export async function readRegistryShape(database: Database): Promise<RegistrySha
   if (first === undefined) return undefined;
   const columns = new Map(rows.map(({ name, ...column }) => [name, column]));
   const { isTable, takesInsert } = first;
-  return { columns, isTable, takesInsert, sharesHistory: await readSharesHistory(database, columns) };
-}
-
-async function readSharesHistory(database: Database, columns: RegistryShape['columns']): Promise<boolean> {
-  const { names } = database;
-  const [master, tenant] = [names.masterHistory, names.tenantHistory];
-  const areOne = master === tenant || lockTableOf(master) === tenant || master === lockTableOf(tenant);
-  if (!areOne || !columns.has(names.columns.schema)) return false;
-  const { table, schema } = registrySql(names);
-  const { rows } = await database.query(`SELECT FROM ${table} WHERE ${schema}::text = 'public' LIMIT 1`);
-  return rows.length > 0;
+  return { columns, isTable, takesInsert };
 }
 
 /**
@@ -124,8 +110,6 @@ export function missingColumns({ columns }: RegistryShape, names: Names): string
 export function problemOfRegistry(shape: RegistryShape, names: Names): string | undefined {
   const missing = missingColumns(shape, names);
   if (missing.length > 0) return `has no column ${missing.join(', ')}`;
-  if (shape.sharesHistory)
-    return 'has a tenant in the schema public, where MASTER_HISTORY_TABLE and TENANT_HISTORY_TABLE must name different tables';
   const { organization, schema, status } = names.columns;
   const wanted = [
     [organization, ID_TYPES, ''],

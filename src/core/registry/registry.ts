@@ -26,12 +26,36 @@ export interface RegisteredTenant extends Tenant {
   /** Which of the two history tables exist. */
   readonly hasHistory: boolean;
   readonly hasLock: boolean;
+  /** If several rows name its schema: their organizations. Then none of them has a schema. */
+  readonly sharedBy?: string | null | undefined;
+}
+
+/** Schemas that several rows name, with the first organizations of these rows. */
+export type SharedSchemas = ReadonlyMap<string, string>;
+
+/** Without a unique index, the registry may give one schema to several organizations. */
+export async function readSharedSchemas(database: Database): Promise<SharedSchemas> {
+  const { table, organization, schema } = registrySql(database.names);
+  const { rows } = await database.query<{ schema: string; by: string }>(
+    `SELECT t.${schema}::text AS schema,
+            array_to_string((array_agg('"' || coalesce(t.${organization}::text, '') || '"' ORDER BY t.${organization}::text COLLATE "C"))[:5], ', ')
+            || CASE WHEN count(*) > 5 THEN ', ...' ELSE '' END AS by
+     FROM ${table} t WHERE t.${schema}::text <> '' GROUP BY 1 HAVING count(*) > 1`,
+  );
+  return new Map(rows.map((row) => [row.schema, row.by]));
+}
+
+/** SQL for `sharedBy` of tenant t. */
+function sharedBy(names: Names, shared: SharedSchemas): string {
+  if (shared.size === 0) return 'NULL::text';
+  return `(${literal(JSON.stringify(Object.fromEntries(shared)))}::jsonb ->> t.${registrySql(names).schema}::text)`;
 }
 
 /** Joins the schema of tenant t as n, if it can be a tenant's. */
-export function joinSchema(names: Names): string {
+export function joinSchema(names: Names, shared: SharedSchemas): string {
   const { schema } = registrySql(names);
-  return `LEFT JOIN pg_namespace n ON n.nspname = t.${schema}::name AND n.nspname !~ ${literal(SYSTEM_SCHEMA.source)}`;
+  return `LEFT JOIN pg_namespace n ON n.nspname = t.${schema}::name AND n.nspname !~ ${literal(SYSTEM_SCHEMA.source)}
+     AND ${sharedBy(names, shared)} IS NULL`;
 }
 
 /** Joins the two history tables of schema n as h and l. */
@@ -42,17 +66,17 @@ export function joinHistory({ tenantHistory }: Names): string {
 }
 
 /** to_jsonb tolerates a registry without timestamps but reads whole rows; NULL without `withTimes`. */
-export function tenantColumns(names: Names, withTimes: boolean): string {
+export function tenantColumns(names: Names, shared: SharedSchemas, withTimes: boolean): string {
   const { organization, schema, status } = registrySql(names);
   const timeOf = (column: string) =>
     withTimes
-      ? `substring(to_jsonb(t) ->> ${literal(column)} FROM '^\\d+-\\d+-\\d+.*')::timestamptz`
+      ? `substring(to_jsonb(t) ->> ${literal(column)} FROM '^[0-9]+-[0-9]+-[0-9]+.*')::timestamptz`
       : 'NULL::timestamptz';
   return `coalesce(t.${organization}::text, '') AS "clerkOrgId", coalesce(t.${schema}::text, '') AS schema,
           ${statusOf(names, `t.${status}`)} AS status,
           ${timeOf(names.columns.created)} AS "createdAt", ${timeOf(names.columns.updated)} AS "updatedAt",
           n.oid IS NOT NULL AS "hasSchema", pg_get_userbyid(n.nspowner)::text AS owner,
-          h.oid IS NOT NULL AS "hasHistory", l.oid IS NOT NULL AS "hasLock"`;
+          h.oid IS NOT NULL AS "hasHistory", l.oid IS NOT NULL AS "hasLock", ${sharedBy(names, shared)} AS "sharedBy"`;
 }
 
 /** All tenants with catalog facts about their schemas, by organization id, in one query. */
@@ -60,8 +84,9 @@ export async function readTenants(database: Database): Promise<RegisteredTenant[
   checkDatabase(database);
   const { names } = database;
   const { table, organization } = registrySql(names);
+  const shared = await readSharedSchemas(database);
   const { rows } = await database.query<RegisteredTenant & QueryResultRow>(
-    `SELECT ${tenantColumns(names, true)} FROM ${table} t ${joinSchema(names)} ${joinHistory(names)}
+    `SELECT ${tenantColumns(names, shared, true)} FROM ${table} t ${joinSchema(names, shared)} ${joinHistory(names)}
      ORDER BY t.${organization}::text COLLATE "C"`,
   );
   return rows;

@@ -15,10 +15,10 @@ export function tenantSchemaPattern({ schemaPrefix }: Names): string {
 export const TENANT_SCHEMA_PATTERN = new RegExp(tenantSchemaPattern(DEFAULT_NAMES));
 
 /**
- * PostgreSQL's own schemas and tenantctl's, which are never a tenant's; for both JavaScript and PostgreSQL:
- * https://www.postgresql.org/docs/current/ddl-schemas.html
+ * PostgreSQL's own schemas, tenantctl's, and `public`, which holds what tenants share: never a tenant's. For both
+ * JavaScript and PostgreSQL: https://www.postgresql.org/docs/current/ddl-schemas.html
  */
-export const SYSTEM_SCHEMA = /^(?:pg_.*|information_schema|tenantctl)$/;
+export const SYSTEM_SCHEMA = /^(?:pg_.*|information_schema|tenantctl|public)$/;
 
 /**
  * newSchemaName with the default prefix.

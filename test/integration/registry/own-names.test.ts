@@ -385,17 +385,6 @@ test.each([
   },
 );
 
-test('histories of one name cannot both be in public', async () => {
-  const { testDatabase, fleet } = await adopted(PROJECTS[0] as (typeof PROJECTS)[number]);
-  await testDatabase.query(`UPDATE customers SET db_schema = 'public' WHERE state = 'live'`);
-  expect(await refusalOf(fleet.migrate({ masterFolder: undefined }))).toMatchObject({
-    code: 'REGISTRY_INVALID',
-    message: expect.stringContaining(
-      'MASTER_HISTORY_TABLE and TENANT_HISTORY_TABLE must name different tables',
-    ),
-  });
-});
-
 test.each([
   ['uuid', '0A000000-0000-4000-8000-000000000001', '0a000000-0000-4000-8000-000000000001'],
   ['bigint', '007', '7'],
