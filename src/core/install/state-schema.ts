@@ -4,7 +4,7 @@ import { literal } from '../../db/sql.ts';
 import { listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
-import { RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
+import { REPLICA_IDENTITY, RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
 import { trustedStamps } from '../stamps/server-routines.ts';
 import { allRoutines, readAltered } from './routines.ts';
 import { followRegistry, tenantAmbiguous, TENANT_IDS } from '../state/tenant-ids.ts';
@@ -75,6 +75,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   // Routines only. 9: rows that may be swapped; 10: the arguments of calls have the declared types.
   [],
   [],
+  [REPLICA_IDENTITY],
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

@@ -42,3 +42,9 @@ export const RUN_LEASE: readonly string[] = [
   'ALTER TABLE tenantctl.runs ADD COLUMN IF NOT EXISTS lease text',
   `COMMENT ON COLUMN tenantctl.runs.lease IS 'Names the lock that the process holds while the run is at work.'`,
 ];
+
+/**
+ * Without a primary key, PostgreSQL refuses to delete rows that a publication FOR ALL TABLES replicates
+ * (https://www.postgresql.org/docs/current/logical-replication-publication.html).
+ */
+export const REPLICA_IDENTITY = 'ALTER TABLE tenantctl.run_tenants REPLICA IDENTITY FULL';
