@@ -108,7 +108,10 @@ export interface Database
     Capabilities,
     Pick<ServerFacts, 'serverVersionText' | 'readOnly' | 'behindPooler'> {
   readonly names: Names;
-  /** @throws TenantctlError DATABASE_ERROR with the SQLSTATE; as connect does */
+  /**
+   * Runs one statement in a transaction with tenantctl's settings (ISO dates, for example).
+   * @throws TenantctlError DATABASE_ERROR with the SQLSTATE; as connect does
+   */
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
   /** Prefer takeLease, which also checks a pooler. */
   readonly lease: Lease;

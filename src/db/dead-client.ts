@@ -49,6 +49,9 @@ export function deadClientSettings({
 }
 
 /** SET statements for the transaction or the session. */
-export function setAll(settings: ServerSettingValues, extent: 'LOCAL' | 'SESSION'): string[] {
+export function setAll(
+  settings: Readonly<Record<string, number | string>>,
+  extent: 'LOCAL' | 'SESSION',
+): string[] {
   return Object.entries(settings).map(([name, value]) => `SET ${extent} ${name} = ${value}`);
 }

@@ -9,6 +9,7 @@ import { databaseClosed, toDatabaseError } from './database-error.ts';
 import { deadClientSettings } from './dead-client.ts';
 import { createDirect, DIRECT_CONNECTIONS } from './direct.ts';
 import { createLease } from './lease.ts';
+import { ownQuery } from './own-query.ts';
 import { lookAround, type Surroundings } from './look-around.ts';
 import { passwordOf } from './pg-internals.ts';
 import { withClient } from './transaction.ts';
@@ -80,7 +81,7 @@ function databaseOver(
     async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) {
       const use = { purpose: 'query', tenants: 0 } as const;
       try {
-        return await withClient(database, (client) => client.query<Row>(text, [...values]), use);
+        return await withClient(database, (client) => ownQuery<Row>(client, database, {}, text, values), use);
       } catch (error) {
         throw toDatabaseError(error).concealing(conceal);
       }

@@ -148,7 +148,7 @@ export async function withTransaction<T>(
 
 /** A SELECT that applies the settings to the transaction, then evaluates `expression`. */
 export function selectWithSettings(
-  database: Database,
+  database: SettingsDatabase,
   settings: TransactionSettings,
   expression: string,
 ): string {
@@ -158,24 +158,38 @@ export function selectWithSettings(
   return `SELECT ${[...calls, expression].join(', ')}`;
 }
 
+/**
+ * What tenantctl's SQL, the SQL parser and the driver's type parsers rely on. 'ISO' keeps the order of day and
+ * month in dates that migrations write.
+ */
+const FIXED_SETTINGS = {
+  datestyle: 'ISO',
+  intervalstyle: 'postgres',
+  quote_all_identifiers: 'off',
+  standard_conforming_strings: 'on',
+} as const;
+
 /** For a session or a transaction: they override those of the role and the database. */
-export function timeoutSettings(
+export function ownSettings(
   { deadClientSettings }: Pick<Database, 'deadClientSettings'>,
   { lockTimeoutMs, statementTimeoutMs }: Pick<TransactionSettings, 'lockTimeoutMs' | 'statementTimeoutMs'>,
-): Record<string, number> {
+): Record<string, number | string> {
   return {
+    ...FIXED_SETTINGS,
     ...deadClientSettings,
     ...(lockTimeoutMs !== undefined && { lock_timeout: lockTimeoutMs }),
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
   };
 }
 
+type SettingsDatabase = Pick<Database, 'deadClientSettings' | 'behindPooler'>;
+
 function settingsOf(
-  database: Database,
+  database: SettingsDatabase,
   { searchPath, ...timeouts }: TransactionSettings,
 ): (readonly [string, string | number])[] {
   return Object.entries({
-    ...timeoutSettings(database, timeouts),
+    ...ownSettings(database, timeouts),
     // RESET ALL restores an empty name, which PgBouncer takes for the client's own.
     ...(database.behindPooler && { application_name: APPLICATION_NAME }),
     // As SET would store it: migrations may read it.

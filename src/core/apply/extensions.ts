@@ -83,12 +83,12 @@ function decide(
 
 async function readInstalled(
   client: PoolClient,
-  { schema, names }: Target,
+  { schema }: Target,
   extensions: readonly string[],
 ): Promise<Installed[]> {
   const { rows } = await client.query<Installed>(
     `SELECT e.extname::text AS name, n.nspname::text AS schema,
-       ${isOtherTenants(names, 'n.nspname::text', literal(schema))} AS "isOtherTenants"
+       ${isOtherTenants('n.nspname::text', literal(schema))} AS "isOtherTenants"
      FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
      WHERE e.extname = ANY (ARRAY[${extensions.map(literal).join(', ')}]::text[])`,
   );

@@ -2,7 +2,7 @@ import { startStopwatch } from '../../stopwatch.ts';
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { setAll } from '../../db/dead-client.ts';
-import { BEGIN, timeoutSettings, withClient } from '../../db/transaction.ts';
+import { BEGIN, ownSettings, withClient } from '../../db/transaction.ts';
 import type { InvalidIndex } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { namedIn, readInvalidIndexes } from '../target/invalid-indexes.ts';
@@ -83,7 +83,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
   const elapsedMs = startStopwatch();
   await client.query(
     [
-      ...setAll(timeoutSettings(context.database, context), 'SESSION'),
+      ...setAll(ownSettings(context.database, context), 'SESSION'),
       insertIntent({ ...begun, schema: target.schema, batch: progress.batch, run: context.run?.id }),
       ...giveControl(target).map((statement) => statement.replace('SET LOCAL', 'SET')),
     ].join(';\n'),
@@ -138,9 +138,7 @@ async function recordOnce(outside: OutsideJob, client: PoolClient, durationMs: n
   const { batch } = progress;
   // The migration may have changed its session's settings.
   await client.query(
-    [BEGIN, ...regainControl(target), ...setAll(timeoutSettings(context.database, context), 'LOCAL')].join(
-      ';\n',
-    ),
+    [BEGIN, ...regainControl(target), ...setAll(ownSettings(context.database, context), 'LOCAL')].join(';\n'),
   );
   const { rowCount } = await client.query(deleteOwnIntent(target.schema));
   if (rowCount !== 1) throw new Error('somebody else has resolved it in the meantime');

@@ -1,9 +1,9 @@
-import type { ClientBase } from 'pg';
-import { literal } from '../../db/sql.ts';
+import type { PoolClient } from 'pg';
 import { CATALOGS, DROPPABLE } from './catalogs.ts';
 import { objectKey, type ObjectName } from './before.ts';
 import type { Target } from '../target/target.ts';
 import { extensionOf, isOtherTenants, largestOid } from './own-objects.ts';
+import { otherTenants } from './other-tenants.ts';
 
 export interface Description {
   /** From pg_identify_object: "table", "function", ...; "public.countries", "public.add(integer,integer)". */
@@ -43,8 +43,8 @@ export const FORM = `md5(concat_ws('|', (to_jsonb(r) - '${PASSING}'::text[])::te
   (SELECT string_agg(to_jsonb(x)::text, ',' ORDER BY x.oid) FROM pg_catalog.pg_rewrite x WHERE x.ev_class = r.oid),
   (SELECT string_agg(x.inhrelid::text, ',' ORDER BY x.inhrelid) FROM pg_catalog.pg_inherits x WHERE x.inhparent = r.oid)))`;
 
-/** pg_identify_object quotes names that need it. */
-export const UNQUOTED_SCHEMA = `replace(trim(BOTH '"' FROM i.schema), '""', '"')`;
+/** SQL for the schema of an object `i` of pg_identify_object, which quotes names that need it. */
+export const UNQUOTED_SCHEMA = '(parse_ident(i.schema))[1]';
 
 /** SQL for the name of the schema that a row's object is in. */
 function schemaOf(catalog: string): string {
@@ -54,11 +54,20 @@ function schemaOf(catalog: string): string {
     : UNQUOTED_SCHEMA;
 }
 
-/** Describes objects. Temporary ones are left out, also of sessions that have ended: they are nobody's. */
+interface Found extends ObjectName, Omit<Description, 'isOtherTenants'> {
+  readonly schema: string | null;
+}
+
+/**
+ * Describes existing objects. Temporary ones are left out, also of sessions that have ended: they are nobody's.
+ * @param client the connection of the migration's transaction
+ * @param read runs a query that reads only catalogs; on `client` if absent
+ */
 export async function describe(
-  client: Pick<ClientBase, 'query'>,
-  { schema, names }: Pick<Target, 'schema' | 'names'>,
+  client: PoolClient,
+  { schema }: Pick<Target, 'schema'>,
   objects: readonly ObjectName[],
+  read: (query: string) => Promise<Found[]> = async (query) => (await client.query<Found>(query)).rows,
 ): Promise<Descriptions> {
   // The names come from the server; only known catalogs are queried.
   const byCatalog = Map.groupBy(objects, ({ catalog }) => catalog);
@@ -69,7 +78,7 @@ export async function describe(
     const place = schemaOf(catalog);
     return [
       `SELECT '${catalog}' AS catalog, r.${column}::text AS oid, i.type, i.identity,
-         ${isOtherTenants(names, place, literal(schema))} AS "isOtherTenants",
+         ${place} AS schema,
          (SELECT quote_ident(e.extname) FROM pg_catalog.pg_extension e WHERE e.oid = ${extensionOf(`'pg_catalog.${catalog}'::regclass`, `r.${column}`)}) AS extension,
          ${catalog === 'pg_class' ? FORM : 'NULL'} AS form
        FROM pg_catalog.${source} r, pg_identify_object('pg_catalog.${catalog}'::regclass, r.${column}, 0) i
@@ -77,8 +86,15 @@ export async function describe(
     ];
   });
   if (parts.length === 0) return NOTHING;
-  const { rows } = await client.query<ObjectName & Description>(parts.join('\nUNION ALL '));
-  return new Map(rows.map(({ catalog, oid, ...description }) => [objectKey({ catalog, oid }), description]));
+  const rows = await read(parts.join('\nUNION ALL '));
+  const schemas = rows.flatMap((row) => row.schema ?? []);
+  const others = await otherTenants(client, schema, schemas);
+  return new Map(
+    rows.map(({ catalog, oid, schema: of, ...description }) => [
+      objectKey({ catalog, oid }),
+      { ...description, isOtherTenants: others.includes(of ?? '') },
+    ]),
+  );
 }
 
 /** Catalogs that everybody may read, and whose rows have an oid. */
@@ -95,18 +111,15 @@ export interface Remembered {
 }
 
 /** Reads what cannot be read later if all connections are one session. */
-export async function remember(
-  client: Pick<ClientBase, 'query'>,
-  target: Pick<Target, 'schema' | 'names'>,
-): Promise<Remembered> {
-  const { schema, names } = target;
+export async function remember(client: PoolClient, target: Pick<Target, 'schema'>): Promise<Remembered> {
   const largest = await client.query<{ oid: string }>(`SELECT ${largestOid(DROPPABLE)}::text AS oid`);
   const { rows } = await client.query<ObjectName>(
-    `SELECT 'pg_class' AS catalog, c.oid::text AS oid FROM pg_catalog.pg_class c
-     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.oid >= 16384 AND n.nspname !~ '^pg_' AND n.nspname <> $1
-       AND NOT ${isOtherTenants(names, 'n.nspname::text', literal(schema))}`,
-    [schema],
+    `SELECT 'pg_class' AS catalog, c.oid::text AS oid
+     FROM (SELECT s.oid FROM pg_catalog.pg_namespace s
+           WHERE s.nspname !~ '^pg_' AND s.nspname <> $1 AND NOT ${isOtherTenants('s.nspname::text', '$1')} OFFSET 0) n
+     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+     WHERE c.oid >= 16384`,
+    [target.schema],
   );
   return { shared: await describe(client, target, rows), largestOid: Number(largest.rows[0]?.oid ?? 0) };
 }

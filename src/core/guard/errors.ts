@@ -67,6 +67,12 @@ export function wouldReach(
   return outside(migration.file.name, target, deed, { statement, hint }, ' The statement was not sent.');
 }
 
+/** A migration dropped what tenantctl needs to examine it. */
+export function droppedState(migration: string, target: Target): TenantctlError {
+  const hint = 'Its transaction was rolled back. tenantctl works with this schema: leave it alone.';
+  return outside(migration, target, 'dropped or changed the schema tenantctl', { hint });
+}
+
 function outside(
   migration: string,
   { schema, clerkOrgId: tenant }: Target,

@@ -1,10 +1,10 @@
-import type { PoolClient, QueryResult } from 'pg';
+import { DatabaseError, type PoolClient, type QueryResult } from 'pg';
 import type { RunContext } from '../run/run-context.ts';
 import type { Direction, Migration } from '../files/load.ts';
 import { regainControlAtEnd } from '../target/control.ts';
 import type { Target } from '../target/target.ts';
 import { isAllowed } from './allowed.ts';
-import { describeAside } from './second-connection.ts';
+import { readAside } from './second-connection.ts';
 import {
   objectKey,
   selectSchemaBefore,
@@ -14,7 +14,7 @@ import {
   type ObjectName,
 } from './before.ts';
 import { describe, NOTHING, remember, type Descriptions, type Remembered } from './description.ts';
-import { brokenTransaction, outsideSchema } from './errors.ts';
+import { brokenTransaction, droppedState, outsideSchema } from './errors.ts';
 import { judge, questionsAbout, type Facts, type ObservedEffects, type Trespass } from './judge.ts';
 import { NEW_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
@@ -55,7 +55,9 @@ export async function startWatch(
 export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
   const { client, target, schemaBefore, marks, migrations, direction } = guarded;
   const { schema, role } = target;
-  const effects = await look(client, schema, schemaBefore, guarded);
+  const effects = await look(client, schema, schemaBefore, guarded).catch((error: unknown) => {
+    throw isStateGone(error) ? droppedState(migrations.at(-1)?.file.name ?? '', target) : error;
+  });
   if (!effects.isWhole) throw brokenTransaction(migrations, target);
   const facts: Facts = { schema, role, schemaBefore, marks, effects };
   const questions = questionsAbout(facts);
@@ -91,13 +93,23 @@ export async function watchSchema(
   return (migration) => assertWithinSchema(context, { ...watch, ...rest, migrations: [migration] });
 }
 
+/** A routine of tenantctl's is gone (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
+function isStateGone(error: unknown): boolean {
+  return (
+    error instanceof DatabaseError &&
+    ['3F000', '42883', '42P01'].includes(error.code ?? '') &&
+    error.message.includes('tenantctl')
+  );
+}
+
 function describeBefore(
   context: RunContext,
-  { target, remembered }: Guarded,
+  { client, target, remembered }: Guarded,
   objects: readonly ObjectName[],
 ): Promise<Descriptions> | Descriptions {
   if (objects.length === 0) return NOTHING;
-  if (remembered === undefined) return describeAside(context, target, objects);
+  if (remembered === undefined)
+    return describe(client, target, objects, (query) => readAside(context, query));
   const { shared, largestOid } = remembered;
   // Nobody else creates anything meanwhile: objects older than the migrations existed before.
   const existed = objects.filter(

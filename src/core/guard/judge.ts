@@ -245,7 +245,7 @@ function isExplained(row: SeenRow, { role, before, now }: Known): boolean {
 
 /**
  * Drops the row types of relations, and the objects of extensions, that are listed themselves. Puts other
- * tenants' objects first and indexes last.
+ * tenants' objects first, indexes and sequences last.
  */
 function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
   const listed = (catalog: string) =>
@@ -254,7 +254,8 @@ function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
   const isPart = ({ object: { catalog }, identity, extension, isOtherTenants }: Trespass) =>
     (catalog === 'pg_type' && relations.has(identity?.replace(/\[\]$/, ''))) ||
     (catalog !== 'pg_extension' && !isOtherTenants && extensions.has(extension ?? undefined));
-  const rank = ({ type, isOtherTenants }: Trespass) => Number(type === 'index') - Number(isOtherTenants);
+  const rank = ({ type, isOtherTenants }: Trespass) =>
+    Number(type === 'index' || type === 'sequence') - Number(isOtherTenants);
   return trespasses
     .filter((trespass) => !isPart(trespass))
     .toSorted((a, b) => a.step - b.step || rank(a) - rank(b));

@@ -1,8 +1,3 @@
-import { literal } from '../../db/sql.ts';
-import type { Names } from '../../names.ts';
-import { registrySql } from '../registry/registry-sql.ts';
-import { tenantSchemaPattern } from '../registry/schema-name.ts';
-
 /** The catalogs that have several rows for each table of each tenant. */
 export const LARGEST = ['pg_class', 'pg_attribute', 'pg_type'] as const;
 
@@ -55,11 +50,9 @@ export function ownObjects(schema: string): string {
   )`;
 }
 
-/** SQL for whether a schema is another tenant's: it is registered, or is named like a tenant's schema. */
-export function isOtherTenants(names: Names, column: string, own: string): string {
-  const { table, schema } = registrySql(names);
-  return `coalesce(${column} <> ${own} AND (${column} ~ ${literal(tenantSchemaPattern(names))}
-    OR (SELECT true FROM ${table} t WHERE t.${schema}::text = ${column} LIMIT 1)), false)`;
+/** SQL for whether a schema is another tenant's, for the transaction of a migration: see IS_OTHER_TENANTS. */
+export function isOtherTenants(column: string, own: string): string {
+  return `coalesce(${column} <> ${own} AND tenantctl.is_other_tenants(${column}), false)`;
 }
 
 /**

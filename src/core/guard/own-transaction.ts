@@ -40,7 +40,7 @@ export const NEW_ID: readonly string[] = [
 export const REPLACED_ROUTINES = `SELECT 'pg_proc' AS catalog, p.oid::text AS oid, ${idOf('age(p.xmin)')}::text AS "writtenBy",
     false AS "isInSchema", false AS "isReferred", NULL AS extension
   FROM pg_proc p
-  WHERE p.proname IN ('effects', 'form_of', 'rows_outside', 'stay_within') AND p.pronamespace = to_regnamespace('tenantctl')
+  WHERE p.proname IN ('effects', 'form_of', 'is_other_tenants', 'rows_outside', 'stay_within') AND p.pronamespace = to_regnamespace('tenantctl')
     AND age(p.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE}`;
 
 /**
@@ -49,5 +49,6 @@ export const REPLACED_ROUTINES = `SELECT 'pg_proc' AS catalog, p.oid::text AS oi
  */
 export const BEGAN = '(extract(epoch FROM now()) * 1000000)::bigint::text';
 
-/** No object of a migration, including temporary tables, can shadow PostgreSQL's own. */
-export const OWN_PATH = 'SET LOCAL search_path TO pg_catalog, pg_temp';
+/** No object of a migration, including temporary tables, can shadow PostgreSQL's own; names are plain. */
+export const OWN_PATH = `SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+  pg_catalog.set_config('quote_all_identifiers', 'off', true)`;

@@ -1,4 +1,3 @@
-import type { Names } from '../../names.ts';
 import { UNQUOTED_SCHEMA } from './description.ts';
 import { each, isOtherTenants } from './own-objects.ts';
 
@@ -13,8 +12,7 @@ const dependsOn = (catalog: string, on: string) =>
  * it (https://www.postgresql.org/docs/current/catalog-pg-depend.html). A role is another tenant's if it owns
  * that tenant's schema, and no other.
  */
-export function otherTenantsReferred(names: Names): string {
-  return `WITH named AS MATERIALIZED (
+export const OTHER_TENANTS_REFERRED = `WITH named AS MATERIALIZED (
              SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
              WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass
                AND d.refobjid = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = tenant_schema)
@@ -43,9 +41,8 @@ export function otherTenantsReferred(names: Names): string {
            SELECT w.refclassid::regclass::text, w.refobjid, w.id, false, true FROM written w
            WHERE CASE WHEN w.refclassid = 'pg_catalog.pg_authid'::regclass THEN
              w.refobjid <> (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = session_user)
-             AND (SELECT count(*) = 1 AND bool_and(${isOtherTenants(names, 'n.nspname::text', 'tenant_schema')})
+             AND (SELECT count(*) = 1 AND bool_and(${isOtherTenants('n.nspname::text', 'tenant_schema')})
                   FROM pg_catalog.pg_namespace n WHERE n.nspowner = w.refobjid)
            ELSE
-             (SELECT ${isOtherTenants(names, UNQUOTED_SCHEMA, 'tenant_schema')} FROM pg_identify_object(w.refclassid, w.refobjid, 0) i)
+             (SELECT ${isOtherTenants(UNQUOTED_SCHEMA, 'tenant_schema')} FROM pg_identify_object(w.refclassid, w.refobjid, 0) i)
            END`;
-}

@@ -1,28 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PoolClient } from 'pg';
+import type { PoolClient, QueryResultRow } from 'pg';
 import { TenantctlError } from '../../errors.ts';
+import { ownQuery } from '../../db/own-query.ts';
 import { withClient } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
-import type { Target } from '../target/target.ts';
-import type { ObjectName } from './before.ts';
-import { describe, type Descriptions } from './description.ts';
 
 /** Milliseconds to wait for a second connection while a tenant's transaction is open. */
 const PATIENCE_MS = 5_000;
 
 /**
- * Describes changed objects as other sessions see them.
+ * Reads something as other sessions see it, while a tenant's transaction is open. That transaction may hold any
+ * lock, so the query must read only catalogs; locks on catalogs are waited for as long as `lockTimeoutMs`.
  * @throws TenantctlError POOLER_EXHAUSTED with 53300 (transient); POOL_EXHAUSTED
  */
-export async function describeAside(
-  { database }: Pick<RunContext, 'database'>,
-  target: Pick<Target, 'schema' | 'names'>,
-  objects: readonly ObjectName[],
-): Promise<Descriptions> {
+export async function readAside<Row extends QueryResultRow>(
+  { database, lockTimeoutMs }: Pick<RunContext, 'database' | 'lockTimeoutMs'>,
+  query: string,
+): Promise<Row[]> {
   // A connection that bypasses the pooler does not wait in its queue.
   const beside = database.hasSessions ? await database.sessions() : database;
-  const look = async (client: PoolClient): Promise<Descriptions> => {
-    const answer = describe(client, target, objects);
+  const look = async (client: PoolClient): Promise<Row[]> => {
+    const answer = ownQuery<Row>(client, beside, { lockTimeoutMs }, query).then(({ rows }) => rows);
     if (!beside.mayQueueStatements) return answer;
     const first = await Promise.race([answer, sleep(PATIENCE_MS, 'late' as const, { ref: false })]);
     if (first !== 'late') return first;

@@ -1,9 +1,11 @@
 import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
+import { registrySql } from '../registry/registry-sql.ts';
+import { SYSTEM_SCHEMA, tenantSchemaPattern } from '../registry/schema-name.ts';
 import { BY_INDEX, procedure, routine, type Routine } from '../state/routine.ts';
 import { LOCKS } from './before.ts';
 import { CATALOGS, DROPPABLE, type Catalog } from './catalogs.ts';
-import { otherTenantsReferred } from './references.ts';
+import { OTHER_TENANTS_REFERRED } from './references.ts';
 import {
   each,
   extensionOf,
@@ -92,11 +94,10 @@ const ROUTINE_MAY_GRANT = `EXISTS (
                AND d.refobjid IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname IN (tenant_schema, 'public'))
                AND p.prosrc ~* '\\y(grant|revoke|execute)\\y')`;
 
-function rowsOutside(names: Names): Routine {
-  return routine(
-    'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean, is_referred boolean)',
-    `DECLARE
-       own_id bigint;
+const ROWS_OUTSIDE = routine(
+  'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean, is_referred boolean)',
+  `DECLARE
+     own_id bigint;
        first_age integer;
        last_age integer;
        is_counting boolean := current_setting('track_counts') = 'on';
@@ -135,28 +136,44 @@ function rowsOutside(names: Names): Routine {
            USING last_age, first_age, tenant_schema, since, largest, own_id;
          END LOOP;
          IF NOT is_counting OR ${writesOf(`'pg_depend'`)} + ${writesOf(`'pg_shdepend'`)} > 0 THEN
-           RETURN QUERY ${otherTenantsReferred(names)};
+           RETURN QUERY ${OTHER_TENANTS_REFERRED};
          END IF;
        EXCEPTION WHEN SQLSTATE 'TCT99' THEN
          NULL;
        END;
      END`,
-    'The catalog rows of objects outside the tenant schema that this transaction has written since an id, those of types that may have come into it, and what of other tenants it has made anything depend on.',
-    BY_INDEX,
+  'The catalog rows of objects outside the tenant schema that this transaction has written since an id, those of types that may have come into it, and what of other tenants it has made anything depend on.',
+  BY_INDEX,
+);
+
+/** A migration may have dropped or renamed the registry, which the guard then reports. */
+function isOtherTenantsRoutine(names: Names): Routine {
+  const { table, schema } = registrySql(names);
+  return routine(
+    'is_other_tenants(name text) RETURNS boolean',
+    `BEGIN
+       IF name ~ ${literal(tenantSchemaPattern(names))} THEN
+         RETURN true;
+       END IF;
+       RETURN name !~ ${literal(SYSTEM_SCHEMA.source)}
+         AND EXISTS (SELECT FROM ${table} t WHERE t.${schema}::text = is_other_tenants.name);
+     EXCEPTION WHEN undefined_table OR undefined_column THEN
+       RETURN false;
+     END`,
+    'Whether a schema belongs to a tenant: it is registered, or is named like one.',
   );
 }
 
-function effects(names: Names): Routine {
-  return routine(
-    'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
-    `DECLARE
-       locks json;
+const EFFECTS = routine(
+  'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
+  `DECLARE
+     locks json;
        rows json;
        keys json;
        may_have_keys boolean;
      BEGIN
        SELECT json_agg(json_build_object('catalog', o.catalog, 'oid', o.oid::text, 'mode', o.mode, 'schema', n.nspname,
-                'name', c.relname, 'kind', c.relkind, 'isOtherTenants', ${isOtherTenants(names, 'n.nspname::text', 'tenant_schema')})),
+                'name', c.relname, 'kind', c.relkind, 'isOtherTenants', ${isOtherTenants('n.nspname::text', 'tenant_schema')})),
               had_keys OR bool_or(o.mode = '${KEY_LOCK}')
        INTO locks, may_have_keys
        FROM (${OWN_LOCKS}) o
@@ -177,10 +194,9 @@ function effects(names: Names): Routine {
        RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'),
                 'hasEventTriggers', EXISTS (SELECT FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled <> 'D'));
      END`,
-    'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
-    BY_INDEX,
-  );
-}
+  'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
+  BY_INDEX,
+);
 
 const FORM_OF = routine(
   'form_of(relation oid) RETURNS text',
@@ -250,5 +266,5 @@ const STAY_WITHIN = procedure(
  * larger than any then.
  */
 export function guardRoutines(names: Names): Routine[] {
-  return [NOTE_OWN, SCHEMA_BEFORE, rowsOutside(names), effects(names), FORM_OF, STAY_WITHIN];
+  return [NOTE_OWN, SCHEMA_BEFORE, isOtherTenantsRoutine(names), ROWS_OUTSIDE, EFFECTS, FORM_OF, STAY_WITHIN];
 }

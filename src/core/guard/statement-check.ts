@@ -3,6 +3,7 @@ import { identifier, literal, qualified } from '../../db/sql.ts';
 import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
 import type { Target } from '../target/target.ts';
 import { isOtherTenants } from './own-objects.ts';
+import { otherTenants } from './other-tenants.ts';
 import { unparsed } from '../files/parse-sql.ts';
 import { namesAnother, wouldReach } from './errors.ts';
 import { isAllowed, type Outside } from './allowed.ts';
@@ -44,7 +45,7 @@ export function checkStatements(
     const reading = await readStatements(text);
     const named = reading.schemas.filter((name) => name !== schema && !EVERYBODYS.has(name));
     if (named.length > 0) {
-      const others = await otherTenants(client, target, named);
+      const others = await otherTenants(client, schema, named);
       if (others.length > 0) throw namesAnother(migration.file.name, target, others, text);
     }
     if (inTransaction) return;
@@ -78,19 +79,6 @@ function deedsOf({ global }: Reading, migration: Migration): { words: string; ne
   });
 }
 
-/** Which of these schemas are other tenants'. A failed transaction cannot be queried. */
-async function otherTenants(
-  client: PoolClient,
-  { schema, names }: Target,
-  named: readonly string[],
-): Promise<readonly string[]> {
-  if (client.getTransactionStatus() === 'E') return [];
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT s.name FROM unnest(ARRAY[${named.map(literal).join(', ')}]::text[]) AS s (name) WHERE ${isOtherTenants(names, 's.name', literal(schema))}`,
-  );
-  return rows.map(({ name }) => name);
-}
-
 interface Place extends Outside {
   readonly schema: string;
 }
@@ -98,12 +86,12 @@ interface Place extends Outside {
 /** Resolves the objects that a statement would change as the session does; existing ones only. */
 async function placesOf(
   client: PoolClient,
-  { schema, names }: Target,
+  { schema }: Target,
   objects: readonly NamedObject[],
 ): Promise<Place[]> {
   if (objects.length === 0) return [];
   const { rows } = await client.query<Place>(
-    `SELECT p.schema, quote_ident(p.schema) || '.' || CASE WHEN p.name = '*' THEN p.name ELSE quote_ident(p.name) END AS identity, ${isOtherTenants(names, 'p.schema', literal(schema))} AS "isOtherTenants"
+    `SELECT p.schema, quote_ident(p.schema) || '.' || CASE WHEN p.name = '*' THEN p.name ELSE quote_ident(p.name) END AS identity, ${isOtherTenants('p.schema', literal(schema))} AS "isOtherTenants"
      FROM (${objects.map(selectPlaces).join(' UNION ALL ')}) p WHERE p.schema IS NOT NULL`,
   );
   return rows;
@@ -116,9 +104,9 @@ function selectPlaces({ kind, schema, name, isNew }: NamedObject): string {
   const written = literal(schema === undefined ? identifier(name) : qualified(schema, name));
   switch (kind) {
     case 'relation':
-      return `${select('c.relnamespace::regnamespace::text')} FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(${written})`;
+      return `${select('n.nspname::text')} FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(${written})`;
     case 'type':
-      return `${select('t.typnamespace::regnamespace::text')} FROM pg_catalog.pg_type t WHERE t.oid = to_regtype(${written})`;
+      return `${select('n.nspname::text')} FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = to_regtype(${written})`;
     case 'routine': {
       // Overloads are not distinguished: all must be the tenant's.
       const schemas = schema === undefined ? 'current_schemas(false)' : `ARRAY[${literal(schema)}]::name[]`;

@@ -19,7 +19,7 @@ export interface VectorExtension {
 
 export async function readVectorExtension(database: Database): Promise<VectorExtension> {
   const { rows } = await database.query<{ schema: string | null; available: boolean }>(
-    `SELECT (SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'vector') AS schema,
+    `SELECT (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector') AS schema,
             EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS available`,
   );
   return { schema: rows[0]?.schema ?? undefined, available: rows[0]?.available ?? false };

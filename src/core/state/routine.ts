@@ -33,13 +33,14 @@ export function procedure(
  * JIT is off: up to PostgreSQL 17 any plan with an unavoidable sequential scan would be compiled, which takes
  * 400 ms per call with BY_INDEX (https://www.postgresql.org/docs/current/jit-decision.html). Joins keep their
  * written order: planning the view of stamps would take 40 ms on every new connection. Generic plans are made
- * once, not for each tenant.
+ * once, not for each tenant. Names are compared as regclass and quote_ident write them.
  */
 const SETTINGS = [
   'search_path = pg_catalog, pg_temp',
   'jit = off',
   'join_collapse_limit = 1',
   'plan_cache_mode = force_generic_plan',
+  'quote_all_identifiers = off',
 ];
 
 /**

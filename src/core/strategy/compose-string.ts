@@ -5,8 +5,8 @@ import {
   CHECK_CONSTRAINTS,
   CLEAN_SESSION,
   DEALLOCATE,
+  ownSettings,
   setSearchPath,
-  timeoutSettings,
 } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { limitArguments, noteOwn } from '../guard/limits.ts';
@@ -112,7 +112,7 @@ const CLEAN_IN_STRING = CLEAN_SESSION.map((statement) =>
 
 /** The transaction's settings, as alternating names and values. */
 function settingsFor(context: ComposerContext): string[] {
-  return Object.entries(timeoutSettings(context.database, context)).flatMap(([name, value]) => [
+  return Object.entries(ownSettings(context.database, context)).flatMap(([name, value]) => [
     name,
     String(value),
   ]);

@@ -79,7 +79,7 @@ test('the lock is taken and the history checked before anything else, and the re
   const at = (part: string) => statements.findIndex((statement) => statement.includes(part));
   expect(statements[0]).toBe('BEGIN ISOLATION LEVEL READ COMMITTED');
   expect(statements[1]).toBe(
-    `CALL tenantctl.enter('od"d''one'::text, NULL::text, '00000000-0000-0000-0000-000000000001'::uuid, ARRAY['ACTIVE', 'it''s']::text[], ARRAY['idle_in_transaction_session_timeout', '50000', 'tcp_user_timeout', '40000', 'lock_timeout', '1234']::text[])`,
+    `CALL tenantctl.enter('od"d''one'::text, NULL::text, '00000000-0000-0000-0000-000000000001'::uuid, ARRAY['ACTIVE', 'it''s']::text[], ARRAY['datestyle', 'ISO', 'intervalstyle', 'postgres', 'quote_all_identifiers', 'off', 'standard_conforming_strings', 'on', 'idle_in_transaction_session_timeout', '50000', 'tcp_user_timeout', '40000', 'lock_timeout', '1234']::text[])`,
   );
   const order = [
     at('SET LOCAL search_path'),
