@@ -20,6 +20,13 @@ export interface Places {
    * @throws TenantctlError POOL_EXHAUSTED after the wait; the error passed to `close`
    */
   take(purpose: Purpose): Promise<() => void>;
+  /** Sets how many connections may be in use from now on; at most the pool's size. */
+  limitTo(connections: number): void;
+  /**
+   * The server has refused a connection: until none is in use, those that are open must do.
+   * @returns whether one of them will become free
+   */
+  goOnWith(open: number, purpose: Purpose): boolean;
   /** Rejects all current and later waits with this error. */
   close(reason: Error): void;
 }
@@ -45,16 +52,19 @@ interface Waiting {
  * waits for another place, and only for `aside`; holders of `aside` or the lease never wait.
  */
 export function createPlaces(max: number, waitMs: number): Places {
-  const width = Math.max(1, max - 2);
+  /** How many connections may be in use: as set, and at present. */
+  let most = max;
+  let limit = max;
+  const width = () => Math.max(1, limit - 2);
   const inUse: Record<Purpose, number> = { call: 0, work: 0, query: 0, aside: 0, lease: 0 };
   const waiting: Waiting[] = [];
   let closed: Error | undefined;
 
+  const busy = () => inUse.work + inUse.query + inUse.aside;
   const hasRoom = (purpose: Purpose): boolean => {
     if (purpose === 'call') return inUse.call < max * CALLS_PER_CONNECTION;
     if (purpose === 'lease') return inUse.lease < 1;
-    const isFree = inUse.work + inUse.query + inUse.aside < Math.max(1, max - 1);
-    return isFree && (purpose !== 'work' || inUse.work < width);
+    return busy() < Math.max(1, limit - 1) && (purpose !== 'work' || inUse.work < width());
   };
   const occupy = (purpose: Purpose): (() => void) => {
     inUse[purpose] += 1;
@@ -63,6 +73,7 @@ export function createPlaces(max: number, waitMs: number): Places {
       if (isGivenBack) return;
       isGivenBack = true;
       inUse[purpose] -= 1;
+      if (busy() === 0) limit = most;
       letIn();
     };
   };
@@ -74,7 +85,19 @@ export function createPlaces(max: number, waitMs: number): Places {
     }
   };
   return {
-    width,
+    get width() {
+      return width();
+    },
+    limitTo(connections) {
+      most = Math.min(max, connections);
+      limit = most;
+      letIn();
+    },
+    goOnWith(open, purpose) {
+      limit = Math.min(limit, open);
+      // Who asks for a second connection holds one.
+      return purpose !== 'lease' && busy() > (purpose === 'aside' ? 1 : 0);
+    },
     async take(purpose) {
       if (closed !== undefined) throw closed;
       const isFirst = !waiting.some((each) => each.purpose === purpose);

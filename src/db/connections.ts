@@ -5,7 +5,7 @@ import { messageOf, TenantctlError } from '../errors.ts';
 import { databaseClosed, toConnectionError } from './database-error.ts';
 import { APPLICATION_NAME, type Address, type Connections, type PoolOptions } from './database.ts';
 import { requestCancel, socketOf } from './pg-internals.ts';
-import { createPlaces, DEFAULT_WAIT_MS, exhausted, type Purpose } from './connection-queue.ts';
+import { createPlaces, DEFAULT_WAIT_MS, exhausted, type Places, type Purpose } from './connection-queue.ts';
 
 const TENANTS_PER_CONNECTION = 1_000;
 
@@ -43,11 +43,7 @@ export function createConnections(settings: Address, options: ConnectionOptions)
   const connect = async (purpose: Purpose): Promise<PoolClient> => {
     // Waiting would not help: this pool never has enough connections.
     if (max < NEEDED[purpose] && !sharedSession) throw poolTooSmall(purpose, max);
-    const leave = await places.take(purpose);
-    const client = await pool.connect().catch((error: unknown) => {
-      leave();
-      throw connectFailure(error, pool, settings);
-    });
+    const [client, leave] = await takeClient(pool, places, settings, purpose);
     inUse.set(client, leave);
     if (!pool.ending) return client;
     giveBack(client, true, 0);
@@ -68,7 +64,10 @@ export function createConnections(settings: Address, options: ConnectionOptions)
   return {
     pool,
     max,
-    width: places.width,
+    get width() {
+      return places.width;
+    },
+    limitTo: (connections) => places.limitTo(connections),
     opened: () => pool.totalCount,
     connect,
     giveBack,
@@ -101,6 +100,26 @@ export function createConnections(settings: Address, options: ConnectionOptions)
       await over;
     },
   };
+}
+
+/** Waits for a place, and for a connection that the server can give. */
+async function takeClient(
+  pool: Pool,
+  places: Places,
+  settings: Address,
+  purpose: Purpose,
+): Promise<readonly [client: PoolClient, leave: () => void]> {
+  for (;;) {
+    const leave = await places.take(purpose);
+    try {
+      return [await pool.connect(), leave];
+    } catch (error) {
+      leave();
+      const failure = connectFailure(error, pool, settings);
+      // too_many_connections, perhaps because of this pool's own.
+      if (failure.sqlstate !== '53300' || !places.goOnWith(pool.totalCount, purpose)) throw failure;
+    }
+  }
 }
 
 function connectFailure(error: unknown, pool: Pool, settings: Address): TenantctlError {

@@ -59,6 +59,8 @@ export interface Connections {
   /** How many tasks that each hold a connection can run in parallel. */
   readonly width: number;
   opened(): number;
+  /** Sets how many connections may be in use from now on, at most `max`: the server may have fewer free. */
+  limitTo(connections: number): void;
   /**
    * Takes a connection. Prefer withClient, which gives it back.
    * @throws TenantctlError POOL_EXHAUSTED, DATABASE_CLOSED, CONCURRENCY_TOO_HIGH if maxConnections can never

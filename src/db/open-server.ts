@@ -68,6 +68,9 @@ function databaseOver(
   };
   const database: Database = {
     ...connections,
+    get width() {
+      return connections.width;
+    },
     ...capabilitiesOf(seen, past !== undefined, connections.max >= NEEDED.aside),
     names,
     connectTimeoutMs,

@@ -82,7 +82,7 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   const { options, context, observe } = commandRun;
   const { database } = context;
   const { folder, forward } = await readTenantFolder(options);
-  const lanes = await createLanes(database, options.concurrency);
+  const lanes = await createLanes(database, options.concurrency, observe);
   const selected = await readSelected(database, options);
   const decide = await readPlanner(database, selected.known, folder, forward);
   const fleet = await selectFleet(database, selected, {

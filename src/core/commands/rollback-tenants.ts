@@ -64,7 +64,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
   const emptied = emptiedBy(plan, options);
   if (emptied.length > 0) await confirmed(options.confirm, emptied);
   const elapsedMs = startStopwatch();
-  const lanes = await createLanes(database, options.concurrency);
+  const lanes = await createLanes(database, options.concurrency, observe);
   await prepareState(database, fleet.scope.stateVersion, observe);
   const { failures } = fleet.scope.memory;
   const steps = stepsDue(plan);

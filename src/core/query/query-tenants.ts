@@ -88,12 +88,13 @@ async function askTenants(
       : selectTenants(registered, options.tenants);
   const context = createRunContext(database, options);
   const handOver = createHandOver(options.onRows);
+  const observe = options.observe ?? silent;
   const { outcomes } = await serve<{ readonly tenant: RegisteredTenant }, number>(
     context,
     tenants.map((tenant) => ({ tenant })),
     {
-      lanes: await createLanes(database, options.concurrency),
-      observe: options.observe ?? silent,
+      lanes: await createLanes(database, options.concurrency, observe),
+      observe,
       attempt: ({ tenant }) => askTenant(context, tenant, query, handOver(tenant)),
     },
   );

@@ -1,6 +1,7 @@
 import { checkDatabase } from '../options/check-call.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
+import type { Observer } from '../report/event.ts';
 
 export interface Capacity {
   /** max_connections, less those that are reserved. */
@@ -54,30 +55,39 @@ async function readRoom(database: Database): Promise<Capacity> {
 }
 
 /**
- * The number of tenants in parallel; the maximum with `auto`. An explicit number is refused if too few
- * connections are free; the default is reduced. Behind a pooler, free connections are not counted.
+ * The number of tenants in parallel; the maximum with `auto`. Otherwise the pool is limited to the connections
+ * that are free, and the number to what this leaves for tenants; an explicit number above that is reduced with a
+ * warning, one above the free connections refused. Behind a pooler, free connections are not counted.
  * @throws TenantctlError CONCURRENCY_TOO_HIGH with the figures
  */
 export async function decideConcurrency(
   database: Database,
   asked: number | 'auto' | undefined,
+  observe: Observer,
 ): Promise<number> {
   if (!database.hasParallelSessions) return 1;
-  const { width } = database;
-  if (asked === 'auto') return Math.min(AUTO_CEILING, width);
+  const full = database.max - BESIDE;
+  if (asked === 'auto') return Math.max(1, Math.min(AUTO_CEILING, full));
   const { usable, free } = await readRoom(database);
-  if (asked === undefined) return Math.max(1, Math.min(DEFAULT_CONCURRENCY, width, free - BESIDE));
+  database.limitTo(Math.max(1 + BESIDE, free));
+  const { width } = database;
+  if (asked === undefined) return Math.min(DEFAULT_CONCURRENCY, width);
   if (asked > free)
     throw tooHigh(
       `${asked} needs ${asked} connections; ${Math.max(0, free)} of the server's ${usable} are free.`,
       `Use --concurrency ${Math.max(1, free)} or less, or raise max_connections.`,
     );
-  if (asked > width)
+  if (asked > Math.max(1, full))
     throw tooHigh(
       `${asked} needs a pool of ${asked + BESIDE} connections; this one was opened with ${database.max}.`,
       'Open the database with a larger maxConnections.',
     );
-  return asked;
+  if (asked > width)
+    observe({
+      type: 'warning',
+      message: `A concurrency of ${asked} needs ${asked + BESIDE} connections; ${free} of the server's ${usable} are free. It is lowered to ${width}.`,
+    });
+  return Math.min(asked, width);
 }
 
 function tooHigh(why: string, hint: string): TenantctlError {

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import type { TenantctlError } from '../../errors.ts';
 import { createAutoConcurrency } from './auto-concurrency.ts';
 import { connectionsBesideReserve, decideConcurrency } from './capacity.ts';
+import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 
 /** How many tenants to process in parallel: a number, or adapted to throughput (auto-concurrency.ts). */
@@ -26,8 +27,12 @@ const AUTO_IDLE_MS = 1_000;
 const LOOK_INTERVAL_MS = 2_000;
 
 /** @throws TenantctlError CONCURRENCY_TOO_HIGH for a number that the server or the pool cannot support */
-export async function createLanes(database: Database, asked: Concurrency | undefined): Promise<Lanes> {
-  const width = await decideConcurrency(database, asked);
+export async function createLanes(
+  database: Database,
+  asked: Concurrency | undefined,
+  observe: Observer,
+): Promise<Lanes> {
+  const width = await decideConcurrency(database, asked, observe);
   const limit = pLimit(width);
   const run: Lanes['run'] = (task) => limit(task);
   if (asked !== 'auto' || width === 1) return { width, run, begin: () => () => {} };

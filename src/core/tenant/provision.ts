@@ -74,7 +74,7 @@ async function provisionInRun(
   await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 
-  const lanes = ids.length > 1 ? await createLanes(database, options.concurrency) : ONE_LANE;
+  const lanes = ids.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
   const chunk = { context, folder, registry, observe, run, lanes, compile: options.compile };
   const results: ProvisionResult[] = [];
   for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE)

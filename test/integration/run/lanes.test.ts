@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { silent } from '../../../src/core/report/event.ts';
 import { createLanes } from '../../../src/core/run/lanes.ts';
 import { TenantctlError } from '../../../src/errors.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -6,7 +7,7 @@ import { createDatabase } from '../../support/database.ts';
 test('with auto, a run that the server refuses a connection goes on with one and closes the others', async () => {
   const testDatabase = await createDatabase();
   const database = await testDatabase.open(18);
-  const lanes = await createLanes(database, 'auto');
+  const lanes = await createLanes(database, 'auto', silent);
   let atWork = 0;
   const most = async (tasks: number) => {
     let seen = 0;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { RunEvent } from '../../../src/core/report/event.ts';
+import { silent, type RunEvent } from '../../../src/core/report/event.ts';
 import { createLanes } from '../../../src/core/run/lanes.ts';
 import { createRunContext, type RunOptions } from '../../../src/core/run/run-context.ts';
 import { serve } from '../../../src/core/serve/serve.ts';
@@ -24,7 +24,7 @@ async function serveTasks<Done>(
   const events: RunEvent[] = [];
   const ended: string[] = [];
   const served = await serve<Numbered, Done>(context, TASKS, {
-    lanes: await createLanes(database, 2),
+    lanes: await createLanes(database, 2, silent),
     observe: (event) => events.push(event),
     onEnd: ({ task }) => ended.push(task.tenant.schema),
     ...work,
