@@ -144,10 +144,13 @@ export function namedObjectsOf(kind: string, body: Node): NamedObject[] {
 
 /** The statement that runs: of EXPLAIN ANALYZE and PREPARE, the one within. */
 export function statementRun(kind: string, body: Node): readonly [kind: string, body: Node] {
-  const isAnalyzing = ((body.options ?? []) as readonly { DefElem?: Node }[]).some(
-    ({ DefElem: option }) => option?.defname === 'analyze',
-  );
-  if (kind !== 'PrepareStmt' && !(kind === 'ExplainStmt' && isAnalyzing)) return [kind, body];
+  // The options of other kinds (DECLARE) may be a number.
+  const isAnalyzing =
+    kind === 'ExplainStmt' &&
+    ((body.options ?? []) as readonly { DefElem?: Node }[]).some(
+      ({ DefElem: option }) => option?.defname === 'analyze',
+    );
+  if (kind !== 'PrepareStmt' && !isAnalyzing) return [kind, body];
   const [inner = '', fields = {}] = (Object.entries(body.query ?? {})[0] ?? []) as [string?, Node?];
   return [inner, fields];
 }

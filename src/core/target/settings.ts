@@ -1,5 +1,5 @@
 import { setAll } from '../../db/dead-client.ts';
-import { timeoutSettings } from '../../db/transaction.ts';
+import { ownSettings } from '../../db/transaction.ts';
 
 const MAY_SET = /\bset\b|\bset_config\b/i;
 
@@ -14,9 +14,9 @@ const RESTORE = `SELECT count(pg_catalog.set_config(s.name, s.reset_val, true)) 
  */
 export function restoreSettings(
   texts: readonly string[],
-  ...limits: Parameters<typeof timeoutSettings>
+  ...limits: Parameters<typeof ownSettings>
 ): string[] {
   return texts.some((text) => MAY_SET.test(text))
-    ? [RESTORE, ...setAll(timeoutSettings(...limits), 'LOCAL')]
+    ? [RESTORE, ...setAll(ownSettings(...limits), 'LOCAL')]
     : [];
 }
