@@ -11,6 +11,7 @@ import { applyTask, withEarlier } from './apply-task.ts';
 import { compile, type NotCompiled } from './compiled.ts';
 import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
+import { storesText } from './stores-text.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
 import { sendToAll, type PlanGroup } from './send-to-all.ts';
 
@@ -102,12 +103,12 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
 
 async function compiledFrom(
   { session, migration, lesson }: PlanGroup,
-  { plan }: MigrationTask,
+  { plan, tenant }: MigrationTask,
 ): Promise<Lesson['compiled']> {
-  const { names } = session.context.database;
+  const { database } = session.context;
   const [first, second] = lesson.seen;
   if (first === undefined) return undefined;
-  const compiled = compile(plan, migration.direction, first, second ?? first, names.tenantHistory);
+  const compiled = compile(plan, migration.direction, first, second ?? first, database.names.tenantHistory);
   const never = ({ migration: name, reason }: NotCompiled) => {
     const message = `${name} is run for every tenant separately: ${reason}.`;
     migration.observe({ type: 'note', message });
@@ -116,6 +117,11 @@ async function compiledFrom(
   if (!('reason' in compiled)) {
     if (second === undefined) return undefined;
     const texts = compiled.steps.flatMap((step) => step.texts);
+    if (await storesText(database, tenant.schema, texts))
+      return never({
+        migration: plan.steps[0]?.name ?? '',
+        reason: 'functions of the database call current_query()',
+      });
     const readings = await Promise.all(texts.map(session.context.readStatements));
     const unread = texts[readings.findIndex(({ problem }) => problem !== undefined)];
     if (unread === undefined) return { ...compiled, limits: limitsOf(readings, lesson.observedEffects) };

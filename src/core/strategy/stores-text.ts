@@ -1,0 +1,37 @@
+import type { Database } from '../../db/database.ts';
+import { HISTORY_TRIGGER } from '../stamps/server-routines.ts';
+import { lockTableOf } from '../target/history.ts';
+
+/** current_query() in a stored expression: its oid, which is the same in every version. */
+const CALL = ':funcid 817 ';
+
+/**
+ * Whether statements may be stored as text, as audit triggers do: current_query() is the whole string that was
+ * sent (https://www.postgresql.org/docs/current/functions-info.html), so each statement must be sent alone.
+ * Looks at all functions, except those of triggers on the history alone, and at the defaults in public and in one tenant's schema. Ask after that tenant's
+ * migrations: they may create such a function.
+ */
+export async function storesText(
+  database: Pick<Database, 'query' | 'names'>,
+  schema: string,
+  texts: readonly string[],
+): Promise<boolean> {
+  const { tenantHistory } = database.names;
+  if (texts.some((text) => /current_query/i.test(text))) return true;
+  const { rows } = await database.query<{ stores: boolean }>(
+    `SELECT EXISTS (
+       SELECT FROM pg_proc p
+       WHERE p.oid >= 16384 AND NOT starts_with(p.proname::text, '${HISTORY_TRIGGER}_')
+         AND CASE p.prosrc WHEN '' THEN strpos(to_jsonb(p) ->> 'prosqlbody', $2) > 0 ELSE strpos(lower(p.prosrc), 'current_query') > 0 END
+         AND (p.prorettype <> 'trigger'::regtype OR EXISTS (
+           SELECT FROM pg_depend d JOIN pg_trigger t ON t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
+           WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND c.relname <> ALL ($3)))
+     ) OR EXISTS (
+       SELECT FROM pg_depend d JOIN pg_attrdef a ON a.adrelid = d.objid
+       WHERE d.refclassid = 'pg_namespace'::regclass AND d.classid = 'pg_class'::regclass
+         AND d.refobjid IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname IN ('public', $1)) AND strpos(a.adbin::text, $2) > 0
+     ) AS stores`,
+    [schema, CALL, [tenantHistory, lockTableOf(tenantHistory)]],
+  );
+  return rows[0]?.stores === true;
+}
