@@ -11,6 +11,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
     message.startsWith('bind message')
       ? 'PostgreSQL takes at most 65,535 values in one statement: send fewer rows at once, such as with knex.batchInsert(table, rows, 1000).'
       : undefined,
+  '0A000': missingFiles,
   '25006':
     'The server accepts no changes: it is a standby, or default_transaction_read_only is on. tenantctl doctor says which, and what to do.',
   '25P03':
@@ -36,6 +37,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
     /user request/.test(message)
       ? 'Somebody cancelled the statement: a second Ctrl-C, or pg_cancel_backend().'
       : 'Raise STATEMENT_TIMEOUT_MS (--statement-timeout <ms>; 0 is no limit): for migrations it overrides the statement_timeout of role and database, but not one that the migration sets. For other statements raise that of the role: ALTER ROLE <role> SET statement_timeout = ...;',
+  '58P01': missingFiles,
   '57P01': 'The server was shut down, or somebody ended the connection. Run the command again.',
   '57P02': 'The server crashed and is recovering. Run the command again.',
   '57P03': 'The server is starting or shutting down. Run the command again.',
@@ -44,6 +46,13 @@ const HINTS: Readonly<Record<string, Hint>> = {
 export function serverHint(sqlstate: string | undefined, message: string): string | undefined {
   const hint = sqlstate === undefined ? undefined : HINTS[sqlstate];
   return typeof hint === 'function' ? hint(message) : hint;
+}
+
+/** Before PostgreSQL 15: 58P01. */
+function missingFiles(message: string): string | undefined {
+  return /^extension "[^"]+" is not available|extension control file/.test(message)
+    ? 'The server does not have the files of the extension: install its package there (a managed server: see the list of its extensions), and run the command again.'
+    : undefined;
 }
 
 /** The statement that creates an extension, if the role may not. */

@@ -21,6 +21,7 @@ let number = 0;
 beforeAll(async () => {
   standing = await standingFleet(TENANTS, USUAL_FILES);
   ({ fleet } = standing);
+  await fleet.query('DROP EXTENSION IF EXISTS vector');
 });
 
 afterAll(() => standing.close());
@@ -48,7 +49,7 @@ async function withMigration(format: string, text: string, work: () => Promise<v
 }
 
 const migrate = (options: Partial<MigrateTenantsOptions> = {}) =>
-  fleet.migrate({ observe, retries: 0, ...options });
+  fleet.migrate({ observe, retries: 0, vectorExtension: 'off', ...options });
 
 const errorsOf = ({ tenants }: FleetResult) => tenants.flatMap(({ error }) => error?.message ?? []);
 
@@ -103,7 +104,11 @@ test('the first tenant that succeeds creates it, whoever failed before', async (
 
 test('a single tenant and a new one create it in public, and a dry run creates nothing', async () => {
   await withMigration('sql', inSql(CREATE, MAILS), async () => {
-    const options = { folder: fleet.project.tenants, masterFolder: fleet.project.master };
+    const options = {
+      folder: fleet.project.tenants,
+      masterFolder: fleet.project.master,
+      vectorExtension: 'off',
+    } as const;
     const rehearsal = await rehearseTenants(fleet.database, options);
     expect(rehearsal.plans.flatMap(({ migrations }) => migrations.map(({ error }) => error))).toEqual([
       undefined,
@@ -116,6 +121,7 @@ test('a single tenant and a new one create it in public, and a dry run creates n
   await withMigration('sql', inSql(IN_DO, MAILS), async () => {
     const made = await provisionTenants(fleet.database, ['org_new'], {
       folder: fleet.project.tenants,
+      vectorExtension: 'off',
       observe,
     });
     expect(made.map(({ outcome }) => outcome)).toEqual(['provisioned']);

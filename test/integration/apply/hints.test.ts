@@ -12,6 +12,7 @@ beforeAll(async () => {
   ({ fleet } = standing);
   const schema = schemaNameFor('org_a');
   await fleet.query(`INSERT INTO ${schema}.notes VALUES (1), (2)`);
+  await fleet.query('DROP EXTENSION IF EXISTS vector');
   await fleet.query(`CREATE TYPE ${schema}.mood AS ENUM ('calm')`);
 });
 
@@ -24,7 +25,7 @@ async function errorOf(extension: string, text: string, options: Parameters<Test
   const name = `3_${(number += 1)}${extension}`;
   await fleet.add(name, text);
   try {
-    const { tenants } = await fleet.migrate({ retries: 0, ...options });
+    const { tenants } = await fleet.migrate({ retries: 0, vectorExtension: 'off', ...options });
     return tenants[0]?.error;
   } finally {
     await fleet.project.remove(`migrations/tenants/${name}`);
@@ -84,6 +85,7 @@ test.each([
   ['SELECT * FROM nowhere', '42P01', /^Neither the schema nor public has it/],
   ['SELECT nothing FROM notes', '42703', /^Neither the schema nor public has it/],
   ['CREATE TABLE x (a nothing)', '42704', /^Neither the schema nor public has it/],
+  ['CREATE EXTENSION nowhere', expect.stringMatching(/0A000|58P01/), /install its package/],
   ['CREATE TABLE x (a vector(3))', '42704', /CREATE EXTENSION IF NOT EXISTS vector/],
   ['SELECT nothing(1)', '42883', /needs? a cast, or an extension/],
   ['SELEC 1', '42601', /^Correct the SQL/],
