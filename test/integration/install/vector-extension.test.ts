@@ -67,7 +67,7 @@ test("a tenant's own migration that creates it does not keep it in the tenant's 
   });
   expect(await provision('org_a', 'off')).toMatchObject({ outcome: 'provisioned' });
   expect(await whereItIs(testDatabase)).toBe('public');
-  expect(warnings).toEqual([expect.stringContaining('moved to public')]);
+  expect(warnings).toEqual([expect.stringContaining('creates it in public')]);
   expect(await provision('org_b', 'off')).toMatchObject({ outcome: 'provisioned' });
 });
 
