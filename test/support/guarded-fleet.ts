@@ -116,12 +116,11 @@ function emptied(organization: string): string {
   const schema = schemaNameFor(organization);
   return `DO $empty$ DECLARE statement text; BEGIN
       FOR statement IN
-        SELECT format('DROP %s IF EXISTS %s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, oid::regclass)
-        FROM pg_class WHERE relnamespace = '${schema}'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S') AND relname NOT LIKE 'knex\\_migrations\\_tenant%'
-        UNION ALL SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure) FROM pg_proc
-        WHERE pronamespace = '${schema}'::regnamespace AND proname NOT LIKE 'tenantctl\\_unstamp%'
-        UNION ALL SELECT format('DROP TYPE IF EXISTS %s CASCADE', oid::regtype) FROM pg_type
-        WHERE typnamespace = '${schema}'::regnamespace AND typtype IN ('e', 'd')
+        SELECT format('DROP %s IF EXISTS %s CASCADE', CASE o.type WHEN 'statistics object' THEN 'statistics' ELSE o.type END, o.identity)
+        FROM pg_depend d, pg_identify_object(d.classid, d.objid, 0) o
+        WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = '${schema}'::regnamespace
+          AND o.type <> 'default acl' AND o.identity !~ 'knex_migrations_tenant|tenantctl_unstamp'
+          AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i' AND i.refobjid <> i.objid)
       LOOP EXECUTE statement; END LOOP;
     END $empty$;
     SET search_path TO ${schema};
