@@ -49,6 +49,12 @@ export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 /** Deferred constraints must fail before COMMIT, after which a pooler hands over an uncleaned session. */
 export const CHECK_CONSTRAINTS = 'SET CONSTRAINTS ALL IMMEDIATE';
 
+/**
+ * Makes whatever still runs at the end write nothing: a trigger that has deferred itself again. It cannot be
+ * taken back within the transaction (https://www.postgresql.org/docs/current/sql-set-transaction.html).
+ */
+export const WRITE_NO_MORE = 'SET TRANSACTION READ ONLY';
+
 /** A session's advisory locks survive a rollback. */
 export const ROLL_BACK = ['ROLLBACK', ...CLEAN_SESSION].join(';\n');
 

@@ -256,7 +256,7 @@ export const INNOCENT_DEEDS: readonly [sentence: string, texts: readonly string[
     [
       'CREATE INDEX by_name ON users (lower(name))',
       'CREATE UNIQUE INDEX once ON users (name) INCLUDE (country)',
-      'CREATE INDEX some ON users (name DESC) WHERE country IS NOT NULL',
+      'CREATE INDEX partial ON users (name DESC) WHERE country IS NOT NULL',
       `CREATE INDEX words ON users USING gin (to_tsvector('simple', name))`,
       'CREATE INDEX brin ON users USING brin (id)',
       'ALTER INDEX by_name RENAME TO by_lower',
@@ -337,7 +337,6 @@ export const INNOCENT_DEEDS: readonly [sentence: string, texts: readonly string[
       'ALTER OPERATOR === (ka, ka) SET (RESTRICT = eqsel)',
       'DROP AGGREGATE summed (int)',
       'DROP PROCEDURE fill()',
-      'DROP OPERATOR === (ka, ka)',
     ],
   ],
   [

@@ -7,6 +7,7 @@ import {
   DEALLOCATE,
   ownSettings,
   setSearchPath,
+  WRITE_NO_MORE,
 } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { limitArguments, noteOwn } from '../guard/limits.ts';
@@ -92,6 +93,7 @@ export function createComposer(
       ...(compiled.isTableChange ? [] : assertRoutines(target)),
       `CALL tenantctl.stay_within(${name}, ${limits})`,
       ...closing,
+      WRITE_NO_MORE,
       CHECK_CONSTRAINTS,
       'COMMIT',
       ...CLEAN_IN_STRING,

@@ -81,6 +81,21 @@ test('what a cursor would do at the end of the transaction is not done', async (
   await expectNothingElseChanged();
 });
 
+test.each([true, false])(
+  'a trigger that defers itself again writes nothing at the COMMIT, as strings: %s',
+  async (compile) => {
+    const again = `CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN
+      IF NEW.id > 5 THEN RETURN NULL; END IF;
+      IF NEW.id = 4 THEN CREATE TABLE public.late (); END IF;
+      SET CONSTRAINTS ALL DEFERRED; EXECUTE format('UPDATE %s SET id = id + 1', TG_RELID::regclass); RETURN NULL; END $f$`;
+    const trigger =
+      'CREATE CONSTRAINT TRIGGER again AFTER INSERT OR UPDATE ON users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION again()';
+    const result = await migrate(raw(again, trigger, 'INSERT INTO users VALUES (1)'), {}, { compile });
+    for (const { error } of result.tenants) expect(error?.message).toMatch(/read-only transaction/);
+    await expectNothingElseChanged();
+  },
+);
+
 test('a rollback is kept within the schema, too', async () => {
   await migrate(raw('CREATE TABLE mine ()'), { down: raw('DROP TABLE mine', 'DROP TABLE plans') });
   const result = await fleet().rollback({ tenants: TENANTS });
