@@ -29,6 +29,9 @@ const KEEPALIVES = {
  * - sending: tcp_user_timeout
  *   (https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS).
  *
+ * transaction_timeout (PostgreSQL 17) is off: it would end the connection of a migration at work, whose limit is
+ * statement_timeout, and of a transaction that only keeps a lock.
+ *
  * The TCP settings have no effect on a Unix socket. Systems that lack one log a line each time it is set, so
  * it is set only where known to exist.
  */
@@ -41,6 +44,7 @@ export function deadClientSettings({
   const hasUnixSockets = !sharedSession && !isWindows;
   return {
     idle_in_transaction_session_timeout: IDLE_TIMEOUT_MS,
+    ...(serverVersion >= 170_000 && { transaction_timeout: 0 }),
     ...(hasUnixSockets &&
       serverVersion >= 140_000 && { client_connection_check_interval: CLIENT_CHECK_INTERVAL_MS }),
     ...(hasUnixSockets && KEEPALIVES),

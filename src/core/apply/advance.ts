@@ -116,7 +116,8 @@ async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd
         afterwards = perform;
         return MORE;
       }
-      await keepLockOnly(context, transaction);
+      // Only the target's lock: a table lock could block a REINDEX on the other connection forever.
+      await transaction.client.query(`ROLLBACK TO SAVEPOINT ${LOCK_ONLY}`);
       if (!(await mayReach(job, segment, transaction))) return abandon({ kind: 'busy' });
       outside = perform(keepLock(transaction.client));
       return outside;
@@ -174,13 +175,6 @@ async function mayReach(
   { client }: OpenTransaction,
 ): Promise<boolean> {
   return target.scope === 'master' || !reachesOutside(migrations) || waitForOutside(context, client);
-}
-
-/** Keeps only the target's lock: a table lock could block a REINDEX on the other connection forever. */
-async function keepLockOnly({ database }: RunContext, { client }: OpenTransaction): Promise<void> {
-  await client.query(
-    `ROLLBACK TO SAVEPOINT ${LOCK_ONLY}${database.hasTransactionTimeout ? '; SET LOCAL transaction_timeout = 0' : ''}`,
-  );
 }
 
 function atWorkHint(error: unknown): string {
