@@ -18,6 +18,7 @@ import { untrustedHistory } from './untrusted-history.ts';
 import { lastBatch } from '../plan/plan.ts';
 import { nextSegment, type Segment } from './segment.ts';
 import type { Target } from '../target/target.ts';
+import { lacksCommit } from '../statements/needs-commit.ts';
 import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
 
 /** Performs an assignment, segment by segment. Never throws for errors that concern only its target. */
@@ -26,7 +27,13 @@ export async function advance(
   target: Target,
   assignment: Assignment,
 ): Promise<Advanced> {
-  const progress: TargetJob['progress'] = { names: [], batch: 0, started: false, isCommitted: false };
+  const progress: TargetJob['progress'] = {
+    names: [],
+    batch: 0,
+    started: false,
+    completed: 0,
+    isCommitted: false,
+  };
   const job = { context, target, assignment, progress };
   try {
     for (;;) {
@@ -65,11 +72,18 @@ type SegmentEnd =
 const MORE: SegmentEnd = { kind: 'more' };
 
 async function serveSegment(job: TargetJob): Promise<SegmentEnd> {
-  const end = await runSegment(job, false).catch((error: unknown) => {
-    const { assignment, progress } = job;
+  const { assignment, progress } = job;
+  const wasStarted = progress.started;
+  const end = await runSegment(job, false).catch((thrown: unknown) => {
+    const error = toDatabaseError(thrown);
+    if (progress.completed > 0 && lacksCommit(error.sqlstate, error.message)) {
+      progress.isOneByOne = true;
+      progress.started = wasStarted;
+      return runSegment(job, false);
+    }
     // The history tables known at planning time may be gone (42P01, 3F000): look for them first.
-    const isGone = ['42P01', '3F000'].includes(toDatabaseError(error).sqlstate ?? '');
-    if (progress.started || assignment.hasTables !== true || !isGone) throw error;
+    const isGone = ['42P01', '3F000'].includes(error.sqlstate ?? '');
+    if (progress.started || assignment.hasTables !== true || !isGone) throw thrown;
     return runSegment({ ...job, assignment: { ...assignment, hasTables: false } }, false);
   });
   if (end.kind !== 'needs-place') return end;

@@ -67,6 +67,10 @@ interface Progress extends Applied {
   started: boolean;
   isOutside?: boolean | undefined;
   pid?: number | undefined;
+  /** How many migrations were completed in the current transaction. */
+  completed: number;
+  /** One of them needs the COMMIT of an earlier one: each is committed by itself. */
+  isOneByOne?: boolean | undefined;
   /** The migration that is running or being committed. */
   atWork?: string | undefined;
 }

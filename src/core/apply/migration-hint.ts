@@ -1,6 +1,7 @@
 import { serverHint } from '../../db/server-hint.ts';
 import { configForm } from '../files/config-form.ts';
 import type { Direction, Migration } from '../files/load.ts';
+import { lacksCommit } from '../statements/needs-commit.ts';
 
 interface Refused {
   readonly sqlstate: string | undefined;
@@ -39,9 +40,12 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '42P01': LACKS,
   '42P06': EXISTS,
   '42P07': EXISTS,
-  '55006': 'Something else uses it. Run the command again when that has ended.',
+  '55006': ({ message }) =>
+    lacksCommit('55006', message)
+      ? 'Rows that the migration has written have deferred constraints. Put SET CONSTRAINTS ALL IMMEDIATE before the statement, or the statement in a later migration.'
+      : 'Something else uses it. Run the command again when that has ended.',
   '55P04': ({ migration, direction }) =>
-    `A new value of an enum can be used only after it was committed. Put ALTER TYPE ... ADD VALUE in an earlier migration of its own, which tenantctl then commits first. Where a function adds the value, that migration also needs: ${outsideForm(migration, direction)}`,
+    `A new value of an enum can be used only after it was committed. Put ALTER TYPE ... ADD VALUE in an earlier migration of its own: tenantctl commits that one first. Or let the migration run outside a transaction: ${outsideForm(migration, direction)}`,
   P0: 'The migration, or a function or trigger that it calls, raised this error itself.',
 };
 

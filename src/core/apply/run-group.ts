@@ -100,6 +100,9 @@ async function runAll(
       watch?.marks.push(toMark(results[before.length - 1]?.rows[0]));
     } else if (target.role !== undefined) await client.query(giveControl(target).join(';\n'));
     progress.atWork = name;
+    progress.completed = index;
+    const recording = assignment.record?.(name);
+    if (progress.isOneByOne === true) recording?.depends('it needs a transaction of its own');
     const earlier = sent.flat();
     const texts: string[] = [];
     sent.push(texts);
@@ -107,13 +110,13 @@ async function runAll(
       target,
       direction,
       earlier,
-      recording: assignment.record?.(name),
+      recording,
       onStatement: ({ text }) => texts.push(text),
     });
     finishes.push(finish);
     if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
     records = [recordStep(target, direction, name, progress.batch)];
-    if (texts.some(needsCommit)) break;
+    if (progress.isOneByOne === true || texts.some(needsCommit)) break;
   }
   const finish = () => finishes.forEach((each) => each());
   return { texts: sent, records, finish };

@@ -9,7 +9,7 @@ import { watchSchema } from '../guard/guard.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { giveControl } from '../target/control.ts';
-import { needsCommit } from '../statements/needs-commit.ts';
+import { lacksCommit, needsCommit } from '../statements/needs-commit.ts';
 import { restoreSettings } from '../target/settings.ts';
 import type { Target } from '../target/target.ts';
 
@@ -32,9 +32,6 @@ export interface RehearsedPlan {
 
 const STEP = 'tenantctl_step';
 
-/** unsafe_new_enum_value_usage */
-const UNSAFE_ENUM_VALUE = '55P04';
-
 /** A transaction that will be rolled back. */
 export interface Trial {
   readonly context: RunContext;
@@ -52,7 +49,6 @@ export async function tryPlan(
   const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
   const shown: RehearsedMigration[] = [];
   let leftOut: string | undefined;
-  let uncommitted: string | undefined;
   let texts: string[] = [];
   for (const migration of migrations) {
     const { name } = migration.file;
@@ -78,14 +74,14 @@ export async function tryPlan(
       const observed = await stayed?.(migration);
       if (observed?.hasExtension === true) await moveExtensions(context, client, target);
       shown.push({ name, transaction: true, statements });
-      if (!texts.some(needsCommit)) continue;
-      uncommitted ??= name;
       // A run commits here, which drops temporary tables.
-      await client.query('DISCARD TEMP');
+      if (texts.some(needsCommit)) await client.query('DISCARD TEMP');
     } catch (error) {
       await client.query(`ROLLBACK TO SAVEPOINT ${STEP}`);
-      if (uncommitted !== undefined && (error as TenantctlError).sqlstate === UNSAFE_ENUM_VALUE) {
-        const note = `It could not be tried to its end: it uses a value of an enum that ${uncommitted} adds, which a run commits first.`;
+      const { sqlstate, message } = toTenantctlError(error);
+      if (lacksCommit(sqlstate, message) && !texts.some(needsCommit)) {
+        const note =
+          'It could not be tried to its end: it needs what is before it to be committed, as a run does.';
         shown.push({ name, transaction: true, statements, note });
         leftOut ??= name;
         continue;

@@ -21,3 +21,11 @@ const NEEDS_COMMIT = new RegExp(
 export function needsCommit(text: string): boolean {
   return NEEDS_COMMIT.test(text);
 }
+
+/**
+ * Whether a statement failed only because an earlier migration was not committed yet: a function has added the
+ * value of an enum, or deferred constraints of rows that it wrote are still to be checked. Pure.
+ */
+export function lacksCommit(sqlstate: string | undefined, message: string): boolean {
+  return sqlstate === '55P04' || (sqlstate === '55006' && message.includes('pending trigger events'));
+}

@@ -104,3 +104,37 @@ test('what a migration sets, for its transaction or the session, does not last f
     expect(await fleet.query(`SELECT * FROM ${schema}.after`)).toEqual(before);
   }
 });
+
+test.each([
+  ['adds a value by a function of the database', 'SELECT public.extend()', "INSERT INTO moods VALUES ('b')"],
+  [
+    'writes rows with a deferred constraint',
+    'INSERT INTO links VALUES (1)',
+    'ALTER TABLE links ADD note text',
+  ],
+])(
+  'what follows a migration that %s runs in another transaction, also for a new tenant',
+  async (_, first, next) => {
+    const fleet = await createFleet([]);
+    await fleet.query(
+      `CREATE FUNCTION public.extend() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE $x$ALTER TYPE mood ADD$x$ || $x$ VALUE 'b'$x$; END $$`,
+    );
+    await fleet.add(
+      '3_first.sql',
+      `-- migrate:up\nCREATE TYPE mood AS ENUM ('a'); CREATE TABLE moods (m mood); INSERT INTO notes (id) VALUES (1);
+     CREATE TABLE links (id int REFERENCES notes DEFERRABLE INITIALLY DEFERRED);`,
+    );
+    expect(await fleet.provision('org_a')).toMatchObject([{ outcome: 'provisioned' }]);
+    await fleet.add('4_first.sql', `-- migrate:up\n${first}`);
+    await fleet.add('5_next.sql', `-- migrate:up\n${next}`);
+    const folders = { folder: fleet.project.tenants, masterFolder: fleet.project.master };
+    const { plans } = await rehearseTenants(fleet.database, folders);
+    expect(plans[0]?.migrations.map(({ error }) => error)).toEqual([undefined, undefined]);
+    const results = await fleet.provision('org_b', 'org_c', 'org_d', 'org_e');
+    expect(results.map(({ outcome, error }) => error?.message ?? outcome)).toEqual(
+      FOUR.map(() => 'provisioned'),
+    );
+    const { tenants } = await fleet.migrate();
+    expect(tenants.map(({ names }) => names)).toContainEqual(['4_first.sql', '5_next.sql']);
+  },
+);

@@ -77,7 +77,7 @@ test.each([
   [
     "ALTER TYPE mood ADD VALUE 'wild'; SELECT 'wild'::mood",
     '55P04',
-    /ADD VALUE in an earlier migration of its own, .* -- migrate:up transaction:false/,
+    /ADD VALUE in an earlier migration of its own: .* -- migrate:up transaction:false/,
   ],
   ['CREATE TABLE notes ()', '42P07', /^The schema has it already/],
   ['ALTER TABLE notes ADD id int', '42701', /^The schema has it already/],
