@@ -8,7 +8,7 @@ import {
   type SchemaBefore,
   type ObjectName,
 } from './before.ts';
-import { BEGAN, OWN_PATH, REPLACED_ROUTINES } from './own-transaction.ts';
+import { BEGAN, idOf, OWN_PATH, REPLACED_ROUTINES } from './own-transaction.ts';
 
 /** A lock taken by a migration's transaction: on a relation or, if exclusive, on another object. */
 export interface SeenLock extends ObjectName {
@@ -71,7 +71,8 @@ export async function look(
       'CLOSE ALL',
       'SET CONSTRAINTS ALL IMMEDIATE',
       OWN_PATH,
-      REPLACED_ROUTINES,
+      // A dry run may have created them itself, before.
+      `${REPLACED_ROUTINES} AND ${idOf('age(p.xmin)')} > ${since ?? 0}`,
       `SELECT tenantctl.effects(${literal(schema)}::text, ${since ?? 0}::bigint, ${largestOid}::bigint, ${noted}, ${hadKeys}, ${columns}) AS effects,
          ${BEGAN} = '${began}' AND NOT EXISTS (SELECT FROM unnest(ARRAY[${ids}]::bigint[]) AS m (id) WHERE txid_status(m.id) <> 'in progress') AS "isWhole"`,
     ].join(';\n'),
