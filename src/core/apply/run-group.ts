@@ -1,6 +1,6 @@
 import type { PoolClient, QueryResult } from 'pg';
 import { WRITE_NO_MORE, type OpenTransaction } from '../../db/transaction.ts';
-import { MARK, toMark, type SchemaBefore } from '../guard/before.ts';
+import { markStatements, toMark, type SchemaBefore } from '../guard/before.ts';
 import { assertWithinSchema, startWatch, type Watch } from '../guard/guard.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
@@ -93,7 +93,8 @@ async function runAll(
     const name = steps[index]?.name ?? migration.file.name;
     if (index > 0) {
       // Records the previous migration, and resets what it may have set.
-      const before = [...regainControl(target), ...(watch === undefined ? [] : MARK)];
+      const marking = watch === undefined ? [] : markStatements(watch.marks.length > 0);
+      const before = [...regainControl(target), ...marking];
       const restored = restoreSettings(sent.at(-1) ?? [], context.database, context);
       const statements = [...before, ...records, ...restored, ...giveControl(target)].join(';\n');
       const results = (await client.query(statements)) as unknown as QueryResult[];

@@ -50,6 +50,8 @@ export async function tryPlan(
   const shown: RehearsedMigration[] = [];
   let leftOut: string | undefined;
   let texts: string[] = [];
+  // Each open savepoint has a lock of its own.
+  let earlier = '';
   for (const migration of migrations) {
     const { name } = migration.file;
     if (!runsInTransaction(migration, direction)) {
@@ -64,7 +66,8 @@ export async function tryPlan(
       texts.push(statement.text);
       statements.push(context.database.conceal(statementText(statement)));
     };
-    await client.query(`SAVEPOINT ${STEP}`);
+    await client.query(`${earlier}SAVEPOINT ${STEP}`);
+    earlier = `RELEASE SAVEPOINT ${STEP}; `;
     try {
       const stayed =
         target.scope === 'tenants' ? await watchSchema(context, client, target, STEP, direction) : undefined;

@@ -1,5 +1,5 @@
 import { literal } from '../../db/sql.ts';
-import { BEGAN, idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH } from './own-transaction.ts';
+import { BEGAN, idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH, SAVEPOINT } from './own-transaction.ts';
 
 export interface SchemaBefore {
   /** Locks that the transaction already held: see lockKey. */
@@ -44,12 +44,18 @@ export interface Mark {
   readonly since: bigint;
 }
 
-/** Statements that mark the border between two migrations; the last one returns a row for toMark. */
-export const MARK: readonly string[] = [
-  OWN_PATH,
-  ...NEW_ID,
-  `SELECT ${LOCKS} AS locks, ${idOf(LAST_AGE)}::text AS since`,
-];
+/**
+ * Statements that mark the border between two migrations; the last one returns a row for toMark.
+ * @param isMarked there is an earlier mark: each open savepoint holds a lock, and thousands exhaust the server's
+ */
+export function markStatements(isMarked: boolean): string[] {
+  return [
+    ...(isMarked ? [`RELEASE SAVEPOINT ${SAVEPOINT}`] : []),
+    OWN_PATH,
+    ...NEW_ID,
+    `SELECT ${LOCKS} AS locks, ${idOf(LAST_AGE)}::text AS since`,
+  ];
+}
 
 export function toMark(row: unknown): Mark {
   const { locks, since } = row as { locks: string[]; since: string };

@@ -106,10 +106,13 @@ export function planBackward(folder: MigrationFolder, history: History, extent: 
 
 function undoing(folder: MigrationFolder, history: History, entries: readonly HistoryEntry[]): Plan {
   const steps: Step[] = [];
+  const files = new Map(folder.files.map((file) => [file.stem, file]));
+  const undone = new Set<MigrationFile | undefined>();
   for (const { name } of entries.toReversed()) {
-    const file = folder.files.find(({ stem }) => stem === stemOf(name));
-    const isTwice = steps.some((step) => step.file === file);
+    const file = files.get(stemOf(name));
+    const isTwice = undone.has(file);
     if (file === undefined || isTwice) return { ...NOTHING, problem: notToUndo(name, folder, isTwice) };
+    undone.add(file);
     steps.push({ file, name });
   }
   return { steps, batch: steps.length === 0 ? 0 : lastBatch(history), warnings: [] };
