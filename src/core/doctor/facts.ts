@@ -10,6 +10,7 @@ import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
 import { readEditFacts } from './edited-files.ts';
 import { readFolderFacts, type FolderFacts } from './folders.ts';
+import { readKnexfile } from './knexfile.ts';
 import { readRegistryFacts } from './registry-facts.ts';
 import { readRights } from './rights.ts';
 import { readServerFacts } from './server-facts.ts';
@@ -53,7 +54,8 @@ export async function gatherFacts(options: DiagnoseOptions) {
     master: await readFolderFacts(options.folders.master, options.folders.masterIsNamed),
     tenants: await readFolderFacts(options.folders.tenants, options.folders.tenantsIsNamed),
   };
-  return { options, now: new Date(), folders, ...(await readDatabase(options, folders)) };
+  const knexfile = options.folders && readKnexfile(options.folders.tenants);
+  return { options, now: new Date(), folders, knexfile, ...(await readDatabase(options, folders)) };
 }
 
 async function readDatabase(

@@ -42,6 +42,7 @@ describe('the answer', () => {
       options: { nodeVersion: '24.0.0', database: undefined },
       now: NOW,
       folders: undefined,
+      knexfile: undefined,
       connection: { kind: 'not-configured' },
     });
     expect(new Set(checks.slice(1).map(({ status }) => status))).toEqual(new Set(['skipped']));
