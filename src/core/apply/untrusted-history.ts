@@ -15,7 +15,6 @@ export function untrustedHistory(
     'HISTORY_UNTRUSTED',
     `${message}: tenantctl would run code of ${role ?? 'the tenant'}, the tenant's role, with its own rights.`,
     {
-      sqlstate,
       tenant: clerkOrgId,
       migration,
       hint: 'Nothing was changed. Find out who made that table. tenantctl doctor has the SQL that gives it to the role that tenantctl works as.',

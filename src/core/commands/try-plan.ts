@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import type { SentStatement } from '../../db/knex/statement.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
+import { untrustedHistory } from '../apply/untrusted-history.ts';
 import { runAction } from '../apply/action.ts';
 import { moveExtensions } from '../apply/extensions.ts';
 import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
@@ -89,7 +90,9 @@ export async function tryPlan(
         leftOut ??= name;
         continue;
       }
-      const known = toTenantctlError(error).concealing(context.database.conceal);
+      const known = (untrustedHistory(error, target, name) ?? toTenantctlError(error)).concealing(
+        context.database.conceal,
+      );
       const note =
         leftOut === undefined
           ? undefined

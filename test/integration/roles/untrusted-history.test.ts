@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
+import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
 import { resolveInterrupted } from '../../../src/core/commands/resolve.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { provisionTenants } from '../../../src/core/tenant/provision.ts';
@@ -76,6 +77,9 @@ test.each([
         .map(({ outcome, error }) => error?.code ?? outcome);
     await fleet.add('20263_more.sql', createTable('more'));
     const untrusted = 'HISTORY_UNTRUSTED';
+    const tried = { folder: fleet.project.tenants, tenantRole, tenants: ['org_a'] };
+    const { plans } = await rehearseTenants(fleet.database, tried);
+    expect(plans[0]?.migrations.at(-1)?.error?.code).toBe(untrusted);
     for (const [compile, others] of [
       [true, 'migrated'],
       [false, 'up-to-date'],
