@@ -48,6 +48,12 @@ export interface PoolOptions {
   readonly waitTimeoutMs?: number | undefined;
 }
 
+/** What the server says beside its answers (https://www.postgresql.org/docs/current/protocol-message-formats.html). */
+export interface ServerNotice {
+  readonly severity?: string | undefined;
+  readonly message?: string | undefined;
+}
+
 /** The connection pool of a server; serves requests in order. */
 export interface Connections {
   /**

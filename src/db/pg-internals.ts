@@ -59,6 +59,13 @@ export function asLoneStatement<Config extends object>(text: string, config?: Co
   return { ...config, text, queryMode: 'extended' };
 }
 
+/** Calls `tell` when the server has answered a string completely. @returns ends that */
+export function onReady(client: ClientBase, tell: () => void): () => void {
+  const { connection } = internals(client);
+  connection.on('readyForQuery', tell);
+  return () => connection.off('readyForQuery', tell);
+}
+
 /** Turns pipeline mode on or off. No query may be in flight: pg reads the property at each send. */
 export function setPipelining(client: ClientBase, on: boolean): void {
   internals(client).pipeline = on;

@@ -1,7 +1,7 @@
 import type { QueryResult } from 'pg';
-import { setPipelining, socketOf } from './pg-internals.ts';
+import { onReady, setPipelining, socketOf } from './pg-internals.ts';
 import { ROLL_BACK, withClient } from './transaction.ts';
-import type { Database } from './database.ts';
+import type { Database, ServerNotice } from './database.ts';
 
 /** A connection that sends each string before the previous one is answered. */
 export interface Pipeline {
@@ -9,8 +9,9 @@ export interface Pipeline {
    * Sends one string; strings sent without a wait in between share a write. It must be a whole transaction
    * starting with BEGIN: if the previous string failed, the server refuses it (25P02), and it can be sent
    * again.
+   * @param onNotice called with what the server says meanwhile
    */
-  send(text: string): Promise<QueryResult | QueryResult[]>;
+  send(text: string, onNotice: (notice: ServerNotice) => void): Promise<QueryResult | QueryResult[]>;
   /** Rolls back a failed transaction, if there is one, and resets the session. */
   clean(): Promise<void>;
 }
@@ -29,15 +30,22 @@ export async function withPipeline<T>(
     database,
     async (client, spoil) => {
       const socket = socketOf(client);
+      // In the order of the strings; pg settles a promise only after it has read more answers.
+      const listeners: ((notice: ServerNotice) => void)[] = [];
+      const listen = (notice: ServerNotice) => listeners[0]?.(notice);
+      client.on('notice', listen);
+      const forget = onReady(client, () => listeners.shift());
       setPipelining(client, true);
       try {
         return await use({
-          async send(text) {
+          async send(text, onNotice) {
+            listeners.push(onNotice);
             socket.cork();
             queueMicrotask(() => socket.uncork());
             return client.query(text);
           },
           async clean() {
+            listeners.push(() => {});
             await client.query(ROLL_BACK).catch((error: unknown) => {
               spoil();
               throw error;
@@ -46,6 +54,8 @@ export async function withPipeline<T>(
         });
       } finally {
         setPipelining(client, false);
+        forget();
+        client.off('notice', listen);
       }
     },
     { tenants },

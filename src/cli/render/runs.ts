@@ -1,3 +1,4 @@
+import { renderNotice } from '../../core/report/notices.ts';
 import { stripVTControlCharacters } from 'node:util';
 import type { Run, RunOutcome, RunTenant } from '../../core/ledger/read-runs.ts';
 import type { Undone } from '../../core/ledger/undone.ts';
@@ -90,6 +91,7 @@ export async function renderRun(
   ];
   if (run.error !== null)
     lines.push(`${paint.red(marks.failed)} ${shortError(run.error)}`, ...errorDetails(run.error, look));
+  lines.push(...run.notices.map((notice) => `  ${wrap(renderNotice(notice), 2, look)}`));
   const [failed, others] = [true, false].map((isFailed) =>
     tenants.filter(({ outcome }) => (outcome === 'failed') === isFailed),
   );

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { types } from 'node:util';
 import type { Knex } from 'knex';
 import type { PoolClient } from 'pg';
+import type { ServerNotice } from '../../db/database.ts';
 import type { KnexFactory, SessionOptions } from '../../db/knex/knex-session.ts';
 import { changesRole } from '../../db/control-statements.ts';
 import { asLoneStatement, countCompleted } from '../../db/pg-internals.ts';
@@ -20,6 +21,7 @@ import { explainHardCoded } from './hard-coded.ts';
 import { extensionSender } from './extensions.ts';
 import { keepTransaction } from './keep-transaction.ts';
 import { refusedStatement, type SentPart } from './refused-statement.ts';
+import { catalogQuestion } from '../statements/catalog-question.ts';
 import { checkStatements, type StatementCheck } from '../guard/statement-check.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { MENTIONS_EXTENSION } from '../statements/extension-statement.ts';
@@ -47,7 +49,7 @@ interface ActionOptions {
  */
 export async function runAction(
   client: PoolClient,
-  context: Pick<RunContext, 'knex' | 'readStatements' | 'sent' | 'warnings'>,
+  context: Pick<RunContext, 'knex' | 'readStatements' | 'sent' | 'warnings' | 'notices'>,
   migration: Migration,
   options: ActionOptions,
 ): Promise<() => void> {
@@ -69,6 +71,8 @@ export async function runAction(
     if (target.role !== undefined && (await changesRole(text)))
       throw changedRole({ migration, target }, text);
     await guard?.(text);
+    const asked = catalogQuestion(text);
+    if (asked !== undefined) context.warnings.add(seesAllSchemas(migration.file.name, asked));
   };
   const { around: sender = (_text, send) => send() } = options;
   const around = extensionSender({ client, context, migration, target, inTransaction, around: sender });
@@ -92,7 +96,10 @@ export async function runAction(
       ? runSql(call, action)
       : runFunction(call, await context.knex(migration.file), action);
   const { readStatements } = context;
-  const seen = await run().catch(async (error: unknown) => {
+  const listen = (notice: ServerNotice) => context.notices.add(notice, [migration.file.name], target.schema);
+  client.on('notice', listen);
+  const running = run().finally(() => client.off('notice', listen));
+  const seen = await running.catch(async (error: unknown) => {
     throw await explainHardCoded(error, { readStatements, migration, target, texts });
   });
   if (inTransaction) assertTransactionAlive(call, seen);
@@ -108,6 +115,10 @@ export async function runAction(
       throw failed(call, error, undefined);
     }
   };
+}
+
+function seesAllSchemas(name: string, relation: string): string {
+  return `${name} asks ${relation} without a condition on the schema: it sees the objects of every tenant, and may do something else for the second tenant than for the first. Add the schema, for example "= current_schema()".`;
 }
 
 /** Remembers whether an `up` has sent anything to any tenant of the run. */

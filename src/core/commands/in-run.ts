@@ -6,6 +6,7 @@ import type { RollbackExtent, RunExtent } from '../plan/rollback-extent.ts';
 import { silent, type Observer } from '../report/event.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import type { Concurrency } from '../run/lanes.ts';
+import { isWarning, renderNotice, type MigrationNotice } from '../report/notices.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
 
 export interface CommandRun<Options> {
@@ -24,7 +25,7 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   given: Options,
   endingOf: (value: T) => RunEnding,
   use: (commandRun: CommandRun<Options>) => Promise<T>,
-): Promise<T & { readonly run?: number }> {
+): Promise<T & { readonly run?: number; readonly notices?: readonly MigrationNotice[] }> {
   const options = checkCall(database, given, 'folder');
   const { keepRuns: keep, runLabel: label, observe = silent } = options;
   return withRun(
@@ -33,13 +34,20 @@ export async function inRun<Options extends CommandOptions, T extends object>(
     async (run) => {
       const context = createRunContext(database, options, run);
       try {
-        return await use({ options, context, run, observe });
+        const value = await use({ options, context, run, observe });
+        const notices = context.notices.list();
+        return { ...value, ...(notices.length > 0 && { notices }) };
       } finally {
         warnOfSilent(context, observe);
         for (const message of context.warnings) observe({ type: 'warning', message });
+        for (const notice of context.notices.list())
+          observe({
+            type: isWarning(notice) ? 'warning' : 'note',
+            message: renderNotice(notice),
+          });
       }
     },
-    endingOf,
+    (value) => ({ ...endingOf(value), ...(value.notices && { notices: value.notices }) }),
   );
 }
 

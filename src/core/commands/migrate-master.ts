@@ -1,3 +1,4 @@
+import type { MigrationNotice } from '../report/notices.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import { TenantctlError } from '../../errors.ts';
 import { registryName, type Names } from '../../names.ts';
@@ -37,6 +38,8 @@ export interface MasterResult {
   /** 0 if nothing was due. */
   readonly batch: number;
   readonly durationMs: number;
+  /** What the server said while migrations ran; absent if it said nothing. */
+  readonly notices?: readonly MigrationNotice[];
 }
 
 /** Updates the tenantctl schema, then applies the pending master migrations. @throws TenantctlError */

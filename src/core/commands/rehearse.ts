@@ -1,3 +1,4 @@
+import { isWarning, renderNotice } from '../report/notices.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import { listed, namedTenants } from '../../wording.ts';
 import { checkOptions } from '../options/check-options.ts';
@@ -193,6 +194,6 @@ async function rehearse(
       await client.query('ROLLBACK TO SAVEPOINT tenantctl_plan');
     }
   });
-  told.push(...context.warnings);
+  told.push(...context.warnings, ...context.notices.list().filter(isWarning).map(renderNotice));
   return result;
 }

@@ -51,17 +51,17 @@ export function fleetDocument(
   };
 }
 
-export interface MasterDocument extends Pick<MasterResult, 'run' | 'batch' | 'durationMs'> {
+export interface MasterDocument extends Pick<MasterResult, 'run' | 'batch' | 'durationMs' | 'notices'> {
   readonly applied?: readonly string[];
   readonly reverted?: readonly string[];
 }
 
 /** `migrate master` and `rollback master`. */
 export function masterDocument(
-  { run, names, batch, durationMs }: MasterResult,
+  { run, names, batch, durationMs, notices }: MasterResult,
   direction: 'applied' | 'reverted',
 ): MasterDocument {
-  return { ...numberOf(run), [direction]: names, batch, durationMs };
+  return { ...numberOf(run), [direction]: names, batch, durationMs, ...(notices && { notices }) };
 }
 
 function numberOf(run: number | undefined): { readonly run?: number } {

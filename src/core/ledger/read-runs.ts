@@ -5,6 +5,7 @@ import { queryEntries } from './query-entries.ts';
 import { recordedError } from '../state/failures.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
+import type { MigrationNotice } from '../report/notices.ts';
 import { isLocked } from '../../db/advisory-lock.ts';
 
 /** `died`: the run has no end but is no longer active. */
@@ -33,6 +34,8 @@ export interface Run {
   readonly options: Readonly<Record<string, unknown>>;
   /** Tenants by outcome; for a run without an end, `changed` and `failed` so far. */
   readonly totals: Readonly<Record<string, number>>;
+  /** What the server said while migrations ran. */
+  readonly notices: readonly MigrationNotice[];
   /** The error that ended the whole run. */
   readonly error: ErrorReport | null;
 }
@@ -65,7 +68,8 @@ export const AT_WORK = `(r.ended_at IS NULL AND ${isLocked(`coalesce('lease:' ||
 
 const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${AT_WORK} THEN 'at-work' ELSE 'died' END) AS outcome,
   r.started_by AS "startedBy", r.host, r.pid, r.version, r.started_at AS "startedAt", r.ended_at AS "endedAt",
-  r.planned, r.options - 'by' AS options, r.options #>> '{by,osUser}' AS "osUser", r.options #>> '{by,label}' AS label,
+  r.planned, r.options - '{by,notices}'::text[] AS options,
+  coalesce(r.options -> 'notices', '[]') AS notices, r.options #>> '{by,osUser}' AS "osUser", r.options #>> '{by,label}' AS label,
   coalesce(r.totals, (
     SELECT jsonb_build_object(
       'changed', count(*) FILTER (WHERE NOT t.has_failed), 'failed', count(*) FILTER (WHERE t.has_failed))

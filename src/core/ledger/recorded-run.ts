@@ -5,6 +5,7 @@ import { isConnectionLoss } from '../../db/database-error.ts';
 import { takeLease } from '../../db/lease.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
+import type { MigrationNotice } from '../report/notices.ts';
 import type { FleetResult } from '../report/results.ts';
 import { processFacts } from './process-facts.ts';
 import { AT_WORK } from './read-runs.ts';
@@ -34,6 +35,7 @@ interface RunFacts {
 export interface RunEnding {
   readonly outcome: 'done' | 'failed' | 'interrupted';
   readonly totals: Readonly<Record<string, number | undefined>>;
+  readonly notices?: readonly MigrationNotice[];
 }
 
 export function endingOf({ tenants, totals, interrupted }: FleetResult): RunEnding {
@@ -124,15 +126,24 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
       lease ??= await takeLease(database, client ?? database);
       await insert(client ?? database);
     },
-    async end({ outcome, totals }, error) {
+    async end({ outcome, totals, notices = [] }, error) {
       try {
         const isIdle = id === undefined;
         if (isIdle) await insert(database);
         await database.query(
           `UPDATE tenantctl.runs
-           SET ended_at = clock_timestamp(), outcome = $2, totals = $3, error = $4, planned = $5, is_idle = $6
+           SET ended_at = clock_timestamp(), outcome = $2, totals = $3, error = $4, planned = $5, is_idle = $6,
+               options = options || $7
            WHERE id = $1`,
-          [id, outcome, jsonOf(totals), error === undefined ? null : jsonOf(error), [...planned], isIdle],
+          [
+            id,
+            outcome,
+            jsonOf(totals),
+            error === undefined ? null : jsonOf(error),
+            [...planned],
+            isIdle,
+            jsonOf(notices.length === 0 ? {} : { notices }),
+          ],
         );
         await pruneRuns(database, facts.command, facts.keep ?? KEPT_RUNS);
       } catch (problem) {

@@ -1,5 +1,6 @@
 import type { TenantctlError } from '../../errors.ts';
 import type { ClassCounts } from './class-counts.ts';
+import type { MigrationNotice } from './notices.ts';
 import type { RolloutResult } from './rollout-result.ts';
 
 export type TenantOutcome = 'migrated' | 'rolled-back' | 'up-to-date' | 'failed' | 'skipped';
@@ -44,6 +45,8 @@ export interface FleetResult {
   readonly tenants: readonly TenantResult[];
   /** How many registered tenants are not ACTIVE and were skipped, by status. */
   readonly notActive: Readonly<Record<string, number>>;
+  /** What the server said while migrations ran; absent if it said nothing. */
+  readonly notices?: readonly MigrationNotice[];
   /** How a staged run went (MigrateTenantsOptions.rollout). */
   readonly rollout?: RolloutResult | undefined;
 }

@@ -8,6 +8,8 @@ import { toTenantctlError } from '../../errors.ts';
 import { DEFAULT_RETRIES } from './retry.ts';
 import type { RecordedRun } from '../ledger/recorded-run.ts';
 import type { Database } from '../../db/database.ts';
+import { createNotices, type Notices } from '../report/notices.ts';
+import { maskSecrets } from '../../secrets.ts';
 
 export interface RunOptions {
   /** Milliseconds that a migration's statement may wait for a lock; 0 for no limit. */
@@ -52,6 +54,8 @@ export interface RunContext {
   readonly sent: Map<string, boolean>;
   /** What the migrations do that was done in another way: the run warns of each once. */
   readonly warnings: Set<string>;
+  /** What the server said while migrations ran. */
+  readonly notices: Notices;
 }
 
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
@@ -79,6 +83,7 @@ export function createRunContext(
     readStatements: createReadStatements(),
     sent: new Map(),
     warnings: new Set(),
+    notices: createNotices((text) => maskSecrets(database.conceal(text))),
     knex: ({ path }) => (factory ??= createKnexFactory(path)),
     load(file) {
       const earlier = migrations.get(file.path);

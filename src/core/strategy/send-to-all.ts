@@ -78,7 +78,10 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
     await context.throttle?.ready();
     if (isOver() || !(await queue.fill())) return false;
     const isServed = await drain(context, ready, {
-      send: (pipeline, task) => pipeline.send(asOneString(statementsOf(task))),
+      send: (pipeline, task) =>
+        pipeline.send(asOneString(statementsOf(task)), (notice) =>
+          context.notices.add(notice, names, task.tenant.schema),
+        ),
       runAhead,
       width,
       begin: lanes.begin,

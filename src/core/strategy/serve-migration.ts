@@ -1,5 +1,6 @@
+import { listed } from '../../wording.ts';
 import type { Applied } from '../apply/assignment.ts';
-import { runsInTransaction } from '../files/load.ts';
+import { runsInTransaction, type Migration } from '../files/load.ts';
 import { planKey, type MigrationTask } from '../fleet/plan-fleet.ts';
 import { limitsOf } from '../guard/limits.ts';
 import { reachesOutside } from '../guard/one-at-a-time.ts';
@@ -78,16 +79,11 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   const { session, migration, tasks, queue, lesson } = group;
   const { context } = session;
   const migrations = await Promise.all(first.plan.steps.map((step) => context.load(step.file)));
-  // A migration that declares that it reaches outside its schema is checked for every tenant, one at a time.
-  const isReaching = reachesOutside(migrations);
-  lesson.locksShared ||= isReaching;
-  lesson.mayCompile =
-    migration.compile !== false &&
-    context.database.acceptsScripts &&
-    migrations.length > 0 &&
-    (tasks.length > 2 || migration.lessons !== undefined) &&
-    migrations.every((each) => runsInTransaction(each, migration.direction)) &&
-    !isReaching;
+  lesson.locksShared ||= reachesOutside(migrations);
+  const obstacle = obstacleOf(group, migrations);
+  const hasOthers = tasks.length > 2 || migration.lessons !== undefined;
+  lesson.mayCompile = migrations.length > 0 && hasOthers && obstacle === undefined;
+  if (obstacle !== undefined && hasOthers) neverCompiled(group, obstacle);
   for (let tries = 0; tries < MOST_TRIES && wantsPilot(lesson) && !isStopped(context); tries += 1) {
     const task = (await queue.fill()) ? queue.ready.shift() : undefined;
     if (task === undefined) return;
@@ -95,30 +91,51 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   }
   if (lesson.mayCompile) lesson.compiled ??= await compiledFrom(group, first);
   const { compiled } = lesson;
+  if (lesson.mayCompile && compiled === undefined && queue.size > 0 && !isStopped(context))
+    neverCompiled(group, { migration: namesOf(first), reason: 'no two tenants have shown what to send' });
   if (lesson.mayCompile && compiled !== undefined && compiled !== 'never') {
     while (queue.size > 0 && !isStopped(context)) await sendToAll(group, compiled);
   }
   await serveQueue(session, queue);
 }
 
-async function compiledFrom(
-  { session, migration, lesson }: PlanGroup,
-  { plan, tenant }: MigrationTask,
-): Promise<Lesson['compiled']> {
+/** What keeps a plan from being compiled, whatever it sends. */
+function obstacleOf(
+  { session, migration, tasks }: PlanGroup,
+  migrations: readonly Migration[],
+): NotCompiled | undefined {
+  const { direction, compile } = migration;
+  const all = tasks[0] === undefined ? '' : namesOf(tasks[0]);
+  if (compile === false) return { migration: all, reason: 'strings are turned off' };
+  if (!session.context.database.acceptsScripts)
+    return { migration: all, reason: 'the connections of this database share one session' };
+  const outside = migrations.find((each) => !runsInTransaction(each, direction));
+  if (outside !== undefined) return { migration: outside.file.name, reason: 'it runs outside a transaction' };
+  // What it declares is checked for every tenant, one at a time.
+  const reaching = migrations.find((each) => reachesOutside([each]));
+  return reaching && { migration: reaching.file.name, reason: 'it has an allowOutside' };
+}
+
+function namesOf({ plan }: MigrationTask): string {
+  return listed(plan.steps.map(({ name }) => name));
+}
+
+function neverCompiled({ migration }: PlanGroup, { migration: name, reason }: NotCompiled): 'never' {
+  migration.observe({ type: 'note', message: `${name} is run for every tenant separately: ${reason}.` });
+  return 'never';
+}
+
+async function compiledFrom(group: PlanGroup, { plan, tenant }: MigrationTask): Promise<Lesson['compiled']> {
+  const { session, migration, lesson } = group;
   const { database } = session.context;
   const [first, second] = lesson.seen;
   if (first === undefined) return undefined;
   const compiled = compile(plan, migration.direction, first, second ?? first, database.names.tenantHistory);
-  const never = ({ migration: name, reason }: NotCompiled) => {
-    const message = `${name} is run for every tenant separately: ${reason}.`;
-    migration.observe({ type: 'note', message });
-    return 'never' as const;
-  };
   if (!('reason' in compiled)) {
     if (second === undefined) return undefined;
     const texts = compiled.steps.flatMap((step) => step.texts);
     if (await storesText(database, tenant.schema, texts))
-      return never({
+      return neverCompiled(group, {
         migration: plan.steps[0]?.name ?? '',
         reason: 'functions of the database call current_query()',
       });
@@ -126,7 +143,10 @@ async function compiledFrom(
     const unread = texts[readings.findIndex(({ problem }) => problem !== undefined)];
     if (unread === undefined) return { ...compiled, limits: limitsOf(readings, lesson.observedEffects) };
     const of = compiled.steps.find((step) => step.texts.includes(unread));
-    return never({ migration: of?.name ?? '', reason: 'it has SQL that only the server can read' });
+    return neverCompiled(group, {
+      migration: of?.name ?? '',
+      reason: 'it has SQL that only the server can read',
+    });
   }
-  return never(compiled);
+  return neverCompiled(group, compiled);
 }
