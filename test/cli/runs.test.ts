@@ -147,6 +147,7 @@ test('runs and runs show, for people and as JSON', async () => {
     durationMs: anyNumber,
     planned: ['3_body.sql'],
     options: {},
+    notices: [],
     totals: { selected: 3, upToDate: 0, changed: 2, failed: 1, skipped: 0 },
   };
   expect(listed.json()).toEqual({ command: 'runs', ok: true, runs: [run] });

@@ -27,6 +27,7 @@ export interface Twins {
 export interface TwinResults {
   readonly compiled: FleetResult;
   readonly interactive: FleetResult;
+  /** Why plans were run for every tenant separately. */
   readonly notes: readonly string[];
 }
 
@@ -81,7 +82,7 @@ export async function twinsOn(
     async migrate(more = {}) {
       const notes: string[] = [];
       const observe: MigrateTenantsOptions['observe'] = (event) =>
-        event.type === 'note' && notes.push(event.message);
+        event.type === 'note' && event.message.includes('separately') && notes.push(event.message);
       const results = await both((given) => fleet.migrate({ observe, ...more, ...given }));
       return { ...results, notes };
     },

@@ -82,8 +82,9 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   lesson.locksShared ||= reachesOutside(migrations);
   const obstacle = obstacleOf(group, migrations);
   const hasOthers = tasks.length > 2 || migration.lessons !== undefined;
-  lesson.mayCompile = migrations.length > 0 && hasOthers && obstacle === undefined;
-  if (obstacle !== undefined && hasOthers) neverCompiled(group, obstacle);
+  const isWanted = migration.compile !== false && migrations.length > 0 && hasOthers;
+  lesson.mayCompile = isWanted && obstacle === undefined;
+  if (obstacle !== undefined && isWanted) neverCompiled(group, obstacle);
   for (let tries = 0; tries < MOST_TRIES && wantsPilot(lesson) && !isStopped(context); tries += 1) {
     const task = (await queue.fill()) ? queue.ready.shift() : undefined;
     if (task === undefined) return;
@@ -104,9 +105,8 @@ function obstacleOf(
   { session, migration, tasks }: PlanGroup,
   migrations: readonly Migration[],
 ): NotCompiled | undefined {
-  const { direction, compile } = migration;
+  const { direction } = migration;
   const all = tasks[0] === undefined ? '' : namesOf(tasks[0]);
-  if (compile === false) return { migration: all, reason: 'strings are turned off' };
   if (!session.context.database.acceptsScripts)
     return { migration: all, reason: 'the connections of this database share one session' };
   const outside = migrations.find((each) => !runsInTransaction(each, direction));
