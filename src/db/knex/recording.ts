@@ -1,3 +1,4 @@
+import { inspect, type InspectOptions } from 'node:util';
 import type { Knex } from 'knex';
 import { READ_BY_KNEX } from './insides.ts';
 import type { SentStatement } from './statement.ts';
@@ -123,10 +124,7 @@ function watchedBuilder(builder: unknown, recording: Recording): unknown {
   return proxy;
 }
 
-/**
- * Records reads of an answer: later statements may depend on it. Reads by Knex and by await do not count.
- * util.inspect and console.log look at a proxy's target: the target is a proxy too, and its own target empty.
- */
+/** Records reads of an answer: later statements may depend on it. Reads by Knex and by await do not count. */
 export function unread(result: unknown, recording: Recording, isRaw: boolean): unknown {
   if (typeof result !== 'object' || result === null) return result;
   const tell = (property?: string | symbol) => {
@@ -134,5 +132,14 @@ export function unread(result: unknown, recording: Recording, isRaw: boolean): u
     if (property !== 'then' && (isRaw || property !== READ_BY_KNEX))
       recording.depends('it reads what a statement returned');
   };
-  return new Proxy(lookedAt(result, tell, {}, Array.isArray(result) ? [] : {}), {});
+  // util.inspect and console.log look at a proxy's target: it is a proxy, too. With showProxy, or %o, they go on to
+  // the target of that, which shows the answer.
+  const shown = {
+    [inspect.custom](_depth: number, options: InspectOptions) {
+      tell();
+      return inspect(result, { ...options, depth: 2 });
+    },
+  };
+  const target = Array.isArray(result) ? Object.assign([], shown) : shown;
+  return new Proxy(lookedAt<object>(result, tell, {}, target), {});
 }
