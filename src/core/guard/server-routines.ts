@@ -89,10 +89,10 @@ const SCHEMA_BEFORE = routine(
  * grant on columns is not looked for: only the largest catalog shows it.
  */
 const ROUTINE_MAY_GRANT = `EXISTS (
-             SELECT FROM pg_catalog.pg_depend d, ${each('pg_proc', 'p', 'p.oid = d.objid')}
-             WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.classid = 'pg_catalog.pg_proc'::regclass
-               AND d.refobjid IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname IN (tenant_schema, 'public'))
-               AND p.prosrc ~* '\\y(grant|revoke|execute)\\y')`;
+             SELECT FROM (SELECT s.oid FROM pg_catalog.pg_namespace s WHERE s.nspname IN (tenant_schema, 'public') OFFSET 0) n,
+               ${each('pg_depend', 'd', `d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid = n.oid`)},
+               ${each('pg_proc', 'p', `d.classid = 'pg_catalog.pg_proc'::regclass AND p.oid = d.objid`)}
+             WHERE p.prosrc ~* '\\y(grant|revoke|execute)\\y')`;
 
 const ROWS_OUTSIDE = routine(
   'rows_outside(tenant_schema text, since bigint, largest bigint, noted json, columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean, is_referred boolean)',
