@@ -12,8 +12,10 @@ export type Passing = 'soon' | 'later';
  */
 const SQLSTATES = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
 
-/** "bind message has 14464 parameter formats but 0 parameters", "invalid message format" */
-const VIOLATION = /\bmessage\b/;
+/** PostgreSQL refused a message: "bind message has 14464 parameter formats but 0 parameters". */
+export function isProtocolViolation(sqlstate: string | undefined, message: string): boolean {
+  return sqlstate === '08P01' && /\bmessage\b/.test(message);
+}
 
 /** Other codes, for example of a refused login, need a correction. */
 const CODES: Readonly<Partial<Record<ErrorCode, Passing>>> = {
@@ -38,7 +40,7 @@ export function passingOf(error: unknown): Passing | undefined {
   const { code, sqlstate } = error as Error & { readonly code?: ErrorCode; readonly sqlstate?: string };
   // Its outcome is unknown: somebody must look first.
   if (code === 'MIGRATION_INTERRUPTED') return undefined;
-  if (sqlstate === '08P01' && VIOLATION.test(error.message)) return undefined;
+  if (isProtocolViolation(sqlstate, error.message)) return undefined;
   if (sqlstate !== undefined && SQLSTATES.test(sqlstate)) return 'soon';
   const passing = code && CODES[code];
   if (passing === 'later') return passing;

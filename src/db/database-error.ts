@@ -1,6 +1,8 @@
 import { DatabaseError } from 'pg';
 import type { ErrorCode } from '../error-code.ts';
 import { messageOf, TenantctlError, toTenantctlError, type ErrorDetails } from '../errors.ts';
+import { isError } from '../is-error.ts';
+import { isProtocolViolation } from '../transient.ts';
 import { identifier } from './sql.ts';
 import { serverHint } from './server-hint.ts';
 import type { Address } from './database.ts';
@@ -150,6 +152,8 @@ function tlsHint(code: string, source: Target['source']): string {
 
 /** Converts a query's error: PostgreSQL's become DATABASE_ERROR, others INTERNAL. */
 export function toDatabaseError(error: unknown, details: ErrorDetails = {}): TenantctlError {
+  if (error instanceof TenantctlError) return error.with(details);
+  if (isLoss(error) && isError(error)) return connectionLost(error).with(details);
   if (!(error instanceof DatabaseError)) return toTenantctlError(error).with(details);
   return new TenantctlError('DATABASE_ERROR', error.message, {
     ...details,
@@ -159,18 +163,35 @@ export function toDatabaseError(error: unknown, details: ErrorDetails = {}): Ten
   });
 }
 
-/** The connection was lost. For pg's `error` event only: in query errors Knex puts the SQL first. */
+/** What pg says when a connection has ended. Knex puts the SQL before it. */
+const ENDED =
+  /(?:^| - )(Connection terminated.*|Client (?:has encountered a connection error|was closed).*)$/s;
+
+/** The server was shut down, crashed, or somebody ended the connection; the connection failed. */
+const ENDED_STATES = /^(?:57P0[123]|08(?:00[06]|P01))$/;
+
+/** An error that says that the connection was lost, whoever noticed it. */
 export function connectionLost(error: Error): TenantctlError {
-  if (error instanceof DatabaseError) return toDatabaseError(error);
-  return new TenantctlError('DATABASE_ERROR', error.message, {
-    hint: 'The connection to the server broke. Nothing is half done: run the command again, and the history decides what is due.',
+  const sqlstate = error instanceof DatabaseError ? error.code : undefined;
+  const reason = ENDED.exec(error.message)?.[1] ?? error.message;
+  return new TenantctlError('DATABASE_ERROR', `The connection to the server was lost: ${reason}`, {
+    sqlstate,
+    hint: 'Nothing is half done: run the command again when the server can be reached, and the history decides what is due.',
     cause: error,
   });
 }
 
-/** Whether an error means that the connection was lost without a reason from the server. */
-export function isConnectionLoss(error: unknown): boolean {
-  return error instanceof TenantctlError && error.code === 'DATABASE_ERROR' && error.sqlstate === undefined;
+/** Whether an error of a statement, or one made of it, means that the connection was lost. */
+export function isLoss(error: unknown): boolean {
+  const hasEnded = (sqlstate: string, message: string) =>
+    ENDED_STATES.test(sqlstate) && !isProtocolViolation(sqlstate, message);
+  if (error instanceof TenantctlError)
+    return (
+      error.code === 'DATABASE_ERROR' &&
+      (error.sqlstate === undefined || hasEnded(error.sqlstate, error.message))
+    );
+  if (error instanceof DatabaseError) return hasEnded(error.code ?? '', error.message);
+  return isError(error) && ENDED.test(error.message);
 }
 
 /** For a call whose database was closed. @param cause the error that resulted */

@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg';
+import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { Direction, Migration } from '../files/load.ts';
@@ -79,6 +80,8 @@ export function failed(
     });
   if (thrown instanceof StatementRefusedError && thrown.cause instanceof TenantctlError)
     return thrown.cause.with({ at: placeOf(thrown, path) });
+  if (statement !== undefined && isLoss(statement.error))
+    return toDatabaseError(statement.error, { tenant: action.target.clerkOrgId });
   const { error: cause, message } = statement ?? { error: thrown, message: messageOf(thrown) };
   const sqlstate = sqlstateOf(cause);
   const own = thrown instanceof TenantctlError ? thrown.hint : undefined;

@@ -1,5 +1,5 @@
 import { serverHint } from '../../db/server-hint.ts';
-import { toDatabaseError } from '../../db/database-error.ts';
+import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { keepLock, type LockKeeper } from '../../db/lock-keeper.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -53,7 +53,9 @@ export async function advance(
         untrustedHistory(error, target, progress.atWork) ??
         toDatabaseError(error, {
           tenant: target.clerkOrgId,
-          ...(progress.atWork !== undefined && { migration: progress.atWork, hint: atWorkHint(error) }),
+          // A lost connection is not the migration's fault.
+          ...(progress.atWork !== undefined &&
+            !isLoss(error) && { migration: progress.atWork, hint: atWorkHint(error) }),
         })
       ).concealing(context.database.conceal),
     };

@@ -17,6 +17,12 @@ export function lockLost(target: Target, begun: Begun, cause: unknown): Tenantct
   return unknownEnd(target, begun, message, { hint, cause });
 }
 
+/** The migration's own connection was lost: the server may have done it nevertheless. */
+export function connectionLostOutside(target: Target, begun: Begun, cause: TenantctlError): TenantctlError {
+  const message = `${cause.message}, while ${begun.migration} ran outside a transaction in ${target.schema}; how far it got is unknown.`;
+  return unknownEnd(target, begun, message, { sqlstate: cause.sqlstate, cause });
+}
+
 export function notRecorded(target: Target, begun: Begun, cause: TenantctlError): TenantctlError {
   const message = `${begun.migration} ran outside a transaction but could not be recorded: ${messageOf(cause)}`;
   return unknownEnd(target, begun, message, { sqlstate: cause.sqlstate, cause });

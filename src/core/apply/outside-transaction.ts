@@ -1,6 +1,6 @@
 import { startStopwatch } from '../../stopwatch.ts';
 import type { PoolClient } from 'pg';
-import { toDatabaseError } from '../../db/database-error.ts';
+import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { setAll } from '../../db/dead-client.ts';
 import { BEGIN, ownSettings, withClient } from '../../db/transaction.ts';
 import type { InvalidIndex } from '../../errors.ts';
@@ -15,7 +15,14 @@ import { giveControl, regainControl } from '../target/control.ts';
 import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
 import { poolTooSmall } from '../../db/connections.ts';
 import type { Step } from '../plan/plan.ts';
-import { leftInvalid, lockLost, notRecorded, outsideFailure, poolerInBetween } from './outside-errors.ts';
+import {
+  connectionLostOutside,
+  leftInvalid,
+  lockLost,
+  notRecorded,
+  outsideFailure,
+  poolerInBetween,
+} from './outside-errors.ts';
 import type { Segment } from './segment.ts';
 import { recordStep } from '../target/write-history.ts';
 import { patientSender } from './statement-patience.ts';
@@ -71,7 +78,8 @@ export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortS
     }
   };
   await withClient(database, work, { purpose: 'aside' }).catch((error: unknown) => {
-    throw lost?.aborted === true ? lockLost(target, begun, error) : error;
+    if (lost?.aborted === true) throw lockLost(target, begun, error);
+    throw isLoss(error) ? connectionLostOutside(target, begun, toDatabaseError(error)) : error;
   });
   progress.isOutside = false;
   progress.names.push(step.name);
@@ -106,6 +114,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
       if (invalid.length > 0) throw leftInvalid(target, begun.migration, invalid);
     }
   } catch (error) {
+    if (isLoss(error)) throw error;
     await client.query('ROLLBACK; RESET ROLE').catch(() => {});
     const invalid: InvalidIndex[] = await readInvalidIndexes(client, [target.schema]).catch(() => []);
     // The server has answered, so the outcome is known.

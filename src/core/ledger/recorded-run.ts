@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import type { Database, LeaseShare } from '../../db/database.ts';
-import { isConnectionLoss } from '../../db/database-error.ts';
+import { isLoss } from '../../db/database-error.ts';
 import { takeLease } from '../../db/lease.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
@@ -102,7 +102,7 @@ async function start<T>(run: RecordedRun, use: (run: RecordedRun) => Promise<T>)
     try {
       return await use(run);
     } catch (error) {
-      if (starts === STARTS || run.id !== undefined || !isConnectionLoss(error)) throw error;
+      if (starts === STARTS || run.id !== undefined || !isLoss(error)) throw error;
       await sleep(AGAIN_MS);
     }
   }

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { checkOptions } from '../options/check-options.ts';
 import type { FieldDef } from 'pg';
+import { isLoss } from '../../db/database-error.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError, toTenantctlError, type ErrorDetails } from '../../errors.ts';
 import { readTextFile } from '../../text-file.ts';
@@ -104,7 +105,8 @@ export async function checkTenant(
       : refused(`found ${amount(rows.length)}.`, { details });
   } catch (thrown) {
     const error = toTenantctlError(thrown);
-    return refused(`failed: ${error.message}`, { sqlstate: error.sqlstate, cause: error });
+    const what = isLoss(error) ? 'got no answer' : 'failed';
+    return refused(`${what}: ${error.message}`, { sqlstate: error.sqlstate, cause: error });
   }
 }
 
@@ -125,7 +127,7 @@ function refusal(
     ...details,
     tenant,
     migration,
-    hint: `Correct the tenant's data, or the check. The tenant stays failed until the check passes (tenantctl migrate tenants --check with ${name}), or until what was applied is undone (tenantctl rollback tenants --tenant <org>).`,
+    hint: `${isLoss(details.cause) ? 'Run the check again' : "Correct the tenant's data, or the check"}. The tenant stays failed until the check passes (tenantctl migrate tenants --check with ${name}), or until what was applied is undone (tenantctl rollback tenants --tenant <org>).`,
   });
 }
 

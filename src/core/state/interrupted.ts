@@ -26,7 +26,7 @@ export function interrupted(
 ): TenantctlError {
   const why =
     backend === null
-      ? 'the command was killed'
+      ? 'the command was killed, or lost its connection'
       : `the command has lost its lock, and its backend (process ${backend}) is still there`;
   const left = indexes.length === 0 ? '' : ` It left INVALID: ${listedIndexes(indexes)}.`;
   const message = `${begun.migration} started outside a transaction in ${place.schema}; its outcome is unknown: ${why}.${left}`;
