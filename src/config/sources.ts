@@ -1,6 +1,8 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'dotenv';
 import { messageOf, TenantctlError } from '../errors.ts';
+import { shellWord } from '../wording.ts';
 import { readTextFile, UnreadableFile } from '../text-file.ts';
 import { fileWarnings } from './file-warnings.ts';
 import type { Problem, Variables } from './settings.ts';
@@ -38,6 +40,19 @@ export function mergeSources(environment: Variables, file: Variables): Variables
   return { ...inner, ...outer };
 }
 
+/** Whoever may write the file chooses the database that the migrations run on. */
+function openToAll(path: string): Problem[] {
+  const facts = statSync(path);
+  if (process.platform === 'win32' || !facts.isFile() || (facts.mode & 0o002) === 0) return [];
+  return [
+    {
+      variable: path,
+      message: 'can be changed by every user of this machine',
+      remedy: `chmod o-w ${shellWord(path)}`,
+    },
+  ];
+}
+
 function withoutEmpty(variables: Variables): Record<string, string> {
   return Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => (entry[1] ?? '').trim() !== ''),
@@ -50,7 +65,7 @@ export function readEnvFile(folder: string, name: string | undefined): EnvFile {
   try {
     const text = readTextFile(path, { maxMiB: 1 });
     const variables = parse(text);
-    return { variables, warnings: fileWarnings(text, variables) };
+    return { variables, warnings: [...fileWarnings(text, variables), ...openToAll(path)] };
   } catch (error) {
     const isAbsent = error instanceof UnreadableFile && error.message === 'does not exist';
     if (name === undefined && isAbsent) return { variables: {}, warnings: [] };

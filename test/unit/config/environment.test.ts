@@ -341,6 +341,15 @@ describe('DB_DIRECT_URL', () => {
   });
 });
 
+test('an env file that every user may change has a warning', async () => {
+  const { folder } = await createProject({ '.env': 'DB_HOST=h\n' });
+  expect(readEnvFile(folder, undefined).warnings).toEqual([]);
+  await chmod(join(folder, '.env'), 0o666);
+  expect(readEnvFile(folder, undefined).warnings).toMatchObject([
+    { variable: join(folder, '.env'), message: 'can be changed by every user of this machine' },
+  ]);
+});
+
 test('a password is taken from PGPASSWORD, else from the password file, which only its owner may read', async () => {
   const { folder } = await createProject({
     pgpass: '# h:*:*:*:comment\nother:*:*:*:no\nh:5432:d:u:it\\:s \\\\ mine\n*:*:*:*:any',
