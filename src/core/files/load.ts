@@ -1,9 +1,11 @@
+import { dirname } from 'node:path';
 import type * as Jiti from 'jiti';
 import type { Knex } from 'knex';
 import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { decodeText, type UnreadableFile } from '../../text-file.ts';
 import { importModule } from '../../import-module.ts';
 import { isError } from '../../is-error.ts';
+import { packageType } from './package-type.ts';
 import { parseSqlMigration, type SqlMigration } from './sql-file.ts';
 import { placeOf } from './source-place.ts';
 import { checksumOf, readMigrationFile, type MigrationFile } from './source.ts';
@@ -108,9 +110,11 @@ function exportsOf(loaded: MigrationModule & { readonly default?: unknown }): Mi
 
 async function importFile(file: MigrationFile, text: string): Promise<MigrationModule> {
   const isTypeScript = /\.[mc]?ts$/.test(file.name);
+  const needsJiti =
+    isTypeScript &&
+    (MAY_NEED_JITI_LATER.test(text) || (IMPORTS_DEFAULT.test(text) && (await isCommonJs(file))));
   try {
-    if (!isTypeScript || !MAY_NEED_JITI_LATER.test(text))
-      return (await importModule(file.path)) as MigrationModule;
+    if (!needsJiti) return (await importModule(file.path)) as MigrationModule;
   } catch (error) {
     if (!(isTypeScript ? isBeyondTypeStripping(error) : isUnresolved(error)))
       throw broken(file, error, await placeOfSyntaxError(file, error));
@@ -122,14 +126,26 @@ async function importFile(file: MigrationFile, text: string): Promise<MigrationM
   }
 }
 
+/** By its extension or its package. Node goes by the syntax where the package has no type; tsx and ts-node do not. */
+async function isCommonJs({ name, path }: MigrationFile): Promise<boolean> {
+  return (
+    /\.c[jt]s$/.test(name) || (!/\.m[jt]s$/.test(name) && (await packageType(dirname(path))) === 'commonjs')
+  );
+}
+
 /** What fails only when `up` runs: Node has these names in CommonJS alone, and resolves imports in its own way. */
 const MAY_NEED_JITI_LATER = /\b(?:__dirname|__filename|require|import\s*\()/;
 
-async function importByJiti({ path }: MigrationFile): Promise<MigrationModule> {
+/** A default import. From a package that a compiler wrote, `require` takes `exports.default`, and Node `exports`. */
+const IMPORTS_DEFAULT = /^\s*import\s+(?!type\b)[\w$]+\s*(?:,|from\b)/m;
+
+async function importByJiti(file: MigrationFile): Promise<MigrationModule> {
+  const { path } = file;
+  const interopDefault = await isCommonJs(file);
   const { createJiti } = (await importModule('jiti')) as typeof Jiti;
   // No disk cache: a migration is loaded once.
   const create = (tsconfigPaths: boolean) =>
-    createJiti(path, { fsCache: false, interopDefault: false, tsconfigPaths });
+    createJiti(path, { fsCache: false, interopDefault, tsconfigPaths });
   let jiti: Jiti.Jiti;
   try {
     jiti = create(true);
@@ -137,7 +153,14 @@ async function importByJiti({ path }: MigrationFile): Promise<MigrationModule> {
     // The tsconfig.json extends one that is not installed here, as in a container without devDependencies.
     jiti = create(false);
   }
-  return jiti.import(path);
+  if (!interopDefault) return jiti.import(path);
+  try {
+    return jiti(path) as MigrationModule;
+  } catch (error) {
+    // An await at the top level, which Node accepts in a package without type.
+    if (isError(error) && error.name === 'SyntaxError') return jiti.import(path);
+    throw error;
+  }
 }
 
 const UNRESOLVED =

@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
 import { checkOptions } from '../options/check-options.ts';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
+import { packageType } from './package-type.ts';
 import { skeletonFor } from './skeleton.ts';
 import { compareNames, readMigrationFolder, stemOf } from './source.ts';
 
@@ -116,18 +116,4 @@ function extensionLike(newest: string | undefined, format: 'ts' | 'js'): string 
   return newest !== undefined && stemOf(newest) !== newest && formatOf(newest) === format
     ? extname(newest)
     : `.${format}`;
-}
-
-/** The `type` of the nearest package.json, found as Node finds it. */
-export async function packageType(folder: string): Promise<'module' | 'commonjs'> {
-  for (let at = folder; ; at = dirname(at)) {
-    const file = join(at, 'package.json');
-    if (existsSync(file)) {
-      const content = await readFile(file, 'utf8')
-        .then<{ type?: unknown }>(JSON.parse)
-        .catch(() => undefined);
-      return content?.type === 'module' ? 'module' : 'commonjs';
-    }
-    if (dirname(at) === at) return 'commonjs';
-  }
 }

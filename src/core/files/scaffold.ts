@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
-import { packageType, writeNew } from './make.ts';
+import { writeNew } from './make.ts';
+import { packageType } from './package-type.ts';
 import { compareNames, readMigrationFolder, stemOf } from './source.ts';
 
 export interface InitOptions {

@@ -158,6 +158,26 @@ test.each([
   expect(await (up as (knex?: Knex) => unknown)()).toEqual(SEEN);
 });
 
+const DEFAULT_OF_A_COMPILED_PACKAGE = `import type { Knex } from 'knex';
+  import compiled from 'compiled';
+  export const up = async (knex: Knex) => [compiled.is, compiled.default?.is, typeof (await import('plain')).default];`;
+
+test.each([
+  ['without "type"', '{}', '', ['is', undefined]],
+  ['none, with an await at the top level', '{}', 'enum Kind { One } await 1;', [undefined, 'is']],
+  ['"commonjs"', '{"type":"commonjs"}', 'enum Kind { One }', ['is', undefined]],
+  ['"module"', '{"type":"module"}', 'enum Kind { One }', [undefined, 'is']],
+])('a default import is what it is under tsx, in a package of type: %s', async (_, manifest, more, seen) => {
+  const ofPackage = (code: string) => `Object.assign(exports, { __esModule: true }); ${code}`;
+  const { up } = await load({
+    'package.json': manifest,
+    'node_modules/compiled/index.js': ofPackage('exports.default = { is: "is" };'),
+    'node_modules/plain/index.js': 'module.exports = () => {}; module.exports.named = 1;',
+    'migrations/tenants/1.ts': `${more}\n${DEFAULT_OF_A_COMPILED_PACKAGE}`,
+  });
+  expect(await (up as (knex?: Knex) => unknown)()).toEqual([...seen, 'function']);
+});
+
 test('JavaScript that imports TypeScript of the project, as under tsx, loads', async () => {
   const migration = await load({
     'package.json': '{"type":"module"}',
