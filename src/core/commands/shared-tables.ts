@@ -47,7 +47,7 @@ export async function mayDropTables(
   const found: string[] = [];
   for (const { file, down } of migrations) {
     const reading = typeof down === 'string' ? await readStatements(down) : undefined;
-    const isClear = reading !== undefined && reading.obscurity === undefined;
+    const isClear = reading?.isObscure === false;
     const isHarmless =
       isClear &&
       (!reading.drops ||

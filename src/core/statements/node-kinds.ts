@@ -12,12 +12,8 @@ export const RELATION_DROPS = new Set([
   ...ON_TABLE,
 ]);
 
-/** Statements that lock the relations that they act on. */
-export const ON_RELATIONS = [
-  'CreateStmt',
-  'CreateTableAsStmt',
-  'AlterTableStmt',
-  'IndexStmt',
+/** Statements that lock the relations that they act on, and look at no row. */
+export const WITHOUT_ROWS = [
   'CreateSeqStmt',
   'AlterSeqStmt',
   'ViewStmt',
@@ -25,9 +21,18 @@ export const ON_RELATIONS = [
   'CreatePolicyStmt',
   'AlterPolicyStmt',
   'CompositeTypeStmt',
-  'RefreshMatViewStmt',
   'LockStmt',
   'RuleStmt',
+] as const;
+
+/** Statements that lock the relations that they act on. */
+export const ON_RELATIONS = [
+  ...WITHOUT_ROWS,
+  'CreateStmt',
+  'CreateTableAsStmt',
+  'AlterTableStmt',
+  'IndexStmt',
+  'RefreshMatViewStmt',
 ] as const;
 
 /** Statements that affect only the session. */

@@ -1,5 +1,5 @@
 import { stringsOf, type Node } from '../../db/parser.ts';
-import { OF_SESSION, ON_RELATIONS, RELATION_DROPS } from './node-kinds.ts';
+import { RELATION_DROPS } from './node-kinds.ts';
 import { runsNothing } from './runs-nothing.ts';
 
 /** Statements of which an unqualified name means the first schema of the search_path. */
@@ -38,28 +38,13 @@ const MAY_SHOW_IN_LOCKS: ReadonlyMap<string, (body: Node) => boolean> = new Map(
   ['VariableSetStmt', ({ name }) => HARMLESS_SETTING.test(String(name))],
 ]);
 
-const REASONS: ReadonlyMap<string, string> = new Map([
-  ...['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt', 'TruncateStmt'].map(
-    (kind) => [kind, 'it changes rows, and triggers may do more'] as const,
-  ),
-  ['VariableSetStmt', 'it changes a setting'],
-  ['DoStmt', 'it has a DO block'],
-  ['CallStmt', 'it calls a procedure'],
-]);
-
-/** They run a query, or compute what they store. */
-const MAY_CALL = new Set<string>(['SelectStmt', ...ON_RELATIONS, ...OF_SESSION]);
-
 /**
- * Why the locks on relations may not show everything that a statement reaches: it can run what somebody wrote,
- * or changes what is no relation.
+ * Whether the locks on relations may not show everything that a statement reaches: it can run what somebody
+ * wrote, or changes what is no relation.
  */
-export function obscurityOf(kind: string, body: Node): string | undefined {
-  if (runsNothing(kind, body) || isMadeInFirst(kind, body)) return undefined;
-  if (MAY_SHOW_IN_LOCKS.get(kind)?.(body) === true) return undefined;
-  const name = kind.replace(/Stmt$/, '');
-  if (MAY_CALL.has(kind)) return `it has a statement that may call functions (${name})`;
-  return REASONS.get(kind) ?? `it has a statement whose locks do not tell what it reaches (${name})`;
+export function isObscure(kind: string, body: Node): boolean {
+  const isClear = runsNothing(kind, body) || isMadeInFirst(kind, body);
+  return !isClear && MAY_SHOW_IN_LOCKS.get(kind)?.(body) !== true;
 }
 
 /** Whether an obscure text may grant by itself or by a routine of a schema that it names. */

@@ -1,7 +1,7 @@
 import { parse, stringsOf, walk, type Node } from '../../db/parser.ts';
 import { messageOf } from '../../errors.ts';
 import { compareNames } from '../files/source.ts';
-import { mayGrantIn, obscurityOf } from './obscurity.ts';
+import { isObscure, mayGrantIn } from './obscurity.ts';
 import { extensionStatement, schemaOf, type ExtensionStatement } from './extension-statement.ts';
 import {
   globalDeed,
@@ -21,8 +21,8 @@ export interface Reading {
   readonly global: readonly GlobalDeed[];
   /** It drops something by name, or with CASCADE. */
   readonly drops: boolean;
-  /** Why its locks do not show everything that it reaches; undefined if they do. */
-  readonly obscurity: string | undefined;
+  /** Its locks may not show everything that it reaches. */
+  readonly isObscure: boolean;
   /** The text is one CREATE EXTENSION or DROP EXTENSION. */
   readonly extension: ExtensionStatement | undefined;
   /** It is obscure and may grant columns: only the largest catalog shows that. */
@@ -37,7 +37,7 @@ function unread(text: string, problem: string): Reading {
     ([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain.toLowerCase(),
   );
   const nothing = { objects: [], global: [], extension: undefined };
-  return { ...nothing, schemas: names, drops: true, obscurity: 'it does not parse', mayGrant: true, problem };
+  return { ...nothing, schemas: names, drops: true, isObscure: true, mayGrant: true, problem };
 }
 
 /** Reads one or more statements. */
@@ -63,15 +63,15 @@ async function read(text: string): Promise<Reading> {
   const parsed = await parse(text).catch(messageOf);
   if (typeof parsed === 'string') return unread(text, parsed);
   const readings = (parsed.stmts ?? []).map(({ stmt }) => readStatement(stmt as Node));
-  const obscurity = readings.find((reading) => reading.obscurity !== undefined)?.obscurity;
+  const isAnyObscure = readings.some((reading) => reading.isObscure);
   return {
     schemas: [...new Set(readings.flatMap(({ schemas }) => schemas))].toSorted(compareNames),
     objects: readings.flatMap(({ objects }) => objects),
     global: readings.flatMap(({ global }) => global),
     drops: readings.some(({ drops }) => drops),
-    obscurity,
+    isObscure: isAnyObscure,
     extension: readings.length === 1 ? readings[0]?.extension : undefined,
-    mayGrant: obscurity !== undefined && mayGrantIn(text),
+    mayGrant: isAnyObscure && mayGrantIn(text),
   };
 }
 
@@ -79,7 +79,6 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant' | 'problem'> {
   const [kind = '', body = {}] = (Object.entries(statement)[0] ?? []) as [string?, Node?];
   const schemas = new Set<string>();
   let drops = kind === 'DropStmt' || kind === 'DropOwnedStmt';
-  const obscurity = obscurityOf(kind, body);
   walk(statement, (name, node) => {
     for (const schema of schemasIn(name, node)) schemas.add(schema);
     if (node.behavior === 'DROP_CASCADE') drops = true;
@@ -89,7 +88,7 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant' | 'problem'> {
     objects: namedObjectsOf(...statementRun(kind, body)),
     global: globalDeed(...statementRun(kind, body)),
     drops,
-    obscurity,
+    isObscure: isObscure(kind, body),
     extension: extensionStatement(kind, body),
   };
 }

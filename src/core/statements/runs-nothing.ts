@@ -1,4 +1,5 @@
 import { stringsOf, type Node } from '../../db/parser.ts';
+import { WITHOUT_ROWS } from './node-kinds.ts';
 
 /**
  * Types of PostgreSQL whose names the parser leaves as they are written. pg_catalog is searched first, so a
@@ -72,16 +73,8 @@ const MAY_RUN: ReadonlyMap<string, (body: Node) => boolean> = new Map([
 ]);
 
 /** Statements that change the catalog or the session, and look at no row. */
-const RUN_NOTHING = new Set([
-  'CreateSeqStmt',
-  'AlterSeqStmt',
-  'ViewStmt',
-  'CreateTrigStmt',
-  'CreatePolicyStmt',
-  'AlterPolicyStmt',
-  'CompositeTypeStmt',
-  'LockStmt',
-  'RuleStmt',
+const RUN_NOTHING = new Set<string>([
+  ...WITHOUT_ROWS,
   'ClosePortalStmt',
   'NotifyStmt',
   'ListenStmt',

@@ -98,7 +98,7 @@ test.each([
   'ALTER TABLE t RENAME x TO y',
   `SET LOCAL lock_timeout = '1s'`,
 ])('the locks of %s tell all that it reaches', async (text) => {
-  expect((await readStatements(text)).obscurity).toBeUndefined();
+  expect((await readStatements(text)).isObscure).toBe(false);
 });
 
 test.each([
@@ -117,41 +117,33 @@ test.each([
   'SET LOGGED',
   'OWNER TO a',
 ])('ALTER TABLE t %s may call functions', async (command) => {
-  const { obscurity } = await readStatements(`ALTER TABLE t ${command}`);
-  expect(obscurity).toBe('it has a statement that may call functions (AlterTable)');
+  expect((await readStatements(`ALTER TABLE t ${command}`)).isObscure).toBe(true);
 });
 
 test.each([
-  ['INSERT INTO t VALUES (1)', 'it changes rows, and triggers may do more'],
-  ['DO $$ BEGIN END $$', 'it has a DO block'],
-  ['CALL p()', 'it calls a procedure'],
-  ['SELECT x FROM v', /^it has a statement .* call functions \(Select\)$/],
-  ['CREATE TABLE u AS SELECT t.x FROM t', /^it has a statement .* call functions \(CreateTableAs\)$/],
-  ['REFRESH MATERIALIZED VIEW m', /^it has a statement .* call functions \(RefreshMatView\)$/],
-  ['CREATE INDEX ON t (lower(x))', /^it has a statement .* call functions \(Index\)$/],
-  ['CREATE INDEX ON t (x) WHERE f(y)', /^it has a statement .* call functions \(Index\)$/],
-  ['CREATE INDEX ON t (x own_ops)', /^it has a statement .* call functions \(Index\)$/],
-  [
-    'CREATE TABLE p PARTITION OF t FOR VALUES FROM (1) TO (2)',
-    /^it has a statement .* call functions \(Create\)$/,
-  ],
-  ['SET CONSTRAINTS ALL IMMEDIATE', /^it has a statement .* call functions \(ConstraintsSet\)$/],
-  ['GRANT SELECT ON t TO PUBLIC', /^it has a statement .*\(Grant\)$/],
-  ['DROP TYPE kind', /^it has a statement .*\(Drop\)$/],
-  ['DROP FUNCTION f()', /^it has a statement .*\(Drop\)$/],
-  ['ALTER TYPE kind ADD VALUE $$b$$', /^it has a statement .*\(AlterEnum\)$/],
-  ['CREATE TYPE a.kind AS ENUM ()', /^it has a statement .*\(CreateEnum\)$/],
-  [
-    'CREATE FUNCTION a.f() RETURNS int LANGUAGE sql AS $$SELECT 1$$',
-    /^it has a statement .*\(CreateFunction\)$/,
-  ],
-  [`COPY t FROM PROGRAM 'sh'`, /^it has a statement .*\(Copy\)$/],
-  ['SET search_path TO a', 'it changes a setting'],
-  ['SET ROLE a', 'it changes a setting'],
-  ['SELEKT 1', 'it does not parse'],
-])('the locks of %s do not tell all that it reaches', async (text, reason) => {
-  const { obscurity } = await readStatements(text);
-  expect(obscurity).toEqual(expect.stringMatching(reason));
+  'INSERT INTO t VALUES (1)',
+  'DO $$ BEGIN END $$',
+  'CALL p()',
+  'SELECT x FROM v',
+  'CREATE TABLE u AS SELECT t.x FROM t',
+  'REFRESH MATERIALIZED VIEW m',
+  'CREATE INDEX ON t (lower(x))',
+  'CREATE INDEX ON t (x) WHERE f(y)',
+  'CREATE INDEX ON t (x own_ops)',
+  'CREATE TABLE p PARTITION OF t FOR VALUES FROM (1) TO (2)',
+  'SET CONSTRAINTS ALL IMMEDIATE',
+  'GRANT SELECT ON t TO PUBLIC',
+  'DROP TYPE kind',
+  'DROP FUNCTION f()',
+  'ALTER TYPE kind ADD VALUE $$b$$',
+  'CREATE TYPE a.kind AS ENUM ()',
+  'CREATE FUNCTION a.f() RETURNS int LANGUAGE sql AS $$SELECT 1$$',
+  `COPY t FROM PROGRAM 'sh'`,
+  'SET search_path TO a',
+  'SET ROLE a',
+  'SELEKT 1',
+])('the locks of %s do not tell all that it reaches', async (text) => {
+  expect((await readStatements(text)).isObscure).toBe(true);
 });
 
 test.each([
