@@ -2,7 +2,7 @@ import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { SYSTEM_SCHEMA, tenantSchemaPattern } from '../registry/schema-name.ts';
-import { BY_INDEX, procedure, routine, type Routine } from '../state/routine.ts';
+import { BY_INDEX, routine, type Routine } from '../state/routine.ts';
 import { LOCKS } from './before.ts';
 import { CATALOGS, DROPPABLE, type Catalog } from './catalogs.ts';
 import { OTHER_TENANTS_REFERRED } from './references.ts';
@@ -55,7 +55,7 @@ const WRITES = `json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf
 const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text), '{}')
        FROM relations t, ${each('pg_constraint', 'k', `k.conrelid = t.oid AND k.contype = 'f'`)})`;
 
-const NOTE_OWN = procedure(
+const NOTE_OWN = routine(
   'note_own(tenant_schema text)',
   `DECLARE
        ignored text;
@@ -207,7 +207,7 @@ const FORM_OF = routine(
   BY_INDEX,
 );
 
-const STAY_WITHIN = procedure(
+const STAY_WITHIN = routine(
   'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
   `DECLARE
        own text := quote_ident(tenant_schema) || '.';

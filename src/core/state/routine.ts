@@ -9,26 +9,6 @@ export interface Routine {
   readonly create: string;
 }
 
-/** A plpgsql function; its plans are cached for the session. @param settings each `name = value` */
-export function routine(
-  signature: string,
-  body: string,
-  comment: string,
-  settings: readonly string[] = [],
-): Routine {
-  return create('FUNCTION', signature, body, comment, settings);
-}
-
-/** For what is called per tenant: unlike SELECT, CALL returns no rows for the client to parse. */
-export function procedure(
-  signature: string,
-  body: string,
-  comment: string,
-  settings: readonly string[] = [],
-): Routine {
-  return create('PROCEDURE', signature, body, comment, settings);
-}
-
 /**
  * JIT is off: up to PostgreSQL 17 any plan with an unavoidable sequential scan would be compiled, which takes
  * 400 ms per call with BY_INDEX (https://www.postgresql.org/docs/current/jit-decision.html). Joins keep their
@@ -48,13 +28,18 @@ const SETTINGS = [
  */
 export const BY_INDEX = ['enable_seqscan = off'];
 
-function create(
-  kind: 'FUNCTION' | 'PROCEDURE',
+/**
+ * A plpgsql function, whose plans are cached for the session; or, if the signature returns nothing, a procedure,
+ * for what is called per tenant: unlike SELECT, CALL returns no rows for the client to parse.
+ * @param own settings, each `name = value`
+ */
+export function routine(
   signature: string,
   body: string,
   comment: string,
-  own: readonly string[],
+  own: readonly string[] = [],
 ): Routine {
+  const kind = /\b(?:RETURNS|OUT) /.test(signature) ? 'FUNCTION' : 'PROCEDURE';
   const settings = [...SETTINGS, ...own];
   const types = signature
     .slice(signature.indexOf('(') + 1, signature.indexOf(')'))

@@ -4,7 +4,7 @@ import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
 import { HISTORY_TRIGGER, historyOf } from '../stamps/server-routines.ts';
-import { BY_INDEX, procedure, routine, type Routine } from '../state/routine.ts';
+import { BY_INDEX, routine, type Routine } from '../state/routine.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
 import { lockOfSql } from '../target/lock.ts';
 
@@ -13,7 +13,7 @@ export function serveRoutines(names: Names): Routine[] {
   return [peersRoutine(names), enterRoutine(names), ...endRoutines(names), DEALLOCATE_ROUTINE];
 }
 
-const DEALLOCATE_ROUTINE = procedure(
+const DEALLOCATE_ROUTINE = routine(
   'deallocate()',
   DEALLOCATE_BODY,
   'Removes the statements that a migration has prepared in its session.',
@@ -46,7 +46,7 @@ function peersRoutine(names: Names): Routine {
 
 function enterRoutine(names: Names): Routine {
   const { table, schema, status } = registrySql(names);
-  return procedure(
+  return routine(
     'enter(tenant_schema text, tenant_role text, expected uuid, statuses text[], settings text[])',
     `DECLARE
        known bigint;
@@ -90,7 +90,7 @@ function enterRoutine(names: Names): Routine {
 function endRoutines(names: Names): Routine[] {
   const history = literal(names.tenantHistory);
   return [
-    procedure(
+    routine(
       'record(tenant_schema text, direction text, names text[], in_batch integer, run bigint, organization text)',
       `BEGIN
        PERFORM set_config('tenantctl.writer', txid_current()::text, true);
@@ -107,7 +107,7 @@ function endRoutines(names: Names): Routine[] {
      END`,
       'Writes into the history what has been done, and into the ledger of runs. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
     ),
-    procedure(
+    routine(
       'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer, run bigint, organization text)',
       `BEGIN
        CALL tenantctl.record(tenant_schema, direction, names, in_batch, run, organization);
