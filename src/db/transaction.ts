@@ -50,10 +50,10 @@ export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 export const CHECK_CONSTRAINTS = 'SET CONSTRAINTS ALL IMMEDIATE';
 
 /**
- * Makes whatever still runs at the end write nothing: a trigger that has deferred itself again. It cannot be
- * taken back within the transaction (https://www.postgresql.org/docs/current/sql-set-transaction.html).
+ * Prevents writes by what still runs at the COMMIT: a trigger that has deferred itself again. A transaction
+ * cannot revoke it (https://www.postgresql.org/docs/current/sql-set-transaction.html).
  */
-export const WRITE_NO_MORE = 'SET TRANSACTION READ ONLY';
+export const READ_ONLY = 'SET TRANSACTION READ ONLY';
 
 /** A session's advisory locks survive a rollback. */
 export const ROLL_BACK = ['ROLLBACK', ...CLEAN_SESSION].join(';\n');
@@ -165,8 +165,8 @@ export function selectWithSettings(
 }
 
 /**
- * What tenantctl's SQL, the SQL parser and the driver's type parsers rely on. 'ISO' keeps the order of day and
- * month in dates that migrations write.
+ * Settings that tenantctl's SQL, the SQL parser and the driver's type parsers rely on. 'ISO' leaves the order of
+ * day and month in dates that migrations write as it is.
  */
 const FIXED_SETTINGS = {
   datestyle: 'ISO',

@@ -1,5 +1,5 @@
 import type { PoolClient, QueryResult } from 'pg';
-import { WRITE_NO_MORE, type OpenTransaction } from '../../db/transaction.ts';
+import { READ_ONLY, type OpenTransaction } from '../../db/transaction.ts';
 import { markStatements, toMark, type SchemaBefore } from '../guard/before.ts';
 import { assertWithinSchema, startWatch, type Watch } from '../guard/guard.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
@@ -58,7 +58,7 @@ export async function runGroup(
     ...(isDone ? [] : recordInLedger(context.run?.id, target, deed)),
     ...stampOf(target),
     ...(isLast ? (assignment.closing ?? []) : []),
-    ...(schemaBefore === undefined ? [] : [WRITE_NO_MORE]),
+    ...(schemaBefore === undefined ? [] : [READ_ONLY]),
   ]);
   progress.atWork = undefined;
   progress.names.push(...names);

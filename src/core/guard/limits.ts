@@ -1,10 +1,10 @@
 import { literal } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
-import type { ObservedEffects } from './judge.ts';
+import type { SharedUse } from './judge.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants that are sent a string may lock outside their schema, and how closely they are checked. */
-export interface Limits extends Pick<ObservedEffects, 'schemas' | 'keyLocks'> {
+export interface Limits extends Omit<SharedUse, 'hasEventTriggers'> {
   /** Something may be dropped: a relation that no longer exists must have been in the schema. */
   readonly drops: boolean;
   /** Locks do not show everything that the texts can reach: catalogs are searched as well. */
@@ -13,12 +13,21 @@ export interface Limits extends Pick<ObservedEffects, 'schemas' | 'keyLocks'> {
   readonly columns: boolean;
 }
 
-/** How closely the guard checks these texts. Pure. @param observedEffects of the first tenants */
-export function limitsOf(readings: readonly Reading[], observedEffects: readonly ObservedEffects[]): Limits {
+/**
+ * How closely the guard checks these texts. Pure.
+ * @param observedEffects of the first tenants
+ * @param namesHistory they may put triggers on the history, which tenantctl writes
+ */
+export function limitsOf(
+  readings: readonly Reading[],
+  observedEffects: readonly SharedUse[],
+  namesHistory = false,
+): Limits {
   const thorough =
+    namesHistory ||
     readings.some(({ isObscure }) => isObscure) ||
     observedEffects.some(({ hasEventTriggers }) => hasEventTriggers);
-  const all = (of: (observed: ObservedEffects) => readonly string[]) =>
+  const all = (of: (observed: SharedUse) => readonly string[]) =>
     [...new Set(observedEffects.flatMap(of))].toSorted(compareNames);
   return {
     schemas: [...new Set(['public', ...all(({ schemas }) => schemas)])],

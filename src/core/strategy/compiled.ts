@@ -9,8 +9,6 @@ export interface CompiledPlan {
   readonly direction: Direction;
   /** What each migration sends, the same for every tenant. */
   readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
-  /** Tables and indexes only: all migrations can be recorded at the end. */
-  readonly isTableChange: boolean;
   /** What each tenant's transaction may lock outside its schema. */
   readonly limits: Limits;
 }
@@ -30,7 +28,6 @@ export function compile(
   direction: Direction,
   first: Recordings,
   second: Recordings,
-  historyTable: string,
 ): Omit<CompiledPlan, 'limits'> | NotCompiled {
   const steps: { name: string; texts: readonly string[] }[] = [];
   for (const { name } of plan.steps) {
@@ -41,31 +38,7 @@ export function compile(
   }
   const cut = steps.slice(0, -1).find(({ texts }) => texts.some(needsCommit));
   if (cut !== undefined) return { migration: cut.name, reason: 'what follows it needs another transaction' };
-  return {
-    direction,
-    steps,
-    isTableChange: steps.every(({ texts }) => texts.every((text) => changesTables(text, historyTable))),
-  };
-}
-
-/** One or several names, quoted or not. */
-const NAMES = String.raw`[\w".,\s]+`;
-
-/** Statements that name no function. What they call all the same is reset after the COMMIT. */
-const CALLS_NOTHING: readonly RegExp[] = [
-  /^\s*create\s+table\b(?![^]*\b(?:as|select|values|execute|temp|temporary|pg_temp\w*)\b)[^;]*;?\s*$/i,
-  /^\s*alter\s+table\b(?![^]*\b(?:default|using|check|generated|validate|set|pg_temp\w*)\b)[^;]*;?\s*$/i,
-  new RegExp(
-    String.raw`^\s*create\s+(?:unique\s+)?index\s${NAMES}\son\s${NAMES}(?:\susing\s+\w+\s*)?\(${NAMES}\)\s*;?\s*$`,
-    'i',
-  ),
-  new RegExp(String.raw`^\s*drop\s+(?:table|index)\s${NAMES};?\s*$`, 'i'),
-];
-
-/** True if the text changes tables and indexes, and not the history table. */
-function changesTables(text: string, historyTable: string): boolean {
-  if (text.toLowerCase().includes(historyTable.toLowerCase())) return false;
-  return CALLS_NOTHING.some((form) => form.test(text));
+  return { direction, steps };
 }
 
 function reasonIn(one: Recording, other: Recording): string | undefined {

@@ -7,7 +7,7 @@ import {
   DEALLOCATE,
   ownSettings,
   setSearchPath,
-  WRITE_NO_MORE,
+  READ_ONLY,
 } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { limitArguments, noteOwn } from '../guard/limits.ts';
@@ -53,14 +53,15 @@ export function createComposer(
   ].join(', ');
   const recordOf = (names: readonly string[]) =>
     `${literal(compiled.direction)}::text, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}::integer, ${context.run?.id ?? 'NULL'}::bigint`;
-  // If migrations change only tables, all records can be written at the end.
-  const inBetween = compiled.isTableChange ? [] : compiled.steps.slice(0, -1);
-  const last = compiled.isTableChange ? compiled.steps : compiled.steps.slice(-1);
-  const records = inBetween.map(({ name, texts }) => ({
+  const between = compiled.steps.slice(0, -1).map(({ name, texts }) => ({
     texts,
     record: recordOf([name]),
     restored: restoreSettings(texts, context.database, context),
   }));
+  // Where no function can see the difference, all records are written at the end.
+  const isOneStep = !compiled.limits.thorough && between.every(({ restored }) => restored.length === 0);
+  const records = isOneStep ? [] : between;
+  const last = compiled.steps.slice(records.length);
   const leaveWith = `${before}, ${literal(becomes)}::uuid, ${recordOf(last.map(({ name }) => name))}`;
   const limits = limitArguments(compiled.limits);
   const lastTexts = last.flatMap(({ texts }) => texts);
@@ -90,10 +91,10 @@ export function createComposer(
       // Deferred constraints and cursors WITH HOLD run now, before the guard looks.
       'CLOSE ALL',
       CHECK_CONSTRAINTS,
-      ...(compiled.isTableChange ? [] : assertRoutines(target)),
+      ...(compiled.limits.thorough ? assertRoutines(target) : []),
       `CALL tenantctl.stay_within(${name}, ${limits})`,
       ...closing,
-      WRITE_NO_MORE,
+      READ_ONLY,
       CHECK_CONSTRAINTS,
       'COMMIT',
       ...CLEAN_IN_STRING,

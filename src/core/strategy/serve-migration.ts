@@ -130,23 +130,22 @@ async function compiledFrom(group: PlanGroup, { plan, tenant }: MigrationTask): 
   const { database } = session.context;
   const [first, second] = lesson.seen;
   if (first === undefined) return undefined;
-  const compiled = compile(plan, migration.direction, first, second ?? first, database.names.tenantHistory);
-  if (!('reason' in compiled)) {
-    if (second === undefined) return undefined;
-    const texts = compiled.steps.flatMap((step) => step.texts);
-    if (await storesText(database, tenant.schema, texts))
-      return neverCompiled(group, {
-        migration: plan.steps[0]?.name ?? '',
-        reason: 'functions of the database call current_query()',
-      });
-    const readings = await Promise.all(texts.map(session.context.readStatements));
-    const unread = texts[readings.findIndex(({ problem }) => problem !== undefined)];
-    if (unread === undefined) return { ...compiled, limits: limitsOf(readings, lesson.observedEffects) };
-    const of = compiled.steps.find((step) => step.texts.includes(unread));
-    return neverCompiled(group, {
-      migration: of?.name ?? '',
-      reason: 'it has SQL that only the server can read',
-    });
+  const compiled = compile(plan, migration.direction, first, second ?? first);
+  if ('reason' in compiled) return neverCompiled(group, compiled);
+  if (second === undefined) return undefined;
+  const { steps } = compiled;
+  const texts = steps.flatMap((step) => step.texts);
+  if (await storesText(database, tenant.schema, texts)) {
+    const reason = 'functions of the database call current_query()';
+    return neverCompiled(group, { migration: steps[0]?.name ?? '', reason });
   }
-  return neverCompiled(group, compiled);
+  const readings = await Promise.all(texts.map(session.context.readStatements));
+  const unread = texts[readings.findIndex(({ problem }) => problem !== undefined)];
+  if (unread !== undefined) {
+    const of = steps.find((step) => step.texts.includes(unread));
+    const reason = 'it has SQL that only the server can read';
+    return neverCompiled(group, { migration: of?.name ?? '', reason });
+  }
+  const namesHistory = texts.some((text) => text.includes(database.names.tenantHistory));
+  return { ...compiled, limits: limitsOf(readings, lesson.observedEffects, namesHistory) };
 }

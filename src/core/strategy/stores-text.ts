@@ -8,8 +8,8 @@ const CALL = ':funcid 817 ';
 /**
  * Whether statements may be stored as text, as audit triggers do: current_query() is the whole string that was
  * sent (https://www.postgresql.org/docs/current/functions-info.html), so each statement must be sent alone.
- * Looks at all functions, except those of triggers on the history alone, and at the defaults in public and in one tenant's schema. Ask after that tenant's
- * migrations: they may create such a function.
+ * Looks at all functions, except those of triggers on the history alone, and at the defaults in public and in one
+ * tenant's schema. Call it after that tenant's migrations: they may create such a function.
  */
 export async function storesText(
   database: Pick<Database, 'query' | 'names'>,

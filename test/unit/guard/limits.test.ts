@@ -4,8 +4,6 @@ import { createReadStatements } from '../../../src/core/statements/read-statemen
 
 const readStatements = createReadStatements();
 
-const NOTHING = { schemas: [], keyLocks: [], hasEventTriggers: false, hasExtension: false };
-
 test('a text that drops is looked at for what is gone, and an obscure one throughout', async () => {
   const limits = async (...texts: string[]) => limitsOf(await Promise.all(texts.map(readStatements)), []);
   const usual = { schemas: ['public'], keyLocks: [] };
@@ -38,17 +36,26 @@ test('a text that drops is looked at for what is gone, and an obscure one throug
 
 test('where event triggers may run with any change, each text is looked at throughout', async () => {
   const readings = [await readStatements('ALTER TABLE t ADD x int')];
-  const observed = { ...NOTHING, hasEventTriggers: true };
+  const observed = { schemas: [], keyLocks: [], hasEventTriggers: true };
   expect(limitsOf(readings, [observed])).toMatchObject({ thorough: true, drops: true });
 });
 
+test('texts that name the history are looked at throughout: triggers may run when tenantctl writes it', async () => {
+  const readings = [await readStatements('CREATE TRIGGER a AFTER INSERT ON h EXECUTE FUNCTION f()')];
+  expect(limitsOf(readings, [])).toMatchObject({ thorough: false });
+  expect(limitsOf(readings, [], true)).toMatchObject({ thorough: true, drops: true });
+});
+
 test('what two tenants showed of shared tables is what the others may lock', () => {
-  const keyLocks = ['4711:ShareRowExclusiveLock:digest'];
-  const one = { ...NOTHING, schemas: ['audit', 'public'], keyLocks };
-  const other = { ...NOTHING, schemas: ['billing', 'public'] };
+  const one = {
+    schemas: ['audit', 'public'],
+    keyLocks: ['4711:ShareRowExclusiveLock:digest'],
+    hasEventTriggers: false,
+  };
+  const other = { schemas: ['billing', 'public'], keyLocks: [], hasEventTriggers: false };
   expect(limitsOf([], [one, other])).toEqual({
     schemas: ['public', 'audit', 'billing'],
-    keyLocks,
+    keyLocks: ['4711:ShareRowExclusiveLock:digest'],
     drops: false,
     thorough: false,
     columns: false,

@@ -7,8 +7,7 @@ import { DEFAULT_NAMES } from '../../../src/names.ts';
 
 const COMPILED: CompiledPlan = {
   direction: 'up',
-  isTableChange: false,
-  limits: { schemas: ['public'], keyLocks: [], drops: false, thorough: false, columns: false },
+  limits: { schemas: ['public'], keyLocks: [], drops: false, thorough: true, columns: false },
   steps: [
     { name: "1_it's.js", texts: ['CREATE TABLE a () -- the end', 'INSERT INTO a DEFAULT VALUES;'] },
     { name: '2_b.js', texts: [] },
@@ -95,14 +94,23 @@ test('the lock is taken and the history checked before anything else, and the re
   expect(order).not.toContain(-1);
 });
 
-test('where only tables change, all is recorded at the end, and the session is reset all the same', () => {
-  const statements = statementsFor({ ...COMPILED, isTableChange: true });
+test('where no function can run, all is recorded at the end, and the session is reset all the same', () => {
+  const plain = { ...COMPILED, limits: { ...COMPILED.limits, thorough: false } };
+  const statements = statementsFor(plain);
   expect(statements.slice(statements.indexOf('COMMIT'))).toEqual(statementsFor(COMPILED).slice(-9));
   expect(statements.filter((statement) => statement.includes('1_it'))).toEqual([
     expect.stringContaining(
       `'up'::text, ARRAY['1_it''s.js', '2_b.js']::text[], 3::integer, 42::bigint, 'org_a'::text)`,
     ),
   ]);
+});
+
+test('what a migration sets ends with it, where no function can run either', () => {
+  const [first, second] = COMPILED.steps as [CompiledPlan['steps'][0], CompiledPlan['steps'][0]];
+  const setting = { ...first, texts: ["SET LOCAL lock_timeout = '1s'"] };
+  const limits = { ...COMPILED.limits, thorough: false };
+  const statements = statementsFor({ ...COMPILED, limits, steps: [setting, second] });
+  expect(statements.filter((statement) => statement.includes('tenantctl.record'))).toHaveLength(1);
 });
 
 test('each migration looks its names up in its own schema, whatever the one before it set', () => {
