@@ -14,7 +14,7 @@ export interface StrayFailures {
 const AFTERWARDS = 'Unfinished work is rolled back; tenantctl status shows the state of each tenant.';
 
 /**
- * Makes uncaught errors those of the migration that they come from, or else the command's: a missing `await` in a
+ * Attributes an uncaught error to the migration that it comes from, otherwise to the command. A missing `await` in a
  * migration is enough to cause one.
  */
 export function listenForStrayFailures(): StrayFailures {
@@ -44,7 +44,7 @@ export function listenForStrayFailures(): StrayFailures {
 const SIGNALLED = new Set([130, 143]);
 
 /**
- * Makes process.exit in a migration an error of that migration. Reports an error if the process ends all the same
+ * Turns process.exit in a migration into an error of that migration. Reports an error if the process still ends
  * while a command runs: a migration may await something that never happens, which must not look like success.
  * @returns a function to call when the command has ended
  */

@@ -50,7 +50,7 @@ export async function startWatch(
 /**
  * Asserts that a tenant's migrations stayed within its schema. Call it before the COMMIT.
  * @returns what other tenants with the same texts may do
- * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA; MIGRATION_FAILED if the transaction is not the same any more
+ * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA; MIGRATION_FAILED if the transaction is no longer the one that was begun
  */
 export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
   const { client, target, schemaBefore, marks, migrations, direction } = guarded;

@@ -1,7 +1,7 @@
 import { UNQUOTED_SCHEMA } from './description.ts';
 import { each, isOtherTenants } from './own-objects.ts';
 
-/** A column of `a` without its system columns, and the age of its transaction. */
+/** SQL for what `p` depends on according to a catalog, with the age of the transaction that wrote it. */
 const dependsOn = (catalog: string, on: string) =>
   `LATERAL (SELECT d.refclassid, d.refobjid, age(d.xmin) AS age FROM pg_catalog.${catalog} d WHERE ${on} AND d.classid = p.classid AND d.objid = p.objid OFFSET 0) d`;
 

@@ -52,7 +52,7 @@ export interface RunContext {
   readonly readStatements: ReadStatements;
   /** For each migration that was applied: whether any target was sent a statement by it. */
   readonly sent: Map<string, boolean>;
-  /** What the migrations do that was done in another way: the run warns of each once. */
+  /** Warnings that the run gives at its end, each once. */
   readonly warnings: Set<string>;
   /** What the server said while migrations ran. */
   readonly notices: Notices;

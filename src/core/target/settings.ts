@@ -3,14 +3,14 @@ import { ownSettings } from '../../db/transaction.ts';
 
 const MAY_SET = /\bset\b|\bset_config\b/i;
 
-/** The values of the session's start, but for what tenantctl sets before each migration or never. */
+/** Restores the session's initial values, except of what tenantctl sets before each migration, or never. */
 const RESTORE = `SELECT count(pg_catalog.set_config(s.name, s.reset_val, true)) FROM pg_catalog.pg_settings s
   WHERE s.source = 'session' AND s.context IN ('user', 'superuser') AND s.setting IS DISTINCT FROM s.reset_val
     AND s.name !~ '^(?:transaction_|role$|session_authorization$|application_name$|search_path$)'`;
 
 /**
- * Statements between two migrations of a transaction: what one has set does not last for the next. Reading all
- * settings takes the server about 1 ms, so there are none if no text mentions SET.
+ * Statements between two migrations of a transaction that undo what the first has set. Reading all settings takes
+ * the server about 1 ms, so there are none if no text mentions SET.
  */
 export function restoreSettings(
   texts: readonly string[],

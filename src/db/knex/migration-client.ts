@@ -2,12 +2,13 @@ import type { EventEmitter } from 'node:events';
 import type { Transform } from 'node:stream';
 import type { Built, UnsentStatements } from './unsent-statements.ts';
 
-/** What a stream is to send. `options` are those of pg-query-stream. */
+/** What a stream sends. */
 export interface StreamedQuery {
   readonly sql: string;
   readonly bindings?: readonly unknown[];
 }
 
+/** Those of pg-query-stream. */
 export interface StreamOptions {
   readonly batchSize?: number;
   readonly highWaterMark?: number;
@@ -42,7 +43,7 @@ export interface ClientHost {
   readonly unsent: UnsentStatements;
   /** Sends the query and writes its rows to the stream. */
   stream(query: StreamedQuery, rows: Transform, options: StreamOptions): Promise<void>;
-  /** The migration is not over before this has settled; its error is the migration's. */
+  /** The migration ends only after this has settled. */
   waitFor(work: unknown): void;
 }
 

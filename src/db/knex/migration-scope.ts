@@ -8,7 +8,7 @@ export function inMigrationScope<T>(blame: (error: unknown) => boolean, work: ()
   return scope.run(blame, work);
 }
 
-/** Gives an error to the migration whose code is running. @returns false if it is none's, or over */
+/** Gives an error to the migration whose code is running. @returns false without one, or if it is over */
 export function blameMigration(error: unknown): boolean {
   return scope.getStore()?.(error) ?? false;
 }

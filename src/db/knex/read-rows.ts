@@ -2,15 +2,15 @@ import type { QueryConfig, QueryResult } from 'pg';
 import { identifier } from '../sql.ts';
 import type { StreamedQuery, StreamOptions } from './migration-client.ts';
 
-/** As pg-query-stream's. */
+/** The default of pg-query-stream. */
 const DEFAULT_BATCH = 100;
 
-/** A cursor can be declared for these only; the other statements that return rows change some. */
+/** Only these can have a cursor; other statements that return rows also change some. */
 const IS_QUERY = /^\s*(?:select|values|table|with)\b(?![^]*\b(?:insert|update|delete|merge)\b)/i;
 
 /**
- * Reads the rows of a query in batches, by a cursor: between two of them the connection is free for the
- * statements of whoever reads them, which pg-query-stream would keep waiting for ever.
+ * Reads the rows of a query in batches, by a cursor. Between two batches the connection is free for the reader's own
+ * statements; with pg-query-stream they would wait forever.
  * @param isHeld for a connection without a transaction: the server keeps the rows
  */
 export async function* readRows(

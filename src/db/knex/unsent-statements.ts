@@ -16,8 +16,8 @@ const IS_STATEMENT =
   /^(?:\s|--.*\n)*(?:(?:alter|analyze|call|comment|copy|create|delete|do|drop|execute|grant|insert|lock|merge|reassign|refresh|reindex|revoke|set|truncate|update|vacuum|with)\s|select\s+[\w.]+\s*\()/i;
 
 /**
- * Knows the statements that a migration builds and that nobody sends: Knex sends a builder when it is awaited or
- * returned, and compiles it then, or when it is part of another one.
+ * Finds statements that a migration builds and never sends. Knex compiles a builder when it sends it (when it is
+ * awaited or returned), or when it is part of another one.
  */
 export class UnsentStatements {
   readonly #built = new Set<Built>();
@@ -31,7 +31,7 @@ export class UnsentStatements {
     this.#built.delete(one);
   }
 
-  /** The text of the first one; a SELECT that Knex has built is none, since nothing is lost with it. */
+  /** The text of the first one. A SELECT that Knex has built does not count: nothing is lost. */
   first(): string | undefined {
     const one = [...this.#built].find(
       ({ _method = '', _sequence = [], sql = '' }) =>
