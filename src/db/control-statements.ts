@@ -1,5 +1,5 @@
-import { parse, stringsOf, walk, type Node } from './parser.ts';
-import { CONTROL_WORDS, cutUnreadable } from './unreadable.ts';
+import { parse, stringsOf, walk, type Node, type ParseTree } from './parser.ts';
+import { CONTROL_WORDS, cutByTokens } from './unreadable.ts';
 
 /** A statement that controls the transaction, by the parser's name of it. */
 export interface Control {
@@ -33,18 +33,19 @@ const CHANGES_IN_BLOCK =
  */
 export async function controlsIn(text: string): Promise<readonly Control[]> {
   if (!CONTROL_WORDS.test(text)) return [];
-  const lone = await cutUnreadable(text);
-  if (lone === undefined) return controlsParsed(text);
-  const each = lone.map(async (statement): Promise<Control[]> => {
-    if (statement.problem === undefined) return controlsParsed(statement.text);
-    return CONTROLLING.test(statement.firstWords) ? [{ kind: 'ends', name: '' }] : [];
-  });
-  return (await Promise.all(each)).flat();
+  const tree = await parse(text).catch(() => undefined);
+  if (tree !== undefined) return controlsOf(tree);
+  const controls: Control[] = [];
+  for (const { text: statement, problem, firstWords } of await cutByTokens(text)) {
+    if (problem === undefined) controls.push(...controlsOf(await parse(statement)));
+    else if (CONTROLLING.test(firstWords)) controls.push({ kind: 'ends', name: '' });
+  }
+  return controls;
 }
 
-async function controlsParsed(text: string): Promise<Control[]> {
+function controlsOf({ stmts }: ParseTree): Control[] {
   const controls: Control[] = [];
-  walk((await parse(text)).stmts, (node, { kind, savepoint_name: name = '' }) => {
+  walk(stmts, (node, { kind, savepoint_name: name = '' }) => {
     const control = node === 'TransactionStmt' ? CONTROLS[String(kind)] : undefined;
     if (control !== undefined) controls.push({ kind: control, name: String(name) });
   });

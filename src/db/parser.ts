@@ -1,7 +1,7 @@
 import { exportsOf } from './exports-of.ts';
 
 /** The statements of a text; offsets and lengths are in UTF-8 bytes. */
-interface ParseTree {
+export interface ParseTree {
   readonly stmts?: readonly {
     readonly stmt?: object;
     readonly stmt_location?: number;
