@@ -40,8 +40,8 @@ export interface Effects {
   readonly foreignKeys: ForeignKeys;
   /** False if the transaction ended on the way, or went back to before one of its migrations. */
   readonly isWhole: boolean;
-  /** Any DDL may run their functions. */
-  readonly hasEventTriggers: boolean;
+  /** Statements on tables may call functions that no text names. */
+  readonly hasHiddenCalls: boolean;
 }
 
 /** The lock that a foreign key takes on the referenced table. */
@@ -83,7 +83,7 @@ export async function look(
   ];
   const [{ effects, isWhole }] = seen;
   if (replaced.length > 0)
-    return { locks: [], rows: replaced, foreignKeys: {}, hasEventTriggers: false, isWhole };
+    return { locks: [], rows: replaced, foreignKeys: {}, hasHiddenCalls: false, isWhole };
   const locks = effects.locks.filter((lock) => !schemaBefore.locks.has(lockKey(lock, lock.mode)));
   const rows = effects.rows.filter(
     (row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row)),

@@ -27,7 +27,7 @@ export interface SharedUse {
   readonly schemas: readonly string[];
   /** Locks of foreign keys on shared relations: oid, mode and form (see Description), separated by colons. */
   readonly keyLocks: readonly string[];
-  readonly hasEventTriggers: boolean;
+  readonly hasHiddenCalls: boolean;
 }
 
 /** What the first tenants' transactions did, and what tenants with the same texts may therefore do. */
@@ -144,7 +144,7 @@ export function judge(
       schemas: [...schemas].toSorted(compareNames),
       keyLocks: [...keyLocks].toSorted(compareNames),
       hasExtension: effects.rows.some(({ catalog }) => catalog === 'pg_extension'),
-      hasEventTriggers: effects.hasEventTriggers,
+      hasHiddenCalls: effects.hasHiddenCalls,
     },
   };
 }

@@ -4,7 +4,7 @@ import type { SharedUse } from './judge.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants that are sent a string may lock outside their schema, and how closely they are checked. */
-export interface Limits extends Omit<SharedUse, 'hasEventTriggers'> {
+export interface Limits extends Omit<SharedUse, 'hasHiddenCalls'> {
   /** Something may be dropped: a relation that no longer exists must have been in the schema. */
   readonly drops: boolean;
   /** Locks do not show everything that the texts can reach: catalogs are searched as well. */
@@ -26,7 +26,7 @@ export function limitsOf(
   const thorough =
     namesHistory ||
     readings.some(({ isObscure }) => isObscure) ||
-    observedEffects.some(({ hasEventTriggers }) => hasEventTriggers);
+    observedEffects.some(({ hasHiddenCalls }) => hasHiddenCalls);
   const all = (of: (observed: SharedUse) => readonly string[]) =>
     [...new Set(observedEffects.flatMap(of))].toSorted(compareNames);
   return {

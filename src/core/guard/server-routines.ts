@@ -164,6 +164,21 @@ function isOtherTenantsRoutine(names: Names): Routine {
   );
 }
 
+/**
+ * SQL for whether statements on tables may call functions that no text names: by event triggers, or by operators,
+ * operator classes and casts whose functions are neither C nor PostgreSQL's own. To build an index, or to check a
+ * foreign key, calls these.
+ */
+const HAS_HIDDEN_CALLS = `(EXISTS (SELECT FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled <> 'D')
+                  OR EXISTS (
+                    SELECT FROM (
+                      SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384
+                      UNION ALL SELECT a.amproc FROM pg_catalog.pg_amproc a WHERE a.oid >= 16384
+                      UNION ALL SELECT o.oprcode FROM pg_catalog.pg_operator o WHERE o.oid >= 16384) f (oid),
+                      ${each('pg_proc', 'p', 'p.oid = f.oid')}
+                    WHERE p.oid >= 16384
+                      AND p.prolang <> ALL (ARRAY(SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname IN ('c', 'internal')))))`;
+
 const EFFECTS = routine(
   'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
   `DECLARE
@@ -192,7 +207,7 @@ const EFFECTS = routine(
          WITH ${ownObjects('tenant_schema')} SELECT ${FOREIGN_KEYS} INTO keys;
        END IF;
        RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'),
-                'hasEventTriggers', EXISTS (SELECT FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled <> 'D'));
+                'hasHiddenCalls', ${HAS_HIDDEN_CALLS});
      END`,
   'What the transaction has locked, and what it has written in the catalogs outside the tenant schema.',
   BY_INDEX,

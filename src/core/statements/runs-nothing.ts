@@ -82,8 +82,9 @@ const RUN_NOTHING = new Set<string>([
 ]);
 
 /**
- * Whether a statement on relations, or on the session, certainly calls no function that somebody wrote, neither
- * in its text nor by a view, a domain, a cast, an operator or a trigger. Event triggers aside.
+ * Whether a statement on relations, or on the session, calls no function that somebody wrote: neither in its text
+ * nor by a view, a domain or a trigger. What it calls all the same is known to the server (`hasHiddenCalls`): event
+ * triggers, and the operators and casts of indexes and foreign keys.
  */
 export function runsNothing(kind: string, body: Node): boolean {
   return RUN_NOTHING.has(kind) || MAY_RUN.get(kind)?.(body) === true;

@@ -3,7 +3,7 @@ import type { FleetResult } from '../../../src/core/report/results.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { resultOf } from '../../support/fleet.ts';
 import { CANNOT_IN_BLOCK, DEEDS, quoted, raw } from '../../support/guard-deeds.ts';
-import { NEIGHBOURS, useGuardedFleet } from '../../support/guarded-fleet.ts';
+import { NEIGHBOURS, TENANTS, useGuardedFleet } from '../../support/guarded-fleet.ts';
 
 /** The third tenant is the odd one: what the first two showed to be harmless is not with it. */
 const ODD = 'org_c';
@@ -21,7 +21,7 @@ const called = (organization: string) =>
    CREATE FUNCTION called() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN ${schemaNameFor(organization)}.plant(); END'`;
 const PLANTS = `CREATE OR REPLACE FUNCTION public.planted() RETURNS int LANGUAGE sql AS 'SELECT 1';`;
 
-const { migrate, migration, ways, expectNothingElseChanged } = useGuardedFleet((organization) =>
+const { fleet, migrate, migration, ways, expectNothingElseChanged } = useGuardedFleet((organization) =>
   [
     'INSERT INTO users VALUES (7)',
     organization === ODD ? ODD_TRIGGER : `${OWN_TRIGGER}; ${OWN}`,
@@ -134,6 +134,48 @@ test.each([
     refused('created the function public.planted()'),
   );
   await expectNothingElseChanged();
+});
+
+/** Runs statements in the schema of each tenant. */
+async function inEach(statements: (organization: string) => string): Promise<void> {
+  const each = TENANTS.map(
+    (organization) =>
+      `SET search_path TO ${schemaNameFor(organization)}, public; ${statements(organization)}`,
+  );
+  await fleet().query(each.join(';\n'));
+}
+
+/** A type whose comparison, and whose cast to text, call a function. */
+const PAIRS = `CREATE TYPE pair AS (a int);
+  CREATE FUNCTION compared(pair, pair) RETURNS int IMMUTABLE LANGUAGE plpgsql SET search_path FROM CURRENT AS 'BEGIN PERFORM plant(); RETURN ($1).a - ($2).a; END';
+  CREATE FUNCTION less(pair, pair) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT ($1).a < ($2).a';
+  CREATE FUNCTION same(pair, pair) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT ($1).a = ($2).a';
+  CREATE OPERATOR <# (leftarg = pair, rightarg = pair, function = less);
+  CREATE OPERATOR =# (leftarg = pair, rightarg = pair, function = same);
+  CREATE OPERATOR CLASS pairs DEFAULT FOR TYPE pair USING btree AS OPERATOR 1 <#, OPERATOR 3 =#, FUNCTION 1 compared(pair, pair);
+  CREATE FUNCTION shown(pair) RETURNS int IMMUTABLE LANGUAGE plpgsql SET search_path FROM CURRENT AS 'BEGIN PERFORM plant(); RETURN 7; END';
+  CREATE CAST (pair AS int) WITH FUNCTION shown(pair) AS IMPLICIT;
+  CREATE TABLE held (p pair); INSERT INTO held VALUES (ROW(1)::pair), (ROW(2)::pair);`;
+
+test.each([
+  ['an index', 'CREATE INDEX ON held (p)'],
+  ['a key', 'ALTER TABLE held ADD UNIQUE (p)'],
+  ['a foreign key', 'ALTER TABLE held ADD FOREIGN KEY (p) REFERENCES users'],
+])('what %s calls for one tenant by an operator class or a cast is looked after', async (_, text) => {
+  await inEach(() => PAIRS);
+  expect(await outcomeOf(await migrate(raw(text)))).toEqual(refused('created the function public.planted()'));
+});
+
+test('a statement on tables alone that replaces a routine of the guard for one tenant is refused', async () => {
+  const replaces = `EXECUTE (SELECT replace(pg_get_functiondef(p.oid), 'IF outside IS NOT NULL', 'IF false') FROM pg_proc p WHERE p.proname = 'stay_within');`;
+  await inEach(
+    (organization) =>
+      `CREATE FUNCTION number() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN ${organization === ODD ? replaces : ''} RETURN 1; END $f$;
+       CREATE DOMAIN numbered AS int DEFAULT number() CHECK (VALUE > 0)`,
+  );
+  expect(await outcomeOf(await migrate(raw('ALTER TABLE users ADD x numbered')))).toEqual(
+    refused('changed the procedure tenantctl.stay_within('),
+  );
 });
 
 test('a name that one tenant lacks leads to the rows of the shared table: that is allowed', async () => {

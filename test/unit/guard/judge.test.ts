@@ -58,7 +58,7 @@ const facts = ({ schemaBefore, marks = [], role, effects }: Case): Facts => ({
     began: '0',
     ...schemaBefore,
   },
-  effects: { locks: [], rows: [], foreignKeys: {}, hasEventTriggers: false, isWhole: true, ...effects },
+  effects: { locks: [], rows: [], foreignKeys: {}, hasHiddenCalls: false, isWhole: true, ...effects },
 });
 
 const NOTHING: Descriptions = new Map();
@@ -91,7 +91,7 @@ test('what a migration does to its own schema, and rows that it reads and writes
     schemas: ['audit', 'public'],
     keyLocks: [],
     hasExtension: false,
-    hasEventTriggers: false,
+    hasHiddenCalls: false,
   });
 });
 

@@ -36,7 +36,7 @@ test('a text that drops is looked at for what is gone, and an obscure one throug
 
 test('where event triggers may run with any change, each text is looked at throughout', async () => {
   const readings = [await readStatements('ALTER TABLE t ADD x int')];
-  const observed = { schemas: [], keyLocks: [], hasEventTriggers: true };
+  const observed = { schemas: [], keyLocks: [], hasHiddenCalls: true };
   expect(limitsOf(readings, [observed])).toMatchObject({ thorough: true, drops: true });
 });
 
@@ -50,9 +50,9 @@ test('what two tenants showed of shared tables is what the others may lock', () 
   const one = {
     schemas: ['audit', 'public'],
     keyLocks: ['4711:ShareRowExclusiveLock:digest'],
-    hasEventTriggers: false,
+    hasHiddenCalls: false,
   };
-  const other = { schemas: ['billing', 'public'], keyLocks: [], hasEventTriggers: false };
+  const other = { schemas: ['billing', 'public'], keyLocks: [], hasHiddenCalls: false };
   expect(limitsOf([], [one, other])).toEqual({
     schemas: ['public', 'audit', 'billing'],
     keyLocks: ['4711:ShareRowExclusiveLock:digest'],
