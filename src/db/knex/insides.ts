@@ -55,10 +55,11 @@ export async function loadKnex(path: string): Promise<typeof PackedKnex> {
 
 function loadedKnex(require: NodeJS.Require): typeof PackedKnex | undefined {
   try {
-    const loaded = require.cache[require.resolve('knex')]?.exports as typeof PackedKnex | undefined;
-    // Another major version may differ inside.
-    return (require('knex/package.json') as { version: string }).version.startsWith('3.')
-      ? loaded
+    const cached = require.cache[require.resolve('knex')];
+    // Another major version may differ inside. An import that Node gives up (a type imported as a value) leaves
+    // a module behind that never ran.
+    return cached?.loaded && (require('knex/package.json') as { version: string }).version.startsWith('3.')
+      ? (cached.exports as typeof PackedKnex)
       : undefined;
   } catch {
     return undefined;
