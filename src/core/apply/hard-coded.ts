@@ -10,7 +10,10 @@ import type { Target } from '../target/target.ts';
 const IS_ABOUT_NAMES = /^(?:3F000|42P01|42704|42883|42P07|42710)$/;
 
 /** A name with a schema in a message of the server. */
-const QUALIFIED = /"([^".]+)\.([^"]+)" does not exist|^function ([^\s.(]+)\.([^\s(]+)\(.* does not exist/;
+const QUALIFIED =
+  /"([^".]+)\.([^"]+)" does not exist|^(?:function|procedure) ([^\s.(]+)\.([^\s(]+)\(.* does not exist/;
+/** A schema, or a name without one. */
+const UNQUALIFIED = /^(schema|relation|type) "([^".]+)" does not exist/;
 
 interface Call {
   readonly readStatements: ReadStatements;
@@ -28,7 +31,8 @@ export async function explainHardCoded(error: unknown, call: Call): Promise<unkn
   const isKnown = error instanceof TenantctlError && IS_ABOUT_NAMES.test(error.sqlstate ?? '');
   if (!isKnown || call.target.scope === 'master') return error;
   const outside = await namesOutside(call);
-  const hint = hintFor(error.message) ?? ((await setsSearchPath(call.texts)) ? SETS_SEARCH_PATH : error.hint);
+  const hint =
+    hintFor(error.message, outside) ?? ((await setsSearchPath(call.texts)) ? SETS_SEARCH_PATH : error.hint);
   const trespass = `Outside ${call.target.schema}, and so refused as well: ${listed(outside, 10)}.`;
   const { code, message, cause } = error;
   const details = [...(error.details ?? []), ...(outside.length === 0 ? [] : [trespass])];
@@ -38,11 +42,20 @@ export async function explainHardCoded(error: unknown, call: Call): Promise<unkn
 const SETS_SEARCH_PATH =
   "The migration sets search_path itself, so that names without a schema no longer lead to the tenant's schema. Remove that statement (a dump begins with it): tenantctl sets search_path to the tenant's schema, then public.";
 
-function hintFor(message: string): string | undefined {
+function hintFor(message: string, outside: readonly string[]): string | undefined {
   const [, schema, name, ofFunction, routine] = QUALIFIED.exec(message) ?? [];
   const [place, object] = [schema ?? ofFunction, name ?? routine];
-  if (place === undefined || object === undefined) return undefined;
-  return `The migration hard-codes the schema of ${place}.${object}. What belongs to a tenant is in the tenant's schema, which is first in the search_path: write ${object} (in Knex without withSchema). What tenants share is made by a master migration.`;
+  if (place !== undefined && object !== undefined)
+    return `The migration hard-codes the schema of ${place}.${object}. ${belongs(object)}`;
+  const [, kind, missing = ''] = UNQUALIFIED.exec(message) ?? [];
+  if (kind === 'schema')
+    return `The migration hard-codes the schema ${missing}. ${belongs('the name alone')}`;
+  const elsewhere = outside.find((identity) => identity.endsWith(`.${missing}`));
+  return kind && elsewhere && `The migration hard-codes the schema of ${elsewhere}. ${belongs(missing)}`;
+}
+
+function belongs(name: string): string {
+  return `What belongs to a tenant is in the tenant's schema, which is first in the search_path: write ${name} (in Knex without withSchema). What tenants share is made by a master migration.`;
 }
 
 /** What the texts create, change or drop in another schema that they name, and are not allowed to. */

@@ -158,6 +158,19 @@ test.each([
   ],
   ['ALTER TABLE notes ADD m public.sought', '42704', HARD_CODED, undefined],
   ['SELECT public.sought(1)', '42883', HARD_CODED, undefined],
+  ['CALL public.sought(1)', '42883', HARD_CODED, undefined],
+  [
+    'CREATE INDEX ON audit.sought (id)',
+    '3F000',
+    /hard-codes the schema audit\. .* write the name alone/,
+    'audit.sought',
+  ],
+  [
+    'CREATE SCHEMA other; CREATE TABLE other.sought (); ALTER TABLE sought ADD x int',
+    '42P01',
+    /hard-codes the schema of other\.sought\. .* write sought/,
+    'other.sought',
+  ],
   [
     `${DUMPED}; CREATE TABLE public.planted (); ALTER TABLE notes ADD x int`,
     '42P01',
