@@ -13,9 +13,9 @@ const HINTS: Readonly<Record<string, Hint>> = {
       : undefined,
   '0A000': missingFiles,
   '25006':
-    'The server accepts no changes: it is a standby, or default_transaction_read_only is on. tenantctl doctor says which, and what to do. Or a trigger of the tenant writes at the COMMIT, after the guard has looked: one that defers itself again.',
+    'The server accepts no changes: it is a standby, or default_transaction_read_only is on. tenantctl doctor says which, and what to do. In a tenant migration it can also be a trigger that defers itself again and writes at the COMMIT, after the guard's check.',
   '25P03':
-    'The server heard nothing in the open transaction for too long, and rolled it back. Either tenantctl stood still (a suspended machine): run the command again. Or the migration waits for something other than the database: what takes long belongs into SQL, or before the first query.',
+    'The server heard nothing in the open transaction for too long, and rolled it back. Either tenantctl stood still (a suspended machine): run the command again. Or the migration waits for something other than the database: do slow work in SQL, or before the first query.',
   '40001': 'A concurrent transaction changed the same rows. Run the command again.',
   '40P01': 'Two transactions waited for each other; the server cancelled this one. Run the command again.',
   '42501': (message) =>

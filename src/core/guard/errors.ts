@@ -100,7 +100,7 @@ function inWords({ deed, type, identity, object, mode }: Trespass): string {
   }
 }
 
-const SHARED = 'What tenants share belongs into a master migration.';
+const SHARED = 'What tenants share belongs in a master migration.';
 
 const ANOTHERS =
   "That is another tenant's, which no tenant migration may reach. Correct the migration: names without a schema lead to the tenant's own.";

@@ -37,7 +37,7 @@ export function compile(
     steps.push({ name, texts: one?.texts ?? [] });
   }
   const cut = steps.slice(0, -1).find(({ texts }) => texts.some(needsCommit));
-  if (cut !== undefined) return { migration: cut.name, reason: 'what follows it needs another transaction' };
+  if (cut !== undefined) return { migration: cut.name, reason: 'it is committed before the next migration' };
   return { direction, steps };
 }
 
