@@ -21,17 +21,13 @@ export interface Trespass extends Outside {
   readonly step: number;
 }
 
-/** What tenants' transactions did to shared relations. */
-export interface SharedUse {
+/** What the first tenants' transactions did, and what tenants with the same texts may therefore do. */
+export interface ObservedEffects {
   /** Schemas of shared relations. */
   readonly schemas: readonly string[];
   /** Locks of foreign keys on shared relations: oid, mode and form (see Description), separated by colons. */
   readonly keyLocks: readonly string[];
   readonly hasHiddenCalls: boolean;
-}
-
-/** What the first tenants' transactions did, and what tenants with the same texts may therefore do. */
-export interface ObservedEffects extends SharedUse {
   /** An extension was created, perhaps in the tenant's schema. */
   readonly hasExtension: boolean;
 }

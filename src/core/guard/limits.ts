@@ -1,10 +1,10 @@
 import { literal } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
-import type { SharedUse } from './judge.ts';
+import type { ObservedEffects } from './judge.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants that are sent a string may lock outside their schema, and how closely they are checked. */
-export interface Limits extends Omit<SharedUse, 'hasHiddenCalls'> {
+export interface Limits extends Pick<ObservedEffects, 'schemas' | 'keyLocks'> {
   /** Something may be dropped: a relation that no longer exists must have been in the schema. */
   readonly drops: boolean;
   /** Locks do not show everything that the texts can reach: catalogs are searched as well. */
@@ -20,14 +20,14 @@ export interface Limits extends Omit<SharedUse, 'hasHiddenCalls'> {
  */
 export function limitsOf(
   readings: readonly Reading[],
-  observedEffects: readonly SharedUse[],
+  observedEffects: readonly ObservedEffects[],
   namesHistory = false,
 ): Limits {
   const thorough =
     namesHistory ||
     readings.some(({ isObscure }) => isObscure) ||
     observedEffects.some(({ hasHiddenCalls }) => hasHiddenCalls);
-  const all = (of: (observed: SharedUse) => readonly string[]) =>
+  const all = (of: (observed: ObservedEffects) => readonly string[]) =>
     [...new Set(observedEffects.flatMap(of))].toSorted(compareNames);
   return {
     schemas: [...new Set(['public', ...all(({ schemas }) => schemas)])],

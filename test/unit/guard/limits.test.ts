@@ -4,6 +4,8 @@ import { createReadStatements } from '../../../src/core/statements/read-statemen
 
 const readStatements = createReadStatements();
 
+const NOTHING = { schemas: [], keyLocks: [], hasHiddenCalls: false, hasExtension: false };
+
 test('a text that drops is looked at for what is gone, and an obscure one throughout', async () => {
   const limits = async (...texts: string[]) => limitsOf(await Promise.all(texts.map(readStatements)), []);
   const usual = { schemas: ['public'], keyLocks: [] };
@@ -36,7 +38,7 @@ test('a text that drops is looked at for what is gone, and an obscure one throug
 
 test('where event triggers may run with any change, each text is looked at throughout', async () => {
   const readings = [await readStatements('ALTER TABLE t ADD x int')];
-  const observed = { schemas: [], keyLocks: [], hasHiddenCalls: true };
+  const observed = { ...NOTHING, hasHiddenCalls: true };
   expect(limitsOf(readings, [observed])).toMatchObject({ thorough: true, drops: true });
 });
 
@@ -47,15 +49,12 @@ test('texts that name the history are looked at throughout: triggers may run whe
 });
 
 test('what two tenants showed of shared tables is what the others may lock', () => {
-  const one = {
-    schemas: ['audit', 'public'],
-    keyLocks: ['4711:ShareRowExclusiveLock:digest'],
-    hasHiddenCalls: false,
-  };
-  const other = { schemas: ['billing', 'public'], keyLocks: [], hasHiddenCalls: false };
+  const keyLocks = ['4711:ShareRowExclusiveLock:digest'];
+  const one = { ...NOTHING, schemas: ['audit', 'public'], keyLocks };
+  const other = { ...NOTHING, schemas: ['billing', 'public'] };
   expect(limitsOf([], [one, other])).toEqual({
     schemas: ['public', 'audit', 'billing'],
-    keyLocks: ['4711:ShareRowExclusiveLock:digest'],
+    keyLocks,
     drops: false,
     thorough: false,
     columns: false,
