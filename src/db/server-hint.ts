@@ -13,7 +13,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
       : undefined,
   '0A000': missingFiles,
   '25006':
-    'The server accepts no changes: it is a standby, or default_transaction_read_only is on. tenantctl doctor says which, and what to do. In a tenant migration it can also be a trigger that defers itself again and writes at the COMMIT, after the guard's check.',
+    'The server accepts no changes: it is a standby, or default_transaction_read_only is on. tenantctl doctor says which, and what to do. In a tenant migration it can also be a trigger that defers itself again and writes at the COMMIT, after the guard has looked.',
   '25P03':
     'The server heard nothing in the open transaction for too long, and rolled it back. Either tenantctl stood still (a suspended machine): run the command again. Or the migration waits for something other than the database: do slow work in SQL, or before the first query.',
   '40001': 'A concurrent transaction changed the same rows. Run the command again.',
