@@ -160,7 +160,7 @@ describe('a folder that does not match the history', () => {
   });
 });
 
-test('a promise that a migration does not await fails the command, and the hint explains it', async () => {
+test('a promise that a migration does not await fails that migration, and the hint explains it', async () => {
   const fleet = await createFleet(['org_a']);
   await fleet.add(
     '20250101000003_stray.js',
@@ -179,7 +179,15 @@ test('a promise that a migration does not await fails the command, and the hint 
   expect(result.exitCode).toBe(1);
   expect(result.json()).toMatchObject({
     ok: false,
-    error: { message: 'forgotten', hint: expect.stringContaining('await every query of a migration') },
+    tenants: [
+      {
+        error: {
+          message: 'forgotten',
+          migration: '20250101000003_stray.js',
+          hint: expect.stringContaining('await every query of a migration'),
+        },
+      },
+    ],
   });
   expect(await fleet.tables('org_a')).not.toContain('stray');
 });

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { blameMigration } from '../../db/knex/migration-scope.ts';
+import type { ErrorCode } from '../../error-code.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import { renderError } from '../render/error.ts';
 import type { Output } from '../terminal/output.ts';
@@ -11,6 +12,8 @@ export interface StrayFailures {
   stop(): void;
 }
 
+const WHERE_FROM =
+  'It came from a promise that nobody awaits, or from a callback: await every query of a migration.';
 const AFTERWARDS = 'Unfinished work is rolled back; tenantctl status shows the state of each tenant.';
 
 /**
@@ -21,13 +24,10 @@ export function listenForStrayFailures(): StrayFailures {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
   const onFailure = (cause: unknown) => {
-    if (blameMigration(cause)) return;
-    const hint = `It came from a promise that nobody awaits, or from a callback: await every query of a migration. ${AFTERWARDS}`;
-    reject(
-      cause instanceof TenantctlError
-        ? cause
-        : new TenantctlError('INTERNAL', messageOf(cause), { hint, cause }),
-    );
+    const failure = (code: ErrorCode, hint: string) =>
+      cause instanceof TenantctlError ? cause : new TenantctlError(code, messageOf(cause), { hint, cause });
+    if (!blameMigration(failure('MIGRATION_FAILED', WHERE_FROM)))
+      reject(failure('INTERNAL', `${WHERE_FROM} ${AFTERWARDS}`));
   };
   process.on('unhandledRejection', onFailure);
   process.on('uncaughtException', onFailure);

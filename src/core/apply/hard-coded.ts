@@ -9,11 +9,11 @@ import type { Target } from '../target/target.ts';
 /** An object is not there, or is there already. */
 const IS_ABOUT_NAMES = /^(?:3F000|42P01|42704|42883|42P07|42710)$/;
 
-/** A name with a schema in a message of the server. */
+/** A name with a schema in a message of the server. Other characters are no name that somebody has hard-coded. */
 const QUALIFIED =
-  /"([^".]+)\.([^"]+)" does not exist|^(?:function|procedure) ([^\s.(]+)\.([^\s(]+)\(.* does not exist/;
+  /"([\p{L}\p{N}_$-]+)\.([\p{L}\p{N}_$-]+)" does not exist|^(?:function|procedure) ([\p{L}\p{N}_$]+)\.([\p{L}\p{N}_$]+)\(.* does not exist/u;
 /** A schema, or a name without one. */
-const UNQUALIFIED = /^(schema|relation|type) "([^".]+)" does not exist/;
+const UNQUALIFIED = /^(schema|relation|type) "([\p{L}\p{N}_$-]+)" does not exist/u;
 
 interface Call {
   readonly readStatements: ReadStatements;

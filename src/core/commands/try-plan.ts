@@ -9,7 +9,7 @@ import { runsInTransaction, type Direction, type Migration } from '../files/load
 import { watchSchema } from '../guard/guard.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { RunContext } from '../run/run-context.ts';
-import { assertTrusted, giveControl } from '../target/control.ts';
+import { giveControl, selectTrusted } from '../target/control.ts';
 import { lacksCommit, needsCommit } from '../statements/needs-commit.ts';
 import { restoreSettings } from '../target/settings.ts';
 import type { Target } from '../target/target.ts';
@@ -72,8 +72,7 @@ export async function tryPlan(
     try {
       const stayed =
         target.scope === 'tenants' ? await watchSchema(context, client, target, STEP, direction) : undefined;
-      const trusted = assertTrusted(target).map((assertion) => `SELECT ${assertion}`);
-      await client.query([...trusted, ...restored, ...giveControl(target)].join(';\n'));
+      await client.query([...selectTrusted(target), ...restored, ...giveControl(target)].join(';\n'));
       const finish = await runAction(client, context, migration, { target, direction, onStatement });
       finish();
       const observed = await stayed?.(migration);

@@ -23,11 +23,15 @@ export function assertTrusted({ schema, role }: Target): string[] {
     : [`tenantctl.assert_trusted(${literal(schema)}::text, ${literal(role)}::text)`];
 }
 
+/** The same as statements. */
+export function selectTrusted(target: Target): string[] {
+  return assertTrusted(target).map((assertion) => `SELECT ${assertion}`);
+}
+
 /** Switches back between two migrations, which may have replaced the history tables. */
 export function regainControl(target: Target): string[] {
   if (target.role === undefined) return ['RESET ROLE'];
-  const assertions = assertTrusted(target).map((assertion) => `SELECT ${assertion}`);
-  return ['RESET ROLE', setSearchPath(ownSearchPath(target)), ...assertions];
+  return ['RESET ROLE', setSearchPath(ownSearchPath(target)), ...selectTrusted(target)];
 }
 
 /**
