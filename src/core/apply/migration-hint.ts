@@ -26,6 +26,8 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '25P02': 'An earlier statement of the migration failed. One that may fail needs a savepoint.',
   '25P04':
     'It took longer than the transaction_timeout of the role or the database: raise it, or split the migration.',
+  '2D000': ({ migration, direction }) =>
+    `A COMMIT or ROLLBACK in a DO block or a procedure ends the transaction, which belongs to tenantctl. Remove it, or put the statement in a migration of its own that runs outside a transaction: ${outsideForm(migration, direction)}`,
   '2BP01': 'Other objects depend on it; DETAIL names them. Drop them first, or add CASCADE if they may go.',
   '3F': LACKS,
   '42': 'The server does not accept the statement. Correct the migration, and run the command again.',

@@ -101,6 +101,11 @@ test.each([
     /^PostgreSQL does not support that here/,
   ],
   ['CREATE VIEW v AS SELECT id FROM notes; DROP TABLE notes', '2BP01', /DETAIL names them.* CASCADE/],
+  [
+    'DO $$ BEGIN COMMIT; END $$',
+    '2D000',
+    /of its own that runs outside a transaction: -- migrate:up transaction:false/,
+  ],
   ["DO $$ BEGIN RAISE 'no'; END $$", 'P0001', /raised this error itself/],
   [
     'SET LOCAL transaction_read_only = on; CREATE TABLE x ()',
