@@ -82,22 +82,20 @@ export async function tryPlan(
       if (texts.some(needsCommit)) await client.query('DISCARD TEMP');
     } catch (error) {
       await client.query(`ROLLBACK TO SAVEPOINT ${STEP}`);
-      const { sqlstate, message } = toTenantctlError(error);
-      if (lacksCommit(sqlstate, message) && !texts.some(needsCommit)) {
+      const known = untrustedHistory(error, target, name) ?? toTenantctlError(error);
+      if (lacksCommit(known.sqlstate, known.message) && !texts.some(needsCommit)) {
         const note =
           'It could not be tried to its end: it needs what is before it to be committed, as a run does.';
         shown.push({ name, transaction: true, statements, note });
         leftOut ??= name;
         continue;
       }
-      const known = (untrustedHistory(error, target, name) ?? toTenantctlError(error)).concealing(
-        context.database.conceal,
-      );
       const note =
         leftOut === undefined
           ? undefined
           : `It failed here perhaps because ${leftOut}, which comes before it, was not run.`;
-      shown.push({ name, transaction: true, statements, error: known, note });
+      const shownError = known.concealing(context.database.conceal);
+      shown.push({ name, transaction: true, statements, error: shownError, note });
       break;
     }
   }

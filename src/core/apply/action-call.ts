@@ -1,0 +1,26 @@
+import type { PoolClient } from 'pg';
+import type { Recording } from '../../db/knex/recording.ts';
+import type { Around, SentStatement } from '../../db/knex/statement.ts';
+import type { Direction, Migration } from '../files/load.ts';
+import type { StatementCheck } from '../guard/statement-check.ts';
+import type { Target } from '../target/target.ts';
+
+export interface ActionOptions {
+  readonly target: Target;
+  readonly direction: Direction;
+  readonly onStatement?: ((statement: SentStatement) => void) | undefined;
+  /** What earlier migrations of the transaction have sent. */
+  readonly earlier?: readonly string[];
+  /** Sends each statement; sent as is if absent. */
+  readonly around?: Around;
+  readonly recording?: Recording | undefined;
+}
+
+/** A migration that is about to run. */
+export interface ActionCall extends ActionOptions {
+  readonly around: Around;
+  readonly client: PoolClient;
+  readonly migration: Migration;
+  readonly inTransaction: boolean;
+  readonly check: StatementCheck;
+}
