@@ -70,9 +70,14 @@ test('what a migration has started and not awaited is waited for, or fails it', 
     'open transaction': `export const up = async (knex) => { const trx = await knex.transaction(); await trx('notes').insert({ id: 1 }); }; export const config = { transaction: false };`,
   });
 
-  expect(seen).toEqual({
+  // How long a file takes is unknown: it is waited for a little, and later statements are errors.
+  const late = [
+    'It sent a statement after its function had ended.',
+    'insert into "notes" ("id") values ($1)',
+  ];
+  expect([[1, 2], late]).toContainEqual(seen['forEach(async) that reads a file']);
+  expect(seen).toMatchObject({
     'forEach(async)': [1, 2, 11, 12],
-    'forEach(async) that reads a file': [1, 2],
     'array of promises': [1, 2],
     batchInsert: [1, 2],
     'nested transaction': [1, 2],
