@@ -1,7 +1,6 @@
 import { stringsOf, walk, type Node } from '../../db/parser.ts';
-import { extensionStatement } from './extension-statement.ts';
-import { isMadeInFirst, madeNames } from './obscurity.ts';
-import { OF_SESSION, ON_RELATIONS, ON_TABLE, RELATION_DROPS } from './node-kinds.ts';
+import { madeNames } from './obscurity.ts';
+import { AIMLESS, ON_TABLE, RELATION_DROPS } from './node-kinds.ts';
 
 /** A relation, a type or a routine, by its name in the text. */
 export interface NamedObject {
@@ -10,113 +9,6 @@ export interface NamedObject {
   readonly name: string;
   /** The statement creates it, or affects anything in the schema (by default the first of search_path). */
   readonly isNew: boolean;
-}
-
-/** Statements on objects that are in no schema. */
-const GLOBAL: ReadonlyMap<string, string> = new Map([
-  ['CreatedbStmt', 'creates a database'],
-  ['DropdbStmt', 'drops a database'],
-  ['AlterDatabaseStmt', 'changes a database'],
-  ['AlterDatabaseSetStmt', 'changes settings of a database'],
-  ['AlterSystemStmt', 'changes settings of the server'],
-  ['CreateTableSpaceStmt', 'creates a tablespace'],
-  ['DropTableSpaceStmt', 'drops a tablespace'],
-  ['CreateRoleStmt', 'creates a role'],
-  ['AlterRoleStmt', 'changes a role'],
-  ['AlterRoleSetStmt', 'changes settings of a role'],
-  ['DropRoleStmt', 'drops a role'],
-  ['GrantRoleStmt', 'grants or revokes a role'],
-  ['CreateSchemaStmt', 'creates a schema'],
-  ['CreateSubscriptionStmt', 'creates a subscription'],
-  ['AlterSubscriptionStmt', 'changes a subscription'],
-  ['DropSubscriptionStmt', 'drops a subscription'],
-]);
-
-/** Statements whose objects can be found by their names. */
-const AIMED = new Set([
-  ...ON_RELATIONS,
-  'ReindexStmt',
-  'VacuumStmt',
-  'ClusterStmt',
-  'AlterObjectSchemaStmt',
-  'AlterOwnerStmt',
-  'AlterEnumStmt',
-  'AlterDomainStmt',
-  'AlterFunctionStmt',
-  'AlterDefaultPrivilegesStmt',
-  'CreateEnumStmt',
-  'CreateDomainStmt',
-  'CreateFunctionStmt',
-  'CreateForeignTableStmt',
-  'CreateRangeStmt',
-  'DefineStmt',
-  'TruncateStmt',
-  'CreateStatsStmt',
-  'GrantStmt',
-  'CommentStmt',
-  'RenameStmt',
-  'DropStmt',
-]);
-
-/** Statements that reach no other schema by name, or whose target is not in the text. */
-const AIMLESS = new Set([
-  ...OF_SESSION,
-  'SelectStmt',
-  'InsertStmt',
-  'UpdateStmt',
-  'DeleteStmt',
-  'MergeStmt',
-  'CopyStmt',
-  'VariableSetStmt',
-  'VariableShowStmt',
-  'TransactionStmt',
-  'ExplainStmt',
-  'DoStmt',
-  'CallStmt',
-  'DiscardStmt',
-  'CheckPointStmt',
-  'PrepareStmt',
-  'ExecuteStmt',
-  'DeallocateStmt',
-  'LoadStmt',
-]);
-
-/** What a statement does, or may do, outside every schema. */
-export interface GlobalDeed {
-  readonly words: string;
-  /** The objects; empty if the text does not name them. */
-  readonly names: readonly string[];
-}
-
-export function globalDeed(kind: string, body: Node): GlobalDeed[] {
-  const known = GLOBAL.get(kind);
-  if (known !== undefined) return [{ words: known, names: globalNames(body) }];
-  if (kind === 'CopyStmt' && (body.is_program === true || (body.filename !== undefined && !body.is_from)))
-    return [
-      { words: `${body.is_program === true ? 'runs a program' : 'writes a file'} on the server`, names: [] },
-    ];
-  if (AIMLESS.has(kind) || isMadeInFirst(kind, body) || extensionStatement(kind, body) !== undefined)
-    return [];
-  if (AIMED.has(kind) && namedObjectsOf(kind, body).length > 0 && !objectsOf(kind, body).includes(undefined))
-    return [];
-  const words = `has a statement whose target cannot be determined from its text (${kind.replace(/Stmt$/, '')})`;
-  return [{ words, names: [] }];
-}
-
-/** The databases, tablespaces, roles, schemas and subscriptions that a statement names. */
-function globalNames(body: Node): string[] {
-  const { role, roles = [], granted_roles: granted = [] } = body;
-  const rolename = (spec: unknown) => (spec as Node | undefined)?.rolename;
-  return [
-    body.dbname,
-    body.tablespacename,
-    body.subname,
-    body.schemaname,
-    role,
-    rolename(role),
-    ...(roles as readonly Node[]).map(({ RoleSpec: spec }) => rolename(spec)),
-    ...(granted as readonly Node[]).map(({ AccessPriv: priv }) => (priv as Node | undefined)?.priv_name),
-  ].filter((name) => typeof name === 'string');
 }
 
 /** Fields for what a statement only refers to or reads: a foreign key's other table, a query. */
@@ -207,7 +99,7 @@ const LOOKED_UP: ReadonlyMap<string, NamedObject['kind']> = new Map([
 ]);
 
 /** The objects that a statement names by lists of names; undefined for those that cannot be looked up. */
-function objectsOf(kind: string, body: Node): (NamedObject | undefined)[] {
+export function objectsOf(kind: string, body: Node): (NamedObject | undefined)[] {
   const objects = (body.objects ?? (body.object === undefined ? [] : [body.object])) as readonly Node[];
   const each = (type: unknown) => objects.map((object) => objectOf(String(type), object));
   switch (kind) {

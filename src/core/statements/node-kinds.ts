@@ -45,3 +45,26 @@ export const OF_SESSION = [
   'ListenStmt',
   'UnlistenStmt',
 ] as const;
+
+/** Statements that reach no other schema by name, or whose target is not in the text. */
+export const AIMLESS = new Set<string>([
+  ...OF_SESSION,
+  'SelectStmt',
+  'InsertStmt',
+  'UpdateStmt',
+  'DeleteStmt',
+  'MergeStmt',
+  'CopyStmt',
+  'VariableSetStmt',
+  'VariableShowStmt',
+  'TransactionStmt',
+  'ExplainStmt',
+  'DoStmt',
+  'CallStmt',
+  'DiscardStmt',
+  'CheckPointStmt',
+  'PrepareStmt',
+  'ExecuteStmt',
+  'DeallocateStmt',
+  'LoadStmt',
+]);

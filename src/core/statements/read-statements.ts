@@ -3,13 +3,8 @@ import { messageOf } from '../../errors.ts';
 import { compareNames } from '../files/source.ts';
 import { isObscure, mayGrantIn } from './obscurity.ts';
 import { extensionStatement, schemaOf, type ExtensionStatement } from './extension-statement.ts';
-import {
-  globalDeed,
-  namedObjectsOf,
-  statementRun,
-  type GlobalDeed,
-  type NamedObject,
-} from './named-objects.ts';
+import { globalDeed, type GlobalDeed } from './global-deed.ts';
+import { namedObjectsOf, statementRun, type NamedObject } from './named-objects.ts';
 
 /** What an SQL text reaches, according to PostgreSQL's own parser. */
 export interface Reading {
