@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts';
+import { SYSTEM_SCHEMA } from '../registry/schema-name.ts';
 import { HISTORY_TRIGGER } from '../stamps/server-routines.ts';
 import { lockTableOf } from '../target/history.ts';
 
@@ -8,8 +9,9 @@ const CALL = ':funcid 817 ';
 /**
  * Whether statements may be stored as text, as audit triggers do: current_query() is the whole string that was
  * sent (https://www.postgresql.org/docs/current/functions-info.html), so each statement must be sent alone.
- * Looks at all functions, except those of triggers on the history alone, and at the defaults in public and in one
- * tenant's schema. Call it after that tenant's migrations: they may create such a function.
+ * Looks at all functions, except those of triggers on the history alone, and at defaults, domains, rules and views
+ * of one tenant's schema and of those that are no tenant's. A trigger may ask pg_stat_activity for the same. Call it
+ * after that tenant's migrations: they may create such a thing.
  */
 export async function storesText(
   database: Pick<Database, 'query' | 'names'>,
@@ -22,14 +24,20 @@ export async function storesText(
     `SELECT EXISTS (
        SELECT FROM pg_proc p
        WHERE p.oid >= 16384 AND NOT starts_with(p.proname::text, '${HISTORY_TRIGGER}_')
-         AND CASE p.prosrc WHEN '' THEN strpos(to_jsonb(p) ->> 'prosqlbody', $2) > 0 ELSE strpos(lower(p.prosrc), 'current_query') > 0 END
+         AND CASE p.prosrc WHEN '' THEN strpos(to_jsonb(p) ->> 'prosqlbody', $2) > 0
+           ELSE p.prosrc ~* 'current_query' OR p.prosrc ~* 'pg_stat_(get_)?activity' AND p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) END
          AND (p.prorettype <> 'trigger'::regtype OR EXISTS (
            SELECT FROM pg_depend d JOIN pg_trigger t ON t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
            WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND c.relname <> ALL ($3)))
      ) OR EXISTS (
-       SELECT FROM pg_depend d JOIN pg_attrdef a ON a.adrelid = d.objid
-       WHERE d.refclassid = 'pg_namespace'::regclass AND d.classid = 'pg_class'::regclass
-         AND d.refobjid IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname IN ('public', $1)) AND strpos(a.adbin::text, $2) > 0
+       SELECT FROM pg_depend d, LATERAL (
+         SELECT a.adbin::text FROM pg_attrdef a WHERE a.adrelid = d.objid
+         UNION ALL SELECT r.ev_action::text FROM pg_rewrite r WHERE r.ev_class = d.objid
+         UNION ALL SELECT t.typdefaultbin::text FROM pg_type t WHERE t.oid = d.objid) AS stored (expression)
+       WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = ANY (ARRAY(
+           SELECT n.oid FROM pg_namespace n
+           WHERE n.nspname IN ('public', $1) OR n.nspname !~ '${SYSTEM_SCHEMA.source}' AND NOT tenantctl.is_other_tenants(n.nspname::text)))
+         AND strpos(stored.expression, $2) > 0
      ) AS stores`,
     [schema, CALL, [tenantHistory, lockTableOf(tenantHistory)]],
   );

@@ -18,10 +18,19 @@ const WAYS = {
     CREATE FUNCTION public.log() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN EXECUTE format('INSERT INTO %I.log VALUES (public.asked())', TG_TABLE_SCHEMA); RETURN NULL; END $f$; ${IN_EVERY_TENANT(`${LOGGED}; ${TRIGGER}`)}`,
   'the default of a column': `CREATE FUNCTION public.log() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN EXECUTE format('INSERT INTO %I.log DEFAULT VALUES', TG_TABLE_SCHEMA); RETURN NULL; END $f$;
     ${IN_EVERY_TENANT(`${LOGGED}; ALTER TABLE log ALTER query SET DEFAULT current_query(); ${TRIGGER}`)}`,
+  'a rule': IN_EVERY_TENANT(
+    `${LOGGED}; CREATE RULE log AS ON UPDATE TO notes DO ALSO INSERT INTO log VALUES (current_query())`,
+  ),
+  'a domain in public': `CREATE DOMAIN public.asked AS text DEFAULT current_query();
+    CREATE FUNCTION public.log() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN EXECUTE format('INSERT INTO %I.log DEFAULT VALUES', TG_TABLE_SCHEMA); RETURN NULL; END $f$;
+    ${IN_EVERY_TENANT(`${LOGGED}; ALTER TABLE log ALTER query TYPE public.asked; ${TRIGGER}`)}`,
+  'a view of a schema that all share': `CREATE SCHEMA audit; CREATE VIEW audit.asked AS SELECT current_query() AS query;
+    CREATE FUNCTION public.log() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN EXECUTE format('INSERT INTO %I.log TABLE audit.asked', TG_TABLE_SCHEMA); RETURN NULL; END $f$; ${IN_EVERY_TENANT(`${LOGGED}; ${TRIGGER}`)}`,
+  'a trigger that asks pg_stat_activity': `CREATE FUNCTION public.log() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN EXECUTE format('INSERT INTO %I.log SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()', TG_TABLE_SCHEMA); RETURN NULL; END $f$; ${IN_EVERY_TENANT(`${LOGGED}; ${TRIGGER}`)}`,
 };
 
 test.each(Object.entries(WAYS))(
-  '%s that stores current_query() stores the same statement for every tenant, and the notes say why',
+  '%s that stores what runs stores the same statement for every tenant, and the notes say why',
   async (_, statements) => {
     const fleet = await createFleet(TENANTS);
     await fleet.query(statements);
