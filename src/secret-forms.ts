@@ -24,7 +24,7 @@ const PASSWORD = 1_000;
 const REACH = 1_000;
 
 /** The most characters of a string in a string. */
-const DOUBLED = 300;
+const DOUBLED = 2_000;
 
 /**
  * Finds what has the form of a secret: passwords in URLs, and quoted or assigned values behind a name such as
@@ -69,26 +69,32 @@ function* inUrls(text: string): Generator<SecretPart> {
 
 const NAME = /(?:password|passwd|passphrase|secret)\w*/gi;
 /** Blanks and comments. */
-const GAP = String.raw`(?:\s|/\*(?:[^*]|\*(?!/)){0,300}\*/|--[^\n]{0,300}\n){0,100}`;
+const GAP = String.raw`(?:\s|/\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*[^*]{0,300}\*/){0,300}\*/|--[^\n]{0,300}\n){0,100}`;
 const BLANKS = new RegExp(GAP, 'y');
-/** Between a name and its value; a comma only if the name is a string. */
-const LINK = new RegExp(String.raw`(?:\\*["'])+${GAP}(?:=>|:=|[=:,]|TO\b)|${GAP}(?:=>|:=|[=:]|TO\b)`, 'iy');
+/**
+ * Between a name and its value: a comma only if the name is a string, nothing if it is an identifier in quotes
+ * (OPTIONS ("password" '...')), and the middle of the server's "Key (password)=(...)".
+ */
+const LINK = new RegExp(
+  String.raw`(?:\\*["'])+${GAP}(?:=>|:=|[=:,]|TO\b)|\\*"(?=${GAP}(?:E|U&)?(?:\\*'|\$\w*\$))|\)=\(|${GAP}(?:=>|:=|[=:]|TO\b)`,
+  'iy',
+);
 /** PASSWORD'...' without a blank, and not the end of a string or of a sentence. */
 const CLOSE = /'(?=[^\s'"),.;:=\]])/y;
 /** The beginning of a literal, also of one in a string, where quotes are doubled or escaped. */
 const OPENING = /(E|U&|N)?(?:('+)|(\\+['"]|")|\$\w*\$)/iy;
-const PLAIN = /[^']*(?:''[^']*)*/y;
-const ESCAPED = /[^'\\]*(?:(?:''|\\[^])[^'\\]*)*/y;
+const PLAIN = /[^']*(?:'(?:'|[^\S\n]*\n\s*'|\s*--[^\n]{0,300}\n\s*')[^']*)*/y;
+const ESCAPED = /[^'\\]*(?:(?:''|'[^\S\n]*\n\s*'|\\[^])[^'\\]*)*/y;
 const JSON_TEXT = /[^"\\]*(?:\\[^][^"\\]*)*/y;
 /** As libpq reads it: a backslash escapes a blank. */
-const BARE = /(?![$*<])(?:\\\s|[^\s'"&;,])+/y;
+const BARE = /(?![$*<])[^\s'"&;,]+(?:(?<=\\)\s[^\s'"&;,]*)*/y;
 /** The value is among the arguments of format(), on the other side of ||, or the argument of crypt(). */
 const ELSEWHERE = new RegExp(
-  String.raw`%(?:\d+\$)?-?\d*[sLI][^']{0,300}'+|'+${GAP}\|\||(?<==${GAP})[\w.]{1,63}\(`,
+  String.raw`'*%(?:\d+\$)?-?\d*[sLI][^'$]{0,300}(?:'+|\$\w*\$)|'+${GAP}(?:\|\||,)|(?<==${GAP})[\w.]{1,63}\(`,
   'y',
 );
 /** The next literal, or the end of the statement. */
-const NEXT = /;|(?:\b(?:E|U&))?'|\$\w*\$/gi;
+const NEXT = /;|(?:\b(?:E|U&))?'|\$\w*\$/i;
 
 /** PASSWORD '...', password = '...', "password": "...", and password=... in URLs, .env files and for libpq. */
 function* behindNames(text: string): Generator<SecretPart> {
@@ -103,7 +109,10 @@ function* behindNames(text: string): Generator<SecretPart> {
     if (at === after && elsewhere === undefined && matchAt(CLOSE, text, at) === undefined) continue;
     const found = elsewhere
       ? literalsAfter(text, at + elsewhere[0].length)
-      : [literalAt(text, at) ?? (at === from && link?.[0].endsWith('=') ? bareAt(text, at) : undefined)];
+      : [
+          literalAt(text, at) ??
+            (at === from && /[=(]$/.test(link?.[0] ?? '') ? bareAt(text, at) : undefined),
+        ];
     for (const part of found) {
       if (part === undefined) continue;
       ({ end } = part);
@@ -124,8 +133,11 @@ function literalAt(text: string, start: number): SecretPart | undefined {
     shown: `${mark}${MASK}${mark}`,
     secret,
   });
-  const until = (close: string, mark: string) => {
-    const found = text.indexOf(close, from);
+  /** @param escape what stands for the closing mark within the literal; empty if nothing does */
+  const until = (close: string, mark: string, escape = '') => {
+    let found = text.indexOf(close, from);
+    while (found !== -1 && escape.length > 0 && text.startsWith(escape, found))
+      found = text.indexOf(close, found + escape.length);
     const to = found === -1 ? text.length : found;
     return upTo(mark, text.slice(from, to), to + close.length);
   };
@@ -140,18 +152,18 @@ function literalAt(text: string, start: number): SecretPart | undefined {
     return by(prefix.toUpperCase() === 'E' ? ESCAPED : PLAIN, "'", start + prefix.length + 1);
   // Two quotes are an empty string, or open a string in a string.
   const isString = text.slice(from, from + DOUBLED).includes(quotes);
-  return isString ? until(quotes, quotes) : upTo(quotes, '', from);
+  return isString ? until(quotes, quotes, quotes.repeat(2)) : upTo(quotes, '', from);
 }
 
 /** The literals up to the end of the statement. */
 function* literalsAfter(text: string, from: number): Generator<SecretPart> {
   for (let at = from; at < from + REACH;) {
-    NEXT.lastIndex = at;
-    const next = NEXT.exec(text);
+    // Only a part: a search to the end of a long text, for each name in it, would take hours.
+    const next = NEXT.exec(text.slice(at, from + REACH));
     if (next === null || next[0] === ';') return;
-    const part = literalAt(text, next.index);
+    const part = literalAt(text, at + next.index);
     if (part !== undefined) yield part;
-    at = part?.end ?? next.index + 1;
+    at = part?.end ?? at + next.index + 1;
   }
 }
 

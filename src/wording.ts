@@ -1,6 +1,7 @@
 /** "a, b, c and 4 more" */
 export function listed(names: readonly string[], most = 5): string {
-  const shown = names.slice(0, most).join(', ');
+  // A line break in a name would begin a line that looks like the program's own.
+  const shown = names.slice(0, most).join(', ').replaceAll('\n', '\\n');
   return names.length > most ? `${shown} and ${names.length - most} more` : shown;
 }
 

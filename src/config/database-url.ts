@@ -19,10 +19,10 @@ const CERTIFICATES =
   '; certificates are named by DB_SSL_CERT_PATH, DB_SSL_CLIENT_CERT_PATH and DB_SSL_CLIENT_KEY_PATH';
 const PORT =
   '; the port stands after the host, that of a socket too: postgres://user@%2Fa%2Ffolder:5433/database';
-const KNOWN = ['sslmode', 'host', 'application_name', 'connect_timeout'];
+const KNOWN = ['sslmode', 'host', 'connect_timeout'];
 /** Parameters that change the connection and so must not be ignored. */
 const WEIGHTY =
-  /^(ssl|gss|options$|service|passfile$|user$|password$|port$|dbname$|hostaddr$|target_session|replication$)/;
+  /^(ssl|gss|options$|service|passfile$|user$|password$|port$|dbname$|hostaddr$|target_session|replication$|require)/;
 
 /**
  * Parses postgres://user:password@host:port/database?sslmode=verify-full, or with ?host=/a/socket/folder.
@@ -47,13 +47,20 @@ export function readDatabaseUrl(
     add('holds a "%" that does not begin an escape: in a user or password write % as %25');
     return undefined;
   }
-  for (const name of ['host', 'user', 'database'] as const) if (decoded[name] === '') add(`names no ${name}`);
+  for (const name of ['host', 'user', 'database'] as const) {
+    if (decoded[name] === '') add(`names no ${name}`);
+    if (/\p{Cc}/u.test(decoded[name])) add(`has a control character in its ${name}`);
+  }
+  if (url.hash !== '') add('holds a #: write it as %23');
   if (decoded.host.includes(',')) add(SEVERAL_HOSTS);
   if (url.port === '0') add(outOfRange(url.port));
   const seconds = url.searchParams.get('connect_timeout');
   if (seconds !== null && !/^\d{1,6}$/.test(seconds))
     add('has a connect_timeout that is not a number of seconds');
-  const unknown = [...new Set(url.searchParams.keys())].filter((name) => !KNOWN.includes(name));
+  const names = [...url.searchParams.keys()];
+  const twice = KNOWN.filter((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  if (twice.length > 0) add(`has a parameter more than once: ${twice.join(', ')}`);
+  const unknown = [...new Set(names)].filter((name) => !KNOWN.includes(name));
   const refused = unknown.filter((name) => WEIGHTY.test(name));
   const elsewhere = [
     refused.some((name) => name.startsWith('ssl')) ? CERTIFICATES : '',
@@ -102,6 +109,8 @@ function parseUrl(text: string): URL | string {
   if (/^["'].*["']$/s.test(text)) return 'is in quotes: remove them';
   if (!/^postgres(ql)?:\/\//i.test(text)) return FORM;
   if (isCutShort(text)) return CUT_SHORT;
+  // The URL parser leaves out line breaks and tabs: "a\nb" would be the database ab.
+  if (/\p{Cc}/u.test(text)) return 'holds a control character';
   // postgres://user@/database?host=/a/socket/folder has no host, but the URL parser needs one.
   const url = URL.parse(text.replace(/^(\w+:\/\/[^/?#]*@)(?=\/)/, `$1${NO_HOST}`));
   if (url !== null) return url;

@@ -22,6 +22,19 @@ describe('what has the form of a secret is masked', () => {
     [`ALTER ROLE a PASSWORD $q$${CANARY}'$q$ LOGIN`, 'ALTER ROLE a PASSWORD $q$***$q$ LOGIN'],
     [`ALTER ROLE a PASSWORD/* new */'${CANARY}'`, "ALTER ROLE a PASSWORD/* new */'***'"],
     [`ALTER ROLE a PASSWORD -- new\n'${CANARY}'`, "ALTER ROLE a PASSWORD -- new\n'***'"],
+    [
+      `ALTER ROLE a PASSWORD/* a /* new */ one */'${CANARY}'`,
+      "ALTER ROLE a PASSWORD/* a /* new */ one */'***'",
+    ],
+    [`ALTER ROLE a PASSWORD 'first'\n  '${CANARY}' LOGIN`, "ALTER ROLE a PASSWORD '***' LOGIN"],
+    [`ALTER ROLE a PASSWORD 'first' -- and\n '${CANARY}'`, "ALTER ROLE a PASSWORD '***'"],
+    [`OPTIONS ("user" 'a', "password" '${CANARY}')`, `OPTIONS ("user" 'a', "password" '***')`],
+    [`DO 'ALTER ROLE a PASSWORD ''it''''s ${CANARY}''; END'`, "DO 'ALTER ROLE a PASSWORD ''***''; END'"],
+    [`format('ALTER ROLE a PASSWORD ''%s''', '${CANARY}')`, "format('ALTER ROLE a PASSWORD ''%s''', '***')"],
+    [`format($f$ALTER ROLE a PASSWORD %L$f$, '${CANARY}')`, "format($f$ALTER ROLE a PASSWORD %L$f$, '***')"],
+    [`concat('PASSWORD ', quote_literal('${CANARY}'))`, "concat('PASSWORD ', quote_literal('***'))"],
+    [`Key (api_secret)=(${CANARY}) already exists.`, 'Key (api_secret)=(*** already exists.'],
+    [`password=''${CANARY}${'x'.repeat(1_000)}''`, "password=''***''"],
     [`ALTER ROLE a PASSWORD'${CANARY}'`, "ALTER ROLE a PASSWORD'***'"],
     [`ALTER ROLE a PASSWORD U&'${CANARY}'`, "ALTER ROLE a PASSWORD '***'"],
     [`CONNECTION 'host=x password=''my ${CANARY}'''`, "CONNECTION 'host=x password=''***'''"],
@@ -89,10 +102,17 @@ describe('what has the form of a secret is masked', () => {
     "password''a",
     "password %L'",
     "password'||",
+    'password=crypt(a ',
+    'password/*/*',
+    "password ''''",
   ])('in time that grows with the length of the text: %s, again and again', { timeout: 60_000 }, (part) => {
     // In time that grows with its square, a text of a million characters would take hours.
     const text = part.repeat(1_000_000 / part.length);
     expect(maskSecrets(text).length).toBeLessThanOrEqual(text.length * 1.5);
+  });
+
+  test('a value of ten million characters is masked', () => {
+    expect(maskSecrets(`password=${'x'.repeat(10_000_000)}`)).toBe('password=***');
   });
 
   test('whatever the password is, a URL that holds it is told without it', () => {

@@ -17,6 +17,7 @@ test('nouns and verbs agree with their number', () => {
 test('a long list names its first ones and says how many there are more', () => {
   expect(listed(['a', 'b'])).toBe('a, b');
   expect(listed(['a', 'b', 'c'], 2)).toBe('a, b and 1 more');
+  expect(listed(['a\n✔ all migrated'])).toBe('a\\n✔ all migrated');
 });
 
 test('a duration has no 60 seconds, and a sum no zeros', () => {

@@ -6,14 +6,14 @@ import { wrap, wrapHint } from './wrap.ts';
 export function renderError(error: TenantctlError, look: Look, verbose: boolean): string {
   const { paint, marks } = look;
   const { tenant, migration, at, sqlstate, statement, details = [], hint } = error;
-  const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(10))} ${value}`;
+  const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(10))} ${indent(value, 13)}`;
   const lines = [`${paint.red(marks.failed)} ${wrap(error.message, 2, look)}`];
   if (tenant !== undefined) lines.push(fact('tenant', tenant));
   if (migration !== undefined) lines.push(fact('migration', migration));
   if (at !== undefined) lines.push(fact('at', at));
   if (sqlstate !== undefined) lines.push(fact('SQLSTATE', sqlstate));
-  if (statement !== undefined) lines.push(fact('statement', indent(statement, 13)));
-  lines.push(...details.map((line) => `  ${line}`));
+  if (statement !== undefined) lines.push(fact('statement', statement));
+  lines.push(...details.map((line) => `  ${line.replaceAll('\n', '\n  ')}`));
   for (const blocker of error.blockedBy ?? []) lines.push(fact('blocked by', blockerLine(blocker)));
   for (const { name, table, remedy } of error.invalidIndexes ?? [])
     lines.push(fact('INVALID', `index ${name} of table ${table}: ${remedy}`));

@@ -66,6 +66,8 @@ export async function renderTenant(state: TenantState, look: Look): Promise<stri
     migrations.length === 0
       ? 'No migrations yet.'
       : await renderTable(['MIGRATION', 'STATE'], migrations, look);
-  const lines = known.map(([title, value]) => title.padEnd(TITLE) + value);
+  const lines = known.map(
+    ([title, value]) => title.padEnd(TITLE) + value.replaceAll(/\n(?! )/g, `\n${' '.repeat(TITLE)}`),
+  );
   return `${lines.join('\n')}\n\n${list}`;
 }
