@@ -1,6 +1,6 @@
 import { toDatabaseError } from '../../db/database-error.ts';
 import { TenantctlError } from '../../errors.ts';
-import { UNTRUSTED } from '../stamps/server-routines.ts';
+import { UNTRUSTED } from '../stamps/trust-routines.ts';
 import type { Target } from '../target/target.ts';
 
 /** The error for a history in which the tenant's role could run its code through tenantctl; undefined for others. */
