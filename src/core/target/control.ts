@@ -3,8 +3,9 @@ import { setSearchPath } from '../../db/transaction.ts';
 import type { Target } from './target.ts';
 
 /**
- * The search_path of tenantctl's own statements. It has no schema where a tenant's role may create functions
- * or operators that shadow PostgreSQL's, and temporary tables and types come last (https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058).
+ * The search_path of tenantctl's own statements. A tenant's role may create functions or operators that shadow
+ * PostgreSQL's in none of its schemas (up to PostgreSQL 14 only if CREATE on public was revoked). Temporary tables
+ * and types come last (https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058).
  */
 export function ownSearchPath(target: Target): readonly string[] {
   return target.role === undefined ? target.searchPath : ['public', 'pg_temp'];
