@@ -72,11 +72,11 @@ const NAME = /(?:password|passwd|passphrase|secret)\w*/gi;
 const GAP = String.raw`(?:\s|/\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*[^*]{0,300}\*/){0,300}\*/|--[^\n]{0,300}\n){0,100}`;
 const BLANKS = new RegExp(GAP, 'y');
 /**
- * Between a name and its value: a comma only if the name is a string, nothing if it is an identifier in quotes
+ * Between a name and its value: a comma only if the name is a string in SQL, nothing if it is an identifier in quotes
  * (OPTIONS ("password" '...')), and the middle of the server's "Key (password)=(...)".
  */
 const LINK = new RegExp(
-  String.raw`(?:\\*["'])+${GAP}(?:=>|:=|[=:,]|TO\b)|\\*"(?=${GAP}(?:E|U&)?(?:\\*'|\$\w*\$))|\)=\(|${GAP}(?:=>|:=|[=:]|TO\b)`,
+  String.raw`(?:\\*["'])+${GAP}(?:=>|:=|[=:]|TO\b)|(?:\\*["'])*\\*'${GAP},|\\*"(?=${GAP}(?:E|U&)?(?:\\*'|\$\w*\$))|\)=\(|${GAP}(?:=>|:=|[=:]|TO\b)`,
   'iy',
 );
 /** PASSWORD'...' without a blank, and not the end of a string or of a sentence. */

@@ -6,11 +6,11 @@ export type Passing = 'soon' | 'later';
 
 /**
  * Transient errors (https://www.postgresql.org/docs/current/errcodes-appendix.html): serialization failure,
- * deadlock, lock timeout; the server ended the connection, crashed, is starting or has no connection left;
+ * deadlock, lock timeout; the server ended the connection (also for being idle), crashed, is starting or has no connection left;
  * class 08, the connection itself. PgBouncer reports 08P01 whatever happened to its server; PostgreSQL itself only
  * for a message that violates the protocol, such as one with too many values.
  */
-const SQLSTATES = /^(?:40001|40P01|55P03|57P0[123]|53300|08(?:00[013467]|P01))$/;
+const SQLSTATES = /^(?:40001|40P01|55P03|57P0[1235]|53300|08(?:00[013467]|P01))$/;
 
 /** PostgreSQL refused a message: "bind message has 14464 parameter formats but 0 parameters". */
 export function isProtocolViolation(sqlstate: string | undefined, message: string): boolean {

@@ -168,7 +168,7 @@ const ENDED =
   /(?:^| - )(Connection terminated.*|Client (?:has encountered a connection error|was closed).*)$/s;
 
 /** The server was shut down, crashed, or somebody ended the connection; the connection failed. */
-const ENDED_STATES = /^(?:57P0[123]|08(?:00[06]|P01))$/;
+const ENDED_STATES = /^(?:57P0[1235]|08(?:00[06]|P01))$/;
 
 /** An error that says that the connection was lost, whoever noticed it. */
 export function connectionLost(error: Error): TenantctlError {

@@ -41,6 +41,8 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '57P01': 'The server was shut down, or somebody ended the connection. Run the command again.',
   '57P02': 'The server crashed and is recovering. Run the command again.',
   '57P03': 'The server is starting or shutting down. Run the command again.',
+  '57P05':
+    'The server ended an idle connection: idle_session_timeout of the role or the database is shorter than what tenantctl waits between two statements. Raise it: ALTER ROLE <role> SET idle_session_timeout = 0;',
 };
 
 export function serverHint(sqlstate: string | undefined, message: string): string | undefined {
