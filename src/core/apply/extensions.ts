@@ -83,12 +83,14 @@ function decide(
 
 async function readInstalled(
   client: PoolClient,
-  { schema }: Target,
+  { schema, role }: Target,
   extensions: readonly string[],
 ): Promise<Installed[]> {
+  // A tenant's role may not call the routine, and cannot use what is in another tenant's schema.
+  const isOthers = role === undefined ? isOtherTenants('n.nspname::text', literal(schema)) : 'false';
   const { rows } = await client.query<Installed>(
     `SELECT e.extname::text AS name, n.nspname::text AS schema,
-       ${isOtherTenants('n.nspname::text', literal(schema))} AS "isOtherTenants"
+       ${isOthers} AS "isOtherTenants"
      FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
      WHERE e.extname = ANY (ARRAY[${extensions.map(literal).join(', ')}]::text[])`,
   );

@@ -190,6 +190,12 @@ INSERT INTO notes VALUES (1, 'de');`,
     expect((await owned.migrate()).totals).toMatchObject({ changed: 3, failed: 0 });
     expect(await owned.fleet.query(`SELECT country FROM ${B}.notes`)).toEqual([{ country: 'de' }]);
   });
+
+  test('may ask for an extension that is there already', async () => {
+    const owned = await ownedFleet(['org_a', 'org_b', 'org_c']);
+    await owned.fleet.add('3_extension.sql', '-- migrate:up\nCREATE EXTENSION IF NOT EXISTS plpgsql;');
+    expect((await owned.migrate()).totals).toMatchObject({ changed: 3, failed: 0 });
+  });
 });
 
 describe('a migration that would act as somebody else', () => {
