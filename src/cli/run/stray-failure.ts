@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { blameMigration } from '../../db/knex/migration-scope.ts';
 import type { ErrorCode } from '../../error-code.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
+import { isError } from '../../is-error.ts';
 import { renderError } from '../render/error.ts';
 import type { Output } from '../terminal/output.ts';
 
@@ -24,10 +25,12 @@ export function listenForStrayFailures(): StrayFailures {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
   const onFailure = (cause: unknown) => {
+    // An error of tenantctl or of the server has a hint of its own.
+    const hasHint = cause instanceof TenantctlError || (isError(cause) && 'severity' in cause);
     const failure = (code: ErrorCode, hint: string) =>
-      cause instanceof TenantctlError ? cause : new TenantctlError(code, messageOf(cause), { hint, cause });
-    if (!blameMigration(failure('MIGRATION_FAILED', WHERE_FROM)))
-      reject(failure('INTERNAL', `${WHERE_FROM} ${AFTERWARDS}`));
+      new TenantctlError(code, messageOf(cause), { hint, cause });
+    if (blameMigration(hasHint ? cause : failure('MIGRATION_FAILED', WHERE_FROM))) return;
+    reject(cause instanceof TenantctlError ? cause : failure('INTERNAL', `${WHERE_FROM} ${AFTERWARDS}`));
   };
   process.on('unhandledRejection', onFailure);
   process.on('uncaughtException', onFailure);
