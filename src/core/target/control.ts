@@ -3,12 +3,13 @@ import { setSearchPath } from '../../db/transaction.ts';
 import type { Target } from './target.ts';
 
 /**
- * The search_path of tenantctl's own statements. A tenant's role may create functions or operators that shadow
- * PostgreSQL's in none of its schemas (up to PostgreSQL 14 only if CREATE on public was revoked). Temporary tables
- * and types come last (https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058).
+ * The search_path of tenantctl's own statements. With a role for each tenant it has no schema in which such a role
+ * may create functions or operators that shadow PostgreSQL's: not public either, where everybody may up to
+ * PostgreSQL 14. Temporary tables and types come last
+ * (https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058).
  */
 export function ownSearchPath(target: Target): readonly string[] {
-  return target.role === undefined ? target.searchPath : ['public', 'pg_temp'];
+  return target.role === undefined ? target.searchPath : ['pg_catalog', 'pg_temp'];
 }
 
 /** Switches an open transaction to the role and search_path of the target's migrations. */
