@@ -18,6 +18,8 @@ export interface TenantRoleFacts {
   readonly mixed: readonly string[];
   /** How a tenant's role could run its code through tenantctl, by way of the history. */
   readonly untrusted: readonly string[];
+  /** Every role may create objects in public, as by default up to PostgreSQL 14. */
+  readonly isPublicOpen: boolean;
 }
 
 /** A few queries for any fleet size. Knex's tables belong to tenantctl, not to the tenant. */
@@ -48,7 +50,11 @@ export async function readTenantRoleFacts(
       )
     : { rows: [] };
   const untrusted = histories.rows.flatMap(({ problem }) => problem ?? []);
-  return { pattern, roles, mixed: rows.map(({ schema }) => schema), untrusted };
+  const open = await database.query<{ is_open: boolean }>(
+    `SELECT has_schema_privilege('public', 'public', 'CREATE') AS is_open`,
+  );
+  const isPublicOpen = open.rows[0]?.is_open === true;
+  return { pattern, roles, mixed: rows.map(({ schema }) => schema), untrusted, isPublicOpen };
 }
 
 export const ROLES: CheckTable<Attempt<TenantRoleFacts> | undefined> = {
@@ -86,7 +92,7 @@ export function actsAsOwners(
   tenants: readonly Pick<RegisteredTenant, 'schema' | 'owner'>[],
 ): Verdict {
   if (unread !== undefined) return refused(unread);
-  const { pattern, roles, mixed, untrusted } = facts;
+  const { pattern, roles, mixed, untrusted, isPublicOpen } = facts;
   const { self } = roles;
   const give = `${giveToRoles(names, pattern, self.name, roles.hasMembershipOptions)} -- as a superuser`;
   const owned = tenants.flatMap(({ schema, owner }) => (owner === null ? [] : [{ schema, owner }]));
@@ -114,6 +120,12 @@ export function actsAsOwners(
     return warning(
       `in ${listed(mixed)} some tables do not belong to the owner of the schema, so its migrations cannot alter them`,
       give,
+    );
+  }
+  if (isPublicOpen) {
+    return warning(
+      "every role may create functions and operators in public, a tenant's too, and tenantctl may then call them",
+      'REVOKE CREATE ON SCHEMA public FROM PUBLIC; -- in a master migration',
     );
   }
   if (owned.length === 0) return ok('there is no tenant schema yet');

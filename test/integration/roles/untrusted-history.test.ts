@@ -140,3 +140,13 @@ test('a migration that replaces the history itself is refused, and what it made 
     expect(await fleet.history(id)).toEqual(['20250101000001_notes.sql@1', '20250101000002_tags.sql@1']);
   }
 });
+
+test('doctor warns while every role may create functions in public, and its remedy helps', async () => {
+  const { least, fleet, tenantRole } = await ownedFleet('superuser');
+  await fleet.query('GRANT CREATE ON SCHEMA public TO PUBLIC');
+  const examined = () => examine(fleet.project, least.testDatabase.settings, { tenantRole });
+  const open = line(await examined(), 'tenant-rights');
+  expect(open).toMatchObject({ status: 'warning', detail: expect.stringContaining('functions') as string });
+  await fleet.query(open.remedy ?? '');
+  expect(line(await examined(), 'tenant-rights').status).toBe('ok');
+});
