@@ -4,7 +4,7 @@ import type { PartResult } from '../report/report.ts';
 import { measureAddition, ROUNDS_MORE } from '../wire/addition.ts';
 
 /** The last arguments of `tenantctl.record` and `tenantctl.leave`: batch, run number, organization. */
-const RUN_NUMBER = /(::text\[\], \d+, )\d+(, )/g;
+const RUN_NUMBER = /(::text\[\], \d+::integer, )\d+(::bigint, )/g;
 
 /** The ledger's share of each tenant's string. */
 export async function measureLedger(bench: Bench): Promise<PartResult> {
