@@ -83,7 +83,9 @@ function readPasswordFile(
   folder: string,
   to: ServerTarget,
 ): ServerTarget['password'] {
-  const path = resolve(folder, passwordFilePath(own.PGPASSFILE));
+  const named = passwordFilePath(own.PGPASSFILE);
+  if (named === undefined) return undefined;
+  const path = resolve(folder, named);
   const problem = passwordFileProblem(path);
   if (problem === undefined)
     return passwordIn(path, to) === undefined ? undefined : () => passwordIn(path, to) ?? '';

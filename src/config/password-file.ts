@@ -1,27 +1,46 @@
-import { readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync, type Stats } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ServerTarget } from './database-url.ts';
 
 type Login = Pick<ServerTarget, 'host' | 'port' | 'user' | 'database'>;
 
-/** Where libpq looks for its password file. @param named PGPASSFILE */
-export function passwordFilePath(named: string | undefined): string {
+/** Where libpq looks for its password file; undefined without a home folder. @param named PGPASSFILE */
+export function passwordFilePath(named: string | undefined): string | undefined {
   if (named !== undefined) return named;
-  return process.platform === 'win32'
-    ? join(homedir(), 'AppData', 'Roaming', 'postgresql', 'pgpass.conf')
-    : join(homedir(), '.pgpass');
+  try {
+    return process.platform === 'win32'
+      ? join(homedir(), 'AppData', 'Roaming', 'postgresql', 'pgpass.conf')
+      : join(homedir(), '.pgpass');
+  } catch {
+    // A user without HOME and without an entry in /etc/passwd, as in many containers.
+    return undefined;
+  }
 }
 
 /** Why the file is not used, as a phrase; undefined if it is. */
 export function passwordFileProblem(path: string): string | undefined {
-  const facts = statSync(path, { throwIfNoEntry: false });
+  const facts = factsOf(path);
   if (facts === undefined) return 'does not exist';
   if (!facts.isFile()) return 'is not a file';
   // As libpq does, except on Windows.
-  return process.platform !== 'win32' && (facts.mode & 0o077) !== 0
-    ? 'is ignored, because others than its owner have access to it'
-    : undefined;
+  if (process.platform !== 'win32' && (facts.mode & 0o077) !== 0)
+    return 'is ignored, because others than its owner have access to it';
+  try {
+    accessSync(path, constants.R_OK);
+  } catch {
+    return 'cannot be read';
+  }
+  return undefined;
+}
+
+/** Undefined also where the folder may not be searched. */
+function factsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 const FIELD = String.raw`((?:\\.|[^:\\])*)`;
