@@ -3,7 +3,7 @@ const GAP = String.raw`(?:\s|--[^\n]*\n|/\*[^]*?\*/)+`;
 
 const NEEDS_COMMIT = new RegExp(
   [
-    ['add', 'value'],
+    ['alter', String.raw`type\b[^;]{0,500}?\badd`, 'value'],
     ['on', 'commit', '(?:drop|delete)'],
     ['set', 'constraints'],
   ]
