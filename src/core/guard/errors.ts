@@ -3,7 +3,7 @@ import { configForm } from '../files/config-form.ts';
 import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
 import type { Target } from '../target/target.ts';
 import { ANYTHING, nameToAllow, type Outside } from './allowed.ts';
-import type { Trespass } from './judge.ts';
+import type { Trespass } from './trespass.ts';
 
 /** The most trespasses named in one error. */
 const TOLD = 10;

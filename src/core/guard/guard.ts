@@ -15,7 +15,8 @@ import {
 } from './before.ts';
 import { describe, NOTHING, remember, type Descriptions, type Remembered } from './description.ts';
 import { brokenTransaction, droppedState, outsideSchema } from './errors.ts';
-import { judge, questionsAbout, type Facts, type ObservedEffects, type Trespass } from './judge.ts';
+import { judge, questionsAbout, type Facts, type ObservedEffects } from './judge.ts';
+import type { Trespass } from './trespass.ts';
 import { NEW_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
 

@@ -8,18 +8,9 @@ import {
   type Mark,
   type ObjectName,
 } from './before.ts';
-import type { Outside } from './allowed.ts';
 import type { Description, Descriptions } from './description.ts';
+import { createFindings, type Trespass } from './trespass.ts';
 import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.ts';
-
-export interface Trespass extends Outside {
-  readonly deed: 'created' | 'changed' | 'dropped' | 'locked' | 'touched' | 'referred to';
-  readonly object: ObjectName;
-  readonly type: string | undefined;
-  /** The strongest lock on it. */
-  readonly mode: string | undefined;
-  readonly step: number;
-}
 
 /** What the first tenants' transactions did, and what tenants with the same texts may therefore do. */
 export interface ObservedEffects {
@@ -135,29 +126,12 @@ export function judge(
     if (deed !== undefined) findings.note(deed, row, stepOfRow(row, facts));
   }
   return {
-    trespasses: withoutParts(findings.all()),
+    trespasses: findings.all(),
     observed: {
       schemas: [...schemas].toSorted(compareNames),
       keyLocks: [...keyLocks].toSorted(compareNames),
       hasExtension: effects.rows.some(({ catalog }) => catalog === 'pg_extension'),
       hasHiddenCalls: effects.hasHiddenCalls,
-    },
-  };
-}
-
-/** Keeps one trespass per object: what was done to it says more than how it was locked. */
-function createFindings({ before, now }: Known) {
-  const found = new Map<string, Trespass>();
-  return {
-    all: () => [...found.values()],
-    note(deed: Trespass['deed'], object: ObjectName, step: number, mode?: string) {
-      const key = objectKey(object);
-      const earlier = found.get(key);
-      if (earlier !== undefined && (!isMere(earlier.deed) || isMere(deed))) return;
-      const [was, is] = [before.get(key), now.get(key)];
-      const { type, identity, extension } = was ?? is ?? {};
-      const isOtherTenants = was?.isOtherTenants === true || is?.isOtherTenants === true;
-      found.set(key, { deed, object, type, identity, extension, mode, isOtherTenants, step });
     },
   };
 }
@@ -214,10 +188,6 @@ function deedByRow(row: SeenRow, { schemaBefore, before, now }: Known): Trespass
   return row.catalog === 'pg_class' && was.form === now.get(key)?.form ? undefined : 'changed';
 }
 
-function isMere(deed: Trespass['deed']): boolean {
-  return deed === 'locked' || deed === 'touched' || deed === 'referred to';
-}
-
 function deedOf(was: Description | undefined, is: Description | undefined): Trespass['deed'] {
   if (was === undefined) return 'created';
   return was.form === is?.form ? 'locked' : 'changed';
@@ -237,24 +207,6 @@ function isExplained(row: SeenRow, { role, before, now }: Known): boolean {
   if (row.catalog !== 'pg_authid' || role === undefined) return false;
   const identity = now.get(objectKey(row))?.identity;
   return identity === role || identity === identifier(role);
-}
-
-/**
- * Drops the row types of relations, and the objects of extensions, that are listed themselves. Puts other
- * tenants' objects first, indexes and sequences last.
- */
-function withoutParts(trespasses: readonly Trespass[]): Trespass[] {
-  const listed = (catalog: string) =>
-    new Set(trespasses.filter(({ object }) => object.catalog === catalog).map(({ identity }) => identity));
-  const [relations, extensions] = [listed('pg_class'), listed('pg_extension')];
-  const isPart = ({ object: { catalog }, identity, extension, isOtherTenants }: Trespass) =>
-    (catalog === 'pg_type' && relations.has(identity?.replace(/\[\]$/, ''))) ||
-    (catalog !== 'pg_extension' && !isOtherTenants && extensions.has(extension ?? undefined));
-  const rank = ({ type, isOtherTenants }: Trespass) =>
-    Number(type === 'index' || type === 'sequence') - Number(isOtherTenants);
-  return trespasses
-    .filter((trespass) => !isPart(trespass))
-    .toSorted((a, b) => a.step - b.step || rank(a) - rank(b));
 }
 
 function stepOfLock(lock: SeenLock, { marks }: Facts): number {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { connectionRemedy } from '../../../src/core/doctor/connection.ts';
 import type { ServerSettings } from '../../../src/db/database.ts';
 import { toConnectionError } from '../../../src/db/database-error.ts';
+import { serverHint } from '../../../src/db/server-hint.ts';
 
 const PARTS: ServerSettings = {
   kind: 'server',
@@ -38,4 +39,18 @@ test('with DATABASE_URL, a failure to connect hints at it and at no other variab
     expect(byUrl).toContain('DATABASE_URL');
     expect(byUrl).not.toMatch(/DB_(HOST|PORT|USER|PASSWORD|NAME)|hunter2/);
   }
+});
+
+test.each(['EMFILE', 'ENFILE'])('%s names the limit, and not the address', (code) => {
+  const error = toConnectionError(Object.assign(new Error('connect'), { code }), PARTS);
+  expect(error.message).toContain('too many files are open');
+  expect(error.hint).toContain('ulimit -n');
+  expect(error.hint).not.toContain('DB_');
+});
+
+test.each([
+  ['25P03', 'tenantctl stood still'],
+  ['57P05', 'idle_session_timeout'],
+])('the hint of %s names what ended the connection', (sqlstate, cause) => {
+  expect(serverHint(sqlstate, '')).toContain(cause);
 });

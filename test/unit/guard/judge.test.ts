@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { objectKey, lockKey, type SchemaBefore } from '../../../src/core/guard/before.ts';
 import type { Description, Descriptions } from '../../../src/core/guard/description.ts';
 import { outsideSchema } from '../../../src/core/guard/errors.ts';
-import { judge, questionsAbout, type Facts, type Trespass } from '../../../src/core/guard/judge.ts';
+import { judge, questionsAbout, type Facts } from '../../../src/core/guard/judge.ts';
+import type { Trespass } from '../../../src/core/guard/trespass.ts';
 import type { SeenLock, SeenRow, Effects } from '../../../src/core/guard/effects.ts';
 
 const SCHEMA = 'tid_0123456789';
