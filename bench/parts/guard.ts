@@ -83,7 +83,6 @@ async function lookInFull(client: Client, schema: string, deed: string): Promise
   await look(client, schema, toSchemaBefore(rows[0]), {
     regain: [],
     columns: true,
-    marks: [],
   });
   const looked = performance.now();
   await client.query('ROLLBACK');

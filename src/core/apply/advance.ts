@@ -2,8 +2,10 @@ import { serverHint } from '../../db/server-hint.ts';
 import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { keepLock, type LockKeeper } from '../../db/lock-keeper.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
+import { passingOf } from '../../transient.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { toSchemaBefore, type SchemaBefore } from '../guard/before.ts';
+import { isOutsideSchema } from '../guard/errors.ts';
 import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import type { Advanced, Assignment, TargetJob } from './assignment.ts';
@@ -76,12 +78,20 @@ const MORE: SegmentEnd = { kind: 'more' };
 async function serveSegment(job: TargetJob): Promise<SegmentEnd> {
   const { assignment, progress } = job;
   const wasStarted = progress.started;
+  const again = () => {
+    progress.started = wasStarted;
+    return runSegment(job, false);
+  };
   const end = await runSegment(job, false).catch((thrown: unknown) => {
     const error = toDatabaseError(thrown);
+    const { suspicion } = progress;
+    if (suspicion !== undefined)
+      return again().catch((found: unknown) => {
+        throw isOutsideSchema(found) || passingOf(found) !== undefined ? found : suspicion;
+      });
     if (progress.completed > 0 && lacksCommit(error.sqlstate, error.message)) {
       progress.isOneByOne = true;
-      progress.started = wasStarted;
-      return runSegment(job, false);
+      return again();
     }
     // The history tables known at planning time may be gone (42P01, 3F000): look for them first.
     const isGone = ['42P01', '3F000'].includes(error.sqlstate ?? '');

@@ -7,6 +7,7 @@ import type { Direction } from '../files/load.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Failure } from '../serve/work.ts';
 import type { Target } from '../target/target.ts';
+import type { TenantctlError } from '../../errors.ts';
 import type { TenantStatus } from '../../names.ts';
 
 /** What to do to a target. It is decided from the history, under the lock. */
@@ -71,6 +72,8 @@ interface Progress extends Applied {
   completed: number;
   /** One of them needs the COMMIT of an earlier one: each is committed by itself. */
   isOneByOne?: boolean | undefined;
+  /** One of several migrations reached outside its schema; they run once more, so that the guard can tell which. */
+  suspicion?: TenantctlError | undefined;
   /** The migration that is running or being committed. */
   atWork?: string | undefined;
 }

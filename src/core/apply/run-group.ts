@@ -1,7 +1,9 @@
-import type { PoolClient, QueryResult } from 'pg';
+import type { PoolClient } from 'pg';
 import { READ_ONLY, type OpenTransaction } from '../../db/transaction.ts';
-import { markStatements, toMark, type SchemaBefore } from '../guard/before.ts';
-import { assertWithinSchema, startWatch, type Watch } from '../guard/guard.ts';
+import type { SchemaBefore } from '../guard/before.ts';
+import { assertWithinSchema, crossBorder, isCulpritKnown, startWatch, type Watch } from '../guard/guard.ts';
+import { isOutsideSchema } from '../guard/errors.ts';
+import { reachesOutside } from '../guard/one-at-a-time.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import { moveExtensions } from './extensions.ts';
@@ -33,7 +35,9 @@ export async function runGroup(
   let finish = () => {};
   if (steps.length > 0) {
     const start = schemaBefore && { client, target, schemaBefore, savepoint: LOCK_ONLY };
-    const watch = start && (await startWatch(context, start));
+    // Without marks the guard can only tell that one of several migrations reached outside.
+    const isMarking = progress.suspicion !== undefined || reachesOutside(segment.migrations);
+    const watch = start && (await startWatch(context, start, isMarking));
     const sent = await runAll(job, client, segment, watch);
     ({ records, finish } = sent);
     steps = steps.slice(0, sent.texts.length);
@@ -93,12 +97,10 @@ async function runAll(
     const name = steps[index]?.name ?? migration.file.name;
     if (index > 0) {
       // Records the previous migration, and resets what it may have set.
-      const marking = watch === undefined ? [] : markStatements(watch.marks.length > 0);
-      const before = [...regainControl(target), ...marking];
       const restored = restoreSettings(sent.at(-1) ?? [], context.database, context);
-      const statements = [...before, ...records, ...restored, ...giveControl(target)].join(';\n');
-      const results = (await client.query(statements)) as unknown as QueryResult[];
-      watch?.marks.push(toMark(results[before.length - 1]?.rows[0]));
+      const between = [...records, ...restored, ...giveControl(target)];
+      if (watch === undefined) await client.query([...regainControl(target), ...between].join(';\n'));
+      else await crossBorder(watch, migrations.slice(0, index), regainControl(target), between);
     } else if (target.role !== undefined) await client.query(giveControl(target).join(';\n'));
     progress.atWork = name;
     progress.completed = index;
@@ -126,19 +128,26 @@ async function runAll(
 /** The guard runs after the last record is written, so that it covers triggers on the history, too. */
 async function keepToSchema(
   { context, target, assignment, progress }: TargetJob,
-  { migrations }: Segment,
+  segment: Segment,
   watch: Watch,
   { texts, records }: Sent,
 ): Promise<void> {
+  const migrations = segment.migrations.slice(0, texts.length);
   // Pilots get the full check, whatever the texts say.
   const isPilot = assignment.record !== undefined;
   const readings = isPilot ? [] : await Promise.all(texts.flat().map(context.readStatements));
-  progress.observed = await assertWithinSchema(context, {
+  const guarded = {
     ...watch,
     migrations,
     direction: assignment.direction,
     columns: isPilot || readings.some(({ mayGrant }) => mayGrant),
     regain: [...regainControlAtEnd(target), ...records],
+  };
+  progress.observed = await assertWithinSchema(context, guarded).catch((error: unknown) => {
+    if (isOutsideSchema(error) && !isCulpritKnown(guarded)) progress.suspicion = error;
+    throw error;
   });
+  // What they did the first time remains refused.
+  if (progress.suspicion !== undefined) throw progress.suspicion;
   if (progress.observed.hasExtension) await moveExtensions(context, watch.client, target);
 }

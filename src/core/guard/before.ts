@@ -1,5 +1,5 @@
 import { literal } from '../../db/sql.ts';
-import { BEGAN, idOf, LAST_AGE, NEW_ID, OWN_LOCKS, OWN_PATH, SAVEPOINT } from './own-transaction.ts';
+import { BEGAN, OWN_LOCKS } from './own-transaction.ts';
 
 export interface SchemaBefore {
   /** Locks that the transaction already held: see lockKey. */
@@ -37,30 +37,6 @@ export function lockKey(object: ObjectName, mode: string): string {
 
 /** SQL for the locks of this transaction: see lockKey. */
 export const LOCKS = `ARRAY(SELECT concat_ws(':', o.catalog, o.oid, o.mode) FROM (${OWN_LOCKS}) o)`;
-
-/** The transaction's state between two migrations. */
-export interface Mark {
-  readonly locks: ReadonlySet<string>;
-  readonly since: bigint;
-}
-
-/**
- * Statements that mark the border between two migrations; the last one returns a row for toMark.
- * @param isMarked there is an earlier mark: each open savepoint holds a lock, and thousands exhaust the server's
- */
-export function markStatements(isMarked: boolean): string[] {
-  return [
-    ...(isMarked ? [`RELEASE SAVEPOINT ${SAVEPOINT}`] : []),
-    OWN_PATH,
-    ...NEW_ID,
-    `SELECT ${LOCKS} AS locks, ${idOf(LAST_AGE)}::text AS since`,
-  ];
-}
-
-export function toMark(row: unknown): Mark {
-  const { locks, since } = row as { locks: string[]; since: string };
-  return { locks: new Set(locks), since: BigInt(since) };
-}
 
 export function selectSchemaBefore(schema: string): string {
   return `SELECT tenantctl.schema_before(${literal(schema)}::text) AS schema_before, ${BEGAN} AS began`;

@@ -1,13 +1,6 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
-import {
-  lockKey,
-  objectKey,
-  type ForeignKeys,
-  type Mark,
-  type SchemaBefore,
-  type ObjectName,
-} from './before.ts';
+import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectName } from './before.ts';
 import { BEGAN, idOf, OWN_PATH, REPLACED_ROUTINES } from './own-transaction.ts';
 
 /** A lock taken by a migration's transaction: on a relation or, if exclusive, on another object. */
@@ -38,7 +31,7 @@ export interface Effects {
   readonly rows: readonly SeenRow[];
   /** The current ones of the schema's tables. */
   readonly foreignKeys: ForeignKeys;
-  /** False if the transaction ended on the way, or went back to before one of its migrations. */
+  /** False if the transaction is not the one that began. */
   readonly isWhole: boolean;
   /** Statements on tables may call functions that no text names. */
   readonly hasHiddenCalls: boolean;
@@ -50,7 +43,6 @@ export const KEY_LOCK = 'ShareRowExclusiveLock';
 interface LookOptions {
   readonly regain: readonly string[];
   readonly columns: boolean;
-  readonly marks: readonly Mark[];
 }
 
 /** Reads what the transaction has done since `schemaBefore`. Runs deferred constraints and triggers first. */
@@ -58,10 +50,9 @@ export async function look(
   client: Pick<ClientBase, 'query'>,
   schema: string,
   schemaBefore: SchemaBefore,
-  { regain, columns, marks }: LookOptions,
+  { regain, columns }: LookOptions,
 ): Promise<Effects> {
   const { largestOid, since, writes, foreignKeys, began } = schemaBefore;
-  const ids = marks.map((mark) => mark.since).join(', ');
   const noted = `${literal(JSON.stringify(writes))}::json`;
   const hadKeys = Object.keys(foreignKeys).length > 0;
   const results = (await client.query(
@@ -74,7 +65,7 @@ export async function look(
       // A dry run may have created them itself, before.
       `${REPLACED_ROUTINES} AND ${idOf('age(p.xmin)')} > ${since ?? 0}`,
       `SELECT tenantctl.effects(${literal(schema)}::text, ${since ?? 0}::bigint, ${largestOid}::bigint, ${noted}, ${hadKeys}, ${columns}) AS effects,
-         ${BEGAN} = '${began}' AND NOT EXISTS (SELECT FROM unnest(ARRAY[${ids}]::bigint[]) AS m (id) WHERE txid_status(m.id) <> 'in progress') AS "isWhole"`,
+         ${BEGAN} = '${began}' AS "isWhole"`,
     ].join(';\n'),
   )) as unknown as QueryResult[];
   const [replaced, seen] = results.slice(-2).map(({ rows }) => rows) as [

@@ -17,15 +17,42 @@ interface Reaching {
 
 /** A migration reached outside its tenant's schema; its transaction is rolled back. */
 export function outsideSchema(reaching: Reaching, trespasses: readonly Trespass[]): TenantctlError {
+  const { deed, isOtherTenants, details } = summaryOf(trespasses);
+  const remedy = isOtherTenants ? ANOTHERS : allowing(reaching, trespasses);
+  const hint = `Its transaction was rolled back. ${remedy}`;
+  return outside(reaching.migration.file.name, reaching.target, deed, { hint, details });
+}
+
+/** Whether a migration was refused because it reached outside. */
+export function isOutsideSchema(error: unknown): error is TenantctlError {
+  return error instanceof TenantctlError && error.code === 'MIGRATION_OUTSIDE_SCHEMA';
+}
+
+/** One of several migrations reached outside, and it is not known which one. */
+export function suspectsOutside(
+  migrations: readonly Pick<Migration, 'file'>[],
+  target: Target,
+  trespasses: readonly Trespass[],
+): TenantctlError {
+  const { deed, isOtherTenants, details } = summaryOf(trespasses);
+  const hint = `Their transaction was rolled back. Which of them it was is not known: when they ran once more, none did. What they do differs from run to run. ${isOtherTenants ? ANOTHERS : SHARED}`;
+  return outside(namesOf(migrations), target, `(one of these) ${deed}`, { hint, details });
+}
+
+function summaryOf(trespasses: readonly Trespass[]) {
   const [first, ...others] = trespasses;
   if (first === undefined) throw new Error('nothing was done outside');
   const details = others.slice(0, TOLD - 1).map((trespass) => `It also ${inWords(trespass)}.`);
   if (trespasses.length > TOLD) details.push(`And ${trespasses.length - TOLD} more.`);
-  const remedy = first.isOtherTenants ? ANOTHERS : allowing(reaching, trespasses);
-  return outside(reaching.migration.file.name, reaching.target, inWords(first), {
-    hint: `Its transaction was rolled back. ${remedy}`,
+  return {
+    deed: inWords(first),
+    isOtherTenants: first.isOtherTenants,
     details: details.length > 0 ? details : undefined,
-  });
+  };
+}
+
+function namesOf(migrations: readonly Pick<Migration, 'file'>[]): string {
+  return migrations.map(({ file }) => file.name).join(', ');
 }
 
 /** The transaction is not the one that was begun, or lacks a migration; what is open of it is rolled back. */
@@ -33,10 +60,9 @@ export function brokenTransaction(
   migrations: readonly Pick<Migration, 'file'>[],
   { clerkOrgId: tenant, schema }: Target,
 ): TenantctlError {
-  const names = migrations.map(({ file }) => file.name).join(', ');
   return new TenantctlError(
     'MIGRATION_FAILED',
-    `${names}: a statement ended the transaction, or went back to before an earlier migration. Nothing was recorded.`,
+    `${namesOf(migrations)}: a statement ended the transaction, or went back to before an earlier migration. Nothing was recorded.`,
     {
       tenant,
       migration: migrations.at(-1)?.file.name,
@@ -111,13 +137,13 @@ const NAMED = 10;
 function allowing({ migration, direction }: Reaching, needs: readonly Outside[]): string {
   const form = configForm(migration, direction, {
     inTransaction: runsInTransaction(migration, direction),
-    allowOutside: [...new Set([...migration.allowOutside, ...namesOf(needs)])],
+    allowOutside: [...new Set([...migration.allowOutside, ...entriesFor(needs)])],
   });
   return `${SHARED} A name without a schema is looked up in the tenant's schema and, where that lacks it, in public: what belongs to the tenant needs no schema before its name, and search_path is tenantctl's to set. A migration that is meant to reach outside runs for one tenant at a time, and says so: ${form}`;
 }
 
 /** Entries of allowOutside, from the objects that they must allow. */
-function namesOf(needs: readonly Outside[]): string[] {
+function entriesFor(needs: readonly Outside[]): string[] {
   const names = new Set(needs.filter(({ isOtherTenants }) => !isOtherTenants).map(nameToAllow));
   if (names.has(ANYTHING)) return [ANYTHING];
   const bySchema = Map.groupBy(names, (name) => /^(?:"(?:[^"]|"")+"|[^".(]+)\./.exec(name)?.[0]);

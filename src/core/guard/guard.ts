@@ -10,14 +10,14 @@ import {
   selectSchemaBefore,
   toSchemaBefore,
   type SchemaBefore,
-  type Mark,
   type ObjectName,
 } from './before.ts';
 import { describe, NOTHING, remember, type Descriptions, type Remembered } from './description.ts';
-import { brokenTransaction, droppedState, outsideSchema } from './errors.ts';
+import { createBorders, isBorderGone, type Borders } from './border.ts';
+import { brokenTransaction, droppedState, outsideSchema, suspectsOutside } from './errors.ts';
 import { judge, questionsAbout, type Facts, type ObservedEffects } from './judge.ts';
 import type { Trespass } from './trespass.ts';
-import { NEW_ID } from './own-transaction.ts';
+import { ASSIGN_ID } from './own-transaction.ts';
 import { look } from './effects.ts';
 
 export interface Watch {
@@ -25,13 +25,13 @@ export interface Watch {
   readonly target: Target;
   readonly schemaBefore: SchemaBefore;
   readonly savepoint: string;
-  /** One between any two migrations. */
-  readonly marks: Mark[];
+  readonly borders: Borders;
   /** The earlier state of the database; only if all connections are one session. */
   readonly remembered: Remembered | undefined;
 }
 
 interface Guarded extends Watch {
+  /** Those that ran. */
   readonly migrations: readonly Migration[];
   readonly direction: Direction;
   /** They may have granted columns. */
@@ -39,28 +39,51 @@ interface Guarded extends Watch {
   readonly regain: readonly string[];
 }
 
-/** Starts watching, before the first migration. */
+/**
+ * Starts watching, before the first migration.
+ * @param isMarking see createBorders
+ */
 export async function startWatch(
   { database }: RunContext,
-  start: Omit<Watch, 'marks' | 'remembered'>,
+  start: Omit<Watch, 'borders' | 'remembered'>,
+  isMarking = false,
 ): Promise<Watch> {
   const remembered = database.hasParallelSessions ? undefined : await remember(start.client, start.target);
-  return { ...start, remembered, marks: [] };
+  return { ...start, remembered, borders: createBorders(isMarking) };
 }
 
 /**
- * Asserts that a tenant's migrations stayed within its schema. Call it before the COMMIT.
+ * Sends statements between two migrations, in one round trip.
+ * @param earlier the migrations before
+ * @throws TenantctlError MIGRATION_FAILED if one of them ended the transaction, or went back to before another
+ */
+export async function crossBorder(
+  { client, target, borders }: Watch,
+  earlier: readonly Migration[],
+  before: readonly string[],
+  after: readonly string[],
+): Promise<void> {
+  await borders.cross(client, before, after).catch((error: unknown) => {
+    throw isBorderGone(error) ? brokenTransaction(earlier, target) : error;
+  });
+}
+
+/**
+ * Asserts that a tenant's migrations stayed within its schema. Call it before the COMMIT. Without marks, an error
+ * names all of several migrations: isCulpritKnown.
  * @returns what other tenants with the same texts may do
  * @throws TenantctlError MIGRATION_OUTSIDE_SCHEMA; MIGRATION_FAILED if the transaction is no longer the one that was begun
  */
 export async function assertWithinSchema(context: RunContext, guarded: Guarded): Promise<ObservedEffects> {
-  const { client, target, schemaBefore, marks, migrations, direction } = guarded;
+  const { client, target, schemaBefore, borders, migrations, direction } = guarded;
   const { schema, role } = target;
-  const effects = await look(client, schema, schemaBefore, guarded).catch((error: unknown) => {
+  const regain = [...borders.leave(), ...guarded.regain];
+  const effects = await look(client, schema, schemaBefore, { ...guarded, regain }).catch((error: unknown) => {
+    if (isBorderGone(error)) throw brokenTransaction(migrations, target);
     throw isStateGone(error) ? droppedState(migrations.at(-1)?.file.name ?? '', target) : error;
   });
   if (!effects.isWhole) throw brokenTransaction(migrations, target);
-  const facts: Facts = { schema, role, schemaBefore, marks, effects };
+  const facts: Facts = { schema, role, schemaBefore, marks: borders.marks ?? [], effects };
   const questions = questionsAbout(facts);
   const before = await describeBefore(context, guarded, questions.before);
   const now = await describe(client, target, questions.now);
@@ -73,8 +96,14 @@ export async function assertWithinSchema(context: RunContext, guarded: Guarded):
   const migration = refused[0] && migrationOf(refused[0]);
   if (migration === undefined) return observed;
   const named = await withNames(guarded, refused);
+  if (!isCulpritKnown(guarded)) throw suspectsOutside(migrations, target, named);
   const ofFirst = named.filter((trespass) => migrationOf(trespass) === migration);
   throw outsideSchema({ migration, direction, target }, ofFirst);
+}
+
+/** Whether the guard can tell which migration reached outside. */
+export function isCulpritKnown({ borders, migrations }: Pick<Guarded, 'borders' | 'migrations'>): boolean {
+  return migrations.length === 1 || borders.marks !== undefined;
 }
 
 /** Watches a schema in a transaction that may have run other tenants' migrations. @returns an assertion */
@@ -86,7 +115,7 @@ export async function watchSchema(
   direction: Direction,
 ): Promise<(migration: Migration) => Promise<ObservedEffects>> {
   const noted = (await client.query(
-    [...NEW_ID, selectSchemaBefore(target.schema)].join(';\n'),
+    [ASSIGN_ID, selectSchemaBefore(target.schema)].join(';\n'),
   )) as unknown as QueryResult[];
   const schemaBefore = toSchemaBefore(noted.at(-1)?.rows[0]);
   const watch = await startWatch(context, { client, target, schemaBefore, savepoint });

@@ -1,13 +1,7 @@
 import { identifier } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
-import {
-  lockKey,
-  objectKey,
-  type ForeignKeys,
-  type SchemaBefore,
-  type Mark,
-  type ObjectName,
-} from './before.ts';
+import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectName } from './before.ts';
+import type { Mark } from './border.ts';
 import type { Description, Descriptions } from './description.ts';
 import { createFindings, type Trespass } from './trespass.ts';
 import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.ts';

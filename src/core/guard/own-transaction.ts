@@ -1,6 +1,3 @@
-/** The savepoint before the guard's queries. */
-export const SAVEPOINT = 'tenantctl_guard';
-
 /**
  * SQL for the ages of the transaction's first and last open transaction id, computed once per query; null
  * without one. Savepoints have their own ids, each later than those before
@@ -25,13 +22,10 @@ export const OWN_LOCKS = `SELECT DISTINCT
       OR l.locktype = 'object' AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))`;
 
 /**
- * Statements that start a new transaction id: the message makes the server assign one
+ * Makes the server assign an id to the current subtransaction, after all earlier ones
  * (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-REPLICATION).
  */
-export const NEW_ID: readonly string[] = [
-  `SAVEPOINT ${SAVEPOINT}`,
-  `SELECT pg_logical_emit_message(true, 'tenantctl', '')::text`,
-];
+export const ASSIGN_ID = `SELECT pg_logical_emit_message(true, 'tenantctl', '')::text`;
 
 /**
  * SQL for the guard's routines that this transaction has replaced: what they say means nothing any more. Needs

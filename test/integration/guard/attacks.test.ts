@@ -59,21 +59,6 @@ test('a migration that names a neighbour in a savepoint that it goes back from i
   }
 });
 
-test('of several migrations, the one is named that went outside, and none of them is there afterwards', async () => {
-  await fleet().add('4_innocent.sql', '-- migrate:up\nCREATE TABLE after_it ();');
-  try {
-    const result = await migrate(raw('CREATE TABLE before_it ()', 'GRANT SELECT ON countries TO PUBLIC'));
-    for (const { error, names } of result.tenants) {
-      expect(error?.message).toContain(`${migration()} changed the table public.countries: outside `);
-      expect(error?.migration).toBe(migration());
-      expect(names).toEqual([]);
-    }
-    expect(await fleet().tables('org_a')).toEqual(['items', 'users']);
-  } finally {
-    await fleet().project.remove('migrations/tenants/4_innocent.sql');
-  }
-});
-
 test('what a cursor would do at the end of the transaction is not done', async () => {
   const deed = `CREATE FUNCTION deed() RETURNS int LANGUAGE plpgsql AS 'BEGIN CREATE TABLE public.late (); RETURN 1; END'`;
   const result = await migrate(raw(deed, 'DECLARE c CURSOR WITH HOLD FOR SELECT deed()'));
