@@ -10,6 +10,7 @@ interface Internals {
   readonly processID: number | null;
   readonly secretKey: number | null;
   readonly password?: unknown;
+  readonly readyForQuery: boolean;
   pipeline: boolean;
   ref(): void;
   unref(): void;
@@ -64,6 +65,11 @@ export function onReady(client: ClientBase, tell: () => void): () => void {
   const { connection } = internals(client);
   connection.on('readyForQuery', tell);
   return () => connection.off('readyForQuery', tell);
+}
+
+/** False until the answer is complete: pg rejects a failed query before its transaction status arrives. */
+export function knowsStatus(client: ClientBase): boolean {
+  return internals(client).readyForQuery;
 }
 
 /** Turns pipeline mode on or off. No query may be in flight: pg reads the property at each send. */

@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { knowsStatus } from '../../db/pg-internals.ts';
 import { controlsIn, type Control } from '../../db/control-statements.ts';
 import type { StatementCheck } from '../guard/statement-check.ts';
 import { endedItself, foreignSavepoint, type FailedAction } from './action-failure.ts';
@@ -12,8 +13,7 @@ export function keepTransaction(client: PoolClient, action: FailedAction): State
   let isSettled = true;
   return async (text) => {
     if (!isSettled) {
-      // pg reports a failed statement before the transaction status arrives: ask once more.
-      await client.query('');
+      if (!knowsStatus(client)) await client.query('');
       // It is unknown how much of a text was done before one of its statements failed.
       const open = client.getTransactionStatus() === 'E' ? made.open.slice(0, made.certain) : made.open;
       made = { open, certain: open.length };

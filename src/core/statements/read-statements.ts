@@ -90,6 +90,8 @@ function readStatement(statement: Node): Omit<Reading, 'mayGrant' | 'problem'> {
 
 /** The schemas that a node itself names: a relation's, the first of a list of names, those of search_path. */
 function* schemasIn(kind: string, node: Node): Iterable<string> {
+  // A column is one of a relation that FROM names (https://www.postgresql.org/docs/current/sql-expressions.html).
+  if (kind === 'ColumnRef') return;
   if (typeof node.schemaname === 'string') yield node.schemaname;
   if (typeof node.newschema === 'string') yield node.newschema;
   const ofExtension = kind === 'CreateExtensionStmt' ? schemaOf(node) : undefined;

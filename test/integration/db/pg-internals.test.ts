@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   countCompleted,
   keepAlive,
+  knowsStatus,
   passwordOf,
   processIdOf,
   requestCancel,
@@ -41,6 +42,10 @@ test('pg still has inside what tenantctl uses of it', async () => {
       'zero',
     );
     expect(completed()).toBe(2);
+    const next = client.query('');
+    expect(knowsStatus(client)).toBe(false);
+    await next;
+    expect(knowsStatus(client)).toBe(true);
 
     const sleeping = client.query('SELECT pg_sleep(20)').catch((error: unknown) => error);
     const active = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = ${processIdOf(client)}`;

@@ -5,7 +5,8 @@ const readStatements = createReadStatements();
 
 test.each([
   ['SELECT * FROM a.t', ['a']],
-  ['SELECT a.f(1), t.x FROM t', ['a', 't']],
+  ['SELECT a.f(1), t.x, b.t.y FROM t JOIN b.t ON true', ['a', 'b']],
+  ['SELECT t.x, t.* FROM t', []],
   ['INSERT INTO t SELECT * FROM (SELECT 1 FROM "B c".t) q', ['B c']],
   ['WITH w AS (DELETE FROM a.t RETURNING *) SELECT * FROM w JOIN b.t USING (id)', ['a', 'b']],
   ['DROP TABLE a.t, b.t, c', ['a', 'b']],
