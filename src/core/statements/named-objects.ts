@@ -86,7 +86,7 @@ function relationsIn(kind: string, body: Node): NamedObject[] {
 }
 
 /** Objects that are named after their table. */
-const BEHIND_TABLE = new Set([...ON_TABLE, 'OBJECT_COLUMN', 'OBJECT_TABCONSTRAINT']);
+export const BEHIND_TABLE = new Set([...ON_TABLE, 'OBJECT_COLUMN', 'OBJECT_TABCONSTRAINT']);
 
 /** How objects other than relations are looked up by name. */
 const LOOKED_UP: ReadonlyMap<string, NamedObject['kind']> = new Map([

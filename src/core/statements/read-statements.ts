@@ -4,7 +4,7 @@ import { compareNames } from '../files/source.ts';
 import { isObscure, mayGrantIn } from './obscurity.ts';
 import { extensionStatement, schemaOf, type ExtensionStatement } from './extension-statement.ts';
 import { globalDeed, type GlobalDeed } from './global-deed.ts';
-import { namedObjectsOf, statementRun, type NamedObject } from './named-objects.ts';
+import { BEHIND_TABLE, namedObjectsOf, statementRun, type NamedObject } from './named-objects.ts';
 
 /** What an SQL text reaches, according to PostgreSQL's own parser. */
 export interface Reading {
@@ -70,17 +70,23 @@ async function read(text: string): Promise<Reading> {
   };
 }
 
+/** Statements that name one object, and no other in a schema. */
+const NAMES_ONE = new Set(['CommentStmt', 'DropStmt']);
+
 function readStatement(statement: Node): Omit<Reading, 'mayGrant' | 'problem'> {
   const [kind = '', body = {}] = (Object.entries(statement)[0] ?? []) as [string?, Node?];
   const schemas = new Set<string>();
+  const objects = namedObjectsOf(...statementRun(kind, body));
+  const isBehindTable = NAMES_ONE.has(kind) && BEHIND_TABLE.has(String(body.objtype ?? body.removeType));
+  if (isBehindTable) for (const { schema } of objects) if (schema !== undefined) schemas.add(schema);
   let drops = kind === 'DropStmt' || kind === 'DropOwnedStmt';
   walk(statement, (name, node) => {
-    for (const schema of schemasIn(name, node)) schemas.add(schema);
+    if (!isBehindTable) for (const schema of schemasIn(name, node)) schemas.add(schema);
     if (node.behavior === 'DROP_CASCADE') drops = true;
   });
   return {
     schemas: [...schemas],
-    objects: namedObjectsOf(...statementRun(kind, body)),
+    objects,
     global: globalDeed(...statementRun(kind, body)),
     drops,
     isObscure: isObscure(kind, body),
