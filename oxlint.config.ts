@@ -20,6 +20,7 @@ const CORE = [
   'stamps',
   'serve',
   'run',
+  'recordings',
   'statements',
   'ledger',
   'plan',

@@ -4,6 +4,9 @@ import { TenantctlError } from './errors.ts';
 /** The same as `engines` in package.json. */
 export const OLDEST_NODE = '22.18';
 
+/** The major version of the Node.js that runs this. */
+export const nodeMajor = versions.node.split('.', 1)[0];
+
 export function isOldNode(version: string): boolean {
   const [oldestMajor = 0, oldestMinor = 0] = OLDEST_NODE.split('.').map(Number);
   const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);

@@ -55,6 +55,7 @@ export function readEnvironment(
     statementTimeoutMs: parsed.STATEMENT_TIMEOUT_MS,
     retries: parsed.RETRIES,
     keepRuns: parsed.RUNS_KEEP,
+    recordings: parsed.RECORDINGS,
     runLabel: parsed.TENANTCTL_RUN_LABEL,
     lockWaitMs: parsed.LOCK_WAIT_TIMEOUT_MS,
     tenantRole: parsed.TENANT_ROLE,

@@ -17,6 +17,8 @@ export interface Settings {
   readonly retries: number | undefined;
   /** Runs per command that the ledger keeps; core's default if absent. */
   readonly keepRuns: number | undefined;
+  /** Whether recordings are kept and used; core's default if absent. */
+  readonly recordings: boolean | undefined;
   /** What a run belongs to, such as a commit; the ledger records it. */
   readonly runLabel: string | undefined;
   /** Milliseconds to wait for another run on the same schema. */

@@ -89,6 +89,7 @@ const schema = z.object({
     .optional(),
   RETRIES: wholeNumber(RETRIES).optional(),
   RUNS_KEEP: wholeNumber(COUNT).optional(),
+  RECORDINGS: boolean.optional(),
   TENANTCTL_RUN_LABEL: z.string().optional(),
 });
 

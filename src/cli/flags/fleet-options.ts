@@ -95,6 +95,7 @@ export function runOptions(context: Context, settings: Settings, flags: FleetFla
     statementTimeoutMs: flags.statementTimeout ?? settings.statementTimeoutMs,
     retries: flags.retries ?? settings.retries,
     keepRuns: flags.keep ?? settings.keepRuns,
+    recordings: settings.recordings,
     runLabel: settings.runLabel,
     lockWaitMs: settings.lockWaitMs,
     tenantRole: settings.tenantRole,

@@ -4,7 +4,7 @@ import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { setAll } from '../../db/dead-client.ts';
 import { BEGIN, ownSettings, withClient } from '../../db/transaction.ts';
 import type { InvalidIndex } from '../../errors.ts';
-import type { RunContext } from '../run/run-context.ts';
+import { traitsOf, type RunContext } from '../run/run-context.ts';
 import { namedIn, readInvalidIndexes } from '../target/invalid-indexes.ts';
 import { backoffMs, mayPass, pause } from '../run/retry.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
@@ -41,11 +41,12 @@ interface OutsideJob extends TargetJob {
  * @throws TenantctlError POOLER_UNSUPPORTED; CONCURRENCY_TOO_HIGH if the pool has no second connection
  */
 export async function assertSessions(
-  { database, load }: RunContext,
+  context: RunContext,
   steps: readonly Pick<Step, 'file'>[],
   direction: Direction,
 ): Promise<void> {
-  const migrations = await Promise.all(steps.map((step) => load(step.file)));
+  const { database } = context;
+  const migrations = await Promise.all(steps.map(({ file }) => traitsOf(context, file, direction)));
   const outside = migrations.find((migration) => !runsInTransaction(migration, direction));
   if (outside === undefined) return;
   if (!database.hasSessions) throw poolerInBetween(outside.file.name);

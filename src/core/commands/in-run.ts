@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Database } from '../../db/database.ts';
 import { withRun, type RecordedRun, type RunCommand, type RunEnding } from '../ledger/recorded-run.ts';
 import { listed } from '../../wording.ts';
@@ -7,6 +8,7 @@ import { silent, type Observer } from '../report/event.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import type { Concurrency } from '../run/lanes.ts';
 import { isWarning, renderNotice, type MigrationNotice } from '../report/notices.ts';
+import { openKeptRecordings } from '../recordings/kept-recordings.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
 
 export interface CommandRun<Options> {
@@ -32,7 +34,7 @@ export async function inRun<Options extends CommandOptions, T extends object>(
     database,
     { command, options: askedOf(options), label, keep, observe },
     async (run) => {
-      const context = createRunContext(database, options, run);
+      const context = createRunContext(database, options, run, keptFor(database, command, options));
       try {
         const value = await use({ options, context, run, observe });
         const notices = context.notices.list();
@@ -49,6 +51,15 @@ export async function inRun<Options extends CommandOptions, T extends object>(
     },
     (value) => ({ ...endingOf(value), ...(value.notices && { notices: value.notices }) }),
   );
+}
+
+/** The kept recordings; none for the master schema, and if each migration is to run for each tenant. */
+function keptFor(database: Database, command: RunCommand, options: CommandOptions) {
+  const { compile, folder, observe = silent, recordings, tenantRole } = options;
+  const isOn = compile !== false && recordings !== false && database.acceptsScripts;
+  return isOn && !command.endsWith(' master')
+    ? openKeptRecordings(database, { tenantRole, directory: resolve(folder), observe })
+    : undefined;
 }
 
 /** Warns of migrations that sent nothing to any target, once for all targets. */
@@ -92,6 +103,7 @@ function askedOf(options: CommandOptions): Record<string, unknown> {
     retryFailed,
     concurrency,
     ...(options.compile === false && { compile: false }),
+    ...(options.recordings === false && { recordings: false }),
     ...(options.allowNewerHistory === true && { allowNewerHistory: true }),
     ...(options.allowOutOfOrder === true && { allowOutOfOrder: true }),
     rollout: rollout && { ...rollout, check: rollout.check?.name },

@@ -179,7 +179,10 @@ async function newcomers(
 function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): void {
   const files = new Set(plans.flatMap(({ steps }) => filesOf(steps)));
   if (files.size === 0) return;
-  const loading = Promise.all([...files].map((file) => context.load(file)));
+  const loading = context.kept
+    .lookUp([...files], 'up')
+    .then(() => [...files].filter((file) => context.kept.of(file, 'up') === undefined))
+    .then((unknown) => Promise.all(unknown.map((file) => context.load(file))));
   // Knex last: the migrations may have loaded their own.
   loading
     .then((loaded) => loaded.find(({ up }) => typeof up !== 'string'))
@@ -215,6 +218,7 @@ async function apply(
   if (plan.due.length === 0) return { results, isShared: false };
 
   await refuseSkeletons(database, 'tenants', filesOf(steps));
+  await context.kept.lookUp(filesOf(steps), 'up');
   await assertSessions(context, steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
   const migrated = await serveRollout(rollout, plan.due, { ...forwardWork(run, memory), isNamed });

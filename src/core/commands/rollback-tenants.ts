@@ -6,6 +6,7 @@ import { resultsOfIdle, resultsOfNotActive, stepsDue } from '../fleet/plan-fleet
 import { emptiedBy, planTenantsRollback, type TenantsRollbackOptions } from '../fleet/plan-rollback.ts';
 import { createLanes } from '../run/lanes.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
+import { filesOf } from '../plan/plan.ts';
 import { stemOf } from '../files/source.ts';
 import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
 import { confirmed, type Confirm } from './confirmed.ts';
@@ -68,6 +69,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
   await prepareState(database, fleet.scope.stateVersion, observe);
   const { failures } = fleet.scope.memory;
   const steps = stepsDue(plan);
+  await context.kept.lookUp(filesOf(steps), 'down');
   await assertSessions(context, steps, 'down');
   if (plan.due.length > 0 || plan.problems.length > 0) await run.begin(steps.map(({ name }) => name));
   await recordFailures(database, run, { command: COMMAND, direction: 'down' }, plan.problems);

@@ -142,7 +142,7 @@ function stateSchema({ shape, stateVersion: found, foreignParts, master }: Regis
   if (found === STATE_VERSION)
     return warning(
       `not as tenantctl makes it: ${listed(foreignParts)}`,
-      'Find out who changed it. Drop triggers, rules and policies there; tenantctl migrate master makes its routines again.',
+      'Find out who changed it. Drop triggers, rules and policies there, and revoke what others may do with tenantctl.recordings, which is not used until then; tenantctl migrate master makes its routines again.',
     );
   if (found > STATE_VERSION) {
     return failed(

@@ -43,6 +43,7 @@ const USUAL: Readonly<Record<string, string>> = {
   LOCK_WAIT_TIMEOUT_MS: '=60000, in milliseconds',
   RETRIES: '=6, or another number from 0 to 100',
   RUNS_KEEP: '=100, or another number from 1 to 10000',
+  RECORDINGS: '=on or off',
 };
 
 export function remedyFor({ variable, remedy }: VariableProblem): string {

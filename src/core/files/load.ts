@@ -224,6 +224,9 @@ function hintFor(file: MigrationFile, message: string): string {
 
 export type Direction = 'up' | 'down';
 
-export function runsInTransaction(migration: Migration, direction: Direction): boolean {
+export function runsInTransaction(
+  migration: Pick<Migration, 'upInTransaction' | 'downInTransaction'>,
+  direction: Direction,
+): boolean {
   return direction === 'up' ? migration.upInTransaction : migration.downInTransaction;
 }

@@ -132,6 +132,9 @@ DB_SSL=false
 # pgvector in public: auto (where the server has it), require or off
 # VECTOR_EXTENSION=auto
 
+# Keep what tenant migrations send, and send it at once in later runs: on or off
+# RECORDINGS=on
+
 # Each tenant's schema belongs to a role of its own, and its migrations run as that role
 # TENANT_ROLE={schema}_owner
 

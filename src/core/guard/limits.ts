@@ -38,6 +38,18 @@ export function limitsOf(
   };
 }
 
+/** What several texts together may do, each with limits of its own. Pure. */
+export function joinLimits(all: readonly Limits[]): Limits {
+  const union = (of: (limits: Limits) => readonly string[]) => [...new Set(all.flatMap(of))];
+  return {
+    schemas: union(({ schemas }) => schemas),
+    keyLocks: union(({ keyLocks }) => keyLocks),
+    drops: all.some(({ drops }) => drops),
+    thorough: all.some(({ thorough }) => thorough),
+    columns: all.some(({ columns }) => columns),
+  };
+}
+
 /** The statement, after the tenant's lock, that stores what the schema holds; none if not needed. */
 export function noteOwn(schema: string, { drops }: Limits): string[] {
   return drops ? [`CALL tenantctl.note_own(${literal(schema)}::text)`] : [];

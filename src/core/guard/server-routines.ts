@@ -19,6 +19,7 @@ import {
 import { FIRST_AGE, idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
 import { FORM } from './description.ts';
 import { KEY_LOCK } from './effects.ts';
+import { HAS_HIDDEN_CALLS } from './hidden-calls.ts';
 
 /** The catalogs to search, as VALUES: name, the object's catalog, its oid, its schema's oid, condition. */
 const CATALOG_ROWS = CATALOGS.map((catalog) => {
@@ -163,21 +164,6 @@ function isOtherTenantsRoutine(names: Names): Routine {
     'Whether a schema belongs to a tenant: it is registered, or is named like one.',
   );
 }
-
-/**
- * SQL for whether statements on tables may call functions that no text names: by event triggers, or by operators,
- * operator classes and casts whose functions are neither C nor PostgreSQL's own. To build an index, or to check a
- * foreign key, calls these.
- */
-const HAS_HIDDEN_CALLS = `(EXISTS (SELECT FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled <> 'D')
-                  OR EXISTS (
-                    SELECT FROM (
-                      SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384
-                      UNION ALL SELECT a.amproc FROM pg_catalog.pg_amproc a WHERE a.oid >= 16384
-                      UNION ALL SELECT o.oprcode FROM pg_catalog.pg_operator o WHERE o.oid >= 16384) f (oid),
-                      ${each('pg_proc', 'p', 'p.oid = f.oid')}
-                    WHERE p.oid >= 16384
-                      AND p.prolang <> ALL (ARRAY(SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname IN ('c', 'internal')))))`;
 
 const EFFECTS = routine(
   'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',

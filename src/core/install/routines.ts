@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import type { Names } from '../../names.ts';
 import { guardRoutines } from '../guard/server-routines.ts';
+import { readDistrust } from '../recordings/trust.ts';
 import { tenantRoutines } from '../registry/server-routines.ts';
 import { stampRoutines } from '../stamps/server-routines.ts';
 import type { Routine } from '../state/routine.ts';
@@ -41,7 +42,10 @@ export async function readAltered(database: Pick<Database, 'query' | 'names'>): 
   return [...all].filter((identity) => found.get(identity) !== expected.get(identity)).toSorted();
 }
 
-/** Altered routines, and what others put on tenantctl's tables, where it runs with tenantctl's rights. */
+/**
+ * Altered routines; what others put on tenantctl's tables, where it runs with tenantctl's rights; and who else could
+ * change the kept recordings.
+ */
 export async function readForeignParts(database: Pick<Database, 'query' | 'names'>): Promise<string[]> {
   const { rows } = await database.query<{ part: string }>(
     `SELECT format('%s on %s', o.what, c.oid::regclass) AS part FROM pg_class c CROSS JOIN LATERAL (
@@ -50,5 +54,10 @@ export async function readForeignParts(database: Pick<Database, 'query' | 'names
        UNION ALL SELECT 'policy ' || p.polname FROM pg_policy p WHERE p.polrelid = c.oid) o
      WHERE c.relnamespace = to_regnamespace('tenantctl') ORDER BY 1`,
   );
-  return [...(await readAltered(database)), ...rows.map(({ part }) => part)];
+  const grants = (await readDistrust(database)).filter((reason) => !reason.startsWith('has '));
+  return [
+    ...(await readAltered(database)),
+    ...rows.map(({ part }) => part),
+    ...grants.map((reason) => `tenantctl.recordings ${reason}`),
+  ];
 }

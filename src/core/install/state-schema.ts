@@ -12,6 +12,7 @@ import { boundNames, readVersion } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
+import { RECORDINGS_TABLE } from '../recordings/table.ts';
 import { STAMP_TABLES, STAMPS_BY_TABLE } from '../stamps/tables.ts';
 
 /** Separate from the registry, so that a registry made by another tool is never altered. */
@@ -76,6 +77,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   [],
   [],
   [REPLICA_IDENTITY],
+  RECORDINGS_TABLE,
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

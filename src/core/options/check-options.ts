@@ -38,7 +38,7 @@ const RULES = {
   ...all(TEXT, 'organizationId', 'name', 'tenant', 'to', 'sql', 'nodeVersion', 'runLabel'),
   ...all(TEXTS, 'organizationIds', 'names', 'tenants'),
   ...all(PATH, 'folder', 'masterFolder', 'tenantFolder', 'path', 'folders.master', 'folders.tenants'),
-  ...all(FLAG, 'onlyFailed', 'compile', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
+  ...all(FLAG, 'onlyFailed', 'compile', 'recordings', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
   ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),
   ...all(FUNCTION, 'onRows', 'observe', 'confirm'),
   ...all(OBJECT, 'folders', 'environment', 'databaseNames', 'database', 'rollout'),

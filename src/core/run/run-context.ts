@@ -1,10 +1,11 @@
 import pLimit from 'p-limit';
 import { createKnexFactory, type KnexFactory } from '../../db/knex/knex-session.ts';
 import { createReadStatements, type ReadStatements } from '../statements/read-statements.ts';
-import { loadMigration, type Migration } from '../files/load.ts';
-import { stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
+import { loadMigration, type Direction, type Migration } from '../files/load.ts';
+import { checksumOf, stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 import { recordFiles } from '../state/checksums.ts';
 import { toTenantctlError } from '../../errors.ts';
+import { NOTHING_KEPT, type KeptRecordings } from '../recordings/kept-recordings.ts';
 import { DEFAULT_RETRIES } from './retry.ts';
 import type { RecordedRun } from '../ledger/recorded-run.ts';
 import type { Database } from '../../db/database.ts';
@@ -29,6 +30,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** How many runs of the command, and as many with nothing to do, the ledger keeps; 100 if absent. */
   readonly keepRuns?: number | undefined;
+  /** Unless false, what the migrations of tenants send is kept, and sent at once by later runs. */
+  readonly recordings?: boolean | undefined;
   /** What the run belongs to, such as a commit or a CI job: the ledger keeps the first 200 characters. */
   readonly runLabel?: string | undefined;
 }
@@ -49,6 +52,8 @@ export interface RunContext {
   readonly knex: (file: MigrationFile) => Promise<KnexFactory>;
   /** Loads a file once: what changes in the folder while the command runs has no effect on it. */
   readonly load: (file: MigrationFile) => Promise<Migration>;
+  /** What earlier runs have kept. */
+  readonly kept: KeptRecordings;
   readonly readStatements: ReadStatements;
   /** For each migration that was applied: whether any target was sent a statement by it. */
   readonly sent: Map<string, boolean>;
@@ -67,6 +72,7 @@ export function createRunContext(
   database: Database,
   options: RunOptions = {},
   run?: Pick<RecordedRun, 'id'>,
+  kept: KeptRecordings = NOTHING_KEPT,
 ): RunContext {
   let factory: Promise<KnexFactory> | undefined;
   const migrations = new Map<string, Promise<Migration>>();
@@ -80,6 +86,7 @@ export function createRunContext(
     tenantRole: options.tenantRole,
     signal: options.signal,
     run,
+    kept,
     readStatements: createReadStatements(),
     sent: new Map(),
     warnings: new Set(),
@@ -98,16 +105,32 @@ export function createRunContext(
   };
 }
 
+/** What decides how a migration is carried out. */
+export type Traits = Pick<Migration, 'file' | 'upInTransaction' | 'downInTransaction' | 'allowOutside'>;
+
+/** A migration whose recording is kept is not loaded: only one within a transaction and its schema is kept. */
+export async function traitsOf(
+  { kept, load }: Pick<RunContext, 'kept' | 'load'>,
+  file: MigrationFile,
+  direction: Direction,
+): Promise<Traits> {
+  if (kept.of(file, direction) === undefined) return load(file);
+  return { file, upInTransaction: true, downInTransaction: true, allowOutside: [] };
+}
+
 /** Records the checksums of the applied files as they were loaded. @param names as in the folder */
 export async function recordLoaded(
-  { database, load }: Pick<RunContext, 'database' | 'load'>,
+  { database, kept, load }: Pick<RunContext, 'database' | 'kept' | 'load'>,
   scope: 'master' | 'tenants',
   { files }: MigrationFolder,
   names: readonly string[],
 ): Promise<void> {
   const stems = new Set(names.map(stemOf));
   const applied = files.filter(({ stem }) => stems.has(stem));
-  await recordFiles(database, scope, await Promise.all(applied.map(load)));
+  const checksums = applied.map((file) =>
+    kept.of(file, 'up') === undefined ? load(file) : Promise.resolve({ file, checksum: checksumOf(file) }),
+  );
+  await recordFiles(database, scope, await Promise.all(checksums));
 }
 
 /** No new work may start: the run was stopped, its database closed, or the failure limit exceeded. */

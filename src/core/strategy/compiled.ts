@@ -41,7 +41,8 @@ export function compile(
   return { direction, steps };
 }
 
-function reasonIn(one: Recording, other: Recording): string | undefined {
+/** Why two tenants are not known to be sent the same. Pure. */
+export function reasonIn(one: Recording, other: Recording): string | undefined {
   const reason = one.dependence ?? other.dependence;
   if (reason !== undefined) return reason;
   const isSame =

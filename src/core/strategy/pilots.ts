@@ -15,6 +15,10 @@ export interface Lesson {
   /** Pilots served. */
   pilots: number;
   readonly seen: Recordings[];
+  /** The schemas of the tenants in `seen`. */
+  readonly witnesses: string[];
+  /** How many of `seen` have been kept for later runs. */
+  keptFrom: number;
   readonly observedEffects: ObservedEffects[];
   /** Other tenants may be sent something else. */
   isDependent: boolean;
@@ -30,6 +34,8 @@ export function lessonOf(lessons: Map<string, Lesson>, { plan }: Pick<MigrationT
     mayCompile: false,
     pilots: 0,
     seen: [],
+    witnesses: [],
+    keptFrom: 0,
     observedEffects: [],
     isDependent: false,
     locksShared: false,
@@ -46,7 +52,7 @@ export function wantsPilot({ mayCompile, pilots, seen, isDependent }: Lesson): b
 /** Attempts a task as a pilot, and updates the lesson. */
 export async function learn(
   lesson: Lesson,
-  { plan }: MigrationTask,
+  { plan, tenant }: MigrationTask,
   apply: (record: ((name: string) => Recording) | undefined) => Promise<Attempt<Applied>>,
 ): Promise<Attempt<Applied>> {
   const recordings = new Map<string, Recording>();
@@ -65,6 +71,7 @@ export async function learn(
   lesson.locksShared ||= done?.locksShared === true;
   if (attempt.kind === 'done' && attempt.done.names.length === plan.steps.length) {
     lesson.seen.push(recordings);
+    lesson.witnesses.push(tenant.schema);
     if (done?.observed !== undefined) lesson.observedEffects.push(done.observed);
   }
   // What prevents one tenant from being sent a string prevents the others, too.

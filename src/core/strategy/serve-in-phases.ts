@@ -3,7 +3,7 @@ import { stepsDue, type MigrationTask } from '../fleet/plan-fleet.ts';
 import { cutPlan, type Phases } from '../plan/phases.ts';
 import type { Plan } from '../plan/plan.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
-import { isStopped, type RunContext } from '../run/run-context.ts';
+import { isStopped, traitsOf, type RunContext } from '../run/run-context.ts';
 import { whySkipped } from '../serve/session.ts';
 import { counted } from '../../wording.ts';
 import type { Migrated, MigrationWork } from './migration-work.ts';
@@ -59,13 +59,13 @@ export async function serveInPhases(
 }
 
 async function outsideSteps(
-  { load }: RunContext,
+  context: RunContext,
   tasks: readonly MigrationTask[],
   { direction }: MigrationWork,
 ): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
   for (const { file, name } of stepsDue({ due: tasks }))
-    if (!runsInTransaction(await load(file), direction)) names.add(name);
+    if (!runsInTransaction(await traitsOf(context, file, direction), direction)) names.add(name);
   return names;
 }
 

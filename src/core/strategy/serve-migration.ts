@@ -1,15 +1,17 @@
 import { listed } from '../../wording.ts';
 import type { Applied } from '../apply/assignment.ts';
-import { runsInTransaction, type Migration } from '../files/load.ts';
+import { runsInTransaction } from '../files/load.ts';
 import { planKey, type MigrationTask } from '../fleet/plan-fleet.ts';
 import { limitsOf } from '../guard/limits.ts';
 import { reachesOutside } from '../guard/one-at-a-time.ts';
-import { isStopped, type RunContext } from '../run/run-context.ts';
+import { isStopped, traitsOf, type RunContext, type Traits } from '../run/run-context.ts';
 import { serve, type Served } from '../serve/serve.ts';
 import { attempt, queueOf, serveQueue, untried } from '../serve/session.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { applyTask, withEarlier } from './apply-task.ts';
-import { compile, type NotCompiled } from './compiled.ts';
+import { compile, type CompiledPlan, type NotCompiled } from './compiled.ts';
+import { keepRecordings } from './keep-recordings.ts';
+import { compileKept } from './kept-plan.ts';
 import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
 import { storesText } from './stores-text.ts';
@@ -55,6 +57,7 @@ export async function serveMigration(
       );
     },
   );
+  await keepRecordings(context, migration, tasks, lessons);
   return { ...served, results: served.outcomes.map((outcome) => toResult(outcome, direction)) };
 }
 
@@ -78,19 +81,23 @@ async function attemptTask(
 async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> {
   const { session, migration, tasks, queue, lesson } = group;
   const { context } = session;
-  const migrations = await Promise.all(first.plan.steps.map((step) => context.load(step.file)));
+  const migrations = await Promise.all(
+    first.plan.steps.map(({ file }) => traitsOf(context, file, migration.direction)),
+  );
   lesson.locksShared ||= reachesOutside(migrations);
   const obstacle = obstacleOf(group, migrations);
   const hasOthers = tasks.length > 2 || migration.lessons !== undefined;
-  const isWanted = migration.compile !== false && migrations.length > 0 && hasOthers;
-  lesson.mayCompile = isWanted && obstacle === undefined;
-  if (obstacle !== undefined && isWanted) neverCompiled(group, obstacle);
-  for (let tries = 0; tries < MOST_TRIES && wantsPilot(lesson) && !isStopped(context); tries += 1) {
+  const isWanted = migration.compile !== false && migrations.length > 0;
+  lesson.mayCompile = isWanted && obstacle === undefined && (hasOthers || !context.kept.isOff);
+  if (obstacle !== undefined && isWanted && hasOthers) neverCompiled(group, obstacle);
+  if (lesson.mayCompile && lesson.pilots === 0) lesson.compiled ??= await tryKept(group, first);
+  const isTaught = () => typeof lesson.compiled === 'object' || !wantsPilot(lesson);
+  for (let tries = 0; tries < MOST_TRIES && !isTaught() && !isStopped(context); tries += 1) {
     const task = (await queue.fill()) ? queue.ready.shift() : undefined;
     if (task === undefined) return;
     await attempt(session, untried(task), queue);
   }
-  if (lesson.mayCompile) lesson.compiled ??= await compiledFrom(group, first);
+  if (lesson.mayCompile && queue.size > 0) lesson.compiled ??= await compiledFrom(group, first);
   const { compiled } = lesson;
   if (lesson.mayCompile && compiled === undefined && queue.size > 0 && !isStopped(context))
     neverCompiled(group, { migration: namesOf(first), reason: 'no two tenants have shown what to send' });
@@ -100,10 +107,31 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   await serveQueue(session, queue);
 }
 
+/**
+ * Sends what is kept of a plan to one tenant. Unless it fails, the others are sent the same; if it fails, that tenant
+ * is the first pilot.
+ */
+async function tryKept(group: PlanGroup, first: MigrationTask): Promise<CompiledPlan | undefined> {
+  const { session, queue, lesson, migration } = group;
+  const found = await compileKept(session.context, migration, first);
+  if (found === undefined) return undefined;
+  const { compiled, locksShared } = found;
+  lesson.locksShared ||= locksShared;
+  const isDone = (task: MigrationTask) =>
+    session.outcomes.some((outcome) => outcome.task === task && outcome.kind === 'done');
+  while (lesson.pilots === 0 && !isStopped(session.context) && (await queue.fill())) {
+    const task = queue.ready.shift();
+    if (task === undefined) break;
+    await sendToAll({ ...group, tasks: [task], queue: queueOf(session, [task]) }, compiled);
+    if (lesson.pilots === 0 && isDone(task)) return compiled;
+  }
+  return undefined;
+}
+
 /** What keeps a plan from being compiled, whatever it sends. */
 function obstacleOf(
   { session, migration, tasks }: PlanGroup,
-  migrations: readonly Migration[],
+  migrations: readonly Traits[],
 ): NotCompiled | undefined {
   const { direction } = migration;
   const all = tasks[0] === undefined ? '' : namesOf(tasks[0]);

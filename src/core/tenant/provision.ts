@@ -71,6 +71,7 @@ async function provisionInRun(
     await refusePendingMaster(database, options.masterFolder, { allowNewerHistory: true }, observe);
   await ensureState(database, observe);
   await refuseSkeletons(database, 'tenants', folder.files);
+  await context.kept.lookUp(folder.files, 'up');
   await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
 

@@ -424,6 +424,7 @@ test('the variables that are read are the documented ones', () => {
     'MASTER_MIGRATIONS_DIR',
     'PGPASSFILE',
     'PGPASSWORD',
+    'RECORDINGS',
     'REGISTRY_COLUMNS',
     'REGISTRY_STATUSES',
     'REGISTRY_TABLE',

@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+import { createFleet, type TestFleet } from '../../support/fleet.ts';
+import { createTable } from '../../support/project.ts';
+import { watchSignUps, type SignUps } from '../../support/sign-ups.ts';
+import { contentsOf } from '../../support/tenant-content.ts';
+
+const FILE = '20260101000000_more.sql';
+
+interface Kept extends SignUps {
+  readonly fleet: TestFleet;
+}
+
+/** A fleet of two tenants, who have shown what the migrations send. */
+async function keptFleet(more = createTable('more')): Promise<Kept> {
+  const fleet = await createFleet([]);
+  await fleet.add(FILE, more);
+  const ups = await watchSignUps(fleet);
+  for (const name of ['one', 'two']) expect(await ups.signUp(name)).toEqual(INTERACTIVELY);
+  return { fleet, ...ups };
+}
+
+const INTERACTIVELY = { way: 'interactively', warnings: [] };
+const AT_ONCE = { way: 'in one string', warnings: [] };
+
+const usable = async ({ fleet }: Pick<Kept, 'fleet'>) =>
+  (
+    await fleet.query<{ stem: string }>(
+      `SELECT stem FROM tenantctl.recordings WHERE is_usable AND direction = 'up' ORDER BY 1`,
+    )
+  ).map(({ stem }) => stem.slice(15));
+
+test('what two sign-ups were sent is sent to the next ones at once, and makes the same of them', async () => {
+  const kept = await keptFleet();
+  expect(await kept.signUp('three')).toEqual(AT_ONCE);
+  expect(await kept.signUp('plain', { recordings: false })).toEqual(INTERACTIVELY);
+  const [three, plain] = await contentsOf(kept.fleet, ['three', 'plain']);
+  expect(three).toEqual(plain);
+  const { totals } = await kept.fleet.migrate({ verify: true });
+  expect(totals).toMatchObject({ upToDate: 4, failed: 0 });
+});
+
+test('a tenant that signs up twice is one witness', async () => {
+  const fleet = await createFleet([]);
+  const { signUp } = await watchSignUps(fleet);
+  await signUp('one');
+  await fleet.query('DROP SCHEMA tid_f97c5d2994 CASCADE; DELETE FROM public.tenants');
+  await signUp('one');
+  expect(await usable({ fleet })).toEqual([]);
+});
+
+test('a deploy shows what the next sign-up and a rollback are sent, and the other way round', async () => {
+  const kept = await keptFleet();
+  const { fleet } = kept;
+  await fleet.add('20260102000000_later.sql', createTable('later'));
+  await fleet.migrate();
+  expect(await kept.signUp('three')).toEqual(AT_ONCE);
+  await fleet.rollback();
+  const downs = await fleet.query(
+    `SELECT stem FROM tenantctl.recordings WHERE is_usable AND direction = 'down'`,
+  );
+  expect(downs).toEqual([{ stem: '20260102000000_later' }]);
+});
+
+test('a tenant that failed shows nothing', async () => {
+  const fleet = await createFleet([]);
+  await fleet.add(FILE, '-- migrate:up\nCREATE TABLE more (id int);\nSELECT 1 / 0;\n');
+  const { signUp } = await watchSignUps(fleet);
+  await expect(signUp('one')).rejects.toThrow('division by zero');
+  expect(await fleet.query('SELECT FROM tenantctl.recordings')).toEqual([]);
+});
+
+test.each([
+  ['a password', `CREATE ROLE kept_reader PASSWORD 'Geheim.1234'`],
+  ['a connection string', `COMMENT ON TABLE notes IS 'postgres://app:Geheim.1234@db/app'`],
+])('a migration with %s is not kept', async (_what, statement) => {
+  const fleet = await createFleet([]);
+  await fleet.add(FILE, `-- migrate:up\nDO $$ BEGIN IF false THEN ${statement}; END IF; END $$;\n`);
+  const { signUp } = await watchSignUps(fleet);
+  for (const name of ['one', 'two', 'three']) expect(await signUp(name)).toEqual(INTERACTIVELY);
+  expect(await usable({ fleet })).toEqual(['notes', 'tags']);
+});
+
+test('with recordings off, and without compiling, nothing is written', async () => {
+  const fleet = await createFleet([]);
+  const { signUp } = await watchSignUps(fleet);
+  await signUp('one', { recordings: false });
+  await signUp('two', { compile: false });
+  expect(await fleet.query('SELECT FROM tenantctl.recordings')).toEqual([]);
+});
+
+test('two writers at once leave one row that both have shown', async () => {
+  const fleet = await createFleet([]);
+  const { signUp } = await watchSignUps(fleet);
+  await Promise.all([signUp('one', {}, await fleet.testDatabase.open()), signUp('two')]);
+  expect(await usable({ fleet })).toEqual(['notes', 'tags']);
+});
