@@ -109,6 +109,17 @@ export interface LeaseShare {
   release(): Promise<void>;
 }
 
+/**
+ * Reads several things at once: the queries that `read` makes at the same time share a connection and a round
+ * trip, and run in the order in which they were made. None may wait for what another one's caller does.
+ * @param read begins the reading, with a database that collects the queries
+ * @returns what the promises of the list resolve to
+ * @throws the reason of the first one in the list that was rejected, when all are settled
+ */
+export type Together = <const Read extends readonly unknown[]>(
+  read: (database: Database) => Read,
+) => Promise<{ -readonly [At in keyof Read]: Awaited<Read[At]> }>;
+
 /** An open database: a connection pool, and what was learned from the first connection. */
 export interface Database
   extends
@@ -121,6 +132,7 @@ export interface Database
    * @throws TenantctlError DATABASE_ERROR with the SQLSTATE; as connect does
    */
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
+  readonly together: Together;
   /** Prefer takeLease, which also checks a pooler. */
   readonly lease: Lease;
   alone<T>(work: () => Promise<T>): Promise<T>;

@@ -12,6 +12,7 @@ import { createLease } from './lease.ts';
 import { ownQuery } from './own-query.ts';
 import { lookAround, type Surroundings } from './look-around.ts';
 import { passwordOf } from './pg-internals.ts';
+import { createTogether } from './together.ts';
 import { withClient } from './transaction.ts';
 import type { Address, Connections, Database } from './database.ts';
 
@@ -89,6 +90,7 @@ function databaseOver(
         throw toDatabaseError(error).concealing(conceal);
       }
     },
+    together: createTogether(() => database),
     alone: pLimit(1),
     async sessions() {
       return past === undefined && !behindPooler ? database : direct.sessions();

@@ -4,11 +4,10 @@ import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
 import { listed } from '../../wording.ts';
 import { findMigration, readMigrationFolder, type MigrationFile } from '../files/source.ts';
-import { prepareState } from '../install/state-schema.ts';
+import { prepareState, readState } from '../install/state-schema.ts';
 import { checkCall } from '../options/check-call.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { acceptFiles, readRecordedFiles, type RecordedFile } from '../state/checksums.ts';
-import { readStateVersion } from '../state/version.ts';
 
 export interface AcceptEditsOptions {
   /** Names or paths of migration files, with or without extension. */
@@ -35,10 +34,10 @@ export interface AcceptedEdit {
 export async function acceptEdits(database: Database, given: AcceptEditsOptions): Promise<AcceptedEdit[]> {
   const options = checkCall(database, given, 'names');
   const named = await filesNamed(options);
-  const version = await readStateVersion(database);
+  const state = await readState(database);
   const recorded: RecordedFile[] = [];
-  if (version > 0) {
-    await prepareState(database, version, options.observe ?? silent);
+  if (state.version > 0) {
+    await prepareState(database, state, options.observe ?? silent);
     for (const { scope, files } of named) recorded.push(...(await readRecordedFiles(database, scope, files)));
   }
   const stems = new Set(recorded.map(({ file }) => file.stem));

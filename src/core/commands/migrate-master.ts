@@ -14,10 +14,9 @@ import { hasRegistryTable, isDefaultRegistry } from '../registry/registry-shape.
 import { serveMaster } from '../strategy/serve-master.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
-import { changeNames, ensureState, upgradeState } from '../install/state-schema.ts';
+import { changeNames, ensureState, readState, upgradeState } from '../install/state-schema.ts';
 import { planMaster, forwardOptions, type FolderOptions } from '../plan/plan-folder.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
-import { readStateVersion } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface MasterOptions extends RunOptions, Omit<FolderOptions, 'to'> {
@@ -56,10 +55,12 @@ async function migrateInRun(
 ): Promise<MasterResult> {
   const { names } = database;
   const elapsedMs = startStopwatch();
-  const { folder, plan } = await planMaster(database, options);
-  const stateVersion = await readStateVersion(database);
+  const [{ folder, plan }, state] = await database.together((one) => [
+    planMaster(one, options),
+    readState(one),
+  ]);
   for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
-  if (stateVersion > 0) await warnOfEditedFiles(database, 'master', folder, observe);
+  if (state.version > 0) await warnOfEditedFiles(database, 'master', folder, observe);
   await refuseSkeletons(database, 'master', filesOf(plan.steps));
   await assertSessions(context, plan.steps, 'up');
   const hasRegistry = await hasRegistryTable(database, names);
@@ -68,7 +69,7 @@ async function migrateInRun(
   const advice = mustCreate ? adoptionAdvice(await readAdoption(database, false)) : undefined;
   const missing = () => registryMissing(names, folder, plan, advice);
   const [first] = plan.steps;
-  if (!mustCreate) await ensureState(database, observe, stateVersion);
+  if (!mustCreate) await ensureState(database, state, observe);
   else if (first === undefined) throw missing();
   else if (!(await context.load(first.file)).upInTransaction) throw missing();
 
@@ -81,14 +82,14 @@ async function migrateInRun(
     // Without a registry, the transaction that creates the registry also creates tenantctl's own schema.
     opening: mustCreate
       ? async (client) => {
-          await upgradeState(client, names, stateVersion);
+          await upgradeState(client, names, state.version);
           await run.begin(planned, client);
         }
       : undefined,
     async afterFirst(client) {
       if (mustCreate && !(await hasRegistryTable(client, names))) throw missing();
     },
-    hasState: hasRegistry || stateVersion > 0,
+    hasState: hasRegistry || state.version > 0,
   });
   await recordLoaded(context, 'master', folder, done.names);
   if (!hasRegistry && !mustCreate && !(await hasRegistryTable(database, names))) {

@@ -36,7 +36,8 @@ import {
 import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { putStampsRight } from '../fleet/put-stamps-right.ts';
-import { prepareState, STATE_VERSION } from '../install/state-schema.ts';
+import { prepareState, readState, STATE_VERSION } from '../install/state-schema.ts';
+import { readAltered } from '../install/routines.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
 import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from '../plan/plan-folder.ts';
@@ -82,24 +83,30 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   const { options, context, observe } = commandRun;
   const { database } = context;
   const { folder, forward } = await readTenantFolder(options);
-  const lanes = await createLanes(database, options.concurrency, observe);
-  const selected = await readSelected(database, options);
+  const { masterFolder } = options;
+  const [lanes, selected, altered] = await database.together((one) => [
+    createLanes(one, options.concurrency, observe),
+    readSelected(one, options),
+    readAltered(one),
+    masterFolder === undefined ? undefined : refusePendingMaster(one, masterFolder, options),
+  ]);
   const decide = await readPlanner(database, selected.known, folder, forward);
   const fleet = await selectFleet(database, selected, {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
     foresee: (histories) => getReady(context, histories.map(decide), lanes),
   });
-  if (options.masterFolder !== undefined) await refusePendingMaster(database, options.masterFolder, options);
   if (isWithoutHistory(fleet)) await refuseOtherHistories(database, 'tenants', folder);
   const rollout = await prepareRollout(context, { ...options, folder, lanes, command: COMMAND, observe });
-  await prepareState(database, fleet.scope.stateVersion, observe);
+  await prepareState(database, { version: fleet.scope.stateVersion, altered }, observe);
   await warnOfEditedFiles(database, 'tenants', folder, observe);
 
   const run: TenantsRun = { ...commandRun, folder, forward, decide, lanes, rollout };
   const { results, settled, isIdle, isShared } = await migrateFleet(run, fleet);
   const found = isIdle && !isShared ? foundClasses(fleet) : undefined;
-  const classes = found ?? (await readClasses(database, fleet.scope, folder, forward, observe));
+  const classes =
+    found ??
+    (await readClasses(database, { ...fleet.scope, stateVersion: STATE_VERSION }, folder, forward, observe));
   const result = fleetResult(results, {
     elapsedMs,
     settled,
@@ -171,7 +178,7 @@ async function newcomers(
       observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
     });
   if (found === undefined || found.members.length === 0) return undefined;
-  await prepareState(database, STATE_VERSION, observe);
+  await prepareState(database, await readState(database), observe);
   return { ...found, settled: 0, settledHistories: [], notActive: [] };
 }
 

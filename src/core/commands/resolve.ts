@@ -19,9 +19,8 @@ import { assertRegistry } from '../registry/registry-shape.ts';
 import { MASTER_NAME } from '../state/resolution-commands.ts';
 import { untrustedHistory } from '../apply/untrusted-history.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
-import { prepareState } from '../install/state-schema.ts';
+import { prepareState, readState } from '../install/state-schema.ts';
 import { stampOf } from '../stamps/stamps.ts';
-import { readStateVersion } from '../state/version.ts';
 import { forgetFailure, forgetUndoneRefusal } from '../state/failures.ts';
 import { deleteIntent, type BegunIntent } from '../state/intents.ts';
 import type { Database } from '../../db/database.ts';
@@ -66,9 +65,9 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
   const options = checkCall(database, given, 'tenant', 'answer');
   const { answer, folder, observe = silent } = options;
   const target = await targetOf(database, options);
-  const version = await readStateVersion(database);
-  if (version === 0) throw nothingToResolve(target);
-  await prepareState(database, version, observe);
+  const state = await readState(database);
+  if (state.version === 0) throw nothingToResolve(target);
+  await prepareState(database, state, observe);
   const resolution = await withTransaction(
     database,
     { lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS },

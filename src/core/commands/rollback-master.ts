@@ -15,7 +15,7 @@ import { serveMaster } from '../strategy/serve-master.ts';
 import { droppedOf, mayDropTables, readSharedTables, type SharedTables } from './shared-tables.ts';
 import { confirmed, type Confirm } from './confirmed.ts';
 import { inRun, type CommandRun } from './in-run.ts';
-import { ensureState } from '../install/state-schema.ts';
+import { ensureState, readState } from '../install/state-schema.ts';
 import { readMasterHistory } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -56,7 +56,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackMasterOptions>): Pro
   const migrations = confirm === undefined ? [] : await Promise.all(filesOf(plan.steps).map(context.load));
   const unknown = await mayDropTables(context, migrations);
   if (unknown.length > 0) await confirmed(confirm, { tables: [], unknown, tenants });
-  await ensureState(database, commandRun.observe);
+  await ensureState(database, await readState(database), commandRun.observe);
   await run.begin(plan.steps.map(({ name }) => name));
 
   let tables: readonly string[] = [];

@@ -13,7 +13,7 @@ import { confirmed, type Confirm } from './confirmed.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { readSelected, selectFleet } from '../fleet/select-fleet.ts';
-import { prepareState } from '../install/state-schema.ts';
+import { prepareState, readState, STATE_VERSION } from '../install/state-schema.ts';
 import { keptElsewhere } from '../fleet/kept-elsewhere.ts';
 import { historyOf, type Member } from '../fleet/member.ts';
 import { readClasses } from '../fleet/read-classes.ts';
@@ -66,7 +66,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
   if (emptied.length > 0) await confirmed(options.confirm, emptied);
   const elapsedMs = startStopwatch();
   const lanes = await createLanes(database, options.concurrency, observe);
-  await prepareState(database, fleet.scope.stateVersion, observe);
+  await prepareState(database, await readState(database), observe);
   const { failures } = fleet.scope.memory;
   const steps = stepsDue(plan);
   await context.kept.lookUp(filesOf(steps), 'down');
@@ -107,7 +107,7 @@ async function rollBackInRun(commandRun: CommandRun<RollbackTenantsOptions>): Pr
     settled: plan.settled,
     signal: options.signal,
     notActive: fleet.notActiveByStatus,
-    fleet: await readClasses(database, fleet.scope, folder, {}, observe),
+    fleet: await readClasses(database, { ...fleet.scope, stateVersion: STATE_VERSION }, folder, {}, observe),
     shared: isShared,
   });
 }

@@ -1,6 +1,5 @@
-import type { QueryResultRow } from 'pg';
+import type { QueryResult, QueryResultRow } from 'pg';
 import { literal } from '../../db/sql.ts';
-import { withTransaction } from '../../db/transaction.ts';
 import type { Names } from '../../names.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import {
@@ -14,7 +13,7 @@ import {
 import type { ClassFacts } from './class-of.ts';
 import { readKnownHistories } from '../stamps/stamps.ts';
 import { readMemory, type Memory } from '../state/memory.ts';
-import { readStateVersion, STAMPS_SINCE } from '../state/version.ts';
+import { STAMPS_SINCE } from '../state/version.ts';
 import type { HistoryEntry } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -53,22 +52,30 @@ export interface FleetFacts {
 export async function readFleetFacts(
   database: Database,
   which: Pick<Scope, 'only' | 'withTimes'>,
+  stateVersion: number,
 ): Promise<FleetFacts> {
-  const scope = await readScope(database, which);
-  const groups = await readGroups(database, scope);
-  const known = scope.stateVersion >= STAMPS_SINCE ? await readKnownHistories(database) : new Map();
-  return { scope, groups, known };
+  const [scope, known] = await database.together((one) => [
+    readScope(one, which, stateVersion),
+    stateVersion < STAMPS_SINCE ? new Map<never, never>() : readKnownHistories(one, IN_USE),
+  ]);
+  return { scope, groups: await readGroups(database, scope), known };
 }
 
-/** Reads what the queries about the fleet need first. */
+/** Reads what the queries about the fleet need first. @param stateVersion from readStateVersion */
 export async function readScope(
   database: Database,
   which: Pick<Scope, 'only' | 'withTimes'>,
+  stateVersion: number,
 ): Promise<Scope> {
-  const stateVersion = await readStateVersion(database);
-  const memory = await readMemory(database, stateVersion);
-  return { ...which, stateVersion, memory, shared: await readSharedSchemas(database) };
+  const [memory, shared] = await database.together((one) => [
+    readMemory(one, stateVersion),
+    readSharedSchemas(one),
+  ]);
+  return { ...which, stateVersion, memory, shared };
 }
+
+/** Of the histories h: a tenant may have it. Every deploy leaves one behind that none has. */
+const IN_USE = 'EXISTS (SELECT FROM tenantctl.stamps s WHERE s.digest = h.digest)';
 
 /** Tenants per query. */
 const PAGE = 5_000;
@@ -195,13 +202,11 @@ function array(values: readonly string[]): string {
   return `ARRAY[${values.map(literal).join(', ')}]::text[]`;
 }
 
-/** No JIT for a single execution; fixed join order: planning takes longer than joining 1,000 tenants. */
+/** Fixed join order: planning takes longer than joining 1,000 tenants. */
 export async function readInOrder<Row extends QueryResultRow>(
   database: Database,
   query: string,
 ): Promise<Row[]> {
-  const prelude = ['SET LOCAL jit = off', 'SET LOCAL join_collapse_limit = 1'];
-  return withTransaction(database, {}, [...prelude, query], ({ opening }) =>
-    Promise.resolve((opening[prelude.length]?.rows ?? []) as Row[]),
-  );
+  const answers: unknown = await database.query(`SET LOCAL join_collapse_limit = 1;\n${query}`);
+  return (answers as QueryResult<Row>[]).at(-1)?.rows ?? [];
 }

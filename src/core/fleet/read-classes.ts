@@ -27,13 +27,13 @@ import type { Fleet } from './select-fleet.ts';
  */
 export async function readClasses(
   database: Database,
-  { only }: Pick<Scope, 'only'>,
+  { only, stateVersion }: Pick<Scope, 'only' | 'stateVersion'>,
   folder: MigrationFolder,
   forward: ForwardOptions,
   observe: Observer,
 ): Promise<ClassCounts | undefined> {
   try {
-    const facts = await readFleetFacts(database, { only });
+    const facts = await readFleetFacts(database, { only }, stateVersion);
     return await read(database, facts, await readPlanner(database, facts.known, folder, forward));
   } catch (error) {
     // The run's results must still be returned, even if the server is gone.

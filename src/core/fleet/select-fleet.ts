@@ -9,7 +9,7 @@ import {
 import { historyOf, toMembers, type Member } from './member.ts';
 import type { History } from '../target/history.ts';
 import { countByStatus, findTenants, type RegisteredTenant } from '../registry/registry.ts';
-import { assertRegistry } from '../registry/registry-shape.ts';
+import { assertManaged } from '../registry/registry-shape.ts';
 import { failedInRun } from '../ledger/failed-in-run.ts';
 import { countStatuses } from '../report/class-counts.ts';
 import type { Database } from '../../db/database.ts';
@@ -75,11 +75,11 @@ export async function readSelected(
   database: Database,
   { tenants, retryFailed }: FleetSelection,
 ): Promise<Selected> {
-  await assertRegistry(database);
+  const stateVersion = await assertManaged(database);
   const failed = retryFailed === undefined ? undefined : await failedInRun(database, retryFailed, tenants);
   const names = failed?.schemas ?? tenants;
   const only = names === undefined ? undefined : await findTenants(database, names);
-  const facts = await readFleetFacts(database, { only });
+  const facts = await readFleetFacts(database, { only }, stateVersion);
   return { ...facts, isNamed: names !== undefined, gone: failed?.gone ?? 0 };
 }
 

@@ -18,7 +18,7 @@ import { countClasses, countStatuses, type ClassCounts, type TenantClass } from 
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { findTenants, tenantUnknown, type RegisteredTenant } from '../registry/registry.ts';
-import { assertRegistry } from '../registry/registry-shape.ts';
+import { assertManaged, assertRegistry } from '../registry/registry-shape.ts';
 import { historyOf, toMembers, type Member } from './member.ts';
 import { needsHistory } from './read-classes.ts';
 import { classOf } from './class-of.ts';
@@ -34,6 +34,7 @@ import {
   attentionOf,
 } from './attention.ts';
 import type { Memory } from '../state/memory.ts';
+import { readStateVersion } from '../state/version.ts';
 import type { Intent } from '../state/intents.ts';
 import type { FormerNames } from '../state/tenant-ids.ts';
 import { readMasterHistory } from '../target/history.ts';
@@ -92,8 +93,9 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
   const folder = await readMigrationFolder(options.tenantFolder);
   const masterFolder =
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
-  await assertRegistry(database);
-  const { scope, groups, known } = await readFleetFacts(database, { withTimes: options.listAll });
+  const stateVersion = await assertManaged(database);
+  const { listAll: withTimes } = options;
+  const { scope, groups, known } = await readFleetFacts(database, { withTimes }, stateVersion);
   const memory = await remember(database, scope);
   const judge: Judge = { folder, decide: await readPlanner(database, known, folder), memory };
 
@@ -223,9 +225,12 @@ export async function readStates(
   only: Scope['only'],
   folder: MigrationFolder,
 ): Promise<TenantState[]> {
-  const scope = await readScope(database, { only, withTimes: true });
+  const stateVersion = await readStateVersion(database);
+  const [scope, newer] = await database.together((one) => [
+    readScope(one, { only, withTimes: true }, stateVersion),
+    readNewerHistories(one, { stateVersion }, folder),
+  ]);
   const memory = await remember(database, scope);
-  const newer = await readNewerHistories(database, scope, folder);
   const judge: Judge = { folder, decide: await readPlanner(database, newer, folder), memory };
   const states: TenantState[] = [];
   // Without the stamps, which are joined for the whole fleet.

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
 import type { Names } from '../../names.ts';
 import { guardRoutines } from '../guard/server-routines.ts';
@@ -26,7 +27,7 @@ export async function readAltered(database: Pick<Database, 'query' | 'names'>): 
   // By way of pg_depend, which has an index on the schema: each tenant has a function, too.
   const { rows } = await database.query<{ identity: string; form: string }>(
     `SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS identity,
-            concat(p.prosecdef, array_to_string(p.proconfig, ';'), p.prosrc) AS form
+            encode(sha256(convert_to(concat(p.prosecdef, array_to_string(p.proconfig, ';'), p.prosrc), 'UTF8')), 'hex') AS form
      FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
      WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_namespace'::regclass
        AND d.refobjid = to_regnamespace('tenantctl')`,
@@ -34,7 +35,9 @@ export async function readAltered(database: Pick<Database, 'query' | 'names'>): 
   const expected = new Map(
     allRoutines(database.names).map(({ identity, settings, source }) => [
       identity,
-      `f${settings.join(';')}${source}`,
+      createHash('sha256')
+        .update(`f${settings.join(';')}${source}`)
+        .digest('hex'),
     ]),
   );
   const found = new Map(rows.map(({ identity, form }) => [identity, form]));

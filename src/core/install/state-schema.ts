@@ -8,7 +8,7 @@ import { REPLICA_IDENTITY, RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
 import { trustedStamps } from '../stamps/server-routines.ts';
 import { allRoutines, readAltered } from './routines.ts';
 import { followRegistry, tenantAmbiguous, TENANT_IDS } from '../state/tenant-ids.ts';
-import { boundNames, readVersion } from '../state/version.ts';
+import { boundNames, readStateVersion, readVersionIfAny } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
@@ -124,7 +124,7 @@ export async function changeNames(database: Database): Promise<void> {
 /** If two commands arrive at once, one waits and checks again. @returns the version, 0 if none */
 async function lockState(client: PoolClient, names: Names | undefined): Promise<number> {
   await client.query(`SELECT pg_advisory_xact_lock(${lockKey("'state'")})`);
-  return readVersion(client, names);
+  return readVersionIfAny(client, names);
 }
 
 async function install(client: PoolClient, names: Names, version: number): Promise<void> {
@@ -136,17 +136,31 @@ async function install(client: PoolClient, names: Names, version: number): Promi
   );
 }
 
+/** What ensureState decides by. */
+export interface StateFacts {
+  /** From readStateVersion. */
+  readonly version: number;
+  /** From readAltered. */
+  readonly altered: readonly string[];
+}
+
+export async function readState(database: Database): Promise<StateFacts> {
+  const [version, altered] = await database.together((one) => [readStateVersion(one), readAltered(one)]);
+  return { version, altered };
+}
+
 /**
  * Runs upgradeState in its own transaction if needed. Routines that are not as this version makes them are
  * replaced, with a warning: they decide what a migration may do.
- * @param version if it has been read
  */
-export async function ensureState(database: Database, observe: Observer, version?: number): Promise<void> {
+export async function ensureState(
+  database: Database,
+  { version, altered }: StateFacts,
+  observe: Observer,
+): Promise<void> {
   const { names } = database;
-  const from = version ?? (await readVersion(database, names));
-  if (from !== STATE_VERSION)
-    return withTransaction(database, {}, [], ({ client }) => upgradeState(client, names, from));
-  const altered = await readAltered(database);
+  if (version !== STATE_VERSION)
+    return withTransaction(database, {}, [], ({ client }) => upgradeState(client, names, version));
   if (altered.length === 0) return;
   await withTransaction(database, {}, [], async ({ client }) => {
     const now = await lockState(client, names);
@@ -156,12 +170,9 @@ export async function ensureState(database: Database, observe: Observer, version
   observe({ type: 'warning', message });
 }
 
-/**
- * Every command that changes tenants starts here: upgrades the tenantctl schema, updates its tenants' names.
- * @param version from readStateVersion
- */
-export async function prepareState(database: Database, version: number, observe: Observer): Promise<void> {
-  await ensureState(database, observe, version);
+/** Every command that changes tenants starts here: upgrades the tenantctl schema, updates its tenants' names. */
+export async function prepareState(database: Database, facts: StateFacts, observe: Observer): Promise<void> {
+  await ensureState(database, facts, observe);
   for (const tenant of await followRegistry(database)) {
     const { clerkOrgId, schema, former, isAmbiguous } = tenant;
     if (!isAmbiguous) {

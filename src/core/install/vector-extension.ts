@@ -20,7 +20,8 @@ export interface VectorExtension {
 export async function readVectorExtension(database: Database): Promise<VectorExtension> {
   const { rows } = await database.query<{ schema: string | null; available: boolean }>(
     `SELECT (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector') AS schema,
-            EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS available`,
+            EXISTS (SELECT FROM pg_extension WHERE extname = 'vector')
+              OR EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS available`,
   );
   return { schema: rows[0]?.schema ?? undefined, available: rows[0]?.available ?? false };
 }
@@ -30,15 +31,17 @@ export const VECTOR_MOVE_REMEDY = 'ALTER EXTENSION vector SET SCHEMA public;';
 
 /**
  * Creates pgvector in public, once, before any tenant's migrations.
+ * @param found if it has been read
  * @throws TenantctlError EXTENSION_UNAVAILABLE in mode 'require' if that fails; mode 'auto' warns
  */
 export async function ensureVectorExtension(
   database: Database,
   mode: VectorExtensionMode,
   observe: Observer,
+  found?: VectorExtension,
 ): Promise<void> {
   if (mode === 'off') return;
-  const { schema, available } = await readVectorExtension(database);
+  const { schema, available } = found ?? (await readVectorExtension(database));
   if (schema === 'public') return;
   const complain = (message: string, hint: string, cause?: unknown) => {
     if (mode === 'require') throw new TenantctlError('EXTENSION_UNAVAILABLE', message, { hint, cause });

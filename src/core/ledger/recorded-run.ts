@@ -130,22 +130,19 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
       try {
         const isIdle = id === undefined;
         if (isIdle) await insert(database);
-        await database.query(
-          `UPDATE tenantctl.runs
-           SET ended_at = clock_timestamp(), outcome = $2, totals = $3, error = $4, planned = $5, is_idle = $6,
-               options = options || $7
-           WHERE id = $1`,
-          [
-            id,
-            outcome,
-            jsonOf(totals),
-            error === undefined ? null : jsonOf(error),
-            [...planned],
-            isIdle,
-            jsonOf(notices.length === 0 ? {} : { notices }),
-          ],
-        );
-        await pruneRuns(database, facts.command, facts.keep ?? KEPT_RUNS);
+        const ending = [
+          id,
+          outcome,
+          jsonOf(totals),
+          error === undefined ? null : jsonOf(error),
+          [...planned],
+          isIdle,
+          jsonOf(notices.length === 0 ? {} : { notices }),
+        ];
+        await database.together((one) => [
+          one.query(END_RUN, ending),
+          pruneRuns(one, facts.command, facts.keep ?? KEPT_RUNS),
+        ]);
       } catch (problem) {
         // If there is no ledger, nothing was started.
         if (!['3F000', '42P01'].includes(toTenantctlError(problem).sqlstate ?? '')) {
@@ -160,6 +157,11 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
     },
   };
 }
+
+const END_RUN = `UPDATE tenantctl.runs
+  SET ended_at = clock_timestamp(), outcome = $2, totals = $3, error = $4, planned = $5, is_idle = $6,
+      options = options || $7
+  WHERE id = $1`;
 
 /** @returns its number */
 async function insertRun(

@@ -37,6 +37,9 @@ export async function planMaster(
   database: Database,
   options: FolderOptions,
 ): Promise<{ folder: MigrationFolder; plan: Plan }> {
+  // Both at once; an error of the folder comes first.
+  const reading = readMasterHistory(database);
+  reading.catch(() => {});
   const folder = await readMigrationFolder(options.folder);
   if (folder.files.length === 0)
     throw emptyFolder(
@@ -44,7 +47,7 @@ export async function planMaster(
       folder,
       'Run tenantctl init: it writes the first one, which creates the registry.',
     );
-  const history = await readMasterHistory(database);
+  const history = await reading;
   if (history.entries.length === 0) await refuseOtherHistories(database, 'master', folder);
   const plan = planForward(folder, history, forwardOptions(folder, options));
   if (plan.problem !== undefined) throw plan.problem;

@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import { readVersion } from '../state/version.ts';
+import { readVersionIfAny } from '../state/version.ts';
 import { findRegistry } from './find-registry.ts';
 import { readOtherHistories, type OtherHistory } from './other-histories.ts';
 
@@ -16,7 +16,7 @@ export async function readAdoption(database: Database, hasRegistry: boolean): Pr
   return {
     histories: await readOtherHistories(database),
     registry: hasRegistry ? [] : await findRegistry(database),
-    isRecorded: (await readVersion(database, undefined)) > 0,
+    isRecorded: (await readVersionIfAny(database, undefined)) > 0,
   };
 }
 

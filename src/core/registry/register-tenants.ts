@@ -68,8 +68,11 @@ async function registerAll(
 ): Promise<Registration[]> {
   const spelling = await readMisspelt(database, shape, all);
   const wanted = all.filter(({ clerkOrgId }) => !spelling.has(clerkOrgId));
-  const added = await insertRows(database, shape, wanted);
-  let rows = await readRows(database, wanted);
+  const [added, found] = await database.together((one) => [
+    insertRows(one, shape, wanted),
+    readRows(one, wanted),
+  ]);
+  let rows = found;
   const ids = new Set(wanted.map(({ clerkOrgId }) => clerkOrgId));
   if (rows.some((row) => ids.has(row.clerkOrgId) && (row.schema === '' || row.status === ''))) {
     await claimRows(database, shape, wanted);

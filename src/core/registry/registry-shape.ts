@@ -91,6 +91,15 @@ export async function assertRegistry(database: Database): Promise<RegistryShape>
   });
 }
 
+/**
+ * assertRegistry for a command on tenants, which needs the version of the state, too.
+ * @returns as readStateVersion
+ */
+export async function assertManaged(database: Database): Promise<number> {
+  const [, version] = await database.together((one) => [assertRegistry(one), readStateVersion(one)]);
+  return version;
+}
+
 /** The registry that the first master migration creates. */
 export function isDefaultRegistry(names: Names): boolean {
   return registryName(names) === registryName(DEFAULT_NAMES);

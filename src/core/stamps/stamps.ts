@@ -64,7 +64,7 @@ export async function readKnownHistories(
   values: readonly string[] = [],
 ): Promise<ReadonlyMap<string, readonly HistoryEntry[]>> {
   const { rows } = await database.query<{ digest: string; entries: readonly [string, number][] }>(
-    `SELECT digest::text AS digest, entries FROM tenantctl.histories WHERE ${condition}`,
+    `SELECT digest::text AS digest, entries FROM tenantctl.histories h WHERE ${condition}`,
     values,
   );
   const known = new Map<string, readonly HistoryEntry[]>();

@@ -1,6 +1,6 @@
+import type { QueryResultRow } from 'pg';
 import { TenantctlError } from '../../errors.ts';
 import { literal } from '../../db/sql.ts';
-import { withTransaction } from '../../db/transaction.ts';
 import type { Database } from '../../db/database.ts';
 
 /** Refers to the master schema in tables that refer to tenants. */
@@ -95,10 +95,9 @@ export function tenantAmbiguous({ clerkOrgId: tenant, schema }: Names, former?: 
  * @returns the renamed tenants
  */
 export async function followRegistry(database: Database): Promise<RenamedTenant[]> {
-  const follow = `SELECT organization AS "clerkOrgId", schema_name AS schema, former, is_ambiguous AS "isAmbiguous"
-                  FROM tenantctl.follow_registry()`;
-  // In our own transaction, to read committed rows whatever the default isolation level.
-  return withTransaction(database, {}, [follow], ({ opening }) =>
-    Promise.resolve((opening[0]?.rows ?? []) as RenamedTenant[]),
+  const { rows } = await database.query<RenamedTenant & QueryResultRow>(
+    `SELECT organization AS "clerkOrgId", schema_name AS schema, former, is_ambiguous AS "isAmbiguous"
+     FROM tenantctl.follow_registry()`,
   );
+  return rows;
 }

@@ -15,19 +15,35 @@ export const INTENT_BACKENDS_SINCE = 4;
 export const TENANT_IDS_SINCE = 8;
 
 /** 0 if there is no tenantctl schema. @throws TenantctlError NAMES_DIFFER */
-export function readStateVersion(database: Database): Promise<number> {
-  return readVersion(database, database.names);
+export async function readStateVersion(database: Database): Promise<number> {
+  try {
+    return await readVersion(database, database.names);
+  } catch (error) {
+    if (isUndefined(error)) return 0;
+    throw error;
+  }
 }
 
-/** @param names not compared if undefined @throws TenantctlError NAMES_DIFFER */
-export async function readVersion(
+/** PostgreSQL's undefined_table and invalid_schema_name. */
+function isUndefined(error: unknown): boolean {
+  return error instanceof TenantctlError && ['42P01', '3F000'].includes(error.sqlstate ?? '');
+}
+
+/**
+ * As readStateVersion, in a transaction, where a missing table may not be an error.
+ * @param names not compared if undefined
+ */
+export async function readVersionIfAny(
   connection: Pick<Database, 'query'>,
   names: Names | undefined,
 ): Promise<number> {
-  const present = await connection.query<{ present: boolean }>(
+  const { rows } = await connection.query<{ present: boolean }>(
     `SELECT to_regclass('tenantctl.state_version') IS NOT NULL AS present`,
   );
-  if (present.rows[0]?.present !== true) return 0;
+  return rows[0]?.present === true ? readVersion(connection, names) : 0;
+}
+
+async function readVersion(connection: Pick<Database, 'query'>, names: Names | undefined): Promise<number> {
   // to_jsonb: older versions have no column `names`, and only use the default names.
   const { rows } = await connection.query<{ version: number; names: BoundNames | null }>(
     `SELECT version, to_jsonb(v) -> 'names' AS names FROM tenantctl.state_version v

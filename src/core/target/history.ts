@@ -49,6 +49,13 @@ export function selectHistory(schema: string, table: string, onlyIf: string): st
 /** Empty if there is no master history. */
 export async function readMasterHistory(database: Database): Promise<History> {
   const { masterHistory: table } = database.names;
+  const both = { schema: 'public', hasHistory: true, hasLock: true };
+  try {
+    const answers: unknown = await database.query(readingText([both], table, true));
+    return historyFrom((answers as QueryResult<Row>[]).flatMap(({ rows }) => rows));
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+  }
   const { rows } = await database.query<HistoryTables & QueryResultRow>(
     `SELECT 'public' AS schema, to_regclass($1) IS NOT NULL AS "hasHistory", to_regclass($2) IS NOT NULL AS "hasLock"`,
     [qualified('public', table), qualified('public', lockTableOf(table))],
@@ -83,26 +90,18 @@ export async function readHistories(
   const share = sharer();
   const histories = new Map<string, History>(schemas.map(({ schema }) => [schema, EMPTY_HISTORY]));
   const readChunk = async (chunk: readonly HistoryTables[]): Promise<void> => {
-    const text = chunk.flatMap((each, index) => selectRows(each, table, index, knexLock)).join(';\n');
     try {
-      const sent = await withClient(
-        database,
-        (client) => client.query(`SET LOCAL row_security = off;\n${text}`),
-        { tenants: chunk.length },
-      );
+      const sent = await withClient(database, (client) => client.query(readingText(chunk, table, knexLock)), {
+        tenants: chunk.length,
+      });
       const rows = (sent as unknown as QueryResult<Row>[]).flatMap((result) => result.rows);
       const byIndex = Map.groupBy(rows, ({ i }) => i);
       for (const [index, { schema }] of chunk.entries()) {
-        const [locks, entries] = [true, false].map((isLock) =>
-          (byIndex.get(index) ?? []).filter(({ id }) => (id === null) === isLock),
-        );
-        const lockedByKnex = locks?.some(({ batch }) => (batch ?? 0) !== 0) ?? false;
-        histories.set(schema, { entries: share(entries ?? []), lockedByKnex });
+        histories.set(schema, historyFrom(byIndex.get(index) ?? [], share));
       }
     } catch (error) {
-      // 42P01, 3F000: dropped; 42501, 42703: no permission, or not Knex's table. The tenant's own work
-      // reports it.
-      if (!/^(42P01|3F000|42501|42703)$/.test(toDatabaseError(error).sqlstate ?? '')) throw error;
+      // The tenant's own work reports it.
+      if (!isUnreadable(error)) throw error;
       if (chunk.length > 1) for (const each of chunk) await readChunk([each]);
       else histories.delete(chunk[0]?.schema ?? '');
     }
@@ -114,6 +113,23 @@ export async function readHistories(
     chunks.push(limit(() => readChunk(present.slice(at, at + HISTORIES_PER_QUERY))));
   await Promise.all(chunks);
   return histories;
+}
+
+/** 42P01, 3F000: dropped; 42501, 42703: no permission, or not Knex's table. */
+function isUnreadable(error: unknown): boolean {
+  return /^(42P01|3F000|42501|42703)$/.test(toDatabaseError(error).sqlstate ?? '');
+}
+
+function historyFrom(rows: readonly Row[], share = sharer()): History {
+  const [locks = [], entries = []] = [true, false].map((isLock) =>
+    rows.filter(({ id }) => (id === null) === isLock),
+  );
+  return { entries: share(entries), lockedByKnex: locks.some(({ batch }) => (batch ?? 0) !== 0) };
+}
+
+function readingText(schemas: readonly HistoryTables[], table: string, knexLock: boolean): string {
+  const selects = schemas.flatMap((each, index) => selectRows(each, table, index, knexLock));
+  return ['SET LOCAL row_security = off', ...selects].join(';\n');
 }
 
 function selectRows(

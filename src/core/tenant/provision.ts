@@ -12,8 +12,12 @@ import { unregisterTenants } from '../registry/register-tenants.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from '../commands/in-run.ts';
 import { prepareRoles } from '../roles/prepare-roles.ts';
-import { ensureState, prepareState, STATE_VERSION } from '../install/state-schema.ts';
-import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
+import { ensureState, prepareState, readState } from '../install/state-schema.ts';
+import {
+  ensureVectorExtension,
+  readVectorExtension,
+  type VectorExtensionMode,
+} from '../install/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-folder.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { UNFINISHED } from '../registry/status.ts';
@@ -65,22 +69,31 @@ async function provisionInRun(
   ids: readonly string[],
   { options, context, run, observe }: CommandRun<ProvisionOptions>,
 ): Promise<ProvisionResult[]> {
-  const registry = await assertRegistry(database);
-  const folder = await readMigrationFolder(options.folder);
-  if (options.masterFolder !== undefined)
-    await refusePendingMaster(database, options.masterFolder, { allowNewerHistory: true }, observe);
-  await ensureState(database, observe);
+  const { masterFolder, vectorExtension = 'auto' } = options;
+  const [registry, folder, , state, vector] = await database.together((one) => [
+    assertRegistry(one),
+    readMigrationFolder(options.folder),
+    masterFolder && refusePendingMaster(one, masterFolder, { allowNewerHistory: true }, observe),
+    readState(one),
+    readVectorExtension(one),
+  ]);
+  await ensureState(database, state, observe);
   await refuseSkeletons(database, 'tenants', folder.files);
   await context.kept.lookUp(folder.files, 'up');
   await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
-  await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
+  await ensureVectorExtension(database, vectorExtension, observe, vector);
 
   const lanes = ids.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
   const chunk = { context, folder, registry, observe, run, lanes, compile: options.compile };
   const results: ProvisionResult[] = [];
   for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE)
     results.push(...(await provisionChunk(chunk, ids.slice(at, at + REGISTERED_AT_ONCE))));
-  return compareWithFleet(database, folder, results, observe);
+  const applied = results.flatMap((result) => result.applied);
+  const [compared] = await database.together((one) => [
+    compareWithFleet(one, folder, results, observe),
+    recordLoaded({ ...context, database: one }, 'tenants', folder, applied),
+  ]);
+  return compared;
 }
 
 /** provisionTenants for one organization. @throws TenantctlError if its result is a failure */
@@ -106,7 +119,8 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
   const { context, folder, observe, run } = setting;
   const { database } = context;
   const registrations = await register(setting, ids);
-  if (registrations.some(({ isKnown }) => !isKnown)) await prepareState(database, STATE_VERSION, observe);
+  if (registrations.some(({ isKnown }) => !isKnown))
+    await prepareState(database, await readState(database), observe);
   const newIds = new Set(registrations.filter(({ isNew }) => isNew).map(({ clerkOrgId }) => clerkOrgId));
   const unregister = (tenants: readonly { readonly clerkOrgId: string }[]) => {
     const begun = tenants.map(({ clerkOrgId }) => clerkOrgId);
@@ -131,8 +145,6 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
   const { outcomes } = await serveMigration(context, tasks, provisioningWork({ ...setting, roles }));
   await unregister(outcomes.filter(({ kind }) => kind === 'skipped').map(({ task }) => task.tenant));
   const provisioned = outcomes.flatMap((outcome) => toProvisionResult(outcome) ?? []);
-  const applied = provisioned.flatMap((result) => result.applied);
-  await recordLoaded(context, 'tenants', folder, applied);
   for (const result of provisioned) results.set(result.clerkOrgId, result);
   return ids.flatMap((id) => results.get(id) ?? []);
 }

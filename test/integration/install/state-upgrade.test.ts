@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { resolveInterrupted } from '../../../src/core/commands/resolve.ts';
-import { prepareState } from '../../../src/core/install/state-schema.ts';
+import { prepareState, readState } from '../../../src/core/install/state-schema.ts';
 import { STATE_VERSION } from '../../../src/core/install/state-schema.ts';
 import { failedInRun } from '../../../src/core/ledger/failed-in-run.ts';
 import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
@@ -56,7 +56,7 @@ test('what version 7 remembered of each tenant is remembered after the upgrade, 
     [2, 3, 4, 5].map((run) => readRunTenants(fleet.database, run, { onlyFailed: false })),
   );
 
-  await prepareState(fleet.database, 7, silent);
+  await prepareState(fleet.database, await readState(fleet.database), silent);
 
   expect(await fleet.query('SELECT max(version) AS version FROM tenantctl.state_version')).toEqual([
     { version: STATE_VERSION },
@@ -116,7 +116,9 @@ test('the upgrade is one transaction: where it fails, version 7 is as it was', a
   const fleet = await atVersion7('org_a');
   // Nothing of the sort is there, but it is what the last statements of the upgrade would meet.
   await fleet.query('CREATE TABLE tenantctl.tenants ()');
-  await expect(prepareState(fleet.database, 7, silent)).rejects.toMatchObject({ sqlstate: '42P07' });
+  await expect(prepareState(fleet.database, await readState(fleet.database), silent)).rejects.toMatchObject({
+    sqlstate: '42P07',
+  });
   await fleet.query('DROP TABLE tenantctl.tenants');
   expect(await fleet.query(TRUSTED)).toHaveLength(1);
   expect(await attention(fleet)).toEqual(ATTENTION);
