@@ -26,6 +26,7 @@ const CORE = [
   'plan',
   'registry',
   'state',
+  'code',
   'files',
   'target',
   'options',

@@ -7,7 +7,7 @@ import { leanBuiltins, packedByUs, packedFiles, PACKED } from './build/plugins.t
 
 /**
  * Writes dist/: the program and the library as ES modules in shared chunks, so that a command reads only what it
- * needs; the library as CommonJS; and Knex and the SQL parser as one file each, which both use. Packages under
+ * needs; the library as CommonJS; and Knex, the SQL parser and the parser of code as one file each, which both use. Packages under
  * `dependencies` stay outside. Smaller packages go in, with their licences: finding their files takes longer
  * than running them.
  */
@@ -49,7 +49,11 @@ const outputs = await Promise.all([
   }),
   build({
     ...common,
-    entryPoints: { knex: 'src/db/knex/packed-knex.ts', parser: 'src/db/packed-parser.ts' },
+    entryPoints: {
+      knex: 'src/db/knex/packed-knex.ts',
+      parser: 'src/db/packed-parser.ts',
+      syntax: 'src/core/code/packed-syntax.ts',
+    },
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
     plugins: [packedByUs, leanBuiltins],
@@ -83,7 +87,11 @@ async function writeLicences(inputs: readonly string[]): Promise<void> {
       name: string;
       version: string;
     };
-    const file = (await readdir(folder)).find((each) => /^licen[cs]e/i.test(each));
+    const files = await readdir(folder);
+    // Some packages have their licence in the README.
+    const file = [/^licen[cs]e/i, /^readme/i]
+      .map((name) => files.find((each) => name.test(each)))
+      .find(Boolean);
     if (file === undefined) throw new Error(`${name} has no licence file`);
     texts.push(`${name} ${version}\n\n${(await readFile(join(folder, file), 'utf8')).trim()}\n`);
   }

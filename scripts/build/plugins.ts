@@ -5,7 +5,7 @@ import { brotliCompressSync } from 'node:zlib';
 import type { Plugin } from 'esbuild';
 
 /** The files of dist/ that hold a package each, and what they are built from. */
-export const PACKED = ['knex', 'parser'] as const;
+export const PACKED = ['knex', 'parser', 'syntax'] as const;
 
 /**
  * To import one of Node's modules is to read all that it exports, and so to load what Node itself would load only when
@@ -45,7 +45,7 @@ export const leanBuiltins: Plugin = {
 export const packedFiles: Plugin = {
   name: 'packed-files',
   setup(build) {
-    build.onResolve({ filter: /\/packed-(?:knex|parser)\.ts$/ }, ({ path }) => {
+    build.onResolve({ filter: /\/packed-(?:knex|parser|syntax)\.ts$/ }, ({ path }) => {
       const file = `./${/packed-(\w+)/.exec(path)?.[1]}.cjs`;
       return build.initialOptions.format === 'cjs'
         ? { path: file, namespace: 'packed' }
