@@ -4,6 +4,7 @@ import { dirname, relative } from 'node:path';
 import type { Bench } from './bench.ts';
 import { createFleets } from './fleet/fleets.ts';
 import { withProjects } from './fleet/projects.ts';
+import { runFolder } from './folder/run-folder.ts';
 import { measureAdd } from './parts/add.ts';
 import { measureCounts } from './parts/counts.ts';
 import { measureExec } from './parts/exec.ts';
@@ -42,30 +43,39 @@ const settings = readSettings(process.argv.slice(2));
 const psql = await psqlVersion();
 const say = (line: string) => console.error(line);
 if (psql === undefined) say('No psql on the PATH: the limit is omitted.');
-let report: Report = settings.keep ? await readReport(settings.json) : { parts: {} };
-const broken =
-  settings.parts.length === 0
-    ? []
-    : await withServer((server) =>
-        withProjects(async (projects) => {
-          const fleets = createFleets(server, projects, say);
-          const bench = { settings, server, projects, fleets, hasPsql: psql !== undefined, say };
-          for (const name of settings.parts) {
-            say(`━━ ${name}`);
-            const result = await MEASURE[name](bench);
-            const circumstances = describe(server.version);
-            report = { parts: { ...report.parts, [name]: { ...result, circumstances } } };
-            // Write after each part: a long run that ends early keeps its results.
-            await writeReport(report, settings);
-          }
-          return settings.parts.flatMap((name) => brokenCounts(report.parts[name]?.findings ?? []));
-        }),
-      );
-await writeReport(report, settings);
-console.log(toMarkdown(report));
-say(`\nEvery figure: ${settings.json}; the chart: ${settings.svg}`);
-for (const { what, value, bar } of broken) say(`✖ ${what}: ${value}; it must be ${bar?.kind} ${bar?.limit}.`);
-process.exitCode = broken.length > 0 ? 1 : 0;
+process.exitCode =
+  settings.folder === undefined
+    ? await measureParts()
+    : await runFolder(settings.folder, { hasPsql: psql !== undefined, say });
+
+/** @returns the exit code: 1 if a count is wrong */
+async function measureParts(): Promise<number> {
+  let report: Report = settings.keep ? await readReport(settings.json) : { parts: {} };
+  const broken =
+    settings.parts.length === 0
+      ? []
+      : await withServer((server) =>
+          withProjects(async (projects) => {
+            const fleets = createFleets(server, projects, say);
+            const bench = { settings, server, projects, fleets, hasPsql: psql !== undefined, say };
+            for (const name of settings.parts) {
+              say(`━━ ${name}`);
+              const result = await MEASURE[name](bench);
+              const circumstances = describe(server.version);
+              report = { parts: { ...report.parts, [name]: { ...result, circumstances } } };
+              // Write after each part: a long run that ends early keeps its results.
+              await writeReport(report, settings);
+            }
+            return settings.parts.flatMap((name) => brokenCounts(report.parts[name]?.findings ?? []));
+          }),
+        );
+  await writeReport(report, settings);
+  console.log(toMarkdown(report));
+  say(`\nEvery figure: ${settings.json}; the chart: ${settings.svg}`);
+  for (const { what, value, bar } of broken)
+    say(`✖ ${what}: ${value}; it must be ${bar?.kind} ${bar?.limit}.`);
+  return broken.length > 0 ? 1 : 0;
+}
 
 function describe(server: string) {
   return {

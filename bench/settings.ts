@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { FolderSizes } from './folder/folder-sizes.ts';
 
 export const PARTS = [
   'counts',
@@ -15,7 +16,16 @@ export const PARTS = [
 ] as const;
 export type PartName = (typeof PARTS)[number];
 
+/** A project's own migrations, to be measured in place of the parts. */
+export interface FolderSettings {
+  readonly path: string;
+  readonly master: string | undefined;
+  readonly setup: string | undefined;
+  readonly sizes: FolderSizes;
+}
+
 export interface Settings {
+  readonly folder: FolderSettings | undefined;
   readonly parts: readonly PartName[];
   /** Fleet sizes for `growth`, ascending. */
   readonly growth: readonly number[];
@@ -97,6 +107,10 @@ const FULL: Sizes = {
 };
 
 interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTripMs' | 'json' | 'svg'> {
+  readonly folder?: string;
+  readonly master?: string;
+  readonly setup?: string;
+  readonly existing?: number;
   readonly only?: readonly (PartName | 'none')[];
   readonly smoke?: true;
   readonly full?: true;
@@ -109,13 +123,25 @@ interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTri
 export function readSettings(argv: readonly string[]): Settings {
   const program = new Command('bench')
     .description('Compares tenantctl with other tools, and with psql as the limit.')
+    .option('--folder <path>', 'measure these tenant migrations in place of the parts below')
+    .option(
+      '--existing <n>',
+      'with --folder: how many tenants get the last migration (default: 100)',
+      positive,
+    )
+    .option('--master <path>', 'with --folder: the master migrations (default: the registry alone)')
+    .option('--setup <file.sql>', 'with --folder: SQL for each new database, such as extensions and roles')
     .option('--full', 'the sizes that the bars apply to: more than an hour')
     .option('--smoke', 'the smallest sizes: does it run, and are the counts right?')
     .addOption(new Option('--only <parts...>', 'measure these parts').choices([...PARTS, 'none']))
     .option('--growth <sizes>', 'sizes of the fleets that show the growth, e.g. 100,1000,10000', sizes)
     .option('--with-50000', 'also a fleet of 50,000: about 20 GB of disk')
     .option('--counts <sizes>', 'two sizes of fleet whose counts are compared', twoSizes)
-    .option('--tenants <n>', 'size of the fleet for add, ledger, guard, latency and load', positive)
+    .option(
+      '--tenants <n>',
+      'size of the fleet for add, ledger, guard, latency and load; with --folder: how many get the whole folder (default: 20)',
+      positive,
+    )
     .option('--new-tenants <n>', 'how many schemas init fills', positive)
     .option('--sample <n>', 'how many tenants the slow rivals serve; more are extrapolated', positive)
     .option('--guarded-tenants <n>', 'size of the fleet for the full checks of the guard', positive)
@@ -132,10 +158,15 @@ export function readSettings(argv: readonly string[]): Settings {
 }
 
 function toSettings({ only, smoke, full, with50000, markdown, keep, ...flags }: Flags): Settings {
+  const { folder, master, setup, existing = 100, tenants = 20, rounds = 3 } = flags;
   const given = { ...(full ? FULL : smoke ? SMOKE : SMALL), ...flags };
   const growth = with50000 ? [...given.growth, 50_000] : given.growth;
   return {
     ...given,
+    folder:
+      folder === undefined
+        ? undefined
+        : { path: folder, master, setup, sizes: { tenants, existing, rounds } },
     parts: PARTS.filter((part) => only === undefined || only.includes(part)),
     growth: [...new Set(growth)].toSorted((a, b) => a - b),
     markdown,

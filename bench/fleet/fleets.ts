@@ -1,7 +1,8 @@
 import { runNode } from '../child.ts';
 import { migrateTenants, TENANTCTL, tenantctlEnv } from '../rivals/tenantctl.ts';
-import { databaseUrl, withConnection } from '../server/connection.ts';
-import { withoutFsync, type BenchServer } from '../server/server.ts';
+import { withConnection } from '../server/connection.ts';
+import type { BenchServer } from '../server/server.ts';
+import { createTemplates } from '../server/templates.ts';
 import { knexHistory, type HistoryForm } from './histories.ts';
 import { INIT } from './migrations.ts';
 import { REGISTRY_SQL } from '../../test/support/init-sql.ts';
@@ -37,38 +38,20 @@ export function createFleets(
   projects: Projects,
   report: (line: string) => void,
 ): Fleets {
-  const built = new Map<string, number>();
-  let copies = 0;
-  const used = new Set<string>();
-  const run = (sql: string) => withConnection(server.url, (client) => client.query(sql));
-  const drop = async (database: string) => {
-    await run(`DROP DATABASE ${database} WITH (FORCE)`);
-    used.delete(database);
-  };
+  const templates = createTemplates(server, report);
+  const sizes = new Map<string, number>();
   return {
-    async withCopy(form, use) {
+    withCopy(form, use) {
       const template = `fleet_${form.kind}_${form.history.name.replaceAll('-', '_')}_${form.tenants}`;
-      const copy = `copy_${(copies += 1)}`;
-      await withoutFsync(server, async () => {
-        // Here and not directly after use: fsync is off now.
-        for (const database of used) await drop(database);
-        if (!built.has(template)) {
-          report(`building ${template}`);
-          await run(`CREATE DATABASE ${template}`);
-          await build(databaseUrl(server.url, template), form, projects);
-          built.set(template, form.tenants);
-        }
-        await run(`CREATE DATABASE ${copy} TEMPLATE ${template} STRATEGY file_copy`);
-      });
-      used.add(copy);
-      return use({ url: databaseUrl(server.url, copy), tenants: benchTenants(form.tenants) });
+      sizes.set(template, form.tenants);
+      return templates.withCopy(
+        template,
+        (url) => build(url, form, projects),
+        (url) => use({ url, tenants: benchTenants(form.tenants) }),
+      );
     },
     discard(tenants) {
-      for (const [template, size] of built) {
-        if (size !== tenants) continue;
-        used.add(template);
-        built.delete(template);
-      }
+      for (const [template, size] of sizes) if (size === tenants) templates.discard(template);
     },
   };
 }
@@ -92,7 +75,7 @@ async function build(url: string, { kind, history, tenants }: FleetForm, project
 }
 
 /** Vacuums now, so that autovacuum does not disturb a measurement. Tenants' own tables are too small for it. */
-async function tidyCatalogs(url: string): Promise<void> {
+export async function tidyCatalogs(url: string): Promise<void> {
   await withConnection(url, async (client) => {
     const { rows } = await client.query<{ name: string }>(
       `SELECT oid::regclass::text AS name FROM pg_class
@@ -102,7 +85,7 @@ async function tidyCatalogs(url: string): Promise<void> {
   });
 }
 
-async function register(url: string, fleet: readonly BenchTenant[]): Promise<void> {
+export async function register(url: string, fleet: readonly BenchTenant[]): Promise<void> {
   await withConnection(url, (client) =>
     client.query(
       `INSERT INTO tenants (clerk_org_id, schema_name, status)

@@ -34,6 +34,21 @@ export async function runPsqls(url: string, scripts: readonly string[]): Promise
   }
 }
 
+/** What psql itself measures for each string of a script, in milliseconds: without its own start-up. */
+export async function timedByPsql(url: string, script: string): Promise<number[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'tenantctl-psql-'));
+  try {
+    const file = join(folder, 'script.sql');
+    await writeFile(file, `\\timing on\n${script}`);
+    const { stdout } = await runChild('psql', [...QUIETLY, '-d', url, '-f', file], {
+      env: { ...PLAIN, LC_ALL: 'C' },
+    });
+    return [...stdout.matchAll(/^Time: ([\d.]+) ms/gm)].map(([, ms]) => Number(ms));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** Distributes one string per tenant over this many scripts. */
 export function dealOut(strings: readonly string[], scripts: number): string[] {
   return Array.from({ length: scripts }, (_, index) =>

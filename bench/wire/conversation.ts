@@ -4,8 +4,16 @@ import type { Message } from '../../test/support/wire/protocol.ts';
 export interface Request {
   /** A simple query's text; undefined for other requests and bound parameters. */
   readonly text: string | undefined;
+  /** A statement with bound values, as the driver sends it: one between two Syncs. */
+  readonly bound?: BoundStatement | undefined;
   /** Whether a transaction was open after it; undefined until answered. */
   isInTransaction: boolean | undefined;
+}
+
+export interface BoundStatement {
+  readonly text: string;
+  /** As sent: text, or bytes in binary form. */
+  readonly values: readonly (string | Buffer | null)[];
 }
 
 export interface Conversation {
@@ -29,8 +37,11 @@ export function followConversation(): {
   const conversation = { requests, queries: 0, roundTrips: 0 };
   let answered = 0;
   let mayHaveWaited = true;
+  let parsed = '';
+  let bound: BoundStatement | undefined;
   const ask = (text: string | undefined) => {
-    requests.push({ text, isInTransaction: undefined });
+    requests.push({ text, bound, isInTransaction: undefined });
+    bound = undefined;
     if (mayHaveWaited) conversation.roundTrips += 1;
     mayHaveWaited = false;
   };
@@ -38,6 +49,8 @@ export function followConversation(): {
     conversation,
     onClientMessage({ type, body }) {
       if (type === 'Q' || type === 'E') conversation.queries += 1;
+      if (type === 'P') parsed = cString(body, body.indexOf(0) + 1);
+      if (type === 'B') bound = { text: parsed, values: boundValues(body) };
       if (type === 'Q') ask(body.toString('utf8', 0, body.length - 1));
       else if (type === 'S' || type === 'startup') ask(undefined);
     },
@@ -68,4 +81,22 @@ export function trafficOf(conversations: readonly Conversation[]): Traffic {
     requests: sum(({ requests }) => requests.length),
     roundTrips: sum(({ roundTrips }) => roundTrips),
   };
+}
+
+function cString(body: Buffer, from: number): string {
+  return body.toString('utf8', from, body.indexOf(0, from));
+}
+
+/** https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-BIND */
+function boundValues(body: Buffer): (string | Buffer | null)[] {
+  let at = body.indexOf(0, body.indexOf(0) + 1) + 1;
+  const int16 = () => body.readInt16BE((at += 2) - 2);
+  const formats = Array.from({ length: int16() }, int16);
+  return Array.from({ length: int16() }, (_, index) => {
+    const length = body.readInt32BE((at += 4) - 4);
+    if (length < 0) return null;
+    const bytes = body.subarray((at += length) - length, at);
+    const isBinary = (formats.length === 1 ? formats[0] : formats[index]) === 1;
+    return isBinary ? Buffer.from(bytes) : bytes.toString();
+  });
 }

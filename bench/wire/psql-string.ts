@@ -11,6 +11,6 @@ export async function psqlString(text: string): Promise<string> {
   const statements = (parseSync(text).stmts ?? []).map(({ stmt_location: from = 0, stmt_len: length }) =>
     bytes.subarray(from, length === undefined || length === 0 ? bytes.length : from + length).toString(),
   );
-  // The end is on its own line, because a text may end in a comment.
-  return `${statements.map((each) => each.trim()).join('\\; ')}\n;`;
+  // A statement may end in a comment, so what follows it is on its own line.
+  return `${statements.map((each) => each.trim()).join('\n\\; ')}\n;`;
 }

@@ -1,0 +1,49 @@
+import { withConnection, databaseUrl } from './connection.ts';
+import { withoutFsync, type BenchServer } from './server.ts';
+
+/** Databases that are built once; measurements use copies. */
+export interface Templates {
+  /**
+   * Runs `use` with a fresh copy that keeps oids and transaction ids. The next call drops it.
+   * @param build fills the new database, once for each name
+   */
+  withCopy<T>(
+    name: string,
+    build: (url: string) => Promise<void>,
+    use: (url: string) => Promise<T>,
+  ): Promise<T>;
+  /** Drops a template before the next copy. */
+  discard(name: string): void;
+}
+
+export function createTemplates(server: BenchServer, report: (line: string) => void): Templates {
+  const built = new Set<string>();
+  const used = new Set<string>();
+  let copies = 0;
+  const run = (sql: string) => withConnection(server.url, (client) => client.query(sql));
+  const drop = async (database: string) => {
+    await run(`DROP DATABASE ${database} WITH (FORCE)`);
+    used.delete(database);
+  };
+  return {
+    async withCopy(name, build, use) {
+      const copy = `copy_${(copies += 1)}`;
+      await withoutFsync(server, async () => {
+        // Here and not directly after use: fsync is off now.
+        for (const database of used) await drop(database);
+        if (!built.has(name)) {
+          report(`building ${name}`);
+          await run(`CREATE DATABASE ${name}`);
+          await build(databaseUrl(server.url, name));
+          built.add(name);
+        }
+        await run(`CREATE DATABASE ${copy} TEMPLATE ${name} STRATEGY file_copy`);
+      });
+      used.add(copy);
+      return use(databaseUrl(server.url, copy));
+    },
+    discard(name) {
+      if (built.delete(name)) used.add(name);
+    },
+  };
+}
