@@ -12,18 +12,11 @@ export interface LoneStatement {
   readonly problem?: string | undefined;
 }
 
-/** A text without any of these words controls neither its transaction nor savepoints. */
-export const CONTROL_WORDS = /\b(?:abort|commit|end|prepare|release|rollback|savepoint)\b/i;
-
 /**
  * Cuts a text that might control the transaction and does not parse: the server may be older or newer than the
- * parser. Each statement must then be sent alone.
- * @returns undefined for any other text
+ * parser. Each statement must then be sent alone. Returns undefined for any other text.
  */
-export async function cutUnreadable(text: string): Promise<readonly LoneStatement[] | undefined> {
-  if (!CONTROL_WORDS.test(text)) return undefined;
-  return (await problemOf(text)) === undefined ? undefined : cutByTokens(text);
-}
+export type CutUnreadable = (text: string) => Promise<readonly LoneStatement[] | undefined>;
 
 /** Cuts a text at the semicolons that end a statement. Only the lexer reads it. */
 export async function cutByTokens(text: string): Promise<LoneStatement[]> {

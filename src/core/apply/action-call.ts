@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { Recording } from '../../db/knex/recording.ts';
+import type { CutUnreadable } from '../../db/unreadable.ts';
 import type { Around, SentStatement } from '../../db/knex/statement.ts';
 import type { Direction, Migration } from '../files/load.ts';
 import type { StatementCheck } from '../guard/statement-check.ts';
@@ -22,5 +23,9 @@ export interface ActionCall extends ActionOptions {
   readonly client: PoolClient;
   readonly migration: Migration;
   readonly inTransaction: boolean;
+  /** It has sent nothing to an earlier target of the run. */
+  readonly sendsNothing: boolean;
   readonly check: StatementCheck;
+  /** Cuts a text that may control the transaction and cannot be read: see CutUnreadable. */
+  readonly cut: CutUnreadable;
 }

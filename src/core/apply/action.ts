@@ -1,12 +1,12 @@
 import type { PoolClient } from 'pg';
-import { changesRole } from '../../db/control-statements.ts';
 import type { ServerNotice } from '../../db/database.ts';
 import type { Seen, SentStatement } from '../../db/knex/statement.ts';
 import { TenantctlError } from '../../errors.ts';
 import { type Migration, runsInTransaction } from '../files/load.ts';
 import { placeOf } from '../files/source-place.ts';
-import { checkStatements } from '../guard/statement-check.ts';
+import { checkStatements, type StatementCheck } from '../guard/statement-check.ts';
 import type { RunContext } from '../run/run-context.ts';
+import { CONTROL_WORDS, ROLE_WORDS } from '../statements/control-statements.ts';
 import { catalogQuestion } from '../statements/catalog-question.ts';
 import type { ActionCall, ActionOptions } from './action-call.ts';
 import { changedRole, endedItself, failed, migrationFailed, sqlstateOf } from './action-failure.ts';
@@ -37,34 +37,36 @@ export async function runAction(
       hint: 'Write its down, or a new migration that undoes it.',
     });
   const inTransaction = runsInTransaction(migration, direction);
-  const guard = checkStatements(client, context.readStatements, migration, target, direction);
-  const control = keepTransaction(client, { migration, target, direction });
-  const check = async (text: string): Promise<void> => {
-    if (inTransaction) await control(text);
-    if (target.role !== undefined && (await changesRole(text)))
-      throw changedRole({ migration, target }, text);
-    await guard?.(text);
-    const asked = catalogQuestion(text);
-    if (asked !== undefined) context.warnings.add(seesAllSchemas(name, asked));
-  };
+  const { readStatements } = context;
+  const check = checkOf(client, context, migration, options);
+  const cut = async (text: string) =>
+    CONTROL_WORDS.test(text) ? (await readStatements(text)).statements : undefined;
   const { around: sender = (_text, send) => send() } = options;
   const around = extensionSender({ client, context, migration, target, inTransaction, around: sender });
   const texts = [...(options.earlier ?? [])];
-  // Whether an `up` has sent anything to any tenant of the run.
-  const noteSent = (hasSent: boolean) => {
-    if (direction === 'up') context.sent.set(name, hasSent || context.sent.get(name) === true);
-  };
+  const sent = context.sent[direction];
+  const sendsNothing = sent.get(name) === false;
+  const noteSent = (hasSent: boolean) => sent.set(name, hasSent || sent.get(name) === true);
   const onStatement = (statement: SentStatement) => {
     noteSent(true);
     texts.push(statement.text);
     options.onStatement?.(statement);
   };
-  const call: ActionCall = { ...options, client, migration, inTransaction, check, around, onStatement };
+  const call = {
+    ...options,
+    client,
+    migration,
+    inTransaction,
+    sendsNothing,
+    check,
+    cut,
+    around,
+    onStatement,
+  };
   const run = async () =>
     typeof action === 'string'
       ? runSql(call, action)
       : runFunction(call, await context.knex(migration.file), action);
-  const { readStatements } = context;
   const listen = (notice: ServerNotice) => context.notices.add(notice, [name], target.schema);
   client.on('notice', listen);
   const running = run().finally(() => client.off('notice', listen));
@@ -79,6 +81,27 @@ export async function runAction(
     } catch (error) {
       throw failed(call, error, undefined);
     }
+  };
+}
+
+/** What every statement must pass before it is sent. */
+function checkOf(
+  client: PoolClient,
+  { readStatements, warnings }: Pick<RunContext, 'readStatements' | 'warnings'>,
+  migration: Migration,
+  { target, direction }: ActionOptions,
+): StatementCheck {
+  const guard = checkStatements(client, readStatements, migration, target, direction);
+  const control = runsInTransaction(migration, direction)
+    ? keepTransaction(client, readStatements, { migration, target, direction })
+    : undefined;
+  return async (text) => {
+    await control?.(text);
+    if (target.role !== undefined && ROLE_WORDS.test(text) && (await readStatements(text)).changesRole)
+      throw changedRole({ migration, target }, text);
+    await guard?.(text);
+    const asked = catalogQuestion(text);
+    if (asked !== undefined) warnings.add(seesAllSchemas(migration.file.name, asked));
   };
 }
 

@@ -1,14 +1,19 @@
 import type { PoolClient } from 'pg';
 import { knowsStatus } from '../../db/pg-internals.ts';
-import { controlsIn, type Control } from '../../db/control-statements.ts';
 import type { StatementCheck } from '../guard/statement-check.ts';
+import { CONTROL_WORDS, type Control } from '../statements/control-statements.ts';
+import type { ReadStatements } from '../statements/read-statements.ts';
 import { endedItself, foreignSavepoint, type FailedAction } from './action-failure.ts';
 
 /**
  * Refuses a statement that would end the transaction, or that goes back to a savepoint, or releases one, that
  * the migration has not made itself: it could be tenantctl's.
  */
-export function keepTransaction(client: PoolClient, action: FailedAction): StatementCheck {
+export function keepTransaction(
+  client: PoolClient,
+  readStatements: ReadStatements,
+  action: FailedAction,
+): StatementCheck {
   let made: Savepoints = { open: [], certain: 0 };
   let isSettled = true;
   return async (text) => {
@@ -18,7 +23,7 @@ export function keepTransaction(client: PoolClient, action: FailedAction): State
       const open = client.getTransactionStatus() === 'E' ? made.open.slice(0, made.certain) : made.open;
       made = { open, certain: open.length };
     }
-    const controls = await controlsIn(text);
+    const controls = CONTROL_WORDS.test(text) ? (await readStatements(text)).controls : [];
     isSettled = controls.length === 0;
     for (const control of controls) {
       if (control.kind === 'ends') throw endedItself(action);

@@ -1,6 +1,5 @@
 import { asLoneStatement, countCompleted } from '../../db/pg-internals.ts';
 import type { Seen } from '../../db/knex/statement.ts';
-import { cutUnreadable } from '../../db/unreadable.ts';
 import { fromFirstWord, splitStatements } from '../files/parse-sql.ts';
 import { MENTIONS_EXTENSION } from '../statements/extension-statement.ts';
 import type { ActionCall } from './action-call.ts';
@@ -12,9 +11,9 @@ import { refusedStatement, type SentPart } from './refused-statement.ts';
  * create or drop an extension, or cannot be read by the parser.
  */
 export async function runSql(call: ActionCall, sql: string): Promise<Seen> {
-  const { client, migration, direction, inTransaction, check, onStatement, recording, around } = call;
+  const { client, migration, direction, inTransaction, check, cut, onStatement, recording, around } = call;
   // PostgreSQL runs a string of several statements as one transaction.
-  const lone = inTransaction ? await cutUnreadable(sql) : undefined;
+  const lone = inTransaction ? await cut(sql) : undefined;
   const whole = [{ text: sql, offset: 0 }];
   const split = () => splitStatements(sql, migration, direction);
   let parts: readonly SentPart[] = lone ?? whole;

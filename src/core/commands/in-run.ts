@@ -64,7 +64,7 @@ function keptFor(database: Database, command: RunCommand, options: CommandOption
 
 /** Warns of migrations that sent nothing to any target, once for all targets. */
 function warnOfSilent({ sent }: RunContext, observe: Observer): void {
-  const silent = [...sent].filter(([, hasSent]) => !hasSent).map(([name]) => name);
+  const silent = [...sent.up].filter(([, hasSent]) => !hasSent).map(([name]) => name);
   if (silent.length === 0) return;
   const message = `${listed(silent)} sent nothing to the database. Is up filled in, and does it await or return each query?`;
   observe({ type: 'warning', message });

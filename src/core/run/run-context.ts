@@ -55,8 +55,8 @@ export interface RunContext {
   /** What earlier runs have kept. */
   readonly kept: KeptRecordings;
   readonly readStatements: ReadStatements;
-  /** For each migration that was applied: whether any target was sent a statement by it. */
-  readonly sent: Map<string, boolean>;
+  /** For each migration that was run: whether any target was sent a statement by it. */
+  readonly sent: Readonly<Record<Direction, Map<string, boolean>>>;
   /** Warnings that the run gives at its end, each once. */
   readonly warnings: Set<string>;
   /** What the server said while migrations ran. */
@@ -88,7 +88,7 @@ export function createRunContext(
     run,
     kept,
     readStatements: createReadStatements(),
-    sent: new Map(),
+    sent: { up: new Map(), down: new Map() },
     warnings: new Set(),
     notices: createNotices((text) => maskSecrets(database.conceal(text))),
     knex: ({ path }) => (factory ??= createKnexFactory(path)),

@@ -1,6 +1,14 @@
 import { parse, stringsOf, walk, type Node } from '../../db/parser.ts';
+import { cutByTokens, type LoneStatement } from '../../db/unreadable.ts';
 import { messageOf } from '../../errors.ts';
 import { compareNames } from '../files/source.ts';
+import {
+  changesRole,
+  CONTROL_WORDS,
+  controlsOf,
+  controlsOfUnread,
+  type Control,
+} from './control-statements.ts';
 import { isObscure, mayGrantIn } from './obscurity.ts';
 import { extensionStatement, schemaOf, type ExtensionStatement } from './extension-statement.ts';
 import { globalDeed, type GlobalDeed } from './global-deed.ts';
@@ -22,34 +30,56 @@ export interface Reading {
   readonly extension: ExtensionStatement | undefined;
   /** It is obscure and may grant columns: only the largest catalog shows that. */
   readonly mayGrant: boolean;
+  /** The statements that control its transaction. One that cannot be read may be such: it counts as its end. */
+  readonly controls: readonly Control[];
+  /** It changes the role that runs it: see changesRole. */
+  readonly changesRole: boolean;
   /** The parser's message for a text that it cannot read, but perhaps the server can. */
   readonly problem?: string;
+  /** With a problem: the statements, as the lexer finds them. */
+  readonly statements?: readonly LoneStatement[];
 }
 
 /** The reading of a text that does not parse: every name before a dot may be a schema. */
-function unread(text: string, problem: string): Reading {
+async function unread(text: string, problem: string): Promise<Reading> {
   const names = [...text.matchAll(/"((?:[^"]|"")+)"\s*\.|([\w$]+)\s*\./g)].map(
     ([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain.toLowerCase(),
   );
   const nothing = { objects: [], global: [], extension: undefined };
-  return { ...nothing, schemas: names, drops: true, isObscure: true, mayGrant: true, problem };
+  const statements = await cutByTokens(text);
+  return {
+    ...nothing,
+    schemas: names,
+    drops: true,
+    isObscure: true,
+    mayGrant: true,
+    controls: await controlsOfUnread(statements),
+    changesRole: changesRole(text, undefined),
+    problem,
+    statements,
+  };
 }
 
 /** Reads one or more statements. */
 export type ReadStatements = (text: string) => Promise<Reading>;
 
-/** The most cached readings, and the most characters of a cached text. */
-const MOST_KEPT = 1_000;
-const LONGEST_KEPT = 20_000;
+/** Characters of the texts whose readings are cached; then all are forgotten. */
+const MOST_KEPT = 20_000_000;
 
 /** A caching reader: most tenants of a run are sent the same texts. */
 export function createReadStatements(): ReadStatements {
   const kept = new Map<string, Promise<Reading>>();
+  let length = 0;
   return (text) => {
     const earlier = kept.get(text);
     if (earlier !== undefined) return earlier;
+    length += text.length;
+    if (length > MOST_KEPT) {
+      kept.clear();
+      ({ length } = text);
+    }
     const reading = read(text);
-    if (kept.size < MOST_KEPT && text.length <= LONGEST_KEPT) kept.set(text, reading);
+    kept.set(text, reading);
     return reading;
   };
 }
@@ -67,13 +97,17 @@ async function read(text: string): Promise<Reading> {
     isObscure: isAnyObscure,
     extension: readings.length === 1 ? readings[0]?.extension : undefined,
     mayGrant: isAnyObscure && mayGrantIn(text),
+    controls: CONTROL_WORDS.test(text) ? controlsOf(parsed) : [],
+    changesRole: changesRole(text, parsed),
   };
 }
 
 /** Statements that name one object, and no other in a schema. */
 const NAMES_ONE = new Set(['CommentStmt', 'DropStmt']);
 
-function readStatement(statement: Node): Omit<Reading, 'mayGrant' | 'problem'> {
+type OfStatement = Omit<Reading, 'mayGrant' | 'controls' | 'changesRole' | 'problem' | 'statements'>;
+
+function readStatement(statement: Node): OfStatement {
   const [kind = '', body = {}] = (Object.entries(statement)[0] ?? []) as [string?, Node?];
   const schemas = new Set<string>();
   const objects = namedObjectsOf(...statementRun(kind, body));

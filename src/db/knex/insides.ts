@@ -2,7 +2,7 @@
 import module from 'node:module';
 import type { Knex } from 'knex';
 import { exportsOf } from '../exports-of.ts';
-import type { DialectClientClass } from './migration-client.ts';
+import type { DialectClient, DialectClientClass } from './migration-client.ts';
 import type { createKnex as PackedKnex } from './packed-knex.ts';
 
 /** The only file that uses Knex's internals (3.3). Its test fails if a newer Knex changes one. */
@@ -22,6 +22,16 @@ export function endsFrame(text: string): boolean {
 
 /** The property that Knex itself reads from an answer it passes on; none for raw SQL (processResponse). */
 export const READ_BY_KNEX = 'command';
+
+/** Begins a transaction as knex.transaction() does (knex/lib/knex-builder/make-knex.js), for a client alone. */
+export function beginTransaction(
+  client: DialectClient,
+  userParams: Record<string, unknown>,
+): Promise<Knex.Transaction> {
+  const { promise, resolve, reject } = Promise.withResolvers<Knex.Transaction>();
+  client.transaction(resolve, { userParams, doNotRejectOnRollback: true }, null).catch(reject);
+  return promise;
+}
 
 /** Before each statement is sent, reports whether it is raw SQL. */
 export function onQuery(transaction: Knex.Transaction, tell: (isRaw: boolean) => void): void {

@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { PoolClient } from 'pg';
 import { connectionSettings } from './connection-settings.ts';
-import { dialectOf, loadKnex, onBatchInsert, onQuery } from './insides.ts';
-import { migrationClient } from './migration-client.ts';
+import { knowsStatus } from '../pg-internals.ts';
+import { beginTransaction, dialectOf, loadKnex, onBatchInsert, onQuery } from './insides.ts';
+import { Hosts, migrationClient, type DialectClient } from './migration-client.ts';
 import { ObservedConnection, type ObserveOptions } from './observed-connection.ts';
 import { watched } from './recording.ts';
 import { TransactionEndedError, type Seen } from './statement.ts';
@@ -46,24 +47,24 @@ export interface KnexFactory {
 export async function createKnexFactory(path: string): Promise<KnexFactory> {
   const createKnex = await loadKnex(path);
   const Dialect = dialectOf(createKnex);
+  const hosts = new Hosts();
+  const Client = migrationClient(Dialect, hosts);
   const assertStreams = () => assertInstalled(path);
-  const knexFor = (connection: ObservedConnection, { config, userParams }: SessionOptions): Knex => {
-    const Client = migrationClient(Dialect, connection);
-    // asyncStackTraces costs about 10 µs for each query, and an error of the server names the migration's line.
-    const knex = createKnex({ ...config, client: Client as never, asyncStackTraces: true });
-    const client = knex.client as { config: Knex.Config; connectionSettings: object };
+  // asyncStackTraces costs about 10 µs for each query, and an error of the server names the migration's line.
+  const configOf = ({ config }: SessionOptions) => ({ ...config, client: Client, asyncStackTraces: true });
+  const connect = (client: DialectClient, connection: ObservedConnection) => {
+    hosts.set(client.config, connection);
     const settings = connectionSettings(connection.connection);
     // Not in the configuration from the start: Knex would make a pool.
     Object.assign(client.config, { client: 'pg', connection: settings });
     client.connectionSettings = settings;
-    knex.userParams = { ...userParams };
-    return knex;
   };
   return {
-    async withinTransaction(client, options, use) {
-      const connection = new ObservedConnection(client, { ...options, assertStreams }, true);
-      const transaction = await knexFor(connection, options).transaction();
-      transaction.userParams = { ...options.userParams };
+    async withinTransaction(pooled, options, use) {
+      const connection = new ObservedConnection(pooled, { ...options, assertStreams }, true);
+      const client = new Client(configOf(options));
+      connect(client, connection);
+      const transaction = await beginTransaction(client, { ...options.userParams });
       onBatchInsert(transaction, () => connection.waitFor(sleep(BATCH_INSERT_STARTS_MS)));
       onQuery(transaction, (isRaw) => (connection.isRaw = isRaw));
       const { recording } = options;
@@ -75,12 +76,14 @@ export async function createKnexFactory(path: string): Promise<KnexFactory> {
       }
       if (connection.hasEnded) throw new TransactionEndedError();
       // pg reports a failed statement before the transaction status arrives: ask once more.
-      if (connection.failures.length > 0) await client.query('');
+      if (!knowsStatus(pooled)) await pooled.query('');
     },
 
-    async outsideTransaction(client, options, use) {
-      const connection = new ObservedConnection(client, { ...options, assertStreams }, false);
-      const knex = knexFor(connection, options);
+    async outsideTransaction(pooled, options, use) {
+      const connection = new ObservedConnection(pooled, { ...options, assertStreams }, false);
+      const knex = createKnex(configOf(options) as never);
+      connect(knex.client as DialectClient, connection);
+      knex.userParams = { ...options.userParams };
       onBatchInsert(knex, () => connection.waitFor(sleep(BATCH_INSERT_STARTS_MS)));
       await connection.during(() => use({ knex, seen: connection }));
     },

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Transform } from 'node:stream';
+import type { Knex } from 'knex';
 import type { Built, UnsentStatements } from './unsent-statements.ts';
 
 /** What a stream sends. */
@@ -14,11 +15,18 @@ export interface StreamOptions {
   readonly highWaterMark?: number;
 }
 
-/** The members of Knex's client that MigrationClient overrides (knex/lib/client.js). */
-interface DialectClient extends EventEmitter {
-  raw(...args: unknown[]): Built & { toSQL(...args: unknown[]): unknown };
+/** The members of Knex's client that are used here (knex/lib/client.js). */
+export interface DialectClient extends EventEmitter {
+  readonly config: object;
+  connectionSettings: object;
+  transaction(
+    container: (transaction: Knex.Transaction) => void,
+    config: object,
+    outer: null,
+  ): Promise<unknown>;
+  raw(...args: unknown[]): Built;
   schemaBuilder(): Built;
-  queryBuilder(): Built & { clone(): unknown };
+  queryBuilder(): Built;
   schemaCompiler(builder: Built): unknown;
   queryCompiler(builder: Built, bindings?: unknown): unknown;
   runner(builder: Built): StreamRunner;
@@ -47,15 +55,23 @@ export interface ClientHost {
   waitFor(work: unknown): void;
 }
 
+/** The hosts, by the configuration that all clients of a migration share. */
+export class Hosts extends WeakMap<object, ClientHost> {
+  of({ config }: DialectClient): ClientHost {
+    const host = this.get(config);
+    if (host === undefined) throw new Error('The migration replaced knex.client.config.');
+    return host;
+  }
+}
+
 /**
- * The client of one migration: Knex's own for PostgreSQL, which uses one given connection, knows what was built
- * and not sent, and waits for streams. Nested transactions make their client from the same class.
+ * The clients of migrations: Knex's own for PostgreSQL, which uses one given connection, knows what was built and
+ * not sent, and waits for streams. Nested transactions make their client from the same class.
  */
-export function migrationClient(Dialect: DialectClientClass, host: ClientHost): DialectClientClass {
-  const { unsent } = host;
+export function migrationClient(Dialect: DialectClientClass, hosts: Hosts): DialectClientClass {
   return class MigrationClient extends Dialect {
     override acquireConnection() {
-      return Promise.resolve(host.connection);
+      return Promise.resolve(hosts.of(this).connection);
     }
 
     override releaseConnection() {
@@ -63,42 +79,33 @@ export function migrationClient(Dialect: DialectClientClass, host: ClientHost): 
     }
 
     override raw(...args: unknown[]) {
-      const raw = unsent.built(super.raw(...args));
-      const toSQL = raw.toSQL.bind(raw);
-      raw.toSQL = (...parts) => {
-        unsent.compiled(raw);
-        return toSQL(...parts);
-      };
-      return raw;
+      const raw = super.raw(...args);
+      // Knex's constructor makes one.
+      return hosts.get(this.config)?.unsent.built(raw, 'toSQL') ?? raw;
     }
 
     override queryBuilder() {
-      const builder = unsent.built(super.queryBuilder());
-      const clone = builder.clone.bind(builder);
       // Of a template, only the copies are sent.
-      builder.clone = () => {
-        unsent.compiled(builder);
-        return clone();
-      };
-      return builder;
+      return hosts.of(this).unsent.built(super.queryBuilder(), 'clone');
     }
 
     override schemaBuilder() {
-      return unsent.built(super.schemaBuilder());
+      return hosts.of(this).unsent.built(super.schemaBuilder());
     }
 
     override schemaCompiler(builder: Built) {
-      unsent.compiled(builder);
+      hosts.of(this).unsent.compiled(builder);
       return super.schemaCompiler(builder);
     }
 
     override queryCompiler(builder: Built, bindings?: unknown) {
-      unsent.compiled(builder);
+      hosts.of(this).unsent.compiled(builder);
       return super.queryCompiler(builder, bindings);
     }
 
     /** Knex does not wait for the function that it gives a stream to, and drops its error. */
     override runner(builder: Built) {
+      const host = hosts.of(this);
       const runner = super.runner(builder);
       const stream = runner.stream.bind(runner);
       runner.stream = (given) => {
@@ -114,6 +121,7 @@ export function migrationClient(Dialect: DialectClientClass, host: ClientHost): 
     }
 
     override _stream(_connection: unknown, query: StreamedQuery, rows: Transform, options = {}) {
+      const host = hosts.of(this);
       const streamed = host.stream(query, rows, options);
       host.waitFor(streamed);
       return streamed;

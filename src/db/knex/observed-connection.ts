@@ -4,7 +4,7 @@ import { Readable, type Transform } from 'node:stream';
 import { DatabaseError, type PoolClient, type QueryConfig, type QueryResult } from 'pg';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import { asLoneStatement } from '../pg-internals.ts';
-import { cutUnreadable } from '../unreadable.ts';
+import type { CutUnreadable } from '../unreadable.ts';
 import { endsFrame, isFrame } from './insides.ts';
 import type { ClientHost, StreamedQuery, StreamOptions } from './migration-client.ts';
 import { inMigrationScope } from './migration-scope.ts';
@@ -26,8 +26,11 @@ export interface ObserveOptions {
   readonly migration: string;
   /** Called before each statement; if it throws, the statement is not sent. */
   readonly check?: ((text: string) => Promise<void>) | undefined;
+  readonly cut?: CutUnreadable | undefined;
   /** Called with every statement before it is sent. */
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
+  /** It sent nothing to an earlier tenant, although it was waited for. */
+  readonly sendsNothing?: boolean | undefined;
   /** Wraps the sending of each statement, for example to change settings around it. */
   readonly around?: Around | undefined;
   /** Called before Knex streams; throws if it could not. */
@@ -87,7 +90,9 @@ export class ObservedConnection implements Seen, ClientHost {
       const whole = async () => {
         await work();
         await this.#settled();
-        if (!this.hasSent) await sleep(LAST_CHANCE_MS).then(() => this.#settled());
+        if (this.hasSent || this.#options.sendsNothing === true) return;
+        await sleep(LAST_CHANCE_MS);
+        await this.#settled();
       };
       await inMigrationScope(
         (error) => this.#blame(error),
@@ -151,10 +156,11 @@ export class ObservedConnection implements Seen, ClientHost {
   /** Waits until the migration starts nothing new by itself. */
   async #settled(): Promise<void> {
     for (let tail, waited; tail !== this.#tail || waited !== this.#waited;) {
-      await nextTurn();
+      if (this.#streams.size > 0) await nextTurn();
       for (const stream of this.#streams) this.#endUnread(stream);
       [tail, waited] = [this.#tail, this.#waited];
-      await Promise.all([tail, waited]);
+      await tail;
+      await waited;
       await nextTurn();
     }
   }
@@ -206,7 +212,7 @@ export class ObservedConnection implements Seen, ClientHost {
       return { command: text, rowCount: 0, rows: [], fields: [], oid: 0 };
     }
     if (refused !== undefined) throw (this.#refused ??= refused);
-    const lone = values.length > 0 ? undefined : await cutUnreadable(text);
+    const lone = values.length > 0 ? undefined : await this.#options.cut?.(text);
     if (lone === undefined) return this.#deliver(config, { text, values }, isRaw);
     const results: unknown[] = [];
     for (const statement of lone) {

@@ -6,6 +6,8 @@ export interface Built {
   readonly _sequence?: readonly unknown[];
   /** Of a raw text. */
   readonly sql?: string;
+  toSQL?(...args: unknown[]): unknown;
+  clone?(): unknown;
   toString(): string;
 }
 
@@ -22,8 +24,15 @@ const IS_STATEMENT =
 export class UnsentStatements {
   readonly #built = new Set<Built>();
 
-  built<T extends Built>(one: T): T {
+  /** @param uses a method whose call counts as compiling it */
+  built(one: Built, uses?: 'toSQL' | 'clone'): Built {
     this.#built.add(one);
+    const use = uses === undefined ? undefined : one[uses]?.bind(one);
+    if (uses === undefined || use === undefined) return one;
+    one[uses] = (...args) => {
+      this.compiled(one);
+      return use(...args);
+    };
     return one;
   }
 

@@ -133,3 +133,12 @@ test('a migration reads by a stream, and writes meanwhile; an error of the strea
     ],
   });
 });
+
+test('a migration that sends nothing is waited for once a run, not once a tenant', async () => {
+  const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
+  for (const number of Array(20).keys()) await fleet.add(`3_empty_${number}.js`, knexMigration('void knex;'));
+  const { tenants } = await fleet.migrate({ compile: false, concurrency: 1 });
+  const [first = 0, ...later] = tenants.map(({ durationMs }) => durationMs);
+  expect(first).toBeGreaterThan(20 * 15);
+  expect(Math.min(...later)).toBeLessThan(first / 2);
+});

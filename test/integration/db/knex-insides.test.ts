@@ -3,7 +3,7 @@ import { callbackify } from 'node:util';
 import createKnex from 'knex';
 import type { PoolClient } from 'pg';
 import { expect, test } from 'vitest';
-import { dialectOf, isFrame, onQuery, READ_BY_KNEX } from '../../../src/db/knex/insides.ts';
+import { beginTransaction, dialectOf, isFrame, onQuery, READ_BY_KNEX } from '../../../src/db/knex/insides.ts';
 import { withClient } from '../../../src/db/transaction.ts';
 import { createDatabase } from '../../support/database.ts';
 
@@ -70,5 +70,15 @@ test('this version of Knex does inside what tenantctl relies on', async () => {
     }
     await createKnex({ client: OneConnection as never }).raw('SELECT 2');
     expect(texts.at(-1)).toBe('SELECT 2');
+
+    const alone = new OneConnection({ client: OneConnection });
+    const transaction = await beginTransaction(alone, { schema: 'a' });
+    const nested = await transaction.transaction();
+    await nested.raw('SELECT 3');
+    expect(texts.slice(-3)).toEqual(['BEGIN;', expect.stringMatching(/^SAVEPOINT trx/), 'SELECT 3']);
+    // Nested transactions share it: a migration's clients are known by it.
+    expect((nested.client as typeof alone).config).toBe(alone.config);
+    expect(transaction.userParams).toEqual({ schema: 'a' });
+    await transaction.rollback();
   });
 });
