@@ -28,7 +28,7 @@ export async function compileKept(
     readHiddenCalls(database),
   ]);
   if (stores) return undefined;
-  for (const { name, texts } of steps) sent.set(name, texts.length > 0);
+  for (const { name, texts } of steps) sent[direction].set(name, texts.length > 0);
   const each = recordings.map((recording) => recording.limits as KeptLimits);
   const limits = joinLimits(each);
   return {
