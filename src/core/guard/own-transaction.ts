@@ -1,11 +1,14 @@
+/** The FROM of a query for the transaction's open ids, `l.transactionid`. */
+export const OWN_IDS = `FROM pg_lock_status() l
+  WHERE l.pid = pg_backend_pid() AND l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock'`;
+
 /**
  * SQL for the ages of the transaction's first and last open transaction id, computed once per query; null
  * without one. Savepoints have their own ids, each later than those before
  * (https://www.postgresql.org/docs/current/subxacts.html).
  */
-export const FIRST_AGE = `(SELECT max(age(l.transactionid)) FROM pg_lock_status() l
-  WHERE l.pid = pg_backend_pid() AND l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock')`;
-export const LAST_AGE = FIRST_AGE.replace('max', 'min');
+export const FIRST_AGE = `(SELECT max(age(l.transactionid)) ${OWN_IDS})`;
+export const LAST_AGE = `(SELECT min(age(l.transactionid)) ${OWN_IDS})`;
 
 /** SQL for the transaction id with this age, as 64 bits. */
 export function idOf(age: string): string {

@@ -16,7 +16,7 @@ import {
   ownRows,
   writesOf,
 } from './own-objects.ts';
-import { FIRST_AGE, idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
+import { idOf, LAST_AGE, OWN_IDS, OWN_LOCKS } from './own-transaction.ts';
 import { FORM } from './description.ts';
 import { KEY_LOCK } from './effects.ts';
 import { HAS_HIDDEN_CALLS } from './hidden-calls.ts';
@@ -42,12 +42,11 @@ function spaceOf({ of, schema, space }: Catalog): string {
 const isNew = (xmin: string) =>
   `age(${xmin}) BETWEEN last_age AND first_age AND own_id + first_age - age(${xmin}) >= since`;
 
-/** SQL for how many rows of the schema's own objects this transaction wrote into `looked`. */
-const OWN_ROWS = `CASE looked.name
-             WHEN 'pg_class' THEN ${ownRows('pg_class', 'pg_class', 'oid', isNew)}
-             WHEN 'pg_attribute' THEN ${ownRows('pg_class', 'pg_attribute', 'attrelid', isNew)}
-             WHEN 'pg_type' THEN ${ownRows('pg_type', 'pg_type', 'oid', (xmin) => `r.oid::bigint > largest AND ${isNew(xmin)}`)}
-           END`;
+/** SQL for how many rows of the schema's own objects this transaction wrote into each of the largest catalogs. */
+const OWN_ROWS = `json_build_object(
+               'pg_class', ${ownRows('pg_class', 'pg_class', 'oid', isNew)},
+               'pg_attribute', ${ownRows('pg_class', 'pg_attribute', 'attrelid', isNew)},
+               'pg_type', ${ownRows('pg_type', 'pg_type', 'oid', (xmin) => `r.oid::bigint > largest AND ${isNew(xmin)}`)})`;
 
 /** SQL for how many rows this transaction wrote into the largest catalogs. */
 const WRITES = `json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')})`;
@@ -104,14 +103,14 @@ const ROWS_OUTSIDE = routine(
        is_counting boolean := current_setting('track_counts') = 'on';
        looked record;
        writes bigint;
-       own_rows bigint;
+       own_rows json;
+       own_relations oid[] := '{}';
      BEGIN
        -- A subtransaction has an id of its own, later than all that wrote anything here before.
        BEGIN
          PERFORM pg_logical_emit_message(true, 'tenantctl', '');
          own_id := txid_current();
-         first_age := ${FIRST_AGE};
-         last_age := ${LAST_AGE};
+         SELECT max(age(l.transactionid)), min(age(l.transactionid)) INTO first_age, last_age ${OWN_IDS};
          FOR looked IN SELECT * FROM (VALUES
            ${CATALOG_ROWS}) AS c (name, catalog, object, space, condition)
          LOOP
@@ -121,8 +120,11 @@ const ROWS_OUTSIDE = routine(
              CONTINUE WHEN writes = 0;
              -- Each row of the own was written at least once: where no more than these were, there are no others.
              IF looked.name IN (${LARGEST.map(literal).join(', ')}) THEN
-               WITH ${ownObjects('tenant_schema')} SELECT ${OWN_ROWS} INTO own_rows;
-               CONTINUE WHEN writes - (noted ->> looked.name)::bigint = own_rows;
+               IF own_rows IS NULL THEN
+                 WITH ${ownObjects('tenant_schema')}
+                 SELECT ${OWN_ROWS}, ARRAY(SELECT own.oid FROM own WHERE own.catalog = 'pg_class') INTO own_rows, own_relations;
+               END IF;
+               CONTINUE WHEN writes - (noted ->> looked.name)::bigint = (own_rows ->> looked.name)::bigint;
              END IF;
            END IF;
            CONTINUE WHEN looked.name = 'pg_attribute' AND NOT columns AND NOT ${ROUTINE_MAY_GRANT};
@@ -130,11 +132,13 @@ const ROWS_OUTSIDE = routine(
              'SELECT %L, %s, $6 + $2 - age(r.xmin), coalesce(n.nspname = $3, false), false
               FROM pg_catalog.%I r LEFT JOIN LATERAL (SELECT s.nspname FROM pg_catalog.pg_namespace s WHERE s.oid = %s OFFSET 0) n ON true
               WHERE age(r.xmin) BETWEEN $1 AND $2 AND (%s) AND $6 + $2 - age(r.xmin) >= $4
+                AND (%L <> ''pg_class'' OR %s NOT IN (SELECT unnest($7)))
                 AND txid_status($6 + $2 - age(r.xmin)) = ''in progress''
                 AND (n.nspname IS DISTINCT FROM $3 AND coalesce(n.nspname !~ ''^pg_(?:toast|temp|toast_temp)(?:_|$)'', true)
                   OR %L = ''pg_type'' AND %s::bigint <= $5)',
-             looked.catalog, looked.object, looked.name, looked.space, looked.condition, looked.catalog, looked.object)
-           USING last_age, first_age, tenant_schema, since, largest, own_id;
+             looked.catalog, looked.object, looked.name, looked.space, looked.condition, looked.catalog, looked.object,
+             looked.catalog, looked.object)
+           USING last_age, first_age, tenant_schema, since, largest, own_id, own_relations;
          END LOOP;
          IF NOT is_counting OR ${writesOf(`'pg_depend'`)} + ${writesOf(`'pg_shdepend'`)} > 0 THEN
            RETURN QUERY ${OTHER_TENANTS_REFERRED};
@@ -155,15 +159,29 @@ function isOtherTenantsRoutine(names: Names): Routine {
     `BEGIN
        IF name ~ ${literal(tenantSchemaPattern(names))} THEN
          RETURN true;
+       ELSIF name ~ ${literal(SYSTEM_SCHEMA.source)} THEN
+         RETURN false;
        END IF;
-       RETURN name !~ ${literal(SYSTEM_SCHEMA.source)}
-         AND EXISTS (SELECT FROM ${table} t WHERE t.${schema}::text = is_other_tenants.name);
-     EXCEPTION WHEN undefined_table OR undefined_column THEN
-       RETURN false;
+       -- A block with EXCEPTION is a subtransaction.
+       BEGIN
+         RETURN EXISTS (SELECT FROM ${table} t WHERE t.${schema}::text = is_other_tenants.name);
+       EXCEPTION WHEN undefined_table OR undefined_column THEN
+         RETURN false;
+       END;
      END`,
     'Whether a schema belongs to a tenant: it is registered, or is named like one.',
   );
 }
+
+/**
+ * SQL for whether the judge needs a lock: most are on the tenant's own relations and on those of the system, and
+ * the judge passes these by.
+ */
+const MATTERS = `CASE
+                WHEN n.nspname IS NULL THEN true
+                WHEN n.nspname = tenant_schema THEN o.mode = 'AccessExclusiveLock' AND o.oid::bigint <= largest
+                WHEN n.nspname = 'pg_catalog' THEN o.mode IN ('ExclusiveLock', 'AccessExclusiveLock')
+                ELSE n.nspname !~ '^(?:pg_toast|pg_temp_\\d+|pg_toast_temp_\\d+|information_schema)$' END`;
 
 const EFFECTS = routine(
   'effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json',
@@ -174,7 +192,7 @@ const EFFECTS = routine(
        may_have_keys boolean;
      BEGIN
        SELECT json_agg(json_build_object('catalog', o.catalog, 'oid', o.oid::text, 'mode', o.mode, 'schema', n.nspname,
-                'name', c.relname, 'kind', c.relkind, 'isOtherTenants', ${isOtherTenants('n.nspname::text', 'tenant_schema')})),
+                'name', c.relname, 'kind', c.relkind, 'isOtherTenants', ${isOtherTenants('n.nspname::text', 'tenant_schema')})) FILTER (WHERE ${MATTERS}),
               had_keys OR bool_or(o.mode = '${KEY_LOCK}')
        INTO locks, may_have_keys
        FROM (${OWN_LOCKS}) o
