@@ -9,6 +9,9 @@ export interface SignUp {
   readonly warnings: readonly string[];
 }
 
+export const INTERACTIVELY: SignUp = { way: 'interactively', warnings: [] };
+export const AT_ONCE: SignUp = { way: 'in one string', warnings: [] };
+
 /** Tenants of a fleet that are provisioned one by one, as in an application. */
 export interface SignUps {
   /** Fails if the tenant does. */

@@ -57,7 +57,7 @@ export async function readForeignParts(database: Pick<Database, 'query' | 'names
        UNION ALL SELECT 'policy ' || p.polname FROM pg_policy p WHERE p.polrelid = c.oid) o
      WHERE c.relnamespace = to_regnamespace('tenantctl') ORDER BY 1`,
   );
-  const grants = (await readDistrust(database)).filter((reason) => !reason.startsWith('has '));
+  const grants = (await readDistrust(database)).filter((reason) => !reason.startsWith('has the trigger '));
   return [
     ...(await readAltered(database)),
     ...rows.map(({ part }) => part),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { createTable } from '../../support/project.ts';
-import { watchSignUps, type SignUps } from '../../support/sign-ups.ts';
+import { AT_ONCE, INTERACTIVELY, watchSignUps, type SignUps } from '../../support/sign-ups.ts';
 import { contentsOf } from '../../support/tenant-content.ts';
 
 const FILE = '20260101000000_more.sql';
@@ -18,9 +18,6 @@ async function keptFleet(more = createTable('more')): Promise<Kept> {
   for (const name of ['one', 'two']) expect(await ups.signUp(name)).toEqual(INTERACTIVELY);
   return { fleet, ...ups };
 }
-
-const INTERACTIVELY = { way: 'interactively', warnings: [] };
-const AT_ONCE = { way: 'in one string', warnings: [] };
 
 const usable = async ({ fleet }: Pick<Kept, 'fleet'>) =>
   (
