@@ -26,16 +26,23 @@ interface Row {
   readonly distrust: readonly string[];
 }
 
+/** Settings, wherever they are made, that decide how SQL is read, answered or carried out. */
+const SETTINGS = `array_nulls backslash_quote bytea_output check_function_bodies default_table_access_method
+  default_tablespace default_text_search_config default_toast_compression lc_monetary row_security
+  session_replication_role timezone transform_null_equals xmloption`.replaceAll(/\s+/g, ' ');
+
 /**
- * SQL for what the server says of itself, the roles, and the settings of configuration, database and role. A
- * recording holds texts, not what they mean; still, whatever changes their meaning shall begin anew.
+ * SQL for what the server says of itself, the roles, and the settings. A recording holds texts, not what they mean;
+ * still, whatever changes their meaning begins anew.
  */
 const FACTS = `
   SELECT jsonb_build_array(
       current_setting('server_version_num'), session_user::text, current_user::text,
-      ARRAY(SELECT s.name || '=' || s.reset_val FROM pg_settings s
-            WHERE s.context IN ('user', 'superuser') AND s.reset_val IS DISTINCT FROM s.boot_val
-              AND s.name <> 'application_name' ORDER BY 1),
+      ARRAY(SELECT s.setconfig::text FROM pg_db_role_setting s
+            WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+              AND s.setrole IN (0, (SELECT r.oid FROM pg_roles r WHERE r.rolname = session_user))
+            ORDER BY s.setdatabase, s.setrole),
+      ARRAY(SELECT current_setting(s.name, true) FROM unnest(string_to_array('${SETTINGS}', ' ')) s (name)),
       ARRAY(SELECT concat_ws(' ', e.extname, e.extversion, n.nspname)
             FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace ORDER BY 1)) AS facts,
     coalesce(has_table_privilege(t.oid, 'SELECT'), false) AS "mayRead",
@@ -43,9 +50,6 @@ const FACTS = `
       AND has_table_privilege(t.oid, 'UPDATE'), false) AS "mayWrite",
     ARRAY(${DISTRUST}) AS distrust
   FROM (SELECT to_regclass('tenantctl.recordings')::oid) t (oid)`;
-
-/** The process's time zone, and its language: in a date's text, the zone has a name. In winter and in summer. */
-const PLACE = [0, 6].map((month) => String(new Date(2020, month)));
 
 /** @param directory the folder of the migrations, which decides about the project's Knex */
 export async function readCircumstances(
@@ -56,7 +60,9 @@ export async function readCircumstances(
   const { rows } = await database.query<Row>(FACTS);
   const { facts, mayRead = false, mayWrite = false, distrust = [] } = rows[0] ?? {};
   const sqlKey = digest([FORMAT, version, facts, database.names, tenantRole ?? null]);
-  const codeKey = digest([sqlKey, nodeMajor, projectKnexVersion(directory), ...PLACE]);
+  // The text of a date has the process's time zone, for winter and summer, in the process's language.
+  const dates = [0, 6].map((month) => String(new Date(2020, month)));
+  const codeKey = digest([sqlKey, nodeMajor, projectKnexVersion(directory), dates]);
   return { mayRead, mayWrite, distrust, sqlKey, codeKey };
 }
 

@@ -1,14 +1,13 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Database } from '../../db/database.ts';
 import { messageOf } from '../../errors.ts';
 import { listed } from '../../wording.ts';
-import type { Direction } from '../files/load.ts';
-import { compareNames, type MigrationFile } from '../files/source.ts';
+import type { CodeFile } from '../code/code-files.ts';
+import type { Direction, Migration } from '../files/load.ts';
+import type { MigrationFile } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
 import { readCircumstances, type Circumstances } from './circumstances.ts';
-import { readKept, writeKept, type KeptRow } from './rows.ts';
+import { readKept, writeKept, type KeptRow, type NewRow } from './rows.ts';
+import { createSources, type Sources } from './sources.ts';
 
 /** What a migration sends. */
 export interface Piece {
@@ -17,26 +16,22 @@ export interface Piece {
   readonly answer?: string | undefined;
 }
 
-/** A file that a recording depends on. */
-export interface SourceFile {
-  /** Relative to the migration's folder. */
-  readonly path: string;
-  readonly digest: string;
-}
-
 export interface KeptRecording {
   readonly pieces: readonly Piece[];
   /** What the guard allows those that are sent it. */
   readonly limits: unknown;
+  /** Of the migration's file: see checksumOf. */
+  readonly checksum: string;
 }
 
 /** What one or two tenants were sent by a migration. */
-export interface ShownRecording extends KeptRecording {
-  readonly file: MigrationFile;
-  /** All files that decide about it. */
-  readonly sources: readonly SourceFile[];
-  /** Schemas of one tenant, or of two that were sent the same. */
-  readonly witnesses: readonly string[];
+export interface ShownRecording extends Pick<KeptRecording, 'pieces' | 'limits'> {
+  /** As it was loaded. */
+  readonly migration: Pick<Migration, 'file' | 'checksum'>;
+  /** The schema of a tenant that was sent it. */
+  readonly witness: string;
+  /** Another tenant was sent the same. */
+  readonly isUsable: boolean;
 }
 
 /** The recordings in tenantctl's schema, as far as they are valid for a run. */
@@ -66,9 +61,10 @@ interface Setting {
 
 /** The kept recordings for one run. */
 export function openKeptRecordings(
-  database: Pick<Database, 'query' | 'names'>,
+  database: Pick<Database, 'query' | 'names' | 'conceal'>,
   { tenantRole, directory, observe }: Setting,
 ): KeptRecordings {
+  const sources = createSources();
   const found = new Map<string, KeptRecording | undefined>();
   const keyOf = ({ path }: MigrationFile, direction: Direction) => `${direction} ${path}`;
   const warned = new Set<string>();
@@ -101,7 +97,7 @@ export function openKeptRecordings(
       for (const file of unknown) {
         const row = kept.get(file.stem);
         const isValid = row !== undefined && row.isIntact && row.key === keyFor(file, circumstances);
-        found.set(keyOf(file, direction), isValid ? recordingOf(directory, row) : undefined);
+        found.set(keyOf(file, direction), isValid ? recordingOf(file, row, sources) : undefined);
       }
     },
 
@@ -110,19 +106,14 @@ export function openKeptRecordings(
       try {
         const circumstances = await look();
         if (!circumstances.mayWrite) return;
-        const rows = shown
-          .filter(({ sources }) => isUnchanged(directory, sources))
-          .map(({ file, pieces, sources, limits, witnesses: [witness = '', second] }) => ({
-            stem: file.stem,
-            key: keyFor(file, circumstances),
-            body: JSON.stringify({ sources, pieces } satisfies Body),
-            limits: JSON.stringify(limits),
-            witness,
-            isUsable: second !== undefined,
-          }))
-          .filter(({ body }) => body.length <= MOST_CHARACTERS)
-          .toSorted((a, b) => compareNames(a.stem, b.stem));
-        await writeKept(database, rows, direction);
+        const { conceal } = database;
+        const mayKeep = shown.filter(({ pieces }) => pieces.every(({ text }) => conceal(text) === text));
+        const rows = await Promise.all(mayKeep.map((one) => toRow(one, circumstances, sources)));
+        await writeKept(
+          database,
+          rows.filter((row) => row !== undefined),
+          direction,
+        );
       } catch (error) {
         warn(`What the migrations have sent was not kept: ${messageOf(error)}`);
       }
@@ -133,30 +124,35 @@ export function openKeptRecordings(
 /** A larger recording costs more to read than to make. */
 const MOST_CHARACTERS = 1_000_000;
 
-interface Body {
-  readonly sources: readonly SourceFile[];
-  readonly pieces: readonly Piece[];
+interface Body extends Pick<KeptRecording, 'checksum' | 'pieces'> {
+  readonly sources: readonly CodeFile[];
 }
 
 function keyFor({ format }: MigrationFile, { sqlKey, codeKey }: Circumstances): string {
   return format === 'sql' ? sqlKey : codeKey;
 }
 
-function recordingOf(directory: string, { body, limits }: KeptRow): KeptRecording | undefined {
-  const { sources, pieces } = JSON.parse(body) as Body;
-  return isUnchanged(directory, sources) ? { pieces, limits: JSON.parse(limits) as unknown } : undefined;
+function recordingOf(
+  file: MigrationFile,
+  { body, limits }: KeptRow,
+  known: Sources,
+): KeptRecording | undefined {
+  const { checksum, pieces, sources } = JSON.parse(body) as Body;
+  if (!known.areUnchanged(file, sources)) return undefined;
+  return { checksum, pieces, limits: JSON.parse(limits) as unknown };
 }
 
-function isUnchanged(directory: string, sources: readonly SourceFile[]): boolean {
-  return sources.every(({ path, digest }) => {
-    try {
-      return digestOf(readFileSync(resolve(directory, path))) === digest;
-    } catch {
-      return false;
-    }
-  });
-}
-
-function digestOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+/** @returns undefined if it is not to be kept */
+async function toRow(
+  { migration, pieces, limits, witness, isUsable }: ShownRecording,
+  circumstances: Circumstances,
+  known: Sources,
+): Promise<NewRow | undefined> {
+  const { file, checksum } = migration;
+  const sources = await known.of(migration);
+  if (sources === undefined) return undefined;
+  const body = JSON.stringify({ sources, checksum, pieces } satisfies Body);
+  if (body.length > MOST_CHARACTERS) return undefined;
+  const key = keyFor(file, circumstances);
+  return { stem: file.stem, key, body, limits: JSON.stringify(limits), witness, isUsable };
 }

@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import type { Direction } from '../files/load.ts';
-import type { MigrationFile } from '../files/source.ts';
+import { compareNames, type MigrationFile } from '../files/source.ts';
 import { rowChecksum } from './table.ts';
 
 export interface KeptRow {
@@ -43,14 +43,15 @@ const IS_USABLE = `(excluded.is_usable OR ${IS_SAME} AND (k.is_usable OR k.witne
 /**
  * Stores recordings. If a row has the same, from another tenant, it becomes usable; if it differs, the new one
  * replaces it. One statement decides, so that two writers at once cannot undo each other's.
- * @param rows sorted, so that two writers lock them in the same order
  */
 export async function writeKept(
   database: Pick<Database, 'query'>,
-  rows: readonly NewRow[],
+  unsorted: readonly NewRow[],
   direction: Direction,
 ): Promise<void> {
-  if (rows.length === 0) return;
+  if (unsorted.length === 0) return;
+  // Two writers lock them in the same order.
+  const rows = unsorted.toSorted((a, b) => compareNames(a.stem, b.stem));
   const final = (column: string) =>
     column === 'witness' ? WITNESS : column === 'is_usable' ? IS_USABLE : `excluded.${column}`;
   await database.query(

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { createKnexFactory, type KnexFactory } from '../../db/knex/knex-session.ts';
 import { createReadStatements, type ReadStatements } from '../statements/read-statements.ts';
 import { loadMigration, type Direction, type Migration } from '../files/load.ts';
-import { checksumOf, stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
+import { stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 import { recordFiles } from '../state/checksums.ts';
 import { toTenantctlError } from '../../errors.ts';
 import { NOTHING_KEPT, type KeptRecordings } from '../recordings/kept-recordings.ts';
@@ -127,9 +127,10 @@ export async function recordLoaded(
 ): Promise<void> {
   const stems = new Set(names.map(stemOf));
   const applied = files.filter(({ stem }) => stems.has(stem));
-  const checksums = applied.map((file) =>
-    kept.of(file, 'up') === undefined ? load(file) : Promise.resolve({ file, checksum: checksumOf(file) }),
-  );
+  const checksums = applied.map(async (file) => {
+    const { checksum } = kept.of(file, 'up') ?? (await load(file));
+    return { file, checksum };
+  });
   await recordFiles(database, scope, await Promise.all(checksums));
 }
 

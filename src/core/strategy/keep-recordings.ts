@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
-import type { Recording } from '../../db/knex/recording.ts';
 import type { Step } from '../plan/plan.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import { checksumOf, readMigrationFile, type MigrationFile } from '../files/source.ts';
 import { limitsOf, type Limits } from '../guard/limits.ts';
-import type { ShownRecording, SourceFile } from '../recordings/kept-recordings.ts';
+import type { ShownRecording } from '../recordings/kept-recordings.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { reasonIn } from './compiled.ts';
 import type { MigrationWork } from './migration-work.ts';
@@ -45,36 +42,17 @@ async function shownBy(
   { file, name }: Step,
 ): Promise<ShownRecording | undefined> {
   const [last, earlier] = [seen.at(-1)?.get(name), seen.at(-2)?.get(name)];
-  if (last === undefined || last.dependence !== undefined || holdsSecret(context, last)) return undefined;
-  const sources = await sourcesOf(context, file);
-  if (sources === undefined) return undefined;
+  if (last === undefined || last.dependence !== undefined) return undefined;
   const isSame = earlier !== undefined && reasonIn(earlier, last) === undefined;
   const namesHistory = last.texts.some((text) => text.includes(context.database.names.tenantHistory));
   const readings = await Promise.all(last.texts.map(context.readStatements));
   if (readings.some(({ problem }) => problem !== undefined)) return undefined;
   const limits: KeptLimits = { ...limitsOf(readings, observedEffects, namesHistory), locksShared };
   return {
-    file,
-    sources,
+    migration: await context.load(file),
     pieces: last.texts.map((text) => ({ text })),
     limits,
-    witnesses: witnesses.slice(isSame ? -2 : -1),
+    witness: witnesses.at(-1) ?? '',
+    isUsable: isSame,
   };
-}
-
-/** A secret stands in its file, or came from elsewhere: it is not copied. */
-function holdsSecret({ database }: RunContext, { texts }: Recording): boolean {
-  return texts.some((text) => database.conceal(text) !== text);
-}
-
-/** The files that decide what a migration sends; undefined if something else may decide, too. */
-async function sourcesOf(
-  { load }: RunContext,
-  file: MigrationFile,
-): Promise<readonly SourceFile[] | undefined> {
-  if (file.format !== 'sql') return undefined;
-  const [{ checksum }, bytes] = [await load(file), readMigrationFile(file)];
-  // It may have changed since it was loaded.
-  if (checksumOf(file, bytes) !== checksum) return undefined;
-  return [{ path: file.name, digest: createHash('sha256').update(bytes).digest('hex') }];
 }
