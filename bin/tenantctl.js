@@ -8,6 +8,8 @@ if (major < 22 || (major === 22 && minor < 18)) {
   );
   process.exitCode = 3;
 } else {
+  // Kept where only those can write who can change the program itself. If that is impossible, nothing is kept.
+  process.getBuiltinModule('node:module').enableCompileCache(`${import.meta.dirname}/../.compile-cache`);
   const { main } = await import('../dist/cli.js');
   process.exitCode = await main(process.argv.slice(2));
 }

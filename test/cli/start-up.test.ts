@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { PROGRAM, tenantctl } from '../support/cli.ts';
@@ -81,6 +81,17 @@ test('a command without a database loads no driver, but checks the variables', a
   expect(result.exitCode).toBe(0);
   expect(foreign).toEqual([]);
   expect(text).toContain(ZOD);
+});
+
+test('compiled code is kept beside the program, readable for its user only', async () => {
+  const { folder } = await createProject();
+  expect(await tenantctl(['--version'], { cwd: folder })).toMatchObject({ exitCode: 0, stderr: '' });
+
+  const kept = join(dirname(dirname(PROGRAM)), '.compile-cache');
+  const files = (await readdir(kept, { recursive: true })).map((name) => join(kept, name));
+  const modes = (await Promise.all(files.map((path) => stat(path)))).filter((facts) => facts.isFile());
+  expect(modes.length).toBeGreaterThan(0);
+  for (const { mode } of modes) expect(mode & 0o077).toBe(0);
 });
 
 test('the program asks nothing of env that BusyBox lacks, such as -S: it starts on Alpine Linux', async () => {

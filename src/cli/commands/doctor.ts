@@ -26,7 +26,7 @@ export function addDoctor(program: Command, register: Register): void {
 }
 
 export async function doctorCommand(context: Context, flags: DoctorFlags): Promise<CommandResult> {
-  const { diagnose } = await import('../../core/doctor/diagnose.ts');
+  const { diagnose } = await import('../run/core.ts');
   const path = resolve(context.folder, context.options.dotenv ?? '.env');
   const file = { path, found: existsSync(path) };
   // An unreadable env file is also a finding.

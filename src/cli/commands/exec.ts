@@ -37,17 +37,14 @@ async function execCommand(context: Context, flags: ExecFlags): Promise<CommandR
   // V8's flags for the parser depend on the configuration.
   await context.readEnvironment();
   // A wrong query is reported before a database that cannot be reached.
-  const { parseQuery } = await import('../../core/query/statement.ts');
+  const { parseQuery } = await import('../run/core.ts');
   await parseQuery(sql);
-  // Load it while the server answers.
-  const core = import('../../core/query/query-tenants.ts');
-  return context.withDatabase(flags.concurrency, async (database, settings) => {
+  return context.withDatabase(flags.concurrency, async (database, settings, _observe, core) => {
     // The embedded database cannot cancel a query.
     if (database.canCancel) context.interruption.cancelOnFirst();
     const { createRowRenderer } = await import('../render/rows.ts');
     const renderer = createRowRenderer(output.json ? 'json' : (flags.format ?? 'table'), output.look);
-    const { queryTenants } = await core;
-    const result = await queryTenants(database, {
+    const result = await core.queryTenants(database, {
       ...runOptions(context, settings, flags),
       sql,
       onRows: async (rows) => output.part(await renderer.rows(rows)),

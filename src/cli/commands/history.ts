@@ -25,9 +25,8 @@ function acceptCommand(
   { master, tenants }: AcceptFlags,
   names: readonly string[],
 ): Promise<CommandResult> {
-  return context.withDatabase(undefined, async (database, { folders }, observe) => {
-    const { acceptEdits } = await import('../../core/commands/accept-edits.ts');
-    const files = await acceptEdits(database, {
+  return context.withDatabase(undefined, async (database, { folders }, observe, core) => {
+    const files = await core.acceptEdits(database, {
       names,
       masterFolder: tenants === true ? undefined : folders.master,
       tenantFolder: master === true ? undefined : folders.tenants,

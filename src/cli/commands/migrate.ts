@@ -17,7 +17,7 @@ import {
 import { runNumber } from '../flags/numbers.ts';
 import { addRollout, rolloutOf, type RolloutFlags } from '../flags/rollout-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';
-import type { Context } from '../run/context.ts';
+import type { Context, Core } from '../run/context.ts';
 import { dryRunResult, fleetCommandResult, masterText } from '../run/results.ts';
 
 interface MigrateFlags extends FleetFlags, RolloutFlags {
@@ -70,14 +70,12 @@ function addTenantFlags(command: Command): Command {
 }
 
 function migrateMaster(context: Context, flags: MigrateFlags): Promise<CommandResult> {
-  return context.withDatabase(undefined, async (database, settings, observe) => {
+  return context.withDatabase(undefined, async (database, settings, observe, core) => {
     const options = masterOptions(context, settings, flags, observe);
     if (flags.dryRun === true) {
-      const { rehearseMaster } = await import('../../core/commands/rehearse.ts');
-      return dryRunResult(context, await rehearseMaster(database, options));
+      return dryRunResult(context, await core.rehearseMaster(database, options));
     }
-    const { migrateMaster } = await import('../../core/commands/migrate-master.ts');
-    const result = await migrateMaster(database, options);
+    const result = await core.migrateMaster(database, options);
     return {
       document: masterDocument(result, 'applied'),
       text: masterText(context, result, 'Applied'),
@@ -87,18 +85,14 @@ function migrateMaster(context: Context, flags: MigrateFlags): Promise<CommandRe
 
 async function migrateTenants(context: Context, flags: MigrateFlags): Promise<CommandResult> {
   const rollout = await rolloutOf(flags);
-  // Load it while the server answers.
-  const core = import('../../core/commands/migrate-tenants.ts');
-  return context.withDatabase(flags.concurrency, async (database, settings, observe) => {
+  return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
     const options = { ...tenantOptions(context, settings, flags, observe), rollout };
     if (flags.dryRun === true) {
-      const { rehearseTenants } = await import('../../core/commands/rehearse.ts');
-      return dryRunResult(context, await rehearseTenants(database, options));
+      return dryRunResult(context, await core.rehearseTenants(database, options));
     }
-    const { migrateTenants } = await core;
     return fleetCommandResult(
       context,
-      await migrateTenants(database, options),
+      await core.migrateTenants(database, options),
       'applied',
       flags.all === true,
     );
@@ -107,7 +101,7 @@ async function migrateTenants(context: Context, flags: MigrateFlags): Promise<Co
 
 async function migrateAll(context: Context, flags: MigrateFlags): Promise<CommandResult> {
   const rollout = await rolloutOf(flags);
-  return context.withDatabase(flags.concurrency, async (database, settings, observe) => {
+  return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
     const forMaster = masterOptions(context, settings, flags, observe);
     const forTenants = {
       ...tenantOptions(context, settings, flags, observe),
@@ -116,18 +110,14 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
       masterFolder: undefined,
     };
     if (flags.dryRun === true) {
-      const { rehearseAll } = await import('../../core/commands/rehearse.ts');
-      return dryRunResult(context, await rehearseAll(database, forMaster, forTenants));
+      return dryRunResult(context, await core.rehearseAll(database, forMaster, forTenants));
     }
-    const { refuseSkeletonsIn } = await import('../../core/plan/refuse-skeletons.ts');
-    const { migrateMaster } = await import('../../core/commands/migrate-master.ts');
-    const { migrateTenants } = await import('../../core/commands/migrate-tenants.ts');
-    await refuseSkeletonsIn(database, forTenants.folder);
+    await core.refuseSkeletonsIn(database, forTenants.folder);
     const canary = rollout?.canary;
     const named = [...(flags.tenant ?? []), ...(canary && 'tenants' in canary ? canary.tenants : [])];
-    if (named.length > 0) await refuseUnknown(database, named);
-    const master = await migrateMaster(database, forMaster);
-    const result = await migrateTenants(database, forTenants);
+    if (named.length > 0) await refuseUnknown(core, database, named);
+    const master = await core.migrateMaster(database, forMaster);
+    const result = await core.migrateTenants(database, forTenants);
     const fleet = fleetCommandResult(context, result, 'applied', flags.all === true);
     return {
       ...fleet,
@@ -144,10 +134,8 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
 }
 
 /** A mistyped name ends the command before its first half, if there is a registry. @throws TenantctlError TENANT_UNKNOWN */
-async function refuseUnknown(database: Database, names: readonly string[]): Promise<void> {
-  const { hasRegistryTable } = await import('../../core/registry/registry-shape.ts');
-  const { findTenants } = await import('../../core/registry/registry.ts');
-  if (await hasRegistryTable(database, database.names)) await findTenants(database, names);
+async function refuseUnknown(core: Core, database: Database, names: readonly string[]): Promise<void> {
+  if (await core.hasRegistryTable(database, database.names)) await core.findTenants(database, names);
 }
 
 function masterOptions(context: Context, settings: Settings, flags: MigrateFlags, observe: Observer) {

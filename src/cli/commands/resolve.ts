@@ -34,9 +34,8 @@ async function resolveCommand(
       hint: `${tenant === MASTER_NAME ? 'tenantctl status' : `tenantctl tenant show ${shellWord(tenant)}`} names the migration. Check in the schema whether its work is there.`,
     });
   }
-  return context.withDatabase(undefined, async (database, settings, observe) => {
-    const { resolveInterrupted } = await import('../../core/commands/resolve.ts');
-    const resolution = await resolveInterrupted(database, {
+  return context.withDatabase(undefined, async (database, settings, observe, core) => {
+    const resolution = await core.resolveInterrupted(database, {
       tenant,
       answer: applied === true ? 'applied' : 'retry',
       folder: tenant === MASTER_NAME ? settings.folders.master : settings.folders.tenants,

@@ -50,24 +50,22 @@ function extentOf({ all, to }: RollbackFlags): RollbackExtent | undefined {
 }
 
 function rollbackMaster(context: Context, flags: RollbackFlags): Promise<CommandResult> {
-  return context.withDatabase(undefined, async (database, settings, observe) => {
-    const { planMasterRollback, rollbackMaster } = await import('../../core/commands/rollback-master.ts');
+  return context.withDatabase(undefined, async (database, settings, observe, core) => {
     const options = {
       ...runOptions(context, settings, flags),
       folder: settings.folders.master,
       extent: extentOf(flags),
     };
     if (flags.dryRun === true) {
-      const { rehearseMasterRollback } = await import('../../core/commands/rehearse.ts');
-      return dryRunResult(context, await rehearseMasterRollback(database, options));
+      return dryRunResult(context, await core.rehearseMasterRollback(database, options));
     }
     if (flags.all === true) {
-      const { plan } = await planMasterRollback(database, options);
+      const { plan } = await core.planMasterRollback(database, options);
       const names = plan.steps.map((step) => step.name).join(', ');
       if (names !== '')
         await context.confirm(`This undoes every master migration (${names}) and destroys their data.`);
     }
-    const result = await rollbackMaster(database, {
+    const result = await core.rollbackMaster(database, {
       ...options,
       observe,
       // With --yes, the rollback need not stop at the tables that it drops.
@@ -88,18 +86,16 @@ function masterLoss({ tables, unknown, tenants }: MasterLoss): string {
 }
 
 function rollbackTenants(context: Context, flags: RollbackFlags): Promise<CommandResult> {
-  return context.withDatabase(flags.concurrency, async (database, settings, observe) => {
-    const { rollbackTenants } = await import('../../core/commands/rollback-tenants.ts');
+  return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
     const options = {
       ...runOptions(context, settings, flags),
       folder: settings.folders.tenants,
       extent: flags.run === undefined ? extentOf(flags) : { run: flags.run },
     };
     if (flags.dryRun === true) {
-      const { rehearseTenantsRollback } = await import('../../core/commands/rehearse.ts');
-      return dryRunResult(context, await rehearseTenantsRollback(database, options));
+      return dryRunResult(context, await core.rehearseTenantsRollback(database, options));
     }
-    const result = await rollbackTenants(database, {
+    const result = await core.rollbackTenants(database, {
       ...options,
       observe,
       confirm(emptied) {

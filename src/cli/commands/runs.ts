@@ -28,9 +28,8 @@ export function addRuns(program: Command, register: Register): void {
 }
 
 function listRuns(context: Context, flags: RunsFlags): Promise<CommandResult> {
-  return context.withDatabase(undefined, async (database) => {
-    const { readRuns } = await import('../../core/ledger/read-runs.ts');
-    const runs = await readRuns(database, flags);
+  return context.withDatabase(undefined, async (database, _settings, _observe, core) => {
+    const runs = await core.readRuns(database, flags);
     return {
       document: { runs: runs.map(runDocument) },
       text: ({ renderRuns }, look) => renderRuns(runs, look),
@@ -40,12 +39,10 @@ function listRuns(context: Context, flags: RunsFlags): Promise<CommandResult> {
 
 function showRun(context: Context, flags: ShowFlags, [id]: readonly unknown[]): Promise<CommandResult> {
   const all = flags.all === true;
-  return context.withDatabase(undefined, async (database) => {
-    const { readRun, readRunTenants } = await import('../../core/ledger/read-runs.ts');
-    const { readUndone } = await import('../../core/ledger/undone.ts');
-    const run = await readRun(database, id === 'latest' ? id : Number(id));
-    const tenants = await readRunTenants(database, run.id, { onlyFailed: !all });
-    const undone = await readUndone(database, run.id);
+  return context.withDatabase(undefined, async (database, _settings, _observe, core) => {
+    const run = await core.readRun(database, id === 'latest' ? id : Number(id));
+    const tenants = await core.readRunTenants(database, run.id, { onlyFailed: !all });
+    const undone = await core.readUndone(database, run.id);
     return {
       document: {
         run: {

@@ -26,11 +26,8 @@ export function addStatus(program: Command, register: Register): void {
 
 async function statusCommand(context: Context, flags: StatusFlags): Promise<CommandResult> {
   const all = flags.all === true;
-  // Load it while the server answers.
-  const core = import('../../core/fleet/status.ts');
-  return context.withDatabase(undefined, async (database, settings, observe) => {
-    const { fleetStatus } = await core;
-    const status = await fleetStatus(database, {
+  return context.withDatabase(undefined, async (database, settings, observe, core) => {
+    const status = await core.fleetStatus(database, {
       masterFolder: masterFolderOf(settings),
       tenantFolder: settings.folders.tenants,
       listAll: all,

@@ -62,9 +62,8 @@ function provisionTenants(
   organizationIds: readonly string[],
 ): Promise<CommandResult> {
   const { output } = context;
-  return context.withDatabase(flags.concurrency, async (database, settings, observe) => {
-    const { provisionTenants } = await import('../../core/tenant/provision.ts');
-    const results = await provisionTenants(database, organizationIds, {
+  return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
+    const results = await core.provisionTenants(database, organizationIds, {
       ...runOptions(context, settings, flags),
       tenantRole: flags.ownerRole ?? settings.tenantRole,
       folder: settings.folders.tenants,
@@ -93,11 +92,9 @@ function provisionTenants(
 }
 
 function listTenants(context: Context, { status }: ListFlags): Promise<CommandResult> {
-  return context.withDatabase(undefined, async (database) => {
-    const { assertRegistry } = await import('../../core/registry/registry-shape.ts');
-    const { readTenants } = await import('../../core/registry/registry.ts');
-    await assertRegistry(database);
-    const all = await readTenants(database);
+  return context.withDatabase(undefined, async (database, _settings, _observe, core) => {
+    await core.assertRegistry(database);
+    const all = await core.readTenants(database);
     const tenants = all.filter((tenant) => status === undefined || tenant.status === status);
     return {
       document: { tenants: tenants.map(registryDocument) },
@@ -111,9 +108,8 @@ function showTenant(
   _flags: object,
   [name = '']: readonly string[],
 ): Promise<CommandResult> {
-  return context.withDatabase(undefined, async (database, settings) => {
-    const { tenantState } = await import('../../core/fleet/status.ts');
-    const state = await tenantState(database, name, { tenantFolder: settings.folders.tenants });
+  return context.withDatabase(undefined, async (database, settings, _observe, core) => {
+    const state = await core.tenantState(database, name, { tenantFolder: settings.folders.tenants });
     return {
       document: {
         tenant: {

@@ -56,7 +56,7 @@ export async function rolloutOf(flags: RolloutFlags): Promise<RolloutOptions | u
     throw missing('--max-canary-failures counts canaries', '--canary');
   const given = [canary, wave, check, maxFailures, maxReplicaLag].some((flag) => flag !== undefined);
   if (!given) return undefined;
-  const { readTenantCheck } = await import('../../core/rollout/tenant-check.ts');
+  const { readTenantCheck } = await import('../run/core.ts');
   return {
     canary,
     wave,

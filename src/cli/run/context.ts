@@ -1,9 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Reading } from '../../config/environment.ts';
 import type { FolderSettings, Settings } from '../../config/settings.ts';
+import { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } from '../../core/run/capacity.ts';
 import type { Concurrency } from '../../core/run/lanes.ts';
 import type { Observer } from '../../core/report/event.ts';
 import type { Output } from '../terminal/output.ts';
 import { createProgress } from '../terminal/progress.ts';
+import type * as LoadedCore from './core.ts';
 import type { Interruption } from './signals.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
@@ -17,6 +20,8 @@ export interface GlobalOptions {
   readonly color?: boolean;
   readonly yes?: boolean;
 }
+
+export type Core = typeof LoadedCore;
 
 /** A command's environment. Expensive parts are functions, so that --help opens nothing. */
 export interface Context {
@@ -35,7 +40,7 @@ export interface Context {
    */
   withDatabase<T>(
     concurrency: Concurrency | undefined,
-    use: (database: Database, settings: Settings, observe: Observer) => Promise<T>,
+    use: (database: Database, settings: Settings, observe: Observer, core: Core) => Promise<T>,
   ): Promise<T>;
   /** @throws TenantctlError CONFIRMATION_REQUIRED without a terminal, or if the answer is no */
   confirm(question: string): Promise<void>;
@@ -62,17 +67,18 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
       for (const { variable, message } of read.warnings)
         output.complain(output.errorLook.paint.yellow(`! ${variable} ${message}.`));
       const { withDatabase } = await import('../../db/open.ts');
-      const { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } = await import('../../core/run/capacity.ts');
       const width = concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY);
       // One more, so that the ledger need not wait for a migration outside a transaction.
       const maxConnections = width + BESIDE + 1;
+      // Only when the connection is under way: the server answers meanwhile.
+      const loading = nextTurn().then(() => import('./core.ts'));
       return withDatabase(settings.database, { maxConnections, names: settings.names }, async (database) => {
         const progress = createProgress(output);
         const forget = database.canCancel
           ? interruption.onSecond(() => void database.cancelWork())
           : () => {};
         try {
-          return await use(database, settings, progress.observe);
+          return await use(database, settings, progress.observe, await loading);
         } finally {
           progress.stop();
           forget();

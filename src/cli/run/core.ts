@@ -1,0 +1,25 @@
+/** What commands call in src/core. Loaded as one, while the server answers: many small files take longer. */
+export { acceptEdits } from '../../core/commands/accept-edits.ts';
+export { migrateMaster } from '../../core/commands/migrate-master.ts';
+export { migrateTenants } from '../../core/commands/migrate-tenants.ts';
+export {
+  rehearseAll,
+  rehearseMaster,
+  rehearseMasterRollback,
+  rehearseTenants,
+  rehearseTenantsRollback,
+} from '../../core/commands/rehearse.ts';
+export { resolveInterrupted } from '../../core/commands/resolve.ts';
+export { planMasterRollback, rollbackMaster } from '../../core/commands/rollback-master.ts';
+export { rollbackRun, rollbackTenants } from '../../core/commands/rollback-tenants.ts';
+export { diagnose } from '../../core/doctor/diagnose.ts';
+export { fleetStatus, tenantState } from '../../core/fleet/status.ts';
+export { readRun, readRuns, readRunTenants } from '../../core/ledger/read-runs.ts';
+export { readUndone } from '../../core/ledger/undone.ts';
+export { refuseSkeletonsIn } from '../../core/plan/refuse-skeletons.ts';
+export { queryTenants } from '../../core/query/query-tenants.ts';
+export { parseQuery } from '../../core/query/statement.ts';
+export { assertRegistry, hasRegistryTable } from '../../core/registry/registry-shape.ts';
+export { findTenants, readTenants } from '../../core/registry/registry.ts';
+export { readTenantCheck } from '../../core/rollout/tenant-check.ts';
+export { provisionTenants } from '../../core/tenant/provision.ts';
