@@ -35,8 +35,21 @@ const WATCH = `
   CREATE TRIGGER take_down AFTER UPDATE ON public.tenants FOR EACH ROW
     WHEN (NEW.status = 'ACTIVE') EXECUTE FUNCTION sign_ups.take_down();`;
 
+/** Records from now on how tenants become ACTIVE. Returns the way of one. */
+export async function watchActivations({
+  query,
+}: Pick<TestFleet, 'query'>): Promise<(org: string) => Promise<Way>> {
+  await query(WATCH);
+  return async (organization) => {
+    const rows = await query<{ text: string }>('SELECT text FROM sign_ups.activations WHERE org = $1', [
+      organization,
+    ]);
+    return rows[0]?.text.includes('tenantctl.enter') === true ? 'in one string' : 'interactively';
+  };
+}
+
 export async function watchSignUps(fleet: TestFleet): Promise<SignUps> {
-  await fleet.query(WATCH);
+  const wayOf = await watchActivations(fleet);
   return {
     async signUp(organization, options = {}, database = fleet.database) {
       const warnings: string[] = [];
@@ -44,12 +57,7 @@ export async function watchSignUps(fleet: TestFleet): Promise<SignUps> {
         if (event.type === 'warning') warnings.push(event.message);
       };
       await provisionTenant(database, organization, { folder: fleet.project.tenants, observe, ...options });
-      const rows = await fleet.query<{ text: string }>(
-        'SELECT text FROM sign_ups.activations WHERE org = $1',
-        [organization],
-      );
-      const text = rows[0]?.text ?? '';
-      return { way: text.includes('tenantctl.enter') ? 'in one string' : 'interactively', warnings };
+      return { way: await wayOf(organization), warnings };
     },
   };
 }

@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isKnexExtended } from '../../db/knex/insides.ts';
 import { CodeDigests, type CodeFile } from '../code/code-files.ts';
 import { examineCode } from '../code/examine-code.ts';
 import type { Migration } from '../files/load.ts';
@@ -17,7 +18,8 @@ export function createSources(): Sources {
   return {
     async of({ file, checksum }) {
       const { kind, files } = await examineCode(file, digests);
-      if (kind !== 'pure' && file.format !== 'sql') return undefined;
+      const isCode = file.format !== 'sql';
+      if (isCode && (kind !== 'pure' || (await isKnexExtended(file.path)))) return undefined;
       // It may have changed since it was loaded.
       return checksumOf(file) === checksum ? files : undefined;
     },

@@ -63,6 +63,40 @@ export async function loadKnex(path: string): Promise<typeof PackedKnex> {
   return loadedKnex(module.createRequire(path)) ?? exportsOf(await import('./packed-knex.ts')).createKnex;
 }
 
+/**
+ * Whether the Knex that migrations get has methods that the packed one lacks: the application has extended it, and in
+ * another process the same code may do something else. @param path a migration's
+ */
+export async function isKnexExtended(path: string): Promise<boolean> {
+  const loaded = loadedKnex(module.createRequire(path));
+  if (loaded === undefined) return false;
+  const known = methodsOf(exportsOf(await import('./packed-knex.ts')).createKnex);
+  return [...methodsOf(loaded)].some((name) => !known.has(name));
+}
+
+/** The names of all methods of Knex's builders, which `extend` adds to. */
+function methodsOf(createKnex: typeof PackedKnex): ReadonlySet<string> {
+  const { client } = createKnex({ client: 'pg' }) as unknown as { readonly client: BuilderFactory };
+  const table = client.tableBuilder('create', 'a', null, () => {});
+  const names = new Set<string>();
+  const builders = [
+    client.queryBuilder(),
+    client.schemaBuilder(),
+    table,
+    client.columnBuilder(table, 'text', ['a']),
+    client.viewBuilder('create', 'a', () => {}),
+  ];
+  for (const builder of builders)
+    for (let type = builder; type !== Object.prototype; type = Object.getPrototypeOf(type) as object)
+      for (const name of Object.getOwnPropertyNames(type)) names.add(name);
+  return names;
+}
+
+type BuilderFactory = Readonly<
+  Record<'queryBuilder' | 'schemaBuilder', () => object> &
+    Record<'tableBuilder' | 'columnBuilder' | 'viewBuilder', (...args: unknown[]) => object>
+>;
+
 function loadedKnex(require: NodeJS.Require): typeof PackedKnex | undefined {
   try {
     const cached = require.cache[require.resolve('knex')];

@@ -1,0 +1,138 @@
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startChild } from '../support/child.ts';
+import { tenantctl } from '../support/cli.ts';
+import { createFleet } from '../support/fleet.ts';
+import { watchActivations } from '../support/sign-ups.ts';
+
+const FOLDER = 'migrations/tenants';
+const MIGRATION = `${FOLDER}/20260101000000_more.ts`;
+
+/** Code that imports a helper, reads a file, binds values and asks what is there. */
+const CODE = `
+  import { readFileSync } from 'node:fs';
+  import { join } from 'node:path';
+  import type { Knex } from 'knex';
+  import { columns } from '../../helpers/columns.ts';
+
+  export async function up(knex: Knex): Promise<void> {
+    const names = readFileSync(join(import.meta.dirname, '../../helpers/names.txt'), 'utf8').trim().split('\\n');
+    await knex.schema.createTable('more', (table) => {
+      for (const name of [...names, ...columns]) table.text(name);
+      table.timestamp('at').defaultTo('2020-01-01');
+    });
+  }
+  export const down = (knex: Knex) => knex.schema.dropTable('more');
+`;
+
+test(
+  'a new process sends what two others have shown, unless something has changed that it depends on',
+  { timeout: 120_000 },
+  async () => {
+    const fleet = await createFleet([]);
+    const { project, query } = fleet;
+    await project.write(MIGRATION, CODE);
+    await project.write('helpers/columns.ts', `export const columns = ['imported'];`);
+    await project.write('helpers/names.txt', 'read\n');
+    const wayOf = await watchActivations(fleet);
+    const signUp = async (organization: string, env: Record<string, string> = {}) => {
+      const { exitCode, stderr } = await tenantctl(['tenant', 'provision', organization], {
+        cwd: project.folder,
+        env: { ...fleet.testDatabase.env, ...env },
+      });
+      expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+      return wayOf(organization);
+    };
+    const columnsOf = async (organization: string) =>
+      (
+        await query<{ name: string }>(
+          `SELECT column_name AS name FROM information_schema.columns JOIN public.tenants ON table_schema = schema_name
+           WHERE table_name = 'more' AND clerk_org_id = $1 ORDER BY ordinal_position`,
+          [organization],
+        )
+      ).map(({ name }) => name);
+
+    expect(await signUp('one')).toBe('interactively');
+    expect(await signUp('two')).toBe('interactively');
+    expect(await signUp('three')).toBe('in one string');
+    expect(await columnsOf('three')).toEqual(['read', 'imported', 'at']);
+    expect(await signUp('off', { RECORDINGS: 'off' })).toBe('interactively');
+    await query('CREATE TABLE sign_ups.kept AS TABLE tenantctl.recordings');
+    const restore = () =>
+      query('DELETE FROM tenantctl.recordings; INSERT INTO tenantctl.recordings TABLE sign_ups.kept');
+
+    expect(await signUp('zone', { TZ: 'Asia/Tokyo' })).toBe('interactively');
+    await restore();
+    await project.write('node_modules/knex/package.json', '{"version":"3.0.0"}');
+    expect(await signUp('knex')).toBe('interactively');
+    await project.remove('node_modules/knex');
+    await restore();
+    expect(await signUp('four')).toBe('in one string');
+
+    await project.write('helpers/columns.ts', `export const columns = ['edited'];`);
+    expect(await signUp('helper')).toBe('interactively');
+    expect(await columnsOf('helper')).toEqual(['read', 'edited', 'at']);
+    await restore();
+    await project.write('helpers/columns.ts', `export const columns = ['imported'];`);
+    expect(await signUp('five')).toBe('in one string');
+    await project.write('helpers/names.txt', 'another\n');
+    expect(await signUp('read')).toBe('interactively');
+    expect(await columnsOf('read')).toEqual(['another', 'imported', 'at']);
+  },
+);
+
+test('code that can tell one process from another is not kept', { timeout: 60_000 }, async () => {
+  const fleet = await createFleet([]);
+  const write = (name: string, text: string) => fleet.project.write(`${FOLDER}/${name}`, text);
+  const up = (value: string) =>
+    `export const up = (knex) => knex.schema.createTable('t' + ${value}, (table) => table.text('x'));`;
+  await write('20260101000001_clock.js', up('String(Date.now()).slice(0, 1)'));
+  await write('20260101000002_environment.js', up('(process.env.NOT_SET ?? 2)'));
+  await write('20260101000003_pure.js', up('3'));
+  for (const organization of ['one', 'two'])
+    await tenantctl(['tenant', 'provision', organization], {
+      cwd: fleet.project.folder,
+      env: fleet.testDatabase.env,
+    });
+  const rows = await fleet.query<{ stem: string; is_usable: boolean }>(
+    `SELECT stem, is_usable FROM tenantctl.recordings WHERE stem > '2026' ORDER BY 1`,
+  );
+  expect(rows).toEqual([{ stem: '20260101000003_pure', is_usable: true }]);
+});
+
+const EXTENDED = `
+  import { createRequire } from 'node:module';
+  import { openDatabase, provisionTenant } from ${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))};
+
+  const knex = createRequire(import.meta.url)('knex');
+  if (process.env.EXTEND) knex.TableBuilder.extend('own', function () { return this.text('x'); });
+  const database = await openDatabase(JSON.parse(process.env.SETTINGS), { maxConnections: 4 });
+  await provisionTenant(database, process.env.ORGANIZATION, { folder: 'migrations/tenants' });
+  await database.close();
+`;
+
+test('what an application with an extended Knex was sent is not kept', { timeout: 60_000 }, async () => {
+  const fleet = await createFleet([]);
+  const { folder } = fleet.project;
+  await mkdir(join(folder, 'node_modules'));
+  await symlink(join(import.meta.dirname, '../../node_modules/knex'), join(folder, 'node_modules/knex'));
+  await fleet.project.write('app.mjs', EXTENDED);
+  await fleet.project.write(
+    `${FOLDER}/20260101000001_own.js`,
+    `export const up = (knex) => knex.schema.createTable('own', (table) => (table.own ?? table.text).call(table, 'y'));`,
+  );
+  const keptAfter = async (ORGANIZATION: string, EXTEND: string) => {
+    const SETTINGS = JSON.stringify(fleet.testDatabase.settings);
+    const env = { SETTINGS, ORGANIZATION, EXTEND };
+    expect(await startChild(process.execPath, ['app.mjs'], { cwd: folder, env }).done).toMatchObject({
+      exitCode: 0,
+    });
+    const rows = await fleet.query<{ stem: string }>(
+      `SELECT stem FROM tenantctl.recordings WHERE stem > '2026'`,
+    );
+    return rows.length;
+  };
+  expect(await keptAfter('one', 'yes')).toBe(0);
+  expect(await keptAfter('two', '')).toBe(1);
+});
