@@ -271,6 +271,16 @@ export const DEEDS: readonly [sentence: string, statement: string, says: string]
     'LOCK TABLE tenantctl.runs IN EXCLUSIVE MODE',
     'locked the table tenantctl.runs',
   ],
+  [
+    'writes what is sent to tenants later',
+    `INSERT INTO tenantctl.recordings VALUES ('x', 'up', 'k', 'SELECT 1', '{}', 'w', true, now(), 'c')`,
+    'changed the table tenantctl.recordings',
+  ],
+  [
+    'forgets failures',
+    'DELETE FROM tenantctl.tenant_failures',
+    'changed the table tenantctl.tenant_failures',
+  ],
   ['creates a schema', 'CREATE SCHEMA mine', 'created the schema mine'],
   ['drops a schema', 'DROP SCHEMA audit CASCADE', 'dropped the'],
   ['grants the shared schema', 'GRANT CREATE ON SCHEMA public TO PUBLIC', 'changed the schema public'],

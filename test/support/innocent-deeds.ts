@@ -30,6 +30,7 @@ export const INNOCENT_DEEDS: readonly [sentence: string, texts: readonly string[
     ],
   ],
   ['writes into a schema that is no tenant’s', [`INSERT INTO audit.entries (what) VALUES ('migrated')`]],
+  ['reads what tenantctl knows', ['SELECT * FROM tenantctl.recordings, tenantctl.runs']],
   ['counts on a shared sequence', [`SELECT nextval('public.numbers')`]],
   [
     'uses shared types and functions',

@@ -3,6 +3,7 @@ import { compareNames } from '../files/source.ts';
 import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectName } from './before.ts';
 import type { Mark } from './border.ts';
 import type { Description, Descriptions } from './description.ts';
+import { isWriteToState } from './state-tables.ts';
 import { createFindings, type Trespass } from './trespass.ts';
 import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.ts';
 
@@ -82,7 +83,7 @@ export function questionsAbout(facts: Facts): Readonly<Record<'before' | 'now', 
   );
   const unexplained = effects.locks.filter((lock) => isUnexplained(lock, facts));
   const rows = effects.rows.filter((row) => !isOfBefore(row, schemaBefore));
-  const touched = effects.locks.filter(({ isOtherTenants }) => isOtherTenants);
+  const touched = effects.locks.filter((lock) => lock.isOtherTenants || isWriteToState(lock));
   return {
     before: [...exclusive, ...unexplained, ...rows],
     now: [...exclusive, ...unexplained, ...rows, ...touched],
@@ -164,10 +165,12 @@ function deedByLock(lock: SeenLock, known: Known, isExplainedRow: boolean): Tres
     if (was === undefined) return undefined;
     return is === undefined ? 'dropped' : 'changed';
   }
+  const isIndex = lock.kind === 'i' || lock.kind === 'I';
   if (lock.isOtherTenants) {
     if (isExclusive(lock)) return deedOf(was, is);
-    return lock.kind === 'i' || lock.kind === 'I' ? undefined : 'touched';
+    return isIndex ? undefined : 'touched';
   }
+  if (isWriteToState(lock)) return isIndex ? undefined : 'changed';
   const isGrave = isOutside(lock, known.schema) && isExclusive(lock) && !isOfBefore(lock, known.schemaBefore);
   return isGrave && !isExplainedRow ? deedOf(was, is) : undefined;
 }

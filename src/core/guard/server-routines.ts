@@ -19,6 +19,7 @@ import {
 import { idOf, LAST_AGE, OWN_IDS, OWN_LOCKS } from './own-transaction.ts';
 import { FORM } from './description.ts';
 import { KEY_LOCK } from './effects.ts';
+import { isWriteToStateSql } from './state-tables.ts';
 import { HAS_HIDDEN_CALLS } from './hidden-calls.ts';
 
 /** The catalogs to search, as VALUES: name, the object's catalog, its oid, its schema's oid, condition. */
@@ -245,6 +246,7 @@ const STAY_WITHIN = routine(
            AND held.relation::bigint <= largest AND strpos(noted, ',pg_class:' || held.name || ',') = 0
            ELSE held.name LIKE 'pg\\_%' AND held.mode IN ('ExclusiveLock', 'AccessExclusiveLock') END
          WHEN held.name ~ '^(pg_toast|pg_toast_temp_\\d+)\\.' THEN false
+         WHEN starts_with(held.name, 'tenantctl.') AND ${isWriteToStateSql(`substr(held.name, ${'tenantctl.'.length + 1})`, 'held.mode')} THEN true
          WHEN held.name ~ '^(tenantctl|information_schema)\\.' THEN held.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
          ELSE NOT EXISTS (SELECT FROM unnest(shared) AS s (name) WHERE starts_with(held.name, quote_ident(s.name) || '.'))
            OR held.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')

@@ -26,12 +26,23 @@ const REFERRED = new Set([
 
 /** The objects that a statement creates, changes or drops, by the names that it uses. */
 export function namedObjectsOf(kind: string, body: Node): NamedObject[] {
-  if (kind === 'SelectStmt') return intoOf(body);
-  if (AIMLESS.has(kind)) return [];
+  if (kind === 'SelectStmt') return [...intoOf(body), ...stateTablesIn(kind, body)];
+  if (AIMLESS.has(kind)) return stateTablesIn(kind, body);
   const objects = objectsOf(kind, body).flatMap((object) => object ?? []);
   // SET SCHEMA: moving an object into a schema is like creating it there.
   const place = typeof body.newschema === 'string' ? [anyIn(body.newschema)] : [];
   return [...relationsIn(kind, body), ...objects, ...place];
+}
+
+/** Tables of the schema tenantctl of which a statement writes rows, also in a part of it. */
+function stateTablesIn(kind: string, body: Node): NamedObject[] {
+  const found: NamedObject[] = [];
+  walk({ [kind]: body }, (node, { relation }) => {
+    const { schemaname: schema, relname } = (relation ?? {}) as Node;
+    if (schema === 'tenantctl' && /^(?:Insert|Update|Delete|Merge|Copy)Stmt$/.test(node))
+      found.push({ kind: 'relation', schema, name: String(relname), isNew: false });
+  });
+  return found;
 }
 
 /** The statement that runs: of EXPLAIN ANALYZE and PREPARE, the one within. */

@@ -48,6 +48,11 @@ test.each([
   ['CREATE FUNCTION public.two() RETURNS int LANGUAGE sql AS $$SELECT 2$$', 'changes public.two'],
   ['GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC', 'changes public.*'],
   ['VACUUM', 'has a statement whose target cannot be determined from its text (Vacuum)'],
+  ['DELETE FROM tenantctl.recordings', 'changes tenantctl.recordings'],
+  [
+    'WITH x AS (DELETE FROM tenantctl.recordings RETURNING 1) SELECT * FROM x',
+    'changes tenantctl.recordings',
+  ],
   ['SELECT 1 AS x INTO public.mine', 'changes public.mine'],
   ['SELECT 1 AS x INTO public.mine UNION SELECT 2', 'changes public.mine'],
   ['EXPLAIN ANALYZE CREATE TABLE public.mine AS SELECT 1 AS x', 'changes public.mine'],
