@@ -3,77 +3,79 @@
  * runs. What is not listed is refused. A name of one of Node's modules stands after `node:`.
  */
 
-/** May be passed on, called, or asked for any of its members. */
-const ANYWHERE = names(`
-  undefined NaN Infinity isNaN isFinite parseInt parseFloat encodeURIComponent decodeURIComponent
-  encodeURI decodeURI structuredClone queueMicrotask exports module.exports
-  console.* JSON.* Number.* String.* BigInt.*
+/** May be used in any way, with all members that are named `.*`. */
+const PURE = names(`
+  undefined NaN Infinity isNaN isFinite parseInt parseFloat
+  encodeURIComponent decodeURIComponent encodeURI decodeURI structuredClone
+  exports module.exports console.* JSON.* Number.* String.* BigInt.*
   Math.E Math.PI Math.abs Math.ceil Math.floor Math.round Math.trunc Math.max Math.min Math.pow Math.sqrt Math.sign
-  Math.log Math.log2 Math.log10
-  Array.isArray Array.from Array.of Date.UTC
+  Math.log Math.log2 Math.log10 Array.isArray Array.from Array.of Date.UTC Symbol.for
   Object.keys Object.values Object.entries Object.fromEntries Object.assign Object.freeze Object.isFrozen
   Object.create Object.defineProperty Object.hasOwn Object.getOwnPropertyNames Object.is Object.groupBy
-  Object.prototype.hasOwnProperty Map.groupBy
-  Promise.resolve Promise.reject Promise.all Promise.allSettled
-  Symbol.iterator Symbol.asyncIterator Symbol.toPrimitive Symbol.toStringTag Symbol.for
+  Object.prototype.hasOwnProperty Map.groupBy Promise.resolve Promise.reject Promise.all Promise.allSettled
   Buffer.from Buffer.alloc Buffer.concat Buffer.byteLength Buffer.isBuffer
   node:path.join node:path.dirname node:path.basename node:path.extname node:path.normalize node:path.parse
-  node:path.format node:path.sep node:path.isAbsolute node:url.fileURLToPath
-  node:url.pathToFileURL node:url.URL node:crypto.createHash node:crypto.createHmac`);
+  node:path.format node:path.sep node:path.isAbsolute node:url.fileURLToPath node:url.pathToFileURL
+  node:crypto.createHash node:crypto.createHmac`);
 
-/** May be called, constructed and compared with: by itself it shows nothing. */
+/** May be called and constructed, and stand after `instanceof` and `typeof`: by themselves they tell nothing. */
 const CALLED = names(`
-  Array Object String Number Boolean BigInt Symbol RegExp Map Set WeakMap WeakSet Promise
-  Error TypeError RangeError SyntaxError ReferenceError AggregateError URL URLSearchParams TextEncoder TextDecoder
-  Uint8Array`);
+  Array Object String Number Boolean BigInt Symbol RegExp Map Set WeakMap WeakSet Promise Error TypeError RangeError
+  SyntaxError ReferenceError AggregateError URL URLSearchParams TextEncoder TextDecoder node:url.URL`);
 
-/** May be passed on as a function: `.map(String)`. */
+/** May be passed on as functions: `.map(String)`. */
 const PASSED = names('String Number Boolean BigInt');
 
-/** The same for as long as a process lives. Dates depend on its time zone, the order of words on its locale. */
+/** Stays the same for as long as a process lives. */
 const FIXED = names(
   'process.env.* process.platform process.arch process.version process.versions.* Intl.* node:os.EOL',
 );
 
-/** Where a file is: harmless in the name of a file that is read, since what it holds is what counts. */
+/** Where a module is. Harmless in the name of a file that is read, since what it holds is what counts. */
 export const LOCATIONS = names(
   '__dirname __filename import.meta.url import.meta.dirname import.meta.filename',
 );
 
-/** Read a file, whose name must be known. */
+/** Reads a file, whose name must be a constant. */
 export const READS = names('node:fs.readFileSync node:fs.existsSync');
 
-/** Members of any object by which code reaches what its names do not show. */
-export const REFUSED_MEMBERS = names(
-  'constructor __proto__ prototype caller callee stack __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__',
-);
+/** Members of any object that lead to what no name shows, or that all modules share. */
+export const REFUSED_MEMBERS = names(`
+  constructor __proto__ prototype caller callee
+  __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__`);
 
-/** Methods that depend on the locale. */
-export const FIXED_MEMBERS = names(
-  'localeCompare toLocaleString toLocaleDateString toLocaleTimeString toLocaleLowerCase toLocaleUpperCase',
-);
+/** Members of any object that depend on the locale, or on the place of the program. */
+export const FIXED_MEMBERS = names(`
+  localeCompare toLocaleString toLocaleDateString toLocaleTimeString toLocaleLowerCase toLocaleUpperCase stack`);
+
+/** Members that JavaScript calls by itself, unseen. */
+export const UNSEEN_CALLS = names('then valueOf toString toJSON');
 
 /** Methods that change their object. */
 export const CHANGES = names(`
-  push pop shift unshift splice sort reverse fill copyWithin set add delete clear append next return throw
-  write writeUInt8 lastIndex`);
+  push pop shift unshift splice sort reverse fill copyWithin add delete clear append getOrInsert getOrInsertComputed
+  next write copy`);
 
-/** Packages of which only the types, or what is handed to a migration anyway, may be used. */
-export const TYPES_ONLY = names('knex');
+/** Methods of arrays and texts that return a new one. */
+export const MAKES_NEW = names(`
+  map filter flatMap flat slice concat split trim replace replaceAll match toSorted toReversed toSpliced with`);
 
-export type Use = 'called' | 'passed' | 'other';
+export type Use = 'called' | 'constructed' | 'passed' | 'other';
 
-/** What using the name means. @param use how it stands in the code, if no member of it is asked for */
+/** What the use of a name means. @param use how it stands in the code, if no member of it is asked for */
 export function judgeName(name: string, use: Use): 'pure' | 'fixed' | 'varying' {
   const parts = name.split('.');
-  for (let length = parts.length; length > 0; length -= 1) {
-    const prefix = parts.slice(0, length).join('.');
-    const isWild = length < parts.length;
-    if (ANYWHERE.has(prefix) || (isWild && ANYWHERE.has(`${prefix}.*`))) return 'pure';
-    if (FIXED.has(prefix) || (isWild && FIXED.has(`${prefix}.*`))) return 'fixed';
-  }
-  const isHarmless = (use === 'called' && CALLED.has(name)) || (use === 'passed' && PASSED.has(name));
-  return isHarmless ? 'pure' : 'varying';
+  const isIn = (list: ReadonlySet<string>) =>
+    parts.some((_, index) => {
+      const prefix = parts.slice(0, index + 1).join('.');
+      return list.has(prefix) || (index + 1 < parts.length && list.has(`${prefix}.*`));
+    });
+  if (isIn(PURE)) return 'pure';
+  if (isIn(FIXED)) return 'fixed';
+  if (use === 'passed') return PASSED.has(name) ? 'pure' : 'varying';
+  // Without an argument, a Date is the current time; without new, it always is.
+  if (use === 'constructed' && name === 'Date') return 'pure';
+  return use !== 'other' && CALLED.has(name) ? 'pure' : 'varying';
 }
 
 function names(text: string): ReadonlySet<string> {

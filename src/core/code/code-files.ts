@@ -3,15 +3,18 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { listingOf } from './resolve-import.ts';
 
-/** A file, or the names of files, on which a verdict depends. */
+/** A file on which a verdict rests, or a part of what is known about it. */
 export interface CodeFile {
-  /** Relative to the folder of the migration, with slashes. `helpers/names.*` stands for the files of that name. */
+  /**
+   * Relative to the folder of the migration, with slashes. After a file's name: its content. `names.*`: the files to
+   * which an import of `names` may lead. `package.json#type`: whether the folder's files are ES modules.
+   */
   readonly path: string;
   /** SHA-256 in hexadecimal; `absent` if there is no such file. */
   readonly digest: string;
 }
 
-/** Takes digests of files and keeps them for as long as the files stay as they are. */
+/** Takes digests of files, and keeps them while the files stay as they are. */
 export class CodeDigests {
   /** When the process may have begun to load files, in milliseconds since 1970: it may hold an older text of a file. */
   readonly loadedSince: number;
@@ -33,16 +36,29 @@ export class CodeDigests {
 
   #digest(path: string): string {
     const isListing = path.endsWith('.*');
-    const facts = statSync(isListing ? dirname(path) : path, { bigint: true, throwIfNoEntry: false });
+    const file = isListing ? dirname(path) : path.replace(/#type$/, '');
+    const facts = statSync(file, { bigint: true, throwIfNoEntry: false });
     if (facts === undefined) return 'absent';
     if (facts.isDirectory() !== isListing) return 'directory';
     const stamp = [facts.dev, facts.ino, facts.size, facts.mtimeNs, facts.ctimeNs].join();
     const known = this.#known.get(path);
     if (known?.stamp === stamp) return known.digest;
+    const content = isListing ? listingOf(path.slice(0, -2)).join('\n') : readFileSync(file);
     const digest = createHash('sha256')
-      .update(isListing ? listingOf(path.slice(0, -2)).join('\n') : readFileSync(path))
+      .update(path.endsWith('#type') ? typeIn(content) : content)
       .digest('hex');
-    this.#known.set(path, { stamp, digest });
+    // Two changes within one tick of the file system's clock leave the same stamp.
+    if (Date.now() - Number(facts.ctimeMs) > TICK_MS) this.#known.set(path, { stamp, digest });
     return digest;
+  }
+}
+
+const TICK_MS = 1000;
+
+function typeIn(packageJson: string | Buffer): string {
+  try {
+    return String((JSON.parse(String(packageJson)) as { readonly type?: unknown } | null)?.type);
+  } catch {
+    return 'unreadable';
   }
 }

@@ -1,10 +1,11 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { dirname, relative, sep } from 'node:path';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
 import { messageOf } from '../../errors.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { CodeDigests, CodeFile } from './code-files.ts';
 import { examineModule, type Finding } from './examine-module.ts';
 import type { State } from './examine-state.ts';
+import { ModuleCode } from './module-code.ts';
 import { parseCode } from './parse-code.ts';
 import { resolveImport } from './resolve-import.ts';
 
@@ -22,36 +23,34 @@ export interface CodeVerdict {
 }
 
 /**
- * Examines the code of a migration: the file, what it imports from the project, and what it reads from files. Runs
- * nothing of it. See docs/decisions/0035-what-code-may-be-replayed.md.
+ * Examines the code of a migration: the file, what it imports from the project, and which files it reads. Nothing of
+ * it is run. See docs/decisions/0035-what-code-may-be-replayed.md.
  */
 export async function examineCode(file: MigrationFile, digests: CodeDigests): Promise<CodeVerdict> {
   const path = realpathSync(file.path);
-  const folder = dirname(path);
-  const graph = new Graph(folder, digests);
+  const graph = new ModuleGraph(dirname(path), digests);
   if (file.format === 'sql') graph.add(path);
   else await graph.examine(path);
-  return graph.verdict();
+  return graph.verdict(dirname(file.path));
 }
 
 /** The modules that are reached from one migration. */
-class Graph {
+class ModuleGraph {
   readonly #folder: string;
   readonly #digests: CodeDigests;
   readonly #files = new Map<string, CodeFile>();
   readonly #findings: Finding[] = [];
-  readonly #states: State[] = [];
+  readonly #states: [path: string, State][] = [];
 
   constructor(folder: string, digests: CodeDigests) {
     this.#folder = folder;
     this.#digests = digests;
   }
 
-  /** Takes down what a file holds now. */
+  /** Adds a file as it is now. */
   add(path: string): void {
-    this.#files.set(path, this.#digests.describe(path, this.#folder));
+    this.#describe(path);
     const changed = statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0;
-    // Node may have loaded the file as it was before.
     if (changed >= this.#digests.loadedSince)
       this.#found(path, 'fixed', 'was changed after this process had started');
   }
@@ -60,48 +59,62 @@ class Graph {
     if (this.#files.has(path)) return;
     this.add(path);
     if (path.endsWith('.json')) return;
-    const code = await parseCode(readFileSync(path, 'utf8'), path.endsWith('ts')).catch((error: unknown) => {
-      this.#found(path, 'varying', `cannot be examined: ${messageOf(error)}`);
-    });
-    if (code === undefined) return;
-    const { findings, imports, reads, state } = examineModule(code, path);
+    this.#describePackages(path);
+    const parsed = await parseCode(readFileSync(path, 'utf8'), path.endsWith('ts')).catch(
+      (error: unknown) => {
+        this.#found(path, 'varying', `cannot be examined: ${messageOf(error)}`);
+      },
+    );
+    if (parsed === undefined) return;
+    const { findings, imports, reads, state } = examineModule(new ModuleCode(parsed), path);
     for (const { kind, text } of findings) this.#found(path, kind, text);
-    this.#states.push(state);
+    this.#states.push([path, state]);
     for (const read of reads) this.add(read);
     for (const specifier of imports) await this.#import(specifier, path);
   }
 
   async #import(specifier: string, from: string): Promise<void> {
     const { files, listings } = resolveImport(specifier, from);
-    for (const listing of listings)
-      this.#files.set(listing, this.#digests.describe(`${listing}.*`, this.#folder));
+    for (const listing of listings) this.#describe(`${listing}.*`);
     if (files.length === 0) this.#found(from, 'varying', `imports ${specifier}, which cannot be resolved`);
-    for (const file of files) {
-      if (realpathSync(file) === file) await this.examine(file);
-      else this.#found(from, 'varying', `imports ${specifier} through a symbolic link`);
+    for (const file of files) await this.examine(file);
+  }
+
+  /** The nearest package.json says what kind of module a file is. One that is nearer may be added. */
+  #describePackages(path: string): void {
+    for (let at = dirname(path); ; at = dirname(at)) {
+      this.#describe(join(at, 'package.json#type'));
+      if (existsSync(join(at, 'package.json')) || at === dirname(at)) return;
     }
+  }
+
+  #describe(path: string): void {
+    if (!this.#files.has(path)) this.#files.set(path, this.#digests.describe(path, this.#folder));
   }
 
   #found(path: string, kind: Finding['kind'], text: string): void {
     this.#findings.push({ kind, text: `${relative(this.#folder, path).replaceAll(sep, '/')} ${text}` });
   }
 
-  verdict(): CodeVerdict {
-    const findings = [...this.#findings, ...this.#stateFindings()];
-    const worst = findings.find(({ kind }) => kind === 'varying') ?? findings[0];
+  /** @param linked the migration's folder as it was named. Loaders disagree whether links are resolved. */
+  verdict(linked: string): CodeVerdict {
+    for (const path of this.#files.keys()) {
+      const same = join(linked, relative(this.#folder, path));
+      if (existsSync(path) && !(existsSync(same) && realpathSync(same) === path))
+        this.#found(path, 'varying', 'is reached through a symbolic link');
+    }
+    this.#judgeStates();
+    const worst = this.#findings.find(({ kind }) => kind === 'varying') ?? this.#findings[0];
     const files = [...this.#files.values()];
     return worst === undefined ? { kind: 'pure', files } : { kind: worst.kind, reason: worst.text, files };
   }
 
-  /** Two that are harmless alone may together remember a tenant. */
-  #stateFindings(): Finding[] {
-    const first = (key: keyof State) => this.#states.find((state) => state[key] !== undefined)?.[key];
-    const together = (one: keyof State, other: keyof State) => {
-      const [a, b] = [first(one), first(other)];
-      return a === undefined || b === undefined ? undefined : `${a}, and ${b}`;
-    };
-    return [first('changes'), together('changesUnknown', 'handsOn'), together('remembers', 'makes')]
-      .filter((text) => text !== undefined)
-      .map((text) => ({ kind: 'varying', text }));
+  #judgeStates(): void {
+    const runs = this.#states.find(([, state]) => state.runs !== undefined)?.[1].runs;
+    for (const [path, { changes, remembers }] of this.#states) {
+      if (changes !== undefined) this.#found(path, 'varying', changes);
+      if (remembers !== undefined && runs !== undefined)
+        this.#found(path, 'varying', `${remembers}, and ${runs}`);
+    }
   }
 }

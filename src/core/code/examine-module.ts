@@ -1,4 +1,3 @@
-import type { Variable } from 'eslint-scope';
 import type { Node } from 'estree';
 import {
   FIXED_MEMBERS,
@@ -6,13 +5,13 @@ import {
   LOCATIONS,
   READS,
   REFUSED_MEMBERS,
-  TYPES_ONLY,
+  UNSEEN_CALLS,
   type Use,
 } from './allowed.ts';
-import { constantOf } from './constant.ts';
-import { foreignName, memberName, ModuleFacts, requiredBy, wrappedBy } from './module-facts.ts';
-import { lineOf, type ParsedCode } from './parse-code.ts';
+import { constantPath, namesFileOnly } from './constant-path.ts';
 import { examineState, type State } from './examine-state.ts';
+import { foreignName, memberName, requiredBy, simpleKeys, type ModuleCode } from './module-code.ts';
+import { lineOf } from './parse-code.ts';
 
 export interface Finding {
   readonly kind: 'fixed' | 'varying';
@@ -31,180 +30,135 @@ export interface ModuleReport {
 }
 
 /** Examines one module by itself. @param file its absolute path */
-export function examineModule(code: ParsedCode, file: string): ModuleReport {
-  const facts = new ModuleFacts(code);
+export function examineModule(code: ModuleCode, file: string): ModuleReport {
   const imports: string[] = [];
   const reads: string[] = [];
   const findings: Finding[] = [];
-  /** Places of the module that only serve to name a file that is read. */
-  const located = new Set<Node>();
-  const found = (node: Node, kind: Finding['kind'], text: string) =>
-    findings.push({ kind, text: `${text} in line ${lineOf(node)}` });
-
-  for (const node of facts.nodes) {
+  for (const node of code.nodes) {
+    const found = (kind: Finding['kind'], text: string) =>
+      findings.push({ kind, text: `${text} in line ${lineOf(node)}` });
     const specifier = importOf(node);
-    if (specifier !== undefined) {
-      const foreign = foreignName(specifier);
-      if (foreign === undefined) imports.push(specifier);
-      else if (foreign.startsWith('package:') && !TYPES_ONLY.has(specifier))
-        found(node, 'varying', `imports ${specifier}`);
-      else if (node.type.startsWith('Export')) found(node, 'varying', `exports ${specifier}`);
+    if (specifier !== undefined && foreignName(specifier) === undefined) imports.push(specifier);
+    else if (specifier !== undefined && !mayImport(specifier, node)) found('varying', `imports ${specifier}`);
+    const refused = refusedSyntax(node, code);
+    if (refused !== undefined) found('varying', `uses ${refused}`);
+    const member = memberAsked(node, code) ?? '';
+    if (FIXED_MEMBERS.has(member)) found('fixed', `uses ${member}`);
+    if (node.type === 'CallExpression' && READS.has(code.nameOf(node.callee) ?? '')) {
+      const path = node.arguments[0] && constantPath(node.arguments[0], file, code);
+      if (path === undefined) found('varying', 'reads a file whose name is not a constant');
+      else reads.push(path);
     }
-    const refused = refusedSyntax(node, facts);
-    if (refused !== undefined) found(node, 'varying', `uses ${refused}`);
-    if (FIXED_MEMBERS.has(staticMember(node) ?? '')) found(node, 'fixed', `uses ${staticMember(node)}`);
-    if (node.type === 'CallExpression' && READS.has(facts.nameOf(node.callee) ?? '')) {
-      const [path] = node.arguments;
-      const value = path === undefined ? undefined : constantOf(path, file, facts, located);
-      if (value === undefined || !/^(?:\/|[A-Za-z]:\\)/.test(value))
-        found(node, 'varying', 'reads a file whose name is not a constant');
-      else reads.push(value);
-    }
+    const name = outermostName(node, code);
+    if (name === undefined) continue;
+    const use = useOf(node, code);
+    const kind = LOCATIONS.has(name) ? 'fixed' : judgeName(name, use);
+    const isFile = READS.has(name) ? use === 'called' : isPartOfPath(node, name, code);
+    if (kind !== 'pure' && !isFile) found(kind, `uses ${name.replace(/^\w+:/, '')}`);
   }
-  for (const { node, name, use } of namesUsed(facts)) {
-    if (READS.has(name) && use === 'called') continue;
-    const [location] = [...LOCATIONS].filter((each) => name === each || name.startsWith(`${each}.`));
-    if (location !== undefined) {
-      if (!located.has(node)) found(node, 'fixed', `uses ${location}`);
-      continue;
-    }
-    const kind = judgeName(name, use);
-    if (kind !== 'pure') found(node, kind, `uses ${name.replace(/^\w+:/, '')}`);
-  }
-  for (const node of locatedElsewhere(facts, located)) found(node, 'fixed', 'uses the place of a file');
-  return { findings, imports, reads, state: examineState(facts) };
-}
-
-/** A constant that holds a place, and is used for more than to name files. */
-function locatedElsewhere(facts: ModuleFacts, located: ReadonlySet<Node>): Node[] {
-  const variables = new Set<Variable>();
-  for (const node of located) {
-    const variable = facts.variable(node);
-    if (variable !== undefined) variables.add(variable);
-  }
-  return [...variables].flatMap((variable) => facts.usesOf(variable)).filter((use) => !located.has(use));
+  return { findings, imports, reads, state: examineState(code) };
 }
 
 function importOf(node: Node): string | undefined {
-  const { source } = node as { source?: { type: string; value?: unknown } | null };
-  if (/^(?:Import|Export)(?:\w*Declaration|Expression)$/.test(node.type) && typeof source?.value === 'string')
-    return source.value;
-  return requiredBy(node);
+  if (!/^(?:Import|Export)(?:\w*Declaration|Expression)$/.test(node.type)) return requiredBy(node);
+  const value = (node as { readonly source?: { readonly value?: unknown } | null }).source?.value;
+  return typeof value === 'string' ? value : undefined;
 }
 
-interface NameUsed {
-  readonly node: Node;
-  readonly name: string;
-  readonly use: Use;
+/** Node's own modules are judged by what is used of them; of Knex, only types may be. */
+function mayImport(specifier: string, node: Node): boolean {
+  const isListed = specifier === 'knex' || foreignName(specifier)?.startsWith('node:') === true;
+  return isListed && !node.type.startsWith('Export') && node.type !== 'ImportExpression';
 }
 
-/** Every global, and every part of a foreign module, with the members that are asked of it. */
-function namesUsed(facts: ModuleFacts): NameUsed[] {
-  const used: NameUsed[] = [];
-  for (const start of facts.nodes) {
-    const isRoot =
-      start.type === 'Identifier' || start.type === 'MetaProperty' || requiredBy(start) !== undefined;
-    if (!isRoot || facts.nameOf(start) === undefined) continue;
-    const parent = facts.parent(start);
-    if (
-      start.type === 'Identifier' &&
-      start.name === 'require' &&
-      parent !== undefined &&
-      requiredBy(parent) !== undefined
-    )
-      continue;
-    let node = start;
-    let name = facts.nameOf(start) ?? '';
-    for (let at = parent; at !== undefined; at = facts.parent(at)) {
-      if (wrappedBy(at) !== undefined) {
-        node = at;
-        continue;
-      }
-      if (at.type !== 'MemberExpression' || at.object !== node || memberName(at) === undefined) break;
-      node = at;
-      name = `${name}.${memberName(at)}`;
-    }
-    if (isDeclaration(node, facts)) continue;
-    used.push({
-      node: node === start || LOCATIONS.has(facts.nameOf(start) ?? '') ? start : node,
-      name,
-      use: useOf(node, facts),
-    });
+/** The name of a global or of a part of another module, with all members that are asked of it. */
+function outermostName(node: Node, code: ModuleCode): string | undefined {
+  const name = code.nameOf(node);
+  const parent = code.parent(node);
+  if (parent === undefined || code.nameOf(parent) !== undefined) return undefined;
+  if (name === 'require' && requiredBy(parent) !== undefined) return undefined;
+  // `const fs = require('fs')`: what is used of the constant counts.
+  const isDeclaration =
+    parent.type === 'VariableDeclarator' &&
+    (parent.id.type === 'Identifier' || simpleKeys(parent.id) !== undefined);
+  if (code.requiredName(node) !== undefined && (isDeclaration || parent.type === 'ExpressionStatement'))
+    return undefined;
+  return name;
+}
+
+function useOf(node: Node, code: ModuleCode): Use {
+  const parent = code.parent(node);
+  if (parent?.type === 'CallExpression') return parent.callee === node ? 'called' : 'passed';
+  if (parent?.type === 'NewExpression') {
+    if (parent.callee !== node) return 'passed';
+    return parent.arguments[0] && parent.arguments[0].type !== 'SpreadElement' ? 'constructed' : 'called';
   }
-  return used;
-}
-
-/** `const fs = require('fs')`: what uses the constant counts. `require('knex')` alone shows nothing. */
-function isDeclaration(node: Node, facts: ModuleFacts): boolean {
-  const parent = facts.parent(node);
-  if (parent === undefined || facts.nameOfRequired(node) === undefined) return false;
-  if (parent.type === 'ExpressionStatement') return true;
-  if (parent.type !== 'VariableDeclarator' || parent.init !== node) return false;
-  const { id } = parent;
-  if (id.type === 'Identifier') return true;
-  return (
-    id.type === 'ObjectPattern' &&
-    id.properties.every(
-      (property) =>
-        property.type === 'Property' && !property.computed && property.value.type === 'Identifier',
-    )
-  );
-}
-
-function useOf(node: Node, facts: ModuleFacts): Use {
-  const parent = facts.parent(node);
-  if (parent?.type === 'CallExpression' || parent?.type === 'NewExpression')
-    return parent.callee === node ? 'called' : 'passed';
   if (parent?.type === 'BinaryExpression' && parent.operator === 'instanceof') return 'called';
   return parent?.type === 'UnaryExpression' && parent.operator === 'typeof' ? 'called' : 'other';
 }
 
-const GLOBALS = new Set(Object.getOwnPropertyNames(globalThis));
+function isPartOfPath(node: Node, name: string, code: ModuleCode): boolean {
+  const call = code.parent(node);
+  if (name === 'node:path.resolve') return call?.type === 'CallExpression' && namesFileOnly(call, code);
+  return LOCATIONS.has(name) && namesFileOnly(node, code);
+}
 
 /** What the table of names cannot show. */
-function refusedSyntax(node: Node, facts: ModuleFacts): string | undefined {
-  const member = staticMember(node);
-  if (member !== undefined && REFUSED_MEMBERS.has(member) && !isListedPrototype(node, facts))
-    return `.${member}`;
+function refusedSyntax(node: Node, code: ModuleCode): string | undefined {
+  const member = memberAsked(node, code) ?? '';
+  if (REFUSED_MEMBERS.has(member) && !isListed(node, code)) return `.${member}`;
   switch (node.type) {
     case 'WithStatement':
       return 'with';
     case 'ImportExpression':
-      return node.source.type === 'Literal' && !facts.isInFunction(node) ? undefined : 'import()';
+      return node.source.type === 'Literal' && code.functionOf(node) === undefined ? undefined : 'import()';
     case 'ClassDeclaration':
     case 'ClassExpression':
       return 'a class';
     case 'ThisExpression':
-      return isHarmlessThis(node, facts) ? undefined : 'this';
+      return isHarmlessThis(node, code) ? undefined : 'this';
+    case 'Property': {
+      const key = node.key.type === 'Identifier' ? node.key.name : '';
+      const isMade = code.parent(node)?.type === 'ObjectExpression';
+      return isMade && (node.kind !== 'init' || UNSEEN_CALLS.has(key)) ? `${node.kind} ${key}` : undefined;
+    }
+    case 'Identifier': {
+      const variable = code.variable(node);
+      if (variable === undefined) return undefined;
+      const isShadowing = node.name === 'require' || (node.name === 'arguments' && code.isOfModule(variable));
+      return isShadowing ? node.name : undefined;
+    }
     default:
       return undefined;
   }
 }
 
 /** `Object.prototype.hasOwnProperty`, as compilers write it. */
-function isListedPrototype(node: Node, facts: ModuleFacts): boolean {
-  const parent = facts.parent(node);
-  return parent?.type === 'MemberExpression' && facts.nameOf(parent) === 'Object.prototype.hasOwnProperty';
+function isListed(node: Node, code: ModuleCode): boolean {
+  const parent = code.parent(node);
+  return parent !== undefined && code.nameOf(parent) === 'Object.prototype.hasOwnProperty';
 }
 
 /**
  * `this.string('name')` in a function that Knex calls. In sloppy mode `this` may be the global object, so none of
- * its names may be asked of it. At the top level, compilers write `this && this.__awaiter`.
+ * its names may be called. At the top level, compilers write `this && this.__awaiter`.
  */
-function isHarmlessThis(node: Node, facts: ModuleFacts): boolean {
-  const parent = facts.parent(node);
-  if (!facts.isInFunction(node))
-    return parent?.type === 'LogicalExpression' || /^__\w+$/.test((parent && staticMember(parent)) ?? '');
-  const member =
-    parent?.type === 'MemberExpression' && parent.object === node ? memberName(parent) : undefined;
-  return member !== undefined && !GLOBALS.has(member);
+function isHarmlessThis(node: Node, code: ModuleCode): boolean {
+  const parent = code.parent(node);
+  if (parent === undefined) return false;
+  const member = parent.type === 'MemberExpression' ? (memberName(parent) ?? '') : '';
+  if (code.functionOf(node) === undefined)
+    return parent.type === 'LogicalExpression' ? parent.left === node : member.startsWith('__');
+  const call = code.parent(parent);
+  return (
+    call?.type === 'CallExpression' && call.callee === parent && member !== '' && !(member in globalThis)
+  );
 }
 
 /** The name by which a node asks an object for a member, also in a pattern. */
-function staticMember(node: Node): string | undefined {
+function memberAsked(node: Node, code: ModuleCode): string | undefined {
   if (node.type === 'MemberExpression') return memberName(node);
-  if (node.type !== 'Property') return undefined;
-  const { key } = node;
-  if (key.type === 'Identifier' && !node.computed) return key.name;
-  return key.type === 'Literal' ? String(key.value) : undefined;
+  if (node.type !== 'Property' || code.parent(node)?.type !== 'ObjectPattern') return undefined;
+  if (node.key.type === 'Identifier' && !node.computed) return node.key.name;
+  return node.key.type === 'Literal' ? String(node.key.value) : undefined;
 }

@@ -10,14 +10,9 @@ export interface ParsedCode {
   readonly parents: ReadonlyMap<Node, Node>;
 }
 
-/** Thrown for what emits code beyond JavaScript: an enum, a namespace, a decorator. */
-export class BeyondJavaScript extends Error {
-  override readonly name = 'BeyondJavaScript';
-}
-
 /**
- * Parses JavaScript or TypeScript. Types are passed over, as type stripping does.
- * @throws SyntaxError, BeyondJavaScript
+ * Parses JavaScript or TypeScript. Types are left out, as type stripping does.
+ * @throws SyntaxError, also for TypeScript that emits code of its own, such as an enum
  */
 export async function parseCode(text: string, isTypeScript: boolean): Promise<ParsedCode> {
   // Loaded only here: most commands examine no code.
@@ -33,7 +28,7 @@ export async function parseCode(text: string, isTypeScript: boolean): Promise<Pa
   try {
     program = parseAs('unambiguous');
   } catch {
-    // An await at the top level is the only sign of a module.
+    // An await at the top level may be the only sign of an ES module.
     program = parseAs('module');
   }
   const parents = new Map<Node, Node>();
@@ -41,46 +36,48 @@ export async function parseCode(text: string, isTypeScript: boolean): Promise<Pa
   const scopes = analyze(program, {
     ecmaVersion: 2024,
     sourceType: program.sourceType === 'module' ? 'module' : 'commonjs',
-    fallback: (node) => (isTypeOnly(node) ? [] : childKeys(node)),
+    fallback: (node) => (isType(node) ? [] : keysOf(node)),
   });
   return { program, scopes, parents };
 }
 
 function collect(node: Node, parents: Map<Node, Node>): void {
-  for (const child of childrenOf(node)) {
-    if (isTypeOnly(child)) continue;
-    if (child.type.startsWith('TS') && !('expression' in child && !child.type.startsWith('TSExport')))
-      throw new BeyondJavaScript(child.type);
-    if ('declare' in child && child.declare === true) throw new BeyondJavaScript('declare');
+  for (const child of keysOf(node).flatMap((key) => (node as unknown as Record<string, unknown>)[key])) {
+    if (!isNode(child) || isType(child)) continue;
+    if (('declare' in child && child.declare === true) || emitsCode(child))
+      throw new SyntaxError(`line ${lineOf(child)} is more than JavaScript with types`);
     parents.set(child, node);
     collect(child, parents);
   }
 }
 
-/** What holds types only, beside the value. */
-const TYPES = /^(?:typeAnnotation|returnType|typeParameters|typeArguments|superTypeArguments|implements)$/;
+const NO_CODE =
+  /^(?:loc|range|extra|.*[cC]omments|typeAnnotation|returnType|typeParameters|typeArguments|superTypeArguments|implements)$/;
 
-function childKeys(node: Node): string[] {
-  return Object.keys(node).filter(
-    (key) => !TYPES.test(key) && !/^(?:loc|range|extra|.*[cC]omments)$/.test(key),
-  );
+function keysOf(node: Node): string[] {
+  return Object.keys(node).filter((key) => !NO_CODE.test(key));
 }
 
-function childrenOf(node: Node): Node[] {
-  return childKeys(node)
-    .flatMap((key) => (node as unknown as Record<string, unknown>)[key])
-    .filter((value): value is Node => typeof (value as Node | null | undefined)?.type === 'string');
+function isNode(value: unknown): value is Node {
+  return typeof Object(value).type === 'string';
 }
 
-function isTypeOnly(node: Node): boolean {
+function isType(node: Node): boolean {
   const { type, importKind, exportKind, declare } = node as unknown as Record<string, unknown>;
-  return (
-    importKind === 'type' ||
-    exportKind === 'type' ||
-    type === 'TSInterfaceDeclaration' ||
-    type === 'TSTypeAliasDeclaration' ||
-    (type === 'TSDeclareFunction' && declare !== true)
-  );
+  if (importKind === 'type' || exportKind === 'type') return true;
+  if (type === 'TSDeclareFunction') return declare !== true;
+  return type === 'TSInterfaceDeclaration' || type === 'TSTypeAliasDeclaration';
+}
+
+/** Only assertions are left out of expressions: see wrappedBy. */
+function emitsCode({ type }: Node): boolean {
+  return /^(?:TS(?!AsExpression|NonNullExpression|SatisfiesExpression|TypeAssertion)|Decorator)/.test(type);
+}
+
+/** What stands in `x as T`, `x!`, `x satisfies T` or an optional chain: the same value. */
+export function wrappedBy(node: Node): Node | undefined {
+  if (!node.type.startsWith('TS') && node.type !== 'ChainExpression') return undefined;
+  return (node as { readonly expression: Node }).expression;
 }
 
 export function lineOf(node: Node): number {

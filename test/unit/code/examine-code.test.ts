@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -13,77 +13,268 @@ afterAll(() => {
 let count = 0;
 
 /** Examines `1_a.js` among other files, as a process does that was started after they were written. */
-async function examine(files: Readonly<Record<string, string>>, name = '1_a.js') {
+async function examine(
+  files: Readonly<Record<string, string>>,
+  { name = '1_a.js', loadedSince = Date.now() + 60_000, link = false } = {},
+) {
   const folder = join(root, String((count += 1)), 'migrations');
   mkdirSync(folder, { recursive: true });
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
-  const digests = new CodeDigests({ loadedSince: Date.now() + 60_000 });
+  if (link) symlinkSync('real', join(folder, '../lib'));
+  const digests = new CodeDigests({ loadedSince });
   const format = name.endsWith('.sql') ? 'sql' : 'module';
   const verdict = await examineCode({ name, stem: name, path: join(folder, name), format }, digests);
   return { ...verdict, folder, digests };
 }
 
+const CHANGES_OBJECT = 'changes an object that it has not made';
 const up = (body: string) => `exports.up = async (knex) => { ${body} };`;
+const esm = (body: string) => `export async function up(knex) { ${body} }`;
 
 const PURE: readonly (readonly [string, string])[] = [
-  ['sends statements', up("await knex.schema.createTable('t', (t) => { t.increments(); })")],
   [
-    'uses an answer',
+    'sends statements',
+    up("await knex.schema.createTable('t', (t) => { t.increments(); t.setNullable('a'); })"),
+  ],
+  [
+    'uses answers',
     up("const rows = await knex('t').select(); for (const { id } of rows) await knex('u').insert({ id })"),
   ],
   [
-    'has constants and helpers',
-    `const LIST = ['a', 'b']; const say = (a) => 'x' + a; ${up('for (const a of LIST) await knex.raw(say(a))')}`,
+    'has constants',
+    `const A = ['a']; const say = (a) => 'x' + a; ${up('for (const a of A) await knex.raw(say(a))')}`,
   ],
   [
     'counts within a call',
-    up("let n = 0; (await knex('t')).forEach(() => { n += 1; }); await knex.raw(String(n))"),
+    up('let n = 0; (await knex("t")).forEach(() => { n += 1; }); await knex.raw(String(n))'),
   ],
-  ['names Date in a text', up("await knex.raw('select new Date(), process.env') /* Date.now() */")],
-  ['has a variable that is called Date', up("const Date = 1; await knex.raw('select ?', Date)")],
-  ['lets Knex hand it this', up("await knex.schema.createTable('t', function () { this.string('a') })")],
-  ['uses Math without randomness', up('await knex.raw(String(Math.max(1, 2)))')],
+  [
+    'fills its own objects',
+    up('const o = {}; o.a = 1; const l = []; l.push(o); const m = new Map(); m.set(1, l)'),
+  ],
+  ['sorts what it has made', up('Object.keys({ b: 1, a: 2 }).sort(); [1].map(String).reverse()')],
+  ['names Date in a text', up('await knex.raw("select new Date(), process.env") /* Date.now() */')],
+  ['has a variable that is called Date', up('const Date = 1; await knex.raw("select ?", Date)')],
+  [
+    'has a column that is called stack',
+    up('await knex("t").insert({ stack: 1, constructor: 2, prototype: 3 })'),
+  ],
+  ['lets Knex hand it this', up('await knex.schema.createTable("t", function () { this.string("a") })')],
+  ['deletes rows', up('await knex("t").where({ a: 1 }).delete()')],
+  ['calculates', up('await knex.raw(String(Math.max(1, 2)))')],
+  ['has a date', up('await knex("t").insert({ at: new Date("2020-01-01T00:00:00Z") })')],
+  [
+    'takes a digest',
+    `const { createHash } = require('crypto'); ${up('createHash("sha256").update("a").digest("hex")')}`,
+  ],
+  ['asks for no transaction', `exports.config = { transaction: false }; ${up('await knex.raw("select 1")')}`],
+  [
+    'is an ES module',
+    `import path from 'node:path'; export const config = {}; ${esm('await knex.raw(path.join("a", "b"))')}`,
+  ],
+  ['waits at its top level', `const a = await Promise.resolve('a'); ${esm('await knex.raw(a)')}`],
+  ['prints', up('console.log("done")')],
+  [
+    'catches errors',
+    up('try { await knex.raw("x") } catch (error) { if (!(error instanceof TypeError)) throw error }'),
+  ],
+  [
+    'a compiler wrote',
+    `"use strict"; var __awaiter = (this && this.__awaiter) || function (f) { return f() };
+     Object.defineProperty(exports, "__esModule", { value: true }); exports.up = up;
+     function up(knex) { return __awaiter(() => knex.raw("select 1")) }`,
+  ],
 ];
 
 const VARYING: readonly (readonly [string, string, string])[] = [
   ['asks the clock', up('await knex.raw(String(Date.now()))'), 'uses Date.now in line 1'],
+  ['asks the clock for a date', up('new Date()'), 'uses Date'],
+  ['asks the clock for a date by spreading nothing', up('new Date(...[])'), 'uses Date'],
+  ['asks the clock for a text', up('Date(0)'), 'uses Date'],
   ['asks the clock by another name', `const D = Date; ${up('new D()')}`, 'uses Date'],
   ['asks the clock by destructuring', up('const { now } = Date; now()'), 'uses Date'],
+  [
+    'asks the clock in a default',
+    'exports.up = (knex, now = Date.now()) => knex.raw(String(now))',
+    'uses Date.now',
+  ],
+  [
+    'asks the clock in a tag',
+    up('const s = ((_, a) => a)`${Date.now()}`; await knex.raw(s)'),
+    'uses Date.now',
+  ],
+  ['asks the clock perhaps', up('Date?.now?.()'), 'uses Date.now'],
+  ['asks the clock by an escape', up('D\\u0061te.now()'), 'uses Date.now'],
+  ['asks another clock', up('performance.now()'), 'uses performance.now'],
   ['asks the global object', up("globalThis['Da' + 'te'].now()"), 'uses globalThis'],
   ['asks the global object by this', up('(function () { return this.Date.now() })()'), 'uses this'],
+  [
+    'asks the global object by this, which it hands on',
+    up('(function () { ((g) => g.Date)(this) })()'),
+    'uses this',
+  ],
+  [
+    'asks the global object for what it does not know',
+    up('(function () { return this.WIKI })()'),
+    'uses this',
+  ],
   ['throws dice', up('Math.random()'), 'uses Math.random'],
   ['throws dice by destructuring', `const { random } = Math; ${up('random()')}`, 'uses Math'],
-  ['compiles a text', up("(() => 0).constructor('return Date.now()')()"), 'uses .constructor'],
-  ['evaluates a text', up("(0, eval)('Date.now()')"), 'uses eval'],
+  ['throws dice by a computed name', up('Math["ran" + "dom"]()'), 'uses Math'],
+  ['throws dice by handing Math on', up('((m) => m.random())(Math)'), 'uses Math'],
+  ['compiles a text', up('(() => 0).constructor("return Date.now()")()'), 'uses .constructor'],
+  [
+    'compiles a text by a pattern',
+    up('const { constructor: f } = () => 0; f("return 1")()'),
+    'uses .constructor',
+  ],
+  ['compiles a text by a quoted name', up('(() => 0)["constructor"]("return 1")()'), 'uses .constructor'],
+  ['evaluates a text', up('(0, eval)("Date.now()")'), 'uses eval'],
+  ['evaluates a text as a function', up('new Function("return 1")()'), 'uses Function'],
+  ['looks names up in an object', up('with (knex) { raw("select 1") }'), 'uses with'],
   ['waits', up('await new Promise((done) => setTimeout(done, 1))'), 'uses setTimeout'],
+  ['takes the first', up('await Promise.race([knex.raw("a"), knex.raw("b")])'), 'uses Promise.race'],
+  ['asks the network', up('await fetch("http://localhost")'), 'uses fetch'],
+  [
+    'makes an id',
+    `const { randomUUID } = require('node:crypto'); ${up('randomUUID()')}`,
+    'uses crypto.randomUUID',
+  ],
+  ['makes an id with the global crypto', up('crypto.randomUUID()'), 'uses crypto.randomUUID'],
+  ['uses memory that was not cleared', up('Buffer.allocUnsafe(8)'), 'uses Buffer.allocUnsafe'],
+  ['lists its environment', up('Object.keys(process.env)'), 'uses process.env'],
+  ['is at a directory', up('await knex.raw(process.cwd())'), 'uses process.cwd'],
+  ['asks the bundler', esm('await knex.raw(import.meta.env.MODE)'), 'uses import.meta.env.MODE'],
   ['imports a package', `const moment = require('moment'); ${up('moment()')}`, 'imports moment'],
-  ['imports what it works out', up("require('./' + process.argv[2])"), 'uses require'],
+  ['imports a package with import', `import { v4 } from 'uuid'; ${esm('v4()')}`, 'imports uuid'],
+  ['imports by an alias of its package', `import x from '#lib/x'; ${esm('x')}`, 'imports #lib/x'],
+  ['imports what is not there', `require('./lost'); ${up('1')}`, 'imports ./lost, which cannot be resolved'],
+  ['imports what it works out', up('require("./" + knex.name)'), 'uses require'],
+  ['imports within a function', up('await import("./1_a.js")'), 'uses import()'],
+  ['imports by a require of its own', `const require = (a) => a; ${up('require("fs")')}`, 'uses require'],
+  ['imports by the arguments of its module', up('arguments[1]("os")'), 'uses arguments'],
+  [
+    'imports by another require',
+    `const { createRequire } = require('module'); ${up('createRequire')}`,
+    'uses module.createRequire',
+  ],
+  ['hands a module of Node on', `exports.fs = require('fs'); ${up('1')}`, 'uses fs'],
+  ['exports a module of Node', `export { readFileSync } from 'fs'; ${esm('1')}`, 'imports fs'],
+  ['uses Knex itself', `const knex = require('knex'); exports.up = () => knex({})`, 'uses knex'],
+  [
+    'reads a file that it works out',
+    `const fs = require('fs'); ${up('fs.readFileSync(knex.path)')}`,
+    'reads a file',
+  ],
+  [
+    'reads a file where the process is',
+    `const fs = require('fs'); ${up('fs.readFileSync("a.sql")')}`,
+    'reads a file',
+  ],
+  [
+    'reads a file by path.resolve',
+    `const fs = require('fs'), path = require('path'); ${up('fs.readFileSync(path.resolve("a"))')}`,
+    'reads a file',
+  ],
+  [
+    'reads a file in its own time',
+    `const fs = require('fs/promises'); ${up('await fs.readFile(__dirname + "/a")')}`,
+    'uses fs.promises',
+  ],
+  [
+    'hands the reading of files on',
+    `const { readFileSync } = require('fs'); ${up('["a"].map(readFileSync)')}`,
+    'uses fs.readFileSync',
+  ],
   ['counts calls', `let n = 0; ${up('n += 1')}`, 'changes n'],
-  ['counts calls in an object', `const state = { n: 0 }; ${up('state.n++')}`, 'changes state'],
-  ['counts calls by an alias', `const state = { n: 0 }; ${up('const s = state; s.n++')}`, 'hands on state'],
+  ['counts calls in a global', up('count = 1'), 'changes count'],
+  ['counts calls by destructuring', `let n = 0; ${up('[n] = [n + 1]')}`, 'changes n'],
+  ['counts calls in an object', `const state = { n: 0 }; ${up('state.n++')}`, CHANGES_OBJECT],
+  ['counts calls by an alias', `const state = { n: 0 }; ${up('const s = state; s.n++')}`, CHANGES_OBJECT],
+  [
+    'counts calls in a copy that is not deep',
+    `const a = { b: { n: 0 } }; ${up('const c = { ...a }; c.b.n++')}`,
+    CHANGES_OBJECT,
+  ],
+  ['counts calls in a list', `const calls = []; ${up('calls.push(1)')}`, CHANGES_OBJECT],
+  ['counts calls in a list in a list', `const calls = []; ${up('[calls][0].push(1)')}`, CHANGES_OBJECT],
+  ['counts calls in a map', `const seen = new WeakMap(); ${up('seen.set(knex, 1)')}`, CHANGES_OBJECT],
+  ['counts calls by a computed method', `const calls = []; ${up('calls["pu" + "sh"](1)')}`, CHANGES_OBJECT],
   [
     'counts calls in its rows',
     `const rows = [{ n: 0 }]; ${up('rows.forEach((row) => { row.n++ })')}`,
-    'changes row',
+    CHANGES_OBJECT,
   ],
+  [
+    'counts calls in a loop over rows',
+    `const rows = [{ n: 0 }]; ${up('for (const row of rows) row.n++')}`,
+    CHANGES_OBJECT,
+  ],
+  ['counts calls in its exports', up('exports.n = (exports.n || 0) + 1'), CHANGES_OBJECT],
+  ['counts calls in a function', 'exports.up = up; function up() { up.n = (up.n || 0) + 1 }', CHANGES_OBJECT],
+  ['counts calls in Knex', up('knex.n = (knex.n || 0) + 1'), CHANGES_OBJECT],
+  ['counts calls in this', `const o = { n: 0, next() { return this.n++ } }; ${up('o.next()')}`, 'uses this'],
+  ['counts calls with Object.assign', `const o = {}; ${up('Object.assign(o, { a: 1 })')}`, CHANGES_OBJECT],
+  ['counts calls in a date', `const d = new Date(0); ${up('d.setDate(d.getDate() + 1)')}`, CHANGES_OBJECT],
+  ['counts calls in what a module shares', up('require("./1_a.js").n++'), CHANGES_OBJECT],
   [
     'counts calls in a closure',
     `const make = () => { let n = 0; return () => n++ }; const next = make(); ${up('next()')}`,
     'changes n',
   ],
   [
-    'keeps an iterator',
-    `const names = ['a'].values(); ${up('for (const n of names) await knex.raw(n)')}`,
-    'iterator',
+    'counts calls in a closure made on the spot',
+    `const next = (() => { let n = 0; return () => n++ })(); ${up('next()')}`,
+    'changes n',
   ],
   [
-    'uses Knex itself',
-    `const knex = require('knex'); module.exports.up = async () => { knex({}) }`,
-    'uses knex',
+    'counts calls in a closure in a list',
+    `const [next] = [0].map((n) => () => n++); ${up('next()')}`,
+    'changes n',
   ],
+  [
+    'counts calls in a list of a closure',
+    `const make = () => { const l = []; return () => l.push(1) }; const next = make(); ${up('next()')}`,
+    'changes an object',
+  ],
+  ['counts calls in a class', `class A { static n = 0 } ${up('A.n++')}`, 'uses a class'],
+  [
+    'counts calls in a getter',
+    `const o = { get n() { let n = 0; return () => n++ } }; const { n } = o; ${up('n()')}`,
+    'uses get n',
+  ],
+  [
+    'counts calls in a conversion',
+    `const o = { toString: () => 'a' }; ${up('await knex.raw(`${o}`)')}`,
+    'uses init toString',
+  ],
+  [
+    'keeps an iterator',
+    `const names = ['a'].values(); ${up('for (const n of names) await knex.raw(n)')}`,
+    'keeps an iterator',
+  ],
+  [
+    'keeps a generator',
+    `function* f() { yield 1 } const g = f(); ${up('for (const n of g) await knex.raw(n)')}`,
+    'has a generator',
+  ],
+  [
+    'keeps its position in a text',
+    `const re = /a/g; ${up('re.test("aa")')}`,
+    'keeps an iterator or position',
+  ],
+  [
+    'keeps its position in a text by RegExp',
+    `const re = new RegExp('a', 'y'); ${up('re.test("aa")')}`,
+    'keeps an iterator or position',
+  ],
+  ['changes a global object', `console.log = () => 1; ${up('1')}`, CHANGES_OBJECT],
+  ['changes what arrays have', `Array.prototype.first = () => 1; ${up('1')}`, 'uses Array.prototype.first'],
+  ['changes another module', `const o = require('./1_a.js'); o.n = 1; ${up('1')}`, CHANGES_OBJECT],
+  ['cannot be parsed', 'exports.up = (', 'cannot be examined'],
 ];
 
 describe('examineCode', () => {
@@ -98,33 +289,137 @@ describe('examineCode', () => {
     expect(verdict.reason).toContain(reason);
   });
 
-  it('finds fixed what reads the environment', async () => {
-    const verdict = await examine({ '1_a.js': up('await knex.raw(process.env.NAME)') });
-    expect(verdict).toMatchObject({ kind: 'fixed', reason: '1_a.js uses process.env.NAME in line 1' });
+  it.each([
+    ['reads a variable of the environment', up('await knex.raw(process.env.NAME)'), 'process.env.NAME'],
+    ['depends on the locale', up('["b", "a"].map((a) => a.toLocaleUpperCase())'), 'toLocaleUpperCase'],
+    ['shows where it is', up('await knex.raw(__dirname)'), '__dirname'],
+    [
+      'shows where a file is that it reads',
+      `const file = __dirname + '/1_a.js'; require('fs').readFileSync(file); ${up('await knex.raw(file)')}`,
+      '__dirname',
+    ],
+  ])('finds fixed what %s', async (_, text, name) => {
+    const verdict = await examine({ '1_a.js': text });
+    expect(verdict).toMatchObject({ kind: 'fixed', reason: `1_a.js uses ${name} in line 1` });
   });
 
-  it('follows imports, and notices every file that is edited, added or removed', async () => {
-    const verdict = await examine({
-      '1_a.js': `const { name } = require('../lib/names'); const sql = require('fs').readFileSync(require('path').join(__dirname, 'a.txt'), 'utf8'); ${up('await knex.raw(sql + name)')}`,
-      '../lib/names.js': 'exports.name = 1',
-      'a.txt': 'select 1',
+  it('finds fixed what was changed while the process was running: Node may have loaded the older text', async () => {
+    const verdict = await examine({ '1_a.js': up('1') }, { loadedSince: 0 });
+    expect(verdict).toMatchObject({
+      kind: 'fixed',
+      reason: '1_a.js was changed after this process had started',
     });
-    expect(verdict).toMatchObject({ kind: 'pure' });
-    expect(verdict.files.map(({ path }) => path)).toEqual([
-      '1_a.js',
-      'a.txt',
-      '../lib/names.*',
-      '../lib/names.js',
-    ]);
+  });
+
+  it('follows imports of every kind, and names the file that is not pure', async () => {
+    const kinds = [
+      "const { now } = require('../lib/clock')",
+      "import { now } from '../lib/clock.js'",
+      "import * as clock from '../lib/clock.js'",
+      "export { now } from '../lib/clock.js'",
+      "export * from '../lib/clock.js'",
+      "import '../lib/clock.js'",
+      "const clock = await import('../lib/clock.js')",
+      "import clock from '../lib'",
+      "exports.x = () => require('../lib/clock')",
+    ];
+    for (const text of kinds) {
+      const verdict = await examine({
+        '1_a.js': text,
+        '../lib/index.js': "module.exports = require('./clock')",
+        '../lib/clock.js': "require('./index');\nexports.now = Date.now",
+      });
+      expect({ text, ...verdict }).toMatchObject({
+        kind: 'varying',
+        reason: '../lib/clock.js uses Date.now in line 2',
+      });
+    }
+  });
+
+  it('notices every file that is edited, added or removed', async () => {
+    const files = {
+      '1_a.js': `const names = require('../lib/names'); const data = require('./data.json');
+        const fs = require('fs'); const path = require('path'); const folder = path.join(__dirname, 'sql');
+        const sql = fs.readFileSync(path.join(folder, \`a\${'.'}sql\`), 'utf8');
+        const more = fs.existsSync(path.resolve(__dirname, 'more.sql')); ${up('await knex.raw(sql + names + more + data)')}`,
+      '../lib/names/index.js': 'exports.name = 1',
+      'data.json': '{}',
+      'sql/a.sql': 'select 1',
+      '../package.json': '{ "version": "1" }',
+    };
+    const verdict = await examine(files);
+    expect([verdict.reason, verdict.kind]).toEqual([undefined, 'pure']);
     const isUnchanged = () => verdict.digests.areUnchanged(verdict.files, verdict.folder);
-    expect(isUnchanged()).toBe(true);
-    for (const path of ['a.txt', '../lib/names.js', '../lib/names.ts']) {
-      const before = path.endsWith('ts') ? undefined : 'exports.name = 1';
-      writeFileSync(join(verdict.folder, path), 'exports.name = 2');
+    const changes = {
+      '1_a.js': '',
+      '../lib/names/index.js': '',
+      'data.json': '[]',
+      'sql/a.sql': '',
+      'more.sql': '',
+      '../lib/names.ts': '',
+      '../lib/names/index.ts': '',
+      '../lib/names/package.json': '{ "main": "other.js" }',
+      '../package.json': '{ "type": "module" }',
+      'package.json': '{ "type": "commonjs" }',
+    };
+    for (const [path, text] of Object.entries(changes)) {
+      const before = Object.entries(files).find(([name]) => name === path)?.[1];
+      expect({ path, isUnchanged: isUnchanged() }).toEqual({ path, isUnchanged: true });
+      writeFileSync(join(verdict.folder, path), text);
       expect({ path, isUnchanged: isUnchanged() }).toEqual({ path, isUnchanged: false });
       if (before === undefined) rmSync(join(verdict.folder, path));
-      else writeFileSync(join(verdict.folder, path), path === 'a.txt' ? 'select 1' : before);
-      expect({ path, isUnchanged: isUnchanged() }).toEqual({ path, isUnchanged: true });
+      else writeFileSync(join(verdict.folder, path), before);
     }
+    writeFileSync(join(verdict.folder, '../package.json'), '{ "version": "2" }');
+    expect(isUnchanged()).toBe(true);
+  });
+
+  it('examines each file to which an import may lead, since loaders disagree', async () => {
+    const verdict = await examine({
+      '1_a.js': `require('./names'); ${up('1')}`,
+      'names.js': '',
+      'names.ts': 'export const now = Date.now();',
+    });
+    expect(verdict).toMatchObject({ kind: 'varying', reason: 'names.ts uses Date.now in line 1' });
+  });
+
+  it('refuses an import through a link, and a folder whose package.json may name another file', async () => {
+    const linked = await examine(
+      { '1_a.js': `require('../lib/names'); ${up('1')}`, '../real/names.js': '' },
+      { link: true },
+    );
+    expect(linked).toMatchObject({
+      kind: 'varying',
+      reason: '../lib/names.js is reached through a symbolic link',
+    });
+    const named = await examine({
+      '1_a.js': `require('./names'); ${up('1')}`,
+      'names/index.js': '',
+      'names/package.json': '{ "main": "other.js" }',
+    });
+    expect(named).toMatchObject({
+      kind: 'varying',
+      reason: '1_a.js imports ./names, which cannot be resolved',
+    });
+  });
+
+  it('leaves types out of TypeScript, and refuses what emits code', async () => {
+    const typed = `import type { Knex } from 'knex'; import { Knex as K } from 'knex'; interface A { Date: string }
+      export async function up(knex: Knex, now?: A): Promise<void> { await knex!.raw((now as A).Date satisfies string) }`;
+    const pure = await examine({ '1_a.ts': typed }, { name: '1_a.ts' });
+    expect([pure.reason, pure.kind]).toEqual([undefined, 'pure']);
+    for (const text of [
+      'enum A { B }',
+      'namespace A { export const b = 1 }',
+      'declare const process: any; process.pid',
+    ])
+      expect(await examine({ '1_a.ts': `${text}; ${typed}` }, { name: '1_a.ts' })).toMatchObject({
+        kind: 'varying',
+      });
+  });
+
+  it('takes a .sql file as it is', async () => {
+    const verdict = await examine({ '1_a.sql': '-- migrate:up' }, { name: '1_a.sql' });
+    expect(verdict).toMatchObject({ kind: 'pure', files: [{ path: '1_a.sql' }] });
   });
 });
