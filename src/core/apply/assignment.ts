@@ -65,6 +65,7 @@ interface Progress extends Applied {
   batch: number;
   isCommitted: boolean;
   observed?: ObservedEffects | undefined;
+  locksShared?: boolean | undefined;
   started: boolean;
   isOutside?: boolean | undefined;
   pid?: number | undefined;

@@ -147,6 +147,7 @@ async function keepToSchema(
     if (isOutsideSchema(error) && !isCulpritKnown(guarded)) progress.suspicion = error;
     throw error;
   });
+  if (assignment.direction === 'up') progress.locksShared ||= progress.observed.locksShared;
   // What they did the first time remains refused.
   if (progress.suspicion !== undefined) throw progress.suspicion;
   if (progress.observed.hasExtension) await moveExtensions(context, watch.client, target);

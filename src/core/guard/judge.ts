@@ -14,6 +14,8 @@ export interface ObservedEffects {
   /** Locks of foreign keys on shared relations: oid, mode and form (see Description), separated by colons. */
   readonly keyLocks: readonly string[];
   readonly hasHiddenCalls: boolean;
+  /** Tables of public are locked against other tenants' transactions, as by a foreign key to one. */
+  readonly locksShared: boolean;
   /** An extension was created, perhaps in the tenant's schema. */
   readonly hasExtension: boolean;
 }
@@ -51,6 +53,11 @@ const WEAKEST_ON_CATALOG = MODES.indexOf('ExclusiveLock');
 
 function isExclusive({ mode }: SeenLock): boolean {
   return MODES.indexOf(mode) >= WEAKEST_EXCLUSIVE;
+}
+
+/** A table of public is locked against other tenants. */
+function isSharedAgainstOthers(lock: SeenLock): boolean {
+  return lock.schema === 'public' && (lock.kind === 'r' || lock.kind === 'p') && isExclusive(lock);
 }
 
 /** A lock on an existing relation outside the tenant's schema. */
@@ -125,6 +132,7 @@ export function judge(
     observed: {
       schemas: [...schemas].toSorted(compareNames),
       keyLocks: [...keyLocks].toSorted(compareNames),
+      locksShared: effects.locks.some(isSharedAgainstOthers),
       hasExtension: effects.rows.some(({ catalog }) => catalog === 'pg_extension'),
       hasHiddenCalls: effects.hasHiddenCalls,
     },

@@ -1,7 +1,5 @@
-import type { PoolClient } from 'pg';
 import { advance } from '../apply/advance.ts';
 import type { Applied } from '../apply/assignment.ts';
-import { locksShared } from '../apply/locks-shared.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -14,32 +12,25 @@ export async function applyTask(
   context: RunContext,
   work: MigrationWork,
   task: MigrationTask,
-  { isPilot, record }: ApplyOptions,
+  { record }: ApplyOptions,
 ): Promise<Attempt<Applied>> {
   const { tenant, plan, part } = task;
   const { direction, statuses, isNamed } = work;
-  let isSharing = false;
-  const inspect = async (client: PoolClient) => {
-    isSharing = (await locksShared(client)) || isSharing;
-  };
   const attempt = await advance(context, tenantTarget(context.database.names, tenant, context), {
     direction,
     decide: (history, done) => work.decide(task, history, done),
     batch: part?.isFirst === false ? plan.batch : undefined,
     statuses,
-    beforeCommit: isPilot && direction === 'up' ? inspect : undefined,
     closing: work.closing(task),
     hasState: true,
     hasTables: tenant.hasHistory && tenant.hasLock,
     record,
   });
-  if (attempt.kind === 'busy') return attempt;
-  const done = { ...attempt.done, locksShared: isSharing };
-  if (attempt.kind !== 'status') return { ...attempt, done };
+  if (attempt.kind !== 'status') return attempt;
   const reason = `its status is ${attempt.status ?? 'gone from the registry'} now`;
   const error =
     isNamed === true ? tenantNotActive(context.database.names, tenant, attempt.status) : undefined;
-  return { kind: 'skipped', reason, error, done };
+  return { kind: 'skipped', reason, error, done: attempt.done };
 }
 
 /** Merges an attempt with what earlier ones have done. Pure. */

@@ -15,8 +15,6 @@ import type { TenantStatus } from '../../names.ts';
 import type { TenantResult } from '../report/results.ts';
 
 export interface ApplyOptions {
-  /** The first tenant of its plan: its transaction is inspected before it commits. */
-  readonly isPilot: boolean;
   /** Records what each migration sends. */
   readonly record?: ((name: string) => Recording) | undefined;
 }

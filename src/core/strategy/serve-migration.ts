@@ -69,11 +69,10 @@ async function attemptTask(
   task: MigrationTask,
   earlier: Earlier<Applied>,
 ): Promise<Attempt<Applied>> {
-  const isPilot = lesson.pilots === 0;
   const apply = (record?: ApplyOptions['record']) =>
     migration.apply === undefined
-      ? applyTask(context, migration, task, { isPilot, record })
-      : migration.apply(task, { isPilot, record }, earlier);
+      ? applyTask(context, migration, task, { record })
+      : migration.apply(task, { record }, earlier);
   const attempted = wantsPilot(lesson) ? await learn(lesson, task, apply) : await apply();
   return withEarlier(attempted, task, earlier);
 }

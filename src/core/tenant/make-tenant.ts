@@ -13,7 +13,6 @@ import type { MigrationFolder } from '../files/source.ts';
 import { tenantTarget, type Target } from '../target/target.ts';
 import type { Observer } from '../report/event.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
-import { locksShared } from '../apply/locks-shared.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import type { RegistryShape } from '../registry/registry-shape.ts';
@@ -39,21 +38,18 @@ interface Made extends Applied {
 export async function makeTenant(
   provisioning: Provisioning,
   { tenant }: MigrationTask,
-  { isPilot, record }: ApplyOptions,
+  { record }: ApplyOptions,
   earlier: Earlier<Made>,
 ): Promise<Attempt<Made>> {
   const { context, folder, observe } = provisioning;
   const target = tenantTarget(context.database.names, tenant, context);
-  let [isNew, isSharing] = [false, false];
+  let isNew = false;
   const attempt = await advance(context, target, {
     direction: 'up',
     decide: (history) => planForward(folder, history),
     statuses: UNFINISHED,
     async opening(client) {
       isNew = await createSchema(client, provisioning, target);
-    },
-    async beforeCommit(client) {
-      if (isPilot) isSharing = (await locksShared(client)) || isSharing;
     },
     closing: closingOf(provisioning, target.schema),
     hasState: true,
@@ -68,7 +64,7 @@ export async function makeTenant(
   }
   // An uncommitted schema is gone; if one exists, another process created it.
   const isCreated = (isNew && attempt.done.isCommitted) || earlier.failure?.done?.isCreated === true;
-  const done: Made = { ...attempt.done, locksShared: isSharing, isCreated };
+  const done: Made = { ...attempt.done, isCreated };
   if (attempt.kind === 'done') return { ...attempt, done };
   await leaveFailed(provisioning, target, isCreated).catch((error: unknown) => {
     // The row still says PROVISIONING; provisioning again completes the tenant.

@@ -91,6 +91,7 @@ test('what a migration does to its own schema, and rows that it reads and writes
   expect(observed).toEqual({
     schemas: ['audit', 'public'],
     keyLocks: [],
+    locksShared: false,
     hasExtension: false,
     hasHiddenCalls: false,
   });
@@ -119,6 +120,7 @@ test('a new foreign key explains the lock on the table that it refers to, and ot
   const { trespasses, observed } = judge(found, new Map([shared()]), new Map([shared()]));
   expect(trespasses).toEqual([]);
   expect(observed.keyLocks).toEqual(['7:ShareRowExclusiveLock:as it was']);
+  expect(observed.locksShared).toBe(true);
 });
 
 test('a foreign key that came and went explains the two locks that it takes, on its own table only', () => {

@@ -4,7 +4,7 @@ import { createReadStatements } from '../../../src/core/statements/read-statemen
 
 const readStatements = createReadStatements();
 
-const NOTHING = { schemas: [], keyLocks: [], hasHiddenCalls: false, hasExtension: false };
+const NOTHING = { schemas: [], keyLocks: [], hasHiddenCalls: false, hasExtension: false, locksShared: false };
 
 test('a text that drops is looked at for what is gone, and an obscure one throughout', async () => {
   const limits = async (...texts: string[]) => limitsOf(await Promise.all(texts.map(readStatements)), []);
