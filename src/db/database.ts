@@ -133,6 +133,8 @@ export interface Database
    */
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
   readonly together: Together;
+  /** What `make` returned at the first call with it, for as long as the database is open. */
+  readonly remember: <T extends object>(make: () => T) => T;
   /** Prefer takeLease, which also checks a pooler. */
   readonly lease: Lease;
   alone<T>(work: () => Promise<T>): Promise<T>;

@@ -91,6 +91,7 @@ function databaseOver(
       }
     },
     together: createTogether(() => database),
+    remember: createMemory(),
     alone: pLimit(1),
     async sessions() {
       return past === undefined && !behindPooler ? database : direct.sessions();
@@ -111,6 +112,14 @@ function databaseOver(
     },
   };
   return database;
+}
+
+function createMemory(): Database['remember'] {
+  const made = new Map<unknown, unknown>();
+  return <T extends object>(make: () => T) => {
+    if (!made.has(make)) made.set(make, make());
+    return made.get(make) as T;
+  };
 }
 
 /** Refuses a server older than tenantctl is tested on. @throws TenantctlError SERVER_UNSUPPORTED */

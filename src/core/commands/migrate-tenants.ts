@@ -42,6 +42,7 @@ import { ensureVectorExtension, type VectorExtensionMode } from '../install/vect
 import { endingOf } from '../ledger/recorded-run.ts';
 import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from '../plan/plan-folder.ts';
 import { refuseOtherHistories } from '../plan/refuse-other-histories.ts';
+import { withoutRecording } from '../recordings/kept-recordings.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { forgetFailure, forgetFailures, noteUnchecked, refusalsIn } from '../state/failures.ts';
 import type { Memory } from '../state/memory.ts';
@@ -224,8 +225,8 @@ async function apply(
   const results = await openPlan(rollout, plan, notDue, refusals);
   if (plan.due.length === 0) return { results, isShared: false };
 
-  await refuseSkeletons(database, 'tenants', filesOf(steps));
   await context.kept.lookUp(filesOf(steps), 'up');
+  await refuseSkeletons(database, 'tenants', withoutRecording(context.kept, filesOf(steps)));
   await assertSessions(context, steps, 'up');
   await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
   const migrated = await serveRollout(rollout, plan.due, { ...forwardWork(run, memory), isNamed });

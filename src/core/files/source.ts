@@ -13,6 +13,8 @@ export interface MigrationFile {
   readonly stem: string;
   readonly path: string;
   readonly format: 'module' | 'sql';
+  /** A symbolic link leads to the file. */
+  readonly isLink?: boolean;
 }
 
 /** The migration files of one folder, in the order in which they run. */
@@ -50,7 +52,7 @@ export async function readMigrationFolder(path: string): Promise<MigrationFolder
   for (const entry of entries) {
     if (entry.isDirectory() || !EXTENSION.test(entry.name) || NOT_A_MIGRATION.test(entry.name)) continue;
     if (entry.isFile() || (await isLinkToFile(join(directory, entry.name))))
-      found.push(describe(directory, entry.name));
+      found.push({ ...describe(directory, entry.name), ...(!entry.isFile() && { isLink: true }) });
   }
   const files = withoutParts(found).sort((a, b) => compareNames(a.name, b.name));
   refuseDuplicates(directory, files);

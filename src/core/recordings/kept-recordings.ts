@@ -36,8 +36,8 @@ export interface ShownRecording extends Pick<KeptRecording, 'pieces' | 'limits'>
 
 /** The recordings in tenantctl's schema, as far as they are valid for a run. */
 export interface KeptRecordings {
-  /** Reads what is kept of these migrations, unless it has been read. */
-  lookUp(files: readonly MigrationFile[], direction: Direction): Promise<void>;
+  /** Reads what is kept of these migrations, unless it has been read. @param by by way of it */
+  lookUp(files: readonly MigrationFile[], direction: Direction, by?: Database): Promise<void>;
   /** Usable: two tenants were sent the same, and nothing that it depends on has changed since. */
   of(file: MigrationFile, direction: Direction): KeptRecording | undefined;
   /** Stores what tenants were sent. A failure is a warning. */
@@ -53,6 +53,11 @@ export const NOTHING_KEPT: KeptRecordings = {
   isOff: true,
 };
 
+/** Migrations that no recording shows to send something. */
+export function withoutRecording(kept: KeptRecordings, files: readonly MigrationFile[]): MigrationFile[] {
+  return files.filter((file) => (kept.of(file, 'up')?.pieces ?? []).length === 0);
+}
+
 interface Setting {
   readonly tenantRole: string | undefined;
   readonly directory: string;
@@ -61,10 +66,10 @@ interface Setting {
 
 /** The kept recordings for one run. */
 export function openKeptRecordings(
-  database: Pick<Database, 'query' | 'names' | 'conceal'>,
+  database: Database,
   { tenantRole, directory, observe }: Setting,
 ): KeptRecordings {
-  const sources = createSources();
+  const sources = createSources(database);
   const found = new Map<string, KeptRecording | undefined>();
   const keyOf = ({ path }: MigrationFile, direction: Direction) => `${direction} ${path}`;
   const warned = new Set<string>();
@@ -73,8 +78,8 @@ export function openKeptRecordings(
     warned.add(message);
     observe({ type: 'warning', message });
   };
-  const look = async (): Promise<Circumstances> => {
-    const circumstances = await readCircumstances(database, tenantRole, directory);
+  const look = async (by = database): Promise<Circumstances> => {
+    const circumstances = await readCircumstances(by, tenantRole, directory);
     const { distrust, mayRead } = circumstances;
     if (distrust.length === 0 || !mayRead) return circumstances;
     const reasons = distrust.map((reason) => `it ${reason}`);
@@ -85,11 +90,15 @@ export function openKeptRecordings(
     isOff: false,
     of: (file, direction) => found.get(keyOf(file, direction)),
 
-    async lookUp(files, direction) {
+    async lookUp(files, direction, by = database) {
       const unknown = files.filter((file) => !found.has(keyOf(file, direction)));
       if (unknown.length === 0) return;
-      const circumstances = await look();
-      const rows = circumstances.mayRead ? await readKept(database, unknown, direction) : [];
+      // Both at once: without the permission to read, there are no rows.
+      const [circumstances, all] = await by.together((one) => [
+        look(one),
+        readKept(one, unknown, direction).catch(() => []),
+      ]);
+      const rows = circumstances.mayRead ? all : [];
       const kept = new Map(rows.map((row) => [row.stem, row]));
       const altered = rows.filter(({ isIntact }) => !isIntact).map(({ stem }) => stem);
       if (altered.length > 0)

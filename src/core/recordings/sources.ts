@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isKnexExtended } from '../../db/knex/insides.ts';
+import type { Database } from '../../db/database.ts';
 import { CodeDigests, type CodeFile } from '../code/code-files.ts';
 import { examineCode } from '../code/examine-code.ts';
 import type { Migration } from '../files/load.ts';
@@ -13,8 +14,17 @@ export interface Sources {
   areUnchanged(file: MigrationFile, sources: readonly CodeFile[]): boolean;
 }
 
-export function createSources(): Sources {
-  const digests = new CodeDigests();
+export function createSources(database: Pick<Database, 'remember'>): Sources {
+  const digests = database.remember(createDigests);
+  const folders = new Map<string, string>();
+  /** The folder that holds a file, with links resolved; most files of a folder share it. */
+  const folderOf = ({ path, isLink = false }: MigrationFile): string => {
+    if (isLink) return dirname(realpathSync(path));
+    const directory = dirname(path);
+    const folder = folders.get(directory) ?? realpathSync(directory);
+    folders.set(directory, folder);
+    return folder;
+  };
   return {
     async of({ file, checksum }) {
       const { kind, files } = await examineCode(file, digests);
@@ -23,12 +33,16 @@ export function createSources(): Sources {
       // It may have changed since it was loaded.
       return checksumOf(file) === checksum ? files : undefined;
     },
-    areUnchanged: ({ path }, sources) => {
+    areUnchanged: (file, sources) => {
       try {
-        return digests.areUnchanged(sources, dirname(realpathSync(path)));
+        return digests.areUnchanged(sources, folderOf(file));
       } catch {
         return false;
       }
     },
   };
+}
+
+function createDigests(): CodeDigests {
+  return new CodeDigests();
 }

@@ -23,9 +23,9 @@ export async function compileKept(
   if (recordings.length < plan.steps.length) return undefined;
   const steps = recordings.map(({ name, pieces }) => ({ name, texts: pieces.map(({ text }) => text) }));
   const texts = steps.flatMap((step) => step.texts);
-  const [stores, thorough] = await Promise.all([
-    storesText(database, tenant.schema, texts),
-    readHiddenCalls(database),
+  const [stores, thorough] = await database.together((one) => [
+    storesText(one, tenant.schema, texts),
+    readHiddenCalls(one),
   ]);
   if (stores) return undefined;
   for (const { name, texts } of steps) sent[direction].set(name, texts.length > 0);

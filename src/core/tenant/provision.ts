@@ -19,6 +19,7 @@ import {
   type VectorExtensionMode,
 } from '../install/vector-extension.ts';
 import { refusePendingMaster } from '../plan/plan-folder.ts';
+import { withoutRecording } from '../recordings/kept-recordings.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { UNFINISHED } from '../registry/status.ts';
 import type { Database } from '../../db/database.ts';
@@ -70,16 +71,19 @@ async function provisionInRun(
   { options, context, run, observe }: CommandRun<ProvisionOptions>,
 ): Promise<ProvisionResult[]> {
   const { masterFolder, vectorExtension = 'auto' } = options;
+  const reading = readMigrationFolder(options.folder);
+  // Its error comes after the registry's.
+  await reading.catch(() => {});
   const [registry, folder, , state, vector] = await database.together((one) => [
     assertRegistry(one),
-    readMigrationFolder(options.folder),
+    reading,
     masterFolder && refusePendingMaster(one, masterFolder, { allowNewerHistory: true }, observe),
     readState(one),
     readVectorExtension(one),
+    reading.then(({ files }) => context.kept.lookUp(files, 'up', one)),
   ]);
   await ensureState(database, state, observe);
-  await refuseSkeletons(database, 'tenants', folder.files);
-  await context.kept.lookUp(folder.files, 'up');
+  await refuseSkeletons(database, 'tenants', withoutRecording(context.kept, folder.files));
   await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
   await ensureVectorExtension(database, vectorExtension, observe, vector);
 
