@@ -39,10 +39,10 @@ export const LOCATIONS = names(
 /** Reads a file, whose name must be a constant. */
 export const READS = names('node:fs.readFileSync node:fs.existsSync');
 
-/** Members of any object that lead to what no name shows, or that all modules share. */
+/** Members of any object that lead to what no name shows, that all modules share, or that Knex makes at random. */
 export const REFUSED_MEMBERS = names(`
   constructor __proto__ prototype caller callee
-  __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__`);
+  __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ __knexUid __knexQueryUid __knexTxId`);
 
 /** Members of any object that depend on the locale, or on the place of the program. */
 export const FIXED_MEMBERS = names(`

@@ -42,24 +42,29 @@ export async function parseCode(text: string, isTypeScript: boolean): Promise<Pa
 }
 
 function collect(node: Node, parents: Map<Node, Node>): void {
-  for (const child of keysOf(node).flatMap((key) => (node as unknown as Record<string, unknown>)[key])) {
-    if (!isNode(child) || isType(child)) continue;
-    if (('declare' in child && child.declare === true) || emitsCode(child))
-      throw new SyntaxError(`line ${lineOf(child)} is more than JavaScript with types`);
-    parents.set(child, node);
-    collect(child, parents);
+  for (const key of keysOf(node)) {
+    const value = (node as unknown as Readonly<Record<string, unknown>>)[key];
+    for (const child of Array.isArray(value) ? (value as unknown[]) : [value]) {
+      if (!isNode(child) || isType(child)) continue;
+      if (('declare' in child && child.declare === true) || emitsCode(child))
+        throw new SyntaxError(`line ${lineOf(child)} is more than JavaScript with types`);
+      parents.set(child, node);
+      collect(child, parents);
+    }
   }
 }
 
-const NO_CODE =
-  /^(?:loc|range|extra|.*[cC]omments|typeAnnotation|returnType|typeParameters|typeArguments|superTypeArguments|implements)$/;
+const NO_CODE = new Set(
+  `type start end loc range extra comments leadingComments innerComments trailingComments
+  typeAnnotation returnType typeParameters typeArguments superTypeArguments implements`.split(/\s+/),
+);
 
 function keysOf(node: Node): string[] {
-  return Object.keys(node).filter((key) => !NO_CODE.test(key));
+  return Object.keys(node).filter((key) => !NO_CODE.has(key));
 }
 
 function isNode(value: unknown): value is Node {
-  return typeof Object(value).type === 'string';
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
 }
 
 function isType(node: Node): boolean {
