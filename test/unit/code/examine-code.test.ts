@@ -251,6 +251,7 @@ const VARYING: readonly (readonly [string, string, string])[] = [
     `const o = { toString: () => 'a' }; ${up('await knex.raw(`${o}`)')}`,
     'uses init toString',
   ],
+  ['asks Knex for its random names', up('knex.raw("a").toSQL().__knexQueryUid'), 'uses .__knexQueryUid'],
   [
     'keeps an iterator',
     `const names = ['a'].values(); ${up('for (const n of names) await knex.raw(n)')}`,
