@@ -2,6 +2,7 @@ import { once, type EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Connection, type ClientBase } from 'pg';
+import utils from 'pg/lib/utils.js';
 import type { ServerSettings } from './database.ts';
 
 /** The only file that uses pg's internals, which its types lack. Its test fails if a release changes one. */
@@ -50,6 +51,28 @@ export function countCompleted(client: ClientBase): () => number {
     connection.off('commandComplete', count);
     return completed;
   };
+}
+
+/** What the server answers, as it comes over the wire: the fields of a result, a row, the command's tag. */
+export type AnswerMessage =
+  | {
+      readonly name: 'rowDescription';
+      readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
+    }
+  | { readonly name: 'dataRow'; readonly fields: readonly (string | null)[] }
+  | { readonly name: 'commandComplete'; readonly text: string };
+
+/** Passes on what the server answers. @returns ends that */
+export function onAnswer(client: ClientBase, take: (message: AnswerMessage) => void): () => void {
+  const { connection } = internals(client);
+  const names: readonly AnswerMessage['name'][] = ['rowDescription', 'dataRow', 'commandComplete'];
+  for (const name of names) connection.on(name, take);
+  return () => names.forEach((name) => connection.off(name, take));
+}
+
+/** A bound value as pg sends it (pg/lib/utils.js): null, text, or bytes. @throws what a value's toPostgres throws */
+export function asSent(value: unknown): string | Buffer | null {
+  return utils.prepareValue(value);
 }
 
 /**

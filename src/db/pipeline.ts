@@ -1,19 +1,28 @@
-import type { QueryResult } from 'pg';
-import { onReady, setPipelining, socketOf } from './pg-internals.ts';
+import type { PoolClient, QueryResult } from 'pg';
+import type { Answer } from './answer.ts';
+import { onAnswer, onReady, setPipelining, socketOf } from './pg-internals.ts';
 import { ROLL_BACK, withClient } from './transaction.ts';
 import type { Database, ServerNotice } from './database.ts';
 
 /** A connection that sends each string before the previous one is answered. */
 export interface Pipeline {
   /**
-   * Sends one string; strings sent without a wait in between share a write. It must be a whole transaction
-   * starting with BEGIN: if the previous string failed, the server refuses it (25P02), and it can be sent
-   * again.
-   * @param onNotice called with what the server says meanwhile
+   * Sends one string; strings sent without a wait in between share a write. If another one is to follow before this one
+   * is answered, it must be a whole transaction starting with BEGIN: if it fails, the server refuses the next (25P02),
+   * which can be sent again.
+   * @param listener what the server says meanwhile
    */
-  send(text: string, onNotice: (notice: ServerNotice) => void): Promise<QueryResult | QueryResult[]>;
+  send(text: string, listener: Listener): Promise<QueryResult | QueryResult[]>;
+  /** Runs `work` with the connection outside pipeline mode. All strings must have been answered. */
+  alone<T>(work: (client: PoolClient) => Promise<T>): Promise<T>;
   /** Rolls back a failed transaction, if there is one, and resets the session. */
   clean(): Promise<void>;
+}
+
+interface Listener {
+  readonly onNotice: (notice: ServerNotice) => void;
+  /** Takes the answer. */
+  readonly answer?: Answer | undefined;
 }
 
 /**
@@ -31,21 +40,30 @@ export async function withPipeline<T>(
     async (client, spoil) => {
       const socket = socketOf(client);
       // In the order of the strings; pg settles a promise only after it has read more answers.
-      const listeners: ((notice: ServerNotice) => void)[] = [];
-      const listen = (notice: ServerNotice) => listeners[0]?.(notice);
+      const listeners: Listener[] = [];
+      const listen = (notice: ServerNotice) => listeners[0]?.onNotice(notice);
       client.on('notice', listen);
+      const ignore = onAnswer(client, (message) => listeners[0]?.answer?.take(message));
       const forget = onReady(client, () => listeners.shift());
       setPipelining(client, true);
       try {
         return await use({
-          async send(text, onNotice) {
-            listeners.push(onNotice);
+          async send(text, listener) {
+            listeners.push(listener);
             socket.cork();
             queueMicrotask(() => socket.uncork());
             return client.query(text);
           },
+          async alone(work) {
+            setPipelining(client, false);
+            try {
+              return await work(client);
+            } finally {
+              setPipelining(client, true);
+            }
+          },
           async clean() {
-            listeners.push(() => {});
+            listeners.push({ onNotice() {} });
             await client.query(ROLL_BACK).catch((error: unknown) => {
               spoil();
               throw error;
@@ -55,6 +73,7 @@ export async function withPipeline<T>(
       } finally {
         setPipelining(client, false);
         forget();
+        ignore();
         client.off('notice', listen);
       }
     },

@@ -1,7 +1,7 @@
 import type { TestFleet } from './fleet.ts';
 
-/** How a tenant was served: the text that wrote its history row has the whole transaction, or its end. */
-export type Way = 'in one string' | 'interactively';
+/** How a tenant was served: the text that wrote its last history row has the whole transaction, its end, or neither. */
+export type Way = 'in one string' | 'in parts' | 'interactively';
 
 /** Records from now on how history rows are written or deleted. Returns the last way of each tenant. */
 export async function watchWays(
@@ -46,5 +46,6 @@ export async function timesApplied(
 }
 
 function wayOf(text: string): Way {
-  return text.includes('tenantctl.enter') ? 'in one string' : 'interactively';
+  if (text.includes('tenantctl.enter')) return 'in one string';
+  return text.includes('tenantctl.leave') ? 'in parts' : 'interactively';
 }

@@ -38,6 +38,11 @@ export function limitsOf(
   };
 }
 
+/** The limits of a transaction that may send anything. Pure. */
+export function anyLimits(observedEffects: readonly ObservedEffects[]): Limits {
+  return { ...limitsOf([], observedEffects, true), drops: true, columns: true };
+}
+
 /** What several texts together may do, each with limits of its own. Pure. */
 export function joinLimits(all: readonly Limits[]): Limits {
   const union = (of: (limits: Limits) => readonly string[]) => [...new Set(all.flatMap(of))];

@@ -1,6 +1,8 @@
 import pLimit from 'p-limit';
 import { createKnexFactory, type KnexFactory } from '../../db/knex/knex-session.ts';
 import { createReadStatements, type ReadStatements } from '../statements/read-statements.ts';
+import { CodeDigests } from '../code/code-files.ts';
+import { examineCode, type CodeVerdict } from '../code/examine-code.ts';
 import { loadMigration, type Direction, type Migration } from '../files/load.ts';
 import { stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 import { recordFiles } from '../state/checksums.ts';
@@ -52,6 +54,8 @@ export interface RunContext {
   readonly knex: (file: MigrationFile) => Promise<KnexFactory>;
   /** Loads a file once: what changes in the folder while the command runs has no effect on it. */
   readonly load: (file: MigrationFile) => Promise<Migration>;
+  /** Examines a migration's code once. */
+  readonly examine: (file: MigrationFile) => Promise<CodeVerdict>;
   /** What earlier runs have kept. */
   readonly kept: KeptRecordings;
   readonly readStatements: ReadStatements;
@@ -76,6 +80,8 @@ export function createRunContext(
 ): RunContext {
   let factory: Promise<KnexFactory> | undefined;
   const migrations = new Map<string, Promise<Migration>>();
+  const verdicts = new Map<string, Promise<CodeVerdict>>();
+  const digests = new CodeDigests();
   const limit = pLimit(LOADED_AT_ONCE);
   return {
     database,
@@ -87,6 +93,11 @@ export function createRunContext(
     signal: options.signal,
     run,
     kept,
+    examine(file) {
+      const verdict = verdicts.get(file.path) ?? examineCode(file, digests);
+      verdicts.set(file.path, verdict);
+      return verdict;
+    },
     readStatements: createReadStatements(),
     sent: { up: new Map(), down: new Map() },
     warnings: new Set(),

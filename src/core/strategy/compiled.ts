@@ -1,51 +1,103 @@
-import type { Recording } from '../../db/knex/recording.ts';
-import type { Plan } from '../plan/plan.ts';
-import { needsCommit } from '../statements/needs-commit.ts';
-import type { Limits } from '../guard/limits.ts';
+import type { Piece, Recording } from '../../db/knex/recording.ts';
 import type { Direction } from '../files/load.ts';
+import type { Limits } from '../guard/limits.ts';
+import { needsCommit } from '../statements/needs-commit.ts';
 
-/** What may be sent to every tenant with a plan, to each as one string. */
-export interface CompiledPlan {
-  readonly direction: Direction;
-  /** What each migration sends, the same for every tenant. */
-  readonly steps: readonly { readonly name: string; readonly texts: readonly string[] }[];
-  /** What each tenant's transaction may lock outside its schema. */
-  readonly limits: Limits;
-}
+/** What a tenant was sent by a migration, or why others may be sent something else. */
+export type Testimony = Pick<Recording, 'pieces' | 'dependence'>;
 
 /** What the migrations of a plan sent to one tenant, by name. */
-export type Recordings = ReadonlyMap<string, Recording>;
+export type Testimonies = ReadonlyMap<string, Testimony>;
 
-/** Why a plan must be run for every tenant with Knex. */
-export interface NotCompiled {
-  readonly migration: string;
-  readonly reason: string;
+/** A step of a plan as other tenants get it: as recorded, or run by Knex with a reason. */
+export type CompiledStep = {
+  readonly name: string;
+  /** What follows needs its COMMIT. */
+  readonly needsCommit: boolean;
+} & ({ readonly pieces: readonly Piece[] } | { readonly interactive: string });
+
+/** How a plan is carried out for tenants that need not show anything. */
+export interface CompiledPlan {
+  readonly direction: Direction;
+  readonly steps: readonly CompiledStep[];
+  /** What each tenant's transaction may lock outside its schema. */
+  readonly limits: Limits;
+  /** Something may read the history: each migration is recorded before the next one begins. */
+  readonly readsHistory: boolean;
 }
 
-/** A plan is compiled if two tenants were sent the same and no migration could distinguish tenants. Pure. */
-export function compile(
-  plan: Plan,
-  direction: Direction,
-  first: Recordings,
-  second: Recordings,
-): Omit<CompiledPlan, 'limits'> | NotCompiled {
-  const steps: { name: string; texts: readonly string[] }[] = [];
-  for (const { name } of plan.steps) {
-    const [one, other] = [first.get(name), second.get(name)];
-    const reason = one === undefined || other === undefined ? 'it was not seen' : reasonIn(one, other);
-    if (reason !== undefined) return { migration: name, reason };
-    steps.push({ name, texts: one?.texts ?? [] });
+/** What is kept beside a migration's texts. */
+export interface KeptLimits extends Limits {
+  /** They lock shared tables: one tenant at a time. */
+  readonly locksShared: boolean;
+}
+
+/** What earlier runs have kept of a migration. */
+export interface KeptStep {
+  readonly pieces: readonly Piece[];
+  readonly limits: KeptLimits;
+}
+
+/** So many tenants must have been sent the same. */
+const WITNESSES = 2;
+
+interface Evidence {
+  readonly testimonies: readonly Testimonies[];
+  /** What so many tenants were sent in earlier runs. */
+  readonly kept: ReadonlyMap<string, Pick<Testimony, 'pieces'>>;
+  /** Why the code of a migration may do something else for the next tenant; absent if it may not. */
+  readonly varying: ReadonlyMap<string, string>;
+}
+
+/**
+ * What becomes of a step for the tenants that follow: see docs/decisions/0034-recordings.md. Pure.
+ * @returns undefined if another tenant has to show it
+ */
+export function compileStep(
+  name: string,
+  { testimonies, kept, varying }: Evidence,
+): CompiledStep | undefined {
+  const seen = testimonies.flatMap((each) => each.get(name) ?? []);
+  const earlier = kept.get(name);
+  const { pieces } = seen.at(-1) ?? earlier ?? {};
+  if (pieces === undefined) return undefined;
+  const step = { name, needsCommit: pieces.some(({ text }) => needsCommit(text)) };
+  const reason = varying.get(name) ?? seen.find(({ dependence }) => dependence !== undefined)?.dependence;
+  if (reason !== undefined) return { ...step, interactive: reason };
+  const isShown = earlier !== undefined && isSame(earlier.pieces, pieces);
+  const witnesses = seen.filter((each) => isSame(each.pieces, pieces)).length;
+  if (isShown || witnesses >= WITNESSES) return { ...step, pieces };
+  return seen.length < WITNESSES ? undefined : { ...step, interactive: differenceOf(seen) };
+}
+
+/** Whether each tenant is sent one string: no answer is waited for, and nothing runs with Knex. Pure. */
+export function isOneString({ steps }: Pick<CompiledPlan, 'steps'>): boolean {
+  return (
+    transactionsOf(steps).length === 1 &&
+    steps.every((step) => 'pieces' in step && step.pieces.every(({ answer }) => answer === undefined))
+  );
+}
+
+/** The transactions of a plan: a step that needs a COMMIT ends one. Pure. */
+export function transactionsOf(steps: readonly CompiledStep[]): (readonly CompiledStep[])[] {
+  const transactions: CompiledStep[][] = [[]];
+  for (const [at, step] of steps.entries()) {
+    transactions.at(-1)?.push(step);
+    if (step.needsCommit && at < steps.length - 1) transactions.push([]);
   }
-  const cut = steps.slice(0, -1).find(({ texts }) => texts.some(needsCommit));
-  if (cut !== undefined) return { migration: cut.name, reason: 'it is committed before the next migration' };
-  return { direction, steps };
+  return transactions;
 }
 
-/** Why two tenants are not known to be sent the same. Pure. */
-export function reasonIn(one: Recording, other: Recording): string | undefined {
-  const reason = one.dependence ?? other.dependence;
-  if (reason !== undefined) return reason;
-  const isSame =
-    one.texts.length === other.texts.length && one.texts.every((text, at) => text === other.texts[at]);
-  return isSame ? undefined : 'it sent different statements to two tenants';
+export function isSame(one: readonly Piece[], other: readonly Piece[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ text, answer }, at) => text === other[at]?.text && answer === other[at]?.answer)
+  );
+}
+
+function differenceOf(seen: readonly Testimony[]): string {
+  const texts = new Set(seen.map(({ pieces }) => JSON.stringify(pieces.map(({ text }) => text))));
+  return texts.size > 1
+    ? 'it sent different statements to two tenants'
+    : 'two tenants answered it differently';
 }

@@ -1,9 +1,11 @@
 import { DatabaseError } from 'pg';
-import { toDatabaseError } from '../../db/database-error.ts';
+import { TenantctlError } from '../../errors.ts';
+import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { withPipeline, type Pipeline } from '../../db/pipeline.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { RunAhead } from './run-ahead.ts';
+import { AnswerDiffersError } from './send-parts.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 
 /** A connection returns to the pool after this many tenants or milliseconds, so that other plans get one. */
@@ -64,6 +66,12 @@ export async function drain(context: RunContext, queue: MigrationTask[], turn: T
   return served > 0 || !turn.mayBegin();
 }
 
+/** Whether an error leaves the connection usable for the next tenant. */
+function isOfTenant(error: unknown): boolean {
+  if (error instanceof TenantctlError) return !isLoss(error);
+  return error instanceof DatabaseError || error instanceof AnswerDiffersError;
+}
+
 /** Sends a tenant's string and reports how it ended. @param under the tenants in flight */
 function sender(
   turn: Turn,
@@ -87,7 +95,7 @@ function sender(
       return true;
     } catch (error) {
       // A broken connection ends the turn, which handles the tenants in flight.
-      if (!(error instanceof DatabaseError)) throw error;
+      if (!isOfTenant(error)) throw error;
       answeredAt = performance.now();
       end(toDatabaseError(error));
       if (under.delete(task)) turn.onFailed(task, error);

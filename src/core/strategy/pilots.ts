@@ -2,26 +2,37 @@ import { createRecording, type Recording } from '../../db/knex/recording.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { planKey, type MigrationTask } from '../fleet/plan-fleet.ts';
 import type { ObservedEffects } from '../guard/judge.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Attempt } from '../serve/work.ts';
-import type { CompiledPlan, Recordings } from './compiled.ts';
+import {
+  compileStep,
+  type CompiledPlan,
+  type CompiledStep,
+  type KeptStep,
+  type Testimonies,
+} from './compiled.ts';
 
 /** At most this many tenants are served one by one to find out what all will be sent. */
 const PILOTS = 5;
 
-/** What the first tenants of a plan, its pilots, have shown about it. */
+/** What is known of a plan: shown by its first tenants, its pilots, or earlier. */
 export interface Lesson {
   /** The plan may be compiled, so pilots are recorded. */
   mayCompile: boolean;
   /** Pilots served. */
   pilots: number;
-  readonly seen: Recordings[];
-  /** The schemas of the tenants in `seen`. */
+  readonly testimonies: Testimonies[];
+  /** The schemas of the tenants in `testimonies`. */
   readonly witnesses: string[];
-  /** How many of `seen` have been kept for later runs. */
+  /** How many of `testimonies` have been kept for later runs. */
   keptFrom: number;
   readonly observedEffects: ObservedEffects[];
-  /** Other tenants may be sent something else. */
-  isDependent: boolean;
+  /** What earlier runs have kept of it. */
+  kept: ReadonlyMap<string, KeptStep>;
+  /** A tenant was sent the compiled plan. */
+  isProven: boolean;
+  /** Why the code of a migration may do something else for the next tenant, by name. */
+  varying: ReadonlyMap<string, string>;
   /** The plan locks shared tables: one tenant at a time. */
   locksShared: boolean;
   compiled?: CompiledPlan | 'never' | undefined;
@@ -33,20 +44,30 @@ export function lessonOf(lessons: Map<string, Lesson>, { plan }: Pick<MigrationT
   const lesson = lessons.get(key) ?? {
     mayCompile: false,
     pilots: 0,
-    seen: [],
+    testimonies: [],
     witnesses: [],
     keptFrom: 0,
     observedEffects: [],
-    isDependent: false,
+    kept: new Map(),
+    isProven: false,
+    varying: new Map(),
     locksShared: false,
   };
   lessons.set(key, lesson);
   return lesson;
 }
 
+/** How each step of a plan is carried out; undefined for one that another tenant has to show. Pure. */
+export function stepsKnown(lesson: Lesson, { steps }: Pick<Plan, 'steps'>): (CompiledStep | undefined)[] {
+  return steps.map(({ name }) => compileStep(name, lesson));
+}
+
 /** Whether another tenant should be served alone and observed. */
-export function wantsPilot({ mayCompile, pilots, seen, isDependent }: Lesson): boolean {
-  return pilots === 0 || (mayCompile && pilots < PILOTS && seen.length < 2 && !isDependent);
+export function wantsPilot(lesson: Lesson, plan: Pick<Plan, 'steps'>): boolean {
+  if (!lesson.mayCompile || plan.steps.length === 0) return lesson.pilots === 0;
+  const known = stepsKnown(lesson, plan);
+  const isHopeless = known.every((step) => step !== undefined && 'interactive' in step);
+  return lesson.pilots < (isHopeless ? 1 : PILOTS) && (isHopeless || known.includes(undefined));
 }
 
 /** Attempts a task as a pilot, and updates the lesson. */
@@ -70,12 +91,9 @@ export async function learn(
   lesson.pilots += 1;
   lesson.locksShared ||= done?.locksShared === true;
   if (attempt.kind === 'done' && attempt.done.names.length === plan.steps.length) {
-    lesson.seen.push(recordings);
+    lesson.testimonies.push(recordings);
     lesson.witnesses.push(tenant.schema);
     if (done?.observed !== undefined) lesson.observedEffects.push(done.observed);
   }
-  // What prevents one tenant from being sent a string prevents the others, too.
-  lesson.isDependent ||=
-    lesson.seen.length > 0 && [...recordings.values()].some(({ dependence }) => dependence !== undefined);
   return attempt;
 }

@@ -27,3 +27,6 @@ export function createRunAhead(): RunAhead {
     },
   };
 }
+
+/** For tenants whose answers are waited for. */
+export const ONE_AT_A_TIME: RunAhead = { answered() {}, limit: 1 };

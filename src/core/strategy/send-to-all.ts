@@ -1,39 +1,23 @@
 import { DatabaseError } from 'pg';
+import { toDatabaseError } from '../../db/database-error.ts';
+import type { ServerNotice } from '../../db/database.ts';
+import type { Pipeline } from '../../db/pipeline.ts';
 import type { Applied } from '../apply/assignment.ts';
+import type { MigrationFile } from '../files/source.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import { historyAfter } from '../plan/plan.ts';
-import { statusValues } from '../registry/registry-sql.ts';
+import type { Plan } from '../plan/plan.ts';
 import { backoffMs, mayResend, pause } from '../run/retry.ts';
-import { isStopped } from '../run/run-context.ts';
-import {
-  attempt,
-  end,
-  keepBusy,
-  leaveToPeers,
-  look,
-  untried,
-  type Pending,
-  type Session,
-} from '../serve/session.ts';
-import type { SharedQueue } from '../serve/shared-queue.ts';
-import { digester, knowHistories } from '../stamps/stamps.ts';
-import type { History } from '../target/history.ts';
+import { isStopped, type RunContext } from '../run/run-context.ts';
+import { leavesCommitOpen } from '../run/unknown-commit.ts';
+import { attempt, end, keepBusy, leaveToPeers, look, untried, type Pending } from '../serve/session.ts';
 import { tenantTarget } from '../target/target.ts';
-import type { CompiledPlan } from './compiled.ts';
-import { asOneString, createComposer } from './compose-string.ts';
+import { isOneString, type CompiledPlan } from './compiled.ts';
+import type { PlanGroup } from './plan-group.ts';
+import { createTransactionsFor, type TransactionsFor } from './transactions-for.ts';
 import { drain } from './drain.ts';
 import type { Lesson } from './pilots.ts';
-import type { MigrationWork } from './migration-work.ts';
-import { createRunAhead } from './run-ahead.ts';
-import { leavesCommitOpen } from '../run/unknown-commit.ts';
-
-export interface PlanGroup {
-  readonly session: Session<MigrationTask, Applied>;
-  readonly migration: MigrationWork;
-  readonly tasks: readonly MigrationTask[];
-  readonly queue: SharedQueue<MigrationTask>;
-  readonly lesson: Lesson;
-}
+import { createRunAhead, ONE_AT_A_TIME } from './run-ahead.ts';
+import { AnswerDiffersError, sendParts } from './send-parts.ts';
 
 /** Errors of tenantctl.enter: another run holds the tenant; the tenant differs from what the plan assumes. */
 const IS_BUSY = 'TCT01';
@@ -43,51 +27,61 @@ const IS_CHANGED = 'TCT02';
 const IS_BEHIND_A_FAILURE = '25P02';
 
 /**
- * Sends a compiled plan to the tenants of a queue, to each as one string and one transaction. A failed string
- * was rolled back: it is resent once after a lock timeout, a deadlock or a cancel; otherwise its tenant is
- * retried statement by statement at the end. When the run is stopped, or would be if all those retries
- * failed, the remaining tenants stay in the queue.
+ * Sends a compiled plan to the tenants of a queue, one transaction each, or several if a migration needs the COMMIT of
+ * another. What fails was rolled back: it is resent once after a lock timeout, a deadlock or a cancel; otherwise its
+ * tenant is retried statement by statement at the end. When the run is stopped, or would be if all those retries
+ * failed, or when a migration turns out to be answered differently, the remaining tenants stay in the queue.
  */
 export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promise<void> {
   const { session, queue, lesson } = group;
   const { context } = session;
   const { lanes } = group.migration;
   const { ready } = queue;
-  const statementsOf = await correspondence(group, compiled);
-  const names = compiled.steps.map(({ name }) => name);
+  const transactionsFor = await createTransactionsFor(group, compiled);
   const width = lesson.locksShared ? 1 : lanes.width;
-  const runAhead = createRunAhead();
+  const runAhead = isOneString(compiled) ? createRunAhead() : ONE_AT_A_TIME;
   const resent = new Set<MigrationTask>();
   const returned: Pending<MigrationTask, Applied>[] = [];
   const changed: MigrationTask[] = [];
-  let refusals = 0;
-  const isOver = () => isStopped(context) || context.failureLimit?.wouldOpen(returned.length) === true;
+  const committed = new Map<MigrationTask, readonly string[]>();
+  const differed = new Map<string, number>();
+  let [refusals, served] = [0, 0];
+  const isOver = () =>
+    isStopped(context) ||
+    lesson.compiled !== compiled ||
+    context.failureLimit?.wouldOpen(returned.length) === true;
 
+  const send = taskSender(context, compiled, transactionsFor, (task, done) => committed.set(task, done));
   const onFailed = (task: MigrationTask, error: unknown) => {
     const sqlstate = error instanceof DatabaseError ? error.code : undefined;
+    const done = committed.get(task);
+    if (error instanceof AnswerDiffersError) noteDifference(lesson, differed, served, error.migration);
     if (sqlstate === IS_BUSY || sqlstate === IS_CHANGED) queue.met(task);
-    if (sqlstate === IS_BEHIND_A_FAILURE) ready.unshift(task);
+    if (done !== undefined) returned.push(continued(task, done, error));
+    else if (sqlstate === IS_BEHIND_A_FAILURE) ready.unshift(task);
     else if (sqlstate === IS_BUSY) keepBusy(session, [untried(task)]);
     else if (sqlstate === IS_CHANGED) changed.push(task);
     else if (mayResend(sqlstate) && !resent.has(task)) {
       resent.add(task);
       ready.push(task);
-    } else returned.push(untried(task, leavesCommitOpen(sqlstate)));
+    } else {
+      forgetKept(lesson);
+      returned.push(untried(task, leavesCommitOpen(sqlstate)));
+    }
   };
   const turn = async (): Promise<boolean> => {
     await context.throttle?.ready();
     if (isOver() || !(await queue.fill())) return false;
     const isServed = await drain(context, ready, {
-      send: (pipeline, task) =>
-        pipeline.send(asOneString(statementsOf(task)), (notice) =>
-          context.notices.add(notice, names, task.tenant.schema),
-        ),
+      send,
       runAhead,
       width,
       begin: lanes.begin,
       mayBegin: () => !isOver() && context.throttle?.isHeld !== true,
       onDone(task, durationMs) {
-        const done = { names, batch: task.plan.batch, isCommitted: true };
+        served += 1;
+        lesson.isProven = true;
+        const done = { names: committed.get(task) ?? [], batch: task.plan.batch, isCommitted: true };
         end(session, { kind: 'done', task, durationMs, done });
       },
       onFailed,
@@ -109,33 +103,64 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
   await Promise.all(returned.map((pending) => attempt(session, pending, queue)));
 }
 
-/** Composes each tenant's string, and registers the resulting histories with the server. */
-async function correspondence(
-  { session: { context }, migration, tasks }: PlanGroup,
-  compiled: CompiledPlan,
-): Promise<(task: MigrationTask) => string[]> {
-  const { database } = context;
-  const digest = digester();
-  const after = new Map<History['entries'], History['entries']>();
-  for (const { history, plan } of tasks) {
-    if (!after.has(history.entries))
-      after.set(history.entries, historyAfter(history, plan, compiled.direction));
-  }
-  await database.query(knowHistories([...after.values()]));
-
-  const statuses = statusValues(database.names, migration.statuses);
-  const composers = new Map<string, ReturnType<typeof createComposer>>();
-  return (task) => {
-    const { tenant, plan, history } = task;
-    const expected = tenant.hasHistory ? digest(history.entries) : null;
-    const key = `${expected} ${plan.batch}`;
-    let compose = composers.get(key);
-    if (compose === undefined) {
-      const becomes = digest(after.get(history.entries) ?? []);
-      compose = createComposer(context, compiled, { statuses, batch: plan.batch, expected, becomes });
-      composers.set(key, compose);
+/** Sends a task's transactions, one after the other. @param onCommitted gets what is done of it after each */
+function taskSender(
+  context: RunContext,
+  { direction, steps }: CompiledPlan,
+  transactionsFor: TransactionsFor,
+  onCommitted: (task: MigrationTask, done: readonly string[]) => void,
+): (pipeline: Pipeline, task: MigrationTask) => Promise<void> {
+  const names = steps.map(({ name }) => name);
+  return async (pipeline, task) => {
+    const { tenant, plan } = task;
+    const target = tenantTarget(context.database.names, tenant, context);
+    const fileOf = (name: string) => fileIn(plan, name);
+    const onNotice = (notice: ServerNotice) => context.notices.add(notice, names, tenant.schema);
+    for (const { done, parts } of transactionsFor(task, target)) {
+      await sendParts({ context, pipeline, target, direction, fileOf, onNotice }, parts);
+      onCommitted(task, done);
     }
-    const opening = migration.opening?.(task) ?? [];
-    return compose(tenantTarget(database.names, tenant, context), opening, migration.closing(task));
   };
+}
+
+/** A task of which some transactions are committed. */
+function continued(
+  task: MigrationTask,
+  names: readonly string[],
+  error: unknown,
+): Pending<MigrationTask, Applied> {
+  const done = { names, batch: task.plan.batch, isCommitted: true };
+  const failure = { kind: 'failed', error: toDatabaseError(error), done, mayRepeat: true } as const;
+  return { ...untried(task), failure };
+}
+
+/**
+ * Knex runs a migration that more tenants answer differently than in the expected way.
+ * @param differed how many tenants answer each migration differently @param served how many do not
+ */
+function noteDifference(
+  lesson: Lesson,
+  differed: Map<string, number>,
+  served: number,
+  migration: string,
+): void {
+  const count = (differed.get(migration) ?? 0) + 1;
+  differed.set(migration, count);
+  if (!lesson.isProven && lesson.testimonies.length === 0) return;
+  if (count <= lesson.testimonies.length + served) return;
+  lesson.compiled = undefined;
+  lesson.varying = new Map(lesson.varying).set(migration, 'tenants answer it differently');
+}
+
+/** What earlier runs have kept fails for the first tenant, which is a pilot then. */
+function forgetKept(lesson: Lesson): void {
+  if (lesson.isProven || lesson.kept.size === 0) return;
+  lesson.kept = new Map();
+  lesson.compiled = undefined;
+}
+
+function fileIn({ steps }: Plan, migration: string): MigrationFile {
+  const step = steps.find(({ name }) => name === migration);
+  if (step === undefined) throw new Error(`${migration} is not in the plan`);
+  return step.file;
 }

@@ -1,22 +1,21 @@
-import { listed } from '../../wording.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { runsInTransaction } from '../files/load.ts';
 import { planKey, type MigrationTask } from '../fleet/plan-fleet.ts';
-import { limitsOf } from '../guard/limits.ts';
+import type { Plan } from '../plan/plan.ts';
 import { reachesOutside } from '../guard/one-at-a-time.ts';
 import { isStopped, traitsOf, type RunContext, type Traits } from '../run/run-context.ts';
 import { serve, type Served } from '../serve/serve.ts';
 import { attempt, queueOf, serveQueue, untried } from '../serve/session.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { applyTask, withEarlier } from './apply-task.ts';
-import { compile, type CompiledPlan, type NotCompiled } from './compiled.ts';
-import { keepRecordings } from './keep-recordings.ts';
-import { compileKept } from './kept-plan.ts';
+import { compilePlan, noteInteractive, type Interactive } from './compile-plan.ts';
+import type { CompiledPlan } from './compiled.ts';
+import { keepRecordings, keptSteps } from './keep-recordings.ts';
 import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
-import { storesText } from './stores-text.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
-import { sendToAll, type PlanGroup } from './send-to-all.ts';
+import type { PlanGroup } from './plan-group.ts';
+import { sendToAll } from './send-to-all.ts';
 
 /** How many tenants are tried as pilots, including those that other runs turn out to hold. */
 const MOST_TRIES = 20;
@@ -73,106 +72,85 @@ async function attemptTask(
     migration.apply === undefined
       ? applyTask(context, migration, task, { record })
       : migration.apply(task, { record }, earlier);
-  const attempted = wantsPilot(lesson) ? await learn(lesson, task, apply) : await apply();
+  const attempted = wantsPilot(lesson, task.plan) ? await learn(lesson, task, apply) : await apply();
   return withEarlier(attempted, task, earlier);
 }
 
 async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> {
-  const { session, migration, tasks, queue, lesson } = group;
+  const { session, queue, lesson } = group;
   const { context } = session;
-  const migrations = await Promise.all(
-    first.plan.steps.map(({ file }) => traitsOf(context, file, migration.direction)),
-  );
-  lesson.locksShared ||= reachesOutside(migrations);
-  const obstacle = obstacleOf(group, migrations);
-  const hasOthers = tasks.length > 2 || migration.lessons !== undefined;
-  const isWanted = migration.compile !== false && migrations.length > 0;
-  lesson.mayCompile = isWanted && obstacle === undefined && (hasOthers || !context.kept.isOff);
-  if (obstacle !== undefined && isWanted && hasOthers) neverCompiled(group, obstacle);
-  if (lesson.mayCompile && lesson.pilots === 0) lesson.compiled ??= await tryKept(group, first);
-  const isTaught = () => typeof lesson.compiled === 'object' || !wantsPilot(lesson);
-  for (let tries = 0; tries < MOST_TRIES && !isTaught() && !isStopped(context); tries += 1) {
-    const task = (await queue.fill()) ? queue.ready.shift() : undefined;
-    if (task === undefined) return;
-    await attempt(session, untried(task), queue);
-  }
-  if (lesson.mayCompile && queue.size > 0) lesson.compiled ??= await compiledFrom(group, first);
-  const { compiled } = lesson;
-  if (lesson.mayCompile && compiled === undefined && queue.size > 0 && !isStopped(context))
-    neverCompiled(group, { migration: namesOf(first), reason: 'no two tenants have shown what to send' });
-  if (lesson.mayCompile && compiled !== undefined && compiled !== 'never') {
-    while (queue.size > 0 && !isStopped(context)) await sendToAll(group, compiled);
+  const { plan } = first;
+  await prepareLesson(group, plan);
+  let tries = 0;
+  while (queue.size > 0 && !isStopped(context)) {
+    if (lesson.mayCompile) await examine(group, plan);
+    if (wantsPilot(lesson, plan) && tries < MOST_TRIES) {
+      tries += 1;
+      const task = (await queue.fill()) ? queue.ready.shift() : undefined;
+      if (task === undefined) break;
+      await attempt(session, untried(task), queue);
+      continue;
+    }
+    if (lesson.mayCompile) lesson.compiled ??= await compilePlan(group, first);
+    const { compiled } = lesson;
+    if (compiled === undefined || compiled === 'never') break;
+    const isUnproven = lesson.testimonies.length === 0 && !lesson.isProven;
+    await (isUnproven ? tryKept(group, compiled) : sendToAll(group, compiled));
   }
   await serveQueue(session, queue);
 }
 
 /**
- * Sends what is kept of a plan to one tenant. Unless it fails, the others are sent the same; if it fails, that tenant
- * is the first pilot.
+ * Sends what earlier runs have kept of a plan to one tenant. Unless it fails, the others are sent the same; if it
+ * fails, that tenant is the first pilot.
  */
-async function tryKept(group: PlanGroup, first: MigrationTask): Promise<CompiledPlan | undefined> {
-  const { session, queue, lesson, migration } = group;
-  const found = await compileKept(session.context, migration, first);
-  if (found === undefined) return undefined;
-  const { compiled, locksShared } = found;
-  lesson.locksShared ||= locksShared;
-  const isDone = (task: MigrationTask) =>
-    session.outcomes.some((outcome) => outcome.task === task && outcome.kind === 'done');
-  while (lesson.pilots === 0 && !isStopped(session.context) && (await queue.fill())) {
-    const task = queue.ready.shift();
-    if (task === undefined) break;
-    await sendToAll({ ...group, tasks: [task], queue: queueOf(session, [task]) }, compiled);
-    if (lesson.pilots === 0 && isDone(task)) return compiled;
+async function tryKept(group: PlanGroup, compiled: CompiledPlan): Promise<void> {
+  const { session, queue } = group;
+  const task = (await queue.fill()) ? queue.ready.shift() : undefined;
+  if (task === undefined) return;
+  await sendToAll({ ...group, tasks: [task], queue: queueOf(session, [task]) }, compiled);
+}
+
+/** Finds out what is known of a plan before any tenant is served, and whether it may be compiled. */
+async function prepareLesson(group: PlanGroup, plan: Plan): Promise<void> {
+  const { session, migration, tasks, lesson } = group;
+  const { context } = session;
+  const { direction } = migration;
+  const { steps } = plan;
+  const traits = await Promise.all(steps.map(({ file }) => traitsOf(context, file, direction)));
+  lesson.kept = keptSteps(context, plan, direction);
+  lesson.locksShared ||=
+    reachesOutside(traits) || [...lesson.kept.values()].some(({ limits }) => limits.locksShared);
+  const obstacle = obstacleOf(group, traits);
+  const hasOthers = tasks.length > 2 || migration.lessons !== undefined;
+  const isWanted = migration.compile !== false && steps.length > 0;
+  lesson.mayCompile = isWanted && obstacle === undefined && (hasOthers || !context.kept.isOff);
+  if (obstacle !== undefined && isWanted && hasOthers) noteInteractive(migration.observe, [obstacle]);
+}
+
+/** Finds the migrations whose code may do something else for the next tenant. What is kept was examined then. */
+async function examine({ session, lesson }: PlanGroup, { steps }: Plan): Promise<void> {
+  const varying = new Map(lesson.varying);
+  for (const { file, name } of steps) {
+    if (lesson.kept.has(name) || varying.has(name) || file.format === 'sql') continue;
+    const { kind, reason = 'its code may change' } = await session.context.examine(file);
+    if (kind === 'varying') varying.set(name, reason.replace(`${name} `, 'it '));
   }
-  return undefined;
+  lesson.varying = varying;
 }
 
 /** What keeps a plan from being compiled, whatever it sends. */
 function obstacleOf(
   { session, migration, tasks }: PlanGroup,
   migrations: readonly Traits[],
-): NotCompiled | undefined {
+): Interactive | undefined {
   const { direction } = migration;
-  const all = tasks[0] === undefined ? '' : namesOf(tasks[0]);
+  const all = tasks[0]?.plan.steps.map(({ name }) => name) ?? [];
   if (!session.context.database.acceptsScripts)
-    return { migration: all, reason: 'the connections of this database share one session' };
+    return { names: all, reason: 'the connections of this database share one session' };
   const outside = migrations.find((each) => !runsInTransaction(each, direction));
-  if (outside !== undefined) return { migration: outside.file.name, reason: 'it runs outside a transaction' };
+  if (outside !== undefined) return { names: [outside.file.name], reason: 'it runs outside a transaction' };
   // What it declares is checked for every tenant, one at a time.
   const reaching = migrations.find((each) => reachesOutside([each]));
-  return reaching && { migration: reaching.file.name, reason: 'it has an allowOutside' };
-}
-
-function namesOf({ plan }: MigrationTask): string {
-  return listed(plan.steps.map(({ name }) => name));
-}
-
-function neverCompiled({ migration }: PlanGroup, { migration: name, reason }: NotCompiled): 'never' {
-  migration.observe({ type: 'note', message: `${name} is run for every tenant separately: ${reason}.` });
-  return 'never';
-}
-
-async function compiledFrom(group: PlanGroup, { plan, tenant }: MigrationTask): Promise<Lesson['compiled']> {
-  const { session, migration, lesson } = group;
-  const { database } = session.context;
-  const [first, second] = lesson.seen;
-  if (first === undefined) return undefined;
-  const compiled = compile(plan, migration.direction, first, second ?? first);
-  if ('reason' in compiled) return neverCompiled(group, compiled);
-  if (second === undefined) return undefined;
-  const { steps } = compiled;
-  const texts = steps.flatMap((step) => step.texts);
-  if (await storesText(database, tenant.schema, texts)) {
-    const reason = 'functions of the database call current_query()';
-    return neverCompiled(group, { migration: steps[0]?.name ?? '', reason });
-  }
-  const readings = await Promise.all(texts.map(session.context.readStatements));
-  const unread = texts[readings.findIndex(({ problem }) => problem !== undefined)];
-  if (unread !== undefined) {
-    const of = steps.find((step) => step.texts.includes(unread));
-    const reason = 'it has SQL that only the server can read';
-    return neverCompiled(group, { migration: of?.name ?? '', reason });
-  }
-  const namesHistory = texts.some((text) => text.includes(database.names.tenantHistory));
-  return { ...compiled, limits: limitsOf(readings, lesson.observedEffects, namesHistory) };
+  return reaching && { names: [reaching.file.name], reason: 'it has an allowOutside' };
 }

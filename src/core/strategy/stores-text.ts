@@ -6,21 +6,29 @@ import { lockTableOf } from '../target/history.ts';
 /** current_query() in a stored expression: its oid, which is the same in every version. */
 const CALL = ':funcid 817 ';
 
+/** What the database and the texts of a plan store that tells how they are sent. */
+export interface Stored {
+  /**
+   * Statements may be stored as text, as audit triggers do: current_query() is the whole string that was sent
+   * (https://www.postgresql.org/docs/current/functions-info.html), so each statement must be sent alone.
+   */
+  readonly hasCurrentQuery: boolean;
+  /** A function or a text names the history: it may read what was recorded before it. */
+  readonly namesHistory: boolean;
+}
+
 /**
- * Whether statements may be stored as text, as audit triggers do: current_query() is the whole string that was
- * sent (https://www.postgresql.org/docs/current/functions-info.html), so each statement must be sent alone.
  * Looks at all functions, except those of triggers on the history alone, and at defaults, domains, rules and views
  * of one tenant's schema and of those that are no tenant's. A trigger may ask pg_stat_activity for the same. Call it
  * after that tenant's migrations: they may create such a thing.
  */
-export async function storesText(
+export async function readStored(
   database: Pick<Database, 'query' | 'names'>,
   schema: string,
   texts: readonly string[],
-): Promise<boolean> {
+): Promise<Stored> {
   const { tenantHistory } = database.names;
-  if (texts.some((text) => /current_query/i.test(text))) return true;
-  const { rows } = await database.query<{ stores: boolean }>(
+  const { rows } = await database.query<{ [Column in keyof Stored]: boolean }>(
     `SELECT EXISTS (
        SELECT FROM pg_proc p
        WHERE p.oid >= 16384 AND NOT starts_with(p.proname::text, '${HISTORY_TRIGGER}_')
@@ -38,8 +46,18 @@ export async function storesText(
            SELECT n.oid FROM pg_namespace n
            WHERE n.nspname IN ('public', $1) OR n.nspname !~ '${SYSTEM_SCHEMA.source}' AND NOT tenantctl.is_other_tenants(n.nspname::text)))
          AND strpos(stored.expression, $2) > 0
-     ) AS stores`,
-    [schema, CALL, [tenantHistory, lockTableOf(tenantHistory)]],
+     ) AS "hasCurrentQuery",
+     EXISTS (
+       SELECT FROM pg_proc p
+       WHERE p.oid >= 16384 AND p.pronamespace <> 'tenantctl'::regnamespace
+         AND NOT starts_with(p.proname::text, '${HISTORY_TRIGGER}_') AND strpos(p.prosrc, $4) > 0
+     ) AS "namesHistory"`,
+    [schema, CALL, [tenantHistory, lockTableOf(tenantHistory)], tenantHistory],
   );
-  return rows[0]?.stores === true;
+  const mentions = (what: RegExp | string) =>
+    texts.some((text) => (typeof what === 'string' ? text.includes(what) : what.test(text)));
+  return {
+    hasCurrentQuery: mentions(/current_query/i) || rows[0]?.hasCurrentQuery === true,
+    namesHistory: mentions(tenantHistory) || rows[0]?.namesHistory === true,
+  };
 }

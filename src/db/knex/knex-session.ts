@@ -8,8 +8,8 @@ import { knowsStatus } from '../pg-internals.ts';
 import { beginTransaction, dialectOf, loadKnex, onBatchInsert, onQuery } from './insides.ts';
 import { Hosts, migrationClient, type DialectClient } from './migration-client.ts';
 import { ObservedConnection, type ObserveOptions } from './observed-connection.ts';
-import { watched } from './recording.ts';
 import { TransactionEndedError, type Seen } from './statement.ts';
+import { watched } from './watched.ts';
 
 /** A Knex whose statements all use one given connection, and what was observed. */
 export interface KnexSession {

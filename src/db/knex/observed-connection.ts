@@ -3,13 +3,13 @@ import { finished, pipeline } from 'node:stream/promises';
 import { Readable, type Transform } from 'node:stream';
 import { DatabaseError, type PoolClient, type QueryConfig, type QueryResult } from 'pg';
 import { messageOf, TenantctlError } from '../../errors.ts';
-import { asLoneStatement } from '../pg-internals.ts';
+import { asLoneStatement, onAnswer } from '../pg-internals.ts';
 import type { CutUnreadable } from '../unreadable.ts';
 import { endsFrame, isFrame } from './insides.ts';
 import type { ClientHost, StreamedQuery, StreamOptions } from './migration-client.ts';
 import { inMigrationScope } from './migration-scope.ts';
 import { readRows } from './read-rows.ts';
-import { unread, type Recording } from './recording.ts';
+import type { Recording } from './recording.ts';
 import {
   AWAIT_ALL,
   NotWaitedForError,
@@ -19,6 +19,7 @@ import {
   type Seen,
   type SentStatement,
 } from './statement.ts';
+import { unread } from './unread.ts';
 import { UnsentStatements } from './unsent-statements.ts';
 
 export interface ObserveOptions {
@@ -246,16 +247,18 @@ export class ObservedConnection implements Seen, ClientHost {
     const { onStatement, recording, around } = this.#options;
     this.hasSent = true;
     onStatement?.(statement);
-    // `around` may leave the statement out.
-    const send = () => {
-      recording?.sent(statement);
-      return this.#client.query(config as never) as Promise<unknown>;
+    const query = () => this.#client.query(config as never) as Promise<unknown>;
+    const recorded = async (by: Recording) => {
+      const sent = by.sent(statement);
+      const stop = onAnswer(this.#client, (message) => sent.answer.take(message));
+      return unread(await query().finally(stop), by, sent, isRaw);
     };
+    // `around` may leave the statement out.
+    const send = () => (recording === undefined ? query() : recorded(recording));
     try {
       const answer = around === undefined ? send() : around(statement.text, send);
       this.#inFlight = answer.catch(() => {});
-      const result = await answer;
-      return recording === undefined ? result : unread(result, recording, isRaw);
+      return await answer;
     } catch (error) {
       recording?.depends('a statement failed');
       // 25P02: an earlier statement aborted the transaction.

@@ -1,17 +1,32 @@
-import { inspect, type InspectOptions } from 'node:util';
-import type { Knex } from 'knex';
-import { READ_BY_KNEX } from './insides.ts';
+import { createAnswer, type Answer, type AnswerPart } from '../answer.ts';
+import { asSent } from '../pg-internals.ts';
+import { literal } from '../sql.ts';
 import type { SentStatement } from './statement.ts';
 
+/** One text that a migration sends. JSON. */
+export interface Piece {
+  readonly text: string;
+  /** The name of what was read of its answer (see Answer); absent if nothing was. */
+  readonly answer?: string;
+}
+
+/** A statement that was sent, while it is recorded. */
+export interface RecordedStatement {
+  /** Takes what the server answers. */
+  readonly answer: Answer;
+  /** Notes that a part of the answer was read: what follows may depend on it. */
+  read(part: AnswerPart): void;
+}
+
 /**
- * What a migration sent, and whether it would send the same for every tenant: only if it read nothing that
- * may differ. Equal texts for two tenants prove nothing: both tables may be empty, and a third tenant's not.
+ * What a migration sends to one tenant, and what it reads. Another tenant that gives the same answers is sent the
+ * same, unless `dependence` says otherwise. See docs/decisions/0034-recordings.md.
  */
 export interface Recording {
-  readonly texts: readonly string[];
-  /** Why the texts are valid for this tenant only; undefined if valid for all. */
+  readonly pieces: readonly Piece[];
+  /** Why other tenants may be sent something else, whatever they answer. */
   readonly dependence: string | undefined;
-  sent(statement: SentStatement): void;
+  sent(statement: SentStatement): RecordedStatement;
   /** Notes a reason. The first one is kept. */
   depends(reason: string): void;
 }
@@ -19,127 +34,77 @@ export interface Recording {
 /** Settings that change how later statements are parsed: within one string they take effect too late. */
 const CHANGES_READING = /standard_conforming_strings|backslash_quote|client_encoding|\bset\s[^;]*\bnames\b/i;
 
-const HAS_SAVEPOINT = /\b(?:savepoint|release|rollback)\b/i;
+/** What PREPARE accepts (https://www.postgresql.org/docs/current/sql-prepare.html). */
+const IS_PREPARABLE =
+  /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/|\()*(?:select|insert|update|delete|merge|with|values|table)\b/i;
+
+/** Knex numbers its savepoints for the whole process. */
+const SAVEPOINT_OF_KNEX = /^((?:ROLLBACK TO |RELEASE )?SAVEPOINT )(trx\d+);?$/;
+
+const BOUND = 'tenantctl_bound';
+
+interface Entry {
+  readonly texts: readonly string[];
+  /** Which of the texts has the answer. */
+  readonly answered: number;
+  readonly answer: Answer;
+  part?: AnswerPart;
+}
 
 export function createRecording(): Recording {
-  const texts: string[] = [];
+  const entries: Entry[] = [];
+  const savepoints = new Map<string, string>();
   let dependence: string | undefined;
+  const depends = (reason: string) => void (dependence ??= reason);
+  const renamed = (text: string) =>
+    text.replace(SAVEPOINT_OF_KNEX, (_whole, deed: string, name: string) => {
+      const own = savepoints.get(name) ?? `trx${savepoints.size + 1}`;
+      savepoints.set(name, own);
+      return deed + own;
+    });
+  const textsOf = ({ text, values }: SentStatement): string[] => {
+    if (values.length === 0) return [renamed(text)];
+    if (!IS_PREPARABLE.test(text)) depends('it binds values to a statement that cannot be prepared');
+    return withValues(text, values, depends);
+  };
   return {
-    texts,
+    get pieces() {
+      return entries.flatMap(({ texts, answered, answer, part }) =>
+        texts.map((text, at) =>
+          at === answered && part !== undefined ? { text, answer: answer.nameOf(part) } : { text },
+        ),
+      );
+    },
     get dependence() {
       return dependence;
     },
-    sent({ text, values }) {
-      texts.push(text);
-      if (values.length > 0) dependence ??= 'it binds values';
-      if (HAS_SAVEPOINT.test(text)) dependence ??= 'it has a transaction within its own';
-      if (CHANGES_READING.test(text)) dependence ??= 'it changes how SQL is read';
-    },
-    depends(reason) {
-      dependence ??= reason;
-    },
-  };
-}
-
-/** Members of Knex that only build statements. Others (userParams, client) may differ between tenants. */
-const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set(
-  `schema raw fn ref insert into table from queryBuilder isTransaction withSchema constructor then
-  name length`.split(/\s+/),
-);
-
-/** A proxy that reports each read of `source`: the property, or nothing if it may be any. */
-function lookedAt<T extends object>(
-  source: T,
-  tell: (property?: string | symbol) => void,
-  handler: ProxyHandler<T> = {},
-  target: T = source,
-): T {
-  return new Proxy(target, {
-    get(_target, property) {
-      tell(property);
-      return Reflect.get(source, property, source) as unknown;
-    },
-    set: (_target, property, value) => Reflect.set(source, property, value),
-    has(_target, property) {
-      tell(property);
-      return Reflect.has(source, property);
-    },
-    ownKeys() {
-      tell();
-      return Reflect.ownKeys(source);
-    },
-    getOwnPropertyDescriptor(_target, property) {
-      tell();
-      return Reflect.getOwnPropertyDescriptor(source, property);
-    },
-    getPrototypeOf: () => Reflect.getPrototypeOf(source),
-    ...handler,
-  });
-}
-
-/** A migration's Knex that records the use of anything that may differ between tenants. */
-export function watched(knex: Knex, recording: Recording): Knex {
-  const tell = (property?: string | symbol) => {
-    if (property === undefined) recording.depends('it looks through its Knex');
-    else if (!MAKES_STATEMENTS.has(property)) recording.depends(`it uses knex.${String(property)}`);
-  };
-  return lookedAt(knex, tell, {
-    get(target, property) {
-      tell(property);
-      return watchedMember(target, property, recording);
-    },
-    apply: (target, self, args) =>
-      watchedBuilder(Reflect.apply(target as never, self, args), recording) as never,
-  });
-}
-
-function watchedMember(knex: Knex, property: string | symbol, recording: Recording): unknown {
-  const value: unknown = Reflect.get(knex, property, knex);
-  if (property === 'schema') return watchedBuilder(value, recording);
-  if (typeof value !== 'function' || property === 'constructor') return value;
-  return new Proxy(value, {
-    apply: (target, _self, args) => watchedBuilder(Reflect.apply(target, knex, args) as unknown, recording),
-  });
-}
-
-/** Builder members that reach beyond their own statement. */
-const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set(
-  `client on once addListener stream pipe connection transacting asCallback options timeout
-  queryContext hasTable hasColumn columnInfo`.split(/\s+/),
-);
-
-function watchedBuilder(builder: unknown, recording: Recording): unknown {
-  if (typeof builder !== 'object' || builder === null) return builder;
-  const proxy: object = new Proxy(builder, {
-    get(target, property) {
-      if (LEADS_ELSEWHERE.has(property)) recording.depends(`it uses .${String(property)}`);
-      const value: unknown = Reflect.get(target, property, target);
-      if (typeof value !== 'function' || property === 'constructor') return value;
-      return (...args: unknown[]): unknown => {
-        const returned: unknown = Reflect.apply(value, target, args);
-        return returned === target ? proxy : returned;
+    sent(statement) {
+      if (CHANGES_READING.test(statement.text)) depends('it changes how SQL is read');
+      const texts = textsOf(statement);
+      const entry: Entry = { texts, answered: texts.length === 1 ? 0 : 1, answer: createAnswer() };
+      entries.push(entry);
+      return {
+        answer: entry.answer,
+        read: (part) => void (entry.part = entry.part === 'rows' ? 'rows' : part),
       };
     },
-  });
-  return proxy;
+    depends,
+  };
 }
 
-/** Records reads of an answer: later statements may depend on it. Reads by Knex and by await do not count. */
-export function unread(result: unknown, recording: Recording, isRaw: boolean): unknown {
-  if (typeof result !== 'object' || result === null) return result;
-  const tell = (property?: string | symbol) => {
-    // The command of a statement that Knex has built is known from its text.
-    if (property !== 'then' && (isRaw || property !== READ_BY_KNEX))
-      recording.depends('it reads what a statement returned');
-  };
-  // util.inspect and console.log look at a proxy's target: it is a proxy, too. With showProxy, or %o, they go on to
-  // the target of that, which shows the answer.
-  const shown = {
-    [inspect.custom](_depth: number, options: InspectOptions) {
-      tell();
-      return inspect(result, { ...options, depth: 2 });
-    },
-  };
-  const target = Array.isArray(result) ? Object.assign([], shown) : shown;
-  return new Proxy(lookedAt<object>(result, tell, {}, target), {});
+/**
+ * A statement with bound values as texts without: the server infers the types of the parameters of PREPARE as it does
+ * for the driver, and converts the values of EXECUTE to them. Literals in the text itself could mean something else:
+ * a number bound to an interval HOUR is seconds, as a literal it is hours; ORDER BY '1' is an error.
+ */
+function withValues(text: string, values: readonly unknown[], depends: (reason: string) => void): string[] {
+  const literals = values.map((value) => {
+    const sent = asSent(value);
+    if (sent === null) return 'NULL';
+    if (typeof sent === 'string') return literal(sent);
+    // What bytes mean depends on the type of the parameter.
+    depends('it binds bytes');
+    return 'NULL';
+  });
+  return [`PREPARE ${BOUND} AS ${text}`, `EXECUTE ${BOUND} (${literals.join(', ')})`, `DEALLOCATE ${BOUND}`];
 }

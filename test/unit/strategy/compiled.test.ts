@@ -1,40 +1,44 @@
 import { expect, test } from 'vitest';
-import { compile, type Recordings } from '../../../src/core/strategy/compiled.ts';
+import { compileStep, transactionsOf, type Testimony } from '../../../src/core/strategy/compiled.ts';
 import type { History } from '../../../src/core/target/history.ts';
 import { type Plan, historyAfter } from '../../../src/core/plan/plan.ts';
-import { createRecording } from '../../../src/db/knex/recording.ts';
 
 function planOf(...names: string[]): Plan {
   const steps = names.map((name) => ({ name, file: { name, path: `/${name}` } }));
   return { steps, batch: 3, warnings: [] } as unknown as Plan;
 }
 
-/** What migrations sent: a text each, or with the reason why it holds for one tenant only. */
-function sent(
-  texts: Readonly<Record<string, readonly string[]>>,
-  reasons: Readonly<Record<string, string>> = {},
-): Recordings {
-  return new Map(
-    Object.entries(texts).map(([name, each]) => {
-      const recording = createRecording();
-      for (const text of each) recording.sent({ text, values: [] });
-      const reason = reasons[name];
-      if (reason !== undefined) recording.depends(reason);
-      return [name, recording];
-    }),
-  );
+/** What one tenant was sent: texts, an answer after `?`, or the reason why others may be sent something else. */
+function testimony(texts: readonly string[], dependence?: string): Testimony {
+  const pieces = texts.map((each) => {
+    const [text = '', answer] = each.split('?');
+    return answer === undefined ? { text } : { text, answer };
+  });
+  return { pieces, dependence };
 }
 
-test('what two tenants were sent alike is what all are sent, migration by migration', () => {
-  const texts = { '1_a.js': ['A', 'B'], '2_b.sql': [], '3_c.js': ['C'] };
-  expect(compile(planOf('1_a.js', '2_b.sql', '3_c.js'), 'up', sent(texts), sent(texts))).toEqual({
-    direction: 'up',
-    steps: [
-      { name: '1_a.js', texts: ['A', 'B'] },
-      { name: '2_b.sql', texts: [] },
-      { name: '3_c.js', texts: ['C'] },
-    ],
-  });
+function compiledFrom(seen: readonly Testimony[], more: Partial<Parameters<typeof compileStep>[1]> = {}) {
+  const testimonies = seen.map((each) => new Map([['a.js', each]]));
+  return compileStep('a.js', { testimonies, kept: new Map(), varying: new Map(), ...more });
+}
+
+const PIECES = [{ text: 'A' }, { text: 'B', answer: 'x' }];
+
+test('what two tenants were sent alike, and answered alike, is what all are sent', () => {
+  const one = testimony(['A', 'B?x']);
+  expect(compiledFrom([one, one])).toEqual({ name: 'a.js', needsCommit: false, pieces: PIECES });
+  expect(compiledFrom([one]), 'another tenant has to show it').toBeUndefined();
+  expect(compiledFrom([])).toBeUndefined();
+});
+
+test('what earlier runs have kept needs no other tenant, unless one is sent something else', () => {
+  const kept = { kept: new Map([['a.js', { pieces: PIECES }]]) };
+  const sent = { name: 'a.js', needsCommit: false, pieces: PIECES };
+  expect(compiledFrom([], kept)).toEqual(sent);
+  expect(compiledFrom([testimony(['A', 'B?x'])], kept)).toEqual(sent);
+  const other = testimony(['A']);
+  expect(compiledFrom([other], kept)).toBeUndefined();
+  expect(compiledFrom([other, other], kept)).toMatchObject({ pieces: [{ text: 'A' }] });
 });
 
 test.each<[string, readonly string[], readonly string[]]>([
@@ -45,28 +49,32 @@ test.each<[string, readonly string[], readonly string[]]>([
   ['a blank more', ['A'], ['A ']],
   ['another cut', ['A;B'], ['A', 'B']],
 ])('two tenants that were sent different things speak for themselves only: %s', (_, one, other) => {
-  const difference = { migration: '2_b.js', reason: 'it sent different statements to two tenants' };
-  const [first, second] = [
-    sent({ '1_a.js': ['X'], '2_b.js': one }),
-    sent({ '1_a.js': ['X'], '2_b.js': other }),
-  ];
-  expect(compile(planOf('1_a.js', '2_b.js'), 'up', first, second)).toEqual(difference);
+  const reason = 'it sent different statements to two tenants';
+  expect(compiledFrom([testimony(one), testimony(other)])).toMatchObject({ interactive: reason });
 });
 
-test('what depends on the tenant does so whichever of the two shows it, and the first such migration is named', () => {
-  const texts = { '1_a.js': ['A'], '2_b.js': ['B'], '3_c.js': ['C'] };
-  const plan = planOf('1_a.js', '2_b.js', '3_c.js');
-  const dependent = sent(texts, { '2_b.js': 'it reads', '3_c.js': 'it binds' });
-  const answer = { migration: '2_b.js', reason: 'it reads' };
-  expect(compile(plan, 'down', dependent, sent(texts))).toEqual(answer);
-  expect(compile(plan, 'down', sent(texts), dependent)).toEqual(answer);
+test('nor do two that answered differently, or of which one was not asked', () => {
+  const reason = { interactive: 'two tenants answered it differently' };
+  expect(compiledFrom([testimony(['A?x']), testimony(['A?y'])])).toMatchObject(reason);
+  expect(compiledFrom([testimony(['A?x']), testimony(['A'])])).toMatchObject(reason);
 });
 
-test('a migration that one of the two did not come to is not sent to anybody', () => {
-  const [both, one] = [sent({ '1_a.js': ['A'], '2_b.js': ['B'] }), sent({ '1_a.js': ['A'] })];
-  const unseen = { migration: '2_b.js', reason: 'it was not seen' };
-  expect(compile(planOf('1_a.js', '2_b.js'), 'up', both, one)).toEqual(unseen);
-  expect(compile(planOf('1_a.js', '2_b.js'), 'up', one, both)).toEqual(unseen);
+test('one reason is enough, whoever shows it, and that of the code comes first', () => {
+  const [plain, dependent] = [testimony(['A']), testimony(['A'], 'it looks around')];
+  expect(compiledFrom([plain, dependent])).toMatchObject({ interactive: 'it looks around' });
+  expect(compiledFrom([dependent])).toMatchObject({ interactive: 'it looks around' });
+  const varying = new Map([['a.js', 'it uses the clock']]);
+  expect(compiledFrom([plain, dependent], { varying })).toMatchObject({ interactive: 'it uses the clock' });
+});
+
+test('a step that needs a COMMIT ends a transaction, but for the last', () => {
+  const step = (name: string, needsCommit: boolean) => ({ name, needsCommit, pieces: [] });
+  const steps = [step('a', false), step('b', true), step('c', false), step('d', true)];
+  const names = transactionsOf(steps).map((each) => each.map(({ name }) => name));
+  expect(names).toEqual([
+    ['a', 'b'],
+    ['c', 'd'],
+  ]);
 });
 
 test('the history afterwards has the rows more, or less, that the plan says', () => {

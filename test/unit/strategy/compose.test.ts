@@ -1,18 +1,23 @@
 import { parse } from 'libpg-query';
 import { expect, test } from 'vitest';
 import type { CompiledPlan } from '../../../src/core/strategy/compiled.ts';
-import { asOneString, createComposer } from '../../../src/core/strategy/compose-string.ts';
+import { asOneString, createComposer } from '../../../src/core/strategy/compose-parts.ts';
 import { tenantTarget } from '../../../src/core/target/target.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';
 
 const COMPILED: CompiledPlan = {
   direction: 'up',
   limits: { schemas: ['public'], keyLocks: [], drops: false, thorough: true, columns: false },
+  readsHistory: true,
   steps: [
-    { name: "1_it's.js", texts: ['CREATE TABLE a () -- the end', 'INSERT INTO a DEFAULT VALUES;'] },
-    { name: '2_b.js', texts: [] },
+    step("1_it's.js", ['CREATE TABLE a () -- the end', 'INSERT INTO a DEFAULT VALUES;']),
+    step('2_b.js', []),
   ],
 };
+
+function step(name: string, texts: readonly string[]) {
+  return { name, needsCommit: false, pieces: texts.map((text) => ({ text })) };
+}
 
 const HISTORY = '00000000-0000-0000-0000-000000000001';
 
@@ -33,7 +38,9 @@ function statementsFor(
   };
   const compose = createComposer({ ...CONTEXT, statementTimeoutMs }, compiled, assumption);
   const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: `od"d'one` });
-  return compose(target, opening, ['SELECT 0']);
+  return compose(target, opening, ['SELECT 0']).flatMap((part) =>
+    part.kind === 'string' ? part.text.split('\n;\n') : [`Knex runs ${part.name}`],
+  );
 }
 
 const CONTEXT = {
@@ -94,8 +101,8 @@ test('the lock is taken and the history checked before anything else, and the re
   expect(order).not.toContain(-1);
 });
 
-test('where no function can run, all is recorded at the end, and the session is reset all the same', () => {
-  const plain = { ...COMPILED, limits: { ...COMPILED.limits, thorough: false } };
+test('where nothing reads the history, all is recorded at the end, and the session is reset all the same', () => {
+  const plain = { ...COMPILED, readsHistory: false };
   const statements = statementsFor(plain);
   expect(statements.slice(statements.indexOf('COMMIT'))).toEqual(statementsFor(COMPILED).slice(-9));
   expect(statements.filter((statement) => statement.includes('1_it'))).toEqual([
@@ -105,12 +112,45 @@ test('where no function can run, all is recorded at the end, and the session is 
   ]);
 });
 
-test('what a migration sets ends with it, where no function can run either', () => {
-  const [first, second] = COMPILED.steps as [CompiledPlan['steps'][0], CompiledPlan['steps'][0]];
-  const setting = { ...first, texts: ["SET LOCAL lock_timeout = '1s'"] };
-  const limits = { ...COMPILED.limits, thorough: false };
-  const statements = statementsFor({ ...COMPILED, limits, steps: [setting, second] });
-  expect(statements.filter((statement) => statement.includes('tenantctl.record'))).toHaveLength(1);
+test('what a migration sets ends with it', () => {
+  const [, second] = COMPILED.steps;
+  const setting = step('1_set.js', ["SET LOCAL lock_timeout = '1s'"]);
+  const statements = statementsFor({
+    ...COMPILED,
+    steps: [setting, ...(second === undefined ? [] : [second])],
+  });
+  const at = (part: string) => statements.findIndex((statement) => statement.includes(part));
+  expect(at('reset_val')).toBeGreaterThan(at('SET LOCAL lock_timeout'));
+});
+
+test('before Knex runs a migration, those before it are recorded, and nothing that follows is sent', () => {
+  const steps = [
+    step('1_a.js', ['CREATE TABLE a ()']),
+    { name: '2_b.js', needsCommit: false, interactive: 'it reads the clock' },
+    step('3_c.js', ['CREATE TABLE c ()']),
+  ];
+  const statements = statementsFor({ ...COMPILED, readsHistory: false, steps });
+  const at = (part: string) => statements.findIndex((statement) => statement.includes(part));
+  const order = [at('CREATE TABLE a'), at('tenantctl.record'), at('Knex runs 2_b.js'), at('CREATE TABLE c')];
+  expect(order).toEqual(order.toSorted((one, other) => one - other));
+  expect(statements[at('tenantctl.record')]).toContain(`ARRAY['1_a.js']`);
+  expect(statements[at('tenantctl.leave')]).toContain(`ARRAY['2_b.js', '3_c.js']`);
+});
+
+test('a statement with an answer is sent by itself', () => {
+  const pieces = [{ text: 'SELECT 1' }, { text: 'SELECT 2', answer: 'rows:a' }, { text: 'SELECT 3' }];
+  const steps = [{ name: '1_a.js', needsCommit: false, pieces }];
+  const compose = createComposer(
+    { ...CONTEXT, statementTimeoutMs: undefined },
+    { ...COMPILED, steps },
+    { statuses: [], batch: 1, expected: HISTORY, becomes: HISTORY },
+  );
+  const parts = compose(tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: 'a' }), [], []);
+  expect(parts).toEqual([
+    { kind: 'string', text: expect.stringMatching(/SELECT 1$/) as string },
+    { kind: 'string', text: 'SELECT 2', asks: { name: '1_a.js', answer: 'rows:a' } },
+    { kind: 'string', text: expect.stringMatching(/^(?!.*SELECT 2)[^]*SELECT 3\n/) as string },
+  ]);
 });
 
 test('each migration looks its names up in its own schema, whatever the one before it set', () => {

@@ -1,0 +1,101 @@
+import { conjugated, listed } from '../../wording.ts';
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import { anyLimits, joinLimits, limitsOf, type Limits } from '../guard/limits.ts';
+import { readHiddenCalls } from '../guard/hidden-calls.ts';
+import type { Observer } from '../report/event.ts';
+import type { CompiledPlan, CompiledStep } from './compiled.ts';
+import type { MigrationWork } from './migration-work.ts';
+import { stepsKnown } from './pilots.ts';
+import type { PlanGroup } from './plan-group.ts';
+import { readStored } from './stores-text.ts';
+
+/** Migrations that Knex runs for every tenant, and why. */
+export interface Interactive {
+  readonly names: readonly string[];
+  readonly reason: string;
+}
+
+/** Compiles a plan from what its pilots have shown, and says which migrations run with Knex all the same. */
+export async function compilePlan(
+  group: PlanGroup,
+  { plan, tenant }: MigrationTask,
+): Promise<CompiledPlan | 'never'> {
+  const { migration, lesson } = group;
+  const { context } = group.session;
+  const { database } = context;
+  const all = plan.steps.map(({ name }) => name);
+  const known = stepsKnown(lesson, plan).filter((step) => step !== undefined);
+  const isKnown = known.length === all.length;
+  const isOnlyInteractive = known.every((step) => 'interactive' in step);
+  if (!isKnown && (known.length === 0 || !isOnlyInteractive))
+    return never(migration, [{ names: all, reason: 'no two tenants have shown what to send' }]);
+  if (isOnlyInteractive) return never(migration, reasonsOf(known));
+  const limited = await Promise.all(known.map((step) => withLimits(group, step)));
+  const steps = limited.map(({ step }) => step);
+  const texts = steps.flatMap((step) => ('pieces' in step ? step.pieces.map(({ text }) => text) : []));
+  const isOfEarlierRuns = lesson.testimonies.length === 0;
+  const [stored, thorough] = await database.together((one) => [
+    readStored(one, tenant.schema, texts),
+    isOfEarlierRuns ? readHiddenCalls(one) : Promise.resolve(false),
+  ]);
+  if (stored.hasCurrentQuery)
+    return never(migration, [{ names: all, reason: 'functions of the database call current_query()' }]);
+  if (steps.every((step) => 'interactive' in step)) return never(migration, reasonsOf(steps));
+  noteInteractive(migration.observe, reasonsOf(steps));
+  if (isOfEarlierRuns)
+    for (const step of steps)
+      context.sent[migration.direction].set(step.name, !('pieces' in step) || step.pieces.length > 0);
+  const limits = joinLimits(limited.map((each) => each.limits));
+  return {
+    direction: migration.direction,
+    steps,
+    limits: thorough ? { ...limits, thorough, drops: true } : limits,
+    readsHistory: stored.namesHistory,
+  };
+}
+
+/** What a step may lock outside the schema. SQL that the parser cannot read is left to Knex's way. */
+async function withLimits(
+  { session, lesson }: PlanGroup,
+  step: CompiledStep,
+): Promise<{ readonly step: CompiledStep; readonly limits: Limits }> {
+  const { database, readStatements } = session.context;
+  const whole = anyLimits(lesson.observedEffects);
+  if ('interactive' in step) return { step, limits: whole };
+  const earlier = lesson.kept.get(step.name);
+  if (earlier !== undefined && lesson.testimonies.length === 0) return { step, limits: earlier.limits };
+  const { name, needsCommit, pieces } = step;
+  const readings = await Promise.all(pieces.map(({ text }) => readStatements(text)));
+  if (readings.some(({ problem }) => problem !== undefined))
+    return {
+      step: { name, needsCommit, interactive: 'it has SQL that only the server can read' },
+      limits: whole,
+    };
+  const namesHistory = pieces.some(({ text }) => text.includes(database.names.tenantHistory));
+  return { step, limits: limitsOf(readings, lesson.observedEffects, namesHistory) };
+}
+
+function reasonsOf(steps: readonly CompiledStep[]): Interactive[] {
+  const interactive = steps.filter((step) => 'interactive' in step);
+  return [...Map.groupBy(interactive, (step) => step.interactive)].map(([reason, some]) => ({
+    names: some.map(({ name }) => name),
+    reason,
+  }));
+}
+
+function never({ observe }: MigrationWork, reasons: readonly Interactive[]): 'never' {
+  noteInteractive(observe, reasons);
+  return 'never';
+}
+
+/** Says in one line which migrations are run with Knex for every tenant, and why. */
+export function noteInteractive(observe: Observer, reasons: readonly Interactive[]): void {
+  const [first, ...others] = reasons;
+  if (first === undefined) return;
+  const rest = others.map(({ names, reason }) => `; ${listed(names)}: ${reason}`).join('');
+  const verb = conjugated('is', first.names.length);
+  observe({
+    type: 'note',
+    message: `${listed(first.names)} ${verb} run for every tenant separately: ${first.reason}${rest}.`,
+  });
+}

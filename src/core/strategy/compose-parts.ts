@@ -1,0 +1,182 @@
+import type { Database } from '../../db/database.ts';
+import { literal } from '../../db/sql.ts';
+import {
+  BEGIN,
+  CHECK_CONSTRAINTS,
+  CLEAN_SESSION,
+  DEALLOCATE,
+  ownSettings,
+  setSearchPath,
+  READ_ONLY,
+} from '../../db/transaction.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { limitArguments, noteOwn } from '../guard/limits.ts';
+import { OWN_PATH, REPLACED_ROUTINES } from '../guard/own-transaction.ts';
+import type { CompiledPlan } from './compiled.ts';
+import { giveControl, ownSearchPath, regainControlAtEnd, regainControl } from '../target/control.ts';
+import { createHistoryTables } from '../target/history.ts';
+import { restoreSettings } from '../target/settings.ts';
+import type { Target } from '../target/target.ts';
+
+/** What is assumed of a tenant when a compiled plan is sent. The server checks it under the tenant's lock. */
+export interface Assumption {
+  readonly statuses: readonly string[];
+  /** The batch of the plan. */
+  readonly batch: number;
+  /** The digest of the history that the plan was made for; null without a history table. */
+  readonly expected: string | null;
+  readonly becomes: string;
+}
+
+type ComposerContext = Pick<RunContext, 'lockTimeoutMs' | 'statementTimeoutMs' | 'run'> & {
+  readonly database: Pick<Database, 'deadClientSettings'>;
+};
+
+/** What is sent to a tenant before the client looks at an answer or runs a migration with Knex. */
+export type Part =
+  | {
+      readonly kind: 'string';
+      readonly text: string;
+      /** The migration whose statement must be answered like this before anything else is sent. */
+      readonly asks?: { readonly name: string; readonly answer: string };
+    }
+  | {
+      readonly kind: 'run';
+      readonly name: string;
+      /** @param texts what it has sent @returns what is sent after it, by itself: it may change how SQL is read */
+      readonly after: (texts: readonly string[]) => string;
+    };
+
+/**
+ * Composes the parts of one tenant's transaction, one if it reads no answer and runs nothing with Knex: settings and
+ * lock; the check that the history is still the expected one; the migrations; their records; the stamp; after the
+ * COMMIT, the session's reset: even CREATE TABLE may call a function, by an event trigger or the default of a domain.
+ * `opening` goes between the lock and the history, `closing` after the last row of the history.
+ * Every argument has the type that the routine declares, so that no overload fits better.
+ * The texts common to all tenants with the same assumption are composed once.
+ */
+export function createComposer(
+  context: ComposerContext,
+  compiled: CompiledPlan,
+  { statuses, batch, expected, becomes }: Assumption,
+): (target: Target, opening: readonly string[], closing: readonly string[]) => Part[] {
+  const before = `${expected === null ? 'NULL' : literal(expected)}::uuid`;
+  const enterWith = [
+    before,
+    `ARRAY[${statuses.map(literal).join(', ')}]::text[]`,
+    `ARRAY[${settingsFor(context).map(literal).join(', ')}]::text[]`,
+  ].join(', ');
+  const recordOf = (names: readonly string[]) =>
+    `${literal(compiled.direction)}::text, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}::integer, ${context.run?.id ?? 'NULL'}::bigint`;
+  const restore = (texts: readonly string[]) => restoreSettings(texts, context.database, context);
+  const steps = compiled.steps.map((step) => ({
+    ...step,
+    restored: 'pieces' in step ? restore(step.pieces.map(({ text }) => text)) : [],
+  }));
+
+  return (target, opening, closing) => {
+    const { schema, historyTable, clerkOrgId } = target;
+    const begins = giveControl(target);
+    const name = `${literal(schema)}::text`;
+    const organization = `${clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId)}::text`;
+    const { parts, add, ask, run, cut } = createPartList();
+    let done: string[] = [];
+    const record = () => {
+      const call = `CALL tenantctl.record(${name}, ${recordOf(done)}, ${organization})`;
+      if (done.length > 0) add(...regainControl(target), call, ...begins);
+      done = [];
+    };
+    add(
+      BEGIN,
+      `CALL tenantctl.enter(${name}, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
+      ...noteOwn(schema, compiled.limits),
+      ...opening,
+      ...(expected === null ? createHistoryTables(schema, historyTable) : []),
+      ...begins,
+    );
+    for (const [at, step] of steps.entries()) {
+      const isLast = at === steps.length - 1;
+      if ('pieces' in step) {
+        for (const { text, answer } of step.pieces) {
+          if (answer === undefined) add(text);
+          else ask(text, { name: step.name, answer });
+        }
+        if (step.restored.length > 0) add(...regainControl(target), ...step.restored);
+        if (!isLast) add(...begins);
+      } else {
+        // What Knex sends may read the history.
+        record();
+        run(step.name, (texts) => [...regainControl(target), ...restore(texts), ...begins]);
+      }
+      done.push(step.name);
+      if (compiled.readsHistory && !isLast) record();
+    }
+    add(
+      ...regainControlAtEnd(target),
+      `CALL tenantctl.leave(${name}, ${before}, ${literal(becomes)}::uuid, ${recordOf(done)}, ${organization})`,
+      ...closed(target, compiled, closing),
+    );
+    cut();
+    return parts;
+  };
+}
+
+/** The end of a transaction, from the guard to the COMMIT and the session's reset. */
+function closed(target: Target, { limits }: CompiledPlan, closing: readonly string[]): string[] {
+  return [
+    // Deferred constraints and cursors WITH HOLD run now, before the guard looks.
+    'CLOSE ALL',
+    CHECK_CONSTRAINTS,
+    ...(limits.thorough ? assertRoutines(target) : []),
+    `CALL tenantctl.stay_within(${literal(target.schema)}::text, ${limitArguments(limits)})`,
+    ...closing,
+    READ_ONLY,
+    CHECK_CONSTRAINTS,
+    'COMMIT',
+    ...CLEAN_IN_STRING,
+  ];
+}
+
+/** Collects statements, and joins those that are sent together. */
+function createPartList() {
+  const parts: Part[] = [];
+  let statements: string[] = [];
+  const add = (...more: readonly string[]) => void statements.push(...more);
+  const cut = () => {
+    if (statements.length > 0) parts.push({ kind: 'string', text: asOneString(statements) });
+    statements = [];
+  };
+  const ask = (text: string, asks: { readonly name: string; readonly answer: string }) => {
+    cut();
+    parts.push({ kind: 'string', text, asks });
+  };
+  const run = (name: string, after: (texts: readonly string[]) => readonly string[]) => {
+    cut();
+    parts.push({ kind: 'run', name, after: (texts) => asOneString(after(texts)) });
+  };
+  return { parts, add, ask, run, cut };
+}
+
+/** Fails if the guard's routines were replaced; the tenant then runs statement by statement, and the guard says so. */
+function assertRoutines(target: Target): string[] {
+  const assertion = `SELECT 1 / (NOT EXISTS (${REPLACED_ROUTINES}))::int`;
+  return [OWN_PATH, assertion, setSearchPath(ownSearchPath(target))];
+}
+
+/** The routine does in a tenth of the time what CLEAN_SESSION does with a DO block. */
+const CLEAN_IN_STRING = CLEAN_SESSION.map((statement) =>
+  statement === DEALLOCATE ? 'CALL tenantctl.deallocate()' : statement,
+);
+
+/** The transaction's settings, as alternating names and values. */
+function settingsFor(context: ComposerContext): string[] {
+  return Object.entries(ownSettings(context.database, context)).flatMap(([name, value]) => [
+    name,
+    String(value),
+  ]);
+}
+
+/** Joins statements with newlines: a text may end in a comment. */
+export function asOneString(statements: readonly string[]): string {
+  return statements.join('\n;\n');
+}

@@ -1,0 +1,69 @@
+import type { MigrationTask } from '../fleet/plan-fleet.ts';
+import { historyAfter, type Plan } from '../plan/plan.ts';
+import { statusValues } from '../registry/registry-sql.ts';
+import { digester, knowHistories } from '../stamps/stamps.ts';
+import type { History } from '../target/history.ts';
+import type { Target } from '../target/target.ts';
+import { transactionsOf, type CompiledPlan, type CompiledStep } from './compiled.ts';
+import { createComposer, type Part } from './compose-parts.ts';
+import type { PlanGroup } from './plan-group.ts';
+
+/** A transaction of a task: its parts, and what is done of the plan once it is committed. */
+interface ComposedTransaction {
+  readonly parts: readonly Part[];
+  readonly done: readonly string[];
+}
+
+export type TransactionsFor = (task: MigrationTask, target: Target) => ComposedTransaction[];
+
+/** Composes what each tenant is sent, and registers the resulting histories with the server. */
+export async function createTransactionsFor(
+  { session: { context }, migration, tasks }: Pick<PlanGroup, 'session' | 'migration' | 'tasks'>,
+  compiled: CompiledPlan,
+): Promise<TransactionsFor> {
+  const { database } = context;
+  const { direction } = compiled;
+  const digest = digester();
+  const transactions = transactionsOf(compiled.steps);
+  const known = new Map<History['entries'], readonly History['entries'][]>();
+  /** The histories before the first transaction and after each. */
+  const historiesOf = ({ history, plan }: MigrationTask) => {
+    const histories = known.get(history.entries) ?? [
+      history.entries,
+      ...transactions.map((_, at) =>
+        historyAfter(history, { ...plan, steps: stepsUpTo(plan, transactions, at) }, direction),
+      ),
+    ];
+    known.set(history.entries, histories);
+    return histories;
+  };
+  for (const task of tasks) historiesOf(task);
+  await database.query(knowHistories([...known.values()].flatMap(([, ...after]) => after)));
+
+  const statuses = statusValues(database.names, migration.statuses);
+  const composers = new Map<string, ReturnType<typeof createComposer>>();
+  return (task, target) => {
+    const { batch } = task.plan;
+    const histories = historiesOf(task);
+    return transactions.map((steps, at) => {
+      const [before = [], after = []] = histories.slice(at);
+      const expected = at === 0 && !task.tenant.hasHistory ? null : digest(before);
+      const key = `${at} ${expected} ${batch}`;
+      const assumption = { statuses, batch, expected, becomes: digest(after) };
+      const compose = composers.get(key) ?? createComposer(context, { ...compiled, steps }, assumption);
+      composers.set(key, compose);
+      const opening = at === 0 ? migration.opening?.(task) : undefined;
+      const closing = at === transactions.length - 1 ? migration.closing(task) : [];
+      const done = stepsUpTo(task.plan, transactions, at).map(({ name }) => name);
+      return { parts: compose(target, opening ?? [], closing), done };
+    });
+  };
+}
+
+function stepsUpTo(
+  { steps }: Plan,
+  transactions: readonly (readonly CompiledStep[])[],
+  last: number,
+): Plan['steps'] {
+  return steps.slice(0, transactions.slice(0, last + 1).flat().length);
+}
