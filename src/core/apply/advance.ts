@@ -35,6 +35,7 @@ export async function advance(
     started: false,
     completed: 0,
     isCommitted: false,
+    observed: [],
   };
   const job = { context, target, assignment, progress };
   try {

@@ -40,8 +40,8 @@ export interface Applied {
   readonly batch: number;
   /** A transaction was committed, even if it only did the opening. */
   readonly isCommitted: boolean;
-  /** What tenants that are sent the same may do; absent if nothing was done, and for the master schema. */
-  readonly observed?: ObservedEffects | undefined;
+  /** What tenants that are sent the same may do in each transaction; none for the master schema. */
+  readonly observed?: readonly ObservedEffects[];
   /** The transaction locked shared tables against others: other tenants are served one at a time. */
   readonly locksShared?: boolean | undefined;
 }
@@ -64,7 +64,7 @@ interface Progress extends Applied {
   readonly names: string[];
   batch: number;
   isCommitted: boolean;
-  observed?: ObservedEffects | undefined;
+  readonly observed: ObservedEffects[];
   locksShared?: boolean | undefined;
   started: boolean;
   isOutside?: boolean | undefined;

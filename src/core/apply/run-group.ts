@@ -143,12 +143,13 @@ async function keepToSchema(
     columns: isPilot || readings.some(({ mayGrant }) => mayGrant),
     regain: [...regainControlAtEnd(target), ...records],
   };
-  progress.observed = await assertWithinSchema(context, guarded).catch((error: unknown) => {
+  const observed = await assertWithinSchema(context, guarded).catch((error: unknown) => {
     if (isOutsideSchema(error) && !isCulpritKnown(guarded)) progress.suspicion = error;
     throw error;
   });
-  if (assignment.direction === 'up') progress.locksShared ||= progress.observed.locksShared;
+  if (assignment.direction === 'up') progress.locksShared ||= observed.locksShared;
   // What they did the first time remains refused.
   if (progress.suspicion !== undefined) throw progress.suspicion;
-  if (progress.observed.hasExtension) await moveExtensions(context, watch.client, target);
+  progress.observed.push(observed);
+  if (observed.hasExtension) await moveExtensions(context, watch.client, target);
 }

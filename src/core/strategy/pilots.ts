@@ -93,7 +93,7 @@ export async function learn(
   if (attempt.kind === 'done' && attempt.done.names.length === plan.steps.length) {
     lesson.testimonies.push(recordings);
     lesson.witnesses.push(tenant.schema);
-    if (done?.observed !== undefined) lesson.observedEffects.push(done.observed);
+    lesson.observedEffects.push(...(done?.observed ?? []));
   }
   return attempt;
 }
