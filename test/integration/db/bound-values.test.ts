@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { PoolClient, QueryResult } from 'pg';
 import { expect, test } from 'vitest';
 import { createAnswer } from '../../../src/db/answer.ts';
