@@ -102,6 +102,22 @@ test.each([
   expect((await fleet.history('org_a')).join()).not.toContain('4_test');
 });
 
+test('nor may a migration go back to a savepoint that an earlier one has left open', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add('3_two.js', knexMigration(raw('SAVEPOINT kept', 'CREATE TABLE two ()')));
+  const back = raw(
+    'SET standard_conforming_strings = off',
+    `SELECT '\\''; ROLLBACK TO kept; SAVEPOINT kept; --'`,
+  );
+  await fleet.add('4_back.js', knexMigration(back));
+  await fleet.add('5_five.sql', createTable('five'));
+  const { error } = resultOf(await fleet.migrate(), 'org_a');
+  expect(error?.message).toContain('went back to before an earlier migration');
+  // The border after it shows it, before the next one runs.
+  expect(error?.message).toMatch(/^3_two\.js, 4_back\.js: /);
+  await expectNothing(fleet);
+});
+
 const COMMITS =
   'CREATE TABLE sessions (system_user text);\nALTER TABLE notes ADD price int;\nCOMMIT;\nBEGIN;';
 
