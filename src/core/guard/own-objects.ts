@@ -18,16 +18,14 @@ export function ownRows(
 }
 
 /**
- * The objects of a schema and their parts, as `own` in a WITH. They depend on the schema
+ * SQL for the objects of `tenant_schema` and their parts: catalog and oid. They depend on the schema
  * (https://www.postgresql.org/docs/current/catalog-pg-depend.html); indexes, TOAST tables and row types
  * depend on their tables. Up to version 13 TOAST tables have row types as well.
- * @param schema the schema's name, in SQL
  */
-export function ownObjects(schema: string): string {
-  return `named AS MATERIALIZED (
+export const SELECT_OWN_OBJECTS = `WITH named AS MATERIALIZED (
     SELECT d.classid::regclass::text AS catalog, d.objid AS oid FROM pg_catalog.pg_depend d
     WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass
-      AND d.refobjid = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${schema})
+      AND d.refobjid = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = tenant_schema)
   ), relations AS MATERIALIZED (
     SELECT d.oid, c.reltoastrelid
     FROM named d, ${each('pg_class', 'c', 'c.oid = d.oid')} WHERE d.catalog = 'pg_class'
@@ -36,8 +34,8 @@ export function ownObjects(schema: string): string {
   ), types AS MATERIALIZED (
     SELECT c.reltype AS oid FROM tables t, ${each('pg_class', 'c', 'c.oid = t.oid')} WHERE c.reltype <> 0
     UNION ALL SELECT oid FROM named WHERE catalog = 'pg_type'
-  ), own AS MATERIALIZED (
-    SELECT catalog, oid FROM named
+  )
+  SELECT catalog, oid FROM named
     UNION SELECT 'pg_class', oid FROM tables
     UNION SELECT 'pg_class', i.indexrelid FROM tables t, ${each('pg_index', 'i', 'i.indrelid = t.oid')}
     UNION SELECT 'pg_class', y.typrelid FROM types t, ${each('pg_type', 'y', 'y.oid = t.oid AND y.typrelid <> 0')}
@@ -46,9 +44,11 @@ export function ownObjects(schema: string): string {
     UNION SELECT 'pg_type', a.typarray FROM types t, ${each('pg_type', 'a', 'a.oid = t.oid')}
     UNION SELECT 'pg_constraint', k.oid FROM tables t, ${each('pg_constraint', 'k', 'k.conrelid = t.oid')}
     UNION SELECT 'pg_constraint', k.oid FROM types t, ${each('pg_constraint', 'k', 'k.contypid = t.oid')}
-    UNION SELECT 'pg_namespace', n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = ${schema}
-  )`;
-}
+    UNION SELECT 'pg_namespace', n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = tenant_schema`;
+
+/** The same as `own` in a WITH. In a routine of its own it is planned once for each session. */
+export const OWN = `own AS MATERIALIZED (
+               SELECT o.of_catalog AS catalog, o.of_oid AS oid FROM tenantctl.own_objects(tenant_schema) o)`;
 
 /** SQL for whether a schema is another tenant's, for the transaction of a migration: see IS_OTHER_TENANTS. */
 export function isOtherTenants(column: string, own: string): string {

@@ -37,7 +37,7 @@ export const ASSIGN_ID = `SELECT pg_logical_emit_message(true, 'tenantctl', ''):
 export const REPLACED_ROUTINES = `SELECT 'pg_proc' AS catalog, p.oid::text AS oid, ${idOf('age(p.xmin)')}::text AS "writtenBy",
     false AS "isInSchema", false AS "isReferred", NULL AS extension
   FROM pg_proc p
-  WHERE p.proname IN ('effects', 'form_of', 'is_other_tenants', 'rows_outside', 'stay_within') AND p.pronamespace = to_regnamespace('tenantctl')
+  WHERE p.proname IN ('effects', 'form_of', 'is_other_tenants', 'own_objects', 'rows_outside', 'stay_within') AND p.pronamespace = to_regnamespace('tenantctl')
     AND age(p.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE}`;
 
 /**

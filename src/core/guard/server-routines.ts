@@ -12,8 +12,9 @@ import {
   isOtherTenants,
   LARGEST,
   largestOid,
-  ownObjects,
+  OWN,
   ownRows,
+  SELECT_OWN_OBJECTS,
   writesOf,
 } from './own-objects.ts';
 import { idOf, LAST_AGE, OWN_IDS, OWN_LOCKS } from './own-transaction.ts';
@@ -46,22 +47,31 @@ const isNew = (xmin: string) =>
 /** SQL for how many rows of the schema's own objects this transaction wrote into each of the largest catalogs. */
 const OWN_ROWS = `json_build_object(
                'pg_class', ${ownRows('pg_class', 'pg_class', 'oid', isNew)},
-               'pg_attribute', ${ownRows('pg_class', 'pg_attribute', 'attrelid', isNew)},
+               'pg_attribute', CASE WHEN columns THEN ${ownRows('pg_class', 'pg_attribute', 'attrelid', isNew)} END,
                'pg_type', ${ownRows('pg_type', 'pg_type', 'oid', (xmin) => `r.oid::bigint > largest AND ${isNew(xmin)}`)})`;
 
 /** SQL for how many rows this transaction wrote into the largest catalogs. */
 const WRITES = `json_build_object(${LARGEST.map((name) => `'${name}', ${writesOf(`'${name}'`)}`).join(', ')})`;
 
-/** SQL for the foreign keys of the schema's tables; needs `relations`. */
+/** SQL for the foreign keys of the schema's tables; needs `own`. */
 const FOREIGN_KEYS = `(SELECT coalesce(json_object_agg(k.oid, k.confrelid::text), '{}')
-       FROM relations t, ${each('pg_constraint', 'k', `k.conrelid = t.oid AND k.contype = 'f'`)})`;
+       FROM own t, ${each('pg_constraint', 'k', `k.conrelid = t.oid AND k.contype = 'f'`)} WHERE t.catalog = 'pg_class')`;
+
+const OWN_OBJECTS = routine(
+  'own_objects(tenant_schema text) RETURNS TABLE (of_catalog text, of_oid oid)',
+  `BEGIN
+       RETURN QUERY ${SELECT_OWN_OBJECTS};
+     END`,
+  'The objects of a schema and their parts.',
+  BY_INDEX,
+);
 
 const NOTE_OWN = routine(
   'note_own(tenant_schema text)',
   `DECLARE
        ignored text;
      BEGIN
-       WITH ${ownObjects('tenant_schema')}
+       WITH ${OWN}
        SELECT set_config('tenantctl.own', ',' || coalesce(string_agg(own.catalog || ':' || own.oid, ','), '') || ',', true) INTO ignored FROM own;
        SELECT set_config('tenantctl.largest', ${largestOid(DROPPABLE)}::text, true) INTO ignored;
        SELECT set_config('tenantctl.writes', ${WRITES}::text, true) INTO ignored;
@@ -73,7 +83,7 @@ const NOTE_OWN = routine(
 const SCHEMA_BEFORE = routine(
   'schema_before(tenant_schema text) RETURNS json',
   `BEGIN
-       RETURN (WITH ${ownObjects('tenant_schema')} SELECT json_build_object(
+       RETURN (WITH ${OWN} SELECT json_build_object(
          'locks', ${LOCKS},
          'own', ARRAY(SELECT concat_ws(':', own.catalog, own.oid) FROM own),
          'keys', ${FOREIGN_KEYS},
@@ -119,16 +129,16 @@ const ROWS_OUTSIDE = routine(
            IF is_counting THEN
              writes := ${writesOf('looked.name')};
              CONTINUE WHEN writes = 0;
-             -- Each row of the own was written at least once: where no more than these were, there are no others.
-             IF looked.name IN (${LARGEST.map(literal).join(', ')}) THEN
-               IF own_rows IS NULL THEN
-                 WITH ${ownObjects('tenant_schema')}
-                 SELECT ${OWN_ROWS}, ARRAY(SELECT own.oid FROM own WHERE own.catalog = 'pg_class') INTO own_rows, own_relations;
-               END IF;
-               CONTINUE WHEN writes - (noted ->> looked.name)::bigint = (own_rows ->> looked.name)::bigint;
-             END IF;
            END IF;
            CONTINUE WHEN looked.name = 'pg_attribute' AND NOT columns AND NOT ${ROUTINE_MAY_GRANT};
+           -- Each row of the own was written at least once: where no more than these were, there are no others.
+           IF is_counting AND looked.name IN (${LARGEST.map(literal).join(', ')}) THEN
+             IF own_rows IS NULL THEN
+               WITH ${OWN}
+               SELECT ${OWN_ROWS}, ARRAY(SELECT own.oid FROM own WHERE own.catalog = 'pg_class') INTO own_rows, own_relations;
+             END IF;
+             CONTINUE WHEN writes - (noted ->> looked.name)::bigint = (own_rows ->> looked.name)::bigint;
+           END IF;
            RETURN QUERY EXECUTE format(
              'SELECT %L, %s, $6 + $2 - age(r.xmin), coalesce(n.nspname = $3, false), false
               FROM pg_catalog.%I r LEFT JOIN LATERAL (SELECT s.nspname FROM pg_catalog.pg_namespace s WHERE s.oid = %s OFFSET 0) n ON true
@@ -209,7 +219,7 @@ const EFFECTS = routine(
               ORDER BY m.written_by, m.catalog, m.oid)
        INTO rows FROM mine m;
        IF may_have_keys THEN
-         WITH ${ownObjects('tenant_schema')} SELECT ${FOREIGN_KEYS} INTO keys;
+         WITH ${OWN} SELECT ${FOREIGN_KEYS} INTO keys;
        END IF;
        RETURN json_build_object('locks', coalesce(locks, '[]'), 'rows', coalesce(rows, '[]'), 'foreignKeys', coalesce(keys, '{}'),
                 'hasHiddenCalls', ${HAS_HIDDEN_CALLS});
@@ -287,5 +297,14 @@ const STAY_WITHIN = routine(
  * larger than any then.
  */
 export function guardRoutines(names: Names): Routine[] {
-  return [NOTE_OWN, SCHEMA_BEFORE, isOtherTenantsRoutine(names), ROWS_OUTSIDE, EFFECTS, FORM_OF, STAY_WITHIN];
+  return [
+    OWN_OBJECTS,
+    NOTE_OWN,
+    SCHEMA_BEFORE,
+    isOtherTenantsRoutine(names),
+    ROWS_OUTSIDE,
+    EFFECTS,
+    FORM_OF,
+    STAY_WITHIN,
+  ];
 }
