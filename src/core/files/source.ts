@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { messageOf, TenantctlError } from '../../errors.ts';
@@ -98,8 +99,13 @@ function withoutParts(files: readonly MigrationFile[]): MigrationFile[] {
   });
 }
 
-function textOf(file: MigrationFile): string {
-  return readMigrationFile(file).toString('utf8');
+/** readMigrationFile as text, with a third of the system calls. @throws TenantctlError MIGRATION_INVALID */
+export function textOf(file: MigrationFile): string {
+  try {
+    return readFileSync(file.path, 'utf8');
+  } catch {
+    return readMigrationFile(file).toString('utf8');
+  }
 }
 
 /** @throws TenantctlError MIGRATION_INVALID */
@@ -135,9 +141,9 @@ function refuseDuplicates(directory: string, files: readonly MigrationFile[]): v
 }
 
 /** SHA-256 of a file in hexadecimal, with normalized line endings: Git may change them. */
-export function checksumOf(file: MigrationFile, bytes = readMigrationFile(file)): string {
-  const text = bytes.toString('utf8').replaceAll('\r\n', '\n');
-  return createHash('sha256').update(text).digest('hex');
+export function checksumOf(file: MigrationFile, bytes?: Buffer): string {
+  const text = (bytes?.toString('utf8') ?? textOf(file)).replaceAll('\r\n', '\n');
+  return hash('sha256', text);
 }
 
 /** The file named by --to, with or without its extension. @throws TenantctlError MIGRATION_UNKNOWN */

@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
 import { listed } from '../../wording.ts';
 import { isSkeleton } from '../files/skeleton.ts';
-import { readMigrationFile, readMigrationFolder, stemOf, type MigrationFile } from '../files/source.ts';
+import { readMigrationFolder, stemOf, textOf, type MigrationFile } from '../files/source.ts';
 import { readStateVersion, STAMPS_SINCE } from '../state/version.ts';
 import type { Target } from '../target/target.ts';
 
@@ -17,7 +17,7 @@ export async function refuseSkeletons(
   scope: Target['scope'],
   files: readonly MigrationFile[],
 ): Promise<void> {
-  const empty = files.filter((file) => isSkeleton(readMigrationFile(file).toString('utf8'), file.format));
+  const empty = files.filter((file) => isSkeleton(textOf(file), file.format));
   if (empty.length === 0) return;
   const applied = scope === 'tenants' ? await namesInTenantHistories(database) : [];
   const stems = new Set(applied.map(stemOf));
