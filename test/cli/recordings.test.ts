@@ -95,10 +95,16 @@ test('code that can tell one process from another is not kept', { timeout: 60_00
       cwd: fleet.project.folder,
       env: fleet.testDatabase.env,
     });
-  const rows = await fleet.query<{ stem: string; is_usable: boolean }>(
-    `SELECT stem, is_usable FROM tenantctl.recordings WHERE stem > '2026' ORDER BY 1`,
+  const rows = await fleet.query<{ stem: string; shown: object }>(
+    `SELECT stem, body::jsonb -> 'shown' AS shown FROM tenantctl.recordings WHERE stem > '2026' AND is_usable ORDER BY 1`,
   );
-  expect(rows).toEqual([{ stem: '20260101000003_pure', is_usable: true }]);
+  expect(rows).toEqual([
+    {
+      stem: '20260101000001_clock',
+      shown: { interactive: 'its code may change', needsCommit: false },
+    },
+    { stem: '20260101000003_pure', shown: { pieces: [{ text: 'create table "t3" ("x" text)' }] } },
+  ]);
 });
 
 const EXTENDED = `

@@ -56,7 +56,10 @@ export function addRun(command: Command): Command {
 export function addFleetRun(command: Command): Command {
   return addRun(command)
     .addOption(concurrency())
-    .option('--no-compile', 'run every migration statement by statement in every tenant; use and keep no recordings');
+    .option(
+      '--no-compile',
+      'run every migration statement by statement in every tenant; use and keep no recordings',
+    );
 }
 
 export function concurrency(): Option {

@@ -189,7 +189,7 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
   if (files.size === 0) return;
   const loading = context.kept
     .lookUp([...files], 'up')
-    .then(() => [...files].filter((file) => context.kept.of(file, 'up') === undefined))
+    .then(() => [...files].filter((file) => !context.kept.replays(file, 'up')))
     .then((unknown) => Promise.all(unknown.map((file) => context.load(file))));
   // Knex last: the migrations may have loaded their own.
   loading

@@ -1,23 +1,27 @@
 import type { Database } from '../../db/database.ts';
+import type { Piece } from '../../db/knex/recording.ts';
 import { messageOf } from '../../errors.ts';
 import { listed } from '../../wording.ts';
-import type { CodeFile } from '../code/code-files.ts';
+import type { CodeVerdict } from '../code/examine-code.ts';
 import type { Direction, Migration } from '../files/load.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
 import { readCircumstances, type Circumstances } from './circumstances.ts';
-import { readKept, writeKept, type KeptRow, type NewRow } from './rows.ts';
-import { createSources, type Sources } from './sources.ts';
+import { recordingOf, rowFor, type FoundRecording } from './recording-row.ts';
+import { readKept, writeKept } from './rows.ts';
+import { createAreUnchanged } from './sources.ts';
 
-/** What a migration sends. */
-export interface Piece {
-  readonly text: string;
-  /** A digest of what the server answered, if the migration has read it. */
-  readonly answer?: string | undefined;
-}
+/** What other tenants are sent; or why each runs the migration with Knex. */
+export type Shown =
+  | { readonly pieces: readonly Piece[] }
+  | {
+      readonly interactive: string;
+      /** What follows needs its COMMIT. */
+      readonly needsCommit: boolean;
+    };
 
 export interface KeptRecording {
-  readonly pieces: readonly Piece[];
+  readonly shown: Shown;
   /** What the guard allows those that are sent it. */
   readonly limits: unknown;
   /** Of the migration's file: see checksumOf. */
@@ -25,9 +29,12 @@ export interface KeptRecording {
 }
 
 /** What one or two tenants were sent by a migration. */
-export interface ShownRecording extends Pick<KeptRecording, 'pieces' | 'limits'> {
+export interface ShownRecording extends Pick<KeptRecording, 'shown' | 'limits'> {
   /** As it was loaded. */
   readonly migration: Pick<Migration, 'file' | 'checksum'>;
+  readonly verdict: CodeVerdict;
+  /** What follows needs its COMMIT. */
+  readonly needsCommit: boolean;
   /** The schema of a tenant that was sent it. */
   readonly witness: string;
   /** Another tenant was sent the same. */
@@ -40,6 +47,8 @@ export interface KeptRecordings {
   lookUp(files: readonly MigrationFile[], direction: Direction, by?: Database): Promise<void>;
   /** Usable: two tenants were sent the same, and nothing that it depends on has changed since. */
   of(file: MigrationFile, direction: Direction): KeptRecording | undefined;
+  /** Whether tenants are sent a recording, so that the migration need not be loaded. */
+  replays(file: MigrationFile, direction: Direction): boolean;
   /** Stores what tenants were sent. A failure is a warning. */
   keep(shown: readonly ShownRecording[], direction: Direction): Promise<void>;
   /** Nothing is read or written. */
@@ -49,13 +58,17 @@ export interface KeptRecordings {
 export const NOTHING_KEPT: KeptRecordings = {
   lookUp: () => Promise.resolve(),
   of: () => undefined,
+  replays: () => false,
   keep: () => Promise.resolve(),
   isOff: true,
 };
 
 /** Migrations that no recording shows to send something. */
 export function withoutRecording(kept: KeptRecordings, files: readonly MigrationFile[]): MigrationFile[] {
-  return files.filter((file) => (kept.of(file, 'up')?.pieces ?? []).length === 0);
+  return files.filter((file) => {
+    const shown = kept.of(file, 'up')?.shown;
+    return shown === undefined || ('pieces' in shown && shown.pieces.length === 0);
+  });
 }
 
 interface Setting {
@@ -69,9 +82,13 @@ export function openKeptRecordings(
   database: Database,
   { tenantRole, directory, observe }: Setting,
 ): KeptRecordings {
-  const sources = createSources(database);
-  const found = new Map<string, KeptRecording | undefined>();
+  const areUnchanged = createAreUnchanged(database);
+  const found = new Map<string, FoundRecording | undefined>();
   const keyOf = ({ path }: MigrationFile, direction: Direction) => `${direction} ${path}`;
+  const of: KeptRecordings['of'] = (file, direction) => {
+    const recording = found.get(keyOf(file, direction));
+    return recording?.isUsable === true ? recording : undefined;
+  };
   const warned = new Set<string>();
   const warn = (message: string) => {
     if (warned.has(message)) return;
@@ -88,7 +105,11 @@ export function openKeptRecordings(
   };
   return {
     isOff: false,
-    of: (file, direction) => found.get(keyOf(file, direction)),
+    of,
+    replays(file, direction) {
+      const recording = of(file, direction);
+      return recording !== undefined && 'pieces' in recording.shown;
+    },
 
     async lookUp(files, direction, by = database) {
       const unknown = files.filter((file) => !found.has(keyOf(file, direction)));
@@ -106,7 +127,7 @@ export function openKeptRecordings(
       for (const file of unknown) {
         const row = kept.get(file.stem);
         const isValid = row !== undefined && row.isIntact && row.key === keyFor(file, circumstances);
-        found.set(keyOf(file, direction), isValid ? recordingOf(file, row, sources) : undefined);
+        found.set(keyOf(file, direction), isValid ? recordingOf(file, row, areUnchanged) : undefined);
       }
     },
 
@@ -115,53 +136,22 @@ export function openKeptRecordings(
       try {
         const circumstances = await look();
         if (!circumstances.mayWrite) return;
-        const { conceal } = database;
-        const mayKeep = shown.filter(({ pieces }) => pieces.every(({ text }) => conceal(text) === text));
-        const rows = await Promise.all(mayKeep.map((one) => toRow(one, circumstances, sources)));
-        await writeKept(
-          database,
-          rows.filter((row) => row !== undefined),
-          direction,
+        const rows = await Promise.all(
+          shown.map((one) => {
+            const { file } = one.migration;
+            const earlier = found.get(keyOf(file, direction));
+            return rowFor(one, keyFor(file, circumstances), earlier, database);
+          }),
         );
+        const kept = rows.filter((row) => row !== undefined);
+        await writeKept(database, kept, direction);
       } catch (error) {
-        warn(`What the migrations have sent was not kept: ${messageOf(error)}`);
+        if (!database.isCancelled) warn(`What the migrations have sent was not kept: ${messageOf(error)}`);
       }
     },
   };
 }
 
-/** A larger recording costs more to read than to make. */
-const MOST_CHARACTERS = 1_000_000;
-
-interface Body extends Pick<KeptRecording, 'checksum' | 'pieces'> {
-  readonly sources: readonly CodeFile[];
-}
-
 function keyFor({ format }: MigrationFile, { sqlKey, codeKey }: Circumstances): string {
   return format === 'sql' ? sqlKey : codeKey;
-}
-
-function recordingOf(
-  file: MigrationFile,
-  { body, limits }: KeptRow,
-  known: Sources,
-): KeptRecording | undefined {
-  const { checksum, pieces, sources } = JSON.parse(body) as Body;
-  if (!known.areUnchanged(file, sources)) return undefined;
-  return { checksum, pieces, limits: JSON.parse(limits) as unknown };
-}
-
-/** @returns undefined if it is not to be kept */
-async function toRow(
-  { migration, pieces, limits, witness, isUsable }: ShownRecording,
-  circumstances: Circumstances,
-  known: Sources,
-): Promise<NewRow | undefined> {
-  const { file, checksum } = migration;
-  const sources = await known.of(migration);
-  if (sources === undefined) return undefined;
-  const body = JSON.stringify({ sources, checksum, pieces } satisfies Body);
-  if (body.length > MOST_CHARACTERS) return undefined;
-  const key = keyFor(file, circumstances);
-  return { stem: file.stem, key, body, limits: JSON.stringify(limits), witness, isUsable };
 }

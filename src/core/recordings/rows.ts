@@ -8,30 +8,27 @@ export interface KeptRow {
   readonly key: string;
   readonly body: string;
   readonly limits: string;
+  readonly witness: string;
+  readonly isUsable: boolean;
   /** It is as tenantctl wrote it. */
   readonly isIntact: boolean;
 }
 
-/** Rows that two tenants have shown, valid or not. */
+/** The rows of these migrations, valid or not. */
 export async function readKept(
   database: Pick<Database, 'query'>,
   files: readonly MigrationFile[],
   direction: Direction,
 ): Promise<KeptRow[]> {
   const { rows } = await database.query<KeptRow>(
-    `SELECT stem, key, body, limits, checksum = ${rowChecksum((column) => column)} AS "isIntact"
-     FROM ONLY tenantctl.recordings WHERE direction = $1 AND stem = ANY ($2::text[]) AND is_usable`,
+    `SELECT stem, key, body, limits, witness, is_usable AS "isUsable", checksum = ${rowChecksum((column) => column)} AS "isIntact"
+     FROM ONLY tenantctl.recordings WHERE direction = $1 AND stem = ANY ($2::text[])`,
     [direction, files.map(({ stem }) => stem)],
   );
   return rows;
 }
 
-export interface NewRow extends Pick<KeptRow, 'stem' | 'key' | 'body' | 'limits'> {
-  /** The schema of a tenant that was sent this. */
-  readonly witness: string;
-  /** Another tenant was sent the same. */
-  readonly isUsable: boolean;
-}
+export type NewRow = Omit<KeptRow, 'isIntact'>;
 
 /** `k` is the row as it is: an intact one under the same key with the same body. */
 const IS_SAME = `(k.key = excluded.key AND k.body = excluded.body AND k.checksum = ${rowChecksum((column) => `k.${column}`)})`;

@@ -125,7 +125,7 @@ export async function traitsOf(
   file: MigrationFile,
   direction: Direction,
 ): Promise<Traits> {
-  if (kept.of(file, direction) === undefined) return load(file);
+  if (!kept.replays(file, direction)) return load(file);
   return { file, upInTransaction: true, downInTransaction: true, allowOutside: [] };
 }
 

@@ -61,9 +61,9 @@ async function withLimits(
 ): Promise<{ readonly step: CompiledStep; readonly limits: Limits }> {
   const { database, readStatements } = session.context;
   const whole = anyLimits(lesson.observedEffects);
-  if ('interactive' in step) return { step, limits: whole };
   const earlier = lesson.kept.get(step.name);
   if (earlier !== undefined && lesson.testimonies.length === 0) return { step, limits: earlier.limits };
+  if ('interactive' in step) return { step, limits: whole };
   const { name, needsCommit, pieces } = step;
   const readings = await Promise.all(pieces.map(({ text }) => readStatements(text)));
   if (readings.some(({ problem }) => problem !== undefined))

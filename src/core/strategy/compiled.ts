@@ -1,6 +1,7 @@
 import type { Piece, Recording } from '../../db/knex/recording.ts';
 import type { Direction } from '../files/load.ts';
 import type { Limits } from '../guard/limits.ts';
+import type { Shown } from '../recordings/kept-recordings.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
 
 /** What a tenant was sent by a migration, or why others may be sent something else. */
@@ -34,7 +35,7 @@ export interface KeptLimits extends Limits {
 
 /** What earlier runs have kept of a migration. */
 export interface KeptStep {
-  readonly pieces: readonly Piece[];
+  readonly shown: Shown;
   readonly limits: KeptLimits;
 }
 
@@ -43,8 +44,8 @@ const WITNESSES = 2;
 
 interface Evidence {
   readonly testimonies: readonly Testimonies[];
-  /** What so many tenants were sent in earlier runs. */
-  readonly kept: ReadonlyMap<string, Pick<Testimony, 'pieces'>>;
+  /** What so many tenants were sent in earlier runs, or why it is not to be sent. */
+  readonly kept: ReadonlyMap<string, Pick<KeptStep, 'shown'>>;
   /** Why the code of a migration may do something else for the next tenant; absent if it may not. */
   readonly varying: ReadonlyMap<string, string>;
 }
@@ -58,13 +59,19 @@ export function compileStep(
   { testimonies, kept, varying }: Evidence,
 ): CompiledStep | undefined {
   const seen = testimonies.flatMap((each) => each.get(name) ?? []);
-  const earlier = kept.get(name);
-  const { pieces } = seen.at(-1) ?? earlier ?? {};
-  if (pieces === undefined) return undefined;
-  const step = { name, needsCommit: pieces.some(({ text }) => needsCommit(text)) };
-  const reason = varying.get(name) ?? seen.find(({ dependence }) => dependence !== undefined)?.dependence;
+  const earlier = kept.get(name)?.shown;
+  const isShownInteractive = earlier !== undefined && 'interactive' in earlier;
+  const shown = isShownInteractive ? undefined : earlier?.pieces;
+  const pieces = seen.at(-1)?.pieces ?? shown;
+  const mayNeedCommit = isShownInteractive && earlier.needsCommit;
+  const step = { name, needsCommit: pieces?.some(({ text }) => needsCommit(text)) ?? mayNeedCommit };
+  const reason =
+    varying.get(name) ??
+    seen.find(({ dependence }) => dependence !== undefined)?.dependence ??
+    (isShownInteractive && seen.length < WITNESSES ? earlier.interactive : undefined);
   if (reason !== undefined) return { ...step, interactive: reason };
-  const isShown = earlier !== undefined && isSame(earlier.pieces, pieces);
+  if (pieces === undefined) return undefined;
+  const isShown = shown !== undefined && isSame(shown, pieces);
   const witnesses = seen.filter((each) => isSame(each.pieces, pieces)).length;
   if (isShown || witnesses >= WITNESSES) return { ...step, pieces };
   return seen.length < WITNESSES ? undefined : { ...step, interactive: differenceOf(seen) };

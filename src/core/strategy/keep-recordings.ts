@@ -1,7 +1,8 @@
 import type { Direction } from '../files/load.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import { limitsOf } from '../guard/limits.ts';
+import { anyLimits, limitsOf } from '../guard/limits.ts';
+import { needsCommit } from '../statements/needs-commit.ts';
 import type { ShownRecording } from '../recordings/kept-recordings.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { isSame, type KeptLimits, type KeptStep } from './compiled.ts';
@@ -51,19 +52,26 @@ async function shownBy(
   { file, name }: Step,
 ): Promise<ShownRecording | undefined> {
   const [last, earlier] = [testimonies.at(-1)?.get(name), testimonies.at(-2)?.get(name)];
-  if (last === undefined || last.dependence !== undefined) return undefined;
-  const { pieces } = last;
+  if (last === undefined) return undefined;
+  const { pieces, dependence } = last;
   const isUsable =
     earlier !== undefined && earlier.dependence === undefined && isSame(earlier.pieces, pieces);
   const texts = pieces.map(({ text }) => text);
   const namesHistory = texts.some((text) => text.includes(context.database.names.tenantHistory));
   const readings = await Promise.all(texts.map(context.readStatements));
-  if (readings.some(({ problem }) => problem !== undefined)) return undefined;
-  const limits: KeptLimits = { ...limitsOf(readings, observedEffects, namesHistory), locksShared };
+  const isUnread = readings.some(({ problem }) => problem !== undefined);
+  const interactive = dependence ?? (isUnread ? 'it has SQL that only the server can read' : undefined);
+  const isCommitted = texts.some(needsCommit);
+  const limits =
+    interactive === undefined
+      ? limitsOf(readings, observedEffects, namesHistory)
+      : anyLimits(observedEffects);
   return {
     migration: await context.load(file),
-    pieces,
-    limits,
+    verdict: await context.examine(file),
+    shown: interactive === undefined ? { pieces } : { interactive, needsCommit: isCommitted },
+    needsCommit: isCommitted,
+    limits: { ...limits, locksShared } satisfies KeptLimits,
     witness: witnesses.at(-1) ?? '',
     isUsable,
   };

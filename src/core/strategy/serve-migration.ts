@@ -129,12 +129,14 @@ async function prepareLesson(group: PlanGroup, plan: Plan): Promise<void> {
 }
 
 /** Finds the migrations whose code may do something else for the next tenant. What is kept was examined then. */
-async function examine({ session, lesson }: PlanGroup, { steps }: Plan): Promise<void> {
+async function examine({ session, lesson, tasks }: PlanGroup, { steps }: Plan): Promise<void> {
   const varying = new Map(lesson.varying);
   for (const { file, name } of steps) {
     if (lesson.kept.has(name) || varying.has(name) || file.format === 'sql') continue;
     const { kind, reason = 'its code may change' } = await session.context.examine(file);
-    if (kind === 'varying') varying.set(name, reason.replace(`${name} `, 'it '));
+    // What only this process can send again is not worth learning for two tenants.
+    if (kind === 'varying' || (kind === 'fixed' && tasks.length <= 2))
+      varying.set(name, reason.replace(`${name} `, 'it '));
   }
   lesson.varying = varying;
 }

@@ -22,7 +22,7 @@ async function keptFleet(more = createTable('more')): Promise<Kept> {
 const usable = async ({ fleet }: Pick<Kept, 'fleet'>) =>
   (
     await fleet.query<{ stem: string }>(
-      `SELECT stem FROM tenantctl.recordings WHERE is_usable AND direction = 'up' ORDER BY 1`,
+      `SELECT stem FROM tenantctl.recordings WHERE is_usable AND direction = 'up' AND body::jsonb -> 'shown' ? 'pieces' ORDER BY 1`,
     )
   ).map(({ stem }) => stem.slice(15));
 
@@ -75,6 +75,11 @@ test.each([
   const { signUp } = await watchSignUps(fleet);
   for (const name of ['one', 'two', 'three']) expect(await signUp(name)).toEqual(INTERACTIVELY);
   expect(await usable({ fleet })).toEqual(['notes', 'tags']);
+  const [kept] = await fleet.query<{ body: string }>(
+    `SELECT body FROM tenantctl.recordings WHERE stem LIKE '%more'`,
+  );
+  expect(kept?.body).toContain('it may hold a secret');
+  expect(kept?.body).not.toContain('Geheim');
 });
 
 test('with recordings off, and without compiling, nothing is written', async () => {

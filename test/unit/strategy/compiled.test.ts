@@ -32,13 +32,22 @@ test('what two tenants were sent alike, and answered alike, is what all are sent
 });
 
 test('what earlier runs have kept needs no other tenant, unless one is sent something else', () => {
-  const kept = { kept: new Map([['a.js', { pieces: PIECES }]]) };
+  const kept = { kept: new Map([['a.js', { shown: { pieces: PIECES } }]]) };
   const sent = { name: 'a.js', needsCommit: false, pieces: PIECES };
   expect(compiledFrom([], kept)).toEqual(sent);
   expect(compiledFrom([testimony(['A', 'B?x'])], kept)).toEqual(sent);
   const other = testimony(['A']);
   expect(compiledFrom([other], kept)).toBeUndefined();
   expect(compiledFrom([other, other], kept)).toMatchObject({ pieces: [{ text: 'A' }] });
+});
+
+test('what earlier runs have found to differ runs with Knex, unless two tenants show the same now', () => {
+  const interactive = 'tenants answer it differently';
+  const kept = { kept: new Map([['a.js', { shown: { interactive, needsCommit: true } }]]) };
+  expect(compiledFrom([], kept)).toEqual({ name: 'a.js', needsCommit: true, interactive });
+  const one = testimony(['A']);
+  expect(compiledFrom([one], kept)).toMatchObject({ interactive });
+  expect(compiledFrom([one, one], kept)).toMatchObject({ pieces: [{ text: 'A' }] });
 });
 
 test.each<[string, readonly string[], readonly string[]]>([
