@@ -15,8 +15,23 @@ export const HAS_HIDDEN_CALLS = `(EXISTS (SELECT FROM pg_catalog.pg_event_trigge
                     WHERE p.oid >= 16384
                       AND p.prolang <> ALL (ARRAY(SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname IN ('c', 'internal')))))`;
 
-/** Whether that is so now, for texts that were recorded earlier. */
-export async function readHiddenCalls(database: Pick<Database, 'query'>): Promise<boolean> {
-  const { rows } = await database.query<{ calls: boolean }>(`SELECT ${HAS_HIDDEN_CALLS} AS calls`);
-  return rows[0]?.calls !== false;
+/** What may have changed about texts, and their limits, that were recorded in earlier runs. */
+export interface Since {
+  /** They may call functions that no text names. */
+  readonly hasHiddenCalls: boolean;
+  /** A schema that they may reach belongs to a tenant now. */
+  readonly reachesTenants: boolean;
+}
+
+/** @param schemas that the limits allow */
+export async function readSince(
+  database: Pick<Database, 'query'>,
+  schemas: readonly string[],
+): Promise<Since> {
+  const { rows } = await database.query<{ [Fact in keyof Since]: boolean }>(
+    `SELECT ${HAS_HIDDEN_CALLS} AS "hasHiddenCalls",
+       EXISTS (SELECT FROM unnest($1::text[]) s (name) WHERE tenantctl.is_other_tenants(s.name)) AS "reachesTenants"`,
+    [schemas],
+  );
+  return rows[0] ?? { hasHiddenCalls: true, reachesTenants: true };
 }

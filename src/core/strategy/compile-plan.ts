@@ -1,7 +1,7 @@
 import { conjugated, listed } from '../../wording.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { anyLimits, joinLimits, limitsOf, type Limits } from '../guard/limits.ts';
-import { readHiddenCalls } from '../guard/hidden-calls.ts';
+import { readSince } from '../guard/hidden-calls.ts';
 import type { Observer } from '../report/event.ts';
 import type { CompiledPlan, CompiledStep } from './compiled.ts';
 import type { MigrationWork } from './migration-work.ts';
@@ -34,10 +34,13 @@ export async function compilePlan(
   const steps = limited.map(({ step }) => step);
   const texts = steps.flatMap((step) => ('pieces' in step ? step.pieces.map(({ text }) => text) : []));
   const isOfEarlierRuns = lesson.testimonies.length === 0;
-  const [stored, thorough] = await database.together((one) => [
+  const limits = joinLimits(limited.map((each) => each.limits));
+  const [stored, since] = await database.together((one) => [
     readStored(one, tenant.schema, texts),
-    isOfEarlierRuns ? readHiddenCalls(one) : Promise.resolve(false),
+    isOfEarlierRuns ? readSince(one, limits.schemas) : Promise.resolve(undefined),
   ]);
+  if (since?.reachesTenants === true)
+    return never(migration, [{ names: all, reason: 'a schema that it reaches belongs to a tenant' }]);
   if (stored.hasCurrentQuery)
     return never(migration, [{ names: all, reason: 'functions of the database call current_query()' }]);
   if (steps.every((step) => 'interactive' in step)) return never(migration, reasonsOf(steps));
@@ -45,11 +48,10 @@ export async function compilePlan(
   if (isOfEarlierRuns)
     for (const step of steps)
       context.sent[migration.direction].set(step.name, !('pieces' in step) || step.pieces.length > 0);
-  const limits = joinLimits(limited.map((each) => each.limits));
   return {
     direction: migration.direction,
     steps,
-    limits: thorough ? { ...limits, thorough, drops: true } : limits,
+    limits: since?.hasHiddenCalls === true ? { ...limits, thorough: true, drops: true } : limits,
     readsHistory: stored.namesHistory,
   };
 }

@@ -168,3 +168,17 @@ test('what an event trigger does since then outside the schema is found', async 
     CREATE EVENT TRIGGER planted ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.planted()`);
   await expect(signUp('three')).rejects.toMatchObject({ code: 'MIGRATION_OUTSIDE_SCHEMA' });
 });
+
+test('where a schema that migrations wrote to has become a tenant, they are refused', async () => {
+  const fleet = await createFleet([]);
+  await fleet.query('CREATE SCHEMA shared; CREATE TABLE shared.log (line text)');
+  await fleet.add(FILE, `-- migrate:up\nINSERT INTO shared.log VALUES ('made');\n`);
+  const { signUp } = await watchSignUps(fleet);
+  for (const name of ['one', 'two']) await signUp(name);
+  expect(await signUp('three')).toEqual(AT_ONCE);
+  await fleet.query(
+    `INSERT INTO public.tenants (clerk_org_id, schema_name, status) VALUES ('adopted', 'shared', 'SUSPENDED')`,
+  );
+  await expect(signUp('four')).rejects.toMatchObject({ code: 'MIGRATION_OUTSIDE_SCHEMA' });
+  expect(await fleet.query('SELECT FROM shared.log')).toHaveLength(3);
+});
