@@ -1,45 +1,14 @@
 import type { Database } from '../../db/database.ts';
-import type { Piece } from '../../db/knex/recording.ts';
 import { messageOf } from '../../errors.ts';
 import { listed } from '../../wording.ts';
-import type { CodeVerdict } from '../code/examine-code.ts';
-import type { Direction, Migration } from '../files/load.ts';
+import type { Direction } from '../files/load.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
 import { readCircumstances, type Circumstances } from './circumstances.ts';
 import { recordingOf, rowFor, type FoundRecording } from './recording-row.ts';
 import { readKept, writeKept } from './rows.ts';
+import type { KeptRecording, ShownRecording } from './shown.ts';
 import { createAreUnchanged } from './sources.ts';
-
-/** What other tenants are sent; or why each runs the migration with Knex. */
-export type Shown =
-  | { readonly pieces: readonly Piece[] }
-  | {
-      readonly interactive: string;
-      /** What follows needs its COMMIT. */
-      readonly needsCommit: boolean;
-    };
-
-export interface KeptRecording {
-  readonly shown: Shown;
-  /** What the guard allows those that are sent it. */
-  readonly limits: unknown;
-  /** Of the migration's file: see checksumOf. */
-  readonly checksum: string;
-}
-
-/** What one or two tenants were sent by a migration. */
-export interface ShownRecording extends Pick<KeptRecording, 'shown' | 'limits'> {
-  /** As it was loaded. */
-  readonly migration: Pick<Migration, 'file' | 'checksum'>;
-  readonly verdict: CodeVerdict;
-  /** What follows needs its COMMIT. */
-  readonly needsCommit: boolean;
-  /** The schema of a tenant that was sent it. */
-  readonly witness: string;
-  /** Another tenant was sent the same. */
-  readonly isUsable: boolean;
-}
 
 /** The recordings in tenantctl's schema, as far as they are valid for a run. */
 export interface KeptRecordings {
@@ -89,20 +58,8 @@ export function openKeptRecordings(
     const recording = found.get(keyOf(file, direction));
     return recording?.isUsable === true ? recording : undefined;
   };
-  const warned = new Set<string>();
-  const warn = (message: string) => {
-    if (warned.has(message)) return;
-    warned.add(message);
-    observe({ type: 'warning', message });
-  };
-  const look = async (by = database): Promise<Circumstances> => {
-    const circumstances = await readCircumstances(by, tenantRole, directory);
-    const { distrust, mayRead } = circumstances;
-    if (distrust.length === 0 || !mayRead) return circumstances;
-    const reasons = distrust.map((reason) => `it ${reason}`);
-    warn(`The recordings in tenantctl.recordings are not used: ${listed(reasons)}. See tenantctl doctor.`);
-    return { ...circumstances, mayRead: false, mayWrite: false };
-  };
+  const warn = onceEach(observe);
+  const look = (by = database) => lookAround(by, { tenantRole, directory }, warn);
   return {
     isOff: false,
     of,
@@ -150,6 +107,29 @@ export function openKeptRecordings(
       }
     },
   };
+}
+
+/** Gives each warning once. */
+function onceEach(observe: Observer): (message: string) => void {
+  const given = new Set<string>();
+  return (message) => {
+    if (!given.has(message)) observe({ type: 'warning', message });
+    given.add(message);
+  };
+}
+
+/** The circumstances; a table that somebody else could have written is neither read nor written. */
+async function lookAround(
+  database: Database,
+  { tenantRole, directory }: Omit<Setting, 'observe'>,
+  warn: (message: string) => void,
+): Promise<Circumstances> {
+  const circumstances = await readCircumstances(database, tenantRole, directory);
+  const { distrust, mayRead } = circumstances;
+  if (distrust.length === 0 || !mayRead) return circumstances;
+  const reasons = distrust.map((reason) => `it ${reason}`);
+  warn(`The recordings in tenantctl.recordings are not used: ${listed(reasons)}. See tenantctl doctor.`);
+  return { ...circumstances, mayRead: false, mayWrite: false };
 }
 
 function keyFor({ format }: MigrationFile, { sqlKey, codeKey }: Circumstances): string {

@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { isKnexExtended } from '../../db/knex/insides.ts';
 import type { CodeFile } from '../code/code-files.ts';
 import { checksumOf, type MigrationFile } from '../files/source.ts';
-import type { KeptRecording, Shown, ShownRecording } from './kept-recordings.ts';
+import type { KeptRecording, Shown, ShownRecording } from './shown.ts';
 import type { KeptRow, NewRow } from './rows.ts';
 import type { AreUnchanged } from './sources.ts';
 

@@ -1,7 +1,7 @@
 import type { Piece, Recording } from '../../db/knex/recording.ts';
 import type { Direction } from '../files/load.ts';
 import type { Limits } from '../guard/limits.ts';
-import type { Shown } from '../recordings/kept-recordings.ts';
+import type { Shown } from '../recordings/shown.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
 
 /** What a tenant was sent by a migration, or why others may be sent something else. */

@@ -3,7 +3,7 @@ import type { Plan, Step } from '../plan/plan.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { anyLimits, limitsOf } from '../guard/limits.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
-import type { ShownRecording } from '../recordings/kept-recordings.ts';
+import type { ShownRecording } from '../recordings/shown.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { isSame, type KeptLimits, type KeptStep } from './compiled.ts';
 import type { MigrationWork } from './migration-work.ts';
