@@ -9,6 +9,7 @@ import type { History } from '../target/history.ts';
 import { filesOf, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
+import type { FleetFacts } from '../fleet/fleet-facts.ts';
 import { foundClasses, readClasses, warnOfLost } from '../fleet/read-classes.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import { notRunYet } from '../rollout/tenant-check.ts';
@@ -47,6 +48,7 @@ import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { forgetFailure, forgetFailures, noteUnchecked, refusalsIn } from '../state/failures.ts';
 import type { Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
+import { parse } from '../../db/parser.ts';
 
 const COMMAND = 'migrate tenants';
 
@@ -103,11 +105,17 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   await warnOfEditedFiles(database, 'tenants', folder, observe);
 
   const run: TenantsRun = { ...commandRun, folder, forward, decide, lanes, rollout };
-  const { results, settled, isIdle, isShared } = await migrateFleet(run, fleet);
+  const { results, settled, isIdle, isShared, seen } = await migrateFleet(run, fleet);
   const found = isIdle && !isShared ? foundClasses(fleet) : undefined;
   const classes =
     found ??
-    (await readClasses(database, { ...fleet.scope, stateVersion: STATE_VERSION }, folder, forward, observe));
+    (await readClasses(
+      database,
+      seen ?? { ...fleet.scope, stateVersion: STATE_VERSION },
+      folder,
+      forward,
+      observe,
+    ));
   const result = fleetResult(results, {
     elapsedMs,
     settled,
@@ -126,6 +134,8 @@ interface FleetMigrated extends Migrated {
   readonly settled: number;
   /** Nothing was due, and every tenant could be planned. */
   readonly isIdle: boolean;
+  /** The facts about the fleet after the work, if they were read. */
+  readonly seen: FleetFacts | undefined;
 }
 
 /** Migrates a fleet, then the tenants provisioned in the meantime, until there are none. */
@@ -136,6 +146,7 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
   let settled = 0;
   let isIdle = true;
   let isShared = false;
+  let seen: FleetFacts | undefined;
   for (let todo: Fleet | undefined = fleet; todo !== undefined;) {
     const refusals = refusalsIn(todo.scope.memory.failures);
     const plan: FleetPlan = await refuseOwners(database, planFleet(todo, decide, refusals), options);
@@ -152,9 +163,12 @@ async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrate
     results.push(...applied.results);
     results.push(...resultsOfNotActive(todo));
     const isOver = isStopped(rollout.context) || plan.due.length === 0;
-    todo = isOver ? undefined : await newcomers(run, results);
+    const after = isOver ? undefined : await lookForNewcomers(run, results);
+    todo = after?.newcomers;
+    // With retryFailed, the last run with failures may be this one by now.
+    seen = options.retryFailed === undefined ? after?.seen : undefined;
   }
-  return { results, settled, isIdle, isShared };
+  return { results, settled, isIdle, isShared, seen };
 }
 
 /** The run does something, or records something, for a tenant. */
@@ -162,11 +176,17 @@ function isAtWork(rollout: Rollout, plan: FleetPlan): boolean {
   return plan.due.length + plan.problems.length + onlyChecked(rollout, plan) > 0;
 }
 
-/** Tenants that an older release has provisioned in the meantime, and that are behind; undefined if none. */
-async function newcomers(
+interface Newcomers {
+  /** Tenants that an older release has provisioned in the meantime, and that are behind; undefined if none. */
+  readonly newcomers: Fleet | undefined;
+  /** The facts about the fleet as they are now. */
+  readonly seen: FleetFacts | undefined;
+}
+
+async function lookForNewcomers(
   { context: { database }, options, decide, observe }: TenantsRun,
   results: readonly TenantResult[],
-): Promise<Fleet | undefined> {
+): Promise<Newcomers> {
   const wishes: Wishes = {
     isSettled: (history) => isNothing(decide(history)),
     without: new Set(results.map(({ schema }) => schema)),
@@ -177,10 +197,11 @@ async function newcomers(
       // If the server is gone, the tenants' results must still be reported.
       if (!results.some(({ outcome }) => outcome === 'failed')) throw error;
       observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
+      return undefined;
     });
-  if (found === undefined || found.members.length === 0) return undefined;
+  if (found === undefined || found.members.length === 0) return { newcomers: undefined, seen: found };
   await prepareState(database, await readState(database), observe);
-  return { ...found, settled: 0, settledHistories: [], notActive: [] };
+  return { newcomers: { ...found, settled: 0, settledHistories: [], notActive: [] }, seen: undefined };
 }
 
 /** Loads migrations and opens connections while the tenants are read. Errors appear on first use. */
@@ -190,7 +211,11 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
   const loading = context.kept
     .lookUp([...files], 'up')
     .then(() => [...files].filter((file) => !context.kept.replays(file, 'up')))
-    .then((unknown) => Promise.all(unknown.map((file) => context.load(file))));
+    .then((unknown) => {
+      // Their texts will be parsed: the parser is made ready on another thread.
+      if (unknown.length > 0) void parse('').catch(() => {});
+      return Promise.all(unknown.map((file) => context.load(file)));
+    });
   // Knex last: the migrations may have loaded their own.
   loading
     .then((loaded) => loaded.find(({ up }) => typeof up !== 'string'))

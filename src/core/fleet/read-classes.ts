@@ -23,17 +23,19 @@ import type { Fleet } from './select-fleet.ts';
 
 /**
  * One query; reads histories only of unstamped tenants. On failure, warns and returns undefined.
+ * @param which the facts, or whose to read
  * @param forward as in the run: what `migrate` would do
  */
 export async function readClasses(
   database: Database,
-  { only, stateVersion }: Pick<Scope, 'only' | 'stateVersion'>,
+  which: FleetFacts | Pick<Scope, 'only' | 'stateVersion'>,
   folder: MigrationFolder,
   forward: ForwardOptions,
   observe: Observer,
 ): Promise<ClassCounts | undefined> {
   try {
-    const facts = await readFleetFacts(database, { only }, stateVersion);
+    const facts =
+      'groups' in which ? which : await readFleetFacts(database, { only: which.only }, which.stateVersion);
     return await read(database, facts, await readPlanner(database, facts.known, folder, forward));
   } catch (error) {
     // The run's results must still be returned, even if the server is gone.
