@@ -22,9 +22,14 @@ export interface Borders {
   leave(): string[];
 }
 
+/** A new name for the savepoint of a border. */
+export function borderName(): string {
+  return `tenantctl_${randomBytes(8).toString('hex')}`;
+}
+
 /** @param isMarking notes the locks at each border (some milliseconds): it tells which migration took which */
 export function createBorders(isMarking: boolean): Borders {
-  const name = `tenantctl_${randomBytes(8).toString('hex')}`;
+  const name = borderName();
   const marks: Mark[] | undefined = isMarking ? [] : undefined;
   let isOpen = false;
   const leave = () => (isOpen ? [`RELEASE SAVEPOINT ${name}`] : []);

@@ -10,6 +10,7 @@ import {
   READ_ONLY,
 } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
+import { borderName } from '../guard/border.ts';
 import { limitArguments, noteOwn } from '../guard/limits.ts';
 import { OWN_PATH, REPLACED_ROUTINES } from '../guard/own-transaction.ts';
 import type { CompiledPlan } from './compiled.ts';
@@ -106,7 +107,15 @@ export function createComposer(
       } else {
         // What Knex sends may read the history.
         record();
-        run(step.name, (texts) => [...regainControl(target), ...restore(texts), ...begins]);
+        const border = borderName();
+        add(`SAVEPOINT ${border}`);
+        run(step.name, (texts) => [
+          // Fails if it has ended the transaction, or gone back to before.
+          `RELEASE SAVEPOINT ${border}`,
+          ...regainControl(target),
+          ...restore(texts),
+          ...begins,
+        ]);
       }
       done.push(step.name);
       if (compiled.readsHistory && !isLast) record();

@@ -118,6 +118,24 @@ test('nor may a migration go back to a savepoint that an earlier one has left op
   await expectNothing(fleet);
 });
 
+test('a text that the parser reads otherwise is found out between strings, too', async () => {
+  const fleet = await createFleet(['org_a', 'org_b', 'org_c', 'org_d']);
+  const odd = schemaNameFor('org_c');
+  await fleet.add('3_two.sql', createTable('two'));
+  const ends = raw('SET standard_conforming_strings = off', `SELECT '\\''; COMMIT; BEGIN; --'`);
+  await fleet.add(
+    '4_odd.js',
+    knexMigration(
+      `await knex.raw('SELECT ' + Date.now()); if (knex.userParams.schema === '${odd}') { ${ends} }`,
+    ),
+  );
+  await fleet.add('5_five.sql', createTable('five'));
+  const result = await fleet.migrate();
+  expect(result.totals).toMatchObject({ changed: 3, failed: 1 });
+  const { error } = resultOf(result, 'org_c');
+  expect(error?.message).toContain('ended the transaction, or went back to before an earlier migration');
+});
+
 const COMMITS =
   'CREATE TABLE sessions (system_user text);\nALTER TABLE notes ADD price int;\nCOMMIT;\nBEGIN;';
 
