@@ -107,15 +107,7 @@ export function createComposer(
       } else {
         // What Knex sends may read the history.
         record();
-        const border = borderName();
-        add(`SAVEPOINT ${border}`);
-        run(step.name, (texts) => [
-          // Fails if it has ended the transaction, or gone back to before.
-          `RELEASE SAVEPOINT ${border}`,
-          ...regainControl(target),
-          ...restore(texts),
-          ...begins,
-        ]);
+        run(step.name, (texts) => [...regainControl(target), ...restore(texts), ...begins]);
       }
       done.push(step.name);
       if (compiled.readsHistory && !isLast) record();
@@ -160,8 +152,12 @@ function createPartList() {
     parts.push({ kind: 'string', text, asks });
   };
   const run = (name: string, after: (texts: readonly string[]) => readonly string[]) => {
+    // RELEASE fails if the migration has ended the transaction, or gone back to before.
+    const border = borderName();
+    add(`SAVEPOINT ${border}`);
     cut();
-    parts.push({ kind: 'run', name, after: (texts) => asOneString(after(texts)) });
+    const release = `RELEASE SAVEPOINT ${border}`;
+    parts.push({ kind: 'run', name, after: (texts) => asOneString([release, ...after(texts)]) });
   };
   return { parts, add, ask, run, cut };
 }
