@@ -82,6 +82,54 @@ test(
   },
 );
 
+const ASKS = `
+  export async function up(knex) {
+    const countries = await knex('public.countries').pluck('code').orderBy('code');
+    await knex.schema.createTable('more', (table) => countries.forEach((code) => table.text(code)));
+  }
+`;
+
+test(
+  'what a migration has read is compared, and one that each tenant answers differently runs with Knex',
+  { timeout: 120_000 },
+  async () => {
+    const fleet = await createFleet([]);
+    const { project, query } = fleet;
+    await query(`CREATE TABLE public.countries (code text); INSERT INTO public.countries VALUES ('c')`);
+    await project.write(`${FOLDER}/20260101000000_more.js`, ASKS);
+    const wayOf = await watchActivations(fleet);
+    const signUp = async (organization: string) => {
+      const call = { cwd: project.folder, env: fleet.testDatabase.env };
+      expect(await tenantctl(['tenant', 'provision', organization], call)).toMatchObject({ exitCode: 0 });
+      const columns = await query<{ name: string }>(
+        `SELECT column_name AS name FROM information_schema.columns JOIN public.tenants ON table_schema = schema_name
+         WHERE table_name = 'more' AND clerk_org_id = $1 ORDER BY ordinal_position`,
+        [organization],
+      );
+      return `${await wayOf(organization)}: ${columns.map(({ name }) => name).join('')}`;
+    };
+    const add = (code: string) => query('INSERT INTO public.countries VALUES ($1)', [code]);
+
+    expect(await signUp('one')).toBe('interactively: c');
+    expect(await signUp('two')).toBe('interactively: c');
+    expect(await signUp('three')).toBe('in parts: c');
+    await add('d');
+    expect(await signUp('four')).toBe('interactively: cd');
+    expect(await signUp('five')).toBe('interactively: cd');
+    expect(await signUp('six')).toBe('in parts: cd');
+    await add('e');
+    expect(await signUp('seven')).toBe('interactively: cde');
+    await add('f');
+    expect(await signUp('eight')).toBe('interactively: cdef');
+    await add('g');
+    expect(await signUp('nine')).toBe('in parts: cdefg');
+    const kept = await query(
+      `SELECT body::jsonb -> 'shown' -> 'interactive' AS why FROM tenantctl.recordings WHERE stem > '2026'`,
+    );
+    expect(kept).toEqual([{ why: 'tenants answer it differently' }]);
+  },
+);
+
 test('code that can tell one process from another is not kept', { timeout: 60_000 }, async () => {
   const fleet = await createFleet([]);
   const write = (name: string, text: string) => fleet.project.write(`${FOLDER}/${name}`, text);

@@ -4,8 +4,11 @@ import type { RunEvent } from '../../src/core/report/event.ts';
 import type { TestFleet } from './fleet.ts';
 import type { Way } from './ways.ts';
 
+/** In parts: cut where a migration reads an answer, or runs with Knex. */
+export type SignUpWay = Way | 'in parts';
+
 export interface SignUp {
-  readonly way: Way;
+  readonly way: SignUpWay;
   readonly warnings: readonly string[];
 }
 
@@ -38,13 +41,15 @@ const WATCH = `
 /** Records from now on how tenants become ACTIVE. Returns the way of one. */
 export async function watchActivations({
   query,
-}: Pick<TestFleet, 'query'>): Promise<(org: string) => Promise<Way>> {
+}: Pick<TestFleet, 'query'>): Promise<(org: string) => Promise<SignUpWay>> {
   await query(WATCH);
   return async (organization) => {
     const rows = await query<{ text: string }>('SELECT text FROM sign_ups.activations WHERE org = $1', [
       organization,
     ]);
-    return rows[0]?.text.includes('tenantctl.enter') === true ? 'in one string' : 'interactively';
+    const text = rows[0]?.text ?? '';
+    if (text.includes('tenantctl.enter')) return 'in one string';
+    return text.includes('tenantctl.leave') ? 'in parts' : 'interactively';
   };
 }
 

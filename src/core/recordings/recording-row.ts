@@ -56,7 +56,8 @@ export async function rowFor(
   if (!isSql && (verdict.kind === 'fixed' || (await isKnexExtended(file.path)))) return undefined;
   // It may have changed since it was loaded.
   if (checksumOf(file) !== checksum) return undefined;
-  const differing = (earlier?.differing ?? 0) + (differs(recording, earlier) ? 1 : 0);
+  const before = earlier?.differing ?? 0;
+  const differing = differs(recording, earlier) ? (earlier?.isUsable === true ? 1 : before + 1) : before;
   const interactive =
     !isSql && verdict.kind === 'varying' ? 'its code may change' : whyNot(recording, differing, conceal);
   if (interactive === undefined && !isUsable && earlier !== undefined && 'interactive' in earlier.shown)
