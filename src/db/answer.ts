@@ -18,11 +18,15 @@ const FIRST_NORMAL_OID = 16_384;
 /** No type has this oid: pg's parser of it is the one of all types that it does not know. */
 const NO_TYPE = 0;
 
-/** Each tenant's own type has its own oid. pg gives its values as text, unless somebody set a parser. */
-function typeOf(oid: number): number {
+/**
+ * A type, and how pg converts its values: an application may set a parser of its own. Each tenant's own type has its
+ * own oid. pg gives its values as text, unless somebody set a parser.
+ */
+function typeOf(oid: number): readonly [oid: number, parser: string] {
   const parserOf = types.getTypeParser as (type: number, format: 'text') => unknown;
-  const isPlain = parserOf(oid, 'text') === parserOf(NO_TYPE, 'text');
-  return oid >= FIRST_NORMAL_OID && isPlain ? NO_TYPE : oid;
+  const parser = parserOf(oid, 'text');
+  const isPlain = parser === parserOf(NO_TYPE, 'text');
+  return [oid >= FIRST_NORMAL_OID && isPlain ? NO_TYPE : oid, String(parser)];
 }
 
 export function createAnswer(): Answer {
@@ -35,7 +39,7 @@ export function createAnswer(): Answer {
         commands.push(message.text);
         note([message.text]);
       } else if (message.name === 'dataRow') note(message.fields);
-      else note(message.fields.flatMap(({ name, dataTypeID }) => [name, typeOf(dataTypeID)]));
+      else note(message.fields.flatMap(({ name, dataTypeID }) => [name, ...typeOf(dataTypeID)]));
     },
     nameOf: (part) =>
       part === 'counts' ? `counts:${commands.join(',')}` : `rows:${hash.copy().digest('base64url')}`,

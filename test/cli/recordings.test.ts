@@ -1,6 +1,7 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { startChild } from '../support/child.ts';
 import { tenantctl } from '../support/cli.ts';
 import { createFleet } from '../support/fleet.ts';
@@ -155,38 +156,70 @@ test('code that can tell one process from another is not kept', { timeout: 60_00
   ]);
 });
 
-const EXTENDED = `
+const APPLICATION = `
   import { createRequire } from 'node:module';
   import { openDatabase, provisionTenant } from ${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))};
 
   const knex = createRequire(import.meta.url)('knex');
-  if (process.env.EXTEND) knex.TableBuilder.extend('own', function () { return this.text('x'); });
+  const pg = createRequire(${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))})('pg');
+  if (process.env.CHANGE === 'knex') knex.TableBuilder.extend('own', function () { return this.text('x'); });
+  if (process.env.CHANGE === 'parser') pg.types.setTypeParser(20, Number);
+  if (process.env.CHANGE === 'dates') pg.defaults.parseInputDatesAsUTC = true;
   const database = await openDatabase(JSON.parse(process.env.SETTINGS), { maxConnections: 4 });
   await provisionTenant(database, process.env.ORGANIZATION, { folder: 'migrations/tenants' });
   await database.close();
 `;
 
-test('what an application with an extended Knex was sent is not kept', { timeout: 60_000 }, async () => {
+/** Provisions tenants with one migration by an application that may have changed Knex or the driver. */
+async function application(migration: string) {
   const fleet = await createFleet([]);
   const { folder } = fleet.project;
   await mkdir(join(folder, 'node_modules'));
   await symlink(join(import.meta.dirname, '../../node_modules/knex'), join(folder, 'node_modules/knex'));
-  await fleet.project.write('app.mjs', EXTENDED);
-  await fleet.project.write(
-    `${FOLDER}/20260101000001_own.js`,
+  await fleet.project.write('app.mjs', APPLICATION);
+  await fleet.project.write(`${FOLDER}/20260101000001_own.js`, migration);
+  const SETTINGS = JSON.stringify(fleet.testDatabase.settings);
+  const signUp = async (ORGANIZATION: string, CHANGE = '') => {
+    const env = { SETTINGS, ORGANIZATION, CHANGE, TZ: 'America/New_York' };
+    const { exitCode, stderr } = await startChild(process.execPath, ['app.mjs'], { cwd: folder, env }).done;
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+  };
+  return { fleet, signUp };
+}
+
+test(
+  'an application that converts answers or dates in its own way is not sent what others were',
+  { timeout: 60_000 },
+  async () => {
+    const { fleet, signUp } = await application(`
+    export async function up(knex) {
+      const [{ count }] = await knex('notes').count();
+      await knex.schema.createTable('own', (table) => table.text(typeof count));
+      await knex('own').insert({ [typeof count]: new Date('2020-01-01T00:00:00Z') });
+    }`);
+    await signUp('one');
+    await signUp('two');
+    await signUp('plain');
+    await signUp('parser', 'parser');
+    await signUp('dates', 'dates');
+    const rowsOf = (organization: string) => fleet.query(`SELECT * FROM ${schemaNameFor(organization)}.own`);
+    expect(await rowsOf('plain')).toEqual([{ string: '2019-12-31T19:00:00.000-05:00' }]);
+    expect(await rowsOf('parser')).toEqual([{ number: '2019-12-31T19:00:00.000-05:00' }]);
+    expect(await rowsOf('dates')).toEqual([{ string: '2020-01-01T00:00:00.000+00:00' }]);
+  },
+);
+
+test('what an application with an extended Knex was sent is not kept', { timeout: 60_000 }, async () => {
+  const { fleet, signUp } = await application(
     `export const up = (knex) => knex.schema.createTable('own', (table) => (table.own ?? table.text).call(table, 'y'));`,
   );
-  const keptAfter = async (ORGANIZATION: string, EXTEND: string) => {
-    const SETTINGS = JSON.stringify(fleet.testDatabase.settings);
-    const env = { SETTINGS, ORGANIZATION, EXTEND };
-    expect(await startChild(process.execPath, ['app.mjs'], { cwd: folder, env }).done).toMatchObject({
-      exitCode: 0,
-    });
+  const keptAfter = async (organization: string, change: string) => {
+    await signUp(organization, change);
     const rows = await fleet.query<{ stem: string }>(
       `SELECT stem FROM tenantctl.recordings WHERE stem > '2026'`,
     );
     return rows.length;
   };
-  expect(await keptAfter('one', 'yes')).toBe(0);
+  expect(await keptAfter('one', 'knex')).toBe(0);
   expect(await keptAfter('two', '')).toBe(1);
 });

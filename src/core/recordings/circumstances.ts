@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
 import { projectKnexVersion } from '../../db/knex/project-knex.ts';
+import { asSent } from '../../db/pg-internals.ts';
 import { nodeMajor } from '../../node-version.ts';
 import { version } from '../../version.ts';
 import { DISTRUST } from './trust.ts';
@@ -60,8 +61,8 @@ export async function readCircumstances(
   const { rows } = await database.query<Row>(FACTS);
   const { facts, mayRead = false, mayWrite = false, distrust = [] } = rows[0] ?? {};
   const sqlKey = digest([FORMAT, version, facts, database.names, tenantRole ?? null]);
-  // The text of a date has the process's time zone, for winter and summer, in the process's language.
-  const dates = [0, 6].map((month) => String(new Date(2020, month)));
+  // The text of a date has the process's time zone, for winter and summer, in the process's language. pg may be set to UTC.
+  const dates = [new Date(2020, 0), new Date(2020, 6)].flatMap((date) => [String(date), asSent(date)]);
   const codeKey = digest([sqlKey, nodeMajor, projectKnexVersion(directory), dates]);
   return { mayRead, mayWrite, distrust, sqlKey, codeKey };
 }
