@@ -6,7 +6,7 @@
 /** May be used in any way, with all members that are named `.*`. */
 const PURE = names(`
   undefined NaN Infinity isNaN isFinite parseInt parseFloat
-  encodeURIComponent decodeURIComponent encodeURI decodeURI structuredClone
+  encodeURIComponent decodeURIComponent encodeURI decodeURI
   exports module.exports console.* JSON.* Number.* String.* BigInt.*
   Math.E Math.PI Math.abs Math.ceil Math.floor Math.round Math.trunc Math.max Math.min Math.pow Math.sqrt Math.sign
   Math.log Math.log2 Math.log10 Array.isArray Array.from Array.of Date.UTC Symbol.for

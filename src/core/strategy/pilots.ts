@@ -78,7 +78,7 @@ export async function learn(
 ): Promise<Attempt<Applied>> {
   const recordings = new Map<string, Recording>();
   const record = (name: string) => {
-    const recording = createRecording();
+    const recording = createRecording(lesson.varying.get(name));
     recordings.set(name, recording);
     return recording;
   };

@@ -251,7 +251,8 @@ export class ObservedConnection implements Seen, ClientHost {
     const recorded = async (by: Recording) => {
       const sent = by.sent(statement);
       const stop = onAnswer(this.#client, (message) => sent.answer.take(message));
-      return unread(await query().finally(stop), by, sent, isRaw);
+      const answer = await query().finally(stop);
+      return by.dependence === undefined ? unread(answer, by, sent, isRaw) : answer;
     };
     // `around` may leave the statement out.
     const send = () => (recording === undefined ? query() : recorded(recording));
