@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism, platform } from 'node:os';
 import { dirname, relative } from 'node:path';
@@ -14,6 +15,7 @@ import { measureInit } from './parts/init.ts';
 import { measureLatency } from './parts/latency.ts';
 import { measureLedger } from './parts/ledger.ts';
 import { measureLoad } from './parts/load.ts';
+import { measureMix } from './parts/mix.ts';
 import { measureSharing } from './parts/sharing.ts';
 import { measureStartUp } from './parts/start-up.ts';
 import { toChart } from './report/chart.ts';
@@ -23,7 +25,7 @@ import { toMarkdown } from './report/markdown.ts';
 import type { PartResult, Report } from './report/report.ts';
 import { psqlVersion } from './rivals/psql.ts';
 import { withServer } from './server/server.ts';
-import { readSettings, type PartName, type Settings } from './settings.ts';
+import { readSettings, type FolderSettings, type PartName, type Settings } from './settings.ts';
 
 const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>> = {
   counts: measureCounts,
@@ -33,6 +35,7 @@ const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>>
   guard: measureGuard,
   latency: measureLatency,
   init: measureInit,
+  mix: measureMix,
   sharing: measureSharing,
   load: measureLoad,
   exec: measureExec,
@@ -44,9 +47,15 @@ const psql = await psqlVersion();
 const say = (line: string) => console.error(line);
 if (psql === undefined) say('No psql on the PATH: the limit is omitted.');
 process.exitCode =
-  settings.folder === undefined
-    ? await measureParts()
-    : await runFolder(settings.folder, { hasPsql: psql !== undefined, say });
+  settings.folder === undefined ? await measureParts() : await measureOneFolder(settings.folder);
+
+async function measureOneFolder(folder: FolderSettings): Promise<number> {
+  const { exitCode, row } = await runFolder(folder, { hasPsql: psql !== undefined, say });
+  if (folder.title === undefined || row === undefined) return exitCode;
+  const report = await readReport(settings.json);
+  await writeReport({ ...report, folders: { ...report.folders, [folder.title]: row } }, settings);
+  return exitCode;
+}
 
 /** @returns the exit code: 1 if a count is wrong */
 async function measureParts(): Promise<number> {
@@ -62,7 +71,7 @@ async function measureParts(): Promise<number> {
               say(`━━ ${name}`);
               const result = await MEASURE[name](bench);
               const circumstances = describe(server.version);
-              report = { parts: { ...report.parts, [name]: { ...result, circumstances } } };
+              report = { ...report, parts: { ...report.parts, [name]: { ...result, circumstances } } };
               // Write after each part: a long run that ends early keeps its results.
               await writeReport(report, settings);
             }
@@ -90,6 +99,7 @@ function describe(server: string) {
 }
 
 async function readReport(file: string): Promise<Report> {
+  if (!existsSync(file)) return { parts: {} };
   return JSON.parse(await readFile(file, 'utf8')) as Report;
 }
 

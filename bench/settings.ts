@@ -9,6 +9,7 @@ export const PARTS = [
   'guard',
   'latency',
   'init',
+  'mix',
   'sharing',
   'load',
   'exec',
@@ -21,6 +22,8 @@ export interface FolderSettings {
   readonly path: string;
   readonly master: string | undefined;
   readonly setup: string | undefined;
+  /** Its name in the table of folders; absent: it is not written there. */
+  readonly title: string | undefined;
   readonly sizes: FolderSizes;
 }
 
@@ -41,6 +44,8 @@ export interface Settings {
   /** Fleet size for `add`, `ledger`, `guard`, `latency` and `load`. */
   readonly tenants: number;
   readonly newTenants: number;
+  /** How many migrations `mix` generates, and its numbers of tenants. */
+  readonly mix: Omit<FolderSizes, 'rounds'> & { readonly files: readonly number[] };
   /** Number of tenants for slow rivals; the rest of a fleet is extrapolated. */
   readonly sample: number;
   readonly rounds: number;
@@ -60,6 +65,7 @@ type Sizes = Pick<
   | 'counts'
   | 'tenants'
   | 'newTenants'
+  | 'mix'
   | 'sample'
   | 'rounds'
   | 'processes'
@@ -73,6 +79,7 @@ const SMOKE: Sizes = {
   counts: [20, 60],
   tenants: 10,
   newTenants: 4,
+  mix: { files: [20], tenants: 3, existing: 3 },
   sample: 3,
   rounds: 1,
   processes: [1, 2],
@@ -85,6 +92,7 @@ const SMALL: Sizes = {
   counts: [20, 60],
   tenants: 100,
   newTenants: 40,
+  mix: { files: [60], tenants: 10, existing: 30 },
   sample: 40,
   rounds: 2,
   processes: [1, 2, 4],
@@ -98,6 +106,7 @@ const FULL: Sizes = {
   counts: [100, 1000],
   tenants: 1000,
   newTenants: 500,
+  mix: { files: [60, 250], tenants: 20, existing: 100 },
   sample: 500,
   rounds: 3,
   processes: [1, 2, 4, 8],
@@ -110,6 +119,7 @@ interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTri
   readonly folder?: string;
   readonly master?: string;
   readonly setup?: string;
+  readonly title?: string;
   readonly existing?: number;
   readonly only?: readonly (PartName | 'none')[];
   readonly smoke?: true;
@@ -131,6 +141,7 @@ export function readSettings(argv: readonly string[]): Settings {
     )
     .option('--master <path>', 'with --folder: the master migrations (default: the registry alone)')
     .option('--setup <file.sql>', 'with --folder: SQL for each new database, such as extensions and roles')
+    .option('--title <name>', 'with --folder: adds a row of that name to the JSON file and the document')
     .option('--full', 'the sizes that the bars apply to: more than an hour')
     .option('--smoke', 'the smallest sizes: does it run, and are the counts right?')
     .addOption(new Option('--only <parts...>', 'measure these parts').choices([...PARTS, 'none']))
@@ -158,7 +169,7 @@ export function readSettings(argv: readonly string[]): Settings {
 }
 
 function toSettings({ only, smoke, full, with50000, markdown, keep, ...flags }: Flags): Settings {
-  const { folder, master, setup, existing = 100, tenants = 20, rounds = 3 } = flags;
+  const { folder, master, setup, title, existing = 100, tenants = 20, rounds = 3 } = flags;
   const given = { ...(full ? FULL : smoke ? SMOKE : SMALL), ...flags };
   const growth = with50000 ? [...given.growth, 50_000] : given.growth;
   return {
@@ -166,7 +177,7 @@ function toSettings({ only, smoke, full, with50000, markdown, keep, ...flags }: 
     folder:
       folder === undefined
         ? undefined
-        : { path: folder, master, setup, sizes: { tenants, existing, rounds } },
+        : { path: folder, master, setup, title, sizes: { tenants, existing, rounds } },
     parts: PARTS.filter((part) => only === undefined || only.includes(part)),
     growth: [...new Set(growth)].toSorted((a, b) => a - b),
     markdown,

@@ -18,6 +18,8 @@ export interface FolderCost {
   readonly ms: number;
   /** CPU time of the client; absent for psql. */
   readonly cpuMs?: number | undefined;
+  /** CPU time of the server's backends, where it is known. */
+  readonly serverCpuMs?: number | undefined;
 }
 
 export interface FolderResult {

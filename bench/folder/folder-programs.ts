@@ -64,9 +64,9 @@ export function folderPrograms({ folder, files, root, knex }: FolderProject, mas
 /** The first message in what a program wrote before it failed. */
 function failureOf(program: string, error: unknown): string {
   const text = String(error);
-  const [, json] = /"message":\s*("(?:[^"\\]|\\.)*")/.exec(text) ?? [];
+  const [, json] = /"error":\s*\{[^]*?"message":\s*("(?:[^"\\]|\\.)*")/.exec(text) ?? [];
   const [, migration] = /migration file "([^"]+)" failed/.exec(text) ?? [];
-  const [, thrown] = /failed with error: (.+)/.exec(text) ?? [];
+  const [, thrown] = /✖ ([^]+)/.exec(text) ?? [];
   const message = json === undefined ? (thrown ?? text.slice(0, 1000)) : (JSON.parse(json) as string);
-  return `${program}: ${migration === undefined ? '' : `${migration}: `}${message}`;
+  return [program, migration, message.trim()].filter((each) => each !== undefined).join(': ');
 }

@@ -29,6 +29,7 @@ const HEADER = [
   'whole run',
   'a tenant',
   'client CPU',
+  'server CPU',
   '× Knex',
   '× psql',
   'bar',
@@ -36,16 +37,70 @@ const HEADER = [
 ];
 
 /** The result as Markdown. */
-export function folderMarkdown({ folder, files, knex }: FolderProject, { costs }: FolderResult): string {
-  const startUp = (program: FolderProgram) =>
-    medianOf(costs.filter((each) => each.work === 'start-up' && each.program === nameOf(program))) ?? 0;
+export function folderMarkdown(
+  { folder, files, knex }: FolderProject,
+  { costs }: FolderResult,
+  title = `${counted(files.length, 'migration')} of ${folder}`,
+): string {
+  const startUp = startUpOf(costs);
   return [
     toTable([HEADER, ...summaries(costs, startUp)]).join('\n'),
-    `${counted(files.length, 'migration')} of ${folder}; Knex ${knex.version}${knex.isOwn ? " (the project's own)" : ''}. ` +
+    `${title}; Knex ${knex.version}${knex.isOwn ? " (the project's own)" : ''}. ` +
       'The time for a tenant, and the ratios, are without the start-up: the median of a run without tenants, ' +
       `${(['tenantctl', 'Knex', 'psql'] as const).map((name) => `${name} ${figure(startUp(name))} ms`).join(', ')}. ` +
       '“next tenant” is a call in a running process, from the second on; psql has a connection as well.',
   ].join('\n\n');
+}
+
+const ROW_HEADER = [
+  'files',
+  'tenants',
+  'Knex',
+  '--no-compile',
+  'as it comes, 1 at once',
+  'as it comes, 4 at once',
+  'last migration',
+  'new tenant',
+  'next tenant',
+  'bars missed',
+];
+
+/** Many folders in one table, each with a row of `folderRow`. */
+export function foldersTable(rows: Readonly<Record<string, readonly string[]>>): string {
+  return toTable([
+    ['folder', ...ROW_HEADER],
+    ...Object.entries(rows).map(([title, cells]) => [title, ...cells]),
+  ]).join('\n');
+}
+
+/** One folder in one line: Knex's time for a tenant, and tenantctl's as a multiple of Knex's and of psql's. */
+export function folderRow({ files }: FolderProject, { costs }: FolderResult): string[] {
+  const rows = summaries(costs, startUpOf(costs));
+  const cell = (work: FolderWork, program: FolderProgram, concurrency: number, at: number) =>
+    rows.find((row) => row[0] === work && row[3] === program && row[2] === String(concurrency))?.[at] ?? '';
+  const ratios = (work: FolderWork, program: FolderProgram, concurrency: number) => {
+    const [knex, psql] = [8, 9].map((at) => cell(work, program, concurrency, at));
+    return [knex === '' ? '' : `${knex} × Knex`, psql === '' ? '' : `${psql} × psql`]
+      .filter((each) => each !== '')
+      .join(', ');
+  };
+  return [
+    thousands(files.length),
+    cell('whole folder', 'Knex', 1, 1),
+    cell('whole folder', 'Knex', 1, 5),
+    ratios('whole folder', 'tenantctl --no-compile', 1),
+    ratios('whole folder', 'tenantctl', 1),
+    ratios('whole folder', 'tenantctl', 4),
+    ratios('last migration', 'tenantctl', 4),
+    ratios('new tenant', 'tenantctl', 1),
+    ratios('next tenant', 'tenantctl', 1),
+    String(rows.filter((row) => row.at(-1) === 'miss').length),
+  ];
+}
+
+function startUpOf(costs: readonly FolderCost[]): (program: FolderProgram) => number {
+  return (program) =>
+    medianOf(costs.filter((each) => each.work === 'start-up' && each.program === nameOf(program))) ?? 0;
 }
 
 const nameOf = (program: FolderProgram) => (program === 'tenantctl --no-compile' ? 'tenantctl' : program);
@@ -73,7 +128,8 @@ function summaries(costs: readonly FolderCost[], startUp: (program: FolderProgra
       program,
       `${figure(medianOf(group) ?? Number.NaN)} ms`,
       `${figure(own / tenants)} ms`,
-      cpuOf(group),
+      cpuOf(group.map(({ cpuMs }) => cpuMs)),
+      cpuOf(group.map(({ serverCpuMs }) => serverCpuMs)),
       ratioOf(program, own, 'Knex', knex),
       ratioOf(program, own, 'psql', psql),
       bar === undefined
@@ -89,8 +145,8 @@ function medianOf(costs: readonly FolderCost[]): number | undefined {
   return costs.length === 0 ? undefined : median(costs.map(({ ms }) => ms));
 }
 
-function cpuOf(costs: readonly FolderCost[]): string {
-  const known = costs.flatMap(({ cpuMs }) => (cpuMs === undefined ? [] : [cpuMs]));
+function cpuOf(times: readonly (number | undefined)[]): string {
+  const known = times.filter((ms) => ms !== undefined);
   return known.length === 0 ? '' : `${figure(median(known))} ms`;
 }
 

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { INIT_SQL } from '../../test/support/init-sql.ts';
 import { rotated } from '../bench.ts';
+import { withServerCpu } from '../server/server-cpu.ts';
 import { settle } from '../server/server.ts';
 import { createTemplates } from '../server/templates.ts';
 import { folderCheck } from './check-folder.ts';
@@ -19,32 +20,40 @@ import { scriptsFor, type Script } from './tenant-string.ts';
 export async function measureFolder(bench: FolderBench, project: FolderProject): Promise<FolderResult> {
   return withMaster(project, async (master) => {
     const programs = folderPrograms(project, master);
-    const templates = createTemplates(bench.server, bench.say);
-    const stage: Stage = {
-      ...bench,
-      programs,
-      fleets: folderFleets(project, programs, templates),
-      check: folderCheck(),
-      costs: [],
-      differences: [],
-      notes: [],
-    };
-    const whole = await learn(stage);
-    await measureStartUp(stage);
-    await measureWhole(stage, whole);
-    await measureLast(stage);
-    await measureNewTenant(stage, whole);
-    await measureNothing(stage);
-    const { costs, differences, notes } = stage;
-    return { costs, differences, notes };
+    const templates = createTemplates(bench.server, bench.say, 'folder_');
+    try {
+      const stage: Stage = {
+        ...bench,
+        programs,
+        fleets: folderFleets(project, programs, templates),
+        check: folderCheck(),
+        costs: [],
+        differences: [],
+        notes: [],
+      };
+      await measureWorks(stage);
+      const { costs, differences, notes } = stage;
+      return { costs, differences, notes };
+    } finally {
+      await templates.close();
+    }
   });
+}
+
+async function measureWorks(stage: Stage): Promise<void> {
+  const whole = await learn(stage);
+  await measureStartUp(stage);
+  await measureWhole(stage, whole);
+  const others = [measureLast, (each: Stage) => measureNewTenant(each, whole), measureNothing];
+  for (const measureOther of others)
+    // They begin with what tenantctl has done.
+    await measureOther(stage).catch((error: unknown) => stage.differences.push(messageOf(error)));
 }
 
 async function withMaster<T>({ master }: FolderProject, use: (master: string) => Promise<T>): Promise<T> {
   if (master !== undefined) return use(master);
   const folder = await mkdtemp(join(tmpdir(), 'tenantctl-bench-'));
   try {
-    await mkdir(folder, { recursive: true });
     await writeFile(join(folder, '20260101000000_registry.sql'), INIT_SQL);
     return await use(folder);
   } finally {
@@ -122,14 +131,16 @@ async function measureInTurn(
       const { program, concurrency, run } = contender;
       await withDatabase(async (url) => {
         await settle(server);
-        const cost = await run(url).catch((error: unknown) => messageOf(error));
+        const { result: cost, serverCpuMs } = await withServerCpu(server, () =>
+          run(url).catch((error: unknown) => messageOf(error)),
+        );
         if (typeof cost === 'string') {
           failed.add(contender);
           const isOurs = program.startsWith('tenantctl');
           (isOurs ? differences : notes).push(`${work}, ${program}, ${concurrency} at once: ${cost}`);
           return;
         }
-        costs.push({ work, program, tenants, concurrency, ms: cost.ms, cpuMs: cost.cpuMs });
+        costs.push({ work, program, tenants, concurrency, ms: cost.ms, cpuMs: cost.cpuMs, serverCpuMs });
         say(
           `round ${round + 1}: ${work}, ${program}, ${concurrency} at once: ${(cost.ms / 1000).toFixed(2)} s`,
         );

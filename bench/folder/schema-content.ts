@@ -68,9 +68,11 @@ const DEFINITIONS = `
   UNION ALL
   SELECT 'column', c.relname::text || '.' || a.attname,
          concat_ws(' ', row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), format_type(a.atttypid, a.atttypmod),
-                   a.attnotnull, a.attidentity, a.attgenerated, a.attcollation::regcollation, a.attacl::text,
+                   CASE WHEN a.attnotnull THEN 'NOT NULL' END, nullif(a.attidentity, ''), nullif(a.attgenerated, ''),
+                   CASE WHEN a.attcollation <> y.typcollation THEN a.attcollation::regcollation END, a.attacl::text,
                    pg_get_expr(d.adbin, d.adrelid))
   FROM own c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  JOIN pg_type y ON y.oid = a.atttypid
   LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
   WHERE c.relkind NOT IN ('i', 'S')
   UNION ALL

@@ -1,3 +1,4 @@
+import { foldersTable } from '../folder/folder-table.ts';
 import { PARTS, type PartName } from '../settings.ts';
 import { figure, thousands } from './figure.ts';
 import { verdictOf, type Bar, type Finding } from './finding.ts';
@@ -14,6 +15,7 @@ const TITLES: Readonly<Record<PartName, string>> = {
   guard: 'The guard',
   latency: 'The same over a network',
   init: 'New tenants',
+  mix: 'Migrations as real projects have them',
   sharing: 'Several processes with the same command',
   load: 'An application that works meanwhile',
   exec: 'One query in every tenant',
@@ -22,15 +24,20 @@ const TITLES: Readonly<Record<PartName, string>> = {
 };
 
 /** The report as Markdown for docs/performance.md. */
-export function toMarkdown({ parts }: Report): string {
+export function toMarkdown({ parts, folders }: Report): string {
   const sections = PARTS.toSorted((a, b) => rank(a) - rank(b)).flatMap((name) => {
     const part = parts[name];
     return part === undefined ? [] : [toSection(TITLES[name], part)];
   });
+  if (folders !== undefined)
+    sections.push(`### Folders of public projects\n\n${foldersTable(folders)}\n\n${FOLDERS_NOTE}`);
   const million = toMillion(parts.growth?.measurements ?? []);
   if (million !== undefined) sections.push(`### A million tenants, on paper\n\n${million}`);
   return sections.join('\n\n');
 }
+
+const FOLDERS_NOTE =
+  'Knex: its time for a tenant and the whole folder, one at a time. The other figures are tenantctl’s time, as a multiple of the time of Knex and of psql for the same work; all without start-up. `pnpm bench --folder` prints the full table of a folder.';
 
 function rank(name: PartName): number {
   return Object.keys(TITLES).indexOf(name);

@@ -23,4 +23,6 @@ export interface Circumstances {
 /** All results: of this run, and with --keep of earlier ones. */
 export interface Report {
   readonly parts: Readonly<Partial<Record<PartName, PartResult & { readonly circumstances: Circumstances }>>>;
+  /** Rows of the table of folders, by title: see folderRow. */
+  readonly folders?: Readonly<Record<string, readonly string[]>>;
 }

@@ -20,6 +20,8 @@ const source = isKnexs
   ? { directory: job.folder, loadExtensions: [...new Set(job.files.map(extname))] }
   : { migrationSource: { getMigrations, getMigrationName: (file: string) => file, getMigration } };
 
+const SHOWN = 500;
+
 const limit = pLimit(job.concurrency);
 const calls = await Promise.all(
   job.schemas.map((schemaName) =>
@@ -29,6 +31,10 @@ const calls = await Promise.all(
       const knex = createKnex({ client: 'pg', connection: job.url, searchPath: [schemaName, 'public'] });
       try {
         await knex.migrate.latest({ ...source, tableName: 'knex_migrations_tenant', schemaName });
+      } catch (error) {
+        // The statement stands before the server's message.
+        console.error(`✖ ${String(error).slice(-SHOWN)}`);
+        process.exit(1);
       } finally {
         await knex.destroy();
       }

@@ -14,9 +14,12 @@ export interface Templates {
   ): Promise<T>;
   /** Drops a template before the next copy. */
   discard(name: string): void;
+  /** Drops all of them. */
+  close(): Promise<void>;
 }
 
-export function createTemplates(server: BenchServer, report: (line: string) => void): Templates {
+/** @param prefix of the databases' names, which must be no other's on this server */
+export function createTemplates(server: BenchServer, report: (line: string) => void, prefix = ''): Templates {
   const built = new Set<string>();
   const used = new Set<string>();
   let copies = 0;
@@ -26,8 +29,9 @@ export function createTemplates(server: BenchServer, report: (line: string) => v
     used.delete(database);
   };
   return {
-    async withCopy(name, build, use) {
-      const copy = `copy_${(copies += 1)}`;
+    async withCopy(suffix, build, use) {
+      const name = `${prefix}${suffix}`;
+      const copy = `${prefix}copy_${(copies += 1)}`;
       await withoutFsync(server, async () => {
         // Here and not directly after use: fsync is off now.
         for (const database of used) await drop(database);
@@ -42,8 +46,11 @@ export function createTemplates(server: BenchServer, report: (line: string) => v
       used.add(copy);
       return use(databaseUrl(server.url, copy));
     },
-    discard(name) {
-      if (built.delete(name)) used.add(name);
+    discard(suffix) {
+      if (built.delete(`${prefix}${suffix}`)) used.add(`${prefix}${suffix}`);
+    },
+    async close() {
+      for (const database of [...used, ...built]) await drop(database);
     },
   };
 }
