@@ -26,6 +26,8 @@ export interface ActionCall extends ActionOptions {
   /** It has sent nothing to an earlier target of the run. */
   readonly sendsNothing: boolean;
   readonly check: StatementCheck;
+  /** See ObserveOptions. */
+  readonly mayGoAhead: (text: string) => boolean;
   /** Cuts a text that may control the transaction and cannot be read: see CutUnreadable. */
   readonly cut: CutUnreadable;
 }

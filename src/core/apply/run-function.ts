@@ -20,6 +20,7 @@ export async function runFunction(
     cut: call.cut,
     onStatement: call.onStatement,
     sendsNothing: call.sendsNothing,
+    mayGoAhead: call.mayGoAhead,
     around: call.around,
     recording: call.recording,
     config: knexConfig(call),

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Transform } from 'node:stream';
 import type { Knex } from 'knex';
+import type { NextStatement } from './statements-ahead.ts';
 import type { Built, UnsentStatements } from './unsent-statements.ts';
 
 /** What a stream sends. */
@@ -29,7 +30,7 @@ export interface DialectClient extends EventEmitter {
   queryBuilder(): Built;
   schemaCompiler(builder: Built): unknown;
   queryCompiler(builder: Built, bindings?: unknown): unknown;
-  runner(builder: Built): StreamRunner;
+  runner(builder: Built): Runner;
   acquireConnection(): Promise<unknown>;
   releaseConnection(): Promise<void>;
   _stream(
@@ -40,7 +41,11 @@ export interface DialectClient extends EventEmitter {
   ): Promise<unknown>;
 }
 
-type StreamRunner = Record<'stream', (optionsOrHandler: unknown) => Transform | Promise<unknown>>;
+/** knex/lib/execution/runner.js */
+interface Runner {
+  stream: (optionsOrHandler: unknown) => Transform | Promise<unknown>;
+  queryArray: (queries: readonly NextStatement[]) => Promise<unknown>;
+}
 
 export type DialectClientClass = new (config: object) => DialectClient;
 
@@ -51,6 +56,8 @@ export interface ClientHost {
   readonly unsent: UnsentStatements;
   /** Sends the query and writes its rows to the stream. */
   stream(query: StreamedQuery, rows: Transform, options: StreamOptions): Promise<void>;
+  /** Knex is about to ask for these statements of one builder, in this order. */
+  expect(queries: readonly NextStatement[]): void;
   /** The migration ends only after this has settled. */
   waitFor(work: unknown): void;
 }
@@ -116,6 +123,11 @@ export function migrationClient(Dialect: DialectClientClass, hosts: Hosts): Dial
           host.waitFor(handled);
         });
         return Promise.all([sent, handled]);
+      };
+      const queryArray = runner.queryArray.bind(runner);
+      runner.queryArray = (queries) => {
+        host.expect(queries);
+        return queryArray(queries);
       };
       return runner;
     }

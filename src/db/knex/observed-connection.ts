@@ -10,6 +10,7 @@ import type { ClientHost, StreamedQuery, StreamOptions } from './migration-clien
 import { inMigrationScope } from './migration-scope.ts';
 import { readRows } from './read-rows.ts';
 import type { Recording } from './recording.ts';
+import { StatementsAhead, type NextStatement } from './statements-ahead.ts';
 import {
   AWAIT_ALL,
   NotWaitedForError,
@@ -30,6 +31,8 @@ export interface ObserveOptions {
   readonly cut?: CutUnreadable | undefined;
   /** Called with every statement before it is sent. */
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
+  /** Whether this text of a schema builder may be sent before the answers of those before it; none if absent. */
+  readonly mayGoAhead?: ((text: string) => boolean) | undefined;
   /** It sent nothing to an earlier tenant, although it was waited for. */
   readonly sendsNothing?: boolean | undefined;
   /** Wraps the sending of each statement, for example to change settings around it. */
@@ -65,6 +68,8 @@ export class ObservedConnection implements Seen, ClientHost {
   #inFlight: Promise<unknown> = Promise.resolve();
   /** Settles with all that the migration is to wait for besides its statements. */
   #waited: Promise<unknown> = Promise.resolve();
+  /** Not while recording: it must know which statement each answer belongs to. */
+  readonly #ahead: StatementsAhead | undefined;
   readonly #streams = new Set<Readable>();
   /** The first error that no caller has been given. */
   #stray: { readonly error: unknown } | undefined;
@@ -74,6 +79,10 @@ export class ObservedConnection implements Seen, ClientHost {
     this.#client = client;
     this.#options = options;
     this.#inTransaction = inTransaction;
+    const { mayGoAhead, check = () => Promise.resolve(), recording } = options;
+    const isOpen = () => this.#state === 'open';
+    if (inTransaction && mayGoAhead !== undefined && recording === undefined)
+      this.#ahead = new StatementsAhead(client, { mayGoAhead, check, isOpen });
     this.#failed.promise.catch(() => {});
     const query = this.#query.bind(this);
     this.connection = new Proxy(client, {
@@ -104,6 +113,7 @@ export class ObservedConnection implements Seen, ClientHost {
     } catch (error) {
       this.#state = 'failed';
       await this.#inFlight;
+      await this.#ahead?.end();
       throw this.#refused ?? error;
     }
     if (this.#refused !== undefined) throw this.#refused;
@@ -112,6 +122,10 @@ export class ObservedConnection implements Seen, ClientHost {
   finish(): void {
     this.#assertNothingLeft();
     this.#state = 'done';
+  }
+
+  expect(queries: readonly NextStatement[]): void {
+    this.#ahead?.expect(queries);
   }
 
   waitFor(work: unknown): void {
@@ -180,7 +194,8 @@ export class ObservedConnection implements Seen, ClientHost {
     const callback = typeof valuesOrCallback === 'function' ? valuesOrCallback : maybeCallback;
     const full = Array.isArray(valuesOrCallback) ? { ...asConfig(config), values: valuesOrCallback } : config;
     const { isRaw } = this;
-    const sent = this.#tail.then(() => this.#send(full, isRaw));
+    const answered = this.#ahead?.asked(asConfig(full).text ?? '');
+    const sent = this.#tail.then(() => this.#send(full, isRaw)).finally(answered);
     this.#tail = sent.catch(() => {});
     if (typeof callback !== 'function') return sent;
     sent.then((result) => callback(null, result), callback as (error: unknown) => void);
@@ -201,7 +216,8 @@ export class ObservedConnection implements Seen, ClientHost {
   async #send(config: unknown, isRaw: boolean): Promise<unknown> {
     const { text = '', values = [] } = asConfig(config);
     const isOfKnex = this.#inTransaction && isFrame(text);
-    const refused = isOfKnex ? undefined : await this.#refusalOf(text);
+    const isChecked = isOfKnex || this.#ahead?.isNext(text) === true;
+    const refused = isChecked ? undefined : await this.#refusalOf(text);
     if (this.#state === 'over' || this.#state === 'done') {
       if (!this.#blame(new NotWaitedForError(SENT_LATE, text))) throw this.#recordedAlready();
     }
@@ -256,8 +272,10 @@ export class ObservedConnection implements Seen, ClientHost {
     };
     // `around` may leave the statement out.
     const send = () => (recording === undefined ? query() : recorded(recording));
+    const { text } = statement;
+    const sendAround = () => (around === undefined ? send() : around(text, send));
     try {
-      const answer = around === undefined ? send() : around(statement.text, send);
+      const answer = this.#ahead === undefined ? sendAround() : this.#ahead.send(text, sendAround);
       this.#inFlight = answer.catch(() => {});
       return await answer;
     } catch (error) {
