@@ -40,6 +40,8 @@ export interface Applied {
   readonly batch: number;
   /** A transaction was committed, even if it only did the opening. */
   readonly isCommitted: boolean;
+  /** This run created and committed the schema. */
+  readonly isCreated?: boolean | undefined;
   /** What tenants that are sent the same may do in each transaction; none for the master schema. */
   readonly observed?: readonly ObservedEffects[];
   /** The transaction locked shared tables against others: other tenants are served one at a time. */

@@ -30,17 +30,12 @@ export interface Provisioning {
   readonly roles: ReadonlyMap<string, PreparedRole>;
 }
 
-interface Made extends Applied {
-  /** This run created and committed the schema. */
-  readonly isCreated?: boolean;
-}
-
 export async function makeTenant(
   provisioning: Provisioning,
   { tenant }: MigrationTask,
   { record }: ApplyOptions,
-  earlier: Earlier<Made>,
-): Promise<Attempt<Made>> {
+  earlier: Earlier<Applied>,
+): Promise<Attempt<Applied>> {
   const { context, folder, observe } = provisioning;
   const target = tenantTarget(context.database.names, tenant, context);
   let isNew = false;
@@ -64,7 +59,7 @@ export async function makeTenant(
   }
   // An uncommitted schema is gone; if one exists, another process created it.
   const isCreated = (isNew && attempt.done.isCommitted) || earlier.failure?.done?.isCreated === true;
-  const done: Made = { ...attempt.done, isCreated };
+  const done: Applied = { ...attempt.done, isCreated };
   if (attempt.kind === 'done') return { ...attempt, done };
   await leaveFailed(provisioning, target, isCreated).catch((error: unknown) => {
     // The row still says PROVISIONING; provisioning again completes the tenant.

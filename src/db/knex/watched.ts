@@ -4,10 +4,14 @@ import type { Recording } from './recording.ts';
 
 /** Members of Knex that only build statements. Others (userParams, client) may differ between tenants. */
 const MAKES_STATEMENTS: ReadonlySet<string | symbol> = new Set(
-  `schema raw fn ref with withRecursive withMaterialized withNotMaterialized select columns column distinct from into
-  insert upsert update delete del where first count countDistinct min max sum avg pluck truncate union unionAll
-  table queryBuilder isTransaction withSchema constructor then name length`.split(/\s+/),
+  `schema raw fn ref select as columns column distinct from into insert upsert update delete del first returning
+  increment decrement pluck truncate limit offset table queryBuilder isTransaction withSchema constructor then
+  name length`.split(/\s+/),
 );
+
+/** The same, by their families. */
+const BEGINS_QUERY =
+  /^(?:with(?:Recursive|Materialized|NotMaterialized)?|from(?:JS|Raw)|join(?:Raw)?|\w+Join|(?:(?:or|and)?[wW]here|(?:or)?[hH]aving|groupBy|orderBy|count|sum|avg|min|max|union|intersect|except|clear|json)\w*)$/;
 
 /** Builder members that reach beyond their own statement. */
 const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set(
@@ -25,6 +29,7 @@ export function watched(knex: Knex, recording: Recording): Knex {
   };
   const get = (property: string | symbol) => {
     if (property === SOURCE) return knex;
+    if (property === 'client') return watchedClient(knex.client as KnexClient, recording);
     tell(property);
     return watchedMember(knex, property, recording);
   };
@@ -34,13 +39,33 @@ export function watched(knex: Knex, recording: Recording): Knex {
   });
 }
 
+interface KnexClient {
+  readonly config: object;
+}
+
+/** What code that serves several kinds of databases asks of Knex's client; the same for every tenant. */
+const NAMES_DATABASE: ReadonlySet<string | symbol> = new Set(['client', 'dialect', 'driverName']);
+
+/** Knex's client, or its configuration. */
+function watchedClient<T extends KnexClient | object>(client: T, recording: Recording): T {
+  const depends = () => recording.depends('it uses knex.client');
+  const get = (property: string | symbol): unknown => {
+    const value: unknown = Reflect.get(client, property, client);
+    if (property === 'config' && 'config' in client) return watchedClient(client.config, recording);
+    if (!NAMES_DATABASE.has(property) || typeof value !== 'string') depends();
+    return typeof value === 'function' ? (value.bind(client) as unknown) : value;
+  };
+  return lookedAt(client, get, depends);
+}
+
 /** Members of a nested transaction. */
 const OF_TRANSACTION: ReadonlySet<string | symbol> = new Set(
   `transaction savepoint commit rollback isCompleted executionPromise`.split(/\s+/),
 );
 
 function isKnown(property: string | symbol): boolean {
-  return MAKES_STATEMENTS.has(property) || OF_TRANSACTION.has(property);
+  const isQuery = typeof property === 'string' && BEGINS_QUERY.test(property);
+  return isQuery || MAKES_STATEMENTS.has(property) || OF_TRANSACTION.has(property);
 }
 
 function watchedMember(knex: Knex, property: string | symbol, recording: Recording): unknown {

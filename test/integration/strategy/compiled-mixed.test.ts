@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { fiveTenants } from '../../support/five-tenants.ts';
+import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import { fiveTenants, THREE_IN_ONE_STRING } from '../../support/five-tenants.ts';
 import { knexMigration } from '../../support/project.ts';
 
 test('what reads, what varies and what does neither stand in one plan, each in its way', async () => {
@@ -35,4 +36,96 @@ test('what reads, what varies and what does neither stand in one plan, each in i
     'in parts',
   ]);
   expect(notes).toEqual(['5_varies.js is run for every tenant separately: it uses Date.now in line 3.']);
+});
+
+test("a step that Knex runs and that fails for one tenant is that tenant's failure, and nothing remains of the strings before", async () => {
+  const twins = await fiveTenants();
+  await twins.fleet.add('3_first.sql', '-- migrate:up\nCREATE TABLE first (id int);');
+  await twins.fleet.add(
+    '4_varies.js',
+    knexMigration(`if (Date.now() > 0 && (await knex('tags')).length > 0) throw new Error('there are tags');
+    await knex.raw('CREATE TABLE second (id int)');`),
+  );
+  await twins.fleet.add('5_last.sql', '-- migrate:up\nCREATE TABLE third (id int);');
+  const { compiled, interactive } = await twins.migrate();
+  expect(compiled.totals).toMatchObject({ changed: 4, failed: 1 });
+  const failed = ({ tenants }: typeof compiled) =>
+    tenants.flatMap(({ error }) => (error === undefined ? [] : [[error.message, error.migration]]));
+  expect(failed(compiled)).toEqual([['there are tags', '4_varies.js']]);
+  expect(failed(compiled)).toEqual(failed(interactive));
+  await twins.expectSame();
+  expect((await twins.ways()).slice(2, 4)).toEqual(['in parts', 'in parts']);
+});
+
+test('a new value of an enum is committed before it is used, and both transactions are strings', async () => {
+  const twins = await fiveTenants();
+  await twins.fleet.add(
+    '3_kind.sql',
+    "-- migrate:up\nCREATE TYPE kind AS ENUM ('a'); CREATE TABLE kinds (kind kind);",
+  );
+  await twins.fleet.migrate();
+  await twins.fleet.add('4_add.js', knexMigration(`await knex.raw("ALTER TYPE kind ADD VALUE 'b'");`));
+  await twins.fleet.add('5_use.js', knexMigration(`await knex('kinds').insert({ kind: 'b' });`));
+  await twins.fleet.add('6_more.sql', '-- migrate:up\nCREATE TABLE more (id int);');
+  const { compiled, notes } = await twins.migrate();
+  expect(compiled.tenants.map(({ names, batch }) => [names.length, batch])).toEqual(
+    Array.from({ length: 5 }, () => [3, 3]),
+  );
+  await twins.expectSame();
+  expect(await twins.ways()).toEqual(THREE_IN_ONE_STRING);
+  expect(notes).toEqual([]);
+});
+
+test('a tenant of which the second transaction fails keeps the first, as with Knex', async () => {
+  const twins = await fiveTenants();
+  await twins.fleet.add(
+    '3_kind.sql',
+    "-- migrate:up\nCREATE TYPE kind AS ENUM ('a'); CREATE TABLE kinds (kind kind);",
+  );
+  await twins.fleet.migrate();
+  await twins.fleet.add('4_add.js', knexMigration(`await knex.raw("ALTER TYPE kind ADD VALUE 'b'");`));
+  await twins.fleet.add(
+    '5_use.js',
+    knexMigration(`await knex.raw("ALTER TABLE notes ADD kind kind DEFAULT 'b', ADD CHECK (id < 3)");`),
+  );
+  const { compiled, interactive } = await twins.migrate();
+  const outcomes = ({ tenants }: typeof compiled) =>
+    tenants
+      .toSorted((one, other) => (one.clerkOrgId < other.clerkOrgId ? -1 : 1))
+      .map(({ outcome, names, error }) => [outcome, names, error?.message]);
+  expect(outcomes(compiled)).toEqual(outcomes(interactive));
+  expect(compiled.totals).toMatchObject({ changed: 4, failed: 1 });
+  await twins.expectSame();
+});
+
+test('an answer of another type, of other names or in another order is another answer', async () => {
+  const twins = await fiveTenants();
+  const [, , third = '', fourth = '', fifth = ''] = [...twins.compiled];
+  await twins.fleet.query(
+    [...twins.compiled, ...twins.interactive]
+      .map(
+        (organization) =>
+          `CREATE TABLE ${schemaNameFor(organization)}.facts (fact int, other int); INSERT INTO ${schemaNameFor(organization)}.facts VALUES (1, 2), (3, 4);`,
+      )
+      .join('\n'),
+  );
+  const both = (organization: string) => [
+    organization,
+    twins.interactive[twins.compiled.indexOf(organization)] ?? '',
+  ];
+  const alter = (organization: string, sql: (schema: string) => string) =>
+    Promise.all(both(organization).map((each) => twins.fleet.query(sql(schemaNameFor(each)))));
+  await alter(third, (schema) => `ALTER TABLE ${schema}.facts ALTER fact TYPE text`);
+  await alter(fourth, (schema) => `ALTER TABLE ${schema}.facts RENAME fact TO what`);
+  await alter(fifth, (schema) => `UPDATE ${schema}.facts SET other = 2 WHERE other = 2`);
+  await twins.fleet.add(
+    '3_facts.js',
+    knexMigration(`
+    const rows = await knex.select().from('facts');
+    for (const row of rows) await knex.raw(\`CREATE TABLE seen_\${Object.keys(row)[0]}_\${typeof row[Object.keys(row)[0]]}_\${Object.values(row)[0]} ()\`);`),
+  );
+  const { compiled } = await twins.migrate();
+  expect(compiled.totals).toMatchObject({ changed: 5, failed: 0 });
+  await twins.expectSame();
+  expect(await twins.ways()).toEqual(Array.from({ length: 5 }, () => 'interactively'));
 });

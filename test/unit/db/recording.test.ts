@@ -216,7 +216,9 @@ test.each<[string, (knex: Knex) => { toString(): string }, string]>([
 
 test.each<[string, (knex: Knex) => unknown]>([
   ['knex.userParams', (knex) => knex.userParams],
-  ['knex.client', (knex) => knex.client as unknown],
+  ['knex.client', (knex) => (knex.client as { version?: unknown }).version],
+  ['knex.client', (knex) => (knex.client as { config: { connection?: unknown } }).config.connection],
+  ['knex.client', (knex) => Object.keys(knex.client as object)],
   ['knex.context', (knex) => (knex as unknown as { context: unknown }).context],
   ['knex.on', (knex) => knex.on('query', () => {})],
   ['knex.migrate', (knex) => knex.migrate],
@@ -242,6 +244,13 @@ test.each<[string, (knex: Knex) => unknown]>([
   const { knex, recording } = watching();
   use(knex);
   expect(recording.dependence).toBe(`it uses ${name}`);
+});
+
+test('which kind of database it is may be asked', () => {
+  const { knex, recording } = watching();
+  const { config, dialect } = knex.client as { config: { client: string }; dialect: string };
+  expect([config.client, dialect]).toEqual(['pg', 'postgresql']);
+  expect(recording.dependence).toBeUndefined();
 });
 
 test.each<[string, (knex: Knex) => unknown]>([

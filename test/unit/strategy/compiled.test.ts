@@ -74,6 +74,7 @@ test('one reason is enough, whoever shows it, and that of the code comes first',
   expect(compiledFrom([dependent])).toMatchObject({ interactive: 'it looks around' });
   const varying = new Map([['a.js', 'it uses the clock']]);
   expect(compiledFrom([plain, dependent], { varying })).toMatchObject({ interactive: 'it uses the clock' });
+  expect(compiledFrom([], { varying })).toMatchObject({ interactive: 'it uses the clock' });
 });
 
 test('a step that needs a COMMIT ends a transaction, but for the last', () => {
