@@ -44,7 +44,6 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
   const returned: Pending<MigrationTask, Applied>[] = [];
   const changed: MigrationTask[] = [];
   const committed = new Map<MigrationTask, readonly string[]>();
-  const isCreated = group.migration.opening !== undefined;
   const differed = new Map<string, number>();
   let [refusals, served] = [0, 0];
   const isOver = () =>
@@ -58,7 +57,7 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
     const done = committed.get(task);
     if (error instanceof AnswerDiffersError) noteDifference(lesson, differed, served, error.migration);
     if (sqlstate === IS_BUSY || sqlstate === IS_CHANGED) queue.met(task);
-    if (done !== undefined) returned.push(continued(task, { names: done, isCreated }, error));
+    if (done !== undefined) returned.push(continued(group, task, done, error));
     else if (sqlstate === IS_BEHIND_A_FAILURE) ready.unshift(task);
     else if (sqlstate === IS_BUSY) keepBusy(session, [untried(task)]);
     else if (sqlstate === IS_CHANGED) changed.push(task);
@@ -126,11 +125,13 @@ function taskSender(
 
 /** A task of which some transactions are committed. */
 function continued(
+  { migration }: PlanGroup,
   task: MigrationTask,
-  of: Pick<Applied, 'names' | 'isCreated'>,
+  names: readonly string[],
   error: unknown,
 ): Pending<MigrationTask, Applied> {
-  const done = { ...of, batch: task.plan.batch, isCommitted: true };
+  const isCreated = migration.opening !== undefined;
+  const done = { names, batch: task.plan.batch, isCommitted: true, isCreated };
   const failure = { kind: 'failed', error: toDatabaseError(error), done, mayRepeat: true } as const;
   return { ...untried(task), failure };
 }
