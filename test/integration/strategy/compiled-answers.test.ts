@@ -14,7 +14,6 @@ const WAYS = { K: 'interactively', P: 'in parts', S: 'in one string' } as const;
 test.each<[sentence: string, up: string, ways: string]>([
   ['selects rows', IF(`(await knex('notes').select()).length > 0`), 'KKKPP'],
   ['selects rows and does nothing with them', `await knex('notes').select('id'); ${IF('true')}`, 'KKSSS'],
-  ['copies rows', IF(`structuredClone(await knex('notes').select()).length > 0`), 'KKKKK'],
   ['awaits a query builder', IF(`(await knex('notes')).length > 0`), 'KKKPP'],
   ['selects from the root of its Knex', IF(`(await knex.select('id').from('notes')).length > 0`), 'KKKPP'],
   ['asks for the first row', IF(`await knex('notes').first()`), 'KKKPK'],

@@ -32,8 +32,13 @@ test.each<[sentence: string, up: string, reason: string]>([
     sentence,
     `const { inspect, format } = await import('node:util'); const answer = await knex.raw('SELECT id FROM notes');
        ${IF(`${text}.includes('id: 1') || (${text}.includes('id') && answer.rowCount > 0)`)}`,
-    'it uses import() in line 2',
+    'it imports node:util in line 2',
   ]),
+  [
+    'copies rows',
+    IF(`structuredClone(await knex('notes').select()).length > 0`),
+    'it uses structuredClone in line 2',
+  ],
   [
     'inserts by batches',
     `await knex.batchInsert('notes', [{ id: 100 }, { id: 101 }], 1);`,
