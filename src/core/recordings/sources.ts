@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Database } from '../../db/database.ts';
 import { CodeDigests, type CodeFile } from '../code/code-files.ts';
 import type { MigrationFile } from '../files/source.ts';
@@ -11,9 +11,8 @@ export type AreUnchanged = (file: MigrationFile, sources: readonly CodeFile[]) =
 export function createAreUnchanged(database: Pick<Database, 'remember'>): AreUnchanged {
   const digests = database.remember(createDigests);
   const folders = new Map<string, string>();
-  /** The folder that holds a file, with links resolved; most files of a folder share it. */
-  const folderOf = ({ path, isLink = false }: MigrationFile): string => {
-    if (isLink) return dirname(realpathSync(path));
+  /** The folder that holds a file; most files of a folder share it. */
+  const folderOf = (path: string): string => {
     const directory = dirname(path);
     const folder = folders.get(directory) ?? realpathSync(directory);
     folders.set(directory, folder);
@@ -21,7 +20,9 @@ export function createAreUnchanged(database: Pick<Database, 'remember'>): AreUnc
   };
   return (file, sources) => {
     try {
-      return digests.areUnchanged(sources, folderOf(file));
+      const path = file.isLink === true ? realpathSync(file.path) : file.path;
+      // A link may lead to another file by now.
+      return sources[0]?.path === basename(path) && digests.areUnchanged(sources, folderOf(path));
     } catch {
       return false;
     }

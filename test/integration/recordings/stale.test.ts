@@ -1,3 +1,5 @@
+import { symlink, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { diagnose } from '../../../src/core/doctor/diagnose.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
@@ -29,6 +31,20 @@ test('an edited file is run again for two tenants, and what they were sent takes
   );
   expect(columns).toHaveLength(3);
   expect(await fleet.query('SELECT FROM tenantctl.recordings')).toHaveLength(3);
+});
+
+test('a link that leads to another file by now is a migration that was edited', async () => {
+  const fleet = await createFleet([]);
+  const link = join(fleet.project.tenants, FILE);
+  await fleet.project.write('shared/old.sql', createTable('more'));
+  await fleet.project.write('shared/new.sql', createTable('more', 'id int, edited int'));
+  await symlink('../../shared/old.sql', link);
+  const { signUp } = await watchSignUps(fleet);
+  for (const name of ['one', 'two']) expect(await signUp(name)).toEqual(INTERACTIVELY);
+  expect(await signUp('three')).toEqual(AT_ONCE);
+  await unlink(link);
+  await symlink('../../shared/new.sql', link);
+  expect((await signUp('four')).way).toBe('interactively');
 });
 
 test.each([
