@@ -26,10 +26,10 @@ const CALLED = names(`
 /** May be passed on as functions: `.map(String)`. */
 const PASSED = names('String Number Boolean BigInt');
 
-/** Stays the same for as long as a process lives. */
-const FIXED = names(
-  'process.env.* process.platform process.arch process.version process.versions.* Intl.* node:os.EOL',
-);
+/** Stays the same for as long as a process lives. Intl.DateTimeFormat does not: without a date, it formats now. */
+const FIXED = names(`
+  process.env.* process.platform process.arch process.version process.versions.* node:os.EOL
+  Intl.Collator Intl.NumberFormat Intl.PluralRules Intl.ListFormat`);
 
 /** Where a module is. Harmless in the name of a file that is read, since what it holds is what counts. */
 export const LOCATIONS = names(

@@ -1,4 +1,4 @@
-import type { Node } from 'estree';
+import type { MemberExpression, Node } from 'estree';
 import { CHANGES, MAKES_NEW } from './allowed.ts';
 import { memberName, type ModuleCode } from './module-code.ts';
 import { lineOf, wrappedBy } from './parse-code.ts';
@@ -66,9 +66,18 @@ function changedBy(node: Node, code: ModuleCode): Node[] {
       // A name that is computed may be any.
       return method === undefined || CHANGES.has(method) || SETS.test(method) ? [callee.object] : [];
     }
+    case 'MemberExpression':
+      return isHandedOn(node, code) ? [node] : [];
     default:
       return [];
   }
+}
+
+/** A method that changes its object, and is not called here: `[].push.apply(list, rows)`, `forEach(set.add, set)`. */
+function isHandedOn(node: MemberExpression, code: ModuleCode): boolean {
+  if (!CHANGES.has(memberName(node) ?? '')) return false;
+  const parent = code.parent(node);
+  return parent?.type === 'CallExpression' ? parent.callee !== node : parent?.type === 'MemberExpression';
 }
 
 /** Of maps and of dates. Knex has `setNullable`. */
