@@ -4,6 +4,7 @@ import { anyLimits, joinLimits, limitsOf, type Limits } from '../guard/limits.ts
 import { readSince } from '../guard/hidden-calls.ts';
 import type { Observer } from '../report/event.ts';
 import type { CompiledPlan, CompiledStep } from './compiled.ts';
+import { hasSequences, withoutLostNumbers } from './drawn-numbers.ts';
 import type { MigrationWork } from './migration-work.ts';
 import { stepsKnown } from './pilots.ts';
 import type { PlanGroup } from './plan-group.ts';
@@ -31,7 +32,10 @@ export async function compilePlan(
     return never(migration, [{ names: all, reason: 'no two tenants have shown what to send' }]);
   if (isOnlyInteractive) return never(migration, reasonsOf(known));
   const limited = await Promise.all(known.map((step) => withLimits(group, step)));
-  const steps = limited.map(({ step }) => step);
+  let steps = limited.map(({ step }) => step);
+  // A plan from the beginning creates its sequences itself, and a rollback drops them.
+  const isNew = plan.batch === 1 && migration.direction === 'up';
+  if (!isNew && (await hasSequences(database, tenant.schema))) steps = withoutLostNumbers(steps);
   const texts = steps.flatMap((step) => ('pieces' in step ? step.pieces.map(({ text }) => text) : []));
   const isOfEarlierRuns = lesson.testimonies.length === 0;
   const limits = joinLimits(limited.map((each) => each.limits));

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { fiveTenants, THREE_IN_ONE_STRING } from '../../support/five-tenants.ts';
 import { knexMigration } from '../../support/project.ts';
+import { createTwins } from '../../support/twins.ts';
 
 test('what reads, what varies and what does neither stand in one plan, each in its way', async () => {
   const twins = await fiveTenants();
@@ -128,4 +129,21 @@ test('an answer of another type, of other names or in another order is another a
   expect(compiled.totals).toMatchObject({ changed: 5, failed: 0 });
   await twins.expectSame();
   expect(await twins.ways()).toEqual(Array.from({ length: 5 }, () => 'interactively'));
+});
+
+test('a tenant that answers differently gets the ids that Knex would give it: no number is drawn twice', async () => {
+  const twins = await createTwins(
+    4,
+    (nth) => `CREATE TABLE items (id serial, name text); ${nth < 3 ? '' : 'INSERT INTO tags VALUES (7)'}`,
+  );
+  const insert = `await knex('items').insert({ name: 'an item' });`;
+  const read = `await knex('items').insert({ name: String((await knex('tags')).length) });`;
+  await twins.fleet.add('3_insert.js', knexMigration(insert));
+  await twins.fleet.add('4_read.js', knexMigration(read));
+  const { notes } = await twins.migrate();
+  await twins.expectSame();
+  expect(notes).toEqual([
+    '4_read.js is run for every tenant separately: it reads after ids may have been taken from a sequence.',
+  ]);
+  expect((await twins.ways()).at(-1)).toBe('in parts');
 });
