@@ -27,11 +27,17 @@ export interface CodeVerdict {
  * it is run. See docs/decisions/0035-what-code-may-be-replayed.md.
  */
 export async function examineCode(file: MigrationFile, digests: CodeDigests): Promise<CodeVerdict> {
-  const path = realpathSync(file.path);
-  const graph = new ModuleGraph(dirname(path), digests);
-  if (file.format === 'sql') graph.add(path);
-  else await graph.examine(path);
-  return graph.verdict(dirname(file.path));
+  try {
+    const path = realpathSync(file.path);
+    const graph = new ModuleGraph(dirname(path), digests);
+    if (file.format === 'sql') graph.add(path);
+    else await graph.examine(path);
+    return graph.verdict(dirname(file.path));
+  } catch (error) {
+    // A folder may be emptied during a run, whose migrations are loaded.
+    const reason = `${file.name} cannot be examined: ${messageOf(error)}`;
+    return { kind: 'varying', reason, files: [] };
+  }
 }
 
 /** The modules that are reached from one migration. */
