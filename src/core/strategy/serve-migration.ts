@@ -113,7 +113,7 @@ async function tryKept(group: PlanGroup, compiled: CompiledPlan): Promise<void> 
 
 /** Finds out what is known of a plan before any tenant is served, and whether it may be compiled. */
 async function prepareLesson(group: PlanGroup, plan: Plan): Promise<void> {
-  const { session, migration, tasks, lesson } = group;
+  const { session, migration, lesson } = group;
   const { context } = session;
   const { direction } = migration;
   const { steps } = plan;
@@ -122,20 +122,25 @@ async function prepareLesson(group: PlanGroup, plan: Plan): Promise<void> {
   lesson.locksShared ||=
     reachesOutside(traits) || [...lesson.kept.values()].some(({ limits }) => limits.locksShared);
   const obstacle = obstacleOf(group, traits);
-  const hasOthers = tasks.length > 2 || migration.lessons !== undefined;
   const isWanted = migration.compile !== false && steps.length > 0;
-  lesson.mayCompile = isWanted && obstacle === undefined && (hasOthers || !context.kept.isOff);
-  if (obstacle !== undefined && isWanted && hasOthers) noteInteractive(migration.observe, [obstacle]);
+  lesson.mayCompile = isWanted && obstacle === undefined && (hasOthers(group) || !context.kept.isOff);
+  if (obstacle !== undefined && isWanted && hasOthers(group)) noteInteractive(migration.observe, [obstacle]);
+}
+
+/** Whether more tenants follow than the two that show what to send, in this wave or the next. */
+function hasOthers({ tasks, migration }: PlanGroup): boolean {
+  return tasks.length > 2 || migration.lessons !== undefined;
 }
 
 /** Finds the migrations whose code may do something else for the next tenant. What is kept was examined then. */
-async function examine({ session, lesson, tasks }: PlanGroup, { steps }: Plan): Promise<void> {
+async function examine(group: PlanGroup, { steps }: Plan): Promise<void> {
+  const { session, lesson } = group;
   const varying = new Map(lesson.varying);
   for (const { file, name } of steps) {
     if (lesson.kept.has(name) || varying.has(name) || file.format === 'sql') continue;
     const { kind, reason = 'its code may change' } = await session.context.examine(file);
     // What only this process can send again is not worth learning for two tenants.
-    if (kind === 'varying' || (kind === 'fixed' && tasks.length <= 2))
+    if (kind === 'varying' || (kind === 'fixed' && !hasOthers(group)))
       varying.set(name, reason.replace(`${name} `, 'it '));
   }
   lesson.varying = varying;
