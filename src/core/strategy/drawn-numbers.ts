@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { lockTableOf } from '../target/history.ts';
-import type { CompiledStep } from './compiled.ts';
+import { transactionsOf, type CompiledStep } from './compiled.ts';
 
 /** SQL that may draw a number from a sequence. A rollback does not take it back. */
 const DRAWS = /\b(?:insert|merge|copy|nextval|setval)\b/i;
@@ -10,8 +10,12 @@ const DRAWS = /\b(?:insert|merge|copy|nextval|setval)\b/i;
  * answer differed, the tenant would be rolled back, and get other ids than with Knex. Pure.
  */
 export function withoutLostNumbers(steps: readonly CompiledStep[]): CompiledStep[] {
+  return transactionsOf(steps).flatMap(withoutLostIn);
+}
+
+function withoutLostIn(transaction: readonly CompiledStep[]): CompiledStep[] {
   let hasDrawn = false;
-  return steps.map((step) => {
+  return transaction.map((step) => {
     // What Knex sends for another tenant is unknown.
     if ('interactive' in step) hasDrawn = true;
     else
