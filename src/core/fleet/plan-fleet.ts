@@ -153,6 +153,8 @@ export interface MigrationTask {
 export interface Part {
   readonly isFirst: boolean;
   readonly isLast: boolean;
+  /** An earlier part has created the schema. */
+  readonly isCreated: boolean;
   /** The history after this part and after each later one. */
   readonly states: readonly (readonly HistoryEntry[])[];
 }

@@ -38,6 +38,8 @@ export interface MigrationWork {
   readonly isDone?: ((task: MigrationTask, now: PeerView) => boolean) | undefined;
   /** The tenants were asked for by name: one that is not ACTIVE any more is an error. */
   readonly isNamed?: boolean | undefined;
+  /** Gets each outcome in place of the `tenant` event to `observe`. */
+  readonly onEnd?: ((outcome: MigrationOutcome) => void) | undefined;
   readonly lanes: Lanes;
   /** Unless false, tenants are sent their plan as one string if the pilots show that this is safe. */
   readonly compile: boolean | undefined;

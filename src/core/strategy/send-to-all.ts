@@ -81,8 +81,7 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
       onDone(task, durationMs) {
         served += 1;
         lesson.isProven = true;
-        const done = { names: committed.get(task) ?? [], batch: task.plan.batch, isCommitted: true };
-        end(session, { kind: 'done', task, durationMs, done });
+        end(session, { kind: 'done', task, durationMs, done: doneOf(group, task, committed.get(task)) });
       },
       onFailed,
     });
@@ -123,15 +122,23 @@ function taskSender(
   };
 }
 
+function doneOf(
+  { migration }: PlanGroup,
+  { plan, part }: MigrationTask,
+  names: readonly string[] = [],
+): Applied {
+  const isCreated = migration.opening !== undefined && part?.isFirst !== false;
+  return { names, batch: plan.batch, isCommitted: true, isCreated };
+}
+
 /** A task of which some transactions are committed. */
 function continued(
-  { migration }: PlanGroup,
+  group: PlanGroup,
   task: MigrationTask,
   names: readonly string[],
   error: unknown,
 ): Pending<MigrationTask, Applied> {
-  const isCreated = migration.opening !== undefined;
-  const done = { names, batch: task.plan.batch, isCommitted: true, isCreated };
+  const done = doneOf(group, task, names);
   const failure = { kind: 'failed', error: toDatabaseError(error), done, mayRepeat: true } as const;
   return { ...untried(task), failure };
 }

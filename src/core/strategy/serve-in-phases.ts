@@ -1,12 +1,13 @@
+import type { Applied } from '../apply/assignment.ts';
 import { runsInTransaction } from '../files/load.ts';
 import { stepsDue, type MigrationTask } from '../fleet/plan-fleet.ts';
 import { cutPlan, type Phases } from '../plan/phases.ts';
 import type { Plan } from '../plan/plan.ts';
-import { untouched, type TenantResult } from '../report/results.ts';
 import { isStopped, traitsOf, type RunContext } from '../run/run-context.ts';
+import type { Served } from '../serve/serve.ts';
 import { whySkipped } from '../serve/session.ts';
 import { counted } from '../../wording.ts';
-import type { Migrated, MigrationWork } from './migration-work.ts';
+import { toResult, type Migrated, type MigrationOutcome, type MigrationWork } from './migration-work.ts';
 import { serveMigration } from './serve-migration.ts';
 
 /**
@@ -18,44 +19,46 @@ export async function serveInPhases(
   context: RunContext,
   tasks: readonly MigrationTask[],
   work: MigrationWork,
-): Promise<Migrated> {
+): Promise<Migrated & Served<MigrationTask, Applied>> {
   const outside = await outsideSteps(context, tasks, work);
   if (outside.size === 0) return serveMigration(context, tasks, work);
   const phasesOf = phaseFinder(outside);
   const count = tasks.reduce((most, task) => Math.max(most, phasesOf(task).length), 0);
-  const results = new Map<string, TenantResult>();
+  const outcomes = new Map<string, MigrationOutcome>();
+  const withBefore = (outcome: MigrationOutcome) => joined(outcomes.get(keyOf(outcome.task)), outcome);
+  const keep = (outcome: MigrationOutcome) => outcomes.set(keyOf(outcome.task), withBefore(outcome));
   const ended = new Set<string>();
   let going = tasks;
   let isShared = false;
   for (let phase = 0; phase < count; phase += 1) {
-    const parts = going.flatMap((task) => partOf(task, phasesOf(task), phase) ?? []);
+    const parts = going.flatMap(
+      (task) => partOf(task, phasesOf(task), phase, outcomes.get(keyOf(task))) ?? [],
+    );
     if (isStopped(context)) {
       const reason = whySkipped(context);
-      for (const { tenant } of going) keep(results, untouched(tenant, 'skipped', { reason }));
+      for (const task of going) keep({ kind: 'skipped', task, durationMs: 0, reason });
       break;
     }
     if (parts.length === 0) continue;
     if (phase % 2 === 1) work.observe({ type: 'phase', message: announcement(parts) });
-    const last = new Set(parts.filter(({ part }) => part?.isLast).map(({ tenant }) => keyOf(tenant)));
-    const isEnd = (result: TenantResult) =>
-      result.outcome === 'failed' || result.outcome === 'skipped' || last.has(keyOf(result));
     const served = await serveMigration(context, parts, {
       ...work,
+      opening: work.opening && ((task) => (task.part?.isFirst === false ? [] : (work.opening?.(task) ?? []))),
       closing: (task) => (task.part?.isLast === false ? [] : work.closing(task)),
-      observe(event) {
-        if (event.type !== 'tenant') work.observe(event);
-        else if (isEnd(event.result)) {
-          ended.add(keyOf(event.result));
-          const result = joined(results.get(keyOf(event.result)), event.result);
-          work.observe({ type: 'tenant', result, done: ended.size, due: tasks.length });
-        }
+      onEnd(outcome) {
+        const { kind, task } = outcome;
+        if (kind !== 'failed' && kind !== 'skipped' && task.part?.isLast === false) return;
+        ended.add(keyOf(task));
+        const result = toResult(withBefore(outcome), work.direction);
+        work.observe({ type: 'tenant', result, done: ended.size, due: tasks.length });
       },
     });
     isShared ||= served.isShared;
-    for (const result of served.results) keep(results, result);
-    going = going.filter(({ tenant }) => !ended.has(keyOf(tenant)));
+    for (const outcome of served.outcomes) keep(outcome);
+    going = going.filter((task) => !ended.has(keyOf(task)));
   }
-  return { results: [...results.values()], isShared };
+  const all = [...outcomes.values()];
+  return { outcomes: all, results: all.map((outcome) => toResult(outcome, work.direction)), isShared };
 }
 
 async function outsideSteps(
@@ -79,7 +82,12 @@ function phaseFinder(outside: ReadonlySet<string>): (task: MigrationTask) => Pha
   };
 }
 
-function partOf(task: MigrationTask, phases: Phases, phase: number): MigrationTask | undefined {
+function partOf(
+  task: MigrationTask,
+  phases: Phases,
+  phase: number,
+  before: MigrationOutcome | undefined,
+): MigrationTask | undefined {
   const found = phases[phase];
   if (found === undefined || found.plan.steps.length === 0) return undefined;
   const isFirst = phases.slice(0, phase).every(({ plan }) => plan.steps.length === 0);
@@ -89,31 +97,38 @@ function partOf(task: MigrationTask, phases: Phases, phase: number): MigrationTa
     tenant: isFirst ? tenant : { ...tenant, hasHistory: true, hasLock: true },
     history: found.history,
     plan: found.plan,
-    part: { isFirst, isLast, states: phases.slice(phase).map(({ after }) => after) },
+    part: {
+      isFirst,
+      isLast,
+      isCreated: doneIn(before)?.isCreated === true,
+      states: phases.slice(phase).map(({ after }) => after),
+    },
   };
-}
-
-function keep(results: Map<string, TenantResult>, result: TenantResult): void {
-  results.set(keyOf(result), joined(results.get(keyOf(result)), result));
 }
 
 /** Two rows of the registry may name one schema. */
-function keyOf({ clerkOrgId, schema }: Pick<TenantResult, 'clerkOrgId' | 'schema'>): string {
+function keyOf({ tenant: { clerkOrgId, schema } }: MigrationTask): string {
   return JSON.stringify([schema, clerkOrgId]);
 }
 
-/** Merges the results of a phase and the phases before. Pure. */
-function joined(before: TenantResult | undefined, now: TenantResult): TenantResult {
-  if (before === undefined) return now;
-  const names = [...before.names, ...now.names];
-  const isOver = now.outcome === 'failed' || now.outcome === 'skipped';
-  return {
-    ...now,
-    outcome: isOver ? now.outcome : names.length > 0 ? 'migrated' : 'up-to-date',
-    names,
-    batch: before.batch === 0 ? now.batch : before.batch,
-    durationMs: before.durationMs + now.durationMs,
-  };
+/** Merges the outcomes of a phase and of the phases before. Pure. */
+function joined(before: MigrationOutcome | undefined, now: MigrationOutcome): MigrationOutcome {
+  const durationMs = (before?.durationMs ?? 0) + now.durationMs;
+  const [earlier, later] = [doneIn(before), doneIn(now)];
+  if (earlier === undefined || before === undefined) return { ...now, durationMs };
+  // A schema that this run has created is dropped if it fails.
+  const isGone = now.kind === 'failed' && later?.isCreated === true;
+  // A phase may have to repeat those before.
+  const names = isGone ? [] : [...new Set([...earlier.names, ...(later?.names ?? [])])];
+  const batch = earlier.batch || (later?.batch ?? 0);
+  const isCreated = earlier.isCreated === true || later?.isCreated === true;
+  const done = { ...earlier, ...later, names, batch, isCreated };
+  if (now.kind === 'by-peer') return names.length === 0 ? now : { ...now, kind: 'done', durationMs, done };
+  return { ...now, durationMs, done };
+}
+
+function doneIn(outcome: MigrationOutcome | undefined): Applied | undefined {
+  return outcome === undefined || outcome.kind === 'by-peer' ? undefined : outcome.done;
 }
 
 function announcement(parts: readonly MigrationTask[]): string {

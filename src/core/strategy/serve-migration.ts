@@ -39,8 +39,10 @@ export async function serveMigration(
       observe,
       ledger: { command, direction },
       attempt: (task, earlier) => attemptTask(context, migration, lessonOf(lessons, task), task, earlier),
-      onEnd: (outcome, done, due) =>
-        observe({ type: 'tenant', result: toResult(outcome, direction), done, due }),
+      onEnd:
+        migration.onEnd ??
+        ((outcome, done, due) =>
+          observe({ type: 'tenant', result: toResult(outcome, direction), done, due })),
       isAlone: (task) => lessonOf(lessons, task).locksShared,
       look: (some) => lookAtPeers(context.database, some, isDone),
     },

@@ -8,8 +8,9 @@ import type { Attempt, Earlier } from '../serve/work.ts';
 import type { ApplyOptions } from '../strategy/migration-work.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { advance } from '../apply/advance.ts';
-import { planForward } from '../plan/plan.ts';
+import { planForward, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
+import type { History } from '../target/history.ts';
 import { tenantTarget, type Target } from '../target/target.ts';
 import type { Observer } from '../report/event.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
@@ -32,22 +33,28 @@ export interface Provisioning {
 
 export async function makeTenant(
   provisioning: Provisioning,
-  { tenant }: MigrationTask,
+  task: MigrationTask,
   { record }: ApplyOptions,
   earlier: Earlier<Applied>,
 ): Promise<Attempt<Applied>> {
   const { context, folder, observe } = provisioning;
+  const { tenant, plan, part } = task;
   const target = tenantTarget(context.database.names, tenant, context);
   let isNew = false;
+  const opening = async (client: PoolClient) => {
+    isNew = await createSchema(client, provisioning, target);
+  };
+  const isContinued = part?.isFirst === false;
   const attempt = await advance(context, target, {
     direction: 'up',
-    decide: (history) => planForward(folder, history),
+    decide: (history) => planUpTo(folder, task, history),
+    batch: isContinued ? plan.batch : undefined,
     statuses: UNFINISHED,
-    async opening(client) {
-      isNew = await createSchema(client, provisioning, target);
-    },
-    closing: closingOf(provisioning, target.schema),
+    // A failed attempt has dropped the schema.
+    opening: isContinued && earlier.failure === undefined ? undefined : opening,
+    closing: part?.isLast === false ? [] : closingOf(provisioning, target.schema),
     hasState: true,
+    hasTables: tenant.hasHistory,
     record,
   });
   if (attempt.kind === 'busy') return attempt;
@@ -58,7 +65,10 @@ export async function makeTenant(
     return { kind: 'failed', error, mayRepeat: false };
   }
   // An uncommitted schema is gone; if one exists, another process created it.
-  const isCreated = (isNew && attempt.done.isCommitted) || earlier.failure?.done?.isCreated === true;
+  const isCreated =
+    (isNew && attempt.done.isCommitted) ||
+    earlier.failure?.done?.isCreated === true ||
+    part?.isCreated === true;
   const done: Applied = { ...attempt.done, isCreated };
   if (attempt.kind === 'done') return { ...attempt, done };
   await leaveFailed(provisioning, target, isCreated).catch((error: unknown) => {
@@ -68,6 +78,11 @@ export async function makeTenant(
   });
   // Dropping the schema also removed the work of migrations outside a transaction.
   return { ...attempt, done: { ...done, names: [] } };
+}
+
+/** Everything up to the end of a task's part: earlier migrations, too, if the schema had to be created again. */
+export function planUpTo(folder: MigrationFolder, { plan }: MigrationTask, history: History): Plan {
+  return planForward(folder, history, { to: plan.steps.at(-1)?.file });
 }
 
 /** Makes a new tenant ACTIVE, together with the last row of its history. */

@@ -1,9 +1,9 @@
 import { TenantctlError } from '../../errors.ts';
 import { recordLoaded } from '../run/run-context.ts';
 import type { MigrationWork } from '../strategy/migration-work.ts';
-import { serveMigration } from '../strategy/serve-migration.ts';
+import { serveInPhases } from '../strategy/serve-in-phases.ts';
 import { createLanes, ONE_LANE, type Lanes } from '../run/lanes.ts';
-import { closingOf, createSchemaStatements, makeTenant, type Provisioning } from './make-tenant.ts';
+import { closingOf, createSchemaStatements, makeTenant, planUpTo, type Provisioning } from './make-tenant.ts';
 import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
@@ -42,7 +42,7 @@ const REGISTERED_AT_ONCE = 1_000;
 
 /**
  * Registers organizations as PROVISIONING; then, in one transaction each and several in parallel, creates the
- * schema, runs its migrations and sets the status ACTIVE. A failed tenant has the status FAILED with a
+ * schema, runs its migrations and sets the status ACTIVE; in phases if a migration runs outside a transaction. A failed tenant has the status FAILED with a
  * reason, and no schema; provisioning again completes it. An ACTIVE tenant is not changed; without its schema
  * it has failed (SCHEMA_MISSING). Where other tenants have newer migrations, the result says so.
  * @returns a result for each organization, except those not started because the run was stopped
@@ -146,7 +146,7 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
       throw error;
     });
   }
-  const { outcomes } = await serveMigration(context, tasks, provisioningWork({ ...setting, roles }));
+  const { outcomes } = await serveInPhases(context, tasks, provisioningWork({ ...setting, roles }));
   await unregister(outcomes.filter(({ kind }) => kind === 'skipped').map(({ task }) => task.tenant));
   const provisioned = outcomes.flatMap((outcome) => toProvisionResult(outcome) ?? []);
   for (const result of provisioned) results.set(result.clerkOrgId, result);
@@ -159,11 +159,11 @@ function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): 
     command: COMMAND,
     direction: 'up',
     statuses: UNFINISHED,
-    decide: (_task, history) => planForward(folder, history),
+    decide: (task, history) => planUpTo(folder, task, history),
     apply: (task, options, earlier) => makeTenant(setting, task, options, earlier),
     opening: ({ tenant }) => createSchemaStatements(setting, tenant.schema),
     closing: ({ tenant }) => closingOf(setting, tenant.schema),
-    isDone: (_task, { status }) => status === 'ACTIVE',
+    isDone: (task, now) => now.status === 'ACTIVE' || (task.part?.isLast === false && isPartDone(task, now)),
     lanes,
     compile,
     observe,
