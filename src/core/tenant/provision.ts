@@ -1,6 +1,7 @@
 import { TenantctlError } from '../../errors.ts';
 import { recordLoaded } from '../run/run-context.ts';
 import type { MigrationWork } from '../strategy/migration-work.ts';
+import { isAsPlanned } from '../strategy/peers.ts';
 import { serveInPhases } from '../strategy/serve-in-phases.ts';
 import { createLanes, ONE_LANE, type Lanes } from '../run/lanes.ts';
 import { closingOf, createSchemaStatements, makeTenant, planUpTo, type Provisioning } from './make-tenant.ts';
@@ -155,6 +156,7 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
 
 function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): MigrationWork {
   const { folder, observe, lanes, compile } = setting;
+  const isPartDone = isAsPlanned('up');
   return {
     command: COMMAND,
     direction: 'up',
