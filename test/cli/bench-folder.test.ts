@@ -11,7 +11,9 @@ async function measure(files: Readonly<Record<string, string>>, ...flags: readon
   const { folder, tenants } = await createProject(files);
   const sizes = ['--tenants', '3', '--existing', '2', '--rounds', '1'];
   const args = [BENCH, '--folder', tenants, ...sizes, ...flags];
-  return { folder, ...(await startChild(process.execPath, args, { cwd: folder }).done) };
+  // pnpm tells its scripts where it was called; these tests may themselves be one.
+  const env = { INIT_CWD: folder };
+  return { folder, ...(await startChild(process.execPath, args, { cwd: folder, env }).done) };
 }
 
 const TYPESCRIPT = `import { Knex } from 'knex';
