@@ -2,7 +2,7 @@ import { startStopwatch } from '../../stopwatch.ts';
 import type { PoolClient } from 'pg';
 import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { setAll } from '../../db/dead-client.ts';
-import { BEGIN, ownSettings, withClient } from '../../db/transaction.ts';
+import { BEGIN, CLEAN_SESSION, ownSettings, withClient } from '../../db/transaction.ts';
 import type { InvalidIndex } from '../../errors.ts';
 import { traitsOf, type RunContext } from '../run/run-context.ts';
 import { namedIn, readInvalidIndexes } from '../target/invalid-indexes.ts';
@@ -75,7 +75,8 @@ export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortS
       await perform(outside, client);
     } finally {
       lost?.removeEventListener('abort', stop);
-      await client.query('DISCARD ALL').catch(spoil);
+      // DISCARD ALL would also discard the plans of tenantctl's routines.
+      await client.query(CLEAN_SESSION.join(';\n')).catch(spoil);
     }
   };
   await withClient(database, work, { purpose: 'aside' }).catch((error: unknown) => {

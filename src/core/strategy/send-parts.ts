@@ -3,7 +3,7 @@ import { createAnswer, isAnswer, type Answer } from '../../db/answer.ts';
 import type { ServerNotice } from '../../db/database.ts';
 import type { Pipeline } from '../../db/pipeline.ts';
 import { runAction } from '../apply/action.ts';
-import type { Direction } from '../files/load.ts';
+import type { Direction, Migration } from '../files/load.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Target } from '../target/target.ts';
@@ -48,7 +48,8 @@ export async function sendParts(sender: PartsSender, parts: readonly Part[]): Pr
   };
   for (const part of parts) {
     if (part.kind === 'run') {
-      await answered();
+      // It is loaded while the server works.
+      await Promise.all([answered(), loadStep(sender, part.name)]);
       const { texts, finish } = await pipeline.alone((client) => runStep(sender, client, part.name));
       finishes.push(finish);
       send(part.after(texts));
@@ -70,13 +71,20 @@ export async function sendParts(sender: PartsSender, parts: readonly Part[]): Pr
 
 const ROLLS_BACK = /\brollback\b/i;
 
+async function loadStep({ context, direction, fileOf }: PartsSender, name: string): Promise<Migration> {
+  const migration = await context.load(fileOf(name));
+  if (typeof migration[direction] === 'function') await context.knex(migration.file);
+  return migration;
+}
+
 async function runStep(
-  { context, target, direction, fileOf }: PartsSender,
+  sender: PartsSender,
   client: PoolClient,
   name: string,
 ): Promise<{ readonly texts: readonly string[]; readonly finish: () => void }> {
+  const { context, target, direction } = sender;
   const texts: string[] = [];
-  const migration = await context.load(fileOf(name));
+  const migration = await loadStep(sender, name);
   const finish = await runAction(client, context, migration, {
     target,
     direction,
