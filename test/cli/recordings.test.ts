@@ -131,30 +131,44 @@ test(
   },
 );
 
-test('code that can tell one process from another is not kept', { timeout: 60_000 }, async () => {
-  const fleet = await createFleet([]);
-  const write = (name: string, text: string) => fleet.project.write(`${FOLDER}/${name}`, text);
-  const up = (value: string) =>
-    `export const up = (knex) => knex.schema.createTable('t' + ${value}, (table) => table.text('x'));`;
-  await write('20260101000001_clock.js', up('String(Date.now()).slice(0, 1)'));
-  await write('20260101000002_environment.js', up('(process.env.NOT_SET ?? 2)'));
-  await write('20260101000003_pure.js', up('3'));
-  for (const organization of ['one', 'two'])
-    await tenantctl(['tenant', 'provision', organization], {
-      cwd: fleet.project.folder,
-      env: fleet.testDatabase.env,
-    });
-  const rows = await fleet.query<{ stem: string; shown: object }>(
-    `SELECT stem, body::jsonb -> 'shown' AS shown FROM tenantctl.recordings WHERE stem > '2026' AND is_usable ORDER BY 1`,
-  );
-  expect(rows).toEqual([
-    {
-      stem: '20260101000001_clock',
-      shown: { interactive: 'its code may change', needsCommit: false },
-    },
-    { stem: '20260101000003_pure', shown: { pieces: [{ text: 'create table "t3" ("x" text)' }] } },
-  ]);
-});
+test(
+  'of code that can tell one process from another it is kept that Knex runs it; a fleet shows what it sends in this process',
+  { timeout: 60_000 },
+  async () => {
+    const fleet = await createFleet([]);
+    const write = (name: string, text: string) => fleet.project.write(`${FOLDER}/${name}`, text);
+    const up = (value: string) =>
+      `export const up = (knex) => knex.schema.createTable('t' + ${value}, (table) => table.text('x'));`;
+    await write('20260101000001_clock.js', up('String(Date.now()).slice(0, 1)'));
+    await write('20260101000002_environment.js', up('(process.env.NOT_SET ?? 2)'));
+    await write('20260101000003_pure.js', up('3'));
+    const call = { cwd: fleet.project.folder, env: fleet.testDatabase.env };
+    for (const organization of ['one', 'two']) await tenantctl(['tenant', 'provision', organization], call);
+    const rows = await fleet.query<{ stem: string; shown: object }>(
+      `SELECT stem, body::jsonb -> 'shown' AS shown FROM tenantctl.recordings WHERE stem > '2026' AND is_usable ORDER BY 1`,
+    );
+    const needsCommit = false;
+    expect(rows).toEqual([
+      {
+        stem: '20260101000001_clock',
+        shown: { interactive: 'it uses Date.now in line 1', needsCommit, code: 'varying' },
+      },
+      {
+        stem: '20260101000002_environment',
+        shown: { interactive: 'it uses process.env.NOT_SET in line 1', needsCommit, code: 'fixed' },
+      },
+      { stem: '20260101000003_pure', shown: { pieces: [{ text: 'create table "t3" ("x" text)' }] } },
+    ]);
+
+    for (const schema of ['a', 'b', 'c', 'd'].map((name) => schemaNameFor(name)))
+      await fleet.query(
+        `CREATE SCHEMA ${schema}; INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('${schema}', '${schema}', 'ACTIVE')`,
+      );
+    const { exitCode, stderr } = await tenantctl(['migrate', 'tenants', '--verbose'], call);
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+    expect(stderr).toContain('clock.js is run for every tenant separately: it uses Date.now in line 1.');
+  },
+);
 
 const APPLICATION = `
   import { createRequire } from 'node:module';

@@ -13,9 +13,9 @@ import { resolveImport } from './resolve-import.ts';
 export interface CodeVerdict {
   /**
    * pure: nothing but its files and what the database answers. fixed: also what stays the same while the process
-   * lives. varying: anything else.
+   * lives. changed: the process may have loaded an older text of a file. varying: anything else.
    */
-  readonly kind: 'pure' | 'fixed' | 'varying';
+  readonly kind: 'pure' | Finding['kind'];
   /** Why it is not pure: "1_users.js uses Date.now in line 3". */
   readonly reason?: string;
   /** All that the verdict rests on. */
@@ -40,6 +40,9 @@ export async function examineCode(file: MigrationFile, digests: CodeDigests): Pr
   }
 }
 
+/** From the worst to the mildest. */
+const KINDS: readonly Finding['kind'][] = ['varying', 'changed', 'fixed'];
+
 /** The modules that are reached from one migration. */
 class ModuleGraph {
   readonly #folder: string;
@@ -58,7 +61,7 @@ class ModuleGraph {
     this.#describe(path);
     const changed = statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0;
     if (changed >= this.#digests.loadedSince)
-      this.#found(path, 'fixed', 'was changed after this process had started');
+      this.#found(path, 'changed', 'was changed after this process had started');
   }
 
   async examine(path: string): Promise<void> {
@@ -110,7 +113,7 @@ class ModuleGraph {
         this.#found(path, 'varying', 'is reached through a symbolic link');
     }
     this.#judgeStates();
-    const worst = this.#findings.find(({ kind }) => kind === 'varying') ?? this.#findings[0];
+    const [worst] = this.#findings.toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
     const files = [...this.#files.values()];
     return worst === undefined ? { kind: 'pure', files } : { kind: worst.kind, reason: worst.text, files };
   }

@@ -14,7 +14,7 @@ import { foreignName, memberName, requiredBy, simpleKeys, type ModuleCode } from
 import { lineOf } from './parse-code.ts';
 
 export interface Finding {
-  readonly kind: 'fixed' | 'varying';
+  readonly kind: 'fixed' | 'changed' | 'varying';
   /** Continues the name of the module: "uses Date.now in line 3". */
   readonly text: string;
 }

@@ -7,7 +7,7 @@ import { version } from '../../version.ts';
 import { DISTRUST } from './trust.ts';
 
 /** To be raised when recordings, or what is sent with them, change between two versions of tenantctl. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** What a run may do with the kept recordings, and the keys of those that are valid for it. */
 export interface Circumstances {

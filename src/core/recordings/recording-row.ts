@@ -52,18 +52,20 @@ export async function rowFor(
   const { migration, verdict, witness, isUsable } = recording;
   const { file, checksum } = migration;
   const isSql = file.format === 'sql';
-  // What only this process knows, its environment or an older text of a file, is of no use to others.
-  if (!isSql && (verdict.kind === 'fixed' || (await isKnexExtended(file.path)))) return undefined;
+  // The process may have run other code than the files contain.
+  if (!isSql && (verdict.kind === 'changed' || (await isKnexExtended(file.path)))) return undefined;
   // It may have changed since it was loaded.
   if (checksumOf(file) !== checksum) return undefined;
   const before = earlier?.differing ?? 0;
   const differing = differs(recording, earlier) ? (earlier?.isUsable === true ? 1 : before + 1) : before;
-  const interactive =
-    !isSql && verdict.kind === 'varying' ? 'its code may change' : whyNot(recording, differing, conceal);
+  const interactive = whyNot(recording, differing, conceal);
   if (interactive === undefined && !isUsable && earlier !== undefined && 'interactive' in earlier.shown)
     return undefined;
   const { needsCommit } = recording;
-  const shown: Shown = interactive === undefined ? recording.shown : { interactive, needsCommit };
+  const shown: Shown =
+    interactive === undefined || 'interactive' in recording.shown
+      ? recording.shown
+      : { interactive, needsCommit };
   const body: Body = { sources: verdict.files, checksum, shown, differing };
   return {
     stem: file.stem,

@@ -9,6 +9,8 @@ export type Shown =
       readonly interactive: string;
       /** What follows needs its COMMIT. */
       readonly needsCommit: boolean;
+      /** The reason is its code: see CodeVerdict. */
+      readonly code?: 'fixed' | 'varying';
     };
 
 export interface KeptRecording {

@@ -1,4 +1,6 @@
+import type { CodeVerdict } from '../code/examine-code.ts';
 import type { Direction } from '../files/load.ts';
+import type { MigrationFile } from '../files/source.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { anyLimits, limitsOf } from '../guard/limits.ts';
@@ -45,6 +47,14 @@ export async function keepRecordings(
   await kept.keep(shown, direction);
 }
 
+/** Why the code of a migration may send something else in another process, or to the next tenant. */
+export function whyCodeDiffers(
+  { format, name }: MigrationFile,
+  { kind, reason = 'its code may change' }: CodeVerdict,
+): string | undefined {
+  return format === 'sql' || kind === 'pure' ? undefined : reason.replace(`${name} `, 'it ');
+}
+
 /** What the last two pilots have shown of a migration, or the last one alone. */
 async function shownBy(
   context: RunContext,
@@ -60,7 +70,10 @@ async function shownBy(
   const namesHistory = texts.some((text) => text.includes(context.database.names.tenantHistory));
   const readings = await Promise.all(texts.map(context.readStatements));
   const isUnread = readings.some(({ problem }) => problem !== undefined);
-  const interactive = dependence ?? (isUnread ? 'it has SQL that only the server can read' : undefined);
+  const verdict = await context.examine(file);
+  const ofCode = whyCodeDiffers(file, verdict);
+  const interactive =
+    dependence ?? (isUnread ? 'it has SQL that only the server can read' : undefined) ?? ofCode;
   const isCommitted = texts.some(needsCommit);
   const limits =
     interactive === undefined
@@ -68,8 +81,15 @@ async function shownBy(
       : anyLimits(observedEffects);
   return {
     migration: await context.load(file),
-    verdict: await context.examine(file),
-    shown: interactive === undefined ? { pieces } : { interactive, needsCommit: isCommitted },
+    verdict,
+    shown:
+      interactive === undefined
+        ? { pieces }
+        : {
+            interactive,
+            needsCommit: isCommitted,
+            ...(interactive === ofCode && { code: verdict.kind === 'fixed' ? 'fixed' : 'varying' }),
+          },
     needsCommit: isCommitted,
     limits: { ...limits, locksShared } satisfies KeptLimits,
     witness: witnesses.at(-1) ?? '',

@@ -10,7 +10,7 @@ import type { Attempt, Earlier } from '../serve/work.ts';
 import { applyTask, withEarlier } from './apply-task.ts';
 import { compilePlan, noteInteractive, type Interactive } from './compile-plan.ts';
 import type { CompiledPlan } from './compiled.ts';
-import { keepRecordings, keptSteps } from './keep-recordings.ts';
+import { keepRecordings, keptSteps, whyCodeDiffers } from './keep-recordings.ts';
 import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
@@ -137,14 +137,22 @@ function hasOthers({ tasks, migration }: PlanGroup): boolean {
 /** Finds the migrations whose code may do something else for the next tenant. What is kept was examined then. */
 async function examine(group: PlanGroup, { steps }: Plan): Promise<void> {
   const { session, lesson } = group;
-  const varying = new Map(lesson.varying);
+  const [kept, varying] = [new Map(lesson.kept), new Map(lesson.varying)];
+  // What only this process can send again is not worth learning for two tenants.
+  const mayLearn = hasOthers(group);
   for (const { file, name } of steps) {
-    if (lesson.kept.has(name) || varying.has(name) || file.format === 'sql') continue;
-    const { kind, reason = 'its code may change' } = await session.context.examine(file);
-    // What only this process can send again is not worth learning for two tenants.
-    if (kind === 'varying' || (kind === 'fixed' && !hasOthers(group)))
-      varying.set(name, reason.replace(`${name} `, 'it '));
+    if (varying.has(name) || file.format === 'sql') continue;
+    const shown = kept.get(name)?.shown;
+    if (shown === undefined) {
+      const verdict = await session.context.examine(file);
+      const reason = whyCodeDiffers(file, verdict);
+      if (reason !== undefined && !(mayLearn && verdict.kind !== 'varying')) varying.set(name, reason);
+    } else if ('interactive' in shown && shown.code !== undefined) {
+      if (mayLearn && shown.code === 'fixed') kept.delete(name);
+      else varying.set(name, shown.interactive);
+    }
   }
+  lesson.kept = kept;
   lesson.varying = varying;
 }
 

@@ -18,7 +18,7 @@ export interface Stored {
 }
 
 /**
- * Looks at all functions, except those of triggers on the history alone, and at defaults, domains, rules and views
+ * Looks at all functions, except tenantctl's own and those of triggers on the history alone, and at defaults, domains, rules and views
  * of one tenant's schema and of those that are no tenant's. A trigger may ask pg_stat_activity for the same. Call it
  * after that tenant's migrations: they may create such a thing.
  */
@@ -29,15 +29,19 @@ export async function readStored(
 ): Promise<Stored> {
   const { tenantHistory } = database.names;
   const { rows } = await database.query<{ [Column in keyof Stored]: boolean }>(
-    `SELECT EXISTS (
-       SELECT FROM pg_proc p
-       WHERE p.oid >= 16384 AND NOT starts_with(p.proname::text, '${HISTORY_TRIGGER}_')
-         AND CASE p.prosrc WHEN '' THEN strpos(to_jsonb(p) ->> 'prosqlbody', $2) > 0
-           ELSE p.prosrc ~* 'current_query' OR p.prosrc ~* 'pg_stat_(get_)?activity' AND p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) END
-         AND (p.prorettype <> 'trigger'::regtype OR EXISTS (
-           SELECT FROM pg_depend d JOIN pg_trigger t ON t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
-           WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND c.relname <> ALL ($3)))
-     ) OR EXISTS (
+    `WITH routines AS (
+       SELECT coalesce(bool_or(
+           CASE p.prosrc WHEN '' THEN strpos(to_jsonb(p) ->> 'prosqlbody', $2) > 0
+             ELSE p.prosrc ~* 'current_query' OR p.prosrc ~* 'pg_stat_(get_)?activity' AND p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) END
+           AND (p.prorettype <> 'trigger'::regtype OR EXISTS (
+             SELECT FROM pg_depend d JOIN pg_trigger t ON t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
+             WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND c.relname <> ALL ($3)))
+         ), false) AS ask, coalesce(bool_or(strpos(p.prosrc, $4) > 0), false) AS name_history
+       FROM pg_proc p
+       WHERE p.oid >= 16384 AND p.pronamespace <> 'tenantctl'::regnamespace
+         AND NOT starts_with(p.proname::text, '${HISTORY_TRIGGER}_')
+     )
+     SELECT r.ask OR EXISTS (
        SELECT FROM pg_depend d, LATERAL (
          SELECT a.adbin::text FROM pg_attrdef a WHERE a.adrelid = d.objid
          UNION ALL SELECT r.ev_action::text FROM pg_rewrite r WHERE r.ev_class = d.objid
@@ -46,12 +50,8 @@ export async function readStored(
            SELECT n.oid FROM pg_namespace n
            WHERE n.nspname IN ('public', $1) OR n.nspname !~ '${SYSTEM_SCHEMA.source}' AND NOT tenantctl.is_other_tenants(n.nspname::text)))
          AND strpos(stored.expression, $2) > 0
-     ) AS "hasCurrentQuery",
-     EXISTS (
-       SELECT FROM pg_proc p
-       WHERE p.oid >= 16384 AND p.pronamespace <> 'tenantctl'::regnamespace
-         AND NOT starts_with(p.proname::text, '${HISTORY_TRIGGER}_') AND strpos(p.prosrc, $4) > 0
-     ) AS "namesHistory"`,
+     ) AS "hasCurrentQuery", r.name_history AS "namesHistory"
+     FROM routines r`,
     [schema, CALL, [tenantHistory, lockTableOf(tenantHistory)], tenantHistory],
   );
   const mentions = (what: RegExp | string) =>

@@ -307,10 +307,10 @@ describe('examineCode', () => {
     expect(verdict).toMatchObject({ kind: 'fixed', reason: `1_a.js uses ${name} in line 1` });
   });
 
-  it('finds fixed what was changed while the process was running: Node may have loaded the older text', async () => {
+  it('finds changed what was changed while the process was running: Node may have loaded the older text', async () => {
     const verdict = await examine({ '1_a.js': up('1') }, { loadedSince: 0 });
     expect(verdict).toMatchObject({
-      kind: 'fixed',
+      kind: 'changed',
       reason: '1_a.js was changed after this process had started',
     });
   });
