@@ -10,8 +10,8 @@ export interface ActionOptions {
   readonly target: Target;
   readonly direction: Direction;
   readonly onStatement?: ((statement: SentStatement) => void) | undefined;
-  /** What earlier migrations of the transaction have sent. */
-  readonly earlier?: readonly string[];
+  /** Returns what earlier migrations of the transaction have sent. */
+  readonly earlier?: () => readonly string[];
   /** Sends each statement; sent as is if absent. */
   readonly around?: Around;
   readonly recording?: Recording | undefined;

@@ -44,13 +44,13 @@ export async function runAction(
     CONTROL_WORDS.test(text) ? (await readStatements(text)).statements : undefined;
   const { around: sender = (_text, send) => send() } = options;
   const around = extensionSender({ client, context, migration, target, inTransaction, around: sender });
-  const texts = [...(options.earlier ?? [])];
+  const own: string[] = [];
   const sent = context.sent[direction];
   const sendsNothing = sent.get(name) === false;
   const noteSent = (hasSent: boolean) => sent.set(name, hasSent || sent.get(name) === true);
   const onStatement = (statement: SentStatement) => {
     noteSent(true);
-    texts.push(statement.text);
+    own.push(statement.text);
     options.onStatement?.(statement);
   };
   const call = {
@@ -73,6 +73,7 @@ export async function runAction(
   client.on('notice', listen);
   const running = run().finally(() => client.off('notice', listen));
   const seen = await running.catch(async (error: unknown) => {
+    const texts = [...(options.earlier?.() ?? []), ...own];
     throw await explainHardCoded(error, { readStatements, migration, target, texts });
   });
   assertTransactionKept(call, seen);

@@ -3,7 +3,8 @@ import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { keepLock, type LockKeeper } from '../../db/lock-keeper.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import { passingOf } from '../../transient.ts';
-import type { RunContext } from '../run/run-context.ts';
+import { traitsOf, type RunContext } from '../run/run-context.ts';
+import { runsInTransaction } from '../files/load.ts';
 import { toSchemaBefore, type SchemaBefore } from '../guard/before.ts';
 import { isOutsideSchema } from '../guard/errors.ts';
 import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
@@ -39,12 +40,13 @@ export async function advance(
   };
   const job = { context, target, assignment, progress };
   try {
-    for (;;) {
-      const end = await serveSegment(job);
+    for (let isOutside = await beginsOutside(context, assignment); ;) {
+      const end = await serveSegment(job, isOutside);
       if (end.kind === 'busy') return end;
       if (end.kind === 'status') return { ...end, done: progress };
-      progress.isCommitted = true;
+      if (end.kind !== 'other') progress.isCommitted = true;
       if (end.kind === 'end') return { kind: 'done', done: progress };
+      ({ isOutside } = end);
     }
   } catch (error) {
     return {
@@ -69,79 +71,88 @@ export async function advance(
 type SegmentEnd =
   | { readonly kind: 'busy' }
   | { readonly kind: 'status'; readonly status: string | null }
-  | { readonly kind: 'more' }
-  /** The next migration runs outside a transaction: the run allows one of these at a time. */
-  | { readonly kind: 'needs-place' }
+  /** `isOutside` is what is expected of the next segment. */
+  | { readonly kind: 'more'; readonly isOutside: boolean }
+  /** Nothing was done: the segment is not of the expected kind. */
+  | { readonly kind: 'other'; readonly isOutside: boolean }
   | { readonly kind: 'end' };
 
-const MORE: SegmentEnd = { kind: 'more' };
+async function beginsOutside(context: RunContext, { planned = [], direction }: Assignment): Promise<boolean> {
+  const [first] = planned;
+  return first !== undefined && !runsInTransaction(await traitsOf(context, first.file, direction), direction);
+}
 
-async function serveSegment(job: TargetJob): Promise<SegmentEnd> {
+/** @param isOutside whether the segment is expected to run outside a transaction */
+async function serveSegment(job: TargetJob, isOutside: boolean): Promise<SegmentEnd> {
   const { assignment, progress } = job;
   const wasStarted = progress.started;
+  // Wait for the turn without a transaction: CREATE INDEX CONCURRENTLY waits for all that have a snapshot.
+  const run = (one: TargetJob) =>
+    isOutside ? one.context.database.alone(() => runSegment(one, true)) : runSegment(one, false);
   const again = () => {
     progress.started = wasStarted;
-    return runSegment(job, false);
+    return run(job);
   };
-  const end = await runSegment(job, false).catch((thrown: unknown) => {
+  const end = await run(job).catch((thrown: unknown) => {
     const error = toDatabaseError(thrown);
     const { suspicion } = progress;
     if (suspicion !== undefined)
       return again().catch((found: unknown) => {
         throw isOutsideSchema(found) || passingOf(found) !== undefined ? found : suspicion;
       });
-    if (progress.completed > 0 && lacksCommit(error.sqlstate, error.message)) {
+    if (!isOutside && progress.completed > 0 && lacksCommit(error.sqlstate, error.message)) {
       progress.isOneByOne = true;
       return again();
     }
     // The history tables known at planning time may be gone (42P01, 3F000): look for them first.
     const isGone = ['42P01', '3F000'].includes(error.sqlstate ?? '');
     if (progress.started || assignment.hasTables !== true || !isGone) throw thrown;
-    return runSegment({ ...job, assignment: { ...assignment, hasTables: false } }, false);
+    return run({ ...job, assignment: { ...assignment, hasTables: false } });
   });
-  if (end.kind !== 'needs-place') return end;
-  // Wait without a transaction: CREATE INDEX CONCURRENTLY waits for all that have a snapshot.
-  return job.context.database.alone(() => runSegment(job, true));
+  // The opening was rolled back.
+  if (end.kind === 'other') progress.started = wasStarted;
+  return end;
 }
 
-async function runSegment(job: TargetJob, hasPlace: boolean): Promise<SegmentEnd> {
+async function runSegment(job: TargetJob, isOutside: boolean): Promise<SegmentEnd> {
   const { context, target, assignment } = job;
-  const { lockTimeoutMs, statementTimeoutMs } = context;
+  const { lockTimeoutMs, statementTimeoutMs, database } = context;
   let outside: Promise<SegmentEnd> | undefined;
   let afterwards: (() => Promise<SegmentEnd>) | undefined;
   const end = await withTransaction(
     // A migration outside a transaction needs sessions: it may outlast a pooler's timeouts.
-    hasPlace ? await context.database.sessions() : context.database,
+    isOutside && database.hasSessions ? await database.sessions() : database,
     { searchPath: ownSearchPath(target), lockTimeoutMs, statementTimeoutMs },
-    lookUnderLock(target, assignment),
+    lookUnderLock(target, assignment, !isOutside),
     async (transaction): Promise<SegmentEnd> => {
       const abandon = (with_: SegmentEnd) => {
         transaction.abandon();
         return with_;
       };
-      const facts = await readFacts(job, transaction);
+      const facts = await readFacts(job, transaction, isOutside);
       if ('kind' in facts) return abandon(facts);
       const { segment, schemaBefore } = facts;
-      if (!segment.isOutside) {
+      if (segment.isOutside && !database.hasSessions) throw poolerInBetween(segment.steps[0]?.name ?? '');
+      if (segment.isOutside !== isOutside) return abandon({ kind: 'other', isOutside: segment.isOutside });
+      if (!isOutside) {
         if (!(await mayReach(job, segment, transaction))) return abandon({ kind: 'busy' });
-        return (await runGroup(job, transaction, segment, schemaBefore)) ? { kind: 'end' } : MORE;
+        const isEnd = await runGroup(job, transaction, segment, schemaBefore);
+        return isEnd ? { kind: 'end' } : { kind: 'more', isOutside: !segment.isLast };
       }
-      if (!context.database.hasSessions) throw poolerInBetween(segment.steps[0]?.name ?? '');
       // A second connection sees the schema and its history only after the commit.
-      if (facts.isNew) return MORE;
-      if (!hasPlace) return abandon({ kind: 'needs-place' });
+      if (facts.isNew) return { kind: 'more', isOutside };
       const perform = async (keeper?: LockKeeper): Promise<SegmentEnd> => {
         try {
-          await runOutside(job, segment, keeper?.lost);
+          const isComplete = await runOutside(job, segment, keeper?.lost);
+          return segment.isLast && isComplete ? { kind: 'end' } : { kind: 'more', isOutside: !isComplete };
         } finally {
           await keeper?.release();
         }
-        return segment.isLast ? { kind: 'end' } : MORE;
       };
-      if (!context.database.hasParallelSessions) {
+      if (!database.hasParallelSessions) {
         // All connections are one session: end the transaction first. The folder's lock keeps others out.
         afterwards = perform;
-        return MORE;
+        return { kind: 'more', isOutside };
       }
       // Only the target's lock: a table lock could block a REINDEX on the other connection forever.
       await transaction.client.query(`ROLLBACK TO SAVEPOINT ${LOCK_ONLY}`);
@@ -165,7 +176,11 @@ interface Facts {
 }
 
 /** Reads the facts under the lock, and decides. @returns the end if this run has nothing to do */
-async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): Promise<SegmentEnd | Facts> {
+async function readFacts(
+  job: TargetJob,
+  { client, opening }: OpenTransaction,
+  isOutside: boolean,
+): Promise<SegmentEnd | Facts> {
   const { context, target, assignment, progress } = job;
   const [lock, , look, noted, read] = opening;
   const seen = look?.rows[0] as Seen;
@@ -191,7 +206,7 @@ async function readFacts(job: TargetJob, { client, opening }: OpenTransaction): 
   return {
     segment: nextSegment(plan.steps, migrations, assignment.direction),
     isNew: isOpened || !seen.has_history || !seen.has_lock,
-    schemaBefore: target.scope === 'tenants' ? toSchemaBefore(noted?.rows[0]) : undefined,
+    schemaBefore: target.scope === 'tenants' && !isOutside ? toSchemaBefore(noted?.rows[0]) : undefined,
   };
 }
 

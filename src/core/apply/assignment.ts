@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import type { Recording } from '../../db/knex/recording.ts';
 import type { ObservedEffects } from '../guard/judge.ts';
 import type { History } from '../target/history.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, Step } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Failure } from '../serve/work.ts';
@@ -30,6 +30,8 @@ export interface Assignment {
   readonly hasState: boolean;
   /** Both history tables existed at planning time: read them in the round trip that takes the lock. */
   readonly hasTables?: boolean | undefined;
+  /** What was planned: whether its first migration runs outside a transaction decides how the work begins. */
+  readonly planned?: readonly Pick<Step, 'file'>[] | undefined;
   readonly record?: ((name: string) => Recording) | undefined;
 }
 

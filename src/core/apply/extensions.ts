@@ -135,16 +135,30 @@ function unavailable(
  * @throws TenantctlError DATABASE_ERROR for one that cannot be moved
  */
 export async function moveExtensions(
-  { warnings }: Pick<RunContext, 'warnings'>,
+  context: Pick<RunContext, 'warnings'>,
   client: PoolClient,
   { schema }: Pick<Target, 'schema'>,
 ): Promise<void> {
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT extname::text AS name FROM pg_catalog.pg_extension
-     WHERE extnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1)`,
-    [schema],
-  );
-  for (const { name } of rows) {
+  const { rows } = await client.query<NamedExtension>(selectExtensionsIn(schema));
+  await moveToPublic(context, client, rows);
+}
+
+export interface NamedExtension {
+  readonly name: string;
+}
+
+export function selectExtensionsIn(schema: string): string {
+  return `SELECT extname::text AS name FROM pg_catalog.pg_extension
+     WHERE extnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ${literal(schema)})`;
+}
+
+/** @throws TenantctlError DATABASE_ERROR for one that cannot be moved */
+export async function moveToPublic(
+  { warnings }: Pick<RunContext, 'warnings'>,
+  client: PoolClient,
+  extensions: readonly NamedExtension[],
+): Promise<void> {
+  for (const { name } of extensions) {
     const create = `CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA public;`;
     await client.query(`ALTER EXTENSION ${identifier(name)} SET SCHEMA public`).catch((error: unknown) => {
       const hint = `Every tenant needs the extension ${name} in public, and it cannot be moved there. Create it there: ${create}`;

@@ -1,6 +1,6 @@
 import { toDatabaseError } from '../../db/database-error.ts';
 import { DIRECT_URL_REMEDY } from '../../db/direct.ts';
-import { messageOf, TenantctlError, type InvalidIndex } from '../../errors.ts';
+import { TenantctlError, type InvalidIndex } from '../../errors.ts';
 import { listedIndexes } from '../target/invalid-indexes.ts';
 import { unknownEnd } from '../state/interrupted.ts';
 import type { Intent } from '../state/intents.ts';
@@ -23,8 +23,13 @@ export function connectionLostOutside(target: Target, begun: Begun, cause: Tenan
   return unknownEnd(target, begun, message, { sqlstate: cause.sqlstate, cause });
 }
 
-export function notRecorded(target: Target, begun: Begun, cause: TenantctlError): TenantctlError {
-  const message = `${begun.migration} ran outside a transaction but could not be recorded: ${messageOf(cause)}`;
+export function notRecorded(
+  target: Target,
+  begun: Begun,
+  reason: string,
+  cause: TenantctlError,
+): TenantctlError {
+  const message = `${begun.migration} ran outside a transaction but could not be recorded: ${reason}`;
   return unknownEnd(target, begun, message, { sqlstate: cause.sqlstate, cause });
 }
 

@@ -1,40 +1,22 @@
-import { startStopwatch } from '../../stopwatch.ts';
 import type { PoolClient } from 'pg';
+import { startStopwatch } from '../../stopwatch.ts';
+import { poolTooSmall } from '../../db/connections.ts';
 import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { setAll } from '../../db/dead-client.ts';
-import { BEGIN, CLEAN_SESSION, ownSettings, withClient } from '../../db/transaction.ts';
+import { CLEAN_SESSION, ownSettings, withClient } from '../../db/transaction.ts';
 import type { InvalidIndex } from '../../errors.ts';
-import { traitsOf, type RunContext } from '../run/run-context.ts';
-import { namedIn, readInvalidIndexes } from '../target/invalid-indexes.ts';
-import { backoffMs, mayPass, pause } from '../run/retry.ts';
-import { recordInLedger } from '../ledger/record-in-run.ts';
-import { runAction } from './action.ts';
-import { moveExtensions } from './extensions.ts';
-import type { TargetJob } from './assignment.ts';
-import { giveControl, regainControl } from '../target/control.ts';
-import { runsInTransaction, type Direction, type Migration } from '../files/load.ts';
-import { poolTooSmall } from '../../db/connections.ts';
+import { runsInTransaction, type Direction } from '../files/load.ts';
 import type { Step } from '../plan/plan.ts';
-import {
-  connectionLostOutside,
-  leftInvalid,
-  lockLost,
-  notRecorded,
-  outsideFailure,
-  poolerInBetween,
-} from './outside-errors.ts';
-import type { Segment } from './segment.ts';
-import { recordStep } from '../target/write-history.ts';
-import { patientSender } from './statement-patience.ts';
-import { stampOf } from '../stamps/stamps.ts';
+import { traitsOf, type RunContext } from '../run/run-context.ts';
 import { deleteOwnIntent, insertIntent } from '../state/intents.ts';
-
-interface OutsideJob extends TargetJob {
-  readonly begun: { readonly migration: string; readonly direction: Direction };
-  readonly migration: Migration;
-  readonly isLast: boolean;
-  readonly lost: AbortSignal | undefined;
-}
+import { giveControl } from '../target/control.ts';
+import { readInvalidIndexes } from '../target/invalid-indexes.ts';
+import { runAction } from './action.ts';
+import type { TargetJob } from './assignment.ts';
+import { connectionLostOutside, lockLost, outsideFailure, poolerInBetween } from './outside-errors.ts';
+import { lookAfter, record, type OutsideJob } from './record-outside.ts';
+import type { Segment } from './segment.ts';
+import { patientSender } from './statement-patience.ts';
 
 /**
  * Refuses migrations that need a session before anything is done, rather than apply some of them.
@@ -54,37 +36,52 @@ export async function assertSessions(
 }
 
 /**
- * Runs a segment outside a transaction, on its own connection. The intent is deleted with the record, or once
- * the server has reported failure. It stays if the outcome is unknown or could not be recorded.
+ * Runs a segment outside a transaction, one migration after the other, on its own connection. A migration's intent is
+ * deleted with the record, or once the server has reported failure. It stays if the outcome is unknown or could not
+ * be recorded.
  * @param lost aborted when the connection that holds the target's lock is lost: stops the migration
- * @throws TenantctlError MIGRATION_FAILED if it failed; MIGRATION_INTERRUPTED if the intent stays
+ * @returns false if the lock was lost, or the session could not be reset, before the last of them began
+ * @throws TenantctlError MIGRATION_FAILED if one failed; MIGRATION_INTERRUPTED if its intent stays
  */
-export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortSignal): Promise<void> {
-  const { context, target, assignment, progress } = job;
-  const [step] = segment.steps;
-  const [migration] = segment.migrations;
-  if (step === undefined || migration === undefined) return;
-  const begun = { migration: step.name, direction: assignment.direction };
-  const outside = { ...job, begun, migration, isLast: segment.isLast, lost };
-  const database = await context.database.sessions();
-  progress.isOutside = true;
-  const work = async (client: PoolClient, spoil: () => void): Promise<void> => {
+export async function runOutside(job: TargetJob, segment: Segment, lost?: AbortSignal): Promise<boolean> {
+  const { progress, assignment } = job;
+  const { direction } = assignment;
+  const database = await job.context.database.sessions();
+  let begun: OutsideJob['begun'] | undefined;
+  let isClean = true;
+  const runAll = async (client: PoolClient, spoil: () => void): Promise<boolean> => {
+    for (const [at, step] of segment.steps.entries()) {
+      const migration = segment.migrations[at];
+      if (migration === undefined || lost?.aborted === true || !isClean) return false;
+      begun = { migration: step.name, direction };
+      progress.isOutside = true;
+      const isLastStep = at === segment.steps.length - 1;
+      const outside = { ...job, begun, migration, isLast: segment.isLast && isLastStep, lost };
+      try {
+        await perform(outside, client);
+        progress.isOutside = false;
+        progress.isCommitted = true;
+        progress.names.push(step.name);
+      } finally {
+        // DISCARD ALL would also discard the plans of tenantctl's routines.
+        await client.query(CLEAN_SESSION.join(';\n')).catch(() => {
+          isClean = false;
+          spoil();
+        });
+      }
+    }
+    return true;
+  };
+  const work = async (client: PoolClient, spoil: () => void): Promise<boolean> => {
     const stop = () => void database.stop(client);
     lost?.addEventListener('abort', stop, { once: true });
-    try {
-      await perform(outside, client);
-    } finally {
-      lost?.removeEventListener('abort', stop);
-      // DISCARD ALL would also discard the plans of tenantctl's routines.
-      await client.query(CLEAN_SESSION.join(';\n')).catch(spoil);
-    }
+    return runAll(client, spoil).finally(() => lost?.removeEventListener('abort', stop));
   };
-  await withClient(database, work, { purpose: 'aside' }).catch((error: unknown) => {
-    if (lost?.aborted === true) throw lockLost(target, begun, error);
-    throw isLoss(error) ? connectionLostOutside(target, begun, toDatabaseError(error)) : error;
+  return withClient(database, work, { purpose: 'aside' }).catch((error: unknown) => {
+    if (begun === undefined || progress.isOutside !== true) throw error;
+    if (lost?.aborted === true) throw lockLost(job.target, begun, error);
+    throw isLoss(error) ? connectionLostOutside(job.target, begun, toDatabaseError(error)) : error;
   });
-  progress.isOutside = false;
-  progress.names.push(step.name);
 }
 
 async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
@@ -99,6 +96,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
     ].join(';\n'),
   );
   const texts: string[] = [];
+  let isBegun: boolean;
   try {
     const finish = await runAction(client, context, migration, {
       target,
@@ -109,12 +107,7 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
     // A migration may have caught the error of a cancelled statement.
     outside.lost?.throwIfAborted();
     finish();
-    await client.query('RESET ROLE');
-    await moveExtensions(context, client, target);
-    if (direction === 'up') {
-      const invalid = namedIn(await readInvalidIndexes(client, [target.schema]), texts);
-      if (invalid.length > 0) throw leftInvalid(target, begun.migration, invalid);
-    }
+    isBegun = await lookAfter(outside, client, texts);
   } catch (error) {
     if (isLoss(error)) throw error;
     await client.query('ROLLBACK; RESET ROLE').catch(() => {});
@@ -123,43 +116,5 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
     if (outside.lost?.aborted !== true) await client.query(deleteOwnIntent(target.schema)).catch(() => {});
     throw outsideFailure(error, begun.migration, invalid);
   }
-  await record(outside, client, elapsedMs());
-}
-
-/** Records the migration and deletes its intent. Retries transient errors: the work is done. */
-async function record(outside: OutsideJob, client: PoolClient, durationMs: number): Promise<void> {
-  const { context } = outside;
-  for (let tries = 1; ; tries += 1) {
-    try {
-      await recordOnce(outside, client, durationMs);
-      return;
-    } catch (thrown) {
-      const error = toDatabaseError(thrown);
-      await client.query('ROLLBACK').catch(() => {});
-      const isLast = tries > context.retries || context.database.isCancelled || error.sqlstate === undefined;
-      if (isLast || !mayPass(error)) throw notRecorded(outside.target, outside.begun, error);
-      await pause(backoffMs(tries, Math.random), outside.lost);
-    }
-  }
-}
-
-async function recordOnce(outside: OutsideJob, client: PoolClient, durationMs: number): Promise<void> {
-  const { context, target, assignment, progress, isLast } = outside;
-  const { migration, direction } = outside.begun;
-  const { batch } = progress;
-  // The migration may have changed its session's settings.
-  await client.query(
-    [BEGIN, ...regainControl(target), ...setAll(ownSettings(context.database, context), 'LOCAL')].join(';\n'),
-  );
-  const { rowCount } = await client.query(deleteOwnIntent(target.schema));
-  if (rowCount !== 1) throw new Error('somebody else has resolved it in the meantime');
-  await client.query(
-    [
-      recordStep(target, direction, migration, batch),
-      ...recordInLedger(context.run?.id, target, { direction, names: [migration], batch, durationMs }),
-      ...stampOf(target),
-      ...(isLast ? (assignment.closing ?? []) : []),
-      'COMMIT',
-    ].join(';\n'),
-  );
+  await record(outside, client, elapsedMs(), isBegun);
 }

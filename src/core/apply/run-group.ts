@@ -106,13 +106,12 @@ async function runAll(
     progress.completed = index;
     const recording = assignment.record?.(name);
     if (progress.isOneByOne === true) recording?.depends('it needs a transaction of its own');
-    const earlier = sent.flat();
     const texts: string[] = [];
     sent.push(texts);
     const finish = await runAction(client, context, migration, {
       target,
       direction,
-      earlier,
+      earlier: () => sent.slice(0, index).flat(),
       recording,
       onStatement: ({ text }) => texts.push(text),
     });

@@ -1,7 +1,7 @@
 import { type Direction, type Migration, runsInTransaction } from '../files/load.ts';
 import type { Step } from '../plan/plan.ts';
 
-/** Consecutive migrations that share a transaction, or one outside a transaction. */
+/** Consecutive migrations that share a transaction, or that run outside one. */
 export interface Segment {
   readonly isOutside: boolean;
   readonly steps: readonly Step[];
@@ -15,9 +15,10 @@ export function nextSegment(
   migrations: readonly Migration[],
   direction: Direction,
 ): Segment {
-  const outside = migrations.findIndex((migration) => !runsInTransaction(migration, direction));
-  const isOutside = outside === 0;
-  const length = isOutside ? 1 : outside === -1 ? steps.length : outside;
+  const kinds = migrations.map((migration) => !runsInTransaction(migration, direction));
+  const isOutside = kinds[0] === true;
+  const other = kinds.indexOf(!isOutside);
+  const length = other === -1 ? steps.length : other;
   return {
     isOutside,
     steps: steps.slice(0, length),

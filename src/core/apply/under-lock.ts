@@ -32,9 +32,10 @@ export const LOCK_ONLY = 'tenantctl_lock_only';
 
 /**
  * Statements that return, in this order: whether the lock was taken, and the backend's pid; nothing; Seen,
- * with a new snapshot under the lock; a tenant's SchemaBefore; with `hasTables`, the history.
+ * with a new snapshot under the lock; a tenant's SchemaBefore, if the guard is to look
+ * at the transaction; with `hasTables`, the history.
  */
-export function lookUnderLock(target: Target, assignment: Assignment): string[] {
+export function lookUnderLock(target: Target, assignment: Assignment, isGuarded: boolean): string[] {
   const { table: registry, schema, status } = registrySql(target.names);
   const table = (name: string) =>
     `EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(${literal(target.schema)}))
@@ -59,7 +60,7 @@ export function lookUnderLock(target: Target, assignment: Assignment): string[] 
     `SELECT ${tryLock(target.lock)} AS locked, pg_backend_pid() AS pid`,
     `SAVEPOINT ${LOCK_ONLY}`,
     look,
-    target.scope === 'tenants' ? selectSchemaBefore(target.schema) : 'SELECT NULL',
+    target.scope === 'tenants' && isGuarded ? selectSchemaBefore(target.schema) : 'SELECT NULL',
   ];
   return assignment.hasTables === true ? [...statements, selectUnderLock(target)] : statements;
 }

@@ -71,7 +71,7 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
   const resolution = await withTransaction(
     database,
     { lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS },
-    lookUnderLock(target, LOOK),
+    lookUnderLock(target, LOOK, false),
     async (transaction): Promise<Resolution> => {
       const { client, opening } = transaction;
       const [lock, , look] = opening;

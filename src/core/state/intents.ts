@@ -36,6 +36,14 @@ export function deleteOwnIntent(schema: string): string {
   return `${deleteIntent(schema)} AND backend_pid = pg_backend_pid() AND backend_start IS NOT DISTINCT FROM ${OWN_START}`;
 }
 
+/** The SQLSTATE of takeOwnIntent (division by zero) if the intent has been resolved since. */
+export const NO_INTENT = '22012';
+
+/** Does what deleteOwnIntent does, and fails if there is nothing to delete. */
+export function takeOwnIntent(schema: string): string {
+  return `WITH own AS (${deleteOwnIntent(schema)} RETURNING 1) SELECT 1 / count(*) FROM own`;
+}
+
 /** SQL on tenantctl.intents: whether the backend of the intent is still connected. */
 export const BACKEND_LIVES = `EXISTS (
   SELECT FROM pg_stat_activity a

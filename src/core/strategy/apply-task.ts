@@ -24,6 +24,7 @@ export async function applyTask(
     closing: work.closing(task),
     hasState: true,
     hasTables: tenant.hasHistory && tenant.hasLock,
+    planned: plan.steps,
     record,
   });
   if (attempt.kind !== 'status') return attempt;

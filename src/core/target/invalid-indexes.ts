@@ -1,4 +1,4 @@
-import { qualified } from '../../db/sql.ts';
+import { literal, qualified } from '../../db/sql.ts';
 import type { InvalidIndex } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -12,27 +12,44 @@ export async function readInvalidIndexes(
   schemas: readonly string[],
 ): Promise<InvalidIndex[]> {
   if (schemas.length === 0) return [];
-  const { rows } = await connection.query<{ schema: string; name: string; table: string }>(
-    `SELECT n.nspname AS schema, i.relname AS name, t.relname AS table
-     FROM pg_namespace n
-     JOIN pg_class i ON i.relnamespace = n.oid AND i.relkind = 'i'
-     JOIN pg_index x ON x.indexrelid = i.oid AND NOT x.indisvalid
-     JOIN pg_class t ON t.oid = x.indrelid
-     WHERE n.nspname = ANY ($1)
-       AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND p.index_relid = i.oid)
-     ORDER BY 1, 2`,
-    [schemas],
-  );
-  return rows.map((row) => ({
-    ...row,
-    remedy: `DROP INDEX CONCURRENTLY ${qualified(row.schema, row.name)};`,
-  }));
+  const { rows } = await connection.query<InvalidIndexRow>(selectInvalid('n.nspname = ANY ($1)'), [schemas]);
+  return rows.map(toInvalidIndex);
 }
 
-/** The indexes named in these statements: IF NOT EXISTS accepts an INVALID index. */
-export function namedIn(indexes: readonly InvalidIndex[], texts: readonly string[]): InvalidIndex[] {
-  const all = texts.join('\n').toLowerCase();
-  return indexes.filter(({ name }) => all.includes(name.toLowerCase()));
+export type InvalidIndexRow = Pick<InvalidIndex, 'schema' | 'name' | 'table'>;
+
+export function toInvalidIndex(row: InvalidIndexRow): InvalidIndex {
+  return { ...row, remedy: `DROP INDEX CONCURRENTLY ${qualified(row.schema, row.name)};` };
+}
+
+/**
+ * Selects a schema's INVALID indexes that these statements may name: IF NOT EXISTS accepts one. By their names the
+ * server finds them without reading its whole catalog.
+ */
+export function selectInvalidNamed(schema: string, texts: readonly string[]): string {
+  const names = [...new Set(texts.flatMap(wordsOf))].map(literal);
+  return selectInvalid(
+    `n.nspname = ${literal(schema)} AND i.relname = ANY (ARRAY[${names.join(', ')}]::pg_catalog.name[])`,
+  );
+}
+
+/** The words of a text that may be names, as the server stores them. */
+function wordsOf(text: string): string[] {
+  if (!/index/i.test(text)) return [];
+  return [...text.matchAll(/"((?:[^"]|"")+)"|[\p{L}_][\p{L}\p{N}_$]*/gu)].map(
+    ([word, quoted]) => quoted?.replaceAll('""', '"') ?? word.toLowerCase(),
+  );
+}
+
+function selectInvalid(where: string): string {
+  return `SELECT n.nspname AS schema, i.relname AS name, t.relname AS table
+     FROM pg_catalog.pg_namespace n
+     JOIN pg_catalog.pg_class i ON i.relnamespace = n.oid AND i.relkind = 'i'
+     JOIN pg_catalog.pg_index x ON x.indexrelid = i.oid AND NOT x.indisvalid
+     JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
+     WHERE ${where}
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND p.index_relid = i.oid)
+     ORDER BY 1, 2`;
 }
 
 /** For example "index notes_a of table notes". */

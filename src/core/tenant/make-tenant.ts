@@ -55,6 +55,7 @@ export async function makeTenant(
     closing: part?.isLast === false ? [] : closingOf(provisioning, target.schema),
     hasState: true,
     hasTables: tenant.hasHistory,
+    planned: plan.steps,
     record,
   });
   if (attempt.kind === 'busy') return attempt;

@@ -39,6 +39,31 @@ test('each statement of an .sql file runs on its own, between the migrations bef
   expect(await fleet.history('org_a')).toHaveLength(2);
 });
 
+test('several of them in a row run under one lock, and one that fails leaves those before it recorded', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const holders = `SELECT a.pid, a.xact_start FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory'
+    AND a.datname = current_database() AND a.application_name = 'tenantctl' AND a.state = 'idle in transaction'`;
+  await fleet.add('3_first.sql', `-- migrate:up transaction:false\nCREATE TABLE held AS ${holders};`);
+  await fleet.add(
+    '4_second.sql',
+    `-- migrate:up transaction:false\nSELECT 1 / count(*) FROM (SELECT * FROM held INTERSECT ${holders}) same;`,
+  );
+  await fleet.add('5_third.sql', `-- migrate:up transaction:false\nALTER TABLE missing ADD id int;`);
+  const failed = resultOf(await fleet.migrate({ tenants: ['org_a'] }), 'org_a');
+  expect(failed).toMatchObject({
+    outcome: 'failed',
+    names: ['3_first.sql', '4_second.sql'],
+    error: { migration: '5_third.sql', sqlstate: '42P01' },
+  });
+  expect(await fleet.history('org_a')).toHaveLength(4);
+  expect(await fleet.query('SELECT * FROM tenantctl.intents')).toEqual([]);
+
+  await fleet.add('5_third.sql', `-- migrate:up transaction:false\nALTER TABLE notes ADD more int;`);
+  const result = await fleet.migrate();
+  expect(resultOf(result, 'org_a').names).toEqual(['5_third.sql']);
+  expect(resultOf(result, 'org_b').names).toEqual(['3_first.sql', '4_second.sql', '5_third.sql']);
+});
+
 test('a Knex migration outside a transaction has its schema, its parameters and bindings', async () => {
   const fleet = await createFleet(['org_a', 'org_b']);
   await fleet.add(

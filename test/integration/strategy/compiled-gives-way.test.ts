@@ -693,14 +693,15 @@ test('a run that comes too late for a tenant takes nothing that the other one ne
   await holdLock(fleet.testDatabase, target.lock);
   const late = await fleet.database.connect('work');
   onTestFinished(() => fleet.database.giveBack(late, true, 0));
-  const opening = lookUnderLock(target, {
+  const assignment = {
     direction: 'up',
     hasState: true,
     hasTables: true,
     decide: () => {
       throw new Error('not asked');
     },
-  });
+  } as const;
+  const opening = lookUnderLock(target, assignment, true);
   await late.query(['BEGIN', ...opening].join(';\n'));
   const free = await fleet.query(
     `SELECT * FROM ${ODD_SCHEMA}.knex_migrations_tenant_lock FOR UPDATE SKIP LOCKED`,

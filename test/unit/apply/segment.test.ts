@@ -15,11 +15,11 @@ function cut(plan: string): [isOutside: boolean, steps: number, isLast: boolean]
   return [segment.isOutside, segment.steps.length, segment.isLast];
 }
 
-test('consecutive migrations share a transaction; one outside a transaction stands alone', () => {
+test('consecutive migrations form a segment if all run in a transaction, or all outside one', () => {
   expect(cut('')).toEqual([false, 0, true]);
   expect(cut('tt')).toEqual([false, 2, true]);
   expect(cut('tto')).toEqual([false, 2, false]);
   expect(cut('ott')).toEqual([true, 1, false]);
-  expect(cut('oo')).toEqual([true, 1, false]);
-  expect(cut('o')).toEqual([true, 1, true]);
+  expect(cut('oot')).toEqual([true, 2, false]);
+  expect(cut('oo')).toEqual([true, 2, true]);
 });
