@@ -5,6 +5,7 @@ import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { decodeText, type UnreadableFile } from '../../text-file.ts';
 import { importModule } from '../../import-module.ts';
 import { isError } from '../../is-error.ts';
+import { importTypeScript } from './import-typescript.ts';
 import { packageType } from './package-type.ts';
 import { parseSqlMigration, type SqlMigration } from './sql-file.ts';
 import { placeOf } from './source-place.ts';
@@ -114,7 +115,10 @@ async function importFile(file: MigrationFile, text: string): Promise<MigrationM
     isTypeScript &&
     (MAY_NEED_JITI_LATER.test(text) || (IMPORTS_DEFAULT.test(text) && (await isCommonJs(file))));
   try {
-    if (!needsJiti) return (await importModule(file.path)) as MigrationModule;
+    if (!needsJiti)
+      return (await (isTypeScript
+        ? importTypeScript(file.path, text)
+        : importModule(file.path))) as MigrationModule;
   } catch (error) {
     if (!(isTypeScript ? isBeyondTypeStripping(error) : isUnresolved(error)))
       throw broken(file, error, await placeOfSyntaxError(file, error));

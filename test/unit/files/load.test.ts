@@ -158,6 +158,25 @@ test.each([
   expect(await (up as (knex?: Knex) => unknown)()).toEqual(SEEN);
 });
 
+test.each([
+  ['nothing but the type Knex, by Node', '', true],
+  [
+    'more beside it, by jiti, which gives that CommonJS names',
+    `import { here } from '../../lib/here';`,
+    false,
+  ],
+])('a file that imports %s', async (_, more, isByNode) => {
+  const { up } = await load({
+    'package.json': '{}',
+    'lib/here.ts': 'export const here = () => __dirname;',
+    'migrations/tenants/1.ts': `import { Knex } from 'knex';\n${more}
+      const frame = (): string => String(new Error().stack).split('\\n')[1] ?? '';
+      export async function up(knex: Knex): Promise<string> { ${more && 'here();'} return frame(); }`,
+  });
+  const seen = await (up as (knex?: Knex) => unknown)();
+  expect(String(seen).includes('file://')).toBe(isByNode);
+});
+
 const DEFAULT_OF_A_COMPILED_PACKAGE = `import type { Knex } from 'knex';
   import compiled from 'compiled';
   export const up = async (knex: Knex) => [compiled.is, compiled.default?.is, typeof (await import('plain')).default];`;
