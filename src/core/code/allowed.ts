@@ -12,13 +12,13 @@ const PURE = names(`
   Math.log Math.log2 Math.log10 Array.isArray Array.from Array.of Date.UTC Symbol.for
   Object.keys Object.values Object.entries Object.fromEntries Object.assign Object.freeze Object.isFrozen
   Object.create Object.defineProperty Object.hasOwn Object.getOwnPropertyNames Object.is Object.groupBy
-  Object.prototype.hasOwnProperty Map.groupBy Promise.resolve Promise.reject Promise.all Promise.allSettled
+  Map.groupBy Promise.resolve Promise.reject Promise.all Promise.allSettled
   Buffer.from Buffer.alloc Buffer.concat Buffer.byteLength Buffer.isBuffer
   node:path.join node:path.dirname node:path.basename node:path.extname node:path.normalize node:path.parse
   node:path.format node:path.sep node:path.isAbsolute node:url.fileURLToPath node:url.pathToFileURL
   node:crypto.createHash node:crypto.createHmac`);
 
-/** May be called and constructed, and stand after `instanceof` and `typeof`: by themselves they tell nothing. */
+/** May be called and constructed, and stand after `instanceof`: by themselves they tell nothing. */
 const CALLED = names(`
   Array Object String Number Boolean BigInt Symbol RegExp Map Set WeakMap WeakSet Promise Error TypeError RangeError
   SyntaxError ReferenceError AggregateError URL URLSearchParams TextEncoder TextDecoder node:url.URL`);
@@ -26,26 +26,24 @@ const CALLED = names(`
 /** May be passed on as functions: `.map(String)`. */
 const PASSED = names('String Number Boolean BigInt');
 
-/** Stays the same for as long as a process lives. Intl.DateTimeFormat does not: without a date, it formats now. */
-const FIXED = names(`
-  process.env.* process.platform process.arch process.version process.versions.* node:os.EOL
-  Intl.Collator Intl.NumberFormat Intl.PluralRules Intl.ListFormat`);
-
-/** Where a module is. Harmless in the name of a file that is read, since what it holds is what counts. */
+/** Where a module is. Harmless in the name of a file that is read: its content is what counts. */
 export const LOCATIONS = names(
   '__dirname __filename import.meta.url import.meta.dirname import.meta.filename',
 );
 
+/** Stays the same as long as a process lives. */
+const FIXED = new Set(['process.env.*', ...LOCATIONS]);
+
 /** Reads a file, whose name must be a constant. */
 export const READS = names('node:fs.readFileSync node:fs.existsSync');
 
-/** Members of any object that lead to what no name shows, that all modules share, or that Knex makes at random. */
+/**
+ * Members of any object that lead to what no name shows, that all modules share, that Knex makes at random, or that
+ * depend on the locale or the place of the program.
+ */
 export const REFUSED_MEMBERS = names(`
   constructor __proto__ prototype caller callee
-  __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ __knexUid __knexQueryUid __knexTxId`);
-
-/** Members of any object that depend on the locale, or on the place of the program. */
-export const FIXED_MEMBERS = names(`
+  __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ __knexUid __knexQueryUid __knexTxId
   localeCompare toLocaleString toLocaleDateString toLocaleTimeString toLocaleLowerCase toLocaleUpperCase stack`);
 
 /** Members that JavaScript calls by itself, unseen. */
@@ -55,10 +53,6 @@ export const UNSEEN_CALLS = names('then valueOf toString toJSON');
 export const CHANGES = names(`
   push pop shift unshift splice sort reverse fill copyWithin add delete clear append getOrInsert getOrInsertComputed
   next write copy`);
-
-/** Methods of arrays and texts that return a new one. */
-export const MAKES_NEW = names(`
-  map filter flatMap flat slice concat split trim replace replaceAll match toSorted toReversed toSpliced with`);
 
 export type Use = 'called' | 'constructed' | 'passed' | 'other';
 

@@ -1,4 +1,4 @@
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Node } from 'estree';
 import { LOCATIONS, READS } from './allowed.ts';
@@ -9,8 +9,7 @@ const PATHS: Readonly<Record<string, (first: string, ...others: string[]) => str
   // Without an absolute part, it depends on the directory of the process.
   'node:path.resolve': (...parts) => (parts.some(isAbsolute) ? resolve(...parts) : join(...parts)),
   'node:path.dirname': dirname,
-  'node:path.basename': basename,
-  'node:url.fileURLToPath': pathOf,
+  'node:url.fileURLToPath': (url) => fileURLToPath(url),
 };
 
 /**
@@ -19,12 +18,8 @@ const PATHS: Readonly<Record<string, (first: string, ...others: string[]) => str
  * @returns undefined if it depends on anything else
  */
 export function constantPath(node: Node, file: string, code: ModuleCode): string | undefined {
-  const path = pathOf(valueOf(node, file, code, 0) ?? '');
-  return isAbsolute(path) ? path : undefined;
-}
-
-function pathOf(url: string): string {
-  return url.startsWith('file:///') ? fileURLToPath(url) : url;
+  const path = valueOf(node, file, code, 0);
+  return path !== undefined && isAbsolute(path) ? path : undefined;
 }
 
 function valueOf(node: Node, file: string, code: ModuleCode, depth: number): string | undefined {
@@ -54,12 +49,6 @@ function valueOf(node: Node, file: string, code: ModuleCode, depth: number): str
       const isConstant = (definition.parent as { readonly kind?: string } | null)?.kind === 'const';
       return isConstant && id.type === 'Identifier' && init ? value(init) : undefined;
     }
-    case 'NewExpression': {
-      const [url, base] = node.arguments.map(value);
-      return isUrl(node.callee, code) && url !== undefined && base !== undefined
-        ? URL.parse(url, base)?.href
-        : undefined;
-    }
     case 'CallExpression': {
       const path = PATHS[code.nameOf(node.callee) ?? ''];
       const [first, ...others] = node.arguments.map(value);
@@ -73,10 +62,6 @@ function valueOf(node: Node, file: string, code: ModuleCode, depth: number): str
 
 function joined(parts: readonly (string | undefined)[]): string | undefined {
   return parts.every((part) => part !== undefined) ? parts.join('') : undefined;
-}
-
-function isUrl(node: Node, code: ModuleCode): boolean {
-  return /^(?:node:url\.)?URL$/.test(code.nameOf(node) ?? '');
 }
 
 /** Whether the place of a module only serves to name a file that is read: then what the file holds is what counts. */
@@ -95,8 +80,6 @@ export function namesFileOnly(node: Node, code: ModuleCode, seen = new Set<Node>
     case 'TemplateLiteral':
     case 'BinaryExpression':
       return namesFileOnly(parent, code, seen);
-    case 'NewExpression':
-      return isUrl(parent.callee, code) && namesFileOnly(parent, code, seen);
     case 'VariableDeclarator': {
       const uses = code.declaredBy(parent)?.references.filter((reference) => reference.isRead()) ?? [];
       return (

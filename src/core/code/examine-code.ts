@@ -4,7 +4,6 @@ import { messageOf } from '../../errors.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { CodeDigests, CodeFile } from './code-files.ts';
 import { examineModule, type Finding } from './examine-module.ts';
-import type { State } from './examine-state.ts';
 import { ModuleCode } from './module-code.ts';
 import { parseCode } from './parse-code.ts';
 import { resolveImport } from './resolve-import.ts';
@@ -49,7 +48,6 @@ class ModuleGraph {
   readonly #digests: CodeDigests;
   readonly #files = new Map<string, CodeFile>();
   readonly #findings: Finding[] = [];
-  readonly #states: [path: string, State][] = [];
 
   constructor(folder: string, digests: CodeDigests) {
     this.#folder = folder;
@@ -75,16 +73,15 @@ class ModuleGraph {
       },
     );
     if (parsed === undefined) return;
-    const { findings, imports, reads, state } = examineModule(new ModuleCode(parsed), path);
+    const { findings, imports, reads } = examineModule(new ModuleCode(parsed), path);
     for (const { kind, text } of findings) this.#found(path, kind, text);
-    this.#states.push([path, state]);
     for (const read of reads) this.add(read);
     for (const specifier of imports) await this.#import(specifier, path);
   }
 
   async #import(specifier: string, from: string): Promise<void> {
-    const { files, listings } = resolveImport(specifier, from);
-    for (const listing of listings) this.#describe(`${listing}.*`);
+    const { files, listed } = resolveImport(specifier, from);
+    if (listed !== undefined) this.#describe(`${listed}.*`);
     if (files.length === 0) this.#found(from, 'varying', `imports ${specifier}, which cannot be resolved`);
     for (const file of files) await this.examine(file);
   }
@@ -112,18 +109,8 @@ class ModuleGraph {
       if (existsSync(path) && !(existsSync(same) && realpathSync(same) === path))
         this.#found(path, 'varying', 'is reached through a symbolic link');
     }
-    this.#judgeStates();
     const [worst] = this.#findings.toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
     const files = [...this.#files.values()];
     return worst === undefined ? { kind: 'pure', files } : { kind: worst.kind, reason: worst.text, files };
-  }
-
-  #judgeStates(): void {
-    const runs = this.#states.find(([, state]) => state.runs !== undefined)?.[1].runs;
-    for (const [path, { changes, remembers }] of this.#states) {
-      if (changes !== undefined) this.#found(path, 'varying', changes);
-      if (remembers !== undefined && runs !== undefined)
-        this.#found(path, 'varying', `${remembers}, and ${runs}`);
-    }
   }
 }

@@ -1,15 +1,7 @@
 import type { Node } from 'estree';
-import {
-  FIXED_MEMBERS,
-  judgeName,
-  LOCATIONS,
-  READS,
-  REFUSED_MEMBERS,
-  UNSEEN_CALLS,
-  type Use,
-} from './allowed.ts';
+import { judgeName, LOCATIONS, READS, REFUSED_MEMBERS, UNSEEN_CALLS, type Use } from './allowed.ts';
 import { constantPath, namesFileOnly } from './constant-path.ts';
-import { examineState, type State } from './examine-state.ts';
+import { examineState } from './examine-state.ts';
 import { foreignName, memberName, requiredBy, simpleKeys, type ModuleCode } from './module-code.ts';
 import { lineOf } from './parse-code.ts';
 
@@ -22,7 +14,6 @@ export interface Finding {
 /** What one module uses of the world, and what of other files. */
 export interface ModuleReport {
   readonly findings: readonly Finding[];
-  readonly state: State;
   /** Relative imports. */
   readonly imports: readonly string[];
   /** Absolute paths of the files that it reads. */
@@ -34,33 +25,32 @@ export function examineModule(code: ModuleCode, file: string): ModuleReport {
   const imports: string[] = [];
   const reads: string[] = [];
   const findings: Finding[] = [];
+  const found = (node: Node, text: string, kind: Finding['kind'] = 'varying') =>
+    findings.push({ kind, text: `${text} in line ${lineOf(node)}` });
   for (const node of code.nodes) {
-    const found = (kind: Finding['kind'], text: string) =>
-      findings.push({ kind, text: `${text} in line ${lineOf(node)}` });
     const specifier = importOf(node);
     if (specifier !== undefined && foreignName(specifier) === undefined) imports.push(specifier);
-    else if (specifier !== undefined && !mayImport(specifier, node)) found('varying', `imports ${specifier}`);
+    else if (specifier !== undefined && !mayImport(specifier, node)) found(node, `imports ${specifier}`);
     const refused = refusedSyntax(node, code);
-    if (refused !== undefined) found('varying', `uses ${refused}`);
-    const member = memberAsked(node, code) ?? '';
-    if (FIXED_MEMBERS.has(member)) found('fixed', `uses ${member}`);
+    if (refused !== undefined) found(node, `uses ${refused}`);
     if (node.type === 'CallExpression' && READS.has(code.nameOf(node.callee) ?? '')) {
       const path = node.arguments[0] && constantPath(node.arguments[0], file, code);
-      if (path === undefined) found('varying', 'reads a file whose name is not a constant');
+      if (path === undefined) found(node, 'reads a file whose name is not a constant');
       else reads.push(path);
     }
     const name = outermostName(node, code);
     if (name === undefined) continue;
     const use = useOf(node, code);
-    const kind = LOCATIONS.has(name) ? 'fixed' : judgeName(name, use);
+    const kind = judgeName(name, use);
     const isFile = READS.has(name) ? use === 'called' : isPartOfPath(node, name, code);
-    if (kind !== 'pure' && !isFile) found(kind, `uses ${name.replace(/^\w+:/, '')}`);
+    if (kind !== 'pure' && !isFile) found(node, `uses ${name.replace(/^\w+:/, '')}`, kind);
   }
-  return { findings, imports, reads, state: examineState(code) };
+  examineState(code, found);
+  return { findings, imports, reads };
 }
 
 function importOf(node: Node): string | undefined {
-  if (!/^(?:Import|Export)(?:\w*Declaration|Expression)$/.test(node.type)) return requiredBy(node);
+  if (!/^(?:Import|Export)\w*Declaration$/.test(node.type)) return requiredBy(node);
   const value = (node as { readonly source?: { readonly value?: unknown } | null }).source?.value;
   return typeof value === 'string' ? value : undefined;
 }
@@ -68,7 +58,7 @@ function importOf(node: Node): string | undefined {
 /** Node's own modules are judged by what is used of them; of Knex, only types may be. */
 function mayImport(specifier: string, node: Node): boolean {
   const isListed = specifier === 'knex' || foreignName(specifier)?.startsWith('node:') === true;
-  return isListed && !node.type.startsWith('Export') && node.type !== 'ImportExpression';
+  return isListed && !node.type.startsWith('Export');
 }
 
 /** The name of a global or of a part of another module, with all members that are asked of it. */
@@ -81,9 +71,7 @@ function outermostName(node: Node, code: ModuleCode): string | undefined {
   const isDeclaration =
     parent.type === 'VariableDeclarator' &&
     (parent.id.type === 'Identifier' || simpleKeys(parent.id) !== undefined);
-  if (code.requiredName(node) !== undefined && (isDeclaration || parent.type === 'ExpressionStatement'))
-    return undefined;
-  return name;
+  return isDeclaration && code.requiredName(node) !== undefined ? undefined : name;
 }
 
 function useOf(node: Node, code: ModuleCode): Use {
@@ -93,8 +81,7 @@ function useOf(node: Node, code: ModuleCode): Use {
     if (parent.callee !== node) return 'passed';
     return parent.arguments[0] && parent.arguments[0].type !== 'SpreadElement' ? 'constructed' : 'called';
   }
-  if (parent?.type === 'BinaryExpression' && parent.operator === 'instanceof') return 'called';
-  return parent?.type === 'UnaryExpression' && parent.operator === 'typeof' ? 'called' : 'other';
+  return parent?.type === 'BinaryExpression' && parent.operator === 'instanceof' ? 'called' : 'other';
 }
 
 function isPartOfPath(node: Node, name: string, code: ModuleCode): boolean {
@@ -106,12 +93,12 @@ function isPartOfPath(node: Node, name: string, code: ModuleCode): boolean {
 /** What the table of names cannot show. */
 function refusedSyntax(node: Node, code: ModuleCode): string | undefined {
   const member = memberAsked(node, code) ?? '';
-  if (REFUSED_MEMBERS.has(member) && !isListed(node, code)) return `.${member}`;
+  if (REFUSED_MEMBERS.has(member)) return `.${member}`;
   switch (node.type) {
     case 'WithStatement':
       return 'with';
     case 'ImportExpression':
-      return node.source.type === 'Literal' && code.functionOf(node) === undefined ? undefined : 'import()';
+      return 'import()';
     case 'ClassDeclaration':
     case 'ClassExpression':
       return 'a class';
@@ -133,26 +120,17 @@ function refusedSyntax(node: Node, code: ModuleCode): string | undefined {
   }
 }
 
-/** `Object.prototype.hasOwnProperty`, as compilers write it. */
-function isListed(node: Node, code: ModuleCode): boolean {
-  const parent = code.parent(node);
-  return parent !== undefined && code.nameOf(parent) === 'Object.prototype.hasOwnProperty';
-}
-
 /**
  * `this.string('name')` in a function that Knex calls. In sloppy mode `this` may be the global object, so none of
- * its names may be called. At the top level, compilers write `this && this.__awaiter`.
+ * its names may be called.
  */
 function isHarmlessThis(node: Node, code: ModuleCode): boolean {
   const parent = code.parent(node);
-  if (parent === undefined) return false;
-  const member = parent.type === 'MemberExpression' ? (memberName(parent) ?? '') : '';
-  if (code.functionOf(node) === undefined)
-    return parent.type === 'LogicalExpression' ? parent.left === node : member.startsWith('__');
+  if (parent?.type !== 'MemberExpression') return false;
+  const member = memberName(parent);
   const call = code.parent(parent);
-  return (
-    call?.type === 'CallExpression' && call.callee === parent && member !== '' && !(member in globalThis)
-  );
+  const isCalled = call?.type === 'CallExpression' && call.callee === parent;
+  return isCalled && member !== undefined && !(member in globalThis) && code.functionOf(node) !== undefined;
 }
 
 /** The name by which a node asks an object for a member, also in a pattern. */

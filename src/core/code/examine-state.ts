@@ -1,47 +1,26 @@
 import type { MemberExpression, Node } from 'estree';
-import { CHANGES, MAKES_NEW } from './allowed.ts';
+import { CHANGES } from './allowed.ts';
 import { memberName, type ModuleCode } from './module-code.ts';
-import { lineOf, wrappedBy } from './parse-code.ts';
+import { wrappedBy } from './parse-code.ts';
 
 /**
- * How a module could remember one tenant while it serves the next. What a module does at its top level counts for
- * nothing: it happens once, and always alike.
+ * Finds how a module could remember one tenant while it serves the next. The top level runs once, and always alike, so
+ * it may change the module's own objects; a function may change what it has made itself.
+ * @param found called with a reason, such as "changes count"
  */
-export interface State {
-  /** What outlives a call is changed in it, or may be: "changes count in line 3". */
-  readonly changes?: string;
-  /** A function changes a variable of the function around it: harmless, unless the outer one ran at the top level. */
-  readonly remembers?: string;
-  /** A function runs at the top level. What it returns may remember. */
-  readonly runs?: string;
-}
-
-export function examineState(code: ModuleCode): State {
-  const state: { -readonly [key in keyof State]: State[key] } = {};
-  const note = (key: keyof State, node: Node, text: string) => {
-    state[key] ??= `${text} in line ${lineOf(node)}`;
-  };
+export function examineState(code: ModuleCode, found: (node: Node, reason: string) => void): void {
   for (const [node, reference] of code.references) {
-    const { identifier, resolved: variable } = reference;
+    const { identifier, resolved: variable, from } = reference;
     if (!reference.isWrite() || reference.init === true) continue;
-    if (variable === null || (code.isOfModule(variable) && code.functionOf(node) !== undefined))
-      note('changes', node, `changes ${identifier.name}`);
-    else if (variable.scope.variableScope !== reference.from.variableScope)
-      note('remembers', node, `changes ${variable.name}`);
+    // A function that is called at the top level may keep its variables for all tenants.
+    if (variable?.scope.variableScope !== from.variableScope) found(node, `changes ${identifier.name}`);
   }
   for (const node of code.nodes) {
-    const isInFunction = code.functionOf(node) !== undefined;
-    if ('generator' in node && node.generator === true) note('remembers', node, 'has a generator');
-    if (isUsedUp(node, code))
-      note(isInFunction ? 'remembers' : 'changes', node, 'keeps an iterator or position');
-    if (!isInFunction && runsFunction(node, code)) note('runs', node, 'runs a function');
-    for (const target of changedBy(node, code)) {
-      const owner = ownerOf(target, code);
-      if (owner === 'another function') note('remembers', node, 'changes an object');
-      else if (owner === 'unknown') note('changes', node, 'changes an object that it has not made');
-    }
+    if ('generator' in node && node.generator === true) found(node, 'has a generator');
+    if (keepsPosition(node, code)) found(node, 'keeps an iterator or position');
+    if (changedBy(node, code).some((object) => !isOwn(object, code)))
+      found(node, 'changes an object that it has not made');
   }
-  return state;
 }
 
 /** The objects of which a node changes a member. */
@@ -63,7 +42,7 @@ function changedBy(node: Node, code: ModuleCode): Node[] {
       const method = memberName(callee);
       // Without an argument, it is Knex's.
       if (method === 'delete' && args.length === 0) return [];
-      // A name that is computed may be any.
+      // A computed name may be any.
       return method === undefined || CHANGES.has(method) || SETS.test(method) ? [callee.object] : [];
     }
     case 'MemberExpression':
@@ -105,41 +84,34 @@ function objectsIn(target: Node): Node[] {
   }
 }
 
-/** Who has made an object that is changed. */
-function ownerOf(object: Node, code: ModuleCode): 'itself' | 'another function' | 'unknown' {
+/** Whether an object was made by the function that changes it, so that nobody else knows it. */
+function isOwn(object: Node, code: ModuleCode): boolean {
   const within = code.functionOf(object);
-  if (isNew(object, code)) return 'itself';
+  if (isNew(object)) return true;
   if (within === undefined && /^(?:exports|module(?:\.exports)?)$/.test(code.nameOf(object) ?? ''))
-    return 'itself';
+    return true;
   const variable = code.variable(object);
-  if (variable === undefined || (code.isOfModule(variable) && within !== undefined)) return 'unknown';
-  if (variable.defs.some(({ type }) => type === 'FunctionName'))
-    return within === undefined ? 'itself' : 'unknown';
+  if (variable === undefined) return false;
   const writes = variable.references.filter((reference) => reference.isWrite());
-  const isMade =
+  return (
     writes.length > 0 &&
     variable.defs.every(({ type, node }) => type === 'Variable' && node.id.type === 'Identifier') &&
-    writes.every(({ writeExpr, partial }) => partial !== true && writeExpr && isNew(writeExpr, code));
-  if (!isMade) return 'unknown';
-  return writes.every(({ identifier }) => code.functionOf(identifier as Node) === within)
-    ? 'itself'
-    : 'another function';
+    writes.every(
+      ({ identifier, writeExpr, partial }) =>
+        partial !== true && writeExpr && isNew(writeExpr) && code.functionOf(identifier as Node) === within,
+    )
+  );
 }
 
-/** Whether an expression is an object that nobody else knows. */
-function isNew(node: Node, code: ModuleCode): boolean {
+/** Whether an expression makes an object. */
+function isNew(node: Node): boolean {
   const wrapped = wrappedBy(node);
-  if (wrapped !== undefined) return isNew(wrapped, code);
-  if (/^(?:Object|Array|New)Expression$|Literal$/.test(node.type)) return true;
-  if (node.type !== 'CallExpression') return false;
-  const name = code.nameOf(node.callee);
-  if (name !== undefined)
-    return /^(?:Object\.(?!assign|freeze|defineProperty)|Array\.|JSON\.|Array$)/.test(name);
-  return node.callee.type === 'MemberExpression' && MAKES_NEW.has(memberName(node.callee) ?? '');
+  if (wrapped !== undefined) return isNew(wrapped);
+  return /^(?:Object|Array|New)Expression$|Literal$/.test(node.type);
 }
 
 /** An iterator, or a regular expression that goes on where it stopped, unless it is used on the spot. */
-function isUsedUp(node: Node, code: ModuleCode): boolean {
+function keepsPosition(node: Node, code: ModuleCode): boolean {
   if (node.type === 'Literal' && 'regex' in node) {
     const parent = code.parent(node);
     const method =
@@ -153,18 +125,4 @@ function isUsedUp(node: Node, code: ModuleCode): boolean {
   if (node.type !== 'CallExpression' || node.callee.type !== 'MemberExpression') return false;
   const method = memberName(node.callee) ?? '';
   return /^(?:keys|values|entries|matchAll)$/.test(method) && code.nameOf(node.callee) === undefined;
-}
-
-/** Methods of arrays and texts. */
-const BUILT_IN =
-  /^(?:forEach|reduce|some|every|find|join|toString|includes|pad\w+|repeat|to(?:Upper|Lower)Case)$/;
-
-function runsFunction(node: Node, code: ModuleCode): boolean {
-  if (node.type === 'TaggedTemplateExpression') return code.nameOf(node.tag) === undefined;
-  if (node.type !== 'CallExpression' && node.type !== 'NewExpression') return false;
-  if (node.arguments.some(({ type }) => /Function|Identifier/.test(type))) return true;
-  const { callee } = node;
-  if (code.nameOf(callee) !== undefined) return false;
-  const method = callee.type === 'MemberExpression' ? (memberName(callee) ?? '') : '';
-  return !(BUILT_IN.test(method) || MAKES_NEW.has(method) || CHANGES.has(method));
 }

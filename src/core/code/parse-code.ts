@@ -17,20 +17,12 @@ export interface ParsedCode {
 export async function parseCode(text: string, isTypeScript: boolean): Promise<ParsedCode> {
   // Loaded only here: most commands examine no code.
   const { analyze, parse } = exportsOf(await import('./packed-syntax.ts'));
-  const parseAs = (sourceType: 'unambiguous' | 'module') =>
-    parse(text, {
-      sourceType,
-      allowReturnOutsideFunction: true,
-      ranges: true,
-      plugins: isTypeScript ? ['estree', 'typescript'] : ['estree'],
-    }).program as unknown as Program;
-  let program: Program;
-  try {
-    program = parseAs('unambiguous');
-  } catch {
-    // An await at the top level may be the only sign of an ES module.
-    program = parseAs('module');
-  }
+  const program = parse(text, {
+    sourceType: 'unambiguous',
+    allowReturnOutsideFunction: true,
+    ranges: true,
+    plugins: isTypeScript ? ['estree', 'typescript'] : ['estree'],
+  }).program as unknown as Program;
   const parents = new Map<Node, Node>();
   collect(program, parents);
   const scopes = analyze(program, {

@@ -1,11 +1,12 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
-/** What an import may lead to. Several files: loaders disagree, so each of them counts. */
+/** What an import may lead to. */
 export interface Resolved {
+  /** Several if loaders disagree: each counts. None if it leads elsewhere, as to a folder. */
   readonly files: readonly string[];
-  /** What was looked through: see listingOf. A file that is added there may be preferred. */
-  readonly listings: readonly string[];
+  /** The name without extension, if the import was resolved by a listing: a file that is added may be preferred. */
+  readonly listed?: string;
 }
 
 /** What Node or jiti try after a name without an extension, and what TypeScript writes for another extension. */
@@ -18,23 +19,15 @@ const LOADED = /\.(?:[cm]?[jt]s|json)$/;
 export function resolveImport(specifier: string, from: string): Resolved {
   const path = resolve(dirname(from), specifier);
   // The exact name comes first for every loader.
-  if (LOADED.test(path) && isFile(path)) return { files: [path], listings: [] };
-  const listings = [path.replace(/\.[cm]?js$/, '')];
-  const names = listingOf(listings[0] ?? path);
-  let files = names
-    .map((name) => join(dirname(path), name))
-    .filter((each) => LOADED.test(each) && isFile(each));
-  if (isDirectory(path)) {
-    // A package.json there may name another file.
-    listings.push(join(path, 'package'), join(path, 'index'));
-    if (listingOf(join(path, 'package')).includes('package.json')) return { files: [], listings };
-    const within = listingOf(join(path, 'index')).map((name) => join(path, name));
-    if (files.length === 0 || specifier.endsWith('/')) files = within.filter((each) => LOADED.test(each));
-  }
-  return { files, listings };
+  if (LOADED.test(path) && isFile(path)) return { files: [path] };
+  const listed = path.replace(/\.[cm]?js$/, '');
+  const names = listingOf(listed);
+  const files = names.map((name) => join(dirname(path), name)).filter((each) => LOADED.test(each));
+  // With a folder of that name, its package.json and index decide, too.
+  return { files: names.includes(basename(path)) || !files.every(isFile) ? [] : files, listed };
 }
 
-/** The names in a folder that are `stem`, or begin with it and a dot, and one of a loader's extensions. */
+/** The names in a folder that are `stem`, or `stem` with one extension. */
 export function listingOf(stem: string): string[] {
   const name = basename(stem);
   try {
@@ -51,8 +44,4 @@ export function listingOf(stem: string): string[] {
 
 function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
