@@ -5,6 +5,7 @@ import { environmentChecks } from './environment-checks.ts';
 import type { Contents, Facts } from './facts.ts';
 import { folderChecks } from './folders.ts';
 import { KNEX } from './knex-checks.ts';
+import { KNEX_VERSION } from './knex-version.ts';
 import { KNEXFILE } from './knexfile.ts';
 import { REGISTRY } from './registry-checks.ts';
 import { RIGHTS } from './rights.ts';
@@ -15,15 +16,15 @@ import { VECTOR } from './vector-check.ts';
 const IN_REGISTRY = { ...REGISTRY, ...TENANTS, ...KNEX };
 
 export function decide(facts: Facts): Check[] {
-  const { options, folders, knexfile, connection, contents, now } = facts;
+  const { options, folders, knexfile, knexVersion, connection, contents, now } = facts;
   const registry = contents?.registry.facts;
   const keptElsewhere = registry?.shape !== undefined && registry.masterHistory.entries.length === 0;
   return [
     ...environmentChecks(options.nodeVersion, options.environment),
     ...folderChecks(folders, keptElsewhere),
     ...(folders === undefined
-      ? skipAll(KNEXFILE, 'the configuration cannot be read')
-      : judge(KNEXFILE, knexfile)),
+      ? skipAll({ ...KNEXFILE, ...KNEX_VERSION }, 'the configuration cannot be read')
+      : [...judge(KNEXFILE, knexfile), ...judge(KNEX_VERSION, knexVersion)]),
     ...connectionChecks(connection, { concurrency: options.concurrency, now }),
     ...(contents === undefined
       ? skipAll({ ...RIGHTS, ...ROLES, ...VECTOR, ...IN_REGISTRY, ...EDITS }, 'there is no connection')

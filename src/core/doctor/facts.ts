@@ -10,6 +10,7 @@ import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
 import { readEditFacts } from './edited-files.ts';
 import { readFolderFacts, type FolderFacts } from './folders.ts';
+import { projectKnexVersion } from '../../db/knex/project-knex.ts';
 import { readKnexfile } from './knexfile.ts';
 import { readRegistryFacts } from './registry-facts.ts';
 import { readRights } from './rights.ts';
@@ -55,7 +56,15 @@ export async function gatherFacts(options: DiagnoseOptions) {
     tenants: await readFolderFacts(options.folders.tenants, options.folders.tenantsIsNamed),
   };
   const knexfile = options.folders && readKnexfile(options.folders.tenants);
-  return { options, now: new Date(), folders, knexfile, ...(await readDatabase(options, folders)) };
+  const knexVersion = options.folders && projectKnexVersion(options.folders.tenants);
+  return {
+    options,
+    now: new Date(),
+    folders,
+    knexfile,
+    knexVersion,
+    ...(await readDatabase(options, folders)),
+  };
 }
 
 async function readDatabase(

@@ -1,9 +1,11 @@
 // By default: an application's bundle often has a createRequire of its own at the top.
 import module from 'node:module';
+import { dirname } from 'node:path';
 import type { Knex } from 'knex';
 import { exportsOf } from '../exports-of.ts';
 import type { DialectClient, DialectClientClass } from './migration-client.ts';
 import type { createKnex as PackedKnex } from './packed-knex.ts';
+import { isSupported, projectKnexVersion } from './project-knex.ts';
 
 /** The only file that uses Knex's internals (3.3). Its test fails if a newer Knex changes one. */
 
@@ -55,57 +57,61 @@ export function dialectOf(createKnex: typeof PackedKnex): DialectClientClass {
 }
 
 /**
- * The Knex that a migration would import, if it is loaded already, perhaps extended; else the packed one, which
- * loads three times as fast.
+ * The Knex that runs a project's migrations: the one that they would import, if tenantctl works with its version. The
+ * packed one, which loads three times as fast, takes the place of another 3.x that is not loaded yet.
  * @param path a migration's
  */
 export async function loadKnex(path: string): Promise<typeof PackedKnex> {
-  return loadedKnex(module.createRequire(path)) ?? exportsOf(await import('./packed-knex.ts')).createKnex;
+  return projectKnex(path) ?? packedKnex();
 }
 
 /**
- * Whether the Knex that migrations get has methods that the packed one lacks: the application has extended it, and in
- * another process the same code may do something else. @param path a migration's
+ * Whether the Knex that migrations get has methods that the packed one lacks, which has those of all older versions:
+ * the application has extended it, and in another process the same code may do something else.
+ * @param path a migration's
  */
 export async function isKnexExtended(path: string): Promise<boolean> {
-  const loaded = loadedKnex(module.createRequire(path));
-  if (loaded === undefined) return false;
-  const known = methodsOf(exportsOf(await import('./packed-knex.ts')).createKnex);
-  return [...methodsOf(loaded)].some((name) => !known.has(name));
+  const own = projectKnex(path);
+  if (own === undefined) return false;
+  const known = methodsOf(await packedKnex());
+  return [...methodsOf(own)].some((name) => !known.has(name));
 }
 
-/** The names of all methods of Knex's builders, which `extend` adds to. */
-function methodsOf(createKnex: typeof PackedKnex): ReadonlySet<string> {
-  const { client } = createKnex({ client: 'pg' }) as unknown as { readonly client: BuilderFactory };
-  const table = client.tableBuilder('create', 'a', null, () => {});
-  const names = new Set<string>();
-  const builders = [
-    client.queryBuilder(),
-    client.schemaBuilder(),
-    table,
-    client.columnBuilder(table, 'text', ['a']),
-    client.viewBuilder('create', 'a', () => {}),
-  ];
-  for (const builder of builders)
-    for (let type = builder; type !== Object.prototype; type = Object.getPrototypeOf(type) as object)
-      for (const name of Object.getOwnPropertyNames(type)) names.add(name);
-  return names;
+async function packedKnex(): Promise<typeof PackedKnex> {
+  return exportsOf(await import('./packed-knex.ts')).createKnex;
 }
 
-type BuilderFactory = Readonly<
-  Record<'queryBuilder' | 'schemaBuilder', () => object> &
-    Record<'tableBuilder' | 'columnBuilder' | 'viewBuilder', (...args: unknown[]) => object>
->;
+function projectKnex(path: string): typeof PackedKnex | undefined {
+  const version = projectKnexVersion(dirname(path));
+  if (version === undefined || !isSupported(version)) return undefined;
+  const require = module.createRequire(path);
+  return version.startsWith('3.') ? loadedKnex(require) : (require('knex') as typeof PackedKnex);
+}
 
 function loadedKnex(require: NodeJS.Require): typeof PackedKnex | undefined {
   try {
     const cached = require.cache[require.resolve('knex')];
-    // Another major version may differ inside. An import that Node gives up (a type imported as a value) leaves
-    // a module behind that never ran.
-    return cached?.loaded && (require('knex/package.json') as { version: string }).version.startsWith('3.')
-      ? (cached.exports as typeof PackedKnex)
-      : undefined;
+    // An import that Node gives up (a type imported as a value) leaves a module behind that never ran.
+    return cached?.loaded ? (cached.exports as typeof PackedKnex) : undefined;
   } catch {
+    // The package holds no code, perhaps only its types.
     return undefined;
   }
+}
+
+/** The names of all methods of Knex's builders, which `extend` adds to. */
+function methodsOf(createKnex: typeof PackedKnex): ReadonlySet<string> {
+  const knex = createKnex({ client: 'pg' });
+  const client = knex.client as { viewBuilder?(...args: unknown[]): object };
+  const builders: object[] = [knex.queryBuilder(), knex.schema];
+  // Knex calls the function when it compiles the statement.
+  knex.schema.createTable('a', (table) => builders.push(table, table.text('a'))).toSQL();
+  // Knex 0.21 has none.
+  const view = client.viewBuilder?.('create', 'a', () => {});
+  if (view !== undefined) builders.push(view);
+  const names = new Set<string>();
+  for (const builder of builders)
+    for (let type = builder; type !== Object.prototype; type = Object.getPrototypeOf(type) as object)
+      for (const name of Object.getOwnPropertyNames(type)) names.add(name);
+  return names;
 }

@@ -16,6 +16,11 @@ export function projectKnexVersion(directory: string): string | undefined {
   return versionIn(() => resolve(KNEX));
 }
 
+/** Whether a project's Knex of this version can run its migrations: 0.20 and older use their client in another way. */
+export function isSupported(version: string): boolean {
+  return /^(?:0\.21|0\.95|[123])\./.test(version);
+}
+
 function versionIn(find: () => string): string | undefined {
   try {
     return (JSON.parse(readFileSync(find(), 'utf8')) as { version: string }).version;

@@ -43,6 +43,7 @@ describe('the answer', () => {
       now: NOW,
       folders: undefined,
       knexfile: undefined,
+      knexVersion: undefined,
       connection: { kind: 'not-configured' },
     });
     expect(new Set(checks.slice(1).map(({ status }) => status))).toEqual(new Set(['skipped']));

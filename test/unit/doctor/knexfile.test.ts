@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { judge } from '../../../src/core/doctor/check.ts';
+import { KNEX_VERSION } from '../../../src/core/doctor/knex-version.ts';
 import { KNEXFILE, readKnexfile } from '../../../src/core/doctor/knexfile.ts';
 import { createProject } from '../../support/project.ts';
 
@@ -24,4 +25,12 @@ test('a knexfile without them, or none, is no finding', async () => {
   const text = `// wrapIdentifier: none
     export default { migrations: { directory: './migrations', disableTransactions: false } };`;
   expect(await lineFor({ 'knexfile.mjs': text })).toMatchObject({ status: 'ok' });
+});
+
+test("a project's Knex that cannot run its migrations is a warning", () => {
+  const statusOf = (version?: string) => judge(KNEX_VERSION, version)[0]?.status;
+  for (const version of [undefined, '0.21.7', '0.95.15', '1.0.7', '2.5.1', '3.1.0'])
+    expect([version, statusOf(version)]).toEqual([version, 'ok']);
+  for (const version of ['0.20.15', '0.9.5', '4.0.0'])
+    expect([version, statusOf(version)]).toEqual([version, 'warning']);
 });
