@@ -11,8 +11,14 @@ export interface ParseTree {
 
 /** The parse tree of a text. @throws the parser's error */
 export async function parse(text: string): Promise<ParseTree> {
-  const parser = exportsOf(await import('./packed-parser.ts'));
+  const parser = await loadParser();
   return parser.parse(text);
+}
+
+async function loadParser() {
+  const parser = exportsOf(await import('./packed-parser.ts'));
+  await parser.loaded;
+  return parser;
 }
 
 interface Token {
@@ -24,7 +30,7 @@ interface Token {
 
 /** The tokens of a text, with offsets in UTF-8 bytes. @throws the lexer's error, for an unclosed string */
 export async function scan(text: string): Promise<readonly Token[]> {
-  const parser = exportsOf(await import('./packed-parser.ts'));
+  const parser = await loadParser();
   return (await parser.scan(text)).tokens;
 }
 
