@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { nodeMajor } from '../node-version.ts';
 
 const FLAGS = ['wasm-dynamic-tiering', 'wasm-tier-up'];
 
@@ -11,8 +12,7 @@ const LATEST_KNOWN = 26;
  * parses many megabytes of SQL. V8 reads the flags when it compiles a function, and no other code runs meanwhile.
  */
 export function withoutOptimizing<T>(first: () => T): T {
-  const [major = ''] = process.versions.node.split('.');
-  const flags = Number(major) <= LATEST_KNOWN ? FLAGS : [];
+  const flags = Number(nodeMajor) <= LATEST_KNOWN ? FLAGS : [];
   for (const flag of flags) setFlagsFromString(`--no-${flag}`);
   try {
     return first();
