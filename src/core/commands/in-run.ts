@@ -58,7 +58,7 @@ function keptFor(database: Database, command: RunCommand, options: CommandOption
   const { compile, folder, observe = silent, recordings, tenantRole } = options;
   const isOn = compile !== false && recordings !== false && database.acceptsScripts;
   return isOn && !command.endsWith(' master')
-    ? openKeptRecordings(database, { tenantRole, directory: resolve(folder), observe })
+    ? openKeptRecordings(database, { tenantRole, directory: resolve(folder) }, observe)
     : undefined;
 }
 

@@ -4,27 +4,29 @@ import { projectKnexVersion } from '../../db/knex/project-knex.ts';
 import { asSent } from '../../db/pg-internals.ts';
 import { nodeMajor } from '../../node-version.ts';
 import { version } from '../../version.ts';
+import { listed } from '../../wording.ts';
+import type { MigrationFile } from '../files/source.ts';
 import { DISTRUST } from './trust.ts';
 
-/** To be raised when recordings, or what is sent with them, change between two versions of tenantctl. */
-const FORMAT = 2;
-
-/** What a run may do with the kept recordings, and the keys of those that are valid for it. */
+/** What a run may do with the kept recordings, and which are valid for it. */
 export interface Circumstances {
   readonly mayRead: boolean;
   readonly mayWrite: boolean;
-  /** How others could change the table; if not empty, it is neither read nor written. */
-  readonly distrust: readonly string[];
-  /** The key for migrations in SQL; those in code depend on more. */
-  readonly sqlKey: string;
-  readonly codeKey: string;
+  /** A digest of what a recording of this migration depends on besides its files. */
+  readonly keyFor: (file: Pick<MigrationFile, 'format'>) => string;
 }
 
-interface Row {
+interface Row extends Pick<Circumstances, 'mayRead' | 'mayWrite'> {
   readonly facts: unknown;
-  readonly mayRead: boolean;
-  readonly mayWrite: boolean;
+  /** How others could change the table. */
   readonly distrust: readonly string[];
+}
+
+/** What recordings depend on besides the database. */
+export interface Surroundings {
+  readonly tenantRole: string | undefined;
+  /** The folder of the migrations, which decides about the project's Knex. */
+  readonly directory: string;
 }
 
 /** Settings, wherever they are made, that decide how SQL is read, answered or carried out. */
@@ -52,19 +54,28 @@ const FACTS = `
     ARRAY(${DISTRUST}) AS distrust
   FROM (SELECT to_regclass('tenantctl.recordings')::oid) t (oid)`;
 
-/** @param directory the folder of the migrations, which decides about the project's Knex */
+/** A table that others could have written is neither read nor written. @param warn is told why */
 export async function readCircumstances(
   database: Pick<Database, 'query' | 'names'>,
-  tenantRole: string | undefined,
-  directory: string,
+  { tenantRole, directory }: Surroundings,
+  warn: (message: string) => void,
 ): Promise<Circumstances> {
   const { rows } = await database.query<Row>(FACTS);
   const { facts, mayRead = false, mayWrite = false, distrust = [] } = rows[0] ?? {};
-  const sqlKey = digest([FORMAT, version, facts, database.names, tenantRole ?? null]);
-  // The text of a date has the process's time zone, for winter and summer, in the process's language. pg may be set to UTC.
+  const isTrusted = distrust.length === 0;
+  if (mayRead && !isTrusted) {
+    const reasons = distrust.map((reason) => `it ${reason}`);
+    warn(`The recordings in tenantctl.recordings are not used: ${listed(reasons)}. See tenantctl doctor.`);
+  }
+  const sqlKey = digest([version, facts, database.names, tenantRole ?? null]);
+  // A date as text shows the process's time zone, in winter and summer, in its language. pg may be set to UTC.
   const dates = [new Date(2020, 0), new Date(2020, 6)].flatMap((date) => [String(date), asSent(date)]);
   const codeKey = digest([sqlKey, nodeMajor, projectKnexVersion(directory), dates]);
-  return { mayRead, mayWrite, distrust, sqlKey, codeKey };
+  return {
+    mayRead: mayRead && isTrusted,
+    mayWrite: mayWrite && isTrusted,
+    keyFor: ({ format }) => (format === 'sql' ? sqlKey : codeKey),
+  };
 }
 
 function digest(value: unknown): string {

@@ -4,7 +4,7 @@ import { listed } from '../../wording.ts';
 import type { Direction } from '../files/load.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { Observer } from '../report/event.ts';
-import { readCircumstances, type Circumstances } from './circumstances.ts';
+import { readCircumstances, type Surroundings } from './circumstances.ts';
 import { recordingOf, rowFor, type FoundRecording } from './recording-row.ts';
 import { readKept, writeKept } from './rows.ts';
 import type { KeptRecording, ShownRecording } from './shown.ts';
@@ -40,26 +40,24 @@ export function withoutRecording(kept: KeptRecordings, files: readonly Migration
   });
 }
 
-interface Setting {
-  readonly tenantRole: string | undefined;
-  readonly directory: string;
-  readonly observe: Observer;
-}
-
 /** The kept recordings for one run. */
 export function openKeptRecordings(
   database: Database,
-  { tenantRole, directory, observe }: Setting,
+  surroundings: Surroundings,
+  observe: Observer,
 ): KeptRecordings {
   const areUnchanged = createAreUnchanged(database);
   const found = new Map<string, FoundRecording | undefined>();
-  const keyOf = ({ path }: MigrationFile, direction: Direction) => `${direction} ${path}`;
+  const idOf = ({ path }: MigrationFile, direction: Direction) => `${direction} ${path}`;
   const of: KeptRecordings['of'] = (file, direction) => {
-    const recording = found.get(keyOf(file, direction));
+    const recording = found.get(idOf(file, direction));
     return recording?.isUsable === true ? recording : undefined;
   };
-  const warn = onceEach(observe);
-  const look = (by = database) => lookAround(by, { tenantRole, directory }, warn);
+  const warned = new Set<string>();
+  const warn = (message: string) => {
+    if (!warned.has(message)) observe({ type: 'warning', message });
+    warned.add(message);
+  };
   return {
     isOff: false,
     of,
@@ -69,11 +67,11 @@ export function openKeptRecordings(
     },
 
     async lookUp(files, direction, by = database) {
-      const unknown = files.filter((file) => !found.has(keyOf(file, direction)));
+      const unknown = files.filter((file) => !found.has(idOf(file, direction)));
       if (unknown.length === 0) return;
       // Both at once: without the permission to read, there are no rows.
       const [circumstances, all] = await by.together((one) => [
-        look(one),
+        readCircumstances(one, surroundings, warn),
         readKept(one, unknown, direction).catch(() => []),
       ]);
       const rows = circumstances.mayRead ? all : [];
@@ -83,21 +81,21 @@ export function openKeptRecordings(
         warn(`Changed by another program in tenantctl.recordings, and not used: ${listed(altered)}.`);
       for (const file of unknown) {
         const row = kept.get(file.stem);
-        const isValid = row !== undefined && row.isIntact && row.key === keyFor(file, circumstances);
-        found.set(keyOf(file, direction), isValid ? recordingOf(file, row, areUnchanged) : undefined);
+        const isValid = row !== undefined && row.isIntact && row.key === circumstances.keyFor(file);
+        found.set(idOf(file, direction), isValid ? recordingOf(file, row, areUnchanged) : undefined);
       }
     },
 
     async keep(shown, direction) {
       if (shown.length === 0) return;
       try {
-        const circumstances = await look();
-        if (!circumstances.mayWrite) return;
+        const { mayWrite, keyFor } = await readCircumstances(database, surroundings, warn);
+        if (!mayWrite) return;
         const rows = await Promise.all(
           shown.map((one) => {
             const { file } = one.migration;
-            const earlier = found.get(keyOf(file, direction));
-            return rowFor(one, keyFor(file, circumstances), earlier, database);
+            const earlier = found.get(idOf(file, direction));
+            return rowFor(one, keyFor(file), earlier, database);
           }),
         );
         const kept = rows.filter((row) => row !== undefined);
@@ -107,31 +105,4 @@ export function openKeptRecordings(
       }
     },
   };
-}
-
-/** Gives each warning once. */
-function onceEach(observe: Observer): (message: string) => void {
-  const given = new Set<string>();
-  return (message) => {
-    if (!given.has(message)) observe({ type: 'warning', message });
-    given.add(message);
-  };
-}
-
-/** The circumstances; a table that somebody else could have written is neither read nor written. */
-async function lookAround(
-  database: Database,
-  { tenantRole, directory }: Omit<Setting, 'observe'>,
-  warn: (message: string) => void,
-): Promise<Circumstances> {
-  const circumstances = await readCircumstances(database, tenantRole, directory);
-  const { distrust, mayRead } = circumstances;
-  if (distrust.length === 0 || !mayRead) return circumstances;
-  const reasons = distrust.map((reason) => `it ${reason}`);
-  warn(`The recordings in tenantctl.recordings are not used: ${listed(reasons)}. See tenantctl doctor.`);
-  return { ...circumstances, mayRead: false, mayWrite: false };
-}
-
-function keyFor({ format }: MigrationFile, { sqlKey, codeKey }: Circumstances): string {
-  return format === 'sql' ? sqlKey : codeKey;
 }
