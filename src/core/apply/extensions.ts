@@ -139,11 +139,11 @@ export async function moveExtensions(
   client: PoolClient,
   { schema }: Pick<Target, 'schema'>,
 ): Promise<void> {
-  const { rows } = await client.query<NamedExtension>(selectExtensionsIn(schema));
+  const { rows } = await client.query<Named>(selectExtensionsIn(schema));
   await moveToPublic(context, client, rows);
 }
 
-export interface NamedExtension {
+export interface Named {
   readonly name: string;
 }
 
@@ -156,7 +156,7 @@ export function selectExtensionsIn(schema: string): string {
 export async function moveToPublic(
   { warnings }: Pick<RunContext, 'warnings'>,
   client: PoolClient,
-  extensions: readonly NamedExtension[],
+  extensions: readonly Named[],
 ): Promise<void> {
   for (const { name } of extensions) {
     const create = `CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA public;`;

@@ -8,10 +8,10 @@ import { backoffMs, mayPass, pause } from '../run/retry.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { NO_INTENT, takeOwnIntent } from '../state/intents.ts';
 import { ownSearchPath, selectTrusted } from '../target/control.ts';
-import { selectInvalidNamed, toInvalidIndex, type InvalidIndexRow } from '../target/invalid-indexes.ts';
+import { readInvalidIndexes, selectInvalidNamed } from '../target/invalid-indexes.ts';
 import { recordStep } from '../target/write-history.ts';
 import type { TargetJob } from './assignment.ts';
-import { moveToPublic, selectExtensionsIn, type NamedExtension } from './extensions.ts';
+import { moveToPublic, selectExtensionsIn, type Named } from './extensions.ts';
 import { leftInvalid, notRecorded } from './outside-errors.ts';
 
 /** A migration outside a transaction. */
@@ -43,13 +43,19 @@ export async function lookAfter(
   texts: readonly string[],
 ): Promise<boolean> {
   const { context, target, begun } = outside;
-  const looks = [selectExtensionsIn(target.schema)];
-  if (begun.direction === 'up') looks.push(selectInvalidNamed(target.schema, texts));
+  const looks = [
+    selectExtensionsIn(target.schema),
+    ...(begun.direction === 'up' ? selectInvalidNamed(target.schema, texts) : []),
+  ];
   const opening = beginRecord(outside);
   const answers: unknown = await client.query([...opening, ...looks].join(';\n'));
   const found = (answers as QueryResult[]).slice(opening.length).map(({ rows }) => rows as unknown[]);
-  const [extensions, invalid = []] = found as [NamedExtension[], InvalidIndexRow[]?];
-  if (invalid.length > 0) throw leftInvalid(target, begun.migration, invalid.map(toInvalidIndex));
+  const [extensions, invalid = []] = found as [Named[], Named[]?];
+  if (invalid.length > 0) {
+    const all = await readInvalidIndexes(client, [target.schema]);
+    const left = all.filter((index) => invalid.some(({ name }) => name === index.name));
+    if (left.length > 0) throw leftInvalid(target, begun.migration, left);
+  }
   if (extensions.length === 0) return true;
   await client.query('COMMIT');
   await moveToPublic(context, client, extensions);
