@@ -97,8 +97,10 @@ export { jsonValue } from './db/json-value.ts';
 export type { Column } from './db/read-pages.ts';
 
 // The state of the fleet
-export { fleetStatus, tenantState } from './core/fleet/status.ts';
-export type { FleetStatus, StatusOptions, TenantState } from './core/fleet/status.ts';
+export { fleetStatus } from './core/fleet/status.ts';
+export type { FleetStatus, StatusOptions } from './core/fleet/status.ts';
+export { tenantState } from './core/fleet/tenant-state.ts';
+export type { TenantState } from './core/fleet/tenant-state.ts';
 export type { FleetVersion } from './core/fleet/versions.ts';
 export type { AttentionCode, Interruption } from './core/fleet/attention.ts';
 export { readCapacity, type Capacity } from './core/run/capacity.ts';

@@ -1,4 +1,4 @@
-import type { TenantState } from '../../core/fleet/status.ts';
+import type { TenantState } from '../../core/fleet/tenant-state.ts';
 import type { RegisteredTenant } from '../../core/registry/registry.ts';
 import { resolutionHint } from '../../core/state/resolution-commands.ts';
 import { secondOf } from '../../wording.ts';

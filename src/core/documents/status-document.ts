@@ -1,6 +1,7 @@
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Resolution } from '../commands/resolve.ts';
-import type { FleetStatus, TenantState } from '../fleet/status.ts';
+import type { FleetStatus } from '../fleet/status.ts';
+import type { TenantState } from '../fleet/tenant-state.ts';
 import type { Interruption } from '../fleet/attention.ts';
 
 export type RegistryDocument = ReturnType<typeof registryDocument>;

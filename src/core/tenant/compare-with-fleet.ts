@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { messageOf, toTenantctlError } from '../../errors.ts';
 import { behindFleet, readAhead, readNewerHistories } from '../fleet/ahead.ts';
 import { schemaMissing } from '../fleet/plan-fleet.ts';
-import { readStates, type TenantState } from '../fleet/status.ts';
+import { readStates, type TenantState } from '../fleet/tenant-state.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import type { Observer } from '../report/event.ts';

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { ASCII, UNICODE, type Look } from '../../../src/cli/render/look.ts';
 import { renderStatus } from '../../../src/cli/render/status.ts';
 import type { Attention } from '../../../src/core/fleet/attention.ts';
-import type { FleetStatus, TenantState } from '../../../src/core/fleet/status.ts';
+import type { FleetStatus } from '../../../src/core/fleet/status.ts';
+import type { TenantState } from '../../../src/core/fleet/tenant-state.ts';
 
 const plain: Look = { paint: new Chalk({ level: 0 }), marks: UNICODE, width: undefined };
 const NEWEST = '20261126180000_drop_legacy_columns.sql';
