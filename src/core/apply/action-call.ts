@@ -26,8 +26,7 @@ export interface ActionCall extends ActionOptions {
   /** It has sent nothing to an earlier target of the run. */
   readonly sendsNothing: boolean;
   readonly check: StatementCheck;
-  /** See ObserveOptions. */
-  readonly mayGoAhead: (text: string) => boolean;
+  readonly onStatement: (statement: SentStatement) => void;
   /** Cuts a text that may control the transaction and cannot be read: see CutUnreadable. */
   readonly cut: CutUnreadable;
 }

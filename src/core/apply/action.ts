@@ -8,7 +8,6 @@ import { checkStatements, type StatementCheck } from '../guard/statement-check.t
 import type { RunContext } from '../run/run-context.ts';
 import { CONTROL_WORDS, ROLE_WORDS } from '../statements/control-statements.ts';
 import { catalogQuestion } from '../statements/catalog-question.ts';
-import { MENTIONS_EXTENSION } from '../statements/extension-statement.ts';
 import type { ActionCall, ActionOptions } from './action-call.ts';
 import { changedRole, endedItself, failed, migrationFailed, sqlstateOf } from './action-failure.ts';
 import { extensionSender } from './extensions.ts';
@@ -59,7 +58,6 @@ export async function runAction(
     migration,
     inTransaction,
     sendsNothing,
-    mayGoAhead,
     check,
     cut,
     around,
@@ -106,11 +104,6 @@ function checkOf(
     const asked = catalogQuestion(text);
     if (asked !== undefined) warnings.add(seesAllSchemas(migration.file.name, asked));
   };
-}
-
-/** Its check depends on no earlier statement, and it is sent as it is. */
-function mayGoAhead(text: string): boolean {
-  return !CONTROL_WORDS.test(text) && !MENTIONS_EXTENSION.test(text);
 }
 
 function seesAllSchemas(name: string, relation: string): string {

@@ -3,6 +3,8 @@ import { types } from 'node:util';
 import type { Knex } from 'knex';
 import type { KnexFactory, SessionOptions } from '../../db/knex/knex-session.ts';
 import { NotWaitedForError, type Seen } from '../../db/knex/statement.ts';
+import { CONTROL_WORDS } from '../statements/control-statements.ts';
+import { MENTIONS_EXTENSION } from '../statements/extension-statement.ts';
 import type { ActionCall } from './action-call.ts';
 import { failed, failureBehind } from './action-failure.ts';
 
@@ -20,7 +22,7 @@ export async function runFunction(
     cut: call.cut,
     onStatement: call.onStatement,
     sendsNothing: call.sendsNothing,
-    mayGoAhead: call.mayGoAhead,
+    mayGoAhead,
     around: call.around,
     recording: call.recording,
     config: knexConfig(call),
@@ -34,6 +36,11 @@ export async function runFunction(
     throw failed(call, error, failureBehind(error, seen));
   });
   return seen;
+}
+
+/** Its check depends on no earlier statement, and it is sent as it is. */
+function mayGoAhead(text: string): boolean {
+  return !CONTROL_WORDS.test(text) && !MENTIONS_EXTENSION.test(text);
 }
 
 /** What plain Knex would have been configured with. */

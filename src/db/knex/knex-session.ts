@@ -61,7 +61,7 @@ export async function createKnexFactory(path: string): Promise<KnexFactory> {
   };
   return {
     async withinTransaction(pooled, options, use) {
-      const connection = new ObservedConnection(pooled, { ...options, assertStreams }, true);
+      const connection = new ObservedConnection(pooled, options, true, assertStreams);
       const client = new Client(configOf(options));
       connect(client, connection);
       const transaction = await beginTransaction(client, { ...options.userParams });
@@ -80,7 +80,7 @@ export async function createKnexFactory(path: string): Promise<KnexFactory> {
     },
 
     async outsideTransaction(pooled, options, use) {
-      const connection = new ObservedConnection(pooled, { ...options, assertStreams }, false);
+      const connection = new ObservedConnection(pooled, options, false, assertStreams);
       const knex = createKnex(configOf(options) as never);
       connect(knex.client as DialectClient, connection);
       knex.userParams = { ...options.userParams };
@@ -98,11 +98,7 @@ function assertInstalled(path: string): void {
   try {
     module.createRequire(path).resolve('pg-query-stream');
   } catch (cause) {
-    throw new Error(
-      'stream() needs the package pg-query-stream in the project: npm install pg-query-stream',
-      {
-        cause,
-      },
-    );
+    const message = 'stream() needs the package pg-query-stream in the project: npm install pg-query-stream';
+    throw new Error(message, { cause });
   }
 }

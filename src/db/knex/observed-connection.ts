@@ -1,46 +1,26 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { finished, pipeline } from 'node:stream/promises';
 import { Readable, type Transform } from 'node:stream';
-import { DatabaseError, type PoolClient, type QueryConfig, type QueryResult } from 'pg';
-import { messageOf, TenantctlError } from '../../errors.ts';
-import { asLoneStatement, onAnswer } from '../pg-internals.ts';
-import type { CutUnreadable } from '../unreadable.ts';
+import type { PoolClient, QueryConfig, QueryResult } from 'pg';
+import { TenantctlError } from '../../errors.ts';
 import { endsFrame, isFrame } from './insides.ts';
 import type { ClientHost, StreamedQuery, StreamOptions } from './migration-client.ts';
 import { inMigrationScope } from './migration-scope.ts';
 import { readRows } from './read-rows.ts';
-import type { Recording } from './recording.ts';
+import { asConfig, Sender, type SendOptions } from './sender.ts';
+import { AWAIT_ALL, NotWaitedForError, StatementRefusedError, type Seen } from './statement.ts';
 import { StatementsAhead, type NextStatement } from './statements-ahead.ts';
-import {
-  AWAIT_ALL,
-  NotWaitedForError,
-  StatementRefusedError,
-  type Around,
-  type FailedStatement,
-  type Seen,
-  type SentStatement,
-} from './statement.ts';
-import { unread } from './unread.ts';
 import { UnsentStatements } from './unsent-statements.ts';
 
-export interface ObserveOptions {
+export interface ObserveOptions extends SendOptions {
   /** The migration's name. */
   readonly migration: string;
   /** Called before each statement; if it throws, the statement is not sent. */
-  readonly check?: ((text: string) => Promise<void>) | undefined;
-  readonly cut?: CutUnreadable | undefined;
-  /** Called with every statement before it is sent. */
-  readonly onStatement?: ((statement: SentStatement) => void) | undefined;
-  /** Whether this text of a schema builder may be sent before the answers of those before it; none if absent. */
-  readonly mayGoAhead?: ((text: string) => boolean) | undefined;
+  readonly check: (text: string) => Promise<void>;
+  /** Whether this text of a schema builder may be sent before the answers of those before it. */
+  readonly mayGoAhead: (text: string) => boolean;
   /** It sent nothing to an earlier tenant, although it was waited for. */
-  readonly sendsNothing?: boolean | undefined;
-  /** Wraps the sending of each statement, for example to change settings around it. */
-  readonly around?: Around | undefined;
-  /** Called before Knex streams; throws if it could not. */
-  readonly assertStreams?: (() => void) | undefined;
-  /** Records the statements, and what could make them differ for another tenant. */
-  readonly recording?: Recording | undefined;
+  readonly sendsNothing: boolean;
 }
 
 /** Milliseconds in which a migration that has sent nothing may still do so: it may have read a file first. */
@@ -53,36 +33,44 @@ export class ObservedConnection implements Seen, ClientHost {
   readonly connection: PoolClient;
   readonly unsent = new UnsentStatements();
   isRaw = false;
-  readonly failures: FailedStatement[] = [];
   hasEnded = false;
-  hasSent = false;
   readonly #client: PoolClient;
   readonly #options: ObserveOptions;
   readonly #inTransaction: boolean;
+  readonly #assertStreams: () => void;
   /** 'over': the function has ended; 'done': its work is about to be committed. */
   #state: 'open' | 'failed' | 'over' | 'done' = 'open';
   #refused: StatementRefusedError | undefined;
   /** Settles with the last submitted statement. */
   #tail: Promise<unknown> = Promise.resolve();
-  /** Settles with the statement or check in flight. */
-  #inFlight: Promise<unknown> = Promise.resolve();
+  /** Settles with the check in flight. */
+  #checked: Promise<unknown> = Promise.resolve();
   /** Settles with all that the migration is to wait for besides its statements. */
   #waited: Promise<unknown> = Promise.resolve();
   /** Not while recording: it must know which statement each answer belongs to. */
   readonly #ahead: StatementsAhead | undefined;
+  readonly #sender: Sender;
   readonly #streams = new Set<Readable>();
   /** The first error that no caller has been given. */
   #stray: { readonly error: unknown } | undefined;
   readonly #failed = Promise.withResolvers<never>();
 
-  constructor(client: PoolClient, options: ObserveOptions, inTransaction: boolean) {
+  /** @param assertStreams called before Knex streams; throws if it could not */
+  constructor(
+    client: PoolClient,
+    options: ObserveOptions,
+    inTransaction: boolean,
+    assertStreams: () => void,
+  ) {
     this.#client = client;
     this.#options = options;
     this.#inTransaction = inTransaction;
-    const { mayGoAhead, check = () => Promise.resolve(), recording } = options;
+    this.#assertStreams = assertStreams;
+    const { mayGoAhead, check, recording } = options;
     const isOpen = () => this.#state === 'open';
-    if (inTransaction && mayGoAhead !== undefined && recording === undefined)
+    if (inTransaction && recording === undefined)
       this.#ahead = new StatementsAhead(client, { mayGoAhead, check, isOpen });
+    this.#sender = new Sender(client, options, this.#ahead);
     this.#failed.promise.catch(() => {});
     const query = this.#query.bind(this);
     this.connection = new Proxy(client, {
@@ -94,13 +82,21 @@ export class ObservedConnection implements Seen, ClientHost {
     });
   }
 
+  get failures(): Seen['failures'] {
+    return this.#sender.failures;
+  }
+
+  get hasSent(): boolean {
+    return this.#sender.hasSent;
+  }
+
   /** Runs `work` and waits for what it started and did not await. Afterwards statements are refused. */
   async during(work: () => Promise<void>): Promise<void> {
     try {
       const whole = async () => {
         await work();
         await this.#settled();
-        if (this.hasSent || this.#options.sendsNothing === true) return;
+        if (this.hasSent || this.#options.sendsNothing) return;
         await sleep(LAST_CHANCE_MS);
         await this.#settled();
       };
@@ -112,7 +108,8 @@ export class ObservedConnection implements Seen, ClientHost {
       this.#state = 'over';
     } catch (error) {
       this.#state = 'failed';
-      await this.#inFlight;
+      await this.#checked;
+      await this.#sender.inFlight;
       await this.#ahead?.end();
       throw this.#refused ?? error;
     }
@@ -139,7 +136,7 @@ export class ObservedConnection implements Seen, ClientHost {
     let failure: { readonly error: unknown } | undefined;
     const send = async (config: QueryConfig) => {
       try {
-        this.#options.assertStreams?.();
+        this.#assertStreams();
         return (await this.#query(config)) as QueryResult<object>;
       } catch (error) {
         failure ??= { error };
@@ -204,7 +201,7 @@ export class ObservedConnection implements Seen, ClientHost {
 
   #submit(config: object): unknown {
     if (this.#state !== 'open') throw new NotWaitedForError(SENT_LATE, 'a stream or cursor');
-    this.hasSent = true;
+    this.#sender.hasSent = true;
     this.#options.recording?.depends('it reads a stream');
     if (config instanceof Readable) {
       this.#streams.add(config);
@@ -214,7 +211,7 @@ export class ObservedConnection implements Seen, ClientHost {
   }
 
   async #send(config: unknown, isRaw: boolean): Promise<unknown> {
-    const { text = '', values = [] } = asConfig(config);
+    const { text = '' } = asConfig(config);
     const isOfKnex = this.#inTransaction && isFrame(text);
     const isChecked = isOfKnex || this.#ahead?.isNext(text) === true;
     const refused = isChecked ? undefined : await this.#refusalOf(text);
@@ -229,15 +226,7 @@ export class ObservedConnection implements Seen, ClientHost {
       return { command: text, rowCount: 0, rows: [], fields: [], oid: 0 };
     }
     if (refused !== undefined) throw (this.#refused ??= refused);
-    const lone = values.length > 0 ? undefined : await this.#options.cut?.(text);
-    if (lone === undefined) return this.#deliver(config, { text, values }, isRaw);
-    const results: unknown[] = [];
-    for (const statement of lone) {
-      const query = asLoneStatement(statement.text, asConfig(config));
-      results.push(await this.#deliver(query, { text: statement.text, values }, isRaw));
-    }
-    // As pg answers a text of several statements.
-    return results.length === 1 ? results[0] : results;
+    return this.#sender.send(config, isRaw);
   }
 
   #recordedAlready(): TenantctlError {
@@ -251,45 +240,13 @@ export class ObservedConnection implements Seen, ClientHost {
 
   async #refusalOf(text: string): Promise<StatementRefusedError | undefined> {
     if (this.#state !== 'open') return undefined;
-    const checked = this.#options.check?.(text).then(
+    const checked = this.#options.check(text).then(
       () => undefined,
       (reason: unknown) => new StatementRefusedError(reason),
     );
-    this.#inFlight = checked ?? this.#inFlight;
+    this.#checked = checked;
     return checked;
   }
-
-  async #deliver(config: unknown, statement: SentStatement, isRaw: boolean): Promise<unknown> {
-    const { onStatement, recording, around } = this.#options;
-    this.hasSent = true;
-    onStatement?.(statement);
-    const query = () => this.#client.query(config as never) as Promise<unknown>;
-    const recorded = async (by: Recording) => {
-      const sent = by.sent(statement);
-      const stop = onAnswer(this.#client, (message) => sent.answer.take(message));
-      const answer = await query().finally(stop);
-      return by.dependence === undefined ? unread(answer, by, sent, isRaw) : answer;
-    };
-    // `around` may leave the statement out.
-    const send = () => (recording === undefined ? query() : recorded(recording));
-    const { text } = statement;
-    const sendAround = () => (around === undefined ? send() : around(text, send));
-    try {
-      const answer = this.#ahead === undefined ? sendAround() : this.#ahead.send(text, sendAround);
-      this.#inFlight = answer.catch(() => {});
-      return await answer;
-    } catch (error) {
-      recording?.depends('a statement failed');
-      // 25P02: an earlier statement aborted the transaction.
-      if (!(error instanceof DatabaseError && error.code === '25P02'))
-        this.failures.push({ ...statement, error, message: messageOf(error) });
-      throw error;
-    }
-  }
-}
-
-function asConfig(config: unknown): Partial<SentStatement> {
-  return typeof config === 'string' ? { text: config } : (config as Partial<SentStatement>);
 }
 
 /** A cursor or stream, which pg drives itself. */
