@@ -156,7 +156,9 @@ async function runSegment(job: TargetJob, isOutside: boolean): Promise<SegmentEn
       }
       // Only the target's lock: a table lock could block a REINDEX on the other connection forever.
       await transaction.client.query(`ROLLBACK TO SAVEPOINT ${LOCK_ONLY}`);
-      if (!(await mayReach(job, segment, transaction))) return abandon({ kind: 'busy' });
+      // Nothing in it is to be kept, and a COMMIT would wait for the disk.
+      transaction.abandon();
+      if (!(await mayReach(job, segment, transaction))) return { kind: 'busy' };
       outside = perform(keepLock(transaction.client));
       return outside;
     },

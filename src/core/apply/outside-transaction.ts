@@ -91,6 +91,8 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
   await client.query(
     [
       ...setAll(ownSettings(context.database, context), 'SESSION'),
+      // Whatever the migration leaves on disk is behind its intent in the write-ahead log: no wait for this commit.
+      'SET LOCAL synchronous_commit = off',
       insertIntent({ ...begun, schema: target.schema, batch: progress.batch, run: context.run?.id }),
       ...giveControl(target).map((statement) => statement.replace('SET LOCAL', 'SET')),
     ].join(';\n'),
