@@ -1,67 +1,32 @@
-import { startStopwatch } from '../../stopwatch.ts';
-import { messageOf } from '../../errors.ts';
-import { warnOfEditedFiles } from '../state/checksums.ts';
-import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
-import { isStopped, recordLoaded, type RunContext } from '../run/run-context.ts';
-import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
-import { createLanes, type Lanes } from '../run/lanes.ts';
-import type { History } from '../target/history.ts';
-import { filesOf, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
-import type { MigrationFolder } from '../files/source.ts';
-import { assertSessions } from '../apply/outside-transaction.ts';
-import type { FleetFacts } from '../fleet/fleet-facts.ts';
-import { foundClasses, readClasses, warnOfLost } from '../fleet/read-classes.ts';
-import type { RolloutOptions } from '../rollout/options.ts';
-import { notRunYet } from '../rollout/tenant-check.ts';
-import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
-import { onlyChecked, openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
-import {
-  isNothing,
-  planFleet,
-  refuseOwners,
-  resultsOfIdle,
-  resultsOfNotActive,
-  stepsDue,
-  type FleetPlan,
-} from '../fleet/plan-fleet.ts';
-import { fleetResult, untouched, type FleetResult, type TenantResult } from '../report/results.ts';
-import { readPlanner } from '../fleet/ahead.ts';
-import {
-  isWithoutHistory,
-  readSelected,
-  selectFleet,
-  type Fleet,
-  type FleetSelection,
-  type Wishes,
-} from '../fleet/select-fleet.ts';
-import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
-import { recordFailures } from '../ledger/failures.ts';
-import { putStampsRight } from '../fleet/put-stamps-right.ts';
-import { prepareState, readState, STATE_VERSION } from '../install/state-schema.ts';
-import { readAltered } from '../install/routines.ts';
-import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
-import { endingOf } from '../ledger/recorded-run.ts';
-import { refusePendingMaster, readTenantFolder, type TenantFolderOptions } from '../plan/plan-folder.ts';
-import { refuseOtherHistories } from '../plan/refuse-other-histories.ts';
-import { withoutRecording } from '../recordings/kept-recordings.ts';
-import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
-import { forgetFailure, forgetFailures, noteUnchecked, refusalsIn } from '../state/failures.ts';
-import type { Memory } from '../state/memory.ts';
 import type { Database } from '../../db/database.ts';
 import { parse } from '../../db/parser.ts';
+import { startStopwatch } from '../../stopwatch.ts';
+import { readPlanner } from '../fleet/ahead.ts';
+import { isNothing } from '../fleet/plan-fleet.ts';
+import { foundClasses, readClasses, warnOfLost } from '../fleet/read-classes.ts';
+import { isWithoutHistory, readSelected, selectFleet } from '../fleet/select-fleet.ts';
+import type { MigrationFile } from '../files/source.ts';
+import { readAltered } from '../install/routines.ts';
+import { prepareState, STATE_VERSION } from '../install/state-schema.ts';
+import { endingOf } from '../ledger/recorded-run.ts';
+import { refusePendingMaster, readTenantFolder } from '../plan/plan-folder.ts';
+import { filesOf, type Plan } from '../plan/plan.ts';
+import { refuseOtherHistories } from '../plan/refuse-other-histories.ts';
+import { fleetResult, type FleetResult } from '../report/results.ts';
+import { prepareRollout } from '../rollout/prepare-rollout.ts';
+import { resultOf } from '../rollout/rollout.ts';
+import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
+import { createLanes, type Lanes } from '../run/lanes.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { warnOfEditedFiles } from '../state/checksums.ts';
+import { inRun, type CommandRun } from './in-run.ts';
+import { COMMAND, migrateFleet, type FleetRun, type MigrateFleetOptions } from './migrate-fleet.ts';
 
-const COMMAND = 'migrate tenants';
-
-export interface MigrateTenantsOptions extends FleetRunOptions, FleetSelection, TenantFolderOptions {
+export interface MigrateTenantsOptions extends MigrateFleetOptions {
   /** The folder of the master migrations: pending ones are an error. Not checked if absent. */
   readonly masterFolder?: string | undefined;
-  readonly vectorExtension?: VectorExtensionMode | undefined;
-  /** Read every history table instead of trusting the stamps, and correct wrong stamps. */
-  readonly verify?: boolean | undefined;
   /** List tenants that were up to date, too; otherwise they are only counted. */
   readonly listUpToDate?: boolean | undefined;
-  /** Canaries, waves, a check, and what stops the run; if absent, all tenants are migrated at once. */
-  readonly rollout?: RolloutOptions | undefined;
 }
 
 /**
@@ -71,14 +36,6 @@ export interface MigrateTenantsOptions extends FleetRunOptions, FleetSelection, 
  */
 export function migrateTenants(database: Database, options: MigrateTenantsOptions): Promise<FleetResult> {
   return inRun(database, COMMAND, options, endingOf, migrateInRun);
-}
-
-interface TenantsRun extends CommandRun<MigrateTenantsOptions> {
-  readonly folder: MigrationFolder;
-  readonly forward: ForwardOptions;
-  readonly decide: (history: History) => Plan;
-  readonly lanes: Lanes;
-  readonly rollout: Rollout;
 }
 
 async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Promise<FleetResult> {
@@ -104,7 +61,7 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   await prepareState(database, { version: fleet.scope.stateVersion, altered }, observe);
   await warnOfEditedFiles(database, 'tenants', folder, observe);
 
-  const run: TenantsRun = { ...commandRun, folder, forward, decide, lanes, rollout };
+  const run: FleetRun = { ...commandRun, folder, forward, decide, lanes, rollout };
   const { results, settled, isIdle, isShared, seen } = await migrateFleet(run, fleet);
   const found = isIdle && !isShared ? foundClasses(fleet) : undefined;
   const classes =
@@ -129,161 +86,21 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   return result;
 }
 
-interface FleetMigrated extends Migrated {
-  /** Tenants that were up to date and only counted. */
-  readonly settled: number;
-  /** Nothing was due, and every tenant could be planned. */
-  readonly isIdle: boolean;
-  /** The facts about the fleet after the work, if they were read. */
-  readonly seen: FleetFacts | undefined;
-}
-
-/** Migrates a fleet, then the tenants provisioned in the meantime, until there are none. */
-async function migrateFleet(run: TenantsRun, fleet: Fleet): Promise<FleetMigrated> {
-  const { options, decide, lanes, observe, rollout } = run;
-  const { database } = run.context;
-  const results: TenantResult[] = [];
-  let settled = 0;
-  let isIdle = true;
-  let isShared = false;
-  let seen: FleetFacts | undefined;
-  for (let todo: Fleet | undefined = fleet; todo !== undefined;) {
-    const refusals = refusalsIn(todo.scope.memory.failures);
-    const plan: FleetPlan = await refuseOwners(database, planFleet(todo, decide, refusals), options);
-    if (todo === fleet) settled = plan.settled;
-    if (isAtWork(rollout, plan) || plan.behind.length > 0) isIdle = false;
-    for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
-    const total = todo.members.length + todo.withoutSchema.length + settled;
-    observe({ type: 'selected', total, due: plan.due.length });
-    // A migration stamps its tenant itself. With verify, a wrong stamp is reported anyway.
-    const toStamp = options.verify === true ? todo.members : [...plan.upToDate, ...plan.behind];
-    await putStampsRight(database, toStamp, observe, { run: lanes.run, signal: options.signal });
-    const applied = await apply(run, plan, todo, refusals);
-    isShared ||= applied.isShared;
-    results.push(...applied.results);
-    results.push(...resultsOfNotActive(todo));
-    const isOver = isStopped(rollout.context) || plan.due.length === 0;
-    const after = isOver ? undefined : await lookForNewcomers(run, results);
-    todo = after?.newcomers;
-    // With retryFailed, the last run with failures may be this one by now.
-    seen = options.retryFailed === undefined ? after?.seen : undefined;
-  }
-  return { results, settled, isIdle, isShared, seen };
-}
-
-/** The run does something, or records something, for a tenant. */
-function isAtWork(rollout: Rollout, plan: FleetPlan): boolean {
-  return plan.due.length + plan.problems.length + onlyChecked(rollout, plan) > 0;
-}
-
-interface Newcomers {
-  /** Tenants that an older release has provisioned in the meantime, and that are behind; undefined if none. */
-  readonly newcomers: Fleet | undefined;
-  /** The facts about the fleet as they are now. */
-  readonly seen: FleetFacts | undefined;
-}
-
-async function lookForNewcomers(
-  { context: { database }, options, decide, observe }: TenantsRun,
-  results: readonly TenantResult[],
-): Promise<Newcomers> {
-  const wishes: Wishes = {
-    isSettled: (history) => isNothing(decide(history)),
-    without: new Set(results.map(({ schema }) => schema)),
-  };
-  const found = await readSelected(database, options)
-    .then((selected) => selectFleet(database, selected, wishes))
-    .catch((error: unknown) => {
-      // If the server is gone, the tenants' results must still be reported.
-      if (!results.some(({ outcome }) => outcome === 'failed')) throw error;
-      observe({ type: 'warning', message: `New tenants were not looked for: ${messageOf(error)}` });
-      return undefined;
-    });
-  if (found === undefined || found.members.length === 0) return { newcomers: undefined, seen: found };
-  await prepareState(database, await readState(database), observe);
-  return { newcomers: { ...found, settled: 0, settledHistories: [], notActive: [] }, seen: undefined };
-}
-
 /** Loads migrations and opens connections while the tenants are read. Errors appear on first use. */
 function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): void {
-  const files = new Set(plans.flatMap(({ steps }) => filesOf(steps)));
-  if (files.size === 0) return;
-  const loading = context.kept
-    .lookUp([...files], 'up')
-    .then(() => [...files].filter((file) => !context.kept.replays(file, 'up')))
-    .then((unknown) => {
-      // Their texts will be parsed: the parser is made ready on another thread.
-      if (unknown.length > 0) void parse('').catch(() => {});
-      return Promise.all(unknown.map((file) => context.load(file)));
-    });
-  // Knex last: the migrations may have loaded their own.
-  loading
-    .then((loaded) => loaded.find(({ up }) => typeof up !== 'string'))
-    .then((first) => first && context.knex(first.file))
-    .catch(() => {});
+  const files = [...new Set(plans.flatMap(({ steps }) => filesOf(steps)))];
+  if (files.length === 0) return;
+  loadAhead(context, files).catch(() => {});
   void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
 }
 
-async function apply(
-  run: TenantsRun,
-  plan: FleetPlan,
-  { scope: { memory }, isNamed }: Fleet,
-  refusals: Rollout['refusals'],
-): Promise<Migrated> {
-  const { options, context, folder, observe, rollout } = run;
-  const { database } = context;
-  const notDue = [
-    ...resultsOfIdle(plan),
-    ...plan.behind.map(({ tenant, error }) =>
-      untouched(tenant, 'skipped', {
-        reason: 'behind the fleet',
-        error: isNamed && options.allowNewerHistory !== true ? error : undefined,
-      }),
-    ),
-  ];
-  const steps = stepsDue(plan);
-  if (isAtWork(rollout, plan)) await run.run.begin(steps.map(({ name }) => name));
-  await recordFailures(database, run.run, { command: COMMAND, direction: 'up' }, plan.problems);
-  const upToDate = plan.upToDate.map(({ tenant }) => tenant.schema);
-  const recovered = upToDate.filter((schema) => memory.failures.has(schema));
-  await forgetFailures(database, recovered);
-  const results = await openPlan(rollout, plan, notDue, refusals);
-  if (plan.due.length === 0) return { results, isShared: false };
-
-  await context.kept.lookUp(filesOf(steps), 'up');
-  await refuseSkeletons(database, 'tenants', withoutRecording(context.kept, filesOf(steps)));
-  await assertSessions(context, steps, 'up');
-  await ensureVectorExtension(database, options.vectorExtension ?? 'auto', observe);
-  const migrated = await serveRollout(rollout, plan.due, { ...forwardWork(run, memory), isNamed });
-  const applied = migrated.results.flatMap((result) => result.names);
-  await recordLoaded(context, 'tenants', folder, applied).catch((error: unknown) => {
-    observe({ type: 'warning', message: `The files' checksums were not kept: ${messageOf(error)}` });
-  });
-  return { results: [...results, ...migrated.results], isShared: migrated.isShared };
-}
-
-function forwardWork(
-  { options, folder, forward, lanes, observe }: TenantsRun,
-  memory: Memory,
-): MigrationWork {
-  const check = options.rollout?.check;
-  return {
-    command: COMMAND,
-    direction: 'up',
-    statuses: ['ACTIVE'],
-    decide({ plan, part }, history) {
-      // A part ends with its last step, even if the tenant's history has changed in the meantime.
-      const extent = part === undefined ? forward : { ...forward, to: plan.steps.at(-1)?.file };
-      return planForward(folder, history, extent);
-    },
-    closing: ({ tenant, plan: { steps } }) => [
-      ...(memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
-      ...(check === undefined || steps[0] === undefined
-        ? []
-        : [noteUnchecked(tenant.schema, COMMAND, notRunYet(check, tenant, steps[0].name))]),
-    ],
-    lanes,
-    compile: options.compile,
-    observe,
-  };
+async function loadAhead({ kept, load, knex }: RunContext, files: readonly MigrationFile[]): Promise<void> {
+  await kept.lookUp(files, 'up');
+  const unknown = files.filter((file) => !kept.replays(file, 'up'));
+  // Their texts will be parsed: the parser is made ready on another thread.
+  if (unknown.length > 0) void parse('').catch(() => {});
+  const loaded = await Promise.all(unknown.map(load));
+  // Knex last: the migrations may have loaded their own.
+  const first = loaded.find(({ up }) => typeof up !== 'string');
+  if (first !== undefined) await knex(first.file);
 }
