@@ -15,7 +15,7 @@ const BEGINS_QUERY =
 
 /** Builder members that reach beyond their own statement. */
 const LEADS_ELSEWHERE: ReadonlySet<string | symbol> = new Set(
-  `client on once addListener stream pipe connection asCallback options timeout queryContext`.split(/\s+/),
+  `client on once addListener stream pipe connection asCallback options timeout`.split(/\s+/),
 );
 
 /** The Knex behind a proxy: a builder that joins a transaction needs it. */

@@ -38,6 +38,7 @@ test.each<[sentence: string, up: string, ways: string]>([
     IF(`await knex.schema.withSchema(undefined).hasTable('extra')`),
     'KKPKP',
   ],
+  ['selects by another builder', `await knex('notes').whereIn('id', knex('tags').select('id'));`, 'KKSSS'],
   ['updates', IF(`(await knex('notes').update({ id: knex.raw('id + 10') })) > 0`), 'KKKPP'],
   ['updates and does not look', `await knex('notes').update('id', knex.raw('id + 10'));`, 'KKKPP'],
   ['deletes', IF(`(await knex('notes').del()) > 0`), 'KKKPP'],
