@@ -7,8 +7,8 @@ export interface SchemaBefore {
   /** Everything in the schema, with dependent objects: see objectKey. */
   readonly own: ReadonlySet<string>;
   readonly foreignKeys: ForeignKeys;
-  /** Rows that this session had written into each of the largest catalogs, as the server counts. */
-  readonly writes: Readonly<Record<string, number>>;
+  /** How often this session had written each of COUNTED. */
+  readonly writes: readonly number[];
   /** The largest oid of any relation or type in the database. */
   readonly largestOid: number;
   /** The transaction id of its last write; null if it had written nothing. */

@@ -1,7 +1,7 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { literal } from '../../db/sql.ts';
 import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectName } from './before.ts';
-import { BEGAN, idOf, OWN_PATH, REPLACED_ROUTINES } from './own-transaction.ts';
+import { ASSIGN_ID, BEGAN, idOf, OWN_PATH, REPLACED_ROUTINES } from './own-transaction.ts';
 
 /** A lock taken by a migration's transaction: on a relation or, if exclusive, on another object. */
 export interface SeenLock extends ObjectName {
@@ -53,7 +53,7 @@ export async function look(
   { regain, columns }: LookOptions,
 ): Promise<Effects> {
   const { largestOid, since, writes, foreignKeys, began } = schemaBefore;
-  const noted = `${literal(JSON.stringify(writes))}::json`;
+  const noted = `ARRAY[${writes.join(', ')}]::bigint[]`;
   const hadKeys = Object.keys(foreignKeys).length > 0;
   const results = (await client.query(
     [
@@ -62,13 +62,17 @@ export async function look(
       'CLOSE ALL',
       'SET CONSTRAINTS ALL IMMEDIATE',
       OWN_PATH,
+      // A subtransaction has an id of its own, later than all that wrote anything here before.
+      'SAVEPOINT tenantctl_look',
+      ASSIGN_ID,
       // A dry run may have created them itself, before.
       `${REPLACED_ROUTINES} AND ${idOf('age(p.xmin)')} > ${since ?? 0}`,
       `SELECT tenantctl.effects(${literal(schema)}::text, ${since ?? 0}::bigint, ${largestOid}::bigint, ${noted}, ${hadKeys}, ${columns}) AS effects,
          ${BEGAN} = '${began}' AS "isWhole"`,
+      'RELEASE SAVEPOINT tenantctl_look',
     ].join(';\n'),
   )) as unknown as QueryResult[];
-  const [replaced, seen] = results.slice(-2).map(({ rows }) => rows) as [
+  const [replaced, seen] = results.slice(-3, -1).map(({ rows }) => rows) as [
     SeenRow[],
     [Pick<Effects, 'isWhole'> & { effects: Omit<Effects, 'isWhole'> }],
   ];
@@ -76,8 +80,6 @@ export async function look(
   if (replaced.length > 0)
     return { locks: [], rows: replaced, foreignKeys: {}, hasHiddenCalls: false, isWhole };
   const locks = effects.locks.filter((lock) => !schemaBefore.locks.has(lockKey(lock, lock.mode)));
-  const rows = effects.rows.filter(
-    (row) => row.catalog !== 'pg_type' || !schemaBefore.own.has(objectKey(row)),
-  );
+  const rows = effects.rows.filter((row) => !row.isInSchema || !schemaBefore.own.has(objectKey(row)));
   return { ...effects, locks, rows, isWhole };
 }

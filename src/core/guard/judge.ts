@@ -1,5 +1,6 @@
 import { identifier } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
+import { OFTEN_PASSING } from './catalogs.ts';
 import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectName } from './before.ts';
 import type { Mark } from './border.ts';
 import type { Description, Descriptions } from './description.ts';
@@ -14,6 +15,8 @@ export interface ObservedEffects {
   /** Locks of foreign keys on shared relations: oid, mode and form (see Description), separated by colons. */
   readonly keyLocks: readonly string[];
   readonly hasHiddenCalls: boolean;
+  /** What the schema holds must be noted before: see mayBeOwn. */
+  readonly drops: boolean;
   /** Tables of public are locked against other tenants' transactions, as by a foreign key to one. */
   readonly locksShared: boolean;
   /** An extension was created, perhaps in the tenant's schema. */
@@ -77,6 +80,11 @@ function hasMoved({ oid, mode }: SeenLock, { largestOid }: SchemaBefore): boolea
   return mode === 'AccessExclusiveLock' && Number(oid) <= largestOid;
 }
 
+/** An object that was dropped, or locked like that, was the schema's; or nobody can tell from its oid that it is new. */
+function mayBeOwn(lock: SeenLock, { own }: SchemaBefore): boolean {
+  return !PARTS.test(lock.catalog) && (own.has(objectKey(lock)) || !OFTEN_PASSING.includes(lock.catalog));
+}
+
 /** The transaction had created or changed it before the first migration. */
 function isOfBefore(object: ObjectName, { locks }: SchemaBefore): boolean {
   return locks.has(lockKey(object, 'AccessExclusiveLock'));
@@ -109,7 +117,7 @@ export function judge(
   now: Descriptions,
 ): { readonly trespasses: readonly Trespass[]; readonly observed: ObservedEffects } {
   const known: Known = { ...facts, before, now };
-  const { effects, schema } = facts;
+  const { effects, schema, schemaBefore } = facts;
   const findings = createFindings(known);
   const isOfForeignKey = foreignKeyLocks(known);
   const explained = new Set(effects.rows.filter((row) => isExplained(row, known)).map(objectKey));
@@ -135,6 +143,7 @@ export function judge(
       locksShared: effects.locks.some(isSharedAgainstOthers),
       hasExtension: effects.rows.some(({ catalog }) => catalog === 'pg_extension'),
       hasHiddenCalls: effects.hasHiddenCalls,
+      drops: effects.locks.some((lock) => lock.schema === null && mayBeOwn(lock, schemaBefore)),
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants that are sent a string may lock outside their schema, and how closely they are checked. */
 export interface Limits extends Pick<ObservedEffects, 'schemas' | 'keyLocks'> {
-  /** Something may be dropped: a relation that no longer exists must have been in the schema. */
+  /** The schema's own objects may be dropped: what it holds is noted before. */
   readonly drops: boolean;
   /** Locks do not show everything that the texts can reach: catalogs are searched as well. */
   readonly thorough: boolean;
@@ -32,7 +32,7 @@ export function limitsOf(
   return {
     schemas: [...new Set(['public', ...all(({ schemas }) => schemas)])],
     keyLocks: all(({ keyLocks }) => keyLocks),
-    drops: thorough || readings.some(({ drops }) => drops),
+    drops: readings.some(({ drops }) => drops) || observedEffects.some(({ drops }) => drops),
     thorough,
     columns: readings.some(({ mayGrant }) => mayGrant),
   };
@@ -55,9 +55,9 @@ export function joinLimits(all: readonly Limits[]): Limits {
   };
 }
 
-/** The statement, after the tenant's lock, that stores what the schema holds; none if not needed. */
-export function noteOwn(schema: string, { drops }: Limits): string[] {
-  return drops ? [`CALL tenantctl.note_own(${literal(schema)}::text)`] : [];
+/** The statement, after the tenant's lock, that notes what stay_within needs; none if it needs nothing. */
+export function noteOwn(schema: string, { drops, thorough }: Limits): string[] {
+  return drops || thorough ? [`CALL tenantctl.note_own(${literal(schema)}::text, ${drops})`] : [];
 }
 
 /** The arguments of tenantctl.stay_within after the schema. */

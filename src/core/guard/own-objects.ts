@@ -1,20 +1,6 @@
-/** The catalogs that have several rows for each table of each tenant. */
-export const LARGEST = ['pg_class', 'pg_attribute', 'pg_type'] as const;
-
 /** A LATERAL join forces an index scan: the catalog is never read as a whole. */
 export function each(catalog: string, alias: string, condition: string): string {
   return `LATERAL (SELECT ${alias}.* FROM pg_catalog.${catalog} ${alias} WHERE ${condition} OFFSET 0) ${alias}`;
-}
-
-/** SQL for how many rows of a catalog are new (`isNew`: by xmin) and of the schema's objects; needs `own`. */
-export function ownRows(
-  of: 'pg_class' | 'pg_type',
-  catalog: string,
-  column: string,
-  isNew: (xmin: string) => string,
-): string {
-  return `(SELECT coalesce(sum((SELECT count(*) FROM pg_catalog.${catalog} r WHERE r.${column} = own.oid AND ${isNew('r.xmin')})), 0)
-    FROM own WHERE own.catalog = '${of}')`;
 }
 
 /**
@@ -23,32 +9,32 @@ export function ownRows(
  * depend on their tables. Up to version 13 TOAST tables have row types as well.
  */
 export const SELECT_OWN_OBJECTS = `WITH named AS MATERIALIZED (
-    SELECT d.classid::regclass::text AS catalog, d.objid AS oid FROM pg_catalog.pg_depend d
-    WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass
+    SELECT d.classid, d.objid AS oid FROM pg_catalog.pg_depend d
+    WHERE d.refclassid = 'pg_namespace'::regclass
       AND d.refobjid = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = tenant_schema)
-  ), relations AS MATERIALIZED (
-    SELECT d.oid, c.reltoastrelid
-    FROM named d, ${each('pg_class', 'c', 'c.oid = d.oid')} WHERE d.catalog = 'pg_class'
   ), tables AS MATERIALIZED (
-    SELECT oid FROM relations UNION ALL SELECT reltoastrelid FROM relations WHERE reltoastrelid <> 0
+    SELECT d.oid FROM named d WHERE d.classid = 'pg_class'::regclass
+    UNION ALL SELECT c.reltoastrelid
+    FROM named d, ${each('pg_class', 'c', 'c.oid = d.oid AND c.reltoastrelid <> 0')} WHERE d.classid = 'pg_class'::regclass
   ), types AS MATERIALIZED (
     SELECT c.reltype AS oid FROM tables t, ${each('pg_class', 'c', 'c.oid = t.oid')} WHERE c.reltype <> 0
-    UNION ALL SELECT oid FROM named WHERE catalog = 'pg_type'
+    UNION ALL SELECT oid FROM named WHERE classid = 'pg_type'::regclass
   )
-  SELECT catalog, oid FROM named
-    UNION SELECT 'pg_class', oid FROM tables
-    UNION SELECT 'pg_class', i.indexrelid FROM tables t, ${each('pg_index', 'i', 'i.indrelid = t.oid')}
-    UNION SELECT 'pg_class', y.typrelid FROM types t, ${each('pg_type', 'y', 'y.oid = t.oid AND y.typrelid <> 0')}
-    UNION SELECT 'pg_cast', x.objid FROM types t, ${each('pg_depend', 'x', `x.refclassid = 'pg_catalog.pg_type'::regclass AND x.refobjid = t.oid AND x.classid = 'pg_catalog.pg_cast'::regclass`)}
-    UNION SELECT 'pg_type', oid FROM types
-    UNION SELECT 'pg_type', a.typarray FROM types t, ${each('pg_type', 'a', 'a.oid = t.oid')}
-    UNION SELECT 'pg_constraint', k.oid FROM tables t, ${each('pg_constraint', 'k', 'k.conrelid = t.oid')}
-    UNION SELECT 'pg_constraint', k.oid FROM types t, ${each('pg_constraint', 'k', 'k.contypid = t.oid')}
-    UNION SELECT 'pg_namespace', n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = tenant_schema`;
+  SELECT classid, oid FROM named WHERE classid <> 'pg_class'::regclass
+    UNION ALL SELECT 'pg_class'::regclass, oid FROM tables
+    UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM tables t, ${each('pg_index', 'i', 'i.indrelid = t.oid')}
+    UNION ALL SELECT 'pg_class'::regclass, y.typrelid
+    FROM named d, ${each('pg_type', 'y', 'y.oid = d.oid AND y.typrelid <> 0')} WHERE d.classid = 'pg_type'::regclass
+    UNION ALL SELECT 'pg_cast'::regclass, x.objid FROM types t, ${each('pg_depend', 'x', `x.refclassid = 'pg_type'::regclass AND x.refobjid = t.oid AND x.classid = 'pg_cast'::regclass`)}
+    UNION ALL SELECT 'pg_type'::regclass, t.oid FROM types t
+    UNION ALL SELECT 'pg_type'::regclass, a.typarray FROM types t, ${each('pg_type', 'a', 'a.oid = t.oid')}
+    UNION ALL SELECT 'pg_constraint'::regclass, k.oid FROM tables t, ${each('pg_constraint', 'k', 'k.conrelid = t.oid')}
+    UNION ALL SELECT 'pg_constraint'::regclass, k.oid FROM types t, ${each('pg_constraint', 'k', 'k.contypid = t.oid')}
+    UNION ALL SELECT 'pg_namespace'::regclass, n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = tenant_schema`;
 
 /** The same as `own` in a WITH. In a routine of its own it is planned once for each session. */
 export const OWN = `own AS MATERIALIZED (
-               SELECT o.of_catalog AS catalog, o.of_oid AS oid FROM tenantctl.own_objects(tenant_schema) o)`;
+               SELECT o.of_class AS class, o.of_oid AS oid FROM tenantctl.own_objects(tenant_schema) o)`;
 
 /** SQL for whether a schema is another tenant's, for the transaction of a migration: see IS_OTHER_TENANTS. */
 export function isOtherTenants(column: string, own: string): string {
@@ -68,9 +54,9 @@ export function extensionOf(catalog: string, oid: string): string {
     ) SELECT w.objid FROM whole w WHERE w.classid = 'pg_catalog.pg_extension'::regclass LIMIT 1)`;
 }
 
-/** SQL for how many rows this transaction wrote into a catalog, from the server's statistics. */
-export function writesOf(name: string): string {
-  return `(SELECT pg_stat_get_xact_tuples_inserted(c) + pg_stat_get_xact_tuples_updated(c) FROM CAST('pg_catalog.' || ${name} AS regclass) c)`;
+/** SQL for how often this session has written rows of a catalog, as the server counts. @param oid in SQL */
+export function writesOf(oid: string | number): string {
+  return `(pg_stat_get_xact_tuples_inserted(${oid}) + pg_stat_get_xact_tuples_updated(${oid}))`;
 }
 
 /** SQL for the largest oid in these catalogs. */

@@ -1,3 +1,8 @@
+import { writesOf } from './own-objects.ts';
+
+/** The oid of pg_proc, in every version. */
+const PROC = 1255;
+
 /** The FROM of a query for the transaction's open ids, `l.transactionid`. */
 export const OWN_IDS = `FROM pg_lock_status() l
   WHERE l.pid = pg_backend_pid() AND l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock'`;
@@ -7,7 +12,7 @@ export const OWN_IDS = `FROM pg_lock_status() l
  * without one. Savepoints have their own ids, each later than those before
  * (https://www.postgresql.org/docs/current/subxacts.html).
  */
-export const FIRST_AGE = `(SELECT max(age(l.transactionid)) ${OWN_IDS})`;
+const FIRST_AGE = `(SELECT max(age(l.transactionid)) ${OWN_IDS})`;
 export const LAST_AGE = `(SELECT min(age(l.transactionid)) ${OWN_IDS})`;
 
 /** SQL for the transaction id with this age, as 64 bits. */
@@ -32,13 +37,38 @@ export const ASSIGN_ID = `SELECT pg_logical_emit_message(true, 'tenantctl', ''):
 
 /**
  * SQL for the guard's routines that this transaction has replaced: what they say means nothing any more. Needs
- * OWN_PATH.
+ * OWN_PATH, and an id that was assigned after the replacement: ASSIGN_ID in a new subtransaction.
  */
 export const REPLACED_ROUTINES = `SELECT 'pg_proc' AS catalog, p.oid::text AS oid, ${idOf('age(p.xmin)')}::text AS "writtenBy",
     false AS "isInSchema", false AS "isReferred", NULL AS extension
   FROM pg_proc p
-  WHERE p.proname IN ('effects', 'form_of', 'is_other_tenants', 'own_objects', 'rows_outside', 'stay_within') AND p.pronamespace = to_regnamespace('tenantctl')
-    AND age(p.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE}`;
+  WHERE p.proname IN ('effects', 'form_of', 'is_other_tenants', 'own_objects', 'rows_outside', 'search_catalog', 'stay_within')
+    AND p.pronamespace = to_regnamespace('tenantctl') AND age(p.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE}`;
+
+/**
+ * A statement that fails if this transaction has replaced one of the guard's routines. Needs OWN_PATH. It reads the
+ * catalog only if the session has written it, as the server counts: to plan that query takes longer than the rest.
+ */
+export const ASSERT_ROUTINES = `DO $$ BEGIN
+  IF current_setting('track_counts') <> 'on' OR ${writesOf(PROC)} > 0 THEN
+    BEGIN
+      PERFORM pg_logical_emit_message(true, 'tenantctl', '');
+      IF EXISTS (${REPLACED_ROUTINES}) THEN
+        RAISE EXCEPTION 'routines of tenantctl were replaced' USING ERRCODE = 'TCT03';
+      END IF;
+    EXCEPTION WHEN SQLSTATE 'TCT99' THEN NULL;
+    END;
+  END IF;
+END $$`;
+
+/**
+ * SQL for whether this transaction wrote a row, since an id; for routines with these variables.
+ * @param age of the row's xmin, in SQL
+ */
+export function isOurs(age: string): string {
+  return `${age} BETWEEN last_age AND first_age AND first_id + first_age - ${age} >= since
+    AND txid_status(first_id + first_age - ${age}) = 'in progress'`;
+}
 
 /**
  * SQL for when the transaction began, in microseconds since 1970, whatever the DateStyle. Another transaction

@@ -78,6 +78,8 @@ const UPGRADES: readonly (readonly string[])[] = [
   [],
   [REPLICA_IDENTITY],
   RECORDINGS_TABLE,
+  // Routines only. 14: the guard counts what was written to each catalog.
+  [],
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

@@ -22,7 +22,7 @@ export interface Reading {
   readonly objects: readonly NamedObject[];
   /** What it does to objects that are in no schema. */
   readonly global: readonly GlobalDeed[];
-  /** It drops something by name, or with CASCADE. */
+  /** It drops something by name, with CASCADE, or perhaps in a block. */
   readonly drops: boolean;
   /** Its locks may not show everything that it reaches. */
   readonly isObscure: boolean;
@@ -105,6 +105,8 @@ async function read(text: string): Promise<Reading> {
 /** Statements that name one object, and no other in a schema. */
 const NAMES_ONE = new Set(['CommentStmt', 'DropStmt']);
 
+const DROPPING = new Set(['DropStmt', 'DropOwnedStmt', 'DoStmt']);
+
 type OfStatement = Omit<Reading, 'mayGrant' | 'controls' | 'changesRole' | 'problem' | 'statements'>;
 
 function readStatement(statement: Node): OfStatement {
@@ -113,7 +115,7 @@ function readStatement(statement: Node): OfStatement {
   const objects = namedObjectsOf(...statementRun(kind, body));
   const isBehindTable = NAMES_ONE.has(kind) && BEHIND_TABLE.has(String(body.objtype ?? body.removeType));
   if (isBehindTable) for (const { schema } of objects) if (schema !== undefined) schemas.add(schema);
-  let drops = kind === 'DropStmt' || kind === 'DropOwnedStmt';
+  let drops = DROPPING.has(kind);
   walk(statement, (name, node) => {
     if (!isBehindTable) for (const schema of schemasIn(name, node)) schemas.add(schema);
     if (node.behavior === 'DROP_CASCADE') drops = true;

@@ -55,7 +55,7 @@ export async function compilePlan(
   return {
     direction: migration.direction,
     steps,
-    limits: since?.hasHiddenCalls === true ? { ...limits, thorough: true, drops: true } : limits,
+    limits: since?.hasHiddenCalls === true ? { ...limits, thorough: true } : limits,
     readsHistory: stored.namesHistory,
   };
 }

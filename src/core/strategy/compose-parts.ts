@@ -12,7 +12,7 @@ import {
 import type { RunContext } from '../run/run-context.ts';
 import { borderName } from '../guard/border.ts';
 import { limitArguments, noteOwn } from '../guard/limits.ts';
-import { OWN_PATH, REPLACED_ROUTINES } from '../guard/own-transaction.ts';
+import { ASSERT_ROUTINES, OWN_PATH } from '../guard/own-transaction.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { giveControl, ownSearchPath, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { createHistoryTables } from '../target/history.ts';
@@ -164,8 +164,7 @@ function createPartList() {
 
 /** Fails if the guard's routines were replaced; the tenant then runs statement by statement, and the guard says so. */
 function assertRoutines(target: Target): string[] {
-  const assertion = `SELECT 1 / (NOT EXISTS (${REPLACED_ROUTINES}))::int`;
-  return [OWN_PATH, assertion, setSearchPath(ownSearchPath(target))];
+  return [OWN_PATH, ASSERT_ROUTINES, setSearchPath(ownSearchPath(target))];
 }
 
 /** The routine does in a tenth of the time what CLEAN_SESSION does with a DO block. */

@@ -95,7 +95,7 @@ function endRoutines(names: Names): Routine[] {
       `BEGIN
        PERFORM set_config('tenantctl.writer', txid_current()::text, true);
        IF direction = 'up' THEN
-         EXECUTE format('INSERT INTO %I.%I (name, batch, migration_time) SELECT name, $2, clock_timestamp() FROM unnest($1) WITH ORDINALITY AS due (name, place) ORDER BY place', tenant_schema, ${history}) USING names, in_batch;
+         EXECUTE format('INSERT INTO %I.%I (name, batch, migration_time) SELECT unnest($1), $2, clock_timestamp()', tenant_schema, ${history}) USING names, in_batch;
        ELSE
          EXECUTE format('DELETE FROM %I.%I WHERE name = ANY ($1)', tenant_schema, ${history}) USING names;
        END IF;

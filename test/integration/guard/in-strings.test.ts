@@ -178,6 +178,28 @@ test('a statement on tables alone that replaces a routine of the guard for one t
   );
 });
 
+const REWRITES = 'ALTER TABLE users ALTER id TYPE bigint USING id + 1';
+const UPDATES = 'UPDATE users SET id = id';
+const MOVES = `EXECUTE format('ALTER TYPE public.mood SET SCHEMA %I', current_schema())`;
+
+test.each([
+  [REWRITES, 'GRANT SELECT ON public.countries TO PUBLIC', 'changed the table public.countries'],
+  [UPDATES, 'ALTER TYPE public.mood RENAME TO temper', 'changed the type'],
+  [REWRITES, 'GRANT USAGE ON TYPE public.mood TO PUBLIC', 'changed the type public.mood'],
+  [REWRITES, `CREATE TYPE public.kind AS ENUM ('a')`, 'created the type public.kind'],
+  [REWRITES, MOVES, 'changed the type'],
+  [UPDATES, MOVES, 'changed the type'],
+  [UPDATES, 'DROP TYPE public.mood', 'dropped the type public.mood'],
+])(
+  'a string with %s does not hide %s, in a block that has ended, for one tenant',
+  async (text, deed, says) => {
+    const block = `BEGIN ${deed}; EXCEPTION WHEN division_by_zero THEN NULL; END;`;
+    const hidden = `DO $do$ BEGIN IF current_schema() = '${schemaNameFor(ODD)}' THEN ${block} END IF; END $do$`;
+    expect(await outcomeOf(await migrate(raw(text, hidden)))).toEqual(refused(says));
+    await expectNothingElseChanged();
+  },
+);
+
 test('a name that one tenant lacks leads to the rows of the shared table: that is allowed', async () => {
   const result = await migrate(raw(`UPDATE countries SET name = name`));
   expect(result.totals).toMatchObject({ changed: 4, failed: 0 });

@@ -6,11 +6,20 @@ import { examine, line } from '../doctor/examine.ts';
 
 const TENANTS = ['org_a', 'org_b', 'org_c', 'org_d'];
 
+/** Runs a statement in a subtransaction that has ended when the guard looks. */
+const inBlock = (text: string) =>
+  `DO $block$ BEGIN BEGIN ${text}; EXCEPTION WHEN division_by_zero THEN NULL; END; END $block$`;
+
+const EFFECTS = `CREATE OR REPLACE FUNCTION tenantctl.effects(tenant_schema text, since bigint, largest bigint, noted bigint[], had_keys boolean, columns boolean) RETURNS json LANGUAGE sql AS $f$ SELECT '{"locks":[],"rows":[],"foreignKeys":{}}'::json $f$`;
+const STAY_WITHIN = `CREATE OR REPLACE PROCEDURE tenantctl.stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean) LANGUAGE plpgsql AS $f$ BEGIN END $f$`;
+
 /** Routines that answer for the guard, and say that nothing was done. */
 const IN_PLACE_OF_THE_GUARD = {
-  'an overload with types that fit a number better': `CREATE FUNCTION tenantctl.effects(text, int, int, json, boolean, boolean) RETURNS json LANGUAGE sql AS $f$ SELECT '{"locks":[],"rows":[],"foreignKeys":{}}'::json $f$`,
-  'a replacement of the guard': `CREATE OR REPLACE FUNCTION tenantctl.effects(tenant_schema text, since bigint, largest bigint, noted json, had_keys boolean, columns boolean) RETURNS json LANGUAGE sql AS $f$ SELECT '{"locks":[],"rows":[],"foreignKeys":{}}'::json $f$`,
-  'a replacement of the guard in strings': `CREATE OR REPLACE PROCEDURE tenantctl.stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean) LANGUAGE plpgsql AS $f$ BEGIN END $f$`,
+  'an overload with types that fit a number better': `CREATE FUNCTION tenantctl.effects(text, int, int, bigint[], boolean, boolean) RETURNS json LANGUAGE sql AS $f$ SELECT '{"locks":[],"rows":[],"foreignKeys":{}}'::json $f$`,
+  'a replacement of the guard': EFFECTS,
+  'a replacement of the guard in a block': inBlock(EFFECTS),
+  'a replacement of the guard in strings': STAY_WITHIN,
+  'a replacement of the guard in strings in a block': inBlock(STAY_WITHIN),
 };
 
 describe('the routines of the schema tenantctl', () => {
@@ -45,15 +54,14 @@ describe('the routines of the schema tenantctl', () => {
     const fleet = await createFleet(TENANTS);
     expect(await readForeignParts(fleet.database)).toEqual([]);
     const overload = IN_PLACE_OF_THE_GUARD['an overload with types that fit a number better'];
-    const replaced = IN_PLACE_OF_THE_GUARD['a replacement of the guard in strings'];
-    await fleet.query(`${overload}; ${replaced}; ALTER PROCEDURE tenantctl.note_own(text) RESET ALL;
+    await fleet.query(`${overload}; ${STAY_WITHIN}; ALTER PROCEDURE tenantctl.note_own(text, boolean) RESET ALL;
       CREATE FUNCTION public.seen() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
       CREATE TRIGGER seen AFTER INSERT ON tenantctl.run_tenants EXECUTE FUNCTION public.seen()`);
     const checks = await examine(fleet.project, fleet.testDatabase.settings);
     expect(line(checks, 'state-schema')).toMatchObject({
       status: 'warning',
       detail:
-        'not as tenantctl makes it: effects(text, integer, integer, json, boolean, boolean), note_own(text), stay_within(text, text[], text[], boolean, boolean, boolean), trigger seen on tenantctl.run_tenants',
+        'not as tenantctl makes it: effects(text, integer, integer, bigint[], boolean, boolean), note_own(text, boolean), stay_within(text, text[], text[], boolean, boolean, boolean), trigger seen on tenantctl.run_tenants',
     });
     const warnings: string[] = [];
     await fleet.add('3_more.sql', createTable('more'));
@@ -62,7 +70,7 @@ describe('the routines of the schema tenantctl', () => {
     });
     expect(totals).toMatchObject({ changed: 4, failed: 0 });
     expect(warnings.join('\n')).toContain(
-      'have been replaced: effects(text, integer, integer, json, boolean, boolean), note_own(text), stay_within(',
+      'have been replaced: effects(text, integer, integer, bigint[], boolean, boolean), note_own(text, boolean), stay_within(',
     );
     expect(await readForeignParts(fleet.database)).toEqual(['trigger seen on tenantctl.run_tenants']);
   });

@@ -53,7 +53,7 @@ const facts = ({ schemaBefore, marks = [], role, effects }: Case): Facts => ({
     locks: new Set(),
     own: new Set(['pg_class:100']),
     foreignKeys: {},
-    writes: {},
+    writes: [],
     largestOid: LARGEST,
     since: null,
     began: '0',
@@ -94,6 +94,7 @@ test('what a migration does to its own schema, and rows that it reads and writes
     locksShared: false,
     hasExtension: false,
     hasHiddenCalls: false,
+    drops: true,
   });
 });
 

@@ -4,7 +4,14 @@ import { createReadStatements } from '../../../src/core/statements/read-statemen
 
 const readStatements = createReadStatements();
 
-const NOTHING = { schemas: [], keyLocks: [], hasHiddenCalls: false, hasExtension: false, locksShared: false };
+const NOTHING = {
+  schemas: [],
+  keyLocks: [],
+  hasHiddenCalls: false,
+  drops: false,
+  hasExtension: false,
+  locksShared: false,
+};
 
 test('a text that drops is looked at for what is gone, and an obscure one throughout', async () => {
   const limits = async (...texts: string[]) => limitsOf(await Promise.all(texts.map(readStatements)), []);
@@ -27,6 +34,7 @@ test('a text that drops is looked at for what is gone, and an obscure one throug
     thorough: false,
     columns: false,
   });
+  expect(await limits('SELECT 1')).toEqual({ ...usual, drops: false, thorough: true, columns: false });
   expect(await limits('SELECT 1', 'DO $$ BEGIN END $$')).toEqual({
     ...usual,
     drops: true,
@@ -39,13 +47,19 @@ test('a text that drops is looked at for what is gone, and an obscure one throug
 test('where event triggers may run with any change, each text is looked at throughout', async () => {
   const readings = [await readStatements('ALTER TABLE t ADD x int')];
   const observed = { ...NOTHING, hasHiddenCalls: true };
-  expect(limitsOf(readings, [observed])).toMatchObject({ thorough: true, drops: true });
+  expect(limitsOf(readings, [observed])).toMatchObject({ thorough: true });
+});
+
+test('what the schema holds is noted where the first tenants dropped some of it', async () => {
+  const readings = [await readStatements('ALTER TABLE t ALTER x TYPE text')];
+  expect(limitsOf(readings, [NOTHING])).toMatchObject({ drops: false });
+  expect(limitsOf(readings, [NOTHING, { ...NOTHING, drops: true }])).toMatchObject({ drops: true });
 });
 
 test('texts that name the history are looked at throughout: triggers may run when tenantctl writes it', async () => {
   const readings = [await readStatements('CREATE TRIGGER a AFTER INSERT ON h EXECUTE FUNCTION f()')];
   expect(limitsOf(readings, [])).toMatchObject({ thorough: false });
-  expect(limitsOf(readings, [], true)).toMatchObject({ thorough: true, drops: true });
+  expect(limitsOf(readings, [], true)).toMatchObject({ thorough: true });
 });
 
 test('what two tenants showed of shared tables is what the others may lock', () => {

@@ -185,8 +185,9 @@ test('a statement may take as long as the server says, unless told otherwise', (
 
 test('what opens stands between the lock and the search_path', () => {
   const statements = statementsFor(COMPILED, { opening: ['CREATE SCHEMA x'] });
-  expect(statements.slice(1, 4)).toEqual([
+  expect(statements.slice(1, 5)).toEqual([
     expect.stringContaining('tenantctl.enter'),
+    expect.stringContaining('tenantctl.note_own'),
     'CREATE SCHEMA x',
     expect.stringContaining('search_path'),
   ]);
