@@ -4,7 +4,7 @@ import { anyLimits, joinLimits, limitsOf, type Limits } from '../guard/limits.ts
 import { readSince } from '../guard/hidden-calls.ts';
 import type { Observer } from '../report/event.ts';
 import type { CompiledPlan, CompiledStep } from './compiled.ts';
-import { hasSequences, withoutLostNumbers } from './drawn-numbers.ts';
+import { mayDiffer, readNumbers, withoutLostNumbers } from './drawn-numbers.ts';
 import type { MigrationWork } from './migration-work.ts';
 import { stepsKnown } from './pilots.ts';
 import type { PlanGroup } from './plan-group.ts';
@@ -32,21 +32,27 @@ export async function compilePlan(
     return never(migration, [{ names: all, reason: 'no two tenants have shown what to send' }]);
   if (isOnlyInteractive) return never(migration, reasonsOf(known));
   const limited = await Promise.all(known.map((step) => withLimits(group, step)));
-  let steps = limited.map(({ step }) => step);
-  // A plan from the beginning creates its sequences itself, and a rollback drops them.
-  const isNew = plan.batch === 1 && migration.direction === 'up';
-  if (!isNew && (await hasSequences(database, tenant.schema))) steps = withoutLostNumbers(steps);
-  const texts = steps.flatMap((step) => ('pieces' in step ? step.pieces.map(({ text }) => text) : []));
+  const sent = limited.map(({ step }) => step);
+  const pieces = sent.flatMap((step) => ('pieces' in step ? step.pieces : []));
+  const texts = pieces.map(({ text }) => text);
+  const following = group.tasks.filter((task) => !lesson.witnesses.includes(task.tenant.schema));
   const isOfEarlierRuns = lesson.testimonies.length === 0;
   const limits = joinLimits(limited.map((each) => each.limits));
-  const [stored, since] = await database.together((one) => [
+  const [stored, since, numbers] = await database.together((one) => [
     readStored(one, tenant.schema, texts),
     isOfEarlierRuns ? readSince(one, limits.schemas) : Promise.resolve(undefined),
+    pieces.some(mayDiffer)
+      ? readNumbers(
+          one,
+          following.map((task) => task.tenant.schema),
+        )
+      : Promise.resolve(undefined),
   ]);
+  const steps = numbers === undefined ? sent : withoutLostNumbers(sent, numbers);
   if (since?.reachesTenants === true)
     return never(migration, [{ names: all, reason: 'a schema that it reaches belongs to a tenant' }]);
   if (stored.hasCurrentQuery)
-    return never(migration, [{ names: all, reason: 'functions of the database call current_query()' }]);
+    return never(migration, [{ names: all, reason: 'something stores how statements are sent' }]);
   if (steps.every((step) => 'interactive' in step)) return never(migration, reasonsOf(steps));
   noteInteractive(migration.observe, reasonsOf(steps));
   if (isOfEarlierRuns)

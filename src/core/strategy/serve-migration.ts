@@ -121,6 +121,8 @@ async function prepareLesson(group: PlanGroup, plan: Plan): Promise<void> {
   const { steps } = plan;
   const traits = await Promise.all(steps.map(({ file }) => traitsOf(context, file, direction)));
   lesson.kept = keptSteps(context, plan, direction);
+  // What the tenants of an earlier wave have could not tell what those of this one have.
+  if (lesson.compiled !== 'never') lesson.compiled = undefined;
   lesson.locksShared ||=
     reachesOutside(traits) || [...lesson.kept.values()].some(({ limits }) => limits.locksShared);
   const obstacle = obstacleOf(group, traits);

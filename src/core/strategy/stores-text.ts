@@ -6,6 +6,9 @@ import { lockTableOf } from '../target/history.ts';
 /** current_query() in a stored expression: its oid, which is the same in every version. */
 const CALL = ':funcid 817 ';
 
+/** In a text: what the server knows of the statement that runs. */
+const SHOWS_SENDING = /current_query|pg_stat_(?:get_)?activity|pg_prepared_statement/i;
+
 /** What the database and the texts of a plan store that tells how they are sent. */
 export interface Stored {
   /**
@@ -15,6 +18,16 @@ export interface Stored {
   readonly hasCurrentQuery: boolean;
   /** A function or a text names the history: it may read what was recorded before it. */
   readonly namesHistory: boolean;
+}
+
+/**
+ * SQL for whether a migration may run the function `p`: one of triggers on the history alone does not count.
+ * @param history an array of the history's tables, in SQL
+ */
+export function mayRun(history: string): string {
+  return `(p.prorettype <> 'trigger'::regtype OR EXISTS (
+             SELECT FROM pg_depend d JOIN pg_trigger t ON t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
+             WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND c.relname <> ALL (${history})))`;
 }
 
 /**
@@ -33,9 +46,7 @@ export async function readStored(
        SELECT coalesce(bool_or(
            CASE p.prosrc WHEN '' THEN strpos(to_jsonb(p) ->> 'prosqlbody', $2) > 0
              ELSE p.prosrc ~* 'current_query' OR p.prosrc ~* 'pg_stat_(get_)?activity' AND p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) END
-           AND (p.prorettype <> 'trigger'::regtype OR EXISTS (
-             SELECT FROM pg_depend d JOIN pg_trigger t ON t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
-             WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND c.relname <> ALL ($3)))
+           AND ${mayRun('$3')}
          ), false) AS ask, coalesce(bool_or(strpos(p.prosrc, $4) > 0), false) AS name_history
        FROM pg_proc p
        WHERE p.oid >= 16384 AND p.pronamespace <> 'tenantctl'::regnamespace
@@ -57,7 +68,7 @@ export async function readStored(
   const mentions = (what: RegExp | string) =>
     texts.some((text) => (typeof what === 'string' ? text.includes(what) : what.test(text)));
   return {
-    hasCurrentQuery: mentions(/current_query/i) || rows[0]?.hasCurrentQuery === true,
+    hasCurrentQuery: mentions(SHOWS_SENDING) || rows[0]?.hasCurrentQuery === true,
     namesHistory: mentions(tenantHistory) || rows[0]?.namesHistory === true,
   };
 }

@@ -8,6 +8,7 @@ import { knowsStatus } from '../pg-internals.ts';
 import { beginTransaction, dialectOf, loadKnex, onBatchInsert, onQuery } from './insides.ts';
 import { Hosts, migrationClient, type DialectClient } from './migration-client.ts';
 import { ObservedConnection, type ObserveOptions } from './observed-connection.ts';
+import type { Recording } from './recording.ts';
 import { TransactionEndedError, type Seen } from './statement.ts';
 import { watched } from './watched.ts';
 
@@ -68,6 +69,7 @@ export async function createKnexFactory(path: string): Promise<KnexFactory> {
       onBatchInsert(transaction, () => connection.waitFor(sleep(BATCH_INSERT_STARTS_MS)));
       onQuery(transaction, (isRaw) => (connection.isRaw = isRaw));
       const { recording } = options;
+      if (recording !== undefined) noteConfig(client, options.config, recording);
       const knex = recording === undefined ? transaction : watched(transaction, recording);
       try {
         await connection.during(() => use({ knex, seen: connection }));
@@ -88,6 +90,18 @@ export async function createKnexFactory(path: string): Promise<KnexFactory> {
       await connection.during(() => use({ knex, seen: connection }));
     },
   };
+}
+
+/** Every builder, table and function of Knex leads to the client's configuration, which has the tenant's names. */
+function noteConfig({ config }: DialectClient, own: SessionOptions['config'], recording: Recording): void {
+  for (const [name, value] of Object.entries(own))
+    Object.defineProperty(config, name, {
+      enumerable: true,
+      get() {
+        recording.depends('it uses knex.client');
+        return value as unknown;
+      },
+    });
 }
 
 /** Milliseconds after which batchInsert has sent its first statement. */

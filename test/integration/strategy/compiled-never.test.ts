@@ -116,6 +116,31 @@ test.each<[sentence: string, up: string, reason: string]>([
     IF(`(await knex.context.raw('SELECT * FROM notes')).rows.length > 0`),
     'it uses knex.context',
   ],
+  [
+    'asks a function of Knex whose it is',
+    IF(`knex.fn.client.config.searchPath[0].length > 90`),
+    'it uses knex.client',
+  ],
+  [
+    'asks a table that it creates whose it is',
+    `let whose; await knex.schema.createTable('of', (table) => { whose = table.client.config.migrations.schemaName; }); ${IF('whose.length > 90')}`,
+    'it uses knex.client',
+  ],
+  [
+    'asks the builder of a condition whose it is',
+    `let whose; await knex('notes').where((builder) => { whose = JSON.stringify(builder.client.config); }); ${IF('whose.length > 9000')}`,
+    'it uses knex.client',
+  ],
+  [
+    'stores what runs',
+    `await knex.raw('CREATE TABLE runs AS SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()');`,
+    'something stores how statements are sent',
+  ],
+  [
+    'stores what is prepared',
+    `await knex.raw('CREATE TABLE prepared AS SELECT count(*) FROM pg_prepared_statements');`,
+    'something stores how statements are sent',
+  ],
   ['uses the client of its Knex', IF(`knex.client.version === undefined`), 'it uses knex.client'],
   [
     'sends raw SQL by its client',

@@ -46,7 +46,7 @@ test.each(Object.entries(WAYS))(
         { query: 'UPDATE notes SET id = id' },
       ]);
     expect(notes.join('\n')).toContain(
-      '3_change.js is run for every tenant separately: functions of the database call current_query()',
+      '3_change.js is run for every tenant separately: something stores how statements are sent',
     );
   },
 );
