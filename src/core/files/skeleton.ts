@@ -54,11 +54,18 @@ const EMPTY_MODULE = new RegExp(
 
 const EMPTY_SQL = /^--migrate:up--migrate:down$/i;
 
+/** A comment at the end of a function's body. */
+const SAYS_WHY = /(?:\/\/.*|\*\/)\s*\}/;
+
+/** A comment in the up part. */
+const SAYS_WHY_SQL = /^--\s*migrate:up\s*(?:--(?!\s*migrate:)|\/\*)/im;
+
 /**
- * Whether a migration is still as `make`, or Knex's own `migrate:make`, wrote it: nothing was added but
- * comments and white space, and at most a formatter has changed it. Pure.
+ * Whether a migration is still as `make`, or Knex's own `migrate:make`, wrote it: at most a formatter has changed it,
+ * or comments around its functions were added. A comment within a function says that it is empty on purpose. Pure.
  */
 export function isSkeleton(text: string, format: 'module' | 'sql'): boolean {
+  if ((format === 'sql' ? SAYS_WHY_SQL : SAYS_WHY).test(text)) return false;
   // Comment signs within a string only leave a text that matches neither form.
   const code = text.replaceAll(/\/\*[^]*?\*\//g, '').replace(/^\uFEFF/, '');
   return format === 'sql'

@@ -44,6 +44,8 @@ test.each([
   // On purpose, by hand:
   'export async function up() {}\nexport async function down() {}\n',
   MADE.mjs.slice(0, MADE.mjs.lastIndexOf('/**')),
+  MADE.cjs.replace('{\n}', '{\n  // Moved to 20260101000000_items.cjs.\n}'),
+  MADE.ts.replaceAll('{\n}', '{\n  /* Does nothing\n     since 2026. */\n}'),
 ])('an edited module is none: %s', (text) => {
   expect(isSkeleton(text, 'module')).toBe(false);
 });
@@ -53,6 +55,7 @@ test.each([
   '-- migrate:up\n-- migrate:down\nDROP TABLE t;\n',
   '-- migrate:up transaction:false\n-- migrate:down\n',
   '-- migrate:up\n',
+  '-- migrate:up\n-- Moved to another file.\n-- migrate:down\n',
 ])('an edited .sql file is none: %s', (text) => {
   expect(isSkeleton(text, 'sql')).toBe(false);
 });
