@@ -28,7 +28,9 @@ test('a tenant migration as `make` wrote it is refused before anything runs, in 
   const [commonJs = ''] = names.filter((name) => name.endsWith('.cjs'));
   await fleet.project.write(
     `migrations/tenants/${commonJs}`,
-    (await readFile(join(fleet.project.tenants, commonJs), 'utf8')).replaceAll('\n', ' \r\n// TODO\r\n'),
+    (await readFile(join(fleet.project.tenants, commonJs), 'utf8'))
+      .replaceAll('\n', ' \r\n')
+      .replace('exports.down', '// TODO\r\nexports.down'),
   );
 
   const all = await run('migrate', 'all');
@@ -95,6 +97,10 @@ test('an up that sends nothing to any tenant is a warning, once for each run', a
     '20250101000006_has_it.cjs',
     `exports.up = async ({ schema }) => { if (!(await schema.hasTable('notes'))) await schema.createTable('notes', () => {}); };`,
   );
+  await fleet.add(
+    '20250101000007_moved.cjs',
+    'exports.up = async function up(knex) {\n  // Moved.\n};\nexports.down = async function down(knex) {\n};\n',
+  );
   await fleet.project.write('migrations/master/20250101000009_none.cjs', 'exports.up = async () => {};');
   const run = programOf(fleet);
 
@@ -107,7 +113,7 @@ test('an up that sends nothing to any tenant is a warning, once for each run', a
   expect(master).toMatchObject({ exitCode: 0, stderr: warning('20250101000009_none.cjs') });
   expect(tenants).toMatchObject({
     exitCode: 0,
-    stderr: warning('20250101000003_forgotten.cjs, 20250101000004_comments.sql'),
+    stderr: warning('20250101000003_forgotten.cjs, 20250101000004_comments.sql, 20250101000007_moved.cjs'),
   });
   expect(again.stderr).toBe('');
 
@@ -117,5 +123,5 @@ test('an up that sends nothing to any tenant is a warning, once for each run', a
     `exports.up = async (knex) => { if (knex.userParams.clerkOrgId === 'org_d') await knex.raw('SELECT nope'); };`,
   );
   expect((await run('migrate', 'tenants')).stderr).not.toContain('sent nothing');
-  expect(await fleet.history('org_d')).toHaveLength(6);
+  expect(await fleet.history('org_d')).toHaveLength(7);
 });
