@@ -5,6 +5,7 @@ import { lockKey, objectKey, type ForeignKeys, type SchemaBefore, type ObjectNam
 import type { Mark } from './border.ts';
 import type { Description, Descriptions } from './description.ts';
 import { isWriteToState } from './state-tables.ts';
+import { isExclusive, isOfSystem, isOutside, isSharedAgainstOthers, strengthOf } from './locks.ts';
 import { createFindings, type Trespass } from './trespass.ts';
 import { KEY_LOCK, type SeenLock, type SeenRow, type Effects } from './effects.ts';
 
@@ -34,40 +35,6 @@ export interface Facts {
 
 /** Parts of relations: dropping one locks the relation. */
 const PARTS = /^pg_(?:attrdef|publication_rel|trigger|rewrite|policy|largeobject)$/;
-
-/** From the weakest to the strongest. */
-const MODES = [
-  'AccessShareLock',
-  'RowShareLock',
-  'RowExclusiveLock',
-  'ShareUpdateExclusiveLock',
-  'ShareLock',
-  'ShareRowExclusiveLock',
-  'ExclusiveLock',
-  'AccessExclusiveLock',
-];
-const WEAKEST_EXCLUSIVE = MODES.indexOf('ShareUpdateExclusiveLock');
-
-/** Schemas of the system, or of the session. */
-const SYSTEM = /^(?:pg_catalog|pg_toast|pg_temp_\d+|pg_toast_temp_\d+|information_schema)$/;
-
-/** PostgreSQL itself locks its catalogs in weaker modes. */
-const WEAKEST_ON_CATALOG = MODES.indexOf('ExclusiveLock');
-
-function isExclusive({ mode }: SeenLock): boolean {
-  return MODES.indexOf(mode) >= WEAKEST_EXCLUSIVE;
-}
-
-/** A table of public is locked against other tenants. */
-function isSharedAgainstOthers(lock: SeenLock): boolean {
-  return lock.schema === 'public' && (lock.kind === 'r' || lock.kind === 'p') && isExclusive(lock);
-}
-
-/** A lock on an existing relation outside the tenant's schema. */
-function isOutside({ schema, mode }: SeenLock, own: string): boolean {
-  if (schema === null || schema === own) return false;
-  return !SYSTEM.test(schema) || (schema === 'pg_catalog' && MODES.indexOf(mode) >= WEAKEST_ON_CATALOG);
-}
 
 /** The object was not in the schema, and was dropped, is not a relation, or was moved into the schema. */
 function isUnexplained(lock: SeenLock, { schema, schemaBefore }: Facts): boolean {
@@ -123,9 +90,8 @@ export function judge(
   const explained = new Set(effects.rows.filter((row) => isExplained(row, known)).map(objectKey));
   const keyLocks = new Set<string>();
   const schemas = new Set<string>();
-  for (const lock of effects.locks.toSorted((a, b) => MODES.indexOf(b.mode) - MODES.indexOf(a.mode))) {
-    if (isOutside(lock, schema) && !lock.isOtherTenants && !SYSTEM.test(lock.schema ?? ''))
-      schemas.add(lock.schema ?? '');
+  for (const lock of effects.locks.toSorted((a, b) => strengthOf(b) - strengthOf(a))) {
+    if (isOutside(lock, schema) && !lock.isOtherTenants && !isOfSystem(lock)) schemas.add(lock.schema ?? '');
     const deed = deedByLock(lock, known, explained.has(objectKey(lock)));
     if (deed === 'locked' && !lock.isOtherTenants && isOfForeignKey(lock))
       keyLocks.add([lock.oid, lock.mode, now.get(objectKey(lock))?.form].join(':'));
