@@ -53,6 +53,11 @@ export class CodeDigests {
   }
 }
 
+/** For Database.remember: all runs share them. */
+export function createDigests(): CodeDigests {
+  return new CodeDigests();
+}
+
 const TICK_MS = 1000;
 
 function typeIn(packageJson: string | Buffer): string {

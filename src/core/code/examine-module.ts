@@ -2,7 +2,7 @@ import type { Node } from 'estree';
 import { judgeName, LOCATIONS, READS, REFUSED_MEMBERS, UNSEEN_CALLS, type Use } from './allowed.ts';
 import { constantPath, namesFileOnly } from './constant-path.ts';
 import { examineState } from './examine-state.ts';
-import { foreignName, memberName, requiredBy, simpleKeys, type ModuleCode } from './module-code.ts';
+import { foreignName, memberName, requiredBy, type ModuleCode } from './module-code.ts';
 import { lineOf } from './parse-code.ts';
 
 export interface Finding {
@@ -68,10 +68,8 @@ function outermostName(node: Node, code: ModuleCode): string | undefined {
   if (parent === undefined || code.nameOf(parent) !== undefined) return undefined;
   if (name === 'require' && requiredBy(parent) !== undefined) return undefined;
   // `const fs = require('fs')`: what is used of the constant counts.
-  const isDeclaration =
-    parent.type === 'VariableDeclarator' &&
-    (parent.id.type === 'Identifier' || simpleKeys(parent.id) !== undefined);
-  return isDeclaration && code.requiredName(node) !== undefined ? undefined : name;
+  const isDeclaration = parent.type === 'VariableDeclarator' && requiredBy(node) !== undefined;
+  return isDeclaration && code.namesDeclared(parent) ? undefined : name;
 }
 
 function useOf(node: Node, code: ModuleCode): Use {

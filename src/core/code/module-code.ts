@@ -36,6 +36,12 @@ export class ModuleCode {
     return this.#parsed.scopes.getDeclaredVariables(node)[0];
   }
 
+  /** Whether nameOf knows all variables that a node declares, wherever they are used. */
+  namesDeclared(node: Node): boolean {
+    const declared = this.#parsed.scopes.getDeclaredVariables(node);
+    return declared.every((variable) => this.#nameOfVariable(variable) !== undefined);
+  }
+
   /** The function that a node is in. Undefined at the top level, which runs once for all tenants. */
   functionOf(node: Node): Node | undefined {
     for (let at = this.parent(node); at !== undefined; at = this.parent(at)) {
@@ -76,7 +82,7 @@ export class ModuleCode {
     }
   }
 
-  /** An import, or a constant that is set to a `require` or a part of it. */
+  /** Of an import, or of what is set once to a `require`. */
   #nameOfVariable({ name, defs, references }: Variable): string | undefined {
     const [definition] = defs;
     if (definition?.type === 'ImportBinding') {
@@ -91,22 +97,16 @@ export class ModuleCode {
     const isSetOnce = references.filter((reference) => reference.isWrite()).length === 1;
     if (definition?.node.type !== 'VariableDeclarator' || !isSetOnce) return undefined;
     const { id, init } = definition.node;
-    const required = init ? this.requiredName(init) : undefined;
+    const specifier = init ? requiredBy(init) : undefined;
+    const required = specifier === undefined ? undefined : foreignName(specifier);
     if (required === undefined || id.type === 'Identifier') return required;
     const key = simpleKeys(id)?.get(name);
     return key === undefined ? undefined : `${required}.${key}`;
   }
-
-  /** The name of `require('fs')` and `require('fs').promises`. */
-  requiredName(node: Node): string | undefined {
-    let root = node;
-    while (root.type === 'MemberExpression') root = root.object;
-    return requiredBy(root) === undefined ? undefined : this.nameOf(node);
-  }
 }
 
 /** The variables of a pattern such as `{ join, sep: slash }` with their keys; undefined for any other pattern. */
-export function simpleKeys(pattern: Node): ReadonlyMap<string, string> | undefined {
+function simpleKeys(pattern: Node): ReadonlyMap<string, string> | undefined {
   if (pattern.type !== 'ObjectPattern') return undefined;
   const keys = new Map<string, string>();
   for (const property of pattern.properties) {

@@ -1,13 +1,12 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Database } from '../../db/database.ts';
-import { CodeDigests, type CodeFile } from '../code/code-files.ts';
+import { createDigests, type CodeFile } from '../code/code-files.ts';
 import type { MigrationFile } from '../files/source.ts';
 
 /** Whether all files that decide about a migration's statements are as they were. */
 export type AreUnchanged = (file: MigrationFile, sources: readonly CodeFile[]) => boolean;
 
-/** @param database remembers the digests between runs */
 export function createAreUnchanged(database: Pick<Database, 'remember'>): AreUnchanged {
   const digests = database.remember(createDigests);
   const folders = new Map<string, string>();
@@ -27,8 +26,4 @@ export function createAreUnchanged(database: Pick<Database, 'remember'>): AreUnc
       return false;
     }
   };
-}
-
-function createDigests(): CodeDigests {
-  return new CodeDigests();
 }

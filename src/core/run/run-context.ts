@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { createKnexFactory, type KnexFactory } from '../../db/knex/knex-session.ts';
 import { createReadStatements, type ReadStatements } from '../statements/read-statements.ts';
-import { CodeDigests } from '../code/code-files.ts';
+import { createDigests } from '../code/code-files.ts';
 import { examineCode, type CodeVerdict } from '../code/examine-code.ts';
 import { loadMigration, type Direction, type Migration } from '../files/load.ts';
 import { stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
@@ -81,7 +81,7 @@ export function createRunContext(
   let factory: Promise<KnexFactory> | undefined;
   const migrations = new Map<string, Promise<Migration>>();
   const verdicts = new Map<string, Promise<CodeVerdict>>();
-  const digests = new CodeDigests();
+  const digests = database.remember(createDigests);
   const limit = pLimit(LOADED_AT_ONCE);
   return {
     database,

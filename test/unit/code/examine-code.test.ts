@@ -145,6 +145,16 @@ const VARYING: readonly (readonly [string, string, string])[] = [
     `const { randomUUID } = require('node:crypto'); ${up('randomUUID()')}`,
     'uses crypto.randomUUID',
   ],
+  [
+    'makes an id by a variable that is set again',
+    `let c = require('crypto'); c = c ?? {}; ${up('c.randomUUID()')}`,
+    'uses crypto',
+  ],
+  [
+    'makes an id by a variable that is set twice',
+    `var { randomUUID: f } = require('crypto'); var f = f; ${up('f()')}`,
+    'uses crypto',
+  ],
   ['makes an id with the global crypto', up('crypto.randomUUID()'), 'uses crypto.randomUUID'],
   ['uses memory that was not cleared', up('Buffer.allocUnsafe(8)'), 'uses Buffer.allocUnsafe'],
   ['lists its environment', up('Object.keys(process.env)'), 'uses process.env'],
