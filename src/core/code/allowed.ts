@@ -10,18 +10,17 @@ const PURE = names(`
   exports module.exports console.* JSON.* Number.* String.* BigInt.*
   Math.E Math.PI Math.abs Math.ceil Math.floor Math.round Math.trunc Math.max Math.min Math.pow Math.sqrt Math.sign
   Math.log Math.log2 Math.log10 Array.isArray Array.from Array.of Date.UTC Symbol.for
-  Object.keys Object.values Object.entries Object.fromEntries Object.assign Object.freeze Object.isFrozen
-  Object.create Object.defineProperty Object.hasOwn Object.getOwnPropertyNames Object.is Object.groupBy
+  Object.keys Object.values Object.entries Object.fromEntries Object.freeze Object.isFrozen
+  Object.create Object.hasOwn Object.getOwnPropertyNames Object.is Object.groupBy
   Map.groupBy Promise.resolve Promise.reject Promise.all Promise.allSettled
-  Buffer.from Buffer.alloc Buffer.concat Buffer.byteLength Buffer.isBuffer
   node:path.join node:path.dirname node:path.basename node:path.extname node:path.normalize node:path.parse
-  node:path.format node:path.sep node:path.isAbsolute node:url.fileURLToPath node:url.pathToFileURL
-  node:crypto.createHash node:crypto.createHmac`);
+  node:path.format node:path.sep node:path.isAbsolute node:url.fileURLToPath
+  node:crypto.createHash`);
 
-/** May be called and constructed, and stand after `instanceof`: by themselves they tell nothing. */
+/** May be called and constructed, and stand after `instanceof`, but not be handed on. */
 const CALLED = names(`
   Array Object String Number Boolean BigInt Symbol RegExp Map Set WeakMap WeakSet Promise Error TypeError RangeError
-  SyntaxError ReferenceError AggregateError URL URLSearchParams TextEncoder TextDecoder node:url.URL`);
+  SyntaxError ReferenceError AggregateError Object.assign Object.defineProperty`);
 
 /** May be passed on as functions: `.map(String)`. */
 const PASSED = names('String Number Boolean BigInt');

@@ -64,6 +64,11 @@ function joined(parts: readonly (string | undefined)[]): string | undefined {
   return parts.every((part) => part !== undefined) ? parts.join('') : undefined;
 }
 
+function isExported(declarator: Node, code: ModuleCode): boolean {
+  const declaration = code.parent(declarator);
+  return declaration !== undefined && code.parent(declaration)?.type === 'ExportNamedDeclaration';
+}
+
 /** Whether the place of a module only serves to name a file that is read: then what the file holds is what counts. */
 export function namesFileOnly(node: Node, code: ModuleCode, seen = new Set<Node>()): boolean {
   const parent = code.parent(node);
@@ -84,6 +89,7 @@ export function namesFileOnly(node: Node, code: ModuleCode, seen = new Set<Node>
       const uses = code.declaredBy(parent)?.references.filter((reference) => reference.isRead()) ?? [];
       return (
         parent.id.type === 'Identifier' &&
+        !isExported(parent, code) &&
         uses.every((use) => namesFileOnly(use.identifier as Node, code, seen))
       );
     }

@@ -1,4 +1,4 @@
-import type { Node } from 'estree';
+import type { Node, Property } from 'estree';
 import { judgeName, LOCATIONS, READS, REFUSED_MEMBERS, UNSEEN_CALLS, type Use } from './allowed.ts';
 import { constantPath, namesFileOnly } from './constant-path.ts';
 import { examineState } from './examine-state.ts';
@@ -103,7 +103,7 @@ function refusedSyntax(node: Node, code: ModuleCode): string | undefined {
     case 'ThisExpression':
       return isHarmlessThis(node, code) ? undefined : 'this';
     case 'Property': {
-      const key = node.key.type === 'Identifier' ? node.key.name : '';
+      const key = keyOf(node) ?? '';
       const isMade = code.parent(node)?.type === 'ObjectExpression';
       return isMade && (node.kind !== 'init' || UNSEEN_CALLS.has(key)) ? `${node.kind} ${key}` : undefined;
     }
@@ -135,6 +135,10 @@ function isHarmlessThis(node: Node, code: ModuleCode): boolean {
 function memberAsked(node: Node, code: ModuleCode): string | undefined {
   if (node.type === 'MemberExpression') return memberName(node);
   if (node.type !== 'Property' || code.parent(node)?.type !== 'ObjectPattern') return undefined;
-  if (node.key.type === 'Identifier' && !node.computed) return node.key.name;
-  return node.key.type === 'Literal' ? String(node.key.value) : undefined;
+  return keyOf(node);
+}
+
+function keyOf({ key, computed }: Property): string | undefined {
+  if (key.type === 'Identifier' && !computed) return key.name;
+  return key.type === 'Literal' ? String(key.value) : undefined;
 }

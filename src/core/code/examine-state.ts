@@ -59,8 +59,9 @@ function isHandedOn(node: MemberExpression, code: ModuleCode): boolean {
   return parent?.type === 'CallExpression' ? parent.callee !== node : parent?.type === 'MemberExpression';
 }
 
-/** Of maps and of dates. Knex has `setNullable`. */
-const SETS = /^set(?:$|(?:UTC)?(?:FullYear|Month|Date|Hours|Minutes|Seconds|Milliseconds|Time)$)/;
+/** Of maps, dates and bytes. Knex has `setNullable`. */
+const SETS =
+  /^(?:set(?:(?:UTC)?(?:FullYear|Month|Date|Hours|Minutes|Seconds|Milliseconds|Time))?|write\w+|swap\d+)$/;
 
 /** The objects whose members a target of an assignment names. */
 function objectsIn(target: Node): Node[] {
@@ -87,7 +88,7 @@ function objectsIn(target: Node): Node[] {
 /** Whether an object was made by the function that changes it, so that nobody else knows it. */
 function isOwn(object: Node, code: ModuleCode): boolean {
   const within = code.functionOf(object);
-  if (isNew(object)) return true;
+  if (isNew(object, code)) return true;
   if (within === undefined && /^(?:exports|module(?:\.exports)?)$/.test(code.nameOf(object) ?? ''))
     return true;
   const variable = code.variable(object);
@@ -98,16 +99,21 @@ function isOwn(object: Node, code: ModuleCode): boolean {
     variable.defs.every(({ type, node }) => type === 'Variable' && node.id.type === 'Identifier') &&
     writes.every(
       ({ identifier, writeExpr, partial }) =>
-        partial !== true && writeExpr && isNew(writeExpr) && code.functionOf(identifier as Node) === within,
+        partial !== true &&
+        writeExpr &&
+        isNew(writeExpr, code) &&
+        code.functionOf(identifier as Node) === within,
     )
   );
 }
 
 /** Whether an expression makes an object. */
-function isNew(node: Node): boolean {
+function isNew(node: Node, code: ModuleCode): boolean {
   const wrapped = wrappedBy(node);
-  if (wrapped !== undefined) return isNew(wrapped);
-  return /^(?:Object|Array|New)Expression$|Literal$/.test(node.type);
+  if (wrapped !== undefined) return isNew(wrapped, code);
+  // A function of the project may return the same object each time.
+  if (node.type === 'NewExpression') return code.nameOf(node.callee) !== undefined;
+  return /^(?:Object|Array)Expression$|Literal$/.test(node.type);
 }
 
 /** An iterator, or a regular expression that goes on where it stopped, unless it is used on the spot. */
@@ -120,9 +126,9 @@ function keepsPosition(node: Node, code: ModuleCode): boolean {
       memberName(parent.callee);
     return /[gy]/.test(node.regex.flags) && !/^(?:replace|replaceAll|match|split|search)$/.test(method || '');
   }
-  if (node.type === 'NewExpression' && code.nameOf(node.callee) === 'RegExp')
-    return node.arguments.length > 1;
-  if (node.type !== 'CallExpression' || node.callee.type !== 'MemberExpression') return false;
+  if (node.type !== 'CallExpression' && node.type !== 'NewExpression') return false;
+  if (code.nameOf(node.callee) === 'RegExp') return node.arguments.length > 1;
+  if (node.callee.type !== 'MemberExpression') return false;
   const method = memberName(node.callee) ?? '';
   return /^(?:keys|values|entries|matchAll)$/.test(method) && code.nameOf(node.callee) === undefined;
 }

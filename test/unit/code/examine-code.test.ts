@@ -238,6 +238,26 @@ const VARYING: readonly (readonly [string, string, string])[] = [
   ['counts calls in Knex', up('knex.n = (knex.n || 0) + 1'), CHANGES_OBJECT],
   ['counts calls in this', `const o = { n: 0, next() { return this.n++ } }; ${up('o.next()')}`, 'uses this'],
   ['counts calls with Object.assign', `const o = {}; ${up('Object.assign(o, { a: 1 })')}`, CHANGES_OBJECT],
+  [
+    'counts calls with Object.assign by another function',
+    `const o = {}; ${up('[{ a: 1 }].reduce(Object.assign, o)')}`,
+    'uses Object.assign',
+  ],
+  [
+    'counts calls with Object.assign by call',
+    `const o = {}; ${up('Object.assign.call(null, o, { a: 1 })')}`,
+    'uses Object.assign.call',
+  ],
+  [
+    'counts calls in bytes that it has read',
+    `const b = require('fs').readFileSync(__dirname + '/1_a.js'); ${up('b.writeUInt8(b[0] + 1)')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in what a constructor shares',
+    `const o = { n: 0 }; function F() { return o } ${up('const f = new F(); f.n++')}`,
+    CHANGES_OBJECT,
+  ],
   ['counts calls in a date', `const d = new Date(0); ${up('d.setDate(d.getDate() + 1)')}`, CHANGES_OBJECT],
   ['counts calls in what a module shares', up('require("./1_a.js").n++'), CHANGES_OBJECT],
   [
@@ -292,6 +312,16 @@ const VARYING: readonly (readonly [string, string, string])[] = [
     `const re = new RegExp('a', 'y'); ${up('re.test("aa")')}`,
     'keeps an iterator or position',
   ],
+  [
+    'keeps its position in a text by RegExp without new',
+    `const re = RegExp('a', 'g'); ${up('re.test("aa")')}`,
+    'keeps an iterator or position',
+  ],
+  [
+    'converts by a quoted name',
+    `const o = { 'toString': () => 'a' }; ${up('await knex.raw(`${o}`)')}`,
+    'uses init toString',
+  ],
   ['changes a global object', `console.log = () => 1; ${up('1')}`, CHANGES_OBJECT],
   ['changes what arrays have', `Array.prototype.first = () => 1; ${up('1')}`, 'uses Array.prototype.first'],
   ['changes another module', `const o = require('./1_a.js'); o.n = 1; ${up('1')}`, CHANGES_OBJECT],
@@ -313,6 +343,7 @@ describe('examineCode', () => {
   it.each([
     ['reads a variable of the environment', up('await knex.raw(process.env.NAME)'), 'process.env.NAME'],
     ['shows where it is', up('await knex.raw(__dirname)'), '__dirname'],
+    ['exports where it is', `export const file = __dirname + '/a'; ${esm('1')}`, '__dirname'],
     [
       'shows where a file is that it reads',
       `const file = __dirname + '/1_a.js'; require('fs').readFileSync(file); ${up('await knex.raw(file)')}`,
