@@ -7,10 +7,12 @@
 const PURE = names(`
   undefined NaN Infinity isNaN isFinite parseInt parseFloat
   encodeURIComponent decodeURIComponent encodeURI decodeURI
-  exports module.exports console.* JSON.* Number.* String.* BigInt.*
+  exports module.exports JSON.* Number.* String.* BigInt.*
+  console.log console.info console.warn console.error console.debug console.trace console.table console.dir
+  console.group console.groupEnd console.time console.timeEnd console.timeLog console.count console.assert
   Math.E Math.PI Math.abs Math.ceil Math.floor Math.round Math.trunc Math.max Math.min Math.pow Math.sqrt Math.sign
   Math.log Math.log2 Math.log10 Array.isArray Array.from Array.of Date.UTC Symbol.for
-  Object.keys Object.values Object.entries Object.fromEntries Object.freeze Object.isFrozen
+  Object.keys Object.values Object.entries Object.fromEntries Object.freeze
   Object.create Object.hasOwn Object.getOwnPropertyNames Object.is Object.groupBy
   Map.groupBy Promise.resolve Promise.reject Promise.all Promise.allSettled
   node:path.join node:path.dirname node:path.basename node:path.extname node:path.normalize node:path.parse

@@ -54,7 +54,8 @@ function changedBy(node: Node, code: ModuleCode): Node[] {
 
 /** A method that changes its object, and is not called here: `[].push.apply(list, rows)`, `forEach(set.add, set)`. */
 function isHandedOn(node: MemberExpression, code: ModuleCode): boolean {
-  if (!CHANGES.has(memberName(node) ?? '')) return false;
+  const method = memberName(node) ?? '';
+  if (!CHANGES.has(method) && !SETS.test(method)) return false;
   const parent = code.parent(node);
   return parent?.type === 'CallExpression' ? parent.callee !== node : parent?.type === 'MemberExpression';
 }
@@ -127,7 +128,8 @@ function keepsPosition(node: Node, code: ModuleCode): boolean {
     return /[gy]/.test(node.regex.flags) && !/^(?:replace|replaceAll|match|split|search)$/.test(method || '');
   }
   if (node.type !== 'CallExpression' && node.type !== 'NewExpression') return false;
-  if (code.nameOf(node.callee) === 'RegExp') return node.arguments.length > 1;
+  if (code.nameOf(node.callee) === 'RegExp')
+    return node.arguments.length > 1 || node.arguments[0]?.type === 'SpreadElement';
   if (node.callee.type !== 'MemberExpression') return false;
   const method = memberName(node.callee) ?? '';
   return /^(?:keys|values|entries|matchAll)$/.test(method) && code.nameOf(node.callee) === undefined;

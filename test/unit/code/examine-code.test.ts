@@ -259,6 +259,17 @@ const VARYING: readonly (readonly [string, string, string])[] = [
     CHANGES_OBJECT,
   ],
   ['counts calls in a date', `const d = new Date(0); ${up('d.setDate(d.getDate() + 1)')}`, CHANGES_OBJECT],
+  [
+    'counts calls in a map by a bound method',
+    `const m = new Map(); const set = m.set.bind(m); ${up('set(1, 1)')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'freezes an object at the first call',
+    `const o = {}; ${up('Object.isFrozen(o); Object.freeze(o)')}`,
+    'uses Object.isFrozen',
+  ],
+  ['asks the console when it began', up('console.time(); console._times'), 'uses console._times'],
   ['counts calls in what a module shares', up('require("./1_a.js").n++'), CHANGES_OBJECT],
   [
     'counts calls in a closure',
@@ -321,6 +332,11 @@ const VARYING: readonly (readonly [string, string, string])[] = [
     'converts by a quoted name',
     `const o = { 'toString': () => 'a' }; ${up('await knex.raw(`${o}`)')}`,
     'uses init toString',
+  ],
+  [
+    'keeps its position in a text by RegExp, whose arguments it spreads',
+    `const re = RegExp(...['a', 'y']); ${up('re.test("aa")')}`,
+    'keeps an iterator or position',
   ],
   ['changes a global object', `console.log = () => 1; ${up('1')}`, CHANGES_OBJECT],
   ['changes what arrays have', `Array.prototype.first = () => 1; ${up('1')}`, 'uses Array.prototype.first'],
