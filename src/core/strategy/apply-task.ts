@@ -13,13 +13,14 @@ export async function applyTask(
   work: MigrationWork,
   task: MigrationTask,
   { record }: ApplyOptions,
+  earlier: Earlier<Applied>,
 ): Promise<Attempt<Applied>> {
-  const { tenant, plan, part } = task;
+  const { tenant, plan } = task;
   const { direction, statuses, isNamed } = work;
   const attempt = await advance(context, tenantTarget(context.database.names, tenant, context), {
     direction,
     decide: (history, done) => work.decide(task, history, done),
-    batch: part?.isFirst === false ? plan.batch : undefined,
+    batch: batchBegun(task, earlier),
     statuses,
     closing: work.closing(task),
     hasState: true,
@@ -32,6 +33,12 @@ export async function applyTask(
   const error =
     isNamed === true ? tenantNotActive(context.database.names, tenant, attempt.status) : undefined;
   return { kind: 'skipped', reason, error, done: attempt.done };
+}
+
+/** The batch of what is committed of a task; undefined if nothing is. Pure. */
+export function batchBegun({ plan, part }: MigrationTask, { failure }: Earlier<Applied>): number | undefined {
+  if (part?.isFirst === false) return plan.batch;
+  return failure?.done?.names.length ? failure.done.batch : undefined;
 }
 
 /** Merges an attempt with what earlier ones have done. Pure. */

@@ -72,7 +72,7 @@ async function attemptTask(
 ): Promise<Attempt<Applied>> {
   const apply = (record?: ApplyOptions['record']) =>
     migration.apply === undefined
-      ? applyTask(context, migration, task, { record })
+      ? applyTask(context, migration, task, { record }, earlier)
       : migration.apply(task, { record }, earlier);
   const attempted = wantsPilot(lesson, task.plan) ? await learn(lesson, task, apply) : await apply();
   return withEarlier(attempted, task, earlier);

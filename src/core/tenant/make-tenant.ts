@@ -5,6 +5,7 @@ import { withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
+import { batchBegun } from '../strategy/apply-task.ts';
 import type { ApplyOptions } from '../strategy/migration-work.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { advance } from '../apply/advance.ts';
@@ -48,7 +49,7 @@ export async function makeTenant(
   const attempt = await advance(context, target, {
     direction: 'up',
     decide: (history) => planUpTo(folder, task, history),
-    batch: isContinued ? plan.batch : undefined,
+    batch: batchBegun(task, earlier),
     statuses: UNFINISHED,
     // A failed attempt has dropped the schema.
     opening: isContinued && earlier.failure === undefined ? undefined : opening,

@@ -181,6 +181,30 @@ test('a tenant alone that has a sequence gets the ids that Knex would give it, a
   await twins.expectSame();
 });
 
+test('a tenant that answers differently after a COMMIT has one batch in its history, as with Knex', async () => {
+  const twins = await createTwins(3, (nth) => (nth < 2 ? '' : 'INSERT INTO tags VALUES (7)'));
+  await twins.fleet.add(
+    '3_moods.sql',
+    `-- migrate:up\nCREATE TYPE mood AS ENUM ('ok'); ALTER TYPE mood ADD VALUE 'fine';`,
+  );
+  await twins.fleet.add('4_read.js', knexMigration(`await knex('tags').update({ id: 5 });`));
+  const { compiled } = await twins.migrate();
+  expect(compiled.tenants.map(({ batch }) => batch)).toEqual([2, 2, 2]);
+  await twins.expectSame();
+  const { fleet } = twins;
+  await fleet.add(
+    '5_count.js',
+    knexMigration(
+      `const { rows } = await knex.raw('SELECT count(*) >= 8 AS many FROM public.tenants WHERE status::text = ?', ['ACTIVE']);
+       await knex.raw(rows[0].many ? 'CREATE TABLE many ()' : 'CREATE TABLE few ()');`,
+    ),
+  );
+  await fleet.provision('new_a', 'new_b', 'new_c');
+  expect(await fleet.tables('new_c')).toContain('many');
+  const batches = (await fleet.history('new_c')).map((row) => row.split('@')[1]);
+  expect(batches).toEqual(['1', '1', '1', '1', '1']);
+});
+
 test('a tenant that answers differently gets the ids that Knex would give it: no number is drawn twice', async () => {
   const twins = await createTwins(
     4,
