@@ -40,7 +40,7 @@ test(
     const signUp = async (organization: string, env: Record<string, string> = {}) => {
       const { exitCode, stderr } = await tenantctl(['tenant', 'provision', organization], {
         cwd: project.folder,
-        env: { ...fleet.testDatabase.env, ...env },
+        env: { ...fleet.testDatabase.env, TZ: 'America/Chicago', ...env },
       });
       expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
       return wayOf(organization);
@@ -63,7 +63,8 @@ test(
     const restore = () =>
       query('DELETE FROM tenantctl.recordings; INSERT INTO tenantctl.recordings TABLE sign_ups.kept');
 
-    expect(await signUp('zone', { TZ: 'Asia/Tokyo' })).toBe('interactively');
+    // Until 2022, its hours were the same.
+    expect(await signUp('zone', { TZ: 'America/Mexico_City' })).toBe('interactively');
     await restore();
     await project.write('node_modules/knex/package.json', '{"version":"3.0.0"}');
     expect(await signUp('knex')).toBe('interactively');

@@ -4,7 +4,7 @@ import { anyLimits, joinLimits, limitsOf, type Limits } from '../guard/limits.ts
 import { readSince } from '../guard/hidden-calls.ts';
 import type { Observer } from '../report/event.ts';
 import type { CompiledPlan, CompiledStep } from './compiled.ts';
-import { mayDiffer, readNumbers, withoutLostNumbers } from './drawn-numbers.ts';
+import { mayDiffer, mayLoseNumbers, readNumbers, withoutLostNumbers } from './drawn-numbers.ts';
 import type { MigrationWork } from './migration-work.ts';
 import { stepsKnown } from './pilots.ts';
 import type { PlanGroup } from './plan-group.ts';
@@ -16,11 +16,14 @@ export interface Interactive {
   readonly reason: string;
 }
 
-/** Compiles a plan from what its pilots have shown, and says which migrations run with Knex all the same. */
+/**
+ * Compiles a plan from what its pilots have shown, and says which migrations run with Knex all the same.
+ * @returns undefined if pilots have to show it again
+ */
 export async function compilePlan(
   group: PlanGroup,
   { plan, tenant }: MigrationTask,
-): Promise<CompiledPlan | 'never'> {
+): Promise<CompiledPlan | 'never' | undefined> {
   const { migration, lesson } = group;
   const { context } = group.session;
   const { database } = context;
@@ -41,13 +44,18 @@ export async function compilePlan(
   const [stored, since, numbers] = await database.together((one) => [
     readStored(one, tenant.schema, texts),
     isOfEarlierRuns ? readSince(one, limits.schemas) : Promise.resolve(undefined),
-    pieces.some(mayDiffer)
+    pieces.some(mayDiffer) || (isOfEarlierRuns && migration.opening === undefined)
       ? readNumbers(
           one,
           following.map((task) => task.tenant.schema),
         )
       : Promise.resolve(undefined),
   ]);
+  // What the guard allows is of earlier runs, too: a string that it refuses would cost the tenant its ids.
+  if (isOfEarlierRuns && numbers !== undefined && mayLoseNumbers(sent, numbers)) {
+    lesson.kept = new Map();
+    return undefined;
+  }
   const steps = numbers === undefined ? sent : withoutLostNumbers(sent, numbers);
   if (since?.reachesTenants === true)
     return never(migration, [{ names: all, reason: 'a schema that it reaches belongs to a tenant' }]);

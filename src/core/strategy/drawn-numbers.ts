@@ -36,10 +36,23 @@ export function withoutLostNumbers(
   { hasSequences, drawnBy }: Numbers,
 ): CompiledStep[] {
   if (!hasSequences) return [...steps];
+  const mayDraw = drawing(drawnBy);
+  return transactionsOf(steps).flatMap((transaction) => withoutLostIn(transaction, mayDraw));
+}
+
+/** Whether a tenant may lose numbers if what it is sent fails. Pure. */
+export function mayLoseNumbers(steps: readonly CompiledStep[], { hasSequences, drawnBy }: Numbers): boolean {
+  const mayDraw = drawing(drawnBy);
+  return (
+    hasSequences &&
+    steps.some((step) => 'interactive' in step || step.pieces.some(({ text }) => mayDraw(text)))
+  );
+}
+
+function drawing(drawnBy: readonly string[]): (text: string) => boolean {
   const names = drawnBy.flatMap(wordsOf);
   const words = new Set([...DRAWS, ...(names.length > 0 ? FIRES : []), ...names]);
-  const mayDraw = (text: string) => wordsOf(text).some((word) => words.has(word));
-  return transactionsOf(steps).flatMap((transaction) => withoutLostIn(transaction, mayDraw));
+  return (text) => wordsOf(text).some((word) => words.has(word));
 }
 
 function wordsOf(text: string): readonly string[] {

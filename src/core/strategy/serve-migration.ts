@@ -95,6 +95,7 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
     }
     if (lesson.mayCompile) lesson.compiled ??= await compilePlan(group, first);
     const { compiled } = lesson;
+    if (compiled === undefined && lesson.mayCompile && wantsPilot(lesson, plan)) continue;
     if (compiled === undefined || compiled === 'never') break;
     const isUnproven = lesson.testimonies.length === 0 && !lesson.isProven;
     await (isUnproven ? tryKept(group, compiled) : sendToAll(group, compiled));

@@ -181,6 +181,23 @@ test('a tenant alone that has a sequence gets the ids that Knex would give it, a
   await twins.expectSame();
 });
 
+test('what an earlier run has kept costs no tenant an id if the guard would refuse it now', async () => {
+  const twins = await createTwins(3, () => 'CREATE TABLE items (id serial)');
+  const { fleet, compiled, interactive } = twins;
+  await fleet.add('3_items.sql', '-- migrate:up\nINSERT INTO items DEFAULT VALUES;');
+  await fleet.migrate({ tenants: compiled.slice(0, 2) });
+  await fleet.migrate({ tenants: interactive.slice(0, 2), compile: false });
+  const triggers = [...compiled, ...interactive].map(
+    (id) => `CREATE TRIGGER log AFTER INSERT ON ${schemaNameFor(id)}.items EXECUTE FUNCTION audit.log()`,
+  );
+  await fleet.query(`CREATE SCHEMA audit; CREATE TABLE audit.logs (id serial);
+    CREATE FUNCTION audit.log() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN INSERT INTO audit.logs DEFAULT VALUES; RETURN NULL; END $f$;
+    ${triggers.join(';')}`);
+  const results = await twins.migrate();
+  expect(results.compiled.totals).toMatchObject({ changed: 1, failed: 0 });
+  await twins.expectSame();
+});
+
 test('a tenant that answers differently after a COMMIT has one batch in its history, as with Knex', async () => {
   const twins = await createTwins(3, (nth) => (nth < 2 ? '' : 'INSERT INTO tags VALUES (7)'));
   await twins.fleet.add(
