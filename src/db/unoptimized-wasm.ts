@@ -12,11 +12,16 @@ const LATEST_KNOWN = 26;
  * parses many megabytes of SQL. V8 reads the flags when it compiles a function, and no other code runs meanwhile.
  */
 export function withoutOptimizing<T>(first: () => T): T {
-  const flags = Number(nodeMajor) <= LATEST_KNOWN ? FLAGS : [];
+  const flags = Number(nodeMajor) > LATEST_KNOWN || hasOwnFlags() ? [] : FLAGS;
   for (const flag of flags) setFlagsFromString(`--no-${flag}`);
   try {
     return first();
   } finally {
     for (const flag of flags) setFlagsFromString(`--${flag}`);
   }
+}
+
+/** The application was started with flags for WebAssembly, which are not to be changed. */
+function hasOwnFlags(): boolean {
+  return [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((flags) => flags.includes('wasm'));
 }

@@ -143,23 +143,36 @@ test('a release: rehearse, migrate, look, and back again, by the names that the 
   });
 });
 
-test('the library sets no V8 flags: they would apply to the whole application', async () => {
-  const { settings } = await createEmbeddedDatabase();
-  const project = await usualProject();
-  const application = `
+test.each([
+  [
+    'are on again at once',
+    [],
+    ['--no-wasm-dynamic-tiering', '--no-wasm-tier-up', '--wasm-dynamic-tiering', '--wasm-tier-up'],
+  ],
+  ['stay as they are in an application with its own', ['--no-wasm-tier-up'], []],
+])(
+  'V8 flags, which are those of the whole application, %s',
+  async (_, ownFlags, changed) => {
+    const { settings } = await createEmbeddedDatabase();
+    const project = await usualProject();
+    const application = `
     import v8 from 'node:v8';
     import { syncBuiltinESMExports } from 'node:module';
-    v8.setFlagsFromString = (flag) => { throw new Error('sets ' + flag); };
+    const flags = [];
+    v8.setFlagsFromString = (flag) => void flags.push(flag);
     syncBuiltinESMExports();
     const { openDatabase, migrateMaster, provisionTenant } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/index.ts'))});
     const database = await openDatabase(${JSON.stringify(settings)}, { maxConnections: 1 });
     await migrateMaster(database, { folder: ${JSON.stringify(project.master)} });
     const { outcome } = await provisionTenant(database, 'org_a', { folder: ${JSON.stringify(project.tenants)} });
     await database.close();
-    console.log(outcome);`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', application]);
-  expect(stdout).toBe('provisioned\n');
-}, 60_000);
+    console.log(JSON.stringify({ outcome, flags }));`;
+    const args = [...ownFlags, '--input-type=module', '-e', application];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    expect(JSON.parse(stdout)).toEqual({ outcome: 'provisioned', flags: changed });
+  },
+  60_000,
+);
 
 test.each<[string, tenantctl.Observer]>([
   [
