@@ -1,3 +1,4 @@
+import { env, execArgv } from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { nodeMajor } from '../node-version.ts';
 
@@ -23,5 +24,5 @@ export function withoutOptimizing<T>(first: () => T): T {
 
 /** The application was started with flags for WebAssembly, which are not to be changed. */
 function hasOwnFlags(): boolean {
-  return [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((flags) => flags.includes('wasm'));
+  return [...execArgv, env.NODE_OPTIONS ?? ''].some((flags) => flags.includes('wasm'));
 }

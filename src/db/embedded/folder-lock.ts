@@ -7,6 +7,9 @@ import { TenantctlError } from '../../errors.ts';
 /** Milliseconds by which two readings of one process's start may differ. */
 const START_TOLERANCE_MS = 2_000;
 
+/** Milliseconds within which a process that has created its file writes it. */
+const EMPTY_MS = 200;
+
 /**
  * Locks a folder with a file that has the process's id and start: a second opening in the same process, or in
  * one of its threads, also waits. A dead process's file is taken over, so a crash needs no cleanup.
@@ -16,8 +19,10 @@ const START_TOLERANCE_MS = 2_000;
  */
 export async function lockFolder(directory: string, waitMs: number): Promise<() => Promise<void>> {
   await mkdir(directory, { recursive: true });
-  const file = join(directory, 'owner.pid');
-  const deadline = Date.now() + waitMs;
+  return lockFile(join(directory, 'owner.pid'), directory, Date.now() + waitMs);
+}
+
+async function lockFile(file: string, directory: string, deadline: number): Promise<() => Promise<void>> {
   for (;;) {
     try {
       await writeFile(file, `${pid} ${startOfProcess()}`, { flag: 'wx' });
@@ -25,8 +30,10 @@ export async function lockFolder(directory: string, waitMs: number): Promise<() 
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    const owner = await ownerOf(file);
-    if (owner === undefined) await rm(file, { force: true });
+    const text = await textOf(file);
+    if (text === undefined) continue;
+    const owner = ownerIn(text);
+    if (owner === undefined) await takeAway(file, text, directory, deadline);
     else if (Date.now() >= deadline) {
       throw new TenantctlError(
         'LOCK_TIMEOUT',
@@ -39,15 +46,28 @@ export async function lockFolder(directory: string, waitMs: number): Promise<() 
   }
 }
 
-/** The live process that owns the folder, if any. An empty file may be about to be written. */
-async function ownerOf(file: string): Promise<number | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  if (text === '') {
-    await sleep(50);
-    if ((await readFile(file, 'utf8').catch(() => '')) === '') return undefined;
-    return ownerOf(file);
+/** Removes the file of a dead process. Only one process at a time may: another may have its own there by then. */
+async function takeAway(file: string, text: string, directory: string, deadline: number): Promise<void> {
+  const release = await lockFile(`${file}.${text.replaceAll(/\D+/g, '-')}`, directory, deadline);
+  try {
+    if ((await textOf(file)) === text) await rm(file, { force: true });
+  } finally {
+    await release();
   }
-  const [owner = Number.NaN, start = 0] = text.split(' ').map(Number);
+}
+
+/** Undefined if there is no such file. An empty one may be about to be written. */
+async function textOf(file: string): Promise<string | undefined> {
+  const read = () => readFile(file, 'utf8').catch(() => undefined);
+  const text = await read();
+  if (text !== '') return text;
+  await sleep(EMPTY_MS);
+  return read();
+}
+
+/** The live process that a file names, if any. */
+function ownerIn(text: string): number | undefined {
+  const [owner = Number.NaN, start = 0] = text === '' ? [] : text.split(' ').map(Number);
   if (!Number.isInteger(owner)) return undefined;
   // With another start, our own process id is left over from an earlier container.
   if (owner === pid) return Math.abs(start - startOfProcess()) < START_TOLERANCE_MS ? owner : undefined;
