@@ -22,7 +22,7 @@ export function withoutOptimizing<T>(first: () => T): T {
   }
 }
 
-/** The application was started with flags for WebAssembly, which are not to be changed. */
+/** The application was started with these flags, on or off. */
 function hasOwnFlags(): boolean {
-  return [...execArgv, env.NODE_OPTIONS ?? ''].some((flags) => flags.includes('wasm'));
+  return [...execArgv, env.NODE_OPTIONS ?? ''].some((flags) => FLAGS.some((flag) => flags.includes(flag)));
 }
