@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { migrateTenants } from '../../../src/core/commands/migrate-tenants.ts';
 import { rollbackTenants } from '../../../src/core/commands/rollback-tenants.ts';
@@ -49,6 +49,11 @@ test("a run gets by with the connections that the role may have, the run's own c
     [3, 2, true],
   ] as const) {
     await testDatabase.query(`ALTER ROLE ${name} CONNECTION LIMIT ${limit}`);
+    // Connections that were closed still count until the server has ended them.
+    await vi.waitUntil(async () => {
+      const rows = await testDatabase.query('SELECT FROM pg_stat_activity WHERE usename = $1', [name]);
+      return rows.length === 0;
+    });
     const database = await open((concurrency ?? 4) + 3);
     const warnings: string[] = [];
     const options = {
