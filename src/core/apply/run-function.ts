@@ -56,6 +56,8 @@ async function whole(returned: unknown): Promise<void> {
   if (types.isProxy(returned)) return;
   if (Array.isArray(returned)) await Promise.all(returned.filter((one) => one instanceof Promise));
   const isUnstarted =
-    typeof returned === 'function' || typeof (returned as Iterator<unknown> | undefined)?.next === 'function';
+    // A Knex is a function, and has a client.
+    (typeof returned === 'function' && !('client' in returned)) ||
+    typeof (returned as Iterator<unknown> | undefined)?.next === 'function';
   if (isUnstarted) throw new NotWaitedForError('returned a function or generator that nobody runs');
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { MigrateTenantsOptions } from '../../../src/core/commands/migrate-tenants.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf, type TestFleet } from '../../support/fleet.ts';
 import { knexMigration } from '../../support/project.ts';
@@ -6,13 +7,17 @@ import { knexMigration } from '../../support/project.ts';
 const NOTES = `${schemaNameFor('org_a')}.notes`;
 
 /** Runs these function bodies, or whole files, in turn. @returns the rows of each, or its error and statement */
-async function runEach(fleet: TestFleet, forms: Readonly<Record<string, string>>) {
+async function runEach(
+  fleet: TestFleet,
+  forms: Readonly<Record<string, string>>,
+  options: Partial<MigrateTenantsOptions> = {},
+) {
   const seen: Record<string, unknown> = {};
   for (const [form, text] of Object.entries(forms)) {
     // Node loads a file once.
     const name = `3_${Object.keys(forms).length}_${Object.keys(seen).length}.js`;
     await fleet.add(name, text.startsWith('export') ? text : knexMigration(text));
-    const { error } = resultOf(await fleet.migrate(), 'org_a');
+    const { error } = resultOf(await fleet.migrate(options), 'org_a');
     const ids = (await fleet.query(`DELETE FROM ${NOTES} RETURNING id`)).map(({ id }) => Number(id));
     seen[form] =
       error === undefined
@@ -86,6 +91,19 @@ test('what a migration has started and not awaited is waited for, or fails it', 
     'function in return': unstarted,
     'open transaction': ['It left a transaction open.', undefined],
   });
+});
+
+test('a migration may return its Knex, recorded or not', async () => {
+  const fleet = await createFleet(['org_a']);
+  const forms = {
+    'its own': `await knex('notes').insert({ id: 1 }); return knex;`,
+    'that of a nested transaction': `return knex.transaction(async (inner) => { await inner('notes').insert({ id: 1 }); return inner; });`,
+  };
+  for (const compile of [true, false])
+    expect(await runEach(fleet, forms, { compile })).toEqual({
+      'its own': [1],
+      'that of a nested transaction': [1],
+    });
 });
 
 test('a migration reads by a stream, and writes meanwhile; an error of the stream fails it', async () => {
