@@ -3,23 +3,11 @@ import { dirname, join, relative, sep } from 'node:path';
 import { messageOf } from '../../errors.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { CodeDigests, CodeFile } from './code-files.ts';
-import { examineModule, type Finding } from './examine-module.ts';
+import { examineModule } from './examine-module.ts';
 import { ModuleCode } from './module-code.ts';
 import { parseCode } from './parse-code.ts';
 import { resolveImport } from './resolve-import.ts';
-
-/** What can tell one run of a migration's code from another. */
-export interface CodeVerdict {
-  /**
-   * pure: nothing but its files and what the database answers. fixed: also what stays the same while the process
-   * lives. changed: the process may have loaded an older text of a file. varying: anything else.
-   */
-  readonly kind: 'pure' | Finding['kind'];
-  /** Why it is not pure: "1_users.js uses Date.now in line 3". */
-  readonly reason?: string;
-  /** All that the verdict rests on. */
-  readonly files: readonly CodeFile[];
-}
+import type { CodeVerdict, Finding } from './verdict.ts';
 
 /**
  * Examines the code of a migration: the file, what it imports from the project, and which files it reads. Nothing of

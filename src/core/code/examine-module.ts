@@ -4,12 +4,7 @@ import { constantPath, namesFileOnly } from './constant-path.ts';
 import { examineState } from './examine-state.ts';
 import { foreignName, memberName, requiredBy, type ModuleCode } from './module-code.ts';
 import { lineOf } from './parse-code.ts';
-
-export interface Finding {
-  readonly kind: 'fixed' | 'changed' | 'varying';
-  /** Continues the name of the module: "uses Date.now in line 3". */
-  readonly text: string;
-}
+import type { Finding } from './verdict.ts';
 
 /** What one module uses of the world, and what of other files. */
 export interface ModuleReport {

@@ -1,5 +1,5 @@
 import type { Piece } from '../../db/knex/recording.ts';
-import type { CodeVerdict } from '../code/examine-code.ts';
+import type { CodeVerdict } from '../code/verdict.ts';
 import type { Migration } from '../files/load.ts';
 
 /** What other tenants are sent; or why each runs the migration with Knex. */

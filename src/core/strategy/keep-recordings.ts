@@ -1,4 +1,4 @@
-import type { CodeVerdict } from '../code/examine-code.ts';
+import type { CodeVerdict } from '../code/verdict.ts';
 import type { Direction } from '../files/load.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { Plan, Step } from '../plan/plan.ts';
