@@ -1,4 +1,4 @@
-import { env, execArgv } from 'node:process';
+import { execArgv } from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { nodeMajor } from '../node-version.ts';
 
@@ -22,7 +22,7 @@ export function withoutOptimizing<T>(first: () => T): T {
   }
 }
 
-/** The application was started with these flags, on or off. */
+/** Node was started with one of these flags, on or off. NODE_OPTIONS cannot hold them. */
 function hasOwnFlags(): boolean {
-  return [...execArgv, env.NODE_OPTIONS ?? ''].some((flags) => FLAGS.some((flag) => flags.includes(flag)));
+  return execArgv.some((argument) => FLAGS.some((flag) => argument.endsWith(flag)));
 }
