@@ -1,8 +1,9 @@
 import { dirname } from 'node:path';
 import type * as Jiti from 'jiti';
-import { TenantctlError, type ErrorDetails } from '../../errors.ts';
+import type { TenantctlError } from '../../errors.ts';
 import { importModule } from '../../import-module.ts';
 import { importTypeScript } from './import-typescript.ts';
+import { invalid } from './invalid-migration.ts';
 import { isError } from '../../is-error.ts';
 import { packageType } from './package-type.ts';
 import { placeOf } from './source-place.ts';
@@ -124,10 +125,6 @@ async function placeOfSyntaxError(file: MigrationFile, error: unknown): Promise<
     () => undefined,
     (same: unknown) => placeOf(same, file.path),
   );
-}
-
-export function invalid({ name }: MigrationFile, problem: string, hint?: string, details: ErrorDetails = {}) {
-  return new TenantctlError('MIGRATION_INVALID', `${name} ${problem}`, { migration: name, hint, ...details });
 }
 
 function hintFor(file: MigrationFile, message: string): string {

@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import { messageOf } from '../../errors.ts';
 import { decodeText, type UnreadableFile } from '../../text-file.ts';
-import { importMigration, invalid, type MigrationModule } from './import-migration.ts';
+import { importMigration, type MigrationModule } from './import-migration.ts';
+import { invalid } from './invalid-migration.ts';
 import { parseSqlMigration, type SqlMigration } from './sql-file.ts';
 import { checksumOf, readMigrationFile, type MigrationFile } from './source.ts';
 
