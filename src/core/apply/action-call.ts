@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import type { SharedKnex } from '../../db/knex/knex-session.ts';
 import type { Recording } from '../../db/knex/recording.ts';
 import type { CutUnreadable } from '../../db/unreadable.ts';
 import type { Around, SentStatement } from '../../db/knex/statement.ts';
@@ -15,6 +16,8 @@ export interface ActionOptions {
   /** Sends each statement; sent as is if absent. */
   readonly around?: Around;
   readonly recording?: Recording | undefined;
+  /** The Knex of its transaction. */
+  readonly shared?: SharedKnex | undefined;
 }
 
 /** A migration that is about to run. */

@@ -8,7 +8,7 @@ import { MENTIONS_EXTENSION } from '../statements/extension-statement.ts';
 import type { ActionCall } from './action-call.ts';
 import { failed, failureBehind } from './action-failure.ts';
 
-/** Calls the function of a migration with a Knex of its own. */
+/** Calls the function of a migration with Knex. */
 export async function runFunction(
   call: ActionCall,
   factory: KnexFactory,
@@ -25,6 +25,7 @@ export async function runFunction(
     mayGoAhead,
     around: call.around,
     recording: call.recording,
+    shared: call.shared,
     config: knexConfig(call),
   };
   const run = call.inTransaction ? factory.withinTransaction : factory.outsideTransaction;

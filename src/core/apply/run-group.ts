@@ -92,6 +92,7 @@ async function runAll(
   const { direction } = assignment;
   const sent: string[][] = [];
   const finishes: (() => void)[] = [];
+  const shared = {};
   let records: string[] = [];
   for (const [index, migration] of migrations.entries()) {
     const name = steps[index]?.name ?? migration.file.name;
@@ -113,6 +114,7 @@ async function runAll(
       direction,
       earlier: () => sent.slice(0, index).flat(),
       recording,
+      shared,
       onStatement: ({ text }) => texts.push(text),
     });
     finishes.push(finish);

@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import { createAnswer, isAnswer, type Answer } from '../../db/answer.ts';
 import type { ServerNotice } from '../../db/database.ts';
 import type { Pipeline } from '../../db/pipeline.ts';
+import type { ActionOptions } from '../apply/action-call.ts';
 import { runAction } from '../apply/action.ts';
 import type { Direction, Migration } from '../files/load.ts';
 import type { MigrationFile } from '../files/source.ts';
@@ -36,6 +37,7 @@ export interface PartsSender {
 export async function sendParts(sender: PartsSender, parts: readonly Part[]): Promise<void> {
   const { pipeline, onNotice } = sender;
   const finishes: (() => void)[] = [];
+  const shared = {};
   let sending: Promise<unknown>[] = [];
   const send = (text: string, answer?: Answer) => {
     const sent = pipeline.send(text, { onNotice, answer });
@@ -50,7 +52,7 @@ export async function sendParts(sender: PartsSender, parts: readonly Part[]): Pr
     if (part.kind === 'run') {
       // It is loaded while the server works.
       await Promise.all([answered(), loadStep(sender, part.name)]);
-      const { texts, finish } = await pipeline.alone((client) => runStep(sender, client, part.name));
+      const { texts, finish } = await pipeline.alone((client) => runStep(sender, client, part.name, shared));
       finishes.push(finish);
       send(part.after(texts));
       await answered();
@@ -81,6 +83,7 @@ async function runStep(
   sender: PartsSender,
   client: PoolClient,
   name: string,
+  shared: ActionOptions['shared'],
 ): Promise<{ readonly texts: readonly string[]; readonly finish: () => void }> {
   const { context, target, direction } = sender;
   const texts: string[] = [];
@@ -88,6 +91,7 @@ async function runStep(
   const finish = await runAction(client, context, migration, {
     target,
     direction,
+    shared,
     onStatement: ({ text }) => texts.push(text),
   });
   return { texts, finish };

@@ -18,6 +18,11 @@ export function isFrame(text: string): boolean {
   return text === BEGIN || endsFrame(text);
 }
 
+/** Whether this text begins a nested transaction of Knex. */
+export function beginsNested(text: string): boolean {
+  return text.startsWith('SAVEPOINT trx');
+}
+
 export function endsFrame(text: string): boolean {
   return ENDS.includes(text);
 }

@@ -62,12 +62,12 @@ export interface ClientHost {
   waitFor(work: unknown): void;
 }
 
-/** The hosts, by the configuration that all clients of a migration share. */
-export class Hosts extends WeakMap<object, ClientHost> {
+/** Finds the migration that uses a client, by the configuration that all clients of a Knex share. */
+export class Hosts extends WeakMap<object, { readonly user: ClientHost }> {
   of({ config }: DialectClient): ClientHost {
-    const host = this.get(config);
-    if (host === undefined) throw new Error('The migration replaced knex.client.config.');
-    return host;
+    const seat = this.get(config);
+    if (seat === undefined) throw new Error('The migration replaced knex.client.config.');
+    return seat.user;
   }
 }
 
@@ -88,7 +88,7 @@ export function migrationClient(Dialect: DialectClientClass, hosts: Hosts): Dial
     override raw(...args: unknown[]) {
       const raw = super.raw(...args);
       // Knex's constructor makes one.
-      return hosts.get(this.config)?.unsent.built(raw, 'toSQL') ?? raw;
+      return hosts.get(this.config)?.user.unsent.built(raw, 'toSQL') ?? raw;
     }
 
     override queryBuilder() {

@@ -3,10 +3,11 @@ import { finished, pipeline } from 'node:stream/promises';
 import { Readable, type Transform } from 'node:stream';
 import type { PoolClient, QueryConfig, QueryResult } from 'pg';
 import { TenantctlError } from '../../errors.ts';
-import { endsFrame, isFrame } from './insides.ts';
-import type { ClientHost, StreamedQuery, StreamOptions } from './migration-client.ts';
+import { beginsNested, endsFrame, isFrame } from './insides.ts';
+import type { StreamedQuery, StreamOptions } from './migration-client.ts';
 import { inMigrationScope } from './migration-scope.ts';
 import { readRows } from './read-rows.ts';
+import type { Seat, Seated } from './seat.ts';
 import { asConfig, Sender, type SendOptions } from './sender.ts';
 import { AWAIT_ALL, NotWaitedForError, StatementRefusedError, type Seen } from './statement.ts';
 import { StatementsAhead, type NextStatement } from './statements-ahead.ts';
@@ -29,11 +30,13 @@ const LAST_CHANCE_MS = 20;
 const SENT_LATE = 'sent a statement after its function had ended';
 
 /** A connection as Knex sees it. It serializes concurrent statements, which pg deprecates. */
-export class ObservedConnection implements Seen, ClientHost {
+export class ObservedConnection implements Seen, Seated {
   readonly connection: PoolClient;
   readonly unsent = new UnsentStatements();
   isRaw = false;
   hasEnded = false;
+  /** It has begun a nested transaction. */
+  hasNested = false;
   readonly #client: PoolClient;
   readonly #options: ObserveOptions;
   readonly #inTransaction: boolean;
@@ -53,11 +56,13 @@ export class ObservedConnection implements Seen, ClientHost {
   readonly #streams = new Set<Readable>();
   /** The first error that no caller has been given. */
   #stray: { readonly error: unknown } | undefined;
-  readonly #failed = Promise.withResolvers<never>();
+  /** Ends the migration with an error that nobody catches; only while it runs, or it would keep its Knex in memory. */
+  #fail: ((error: unknown) => void) | undefined;
 
   /** @param assertStreams called before Knex streams; throws if it could not */
   constructor(
     client: PoolClient,
+    seat: Seat,
     options: ObserveOptions,
     inTransaction: boolean,
     assertStreams: () => void,
@@ -71,15 +76,8 @@ export class ObservedConnection implements Seen, ClientHost {
     if (inTransaction && recording === undefined)
       this.#ahead = new StatementsAhead(client, { mayGoAhead, check, isOpen });
     this.#sender = new Sender(client, options, this.#ahead);
-    this.#failed.promise.catch(() => {});
-    const query = this.#query.bind(this);
-    this.connection = new Proxy(client, {
-      get(target, property) {
-        if (property === 'query') return query;
-        const value: unknown = Reflect.get(target, property, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
+    this.connection = seat.connection;
+    seat.take(this);
   }
 
   get failures(): Seen['failures'] {
@@ -92,6 +90,8 @@ export class ObservedConnection implements Seen, ClientHost {
 
   /** Runs `work` and waits for what it started and did not await. Afterwards statements are refused. */
   async during(work: () => Promise<void>): Promise<void> {
+    const failed = Promise.withResolvers<never>();
+    this.#fail = failed.reject;
     try {
       const whole = async () => {
         await work();
@@ -100,10 +100,7 @@ export class ObservedConnection implements Seen, ClientHost {
         await sleep(LAST_CHANCE_MS);
         await this.#settled();
       };
-      await inMigrationScope(
-        (error) => this.#blame(error),
-        () => Promise.race([whole(), this.#failed.promise]),
-      );
+      await inMigrationScope(this, () => Promise.race([whole(), failed.promise]));
       this.#assertNothingLeft();
       this.#state = 'over';
     } catch (error) {
@@ -112,6 +109,8 @@ export class ObservedConnection implements Seen, ClientHost {
       await this.#sender.inFlight;
       await this.#ahead?.end();
       throw this.#refused ?? error;
+    } finally {
+      this.#fail = undefined;
     }
     if (this.#refused !== undefined) throw this.#refused;
   }
@@ -137,7 +136,7 @@ export class ObservedConnection implements Seen, ClientHost {
     const send = async (config: QueryConfig) => {
       try {
         this.#assertStreams();
-        return (await this.#query(config)) as QueryResult<object>;
+        return (await this.query(config)) as QueryResult<object>;
       } catch (error) {
         failure ??= { error };
         throw error;
@@ -151,11 +150,10 @@ export class ObservedConnection implements Seen, ClientHost {
     throw failure.error;
   }
 
-  /** @returns false if the migration is recorded already */
-  #blame(error: unknown): boolean {
+  blame(error: unknown): boolean {
     if (this.#state === 'done') return false;
     this.#stray ??= { error };
-    this.#failed.reject(error);
+    this.#fail?.(error);
     return true;
   }
 
@@ -185,8 +183,7 @@ export class ObservedConnection implements Seen, ClientHost {
     stream.destroy();
   }
 
-  /** Replaces pg's query, with or without a callback. */
-  #query(config: unknown, valuesOrCallback?: unknown, maybeCallback?: unknown): unknown {
+  query(config: unknown, valuesOrCallback?: unknown, maybeCallback?: unknown): unknown {
     if (isSubmittable(config)) return this.#submit(config);
     const callback = typeof valuesOrCallback === 'function' ? valuesOrCallback : maybeCallback;
     const full = Array.isArray(valuesOrCallback) ? { ...asConfig(config), values: valuesOrCallback } : config;
@@ -216,7 +213,7 @@ export class ObservedConnection implements Seen, ClientHost {
     const isChecked = isOfKnex || this.#ahead?.isNext(text) === true;
     const refused = isChecked ? undefined : await this.#refusalOf(text);
     if (this.#state === 'over' || this.#state === 'done') {
-      if (!this.#blame(new NotWaitedForError(SENT_LATE, text))) throw this.#recordedAlready();
+      if (!this.blame(new NotWaitedForError(SENT_LATE, text))) throw this.#recordedAlready();
     }
     // One of several concurrent statements failed, and so has the migration: send no more.
     if (this.#state !== 'open') return new Promise(() => {});
@@ -226,6 +223,7 @@ export class ObservedConnection implements Seen, ClientHost {
       return { command: text, rowCount: 0, rows: [], fields: [], oid: 0 };
     }
     if (refused !== undefined) throw (this.#refused ??= refused);
+    this.hasNested ||= beginsNested(text);
     return this.#sender.send(config, isRaw);
   }
 

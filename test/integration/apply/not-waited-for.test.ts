@@ -160,3 +160,32 @@ test('a migration that sends nothing is waited for once a run, not once a tenant
   expect(first).toBeGreaterThan(20 * 15);
   expect(Math.min(...later)).toBeLessThan(first / 2);
 });
+
+test('migrations of a transaction use the same Knex; what one of them left behind is not taken for the next one’s', async () => {
+  const fleet = await createFleet(['org_a']);
+  const given = `globalThis.knexOf3 ??= knex; if (globalThis.knexOf3 !== knex) throw new Error('another Knex');`;
+  await fleet.add('3_0.js', knexMigration(`${given} await knex('notes').insert({ id: 1 });`));
+  await fleet.add(
+    '3_1.js',
+    knexMigration(`${given} await (await knex.transaction())('notes').insert({ id: 2 });`),
+  );
+  await fleet.add(
+    '3_2.js',
+    knexMigration(`await knex.transaction((inner) => inner('notes').insert({ id: 3 }));`),
+  );
+  expect(resultOf(await fleet.migrate({ compile: false }), 'org_a').error).toBeUndefined();
+  expect(await fleet.query(`SELECT id FROM ${NOTES} ORDER BY id`)).toMatchObject([
+    { id: 1 },
+    { id: 2 },
+    { id: 3 },
+  ]);
+
+  const late = `setTimeout(() => knex('notes').insert({ id: 5 }).then(() => {}), 100);`;
+  await fleet.add('4_0.js', knexMigration(`await knex('notes').insert({ id: 4 }); ${late}`));
+  await fleet.add('4_1.js', knexMigration(`await knex.raw('SELECT pg_sleep(0.4)');`));
+  const { error } = resultOf(await fleet.migrate({ compile: false }), 'org_a');
+  expect([error?.message, error?.statement]).toEqual([
+    '4_0.js sent a statement after its function had ended.',
+    'insert into "notes" ("id") values ($1)',
+  ]);
+});
