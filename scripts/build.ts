@@ -24,7 +24,7 @@ const common = {
   external: [...Object.keys(manifest.dependencies), ...PACKED.map((name) => `./${name}.cjs`)].filter(
     (name) => name !== 'knex',
   ),
-  // Not minified: that saves no time, and an uncaught error prints a line of the file.
+  // Not minified: an uncaught error prints a line of the file.
   sourcemap: true,
   sourcesContent: false,
   logLevel: 'warning',
@@ -58,6 +58,9 @@ const outputs = await Promise.all([
     outExtension: { '.js': '.cjs' },
     plugins: [packedByUs, leanBuiltins],
     sourcemap: false,
+    // Node reads a CommonJS file twice when it is imported: once to find its exports.
+    minifyWhitespace: true,
+    lineLimit: 200,
   }),
 ]);
 

@@ -87,7 +87,8 @@ export const packedByUs: Plugin = {
     build.onLoad({ filter: /libpg-query\/wasm\/libpg-query\.js$/ }, async ({ path }) => {
       const wasm = await readFile(join(dirname(path), 'libpg-query.wasm'));
       const packed = brotliCompressSync(wasm).toString('base64');
-      const unpacked = `await require('node:util').promisify(require('node:zlib').brotliDecompress)(Buffer.from('${packed}', 'base64'))`;
+      // In one piece: each further one would wait until the main thread is idle.
+      const unpacked = `await require('node:util').promisify(require('node:zlib').brotliDecompress)(Buffer.from('${packed}', 'base64'), { chunkSize: ${wasm.length} })`;
       let code = await readFile(path, 'utf8');
       for (const [part, instead] of [
         ['await readAsync(binaryFile)', unpacked],
