@@ -32,7 +32,7 @@ export interface Assignment {
   readonly hasTables?: boolean | undefined;
   /** What was planned: whether its first migration runs outside a transaction decides how the work begins. */
   readonly planned?: readonly Pick<Step, 'file'>[] | undefined;
-  readonly record?: ((name: string) => Recording) | undefined;
+  readonly record?: ((name: string) => Promise<Recording>) | undefined;
 }
 
 /** What was done to a target, even if it failed later. */

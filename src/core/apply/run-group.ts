@@ -105,7 +105,7 @@ async function runAll(
     } else if (target.role !== undefined) await client.query(giveControl(target).join(';\n'));
     progress.atWork = name;
     progress.completed = index;
-    const recording = assignment.record?.(name);
+    const recording = await assignment.record?.(name);
     if (progress.isOneByOne === true) recording?.depends('it needs a transaction of its own');
     const texts: string[] = [];
     sent.push(texts);

@@ -1,5 +1,4 @@
 import type { Database } from '../../db/database.ts';
-import { parse } from '../../db/parser.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import { readPlanner } from '../fleet/ahead.ts';
 import { isNothing } from '../fleet/plan-fleet.ts';
@@ -97,8 +96,6 @@ function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): vo
 async function loadAhead({ kept, load, knex }: RunContext, files: readonly MigrationFile[]): Promise<void> {
   await kept.lookUp(files, 'up');
   const unknown = files.filter((file) => !kept.replays(file, 'up'));
-  // Their texts will be parsed: the parser is made ready on another thread.
-  if (unknown.length > 0) void parse('').catch(() => {});
   const loaded = await Promise.all(unknown.map(load));
   // Knex last: the migrations may have loaded their own.
   const first = loaded.find(({ up }) => typeof up !== 'string');

@@ -16,7 +16,7 @@ import type { TenantResult } from '../report/results.ts';
 
 export interface ApplyOptions {
   /** Records what each migration sends. */
-  readonly record?: ((name: string) => Recording) | undefined;
+  readonly record?: ((name: string) => Promise<Recording>) | undefined;
 }
 
 export interface MigrationWork {

@@ -31,8 +31,10 @@ export interface Lesson {
   kept: ReadonlyMap<string, KeptStep>;
   /** A tenant was sent the compiled plan. */
   isProven: boolean;
-  /** Why the code of a migration may do something else for the next tenant, by name. */
+  /** Why the code of a migration may do something else for the next tenant, by name; see `examined`. */
   varying: ReadonlyMap<string, string>;
+  /** Settles when `varying` is complete. */
+  examined?: Promise<void>;
   /** The plan locks shared tables: one tenant at a time. */
   locksShared: boolean;
   compiled?: CompiledPlan | 'never' | undefined;
@@ -74,10 +76,11 @@ export function wantsPilot(lesson: Lesson, plan: Pick<Plan, 'steps'>): boolean {
 export async function learn(
   lesson: Lesson,
   { plan, tenant }: MigrationTask,
-  apply: (record: ((name: string) => Recording) | undefined) => Promise<Attempt<Applied>>,
+  apply: (record: ((name: string) => Promise<Recording>) | undefined) => Promise<Attempt<Applied>>,
 ): Promise<Attempt<Applied>> {
   const recordings = new Map<string, Recording>();
-  const record = (name: string) => {
+  const record = async (name: string) => {
+    await lesson.examined;
     const recording = createRecording(lesson.varying.get(name));
     recordings.set(name, recording);
     return recording;

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { parse } from '../../db/parser.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { runsInTransaction } from '../files/load.ts';
 import { planKey, type MigrationTask } from '../fleet/plan-fleet.ts';
@@ -85,14 +87,16 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   await prepareLesson(group, plan);
   let tries = 0;
   while (queue.size > 0 && !isStopped(context)) {
-    if (lesson.mayCompile) await examine(group, plan);
+    if (lesson.mayCompile) lesson.examined = examine(group, plan);
     if (wantsPilot(lesson, plan) && tries < MOST_TRIES) {
       tries += 1;
       const task = (await queue.fill()) ? queue.ready.shift() : undefined;
       if (task === undefined) break;
       await attempt(session, untried(task), queue);
+      await lesson.examined;
       continue;
     }
+    await lesson.examined;
     if (lesson.mayCompile) lesson.compiled ??= await compilePlan(group, first);
     const { compiled } = lesson;
     if (compiled === undefined && lesson.mayCompile && wantsPilot(lesson, plan)) continue;
@@ -137,26 +141,34 @@ function hasOthers({ tasks, migration }: PlanGroup): boolean {
   return tasks.length > 2 || migration.lessons !== undefined;
 }
 
-/** Finds the migrations whose code may do something else for the next tenant. What is kept was examined then. */
+/**
+ * Finds the migrations whose code may do something else for the next tenant. What is kept was examined then; the
+ * rest is examined while the server answers the pilot's first statements.
+ */
 async function examine(group: PlanGroup, { steps }: Plan): Promise<void> {
   const { session, lesson } = group;
   const [kept, varying] = [new Map(lesson.kept), new Map(lesson.varying)];
   // What only this process can send again is not worth learning for two tenants.
   const mayLearn = hasOthers(group);
-  for (const { file, name } of steps) {
-    if (varying.has(name) || file.format === 'sql') continue;
+  for (const { name } of steps) {
     const shown = kept.get(name)?.shown;
-    if (shown === undefined) {
-      const verdict = await session.context.examine(file);
-      const reason = whyCodeDiffers(file, verdict);
-      if (reason !== undefined && !(mayLearn && verdict.kind !== 'varying')) varying.set(name, reason);
-    } else if ('interactive' in shown && shown.code !== undefined) {
-      if (mayLearn && shown.code === 'fixed') kept.delete(name);
-      else varying.set(name, shown.interactive);
-    }
+    if (shown === undefined || !('interactive' in shown) || shown.code === undefined) continue;
+    if (mayLearn && shown.code === 'fixed') kept.delete(name);
+    else varying.set(name, shown.interactive);
   }
   lesson.kept = kept;
   lesson.varying = varying;
+  const unknown = steps.filter(({ name }) => !kept.has(name) && !varying.has(name));
+  if (unknown.length === 0) return;
+  await nextTurn();
+  // The texts of the pilot will be parsed.
+  parse('').catch(() => {});
+  for (const { file, name } of unknown) {
+    if (file.format === 'sql') continue;
+    const verdict = await session.context.examine(file);
+    const reason = whyCodeDiffers(file, verdict);
+    if (reason !== undefined && !(mayLearn && verdict.kind !== 'varying')) varying.set(name, reason);
+  }
 }
 
 /** What keeps a plan from being compiled, whatever it sends. */
