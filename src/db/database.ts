@@ -110,8 +110,9 @@ export interface LeaseShare {
 }
 
 /**
- * Reads several things at once: the queries that `read` makes at the same time share a connection and a round
- * trip, and run in the order in which they were made. None may wait for what another one's caller does.
+ * Reads several things at once: the queries that `read` makes at the same time share a transaction and a round
+ * trip, and run in the order in which they were made. None may wait for what another one's caller does. If one fails,
+ * each is run again in a transaction of its own.
  * @param read begins the reading, with a database that collects the queries
  * @returns what the promises of the list resolve to
  * @throws the reason of the first one in the list that was rejected, when all are settled

@@ -1,4 +1,4 @@
-import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
+import { DatabaseError, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { setPipelining, socketOf } from './pg-internals.ts';
 import { BEGIN, selectWithSettings, type TransactionSettings } from './transaction.ts';
 import type { Database } from './database.ts';
@@ -28,8 +28,9 @@ export async function ownQuery<Row extends QueryResultRow>(
 }
 
 /**
- * Runs statements one after the other, each as ownQuery does, all in one round trip. One that fails does not
- * affect the others.
+ * Runs statements in order, in one transaction and one round trip. If one fails, which rolls back all of them, each is
+ * run again in a transaction of its own: one that fails does not affect the others. Nothing is run again that the
+ * server has cancelled.
  * @returns the answers, in the order of the statements
  */
 export async function ownQueries(
@@ -47,19 +48,47 @@ export async function ownQueries(
     }
     return answers;
   }
+  const sendIn = (transactions: readonly (readonly OwnStatement[])[]) =>
+    pipelined(client, () => transactions.map((some) => inTransaction(client, begin, some)));
+  const [answer] = await sendIn([statements]);
+  if (answer?.status === 'fulfilled') return answer.value.map((value) => ({ status: 'fulfilled', value }));
+  const isCancelled = answer?.reason instanceof DatabaseError && answer.reason.code?.startsWith(CANCELLED);
+  if (isCancelled === true || statements.length === 1)
+    return statements.map(() => answer as PromiseRejectedResult);
+  const each = await sendIn(statements.map((statement) => [statement]));
+  return each.map((one) =>
+    one.status === 'fulfilled' ? { ...one, value: one.value[0] as QueryResult } : one,
+  );
+}
+
+/** The class of errors by which an operator intervenes: a cancelled statement, a server that shuts down. */
+const CANCELLED = '57';
+
+async function pipelined<T>(
+  client: PoolClient,
+  send: () => readonly Promise<T>[],
+): Promise<PromiseSettledResult<T>[]> {
   const socket = socketOf(client);
   setPipelining(client, true);
   socket.cork();
-  const sent = statements.map(async ({ text, values = [] }) => {
-    const parts = [client.query(begin), client.query(text, [...values]), client.query('COMMIT')] as const;
-    const failure = (await Promise.allSettled(parts)).find(({ status }) => status === 'rejected');
-    if (failure?.status === 'rejected') throw failure.reason;
-    return parts[1];
-  });
+  const sent = send();
   socket.uncork();
   const answers = await Promise.allSettled(sent);
   setPipelining(client, false);
   return answers;
+}
+
+async function inTransaction(
+  client: PoolClient,
+  begin: string,
+  statements: readonly OwnStatement[],
+): Promise<QueryResult[]> {
+  const begun = client.query(begin);
+  const sent = statements.map(async ({ text, values = [] }) => client.query(text, [...values]));
+  const answers = await Promise.allSettled([begun, ...sent, client.query('COMMIT')]);
+  const failure = answers.find(({ status }) => status === 'rejected');
+  if (failure?.status === 'rejected') throw failure.reason;
+  return Promise.all(sent);
 }
 
 async function askAlone(

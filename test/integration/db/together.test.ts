@@ -24,19 +24,28 @@ test('what is read together shares a connection, nested reading included', async
   expect(database.opened()).toBe(1);
 });
 
-test('queries read together run in order, each in a transaction of its own, with the settings of all queries', async () => {
+test('queries read together run in order in one transaction, with the settings of all queries', async () => {
   const database = await open();
   await database.query('CREATE TABLE seen (at timestamptz DEFAULT now())');
   const [inserted, found, settings] = await database.together((one) => [
     one.query('INSERT INTO seen DEFAULT VALUES RETURNING at <> $1 AS "isNew"', [new Date(0)]),
-    one.query('SELECT at < now() AS "isEarlier" FROM seen'),
+    one.query('SELECT at = now() AS "isNow" FROM seen'),
     one.query(`SELECT current_setting('jit') AS jit, current_setting('datestyle') AS style`),
   ]);
   expect([inserted.rows, found.rows, settings.rows]).toEqual([
     [{ isNew: true }],
-    [{ isEarlier: true }],
+    [{ isNow: true }],
     [{ jit: 'off', style: 'ISO, MDY' }],
   ]);
+});
+
+test('a query that the server cancels is not run again', async () => {
+  const database = await open();
+  await database.query('CREATE SEQUENCE runs');
+  const cancel = `SELECT nextval('runs'), pg_cancel_backend(pg_backend_pid()), pg_sleep(10)`;
+  const reading = database.together((one) => [one.query(cancel), one.query('SELECT 1')]);
+  await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
+  expect((await database.query('SELECT last_value::int FROM runs')).rows).toEqual([{ last_value: 1 }]);
 });
 
 test('one query that fails leaves the others; the first failure in the list is thrown', async () => {
