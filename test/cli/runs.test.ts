@@ -308,6 +308,15 @@ test('the oldest runs of a command are deleted, runs with and without changes se
   expect(await fleet.query(`SELECT FROM tenantctl.runs WHERE command = 'tenant provision'`)).toHaveLength(1);
 });
 
+test('a tenth more runs than RUNS_KEEP stay until the oldest are deleted together', async () => {
+  const fleet = await createFleet(['org_0']);
+  const kept = async (runs: number) => {
+    for (let run = 0; run < runs; run += 1) await fleet.migrate({ keepRuns: 10 });
+    return (await fleet.query(`SELECT FROM tenantctl.runs WHERE is_idle`)).length;
+  };
+  expect([await kept(11), await kept(1)]).toEqual([11, 10]);
+});
+
 test('a run that loses its lock takes it again', async () => {
   const fleet = await createFleet(['org_0']);
   await fleet.add('3_links.sql', createTable('links').replace('CREATE', `${WAIT_AT_GATE}\nCREATE`));

@@ -22,6 +22,9 @@ export type RunCommand =
 /** Runs kept per command; as many runs with nothing to do are kept as well. */
 const KEPT_RUNS = 100;
 
+/** Deleting costs more than recording a run: there may be a tenth more runs than are kept, before it is done. */
+const SURPLUS = 1.1;
+
 interface RunFacts {
   readonly command: RunCommand;
   /** Options that are worth recording. */
@@ -139,10 +142,10 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
           isIdle,
           jsonOf(notices.length === 0 ? {} : { notices }),
         ];
-        await database.together((one) => [
-          one.query(END_RUN, ending),
-          pruneRuns(one, facts.command, facts.keep ?? KEPT_RUNS),
-        ]);
+        const { rows } = await database.query<{ others: number }>(END_RUN, ending);
+        const keep = Math.max(1, facts.keep ?? KEPT_RUNS);
+        if ((rows[0]?.others ?? 0) >= Math.floor(keep * SURPLUS))
+          await pruneRuns(database, facts.command, keep);
       } catch (problem) {
         // If there is no ledger, nothing was started.
         if (!['3F000', '42P01'].includes(toTenantctlError(problem).sqlstate ?? '')) {
@@ -161,7 +164,9 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
 const END_RUN = `UPDATE tenantctl.runs
   SET ended_at = clock_timestamp(), outcome = $2, totals = $3, error = $4, planned = $5, is_idle = $6,
       options = options || $7
-  WHERE id = $1`;
+  WHERE id = $1
+  RETURNING (SELECT count(*)::integer FROM tenantctl.runs o
+             WHERE o.command = runs.command AND o.is_idle = $6 AND o.id <> $1) AS others`;
 
 /** @returns its number */
 async function insertRun(
@@ -197,7 +202,7 @@ async function pruneRuns(database: Database, command: string, keep: number): Pro
          ORDER BY r.id FOR UPDATE OF r SKIP LOCKED)
        RETURNING id)
      DELETE FROM tenantctl.run_tenants t USING old WHERE t.run = old.id`,
-    [command, Math.max(1, keep)],
+    [command, keep],
   );
 }
 

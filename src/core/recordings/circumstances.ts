@@ -3,6 +3,7 @@ import type { Database } from '../../db/database.ts';
 import { projectKnexVersion } from '../../db/knex/project-knex.ts';
 import { asSent } from '../../db/pg-internals.ts';
 import { nodeMajor } from '../../node-version.ts';
+import { timeZone } from '../../time-zone.ts';
 import { version } from '../../version.ts';
 import { listed } from '../../wording.ts';
 import type { MigrationFile } from '../files/source.ts';
@@ -69,13 +70,12 @@ export async function readCircumstances(
   }
   const sqlKey = digest([version, facts, database.names, tenantRole ?? null]);
   // A date as text shows the process's time zone and language. pg may be set to UTC.
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   const date = new Date(2020, 6);
   const codeKey = digest([
     sqlKey,
     nodeMajor,
     projectKnexVersion(directory),
-    timeZone,
+    timeZone(),
     String(date),
     asSent(date),
   ]);

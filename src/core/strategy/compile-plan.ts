@@ -40,11 +40,13 @@ export async function compilePlan(
   const texts = pieces.map(({ text }) => text);
   const following = group.tasks.filter((task) => !lesson.witnesses.includes(task.tenant.schema));
   const isOfEarlierRuns = lesson.testimonies.length === 0;
+  // A schema that its transaction creates has no sequence before.
+  const isNew = migration.opening !== undefined && group.tasks.every(({ part }) => part?.isFirst !== false);
   const limits = joinLimits(limited.map((each) => each.limits));
   const [stored, since, numbers] = await database.together((one) => [
     readStored(one, tenant.schema, texts),
     isOfEarlierRuns ? readSince(one, limits.schemas) : Promise.resolve(undefined),
-    pieces.some(mayDiffer) || (isOfEarlierRuns && migration.opening === undefined)
+    !isNew && (isOfEarlierRuns || pieces.some(mayDiffer))
       ? readNumbers(
           one,
           following.map((task) => task.tenant.schema),
