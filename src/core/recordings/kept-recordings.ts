@@ -76,12 +76,12 @@ export function openKeptRecordings(
       ]);
       const rows = circumstances.mayRead ? all : [];
       const kept = new Map(rows.map((row) => [row.stem, row]));
-      const altered = rows.filter(({ isIntact }) => !isIntact).map(({ stem }) => stem);
+      const altered = rows.filter(({ content }) => content === undefined).map(({ stem }) => stem);
       if (altered.length > 0)
         warn(`Changed by another program in tenantctl.recordings, and not used: ${listed(altered)}.`);
       for (const file of unknown) {
         const row = kept.get(file.stem);
-        const isValid = row !== undefined && row.isIntact && row.key === circumstances.keyFor(file);
+        const isValid = row !== undefined && row.key === circumstances.keyFor(file);
         found.set(idOf(file, direction), isValid ? recordingOf(file, row, areUnchanged) : undefined);
       }
     },

@@ -26,15 +26,16 @@ export interface FoundRecording extends KeptRecording, Pick<Body, 'differing'> {
   readonly isUsable: boolean;
 }
 
-/** @returns undefined if a file has changed since */
+/** @returns undefined if the row is not as it was written, or a file has changed since */
 export function recordingOf(
   file: MigrationFile,
-  { body, limits, witness, isUsable }: KeptRow,
+  { content, witness, isUsable }: KeptRow,
   areUnchanged: AreUnchanged,
 ): FoundRecording | undefined {
-  const { sources, ...rest } = JSON.parse(body) as Body;
+  if (content === undefined) return undefined;
+  const { sources, ...rest } = content.body as Body;
   if (!areUnchanged(file, sources)) return undefined;
-  return { ...rest, limits: JSON.parse(limits) as unknown, witness, isUsable };
+  return { ...rest, limits: content.limits, witness, isUsable };
 }
 
 /**

@@ -3,32 +3,71 @@ import type { Direction } from '../files/load.ts';
 import { compareNames, type MigrationFile } from '../files/source.ts';
 import { rowChecksum } from './table.ts';
 
-export interface KeptRow {
+export interface NewRow {
   readonly stem: string;
   readonly key: string;
   readonly body: string;
   readonly limits: string;
   readonly witness: string;
   readonly isUsable: boolean;
-  /** It is as tenantctl wrote it. */
-  readonly isIntact: boolean;
 }
 
-/** The rows of these migrations, valid or not. */
+export interface KeptRow extends Pick<NewRow, 'stem' | 'key' | 'witness' | 'isUsable'> {
+  /** From JSON; undefined if the row is not as tenantctl wrote it. */
+  readonly content: { readonly body: unknown; readonly limits: unknown } | undefined;
+}
+
+interface ReadRow {
+  /** Where the row is, and which transaction wrote it there: no other content can have the same. */
+  readonly version: string;
+  readonly row: KeptRow;
+}
+
+/** For Database.remember: the rows that were read, by direction and stem. */
+const createReadRows = () => new Map<string, ReadRow>();
+
+const COLUMNS = {
+  key: 'key',
+  body: 'body',
+  limits: 'limits',
+  witness: 'witness',
+  isUsable: 'is_usable',
+  isIntact: `checksum = ${rowChecksum((column) => column)}`,
+};
+
+/** The rows of these migrations, valid or not. A process reads a row again only if it has changed. */
 export async function readKept(
-  database: Pick<Database, 'query'>,
+  database: Pick<Database, 'query' | 'remember'>,
   files: readonly MigrationFile[],
   direction: Direction,
 ): Promise<KeptRow[]> {
-  const { rows } = await database.query<KeptRow>(
-    `SELECT stem, key, body, limits, witness, is_usable AS "isUsable", checksum = ${rowChecksum((column) => column)} AS "isIntact"
-     FROM ONLY tenantctl.recordings WHERE direction = $1 AND stem = ANY ($2::text[])`,
-    [direction, files.map(({ stem }) => stem)],
+  const read = database.remember(createReadRows);
+  const idOf = (stem: string) => `${direction} ${stem}`;
+  const stems = files.map(({ stem }) => stem);
+  const known = new Map(
+    stems.flatMap((stem) => read.get(idOf(stem)) ?? []).map((one) => [one.version, one.row]),
   );
-  return rows;
+  const columns = Object.entries(COLUMNS).map(
+    ([name, sql]) => `CASE WHEN is_new THEN ${sql} END AS "${name}"`,
+  );
+  const { rows } = await database.query<NewRow & { isIntact: boolean | null; version: string }>(
+    `SELECT stem, version, ${columns.join(', ')}
+     FROM (SELECT r.*, v.version, v.version <> ALL ($3::text[]) AS is_new
+           FROM ONLY tenantctl.recordings r, concat_ws(' ', r.tableoid, r.ctid, r.xmin) v (version)
+           WHERE direction = $1 AND stem = ANY ($2::text[])) r`,
+    [direction, stems, [...known.keys()]],
+  );
+  return rows.flatMap(({ version, isIntact, ...columns }) => {
+    const row = isIntact === null ? known.get(version) : toKeptRow(columns, isIntact);
+    if (row !== undefined) read.set(idOf(columns.stem), { version, row });
+    return row ?? [];
+  });
 }
 
-export type NewRow = Omit<KeptRow, 'isIntact'>;
+function toKeptRow({ body, limits, ...row }: NewRow, isIntact: boolean): KeptRow {
+  const content = isIntact && { body: JSON.parse(body) as unknown, limits: JSON.parse(limits) as unknown };
+  return { ...row, content: content || undefined };
+}
 
 /** `k` is the row as it is: an intact one under the same key with the same body. */
 const IS_SAME = `(k.key = excluded.key AND k.body = excluded.body AND k.checksum = ${rowChecksum((column) => `k.${column}`)})`;
