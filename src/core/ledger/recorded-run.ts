@@ -56,6 +56,13 @@ export interface RecordedRun {
    * @param client of a transaction that creates the ledger: if it is rolled back, the run has not begun
    */
   begin(planned: readonly string[], client?: PoolClient): Promise<void>;
+  /** Takes the lease ahead of `begin`, while the caller does other things. Does not reject: `begin` tries again. */
+  prepare(): Promise<void>;
+  /**
+   * Begins a prepared run in the round trip of `one`, if `condition` holds in SQL. Does not reject: call `begin` before
+   * anything is changed, which begins it if this did not.
+   */
+  beginIf(condition: string, planned: readonly string[], one: Pick<Database, 'query'>): Promise<void>;
 }
 
 interface EndableRun extends RecordedRun {
@@ -115,6 +122,7 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
   const planned = new Set<string>();
   let id: number | undefined;
   let lease: LeaseShare | undefined;
+  let preparing: Promise<LeaseShare | undefined> | undefined;
   const insert = async (connection: Pick<Database, 'query'>): Promise<void> => {
     id = await insertRun(connection, facts, [...planned], lease?.id);
   };
@@ -128,6 +136,18 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
       // Lock first: a run must never be visible without it.
       lease ??= await takeLease(database, client ?? database);
       await insert(client ?? database);
+    },
+    async prepare() {
+      // A pooler may have one connection only, which the caller needs.
+      if (!database.hasSessions) return;
+      preparing ??= takeLease(database, database).catch(() => undefined);
+      lease = await preparing;
+    },
+    async beginIf(condition, names, one) {
+      const isPrepared = lease !== undefined || !database.hasParallelSessions;
+      if (id !== undefined || !isPrepared) return;
+      id = await insertRun(one, facts, names, lease?.id, condition).catch(() => undefined);
+      if (id !== undefined) for (const name of names) planned.add(name);
     },
     async end({ outcome, totals, notices = [] }, error) {
       try {
@@ -156,6 +176,7 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
       return id;
     },
     async release() {
+      await preparing;
       await lease?.release();
     },
   };
@@ -168,22 +189,23 @@ const END_RUN = `UPDATE tenantctl.runs
   RETURNING (SELECT count(*)::integer FROM tenantctl.runs o
              WHERE o.command = runs.command AND o.is_idle = $6 AND o.id <> $1) AS others`;
 
-/** @returns its number */
+/** @returns its number; undefined if the condition does not hold */
 async function insertRun(
   connection: Pick<Database, 'query'>,
   { command, options, label }: RunFacts,
   planned: readonly string[],
   lease: string | undefined,
-): Promise<number> {
+  condition = 'true',
+): Promise<number | undefined> {
   const { osUser, host, pid, version } = processFacts();
   // Beside the options, which are jsonb: facts that came later need no column, and no new version of the state.
   const recorded = { ...options, by: { osUser, label: cleanLabel(label) } };
   const { rows } = await connection.query<{ id: string }>(
     `INSERT INTO tenantctl.runs (command, host, pid, version, planned, options, lease)
-     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
+     SELECT $1, $2, $3::integer, $4, $5::text[], $6::jsonb, $7 WHERE ${condition} RETURNING id`,
     [command, host, pid, version, planned, jsonOf(recorded), lease ?? null],
   );
-  return Number(rows[0]?.id);
+  return rows[0] && Number(rows[0].id);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { QueryResultRow } from 'pg';
+import { literal } from '../../db/sql.ts';
 import type { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import {
@@ -39,6 +40,7 @@ interface Wanted {
  * Gives each organization a row with status PROVISIONING, committed at once; existing rows are kept. If the
  * registry does not accept INSERT, the row must exist: with no schema or the expected one, and with no
  * status, PROVISIONING or FAILED. A new row gets a new tenantctl id, even if a former tenant had its names.
+ * @param also asks something in the same round trip, after the rows are made
  * @returns in this order; errors: SCHEMA_NAME_TAKEN by another organization; SCHEMA_UNREGISTERED if the
  *   schema exists without a tenant (it may hold data); TENANT_UNKNOWN if the row is missing;
  *   TENANT_NOT_ACTIVE if the row must not be used; and the registry's own
@@ -47,9 +49,10 @@ export async function registerTenants(
   database: Database,
   shape: RegistryShape,
   all: readonly Wanted[],
+  also?: (one: Database) => Promise<void>,
 ): Promise<Registration[]> {
   try {
-    return await registerAll(database, shape, all);
+    return await registerAll(database, shape, all, also);
   } catch (error) {
     const [only] = all;
     if (only !== undefined && all.length === 1)
@@ -65,12 +68,14 @@ async function registerAll(
   database: Database,
   shape: RegistryShape,
   all: readonly Wanted[],
+  also?: (one: Database) => Promise<void>,
 ): Promise<Registration[]> {
   const spelling = await readMisspelt(database, shape, all);
   const wanted = all.filter(({ clerkOrgId }) => !spelling.has(clerkOrgId));
   const [added, found] = await database.together((one) => [
     insertRows(one, shape, wanted),
     readRows(one, wanted),
+    also?.(one),
   ]);
   let rows = found;
   const ids = new Set(wanted.map(({ clerkOrgId }) => clerkOrgId));
@@ -203,6 +208,13 @@ async function claimRows(database: Database, shape: RegistryShape, wanted: reado
        AND NOT EXISTS (SELECT FROM ${table} o WHERE o.${schema}::text = w.schema AND o.${organization}::text <> w.id)`,
     valuesOf(wanted),
   );
+}
+
+/** SQL for whether one of these organizations is to be provisioned. */
+export function hasUnfinished(names: Names, organizationIds: readonly string[]): string {
+  const { table, organization, status } = registrySql(names);
+  return `EXISTS (SELECT FROM ${table} t WHERE t.${organization}::text IN (${organizationIds.map(literal).join(', ')})
+                  AND ${hasStatus(names, `t.${status}`, UNFINISHED)})`;
 }
 
 /** Deletes the rows of tenants that were registered but not started. */

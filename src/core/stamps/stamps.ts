@@ -40,18 +40,30 @@ export function stampOf({ scope, schema }: Target): string[] {
   return scope === 'tenants' ? [`SELECT tenantctl.stamp(${literal(schema)}::text)`] : [];
 }
 
+/** For Database.remember: the digests of histories that are stored. If one is deleted, what refers to it has no stamp. */
+const createStored = () => new Set<string>();
+
 /** Stores the histories that stamps will refer to. */
-export function knowHistories(histories: readonly (readonly HistoryEntry[])[]): string {
+export async function storeHistories(
+  database: Pick<Database, 'query' | 'remember'>,
+  histories: readonly (readonly HistoryEntry[])[],
+): Promise<void> {
+  const stored = database.remember(createStored);
   // Deduplicated and sorted, to avoid deadlocks between runs.
   const byDigest = new Map(histories.map((entries) => [digestOf(entries), entries]));
   const rows = [...byDigest]
+    .filter(([digest]) => !stored.has(digest))
     .toSorted(([a], [b]) => compareNames(a, b))
     .map(([digest, entries]) => {
       const pairs = JSON.stringify(entries.map(({ name, batch }) => [name, batch]));
       return `(${literal(digest)}::uuid, ${literal(pairs)}::jsonb)`;
     });
-  return `INSERT INTO tenantctl.histories AS known (digest, entries) VALUES ${rows.join(', ')}
-          ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries`;
+  if (rows.length === 0) return;
+  await database.query(
+    `INSERT INTO tenantctl.histories AS known (digest, entries) VALUES ${rows.join(', ')}
+     ON CONFLICT (digest) DO UPDATE SET entries = excluded.entries WHERE known.entries <> excluded.entries`,
+  );
+  for (const digest of byDigest.keys()) stored.add(digest);
 }
 
 /**

@@ -46,7 +46,7 @@ export async function compilePlan(
   const [stored, since, numbers] = await database.together((one) => [
     readStored(one, tenant.schema, texts),
     isOfEarlierRuns ? readSince(one, limits.schemas) : Promise.resolve(undefined),
-    !isNew && (isOfEarlierRuns || pieces.some(mayDiffer))
+    !isNew && (pieces.some(mayDiffer) || (isOfEarlierRuns && migration.opening === undefined))
       ? readNumbers(
           one,
           following.map((task) => task.tenant.schema),

@@ -1,7 +1,7 @@
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { historyAfter, type Plan } from '../plan/plan.ts';
 import { statusValues } from '../registry/registry-sql.ts';
-import { digester, knowHistories } from '../stamps/stamps.ts';
+import { digester, storeHistories } from '../stamps/stamps.ts';
 import type { History } from '../target/history.ts';
 import type { Target } from '../target/target.ts';
 import { transactionsOf, type CompiledPlan, type CompiledStep } from './compiled.ts';
@@ -38,7 +38,10 @@ export async function createTransactionsFor(
     return histories;
   };
   for (const task of tasks) historiesOf(task);
-  await database.query(knowHistories([...known.values()].flatMap(([, ...after]) => after)));
+  await storeHistories(
+    database,
+    [...known.values()].flatMap(([, ...after]) => after),
+  );
 
   const statuses = statusValues(database.names, migration.statuses);
   const composers = new Map<string, ReturnType<typeof createComposer>>();

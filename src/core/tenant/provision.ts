@@ -9,7 +9,7 @@ import { EMPTY_HISTORY } from '../target/history.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { readMigrationFolder } from '../files/source.ts';
-import { unregisterTenants } from '../registry/register-tenants.ts';
+import { hasUnfinished, unregisterTenants } from '../registry/register-tenants.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from '../commands/in-run.ts';
 import { prepareRoles } from '../roles/prepare-roles.ts';
@@ -72,6 +72,7 @@ async function provisionInRun(
   { options, context, run, observe }: CommandRun<ProvisionOptions>,
 ): Promise<ProvisionResult[]> {
   const { masterFolder, vectorExtension = 'auto' } = options;
+  const preparing = run.prepare();
   const reading = readMigrationFolder(options.folder);
   // Its error comes after the registry's.
   await reading.catch(() => {});
@@ -88,6 +89,7 @@ async function provisionInRun(
   await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
   await ensureVectorExtension(database, vectorExtension, observe, vector);
 
+  await preparing;
   const lanes = ids.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
   const chunk = { context, folder, registry, observe, run, lanes, compile: options.compile };
   const results: ProvisionResult[] = [];
@@ -123,7 +125,10 @@ interface ChunkSetting extends Omit<Provisioning, 'roles'>, Pick<CommandRun<Prov
 async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Promise<ProvisionResult[]> {
   const { context, folder, observe, run } = setting;
   const { database } = context;
-  const registrations = await register(setting, ids);
+  const planned = folder.files.map(({ name }) => name);
+  const registrations = await register(setting, ids, (one) =>
+    run.beginIf(hasUnfinished(database.names, ids), planned, one),
+  );
   if (registrations.some(({ isKnown }) => !isKnown))
     await prepareState(database, await readState(database), observe);
   const newIds = new Set(registrations.filter(({ isNew }) => isNew).map(({ clerkOrgId }) => clerkOrgId));
@@ -142,7 +147,7 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
     for (const { tenant } of tasks) observe({ type: 'phase', message: `Provisioning ${tenant.clerkOrgId}` });
 
   if (tasks.length > 0) {
-    await run.begin(folder.files.map(({ name }) => name)).catch(async (error: unknown) => {
+    await run.begin(planned).catch(async (error: unknown) => {
       await unregister(tasks.map(({ tenant }) => tenant));
       throw error;
     });

@@ -1,3 +1,4 @@
+import type { Database } from '../../db/database.ts';
 import { toTenantctlError } from '../../errors.ts';
 import type { Provisioning } from './make-tenant.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
@@ -50,10 +51,11 @@ const NOTHING_MADE = {
   hasLock: false,
 };
 
-/** Registers organizations; one whose id is refused is a registration with an error. */
+/** Registers organizations; one whose id is refused is a registration with an error. @param also see registerTenants */
 export async function register(
   { context: { database }, registry }: Pick<Provisioning, 'context' | 'registry'>,
   ids: readonly string[],
+  also: (one: Database) => Promise<void>,
 ): Promise<Registration[]> {
   const refused: Registration[] = [];
   const wanted: { clerkOrgId: string; schema: string }[] = [];
@@ -64,5 +66,7 @@ export async function register(
       refused.push(refusedRegistration(clerkOrgId, toTenantctlError(error)));
     }
   }
-  return wanted.length === 0 ? refused : [...refused, ...(await registerTenants(database, registry, wanted))];
+  return wanted.length === 0
+    ? refused
+    : [...refused, ...(await registerTenants(database, registry, wanted, also))];
 }
