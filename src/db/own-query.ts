@@ -28,9 +28,10 @@ export async function ownQuery<Row extends QueryResultRow>(
 }
 
 /**
- * Runs statements in order, in one transaction and one round trip. If one fails, which rolls back all of them, each is
- * run again in a transaction of its own: one that fails does not affect the others. Nothing is run again that the
- * server has cancelled.
+ * Runs statements in order and in one round trip. They share a transaction; a text that starts with SET LOCAL has one of
+ * its own, so that its settings are not those of others. If one fails, which rolls back those that share its
+ * transaction, each of these is run again by itself: one that fails does not affect the others. Nothing is run again
+ * that the server has cancelled.
  * @returns the answers, in the order of the statements
  */
 export async function ownQueries(
@@ -48,30 +49,61 @@ export async function ownQueries(
     }
     return answers;
   }
-  const sendIn = (transactions: readonly (readonly OwnStatement[])[]) =>
-    pipelined(client, () => transactions.map((some) => inTransaction(client, begin, some)));
-  const [answer] = await sendIn([statements]);
-  if (answer?.status === 'fulfilled') return answer.value.map((value) => ({ status: 'fulfilled', value }));
-  const isCancelled = answer?.reason instanceof DatabaseError && answer.reason.code?.startsWith(CANCELLED);
-  if (isCancelled === true || statements.length === 1)
-    return statements.map(() => answer as PromiseRejectedResult);
-  const each = await sendIn(statements.map((statement) => [statement]));
-  return each.map((one) =>
-    one.status === 'fulfilled' ? { ...one, value: one.value[0] as QueryResult } : one,
-  );
+  return answersOf(client, begin, inTransactions(statements));
+}
+
+/** The answers of statements, in order, from transactions of which those that fail are split. */
+async function answersOf(
+  client: PoolClient,
+  begin: string,
+  transactions: readonly (readonly OwnStatement[])[],
+): Promise<PromiseSettledResult<QueryResult>[]> {
+  const answers: PromiseSettledResult<QueryResult>[] = [];
+  for (const [at, answer] of (await pipelined(client, begin, transactions)).entries()) {
+    const statements = transactions[at] ?? [];
+    if (answer.status === 'fulfilled')
+      answers.push(...answer.value.map((value) => ({ status: 'fulfilled', value }) as const));
+    else if (statements.length === 1 || isCancelled(answer.reason))
+      answers.push(...statements.map(() => answer));
+    else
+      answers.push(
+        ...(await answersOf(
+          client,
+          begin,
+          statements.map((statement) => [statement]),
+        )),
+      );
+  }
+  return answers;
+}
+
+function inTransactions(statements: readonly OwnStatement[]): (readonly OwnStatement[])[] {
+  const transactions: OwnStatement[][] = [];
+  let isOpen = false;
+  for (const statement of statements) {
+    const isAlone = statement.text.startsWith('SET LOCAL');
+    if (isOpen && !isAlone) transactions.at(-1)?.push(statement);
+    else transactions.push([statement]);
+    isOpen = !isAlone;
+  }
+  return transactions;
 }
 
 /** The class of errors by which an operator intervenes: a cancelled statement, a server that shuts down. */
-const CANCELLED = '57';
+function isCancelled(reason: unknown): boolean {
+  return reason instanceof DatabaseError && reason.code?.startsWith('57') === true;
+}
 
-async function pipelined<T>(
+/** @returns for each transaction the answers of its statements, or why it was rolled back */
+async function pipelined(
   client: PoolClient,
-  send: () => readonly Promise<T>[],
-): Promise<PromiseSettledResult<T>[]> {
+  begin: string,
+  transactions: readonly (readonly OwnStatement[])[],
+): Promise<PromiseSettledResult<QueryResult[]>[]> {
   const socket = socketOf(client);
   setPipelining(client, true);
   socket.cork();
-  const sent = send();
+  const sent = transactions.map((statements) => inTransaction(client, begin, statements));
   socket.uncork();
   const answers = await Promise.allSettled(sent);
   setPipelining(client, false);
