@@ -79,11 +79,9 @@ export function createConnections(settings: Address, options: ConnectionOptions)
         leave();
       }
     },
-    async warm(connections) {
+    async warm(connections, text) {
       const missing = Math.max(0, Math.min(connections, places.width) - pool.totalCount);
-      const opened = await Promise.allSettled(Array.from({ length: missing }, () => connect('work')));
-      // A failure is reported to the caller that needs the connection later.
-      for (const one of opened) if (one.status === 'fulfilled') giveBack(one.value, false, 0);
+      await openAhead(missing, text, { connect, giveBack });
     },
     closeIdleAfter: (ms) => void (pool.options.idleTimeoutMillis = ms),
     cancel,
@@ -100,6 +98,20 @@ export function createConnections(settings: Address, options: ConnectionOptions)
       await over;
     },
   };
+}
+
+/** A failure is reported to the caller that needs the connection later. */
+async function openAhead(
+  connections: number,
+  text: string,
+  { connect, giveBack }: Pick<Connections, 'connect' | 'giveBack'>,
+): Promise<void> {
+  const open = async () => {
+    const client = await connect('work');
+    const end = (isBroken: boolean) => () => giveBack(client, isBroken, 0);
+    await client.query(text).then(end(false), end(true));
+  };
+  await Promise.allSettled(Array.from({ length: connections }, open));
 }
 
 /** Waits for a place, and for a connection that the server can give. */

@@ -81,8 +81,8 @@ export interface Connections {
   giveBack(client: PoolClient, isBroken: boolean, tenants: number): void;
   /** Runs `call` when its turn comes among this process's calls. @throws TenantctlError POOL_EXHAUSTED */
   inTurn<T>(call: () => Promise<T>): Promise<T>;
-  /** Opens up to this many connections ahead of need. */
-  warm(connections: number): Promise<void>;
+  /** Opens up to this many connections ahead of need, and sends each of them this text, which ends its transaction. */
+  warm(connections: number, text: string): Promise<void>;
   closeIdleAfter(ms: number): void;
   /** Cancels running work; connections still in use after a second are cut. */
   cancel(): Promise<void>;

@@ -5,6 +5,7 @@ import { isNothing } from '../fleet/plan-fleet.ts';
 import { foundClasses, readClasses, warnOfLost } from '../fleet/read-classes.ts';
 import { isWithoutHistory, readSelected, selectFleet } from '../fleet/select-fleet.ts';
 import type { MigrationFile } from '../files/source.ts';
+import { warmUp } from '../guard/limits.ts';
 import { readAltered } from '../install/routines.ts';
 import { prepareState, STATE_VERSION } from '../install/state-schema.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
@@ -53,7 +54,7 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   const fleet = await selectFleet(database, selected, {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
-    foresee: (histories) => getReady(context, histories.map(decide), lanes),
+    foresee: (histories) => getReady(context, histories.map(decide), lanes, altered.length === 0),
   });
   if (isWithoutHistory(fleet)) await refuseOtherHistories(database, 'tenants', folder);
   const rollout = await prepareRollout(context, { ...options, folder, lanes, command: COMMAND, observe });
@@ -85,12 +86,15 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
   return result;
 }
 
-/** Loads migrations and opens connections while the tenants are read. Errors appear on first use. */
-function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes): void {
+/**
+ * Loads migrations and opens connections while the tenants are read. Errors appear on first use.
+ * @param mayCall the routines of the state are as this version makes them
+ */
+function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes, mayCall: boolean): void {
   const files = [...new Set(plans.flatMap(({ steps }) => filesOf(steps)))];
   if (files.length === 0) return;
   loadAhead(context, files).catch(() => {});
-  void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY));
+  void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY), mayCall ? warmUp() : '');
 }
 
 async function loadAhead({ kept, load, knex }: RunContext, files: readonly MigrationFile[]): Promise<void> {

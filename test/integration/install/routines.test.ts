@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { warmUp } from '../../../src/core/guard/limits.ts';
 import { readForeignParts } from '../../../src/core/install/routines.ts';
 import { createFleet } from '../../support/fleet.ts';
 import { createTable } from '../../support/project.ts';
@@ -52,6 +53,7 @@ describe('the routines of the schema tenantctl', () => {
 
   test('are called by the types that they have, and put right by the next run; the doctor names what differs', async () => {
     const fleet = await createFleet(TENANTS);
+    await fleet.query(warmUp());
     expect(await readForeignParts(fleet.database)).toEqual([]);
     const overload = IN_PLACE_OF_THE_GUARD['an overload with types that fit a number better'];
     await fleet.query(`${overload}; ${STAY_WITHIN}; ALTER PROCEDURE tenantctl.note_own(text, boolean) RESET ALL;
