@@ -18,6 +18,8 @@ export interface ActionOptions {
   readonly recording?: Recording | undefined;
   /** The Knex of its transaction. */
   readonly shared?: SharedKnex | undefined;
+  /** Settles with what was sent before it and is not answered yet. If that fails, so does everything after it. */
+  readonly behind?: Promise<unknown> | undefined;
 }
 
 /** A migration that is about to run. */

@@ -63,10 +63,13 @@ export async function runAction(
     around,
     onStatement,
   };
-  const run = async () =>
-    typeof action === 'string'
+  const run = async () => {
+    // Who listens to all that the server answers must not take that for the migration's.
+    if (typeof action === 'string' || options.recording !== undefined) await options.behind;
+    return typeof action === 'string'
       ? runSql(call, action)
       : runFunction(call, await context.knex(migration.file), action);
+  };
   const listen = (notice: ServerNotice) => context.notices.add(notice, [name], target.schema);
   client.on('notice', listen);
   const running = run().finally(() => client.off('notice', listen));

@@ -26,6 +26,7 @@ export async function runFunction(
     around: call.around,
     recording: call.recording,
     shared: call.shared,
+    behind: call.behind,
     config: knexConfig(call),
   };
   const run = call.inTransaction ? factory.withinTransaction : factory.outsideTransaction;

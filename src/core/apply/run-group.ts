@@ -7,6 +7,8 @@ import { reachesOutside } from '../guard/one-at-a-time.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { runAction } from './action.ts';
 import { moveExtensions } from './extensions.ts';
+import type { Migration } from '../files/load.ts';
+import type { Target } from '../target/target.ts';
 import type { TargetJob } from './assignment.ts';
 import { giveControl, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { restoreSettings } from '../target/settings.ts';
@@ -96,13 +98,13 @@ async function runAll(
   let records: string[] = [];
   for (const [index, migration] of migrations.entries()) {
     const name = steps[index]?.name ?? migration.file.name;
-    if (index > 0) {
-      // Records the previous migration, and resets what it may have set.
-      const restored = restoreSettings(sent.at(-1) ?? [], context.database, context);
-      const between = [...records, ...restored, ...giveControl(target)];
-      if (watch === undefined) await client.query([...regainControl(target), ...between].join(';\n'));
-      else await crossBorder(watch, migrations.slice(0, index), regainControl(target), between);
-    } else if (target.role !== undefined) await client.query(giveControl(target).join(';\n'));
+    // Records the previous migration, and resets what it may have set.
+    const restored = restoreSettings(sent.at(-1) ?? [], context.database, context);
+    const isGiven = index === 0 && target.role === undefined;
+    const between = isGiven ? [] : [...records, ...restored, ...giveControl(target)];
+    const behind = sendBetween(client, target, watch, migrations.slice(0, index), between);
+    const { atWork } = progress;
+    behind.catch(() => (progress.atWork = atWork));
     progress.atWork = name;
     progress.completed = index;
     const recording = await assignment.record?.(name);
@@ -115,7 +117,11 @@ async function runAll(
       earlier: () => sent.slice(0, index).flat(),
       recording,
       shared,
+      behind,
       onStatement: ({ text }) => texts.push(text),
+    }).catch(async (error: unknown) => {
+      await behind;
+      throw error;
     });
     finishes.push(finish);
     if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
@@ -124,6 +130,19 @@ async function runAll(
   }
   const finish = () => finishes.forEach((each) => each());
   return { texts: sent, records, finish };
+}
+
+/** Sends statements before the first migration, or between two. */
+async function sendBetween(
+  client: PoolClient,
+  target: Target,
+  watch: Watch | undefined,
+  earlier: readonly Migration[],
+  statements: readonly string[],
+): Promise<void> {
+  const regained = earlier.length === 0 ? [] : regainControl(target);
+  if (watch !== undefined && earlier.length > 0) await crossBorder(watch, earlier, regained, statements);
+  else if (statements.length > 0) await client.query([...regained, ...statements].join(';\n'));
 }
 
 /** The guard runs after the last record is written, so that it covers triggers on the history, too. */

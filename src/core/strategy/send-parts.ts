@@ -55,7 +55,6 @@ export async function sendParts(sender: PartsSender, parts: readonly Part[]): Pr
       const { texts, finish } = await pipeline.alone((client) => runStep(sender, client, part.name, shared));
       finishes.push(finish);
       send(part.after(texts));
-      await answered();
     } else if (part.asks === undefined) {
       if (part === parts.at(-1)) for (const finish of finishes) finish();
       send(part.text);

@@ -104,6 +104,7 @@ export async function createKnexFactory(path: string): Promise<KnexFactory> {
       // The next nested transaction would wait for the end of one that was left open.
       if (shared !== undefined && recording === undefined)
         shared.made = connection.hasNested ? undefined : made;
+      await options.behind;
       // pg reports a failed statement before the transaction status arrives: ask once more.
       if (!knowsStatus(pooled)) await pooled.query('');
     },

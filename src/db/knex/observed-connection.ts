@@ -22,6 +22,8 @@ export interface ObserveOptions extends SendOptions {
   readonly mayGoAhead: (text: string) => boolean;
   /** It sent nothing to an earlier tenant, although it was waited for. */
   readonly sendsNothing: boolean;
+  /** Settles with what is in flight: see AheadOptions. */
+  readonly behind: Promise<unknown> | undefined;
 }
 
 /** Milliseconds in which a migration that has sent nothing may still do so: it may have read a file first. */
@@ -71,10 +73,10 @@ export class ObservedConnection implements Seen, Seated {
     this.#options = options;
     this.#inTransaction = inTransaction;
     this.#assertStreams = assertStreams;
-    const { mayGoAhead, check, recording } = options;
+    const { mayGoAhead, check, recording, behind } = options;
     const isOpen = () => this.#state === 'open';
     if (inTransaction && recording === undefined)
-      this.#ahead = new StatementsAhead(client, { mayGoAhead, check, isOpen });
+      this.#ahead = new StatementsAhead(client, { mayGoAhead, check, isOpen, behind });
     this.#sender = new Sender(client, options, this.#ahead);
     this.connection = seat.connection;
     seat.take(this);

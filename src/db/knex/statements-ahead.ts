@@ -17,6 +17,8 @@ export interface AheadOptions {
   readonly check: (text: string) => Promise<void>;
   /** False if nothing more may be sent. */
   readonly isOpen: () => boolean;
+  /** Settles with what is in flight already: the first statement is sent without waiting for it. */
+  readonly behind: Promise<unknown> | undefined;
 }
 
 /**
@@ -27,6 +29,7 @@ export interface AheadOptions {
 export class StatementsAhead {
   readonly #client: PoolClient;
   readonly #options: AheadOptions;
+  #behind: Promise<unknown> | undefined;
   /** What Knex will ask for next, if nobody else asks in between. */
   #expected: readonly string[] | undefined;
   #sent: { readonly text: string; readonly answer: Promise<unknown> }[] = [];
@@ -38,6 +41,7 @@ export class StatementsAhead {
   constructor(client: PoolClient, options: AheadOptions) {
     this.#client = client;
     this.#options = options;
+    this.#behind = options.behind;
   }
 
   /** Knex is about to ask for these, in this order. */
@@ -91,8 +95,9 @@ export class StatementsAhead {
   }
 
   async #sendFirst(send: () => Promise<unknown>): Promise<unknown> {
-    const expected = this.#expected;
-    if (expected === undefined || expected.length === 0) return send();
+    const expected = this.#expected ?? [];
+    if (expected.length === 0 && this.#behind === undefined) return send();
+    this.#behind = undefined;
     setPipelining(this.#client, true);
     const first = send();
     this.#last = first;
@@ -101,6 +106,7 @@ export class StatementsAhead {
   }
 
   async #sendAhead(texts: readonly string[]): Promise<void> {
+    if (texts.length === 0) return;
     // A builder that runs at the same time asks for its first statement now: it comes before the second of this one.
     await nextTurn();
     for (const text of texts) {

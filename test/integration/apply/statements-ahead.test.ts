@@ -78,3 +78,33 @@ test('a statement behind others in its builder is checked before any of those af
     statement: `DELETE FROM ${other}.notes`,
   });
 });
+
+test('the first statement of a migration does not wait for the record of the one before, whose failure is told', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add('3_0.js', knexMigration(`await knex('notes').insert({ id: 1 });`));
+  await fleet.add(
+    '3_1.js',
+    knexMigration(`
+      const { connection: { stream } } = await knex.client.acquireConnection();
+      const before = stream.bytesWritten;
+      const written = new Promise((told) => stream.once('data', () => told(stream.bytesWritten)));
+      await knex('notes').insert({ id: 2 });
+      if ((await written) === before) throw new Error('It waited.');`),
+  );
+  const history = `${SCHEMA}.knex_migrations_tenant`;
+  await fleet.query(`CREATE FUNCTION ${SCHEMA}.refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN IF NEW.name = '3_0.js' THEN RAISE 'no such record'; END IF; RETURN NEW; END $$`);
+  await fleet.query(
+    `CREATE TRIGGER refuse BEFORE INSERT ON ${history} FOR EACH ROW EXECUTE FUNCTION ${SCHEMA}.refuse()`,
+  );
+  const refused = resultOf(await fleet.migrate({ compile: false }), 'org_a');
+  expect(refused.error).toMatchObject({
+    message: expect.stringContaining('no such record'),
+    migration: '3_0.js',
+  });
+
+  await fleet.query(`DROP TRIGGER refuse ON ${history}`);
+  expect(resultOf(await fleet.migrate({ compile: false }), 'org_a')).toMatchObject({
+    names: ['3_0.js', '3_1.js'],
+  });
+});
