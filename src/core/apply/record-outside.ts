@@ -99,7 +99,7 @@ function recordStatements(outside: OutsideJob, durationMs: number): string[] {
     takeOwnIntent(target.schema),
     recordStep(target, direction, migration, batch),
     ...recordInLedger(context.run?.id, target, { direction, names: [migration], batch, durationMs }),
-    ...stampOf(target),
-    ...(isLast ? (assignment.closing ?? []) : []),
+    // A later segment would undo the stamp.
+    ...(isLast ? [...stampOf(target), ...(assignment.closing ?? [])] : []),
   ];
 }

@@ -62,8 +62,8 @@ export async function runGroup(
     ...regainControlAtEnd(target),
     ...records,
     ...(isDone ? [] : recordInLedger(context.run?.id, target, deed)),
-    ...stampOf(target),
-    ...(isLast ? (assignment.closing ?? []) : []),
+    // A later segment would undo the stamp.
+    ...(isLast ? [...stampOf(target), ...(assignment.closing ?? [])] : []),
     ...(schemaBefore === undefined ? [] : [READ_ONLY]),
   ]);
   progress.atWork = undefined;
