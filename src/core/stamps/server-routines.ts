@@ -111,32 +111,41 @@ const putHistoryTrigger = (names: Names) =>
     'put_history_trigger(tenant_schema text) RETURNS void',
     `DECLARE
        body text := $body$${TRIGGER_BODY}$body$;
-       trigger_function text := format('%I.%I', tenant_schema, coalesce((
-         SELECT p.proname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-         WHERE t.tgrelid = ${historyOf(names)} AND t.tgname = '${HISTORY_TRIGGER}' AND starts_with(p.proname, '${HISTORY_TRIGGER}_')
-           AND p.pronamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = tenant_schema)),
-         tenantctl.history_trigger_name(tenant_schema)));
+       tables oid[] := ARRAY[${historyOf(names)}, ${lockTableIn(names)}];
+       has_triggers boolean := EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = ANY (tables) AND t.tgname = '${HISTORY_TRIGGER}');
+       trigger_function text;
+       is_right boolean := false;
        on_table regclass;
        found_text text;
      BEGIN
-       IF NOT EXISTS (
-         SELECT FROM pg_proc p
+       -- New tables need none of the questions about what is there: to plan them takes longer than all the rest.
+       IF has_triggers THEN
+         SELECT p.proname INTO trigger_function FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+         WHERE t.tgrelid = tables[1] AND t.tgname = '${HISTORY_TRIGGER}' AND starts_with(p.proname, '${HISTORY_TRIGGER}_')
+           AND p.pronamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = tenant_schema);
+       END IF;
+       trigger_function := format('%I.%I', tenant_schema, coalesce(trigger_function, tenantctl.history_trigger_name(tenant_schema)));
+       IF has_triggers THEN
+         SELECT true INTO is_right FROM pg_proc p
          WHERE p.oid = to_regproc(trigger_function) AND p.prosrc = body AND p.prosecdef
            AND p.proconfig = ARRAY['search_path=pg_catalog, pg_temp']
            AND has_schema_privilege(p.proowner, 'tenantctl', 'USAGE')
            AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'SELECT')
            AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'DELETE')
-           AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'INSERT')
-       ) THEN
+           AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'INSERT');
+       END IF;
+       IF is_right IS NOT true THEN
          EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', trigger_function, body);
          EXECUTE format('ALTER FUNCTION %s() OWNER TO CURRENT_USER', trigger_function);
          EXECUTE format('COMMENT ON FUNCTION %s() IS %L', trigger_function, 'Tells tenantctl that somebody else changed the history of migrations. Does nothing where there is no tenantctl.');
        END IF;
-       FOREACH on_table IN ARRAY ARRAY[${historyOf(names)}, ${lockTableIn(names)}] LOOP
-         SELECT pg_get_triggerdef(t.oid) INTO found_text FROM pg_trigger t
-         WHERE t.tgrelid = on_table AND t.tgname = '${HISTORY_TRIGGER}' AND t.tgenabled = 'A' AND t.tgfoid = to_regproc(trigger_function);
-         CONTINUE WHEN FOUND AND found_text = format('CREATE TRIGGER ${HISTORY_TRIGGER} AFTER INSERT OR DELETE OR UPDATE ON %1$s FOR EACH ROW WHEN (((pg_trigger_depth() > 0) OR (current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM (txid_current())::text))) EXECUTE FUNCTION %2$s()', on_table, trigger_function);
-         EXECUTE format('DROP TRIGGER IF EXISTS ${HISTORY_TRIGGER} ON %s', on_table);
+       FOREACH on_table IN ARRAY tables LOOP
+         IF has_triggers THEN
+           SELECT pg_get_triggerdef(t.oid) INTO found_text FROM pg_trigger t
+           WHERE t.tgrelid = on_table AND t.tgname = '${HISTORY_TRIGGER}' AND t.tgenabled = 'A' AND t.tgfoid = to_regproc(trigger_function);
+           CONTINUE WHEN FOUND AND found_text = format('CREATE TRIGGER ${HISTORY_TRIGGER} AFTER INSERT OR DELETE OR UPDATE ON %1$s FOR EACH ROW WHEN (((pg_trigger_depth() > 0) OR (current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM (txid_current())::text))) EXECUTE FUNCTION %2$s()', on_table, trigger_function);
+           EXECUTE format('DROP TRIGGER IF EXISTS ${HISTORY_TRIGGER} ON %s', on_table);
+         END IF;
          EXECUTE format('CREATE TRIGGER ${HISTORY_TRIGGER} AFTER INSERT OR UPDATE OR DELETE ON %1$s FOR EACH ROW WHEN (pg_trigger_depth() > 0 OR current_setting(''tenantctl.writer'', true) IS DISTINCT FROM txid_current()::text) EXECUTE FUNCTION %2$s()', on_table, trigger_function);
          EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER ${HISTORY_TRIGGER}', on_table);
        END LOOP;

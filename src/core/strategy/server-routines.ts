@@ -111,11 +111,13 @@ function endRoutines(names: Names): Routine[] {
       'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer, run bigint, organization text)',
       `BEGIN
        CALL tenantctl.record(tenant_schema, direction, names, in_batch, run, organization);
-       UPDATE tenantctl.stamps s SET digest = becomes, written_by = (txid_current() & 4294967295)::text::xid
-       WHERE s.history_oid = ${historyOf(names)} AND digest = was
-         AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.history_oid AND t.tgname <> '${HISTORY_TRIGGER}')
-         AND NOT EXISTS (SELECT FROM pg_class h WHERE h.oid = s.history_oid AND h.relhasrules);
-       IF NOT FOUND THEN
+       IF was IS NOT NULL THEN
+         UPDATE tenantctl.stamps s SET digest = becomes, written_by = (txid_current() & 4294967295)::text::xid
+         WHERE s.history_oid = ${historyOf(names)} AND digest = was
+           AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.history_oid AND t.tgname <> '${HISTORY_TRIGGER}')
+           AND NOT EXISTS (SELECT FROM pg_class h WHERE h.oid = s.history_oid AND h.relhasrules);
+       END IF;
+       IF was IS NULL OR NOT FOUND THEN
          PERFORM tenantctl.stamp(tenant_schema);
        END IF;
      END`,
