@@ -1,6 +1,7 @@
 import { literal } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
 import type { ObservedEffects } from './judge.ts';
+import { mayGrantIn } from '../statements/obscurity.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants that are sent a string may lock outside their schema, and how closely they are checked. */
@@ -41,6 +42,11 @@ export function limitsOf(
 /** The limits of a transaction that may send anything. Pure. */
 export function anyLimits(observedEffects: readonly ObservedEffects[]): Limits {
   return { ...limitsOf([], observedEffects, true), drops: true, columns: true };
+}
+
+/** The limits once it is known what migrations that Knex runs have sent. Pure. */
+export function limitsAfter(limits: Limits, texts: readonly string[]): Limits {
+  return { ...limits, columns: limits.columns || texts.some(mayGrantIn) };
 }
 
 /** What several texts together may do, each with limits of its own. Pure. */

@@ -47,7 +47,11 @@ export function isObscure(kind: string, body: Node): boolean {
   return !isClear && MAY_SHOW_IN_LOCKS.get(kind)?.(body) !== true;
 }
 
-/** Whether an obscure text may grant by itself or by a routine of a schema that it names. */
+/**
+ * Whether an obscure text may grant by itself or by a routine of a schema that it names. A text that begins with EXECUTE
+ * runs what PREPARE has taken, which is no GRANT (https://www.postgresql.org/docs/current/sql-prepare.html).
+ */
 export function mayGrantIn(text: string): boolean {
-  return /\b(?:grant|revoke|execute|call)\b|\.\s*["\w]+\s*\(/i.test(text);
+  const rest = text.replace(/^\s*execute\b/i, '');
+  return /\b(?:grant|revoke|execute|call)\b|\.\s*["\w]+\s*\(/i.test(rest);
 }

@@ -82,9 +82,11 @@ async function withLimits(
   step: CompiledStep,
 ): Promise<{ readonly step: CompiledStep; readonly limits: Limits }> {
   const { database, readStatements } = session.context;
-  const whole = anyLimits(lesson.observedEffects);
+  // Whether it may grant columns is known when Knex has run it: limitsAfter.
+  const whole = { ...anyLimits(lesson.observedEffects), columns: false };
   const earlier = lesson.kept.get(step.name);
-  if (earlier !== undefined && lesson.testimonies.length === 0) return { step, limits: earlier.limits };
+  if (earlier !== undefined && lesson.testimonies.length === 0)
+    return { step, limits: 'interactive' in step ? { ...earlier.limits, columns: false } : earlier.limits };
   if ('interactive' in step) return { step, limits: whole };
   const { name, needsCommit, pieces } = step;
   const readings = await Promise.all(pieces.map(({ text }) => readStatements(text)));

@@ -11,7 +11,7 @@ import {
 } from '../../db/transaction.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { borderName } from '../guard/border.ts';
-import { limitArguments, noteOwn } from '../guard/limits.ts';
+import { limitArguments, limitsAfter, noteOwn, type Limits } from '../guard/limits.ts';
 import { ASSERT_ROUTINES, OWN_PATH } from '../guard/own-transaction.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { giveControl, ownSearchPath, regainControlAtEnd, regainControl } from '../target/control.ts';
@@ -46,6 +46,11 @@ export type Part =
       readonly name: string;
       /** @param texts what it has sent @returns what is sent after it, by itself: it may change how SQL is read */
       readonly after: (texts: readonly string[]) => string;
+    }
+  | {
+      readonly kind: 'end';
+      /** @param texts what all migrations that Knex has run have sent */
+      readonly textAfter: (texts: readonly string[]) => string;
     };
 
 /**
@@ -80,7 +85,7 @@ export function createComposer(
     const begins = giveControl(target);
     const name = `${literal(schema)}::text`;
     const organization = `${clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId)}::text`;
-    const { parts, add, ask, run, cut } = createPartList();
+    const { parts, add, ask, run, end } = createPartList();
     let done: string[] = [];
     const record = () => {
       const call = `CALL tenantctl.record(${name}, ${recordOf(done)}, ${organization})`;
@@ -115,15 +120,14 @@ export function createComposer(
     add(
       ...regainControlAtEnd(target),
       `CALL tenantctl.leave(${name}, ${before}, ${literal(becomes)}::uuid, ${recordOf(done)}, ${organization})`,
-      ...closed(target, compiled, closing),
     );
-    cut();
+    end((texts) => closed(target, limitsAfter(compiled.limits, texts), closing));
     return parts;
   };
 }
 
 /** The end of a transaction, from the guard to the COMMIT and the session's reset. */
-function closed(target: Target, { limits }: CompiledPlan, closing: readonly string[]): string[] {
+function closed(target: Target, limits: Limits, closing: readonly string[]): string[] {
   return [
     // Deferred constraints and cursors WITH HOLD run now, before the guard looks.
     'CLOSE ALL',
@@ -159,7 +163,13 @@ function createPartList() {
     const release = `RELEASE SAVEPOINT ${border}`;
     parts.push({ kind: 'run', name, after: (texts) => asOneString([release, ...after(texts)]) });
   };
-  return { parts, add, ask, run, cut };
+  const end = (compose: (texts: readonly string[]) => readonly string[]) => {
+    const before = statements;
+    const textAfter = (texts: readonly string[]) => asOneString([...before, ...compose(texts)]);
+    const hasRun = parts.some(({ kind }) => kind === 'run');
+    parts.push(hasRun ? { kind: 'end', textAfter } : { kind: 'string', text: textAfter([]) });
+  };
+  return { parts, add, ask, run, end };
 }
 
 /** Fails if the guard's routines were replaced; the tenant then runs statement by statement, and the guard says so. */

@@ -38,6 +38,7 @@ export async function sendParts(sender: PartsSender, parts: readonly Part[]): Pr
   const { pipeline, onNotice } = sender;
   const finishes: (() => void)[] = [];
   const shared = {};
+  const ran: string[] = [];
   let sending: Promise<unknown>[] = [];
   const send = (text: string, answer?: Answer) => {
     const sent = pipeline.send(text, { onNotice, answer });
@@ -54,9 +55,12 @@ export async function sendParts(sender: PartsSender, parts: readonly Part[]): Pr
       await Promise.all([answered(), loadStep(sender, part.name)]);
       const { texts, finish } = await pipeline.alone((client) => runStep(sender, client, part.name, shared));
       finishes.push(finish);
+      ran.push(...texts);
       send(part.after(texts));
+    } else if (part.kind === 'end') {
+      for (const finish of finishes) finish();
+      send(part.textAfter(ran));
     } else if (part.asks === undefined) {
-      if (part === parts.at(-1)) for (const finish of finishes) finish();
       send(part.text);
     } else {
       // It could end what an error in the string before has aborted.

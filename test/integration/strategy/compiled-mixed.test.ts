@@ -58,6 +58,23 @@ test("a step that Knex runs and that fails for one tenant is that tenant's failu
   expect((await twins.ways()).slice(2, 4)).toEqual(['in parts', 'in parts']);
 });
 
+test('a column outside the schema that Knex grants for one tenant alone, between two strings, is found', async () => {
+  const twins = await fiveTenants();
+  await twins.fleet.query('CREATE TABLE public.plans (id int, name text)');
+  await twins.fleet.add('3_first.sql', '-- migrate:up\nCREATE TABLE first (id int);');
+  await twins.fleet.add(
+    '4_varies.js',
+    knexMigration(`if (Date.now() > 0 && (await knex('tags')).length > 0)
+      await knex.raw('GRANT SELECT (name) ON public.plans TO PUBLIC');`),
+  );
+  await twins.fleet.add('5_last.sql', '-- migrate:up\nCREATE TABLE third (id int);');
+  const { compiled } = await twins.migrate();
+  expect(compiled.totals).toMatchObject({ changed: 4, failed: 1 });
+  const messages = compiled.tenants.flatMap(({ error }) => error?.message ?? []);
+  expect(messages).toEqual([expect.stringContaining('changed the table public.plans')]);
+  expect((await twins.ways()).slice(2, 4)).toEqual(['in parts', 'in parts']);
+});
+
 test('a new value of an enum is committed before it is used, and both transactions are strings', async () => {
   const twins = await fiveTenants();
   await twins.fleet.add(

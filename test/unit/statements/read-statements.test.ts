@@ -162,6 +162,9 @@ test.each([
   ['DO $$ BEGIN PERFORM a.f(); END $$', true],
   ['DO $$ BEGIN PERFORM "a"."f" (); END $$', true],
   ['GRANT SELECT ON t TO PUBLIC', true],
+  ["EXECUTE bound ('a')", false],
+  ["EXECUTE bound ('GRANT SELECT (x) ON t TO PUBLIC')", true],
+  ['PREPARE bound AS SELECT a.f($1)', true],
   ['ALTER TABLE t ADD x varchar(20)', false],
   ['SET search_path TO a', false],
 ])('whether %s may grant columns: %s', async (text, mayGrant) => {

@@ -38,9 +38,10 @@ function statementsFor(
   };
   const compose = createComposer({ ...CONTEXT, statementTimeoutMs }, compiled, assumption);
   const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: `od"d'one` });
-  return compose(target, opening, ['SELECT 0']).flatMap((part) =>
-    part.kind === 'string' ? part.text.split('\n;\n') : [`Knex runs ${part.name}`],
-  );
+  return compose(target, opening, ['SELECT 0']).flatMap((part) => {
+    if (part.kind === 'run') return [`Knex runs ${part.name}`];
+    return (part.kind === 'end' ? part.textAfter([]) : part.text).split('\n;\n');
+  });
 }
 
 const CONTEXT = {
