@@ -13,10 +13,10 @@ export interface Catalog {
 }
 
 /**
- * SQL for the schema of a cast: the tenant's ($1) if one of its types is there. Nobody else can use it.
+ * SQL for the schema of a cast: the tenant's if one of its types is there. Nobody else can use it.
  */
 const SCHEMA_OF_CAST = `(SELECT t.typnamespace FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace s ON s.oid = t.typnamespace
-  WHERE t.oid IN (r.castsource, r.casttarget) ORDER BY s.nspname = $1 DESC LIMIT 1)`;
+  WHERE t.oid IN (r.castsource, r.casttarget) ORDER BY s.nspname = tenant_schema DESC LIMIT 1)`;
 
 /**
  * Other parts of a relation cannot be written without a lock on it. Grants take no lock, but write pg_class

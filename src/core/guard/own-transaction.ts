@@ -7,12 +7,13 @@ const PROC = 1255;
 export const OWN_IDS = `FROM pg_lock_status() l
   WHERE l.pid = pg_backend_pid() AND l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock'`;
 
+/** SQL for the age of the transaction's first id; savepoints get theirs later. Needs a transaction with an id. */
+const FIRST_AGE = `(SELECT age((txid_current() & 4294967295)::text::xid))`;
+
 /**
- * SQL for the ages of the transaction's first and last open transaction id, computed once per query; null
- * without one. Savepoints have their own ids, each later than those before
- * (https://www.postgresql.org/docs/current/subxacts.html).
+ * SQL for the age of the transaction's last open id, computed once per query; null without one. Savepoints have
+ * their own ids, each later than those before (https://www.postgresql.org/docs/current/subxacts.html).
  */
-const FIRST_AGE = `(SELECT max(age(l.transactionid)) ${OWN_IDS})`;
 export const LAST_AGE = `(SELECT min(age(l.transactionid)) ${OWN_IDS})`;
 
 /** SQL for the transaction id with this age, as 64 bits. */
@@ -35,22 +36,25 @@ export const OWN_LOCKS = `SELECT DISTINCT
  */
 export const ASSIGN_ID = `SELECT pg_logical_emit_message(true, 'tenantctl', '')::text`;
 
+/** The FROM of a query for the guard's routines that were replaced since this transaction has an id; or very long ago. */
+const RECENT_ROUTINES = `pg_proc p
+  WHERE p.proname IN ('effects', 'form_of', 'is_other_tenants', 'own_objects', 'rows_outside', 'search_catalog', 'stay_within')
+    AND p.pronamespace = to_regnamespace('tenantctl') AND age(p.xmin) <= ${FIRST_AGE}`;
+
 /**
  * SQL for the guard's routines that this transaction has replaced: what they say means nothing any more. Needs
  * OWN_PATH, and an id that was assigned after the replacement: ASSIGN_ID in a new subtransaction.
  */
 export const REPLACED_ROUTINES = `SELECT 'pg_proc' AS catalog, p.oid::text AS oid, ${idOf('age(p.xmin)')}::text AS "writtenBy",
     false AS "isInSchema", false AS "isReferred", NULL AS extension
-  FROM pg_proc p
-  WHERE p.proname IN ('effects', 'form_of', 'is_other_tenants', 'own_objects', 'rows_outside', 'search_catalog', 'stay_within')
-    AND p.pronamespace = to_regnamespace('tenantctl') AND age(p.xmin) BETWEEN ${LAST_AGE} AND ${FIRST_AGE}`;
+  FROM ${RECENT_ROUTINES} AND age(p.xmin) >= ${LAST_AGE}`;
 
 /**
  * A statement that fails if this transaction has replaced one of the guard's routines. Needs OWN_PATH. It reads the
  * catalog only if the session has written it, as the server counts: to plan that query takes longer than the rest.
  */
 export const ASSERT_ROUTINES = `DO $$ BEGIN
-  IF current_setting('track_counts') <> 'on' OR ${writesOf(PROC)} > 0 THEN
+  IF (current_setting('track_counts') <> 'on' OR ${writesOf(PROC)} > 0) AND EXISTS (SELECT FROM ${RECENT_ROUTINES}) THEN
     BEGIN
       PERFORM pg_logical_emit_message(true, 'tenantctl', '');
       IF EXISTS (${REPLACED_ROUTINES}) THEN
@@ -66,7 +70,7 @@ END $$`;
  * @param age of the row's xmin, in SQL
  */
 export function isOurs(age: string): string {
-  return `${age} BETWEEN last_age AND first_age AND first_id + first_age - ${age} >= since
+  return `${age} <= first_age AND ${age} >= last_age AND first_id + first_age - ${age} >= since
     AND txid_status(first_id + first_age - ${age}) = 'in progress'`;
 }
 

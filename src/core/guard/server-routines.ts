@@ -36,10 +36,13 @@ const NOTE_OWN = routine(
      BEGIN
        IF objects THEN
          ignored := set_config('tenantctl.largest', ${largestOid(DROPPABLE)}::text, true);
-         WITH ${OWN}
-         SELECT set_config('tenantctl.own', array_agg(${objectNumber('own')})::text, true) INTO ignored FROM own;
        ELSE
          ignored := set_config('tenantctl.largest', ${largestOid(OFTEN_PASSING)}::text, true);
+       END IF;
+       -- A schema that is yet to be made holds nothing, which takes long to find out: this must be planned anew.
+       IF objects AND to_regnamespace(quote_ident(tenant_schema)) IS NOT NULL THEN
+         WITH ${OWN}
+         SELECT set_config('tenantctl.own', array_agg(${objectNumber('own')})::text, true) INTO ignored FROM own;
        END IF;
      END`,
   'Notes for stay_within what a tenant schema holds, what is the latest object, and what the session has written so far.',

@@ -178,6 +178,18 @@ test('a statement on tables alone that replaces a routine of the guard for one t
   );
 });
 
+test('a column that a trigger grants for one tenant, when bound values are inserted, is found', async () => {
+  const grants = `EXECUTE 'GRANT SELECT (name) ON public.plans TO PUBLIC';`;
+  await inEach(
+    (organization) =>
+      `CREATE FUNCTION granting() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN ${organization === ODD ? grants : ''} RETURN NULL; END $f$;
+       CREATE TABLE entered (id int); CREATE TRIGGER granting AFTER INSERT ON entered FOR EACH ROW EXECUTE FUNCTION granting()`,
+  );
+  const result = await migrate(`await knex('entered').insert({ id: 9 });`);
+  expect(await outcomeOf(result)).toEqual(refused('changed the table public.plans'));
+  await expectNothingElseChanged();
+});
+
 const REWRITES = 'ALTER TABLE users ALTER id TYPE bigint USING id + 1';
 const UPDATES = 'UPDATE users SET id = id';
 const MOVES = `EXECUTE format('ALTER TYPE public.mood SET SCHEMA %I', current_schema())`;
