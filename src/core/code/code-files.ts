@@ -25,9 +25,18 @@ export class CodeDigests {
     this.loadedSince = loadedSince;
   }
 
-  /** Whether all of this is still as it was. @param folder that of the migration, with its links resolved */
-  areUnchanged(files: readonly CodeFile[], folder: string): boolean {
-    return files.every(({ path, digest }) => this.#digest(join(folder, path)) === digest);
+  /**
+   * Whether all of this is still as it was.
+   * @param folder that of the migration, with its links resolved
+   * @param seen the digests of paths that were looked at just before: migrations share files
+   */
+  areUnchanged(files: readonly CodeFile[], folder: string, seen = new Map<string, string>()): boolean {
+    return files.every(({ path: name, digest }) => {
+      const path = join(folder, name);
+      const now = seen.get(path) ?? this.#digest(path);
+      seen.set(path, now);
+      return now === digest;
+    });
   }
 
   describe(path: string, folder: string): CodeFile {

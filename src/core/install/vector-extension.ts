@@ -17,13 +17,21 @@ export interface VectorExtension {
   readonly available: boolean;
 }
 
-export async function readVectorExtension(database: Database): Promise<VectorExtension> {
+/** For Database.remember. */
+const createAbsence = () => ({ seenAt: -Infinity });
+
+/** @param absentForMs how long the server is not asked again for files that it did not have: it reads all extensions' */
+export async function readVectorExtension(database: Database, absentForMs = 0): Promise<VectorExtension> {
+  const absence = database.remember(createAbsence);
+  const isAbsent = performance.now() - absence.seenAt < absentForMs;
+  const hasFiles = isAbsent ? 'false' : `EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`;
   const { rows } = await database.query<{ schema: string | null; available: boolean }>(
     `SELECT (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector') AS schema,
-            EXISTS (SELECT FROM pg_extension WHERE extname = 'vector')
-              OR EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS available`,
+            EXISTS (SELECT FROM pg_extension WHERE extname = 'vector') OR ${hasFiles} AS available`,
   );
-  return { schema: rows[0]?.schema ?? undefined, available: rows[0]?.available ?? false };
+  const { schema, available = false } = rows[0] ?? {};
+  if (!isAbsent && !available) absence.seenAt = performance.now();
+  return { schema: schema ?? undefined, available };
 }
 
 export const VECTOR_REMEDY = 'CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;';

@@ -46,7 +46,6 @@ export function openKeptRecordings(
   surroundings: Surroundings,
   observe: Observer,
 ): KeptRecordings {
-  const areUnchanged = createAreUnchanged(database);
   const found = new Map<string, FoundRecording | undefined>();
   const idOf = ({ path }: MigrationFile, direction: Direction) => `${direction} ${path}`;
   const of: KeptRecordings['of'] = (file, direction) => {
@@ -74,6 +73,7 @@ export function openKeptRecordings(
         readCircumstances(one, surroundings, warn),
         readKept(one, unknown, direction).catch(() => []),
       ]);
+      const areUnchanged = createAreUnchanged(database);
       const rows = circumstances.mayRead ? all : [];
       const kept = new Map(rows.map((row) => [row.stem, row]));
       const altered = rows.filter(({ content }) => content === undefined).map(({ stem }) => stem);

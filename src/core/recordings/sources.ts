@@ -7,9 +7,11 @@ import type { MigrationFile } from '../files/source.ts';
 /** Whether all files that decide about a migration's statements are as they were. */
 export type AreUnchanged = (file: MigrationFile, sources: readonly CodeFile[]) => boolean;
 
+/** For migrations that are looked at together: what they share is looked at once. */
 export function createAreUnchanged(database: Pick<Database, 'remember'>): AreUnchanged {
   const digests = database.remember(createDigests);
   const folders = new Map<string, string>();
+  const seen = new Map<string, string>();
   /** The folder that holds a file; most files of a folder share it. */
   const folderOf = (path: string): string => {
     const directory = dirname(path);
@@ -21,7 +23,7 @@ export function createAreUnchanged(database: Pick<Database, 'remember'>): AreUnc
     try {
       const path = file.isLink === true ? realpathSync(file.path) : file.path;
       // A link may lead to another file by now.
-      return sources[0]?.path === basename(path) && digests.areUnchanged(sources, folderOf(path));
+      return sources[0]?.path === basename(path) && digests.areUnchanged(sources, folderOf(path), seen);
     } catch {
       return false;
     }

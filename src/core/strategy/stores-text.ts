@@ -1,5 +1,6 @@
 import type { Database } from '../../db/database.ts';
-import { SYSTEM_SCHEMA } from '../registry/schema-name.ts';
+import { literal } from '../../db/sql.ts';
+import { SYSTEM_SCHEMA, tenantSchemaPattern } from '../registry/schema-name.ts';
 import { HISTORY_TRIGGER } from '../stamps/server-routines.ts';
 import { lockTableOf } from '../target/history.ts';
 
@@ -59,7 +60,7 @@ export async function readStored(
          UNION ALL SELECT t.typdefaultbin::text FROM pg_type t WHERE t.oid = d.objid) AS stored (expression)
        WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = ANY (ARRAY(
            SELECT n.oid FROM pg_namespace n
-           WHERE n.nspname IN ('public', $1) OR n.nspname !~ '${SYSTEM_SCHEMA.source}' AND NOT tenantctl.is_other_tenants(n.nspname::text)))
+           WHERE n.nspname IN ('public', $1) OR n.nspname !~ '${SYSTEM_SCHEMA.source}' AND n.nspname !~ ${literal(tenantSchemaPattern(database.names))} AND NOT tenantctl.is_other_tenants(n.nspname::text)))
          AND strpos(stored.expression, $2) > 0
      ) AS "hasCurrentQuery", r.name_history AS "namesHistory"
      FROM routines r`,

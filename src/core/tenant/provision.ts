@@ -38,6 +38,9 @@ export interface ProvisionOptions extends FleetRunOptions {
 
 const COMMAND = 'tenant provision';
 
+/** After this, a process that provisions tenant by tenant notices that pgvector was installed on the server. */
+const VECTOR_ABSENT_MS = 60_000;
+
 /** Organizations per registration. */
 const REGISTERED_AT_ONCE = 1_000;
 
@@ -81,7 +84,7 @@ async function provisionInRun(
     reading,
     masterFolder && refusePendingMaster(one, masterFolder, { allowNewerHistory: true }, observe),
     readState(one),
-    readVectorExtension(one),
+    vectorExtension === 'off' ? undefined : readVectorExtension(one, VECTOR_ABSENT_MS),
     reading.then(({ files }) => context.kept.lookUp(files, 'up', one)),
   ]);
   await ensureState(database, state, observe);
