@@ -4,7 +4,6 @@ import { readPlanner } from '../fleet/ahead.ts';
 import { isNothing } from '../fleet/plan-fleet.ts';
 import { foundClasses, readClasses, warnOfLost } from '../fleet/read-classes.ts';
 import { isWithoutHistory, readSelected, selectFleet } from '../fleet/select-fleet.ts';
-import type { MigrationFile } from '../files/source.ts';
 import { warmUp } from '../guard/limits.ts';
 import { readAltered } from '../install/routines.ts';
 import { prepareState, STATE_VERSION } from '../install/state-schema.ts';
@@ -17,6 +16,7 @@ import { prepareRollout } from '../rollout/prepare-rollout.ts';
 import { resultOf } from '../rollout/rollout.ts';
 import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
 import { createLanes, type Lanes } from '../run/lanes.ts';
+import { loadAhead } from '../run/load-ahead.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { warnOfEditedFiles } from '../state/checksums.ts';
 import { inRun, type CommandRun } from './in-run.ts';
@@ -87,21 +87,12 @@ async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Prom
 }
 
 /**
- * Loads migrations and opens connections while the tenants are read. Errors appear on first use.
+ * Loads migrations and opens connections while the tenants are read.
  * @param mayCall the routines of the state are as this version makes them
  */
 function getReady(context: RunContext, plans: readonly Plan[], lanes: Lanes, mayCall: boolean): void {
   const files = [...new Set(plans.flatMap(({ steps }) => filesOf(steps)))];
   if (files.length === 0) return;
-  loadAhead(context, files).catch(() => {});
+  void loadAhead(context, files);
   void context.database.warm(Math.min(lanes.width, DEFAULT_CONCURRENCY), mayCall ? warmUp() : '');
-}
-
-async function loadAhead({ kept, load, knex }: RunContext, files: readonly MigrationFile[]): Promise<void> {
-  await kept.lookUp(files, 'up');
-  const unknown = files.filter((file) => !kept.replays(file, 'up'));
-  const loaded = await Promise.all(unknown.map(load));
-  // Knex last: the migrations may have loaded their own.
-  const first = loaded.find(({ up }) => typeof up !== 'string');
-  if (first !== undefined) await knex(first.file);
 }

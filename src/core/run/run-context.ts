@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { createKnexFactory, type KnexFactory } from '../../db/knex/knex-session.ts';
 import { createReadStatements, type ReadStatements } from '../statements/read-statements.ts';
@@ -84,6 +85,9 @@ export function createRunContext(
   const verdicts = new Map<string, Promise<CodeVerdict>>();
   const digests = database.remember(createDigests);
   const limit = pLimit(LOADED_AT_ONCE);
+  // One in each turn of the event loop: meanwhile the server has answered.
+  const oneByOne = pLimit(1);
+  const inTurn = <T>(work: () => Promise<T>) => oneByOne(() => nextTurn().then(work));
   return {
     database,
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
@@ -95,7 +99,7 @@ export function createRunContext(
     run,
     kept,
     examine(file) {
-      const verdict = verdicts.get(file.path) ?? examineCode(file, digests);
+      const verdict = verdicts.get(file.path) ?? inTurn(() => examineCode(file, digests));
       verdicts.set(file.path, verdict);
       return verdict;
     },

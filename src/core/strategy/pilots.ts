@@ -33,8 +33,8 @@ export interface Lesson {
   isProven: boolean;
   /** Why the code of a migration may do something else for the next tenant, by name; see `examined`. */
   varying: ReadonlyMap<string, string>;
-  /** Settles when `varying` is complete. */
-  examined?: Promise<void>;
+  /** Settle when `varying` says what is known of a migration, by name. */
+  examined: ReadonlyMap<string, Promise<void>>;
   /** The plan locks shared tables: one tenant at a time. */
   locksShared: boolean;
   compiled?: CompiledPlan | 'never' | undefined;
@@ -53,6 +53,7 @@ export function lessonOf(lessons: Map<string, Lesson>, { plan }: Pick<MigrationT
     kept: new Map(),
     isProven: false,
     varying: new Map(),
+    examined: new Map(),
     locksShared: false,
   };
   lessons.set(key, lesson);
@@ -80,7 +81,7 @@ export async function learn(
 ): Promise<Attempt<Applied>> {
   const recordings = new Map<string, Recording>();
   const record = async (name: string) => {
-    await lesson.examined;
+    await lesson.examined.get(name);
     const recording = createRecording(lesson.varying.get(name));
     recordings.set(name, recording);
     return recording;

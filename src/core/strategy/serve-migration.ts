@@ -1,9 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { parse } from '../../db/parser.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { runsInTransaction } from '../files/load.ts';
 import { planKey, type MigrationTask } from '../fleet/plan-fleet.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, Step } from '../plan/plan.ts';
 import { reachesOutside } from '../guard/one-at-a-time.ts';
 import { isStopped, traitsOf, type RunContext, type Traits } from '../run/run-context.ts';
 import { serve, type Served } from '../serve/serve.ts';
@@ -87,16 +85,16 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   await prepareLesson(group, plan);
   let tries = 0;
   while (queue.size > 0 && !isStopped(context)) {
-    if (lesson.mayCompile) lesson.examined = examine(group, plan);
+    if (lesson.mayCompile) examine(group, plan);
     if (wantsPilot(lesson, plan) && tries < MOST_TRIES) {
       tries += 1;
       const task = (await queue.fill()) ? queue.ready.shift() : undefined;
       if (task === undefined) break;
       await attempt(session, untried(task), queue);
-      await lesson.examined;
+      await Promise.all(lesson.examined.values());
       continue;
     }
-    await lesson.examined;
+    await Promise.all(lesson.examined.values());
     if (lesson.mayCompile) lesson.compiled ??= await compilePlan(group, first);
     const { compiled } = lesson;
     if (compiled === undefined && lesson.mayCompile && wantsPilot(lesson, plan)) continue;
@@ -142,33 +140,33 @@ function hasOthers({ tasks, migration }: PlanGroup): boolean {
 }
 
 /**
- * Finds the migrations whose code may do something else for the next tenant. What is kept was examined then; the
- * rest is examined while the server answers the pilot's first statements.
+ * Begins to find the migrations whose code may do something else for the next tenant: see `lesson.examined`. What is
+ * kept was examined then.
  */
-async function examine(group: PlanGroup, { steps }: Plan): Promise<void> {
+function examine(group: PlanGroup, { steps }: Plan): void {
   const { session, lesson } = group;
   const [kept, varying] = [new Map(lesson.kept), new Map(lesson.varying)];
+  const examined = new Map<string, Promise<void>>();
   // What only this process can send again is not worth learning for two tenants.
   const mayLearn = hasOthers(group);
-  for (const { name } of steps) {
-    const shown = kept.get(name)?.shown;
-    if (shown === undefined || !('interactive' in shown) || shown.code === undefined) continue;
-    if (mayLearn && shown.code === 'fixed') kept.delete(name);
-    else varying.set(name, shown.interactive);
-  }
-  lesson.kept = kept;
-  lesson.varying = varying;
-  const unknown = steps.filter(({ name }) => !kept.has(name) && !varying.has(name));
-  if (unknown.length === 0) return;
-  await nextTurn();
-  // The texts of the pilot will be parsed.
-  parse('').catch(() => {});
-  for (const { file, name } of unknown) {
-    if (file.format === 'sql') continue;
+  const look = async ({ file, name }: Step) => {
     const verdict = await session.context.examine(file);
     const reason = whyCodeDiffers(file, verdict);
     if (reason !== undefined && !(mayLearn && verdict.kind !== 'varying')) varying.set(name, reason);
+  };
+  for (const step of steps) {
+    const { file, name } = step;
+    if (varying.has(name) || file.format === 'sql') continue;
+    const shown = kept.get(name)?.shown;
+    if (shown === undefined) examined.set(name, look(step));
+    else if ('interactive' in shown && shown.code !== undefined) {
+      if (mayLearn && shown.code === 'fixed') kept.delete(name);
+      else varying.set(name, shown.interactive);
+    }
   }
+  lesson.kept = kept;
+  lesson.varying = varying;
+  lesson.examined = examined;
 }
 
 /** What keeps a plan from being compiled, whatever it sends. */

@@ -1,4 +1,5 @@
 import { TenantctlError } from '../../errors.ts';
+import { loadAhead } from '../run/load-ahead.ts';
 import { recordLoaded } from '../run/run-context.ts';
 import type { MigrationWork } from '../strategy/migration-work.ts';
 import { isAsPlanned } from '../strategy/peers.ts';
@@ -150,6 +151,7 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
     for (const { tenant } of tasks) observe({ type: 'phase', message: `Provisioning ${tenant.clerkOrgId}` });
 
   if (tasks.length > 0) {
+    void loadAhead(context, folder.files);
     await run.begin(planned).catch(async (error: unknown) => {
       await unregister(tasks.map(({ tenant }) => tenant));
       throw error;
