@@ -86,15 +86,16 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
   let tries = 0;
   while (queue.size > 0 && !isStopped(context)) {
     if (lesson.mayCompile) examine(group, plan);
+    // If nothing is known of a plan, there will be a pilot, whatever its code says.
+    const isKnown = tries > 0 || lesson.pilots > 0 || lesson.kept.size > 0;
+    if (isKnown) await Promise.all(lesson.examined.values());
     if (wantsPilot(lesson, plan) && tries < MOST_TRIES) {
       tries += 1;
       const task = (await queue.fill()) ? queue.ready.shift() : undefined;
       if (task === undefined) break;
       await attempt(session, untried(task), queue);
-      await Promise.all(lesson.examined.values());
       continue;
     }
-    await Promise.all(lesson.examined.values());
     if (lesson.mayCompile) lesson.compiled ??= await compilePlan(group, first);
     const { compiled } = lesson;
     if (compiled === undefined && lesson.mayCompile && wantsPilot(lesson, plan)) continue;
