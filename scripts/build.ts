@@ -16,6 +16,9 @@ const manifest = JSON.parse(await readFile('package.json', 'utf8')) as {
   dependencies: Record<string, string>;
 };
 
+/** The entries of the package, by the name of their file in dist/, without extension. */
+const entries = Object.fromEntries(['index', 'app/tenants'].map((name) => [name, `src/${name}.ts`]));
+
 const common = {
   outdir: 'dist',
   bundle: true,
@@ -35,14 +38,14 @@ const common = {
 const outputs = await Promise.all([
   build({
     ...common,
-    entryPoints: { cli: 'src/cli/main.ts', index: 'src/index.ts' },
+    entryPoints: { cli: 'src/cli/main.ts', ...entries },
     splitting: true,
     format: 'esm',
     plugins: [packedFiles, leanBuiltins],
   }),
   build({
     ...common,
-    entryPoints: { index: 'src/index.ts' },
+    entryPoints: entries,
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
     plugins: [packedFiles],
@@ -78,7 +81,10 @@ await writeLicences(inputs.filter((path) => !/^\w+:/.test(path)));
 // The declarations, for those who use the library; the tests do without.
 if (process.argv.includes('--types')) {
   execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
-  await finishDeclarations('dist', 'index.d.ts');
+  await finishDeclarations(
+    'dist',
+    Object.keys(entries).map((name) => `${name}.d.ts`),
+  );
 }
 
 /** The licence of each package of which a file went into the bundle. */

@@ -29,6 +29,8 @@ const CODES: Readonly<Partial<Record<ErrorCode, Passing>>> = {
   KNEX_LOCKED: 'later',
   RUN_AT_WORK: 'later',
   POOLER_EXHAUSTED: 'later',
+  // A run over the fleet brings it up to date.
+  TENANT_BEHIND: 'later',
   // The caller stopped it.
   INTERRUPTED: 'later',
   DATABASE_CLOSED: 'later',

@@ -7,10 +7,10 @@ const RELATIVE = /(?<=(?:from |import\()(['"]))(\.[^'"]+)\.ts(?=\1)/g;
 /**
  * Finishes tsc's declarations. Their imports get the extension that every TypeScript resolves, and a .d.cts stands
  * beside each .d.ts, for those who require the library: in this package a .d.ts describes an ES module.
- * Declarations that the entry point does not need are deleted.
+ * Declarations that no entry needs are deleted.
  */
-export async function finishDeclarations(folder: string, entry: string): Promise<void> {
-  const needed = new Set([entry]);
+export async function finishDeclarations(folder: string, entries: readonly string[]): Promise<void> {
+  const needed = new Set(entries);
   for (const path of needed) {
     const text = await readFile(join(folder, path), 'utf8');
     for (const [, , name = ''] of text.matchAll(RELATIVE))

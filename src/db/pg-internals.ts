@@ -12,6 +12,9 @@ interface Internals {
   readonly secretKey: number | null;
   readonly password?: unknown;
   readonly readyForQuery: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly ssl: ServerSettings['ssl'];
   pipeline: boolean;
   ref(): void;
   unref(): void;
@@ -130,6 +133,11 @@ export async function requestCancel(
   } finally {
     connection.stream.destroy();
   }
+}
+
+/** requestCancel at the address that the client itself uses. */
+export async function cancelRunning(client: ClientBase, timeoutMs: number): Promise<void> {
+  await requestCancel(internals(client), client, timeoutMs);
 }
 
 function internals(client: ClientBase): Internals {

@@ -35,14 +35,17 @@ const all = <Name extends string>(one: Rule, ...names: readonly Name[]) =>
 
 /** The rules for all options and arguments of core's functions. A name means the same in all of them. */
 const RULES = {
-  ...all(TEXT, 'organizationId', 'name', 'tenant', 'to', 'sql', 'nodeVersion', 'runLabel'),
+  ...all(TEXT, 'organizationId', 'name', 'tenant', 'to', 'sql', 'nodeVersion', 'runLabel', 'atLeast'),
   ...all(TEXTS, 'organizationIds', 'names', 'tenants'),
   ...all(PATH, 'folder', 'masterFolder', 'tenantFolder', 'path', 'folders.master', 'folders.tenants'),
   ...all(FLAG, 'onlyFailed', 'compile', 'recordings', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
+  ...all(FLAG, 'readOnly', 'asOwner'),
   ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),
   ...all(FUNCTION, 'onRows', 'observe', 'confirm'),
   ...all(OBJECT, 'folders', 'environment', 'databaseNames', 'database', 'rollout'),
   ...all(whole(MILLISECONDS), 'lockTimeoutMs', 'statementTimeoutMs', 'lockWaitMs', 'rollout.maxReplicaLagMs'),
+  cacheMs: whole(MILLISECONDS),
+  isolation: oneOf('read committed', 'repeatable read', 'serializable'),
   ...all(whole(COUNT), 'limit', 'keepRuns'),
   runNumber: whole(RUN_NUMBER),
   retries: whole(RETRIES),

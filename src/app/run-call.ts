@@ -1,0 +1,178 @@
+import type { Pool, PoolClient } from 'pg';
+import { cancelRunning } from '../db/pg-internals.ts';
+import { isError } from '../is-error.ts';
+import { TenantctlError } from '../errors.ts';
+import type { Names } from '../names.ts';
+import { assertUsable, behind, rightsMissing, sqlstateOf } from './admission.ts';
+import {
+  beginCall,
+  endCall,
+  enterCall,
+  REFUSAL,
+  toFacts,
+  type CallFacts,
+  type CallOptions,
+} from './call-sql.ts';
+import { queryRaw } from './query-raw.ts';
+import { lend, type Leash, type TenantClient } from './tenant-client.ts';
+
+/** A call for one tenant. */
+export interface CallRequest {
+  readonly names: Names;
+  readonly org: string;
+  /** The schema that the organization is said to have. */
+  readonly schema?: string | undefined;
+  /** The registry need not be asked: it has said so before. */
+  readonly known?: string | undefined;
+  readonly options: CallOptions & { readonly signal?: AbortSignal | undefined };
+}
+
+type Admitted = CallFacts & { readonly schema: string };
+
+/** Runs work in a transaction of a tenant, on a connection of the pool. See openTenants. */
+export async function runCall<Result>(
+  pool: Pick<Pool, 'connect'>,
+  request: CallRequest,
+  work: (client: TenantClient, facts: Admitted) => Promise<Result>,
+): Promise<Result> {
+  const { signal } = request.options;
+  return withConnection(pool, signal, async (connection) => {
+    const facts = await enter(connection, request);
+    const leash = lend(connection, request.org, facts.before);
+    const stopped = stopWith(signal, connection, leash);
+    try {
+      const result = await Promise.race([work(leash.client, facts), stopped.aborted]);
+      const unheard = await leash.end();
+      if (unheard !== undefined) throw unheard;
+      signal?.throwIfAborted();
+      await queryRaw(connection, [...endCall(facts, leash.changed), 'COMMIT'].join(';\n'));
+      return result;
+    } catch (error) {
+      await leash.end();
+      throw error;
+    } finally {
+      await stopped.clear();
+    }
+  });
+}
+
+/** A connection that goes back to the pool without a transaction, or is destroyed. */
+async function withConnection<Result>(
+  pool: Pick<Pool, 'connect'>,
+  signal: AbortSignal | undefined,
+  use: (connection: PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const connection = await connect(pool, signal);
+  let isClean = true;
+  // Without a listener, a connection that breaks would end the process. The query that fails says it.
+  const onBreak = () => (isClean = false);
+  connection.on('error', onBreak);
+  try {
+    return await use(connection);
+  } catch (error) {
+    isClean &&= !isRefusal(error) && (await rollBack(connection));
+    throw isRefusal(error) ? sessionState(error) : error;
+  } finally {
+    connection.off('error', onBreak);
+    connection.release(!isClean);
+  }
+}
+
+/** A connection of the pool. If the caller stops waiting, the one that comes goes back at once. */
+async function connect(pool: Pick<Pool, 'connect'>, signal: AbortSignal | undefined): Promise<PoolClient> {
+  signal?.throwIfAborted();
+  const connecting = pool.connect();
+  if (signal === undefined) return connecting;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([connecting, aborted]);
+  } catch (error) {
+    if (signal.aborted)
+      void connecting.then(
+        (late) => late.release(),
+        () => {},
+      );
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** @returns whether the connection is as it was before the call */
+async function rollBack(connection: PoolClient): Promise<boolean> {
+  // One string: behind a pooler, the next one may reach another session.
+  return connection.query('ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()').then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Begins the call's transaction. @throws TenantctlError if the tenant must not be used */
+async function enter(connection: PoolClient, request: CallRequest): Promise<Admitted> {
+  const { names, org, options, known } = request;
+  const { atLeast } = options;
+  const send = (asked: CallOptions) =>
+    queryRaw(connection, [beginCall(asked), ...enterCall(names, org, asked, known)].join(';\n'));
+  try {
+    const rows = await send(options);
+    const facts = admit(request, rows);
+    if (atLeast !== undefined && rows.at(-1)?.['hasMigration'] !== 't') throw behind(org, atLeast);
+    return facts;
+  } catch (error) {
+    // 42P01: there is no history. A tenant that is unknown has none either.
+    if (atLeast === undefined || sqlstateOf(error) !== '42P01') throw rightsMissing(org, error) ?? error;
+    await connection.query('ROLLBACK');
+    admit(request, await send({ ...options, atLeast: undefined }));
+    throw behind(org, atLeast);
+  }
+}
+
+function admit({ org, schema }: CallRequest, [row]: readonly Record<string, string>[]): Admitted {
+  const facts = row?.['began'] === undefined ? undefined : toFacts(row);
+  assertUsable(org, facts);
+  if (schema !== undefined && schema !== facts.schema)
+    throw new TenantctlError(
+      'TENANT_CHANGED',
+      `The tenant "${org}" is in the schema ${facts.schema}, and no longer in ${schema}.`,
+      {
+        tenant: org,
+        hint: 'It was made anew or renamed meanwhile. Pass the organization id alone if that does not matter.',
+      },
+    );
+  return facts;
+}
+
+/** Stops a call when its signal does: the running statement is cancelled, and no other one is sent. */
+function stopWith(signal: AbortSignal | undefined, connection: PoolClient, leash: Leash) {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  let cancelling: Promise<unknown> = Promise.resolve();
+  const stop = () => {
+    leash.refuse(signal?.reason as Error);
+    cancelling = cancelRunning(connection, 5_000).catch(() => {});
+    reject(signal?.reason as Error);
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  aborted.catch(() => {});
+  return {
+    aborted,
+    /** A late request would cancel what the connection does next. */
+    async clear() {
+      signal?.removeEventListener('abort', stop);
+      await cancelling;
+    },
+  };
+}
+
+function isRefusal(error: unknown): error is Error {
+  return isError(error) && error.message.includes(REFUSAL);
+}
+
+function sessionState(error: Error): TenantctlError {
+  const reason = error.message.slice(error.message.indexOf(REFUSAL) + REFUSAL.length).replace(/"$/, '');
+  return new TenantctlError('SESSION_STATE', `The call was rolled back: ${reason}.`, {
+    hint: 'The connection serves other tenants afterwards. docs/application.md says what a call may do.',
+    cause: error,
+  });
+}
