@@ -31,7 +31,7 @@ export {
   assertOrganizationId,
   schemaNameFor,
 } from './core/registry/schema-name.ts';
-export { DEFAULT_NAMES, STATUSES, type Names, type TenantStatus } from './names.ts';
+export { DEFAULT_NAMES, STATUSES, type IncludedStatus, type Names, type TenantStatus } from './names.ts';
 
 // The registry
 export { assertRegistry, type RegistryShape } from './core/registry/registry-shape.ts';
@@ -40,6 +40,16 @@ export { readTenants, selectTenants, type RegisteredTenant, type Tenant } from '
 // Provisioning
 export { provisionTenant, provisionTenants } from './core/tenant/provision.ts';
 export type { ProvisionOptions } from './core/tenant/provision.ts';
+
+// Suspending and resuming
+export { resumeTenant, resumeTenants, type ResumeOptions } from './core/tenant/resume.ts';
+export {
+  planStatusChange,
+  suspendTenant,
+  suspendTenants,
+  type SuspendOptions,
+} from './core/tenant/suspend.ts';
+export type { StatusChangeResult, StatusChanges } from './core/tenant/status-change.ts';
 
 // Migrations, forward and back
 export { migrateMaster } from './core/commands/migrate-master.ts';
@@ -137,6 +147,11 @@ export type {
   StatusDocument,
   TenantStateDocument,
 } from './core/documents/status-document.ts';
+export {
+  plannedStatusDocument,
+  statusChangesDocument,
+  type StatusChangesDocument,
+} from './core/documents/status-change-document.ts';
 export { REHEARSAL_NOTE, rehearsalDocument } from './core/documents/rehearsal-document.ts';
 export type { RehearsalDocument } from './core/documents/rehearsal-document.ts';
 export { runDocument, runTenantDocument } from './core/documents/run-document.ts';

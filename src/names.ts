@@ -2,6 +2,10 @@
 export const STATUSES = ['PROVISIONING', 'ACTIVE', 'FAILED', 'SUSPENDED', 'ARCHIVED'] as const;
 export type TenantStatus = (typeof STATUSES)[number];
 
+/** Statuses whose tenants are migrated only on request. */
+export const INCLUDABLE = ['SUSPENDED'] as const;
+export type IncludedStatus = (typeof INCLUDABLE)[number];
+
 /** The names of registry and history tables, unquoted. */
 export interface Names {
   readonly registry: { readonly schema: string; readonly table: string };

@@ -25,6 +25,6 @@ export function refusalOf(text: string): string | undefined {
   const found = REFUSED.find(([words]) => words.test(statement));
   if (found !== undefined) return found[1];
   return SESSION_LOCK.test(statement)
-    ? 'a session’s advisory lock outlives the call: use pg_advisory_xact_lock'
+    ? 'an advisory lock of the session outlives the call: use pg_advisory_xact_lock'
     : undefined;
 }

@@ -56,7 +56,7 @@ test('1: a tenant asked for by name is not ACTIVE, in text, in JSON and in a dry
 
   expect([text.exitCode, json.exitCode, dryRun.exitCode]).toEqual([1, 1, 1]);
   expect(text.stdout).toContain('✖ 1 tenant left out (its status is SUSPENDED): org_b');
-  expect(text.stdout).toContain('→ To resume it: UPDATE public.tenants');
+  expect(text.stdout).toContain('→ To resume it: tenantctl tenant resume org_b');
   expect(dryRun.stdout).toMatch(/✖ org_b tid_\w+ would be left out: The tenant "org_b" is SUSPENDED/);
   expect(json.json()).toMatchObject({
     ok: false,

@@ -8,6 +8,7 @@ import {
   addRun,
   addTolerance,
   dryRun,
+  include,
   masterFolderOf,
   runOptions,
   selection,
@@ -66,7 +67,8 @@ function listAll(): Option {
 }
 
 function addTenantFlags(command: Command): Command {
-  return addRollout(addTolerance(addFleetRun(command.addOption(selection()))).addOption(verify()));
+  const selected = command.addOption(selection()).addOption(include());
+  return addRollout(addTolerance(addFleetRun(selected)).addOption(verify()));
 }
 
 function migrateMaster(context: Context, flags: MigrateFlags): Promise<CommandResult> {

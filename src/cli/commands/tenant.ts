@@ -7,6 +7,7 @@ import { addFleetRun, masterFolderOf, runOptions, type FleetFlags } from '../fla
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { tenantNames } from '../flags/list.ts';
+import { addTenantStatus } from './tenant-status.ts';
 import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
 
 interface ProvisionFlags extends FleetFlags {
@@ -18,7 +19,9 @@ interface ListFlags {
 }
 
 export function addTenant(program: Command, register: Register): void {
-  const tenant = program.command('tenant').description('provision tenants and list the registry');
+  const tenant = program
+    .command('tenant')
+    .description('provision, suspend and resume tenants; list the registry');
 
   const provision = tenant
     .command('provision')
@@ -31,6 +34,8 @@ export function addTenant(program: Command, register: Register): void {
       rolePattern,
     );
   register(addFleetRun(provision), 'tenant provision', provisionTenants);
+
+  addTenantStatus(tenant, register);
 
   for (const list of [tenant.command('list').alias('ls'), program.command('ls', { hidden: true })]) {
     const status = new Option('--status <status>', 'only tenants with this status');

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
 import type { Concurrency } from '../../core/run/lanes.ts';
+import { INCLUDABLE } from '../../names.ts';
 import type { Context } from '../run/context.ts';
 import { tenantNames } from './list.ts';
 import { count, countOrAuto, milliseconds, retries } from './numbers.ts';
@@ -13,6 +14,7 @@ export interface FleetFlags {
   readonly retries?: number;
   readonly keep?: number;
   readonly tenant?: readonly string[];
+  readonly include?: 'suspended';
   readonly concurrency?: Concurrency;
   readonly compile?: boolean;
   readonly to?: string;
@@ -76,6 +78,13 @@ export function selection(): Option {
   ).argParser(tenantNames);
 }
 
+/** More tenants than the ACTIVE ones. */
+export function include(): Option {
+  return new Option('--include <status>', 'also tenants with this status, besides the ACTIVE ones').choices(
+    INCLUDABLE.map((status) => status.toLowerCase()),
+  );
+}
+
 export function dryRun(): Option {
   return new Option('--dry-run', 'print the SQL that would run; change nothing');
 }
@@ -105,6 +114,7 @@ export function runOptions(context: Context, settings: Settings, flags: FleetFla
     vectorExtension: settings.vectorExtension,
     signal: context.interruption.signal,
     tenants: flags.tenant,
+    include: flags.include && INCLUDABLE.filter((status) => status.toLowerCase() === flags.include),
     concurrency: flags.concurrency,
     compile: flags.compile,
     allowNewerHistory: flags.allowNewerHistory,

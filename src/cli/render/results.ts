@@ -6,4 +6,5 @@ export { renderResolution } from './resolution.ts';
 export { renderRunEnd } from './run-end.ts';
 export { renderRun, renderRuns } from './runs.ts';
 export { renderStatus } from './status.ts';
+export { renderPlannedStatus, renderStatusChanges } from './status-change.ts';
 export { renderRegistry, renderTenant } from './tenant.ts';

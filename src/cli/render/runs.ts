@@ -132,14 +132,28 @@ function nextSteps(run: Run, undone: Undone | undefined, tenants: readonly RunTe
   return nextCommands(ended).map(([line, does]) => `${line} ${does}.`);
 }
 
+/** What a command does to a tenant; migrated if absent. */
+const VERBS: Readonly<Record<string, string>> = {
+  'rollback tenants': 'rolled back',
+  'tenant provision': 'provisioned',
+  'tenant suspend': 'suspended',
+  'tenant resume': 'resumed',
+};
+
+/** How a command finds a tenant that it leaves as it is; up to date if absent. */
+const UNCHANGED: Readonly<Record<string, string>> = {
+  'rollback tenants': 'with nothing to undo',
+  'tenant suspend': 'suspended already',
+  'tenant resume': 'ACTIVE already',
+};
+
 function totalsOf({ totals, command }: Run): string {
   const of = (key: string) => totals[key] ?? 0;
   if (totals['migrations'] !== undefined) return counted(totals['migrations'], 'migration');
-  const verb =
-    { 'rollback tenants': 'rolled back', 'tenant provision': 'provisioned' }[command] ?? 'migrated';
+  const verb = VERBS[command] ?? 'migrated';
   const sums = sumOf([
     [of('changed'), verb],
-    [of('upToDate'), command === 'rollback tenants' ? 'with nothing to undo' : 'up to date'],
+    [of('upToDate'), UNCHANGED[command] ?? 'up to date'],
     [of('undone'), 'migrated and rolled back again'],
     [of('failed'), 'failed'],
     [of('skipped'), 'left out'],

@@ -24,3 +24,5 @@ export { assertRegistry, hasRegistryTable } from '../../core/registry/registry-s
 export { findTenants, readTenants } from '../../core/registry/registry.ts';
 export { readTenantCheck } from '../../core/rollout/tenant-check.ts';
 export { provisionTenants } from '../../core/tenant/provision.ts';
+export { resumeTenants } from '../../core/tenant/resume.ts';
+export { planStatusChange, suspendTenants } from '../../core/tenant/suspend.ts';

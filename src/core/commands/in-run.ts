@@ -88,19 +88,26 @@ interface CommandOptions extends FleetRunOptions {
   readonly extent?: RollbackExtent | RunExtent | undefined;
   readonly tenants?: readonly string[] | undefined;
   readonly retryFailed?: number | true | undefined;
+  readonly include?: readonly string[] | undefined;
   readonly allowNewerHistory?: boolean | undefined;
   readonly allowOutOfOrder?: boolean | undefined;
   readonly rollout?: RolloutOptions | undefined;
 }
 
+/** The names of a command's tenants, to record. */
+export function namesOf(tenants: readonly string[] | undefined): Record<string, unknown> {
+  return tenants !== undefined && tenants.length > NAMED ? { tenantCount: tenants.length } : { tenants };
+}
+
 /** The options to record, without connection settings. A check is recorded by name, without its query. */
 function askedOf(options: CommandOptions): Record<string, unknown> {
-  const { to, extent, tenants, retryFailed, concurrency, rollout } = options;
+  const { to, extent, tenants, retryFailed, include, concurrency, rollout } = options;
   return {
     to,
     ...extent,
-    ...(tenants !== undefined && tenants.length > NAMED ? { tenantCount: tenants.length } : { tenants }),
+    ...namesOf(tenants),
     retryFailed,
+    include,
     concurrency,
     ...(options.compile === false && { compile: false }),
     ...(options.recordings === false && { recordings: false }),

@@ -14,6 +14,7 @@ import { putStampsRight } from '../fleet/put-stamps-right.ts';
 import {
   readSelected,
   selectFleet,
+  servedStatuses,
   type Fleet,
   type FleetSelection,
   type Wishes,
@@ -176,7 +177,7 @@ function forwardWork({ options, folder, forward, lanes, observe }: FleetRun, mem
   return {
     command: COMMAND,
     direction: 'up',
-    statuses: ['ACTIVE'],
+    statuses: servedStatuses(options),
     decide({ plan, part }, history) {
       // A part ends with its last step, even if the tenant's history has changed in the meantime.
       const extent = part === undefined ? forward : { ...forward, to: plan.steps.at(-1)?.file };

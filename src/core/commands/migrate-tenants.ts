@@ -31,14 +31,15 @@ export interface MigrateTenantsOptions extends MigrateFleetOptions {
 
 /**
  * Applies the pending tenant migrations to every selected ACTIVE tenant, each in its own transaction, then to
- * tenants provisioned in the meantime.
+ * tenants provisioned in the meantime. `include` adds tenants with other statuses.
  * @throws TenantctlError if the run cannot start; a tenant's failure is in the result instead
  */
 export function migrateTenants(database: Database, options: MigrateTenantsOptions): Promise<FleetResult> {
   return inRun(database, COMMAND, options, endingOf, migrateInRun);
 }
 
-async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Promise<FleetResult> {
+/** migrateTenants within a run that has begun. */
+export async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>): Promise<FleetResult> {
   const elapsedMs = startStopwatch();
   const { options, context, observe } = commandRun;
   const { database } = context;

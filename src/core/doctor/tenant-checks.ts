@@ -1,7 +1,7 @@
 import { identifier, literal, readable } from '../../db/sql.ts';
-import { provisionCommand } from '../registry/not-active.ts';
+import { provisionCommand, tenantCommand } from '../registry/not-active.ts';
 import { refusedSchema } from '../registry/registration-errors.ts';
-import { insertTenant, registrySql, updateStatus } from '../registry/registry-sql.ts';
+import { insertTenant, registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { takeOver } from './ownership.ts';
 import type { TenantView } from './registry-facts.ts';
@@ -72,8 +72,8 @@ function missingSchemas({ names, tenants }: TenantView): Verdict {
   const ids = missing.slice(0, HANDLED).map(({ clerkOrgId }) => clerkOrgId);
   return failed(
     `${counted(missing.length, 'tenant')} without a schema: ${listed(missing.map(({ clerkOrgId, schema }) => `${clerkOrgId} (${schema})`))}`,
-    `Restore the schema from a backup. To start again with an empty one: ${updateStatus(names, ids, 'FAILED')} and then: ${provisionCommand(ids)}. ` +
-      `If the tenant is gone for good: ${updateStatus(names, ids, 'ARCHIVED')}${leftOver(missing.length)}`,
+    `Restore the schema from a backup. To start again with an empty one, give the row the ${names.columns.status} ${writtenStatus(names, 'FAILED')}, and then: ${provisionCommand(ids)}. ` +
+      `If the tenant is gone for good: ${tenantCommand('suspend', ids)}${leftOver(missing.length, '#')}`,
     'SCHEMA_MISSING',
   );
 }

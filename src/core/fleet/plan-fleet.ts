@@ -137,7 +137,7 @@ export function schemaMissing(registered: RegisteredTenant): TenantctlError {
     tenant,
     hint: UNFINISHED.some((word) => word === status)
       ? `Its provisioning has not ended. This completes it: ${provisionCommand([tenant])}`
-      : 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over or to archive the tenant.',
+      : 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over, or to take the tenant out of use.',
   });
 }
 

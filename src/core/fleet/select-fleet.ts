@@ -15,6 +15,7 @@ import { countStatuses } from '../report/class-counts.ts';
 import type { Database } from '../../db/database.ts';
 import type { TenantctlError } from '../../errors.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
+import type { IncludedStatus, TenantStatus } from '../../names.ts';
 
 export interface Selection {
   /** Organization ids or schema names; empty selects no tenants, absent selects all. */
@@ -24,6 +25,13 @@ export interface Selection {
 export interface FleetSelection extends Selection {
   /** Only tenants that failed in this run; true: in the last run with failures. */
   readonly retryFailed?: number | true | undefined;
+  /** Tenants with these statuses are selected, too, and not only ACTIVE ones. */
+  readonly include?: readonly IncludedStatus[] | undefined;
+}
+
+/** The statuses of the tenants that a command works on. Pure. */
+export function servedStatuses({ include = [] }: Pick<FleetSelection, 'include'>): readonly TenantStatus[] {
+  return ['ACTIVE', ...include];
 }
 
 export interface Wishes {
@@ -51,36 +59,39 @@ export interface RefusedTenant<T = Pick<RegisteredTenant, 'clerkOrgId' | 'schema
 /** The facts about the tenants that a command asks for. */
 export interface Selected extends FleetFacts {
   readonly isNamed: boolean;
+  /** Tenants with other statuses are left alone. */
+  readonly statuses: readonly TenantStatus[];
   /** Tenants to retry that are no longer in the registry. */
   readonly gone: number;
 }
 
 /** The tenants of a command, with the facts that its plan needs. */
 export interface Fleet extends Selected {
-  /** ACTIVE tenants with a schema, except settled ones. */
+  /** Tenants to serve that have a schema, except settled ones. */
   readonly members: readonly Member[];
-  /** The number of ACTIVE tenants that need not be loaded individually. */
+  /** The number of tenants to serve that need not be loaded individually. */
   readonly settled: number;
   /** The distinct histories of settled tenants. */
   readonly settledHistories: readonly History[];
   readonly withoutSchema: readonly RegisteredTenant[];
-  /** Tenants selected by name that are not ACTIVE, with the error that says so. */
+  /** Tenants selected by name whose status is another one, with the error that says so. */
   readonly notActive: readonly RefusedTenant<RegisteredTenant>[];
-  /** All tenants of the registry that are not ACTIVE, by status. */
+  /** All tenants of the registry with another status, by status. */
   readonly notActiveByStatus: Readonly<Record<string, number>>;
 }
 
 /** @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, RUN_UNKNOWN */
 export async function readSelected(
   database: Database,
-  { tenants, retryFailed }: FleetSelection,
+  { tenants, retryFailed, include }: FleetSelection,
 ): Promise<Selected> {
   const stateVersion = await assertManaged(database);
   const failed = retryFailed === undefined ? undefined : await failedInRun(database, retryFailed, tenants);
   const names = failed?.schemas ?? tenants;
   const only = names === undefined ? undefined : await findTenants(database, names);
   const facts = await readFleetFacts(database, { only }, stateVersion);
-  return { ...facts, isNamed: names !== undefined, gone: failed?.gone ?? 0 };
+  const statuses = servedStatuses({ include });
+  return { ...facts, isNamed: names !== undefined, statuses, gone: failed?.gone ?? 0 };
 }
 
 /** Reads the selected tenants that are not settled, and histories without a stamp. */
@@ -89,20 +100,20 @@ export async function selectFleet(
   selected: Selected,
   wishes: Wishes = {},
 ): Promise<Fleet> {
-  const { scope, groups, known, isNamed } = selected;
+  const { scope, groups, known, isNamed, statuses } = selected;
+  const isServed = ({ status }: { readonly status: string }) => statuses.some((word) => word === status);
   const settled = new Map<TenantGroup, History>();
   for (const group of groups) {
     const history = historyOf(group, known);
-    if (group.status !== 'ACTIVE' || isRecorded(group) || history === undefined || wishes.verify === true)
-      continue;
+    if (!isServed(group) || isRecorded(group) || history === undefined || wishes.verify === true) continue;
     if (wishes.isSettled?.(history) === true) settled.set(group, history);
   }
   wishes.foresee?.(
     groups
-      .filter((group) => group.status === 'ACTIVE' && !settled.has(group))
+      .filter((group) => isServed(group) && !settled.has(group))
       .flatMap((group) => historyOf(group, known) ?? []),
   );
-  const isLeftOut = (group: TenantGroup) => settled.has(group) || (group.status !== 'ACTIVE' && !isNamed);
+  const isLeftOut = (group: TenantGroup) => settled.has(group) || (!isServed(group) && !isNamed);
 
   const fleet = {
     members: [] as Member[],
@@ -111,14 +122,14 @@ export async function selectFleet(
   };
   // Each tenant's turn takes Knex's lock first, so it need not be checked here.
   const read = { verify: wishes.verify, knexLock: false };
-  let active = 0;
+  let served = 0;
   for await (const page of readMembers(database, scope, groups, isLeftOut)) {
-    active += page.filter((tenant) => tenant.status === 'ACTIVE').length;
+    served += page.filter(isServed).length;
     const rest = page.filter((tenant) => wishes.without?.has(tenant.schema) !== true);
-    const others = rest.filter((tenant) => tenant.status !== 'ACTIVE');
+    const others = rest.filter((tenant) => !isServed(tenant));
     for (const tenant of others)
-      fleet.notActive.push({ tenant, error: tenantNotActive(database.names, tenant, tenant.status) });
-    const work = rest.filter((tenant) => tenant.status === 'ACTIVE');
+      fleet.notActive.push({ tenant, error: tenantNotActive(tenant, tenant.status) });
+    const work = rest.filter(isServed);
     fleet.withoutSchema.push(...work.filter((tenant) => !tenant.hasSchema));
     const present = work.filter((tenant) => tenant.hasSchema);
     fleet.members.push(...(await toMembers(database, present, known, read)));
@@ -128,8 +139,8 @@ export async function selectFleet(
     ...selected,
     ...fleet,
     // Tenants that became settled since the groups were read.
-    settled: Math.max(0, countIn(groups.filter(({ status }) => status === 'ACTIVE')) - active),
+    settled: Math.max(0, countIn(groups.filter(isServed)) - served),
     settledHistories: [...settled.values()],
-    notActiveByStatus: countStatuses(everyone.filter(({ status }) => status !== 'ACTIVE')),
+    notActiveByStatus: countStatuses(everyone.filter((group) => !isServed(group))),
   };
 }

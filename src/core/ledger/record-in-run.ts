@@ -10,6 +10,26 @@ interface LedgerEntry {
   readonly durationMs?: number | undefined;
 }
 
+/** Writes a change of a tenant's status into the ledger, in the transaction of the change. */
+export function recordStatusChange(
+  run: number | undefined,
+  { clerkOrgId, schema }: { readonly clerkOrgId: string; readonly schema: string },
+  outcome: 'suspended' | 'resumed',
+): string[] {
+  if (run === undefined) return [];
+  const direction = outcome === 'resumed' ? 'up' : 'down';
+  const values = [
+    run,
+    tenantId(schema),
+    ...[schema, clerkOrgId, outcome].map(literal),
+    SINCE_BEGIN_MS,
+    literal(direction),
+    0,
+    "'{}'",
+  ];
+  return [`INSERT INTO tenantctl.run_tenants (${ENTRY_COLUMNS}) VALUES (${values.join(', ')})`];
+}
+
 /** Writes what a transaction did to a target into the ledger, in that transaction. */
 export function recordInLedger(run: number | undefined, target: Target, deed: LedgerEntry): string[] {
   if (run === undefined) return [];

@@ -17,7 +17,9 @@ export type RunCommand =
   | 'migrate tenants'
   | 'rollback master'
   | 'rollback tenants'
-  | 'tenant provision';
+  | 'tenant provision'
+  | 'tenant suspend'
+  | 'tenant resume';
 
 /** Runs kept per command; as many runs with nothing to do are kept as well. */
 const KEPT_RUNS = 100;

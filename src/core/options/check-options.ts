@@ -13,6 +13,7 @@ import {
   VECTOR_EXTENSION_MODES,
   type Range,
 } from '../../limits.ts';
+import { INCLUDABLE } from '../../names.ts';
 import { isObject, isText, rule, violation, type Rule } from '../../rule.ts';
 import { undisturbed, type Observer } from '../report/event.ts';
 
@@ -49,6 +50,10 @@ const RULES = {
   ...all(whole(COUNT), 'limit', 'keepRuns'),
   runNumber: whole(RUN_NUMBER),
   retries: whole(RETRIES),
+  include: rule(
+    `an array of ${INCLUDABLE.join(', ')}`,
+    (value) => isTexts(value) && value.every((word) => INCLUDABLE.some((status) => status === word)),
+  ),
   retryFailed: rule('true or the number of a run', (value) => value === true || isWithin(value, RUN_NUMBER)),
   extent: rule(
     '{ all: true }, { to: "a migration" } or { run: a number }',
@@ -61,6 +66,7 @@ const RULES = {
   ),
   vectorExtension: oneOf(...VECTOR_EXTENSION_MODES),
   signal: rule('an AbortSignal', (value) => isObject(value) && typeof value.aborted === 'boolean'),
+  verb: oneOf('suspend', 'resume'),
   answer: oneOf('applied', 'retry'),
   format: oneOf('ts', 'js', 'sql'),
   now: rule('a valid date', (value) => value instanceof Date && !Number.isNaN(value.getTime())),

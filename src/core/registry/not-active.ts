@@ -1,7 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
-import { STATUSES, type Names } from '../../names.ts';
+import { STATUSES } from '../../names.ts';
 import { tenantWord } from '../../wording.ts';
-import { updateStatus } from './registry-sql.ts';
 import { UNFINISHED } from './status.ts';
 
 /**
@@ -9,7 +8,6 @@ import { UNFINISHED } from './status.ts';
  * @param status null if the registry no longer has its row
  */
 export function tenantNotActive(
-  names: Names,
   { clerkOrgId: tenant }: { readonly clerkOrgId: string },
   status: string | null,
 ): TenantctlError {
@@ -18,21 +16,30 @@ export function tenantNotActive(
     return new TenantctlError('TENANT_UNKNOWN', message, { tenant });
   }
   const message = `The tenant "${tenant}" is ${status === '' ? 'without a status' : status}: nothing was done to it.`;
-  return new TenantctlError('TENANT_NOT_ACTIVE', message, { tenant, hint: wayOut(names, tenant, status) });
+  return new TenantctlError('TENANT_NOT_ACTIVE', message, { tenant, hint: wayOut(tenant, status) });
 }
 
-function wayOut(names: Names, tenant: string, status: string): string {
+function wayOut(tenant: string, status: string): string | undefined {
   const command = provisionCommand([tenant]);
   if (status === 'PROVISIONING')
     return `Wait until its provisioning has ended. If no process works on it, this completes it: ${command}`;
   if (status === '' || UNFINISHED.some((word) => word === status)) return `This completes it: ${command}`;
   if (!STATUSES.some((word) => word === status))
     return `If tenants with this status are in use, add it to REGISTRY_STATUSES: ACTIVE=...|${status}`;
-  return `To resume it: ${updateStatus(names, [tenant], 'ACTIVE')} Then run the command again.`;
+  if (status === 'SUSPENDED') return `To resume it: ${tenantCommand('resume', [tenant])}`;
+  if (status === 'ACTIVE') return undefined;
+  return 'tenantctl changes no tenant with this status.';
+}
+
+export function provisionCommand(organizationIds: readonly string[]): string {
+  return tenantCommand('provision', organizationIds);
 }
 
 /** For a shell. `--` protects ids that start with a dash. */
-export function provisionCommand(organizationIds: readonly string[]): string {
+export function tenantCommand(
+  verb: 'provision' | 'suspend' | 'resume',
+  organizationIds: readonly string[],
+): string {
   const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';
-  return `tenantctl tenant provision ${guard}${organizationIds.map(tenantWord).join(' ')}`;
+  return `tenantctl tenant ${verb} ${guard}${organizationIds.map(tenantWord).join(' ')}`;
 }

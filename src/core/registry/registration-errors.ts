@@ -2,9 +2,9 @@ import { toDatabaseError } from '../../db/database-error.ts';
 import { identifier, literal } from '../../db/sql.ts';
 import type { ErrorCode } from '../../error-code.ts';
 import { TenantctlError } from '../../errors.ts';
-import { registryName, STATUSES, type Names } from '../../names.ts';
+import { registryName, STATUSES, type Names, type TenantStatus } from '../../names.ts';
 import type { RegisteredTenant } from './registry.ts';
-import { insertTenant, updateStatus, updateTenant, writtenStatus } from './registry-sql.ts';
+import { insertTenant, updateTenant, writtenStatus } from './registry-sql.ts';
 import { SYSTEM_SCHEMA } from './schema-name.ts';
 
 function refused(code: ErrorCode, tenant: string, message: string, hint: string): TenantctlError {
@@ -44,8 +44,7 @@ export function misspelt(tenant: string, written: string): TenantctlError {
 
 export function refusedRow(names: Names, tenant: string, thrown: unknown): TenantctlError {
   const error = toDatabaseError(thrown, { tenant });
-  const { organization, status } = names.columns;
-  const begun = writtenStatus(names, 'PROVISIONING');
+  const { organization } = names.columns;
   // invalid_text_representation names the value that a column cannot hold; check_violation names none.
   const written = names.statuses.PROVISIONING[0] ?? 'PROVISIONING';
   const isOfStatus = error.sqlstate === '23514' || error.message.includes(`"${written}"`);
@@ -55,8 +54,24 @@ export function refusedRow(names: Names, tenant: string, thrown: unknown): Tenan
       hint: `The column ${organization} cannot hold this organization id. Provision an id that it can hold, or name another column in REGISTRY_COLUMNS.`,
     });
   if (!isOfStatus || !['22P02', '23514'].includes(error.sqlstate ?? '')) return error;
-  const hint = `If ${status} cannot hold ${begun}, map PROVISIONING to a value that it can hold in REGISTRY_STATUSES.`;
-  return error.with({ hint });
+  return error.with({ hint: mapStatus(names, 'PROVISIONING') });
+}
+
+/** The error of an UPDATE of the status alone. */
+export function refusedStatus(
+  names: Names,
+  tenant: string,
+  thrown: unknown,
+  word: TenantStatus,
+): TenantctlError {
+  const error = toDatabaseError(thrown, { tenant });
+  // Not a value of the enum; a check; too long for the column.
+  if (!['22P02', '23514', '22001'].includes(error.sqlstate ?? '')) return error;
+  return error.with({ hint: mapStatus(names, word) });
+}
+
+function mapStatus(names: Names, word: TenantStatus): string {
+  return `If ${names.columns.status} cannot hold ${writtenStatus(names, word)}, map ${word} to a value that it can hold in REGISTRY_STATUSES: ${word}=<value>`;
 }
 
 export function rowNeeded(names: Names, tenant: string, toFill: readonly string[]): TenantctlError {
@@ -76,7 +91,7 @@ export function withoutSchema(names: Names, tenant: string, status: string): Ten
   const [begun, failed] = [writtenStatus(names, 'PROVISIONING'), writtenStatus(names, 'FAILED')];
   if (status === 'ACTIVE') {
     const message = `The row of "${tenant}" has no schema name, and its status is ${status}.`;
-    const hint = `If it has a schema, write its name into the row. To create an empty one: ${updateStatus(names, [tenant], 'FAILED')} Then provision again.`;
+    const hint = `If it has a schema, write its name into the row. To create an empty one, give the row the ${names.columns.status} ${failed} and provision again.`;
     return refused('SCHEMA_MISSING', tenant, message, hint);
   }
   return refused(

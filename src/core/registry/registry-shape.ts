@@ -1,7 +1,7 @@
 import { checkDatabase } from '../options/check-call.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
-import { DEFAULT_NAMES, registryName, type Names } from '../../names.ts';
+import { DEFAULT_NAMES, registryName, type Names, type TenantStatus } from '../../names.ts';
 import { readStateVersion } from '../state/version.ts';
 import { adoptionAdvice, readAdoption } from './adoption.ts';
 import { ID_TYPES, TEXT_TYPES } from './column-types.ts';
@@ -138,6 +138,20 @@ export function problemOfRegistry(shape: RegistryShape, names: Names): string | 
 /** Whether the column exists and has a time type. */
 export function isTime({ columns }: RegistryShape, name: string): boolean {
   return TIMES.includes(columns.get(name)?.type ?? '');
+}
+
+/**
+ * Checks that the status column can hold a status. What a constraint refuses is found out by the UPDATE.
+ * @throws TenantctlError REGISTRY_INVALID
+ */
+export function assertHolds({ columns }: RegistryShape, names: Names, word: TenantStatus): void {
+  const { status } = names.columns;
+  const labels = columns.get(status)?.labels ?? undefined;
+  const [written = word] = names.statuses[word];
+  if (labels === undefined || labels.includes(written)) return;
+  const message = `The column ${status} of ${registryName(names)} cannot hold ${literal(written)}: its type has ${labels.map(literal).join(', ')}.`;
+  const hint = `Map ${word} to one of them in REGISTRY_STATUSES (${word}=<value>), or add a value to the type.`;
+  throw new TenantctlError('REGISTRY_INVALID', message, { hint });
 }
 
 /** Columns that prevent an INSERT because they need a value that tenantctl does not have. */

@@ -58,17 +58,6 @@ export function insertTenant(names: Names, clerkOrgId: string, tenantSchema: str
   return `INSERT INTO ${table} (${organization}, ${schema}, ${status}) VALUES (${literal(clerkOrgId)}, ${literal(tenantSchema)}, ${writtenStatus(names, 'FAILED')});`;
 }
 
-/** SQL for a hint. */
-export function updateStatus(
-  names: Names,
-  organizationIds: readonly string[],
-  word: 'ACTIVE' | 'FAILED' | 'ARCHIVED',
-): string {
-  const { table, organization, status } = registrySql(names, readable);
-  const ids = organizationIds.map(literal).join(', ');
-  return `UPDATE ${table} SET ${status} = ${writtenStatus(names, word)} WHERE ${organization} IN (${ids});`;
-}
-
 /** insertTenant for a row without a schema. */
 export function updateTenant(names: Names, clerkOrgId: string, tenantSchema: string): string {
   const { table, organization, schema, status } = registrySql(names, readable);

@@ -3,7 +3,14 @@ import type { ClassCounts } from './class-counts.ts';
 import type { MigrationNotice } from './notices.ts';
 import type { RolloutResult } from './rollout-result.ts';
 
-export type TenantOutcome = 'migrated' | 'rolled-back' | 'up-to-date' | 'failed' | 'skipped';
+export type TenantOutcome =
+  | 'migrated'
+  | 'rolled-back'
+  | 'suspended'
+  | 'resumed'
+  | 'up-to-date'
+  | 'failed'
+  | 'skipped';
 
 export interface TenantResult {
   readonly clerkOrgId: string;

@@ -30,8 +30,7 @@ export async function applyTask(
   });
   if (attempt.kind !== 'status') return attempt;
   const reason = `its status is ${attempt.status ?? 'gone from the registry'} now`;
-  const error =
-    isNamed === true ? tenantNotActive(context.database.names, tenant, attempt.status) : undefined;
+  const error = isNamed === true ? tenantNotActive(tenant, attempt.status) : undefined;
   return { kind: 'skipped', reason, error, done: attempt.done };
 }
 

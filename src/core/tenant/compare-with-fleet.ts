@@ -25,7 +25,7 @@ export async function compareWithFleet(
   );
   const examined = results.map((result) => {
     if (result.outcome !== 'already-active') return result;
-    if (Array.isArray(states)) return asFound(database, result, bySchema.get(result.schema));
+    if (Array.isArray(states)) return asFound(result, bySchema.get(result.schema));
     return resultOf(result, 'failed', { error: states });
   });
   const made = examined.filter(({ outcome }) => outcome === 'provisioned');
@@ -39,14 +39,10 @@ export async function compareWithFleet(
 }
 
 /** Pure. @param state undefined if its row is gone */
-function asFound(
-  { names }: Pick<Database, 'names'>,
-  result: ProvisionResult,
-  state: TenantState | undefined,
-): ProvisionResult {
+function asFound(result: ProvisionResult, state: TenantState | undefined): ProvisionResult {
   const { tenant, former, pending = [], lacks = [], attention } = state ?? {};
   if (tenant?.status !== 'ACTIVE')
-    return resultOf(result, 'failed', { error: tenantNotActive(names, result, tenant?.status ?? null) });
+    return resultOf(result, 'failed', { error: tenantNotActive(result, tenant?.status ?? null) });
   if (!tenant.hasSchema) return resultOf(result, 'failed', { error: schemaMissing(tenant) });
   if (former !== undefined) return resultOf(result, 'failed', { error: tenantAmbiguous(tenant, former) });
   const behind = [...pending, ...lacks];

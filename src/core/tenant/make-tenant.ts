@@ -63,7 +63,7 @@ export async function makeTenant(
   if (attempt.kind === 'status') {
     // Another process has finished it while this one waited.
     if (attempt.status === TRANSITIONS.provision.to) return { kind: 'by-peer' };
-    const error = tenantNotActive(context.database.names, tenant, attempt.status);
+    const error = tenantNotActive(tenant, attempt.status);
     return { kind: 'failed', error, mayRepeat: false };
   }
   // An uncommitted schema is gone; if one exists, another process created it.

@@ -144,7 +144,7 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
     );
   };
   const prepared = await prepareRoles(context, registrations);
-  const { tasks, results, roles } = triage({ folder, names: database.names }, registrations, prepared);
+  const { tasks, results, roles } = triage(folder, registrations, prepared);
   await unregister([...results.values()]);
   if (tasks.length > 1) observe({ type: 'selected', total: ids.length, due: tasks.length });
   else

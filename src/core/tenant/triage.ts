@@ -10,12 +10,11 @@ import { newSchemaName } from '../registry/schema-name.ts';
 import type { prepareRoles, PreparedRole } from '../roles/prepare-roles.ts';
 import { TRANSITIONS, UNFINISHED } from '../registry/status.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
-import type { Names } from '../../names.ts';
 import { type ProvisionResult, resultOf } from './provision-result.ts';
 
 /** Separates organizations to provision from those that are refused or already ACTIVE. */
 export function triage(
-  { folder, names }: { readonly folder: MigrationFolder; readonly names: Names },
+  folder: MigrationFolder,
   registrations: readonly Registration[],
   prepared: Awaited<ReturnType<typeof prepareRoles>>,
 ) {
@@ -28,7 +27,7 @@ export function triage(
     const role = prepared.get(schema);
     const refused = role !== undefined && 'error' in role ? role.error : undefined;
     const isOpen = status === TRANSITIONS.provision.to || UNFINISHED.some((word) => word === status);
-    const error = registration.error ?? (isOpen ? refused : tenantNotActive(names, registration, status));
+    const error = registration.error ?? (isOpen ? refused : tenantNotActive(registration, status));
     if (error !== undefined) results.set(clerkOrgId, resultOf(registration, 'failed', { error }));
     else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf(registration, 'already-active'));
     else {

@@ -35,9 +35,7 @@ test('a tenant asked for by name that is not ACTIVE is an error with the way out
         reason: `its status is ${status}`,
         error: { code: 'TENANT_NOT_ACTIVE', tenant: id, message: expect.stringContaining(status) },
       });
-    expect(resultOf(run, 'org_b').error?.hint).toContain(
-      `UPDATE public.tenants SET status = 'ACTIVE' WHERE clerk_org_id IN ('org_b');`,
-    );
+    expect(resultOf(run, 'org_b').error?.hint).toContain('tenantctl tenant resume org_b');
     expect(resultOf(run, 'org_d').error?.hint).toContain('tenantctl tenant provision org_d');
   }
   const back = await rehearseTenantsRollback(fleet.database, { folder: fleet.project.tenants, tenants });

@@ -3,6 +3,7 @@ import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { migrateTenants } from '../../../src/core/commands/migrate-tenants.ts';
 import { provisionTenants } from '../../../src/core/tenant/provision.ts';
 import { resolveInterrupted } from '../../../src/core/commands/resolve.ts';
+import { suspendTenant } from '../../../src/core/tenant/suspend.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { withTransaction } from '../../../src/db/transaction.ts';
 import { createDatabase, type TestServerDatabase } from '../../support/database.ts';
@@ -61,18 +62,20 @@ describe('schemas and rows', () => {
     expect(failures(await examine(project, database.settings))).toEqual([]);
   });
 
-  it('an ACTIVE row without a schema: begun anew, or archived', async () => {
+  it('an ACTIVE row without a schema: begun anew, or suspended', async () => {
     const { project, database, provision } = await fleetOfOne();
     await database.query(`DROP SCHEMA ${SCHEMA} CASCADE`);
     const check = line(await examine(project, database.settings), 'missing-schemas');
     expect(check).toMatchObject({ status: 'failed', code: 'SCHEMA_MISSING' });
     expect(remedyOf(check)).toContain(`tenantctl tenant provision 'o'\\''rg 1'`);
-    await database.query(statementIn(check, `UPDATE public.tenants SET status = 'FAILED'`));
+    expect(remedyOf(check)).toContain(`give the row the status 'FAILED'`);
+    await database.query(`UPDATE tenants SET status = 'FAILED'`);
     expect(await provision(ORG)).toEqual(['provisioned']);
     expect(failures(await examine(project, database.settings))).toEqual([]);
 
     await database.query(`DROP SCHEMA ${SCHEMA} CASCADE`);
-    await database.query(statementIn(check, `UPDATE public.tenants SET status = 'ARCHIVED'`));
+    expect(remedyOf(check)).toContain(`tenantctl tenant suspend 'o'\\''rg 1'`);
+    await suspendTenant(await database.open(), ORG);
     expect(failures(await examine(project, database.settings))).toEqual([]);
   });
 

@@ -1,0 +1,126 @@
+import type { QueryResult } from 'pg';
+import { tryLock } from '../../db/advisory-lock.ts';
+import { withTransaction } from '../../db/transaction.ts';
+import { recordFailures } from '../ledger/failures.ts';
+import { recordStatusChange } from '../ledger/record-in-run.ts';
+import { tenantNotActive } from '../registry/not-active.ts';
+import { refusedStatus } from '../registry/registration-errors.ts';
+import { registrySql, statusOf } from '../registry/registry-sql.ts';
+import type { RegistryShape } from '../registry/registry-shape.ts';
+import { changeStatus, TRANSITIONS, whereRow } from '../registry/status.ts';
+import type { Observer } from '../report/event.ts';
+import type { Lanes } from '../run/lanes.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { serve } from '../serve/serve.ts';
+import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
+import { lockOf } from '../target/lock.ts';
+import { CHANGED, resultOf, UNCHANGED, type StatusChangeResult, type StatusTenant } from './status-change.ts';
+import type { StatusVerb } from './status-change.ts';
+
+export interface StatusWork {
+  readonly verb: StatusVerb;
+  readonly registry: RegistryShape;
+  readonly lanes: Lanes;
+  readonly observe: Observer;
+  /** What earlier work of the run has applied to tenants, by organization. */
+  readonly applied?: ReadonlyMap<string, readonly string[]>;
+}
+
+interface StatusTask {
+  readonly tenant: StatusTenant;
+}
+
+/** What an attempt did: it changed the status, or found it changed. */
+interface Done {
+  readonly isChanged: boolean;
+}
+
+/** Changes the status of each tenant under its lock, in a transaction of its own. */
+export async function serveStatusChange(
+  context: RunContext,
+  tenants: readonly StatusTenant[],
+  work: StatusWork,
+): Promise<StatusChangeResult[]> {
+  const { database, run } = context;
+  const { verb, lanes, observe, applied } = work;
+  const toResult = ({ task: { tenant }, durationMs, ...outcome }: Outcome<StatusTask, Done>) => {
+    const more = { durationMs, applied: applied?.get(tenant.clerkOrgId) ?? [] };
+    if (outcome.kind === 'failed') return resultOf(tenant, 'failed', { ...more, error: outcome.error });
+    if (outcome.kind !== 'done') return resultOf(tenant, 'skipped', more);
+    return resultOf(tenant, outcome.done.isChanged ? CHANGED[verb] : UNCHANGED[verb], more);
+  };
+  const { outcomes } = await serve<StatusTask, Done>(
+    context,
+    tenants.map((tenant) => ({ tenant })),
+    {
+      lanes,
+      observe,
+      attempt: ({ tenant }, earlier) => attemptChange(context, work, tenant, earlier),
+      onEnd(outcome, done, due) {
+        const { clerkOrgId, schema, durationMs, error } = toResult(outcome);
+        const ended =
+          outcome.kind === 'done' ? CHANGED[verb] : outcome.kind === 'failed' ? 'failed' : 'skipped';
+        const result = {
+          clerkOrgId,
+          schema,
+          durationMs,
+          error,
+          outcome: ended,
+          names: [],
+          batch: 0,
+        } as const;
+        observe({ type: 'tenant', result, done, due });
+      },
+    },
+  );
+  const failures = outcomes.flatMap((outcome) =>
+    outcome.kind === 'failed' ? [{ ...outcome, tenant: outcome.task.tenant }] : [],
+  );
+  // A tenant's last failure is that of a migration, and decides its class: only the run records these.
+  const direction = verb === 'resume' ? 'up' : 'down';
+  await recordFailures(database, run, { command: `tenant ${verb}`, direction, areStanding: true }, failures);
+  return outcomes.map(toResult);
+}
+
+async function attemptChange(
+  { database, run, lockTimeoutMs, statementTimeoutMs }: RunContext,
+  { verb, registry }: StatusWork,
+  tenant: StatusTenant,
+  { mayBeCommitted }: Earlier<Done>,
+): Promise<Attempt<Done>> {
+  const { names } = database;
+  const { clerkOrgId, schema } = tenant;
+  const { to } = TRANSITIONS[verb];
+  const { table, status } = registrySql(names);
+  const lock = `SELECT ${tryLock(lockOf(schema))} AS locked, pg_backend_pid() AS pid`;
+  const look = `SELECT ${statusOf(names, status)} AS status FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}`;
+  let pid: number | undefined;
+  try {
+    return await withTransaction(
+      database,
+      { lockTimeoutMs, statementTimeoutMs },
+      [lock],
+      async (transaction): Promise<Attempt<Done>> => {
+        const { client, opening } = transaction;
+        const taken = opening[0]?.rows[0] as { locked: boolean; pid: number } | undefined;
+        pid = taken?.pid;
+        if (taken?.locked !== true) {
+          transaction.abandon();
+          return { kind: 'busy' };
+        }
+        const sent = await client.query([changeStatus(names, registry, tenant, verb), look].join(';\n'));
+        const [changed, seen] = sent as unknown as QueryResult[];
+        if (changed?.rowCount === 1) {
+          await transaction.commitWith(recordStatusChange(run?.id, tenant, CHANGED[verb]));
+          return { kind: 'done', done: { isChanged: true } };
+        }
+        transaction.abandon();
+        const now = (seen?.rows[0] as { status: string } | undefined)?.status ?? null;
+        if (now === to) return { kind: 'done', done: { isChanged: mayBeCommitted } };
+        return { kind: 'failed', error: tenantNotActive(tenant, now), mayRepeat: false };
+      },
+    );
+  } catch (error) {
+    return { kind: 'failed', error: refusedStatus(names, clerkOrgId, error, to), mayRepeat: true, pid };
+  }
+}

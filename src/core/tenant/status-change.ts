@@ -1,0 +1,73 @@
+import type { TenantctlError } from '../../errors.ts';
+import type { RunEnding } from '../ledger/recorded-run.ts';
+import { tenantNotActive } from '../registry/not-active.ts';
+import type { Tenant } from '../registry/registry.ts';
+import { TRANSITIONS } from '../registry/status.ts';
+
+/** How an organization's suspension or resumption ended. */
+export interface StatusChangeResult {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  /** `already-suspended` and `already-active`: nothing was changed. `skipped`: the run was stopped before. */
+  readonly outcome: 'suspended' | 'already-suspended' | 'resumed' | 'already-active' | 'failed' | 'skipped';
+  /** The migrations that `resume` has applied, also if it failed later. */
+  readonly applied: readonly string[];
+  readonly durationMs: number;
+  readonly error?: TenantctlError | undefined;
+}
+
+export interface StatusChanges {
+  /** The run's number in the ledger; absent if it could not be recorded. */
+  readonly run?: number;
+  /** One for each organization. */
+  readonly tenants: readonly StatusChangeResult[];
+  /** The run was stopped before all organizations were served. */
+  readonly interrupted: boolean;
+  readonly durationMs: number;
+}
+
+export type StatusVerb = 'suspend' | 'resume';
+export type StatusTenant = Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>;
+
+/** What each verb calls its result. */
+export const CHANGED = { suspend: 'suspended', resume: 'resumed' } as const;
+export const UNCHANGED = { suspend: 'already-suspended', resume: 'already-active' } as const;
+
+/** Separates tenants to change from those that are as asked, or must not be changed. Pure. */
+export function triageByStatus(
+  verb: StatusVerb,
+  tenants: readonly StatusTenant[],
+): { readonly tasks: StatusTenant[]; readonly results: StatusChangeResult[] } {
+  const { from, to } = TRANSITIONS[verb];
+  const tasks: StatusTenant[] = [];
+  const results: StatusChangeResult[] = [];
+  for (const tenant of tenants) {
+    if (from.some((status) => status === tenant.status)) tasks.push(tenant);
+    else if (tenant.status === to) results.push(resultOf(tenant, UNCHANGED[verb]));
+    else results.push(resultOf(tenant, 'failed', { error: tenantNotActive(tenant, tenant.status) }));
+  }
+  return { tasks, results };
+}
+
+export function resultOf(
+  { clerkOrgId, schema }: Pick<StatusTenant, 'clerkOrgId' | 'schema'>,
+  outcome: StatusChangeResult['outcome'],
+  { error, ...more }: Partial<StatusChangeResult> = {},
+): StatusChangeResult {
+  const failure = error !== undefined && { error: error.with({ tenant: clerkOrgId }) };
+  return { clerkOrgId, schema, outcome, applied: [], durationMs: 0, ...more, ...failure };
+}
+
+/** Pure. */
+export function endingOf({ tenants, interrupted }: StatusChanges): RunEnding {
+  const count = (...outcomes: StatusChangeResult['outcome'][]) =>
+    tenants.filter(({ outcome }) => outcomes.includes(outcome)).length;
+  const totals = {
+    selected: tenants.length,
+    upToDate: count('already-suspended', 'already-active'),
+    changed: count('suspended', 'resumed'),
+    failed: count('failed'),
+    skipped: count('skipped'),
+  };
+  return { outcome: totals.failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
+}
