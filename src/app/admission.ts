@@ -2,32 +2,97 @@ import { messageOf, TenantctlError } from '../errors.ts';
 import { isError } from '../is-error.ts';
 import type { CallFacts } from './call-sql.ts';
 
-/** Refuses a call for a tenant that must not be used. @throws TenantctlError TENANT_UNKNOWN, TENANT_NOT_ACTIVE, SCHEMA_MISSING */
-export function assertUsable(
-  org: string,
-  facts: CallFacts | undefined,
-): asserts facts is CallFacts & { schema: string } {
+/** A tenant as the application knows it. It can be written into a job, and given to `run` again. */
+export interface TenantContext {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  /** PostgreSQL's own number of the schema (its oid): another one if the tenant was dropped and made anew. */
+  readonly schemaId?: string | undefined;
+}
+
+/** The facts of a call that may begin. */
+export type Admitted = CallFacts & { readonly schema: string; readonly schemaId: string };
+
+/**
+ * Refuses a call for a tenant that must not be used.
+ * @throws TenantctlError TENANT_UNKNOWN, TENANT_NOT_ACTIVE, SCHEMA_MISSING, RIGHTS_MISSING
+ */
+export function assertUsable(org: string, facts: CallFacts | undefined): asserts facts is Admitted {
   if (facts === undefined) throw unknownTenant(org);
-  const { schema, status, hasSchema } = facts;
+  const { schema, status, schemaId, isVisible } = facts;
   if (status !== 'ACTIVE')
     throw new TenantctlError(
       'TENANT_NOT_ACTIVE',
-      `The tenant "${org}" is ${status === '' ? 'without a status' : status}.`,
-      {
-        tenant: org,
-        hint: 'The application may use ACTIVE tenants only.',
-      },
+      `The tenant "${org}" ${status === '' ? 'has no status' : `is ${status}`}.`,
+      { tenant: org, hint: 'The application may use ACTIVE tenants only.' },
     );
-  if (schema === null || hasSchema !== 't')
+  if (schema === null || schemaId === null)
     throw new TenantctlError(
       'SCHEMA_MISSING',
-      `The tenant "${org}" has no schema: ${schema ?? 'its row names none'}.`,
-      {
-        tenant: org,
-        hint: 'tenantctl status shows it, and what to do.',
-      },
+      schema === null
+        ? `The registry names no schema for the tenant "${org}".`
+        : `The schema ${schema} of the tenant "${org}" does not exist.`,
+      { tenant: org, hint: 'Run tenantctl status: it shows what to do.' },
+    );
+  if (isVisible !== 't')
+    throw new TenantctlError(
+      'RIGHTS_MISSING',
+      `The application's role has no USAGE on the schema ${schema} of the tenant "${org}".`,
+      { tenant: org, hint: GRANT },
     );
 }
+
+/** Whether a tenant is the one that was meant. */
+export function isSame(
+  expected: TenantContext,
+  { schema, schemaId }: Omit<TenantContext, 'clerkOrgId'>,
+): boolean {
+  return schema === expected.schema && (expected.schemaId === undefined || schemaId === expected.schemaId);
+}
+
+/** The error for a tenant that is no longer the one that was meant. */
+export function changed(
+  { clerkOrgId, schema }: TenantContext,
+  now: Pick<TenantContext, 'schema'>,
+): TenantctlError {
+  return new TenantctlError(
+    'TENANT_CHANGED',
+    now.schema === schema
+      ? `The schema ${schema} of the tenant "${clerkOrgId}" was made anew.`
+      : `The tenant "${clerkOrgId}" is in the schema ${now.schema}, and no longer in ${schema}.`,
+    {
+      tenant: clerkOrgId,
+      hint: 'Pass the organization id alone if it may be another tenant than before.',
+    },
+  );
+}
+
+/** The error for work that ended well although one of its statements had failed. */
+export function aborted(org: string, failure: unknown): TenantctlError {
+  return new TenantctlError(
+    'TRANSACTION_ABORTED',
+    `Nothing was committed for the tenant "${org}": a statement had failed, and the work went on: ${messageOf(failure)}.`,
+    {
+      tenant: org,
+      sqlstate: sqlstateOf(failure),
+      hint: 'Let the work throw the error of a statement, or roll back to a savepoint that you set before it.',
+      cause: failure,
+    },
+  );
+}
+
+/** The error for a call that would have left something in its session. */
+export function refused(reason: string, cause: unknown): TenantctlError {
+  return new TenantctlError('SESSION_STATE', `The call was rolled back: ${reason}.`, {
+    hint: MAY_DO,
+    cause,
+  });
+}
+
+export const MAY_DO =
+  'The connection serves other tenants afterwards. docs/application.md says what a call may do.';
+
+const GRANT = 'tenantctl grant application <role> gives what it needs.';
 
 /** The error for a tenant that lacks a migration. */
 export function behind(org: string, migration: string): TenantctlError {
@@ -58,7 +123,7 @@ export function rightsMissing(org: string, error: unknown): TenantctlError | und
     {
       tenant: org,
       sqlstate: '42501',
-      hint: 'tenantctl grant application <role> gives what it needs.',
+      hint: GRANT,
       cause: error,
     },
   );

@@ -27,29 +27,31 @@ const ALWAYS = [
   'row_security',
   'timezone',
   'datestyle',
-];
+] as const;
 
 /** Settings and their values before the call. */
 export type Settings = ReadonlyMap<string, string>;
 
-/** What follows the tenant's schema in a search path. A temporary table of another session cannot hide a tenant's. */
+/** What follows the tenant's schema in a search path. A temporary table cannot hide a tenant's. */
 const SHARED = ', public, pg_temp';
 
-/** When the transaction began, as text that no setting changes. Another transaction began later. */
-const BEGAN = 'extract(epoch FROM pg_catalog.transaction_timestamp())::text';
+/** A setting that lasts as long as the transaction: in another one it is not `open`. */
+const MARK = 'tenantctl.call';
 
-/** SQL for the temporary objects of the session, as text; NULL if it never had any. pg_namespace is 2615. */
-const TEMPORARY = `CASE WHEN pg_catalog.pg_my_temp_schema() <> 0 THEN ARRAY(SELECT d.objid FROM pg_catalog.pg_depend d
-  WHERE d.refclassid = 2615 AND d.refobjid = pg_catalog.pg_my_temp_schema())::text END`;
+/** One column, as JSON: each column more costs the client a microsecond. */
+const BEFORE = `pg_catalog.json_build_array(${ALWAYS.map((name) => `pg_catalog.current_setting('${name}')`).join(', ')}) AS before`;
 
 /** What `enterCall` answers: values as text. No row if the organization is unknown. */
 export interface CallFacts {
   readonly schema: string | null;
   readonly status: string;
-  readonly hasSchema: string;
-  readonly temporary: string | null;
+  /** PostgreSQL's own number of the schema; null if there is none of that name. */
+  readonly schemaId: string | null;
+  /** `t` if the search path begins with the tenant's schema. Without USAGE, PostgreSQL passes over it. */
+  readonly isVisible: string;
+  /** `0` if the session has never had a temporary object. */
+  readonly temporarySchema: string;
   readonly isListening: string;
-  readonly began: string;
   readonly before: Settings;
 }
 
@@ -62,91 +64,106 @@ export function beginCall({ isolation, readOnly }: CallOptions): string {
 /**
  * SQL for a transaction that has just begun: facts about the tenant and the session, and the tenant's search path, for
  * as long as the transaction lasts. A history is looked for in the tenant's own schema only.
+ * PostgreSQL evaluates a list of columns from left to right.
  * @param known the schema of a tenant that is ACTIVE, if the registry need not be asked
  */
 export function enterCall(names: Names, org: string, options: CallOptions, known?: string): string[] {
   const { table, organization, schema, status } = registrySql(names);
   const { statementTimeoutMs, asOwner = false, atLeast } = options;
   const name = `t.${schema}::text`;
-  const path = `pg_catalog.quote_ident(${name})${atLeast === undefined ? ` || '${SHARED}'` : ''}`;
+  const path = `pg_catalog.quote_ident(${name}) || '${atLeast === undefined ? SHARED : ', pg_temp'}'`;
   const row = `(VALUES (${literal(org)}, ${literal(known ?? '')}, ${writtenStatus(names, 'ACTIVE')})) t (${organization}, ${schema}, ${status})`;
-  const settings = ALWAYS.map((setting) => `pg_catalog.current_setting('${setting}') AS "${setting}"`);
+  const owner = `(SELECT pg_catalog.set_config('role', pg_catalog.pg_get_userbyid(n.nspowner), true)
+      FROM pg_catalog.pg_namespace n WHERE n.nspname = ${name})`;
   return [
-    `SELECT ${settings.join(', ')}, ${name} AS schema, ${statusOf(names, `t.${status}`)} AS status,
-       pg_catalog.to_regnamespace(pg_catalog.quote_ident(${name})) IS NOT NULL AS "hasSchema", ${TEMPORARY} AS temporary,
-       EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) AS "isListening", ${BEGAN} AS began,
-       pg_catalog.set_config('search_path', ${path}, true)
+    `SELECT ${BEFORE}, ${name} AS schema, ${statusOf(names, `t.${status}`)} AS status,
+       pg_catalog.to_regnamespace(pg_catalog.quote_ident(${name}))::oid AS "schemaId",
+       pg_catalog.pg_my_temp_schema() AS "temporarySchema",
+       EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) AS "isListening",
+       pg_catalog.set_config('${MARK}', 'open', true), pg_catalog.set_config('search_path', ${path}, true),
+       ${asOwner ? `${owner}, ` : ''}pg_catalog.current_schema() = ${name} AS "isVisible"
      FROM ${known === undefined ? `${table} t` : row} WHERE t.${organization} = ${literal(org)}`,
-    ...(asOwner ? [BECOME_OWNER] : []),
     ...(atLeast === undefined ? [] : [selectVersion(names, atLeast)]),
     ...(statementTimeoutMs === undefined ? [] : [`SET LOCAL statement_timeout = ${statementTimeoutMs}`]),
   ];
 }
 
-/** SQL for the role that owns the schema of the search path. */
-const BECOME_OWNER = `SELECT pg_catalog.set_config('role', pg_catalog.pg_get_userbyid(n.nspowner), true) AS owner
-  FROM pg_catalog.pg_namespace n WHERE n.nspname = pg_catalog.current_schema()`;
-
 /** Whether the tenant has a migration; then its whole search path. Fails if it has no history. */
 function selectVersion({ tenantHistory }: Names, migration: string): string {
-  const stem = literal(migration.replace(/\.[cm]?[jt]s$|\.sql$/, ''));
+  const stem = literal(migration.replace(/\.(?:[cm]?[jt]s|sql)$/, ''));
   return `SELECT EXISTS (SELECT FROM ${identifier(tenantHistory)} h WHERE h.name = ${stem}
       OR pg_catalog.regexp_replace(h.name, '\\.([cm]?[jt]s|sql)$', '') = ${stem}) AS "hasMigration",
-    pg_catalog.set_config('search_path', pg_catalog.current_setting('search_path') || '${SHARED}', true)`;
+    pg_catalog.set_config('search_path', pg_catalog.quote_ident(pg_catalog.current_schema()) || '${SHARED}', true)`;
 }
 
 /** The facts in what `enterCall` answered. */
 export function toFacts(row: Readonly<Record<string, string>>): CallFacts {
+  const values = JSON.parse(row['before'] ?? '[]') as readonly string[];
   return {
     ...(row as unknown as CallFacts),
-    before: new Map(ALWAYS.map((name) => [name, row[name] ?? ''])),
+    before: new Map(ALWAYS.map((name, at) => [name, values[at] ?? ''])),
   };
 }
 
 /** The beginning of the message of an error that `endCall` makes the server throw. */
 export const REFUSAL = 'tenantctl refuses the call: ';
 
+/** A text that is no number: the cheapest error that a query can throw with words of its own. */
+const REFUSE_ENDED = `SELECT (CASE pg_catalog.current_setting('${MARK}', true) WHEN 'open' THEN '0'
+  ELSE '${REFUSAL}a statement has ended its transaction' END)::integer, pg_catalog.pg_advisory_unlock_all()`;
+
+/** A function can prepare statements. Those of the protocol are the application's own. */
+const REFUSE_PREPARED = `SELECT ('${REFUSAL}it prepared the statement ' || p.name)::integer
+  FROM pg_catalog.pg_prepared_statement() p WHERE p.from_sql AND p.prepare_time >= pg_catalog.transaction_timestamp()`;
+
+/** Objects of this transaction have its id or a later one. pg_namespace is 2615. */
+const DISCARD_OWN_TEMPORARY = `DO $tenantctl$
+DECLARE older boolean; own boolean;
+BEGIN
+  SELECT bool_or(age(d.xmin) > 0), bool_or(age(d.xmin) <= 0) INTO older, own FROM pg_catalog.pg_depend d
+    WHERE d.refclassid = 2615 AND d.refobjid = pg_catalog.pg_my_temp_schema();
+  IF own AND older THEN RAISE EXCEPTION '${REFUSAL}it made a temporary object in a session that has others'; END IF;
+  IF own THEN DISCARD TEMP; END IF;
+END $tenantctl$`;
+
+/** A LISTEN of this transaction is not among the channels before its COMMIT. */
+const UNLISTEN_OWN = `DO $tenantctl$
+DECLARE older text;
+BEGIN
+  UNLISTEN *;
+  FOR older IN SELECT pg_catalog.pg_listening_channels() LOOP EXECUTE pg_catalog.format('LISTEN %I', older); END LOOP;
+END $tenantctl$`;
+
 /**
  * SQL before the COMMIT of a call. Deferred constraints and triggers run under the tenant's path. Then whatever would
  * stay in the session is cleared, or refused by an error whose message contains REFUSAL. It is one string with the
- * COMMIT: behind a pooler, the next string may reach another session.
+ * COMMIT: behind a pooler, the next string may reach another session. Every SELECT more costs 10 µs, a SET or another
+ * command costs 1 µs.
  * @param changed more settings that statements of the call have named
  */
 export function endCall(facts: CallFacts, changed: Settings): string[] {
-  const { schema, before, temporary, isListening, began } = facts;
-  const hadTemporary = temporary !== null && temporary !== '{}';
-  const refusals = [
-    [`${BEGAN} <> ${literal(began)}`, 'a statement has ended its transaction'],
-    [
-      'EXISTS (SELECT FROM pg_catalog.pg_cursor() c WHERE c.is_holdable AND c.creation_time >= pg_catalog.transaction_timestamp())',
-      'a cursor WITH HOLD is open',
-    ],
-    [
-      'EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() p WHERE p.from_sql AND p.prepare_time >= pg_catalog.transaction_timestamp())',
-      'a statement was prepared',
-    ],
-    ...(hadTemporary
-      ? [
-          [
-            `NOT ${TEMPORARY}::text[] <@ ${literal(temporary)}::text[]`,
-            'a temporary object was made beside older ones',
-          ],
-        ]
-      : []),
-  ];
-  const cases = refusals.map(([condition, reason]) => `WHEN ${condition} THEN '${REFUSAL}${reason}'`);
-  const restored = [...before, ...changed].map(([name, value]) => setting(name, literal(value), false));
+  const { schema, before, temporarySchema, isListening } = facts;
   return [
-    `SELECT ${setting('search_path', `pg_catalog.quote_ident(${literal(schema ?? '')}) || '${SHARED}'`, true)}`,
+    `SET LOCAL search_path TO ${identifier(schema ?? '')}${SHARED}`,
     'SET CONSTRAINTS ALL IMMEDIATE',
-    // A text that is no number: the cheapest error that a query can throw with words of its own.
-    `SELECT (CASE ${cases.join(' ')} ELSE '0' END)::integer, pg_catalog.pg_advisory_unlock_all()`,
-    `SELECT ${restored.join(', ')}`,
-    ...(hadTemporary ? [] : ['DISCARD TEMP']),
-    ...(isListening === 't' ? [] : ['UNLISTEN *']),
+    'CLOSE ALL',
+    REFUSE_PREPARED,
+    temporarySchema === '0' ? 'DISCARD TEMP' : DISCARD_OWN_TEMPORARY,
+    isListening === 't' ? UNLISTEN_OWN : 'UNLISTEN *',
+    'DISCARD SEQUENCES',
+    `SET role = ${literal(before.get('role') ?? 'none')}`,
+    `${REFUSE_ENDED}, ${restored('search_path', before.get('search_path') ?? '')}`,
+    ...ALWAYS.slice(2).map((name) => `SET ${name} = ${literal(before.get(name) ?? '')}`),
+    ...(changed.size === 0
+      ? []
+      : [`SELECT ${[...changed].map(([name, value]) => restored(name, value)).join(', ')}`]),
   ];
 }
 
-function setting(name: string, value: string, isLocal: boolean): string {
-  return `pg_catalog.set_config(${literal(name)}, ${value}, ${isLocal})`;
+/** For settings of any kind: SET takes a list for one value. */
+function restored(name: string, value: string): string {
+  return `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`;
 }
+
+/** Ends a call that failed. What a ROLLBACK does not take back is cleared. */
+export const ROLL_BACK = 'ROLLBACK; DISCARD SEQUENCES; SELECT pg_catalog.pg_advisory_unlock_all()';

@@ -5,16 +5,13 @@ import { assertOrganizationId } from '../core/registry/schema-name.ts';
 import { TenantctlError } from '../errors.ts';
 import { DEFAULT_NAMES, type Names } from '../names.ts';
 import { listed } from '../wording.ts';
+import { changed, isSame, type TenantContext } from './admission.ts';
 import type { CallOptions } from './call-sql.ts';
 import { rememberSchemas } from './remembered.ts';
 import { runCall } from './run-call.ts';
 import type { TenantClient } from './tenant-client.ts';
 
-/** Which tenant the code that asks is at work for. It can be written into a job, and given to `run` again. */
-export interface TenantContext {
-  readonly clerkOrgId: string;
-  readonly schema: string;
-}
+export type { TenantContext } from './admission.ts';
 
 export interface OpenTenantsOptions {
   /** Tables and columns that are not named as tenantctl names them. */
@@ -47,7 +44,7 @@ export interface Calls<Handle> {
 interface Call<Handle> {
   readonly tenant: TenantContext;
   readonly handle: Handle;
-  readonly options: CallOptions;
+  readonly options: RunOptions;
   isOpen: boolean;
 }
 
@@ -75,24 +72,24 @@ export function openCalls<Handle>(
   };
   return {
     async run(asked, work, given = NONE) {
-      const { clerkOrgId: org, schema } =
-        typeof asked === 'string' ? { clerkOrgId: asked, schema: undefined } : asked;
+      const expected = typeof asked === 'string' ? undefined : asked;
+      const org = typeof asked === 'string' ? asked : asked.clerkOrgId;
       assertOrganizationId(org);
       const own = given === NONE ? NONE : checkOptions(given);
       const around = openCall();
       if (around !== undefined) {
-        assertSameCall(around, org, own);
+        assertSameCall(around, org, own, expected);
         return work(around.handle);
       }
       const options = { atLeast, ...own };
-      const request = { names, org, schema, known: remembered.get(org), options };
+      const request = { names, org, expected, known: remembered.get(org), options };
       return runCall(source, request, async (client, facts) => {
         remembered.set(org, facts.schema);
         return wrap(
           client,
           async (handle) => {
             const call: Call<Handle> = {
-              tenant: { clerkOrgId: org, schema: facts.schema },
+              tenant: { clerkOrgId: org, schema: facts.schema, schemaId: facts.schemaId },
               handle,
               options,
               isOpen: true,
@@ -117,6 +114,7 @@ function assertSameCall(
   { tenant, options }: Pick<Call<unknown>, 'tenant' | 'options'>,
   org: string,
   own: RunOptions,
+  expected: TenantContext | undefined,
 ): void {
   if (tenant.clerkOrgId !== org)
     throw new TenantctlError(
@@ -127,9 +125,10 @@ function assertSameCall(
         hint: 'End the one before you begin the other: a transaction belongs to one tenant.',
       },
     );
-  const differing = (['readOnly', 'isolation', 'asOwner', 'statementTimeoutMs', 'atLeast'] as const).filter(
-    (name) => own[name] !== undefined && own[name] !== options[name],
-  );
+  if (expected !== undefined && !isSame(expected, tenant)) throw changed(expected, tenant);
+  const differing = (
+    ['readOnly', 'isolation', 'asOwner', 'statementTimeoutMs', 'atLeast', 'signal'] as const
+  ).filter((name) => own[name] !== undefined && own[name] !== options[name]);
   if (differing.length > 0)
     throw new TenantctlError(
       'USAGE',

@@ -4,7 +4,8 @@ import { literal } from '../db/sql.ts';
 import type { Names } from '../names.ts';
 import type { CallOptions } from './call-sql.ts';
 import { selectTenants, type FoundTenant } from './find-tenant.ts';
-import type { Calls, TenantContext } from './calls.ts';
+import type { TenantContext } from './admission.ts';
+import type { Calls } from './calls.ts';
 import { queryRaw } from './query-raw.ts';
 import type { TenantClient } from './tenant-client.ts';
 

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { DEFAULT_NAMES } from '../names.ts';
-import { openCalls, type OpenTenantsOptions, type RunOptions, type TenantContext } from './calls.ts';
+import type { TenantContext } from './admission.ts';
+import { openCalls, type OpenTenantsOptions, type RunOptions } from './calls.ts';
 import { eachTenant, type EachOptions, type EachResult } from './each-tenant.ts';
 import { findTenant, type FoundTenant } from './find-tenant.ts';
 import type { TenantClient } from './tenant-client.ts';

@@ -1,18 +1,19 @@
 import type { Pool, PoolClient } from 'pg';
 import { cancelRunning } from '../db/pg-internals.ts';
 import { isError } from '../is-error.ts';
-import { TenantctlError } from '../errors.ts';
 import type { Names } from '../names.ts';
-import { assertUsable, behind, rightsMissing, sqlstateOf } from './admission.ts';
 import {
-  beginCall,
-  endCall,
-  enterCall,
-  REFUSAL,
-  toFacts,
-  type CallFacts,
-  type CallOptions,
-} from './call-sql.ts';
+  aborted,
+  assertUsable,
+  behind,
+  changed,
+  isSame,
+  refused,
+  rightsMissing,
+  sqlstateOf,
+} from './admission.ts';
+import { beginCall, endCall, enterCall, REFUSAL, ROLL_BACK, toFacts, type CallOptions } from './call-sql.ts';
+import type { Admitted, TenantContext } from './admission.ts';
 import { queryRaw } from './query-raw.ts';
 import { lend, type Leash, type TenantClient } from './tenant-client.ts';
 
@@ -20,14 +21,12 @@ import { lend, type Leash, type TenantClient } from './tenant-client.ts';
 export interface CallRequest {
   readonly names: Names;
   readonly org: string;
-  /** The schema that the organization is said to have. */
-  readonly schema?: string | undefined;
+  /** What the caller knows of the tenant, if more than its organization. */
+  readonly expected?: TenantContext | undefined;
   /** The registry need not be asked: it has said so before. */
   readonly known?: string | undefined;
   readonly options: CallOptions & { readonly signal?: AbortSignal | undefined };
 }
-
-type Admitted = CallFacts & { readonly schema: string };
 
 /** Runs work in a transaction of a tenant, on a connection of the pool. See openTenants. */
 export async function runCall<Result>(
@@ -45,7 +44,7 @@ export async function runCall<Result>(
       const unheard = await leash.end();
       if (unheard !== undefined) throw unheard;
       signal?.throwIfAborted();
-      await queryRaw(connection, [...endCall(facts, leash.changed), 'COMMIT'].join(';\n'));
+      await commit(connection, facts, leash, request.org);
       return result;
     } catch (error) {
       await leash.end();
@@ -54,6 +53,16 @@ export async function runCall<Result>(
       await stopped.clear();
     }
   });
+}
+
+/** @throws TenantctlError TRANSACTION_ABORTED if the work has swallowed the error of a statement */
+async function commit(connection: PoolClient, facts: Admitted, leash: Leash, org: string): Promise<void> {
+  try {
+    await queryRaw(connection, [...endCall(facts, leash.changed), 'COMMIT'].join(';\n'));
+  } catch (error) {
+    // 25P02: the transaction was aborted before.
+    throw sqlstateOf(error) === '25P02' ? aborted(org, leash.failure() ?? error) : error;
+  }
 }
 
 /** A connection that goes back to the pool without a transaction, or is destroyed. */
@@ -70,8 +79,9 @@ async function withConnection<Result>(
   try {
     return await use(connection);
   } catch (error) {
-    isClean &&= !isRefusal(error) && (await rollBack(connection));
-    throw isRefusal(error) ? sessionState(error) : error;
+    const reason = refusalIn(error);
+    isClean &&= reason === undefined && (await rollBack(connection));
+    throw reason === undefined ? error : refused(reason, error);
   } finally {
     connection.off('error', onBreak);
     connection.release(!isClean);
@@ -103,7 +113,7 @@ async function connect(pool: Pick<Pool, 'connect'>, signal: AbortSignal | undefi
 /** @returns whether the connection is as it was before the call */
 async function rollBack(connection: PoolClient): Promise<boolean> {
   // One string: behind a pooler, the next one may reach another session.
-  return connection.query('ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()').then(
+  return connection.query(ROLL_BACK).then(
     () => true,
     () => false,
   );
@@ -129,18 +139,10 @@ async function enter(connection: PoolClient, request: CallRequest): Promise<Admi
   }
 }
 
-function admit({ org, schema }: CallRequest, [row]: readonly Record<string, string>[]): Admitted {
-  const facts = row?.['began'] === undefined ? undefined : toFacts(row);
+function admit({ org, expected }: CallRequest, [row]: readonly Record<string, string>[]): Admitted {
+  const facts = row?.['schemaId'] === undefined ? undefined : toFacts(row);
   assertUsable(org, facts);
-  if (schema !== undefined && schema !== facts.schema)
-    throw new TenantctlError(
-      'TENANT_CHANGED',
-      `The tenant "${org}" is in the schema ${facts.schema}, and no longer in ${schema}.`,
-      {
-        tenant: org,
-        hint: 'It was made anew or renamed meanwhile. Pass the organization id alone if that does not matter.',
-      },
-    );
+  if (expected !== undefined && !isSame(expected, facts)) throw changed(expected, facts);
   return facts;
 }
 
@@ -165,14 +167,9 @@ function stopWith(signal: AbortSignal | undefined, connection: PoolClient, leash
   };
 }
 
-function isRefusal(error: unknown): error is Error {
-  return isError(error) && error.message.includes(REFUSAL);
-}
-
-function sessionState(error: Error): TenantctlError {
-  const reason = error.message.slice(error.message.indexOf(REFUSAL) + REFUSAL.length).replace(/"$/, '');
-  return new TenantctlError('SESSION_STATE', `The call was rolled back: ${reason}.`, {
-    hint: 'The connection serves other tenants afterwards. docs/application.md says what a call may do.',
-    cause: error,
-  });
+/** Why the server refused the end of a call; undefined for other errors. */
+function refusalIn(error: unknown): string | undefined {
+  if (!isError(error)) return undefined;
+  const [, reason] = error.message.split(REFUSAL);
+  return reason?.replace(/"$/, '');
 }

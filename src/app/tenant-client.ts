@@ -2,10 +2,12 @@ import { callbackify } from 'node:util';
 import type { ClientBase, QueryConfig, QueryResult, Submittable } from 'pg';
 import { asLoneStatement } from '../db/pg-internals.ts';
 import { TenantctlError } from '../errors.ts';
+import { MAY_DO } from './admission.ts';
 import type { Settings } from './call-sql.ts';
-import { settingsChangedBy } from './changed-settings.ts';
-import { refusalOf } from './forbidden.ts';
+import { examineStatement } from './examine-statement.ts';
 import { queryRaw } from './query-raw.ts';
+import { closeStream, isSubmittable, refusalOfStream } from './streams.ts';
+import { createTurns } from './turns.ts';
 
 /**
  * A connection within a call: it sends one statement a query, all in the call's transaction, and refuses what would
@@ -18,62 +20,51 @@ export interface Leash {
   readonly client: TenantClient;
   /** The settings that its statements may have changed, as they were before. */
   readonly changed: Settings;
-  /** From now on statements are refused. Waits for those that nobody waited for. @returns their first error */
+  /** The last error of a statement that the server has answered. */
+  readonly failure: () => unknown;
+  /** From now on new statements are refused. Waits for those that nobody waited for. @returns their first error */
   readonly end: () => Promise<unknown>;
-  /** From now on statements are refused, with this reason. */
+  /** From now on statements are refused, with this reason, also those that wait for their turn. */
   readonly refuse: (reason: Error) => void;
 }
 
 type Callback = (error: Error | null, result?: QueryResult) => void;
+type Config = QueryConfig & { readonly callback?: Callback };
 
 /** Lends a connection to the work of a call. */
 export function lend(connection: ClientBase, tenant: string, before: Settings): Leash {
-  const pending = new Set<Promise<unknown>>();
+  const turns = createTurns();
   const streams = new Set<Submittable>();
-  let last: Promise<unknown> = Promise.resolve();
   const changed = new Map<string, string>();
-  let refusal: (() => Error) | undefined;
+  let hasEnded = false;
 
-  /** One after the other: pg 9 will refuse two at once. An error that nobody awaits is the call's. */
-  const inTurn = <Result>(send: () => Promise<Result>): Promise<Result> => {
-    const sent = last.then(send);
-    pending.add(sent);
-    last = sent.then(
-      () => pending.delete(sent),
-      () => pending.delete(sent),
-    );
-    return sent;
-  };
-  const assertAllowed = (text: string, name: unknown) => {
-    if (refusal !== undefined) throw refusal();
-    const reason =
-      name === undefined ? refusalOf(text) : 'a named statement stays in the session: leave out the name';
-    if (reason !== undefined) throw sessionState(tenant, text, reason);
-  };
-  const send = (config: QueryConfig): Promise<QueryResult> =>
-    inTurn(async () => {
-      assertAllowed(config.text, config.name);
-      const names = settingsChangedBy(config.text, config.values);
-      const known = new Set([...before.keys(), ...changed.keys()]);
-      for (const [name, value] of await readSettings(connection, names, known)) changed.set(name, value);
+  const refusalOfCall = () => turns.stopped() ?? (hasEnded ? ended(tenant) : undefined);
+  const send = async (config: QueryConfig): Promise<QueryResult> => {
+    const { refusal, settings, changesOthers } = examineStatement(config.text, config.values);
+    const reason = config.name === undefined ? refusal : NAMED;
+    const refused = refusalOfCall() ?? (reason && sessionState(tenant, config.text, reason));
+    // Not in turn: this error is the caller's alone.
+    if (refused !== undefined) throw refused;
+    return turns.take(async () => {
+      if (settings.length > 0 || changesOthers)
+        await remember(connection, { settings, changesOthers, before, changed });
       return connection.query(asLoneStatement(config.text, config));
     });
-  const query = (
-    given: string | QueryConfig | Submittable,
-    values?: unknown[] | Callback,
-    done?: Callback,
-  ) => {
-    if (isSubmittable(given)) {
-      assertAllowed(textOf(given), undefined);
-      streams.add(given);
-      return connection.query(given);
-    }
-    const bound = Array.isArray(values) ? { values } : {};
-    const config = { ...(typeof given === 'string' ? { text: given } : given), ...bound };
-    const callback = typeof values === 'function' ? values : done;
-    const sent = send(config as QueryConfig);
-    if (callback === undefined) return sent;
-    callbackify(() => sent)(callback);
+  };
+  const stream = (given: Submittable) => {
+    const reason = refusalOfStream(given);
+    const refused = refusalOfCall() ?? (reason && sessionState(tenant, reason.text, reason.reason));
+    if (refused !== undefined) throw refused;
+    streams.add(given);
+    return connection.query(given);
+  };
+  const query = (given: string | Config | Submittable, values?: unknown[] | Callback, done?: Callback) => {
+    if (isSubmittable(given)) return stream(given);
+    const { callback, ...config } = configOf(given);
+    const answer = typeof values === 'function' ? values : (done ?? callback);
+    const sent = send(Array.isArray(values) ? { ...config, values } : config);
+    if (answer === undefined) return sent;
+    callbackify(() => sent)(answer);
     return undefined;
   };
   return {
@@ -83,33 +74,23 @@ export function lend(connection: ClientBase, tenant: string, before: Settings): 
       escapeLiteral: (text) => connection.escapeLiteral(text),
     },
     changed,
-    refuse: (reason) => (refusal ??= () => reason),
-    async end() {
-      const left = [...pending];
-      refusal ??= () => ended(tenant);
-      for (const stream of streams) closeStream(stream);
-      const outcomes = await Promise.allSettled(left);
-      return outcomes.find((outcome) => outcome.status === 'rejected')?.reason as unknown;
+    failure: turns.failure,
+    refuse: turns.stop,
+    end() {
+      hasEnded = true;
+      for (const each of streams) closeStream(each);
+      return turns.settle();
     },
   };
 }
 
-function isSubmittable(given: unknown): given is Submittable {
-  return typeof (given as Partial<Submittable> | null)?.submit === 'function';
-}
+const NAMED = 'a named statement stays in the session: leave out the name';
 
-/** The text of a cursor, a query stream or a COPY stream. */
-function textOf(stream: Submittable): string {
-  const { text, cursor } = stream as { text?: unknown; cursor?: { text?: unknown } };
-  const found = text ?? cursor?.text;
-  return typeof found === 'string' ? found : '';
-}
-
-/** A stream that was not read to its end would hold the connection. */
-function closeStream(stream: Submittable): void {
-  const { destroy, close } = stream as { destroy?: () => void; close?: () => unknown };
-  if (destroy !== undefined) destroy.call(stream);
-  else close?.call(stream);
+/** Builders of SQL have getters, which a copy lacks. */
+function configOf(given: string | Config): Config {
+  if (typeof given === 'string') return { text: given };
+  const { text, values, name } = given;
+  return { ...given, text, ...(values !== undefined && { values }), ...(name !== undefined && { name }) };
 }
 
 function ended(tenant: string): TenantctlError {
@@ -123,28 +104,36 @@ function sessionState(tenant: string, statement: string, reason: string): Tenant
   return new TenantctlError(
     'SESSION_STATE',
     `A call for the tenant "${tenant}" may not send this: ${reason}.`,
-    {
-      tenant,
-      statement,
-      hint: 'The connection serves other tenants afterwards. docs/application.md says what a call may do.',
-    },
+    { tenant, statement, hint: MAY_DO },
   );
 }
 
-/** Reads settings that are not known yet. @param names in lower case; undefined: all of them */
-async function readSettings(
+/** What a statement may change, and what is known of it. */
+interface Changes {
+  readonly settings: readonly string[];
+  readonly changesOthers: boolean;
+  readonly before: Settings;
+  readonly changed: Map<string, string>;
+}
+
+/** Settings that this session can change, and so set back. Those of the transaction end with it. */
+const CHANGEABLE = `SELECT s.name FROM pg_catalog.pg_settings s WHERE s.name NOT LIKE 'transaction\\_%'
+  AND (s.context = 'user' OR s.context = 'superuser' AND pg_catalog.current_setting('is_superuser') = 'on')`;
+
+/** Reads settings before a statement changes them, unless they are known. */
+async function remember(
   connection: ClientBase,
-  names: readonly string[] | undefined,
-  known: ReadonlySet<string>,
-): Promise<(readonly [name: string, value: string])[]> {
-  const unknown = names?.filter((name) => !known.has(name));
-  if (unknown?.length === 0) return [];
-  const list = unknown?.map((name) => `(${connection.escapeLiteral(name)})`).join(', ');
-  const from = list === undefined ? 'pg_catalog.pg_settings' : `(VALUES ${list})`;
-  const columns = list === undefined ? 's' : 's (name)';
+  { settings, changesOthers, before, changed }: Changes,
+): Promise<void> {
+  const isUnknown = (name: string) => !before.has(name) && !changed.has(name);
+  const names = settings.filter(isUnknown);
+  if (names.length === 0 && !changesOthers) return;
+  const list = names.map((name) => `SELECT ${connection.escapeLiteral(name)}`);
   const rows = await queryRaw(
     connection,
-    `SELECT s.name, coalesce(pg_catalog.current_setting(s.name, true), '') AS value FROM ${from} ${columns}`,
+    `SELECT s.name, coalesce(pg_catalog.current_setting(s.name, true), '') AS value
+     FROM (${[...list, ...(changesOthers ? [CHANGEABLE] : [])].join(' UNION ')}) s (name)`,
   );
-  return rows.flatMap(({ name = '', value = '' }) => (known.has(name) ? [] : [[name, value] as const]));
+  for (const { name = '', value = '' } of rows)
+    if (isUnknown(name.toLowerCase())) changed.set(name.toLowerCase(), value);
 }

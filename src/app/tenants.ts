@@ -1,6 +1,7 @@
 /** The entry `tenantctl/tenants`: the application's side. It loads pg, and neither Knex nor the engine. */
 export { openTenants, type Tenants } from './open-tenants.ts';
-export type { OpenTenantsOptions, RunOptions, TenantContext } from './calls.ts';
+export type { TenantContext } from './admission.ts';
+export type { OpenTenantsOptions, RunOptions } from './calls.ts';
 export type { CallOptions, Isolation } from './call-sql.ts';
 export type { EachOptions, EachResult } from './each-tenant.ts';
 export type { FoundTenant } from './find-tenant.ts';

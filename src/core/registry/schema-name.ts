@@ -44,7 +44,7 @@ export function newSchemaName({ schemaPrefix }: Names, organizationId: string): 
  * @throws TenantctlError ORGANIZATION_ID_INVALID
  */
 export function assertOrganizationId(organizationId: string): void {
-  checkOptions({ organizationId }, 'organizationId');
+  if (typeof organizationId !== 'string') checkOptions({ organizationId }, 'organizationId');
   const refuse = (reason: string) => {
     throw new TenantctlError('ORGANIZATION_ID_INVALID', `This organization id is refused: ${reason}.`, {
       hint: 'An organization id has 1 to 255 characters, none of them a control character.',
