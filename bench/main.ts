@@ -7,6 +7,7 @@ import { createFleets } from './fleet/fleets.ts';
 import { withProjects } from './fleet/projects.ts';
 import { runFolder } from './folder/run-folder.ts';
 import { measureAdd } from './parts/add.ts';
+import { measureCalls } from './parts/calls.ts';
 import { measureCounts } from './parts/counts.ts';
 import { measureExec } from './parts/exec.ts';
 import { measureGuard } from './parts/guard.ts';
@@ -39,6 +40,7 @@ const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>>
   sharing: measureSharing,
   load: measureLoad,
   exec: measureExec,
+  calls: measureCalls,
   'start-up': measureStartUp,
 };
 

@@ -13,6 +13,7 @@ export const PARTS = [
   'sharing',
   'load',
   'exec',
+  'calls',
   'start-up',
 ] as const;
 export type PartName = (typeof PARTS)[number];
@@ -41,6 +42,8 @@ export interface Settings {
   readonly loadMs: number;
   /** Fleet size for the full check in `guard`. */
   readonly guardedTenants: number;
+  /** Number of calls in `calls`, direct and pooled. */
+  readonly calls: number;
   /** Fleet size for `add`, `ledger`, `guard`, `latency` and `load`. */
   readonly tenants: number;
   readonly newTenants: number;
@@ -72,6 +75,7 @@ type Sizes = Pick<
   | 'sharedTenants'
   | 'loadMs'
   | 'guardedTenants'
+  | 'calls'
 >;
 
 const SMOKE: Sizes = {
@@ -86,6 +90,7 @@ const SMOKE: Sizes = {
   sharedTenants: 8,
   loadMs: 1_000,
   guardedTenants: 20,
+  calls: 500,
 };
 const SMALL: Sizes = {
   growth: [20, 60, 200],
@@ -99,6 +104,7 @@ const SMALL: Sizes = {
   sharedTenants: 200,
   loadMs: 4_000,
   guardedTenants: 200,
+  calls: 5_000,
 };
 /** The sizes that the bars apply to. */
 const FULL: Sizes = {
@@ -113,6 +119,7 @@ const FULL: Sizes = {
   sharedTenants: 2000,
   loadMs: 10_000,
   guardedTenants: 10_000,
+  calls: 100_000,
 };
 
 interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTripMs' | 'json' | 'svg'> {
@@ -157,6 +164,7 @@ export function readSettings(argv: readonly string[]): Settings {
     .option('--sample <n>', 'how many tenants the slow rivals serve; more are extrapolated', positive)
     .option('--guarded-tenants <n>', 'size of the fleet for the full checks of the guard', positive)
     .option('--shared-tenants <n>', 'size of the fleet for sharing', positive)
+    .option('--calls <n>', 'how many calls of openTenants are checked, direct and pooled', positive)
     .option('--rounds <n>', 'how often everything is measured', positive)
     .option('--concurrency <n>', 'tenants at once', positive, 4)
     .option('--round-trip-ms <n>', 'the network that latency imitates', positive, 2)

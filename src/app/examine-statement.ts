@@ -52,7 +52,10 @@ export function examineStatement(text: string, values: readonly unknown[] = []):
   const refused = REFUSED.find(([words]) => words.test(statement));
   if (refused !== undefined) return { ...NOTHING, refusal: refused[1] };
   if (SESSION_LOCK.test(statement))
-    return { ...NOTHING, refusal: 'an advisory lock of the session outlives the call: use pg_advisory_xact_lock' };
+    return {
+      ...NOTHING,
+      refusal: 'an advisory lock of the session outlives the call: use pg_advisory_xact_lock',
+    };
   const isBlock = /^do\b/i.test(statement);
   const [, set] = /^(?:set|reset)\s+(.*)/is.exec(statement) ?? [];
   const named = [

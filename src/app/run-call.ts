@@ -35,21 +35,28 @@ export async function runCall<Result>(
   work: (client: TenantClient, facts: Admitted) => Promise<Result>,
 ): Promise<Result> {
   const { signal } = request.options;
-  return withConnection(pool, signal, async (connection) => {
+  return withConnection(pool, signal, async (connection, condition) => {
     const facts = await enter(connection, request);
     const leash = lend(connection, request.org, facts.before);
     const stopped = stopWith(signal, connection, leash);
+    // A cursor of a broken connection is never closed.
+    const end = () => Promise.race([leash.end(), condition.broken.promise.catch(() => undefined)]);
     try {
-      const result = await Promise.race([work(leash.client, facts), stopped.aborted]);
-      const unheard = await leash.end();
+      const result = await Promise.race([
+        work(leash.client, facts),
+        stopped.aborted,
+        condition.broken.promise,
+      ]);
+      const unheard = await end();
       if (unheard !== undefined) throw unheard;
       signal?.throwIfAborted();
       await commit(connection, facts, leash, request.org);
       return result;
     } catch (error) {
-      await leash.end();
+      await end();
       throw error;
     } finally {
+      if (leash.isStuck()) condition.isClean = false;
       await stopped.clear();
     }
   });
@@ -65,26 +72,37 @@ async function commit(connection: PoolClient, facts: Admitted, leash: Leash, org
   }
 }
 
+/** How a connection is while a call has it. */
+interface Condition {
+  isClean: boolean;
+  /** Rejects when it breaks: nothing can be committed then, and some streams of pg never end. */
+  readonly broken: PromiseWithResolvers<never>;
+}
+
 /** A connection that goes back to the pool without a transaction, or is destroyed. */
 async function withConnection<Result>(
   pool: Pick<Pool, 'connect'>,
   signal: AbortSignal | undefined,
-  use: (connection: PoolClient) => Promise<Result>,
+  use: (connection: PoolClient, condition: Condition) => Promise<Result>,
 ): Promise<Result> {
   const connection = await connect(pool, signal);
-  let isClean = true;
+  const condition = { isClean: true, broken: Promise.withResolvers<never>() };
+  condition.broken.promise.catch(() => {});
   // Without a listener, a connection that breaks would end the process. The query that fails says it.
-  const onBreak = () => (isClean = false);
+  const onBreak = (error: Error) => {
+    condition.isClean = false;
+    condition.broken.reject(error);
+  };
   connection.on('error', onBreak);
   try {
-    return await use(connection);
+    return await use(connection, condition);
   } catch (error) {
     const reason = refusalIn(error);
-    isClean &&= reason === undefined && (await rollBack(connection));
+    condition.isClean &&= reason === undefined && (await rollBack(connection));
     throw reason === undefined ? error : refused(reason, error);
   } finally {
     connection.off('error', onBreak);
-    connection.release(!isClean);
+    connection.release(!condition.isClean);
   }
 }
 

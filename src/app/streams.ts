@@ -35,9 +35,28 @@ function reasonAgainst(text: string, name: unknown): string | undefined {
     : undefined;
 }
 
-/** A stream that was not read to its end would hold the connection. */
-export function closeStream(stream: Submittable): void {
-  const { destroy, close } = stream as { destroy?: () => void; close?: () => unknown };
-  if (destroy !== undefined) destroy.call(stream);
-  else close?.call(stream);
+/**
+ * Closes a stream that was not read to its end.
+ * @returns whether the connection is free. It is not after half a COPY: that has to be ended by who began it.
+ */
+export async function closeStream(stream: Submittable): Promise<boolean> {
+  const { readableEnded, writableFinished, cursor, destroy, close, on } = stream as Leftover;
+  // Who has left the stream does not listen: the call's own error says it.
+  on?.call(stream, 'error', () => {});
+  if (cursor === undefined && (readableEnded === false || writableFinished === false)) return false;
+  // A query stream has a cursor. The next statement must wait until it is closed.
+  if (cursor === undefined) await close?.call(stream);
+  else await cursor.close?.();
+  destroy?.call(stream);
+  return true;
+}
+
+/** What cursors and streams have of these. */
+interface Leftover {
+  readonly readableEnded?: boolean;
+  readonly writableFinished?: boolean;
+  readonly cursor?: { readonly close?: () => unknown };
+  readonly destroy?: () => void;
+  readonly close?: () => unknown;
+  readonly on?: (name: 'error', listener: () => void) => void;
 }

@@ -24,6 +24,8 @@ export interface Leash {
   readonly failure: () => unknown;
   /** From now on new statements are refused. Waits for those that nobody waited for. @returns their first error */
   readonly end: () => Promise<unknown>;
+  /** The connection is of no use any more. */
+  readonly isStuck: () => boolean;
   /** From now on statements are refused, with this reason, also those that wait for their turn. */
   readonly refuse: (reason: Error) => void;
 }
@@ -37,6 +39,7 @@ export function lend(connection: ClientBase, tenant: string, before: Settings): 
   const streams = new Set<Submittable>();
   const changed = new Map<string, string>();
   let hasEnded = false;
+  let isStuck = false;
 
   const refusalOfCall = () => turns.stopped() ?? (hasEnded ? ended(tenant) : undefined);
   const send = async (config: QueryConfig): Promise<QueryResult> => {
@@ -53,7 +56,10 @@ export function lend(connection: ClientBase, tenant: string, before: Settings): 
   };
   const stream = (given: Submittable) => {
     const reason = refusalOfStream(given);
-    const refused = refusalOfCall() ?? (reason && sessionState(tenant, reason.text, reason.reason));
+    const refused =
+      refusalOfCall() ??
+      (reason && sessionState(tenant, reason.text, reason.reason)) ??
+      (turns.isBusy() ? sessionState(tenant, undefined, 'await the statements before a stream') : undefined);
     if (refused !== undefined) throw refused;
     streams.add(given);
     return connection.query(given);
@@ -76,10 +82,11 @@ export function lend(connection: ClientBase, tenant: string, before: Settings): 
     changed,
     failure: turns.failure,
     refuse: turns.stop,
-    end() {
+    isStuck: () => isStuck,
+    async end() {
       hasEnded = true;
-      for (const each of streams) closeStream(each);
-      return turns.settle();
+      for (const each of streams) isStuck = !(await closeStream(each)) || isStuck;
+      return isStuck ? sessionState(tenant, undefined, 'a COPY was not ended') : turns.settle();
     },
   };
 }
@@ -100,12 +107,12 @@ function ended(tenant: string): TenantctlError {
   });
 }
 
-function sessionState(tenant: string, statement: string, reason: string): TenantctlError {
-  return new TenantctlError(
-    'SESSION_STATE',
-    `A call for the tenant "${tenant}" may not send this: ${reason}.`,
-    { tenant, statement, hint: MAY_DO },
-  );
+function sessionState(tenant: string, statement: string | undefined, reason: string): TenantctlError {
+  return new TenantctlError('SESSION_STATE', `A call for the tenant "${tenant}" is refused: ${reason}.`, {
+    tenant,
+    statement,
+    hint: MAY_DO,
+  });
 }
 
 /** What a statement may change, and what is known of it. */

@@ -6,6 +6,8 @@ export interface Turns {
   take<Result>(send: () => Promise<Result>): Promise<Result>;
   /** Those that wait for their turn are not sent. */
   readonly stop: (reason: Error) => void;
+  /** A statement is not answered yet. */
+  readonly isBusy: () => boolean;
   /** Why no more are sent; undefined if they are. */
   readonly stopped: () => Error | undefined;
   /** The last error of a statement that the server has answered. */
@@ -37,6 +39,7 @@ export function createTurns(): Turns {
       return sent;
     },
     stop: (reason) => (stopped ??= reason),
+    isBusy: () => pending.size > 0,
     stopped: () => stopped,
     failure: () => failure,
     async settle() {

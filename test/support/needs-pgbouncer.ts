@@ -1,5 +1,5 @@
 import { beforeEach } from 'vitest';
-import { findPgBouncer } from './pgbouncer.ts';
+import { findPgBouncer } from './pgbouncer-program.ts';
 
 const isThere = (await findPgBouncer()) !== undefined;
 

@@ -63,23 +63,61 @@ test('cursors and streams read the tenant, and are closed if the work leaves the
   expect(rows).toEqual({ read: 3, streamed: 2, copied: 'org_a\nx\ny\n' });
 
   const leaves: Record<string, (client: TenantClient) => Promise<unknown>> = {
-    'a cursor that was not begun': (client) => Promise.resolve(client.query(new Cursor(many)) && undefined),
+    'a cursor that was not begun': (client) => Promise.resolve(void client.query(new Cursor(many))),
     'a cursor in the midst': async (client) => void (await client.query(new Cursor(many)).read(2)),
     'a query stream that was not begun': (client) =>
-      Promise.resolve(client.query(new QueryStream(many)) && undefined),
+      Promise.resolve(void client.query(new QueryStream(many))),
     'a query stream in the midst': async (client) => {
       for await (const _ of client.query(new QueryStream(many))) break;
     },
-    'a COPY out that was not read': (client) =>
-      Promise.resolve(client.query(copyTo(`COPY (${many}, repeat('x', 1000)) TO STDOUT`)) && undefined),
-    'a COPY in that was not ended': (client) =>
-      Promise.resolve(client.query(copyFrom('COPY who FROM STDIN')).write('z\n') && undefined),
   };
   for (const [name, leave] of Object.entries(leaves)) {
-    await tenants.run('org_a', leave).catch(() => {});
+    await tenants.run('org_a', leave);
+    expect({ name, who: await whoIs(tenants, 'org_b') }).toEqual({ name, who: 'org_b' });
+  }
+  const copies: Record<string, (client: TenantClient) => Promise<unknown>> = {
+    'a COPY out that was not read': (client) =>
+      Promise.resolve(void client.query(copyTo(`COPY (${many}) TO STDOUT`))),
+    'a COPY out in the midst': async (client) => {
+      for await (const _ of client.query(copyTo(`COPY (${many}) TO STDOUT`))) break;
+    },
+    'a COPY in that was not ended': (client) =>
+      Promise.resolve(void client.query(copyFrom('COPY who FROM STDIN')).write('z\n')),
+  };
+  for (const [name, leave] of Object.entries(copies)) {
+    expect({ name, code: await codeOf(tenants.run('org_a', leave)) }).toEqual({
+      name,
+      code: 'SESSION_STATE',
+    });
     expect({ name, who: await whoIs(tenants, 'org_b') }).toEqual({ name, who: 'org_b' });
   }
   expect(pool.totalCount).toBe(1);
+});
+
+test('a stream that breaks, or is stopped, ends its call and does not hold it', async () => {
+  const { tenants, query } = await createApplication();
+  const slow = 'SELECT n, pg_sleep(0.2) FROM generate_series(1, 100) n';
+  const reads: Record<string, (client: TenantClient) => Promise<unknown>> = {
+    cursor: (client) => client.query(new Cursor(slow)).read(50),
+    'query stream': async (client) => void (await client.query(new QueryStream(slow)).toArray()),
+    'COPY out': (client) => readAll(client.query(copyTo(`COPY (${slow}) TO STDOUT`))),
+  };
+  for (const [name, read] of Object.entries(reads)) {
+    const reason = new Error('stopped');
+    const controller = new AbortController();
+    const stopped = tenants
+      .run('org_a', read, { signal: controller.signal })
+      .catch((error: unknown) => error);
+    setTimeout(() => controller.abort(reason), 100);
+    expect({ name, is: (await stopped) === reason }).toEqual({ name, is: true });
+    const broken = tenants.run('org_a', async (client) => {
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      setTimeout(() => void query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]), 100);
+      await read(client);
+    });
+    await expect(broken, name).rejects.toThrow(/terminat|ECONNRESET|closed/);
+    expect(await whoIs(tenants, 'org_b')).toBe('org_b');
+  }
 });
 
 test('a stream is one statement, and changes no settings', async () => {
