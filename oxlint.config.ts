@@ -55,8 +55,8 @@ interface Pattern {
 }
 
 const ABOVE_CORE: Pattern = {
-  group: ['**/cli/**', '**/config/**'],
-  message: 'core and db never know the command line or its configuration.',
+  group: ['**/cli/**', '**/config/**', '**/app/**'],
+  message: 'core and db never know the command line, its configuration, or the side of the application.',
 };
 
 /** Core and db see no process and no console, and nothing that stands above them. */
@@ -92,6 +92,17 @@ const GENERIC: Pattern = {
   group: ['plan', 'files', 'target', 'state', 'registry'].map((room) => `../${room}/**`),
   message: 'serve knows tasks, and nothing of migrations: say it in src/core/strategy.',
 };
+
+/** The side of the application must not load the engine: only the registry's SQL and the rules for options. */
+const BESIDE_CORE: Pattern[] = [
+  {
+    group: CORE.filter((room) => room !== 'registry' && room !== 'options').map(
+      (room) => `**/core/${room}/**`,
+    ),
+    message: 'src/app loads nothing that migrates.',
+  },
+  { group: ['**/db/knex/**', '**/db/embedded/**'], message: 'src/app works on the pool of the application.' },
+];
 
 const BELOW_CORE: Pattern = { group: ['**/core/**'], message: 'db knows nothing above it.' };
 
@@ -143,6 +154,10 @@ export default defineConfig({
     ),
     ...CORE.map((room) =>
       asLibrary([`src/core/${room}/**`], [...above(CORE, room), ...(room === 'serve' ? [GENERIC] : [])]),
+    ),
+    asLibrary(
+      ['src/app/**'],
+      [{ group: ['**/cli/**', '**/config/**'], message: 'src/app is a library.' }, ...BESIDE_CORE],
     ),
     asLibrary(['src/db/*/**'], [BELOW_CORE]),
     asLibrary(
