@@ -83,7 +83,7 @@ export function openCalls<Handle>(
       }
       const options = { atLeast, ...own };
       const request = { names, org, expected, known: remembered.get(org), options };
-      return runCall(source, request, async (client, facts) => {
+      const call = runCall(source, request, async (client, facts) => {
         remembered.set(org, facts.schema);
         return wrap(
           client,
@@ -102,6 +102,11 @@ export function openCalls<Handle>(
           },
           options,
         );
+      });
+      return call.catch((error: unknown) => {
+        // What was remembered of it may be wrong.
+        if (error instanceof TenantctlError) remembered.forget(org);
+        throw error;
       });
     },
     current: () => openCall()?.tenant,

@@ -42,12 +42,12 @@ export function lend(connection: ClientBase, tenant: string, before: Settings): 
   let isStuck = false;
 
   const refusalOfCall = () => turns.stopped() ?? (hasEnded ? ended(tenant) : undefined);
-  const send = async (config: QueryConfig): Promise<QueryResult> => {
+  const send = (config: QueryConfig): Promise<QueryResult> => {
     const { refusal, settings, changesOthers } = examineStatement(config.text, config.values);
     const reason = config.name === undefined ? refusal : NAMED;
     const refused = refusalOfCall() ?? (reason && sessionState(tenant, config.text, reason));
     // Not in turn: this error is the caller's alone.
-    if (refused !== undefined) throw refused;
+    if (refused !== undefined) return Promise.reject(refused);
     return turns.take(async () => {
       if (settings.length > 0 || changesOthers)
         await remember(connection, { settings, changesOthers, before, changed });

@@ -12,8 +12,9 @@ test('each yields how it went for every ACTIVE tenant, failures among them, so m
   for await (const result of application.tenants.each(
     async (client, { clerkOrgId }) => {
       most = Math.max(most, (running += 1));
-      const { rows } = await client.query<{ org: string }>(clerkOrgId === 'org_b' ? 'SELECT 1 / 0' : WHO);
+      await client.query('SELECT pg_sleep(0.1)');
       running -= 1;
+      const { rows } = await client.query<{ org: string }>(clerkOrgId === 'org_b' ? 'SELECT 1 / 0' : WHO);
       return rows[0]?.org;
     },
     { concurrency: 2 },
