@@ -38,8 +38,11 @@ const SHARED = ', public, pg_temp';
 /** A setting that lasts as long as the transaction: in another one it is not `open`. */
 const MARK = 'tenantctl.call';
 
-/** One column, as JSON: each column more costs the client a microsecond. */
-const BEFORE = `pg_catalog.json_build_array(${ALWAYS.map((name) => `pg_catalog.current_setting('${name}')`).join(', ')}) AS before`;
+/** Of all settings that are put back. One column, as JSON: each column more costs the client a microsecond. */
+function valuesOf(settings: readonly string[]): string {
+  const values = settings.map((name) => `pg_catalog.current_setting(${literal(name)}, true)`);
+  return `pg_catalog.json_build_array(${values.join(', ')})`;
+}
 
 /** What `enterCall` answers: values as text. No row if the organization is unknown. */
 export interface CallFacts {
@@ -55,6 +58,16 @@ export interface CallFacts {
   readonly before: Settings;
 }
 
+/** What a call is for. */
+export interface CallTarget {
+  readonly names: Names;
+  readonly org: string;
+  /** The schema of a tenant that is ACTIVE, if the registry need not be asked. */
+  readonly known?: string | undefined;
+  /** Settings of the application that are put back like those of ALWAYS. */
+  readonly settings: readonly string[];
+}
+
 /** SQL that begins the transaction of a call. */
 export function beginCall({ isolation, readOnly }: CallOptions): string {
   const level = isolation === undefined ? '' : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
@@ -64,24 +77,23 @@ export function beginCall({ isolation, readOnly }: CallOptions): string {
 /**
  * SQL for a transaction that has just begun: facts about the tenant and the session, and the tenant's search path, for
  * as long as the transaction lasts. A history is looked for in the tenant's own schema only.
- * PostgreSQL evaluates a list of columns from left to right.
- * @param known the schema of a tenant that is ACTIVE, if the registry need not be asked
+ * PostgreSQL evaluates a list of columns from left to right. A column of the registry may have a collation of its own.
  */
-export function enterCall(names: Names, org: string, options: CallOptions, known?: string): string[] {
+export function enterCall({ names, org, known, settings }: CallTarget, options: CallOptions): string[] {
   const { table, organization, schema, status } = registrySql(names);
   const { statementTimeoutMs, asOwner = false, atLeast } = options;
   const name = `t.${schema}::text`;
   const path = `pg_catalog.quote_ident(${name}) || '${atLeast === undefined ? SHARED : ', pg_temp'}'`;
   const row = `(VALUES (${literal(org)}, ${literal(known ?? '')}, ${writtenStatus(names, 'ACTIVE')})) t (${organization}, ${schema}, ${status})`;
   const owner = `(SELECT pg_catalog.set_config('role', pg_catalog.pg_get_userbyid(n.nspowner), true)
-      FROM pg_catalog.pg_namespace n WHERE n.nspname = ${name})`;
+      FROM pg_catalog.pg_namespace n WHERE n.nspname = ${name} COLLATE "C")`;
   return [
-    `SELECT ${BEFORE}, ${name} AS schema, ${statusOf(names, `t.${status}`)} AS status,
+    `SELECT ${valuesOf([...ALWAYS, ...settings])} AS before, ${name} AS schema, ${statusOf(names, `t.${status}`)} AS status,
        pg_catalog.to_regnamespace(pg_catalog.quote_ident(${name}))::oid AS "schemaId",
        pg_catalog.pg_my_temp_schema() AS "temporarySchema",
        EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) AS "isListening",
        pg_catalog.set_config('${MARK}', 'open', true), pg_catalog.set_config('search_path', ${path}, true),
-       ${asOwner ? `${owner}, ` : ''}pg_catalog.current_schema() = ${name} AS "isVisible"
+       ${asOwner ? `${owner}, ` : ''}pg_catalog.current_schema() = ${name} COLLATE "C" AS "isVisible"
      FROM ${known === undefined ? `${table} t` : row} WHERE t.${organization} = ${literal(org)}`,
     ...(atLeast === undefined ? [] : [selectVersion(names, atLeast)]),
     ...(statementTimeoutMs === undefined ? [] : [`SET LOCAL statement_timeout = ${statementTimeoutMs}`]),
@@ -97,11 +109,11 @@ function selectVersion({ tenantHistory }: Names, migration: string): string {
 }
 
 /** The facts in what `enterCall` answered. */
-export function toFacts(row: Readonly<Record<string, string>>): CallFacts {
-  const values = JSON.parse(row['before'] ?? '[]') as readonly string[];
+export function toFacts(row: Readonly<Record<string, string>>, settings: readonly string[]): CallFacts {
+  const values = JSON.parse(row['before'] ?? '[]') as readonly (string | null)[];
   return {
     ...(row as unknown as CallFacts),
-    before: new Map(ALWAYS.map((name, at) => [name, values[at] ?? ''])),
+    before: new Map([...ALWAYS, ...settings].map((name, at) => [name, values[at] ?? ''])),
   };
 }
 
@@ -143,6 +155,9 @@ END $tenantctl$`;
  */
 export function endCall(facts: CallFacts, changed: Settings): string[] {
   const { schema, before, temporarySchema, isListening } = facts;
+  const others = [...[...before].slice(ALWAYS.length), ...changed].map(([name, value]) =>
+    restored(name, value),
+  );
   return [
     `SET LOCAL search_path TO ${identifier(schema ?? '')}${SHARED}`,
     'SET CONSTRAINTS ALL IMMEDIATE',
@@ -154,9 +169,7 @@ export function endCall(facts: CallFacts, changed: Settings): string[] {
     `SET role = ${literal(before.get('role') ?? 'none')}`,
     `${REFUSE_ENDED}, ${restored('search_path', before.get('search_path') ?? '')}`,
     ...ALWAYS.slice(2).map((name) => `SET ${name} = ${literal(before.get(name) ?? '')}`),
-    ...(changed.size === 0
-      ? []
-      : [`SELECT ${[...changed].map(([name, value]) => restored(name, value)).join(', ')}`]),
+    ...(others.length === 0 ? [] : [`SELECT ${others.join(', ')}`]),
   ];
 }
 

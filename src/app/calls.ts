@@ -19,6 +19,11 @@ export interface OpenTenantsOptions {
   /** Every call's, unless it has its own. */
   readonly atLeast?: string | undefined;
   /**
+   * More settings that every call puts back, such as `app.tenant`: those that a function of the database changes for
+   * the session. What the texts of a call name is put back without this.
+   */
+  readonly settings?: readonly string[] | undefined;
+  /**
    * Trusts what the registry said for so many milliseconds. A suspension then counts only after that time.
    * Absent: every call asks.
    */
@@ -63,7 +68,9 @@ export function openCalls<Handle>(
     options: CallOptions,
   ) => Promise<Result>,
 ): Calls<Handle> {
-  const { names = DEFAULT_NAMES, cacheMs = 0, atLeast } = checkOptions(given);
+  const { names = DEFAULT_NAMES, ...options } = given;
+  const { cacheMs = 0, atLeast, settings: own = [] } = checkOptions(options);
+  const settings = own.map((name) => name.toLowerCase());
   const calls = new AsyncLocalStorage<Call<Handle>>();
   const remembered = rememberSchemas(cacheMs);
   const openCall = () => {
@@ -82,7 +89,7 @@ export function openCalls<Handle>(
         return work(around.handle);
       }
       const options = { atLeast, ...own };
-      const request = { names, org, expected, known: remembered.get(org), options };
+      const request = { names, org, expected, known: remembered.get(org), settings, options };
       const call = runCall(source, request, async (client, facts) => {
         remembered.set(org, facts.schema);
         return wrap(

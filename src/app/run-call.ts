@@ -1,7 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import { cancelRunning } from '../db/pg-internals.ts';
 import { isError } from '../is-error.ts';
-import type { Names } from '../names.ts';
 import {
   aborted,
   assertUsable,
@@ -12,19 +11,24 @@ import {
   rightsMissing,
   sqlstateOf,
 } from './admission.ts';
-import { beginCall, endCall, enterCall, REFUSAL, ROLL_BACK, toFacts, type CallOptions } from './call-sql.ts';
+import {
+  beginCall,
+  endCall,
+  enterCall,
+  REFUSAL,
+  ROLL_BACK,
+  toFacts,
+  type CallOptions,
+  type CallTarget,
+} from './call-sql.ts';
 import type { Admitted, TenantContext } from './admission.ts';
 import { queryRaw } from './query-raw.ts';
 import { lend, type Leash, type TenantClient } from './tenant-client.ts';
 
 /** A call for one tenant. */
-export interface CallRequest {
-  readonly names: Names;
-  readonly org: string;
+export interface CallRequest extends CallTarget {
   /** What the caller knows of the tenant, if more than its organization. */
   readonly expected?: TenantContext | undefined;
-  /** The registry need not be asked: it has said so before. */
-  readonly known?: string | undefined;
   readonly options: CallOptions & { readonly signal?: AbortSignal | undefined };
 }
 
@@ -139,10 +143,10 @@ async function rollBack(connection: PoolClient): Promise<boolean> {
 
 /** Begins the call's transaction. @throws TenantctlError if the tenant must not be used */
 async function enter(connection: PoolClient, request: CallRequest): Promise<Admitted> {
-  const { names, org, options, known } = request;
+  const { org, options } = request;
   const { atLeast } = options;
   const send = (asked: CallOptions) =>
-    queryRaw(connection, [beginCall(asked), ...enterCall(names, org, asked, known)].join(';\n'));
+    queryRaw(connection, [beginCall(asked), ...enterCall(request, asked)].join(';\n'));
   try {
     const rows = await send(options);
     const facts = admit(request, rows);
@@ -157,8 +161,8 @@ async function enter(connection: PoolClient, request: CallRequest): Promise<Admi
   }
 }
 
-function admit({ org, expected }: CallRequest, [row]: readonly Record<string, string>[]): Admitted {
-  const facts = row?.['schemaId'] === undefined ? undefined : toFacts(row);
+function admit({ org, expected, settings }: CallRequest, [row]: readonly Record<string, string>[]): Admitted {
+  const facts = row?.['schemaId'] === undefined ? undefined : toFacts(row, settings);
   assertUsable(org, facts);
   if (expected !== undefined && !isSame(expected, facts)) throw changed(expected, facts);
   return facts;

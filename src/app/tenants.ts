@@ -6,5 +6,6 @@ export type { CallOptions, Isolation } from './call-sql.ts';
 export type { EachOptions, EachResult } from './each-tenant.ts';
 export type { FoundTenant } from './find-tenant.ts';
 export type { TenantClient } from './tenant-client.ts';
+export { DEFAULT_NAMES, type Names } from '../names.ts';
 export { TenantctlError } from '../errors.ts';
 export type { ErrorCode } from '../error-code.ts';

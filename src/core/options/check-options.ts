@@ -37,7 +37,7 @@ const all = <Name extends string>(one: Rule, ...names: readonly Name[]) =>
 /** The rules for all options and arguments of core's functions. A name means the same in all of them. */
 const RULES = {
   ...all(TEXT, 'organizationId', 'name', 'tenant', 'to', 'sql', 'nodeVersion', 'runLabel', 'atLeast'),
-  ...all(TEXTS, 'organizationIds', 'names', 'tenants'),
+  ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings'),
   ...all(PATH, 'folder', 'masterFolder', 'tenantFolder', 'path', 'folders.master', 'folders.tenants'),
   ...all(FLAG, 'onlyFailed', 'compile', 'recordings', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
   ...all(FLAG, 'readOnly', 'asOwner'),

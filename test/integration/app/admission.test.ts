@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { openTenants } from '../../../src/app/tenants.ts';
+import { DEFAULT_NAMES, openTenants } from '../../../src/app/tenants.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import {
   codeOf,
@@ -76,6 +76,10 @@ test('an unknown organization, and every status but ACTIVE, is refused by its co
   await setStatus(application, 'org_a', 'ACTIVE');
   expect(await tenants.find('org_a')).toEqual({ clerkOrgId: 'org_a', schema: SCHEMA, status: 'ACTIVE' });
   expect(await codeOf(tenants.find('org_nobody'))).toBe('TENANT_UNKNOWN');
+  await application.query(`ALTER TABLE tenants ALTER schema_name TYPE varchar(63) COLLATE "POSIX"`);
+  expect(await tenants.run('org_a', (client) => client.query(WHO), { asOwner: true })).toMatchObject({
+    rowCount: 1,
+  });
   expect(await whoIs(tenants, 'org_a')).toBe('org_a');
 });
 
@@ -194,4 +198,27 @@ test('as the owner, with a role for each tenant: what it makes is the owner’s,
     ),
   ).toEqual([{ owner: `${app}_owner`, org: 'org_a' }]);
   expect((await pool.query('SELECT current_user AS role')).rows).toEqual([{ role: app }]);
+});
+
+test('a registry and histories under other names are read by those names', async () => {
+  const { pool, query } = await createApplication();
+  await query(`CREATE SCHEMA crm; CREATE TYPE crm.state AS ENUM ('live', 'trial', 'off');
+    CREATE TABLE crm."Customers" (org text PRIMARY KEY, "Schema" name, state crm.state);
+    INSERT INTO crm."Customers" VALUES ('org_a', '${SCHEMA}', 'trial'), ('org_b', '${SCHEMA}', 'off');
+    ALTER TABLE ${SCHEMA}.knex_migrations_tenant RENAME TO "History"`);
+  const tenants = openTenants(pool, {
+    atLeast: LATEST,
+    names: {
+      ...DEFAULT_NAMES,
+      registry: { schema: 'crm', table: 'Customers' },
+      columns: { ...DEFAULT_NAMES.columns, organization: 'org', schema: 'Schema', status: 'state' },
+      statuses: { ...DEFAULT_NAMES.statuses, ACTIVE: ['live', 'trial'], SUSPENDED: ['off'] },
+      tenantHistory: 'History',
+    },
+  });
+  expect(await whoIs(tenants, 'org_a')).toBe('org_a');
+  expect(await tenants.find('org_b')).toMatchObject({ status: 'SUSPENDED' });
+  expect(await codeOf(whoIs(tenants, 'org_b'))).toBe('TENANT_NOT_ACTIVE');
+  for await (const each of tenants.each((client) => client.query(WHO)))
+    expect(each).toMatchObject({ clerkOrgId: 'org_a', ok: true });
 });

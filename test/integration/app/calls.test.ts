@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { openTenants, type TenantClient } from '../../../src/app/tenants.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
-import { codeOf, createApplication, WHO, whoIs } from '../../support/application.ts';
+import { codeOf, createApplication, openPool, WHO, whoIs } from '../../support/application.ts';
 
 const SCHEMA = schemaNameFor('org_a');
 const one = async (client: TenantClient, text: string) =>
@@ -292,6 +293,21 @@ test('a session that has temporary objects or listens keeps them, and a call add
   }
 });
 
+test('settings of the application that a function changes are put back if openTenants knows them', async () => {
+  const { pool, query } = await createApplication();
+  await query(
+    `CREATE FUNCTION public.choose(t text) RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.tenant', t, false) $$`,
+  );
+  const tenants = openTenants(pool, { settings: ['App.Tenant', 'work_mem'] });
+  await tenants.run('org_a', (client) => client.query(`SELECT public.choose('a')`));
+  expect((await pool.query(`SELECT current_setting('app.tenant', true) AS tenant`)).rows).toEqual([
+    { tenant: '' },
+  ]);
+  await pool.query(`SET app.tenant = 'pool'`);
+  await tenants.run('org_a', (client) => client.query(`SELECT public.choose('a')`));
+  expect((await pool.query('SHOW app.tenant')).rows).toEqual([{ 'app.tenant': 'pool' }]);
+});
+
 test('options that JavaScript gets wrong are refused', async () => {
   const { tenants, pool } = await createApplication();
   const wrong = { isolation: 'serializable; DROP TABLE tenants' } as unknown as object;
@@ -300,4 +316,35 @@ test('options that JavaScript gets wrong are refused', async () => {
     'USAGE',
   );
   expect(() => openTenants(pool, { cacheMs: Number.NaN })).toThrow(/cacheMs/);
+});
+
+test('what the pool sets for each connection, its role included, is there again after a call', async () => {
+  const { fleet, query } = await createApplication();
+  const role = `r${randomBytes(5).toString('hex')}`;
+  onTestFinished(() => query(`DROP OWNED BY ${role}; DROP ROLE ${role}`).then(() => undefined));
+  await query(`CREATE ROLE ${role}; GRANT SELECT ON tenants TO ${role}; GRANT USAGE ON SCHEMA ${SCHEMA} TO ${role};
+    GRANT SELECT ON ALL TABLES IN SCHEMA ${SCHEMA} TO ${role}`);
+  const pool = openPool({ connectionString: fleet.testDatabase.url, max: 1 });
+  pool.on('connect', (client) => {
+    void client.query(
+      `SET ROLE ${role}; SET search_path = pg_catalog, "It's"; SET lock_timeout = '7s'; SET app.pool = E'a\\\\''b'`,
+    );
+  });
+  const tenants = openTenants(pool);
+  const set = async () =>
+    (
+      await pool.query(`SELECT current_user AS role, current_setting('search_path') AS path,
+      current_setting('lock_timeout') AS timeout, current_setting('app.pool') AS custom`)
+    ).rows;
+  const before = await set();
+  expect(before).toEqual([{ role, path: `pg_catalog, "It's"`, timeout: '7s', custom: `a\\'b` }]);
+  expect(await whoIs(tenants, 'org_a')).toBe('org_a');
+  expect(await set()).toEqual(before);
+  await tenants.run('org_a', (client) => client.query('CREATE TABLE made (id int)'), { asOwner: true });
+  expect(await set()).toEqual(before);
+  await tenants.run('org_a', async (client) => {
+    for (const text of ['RESET ROLE', 'RESET lock_timeout', `SET app.pool = ''`, 'RESET search_path'])
+      await client.query(text);
+  });
+  expect(await set()).toEqual(before);
 });
