@@ -51,6 +51,15 @@ export {
 } from './core/tenant/suspend.ts';
 export type { StatusChangeResult, StatusChanges } from './core/tenant/status-change.ts';
 
+// The rights of an application's role
+export { grantApplication } from './core/commands/grant-application.ts';
+export type {
+  GrantApplicationOptions,
+  GrantApplicationResult,
+  TenantGrant,
+} from './core/commands/grant-application.ts';
+export { readGrantPlan, type GrantPlan } from './core/commands/plan-grant.ts';
+
 // Migrations, forward and back
 export { migrateMaster } from './core/commands/migrate-master.ts';
 export type { MasterOptions, MasterResult, MigrateMasterOptions } from './core/commands/migrate-master.ts';
@@ -147,6 +156,12 @@ export type {
   StatusDocument,
   TenantStateDocument,
 } from './core/documents/status-document.ts';
+export {
+  grantDocument,
+  plannedGrantDocument,
+  type GrantDocument,
+  type PlannedGrantDocument,
+} from './core/documents/grant-document.ts';
 export {
   plannedStatusDocument,
   statusChangesDocument,

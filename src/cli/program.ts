@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { addDoctor } from './commands/doctor.ts';
 import { addExec } from './commands/exec.ts';
+import { addGrant } from './commands/grant.ts';
 import { addHelp } from './commands/help.ts';
 import { addHistory } from './commands/history.ts';
 import { addInit } from './commands/init.ts';
@@ -25,6 +26,7 @@ const COMMANDS = [
   addRollback,
   addTenant,
   addExec,
+  addGrant,
   addHistory,
   addResolve,
   addStatus,

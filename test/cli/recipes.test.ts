@@ -44,9 +44,10 @@ async function setOut() {
 
 test("the application's role may use tenants that come later, and tables that come later, but no history", async () => {
   const { least, other, project, run, schemaOf } = await setOut();
-  const [[path, migration] = ['', '']] = await readRecipe('application-role.md');
-  await project.write(path, migration.replaceAll(/\bapp\b/g, other));
-  await run(0, 'migrate', 'tenants');
+  const planned = await run(0, 'grant', 'application', other, '--dry-run');
+  expect(planned.stdout).toContain(`GRANT SELECT ON "public"."tenants" TO ${other};`);
+  const granted = await run(0, 'grant', 'application', other, '--json');
+  expect(granted.json()).toMatchObject({ role: other, totals: { selected: 2, changed: 2, failed: 0 } });
   await run(0, 'tenant', 'provision', 'org_c');
   await project.write(LATER, createTable('documents', 'id serial PRIMARY KEY, title text'));
   await run(0, 'migrate', 'tenants');
@@ -58,7 +59,8 @@ test("the application's role may use tenants that come later, and tables that co
     await expect(use('DELETE FROM knex_migrations_tenant')).rejects.toThrow('permission denied');
     await expect(use('CREATE TABLE mine ()')).rejects.toThrow('permission denied');
   }
-  await run(0, 'rollback', 'tenants', '--to', '20260101000002_application_role', '--tenant', 'org_a');
+  await run(1, 'grant', 'application', 'nobody');
+  await run(0, 'grant', 'application', other, '--revoke');
   const inA = least.logInAs(other, `SELECT FROM ${await schemaOf('org_a')}.notes`);
   await expect(inA).rejects.toThrow('permission denied');
 });

@@ -138,6 +138,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'tenant provision': 'provisioned',
   'tenant suspend': 'suspended',
   'tenant resume': 'resumed',
+  'grant application': 'changed',
 };
 
 /** How a command finds a tenant that it leaves as it is; up to date if absent. */

@@ -1,5 +1,7 @@
 /** What commands call in src/core. Loaded as one, while the server answers: many small files take longer. */
 export { acceptEdits } from '../../core/commands/accept-edits.ts';
+export { grantApplication } from '../../core/commands/grant-application.ts';
+export { readGrantPlan } from '../../core/commands/plan-grant.ts';
 export { migrateMaster } from '../../core/commands/migrate-master.ts';
 export { migrateTenants } from '../../core/commands/migrate-tenants.ts';
 export {

@@ -7,6 +7,7 @@ import { takeOver } from './ownership.ts';
 import type { TenantView } from './registry-facts.ts';
 import { HANDLED, leftOver } from './remedy.ts';
 import { tenantHistories } from './history-checks.ts';
+import { applicationRoles } from './application-role.ts';
 import { actsAsOwners } from './tenant-roles.ts';
 import { lacksSchema } from '../fleet/class-of.ts';
 import { isSwapped } from '../state/tenant-ids.ts';
@@ -25,6 +26,7 @@ export const TENANTS: CheckTable<TenantView> = {
   'unfinished-tenants': ['Unfinished tenants', unfinishedTenants],
   'renamed-tenants': ['Renamed tenants', renamedTenants],
   'swapped-tenants': ['Swapped tenants', swappedTenants],
+  'application-role': ["The application's role", applicationRoles],
 };
 
 function tenantRights({ names, foreign, tenants, role }: TenantView): Verdict {

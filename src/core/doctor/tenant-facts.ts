@@ -4,6 +4,7 @@ import { registrySql } from '../registry/registry-sql.ts';
 import { SYSTEM_SCHEMA } from '../registry/schema-name.ts';
 import { readGroups, readMembers, type Scope, type StampedTenant } from '../fleet/fleet-facts.ts';
 import { toMembers, type Member } from '../fleet/member.ts';
+import { readApplicationRoles, type ApplicationRole } from './application-role.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface TenantFacts {
@@ -11,6 +12,7 @@ export interface TenantFacts {
   /** Tenants whose schema exists and whose history the role may read. */
   readonly members: readonly Member[];
   readonly foreign: readonly ForeignSchema[];
+  readonly applications: readonly ApplicationRole[];
 }
 
 /** A tenant schema that the role does not own, or that contains tables of other roles. */
@@ -32,7 +34,10 @@ export async function readTenantFacts(database: Database, scope: Scope): Promise
     const readable = page.filter(({ hasSchema, schema }) => hasSchema && !unreadable.has(schema));
     members.push(...(await toMembers(database, readable, new Map())));
   }
-  return { tenants, members, foreign };
+  const active = tenants.filter(({ status, hasSchema }) => status === 'ACTIVE' && hasSchema);
+  const schemas = active.map(({ schema }) => schema);
+  const applications = await readApplicationRoles(database, schemas);
+  return { tenants, members, foreign, applications };
 }
 
 /** Only the owner may alter a table: https://www.postgresql.org/docs/current/ddl-priv.html */

@@ -5,6 +5,7 @@ import { guardRoutines } from '../guard/server-routines.ts';
 import { readDistrust } from '../recordings/trust.ts';
 import { tenantRoutines } from '../registry/server-routines.ts';
 import { stampRoutines } from '../stamps/server-routines.ts';
+import { applicationRoutines } from '../roles/application-roles.ts';
 import type { Routine } from '../state/routine.ts';
 import { serveRoutines } from '../strategy/server-routines.ts';
 
@@ -15,6 +16,7 @@ export function allRoutines(names: Names): Routine[] {
     ...stampRoutines(names),
     ...serveRoutines(names),
     ...guardRoutines(names),
+    ...applicationRoutines(names),
   ];
 }
 

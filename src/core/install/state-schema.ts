@@ -12,6 +12,7 @@ import { boundNames, readStateVersion, readVersionIfAny } from '../state/version
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
+import { APPLICATION_ROLES } from '../roles/application-roles.ts';
 import { RECORDINGS_TABLE } from '../recordings/table.ts';
 import { STAMP_TABLES, STAMPS_BY_TABLE } from '../stamps/tables.ts';
 
@@ -80,6 +81,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   RECORDINGS_TABLE,
   // Routines only. 14: the guard counts what was written to each catalog.
   [],
+  APPLICATION_ROLES,
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

@@ -19,7 +19,8 @@ export type RunCommand =
   | 'rollback tenants'
   | 'tenant provision'
   | 'tenant suspend'
-  | 'tenant resume';
+  | 'tenant resume'
+  | 'grant application';
 
 /** Runs kept per command; as many runs with nothing to do are kept as well. */
 const KEPT_RUNS = 100;

@@ -94,6 +94,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'tenant provision': 'tenantctl rollback tenants --all --tenant <org> undoes every migration of a tenant.',
   'tenant suspend': 'tenantctl tenant resume <org> makes a tenant ACTIVE again.',
   'tenant resume': 'tenantctl tenant suspend <org> suspends a tenant again.',
+  'grant application': 'tenantctl grant application <role> --revoke takes the rights back.',
   'rollback tenants': 'tenantctl migrate tenants applies pending migrations again.',
   'migrate master': 'tenantctl rollback master undoes the last batch of master migrations.',
   'rollback master': 'tenantctl migrate master applies pending migrations again.',

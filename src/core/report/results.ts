@@ -8,6 +8,8 @@ export type TenantOutcome =
   | 'rolled-back'
   | 'suspended'
   | 'resumed'
+  | 'granted'
+  | 'revoked'
   | 'up-to-date'
   | 'failed'
   | 'skipped';

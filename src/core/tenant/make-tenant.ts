@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
-import { identifier } from '../../db/sql.ts';
+import { identifier, literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -14,6 +14,7 @@ import type { MigrationFolder } from '../files/source.ts';
 import type { History } from '../target/history.ts';
 import { tenantTarget, type Target } from '../target/target.ts';
 import type { Observer } from '../report/event.ts';
+import { grantApplications } from '../roles/application-roles.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
@@ -87,10 +88,15 @@ export function planUpTo(folder: MigrationFolder, { plan }: MigrationTask, histo
   return planForward(folder, history, { to: plan.steps.at(-1)?.file });
 }
 
-/** Makes a new tenant ACTIVE, together with the last row of its history. */
+/** Makes a new tenant ACTIVE, with the application's rights, together with the last row of its history. */
 export function closingOf(provisioning: Provisioning, schema: string): string[] {
   const { names } = provisioning.context.database;
-  return [setStatus(names, provisioning.registry, schema, TRANSITIONS.provision.to), forgetFailure(schema)];
+  return [
+    setStatus(names, provisioning.registry, schema, TRANSITIONS.provision.to),
+    forgetFailure(schema),
+    // After the history tables, which default privileges would open to the application.
+    grantApplications(literal(schema)),
+  ];
 }
 
 /** Creates a tenant's schema and, if needed, its owner. */
