@@ -40,6 +40,8 @@ export { readTenants, selectTenants, type RegisteredTenant, type Tenant } from '
 // Provisioning
 export { provisionTenant, provisionTenants } from './core/tenant/provision.ts';
 export type { ProvisionOptions } from './core/tenant/provision.ts';
+export { openProvisioner } from './core/tenant/provisioner.ts';
+export type { ProvisionCallOptions, Provisioner, ProvisionerOptions } from './core/tenant/provisioner.ts';
 
 // Suspending and resuming
 export { resumeTenant, resumeTenants, type ResumeOptions } from './core/tenant/resume.ts';

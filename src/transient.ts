@@ -31,6 +31,9 @@ const CODES: Readonly<Partial<Record<ErrorCode, Passing>>> = {
   POOLER_EXHAUSTED: 'later',
   // A run over the fleet brings it up to date.
   TENANT_BEHIND: 'later',
+  // The queue of a process.
+  PROVISIONING_PENDING: 'later',
+  PROVISIONER_FULL: 'later',
   // The caller stopped it.
   INTERRUPTED: 'later',
   DATABASE_CLOSED: 'later',

@@ -74,6 +74,8 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['grantApplication', 'role', untouched, 5],
   ['grantApplication', 'revoke', untouched, 'app', { revoke: 'yes' }],
   ['readGrantPlan', 'role', untouched, ''],
+  ['openProvisioner', 'folder', untouched, {}],
+  ['openProvisioner', 'maxWaiting', untouched, { folder, maxWaiting: 0 }],
   ['suspendTenants', 'organizationIds', untouched, 'org_a'],
   ['suspendTenants', 'concurrency', untouched, ['org_a'], { concurrency: 0 }],
   ['suspendTenant', 'organizationId ', untouched, undefined],
