@@ -11,10 +11,16 @@ import { usualProject } from '../support/project.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** The README's webhook, to the letter, in a project that has installed the package. */
-async function startWebhook() {
-  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-  const [, code] = /```js\n(\/\/ webhook\.mjs\n.*?)```/s.exec(readme) ?? [];
+/** The webhook that the README prints, and the example. */
+const WEBHOOKS = {
+  "the README's webhook": async () =>
+    /```js\n(\/\/ webhook\.mjs\n.*?)```/s.exec(await readFile(join(ROOT, 'README.md'), 'utf8'))?.[1],
+  'the example': async () => readFile(join(ROOT, 'examples/webhook/webhook.mjs'), 'utf8'),
+};
+
+/** A webhook, to the letter, in a project that has installed the package. */
+async function startWebhook(which: keyof typeof WEBHOOKS) {
+  const code = await WEBHOOKS[which]();
   const project = await usualProject({ 'webhook.mjs': code ?? '' });
   await mkdir(join(project.folder, 'node_modules'));
   await symlink(ROOT, join(project.folder, 'node_modules/tenantctl'));
@@ -34,8 +40,7 @@ async function startWebhook() {
   const url = `http://127.0.0.1:${env.PORT}`;
   await vi.waitUntil(async () => fetch(url).catch(() => undefined), { timeout: 30_000 });
   const webhook = new Webhook(env.CLERK_WEBHOOK_SIGNING_SECRET);
-  const deliver = async (body: string, signature?: string) => {
-    const sentAt = new Date();
+  const deliver = async (body: string, signature?: string, sentAt = new Date()) => {
     const response = await fetch(url, {
       method: 'POST',
       body,
@@ -60,26 +65,41 @@ async function freePort(): Promise<number> {
 
 const event = (type: string, id: string) => JSON.stringify({ type, object: 'event', data: { id } });
 
-test("the README's webhook provisions what Clerk has signed, once, and answers so that Clerk asks again where that helps", async () => {
-  const { deliver, migrateMaster, query } = await startWebhook();
-  const created = event('organization.created', 'org_2abc123def456');
+test.each(Object.keys(WEBHOOKS) as (keyof typeof WEBHOOKS)[])(
+  '%s provisions and suspends what Clerk has signed, once, and answers so that Clerk asks again where that helps',
+  async (which) => {
+    const { deliver, migrateMaster, query } = await startWebhook(which);
+    const created = event('organization.created', 'org_2abc123def456');
+    const deleted = event('organization.deleted', 'org_2abc123def456');
 
-  // Somebody must look: the registry is not there yet. The same event delivered again finishes the job.
-  expect(await deliver(created)).toMatch(/^500 REGISTRY_ABSENT$/);
-  expect((await migrateMaster()).exitCode).toBe(0);
-  expect(await deliver(created)).toBe('200 tid_94ecab17f8 provisioned');
-  expect(await deliver(created)).toBe('200 tid_94ecab17f8 already-active');
+    // Somebody must look: the registry is not there yet. The same event delivered again finishes the job.
+    expect(await deliver(created)).toMatch(/^500 REGISTRY_ABSENT$/);
+    expect((await migrateMaster()).exitCode).toBe(0);
+    expect(await deliver(deleted)).toMatch(/^200 The registry has no tenant/);
+    expect(await deliver(created)).toBe('200 tid_94ecab17f8 provisioned');
+    expect(await deliver(created)).toBe('200 tid_94ecab17f8 already-active');
 
-  const twice = event('organization.created', 'org_twice');
-  const answers = await Promise.all([deliver(twice), deliver(twice)]);
-  expect(answers.map((answer) => answer.slice(0, 3))).toEqual(['200', '200']);
+    const storm = event('organization.created', 'org_storm');
+    const answers = await Promise.all(Array.from({ length: 50 }, () => deliver(storm)));
+    expect(new Set(answers.map((answer) => answer.slice(0, 3)))).toEqual(new Set(['200']));
 
-  expect(await deliver(event('organization.created', 'org_forged'), 'v1,AAAA')).toMatch(/^400 /);
-  expect(await deliver('{"type":"organization.created",')).toMatch(/^400 /);
-  expect(await deliver(event('user.created', 'user_1'))).toMatch(/^200 nothing to do$/);
-  expect(await deliver(event('organization.created', ' '))).toMatch(/^422 /);
-  expect(await query('SELECT clerk_org_id FROM public.tenants ORDER BY 1')).toEqual([
-    { clerk_org_id: 'org_2abc123def456' },
-    { clerk_org_id: 'org_twice' },
-  ]);
-});
+    expect(await deliver(deleted)).toBe('200 tid_94ecab17f8 suspended');
+    expect(await deliver(deleted)).toBe('200 tid_94ecab17f8 already-suspended');
+    expect(await deliver(event('organization.updated', 'org_2abc123def456'))).toBe('200 nothing to do');
+    // An old event that arrives again does not bring a deleted organization back.
+    expect(await deliver(created)).toMatch(/^200 .* is SUSPENDED/);
+
+    expect(await deliver(event('organization.created', 'org_forged'), 'v1,AAAA')).toMatch(/^400 /);
+    const anHourAgo = new Date(Date.now() - 3_600_000);
+    expect(await deliver(event('organization.created', 'org_replayed'), undefined, anHourAgo)).toMatch(
+      /^400 /,
+    );
+    expect(await deliver('{"type":"organization.created",')).toMatch(/^400 /);
+    expect(await deliver(event('user.created', 'user_1'))).toMatch(/^200 nothing to do$/);
+    expect(await deliver(event('organization.created', ' '))).toMatch(/^422 /);
+    expect(await query('SELECT clerk_org_id AS id, status FROM public.tenants ORDER BY 1')).toEqual([
+      { id: 'org_2abc123def456', status: 'SUSPENDED' },
+      { id: 'org_storm', status: 'ACTIVE' },
+    ]);
+  },
+);

@@ -68,7 +68,7 @@ const totals = ({ totals: { upToDate, changed, failed } }: GrantApplicationResul
 const RIGHTS = `
   SELECT n.nspname || ' ' || a.privilege_type AS right FROM pg_namespace n, aclexplode(n.nspacl) a WHERE a.grantee = $1::regrole
   UNION ALL SELECT c.oid::regclass || ' ' || a.privilege_type FROM pg_class c, aclexplode(c.relacl) a WHERE a.grantee = $1::regrole
-  UNION ALL SELECT d.defaclnamespace::regnamespace || ' default ' || d.defaclobjtype || ' ' || a.privilege_type
+  UNION ALL SELECT d.defaclnamespace::regnamespace || ' default ' || d.defaclobjtype::text || ' ' || a.privilege_type
     FROM pg_default_acl d, aclexplode(d.defaclacl) a WHERE a.grantee = $1::regrole`;
 
 test.each(['the login role', 'a role of its own'])(
@@ -90,7 +90,8 @@ test.each(['the login role', 'a role of its own'])(
     expect(totals(await grant())).toMatchObject({ changed: 0 });
 
     for (const org of ['org_a', 'org_c', 'org_f', 'org_g']) {
-      await asks(tenants, org, 'INSERT INTO links VALUES (1); UPDATE links SET id = 2; DELETE FROM links');
+      for (const sql of ['INSERT INTO links VALUES (1)', 'UPDATE links SET id = 2', 'DELETE FROM links'])
+        await asks(tenants, org, sql);
       const insert = `INSERT INTO orders (title) VALUES ('x') RETURNING id`;
       expect(await asks(tenants, org, insert, '20250101000005_links')).toEqual([{ id: 1 }]);
     }
@@ -103,7 +104,7 @@ test.each(['the login role', 'a role of its own'])(
       'SELECT * FROM tenantctl.runs',
       'SELECT * FROM public.knex_migrations_master',
     ])
-      expect(await refusalOf(asks(tenants, 'org_g', forbidden))).toMatchObject({ sqlstate: '42501' });
+      await expect(asks(tenants, 'org_g', forbidden)).rejects.toMatchObject({ code: '42501' });
 
     await grant({ revoke: true });
     expect(await query(RIGHTS, [app])).toEqual([]);
@@ -122,7 +123,9 @@ test('what the application may do too much with a history is taken back; a dry r
   const plan = await readGrantPlan(database, app);
   expect(await query(RIGHTS, [app])).toEqual(before);
   const statements = plan.tenants.find(({ tenant }) => tenant.clerkOrgId === 'org_a')?.statements ?? [];
-  expect(statements.filter((statement) => statement.startsWith('REVOKE'))).toEqual([
+  expect(
+    statements.filter((statement) => statement.startsWith('REVOKE')).toSorted((a, b) => a.length - b.length),
+  ).toEqual([
     expect.stringMatching(/^REVOKE .*INSERT.* ON tid_\w+\.knex_migrations_tenant FROM/),
     expect.stringMatching(/^REVOKE .*SELECT.* ON tid_\w+\.knex_migrations_tenant_lock FROM/),
   ]);

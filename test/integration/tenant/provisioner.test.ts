@@ -15,13 +15,14 @@ async function setOut(more: Partial<ProvisionerOptions> = {}) {
 
 test('a storm of sign-ups is provisioned in the order of the queue; who is asked for twice is provisioned once', async () => {
   const { provisioner, database, query } = await setOut({ concurrency: 3 });
+  const before = (await readRuns(database)).length;
   const ids = Array.from({ length: 7 }, (_, at) => `org_${at}`);
   const results = await Promise.all([...ids, ...ids, ...ids].map((id) => provisioner.provision(id)));
   expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set(['provisioned']));
   expect(results.slice(0, 7)).toEqual(results.slice(7, 14));
   expect(await query('SELECT FROM tenants')).toHaveLength(7);
   // The first alone, then three at a time.
-  expect((await readRuns(database)).filter(({ command }) => command === 'tenant provision')).toHaveLength(3);
+  expect(await readRuns(database)).toHaveLength(before + 3);
   expect((await provisioner.provision('org_1')).outcome).toBe('already-active');
   expect(await refusalOf(provisioner.provision(' '))).toMatchObject({ code: 'ORGANIZATION_ID_INVALID' });
   expect(await refusalOf(provisioner.provision(5 as unknown as string))).toMatchObject({ code: 'USAGE' });
