@@ -10,7 +10,7 @@ import { recordFailures } from '../ledger/failures.ts';
 import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
-import { silent, type Observer } from '../report/event.ts';
+import { observeRun, silent, type Observer } from '../report/event.ts';
 import { grantApplications } from '../roles/application-roles.ts';
 import { givenRegistryRights, givenRights, missingRegistryRights } from '../roles/application-rights.ts';
 import { createLanes, type Concurrency } from '../run/lanes.ts';
@@ -70,12 +70,19 @@ export async function grantApplication(
   role: string,
   given: GrantApplicationOptions = {},
 ): Promise<GrantApplicationResult> {
-  const { keepRuns: keep, runLabel: label, observe = silent, ...options } = checkCall(database, given);
+  const { keepRuns: keep, runLabel: label, observe: heard = silent, ...options } = checkCall(database, given);
   checkCall(database, { role }, 'role');
   const { revoke } = options;
-  const facts = { command: 'grant application' as const, options: { role, revoke }, label, keep, observe };
+  const facts = {
+    command: 'grant application' as const,
+    options: { role, revoke },
+    label,
+    keep,
+    observe: heard,
+  };
   const grant = async (run: RecordedRun): Promise<GrantApplicationResult> => {
     const elapsedMs = startStopwatch();
+    const observe = observeRun(heard, run);
     await ensureState(database, await readState(database), observe);
     const registry = await readGrantPlan(database, role, { revoke });
     await run.begin([]);

@@ -4,7 +4,7 @@ import { withRun, type RecordedRun, type RunCommand, type RunEnding } from '../l
 import { listed } from '../../wording.ts';
 import { checkCall } from '../options/check-call.ts';
 import type { RollbackExtent, RunExtent } from '../plan/rollback-extent.ts';
-import { silent, type Observer } from '../report/event.ts';
+import { observeRun, silent, type Observer } from '../report/event.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import type { Concurrency } from '../run/lanes.ts';
 import { isWarning, renderNotice, type MigrationNotice } from '../report/notices.ts';
@@ -29,11 +29,12 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   use: (commandRun: CommandRun<Options>) => Promise<T>,
 ): Promise<T & { readonly run?: number; readonly notices?: readonly MigrationNotice[] }> {
   const options = checkCall(database, given, 'folder');
-  const { keepRuns: keep, runLabel: label, observe = silent } = options;
+  const { keepRuns: keep, runLabel: label, observe: heard = silent } = options;
   return withRun(
     database,
-    { command, options: askedOf(options), label, keep, observe },
+    { command, options: askedOf(options), label, keep, observe: heard },
     async (run) => {
+      const observe = observeRun(heard, run);
       const context = createRunContext(database, options, run, keptFor(database, command, options));
       try {
         const value = await use({ options, context, run, observe });

@@ -4,7 +4,8 @@ import type { Database, LeaseShare } from '../../db/database.ts';
 import { isLoss } from '../../db/database-error.ts';
 import { takeLease } from '../../db/lease.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
-import type { Observer } from '../report/event.ts';
+import { startStopwatch } from '../../stopwatch.ts';
+import { observeRun, type Observer } from '../report/event.ts';
 import type { MigrationNotice } from '../report/notices.ts';
 import type { FleetResult } from '../report/results.ts';
 import { processFacts } from './process-facts.ts';
@@ -93,15 +94,27 @@ export async function withRun<T extends object>(
 ): Promise<T & { readonly run?: number }> {
   return database.inTurn(async () => {
     const run = createRun(database, facts);
+    const elapsedMs = startStopwatch();
+    const ended = ({ outcome, totals }: RunEnding, error?: TenantctlError) => {
+      const { command } = facts;
+      const durationMs = elapsedMs();
+      observeRun(facts.observe, run)({ type: 'ended', command, outcome, totals, durationMs, error });
+    };
     try {
       const value = await start(run, use);
       database.assertOpen();
-      const id = await run.end(endingOf(value));
+      const ending = endingOf(value);
+      const id = await run.end(ending);
+      ended(ending);
       return id === undefined ? value : { ...value, run: id };
     } catch (thrown) {
       const error = toTenantctlError(thrown);
-      const outcome = error.code === 'INTERRUPTED' ? 'interrupted' : 'failed';
-      if (run.id !== undefined) await run.end({ outcome, totals: {} }, error);
+      const ending = {
+        outcome: error.code === 'INTERRUPTED' ? 'interrupted' : 'failed',
+        totals: {},
+      } as const;
+      if (run.id !== undefined) await run.end(ending, error);
+      ended(ending, error);
       database.assertOpen(thrown);
       throw run.id !== undefined && thrown instanceof TenantctlError ? thrown.with({ run: run.id }) : thrown;
     } finally {
@@ -139,6 +152,7 @@ function createRun(database: Database, facts: RunFacts): EndableRun {
       // Lock first: a run must never be visible without it.
       lease ??= await takeLease(database, client ?? database);
       await insert(client ?? database);
+      observeRun(facts.observe, { id })({ type: 'started', command: facts.command });
     },
     async prepare() {
       // A pooler may have one connection only, which the caller needs.

@@ -102,6 +102,7 @@ function settle<T extends Task, Done>(
   }
   const mayBeCommitted = pending.mayBeCommitted || leavesCommitOpen(error.sqlstate);
   session.again.push({ task, failure, tries, mayBeCommitted });
+  work.observe({ type: 'retry', tenant: task.tenant, error, tries });
   work.observe({ type: 'note', message: `${nameOf(task)} is tried again: ${error.message}` });
 }
 

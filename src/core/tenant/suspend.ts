@@ -9,7 +9,7 @@ import { checkOptions } from '../options/check-options.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertHolds, assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/status.ts';
-import { silent, type Observer } from '../report/event.ts';
+import { observeRun, silent, type Observer } from '../report/event.ts';
 import { createLanes, type Concurrency } from '../run/lanes.ts';
 import { createRunContext, type RunOptions } from '../run/run-context.ts';
 import { serveStatusChange } from './serve-status-change.ts';
@@ -41,16 +41,17 @@ export async function suspendTenants(
   given: SuspendOptions = {},
 ): Promise<StatusChanges> {
   checkOptions({ organizationIds }, 'organizationIds');
-  const { keepRuns: keep, runLabel: label, observe = silent, ...options } = checkCall(database, given);
+  const { keepRuns: keep, runLabel: label, observe: heard = silent, ...options } = checkCall(database, given);
   const facts = {
     command: 'tenant suspend' as const,
     options: namesOf(organizationIds),
     label,
     keep,
-    observe,
+    observe: heard,
   };
   const suspend = async (run: RecordedRun): Promise<StatusChanges> => {
     const elapsedMs = startStopwatch();
+    const observe = observeRun(heard, run);
     const context = createRunContext(database, options, run);
     const registry = await assertRegistry(database);
     assertHolds(registry, database.names, TRANSITIONS.suspend.to);
