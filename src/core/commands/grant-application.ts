@@ -9,6 +9,7 @@ import { ensureState, readState } from '../install/state-schema.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
 import { checkCall } from '../options/check-call.ts';
+import { checkOptions } from '../options/check-options.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import { observeRun, silent, type Observer } from '../report/event.ts';
 import { grantApplications } from '../roles/application-roles.ts';
@@ -70,8 +71,8 @@ export async function grantApplication(
   role: string,
   given: GrantApplicationOptions = {},
 ): Promise<GrantApplicationResult> {
+  checkOptions({ role }, 'role');
   const { keepRuns: keep, runLabel: label, observe: heard = silent, ...options } = checkCall(database, given);
-  checkCall(database, { role }, 'role');
   const { revoke } = options;
   const facts = {
     command: 'grant application' as const,

@@ -34,7 +34,7 @@ const ON_RELATION = `CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END`;
 /**
  * SELECT of `place` and `statement`: what gives an application's role the rights that it lacks in a tenant's schema.
  * It reads the history, reads and writes the other tables, and uses sequences, later ones included. Default privileges
- * belong to the role that creates the tables: the owner of the schema, or the one that tenantctl logs in as
+ * belong to the role that creates the tables: the owner of the schema, or tenantctl's own
  * (https://www.postgresql.org/docs/current/sql-alterdefaultprivileges.html). On Knex's lock it gets nothing, and what
  * it has there or may write to the history is revoked.
  */
