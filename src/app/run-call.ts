@@ -54,7 +54,7 @@ export async function runCall<Result>(
       const unheard = await end();
       if (unheard !== undefined) throw unheard;
       signal?.throwIfAborted();
-      await commit(connection, facts, leash, request.org);
+      await commit(connection, facts, leash, request);
       return result;
     } catch (error) {
       await end();
@@ -67,10 +67,17 @@ export async function runCall<Result>(
 }
 
 /** @throws TenantctlError TRANSACTION_ABORTED if the work has swallowed the error of a statement */
-async function commit(connection: PoolClient, facts: Admitted, leash: Leash, org: string): Promise<void> {
+async function commit(
+  connection: PoolClient,
+  facts: Admitted,
+  leash: Leash,
+  { org, options }: CallRequest,
+): Promise<void> {
   try {
     await queryRaw(connection, [...endCall(facts, leash.changed), 'COMMIT'].join(';\n'));
   } catch (error) {
+    // The signal has cancelled it.
+    options.signal?.throwIfAborted();
     // 25P02: the transaction was aborted before.
     throw sqlstateOf(error) === '25P02' ? aborted(org, leash.failure() ?? error) : error;
   }

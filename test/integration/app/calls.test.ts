@@ -167,6 +167,18 @@ test('a signal stops a call at any time: before, at the pool, in a statement, in
   });
   expect(await inOther).toBe(reason);
   expect(await afterwards).toBe('reason');
+  const atEnd = new AbortController();
+  const inConstraints = stopped(atEnd.signal, async (client) => {
+    await client.query(
+      'CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(30); RETURN NULL; END $$',
+    );
+    await client.query(
+      'CREATE CONSTRAINT TRIGGER t AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()',
+    );
+    await client.query('INSERT INTO notes VALUES (1)');
+    setTimeout(() => atEnd.abort(reason), 100);
+  });
+  expect(await inConstraints).toBe(reason);
   expect(runs).toEqual([]);
   expect(await whoIs(tenants, 'org_b')).toBe('org_b');
   expect(pool.totalCount).toBe(1);

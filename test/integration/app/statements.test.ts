@@ -140,6 +140,22 @@ test('a stream is one statement, and changes no settings', async () => {
   expect(await whoIs(tenants, 'org_a')).toBe('org_a');
 });
 
+test('a stream that sends something else than its text is found out before the COMMIT', async () => {
+  const { tenants, pool } = await createApplication();
+  const liar = Object.assign(new pg.Query('SELECT 1'), {
+    submit: (connection: { query(text: string): void }) =>
+      connection.query('COMMIT; SET search_path = pg_catalog; BEGIN'),
+  });
+  const [before] = (await pool.query('SELECT pg_backend_pid() AS pid')).rows;
+  const lying = tenants.run('org_a', async (client) => void client.query(liar as unknown as pg.Submittable));
+  await expect(lying).rejects.toMatchObject({
+    code: 'SESSION_STATE',
+    message: expect.stringContaining('ended its transaction'),
+  });
+  // Nobody else gets that connection.
+  expect((await pool.query('SELECT pg_backend_pid() AS pid')).rows).not.toEqual([before]);
+});
+
 test('statements that are sent at once are answered in turn, without a warning of pg', async () => {
   const { tenants } = await createApplication();
   const warnings: string[] = [];
