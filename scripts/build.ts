@@ -9,24 +9,30 @@ import { leanBuiltins, packedByUs, packedFiles, PACKED } from './build/plugins.t
  * Writes dist/: the program and the library as ES modules in shared chunks, so that a command reads only what it
  * needs; the library as CommonJS; and Knex, the SQL parser and the parser of code as one file each, which both use. Packages under
  * `dependencies` stay outside. Smaller packages go in, with their licences: finding their files takes longer
- * than running them.
+ * than running them. Peer dependencies are the application's own.
  */
 const manifest = JSON.parse(await readFile('package.json', 'utf8')) as {
   version: string;
   dependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
 };
 
 /** The entries of the package, by the name of their file in dist/, without extension. */
-const entries = Object.fromEntries(['index', 'app/tenants'].map((name) => [name, `src/${name}.ts`]));
+const entries = Object.fromEntries(
+  ['index', ...['tenants', 'knex', 'kysely', 'drizzle', 'prisma'].map((name) => `app/${name}`)].map(
+    (name) => [name, `src/${name}.ts`],
+  ),
+);
 
 const common = {
   outdir: 'dist',
   bundle: true,
   platform: 'node',
   target: 'node22.18',
-  external: [...Object.keys(manifest.dependencies), ...PACKED.map((name) => `./${name}.cjs`)].filter(
-    (name) => name !== 'knex',
-  ),
+  external: [
+    ...Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }),
+    ...PACKED.map((name) => `./${name}.cjs`),
+  ].filter((name) => name !== 'knex'),
   // Not minified: an uncaught error prints a line of the file.
   sourcemap: true,
   sourcesContent: false,

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Pool } from 'pg';
 import { checkOptions } from '../core/options/check-options.ts';
 import { assertOrganizationId } from '../core/registry/schema-name.ts';
 import { TenantctlError } from '../errors.ts';
@@ -7,6 +6,7 @@ import { DEFAULT_NAMES, type Names } from '../names.ts';
 import { listed } from '../wording.ts';
 import { changed, isSame, type TenantContext } from './admission.ts';
 import type { CallOptions } from './call-sql.ts';
+import type { ConnectionSource } from './connection-source.ts';
 import { rememberSchemas } from './remembered.ts';
 import { runCall } from './run-call.ts';
 import type { TenantClient } from './tenant-client.ts';
@@ -57,15 +57,17 @@ const NONE: RunOptions = {};
 
 /**
  * @param source gives the connections
- * @param wrap makes what the work gets of the client of a call, as long as the work lasts
+ * @param wrap makes what the work gets of the client of a call, as long as the work lasts. `committed` fulfils after
+ *   the COMMIT, and rejects if there was none.
  */
 export function openCalls<Handle>(
-  source: Pick<Pool, 'connect'>,
+  source: ConnectionSource,
   given: OpenTenantsOptions,
   wrap: <Result>(
     client: TenantClient,
     work: (handle: Handle) => Promise<Result>,
     options: CallOptions,
+    committed: Promise<void>,
   ) => Promise<Result>,
 ): Calls<Handle> {
   const { names = DEFAULT_NAMES, ...options } = given;
@@ -90,7 +92,7 @@ export function openCalls<Handle>(
       }
       const options = { atLeast, ...own };
       const request = { names, org, expected, known: remembered.get(org), settings, options };
-      const call = runCall(source, request, async (client, facts) => {
+      const call = runCall(source, request, async (client, facts, committed) => {
         remembered.set(org, facts.schema);
         return wrap(
           client,
@@ -108,6 +110,7 @@ export function openCalls<Handle>(
             }
           },
           options,
+          committed,
         );
       });
       return call.catch((error: unknown) => {

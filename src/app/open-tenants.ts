@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { DEFAULT_NAMES } from '../names.ts';
 import type { TenantContext } from './admission.ts';
 import { openCalls, type OpenTenantsOptions, type RunOptions } from './calls.ts';
+import { connectionsOf } from './connection-source.ts';
 import { eachTenant, type EachOptions, type EachResult } from './each-tenant.ts';
 import { findTenant, type FoundTenant } from './find-tenant.ts';
 import type { TenantClient } from './tenant-client.ts';
@@ -39,7 +40,7 @@ export interface Tenants {
  */
 export function openTenants(pool: Pool, options: OpenTenantsOptions = {}): Tenants {
   const { names = DEFAULT_NAMES } = options;
-  const calls = openCalls<TenantClient>(pool, options, (client, work) => work(client));
+  const calls = openCalls<TenantClient>(connectionsOf(pool), options, (client, work) => work(client));
   return {
     ...calls,
     find: (org) => findTenant(pool, names, org),

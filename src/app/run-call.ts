@@ -1,4 +1,5 @@
-import type { Pool, PoolClient } from 'pg';
+import { setTimeout } from 'node:timers/promises';
+import type { ClientBase } from 'pg';
 import { cancelRunning } from '../db/pg-internals.ts';
 import { isError } from '../is-error.ts';
 import {
@@ -22,6 +23,7 @@ import {
   type CallTarget,
 } from './call-sql.ts';
 import type { Admitted, TenantContext } from './admission.ts';
+import type { ConnectionSource } from './connection-source.ts';
 import { queryRaw } from './query-raw.ts';
 import { lend, type Leash, type TenantClient } from './tenant-client.ts';
 
@@ -34,20 +36,23 @@ export interface CallRequest extends CallTarget {
 
 /** Runs work in a transaction of a tenant, on a connection of the pool. See openTenants. */
 export async function runCall<Result>(
-  pool: Pick<Pool, 'connect'>,
+  source: ConnectionSource,
   request: CallRequest,
-  work: (client: TenantClient, facts: Admitted) => Promise<Result>,
+  work: (client: TenantClient, facts: Admitted, committed: Promise<void>) => Promise<Result>,
 ): Promise<Result> {
   const { signal } = request.options;
-  return withConnection(pool, signal, async (connection, condition) => {
+  return withConnection(source, signal, async (connection, condition) => {
     const facts = await enter(connection, request);
+    signal?.throwIfAborted();
     const leash = lend(connection, request.org, facts.before);
     const stopped = stopWith(signal, connection, leash);
+    const committed = Promise.withResolvers<void>();
+    committed.promise.catch(() => {});
     // A cursor of a broken connection is never closed.
     const end = () => Promise.race([leash.end(), condition.broken.promise.catch(() => undefined)]);
     try {
       const result = await Promise.race([
-        work(leash.client, facts),
+        work(leash.client, facts, committed.promise),
         stopped.aborted,
         condition.broken.promise,
       ]);
@@ -55,8 +60,11 @@ export async function runCall<Result>(
       if (unheard !== undefined) throw unheard;
       signal?.throwIfAborted();
       await commit(connection, facts, leash, request);
+      committed.resolve();
       return result;
     } catch (error) {
+      committed.reject(error);
+      if (leash.busy() !== undefined) stopped.stop(error);
       await end();
       throw error;
     } finally {
@@ -68,7 +76,7 @@ export async function runCall<Result>(
 
 /** @throws TenantctlError TRANSACTION_ABORTED if the work has swallowed the error of a statement */
 async function commit(
-  connection: PoolClient,
+  connection: ClientBase,
   facts: Admitted,
   leash: Leash,
   { org, options }: CallRequest,
@@ -92,11 +100,11 @@ interface Condition {
 
 /** A connection that goes back to the pool without a transaction, or is destroyed. */
 async function withConnection<Result>(
-  pool: Pick<Pool, 'connect'>,
+  source: ConnectionSource,
   signal: AbortSignal | undefined,
-  use: (connection: PoolClient, condition: Condition) => Promise<Result>,
+  use: (connection: ClientBase, condition: Condition) => Promise<Result>,
 ): Promise<Result> {
-  const connection = await connect(pool, signal);
+  const connection = await connect(source, signal);
   const condition = { isClean: true, broken: Promise.withResolvers<never>() };
   condition.broken.promise.catch(() => {});
   // Without a listener, a connection that breaks would end the process. The query that fails says it.
@@ -113,14 +121,14 @@ async function withConnection<Result>(
     throw reason === undefined ? error : refused(reason, error);
   } finally {
     connection.off('error', onBreak);
-    connection.release(!condition.isClean);
+    source.giveBack(connection, !condition.isClean);
   }
 }
 
 /** A connection of the pool. If the caller stops waiting, the one that comes goes back at once. */
-async function connect(pool: Pick<Pool, 'connect'>, signal: AbortSignal | undefined): Promise<PoolClient> {
+async function connect(source: ConnectionSource, signal: AbortSignal | undefined): Promise<ClientBase> {
   signal?.throwIfAborted();
-  const connecting = pool.connect();
+  const connecting = source.take();
   if (signal === undefined) return connecting;
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason as Error);
@@ -130,7 +138,7 @@ async function connect(pool: Pick<Pool, 'connect'>, signal: AbortSignal | undefi
   } catch (error) {
     if (signal.aborted)
       void connecting.then(
-        (late) => late.release(),
+        (late) => source.giveBack(late, false),
         () => {},
       );
     throw error;
@@ -140,7 +148,7 @@ async function connect(pool: Pick<Pool, 'connect'>, signal: AbortSignal | undefi
 }
 
 /** @returns whether the connection is as it was before the call */
-async function rollBack(connection: PoolClient): Promise<boolean> {
+async function rollBack(connection: ClientBase): Promise<boolean> {
   // One string: behind a pooler, the next one may reach another session.
   return connection.query(ROLL_BACK).then(
     () => true,
@@ -149,7 +157,7 @@ async function rollBack(connection: PoolClient): Promise<boolean> {
 }
 
 /** Begins the call's transaction. @throws TenantctlError if the tenant must not be used */
-async function enter(connection: PoolClient, request: CallRequest): Promise<Admitted> {
+async function enter(connection: ClientBase, request: CallRequest): Promise<Admitted> {
   const { org, options } = request;
   const { atLeast } = options;
   const send = (asked: CallOptions) =>
@@ -176,24 +184,36 @@ function admit({ org, expected, settings }: CallRequest, [row]: readonly Record<
 }
 
 /** Stops a call when its signal does: the running statement is cancelled, and no other one is sent. */
-function stopWith(signal: AbortSignal | undefined, connection: PoolClient, leash: Leash) {
+function stopWith(signal: AbortSignal | undefined, connection: ClientBase, leash: Leash) {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   let cancelling: Promise<unknown> = Promise.resolve();
-  const stop = () => {
-    leash.refuse(signal?.reason as Error);
-    cancelling = cancelRunning(connection, 5_000).catch(() => {});
-    reject(signal?.reason as Error);
+  const stop = (reason: unknown) => {
+    leash.refuse(reason as Error);
+    cancelling = cancelUntilAnswered(connection, leash);
+    reject(reason);
   };
-  signal?.addEventListener('abort', stop, { once: true });
+  const onAbort = () => stop(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
   aborted.catch(() => {});
   return {
     aborted,
+    /** What runs after an error would be rolled back anyway. */
+    stop,
     /** A late request would cancel what the connection does next. */
     async clear() {
-      signal?.removeEventListener('abort', stop);
+      signal?.removeEventListener('abort', onAbort);
       await cancelling;
     },
   };
+}
+
+/** After this time without an answer, a statement is cancelled again. */
+const CANCEL_AGAIN_MS = 100;
+
+/** A request that reaches the server before the statement does nothing: it is repeated. */
+async function cancelUntilAnswered(connection: ClientBase, leash: Leash): Promise<void> {
+  do await cancelRunning(connection, 5_000).catch(() => {});
+  while ((await Promise.race([leash.busy(), setTimeout(CANCEL_AGAIN_MS, true, { ref: false })])) === true);
 }
 
 /** Why the server refused the end of a call; undefined for other errors. */

@@ -24,6 +24,8 @@ export interface Leash {
   readonly failure: () => unknown;
   /** From now on new statements are refused. Waits for those that nobody waited for. @returns their first error */
   readonly end: () => Promise<unknown>;
+  /** When every statement has its answer; undefined if that is so already. */
+  readonly busy: () => Promise<unknown> | undefined;
   /** The connection is of no use any more. */
   readonly isStuck: () => boolean;
   /** From now on statements are refused, with this reason, also those that wait for their turn. */
@@ -81,6 +83,7 @@ export function lend(connection: ClientBase, tenant: string, before: Settings): 
     },
     changed,
     failure: turns.failure,
+    busy: () => (turns.isBusy() ? turns.settle() : undefined),
     refuse: turns.stop,
     isStuck: () => isStuck,
     async end() {

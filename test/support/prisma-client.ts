@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** A client that Prisma has generated in a folder of its own. */
+export interface GeneratedClient<Client> {
+  readonly PrismaClient: new (options: { adapter: unknown }) => Client;
+  remove(): Promise<void>;
+}
+
+/** Generates a Prisma client for these models. `generate` needs neither a database nor an engine. */
+export async function generatePrismaClient<Client>(models: string): Promise<GeneratedClient<Client>> {
+  const folder = await mkdtemp(join(tmpdir(), 'tenantctl-prisma-'));
+  const modules = join(import.meta.dirname, '../../node_modules');
+  await symlink(modules, join(folder, 'node_modules'));
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+  await writeFile(join(folder, 'prisma.config.ts'), `export default { schema: 'schema.prisma' };\n`);
+  await writeFile(
+    join(folder, 'schema.prisma'),
+    `generator client {
+  provider = "prisma-client"
+  output = "./generated"
+  importFileExtension = "ts"
+}
+${models}`,
+  );
+  await promisify(execFile)(
+    process.execPath,
+    [join(modules, 'prisma/build/index.js'), 'generate', '--schema', 'schema.prisma'],
+    {
+      cwd: folder,
+      // Else it would download the engine of its migrations.
+      env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: '1' },
+    },
+  );
+  const { PrismaClient } = (await import(join(folder, 'generated/client.ts'))) as GeneratedClient<Client>;
+  return { PrismaClient, remove: () => rm(folder, { recursive: true, force: true }) };
+}
