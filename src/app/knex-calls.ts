@@ -32,7 +32,7 @@ export function openKnexCalls<Trx>(db: AnyKnex<Trx>, options: OpenTenantsOptions
   const client = db.client as Partial<KnexClient> | undefined;
   if (client?.driverName !== 'pg' || client.transacting === true)
     throw new TenantctlError('USAGE', 'withTenant takes a Knex for pg, and no transaction of it.', {
-      hint: 'Pass what knex({ client: "pg", … }) returned: a call opens its own transaction.',
+      hint: 'Pass the db that knex({ client: "pg" }) returned: a call opens its own transaction.',
     });
   return openCalls<Trx>(
     connectionsOf(client as KnexClient),

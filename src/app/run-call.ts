@@ -186,10 +186,10 @@ function admit({ org, expected, settings }: CallRequest, [row]: readonly Record<
 /** Stops a call when its signal does: the running statement is cancelled, and no other one is sent. */
 function stopWith(signal: AbortSignal | undefined, connection: ClientBase, leash: Leash) {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  let cancelling: Promise<unknown> = Promise.resolve();
+  let cancelling: Promise<unknown> | undefined;
   const stop = (reason: unknown) => {
     leash.refuse(reason as Error);
-    cancelling = cancelUntilAnswered(connection, leash);
+    cancelling ??= cancelUntilAnswered(connection, leash);
     reject(reason);
   };
   const onAbort = () => stop(signal?.reason);

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 /** A client that Prisma has generated in a folder of its own. */
 export interface GeneratedClient<Client> {
   readonly PrismaClient: new (options: { adapter: unknown }) => Client;
+  /** It resolves the packages of this repository, and `tenantctl` itself. */
+  readonly folder: string;
   remove(): Promise<void>;
 }
 
@@ -14,7 +16,10 @@ export interface GeneratedClient<Client> {
 export async function generatePrismaClient<Client>(models: string): Promise<GeneratedClient<Client>> {
   const folder = await mkdtemp(join(tmpdir(), 'tenantctl-prisma-'));
   const modules = join(import.meta.dirname, '../../node_modules');
-  await symlink(modules, join(folder, 'node_modules'));
+  await mkdir(join(folder, 'node_modules'));
+  for (const name of await readdir(modules))
+    await symlink(join(modules, name), join(folder, 'node_modules', name));
+  await symlink(join(modules, '..'), join(folder, 'node_modules/tenantctl'));
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   await writeFile(join(folder, 'prisma.config.ts'), `export default { schema: 'schema.prisma' };\n`);
   await writeFile(
@@ -36,5 +41,5 @@ ${models}`,
     },
   );
   const { PrismaClient } = (await import(join(folder, 'generated/client.ts'))) as GeneratedClient<Client>;
-  return { PrismaClient, remove: () => rm(folder, { recursive: true, force: true }) };
+  return { PrismaClient, folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
