@@ -51,7 +51,7 @@ export {
   suspendTenants,
   type SuspendOptions,
 } from './core/tenant/suspend.ts';
-export type { StatusChangeResult, StatusChanges } from './core/tenant/status-change.ts';
+export type { StatusChangeResult, StatusChanges } from './core/tenant/status-change-result.ts';
 
 // The rights of an application's role
 export { grantApplication } from './core/commands/grant-application.ts';

@@ -1,4 +1,4 @@
-import type { StatusChangeResult, StatusTenant, StatusVerb } from '../../core/tenant/status-change.ts';
+import type { StatusChangeResult, StatusTenant, StatusVerb } from '../../core/tenant/status-change-result.ts';
 import { counted, listed, sumOf } from '../../wording.ts';
 import { LISTED, markOf, type Look } from './look.ts';
 

@@ -5,7 +5,7 @@ import {
   type StatusChanges,
   type StatusTenant,
   type StatusVerb,
-} from '../tenant/status-change.ts';
+} from '../tenant/status-change-result.ts';
 import type { ErrorReport } from '../../errors.ts';
 import { withReport } from './document.ts';
 

@@ -13,11 +13,11 @@ import { serveStatusChange } from './serve-status-change.ts';
 import {
   endingOf,
   resultOf,
-  triageByStatus,
   type StatusChangeResult,
   type StatusChanges,
   type StatusTenant,
-} from './status-change.ts';
+} from './status-change-result.ts';
+import { triageByStatus } from './triage-by-status.ts';
 import { isInterrupted, only } from './suspend.ts';
 
 /** As for migrating; the folder may be empty. */

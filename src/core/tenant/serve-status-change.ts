@@ -14,8 +14,14 @@ import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
 import { lockOf } from '../target/lock.ts';
-import { CHANGED, resultOf, UNCHANGED, type StatusChangeResult, type StatusTenant } from './status-change.ts';
-import type { StatusVerb } from './status-change.ts';
+import {
+  CHANGED,
+  resultOf,
+  UNCHANGED,
+  type StatusChangeResult,
+  type StatusTenant,
+} from './status-change-result.ts';
+import type { StatusVerb } from './status-change-result.ts';
 
 export interface StatusWork {
   readonly verb: StatusVerb;

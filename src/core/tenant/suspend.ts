@@ -15,11 +15,11 @@ import { createRunContext, type RunOptions } from '../run/run-context.ts';
 import { serveStatusChange } from './serve-status-change.ts';
 import {
   endingOf,
-  triageByStatus,
   type StatusChangeResult,
   type StatusChanges,
   type StatusVerb,
-} from './status-change.ts';
+} from './status-change-result.ts';
+import { triageByStatus } from './triage-by-status.ts';
 
 export interface SuspendOptions extends Omit<RunOptions, 'tenantRole' | 'recordings'> {
   /** Tenants suspended in parallel; if absent 4, or fewer if few connections are free. */

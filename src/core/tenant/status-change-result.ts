@@ -1,8 +1,6 @@
 import type { TenantctlError } from '../../errors.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
-import { tenantNotActive } from '../registry/not-active.ts';
 import type { Tenant } from '../registry/registry.ts';
-import { TRANSITIONS } from '../registry/status.ts';
 
 /** How an organization's suspension or resumption ended. */
 export interface StatusChangeResult {
@@ -32,22 +30,6 @@ export type StatusTenant = Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>;
 /** What each verb calls its result. */
 export const CHANGED = { suspend: 'suspended', resume: 'resumed' } as const;
 export const UNCHANGED = { suspend: 'already-suspended', resume: 'already-active' } as const;
-
-/** Separates tenants to change from those that are as asked, or must not be changed. Pure. */
-export function triageByStatus(
-  verb: StatusVerb,
-  tenants: readonly StatusTenant[],
-): { readonly tasks: StatusTenant[]; readonly results: StatusChangeResult[] } {
-  const { from, to } = TRANSITIONS[verb];
-  const tasks: StatusTenant[] = [];
-  const results: StatusChangeResult[] = [];
-  for (const tenant of tenants) {
-    if (from.some((status) => status === tenant.status)) tasks.push(tenant);
-    else if (tenant.status === to) results.push(resultOf(tenant, UNCHANGED[verb]));
-    else results.push(resultOf(tenant, 'failed', { error: tenantNotActive(tenant, tenant.status) }));
-  }
-  return { tasks, results };
-}
 
 export function resultOf(
   { clerkOrgId, schema }: Pick<StatusTenant, 'clerkOrgId' | 'schema'>,
