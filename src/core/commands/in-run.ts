@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Database } from '../../db/database.ts';
-import { withRun, type RecordedRun, type RunCommand, type RunEnding } from '../ledger/recorded-run.ts';
+import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
+import type { RunCommand } from '../ledger/run-rows.ts';
 import { listed } from '../../wording.ts';
 import { checkCall } from '../options/check-call.ts';
 import type { RollbackExtent, RunExtent } from '../plan/rollback-extent.ts';

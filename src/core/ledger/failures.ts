@@ -1,6 +1,6 @@
 import { messageOf, type TenantctlError } from '../../errors.ts';
 import type { Observer } from '../report/event.ts';
-import { jsonOf } from './recorded-run.ts';
+import { jsonOf } from './run-rows.ts';
 import type { Database } from '../../db/database.ts';
 
 interface TenantFailure {
