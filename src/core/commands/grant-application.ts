@@ -1,4 +1,3 @@
-import { tryLock } from '../../db/advisory-lock.ts';
 import type { Database } from '../../db/database.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
@@ -18,9 +17,9 @@ import { createLanes, type Concurrency } from '../run/lanes.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Outcome } from '../serve/work.ts';
-import { lockOf } from '../target/lock.ts';
 import { readGrantPlan, type GrantPlan } from './plan-grant.ts';
 import { mayNotGrant } from './grant-errors.ts';
+import { tryUnderLock } from './try-under-lock.ts';
 
 export interface GrantApplicationOptions extends Omit<RunOptions, 'tenantRole' | 'recordings'> {
   /** Takes back what was given, and forgets the role. */
@@ -163,38 +162,27 @@ async function serveGrants(
   return outcomes.map(toResult);
 }
 
-async function attemptGrant(
-  { database, lockTimeoutMs, statementTimeoutMs }: RunContext,
+function attemptGrant(
+  context: RunContext,
   { role, isRevoked }: GrantPlan,
   { clerkOrgId, schema }: GrantTask['tenant'],
 ): Promise<Attempt<undefined>> {
-  let pid: number | undefined;
-  try {
-    return await withTransaction(
-      database,
-      { lockTimeoutMs, statementTimeoutMs },
-      [`SELECT ${tryLock(lockOf(schema))} AS locked, pg_backend_pid() AS pid`],
-      async (transaction): Promise<Attempt<undefined>> => {
-        const { client, opening } = transaction;
-        const taken = opening[0]?.rows[0] as { locked: boolean; pid: number } | undefined;
-        pid = taken?.pid;
-        if (taken?.locked !== true) {
-          transaction.abandon();
-          return { kind: 'busy' };
-        }
-        const of = { role: literal(role), tenantSchema: literal(schema) };
-        const given = isRevoked
-          ? await client.query<{ statement: string }>(`${givenRights(of)} ORDER BY 1, 2`)
-          : { rows: [{ statement: grantApplications(literal(schema)) }] };
-        await transaction.commitWith(given.rows.map(({ statement }) => statement));
-        return { kind: 'done', done: undefined };
-      },
-    );
-  } catch (thrown) {
-    const error = toDatabaseError(thrown, { tenant: clerkOrgId });
-    const refused = error.sqlstate === '42501' ? mayNotGrant(role, [], error, clerkOrgId) : error;
-    return { kind: 'failed', error: refused, mayRepeat: true, pid };
-  }
+  return tryUnderLock(
+    context,
+    schema,
+    async (transaction) => {
+      const of = { role: literal(role), tenantSchema: literal(schema) };
+      const given = isRevoked
+        ? await transaction.client.query<{ statement: string }>(`${givenRights(of)} ORDER BY 1, 2`)
+        : { rows: [{ statement: grantApplications(literal(schema)) }] };
+      await transaction.commitWith(given.rows.map(({ statement }) => statement));
+      return { kind: 'done', done: undefined };
+    },
+    (thrown) => {
+      const error = toDatabaseError(thrown, { tenant: clerkOrgId });
+      return error.sqlstate === '42501' ? mayNotGrant(role, [], error, clerkOrgId) : error;
+    },
+  );
 }
 
 function resultOf(

@@ -1,6 +1,5 @@
 import type { QueryResult } from 'pg';
-import { tryLock } from '../../db/advisory-lock.ts';
-import { withTransaction } from '../../db/transaction.ts';
+import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { recordStatusChange } from '../ledger/record-in-run.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
@@ -13,15 +12,14 @@ import type { Lanes } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
-import { lockOf } from '../target/lock.ts';
 import {
   CHANGED,
   resultOf,
   UNCHANGED,
   type StatusChangeResult,
   type StatusTenant,
+  type StatusVerb,
 } from './status-change-result.ts';
-import type { StatusVerb } from './status-change-result.ts';
 
 export interface StatusWork {
   readonly verb: StatusVerb;
@@ -88,45 +86,32 @@ export async function serveStatusChange(
   return outcomes.map(toResult);
 }
 
-async function attemptChange(
-  { database, run, lockTimeoutMs, statementTimeoutMs }: RunContext,
+function attemptChange(
+  context: RunContext,
   { verb, registry }: StatusWork,
   tenant: StatusTenant,
   { mayBeCommitted }: Earlier<Done>,
 ): Promise<Attempt<Done>> {
-  const { names } = database;
+  const { names } = context.database;
   const { clerkOrgId, schema } = tenant;
   const { to } = TRANSITIONS[verb];
   const { table, status } = registrySql(names);
-  const lock = `SELECT ${tryLock(lockOf(schema))} AS locked, pg_backend_pid() AS pid`;
   const look = `SELECT ${statusOf(names, status)} AS status FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}`;
-  let pid: number | undefined;
-  try {
-    return await withTransaction(
-      database,
-      { lockTimeoutMs, statementTimeoutMs },
-      [lock],
-      async (transaction): Promise<Attempt<Done>> => {
-        const { client, opening } = transaction;
-        const taken = opening[0]?.rows[0] as { locked: boolean; pid: number } | undefined;
-        pid = taken?.pid;
-        if (taken?.locked !== true) {
-          transaction.abandon();
-          return { kind: 'busy' };
-        }
-        const sent = await client.query([changeStatus(names, registry, tenant, verb), look].join(';\n'));
-        const [changed, seen] = sent as unknown as QueryResult[];
-        if (changed?.rowCount === 1) {
-          await transaction.commitWith(recordStatusChange(run?.id, tenant, CHANGED[verb]));
-          return { kind: 'done', done: { isChanged: true } };
-        }
-        transaction.abandon();
-        const now = (seen?.rows[0] as { status: string } | undefined)?.status ?? null;
-        if (now === to) return { kind: 'done', done: { isChanged: mayBeCommitted } };
-        return { kind: 'failed', error: tenantNotActive(tenant, now), mayRepeat: false };
-      },
-    );
-  } catch (error) {
-    return { kind: 'failed', error: refusedStatus(names, clerkOrgId, error, to), mayRepeat: true, pid };
-  }
+  return tryUnderLock(
+    context,
+    schema,
+    async (transaction) => {
+      const text = [changeStatus(names, registry, tenant, verb), look].join(';\n');
+      const [changed, seen] = (await transaction.client.query(text)) as unknown as QueryResult[];
+      if (changed?.rowCount === 1) {
+        await transaction.commitWith(recordStatusChange(context.run?.id, tenant, CHANGED[verb]));
+        return { kind: 'done', done: { isChanged: true } };
+      }
+      transaction.abandon();
+      const now = (seen?.rows[0] as { status: string } | undefined)?.status ?? null;
+      if (now === to) return { kind: 'done', done: { isChanged: mayBeCommitted } };
+      return { kind: 'failed', error: tenantNotActive(tenant, now), mayRepeat: false };
+    },
+    (thrown) => refusedStatus(names, clerkOrgId, thrown, to),
+  );
 }
