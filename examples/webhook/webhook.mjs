@@ -1,5 +1,6 @@
 // Clerk's webhook: a new organization gets a tenant, a deleted one is suspended. npm install svix tenantctl
 import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'svix';
 import { openDatabase, openProvisioner, suspendTenant } from 'tenantctl';
 
@@ -8,7 +9,7 @@ const { MIGRATIONS = 'migrations' } = process.env;
 const webhook = new Webhook(CLERK_WEBHOOK_SIGNING_SECRET);
 
 /** Milliseconds. Clerk waits 15 seconds for an answer, and then delivers the event again. */
-const PATIENCE_MS = 10_000;
+const ANSWER_WITHIN_MS = 10_000;
 
 const database = await openDatabase(
   {
@@ -29,25 +30,12 @@ const provisioner = openProvisioner(database, {
   concurrency: 3,
 });
 
-/** What is done for each event. All others are acknowledged. */
+/** What is done for each event; all others are acknowledged. An event that arrives twice changes nothing more. */
 const HANDLERS = {
-  // An event that arrives twice changes nothing the second time.
-  async 'organization.created'({ id }) {
-    const { schema, outcome } = await provisioner.provision(id, { timeoutMs: PATIENCE_MS });
-    return `${schema} ${outcome}`;
-  },
-  // Nothing is dropped: tenantctl tenant resume brings the tenant back.
-  async 'organization.deleted'({ id }) {
-    const { schema, outcome } = await suspendTenant(database, id, { lockWaitMs: PATIENCE_MS });
-    return `${schema} ${outcome}`;
-  },
-};
-
-/** Errors after which there is nothing to do. */
-const NOTHING_TO_DO = {
-  // It was suspended after it had been created.
-  'organization.created': 'TENANT_NOT_ACTIVE',
-  'organization.deleted': 'TENANT_UNKNOWN',
+  'organization.created': ({ id }) => provisioner.provision(id),
+  // Nothing is dropped: tenantctl tenant resume brings the tenant back. `unfinished`: if this event overtakes
+  // organization.created, the tenant is not provisioned any more.
+  'organization.deleted': ({ id }) => suspendTenant(database, id, { unfinished: true }),
 };
 
 async function answer(request) {
@@ -61,9 +49,11 @@ async function answer(request) {
     return [400, 'not signed by Clerk, or no JSON'];
   }
   try {
-    return [200, (await HANDLERS[event.type]?.(event.data)) ?? 'nothing to do'];
+    const done = await HANDLERS[event.type]?.(event.data);
+    return [200, done === undefined ? 'nothing to do' : `${done.schema} ${done.outcome}`];
   } catch (error) {
-    if (error.code === NOTHING_TO_DO[event.type]) return [200, error.message];
+    // The organization was deleted meanwhile.
+    if (error.code === 'TENANT_NOT_ACTIVE') return [200, error.message];
     console.error(error);
     if (error.code === 'ORGANIZATION_ID_INVALID' || error.code === 'USAGE') return [422, error.message];
     // Clerk delivers the event again, for some days. 503: it passes by itself. 500: somebody must look.
@@ -71,9 +61,12 @@ async function answer(request) {
   }
 }
 
+/** The work goes on. The event that is delivered again finds it done. */
+const late = () => sleep(ANSWER_WITHIN_MS, [503, 'still at work'], { ref: false });
+
 const server = createServer(async (request, response) => {
-  const [status, text] = await answer(request);
-  response.writeHead(status).end(`${text}\n`);
+  const [status, text] = await Promise.race([answer(request), late()]);
+  response.writeHead(status, status === 503 ? { 'retry-after': '30' } : {}).end(`${text}\n`);
 }).listen(Number(PORT ?? 3000));
 
 process.once('SIGTERM', () =>

@@ -8,6 +8,8 @@ import { startChild } from '../support/child.ts';
 import { tenantctl } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import { usualProject } from '../support/project.ts';
+import { silentProxy } from '../support/silent-proxy.ts';
+import { seededRandom, shuffled } from '../faults/random.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -18,16 +20,21 @@ const WEBHOOKS = {
   'the example': async () => readFile(join(ROOT, 'examples/webhook/webhook.mjs'), 'utf8'),
 };
 
-/** A webhook, to the letter, in a project that has installed the package. */
+/** Milliseconds. The webhooks answer after ten seconds, and Clerk waits for fifteen: a test has less time. */
+const ANSWER_WITHIN_MS = 3_000;
+const LIMIT_MS = ANSWER_WITHIN_MS + 5_000;
+
+/** A webhook in a project that has installed the package. */
 async function startWebhook(which: keyof typeof WEBHOOKS) {
-  const code = await WEBHOOKS[which]();
+  const code = (await WEBHOOKS[which]())?.replace('10_000', String(ANSWER_WITHIN_MS));
   const project = await usualProject({ 'webhook.mjs': code ?? '' });
   await mkdir(join(project.folder, 'node_modules'));
   await symlink(ROOT, join(project.folder, 'node_modules/tenantctl'));
   await symlink(join(ROOT, 'node_modules/svix'), join(project.folder, 'node_modules/svix'));
   const testDatabase = await createDatabase();
+  const proxy = await silentProxy(testDatabase);
   const env = {
-    ...testDatabase.env,
+    ...proxy.env,
     PORT: String(await freePort()),
     CLERK_WEBHOOK_SIGNING_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
   };
@@ -52,7 +59,7 @@ async function startWebhook(which: keyof typeof WEBHOOKS) {
     });
     return `${response.status} ${(await response.text()).trim()}`;
   };
-  return { deliver, migrateMaster: () => tenantctl(['migrate', 'master'], call), ...testDatabase };
+  return { deliver, migrateMaster: () => tenantctl(['migrate', 'master'], call), proxy, ...testDatabase };
 }
 
 async function freePort(): Promise<number> {
@@ -75,13 +82,8 @@ test.each(Object.keys(WEBHOOKS) as (keyof typeof WEBHOOKS)[])(
     // Somebody must look: the registry is not there yet. The same event delivered again finishes the job.
     expect(await deliver(created)).toMatch(/^500 REGISTRY_ABSENT$/);
     expect((await migrateMaster()).exitCode).toBe(0);
-    expect(await deliver(deleted)).toMatch(/^200 The registry has no tenant/);
     expect(await deliver(created)).toBe('200 tid_94ecab17f8 provisioned');
     expect(await deliver(created)).toBe('200 tid_94ecab17f8 already-active');
-
-    const storm = event('organization.created', 'org_storm');
-    const answers = await Promise.all(Array.from({ length: 50 }, () => deliver(storm)));
-    expect(new Set(answers.map((answer) => answer.slice(0, 3)))).toEqual(new Set(['200']));
 
     expect(await deliver(deleted)).toBe('200 tid_94ecab17f8 suspended');
     expect(await deliver(deleted)).toBe('200 tid_94ecab17f8 already-suspended');
@@ -99,7 +101,49 @@ test.each(Object.keys(WEBHOOKS) as (keyof typeof WEBHOOKS)[])(
     expect(await deliver(event('organization.created', ' '))).toMatch(/^422 /);
     expect(await query('SELECT clerk_org_id AS id, status FROM public.tenants ORDER BY 1')).toEqual([
       { id: 'org_2abc123def456', status: 'SUSPENDED' },
-      { id: 'org_storm', status: 'ACTIVE' },
     ]);
+  },
+);
+
+test.each(Object.keys(WEBHOOKS) as (keyof typeof WEBHOOKS)[])(
+  '%s: in a storm of events in any order, each is answered in time and done once, and a deleted organization is not in use',
+  async (which) => {
+    const { deliver, migrateMaster, query, proxy } = await startWebhook(which);
+    expect((await migrateMaster()).exitCode).toBe(0);
+    const ids = Array.from({ length: 40 }, (_, at) => `org_${at}`);
+    const isDeleted = (_: string, at: number) => at % 2 === 0;
+    const events = [
+      ...ids.flatMap((id) => ['created', 'updated', 'created'].map((verb) => ({ verb, id }))),
+      ...ids.filter(isDeleted).flatMap((id) => [1, 2].map(() => ({ verb: 'deleted', id }))),
+    ];
+    // What is not acknowledged is delivered again.
+    let left = shuffled(events, seededRandom(1));
+    let longestMs = 0;
+    for (let delivery = 0; left.length > 0 && delivery < 20; delivery += 1) {
+      const answers = await Promise.all(
+        left.map(async ({ verb, id }) => {
+          const beganAt = performance.now();
+          const answer = await deliver(event(`organization.${verb}`, id));
+          longestMs = Math.max(longestMs, performance.now() - beganAt);
+          return answer;
+        }),
+      );
+      expect(answers.filter((answer) => !/^(?:200|503) /.test(answer))).toEqual([]);
+      left = left.filter((_, at) => answers[at]?.startsWith('503') === true);
+    }
+    expect(left).toEqual([]);
+    const rows = await query<{ id: string; status: string }>(
+      'SELECT clerk_org_id AS id, status FROM public.tenants',
+    );
+    expect(Object.fromEntries(rows.map(({ id, status }) => [id, status]))).toEqual(
+      Object.fromEntries(ids.map((id, at) => [id, isDeleted(id, at) ? 'SUSPENDED' : 'ACTIVE'])),
+    );
+
+    // Then the network loses every packet.
+    proxy.fallSilent();
+    const beganAt = performance.now();
+    const lost = ['created', 'deleted'].map((verb) => deliver(event(`organization.${verb}`, 'org_late')));
+    for (const answer of await Promise.all(lost)) expect(answer).toMatch(/^503 /);
+    expect(Math.max(longestMs, performance.now() - beganAt)).toBeLessThan(LIMIT_MS);
   },
 );

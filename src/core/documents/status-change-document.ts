@@ -6,6 +6,7 @@ import {
   type StatusTenant,
   type StatusVerb,
 } from '../tenant/status-change-result.ts';
+import { TRANSITIONS } from '../registry/status.ts';
 import type { ErrorReport } from '../../errors.ts';
 import { withReport } from './document.ts';
 
@@ -26,6 +27,6 @@ export function plannedStatusDocument(
     results,
   }: { readonly tasks: readonly StatusTenant[]; readonly results: readonly StatusChangeResult[] },
 ): Pick<StatusChangesDocument, 'tenants'> & { readonly dryRun: true } {
-  const changed = tasks.map((tenant) => resultOf(tenant, CHANGED[verb]));
+  const changed = tasks.map((tenant) => resultOf(tenant, CHANGED[TRANSITIONS[verb].to]));
   return { dryRun: true, tenants: [...changed, ...results].map(withReport) };
 }

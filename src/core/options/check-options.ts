@@ -40,7 +40,7 @@ const RULES = {
   ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings'),
   ...all(PATH, 'folder', 'masterFolder', 'tenantFolder', 'path', 'folders.master', 'folders.tenants'),
   ...all(FLAG, 'onlyFailed', 'compile', 'recordings', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
-  ...all(FLAG, 'readOnly', 'asOwner', 'revoke'),
+  ...all(FLAG, 'readOnly', 'asOwner', 'revoke', 'unfinished'),
   ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),
   ...all(FUNCTION, 'onRows', 'observe', 'confirm'),
   ...all(OBJECT, 'folders', 'environment', 'databaseNames', 'database', 'rollout'),

@@ -13,9 +13,14 @@ export const TRANSITIONS = {
     failed: 'FAILED',
   },
   suspend: { from: ['ACTIVE'], to: 'SUSPENDED' },
+  /** Ends a provisioning, or stands in its way. */
+  suspendUnfinished: { from: ['ACTIVE', 'PROVISIONING', 'FAILED'], to: 'SUSPENDED' },
   /** Migrates first. If that fails, the tenant stays as it is. */
   resume: { from: ['SUSPENDED'], to: 'ACTIVE' },
 } as const;
+
+/** What changes the status alone. */
+export type StatusChange = Exclude<keyof typeof TRANSITIONS, 'provision'>;
 
 /** The statuses of tenants that are not complete. */
 export const UNFINISHED: readonly TenantStatus[] = TRANSITIONS.provision.from.filter(
@@ -44,10 +49,10 @@ export function changeStatus(
   names: Names,
   shape: RegistryShape,
   { clerkOrgId, schema }: { readonly clerkOrgId: string; readonly schema: string },
-  verb: 'suspend' | 'resume',
+  change: StatusChange,
 ): string {
   const row = whereRow(names, clerkOrgId, schema);
-  return `WITH changed AS (${updateStatus(names, shape, row, TRANSITIONS[verb])} RETURNING 1)
+  return `WITH changed AS (${updateStatus(names, shape, row, TRANSITIONS[change])} RETURNING 1)
           SELECT pg_notify('${CHANNEL}', ${literal(clerkOrgId)}) FROM changed`;
 }
 

@@ -76,7 +76,7 @@ async function resumeInRun(commandRun: CommandRun<MigrateTenantsOptions>): Promi
       await run.begin([]);
       const lanes = await createLanes(database, options.concurrency, observe);
       const applied = new Map(migrated.tenants.map(({ clerkOrgId, names }) => [clerkOrgId, names]));
-      const work = { verb: 'resume' as const, registry, lanes, observe, applied };
+      const work = { change: 'resume' as const, registry, lanes, observe, applied };
       results.push(...(await serveStatusChange(context, ready, work)));
     }
   }

@@ -6,7 +6,7 @@ import { tenantNotActive } from '../registry/not-active.ts';
 import { refusedStatus } from '../registry/registration-errors.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { RegistryShape } from '../registry/registry-shape.ts';
-import { changeStatus, TRANSITIONS, whereRow } from '../registry/status.ts';
+import { changeStatus, TRANSITIONS, whereRow, type StatusChange } from '../registry/status.ts';
 import type { Observer } from '../report/event.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -18,11 +18,10 @@ import {
   UNCHANGED,
   type StatusChangeResult,
   type StatusTenant,
-  type StatusVerb,
 } from './status-change-result.ts';
 
 export interface StatusWork {
-  readonly verb: StatusVerb;
+  readonly change: StatusChange;
   readonly registry: RegistryShape;
   readonly lanes: Lanes;
   readonly observe: Observer;
@@ -46,12 +45,13 @@ export async function serveStatusChange(
   work: StatusWork,
 ): Promise<StatusChangeResult[]> {
   const { database, run } = context;
-  const { verb, lanes, observe, applied } = work;
+  const { change, lanes, observe, applied } = work;
+  const { to } = TRANSITIONS[change];
   const toResult = ({ task: { tenant }, durationMs, ...outcome }: Outcome<StatusTask, Done>) => {
     const more = { durationMs, applied: applied?.get(tenant.clerkOrgId) ?? [] };
     if (outcome.kind === 'failed') return resultOf(tenant, 'failed', { ...more, error: outcome.error });
     if (outcome.kind !== 'done') return resultOf(tenant, 'skipped', more);
-    return resultOf(tenant, outcome.done.isChanged ? CHANGED[verb] : UNCHANGED[verb], more);
+    return resultOf(tenant, outcome.done.isChanged ? CHANGED[to] : UNCHANGED[to], more);
   };
   const { outcomes } = await serve<StatusTask, Done>(
     context,
@@ -63,7 +63,7 @@ export async function serveStatusChange(
       onEnd(outcome, done, due) {
         const { clerkOrgId, schema, durationMs, error } = toResult(outcome);
         const ended =
-          outcome.kind === 'done' ? CHANGED[verb] : outcome.kind === 'failed' ? 'failed' : 'skipped';
+          outcome.kind === 'done' ? CHANGED[to] : outcome.kind === 'failed' ? 'failed' : 'skipped';
         const result = {
           clerkOrgId,
           schema,
@@ -81,30 +81,33 @@ export async function serveStatusChange(
     outcome.kind === 'failed' ? [{ ...outcome, tenant: outcome.task.tenant }] : [],
   );
   // A tenant's last failure is that of a migration, and decides its class: only the run records these.
-  const direction = verb === 'resume' ? 'up' : 'down';
-  await recordFailures(database, run, { command: `tenant ${verb}`, direction, areStanding: true }, failures);
+  const command =
+    to === 'ACTIVE'
+      ? ({ command: 'tenant resume', direction: 'up' } as const)
+      : ({ command: 'tenant suspend', direction: 'down' } as const);
+  await recordFailures(database, run, { ...command, areStanding: true }, failures);
   return outcomes.map(toResult);
 }
 
 function attemptChange(
   context: RunContext,
-  { verb, registry }: StatusWork,
+  { change, registry }: StatusWork,
   tenant: StatusTenant,
   { mayBeCommitted }: Earlier<Done>,
 ): Promise<Attempt<Done>> {
   const { names } = context.database;
   const { clerkOrgId, schema } = tenant;
-  const { to } = TRANSITIONS[verb];
+  const { to } = TRANSITIONS[change];
   const { table, status } = registrySql(names);
   const look = `SELECT ${statusOf(names, status)} AS status FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}`;
   return tryUnderLock(
     context,
     schema,
     async (transaction) => {
-      const text = [changeStatus(names, registry, tenant, verb), look].join(';\n');
+      const text = [changeStatus(names, registry, tenant, change), look].join(';\n');
       const [changed, seen] = (await transaction.client.query(text)) as unknown as QueryResult[];
       if (changed?.rowCount === 1) {
-        await transaction.commitWith(recordStatusChange(context.run?.id, tenant, CHANGED[verb]));
+        await transaction.commitWith(recordStatusChange(context.run?.id, tenant, CHANGED[to]));
         return { kind: 'done', done: { isChanged: true } };
       }
       transaction.abandon();

@@ -27,9 +27,9 @@ export interface StatusChanges {
 export type StatusVerb = 'suspend' | 'resume';
 export type StatusTenant = Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>;
 
-/** What each verb calls its result. */
-export const CHANGED = { suspend: 'suspended', resume: 'resumed' } as const;
-export const UNCHANGED = { suspend: 'already-suspended', resume: 'already-active' } as const;
+/** What the result is called, by the status. */
+export const CHANGED = { SUSPENDED: 'suspended', ACTIVE: 'resumed' } as const;
+export const UNCHANGED = { SUSPENDED: 'already-suspended', ACTIVE: 'already-active' } as const;
 
 export function resultOf(
   { clerkOrgId, schema }: Pick<StatusTenant, 'clerkOrgId' | 'schema'>,

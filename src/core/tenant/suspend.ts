@@ -10,7 +10,7 @@ import { findTenants } from '../registry/registry.ts';
 import { assertHolds, assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/status.ts';
 import { observeRun, silent, type Observer } from '../report/event.ts';
-import { createLanes, type Concurrency } from '../run/lanes.ts';
+import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
 import { createRunContext, type RunOptions } from '../run/run-context.ts';
 import { serveStatusChange } from './serve-status-change.ts';
 import {
@@ -19,11 +19,18 @@ import {
   type StatusChanges,
   type StatusVerb,
 } from './status-change-result.ts';
+import { register } from './triage.ts';
 import { triageByStatus } from './triage-by-status.ts';
 
 export interface SuspendOptions extends Omit<RunOptions, 'tenantRole' | 'recordings'> {
   /** Tenants suspended in parallel; if absent 4, or fewer if few connections are free. */
   readonly concurrency?: Concurrency | undefined;
+  /**
+   * Also suspends tenants that are PROVISIONING or FAILED, and registers organizations that the registry lacks as
+   * SUSPENDED: whatever order events arrive in, none of them is provisioned later. Give organization ids, then, not
+   * schema names.
+   */
+  readonly unfinished?: boolean | undefined;
   readonly observe?: Observer | undefined;
 }
 
@@ -33,7 +40,8 @@ export interface SuspendOptions extends Omit<RunOptions, 'tenantRole' | 'recordi
  * tenant's lock; it notifies the channel `tenantctl` of the organization id. A SUSPENDED tenant is left as it is.
  * @param organizationIds or schema names
  * @throws TenantctlError TENANT_UNKNOWN, before anything is changed; REGISTRY_INVALID if the status column cannot
- *   hold the value. One tenant's failure is in its result: TENANT_NOT_ACTIVE, LOCK_TIMEOUT
+ *   hold the value. One tenant's failure is in its result: TENANT_NOT_ACTIVE, LOCK_TIMEOUT; with `unfinished` also why
+ *   it cannot be registered
  */
 export async function suspendTenants(
   database: Database,
@@ -41,7 +49,13 @@ export async function suspendTenants(
   given: SuspendOptions = {},
 ): Promise<StatusChanges> {
   checkOptions({ organizationIds }, 'organizationIds');
-  const { keepRuns: keep, runLabel: label, observe: heard = silent, ...options } = checkCall(database, given);
+  const {
+    keepRuns: keep,
+    runLabel: label,
+    observe: heard = silent,
+    unfinished = false,
+    ...options
+  } = checkCall(database, given);
   const facts = {
     command: 'tenant suspend' as const,
     options: namesOf(organizationIds),
@@ -55,13 +69,19 @@ export async function suspendTenants(
     const context = createRunContext(database, options, run);
     const registry = await assertRegistry(database);
     assertHolds(registry, database.names, TRANSITIONS.suspend.to);
-    const { tasks, results } = triageByStatus('suspend', await findTenants(database, organizationIds));
+    const prepare = async () => prepareState(database, await readState(database), observe);
+    if (unfinished) await prepare();
+    const tenants = unfinished
+      ? await register({ context, registry }, [...new Set(organizationIds)])
+      : await findTenants(database, organizationIds);
+    const change = unfinished ? 'suspendUnfinished' : 'suspend';
+    const { tasks, results } = triageByStatus(change, tenants);
     observe({ type: 'selected', total: tasks.length + results.length, due: tasks.length });
     if (tasks.length > 0) {
-      await prepareState(database, await readState(database), observe);
+      if (!unfinished) await prepare();
       await run.begin([]);
-      const lanes = await createLanes(database, options.concurrency, observe);
-      const work = { verb: 'suspend' as const, registry, lanes, observe };
+      const lanes = tasks.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
+      const work = { change, registry, lanes, observe } as const;
       results.push(...(await serveStatusChange(context, tasks, work)));
     }
     return { tenants: results, interrupted: isInterrupted(results), durationMs: elapsedMs() };

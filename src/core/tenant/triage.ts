@@ -54,7 +54,7 @@ const NOTHING_MADE = {
 export async function register(
   { context: { database }, registry }: Pick<Provisioning, 'context' | 'registry'>,
   ids: readonly string[],
-  also: (one: Database) => Promise<void>,
+  also?: (one: Database) => Promise<void>,
 ): Promise<Registration[]> {
   const refused: Registration[] = [];
   const wanted: { clerkOrgId: string; schema: string }[] = [];

@@ -4,6 +4,7 @@ import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { resumeTenant, resumeTenants } from '../../../src/core/tenant/resume.ts';
 import type { StatusChanges } from '../../../src/core/tenant/status-change-result.ts';
+import { provisionTenants } from '../../../src/core/tenant/provision.ts';
 import { planStatusChange, suspendTenant, suspendTenants } from '../../../src/core/tenant/suspend.ts';
 import { DEFAULT_NAMES, type Names } from '../../../src/names.ts';
 import { contentOf } from '../../support/catalog.ts';
@@ -122,6 +123,43 @@ test('a migration at work is waited for, as long as the lock may be waited for',
   const suspension = suspendTenant(fleet.database, 'org_a');
   await lock.release();
   expect((await suspension).outcome).toBe('suspended');
+});
+
+test('on request, a tenant that is not complete or not registered yet is suspended, and no provisioning completes it', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const { database, project, testDatabase, query } = fleet;
+  const suspend = (...ids: string[]) =>
+    suspendTenants(database, ids, { unfinished: true, lockWaitMs: 60_000 });
+  const provision = (...ids: string[]) => provisionTenants(database, ids, { folder: project.tenants });
+  await query(`UPDATE tenants SET status = 'FAILED' WHERE clerk_org_id = 'org_b'`);
+  expect(outcomes(await suspend('org_new', 'org_a', 'org_b', 'org_new', ' '))).toEqual({
+    org_new: 'suspended',
+    org_a: 'suspended',
+    org_b: 'suspended',
+    ' ': 'ORGANIZATION_ID_INVALID',
+  });
+  expect(outcomes(await suspend('org_new'))).toEqual({ org_new: 'already-suspended' });
+  expect(await statuses(fleet)).toEqual({ org_a: 'SUSPENDED', org_b: 'SUSPENDED', org_new: 'SUSPENDED' });
+  const refused = await provision('org_new', 'org_b');
+  expect(refused.map(({ error }) => error?.code)).toEqual(['TENANT_NOT_ACTIVE', 'TENANT_NOT_ACTIVE']);
+  expect(outcomes(await resume(fleet, 'org_new', 'org_b'))).toEqual({
+    org_new: 'SCHEMA_MISSING',
+    org_b: 'resumed',
+  });
+
+  // Registered, and still waiting for its lock: whoever comes first gets it.
+  const ids = ['org_1', 'org_2', 'org_3', 'org_4', 'org_5', 'org_6'];
+  const locks = await Promise.all(ids.map((id) => holdLock(testDatabase, `tenant:${schemaNameFor(id)}`)));
+  const provisioned = provision(...ids);
+  await expect.poll(() => query(`SELECT FROM tenants WHERE status = 'PROVISIONING'`)).toHaveLength(6);
+  const suspended = suspend(...ids);
+  for (const lock of locks) await lock.release();
+  expect(new Set(Object.values(outcomes(await suspended)))).toEqual(new Set(['suspended']));
+  for (const { outcome, error } of await provisioned)
+    expect(['provisioned', 'TENANT_NOT_ACTIVE']).toContain(error?.code ?? outcome);
+  expect(await query(`SELECT clerk_org_id AS id FROM tenants WHERE status <> 'SUSPENDED'`)).toEqual([
+    { id: 'org_b' },
+  ]);
 });
 
 test('a tenant is migrated before it is resumed; what fails leaves it SUSPENDED', async () => {

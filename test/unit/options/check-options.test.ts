@@ -77,6 +77,7 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['openProvisioner', 'folder', untouched, {}],
   ['openProvisioner', 'maxWaiting', untouched, { folder, maxWaiting: 0 }],
   ['suspendTenants', 'organizationIds', untouched, 'org_a'],
+  ['suspendTenants', 'unfinished', untouched, ['org_a'], { unfinished: 1 }],
   ['suspendTenants', 'concurrency', untouched, ['org_a'], { concurrency: 0 }],
   ['suspendTenant', 'organizationId ', untouched, undefined],
   ['resumeTenants', 'organizationIds', untouched, [1], { folder }],
