@@ -7,6 +7,7 @@ import type { Names } from '../../names.ts';
 import { REPLICA_IDENTITY, RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
 import { trustedStamps } from '../stamps/server-routines.ts';
 import { allRoutines, readAltered } from './routines.ts';
+import { SCRIPTS_TABLE } from '../state/scripts.ts';
 import { followRegistry, tenantAmbiguous, TENANT_IDS } from '../state/tenant-ids.ts';
 import { boundNames, readStateVersion, readVersionIfAny } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
@@ -82,6 +83,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   // Routines only. 14: the guard counts what was written to each catalog.
   [],
   APPLICATION_ROLES,
+  SCRIPTS_TABLE,
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

@@ -2,6 +2,7 @@ import { identifier, literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
 import { historyOf } from '../stamps/server-routines.ts';
 import { deleteIntent } from '../state/intents.ts';
+import { forgetScripts } from '../state/scripts.ts';
 import { tenantId } from '../state/tenant-ids.ts';
 
 interface HalfMade {
@@ -21,6 +22,7 @@ export function removeTraces(names: Names, { schema, role, run }: HalfMade): str
     `DROP SCHEMA IF EXISTS ${identifier(schema)} CASCADE`,
     ...(role === undefined ? [] : [`DROP ROLE IF EXISTS ${identifier(role)}`]),
     deleteIntent(schema),
+    forgetScripts(schema),
     ...(run === undefined ? [] : [entries]),
   ];
 }
