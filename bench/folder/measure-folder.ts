@@ -20,7 +20,7 @@ import { scriptsFor, type Script } from './tenant-string.ts';
 export async function measureFolder(bench: FolderBench, project: FolderProject): Promise<FolderResult> {
   return withMaster(project, async (master) => {
     const programs = folderPrograms(project, master);
-    const templates = createTemplates(bench.server, bench.say, 'folder_');
+    const templates = createTemplates(bench.server, bench.say, { prefix: 'folder_', drops: 'end' });
     try {
       const stage: Stage = {
         ...bench,
