@@ -20,6 +20,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '40P01': 'Two transactions waited for each other; the server cancelled this one. Run the command again.',
   '42501': (message) =>
     missingExtension(message) ??
+    missingMembership(message) ??
     `${missingRight(message)} tenantctl doctor names every right that tenantctl needs and lacks, with the SQL that gives it.`,
   '42704': (message) =>
     /type "(\w+\.)?(vector|halfvec|sparsevec)"/.test(message)
@@ -66,6 +67,13 @@ function missingExtension(message: string): string | undefined {
 }
 
 /** The GRANT for a right that a message misses: https://www.postgresql.org/docs/current/ddl-priv.html */
+/** The procedure tenantctl.grant_applications says who owns what it may not grant. */
+function missingMembership(message: string): string | undefined {
+  const [, role, owner] = /^(.+?) may not grant what belongs to (.+?): /.exec(message) ?? [];
+  if (role === undefined || owner === undefined) return undefined;
+  return `Let the role act for the owner, as a superuser: GRANT ${owner} TO ${role}; or let the migration that creates the object grant the application's rights on it. Then run the command again.`;
+}
+
 function missingRight(message: string): string {
   const [, kind, name = ''] =
     /^permission denied for (schema|database|table|view|sequence) (.+)$/.exec(message) ?? [];

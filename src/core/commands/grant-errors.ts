@@ -21,8 +21,12 @@ export function mayNotGrant(
     sqlstate: '42501',
     hint:
       sql === ''
-        ? `Only the owner of an object, or a superuser, may grant rights on it. tenantctl doctor shows objects of other owners. tenantctl grant application ${shellWord(role)} --dry-run prints the SQL.`
+        ? `${hintOf(cause) ?? 'Only the owner of an object, or a superuser, may grant rights on it.'} tenantctl grant application ${shellWord(role)} --dry-run prints the SQL.`
         : `As the owner or a superuser: ${sql} Then run the command again.`,
     cause,
   });
+}
+
+function hintOf(cause: unknown): string | undefined {
+  return cause instanceof TenantctlError ? cause.hint : undefined;
 }

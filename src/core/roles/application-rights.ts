@@ -14,6 +14,10 @@ const relations = (joined = '') => `pg_depend d JOIN pg_class c ON c.oid = d.obj
     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid = s.oid
       AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')`;
 
+/** SQL that tests relation c for being made by an extension, which grants what its users need. */
+const IS_EXTENSIONS = `EXISTS (SELECT FROM pg_depend e
+      WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')`;
+
 /** Schema and role, if they exist. */
 function subject({ role, tenantSchema }: RightsOf): string {
   return `(SELECT n.oid, n.nspname AS name, n.nspowner AS owner, n.nspacl AS acl, r.oid AS role, r.rolname AS grantee
@@ -32,22 +36,22 @@ function isKnexs({ tenantHistory }: Names): string {
 const ON_RELATION = `CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END`;
 
 /**
- * SELECT of `place` and `statement`: what gives an application's role the rights that it lacks in a tenant's schema.
+ * SELECT of `place`, `statement` and `owner` (who may run it): what gives an application's role the rights that it lacks in a tenant's schema.
  * It reads the history, reads and writes the other tables, and uses sequences, later ones included. Default privileges
  * belong to the role that creates the tables: the owner of the schema, or tenantctl's own
  * (https://www.postgresql.org/docs/current/sql-alterdefaultprivileges.html). On Knex's lock it gets nothing, and what
- * it has there or may write to the history is revoked.
+ * it has there or may write to the history is revoked. Relations of extensions are left as they are.
  */
 export function missingRights(names: Names, of: RightsOf): string {
   const history = literal(names.tenantHistory);
   const mayWrite = ['SELECT', 'INSERT', 'UPDATE', 'DELETE']
     .map((right) => `has_table_privilege(s.role, c.oid, '${right}')`)
     .join(' AND ');
-  return `SELECT m.place, m.statement FROM ${subject(of)} CROSS JOIN LATERAL (
-    SELECT 1 AS place, format('GRANT USAGE ON SCHEMA %I TO %I', s.name, s.grantee) AS statement
+  return `SELECT m.place, m.statement, pg_get_userbyid(m.owner) AS owner FROM ${subject(of)} CROSS JOIN LATERAL (
+    SELECT 1 AS place, format('GRANT USAGE ON SCHEMA %I TO %I', s.name, s.grantee) AS statement, s.owner
     WHERE NOT has_schema_privilege(s.role, s.oid, 'USAGE')
     UNION ALL
-    SELECT 2, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I GRANT %s TO %I', c.rolname, s.name, o.given, s.grantee)
+    SELECT 2, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I GRANT %s TO %I', c.rolname, s.name, o.given, s.grantee), c.oid
     FROM pg_roles c CROSS JOIN (VALUES
       ('r'::"char", 'SELECT, INSERT, UPDATE, DELETE ON TABLES', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
       ('S'::"char", 'USAGE ON SEQUENCES', ARRAY['USAGE'])) o (kind, given, rights)
@@ -57,16 +61,16 @@ export function missingRights(names: Names, of: RightsOf): string {
         WHERE d.defaclrole = c.oid AND d.defaclnamespace = s.oid AND d.defaclobjtype = o.kind
           AND a.grantee = s.role AND a.privilege_type = ANY (o.rights))
     UNION ALL
-    SELECT 3, format('REVOKE %s ON %s%I.%I FROM %I', string_agg(a.privilege_type, ', ' ORDER BY 1), ${ON_RELATION}, s.name, c.relname, s.grantee)
+    SELECT 3, format('REVOKE %s ON %s%I.%I FROM %I', string_agg(a.privilege_type, ', ' ORDER BY 1), ${ON_RELATION}, s.name, c.relname, s.grantee), c.relowner
     FROM ${relations('CROSS JOIN LATERAL aclexplode(c.relacl) a')}
       AND ${isKnexs(names)} AND a.grantee = s.role AND a.grantor = c.relowner
       AND NOT (c.relname = ${history} AND a.privilege_type = 'SELECT')
-    GROUP BY c.relkind, c.relname
+    GROUP BY c.relkind, c.relname, c.relowner
     UNION ALL
     SELECT 4, format('GRANT %s ON %s%I.%I TO %I',
       CASE WHEN c.relkind = 'S' THEN 'USAGE' WHEN c.relname = ${history} THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE, DELETE' END,
-      ${ON_RELATION}, s.name, c.relname, s.grantee)
-    FROM ${relations()} AND (c.relname = ${history} OR NOT ${isKnexs(names)})
+      ${ON_RELATION}, s.name, c.relname, s.grantee), c.relowner
+    FROM ${relations()} AND (c.relname = ${history} OR NOT ${isKnexs(names)}) AND NOT ${IS_EXTENSIONS}
       AND NOT CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(s.role, c.oid, 'USAGE')
                    WHEN c.relname = ${history} THEN has_table_privilege(s.role, c.oid, 'SELECT')
                    ELSE ${mayWrite} END) m`;

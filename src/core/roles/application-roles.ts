@@ -19,18 +19,22 @@ export function applicationRoutines(names: Names): Routine[] {
       'grant_applications(tenant_schema text)',
       `DECLARE
        application text;
-       wanted text;
+       wanted record;
      BEGIN
        FOR application IN SELECT a.role_name FROM tenantctl.application_roles a ORDER BY 1 LOOP
-         FOREACH wanted IN ARRAY ARRAY(SELECT x.statement FROM (${missing}) x ORDER BY x.place, x.statement) LOOP
-           EXECUTE wanted;
+         -- Sorted, and so complete, before the first one is executed.
+         FOR wanted IN SELECT x.statement, x.owner FROM (${missing}) x ORDER BY x.place, x.statement LOOP
+           EXECUTE wanted.statement;
          END LOOP;
          -- A GRANT without the right to grant is a warning only.
-         SELECT x.statement INTO wanted FROM (${missing}) x ORDER BY x.place, x.statement LIMIT 1;
+         SELECT x.statement, x.owner INTO wanted FROM (${missing}) x ORDER BY x.place, x.statement LIMIT 1;
          IF FOUND THEN
-           RAISE EXCEPTION '% may not grant this: %', current_user, wanted USING ERRCODE = 'insufficient_privilege';
+           RAISE insufficient_privilege;
          END IF;
        END LOOP;
+     EXCEPTION WHEN insufficient_privilege THEN
+       RAISE EXCEPTION '% may not grant what belongs to %: %', quote_ident(current_user), quote_ident(wanted.owner), wanted.statement
+         USING ERRCODE = 'insufficient_privilege';
      END`,
       'Gives the roles of applications the rights that they lack in the schema of a tenant.',
       BY_INDEX,

@@ -158,6 +158,51 @@ test('a tenant that is being provisioned, or migrated, gets its rights as well',
   expect(await asks(tenants, 'org_b', 'SELECT count(*)::int AS n FROM notes')).toEqual([{ n: 0 }]);
 });
 
+test('relations of an extension are left as they are; one of another owner fails a provisioning with the remedy', async () => {
+  const { app, query, provision, grant, project, least } = await setOut();
+  await provision('org_a');
+  await grant();
+  const owner = `${least.prefix}_owner`;
+  await query(`CREATE ROLE ${owner}`);
+  // As a managed server makes an extension, and as any function with its owner's rights.
+  await query(`CREATE FUNCTION public.make(kind text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    CASE kind WHEN 'extension' THEN
+      CREATE TABLE kept (id serial PRIMARY KEY);
+      CREATE VIEW seen AS SELECT 1 AS one;
+      ALTER EXTENSION plpgsql ADD TABLE kept;
+      ALTER EXTENSION plpgsql ADD SEQUENCE kept_id_seq;
+      ALTER EXTENSION plpgsql ADD VIEW seen;
+    ELSE
+      CREATE TABLE theirs (id int);
+      ALTER TABLE theirs OWNER TO ${owner};
+    END CASE; END $$`);
+  await project.write(
+    'migrations/tenants/6_extension.sql',
+    `-- migrate:up\nSELECT public.make('extension');`,
+  );
+  expect((await provision('org_b'))[0]?.outcome).toBe('provisioned');
+  expect(totals(await grant())).toEqual({ upToDate: 2, changed: 0, failed: 0 });
+  for (const kind of ['TABLE kept', 'SEQUENCE kept_id_seq', 'VIEW seen'])
+    await query(
+      `SET search_path = ${schemaNameFor('org_b')}; ALTER EXTENSION plpgsql DROP ${kind}; RESET search_path`,
+    );
+
+  await project.remove('migrations/tenants/6_extension.sql');
+  await project.write('migrations/tenants/6_theirs.sql', `-- migrate:up\nSELECT public.make('table');`);
+  const [failed] = await provision('org_c');
+  expect(failed?.error).toMatchObject({
+    sqlstate: '42501',
+    tenant: 'org_c',
+    message: expect.stringContaining(`may not grant what belongs to ${owner}: GRANT`),
+    hint: expect.stringContaining(`GRANT ${owner} TO ${least.name};`),
+  });
+  await query(`GRANT ${owner} TO ${least.name}`);
+  expect((await provision('org_c'))[0]?.outcome).toBe('provisioned');
+  expect(
+    await query(`SELECT has_table_privilege($1, '${schemaNameFor('org_c')}.theirs', 'DELETE') AS may`, [app]),
+  ).toEqual([{ may: true }]);
+});
+
 test('a role that cannot be an application is refused, and so is what may not be granted', async () => {
   const { app, query, provision, grant, database, least } = await setOut();
   await provision('org_a', 'org_b');
