@@ -1,5 +1,8 @@
 import type { Extent, Migrations } from './projects.ts';
 
+/** The role of an application. */
+export const APPLICATION = 'faults_application';
+
 /** A call of the program in a project with this many migrations. */
 export interface Call {
   readonly args: readonly string[];
@@ -21,6 +24,9 @@ export interface Calls {
   readonly migrateAll: (master: number, tenants: number) => Call;
   /** Rolls back to this many of the folder's tenant migrations. */
   readonly rollbackTenants: (to: number, count: number) => Call;
+  readonly suspend: (organizations: readonly string[]) => Call;
+  readonly resume: (organizations: readonly string[], count: number) => Call;
+  readonly grant: (...flags: string[]) => Call;
   readonly provision: (organizations: readonly string[], count: number, master?: number) => Call;
 }
 
@@ -42,6 +48,9 @@ export function createCalls({ master, tenants, inside }: Migrations): Calls {
     migrateTenants: (count, ...flags) => call(['migrate', 'tenants', ...flags], count),
     migrateAll: (masters, count) => call(['migrate', 'all'], count, masters),
     rollbackTenants: (to, count) => call(['rollback', 'tenants', '--to', tenants[to]?.name ?? ''], count),
+    suspend: (organizations) => call(['tenant', 'suspend', ...organizations], base),
+    resume: (organizations, count) => call(['tenant', 'resume', ...organizations], count),
+    grant: (...flags) => call(['grant', 'application', APPLICATION, ...flags], base),
     provision: (organizations, count, masters) =>
       call(['tenant', 'provision', ...organizations], count, masters),
   };

@@ -1,4 +1,5 @@
 import { contentsOfSchemas } from '../support/tenant-content.ts';
+import { APPLICATION } from './calls.ts';
 import type { Query } from './databases.ts';
 
 /** Judged separately: Knex's two tables and the trigger that watches them. */
@@ -22,8 +23,17 @@ export async function readContents(query: Query, schemas: readonly string[]): Pr
     );
     return lines
       .filter((line) => !BOOKKEEPING.test(line) && !REGISTRY_ROW.test(line) && !line.startsWith('sequence '))
-      .map((line) => withoutCounted(line, counted))
+      .map((line) => withoutCounted(withoutApplication(line), counted))
       .toSorted();
+  });
+}
+
+/** The rights of an application's role are also judged separately. */
+function withoutApplication(line: string): string {
+  return line.replace(/ acl=\{([^}]*)\}/, (_, list: string) => {
+    const others = list.split(',').filter((entry) => !entry.startsWith(`${APPLICATION}=`));
+    // The first grant makes a list that names the owner, too.
+    return others.length === 1 ? ' acl=' : ` acl={${others.join()}}`;
   });
 }
 

@@ -27,6 +27,14 @@ export function judgeRemains(
       (schema) => `${schema}: its stamp is believed, and its history says something else`,
     ),
     ...ledgerDisagreement(snapshot, expected, byHand),
+    ...statusDisagreement(snapshot, expected),
+    ...snapshot.schemas.flatMap(({ schema }) =>
+      [expected.start, expected.final].some((either) => hasSameRights(schema, snapshot, either))
+        ? []
+        : [
+            `${schema}: the application's role has some of its rights: ${snapshot.rights[schema]?.join(', ')}`,
+          ],
+    ),
   ];
 }
 
@@ -51,9 +59,16 @@ export function judgeEnd(
         : [`${schema}: its history is [${is.join(', ')}], and it should be [${history.join(', ')}]`];
     }),
     ...scenario.organizations.flatMap((organization) => {
-      const status = snapshot.tenants.find((each) => each.organization === organization)?.status;
-      return status === 'ACTIVE' ? [] : [`${organization} is ${status ?? 'not registered'}`];
+      const [status, wanted] = [snapshot, final].map(
+        ({ tenants }) => tenants.find((each) => each.organization === organization)?.status,
+      );
+      return status === wanted ? [] : [`${organization} is ${status ?? 'not registered'}`];
     }),
+    ...final.schemas.flatMap(({ schema }) =>
+      hasSameRights(schema, snapshot, final)
+        ? []
+        : [`${schema}: the rights of the application's role are not as asked`],
+    ),
   ];
 }
 
@@ -91,7 +106,8 @@ function comparable(schema: string, lines: readonly string[], varying: ReadonlyS
 function halfMade({ tenants }: Snapshot, { scenario }: Expected): Findings {
   return tenants.flatMap(({ schema, organization, status, hasSchema }) => {
     if (organization === undefined) return [`${schema}: a schema that belongs to no tenant`];
-    if (status === 'ACTIVE') return hasSchema ? [] : [`${schema}: ACTIVE, and there is no schema`];
+    if (status === 'ACTIVE' || status === 'SUSPENDED')
+      return hasSchema ? [] : [`${schema}: ${status}, and there is no schema`];
     // What precedes a migration outside a transaction is committed separately.
     return hasSchema && !scenario.hasOutside ? [`${schema}: ${status}, and there is a schema`] : [];
   });
@@ -113,4 +129,24 @@ function ledgerDisagreement(snapshot: Snapshot, { start }: Expected, byHand: Rea
     const lines = differences([...byLedger], history);
     return lines.length === 0 ? [] : [`${schema}: ledger and history differ in ${lines.join(', ')}`];
   });
+}
+
+/** Whether the ledger's last suspension or resumption is what the registry says. */
+function statusDisagreement({ tenants, deeds }: Snapshot, { start }: Expected): Findings {
+  return tenants.flatMap(({ schema, organization, status }) => {
+    const last = deeds.findLast((deed) => deed.schema === schema && STATUS_AFTER[deed.outcome] !== undefined);
+    const before = start.tenants.find((tenant) => tenant.organization === organization)?.status;
+    const expected = last === undefined ? undefined : STATUS_AFTER[last.outcome];
+    const isExplained =
+      expected === undefined ? status !== 'SUSPENDED' || before === status : status === expected;
+    return isExplained
+      ? []
+      : [`${schema}: it is ${status}, and the ledger says ${last?.outcome ?? 'nothing'}`];
+  });
+}
+
+const STATUS_AFTER: Readonly<Record<string, string>> = { suspended: 'SUSPENDED', resumed: 'ACTIVE' };
+
+function hasSameRights(schema: string, one: Snapshot, other: Snapshot): boolean {
+  return one.rights[schema]?.join() === other.rights[schema]?.join();
 }

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import { withPostgres } from '../support/with-postgres.ts';
+import { APPLICATION } from './calls.ts';
 import { HITS_SERVER, type Case } from './case.ts';
 import { createDatabases } from './databases.ts';
 import { readMigrations, withProjects } from './projects.ts';
@@ -33,6 +34,7 @@ const judged = await withPostgres({ isDurable: true, canFillDisk: true, settings
     const databases = createDatabases(server);
     // fsync may be off until faults strike.
     await databases.setDurable(false);
+    await databases.query(`CREATE ROLE ${APPLICATION}`);
     const stage = createStage(databases, projects);
     const references = await makeReferences(stage, wanted);
     await databases.setDurable(true);

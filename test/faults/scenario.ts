@@ -37,6 +37,10 @@ export function scenariosFor(migrations: Migrations): Scenario[] {
     back(calls, 'rollback-tenants', most),
     make(calls, 'tenant-provision', most),
     adopted(calls),
+    suspension(calls),
+    resumption(calls, most),
+    grant(calls),
+    revocation(calls),
     ...(every > most
       ? [
           forward(calls, 'migrate-tenants-outside', every),
@@ -93,6 +97,50 @@ function make(calls: Calls, id: string, last: number): Scenario {
     steps: upTo(0, last - 1, (count) => calls.provision(organizations, count)),
     organizations,
     hasOutside: calls.hasOutside(last),
+  };
+}
+
+function suspension(calls: Calls): Scenario {
+  return {
+    id: 'tenant-suspend',
+    before: fleetOf(calls, FLEET),
+    call: calls.suspend(FLEET),
+    steps: [],
+    organizations: FLEET,
+    hasOutside: false,
+  };
+}
+
+/** Migrates first, in as many transactions as there are tenants. */
+function resumption(calls: Calls, last: number): Scenario {
+  const organizations = some(FLEET, calls, last);
+  return {
+    id: 'tenant-resume',
+    before: [...fleetOf(calls, organizations), calls.suspend(organizations)],
+    call: calls.resume(organizations, last),
+    steps: upTo(calls.base + 1, last - 1, (count) => calls.migrateTenants(count, '--include', 'suspended')),
+    organizations,
+    hasOutside: calls.hasOutside(last),
+  };
+}
+
+function grant(calls: Calls): Scenario {
+  return {
+    id: 'grant-application',
+    before: fleetOf(calls, FLEET),
+    call: calls.grant(),
+    steps: [],
+    organizations: FLEET,
+    hasOutside: false,
+  };
+}
+
+function revocation(calls: Calls): Scenario {
+  return {
+    ...grant(calls),
+    id: 'grant-application-revoke',
+    before: [...fleetOf(calls, FLEET), calls.grant()],
+    call: calls.grant('--revoke'),
   };
 }
 

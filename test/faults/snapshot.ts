@@ -1,4 +1,5 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
+import { APPLICATION } from './calls.ts';
 import { readContents } from './content.ts';
 import type { FaultDatabase, Query } from './databases.ts';
 
@@ -29,6 +30,7 @@ export interface DeedSnapshot {
   readonly schema: string;
   readonly direction: 'up' | 'down';
   readonly names: readonly string[];
+  readonly outcome: string;
 }
 
 /** Everything judged about a database, read without tenantctl. */
@@ -39,6 +41,8 @@ export interface Snapshot {
   readonly deeds: readonly DeedSnapshot[];
   /** The ledger's runs with their process ids. */
   readonly runs: readonly { readonly id: number; readonly pid: number; readonly outcome: string | null }[];
+  /** What the application's role has in each schema; in `public` also that tenantctl remembers it. */
+  readonly rights: Readonly<Record<string, readonly string[]>>;
   /** Held locks, claimed Knex lock rows, and prepared transactions. */
   readonly locks: readonly string[];
   /** Schemas whose valid stamp contradicts the history. */
@@ -63,6 +67,7 @@ async function readSnapshot(query: Query): Promise<Snapshot> {
       history: histories.get(schema) ?? [],
       content: contents[at] ?? [],
     })),
+    rights: await readRights(query),
     locks: await readLocks(query),
     ...(await readOwn(query)),
   };
@@ -110,6 +115,24 @@ async function readHistories(query: Query): Promise<ReadonlyMap<string, string[]
   return new Map(rows.map(({ schema, names }) => [schema, names]));
 }
 
+async function readRights(query: Query): Promise<Snapshot['rights']> {
+  const role = escapeLiteral(APPLICATION);
+  const [{ present } = { present: false }] = await query<{ present: boolean }>(
+    `SELECT to_regclass('tenantctl.application_roles') IS NOT NULL AS present`,
+  );
+  const rows = await query<{ schema: string; rights: string[] }>(
+    `SELECT schema, array_agg(name ORDER BY name) AS rights FROM (
+       SELECT n.nspname::text AS schema, a.privilege_type AS name, a.grantee FROM pg_namespace n, aclexplode(n.nspacl) a
+       UNION ALL SELECT c.relnamespace::regnamespace::text, a.privilege_type || ' ' || c.relname, a.grantee
+       FROM pg_class c, aclexplode(c.relacl) a
+       UNION ALL SELECT d.defaclnamespace::regnamespace::text, 'default ' || a.privilege_type || ' ' || d.defaclobjtype::text, a.grantee
+       FROM pg_default_acl d, aclexplode(d.defaclacl) a
+       ${present ? `UNION ALL SELECT 'public', 'remembered', ${role}::regrole FROM tenantctl.application_roles` : ''}
+     ) x WHERE grantee = ${role}::regrole GROUP BY schema`,
+  );
+  return Object.fromEntries(rows.map(({ schema, rights }) => [schema, rights]));
+}
+
 async function readLocks(query: Query): Promise<string[]> {
   const knex = await query<{ schema: string; name: string }>(
     `SELECT schemaname AS schema, tablename AS name FROM pg_tables WHERE tablename ~ '^knex_migrations_.*_lock$'`,
@@ -145,7 +168,7 @@ async function readOwn(query: Query): Promise<Pick<Snapshot, 'intents' | 'deeds'
        FROM tenantctl.intents LEFT JOIN tenantctl.tenants t ON t.id = tenant ORDER BY 1`,
     ),
     deeds: await query<DeedSnapshot>(
-      `SELECT schema_name AS schema, direction, names FROM tenantctl.run_tenants
+      `SELECT schema_name AS schema, direction, names, outcome FROM tenantctl.run_tenants
        WHERE outcome <> 'failed' ORDER BY ended_at`,
     ),
     runs: await query('SELECT id::int AS id, pid, outcome FROM tenantctl.runs ORDER BY id'),

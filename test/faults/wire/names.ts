@@ -16,7 +16,9 @@ const PURPOSES: readonly (readonly [RegExp, string])[] = [
   [/^UPDATE tenantctl\.runs\b/i, "run's end"],
   [/^INSERT INTO tenantctl\.intents\b/i, 'intent'],
   [/^DELETE FROM tenantctl\.intents\b/i, "intent's end"],
-  [/^UPDATE public\.tenants SET status\b/i, 'status change'],
+  [/^(?:WITH changed AS \()?UPDATE public\.tenants SET status\b/i, 'status change'],
+  [/^CALL tenantctl\.grant_applications\b/i, 'grants'],
+  [/ tenantctl\.application_roles /i, 'remembered role'],
   [/^INSERT INTO public\.tenants\b/i, 'registration'],
   [/^INSERT INTO \S*knex_migrations_(?:tenant|master)"? /i, 'history insert'],
   [/^DELETE FROM \S*knex_migrations_(?:tenant|master)"? /i, 'history delete'],
@@ -39,7 +41,7 @@ export function nameOf(statement: string): string {
 }
 
 /** The purposes that characterize a string of several statements. */
-const TELLING = /^(?:lock|history|intent|status|stamp|run's|commit|statement|registration)/;
+const TELLING = /^(?:lock|grants|remembered|history|intent|status|stamp|run's|commit|statement|registration)/;
 
 /** The name of a string sent as a whole: its characteristic purposes, each once. */
 export function nameOfString(statements: readonly string[]): string {

@@ -27,8 +27,12 @@ function snapshot(of: Omit<SchemaSnapshot, 'schema'>, more: Partial<Snapshot> = 
     tenants: [ACTIVE],
     schemas: [{ schema: 'tid_a', ...of }],
     intents: [],
-    deeds: of.history.length > ONE.history.length ? [{ schema: 'tid_a', direction: 'up', names: ['2'] }] : [],
+    deeds:
+      of.history.length > ONE.history.length
+        ? [{ schema: 'tid_a', direction: 'up', names: ['2'], outcome: 'migrated' }]
+        : [],
     runs: [],
+    rights: {},
     locks: [],
     lyingStamps: [],
     ...more,
@@ -100,6 +104,26 @@ test('between two migrations outside a transaction a tenant may be left, and no 
   const found = snapshot(ONE, { tenants: [{ ...ACTIVE, status: 'PROVISIONING' }] });
   expect(judgeRemains(found, expected)).toEqual([]);
   expect(judgeEnd(found, expected)).toContain('org_a is PROVISIONING');
+});
+
+test('a status that the ledger does not explain, and rights that are half given, are found', () => {
+  const suspended = { tenants: [{ ...ACTIVE, status: 'SUSPENDED' }] };
+  const deed = (outcome: string) => ({ schema: 'tid_a', direction: 'down', names: [], outcome }) as const;
+  expect(remains(snapshot(ONE, suspended))).toEqual(['tid_a: it is SUSPENDED, and the ledger says nothing']);
+  expect(remains(snapshot(ONE, { ...suspended, deeds: [deed('suspended')] }))).toEqual([]);
+  expect(remains(snapshot(ONE, { deeds: [deed('suspended')] }))).toEqual([
+    'tid_a: it is ACTIVE, and the ledger says suspended',
+  ]);
+  expect(remains(snapshot(ONE, { deeds: [deed('suspended'), deed('resumed')] }))).toEqual([]);
+
+  const granted = { ...EXPECTED, final: snapshot(ONE, { rights: { tid_a: ['SELECT notes', 'USAGE'] } }) };
+  expect(judgeRemains(snapshot(ONE), granted)).toEqual([]);
+  expect(judgeRemains(snapshot(ONE, { rights: { tid_a: ['USAGE'] } }), granted)).toEqual([
+    "tid_a: the application's role has some of its rights: USAGE",
+  ]);
+  expect(judgeEnd(snapshot(ONE), granted)).toEqual([
+    "tid_a: the rights of the application's role are not as asked",
+  ]);
 });
 
 test('a job that is said to be finished and is not is found', () => {
