@@ -31,6 +31,10 @@ const OLDEST: Version = 12;
  * Each is part of the paths of test files.
  */
 const DIFFERS = [
+  'app/adapter-',
+  'app/admission',
+  'app/calls',
+  'app/leaks',
   'apply/lone-lock',
   'apply/outside-transaction.test',
   'apply/knex-equivalence',
@@ -42,12 +46,15 @@ const DIFFERS = [
   'guard/attacks',
   'guard/outside',
   'install/state-upgrade',
+  'roles/application-role',
   'roles/tenant-role',
   'stamps/dump',
   'stamps/stamps',
   'stamps/verify',
   'target/invalid-indexes',
   'tenant/provision.test',
+  'tenant/provisioner',
+  'tenant/suspend-resume',
 ];
 
 /** What needs pgvector or pg_dump, and what is nearest to the catalogs. */

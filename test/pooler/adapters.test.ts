@@ -1,13 +1,20 @@
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { sql as drizzleSql } from 'drizzle-orm';
 import knex from 'knex';
+import { Kysely, PostgresDialect, sql as kyselySql } from 'kysely';
 import { Pool } from 'pg';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import * as ofDrizzle from '../../src/app/drizzle.ts';
+import * as ofKnex from '../../src/app/knex.ts';
+import * as ofKysely from '../../src/app/kysely.ts';
+import * as ofPrisma from '../../src/app/prisma.ts';
 import { openTenants } from '../../src/app/tenants.ts';
-import { withTenant } from '../../src/app/knex.ts';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createPooledFleet, type PooledFleet } from '../support/pooled-fleet.ts';
+import { generatePrismaClient, type GeneratedClient } from '../support/prisma-client.ts';
 
 const ORGS = Array.from({ length: 20 }, (_, nth) => `org_${String(nth).padStart(2, '0')}`);
-const CALLS = 2_000;
+const CALLS = 1_000;
 
 /** One statement of a call. @returns its rows */
 type Send = (text: string) => Promise<readonly { org: string }[]>;
@@ -67,14 +74,32 @@ async function wrongMarks(fleet: PooledFleet): Promise<string[]> {
   return wrong;
 }
 
-const WAYS: readonly {
-  way: string;
-  open: (url: string) => { run: Run; close: () => Promise<void> };
-}[] = [
+/** What the test uses of a generated client. */
+interface Prisma {
+  $queryRawUnsafe(text: string): Promise<{ org: string }[]>;
+  $transaction<Result>(work: (tx: Prisma) => Promise<Result>): Promise<Result>;
+  $disconnect(): Promise<void>;
+}
+
+let generated: GeneratedClient<Prisma> | undefined;
+afterAll(() => generated?.remove());
+
+function openPool(connectionString: string): Pool {
+  const pool = new Pool({ connectionString, max: 6 });
+  pool.on('error', () => {});
+  return pool;
+}
+
+interface Opened {
+  run: Run;
+  close: () => Promise<void>;
+}
+
+const WAYS: readonly { way: string; open: (url: string) => Opened | Promise<Opened> }[] = [
   {
     way: 'tenantctl/tenants',
     open(url) {
-      const pool = new Pool({ connectionString: url, max: 6 });
+      const pool = openPool(url);
       const tenants = openTenants(pool);
       return {
         run: (org, work, signal) =>
@@ -95,13 +120,65 @@ const WAYS: readonly {
       const db = knex({ client: 'pg', connection: url, pool: { min: 0, max: 6 } });
       return {
         run: (org, work, signal) =>
-          withTenant(
+          ofKnex.withTenant(
             db,
             org,
             (trx) => work(async (text) => (await trx.raw<{ rows: { org: string }[] }>(text)).rows),
             { signal },
           ),
         close: () => db.destroy(),
+      };
+    },
+  },
+  {
+    way: 'tenantctl/kysely',
+    open(url) {
+      const pool = openPool(url);
+      const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+      ofKysely.tenantsOf(db, { pool });
+      return {
+        run: (org, work, signal) =>
+          ofKysely.withTenant(
+            db,
+            org,
+            (trx) => work(async (text) => (await kyselySql.raw<{ org: string }>(text).execute(trx)).rows),
+            { signal },
+          ),
+        close: () => db.destroy(),
+      };
+    },
+  },
+  {
+    way: 'tenantctl/drizzle',
+    open(url) {
+      const pool = openPool(url);
+      const db = drizzle({ client: pool });
+      return {
+        run: (org, work, signal) =>
+          ofDrizzle.withTenant(
+            db,
+            org,
+            (tx) => work(async (text) => (await tx.execute<{ org: string }>(drizzleSql.raw(text))).rows),
+            { signal },
+          ),
+        close: () => pool.end(),
+      };
+    },
+  },
+  {
+    way: 'tenantctl/prisma',
+    async open(url) {
+      generated ??= await generatePrismaClient<Prisma>('datasource db {\n  provider = "postgresql"\n}');
+      const pool = openPool(url);
+      const db = new generated.PrismaClient({ adapter: ofPrisma.tenantAdapter(pool) });
+      ofPrisma.tenantsOf(db, { pool });
+      return {
+        run: (org, work, signal) =>
+          ofPrisma.withTenant(db, org, (tx) => work((text) => tx.$queryRawUnsafe(text)), { signal }),
+        async close() {
+          await db.$disconnect();
+          await pool.end();
+        },
       };
     },
   },
@@ -112,11 +189,11 @@ test.for(
     { ...way, through: 'directly' },
     { ...way, through: 'through PgBouncer' },
   ]),
-)('2,000 calls of $way over 20 tenants $through never meet', async ({ open, through }) => {
+)('1,000 calls of $way over 20 tenants $through never meet', async ({ open, through }) => {
   const fleet = await createPooledFleet(ORGS, { size: 4, lines: ['server_round_robin = 1'] });
   await fleet.query('CREATE TABLE public.marks (org text)');
   for (const org of ORGS) await fleet.query(`CREATE TABLE ${schemaNameFor(org)}.marks (org text)`);
-  const { run, close } = open(through === 'directly' ? fleet.testDatabase.url : fleet.pooler.url);
+  const { run, close } = await open(through === 'directly' ? fleet.testDatabase.url : fleet.pooler.url);
   onTestFinished(close);
   const { wrong, done } = await callAll(run);
   expect(wrong).toBe(0);

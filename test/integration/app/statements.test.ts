@@ -182,6 +182,7 @@ test('another copy of pg serves as well', async () => {
   expect(other.Pool).not.toBe(pg.Pool);
   const { openTenants } = await import('../../../src/app/tenants.ts');
   const pool = new other.Pool({ connectionString: fleet.testDatabase.url, max: 1 });
+  pool.on('error', () => {});
   const tenants = openTenants(pool);
   expect(await whoIs(tenants, 'org_b')).toBe('org_b');
   expect(await codeOf(tenants.run('org_a', (client) => client.query('SELECT * FROM nowhere')))).toBe('42P01');

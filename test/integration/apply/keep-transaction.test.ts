@@ -181,7 +181,7 @@ test('what only the server can read runs statement by statement, in every tenant
   expect(tenants.map(({ error }) => error?.message)).toEqual([undefined, undefined, undefined, undefined]);
   expect(await fleet.tables('org_d')).toEqual(['more', 'notes', 'plain', 'sessions', 'tags']);
   expect(events).toEqual([
-    '3_one.sql is run for every tenant separately: it has SQL that only the server can read.',
+    '3_one.sql, 4_two.js, 5_three.js are run for every tenant separately: it has SQL that only the server can read.',
   ]);
   await fleet.add('6_bad.sql', `-- migrate:up\nSELECT 1 AS end;\nSELECT system_user\n  FROM nothing;`);
   const { error } = resultOf(await fleet.migrate(), 'org_a');
