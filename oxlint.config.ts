@@ -7,6 +7,7 @@ import { defineConfig, type OxlintOverride } from 'oxlint';
 const CORE = [
   'doctor',
   'documents',
+  'types',
   'tenant',
   'commands',
   'query',

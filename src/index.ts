@@ -117,6 +117,10 @@ export type {
 export { jsonValue } from './db/json-value.ts';
 export type { Column } from './db/read-pages.ts';
 
+// TypeScript types of a tenant's tables and of the shared ones
+export { typesOfMigrations, type TypesOfMigrationsOptions } from './core/types/types-of-migrations.ts';
+export { typesOfTenant } from './core/types/types-of-tenant.ts';
+
 // The state of the fleet
 export { fleetStatus } from './core/fleet/status.ts';
 export type { FleetStatus, StatusOptions } from './core/fleet/status.ts';

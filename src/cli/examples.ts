@@ -25,6 +25,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'exec --file report.sql --format csv > report.csv',
     "exec --sql 'SELECT id, email FROM org_users' --tenant org_acme --format jsonl",
   ],
+  types: ['types --out src/database.ts', 'types --out src/database.ts --check'],
   'grant application': ['grant application app', 'grant application app --dry-run > rights.sql'],
   'history accept': [
     'history accept 20251103123430_org_users.js',

@@ -12,6 +12,7 @@ import { addRollback } from './commands/rollback.ts';
 import { addRuns } from './commands/runs.ts';
 import { addStatus } from './commands/status.ts';
 import { addTenant } from './commands/tenant.ts';
+import { addTypes } from './commands/types.ts';
 import { examplesOf, hasExamples } from './examples.ts';
 import { lineage } from './run/command-path.ts';
 import type { CommandResult, Register } from './run/command.ts';
@@ -26,6 +27,7 @@ const COMMANDS = [
   addRollback,
   addTenant,
   addExec,
+  addTypes,
   addGrant,
   addHistory,
   addResolve,

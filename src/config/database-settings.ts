@@ -14,12 +14,14 @@ export interface ReadOptions {
   readonly folder: string;
   /** `--embedded`: a folder, or true for the default. Overrides every variable. */
   readonly embedded?: string | true | undefined;
+  /** An embedded database in memory, whatever is configured. */
+  readonly inMemory?: boolean | undefined;
 }
 
 /** The database, named in exactly one of three ways; undefined if there are problems. */
 export function readDatabaseSettings(
   variables: ParsedVariables,
-  { folder, embedded }: ReadOptions,
+  { folder, embedded, inMemory }: ReadOptions,
 ): DatabaseSettings | undefined {
   const { parsed, own, problems } = variables;
   const inFolder = (name: string): DatabaseSettings => ({
@@ -27,6 +29,7 @@ export function readDatabaseSettings(
     directory: resolve(folder, name),
     lockWaitMs: parsed.LOCK_WAIT_TIMEOUT_MS,
   });
+  if (inMemory === true) return { kind: 'embedded', lockWaitMs: parsed.LOCK_WAIT_TIMEOUT_MS };
   if (embedded === true) return inFolder(parsed.DB_EMBEDDED ?? DEFAULT_EMBEDDED_FOLDER);
   if (embedded !== undefined) return inFolder(embedded);
 

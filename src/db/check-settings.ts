@@ -25,7 +25,7 @@ const ADDRESS: Readonly<Record<string, Rule>> = {
 
 const SETTINGS: Readonly<Record<DatabaseSettings['kind'], Readonly<Record<string, Rule>>>> = {
   server: { ...ADDRESS, direct: optional(OBJECT) },
-  embedded: { directory: TEXT, lockWaitMs: TIME },
+  embedded: { directory: optional(TEXT), lockWaitMs: TIME },
 };
 
 const OPTIONS: Readonly<Record<string, Rule>> = {

@@ -24,10 +24,11 @@ export interface ServerSettings {
   readonly direct?: Omit<Address, 'direct'> | undefined;
 }
 
-/** PostgreSQL compiled to WebAssembly, in a folder (src/db/embedded/embedded.ts). */
+/** PostgreSQL compiled to WebAssembly (src/db/embedded/embedded.ts). */
 export interface EmbeddedSettings {
   readonly kind: 'embedded';
-  readonly directory: string;
+  /** Where its files are. In memory if absent: then the database is lost when it is closed. */
+  readonly directory?: string | undefined;
   /** Milliseconds to wait if another process uses the folder. */
   readonly lockWaitMs: number;
 }

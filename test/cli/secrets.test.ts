@@ -76,6 +76,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'runs show': ['1'],
   resolve: ['org_a', '--retry'],
   exec: ['--sql', 'SELECT 1'],
+  types: ['--tenant', 'org_a'],
   'history accept': ['20250101000001_notes.sql'],
 };
 

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { linkPackages } from './linked-packages.ts';
 
 /** A client that Prisma has generated in a folder of its own. */
 export interface GeneratedClient<Client> {
@@ -16,10 +17,7 @@ export interface GeneratedClient<Client> {
 export async function generatePrismaClient<Client>(models: string): Promise<GeneratedClient<Client>> {
   const folder = await mkdtemp(join(tmpdir(), 'tenantctl-prisma-'));
   const modules = join(import.meta.dirname, '../../node_modules');
-  await mkdir(join(folder, 'node_modules'));
-  for (const name of await readdir(modules))
-    await symlink(join(modules, name), join(folder, 'node_modules', name));
-  await symlink(join(modules, '..'), join(folder, 'node_modules/tenantctl'));
+  await linkPackages(folder);
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   await writeFile(join(folder, 'prisma.config.ts'), `export default { schema: 'schema.prisma' };\n`);
   await writeFile(

@@ -31,6 +31,11 @@ export interface Context {
   readonly interruption: Interruption;
   /** The configuration with its problems; for doctor, and for commands without a database. */
   readEnvironment(): Promise<Reading>;
+  /**
+   * The settings for an embedded database in memory, whatever database is configured.
+   * @throws TenantctlError CONFIG_INVALID, naming every problem
+   */
+  settingsInMemory(): Promise<Settings>;
   /** @throws TenantctlError CONFIG_INVALID if a variable names a bad folder */
   folders(): Promise<FolderSettings>;
   /**
@@ -50,12 +55,23 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
   const folder = currentFolder();
   let reading: Promise<Reading> | undefined;
   const readEnvironment = () => (reading ??= readAll(folder, options, output));
+  const warn = ({ warnings }: Reading) => {
+    for (const { variable, message } of warnings)
+      output.complain(output.errorLook.paint.yellow(`! ${variable} ${message}.`));
+  };
   return {
     options,
     output,
     folder,
     interruption,
     readEnvironment,
+    async settingsInMemory() {
+      const { requireSettings } = await import('../../config/environment.ts');
+      const read = await readAll(folder, options, output, true);
+      const settings = requireSettings(read);
+      warn(read);
+      return settings;
+    },
     async folders() {
       const { requireFolders } = await import('../../config/environment.ts');
       return requireFolders(await readEnvironment());
@@ -64,8 +80,7 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
       const { requireSettings } = await import('../../config/environment.ts');
       const read = await readEnvironment();
       const settings = requireSettings(read);
-      for (const { variable, message } of read.warnings)
-        output.complain(output.errorLook.paint.yellow(`! ${variable} ${message}.`));
+      warn(read);
       const { withDatabase } = await import('../../db/open.ts');
       const width = concurrency === 'auto' ? AUTO_CEILING : (concurrency ?? DEFAULT_CONCURRENCY);
       // One more, so that the ledger need not wait for a migration outside a transaction.
@@ -104,7 +119,12 @@ function currentFolder(): string {
   }
 }
 
-async function readAll(folder: string, options: GlobalOptions, output: Output): Promise<Reading> {
+async function readAll(
+  folder: string,
+  options: GlobalOptions,
+  output: Output,
+  inMemory = false,
+): Promise<Reading> {
   const [{ readEnvironment }, { mergeSources, readEnvFile }] = await Promise.all([
     import('../../config/environment.ts'),
     import('../../config/sources.ts'),
@@ -113,7 +133,7 @@ async function readAll(folder: string, options: GlobalOptions, output: Output): 
   output.learnSecrets(process.env, file.variables);
   const reading = readEnvironment(
     mergeSources(process.env, file.variables),
-    { folder, embedded: options.embedded },
+    { folder, embedded: options.embedded, inMemory },
     file.warnings,
   );
   if (reading.settings !== undefined) {

@@ -19,9 +19,11 @@ export async function tuneWebAssembly(database: DatabaseSettings): Promise<void>
   for (const flag of await flagsFor(database)) setFlagsFromString(flag);
 }
 
-async function flagsFor(database: EmbeddedSettings): Promise<readonly string[]> {
-  const base = join(database.directory, 'pgdata', 'base');
-  const files = await readdir(base, { recursive: true }).catch(() => []);
+async function flagsFor({ directory }: EmbeddedSettings): Promise<readonly string[]> {
+  const files =
+    directory === undefined
+      ? []
+      : await readdir(join(directory, 'pgdata', 'base'), { recursive: true }).catch(() => []);
   // A run over that many tenants takes at least half a minute; the budget lasts about a second.
   if (files.length > MANY_FILES) return ['--wasm-tiering-budget=1000000000'];
   return ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering'];

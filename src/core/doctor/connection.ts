@@ -77,7 +77,7 @@ export function connectionChecks(
 
 function where(settings: DatabaseSettings): string {
   return settings.kind === 'embedded'
-    ? `embedded, in ${settings.directory}`
+    ? `embedded, in ${settings.directory ?? 'memory'}`
     : `${settings.user} at ${settings.host}:${settings.port}/${settings.database}`;
 }
 

@@ -10,24 +10,23 @@ import { lockFolder } from './folder-lock.ts';
 import type { Database, EmbeddedSettings } from '../database.ts';
 
 /**
- * Opens the embedded PostgreSQL (PGlite, with pgvector) in a folder, behind a loopback socket, so that
- * callers use it like any server. All connections share one session, so the pool has one connection.
+ * Opens the embedded PostgreSQL (PGlite, with pgvector) in a folder or in memory, behind a loopback socket, so
+ * that callers use it like any server. All connections share one session, so the pool has one connection.
  * @throws TenantctlError EMBEDDED_UNAVAILABLE if the optional packages are not installed or the folder is
  *   unusable, LOCK_TIMEOUT if another process uses the folder
  */
 export async function openEmbedded(settings: EmbeddedSettings, names?: Names): Promise<Database> {
   const { PGlite, extensions, PGLiteSocketServer } = await loadPglite();
-  const unlock = await lockFolder(settings.directory, settings.lockWaitMs).catch((error: unknown) => {
-    throw asUnavailable(error, settings.directory);
-  });
-  const opened: (() => Promise<void>)[] = [unlock];
+  const { directory, lockWaitMs } = settings;
+  const opened: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const step of opened.toReversed()) await step();
   };
+  const create = (dataDir?: string) =>
+    PGlite.create({ ...(dataDir !== undefined && { dataDir }), extensions });
   try {
-    const engine = await finishedOrAnew(settings.directory, (dataDir) =>
-      PGlite.create({ dataDir, extensions }),
-    );
+    if (directory !== undefined) opened.push(await lockFolder(directory, lockWaitMs));
+    const engine = directory === undefined ? await create() : await finishedOrAnew(directory, create);
     opened.push(() => engine.close());
     const server = new PGLiteSocketServer({ db: engine, host: '127.0.0.1', port: 0, maxConnections: 4 });
     await server.start();
@@ -45,7 +44,7 @@ export async function openEmbedded(settings: EmbeddedSettings, names?: Names): P
     );
   } catch (error) {
     await close();
-    throw asUnavailable(error, settings.directory);
+    throw asUnavailable(error, directory);
   }
 }
 
@@ -87,13 +86,17 @@ async function loadPglite() {
   }
 }
 
-function asUnavailable(error: unknown, directory: string): TenantctlError {
+function asUnavailable(error: unknown, directory: string | undefined): TenantctlError {
   if (error instanceof TenantctlError) return error;
+  const where = directory ?? 'memory';
   return new TenantctlError(
     'EMBEDDED_UNAVAILABLE',
-    `The embedded database in ${directory} cannot be opened: ${messageOf(error)}`,
+    `The embedded database in ${where} cannot be opened: ${messageOf(error)}`,
     {
-      hint: 'Check that the folder may be written. A folder left broken can be deleted; it holds nothing but this database.',
+      hint:
+        directory === undefined
+          ? undefined
+          : 'Check that the folder may be written. A folder left broken can be deleted; it holds nothing but this database.',
       cause: error,
     },
   );

@@ -98,6 +98,13 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['tenantState', 'name', untouched, 5, { tenantFolder: folder }],
   ['queryTenants', 'sql', untouched, { onRows: nothing }],
   ['queryTenants', 'onRows', untouched, { sql: 'SELECT 1', onRows: 'print' }],
+  ['typesOfMigrations', 'masterFolder', { tenantFolder: folder }],
+  [
+    'typesOfMigrations',
+    'vectorExtension',
+    { masterFolder: folder, tenantFolder: folder, vectorExtension: 'maybe' },
+  ],
+  ['typesOfTenant', 'name', untouched, 5, { tenantFolder: folder }],
   ['readRuns', 'limit', untouched, { limit: 0 }],
   ['readRun', 'runNumber', untouched, Number.NaN],
   ['readRunTenants', 'runNumber', untouched, '1; SELECT', { onlyFailed: false }],
