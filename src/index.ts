@@ -114,6 +114,10 @@ export type {
   TenantAnswer,
   TenantRows,
 } from './core/query/query-tenants.ts';
+
+// SQL that writes, in every tenant
+export { writeTenants, type WriteTenantsOptions } from './core/commands/write-tenants.ts';
+export { rehearseWrite } from './core/commands/rehearse-write.ts';
 export { jsonValue } from './db/json-value.ts';
 export type { Column } from './db/read-pages.ts';
 

@@ -22,10 +22,15 @@ export function addRollout(command: Command): Command {
     '--on-canary-failure <stop|rollback>',
     'rollback: undo exactly what this run applied (default: stop)',
   );
+  return addStages(command).addOption(onCanaryFailure.choices(['stop', 'rollback']));
+}
+
+/** Adds the flags of a rollout whose work cannot be undone. */
+export function addStages(command: Command): Command {
   return command
-    .option('--canary <n|n%|org...>', 'migrate these tenants first; stop if one of them fails', canary)
+    .option('--canary <n|n%|org...>', 'begin with these tenants; stop if one of them fails', canary)
     .option('--max-canary-failures <n|n%>', 'this many canaries may fail (default: 0)', failures)
-    .option('--wave <n|n%>', 'migrate the others in waves of this size (default: one wave)', wave)
+    .option('--wave <n|n%>', 'serve the others in waves of this size (default: one wave)', wave)
     .option('--pause <seconds>', 'wait this long before each wave', seconds)
     .option(
       '--check <file.sql>',
@@ -36,7 +41,6 @@ export function addRollout(command: Command): Command {
       'stop after more than this many tenants have failed (default: no limit)',
       failures,
     )
-    .addOption(onCanaryFailure.choices(['stop', 'rollback']))
     .option(
       '--max-replica-lag <ms>',
       'start no tenant while a standby is further behind than this',

@@ -11,9 +11,11 @@ export {
   rehearseTenants,
   rehearseTenantsRollback,
 } from '../../core/commands/rehearse.ts';
+export { rehearseWrite } from '../../core/commands/rehearse-write.ts';
 export { resolveInterrupted } from '../../core/commands/resolve.ts';
 export { planMasterRollback, rollbackMaster } from '../../core/commands/rollback-master.ts';
 export { rollbackRun, rollbackTenants } from '../../core/commands/rollback-tenants.ts';
+export { writeTenants } from '../../core/commands/write-tenants.ts';
 export { diagnose } from '../../core/doctor/diagnose.ts';
 export { fleetStatus } from '../../core/fleet/status.ts';
 export { tenantState } from '../../core/fleet/tenant-state.ts';

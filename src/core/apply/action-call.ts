@@ -14,7 +14,7 @@ export interface ActionOptions {
   /** Returns what earlier migrations of the transaction have sent. */
   readonly earlier?: () => readonly string[];
   /** Sends each statement; sent as is if absent. */
-  readonly around?: Around;
+  readonly around?: Around | undefined;
   readonly recording?: Recording | undefined;
   /** The Knex of its transaction. */
   readonly shared?: SharedKnex | undefined;

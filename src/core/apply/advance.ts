@@ -18,7 +18,7 @@ import { poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';
 import { untrustedHistory } from './untrusted-history.ts';
-import { lastBatch } from '../plan/plan.ts';
+import { lastBatch, NOTHING } from '../plan/plan.ts';
 import { nextSegment, type Segment } from './segment.ts';
 import type { Target } from '../target/target.ts';
 import { lacksCommit } from '../statements/needs-commit.ts';
@@ -200,7 +200,7 @@ async function readFacts(
 
   const row = read?.rows[0] as History | undefined;
   const history = await readUnderLock(client, target, assignment, seen, row);
-  const plan = assignment.decide(history, progress.names);
+  const plan = seen.is_done ? NOTHING : assignment.decide(history, progress.names);
   if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
   const isContinued = plan.steps.length > 0 && lastBatch(history) === assignment.batch;
   if (progress.batch === 0) progress.batch = isContinued ? lastBatch(history) : plan.batch;

@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { Recording } from '../../db/knex/recording.ts';
+import type { Around } from '../../db/knex/statement.ts';
 import type { ObservedEffects } from '../guard/judge.ts';
 import type { History } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
@@ -9,6 +10,23 @@ import type { Failure } from '../serve/work.ts';
 import type { Target } from '../target/target.ts';
 import type { TenantctlError } from '../../errors.ts';
 import type { TenantStatus } from '../../names.ts';
+
+/**
+ * SQL that is no migration: it runs as one does, under the tenant's lock, the guard and the timeouts, and leaves the
+ * history alone.
+ */
+export interface Script {
+  readonly outcome: 'written';
+  /** The statements that record what a transaction did, sent in that transaction. */
+  readonly record: (target: Target, names: readonly string[]) => readonly string[];
+  /**
+   * SQL that is true if there is nothing left to do, evaluated under the lock; false if absent.
+   * @param mayBeCommitted an earlier COMMIT of this run may have succeeded
+   */
+  readonly isDone?: (target: Target, mayBeCommitted: boolean) => string | undefined;
+  /** It is repeated in each tenant, and no tenant waits for what the first one shows. */
+  readonly isRepeated?: boolean | undefined;
+}
 
 /** What to do to a target. It is decided from the history, under the lock. */
 export interface Assignment {
@@ -33,6 +51,12 @@ export interface Assignment {
   /** What was planned: whether its first migration runs outside a transaction decides how the work begins. */
   readonly planned?: readonly Pick<Step, 'file'>[] | undefined;
   readonly record?: ((name: string) => Promise<Recording>) | undefined;
+  /** The steps are scripts, and no migrations. */
+  readonly script?: Script | undefined;
+  /** SQL that is true if a script has nothing left to do. */
+  readonly isDone?: string | undefined;
+  /** Sends each statement; sent as is if absent. */
+  readonly around?: Around | undefined;
 }
 
 /** What was done to a target, even if it failed later. */

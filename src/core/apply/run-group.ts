@@ -57,13 +57,15 @@ export async function runGroup(
   const isLast = segment.isLast && steps.length === segment.steps.length;
   // Without steps and without a new schema, another run was faster.
   const isDone = steps.length === 0 && assignment.opening === undefined;
+  const { script } = assignment;
   const deed = { direction: assignment.direction, names, batch: progress.batch };
   await transaction.commitWith([
     ...regainControlAtEnd(target),
     ...records,
-    ...(isDone ? [] : recordInLedger(context.run?.id, target, deed)),
+    ...(isDone ? [] : (script?.record(target, names) ?? recordInLedger(context.run?.id, target, deed))),
     // A later segment would undo the stamp.
-    ...(isLast ? [...stampOf(target), ...(assignment.closing ?? [])] : []),
+    ...(isLast && script === undefined ? stampOf(target) : []),
+    ...(isLast ? (assignment.closing ?? []) : []),
     ...(schemaBefore === undefined ? [] : [READ_ONLY]),
   ]);
   progress.atWork = undefined;
@@ -118,6 +120,7 @@ async function runAll(
       recording,
       shared,
       behind,
+      around: assignment.around,
       onStatement: ({ text }) => texts.push(text),
     }).catch(async (error: unknown) => {
       await behind;
@@ -125,7 +128,7 @@ async function runAll(
     });
     finishes.push(finish);
     if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
-    records = [recordStep(target, direction, name, progress.batch)];
+    if (assignment.script === undefined) records = [recordStep(target, direction, name, progress.batch)];
     if (progress.isOneByOne === true || texts.some(needsCommit)) break;
   }
   const finish = () => finishes.forEach((each) => each());

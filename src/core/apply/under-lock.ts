@@ -25,6 +25,8 @@ export interface Seen {
   readonly is_known: boolean;
   readonly has_history: boolean;
   readonly has_lock: boolean;
+  /** A script has nothing left to do. */
+  readonly is_done: boolean;
 }
 
 /** After a rollback to this savepoint the transaction holds only the target's lock. */
@@ -55,7 +57,8 @@ export function lookUnderLock(target: Target, assignment: Assignment, isGuarded:
         : 'NULL::json'
     } AS intent,
     ${assignment.hasState ? `${tenantId(target.schema)} IS NOT NULL` : 'true'} AS is_known,
-    ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock`;
+    ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock,
+    ${assignment.isDone ?? 'false'} AS is_done`;
   const statements = [
     `SELECT ${tryLock(target.lock)} AS locked, pg_backend_pid() AS pid`,
     `SAVEPOINT ${LOCK_ONLY}`,
@@ -80,6 +83,7 @@ export async function readUnderLock(
 ): Promise<History> {
   const { schema, historyTable: table } = target;
   if (!seen.has_history || !seen.has_lock) {
+    if (assignment.script !== undefined) return EMPTY_HISTORY;
     if (assignment.direction === 'down' && !seen.has_history) return EMPTY_HISTORY;
     await client.query(createHistoryTables(schema, table).join(';\n'));
   }

@@ -10,6 +10,7 @@ import type { RolloutOptions } from '../rollout/options.ts';
 import type { Concurrency } from '../run/lanes.ts';
 import { isWarning, renderNotice, type MigrationNotice } from '../report/notices.ts';
 import { openKeptRecordings } from '../recordings/kept-recordings.ts';
+import { recordedSql, type SqlOptions } from './sql-script.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
 
 export interface CommandRun<Options> {
@@ -29,11 +30,11 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   endingOf: (value: T) => RunEnding,
   use: (commandRun: CommandRun<Options>) => Promise<T>,
 ): Promise<T & { readonly run?: number; readonly notices?: readonly MigrationNotice[] }> {
-  const options = checkCall(database, given, 'folder');
+  const options = checkCall(database, given, command === 'exec' ? 'sql' : 'folder');
   const { keepRuns: keep, runLabel: label, observe: heard = silent } = options;
   return withRun(
     database,
-    { command, options: askedOf(options), label, keep, observe: heard },
+    { command, options: askedOf(database, options), label, keep, observe: heard },
     async (run) => {
       const observe = observeRun(heard, run);
       const context = createRunContext(database, options, run, keptFor(database, command, options));
@@ -59,7 +60,7 @@ export async function inRun<Options extends CommandOptions, T extends object>(
 function keptFor(database: Database, command: RunCommand, options: CommandOptions) {
   const { compile, folder, observe = silent, recordings, tenantRole } = options;
   const isOn = compile !== false && recordings !== false && database.acceptsScripts;
-  return isOn && !command.endsWith(' master')
+  return isOn && folder !== undefined && !command.endsWith(' master')
     ? openKeptRecordings(database, { tenantRole, directory: resolve(folder) }, observe)
     : undefined;
 }
@@ -85,7 +86,10 @@ export interface FleetRunOptions extends RunOptions {
   readonly observe?: Observer | undefined;
 }
 
-interface CommandOptions extends FleetRunOptions {
+interface CommandOptions extends Omit<FleetRunOptions, 'folder'>, Partial<SqlOptions> {
+  /** The runs that this one continues. */
+  readonly resumes?: readonly number[] | undefined;
+  readonly folder?: string | undefined;
   readonly to?: string | undefined;
   readonly extent?: RollbackExtent | RunExtent | undefined;
   readonly tenants?: readonly string[] | undefined;
@@ -102,9 +106,13 @@ export function namesOf(tenants: readonly string[] | undefined): Record<string, 
 }
 
 /** The options to record, without connection settings. A check is recorded by name, without its query. */
-function askedOf(options: CommandOptions): Record<string, unknown> {
-  const { to, extent, tenants, retryFailed, include, concurrency, rollout } = options;
+function askedOf(database: Database, options: CommandOptions): Record<string, unknown> {
+  const { to, extent, tenants, retryFailed, include, concurrency, rollout, sql, allowOutside, resumes } =
+    options;
   return {
+    ...(sql !== undefined && recordedSql(database, { ...options, sql })),
+    allowOutside,
+    resumes,
     to,
     ...extent,
     ...namesOf(tenants),

@@ -154,7 +154,7 @@ interface Surroundings {
 }
 
 /** Tries the master plan, then the tenants' plans, with the current tenantctl schema, and rolls back. */
-async function rehearse(
+export async function rehearse(
   context: RunContext,
   direction: Direction,
   master: Plan,

@@ -1,3 +1,4 @@
+import { shellWord } from '../../wording.ts';
 import type { Direction, Migration } from './load.ts';
 
 interface Config {
@@ -13,6 +14,7 @@ export function configForm(
   { inTransaction, allowOutside = [], allowUnparsed = false }: Config,
 ): string {
   const isReaching = allowOutside.length > 0;
+  if (file.isGiven === true && isReaching) return `--allow-outside ${allowOutside.map(shellWord).join(' ')}`;
   if (file.format === 'sql') {
     const options = [
       ...(inTransaction ? [] : ['transaction:false']),

@@ -14,6 +14,8 @@ export interface MigrationFile {
   readonly stem: string;
   readonly path: string;
   readonly format: 'module' | 'sql';
+  /** There is no file: a caller gives the SQL. */
+  readonly isGiven?: boolean;
   /** A symbolic link leads to the file. */
   readonly isLink?: boolean;
 }

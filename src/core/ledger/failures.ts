@@ -11,10 +11,12 @@ interface TenantFailure {
 
 type FailedRun = { readonly id: number | undefined } | undefined;
 
-interface FailedWork {
+export interface FailedWork {
   readonly command: string;
   readonly direction: 'up' | 'down';
-  /** These are recorded as last failures already, unless another run has cleared them: only the run records them. */
+  /**
+   * Only the run records these: they are last failures already, or of work that does not decide a tenant's class.
+   */
   readonly areStanding?: boolean | undefined;
 }
 

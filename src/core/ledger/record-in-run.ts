@@ -30,6 +30,24 @@ export function recordStatusChange(
   return [`INSERT INTO tenantctl.run_tenants (${ENTRY_COLUMNS}) VALUES (${values.join(', ')})`];
 }
 
+/**
+ * Writes into the ledger that SQL has written in a tenant, in its transaction. It fails once the run has ended: what is
+ * left of a dead process can commit nothing when another run continues its work.
+ */
+export function recordWritten(run: number | undefined, { clerkOrgId, schema }: Target): string[] {
+  if (run === undefined) return [];
+  const values = [
+    `(SELECT id FROM tenantctl.runs WHERE id = ${run} AND ended_at IS NULL FOR SHARE)`,
+    tenantId(schema),
+    ...[schema, clerkOrgId ?? '', 'written'].map(literal),
+    SINCE_BEGIN_MS,
+    literal('up'),
+    0,
+    "'{}'",
+  ];
+  return [`INSERT INTO tenantctl.run_tenants (${ENTRY_COLUMNS}) VALUES (${values.join(', ')})`];
+}
+
 /** Writes what a transaction did to a target into the ledger, in that transaction. */
 export function recordInLedger(run: number | undefined, target: Target, deed: LedgerEntry): string[] {
   if (run === undefined) return [];

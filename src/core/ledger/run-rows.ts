@@ -12,7 +12,8 @@ export type RunCommand =
   | 'tenant provision'
   | 'tenant suspend'
   | 'tenant resume'
-  | 'grant application';
+  | 'grant application'
+  | 'exec';
 
 /** What the ledger knows of a run from its beginning. */
 export interface RunHead {

@@ -36,8 +36,19 @@ const all = <Name extends string>(one: Rule, ...names: readonly Name[]) =>
 
 /** The rules for all options and arguments of core's functions. A name means the same in all of them. */
 const RULES = {
-  ...all(TEXT, 'organizationId', 'name', 'tenant', 'to', 'sql', 'nodeVersion', 'runLabel', 'atLeast'),
-  ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings'),
+  ...all(
+    TEXT,
+    'organizationId',
+    'name',
+    'tenant',
+    'to',
+    'sql',
+    'sqlName',
+    'nodeVersion',
+    'runLabel',
+    'atLeast',
+  ),
+  ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings', 'allowOutside'),
   ...all(PATH, 'folder', 'masterFolder', 'tenantFolder', 'path', 'folders.master', 'folders.tenants'),
   ...all(FLAG, 'onlyFailed', 'compile', 'recordings', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
   ...all(FLAG, 'readOnly', 'asOwner', 'revoke', 'unfinished'),
@@ -63,6 +74,10 @@ const RULES = {
     (value) => isTexts(value) && value.every((word) => INCLUDABLE.some((status) => status === word)),
   ),
   retryFailed: rule('true or the number of a run', (value) => value === true || isWithin(value, RUN_NUMBER)),
+  resume: rule(
+    "the number of a run, or 'latest'",
+    (value) => value === 'latest' || isWithin(value, RUN_NUMBER),
+  ),
   extent: rule(
     '{ all: true }, { to: "a migration" } or { run: a number }',
     (value) => isObject(value) && (value.all === true || isText(value.to) || isWithin(value.run, RUN_NUMBER)),

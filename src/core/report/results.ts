@@ -6,6 +6,7 @@ import type { RolloutResult } from './rollout-result.ts';
 export type TenantOutcome =
   | 'migrated'
   | 'rolled-back'
+  | 'written'
   | 'suspended'
   | 'resumed'
   | 'granted'
@@ -36,7 +37,7 @@ export interface FleetResult {
   readonly totals: {
     readonly selected: number;
     readonly upToDate: number;
-    /** Migrated or rolled back, depending on the command. */
+    /** Migrated, rolled back or written, depending on the command. */
     readonly changed: number;
     /** Tenants for which the run undid everything that it had applied; absent if there are none. */
     readonly undone?: number | undefined;
@@ -102,7 +103,7 @@ export function totalsOf(tenants: readonly TenantResult[], settled = 0): FleetRe
   return {
     selected: tenants.length + settled,
     upToDate: count('up-to-date') + settled,
-    changed: count('migrated', 'rolled-back') - undone,
+    changed: count('migrated', 'rolled-back', 'written') - undone,
     ...(undone > 0 && { undone }),
     failed: count('failed'),
     skipped: count('skipped'),

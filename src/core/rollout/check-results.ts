@@ -28,7 +28,7 @@ export async function checkResults(
   const asked = tenants.filter(({ tenant, plan }) => {
     const outcome = outcomes.get(tenant.schema);
     const isListed = plan !== undefined || setting.listUpToDate === true;
-    return outcome === 'migrated' || (outcome === 'up-to-date' && isListed);
+    return outcome === 'migrated' || outcome === 'written' || (outcome === 'up-to-date' && isListed);
   });
   const { passed, refused } = await ask(rollout, asked);
   const open = asked.filter(({ tenant: { schema } }) => refusals.has(schema) && !passed.has(schema));
@@ -50,7 +50,7 @@ interface Answers {
 /** Runs the check, if there is one, in parallel. A refusal counts as a failure. */
 async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers> {
   const { context, setting } = rollout;
-  const { lanes, observe, command, rollout: { check } = {} } = setting;
+  const { lanes, observe, command, isScript = false, rollout: { check } = {} } = setting;
   const passed = new Set<string>();
   const refused = new Map<string, TenantctlError>();
   if (check === undefined || tasks.length === 0) return { passed, refused };
@@ -59,11 +59,11 @@ async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers
   const { outcomes } = await serve({ ...context, throttle: undefined }, tasks, {
     lanes,
     observe,
-    ledger: { command, direction: 'up' },
+    ledger: { command, direction: 'up', areStanding: isScript },
     async attempt(task) {
       const error = await checkTenant(context, task.tenant, check, firstUnchecked(rollout, task));
       if (error === undefined) return { kind: 'done', done: undefined };
-      return { kind: 'failed', error, mayRepeat: true };
+      return { kind: 'failed', error: isScript ? error.with({ hint: WRITTEN }) : error, mayRepeat: true };
     },
   });
   for (const outcome of outcomes) {
@@ -74,11 +74,15 @@ async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers
   }
   rollout.checked += passed.size + refused.size;
   rollout.refused += refused.size;
+  if (isScript) return { passed, refused };
   await forgetRefusals(context.database, [...passed]).catch((error: unknown) => {
     observe({ type: 'warning', message: `Checks that passed are not recorded: ${messageOf(error)}` });
   });
   return { passed, refused };
 }
+
+const WRITTEN =
+  "What was written in the tenant stays. Correct the tenant's data, or the check, and ask again with tenantctl exec.";
 
 /** The earliest migration that no check has passed: a refusal ends when it is undone. */
 function firstUnchecked({ refusals }: Rollout, { tenant, history, plan }: Checked): string | undefined {

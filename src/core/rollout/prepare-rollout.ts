@@ -18,6 +18,8 @@ export interface RolloutSetting extends Selection {
   readonly folder: MigrationFolder;
   readonly lanes: Lanes;
   readonly command: string;
+  /** No migrations are run: a check that refuses a tenant says nothing about its class. */
+  readonly isScript?: boolean | undefined;
   /** As in MigrationWork. */
   readonly compile?: boolean | undefined;
   /** Tenants that were up to date are checked, too. */

@@ -1,4 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
+import type { FailedWork } from '../ledger/failures.ts';
 import type { Observer } from '../report/event.ts';
 import type { Lanes } from '../run/lanes.ts';
 
@@ -65,8 +66,8 @@ export interface Work<T extends Task, Done> {
   readonly attempt: (task: T, earlier: Earlier<Done>) => Promise<Attempt<Done>>;
   /** Called as each started task ends. `ended` of `total` tasks have ended. */
   readonly onEnd?: ((outcome: Outcome<T, Done>, ended: number, total: number) => void) | undefined;
-  /** Records failures in the ledger, and as each tenant's last failure, under this command. */
-  readonly ledger?: { readonly command: string; readonly direction: 'up' | 'down' } | undefined;
+  /** Records failures in the ledger, and as each tenant's last failure, unless they are standing. */
+  readonly ledger?: FailedWork | undefined;
   /** Tasks for which this is true run one at a time. */
   readonly isAlone?: ((task: T) => boolean) | undefined;
   /** Queries what other runs have done to tasks. If absent, other runs are noticed only as `busy`. */

@@ -12,12 +12,13 @@ export async function applyTask(
   context: RunContext,
   work: MigrationWork,
   task: MigrationTask,
-  { record }: ApplyOptions,
+  { record, around }: ApplyOptions,
   earlier: Earlier<Applied>,
 ): Promise<Attempt<Applied>> {
   const { tenant, plan } = task;
-  const { direction, statuses, isNamed } = work;
-  const attempt = await advance(context, tenantTarget(context.database.names, tenant, context), {
+  const { direction, statuses, isNamed, script } = work;
+  const target = tenantTarget(context.database.names, tenant, context);
+  const attempt = await advance(context, target, {
     direction,
     decide: (history, done) => work.decide(task, history, done),
     batch: batchBegun(task, earlier),
@@ -27,6 +28,9 @@ export async function applyTask(
     hasTables: tenant.hasHistory && tenant.hasLock,
     planned: plan.steps,
     record,
+    script,
+    isDone: script?.isDone?.(target, earlier.mayBeCommitted),
+    around,
   });
   if (attempt.kind !== 'status') return attempt;
   const reason = `its status is ${attempt.status ?? 'gone from the registry'} now`;

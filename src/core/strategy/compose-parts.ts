@@ -9,6 +9,7 @@ import {
   setSearchPath,
   READ_ONLY,
 } from '../../db/transaction.ts';
+import type { Script } from '../apply/assignment.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { borderName } from '../guard/border.ts';
 import { limitArguments, limitsAfter, noteOwn, type Limits } from '../guard/limits.ts';
@@ -27,6 +28,8 @@ export interface Assumption {
   /** The digest of the history that the plan was made for; null without a history table. */
   readonly expected: string | null;
   readonly becomes: string;
+  /** For scripts: replaces the records in history and stamp. */
+  readonly script?: Script | undefined;
 }
 
 type ComposerContext = Pick<RunContext, 'lockTimeoutMs' | 'statementTimeoutMs' | 'run'> & {
@@ -64,7 +67,7 @@ export type Part =
 export function createComposer(
   context: ComposerContext,
   compiled: CompiledPlan,
-  { statuses, batch, expected, becomes }: Assumption,
+  { statuses, batch, expected, becomes, script }: Assumption,
 ): (target: Target, opening: readonly string[], closing: readonly string[]) => Part[] {
   const before = `${expected === null ? 'NULL' : literal(expected)}::uuid`;
   const enterWith = [
@@ -88,8 +91,9 @@ export function createComposer(
     const { parts, add, ask, run, end } = createPartList();
     let done: string[] = [];
     const record = () => {
+      if (done.length === 0 || script !== undefined) return;
       const call = `CALL tenantctl.record(${name}, ${recordOf(done)}, ${organization})`;
-      if (done.length > 0) add(...regainControl(target), call, ...begins);
+      add(...regainControl(target), call, ...begins);
       done = [];
     };
     add(
@@ -97,7 +101,7 @@ export function createComposer(
       `CALL tenantctl.enter(${name}, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
       ...noteOwn(schema, compiled.limits),
       ...opening,
-      ...(expected === null ? createHistoryTables(schema, historyTable) : []),
+      ...(expected === null && script === undefined ? createHistoryTables(schema, historyTable) : []),
       ...begins,
     );
     for (const [at, step] of steps.entries()) {
@@ -117,10 +121,8 @@ export function createComposer(
       done.push(step.name);
       if (compiled.readsHistory && !isLast) record();
     }
-    add(
-      ...regainControlAtEnd(target),
-      `CALL tenantctl.leave(${name}, ${before}, ${literal(becomes)}::uuid, ${recordOf(done)}, ${organization})`,
-    );
+    const leave = `CALL tenantctl.leave(${name}, ${before}, ${literal(becomes)}::uuid, ${recordOf(done)}, ${organization})`;
+    add(...regainControlAtEnd(target), ...(script?.record(target, done) ?? [leave]));
     end((texts) => closed(target, limitsAfter(compiled.limits, texts), closing));
     return parts;
   };

@@ -1,5 +1,5 @@
 import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
-import type { Applied } from '../apply/assignment.ts';
+import type { Applied, Script } from '../apply/assignment.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { TenantsRollback } from '../fleet/plan-rollback.ts';
 import type { Direction } from '../files/load.ts';
@@ -11,12 +11,15 @@ import type { PeerView } from './peers.ts';
 import { planBackward, type Plan } from '../plan/plan.ts';
 import { stillPlanned } from '../plan/rollback-extent.ts';
 import type { Recording } from '../../db/knex/recording.ts';
+import type { Around } from '../../db/knex/statement.ts';
 import type { TenantStatus } from '../../names.ts';
 import type { TenantResult } from '../report/results.ts';
 
 export interface ApplyOptions {
   /** Records what each migration sends. */
   readonly record?: ((name: string) => Promise<Recording>) | undefined;
+  /** Sends each statement; sent as is if absent. */
+  readonly around?: Around | undefined;
 }
 
 export interface MigrationWork {
@@ -36,6 +39,8 @@ export interface MigrationWork {
     | undefined;
   /** Whether another run has done a task; `isAsPlanned` if absent. */
   readonly isDone?: ((task: MigrationTask, now: PeerView) => boolean) | undefined;
+  /** The tasks are scripts, and no migrations. */
+  readonly script?: Script | undefined;
   /** The tenants were asked for by name: one that is not ACTIVE any more is an error. */
   readonly isNamed?: boolean | undefined;
   /** Gets each outcome in place of the `tenant` event to `observe`. */
@@ -70,7 +75,10 @@ export interface Migrated {
 export type MigrationOutcome = Outcome<MigrationTask, Applied>;
 
 /** Pure. */
-export function toResult(outcome: MigrationOutcome, direction: Direction): TenantResult {
+export function toResult(
+  outcome: MigrationOutcome,
+  { direction, script }: Pick<MigrationWork, 'direction' | 'script'>,
+): TenantResult {
   const { kind, task, durationMs } = outcome;
   const { clerkOrgId, schema } = task.tenant;
   const { names = [], batch = 0 } = (kind === 'by-peer' ? undefined : outcome.done) ?? {};
@@ -81,7 +89,7 @@ export function toResult(outcome: MigrationOutcome, direction: Direction): Tenan
     case 'skipped':
       return { ...base, outcome: 'skipped', reason: outcome.reason, error: outcome.error };
     default: {
-      const changed = direction === 'up' ? 'migrated' : 'rolled-back';
+      const changed = script?.outcome ?? (direction === 'up' ? 'migrated' : 'rolled-back');
       return { ...base, outcome: names.length === 0 ? 'up-to-date' : changed };
     }
   }

@@ -49,7 +49,7 @@ export async function serveInPhases(
         const { kind, task } = outcome;
         if (kind !== 'failed' && kind !== 'skipped' && task.part?.isLast === false) return;
         ended.add(keyOf(task));
-        const result = toResult(withBefore(outcome), work.direction);
+        const result = toResult(withBefore(outcome), work);
         work.observe({ type: 'tenant', result, done: ended.size, due: tasks.length });
       },
     });
@@ -58,7 +58,7 @@ export async function serveInPhases(
     going = going.filter((task) => !ended.has(keyOf(task)));
   }
   const all = [...outcomes.values()];
-  return { outcomes: all, results: all.map((outcome) => toResult(outcome, work.direction)), isShared };
+  return { outcomes: all, results: all.map((outcome) => toResult(outcome, work)), isShared };
 }
 
 async function outsideSteps(

@@ -30,19 +30,19 @@ export async function serveMigration(
   migration: MigrationWork,
 ): Promise<Migrated & Served<MigrationTask, Applied>> {
   const { command, direction, lanes, observe, lessons = new Map<string, Lesson>() } = migration;
-  const { isDone = isAsPlanned(direction) } = migration;
+  const { isDone = migration.script === undefined ? isAsPlanned(direction) : () => false } = migration;
   const served = await serve<MigrationTask, Applied>(
     context,
     tasks,
     {
       lanes,
       observe,
-      ledger: { command, direction },
+      ledger: { command, direction, areStanding: migration.script !== undefined },
       attempt: (task, earlier) => attemptTask(context, migration, lessonOf(lessons, task), task, earlier),
       onEnd:
         migration.onEnd ??
         ((outcome, done, due) =>
-          observe({ type: 'tenant', result: toResult(outcome, direction), done, due })),
+          observe({ type: 'tenant', result: toResult(outcome, migration), done, due })),
       isAlone: (task) => lessonOf(lessons, task).locksShared,
       look: (some) => lookAtPeers(context.database, some, isDone),
     },
@@ -59,7 +59,7 @@ export async function serveMigration(
     },
   );
   await keepRecordings(context, migration, tasks, lessons);
-  return { ...served, results: served.outcomes.map((outcome) => toResult(outcome, direction)) };
+  return { ...served, results: served.outcomes.map((outcome) => toResult(outcome, migration)) };
 }
 
 /** Attempts a task statement by statement; the first tenants of a plan are pilots. */
@@ -80,6 +80,7 @@ async function attemptTask(
 
 async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> {
   const { session, queue, lesson } = group;
+  if (group.migration.script?.isRepeated === true) return serveQueue(session, queue);
   const { context } = session;
   const { plan } = first;
   await prepareLesson(group, plan);

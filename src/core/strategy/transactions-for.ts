@@ -23,6 +23,7 @@ export async function createTransactionsFor(
 ): Promise<TransactionsFor> {
   const { database } = context;
   const { direction } = compiled;
+  const { script } = migration;
   const digest = digester();
   const transactions = transactionsOf(compiled.steps);
   const known = new Map<History['entries'], readonly History['entries'][]>();
@@ -31,17 +32,20 @@ export async function createTransactionsFor(
     const histories = known.get(history.entries) ?? [
       history.entries,
       ...transactions.map((_, at) =>
-        historyAfter(history, { ...plan, steps: stepsUpTo(plan, transactions, at) }, direction),
+        script === undefined
+          ? historyAfter(history, { ...plan, steps: stepsUpTo(plan, transactions, at) }, direction)
+          : history.entries,
       ),
     ];
     known.set(history.entries, histories);
     return histories;
   };
   for (const task of tasks) historiesOf(task);
-  await storeHistories(
-    database,
-    [...known.values()].flatMap(([, ...after]) => after),
-  );
+  if (script === undefined)
+    await storeHistories(
+      database,
+      [...known.values()].flatMap(([, ...after]) => after),
+    );
 
   const statuses = statusValues(database.names, migration.statuses);
   const composers = new Map<string, ReturnType<typeof createComposer>>();
@@ -52,7 +56,7 @@ export async function createTransactionsFor(
       const [before = [], after = []] = histories.slice(at);
       const expected = at === 0 && !task.tenant.hasHistory ? null : digest(before);
       const key = `${at} ${expected} ${batch}`;
-      const assumption = { statuses, batch, expected, becomes: digest(after) };
+      const assumption = { statuses, batch, expected, becomes: digest(after), script };
       const compose = composers.get(key) ?? createComposer(context, { ...compiled, steps }, assumption);
       composers.set(key, compose);
       const opening = at === 0 ? migration.opening?.(task) : undefined;

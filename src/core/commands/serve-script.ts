@@ -1,0 +1,112 @@
+import { startStopwatch } from '../../stopwatch.ts';
+import type { Script } from '../apply/assignment.ts';
+import type { Migration } from '../files/load.ts';
+import { planFleet, refuseOwners, resultsOfIdle, resultsOfNotActive } from '../fleet/plan-fleet.ts';
+import { readSelected, selectFleet, servedStatuses, type FleetSelection } from '../fleet/select-fleet.ts';
+import { readAltered } from '../install/routines.ts';
+import { prepareState } from '../install/state-schema.ts';
+import { recordFailures } from '../ledger/failures.ts';
+import type { RunCommand } from '../ledger/run-rows.ts';
+import { NOTHING, type Plan } from '../plan/plan.ts';
+import type { RegisteredTenant } from '../registry/registry.ts';
+import { fleetResult, type FleetResult } from '../report/results.ts';
+import type { RolloutOptions } from '../rollout/options.ts';
+import { prepareRollout } from '../rollout/prepare-rollout.ts';
+import { openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
+import { createLanes } from '../run/lanes.ts';
+import type { RunContext } from '../run/run-context.ts';
+import type { MigrationWork } from '../strategy/migration-work.ts';
+import type { CommandRun, FleetRunOptions } from './in-run.ts';
+
+export interface ScriptOptions extends Omit<FleetRunOptions, 'folder' | 'recordings'>, FleetSelection {
+  /** As for migrations. */
+  readonly rollout?: RolloutOptions | undefined;
+}
+
+/** SQL for tenants that is no migration. */
+export interface ScriptWork extends Pick<MigrationWork, 'apply'> {
+  readonly command: RunCommand;
+  readonly script: Script;
+  /** Which of the migrations, loaded by `withLoaded`, a tenant is due. Tenants with the same steps share a plan. */
+  readonly decide: (tenant: RegisteredTenant) => Plan;
+  /** Runs once the ledger can be read, and before anything is decided. */
+  readonly prepare?: (() => Promise<void>) | undefined;
+}
+
+/** A context that runs these migrations instead of files. */
+export function withLoaded(context: RunContext, migrations: readonly Migration[]): RunContext {
+  const loaded = new Map(migrations.map((migration) => [migration.file, migration]));
+  return {
+    ...context,
+    load(file) {
+      const migration = loaded.get(file);
+      return migration === undefined ? context.load(file) : Promise.resolve(migration);
+    },
+  };
+}
+
+/** Runs scripts in the selected tenants, within a run that has begun, as migrateTenants runs migrations. */
+export async function serveScript(
+  { options, context, run, observe }: CommandRun<ScriptOptions>,
+  work: ScriptWork,
+): Promise<FleetResult> {
+  const elapsedMs = startStopwatch();
+  const { command, script, decide } = work;
+  const { database } = context;
+  const [lanes, selected, altered] = await database.together((one) => [
+    createLanes(one, options.concurrency, observe),
+    readSelected(one, options),
+    readAltered(one),
+  ]);
+  const fleet = await selectFleet(database, selected);
+  const folder = { directory: '', files: [] };
+  const rollout = await prepareRollout(context, {
+    ...options,
+    folder,
+    lanes,
+    command,
+    isScript: true,
+    observe,
+  });
+  await prepareState(database, { version: fleet.scope.stateVersion, altered }, observe);
+  await work.prepare?.();
+  const planned = planFleet(fleet, (_history, tenant) => (tenant === undefined ? NOTHING : decide(tenant)));
+  const plan = await refuseOwners(database, planned, options);
+  observe({
+    type: 'selected',
+    total: fleet.members.length + fleet.withoutSchema.length,
+    due: plan.due.length,
+  });
+  if (plan.due.length + plan.problems.length > 0) await run.begin([]);
+  const failures = { command, direction: 'up', areStanding: true } as const;
+  await recordFailures(database, run, failures, plan.problems);
+  const results = [...(await openPlan(rollout, plan, resultsOfIdle(plan), new Map()))];
+  const served =
+    plan.due.length === 0
+      ? undefined
+      : await serveRollout(rollout, plan.due, {
+          command,
+          script,
+          apply: work.apply,
+          direction: 'up',
+          statuses: servedStatuses(options),
+          isNamed: fleet.isNamed,
+          decide: ({ plan: { steps, ...rest } }, _history, done) => ({
+            ...rest,
+            steps: steps.filter(({ name }) => !done.includes(name)),
+          }),
+          closing: () => [],
+          lanes,
+          compile: options.compile,
+          observe,
+        });
+  results.push(...(served?.results ?? []), ...resultsOfNotActive(fleet));
+  return fleetResult(results, {
+    elapsedMs,
+    settled: 0,
+    signal: options.signal,
+    notActive: fleet.notActiveByStatus,
+    rollout: resultOf(rollout),
+    shared: served?.isShared === true,
+  });
+}
