@@ -172,6 +172,7 @@ export {
   type GrantDocument,
   type PlannedGrantDocument,
 } from './core/documents/grant-document.ts';
+export { writeDocument, type WriteDocument } from './core/documents/write-document.ts';
 export {
   plannedStatusDocument,
   statusChangesDocument,

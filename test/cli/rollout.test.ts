@@ -47,7 +47,7 @@ test('canaries and waves are shown with their results, and the document lists ea
     },
   });
   expect(stderr.replaceAll(/\([\d.]+ m?s\)/g, '(1 s)')).toBe(
-    '█░░░░░░░░░ Canaries: 1 tenant ✔ 1 migrated (1 s)\n██████░░░░ Wave 1 of 2: 5 tenants ✔ 5 migrated (1 s)\n██████████ Wave 2 of 2: 4 tenants ✔ 4 migrated (1 s)\n',
+    '█░░░░░░░░░ Canaries: 1 tenant ✔ 1 done (1 s)\n██████░░░░ Wave 1 of 2: 5 tenants ✔ 5 done (1 s)\n██████████ Wave 2 of 2: 4 tenants ✔ 4 done (1 s)\n',
   );
 });
 

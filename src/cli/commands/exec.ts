@@ -1,15 +1,17 @@
+import { basename } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { QueryTenantsResult } from '../../core/query/query-tenants.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import { readTextFile } from '../../text-file.ts';
 import { counted, duration } from '../../wording.ts';
-import { addTimeouts, concurrency, runOptions, selection, type FleetFlags } from '../flags/fleet-options.ts';
+import { addTimeouts, concurrency, runOptions, selection } from '../flags/fleet-options.ts';
 import type { RowFormat } from '../render/rows.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { failureOf, showFailures } from '../run/results.ts';
+import { addWrite, refuseWithoutWrite, writeCommand, type WriteFlags } from './exec-write.ts';
 
-interface ExecFlags extends FleetFlags {
+interface ExecFlags extends WriteFlags {
   readonly sql?: string;
   readonly file?: string;
   readonly format?: RowFormat;
@@ -19,12 +21,12 @@ export function addExec(program: Command, register: Register): void {
   const format = new Option('--format <format>', 'how rows are written (default: table)');
   const command = program
     .command('exec')
-    .description('send one query to every ACTIVE tenant, and show the rows with the organization')
-    .option('--sql <query>', 'one statement that only reads: SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN')
-    .addOption(new Option('--file <file>', 'read the statement from this file').conflicts('sql'))
-    .addOption(format.choices(['table', 'csv', 'jsonl']))
+    .description('ask every ACTIVE tenant one query, and show the rows; or write in every tenant')
+    .option('--sql <sql>', 'one query; with --write any statements')
+    .addOption(new Option('--file <file>', 'read the SQL from this file').conflicts('sql'))
+    .addOption(format.choices(['table', 'csv', 'jsonl']).conflicts('write'))
     .addOption(selection());
-  register(addTimeouts(command).addOption(concurrency()), 'exec', execCommand);
+  register(addWrite(addTimeouts(command).addOption(concurrency())), 'exec', execCommand);
 }
 
 async function execCommand(context: Context, flags: ExecFlags): Promise<CommandResult> {
@@ -34,6 +36,9 @@ async function execCommand(context: Context, flags: ExecFlags): Promise<CommandR
       hint: '--format jsonl writes one JSON document for each row.',
     });
   const sql = sqlOf(flags);
+  if (flags.write === true)
+    return writeCommand(context, flags, { sql, sqlName: flags.file && basename(flags.file) });
+  refuseWithoutWrite(flags);
   // V8's flags for the parser depend on the configuration.
   await context.readEnvironment();
   // A wrong query is reported before a database that cannot be reached.
@@ -60,7 +65,7 @@ async function execCommand(context: Context, flags: ExecFlags): Promise<CommandR
 function sqlOf({ sql, file }: ExecFlags): string {
   if (sql !== undefined) return sql;
   if (file === undefined)
-    throw new TenantctlError('USAGE', 'There is no query.', { hint: 'Give it with --sql or --file.' });
+    throw new TenantctlError('USAGE', 'There is no SQL.', { hint: 'Give it with --sql or --file.' });
   try {
     return readTextFile(file);
   } catch (error) {

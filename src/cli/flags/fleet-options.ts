@@ -47,7 +47,11 @@ export function addTimeouts(command: Command): Command {
 
 /** Adds the flags of a command that changes schemas and is recorded as a run. */
 export function addRun(command: Command): Command {
-  return addTimeouts(command).option(
+  return addRunLimit(addTimeouts(command));
+}
+
+export function addRunLimit(command: Command): Command {
+  return command.option(
     '--keep <n>',
     'number of runs of this command that the ledger keeps (default: 100)',
     count,
@@ -58,10 +62,13 @@ export function addRun(command: Command): Command {
 export function addFleetRun(command: Command): Command {
   return addRun(command)
     .addOption(concurrency())
-    .option(
-      '--no-compile',
-      'run every migration statement by statement in every tenant; use and keep no recordings',
+    .addOption(
+      noCompile('run every migration statement by statement in every tenant; use and keep no recordings'),
     );
+}
+
+export function noCompile(description = 'send the SQL statement by statement to every tenant'): Option {
+  return new Option('--no-compile', description);
 }
 
 export function concurrency(): Option {

@@ -87,7 +87,7 @@ function onlyTheRest(organizations: readonly string[]): string {
 }
 
 /** Green only if everything that was asked for is done. */
-function resultMark({ tenants, interrupted, rollout, totals }: FleetResult, look: Look): string {
+export function resultMark({ tenants, interrupted, rollout, totals }: FleetResult, look: Look): string {
   const failed = rollout?.stopped !== undefined || tenants.some(({ error }) => error !== undefined);
   return markOf(look, { failed, unfinished: interrupted || totals.skipped > 0 });
 }
@@ -158,7 +158,8 @@ async function renderChanged(
   return lines;
 }
 
-function notActive(result: FleetResult): string {
+/** A line with the registered tenants that a run leaves alone. */
+export function notActive(result: Pick<FleetResult, 'notActive'>): string {
   const entries = Object.entries(result.notActive);
   if (entries.length === 0) return '';
   const sum = entries.reduce((total, [, number]) => total + number, 0);

@@ -9,3 +9,4 @@ export { renderRun, renderRuns } from './runs.ts';
 export { renderStatus } from './status.ts';
 export { renderPlannedStatus, renderStatusChanges } from './status-change.ts';
 export { renderRegistry, renderTenant } from './tenant.ts';
+export { renderWrite } from './write.ts';

@@ -8,13 +8,13 @@ import { counted, duration, sumOf } from '../../wording.ts';
 import { markOf, type Look } from './look.ts';
 import { wrap } from './wrap.ts';
 
-/** "Wave 2 of 7: 70 tenants ✔ 70 migrated (3.1 s)" */
+/** "Wave 2 of 7: 70 tenants ✔ 70 done (3.1 s)" */
 export function renderStage(stage: StageResult, look: Look): string {
   const { kind, number, of, tenants, failed, skipped, refused = 0, durationMs } = stage;
   const title = { canary: 'Canaries', wave: `Wave ${number} of ${of}`, newcomers: 'Newcomers' }[kind];
   const mark = markOf(look, { failed: failed > 0, unfinished: skipped > 0 });
   const sums = sumOf([
-    [stage.migrated, 'migrated'],
+    [stage.migrated, 'done'],
     [stage.upToDate, 'up to date'],
     [failed, refused > 0 ? `failed (${refused} refused by the check)` : 'failed'],
     [skipped, 'not started'],

@@ -34,6 +34,11 @@ export function nextCommands(run: EndedRun): (readonly [string, string])[] {
   ];
 }
 
+/** After a run of exec: the same command would write twice. */
+export function howToResume(run: number): string {
+  return `Add --resume ${run} to the command: it continues where run ${run} has not written.`;
+}
+
 /** "Run 9 | tenantctl runs show 9 | ..."; a line for each part if the terminal is narrow. */
 export function renderRunEnd(run: EndedRun, { paint, marks, width = Infinity }: Look): string {
   const parts = [

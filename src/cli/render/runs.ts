@@ -139,6 +139,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'tenant suspend': 'suspended',
   'tenant resume': 'resumed',
   'grant application': 'changed',
+  exec: 'written',
 };
 
 /** How a command finds a tenant that it leaves as it is; up to date if absent. */
@@ -146,6 +147,7 @@ const UNCHANGED: Readonly<Record<string, string>> = {
   'rollback tenants': 'with nothing to undo',
   'tenant suspend': 'suspended already',
   'tenant resume': 'ACTIVE already',
+  exec: 'written before',
 };
 
 function totalsOf({ totals, command }: Run): string {

@@ -89,6 +89,7 @@ export function failureOf(
   failed: readonly { readonly error?: TenantctlError | undefined }[],
   total: number,
   verb = 'failed',
+  hint = "See each tenant's own error, correct the cause, and run the command again.",
 ): TenantctlError | undefined {
   const first = failed[0]?.error;
   if (first === undefined || failed.length === 1) return first;
@@ -101,7 +102,7 @@ export function failureOf(
     shared ?? 'TENANTS_FAILED',
     `${failed.length} of ${total} tenants ${what.join(' or ')}.`,
     {
-      hint: "See each tenant's own error, correct the cause, and run the command again.",
+      hint,
       // Trying again helps only if it may help all of them.
       cause: failed.find(({ error }) => error?.retryable !== true)?.error ?? first,
     },
@@ -109,14 +110,15 @@ export function failureOf(
 }
 
 /** The error of a run stopped because too many tenants failed. */
-function rolloutFailure({ rollout, totals }: FleetResult): TenantctlError | undefined {
+export function rolloutFailure({ rollout, totals }: FleetResult, hint?: string): TenantctlError | undefined {
   if (rollout?.stopped === undefined) return undefined;
   const { reason } = rollout.stopped;
   const rest = totals.skipped === 0 ? '' : ` ${counted(totals.skipped, 'tenant', 'was')} not started.`;
   return new TenantctlError('ROLLOUT_STOPPED', `The rollout was stopped: ${reason}.${rest}`, {
     hint:
-      rollout.rolledBack === undefined
+      hint ??
+      (rollout.rolledBack === undefined
         ? `What was applied stays applied. Correct the cause for the ${counted(totals.failed, 'tenant')} that failed, and run the command again: it continues where this run stopped.`
-        : 'Correct what failed, and run the command again.',
+        : 'Correct what failed, and run the command again.'),
   });
 }

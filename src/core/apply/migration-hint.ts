@@ -53,13 +53,17 @@ const HINTS: Readonly<Record<string, Hint>> = {
 
 /** The next step after a failed migration. Pure. */
 export function migrationHint(refused: Refused): string {
-  const { sqlstate, message } = refused;
+  const { sqlstate, message, migration } = refused;
+  const isGiven = migration.file.isGiven === true;
   const known = serverHint(sqlstate, message);
   if (known !== undefined) return known;
   const hint = sqlstate && (HINTS[sqlstate] ?? HINTS[sqlstate.slice(0, 2)]);
   const text = typeof hint === 'function' ? hint(refused) : hint;
   if (/^(?:__dirname|__filename|require) is not defined/.test(message)) return COMMON_JS_ONLY;
-  return text ?? 'Correct the migration, and run the command again.';
+  const said = text ?? 'Correct the migration, and run the command again.';
+  return isGiven
+    ? said.replace(/,? and run the command again/, '').replaceAll('the migration', 'the SQL')
+    : said;
 }
 
 const COMMON_JS_ONLY =

@@ -47,6 +47,6 @@ function problemOf(statement: Node): string | undefined {
 
 function refused(message: string): TenantctlError {
   return new TenantctlError('USAGE', message, {
-    hint: 'Give one statement that only reads: SELECT, WITH, VALUES, TABLE, SHOW or EXPLAIN.',
+    hint: 'Give one statement that only reads: SELECT, WITH, VALUES, TABLE, SHOW or EXPLAIN. To write: tenantctl exec --write, which takes several, too.',
   });
 }

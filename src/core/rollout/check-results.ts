@@ -61,9 +61,10 @@ async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers
     observe,
     ledger: { command, direction: 'up', areStanding: isScript },
     async attempt(task) {
-      const error = await checkTenant(context, task.tenant, check, firstUnchecked(rollout, task));
+      const unchecked = firstUnchecked(rollout, task);
+      const error = await checkTenant(context, task.tenant, check, unchecked, isScript);
       if (error === undefined) return { kind: 'done', done: undefined };
-      return { kind: 'failed', error: isScript ? error.with({ hint: WRITTEN }) : error, mayRepeat: true };
+      return { kind: 'failed', error, mayRepeat: true };
     },
   });
   for (const outcome of outcomes) {
@@ -80,9 +81,6 @@ async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers
   });
   return { passed, refused };
 }
-
-const WRITTEN =
-  "What was written in the tenant stays. Correct the tenant's data, or the check, and ask again with tenantctl exec.";
 
 /** The earliest migration that no check has passed: a refusal ends when it is undone. */
 function firstUnchecked({ refusals }: Rollout, { tenant, history, plan }: Checked): string | undefined {

@@ -70,6 +70,7 @@ export function objections(
 /**
  * Checks a tenant in a READ ONLY transaction. Never throws.
  * @param migration the earliest applied migration that no check has passed
+ * @param isScript what was done before is no migration
  * @returns why the tenant was refused; undefined if it passed
  */
 export async function checkTenant(
@@ -77,11 +78,18 @@ export async function checkTenant(
   tenant: RegisteredTenant,
   check: TenantCheck,
   migration: string | undefined,
+  isScript = false,
 ): Promise<TenantctlError | undefined> {
   const { database, lockTimeoutMs, statementTimeoutMs } = context;
   const { searchPath } = tenantTarget(database.names, tenant);
   const settings = { searchPath, lockTimeoutMs, statementTimeoutMs };
-  const refused = (what: string, details: ErrorDetails) => refusal(check, tenant, migration, what, details);
+  const refused = (what: string, details: ErrorDetails) =>
+    isScript
+      ? new TenantctlError('CHECK_REFUSED', `The check ${check.name} ${what}`, {
+          ...details,
+          ...afterScript(tenant),
+        })
+      : refusal(check, tenant, migration, what, details);
   // With a cursor, a million rows cost no more than those shown. Plan for reading all rows:
   // https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION
   const opening = [
@@ -108,6 +116,10 @@ export async function checkTenant(
     const what = isLoss(error) ? 'got no answer' : 'failed';
     return refused(`${what}: ${error.message}`, { sqlstate: error.sqlstate, cause: error });
   }
+}
+
+function afterScript({ clerkOrgId: tenant }: RegisteredTenant): ErrorDetails {
+  return { tenant, hint: 'What was written in the tenant stays. Correct its data, or the check.' };
 }
 
 /** The refusal of a tenant whose check has not been run yet. */

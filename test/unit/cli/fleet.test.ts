@@ -89,10 +89,10 @@ test('a wave is told with its result', () => {
   const wave = { kind: 'wave', number: 2, of: 4, tenants: 70, upToDate: 0, durationMs: 3_100 } as const;
   const none = { migrated: 0, failed: 0, skipped: 0 };
   expect(renderStage({ ...wave, ...none, migrated: 70 }, plain)).toBe(
-    'Wave 2 of 4: 70 tenants ✔ 70 migrated (3.1 s)',
+    'Wave 2 of 4: 70 tenants ✔ 70 done (3.1 s)',
   );
   expect(renderStage({ ...wave, migrated: 66, failed: 3, skipped: 1, refused: 2, checked: 68 }, plain)).toBe(
-    'Wave 2 of 4: 70 tenants ✖ 66 migrated, 3 failed (2 refused by the check), 1 not started (3.1 s)',
+    'Wave 2 of 4: 70 tenants ✖ 66 done, 3 failed (2 refused by the check), 1 not started (3.1 s)',
   );
   expect(renderStage({ ...wave, ...none, kind: 'canary', tenants: 1, skipped: 1 }, plain)).toBe(
     'Canaries: 1 tenant ! 1 not started (3.1 s)',

@@ -194,7 +194,7 @@ test('a wave is told when it ends, with a bar of the whole run; the moving line 
   shown.run(5, 100);
   const result = { upToDate: 0, migrated: 10, failed: 0, skipped: 0, durationMs: 1_000 };
   shown.observe({ type: 'wave-done', ...wave, ...result });
-  expect(shown.lines).toEqual(['██░░░░░░░░ Wave 1 of 4: 10 tenants ✔ 10 migrated (1.0 s)']);
+  expect(shown.lines).toEqual(['██░░░░░░░░ Wave 1 of 4: 10 tenants ✔ 10 done (1.0 s)']);
 });
 
 test('on a narrow terminal the moving line is shorter, so that it stays one line', () => {

@@ -96,6 +96,10 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['fleetStatus', 'file or folder; got an empty string', untouched, { tenantFolder: '' }],
   ['fleetStatus', 'verify', untouched, { tenantFolder: folder, verify: 1 }],
   ['tenantState', 'name', untouched, 5, { tenantFolder: folder }],
+  ['writeTenants', 'sql', untouched, {}],
+  ['writeTenants', 'resume', untouched, { sql: 'SELECT 1', resume: true }],
+  ['writeTenants', 'allowOutside', untouched, { sql: 'SELECT 1', allowOutside: 'public.x' }],
+  ['rehearseWrite', 'sql', untouched, {}],
   ['queryTenants', 'sql', untouched, { onRows: nothing }],
   ['queryTenants', 'onRows', untouched, { sql: 'SELECT 1', onRows: 'print' }],
   ['typesOfMigrations', 'masterFolder', { tenantFolder: folder }],
@@ -138,20 +142,26 @@ test('every function that the library exports checks its options', () => {
 
 /** Right in everything but the database. */
 const WITH_DATABASE: [string, ...unknown[]][] = [
-  ...[...RUNS, 'resolveInterrupted', 'acceptEdits', 'fleetStatus', 'queryTenants', 'readRuns'].map(
-    (name): [string, ...unknown[]] => [
-      name,
-      {
-        folder,
-        tenantFolder: folder,
-        tenant: 'org_a',
-        answer: 'retry',
-        names: [],
-        sql: 'TABLE a',
-        onRows: nothing,
-      },
-    ],
-  ),
+  ...[
+    ...RUNS,
+    'resolveInterrupted',
+    'acceptEdits',
+    'fleetStatus',
+    'queryTenants',
+    'writeTenants',
+    'readRuns',
+  ].map((name): [string, ...unknown[]] => [
+    name,
+    {
+      folder,
+      tenantFolder: folder,
+      tenant: 'org_a',
+      answer: 'retry',
+      names: [],
+      sql: 'TABLE a',
+      onRows: nothing,
+    },
+  ]),
   ['provisionTenant', 'org_a', { folder }],
   ['provisionTenants', ['org_a'], { folder }],
   ['rollbackRun', 1, { folder }],

@@ -1,0 +1,114 @@
+import type { Command } from 'commander';
+import { writeDocument } from '../../core/documents/write-document.ts';
+import type { FleetResult } from '../../core/report/results.ts';
+import { TenantctlError } from '../../errors.ts';
+import {
+  addRunLimit,
+  dryRun,
+  include,
+  noCompile,
+  runOptions,
+  type FleetFlags,
+} from '../flags/fleet-options.ts';
+import { runNumberOrLatest } from '../flags/numbers.ts';
+import { addStages, rolloutOf, type RolloutFlags } from '../flags/rollout-options.ts';
+import { howToResume } from '../render/run-end.ts';
+import type { CommandResult } from '../run/command.ts';
+import type { Context } from '../run/context.ts';
+import { dryRunResult, failureOf, rolloutFailure, withRunEnd } from '../run/results.ts';
+
+export interface WriteFlags extends FleetFlags, RolloutFlags {
+  readonly write?: boolean;
+  readonly resume?: number | 'latest';
+  readonly allowOutside?: readonly string[];
+}
+
+/** The SQL of a command, and the name of its file. */
+export interface GivenSql {
+  readonly sql: string;
+  readonly sqlName: string | undefined;
+}
+
+/** Adds the flags of `exec --write`. */
+export function addWrite(command: Command): Command {
+  const write = command
+    .option('--write', 'let the SQL write: in each tenant in a transaction of its own, as a migration does')
+    .addOption(dryRun())
+    .option('--resume <run|latest>', 'continue this run: only where it has not written', runNumberOrLatest)
+    .addOption(include())
+    .option(
+      '--allow-outside <name...>',
+      "what the SQL may reach outside the tenant's schema: public.countries, or public.*",
+    )
+    .addOption(noCompile());
+  return addStages(addRunLimit(write));
+}
+
+/** Flags that only writing has. */
+const ONLY_WRITE = [
+  'dryRun',
+  'resume',
+  'include',
+  'allowOutside',
+  'keep',
+  'canary',
+  'wave',
+  'pause',
+  'check',
+  'maxCanaryFailures',
+  'maxFailures',
+  'maxReplicaLag',
+] as const;
+
+/** @throws TenantctlError USAGE for a flag that goes with `--write` alone */
+export function refuseWithoutWrite(flags: WriteFlags): void {
+  const given = flags.compile === false ? 'no-compile' : ONLY_WRITE.find((name) => flags[name] !== undefined);
+  if (given === undefined) return;
+  const flag = given.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new TenantctlError('USAGE', `--${flag} goes with --write, which is missing.`, {
+    hint: 'Without --write, the SQL only reads.',
+  });
+}
+
+export async function writeCommand(
+  context: Context,
+  flags: WriteFlags,
+  given: GivenSql,
+): Promise<CommandResult> {
+  const rollout = await rolloutOf(flags);
+  return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
+    const { resume, allowOutside } = flags;
+    const options = {
+      ...runOptions(context, settings, flags),
+      ...given,
+      resume,
+      allowOutside,
+      rollout,
+      observe,
+    };
+    if (flags.dryRun === true) return dryRunResult(context, await core.rehearseWrite(database, options));
+    return writeResult(context, await core.writeTenants(database, options));
+  });
+}
+
+function writeResult({ output }: Context, result: FleetResult): CommandResult {
+  const { run: id, totals, tenants, interrupted } = result;
+  const refused = tenants.filter(({ error }) => error !== undefined);
+  const hint = id === undefined ? undefined : howToResume(id);
+  const stopped = new TenantctlError('INTERRUPTED', 'The run was stopped before every tenant was served.', {
+    hint,
+  });
+  return {
+    document: writeDocument(result),
+    text: withRunEnd(
+      output,
+      { id, command: 'exec', failed: totals.failed, changed: totals.changed },
+      ({ renderWrite }, look) => renderWrite(result, output.verbose, look),
+    ),
+    error: interrupted
+      ? stopped
+      : (rolloutFailure(result, hint) ?? failureOf(refused, totals.selected, 'failed', hint)),
+    showError: false,
+    interrupted,
+  };
+}

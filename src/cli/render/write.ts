@@ -1,0 +1,35 @@
+import type { FleetResult, TenantResult } from '../../core/report/results.ts';
+import { counted, duration, listed, sumOf } from '../../wording.ts';
+import { renderFailures } from './failures.ts';
+import { notActive, renderLeftOut, resultMark } from './fleet.ts';
+import { LISTED, type Look } from './look.ts';
+import { renderRollout } from './rollout.ts';
+import { howToResume } from './run-end.ts';
+
+/** Failures with reasons, the totals, and how to go on. */
+export function renderWrite(result: FleetResult, verbose: boolean, look: Look): string {
+  const { paint, marks } = look;
+  const { run, totals, tenants, rollout, interrupted, durationMs } = result;
+  if (totals.selected === 0)
+    return `${paint.green(marks.ok)} No ACTIVE tenants are selected: nothing to do.${notActive(result)}`;
+  const having = (outcome: TenantResult['outcome']) => tenants.filter((tenant) => tenant.outcome === outcome);
+  const written = having('written').map(({ clerkOrgId }) => clerkOrgId);
+  const sums = sumOf([
+    [totals.changed, 'written'],
+    [totals.upToDate, 'written before'],
+    [totals.failed, 'failed'],
+    [totals.skipped, 'left out'],
+  ]);
+  return [
+    ...renderFailures(having('failed'), verbose, look),
+    ...renderLeftOut(having('skipped'), look),
+    ...(rollout === undefined ? [] : renderRollout(rollout, look)),
+    `${resultMark(result, look)} ${interrupted ? 'Interrupted. ' : ''}${counted(totals.selected, 'tenant')}: ${sums} (${duration(durationMs)})${notActive(result)}`,
+    ...(written.length > 0 && (verbose || written.length <= LISTED)
+      ? [paint.dim(`  ${listed(written.toSorted(), Infinity)}`)]
+      : []),
+    ...(run !== undefined && totals.failed + totals.skipped > 0
+      ? [`${paint.cyan(marks.arrow)} ${howToResume(run)}`]
+      : []),
+  ].join('\n');
+}
