@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'POOLER_UNSUPPORTED'
   | 'REPLICA_LAG_UNKNOWN'
   | 'DATABASE_ERROR'
+  | 'TABLE_UNUSABLE'
   // tenants
   | 'ORGANIZATION_ID_INVALID'
   | 'TENANT_UNKNOWN'

@@ -114,6 +114,8 @@ export type {
   TenantAnswer,
   TenantRows,
 } from './core/query/query-tenants.ts';
+export { queryTenantsInto } from './core/query/query-tenants-into.ts';
+export type { QueryTenantsIntoOptions, QueryTenantsIntoResult } from './core/query/query-tenants-into.ts';
 
 // SQL that writes, in every tenant
 export { writeTenants, type WriteTenantsOptions } from './core/commands/write-tenants.ts';

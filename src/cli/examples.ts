@@ -26,6 +26,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "exec --sql 'SELECT id, email FROM org_users' --tenant org_acme --format jsonl",
     "exec --write --sql 'DELETE FROM sessions' --dry-run",
     'exec --write --file backfill.sql --canary 5 --max-failures 1%',
+    "exec --sql 'SELECT count(*) AS users FROM org_users' --into fleet_users",
   ],
   types: ['types --out src/database.ts', 'types --out src/database.ts --check'],
   'grant application': ['grant application app', 'grant application app --dry-run > rights.sql'],

@@ -6,7 +6,7 @@ import { TenantctlError } from '../errors.ts';
  * - `work`: a connection for work that holds no other
  * - `query`: a connection for one statement
  * - `aside`: a second connection besides one held for work
- * - `lease`: the connection that shows others that this process is at work
+ * - `lease`: a connection held beside all others: it shows that this process is at work, or gathers rows of tenants
  */
 export type Purpose = 'call' | 'work' | 'query' | 'aside' | 'lease';
 

@@ -60,7 +60,9 @@ export async function readPages(
 ): Promise<Page> {
   const [schema = ''] = settings.searchPath;
   const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY';
-  const prepare = selectWithSettings(database, settings, 'current_schema()');
+  // The role or the database may round what is printed.
+  const exact = `set_config('extra_float_digits', '1', true), current_schema()`;
+  const prepare = selectWithSettings(database, settings, exact);
   const read = async (client: PoolClient): Promise<Page> => {
     let answer = await ask(client, (connection) => {
       execute(connection, begin);

@@ -14,6 +14,8 @@ export interface TransactionSettings {
   readonly statementTimeoutMs?: number | undefined;
   /** How many tenants' tables the transaction opens; default 1. */
   readonly tenants?: number;
+  /** Of its connection; default `work`. */
+  readonly purpose?: Purpose;
 }
 
 /** The body of a block or routine of plpgsql that removes statements made by PREPARE. */
@@ -148,7 +150,7 @@ export async function withTransaction<T>(
         throw toDatabaseError(error).concealing(database.conceal);
       }
     },
-    { tenants: settings.tenants },
+    { tenants: settings.tenants, purpose: settings.purpose },
   );
 }
 

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { Option, type Command } from 'commander';
-import type { QueryTenantsResult } from '../../core/query/query-tenants.ts';
+import type { QueryTenantsIntoResult } from '../../core/query/query-tenants-into.ts';
+import type { QueryTenantsOptions, QueryTenantsResult } from '../../core/query/query-tenants.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import { readTextFile } from '../../text-file.ts';
 import { counted, duration } from '../../wording.ts';
@@ -15,6 +16,8 @@ interface ExecFlags extends WriteFlags {
   readonly sql?: string;
   readonly file?: string;
   readonly format?: RowFormat;
+  readonly into?: string;
+  readonly allowPartial?: boolean;
 }
 
 export function addExec(program: Command, register: Register): void {
@@ -25,6 +28,18 @@ export function addExec(program: Command, register: Register): void {
     .option('--sql <sql>', 'one query; with --write any statements')
     .addOption(new Option('--file <file>', 'read the SQL from this file').conflicts('sql'))
     .addOption(format.choices(['table', 'csv', 'jsonl']).conflicts('write'))
+    .addOption(
+      new Option('--into <table>', 'replace the rows of this table instead of showing them').conflicts([
+        'format',
+        'write',
+      ]),
+    )
+    .addOption(
+      new Option(
+        '--allow-partial',
+        'with --into: replace them even if some tenants failed, without their rows',
+      ).conflicts('write'),
+    )
     .addOption(selection());
   register(addWrite(addTimeouts(command).addOption(concurrency())), 'exec', execCommand);
 }
@@ -35,6 +50,8 @@ async function execCommand(context: Context, flags: ExecFlags): Promise<CommandR
     throw new TenantctlError('USAGE', '--json and --format exclude each other.', {
       hint: '--format jsonl writes one JSON document for each row.',
     });
+  if (flags.allowPartial === true && flags.into === undefined)
+    throw new TenantctlError('USAGE', '--allow-partial is for --into.', { hint: 'Add --into <table>.' });
   const sql = sqlOf(flags);
   if (flags.write === true)
     return writeCommand(context, flags, { sql, sqlName: flags.file && basename(flags.file) });
@@ -47,15 +64,21 @@ async function execCommand(context: Context, flags: ExecFlags): Promise<CommandR
   return context.withDatabase(flags.concurrency, async (database, settings, _observe, core) => {
     // The embedded database cannot cancel a query.
     if (database.canCancel) context.interruption.cancelOnFirst();
-    const { createRowRenderer } = await import('../render/rows.ts');
-    const renderer = createRowRenderer(output.json ? 'json' : (flags.format ?? 'table'), output.look);
-    const result = await core.queryTenants(database, {
+    const options: Omit<QueryTenantsOptions, 'onRows'> = {
       ...runOptions(context, settings, flags),
       sql,
-      onRows: async (rows) => output.part(await renderer.rows(rows)),
       observe(event) {
         if (output.verbose && event.type === 'note') output.message(event.message);
       },
+    };
+    const { into: table, allowPartial } = flags;
+    if (table !== undefined)
+      return execResult(context, await core.queryTenantsInto(database, { ...options, table, allowPartial }));
+    const { createRowRenderer } = await import('../render/rows.ts');
+    const renderer = createRowRenderer(output.json ? 'json' : (flags.format ?? 'table'), output.look);
+    const result = await core.queryTenants(database, {
+      ...options,
+      onRows: async (rows) => output.part(await renderer.rows(rows)),
     });
     await output.part(await renderer.end());
     return execResult(context, result);
@@ -73,13 +96,17 @@ function sqlOf({ sql, file }: ExecFlags): string {
   }
 }
 
-function execResult({ output }: Context, result: QueryTenantsResult): CommandResult {
-  const { totals, interrupted, durationMs } = result;
+function execResult(
+  { output }: Context,
+  result: QueryTenantsResult & Partial<QueryTenantsIntoResult>,
+): CommandResult {
+  const { totals, interrupted, durationMs, into } = result;
   const failed = result.tenants.filter(({ outcome }) => outcome === 'failed');
   showFailures(output, failed);
   if (!output.json) {
     const answered = `${totals.answered} of ${counted(totals.selected, 'tenant')}`;
     output.message(`${counted(totals.rows, 'row')} from ${answered}, ${duration(durationMs)}`);
+    if (into !== undefined) output.message(tell(into));
   }
   const stopped = new TenantctlError(
     'INTERRUPTED',
@@ -89,8 +116,12 @@ function execResult({ output }: Context, result: QueryTenantsResult): CommandRes
     },
   );
   return {
-    document: { totals, interrupted, durationMs, tenants: failed },
+    document: { totals, interrupted, durationMs, ...(into && { into }), tenants: failed },
     error: interrupted ? stopped : failureOf(failed, totals.selected),
     interrupted,
   };
+}
+
+function tell({ table, replaced, rows }: QueryTenantsIntoResult['into']): string {
+  return replaced ? `${table} has ${counted(rows, 'row')} now.` : `${table} was not changed.`;
 }

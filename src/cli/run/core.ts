@@ -23,6 +23,7 @@ export { readRun, readRuns, readRunTenants } from '../../core/ledger/read-runs.t
 export { readUndone } from '../../core/ledger/undone.ts';
 export { refuseSkeletonsIn } from '../../core/plan/refuse-skeletons.ts';
 export { queryTenants } from '../../core/query/query-tenants.ts';
+export { queryTenantsInto } from '../../core/query/query-tenants-into.ts';
 export { parseQuery } from '../../core/query/statement.ts';
 export { assertRegistry, hasRegistryTable } from '../../core/registry/registry-shape.ts';
 export { findTenants, readTenants } from '../../core/registry/registry.ts';

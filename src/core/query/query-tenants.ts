@@ -74,7 +74,8 @@ export async function queryTenants(
   return database.inTurn(() => askTenants(database, options, query));
 }
 
-async function askTenants(
+/** @param query as parseQuery returns it */
+export async function askTenants(
   database: Database,
   options: QueryTenantsOptions,
   query: string,

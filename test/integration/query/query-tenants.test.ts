@@ -207,7 +207,7 @@ test('after a lost connection a tenant is asked again, unless rows of it were ha
         pages += 1;
         if (pages === 2)
           await fleet.query(
-            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tenantctl' AND state = 'idle in transaction' AND query LIKE '%generate_series%'`,
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tenantctl' AND state = 'idle in transaction' AND query LIKE '%generate_series%'`,
           );
       },
     });
@@ -234,7 +234,7 @@ test('a tenant whose connection is lost before its turn is asked again, and hand
       counts.set(tenant.clerkOrgId, (counts.get(tenant.clerkOrgId) ?? 0) + rows.length);
       if (!isFirst) return;
       isFirst = false;
-      const waiting = `FROM pg_stat_activity WHERE application_name = 'tenantctl' AND state = 'idle in transaction'
+      const waiting = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tenantctl' AND state = 'idle in transaction'
         AND query LIKE '%generate_series%' AND pid <> ${rows[0]?.[1]}`;
       await expect.poll(() => query(`SELECT pid ${waiting}`)).toHaveLength(1);
       await query(`SELECT pg_terminate_backend(pid) ${waiting}`);
