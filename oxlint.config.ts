@@ -200,6 +200,22 @@ export default defineConfig({
         ],
       },
     },
+    {
+      files: ['src/page/**'],
+      rules: {
+        'no-restricted-imports': [
+          'error',
+          {
+            patterns: [
+              {
+                group: ['node:*', '**/cli/**', '**/config/**', '**/db/**', '**/app/**'],
+                message: 'The page runs in a browser: of the rest it knows documents and wording.',
+              },
+            ],
+          },
+        ],
+      },
+    },
     { files: ['src/**'], rules: { 'max-lines-per-function': ['error', { max: 70 }] } },
     ...CLI.map((room): OxlintOverride => ({
       files: [`src/cli/${room}/**`],

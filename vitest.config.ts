@@ -30,6 +30,14 @@ export default defineConfig({
           setupFiles: ['test/support/needs-pgbouncer.ts'],
         },
       },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          setupFiles: ['test/support/needs-chromium.ts'],
+        },
+      },
     ],
   },
 });

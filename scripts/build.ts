@@ -7,7 +7,8 @@ import { leanBuiltins, packedByUs, packedFiles, PACKED } from './build/plugins.t
 
 /**
  * Writes dist/: the program and the library as ES modules in shared chunks, so that a command reads only what it
- * needs; the library as CommonJS; and Knex, the SQL parser and the parser of code as one file each, which both use. Packages under
+ * needs; the library as CommonJS; Knex, the SQL parser and the parser of code as one file each, which both use; and
+ * the script of the page that `report --html` writes, for browsers. Packages under
  * `dependencies` stay outside. Smaller packages go in, with their licences: finding their files takes longer
  * than running them. Peer dependencies are the application's own.
  */
@@ -71,6 +72,21 @@ const outputs = await Promise.all([
     minifyWhitespace: true,
     lineLimit: 200,
   }),
+  build({
+    entryPoints: [
+      { in: 'src/page/main.ts', out: 'page' },
+      { in: 'src/page/page.css', out: 'page' },
+    ],
+    outdir: 'dist',
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    target: 'es2023',
+    // The page is passed on without this package.
+    legalComments: 'eof',
+    logLevel: 'warning',
+    metafile: true,
+  }),
 ]);
 
 // Only now, so that a program that is at work keeps the files that it has yet to load.
@@ -108,7 +124,12 @@ async function writeLicences(inputs: readonly string[]): Promise<void> {
       .map((name) => files.find((each) => name.test(each)))
       .find(Boolean);
     if (file === undefined) throw new Error(`${name} has no licence file`);
-    texts.push(`${name} ${version}\n\n${(await readFile(join(folder, file), 'utf8')).trim()}\n`);
+    const notice = files.find((each) => each === 'NOTICE');
+    const parts = [file, ...(notice === undefined ? [] : [notice])].map((name) =>
+      readFile(join(folder, name), 'utf8'),
+    );
+    const text = (await Promise.all(parts)).map((part) => part.trim()).join('\n\n');
+    texts.push(`${name} ${version}\n\n${text}\n`);
   }
   await writeFile('dist/LICENCES-OF-BUNDLED-PACKAGES.txt', texts.join(`\n${'-'.repeat(80)}\n\n`));
 }

@@ -130,10 +130,19 @@ export { typesOfTenant } from './core/types/types-of-tenant.ts';
 // The state of the fleet
 export { fleetStatus } from './core/fleet/status.ts';
 export type { FleetStatus, StatusOptions } from './core/fleet/status.ts';
+export { fleetReport } from './core/fleet/fleet-report.ts';
+export type {
+  FleetReport,
+  ReportedRun,
+  ReportedTenant,
+  ReportOptions,
+  RunCause,
+} from './core/fleet/fleet-report.ts';
+export type { LongestWork } from './core/ledger/longest-work.ts';
 export { tenantState } from './core/fleet/tenant-state.ts';
 export type { TenantState } from './core/fleet/tenant-state.ts';
 export type { FleetVersion } from './core/fleet/versions.ts';
-export type { AttentionCode, Interruption } from './core/fleet/attention.ts';
+export type { Attention, AttentionCode, Interruption } from './core/fleet/attention.ts';
 export { readCapacity, type Capacity } from './core/run/capacity.ts';
 
 // The doctor
@@ -182,6 +191,12 @@ export {
 } from './core/documents/status-change-document.ts';
 export { REHEARSAL_NOTE, rehearsalDocument } from './core/documents/rehearsal-document.ts';
 export type { RehearsalDocument } from './core/documents/rehearsal-document.ts';
+export {
+  reportDocument,
+  type ReportDocument,
+  type ReportRunDocument,
+  type ReportTenantDocument,
+} from './core/documents/report-document.ts';
 export { runDocument, runTenantDocument } from './core/documents/run-document.ts';
 export type { RunDocument, RunTenantDocument } from './core/documents/run-document.ts';
 

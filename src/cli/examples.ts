@@ -37,6 +37,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   resolve: ['resolve org_acme --applied', 'resolve master --retry'],
   runs: ['runs --limit 5'],
   'runs show': ['runs show latest', 'runs show 42 --all'],
+  report: ['report --html fleet.html', 'report --html - --no-sizes > fleet.html', 'report --json'],
   status: ['status --verbose', 'status --all', 'status --check'],
   help: ['help migrate tenants'],
 };

@@ -7,6 +7,7 @@ import { addHistory } from './commands/history.ts';
 import { addInit } from './commands/init.ts';
 import { addMake } from './commands/make.ts';
 import { addMigrate } from './commands/migrate.ts';
+import { addReport } from './commands/report.ts';
 import { addResolve } from './commands/resolve.ts';
 import { addRollback } from './commands/rollback.ts';
 import { addRuns } from './commands/runs.ts';
@@ -33,6 +34,7 @@ const COMMANDS = [
   addResolve,
   addStatus,
   addRuns,
+  addReport,
 ];
 
 export type Dispatch = (

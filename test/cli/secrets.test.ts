@@ -72,6 +72,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'tenant resume': ['org_a'],
   'grant application': ['no_role'],
   status: ['--all'],
+  report: ['--html', 'report.html'],
   runs: [],
   'runs show': ['1'],
   resolve: ['org_a', '--retry'],
@@ -294,6 +295,7 @@ describe('the password is masked where a migration exposes it', () => {
       ['tenant', 'provision', 'org_b'],
       ['tenant', 'show', 'org_a', '--json'],
       ['status', '--all'],
+      ['report', '--html', '-'],
       ['runs', 'show', '3'],
       ['doctor', '--json'],
     ];

@@ -1,7 +1,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Projects ordered by most information in least time. */
-const ORDER = ['unit', 'integration', 'cli', 'pooler'];
+const ORDER = ['unit', 'integration', 'browser', 'cli', 'pooler'];
 
 /** Waits a minute for server timeouts and leaves the CPU to others. */
 const WAITS = /cli\/dead-clients/;

@@ -1,6 +1,6 @@
 import type { ErrorReport } from '../../errors.ts';
 import { counted, listed } from '../../wording.ts';
-import { groupByCause, withoutNames, type Cause } from './causes.ts';
+import { groupByCause, withoutNames, type Cause } from '../../core/report/causes.ts';
 import { blockerLine, errorDetails, shortError } from './error.ts';
 import type { Look } from './look.ts';
 import { wrap } from './wrap.ts';

@@ -2,7 +2,7 @@ import type { TenantctlError } from '../../errors.ts';
 import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { FleetResult, TenantResult } from '../../core/report/results.ts';
 import { counted, duration, listed, tenantOption } from '../../wording.ts';
-import { withoutNames } from './causes.ts';
+import { withoutNames } from '../../core/report/causes.ts';
 import { renderFailures } from './failures.ts';
 import { renderClasses } from './classes.ts';
 import { LISTED, markOf, type Look } from './look.ts';

@@ -4,7 +4,7 @@ import type { TenantState } from '../../core/fleet/tenant-state.ts';
 import type { FleetVersion } from '../../core/fleet/versions.ts';
 import { counted, listed } from '../../wording.ts';
 import { bar } from './bar.ts';
-import { groupByCause } from './causes.ts';
+import { groupByCause } from '../../core/report/causes.ts';
 import { renderClassBar } from './classes.ts';
 import { markOf, type Look } from './look.ts';
 import { renderTable } from './table.ts';

@@ -17,6 +17,7 @@ export { planMasterRollback, rollbackMaster } from '../../core/commands/rollback
 export { rollbackRun, rollbackTenants } from '../../core/commands/rollback-tenants.ts';
 export { writeTenants } from '../../core/commands/write-tenants.ts';
 export { diagnose } from '../../core/doctor/diagnose.ts';
+export { fleetReport } from '../../core/fleet/fleet-report.ts';
 export { fleetStatus } from '../../core/fleet/status.ts';
 export { tenantState } from '../../core/fleet/tenant-state.ts';
 export { readRun, readRuns, readRunTenants } from '../../core/ledger/read-runs.ts';

@@ -28,6 +28,8 @@ export interface Output extends OutputOptions {
   result(text: string): Promise<void>;
   /** Writes the result as one JSON document. */
   document(document: object): Promise<void>;
+  /** A document as JSON, with secrets masked. */
+  masked(document: object): string;
   /** A line on stderr; not with --quiet. */
   message(text: string): void;
   warn(text: string): void;
@@ -73,7 +75,8 @@ export function createOutput(options: OutputOptions): Output {
       });
     },
     result: (text) => write(process.stdout, shown(text, look)),
-    document: (document) => write(process.stdout, `${toJson(document, conceal).slice(isBegun ? 1 : 0)}\n`),
+    document: (document) => write(process.stdout, `${toJson(document, conceal, 2).slice(isBegun ? 1 : 0)}\n`),
+    masked: (document) => toJson(document, conceal, 0),
     message,
     warn: (text) => message(`${errorLook.paint.yellow(errorLook.marks.warning)} ${text}`),
     complain,
@@ -85,7 +88,7 @@ const FREE_TEXT = new Set(
   'message hint statement statements details detail remedy warnings note problem query shown'.split(' '),
 );
 
-function toJson(document: object, conceal: (text: string) => string): string {
+function toJson(document: object, conceal: (text: string) => string, indent: number): string {
   const textOf = (value: unknown) => (typeof value === 'string' ? conceal(value) : value);
   return JSON.stringify(
     document,
@@ -93,7 +96,7 @@ function toJson(document: object, conceal: (text: string) => string): string {
       if (!FREE_TEXT.has(key)) return value;
       return Array.isArray(value) ? value.map(textOf) : textOf(value);
     },
-    2,
+    indent,
   );
 }
 

@@ -19,11 +19,7 @@ export function countVersions(
   const counts = new Map<readonly HistoryEntry[], number>();
   for (const { entries, count } of histories) counts.set(entries, (counts.get(entries) ?? 0) + count);
   const distinct = [...counts].map(([entries, tenants]) => ({
-    version:
-      entries
-        .map(({ name }) => name)
-        .toSorted(compareNames)
-        .at(-1) ?? null,
+    version: newestIn(entries),
     tenants,
     pending: pendingIn(folder, { entries }).length,
   }));
@@ -36,4 +32,14 @@ export function countVersions(
     .toSorted(
       (one, other) => compareNames(other.version ?? '', one.version ?? '') || one.pending - other.pending,
     );
+}
+
+/** The newest applied migration by name; null if none is applied. Pure. */
+export function newestIn(entries: readonly HistoryEntry[]): string | null {
+  return (
+    entries
+      .map(({ name }) => name)
+      .toSorted(compareNames)
+      .at(-1) ?? null
+  );
 }

@@ -65,6 +65,7 @@ const RULES = {
     'rollout.maxReplicaLagMs',
   ),
   role: rule('the name of a role', (value) => isText(value) && value !== ''),
+  sizes: FLAG,
   cacheMs: whole(MILLISECONDS),
   isolation: oneOf('read committed', 'repeatable read', 'serializable'),
   ...all(whole(COUNT), 'limit', 'keepRuns', 'maxWaiting'),

@@ -1,6 +1,6 @@
 import { Chalk } from 'chalk';
 import { expect, test } from 'vitest';
-import { groupByCause } from '../../../src/cli/render/causes.ts';
+import { groupByCause } from '../../../src/core/report/causes.ts';
 import { renderFailures, type FailedTenant } from '../../../src/cli/render/failures.ts';
 import { UNICODE } from '../../../src/cli/render/look.ts';
 import type { ErrorReport } from '../../../src/errors.ts';

@@ -32,6 +32,7 @@ function progress({ verbose = false, json = false, terminal = false, width }: Sh
     errorLook: plain,
     animated: terminal,
     learnSecrets: () => {},
+    masked: JSON.stringify,
     result: () => Promise.resolve(),
     document: () => Promise.resolve(),
     message,
