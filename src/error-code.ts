@@ -80,6 +80,12 @@ export type ErrorCode =
   | 'INIT_MIGRATION_MISSING'
   | 'MASTER_PENDING'
   | 'KNEX_LOCKED'
+  // seeds
+  | 'SEEDS_FOLDER_MISSING'
+  | 'SEEDS_FOLDER_EMPTY'
+  | 'SEED_INVALID'
+  | 'SEED_UNKNOWN'
+  | 'SEED_FAILED'
   // the ledger of runs
   | 'RUN_UNKNOWN'
   | 'RUN_AT_WORK'

@@ -4,6 +4,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   doctor: ['doctor', 'doctor --json'],
   'make master': ['make master countries'],
   'make tenant': ['make tenant add_user_preferences', 'make tenant add_index --format sql'],
+  'make seed': ['make seed default_roles'],
   'migrate master': ['migrate master --dry-run', 'migrate master'],
   'migrate tenants': [
     'migrate tenants --dry-run',

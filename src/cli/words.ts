@@ -53,10 +53,8 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
   ['continue', 'Run the same command again: it continues where it stopped.'],
   ['setup, install, bootstrap, scaffold, initialize, initialise', 'Use tenantctl init.'],
   ['query, sql, psql, execute, select', "Use tenantctl exec --sql 'SELECT ...'."],
-  [
-    'seed, seed run, seed make, seeds, db seed',
-    'There is no command for seeds. Insert the rows that every tenant needs in a migration: tenantctl make tenant <name>.',
-  ],
+  ['seeds, seed run, seed all, db seed', 'tenantctl seed tenants runs the seeds that tenants lack.'],
+  ['seed make, seed new, seeds make, make seeds', 'Use tenantctl make seed <name>.'],
   [
     'create, add, new tenants, tenant new, tenant add, tenant register, tenant onboard, tenant init, tenant up, onboard, register',
     'tenantctl tenant provision <org> creates a tenant; tenantctl make tenant <name> writes a migration file.',

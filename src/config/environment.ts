@@ -63,19 +63,21 @@ export function readEnvironment(
   return { ...reading, settings };
 }
 
-/** The folders that variables name, else migrations/..., or src/.../migrations if only that exists. */
+/** The folders that variables name, else migrations/... and seeds/..., or src/.../... if only that exists. */
 function readFolders(parsed: Parsed, folder: string): FolderSettings {
   const choose = (named: string | undefined, usual: string, other: string) => {
     if (named !== undefined) return resolve(folder, named);
     const [first, second] = [resolve(folder, usual), resolve(folder, other)];
     return !existsSync(first) && existsSync(second) ? second : first;
   };
-  const { MASTER_MIGRATIONS_DIR: master, TENANT_MIGRATIONS_DIR: tenants } = parsed;
+  const { MASTER_MIGRATIONS_DIR: master, TENANT_MIGRATIONS_DIR: tenants, TENANT_SEEDS_DIR: seeds } = parsed;
   return {
     master: choose(master, 'migrations/master', 'src/master/migrations'),
     tenants: choose(tenants, 'migrations/tenants', 'src/tenants/migrations'),
+    seeds: choose(seeds, 'seeds/tenants', 'src/tenants/seeds'),
     masterIsNamed: master !== undefined,
     tenantsIsNamed: tenants !== undefined,
+    seedsIsNamed: seeds !== undefined,
   };
 }
 
@@ -85,6 +87,7 @@ export function requireSettings({ settings, problems, warnings, folders }: Readi
   const missing = [
     { isNamed: folders.masterIsNamed, variable: 'MASTER_MIGRATIONS_DIR', path: folders.master },
     { isNamed: folders.tenantsIsNamed, variable: 'TENANT_MIGRATIONS_DIR', path: folders.tenants },
+    { isNamed: folders.seedsIsNamed, variable: 'TENANT_SEEDS_DIR', path: folders.seeds },
   ].filter(({ isNamed, path }) => isNamed && !statSync(path, { throwIfNoEntry: false })?.isDirectory());
   if (missing.length === 0) return settings;
   throw invalid(missing.map(({ variable, path }) => ({ variable, message: `${path} is not a directory` })));
@@ -92,7 +95,7 @@ export function requireSettings({ settings, problems, warnings, folders }: Readi
 
 /** @throws TenantctlError CONFIG_INVALID if a variable names a bad folder */
 export function requireFolders({ folders, problems }: Reading): FolderSettings {
-  const own = problems.filter(({ variable }) => variable.endsWith('_MIGRATIONS_DIR'));
+  const own = problems.filter(({ variable }) => /_(?:MIGRATIONS|SEEDS)_DIR$/.test(variable));
   if (own.length > 0) throw invalid(own);
   return folders;
 }

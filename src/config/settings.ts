@@ -30,9 +30,11 @@ export interface Settings {
 export interface FolderSettings {
   readonly master: string;
   readonly tenants: string;
+  readonly seeds: string;
   /** A variable names the folder, so it must exist. */
   readonly masterIsNamed: boolean;
   readonly tenantsIsNamed: boolean;
+  readonly seedsIsNamed: boolean;
 }
 
 export interface Problem {

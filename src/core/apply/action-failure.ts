@@ -27,8 +27,9 @@ export function migrationFailed(
   message: string,
   details: ErrorDetails,
 ): TenantctlError {
-  const where = { tenant: target.clerkOrgId, migration: migration.file.name };
-  return new TenantctlError('MIGRATION_FAILED', message, { ...where, ...details });
+  const { name, kind } = migration.file;
+  const code = kind === 'seed' ? 'SEED_FAILED' : 'MIGRATION_FAILED';
+  return new TenantctlError(code, message, { tenant: target.clerkOrgId, migration: name, ...details });
 }
 
 export function endedItself(action: FailedAction, cause?: unknown): TenantctlError {

@@ -15,7 +15,7 @@ export function configForm(
 ): string {
   const isReaching = allowOutside.length > 0;
   if (file.isGiven === true && isReaching) return `--allow-outside ${allowOutside.map(shellWord).join(' ')}`;
-  if (file.format === 'sql') {
+  if (file.format === 'sql' && file.kind !== 'seed') {
     const options = [
       ...(inTransaction ? [] : ['transaction:false']),
       ...(allowUnparsed ? ['allow-unparsed'] : []),
@@ -29,6 +29,7 @@ export function configForm(
     ...(isReaching ? [`allowOutside: [${allowOutside.map(inScript).join(', ')}]`] : []),
   ];
   const config = `{ ${options.join(', ')} }`;
+  if (file.format === 'sql') return `export const config = ${config}; in a seed in TypeScript or JavaScript`;
   if (/^\s*module\.exports\s*=/m.test(text)) return `module.exports.config = ${config};`;
   if (/^\s*(?:module\.)?exports\.\w/m.test(text)) return `exports.config = ${config};`;
   return /^\s*export\s+default\b/m.test(text)

@@ -12,6 +12,7 @@ import type { MigrationFile } from './source.ts';
 export interface MigrationModule {
   readonly up?: unknown;
   readonly down?: unknown;
+  readonly seed?: unknown;
   readonly config?: {
     readonly transaction?: unknown;
     readonly allowOutside?: unknown;

@@ -1,8 +1,10 @@
 import type { Knex } from 'knex';
 import { messageOf } from '../../errors.ts';
 import { decodeText, type UnreadableFile } from '../../text-file.ts';
-import { importMigration, type MigrationModule } from './import-migration.ts';
+import { importMigration } from './import-migration.ts';
 import { invalid } from './invalid-migration.ts';
+import { loadSeed } from './load-seed.ts';
+import { allowOutsideOf, exportsOf } from './module-exports.ts';
 import { parseSqlMigration, type SqlMigration } from './sql-file.ts';
 import { checksumOf, readMigrationFile, type MigrationFile } from './source.ts';
 
@@ -19,13 +21,16 @@ export interface Migration extends Omit<SqlMigration, 'up' | 'down'> {
   readonly checksum: string;
 }
 
-/** Loads a migration file, which runs its top level. @throws TenantctlError MIGRATION_INVALID */
+/** Loads a migration or a seed, which runs its top level. @throws TenantctlError MIGRATION_INVALID, SEED_INVALID */
 export async function loadMigration(file: MigrationFile): Promise<Migration> {
   const bytes = readMigrationFile(file);
   const text = textOf(file, bytes);
-  const loaded =
-    file.format === 'sql' ? await parseSqlMigration(text, file.name) : await loadModule(file, text);
-  return { file, ...loaded, text, checksum: checksumOf(file, bytes) };
+  const load = file.kind === 'seed' ? loadSeed : file.format === 'sql' ? loadSql : loadModule;
+  return { file, ...(await load(file, text)), text, checksum: checksumOf(file, bytes) };
+}
+
+function loadSql({ name }: MigrationFile, text: string): Promise<SqlMigration> {
+  return parseSqlMigration(text, name);
 }
 
 /** Node itself would replace what it cannot decode. */
@@ -46,7 +51,7 @@ async function loadModule(
   file: MigrationFile,
   text: string,
 ): Promise<Omit<Migration, 'file' | 'text' | 'checksum'>> {
-  const found = exportsOf(await importMigration(file, text));
+  const found = exportsOf(await importMigration(file, text), 'up');
   if (typeof found.up !== 'function') {
     throw invalid(
       file,
@@ -66,28 +71,6 @@ async function loadModule(
     allowOutside: allowOutsideOf(found, file),
     allowUnparsed: found.config?.allowUnparsed === true,
   };
-}
-
-function allowOutsideOf({ config }: MigrationModule, file: MigrationFile): readonly string[] {
-  const allowed = config?.allowOutside ?? [];
-  const isList =
-    Array.isArray(allowed) && allowed.every((name) => typeof name === 'string' && name.trim() !== '');
-  if (isList) return allowed as string[];
-  throw invalid(
-    file,
-    'exports a config whose allowOutside is no list of names.',
-    "Name what the migration reaches outside its tenant's schema: export const config = { allowOutside: ['public.countries'] }.",
-  );
-}
-
-/** CommonJS arrives as the default export, sometimes one level deeper. */
-function exportsOf(loaded: MigrationModule & { readonly default?: unknown }): MigrationModule {
-  let candidate: (MigrationModule & { readonly default?: unknown }) | undefined = loaded;
-  for (let depth = 0; depth < 3 && typeof candidate === 'object' && candidate !== null; depth += 1) {
-    if (typeof candidate.up === 'function') return candidate;
-    candidate = candidate.default as typeof candidate;
-  }
-  return loaded;
 }
 
 export type Direction = 'up' | 'down';

@@ -4,8 +4,8 @@ import { extname, join } from 'node:path';
 import { TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import { packageType } from './package-type.ts';
-import { skeletonFor } from './skeleton.ts';
-import { compareNames, readMigrationFolder, stemOf } from './source.ts';
+import { seedSkeletonFor, skeletonFor } from './skeleton.ts';
+import { compareNames, readMigrationFolder, readSeedFolder, stemOf } from './source.ts';
 
 export type MigrationFormat = 'ts' | 'js' | 'sql';
 
@@ -31,18 +31,32 @@ export interface MadeMigration {
  * @throws TenantctlError MIGRATION_NAME_INVALID, FILE_EXISTS, FILE_UNUSABLE
  */
 export async function makeMigration(options: MakeOptions): Promise<MadeMigration> {
+  const made = await make(options, readMigrationFolder, skeletonFor);
+  return { ...made, note: made.format === 'sql' ? NOT_FOR_KNEX : undefined };
+}
+
+/** makeMigration for a seed. */
+export function makeSeed(options: MakeOptions): Promise<MadeMigration> {
+  return make(options, readSeedFolder, seedSkeletonFor);
+}
+
+async function make(
+  options: MakeOptions,
+  readFolder: typeof readMigrationFolder,
+  skeleton: typeof skeletonFor,
+): Promise<MadeMigration> {
   checkOptions(options, 'folder', 'name');
   assertMigrationName(options.name);
   await mkdir(options.folder, { recursive: true });
-  const folder = await readMigrationFolder(options.folder);
+  const folder = await readFolder(options.folder);
   const newest = folder.files.at(-1)?.name;
   const format = options.format ?? formatOf(newest) ?? 'ts';
   const extension = format === 'sql' ? '.sql' : extensionLike(newest, format);
   const prefix = nextPrefix(newest, options.now ?? new Date());
   const path = join(options.folder, `${prefix}_${options.name}${extension}`);
   const type = extension === '.js' ? await packageType(options.folder) : 'commonjs';
-  await writeNew(path, skeletonFor(extension, type));
-  return { path, format, note: format === 'sql' ? NOT_FOR_KNEX : undefined };
+  await writeNew(path, skeleton(extension, type));
+  return { path, format };
 }
 
 const NOT_FOR_KNEX =

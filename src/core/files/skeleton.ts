@@ -1,41 +1,40 @@
+type Functions = readonly ('up' | 'down' | 'seed')[];
+
 /** The text of a new migration. @param type the `type` of the nearest package.json */
 export function skeletonFor(extension: string, type: 'module' | 'commonjs'): string {
-  if (extension === '.sql') return SQL;
-  if (/^\.[mc]?ts$/.test(extension)) return TYPESCRIPT;
-  return extension === '.mjs' || (extension === '.js' && type === 'module') ? ES_MODULE : COMMON_JS;
+  return extension === '.sql' ? SQL : moduleOf(['up', 'down'], extension, type);
 }
 
-const TYPESCRIPT = `import type { Knex } from 'knex';
-
-export async function up(knex: Knex): Promise<void> {
+/** The text of a new seed. @param type the `type` of the nearest package.json */
+export function seedSkeletonFor(extension: string, type: 'module' | 'commonjs'): string {
+  return extension === '.sql' ? SEED_SQL : moduleOf(['seed'], extension, type);
 }
 
-export async function down(knex: Knex): Promise<void> {
+function moduleOf(names: Functions, extension: string, type: 'module' | 'commonjs'): string {
+  if (/^\.[mc]?ts$/.test(extension))
+    return `import type { Knex } from 'knex';\n\n${functions(names, typeScript)}`;
+  const isModule = extension === '.mjs' || (extension === '.js' && type === 'module');
+  return functions(names, isModule ? esModule : commonJs);
 }
-`;
 
-const ES_MODULE = `/** @param {import('knex').Knex} knex */
-export async function up(knex) {
-}
+const functions = (names: Functions, write: (name: string) => string) => names.map(write).join('\n');
 
-/** @param {import('knex').Knex} knex */
-export async function down(knex) {
-}
-`;
+const typeScript = (name: string) => `export async function ${name}(knex: Knex): Promise<void> {\n}\n`;
 
-const COMMON_JS = `/** @param {import('knex').Knex} knex */
-exports.up = async function up(knex) {
-};
+const PARAM = "/** @param {import('knex').Knex} knex */\n";
 
-/** @param {import('knex').Knex} knex */
-exports.down = async function down(knex) {
-};
-`;
+const esModule = (name: string) => `${PARAM}export async function ${name}(knex) {\n}\n`;
+
+const commonJs = (name: string) => `${PARAM}exports.${name} = async function ${name}(knex) {\n};\n`;
 
 const SQL = `-- migrate:up
 
 
 -- migrate:down
+
+`;
+
+const SEED_SQL = `-- Rows for every tenant. The file runs again when it changes: ON CONFLICT DO NOTHING, for example.
 
 `;
 
@@ -48,9 +47,14 @@ const emptyFunction = (name: string) =>
     `(?:exportconst|exports\\.)${name}=(?:async)?(?:function(?:${name})?${PARAMETERS}|(?:${PARAMETERS}|knex)=>))\\{\\}`,
   ].join('|');
 
-const EMPTY_MODULE = new RegExp(
-  `^(?:'usestrict')?(?:import(?:type)?\\{(?:type)?Knex\\}from'knex')?${emptyFunction('up')}${emptyFunction('down')}$`,
-);
+const emptyModule = (...names: Functions) =>
+  new RegExp(
+    `^(?:'usestrict')?(?:import(?:type)?\\{(?:type)?Knex\\}from'knex')?${names.map(emptyFunction).join('')}$`,
+  );
+
+const EMPTY_MODULE = emptyModule('up', 'down');
+
+const EMPTY_SEED = emptyModule('seed');
 
 const EMPTY_SQL = /^--migrate:up--migrate:down$/i;
 
@@ -66,14 +70,30 @@ const SAYS_WHY_SQL = /^--\s*migrate:up\s*(?:--(?!\s*migrate:)|\/\*)/im;
  */
 export function isSkeleton(text: string, format: 'module' | 'sql'): boolean {
   if ((format === 'sql' ? SAYS_WHY_SQL : SAYS_WHY).test(text)) return false;
-  // Comment signs within a string only leave a text that matches neither form.
-  const code = text.replaceAll(/\/\*[^]*?\*\//g, '').replace(/^\uFEFF/, '');
   return format === 'sql'
-    ? EMPTY_SQL.test(code.replaceAll(/^\s*--(?!\s*migrate:).*$/gim, '').replaceAll(/\s/g, ''))
-    : EMPTY_MODULE.test(
-        code
-          .replaceAll(/\/\/.*$/gm, '')
-          .replaceAll(/[\s;]/g, '')
-          .replaceAll('"', "'"),
-      );
+    ? EMPTY_SQL.test(
+        withoutBlocks(text)
+          .replaceAll(/^\s*--(?!\s*migrate:).*$/gim, '')
+          .replaceAll(/\s/g, ''),
+      )
+    : EMPTY_MODULE.test(bare(text));
+}
+
+/** isSkeleton for seeds. An .sql seed is empty if it has only comments. Pure. */
+export function isSeedSkeleton(text: string, format: 'module' | 'sql'): boolean {
+  if (format === 'sql') return /^[\s;]*$/.test(withoutBlocks(text.replaceAll(/--.*$/gm, '')));
+  return !SAYS_WHY.test(text) && EMPTY_SEED.test(bare(text));
+}
+
+/** Comment signs within a string only leave a text that matches no form. */
+function withoutBlocks(text: string): string {
+  return text.replaceAll(/\/\*[^]*?\*\//g, '').replace(/^\uFEFF/, '');
+}
+
+/** Code without comments and white space, with one kind of quotes. */
+function bare(text: string): string {
+  return withoutBlocks(text)
+    .replaceAll(/\/\/.*$/gm, '')
+    .replaceAll(/[\s;]/g, '')
+    .replaceAll('"', "'");
 }

@@ -4,6 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { messageOf, TenantctlError } from '../../errors.ts';
 import { readFileBytes } from '../../text-file.ts';
+import { similarTo } from '../../similar.ts';
 import { hasMarker } from './sql-file.ts';
 
 /** A migration file, not yet loaded. */
@@ -16,6 +17,8 @@ export interface MigrationFile {
   readonly format: 'module' | 'sql';
   /** There is no file: a caller gives the SQL. */
   readonly isGiven?: boolean;
+  /** A seed; else a migration. */
+  readonly kind?: 'seed';
   /** A symbolic link leads to the file. */
   readonly isLink?: boolean;
 }
@@ -44,12 +47,30 @@ export function stemOf(name: string): string {
  * @throws TenantctlError MIGRATIONS_FOLDER_MISSING, MIGRATION_DUPLICATE, MIGRATION_INVALID
  */
 export async function readMigrationFolder(path: string): Promise<MigrationFolder> {
+  return readFolder(path, (directory, cause) => {
+    const hint =
+      'Run tenantctl init here, or name the folders in MASTER_MIGRATIONS_DIR and TENANT_MIGRATIONS_DIR.';
+    const message = `There is no migrations folder ${directory}.`;
+    return new TenantctlError('MIGRATIONS_FOLDER_MISSING', message, { hint, cause });
+  });
+}
+
+/** readMigrationFolder for seeds. @throws TenantctlError SEEDS_FOLDER_MISSING, and as readMigrationFolder */
+export async function readSeedFolder(path: string): Promise<MigrationFolder> {
+  const { directory, files } = await readFolder(path, (missing, cause) => {
+    const hint = 'Make the first seed: tenantctl make seed <name>. Or name the folder in TENANT_SEEDS_DIR.';
+    return new TenantctlError('SEEDS_FOLDER_MISSING', `There is no folder ${missing}.`, { hint, cause });
+  });
+  return { directory, files: files.map((file) => ({ ...file, kind: 'seed' })) };
+}
+
+async function readFolder(
+  path: string,
+  missing: (directory: string, cause: unknown) => TenantctlError,
+): Promise<MigrationFolder> {
   const directory = resolve(path);
   const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
-    throw new TenantctlError('MIGRATIONS_FOLDER_MISSING', `There is no migrations folder ${directory}.`, {
-      hint: 'Run tenantctl init here, or name the folders in MASTER_MIGRATIONS_DIR and TENANT_MIGRATIONS_DIR.',
-      cause: error,
-    });
+    throw missing(directory, error);
   });
   const found: MigrationFile[] = [];
   for (const entry of entries) {
@@ -148,15 +169,37 @@ export function checksumOf(file: MigrationFile, bytes?: Buffer): string {
   return hash('sha256', text);
 }
 
-/** The file named by --to, with or without its extension. @throws TenantctlError MIGRATION_UNKNOWN */
-export function findMigration(folder: MigrationFolder, name: string): MigrationFile {
-  const found = folder.files.find((file) => file.name === name || file.stem === stemOf(name));
+/** The file of that name, with or without its extension. @throws TenantctlError MIGRATION_UNKNOWN, SEED_UNKNOWN */
+export function findMigration({ directory, files }: MigrationFolder, name: string): MigrationFile {
+  const found = files.find((file) => file.name === name || file.stem === stemOf(name));
   if (found !== undefined) return found;
-  const near = folder.files.filter((file) => file.stem.includes(name)).map((file) => file.name);
-  throw new TenantctlError('MIGRATION_UNKNOWN', `There is no migration "${name}" in ${folder.directory}.`, {
-    hint:
-      near.length > 0
-        ? `Did you mean ${near.slice(0, 3).join(' or ')}?`
-        : 'Give the name of a file in that folder, with or without its extension.',
+  const [code, kind] =
+    files[0]?.kind === 'seed'
+      ? ['SEED_UNKNOWN' as const, 'seed']
+      : ['MIGRATION_UNKNOWN' as const, 'migration'];
+  throw new TenantctlError(code, `There is no ${kind} "${name}" in ${directory}.`, {
+    hint: didYouMean(name, files) ?? 'Give the name of a file in that folder, with or without its extension.',
   });
+}
+
+/** Names begin with a number or a time, which people leave out. */
+function didYouMean(name: string, files: readonly MigrationFile[]): string | undefined {
+  const wanted = stemOf(name);
+  const plain = (stem: string) => stem.replace(/^\d+_/, '');
+  const meant = [
+    ...similarTo(
+      wanted,
+      files.map(({ stem }) => stem),
+    ),
+    ...similarTo(
+      plain(wanted),
+      files.map(({ stem }) => plain(stem)),
+    ),
+  ];
+  const near = files.filter(({ stem }) => meant.includes(stem) || meant.includes(plain(stem)));
+  if (near.length === 0) return undefined;
+  return `Did you mean ${near
+    .slice(0, 3)
+    .map((file) => file.name)
+    .join(' or ')}?`;
 }

@@ -35,8 +35,10 @@ test("ORIGIN.md's variables give a server, with defaults for the rest", () => {
     folders: {
       master: join(FOLDER, 'migrations/master'),
       tenants: join(FOLDER, 'migrations/tenants'),
+      seeds: join(FOLDER, 'seeds/tenants'),
       masterIsNamed: false,
       tenantsIsNamed: false,
+      seedsIsNamed: false,
     },
     names: DEFAULT_NAMES,
     vectorExtension: 'auto',
@@ -279,22 +281,27 @@ describe('sources', () => {
   });
 });
 
-test('the migrations are where they are named, or where ORIGIN.md has them if the usual folder is absent', async () => {
-  const project = await createProject({ 'src/tenants/migrations/1_x.js': '' });
+test('migrations and seeds are where they are named, or where ORIGIN.md has them if the usual folder is absent', async () => {
+  const project = await createProject({
+    'src/tenants/migrations/1_x.js': '',
+    'src/tenants/seeds/1_x.js': '',
+  });
   const foldersOf = (variables: Readonly<Record<string, string>> = {}) =>
     readEnvironment(variables, { folder: project.folder }).folders;
 
   const usual = foldersOf();
   await project.remove('migrations');
   const origin = foldersOf();
-  const named = foldersOf({ TENANT_MIGRATIONS_DIR: 'db/tenants' });
+  const named = foldersOf({ TENANT_MIGRATIONS_DIR: 'db/tenants', TENANT_SEEDS_DIR: 'db/seeds' });
 
   expect(usual.tenants).toBe(project.tenants);
   expect(origin).toMatchObject({
     master: project.master,
     tenants: join(project.folder, 'src/tenants/migrations'),
+    seeds: join(project.folder, 'src/tenants/seeds'),
   });
   expect(named).toMatchObject({ tenants: join(project.folder, 'db/tenants'), tenantsIsNamed: true });
+  expect(named).toMatchObject({ seeds: join(project.folder, 'db/seeds'), seedsIsNamed: true });
 });
 
 describe('DB_DIRECT_URL', () => {
@@ -436,6 +443,7 @@ test('the variables that are read are the documented ones', () => {
     'TENANT_MIGRATIONS_DIR',
     'TENANT_ROLE',
     'TENANT_SCHEMA_PREFIX',
+    'TENANT_SEEDS_DIR',
     'VECTOR_EXTENSION',
   ]);
 });

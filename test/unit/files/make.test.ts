@@ -1,9 +1,10 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeMigration } from '../../../src/core/files/make.ts';
+import { makeMigration, makeSeed } from '../../../src/core/files/make.ts';
 import { initProject } from '../../../src/core/files/scaffold.ts';
-import { compareNames } from '../../../src/core/files/source.ts';
+import { loadMigration } from '../../../src/core/files/load.ts';
+import { compareNames, readSeedFolder } from '../../../src/core/files/source.ts';
 import { createProject } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
 
@@ -55,3 +56,18 @@ test.each(['20200101000000_a.js', '0001_a.js', '00000000000000_a.js'])(
     ]);
   },
 );
+
+test('a new seed has the format of the newest one, and is refused until it is filled in', async () => {
+  const { folder } = await createProject({
+    'package.json': '{"type":"module"}',
+    'seeds/tenants/01_a.sql': 'SELECT 1',
+  });
+  const seeds = join(folder, 'seeds/tenants');
+  const made = await makeSeed({ folder: seeds, name: 'roles', now });
+  expect(made).toEqual({ path: join(seeds, '20260504030201_roles.sql'), format: 'sql' });
+  const { files } = await readSeedFolder(seeds);
+  expect(await refusalOf(Promise.all(files.map(loadMigration)))).toMatchObject({
+    code: 'SEED_INVALID',
+    message: '20260504030201_roles.sql is empty. Nothing was changed.',
+  });
+});

@@ -1,6 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { isSkeleton, skeletonFor } from '../../../src/core/files/skeleton.ts';
+import {
+  isSeedSkeleton,
+  isSkeleton,
+  seedSkeletonFor,
+  skeletonFor,
+} from '../../../src/core/files/skeleton.ts';
 
 const MADE = {
   ts: skeletonFor('.ts', 'commonjs'),
@@ -58,4 +63,19 @@ test.each([
   '-- migrate:up\n-- Moved to another file.\n-- migrate:down\n',
 ])('an edited .sql file is none: %s', (text) => {
   expect(isSkeleton(text, 'sql')).toBe(false);
+});
+
+test.each(['.ts', '.mjs', '.cjs', '.sql'])('what make wrote as a seed in %s is a skeleton', (extension) => {
+  const format = formatOf(extension.slice(1));
+  const text = seedSkeletonFor(extension, 'module');
+  expect(isSeedSkeleton(text, format)).toBe(true);
+  expect(isSeedSkeleton(`\uFEFF${text.replaceAll('\n', '\r\n')}\n`, format)).toBe(true);
+  const filled =
+    format === 'sql' ? `${text}DELETE FROM t;` : text.replace('{\n}', "{\n  await knex('t').del();\n}");
+  expect(isSeedSkeleton(filled, format)).toBe(false);
+});
+
+test('comment signs around the SQL of a seed do not hide it', () => {
+  expect(isSeedSkeleton('-- /*\nDELETE FROM t;\n-- */', 'sql')).toBe(false);
+  expect(isSeedSkeleton('/* DELETE FROM t; */ ;\n', 'sql')).toBe(true);
 });

@@ -103,6 +103,10 @@ test('a --to that fits no file is refused, and what is near is offered', async (
   expect(() => findMigration(folder, 'add_users')).toThrow(
     expect.objectContaining({ code: 'MIGRATION_UNKNOWN', hint: 'Did you mean 20250101_add_users.ts?' }),
   );
+  for (const misspelt of ['add_usres', '20250101_add_user', 'add_user.ts'])
+    expect(() => findMigration(folder, misspelt)).toThrow(
+      expect.objectContaining({ hint: 'Did you mean 20250101_add_users.ts?' }),
+    );
   expect(() => findMigration(folder, 'zzz')).toThrow(
     expect.objectContaining({ hint: expect.stringContaining('Give the name of a file') }),
   );
