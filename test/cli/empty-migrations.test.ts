@@ -109,7 +109,7 @@ test('an up that sends nothing to any tenant is a warning, once for each run', a
   const again = await run('migrate', 'tenants');
 
   const warning = (names: string) =>
-    `! ${names} sent nothing to the database. Is up filled in, and does it await or return each query?\n`;
+    `! ${names} sent nothing to the database. Is it filled in, and does it await or return each query?\n`;
   expect(master).toMatchObject({ exitCode: 0, stderr: warning('20250101000009_none.cjs') });
   expect(tenants).toMatchObject({
     exitCode: 0,

@@ -12,6 +12,7 @@ import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
 
 interface ProvisionFlags extends FleetFlags {
   readonly ownerRole?: string;
+  readonly seed?: boolean;
 }
 
 interface ListFlags {
@@ -32,7 +33,8 @@ export function addTenant(program: Command, register: Register): void {
       '--owner-role <name>',
       "role that owns each new schema; {schema} stands for the schema's name (default: TENANT_ROLE)",
       rolePattern,
-    );
+    )
+    .option('--seed', 'after the migrations, run the seeds of TENANT_SEEDS_DIR (default: seeds/tenants)');
   register(addFleetRun(provision), 'tenant provision', provisionTenants);
 
   addTenantStatus(tenant, register);
@@ -73,6 +75,7 @@ function provisionTenants(
       tenantRole: flags.ownerRole ?? settings.tenantRole,
       folder: settings.folders.tenants,
       masterFolder: masterFolderOf(settings),
+      seedFolder: flags.seed === true ? settings.folders.seeds : undefined,
       observe,
     });
     if (flags.ownerRole !== undefined && settings.tenantRole === undefined) {

@@ -16,21 +16,19 @@ export function renderProvision(
 
 function renderEach(active: readonly ProvisionResult[], look: Look): string[] {
   return active.map((result) => {
-    const { clerkOrgId, schema, outcome, applied, durationMs } = result;
+    const { clerkOrgId, schema, outcome, durationMs } = result;
     const where = `ACTIVE in ${look.paint.bold(schema)}`;
     if (outcome === 'already-active')
       return `${ownMark(result, look)} ${clerkOrgId} is already ${where}; ${unchanged(result)}`;
-    const done = `${counted(applied.length, 'migration')}, ${duration(durationMs)}`;
-    return `${ownMark(result, look)} ${clerkOrgId} is ${where} (${done})${behind(result)}`;
+    return `${ownMark(result, look)} ${clerkOrgId} is ${where} (${done(result)}, ${duration(durationMs)})${behind(result)}`;
   });
 }
 
 function renderGroups(active: readonly ProvisionResult[], look: Look): string[] {
   const groups = Map.groupBy(active, (result) => {
-    const { outcome, applied } = result;
-    return outcome === 'already-active'
+    return result.outcome === 'already-active'
       ? `already ACTIVE; ${unchanged(result)}`
-      : `ACTIVE (${counted(applied.length, 'migration')})${behind(result)}`;
+      : `ACTIVE (${done(result)})${behind(result)}`;
   });
   return [...groups].map(([state, members]) => {
     const [first] = members;
@@ -54,6 +52,12 @@ function renderTotals(results: readonly ProvisionResult[], wanted: number, look:
   ]);
   const mark = markOf(look, { failed: failed > 0, unfinished: left > 0 });
   return `${mark} ${left > 0 ? 'Interrupted. ' : ''}${counted(wanted, 'organization')}: ${sums}`;
+}
+
+/** "3 migrations, 2 seeds" */
+function done({ applied, seeds }: ProvisionResult): string {
+  const seeded = seeds === undefined ? [] : [counted(seeds.length, 'seed')];
+  return [counted(applied.length, 'migration'), ...seeded].join(', ');
 }
 
 function ownMark({ behind, attention }: ProvisionResult, look: Look): string {

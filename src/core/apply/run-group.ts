@@ -58,7 +58,8 @@ export async function runGroup(
   // Without steps and without a new schema, another run was faster.
   const isDone = steps.length === 0 && assignment.opening === undefined;
   const { script } = assignment;
-  const deed = { direction: assignment.direction, names, batch: progress.batch };
+  const migrations = namesOf(steps.filter((step) => !isSeed(step)));
+  const deed = { direction: assignment.direction, names: migrations, batch: progress.batch };
   await transaction.commitWith([
     ...regainControlAtEnd(target),
     ...records,
@@ -71,6 +72,10 @@ export async function runGroup(
   progress.atWork = undefined;
   progress.names.push(...names);
   return isLast;
+}
+
+function isSeed({ file }: Pick<Migration, 'file'>): boolean {
+  return file.kind === 'seed';
 }
 
 function namesOf(steps: Segment['steps']): string[] {
@@ -128,7 +133,9 @@ async function runAll(
     });
     finishes.push(finish);
     if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
-    if (assignment.script === undefined) records = [recordStep(target, direction, name, progress.batch)];
+    // A seed is no part of the history.
+    const isRecorded = assignment.script === undefined && !isSeed(migration);
+    records = isRecorded ? [recordStep(target, direction, name, progress.batch)] : [];
     if (progress.isOneByOne === true || texts.some(needsCommit)) break;
   }
   const finish = () => finishes.forEach((each) => each());

@@ -69,7 +69,7 @@ function keptFor(database: Database, command: RunCommand, options: CommandOption
 function warnOfSilent({ sent }: RunContext, observe: Observer): void {
   const silent = [...sent.up].filter(([, hasSent]) => !hasSent).map(([name]) => name);
   if (silent.length === 0) return;
-  const message = `${listed(silent)} sent nothing to the database. Is up filled in, and does it await or return each query?`;
+  const message = `${listed(silent)} sent nothing to the database. Is it filled in, and does it await or return each query?`;
   observe({ type: 'warning', message });
 }
 

@@ -79,7 +79,7 @@ export function provisionDocument(results: readonly ProvisionResult[]) {
 }
 
 function provisionedTenant(result: ProvisionResult) {
-  const { clerkOrgId, schema, outcome, applied, durationMs, behind, attention, error } = result;
-  const more = { ...(behind && { behind }), ...(attention && { attention }) };
+  const { clerkOrgId, schema, outcome, applied, seeds, durationMs, behind, attention, error } = result;
+  const more = { ...(seeds && { seeds }), ...(behind && { behind }), ...(attention && { attention }) };
   return withReport({ clerkOrgId, schema, outcome, applied, durationMs, ...more, error });
 }

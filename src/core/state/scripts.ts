@@ -40,13 +40,27 @@ interface Record {
 
 /** For the transaction that applies the scripts. It records nothing for a tenant that tenantctl does not know. */
 export function recordScripts(scripts: readonly Script[], { schema, kind, run }: Record): string {
-  const rows = scripts.map(({ name, checksum }) => `(${literal(name)}, ${literal(checksum)})`).join(', ');
   return `INSERT INTO tenantctl.scripts (tenant, kind, name, checksum, schema_oid, run)
     SELECT k.id, ${literal(kind)}, s.name, s.checksum, n.oid, ${run ?? 'NULL'}::bigint
-    FROM (VALUES ${rows}) AS s (name, checksum), tenantctl.tenants k, pg_namespace n
+    FROM (VALUES ${valuesOf(scripts)}) AS s (name, checksum), tenantctl.tenants k, pg_namespace n
     WHERE k.schema_name = ${literal(schema)} AND k.gone_at IS NULL AND n.nspname = k.schema_name
     ON CONFLICT (tenant, kind, name) DO UPDATE
     SET checksum = excluded.checksum, schema_oid = excluded.schema_oid, applied_at = excluded.applied_at, run = excluded.run`;
+}
+
+/**
+ * SQL for the names of those scripts that a tenant has in the same form, in an array.
+ * @param run only what this run has applied; whatever run has if undefined
+ */
+export function selectApplied(scripts: readonly Script[], { schema, kind, run }: Record): string {
+  return `ARRAY(SELECT s.name FROM (VALUES ${valuesOf(scripts)}) AS f (name, checksum)
+    JOIN tenantctl.scripts s USING (name, checksum)
+    WHERE s.tenant = ${tenantId(schema)} AND s.kind = ${literal(kind)}
+      AND s.schema_oid = to_regnamespace(quote_ident(${literal(schema)}))${run === undefined ? '' : ` AND s.run = ${run}`})`;
+}
+
+function valuesOf(scripts: readonly Script[]): string {
+  return scripts.map(({ name, checksum }) => `(${literal(name)}, ${literal(checksum)})`).join(', ');
 }
 
 /** For the transaction that drops the schema. */

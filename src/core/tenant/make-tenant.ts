@@ -20,7 +20,9 @@ import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import type { RegistryShape } from '../registry/registry-shape.ts';
 import { TRANSITIONS, UNFINISHED, setStatus } from '../registry/status.ts';
+import { seedSteps, type Seed } from '../plan/plan-seeds.ts';
 import { forgetFailure } from '../state/failures.ts';
+import { recordScripts } from '../state/scripts.ts';
 import { removeTraces } from './traces.ts';
 import { tryLock } from '../../db/advisory-lock.ts';
 
@@ -31,6 +33,8 @@ export interface Provisioning {
   readonly observe: Observer;
   /** Owners of new schemas, by schema; empty if the login role owns them. */
   readonly roles: ReadonlyMap<string, PreparedRole>;
+  /** Run after the migrations, in the transaction that makes the tenant ACTIVE. */
+  readonly seeds: readonly Seed[];
 }
 
 export async function makeTenant(
@@ -39,7 +43,7 @@ export async function makeTenant(
   { record }: ApplyOptions,
   earlier: Earlier<Applied>,
 ): Promise<Attempt<Applied>> {
-  const { context, folder, observe } = provisioning;
+  const { context, observe } = provisioning;
   const { tenant, plan, part } = task;
   const target = tenantTarget(context.database.names, tenant, context);
   let isNew = false;
@@ -49,7 +53,7 @@ export async function makeTenant(
   const isContinued = part?.isFirst === false;
   const attempt = await advance(context, target, {
     direction: 'up',
-    decide: (history) => planUpTo(folder, task, history),
+    decide: (history, done) => planWithSeeds(provisioning, task, history, done),
     batch: batchBegun(task, earlier),
     statuses: UNFINISHED,
     // A failed attempt has dropped the schema.
@@ -88,10 +92,26 @@ export function planUpTo(folder: MigrationFolder, { plan }: MigrationTask, histo
   return planForward(folder, history, { to: plan.steps.at(-1)?.file });
 }
 
-/** Makes a new tenant ACTIVE, with the application's rights, together with the last row of its history. */
+/** planUpTo; the last part ends with the seeds. */
+function planWithSeeds(
+  { folder, seeds }: Provisioning,
+  task: MigrationTask,
+  history: History,
+  done: readonly string[],
+): Plan {
+  const plan = planUpTo(folder, task, history);
+  if (task.part?.isLast === false || plan.problem !== undefined) return plan;
+  const left = seedSteps(seeds).filter(({ name }) => !done.includes(name));
+  return { ...plan, steps: [...plan.steps, ...left] };
+}
+
+/** Makes a new tenant ACTIVE, with the application's rights and its seeds recorded, with the last row of its history. */
 export function closingOf(provisioning: Provisioning, schema: string): string[] {
-  const { names } = provisioning.context.database;
+  const { database, run } = provisioning.context;
+  const { names } = database;
+  const { seeds } = provisioning;
   return [
+    ...(seeds.length > 0 ? [recordScripts(seeds, { schema, kind: 'seed', run: run?.id })] : []),
     setStatus(names, provisioning.registry, schema, TRANSITIONS.provision.to),
     forgetFailure(schema),
     // After the history tables, which default privileges would open to the application.

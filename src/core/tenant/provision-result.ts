@@ -1,5 +1,6 @@
 import type { TenantctlError } from '../../errors.ts';
 import type { Attention } from '../fleet/attention.ts';
+import { seedSteps, type Seed } from '../plan/plan-seeds.ts';
 import type { MigrationOutcome } from '../strategy/migration-work.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 
@@ -15,6 +16,8 @@ export interface ProvisionResult {
    */
   readonly outcome: 'provisioned' | 'provisioned-behind' | 'already-active' | 'failed';
   readonly applied: readonly string[];
+  /** The seeds that were run; absent without `seedFolder`. */
+  readonly seeds?: readonly string[] | undefined;
   readonly durationMs: number;
   /** Migrations that the tenant lacks, from the folder or of other tenants; absent if there are none. */
   readonly behind?: readonly string[] | undefined;
@@ -46,8 +49,11 @@ export function resultOf(
   return { clerkOrgId, schema, outcome, applied: [], durationMs: 0, ...more, ...failure };
 }
 
-/** Undefined for an organization that was not started. */
-export function toProvisionResult(outcome: MigrationOutcome): ProvisionResult | undefined {
+/** Undefined for an organization that was not started. @param seeds those of the run */
+export function toProvisionResult(
+  outcome: MigrationOutcome,
+  seeds: readonly Seed[],
+): ProvisionResult | undefined {
   const { task, durationMs } = outcome;
   switch (outcome.kind) {
     case 'skipped':
@@ -56,7 +62,11 @@ export function toProvisionResult(outcome: MigrationOutcome): ProvisionResult | 
       return resultOf(task.tenant, 'failed', { error: outcome.error, durationMs });
     case 'by-peer':
       return resultOf(task.tenant, 'already-active', { durationMs });
-    case 'done':
-      return resultOf(task.tenant, 'provisioned', { applied: outcome.done.names, durationMs });
+    case 'done': {
+      const steps = seedSteps(seeds).map(({ name }) => name);
+      const applied = outcome.done.names.filter((name) => !steps.includes(name));
+      const seeded = seeds.length > 0 && { seeds: seeds.map(({ name }) => name) };
+      return resultOf(task.tenant, 'provisioned', { applied, durationMs, ...seeded });
+    }
   }
 }

@@ -7,11 +7,13 @@ import { serveInPhases } from '../strategy/serve-in-phases.ts';
 import { createLanes, ONE_LANE, type Lanes } from '../run/lanes.ts';
 import { closingOf, createSchemaStatements, makeTenant, planUpTo, type Provisioning } from './make-tenant.ts';
 import { EMPTY_HISTORY } from '../target/history.ts';
+import { seedSteps } from '../plan/plan-seeds.ts';
 import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
 import { readMigrationFolder } from '../files/source.ts';
 import { hasUnfinished, unregisterTenants } from '../registry/register-tenants.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
+import { loadSeeds } from '../commands/seed-tenants.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from '../commands/in-run.ts';
 import { prepareRoles } from '../roles/prepare-roles.ts';
 import { ensureState, prepareState, readState } from '../install/state-schema.ts';
@@ -34,6 +36,8 @@ import { triage, register } from './triage.ts';
 export interface ProvisionOptions extends FleetRunOptions {
   /** The folder of the master migrations: pending ones are an error. Not checked if absent. */
   readonly masterFolder?: string | undefined;
+  /** The folder of the seeds that new tenants get; none if absent. */
+  readonly seedFolder?: string | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
 }
 
@@ -47,9 +51,10 @@ const REGISTERED_AT_ONCE = 1_000;
 
 /**
  * Registers organizations as PROVISIONING; then, in one transaction each and several in parallel, creates the
- * schema, runs its migrations and sets the status ACTIVE; in phases if a migration runs outside a transaction. A failed tenant has the status FAILED with a
- * reason, and no schema; provisioning again completes it. An ACTIVE tenant is not changed; without its schema
- * it has failed (SCHEMA_MISSING). Where other tenants have newer migrations, the result says so.
+ * schema, runs its migrations and seeds and sets the status ACTIVE; in phases if a migration runs outside a transaction.
+ * A failed tenant has the status FAILED with a reason, and no schema; provisioning again completes it. An ACTIVE tenant
+ * is not changed; without its schema it has failed (SCHEMA_MISSING). Where other tenants have newer migrations, the
+ * result says so.
  * @returns a result for each organization, except those not started because the run was stopped
  * @throws TenantctlError if the run cannot start; one organization's failure is in its result
  */
@@ -80,6 +85,7 @@ async function provisionInRun(
   const reading = readMigrationFolder(options.folder);
   // Its error comes after the registry's.
   await reading.catch(() => {});
+  const seeds = options.seedFolder === undefined ? [] : await loadSeeds(context, options.seedFolder);
   const [registry, folder, , state, vector] = await database.together((one) => [
     assertRegistry(one),
     reading,
@@ -95,7 +101,9 @@ async function provisionInRun(
 
   await preparing;
   const lanes = ids.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
-  const chunk = { context, folder, registry, observe, run, lanes, compile: options.compile };
+  // No tenant is sent what the seeds of another one have sent.
+  const compile = seeds.length > 0 ? false : options.compile;
+  const chunk = { context, folder, registry, seeds, observe, run, lanes, compile };
   const results: ProvisionResult[] = [];
   for (let at = 0; at < ids.length && context.signal?.aborted !== true; at += REGISTERED_AT_ONCE)
     results.push(...(await provisionChunk(chunk, ids.slice(at, at + REGISTERED_AT_ONCE))));
@@ -127,9 +135,9 @@ interface ChunkSetting extends Omit<Provisioning, 'roles'>, Pick<CommandRun<Prov
 }
 
 async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Promise<ProvisionResult[]> {
-  const { context, folder, observe, run } = setting;
+  const { context, folder, seeds, observe, run } = setting;
   const { database } = context;
-  const planned = folder.files.map(({ name }) => name);
+  const planned = [...folder.files, ...seedSteps(seeds)].map(({ name }) => name);
   const registrations = await register(setting, ids, (one) =>
     run.beginIf(hasUnfinished(database.names, ids), planned, one),
   );
@@ -159,7 +167,7 @@ async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Pr
   }
   const { outcomes } = await serveInPhases(context, tasks, provisioningWork({ ...setting, roles }));
   await unregister(outcomes.filter(({ kind }) => kind === 'skipped').map(({ task }) => task.tenant));
-  const provisioned = outcomes.flatMap((outcome) => toProvisionResult(outcome) ?? []);
+  const provisioned = outcomes.flatMap((outcome) => toProvisionResult(outcome, seeds) ?? []);
   for (const result of provisioned) results.set(result.clerkOrgId, result);
   return ids.flatMap((id) => results.get(id) ?? []);
 }
