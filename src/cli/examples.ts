@@ -19,6 +19,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'tenant provision': ['tenant provision org_2abc123def456', 'tenant provision org_a org_b org_c --seed'],
   'tenant suspend': ['tenant suspend org_acme', 'tenant suspend org_acme org_globex --dry-run'],
   'tenant resume': ['tenant resume org_acme'],
+  'seed tenants': [
+    'seed tenants --dry-run',
+    'seed tenants --only plans,roles',
+    'seed tenants --only demo --again --tenant org_acme',
+  ],
   'tenant list': ['tenant list --status FAILED', 'tenant list --json'],
   'tenant show': ['tenant show org_acme', 'tenant show tid_cf4116b064'],
   exec: [

@@ -12,6 +12,7 @@ import { addResolve } from './commands/resolve.ts';
 import { addRollback } from './commands/rollback.ts';
 import { addRuns } from './commands/runs.ts';
 import { addStatus } from './commands/status.ts';
+import { addSeed } from './commands/seed.ts';
 import { addTenant } from './commands/tenant.ts';
 import { addTypes } from './commands/types.ts';
 import { examplesOf, hasExamples } from './examples.ts';
@@ -27,6 +28,7 @@ const COMMANDS = [
   addMigrate,
   addRollback,
   addTenant,
+  addSeed,
   addExec,
   addTypes,
   addGrant,

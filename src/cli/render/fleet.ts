@@ -35,7 +35,7 @@ export function renderMaster(
  */
 export async function renderFleet(
   result: FleetResult,
-  verb: 'migrated' | 'rolled back',
+  verb: 'migrated' | 'rolled back' | 'seeded',
   verbose: boolean,
   look: Look,
   isRepeatable = true,
@@ -47,7 +47,7 @@ export async function renderFleet(
   }
   const changed = tenants.filter(
     ({ outcome, reverted }) =>
-      outcome === 'migrated' || (outcome === 'rolled-back' && reverted === undefined),
+      outcome === 'migrated' || outcome === 'seeded' || (outcome === 'rolled-back' && reverted === undefined),
   );
   const having = (wanted: TenantResult['outcome']) => tenants.filter(({ outcome }) => outcome === wanted);
   const lines = [
@@ -57,7 +57,7 @@ export async function renderFleet(
   ];
   const sums = [
     `${totals.changed} ${verb}`,
-    `${totals.upToDate} ${verb === 'migrated' ? 'up to date' : 'with nothing to undo'}`,
+    `${totals.upToDate} ${verb === 'rolled back' ? 'with nothing to undo' : 'up to date'}`,
     `${totals.failed} failed`,
     ...(totals.undone === undefined ? [] : [`${totals.undone} migrated and rolled back again`]),
     ...(totals.skipped > 0 ? [`${totals.skipped} left out`] : []),
@@ -136,12 +136,14 @@ async function renderChanged(
       `${paint.green(marks.ok)} ${counted(tenants.length, 'tenant')} ${verb}:`,
       ...(verbose || names.length <= LISTED
         ? names.map((name) => `  ${name}`)
-        : [`  ${counted(names.length, 'migration')}: ${names[0]} to ${names.at(-1)}`]),
+        : [
+            `  ${counted(names.length, verb === 'seeded' ? 'seed' : 'migration')}: ${names[0]} to ${names.at(-1)}`,
+          ]),
     );
     const rows = tenants.map(({ clerkOrgId, schema, batch, durationMs }) => [
       `    ${clerkOrgId}`,
       schema,
-      `batch ${batch}`,
+      ...(verb === 'seeded' ? [] : [`batch ${batch}`]),
       duration(durationMs),
     ]);
     const isListed = verbose || changed.length <= LISTED;

@@ -81,7 +81,7 @@ export async function renderRun(
     ['started', `${secondOf(run.startedAt)} UTC`],
     ['ended', run.endedAt ? `${secondOf(run.endedAt)} UTC (${duration(run.durationMs ?? 0)})` : ''],
     ['options', optionWords(run.options).join(', ')],
-    ['migrations', listed(run.planned, verbose ? Infinity : 10)],
+    [run.command === 'seed tenants' ? 'seeds' : 'migrations', listed(run.planned, verbose ? Infinity : 10)],
     ['tenants', totalsOf(run)],
   ] as const;
   const known = facts.filter(([, value]) => value !== '');
@@ -136,6 +136,7 @@ function nextSteps(run: Run, undone: Undone | undefined, tenants: readonly RunTe
 const VERBS: Readonly<Record<string, string>> = {
   'rollback tenants': 'rolled back',
   'tenant provision': 'provisioned',
+  'seed tenants': 'seeded',
   'tenant suspend': 'suspended',
   'tenant resume': 'resumed',
   'grant application': 'changed',

@@ -11,10 +11,12 @@ export {
   rehearseTenants,
   rehearseTenantsRollback,
 } from '../../core/commands/rehearse.ts';
+export { rehearseSeeds } from '../../core/commands/rehearse-seeds.ts';
 export { rehearseWrite } from '../../core/commands/rehearse-write.ts';
 export { resolveInterrupted } from '../../core/commands/resolve.ts';
 export { planMasterRollback, rollbackMaster } from '../../core/commands/rollback-master.ts';
 export { rollbackRun, rollbackTenants } from '../../core/commands/rollback-tenants.ts';
+export { seedTenants } from '../../core/commands/seed-tenants.ts';
 export { writeTenants } from '../../core/commands/write-tenants.ts';
 export { diagnose } from '../../core/doctor/diagnose.ts';
 export { fleetReport } from '../../core/fleet/fleet-report.ts';

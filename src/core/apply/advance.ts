@@ -200,7 +200,9 @@ async function readFacts(
 
   const row = read?.rows[0] as History | undefined;
   const history = await readUnderLock(client, target, assignment, seen, row);
-  const plan = seen.is_done ? NOTHING : assignment.decide(history, progress.names);
+  const plan = seen.is_done
+    ? NOTHING
+    : assignment.decide(history, [...progress.names, ...(seen.applied ?? [])]);
   if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
   const isContinued = plan.steps.length > 0 && lastBatch(history) === assignment.batch;
   if (progress.batch === 0) progress.batch = isContinued ? lastBatch(history) : plan.batch;

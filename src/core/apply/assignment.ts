@@ -16,7 +16,7 @@ import type { TenantStatus } from '../../names.ts';
  * history alone.
  */
 export interface Script {
-  readonly outcome: 'written';
+  readonly outcome: 'written' | 'seeded';
   /** The statements that record what a transaction did, sent in that transaction. */
   readonly record: (target: Target, names: readonly string[]) => readonly string[];
   /**
@@ -24,6 +24,8 @@ export interface Script {
    * @param mayBeCommitted an earlier COMMIT of this run may have succeeded
    */
   readonly isDone?: (target: Target, mayBeCommitted: boolean) => string | undefined;
+  /** SQL for the names of the steps that the target has by now, in a text array, evaluated under the lock. */
+  readonly applied?: (target: Target) => string;
   /** It is repeated in each tenant, and no tenant waits for what the first one shows. */
   readonly isRepeated?: boolean | undefined;
 }
@@ -55,6 +57,8 @@ export interface Assignment {
   readonly script?: Script | undefined;
   /** SQL that is true if a script has nothing left to do. */
   readonly isDone?: string | undefined;
+  /** SQL for the names of the steps that the target has by now: `done` for `decide`. */
+  readonly applied?: string | undefined;
   /** Sends each statement; sent as is if absent. */
   readonly around?: Around | undefined;
 }

@@ -27,6 +27,8 @@ export interface Seen {
   readonly has_lock: boolean;
   /** A script has nothing left to do. */
   readonly is_done: boolean;
+  /** Steps of a script that the target has. */
+  readonly applied: readonly string[] | null;
 }
 
 /** After a rollback to this savepoint the transaction holds only the target's lock. */
@@ -58,7 +60,7 @@ export function lookUnderLock(target: Target, assignment: Assignment, isGuarded:
     } AS intent,
     ${assignment.hasState ? `${tenantId(target.schema)} IS NOT NULL` : 'true'} AS is_known,
     ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock,
-    ${assignment.isDone ?? 'false'} AS is_done`;
+    ${assignment.isDone ?? 'false'} AS is_done, ${assignment.applied ?? 'NULL::text[]'} AS applied`;
   const statements = [
     `SELECT ${tryLock(target.lock)} AS locked, pg_backend_pid() AS pid`,
     `SAVEPOINT ${LOCK_ONLY}`,

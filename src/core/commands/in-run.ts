@@ -34,7 +34,7 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   const { keepRuns: keep, runLabel: label, observe: heard = silent } = options;
   return withRun(
     database,
-    { command, options: askedOf(database, options), label, keep, observe: heard },
+    { command, options: askedOf(database, command, options), label, keep, observe: heard },
     async (run) => {
       const observe = observeRun(heard, run);
       const context = createRunContext(database, options, run, keptFor(database, command, options));
@@ -56,11 +56,11 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   );
 }
 
-/** The kept recordings; none for the master schema, and if each migration is to run for each tenant. */
+/** The kept recordings; none for the master schema and for seeds, and if each migration is to run for each tenant. */
 function keptFor(database: Database, command: RunCommand, options: CommandOptions) {
   const { compile, folder, observe = silent, recordings, tenantRole } = options;
   const isOn = compile !== false && recordings !== false && database.acceptsScripts;
-  return isOn && folder !== undefined && !command.endsWith(' master')
+  return isOn && folder !== undefined && !command.endsWith(' master') && command !== 'seed tenants'
     ? openKeptRecordings(database, { tenantRole, directory: resolve(folder) }, observe)
     : undefined;
 }
@@ -90,6 +90,9 @@ interface CommandOptions extends Omit<FleetRunOptions, 'folder'>, Partial<SqlOpt
   /** The runs that this one continues. */
   readonly resumes?: readonly number[] | undefined;
   readonly folder?: string | undefined;
+  readonly only?: readonly string[] | undefined;
+  readonly again?: boolean | undefined;
+  readonly seedFolder?: string | undefined;
   readonly to?: string | undefined;
   readonly extent?: RollbackExtent | RunExtent | undefined;
   readonly tenants?: readonly string[] | undefined;
@@ -106,13 +109,16 @@ export function namesOf(tenants: readonly string[] | undefined): Record<string, 
 }
 
 /** The options to record, without connection settings. A check is recorded by name, without its query. */
-function askedOf(database: Database, options: CommandOptions): Record<string, unknown> {
+function askedOf(database: Database, command: RunCommand, options: CommandOptions): Record<string, unknown> {
   const { to, extent, tenants, retryFailed, include, concurrency, rollout, sql, allowOutside, resumes } =
     options;
   return {
     ...(sql !== undefined && recordedSql(database, { ...options, sql })),
     allowOutside,
     resumes,
+    only: options.only,
+    ...(options.again === true && { again: true }),
+    ...(options.seedFolder !== undefined && command === 'tenant provision' && { seed: true }),
     to,
     ...extent,
     ...namesOf(tenants),

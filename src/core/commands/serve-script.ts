@@ -15,6 +15,7 @@ import { prepareRollout } from '../rollout/prepare-rollout.ts';
 import { openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
 import { createLanes } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
+import type { History } from '../target/history.ts';
 import type { MigrationWork } from '../strategy/migration-work.ts';
 import type { CommandRun, FleetRunOptions } from './in-run.ts';
 
@@ -27,8 +28,13 @@ export interface ScriptOptions extends Omit<FleetRunOptions, 'folder' | 'recordi
 export interface ScriptWork extends Pick<MigrationWork, 'apply'> {
   readonly command: RunCommand;
   readonly script: Script;
-  /** Which of the migrations, loaded by `withLoaded`, a tenant is due. Tenants with the same steps share a plan. */
-  readonly decide: (tenant: RegisteredTenant) => Plan;
+  /**
+   * Which of the migrations, loaded by `withLoaded`, a tenant is due; decided again under its lock. Tenants with the
+   * same steps share a plan.
+   */
+  readonly decide: (tenant: RegisteredTenant, history: History) => Plan;
+  /** What the ledger says of the run's work, beside its options. */
+  readonly planned?: readonly string[] | undefined;
   /** Runs once the ledger can be read, and before anything is decided. */
   readonly prepare?: (() => Promise<void>) | undefined;
 }
@@ -70,14 +76,16 @@ export async function serveScript(
   });
   await prepareState(database, { version: fleet.scope.stateVersion, altered }, observe);
   await work.prepare?.();
-  const planned = planFleet(fleet, (_history, tenant) => (tenant === undefined ? NOTHING : decide(tenant)));
+  const planned = planFleet(fleet, (history, tenant) =>
+    tenant === undefined ? NOTHING : decide(tenant, history),
+  );
   const plan = await refuseOwners(database, planned, options);
   observe({
     type: 'selected',
     total: fleet.members.length + fleet.withoutSchema.length,
     due: plan.due.length,
   });
-  if (plan.due.length + plan.problems.length > 0) await run.begin([]);
+  if (plan.due.length + plan.problems.length > 0) await run.begin(work.planned ?? []);
   const failures = { command, direction: 'up', areStanding: true } as const;
   await recordFailures(database, run, failures, plan.problems);
   const results = [...(await openPlan(rollout, plan, resultsOfIdle(plan), new Map()))];
@@ -91,10 +99,14 @@ export async function serveScript(
           direction: 'up',
           statuses: servedStatuses(options),
           isNamed: fleet.isNamed,
-          decide: ({ plan: { steps, ...rest } }, _history, done) => ({
-            ...rest,
-            steps: steps.filter(({ name }) => !done.includes(name)),
-          }),
+          decide({ tenant, plan }, history, done) {
+            const { problem } = decide(tenant, history);
+            return {
+              ...plan,
+              steps: plan.steps.filter(({ name }) => !done.includes(name)),
+              ...(problem && { problem }),
+            };
+          },
           closing: () => [],
           lanes,
           compile: options.compile,

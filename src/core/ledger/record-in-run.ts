@@ -4,6 +4,8 @@ import type { Target } from '../target/target.ts';
 
 interface LedgerEntry {
   readonly direction: 'up' | 'down';
+  /** `migrated` or `rolled-back` if absent. */
+  readonly outcome?: 'seeded';
   readonly names: readonly string[];
   readonly batch: number;
   /** In milliseconds; if absent, the time since the transaction began. */
@@ -57,7 +59,7 @@ export function recordInLedger(run: number | undefined, target: Target, deed: Le
     tenantId(target.schema),
     literal(target.schema),
     target.clerkOrgId === undefined ? 'NULL' : literal(target.clerkOrgId),
-    literal(direction === 'up' ? 'migrated' : 'rolled-back'),
+    literal(deed.outcome ?? (direction === 'up' ? 'migrated' : 'rolled-back')),
     durationMs ?? SINCE_BEGIN_MS,
     literal(direction),
     batch,

@@ -13,7 +13,8 @@ export type RunCommand =
   | 'tenant suspend'
   | 'tenant resume'
   | 'grant application'
-  | 'exec';
+  | 'exec'
+  | 'seed tenants';
 
 /** What the ledger knows of a run from its beginning. */
 export interface RunHead {

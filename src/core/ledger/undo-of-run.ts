@@ -95,6 +95,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'tenant suspend': 'tenantctl tenant resume <org> makes a tenant ACTIVE again.',
   'tenant resume': 'tenantctl tenant suspend <org> suspends a tenant again.',
   'grant application': 'tenantctl grant application <role> --revoke takes the rights back.',
+  'seed tenants': 'What a seed has written, SQL undoes: tenantctl exec --write.',
   exec: 'What SQL has written, other SQL undoes: tenantctl exec --write.',
   'rollback tenants': 'tenantctl migrate tenants applies pending migrations again.',
   'migrate master': 'tenantctl rollback master undoes the last batch of master migrations.',

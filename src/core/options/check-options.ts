@@ -49,7 +49,7 @@ const RULES = {
     'runLabel',
     'atLeast',
   ),
-  ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings', 'allowOutside'),
+  ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings', 'allowOutside', 'only'),
   ...all(
     PATH,
     'folder',
@@ -61,7 +61,7 @@ const RULES = {
     'folders.tenants',
   ),
   ...all(FLAG, 'onlyFailed', 'compile', 'recordings', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
-  ...all(FLAG, 'readOnly', 'asOwner', 'revoke', 'unfinished', 'allowPartial'),
+  ...all(FLAG, 'readOnly', 'asOwner', 'revoke', 'unfinished', 'allowPartial', 'again'),
   ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),
   ...all(FUNCTION, 'onRows', 'observe', 'confirm'),
   ...all(OBJECT, 'folders', 'environment', 'databaseNames', 'database', 'rollout'),

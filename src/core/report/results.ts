@@ -7,6 +7,7 @@ export type TenantOutcome =
   | 'migrated'
   | 'rolled-back'
   | 'written'
+  | 'seeded'
   | 'suspended'
   | 'resumed'
   | 'granted'
@@ -103,7 +104,7 @@ export function totalsOf(tenants: readonly TenantResult[], settled = 0): FleetRe
   return {
     selected: tenants.length + settled,
     upToDate: count('up-to-date') + settled,
-    changed: count('migrated', 'rolled-back', 'written') - undone,
+    changed: count('migrated', 'rolled-back', 'written', 'seeded') - undone,
     ...(undone > 0 && { undone }),
     failed: count('failed'),
     skipped: count('skipped'),

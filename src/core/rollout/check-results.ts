@@ -28,7 +28,8 @@ export async function checkResults(
   const asked = tenants.filter(({ tenant, plan }) => {
     const outcome = outcomes.get(tenant.schema);
     const isListed = plan !== undefined || setting.listUpToDate === true;
-    return outcome === 'migrated' || outcome === 'written' || (outcome === 'up-to-date' && isListed);
+    const isChanged = ['migrated', 'written', 'seeded'].includes(outcome ?? '');
+    return isChanged || (outcome === 'up-to-date' && isListed);
   });
   const { passed, refused } = await ask(rollout, asked);
   const open = asked.filter(({ tenant: { schema } }) => refusals.has(schema) && !passed.has(schema));

@@ -14,6 +14,9 @@ export const INTENT_BACKENDS_SINCE = 4;
 /** The first version with tenant ids (src/core/state/tenant-ids.ts). */
 export const TENANT_IDS_SINCE = 8;
 
+/** The first version with the scripts of tenants (src/core/state/scripts.ts). */
+export const SCRIPTS_SINCE = 15;
+
 /** 0 if there is no tenantctl schema. @throws TenantctlError NAMES_DIFFER */
 export async function readStateVersion(database: Database): Promise<number> {
   try {

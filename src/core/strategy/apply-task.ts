@@ -30,6 +30,7 @@ export async function applyTask(
     record,
     script,
     isDone: script?.isDone?.(target, earlier.mayBeCommitted),
+    applied: script?.applied?.(target),
     around,
   });
   if (attempt.kind !== 'status') return attempt;
