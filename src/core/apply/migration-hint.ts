@@ -57,14 +57,19 @@ export function migrationHint(refused: Refused): string {
   const isGiven = migration.file.isGiven === true;
   const known = serverHint(sqlstate, message);
   if (known !== undefined) return known;
+  if (sqlstate === '23505' && migration.file.kind === 'seed') return SEEDED_TWICE;
   const hint = sqlstate && (HINTS[sqlstate] ?? HINTS[sqlstate.slice(0, 2)]);
   const text = typeof hint === 'function' ? hint(refused) : hint;
   if (/^(?:__dirname|__filename|require) is not defined/.test(message)) return COMMON_JS_ONLY;
   const said = text ?? 'Correct the migration, and run the command again.';
+  if (migration.file.kind === 'seed') return said.replaceAll('the migration', 'the seed');
   return isGiven
     ? said.replace(/,? and run the command again/, '').replaceAll('the migration', 'the SQL')
     : said;
 }
+
+const SEEDED_TWICE =
+  'The tenant has such a row already. A seed runs again when its file changes: delete the rows first, or use ON CONFLICT (onConflict in Knex).';
 
 const COMMON_JS_ONLY =
   'An ES module has import.meta.dirname, import.meta.filename and import instead. Or name the file .cjs, or .ts.';

@@ -44,9 +44,10 @@ export function planSeeds(
 /** A seed is written for the newest schema. */
 function lacksMigrations(tenant: string, { steps }: Plan): TenantctlError {
   const names = listed(steps.map(({ name }) => name));
+  const pending = counted(steps.length, 'migration', 'is');
   return new TenantctlError(
     'TENANT_BEHIND',
-    `"${tenant}" lacks ${counted(steps.length, 'migration')}, and seeds are written for the newest schema: ${names}.`,
+    `${pending} pending, and seeds are written for the newest schema: ${names}.`,
     {
       tenant,
       migration: steps[0]?.name,
