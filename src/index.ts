@@ -43,6 +43,10 @@ export type { ProvisionOptions } from './core/tenant/provision.ts';
 export { openProvisioner } from './core/tenant/provisioner.ts';
 export type { ProvisionCallOptions, Provisioner, ProvisionerOptions } from './core/tenant/provisioner.ts';
 
+// Seeds
+export { seedTenants, type SeedTenantsOptions } from './core/commands/seed-tenants.ts';
+export { rehearseSeeds } from './core/commands/rehearse-seeds.ts';
+
 // Suspending and resuming
 export { resumeTenant, resumeTenants, type ResumeOptions } from './core/tenant/resume.ts';
 export {
@@ -189,6 +193,8 @@ export {
   statusChangesDocument,
   type StatusChangesDocument,
 } from './core/documents/status-change-document.ts';
+export { seedDocument } from './core/documents/seed-document.ts';
+export type { SeedDocument, SeededTenantDocument } from './core/documents/seed-document.ts';
 export { REHEARSAL_NOTE, rehearsalDocument } from './core/documents/rehearsal-document.ts';
 export type { RehearsalDocument } from './core/documents/rehearsal-document.ts';
 export {
