@@ -15,10 +15,7 @@ export interface SeedDocument extends Omit<FleetResult, 'totals' | 'tenants' | '
 }
 
 /** `seed tenants`. Tenants that have their seeds are listed only with `all`. */
-export function seedDocument(
-  { totals, tenants, fleet: _, ...rest }: FleetResult,
-  all: boolean,
-): SeedDocument {
+export function seedDocument({ totals, tenants, ...rest }: FleetResult, all: boolean): SeedDocument {
   const { selected, upToDate, changed: seeded, failed, skipped } = totals;
   return {
     ...rest,

@@ -51,7 +51,12 @@ test('seeds run once in every tenant, a changed or new one again, and all that -
     tenants: ORGANIZATIONS.map(() => ({ outcome: 'seeded', names: BOTH, batch: 0 })),
   });
   expect(events.map(({ type }) => type)).toEqual([
-    ...['selected', 'started', 'tenant', 'tenant', 'tenant', 'ended'],
+    'selected',
+    'started',
+    'tenant',
+    'tenant',
+    'tenant',
+    'ended',
   ]);
   const run = await readRun(fleet.database, first.run ?? 0);
   expect(run).toMatchObject({ command: 'seed tenants', planned: BOTH, totals: { changed: 3 } });

@@ -35,7 +35,10 @@ test('new tenants get the seeds after the migrations, and are remembered to have
   const fleet = await createFleet(['org_old'], { project: await usualProject(SEEDS) });
   const results = await provision(fleet, 'org_a', 'org_b', 'org_c', 'org_old');
   expect(results.map(({ outcome }) => outcome)).toEqual([
-    ...['provisioned', 'provisioned', 'provisioned', 'already-active'],
+    'provisioned',
+    'provisioned',
+    'provisioned',
+    'already-active',
   ]);
   const names = ['20250101000001_notes.sql', '20250101000002_tags.sql'];
   const seeds = ['20250101000001_notes.sql', '20250101000002_tags.mjs'];
