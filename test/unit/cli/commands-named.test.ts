@@ -20,7 +20,7 @@ const ANY = 'ANY';
 const program = createProgram('1.0.0', () => Promise.resolve());
 
 /** Verbs of sentences about tenantctl that look like a misspelt command. */
-const VERBS = ['makes', 'upgrade'];
+const VERBS = ['makes', 'send', 'upgrade'];
 
 /** What is wrong with the words after "tenantctl", in a sentence or in code; undefined if nothing is. */
 function problemWith(words: readonly string[]): string | undefined {

@@ -29,7 +29,7 @@ test.for([
     'Say for which schemas: tenantctl make tenant add_users, or tenantctl make master add_users',
   ],
   ['make tenant add users', 'A name is one word: tenantctl make tenant add_users'],
-  ['status --canary 3', 'These commands take --canary: migrate tenants, migrate all, exec.'],
+  ['status --canary 3', 'These commands take --canary: migrate tenants, migrate all, seed tenants, exec.'],
   ['migrate tenants org_a org_b', 'To select tenants: tenantctl migrate tenants --tenant org_a org_b'],
   ['exec SELECT 1', "To send a query: tenantctl exec --sql 'SELECT 1'"],
   ['exec --sql SELECT 1', "To send a query: tenantctl exec --sql 'SELECT 1'"],
