@@ -1,4 +1,4 @@
-import { axisLook, createChart, lettersIn, plainName, tooltip, type Chart } from './chart.ts';
+import { axisLook, axisName, createChart, type Chart } from './chart.ts';
 import { colour } from './colours.ts';
 
 export interface Bar {
@@ -14,24 +14,23 @@ const ROW = 26;
 
 /** Horizontal bars, the first at the top. */
 export function createBars(label: string, bars: readonly Bar[]): Chart {
-  return createChart(label, (width) => {
+  const drawing = (width: number) => {
     const names = Math.min(300, Math.round(width * 0.4));
     return {
       height: bars.length * ROW + 8,
       option: {
         grid: { left: names, right: 84, top: 0, bottom: 8 },
-        tooltip: tooltip((at) => `${plainName(bars[at]?.name ?? '', 200)}\n${bars[at]?.shown}`),
-        xAxis: { type: 'value', show: false, min: 0 },
+        xAxis: { type: 'value' as const, show: false, min: 0 },
         yAxis: {
-          type: 'category',
+          type: 'category' as const,
           inverse: true,
-          data: bars.map(({ name }) => plainName(name, lettersIn(names - 12))),
+          data: bars.map(({ name }) => axisName(name, names - 12)),
           ...axisLook(),
           axisLabel: { color: colour('text'), interval: 0 },
         },
         series: [
           {
-            type: 'bar',
+            type: 'bar' as const,
             barMaxWidth: 16,
             barMinHeight: 2,
             data: bars.map((bar) => ({
@@ -40,13 +39,15 @@ export function createBars(label: string, bars: readonly Bar[]): Chart {
             })),
             label: {
               show: true,
-              position: 'right',
+              position: 'right' as const,
               color: colour('text'),
-              formatter: ({ dataIndex }) => bars[dataIndex]?.shown ?? '',
+              formatter: ({ dataIndex }: { readonly dataIndex: number }) => bars[dataIndex]?.shown ?? '',
             },
           },
         ],
       },
     };
-  });
+  };
+  const describe = (at: number) => [bars[at]?.name ?? '', bars[at]?.shown ?? ''];
+  return createChart({ label, drawing, describe });
 }

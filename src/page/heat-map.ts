@@ -1,5 +1,5 @@
 import { duration } from '../wording.ts';
-import { createChart, plainName, tooltip, type Chart, type CustomSeriesOption } from './chart.ts';
+import { createChart, type Chart, type CustomSeriesOption } from './chart.ts';
 import { colour } from './colours.ts';
 import type { PageData } from './page-data.ts';
 import { CLASSES, grouped, sizeInWords } from './words.ts';
@@ -96,13 +96,10 @@ export function createHeatMap(
   onClick: (tenant: Tenant) => void,
 ): Chart {
   const label = `Heat map with a cell for each of ${grouped(tenants.length)} tenants. The table below has the same facts.`;
-  const textOf = (at: number) => {
-    const tenant = tenants[at];
-    return tenant === undefined ? '' : describe(tenant);
-  };
   const drawing = (width: number) => {
     const size = cellSize(tenants.length, width);
     const columns = Math.max(1, Math.floor(width / size));
+    const outline = colour('text');
     const renderItem: CustomSeriesOption['renderItem'] = ({ dataIndex }) => ({
       type: 'rect',
       shape: {
@@ -113,7 +110,7 @@ export function createHeatMap(
         r: size > 8 ? 2 : 0,
       },
       style: { fill: fills[dataIndex] ?? '' },
-      emphasis: { style: { stroke: colour('text'), lineWidth: 2 } },
+      emphasis: { style: { stroke: outline, lineWidth: 2 } },
     });
     const known = new Map<string, string>();
     const fills = tenants.map((tenant) => {
@@ -125,16 +122,17 @@ export function createHeatMap(
     return {
       height: Math.max(1, Math.ceil(tenants.length / columns)) * size,
       option: {
-        tooltip: tooltip(textOf),
         series: [
           { type: 'custom' as const, coordinateSystem: 'none', renderItem, data: tenants.map((_, at) => at) },
         ],
       },
     };
   };
-  return createChart(label, drawing, (at) => {
-    const tenant = tenants[at];
-    if (tenant !== undefined) onClick(tenant);
+  return createChart({
+    label,
+    drawing,
+    describe: (at) => tenants.slice(at, at + 1).flatMap(describe),
+    onClick: (at) => tenants.slice(at, at + 1).forEach(onClick),
   });
 }
 
@@ -148,13 +146,13 @@ function gap(size: number): number {
   return size > 12 ? 3 : size > 6 ? 2 : 1;
 }
 
-function describe({ clerkOrgId, schema, pending, version, longest, bytes, ...tenant }: Tenant): string {
+function describe({ clerkOrgId, schema, pending, version, longest, bytes, ...tenant }: Tenant): string[] {
   return [
-    plainName(clerkOrgId),
-    plainName(schema),
+    clerkOrgId,
+    schema,
     `${CLASSES[tenant.class].label}${pending > 0 ? `, ${pending} pending` : ''}`,
-    version === null ? 'nothing applied' : plainName(version),
+    version ?? 'nothing applied',
     ...(longest === undefined ? [] : [`run ${longest.run}: ${duration(longest.durationMs)}`]),
     ...(bytes === undefined ? [] : [sizeInWords(bytes)]),
-  ].join('\n');
+  ];
 }

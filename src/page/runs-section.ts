@@ -25,7 +25,11 @@ export function runsSection({ runs, readAt }: PageData): HTMLElement {
 
 const COLUMNS: readonly Column<Run>[] = [
   { title: 'Run', cell: ({ id }) => String(id), key: ({ id }) => id, isNumber: true },
-  { title: 'Command', cell: ({ command }) => command, key: ({ command }) => command },
+  {
+    title: 'Command',
+    cell: ({ command }) => element('span', { class: 'whole' }, command),
+    key: ({ command }) => command,
+  },
   {
     title: 'Outcome',
     cell: ({ outcome }) =>
@@ -63,7 +67,7 @@ function shownCount(number: number | undefined): string | undefined {
 }
 
 /** The causes; the error of the whole run where it has none. */
-function causesCell({ causes, error, totals }: Run): HTMLElement | undefined {
+function causesCell({ id, causes, error, totals }: Run): HTMLElement | undefined {
   const rest = (totals.failed ?? 0) - causes.reduce((sum, { tenants }) => sum + tenants, 0);
   const items = causes.map(({ tenants, migration, message, examples }) =>
     element(
@@ -77,8 +81,10 @@ function causesCell({ causes, error, totals }: Run): HTMLElement | undefined {
     ),
   );
   if (causes.length === 0 && error !== undefined) items.push(element('li', {}, nameElement(error.message)));
-  if (causes.length > 0 && rest > 0)
-    items.push(element('li', {}, `${counted(rest, 'tenant')} for other reasons`));
+  if (rest > 0) {
+    const others = `${counted(rest, 'tenant')}${causes.length > 0 ? ' for other reasons' : ''}`;
+    items.push(element('li', {}, `${others}: tenantctl runs show ${id}`));
+  }
   return items.length === 0 ? undefined : element('ul', { class: 'causes' }, items);
 }
 

@@ -60,6 +60,13 @@ function columnsFor(tenants: readonly Tenant[]): Column<Tenant>[] {
     { title: 'Schema', cell: ({ schema }) => nameElement(schema), key: ({ schema }) => schema },
     { title: 'State', cell: stateCell, key: (tenant) => urgency.indexOf(tenant.class) },
     {
+      title: 'Problem',
+      cell: ({ problem }) => (problem === null ? undefined : nameElement(problem)),
+      key: ({ problem }) => problem ?? undefined,
+      isWide: true,
+      isAbsent: tenants.every(({ problem }) => problem === null),
+    },
+    {
       title: 'Version',
       cell: ({ version }) => (version === null ? 'none' : nameElement(version)),
       key: ({ version }) => version ?? '',
@@ -84,21 +91,13 @@ function columnsFor(tenants: readonly Tenant[]): Column<Tenant>[] {
       isNumber: true,
       isAbsent: tenants.every(({ bytes }) => bytes === undefined),
     },
-    {
-      title: 'Problem',
-      cell: ({ problem }) => (problem === null ? undefined : nameElement(problem)),
-      key: ({ problem }) => problem ?? undefined,
-      isWide: true,
-      isAbsent: tenants.every(({ problem }) => problem === null),
-    },
   ];
   return columns.filter(({ isAbsent }) => isAbsent !== true);
 }
 
 function stateCell({ class: of, status }: Tenant): HTMLElement {
   const { label, colour } = CLASSES[of];
-  const words = status === 'ACTIVE' || label === status.toLowerCase() ? label : `${label} (${status})`;
-  return element('span', { class: 'state' }, swatch(colour), words);
+  return element('span', { class: 'state' }, swatch(colour), of === 'notActive' ? status : label);
 }
 
 interface Filter {

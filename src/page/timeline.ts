@@ -1,5 +1,5 @@
 import { duration } from '../wording.ts';
-import { axisLook, createChart, plainName, tooltip, type Chart, type CustomSeriesOption } from './chart.ts';
+import { axisLook, createChart, type Chart, type CustomSeriesOption } from './chart.ts';
 import { colour } from './colours.ts';
 import type { PageData } from './page-data.ts';
 import { grouped, OUTCOMES, timeInWords } from './words.ts';
@@ -38,14 +38,13 @@ export function createTimeline(runs: readonly Run[], now: string): Chart {
     };
   };
   const label = `Timeline of ${grouped(runs.length)} runs by command. The table below has the same facts.`;
-  return createChart(label, (width) => ({
+  const drawing = (width: number) => ({
     height: commands.length * LANE + 28,
     option: {
       useUTC: true,
       grid: { left: width < 500 ? 108 : 140, right: 12, top: 4, bottom: 24 },
-      tooltip: tooltip((at) => describe(drawn[at])),
       xAxis: {
-        type: 'time',
+        type: 'time' as const,
         min: first - margin,
         max: last + margin,
         splitNumber: Math.max(2, Math.round(width / 160)),
@@ -53,7 +52,7 @@ export function createTimeline(runs: readonly Run[], now: string): Chart {
         axisLabel: { color: colour('muted'), hideOverlap: true },
       },
       yAxis: {
-        type: 'category',
+        type: 'category' as const,
         inverse: true,
         data: commands,
         ...axisLook(),
@@ -62,22 +61,21 @@ export function createTimeline(runs: readonly Run[], now: string): Chart {
       },
       series: [
         {
-          type: 'custom',
+          type: 'custom' as const,
           renderItem,
           clip: true,
           data: drawn.map((run) => [startOf(run), commands.indexOf(run.command)]),
         },
       ],
     },
-  }));
+  });
+  return createChart({ label, drawing, describe: (at) => drawn.slice(at, at + 1).flatMap(describe) });
 }
 
-function describe(run: Run | undefined): string {
-  if (run === undefined) return '';
-  const { id, command, outcome, startedAt, durationMs, causes } = run;
+function describe({ id, command, outcome, startedAt, durationMs, causes }: Run): string[] {
   return [
     `${id}: ${command}, ${OUTCOMES[outcome].label}`,
     `${timeInWords(startedAt)} UTC${durationMs === null ? '' : `, ${duration(durationMs)}`}`,
-    ...causes.slice(0, 3).map(({ tenants, message }) => `${tenants} × ${plainName(message, 90)}`),
-  ].join('\n');
+    ...causes.slice(0, 3).map(({ tenants, message }) => `${tenants} × ${message}`),
+  ];
 }
