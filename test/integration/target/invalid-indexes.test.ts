@@ -93,16 +93,18 @@ test('a concurrent index waits for readers for longer than lock_timeout, any oth
       OUTSIDE,
     ),
   );
-  const writer = await fleet.testDatabase.open(1);
-  const client = await writer.connect('work');
-  await client.query(`BEGIN; INSERT INTO ${SCHEMA}.notes VALUES (1); LOCK TABLE ${SCHEMA}.tags`);
+  const others = await fleet.testDatabase.open(4);
+  const [writer, locker] = [await others.connect('work'), await others.connect('work')];
+  await writer.query(`BEGIN; INSERT INTO ${SCHEMA}.notes VALUES (1)`);
+  // Without a snapshot, so that no index waits for it.
+  await locker.query(`BEGIN; LOCK TABLE ${SCHEMA}.tags`);
   const run = fleet.migrate({ lockTimeoutMs: 300 });
   const early = await Promise.race([run, new Promise((resolve) => setTimeout(resolve, 1_500, 'waits'))]);
   expect(early).toBe('waits');
-  await client.query(`COMMIT; BEGIN; LOCK TABLE ${SCHEMA}.tags`);
+  await writer.query('COMMIT');
   const { error } = resultOf(await run, 'org_a');
-  await client.query('ROLLBACK');
-  writer.giveBack(client, false, 0);
+  await locker.query('ROLLBACK');
+  for (const client of [writer, locker]) others.giveBack(client, false, 0);
   expect(error).toMatchObject({ sqlstate: '55P03', statement: 'ALTER TABLE tags ADD x int' });
   expect(await fleet.query(`SELECT * FROM ${SCHEMA}.seen`)).toEqual([
     {
