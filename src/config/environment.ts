@@ -63,7 +63,7 @@ export function readEnvironment(
   return { ...reading, settings };
 }
 
-/** The folders that variables name, else migrations/... and seeds/..., or src/.../... if only that exists. */
+/** The folders that variables name, else the usual ones, or those below src if only they exist. */
 function readFolders(parsed: Parsed, folder: string): FolderSettings {
   const choose = (named: string | undefined, usual: string, other: string) => {
     if (named !== undefined) return resolve(folder, named);
@@ -71,13 +71,17 @@ function readFolders(parsed: Parsed, folder: string): FolderSettings {
     return !existsSync(first) && existsSync(second) ? second : first;
   };
   const { MASTER_MIGRATIONS_DIR: master, TENANT_MIGRATIONS_DIR: tenants, TENANT_SEEDS_DIR: seeds } = parsed;
+  const { TENANT_REPEATABLE_DIR: named } = parsed;
+  const repeatable = choose(named, 'repeatable/tenants', 'src/tenants/repeatable');
   return {
     master: choose(master, 'migrations/master', 'src/master/migrations'),
     tenants: choose(tenants, 'migrations/tenants', 'src/tenants/migrations'),
     seeds: choose(seeds, 'seeds/tenants', 'src/tenants/seeds'),
+    ...((named !== undefined || existsSync(repeatable)) && { repeatable }),
     masterIsNamed: master !== undefined,
     tenantsIsNamed: tenants !== undefined,
     seedsIsNamed: seeds !== undefined,
+    repeatableIsNamed: named !== undefined,
   };
 }
 
@@ -88,6 +92,11 @@ export function requireSettings({ settings, problems, warnings, folders }: Readi
     { isNamed: folders.masterIsNamed, variable: 'MASTER_MIGRATIONS_DIR', path: folders.master },
     { isNamed: folders.tenantsIsNamed, variable: 'TENANT_MIGRATIONS_DIR', path: folders.tenants },
     { isNamed: folders.seedsIsNamed, variable: 'TENANT_SEEDS_DIR', path: folders.seeds },
+    {
+      isNamed: folders.repeatableIsNamed,
+      variable: 'TENANT_REPEATABLE_DIR',
+      path: folders.repeatable ?? '',
+    },
   ].filter(({ isNamed, path }) => isNamed && !statSync(path, { throwIfNoEntry: false })?.isDirectory());
   if (missing.length === 0) return settings;
   throw invalid(missing.map(({ variable, path }) => ({ variable, message: `${path} is not a directory` })));
@@ -95,7 +104,7 @@ export function requireSettings({ settings, problems, warnings, folders }: Readi
 
 /** @throws TenantctlError CONFIG_INVALID if a variable names a bad folder */
 export function requireFolders({ folders, problems }: Reading): FolderSettings {
-  const own = problems.filter(({ variable }) => /_(?:MIGRATIONS|SEEDS)_DIR$/.test(variable));
+  const own = problems.filter(({ variable }) => /_(?:MIGRATIONS|SEEDS|REPEATABLE)_DIR$/.test(variable));
   if (own.length > 0) throw invalid(own);
   return folders;
 }

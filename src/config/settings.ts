@@ -31,10 +31,13 @@ export interface FolderSettings {
   readonly master: string;
   readonly tenants: string;
   readonly seeds: string;
+  /** The repeatable scripts of the tenants; absent if no variable names a folder and the usual ones do not exist. */
+  readonly repeatable?: string | undefined;
   /** A variable names the folder, so it must exist. */
   readonly masterIsNamed: boolean;
   readonly tenantsIsNamed: boolean;
   readonly seedsIsNamed: boolean;
+  readonly repeatableIsNamed: boolean;
 }
 
 export interface Problem {

@@ -69,6 +69,7 @@ const schema = z.object({
   DB_EMBEDDED: path.optional(),
   MASTER_MIGRATIONS_DIR: path.optional(),
   TENANT_MIGRATIONS_DIR: path.optional(),
+  TENANT_REPEATABLE_DIR: path.optional(),
   TENANT_SEEDS_DIR: path.optional(),
   REGISTRY_TABLE: names.optional(),
   REGISTRY_COLUMNS: names.optional(),

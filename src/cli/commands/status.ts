@@ -30,6 +30,7 @@ async function statusCommand(context: Context, flags: StatusFlags): Promise<Comm
     const status = await core.fleetStatus(database, {
       masterFolder: masterFolderOf(settings),
       tenantFolder: settings.folders.tenants,
+      repeatableFolder: settings.folders.repeatable,
       listAll: all,
       verify: flags.verify,
       // Only reading every history takes long enough to show progress.

@@ -117,7 +117,8 @@ function showTenant(
   [name = '']: readonly string[],
 ): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database, settings, _observe, core) => {
-    const state = await core.tenantState(database, name, { tenantFolder: settings.folders.tenants });
+    const { tenants: tenantFolder, repeatable: repeatableFolder } = settings.folders;
+    const state = await core.tenantState(database, name, { tenantFolder, repeatableFolder });
     return {
       document: {
         tenant: {

@@ -118,6 +118,7 @@ export function runOptions(context: Context, settings: Settings, flags: FleetFla
     runLabel: settings.runLabel,
     lockWaitMs: settings.lockWaitMs,
     tenantRole: settings.tenantRole,
+    repeatableFolder: settings.folders.repeatable,
     vectorExtension: settings.vectorExtension,
     signal: context.interruption.signal,
     tenants: flags.tenant,

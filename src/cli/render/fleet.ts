@@ -7,6 +7,7 @@ import { renderFailures } from './failures.ts';
 import { renderClasses } from './classes.ts';
 import { LISTED, markOf, type Look } from './look.ts';
 import { renderRollout } from './rollout.ts';
+import { countedSteps } from './counted-steps.ts';
 import { renderTable } from './table.ts';
 import { wrap, wrapHint } from './wrap.ts';
 
@@ -137,13 +138,14 @@ async function renderChanged(
       ...(verbose || names.length <= LISTED
         ? names.map((name) => `  ${name}`)
         : [
-            `  ${counted(names.length, verb === 'seeded' ? 'seed' : 'migration')}: ${names[0]} to ${names.at(-1)}`,
+            `  ${verb === 'seeded' ? counted(names.length, 'seed') : countedSteps(names)}: ${names[0]} to ${names.at(-1)}`,
           ]),
     );
     const rows = tenants.map(({ clerkOrgId, schema, batch, durationMs }) => [
       `    ${clerkOrgId}`,
       schema,
-      ...(verb === 'seeded' ? [] : [`batch ${batch}`]),
+      // Scripts alone are no batch.
+      ...(verb === 'seeded' ? [] : [batch === 0 ? '' : `batch ${batch}`]),
       duration(durationMs),
     ]);
     const isListed = verbose || changed.length <= LISTED;

@@ -1,5 +1,6 @@
 import type { ProvisionResult } from '../../core/tenant/provision-result.ts';
 import { counted, duration, listed, sumOf } from '../../wording.ts';
+import { countedSteps } from './counted-steps.ts';
 import { LISTED, markOf, type Look } from './look.ts';
 
 /** The tenants that are ACTIVE, and the totals. @param wanted how many were asked for */
@@ -54,10 +55,10 @@ function renderTotals(results: readonly ProvisionResult[], wanted: number, look:
   return `${mark} ${left > 0 ? 'Interrupted. ' : ''}${counted(wanted, 'organization')}: ${sums}`;
 }
 
-/** "3 migrations, 2 seeds" */
+/** "3 migrations, 1 script, 2 seeds" */
 function done({ applied, seeds }: ProvisionResult): string {
   const seeded = seeds === undefined ? [] : [counted(seeds.length, 'seed')];
-  return [counted(applied.length, 'migration'), ...seeded].join(', ');
+  return [countedSteps(applied), ...seeded].join(', ');
 }
 
 function ownMark({ behind, attention }: ProvisionResult, look: Look): string {

@@ -1,4 +1,5 @@
 import type { ErrorReport } from '../../errors.ts';
+import { isScriptName } from '../../core/files/script-name.ts';
 import type { Look } from './look.ts';
 
 /** A run, as far as it decides what can be done with it. */
@@ -25,7 +26,9 @@ export function nextCommands(run: EndedRun): (readonly [string, string])[] {
   // Without a check, those that one has refused would fail again.
   const isRefused = tenants.some(({ error }) => error?.code === 'CHECK_REFUSED');
   // A tenant that failed keeps what was applied before: a check refused it, or a later phase failed.
-  const keeps = tenants.some(({ names = [], direction }) => names.length > 0 && direction !== 'down');
+  const keeps = tenants.some(
+    ({ names = [], direction }) => !names.every(isScriptName) && direction !== 'down',
+  );
   const retry = `tenantctl migrate tenants --retry-failed ${id}${isRefused ? ' --check <file.sql>' : ''}`;
   const undo = `tenantctl rollback tenants --run ${id}`;
   return [

@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { Run, RunOutcome, RunTenant } from '../../core/ledger/read-runs.ts';
 import type { Undone } from '../../core/ledger/undone.ts';
 import { errorDetails, shortError } from './error.ts';
+import { isScriptName } from '../../core/files/script-name.ts';
 import { renderFailures } from './failures.ts';
 import type { Look } from './look.ts';
 import { optionWords } from './option-words.ts';
@@ -125,9 +126,11 @@ function undoneBy({ id }: Run, { by, wholly }: Undone): string {
 }
 
 function nextSteps(run: Run, undone: Undone | undefined, tenants: readonly RunTenant[]): string[] {
-  const { id, command, outcome, totals } = run;
+  const { id, command, outcome, totals, planned } = run;
   if (outcome === 'at-work') return [];
-  const { failed = 0, changed = 0 } = totals;
+  const { failed = 0, changed: all = 0 } = totals;
+  // Scripts are not undone.
+  const changed = planned.length > 0 && planned.every(isScriptName) ? 0 : all;
   const ended = { id, command, failed, changed, isUndone: undone?.wholly === true, tenants };
   return nextCommands(ended).map(([line, does]) => `${line} ${does}.`);
 }

@@ -1,5 +1,6 @@
 import type { StatusChangeResult, StatusTenant, StatusVerb } from '../../core/tenant/status-change-result.ts';
 import { counted, listed, sumOf } from '../../wording.ts';
+import { countedSteps } from './counted-steps.ts';
 import { LISTED, markOf, type Look } from './look.ts';
 
 const DONE = {
@@ -43,7 +44,7 @@ export function renderStatusChanges(
 }
 
 function also(applied: readonly string[]): string {
-  return applied.length === 0 ? '' : ` (${counted(applied.length, 'migration')})`;
+  return applied.length === 0 ? '' : ` (${countedSteps(applied)})`;
 }
 
 /** What a dry run found. */

@@ -39,6 +39,7 @@ export async function renderStatus(
         ...(kinds.length > 1 ? [wrap(kinds.join(', '), TITLE, look)] : []),
       ],
     ],
+    ['Scripts', renderScripts(status.repeatable, look)],
     ['Versions', await renderVersions(status.versions, look)],
   ] as const;
   const lines = sections.flatMap(([title, [first, ...rest]]) =>
@@ -59,6 +60,13 @@ function renderMaster({ applied, pending, problem }: FleetStatus['master'], look
     ...pending.map((name) => `${paint.yellow('pending')} ${name}`),
     ...(problem === undefined ? [] : [`${paint.red(marks.failed)} ${wrap(problem, TITLE + 2, look)}`]),
   ];
+}
+
+function renderScripts(repeatable: FleetStatus['repeatable'], { paint }: Look): string[] {
+  if (repeatable === undefined) return [];
+  const { scripts, tenants } = repeatable;
+  const pending = tenants === 0 ? '' : `, ${paint.yellow('pending')} in ${counted(tenants, 'tenant')}`;
+  return [`${counted(scripts, 'repeatable script')}${pending}`];
 }
 
 /** A line for each version; where there are many, for those with the most tenants. */
@@ -151,6 +159,7 @@ function renderStates(states: readonly TenantState[], look: Look): Promise<strin
 
 /** What the other columns do not say. */
 function stateInWords({ attention, pending, lacks, tenant, ...state }: TenantState): string {
-  if (attention?.code === 'BEHIND') return `behind, from ${pending[0] ?? lacks[0]}`;
+  const from = pending[0] ?? lacks[0];
+  if (attention?.code === 'BEHIND' && from !== undefined) return `behind, from ${from}`;
   return attention?.problem ?? (state.class === 'upToDate' ? 'up to date' : tenant.status);
 }

@@ -2,6 +2,7 @@ import type { MasterResult } from '../../core/commands/migrate-master.ts';
 import type { Rehearsal } from '../../core/commands/rehearse.ts';
 import { fleetDocument } from '../../core/documents/migrate-document.ts';
 import { rehearsalDocument } from '../../core/documents/rehearsal-document.ts';
+import { isScriptName } from '../../core/files/script-name.ts';
 import type { FleetResult } from '../../core/report/results.ts';
 import { TenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';
@@ -24,12 +25,11 @@ export function fleetCommandResult(
   const command = direction === 'applied' ? 'migrate tenants' : 'rollback tenants';
   // If the server is lost, the ledger does not have the failures: there is nothing to retry.
   const failed = fleet === undefined ? 0 : totals.failed;
+  const changed = tenants.every(({ names }) => names.every(isScriptName)) ? 0 : totals.changed;
   return {
     document: fleetDocument(result, direction, all),
-    text: withRunEnd(
-      output,
-      { id, command, failed, changed: totals.changed, tenants },
-      ({ renderFleet }, look) => renderFleet(result, verb, output.verbose, look, isRepeatable),
+    text: withRunEnd(output, { id, command, failed, changed, tenants }, ({ renderFleet }, look) =>
+      renderFleet(result, verb, output.verbose, look, isRepeatable),
     ),
     error: rolloutFailure(result) ?? failureOf(refused, result.totals.selected),
     showError: false,

@@ -202,7 +202,7 @@ async function readFacts(
   const history = await readUnderLock(client, target, assignment, seen, row);
   const plan = seen.is_done
     ? NOTHING
-    : assignment.decide(history, [...progress.names, ...(seen.applied ?? [])]);
+    : assignment.decide(history, [...progress.names, ...(seen.applied ?? [])], seen.scripts ?? undefined);
   if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
   const isContinued = plan.steps.length > 0 && lastBatch(history) === assignment.batch;
   if (progress.batch === 0) progress.batch = isContinued ? lastBatch(history) : plan.batch;

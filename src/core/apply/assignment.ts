@@ -6,6 +6,7 @@ import type { History } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
 import type { RunContext } from '../run/run-context.ts';
+import type { Script as ScriptVersion } from '../state/scripts.ts';
 import type { Failure } from '../serve/work.ts';
 import type { Target } from '../target/target.ts';
 import type { TenantctlError } from '../../errors.ts';
@@ -33,8 +34,8 @@ export interface Script {
 /** What to do to a target. It is decided from the history, under the lock. */
 export interface Assignment {
   readonly direction: Direction;
-  /** Pure. @param done what is already done of it */
-  decide(history: History, done: readonly string[]): Plan;
+  /** Pure. @param done what is already done of it @param scripts that the tenant has, if some are planned */
+  decide(history: History, done: readonly string[], scripts: readonly ScriptVersion[] | undefined): Plan;
   /** The batch of an earlier part of the same run: continued if it is still the last one. */
   readonly batch?: number | undefined;
   /** Only tenants with one of these statuses are processed; ignored for the master schema. */

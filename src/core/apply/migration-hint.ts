@@ -51,6 +51,22 @@ const HINTS: Readonly<Record<string, Hint>> = {
   P0: 'The migration, or a function or trigger that it calls, raised this error itself.',
 };
 
+const AGAIN =
+  'A repeatable script is applied again and again: write CREATE OR REPLACE, or put DROP ... IF EXISTS before the statement.';
+const NOT_REPLACED =
+  'CREATE OR REPLACE cannot make this change: put DROP ... IF EXISTS before the statement.';
+
+/** What differs for repeatable scripts. */
+const SCRIPT_HINTS: Readonly<Record<string, string>> = {
+  '2BP01':
+    'What another script makes depends on it: drop that first, in this script, and change the other script, too, so that it is applied again.',
+  '42710': AGAIN,
+  '42723': AGAIN,
+  '42P07': AGAIN,
+  '42P13': NOT_REPLACED,
+  '42P16': NOT_REPLACED,
+};
+
 /** The next step after a failed migration. Pure. */
 export function migrationHint(refused: Refused): string {
   const { sqlstate, message, migration } = refused;
@@ -58,7 +74,8 @@ export function migrationHint(refused: Refused): string {
   const known = serverHint(sqlstate, message);
   if (known !== undefined) return known;
   if (sqlstate === '23505' && migration.file.kind === 'seed') return SEEDED_TWICE;
-  const hint = sqlstate && (HINTS[sqlstate] ?? HINTS[sqlstate.slice(0, 2)]);
+  const hints = refused.migration.file.script === undefined ? HINTS : { ...HINTS, ...SCRIPT_HINTS };
+  const hint = sqlstate && (hints[sqlstate] ?? hints[sqlstate.slice(0, 2)]);
   const text = typeof hint === 'function' ? hint(refused) : hint;
   if (/^(?:__dirname|__filename|require) is not defined/.test(message)) return COMMON_JS_ONLY;
   const said = text ?? 'Correct the migration, and run the command again.';

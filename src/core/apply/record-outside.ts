@@ -7,6 +7,7 @@ import { recordInLedger } from '../ledger/record-in-run.ts';
 import { backoffMs, mayPass, pause } from '../run/retry.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { NO_INTENT, takeOwnIntent } from '../state/intents.ts';
+import { forgetRepeatable } from '../state/scripts.ts';
 import { ownSearchPath, selectTrusted } from '../target/control.ts';
 import { readInvalidIndexes, selectInvalidNamed } from '../target/invalid-indexes.ts';
 import { recordStep } from '../target/write-history.ts';
@@ -98,6 +99,7 @@ function recordStatements(outside: OutsideJob, durationMs: number): string[] {
     ...selectTrusted(target),
     takeOwnIntent(target.schema),
     recordStep(target, direction, migration, batch),
+    ...(context.hasRepeatables && target.scope === 'tenants' ? [forgetRepeatable(target.schema)] : []),
     ...recordInLedger(context.run?.id, target, { direction, names: [migration], batch, durationMs }),
     // A later segment would undo the stamp.
     ...(isLast ? [...stampOf(target), ...(assignment.closing ?? [])] : []),

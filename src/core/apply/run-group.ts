@@ -16,6 +16,7 @@ import { recordStep } from '../target/write-history.ts';
 import type { Segment } from './segment.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
 import { LOCK_ONLY } from './under-lock.ts';
+import { recordSteps } from '../state/scripts.ts';
 import { stampOf } from '../stamps/stamps.ts';
 
 /**
@@ -63,6 +64,12 @@ export async function runGroup(
   await transaction.commitWith([
     ...regainControlAtEnd(target),
     ...records,
+    ...(script === undefined && context.hasRepeatables && target.scope === 'tenants'
+      ? recordSteps(
+          steps.filter((step) => !isSeed(step)),
+          { schema: target.schema, run: context.run?.id },
+        )
+      : []),
     ...(isDone ? [] : (script?.record(target, names) ?? recordInLedger(context.run?.id, target, deed))),
     // A later segment would undo the stamp.
     ...(isLast && script === undefined ? stampOf(target) : []),
@@ -76,6 +83,11 @@ export async function runGroup(
 
 function isSeed({ file }: Pick<Migration, 'file'>): boolean {
   return file.kind === 'seed';
+}
+
+/** Whether it has a row in the history. */
+function isMigration({ file }: Pick<Migration, 'file'>): boolean {
+  return file.kind !== 'seed' && file.script === undefined;
 }
 
 function namesOf(steps: Segment['steps']): string[] {
@@ -133,8 +145,8 @@ async function runAll(
     });
     finishes.push(finish);
     if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
-    // A seed is no part of the history.
-    const isRecorded = assignment.script === undefined && !isSeed(migration);
+    // Seeds and repeatable scripts are no part of the history.
+    const isRecorded = assignment.script === undefined && isMigration(migration);
     records = isRecorded ? [recordStep(target, direction, name, progress.batch)] : [];
     if (progress.isOneByOne === true || texts.some(needsCommit)) break;
   }

@@ -11,8 +11,10 @@ import {
   type History,
 } from '../target/history.ts';
 import { assertTrusted } from '../target/control.ts';
+import { isScript } from '../plan/plan.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Target } from '../target/target.ts';
+import { selectScripts, type Script } from '../state/scripts.ts';
 import { tenantId } from '../state/tenant-ids.ts';
 import { BACKEND_LIVES, type BegunIntent } from '../state/intents.ts';
 import { tryLock } from '../../db/advisory-lock.ts';
@@ -23,6 +25,8 @@ export interface Seen {
   readonly intent: BegunIntent | null;
   /** False if both names of the tenant have changed: stored data could be another tenant's. */
   readonly is_known: boolean;
+  /** The repeatable scripts that it has; null if none are planned. */
+  readonly scripts: readonly Script[] | null;
   readonly has_history: boolean;
   readonly has_lock: boolean;
   /** A script has nothing left to do. */
@@ -59,6 +63,7 @@ export function lookUnderLock(target: Target, assignment: Assignment, isGuarded:
         : 'NULL::json'
     } AS intent,
     ${assignment.hasState ? `${tenantId(target.schema)} IS NOT NULL` : 'true'} AS is_known,
+    ${assignment.planned?.some(isScript) === true ? selectScripts(target.schema) : 'NULL::jsonb'} AS scripts,
     ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock,
     ${assignment.isDone ?? 'false'} AS is_done, ${assignment.applied ?? 'NULL::text[]'} AS applied`;
   const statements = [

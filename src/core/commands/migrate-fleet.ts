@@ -10,6 +10,7 @@ import {
   stepsDue,
   type FleetPlan,
 } from '../fleet/plan-fleet.ts';
+import { readScriptPlanner, type Decide } from '../fleet/plan-scripts.ts';
 import { putStampsRight } from '../fleet/put-stamps-right.ts';
 import {
   readSelected,
@@ -19,12 +20,13 @@ import {
   type FleetSelection,
   type Wishes,
 } from '../fleet/select-fleet.ts';
+import { scriptsOf } from '../files/repeatable.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import { ensureVectorExtension, type VectorExtensionMode } from '../install/vector-extension.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import type { TenantFolderOptions } from '../plan/plan-folder.ts';
-import { filesOf, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import { filesOf, type ForwardOptions } from '../plan/plan.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { withoutRecording } from '../recordings/kept-recordings.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
@@ -36,8 +38,7 @@ import type { Lanes } from '../run/lanes.ts';
 import { isStopped, recordLoaded } from '../run/run-context.ts';
 import { forgetFailure, forgetFailures, noteUnchecked, refusalsIn } from '../state/failures.ts';
 import type { Memory } from '../state/memory.ts';
-import type { Migrated, MigrationWork } from '../strategy/migration-work.ts';
-import type { History } from '../target/history.ts';
+import { stillDue, type Migrated, type MigrationWork } from '../strategy/migration-work.ts';
 import type { CommandRun, FleetRunOptions } from './in-run.ts';
 
 export const COMMAND = 'migrate tenants';
@@ -54,7 +55,7 @@ export interface MigrateFleetOptions extends FleetRunOptions, FleetSelection, Te
 export interface FleetRun extends CommandRun<MigrateFleetOptions> {
   readonly folder: MigrationFolder;
   readonly forward: ForwardOptions;
-  readonly decide: (history: History) => Plan;
+  readonly decide: Decide;
   readonly lanes: Lanes;
   readonly rollout: Rollout;
 }
@@ -70,7 +71,7 @@ interface FleetMigrated extends Migrated {
 
 /** Migrates a fleet, then the tenants provisioned in the meantime, until there are none. */
 export async function migrateFleet(run: FleetRun, fleet: Fleet): Promise<FleetMigrated> {
-  const { options, decide, lanes, observe, rollout } = run;
+  const { options, folder, decide, lanes, observe, rollout } = run;
   const { database } = run.context;
   const results: TenantResult[] = [];
   let settled = 0;
@@ -79,7 +80,8 @@ export async function migrateFleet(run: FleetRun, fleet: Fleet): Promise<FleetMi
   let seen: FleetFacts | undefined;
   for (let todo: Fleet | undefined = fleet; todo !== undefined;) {
     const refusals = refusalsIn(todo.scope.memory.failures);
-    const plan: FleetPlan = await refuseOwners(database, planFleet(todo, decide, refusals), options);
+    const decideAll = await readScriptPlanner(database, folder, decide, todo);
+    const plan: FleetPlan = await refuseOwners(database, planFleet(todo, decideAll, refusals), options);
     if (todo === fleet) settled = plan.settled;
     if (isAtWork(rollout, plan) || plan.behind.length > 0) isIdle = false;
     for (const warning of plan.warnings) observe({ type: 'warning', message: warning });
@@ -114,14 +116,14 @@ interface Newcomers {
 }
 
 async function lookForNewcomers(
-  { context: { database }, options, decide, observe }: FleetRun,
+  { context: { database }, options, folder, decide, observe }: FleetRun,
   results: readonly TenantResult[],
 ): Promise<Newcomers> {
   const wishes: Wishes = {
     isSettled: (history) => isNothing(decide(history)),
     without: new Set(results.map(({ schema }) => schema)),
   };
-  const found = await readSelected(database, options)
+  const found = await readSelected(database, options, scriptsOf(folder))
     .then((selected) => selectFleet(database, selected, wishes))
     .catch((error: unknown) => {
       // If the server is gone, the tenants' results must still be reported.
@@ -178,11 +180,7 @@ function forwardWork({ options, folder, forward, lanes, observe }: FleetRun, mem
     command: COMMAND,
     direction: 'up',
     statuses: servedStatuses(options),
-    decide({ plan, part }, history) {
-      // A part ends with its last step, even if the tenant's history has changed in the meantime.
-      const extent = part === undefined ? forward : { ...forward, to: plan.steps.at(-1)?.file };
-      return planForward(folder, history, extent);
-    },
+    decide: (task, history, _done, scripts) => stillDue(folder, task, history, scripts, forward),
     closing: ({ tenant, plan: { steps } }) => [
       ...(memory.failures.has(tenant.schema) ? [forgetFailure(tenant.schema)] : []),
       ...(check === undefined || steps[0] === undefined

@@ -4,6 +4,7 @@ import { readPlanner } from '../fleet/ahead.ts';
 import { isNothing } from '../fleet/plan-fleet.ts';
 import { foundClasses, readClasses, warnOfLost } from '../fleet/read-classes.ts';
 import { isWithoutHistory, readSelected, selectFleet } from '../fleet/select-fleet.ts';
+import { scriptsOf } from '../files/repeatable.ts';
 import { warmUp } from '../guard/limits.ts';
 import { readAltered } from '../install/routines.ts';
 import { prepareState, STATE_VERSION } from '../install/state-schema.ts';
@@ -47,7 +48,7 @@ export async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>
   const { masterFolder } = options;
   const [lanes, selected, altered] = await database.together((one) => [
     createLanes(one, options.concurrency, observe),
-    readSelected(one, options),
+    readSelected(one, options, scriptsOf(folder)),
     readAltered(one),
     masterFolder === undefined ? undefined : refusePendingMaster(one, masterFolder, options),
   ]);
@@ -55,7 +56,13 @@ export async function migrateInRun(commandRun: CommandRun<MigrateTenantsOptions>
   const fleet = await selectFleet(database, selected, {
     isSettled: options.listUpToDate === true ? undefined : (history) => isNothing(decide(history)),
     verify: options.verify,
-    foresee: (histories) => getReady(context, histories.map(decide), lanes, altered.length === 0),
+    foresee: (histories) =>
+      getReady(
+        context,
+        histories.map((history) => decide(history)),
+        lanes,
+        altered.length === 0,
+      ),
   });
   if (isWithoutHistory(fleet)) await refuseOtherHistories(database, 'tenants', folder);
   const rollout = await prepareRollout(context, { ...options, folder, lanes, command: COMMAND, observe });

@@ -19,6 +19,7 @@ import { assertRegistry } from '../registry/registry-shape.ts';
 import { MASTER_NAME } from '../state/resolution-commands.ts';
 import { untrustedHistory } from '../apply/untrusted-history.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
+import { forgetRepeatable } from '../state/scripts.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { forgetFailure, forgetUndoneRefusal } from '../state/failures.ts';
@@ -100,6 +101,7 @@ export async function resolveInterrupted(database: Database, given: ResolveOptio
         forgetFailure(schema, migration),
         ...(direction === 'down' ? [forgetUndoneRefusal(schema, target.historyTable)] : []),
       ];
+      if (due) forgets.push(forgetRepeatable(schema));
       await transaction.commitWith([...records, ...forgets, ...stampOf(target)]);
       return { ...base, recorded: due, batch: due ? batch : 0 };
     },

@@ -28,7 +28,8 @@ export type TenantStateDocument = ReturnType<typeof tenantStateDocument>;
 
 /** A tenant in `attention` and `all` of `status`. */
 export function tenantStateDocument(state: TenantState) {
-  const { tenant, attention, applied, pending, lacks, lastError, interrupted, invalidIndexes } = state;
+  const { tenant, attention, applied, pending, lacks, hasOutdatedScripts } = state;
+  const { lastError, interrupted, invalidIndexes } = state;
   return {
     clerkOrgId: tenant.clerkOrgId,
     schema: tenant.schema,
@@ -39,6 +40,7 @@ export function tenantStateDocument(state: TenantState) {
     applied,
     pending,
     ...(lacks.length > 0 && { lacks }),
+    ...(hasOutdatedScripts && { outdatedScripts: true }),
     ...(lastError !== undefined && { lastError }),
     ...(interrupted !== undefined && { interrupted: interruptionDocument(interrupted) }),
     ...(invalidIndexes.length > 0 && { invalidIndexes }),
@@ -57,6 +59,7 @@ export function statusDocument(status: FleetStatus, all: boolean) {
       ...(interrupted !== undefined && { interrupted: interruptionDocument(interrupted) }),
     },
     tenants: status.tenants,
+    ...(status.repeatable !== undefined && { repeatable: status.repeatable }),
     versions: status.versions,
     attention: status.states.filter((state) => state.attention !== undefined).map(tenantStateDocument),
     ...(all && { all: status.states.map(tenantStateDocument) }),

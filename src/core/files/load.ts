@@ -6,6 +6,7 @@ import { invalid } from './invalid-migration.ts';
 import { loadSeed } from './load-seed.ts';
 import { allowOutsideOf, exportsOf } from './module-exports.ts';
 import { parseSqlMigration, type SqlMigration } from './sql-file.ts';
+import { parseScript } from './repeatable.ts';
 import { checksumOf, readMigrationFile, type MigrationFile } from './source.ts';
 
 /** One direction of a migration: SQL, or a function that gets Knex. */
@@ -25,12 +26,13 @@ export interface Migration extends Omit<SqlMigration, 'up' | 'down'> {
 export async function loadMigration(file: MigrationFile): Promise<Migration> {
   const bytes = readMigrationFile(file);
   const text = textOf(file, bytes);
-  const load = file.kind === 'seed' ? loadSeed : file.format === 'sql' ? loadSql : loadModule;
-  return { file, ...(await load(file, text)), text, checksum: checksumOf(file, bytes) };
+  return { file, ...(await parse(file, text)), text, checksum: checksumOf(file, bytes) };
 }
 
-function loadSql({ name }: MigrationFile, text: string): Promise<SqlMigration> {
-  return parseSqlMigration(text, name);
+function parse(file: MigrationFile, text: string): Promise<Omit<Migration, 'file' | 'text' | 'checksum'>> {
+  if (file.script !== undefined) return parseScript(text, file.name);
+  if (file.kind === 'seed') return loadSeed(file, text);
+  return file.format === 'sql' ? parseSqlMigration(text, file.name) : loadModule(file, text);
 }
 
 /** Node itself would replace what it cannot decode. */

@@ -21,12 +21,16 @@ export interface MigrationFile {
   readonly kind?: 'seed';
   /** A symbolic link leads to the file. */
   readonly isLink?: boolean;
+  /** Present for a repeatable script: its file's name and checksum, as they are recorded. */
+  readonly script?: { readonly name: string; readonly checksum: string } | undefined;
 }
 
 /** The migration files of one folder, in the order in which they run. */
 export interface MigrationFolder {
   readonly directory: string;
   readonly files: readonly MigrationFile[];
+  /** The repeatable scripts that are applied after them, in order. */
+  readonly scripts?: readonly MigrationFile[] | undefined;
 }
 
 /** Also valid in PostgreSQL. */

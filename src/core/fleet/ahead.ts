@@ -3,11 +3,12 @@ import type { Database } from '../../db/database.ts';
 import { counted, listed } from '../../wording.ts';
 import { compareNames, EXTENSION, stemOf, type MigrationFolder } from '../files/source.ts';
 import { hasStatus, registrySql } from '../registry/registry-sql.ts';
-import { planner, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import { planner, type ForwardOptions } from '../plan/plan.ts';
 import { readKnownHistories } from '../stamps/stamps.ts';
 import { STAMPS_SINCE } from '../state/version.ts';
-import type { History, HistoryEntry } from '../target/history.ts';
+import type { HistoryEntry } from '../target/history.ts';
 import { readInOrder, type KnownHistories, type Scope } from './fleet-facts.ts';
+import { decideScripts, type Decide } from './plan-scripts.ts';
 
 /** planForward for the tenants of a fleet, which knows what other tenants have. */
 export async function readPlanner(
@@ -15,8 +16,9 @@ export async function readPlanner(
   known: KnownHistories,
   folder: MigrationFolder,
   forward: ForwardOptions = {},
-): Promise<(history: History) => Plan> {
-  return planner(folder, { ...forward, ahead: await readAhead(database, known, folder) });
+): Promise<Decide> {
+  const ahead = await readAhead(database, known, folder);
+  return decideScripts(planner(folder, { ...forward, ahead }), folder);
 }
 
 /**

@@ -149,6 +149,7 @@ function lockedByKnex({ history }: Seen): Attention | undefined {
 
 function behind({ pending, plan: { lacks = [] }, hasHistory }: Seen): Attention {
   const missing = [...pending, ...lacks];
+  if (missing.length === 0) return { code: 'BEHIND', problem: 'repeatable scripts are new or have changed' };
   const problem = `${counted(missing.length, 'migration')} behind, from ${missing[0]}`;
   const newer = `; other tenants have ${listed(lacks)}, which this folder lacks`;
   const without = hasHistory === false ? 'no history table: ' : '';

@@ -13,7 +13,8 @@ import {
 import type { ClassFacts } from './class-of.ts';
 import { readKnownHistories } from '../stamps/stamps.ts';
 import { readMemory, type Memory } from '../state/memory.ts';
-import { STAMPS_SINCE } from '../state/version.ts';
+import { countScripts, type Script } from '../state/scripts.ts';
+import { SCRIPTS_SINCE, STAMPS_SINCE } from '../state/version.ts';
 import type { HistoryEntry } from '../target/history.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -22,6 +23,8 @@ export interface TenantGroup extends Omit<ClassFacts, 'plan'> {
   readonly key: string;
   /** The digest of their history from trusted stamps; null if there is none. */
   readonly digest: string | null;
+  /** They lack a script of the scope, or have it in another form. */
+  readonly hasOutdatedScripts: boolean;
   readonly count: number;
 }
 
@@ -34,6 +37,10 @@ export interface Scope {
   readonly stateVersion: number;
   readonly memory: Memory;
   readonly shared: SharedSchemas;
+  /** The scripts that each tenant should have; none if absent. */
+  readonly scripts?: readonly Script[] | undefined;
+  /** The table of scripts exists. */
+  readonly hasScripts?: boolean;
   /** Only these tenants; all if absent. */
   readonly only?: readonly { readonly clerkOrgId: string; readonly schema: string }[] | undefined;
 }
@@ -51,7 +58,7 @@ export interface FleetFacts {
 /** The number of queries does not depend on the number of tenants. */
 export async function readFleetFacts(
   database: Database,
-  which: Pick<Scope, 'only' | 'withTimes'>,
+  which: Pick<Scope, 'only' | 'withTimes' | 'scripts'>,
   stateVersion: number,
 ): Promise<FleetFacts> {
   const [scope, known] = await database.together((one) => [
@@ -64,14 +71,14 @@ export async function readFleetFacts(
 /** Reads what the queries about the fleet need first. @param stateVersion from readStateVersion */
 export async function readScope(
   database: Database,
-  which: Pick<Scope, 'only' | 'withTimes'>,
+  which: Pick<Scope, 'only' | 'withTimes' | 'scripts'>,
   stateVersion: number,
 ): Promise<Scope> {
   const [memory, shared] = await database.together((one) => [
     readMemory(one, stateVersion),
     readSharedSchemas(one),
   ]);
-  return { ...which, stateVersion, memory, shared };
+  return { ...which, stateVersion, hasScripts: stateVersion >= SCRIPTS_SINCE, memory, shared };
 }
 
 /** Of the histories h: a tenant may have it. Every deploy leaves one behind that none has. */
@@ -81,7 +88,10 @@ const IN_USE = 'EXISTS (SELECT FROM tenantctl.stamps s WHERE s.digest = h.digest
 const PAGE = 5_000;
 
 /** SQL fragments for the queries below; the registry is t. */
-function parts(names: Names) {
+function parts(
+  names: Names,
+  { scripts = [], hasScripts }: Partial<Pick<Scope, 'scripts' | 'hasScripts'>> = {},
+) {
   const { table, organization, schema, status } = registrySql(names);
   const facts = {
     namesSchema: `coalesce(t.${schema}::text, '') <> ''`,
@@ -89,6 +99,10 @@ function parts(names: Names) {
     hasFailed: 'failed.schema IS NOT NULL',
     isInterrupted: 'interrupted.schema IS NOT NULL',
     isAmbiguous: 'ambiguous.schema IS NOT NULL',
+    hasOutdatedScripts:
+      scripts.length > 0 && hasScripts === true
+        ? `coalesce(scripts.current, 0) < ${scripts.length}`
+        : String(scripts.length > 0),
   };
   const grouped = { status: statusOf(names, `t.${status}`), hasSchema: 'n.oid IS NOT NULL', ...facts };
   const columns = (of: object) => Object.entries(of).map(([name, sql]) => `${sql} AS "${name}"`);
@@ -106,12 +120,12 @@ function parts(names: Names) {
 /** One query for any fleet size, one row per group. Opens no tenant tables. */
 export async function readGroups(database: Database, scope: Scope): Promise<TenantGroup[]> {
   const { names } = database;
-  const { table, key, grouped } = parts(names);
+  const { table, key, grouped } = parts(names, scope);
   return readInOrder<TenantGroup & QueryResultRow>(
     database,
     `SELECT ${key} AS key, ${grouped}, count(*)::int AS count
      FROM ${table} t ${joins(names, scope)} WHERE ${among(names, scope)}
-     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1`,
+     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY 1`,
   );
 }
 
@@ -123,7 +137,7 @@ export async function* readMembers(
   isLeftOut: (group: TenantGroup) => boolean = () => false,
 ): AsyncGenerator<StampedTenant[]> {
   const { names } = database;
-  const { table, id, schema, key, facts } = parts(names);
+  const { table, id, schema, key, facts } = parts(names, scope);
   const total = countIn(groups.filter((group) => !isLeftOut(group)));
   if (total === 0) return;
   const leftOut = groups.filter(isLeftOut).map(({ key }) => literal(key));
@@ -174,7 +188,7 @@ function readBounds(database: Database): Promise<Bound[]> {
   );
 }
 
-function joins(names: Names, { stateVersion, memory, shared }: Scope): string {
+function joins(names: Names, { stateVersion, memory, shared, scripts = [], hasScripts }: Scope): string {
   const { schema } = registrySql(names);
   const joinNamed = (alias: string, schemas: ReadonlyMap<string, unknown>) =>
     `LEFT JOIN unnest(${array([...schemas.keys()])}) AS ${alias} (schema) ON ${alias}.schema = t.${schema}::text`;
@@ -186,6 +200,9 @@ function joins(names: Names, { stateVersion, memory, shared }: Scope): string {
     joinNamed('failed', memory.failures),
     joinNamed('interrupted', memory.intents),
     joinNamed('ambiguous', memory.ambiguous),
+    scripts.length > 0 && hasScripts
+      ? `LEFT JOIN ${countScripts(scripts)} scripts ON scripts.schema_oid = n.oid`
+      : '',
   ].join('\n     ');
 }
 

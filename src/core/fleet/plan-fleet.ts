@@ -37,7 +37,7 @@ export interface FleetPlan {
  */
 export function planFleet(
   fleet: Fleet,
-  decide: (history: History, tenant?: RegisteredTenant) => Plan,
+  decide: (history: History, tenant?: Member['tenant']) => Plan,
   refusals: ReadonlyMap<string, TenantctlError> = new Map(),
 ): FleetPlan {
   const due: MigrationTask[] = [];

@@ -2,11 +2,11 @@ import type { Database } from '../../db/database.ts';
 import { messageOf } from '../../errors.ts';
 import { conjugated, counted } from '../../wording.ts';
 import type { MigrationFolder } from '../files/source.ts';
-import type { ForwardOptions, Plan } from '../plan/plan.ts';
+import type { ForwardOptions } from '../plan/plan.ts';
 import { countClasses, type ClassCounts } from '../report/class-counts.ts';
 import type { Observer } from '../report/event.ts';
 import type { FleetResult } from '../report/results.ts';
-import { EMPTY_HISTORY, type History } from '../target/history.ts';
+import { EMPTY_HISTORY } from '../target/history.ts';
 import { readPlanner } from './ahead.ts';
 import { classOf } from './class-of.ts';
 import {
@@ -19,6 +19,7 @@ import {
   type TenantGroup,
 } from './fleet-facts.ts';
 import { historyOf, toMembers } from './member.ts';
+import type { Decide } from './plan-scripts.ts';
 import type { Fleet } from './select-fleet.ts';
 
 /**
@@ -28,14 +29,16 @@ import type { Fleet } from './select-fleet.ts';
  */
 export async function readClasses(
   database: Database,
-  which: FleetFacts | Pick<Scope, 'only' | 'stateVersion'>,
+  which: FleetFacts | Pick<Scope, 'only' | 'scripts' | 'stateVersion'>,
   folder: MigrationFolder,
   forward: ForwardOptions,
   observe: Observer,
 ): Promise<ClassCounts | undefined> {
   try {
     const facts =
-      'groups' in which ? which : await readFleetFacts(database, { only: which.only }, which.stateVersion);
+      'groups' in which
+        ? which
+        : await readFleetFacts(database, { only: which.only, scripts: which.scripts }, which.stateVersion);
     return await read(database, facts, await readPlanner(database, facts.known, folder, forward));
   } catch (error) {
     // The run's results must still be returned, even if the server is gone.
@@ -62,16 +65,16 @@ export function warnOfLost(
 async function read(
   database: Database,
   { scope, groups, known }: FleetFacts,
-  decide: (history: History) => Plan,
+  decide: Decide,
 ): Promise<ClassCounts> {
   const isKnown = (group: TenantGroup) => !needsHistory(group, known);
   const counted = groups.filter(isKnown).map((group) => ({
-    class: classOf({ ...group, plan: decide(historyOf(group, known) ?? EMPTY_HISTORY) }),
+    class: classOf({ ...group, plan: decide(historyOf(group, known) ?? EMPTY_HISTORY, group) }),
     count: group.count,
   }));
   for await (const page of readMembers(database, scope, groups, isKnown)) {
     for (const { tenant, history } of await toMembers(database, page, known, { knexLock: false }))
-      counted.push({ class: classOf({ ...tenant, plan: decide(history) }), count: 1 });
+      counted.push({ class: classOf({ ...tenant, plan: decide(history, tenant) }), count: 1 });
   }
   return countClasses(counted);
 }

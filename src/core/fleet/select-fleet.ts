@@ -4,6 +4,7 @@ import {
   readFleetFacts,
   readMembers,
   type FleetFacts,
+  type Scope,
   type TenantGroup,
 } from './fleet-facts.ts';
 import { historyOf, toMembers, type Member } from './member.ts';
@@ -80,16 +81,20 @@ export interface Fleet extends Selected {
   readonly notActiveByStatus: Readonly<Record<string, number>>;
 }
 
-/** @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, RUN_UNKNOWN */
+/**
+ * @param scripts that each tenant should have
+ * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, RUN_UNKNOWN
+ */
 export async function readSelected(
   database: Database,
   { tenants, retryFailed, include }: FleetSelection,
+  scripts?: Scope['scripts'],
 ): Promise<Selected> {
   const stateVersion = await assertManaged(database);
   const failed = retryFailed === undefined ? undefined : await failedInRun(database, retryFailed, tenants);
   const names = failed?.schemas ?? tenants;
   const only = names === undefined ? undefined : await findTenants(database, names);
-  const facts = await readFleetFacts(database, { only }, stateVersion);
+  const facts = await readFleetFacts(database, { only, scripts }, stateVersion);
   const statuses = servedStatuses({ include });
   return { ...facts, isNamed: names !== undefined, statuses, gone: failed?.gone ?? 0 };
 }
@@ -106,7 +111,7 @@ export async function selectFleet(
   for (const group of groups) {
     const history = historyOf(group, known);
     if (!isServed(group) || isRecorded(group) || history === undefined || wishes.verify === true) continue;
-    if (wishes.isSettled?.(history) === true) settled.set(group, history);
+    if (!group.hasOutdatedScripts && wishes.isSettled?.(history) === true) settled.set(group, history);
   }
   wishes.foresee?.(
     groups

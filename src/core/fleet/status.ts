@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts';
+import { scriptsOf, withScriptsOf } from '../files/repeatable.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { checkCall } from '../options/check-call.ts';
 import { planForward } from '../plan/plan.ts';
@@ -25,12 +26,17 @@ import {
 import { historyOf, toMembers } from './member.ts';
 import { putStampsRight } from './put-stamps-right.ts';
 import { needsHistory } from './read-classes.ts';
-import { readStateContext, stateOf, type StateContext, type TenantState } from './tenant-state.ts';
+import {
+  readStateContext,
+  stateOf,
+  type StateContext,
+  type StateFolders,
+  type TenantState,
+} from './tenant-state.ts';
 import { countVersions, type FleetVersion } from './versions.ts';
 
-export interface StatusOptions {
+export interface StatusOptions extends StateFolders {
   readonly masterFolder?: string | undefined;
-  readonly tenantFolder: string;
   /** List every tenant, not only those that need attention. */
   readonly listAll?: boolean | undefined;
   /** Read every history table regardless of stamps, and correct the stamps. */
@@ -48,6 +54,8 @@ export interface FleetStatus {
   };
   /** All tenants of the registry by class and by status; each adds up to the total. */
   readonly tenants: ClassCounts & { readonly byStatus: Readonly<Record<string, number>> };
+  /** Repeatable scripts, and the number of tenants that need at least one; absent without a folder of scripts. */
+  readonly repeatable?: { readonly scripts: number; readonly tenants: number } | undefined;
   /** The tenants with a schema that are not `notActive`; the newest version comes first. */
   readonly versions: readonly FleetVersion[];
   /** Tenants that need attention, or all with `listAll`; by organization id. */
@@ -60,12 +68,17 @@ export interface FleetStatus {
  */
 export async function fleetStatus(database: Database, given: StatusOptions): Promise<FleetStatus> {
   const options = checkCall(database, given, 'tenantFolder');
-  const folder = await readMigrationFolder(options.tenantFolder);
+  const migrations = await readMigrationFolder(options.tenantFolder);
+  const folder = await withScriptsOf(migrations, options.repeatableFolder);
   const masterFolder =
     options.masterFolder === undefined ? undefined : await readMigrationFolder(options.masterFolder);
   const stateVersion = await assertManaged(database);
   const { listAll: withTimes } = options;
-  const { scope, groups, known } = await readFleetFacts(database, { withTimes }, stateVersion);
+  const { scope, groups, known } = await readFleetFacts(
+    database,
+    { withTimes, scripts: scriptsOf(folder) },
+    stateVersion,
+  );
   const context = await readStateContext(database, scope, known, folder);
 
   const counted = new Map<TenantGroup, TenantClass>();
@@ -85,20 +98,26 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
       const { entries } = historyOf(group, known) ?? EMPTY_HISTORY;
       return { ...group, class: of, entries };
     }),
-    ...states.map(({ tenant, history: { entries }, class: of }) => ({
+    ...states.map(({ tenant, history: { entries }, class: of, hasOutdatedScripts }) => ({
       ...tenant,
+      hasOutdatedScripts,
       class: of,
       entries,
       count: 1,
     })),
   ];
+  const migrated = everyone.filter((tenant) => tenant.hasSchema && tenant.class !== 'notActive');
+  const outdated = migrated.filter((tenant) => tenant.hasOutdatedScripts);
   return {
     master: await masterStatus(database, masterFolder, context.memory.intents.get('public')),
     tenants: { ...countClasses(everyone), byStatus: countStatuses(everyone) },
-    versions: countVersions(
-      everyone.filter((tenant) => tenant.hasSchema && tenant.class !== 'notActive'),
-      folder,
-    ),
+    ...(folder.scripts !== undefined && {
+      repeatable: {
+        scripts: folder.scripts.length,
+        tenants: outdated.reduce((sum, { count }) => sum + count, 0),
+      },
+    }),
+    versions: countVersions(migrated, folder),
     states: options.listAll === true ? states : states.filter(({ attention }) => attention !== undefined),
   };
 }
@@ -110,7 +129,7 @@ function classIfFine(
   { decide }: StateContext,
 ): TenantClass | undefined {
   if (isRecorded(group) || needsHistory(group, known)) return undefined;
-  const seen = { ...group, plan: decide(historyOf(group, known) ?? EMPTY_HISTORY) };
+  const seen = { ...group, plan: decide(historyOf(group, known) ?? EMPTY_HISTORY, group) };
   const of = classOf(seen);
   const attention = attentionOf({ ...seen, class: of, history: EMPTY_HISTORY, pending: [] });
   return attention === undefined ? of : undefined;

@@ -1,9 +1,9 @@
 import type { Database } from '../../db/database.ts';
 import type { ErrorReport, InvalidIndex } from '../../errors.ts';
+import { scriptsOf, withScriptsOf } from '../files/repeatable.ts';
 import { readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
-import type { Plan } from '../plan/plan.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { findTenants, tenantUnknown, type RegisteredTenant } from '../registry/registry.ts';
 import type { TenantClass } from '../report/class-counts.ts';
@@ -17,6 +17,14 @@ import { attentionOf, interruptionOf, pendingIn, type Attention, type Interrupti
 import { classOf } from './class-of.ts';
 import { readGroups, readMembers, readScope, type KnownHistories, type Scope } from './fleet-facts.ts';
 import { toMembers, type Member } from './member.ts';
+import type { Decide } from './plan-scripts.ts';
+
+/** The folders that tenants are compared with. */
+export interface StateFolders {
+  readonly tenantFolder: string;
+  /** The folder of the repeatable scripts; none if absent. */
+  readonly repeatableFolder?: string | undefined;
+}
 
 export interface TenantState {
   readonly tenant: RegisteredTenant;
@@ -25,6 +33,8 @@ export interface TenantState {
   readonly pending: readonly string[];
   /** Newer than the folder, and applied to other ACTIVE tenants. */
   readonly lacks: readonly string[];
+  /** It lacks a repeatable script, or has it in another form. */
+  readonly hasOutdatedScripts: boolean;
   readonly history: History;
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
@@ -39,7 +49,7 @@ export interface TenantState {
 /** What decides, besides its history, how a tenant stands. */
 export interface StateContext {
   readonly folder: MigrationFolder;
-  readonly decide: (history: History) => Plan;
+  readonly decide: Decide;
   readonly memory: Memory;
   /** Of the tenants that failed, were interrupted, or were named. */
   readonly invalidIndexes: readonly InvalidIndex[];
@@ -75,7 +85,7 @@ export function stateOf({ tenant, history }: Member, context: StateContext): Ten
     ...tenant,
     hasFailed: recorded.lastError !== undefined,
     isInterrupted: recorded.interrupted !== undefined,
-    plan: context.decide(history),
+    plan: context.decide(history, tenant),
   };
   const seen = {
     ...recorded,
@@ -84,18 +94,21 @@ export function stateOf({ tenant, history }: Member, context: StateContext): Ten
     pending: tenant.hasSchema ? pendingIn(folder, history) : [],
   };
   const applied = history.entries.map((entry) => entry.name);
-  return { tenant, applied, history, ...seen, attention: attentionOf({ ...facts, ...seen, history }) };
+  const { hasOutdatedScripts } = tenant;
+  const attention = attentionOf({ ...facts, ...seen, history });
+  return { tenant, applied, history, hasOutdatedScripts, ...seen, attention };
 }
 
 /** @param name organization id or schema @throws TenantctlError TENANT_UNKNOWN, and what fleetStatus throws */
 export async function tenantState(
   database: Database,
   name: string,
-  options: { readonly tenantFolder: string },
+  options: StateFolders,
 ): Promise<TenantState> {
   checkOptions({ name }, 'name');
   checkCall(database, options, 'tenantFolder');
-  const folder = await readMigrationFolder(options.tenantFolder);
+  const migrations = await readMigrationFolder(options.tenantFolder);
+  const folder = await withScriptsOf(migrations, options.repeatableFolder);
   await assertRegistry(database);
   const [state] = await readStates(database, await findTenants(database, [name]), folder);
   if (state === undefined) throw tenantUnknown([name]);
@@ -110,7 +123,7 @@ export async function readStates(
 ): Promise<TenantState[]> {
   const stateVersion = await readStateVersion(database);
   const [scope, newer] = await database.together((one) => [
-    readScope(one, { only, withTimes: true }, stateVersion),
+    readScope(one, { only, withTimes: true, scripts: scriptsOf(folder) }, stateVersion),
     readNewerHistories(one, { stateVersion }, folder),
   ]);
   const context = await readStateContext(database, scope, newer, folder);

@@ -1,6 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import { TenantctlError } from '../../errors.ts';
 import type { BackwardExtent } from '../plan/plan.ts';
+import { isScriptName } from '../files/script-name.ts';
 import { queryEntries } from './query-entries.ts';
 import { readRun } from './read-runs.ts';
 import { readStateVersion } from '../state/version.ts';
@@ -61,7 +62,9 @@ function toTenants(run: number, entries: readonly EntryRow[]): UndoneTenant[] {
   return [...Map.groupBy(entries, ({ schema, isGone }) => JSON.stringify([schema, isGone])).values()].flatMap(
     (applied) => {
       const [first] = applied;
-      if (first === undefined) return [];
+      // Scripts are not undone.
+      const isOfRun = applied.some(({ run: by, names }) => Number(by) === run && !names.every(isScriptName));
+      if (first === undefined || !isOfRun) return [];
       const appliers = new Map(
         applied.flatMap(({ run: applier, names, batch }) =>
           names.map((name) => [JSON.stringify([name, batch]), Number(applier)] as const),

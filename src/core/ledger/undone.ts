@@ -1,5 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { queryEntries } from './query-entries.ts';
+import { isScriptNameSql } from '../files/script-name.ts';
 import { checkCall } from '../options/check-call.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 
@@ -20,8 +21,8 @@ export async function readUndone(database: Database, run: number): Promise<Undon
     database,
     stateVersion,
     `, changed AS NOT MATERIALIZED (
-       SELECT run, schema, direction, unnest(names) AS name, ended_at
-       FROM entries WHERE run >= $1 AND NOT is_gone),
+       SELECT run, schema, direction, name, ended_at
+       FROM entries, unnest(names) AS name WHERE run >= $1 AND NOT is_gone AND NOT ${isScriptNameSql('name')}),
      own AS (
        SELECT schema, name, max(ended_at) AS ended_at FROM changed WHERE run = $1 AND direction = 'up' GROUP BY 1, 2),
      undone AS (

@@ -56,6 +56,7 @@ const RULES = {
     'masterFolder',
     'tenantFolder',
     'seedFolder',
+    'repeatableFolder',
     'path',
     'folders.master',
     'folders.tenants',

@@ -1,6 +1,7 @@
 import { counted, listed } from '../../wording.ts';
 import { TenantctlError } from '../../errors.ts';
 import { planForward, type ForwardOptions, type Plan } from './plan.ts';
+import { withScriptsOf } from '../files/repeatable.ts';
 import { findMigration, readMigrationFolder, type MigrationFolder } from '../files/source.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { readMasterHistory } from '../target/history.ts';
@@ -14,6 +15,8 @@ export interface FolderOptions extends Omit<ForwardOptions, 'to'> {
 }
 
 export interface TenantFolderOptions extends FolderOptions {
+  /** The folder of the repeatable scripts, which are applied after the migrations; none if absent. */
+  readonly repeatableFolder?: string | undefined;
   /** An empty folder is an error, unless this is set. */
   readonly allowEmptyFolder?: boolean | undefined;
 }
@@ -22,7 +25,8 @@ export interface TenantFolderOptions extends FolderOptions {
 export async function readTenantFolder(
   options: TenantFolderOptions,
 ): Promise<{ folder: MigrationFolder; forward: ForwardOptions }> {
-  const folder = await readMigrationFolder(options.folder);
+  const migrations = await readMigrationFolder(options.folder);
+  const folder = await withScriptsOf(migrations, options.repeatableFolder);
   if (folder.files.length === 0 && options.allowEmptyFolder !== true)
     throw emptyFolder(
       'tenant',

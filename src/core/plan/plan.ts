@@ -21,6 +21,8 @@ export interface Plan {
   readonly warnings: readonly string[];
   /** Of `ahead`: the migrations that neither the history nor the folder has; absent if there are none. */
   readonly lacks?: readonly string[];
+  /** Forward: after the steps, no migration is pending. */
+  readonly isComplete?: boolean;
 }
 
 export const NOTHING: Plan = { steps: [], batch: 0, warnings: [] };
@@ -71,12 +73,22 @@ export function planForward(folder: MigrationFolder, history: History, options: 
   }
 
   const end = options.to === undefined ? undefined : folder.files.indexOf(options.to);
-  const steps = pending
-    .filter((file) => end === undefined || folder.files.indexOf(file) <= end)
-    .map((file) => ({ file, name: file.name }));
+  const steps = toSteps(pending.filter((file) => end === undefined || folder.files.indexOf(file) <= end));
   const batch = steps.length === 0 ? 0 : lastBatch(history) + 1;
   const lacks = options.ahead?.filter((name) => !applied.has(stemOf(name))) ?? [];
-  return { steps, batch, warnings, ...(lacks.length > 0 && { lacks }) };
+  const isComplete = steps.length === pending.length && lacks.length === 0;
+  // A migration may have dropped what a script makes.
+  const scripts = isComplete && steps.length > 0 ? toSteps(folder.scripts) : [];
+  return { steps: [...steps, ...scripts], batch, warnings, isComplete, ...(lacks.length > 0 && { lacks }) };
+}
+
+export function toSteps(files: readonly MigrationFile[] = []): Step[] {
+  return files.map((file) => ({ file, name: file.name }));
+}
+
+/** Whether the step applies a repeatable script. */
+export function isScript({ file }: Pick<Step, 'file'>): boolean {
+  return file.script !== undefined;
 }
 
 /** planForward for many tenants: tenants that share a history object share one plan. */
@@ -185,7 +197,7 @@ function superseded(of: EntriesOfRun, newer: readonly HistoryEntry[]): Tenantctl
 
 /** The history after a plan. Pure. */
 export function historyAfter(history: History, plan: Plan, direction: Direction): readonly HistoryEntry[] {
-  const names = plan.steps.map(({ name }) => name);
+  const names = plan.steps.filter((step) => !isScript(step)).map(({ name }) => name);
   return direction === 'up'
     ? [...history.entries, ...names.map((name) => ({ name, batch: plan.batch }))]
     : history.entries.filter(({ name }) => !names.includes(name));

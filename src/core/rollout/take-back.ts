@@ -1,5 +1,6 @@
 import { resultsOfIdle } from '../fleet/plan-fleet.ts';
 import { planTenantsRollback } from '../fleet/plan-rollback.ts';
+import { isScriptName } from '../files/script-name.ts';
 import type { TenantResult } from '../report/results.ts';
 import type { RolloutResult } from '../report/rollout-result.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -25,7 +26,7 @@ export async function takeBack(
   { folder, lanes, observe, command, compile }: RolloutSetting,
 ): Promise<TakenBack> {
   const { database, run, tenantRole } = context;
-  const applied = new Set(results.filter(({ names }) => names.length > 0).map(({ schema }) => schema));
+  const applied = new Set(results.filter(hasMigrations).map(({ schema }) => schema));
   if (applied.size === 0 || run?.id === undefined)
     return { results: [...results], rolledBack: { tenants: 0, failed: 0 } };
   observe({ type: 'phase', message: `Undoing what was applied to ${counted(applied.size, 'tenant')}` });
@@ -57,10 +58,15 @@ export async function takeBack(
   };
 }
 
+function hasMigrations({ names }: TenantResult): boolean {
+  return !names.every(isScriptName);
+}
+
 /** A tenant's result after what was applied to it was undone or, if that failed, was not. Pure. */
 export function withoutUndone(result: TenantResult, undone: TenantResult | undefined): TenantResult {
-  if (result.names.length === 0 || undone === undefined) return result;
-  const names = result.names.filter((name) => !undone.names.includes(name));
+  if (!hasMigrations(result) || undone === undefined) return result;
+  // Scripts are not undone.
+  const names = result.names.filter((name) => !isScriptName(name) && !undone.names.includes(name));
   const isUndone = names.length === 0 || undone.outcome === 'up-to-date';
   const reverted = undone.names.length > 0 && { reverted: undone.names };
   if (isUndone) {

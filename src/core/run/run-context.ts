@@ -28,6 +28,8 @@ export interface RunOptions {
    * absent, migrations run as the login role.
    */
   readonly tenantRole?: string | undefined;
+  /** The folder of the tenants' repeatable scripts; none if absent. */
+  readonly repeatableFolder?: string | undefined;
   /** Milliseconds to wait for another run on the same schema. */
   readonly lockWaitMs?: number | undefined;
   /** Aborting it stops the run: no new work is started, running work finishes. */
@@ -47,6 +49,8 @@ export interface RunContext {
   readonly retries: number;
   readonly lockWaitMs: number;
   readonly tenantRole: string | undefined;
+  /** Tenants have repeatable scripts, so that what each has of them is recorded. */
+  readonly hasRepeatables: boolean;
   readonly signal: AbortSignal | undefined;
   readonly failureLimit?: FailureLimit | undefined;
   readonly throttle?: Throttle | undefined;
@@ -95,6 +99,7 @@ export function createRunContext(
     retries: options.retries ?? DEFAULT_RETRIES,
     lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
     tenantRole: options.tenantRole,
+    hasRepeatables: options.repeatableFolder !== undefined,
     signal: options.signal,
     run,
     kept,

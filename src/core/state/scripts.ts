@@ -63,6 +63,39 @@ function valuesOf(scripts: readonly Script[]): string {
   return scripts.map(({ name, checksum }) => `(${literal(name)}, ${literal(checksum)})`).join(', ');
 }
 
+/**
+ * For the transaction of these steps: records the scripts among them. A migration may have dropped what the scripts
+ * make, so after it, or its undoing, the tenant has none of them.
+ */
+export function recordSteps(
+  steps: readonly { readonly file: { readonly script?: Script | undefined } }[],
+  { schema, run }: Pick<Record, 'schema' | 'run'>,
+): string[] {
+  const scripts = steps.flatMap(({ file }) => file.script ?? []);
+  return [
+    ...(scripts.length < steps.length ? [forgetRepeatable(schema)] : []),
+    ...(scripts.length === 0 ? [] : [recordScripts(scripts, { schema, kind: 'repeatable', run })]),
+  ];
+}
+
+/** For the transaction that writes the history: see recordSteps. */
+export function forgetRepeatable(schema: string): string {
+  return `${forgetScripts(schema)} AND kind = 'repeatable'`;
+}
+
+/** SQL for the repeatable scripts that the schema has, as a JSON array of Script; NULL if there are none. */
+export function selectScripts(schema: string): string {
+  return `(SELECT jsonb_agg(jsonb_build_object('name', s.name, 'checksum', s.checksum))
+           FROM tenantctl.scripts s JOIN pg_namespace n ON n.oid = s.schema_oid
+           WHERE s.tenant = ${tenantId(schema)} AND s.kind = 'repeatable' AND n.nspname = ${literal(schema)})`;
+}
+
+/** For FROM: how many of these repeatable scripts each schema has as they are, as `current`, by `schema_oid`. */
+export function countScripts(scripts: readonly Script[]): string {
+  return `(SELECT schema_oid, count(DISTINCT name) AS current FROM tenantctl.scripts
+           WHERE kind = 'repeatable' AND (name, checksum) IN (${valuesOf(scripts)}) GROUP BY schema_oid)`;
+}
+
 /** For the transaction that drops the schema. */
 export function forgetScripts(schema: string): string {
   return `DELETE FROM tenantctl.scripts WHERE tenant = ${tenantId(schema)}`;

@@ -14,7 +14,7 @@ export const INTENT_BACKENDS_SINCE = 4;
 /** The first version with tenant ids (src/core/state/tenant-ids.ts). */
 export const TENANT_IDS_SINCE = 8;
 
-/** The first version with the scripts of tenants (src/core/state/scripts.ts). */
+/** The first version with the scripts that tenants have (src/core/state/scripts.ts). */
 export const SCRIPTS_SINCE = 15;
 
 /** 0 if there is no tenantctl schema. @throws TenantctlError NAMES_DIFFER */

@@ -20,7 +20,7 @@ export async function applyTask(
   const target = tenantTarget(context.database.names, tenant, context);
   const attempt = await advance(context, target, {
     direction,
-    decide: (history, done) => work.decide(task, history, done),
+    decide: (history, done, scripts) => work.decide(task, history, done, scripts),
     batch: batchBegun(task, earlier),
     statuses,
     closing: work.closing(task),

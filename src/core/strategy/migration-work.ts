@@ -3,16 +3,19 @@ import type { Applied, Script } from '../apply/assignment.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { TenantsRollback } from '../fleet/plan-rollback.ts';
 import type { Direction } from '../files/load.ts';
+import type { MigrationFolder } from '../files/source.ts';
 import type { History } from '../target/history.ts';
 import type { Lanes } from '../run/lanes.ts';
 import type { Lesson } from './pilots.ts';
 import type { Observer } from '../report/event.ts';
 import type { PeerView } from './peers.ts';
-import { planBackward, type Plan } from '../plan/plan.ts';
+import { isScript, planBackward, planForward, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import { outdatedFiles, withOutdated } from '../plan/repeatable.ts';
 import { stillPlanned } from '../plan/rollback-extent.ts';
 import type { Recording } from '../../db/knex/recording.ts';
 import type { Around } from '../../db/knex/statement.ts';
 import type { TenantStatus } from '../../names.ts';
+import type { Script as ScriptVersion } from '../state/scripts.ts';
 import type { TenantResult } from '../report/results.ts';
 
 export interface ApplyOptions {
@@ -27,8 +30,13 @@ export interface MigrationWork {
   readonly direction: Direction;
   /** Only tenants with one of these statuses are migrated. */
   readonly statuses: readonly TenantStatus[];
-  /** Pure. @param done what this attempt has already done */
-  readonly decide: (task: MigrationTask, history: History, done: readonly string[]) => Plan;
+  /** Pure. @param done what this attempt has already done @param scripts that the tenant has */
+  readonly decide: (
+    task: MigrationTask,
+    history: History,
+    done: readonly string[],
+    scripts: readonly ScriptVersion[] | undefined,
+  ) => Plan;
   /** Statements between lock and history when sent as one string: create the schema, for example. */
   readonly opening?: ((task: MigrationTask) => readonly string[]) | undefined;
   /** Statements that go with the last row of the history. */
@@ -51,6 +59,26 @@ export interface MigrationWork {
   /** Keeps each plan's lesson between the waves of a rollout. */
   readonly lessons?: Map<string, Lesson> | undefined;
   readonly observe: Observer;
+}
+
+/**
+ * What is left of a task on the way forward, under the tenant's lock. A part ends with its last step, even if the
+ * tenant's history has changed in the meantime. Pure.
+ * @param applied the scripts that the tenant has
+ */
+export function stillDue(
+  folder: MigrationFolder,
+  { plan, part }: MigrationTask,
+  history: History,
+  applied: readonly ScriptVersion[] | undefined,
+  forward: ForwardOptions = {},
+): Plan {
+  const last = plan.steps.at(-1);
+  const hasScripts = last !== undefined && isScript(last);
+  const to = part === undefined ? forward.to : plan.steps.findLast((step) => !isScript(step))?.file;
+  const { scripts } = hasScripts ? folder : {};
+  const due = planForward({ ...folder, scripts }, history, { ...forward, to });
+  return withOutdated(due, outdatedFiles({ scripts }, applied));
 }
 
 /** The work of a rollback as planned. */

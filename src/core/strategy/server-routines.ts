@@ -4,14 +4,36 @@ import type { Names } from '../../names.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { ENTRY_COLUMNS, SINCE_BEGIN_MS } from '../ledger/record-in-run.ts';
 import { HISTORY_TRIGGER, historyOf } from '../stamps/server-routines.ts';
+import { isScriptNameSql } from '../files/script-name.ts';
 import { BY_INDEX, routine, type Routine } from '../state/routine.ts';
 import { lockKey } from '../../db/advisory-lock.ts';
 import { lockOfSql } from '../target/lock.ts';
 
 /** Routines: what other runs have done; `enter` and `leave`, the two ends of a one-string transaction. */
 export function serveRoutines(names: Names): Routine[] {
-  return [peersRoutine(names), enterRoutine(names), ...endRoutines(names), DEALLOCATE_ROUTINE];
+  return [
+    peersRoutine(names),
+    enterRoutine(names),
+    ASSERT_OUTDATED,
+    ...endRoutines(names),
+    DEALLOCATE_ROUTINE,
+  ];
 }
+
+const ASSERT_OUTDATED = routine(
+  'assert_outdated(tenant_schema text, scripts text[], checksums text[])',
+  `BEGIN
+     IF EXISTS (
+       SELECT FROM tenantctl.tenants k
+       JOIN tenantctl.scripts s ON s.tenant = k.id AND s.kind = 'repeatable'
+       JOIN pg_namespace n ON n.oid = s.schema_oid AND n.nspname = k.schema_name
+       JOIN unnest(scripts, checksums) w (name, checksum) ON w.name = s.name AND w.checksum = s.checksum
+       WHERE k.schema_name = tenant_schema AND k.gone_at IS NULL) THEN
+       RAISE EXCEPTION '% has a script that the run was going to apply', tenant_schema USING ERRCODE = 'TCT02';
+     END IF;
+   END`,
+  'An error where a tenant has one of these scripts as it is: another run was faster. The history does not tell that.',
+);
 
 const DEALLOCATE_ROUTINE = routine(
   'deallocate()',
@@ -95,7 +117,7 @@ function endRoutines(names: Names): Routine[] {
       `BEGIN
        PERFORM set_config('tenantctl.writer', txid_current()::text, true);
        IF direction = 'up' THEN
-         EXECUTE format('INSERT INTO %I.%I (name, batch, migration_time) SELECT unnest($1), $2, clock_timestamp()', tenant_schema, ${history}) USING names, in_batch;
+         EXECUTE format('INSERT INTO %I.%I (name, batch, migration_time) SELECT n, $2, clock_timestamp() FROM unnest($1) n WHERE NOT ${isScriptNameSql('n').replaceAll("'", "''")}', tenant_schema, ${history}) USING names, in_batch;
        ELSE
          EXECUTE format('DELETE FROM %I.%I WHERE name = ANY ($1)', tenant_schema, ${history}) USING names;
        END IF;
@@ -105,7 +127,7 @@ function endRoutines(names: Names): Routine[] {
          VALUES (run, (SELECT k.id FROM tenantctl.tenants k WHERE k.schema_name = tenant_schema AND k.gone_at IS NULL), tenant_schema, organization, CASE direction WHEN 'up' THEN 'migrated' ELSE 'rolled-back' END, ${SINCE_BEGIN_MS}, direction, in_batch, names);
        END IF;
      END`,
-      'Writes into the history what has been done, and into the ledger of runs. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
+      'Writes into the history which migrations have been done, and into the ledger of runs also which scripts. Only for these writes the trigger is passed by: it knows them by the id of their transaction, so that a setting that was made for good means nothing.',
     ),
     routine(
       'leave(tenant_schema text, was uuid, becomes uuid, direction text, names text[], in_batch integer, run bigint, organization text)',

@@ -1,7 +1,9 @@
+import { literal } from '../../db/sql.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import { historyAfter, type Plan } from '../plan/plan.ts';
+import { historyAfter, isScript, type Plan } from '../plan/plan.ts';
 import { statusValues } from '../registry/registry-sql.ts';
 import { digester, storeHistories } from '../stamps/stamps.ts';
+import { recordSteps } from '../state/scripts.ts';
 import type { History } from '../target/history.ts';
 import type { Target } from '../target/target.ts';
 import { transactionsOf, type CompiledPlan, type CompiledStep } from './compiled.ts';
@@ -24,6 +26,7 @@ export async function createTransactionsFor(
   const { database } = context;
   const { direction } = compiled;
   const { script } = migration;
+  const hasRepeatables = context.hasRepeatables && script === undefined;
   const digest = digester();
   const transactions = transactionsOf(compiled.steps);
   const known = new Map<History['entries'], readonly History['entries'][]>();
@@ -59,11 +62,37 @@ export async function createTransactionsFor(
       const assumption = { statuses, batch, expected, becomes: digest(after), script };
       const compose = composers.get(key) ?? createComposer(context, { ...compiled, steps }, assumption);
       composers.set(key, compose);
-      const opening = at === 0 ? migration.opening?.(task) : undefined;
+      const done = stepsUpTo(task.plan, transactions, at);
+      const own = done.slice(done.length - steps.length);
+      const opening = (at === 0 ? migration.opening?.(task) : undefined) ?? [];
       const closing = at === transactions.length - 1 ? migration.closing(task) : [];
-      const done = stepsUpTo(task.plan, transactions, at).map(({ name }) => name);
-      return { parts: compose(target, opening ?? [], closing), done };
+      const scripts = hasRepeatables ? repeatableStatements(own, target.schema, context.run?.id) : NO_SCRIPTS;
+      return {
+        parts: compose(target, [...opening, ...scripts.before], [...scripts.after, ...closing]),
+        done: done.map(({ name }) => name),
+      };
     });
+  };
+}
+
+function texts(values: readonly string[]): string {
+  return `ARRAY[${values.map(literal).join(', ')}]::text[]`;
+}
+
+const NO_SCRIPTS = { before: [], after: [] };
+
+/** What is sent in a transaction of these steps because of scripts. */
+function repeatableStatements(steps: Plan['steps'], schema: string, run: number | undefined) {
+  const isOnlyScripts = steps.length > 0 && steps.every(isScript);
+  const scripts = steps.flatMap(({ file }) => file.script ?? []);
+  return {
+    // The history does not tell whether another run has applied them.
+    before: isOnlyScripts
+      ? [
+          `CALL tenantctl.assert_outdated(${literal(schema)}::text, ${texts(scripts.map(({ name }) => name))}, ${texts(scripts.map(({ checksum }) => checksum))})`,
+        ]
+      : [],
+    after: recordSteps(steps, { schema, run }),
   };
 }
 

@@ -6,13 +6,13 @@ import { messageOf, TenantctlError } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { batchBegun } from '../strategy/apply-task.ts';
-import type { ApplyOptions } from '../strategy/migration-work.ts';
+import { stillDue, type ApplyOptions } from '../strategy/migration-work.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { advance } from '../apply/advance.ts';
-import { planForward, type Plan } from '../plan/plan.ts';
 import type { MigrationFolder } from '../files/source.ts';
-import type { History } from '../target/history.ts';
 import { tenantTarget, type Target } from '../target/target.ts';
+import type { History } from '../target/history.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Observer } from '../report/event.ts';
 import { grantApplications } from '../roles/application-roles.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
@@ -22,7 +22,7 @@ import type { RegistryShape } from '../registry/registry-shape.ts';
 import { TRANSITIONS, UNFINISHED, setStatus } from '../registry/status.ts';
 import { seedSteps, type Seed } from '../plan/plan-seeds.ts';
 import { forgetFailure } from '../state/failures.ts';
-import { recordScripts } from '../state/scripts.ts';
+import { recordScripts, type Script } from '../state/scripts.ts';
 import { removeTraces } from './traces.ts';
 import { tryLock } from '../../db/advisory-lock.ts';
 
@@ -53,7 +53,7 @@ export async function makeTenant(
   const isContinued = part?.isFirst === false;
   const attempt = await advance(context, target, {
     direction: 'up',
-    decide: (history, done) => planWithSeeds(provisioning, task, history, done),
+    decide: (history, done, scripts) => planWithSeeds(provisioning, task, history, done, scripts),
     batch: batchBegun(task, earlier),
     statuses: UNFINISHED,
     // A failed attempt has dropped the schema.
@@ -87,19 +87,15 @@ export async function makeTenant(
   return { ...attempt, done: { ...done, names: [] } };
 }
 
-/** Everything up to the end of a task's part: earlier migrations, too, if the schema had to be created again. */
-export function planUpTo(folder: MigrationFolder, { plan }: MigrationTask, history: History): Plan {
-  return planForward(folder, history, { to: plan.steps.at(-1)?.file });
-}
-
-/** planUpTo; the last part ends with the seeds. */
+/** What is left of the task, under the lock. The last part ends with the seeds. */
 function planWithSeeds(
   { folder, seeds }: Provisioning,
   task: MigrationTask,
   history: History,
   done: readonly string[],
+  scripts: readonly Script[] | undefined,
 ): Plan {
-  const plan = planUpTo(folder, task, history);
+  const plan = stillDue(folder, task, history, scripts);
   if (task.part?.isLast === false || plan.problem !== undefined) return plan;
   const left = seedSteps(seeds).filter(({ name }) => !done.includes(name));
   return { ...plan, steps: [...plan.steps, ...left] };

@@ -1,15 +1,15 @@
 import { TenantctlError } from '../../errors.ts';
 import { loadAhead } from '../run/load-ahead.ts';
 import { recordLoaded } from '../run/run-context.ts';
-import type { MigrationWork } from '../strategy/migration-work.ts';
+import { stillDue, type MigrationWork } from '../strategy/migration-work.ts';
 import { isAsPlanned } from '../strategy/peers.ts';
 import { serveInPhases } from '../strategy/serve-in-phases.ts';
 import { createLanes, ONE_LANE, type Lanes } from '../run/lanes.ts';
-import { closingOf, createSchemaStatements, makeTenant, planUpTo, type Provisioning } from './make-tenant.ts';
-import { EMPTY_HISTORY } from '../target/history.ts';
+import { closingOf, createSchemaStatements, makeTenant, type Provisioning } from './make-tenant.ts';
+import { planNew } from '../plan/repeatable.ts';
 import { seedSteps } from '../plan/plan-seeds.ts';
-import { planForward } from '../plan/plan.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
+import { withScriptsOf } from '../files/repeatable.ts';
 import { readMigrationFolder } from '../files/source.ts';
 import { hasUnfinished, unregisterTenants } from '../registry/register-tenants.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
@@ -82,7 +82,9 @@ async function provisionInRun(
 ): Promise<ProvisionResult[]> {
   const { masterFolder, vectorExtension = 'auto' } = options;
   const preparing = run.prepare();
-  const reading = readMigrationFolder(options.folder);
+  const reading = readMigrationFolder(options.folder).then((migrations) =>
+    withScriptsOf(migrations, options.repeatableFolder),
+  );
   // Its error comes after the registry's.
   await reading.catch(() => {});
   const seeds = options.seedFolder === undefined ? [] : await loadSeeds(context, options.seedFolder);
@@ -92,11 +94,11 @@ async function provisionInRun(
     masterFolder && refusePendingMaster(one, masterFolder, { allowNewerHistory: true }, observe),
     readState(one),
     vectorExtension === 'off' ? undefined : readVectorExtension(one, VECTOR_ABSENT_MS),
-    reading.then(({ files }) => context.kept.lookUp(files, 'up', one)),
+    reading.then(({ files, scripts = [] }) => context.kept.lookUp([...files, ...scripts], 'up', one)),
   ]);
   await ensureState(database, state, observe);
   await refuseSkeletons(database, 'tenants', withoutRecording(context.kept, folder.files));
-  await assertSessions(context, planForward(folder, EMPTY_HISTORY).steps, 'up');
+  await assertSessions(context, planNew(folder).steps, 'up');
   await ensureVectorExtension(database, vectorExtension, observe, vector);
 
   await preparing;
@@ -137,7 +139,7 @@ interface ChunkSetting extends Omit<Provisioning, 'roles'>, Pick<CommandRun<Prov
 async function provisionChunk(setting: ChunkSetting, ids: readonly string[]): Promise<ProvisionResult[]> {
   const { context, folder, seeds, observe, run } = setting;
   const { database } = context;
-  const planned = [...folder.files, ...seedSteps(seeds)].map(({ name }) => name);
+  const planned = [...planNew(folder).steps, ...seedSteps(seeds)].map(({ name }) => name);
   const registrations = await register(setting, ids, (one) =>
     run.beginIf(hasUnfinished(database.names, ids), planned, one),
   );
@@ -179,7 +181,7 @@ function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): 
     command: COMMAND,
     direction: 'up',
     statuses: UNFINISHED,
-    decide: (task, history) => planUpTo(folder, task, history),
+    decide: (task, history, _done, scripts) => stillDue(folder, task, history, scripts),
     apply: (task, options, earlier) => makeTenant(setting, task, options, earlier),
     opening: ({ tenant }) => createSchemaStatements(setting, tenant.schema),
     closing: ({ tenant }) => closingOf(setting, tenant.schema),

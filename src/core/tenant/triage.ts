@@ -3,7 +3,7 @@ import { toTenantctlError } from '../../errors.ts';
 import type { Provisioning } from './make-tenant.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { EMPTY_HISTORY } from '../target/history.ts';
-import { planForward } from '../plan/plan.ts';
+import { planNew } from '../plan/repeatable.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { refusedRegistration, registerTenants, type Registration } from '../registry/register-tenants.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
@@ -21,7 +21,7 @@ export function triage(
   const results = new Map<string, ProvisionResult>();
   const tasks: MigrationTask[] = [];
   const roles = new Map<string, PreparedRole>();
-  const plan = planForward(folder, EMPTY_HISTORY);
+  const plan = planNew(folder);
   for (const registration of registrations) {
     const { clerkOrgId, schema, status } = registration;
     const role = prepared.get(schema);
