@@ -58,6 +58,7 @@ export type ErrorCode =
   | 'SCHEMA_UNREGISTERED'
   | 'TENANTS_FAILED'
   | 'CHECK_REFUSED'
+  | 'BATCH_LIMIT'
   | 'ROLLOUT_STOPPED'
   // migration files and histories
   | 'MIGRATIONS_FOLDER_MISSING'

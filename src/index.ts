@@ -123,6 +123,8 @@ export type { QueryTenantsIntoOptions, QueryTenantsIntoResult } from './core/que
 
 // SQL that writes, in every tenant
 export { writeTenants, type WriteTenantsOptions } from './core/commands/write-tenants.ts';
+export { backfillTenants } from './core/commands/backfill-tenants.ts';
+export type { BackfillResult, BackfillTenantsOptions } from './core/commands/backfill-tenants.ts';
 export { rehearseWrite } from './core/commands/rehearse-write.ts';
 export { jsonValue } from './db/json-value.ts';
 export type { Column } from './db/read-pages.ts';

@@ -10,8 +10,8 @@ import {
   runOptions,
   type FleetFlags,
 } from '../flags/fleet-options.ts';
-import { runNumberOrLatest } from '../flags/numbers.ts';
-import { addStages, rolloutOf, type RolloutFlags } from '../flags/rollout-options.ts';
+import { largeCount, runNumberOrLatest } from '../flags/numbers.ts';
+import { addStages, rolloutOf, seconds, type RolloutFlags } from '../flags/rollout-options.ts';
 import { howToResume } from '../render/run-end.ts';
 import type { CommandResult } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
@@ -21,6 +21,13 @@ export interface WriteFlags extends FleetFlags, RolloutFlags {
   readonly write?: boolean;
   readonly resume?: number | 'latest';
   readonly allowOutside?: readonly string[];
+  /** The SQL, if it is given here. */
+  readonly batch?: string | true;
+  /** Rows per second. */
+  readonly rate?: number;
+  /** Seconds. */
+  readonly batchPause?: number;
+  readonly maxBatches?: number;
 }
 
 /** The SQL of a command, and the name of its file. */
@@ -33,6 +40,22 @@ export interface GivenSql {
 export function addWrite(command: Command): Command {
   const write = command
     .option('--write', 'let the SQL write: in each tenant in a transaction of its own, as a migration does')
+    .option('--batch [sql]', 'repeat the SQL in each tenant until it changes no rows: for backfills')
+    .option(
+      '--rate <rows>',
+      'with --batch: change at most this many rows per second in all tenants',
+      largeCount,
+    )
+    .option(
+      '--batch-pause <seconds>',
+      'with --batch: wait this long between two batches of a tenant',
+      seconds,
+    )
+    .option(
+      '--max-batches <n>',
+      'with --batch: a tenant with more batches than this fails (default: 10000)',
+      largeCount,
+    )
     .addOption(dryRun())
     .option('--resume <run|latest>', 'continue this run: only where it has not written', runNumberOrLatest)
     .addOption(include())
@@ -46,6 +69,10 @@ export function addWrite(command: Command): Command {
 
 /** Flags that only writing has. */
 const ONLY_WRITE = [
+  'batch',
+  'rate',
+  'batchPause',
+  'maxBatches',
   'dryRun',
   'resume',
   'include',
@@ -70,14 +97,31 @@ export function refuseWithoutWrite(flags: WriteFlags): void {
   });
 }
 
+function refuseWithoutBatch({ rate, batchPause, maxBatches }: WriteFlags): void {
+  if ([rate, batchPause, maxBatches].every((value) => value === undefined)) return;
+  throw new TenantctlError(
+    'USAGE',
+    '--rate, --batch-pause and --max-batches go with --batch, which is missing.',
+    {
+      hint: 'Without --batch, the SQL runs once in each tenant. --wave and --pause slow that down.',
+    },
+  );
+}
+
 export async function writeCommand(
   context: Context,
   flags: WriteFlags,
   given: GivenSql,
 ): Promise<CommandResult> {
+  const { batch, rate: rowsPerSecond, batchPause, maxBatches, resume, allowOutside } = flags;
+  if (batch === undefined) refuseWithoutBatch(flags);
   const rollout = await rolloutOf(flags);
+  // As in reading: wrong SQL is reported before a database that cannot be reached.
+  await context.readEnvironment();
+  const { examineBatch, sqlScript } = await import('../run/core.ts');
+  const { statements } = await sqlScript(given);
+  if (batch !== undefined) await examineBatch(statements);
   return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
-    const { resume, allowOutside } = flags;
     const options = {
       ...runOptions(context, settings, flags),
       ...given,
@@ -87,7 +131,10 @@ export async function writeCommand(
       observe,
     };
     if (flags.dryRun === true) return dryRunResult(context, await core.rehearseWrite(database, options));
-    return writeResult(context, await core.writeTenants(database, options));
+    if (batch === undefined) return writeResult(context, await core.writeTenants(database, options));
+    const batchPauseMs = batchPause && batchPause * 1_000;
+    const pace = { rowsPerSecond, batchPauseMs, maxBatches };
+    return writeResult(context, await core.backfillTenants(database, { ...options, ...pace }));
   });
 }
 

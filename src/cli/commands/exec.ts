@@ -85,7 +85,13 @@ async function execCommand(context: Context, flags: ExecFlags): Promise<CommandR
   });
 }
 
-function sqlOf({ sql, file }: ExecFlags): string {
+function sqlOf({ sql, file, batch }: ExecFlags): string {
+  if (typeof batch === 'string') {
+    if (sql === undefined && file === undefined) return batch;
+    throw new TenantctlError('USAGE', '--batch has SQL, and so has --sql or --file.', {
+      hint: 'Give it once.',
+    });
+  }
   if (sql !== undefined) return sql;
   if (file === undefined)
     throw new TenantctlError('USAGE', 'There is no SQL.', { hint: 'Give it with --sql or --file.' });

@@ -1,5 +1,14 @@
 import { InvalidArgumentError } from 'commander';
-import { COUNT, described, MILLISECONDS, parseWhole, RETRIES, RUN_NUMBER, type Range } from '../../limits.ts';
+import {
+  LARGE_COUNT,
+  COUNT,
+  described,
+  MILLISECONDS,
+  parseWhole,
+  RETRIES,
+  RUN_NUMBER,
+  type Range,
+} from '../../limits.ts';
 
 /** @param word taken in the place of a number */
 function parser<Word extends string = never>(
@@ -25,4 +34,5 @@ export const runNumberOrLatest = parser(
   'Expected the number of a run, or latest: tenantctl runs lists them.',
   'latest',
 );
+export const largeCount = parser(LARGE_COUNT);
 export const countOrAuto = parser(COUNT, `Expected ${described(COUNT)}, or auto.`, 'auto');

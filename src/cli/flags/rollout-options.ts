@@ -99,7 +99,7 @@ function share(text: string, least: 0 | 1): Share {
   return value;
 }
 
-function seconds(text: string): number {
+export function seconds(text: string): number {
   const most = MAX_PAUSE_MS / 1_000;
   if (!/^\d{1,6}(?:\.\d{1,3})?$/.test(text) || Number(text) > most)
     throw new InvalidArgumentError(`Expected a number of seconds from 0 to ${most}, a week.`);

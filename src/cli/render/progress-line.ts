@@ -6,6 +6,9 @@ export interface RunProgress {
   readonly failed: number;
   /** Current tenants per second; 0 if unknown. */
   readonly rate: number;
+  /** Changed by batches. */
+  readonly rows?: number;
+  readonly rowRate?: number;
 }
 
 /** Columns of a bar. */
@@ -18,8 +21,10 @@ export function progressBar(done: number, due: number, { full, empty }: Look['ma
 }
 
 /** "12,345/50,000 tenants, 842/s, 45 s to go, 2 failed". @param isShort without the rate */
-export function progressLine({ done, due, failed, rate }: RunProgress, isShort = false): string {
+export function progressLine(progress: RunProgress, isShort = false): string {
+  const { done, due, failed, rate, rows = 0, rowRate = 0 } = progress;
   const parts = [`${thousands(done)}/${thousands(due)} tenants`];
+  if (rows > 0) parts.push(`${thousands(rows)} rows${isShort ? '' : ` (${perTime(rowRate)})`}`);
   if (rate > 0 && !isShort) parts.push(perTime(rate));
   if (rate > 0 && done < due) parts.push(`${timeLeft((due - done) / rate)} to go`);
   if (failed > 0) parts.push(`${thousands(failed)} failed`);

@@ -164,6 +164,7 @@ function totalsOf({ totals, command }: Run): string {
     [of('undone'), 'migrated and rolled back again'],
     [of('failed'), 'failed'],
     [of('skipped'), 'left out'],
+    [of('rows'), 'rows'],
   ]);
   return sums === '' ? 'none' : sums;
 }

@@ -1,5 +1,7 @@
 /** What commands call in src/core. Loaded as one, while the server answers: many small files take longer. */
 export { acceptEdits } from '../../core/commands/accept-edits.ts';
+export { backfillTenants } from '../../core/commands/backfill-tenants.ts';
+export { examineBatch } from '../../core/commands/batch-sql.ts';
 export { grantApplication } from '../../core/commands/grant-application.ts';
 export { readGrantPlan } from '../../core/commands/plan-grant.ts';
 export { migrateMaster } from '../../core/commands/migrate-master.ts';
@@ -17,6 +19,7 @@ export { resolveInterrupted } from '../../core/commands/resolve.ts';
 export { planMasterRollback, rollbackMaster } from '../../core/commands/rollback-master.ts';
 export { rollbackRun, rollbackTenants } from '../../core/commands/rollback-tenants.ts';
 export { seedTenants } from '../../core/commands/seed-tenants.ts';
+export { sqlScript } from '../../core/commands/sql-script.ts';
 export { writeTenants } from '../../core/commands/write-tenants.ts';
 export { diagnose } from '../../core/doctor/diagnose.ts';
 export { fleetReport } from '../../core/fleet/fleet-report.ts';

@@ -3,7 +3,7 @@ import type { Stage } from '../../core/report/rollout-result.ts';
 import type { TenantResult } from '../../core/report/results.ts';
 import { counted } from '../../wording.ts';
 import { shortError } from '../render/error.ts';
-import { progressBar, progressLine } from '../render/progress-line.ts';
+import { progressBar, progressLine, type RunProgress } from '../render/progress-line.ts';
 import { renderStage, whereabouts } from '../render/rollout.ts';
 import type { Output } from './output.ts';
 import { createSpinner, type Spinner } from './spinner.ts';
@@ -41,14 +41,15 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
   let [done, due, failed] = [0, 0, 0];
   let stage: Stage | undefined;
   const started = now();
-  const warnings = new Set<string>();
+  const warn = createWarn(output);
+  const rows = countRows(now);
   const failures = createFailures(output, () => now() - started >= LINE_INTERVAL_MS);
 
   const { marks, width = Infinity } = output.errorLook;
   const standing = () => {
     const where = stage === undefined ? '' : `${whereabouts(stage, done)}, `;
-    const rate = perSecond(done);
-    const lineOf = (isShort: boolean) => where + progressLine({ done, due, failed, rate }, isShort);
+    const facts = { done, due, failed, rate: perSecond(done), ...rows() };
+    const lineOf = (isShort: boolean) => where + progressLine(facts, isShort);
     if (spinner === undefined) return lineOf(false);
     const bar = `${progressBar(done, due, marks)} `;
     const lines = [bar + lineOf(false), bar + lineOf(true), lineOf(true)];
@@ -66,10 +67,7 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       case 'phase':
         return show(() => event.message);
       case 'warning':
-        // If the server is lost, many things fail alike.
-        if (!output.verbose && warnings.has(event.message)) return;
-        warnings.add(event.message);
-        return output.warn(event.message);
+        return warn(event.message);
       case 'note':
         return output.verbose ? output.message(event.message) : undefined;
       case 'wave':
@@ -77,6 +75,9 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
         return show(standing);
       case 'wave-done':
         return output.message(`${progressBar(done, due, marks)} ${renderStage(event, output.errorLook)}`);
+      case 'batch':
+        rows(event.total.rows);
+        return show(standing);
       case 'selected':
         if (event.due === 0) return;
         [done, due, stage] = [0, event.due, undefined];
@@ -102,6 +103,15 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       spinner?.stop();
       failures.stop();
     },
+  };
+}
+
+/** If the server is lost, many things fail alike: without --verbose, each message is shown once. */
+function createWarn(output: Output): (message: string) => void {
+  const warned = new Set<string>();
+  return (message) => {
+    if (output.verbose || !warned.has(message)) output.warn(message);
+    warned.add(message);
   };
 }
 
@@ -141,6 +151,16 @@ function createFailures(output: Output, isLong: () => boolean) {
       for (const [place, count] of counts)
         if (count > 1) output.message(`${paint.red(marks.failed)} ${counted(count, 'tenant')} ${place}`);
     },
+  };
+}
+
+/** Counts the rows of a backfill. @param total the count so far */
+function countRows(now: () => number): (total?: number) => Pick<RunProgress, 'rows' | 'rowRate'> {
+  const perSecond = measureRate(now);
+  let rows = 0;
+  return (total = rows) => {
+    rows = total;
+    return { rows, rowRate: perSecond(rows) };
   };
 }
 

@@ -10,7 +10,6 @@ import type { RolloutOptions } from '../rollout/options.ts';
 import type { Concurrency } from '../run/lanes.ts';
 import { isWarning, renderNotice, type MigrationNotice } from '../report/notices.ts';
 import { openKeptRecordings } from '../recordings/kept-recordings.ts';
-import { recordedSql, type SqlOptions } from './sql-script.ts';
 import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
 
 export interface CommandRun<Options> {
@@ -30,11 +29,11 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   endingOf: (value: T) => RunEnding,
   use: (commandRun: CommandRun<Options>) => Promise<T>,
 ): Promise<T & { readonly run?: number; readonly notices?: readonly MigrationNotice[] }> {
-  const options = checkCall(database, given, command === 'exec' ? 'sql' : 'folder');
+  const options = checkCall(database, given, ...(command === 'exec' ? [] : (['folder'] as const)));
   const { keepRuns: keep, runLabel: label, observe: heard = silent } = options;
   return withRun(
     database,
-    { command, options: askedOf(database, command, options), label, keep, observe: heard },
+    { command, options: askedOf(command, options), label, keep, observe: heard },
     async (run) => {
       const observe = observeRun(heard, run);
       const context = createRunContext(database, options, run, keptFor(database, command, options));
@@ -86,9 +85,9 @@ export interface FleetRunOptions extends RunOptions {
   readonly observe?: Observer | undefined;
 }
 
-interface CommandOptions extends Omit<FleetRunOptions, 'folder'>, Partial<SqlOptions> {
-  /** The runs that this one continues. */
-  readonly resumes?: readonly number[] | undefined;
+interface CommandOptions extends Omit<FleetRunOptions, 'folder'> {
+  /** More facts to record. */
+  readonly recorded?: Readonly<Record<string, unknown>>;
   readonly folder?: string | undefined;
   readonly only?: readonly string[] | undefined;
   readonly again?: boolean | undefined;
@@ -109,13 +108,10 @@ export function namesOf(tenants: readonly string[] | undefined): Record<string, 
 }
 
 /** The options to record, without connection settings. A check is recorded by name, without its query. */
-function askedOf(database: Database, command: RunCommand, options: CommandOptions): Record<string, unknown> {
-  const { to, extent, tenants, retryFailed, include, concurrency, rollout, sql, allowOutside, resumes } =
-    options;
+function askedOf(command: RunCommand, options: CommandOptions): Record<string, unknown> {
+  const { to, extent, tenants, retryFailed, include, concurrency, rollout } = options;
   return {
-    ...(sql !== undefined && recordedSql(database, { ...options, sql })),
-    allowOutside,
-    resumes,
+    ...options.recorded,
     only: options.only,
     ...(options.again === true && { again: true }),
     ...(options.seedFolder !== undefined && command === 'tenant provision' && { seed: true }),

@@ -1,7 +1,14 @@
 import { startStopwatch } from '../../stopwatch.ts';
-import type { Script } from '../apply/assignment.ts';
+import type { Around } from '../../db/knex/statement.ts';
+import type { Applied, Script } from '../apply/assignment.ts';
 import type { Migration } from '../files/load.ts';
-import { planFleet, refuseOwners, resultsOfIdle, resultsOfNotActive } from '../fleet/plan-fleet.ts';
+import {
+  planFleet,
+  refuseOwners,
+  resultsOfIdle,
+  resultsOfNotActive,
+  type MigrationTask,
+} from '../fleet/plan-fleet.ts';
 import { readSelected, selectFleet, servedStatuses, type FleetSelection } from '../fleet/select-fleet.ts';
 import { readAltered } from '../install/routines.ts';
 import { prepareState } from '../install/state-schema.ts';
@@ -11,10 +18,12 @@ import { NOTHING, type Plan } from '../plan/plan.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import { fleetResult, type FleetResult } from '../report/results.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
-import { prepareRollout } from '../rollout/prepare-rollout.ts';
+import { prepareRollout, type Rollout } from '../rollout/prepare-rollout.ts';
 import { openPlan, resultOf, serveRollout } from '../rollout/rollout.ts';
 import { createLanes } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
+import type { Attempt } from '../serve/work.ts';
+import { applyTask } from '../strategy/apply-task.ts';
 import type { History } from '../target/history.ts';
 import type { MigrationWork } from '../strategy/migration-work.ts';
 import type { CommandRun, FleetRunOptions } from './in-run.ts';
@@ -24,8 +33,11 @@ export interface ScriptOptions extends Omit<FleetRunOptions, 'folder' | 'recordi
   readonly rollout?: RolloutOptions | undefined;
 }
 
+/** Runs the scripts of a tenant once, in a transaction. @param around sends each statement */
+export type Once = (around: Around) => Promise<Attempt<Applied>>;
+
 /** SQL for tenants that is no migration. */
-export interface ScriptWork extends Pick<MigrationWork, 'apply'> {
+export interface ScriptWork {
   readonly command: RunCommand;
   readonly script: Script;
   /**
@@ -35,6 +47,14 @@ export interface ScriptWork extends Pick<MigrationWork, 'apply'> {
   readonly decide: (tenant: RegisteredTenant, history: History) => Plan;
   /** What the ledger says of the run's work, beside its options. */
   readonly planned?: readonly string[] | undefined;
+  /** Serves a tenant by more than one transaction. */
+  readonly repeat?:
+    | ((
+        run: Pick<CommandRun<unknown>, 'context' | 'observe'>,
+        task: MigrationTask,
+        once: Once,
+      ) => Promise<Attempt<Applied>>)
+    | undefined;
   /** Runs once the ledger can be read, and before anything is decided. */
   readonly prepare?: (() => Promise<void>) | undefined;
 }
@@ -57,7 +77,7 @@ export async function serveScript(
   work: ScriptWork,
 ): Promise<FleetResult> {
   const elapsedMs = startStopwatch();
-  const { command, script, decide } = work;
+  const { command, decide } = work;
   const { database } = context;
   const [lanes, selected, altered] = await database.together((one) => [
     createLanes(one, options.concurrency, observe),
@@ -92,26 +112,7 @@ export async function serveScript(
   const served =
     plan.due.length === 0
       ? undefined
-      : await serveRollout(rollout, plan.due, {
-          command,
-          script,
-          apply: work.apply,
-          direction: 'up',
-          statuses: servedStatuses(options),
-          isNamed: fleet.isNamed,
-          decide({ tenant, plan }, history, done) {
-            const { problem } = decide(tenant, history);
-            return {
-              ...plan,
-              steps: plan.steps.filter(({ name }) => !done.includes(name)),
-              ...(problem && { problem }),
-            };
-          },
-          closing: () => [],
-          lanes,
-          compile: options.compile,
-          observe,
-        });
+      : await serveRollout(rollout, plan.due, scriptWork(rollout, work, { options, isNamed: fleet.isNamed }));
   results.push(...(served?.results ?? []), ...resultsOfNotActive(fleet));
   return fleetResult(results, {
     elapsedMs,
@@ -121,4 +122,38 @@ export async function serveScript(
     rollout: resultOf(rollout),
     shared: served?.isShared === true,
   });
+}
+
+function scriptWork(
+  { context, setting: { lanes, observe } }: Rollout,
+  { command, script, decide, repeat }: ScriptWork,
+  { options, isNamed }: { readonly options: ScriptOptions; readonly isNamed: boolean },
+): MigrationWork {
+  const work: MigrationWork = {
+    command,
+    script,
+    direction: 'up',
+    statuses: servedStatuses(options),
+    isNamed,
+    decide({ tenant, plan }, history, done) {
+      const { problem } = decide(tenant, history);
+      return {
+        ...plan,
+        steps: plan.steps.filter(({ name }) => !done.includes(name)),
+        ...(problem && { problem }),
+      };
+    },
+    closing: () => [],
+    lanes,
+    compile: options.compile,
+    observe,
+  };
+  if (repeat === undefined) return work;
+  return {
+    ...work,
+    apply: (task, more, earlier) =>
+      repeat({ context, observe }, task, (around) =>
+        applyTask(context, work, task, { ...more, around }, earlier),
+      ),
+  };
 }

@@ -7,6 +7,7 @@ import { checkCall } from '../options/check-call.ts';
 import { NOTHING } from '../plan/plan.ts';
 import type { FleetResult } from '../report/results.ts';
 import { tenantId } from '../state/tenant-ids.ts';
+import type { Target } from '../target/target.ts';
 import { inRun, type CommandRun } from './in-run.ts';
 import { serveScript, withLoaded, type ScriptOptions, type ScriptWork } from './serve-script.ts';
 import { planOf, recordedSql, sqlScript, type SqlOptions, type SqlScript } from './sql-script.ts';
@@ -28,48 +29,68 @@ export interface WriteTenantsOptions extends SqlOptions, ScriptOptions {
  */
 export async function writeTenants(database: Database, given: WriteTenantsOptions): Promise<FleetResult> {
   const script = await sqlScript(checkCall(database, given, 'sql'));
-  return writeInRun(database, given, script, {});
+  return writeInRun(database, given, script, { finish: (result) => result });
 }
 
-/** Runs a script under a run of `exec`. */
-export async function writeInRun(
+interface Repeated extends Pick<ScriptWork, 'repeat'>, Pick<Script, 'isRepeated'> {
+  /** Whether the transaction at work has found nothing left to do; true if absent. */
+  readonly isFinished?: (target: Target) => boolean;
+  /** More options to record. */
+  readonly recorded?: Readonly<Record<string, unknown>>;
+}
+
+/** Runs a script under a run of `exec`. @param finish makes the result */
+export async function writeInRun<Result extends FleetResult>(
   database: Database,
   given: WriteTenantsOptions,
   { migration }: SqlScript,
-  more: Pick<ScriptWork, 'apply'> & Pick<Script, 'isRepeated'>,
-): Promise<FleetResult> {
+  {
+    repeat,
+    isRepeated,
+    isFinished,
+    recorded,
+    finish,
+  }: Repeated & { readonly finish: (result: FleetResult) => Result },
+): Promise<Result> {
   const resumed = given.resume === undefined ? undefined : await findWritten(database, given.resume);
   const plan = planOf(migration);
-  const options = { ...given, resumes: resumed?.ids };
+  const asked = {
+    ...recordedSql(database, given),
+    allowOutside: given.allowOutside,
+    resumes: resumed?.ids,
+    ...recorded,
+  };
+  const options = { ...given, recorded: asked };
   return inRun(database, 'exec', options, endingOf, async (commandRun) => {
     const { run, observe } = commandRun;
     let written: ReadonlySet<string> = new Set();
     const prepare = async () => {
       if (resumed === undefined) return;
-      if (recordedSql(database, given).sqlDigest !== resumed.sqlDigest)
+      if (asked.sqlDigest !== resumed.sqlDigest)
         observe({ type: 'warning', message: `The SQL is not that of run ${resumed.ids[0]}.` });
       await run.begin([]);
       written = await takeOverWritten(database, resumed, run.id);
     };
     const context = withLoaded(commandRun.context, [migration]);
-    return serveScript(
+    const result = await serveScript(
       { ...commandRun, context },
       {
         command: 'exec',
-        script: { ...ledgerScript(run), isRepeated: more.isRepeated },
+        script: { ...ledgerScript(run, isFinished), isRepeated },
         prepare,
         decide: ({ schema }) => (written.has(schema) ? NOTHING : plan),
-        apply: more.apply,
+        repeat,
       },
     );
+    return finish(result);
   });
 }
 
 /** A script of which only the ledger knows where it was run. */
-function ledgerScript(run: CommandRun<unknown>['run']): Script {
+function ledgerScript(run: CommandRun<unknown>['run'], isFinished: Repeated['isFinished']): Script {
   return {
     outcome: 'written',
-    record: (target) => recordWritten(run.id, target),
+    record: (target) => (isFinished?.(target) === false ? [] : recordWritten(run.id, target)),
     // It reads all entries of the run.
     isDone: ({ schema }, mayBeCommitted) =>
       mayBeCommitted

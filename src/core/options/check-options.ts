@@ -1,6 +1,7 @@
 import { patternProblem } from '../../db/role-name.ts';
 import { TenantctlError } from '../../errors.ts';
 import {
+  LARGE_COUNT,
   COUNT,
   described,
   describedShare,
@@ -24,6 +25,10 @@ const TEXTS = rule('an array of strings', isTexts);
 const PATH = rule('the path of a file or folder', (value) => isText(value) && value !== '');
 const FLAG = rule('true or false', (value) => typeof value === 'boolean');
 const FUNCTION = rule('a function', (value) => typeof value === 'function');
+const PAUSE = rule(
+  `a number of milliseconds from 0 to ${MAX_PAUSE_MS}`,
+  (value) => typeof value === 'number' && value >= 0 && value <= MAX_PAUSE_MS,
+);
 const OBJECT = rule('an object', isObject);
 const whole = (range: Range) => rule(described(range), (value) => isWithin(value, range));
 const share = (least: 0 | 1) =>
@@ -86,6 +91,8 @@ const RULES = {
     (value) => isTexts(value) && value.every((word) => INCLUDABLE.some((status) => status === word)),
   ),
   retryFailed: rule('true or the number of a run', (value) => value === true || isWithin(value, RUN_NUMBER)),
+  maxBatches: whole(LARGE_COUNT),
+  rowsPerSecond: whole(LARGE_COUNT),
   resume: rule(
     "the number of a run, or 'latest'",
     (value) => value === 'latest' || isWithin(value, RUN_NUMBER),
@@ -110,10 +117,7 @@ const RULES = {
     (value) => isShare(value, 1) || (isObject(value) && isTexts(value.tenants) && value.tenants.length > 0),
   ),
   'rollout.wave': share(1),
-  'rollout.pauseMs': rule(
-    `a number of milliseconds from 0 to ${MAX_PAUSE_MS}`,
-    (value) => typeof value === 'number' && value >= 0 && value <= MAX_PAUSE_MS,
-  ),
+  ...all(PAUSE, 'rollout.pauseMs', 'batchPauseMs'),
   'rollout.check': rule('what readTenantCheck returns', (value) => isObject(value) && isText(value.query)),
   'rollout.maxCanaryFailures': share(0),
   'rollout.maxFailures': share(0),

@@ -29,6 +29,15 @@ type EventFacts =
       /** Failed attempts so far. */
       readonly tries: number;
     }
+  /** A batch of a backfill was committed. */
+  | {
+      readonly type: 'batch';
+      readonly tenant: { readonly clerkOrgId?: string | undefined; readonly schema: string };
+      /** Changed by it. */
+      readonly rows: number;
+      /** Of the run so far. */
+      readonly total: { readonly rows: number; readonly batches: number };
+    }
   | { readonly type: 'selected'; readonly total: number; readonly due: number }
   | { readonly type: 'tenant'; readonly result: TenantResult; readonly done: number; readonly due: number };
 
