@@ -49,9 +49,8 @@ export function rowsChanged(answer: QueryResult | readonly QueryResult[]): numbe
   const last = 'command' in answer ? answer : answer.at(-1);
   if (last === undefined) return 0;
   if (last.command !== 'SELECT') return last.rowCount ?? 0;
-  const [row, ...others] = last.rows as Readonly<Record<string, unknown>>[];
-  const [value, ...more] = Object.values(row ?? {});
+  const [value] = Object.values((last.rows[0] ?? {}) as Readonly<Record<string, unknown>>);
   const rows = Number(value ?? Number.NaN);
-  if (others.length + more.length === 0 && Number.isInteger(rows) && rows >= 0) return rows;
+  if (last.fields.length === 1 && last.rows.length === 1 && Number.isInteger(rows) && rows >= 0) return rows;
   throw new TenantctlError('USAGE', 'The batch did not return one number.', { hint: HINT });
 }

@@ -4,6 +4,8 @@ import { writeTenants } from '../../../src/core/commands/write-tenants.ts';
 import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import type { RunEvent } from '../../../src/core/report/event.ts';
+import { openDatabase } from '../../../src/db/open.ts';
+import { cuttingProxy } from '../../support/cutting-proxy.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 
 const ORGANIZATIONS = ['org_a', 'org_b', 'org_c', 'org_d', 'org_e'];
@@ -62,4 +64,119 @@ test('SQL runs once in each selected tenant; the ledger knows it, and neither th
 
   const suspended = await writeTenants(database, { sql: 'DELETE FROM notes', include: ['SUSPENDED'] });
   expect(suspended.totals).toMatchObject({ selected: 5, changed: 5 });
+});
+
+test('SQL keeps to its tenant, unless it says what it reaches; what is no script is refused before anything is sent', async () => {
+  const fleet = await createFleet(ORGANIZATIONS);
+  const { database } = fleet;
+  await fleet.query('CREATE TABLE public.countries (code text)');
+  const other = schemaNameFor('org_b');
+  const refused = await writeTenants(database, {
+    sql: `DELETE FROM ${other}.notes`,
+    tenants: ['org_a', 'org_c'],
+  });
+  expect(refused.tenants.map(({ error }) => error?.code)).toEqual(Array(2).fill('MIGRATION_OUTSIDE_SCHEMA'));
+
+  const alter = 'ALTER TABLE public.countries ADD COLUMN IF NOT EXISTS name text';
+  const outside = await writeTenants(database, { sql: alter });
+  expect(outside.totals).toMatchObject({ failed: 5 });
+  expect(outside.tenants[0]?.error?.hint).toMatch(/ says so: --allow-outside public\.countries$/);
+  const allowed = await writeTenants(database, { sql: alter, allowOutside: ['public.countries'] });
+  expect(allowed.totals).toMatchObject({ changed: 5 });
+
+  for (const [sql, message] of [
+    ['', /empty/],
+    ['DELETE FORM notes', /does not parse/],
+    ['INSERT INTO notes VALUES (1); VACUUM notes', /cannot run in a transaction: VACUUM notes$/],
+    ['CREATE INDEX CONCURRENTLY i ON notes (id)', /cannot run in a transaction/],
+    ['-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2', /it is a migration/],
+  ] as const)
+    await expect(writeTenants(database, { sql })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringMatching(message),
+    });
+  const committed = await writeTenants(database, { sql: 'INSERT INTO notes VALUES (1); COMMIT' });
+  expect(committed.totals).toMatchObject({ failed: 5 });
+  expect(await notesOf(fleet)).toEqual(ORGANIZATIONS.map((organization) => `${organization}: `));
+});
+
+test('a run is continued where it has not written, once, and its failures are none of the migrations', async () => {
+  const fleet = await createFleet(ORGANIZATIONS);
+  const { database } = fleet;
+  await fleet.query(`ALTER TABLE ${schemaNameFor('org_b')}.notes ADD CHECK (id > 5)`);
+  const sql = 'INSERT INTO notes VALUES (1)';
+  const first = await writeTenants(database, {
+    sql,
+    rollout: { canary: { tenants: ['org_a'] }, maxFailures: { count: 0 } },
+    concurrency: 1,
+  });
+  expect(first).toMatchObject({
+    totals: { changed: 1, failed: 1, skipped: 3 },
+    rollout: { stopped: { failed: 1 } },
+  });
+  expect(await fleet.status()).toMatchObject({ tenants: { upToDate: 5, failed: 0 } });
+
+  await fleet.query(
+    `DELETE FROM ${schemaNameFor('org_b')}.notes; ALTER TABLE ${schemaNameFor('org_b')}.notes DROP CONSTRAINT notes_id_check`,
+  );
+  const dry = await rehearseWrite(database, { sql, resume: 'latest' });
+  expect(dry.plans[0]?.targets).toHaveLength(4);
+  const second = await writeTenants(database, {
+    sql,
+    resume: 'latest',
+    tenants: ['org_a', 'org_b', 'org_c'],
+  });
+  expect(second.totals).toMatchObject({ selected: 3, upToDate: 1, changed: 2 });
+  const again = writeTenants(database, { sql, resume: first.run });
+  await expect(again).rejects.toMatchObject({
+    code: 'RUN_UNKNOWN',
+    hint: expect.stringContaining(`--resume ${second.run}`),
+  });
+  const third = await writeTenants(database, { sql, resume: second.run });
+  expect(third.totals).toMatchObject({ selected: 5, upToDate: 3, changed: 2 });
+  expect(await notesOf(fleet)).toEqual(ORGANIZATIONS.map((organization) => `${organization}: 1`));
+
+  const warnings: RunEvent[] = [];
+  const other = {
+    sql: 'SELECT 2',
+    resume: third.run,
+    observe: (event: RunEvent) => void warnings.push(event),
+  };
+  expect((await writeTenants(database, other)).totals).toMatchObject({ upToDate: 5, changed: 0 });
+  expect(warnings).toContainEqual(
+    expect.objectContaining({ type: 'warning', message: expect.stringContaining('not that of run') }),
+  );
+});
+
+test('a check looks at what was written, and marks no tenant as failed', async () => {
+  const fleet = await createFleet(ORGANIZATIONS);
+  const check = { name: 'few.sql', query: 'SELECT count(*) < 1 FROM notes' };
+  const rollout = { canary: { count: 1 }, check };
+  const result = await writeTenants(fleet.database, { sql: 'INSERT INTO notes VALUES (1)', rollout });
+  expect(result).toMatchObject({ totals: { failed: 1, skipped: 4 }, rollout: { refused: 1 } });
+  expect(result.tenants.find(({ outcome }) => outcome === 'failed')?.error).toMatchObject({
+    code: 'CHECK_REFUSED',
+    hint: expect.stringMatching(/^What was written in the tenant stays/),
+  });
+  expect(await fleet.status()).toMatchObject({ tenants: { upToDate: 5, failed: 0 } });
+});
+
+test('a COMMIT whose answer is lost is not repeated', async () => {
+  const fleet = await createFleet(ORGANIZATIONS);
+  // Statement by statement, and in the string for the third tenant.
+  for (const [sent, value] of [
+    [`, 'written', `, 1],
+    ['tenantctl.stay_within(', 2],
+  ] as const) {
+    const proxy = await cuttingProxy(fleet.testDatabase.settings);
+    const database = await openDatabase(proxy.settings, { maxConnections: 3 });
+    proxy.cutAfter(sent, 'COMMIT');
+    const result = await writeTenants(database, {
+      sql: `INSERT INTO notes VALUES (${value})`,
+      concurrency: 1,
+    });
+    await database.close();
+    expect([proxy.cuts, result.totals]).toEqual([1, expect.objectContaining({ changed: 5, failed: 0 })]);
+  }
+  expect(await notesOf(fleet)).toEqual(ORGANIZATIONS.map((organization) => `${organization}: 1, 2`));
 });
