@@ -1,11 +1,13 @@
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { rehearseSeeds } from '../../../src/core/commands/rehearse-seeds.ts';
 import { seedTenants, type SeedTenantsOptions } from '../../../src/core/commands/seed-tenants.ts';
 import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import type { RunEvent } from '../../../src/core/report/event.ts';
 import { readTenantCheck } from '../../../src/core/rollout/tenant-check.ts';
+import { openDatabase } from '../../../src/db/open.ts';
+import { cuttingProxy } from '../../support/cutting-proxy.ts';
 import { createFleet, resultOf, type TestFleet } from '../../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
 import { usualProject } from '../../support/project.ts';
@@ -137,6 +139,21 @@ test('two runs at once seed each tenant once', async () => {
   expect([sum('changed'), sum('upToDate'), sum('failed')]).toEqual([3, 3, 0]);
   expect(await rows(fleet)).toEqual(['1 1', '1 1', '1 1']);
 });
+
+test.each([false, true])(
+  'a COMMIT whose answer is lost has run the seeds once (again: %s)',
+  async (again) => {
+    const fleet = await seededFleet();
+    const proxy = await cuttingProxy(fleet.testDatabase.settings);
+    const database = await openDatabase(proxy.settings, { maxConnections: 6 });
+    onTestFinished(() => database.close());
+    proxy.cutAfter('INSERT INTO tenantctl.scripts', 'COMMIT');
+    const result = await seedTenants(database, { ...optionsOf(fleet), again });
+    expect(proxy.cuts).toBe(1);
+    expect(result.tenants).toMatchObject([1, 2, 3].map(() => ({ outcome: 'seeded', names: BOTH })));
+    expect(await rows(fleet)).toEqual(['1 1', '1 1', '1 1']);
+  },
+);
 
 test('a dry run shows what each tenant would be sent, and changes nothing', async () => {
   const fleet = await seededFleet();
