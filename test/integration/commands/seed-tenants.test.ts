@@ -111,7 +111,7 @@ test('a tenant whose seed fails keeps nothing of its seeds, and the next run see
   expect(await rows(fleet)).toEqual(['1 1', '1 1', '1 1']);
 });
 
-test('a tenant that lacks migrations has failed with how to migrate it, and so has one that fell behind', async () => {
+test('a tenant that lacks migrations has failed, with how to migrate it', async () => {
   const fleet = await seededFleet();
   await fleet.add('3_more.sql', '-- migrate:up\nCREATE TABLE more ();');
   await fleet.migrate({ tenants: ['org_a', 'org_c'] });
@@ -124,6 +124,18 @@ test('a tenant that lacks migrations has failed with how to migrate it, and so h
   });
   await fleet.project.write('migrations/master/30250101000000_x.sql', '-- migrate:up\nSELECT 1;');
   expect(await refusalOf(seed(fleet))).toMatchObject({ code: 'MASTER_PENDING' });
+});
+
+test('a tenant whose migrations are undone while the run is at work is not seeded', async () => {
+  const fleet = await seededFleet({ 'seeds/tenants/0_wait.sql': WAIT_AT_GATE });
+  const gate = await closeGate(fleet.testDatabase);
+  const run = seed(fleet, { concurrency: 1 });
+  await gate.reached();
+  await fleet.query(`DELETE FROM ${schemaNameFor('org_c')}.knex_migrations_tenant WHERE name LIKE '%tags%'`);
+  await gate.open();
+  const result = await run;
+  expect(result.totals).toMatchObject({ changed: 2, failed: 1 });
+  expect(resultOf(result, 'org_c').error).toMatchObject({ code: 'TENANT_BEHIND' });
 });
 
 test('two runs at once seed each tenant once', async () => {
