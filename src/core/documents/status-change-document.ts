@@ -6,7 +6,7 @@ import {
   type StatusTenant,
   type StatusVerb,
 } from '../tenant/status-change-result.ts';
-import { TRANSITIONS } from '../registry/status.ts';
+import { TRANSITIONS } from '../registry/transitions.ts';
 import type { ErrorReport } from '../../errors.ts';
 import { withReport } from './document.ts';
 

@@ -5,7 +5,7 @@ import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import { provisionCommand } from '../registry/not-active.ts';
 import { refusedSchema } from '../registry/registration-errors.ts';
-import { UNFINISHED } from '../registry/status.ts';
+import { UNFINISHED } from '../registry/transitions.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Fleet, RefusedTenant } from './select-fleet.ts';
 import { behindFleet } from './ahead.ts';

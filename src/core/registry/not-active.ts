@@ -1,7 +1,7 @@
 import { TenantctlError } from '../../errors.ts';
 import { STATUSES } from '../../names.ts';
 import { tenantWord } from '../../wording.ts';
-import { UNFINISHED } from './status.ts';
+import { UNFINISHED } from './transitions.ts';
 
 /**
  * Why nothing is done to a tenant that was asked for, with the way out.

@@ -13,7 +13,8 @@ import {
 } from './registration-errors.ts';
 import { columnsToFill, type RegistryShape } from './registry-shape.ts';
 import { hasStatus, registrySql, statusOf, writtenStatus } from './registry-sql.ts';
-import { TRANSITIONS, touched, UNFINISHED } from './status.ts';
+import { touched } from './status.ts';
+import { TRANSITIONS, UNFINISHED } from './transitions.ts';
 import type { Database } from '../../db/database.ts';
 
 /** A registry row; or, without schema and status, the error that says why there is none. */

@@ -25,7 +25,7 @@ import {
 import { refusePendingMaster } from '../plan/plan-folder.ts';
 import { withoutRecording } from '../recordings/kept-recordings.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
-import { UNFINISHED } from '../registry/status.ts';
+import { UNFINISHED } from '../registry/transitions.ts';
 import type { Database } from '../../db/database.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { type ProvisionResult, endingOf, toProvisionResult } from './provision-result.ts';

@@ -5,7 +5,7 @@ import { migrateInRun, type MigrateTenantsOptions } from '../commands/migrate-te
 import { checkOptions } from '../options/check-options.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertHolds, assertRegistry } from '../registry/registry-shape.ts';
-import { TRANSITIONS } from '../registry/status.ts';
+import { TRANSITIONS } from '../registry/transitions.ts';
 import type { FleetResult, TenantResult } from '../report/results.ts';
 import { createLanes } from '../run/lanes.ts';
 import { isStopped } from '../run/run-context.ts';

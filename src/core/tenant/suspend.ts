@@ -8,7 +8,7 @@ import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertHolds, assertRegistry } from '../registry/registry-shape.ts';
-import { TRANSITIONS } from '../registry/status.ts';
+import { TRANSITIONS } from '../registry/transitions.ts';
 import { observeRun, silent, type Observer } from '../report/event.ts';
 import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
 import { createRunContext, type RunOptions } from '../run/run-context.ts';

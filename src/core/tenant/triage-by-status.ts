@@ -1,6 +1,6 @@
 import type { TenantctlError } from '../../errors.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
-import { TRANSITIONS, type StatusChange } from '../registry/status.ts';
+import { TRANSITIONS, type StatusChange } from '../registry/transitions.ts';
 import { resultOf, UNCHANGED, type StatusChangeResult, type StatusTenant } from './status-change-result.ts';
 
 /** Separates tenants to change from those that are as asked, or must not be changed. Pure. */

@@ -8,7 +8,7 @@ import type { MigrationFolder } from '../files/source.ts';
 import { refusedRegistration, registerTenants, type Registration } from '../registry/register-tenants.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
 import type { prepareRoles, PreparedRole } from '../roles/prepare-roles.ts';
-import { TRANSITIONS, UNFINISHED } from '../registry/status.ts';
+import { TRANSITIONS, UNFINISHED } from '../registry/transitions.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import { type ProvisionResult, resultOf } from './provision-result.ts';
 
