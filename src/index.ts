@@ -135,6 +135,7 @@ export { typesOfTenant } from './core/types/types-of-tenant.ts';
 
 // The state of the fleet
 export { fleetStatus } from './core/fleet/status.ts';
+export { fleetSnapshot, type FleetSnapshot, type SnapshotOptions } from './core/fleet/snapshot.ts';
 export type { FleetStatus, StatusOptions } from './core/fleet/status.ts';
 export { fleetReport } from './core/fleet/fleet-report.ts';
 export type {
@@ -173,6 +174,7 @@ export type {
 export {
   registryDocument,
   resolutionDocument,
+  snapshotDocument,
   statusDocument,
   tenantStateDocument,
 } from './core/documents/status-document.ts';
@@ -180,6 +182,7 @@ export type {
   RegistryDocument,
   InterruptionDocument,
   ResolutionDocument,
+  SnapshotDocument,
   StatusDocument,
   TenantStateDocument,
 } from './core/documents/status-document.ts';

@@ -45,7 +45,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   runs: ['runs --limit 5'],
   'runs show': ['runs show latest', 'runs show 42 --all'],
   report: ['report --html fleet.html', 'report --html - --no-sizes > fleet.html', 'report --json'],
-  status: ['status --verbose', 'status --all', 'status --check'],
+  status: ['status --verbose', 'status --all', 'status --check', 'status --watch', 'status --watch 5 --json'],
   help: ['help migrate tenants'],
 };
 

@@ -18,6 +18,7 @@ export interface TerminalOptions extends CliOptions {
   readonly typed?: { readonly after: RegExp; readonly text: string };
   /** 0: a terminal without a width, as in some CI systems. */
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 /** Runs the program on a pseudo terminal, which merges stdout and stderr. */
@@ -28,7 +29,11 @@ export async function tenantctlOnTerminal(
   const words = [process.execPath, PROGRAM, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
   const child = spawn(
     TERMINAL_MAKER,
-    ['-qec', `stty cols ${options.columns ?? 120}; exec ${words.join(' ')}`, join('/dev', 'null')],
+    [
+      '-qec',
+      `stty cols ${options.columns ?? 120} rows ${options.rows ?? 24}; exec ${words.join(' ')}`,
+      join('/dev', 'null'),
+    ],
     {
       cwd: options.cwd,
       env: { ...CLI_ENV, TERM: 'xterm', ...options.env },

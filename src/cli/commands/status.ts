@@ -1,10 +1,11 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { statusDocument } from '../../core/documents/status-document.ts';
 import type { AttentionCode } from '../../core/fleet/attention.ts';
 import type { FleetStatus } from '../../core/fleet/status.ts';
 import { TenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';
 import { masterFolderOf, verify } from '../flags/fleet-options.ts';
+import { count } from '../flags/numbers.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 
@@ -12,7 +13,10 @@ interface StatusFlags {
   readonly check?: boolean;
   readonly all?: boolean;
   readonly verify?: boolean;
+  readonly watch?: number | true;
 }
+
+const WATCH_SECONDS = 2;
 
 export function addStatus(program: Command, register: Register): void {
   const command = program
@@ -20,26 +24,42 @@ export function addStatus(program: Command, register: Register): void {
     .description('show the state of the master schema and of the fleet')
     .option('--check', 'exit with 6 if anything is pending or needs attention')
     .option('--all', 'list every tenant')
-    .addOption(verify());
+    .addOption(verify())
+    .addOption(
+      new Option(
+        '--watch [seconds]',
+        `show it again every so many seconds (default: ${WATCH_SECONDS}); q ends`,
+      )
+        .argParser(count)
+        .conflicts(['check', 'verify']),
+    );
   register(command, 'status', statusCommand);
 }
 
 async function statusCommand(context: Context, flags: StatusFlags): Promise<CommandResult> {
   const all = flags.all === true;
+  const list = all ? 'all' : context.output.verbose ? 'attention' : 'none';
   return context.withDatabase(undefined, async (database, settings, observe, core) => {
-    const status = await core.fleetStatus(database, {
+    const options = {
       masterFolder: masterFolderOf(settings),
       tenantFolder: settings.folders.tenants,
       repeatableFolder: settings.folders.repeatable,
       listAll: all,
+    };
+    if (flags.watch !== undefined) {
+      const { watchStatus } = await import('./status-watch.ts');
+      const seconds = flags.watch === true ? WATCH_SECONDS : flags.watch;
+      return watchStatus(context, { seconds, list, read: () => core.fleetSnapshot(database, options) });
+    }
+    const status = await core.fleetStatus(database, {
+      ...options,
       verify: flags.verify,
       // Only reading every history takes long enough to show progress.
       observe: flags.verify === true ? observe : undefined,
     });
     return {
       document: statusDocument(status, all),
-      text: ({ renderStatus }, look) =>
-        renderStatus(status, all ? 'all' : context.output.verbose ? 'attention' : 'none', look),
+      text: ({ renderStatus }, look) => renderStatus(status, list, look),
       error: flags.check === true ? checkFailure(status) : undefined,
     };
   });

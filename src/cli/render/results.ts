@@ -6,6 +6,7 @@ export { renderRehearsal } from './rehearsal.ts';
 export { renderResolution } from './resolution.ts';
 export { renderRunEnd } from './run-end.ts';
 export { renderRun, renderRuns } from './runs.ts';
+export { renderSnapshot } from './snapshot.ts';
 export { renderStatus } from './status.ts';
 export { renderPlannedStatus, renderStatusChanges } from './status-change.ts';
 export { renderRegistry, renderTenant } from './tenant.ts';

@@ -7,8 +7,8 @@ import type { Context } from './context.ts';
 export type ResultText = (render: typeof Renderers, look: Look) => string | Promise<string>;
 
 export interface CommandResult {
-  /** The keys of the JSON document besides command, ok and error. */
-  readonly document: object;
+  /** The keys of the JSON document besides command, ok and error; absent if the command has written its documents. */
+  readonly document?: object;
   /** The result for people, made only if wanted. Nothing is written if empty. */
   readonly text?: ResultText;
   /** The work failed, at least partly. */

@@ -23,6 +23,7 @@ export { sqlScript } from '../../core/commands/sql-script.ts';
 export { writeTenants } from '../../core/commands/write-tenants.ts';
 export { diagnose } from '../../core/doctor/diagnose.ts';
 export { fleetReport } from '../../core/fleet/fleet-report.ts';
+export { fleetSnapshot } from '../../core/fleet/snapshot.ts';
 export { fleetStatus } from '../../core/fleet/status.ts';
 export { tenantState } from '../../core/fleet/tenant-state.ts';
 export { readRun, readRuns, readRunTenants } from '../../core/ledger/read-runs.ts';

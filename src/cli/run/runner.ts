@@ -52,6 +52,7 @@ export async function runCommand(
 async function write(command: string, output: Output, result: CommandResult): Promise<void> {
   const { document, text, error, showError = true } = result;
   if (output.json) {
+    if (document === undefined && error === undefined) return;
     const failure = error && { error: error.toJSON() };
     const run = error?.run !== undefined && { run: error.run };
     return output.document({ command, ok: error === undefined, ...run, ...document, ...failure });

@@ -7,6 +7,8 @@ export interface Interruption {
   onSecond(cancel: () => void): () => void;
   /** Makes the first signal cancel too: the work changes nothing and need not finish. */
   cancelOnFirst(): void;
+  /** Makes the first signal only abort `signal`, without a message: nothing is at work. */
+  abortOnFirst(): void;
   isCancelled(): boolean;
   /** 130 or 143 after a signal. */
   exitCode(): number | undefined;
@@ -19,11 +21,13 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
   let code: number | undefined;
   let isCancelled = false;
   let isEager = false;
+  let isQuiet = false;
   const cancels = new Set<() => void>();
   const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
     if (code === undefined) {
       code = 128 + constants.signals[name];
       controller.abort();
+      if (isQuiet) return;
       if (!isEager) {
         announce('Stopping: no new tenants are started, running ones finish. A second Ctrl-C cancels them.');
         return;
@@ -43,6 +47,7 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
       return () => cancels.delete(cancel);
     },
     cancelOnFirst: () => (isEager = true),
+    abortOnFirst: () => (isQuiet = true),
     isCancelled: () => isCancelled,
     exitCode: () => code,
     stop() {

@@ -17,7 +17,10 @@ export interface Output extends OutputOptions {
   readonly look: Look;
   /** Of stderr. */
   readonly errorLook: Look;
+  /** A line on stderr can be drawn again. */
   readonly animated: boolean;
+  /** All of stdout can be drawn again. */
+  readonly redraws: boolean;
   /** Masks the secrets in these variables from now on. */
   learnSecrets(...sources: readonly Variables[]): void;
   /**
@@ -26,6 +29,8 @@ export interface Output extends OutputOptions {
    */
   part(text: string): Promise<void>;
   result(text: string): Promise<void>;
+  /** Text as `result` writes it: without secrets, and without control characters but colours. */
+  readonly visible: (text: string) => string;
   /** Writes the result as one JSON document. */
   document(document: object): Promise<void>;
   /** A document as JSON, with secrets masked. */
@@ -49,34 +54,35 @@ export function createOutput(options: OutputOptions): Output {
     // 0: some CI pseudo terminals.
     width: stream.isTTY && stream.columns > 0 ? stream.columns : undefined,
   });
+  // Without a width nothing can be drawn in the same place.
+  const isLive = !options.json && !isSet('CI') && process.env.TERM !== 'dumb';
   const errorLook = lookOf(process.stderr);
   const look = lookOf(process.stdout);
-  const shown = (text: string, { paint }: Look) => `${visibleText(conceal(text), paint.level > 0)}\n`;
-  const complain = (text: string) => void write(process.stderr, shown(text, errorLook));
+  const shown = (text: string, { paint }: Look) => visibleText(conceal(text), paint.level > 0);
+  const complain = (text: string) => void process.stderr.write(`${shown(text, errorLook)}\n`);
+  // Resolves when the text is written, so that long documents are complete before the process ends.
+  const toStdout = (text: string) =>
+    new Promise<void>((resolve) => {
+      writeToStdout(text, () => resolve());
+    });
   const message = options.quiet ? () => {} : complain;
   return {
     ...options,
     look,
     errorLook,
-    animated:
-      // Without a width a spinner cannot redraw its line.
-      errorLook.width !== undefined &&
-      !options.quiet &&
-      !options.json &&
-      !isSet('CI') &&
-      process.env.TERM !== 'dumb',
+    animated: errorLook.width !== undefined && !options.quiet && isLive,
+    redraws: look.width !== undefined && isLive,
     learnSecrets(...sources) {
       conceal = createConcealer(sources.flatMap(secretsOf));
     },
     part(text) {
       isBegun = true;
-      return new Promise((resolve) => {
-        writeToStdout(text, () => resolve());
-      });
+      return toStdout(text);
     },
-    result: (text) => write(process.stdout, shown(text, look)),
-    document: (document) => write(process.stdout, `${toJson(document, conceal, 2).slice(isBegun ? 1 : 0)}\n`),
     masked: (document) => toJson(document, conceal, 0),
+    result: (text) => toStdout(`${shown(text, look)}\n`),
+    visible: (text) => shown(text, look),
+    document: (document) => toStdout(`${toJson(document, conceal, 2).slice(isBegun ? 1 : 0)}\n`),
     message,
     warn: (text) => message(`${errorLook.paint.yellow(errorLook.marks.warning)} ${text}`),
     complain,
@@ -107,13 +113,6 @@ export function divertStdout(): () => void {
   return () => {
     process.stdout.write = write;
   };
-}
-
-/** Resolves when the text is written, so that long documents are complete before the process ends. */
-function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  return new Promise((resolve) => {
-    stream.write(text, () => resolve());
-  });
 }
 
 function isSet(name: string): boolean {

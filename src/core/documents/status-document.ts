@@ -1,8 +1,10 @@
 import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Resolution } from '../commands/resolve.ts';
+import type { FleetSnapshot } from '../fleet/snapshot.ts';
 import type { FleetStatus } from '../fleet/status.ts';
 import type { TenantState } from '../fleet/tenant-state.ts';
 import type { Interruption } from '../fleet/attention.ts';
+import { runDocument } from './run-document.ts';
 
 export type RegistryDocument = ReturnType<typeof registryDocument>;
 
@@ -63,6 +65,18 @@ export function statusDocument(status: FleetStatus, all: boolean) {
     versions: status.versions,
     attention: status.states.filter((state) => state.attention !== undefined).map(tenantStateDocument),
     ...(all && { all: status.states.map(tenantStateDocument) }),
+  };
+}
+
+export type SnapshotDocument = ReturnType<typeof snapshotDocument>;
+
+/** A line of `status --watch --json`. @param all with every tenant */
+export function snapshotDocument({ at, status, runs, blockers }: FleetSnapshot, all: boolean) {
+  return {
+    at: at.toISOString(),
+    ...statusDocument(status, all),
+    runs: runs.map(runDocument),
+    blockedBy: blockers,
   };
 }
 

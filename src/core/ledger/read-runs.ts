@@ -82,6 +82,12 @@ export async function readRuns(database: Database, options: ReadRunsOptions = {}
   return selectRuns(database, 'ORDER BY r.id DESC LIMIT $1', options.limit ?? DEFAULT_LIMIT);
 }
 
+/** The runs that a process is working on, newest first. */
+export async function readRunsAtWork(database: Database): Promise<Run[]> {
+  checkDatabase(database);
+  return selectRuns(database, `WHERE ${AT_WORK} ORDER BY r.id DESC`);
+}
+
 /** @param id its number, or the newest run of any command @throws TenantctlError RUN_UNKNOWN */
 export async function readRun(database: Database, id: number | 'latest'): Promise<Run> {
   if (id === 'latest') checkDatabase(database);
@@ -94,11 +100,11 @@ export async function readRun(database: Database, id: number | 'latest'): Promis
   return run;
 }
 
-async function selectRuns(database: Database, which: string, value: number): Promise<Run[]> {
+async function selectRuns(database: Database, which: string, ...values: number[]): Promise<Run[]> {
   if ((await readStateVersion(database)) < RUNS_SINCE) return [];
   const { rows } = await database.query<Omit<Run, 'id'> & { readonly id: string } & QueryResultRow>(
     `SELECT ${RUN_COLUMNS} FROM tenantctl.runs r ${which}`,
-    [value],
+    values,
   );
   return rows.map((row) => ({
     ...row,

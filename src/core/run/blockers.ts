@@ -61,7 +61,7 @@ interface BlockerRow extends Omit<Blocker, 'waitsFor'> {
  * name as the query (https://www.postgresql.org/docs/current/functions-info.html: pg_blocking_pids).
  * PostgreSQL hides the queries of other roles.
  */
-async function readBlockers(database: Database): Promise<Map<number, Blocker[]>> {
+export async function readBlockers(database: Database): Promise<Map<number, Blocker[]>> {
   const { rows } = await database.query<BlockerRow>(
     `WITH RECURSIVE chain (waiting, waiter, pid, depth) AS (
        SELECT w.pid, w.pid, blocking.pid, 1

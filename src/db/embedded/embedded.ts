@@ -63,7 +63,9 @@ async function finishedOrAnew<T>(directory: string, open: (dataDir: string) => P
 /** Each of these modules exports one extension, under its name. */
 const EXTENSIONS = [
   '@electric-sql/pglite-pgvector',
-  ...['pgcrypto', 'uuid_ossp', 'citext', 'pg_trgm'].map((name) => `@electric-sql/pglite/contrib/${name}`),
+  ...`btree_gin btree_gist citext cube earthdistance fuzzystrmatch hstore intarray ltree pg_trgm pgcrypto tablefunc unaccent uuid_ossp`
+    .split(' ')
+    .map((name) => `@electric-sql/pglite/contrib/${name}`),
 ];
 
 async function loadPglite() {

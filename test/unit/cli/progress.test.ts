@@ -31,6 +31,8 @@ function progress({ verbose = false, json = false, terminal = false, width }: Sh
     look: plain,
     errorLook: plain,
     animated: terminal,
+    redraws: terminal,
+    visible: (text) => text,
     learnSecrets: () => {},
     masked: JSON.stringify,
     result: () => Promise.resolve(),

@@ -97,6 +97,7 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['fleetStatus', 'verify', untouched, { tenantFolder: folder, verify: 1 }],
   ['fleetReport', 'tenantFolder', untouched, {}],
   ['fleetReport', 'sizes', untouched, { tenantFolder: folder, sizes: 'no' }],
+  ['fleetSnapshot', 'tenantFolder', untouched, {}],
   ['tenantState', 'name', untouched, 5, { tenantFolder: folder }],
   ['writeTenants', 'sql', untouched, {}],
   ['writeTenants', 'resume', untouched, { sql: 'SELECT 1', resume: true }],
