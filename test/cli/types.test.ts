@@ -54,6 +54,7 @@ test('an application compiles with the types, and gets from pg what they say, in
   });
 
   const fleet = await createFleet(['org_a'], { project });
+  await fleet.migrate({ repeatableFolder: join(project.folder, 'repeatable/tenants') });
   const { stdout } = await run(process.execPath, ['application.ts'], {
     ...options,
     env: { ...process.env, DATABASE_URL: fleet.testDatabase.url },

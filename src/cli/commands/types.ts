@@ -56,7 +56,10 @@ async function typesCommand(context: Context, flags: TypesFlags): Promise<Comman
 async function readTypes(context: Context, { tenant }: TypesFlags): Promise<string> {
   if (tenant !== undefined)
     return context.withDatabase(undefined, (database, { folders }, _observe, core) =>
-      core.typesOfTenant(database, tenant, { tenantFolder: folders.tenants }),
+      core.typesOfTenant(database, tenant, {
+        tenantFolder: folders.tenants,
+        repeatableFolder: folders.repeatable,
+      }),
     );
   const { folders, names, vectorExtension } = await context.settingsInMemory();
   const { typesOfMigrations } = await import('../run/core.ts');
@@ -65,6 +68,7 @@ async function readTypes(context: Context, { tenant }: TypesFlags): Promise<stri
     return await typesOfMigrations({
       masterFolder: folders.master,
       tenantFolder: folders.tenants,
+      repeatableFolder: folders.repeatable,
       names,
       vectorExtension,
       signal: context.interruption.signal,

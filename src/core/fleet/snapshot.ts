@@ -15,7 +15,10 @@ export interface FleetSnapshot {
   readonly blockers: readonly Blocker[];
 }
 
-export type SnapshotOptions = Pick<StatusOptions, 'masterFolder' | 'tenantFolder' | 'listAll'>;
+export type SnapshotOptions = Pick<
+  StatusOptions,
+  'masterFolder' | 'tenantFolder' | 'repeatableFolder' | 'listAll'
+>;
 
 /**
  * The state of the fleet and the runs at work, for a display that is renewed every few seconds. A few queries, whatever

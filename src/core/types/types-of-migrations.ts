@@ -14,6 +14,8 @@ import { renderTypes } from './render-types.ts';
 export interface TypesOfMigrationsOptions {
   readonly masterFolder: string;
   readonly tenantFolder: string;
+  /** The folder of the repeatable scripts; none if absent. */
+  readonly repeatableFolder?: string | undefined;
   /** DEFAULT_NAMES if absent. */
   readonly names?: Names | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
@@ -46,13 +48,21 @@ export async function typesOfMigrations(given: TypesOfMigrationsOptions): Promis
 
 async function makeCanonicalTenant(
   database: Database,
-  { masterFolder, tenantFolder, vectorExtension, signal, observe }: TypesOfMigrationsOptions,
+  {
+    masterFolder,
+    tenantFolder,
+    repeatableFolder,
+    vectorExtension,
+    signal,
+    observe,
+  }: TypesOfMigrationsOptions,
 ): Promise<string> {
   const run = { signal, observe, recordings: false };
   await migrateMaster(database, { ...run, folder: masterFolder });
   const { schema } = await provisionTenant(database, ORGANIZATION, {
     ...run,
     folder: tenantFolder,
+    repeatableFolder,
     vectorExtension,
   });
   return schema;
