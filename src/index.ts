@@ -57,6 +57,10 @@ export {
 } from './core/tenant/suspend.ts';
 export type { StatusChangeResult, StatusChanges } from './core/tenant/status-change-result.ts';
 
+// Hooks: functions that a project has called around the work on each tenant
+export type { HookCall, HookName, TenantHook, TenantHooks } from './core/files/load-hooks.ts';
+export type { HooksOption } from './core/commands/in-run.ts';
+
 // The rights of an application's role
 export { grantApplication } from './core/commands/grant-application.ts';
 export type {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Reading } from '../../config/environment.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
+import { hooksFiles } from '../flags/hooks-file.ts';
 import { count } from '../flags/numbers.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
@@ -40,6 +41,7 @@ export async function doctorCommand(context: Context, flags: DoctorFlags): Promi
     database: settings?.database,
     databaseNames: settings?.names,
     folders,
+    hooksFiles: folders && hooksFiles(context.folder, folders),
     vectorExtension: settings?.vectorExtension,
     tenantRole: settings?.tenantRole,
     concurrency: flags.concurrency,

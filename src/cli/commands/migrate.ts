@@ -15,6 +15,7 @@ import {
   verify,
   type FleetFlags,
 } from '../flags/fleet-options.ts';
+import { addHooksHelp, findHooks } from '../flags/hooks-file.ts';
 import { runNumber } from '../flags/numbers.ts';
 import { addRollout, rolloutOf, type RolloutFlags } from '../flags/rollout-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';
@@ -68,7 +69,7 @@ function listAll(): Option {
 
 function addTenantFlags(command: Command): Command {
   const selected = command.addOption(selection()).addOption(include());
-  return addRollout(addTolerance(addFleetRun(selected)).addOption(verify()));
+  return addHooksHelp(addRollout(addTolerance(addFleetRun(selected)).addOption(verify())));
 }
 
 function migrateMaster(context: Context, flags: MigrateFlags): Promise<CommandResult> {
@@ -115,6 +116,7 @@ async function migrateAll(context: Context, flags: MigrateFlags): Promise<Comman
       return dryRunResult(context, await core.rehearseAll(database, forMaster, forTenants));
     }
     await core.refuseSkeletonsIn(database, forTenants.folder);
+    if (forTenants.hooks !== undefined) await core.loadHooks(forTenants.hooks);
     const canary = rollout?.canary;
     const named = [...(flags.tenant ?? []), ...(canary && 'tenants' in canary ? canary.tenants : [])];
     if (named.length > 0) await refuseUnknown(core, database, named);
@@ -154,6 +156,7 @@ function tenantOptions(context: Context, settings: Settings, flags: MigrateFlags
   return {
     ...runOptions(context, settings, flags),
     folder: settings.folders.tenants,
+    hooks: findHooks(context.folder, settings.folders),
     masterFolder: masterFolderOf(settings),
     to: flags.to,
     verify: flags.verify,

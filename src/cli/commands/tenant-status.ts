@@ -12,6 +12,7 @@ import {
   runOptions,
   type FleetFlags,
 } from '../flags/fleet-options.ts';
+import { addHooksHelp, findHooks } from '../flags/hooks-file.ts';
 import { tenantNames } from '../flags/list.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
@@ -28,14 +29,14 @@ export function addTenantStatus(tenant: Command, register: Register): void {
     .description('suspend ACTIVE tenants: the application and migrations leave them alone')
     .argument(...names, tenantNames)
     .option('--dry-run', 'show which tenants would be suspended; change nothing');
-  register(addRun(suspend).addOption(concurrency()), 'tenant suspend', suspendTenants);
+  register(addHooksHelp(addRun(suspend).addOption(concurrency())), 'tenant suspend', suspendTenants);
 
   const resume = tenant
     .command('resume')
     .description('migrate SUSPENDED tenants, then make them ACTIVE')
     .argument(...names, tenantNames)
     .addOption(dryRun());
-  register(addTolerance(addFleetRun(resume)), 'tenant resume', resumeTenants);
+  register(addHooksHelp(addTolerance(addFleetRun(resume))), 'tenant resume', resumeTenants);
 }
 
 function suspendTenants(
@@ -50,7 +51,8 @@ function suspendTenants(
         'suspend',
         await core.planStatusChange(database, 'suspend', organizationIds),
       );
-    const options = { ...runOptions(context, settings, flags), observe };
+    const hooks = findHooks(context.folder, settings.folders);
+    const options = { ...runOptions(context, settings, flags), hooks, observe };
     return changesResult(context, 'suspend', await core.suspendTenants(database, organizationIds, options));
   });
 }
@@ -64,6 +66,7 @@ function resumeTenants(
     const options = {
       ...runOptions(context, settings, flags),
       folder: settings.folders.tenants,
+      hooks: findHooks(context.folder, settings.folders),
       masterFolder: masterFolderOf(settings),
       observe,
     };

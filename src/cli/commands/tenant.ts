@@ -4,6 +4,7 @@ import { registryDocument, tenantStateDocument } from '../../core/documents/stat
 import { patternProblem } from '../../db/role-name.ts';
 import { STATUSES, type TenantStatus } from '../../names.ts';
 import { addFleetRun, masterFolderOf, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
+import { addHooksHelp, findHooks } from '../flags/hooks-file.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { tenantNames } from '../flags/list.ts';
@@ -35,7 +36,7 @@ export function addTenant(program: Command, register: Register): void {
       rolePattern,
     )
     .option('--seed', 'after the migrations, run the seeds of TENANT_SEEDS_DIR (default: seeds/tenants)');
-  register(addFleetRun(provision), 'tenant provision', provisionTenants);
+  register(addHooksHelp(addFleetRun(provision)), 'tenant provision', provisionTenants);
 
   addTenantStatus(tenant, register);
 
@@ -74,6 +75,7 @@ function provisionTenants(
       ...runOptions(context, settings, flags),
       tenantRole: flags.ownerRole ?? settings.tenantRole,
       folder: settings.folders.tenants,
+      hooks: findHooks(context.folder, settings.folders),
       masterFolder: masterFolderOf(settings),
       seedFolder: flags.seed === true ? settings.folders.seeds : undefined,
       observe,

@@ -28,6 +28,7 @@ export { fleetStatus } from '../../core/fleet/status.ts';
 export { tenantState } from '../../core/fleet/tenant-state.ts';
 export { readRun, readRuns, readRunTenants } from '../../core/ledger/read-runs.ts';
 export { readUndone } from '../../core/ledger/undone.ts';
+export { loadHooks } from '../../core/files/load-hooks.ts';
 export { refuseSkeletonsIn } from '../../core/plan/refuse-skeletons.ts';
 export { queryTenants } from '../../core/query/query-tenants.ts';
 export { queryTenantsInto } from '../../core/query/query-tenants-into.ts';

@@ -22,14 +22,16 @@ export interface FailedAction {
   readonly direction: Direction;
 }
 
+const CODES = { migration: 'MIGRATION_FAILED', seed: 'SEED_FAILED', hook: 'HOOK_FAILED' } as const;
+
 export function migrationFailed(
   { migration, target }: Pick<FailedAction, 'migration' | 'target'>,
   message: string,
   details: ErrorDetails,
 ): TenantctlError {
   const { name, kind } = migration.file;
-  const code = kind === 'seed' ? 'SEED_FAILED' : 'MIGRATION_FAILED';
-  return new TenantctlError(code, message, { tenant: target.clerkOrgId, migration: name, ...details });
+  const where = { tenant: target.clerkOrgId, migration: name };
+  return new TenantctlError(CODES[kind ?? 'migration'], message, { ...where, ...details });
 }
 
 export function endedItself(action: FailedAction, cause?: unknown): TenantctlError {
@@ -37,7 +39,10 @@ export function endedItself(action: FailedAction, cause?: unknown): TenantctlErr
     action,
     `${action.migration.file.name} ended its transaction itself (COMMIT or ROLLBACK). The transaction belongs to tenantctl, which commits it together with the history.`,
     {
-      hint: `Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction is a migration of its own, with: ${outsideForm(action.migration, action.direction)}`,
+      hint:
+        action.migration.file.kind === 'hook'
+          ? 'Leave COMMIT and ROLLBACK to tenantctl.'
+          : `Leave COMMIT and ROLLBACK to tenantctl. What must run outside a transaction is a migration of its own, with: ${outsideForm(action.migration, action.direction)}`,
       cause,
     },
   );

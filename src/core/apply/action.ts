@@ -44,7 +44,8 @@ export async function runAction(
   const { around: sender = (_text, send) => send() } = options;
   const around = extensionSender({ client, context, migration, target, inTransaction, around: sender });
   const own: string[] = [];
-  const sent = context.sent[direction];
+  // A hook may send nothing.
+  const sent = migration.file.kind === 'hook' ? new Map<string, boolean>() : context.sent[direction];
   const sendsNothing = sent.get(name) === false;
   const noteSent = (hasSent: boolean) => sent.set(name, hasSent || sent.get(name) === true);
   const onStatement = (statement: SentStatement) => {

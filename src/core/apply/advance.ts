@@ -18,8 +18,9 @@ import { poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';
 import { untrustedHistory } from './untrusted-history.ts';
-import { lastBatch, NOTHING } from '../plan/plan.ts';
-import { nextSegment, type Segment } from './segment.ts';
+import { lastBatch, NOTHING, type Plan } from '../plan/plan.ts';
+import type { Hooks } from './hooks.ts';
+import { nextSegment, withHooks, type Segment } from './segment.ts';
 import type { Target } from '../target/target.ts';
 import { lacksCommit } from '../statements/needs-commit.ts';
 import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
@@ -77,9 +78,13 @@ type SegmentEnd =
   | { readonly kind: 'other'; readonly isOutside: boolean }
   | { readonly kind: 'end' };
 
-async function beginsOutside(context: RunContext, { planned = [], direction }: Assignment): Promise<boolean> {
+async function beginsOutside(
+  context: RunContext,
+  { planned = [], direction, hooks }: Assignment,
+): Promise<boolean> {
   const [first] = planned;
-  return first !== undefined && !runsInTransaction(await traitsOf(context, first.file, direction), direction);
+  if (first === undefined || hooks?.before !== undefined) return false;
+  return !runsInTransaction(await traitsOf(context, first.file, direction), direction);
 }
 
 /** @param isOutside whether the segment is expected to run outside a transaction */
@@ -208,10 +213,24 @@ async function readFacts(
   if (progress.batch === 0) progress.batch = isContinued ? lastBatch(history) : plan.batch;
   const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
   return {
-    segment: nextSegment(plan.steps, migrations, assignment.direction),
+    segment: withHooks(
+      nextSegment(plan.steps, migrations, assignment.direction),
+      hooksDue(assignment, progress, plan),
+    ),
     isNew: isOpened || !seen.has_history || !seen.has_lock,
     schemaBefore: target.scope === 'tenants' && !isOutside ? toSchemaBefore(noted?.rows[0]) : undefined,
   };
+}
+
+/** None if another run has done what was planned. Pure. */
+function hooksDue(
+  { hooks, opening, batch }: Assignment,
+  { names, hasHooked }: TargetJob['progress'],
+  { steps }: Plan,
+): Hooks {
+  const isAtWork = steps.length > 0 || names.length > 0 || opening !== undefined || batch !== undefined;
+  if (hooks === undefined || !isAtWork) return {};
+  return hasHooked === true ? { after: hooks.after } : hooks;
 }
 
 /** Waits for the lock of tenant migrations that reach outside. @returns false if it was not granted */

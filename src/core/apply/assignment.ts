@@ -10,6 +10,7 @@ import type { Script as ScriptVersion } from '../state/scripts.ts';
 import type { Failure } from '../serve/work.ts';
 import type { Target } from '../target/target.ts';
 import type { TenantctlError } from '../../errors.ts';
+import type { Hooks } from './hooks.ts';
 import type { TenantStatus } from '../../names.ts';
 
 /**
@@ -45,6 +46,8 @@ export interface Assignment {
   readonly afterFirst?: ((client: PoolClient) => Promise<void>) | undefined;
   /** Runs in each transaction, after its migrations and before it commits. */
   readonly beforeCommit?: ((client: PoolClient) => Promise<void>) | undefined;
+  /** Called in the first transaction, ahead of its migrations, and in the last one, behind them. */
+  readonly hooks?: Hooks | undefined;
   /** Statements sent with the last row of the history, in its transaction; even if nothing was due. */
   readonly closing?: readonly string[];
   /** The tenantctl schema exists, so intents can be stored. */
@@ -100,6 +103,8 @@ interface Progress extends Applied {
   readonly observed: ObservedEffects[];
   locksShared?: boolean | undefined;
   started: boolean;
+  /** The transaction of the first hook is committed. */
+  hasHooked?: boolean | undefined;
   isOutside?: boolean | undefined;
   pid?: number | undefined;
   /** How many migrations were completed in the current transaction. */

@@ -74,6 +74,7 @@ export function migrationHint(refused: Refused): string {
   const known = serverHint(sqlstate, message);
   if (known !== undefined) return known;
   if (sqlstate === '23505' && migration.file.kind === 'seed') return SEEDED_TWICE;
+  if (migration.file.kind === 'hook') return 'Correct the hook, and run the command again.';
   const hints = refused.migration.file.script === undefined ? HINTS : { ...HINTS, ...SCRIPT_HINTS };
   const hint = sqlstate && (hints[sqlstate] ?? hints[sqlstate.slice(0, 2)]);
   const text = typeof hint === 'function' ? hint(refused) : hint;

@@ -33,44 +33,43 @@ export async function runGroup(
 ): Promise<boolean> {
   const { context, target, assignment, progress } = job;
   const { client } = transaction;
-  let { steps } = segment;
+  const all = actsOf(segment);
+  let acts = all;
   let records: string[] = [];
   let finish = () => {};
-  if (steps.length > 0) {
+  if (acts.length > 0) {
     const start = schemaBefore && { client, target, schemaBefore, savepoint: LOCK_ONLY };
     // Without marks the guard can only tell that one of several migrations reached outside.
     const isMarking = progress.suspicion !== undefined || reachesOutside(segment.migrations);
     const watch = start && (await startWatch(context, start, isMarking));
-    const sent = await runAll(job, client, segment, watch);
+    const sent = await runAll(job, client, acts, watch);
     ({ records, finish } = sent);
-    steps = steps.slice(0, sent.texts.length);
-    const names = namesOf(steps);
+    acts = acts.slice(0, sent.texts.length);
     // An error at the end (a deferred constraint) may come from any of them.
-    if (steps.length > 1) progress.atWork = names.join(', ');
+    if (acts.length > 1) progress.atWork = acts.map(({ migration }) => migration.file.name).join(', ');
     if (watch !== undefined) {
-      await keepToSchema(job, segment, watch, sent);
+      await keepToSchema(job, migrationsOf(acts), watch, sent);
       records = [];
     }
     await assignment.beforeCommit?.(client);
     finish();
   }
+  const steps = acts.flatMap(({ step }) => step ?? []);
   const names = namesOf(steps);
-  const isLast = segment.isLast && steps.length === segment.steps.length;
-  // Without steps and without a new schema, another run was faster.
-  const isDone = steps.length === 0 && assignment.opening === undefined;
+  const isLast = segment.isLast && acts.length === all.length;
+  const hasMade = assignment.opening !== undefined && isLast && progress.names.length === 0;
   const { script } = assignment;
-  const migrations = namesOf(steps.filter((step) => !isSeed(step)));
-  const deed = { direction: assignment.direction, names: migrations, batch: progress.batch };
+  const own = steps.filter((step) => !isSeed(step));
+  const deed = { direction: assignment.direction, names: namesOf(own), batch: progress.batch };
   await transaction.commitWith([
     ...regainControlAtEnd(target),
     ...records,
     ...(script === undefined && context.hasRepeatables && target.scope === 'tenants'
-      ? recordSteps(
-          steps.filter((step) => !isSeed(step)),
-          { schema: target.schema, run: context.run?.id },
-        )
+      ? recordSteps(own, { schema: target.schema, run: context.run?.id })
       : []),
-    ...(isDone ? [] : (script?.record(target, names) ?? recordInLedger(context.run?.id, target, deed))),
+    ...(names.length > 0 || hasMade
+      ? (script?.record(target, names) ?? recordInLedger(context.run?.id, target, deed))
+      : []),
     // A later segment would undo the stamp.
     ...(isLast && script === undefined ? stampOf(target) : []),
     ...(isLast ? (assignment.closing ?? []) : []),
@@ -78,6 +77,7 @@ export async function runGroup(
   ]);
   progress.atWork = undefined;
   progress.names.push(...names);
+  progress.hasHooked = true;
   return isLast;
 }
 
@@ -85,17 +85,33 @@ function isSeed({ file }: Pick<Migration, 'file'>): boolean {
   return file.kind === 'seed';
 }
 
+function namesOf(steps: Segment['steps']): string[] {
+  return steps.map(({ name }) => name);
+}
+
 /** Whether it has a row in the history. */
 function isMigration({ file }: Pick<Migration, 'file'>): boolean {
   return file.kind !== 'seed' && file.script === undefined;
 }
 
-function namesOf(steps: Segment['steps']): string[] {
-  return steps.map(({ name }) => name);
+/** What a transaction runs: a step of the plan, or a hook. */
+interface Act {
+  readonly migration: Migration;
+  readonly step?: Segment['steps'][number] | undefined;
+}
+
+function actsOf({ before, steps, migrations, after }: Segment): Act[] {
+  const hook = (migration: Migration | undefined) => (migration === undefined ? [] : [{ migration }]);
+  const all = migrations.map((migration, at) => ({ migration, step: steps[at] }));
+  return [...hook(before), ...all, ...hook(after)];
+}
+
+function migrationsOf(acts: readonly Act[]): Migration[] {
+  return acts.map(({ migration }) => migration);
 }
 
 interface Sent {
-  /** What each migration that was run has sent. */
+  /** What each act has sent. */
   readonly texts: readonly string[][];
   /** The statements that record the last one. */
   readonly records: string[];
@@ -107,16 +123,18 @@ interface Sent {
 async function runAll(
   { context, target, assignment, progress }: TargetJob,
   client: PoolClient,
-  { steps, migrations }: Segment,
+  acts: readonly Act[],
   watch: Watch | undefined,
 ): Promise<Sent> {
   const { direction } = assignment;
+  const migrations = migrationsOf(acts);
+  const isLast = (index: number) => acts.slice(index + 1).every(({ step }) => step === undefined);
   const sent: string[][] = [];
   const finishes: (() => void)[] = [];
   const shared = {};
   let records: string[] = [];
-  for (const [index, migration] of migrations.entries()) {
-    const name = steps[index]?.name ?? migration.file.name;
+  let completed = 0;
+  for (const [index, { migration, step }] of acts.entries()) {
     // Records the previous migration, and resets what it may have set.
     const restored = restoreSettings(sent.at(-1) ?? [], context.database, context);
     const isGiven = index === 0 && target.role === undefined;
@@ -124,9 +142,9 @@ async function runAll(
     const behind = sendBetween(client, target, watch, migrations.slice(0, index), between);
     const { atWork } = progress;
     behind.catch(() => (progress.atWork = atWork));
-    progress.atWork = name;
-    progress.completed = index;
-    const recording = await assignment.record?.(name);
+    progress.atWork = migration.file.name;
+    progress.completed = completed;
+    const recording = step && (await assignment.record?.(step.name));
     if (progress.isOneByOne === true) recording?.depends('it needs a transaction of its own');
     const texts: string[] = [];
     sent.push(texts);
@@ -145,10 +163,13 @@ async function runAll(
     });
     finishes.push(finish);
     if (index === 0 && progress.names.length === 0) await assignment.afterFirst?.(client);
+    records = [];
+    if (step === undefined) continue;
     // Seeds and repeatable scripts are no part of the history.
     const isRecorded = assignment.script === undefined && isMigration(migration);
-    records = isRecorded ? [recordStep(target, direction, name, progress.batch)] : [];
-    if (progress.isOneByOne === true || texts.some(needsCommit)) break;
+    if (isRecorded) records = [recordStep(target, direction, step.name, progress.batch)];
+    completed += 1;
+    if ((progress.isOneByOne === true || texts.some(needsCommit)) && !isLast(index)) break;
   }
   const finish = () => finishes.forEach((each) => each());
   return { texts: sent, records, finish };
@@ -170,11 +191,10 @@ async function sendBetween(
 /** The guard runs after the last record is written, so that it covers triggers on the history, too. */
 async function keepToSchema(
   { context, target, assignment, progress }: TargetJob,
-  segment: Segment,
+  migrations: readonly Migration[],
   watch: Watch,
   { texts, records }: Sent,
 ): Promise<void> {
-  const migrations = segment.migrations.slice(0, texts.length);
   // Pilots get the full check, whatever the texts say.
   const isPilot = assignment.record !== undefined;
   const readings = isPilot ? [] : await Promise.all(texts.flat().map(context.readStatements));

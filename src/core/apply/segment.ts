@@ -1,8 +1,9 @@
 import { type Direction, type Migration, runsInTransaction } from '../files/load.ts';
 import type { Step } from '../plan/plan.ts';
+import type { Hooks } from './hooks.ts';
 
-/** Consecutive migrations that share a transaction, or that run outside one. */
-export interface Segment {
+/** Consecutive migrations that share a transaction, with hooks around them, or that run outside one. */
+export interface Segment extends Hooks {
   readonly isOutside: boolean;
   readonly steps: readonly Step[];
   readonly migrations: readonly Migration[];
@@ -25,4 +26,14 @@ export function nextSegment(
     migrations: migrations.slice(0, length),
     isLast: length === steps.length,
   };
+}
+
+/**
+ * Adds the hooks that are due around a task. Beside a migration outside a transaction, a hook has a transaction of its
+ * own. Pure.
+ */
+export function withHooks(segment: Segment, { before, after }: Hooks): Segment {
+  if (!segment.isOutside) return { ...segment, before, after: segment.isLast ? after : undefined };
+  if (before !== undefined) return { isOutside: false, steps: [], migrations: [], before, isLast: false };
+  return after === undefined ? segment : { ...segment, isLast: false };
 }

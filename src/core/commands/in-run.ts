@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Database } from '../../db/database.ts';
+import { loadHooks } from '../files/load-hooks.ts';
 import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
 import type { RunCommand } from '../ledger/run-rows.ts';
 import { listed } from '../../wording.ts';
@@ -36,7 +37,9 @@ export async function inRun<Options extends CommandOptions, T extends object>(
     { command, options: askedOf(command, options), label, keep, observe: heard },
     async (run) => {
       const observe = observeRun(heard, run);
-      const context = createRunContext(database, options, run, keptFor(database, command, options));
+      const hooks = options.hooks === undefined ? undefined : await loadHooks(options.hooks);
+      const kept = keptFor(database, command, options);
+      const context = { ...createRunContext(database, options, run, kept), hooks };
       try {
         const value = await use({ options, context, run, observe });
         const notices = context.notices.list();
@@ -75,6 +78,11 @@ function warnOfSilent({ sent }: RunContext, observe: Observer): void {
 /** The ledger stores at most this many tenant names; more are only counted. */
 const NAMED = 50;
 
+export interface HooksOption {
+  /** The path of a hooks file (see TenantHooks); no hooks are called if absent. */
+  readonly hooks?: string | undefined;
+}
+
 export interface FleetRunOptions extends RunOptions {
   /** The folder of the tenant migrations. */
   readonly folder: string;
@@ -85,7 +93,7 @@ export interface FleetRunOptions extends RunOptions {
   readonly observe?: Observer | undefined;
 }
 
-interface CommandOptions extends Omit<FleetRunOptions, 'folder'> {
+interface CommandOptions extends Omit<FleetRunOptions, 'folder'>, HooksOption {
   /** More facts to record. */
   readonly recorded?: Readonly<Record<string, unknown>>;
   readonly folder?: string | undefined;

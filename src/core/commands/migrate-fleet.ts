@@ -39,11 +39,12 @@ import { isStopped, recordLoaded } from '../run/run-context.ts';
 import { forgetFailure, forgetFailures, noteUnchecked, refusalsIn } from '../state/failures.ts';
 import type { Memory } from '../state/memory.ts';
 import { stillDue, type Migrated, type MigrationWork } from '../strategy/migration-work.ts';
-import type { CommandRun, FleetRunOptions } from './in-run.ts';
+import type { CommandRun, FleetRunOptions, HooksOption } from './in-run.ts';
 
 export const COMMAND = 'migrate tenants';
 
-export interface MigrateFleetOptions extends FleetRunOptions, FleetSelection, TenantFolderOptions {
+export interface MigrateFleetOptions
+  extends FleetRunOptions, HooksOption, FleetSelection, TenantFolderOptions {
   readonly vectorExtension?: VectorExtensionMode | undefined;
   /** Read every history table instead of trusting the stamps, and correct wrong stamps. */
   readonly verify?: boolean | undefined;
@@ -179,6 +180,7 @@ function forwardWork({ options, folder, forward, lanes, observe }: FleetRun, mem
   return {
     command: COMMAND,
     direction: 'up',
+    hooks: 'Migrate',
     statuses: servedStatuses(options),
     decide: (task, history, _done, scripts) => stillDue(folder, task, history, scripts, forward),
     closing: ({ tenant, plan: { steps } }) => [

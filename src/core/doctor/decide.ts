@@ -4,6 +4,7 @@ import { EDITS } from './edited-files.ts';
 import { environmentChecks } from './environment-checks.ts';
 import type { Contents, Facts } from './facts.ts';
 import { folderChecks } from './folders.ts';
+import { hooksChecks } from './hooks-check.ts';
 import { KNEX } from './knex-checks.ts';
 import { KNEX_VERSION } from './knex-version.ts';
 import { KNEXFILE } from './knexfile.ts';
@@ -22,6 +23,7 @@ export function decide(facts: Facts): Check[] {
   return [
     ...environmentChecks(options.nodeVersion, options.environment),
     ...folderChecks(folders, keptElsewhere),
+    ...hooksChecks(facts.hooks),
     ...(folders === undefined
       ? skipAll({ ...KNEXFILE, ...KNEX_VERSION }, 'the configuration cannot be read')
       : [...judge(KNEXFILE, knexfile), ...judge(KNEX_VERSION, knexVersion)]),

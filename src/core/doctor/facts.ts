@@ -11,6 +11,7 @@ import type { EnvironmentFacts } from './environment-checks.ts';
 import { readEditFacts } from './edited-files.ts';
 import { readFolderFacts, type FolderFacts } from './folders.ts';
 import { projectKnexVersion } from '../../db/knex/project-knex.ts';
+import { readHooksFacts } from './hooks-check.ts';
 import { readKnexfile } from './knexfile.ts';
 import { readRegistryFacts } from './registry-facts.ts';
 import { readRights } from './rights.ts';
@@ -36,6 +37,8 @@ export interface DiagnoseOptions {
         readonly tenantsIsNamed?: boolean | undefined;
       }
     | undefined;
+  /** The paths of the hooks files that were found; more than one is a finding. */
+  readonly hooksFiles?: readonly string[] | undefined;
   readonly vectorExtension?: VectorExtensionMode | undefined;
   /** The pattern of the tenants' roles, as in RunOptions; absent if tenants have no roles. */
   readonly tenantRole?: string | undefined;
@@ -61,6 +64,7 @@ export async function gatherFacts(options: DiagnoseOptions) {
     options,
     now: new Date(),
     folders,
+    hooks: await readHooksFacts(options.hooksFiles ?? []),
     knexfile,
     knexVersion,
     ...(await readDatabase(options, folders)),

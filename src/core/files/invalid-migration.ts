@@ -1,13 +1,18 @@
 import { TenantctlError, type ErrorDetails } from '../../errors.ts';
 import type { MigrationFile } from './source.ts';
 
-/** The error of a file that is no migration or no seed. @param problem continues the file's name */
+const CODES = { migration: 'MIGRATION_INVALID', seed: 'SEED_INVALID', hook: 'HOOKS_INVALID' } as const;
+
+/** The error of a file that is no migration, no seed or no file of hooks. @param problem continues the file's name */
 export function invalid(
   { name, kind }: MigrationFile,
   problem: string,
   hint?: string,
   details: ErrorDetails = {},
 ): TenantctlError {
-  const code = kind === 'seed' ? 'SEED_INVALID' : 'MIGRATION_INVALID';
-  return new TenantctlError(code, `${name} ${problem}`, { migration: name, hint, ...details });
+  return new TenantctlError(CODES[kind ?? 'migration'], `${name} ${problem}`, {
+    migration: name,
+    hint,
+    ...details,
+  });
 }

@@ -25,7 +25,7 @@ export interface Migration extends Omit<SqlMigration, 'up' | 'down'> {
 /** Loads a migration or a seed, which runs its top level. @throws TenantctlError MIGRATION_INVALID, SEED_INVALID */
 export async function loadMigration(file: MigrationFile): Promise<Migration> {
   const bytes = readMigrationFile(file);
-  const text = textOf(file, bytes);
+  const text = decodedText(file, bytes);
   return { file, ...(await parse(file, text)), text, checksum: checksumOf(file, bytes) };
 }
 
@@ -35,8 +35,8 @@ function parse(file: MigrationFile, text: string): Promise<Omit<Migration, 'file
   return file.format === 'sql' ? parseSqlMigration(text, file.name) : loadModule(file, text);
 }
 
-/** Node itself would replace what it cannot decode. */
-function textOf(file: MigrationFile, bytes: Buffer): string {
+/** Node itself would replace what it cannot decode. @throws TenantctlError MIGRATION_INVALID */
+export function decodedText(file: MigrationFile, bytes: Buffer): string {
   try {
     return decodeText(bytes);
   } catch (cause) {

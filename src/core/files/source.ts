@@ -17,8 +17,8 @@ export interface MigrationFile {
   readonly format: 'module' | 'sql';
   /** There is no file: a caller gives the SQL. */
   readonly isGiven?: boolean;
-  /** A seed; else a migration. */
-  readonly kind?: 'seed';
+  /** A seed, or a file of hooks; else a migration. */
+  readonly kind?: 'seed' | 'hook';
   /** A symbolic link leads to the file. */
   readonly isLink?: boolean;
   /** Present for a repeatable script: its file's name and checksum, as they are recorded. */

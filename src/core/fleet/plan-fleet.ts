@@ -153,6 +153,8 @@ export interface MigrationTask {
 export interface Part {
   readonly isFirst: boolean;
   readonly isLast: boolean;
+  /** The migrations of the whole plan. */
+  readonly planned: readonly string[];
   /** An earlier part has created the schema. */
   readonly isCreated: boolean;
   /** The history after this part and after each later one. */

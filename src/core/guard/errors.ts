@@ -135,6 +135,8 @@ const ANOTHERS =
 const NAMED = 10;
 
 function allowing({ migration, direction }: Reaching, needs: readonly Outside[]): string {
+  if (migration.file.kind === 'hook')
+    return `${SHARED} A hook may write rows of shared tables, and change nothing else of them.`;
   const form = configForm(migration, direction, {
     inTransaction: runsInTransaction(migration, direction),
     allowOutside: [...new Set([...migration.allowOutside, ...entriesFor(needs)])],

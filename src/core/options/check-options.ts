@@ -54,7 +54,7 @@ const RULES = {
     'runLabel',
     'atLeast',
   ),
-  ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings', 'allowOutside', 'only'),
+  ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings', 'allowOutside', 'only', 'hooksFiles'),
   ...all(
     PATH,
     'folder',
@@ -63,6 +63,7 @@ const RULES = {
     'seedFolder',
     'repeatableFolder',
     'path',
+    'hooks',
     'folders.master',
     'folders.tenants',
   ),

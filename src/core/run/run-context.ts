@@ -5,6 +5,7 @@ import { createReadStatements, type ReadStatements } from '../statements/read-st
 import { createDigests } from '../code/code-files.ts';
 import { examineCode } from '../code/examine-code.ts';
 import type { CodeVerdict } from '../code/verdict.ts';
+import type { LoadedHooks } from '../files/load-hooks.ts';
 import { loadMigration, type Direction, type Migration } from '../files/load.ts';
 import { stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 import { recordFiles } from '../state/checksums.ts';
@@ -64,6 +65,8 @@ export interface RunContext {
   readonly examine: (file: MigrationFile) => Promise<CodeVerdict>;
   /** What earlier runs have kept. */
   readonly kept: KeptRecordings;
+  /** What the run's command calls for each tenant; absent if there is no hooks file. */
+  readonly hooks?: LoadedHooks | undefined;
   readonly readStatements: ReadStatements;
   /** For each migration that was run: whether any target was sent a statement by it. */
   readonly sent: Readonly<Record<Direction, Map<string, boolean>>>;

@@ -6,6 +6,7 @@ import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { tenantTarget } from '../target/target.ts';
 import type { ApplyOptions, MigrationWork } from './migration-work.ts';
+import { hooksOfTask } from './task-hooks.ts';
 
 /** Applies the plan of an existing tenant, statement by statement. */
 export async function applyTask(
@@ -18,11 +19,13 @@ export async function applyTask(
   const { tenant, plan } = task;
   const { direction, statuses, isNamed, script } = work;
   const target = tenantTarget(context.database.names, tenant, context);
+  const batch = batchBegun(task, earlier);
   const attempt = await advance(context, target, {
     direction,
     decide: (history, done, scripts) => work.decide(task, history, done, scripts),
-    batch: batchBegun(task, earlier),
+    batch,
     statuses,
+    hooks: hooksOfTask(context, target, work, task, batch !== undefined),
     closing: work.closing(task),
     hasState: true,
     hasTables: tenant.hasHistory && tenant.hasLock,

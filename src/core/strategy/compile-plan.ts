@@ -8,7 +8,8 @@ import { mayDiffer, mayLoseNumbers, readNumbers, withoutLostNumbers } from './dr
 import type { MigrationWork } from './migration-work.ts';
 import { stepsKnown } from './pilots.ts';
 import type { PlanGroup } from './plan-group.ts';
-import { readStored } from './stores-text.ts';
+import { readSharedSchemaNames, readStored } from './stores-text.ts';
+import { callsHooks } from './task-hooks.ts';
 
 /** Migrations that Knex runs for every tenant, and why. */
 export interface Interactive {
@@ -42,7 +43,9 @@ export async function compilePlan(
   const isOfEarlierRuns = lesson.testimonies.length === 0;
   // A schema that its transaction creates has no sequence before.
   const isNew = migration.opening !== undefined && group.tasks.every(({ part }) => part?.isFirst !== false);
-  const limits = joinLimits(limited.map((each) => each.limits));
+  const hasHooks = callsHooks(context, migration);
+  const ofHooks = hasHooks ? [await limitsOfHooks(database, lesson.observedEffects)] : [];
+  const limits = joinLimits([...limited.map((each) => each.limits), ...ofHooks]);
   const [stored, since, numbers] = await database.together((one) => [
     readStored(one, tenant.schema, texts),
     isOfEarlierRuns ? readSince(one, limits.schemas) : Promise.resolve(undefined),
@@ -73,6 +76,7 @@ export async function compilePlan(
     steps,
     limits: since?.hasHiddenCalls === true ? { ...limits, thorough: true } : limits,
     readsHistory: stored.namesHistory,
+    hasHooks,
   };
 }
 
@@ -82,8 +86,7 @@ async function withLimits(
   step: CompiledStep,
 ): Promise<{ readonly step: CompiledStep; readonly limits: Limits }> {
   const { database, readStatements } = session.context;
-  // Whether it may grant columns is known when Knex has run it: limitsAfter.
-  const whole = { ...anyLimits(lesson.observedEffects), columns: false };
+  const whole = limitsOfCode(lesson.observedEffects);
   const earlier = lesson.kept.get(step.name);
   if (earlier !== undefined && lesson.testimonies.length === 0)
     return { step, limits: 'interactive' in step ? { ...earlier.limits, columns: false } : earlier.limits };
@@ -97,6 +100,22 @@ async function withLimits(
     };
   const namesHistory = pieces.some(({ text }) => text.includes(database.names.tenantHistory));
   return { step, limits: limitsOf(readings, lesson.observedEffects, namesHistory) };
+}
+
+/** The limits of what Knex runs. Whether it may grant columns is known afterwards: limitsAfter. */
+function limitsOfCode(observed: Parameters<typeof anyLimits>[0]): Limits {
+  return { ...anyLimits(observed), columns: false };
+}
+
+/** What no tenant has shown in this run may reach every schema that tenants share. */
+async function limitsOfHooks(
+  database: Parameters<typeof readSharedSchemaNames>[0],
+  observed: Parameters<typeof anyLimits>[0],
+): Promise<Limits> {
+  const limits = limitsOfCode(observed);
+  return observed.length > 0
+    ? limits
+    : { ...limits, schemas: [...limits.schemas, ...(await readSharedSchemaNames(database))] };
 }
 
 function reasonsOf(steps: readonly CompiledStep[]): Interactive[] {

@@ -25,6 +25,8 @@ export interface CompiledPlan {
   readonly limits: Limits;
   /** Something may read the history: each migration is recorded before the next one begins. */
   readonly readsHistory: boolean;
+  /** Hooks are called within each tenant's transaction. */
+  readonly hasHooks: boolean;
 }
 
 /** What is kept beside a migration's texts. */
@@ -78,8 +80,9 @@ export function compileStep(
 }
 
 /** Whether each tenant is sent one string: no answer is waited for, and nothing runs with Knex. Pure. */
-export function isOneString({ steps }: Pick<CompiledPlan, 'steps'>): boolean {
+export function isOneString({ steps, hasHooks }: Pick<CompiledPlan, 'steps' | 'hasHooks'>): boolean {
   return (
+    !hasHooks &&
     transactionsOf(steps).length === 1 &&
     steps.every((step) => 'pieces' in step && step.pieces.every(({ answer }) => answer === undefined))
   );

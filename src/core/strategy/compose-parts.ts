@@ -14,6 +14,8 @@ import type { RunContext } from '../run/run-context.ts';
 import { borderName } from '../guard/border.ts';
 import { limitArguments, limitsAfter, noteOwn, type Limits } from '../guard/limits.ts';
 import { ASSERT_ROUTINES, OWN_PATH } from '../guard/own-transaction.ts';
+import type { Hooks } from '../apply/hooks.ts';
+import type { Migration } from '../files/load.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { giveControl, ownSearchPath, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { createHistoryTables } from '../target/history.ts';
@@ -32,6 +34,13 @@ export interface Assumption {
   readonly script?: Script | undefined;
 }
 
+/** What stands around the migrations of one tenant's transaction. */
+interface Around {
+  readonly opening: readonly string[];
+  readonly closing: readonly string[];
+  readonly hooks: Hooks;
+}
+
 type ComposerContext = Pick<RunContext, 'lockTimeoutMs' | 'statementTimeoutMs' | 'run'> & {
   readonly database: Pick<Database, 'deadClientSettings'>;
 };
@@ -46,7 +55,8 @@ export type Part =
     }
   | {
       readonly kind: 'run';
-      readonly name: string;
+      /** A migration of the plan, by name, or a hook. */
+      readonly what: string | Migration;
       /** @param texts what it has sent @returns what is sent after it, by itself: it may change how SQL is read */
       readonly after: (texts: readonly string[]) => string;
     }
@@ -60,7 +70,8 @@ export type Part =
  * Composes the parts of one tenant's transaction, one if it reads no answer and runs nothing with Knex: settings and
  * lock; the check that the history is still the expected one; the migrations; their records; the stamp; after the
  * COMMIT, the session's reset: even CREATE TABLE may call a function, by an event trigger or the default of a domain.
- * `opening` goes between the lock and the history, `closing` after the last row of the history.
+ * `opening` goes between the lock and the history, `closing` after the last row of the history, hooks around the
+ * migrations.
  * Every argument has the type that the routine declares, so that no overload fits better.
  * The texts common to all tenants with the same assumption are composed once.
  */
@@ -68,7 +79,7 @@ export function createComposer(
   context: ComposerContext,
   compiled: CompiledPlan,
   { statuses, batch, expected, becomes, script }: Assumption,
-): (target: Target, opening: readonly string[], closing: readonly string[]) => Part[] {
+): (target: Target, around: Around) => Part[] {
   const before = `${expected === null ? 'NULL' : literal(expected)}::uuid`;
   const enterWith = [
     before,
@@ -83,7 +94,7 @@ export function createComposer(
     restored: 'pieces' in step ? restore(step.pieces.map(({ text }) => text)) : [],
   }));
 
-  return (target, opening, closing) => {
+  return (target, { opening, closing, hooks }) => {
     const { schema, historyTable, clerkOrgId } = target;
     const begins = giveControl(target);
     const name = `${literal(schema)}::text`;
@@ -96,6 +107,11 @@ export function createComposer(
       add(...regainControl(target), call, ...begins);
       done = [];
     };
+    // What Knex sends may read the history.
+    const runByKnex = (what: string | Migration) => {
+      record();
+      run(what, (texts) => [...regainControl(target), ...restore(texts), ...begins]);
+    };
     add(
       BEGIN,
       `CALL tenantctl.enter(${name}, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
@@ -104,6 +120,7 @@ export function createComposer(
       ...(expected === null && script === undefined ? createHistoryTables(schema, historyTable) : []),
       ...begins,
     );
+    if (hooks.before !== undefined) runByKnex(hooks.before);
     for (const [at, step] of steps.entries()) {
       const isLast = at === steps.length - 1;
       if ('pieces' in step) {
@@ -114,13 +131,12 @@ export function createComposer(
         if (step.restored.length > 0) add(...regainControl(target), ...step.restored);
         if (!isLast) add(...begins);
       } else {
-        // What Knex sends may read the history.
-        record();
-        run(step.name, (texts) => [...regainControl(target), ...restore(texts), ...begins]);
+        runByKnex(step.name);
       }
       done.push(step.name);
       if (compiled.readsHistory && !isLast) record();
     }
+    if (hooks.after !== undefined) runByKnex(hooks.after);
     const leave = `CALL tenantctl.leave(${name}, ${before}, ${literal(becomes)}::uuid, ${recordOf(done)}, ${organization})`;
     add(...regainControlAtEnd(target), ...(script?.record(target, done) ?? [leave]));
     end((texts) => closed(target, limitsAfter(compiled.limits, texts), closing));
@@ -157,13 +173,13 @@ function createPartList() {
     cut();
     parts.push({ kind: 'string', text, asks });
   };
-  const run = (name: string, after: (texts: readonly string[]) => readonly string[]) => {
+  const run = (what: string | Migration, after: (texts: readonly string[]) => readonly string[]) => {
     // RELEASE fails if the migration has ended the transaction, or gone back to before.
     const border = borderName();
     add(`SAVEPOINT ${border}`);
     cut();
     const release = `RELEASE SAVEPOINT ${border}`;
-    parts.push({ kind: 'run', name, after: (texts) => asOneString([release, ...after(texts)]) });
+    parts.push({ kind: 'run', what, after: (texts) => asOneString([release, ...after(texts)]) });
   };
   const end = (compose: (texts: readonly string[]) => readonly string[]) => {
     const before = statements;

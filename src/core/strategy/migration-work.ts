@@ -39,6 +39,8 @@ export interface MigrationWork {
   ) => Plan;
   /** Statements between lock and history when sent as one string: create the schema, for example. */
   readonly opening?: ((task: MigrationTask) => readonly string[]) | undefined;
+  /** The hooks that are called for each tenant; none if absent. */
+  readonly hooks?: 'Provision' | 'Migrate' | undefined;
   /** Statements that go with the last row of the history. */
   readonly closing: (task: MigrationTask) => readonly string[];
   /** Applies a plan statement by statement; `applyTask` if absent. */

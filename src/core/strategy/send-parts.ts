@@ -52,8 +52,8 @@ export async function sendParts(sender: PartsSender, parts: readonly Part[]): Pr
   for (const part of parts) {
     if (part.kind === 'run') {
       // It is loaded while the server works.
-      await Promise.all([answered(), loadStep(sender, part.name)]);
-      const { texts, finish } = await pipeline.alone((client) => runStep(sender, client, part.name, shared));
+      await Promise.all([answered(), loadStep(sender, part.what)]);
+      const { texts, finish } = await pipeline.alone((client) => runStep(sender, client, part.what, shared));
       finishes.push(finish);
       ran.push(...texts);
       send(part.after(texts));
@@ -76,8 +76,11 @@ export async function sendParts(sender: PartsSender, parts: readonly Part[]): Pr
 
 const ROLLS_BACK = /\brollback\b/i;
 
-async function loadStep({ context, direction, fileOf }: PartsSender, name: string): Promise<Migration> {
-  const migration = await context.load(fileOf(name));
+async function loadStep(
+  { context, direction, fileOf }: PartsSender,
+  what: string | Migration,
+): Promise<Migration> {
+  const migration = typeof what === 'string' ? await context.load(fileOf(what)) : what;
   if (typeof migration[direction] === 'function') await context.knex(migration.file);
   return migration;
 }
@@ -85,12 +88,12 @@ async function loadStep({ context, direction, fileOf }: PartsSender, name: strin
 async function runStep(
   sender: PartsSender,
   client: PoolClient,
-  name: string,
+  what: string | Migration,
   shared: ActionOptions['shared'],
 ): Promise<{ readonly texts: readonly string[]; readonly finish: () => void }> {
   const { context, target, direction } = sender;
   const texts: string[] = [];
-  const migration = await loadStep(sender, name);
+  const migration = await loadStep(sender, what);
   const finish = await runAction(client, context, migration, {
     target,
     direction,

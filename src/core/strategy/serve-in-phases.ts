@@ -100,6 +100,7 @@ function partOf(
     part: {
       isFirst,
       isLast,
+      planned: phases.flatMap(({ plan }) => plan.steps.map(({ name }) => name)),
       isCreated: doneIn(before)?.isCreated === true,
       states: phases.slice(phase).map(({ after }) => after),
     },

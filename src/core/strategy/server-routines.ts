@@ -122,7 +122,7 @@ function endRoutines(names: Names): Routine[] {
          EXECUTE format('DELETE FROM %I.%I WHERE name = ANY ($1)', tenant_schema, ${history}) USING names;
        END IF;
        PERFORM set_config('tenantctl.writer', '', true);
-       IF run IS NOT NULL THEN
+       IF run IS NOT NULL AND names <> '{}' THEN
          INSERT INTO tenantctl.run_tenants (${ENTRY_COLUMNS})
          VALUES (run, (SELECT k.id FROM tenantctl.tenants k WHERE k.schema_name = tenant_schema AND k.gone_at IS NULL), tenant_schema, organization, CASE direction WHEN 'up' THEN 'migrated' ELSE 'rolled-back' END, ${SINCE_BEGIN_MS}, direction, in_batch, names);
        END IF;

@@ -9,6 +9,7 @@ import type { Target } from '../target/target.ts';
 import { transactionsOf, type CompiledPlan, type CompiledStep } from './compiled.ts';
 import { createComposer, type Part } from './compose-parts.ts';
 import type { PlanGroup } from './plan-group.ts';
+import { hooksOfTask } from './task-hooks.ts';
 
 /** A transaction of a task: its parts, and what is done of the plan once it is committed. */
 interface ComposedTransaction {
@@ -55,6 +56,7 @@ export async function createTransactionsFor(
   return (task, target) => {
     const { batch } = task.plan;
     const histories = historiesOf(task);
+    const hooks = hooksOfTask(context, target, migration, task, task.part?.isFirst === false);
     return transactions.map((steps, at) => {
       const [before = [], after = []] = histories.slice(at);
       const expected = at === 0 && !task.tenant.hasHistory ? null : digest(before);
@@ -64,13 +66,16 @@ export async function createTransactionsFor(
       composers.set(key, compose);
       const done = stepsUpTo(task.plan, transactions, at);
       const own = done.slice(done.length - steps.length);
+      const isLast = at === transactions.length - 1;
       const opening = (at === 0 ? migration.opening?.(task) : undefined) ?? [];
-      const closing = at === transactions.length - 1 ? migration.closing(task) : [];
+      const closing = isLast ? migration.closing(task) : [];
       const scripts = hasRepeatables ? repeatableStatements(own, target.schema, context.run?.id) : NO_SCRIPTS;
-      return {
-        parts: compose(target, [...opening, ...scripts.before], [...scripts.after, ...closing]),
-        done: done.map(({ name }) => name),
+      const around = {
+        opening: [...opening, ...scripts.before],
+        closing: [...scripts.after, ...closing],
+        hooks: { before: at === 0 ? hooks.before : undefined, after: isLast ? hooks.after : undefined },
       };
+      return { parts: compose(target, around), done: done.map(({ name }) => name) };
     });
   };
 }

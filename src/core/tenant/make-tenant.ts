@@ -7,6 +7,7 @@ import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { batchBegun } from '../strategy/apply-task.ts';
 import { stillDue, type ApplyOptions } from '../strategy/migration-work.ts';
+import { hooksOfTask } from '../strategy/task-hooks.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { advance } from '../apply/advance.ts';
 import type { MigrationFolder } from '../files/source.ts';
@@ -51,14 +52,15 @@ export async function makeTenant(
   const opening = async (client: PoolClient) => {
     isNew = await createSchema(client, provisioning, target);
   };
-  const isContinued = part?.isFirst === false;
+  // A failed attempt has dropped the schema.
+  const isContinued = part?.isFirst === false && earlier.failure === undefined;
   const attempt = await advance(context, target, {
     direction: 'up',
     decide: (history, done, scripts) => planWithSeeds(provisioning, task, history, done, scripts),
     batch: batchBegun(task, earlier),
     statuses: UNFINISHED,
-    // A failed attempt has dropped the schema.
-    opening: isContinued && earlier.failure === undefined ? undefined : opening,
+    opening: isContinued ? undefined : opening,
+    hooks: hooksOfTask(context, target, { hooks: 'Provision' }, task, isContinued),
     closing: part?.isLast === false ? [] : closingOf(provisioning, target.schema),
     hasState: true,
     hasTables: tenant.hasHistory,

@@ -14,7 +14,7 @@ import { readMigrationFolder } from '../files/source.ts';
 import { hasUnfinished, unregisterTenants } from '../registry/register-tenants.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { loadSeeds } from '../commands/seed-tenants.ts';
-import { inRun, type CommandRun, type FleetRunOptions } from '../commands/in-run.ts';
+import { inRun, type CommandRun, type FleetRunOptions, type HooksOption } from '../commands/in-run.ts';
 import { prepareRoles } from '../roles/prepare-roles.ts';
 import { ensureState, prepareState, readState } from '../install/state-schema.ts';
 import {
@@ -33,7 +33,7 @@ import { compareWithFleet } from './compare-with-fleet.ts';
 import { triage, register } from './triage.ts';
 
 /** The folder may be empty. */
-export interface ProvisionOptions extends FleetRunOptions {
+export interface ProvisionOptions extends FleetRunOptions, HooksOption {
   /** The folder of the master migrations: pending ones are an error. Not checked if absent. */
   readonly masterFolder?: string | undefined;
   /** The folder of the seeds that new tenants get; none if absent. */
@@ -180,6 +180,7 @@ function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): 
   return {
     command: COMMAND,
     direction: 'up',
+    hooks: 'Provision',
     statuses: UNFINISHED,
     decide: (task, history, _done, scripts) => stillDue(folder, task, history, scripts),
     apply: (task, options, earlier) => makeTenant(setting, task, options, earlier),

@@ -1,4 +1,8 @@
-import type { QueryResult } from 'pg';
+import type { PoolClient, QueryResult } from 'pg';
+import { literal } from '../../db/sql.ts';
+import { READ_ONLY } from '../../db/transaction.ts';
+import { callHook } from '../apply/call-hook.ts';
+import { hooksFor, type Hooks } from '../apply/hooks.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { recordStatusChange } from '../ledger/record-in-run.ts';
@@ -13,6 +17,7 @@ import type { Lanes } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
+import { tenantTarget, type Target } from '../target/target.ts';
 import {
   CHANGED,
   resultOf,
@@ -105,10 +110,15 @@ function attemptChange(
     context,
     schema,
     async (transaction) => {
+      const { client } = transaction;
+      const { target, before, after } = await hooksOfChange(context, client, tenant, change, look);
+      if (before !== undefined) await callHook(context, client, target, before);
       const text = [changeStatus(names, registry, tenant, change), look].join(';\n');
-      const [changed, seen] = (await transaction.client.query(text)) as unknown as QueryResult[];
+      const [changed, seen] = (await client.query(text)) as unknown as QueryResult[];
       if (changed?.rowCount === 1) {
-        await transaction.commitWith(recordStatusChange(context.run?.id, tenant, CHANGED[to]));
+        if (after !== undefined) await callHook(context, client, target, after);
+        const record = recordStatusChange(context.run?.id, tenant, CHANGED[to]);
+        await transaction.commitWith(after === undefined ? record : [...record, READ_ONLY]);
         return { kind: 'done', done: { isChanged: true } };
       }
       transaction.abandon();
@@ -119,3 +129,32 @@ function attemptChange(
     (thrown) => refusedStatus(names, clerkOrgId, thrown, to),
   );
 }
+
+/**
+ * The hooks for a tenant whose status is still as it was, read under its lock. None if it was not provisioned to its
+ * end.
+ * @param look selects the status
+ */
+async function hooksOfChange(
+  context: RunContext,
+  client: PoolClient,
+  tenant: StatusTenant,
+  change: StatusChange,
+  look: string,
+): Promise<Hooks & { readonly target: Target }> {
+  const { names } = context.database;
+  if (context.hooks === undefined) return { target: tenantTarget(names, tenant) };
+  const { rows } = await client.query<{ status: string; owner: string | null }>(
+    `SELECT seen.status, (SELECT pg_get_userbyid(n.nspowner)::text FROM pg_namespace n
+                          WHERE n.nspname = ${literal(tenant.schema)}) AS owner
+     FROM (${look}) seen`,
+  );
+  const { status, owner = null } = rows[0] ?? {};
+  const target = tenantTarget(names, { ...tenant, owner }, owner === null ? {} : context);
+  const deed = TRANSITIONS[change].to === 'ACTIVE' ? 'resume' : 'suspend';
+  const isAsPlanned = TRANSITIONS[deed].from.some((word) => word === status);
+  return { target, ...(isAsPlanned && hooksFor(context, target, DEEDS[deed])) };
+}
+
+/** In the names of hooks. */
+const DEEDS = { suspend: 'Suspend', resume: 'Resume' } as const;

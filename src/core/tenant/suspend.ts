@@ -1,7 +1,8 @@
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
 import { startStopwatch } from '../../stopwatch.ts';
-import { namesOf } from '../commands/in-run.ts';
+import { namesOf, type HooksOption } from '../commands/in-run.ts';
+import { loadHooks } from '../files/load-hooks.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import { checkCall } from '../options/check-call.ts';
@@ -22,7 +23,7 @@ import {
 import { register } from './triage.ts';
 import { triageByStatus } from './triage-by-status.ts';
 
-export interface SuspendOptions extends Omit<RunOptions, 'tenantRole' | 'recordings'> {
+export interface SuspendOptions extends Omit<RunOptions, 'recordings'>, HooksOption {
   /** Tenants suspended in parallel; if absent 4, or fewer if few connections are free. */
   readonly concurrency?: Concurrency | undefined;
   /**
@@ -66,7 +67,8 @@ export async function suspendTenants(
   const suspend = async (run: RecordedRun): Promise<StatusChanges> => {
     const elapsedMs = startStopwatch();
     const observe = observeRun(heard, run);
-    const context = createRunContext(database, options, run);
+    const hooks = options.hooks === undefined ? undefined : await loadHooks(options.hooks);
+    const context = { ...createRunContext(database, options, run), hooks };
     const registry = await assertRegistry(database);
     assertHolds(registry, database.names, TRANSITIONS.suspend.to);
     const prepare = async () => prepareState(database, await readState(database), observe);

@@ -42,6 +42,7 @@ describe('the answer', () => {
       options: { nodeVersion: '24.0.0', database: undefined },
       now: NOW,
       folders: undefined,
+      hooks: undefined,
       knexfile: undefined,
       knexVersion: undefined,
       connection: { kind: 'not-configured' },

@@ -9,6 +9,7 @@ const COMPILED: CompiledPlan = {
   direction: 'up',
   limits: { schemas: ['public'], keyLocks: [], drops: false, thorough: true, columns: false },
   readsHistory: true,
+  hasHooks: false,
   steps: [
     step("1_it's.js", ['CREATE TABLE a () -- the end', 'INSERT INTO a DEFAULT VALUES;']),
     step('2_b.js', []),
@@ -38,8 +39,8 @@ function statementsFor(
   };
   const compose = createComposer({ ...CONTEXT, statementTimeoutMs }, compiled, assumption);
   const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: `od"d'one` });
-  return compose(target, opening, ['SELECT 0']).flatMap((part) => {
-    if (part.kind === 'run') return [`Knex runs ${part.name}`];
+  return compose(target, { opening, closing: ['SELECT 0'], hooks: {} }).flatMap((part) => {
+    if (part.kind === 'run') return [`Knex runs ${part.what as string}`];
     return (part.kind === 'end' ? part.textAfter([]) : part.text).split('\n;\n');
   });
 }
@@ -146,7 +147,11 @@ test('a statement with an answer is sent by itself', () => {
     { ...COMPILED, steps },
     { statuses: [], batch: 1, expected: HISTORY, becomes: HISTORY },
   );
-  const parts = compose(tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: 'a' }), [], []);
+  const parts = compose(tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: 'a' }), {
+    opening: [],
+    closing: [],
+    hooks: {},
+  });
   expect(parts).toEqual([
     { kind: 'string', text: expect.stringMatching(/SELECT 1$/) as string },
     { kind: 'string', text: 'SELECT 2', asks: { name: '1_a.js', answer: 'rows:a' } },

@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import type { FolderSettings } from '../../config/settings.ts';
+import { TenantctlError } from '../../errors.ts';
+
+const ENDINGS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs'];
+
+/** For the help of commands that call hooks. */
+export function addHooksHelp(command: Command): Command {
+  return command.addHelpText('after', HELP);
+}
+
+const HELP =
+  '\nIf there is a file tenantctl.hooks.ts beside migrations/, its functions are called for each tenant.';
+
+type Folders = Pick<FolderSettings, 'tenants'>;
+
+/** The hooks file, if there is one: see hooksFiles. @throws TenantctlError HOOKS_INVALID for two of them */
+export function findHooks(folder: string, folders: Folders): string | undefined {
+  const found = hooksFiles(folder, folders);
+  if (found.length > 1)
+    throw new TenantctlError('HOOKS_INVALID', `There are several hooks files: ${found.join(', ')}.`, {
+      hint: 'Keep one of them.',
+    });
+  return found[0];
+}
+
+/**
+ * The files `tenantctl.hooks.ts`, or with another ending of code, in the current folder and beside the folder of the
+ * tenant migrations.
+ */
+export function hooksFiles(folder: string, { tenants }: Folders): string[] {
+  const places = new Set([folder, dirname(tenants)]);
+  const paths = [...places].flatMap((place) =>
+    ENDINGS.map((ending) => join(place, `tenantctl.hooks.${ending}`)),
+  );
+  return paths.filter((path) => existsSync(path));
+}
