@@ -1,3 +1,4 @@
+import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
 import { routine, type Routine } from '../state/routine.ts';
 import { FORMER } from '../state/tenant-ids.ts';
@@ -15,6 +16,9 @@ import { registrySql } from './registry-sql.ts';
  *
  * A row that gives a known organization the schema of another one, which the registry still has, may have been
  * swapped with that one's row: it is reported as well, and both tenants stay as they are known.
+ *
+ * A schema with another oid was made anew, or restored from a dump if it has a history. The rows that seeds have
+ * written were in the dump, so those seeds stay remembered.
  */
 export function tenantRoutines(names: Names): Routine[] {
   return [registryChanges(names), followRegistry(names)];
@@ -113,6 +117,12 @@ function followRegistry(names: Names): Routine {
            UPDATE tenantctl.tenants k
            SET clerk_org_id = b.organization, schema_name = b.schema_name, schema_oid = b.schema_oid, gone_at = b.gone_at
            FROM becomes b WHERE b.id = k.id RETURNING k.id
+         ), restored AS (
+           UPDATE tenantctl.scripts x SET schema_oid = b.schema_oid FROM becomes b
+           WHERE x.tenant = b.id AND x.kind = 'seed' AND x.schema_oid <> b.schema_oid AND b.gone_at IS NULL
+             AND EXISTS (
+               SELECT FROM pg_class c WHERE c.relnamespace = b.schema_oid AND c.relname = ${literal(names.tenantHistory)})
+           RETURNING x.tenant
          )
          SELECT c.organization, c.schema_name, b.former, false
          FROM changed c JOIN before b ON b.id = c.tenant

@@ -15,7 +15,8 @@ export interface Script {
 
 /**
  * The scripts that each tenant has. A row belongs to a tenant, whatever its names are, and to the schema that the
- * script was applied to: a schema that was dropped, or restored from a dump, is another one.
+ * script was applied to: a schema that was dropped, or restored from a dump, is another one. Seeds stay remembered
+ * after a restore (src/core/registry/server-routines.ts): their rows were in the dump.
  */
 export const SCRIPTS_TABLE: readonly string[] = [
   `CREATE TABLE tenantctl.scripts (

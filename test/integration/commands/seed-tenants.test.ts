@@ -214,3 +214,22 @@ test.each<[string, Partial<SeedTenantsOptions>, object]>([
   expect(await refusalOf(seed(fleet, { ...options, seedFolder }))).toMatchObject(error);
   expect(await rows(fleet)).toEqual(['0 0', '0 0', '0 0']);
 });
+
+test('seeds are remembered of a schema that was restored from a dump, and run again in one that was made anew', async () => {
+  const fleet = await seededFleet();
+  await seed(fleet);
+  const [restored, anew] = [schemaNameFor('org_a'), schemaNameFor('org_b')];
+  // As pg_restore does: the same content in a schema with another oid.
+  await fleet.query(`ALTER SCHEMA ${restored} RENAME TO dumped; CREATE SCHEMA ${restored}`);
+  const tables = await fleet.query<{ name: string }>(
+    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'dumped'",
+  );
+  for (const { name } of tables) await fleet.query(`ALTER TABLE dumped.${name} SET SCHEMA ${restored}`);
+  await fleet.query(`DROP SCHEMA dumped CASCADE; DROP SCHEMA ${anew} CASCADE; CREATE SCHEMA ${anew}`);
+  await fleet.migrate();
+
+  const result = await seed(fleet);
+  expect(resultOf(result, 'org_a').names).toEqual([]);
+  expect(resultOf(result, 'org_b').names).toEqual(BOTH);
+  expect(await rows(fleet)).toEqual(['1 1', '1 1', '1 1']);
+});
