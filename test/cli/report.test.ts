@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import type { ReportDocument } from '../../src/core/documents/report-document.ts';
-import { tenantctl } from '../support/cli.ts';
+import { CLI_ENV, PROGRAM, tenantctl } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';
 import { createProject, usualProject } from '../support/project.ts';
@@ -53,6 +55,20 @@ test('a file is replaced in one step, keeps its mode, and a link to it stays one
   expect((await stat(join(folder, 'public/fleet.html'))).mode & 0o777).toBe(0o640);
   expect(await readFile(join(folder, 'public/fleet.html'), 'utf8')).toContain('org_a');
   expect(await readdir(join(folder, 'public'))).toEqual(['fleet.html']);
+});
+
+test('a pipe is written to: --html >(gzip > fleet.html.gz)', async () => {
+  const fleet = await createFleet(['org_a']);
+  const { project, testDatabase } = fleet;
+  await promisify(execFile)(
+    'bash',
+    ['-c', `"$0" "$1" report --html >(cat >copy.html); wait`, process.execPath, PROGRAM],
+    {
+      cwd: project.folder,
+      env: { ...CLI_ENV, ...testDatabase.env },
+    },
+  );
+  expect(await readFile(join(project.folder, 'copy.html'), 'utf8')).toMatch(/<\/html>\n$/);
 });
 
 test('a report that could not be written is refused before the database is asked', async () => {

@@ -19,9 +19,9 @@ export async function assertReplaceable(path: string): Promise<void> {
 export async function replaceFile(path: string, text: string): Promise<void> {
   await usable(path, async () => {
     const existing = await existingFile(path);
+    if (existing?.isFile() === false) return writeFile(path, text);
     // A link stays one.
     const target = existing === undefined ? path : await realpath(path);
-    if (existing?.isFile() === false) return writeFile(target, text);
     const temporary = `${target}.${randomBytes(4).toString('hex')}.tmp`;
     try {
       await writeFile(temporary, text, { flag: 'wx' });
