@@ -57,6 +57,25 @@ test('a file is replaced in one step, keeps its mode, and a link to it stays one
   expect(await readdir(join(folder, 'public'))).toEqual(['fleet.html']);
 });
 
+test('the page hides secrets that the environment knows, wherever the database has them', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.add(
+    '3_leak.sql',
+    `-- migrate:up\nDO $$ BEGIN RAISE 'mailer said: s3cret-Swordfish-93'; END $$;`,
+  );
+  await fleet.migrate();
+
+  const { stdout } = await tenantctl(['report', '--html', '-'], {
+    cwd: fleet.project.folder,
+    env: { ...fleet.testDatabase.env, SMTP_PASSWORD: 's3cret-Swordfish-93' },
+  });
+
+  const { tenants, runs } = dataOf(stdout);
+  expect(tenants[0]?.problem).toContain('mailer said: ***');
+  expect(runs[0]?.causes[0]?.message).toContain('mailer said: ***');
+  expect(stdout).not.toContain('Swordfish');
+});
+
 test('a pipe is written to: --html >(gzip > fleet.html.gz)', async () => {
   const fleet = await createFleet(['org_a']);
   const { project, testDatabase } = fleet;
