@@ -66,31 +66,35 @@ describe('status --watch', () => {
     expect(await child.done).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
-  test('is drawn in place on a terminal, cut to its height; q ends it and gives the terminal back', async ({
-    skip,
-  }) => {
-    skip(noTerminal !== undefined, noTerminal);
-    const fleet = await createFleet(['org_a', 'org_b']);
-    await fleet.add('20250101000003_more.sql', '-- migrate:up\nCREATE TABLE more (id int);\n');
-    const { exitCode, shown } = await tenantctlOnTerminal(['status', '--watch', '1', '--all'], {
-      cwd: fleet.project.folder,
-      env: fleet.testDatabase.env,
-      rows: 5,
-      typed: { after: /(?:Master[^]*){2}/, text: 'q' },
-    });
-    expect(exitCode).toBe(0);
-    const [before = '', ...frames] = shown.slice(0, shown.indexOf(USUAL_SCREEN)).split(HOME);
-    expect(before).toContain(ALTERNATE_SCREEN);
-    expect(frames.length).toBeGreaterThanOrEqual(2);
-    for (const frame of frames) {
-      const lines = stripVTControlCharacters(frame).split('\r\n');
-      expect(lines.length).toBeLessThanOrEqual(5);
-      expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
-      expect(lines.at(-2)).toMatch(/^… \d+ more lines$/);
-    }
-    // The last state stays, and whole.
-    expect(shown.slice(shown.indexOf(USUAL_SCREEN))).toMatch(/Master[^]*org_b[^]*No run is at work/);
-  });
+  test.for([
+    ['q', 'q'],
+    ['Ctrl-C', '\u0003'],
+  ])(
+    'is drawn in place on a terminal, cut to its height; %s ends it and gives the terminal back',
+    async ([, key = ''], { skip }) => {
+      skip(noTerminal !== undefined, noTerminal);
+      const fleet = await createFleet(['org_a', 'org_b']);
+      await fleet.add('20250101000003_more.sql', '-- migrate:up\nCREATE TABLE more (id int);\n');
+      const { exitCode, shown } = await tenantctlOnTerminal(['status', '--watch', '1', '--all'], {
+        cwd: fleet.project.folder,
+        env: fleet.testDatabase.env,
+        rows: 5,
+        typed: { after: /(?:Master[^]*){2}/, text: key },
+      });
+      expect(exitCode).toBe(0);
+      const [before = '', ...frames] = shown.slice(0, shown.indexOf(USUAL_SCREEN)).split(HOME);
+      expect(before).toContain(ALTERNATE_SCREEN);
+      expect(frames.length).toBeGreaterThanOrEqual(2);
+      for (const frame of frames) {
+        const lines = stripVTControlCharacters(frame).split('\r\n');
+        expect(lines.length).toBeLessThanOrEqual(5);
+        expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
+        expect(lines.at(-2)).toMatch(/^… \d+ more lines$/);
+      }
+      // The last state stays, and whole.
+      expect(shown.slice(shown.indexOf(USUAL_SCREEN))).toMatch(/Master[^]*org_b[^]*No run is at work/);
+    },
+  );
 
   test('is a block each round without a terminal, and fails as status does if the first round fails', async () => {
     const fleet = await createFleet(['org_a']);

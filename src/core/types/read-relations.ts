@@ -86,7 +86,7 @@ function relationsQuery({ names }: Database): string {
         'name', c.attname,
         'comment', col_description(r.oid, c.attnum),
         'type', json_build_object(
-          'schema', v.typnamespace::regnamespace::text,
+          'schema', vn.nspname,
           'name', v.typname,
           'labels', (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = v.oid)),
         'isArray', t.typcategory = 'A',
@@ -98,6 +98,7 @@ function relationsQuery({ names }: Database): string {
       LEFT JOIN bases b ON b.type = c.atttypid
       LEFT JOIN pg_type t ON t.oid = b.base
       LEFT JOIN pg_type v ON v.oid = CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END
+      LEFT JOIN pg_namespace vn ON vn.oid = v.typnamespace
     WHERE t.typtype IS DISTINCT FROM 'd'
     ORDER BY r.schema COLLATE "C", r.name COLLATE "C", c.attname COLLATE "C"`;
 }

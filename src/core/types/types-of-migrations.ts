@@ -74,6 +74,7 @@ const SERVER_NEEDED = new Set<ErrorCode>([
   'EXTENSION_UNAVAILABLE',
   'REGISTRY_ABSENT',
   'INIT_MIGRATION_MISSING',
+  'MIGRATIONS_FOLDER_MISSING',
 ]);
 
 function withOtherWay(error: unknown): unknown {
