@@ -9,7 +9,9 @@ import { attempt } from './attempt.ts';
 import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
 import { readEditFacts } from './edited-files.ts';
-import { readFolderFacts, type FolderFacts } from './folders.ts';
+import { readSeedFolder } from '../files/source.ts';
+import { readRepeatableFolder } from '../files/repeatable.ts';
+import { readFolderFacts, type folderChecks } from './folders.ts';
 import { projectKnexVersion } from '../../db/knex/project-knex.ts';
 import { readHooksFacts } from './hooks-check.ts';
 import { readKnexfile } from './knexfile.ts';
@@ -35,6 +37,11 @@ export interface DiagnoseOptions {
         /** A variable sets it: the configuration is wrong if the folder does not exist. */
         readonly masterIsNamed?: boolean | undefined;
         readonly tenantsIsNamed?: boolean | undefined;
+        /** Not looked at if absent. */
+        readonly seeds?: string | undefined;
+        readonly seedsIsNamed?: boolean | undefined;
+        readonly repeatable?: string | undefined;
+        readonly repeatableIsNamed?: boolean | undefined;
       }
     | undefined;
   /** The paths of the hooks files that were found; more than one is a finding. */
@@ -46,7 +53,7 @@ export interface DiagnoseOptions {
   readonly concurrency?: number | undefined;
 }
 
-type Folders = { readonly master: FolderFacts; readonly tenants: FolderFacts } | undefined;
+type Folders = Parameters<typeof folderChecks>[0];
 
 export type Facts = Awaited<ReturnType<typeof gatherFacts>>;
 
@@ -54,10 +61,7 @@ export type Contents = Awaited<ReturnType<typeof readContents>>;
 
 /** Does not throw: a failed read is recorded as an error next to the other facts. */
 export async function gatherFacts(options: DiagnoseOptions) {
-  const folders = options.folders && {
-    master: await readFolderFacts(options.folders.master, options.folders.masterIsNamed),
-    tenants: await readFolderFacts(options.folders.tenants, options.folders.tenantsIsNamed),
-  };
+  const folders = options.folders && (await readFolders(options.folders));
   const knexfile = options.folders && readKnexfile(options.folders.tenants);
   const knexVersion = options.folders && projectKnexVersion(options.folders.tenants);
   return {
@@ -68,6 +72,19 @@ export async function gatherFacts(options: DiagnoseOptions) {
     knexfile,
     knexVersion,
     ...(await readDatabase(options, folders)),
+  };
+}
+
+async function readFolders(paths: NonNullable<DiagnoseOptions['folders']>) {
+  const { master, tenants, seeds, repeatable } = paths;
+  return {
+    master: await readFolderFacts(master, paths.masterIsNamed),
+    tenants: await readFolderFacts(tenants, paths.tenantsIsNamed),
+    seeds: seeds === undefined ? undefined : await readFolderFacts(seeds, paths.seedsIsNamed, readSeedFolder),
+    repeatable:
+      repeatable === undefined
+        ? undefined
+        : await readFolderFacts(repeatable, paths.repeatableIsNamed, readRepeatableFolder),
   };
 }
 

@@ -23,8 +23,12 @@ export type FolderFacts = Attempt<MigrationFolder> & {
 const VECTOR_COLUMN = /\b(?:vector|halfvec|sparsevec)\s*\(\s*\d/i;
 
 /** Loads every file, which executes its top level. Does not throw. */
-export async function readFolderFacts(directory: string, isNamed = false): Promise<FolderFacts> {
-  const folder = await attempt(() => readMigrationFolder(directory));
+export async function readFolderFacts(
+  directory: string,
+  isNamed = false,
+  read = readMigrationFolder,
+): Promise<FolderFacts> {
+  const folder = await attempt(() => read(directory));
   const broken: BrokenFile[] = [];
   let needsVector: string | undefined;
   for (const file of folder.facts?.files ?? []) {
@@ -40,27 +44,47 @@ export async function readFolderFacts(directory: string, isNamed = false): Promi
 
 /** @param keptElsewhere another tool maintains the registry, so master migrations are optional */
 export function folderChecks(
-  folders: { readonly master: FolderFacts; readonly tenants: FolderFacts } | undefined,
+  folders:
+    | (Readonly<Record<'master' | 'tenants', FolderFacts>> &
+        Readonly<Partial<Record<'seeds' | 'repeatable', FolderFacts | undefined>>>)
+    | undefined,
   keptElsewhere: boolean,
 ): Check[] {
   return [
     ...checksOf('master', folders?.master, keptElsewhere),
     ...checksOf('tenant', folders?.tenants, false),
+    ...optionalChecks('seed', folders?.seeds),
+    ...optionalChecks('repeatable', folders?.repeatable),
   ];
 }
 
-function checksOf(kind: 'master' | 'tenant', facts: FolderFacts | undefined, mayBeAbsent: boolean): Check[] {
-  const title = { master: 'Master', tenant: 'Tenant' }[kind];
+const KINDS = {
+  master: { title: 'Master', files: 'Master migrations', variable: 'MASTER_MIGRATIONS_DIR' },
+  tenant: { title: 'Tenant', files: 'Tenant migrations', variable: 'TENANT_MIGRATIONS_DIR' },
+  seed: { title: 'Seed', files: 'Seeds', variable: 'TENANT_SEEDS_DIR' },
+  repeatable: { title: 'Repeatable', files: 'Repeatable scripts', variable: 'TENANT_REPEATABLE_DIR' },
+} as const;
+
+type Kind = keyof typeof KINDS;
+
+/** A project need not have such a folder. */
+function optionalChecks(kind: Kind, facts: FolderFacts | undefined): Check[] {
+  const isAbsent = facts?.error?.code.endsWith('_FOLDER_MISSING') === true;
+  return facts === undefined || (isAbsent && !facts.isNamed) ? [] : checksOf(kind, facts, false);
+}
+
+function checksOf(kind: Kind, facts: FolderFacts | undefined, mayBeAbsent: boolean): Check[] {
+  const { title, files: filesTitle } = KINDS[kind];
   const checks = (ofFolder: Verdict, ofFiles: Verdict): [Check, Check] => [
     { id: `${kind}-folder`, title: `${title} folder`, ...ofFolder },
-    { id: `${kind}-files`, title: `${title} migrations`, ...ofFiles },
+    { id: `${kind}-files`, title: filesTitle, ...ofFiles },
   ];
   const none = skipped('there are none');
   const unknown = skipped('the configuration cannot be read');
   if (facts === undefined) return checks(unknown, unknown);
   const { directory, isNamed, error } = facts;
   if (error !== undefined) {
-    const isAbsent = error.code === 'MIGRATIONS_FOLDER_MISSING';
+    const isAbsent = error.code.endsWith('_FOLDER_MISSING');
     if (mayBeAbsent && isAbsent && !isNamed)
       return checks(ok('none; another tool maintains the registry'), none);
     const verdict = isAbsent ? absent(kind, directory, isNamed) : refused(error);
@@ -68,10 +92,12 @@ function checksOf(kind: 'master' | 'tenant', facts: FolderFacts | undefined, may
   }
   const { files } = facts.facts;
   if (files.length === 0) {
-    const empty =
-      kind === 'master'
-        ? failed(`${directory} holds no migrations`, 'tenantctl init', 'MIGRATIONS_FOLDER_EMPTY')
-        : ok(`${directory} holds no migrations yet; tenantctl make tenant <name> writes the first`);
+    const empty = {
+      master: failed(`${directory} holds no migrations`, 'tenantctl init', 'MIGRATIONS_FOLDER_EMPTY'),
+      tenant: ok(`${directory} holds no migrations yet; tenantctl make tenant <name> writes the first`),
+      seed: ok(`${directory} holds no seeds yet; tenantctl make seed <name> writes the first`),
+      repeatable: ok(`${directory} holds no scripts yet`),
+    }[kind];
     return checks(empty, none);
   }
   const range =
@@ -86,9 +112,9 @@ function checksOf(kind: 'master' | 'tenant', facts: FolderFacts | undefined, may
   return [folderCheck, ...brokenChecks];
 }
 
-function absent(kind: 'master' | 'tenant', directory: string, isNamed: boolean): Verdict {
+function absent(kind: Kind, directory: string, isNamed: boolean): Verdict {
   if (!isNamed) return failed(`${directory} does not exist`, 'tenantctl init', 'MIGRATIONS_FOLDER_MISSING');
-  const variable = `${kind.toUpperCase()}_MIGRATIONS_DIR`;
+  const { variable } = KINDS[kind];
   return failed(
     `${variable}: ${directory} is not a directory`,
     `mkdir -p ${shellWord(directory)} # or correct ${variable}: it is relative to the current directory`,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { MigrationFile, MigrationFolder } from './source.ts';
 import { checksumOf, readMigrationFolder } from './source.ts';
 import { SCRIPT_PREFIX } from './script-name.ts';
@@ -15,6 +16,11 @@ export async function withScriptsOf(
   scripts: string | undefined,
 ): Promise<MigrationFolder> {
   return scripts === undefined ? folder : { ...folder, scripts: await readScriptFolder(scripts) };
+}
+
+/** The repeatable scripts of a folder as files of it. @throws TenantctlError as readMigrationFolder */
+export async function readRepeatableFolder(path: string): Promise<MigrationFolder> {
+  return { directory: resolve(path), files: await readScriptFolder(path) };
 }
 
 /**

@@ -123,6 +123,30 @@ describe('a configuration that is not', () => {
     expect(remedyOf(check)).toContain(`mkdir -p '${project.folder}/no such folder'`);
   });
 
+  it('looks at seeds and repeatable scripts, if there are any or a variable names their folder', async () => {
+    const database = await createDatabase();
+    const project = await usualProject({
+      'seeds/tenants/1_bad.mjs': 'export const up = 1;',
+      'repeatable/tenants/1_fine.sql': 'SELECT 1;',
+    });
+    const call = async (env: Readonly<Record<string, string>>) => {
+      const options = { cwd: project.folder, env: { ...database.env, ...env } };
+      return (await tenantctl(['doctor', '--json'], options)).json<Document>();
+    };
+    const found = await call({});
+    expect(line(found, 'seed-file-1-bad-mjs')).toMatchObject({ status: 'failed', code: 'SEED_INVALID' });
+    expect(line(found, 'repeatable-files')).toMatchObject({ status: 'ok' });
+    const absent = await call({ TENANT_SEEDS_DIR: 'nowhere', TENANT_REPEATABLE_DIR: 'nowhere' });
+    for (const [id, variable] of [
+      ['seed-folder', 'TENANT_SEEDS_DIR'],
+      ['repeatable-folder', 'TENANT_REPEATABLE_DIR'],
+    ] as const)
+      expect(line(absent, id)).toMatchObject({
+        code: 'CONFIG_INVALID',
+        detail: expect.stringContaining(variable),
+      });
+  });
+
   it('never shows a password', async () => {
     const project = await usualProject({
       '.env': 'DB_PASSWORD=hunter2secret\nDB_HOST=postgres://me:s3same@host/db\n',

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openProvisioner } from '../../../src/core/tenant/provisioner.ts';
 import { provisionTenants } from '../../../src/core/tenant/provision.ts';
+import { seedTenants } from '../../../src/core/commands/seed-tenants.ts';
 import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { catalogOf } from '../../support/catalog.ts';
@@ -54,6 +55,32 @@ test('new tenants get the seeds after the migrations, and are remembered to have
   const entries = await readRunTenants(fleet.database, results[0]?.run ?? 0, { onlyFailed: false });
   expect(entries.map((entry) => entry.names)).toEqual([names, names, names]);
   expect(await fleet.migrate()).toMatchObject({ totals: { upToDate: 4, failed: 0 } });
+});
+
+test('seeds come after the repeatable scripts, and leave what is recorded of them alone', async () => {
+  const scripts = {
+    'repeatable/tenants/next.sql':
+      'CREATE OR REPLACE FUNCTION next() RETURNS int LANGUAGE sql AS $$ SELECT 7 $$;',
+    'seeds/tenants/1_use.sql': 'INSERT INTO tags VALUES (next());',
+  };
+  const fleet = await createFleet([], { project: await usualProject(scripts) });
+  const { folder, tenants } = fleet.project;
+  const folders = {
+    folder: tenants,
+    repeatableFolder: join(folder, 'repeatable/tenants'),
+    seedFolder: join(folder, 'seeds/tenants'),
+  };
+  const [result] = await provisionTenants(fleet.database, ['org_a'], folders);
+  expect(result).toMatchObject({
+    outcome: 'provisioned',
+    applied: ['20250101000001_notes.sql', '20250101000002_tags.sql', 'repeatable/next.sql'],
+    seeds: ['1_use.sql'],
+  });
+  expect(await rows(fleet, 'org_a', 'tags')).toEqual([{ id: 7 }]);
+  await seedTenants(fleet.database, { ...folders, again: true, only: ['1_use'] });
+  const kinds = await fleet.query('SELECT kind FROM tenantctl.scripts ORDER BY 1');
+  expect(kinds).toEqual([{ kind: 'repeatable' }, { kind: 'seed' }]);
+  expect(await fleet.migrate(folders)).toMatchObject({ totals: { upToDate: 1, changed: 0 } });
 });
 
 test('a seed that fails leaves the tenant FAILED and nothing of it; again finishes the job', async () => {
