@@ -106,11 +106,11 @@ test.each(Object.keys(WEBHOOKS) as (keyof typeof WEBHOOKS)[])(
 );
 
 test.each(Object.keys(WEBHOOKS) as (keyof typeof WEBHOOKS)[])(
-  '%s: in a storm of events in any order, each is answered in time and done once, and a deleted organization is not in use',
+  '%s: in a storm of 200 events in any order, each is answered in time and done once, and a deleted organization is not in use',
   async (which) => {
     const { deliver, migrateMaster, query, proxy } = await startWebhook(which);
     expect((await migrateMaster()).exitCode).toBe(0);
-    const ids = Array.from({ length: 40 }, (_, at) => `org_${at}`);
+    const ids = Array.from({ length: 50 }, (_, at) => `org_${at}`);
     const isDeleted = (_: string, at: number) => at % 2 === 0;
     const events = [
       ...ids.flatMap((id) => ['created', 'updated', 'created'].map((verb) => ({ verb, id }))),
