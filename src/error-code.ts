@@ -19,6 +19,9 @@ export type ErrorCode =
   | 'DATABASE_CLOSED'
   // locks
   | 'LOCK_TIMEOUT'
+  // programs that are run
+  | 'PROGRAM_MISSING'
+  | 'PROGRAM_FAILED'
   // checks and interruption
   | 'CHECK_FAILED'
   | 'DOCTOR_FAILED'

@@ -122,16 +122,24 @@ export type {
   TenantAnswer,
   TenantRows,
 } from './core/query/query-tenants.ts';
+export { jsonValue } from './db/json-value.ts';
+export type { Column } from './db/read-pages.ts';
 export { queryTenantsInto } from './core/query/query-tenants-into.ts';
 export type { QueryTenantsIntoOptions, QueryTenantsIntoResult } from './core/query/query-tenants-into.ts';
+
+// A function for every tenant
+export { forEachTenant } from './core/commands/for-each-tenant.ts';
+export type {
+  ForEachTenantOptions,
+  ForEachTenantResult,
+  VisitedTenant,
+} from './core/commands/for-each-tenant.ts';
 
 // SQL that writes, in every tenant
 export { writeTenants, type WriteTenantsOptions } from './core/commands/write-tenants.ts';
 export { backfillTenants } from './core/commands/backfill-tenants.ts';
 export type { BackfillResult, BackfillTenantsOptions } from './core/commands/backfill-tenants.ts';
 export { rehearseWrite } from './core/commands/rehearse-write.ts';
-export { jsonValue } from './db/json-value.ts';
-export type { Column } from './db/read-pages.ts';
 
 // TypeScript types of a tenant's tables and of the shared ones
 export { typesOfMigrations, type TypesOfMigrationsOptions } from './core/types/types-of-migrations.ts';

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { addDoctor } from './commands/doctor.ts';
+import { addEach } from './commands/each.ts';
 import { addExec } from './commands/exec.ts';
 import { addGrant } from './commands/grant.ts';
 import { addHelp } from './commands/help.ts';
@@ -8,6 +9,7 @@ import { addInit } from './commands/init.ts';
 import { addMake } from './commands/make.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addReport } from './commands/report.ts';
+import { addPsql } from './commands/psql.ts';
 import { addResolve } from './commands/resolve.ts';
 import { addRollback } from './commands/rollback.ts';
 import { addRuns } from './commands/runs.ts';
@@ -30,6 +32,8 @@ const COMMANDS = [
   addTenant,
   addSeed,
   addExec,
+  addEach,
+  addPsql,
   addTypes,
   addGrant,
   addHistory,

@@ -52,7 +52,7 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
   ],
   ['continue', 'Run the same command again: it continues where it stopped.'],
   ['setup, install, bootstrap, scaffold, initialize, initialise', 'Use tenantctl init.'],
-  ['query, sql, psql, execute, select', "Use tenantctl exec --sql 'SELECT ...'."],
+  ['query, sql, execute, select', "Use tenantctl exec --sql 'SELECT ...'."],
   ['seeds, seed run, seed all, db seed', 'tenantctl seed tenants runs the seeds that tenants lack.'],
   ['seed make, seed new, seeds make, make seeds', 'Use tenantctl make seed <name>.'],
   [

@@ -7,6 +7,7 @@ import { HASH_LENGTH, MAX_NAME_BYTES } from '../names.ts';
 import { readNames } from './names.ts';
 import { driverProblems, unreadNames } from './foreign-names.ts';
 import type { FolderSettings, Problem, Settings, Variables } from './settings.ts';
+import { tlsFiles } from './tls.ts';
 import { isShowable, NOT_SET, parseVariables, type Parsed } from './variables.ts';
 
 /** Settings, or their problems. The folders are known either way. */
@@ -48,6 +49,7 @@ export function readEnvironment(
   if (problems.length > 0 || database === undefined) return { ...reading, settings: undefined };
   const settings: Settings = {
     database,
+    tlsFiles: tlsFiles(read, options.folder),
     names,
     folders,
     vectorExtension: parsed.VECTOR_EXTENSION,

@@ -1,11 +1,13 @@
 import type { DatabaseSettings } from '../db/database.ts';
 import type { Names } from '../names.ts';
+import type { TlsFiles } from './libpq.ts';
 
 /** Untrusted text. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
 export interface Settings {
   readonly database: DatabaseSettings;
+  readonly tlsFiles: TlsFiles;
   readonly names: Names;
   readonly folders: FolderSettings;
   readonly vectorExtension: 'auto' | 'require' | 'off';

@@ -2,6 +2,7 @@ import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { readFileBytes, UnreadableFile } from '../text-file.ts';
+import type { TlsFiles } from './libpq.ts';
 import type { ParsedVariables } from './variables.ts';
 import type { ServerSettings } from '../db/database.ts';
 
@@ -73,6 +74,17 @@ export function readTlsSettings(
     ...(ca !== undefined && { ca: ca.pem }),
     ...(cert !== undefined && { cert: cert.pem }),
     ...(key !== undefined && { key: key.pem }),
+  };
+}
+
+/** The files that the variables name, for programs that read them again. */
+export function tlsFiles({ own }: Pick<ParsedVariables, 'own'>, folder: string): TlsFiles {
+  const path = (name: string | undefined) => (name === undefined ? undefined : resolve(folder, name));
+  const ca = path(own.DB_SSL_CERT_PATH);
+  return {
+    ca: ca && currentName(ca),
+    cert: path(own.DB_SSL_CLIENT_CERT_PATH),
+    key: path(own.DB_SSL_CLIENT_KEY_PATH),
   };
 }
 

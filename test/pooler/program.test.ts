@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { startCli, tenantctl } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import { closeGate, until, WAIT_AT_GATE } from '../support/gate.ts';
 import { startPgBouncer, type PgBouncerOptions } from '../support/pgbouncer.ts';
 import { INIT_SQL } from '../support/init-sql.ts';
+import { noPsql } from '../support/needs-psql.ts';
 import { createProject, createTable, knexMigration } from '../support/project.ts';
 
 const LINKS = 'migrations/tenants/20250101000003_links.sql';
@@ -192,6 +194,28 @@ describe('the program behind PgBouncer', () => {
     });
     expect(passed.exitCode).toBe(0);
   });
+
+  test.each([[], ['ignore_startup_parameters = options,extra_float_digits']])(
+    'programs for a tenant go past it, and are not started if they cannot (%s)',
+    async (...lines) => {
+      const { testDatabase, call, run } = await provisioned(1, { lines });
+      const commands = [
+        ['each', '--', 'sh', '-c', 'echo "$PGPORT $PGOPTIONS"'],
+        ...(noPsql === undefined ? [['psql', 'org_0', '--', '-Atc', 'SHOW search_path']] : []),
+      ];
+      for (const args of commands) expect((await run(1, ...args)).stderr).toContain('DB_DIRECT_URL');
+
+      const direct = { cwd: call.cwd, env: { ...call.env, DB_DIRECT_URL: testDatabase.url } };
+      const schema = schemaNameFor('org_0');
+      const results = await Promise.all(commands.map((args) => tenantctl(args, direct)));
+      expect(results.map(({ stdout }) => stdout)).toEqual(
+        [
+          `org_0 | ${testDatabase.settings.port} -c search_path="${schema}","public"\n`,
+          `"${schema}","public"\n`,
+        ].slice(0, results.length),
+      );
+    },
+  );
 
   test('two processes at once share the fleet', async () => {
     const { project, testDatabase, call } = await provisioned(12, { size: 5 });

@@ -13,9 +13,14 @@ export const noTerminal: string | undefined = /util-linux/.test(
   ? undefined
   : "needs util-linux's program `script`, which makes a pseudo terminal";
 
+interface Typed {
+  readonly after: RegExp;
+  readonly text: string;
+}
+
 export interface TerminalOptions extends CliOptions {
-  /** Typed when the output matches `after`. */
-  readonly typed?: { readonly after: RegExp; readonly text: string };
+  /** Typed when the output matches `after`; of several, each when the one before it has been typed. */
+  readonly typed?: Typed | readonly Typed[];
   /** 0: a terminal without a width, as in some CI systems. */
   readonly columns?: number;
   readonly rows?: number;
@@ -41,16 +46,17 @@ export async function tenantctlOnTerminal(
     },
   );
   let shown = '';
-  let toType = options.typed;
+  const toType = [options.typed ?? []].flat();
   const done = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
   child.stdout.on('data', (chunk: Buffer) => {
     shown += chunk.toString();
-    if (toType === undefined || !toType.after.test(shown)) return;
-    child.stdin.write(toType.text);
-    toType = undefined;
+    const [next] = toType;
+    if (next === undefined || !next.after.test(shown)) return;
+    child.stdin.write(next.text);
+    toType.shift();
   });
   const tooLate = new AbortController();
   const hung = sleep(20_000, undefined, { signal: tooLate.signal }).then(

@@ -48,6 +48,13 @@ export function addStages(command: Command): Command {
     );
 }
 
+export function maxFailures(): Option {
+  return new Option(
+    '--max-failures <n|n%>',
+    'stop after more than this many tenants have failed (default: no limit)',
+  ).argParser(failures);
+}
+
 /** The rollout's options; undefined without its flags. @throws TenantctlError USAGE, CHECK_INVALID */
 export async function rolloutOf(flags: RolloutFlags): Promise<RolloutOptions | undefined> {
   const { canary, wave, pause, check, maxCanaryFailures, maxFailures, onCanaryFailure, maxReplicaLag } =

@@ -15,6 +15,8 @@ export interface CommandResult {
   readonly error?: TenantctlError | undefined;
   /** False if `text` already shows the error. */
   readonly showError?: boolean;
+  /** Of a program that was run in place of the command: it counts in place of that of `error`. */
+  readonly exitCode?: number;
   /** A signal stopped the command early. */
   readonly interrupted?: boolean;
 }

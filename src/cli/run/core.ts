@@ -2,6 +2,7 @@
 export { acceptEdits } from '../../core/commands/accept-edits.ts';
 export { backfillTenants } from '../../core/commands/backfill-tenants.ts';
 export { examineBatch } from '../../core/commands/batch-sql.ts';
+export { forEachTenant } from '../../core/commands/for-each-tenant.ts';
 export { grantApplication } from '../../core/commands/grant-application.ts';
 export { readGrantPlan } from '../../core/commands/plan-grant.ts';
 export { migrateMaster } from '../../core/commands/migrate-master.ts';
@@ -24,6 +25,7 @@ export { writeTenants } from '../../core/commands/write-tenants.ts';
 export { diagnose } from '../../core/doctor/diagnose.ts';
 export { fleetReport } from '../../core/fleet/fleet-report.ts';
 export { fleetSnapshot } from '../../core/fleet/snapshot.ts';
+export { readUsableTenants } from '../../core/fleet/usable-tenants.ts';
 export { fleetStatus } from '../../core/fleet/status.ts';
 export { tenantState } from '../../core/fleet/tenant-state.ts';
 export { readRun, readRuns, readRunTenants } from '../../core/ledger/read-runs.ts';

@@ -42,7 +42,7 @@ export async function runCommand(
     code !== undefined && (result.interrupted === true || result.error?.code === 'INTERRUPTED');
   const error = wasStopped ? (result.error ?? stopped()) : result.error;
   await write(command, output, { ...result, error });
-  const exitCode = wasStopped ? code : exitCodeOf(error);
+  const exitCode = wasStopped ? code : (result.exitCode ?? exitCodeOf(error));
   // After a stray failure or cancellation a migration may still run: end the process, and the server rolls
   // back.
   if (!isOver || interruption.isCancelled()) process.exit(exitCode);

@@ -9,6 +9,8 @@ export interface Interruption {
   cancelOnFirst(): void;
   /** Makes the first signal only abort `signal`, without a message: nothing is at work. */
   abortOnFirst(): void;
+  /** From now on, the work is programs: the first signal is delivered to them, the second as SIGKILL. */
+  passOn(deliver: (signal: NodeJS.Signals) => void): void;
   isCancelled(): boolean;
   /** 130 or 143 after a signal. */
   exitCode(): number | undefined;
@@ -22,8 +24,20 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
   let isCancelled = false;
   let isEager = false;
   let isQuiet = false;
+  let deliver: ((signal: NodeJS.Signals) => void) | undefined;
   const cancels = new Set<() => void>();
-  const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
+  const onSignal = (name: 'SIGINT' | 'SIGTERM' | 'SIGHUP') => {
+    if (deliver !== undefined) {
+      const isFirst = code === undefined;
+      code ??= 128 + constants.signals[name];
+      controller.abort();
+      if (isFirst)
+        announce(
+          'Stopping: no new tenants are started, running programs get the signal. A second one kills them.',
+        );
+      deliver(isFirst ? name : 'SIGKILL');
+      return;
+    }
     if (code === undefined) {
       code = 128 + constants.signals[name];
       controller.abort();
@@ -46,6 +60,10 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
       cancels.add(cancel);
       return () => cancels.delete(cancel);
     },
+    passOn(programs) {
+      deliver = programs;
+      process.on('SIGHUP', onSignal);
+    },
     cancelOnFirst: () => (isEager = true),
     abortOnFirst: () => (isQuiet = true),
     isCancelled: () => isCancelled,
@@ -53,6 +71,7 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
     stop() {
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
+      process.off('SIGHUP', onSignal);
     },
   };
 }

@@ -91,7 +91,9 @@ export function createOutput(options: OutputOptions): Output {
 
 /** Document keys with free text. Names and ids are never changed: programs use them. */
 const FREE_TEXT = new Set(
-  'message hint statement statements details detail remedy warnings note problem query shown'.split(' '),
+  'message hint statement statements details detail remedy warnings note problem query shown stdout stderr'.split(
+    ' ',
+  ),
 );
 
 function toJson(document: object, conceal: (text: string) => string, indent: number): string {

@@ -70,7 +70,7 @@ const RULES = {
   ...all(FLAG, 'onlyFailed', 'compile', 'recordings', 'verify', 'listAll', 'listUpToDate', 'changeNames'),
   ...all(FLAG, 'readOnly', 'asOwner', 'revoke', 'unfinished', 'allowPartial', 'again'),
   ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),
-  ...all(FUNCTION, 'onRows', 'observe', 'confirm'),
+  ...all(FUNCTION, 'onRows', 'work', 'observe', 'confirm'),
   ...all(OBJECT, 'folders', 'environment', 'databaseNames', 'database', 'rollout'),
   ...all(
     whole(MILLISECONDS),
@@ -122,6 +122,7 @@ const RULES = {
   'rollout.check': rule('what readTenantCheck returns', (value) => isObject(value) && isText(value.query)),
   'rollout.maxCanaryFailures': share(0),
   'rollout.maxFailures': share(0),
+  maxFailures: share(0),
   'rollout.onCanaryFailure': oneOf('stop', 'rollback'),
 } satisfies Readonly<Record<string, Rule>>;
 

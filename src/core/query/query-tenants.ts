@@ -5,7 +5,7 @@ import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { schemaMissing } from '../fleet/plan-fleet.ts';
 import type { Selection } from '../fleet/select-fleet.ts';
 import { checkCall } from '../options/check-call.ts';
-import { readTenants, selectTenants, type RegisteredTenant, type Tenant } from '../registry/registry.ts';
+import { readActiveOrNamed, type RegisteredTenant, type Tenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { createLanes, type Concurrency } from '../run/lanes.ts';
@@ -82,11 +82,7 @@ export async function askTenants(
 ): Promise<QueryTenantsResult> {
   const elapsedMs = startStopwatch();
   await assertRegistry(database);
-  const registered = await readTenants(database);
-  const tenants =
-    options.tenants === undefined
-      ? registered.filter(({ status }) => status === 'ACTIVE')
-      : selectTenants(registered, options.tenants);
+  const tenants = await readActiveOrNamed(database, options.tenants);
   const context = createRunContext(database, options);
   const handOver = createHandOver(options.onRows);
   const observe = options.observe ?? silent;

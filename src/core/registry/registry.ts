@@ -92,6 +92,17 @@ export async function readTenants(database: Database): Promise<RegisteredTenant[
   return rows;
 }
 
+/** The ACTIVE tenants, or those that are named, whatever their status. @throws TenantctlError TENANT_UNKNOWN */
+export async function readActiveOrNamed(
+  database: Database,
+  names: readonly string[] | undefined,
+): Promise<RegisteredTenant[]> {
+  const tenants = await readTenants(database);
+  return names === undefined
+    ? tenants.filter(({ status }) => status === 'ACTIVE')
+    : selectTenants(tenants, names);
+}
+
 export async function countByStatus(
   database: Database,
 ): Promise<readonly { readonly status: string; readonly count: number }[]> {

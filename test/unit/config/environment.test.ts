@@ -41,6 +41,7 @@ test("ORIGIN.md's variables give a server, with defaults for the rest", () => {
       seedsIsNamed: false,
       repeatableIsNamed: false,
     },
+    tlsFiles: {},
     names: DEFAULT_NAMES,
     vectorExtension: 'auto',
     lockTimeoutMs: 5_000,
