@@ -45,6 +45,8 @@ test('an application compiles with the types, and gets from pg what they say, in
   const written = await tenantctl(['types', '--out', 'src/database.ts', '--json'], options);
   expect(written).toMatchObject({ exitCode: 0 });
   expect(written.json()).toMatchObject({ command: 'types', ok: true, out: 'src/database.ts', changed: true });
+  // A comment on a table cannot end the comment in the file.
+  expect(await readFile(join(project.folder, 'src/database.ts'), 'utf8')).not.toMatch(/\*\/ *export/);
   await linkPackages(project.folder);
   await project.write('tsconfig.json', JSON.stringify(TSCONFIG));
   const run = promisify(execFile);
@@ -113,6 +115,8 @@ describe('the file of --out', () => {
     const refused = await tenantctl(['types', '--out', 'index.ts'], { cwd: project.folder });
     expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--yes') });
     expect(await readFile(join(project.folder, 'index.ts'), 'utf8')).toBe('export {};\n');
+    const folder = await tenantctl(['types', '--out', 'migrations', '--json'], { cwd: project.folder });
+    expect(folder.json()).toMatchObject({ error: { code: 'FILE_UNUSABLE' } });
   });
 });
 

@@ -35,7 +35,7 @@ async function typesCommand(context: Context, flags: TypesFlags): Promise<Comman
   }
   const path = resolve(context.folder, out);
   const { readTypesFile, writeTypesFile } = await import('../../core/types/types-file.ts');
-  const before = await readTypesFile(path);
+  const before = readTypesFile(path);
   const hint = `Run tenantctl types --out ${shellWord(out)}, and commit the file.`;
   if (check && before === undefined)
     throw new TenantctlError('CHECK_FAILED', `${out} does not exist.`, { hint });

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { messageOf, TenantctlError } from '../../errors.ts';
+import { readTextFile } from '../../text-file.ts';
 import { HEADER } from './render-types.ts';
 
 /** A file with types. */
@@ -11,14 +14,17 @@ export interface TypesFile {
   readonly isOwn: boolean;
 }
 
-/** Undefined if there is no such file. */
-export async function readTypesFile(path: string): Promise<TypesFile | undefined> {
+/** Undefined if there is no such file. @throws TenantctlError FILE_UNUSABLE if it is no text file */
+export function readTypesFile(path: string): TypesFile | undefined {
   try {
-    const text = (await readFile(path, 'utf8')).replaceAll('\r\n', '\n');
+    const text = readTextFile(path).replaceAll('\r\n', '\n');
     return { text, isOwn: text.startsWith(HEADER) };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+  } catch (cause) {
+    if (!existsSync(path)) return undefined;
+    throw new TenantctlError('FILE_UNUSABLE', `${path} ${messageOf(cause)}.`, {
+      hint: 'Name a file for the types.',
+      cause,
+    });
   }
 }
 
