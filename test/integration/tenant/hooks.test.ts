@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { migrateTenants, type MigrateTenantsOptions } from '../../../src/core/commands/migrate-tenants.ts';
 import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
@@ -7,7 +8,8 @@ import { provisionTenants } from '../../../src/core/tenant/provision.ts';
 import { resumeTenants } from '../../../src/core/tenant/resume.ts';
 import { suspendTenants } from '../../../src/core/tenant/suspend.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
-import { createTable } from '../../support/project.ts';
+import { createLeastRole } from '../../support/least-role.ts';
+import { createTable, usualProject } from '../../support/project.ts';
 
 /** Hooks that write into audit.seen what they see, and whether a migration's table is there. */
 const SEEING = `
@@ -290,3 +292,57 @@ async function nextNumber({ query }: TestFleet): Promise<number> {
   );
   return rows[0]?.n ?? 0;
 }
+
+test('hooks run with the rights of the tenant, beside seeds and scripts; not for what was never provisioned', async () => {
+  const least = await createLeastRole('CREATEROLE');
+  const { query } = least.testDatabase;
+  const project = await usualProject({
+    'seeds/tenants/1_notes.sql': 'INSERT INTO notes VALUES (1);',
+    'repeatable/tenants/count.sql': 'CREATE OR REPLACE VIEW counted AS SELECT count(*)::int AS n FROM notes;',
+    'tenantctl.hooks.js': `
+      const see = (hook) => async ({ knex, migrations }) => {
+        const [{ n }] = hook.startsWith('after') || hook.endsWith('Suspend') ? await knex('counted') : [{ n: 0 }];
+        await knex.raw('INSERT INTO seen SELECT current_user, ?, ?, ?', [hook, n, migrations.length]);
+      };
+      export const beforeProvision = see('beforeProvision'), afterProvision = see('afterProvision');
+      export const beforeMigrate = see('beforeMigrate'), afterMigrate = see('afterMigrate');
+      export const beforeSuspend = see('beforeSuspend'), afterResume = see('afterResume');`,
+  });
+  const database = await least.open();
+  await migrateMaster(database, { folder: project.master });
+  await query(
+    `CREATE TABLE seen (by text, hook text, notes int, migrations int); GRANT INSERT ON seen TO PUBLIC`,
+  );
+  const options = {
+    folder: project.tenants,
+    hooks: join(project.folder, 'tenantctl.hooks.js'),
+    repeatableFolder: join(project.folder, 'repeatable/tenants'),
+    tenantRole: `${least.prefix}_{schema}`,
+  };
+  const ids = ['org_a', 'org_b', 'org_c'];
+  const results = await provisionTenants(database, ids, {
+    ...options,
+    seedFolder: join(project.folder, 'seeds/tenants'),
+  });
+  expect(results.flatMap(({ error }) => error ?? [])).toEqual([]);
+  await project.write('repeatable/tenants/count.sql', 'CREATE OR REPLACE VIEW counted AS SELECT 7 AS n;');
+  expect((await migrateTenants(database, options)).totals).toMatchObject({ changed: 3, failed: 0 });
+  const { tenants } = await suspendTenants(database, [...ids, 'org_new'], { ...options, unfinished: true });
+  expect(tenants.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 4 }, () => 'suspended'));
+  await resumeTenants(database, ids, options);
+  for (const id of ids) {
+    const role = `${least.prefix}_${schemaNameFor(id)}`;
+    const rows = await query<{ line: string }>(
+      `SELECT concat_ws(' ', hook, notes, migrations) AS line FROM seen WHERE by = '${role}' ORDER BY ctid`,
+    );
+    expect(rows.map(({ line }) => line)).toEqual([
+      'beforeProvision 0 3',
+      'afterProvision 1 3',
+      'beforeMigrate 0 1',
+      'afterMigrate 7 1',
+      'beforeSuspend 7 0',
+      'afterResume 7 0',
+    ]);
+  }
+  expect(await query('SELECT count(*)::int AS n FROM seen')).toEqual([{ n: 18 }]);
+});
