@@ -84,7 +84,7 @@ test('hooks are called before and after, within the transaction of each tenant',
     '3_links.sql',
     createTable('links').replace('\n--', '\nINSERT INTO public.sent DEFAULT VALUES;\n--'),
   );
-  const { run = 0, totals } = await migrateTenants(database, options);
+  const { run = 0, totals } = await migrateTenants(database, { ...options, concurrency: 1 });
   expect(totals).toMatchObject({ changed: 5, failed: 0 });
   expect(await fleet.seen()).toEqual(
     ofAll(['beforeMigrate ACTIVE 2 2 3_links.sql', 'afterMigrate ACTIVE 3 3 3_links.sql']),
