@@ -8,7 +8,7 @@ import { mayDiffer, mayLoseNumbers, readNumbers, withoutLostNumbers } from './dr
 import type { MigrationWork } from './migration-work.ts';
 import { stepsKnown } from './pilots.ts';
 import type { PlanGroup } from './plan-group.ts';
-import { readSharedSchemaNames, readStored } from './stores-text.ts';
+import { readStored } from './stores-text.ts';
 import { callsHooks } from './task-hooks.ts';
 
 /** Migrations that Knex runs for every tenant, and why. */
@@ -44,7 +44,7 @@ export async function compilePlan(
   // A schema that its transaction creates has no sequence before.
   const isNew = migration.opening !== undefined && group.tasks.every(({ part }) => part?.isFirst !== false);
   const hasHooks = callsHooks(context, migration);
-  const ofHooks = hasHooks ? [await limitsOfHooks(database, lesson.observedEffects)] : [];
+  const ofHooks = hasHooks ? [limitsOfCode(lesson.observedEffects)] : [];
   const limits = joinLimits([...limited.map((each) => each.limits), ...ofHooks]);
   const [stored, since, numbers] = await database.together((one) => [
     readStored(one, tenant.schema, texts),
@@ -105,17 +105,6 @@ async function withLimits(
 /** The limits of what Knex runs. Whether it may grant columns is known afterwards: limitsAfter. */
 function limitsOfCode(observed: Parameters<typeof anyLimits>[0]): Limits {
   return { ...anyLimits(observed), columns: false };
-}
-
-/** What no tenant has shown in this run may reach every schema that tenants share. */
-async function limitsOfHooks(
-  database: Parameters<typeof readSharedSchemaNames>[0],
-  observed: Parameters<typeof anyLimits>[0],
-): Promise<Limits> {
-  const limits = limitsOfCode(observed);
-  return observed.length > 0
-    ? limits
-    : { ...limits, schemas: [...limits.schemas, ...(await readSharedSchemaNames(database))] };
 }
 
 function reasonsOf(steps: readonly CompiledStep[]): Interactive[] {

@@ -31,19 +31,6 @@ export function mayRun(history: string): string {
              WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND c.relname <> ALL (${history})))`;
 }
 
-/** The schemas that belong to no tenant, without PostgreSQL's and tenantctl's. */
-export async function readSharedSchemaNames(database: Pick<Database, 'query' | 'names'>): Promise<string[]> {
-  const { rows } = await database.query<{ name: string }>(
-    `SELECT n.nspname::text AS name FROM pg_namespace n WHERE ${isShared(database)}`,
-  );
-  return rows.map(({ name }) => name);
-}
-
-/** SQL for whether the schema `n` belongs to no tenant. */
-function isShared({ names }: Pick<Database, 'names'>): string {
-  return `n.nspname !~ '${SYSTEM_SCHEMA.source}' AND n.nspname !~ ${literal(tenantSchemaPattern(names))} AND NOT tenantctl.is_other_tenants(n.nspname::text)`;
-}
-
 /**
  * Looks at all functions, except tenantctl's own and those of triggers on the history alone, and at defaults, domains, rules and views
  * of one tenant's schema and of those that are no tenant's. A trigger may ask pg_stat_activity for the same. Call it
@@ -73,7 +60,7 @@ export async function readStored(
          UNION ALL SELECT t.typdefaultbin::text FROM pg_type t WHERE t.oid = d.objid) AS stored (expression)
        WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = ANY (ARRAY(
            SELECT n.oid FROM pg_namespace n
-           WHERE n.nspname IN ('public', $1) OR ${isShared(database)}))
+           WHERE n.nspname IN ('public', $1) OR n.nspname !~ '${SYSTEM_SCHEMA.source}' AND n.nspname !~ ${literal(tenantSchemaPattern(database.names))} AND NOT tenantctl.is_other_tenants(n.nspname::text)))
          AND strpos(stored.expression, $2) > 0
      ) AS "hasCurrentQuery", r.name_history AS "namesHistory"
      FROM routines r`,
