@@ -21,7 +21,7 @@ export interface Plan {
   readonly warnings: readonly string[];
   /** Of `ahead`: the migrations that neither the history nor the folder has; absent if there are none. */
   readonly lacks?: readonly string[];
-  /** Forward: after the steps, no migration is pending. */
+  /** Forward: after the steps, the history has what the folder has, and nothing that is newer. */
   readonly isComplete?: boolean;
 }
 
@@ -76,7 +76,7 @@ export function planForward(folder: MigrationFolder, history: History, options: 
   const steps = toSteps(pending.filter((file) => end === undefined || folder.files.indexOf(file) <= end));
   const batch = steps.length === 0 ? 0 : lastBatch(history) + 1;
   const lacks = options.ahead?.filter((name) => !applied.has(stemOf(name))) ?? [];
-  const isComplete = steps.length === pending.length && lacks.length === 0;
+  const isComplete = steps.length === pending.length && lacks.length + missing.length === 0;
   // A migration may have dropped what a script makes.
   const scripts = isComplete && steps.length > 0 ? toSteps(folder.scripts) : [];
   return { steps: [...steps, ...scripts], batch, warnings, isComplete, ...(lacks.length > 0 && { lacks }) };

@@ -4,6 +4,8 @@ import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
 import { readUndone } from '../../../src/core/ledger/undone.ts';
 import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import { resumeTenant } from '../../../src/core/tenant/resume.ts';
+import { suspendTenant } from '../../../src/core/tenant/suspend.ts';
 import { provisionTenants } from '../../../src/core/tenant/provision.ts';
 import { createFleet, resultOf, type TestFleet } from '../../support/fleet.ts';
 import { createTable } from '../../support/project.ts';
@@ -227,4 +229,31 @@ test('what a script cannot be is refused, with what to do instead', async () => 
   });
   await fleet.write('b.ts', 'export const up = 1;');
   await expect(fleet.migrate()).rejects.toMatchObject({ code: 'MIGRATION_INVALID', migration: 'b.ts' });
+});
+
+test('an older release does not put its scripts over those of a newer one', async () => {
+  const fleet = await fleetWith({ 'a.sql': logged('new') });
+  await fleet.add('3_extra.sql', createTable('extra'));
+  await fleet.migrate();
+  await fleet.project.remove('migrations/tenants/3_extra.sql');
+  await fleet.write('a.sql', logged('old'));
+  expect((await fleet.migrate({ allowNewerHistory: true })).totals).toMatchObject({
+    upToDate: 5,
+    changed: 0,
+  });
+  expect(await fleet.log('org_a')).toEqual(['new']);
+});
+
+test('a resumed tenant gets the scripts that have changed meanwhile', async () => {
+  const fleet = await fleetWith({ 'a.sql': logged('a') }, ['org_a', 'org_b']);
+  await fleet.migrate();
+  await suspendTenant(fleet.database, 'org_a');
+  await fleet.write('a.sql', logged('a2'));
+  expect((await fleet.migrate()).totals).toMatchObject({ changed: 1 });
+  const resumed = await resumeTenant(fleet.database, 'org_a', {
+    folder: fleet.project.tenants,
+    ...fleet.scripts,
+  });
+  expect(resumed).toMatchObject({ outcome: 'resumed', applied: ['repeatable/a.sql'] });
+  expect(await fleet.log('org_a')).toEqual(['a', 'a2']);
 });
