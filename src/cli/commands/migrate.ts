@@ -43,7 +43,7 @@ export function addMigrate(program: Command, register: Register): void {
 
   const tenants = migrate
     .command('tenants')
-    .description('apply pending tenant migrations to every ACTIVE tenant')
+    .description('apply pending tenant migrations and changed repeatable scripts to every ACTIVE tenant')
     .option('--to <name>', 'apply migrations up to and including this one')
     .option('--dry-run', 'print the SQL that would run, once per distinct plan; change nothing')
     .addOption(listAll())
@@ -56,7 +56,7 @@ export function addMigrate(program: Command, register: Register): void {
 
   for (const all of [migrate.command('all'), program.command('up', { hidden: true })]) {
     all
-      .description('apply pending master migrations, then pending tenant migrations')
+      .description('apply pending master migrations, then pending tenant migrations and repeatable scripts')
       .addOption(dryRun())
       .addOption(listAll());
     register(addTenantFlags(all), 'migrate all', migrateAll);

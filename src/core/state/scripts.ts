@@ -93,8 +93,9 @@ export function selectScripts(schema: string): string {
 
 /** For FROM: how many of these repeatable scripts each schema has as they are, as `current`, by `schema_oid`. */
 export function countScripts(scripts: readonly Script[]): string {
-  return `(SELECT schema_oid, count(DISTINCT name) AS current FROM tenantctl.scripts
-           WHERE kind = 'repeatable' AND (name, checksum) IN (${valuesOf(scripts)}) GROUP BY schema_oid)`;
+  return `(SELECT s.schema_oid, count(DISTINCT s.name) AS current
+           FROM tenantctl.scripts s JOIN (VALUES ${valuesOf(scripts)}) AS f (name, checksum) USING (name, checksum)
+           WHERE s.kind = 'repeatable' GROUP BY s.schema_oid)`;
 }
 
 /** For the transaction that drops the schema. */
