@@ -12,6 +12,8 @@ const pool = new Pool({
   password: DB_PASSWORD,
   database: DB_NAME,
 });
+// A server that restarts ends idle connections. Without a listener, that would end the process.
+pool.on('error', (error) => console.error(error));
 const tenants = openTenants(pool);
 
 /** What a client is told. Every other error is 500. */

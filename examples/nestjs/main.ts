@@ -103,16 +103,18 @@ class NotesController {
     NotesService,
     {
       provide: TENANTS,
-      useFactory: () =>
-        openTenants(
-          new Pool({
-            host: DB_HOST,
-            port: Number(DB_PORT),
-            user: DB_USER,
-            password: DB_PASSWORD,
-            database: DB_NAME,
-          }),
-        ),
+      useFactory: () => {
+        const pool = new Pool({
+          host: DB_HOST,
+          port: Number(DB_PORT),
+          user: DB_USER,
+          password: DB_PASSWORD,
+          database: DB_NAME,
+        });
+        // A server that restarts ends idle connections. Without a listener, that would end the process.
+        pool.on('error', (error) => console.error(error));
+        return openTenants(pool);
+      },
     },
     { provide: APP_INTERCEPTOR, useClass: TenantInterceptor },
     { provide: APP_FILTER, useClass: TenantErrorFilter },

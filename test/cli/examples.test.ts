@@ -103,6 +103,10 @@ test.each(['express/app.mjs', 'fastify/app.mjs', 'nestjs/main.ts'])(
     // The same key twice: nothing of the second request is left.
     expect(await ask(sessionToken('org_a'), { id: 1 })).toBe(500);
     expect(await ask(sessionToken('org_a'))).toEqual([{ id: 1 }]);
+    // A server that restarts ends the pool's idle connections.
+    await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${app}'`);
+    const notes = () => ask(sessionToken('org_a'));
+    await expect.poll(notes, { timeout: 10_000 }).toEqual([{ id: 1 }]);
     expect(await ask(sessionToken('org_c'))).toBe(403);
     expect(await ask(sessionToken('org_nope'))).toBe(404);
     expect(await ask(sessionToken(undefined))).toBe(401);
