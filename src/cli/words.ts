@@ -53,6 +53,10 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
   ['continue', 'Run the same command again: it continues where it stopped.'],
   ['setup, install, bootstrap, scaffold, initialize, initialise', 'Use tenantctl init.'],
   ['query, sql, execute, select', "Use tenantctl exec --sql 'SELECT ...'."],
+  [
+    'backfill, batch, write, update rows, exec all',
+    "Use tenantctl exec --write --batch 'UPDATE ...', or without --batch for SQL that runs once.",
+  ],
   ['seeds, seed run, seed all, db seed', 'tenantctl seed tenants runs the seeds that tenants lack.'],
   ['seed make, seed new, seeds make, make seeds', 'Use tenantctl make seed <name>.'],
   [
