@@ -54,7 +54,7 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
   ['setup, install, bootstrap, scaffold, initialize, initialise', 'Use tenantctl init.'],
   ['query, sql, execute, select', "Use tenantctl exec --sql 'SELECT ...'."],
   [
-    'backfill, batch, write, update rows, exec all',
+    'backfill, update rows',
     "Use tenantctl exec --write --batch 'UPDATE ...', or without --batch for SQL that runs once.",
   ],
   ['seeds, seed run, seed all, db seed', 'tenantctl seed tenants runs the seeds that tenants lack.'],
