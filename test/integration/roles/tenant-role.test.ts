@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { provisionTenants } from '../../../src/core/tenant/provision.ts';
 import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
+import { seedTenants } from '../../../src/core/commands/seed-tenants.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { fleetOn, resultOf, type TestFleet } from '../../support/fleet.ts';
 import { createLeastRole, type LeastRole } from '../../support/least-role.ts';
@@ -402,4 +404,30 @@ test('a dry run shows what the tenant may not do, and leaves nothing', async () 
   await owned.fleet.query(`ALTER SCHEMA ${A} OWNER TO ${owned.least.name}`);
   const { problems } = await rehearseTenants(database, options);
   expect(problems.map(({ error }) => error.code)).toEqual(['TENANT_ROLE_UNUSABLE']);
+});
+
+test("seeds run as the tenant's role, in new tenants and in those that exist, and may do no more than it", async () => {
+  const owned = await ownedFleet(['org_a']);
+  const { project, database, query } = owned.fleet;
+  await project.write(
+    'seeds/1_who.mjs',
+    "export const seed = (knex) => knex.raw('CREATE TABLE who AS SELECT current_user AS who');",
+  );
+  const folders = {
+    folder: project.tenants,
+    seedFolder: join(project.folder, 'seeds'),
+    tenantRole: owned.tenantRole,
+  };
+  expect((await seedTenants(database, folders)).totals).toMatchObject({ changed: 1, failed: 0 });
+  expect(await provisionTenants(database, ['org_b'], folders)).toMatchObject([{ outcome: 'provisioned' }]);
+  for (const organization of ['org_a', 'org_b'])
+    expect(await query(`SELECT who::text FROM ${schemaNameFor(organization)}.who`)).toEqual([
+      { who: owned.roleOf(organization) },
+    ]);
+  await project.write('seeds/2_reach.sql', `INSERT INTO ${B}.notes VALUES (1);`);
+  const { tenants } = await seedTenants(database, { ...folders, tenants: ['org_a'] });
+  expect(tenants[0]?.error).toMatchObject({ code: 'SEED_FAILED', sqlstate: '42501' });
+  expect((await seedTenants(database, { ...folders, only: ['1_who'] })).totals).toMatchObject({
+    upToDate: 2,
+  });
 });
