@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { rehearseTenants } from '../../../src/core/commands/rehearse.ts';
+import { seedTenants } from '../../../src/core/commands/seed-tenants.ts';
+import { writeTenants } from '../../../src/core/commands/write-tenants.ts';
 import { readUndone } from '../../../src/core/ledger/undone.ts';
 import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
@@ -256,4 +258,28 @@ test('a resumed tenant gets the scripts that have changed meanwhile', async () =
   });
   expect(resumed).toMatchObject({ outcome: 'resumed', applied: ['repeatable/a.sql'] });
   expect(await fleet.log('org_a')).toEqual(['a', 'a2']);
+});
+
+test('seeds of a new tenant may use what scripts make, and neither they nor exec --write touch what is recorded', async () => {
+  const fleet = await fleetWith(
+    { 'one.sql': 'CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS $$SELECT 1$$;' },
+    ['org_a'],
+  );
+  await fleet.project.write('seeds/tenants/1_notes.sql', 'INSERT INTO notes SELECT one();');
+  const seedFolder = join(fleet.project.folder, 'seeds/tenants');
+  const [made] = await provisionTenants(fleet.database, ['org_x'], {
+    folder: fleet.project.tenants,
+    seedFolder,
+    ...fleet.scripts,
+  });
+  expect(made).toMatchObject({ outcome: 'provisioned', seeds: ['1_notes.sql'] });
+  expect(made?.applied.at(-1)).toBe('repeatable/one.sql');
+  await fleet.migrate();
+  const run = { folder: fleet.project.tenants, ...fleet.scripts };
+  expect((await seedTenants(fleet.database, { ...run, seedFolder })).totals).toMatchObject({ changed: 1 });
+  expect((await writeTenants(fleet.database, { ...run, sql: 'DELETE FROM notes' })).totals).toMatchObject({
+    changed: 2,
+  });
+  expect((await fleet.status()).repeatable).toEqual({ scripts: 1, tenants: 0 });
+  expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 2, changed: 0 });
 });
