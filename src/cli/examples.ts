@@ -38,7 +38,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   types: ['types --out src/database.ts', 'types --out src/database.ts --check'],
   each: [
     'each -- node scripts/reindex.js',
-    "each --tenant org_acme --concurrency 8 --max-failures 1% -- sh -c 'pg_dump -n $TENANT_SCHEMA -f $TENANT_ORG.sql'",
+    "each --tenant org_acme --concurrency 8 --max-failures 1% -- sh -c 'pg_dump -n $TENANT_SCHEMA -f $TENANT_SCHEMA.sql'",
   ],
   psql: ['psql org_acme', "psql org_acme --write -- -c 'VACUUM ANALYZE'"],
   'grant application': ['grant application app', 'grant application app --dry-run > rights.sql'],

@@ -111,6 +111,7 @@ test('psql refuses tenants that it cannot open, the embedded database, and --jso
     await run(['org_b']),
     await run(['org_a'], { PATH: nothing }),
     await run(['org_a', '--json']),
+    await run(['org_a', '-c', 'SELECT 1']),
     await tenantctl(['psql', 'org_a'], withoutServer),
     await tenantctl(['each', '--', 'node', '--version'], withoutServer),
   ];
@@ -121,6 +122,7 @@ test('psql refuses tenants that it cannot open, the embedded database, and --jso
     noPsql === undefined ? ([1, 'does not exist'] as const) : missing,
     missing,
     [2, ''] as const,
+    [2, 'Arguments of the program follow --'] as const,
     [2, `tenantctl exec --tenant org_a --sql 'SELECT ...'`] as const,
     [2, 'embedded'] as const,
   ].entries())

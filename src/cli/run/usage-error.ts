@@ -22,10 +22,18 @@ export function toUsageError(ended: ParsingEnded): TenantctlError {
     return new TenantctlError('USAGE', `${path} needs a subcommand: ${verbs.join(', ')}.`, { hint: usage });
   }
   const [, flag] = /unknown option '(.*)'/s.exec(cause.message) ?? [];
-  const hint = flag === undefined ? undefined : suggestFlag(command, flag);
+  const hint = flag === undefined ? undefined : (suggestFlag(command, flag) ?? restHint(command));
   return new TenantctlError('USAGE', asSentence(cause.message.replace(/^error: /, '')), {
     hint: hint ?? (cause.code === 'commander.excessArguments' ? flagFor(command) : undefined) ?? usage,
   });
+}
+
+/** For commands whose arguments are those of another program. */
+function restHint(command: Command): string | undefined {
+  const isOfProgram = command.registeredArguments.some(({ description }) =>
+    description.startsWith('after --'),
+  );
+  return isOfProgram ? 'Arguments of the program follow --, after those of tenantctl.' : undefined;
 }
 
 /** The flag that takes what was given as an argument. */

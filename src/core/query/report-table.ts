@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import { readable } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import { MAX_NAME_BYTES, type Names } from '../../names.ts';
+import { lockTableOf } from '../target/history.ts';
 import { registrySql } from '../registry/registry-sql.ts';
 import { SYSTEM_SCHEMA, tenantSchemaPattern } from '../registry/schema-name.ts';
 
@@ -84,6 +85,7 @@ export function assertReplaceable(name: TableName, names: Names, facts: TableFac
       `The schema ${schema} does not exist.`,
       `To create it: CREATE SCHEMA ${readable(schema)};`,
     );
+  if (isOwnTable(name, names)) throw unusable(`${shown} is a table of tenantctl or Knex.`);
   if (facts.kind === null) return;
   if (facts.kind !== 'r' && facts.kind !== 'p') throw unusable(`${shown} is not a table.`);
   if (facts.comment !== MARK)
@@ -91,6 +93,15 @@ export function assertReplaceable(name: TableName, names: Names, facts: TableFac
       `${shown} exists, and exec --into has not made it: its rows are kept.`,
       `Choose another name. If its rows may be replaced: COMMENT ON TABLE ${shown} IS '${MARK}';`,
     );
+}
+
+/** The registry, or the history of the master migrations. */
+function isOwnTable({ schema, table }: TableName, { registry, masterHistory }: Names): boolean {
+  const history = [masterHistory, lockTableOf(masterHistory)].map((each) => ({
+    schema: 'public',
+    table: each,
+  }));
+  return [registry, ...history].some((own) => own.schema === schema && own.table === table);
 }
 
 /** Pure. */
