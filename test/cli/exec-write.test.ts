@@ -108,10 +108,12 @@ test('exec --write --batch is killed, stopped and continued, and says how far it
   await until(async () => (await left()).every((n, nth) => n < nth * 200 || nth === 0), 'batches');
   killed.kill('SIGKILL');
   await once(killed, 'close');
+  const stopped = startExec(fleet, '--write', '--batch', FILL, '--rate', '100', '--resume', 'latest');
+  const isTakenOver = async () =>
+    (await fleet.query(`SELECT FROM tenantctl.runs WHERE options ? 'resumes'`)).length > 0;
+  await until(isTakenOver, 'the next run');
   const [, before = 0] = await left();
   expect(before).toBeGreaterThan(0);
-
-  const stopped = startExec(fleet, '--write', '--batch', FILL, '--rate', '100', '--resume', 'latest');
   await until(async () => ((await left())[1] ?? 0) < before, 'more batches');
   stopped.kill('SIGINT');
   const said = await stopped.done;
