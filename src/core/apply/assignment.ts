@@ -6,7 +6,7 @@ import type { History } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
 import type { RunContext } from '../run/run-context.ts';
-import type { Script as ScriptVersion } from '../state/scripts.ts';
+import type { Script } from '../state/scripts.ts';
 import type { Failure } from '../serve/work.ts';
 import type { Target } from '../target/target.ts';
 import type { TenantctlError } from '../../errors.ts';
@@ -14,10 +14,10 @@ import type { Hooks } from './hooks.ts';
 import type { TenantStatus } from '../../names.ts';
 
 /**
- * SQL that is no migration: it runs as one does, under the tenant's lock, the guard and the timeouts, and leaves the
- * history alone.
+ * SQL that is given to a command, or seeds: they run as migrations do, under the tenant's lock, the guard and the
+ * timeouts, and leave the history alone.
  */
-export interface Script {
+export interface DataChange {
   readonly outcome: 'written' | 'seeded';
   /** The statements that record what a transaction did, sent in that transaction. */
   readonly record: (target: Target, names: readonly string[]) => readonly string[];
@@ -35,8 +35,8 @@ export interface Script {
 /** What to do to a target. It is decided from the history, under the lock. */
 export interface Assignment {
   readonly direction: Direction;
-  /** Pure. @param done what is already done of it @param scripts that the tenant has, if some are planned */
-  decide(history: History, done: readonly string[], scripts: readonly ScriptVersion[] | undefined): Plan;
+  /** Pure. @param done what is already done of it @param scripts those that the tenant has, if some are planned */
+  decide(history: History, done: readonly string[], scripts: readonly Script[] | undefined): Plan;
   /** The batch of an earlier part of the same run: continued if it is still the last one. */
   readonly batch?: number | undefined;
   /** Only tenants with one of these statuses are processed; ignored for the master schema. */
@@ -57,9 +57,9 @@ export interface Assignment {
   /** What was planned: whether its first migration runs outside a transaction decides how the work begins. */
   readonly planned?: readonly Pick<Step, 'file'>[] | undefined;
   readonly record?: ((name: string) => Promise<Recording>) | undefined;
-  /** The steps are scripts, and no migrations. */
-  readonly script?: Script | undefined;
-  /** SQL that is true if a script has nothing left to do. */
+  /** Present if the steps are no migrations. */
+  readonly dataChange?: DataChange | undefined;
+  /** SQL that is true if a data change has nothing left to do. */
   readonly isDone?: string | undefined;
   /** SQL for the names of the steps that the target has by now: `done` for `decide`. */
   readonly applied?: string | undefined;

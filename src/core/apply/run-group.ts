@@ -58,20 +58,20 @@ export async function runGroup(
   const names = namesOf(steps);
   const isLast = segment.isLast && acts.length === all.length;
   const hasMade = assignment.opening !== undefined && isLast && progress.names.length === 0;
-  const { script } = assignment;
+  const { dataChange } = assignment;
   const own = steps.filter((step) => !isSeed(step));
   const deed = { direction: assignment.direction, names: namesOf(own), batch: progress.batch };
   await transaction.commitWith([
     ...regainControlAtEnd(target),
     ...records,
-    ...(script === undefined && context.hasRepeatables && target.scope === 'tenants'
+    ...(dataChange === undefined && context.hasRepeatables && target.scope === 'tenants'
       ? recordSteps(own, { schema: target.schema, run: context.run?.id })
       : []),
     ...(names.length > 0 || hasMade
-      ? (script?.record(target, names) ?? recordInLedger(context.run?.id, target, deed))
+      ? (dataChange?.record(target, names) ?? recordInLedger(context.run?.id, target, deed))
       : []),
     // A later segment would undo the stamp.
-    ...(isLast && script === undefined ? stampOf(target) : []),
+    ...(isLast && dataChange === undefined ? stampOf(target) : []),
     ...(isLast ? (assignment.closing ?? []) : []),
     ...(schemaBefore === undefined ? [] : [READ_ONLY]),
   ]);
@@ -166,7 +166,7 @@ async function runAll(
     records = [];
     if (step === undefined) continue;
     // Seeds and repeatable scripts are no part of the history.
-    const isRecorded = assignment.script === undefined && isMigration(migration);
+    const isRecorded = assignment.dataChange === undefined && isMigration(migration);
     if (isRecorded) records = [recordStep(target, direction, step.name, progress.batch)];
     completed += 1;
     if ((progress.isOneByOne === true || texts.some(needsCommit)) && !isLast(index)) break;

@@ -29,9 +29,9 @@ export interface Seen {
   readonly scripts: readonly Script[] | null;
   readonly has_history: boolean;
   readonly has_lock: boolean;
-  /** A script has nothing left to do. */
+  /** A data change has nothing left to do. */
   readonly is_done: boolean;
-  /** Steps of a script that the target has. */
+  /** Steps of a data change that the target has. */
   readonly applied: readonly string[] | null;
 }
 
@@ -90,7 +90,7 @@ export async function readUnderLock(
 ): Promise<History> {
   const { schema, historyTable: table } = target;
   if (!seen.has_history || !seen.has_lock) {
-    if (assignment.script !== undefined) return EMPTY_HISTORY;
+    if (assignment.dataChange !== undefined) return EMPTY_HISTORY;
     if (assignment.direction === 'down' && !seen.has_history) return EMPTY_HISTORY;
     await client.query(createHistoryTables(schema, table).join(';\n'));
   }

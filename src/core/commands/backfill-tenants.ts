@@ -11,7 +11,7 @@ import { whySkipped } from '../serve/session.ts';
 import type { Attempt, Task } from '../serve/work.ts';
 import { createPace, type Pace, type PaceOptions } from './batch-pace.ts';
 import { examineBatch, rowsChanged } from './batch-sql.ts';
-import type { Once } from './serve-script.ts';
+import type { Once } from './serve-data-change.ts';
 import { sqlScript } from './sql-script.ts';
 import { writeInRun, type WriteTenantsOptions } from './write-tenants.ts';
 

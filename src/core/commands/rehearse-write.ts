@@ -7,7 +7,7 @@ import { NOTHING } from '../plan/plan.ts';
 import { findCanaries } from '../rollout/prepare-rollout.ts';
 import { createRunContext } from '../run/run-context.ts';
 import { rehearse, type Rehearsal } from './rehearse.ts';
-import { withLoaded } from './serve-script.ts';
+import { withLoaded } from './serve-data-change.ts';
 import { planOf, sqlScript } from './sql-script.ts';
 import type { WriteTenantsOptions } from './write-tenants.ts';
 

@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import type { Script } from '../apply/assignment.ts';
+import type { DataChange } from '../apply/assignment.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { checkCall } from '../options/check-call.ts';
@@ -10,13 +10,13 @@ import { readMigrationFolder } from '../files/source.ts';
 import type { FleetResult } from '../report/results.ts';
 import type { RolloutOptions } from '../rollout/options.ts';
 import type { RunContext } from '../run/run-context.ts';
-import { readScripts, recordScripts, selectApplied, type Script as AppliedScript } from '../state/scripts.ts';
+import { readScripts, recordScripts, selectApplied, type Script } from '../state/scripts.ts';
 import { inRun, type CommandRun } from './in-run.ts';
-import { serveScript, type ScriptOptions, type ScriptWork } from './serve-script.ts';
+import { serveDataChange, type DataChangeOptions, type DataChangeWork } from './serve-data-change.ts';
 
 export interface SeedTenantsOptions
   extends
-    Omit<ScriptOptions, 'compile' | 'retryFailed' | 'rollout'>,
+    Omit<DataChangeOptions, 'compile' | 'retryFailed' | 'rollout'>,
     Pick<TenantFolderOptions, 'folder' | 'allowNewerHistory' | 'allowOutOfOrder'> {
   /** The folder of the seeds. */
   readonly seedFolder: string;
@@ -44,24 +44,24 @@ export async function seedTenants(database: Database, given: SeedTenantsOptions)
   checkCall(database, given, 'folder', 'seedFolder');
   return inRun(database, COMMAND, given, endingOf, async (commandRun) => {
     const work = await seedWork(database, commandRun);
-    return serveScript({ ...commandRun, options: { ...commandRun.options, compile: false } }, work);
+    return serveDataChange({ ...commandRun, options: { ...commandRun.options, compile: false } }, work);
   });
 }
 
-/** What `serveScript` needs to know of seeds. */
+/** What `serveDataChange` needs to know of seeds. */
 export async function seedWork(
   database: Database,
   { options, context, observe }: Pick<CommandRun<SeedTenantsOptions>, 'options' | 'context' | 'observe'>,
-): Promise<ScriptWork> {
+): Promise<DataChangeWork> {
   const { masterFolder, again = false } = options;
   const seeds = await loadSeeds(context, options.seedFolder, options.only);
   const folder = await readMigrationFolder(options.folder);
   const pending = planner(folder, forwardOptions(folder, options));
   if (masterFolder !== undefined) await refusePendingMaster(database, masterFolder, options, observe);
-  let applied: ReadonlyMap<string, readonly AppliedScript[]> = new Map();
+  let applied: ReadonlyMap<string, readonly Script[]> = new Map();
   return {
     command: COMMAND,
-    script: seedScript(context, seeds, again),
+    dataChange: seedRecords(context, seeds, again),
     planned: seeds.map(({ name }) => name),
     async prepare() {
       if (!again) applied = await readScripts(database, 'seed');
@@ -82,7 +82,7 @@ export async function loadSeeds(
   return loaded.map(({ file, checksum }) => ({ file, name: file.name, checksum }));
 }
 
-function seedScript({ run }: Pick<RunContext, 'run'>, seeds: readonly Seed[], again: boolean): Script {
+function seedRecords({ run }: Pick<RunContext, 'run'>, seeds: readonly Seed[], again: boolean): DataChange {
   return {
     outcome: 'seeded',
     record: (target, names) => [

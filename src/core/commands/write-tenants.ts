@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import type { Script } from '../apply/assignment.ts';
+import type { DataChange } from '../apply/assignment.ts';
 import { recordWritten } from '../ledger/record-in-run.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
 import { findWritten, takeOverWritten } from '../ledger/written-runs.ts';
@@ -9,10 +9,15 @@ import type { FleetResult } from '../report/results.ts';
 import { tenantId } from '../state/tenant-ids.ts';
 import type { Target } from '../target/target.ts';
 import { inRun, type CommandRun } from './in-run.ts';
-import { serveScript, withLoaded, type ScriptOptions, type ScriptWork } from './serve-script.ts';
+import {
+  serveDataChange,
+  withLoaded,
+  type DataChangeOptions,
+  type DataChangeWork,
+} from './serve-data-change.ts';
 import { planOf, recordedSql, sqlScript, type SqlOptions, type SqlScript } from './sql-script.ts';
 
-export interface WriteTenantsOptions extends SqlOptions, ScriptOptions {
+export interface WriteTenantsOptions extends SqlOptions, DataChangeOptions {
   /**
    * Continue this run, or the newest run of `writeTenants`: only in tenants in which it, and those that it has
    * continued, have not written.
@@ -32,14 +37,14 @@ export async function writeTenants(database: Database, given: WriteTenantsOption
   return writeInRun(database, given, script, { finish: (result) => result });
 }
 
-interface Repeated extends Pick<ScriptWork, 'repeat'>, Pick<Script, 'isRepeated'> {
+interface Repeated extends Pick<DataChangeWork, 'repeat'>, Pick<DataChange, 'isRepeated'> {
   /** Whether the transaction at work has found nothing left to do; true if absent. */
   readonly isFinished?: (target: Target) => boolean;
   /** More options to record. */
   readonly recorded?: Readonly<Record<string, unknown>>;
 }
 
-/** Runs a script under a run of `exec`. @param finish makes the result */
+/** Runs SQL as a data change, recorded as a run of `exec`. @param finish makes the result */
 export async function writeInRun<Result extends FleetResult>(
   database: Database,
   given: WriteTenantsOptions,
@@ -72,11 +77,11 @@ export async function writeInRun<Result extends FleetResult>(
       written = await takeOverWritten(database, resumed, run.id);
     };
     const context = withLoaded(commandRun.context, [migration]);
-    const result = await serveScript(
+    const result = await serveDataChange(
       { ...commandRun, context },
       {
         command: 'exec',
-        script: { ...ledgerScript(run, isFinished), isRepeated },
+        dataChange: { ...ledgerRecords(run, isFinished), isRepeated },
         prepare,
         decide: ({ schema }) => (written.has(schema) ? NOTHING : plan),
         repeat,
@@ -86,8 +91,8 @@ export async function writeInRun<Result extends FleetResult>(
   });
 }
 
-/** A script of which only the ledger knows where it was run. */
-function ledgerScript(run: CommandRun<unknown>['run'], isFinished: Repeated['isFinished']): Script {
+/** What only the ledger records of a data change. */
+function ledgerRecords(run: CommandRun<unknown>['run'], isFinished: Repeated['isFinished']): DataChange {
   return {
     outcome: 'written',
     record: (target) => (isFinished?.(target) === false ? [] : recordWritten(run.id, target)),

@@ -51,7 +51,7 @@ interface Answers {
 /** Runs the check, if there is one, in parallel. A refusal counts as a failure. */
 async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers> {
   const { context, setting } = rollout;
-  const { lanes, observe, command, isScript = false, rollout: { check } = {} } = setting;
+  const { lanes, observe, command, isDataChange = false, rollout: { check } = {} } = setting;
   const passed = new Set<string>();
   const refused = new Map<string, TenantctlError>();
   if (check === undefined || tasks.length === 0) return { passed, refused };
@@ -60,10 +60,10 @@ async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers
   const { outcomes } = await serve({ ...context, throttle: undefined }, tasks, {
     lanes,
     observe,
-    ledger: { command, direction: 'up', areStanding: isScript },
+    ledger: { command, direction: 'up', areStanding: isDataChange },
     async attempt(task) {
       const unchecked = firstUnchecked(rollout, task);
-      const error = await checkTenant(context, task.tenant, check, unchecked, isScript);
+      const error = await checkTenant(context, task.tenant, check, unchecked, isDataChange);
       if (error === undefined) return { kind: 'done', done: undefined };
       return { kind: 'failed', error, mayRepeat: true };
     },
@@ -76,7 +76,7 @@ async function ask(rollout: Rollout, tasks: readonly Checked[]): Promise<Answers
   }
   rollout.checked += passed.size + refused.size;
   rollout.refused += refused.size;
-  if (isScript) return { passed, refused };
+  if (isDataChange) return { passed, refused };
   await forgetRefusals(context.database, [...passed]).catch((error: unknown) => {
     observe({ type: 'warning', message: `Checks that passed are not recorded: ${messageOf(error)}` });
   });

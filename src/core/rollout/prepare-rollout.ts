@@ -19,7 +19,7 @@ export interface RolloutSetting extends Selection {
   readonly lanes: Lanes;
   readonly command: string;
   /** No migrations are run: a check that refuses a tenant says nothing about its class. */
-  readonly isScript?: boolean | undefined;
+  readonly isDataChange?: boolean | undefined;
   /** As in MigrationWork. */
   readonly compile?: boolean | undefined;
   /** Tenants that were up to date are checked, too. */

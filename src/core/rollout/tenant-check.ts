@@ -70,7 +70,7 @@ export function objections(
 /**
  * Checks a tenant in a READ ONLY transaction. Never throws.
  * @param migration the earliest applied migration that no check has passed
- * @param isScript what was done before is no migration
+ * @param isDataChange no migration was applied before the check
  * @returns why the tenant was refused; undefined if it passed
  */
 export async function checkTenant(
@@ -78,16 +78,16 @@ export async function checkTenant(
   tenant: RegisteredTenant,
   check: TenantCheck,
   migration: string | undefined,
-  isScript = false,
+  isDataChange = false,
 ): Promise<TenantctlError | undefined> {
   const { database, lockTimeoutMs, statementTimeoutMs } = context;
   const { searchPath } = tenantTarget(database.names, tenant);
   const settings = { searchPath, lockTimeoutMs, statementTimeoutMs };
   const refused = (what: string, details: ErrorDetails) =>
-    isScript
+    isDataChange
       ? new TenantctlError('CHECK_REFUSED', `The check ${check.name} ${what}`, {
           ...details,
-          ...afterScript(tenant),
+          ...afterDataChange(tenant),
         })
       : refusal(check, tenant, migration, what, details);
   // With a cursor, a million rows cost no more than those shown. Plan for reading all rows:
@@ -118,7 +118,7 @@ export async function checkTenant(
   }
 }
 
-function afterScript({ clerkOrgId: tenant }: RegisteredTenant): ErrorDetails {
+function afterDataChange({ clerkOrgId: tenant }: RegisteredTenant): ErrorDetails {
   return { tenant, hint: 'What was written in the tenant stays. Correct its data, or the check.' };
 }
 

@@ -17,7 +17,7 @@ export async function applyTask(
   earlier: Earlier<Applied>,
 ): Promise<Attempt<Applied>> {
   const { tenant, plan } = task;
-  const { direction, statuses, isNamed, script } = work;
+  const { direction, statuses, isNamed, dataChange } = work;
   const target = tenantTarget(context.database.names, tenant, context);
   const batch = batchBegun(task, earlier);
   const attempt = await advance(context, target, {
@@ -31,9 +31,9 @@ export async function applyTask(
     hasTables: tenant.hasHistory && tenant.hasLock,
     planned: plan.steps,
     record,
-    script,
-    isDone: script?.isDone?.(target, earlier.mayBeCommitted),
-    applied: script?.applied?.(target),
+    dataChange,
+    isDone: dataChange?.isDone?.(target, earlier.mayBeCommitted),
+    applied: dataChange?.applied?.(target),
     around,
   });
   if (attempt.kind !== 'status') return attempt;

@@ -9,7 +9,7 @@ import {
   setSearchPath,
   READ_ONLY,
 } from '../../db/transaction.ts';
-import type { Script } from '../apply/assignment.ts';
+import type { DataChange } from '../apply/assignment.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { borderName } from '../guard/border.ts';
 import { limitArguments, limitsAfter, noteOwn, type Limits } from '../guard/limits.ts';
@@ -30,8 +30,8 @@ export interface Assumption {
   /** The digest of the history that the plan was made for; null without a history table. */
   readonly expected: string | null;
   readonly becomes: string;
-  /** For scripts: replaces the records in history and stamp. */
-  readonly script?: Script | undefined;
+  /** Replaces the records in history and stamp. */
+  readonly dataChange?: DataChange | undefined;
 }
 
 /** What stands around the migrations of one tenant's transaction. */
@@ -78,7 +78,7 @@ export type Part =
 export function createComposer(
   context: ComposerContext,
   compiled: CompiledPlan,
-  { statuses, batch, expected, becomes, script }: Assumption,
+  { statuses, batch, expected, becomes, dataChange }: Assumption,
 ): (target: Target, around: Around) => Part[] {
   const before = `${expected === null ? 'NULL' : literal(expected)}::uuid`;
   const enterWith = [
@@ -102,7 +102,7 @@ export function createComposer(
     const { parts, add, ask, run, end } = createPartList();
     let done: string[] = [];
     const record = () => {
-      if (done.length === 0 || script !== undefined) return;
+      if (done.length === 0 || dataChange !== undefined) return;
       const call = `CALL tenantctl.record(${name}, ${recordOf(done)}, ${organization})`;
       add(...regainControl(target), call, ...begins);
       done = [];
@@ -117,7 +117,7 @@ export function createComposer(
       `CALL tenantctl.enter(${name}, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
       ...noteOwn(schema, compiled.limits),
       ...opening,
-      ...(expected === null && script === undefined ? createHistoryTables(schema, historyTable) : []),
+      ...(expected === null && dataChange === undefined ? createHistoryTables(schema, historyTable) : []),
       ...begins,
     );
     if (hooks.before !== undefined) runByKnex(hooks.before);
@@ -138,7 +138,7 @@ export function createComposer(
     }
     if (hooks.after !== undefined) runByKnex(hooks.after);
     const leave = `CALL tenantctl.leave(${name}, ${before}, ${literal(becomes)}::uuid, ${recordOf(done)}, ${organization})`;
-    add(...regainControlAtEnd(target), ...(script?.record(target, done) ?? [leave]));
+    add(...regainControlAtEnd(target), ...(dataChange?.record(target, done) ?? [leave]));
     end((texts) => closed(target, limitsAfter(compiled.limits, texts), closing));
     return parts;
   };

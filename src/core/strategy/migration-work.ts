@@ -1,5 +1,5 @@
 import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
-import type { Applied, Script } from '../apply/assignment.ts';
+import type { Applied, DataChange } from '../apply/assignment.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import type { TenantsRollback } from '../fleet/plan-rollback.ts';
 import type { Direction } from '../files/load.ts';
@@ -15,7 +15,7 @@ import { stillPlanned } from '../plan/rollback-extent.ts';
 import type { Recording } from '../../db/knex/recording.ts';
 import type { Around } from '../../db/knex/statement.ts';
 import type { TenantStatus } from '../../names.ts';
-import type { Script as ScriptVersion } from '../state/scripts.ts';
+import type { Script } from '../state/scripts.ts';
 import type { TenantResult } from '../report/results.ts';
 
 export interface ApplyOptions {
@@ -30,12 +30,12 @@ export interface MigrationWork {
   readonly direction: Direction;
   /** Only tenants with one of these statuses are migrated. */
   readonly statuses: readonly TenantStatus[];
-  /** Pure. @param done what this attempt has already done @param scripts that the tenant has */
+  /** Pure. @param done what this attempt has already done @param scripts those that the tenant has */
   readonly decide: (
     task: MigrationTask,
     history: History,
     done: readonly string[],
-    scripts: readonly ScriptVersion[] | undefined,
+    scripts: readonly Script[] | undefined,
   ) => Plan;
   /** Statements between lock and history when sent as one string: create the schema, for example. */
   readonly opening?: ((task: MigrationTask) => readonly string[]) | undefined;
@@ -49,8 +49,8 @@ export interface MigrationWork {
     | undefined;
   /** Whether another run has done a task; `isAsPlanned` if absent. */
   readonly isDone?: ((task: MigrationTask, now: PeerView) => boolean) | undefined;
-  /** The tasks are scripts, and no migrations. */
-  readonly script?: Script | undefined;
+  /** Present if the tasks are no migrations. */
+  readonly dataChange?: DataChange | undefined;
   /** The tenants were asked for by name: one that is not ACTIVE any more is an error. */
   readonly isNamed?: boolean | undefined;
   /** Gets each outcome in place of the `tenant` event to `observe`. */
@@ -72,7 +72,7 @@ export function stillDue(
   folder: MigrationFolder,
   { plan, part }: MigrationTask,
   history: History,
-  applied: readonly ScriptVersion[] | undefined,
+  applied: readonly Script[] | undefined,
   forward: ForwardOptions = {},
 ): Plan {
   const last = plan.steps.at(-1);
@@ -107,7 +107,7 @@ export type MigrationOutcome = Outcome<MigrationTask, Applied>;
 /** Pure. */
 export function toResult(
   outcome: MigrationOutcome,
-  { direction, script }: Pick<MigrationWork, 'direction' | 'script'>,
+  { direction, dataChange }: Pick<MigrationWork, 'direction' | 'dataChange'>,
 ): TenantResult {
   const { kind, task, durationMs } = outcome;
   const { clerkOrgId, schema } = task.tenant;
@@ -119,7 +119,7 @@ export function toResult(
     case 'skipped':
       return { ...base, outcome: 'skipped', reason: outcome.reason, error: outcome.error };
     default: {
-      const changed = script?.outcome ?? (direction === 'up' ? 'migrated' : 'rolled-back');
+      const changed = dataChange?.outcome ?? (direction === 'up' ? 'migrated' : 'rolled-back');
       return { ...base, outcome: names.length === 0 ? 'up-to-date' : changed };
     }
   }

@@ -30,14 +30,14 @@ export async function serveMigration(
   migration: MigrationWork,
 ): Promise<Migrated & Served<MigrationTask, Applied>> {
   const { command, direction, lanes, observe, lessons = new Map<string, Lesson>() } = migration;
-  const { isDone = migration.script === undefined ? isAsPlanned(direction) : () => false } = migration;
+  const { isDone = migration.dataChange === undefined ? isAsPlanned(direction) : () => false } = migration;
   const served = await serve<MigrationTask, Applied>(
     context,
     tasks,
     {
       lanes,
       observe,
-      ledger: { command, direction, areStanding: migration.script !== undefined },
+      ledger: { command, direction, areStanding: migration.dataChange !== undefined },
       attempt: (task, earlier) => attemptTask(context, migration, lessonOf(lessons, task), task, earlier),
       onEnd:
         migration.onEnd ??
@@ -80,7 +80,7 @@ async function attemptTask(
 
 async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> {
   const { session, queue, lesson } = group;
-  if (group.migration.script?.isRepeated === true) return serveQueue(session, queue);
+  if (group.migration.dataChange?.isRepeated === true) return serveQueue(session, queue);
   const { context } = session;
   const { plan } = first;
   await prepareLesson(group, plan);

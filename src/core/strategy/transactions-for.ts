@@ -26,8 +26,8 @@ export async function createTransactionsFor(
 ): Promise<TransactionsFor> {
   const { database } = context;
   const { direction } = compiled;
-  const { script } = migration;
-  const hasRepeatables = context.hasRepeatables && script === undefined;
+  const { dataChange } = migration;
+  const hasRepeatables = context.hasRepeatables && dataChange === undefined;
   const digest = digester();
   const transactions = transactionsOf(compiled.steps);
   const known = new Map<History['entries'], readonly History['entries'][]>();
@@ -36,7 +36,7 @@ export async function createTransactionsFor(
     const histories = known.get(history.entries) ?? [
       history.entries,
       ...transactions.map((_, at) =>
-        script === undefined
+        dataChange === undefined
           ? historyAfter(history, { ...plan, steps: stepsUpTo(plan, transactions, at) }, direction)
           : history.entries,
       ),
@@ -45,7 +45,7 @@ export async function createTransactionsFor(
     return histories;
   };
   for (const task of tasks) historiesOf(task);
-  if (script === undefined)
+  if (dataChange === undefined)
     await storeHistories(
       database,
       [...known.values()].flatMap(([, ...after]) => after),
@@ -61,7 +61,7 @@ export async function createTransactionsFor(
       const [before = [], after = []] = histories.slice(at);
       const expected = at === 0 && !task.tenant.hasHistory ? null : digest(before);
       const key = `${at} ${expected} ${batch}`;
-      const assumption = { statuses, batch, expected, becomes: digest(after), script };
+      const assumption = { statuses, batch, expected, becomes: digest(after), dataChange };
       const compose = composers.get(key) ?? createComposer(context, { ...compiled, steps }, assumption);
       composers.set(key, compose);
       const done = stepsUpTo(task.plan, transactions, at);
@@ -86,7 +86,7 @@ function texts(values: readonly string[]): string {
 
 const NO_SCRIPTS = { before: [], after: [] };
 
-/** What is sent in a transaction of these steps because of scripts. */
+/** What is sent in a transaction of these steps because of repeatable scripts. */
 function repeatableStatements(steps: Plan['steps'], schema: string, run: number | undefined) {
   const isOnlyScripts = steps.length > 0 && steps.every(isScript);
   const scripts = steps.flatMap(({ file }) => file.script ?? []);

@@ -1,6 +1,6 @@
 import { startStopwatch } from '../../stopwatch.ts';
 import type { Around } from '../../db/knex/statement.ts';
-import type { Applied, Script } from '../apply/assignment.ts';
+import type { Applied, DataChange } from '../apply/assignment.ts';
 import type { Migration } from '../files/load.ts';
 import {
   planFleet,
@@ -28,18 +28,18 @@ import type { History } from '../target/history.ts';
 import type { MigrationWork } from '../strategy/migration-work.ts';
 import type { CommandRun, FleetRunOptions } from './in-run.ts';
 
-export interface ScriptOptions extends Omit<FleetRunOptions, 'folder' | 'recordings'>, FleetSelection {
+export interface DataChangeOptions extends Omit<FleetRunOptions, 'folder' | 'recordings'>, FleetSelection {
   /** As for migrations. */
   readonly rollout?: RolloutOptions | undefined;
 }
 
-/** Runs the scripts of a tenant once, in a transaction. @param around sends each statement */
+/** Runs the steps of a tenant once, in a transaction. @param around sends each statement */
 export type Once = (around: Around) => Promise<Attempt<Applied>>;
 
-/** SQL for tenants that is no migration. */
-export interface ScriptWork {
+/** A data change for the tenants of a run. */
+export interface DataChangeWork {
   readonly command: RunCommand;
-  readonly script: Script;
+  readonly dataChange: DataChange;
   /**
    * Which of the migrations, loaded by `withLoaded`, a tenant is due; decided again under its lock. Tenants with the
    * same steps share a plan.
@@ -71,10 +71,10 @@ export function withLoaded(context: RunContext, migrations: readonly Migration[]
   };
 }
 
-/** Runs scripts in the selected tenants, within a run that has begun, as migrateTenants runs migrations. */
-export async function serveScript(
-  { options, context, run, observe }: CommandRun<ScriptOptions>,
-  work: ScriptWork,
+/** Changes data in the selected tenants, within a run that has begun, as migrateTenants runs migrations. */
+export async function serveDataChange(
+  { options, context, run, observe }: CommandRun<DataChangeOptions>,
+  work: DataChangeWork,
 ): Promise<FleetResult> {
   const elapsedMs = startStopwatch();
   const { command, decide } = work;
@@ -91,7 +91,7 @@ export async function serveScript(
     folder,
     lanes,
     command,
-    isScript: true,
+    isDataChange: true,
     observe,
   });
   await prepareState(database, { version: fleet.scope.stateVersion, altered }, observe);
@@ -112,7 +112,11 @@ export async function serveScript(
   const served =
     plan.due.length === 0
       ? undefined
-      : await serveRollout(rollout, plan.due, scriptWork(rollout, work, { options, isNamed: fleet.isNamed }));
+      : await serveRollout(
+          rollout,
+          plan.due,
+          toMigrationWork(rollout, work, { options, isNamed: fleet.isNamed }),
+        );
   results.push(...(served?.results ?? []), ...resultsOfNotActive(fleet));
   return fleetResult(results, {
     elapsedMs,
@@ -124,14 +128,14 @@ export async function serveScript(
   });
 }
 
-function scriptWork(
+function toMigrationWork(
   { context, setting: { lanes, observe } }: Rollout,
-  { command, script, decide, repeat }: ScriptWork,
-  { options, isNamed }: { readonly options: ScriptOptions; readonly isNamed: boolean },
+  { command, dataChange, decide, repeat }: DataChangeWork,
+  { options, isNamed }: { readonly options: DataChangeOptions; readonly isNamed: boolean },
 ): MigrationWork {
   const work: MigrationWork = {
     command,
-    script,
+    dataChange,
     direction: 'up',
     statuses: servedStatuses(options),
     isNamed,
