@@ -1,3 +1,4 @@
+import { NEVER_UNDONE } from '../files/sql-file.ts';
 import type { HookName, LoadedHooks, TenantHook } from '../files/load-hooks.ts';
 import type { Migration } from '../files/load.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -44,10 +45,6 @@ function asMigration(
     text,
     checksum,
     up: (knex) => hook({ tenant: { clerkOrgId, schema }, knex, migrations, run: run?.id }),
-    down: undefined,
-    upInTransaction: true,
-    downInTransaction: true,
-    allowOutside: [],
-    allowUnparsed: false,
+    ...NEVER_UNDONE,
   };
 }

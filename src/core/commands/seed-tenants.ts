@@ -90,7 +90,7 @@ function seedRecords({ run }: Pick<RunContext, 'run'>, seeds: readonly Seed[], a
         seeds.filter(({ name }) => names.includes(name)),
         { schema: target.schema, kind: 'seed', run: run?.id },
       ),
-      ...recordInLedger(run?.id, target, { direction: 'up', outcome: 'seeded', names, batch: 0 }),
+      ...recordInLedger(run?.id, target, { direction: 'up', outcome: 'seeded', names }),
     ],
     // Another run may have been faster; or this one, if the answer to its COMMIT was lost.
     applied: ({ schema }) => selectApplied(seeds, { schema, kind: 'seed', run: again ? run?.id : undefined }),

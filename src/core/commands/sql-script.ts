@@ -4,7 +4,7 @@ import { messageOf, TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { Migration } from '../files/load.ts';
 import { parseSql, type ParsedStatement } from '../files/parse-sql.ts';
-import { hasMarker } from '../files/sql-file.ts';
+import { hasMarker, NEVER_UNDONE } from '../files/sql-file.ts';
 import type { Plan } from '../plan/plan.ts';
 
 /** SQL that a caller gives, to be run as a migration is. */
@@ -38,13 +38,10 @@ export async function sqlScript({
   const statements = await readStatements(sql);
   const migration: Migration = {
     file: { name, stem: name, path: name, format: 'sql', isGiven: true },
+    ...NEVER_UNDONE,
     up: sql,
-    down: undefined,
     lines: { up: 1, down: 1 },
-    upInTransaction: true,
-    downInTransaction: true,
     allowOutside,
-    allowUnparsed: false,
     text: sql,
     checksum: hash('sha256', sql),
   };

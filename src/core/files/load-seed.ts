@@ -4,7 +4,7 @@ import { invalid } from './invalid-migration.ts';
 import { allowOutsideOf, exportsOf } from './module-exports.ts';
 import { isSeedSkeleton } from './skeleton.ts';
 import type { MigrationFile } from './source.ts';
-import { hasMarker } from './sql-file.ts';
+import { hasMarker, NEVER_UNDONE } from './sql-file.ts';
 
 const FORM =
   'A seed exports a function seed that is handed Knex, or is an .sql file without markers: see `tenantctl make seed <name>`.';
@@ -15,14 +15,7 @@ export async function loadSeed(file: MigrationFile, text: string) {
   if (isSeedSkeleton(text, file.format))
     throw invalid(file, 'is empty. Nothing was changed.', 'Fill it in, or delete the file.');
   const { up, allowOutside } = file.format === 'sql' ? sqlOf(file, text) : await functionOf(file, text);
-  return {
-    up,
-    down: undefined,
-    upInTransaction: true,
-    downInTransaction: true,
-    allowOutside,
-    allowUnparsed: false,
-  };
+  return { ...NEVER_UNDONE, up, allowOutside };
 }
 
 function sqlOf(file: MigrationFile, text: string) {

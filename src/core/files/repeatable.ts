@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { MigrationFile, MigrationFolder } from './source.ts';
 import { checksumOf, readMigrationFolder } from './source.ts';
 import { SCRIPT_PREFIX } from './script-name.ts';
-import { hasMarker, parseSqlMigration, type SqlMigration } from './sql-file.ts';
+import { hasMarker, NEVER_UNDONE, parseSqlMigration, type SqlMigration } from './sql-file.ts';
 import { TenantctlError } from '../../errors.ts';
 
 /** What a tenant should have of scripts. Pure. */
@@ -42,16 +42,7 @@ async function readScriptFolder(path: string): Promise<MigrationFile[]> {
  * @throws TenantctlError MIGRATION_INVALID
  */
 export async function parseScript(text: string, name: string): Promise<SqlMigration> {
-  if (!hasMarker(text))
-    return {
-      up: text,
-      down: undefined,
-      lines: { up: 1, down: 1 },
-      upInTransaction: true,
-      downInTransaction: true,
-      allowOutside: [],
-      allowUnparsed: false,
-    };
+  if (!hasMarker(text)) return { ...NEVER_UNDONE, up: text, lines: { up: 1, down: 1 } };
   const parsed = await parseSqlMigration(text, name);
   if (parsed.down !== undefined)
     throw invalid(name, 'it has a "-- migrate:down" line', 'A script is never undone: remove that part.');

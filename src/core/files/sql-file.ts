@@ -15,6 +15,15 @@ export interface SqlMigration {
   readonly allowUnparsed: boolean;
 }
 
+/** What code and SQL are that run in the tenant's transaction and are never undone: scripts, seeds, hooks, given SQL. */
+export const NEVER_UNDONE = {
+  down: undefined,
+  upInTransaction: true,
+  downInTransaction: true,
+  allowOutside: [],
+  allowUnparsed: false,
+} as const satisfies Partial<SqlMigration>;
+
 interface Section {
   readonly inTransaction: boolean;
   readonly allowOutside: readonly string[];

@@ -5,7 +5,7 @@ import { callHook } from '../apply/call-hook.ts';
 import { hooksFor, type Hooks } from '../apply/hooks.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { recordFailures } from '../ledger/failures.ts';
-import { recordStatusChange } from '../ledger/record-in-run.ts';
+import { recordInLedger } from '../ledger/record-in-run.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import { refusedStatus } from '../registry/registration-errors.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
@@ -87,12 +87,13 @@ export async function serveStatusChange(
     outcome.kind === 'failed' ? [{ ...outcome, tenant: outcome.task.tenant }] : [],
   );
   // A tenant's last failure is that of a migration, and decides its class: only the run records these.
-  const command =
-    to === 'ACTIVE'
-      ? ({ command: 'tenant resume', direction: 'up' } as const)
-      : ({ command: 'tenant suspend', direction: 'down' } as const);
-  await recordFailures(database, run, { ...command, areStanding: true }, failures);
+  const command = to === 'ACTIVE' ? 'tenant resume' : 'tenant suspend';
+  await recordFailures(database, run, { command, direction: directionOf(to), areStanding: true }, failures);
   return outcomes.map(toResult);
+}
+
+function directionOf(to: 'ACTIVE' | 'SUSPENDED'): 'up' | 'down' {
+  return to === 'ACTIVE' ? 'up' : 'down';
 }
 
 function attemptChange(
@@ -117,7 +118,8 @@ function attemptChange(
       const [changed, seen] = (await client.query(text)) as unknown as QueryResult[];
       if (changed?.rowCount === 1) {
         if (after !== undefined) await callHook(context, client, target, after);
-        const record = recordStatusChange(context.run?.id, tenant, CHANGED[to]);
+        const entry = { direction: directionOf(to), outcome: CHANGED[to] };
+        const record = recordInLedger(context.run?.id, tenant, entry);
         await transaction.commitWith(after === undefined ? record : [...record, READ_ONLY]);
         return { kind: 'done', done: { isChanged: true } };
       }
