@@ -82,7 +82,8 @@ export function openCalls<Handle>(
   return {
     async run(asked, work, given = NONE) {
       const expected = typeof asked === 'string' ? undefined : asked;
-      const org = typeof asked === 'string' ? asked : asked.clerkOrgId;
+      // A request without an organization has neither.
+      const org = typeof asked === 'string' ? asked : (asked?.clerkOrgId ?? '');
       assertOrganizationId(org);
       const own = given === NONE ? NONE : checkOptions(given);
       const around = openCall();

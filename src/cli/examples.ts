@@ -21,8 +21,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'tenant resume': ['tenant resume org_acme'],
   'seed tenants': [
     'seed tenants --dry-run',
-    'seed tenants --only 01_plans,02_roles',
-    'seed tenants --only 03_demo --again --tenant org_acme',
+    'seed tenants --only 20260309110000_plans --tenant org_acme,org_globex',
+    'seed tenants --only 20260309110000_plans --again',
   ],
   'tenant list': ['tenant list --status FAILED', 'tenant list --json'],
   'tenant show': ['tenant show org_acme', 'tenant show tid_cf4116b064'],

@@ -90,6 +90,10 @@ test('exec names each failed tenant and exits with 1; a text that is not a query
       ok: true,
     });
   }
+  for (const write of [[], ['--write']])
+    expect((await exec(fleet, ...write, '--sql', 'reports/count.sql')).stderr).toContain(
+      '→ To read a file: --file reports/count.sql\n',
+    );
 });
 
 test.for([

@@ -104,6 +104,7 @@ test('a report that could not be written is refused before the database is asked
   expect((await call('--html', 'a file/report.html')).stderr).toContain(
     'a file/report.html cannot be written',
   );
+  expect((await call('--html', 'no/such/folder.html')).stderr).toContain('there is no folder no/such.');
   expect((await call()).stderr).toContain('--html report.html');
   expect(await call()).toMatchObject({ exitCode: 2 });
   expect(await call('--html', '-', '--json')).toMatchObject({ exitCode: 2 });

@@ -54,6 +54,8 @@ test('a seed is made, filled in, shown, and run in every tenant, old and new', a
     totals: { selected: 3, upToDate: 3, seeded: 0, failed: 0, skipped: 0 },
     tenants: [],
   });
+  const all = await tenantctl(['seed', 'tenants', '--all'], at(fleet));
+  expect(all.stdout).toContain('3 tenants up to date:\n    org_a\n    org_b\n    org_c\n');
   const runs = await tenantctl(['runs', 'show', /runs show (\d+)/.exec(seeded.stdout)?.[1] ?? ''], at(fleet));
   expect(runs.stdout).toMatch(/command +seed tenants\n[^]*seeds +\d{14}_plans\.sql\n[^]*2 seeded/);
 });

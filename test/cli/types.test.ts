@@ -93,10 +93,7 @@ describe('the file of --out', () => {
     await writeFile(path, text.replaceAll('\n', '\r\n'));
     // Czech sorts "ch" after "h".
     const elsewhere = { LC_ALL: 'cs_CZ.UTF-8', DB_HOST: 'nowhere.invalid', DB_USER: 'x', DB_NAME: 'x' };
-    expect(await types(['--out', 'types.ts', '--check'], elsewhere)).toMatchObject({
-      exitCode: 0,
-      stderr: '',
-    });
+    expect(await types(['--out', 'types.ts', '--check'], elsewhere)).toMatchObject({ exitCode: 0 });
 
     await writeFile(path, text);
     await project.write('migrations/tenants/20250101000004_links.sql', createTable('links'));

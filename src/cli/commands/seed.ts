@@ -60,7 +60,10 @@ async function seedTenants(context: Context, flags: SeedFlags): Promise<CommandR
       text: withRunEnd(
         output,
         { id, command: 'seed tenants', failed: totals.failed, changed: totals.changed, tenants },
-        ({ renderFleet }, look) => renderFleet(result, 'seeded', output.verbose, look),
+        async (render, look) => {
+          const text = await render.renderFleet(result, 'seeded', output.verbose, look);
+          return flags.all === true ? render.renderUpToDate(result, look) + text : text;
+        },
       ),
       error: rolloutFailure(result) ?? failureOf(refused, totals.selected),
       showError: false,

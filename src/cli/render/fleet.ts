@@ -79,6 +79,19 @@ export async function renderFleet(
   return lines.join('\n');
 }
 
+/** With `--all`: the tenants for which there was nothing to do. */
+export function renderUpToDate({ tenants }: Pick<FleetResult, 'tenants'>, { paint, marks }: Look): string {
+  const names = tenants.flatMap(({ outcome, clerkOrgId }) => (outcome === 'up-to-date' ? clerkOrgId : []));
+  if (names.length === 0) return '';
+  const title = `${paint.green(marks.ok)} ${counted(names.length, 'tenant')} up to date:`;
+  return `${title}\n${paint.dim(
+    names
+      .toSorted()
+      .map((name) => `    ${name}`)
+      .join('\n'),
+  )}\n`;
+}
+
 /** A hint names at most this many tenants. */
 const NAMED = 10;
 

@@ -1,5 +1,5 @@
 export { renderDiagnosis } from './doctor.ts';
-export { renderFleet, renderMaster } from './fleet.ts';
+export { renderFleet, renderMaster, renderUpToDate } from './fleet.ts';
 export { renderGrant, renderGrantPlan } from './grant.ts';
 export { renderProvision } from './provision.ts';
 export { renderRehearsal } from './rehearsal.ts';

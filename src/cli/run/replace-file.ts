@@ -48,6 +48,8 @@ async function usable(path: string, act: () => Promise<void>): Promise<void> {
   try {
     await act();
   } catch (cause) {
-    throw new TenantctlError('FILE_UNUSABLE', `${path} cannot be written: ${messageOf(cause)}.`, { cause });
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const reason = isMissing ? `there is no folder ${dirname(path)}` : messageOf(cause);
+    throw new TenantctlError('FILE_UNUSABLE', `${path} cannot be written: ${reason}.`, { cause });
   }
 }

@@ -28,9 +28,10 @@ export function fleetCommandResult(
   const changed = tenants.every(({ names }) => names.every(isScriptName)) ? 0 : totals.changed;
   return {
     document: fleetDocument(result, direction, all),
-    text: withRunEnd(output, { id, command, failed, changed, tenants }, ({ renderFleet }, look) =>
-      renderFleet(result, verb, output.verbose, look, isRepeatable),
-    ),
+    text: withRunEnd(output, { id, command, failed, changed, tenants }, async (render, look) => {
+      const text = await render.renderFleet(result, verb, output.verbose, look, isRepeatable);
+      return all ? render.renderUpToDate(result, look) + text : text;
+    }),
     error: rolloutFailure(result) ?? failureOf(refused, result.totals.selected),
     showError: false,
     interrupted: result.interrupted,

@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
-import { messageOf, TenantctlError } from '../../errors.ts';
+import { TenantctlError } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
 import type { Migration } from '../files/load.ts';
 import { parseSql, type ParsedStatement } from '../files/parse-sql.ts';
 import { hasMarker, NEVER_UNDONE } from '../files/sql-file.ts';
 import type { Plan } from '../plan/plan.ts';
+import { unparsed } from '../query/statement.ts';
 
 /** SQL that a caller gives, to be run as a migration is. */
 export interface SqlOptions {
@@ -51,7 +52,7 @@ export async function sqlScript({
 async function readStatements(sql: string): Promise<readonly ParsedStatement[]> {
   const refused = (message: string, hint: string) => new TenantctlError('USAGE', message, { hint });
   const statements = await parseSql(sql).catch((error: unknown) => {
-    throw refused(`The SQL does not parse: ${messageOf(error)}`, 'Correct it. Nothing was sent.');
+    throw unparsed(sql, error, 'Correct it. Nothing was sent.');
   });
   if (statements.length === 0) throw refused('The SQL is empty.', 'Give one or more statements.');
   if (hasMarker(sql))

@@ -5,7 +5,7 @@ import { withReport } from './document.ts';
 
 /** What a dry run cannot show. */
 export const REHEARSAL_NOTE =
-  'nothing has been changed. The functions of the migrations ran. What they did in the database was rolled back, except that sequences stay advanced. What they did elsewhere (files, requests) was not undone, and is not shown.';
+  'nothing has been changed. What ran was rolled back in the database, except that sequences stay advanced. What functions in code did elsewhere (files, requests) was not undone, and is not shown.';
 
 export interface RehearsalDocument {
   readonly dryRun: true;

@@ -53,7 +53,7 @@ export function stemOf(name: string): string {
 export async function readMigrationFolder(path: string): Promise<MigrationFolder> {
   return readFolder(path, (directory, cause) => {
     const hint =
-      'Run tenantctl init here, or name the folders in MASTER_MIGRATIONS_DIR and TENANT_MIGRATIONS_DIR.';
+      "Run tenantctl init here for a new project, or tenantctl in your project's folder, or name the folders in MASTER_MIGRATIONS_DIR and TENANT_MIGRATIONS_DIR.";
     const message = `There is no migrations folder ${directory}.`;
     return new TenantctlError('MIGRATIONS_FOLDER_MISSING', message, { hint, cause });
   });
@@ -62,7 +62,8 @@ export async function readMigrationFolder(path: string): Promise<MigrationFolder
 /** readMigrationFolder for seeds. @throws TenantctlError SEEDS_FOLDER_MISSING, and as readMigrationFolder */
 export async function readSeedFolder(path: string): Promise<MigrationFolder> {
   const { directory, files } = await readFolder(path, (missing, cause) => {
-    const hint = 'Make the first seed: tenantctl make seed <name>. Or name the folder in TENANT_SEEDS_DIR.';
+    const hint =
+      "Make the first seed: tenantctl make seed <name>. Or run tenantctl in your project's folder, or name the folder in TENANT_SEEDS_DIR.";
     return new TenantctlError('SEEDS_FOLDER_MISSING', `There is no folder ${missing}.`, { hint, cause });
   });
   return { directory, files: files.map((file) => ({ ...file, kind: 'seed' })) };

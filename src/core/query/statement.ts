@@ -1,5 +1,9 @@
 import { parse, walk, type Node } from '../../db/parser.ts';
 import { messageOf, TenantctlError } from '../../errors.ts';
+import { shellWord } from '../../wording.ts';
+
+const QUERY_HINT =
+  'Give one statement that only reads: SELECT, WITH, VALUES, TABLE, SHOW or EXPLAIN. To write: tenantctl exec --write, which takes several, too.';
 
 /** Constructs that a READ ONLY transaction would refuse in every tenant. */
 const WRITES: Readonly<Record<string, string>> = {
@@ -17,7 +21,7 @@ const WRITES: Readonly<Record<string, string>> = {
 export async function parseQuery(text: string): Promise<string> {
   if (text.trim() === '') throw refused('The SQL is empty.');
   const parsed = await parse(text).catch((error: unknown) => {
-    throw refused(`The SQL does not parse: ${messageOf(error)}`);
+    throw unparsed(text, error, QUERY_HINT);
   });
   const [first, ...others] = parsed.stmts ?? [];
   if (first === undefined) throw refused('The SQL is empty.');
@@ -45,8 +49,14 @@ function problemOf(statement: Node): string | undefined {
   return problem;
 }
 
-function refused(message: string): TenantctlError {
-  return new TenantctlError('USAGE', message, {
-    hint: 'Give one statement that only reads: SELECT, WITH, VALUES, TABLE, SHOW or EXPLAIN. To write: tenantctl exec --write, which takes several, too.',
+/** The error for a text that does not parse. The name of a file in the place of the SQL has a hint of its own. */
+export function unparsed(sql: string, cause: unknown, hint: string): TenantctlError {
+  const isFile = /^\S+\.sql$/.test(sql.trim());
+  return new TenantctlError('USAGE', `The SQL does not parse: ${messageOf(cause)}`, {
+    hint: isFile ? `To read a file: --file ${shellWord(sql.trim())}` : hint,
   });
+}
+
+function refused(message: string): TenantctlError {
+  return new TenantctlError('USAGE', message, { hint: QUERY_HINT });
 }

@@ -24,7 +24,7 @@ export interface TypesOfMigrationsOptions {
 }
 
 /** The organization of the one tenant. */
-const ORGANIZATION = 'org_canonical';
+const ORGANIZATION = 'tenant_in_memory';
 
 /**
  * TypeScript types, in Kysely's form, of the shared tables and of the tables that each tenant has. All migrations run

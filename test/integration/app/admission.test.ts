@@ -63,7 +63,8 @@ test('an unknown organization, and every status but ACTIVE, is refused by its co
   const application = await createApplication();
   const { tenants } = application;
   expect(await codeOf(whoIs(tenants, 'org_nobody'))).toBe('TENANT_UNKNOWN');
-  expect(await codeOf(whoIs(tenants, ''))).toBe('ORGANIZATION_ID_INVALID');
+  for (const none of ['', undefined, null] as string[])
+    expect(await codeOf(whoIs(tenants, none))).toBe('ORGANIZATION_ID_INVALID');
   for (const status of ['PROVISIONING', 'FAILED', 'SUSPENDED', 'ARCHIVED', 'active']) {
     await setStatus(application, 'org_a', status);
     const refused = await tenants
