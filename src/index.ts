@@ -45,7 +45,6 @@ export type { ProvisionCallOptions, Provisioner, ProvisionerOptions } from './co
 
 // Seeds
 export { seedTenants, type SeedTenantsOptions } from './core/commands/seed-tenants.ts';
-export { rehearseSeeds } from './core/commands/rehearse-seeds.ts';
 
 // Suspending and resuming
 export { resumeTenant, resumeTenants, type ResumeOptions } from './core/tenant/resume.ts';
@@ -139,7 +138,7 @@ export type {
 export { writeTenants, type WriteTenantsOptions } from './core/commands/write-tenants.ts';
 export { backfillTenants } from './core/commands/backfill-tenants.ts';
 export type { BackfillResult, BackfillTenantsOptions } from './core/commands/backfill-tenants.ts';
-export { rehearseWrite } from './core/commands/rehearse-write.ts';
+export { rehearseSeeds, rehearseWrite } from './core/commands/rehearse-data-change.ts';
 
 // TypeScript types of a tenant's tables and of the shared ones
 export { typesOfMigrations, type TypesOfMigrationsOptions } from './core/types/types-of-migrations.ts';

@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { TenantctlError } from '../../errors.ts';
+import { messageOf, TenantctlError } from '../../errors.ts';
+import { readTextFile } from '../../text-file.ts';
 import { shellWord } from '../../wording.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
+import { replaceFile } from '../run/replace-file.ts';
 import { createProgress } from '../terminal/progress.ts';
 
 interface TypesFlags {
@@ -34,16 +37,16 @@ async function typesCommand(context: Context, flags: TypesFlags): Promise<Comman
     return { document: { types } };
   }
   const path = resolve(context.folder, out);
-  const { readTypesFile, writeTypesFile } = await import('../../core/types/types-file.ts');
   const before = readTypesFile(path);
   const hint = `Run tenantctl types --out ${shellWord(out)}, and commit the file.`;
   if (check && before === undefined)
     throw new TenantctlError('CHECK_FAILED', `${out} does not exist.`, { hint });
-  if (!check && before?.isOwn === false)
+  const { HEADER } = await import('../../core/types/render-types.ts');
+  if (!check && before?.startsWith(HEADER) === false)
     await context.confirm(`${out} was not written by tenantctl types, and would be replaced.`);
   const types = await readTypes(context, flags);
-  const changed = before?.text !== types;
-  if (changed && !check) await writeTypesFile(path, types);
+  const changed = before !== types;
+  if (changed && !check) await replaceFile(path, types);
   return {
     document: { out, changed },
     text: (_, { paint, marks }) =>
@@ -51,6 +54,17 @@ async function typesCommand(context: Context, flags: TypesFlags): Promise<Comman
     error:
       changed && check ? new TenantctlError('CHECK_FAILED', `${out} has other types.`, { hint }) : undefined,
   };
+}
+
+/** With the line ends that tenantctl writes; undefined if there is no such file. @throws TenantctlError FILE_UNUSABLE */
+function readTypesFile(path: string): string | undefined {
+  try {
+    return readTextFile(path).replaceAll('\r\n', '\n');
+  } catch (cause) {
+    if (!existsSync(path)) return undefined;
+    const hint = 'Name a file for the types.';
+    throw new TenantctlError('FILE_UNUSABLE', `${path} ${messageOf(cause)}.`, { hint, cause });
+  }
 }
 
 async function readTypes(context: Context, { tenant }: TypesFlags): Promise<string> {

@@ -14,8 +14,7 @@ export {
   rehearseTenants,
   rehearseTenantsRollback,
 } from '../../core/commands/rehearse.ts';
-export { rehearseSeeds } from '../../core/commands/rehearse-seeds.ts';
-export { rehearseWrite } from '../../core/commands/rehearse-write.ts';
+export { rehearseSeeds, rehearseWrite } from '../../core/commands/rehearse-data-change.ts';
 export { resolveInterrupted } from '../../core/commands/resolve.ts';
 export { planMasterRollback, rollbackMaster } from '../../core/commands/rollback-master.ts';
 export { rollbackRun, rollbackTenants } from '../../core/commands/rollback-tenants.ts';

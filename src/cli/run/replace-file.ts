@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { access, chmod, constants, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, TenantctlError } from '../../errors.ts';
 
@@ -13,7 +13,7 @@ export async function assertReplaceable(path: string): Promise<void> {
 
 /**
  * Writes a file in one step: a reader sees the old text or the new one. An existing file keeps its mode. A pipe or a
- * device is written to.
+ * device is written to. A folder that is missing is created.
  * @throws TenantctlError FILE_UNUSABLE
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
@@ -22,6 +22,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     if (existing?.isFile() === false) return writeFile(path, text);
     // A link stays one.
     const target = existing === undefined ? path : await realpath(path);
+    await mkdir(dirname(target), { recursive: true });
     const temporary = `${target}.${randomBytes(4).toString('hex')}.tmp`;
     try {
       await writeFile(temporary, text, { flag: 'wx' });

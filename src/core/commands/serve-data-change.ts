@@ -1,4 +1,5 @@
 import { startStopwatch } from '../../stopwatch.ts';
+import type { Database } from '../../db/database.ts';
 import type { Around } from '../../db/knex/statement.ts';
 import type { Applied, DataChange } from '../apply/assignment.ts';
 import type { Migration } from '../files/load.ts';
@@ -7,9 +8,16 @@ import {
   refuseOwners,
   resultsOfIdle,
   resultsOfNotActive,
+  type FleetPlan,
   type MigrationTask,
 } from '../fleet/plan-fleet.ts';
-import { readSelected, selectFleet, servedStatuses, type FleetSelection } from '../fleet/select-fleet.ts';
+import {
+  readSelected,
+  selectFleet,
+  servedStatuses,
+  type Fleet,
+  type FleetSelection,
+} from '../fleet/select-fleet.ts';
 import { readAltered } from '../install/routines.ts';
 import { prepareState } from '../install/state-schema.ts';
 import { recordFailures } from '../ledger/failures.ts';
@@ -96,10 +104,7 @@ export async function serveDataChange(
   });
   await prepareState(database, { version: fleet.scope.stateVersion, altered }, observe);
   await work.prepare?.();
-  const planned = planFleet(fleet, (history, tenant) =>
-    tenant === undefined ? NOTHING : decide(tenant, history),
-  );
-  const plan = await refuseOwners(database, planned, options);
+  const plan = await planDataChange(database, fleet, decide, options);
   observe({
     type: 'selected',
     total: fleet.members.length + fleet.withoutSchema.length,
@@ -126,6 +131,18 @@ export async function serveDataChange(
     rollout: resultOf(rollout),
     shared: served?.isShared === true,
   });
+}
+
+export function planDataChange(
+  database: Database,
+  fleet: Fleet,
+  decide: DataChangeWork['decide'],
+  options: DataChangeOptions,
+): Promise<FleetPlan> {
+  const planned = planFleet(fleet, (history, tenant) =>
+    tenant === undefined ? NOTHING : decide(tenant, history),
+  );
+  return refuseOwners(database, planned, options);
 }
 
 function toMigrationWork(

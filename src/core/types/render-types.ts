@@ -1,3 +1,4 @@
+import { compareNames } from '../files/source.ts';
 import { declaredNames, type Named } from './declared-names.ts';
 import type { Column, PgType, Relation } from './read-relations.ts';
 import { declarationsFor, TAKEN, valueTypeOf } from './value-type.ts';
@@ -27,20 +28,14 @@ export function renderTypes(relations: readonly Relation[], tenantSchema: string
   const unions = enums.map((type) => `export type ${nameOf(type)} = ${union(type)};`);
   const tables = relations
     .map((relation) => ({ name: nameOf(relation), text: renderRelation(relation, nameOf) }))
-    .toSorted((a, b) => compare(a.name, b.name));
+    .toSorted((a, b) => compareNames(a.name, b.name));
   return `${[
     HEADER,
     ...declarationsFor(columns.map((column) => columnType(column, nameOf))),
-    ...[...new Set(unions)].toSorted(compare),
+    ...[...new Set(unions)].toSorted(compareNames),
     ...tables.map(({ text }) => text),
     ...renderSchemas(relations, isOwn, nameOf),
   ].join('\n\n')}\n`;
-}
-
-/** By code units, whatever the language of the machine. */
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }
 
 function columnType(column: Column, nameOf: (of: Named) => string): string {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { rehearseSeeds } from '../../../src/core/commands/rehearse-seeds.ts';
+import { rehearseSeeds } from '../../../src/core/commands/rehearse-data-change.ts';
 import { seedTenants, type SeedTenantsOptions } from '../../../src/core/commands/seed-tenants.ts';
 import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';

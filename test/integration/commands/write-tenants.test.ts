@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { rehearseWrite } from '../../../src/core/commands/rehearse-write.ts';
+import { rehearseWrite } from '../../../src/core/commands/rehearse-data-change.ts';
 import { writeTenants } from '../../../src/core/commands/write-tenants.ts';
 import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
