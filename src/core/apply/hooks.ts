@@ -44,7 +44,7 @@ function asMigration(
     file: { ...file, name: `${name} (${file.name})` },
     text,
     checksum,
-    up: (knex) => hook({ tenant: { clerkOrgId, schema }, knex, migrations, run: run?.id }),
+    up: (knex) => hook({ tenant: { clerkOrgId, schema }, knex, migrations: [...migrations], run: run?.id }),
     ...NEVER_UNDONE,
   };
 }

@@ -82,12 +82,12 @@ const IS_USABLE = `(excluded.is_usable OR ${IS_SAME} AND (k.is_usable OR k.witne
  */
 export async function writeKept(
   database: Pick<Database, 'query'>,
-  unsorted: readonly NewRow[],
+  shown: readonly NewRow[],
   direction: Direction,
 ): Promise<void> {
-  if (unsorted.length === 0) return;
+  if (shown.length === 0) return;
   // Two writers lock them in the same order.
-  const rows = unsorted.toSorted((a, b) => compareNames(a.stem, b.stem));
+  const rows = oneForEach(shown).toSorted((a, b) => compareNames(a.stem, b.stem));
   const final = (column: string) =>
     column === 'witness' ? WITNESS : column === 'is_usable' ? IS_USABLE : `excluded.${column}`;
   await database.query(
@@ -110,4 +110,16 @@ export async function writeKept(
       rows.map(({ isUsable }) => isUsable),
     ],
   );
+}
+
+/** One row for each migration. Several plans may have shown it: the last one counts, as in the table. Pure. */
+function oneForEach(shown: readonly NewRow[]): NewRow[] {
+  const rows = new Map<string, NewRow>();
+  for (const row of shown) {
+    const before = rows.get(row.stem);
+    const isSame = before !== undefined && before.key === row.key && before.body === row.body;
+    const isUsable = row.isUsable || (isSame && (before.isUsable || before.witness !== row.witness));
+    rows.set(row.stem, { ...row, isUsable });
+  }
+  return [...rows.values()];
 }

@@ -3,6 +3,8 @@ import { literal } from '../../db/sql.ts';
 import { READ_ONLY } from '../../db/transaction.ts';
 import { callHook } from '../apply/call-hook.ts';
 import { hooksFor, type Hooks } from '../apply/hooks.ts';
+import { TenantctlError } from '../../errors.ts';
+import type { Migration } from '../files/load.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
@@ -116,8 +118,13 @@ function attemptChange(
       if (before !== undefined) await callHook(context, client, target, before);
       const text = [changeStatus(names, registry, tenant, change), look].join(';\n');
       const [changed, seen] = (await client.query(text)) as unknown as QueryResult[];
+      if (before !== undefined && changed?.rowCount !== 1) throw hasChangedStatus(before);
       if (changed?.rowCount === 1) {
-        if (after !== undefined) await callHook(context, client, target, after);
+        if (after !== undefined) {
+          await callHook(context, client, target, after);
+          const { rows } = await client.query<{ status: string }>(look);
+          if (rows[0]?.status !== to) throw hasChangedStatus(after);
+        }
         const entry = { direction: directionOf(to), outcome: CHANGED[to] };
         const record = recordInLedger(context.run?.id, tenant, entry);
         await transaction.commitWith(after === undefined ? record : [...record, READ_ONLY]);
@@ -130,6 +137,14 @@ function attemptChange(
     },
     (thrown) => refusedStatus(names, clerkOrgId, thrown, to),
   );
+}
+
+/** Otherwise the result would be wrong: what is changed is read from the status. */
+function hasChangedStatus({ file: { name } }: Migration): TenantctlError {
+  return new TenantctlError('HOOK_FAILED', `${name} changed the status of its tenant in the registry.`, {
+    migration: name,
+    hint: 'Leave the status to tenantctl. A hook that throws keeps it as it is.',
+  });
 }
 
 /**

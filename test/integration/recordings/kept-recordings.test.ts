@@ -97,3 +97,16 @@ test('two writers at once leave one row that both have shown', async () => {
   await Promise.all([signUp('one', {}, await fleet.testDatabase.open()), signUp('two')]);
   expect(await usable({ fleet })).toEqual(['notes', 'tags']);
 });
+
+test('two plans of one run that have a migration in common keep what it was sent', async () => {
+  const fleet = await createFleet(['one', 'two']);
+  await fleet.add(FILE, createTable('more'));
+  await fleet.migrate({ tenants: ['one'] });
+  await fleet.add('20260102000000_later.sql', createTable('later'));
+  const warnings: string[] = [];
+  await fleet.migrate({
+    observe: (event) => void (event.type === 'warning' && warnings.push(event.message)),
+  });
+  expect(warnings).toEqual([]);
+  expect(await usable({ fleet })).toContain('later');
+});

@@ -286,6 +286,30 @@ test('the guard, the settings and the retries are those of migrations', async ()
   expect(await fleet.query('SELECT last_value::int AS calls FROM public.calls')).toEqual([{ calls: 4 }]);
 });
 
+test('what a hook does to its call or to the status of its tenant, it does to itself', async () => {
+  const fleet = await hooked(
+    ['org_a'],
+    `export const beforeMigrate = ({ migrations }) => void (migrations.length = 0);
+     export const afterMigrate = ({ knex, migrations, run }) => knex('audit.seen').insert({ org: 'org_a', run, is_its_own: true, migrations: migrations.join() });
+     const set = (status) => ({ knex }) => knex.raw('UPDATE public.tenants SET status = ?', [status]);
+     export const beforeSuspend = set('SUSPENDED'), afterResume = set('ARCHIVED');`,
+  );
+  const { database, options } = fleet;
+  await fleet.add('3_links.sql', createTable('links'));
+  await migrateTenants(database, options);
+  expect(await fleet.seen()).toEqual({ org_a: ['3_links.sql'] });
+
+  const refused = async (call: typeof suspendTenants | typeof resumeTenants, hook: string) => {
+    const { tenants } = await call(database, ['org_a'], options);
+    const error = { code: 'HOOK_FAILED', migration: `${hook} (tenantctl.hooks.js)` };
+    expect(tenants).toMatchObject([{ outcome: 'failed', error }]);
+  };
+  await refused(suspendTenants, 'beforeSuspend');
+  await suspendTenants(database, ['org_a']);
+  await refused(resumeTenants, 'afterResume');
+  expect(await fleet.query('SELECT status FROM public.tenants')).toEqual([{ status: 'SUSPENDED' }]);
+});
+
 async function nextNumber({ query }: TestFleet): Promise<number> {
   const rows = await query<{ n: number }>(
     'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS n',
