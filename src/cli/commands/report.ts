@@ -7,7 +7,6 @@ import { masterFolderOf } from '../flags/fleet-options.ts';
 import { count } from '../flags/numbers.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { assertReplaceable, replaceFile } from '../run/replace-file.ts';
 
 interface ReportFlags {
   readonly html?: string;
@@ -30,6 +29,8 @@ const STDOUT = '-';
 async function reportCommand(context: Context, { html, limit, sizes }: ReportFlags): Promise<CommandResult> {
   const { output } = context;
   assertDestination(html, output.json);
+  // Loaded here, since --help would pay for node:fs/promises.
+  const { assertReplaceable, replaceFile } = await import('../run/replace-file.ts');
   if (html !== undefined && html !== STDOUT) await assertReplaceable(html);
   return context.withDatabase(undefined, async (database, settings, _observe, core) => {
     const report = await core.fleetReport(database, {

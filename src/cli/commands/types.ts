@@ -6,7 +6,6 @@ import { readTextFile } from '../../text-file.ts';
 import { shellWord } from '../../wording.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { replaceFile } from '../run/replace-file.ts';
 import { createProgress } from '../terminal/progress.ts';
 
 interface TypesFlags {
@@ -46,6 +45,8 @@ async function typesCommand(context: Context, flags: TypesFlags): Promise<Comman
     await context.confirm(`${out} was not written by tenantctl types, and would be replaced.`);
   const types = await readTypes(context, flags);
   const changed = before !== types;
+  // Loaded here, since --help would pay for node:fs/promises.
+  const { replaceFile } = await import('../run/replace-file.ts');
   if (changed && !check) await replaceFile(path, types);
   return {
     document: { out, changed },
