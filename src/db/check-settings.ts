@@ -25,7 +25,7 @@ const ADDRESS: Readonly<Record<string, Rule>> = {
 
 const SETTINGS: Readonly<Record<DatabaseSettings['kind'], Readonly<Record<string, Rule>>>> = {
   server: { ...ADDRESS, direct: optional(OBJECT) },
-  embedded: { directory: optional(TEXT), lockWaitMs: TIME },
+  embedded: { directory: TEXT, lockWaitMs: TIME },
 };
 
 const OPTIONS: Readonly<Record<string, Rule>> = {
@@ -33,6 +33,12 @@ const OPTIONS: Readonly<Record<string, Rule>> = {
   waitTimeoutMs: optional(whole({ ...MILLISECONDS, least: 1 })),
   names: optional(rule('like DEFAULT_NAMES', (value) => hasFormOf(DEFAULT_NAMES, value))),
 };
+
+/** Without the key `directory`, an embedded database is in memory. If it is undefined, something is missing. */
+function rulesFor(settings: DatabaseSettings): Readonly<Record<string, Rule>> {
+  const { directory, ...others } = SETTINGS[settings.kind];
+  return directory === undefined || !('directory' in settings) ? { ...others } : { directory, ...others };
+}
 
 /**
  * JavaScript callers bypass the types.
@@ -43,7 +49,7 @@ export function checkSettings(settings: DatabaseSettings, options: PoolOptions):
   const direct = isObject(settings) && 'direct' in settings ? settings.direct : undefined;
   const problems = [
     ...(kind === 'server' || kind === 'embedded'
-      ? violations('', SETTINGS[kind], settings)
+      ? violations('', rulesFor(settings), settings)
       : [
           violation(
             'kind',

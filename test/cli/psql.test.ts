@@ -53,20 +53,24 @@ describe.skipIf(noPsql)('psql', () => {
     expect(shown.stdout.trimEnd().endsWith(SECRET)).toBe(true);
   });
 
+  /** Psql waits for the answer to `SELECT pg_sleep(600)`. */
+  const sleeps = ({ query }: TestFleet) =>
+    until(async () => {
+      const asleep = await query(
+        `SELECT FROM pg_stat_activity
+         WHERE query LIKE 'SELECT pg_sleep(600)%' AND wait_event = 'PgSleep' AND datname = current_database()`,
+      );
+      return asleep.length === 1;
+    }, 'psql to be at work');
+
   test('a signal goes to psql, whose end is that of tenantctl', async () => {
     const fleet = await createFleet(['org_a']);
-    const isAsleep = async () =>
-      (
-        await fleet.query(
-          `SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND datname = current_database()`,
-        )
-      ).length === 1;
     for (const [signal, exitCode] of [
       ['SIGINT', 1],
       ['SIGTERM', 143],
     ] as const) {
       const child = startCli(['psql', 'org_a', '--', '-c', 'SELECT pg_sleep(600)'], called(fleet));
-      await until(isAsleep, 'psql to be at work');
+      await sleeps(fleet);
       child.kill(signal);
       const { exitCode: ended, stderr } = await child.done;
       expect({ signal, ended }).toEqual({ signal, ended: exitCode });
@@ -84,7 +88,7 @@ describe.skipIf(noPsql)('psql', () => {
           ...called(fleet),
           typed: [
             { after: /100% org \(read only\)=[#>] /, text: 'SELECT pg_sleep(600);\n' },
-            { after: /pg_sleep\(600\);\r?\n/, text: '\u0003' },
+            { after: /pg_sleep\(600\);\r?\n/, once: () => sleeps(fleet), text: '\u0003' },
             { after: /canceling statement/, text: '\\echo still here\n' },
             { after: /still here[^]*still here/, text: '\\q\n' },
           ],

@@ -15,6 +15,8 @@ export const noTerminal: string | undefined = /util-linux/.test(
 
 interface Typed {
   readonly after: RegExp;
+  /** Awaited before the text is typed. */
+  readonly once?: () => Promise<void>;
   readonly text: string;
 }
 
@@ -55,8 +57,8 @@ export async function tenantctlOnTerminal(
     shown += chunk.toString();
     const [next] = toType;
     if (next === undefined || !next.after.test(shown)) return;
-    child.stdin.write(next.text);
     toType.shift();
+    void (next.once?.() ?? Promise.resolve()).then(() => child.stdin.write(next.text));
   });
   const tooLate = new AbortController();
   const hung = sleep(20_000, undefined, { signal: tooLate.signal }).then(

@@ -198,7 +198,7 @@ test('settings of a wrong type are named, all of them, before anything is connec
     ],
     [{ ...settings, port: 'abc', ssl: true }, { maxConnections: 2 }, ['port', 'ssl']],
     [{ ...settings, password: 5, direct: { host: '' } }, { maxConnections: 2 }, ['password', 'direct.host']],
-    [{ kind: 'embedded' }, { maxConnections: 1 }, ['directory', 'lockWaitMs']],
+    [{ kind: 'embedded', directory: undefined }, { maxConnections: 1 }, ['directory', 'lockWaitMs']],
     [settings, { maxConnections: 2, names: {} }, ['names']],
     [settings, { maxConnections: 2, waitTimeoutMs: 0 }, ['waitTimeoutMs']],
   ];
