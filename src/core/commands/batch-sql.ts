@@ -10,10 +10,13 @@ const COUNTED = new Set(['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])
 const HINT =
   'The last statement says how many rows the batch has changed: an INSERT, UPDATE, DELETE or MERGE by itself, a SELECT by returning one number, such as WITH done AS (UPDATE ... RETURNING 1) SELECT count(*) FROM done.';
 
+/** Functions that write nothing. Any other may. */
+const AGGREGATES = new Set<unknown>(['count', 'sum', 'min', 'max']);
+
 /**
  * Checks what can be known of a batch from its text.
  * @returns a warning if it may find the same rows again and again
- * @throws TenantctlError USAGE if its last statement cannot say how many rows it has changed
+ * @throws TenantctlError USAGE if it only reads, or its last statement cannot say how many rows it has changed
  */
 export async function examineBatch(statements: readonly ParsedStatement[]): Promise<string | undefined> {
   const last = statements.at(-1);
@@ -22,18 +25,21 @@ export async function examineBatch(statements: readonly ParsedStatement[]): Prom
   const { stmts } = await parse(last.text);
   const named = new Set<unknown>();
   const updates: string[][] = [];
+  let writes = statements.length > 1;
   walk(stmts, (kind, node) => {
+    writes ||= COUNTED.has(kind) || (kind === 'FuncCall' && !AGGREGATES.has(lastName(node.funcname)));
     if (kind === 'ColumnRef') named.add(lastName(node.fields));
     if (kind === 'UpdateStmt') updates.push(columnsSet(node.targetList));
   });
+  if (!writes) throw new TenantctlError('USAGE', 'The batch only reads.', { hint: HINT });
   const [same] = updates.filter((columns) => !columns.some((column) => named.has(column)));
   if (same === undefined) return undefined;
   return `The batch sets ${listed(same)}, and no condition names ${same.length === 1 ? 'it' : 'them'}: it may change the same rows again and again. Leave out the rows that are done, as with WHERE ${same[0]} IS NULL.`;
 }
 
-/** The last part of a column's name; undefined for a star. */
-function lastName(fields: unknown): unknown {
-  const [last] = Array.isArray(fields) ? fields.slice(-1) : [];
+/** The last part of a name; undefined for a star. */
+function lastName(parts: unknown): unknown {
+  const [last] = Array.isArray(parts) ? parts.slice(-1) : [];
   return (last as { readonly String?: { readonly sval?: string } } | undefined)?.String?.sval;
 }
 

@@ -45,7 +45,16 @@ test('a batch is repeated in each tenant until it changes no rows, by its comman
   });
   for (const sql of ['CREATE TABLE more ()', 'DELETE FROM words; ANALYZE words'])
     await expect(backfillTenants(database, { sql })).rejects.toMatchObject({ code: 'USAGE' });
-  for (const sql of ["SELECT 'ten'", 'SELECT 1, 2', 'SELECT id FROM words', 'SELECT -1']) {
+  for (const sql of ['SELECT 1', 'SELECT count(*) FROM words WHERE text IS NULL'])
+    await expect(backfillTenants(database, { sql })).rejects.toMatchObject({
+      message: 'The batch only reads.',
+    });
+  for (const sql of [
+    "SELECT lower('T')",
+    'SELECT abs(1), 2',
+    'SELECT abs(id) FROM words',
+    'SELECT -abs(1)',
+  ]) {
     const { tenants } = await backfillTenants(database, { sql, tenants: ['org_a'] });
     expect(tenants).toMatchObject([
       { outcome: 'failed', batches: 0, error: { message: 'The batch did not return one number.' } },
