@@ -170,13 +170,19 @@ const ENDED =
 /** The server was shut down, crashed, or somebody ended the connection; the connection failed. */
 const ENDED_STATES = /^(?:57P0[1235]|08(?:00[06]|P01))$/;
 
+/** The server ended a session that sent nothing for too long. */
+const IDLE_STATES = /^(?:25P03|57P05)$/;
+
 /** An error that says that the connection was lost, whoever noticed it. */
 export function connectionLost(error: Error): TenantctlError {
   const sqlstate = error instanceof DatabaseError ? error.code : undefined;
   const reason = ENDED.exec(error.message)?.[1] ?? error.message;
+  const ofIdle = IDLE_STATES.test(sqlstate ?? '') ? serverHint(sqlstate, reason) : undefined;
   return new TenantctlError('DATABASE_ERROR', `The connection to the server was lost: ${reason}`, {
     sqlstate,
-    hint: 'Nothing is half done: run the command again when the server can be reached, and the history decides what is due.',
+    hint:
+      ofIdle ??
+      'Nothing is half done: run the command again when the server can be reached, and the history decides what is due.',
     cause: error,
   });
 }

@@ -1,4 +1,5 @@
 import type { PoolClient, QueryResult } from 'pg';
+import { isLoss } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
 import { READ_ONLY } from '../../db/transaction.ts';
 import { callHook } from '../apply/call-hook.ts';
@@ -109,19 +110,26 @@ function attemptChange(
   const { to } = TRANSITIONS[change];
   const { table, status } = registrySql(names);
   const look = `SELECT ${statusOf(names, status)} AS status FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}`;
+  let atWork: string | undefined;
+  const call = async (client: PoolClient, target: Target, hook: Migration | undefined) => {
+    if (hook === undefined) return;
+    atWork = hook.file.name;
+    await callHook(context, client, target, hook);
+    atWork = undefined;
+  };
   return tryUnderLock(
     context,
     schema,
     async (transaction) => {
       const { client } = transaction;
       const { target, before, after } = await hooksOfChange(context, client, tenant, change, look);
-      if (before !== undefined) await callHook(context, client, target, before);
+      await call(client, target, before);
       const text = [changeStatus(names, registry, tenant, change), look].join(';\n');
       const [changed, seen] = (await client.query(text)) as unknown as QueryResult[];
       if (before !== undefined && changed?.rowCount !== 1) throw hasChangedStatus(before);
       if (changed?.rowCount === 1) {
         if (after !== undefined) {
-          await callHook(context, client, target, after);
+          await call(client, target, after);
           const { rows } = await client.query<{ status: string }>(look);
           if (rows[0]?.status !== to) throw hasChangedStatus(after);
         }
@@ -135,7 +143,10 @@ function attemptChange(
       if (now === to) return { kind: 'done', done: { isChanged: mayBeCommitted } };
       return { kind: 'failed', error: tenantNotActive(tenant, now), mayRepeat: false };
     },
-    (thrown) => refusedStatus(names, clerkOrgId, thrown, to),
+    (thrown) => {
+      const error = refusedStatus(names, clerkOrgId, thrown, to);
+      return isLoss(error) ? error : error.with({ migration: atWork });
+    },
   );
 }
 

@@ -310,6 +310,20 @@ test('what a hook does to its call or to the status of its tenant, it does to it
   expect(await fleet.query('SELECT status FROM public.tenants')).toEqual([{ status: 'SUSPENDED' }]);
 });
 
+test('a hook that never ends is named, with what the server did', async () => {
+  const { database, options } = await hooked(
+    ['org_a'],
+    `export async function beforeSuspend({ knex }) {
+       await knex.raw('SET idle_in_transaction_session_timeout = 50');
+       await new Promise(() => {});
+     }`,
+  );
+  const { tenants } = await suspendTenants(database, ['org_a'], { ...options, retries: 0 });
+  const hint = expect.stringContaining('waits for something other than the database') as string;
+  const error = { sqlstate: '25P03', migration: 'beforeSuspend (tenantctl.hooks.js)', hint };
+  expect(tenants).toMatchObject([{ outcome: 'failed', error }]);
+});
+
 async function nextNumber({ query }: TestFleet): Promise<number> {
   const rows = await query<{ n: number }>(
     'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS n',
