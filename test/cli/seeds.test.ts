@@ -42,6 +42,8 @@ test('a seed is made, filled in, shown, and run in every tenant, old and new', a
 
   const provisioned = await tenantctl(['tenant', 'provision', 'org_c', '--seed'], at(fleet));
   expect(provisioned.stdout).toContain('(2 migrations, 1 seed, ');
+  const known = await tenantctl(['tenant', 'provision', 'org_c', '--seed'], at(fleet));
+  expect(known.stdout).toContain('tenantctl seed tenants --tenant org_c');
   expect(await notes(fleet, ['org_a', 'org_b', 'org_c'])).toEqual([1, 1, 1]);
   const again = await tenantctl(['seed', 'tenants', '--only', 'plan', '--json'], at(fleet));
   expect(again.json()).toMatchObject({

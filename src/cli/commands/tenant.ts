@@ -93,7 +93,8 @@ function provisionTenants(
       text: withRunEnd(
         output,
         { id: results[0]?.run, command: 'tenant provision', failed: failed.length, changed: 0 },
-        ({ renderProvision }, look) => renderProvision(results, { wanted, verbose: output.verbose }, look),
+        ({ renderProvision }, look) =>
+          renderProvision(results, { wanted, verbose: output.verbose, seed: flags.seed }, look),
       ),
       error: failureOf(failed, results.length),
       interrupted: results.length < wanted,

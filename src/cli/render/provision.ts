@@ -1,18 +1,30 @@
 import type { ProvisionResult } from '../../core/tenant/provision-result.ts';
-import { counted, duration, listed, sumOf } from '../../wording.ts';
+import { counted, duration, listed, sumOf, tenantOption } from '../../wording.ts';
 import { countedSteps } from './counted-steps.ts';
 import { LISTED, markOf, type Look } from './look.ts';
 
-/** The tenants that are ACTIVE, and the totals. @param wanted how many were asked for */
+/** The tenants that are ACTIVE, and the totals. @param wanted how many were asked for; `seed`: with seeds */
 export function renderProvision(
   results: readonly ProvisionResult[],
-  { wanted, verbose }: { readonly wanted: number; readonly verbose: boolean },
+  {
+    wanted,
+    verbose,
+    seed = false,
+  }: { readonly wanted: number; readonly verbose: boolean; readonly seed?: boolean | undefined },
   look: Look,
 ): string {
   const active = results.filter(({ outcome }) => outcome !== 'failed');
   const lines = verbose || active.length <= LISTED ? renderEach(active, look) : renderGroups(active, look);
   if (wanted > 1) lines.push(renderTotals(results, wanted, look));
+  const known = active.flatMap(({ outcome, clerkOrgId }) => (outcome === 'already-active' ? clerkOrgId : []));
+  if (seed && known.length > 0) lines.push(`${look.paint.cyan(look.marks.arrow)} ${howToSeed(known)}`);
   return lines.join('\n');
+}
+
+/** `--seed` leaves tenants alone that exist. */
+function howToSeed(organizations: readonly string[]): string {
+  const named = organizations.length <= LISTED ? ` ${tenantOption(organizations)}` : '';
+  return `--seed is for new tenants. Seeds for those that exist: tenantctl seed tenants${named}`;
 }
 
 function renderEach(active: readonly ProvisionResult[], look: Look): string[] {
