@@ -1,6 +1,7 @@
 import { TenantctlError } from '../../errors.ts';
 import { counted, listed, tenantOption } from '../../wording.ts';
-import { findMigration, readSeedFolder, type MigrationFile } from '../files/source.ts';
+import { findMigration } from '../files/find-migration.ts';
+import { readSeedFolder, type MigrationFile } from '../files/source.ts';
 import { outdatedScripts, type Script } from '../state/scripts.ts';
 import { NOTHING, type Plan, type Step } from './plan.ts';
 

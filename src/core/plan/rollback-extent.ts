@@ -1,6 +1,7 @@
 import { TenantctlError } from '../../errors.ts';
 import type { History } from '../target/history.ts';
-import { findMigration, type MigrationFolder } from '../files/source.ts';
+import { findMigration } from '../files/find-migration.ts';
+import { type MigrationFolder } from '../files/source.ts';
 import { NOTHING, type BackwardExtent, type Plan } from './plan.ts';
 
 /** Everything, or down to and including one migration; if absent, the last batch. */

@@ -11,12 +11,12 @@ import {
 } from '../../db/transaction.ts';
 import type { DataChange } from '../apply/assignment.ts';
 import type { RunContext } from '../run/run-context.ts';
-import { borderName } from '../guard/border.ts';
 import { limitArguments, limitsAfter, noteOwn, type Limits } from '../guard/limits.ts';
 import { ASSERT_ROUTINES, OWN_PATH } from '../guard/own-transaction.ts';
 import type { Hooks } from '../apply/hooks.ts';
 import type { Migration } from '../files/load.ts';
 import type { CompiledPlan } from './compiled.ts';
+import { createPartList, type Part } from './part-list.ts';
 import { giveControl, ownSearchPath, regainControlAtEnd, regainControl } from '../target/control.ts';
 import { createHistoryTables } from '../target/history.ts';
 import { restoreSettings } from '../target/settings.ts';
@@ -44,27 +44,6 @@ interface Around {
 type ComposerContext = Pick<RunContext, 'lockTimeoutMs' | 'statementTimeoutMs' | 'run'> & {
   readonly database: Pick<Database, 'deadClientSettings'>;
 };
-
-/** What is sent to a tenant before the client looks at an answer or runs a migration with Knex. */
-export type Part =
-  | {
-      readonly kind: 'string';
-      readonly text: string;
-      /** The migration whose statement must be answered like this before anything else is sent. */
-      readonly asks?: { readonly name: string; readonly answer: string };
-    }
-  | {
-      readonly kind: 'run';
-      /** A migration of the plan, by name, or a hook. */
-      readonly what: string | Migration;
-      /** @param texts what it has sent @returns what is sent after it, by itself: it may change how SQL is read */
-      readonly after: (texts: readonly string[]) => string;
-    }
-  | {
-      readonly kind: 'end';
-      /** @param texts what all migrations that Knex has run have sent */
-      readonly textAfter: (texts: readonly string[]) => string;
-    };
 
 /**
  * Composes the parts of one tenant's transaction, one if it reads no answer and runs nothing with Knex: settings and
@@ -160,36 +139,6 @@ function closed(target: Target, limits: Limits, closing: readonly string[]): str
   ];
 }
 
-/** Collects statements, and joins those that are sent together. */
-function createPartList() {
-  const parts: Part[] = [];
-  let statements: string[] = [];
-  const add = (...more: readonly string[]) => void statements.push(...more);
-  const cut = () => {
-    if (statements.length > 0) parts.push({ kind: 'string', text: asOneString(statements) });
-    statements = [];
-  };
-  const ask = (text: string, asks: { readonly name: string; readonly answer: string }) => {
-    cut();
-    parts.push({ kind: 'string', text, asks });
-  };
-  const run = (what: string | Migration, after: (texts: readonly string[]) => readonly string[]) => {
-    // RELEASE fails if the migration has ended the transaction, or gone back to before.
-    const border = borderName();
-    add(`SAVEPOINT ${border}`);
-    cut();
-    const release = `RELEASE SAVEPOINT ${border}`;
-    parts.push({ kind: 'run', what, after: (texts) => asOneString([release, ...after(texts)]) });
-  };
-  const end = (compose: (texts: readonly string[]) => readonly string[]) => {
-    const before = statements;
-    const textAfter = (texts: readonly string[]) => asOneString([...before, ...compose(texts)]);
-    const hasRun = parts.some(({ kind }) => kind === 'run');
-    parts.push(hasRun ? { kind: 'end', textAfter } : { kind: 'string', text: textAfter([]) });
-  };
-  return { parts, add, ask, run, end };
-}
-
 /** Fails if the guard's routines were replaced; the tenant then runs statement by statement, and the guard says so. */
 function assertRoutines(target: Target): string[] {
   return [OWN_PATH, ASSERT_ROUTINES, setSearchPath(ownSearchPath(target))];
@@ -206,9 +155,4 @@ function settingsFor(context: ComposerContext): string[] {
     name,
     String(value),
   ]);
-}
-
-/** Joins statements with newlines: a text may end in a comment. */
-export function asOneString(statements: readonly string[]): string {
-  return statements.join('\n;\n');
 }

@@ -8,7 +8,7 @@ import type { Direction, Migration } from '../files/load.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Target } from '../target/target.ts';
-import type { Part } from './compose-parts.ts';
+import type { Part } from './part-list.ts';
 
 /** A tenant answers a migration's statement in another way than those that showed what to send. */
 export class AnswerDiffersError extends Error {

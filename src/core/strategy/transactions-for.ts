@@ -7,7 +7,8 @@ import { recordSteps } from '../state/scripts.ts';
 import type { History } from '../target/history.ts';
 import type { Target } from '../target/target.ts';
 import { transactionsOf, type CompiledPlan, type CompiledStep } from './compiled.ts';
-import { createComposer, type Part } from './compose-parts.ts';
+import { createComposer } from './compose-parts.ts';
+import type { Part } from './part-list.ts';
 import type { PlanGroup } from './plan-group.ts';
 import { hooksOfTask } from './task-hooks.ts';
 

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadMigration } from '../../../src/core/files/load.ts';
-import { findMigration, readSeedFolder } from '../../../src/core/files/source.ts';
+import { findMigration } from '../../../src/core/files/find-migration.ts';
+import { readSeedFolder } from '../../../src/core/files/source.ts';
 import { createProject } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
 

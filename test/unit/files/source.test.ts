@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { findMigration } from '../../../src/core/files/find-migration.ts';
 import {
   checksumOf,
-  findMigration,
   readMigrationFolder,
   stemOf,
   type MigrationFile,

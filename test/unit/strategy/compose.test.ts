@@ -1,7 +1,8 @@
 import { parse } from 'libpg-query';
 import { expect, test } from 'vitest';
 import type { CompiledPlan } from '../../../src/core/strategy/compiled.ts';
-import { asOneString, createComposer } from '../../../src/core/strategy/compose-parts.ts';
+import { createComposer } from '../../../src/core/strategy/compose-parts.ts';
+import { asOneString } from '../../../src/core/strategy/part-list.ts';
 import { tenantTarget } from '../../../src/core/target/target.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';
 

@@ -1,0 +1,58 @@
+import type { Migration } from '../files/load.ts';
+import { borderName } from '../guard/border.ts';
+
+/** What is sent to a tenant before the client looks at an answer or runs a migration with Knex. */
+export type Part =
+  | {
+      readonly kind: 'string';
+      readonly text: string;
+      /** The migration whose statement must be answered like this before anything else is sent. */
+      readonly asks?: { readonly name: string; readonly answer: string };
+    }
+  | {
+      readonly kind: 'run';
+      /** A migration of the plan, by name, or a hook. */
+      readonly what: string | Migration;
+      /** @param texts what it has sent @returns what is sent after it, by itself: it may change how SQL is read */
+      readonly after: (texts: readonly string[]) => string;
+    }
+  | {
+      readonly kind: 'end';
+      /** @param texts what all migrations that Knex has run have sent */
+      readonly textAfter: (texts: readonly string[]) => string;
+    };
+
+/** Collects statements, and joins those that are sent together. */
+export function createPartList() {
+  const parts: Part[] = [];
+  let statements: string[] = [];
+  const add = (...more: readonly string[]) => void statements.push(...more);
+  const cut = () => {
+    if (statements.length > 0) parts.push({ kind: 'string', text: asOneString(statements) });
+    statements = [];
+  };
+  const ask = (text: string, asks: { readonly name: string; readonly answer: string }) => {
+    cut();
+    parts.push({ kind: 'string', text, asks });
+  };
+  const run = (what: string | Migration, after: (texts: readonly string[]) => readonly string[]) => {
+    // RELEASE fails if the migration has ended the transaction, or gone back to before.
+    const border = borderName();
+    add(`SAVEPOINT ${border}`);
+    cut();
+    const release = `RELEASE SAVEPOINT ${border}`;
+    parts.push({ kind: 'run', what, after: (texts) => asOneString([release, ...after(texts)]) });
+  };
+  const end = (compose: (texts: readonly string[]) => readonly string[]) => {
+    const before = statements;
+    const textAfter = (texts: readonly string[]) => asOneString([...before, ...compose(texts)]);
+    const hasRun = parts.some(({ kind }) => kind === 'run');
+    parts.push(hasRun ? { kind: 'end', textAfter } : { kind: 'string', text: textAfter([]) });
+  };
+  return { parts, add, ask, run, end };
+}
+
+/** Joins statements with newlines: a text may end in a comment. */
+export function asOneString(statements: readonly string[]): string {
+  return statements.join('\n;\n');
+}
