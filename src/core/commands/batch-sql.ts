@@ -55,8 +55,9 @@ export function rowsChanged(answer: QueryResult | readonly QueryResult[]): numbe
   const last = 'command' in answer ? answer : answer.at(-1);
   if (last === undefined) return 0;
   if (last.command !== 'SELECT') return last.rowCount ?? 0;
-  const [value] = Object.values((last.rows[0] ?? {}) as Readonly<Record<string, unknown>>);
-  const rows = Number(value ?? Number.NaN);
-  if (last.fields.length === 1 && last.rows.length === 1 && Number.isInteger(rows) && rows >= 0) return rows;
+  const values = Object.values((last.rows[0] ?? {}) as Readonly<Record<string, string | number | null>>);
+  // The sum of no rows is NULL. A function that returns nothing is an empty text, which is no number.
+  const shown = String(values[0] ?? 0);
+  if (last.fields.length === 1 && last.rows.length === 1 && /^\d+$/.test(shown)) return Number(shown);
   throw new TenantctlError('USAGE', 'The batch did not return one number.', { hint: HINT });
 }

@@ -15,7 +15,7 @@ import {
   type DataChangeOptions,
   type DataChangeWork,
 } from './serve-data-change.ts';
-import { planOf, sqlScript } from './sql-script.ts';
+import { planOf, recordedSql, sqlScript } from './sql-script.ts';
 import type { WriteTenantsOptions } from './write-tenants.ts';
 
 /**
@@ -37,7 +37,9 @@ export async function rehearseSeeds(database: Database, given: SeedTenantsOption
 export async function rehearseWrite(database: Database, given: WriteTenantsOptions): Promise<Rehearsal> {
   const options = checkCall(database, given, 'sql');
   const { migration } = await sqlScript(options);
-  const resumed = options.resume === undefined ? undefined : await findWritten(database, options.resume);
+  const { sqlDigest } = recordedSql(database, options);
+  const resumed =
+    options.resume === undefined ? undefined : await findWritten(database, options.resume, sqlDigest);
   const written = resumed && (await readWritten(database, resumed));
   const due = planOf(migration);
   return rehearseDataChange(withLoaded(createRunContext(database, options), [migration]), options, {

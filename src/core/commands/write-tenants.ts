@@ -19,8 +19,8 @@ import { planOf, recordedSql, sqlScript, type SqlOptions, type SqlScript } from 
 
 export interface WriteTenantsOptions extends SqlOptions, DataChangeOptions {
   /**
-   * Continue this run, or the newest run of `writeTenants`: only in tenants in which it, and those that it has
-   * continued, have not written.
+   * Continue this run, or the newest one with this SQL: only in tenants in which it, and those that it has continued,
+   * have not written. SQL that was corrected needs the number.
    */
   readonly resume?: number | 'latest' | undefined;
 }
@@ -57,10 +57,12 @@ export async function writeInRun<Result extends FleetResult>(
     finish,
   }: Repeated & { readonly finish: (result: FleetResult) => Result },
 ): Promise<Result> {
-  const resumed = given.resume === undefined ? undefined : await findWritten(database, given.resume);
+  const sql = recordedSql(database, given);
+  const resumed =
+    given.resume === undefined ? undefined : await findWritten(database, given.resume, sql.sqlDigest);
   const plan = planOf(migration);
   const asked = {
-    ...recordedSql(database, given),
+    ...sql,
     allowOutside: given.allowOutside,
     resumes: resumed?.ids,
     ...recorded,

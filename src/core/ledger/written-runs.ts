@@ -14,11 +14,16 @@ export interface WrittenRun {
 
 /**
  * Finds a run of `exec --write` to continue.
- * @param which its number, or the newest one
+ * @param which its number, or the newest one with this SQL: a run that was stopped before it began is not in the ledger,
+ *   and the newest one would be somebody else's
  * @throws TenantctlError RUN_UNKNOWN, RUN_AT_WORK
  */
-export async function findWritten(database: Database, which: number | 'latest'): Promise<WrittenRun> {
-  const run = which === 'latest' ? await latestWritten(database) : await readRun(database, which);
+export async function findWritten(
+  database: Database,
+  which: number | 'latest',
+  sqlDigest: string,
+): Promise<WrittenRun> {
+  const run = which === 'latest' ? await latestWritten(database, sqlDigest) : await readRun(database, which);
   const { id, command, outcome, options } = run;
   if (command !== 'exec')
     throw new TenantctlError('RUN_UNKNOWN', `Run ${id} was ${command}; --resume takes runs of exec.`, {
@@ -28,24 +33,25 @@ export async function findWritten(database: Database, which: number | 'latest'):
     throw new TenantctlError('RUN_AT_WORK', `Run ${id} is still at work.`, {
       hint: `Wait until it ends, or stop it (Ctrl-C); tenantctl runs show ${id} shows its progress.`,
     });
-  const { resumes = [], sqlDigest } = options as { resumes?: readonly number[]; sqlDigest?: unknown };
-  return { ids: [id, ...resumes], sqlDigest };
+  const { resumes = [], sqlDigest: of } = options as { resumes?: readonly number[]; sqlDigest?: unknown };
+  return { ids: [id, ...resumes], sqlDigest: of };
 }
 
-async function latestWritten(database: Database): Promise<Run> {
+async function latestWritten(database: Database, sqlDigest: string): Promise<Run> {
   const runs = await readRuns(database, { limit: LOOKED_AT });
-  const latest = runs.find(({ command }) => command === 'exec');
+  const latest = runs.find(({ command, options }) => command === 'exec' && options.sqlDigest === sqlDigest);
   if (latest !== undefined) return latest;
-  throw new TenantctlError('RUN_UNKNOWN', 'There is no recent run of exec.', {
-    hint: 'tenantctl runs --limit 100 lists more runs: give the number of one.',
+  throw new TenantctlError('RUN_UNKNOWN', 'There is no recent run of exec with this SQL.', {
+    hint: 'If the SQL was corrected, give the number of the run: tenantctl runs --limit 100 lists them. If the run was stopped before it began, run the command without --resume.',
   });
 }
 
-/** How many runs are searched for the newest run of exec. */
+/** How many runs are searched for the newest one with the same SQL. */
 const LOOKED_AT = 100;
 
 /**
- * Takes over a run: nothing of it is committed from now on (`recordWritten`), and no other run may take it over.
+ * Takes over a run and its predecessors: nothing of them is committed from now on (`recordWritten`), and no other run may
+ * take them over. A run that was killed before it could do so has left its predecessor open.
  * @param by the run that continues it
  * @returns the schemas in which it and its predecessors have written, under current names
  * @throws TenantctlError RUN_UNKNOWN if one of them is no longer in the ledger, or another run continues it
@@ -56,19 +62,21 @@ export async function takeOverWritten(
   by: number | undefined,
 ): Promise<ReadonlySet<string>> {
   const [last] = ids;
-  const { rows } = await database.query<{ id: string; by: number; isTaken: boolean }>(
-    `WITH taken AS (
-       UPDATE tenantctl.runs SET ended_at = coalesce(ended_at, clock_timestamp()),
-         outcome = coalesce(outcome, 'interrupted'), options = options || jsonb_build_object('continuedBy', $2::bigint)
-       WHERE id = $3 AND NOT options ? 'continuedBy' RETURNING id)
-     SELECT id, options -> 'continuedBy' AS by, EXISTS (SELECT FROM taken) AS "isTaken"
-     FROM tenantctl.runs WHERE id = ANY ($1)`,
-    [ids, by, last],
+  await database.query(
+    `UPDATE tenantctl.runs SET ended_at = coalesce(ended_at, clock_timestamp()),
+       outcome = coalesce(outcome, 'interrupted'), options = options || jsonb_build_object('continuedBy', $2::bigint)
+     WHERE id = ANY ($1) AND NOT options ? 'continuedBy'`,
+    [ids, by],
+  );
+  const { rows } = await database.query<{ id: string; by: number | null }>(
+    `SELECT id, options -> 'continuedBy' AS by FROM tenantctl.runs WHERE id = ANY ($1)`,
+    [ids],
   );
   const lost = ids.filter((id) => !rows.some((row) => Number(row.id) === id));
   if (lost.length > 0) throw runsLost(last, lost);
-  const found = rows.find(({ id }) => Number(id) === last);
-  if (found?.isTaken !== true) throw continuedBefore(last, found?.by);
+  const chain = [by ?? null, ...ids];
+  const other = rows.find((row) => !chain.includes(row.by));
+  if (other !== undefined) throw continuedBefore(Number(other.id), other.by);
   return readWritten(database, { ids });
 }
 
@@ -96,8 +104,8 @@ function runsLost(last: number | undefined, lost: readonly number[]): TenantctlE
   );
 }
 
-function continuedBefore(last: number | undefined, by: number | undefined): TenantctlError {
-  return new TenantctlError('RUN_UNKNOWN', `Run ${last} was continued by run ${by}.`, {
+function continuedBefore(run: number, by: number | null): TenantctlError {
+  return new TenantctlError('RUN_UNKNOWN', `Run ${run} was continued by run ${by}.`, {
     hint: `Continue that one: --resume ${by}. tenantctl runs show ${by} says how far it came.`,
   });
 }

@@ -49,11 +49,17 @@ test('a batch is repeated in each tenant until it changes no rows, by its comman
     await expect(backfillTenants(database, { sql })).rejects.toMatchObject({
       message: 'The batch only reads.',
     });
+  const summed = `WITH gone AS (DELETE FROM words RETURNING 1 AS one) SELECT sum(one) FROM gone`;
+  expect(await backfillTenants(database, { sql: summed, tenants: ['org_a'] })).toMatchObject({
+    totals: { changed: 1, rows: 0 },
+  });
   for (const sql of [
     "SELECT lower('T')",
     'SELECT abs(1), 2',
     'SELECT abs(id) FROM words',
     'SELECT -abs(1)',
+    'SELECT pg_sleep(0)',
+    'SELECT now()',
   ]) {
     const { tenants } = await backfillTenants(database, { sql, tenants: ['org_a'] });
     expect(tenants).toMatchObject([

@@ -148,6 +148,39 @@ test('a run is continued where it has not written, once, and its failures are no
   );
 });
 
+test('a run whose successor was killed before it took over is closed by the next one', async () => {
+  const fleet = await createFleet(ORGANIZATIONS);
+  const { database } = fleet;
+  const sql = 'INSERT INTO notes VALUES (1)';
+  const [first, second] = [
+    await writeTenants(database, { sql, tenants: ['org_a'] }),
+    await writeTenants(database, { sql, tenants: ['org_b'] }),
+  ];
+  // As two kills leave it.
+  await fleet.query(
+    `UPDATE tenantctl.runs SET ended_at = NULL, outcome = NULL, options = options || CASE id WHEN ${second.run} THEN '{"resumes": [${first.run}]}' ELSE '{}' END::jsonb WHERE id IN (${first.run}, ${second.run})`,
+  );
+  const third = await writeTenants(database, { sql, resume: second.run });
+  expect(third.totals).toMatchObject({ upToDate: 2, changed: 3 });
+  const open = `SELECT FROM tenantctl.runs WHERE ended_at IS NULL OR NOT options ? 'continuedBy'`;
+  expect(await fleet.query(`${open} AND id IN (${first.run}, ${second.run})`)).toEqual([]);
+});
+
+test('the newest run is the newest with this SQL', async () => {
+  const { database } = await createFleet(ORGANIZATIONS);
+  const sql = 'INSERT INTO notes VALUES (1)';
+  await writeTenants(database, { sql, tenants: ['org_a'] });
+  await writeTenants(database, { sql: 'SELECT 1' });
+  const rest = await writeTenants(database, { sql, resume: 'latest' });
+  expect(rest.totals).toMatchObject({ upToDate: 1, changed: 4 });
+  const unknown = { sql: 'SELECT 2', resume: 'latest' } as const;
+  for (const call of [writeTenants(database, unknown), rehearseWrite(database, unknown)])
+    await expect(call).rejects.toMatchObject({
+      code: 'RUN_UNKNOWN',
+      hint: expect.stringContaining('without --resume'),
+    });
+});
+
 test('a check looks at what was written, and marks no tenant as failed', async () => {
   const fleet = await createFleet(ORGANIZATIONS);
   const check = { name: 'few.sql', query: 'SELECT count(*) < 1 FROM notes' };
