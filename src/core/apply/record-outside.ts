@@ -99,7 +99,7 @@ function recordStatements(outside: OutsideJob, durationMs: number): string[] {
     ...selectTrusted(target),
     takeOwnIntent(target.schema),
     recordStep(target, direction, migration, batch),
-    ...(context.hasRepeatables && target.scope === 'tenants' ? [forgetRepeatable(target.schema)] : []),
+    ...(target.scope === 'tenants' ? [forgetRepeatable(target.schema)] : []),
     ...recordInLedger(context.run?.id, target, { direction, names: [migration], batch, durationMs }),
     // A later segment would undo the stamp.
     ...(isLast ? [...stampOf(target), ...(assignment.closing ?? [])] : []),

@@ -64,7 +64,7 @@ export async function runGroup(
   await transaction.commitWith([
     ...regainControlAtEnd(target),
     ...records,
-    ...(dataChange === undefined && context.hasRepeatables && target.scope === 'tenants'
+    ...(dataChange === undefined && target.scope === 'tenants'
       ? recordSteps(own, { schema: target.schema, run: context.run?.id })
       : []),
     ...(names.length > 0 || hasMade

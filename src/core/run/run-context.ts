@@ -50,8 +50,6 @@ export interface RunContext {
   readonly retries: number;
   readonly lockWaitMs: number;
   readonly tenantRole: string | undefined;
-  /** Tenants have repeatable scripts, so that what each has of them is recorded. */
-  readonly hasRepeatables: boolean;
   readonly signal: AbortSignal | undefined;
   readonly failureLimit?: FailureLimit | undefined;
   readonly throttle?: Throttle | undefined;
@@ -102,7 +100,6 @@ export function createRunContext(
     retries: options.retries ?? DEFAULT_RETRIES,
     lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
     tenantRole: options.tenantRole,
-    hasRepeatables: options.repeatableFolder !== undefined,
     signal: options.signal,
     run,
     kept,

@@ -28,7 +28,6 @@ export async function createTransactionsFor(
   const { database } = context;
   const { direction } = compiled;
   const { dataChange } = migration;
-  const hasRepeatables = context.hasRepeatables && dataChange === undefined;
   const digest = digester();
   const transactions = transactionsOf(compiled.steps);
   const known = new Map<History['entries'], readonly History['entries'][]>();
@@ -70,7 +69,8 @@ export async function createTransactionsFor(
       const isLast = at === transactions.length - 1;
       const opening = (at === 0 ? migration.opening?.(task) : undefined) ?? [];
       const closing = isLast ? migration.closing(task) : [];
-      const scripts = hasRepeatables ? repeatableStatements(own, target.schema, context.run?.id) : NO_SCRIPTS;
+      const scripts =
+        dataChange === undefined ? repeatableStatements(own, target.schema, context.run?.id) : NO_SCRIPTS;
       const around = {
         opening: [...opening, ...scripts.before],
         closing: [...scripts.after, ...closing],

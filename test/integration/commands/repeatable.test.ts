@@ -246,6 +246,29 @@ test('an older release does not put its scripts over those of a newer one', asyn
   expect(await fleet.log('org_a')).toEqual(['new']);
 });
 
+test.each([true, false])(
+  'a run that knows of no scripts leaves them to be applied again (compiled: %s)',
+  async (compile) => {
+    const fleet = await fleetWith({ 'a.sql': logged('a', 'CREATE OR REPLACE VIEW own AS SELECT 1 AS one;') });
+    const unaware = { repeatableFolder: undefined, compile };
+    const again = async () => {
+      expect((await fleet.status()).repeatable).toMatchObject({ tenants: 5 });
+      expect((await fleet.migrate({ compile })).totals).toMatchObject({ changed: 5, failed: 0 });
+    };
+    await again();
+    await fleet.add('3_drop.sql', '-- migrate:up\nDROP VIEW own;\n-- migrate:down\nDROP VIEW own;\n');
+    await fleet.migrate(unaware);
+    await again();
+    await fleet.rollback({ compile, extent: { to: '3_drop' } });
+    await fleet.project.remove('migrations/tenants/3_drop.sql');
+    await again();
+    await fleet.add('4_drop.sql', '-- migrate:up transaction:false\nDROP VIEW own;\n');
+    await fleet.migrate(unaware);
+    await again();
+    expect(await fleet.log('org_e')).toEqual(['a', 'a', 'a', 'a']);
+  },
+);
+
 test('a resumed tenant gets the scripts that have changed meanwhile', async () => {
   const fleet = await fleetWith({ 'a.sql': logged('a') }, ['org_a', 'org_b']);
   await fleet.migrate();
