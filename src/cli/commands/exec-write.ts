@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { SqlOptions } from '../../core/commands/sql-script.ts';
 import { writeDocument } from '../../core/documents/write-document.ts';
 import type { FleetResult } from '../../core/report/results.ts';
 import { TenantctlError } from '../../errors.ts';
@@ -28,12 +29,6 @@ export interface WriteFlags extends FleetFlags, RolloutFlags {
   /** Seconds. */
   readonly batchPause?: number;
   readonly maxBatches?: number;
-}
-
-/** The SQL of a command, and the name of its file. */
-export interface GivenSql {
-  readonly sql: string;
-  readonly sqlName: string | undefined;
 }
 
 /** Adds the flags of `exec --write`. */
@@ -111,7 +106,7 @@ function refuseWithoutBatch({ rate, batchPause, maxBatches }: WriteFlags): void 
 export async function writeCommand(
   context: Context,
   flags: WriteFlags,
-  given: GivenSql,
+  given: Pick<SqlOptions, 'sql' | 'sqlName'>,
 ): Promise<CommandResult> {
   const { batch, rate: rowsPerSecond, batchPause, maxBatches, resume, allowOutside } = flags;
   if (batch === undefined) refuseWithoutBatch(flags);

@@ -34,7 +34,7 @@ export async function inRun<Options extends CommandOptions, T extends object>(
   const { keepRuns: keep, runLabel: label, observe: heard = silent } = options;
   return withRun(
     database,
-    { command, options: askedOf(command, options), label, keep, observe: heard },
+    { command, options: askedOf(options), label, keep, observe: heard },
     async (run) => {
       const observe = observeRun(heard, run);
       const hooks = options.hooks === undefined ? undefined : await loadHooks(options.hooks);
@@ -94,12 +94,9 @@ export interface FleetRunOptions extends RunOptions {
 }
 
 interface CommandOptions extends Omit<FleetRunOptions, 'folder'>, HooksOption {
-  /** More facts to record. */
+  /** What to record beside the options that commands share. */
   readonly recorded?: Readonly<Record<string, unknown>>;
   readonly folder?: string | undefined;
-  readonly only?: readonly string[] | undefined;
-  readonly again?: boolean | undefined;
-  readonly seedFolder?: string | undefined;
   readonly to?: string | undefined;
   readonly extent?: RollbackExtent | RunExtent | undefined;
   readonly tenants?: readonly string[] | undefined;
@@ -116,13 +113,10 @@ export function namesOf(tenants: readonly string[] | undefined): Record<string, 
 }
 
 /** The options to record, without connection settings. A check is recorded by name, without its query. */
-function askedOf(command: RunCommand, options: CommandOptions): Record<string, unknown> {
+function askedOf(options: CommandOptions): Record<string, unknown> {
   const { to, extent, tenants, retryFailed, include, concurrency, rollout } = options;
   return {
     ...options.recorded,
-    only: options.only,
-    ...(options.again === true && { again: true }),
-    ...(options.seedFolder !== undefined && command === 'tenant provision' && { seed: true }),
     to,
     ...extent,
     ...namesOf(tenants),

@@ -41,8 +41,9 @@ const COMMAND = 'seed tenants';
  *   throws; a tenant's failure is in the result instead
  */
 export async function seedTenants(database: Database, given: SeedTenantsOptions): Promise<FleetResult> {
-  checkCall(database, given, 'folder', 'seedFolder');
-  return inRun(database, COMMAND, given, endingOf, async (commandRun) => {
+  const { only, again } = checkCall(database, given, 'folder', 'seedFolder');
+  const options = { ...given, recorded: { only, ...(again === true && { again }) } };
+  return inRun(database, COMMAND, options, endingOf, async (commandRun) => {
     const work = await seedWork(database, commandRun);
     return serveDataChange({ ...commandRun, options: { ...commandRun.options, compile: false } }, work);
   });

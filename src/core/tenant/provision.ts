@@ -64,11 +64,12 @@ export async function provisionTenants(
   options: ProvisionOptions,
 ): Promise<ProvisionResult[]> {
   checkOptions({ organizationIds }, 'organizationIds');
+  const { seedFolder } = checkOptions(options, 'folder');
   const ids = [...new Set(organizationIds)];
   const { run, results } = await inRun(
     database,
     COMMAND,
-    options,
+    { ...options, ...(seedFolder !== undefined && { recorded: { seed: true } }) },
     ({ results }: { results: readonly ProvisionResult[] }) => endingOf(results, ids.length),
     async (commandRun) => ({ results: await provisionInRun(database, ids, commandRun) }),
   );
