@@ -47,7 +47,7 @@ export function renderRollout(rollout: RolloutResult, look: Look): string[] {
     const { tenants, failed } = rolledBack;
     const rest = failed === 0 ? '' : `; this failed for ${failed}`;
     lines.push(
-      `${markOf(look, { failed: failed > 0 })} What it had applied was undone for ${counted(tenants, 'tenant')}${rest}`,
+      `${markOf(look, { failed: failed > 0 })} Its migrations were undone for ${counted(tenants, 'tenant')}${rest}`,
     );
   }
   return lines;

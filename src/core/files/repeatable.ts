@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { MigrationFile, MigrationFolder } from './source.ts';
-import { checksumOf, readMigrationFolder } from './source.ts';
+import { checksumOf, listScripts } from './source.ts';
 import { SCRIPT_PREFIX } from './script-name.ts';
 import { hasMarker, NEVER_UNDONE, parseSqlMigration, type SqlMigration } from './sql-file.ts';
 import { TenantctlError } from '../../errors.ts';
@@ -28,7 +28,7 @@ export async function readRepeatableFolder(path: string): Promise<MigrationFolde
  * @throws TenantctlError as readMigrationFolder; MIGRATION_INVALID for a file of code
  */
 async function readScriptFolder(path: string): Promise<MigrationFile[]> {
-  const { files } = await readMigrationFolder(path);
+  const { files } = await listScripts(path);
   return files.map((file) => {
     if (file.format !== 'sql')
       throw invalid(file.name, 'it is code', 'Write it in SQL. What needs code belongs in a migration.');

@@ -50,10 +50,19 @@ export function stemOf(name: string): string {
  * @throws TenantctlError MIGRATIONS_FOLDER_MISSING, MIGRATION_DUPLICATE, MIGRATION_INVALID
  */
 export async function readMigrationFolder(path: string): Promise<MigrationFolder> {
+  const hint =
+    "Run tenantctl init here for a new project, or tenantctl in your project's folder, or name the folders in MASTER_MIGRATIONS_DIR and TENANT_MIGRATIONS_DIR.";
   return readFolder(path, (directory, cause) => {
-    const hint =
-      "Run tenantctl init here for a new project, or tenantctl in your project's folder, or name the folders in MASTER_MIGRATIONS_DIR and TENANT_MIGRATIONS_DIR.";
     const message = `There is no migrations folder ${directory}.`;
+    return new TenantctlError('MIGRATIONS_FOLDER_MISSING', message, { hint, cause });
+  });
+}
+
+/** readMigrationFolder for repeatable scripts. @throws TenantctlError as readMigrationFolder */
+export async function listScripts(path: string): Promise<MigrationFolder> {
+  const hint = 'Make the folder, or name the folder of the repeatable scripts in TENANT_REPEATABLE_DIR.';
+  return readFolder(path, (directory, cause) => {
+    const message = `There is no folder ${directory}.`;
     return new TenantctlError('MIGRATIONS_FOLDER_MISSING', message, { hint, cause });
   });
 }

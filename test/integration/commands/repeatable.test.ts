@@ -229,6 +229,10 @@ test('what a script cannot be is refused, with what to do instead', async () => 
     sqlstate: '42P07',
     hint: expect.stringContaining('CREATE OR REPLACE') as string,
   });
+  await expect(fleet.migrate({ repeatableFolder: '/nowhere' })).rejects.toMatchObject({
+    code: 'MIGRATIONS_FOLDER_MISSING',
+    hint: expect.stringContaining('TENANT_REPEATABLE_DIR') as string,
+  });
   await fleet.write('b.ts', 'export const up = 1;');
   await expect(fleet.migrate()).rejects.toMatchObject({ code: 'MIGRATION_INVALID', migration: 'b.ts' });
 });
