@@ -37,7 +37,9 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '57014': (message) =>
     /user request/.test(message)
       ? 'Somebody cancelled the statement: a second Ctrl-C, or pg_cancel_backend().'
-      : 'Raise STATEMENT_TIMEOUT_MS (--statement-timeout <ms>; 0 is no limit): for migrations it overrides the statement_timeout of role and database, but not one that the migration sets. For other statements raise that of the role: ALTER ROLE <role> SET statement_timeout = ...;',
+      : message.startsWith('COPY from stdin failed')
+        ? 'COPY ... FROM STDIN has no input here: write the rows with INSERT, or open psql.'
+        : 'Raise STATEMENT_TIMEOUT_MS (--statement-timeout <ms>; 0 is no limit): for migrations it overrides the statement_timeout of role and database, but not one that the migration sets. For other statements raise that of the role: ALTER ROLE <role> SET statement_timeout = ...;',
   '58P01': missingFiles,
   '57P01': 'The server was shut down, or somebody ended the connection. Run the command again.',
   '57P02': 'The server crashed and is recovering. Run the command again.',

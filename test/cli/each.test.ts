@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { chmod } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { startCli, tenantctl } from '../support/cli.ts';
@@ -67,6 +69,14 @@ test('each gathers exit codes, names what failed, and stops after too many failu
   expect(failed.stderr).toContain('org_b | to stderr\n');
   expect(failed.stderr).toContain('✖ 2 tenants failed: sh ended with exit code 3.\n    org_b, org_c\n');
   expect(failed.stderr).toContain('3 of 4 tenants failed.');
+
+  await fleet.project.write('broken', '#!/missing/interpreter\n');
+  await chmod(join(fleet.project.folder, 'broken'), 0o755);
+  const broken = await each(fleet, '--tenant', 'org_a', '--', './broken');
+  expect(broken).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/✖ .\/broken did not start: /) });
+  expect(broken.stderr).not.toContain('    at ');
+  for (const none of ['', fleet.project.folder])
+    expect((await each(fleet, '--', none)).stderr).toContain(`There is no program "${none}".`);
 
   const json = (await each(fleet, '--json', '--', 'sh', '-c', `${script}; kill -9 $$`)).json();
   expect(json).toMatchObject({

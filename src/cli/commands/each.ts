@@ -3,7 +3,7 @@ import type { ForEachTenantResult } from '../../core/commands/for-each-tenant.ts
 import type { Share } from '../../core/rollout/options.ts';
 import { withReport } from '../../core/documents/document.ts';
 import type { ErrorCode } from '../../error-code.ts';
-import { TenantctlError } from '../../errors.ts';
+import { messageOf, TenantctlError } from '../../errors.ts';
 import { counted, duration } from '../../wording.ts';
 import { concurrency, selection, type FleetFlags } from '../flags/fleet-options.ts';
 import { maxFailures } from '../flags/rollout-options.ts';
@@ -56,7 +56,12 @@ async function eachCommand(
           if (event.type === 'warning') output.warn(event.message);
         },
         async work(tenant) {
-          const end = await children.run(tenant.clerkOrgId, program, args, environmentOf(tenant));
+          const end = await children
+            .run(tenant.clerkOrgId, program, args, environmentOf(tenant))
+            .catch((error: unknown) => {
+              // A script whose interpreter is missing, for example.
+              throw new TenantctlError('PROGRAM_FAILED', `${program} did not start: ${messageOf(error)}.`);
+            });
           ends.set(tenant.schema, end);
           if (end.exitCode !== 0) throw programFailed(program, end);
         },

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
@@ -29,8 +29,9 @@ export function isProgram(name: string, folder: string): boolean {
   const folders = name.includes('/') ? [folder] : (process.env.PATH ?? '').split(delimiter);
   return folders.some((each) => {
     try {
-      accessSync(resolve(folder, each, name), constants.X_OK);
-      return true;
+      const path = resolve(folder, each, name);
+      accessSync(path, constants.X_OK);
+      return statSync(path).isFile();
     } catch {
       return false;
     }

@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts';
+import { literal, qualified } from '../../db/sql.ts';
 import type { DataChange } from '../apply/assignment.ts';
 import { recordWritten } from '../ledger/record-in-run.ts';
 import { endingOf } from '../ledger/recorded-run.ts';
@@ -97,7 +98,11 @@ export async function writeInRun<Result extends FleetResult>(
 function ledgerRecords(run: CommandRun<unknown>['run'], isFinished: Repeated['isFinished']): DataChange {
   return {
     outcome: 'written',
-    record: (target) => (isFinished?.(target) === false ? [] : recordWritten(run.id, target)),
+    // A migration that drops its history, or its schema, fails at its own row there.
+    record: (target) => [
+      `SELECT ${literal(qualified(target.schema, target.historyTable))}::regclass`,
+      ...(isFinished?.(target) === false ? [] : recordWritten(run.id, target)),
+    ],
     // It reads all entries of the run.
     isDone: ({ schema }, mayBeCommitted) =>
       mayBeCommitted

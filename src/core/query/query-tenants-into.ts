@@ -1,7 +1,8 @@
 import type { PoolClient } from 'pg';
 import type { Database } from '../../db/database.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
-import { qualified } from '../../db/sql.ts';
+import { lockKey } from '../../db/advisory-lock.ts';
+import { literal, qualified } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
 import { checkCall } from '../options/check-call.ts';
@@ -125,7 +126,8 @@ function rowsOf({ tenants }: QueryTenantsResult): number {
 
 /**
  * Locks the table against other writers: two runs that delete and insert at once would leave the rows of both. Readers
- * are not blocked (https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES).
+ * are not blocked (https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES). A table that two runs
+ * would create cannot be locked yet: its name is, first.
  * @returns its columns; undefined if there is no table yet
  */
 async function lockTable(
@@ -138,8 +140,11 @@ async function lockTable(
     assertReplaceable(name, database.names, facts);
     return facts;
   };
-  if ((await read()).kind === null) return undefined;
+  await read();
+  const key = lockKey(literal(`into:${name.schema}.${name.table}`));
   try {
+    await client.query(`SELECT pg_advisory_xact_lock(${key})`);
+    if ((await read()).kind === null) return undefined;
     await client.query(`LOCK TABLE ${qualified(name.schema, name.table)} IN SHARE ROW EXCLUSIVE MODE`);
   } catch (thrown) {
     const error = toDatabaseError(thrown);

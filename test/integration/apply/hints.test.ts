@@ -122,6 +122,7 @@ test.each([
     '57014',
     /^Somebody cancelled the statement/,
   ],
+  ['CREATE TEMP TABLE rows (n int); COPY rows FROM STDIN', '57014', /^COPY ... FROM STDIN has no input here/],
   ['SET ROLE nobody_here', '22023', /^A value is not valid there/],
 ])('each refusal has its own hint: %s', async (statement, sqlstate, hint) => {
   const error = await errorOf('.sql', `-- migrate:up\n${statement};`);

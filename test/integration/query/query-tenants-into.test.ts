@@ -127,6 +127,17 @@ test('readers see the old rows, without waiting, until the new ones are complete
   expect(await rowsOf(fleet)).toEqual(['(org_a,2)', '(org_b,2)']);
 });
 
+test('two runs that create a table take turns', async () => {
+  const { database, testDatabase } = await createFleet(['org_a']);
+  const other = await testDatabase.open();
+  const slowly = 'SELECT 1 AS n FROM pg_sleep(0.3)';
+  const both = await Promise.all([ask(database, slowly), ask(other, slowly)]);
+  expect(both.map(({ into }) => into)).toMatchObject([
+    { replaced: true, rows: 1 },
+    { replaced: true, rows: 1 },
+  ]);
+});
+
 test('a table is replaced only if exec --into has made it, or its comment allows it', async () => {
   const { database, query } = await createFleet(['org_a']);
   const schema = schemaNameFor('org_a');
