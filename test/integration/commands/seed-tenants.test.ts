@@ -78,6 +78,8 @@ test('seeds run once in every tenant, a changed or new one again, and all that -
   const again = await seed(fleet, { only: ['1_notes'], again: true });
   expect(again.tenants).toMatchObject([1, 2, 3].map(() => ({ names: ['1_notes.sql'] })));
   expect(await rows(fleet)).toEqual(['3 2', '3 2', '2 1']);
+  const asked = await fleet.query('SELECT options FROM tenantctl.runs WHERE id = $1', [again.run]);
+  expect(asked).toMatchObject([{ options: { only: ['1_notes'], again: true } }]);
   const rest = await seed(fleet);
   expect(resultOf(rest, 'org_c').names).toEqual(['3_more.sql']);
   expect(await fleet.history('org_a')).toHaveLength(2);

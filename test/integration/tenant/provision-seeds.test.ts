@@ -45,6 +45,8 @@ test('new tenants get the seeds after the migrations, and are remembered to have
   const seeds = ['20250101000001_notes.sql', '20250101000002_tags.mjs'];
   expect(results[0]).toMatchObject({ applied: names, seeds });
   expect(results[3]?.seeds).toBeUndefined();
+  const asked = await fleet.query('SELECT options FROM tenantctl.runs WHERE id = $1', [results[0]?.run]);
+  expect(asked).toMatchObject([{ options: { seed: true } }]);
   for (const organization of ['org_a', 'org_b', 'org_c'])
     expect(await rows(fleet, organization, 'tags')).toEqual([{ id: 2 }]);
   expect(await rows(fleet, 'org_old', 'tags')).toEqual([]);
