@@ -15,6 +15,7 @@ export function serveRoutines(names: Names): Routine[] {
     peersRoutine(names),
     enterRoutine(names),
     ASSERT_OUTDATED,
+    FORGET_SCRIPTS,
     ...endRoutines(names),
     DEALLOCATE_ROUTINE,
   ];
@@ -33,6 +34,15 @@ const ASSERT_OUTDATED = routine(
      END IF;
    END`,
   'An error where a tenant has one of these scripts as it is: another run was faster. The history does not tell that.',
+);
+
+const FORGET_SCRIPTS = routine(
+  'forget_scripts(tenant_schema text)',
+  `BEGIN
+     DELETE FROM tenantctl.scripts s WHERE s.kind = 'repeatable' AND s.tenant = (
+       SELECT k.id FROM tenantctl.tenants k WHERE k.schema_name = tenant_schema AND k.gone_at IS NULL);
+   END`,
+  'After a migration, or its undoing, a tenant has no repeatable scripts: it may have dropped what they make.',
 );
 
 const DEALLOCATE_ROUTINE = routine(

@@ -3,7 +3,7 @@ import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { historyAfter, isScript, type Plan } from '../plan/plan.ts';
 import { statusValues } from '../registry/registry-sql.ts';
 import { digester, storeHistories } from '../stamps/stamps.ts';
-import { recordSteps } from '../state/scripts.ts';
+import { recordScripts } from '../state/scripts.ts';
 import type { History } from '../target/history.ts';
 import type { Target } from '../target/target.ts';
 import { transactionsOf, type CompiledPlan, type CompiledStep } from './compiled.ts';
@@ -98,7 +98,11 @@ function repeatableStatements(steps: Plan['steps'], schema: string, run: number 
           `CALL tenantctl.assert_outdated(${literal(schema)}::text, ${texts(scripts.map(({ name }) => name))}, ${texts(scripts.map(({ checksum }) => checksum))})`,
         ]
       : [],
-    after: recordSteps(steps, { schema, run }),
+    after: [
+      // The plan of a routine's statement is kept, unlike that of a text.
+      ...(scripts.length < steps.length ? [`CALL tenantctl.forget_scripts(${literal(schema)}::text)`] : []),
+      ...(scripts.length > 0 ? [recordScripts(scripts, { schema, kind: 'repeatable', run })] : []),
+    ],
   };
 }
 
