@@ -24,6 +24,18 @@ async function countNotes(fleet: TestFleet): Promise<number[]> {
   return rows.map(({ n }) => n);
 }
 
+test('exec --write asks before it destroys data, and says what', async () => {
+  const fleet = await createFleet(ORGANIZATIONS);
+  await fleet.query(`INSERT INTO ${schemaNameFor('org_a')}.notes VALUES (1)`);
+  const refused = await exec(fleet, '--write', '--sql', 'DELETE FROM notes');
+  expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(refused.stderr).toContain('This destroys data in every selected tenant: DELETE FROM notes.');
+  expect(await countNotes(fleet)).toEqual([1, 0, 0]);
+
+  expect(await exec(fleet, '--write', '--sql', 'DELETE FROM notes', '--yes')).toMatchObject({ exitCode: 0 });
+  expect(await countNotes(fleet)).toEqual([0, 0, 0]);
+});
+
 test('exec --write says what it has done, and how to go on where it has not', async () => {
   const fleet = await createFleet(ORGANIZATIONS);
   await fleet.project.write('two.sql', 'INSERT INTO notes VALUES (1);\nINSERT INTO notes VALUES (2);\n');

@@ -113,9 +113,12 @@ export async function writeCommand(
   const rollout = await rolloutOf(flags);
   // As in reading: wrong SQL is reported before a database that cannot be reached.
   await context.readEnvironment();
-  const { examineBatch, sqlScript } = await import('../run/core.ts');
+  const { destructionIn, examineBatch, sqlScript } = await import('../run/core.ts');
   const { statements } = await sqlScript(given);
   if (batch !== undefined) await examineBatch(statements);
+  const destruction = flags.dryRun === true ? [] : await destructionIn(given.sql);
+  if (destruction.length > 0)
+    await context.confirm(`This destroys data in every selected tenant: ${destruction.join('; ')}.`);
   return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
     const options = {
       ...runOptions(context, settings, flags),

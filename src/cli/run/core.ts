@@ -40,5 +40,6 @@ export { readTenantCheck } from '../../core/rollout/tenant-check.ts';
 export { provisionTenants } from '../../core/tenant/provision.ts';
 export { resumeTenants } from '../../core/tenant/resume.ts';
 export { planStatusChange, suspendTenants } from '../../core/tenant/suspend.ts';
+export { destructionIn } from '../../core/statements/destruction.ts';
 export { typesOfMigrations } from '../../core/types/types-of-migrations.ts';
 export { typesOfTenant } from '../../core/types/types-of-tenant.ts';
