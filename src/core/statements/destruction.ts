@@ -38,6 +38,7 @@ interface RangeVar {
 
 function relationsOf(relations: unknown): string[] {
   return (relations as readonly { readonly RangeVar: RangeVar }[]).map(
-    ({ RangeVar: { schemaname, relname } }) => (schemaname === undefined ? relname : `${schemaname}.${relname}`),
+    ({ RangeVar: { schemaname, relname } }) =>
+      schemaname === undefined ? relname : `${schemaname}.${relname}`,
   );
 }
