@@ -34,6 +34,10 @@ export interface Recording {
 /** Settings that change how later statements are parsed: within one string they take effect too late. */
 const CHANGES_READING = /standard_conforming_strings|backslash_quote|client_encoding|\bset\s[^;]*\bnames\b/i;
 
+/** Statements that set such a setting to what it is anyway, as at the head of what pg_dump writes. */
+const SO_ANYWAY =
+  /(?=set\s)(?<=(?:^|;)\s*)set\s+(?:(?:local|session)\s+)?(?:client_encoding\s*(?:=|to\s)\s*'utf-?8'|standard_conforming_strings\s*(?:=|to\s)\s*on)\s*(?=;|$)/gi;
+
 /** What PREPARE accepts (https://www.postgresql.org/docs/current/sql-prepare.html). */
 const IS_PREPARABLE =
   /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/|\()*(?:select|insert|update|delete|merge|with|values|table)\b/i;
@@ -80,7 +84,8 @@ export function createRecording(known?: string): Recording {
       return dependence;
     },
     sent(statement) {
-      if (CHANGES_READING.test(statement.text)) depends('it changes how SQL is read');
+      if (CHANGES_READING.test(statement.text.replaceAll(SO_ANYWAY, '')))
+        depends('it changes how SQL is read');
       const texts = textsOf(statement);
       const entry: Entry = { texts, answered: texts.length === 1 ? 0 : 1, answer: createAnswer() };
       entries.push(entry);

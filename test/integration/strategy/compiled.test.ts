@@ -157,6 +157,18 @@ test.for<[sentence: string, up: string]>([
   ],
   ['copies to nobody', raw('COPY (SELECT generate_series(1, 1000)) TO STDOUT', 'CREATE TABLE a ()')],
   [
+    'is what pg_dump writes',
+    raw(
+      `SET statement_timeout = 0; SET lock_timeout = 0; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on;
+       SET check_function_bodies = false; SET xmloption = content; SET client_min_messages = warning; SET row_security = off;
+       SET default_tablespace = ''; SET default_table_access_method = heap;
+       CREATE TABLE a (id integer NOT NULL, body text DEFAULT 'a\\b'); CREATE SEQUENCE a_id_seq AS integer;
+       ALTER SEQUENCE a_id_seq OWNED BY a.id; ALTER TABLE ONLY a ALTER COLUMN id SET DEFAULT nextval('a_id_seq'::regclass);
+       ALTER TABLE ONLY a ADD CONSTRAINT a_pkey PRIMARY KEY (id)`,
+      'CREATE TABLE b AS SELECT * FROM a',
+    ),
+  ],
+  [
     'changes how values are written',
     raw(
       `SET datestyle = 'German'`,

@@ -69,6 +69,9 @@ test.each([
   "SET NAMES 'LATIN1'",
   "set  local\n names 'LATIN1'",
   "SET SESSION NAMES 'LATIN1'",
+  "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET standard_conforming_strings = off",
+  'SET standard_conforming_strings = on AND off',
+  "EXECUTE replace('SET standard_conforming_strings = on', 'on', 'off')",
 ])('what changes how SQL is read must not stand in one string with it: %j', (text) => {
   const recording = createRecording();
   recording.sent({ text, values: [] });
@@ -78,6 +81,8 @@ test.each([
 test.each([
   'CREATE TABLE released (names text)',
   'CREATE FUNCTION rollback_it() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$',
+  "SET statement_timeout = 0;\n  SET client_encoding = 'UTF8';\nset local standard_conforming_strings to on;\nSET xmloption = content",
+  "SET client_encoding TO 'utf-8'",
   'SET search_path TO public',
   "SET datestyle = 'German'",
 ])('what only looks like that does not: %j', (text) => {
