@@ -5,25 +5,19 @@ import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import { passingOf } from '../../transient.ts';
 import { traitsOf, type RunContext } from '../run/run-context.ts';
 import { runsInTransaction } from '../files/load.ts';
-import { toSchemaBefore, type SchemaBefore } from '../guard/before.ts';
 import { isOutsideSchema } from '../guard/errors.ts';
 import { reachesOutside, waitForOutside } from '../guard/one-at-a-time.ts';
-import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import type { Advanced, Assignment, TargetJob } from './assignment.ts';
 import { ownSearchPath } from '../target/control.ts';
-import type { History } from '../target/history.ts';
-import { tenantAmbiguous } from '../state/tenant-ids.ts';
-import { interrupted } from '../state/interrupted.ts';
 import { poolerInBetween } from './outside-errors.ts';
 import { runOutside } from './outside-transaction.ts';
 import { runGroup } from './run-group.ts';
 import { untrustedHistory } from './untrusted-history.ts';
-import { lastBatch, NOTHING, type Plan } from '../plan/plan.ts';
-import type { Hooks } from './hooks.ts';
-import { nextSegment, withHooks, type Segment } from './segment.ts';
+import { readFacts, type NotServed } from './read-facts.ts';
+import type { Segment } from './segment.ts';
 import type { Target } from '../target/target.ts';
 import { lacksCommit } from '../statements/needs-commit.ts';
-import { LOCK_ONLY, lookUnderLock, readUnderLock, type Seen } from './under-lock.ts';
+import { LOCK_ONLY, lookUnderLock } from './under-lock.ts';
 
 /** Performs an assignment, segment by segment. Never throws for errors that concern only its target. */
 export async function advance(
@@ -70,8 +64,7 @@ export async function advance(
 
 /** How a segment ended; 'busy' and 'status' as in Advanced. */
 type SegmentEnd =
-  | { readonly kind: 'busy' }
-  | { readonly kind: 'status'; readonly status: string | null }
+  | NotServed
   /** `isOutside` is what is expected of the next segment. */
   | { readonly kind: 'more'; readonly isOutside: boolean }
   /** Nothing was done: the segment is not of the expected kind. */
@@ -173,64 +166,6 @@ async function runSegment(job: TargetJob, isOutside: boolean): Promise<SegmentEn
     return outside;
   });
   return afterwards === undefined ? end : afterwards();
-}
-
-interface Facts {
-  readonly segment: Segment;
-  /** The schema or its history was created in this transaction. */
-  readonly isNew: boolean;
-  readonly schemaBefore: SchemaBefore | undefined;
-}
-
-/** Reads the facts under the lock, and decides. @returns the end if this run has nothing to do */
-async function readFacts(
-  job: TargetJob,
-  { client, opening }: OpenTransaction,
-  isOutside: boolean,
-): Promise<SegmentEnd | Facts> {
-  const { context, target, assignment, progress } = job;
-  const [lock, , look, noted, read] = opening;
-  const seen = look?.rows[0] as Seen;
-  const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
-  progress.pid = taken?.pid;
-  if (taken?.locked !== true) return { kind: 'busy' };
-  if (assignment.statuses !== undefined && !assignment.statuses.some((status) => status === seen.status))
-    return { kind: 'status', status: seen.status };
-  if (!seen.is_known) throw tenantAmbiguous({ clerkOrgId: target.clerkOrgId ?? '', schema: target.schema });
-  if (seen.intent !== null)
-    throw interrupted(target, seen.intent, await readInvalidIndexes(client, [target.schema]));
-  const isOpened = !progress.started && assignment.opening !== undefined;
-  if (isOpened) await assignment.opening?.(client);
-  progress.started = true;
-
-  const row = read?.rows[0] as History | undefined;
-  const history = await readUnderLock(client, target, assignment, seen, row);
-  const plan = seen.is_done
-    ? NOTHING
-    : assignment.decide(history, [...progress.names, ...(seen.applied ?? [])], seen.scripts ?? undefined);
-  if (plan.problem !== undefined) throw plan.problem.with({ tenant: target.clerkOrgId });
-  const isContinued = plan.steps.length > 0 && lastBatch(history) === assignment.batch;
-  if (progress.batch === 0) progress.batch = isContinued ? lastBatch(history) : plan.batch;
-  const migrations = await Promise.all(plan.steps.map((step) => context.load(step.file)));
-  return {
-    segment: withHooks(
-      nextSegment(plan.steps, migrations, assignment.direction),
-      hooksDue(assignment, progress, plan),
-    ),
-    isNew: isOpened || !seen.has_history || !seen.has_lock,
-    schemaBefore: target.scope === 'tenants' && !isOutside ? toSchemaBefore(noted?.rows[0]) : undefined,
-  };
-}
-
-/** None if another run has done what was planned. Pure. */
-function hooksDue(
-  { hooks, opening, batch }: Assignment,
-  { names, hasHooked }: TargetJob['progress'],
-  { steps }: Plan,
-): Hooks {
-  const isAtWork = steps.length > 0 || names.length > 0 || opening !== undefined || batch !== undefined;
-  if (hooks === undefined || !isAtWork) return {};
-  return hasHooked === true ? { after: hooks.after } : hooks;
 }
 
 /** Waits for the lock of tenant migrations that reach outside. @returns false if it was not granted */
