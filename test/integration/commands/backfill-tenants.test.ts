@@ -128,3 +128,17 @@ test('a migration comes in between two batches, and a run that was stopped is co
   expect(rest.totals).toMatchObject({ selected: 3, changed: 2, upToDate: 1 });
   expect(await unfilled(fleet, 'org_a')).toBe(0);
 });
+
+test('a pause stands between any two batches of a tenant', async () => {
+  const { database, query } = await unfilledFleet(30);
+  const schema = schemaNameFor('org_a');
+  await query(`ALTER TABLE ${schema}.words ADD at timestamptz`);
+  const stamped = FILL.replace("text = 'x'", "text = 'x', at = transaction_timestamp()");
+  await backfillTenants(database, { sql: stamped, batchPauseMs: 200, tenants: ['org_a'] });
+  const gaps = await query<{ ms: number }>(
+    `SELECT extract(milliseconds FROM at - lag(at) OVER (ORDER BY at))::int AS ms FROM (SELECT DISTINCT at FROM ${schema}.words) w ORDER BY at OFFSET 1`,
+  );
+  expect(gaps).toHaveLength(2);
+  // The server rounds, and a timer may be a millisecond early.
+  for (const { ms } of gaps) expect(ms).toBeGreaterThanOrEqual(198);
+});
