@@ -99,4 +99,5 @@ export type ErrorCode =
   | 'RUN_SUPERSEDED'
   | 'FILE_EXISTS'
   | 'FILE_UNUSABLE'
+  | 'LINE_INVALID'
   | 'INTERNAL';

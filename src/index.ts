@@ -40,6 +40,8 @@ export { readTenants, selectTenants, type RegisteredTenant, type Tenant } from '
 // Provisioning
 export { provisionTenant, provisionTenants } from './core/tenant/provision.ts';
 export type { ProvisionOptions } from './core/tenant/provision.ts';
+export { parseOrganizations, type OrganizationList } from './core/tenant/parse-organizations.ts';
+export type { BadLine } from './core/tenant/parse-table.ts';
 export { openProvisioner } from './core/tenant/provisioner.ts';
 export type { ProvisionCallOptions, Provisioner, ProvisionerOptions } from './core/tenant/provisioner.ts';
 

@@ -16,7 +16,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'migrate all': ['migrate all --json > result.json'],
   'rollback master': ['rollback master --dry-run', 'rollback master --to countries'],
   'rollback tenants': ['rollback tenants --run 42 --dry-run', 'rollback tenants --run 42'],
-  'tenant provision': ['tenant provision org_2abc123def456', 'tenant provision org_a org_b org_c --seed'],
+  'tenant provision': [
+    'tenant provision org_2abc123def456',
+    'tenant provision org_a org_b org_c --seed',
+    'tenant provision --from organizations.csv',
+  ],
   'tenant suspend': ['tenant suspend org_acme', 'tenant suspend org_acme org_globex --dry-run'],
   'tenant resume': ['tenant resume org_acme'],
   'seed tenants': [

@@ -55,8 +55,14 @@ const MISTAKES = [
   {
     args: ['tenant', 'provision'],
     command: 'tenant provision',
-    message: 'Missing required argument "org".',
-    hint: 'tenantctl tenant provision --help shows how to call it.',
+    message: 'No organization is named.',
+    hint: 'Name organization ids, or a file of them: tenantctl tenant provision --from organizations.csv',
+  },
+  {
+    args: ['tenant', 'suspend'],
+    command: 'tenant suspend',
+    message: 'Missing required argument "org or schema".',
+    hint: 'tenantctl tenant suspend --help shows how to call it.',
   },
   {
     args: ['status', 'everything'],

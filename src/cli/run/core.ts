@@ -37,6 +37,7 @@ export { parseQuery } from '../../core/query/statement.ts';
 export { assertRegistry, hasRegistryTable } from '../../core/registry/registry-shape.ts';
 export { findTenants, readTenants } from '../../core/registry/registry.ts';
 export { readTenantCheck } from '../../core/rollout/tenant-check.ts';
+export { parseOrganizations } from '../../core/tenant/parse-organizations.ts';
 export { provisionTenants } from '../../core/tenant/provision.ts';
 export { resumeTenants } from '../../core/tenant/resume.ts';
 export { planStatusChange, suspendTenants } from '../../core/tenant/suspend.ts';

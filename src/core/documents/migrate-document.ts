@@ -79,7 +79,12 @@ export function provisionDocument(results: readonly ProvisionResult[]) {
 }
 
 function provisionedTenant(result: ProvisionResult) {
-  const { clerkOrgId, schema, outcome, applied, seeds, durationMs, behind, attention, error } = result;
-  const more = { ...(seeds && { seeds }), ...(behind && { behind }), ...(attention && { attention }) };
+  const { clerkOrgId, schema, outcome, applied, seeds, durationMs, behind, attention, line, error } = result;
+  const more = {
+    ...(seeds && { seeds }),
+    ...(behind && { behind }),
+    ...(attention && { attention }),
+    ...(line !== undefined && { line }),
+  };
   return withReport({ clerkOrgId, schema, outcome, applied, durationMs, ...more, error });
 }

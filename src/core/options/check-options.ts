@@ -53,6 +53,7 @@ const RULES = {
     'nodeVersion',
     'runLabel',
     'atLeast',
+    'text',
   ),
   ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings', 'allowOutside', 'only', 'hooksFiles'),
   ...all(

@@ -23,6 +23,8 @@ export interface ProvisionResult {
   readonly behind?: readonly string[] | undefined;
   /** What a tenant needs that was ACTIVE already; absent if nothing. */
   readonly attention?: Attention | undefined;
+  /** The line of the list, if this is a line that was refused (parseOrganizations). */
+  readonly line?: number | undefined;
   readonly error?: TenantctlError | undefined;
 }
 

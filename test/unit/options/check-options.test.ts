@@ -136,6 +136,7 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['selectTenants', 'names', [], 'org_a'],
   ['schemaNameFor', 'organizationId', 5],
   ['assertOrganizationId', 'organizationId', undefined],
+  ['parseOrganizations', 'text', undefined],
 ];
 
 test.each<[string, string, ...unknown[]]>(OTHERS)('%s refuses a wrong %s', async (name, naming, ...args) => {

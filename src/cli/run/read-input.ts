@@ -1,0 +1,17 @@
+import { buffer } from 'node:stream/consumers';
+import { messageOf, TenantctlError } from '../../errors.ts';
+import { decodeText, readFileBytes } from '../../text-file.ts';
+
+/** The text of a file that the user names; of standard input if it is `-`. @throws TenantctlError FILE_UNUSABLE */
+export async function readInput(path: string): Promise<string> {
+  try {
+    return decodeText(path === '-' ? await buffer(process.stdin) : readFileBytes(path));
+  } catch (cause) {
+    const message = `${nameOfInput(path)} ${messageOf(cause)}.`;
+    throw new TenantctlError('FILE_UNUSABLE', message, { cause });
+  }
+}
+
+export function nameOfInput(path: string): string {
+  return path === '-' ? 'Standard input' : path;
+}
