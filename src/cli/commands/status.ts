@@ -72,6 +72,7 @@ const WORDS: Readonly<Record<AttentionCode, string>> = {
   SCHEMA_MISSING: 'without a schema',
   HISTORY_DISAGREES: 'with a history that disagrees with the folder',
   INTERRUPTED: 'interrupted',
+  UNFINISHED: 'with a verb that has not ended',
   AMBIGUOUS: 'with two new names',
   SWAPPED: 'with the schema of another',
   KNEX_LOCKED: 'locked by Knex',

@@ -7,6 +7,7 @@ import type { Plan, Step } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Script } from '../state/scripts.ts';
+import type { LongVerb } from '../state/verb-intents.ts';
 import type { Failure } from '../serve/work.ts';
 import type { Target } from '../target/target.ts';
 import type { TenantctlError } from '../../errors.ts';
@@ -50,6 +51,8 @@ export interface Assignment {
   readonly hooks?: Hooks | undefined;
   /** Statements sent with the last row of the history, in its transaction; even if nothing was due. */
   readonly closing?: readonly string[];
+  /** The verb that this is part of: its own intent is no reason to refuse the tenant. */
+  readonly verb?: LongVerb | undefined;
   /** The tenantctl schema exists, so intents can be stored. */
   readonly hasState: boolean;
   /** Both history tables existed at planning time: read them in the round trip that takes the lock. */

@@ -3,6 +3,7 @@ import { toSchemaBefore, type SchemaBefore } from '../guard/before.ts';
 import { lastBatch, NOTHING, type Plan } from '../plan/plan.ts';
 import { interrupted } from '../state/interrupted.ts';
 import { tenantAmbiguous } from '../state/tenant-ids.ts';
+import { assertFinished } from '../state/verb-intents.ts';
 import type { History } from '../target/history.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import type { Assignment, TargetJob } from './assignment.ts';
@@ -24,7 +25,7 @@ interface Facts {
 
 /**
  * Reads the facts under the lock, and decides which segment comes next.
- * @throws TenantctlError TENANT_AMBIGUOUS, TENANT_SWAPPED; the plan's problem; if a migration was interrupted
+ * @throws TenantctlError TENANT_UNFINISHED, TENANT_AMBIGUOUS, TENANT_SWAPPED; the plan's problem; if a migration was interrupted
  */
 export async function readFacts(
   job: TargetJob,
@@ -37,6 +38,7 @@ export async function readFacts(
   const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
   progress.pid = taken?.pid;
   if (taken?.locked !== true) return { kind: 'busy' };
+  assertFinished(seen.verb, assignment.verb);
   if (assignment.statuses !== undefined && !assignment.statuses.some((status) => status === seen.status))
     return { kind: 'status', status: seen.status };
   if (!seen.is_known) throw tenantAmbiguous({ clerkOrgId: target.clerkOrgId ?? '', schema: target.schema });

@@ -16,6 +16,7 @@ import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Target } from '../target/target.ts';
 import { selectScripts, type Script } from '../state/scripts.ts';
 import { tenantId } from '../state/tenant-ids.ts';
+import { selectVerbIntent, type VerbIntent } from '../state/verb-intents.ts';
 import { BACKEND_LIVES, type BegunIntent } from '../state/intents.ts';
 import { tryLock } from '../../db/advisory-lock.ts';
 
@@ -23,6 +24,8 @@ import { tryLock } from '../../db/advisory-lock.ts';
 export interface Seen {
   readonly status: string | null;
   readonly intent: BegunIntent | null;
+  /** A verb that has not ended. */
+  readonly verb: VerbIntent | null;
   /** False if both names of the tenant have changed: stored data could be another tenant's. */
   readonly is_known: boolean;
   /** The repeatable scripts that it has; null if none are planned. */
@@ -62,6 +65,7 @@ export function lookUnderLock(target: Target, assignment: Assignment, isGuarded:
             FROM tenantctl.intents WHERE tenant = ${tenantId(target.schema)})`
         : 'NULL::json'
     } AS intent,
+    ${assignment.hasState && target.scope === 'tenants' ? selectVerbIntent(target.schema) : 'NULL::jsonb'} AS verb,
     ${assignment.hasState ? `${tenantId(target.schema)} IS NOT NULL` : 'true'} AS is_known,
     ${assignment.planned?.some(isScript) === true ? selectScripts(target.schema) : 'NULL::jsonb'} AS scripts,
     ${table(target.historyTable)} AS has_history, ${table(lockTableOf(target.historyTable))} AS has_lock,

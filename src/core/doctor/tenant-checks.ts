@@ -10,6 +10,7 @@ import { tenantHistories } from './history-checks.ts';
 import { applicationRoles } from './application-role.ts';
 import { actsAsOwners } from './tenant-roles.ts';
 import { lacksSchema } from '../fleet/class-of.ts';
+import { commandToEnd } from '../state/verb-intents.ts';
 import { isSwapped } from '../state/tenant-ids.ts';
 import { counted, listed } from '../../wording.ts';
 
@@ -24,6 +25,7 @@ export const TENANTS: CheckTable<TenantView> = {
   'refused-schemas': ['Schemas of rows', refusedSchemas],
   'missing-schemas': ['Rows without a schema', missingSchemas],
   'unfinished-tenants': ['Unfinished tenants', unfinishedTenants],
+  'unfinished-verbs': ['Unfinished verbs', unfinishedVerbs],
   'renamed-tenants': ['Renamed tenants', renamedTenants],
   'swapped-tenants': ['Swapped tenants', swappedTenants],
   'application-role': ["The application's role", applicationRoles],
@@ -89,6 +91,18 @@ function unfinishedTenants({ tenants, memory }: TenantView): Verdict {
   });
   const command = provisionCommand(unfinished.slice(0, HANDLED).map(({ clerkOrgId }) => clerkOrgId));
   return warning(listed(described), `${command}${leftOver(unfinished.length, '#')}`);
+}
+
+function unfinishedVerbs({ memory }: TenantView): Verdict {
+  const intents = [...memory.verbs.values()];
+  if (intents.length === 0) return ok('none');
+  const begun = intents.map(({ verb, clerkOrgId }) => `${verb} of ${clerkOrgId}`);
+  const commands = intents.slice(0, HANDLED).map(commandToEnd);
+  return failed(
+    `begun and not ended: ${listed(begun)}`,
+    `${commands.join('\n')}${leftOver(intents.length, '#')}`,
+    'TENANT_UNFINISHED',
+  );
 }
 
 /** Tenants whose two names changed at once: tenantctl does not guess whether they are the same. */

@@ -4,6 +4,7 @@ import type { FleetSnapshot } from '../fleet/snapshot.ts';
 import type { FleetStatus } from '../fleet/status.ts';
 import type { TenantState } from '../fleet/tenant-state.ts';
 import type { Interruption } from '../fleet/attention.ts';
+import { commandToEnd, type VerbIntent } from '../state/verb-intents.ts';
 import { runDocument } from './run-document.ts';
 
 export type RegistryDocument = ReturnType<typeof registryDocument>;
@@ -26,12 +27,18 @@ function interruptionDocument({ migration, direction, startedAt, commands }: Int
   return { migration, direction, startedAt: startedAt.toISOString(), ...commands };
 }
 
+/** A verb that has begun for a tenant and not ended, and what to type to end it. */
+function unfinishedDocument(intent: VerbIntent) {
+  const { verb, begunAt, run } = intent;
+  return { verb, begunAt, run, command: commandToEnd(intent) };
+}
+
 export type TenantStateDocument = ReturnType<typeof tenantStateDocument>;
 
 /** A tenant in `attention` and `all` of `status`. */
 export function tenantStateDocument(state: TenantState) {
   const { tenant, attention, applied, pending, lacks, hasOutdatedScripts } = state;
-  const { lastError, interrupted, invalidIndexes } = state;
+  const { lastError, interrupted, unfinished, invalidIndexes } = state;
   return {
     clerkOrgId: tenant.clerkOrgId,
     schema: tenant.schema,
@@ -45,6 +52,7 @@ export function tenantStateDocument(state: TenantState) {
     ...(hasOutdatedScripts && { outdatedScripts: true }),
     ...(lastError !== undefined && { lastError }),
     ...(interrupted !== undefined && { interrupted: interruptionDocument(interrupted) }),
+    ...(unfinished !== undefined && { unfinished: unfinishedDocument(unfinished) }),
     ...(invalidIndexes.length > 0 && { invalidIndexes }),
   };
 }

@@ -9,6 +9,7 @@ import { counted, listed } from '../../wording.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
 import { isSwapped, type FormerNames } from '../state/tenant-ids.ts';
 import type { Intent } from '../state/intents.ts';
+import { unfinishedProblem, type VerbIntent } from '../state/verb-intents.ts';
 
 export type AttentionCode =
   | 'BEHIND'
@@ -17,6 +18,7 @@ export type AttentionCode =
   | 'SCHEMA_MISSING'
   | 'HISTORY_DISAGREES'
   | 'INTERRUPTED'
+  | 'UNFINISHED'
   | 'AMBIGUOUS'
   | 'SWAPPED'
   | 'KNEX_LOCKED';
@@ -65,6 +67,8 @@ interface Seen {
   readonly pending: readonly string[];
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
+  /** A verb that has not ended. */
+  readonly unfinished?: VerbIntent | undefined;
   /** Its names before both changed at once, or those of the tenant whose schema it has. */
   readonly former?: FormerNames | undefined;
   readonly invalidIndexes?: readonly InvalidIndex[] | undefined;
@@ -108,9 +112,11 @@ function whyBroken({
   hasSchema,
   plan,
   interrupted,
+  unfinished,
   former,
   invalidIndexes = [],
 }: Seen): Attention {
+  if (unfinished !== undefined) return { code: 'UNFINISHED', problem: unfinishedProblem(unfinished) };
   if (former !== undefined) {
     if (isSwapped({ schema }, former)) {
       const problem = `it has the schema of ${former.clerkOrgId}, which is registered too: their rows may be swapped; tenantctl doctor shows the SQL for both cases`;

@@ -8,6 +8,8 @@ export interface ClassFacts {
   readonly hasSchema: boolean;
   /** A migration outside a transaction started there, and its outcome is unknown. */
   readonly isInterrupted: boolean;
+  /** A verb of several transactions has begun, has not ended, and is not at work any more. */
+  readonly isUnfinished: boolean;
   /** Both names changed at once: it may be a different tenant. */
   readonly isAmbiguous: boolean;
   /** The last attempt failed, or a check refused the tenant. */
@@ -21,6 +23,7 @@ export interface ClassFacts {
  */
 export function classOf(facts: ClassFacts): TenantClass {
   const { status, plan } = facts;
+  if (facts.isUnfinished) return 'broken';
   if (isNotActive(facts)) return 'notActive';
   if (lacksSchema(facts)) return 'broken';
   const isLate = plan.problem?.code === 'MIGRATION_OUT_OF_ORDER';

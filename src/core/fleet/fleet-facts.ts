@@ -98,6 +98,7 @@ function parts(
     digest: 's.digest::text',
     hasFailed: 'failed.schema IS NOT NULL',
     isInterrupted: 'interrupted.schema IS NOT NULL',
+    isUnfinished: 'unfinished.schema IS NOT NULL',
     isAmbiguous: 'ambiguous.schema IS NOT NULL',
     hasOutdatedScripts:
       scripts.length > 0 && hasScripts === true
@@ -125,7 +126,7 @@ export async function readGroups(database: Database, scope: Scope): Promise<Tena
     database,
     `SELECT ${key} AS key, ${grouped}, count(*)::int AS count
      FROM ${table} t ${joins(names, scope)} WHERE ${among(names, scope)}
-     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY 1`,
+     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 ORDER BY 1`,
   );
 }
 
@@ -163,8 +164,8 @@ export async function* readMembers(
 }
 
 /** tenantctl remembers something of these tenants, so that each must be looked at. */
-export function isRecorded({ hasFailed, isInterrupted, isAmbiguous }: TenantGroup): boolean {
-  return hasFailed || isInterrupted || isAmbiguous;
+export function isRecorded({ hasFailed, isInterrupted, isUnfinished, isAmbiguous }: TenantGroup): boolean {
+  return hasFailed || isInterrupted || isUnfinished || isAmbiguous;
 }
 
 export function countIn(groups: readonly TenantGroup[]): number {
@@ -199,6 +200,7 @@ function joins(names: Names, { stateVersion, memory, shared, scripts = [], hasSc
       : 'CROSS JOIN (SELECT NULL::uuid AS digest) s',
     joinNamed('failed', memory.failures),
     joinNamed('interrupted', memory.intents),
+    joinNamed('unfinished', memory.verbs),
     joinNamed('ambiguous', memory.ambiguous),
     scripts.length > 0 && hasScripts
       ? `LEFT JOIN ${countScripts(scripts)} scripts ON scripts.schema_oid = n.oid`

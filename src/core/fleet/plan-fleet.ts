@@ -11,6 +11,7 @@ import type { Fleet, RefusedTenant } from './select-fleet.ts';
 import { behindFleet } from './ahead.ts';
 import type { Member } from './member.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
+import { tenantUnfinished } from '../state/verb-intents.ts';
 import { interrupted } from '../state/interrupted.ts';
 import { readRoles } from '../roles/role-facts.ts';
 import { reasonAgainstOwner } from '../roles/role-readiness.ts';
@@ -45,7 +46,7 @@ export function planFleet(
   const behind: (Member & RefusedTenant)[] = [];
   const problems: RefusedTenant[] = [];
   const late = new Map<string, readonly string[]>();
-  const { ambiguous, intents } = fleet.scope.memory;
+  const { ambiguous, intents, verbs } = fleet.scope.memory;
   const warnings = new Set(fleet.settledHistories.flatMap((history) => decide(history).warnings));
   if (fleet.gone > 0)
     warnings.add(`${counted(fleet.gone, 'tenant', 'is')} not retried: no longer in the registry.`);
@@ -53,9 +54,11 @@ export function planFleet(
     const { tenant, history } = member;
     const plan = decide(history, tenant);
     const intent = intents.get(tenant.schema);
+    const verb = verbs.get(tenant.schema);
     for (const warning of plan.warnings) warnings.add(warning);
     if (plan.lacks !== undefined) late.set(tenant.clerkOrgId, plan.lacks);
-    if (tenant.isAmbiguous)
+    if (verb !== undefined) problems.push({ tenant, error: tenantUnfinished(verb) });
+    else if (tenant.isAmbiguous)
       problems.push({ tenant, error: tenantAmbiguous(tenant, ambiguous.get(tenant.schema)) });
     else if (plan.problem !== undefined)
       problems.push({ tenant, error: plan.problem.with({ tenant: tenant.clerkOrgId }) });
@@ -65,7 +68,10 @@ export function planFleet(
     else if (plan.lacks === undefined) upToDate.push(member);
     else behind.push({ ...member, error: tenantBehind(tenant, plan.lacks) });
   }
-  for (const tenant of fleet.withoutSchema) problems.push({ tenant, error: schemaMissing(tenant) });
+  for (const tenant of fleet.withoutSchema) {
+    const verb = verbs.get(tenant.schema);
+    problems.push({ tenant, error: verb === undefined ? schemaMissing(tenant) : tenantUnfinished(verb) });
+  }
   if (late.size > 0) warnings.add(behindFleet([...late.keys()], [...new Set([...late.values()].flat())]));
   return { due, upToDate, behind, settled: fleet.settled, problems, warnings: [...warnings] };
 }

@@ -82,11 +82,13 @@ async function planExtent(
   return { extentOf: () => extent, fleet, plan: planFleet({ ...fleet, members }, decide), leftAlone };
 }
 
-/** An ambiguous or interrupted tenant is a problem of every rollback: it is not left alone. */
+/** An ambiguous, interrupted or unfinished tenant is a problem of every rollback: it is not left alone. */
 async function outsideDeploy(database: Database, { members, scope }: Fleet): Promise<LeftAlone[]> {
-  const { intents } = scope.memory;
+  const { intents, verbs } = scope.memory;
   const last = members
-    .filter(({ tenant: { isAmbiguous, schema } }) => !isAmbiguous && !intents.has(schema))
+    .filter(
+      ({ tenant: { isAmbiguous, schema } }) => !isAmbiguous && !intents.has(schema) && !verbs.has(schema),
+    )
     .filter(({ history }) => history.entries.length > 0)
     .map(({ tenant: { clerkOrgId, schema }, history }) => ({ clerkOrgId, schema, ...lastBatchOf(history) }));
   const writers = await readBatchWriters(database, scope.stateVersion, last);

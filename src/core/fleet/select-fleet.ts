@@ -16,6 +16,7 @@ import { countStatuses } from '../report/class-counts.ts';
 import type { Database } from '../../db/database.ts';
 import type { TenantctlError } from '../../errors.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
+import { tenantUnfinished } from '../state/verb-intents.ts';
 import type { IncludedStatus, TenantStatus } from '../../names.ts';
 
 export interface Selection {
@@ -132,8 +133,11 @@ export async function selectFleet(
     served += page.filter(isServed).length;
     const rest = page.filter((tenant) => wishes.without?.has(tenant.schema) !== true);
     const others = rest.filter((tenant) => !isServed(tenant));
-    for (const tenant of others)
-      fleet.notActive.push({ tenant, error: tenantNotActive(tenant, tenant.status) });
+    for (const tenant of others) {
+      const verb = scope.memory.verbs.get(tenant.schema);
+      const error = verb === undefined ? tenantNotActive(tenant, tenant.status) : tenantUnfinished(verb);
+      fleet.notActive.push({ tenant, error });
+    }
     const work = rest.filter(isServed);
     fleet.withoutSchema.push(...work.filter((tenant) => !tenant.hasSchema));
     const present = work.filter((tenant) => tenant.hasSchema);

@@ -9,6 +9,7 @@ import { findTenants, tenantUnknown, type RegisteredTenant } from '../registry/r
 import type { TenantClass } from '../report/class-counts.ts';
 import type { Memory } from '../state/memory.ts';
 import type { FormerNames } from '../state/tenant-ids.ts';
+import type { VerbIntent } from '../state/verb-intents.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { History } from '../target/history.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
@@ -38,6 +39,8 @@ export interface TenantState {
   readonly history: History;
   readonly lastError?: ErrorReport | undefined;
   readonly interrupted?: Interruption | undefined;
+  /** A verb that has begun and not ended. */
+  readonly unfinished?: VerbIntent | undefined;
   /** Its earlier names, if a person must decide which tenant it is. */
   readonly former?: FormerNames | undefined;
   /** Left by a failed CREATE INDEX CONCURRENTLY; read only after a failure or an interruption. */
@@ -78,6 +81,7 @@ export function stateOf({ tenant, history }: Member, context: StateContext): Ten
   const recorded = {
     lastError: memory.failures.get(tenant.schema)?.error,
     interrupted: interruptionOf(tenant, memory.intents.get(tenant.schema)),
+    unfinished: memory.verbs.get(tenant.schema),
     former: memory.ambiguous.get(tenant.schema),
     invalidIndexes: context.invalidIndexes.filter(({ schema }) => schema === tenant.schema),
   };
@@ -85,6 +89,7 @@ export function stateOf({ tenant, history }: Member, context: StateContext): Ten
     ...tenant,
     hasFailed: recorded.lastError !== undefined,
     isInterrupted: recorded.interrupted !== undefined,
+    isUnfinished: recorded.unfinished !== undefined,
     plan: context.decide(history, tenant),
   };
   const seen = {

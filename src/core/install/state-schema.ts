@@ -9,6 +9,7 @@ import { trustedStamps } from '../stamps/server-routines.ts';
 import { allRoutines, readAltered } from './routines.ts';
 import { SCRIPTS_TABLE } from '../state/scripts.ts';
 import { followRegistry, tenantAmbiguous, TENANT_IDS } from '../state/tenant-ids.ts';
+import { VERB_INTENTS_TABLE } from '../state/verb-intents.ts';
 import { boundNames, readStateVersion, readVersionIfAny } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
 import type { Database } from '../../db/database.ts';
@@ -84,6 +85,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   [],
   APPLICATION_ROLES,
   SCRIPTS_TABLE,
+  VERB_INTENTS_TABLE,
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

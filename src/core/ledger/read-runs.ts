@@ -6,7 +6,7 @@ import { recordedError } from '../state/failures.ts';
 import { readStateVersion, RUNS_SINCE } from '../state/version.ts';
 import type { Database } from '../../db/database.ts';
 import type { MigrationNotice } from '../report/notices.ts';
-import { isLocked } from '../../db/advisory-lock.ts';
+import { AT_WORK } from '../state/run-at-work.ts';
 
 /** `died`: the run has no end but is no longer active. */
 export type RunOutcome = 'done' | 'failed' | 'interrupted' | 'at-work' | 'died';
@@ -59,12 +59,6 @@ export interface ReadRunsOptions {
 }
 
 const DEFAULT_LIMIT = 20;
-
-/**
- * SQL that tests whether run r of tenantctl.runs is active: it has no end, and its process holds the lock of
- * its lease (src/db/lease.ts). Before version 8 there was no column `lease` and each run had its own lock.
- */
-export const AT_WORK = `(r.ended_at IS NULL AND ${isLocked(`coalesce('lease:' || (to_jsonb(r) ->> 'lease'), 'run:' || r.id)`)})`;
 
 const RUN_COLUMNS = `r.id, r.command, coalesce(r.outcome, CASE WHEN ${AT_WORK} THEN 'at-work' ELSE 'died' END) AS outcome,
   r.started_by AS "startedBy", r.host, r.pid, r.version, r.started_at AS "startedAt", r.ended_at AS "endedAt",

@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { processFacts } from './process-facts.ts';
-import { AT_WORK } from './read-runs.ts';
+import { AT_WORK } from '../state/run-at-work.ts';
 import { cleanLabel } from './run-label.ts';
 
 /** `migrate all` is recorded as its two parts. */

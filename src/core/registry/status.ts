@@ -2,9 +2,18 @@ import { literal } from '../../db/sql.ts';
 import type { Names, TenantStatus } from '../../names.ts';
 import { isTime, type RegistryShape } from './registry-shape.ts';
 import { hasStatus, registrySql, writtenStatus } from './registry-sql.ts';
-import { TRANSITIONS, UNFINISHED, type StatusChange } from './transitions.ts';
+import { UNFINISHED, type TRANSITIONS } from './transitions.ts';
 
-/** The statement that ends provisioning. */
+/** The channel that hears of every change of a status that tenantctl makes. */
+const CHANNEL = 'tenantctl';
+
+/** What a statement that changes a status writes, and from which statuses. */
+interface Change {
+  readonly from: readonly TenantStatus[];
+  readonly to: TenantStatus;
+}
+
+/** The statement that ends provisioning, and notifies as changeStatus does. */
 export function setStatus(
   names: Names,
   shape: RegistryShape,
@@ -15,22 +24,33 @@ export function setStatus(
   return updateStatus(names, shape, where, { from: UNFINISHED, to: word });
 }
 
-/** The channel that hears of suspended and resumed tenants. */
-const CHANNEL = 'tenantctl';
-
 /**
- * The statement that suspends or resumes a tenant, and notifies the channel `tenantctl` of its organization id when
- * the transaction commits. It returns a row if the status was changed.
+ * The statement that changes a tenant's status, and notifies the channel `tenantctl` of its organization id when the
+ * transaction commits. It returns a row if the status was changed.
  */
 export function changeStatus(
   names: Names,
   shape: RegistryShape,
   { clerkOrgId, schema }: { readonly clerkOrgId: string; readonly schema: string },
-  change: StatusChange,
+  change: Change,
 ): string {
-  const row = whereRow(names, clerkOrgId, schema);
-  return `WITH changed AS (${updateStatus(names, shape, row, TRANSITIONS[change])} RETURNING 1)
-          SELECT pg_notify('${CHANNEL}', ${literal(clerkOrgId)}) FROM changed`;
+  return updateStatus(names, shape, whereRow(names, clerkOrgId, schema), change);
+}
+
+/** The statement that deletes a tenant's row, and notifies as changeStatus does. It returns a row if there was one. */
+export function deleteRow(
+  names: Names,
+  { clerkOrgId, schema }: { readonly clerkOrgId: string; readonly schema: string },
+): string {
+  const { table } = registrySql(names);
+  return notifying(names, `DELETE FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}`);
+}
+
+/** Notifies of the organization of each row that a statement changes. */
+function notifying(names: Names, statement: string): string {
+  const { organization } = registrySql(names);
+  return `WITH changed AS (${statement} RETURNING ${organization}::text AS organization)
+          SELECT pg_notify('${CHANNEL}', organization) FROM changed`;
 }
 
 /** SQL that tests for the row of an organization. */
@@ -39,15 +59,13 @@ export function whereRow(names: Names, clerkOrgId: string, tenantSchema: string)
   return `${organization}::text = ${literal(clerkOrgId)} AND coalesce(${schema}::text, '') = ${literal(tenantSchema)}`;
 }
 
-function updateStatus(
-  names: Names,
-  shape: RegistryShape,
-  where: string,
-  { from, to }: { readonly from: readonly TenantStatus[]; readonly to: TenantStatus },
-): string {
+function updateStatus(names: Names, shape: RegistryShape, where: string, { from, to }: Change): string {
   const { table, status } = registrySql(names);
-  return `UPDATE ${table} SET ${status} = ${writtenStatus(names, to)}${touched(names, shape)}
-          WHERE ${where} AND ${hasStatus(names, status, from)}`;
+  return notifying(
+    names,
+    `UPDATE ${table} SET ${status} = ${writtenStatus(names, to)}${touched(names, shape)}
+          WHERE ${where} AND ${hasStatus(names, status, from)}`,
+  );
 }
 
 /** The end of a SET list; sets the update time if the registry has such a column. */

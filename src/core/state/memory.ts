@@ -2,7 +2,8 @@ import type { QueryResultRow } from 'pg';
 import { recordedError, type RecordedFailure } from './failures.ts';
 import { BACKEND_LIVES, type Intent } from './intents.ts';
 import { FORMER, MASTER_ID, type FormerNames } from './tenant-ids.ts';
-import { INTENT_BACKENDS_SINCE, TENANT_IDS_SINCE } from './version.ts';
+import { selectVerbIntents, type VerbIntent } from './verb-intents.ts';
+import { INTENT_BACKENDS_SINCE, TENANT_IDS_SINCE, VERB_INTENTS_SINCE } from './version.ts';
 import type { Database } from '../../db/database.ts';
 
 /** What is recorded about tenants, by current schema name; the master schema is `public`. */
@@ -10,22 +11,33 @@ export interface Memory {
   readonly failures: ReadonlyMap<string, RecordedFailure>;
   /** Of migrations that are not at work any more. */
   readonly intents: ReadonlyMap<string, Intent>;
+  /** Verbs that have begun and not ended, and are not at work any more. */
+  readonly verbs: ReadonlyMap<string, VerbIntent>;
   /** Earlier names of tenants whose two names both changed, or whose rows may be swapped (isSwapped). */
   readonly ambiguous: ReadonlyMap<string, FormerNames>;
 }
 
 interface MemoryRow extends QueryResultRow {
-  readonly kind: 'failure' | 'intent' | 'ambiguous';
+  readonly kind: 'failure' | 'intent' | 'verb' | 'ambiguous';
   readonly schema: string;
   readonly since: Date;
   readonly details: object;
 }
 
-export const NOTHING_REMEMBERED: Memory = { failures: new Map(), intents: new Map(), ambiguous: new Map() };
+export const NOTHING_REMEMBERED: Memory = {
+  failures: new Map(),
+  intents: new Map(),
+  verbs: new Map(),
+  ambiguous: new Map(),
+};
 
 /** Reads everything recorded about tenants. The tables are short: they hold only exceptions. */
 export async function readMemory(database: Database, stateVersion: number): Promise<Memory> {
   if (stateVersion === 0) return NOTHING_REMEMBERED;
+  const verbs =
+    stateVersion >= VERB_INTENTS_SINCE
+      ? ` UNION ALL SELECT 'verb', v.* FROM (${selectVerbIntents({ atWork: false })}) v`
+      : '';
   const { rows } = await database.query<MemoryRow>(
     `WITH changes AS MATERIALIZED (${changesIn(stateVersion)})
      SELECT 'failure' AS kind, schema, failed_at AS since, jsonb_build_object('command', command, 'error', ${recordedError('error')}) AS details
@@ -35,7 +47,7 @@ export async function readMemory(database: Database, stateVersion: number): Prom
      FROM ${underNames('intents', stateVersion)}
      WHERE NOT is_gone${stateVersion >= INTENT_BACKENDS_SINCE ? ` AND NOT ${BACKEND_LIVES}` : ''}
      UNION ALL
-     SELECT 'ambiguous', schema, now(), former FROM changes WHERE is_ambiguous`,
+     SELECT 'ambiguous', schema, now(), former FROM changes WHERE is_ambiguous${verbs}`,
   );
   const bySchema = <Value>(kind: MemoryRow['kind'], timed: (since: Date) => Partial<Value>) =>
     new Map(
@@ -46,6 +58,7 @@ export async function readMemory(database: Database, stateVersion: number): Prom
   return {
     failures: bySchema<RecordedFailure>('failure', (failedAt) => ({ failedAt })),
     intents: bySchema<Intent>('intent', (startedAt) => ({ startedAt })),
+    verbs: bySchema<VerbIntent>('verb', () => ({})),
     ambiguous: bySchema<FormerNames>('ambiguous', () => ({})),
   };
 }

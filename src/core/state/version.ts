@@ -17,6 +17,9 @@ export const TENANT_IDS_SINCE = 8;
 /** The first version with the scripts that tenants have (src/core/state/scripts.ts). */
 export const SCRIPTS_SINCE = 15;
 
+/** The first version with intents of verbs (src/core/state/verb-intents.ts). */
+export const VERB_INTENTS_SINCE = 16;
+
 /** 0 if there is no tenantctl schema. @throws TenantctlError NAMES_DIFFER */
 export async function readStateVersion(database: Database): Promise<number> {
   try {

@@ -94,6 +94,7 @@ function enterRoutine(names: Names): Routine {
        END IF;
        SELECT k.id INTO known FROM tenantctl.tenants k WHERE k.schema_name = tenant_schema AND k.gone_at IS NULL;
        IF known IS NULL OR EXISTS (SELECT FROM tenantctl.intents i WHERE i.tenant = known)
+         OR EXISTS (SELECT FROM tenantctl.verb_intents i WHERE i.tenant = known)
          OR NOT EXISTS (SELECT FROM ${table} t WHERE t.${schema}::text = enter.tenant_schema AND t.${status}::text = ANY (enter.statuses)) THEN
          RAISE EXCEPTION '% is not as it was when the run was planned', tenant_schema USING ERRCODE = 'TCT02';
        END IF;

@@ -80,7 +80,8 @@ export async function makeTenant(
     earlier.failure?.done?.isCreated === true ||
     part?.isCreated === true;
   const done: Applied = { ...attempt.done, isCreated };
-  if (attempt.kind === 'done') return { ...attempt, done };
+  // Of another verb, too: its tenant is left as it is.
+  if (attempt.kind === 'done' || attempt.error.code === 'TENANT_UNFINISHED') return { ...attempt, done };
   await leaveFailed(provisioning, target, isCreated).catch((error: unknown) => {
     // The row still says PROVISIONING; provisioning again completes the tenant.
     const message = `${target.schema} could not be set FAILED: ${messageOf(error)}`;

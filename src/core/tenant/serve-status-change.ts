@@ -124,7 +124,7 @@ function attemptChange(
       const { client } = transaction;
       const { target, before, after } = await hooksOfChange(context, client, tenant, change, look);
       await call(client, target, before);
-      const text = [changeStatus(names, registry, tenant, change), look].join(';\n');
+      const text = [changeStatus(names, registry, tenant, TRANSITIONS[change]), look].join(';\n');
       const [changed, seen] = (await client.query(text)) as unknown as QueryResult[];
       if (before !== undefined && changed?.rowCount !== 1) throw hasChangedStatus(before);
       if (changed?.rowCount === 1) {

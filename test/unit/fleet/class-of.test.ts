@@ -34,6 +34,7 @@ function classWith(facts: Partial<ClassFacts>): TenantClass {
     namesSchema: true,
     hasSchema: true,
     isInterrupted: false,
+    isUnfinished: false,
     isAmbiguous: false,
     hasFailed: false,
     plan: PLANS['nothing due'],
@@ -71,6 +72,8 @@ test.each([
   ['interrupted and failed', { isInterrupted: true, hasFailed: true }, 'broken'],
   ['with a newer history', { plan: PLANS['a newer history'], hasFailed: true }, 'broken'],
   ['with a file removed', { plan: PLANS['a file removed'] }, 'broken'],
+  ['SUSPENDED by a drop that was killed', { status: 'SUSPENDED', isUnfinished: true }, 'broken'],
+  ['PROVISIONING by a restore that was killed', { status: 'PROVISIONING', isUnfinished: true }, 'broken'],
   ['FAILED, interrupted', { status: 'FAILED', isInterrupted: true }, 'broken'],
   [
     'FAILED without a schema, as a failed provisioning leaves it',
