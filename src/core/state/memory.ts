@@ -2,7 +2,7 @@ import type { QueryResultRow } from 'pg';
 import { recordedError, type RecordedFailure } from './failures.ts';
 import { BACKEND_LIVES, type Intent } from './intents.ts';
 import { FORMER, MASTER_ID, type FormerNames } from './tenant-ids.ts';
-import { selectVerbIntents, type VerbIntent } from './verb-intents.ts';
+import { SELECT_LEFT, type VerbIntent } from './verb-intents.ts';
 import { INTENT_BACKENDS_SINCE, TENANT_IDS_SINCE, VERB_INTENTS_SINCE } from './version.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -35,9 +35,7 @@ export const NOTHING_REMEMBERED: Memory = {
 export async function readMemory(database: Database, stateVersion: number): Promise<Memory> {
   if (stateVersion === 0) return NOTHING_REMEMBERED;
   const verbs =
-    stateVersion >= VERB_INTENTS_SINCE
-      ? ` UNION ALL SELECT 'verb', v.* FROM (${selectVerbIntents({ atWork: false })}) v`
-      : '';
+    stateVersion >= VERB_INTENTS_SINCE ? ` UNION ALL SELECT 'verb', v.* FROM (${SELECT_LEFT}) v` : '';
   const { rows } = await database.query<MemoryRow>(
     `WITH changes AS MATERIALIZED (${changesIn(stateVersion)})
      SELECT 'failure' AS kind, schema, failed_at AS since, jsonb_build_object('command', command, 'error', ${recordedError('error')}) AS details

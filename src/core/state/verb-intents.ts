@@ -1,10 +1,8 @@
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
-import type { Database } from '../../db/database.ts';
 import { tenantWord } from '../../wording.ts';
 import { AT_WORK } from './run-at-work.ts';
 import { tenantId } from './tenant-ids.ts';
-import { VERB_INTENTS_SINCE } from './version.ts';
 
 /** What takes more than one transaction for one tenant. */
 const LONG_VERBS = ['drop', 'archive', 'unarchive', 'restore', 'clone', 'rename', 'adopt'] as const;
@@ -62,25 +60,10 @@ export function selectVerbIntent(schema: string): string {
            WHERE k.schema_name = ${literal(schema)} AND k.gone_at IS NULL)`;
 }
 
-/** SQL for all of them by `schema`; those of runs that are still at work only with `atWork`. */
-export function selectVerbIntents({ atWork }: { readonly atWork: boolean }): string {
-  const isLeft = `NOT EXISTS (SELECT FROM tenantctl.runs r WHERE r.id = i.run AND ${AT_WORK})`;
-  return `SELECT k.schema_name AS schema, i.begun_at AS since, ${AS_JSON} AS details
-    FROM tenantctl.verb_intents i JOIN tenantctl.tenants k ON k.id = i.tenant
-    WHERE k.gone_at IS NULL${atWork ? '' : ` AND ${isLeft}`}`;
-}
-
-/** Of all tenants, by schema, at work or not. @param stateVersion from readStateVersion */
-export async function readVerbIntents(
-  database: Pick<Database, 'query'>,
-  stateVersion: number,
-): Promise<ReadonlyMap<string, VerbIntent>> {
-  if (stateVersion < VERB_INTENTS_SINCE) return new Map();
-  const { rows } = await database.query<{ schema: string; details: VerbIntent }>(
-    selectVerbIntents({ atWork: true }),
-  );
-  return new Map(rows.map(({ schema, details }) => [schema, details]));
-}
+/** SQL for all of them whose runs are not at work any more, by `schema`. */
+export const SELECT_LEFT = `SELECT k.schema_name AS schema, i.begun_at AS since, ${AS_JSON} AS details
+  FROM tenantctl.verb_intents i JOIN tenantctl.tenants k ON k.id = i.tenant
+  WHERE k.gone_at IS NULL AND NOT EXISTS (SELECT FROM tenantctl.runs r WHERE r.id = i.run AND ${AT_WORK})`;
 
 /** What to type to end it. */
 export function commandToEnd({ clerkOrgId, verb, details }: VerbIntent): string {
