@@ -20,9 +20,11 @@ const manifest = JSON.parse(await readFile('package.json', 'utf8')) as {
 
 /** The entries of the package, by the name of their file in dist/, without extension. */
 const entries = Object.fromEntries(
-  ['index', ...['tenants', 'knex', 'kysely', 'drizzle', 'prisma'].map((name) => `app/${name}`)].map(
-    (name) => [name, `src/${name}.ts`],
-  ),
+  [
+    'index',
+    'testing',
+    ...['tenants', 'knex', 'kysely', 'drizzle', 'prisma'].map((name) => `app/${name}`),
+  ].map((name) => [name, `src/${name}.ts`]),
 );
 
 const common = {

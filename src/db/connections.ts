@@ -161,20 +161,9 @@ async function cancelAll(settings: Address, inUse: ReadonlyMap<PoolClient, unkno
 }
 
 function createPool(settings: Address, max: number): Pool {
-  const { host, port, user, password, database, ssl } = settings;
   const pool = new Pool({
-    host,
-    port,
-    user,
-    database,
-    ssl,
+    ...clientConfig(settings),
     max,
-    ...(password !== undefined && { password }),
-    application_name: APPLICATION_NAME,
-    // Limits only the connect: callers queue in front of the pool.
-    connectionTimeoutMillis: settings.connectTimeoutMs,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
     idleTimeoutMillis: 0,
     allowExitOnIdle: true,
   });
@@ -182,6 +171,24 @@ function createPool(settings: Address, max: number): Pool {
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
+}
+
+/** How pg connects to an address. */
+export function clientConfig(settings: Address) {
+  const { host, port, user, password, database, ssl } = settings;
+  return {
+    host,
+    port,
+    user,
+    database,
+    ssl,
+    ...(password !== undefined && { password }),
+    application_name: APPLICATION_NAME,
+    // In a pool it limits only the connect: callers queue in front of the pool.
+    connectionTimeoutMillis: settings.connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  };
 }
 
 /** How many connections a pool needs for each purpose. */

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Reading } from '../../config/environment.ts';
 import { toTenantctlError, type TenantctlError } from '../../errors.ts';
-import { hooksFiles } from '../flags/hooks-file.ts';
+import { hooksFiles } from '../../config/hooks-file.ts';
 import { count } from '../flags/numbers.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';

@@ -15,7 +15,8 @@ import {
   verify,
   type FleetFlags,
 } from '../flags/fleet-options.ts';
-import { addHooksHelp, findHooks } from '../flags/hooks-file.ts';
+import { findHooks } from '../../config/hooks-file.ts';
+import { addHooksHelp } from '../flags/hooks-help.ts';
 import { runNumber } from '../flags/numbers.ts';
 import { addRollout, rolloutOf, type RolloutFlags } from '../flags/rollout-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';

@@ -12,7 +12,8 @@ import {
   runOptions,
   type FleetFlags,
 } from '../flags/fleet-options.ts';
-import { addHooksHelp, findHooks } from '../flags/hooks-file.ts';
+import { findHooks } from '../../config/hooks-file.ts';
+import { addHooksHelp } from '../flags/hooks-help.ts';
 import { tenantNames } from '../flags/list.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';

@@ -1,18 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Command } from 'commander';
-import type { FolderSettings } from '../../config/settings.ts';
-import { TenantctlError } from '../../errors.ts';
+import { TenantctlError } from '../errors.ts';
+import type { FolderSettings } from './settings.ts';
 
 const ENDINGS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs'];
-
-/** For the help of commands that call hooks. */
-export function addHooksHelp(command: Command): Command {
-  return command.addHelpText('after', HELP);
-}
-
-const HELP =
-  '\nIf there is a file tenantctl.hooks.ts beside migrations/, its functions are called for each tenant.';
 
 type Folders = Pick<FolderSettings, 'tenants'>;
 
