@@ -18,6 +18,7 @@ const CORE = [
   'guard',
   'fleet',
   'roles',
+  'content',
   'stamps',
   'serve',
   'run',
