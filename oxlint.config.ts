@@ -17,6 +17,7 @@ const CORE = [
   'apply',
   'guard',
   'fleet',
+  'shape',
   'roles',
   'content',
   'stamps',

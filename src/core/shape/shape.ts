@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { KINDS } from './kinds.ts';
+
+/** The name of the schema in a shape, instead of the tenant's own. */
+export const NEUTRAL_SCHEMA = 'tenant_schema';
+
+/**
+ * One object of a schema, or one thing that was said of an object: a comment, a grant, a state. `sql` is the statement
+ * that creates it, without a semicolon; of a column, its line in CREATE TABLE. It is written for a search path of the
+ * schema alone.
+ */
+export interface ShapeObject {
+  /** One of KINDS. */
+  readonly kind: string;
+  /** Unique within the kind, quoted where SQL needs it: `notes.title`, `notes_pkey on notes`. */
+  readonly name: string;
+  readonly sql: string;
+  /** Of a column. */
+  readonly table?: string;
+}
+
+/** The fingerprint of a schema: docs/drift.md lists what is in it. */
+export interface Shape {
+  readonly schema: string;
+  /** SHA-256 in hex. Schemas with equal digests have equal objects. */
+  readonly digest: string;
+  /** The major version of PostgreSQL that wrote the statements. */
+  readonly serverMajor: number;
+  /** Sorted by kind and name; columns in the order of their table. */
+  readonly objects: readonly ShapeObject[];
+}
+
+/** A row of shapeQuery. `sql` is NULL for the schema itself. */
+export interface ShapeRow {
+  readonly kind: string;
+  readonly name: string;
+  readonly sql: string | null;
+  readonly table: string | null;
+  readonly place: number;
+}
+
+/** Pure. */
+export function toShape(schema: string, serverMajor: number, rows: readonly ShapeRow[]): Shape {
+  const neutral = neutralizer(schema, rows);
+  const objects = rows.flatMap(({ kind, name, sql, table, place }) => {
+    if (sql === null) return [];
+    const object: ShapeObject = { kind, name: neutral(name), sql: neutral(sql) };
+    return [{ object: table === null ? object : { ...object, table: neutral(table) }, place }];
+  });
+  const sorted = objects.toSorted(
+    (a, b) =>
+      rankOf(a.object.kind) - rankOf(b.object.kind) ||
+      compareText(a.object.table ?? a.object.name, b.object.table ?? b.object.name) ||
+      a.place - b.place ||
+      compareText(a.object.name, b.object.name),
+  );
+  const hash = createHash('sha256');
+  for (const { object } of sorted) hash.update(digestOf(object));
+  return { schema, digest: hash.digest('hex'), serverMajor, objects: sorted.map(({ object }) => object) };
+}
+
+/** SHA-256 in hex of one object. */
+export function digestOf({ kind, name, sql }: ShapeObject): string {
+  return createHash('sha256').update(`${kind}\0${name}\0${sql}`).digest('hex');
+}
+
+const RANKS = new Map<string, number>(KINDS.map((kind, rank) => [kind, rank]));
+
+export function rankOf(kind: string): number {
+  return RANKS.get(kind) ?? KINDS.length;
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/**
+ * Migrations may write the schema's name into texts, for example into a function's SET search_path or its body, which
+ * PostgreSQL keeps as they are. There, as a whole identifier, it is replaced. A schema may also have the name of one of
+ * its own objects; then nothing is replaced, because a text does not tell which of them it means.
+ */
+function neutralizer(schema: string, rows: readonly ShapeRow[]): (text: string) => string {
+  const parts = new Set(rows.flatMap(({ sql, name }) => (sql === null ? [] : name.split(/[.("\s]+/))));
+  if (parts.has(schema)) return (text) => text;
+  const [quoted, plain] = [`"${schema.replaceAll('"', '""')}"`, schema].map(escaped);
+  const pattern = new RegExp(`${quoted}|(?<![\\p{L}\\p{N}_$])${plain}(?![\\p{L}\\p{N}_$])`, 'gu');
+  return (text) => (text.includes(schema) ? text.replace(pattern, NEUTRAL_SCHEMA) : text);
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+}

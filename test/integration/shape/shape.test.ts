@@ -1,0 +1,66 @@
+import { expect, inject, test } from 'vitest';
+import { compareShapes } from '../../../src/core/shape/compare-shapes.ts';
+import { readShape, readShapes } from '../../../src/core/shape/read-shapes.ts';
+import type { Shape } from '../../../src/core/shape/shape.ts';
+import type { Database } from '../../../src/db/database.ts';
+import { withTransaction } from '../../../src/db/transaction.ts';
+import { createDatabase } from '../../support/database.ts';
+import { SHAPE_SCHEMA } from '../../support/shape-schema.ts';
+import { CHANGES } from './changes.ts';
+
+const major = Math.floor(inject('serverVersion') / 10_000);
+
+function createShaped(schema: string): string {
+  return `CREATE SCHEMA "${schema}"; SET search_path TO "${schema}", public; ${SHAPE_SCHEMA}; RESET search_path`;
+}
+
+async function allShapes(database: Database, ...schemas: string[]): Promise<Shape[]> {
+  const shapes: Shape[] = [];
+  for await (const shape of readShapes(database, schemas)) shapes.push(shape);
+  return shapes;
+}
+
+test('each change of a schema is seen as exactly that', async () => {
+  const server = await createDatabase();
+  const database = await server.open();
+  await server.query(`CREATE TABLE public.users (id int PRIMARY KEY); ${createShaped('shaped')}`);
+  const [reference] = await allShapes(database, 'shaped');
+  if (reference === undefined) throw new Error('no shape');
+  const seen: Record<string, readonly string[]> = {};
+  const changes = CHANGES.filter(({ since = 0 }) => since <= major);
+  for (const { sql } of changes) {
+    const reading = withTransaction(
+      database,
+      { searchPath: ['shaped', 'public'] },
+      [],
+      async (transaction) => {
+        transaction.abandon();
+        const { client } = transaction;
+        await client.query(sql);
+        const differences = compareShapes(reference, await readShape(client, 'shaped', database));
+        return differences.map(({ kind, name, difference }) => `${difference} ${kind} ${name}`);
+      },
+    );
+    seen[sql] = await reading.catch((error: unknown) => [String(error)]);
+  }
+  expect(seen).toEqual(Object.fromEntries(changes.map(({ sql, seen }) => [sql, seen])));
+  const kinds = new Set(changes.flatMap((change) => change.seen.map((each) => each.replace(/^\w+ /, ''))));
+  expect(kinds.size).toBeGreaterThan(40);
+});
+
+test('the name of the schema is not part of its shape', async () => {
+  const server = await createDatabase();
+  const database = await server.open();
+  const names = ['tid_0123456789', 'Acme "Inc."', 'renamed_before'];
+  for (const name of names) await server.query(createShaped(name.replaceAll('"', '""')));
+  await server.query('ALTER SCHEMA renamed_before RENAME TO tid_9876543210');
+  // PostgreSQL keeps the search path of a function as it was written.
+  await server.query(`ALTER FUNCTION tid_9876543210.touch() SET search_path = tid_9876543210, public`);
+  const shapes = await allShapes(database, ...names.slice(0, 2), 'tid_9876543210', 'absent');
+  const [first, ...others] = shapes;
+  if (first === undefined) throw new Error('no shape');
+  expect(others.flatMap((other) => compareShapes(first, other))).toEqual([]);
+  expect(new Set(shapes.map(({ digest }) => digest)).size).toBe(1);
+  expect(shapes.map(({ schema }) => schema)).toEqual([...names.slice(0, 2), 'tid_9876543210']);
+  expect(JSON.stringify(first.objects)).not.toMatch(/tid_/);
+});
