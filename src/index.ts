@@ -58,6 +58,10 @@ export {
 } from './core/tenant/suspend.ts';
 export type { StatusChangeResult, StatusChanges } from './core/tenant/status-change-result.ts';
 
+// Renaming
+export { planRename, renameTenant, type RenameOptions, type RenameResult } from './core/tenant/rename.ts';
+export type { StaleObject } from './core/tenant/rename-schema.ts';
+
 // Hooks: functions that a project has called around the work on each tenant
 export type { HookCall, HookName, TenantHook, TenantHooks } from './core/files/load-hooks.ts';
 export type { HooksOption } from './core/commands/in-run.ts';
@@ -211,6 +215,7 @@ export {
   statusChangesDocument,
   type StatusChangesDocument,
 } from './core/documents/status-change-document.ts';
+export { plannedRenameDocument, renameDocument } from './core/documents/rename-document.ts';
 export { seedDocument } from './core/documents/seed-document.ts';
 export type { SeedDocument, SeededTenantDocument } from './core/documents/seed-document.ts';
 export { REHEARSAL_NOTE, rehearsalDocument } from './core/documents/rehearsal-document.ts';

@@ -23,6 +23,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'tenant suspend': ['tenant suspend org_acme', 'tenant suspend org_acme org_globex --dry-run'],
   'tenant resume': ['tenant resume org_acme'],
+  'tenant rename': [
+    'tenant rename org_acme org_globex',
+    'tenant rename org_acme org_globex --with-schema --dry-run',
+  ],
   'seed tenants': [
     'seed tenants --dry-run',
     'seed tenants --only 20260309110000_plans --tenant org_acme,org_globex',

@@ -4,6 +4,7 @@ import { STATUSES, type TenantStatus } from '../../names.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { addProvision } from './tenant-provision.ts';
+import { addRename } from './tenant-rename.ts';
 import { addTenantStatus } from './tenant-status.ts';
 
 interface ListFlags {
@@ -13,10 +14,11 @@ interface ListFlags {
 export function addTenant(program: Command, register: Register): void {
   const tenant = program
     .command('tenant')
-    .description('provision, suspend and resume tenants; list the registry');
+    .description('provision, suspend, resume and rename tenants; list the registry');
 
   addProvision(tenant, register);
   addTenantStatus(tenant, register);
+  addRename(tenant, register);
 
   for (const list of [tenant.command('list').alias('ls'), program.command('ls', { hidden: true })]) {
     const status = new Option('--status <status>', 'only tenants with this status');

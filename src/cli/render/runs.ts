@@ -142,6 +142,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'seed tenants': 'seeded',
   'tenant suspend': 'suspended',
   'tenant resume': 'resumed',
+  'tenant rename': 'renamed',
   'grant application': 'changed',
   exec: 'written',
 };

@@ -39,6 +39,7 @@ export { findTenants, readTenants } from '../../core/registry/registry.ts';
 export { readTenantCheck } from '../../core/rollout/tenant-check.ts';
 export { parseOrganizations } from '../../core/tenant/parse-organizations.ts';
 export { provisionTenants } from '../../core/tenant/provision.ts';
+export { planRename, renameTenant } from '../../core/tenant/rename.ts';
 export { resumeTenants } from '../../core/tenant/resume.ts';
 export { planStatusChange, suspendTenants } from '../../core/tenant/suspend.ts';
 export { destructionIn } from '../../core/statements/destruction.ts';

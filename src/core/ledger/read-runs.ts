@@ -44,7 +44,15 @@ export interface Run {
 export interface RunTenant {
   readonly clerkOrgId: string | null;
   readonly schema: string;
-  readonly outcome: 'migrated' | 'rolled-back' | 'written' | 'seeded' | 'suspended' | 'resumed' | 'failed';
+  readonly outcome:
+    | 'migrated'
+    | 'rolled-back'
+    | 'written'
+    | 'seeded'
+    | 'suspended'
+    | 'resumed'
+    | 'renamed'
+    | 'failed';
   readonly direction: 'up' | 'down';
   /** In the order applied or undone; for a failure, those committed before it. */
   readonly names: readonly string[];

@@ -12,6 +12,7 @@ export type RunCommand =
   | 'tenant provision'
   | 'tenant suspend'
   | 'tenant resume'
+  | 'tenant rename'
   | 'grant application'
   | 'exec'
   | 'seed tenants';

@@ -4,8 +4,8 @@ import { isTime, type RegistryShape } from './registry-shape.ts';
 import { hasStatus, registrySql, writtenStatus } from './registry-sql.ts';
 import { UNFINISHED, type TRANSITIONS } from './transitions.ts';
 
-/** The channel that hears of every change of a status that tenantctl makes. */
-const CHANNEL = 'tenantctl';
+/** The channel that hears of every change of a status, and of both ids of a renamed organization. */
+export const CHANNEL = 'tenantctl';
 
 /** What a statement that changes a status writes, and from which statuses. */
 interface Change {

@@ -42,3 +42,6 @@ export type StatusChange = 'suspend' | 'suspendUnfinished' | 'resume';
 export const UNFINISHED: readonly TenantStatus[] = TRANSITIONS.provision.from.filter(
   (status) => status !== null,
 );
+
+/** The statuses of tenants that can be renamed. The status stays. */
+export const RENAMABLE: readonly TenantStatus[] = ['ACTIVE', 'SUSPENDED'];

@@ -54,6 +54,12 @@ export function tenantId(schema: string): string {
     : `(SELECT id FROM tenantctl.tenants WHERE schema_name = ${literal(schema)} AND gone_at IS NULL)`;
 }
 
+/** The statement that gives a known tenant other names. It returns a row if there was one. */
+export function renameKnown(from: Names, to: Names): string {
+  return `UPDATE tenantctl.tenants SET clerk_org_id = ${literal(to.clerkOrgId)}, schema_name = ${literal(to.schema)}
+          WHERE schema_name = ${literal(from.schema)} AND clerk_org_id = ${literal(from.clerkOrgId)} AND gone_at IS NULL RETURNING id`;
+}
+
 /** SQL for the FormerNames of row k of tenantctl.tenants. */
 export const FORMER = `jsonb_build_object('id', k.id, 'clerkOrgId', coalesce(k.clerk_org_id, ''), 'schema', k.schema_name)`;
 
@@ -94,7 +100,7 @@ export function tenantAmbiguous({ clerkOrgId: tenant, schema }: Names, former?: 
  * New tenants get an id, renamed ones keep theirs. One statement for the fleet; it writes only changes.
  * @returns the renamed tenants
  */
-export async function followRegistry(database: Database): Promise<RenamedTenant[]> {
+export async function followRegistry(database: Pick<Database, 'query'>): Promise<RenamedTenant[]> {
   const { rows } = await database.query<RenamedTenant & QueryResultRow>(
     `SELECT organization AS "clerkOrgId", schema_name AS schema, former, is_ambiguous AS "isAmbiguous"
      FROM tenantctl.follow_registry()`,

@@ -1,0 +1,259 @@
+import type { QueryResult } from 'pg';
+import type { Database } from '../../db/database.ts';
+import { tryLock } from '../../db/advisory-lock.ts';
+import { toDatabaseError } from '../../db/database-error.ts';
+import { isPerTenant, roleNameFor } from '../../db/role-name.ts';
+import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
+import { TenantctlError } from '../../errors.ts';
+import { startStopwatch } from '../../stopwatch.ts';
+import { tryUnderLock } from '../commands/try-under-lock.ts';
+import { prepareState, readState, upgradeState } from '../install/state-schema.ts';
+import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
+import { recordInLedger } from '../ledger/record-in-run.ts';
+import { checkCall } from '../options/check-call.ts';
+import { findTenants } from '../registry/registry.ts';
+import { assertRegistry, type RegistryShape } from '../registry/registry-shape.ts';
+import { renameRow, selectRenameFacts, type RenameFacts, type TenantNames } from '../registry/rename-row.ts';
+import { assertOrganizationId, newSchemaName } from '../registry/schema-name.ts';
+import { silent, observeRun, type Observer } from '../report/event.ts';
+import { ONE_LANE } from '../run/lanes.ts';
+import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
+import { serve } from '../serve/serve.ts';
+import type { Attempt, Earlier } from '../serve/work.ts';
+import { followRegistry, renameKnown, tenantAmbiguous } from '../state/tenant-ids.ts';
+import { assertFinished, selectVerbIntent, type VerbIntent } from '../state/verb-intents.ts';
+import { lockOf } from '../target/lock.ts';
+import { readEarlierRename } from './earlier-rename.ts';
+import { fence, renameSchema, type SchemaRename } from './rename-schema.ts';
+import { refusalOfRename, renameRefused, schemaStillNamed } from './rename-errors.ts';
+
+export interface RenameOptions extends Omit<RunOptions, 'recordings'> {
+  /** Also renames the schema, after the new organization id. Without it the schema keeps its name. */
+  readonly withSchema?: boolean | undefined;
+  /** Renames the schema although functions or other objects name it in their text; the result names them. */
+  readonly allowStale?: boolean | undefined;
+  readonly observe?: Observer | undefined;
+}
+
+export interface RenameResult extends SchemaRename {
+  /** The run's number in the ledger; absent if it could not be recorded. */
+  readonly run?: number;
+  /** The names now; in a plan, as they would be. */
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly former: TenantNames;
+  /** `already-renamed`: nothing was changed. */
+  readonly outcome: 'renamed' | 'already-renamed';
+  /** The tenant's own role, if it was renamed with the schema. */
+  readonly role?: { readonly former: string; readonly name: string } | undefined;
+  readonly durationMs: number;
+}
+
+interface Rename {
+  readonly registry: RegistryShape;
+  readonly from: TenantNames;
+  readonly to: TenantNames;
+  readonly allowStale: boolean;
+}
+
+type Renamed = Pick<RenameResult, 'role' | 'functions' | 'stale'>;
+const UNTOUCHED: Renamed = { functions: [], stale: [] };
+
+/**
+ * Gives a tenant another organization id, in one transaction under its lock. What tenantctl remembers of the tenant stays
+ * with it. The channel `tenantctl` is notified of both ids. With `withSchema`, the schema gets the name that a new tenant
+ * of this organization would have; then its tables are locked before the COMMIT, for as long as `lockTimeoutMs`.
+ * @param tenant an organization id or a schema name
+ * @throws TenantctlError TENANT_UNKNOWN; ORGANIZATION_ID_INVALID; TENANT_EXISTS for the new id; TENANT_NOT_ACTIVE unless
+ *   it is ACTIVE or SUSPENDED; TENANT_UNFINISHED; SCHEMA_NAME_TAKEN; SCHEMA_STILL_NAMED; LOCK_TIMEOUT
+ */
+export async function renameTenant(
+  database: Database,
+  tenant: string,
+  organizationId: string,
+  given: RenameOptions = {},
+): Promise<RenameResult> {
+  checkCall(database, { ...given, tenant, organizationId }, 'tenant', 'organizationId');
+  const { keepRuns: keep, runLabel: label, observe = silent, ...options } = checkCall(database, given);
+  const facts = {
+    command: 'tenant rename' as const,
+    options: {
+      tenants: [tenant],
+      organization: organizationId,
+      ...(options.withSchema && { withSchema: true }),
+    },
+    label,
+    keep,
+    observe,
+  };
+  const rename = async (run: RecordedRun): Promise<RenameResult> => {
+    const elapsedMs = startStopwatch();
+    const work = await decideRename(database, tenant, organizationId, options);
+    const context = createRunContext(database, options, run);
+    if (isDone(work)) return resultOf(work, 'already-renamed', UNTOUCHED, elapsedMs());
+    await prepareState(database, await readState(database), observeRun(observe, run));
+    await run.begin([]);
+    const done = await serveRename(context, work, observeRun(observe, run));
+    return resultOf(work, 'renamed', done, elapsedMs());
+  };
+  return withRun(database, facts, rename, ({ outcome }) => {
+    const changed = outcome === 'renamed' ? 1 : 0;
+    return {
+      outcome: 'done',
+      totals: { selected: 1, upToDate: 1 - changed, changed, failed: 0, skipped: 0 },
+    };
+  });
+}
+
+/** What renameTenant would do; nothing is changed. @throws TenantctlError as renameTenant */
+export async function planRename(
+  database: Database,
+  tenant: string,
+  organizationId: string,
+  options: RenameOptions = {},
+): Promise<RenameResult> {
+  checkCall(database, { ...options, tenant, organizationId }, 'tenant', 'organizationId');
+  const elapsedMs = startStopwatch();
+  const work = await decideRename(database, tenant, organizationId, options);
+  if (isDone(work)) return resultOf(work, 'already-renamed', UNTOUCHED, elapsedMs());
+  const state = await readState(database);
+  const context = createRunContext(database, options);
+  return withTransaction(database, context, [], async (transaction) => {
+    transaction.abandon();
+    const { client } = transaction;
+    await upgradeState(client, database.names, state.version);
+    await followRegistry({ query: client.query.bind(client) });
+    const { rows } = await client.query<{ verb: VerbIntent | null }>(
+      `SELECT ${selectVerbIntent(work.from.schema)} AS verb`,
+    );
+    assertFinished(rows[0]?.verb);
+    const done = await renameInTransaction(context, work, transaction);
+    return resultOf(work, 'renamed', done, elapsedMs());
+  }).catch((error: unknown) => {
+    throw renameRefused(error, work);
+  });
+}
+
+/** The names before and after. A rename that was done is found again by the ledger. */
+async function decideRename(
+  database: Database,
+  tenant: string,
+  organizationId: string,
+  { withSchema = false, allowStale = false }: RenameOptions,
+): Promise<Rename> {
+  assertOrganizationId(organizationId);
+  const registry = await assertRegistry(database);
+  const [found] = await findTenants(database, [tenant]).catch(async (error: unknown) => {
+    const earlier = await readEarlierRename(database, tenant, organizationId);
+    if (earlier === undefined) throw error;
+    return [earlier];
+  });
+  const from = { clerkOrgId: found?.clerkOrgId ?? tenant, schema: found?.schema ?? '' };
+  const schema = withSchema ? newSchemaName(database.names, organizationId) : from.schema;
+  return { registry, from, to: { clerkOrgId: organizationId, schema }, allowStale };
+}
+
+function isDone({ from, to }: Rename): boolean {
+  return from.clerkOrgId === to.clerkOrgId && from.schema === to.schema;
+}
+
+async function serveRename(context: RunContext, work: Rename, observe: Observer): Promise<Renamed> {
+  const { outcomes } = await serve<{ readonly tenant: TenantNames }, Renamed>(
+    context,
+    [{ tenant: work.from }],
+    {
+      lanes: ONE_LANE,
+      observe,
+      attempt: (_, earlier) => attemptRename(context, work, earlier),
+      // A tenant's last failure is that of a migration, and decides its class: only the run records this one.
+      ledger: { command: 'tenant rename', direction: 'up', areStanding: true },
+    },
+  );
+  const [outcome] = outcomes;
+  if (outcome?.kind === 'done') return outcome.done;
+  if (outcome?.kind === 'failed') throw outcome.error;
+  throw new TenantctlError('INTERRUPTED', 'The run was stopped before the tenant was renamed.');
+}
+
+function attemptRename(
+  context: RunContext,
+  work: Rename,
+  { mayBeCommitted }: Earlier<Renamed>,
+): Promise<Attempt<Renamed>> {
+  return tryUnderLock<Renamed>(
+    context,
+    work.from.schema,
+    async (transaction) => {
+      const { client } = transaction;
+      const { from, to } = work;
+      // Nobody may be making a tenant of the new name.
+      const { rows } = await client.query<{ locked: boolean }>(
+        `SELECT ${tryLock(lockOf(to.schema))} AS locked`,
+      );
+      if (rows[0]?.locked !== true) {
+        transaction.abandon();
+        return { kind: 'busy' };
+      }
+      if (mayBeCommitted) {
+        const [known] = await findTenants(context.database, [to.clerkOrgId]).catch(() => []);
+        if (known?.schema === to.schema) {
+          transaction.abandon();
+          return { kind: 'done', done: UNTOUCHED };
+        }
+      }
+      const done = await renameInTransaction(context, work, transaction);
+      if (from.schema !== to.schema) await fence(client, to.schema);
+      await transaction.commitWith(
+        recordInLedger(context.run?.id, to, { direction: 'up', outcome: 'renamed' }),
+      );
+      return { kind: 'done', done };
+    },
+    (thrown) => renameRefused(thrown, work),
+  );
+}
+
+/** Everything but the fence and the ledger. */
+async function renameInTransaction(
+  { database, tenantRole }: RunContext,
+  { registry, from, to, allowStale }: Rename,
+  { client }: OpenTransaction,
+): Promise<Renamed> {
+  const { names } = database;
+  const { rows } = await client.query<RenameFacts>(selectRenameFacts(names, registry, from, to));
+  const [facts] = rows;
+  const refusal = facts && refusalOfRename(facts, from, to);
+  if (facts === undefined || refusal !== undefined)
+    throw refusal ?? new Error('the facts are always one row');
+  const role = from.schema === to.schema ? undefined : roleToRename(tenantRole, facts.owner, from, to);
+  const renamed =
+    from.schema === to.schema
+      ? UNTOUCHED
+      : await renameSchema(client, { from: from.schema, to: to.schema, role });
+  if (renamed.stale.length > 0 && !allowStale) throw schemaStillNamed(from, renamed.stale);
+  const text = [renameKnown(from, to), renameRow(names, registry, from, to)].join(';\n');
+  const [known, row] = (await client.query(text)) as unknown as QueryResult[];
+  if (known?.rowCount !== 1) throw tenantAmbiguous(from);
+  if (row?.rowCount !== 1) throw toDatabaseError(new Error('the row of the tenant was changed meanwhile'));
+  return { ...renamed, role };
+}
+
+/** The schema's owner, if TENANT_ROLE has named it after the schema. */
+function roleToRename(
+  pattern: string | undefined,
+  owner: string | null,
+  from: TenantNames,
+  to: TenantNames,
+): RenameResult['role'] {
+  if (pattern === undefined || !isPerTenant(pattern)) return undefined;
+  if (owner !== roleNameFor(pattern, from.schema)) return undefined;
+  return { former: owner, name: roleNameFor(pattern, to.schema) };
+}
+
+function resultOf(
+  { from, to }: Rename,
+  outcome: RenameResult['outcome'],
+  done: Renamed,
+  durationMs: number,
+): RenameResult {
+  return { ...to, former: from, outcome, ...done, durationMs };
+}
