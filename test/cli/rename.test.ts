@@ -11,7 +11,7 @@ test('tenant rename says what it renames, first without doing it, and what it ca
 
   const planned = await run('org_a', 'org_b', '--with-schema', '--dry-run');
   expect(planned).toMatchObject({ exitCode: 0, stderr: '' });
-  expect(planned.stdout).toBe(`→ org_a would become org_b, in ${B}\n  schema ${A} → ${B}\n`);
+  expect(planned.stdout).toBe(`→ org_a would become org_b, in ${B}\n  schema ${A} becomes ${B}\n`);
   const renamed = await run('org_a', 'org_b', '--with-schema', '--json');
   expect(renamed.json()).toEqual({
     command: 'tenant rename',

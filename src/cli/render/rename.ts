@@ -24,8 +24,8 @@ export function renderPlannedRename(result: RenameResult, look: Look): string {
 /** What is renamed with the organization. */
 function details({ schema, former, role, functions }: RenameResult): string[] {
   return [
-    ...(former.schema === schema ? [] : [`  schema ${former.schema} → ${schema}`]),
-    ...(role === undefined ? [] : [`  role ${role.former} → ${role.name}`]),
+    ...(former.schema === schema ? [] : [`  schema ${former.schema} becomes ${schema}`]),
+    ...(role === undefined ? [] : [`  role ${role.former} becomes ${role.name}`]),
     ...(functions.length === 0 ? [] : [`  search_path of ${listed(functions)}`]),
   ];
 }

@@ -37,7 +37,7 @@ export function refusalOfRename(
   if (!isTaken) return undefined;
   return new TenantctlError('SCHEMA_NAME_TAKEN', `There is a schema ${to.schema} already.`, {
     tenant,
-    hint: `It belongs to no tenant, and may hold data: tenantctl tenant adopt shows it. Without --with-schema, ${from.schema} keeps its name.`,
+    hint: `It belongs to no tenant, and may hold data. Without --with-schema, ${from.schema} keeps its name.`,
   });
 }
 
