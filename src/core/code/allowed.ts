@@ -11,8 +11,9 @@ const PURE = names(`
   console.log console.info console.warn console.error console.debug console.trace console.table console.dir
   console.group console.groupEnd console.time console.timeEnd console.timeLog console.count console.assert
   Math.E Math.PI Math.abs Math.ceil Math.floor Math.round Math.trunc Math.max Math.min Math.pow Math.sqrt Math.sign
-  Math.log Math.log2 Math.log10 Array.isArray Array.from Array.of Date.UTC Symbol.for
+  Math.log Math.log2 Math.log10 Array.isArray Array.from Array.of Date.UTC Date.parse Symbol.for
   Object.keys Object.values Object.entries Object.fromEntries Object.freeze
+  Object.prototype.hasOwnProperty.call Object.prototype.toString.call
   Object.create Object.hasOwn Object.getOwnPropertyNames Object.is Object.groupBy
   Map.groupBy Promise.resolve Promise.reject Promise.all Promise.allSettled
   node:path.join node:path.dirname node:path.basename node:path.extname node:path.normalize node:path.parse
@@ -32,20 +33,44 @@ export const LOCATIONS = names(
   '__dirname __filename import.meta.url import.meta.dirname import.meta.filename',
 );
 
+/** Functions of lodash that only look at what they are given, call back at once, and keep nothing. */
+const LODASH = names(`
+  camelCase capitalize castArray chunk clamp compact concat countBy difference differenceBy drop dropRight each endsWith
+  escape every filter find findIndex findKey findLast findLastIndex first flatMap flatten flattenDeep flattenDepth
+  forEach fromPairs get groupBy has head identity inRange includes indexOf initial intersection intersectionBy invert isArray
+  isBoolean isDate isEmpty isEqual isFinite isFunction isInteger isNaN isNil isNull isNumber isObject isPlainObject
+  isString isUndefined join kebabCase keyBy keys last lowerCase lowerFirst map mapKeys mapValues max maxBy mean meanBy
+  min minBy nth omit omitBy orderBy pad padEnd padStart partition pick pickBy range reduce reduceRight reject repeat
+  size slice snakeCase some sortBy split startCase startsWith sum sumBy tail take takeRight times toArray toNumber
+  toPairs toString trim trimEnd trimStart truncate union unionBy uniq uniqBy uniqWith upperCase upperFirst values
+  without words xor zip zipObject`);
+
+/** Packages of which some functions may be used. A process loads them once, from a place that is not examined. */
+export const PACKAGES: readonly string[] = ['lodash', 'lodash-es'];
+
 /** Stays the same as long as a process lives. */
-const FIXED = new Set(['process.env.*', ...LOCATIONS]);
+const FIXED = new Set([
+  'process.env.*',
+  ...LOCATIONS,
+  ...PACKAGES.flatMap((name) =>
+    [...LODASH].flatMap((member) => ['.', '/'].map((sign) => `package:${name}${sign}${member}`)),
+  ),
+]);
 
 /** Reads a file, whose name must be a constant. */
 export const READS = names('node:fs.readFileSync node:fs.existsSync');
 
 /**
  * Members of any object that lead to what no name shows, that all modules share, that Knex makes at random, or that
- * depend on the locale or the place of the program.
+ * depend on the place of the program.
  */
 export const REFUSED_MEMBERS = names(`
   constructor __proto__ prototype caller callee
-  __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ __knexUid __knexQueryUid __knexTxId
-  localeCompare toLocaleString toLocaleDateString toLocaleTimeString toLocaleLowerCase toLocaleUpperCase stack`);
+  __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ __knexUid __knexQueryUid __knexTxId stack`);
+
+/** Members of any object that depend on the locale or the time zone, which a process keeps. */
+export const FIXED_MEMBERS = names(`
+  localeCompare toLocaleString toLocaleDateString toLocaleTimeString toLocaleLowerCase toLocaleUpperCase`);
 
 /** Members that JavaScript calls by itself, unseen. */
 export const UNSEEN_CALLS = names('then valueOf toString toJSON');
@@ -54,6 +79,18 @@ export const UNSEEN_CALLS = names('then valueOf toString toJSON');
 export const CHANGES = names(`
   push pop shift unshift splice sort reverse fill copyWithin add delete clear append getOrInsert getOrInsertComputed
   next write copy`);
+
+/** Methods that call a function while they run, or once, and do not keep it. */
+export const CALL_BACK = names(`
+  forEach map filter flatMap some every find findIndex findLast findLastIndex reduce reduceRight then catch finally`);
+
+/** Methods that make a list of their own. A slice of bytes shares them. */
+export const MAKE_LISTS = names('map filter flatMap concat flat split toSorted toReversed toSpliced');
+
+/** Functions that make an object of their own. */
+export const MAKE_OBJECTS = names(
+  'Object.keys Object.values Object.entries Object.fromEntries Array.from Array.of JSON.parse',
+);
 
 export type Use = 'called' | 'constructed' | 'passed' | 'other';
 

@@ -64,7 +64,8 @@ function joined(parts: readonly (string | undefined)[]): string | undefined {
   return parts.every((part) => part !== undefined) ? parts.join('') : undefined;
 }
 
-function isExported(declarator: Node, code: ModuleCode): boolean {
+/** Whether a variable is exported where it is declared. */
+export function isExported(declarator: Node, code: ModuleCode): boolean {
   const declaration = code.parent(declarator);
   return declaration !== undefined && code.parent(declaration)?.type === 'ExportNamedDeclaration';
 }

@@ -69,7 +69,7 @@ class ModuleGraph {
 
   async #import(specifier: string, from: string): Promise<void> {
     const { files, listed } = resolveImport(specifier, from);
-    if (listed !== undefined) this.#describe(`${listed}.*`);
+    for (const stem of listed) this.#describe(`${stem}.*`);
     if (files.length === 0) this.#found(from, 'varying', `imports ${specifier}, which cannot be resolved`);
     for (const file of files) await this.examine(file);
   }

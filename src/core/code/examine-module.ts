@@ -1,5 +1,16 @@
 import type { Node, Property } from 'estree';
-import { judgeName, LOCATIONS, READS, REFUSED_MEMBERS, UNSEEN_CALLS, type Use } from './allowed.ts';
+import {
+  CALL_BACK,
+  FIXED_MEMBERS,
+  judgeName,
+  LOCATIONS,
+  MAKE_LISTS,
+  PACKAGES,
+  READS,
+  REFUSED_MEMBERS,
+  UNSEEN_CALLS,
+  type Use,
+} from './allowed.ts';
 import { constantPath, namesFileOnly } from './constant-path.ts';
 import { examineState } from './examine-state.ts';
 import { foreignName, memberName, requiredBy, type ModuleCode } from './module-code.ts';
@@ -28,6 +39,8 @@ export function examineModule(code: ModuleCode, file: string): ModuleReport {
     else if (specifier !== undefined && !mayImport(specifier, node)) found(node, `imports ${specifier}`);
     const refused = refusedSyntax(node, code);
     if (refused !== undefined) found(node, `uses ${refused}`);
+    const member = memberAsked(node, code) ?? '';
+    if (FIXED_MEMBERS.has(member)) found(node, `uses .${member}`, 'fixed');
     if (node.type === 'CallExpression' && READS.has(code.nameOf(node.callee) ?? '')) {
       const path = node.arguments[0] && constantPath(node.arguments[0], file, code);
       if (path === undefined) found(node, 'reads a file whose name is not a constant');
@@ -50,9 +63,11 @@ function importOf(node: Node): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Node's own modules are judged by what is used of them; of Knex, only types may be. */
+/** Node's own modules and some packages are judged by what is used of them; of Knex, only types may be. */
 function mayImport(specifier: string, node: Node): boolean {
-  const isListed = specifier === 'knex' || foreignName(specifier)?.startsWith('node:') === true;
+  const [name = ''] = specifier.split('/');
+  const isListed =
+    specifier === 'knex' || PACKAGES.includes(name) || foreignName(specifier)?.startsWith('node:') === true;
   return isListed && !node.type.startsWith('Export');
 }
 
@@ -86,7 +101,7 @@ function isPartOfPath(node: Node, name: string, code: ModuleCode): boolean {
 /** What the table of names cannot show. */
 function refusedSyntax(node: Node, code: ModuleCode): string | undefined {
   const member = memberAsked(node, code) ?? '';
-  if (REFUSED_MEMBERS.has(member)) return `.${member}`;
+  if (REFUSED_MEMBERS.has(member) && !isHarmlessMember(node, code)) return `.${member}`;
   switch (node.type) {
     case 'WithStatement':
       return 'with';
@@ -100,7 +115,8 @@ function refusedSyntax(node: Node, code: ModuleCode): string | undefined {
     case 'Property': {
       const key = keyOf(node) ?? '';
       const isMade = code.parent(node)?.type === 'ObjectExpression';
-      return isMade && (node.kind !== 'init' || UNSEEN_CALLS.has(key)) ? `${node.kind} ${key}` : undefined;
+      const isRefused = node.kind !== 'init' || UNSEEN_CALLS.has(key) || isOwnMethod(node, key, code);
+      return isMade && isRefused ? `${node.kind} ${key}` : undefined;
     }
     case 'Identifier': {
       const variable = code.variable(node);
@@ -111,6 +127,29 @@ function refusedSyntax(node: Node, code: ModuleCode): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** `console.error(error.stack)`; `Object.prototype.hasOwnProperty.call(row, 'name')` */
+function isHarmlessMember(node: Node, code: ModuleCode): boolean {
+  const parent = code.parent(node);
+  if (parent === undefined) return false;
+  if (parent.type === 'TemplateLiteral') return isHarmlessMember(parent, code);
+  if (parent.type === 'CallExpression')
+    return parent.callee !== node && code.nameOf(parent.callee)?.startsWith('console.') === true;
+  return /^Object\.prototype\.(?:hasOwnProperty|toString)$/.test(code.nameOf(parent) ?? '');
+}
+
+/** A function that is called like a method of lists, but may return or keep what it is given. */
+function isOwnMethod(property: Property, key: string, code: ModuleCode): boolean {
+  if (!CALL_BACK.has(key) && !MAKE_LISTS.has(key)) return false;
+  const object = code.parent(property);
+  const holder = object && code.parent(object);
+  // Of a module, such a function is not taken for one of a list.
+  if (holder?.type === 'ExportDefaultDeclaration') return false;
+  if (holder?.type === 'AssignmentExpression' && code.nameOf(holder.left) === 'module.exports') return false;
+  const [definition] = code.variable(property.value)?.defs ?? [];
+  const value = definition?.type === 'Variable' ? (definition.node.init ?? property.value) : property.value;
+  return /Function/.test(value.type) || /^(?:FunctionName|ImportBinding)$/.test(definition?.type ?? '');
 }
 
 /**

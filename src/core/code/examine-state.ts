@@ -1,19 +1,22 @@
 import type { MemberExpression, Node } from 'estree';
 import { CHANGES } from './allowed.ts';
 import { memberName, type ModuleCode } from './module-code.ts';
+import { isAccumulator, isNew, runOf, runOfVariable } from './own-object.ts';
 import { wrappedBy } from './parse-code.ts';
+import { keepsPosition } from './position.ts';
 
 /**
  * Finds how a module could remember one tenant while it serves the next. The top level runs once, and always alike, so
- * it may change the module's own objects; a function may change what it has made itself.
+ * it may change the module's own objects; a function may change what it has made itself, also in callbacks.
  * @param found called with a reason, such as "changes count"
  */
 export function examineState(code: ModuleCode, found: (node: Node, reason: string) => void): void {
   for (const [node, reference] of code.references) {
-    const { identifier, resolved: variable, from } = reference;
+    const { identifier, resolved: variable } = reference;
     if (!reference.isWrite() || reference.init === true) continue;
     // A function that is called at the top level may keep its variables for all tenants.
-    if (variable?.scope.variableScope !== from.variableScope) found(node, `changes ${identifier.name}`);
+    if (variable === null || runOfVariable(variable, code) !== runOf(node, code))
+      found(node, `changes ${identifier.name}`);
   }
   for (const node of code.nodes) {
     if ('generator' in node && node.generator === true) found(node, 'has a generator');
@@ -86,51 +89,21 @@ function objectsIn(target: Node): Node[] {
   }
 }
 
-/** Whether an object was made by the function that changes it, so that nobody else knows it. */
+/** Whether an object was made in the run of a function that changes it, so that nobody else knows it. */
 function isOwn(object: Node, code: ModuleCode): boolean {
-  const within = code.functionOf(object);
   if (isNew(object, code)) return true;
-  if (within === undefined && /^(?:exports|module(?:\.exports)?)$/.test(code.nameOf(object) ?? ''))
-    return true;
+  const run = runOf(object, code);
+  if (run === undefined && /^(?:exports|module(?:\.exports)?)$/.test(code.nameOf(object) ?? '')) return true;
   const variable = code.variable(object);
   if (variable === undefined) return false;
+  if (isAccumulator(variable, code)) return runOfVariable(variable, code) === run;
   const writes = variable.references.filter((reference) => reference.isWrite());
   return (
     writes.length > 0 &&
     variable.defs.every(({ type, node }) => type === 'Variable' && node.id.type === 'Identifier') &&
     writes.every(
       ({ identifier, writeExpr, partial }) =>
-        partial !== true &&
-        writeExpr &&
-        isNew(writeExpr, code) &&
-        code.functionOf(identifier as Node) === within,
+        partial !== true && writeExpr && isNew(writeExpr, code) && runOf(identifier as Node, code) === run,
     )
   );
-}
-
-/** Whether an expression makes an object. */
-function isNew(node: Node, code: ModuleCode): boolean {
-  const wrapped = wrappedBy(node);
-  if (wrapped !== undefined) return isNew(wrapped, code);
-  // A function of the project may return the same object each time.
-  if (node.type === 'NewExpression') return code.nameOf(node.callee) !== undefined;
-  return /^(?:Object|Array)Expression$|Literal$/.test(node.type);
-}
-
-/** An iterator, or a regular expression that goes on where it stopped, unless it is used on the spot. */
-function keepsPosition(node: Node, code: ModuleCode): boolean {
-  if (node.type === 'Literal' && 'regex' in node) {
-    const parent = code.parent(node);
-    const method =
-      parent?.type === 'CallExpression' &&
-      parent.callee.type === 'MemberExpression' &&
-      memberName(parent.callee);
-    return /[gy]/.test(node.regex.flags) && !/^(?:replace|replaceAll|match|split|search)$/.test(method || '');
-  }
-  if (node.type !== 'CallExpression' && node.type !== 'NewExpression') return false;
-  if (code.nameOf(node.callee) === 'RegExp')
-    return node.arguments.length > 1 || node.arguments[0]?.type === 'SpreadElement';
-  if (node.callee.type !== 'MemberExpression') return false;
-  const method = memberName(node.callee) ?? '';
-  return /^(?:keys|values|entries|matchAll)$/.test(method) && code.nameOf(node.callee) === undefined;
 }

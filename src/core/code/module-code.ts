@@ -50,6 +50,31 @@ export class ModuleCode {
     return undefined;
   }
 
+  /** What a function returns, as far as it says so. */
+  resultsOf(callback: Node): Node[] {
+    if (callback.type === 'ArrowFunctionExpression' && callback.body.type !== 'BlockStatement')
+      return [callback.body];
+    return this.nodes.flatMap((node) =>
+      node.type === 'ReturnStatement' && node.argument && this.functionOf(node) === callback
+        ? [node.argument]
+        : [],
+    );
+  }
+
+  /** Whether a node is what another module exports: its functions may be called like those of lists. */
+  isModule(node: Node): boolean {
+    if (requiredBy(node) !== undefined) return true;
+    return (
+      this.variable(node)?.defs.some(
+        ({ type, node: declared }) =>
+          type === 'ImportBinding' ||
+          (declared.type === 'VariableDeclarator' &&
+            declared.init &&
+            requiredBy(declared.init) !== undefined),
+      ) === true
+    );
+  }
+
   /** Whether a variable lives as long as its module. */
   isOfModule({ scope }: Variable): boolean {
     return scope.variableScope.block === this.#parsed.program;

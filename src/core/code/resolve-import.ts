@@ -1,12 +1,12 @@
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 /** What an import may lead to. */
 export interface Resolved {
   /** Several if loaders disagree: each counts. None if it leads elsewhere, as to a folder. */
   readonly files: readonly string[];
-  /** The name without extension, if the import was resolved by a listing: a file that is added may be preferred. */
-  readonly listed?: string;
+  /** Names without extension, if the import was resolved by listings: a file that is added may be preferred. */
+  readonly listed: readonly string[];
 }
 
 /** What Node or jiti try after a name without an extension, and what TypeScript writes for another extension. */
@@ -19,12 +19,21 @@ const LOADED = /\.(?:[cm]?[jt]s|json)$/;
 export function resolveImport(specifier: string, from: string): Resolved {
   const path = resolve(dirname(from), specifier);
   // The exact name comes first for every loader.
-  if (LOADED.test(path) && isFile(path)) return { files: [path] };
+  if (LOADED.test(path) && isFile(path)) return { files: [path], listed: [] };
   const listed = path.replace(/\.[cm]?js$/, '');
   const names = listingOf(listed);
-  const files = names.map((name) => join(dirname(path), name)).filter((each) => LOADED.test(each));
-  // With a folder of that name, its package.json and index decide, too.
-  return { files: names.includes(basename(path)) || !files.every(isFile) ? [] : files, listed };
+  if (names.length !== 1 || names[0] !== basename(path)) return { files: filesOf(listed), listed: [listed] };
+  // A folder. Its package.json may name any file.
+  const index = join(path, 'index');
+  const files = existsSync(join(path, 'package.json')) ? [] : filesOf(index);
+  return { files, listed: [listed, index] };
+}
+
+/** The files with a name and an extension that loaders try. None if there is anything else of that name. */
+function filesOf(stem: string): string[] {
+  const names = listingOf(stem);
+  const files = names.map((name) => join(dirname(stem), name)).filter((each) => LOADED.test(each));
+  return names.includes(basename(stem)) || !files.every(isFile) ? [] : files;
 }
 
 /** The names in a folder that are `stem`, or `stem` with one extension. */

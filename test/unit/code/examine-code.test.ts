@@ -56,6 +56,34 @@ const PURE: readonly (readonly [string, string])[] = [
     up('const o = {}; o.a = 1; const l = []; l.push(o); const m = new Map(); m.set(1, l)'),
   ],
   ['sorts what it has made', up('[...Object.keys({ b: 1, a: 2 })].sort(); [1].map(String)')],
+  ['counts within a call in callbacks', up('let n = 0; (await knex("t")).forEach(() => { n += 1; })')],
+  [
+    'collects in callbacks',
+    up(`const ids = new Set(); const rows = []; await knex('t').then((all) => all.forEach(({ id }) => { ids.add(id); rows.push(id) }));
+      return Promise.all([...ids].map(async (id) => { rows.push(await knex('u').where({ id })) }))`),
+  ],
+  [
+    'collects in an object that reduce hands on',
+    up(
+      'const byId = (await knex("t")).reduce((all, row) => { all[row.id] = row; return all }, {}); Object.keys(byId).sort()',
+    ),
+  ],
+  [
+    'merges objects that it has made',
+    `const A = Object.freeze(Object.assign(...Object.values({ a: 1 }).map((a) => ({ [a]: a })))); ${up('A')}`,
+  ],
+  [
+    'reads iterators at once',
+    up(`const m = new Map(); for (const [k] of m.entries()) await knex.raw(k);
+      return [...m.values(), ...Array.from(m.keys()), ...new Set(m.keys()), ...'a'.matchAll(/a/g)]`),
+  ],
+  [
+    'has patterns',
+    `const RE = /a/g; ${up('const re = /b/g; while (re.exec("b")); await knex.raw("a".replace(RE, "").match(/c/g))')}`,
+  ],
+  ['prints where an error came from', up('try { 1 } catch (e) { console.error(e.stack, `at ${e.stack}`) }')],
+  ['asks for its own members', up('Object.prototype.hasOwnProperty.call({ a: 1 }, "a")')],
+  ['reads a date', up('Number.isNaN(Date.parse("2020-01-01"))')],
   ['names Date in a text', up('await knex.raw("select new Date(), process.env") /* Date.now() */')],
   ['has a variable that is called Date', up('const Date = 1; await knex.raw("select ?", Date)')],
   [
@@ -121,7 +149,6 @@ const VARYING: readonly (readonly [string, string, string])[] = [
     'uses this',
   ],
   ['formats the date of today', up('new Intl.DateTimeFormat("en-CA").format()'), 'uses Intl.DateTimeFormat'],
-  ['depends on the locale', up('["b", "a"].map((a) => a.toLocaleUpperCase())'), 'toLocaleUpperCase'],
   ['formats by the locale', up('new Intl.NumberFormat().format(1)'), 'uses Intl.NumberFormat'],
   ['throws dice', up('Math.random()'), 'uses Math.random'],
   ['throws dice by destructuring', `const { random } = Math; ${up('random()')}`, 'uses Math'],
@@ -230,10 +257,100 @@ const VARYING: readonly (readonly [string, string, string])[] = [
   ],
   ['counts calls in its exports', up('exports.n = (exports.n || 0) + 1'), CHANGES_OBJECT],
   [
-    'counts within a call by a closure',
-    up('let n = 0; (await knex("t")).forEach(() => { n += 1; })'),
-    'changes n in line 1',
+    'counts calls in a function of its own that is named like one of lists',
+    `const own = { map: (f) => f }; const next = [0].map((n) => own.map(() => n++))[0]; ${up('next()')}`,
+    'uses init map',
   ],
+  [
+    'counts calls in a function of another module that is named like one of lists',
+    `const own = require('./1_a.js'); exports.map = (f) => f; const next = [0].map((n) => own.map(() => n++))[0]; ${up('next()')}`,
+    'changes n',
+  ],
+  [
+    'counts calls in a closure that a callback returns',
+    `const [next] = [0].map((n) => [0].map(() => () => n++)[0]); ${up('next()')}`,
+    'changes n',
+  ],
+  [
+    'counts calls in a closure that a callback makes later',
+    `const make = () => { const l = []; return { add: () => [1].forEach(() => l.push(1)) } }; const o = make(); ${up('o.add()')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in what reduce was handed',
+    `const o = { n: 0 }; ${up('[1].reduce((sum) => { sum.n++; return sum }, o)')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in what reduce goes on with',
+    `const o = { n: 0 }; ${up('[1, 2].reduce((sum) => { sum.n++; return o }, { n: 0 })')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in what reduce takes from its list',
+    `const o = { n: 0 }; ${up('[o, 1].reduce((sum) => { sum.n++; return sum })')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in the members of a new list',
+    `const o = { a: { n: 0 } }; ${up('for (const a of Object.values(o)) a.n++')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in a member of a new list',
+    `const o = { a: { n: 0 } }; ${up('const [a] = Object.values(o); a.n++')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls with Object.assign in a list that it spreads',
+    `const o = { n: 0 }; ${up('Object.assign(...[1].map(() => o), { n: o.n + 1 })')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in bytes that it shares',
+    `const b = require('fs').readFileSync(__dirname + '/1_a.js'); ${up('b.slice(1).reverse()')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'keeps its position by a constant',
+    `const re = /a/y; ${up('"aa".replace(re, "")')}`,
+    'keeps an iterator or position',
+  ],
+  [
+    'keeps its position by a constant that it exports',
+    `export const re = /a/g; ${esm('await knex.raw("a".replace(re, ""))')}`,
+    'keeps an iterator or position',
+  ],
+  [
+    'keeps its position in a closure',
+    `const make = () => { const re = /a/g; return () => re.test('aa') }; const next = make(); ${up('next()')}`,
+    'keeps an iterator or position',
+  ],
+  [
+    'keeps its position in a function that hands it on',
+    `const make = () => { const re = /a/g; return re }; const re = make(); ${up('re.test("aa")')}`,
+    'keeps an iterator or position',
+  ],
+  ['throws dice with lodash', `const _ = require('lodash'); ${up('_.sample([1, 2])')}`, 'uses lodash.sample'],
+  [
+    'counts with lodash',
+    `const { uniqueId } = require('lodash'); ${up('uniqueId()')}`,
+    'uses lodash.uniqueId',
+  ],
+  ['wraps with lodash', `const _ = require('lodash'); ${up('_([1]).push(2).value()')}`, 'uses lodash'],
+  [
+    'changes objects with lodash',
+    `const set = require('lodash/set'); const o = {}; ${up('set(o, "a", 1)')}`,
+    'uses lodash/set',
+  ],
+  ['hands lodash on', `const _ = require('lodash'); ${up('((l) => l.random())(_)')}`, 'uses lodash'],
+  ['shows where it is by the stack of an error', up('await knex.raw(new Error("a").stack)'), 'uses .stack'],
+  [
+    'shows where it is by a tag, beside the console',
+    up('console.log(((_, a) => knex.raw(a))`${new Error("a").stack}`)'),
+    'uses .stack',
+  ],
+  ['asks the prototype of all objects', up('Object.prototype.hasOwnProperty.count'), 'uses Object.prototype'],
   ['counts calls in a function', 'exports.up = up; function up() { up.n = (up.n || 0) + 1 }', CHANGES_OBJECT],
   ['counts calls in Knex', up('knex.n = (knex.n || 0) + 1'), CHANGES_OBJECT],
   ['counts calls in this', `const o = { n: 0, next() { return this.n++ } }; ${up('o.next()')}`, 'uses this'],
@@ -359,6 +476,9 @@ describe('examineCode', () => {
   it.each([
     ['reads a variable of the environment', up('await knex.raw(process.env.NAME)'), 'process.env.NAME'],
     ['shows where it is', up('await knex.raw(__dirname)'), '__dirname'],
+    ['depends on the locale', up('["b", "a"].map((a) => a.toLocaleUpperCase())'), '.toLocaleUpperCase'],
+    ['looks with lodash', `const _ = require('lodash'); ${up('_.uniq([1, 1])')}`, 'lodash.uniq'],
+    ['looks with a part of lodash', `import has from 'lodash/has'; ${esm('has({}, "a")')}`, 'lodash/has'],
     ['exports where it is', `export const file = __dirname + '/a'; ${esm('1')}`, '__dirname'],
     [
       'shows where a file is that it reads',
@@ -446,6 +566,32 @@ describe('examineCode', () => {
       'names.ts': 'export const now = Date.now();',
     });
     expect(verdict).toMatchObject({ kind: 'varying', reason: 'names.ts uses Date.now in line 1' });
+  });
+
+  it('follows the import of a folder, unless its package.json decides', async () => {
+    const files = {
+      '1_a.js': `require('./lib'); ${up('1')}`,
+      'lib/index.js': "require('./b')",
+      'lib/b.js': '',
+    };
+    const verdict = await examine(files);
+    expect([verdict.reason, verdict.kind]).toEqual([undefined, 'pure']);
+    expect(verdict.files.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['lib/index.js', 'lib/b.js', 'lib.*', 'lib/index.*', 'lib/package.json#type']),
+    );
+    for (const path of ['lib/package.json', 'lib/index.ts', 'lib.js', 'lib.ts']) {
+      writeFileSync(join(verdict.folder, path), '{}');
+      const isUnchanged = verdict.digests.areUnchanged(verdict.files, verdict.folder);
+      expect({ path, isUnchanged }).toEqual({ path, isUnchanged: false });
+      rmSync(join(verdict.folder, path));
+    }
+    for (const beside of ['lib/package.json', 'lib.js'])
+      expect(await examine({ ...files, [beside]: '{}' })).toMatchObject({
+        kind: 'varying',
+        reason: '1_a.js imports ./lib, which cannot be resolved',
+      });
+    const varying = await examine({ ...files, 'lib/b.js': 'Date.now()' });
+    expect(varying).toMatchObject({ kind: 'varying', reason: 'lib/b.js uses Date.now in line 1' });
   });
 
   it('refuses an import through a link', async () => {
