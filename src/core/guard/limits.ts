@@ -1,7 +1,6 @@
 import { literal } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
 import type { ObservedEffects } from './judge.ts';
-import { mayGrantIn } from '../statements/obscurity.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants that are sent a string may lock outside their schema, and how closely they are checked. */
@@ -39,14 +38,26 @@ export function limitsOf(
   };
 }
 
-/** The limits of a transaction that may send anything. Pure. */
-export function anyLimits(observedEffects: readonly ObservedEffects[]): Limits {
-  return { ...limitsOf([], observedEffects, true), drops: true, columns: true };
+/** The limits of migrations that Knex runs, before it is known what they send: see limitsAfter. Pure. */
+export function limitsBefore(observedEffects: readonly ObservedEffects[]): Limits {
+  return { ...limitsOf([], observedEffects), drops: true };
+}
+
+/** What migrations that Knex has run have sent to a tenant. */
+export interface Sent {
+  readonly texts: readonly string[];
+  readonly readings: readonly Reading[];
 }
 
 /** The limits once it is known what migrations that Knex runs have sent. Pure. */
-export function limitsAfter(limits: Limits, texts: readonly string[]): Limits {
-  return { ...limits, columns: limits.columns || texts.some(mayGrantIn) };
+export function limitsAfter(limits: Limits, { texts, readings }: Sent, historyTable: string): Limits {
+  const isObscure = readings.some((reading) => reading.isObscure);
+  const namesHistory = texts.some((text) => text.includes(historyTable));
+  return {
+    ...limits,
+    thorough: limits.thorough || isObscure || namesHistory,
+    columns: limits.columns || readings.some(({ mayGrant }) => mayGrant),
+  };
 }
 
 /** What several texts together may do, each with limits of its own. Pure. */
@@ -71,7 +82,7 @@ export function noteOwn(schema: string, { drops, thorough }: Limits): string[] {
  * 10 to 20 ms.
  */
 export function warmUp(): string {
-  const limits = anyLimits([]);
+  const limits = { ...limitsOf([], [], true), drops: true, columns: true };
   const look = `CALL tenantctl.stay_within('tenantctl', ${limitArguments(limits)})`;
   return ['BEGIN READ ONLY', ...noteOwn('tenantctl', limits), look, 'ROLLBACK'].join(';\n');
 }

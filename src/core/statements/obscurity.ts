@@ -47,11 +47,14 @@ export function isObscure(kind: string, body: Node): boolean {
   return !isClear && MAY_SHOW_IN_LOCKS.get(kind)?.(body) !== true;
 }
 
+/** In CREATE TRIGGER. In PL/pgSQL it is no expression, so nothing that is executed as SQL looks like that. */
+const TRIGGER_FUNCTION = /\bexecute\s+(?:function|procedure)\s+["\w]+\s*\(/gi;
+
 /**
  * Whether an obscure text may grant by itself or by a routine of a schema that it names. A text that begins with EXECUTE
  * runs what PREPARE has taken, which is no GRANT (https://www.postgresql.org/docs/current/sql-prepare.html).
  */
 export function mayGrantIn(text: string): boolean {
-  const rest = text.replace(/^\s*execute\b/i, '');
+  const rest = text.replace(/^\s*execute\b/i, '').replace(TRIGGER_FUNCTION, ' execute_function ');
   return /\b(?:grant|revoke|execute|call)\b|\.\s*["\w]+\s*\(/i.test(rest);
 }

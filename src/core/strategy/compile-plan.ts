@@ -1,6 +1,6 @@
 import { conjugated, listed } from '../../wording.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import { anyLimits, joinLimits, limitsOf, type Limits } from '../guard/limits.ts';
+import { joinLimits, limitsBefore, limitsOf, type Limits } from '../guard/limits.ts';
 import { readSince } from '../guard/hidden-calls.ts';
 import type { Observer } from '../report/event.ts';
 import type { CompiledPlan, CompiledStep } from './compiled.ts';
@@ -44,7 +44,7 @@ export async function compilePlan(
   // A schema that its transaction creates has no sequence before.
   const isNew = migration.opening !== undefined && group.tasks.every(({ part }) => part?.isFirst !== false);
   const hasHooks = callsHooks(context, migration);
-  const ofHooks = hasHooks ? [limitsOfCode(lesson.observedEffects)] : [];
+  const ofHooks = hasHooks ? [limitsBefore(lesson.observedEffects)] : [];
   const limits = joinLimits([...limited.map((each) => each.limits), ...ofHooks]);
   const [stored, since, numbers] = await database.together((one) => [
     readStored(one, tenant.schema, texts),
@@ -86,10 +86,9 @@ async function withLimits(
   step: CompiledStep,
 ): Promise<{ readonly step: CompiledStep; readonly limits: Limits }> {
   const { database, readStatements } = session.context;
-  const whole = limitsOfCode(lesson.observedEffects);
+  const whole = limitsBefore(lesson.observedEffects);
   const earlier = lesson.kept.get(step.name);
-  if (earlier !== undefined && lesson.testimonies.length === 0)
-    return { step, limits: 'interactive' in step ? { ...earlier.limits, columns: false } : earlier.limits };
+  if (earlier !== undefined && lesson.testimonies.length === 0) return { step, limits: earlier.limits };
   if ('interactive' in step) return { step, limits: whole };
   const { name, needsCommit, pieces } = step;
   const readings = await Promise.all(pieces.map(({ text }) => readStatements(text)));
@@ -100,11 +99,6 @@ async function withLimits(
     };
   const namesHistory = pieces.some(({ text }) => text.includes(database.names.tenantHistory));
   return { step, limits: limitsOf(readings, lesson.observedEffects, namesHistory) };
-}
-
-/** The limits of what Knex runs. Whether it may grant columns is known afterwards: limitsAfter. */
-function limitsOfCode(observed: Parameters<typeof anyLimits>[0]): Limits {
-  return { ...anyLimits(observed), columns: false };
 }
 
 function reasonsOf(steps: readonly CompiledStep[]): Interactive[] {

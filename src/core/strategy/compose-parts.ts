@@ -118,7 +118,7 @@ export function createComposer(
     if (hooks.after !== undefined) runByKnex(hooks.after);
     const leave = `CALL tenantctl.leave(${name}, ${before}, ${literal(becomes)}::uuid, ${recordOf(done)}, ${organization})`;
     add(...regainControlAtEnd(target), ...(dataChange?.record(target, done) ?? [leave]));
-    end((texts) => closed(target, limitsAfter(compiled.limits, texts), closing));
+    end((sent) => closed(target, limitsAfter(compiled.limits, sent, historyTable), closing));
     return parts;
   };
 }

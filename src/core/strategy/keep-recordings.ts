@@ -3,7 +3,7 @@ import type { Direction } from '../files/load.ts';
 import type { MigrationFile } from '../files/source.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
-import { anyLimits, limitsOf } from '../guard/limits.ts';
+import { limitsBefore, limitsOf } from '../guard/limits.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
 import type { ShownRecording } from '../recordings/shown.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -78,7 +78,7 @@ async function shownBy(
   const limits =
     interactive === undefined
       ? limitsOf(readings, observedEffects, namesHistory)
-      : anyLimits(observedEffects);
+      : limitsBefore(observedEffects);
   return {
     migration: await context.load(file),
     verdict,

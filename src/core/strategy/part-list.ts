@@ -1,5 +1,6 @@
 import type { Migration } from '../files/load.ts';
 import { borderName } from '../guard/border.ts';
+import type { Sent } from '../guard/limits.ts';
 
 /** What is sent to a tenant before the client looks at an answer or runs a migration with Knex. */
 export type Part =
@@ -18,8 +19,8 @@ export type Part =
     }
   | {
       readonly kind: 'end';
-      /** @param texts what all migrations that Knex has run have sent */
-      readonly textAfter: (texts: readonly string[]) => string;
+      /** @param sent by all migrations that Knex has run */
+      readonly textAfter: (sent: Sent) => string;
     };
 
 /** Collects statements, and joins those that are sent together. */
@@ -43,11 +44,12 @@ export function createPartList() {
     const release = `RELEASE SAVEPOINT ${border}`;
     parts.push({ kind: 'run', what, after: (texts) => asOneString([release, ...after(texts)]) });
   };
-  const end = (compose: (texts: readonly string[]) => readonly string[]) => {
+  const end = (compose: (sent: Sent) => readonly string[]) => {
     const before = statements;
-    const textAfter = (texts: readonly string[]) => asOneString([...before, ...compose(texts)]);
+    const textAfter = (sent: Sent) => asOneString([...before, ...compose(sent)]);
     const hasRun = parts.some(({ kind }) => kind === 'run');
-    parts.push(hasRun ? { kind: 'end', textAfter } : { kind: 'string', text: textAfter([]) });
+    const text = () => textAfter({ texts: [], readings: [] });
+    parts.push(hasRun ? { kind: 'end', textAfter } : { kind: 'string', text: text() });
   };
   return { parts, add, ask, run, end };
 }

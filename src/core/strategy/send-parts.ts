@@ -59,7 +59,8 @@ export async function sendParts(sender: PartsSender, parts: readonly Part[]): Pr
       send(part.after(texts));
     } else if (part.kind === 'end') {
       for (const finish of finishes) finish();
-      send(part.textAfter(ran));
+      const readings = await Promise.all(ran.map(sender.context.readStatements));
+      send(part.textAfter({ texts: ran, readings }));
     } else if (part.asks === undefined) {
       send(part.text);
     } else {

@@ -75,6 +75,23 @@ test('a column outside the schema that Knex grants for one tenant alone, between
   expect((await twins.ways()).slice(2, 4)).toEqual(['in parts', 'in parts']);
 });
 
+test('what Knex makes outside the schema without a lock, for one tenant alone, is found', async () => {
+  const twins = await fiveTenants();
+  await twins.fleet.query('CREATE DOMAIN public.code AS text');
+  await twins.fleet.add('3_first.sql', '-- migrate:up\nCREATE TABLE first (id int);');
+  await twins.fleet.add(
+    '4_varies.js',
+    knexMigration(`if (Date.now() > 0 && (await knex('tags')).length > 0)
+      await knex.raw("COMMENT ON DOMAIN public.code IS 'taken'");`),
+  );
+  await twins.fleet.add('5_last.sql', '-- migrate:up\nCREATE TABLE third (id int);');
+  const { compiled } = await twins.migrate();
+  expect(compiled.totals).toMatchObject({ changed: 4, failed: 1 });
+  const messages = compiled.tenants.flatMap(({ error }) => error?.message ?? []);
+  expect(messages).toEqual([expect.stringContaining('public.code')]);
+  expect((await twins.ways()).slice(2, 4)).toEqual(['in parts', 'in parts']);
+});
+
 test('a new value of an enum is committed before it is used, and both transactions are strings', async () => {
   const twins = await fiveTenants();
   await twins.fleet.add(

@@ -42,7 +42,7 @@ function statementsFor(
   const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: `od"d'one` });
   return compose(target, { opening, closing: ['SELECT 0'], hooks: {} }).flatMap((part) => {
     if (part.kind === 'run') return [`Knex runs ${part.what as string}`];
-    return (part.kind === 'end' ? part.textAfter([]) : part.text).split('\n;\n');
+    return (part.kind === 'end' ? part.textAfter({ texts: [], readings: [] }) : part.text).split('\n;\n');
   });
 }
 
