@@ -17,6 +17,7 @@ const CORE = [
   'apply',
   'guard',
   'fleet',
+  'backup',
   'shape',
   'roles',
   'content',

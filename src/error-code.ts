@@ -102,6 +102,12 @@ export type ErrorCode =
   | 'RUN_AT_WORK'
   | 'RUN_IRREVERSIBLE'
   | 'RUN_SUPERSEDED'
+  // backups
+  | 'BACKUP_EMPTY'
+  | 'BACKUP_UNRECOGNIZED'
+  | 'BACKUP_NEWER'
+  | 'BACKUP_DAMAGED'
+  // files
   | 'FILE_EXISTS'
   | 'FILE_UNUSABLE'
   | 'LINE_INVALID'

@@ -61,6 +61,26 @@ export type { StatusChangeResult, StatusChanges } from './core/tenant/status-cha
 // Renaming
 export { planRename, renameTenant, type RenameOptions, type RenameResult } from './core/tenant/rename.ts';
 export type { StaleObject } from './core/tenant/rename-schema.ts';
+// Backups
+export { backupTenants, backupTenantTo, type BackupOptions } from './core/tenant/backup.ts';
+export type { BackupResult, Backups } from './core/tenant/backup-result.ts';
+export { planBackups, type BackupPlan, type PlannedBackup } from './core/tenant/plan-backups.ts';
+export { verifyBackup, type BackupInput, type VerifiedBackup } from './core/backup/read-backup.ts';
+export type { Manifest } from './core/backup/manifest.ts';
+export {
+  compareWithBackup,
+  isAlike,
+  type BackupComparison,
+  type TableDifference,
+} from './core/tenant/compare-with-backup.ts';
+export {
+  backupFileDocument,
+  backupPlanDocument,
+  backupsDocument,
+  type BackupFileDocument,
+  type BackupPlanDocument,
+  type BackupsDocument,
+} from './core/documents/backup-document.ts';
 
 // Hooks: functions that a project has called around the work on each tenant
 export type { HookCall, HookName, TenantHook, TenantHooks } from './core/files/load-hooks.ts';

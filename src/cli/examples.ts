@@ -27,6 +27,12 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'tenant rename org_acme org_globex',
     'tenant rename org_acme org_globex --with-schema --dry-run',
   ],
+  'tenant backup': [
+    'tenant backup org_acme org_globex --out backups',
+    'tenant backup --all --out backups',
+    'tenant backup org_acme --out - > org_acme.tar',
+  ],
+  'tenant verify': ['tenant verify backups/*.tar', 'tenant verify backups/org_acme.tar --tenant org_acme'],
   'seed tenants': [
     'seed tenants --dry-run',
     'seed tenants --only 20260309110000_plans --tenant org_acme,org_globex',

@@ -8,6 +8,11 @@ export function tryLock(name: string): string {
   return `pg_try_advisory_xact_lock(${lockKey(literal(name))})`;
 }
 
+/** As tryLock, for the session: it outlasts transactions. `pg_advisory_unlock_all()` releases it (CLEAN_SESSION). */
+export function tryLockSession(name: string): string {
+  return `pg_try_advisory_lock(${lockKey(literal(name))})`;
+}
+
 /** The key of the advisory lock. @param name an SQL expression */
 export function lockKey(name: string): string {
   return `hashtextextended('tenantctl:' || ${name}, 0)`;

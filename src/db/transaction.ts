@@ -16,6 +16,12 @@ export interface TransactionSettings {
   readonly tenants?: number;
   /** Of its connection; default `work`. */
   readonly purpose?: Purpose;
+  /**
+   * Makes it a READ ONLY transaction with one snapshot, which is taken after these statements: they run before it, in a
+   * transaction of their own, and `opening` has their results. What they leave in the session (such as an advisory lock)
+   * is removed by `commitWith` and `abandon`.
+   */
+  readonly snapshotAfter?: readonly string[];
 }
 
 /** The body of a block or routine of plpgsql that removes statements made by PREPARE. */
@@ -47,6 +53,8 @@ export const CLEAN_SESSION = [
 
 /** Reads under a lock must see the current state, whatever default_transaction_isolation is. */
 export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+
+const BEGIN_SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 
 /** Deferred constraints must fail before COMMIT, after which a pooler hands over an uncleaned session. */
 export const CHECK_CONSTRAINTS = 'SET CONSTRAINTS ALL IMMEDIATE';
@@ -127,13 +135,15 @@ export async function withTransaction<T>(
       let finished = false;
       let abandoned = false;
       try {
-        const prelude = [BEGIN, selectWithSettings(database, settings, 'true')];
+        const first = settings.snapshotAfter;
+        const prelude = first === undefined ? [BEGIN] : [BEGIN, ...first, 'COMMIT', BEGIN_SNAPSHOT];
+        prelude.push(selectWithSettings(database, settings, 'true'));
         const sent = await client.query([...prelude, ...openingStatements].join(';\n'));
         // pg answers a string of several statements with an array.
         const results = sent as unknown as QueryResult[];
         const value = await use({
           client,
-          opening: results.slice(prelude.length),
+          opening: [...results.slice(1, 1 + (first?.length ?? 0)), ...results.slice(prelude.length)],
           async commitWith(statements) {
             await client.query([...statements, CHECK_CONSTRAINTS, 'COMMIT', ...CLEAN_SESSION].join(';\n'));
             finished = true;

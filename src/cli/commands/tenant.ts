@@ -5,7 +5,9 @@ import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { addProvision } from './tenant-provision.ts';
 import { addRename } from './tenant-rename.ts';
+import { addTenantBackup } from './tenant-backup.ts';
 import { addTenantStatus } from './tenant-status.ts';
+import { addTenantVerify } from './tenant-verify.ts';
 
 interface ListFlags {
   readonly status?: TenantStatus;
@@ -19,6 +21,8 @@ export function addTenant(program: Command, register: Register): void {
   addProvision(tenant, register);
   addTenantStatus(tenant, register);
   addRename(tenant, register);
+  addTenantBackup(tenant, register);
+  addTenantVerify(tenant, register);
 
   for (const list of [tenant.command('list').alias('ls'), program.command('ls', { hidden: true })]) {
     const status = new Option('--status <status>', 'only tenants with this status');

@@ -1,3 +1,4 @@
+import { bytesText } from './bytes.ts';
 import type { Look } from './look.ts';
 
 export interface RunProgress {
@@ -9,6 +10,8 @@ export interface RunProgress {
   /** Changed by batches. */
   readonly rows?: number;
   readonly rowRate?: number;
+  /** Written to backups. */
+  readonly bytes?: number;
 }
 
 /** Columns of a bar. */
@@ -22,9 +25,10 @@ export function progressBar(done: number, due: number, { full, empty }: Look['ma
 
 /** "12,345/50,000 tenants, 842/s, 45 s to go, 2 failed". @param isShort without the rate */
 export function progressLine(progress: RunProgress, isShort = false): string {
-  const { done, due, failed, rate, rows = 0, rowRate = 0 } = progress;
+  const { done, due, failed, rate, rows = 0, rowRate = 0, bytes = 0 } = progress;
   const parts = [`${thousands(done)}/${thousands(due)} tenants`];
   if (rows > 0) parts.push(`${thousands(rows)} rows${isShort ? '' : ` (${perTime(rowRate)})`}`);
+  if (bytes > 0) parts.push(bytesText(bytes));
   if (rate > 0 && !isShort) parts.push(perTime(rate));
   if (rate > 0 && done < due) parts.push(`${timeLeft((due - done) / rate)} to go`);
   if (failed > 0) parts.push(`${thousands(failed)} failed`);

@@ -1,3 +1,4 @@
+export { renderBackupPlan, renderBackups, renderVerified } from './backup.ts';
 export { renderDiagnosis } from './doctor.ts';
 export { renderFleet, renderMaster, renderUpToDate } from './fleet.ts';
 export { renderGrant, renderGrantPlan } from './grant.ts';

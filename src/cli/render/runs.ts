@@ -143,6 +143,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'tenant suspend': 'suspended',
   'tenant resume': 'resumed',
   'tenant rename': 'renamed',
+  'tenant backup': 'backed up',
   'grant application': 'changed',
   exec: 'written',
 };

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { Chalk } from 'chalk';
 import type { Variables } from '../../config/settings.ts';
 import { createConcealer, secretsOf } from '../../secrets.ts';
@@ -29,6 +30,8 @@ export interface Output extends OutputOptions {
    */
   part(text: string): Promise<void>;
   result(text: string): Promise<void>;
+  /** stdout for a result that is no text. */
+  stdout(): Writable;
   /** Text as `result` writes it: without secrets, and without control characters but colours. */
   readonly visible: (text: string) => string;
   /** Writes the result as one JSON document. */
@@ -80,6 +83,7 @@ export function createOutput(options: OutputOptions): Output {
       return toStdout(text);
     },
     masked: (document) => toJson(document, conceal, 0),
+    stdout: () => new Writable({ write: (chunk: Uint8Array, _, done) => void writeToStdout(chunk, done) }),
     result: (text) => toStdout(`${shown(text, look)}\n`),
     visible: (text) => shown(text, look),
     document: (document) => toStdout(`${toJson(document, conceal, 2).slice(isBegun ? 1 : 0)}\n`),

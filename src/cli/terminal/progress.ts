@@ -36,19 +36,18 @@ export function createProgress(output: Output): Progress {
  * @param now a clock, in milliseconds
  */
 export function progressOn(output: Output, spinner: Spinner | undefined, now: () => number): Progress {
-  let lastLine = now();
-  let perSecond = measureRate(now);
-  let [done, due, failed] = [0, 0, 0];
-  let stage: Stage | undefined;
   const started = now();
+  let lastLine = started;
+  let perSecond = measureRate(now);
+  let [done, due, failed, stage]: [number, number, number, Stage | undefined] = [0, 0, 0, undefined];
   const warn = createWarn(output);
-  const rows = countRows(now);
+  const work = countWork(now);
   const failures = createFailures(output, () => now() - started >= LINE_INTERVAL_MS);
 
   const { marks, width = Infinity } = output.errorLook;
   const standing = () => {
     const where = stage === undefined ? '' : `${whereabouts(stage, done)}, `;
-    const facts = { done, due, failed, rate: perSecond(done), ...rows() };
+    const facts = { done, due, failed, rate: perSecond(done), ...work() };
     const lineOf = (isShort: boolean) => where + progressLine(facts, isShort);
     if (spinner === undefined) return lineOf(false);
     const bar = `${progressBar(done, due, marks)} `;
@@ -76,7 +75,8 @@ export function progressOn(output: Output, spinner: Spinner | undefined, now: ()
       case 'wave-done':
         return output.message(`${progressBar(done, due, marks)} ${renderStage(event, output.errorLook)}`);
       case 'batch':
-        rows(event.total.rows);
+      case 'written':
+        work(event);
         return show(standing);
       case 'selected':
         if (event.due === 0) return;
@@ -154,13 +154,18 @@ function createFailures(output: Output, isLong: () => boolean) {
   };
 }
 
-/** Counts the rows of a backfill. @param total the count so far */
-function countRows(now: () => number): (total?: number) => Pick<RunProgress, 'rows' | 'rowRate'> {
+/** Counts the rows of a backfill and the bytes of backups. */
+function countWork(
+  now: () => number,
+): (
+  event?: Extract<RunEvent, { type: 'batch' | 'written' }>,
+) => Pick<RunProgress, 'rows' | 'rowRate' | 'bytes'> {
   const perSecond = measureRate(now);
-  let rows = 0;
-  return (total = rows) => {
-    rows = total;
-    return { rows, rowRate: perSecond(rows) };
+  let [rows, bytes] = [0, 0];
+  return (event) => {
+    if (event?.type === 'batch') rows = event.total.rows;
+    if (event?.type === 'written') bytes = event.total;
+    return { rows, rowRate: perSecond(rows), bytes };
   };
 }
 

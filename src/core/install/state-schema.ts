@@ -7,6 +7,7 @@ import type { Names } from '../../names.ts';
 import { REPLICA_IDENTITY, RUN_LEASE, RUN_TABLES } from '../ledger/tables.ts';
 import { trustedStamps } from '../stamps/server-routines.ts';
 import { allRoutines, readAltered } from './routines.ts';
+import { BACKUPS_TABLE } from '../state/backups.ts';
 import { SCRIPTS_TABLE } from '../state/scripts.ts';
 import { followRegistry, tenantAmbiguous, TENANT_IDS } from '../state/tenant-ids.ts';
 import { VERB_INTENTS_TABLE } from '../state/verb-intents.ts';
@@ -86,6 +87,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   APPLICATION_ROLES,
   SCRIPTS_TABLE,
   VERB_INTENTS_TABLE,
+  BACKUPS_TABLE,
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

@@ -52,6 +52,7 @@ export interface RunTenant {
     | 'suspended'
     | 'resumed'
     | 'renamed'
+    | 'backed-up'
     | 'failed';
   readonly direction: 'up' | 'down';
   /** In the order applied or undone; for a failure, those committed before it. */

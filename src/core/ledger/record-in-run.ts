@@ -5,7 +5,7 @@ import type { Target } from '../target/target.ts';
 interface LedgerEntry {
   readonly direction: 'up' | 'down';
   /** `migrated` or `rolled-back` if absent. */
-  readonly outcome?: 'seeded' | 'suspended' | 'resumed' | 'written' | 'renamed';
+  readonly outcome?: 'seeded' | 'suspended' | 'resumed' | 'written' | 'renamed' | 'backed-up';
   /** None if absent. */
   readonly names?: readonly string[];
   /** 0 if absent. */

@@ -13,6 +13,7 @@ export type RunCommand =
   | 'tenant suspend'
   | 'tenant resume'
   | 'tenant rename'
+  | 'tenant backup'
   | 'grant application'
   | 'exec'
   | 'seed tenants';

@@ -97,6 +97,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'tenant provision': 'tenantctl rollback tenants --all --tenant <org> undoes every migration of a tenant.',
   'tenant suspend': 'tenantctl tenant resume <org> makes a tenant ACTIVE again.',
   'tenant resume': 'tenantctl tenant suspend <org> suspends a tenant again.',
+  'tenant backup': 'A backup changes no tenant: delete its file.',
   'grant application': 'tenantctl grant application <role> --revoke takes the rights back.',
   'seed tenants': 'What a seed has written, SQL undoes: tenantctl exec --write.',
   exec: 'What SQL has written, other SQL undoes: tenantctl exec --write.',

@@ -64,6 +64,7 @@ const RULES = {
     'seedFolder',
     'repeatableFolder',
     'path',
+    'directory',
     'hooks',
     'folders.master',
     'folders.tenants',

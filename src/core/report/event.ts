@@ -38,6 +38,15 @@ type EventFacts =
       /** Of the run so far. */
       readonly total: { readonly rows: number; readonly batches: number };
     }
+  /** A part of a tenant's backup was written. */
+  | {
+      readonly type: 'written';
+      readonly tenant: { readonly clerkOrgId: string; readonly schema: string };
+      /** Of this tenant so far. */
+      readonly bytes: number;
+      /** Of the run so far. */
+      readonly total: number;
+    }
   | { readonly type: 'selected'; readonly total: number; readonly due: number }
   | { readonly type: 'tenant'; readonly result: TenantResult; readonly done: number; readonly due: number };
 

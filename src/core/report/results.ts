@@ -7,6 +7,7 @@ export type TenantOutcome =
   | 'migrated'
   | 'rolled-back'
   | 'written'
+  | 'backed-up'
   | 'seeded'
   | 'suspended'
   | 'resumed'

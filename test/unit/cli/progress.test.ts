@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { Chalk } from 'chalk';
 import { describe, expect, test } from 'vitest';
 import type { Output } from '../../../src/cli/terminal/output.ts';
@@ -35,6 +36,7 @@ function progress({ verbose = false, json = false, terminal = false, width }: Sh
     visible: (text) => text,
     learnSecrets: () => {},
     masked: JSON.stringify,
+    stdout: () => new Writable(),
     result: () => Promise.resolve(),
     document: () => Promise.resolve(),
     message,

@@ -86,6 +86,12 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['renameTenant', 'organizationId ', untouched, 'org_a', undefined],
   ['renameTenant', 'withSchema', untouched, 'org_a', 'org_b', { withSchema: 1 }],
   ['planRename', 'tenant', untouched, 5, 'org_b'],
+  ['backupTenants', 'directory', untouched, {}],
+  ['backupTenants', 'tenants', untouched, { directory: folder, tenants: 'org_a' }],
+  ['backupTenantTo', 'organizationId ', untouched, 5],
+  ['planBackups', 'tenants', untouched, { tenants: 'org_a' }],
+  ['verifyBackup', 'path', 5],
+  ['compareWithBackup', 'tenant', untouched, 5],
   ['planStatusChange', 'verb', untouched, 'drop', ['org_a']],
   ['migrateTenants', 'options', untouched, null],
   ['migrateTenants', 'include', untouched, { folder, include: ['FAILED'] }],
@@ -147,7 +153,7 @@ test.each<[string, string, ...unknown[]]>(OTHERS)('%s refuses a wrong %s', async
 });
 
 /** Functions that take nothing that a caller could get wrong but a database or a result. */
-const WITHOUT = ['assertRegistry', 'readCapacity', 'readTenants', 'statementText', 'jsonValue'];
+const WITHOUT = ['assertRegistry', 'readCapacity', 'readTenants', 'statementText', 'jsonValue', 'isAlike'];
 /** These check their options where they are: src/db. */
 const OF_DB = ['openDatabase', 'withDatabase'];
 
