@@ -58,6 +58,17 @@ export {
 } from './core/tenant/suspend.ts';
 export type { StatusChangeResult, StatusChanges } from './core/tenant/status-change-result.ts';
 
+// Adopting schemas that the registry does not have
+export { adoptTenants, planAdoption } from './core/tenant/adopt.ts';
+export type { AdoptionResult, Adoptions, AdoptOptions } from './core/tenant/adopt.ts';
+export {
+  readAdoptionCandidates,
+  type AdoptionCandidates,
+  type Candidate,
+} from './core/tenant/adoption-candidates.ts';
+export { parseAdoptions, type AdoptionMap } from './core/tenant/parse-adoptions.ts';
+export type { TenantNames } from './core/registry/rename-row.ts';
+
 // Renaming
 export { planRename, renameTenant, type RenameOptions, type RenameResult } from './core/tenant/rename.ts';
 export type { StaleObject } from './core/tenant/rename-schema.ts';
@@ -235,6 +246,7 @@ export {
   statusChangesDocument,
   type StatusChangesDocument,
 } from './core/documents/status-change-document.ts';
+export { adoptionDocument } from './core/documents/adoption-document.ts';
 export { plannedRenameDocument, renameDocument } from './core/documents/rename-document.ts';
 export { seedDocument } from './core/documents/seed-document.ts';
 export type { SeedDocument, SeededTenantDocument } from './core/documents/seed-document.ts';

@@ -33,6 +33,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'tenant backup org_acme --out - > org_acme.tar',
   ],
   'tenant verify': ['tenant verify backups/*.tar', 'tenant verify backups/org_acme.tar --tenant org_acme'],
+  'tenant adopt': ['tenant adopt --dry-run', 'tenant adopt acme=org_acme', 'tenant adopt --map schemas.csv'],
   'seed tenants': [
     'seed tenants --dry-run',
     'seed tenants --only 20260309110000_plans --tenant org_acme,org_globex',

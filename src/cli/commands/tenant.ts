@@ -3,6 +3,7 @@ import { registryDocument, tenantStateDocument } from '../../core/documents/stat
 import { STATUSES, type TenantStatus } from '../../names.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
+import { addAdopt } from './tenant-adopt.ts';
 import { addProvision } from './tenant-provision.ts';
 import { addRename } from './tenant-rename.ts';
 import { addTenantBackup } from './tenant-backup.ts';
@@ -16,13 +17,14 @@ interface ListFlags {
 export function addTenant(program: Command, register: Register): void {
   const tenant = program
     .command('tenant')
-    .description('provision, suspend, resume and rename tenants; list the registry');
+    .description('provision, suspend, resume, rename and adopt tenants; list the registry');
 
   addProvision(tenant, register);
   addTenantStatus(tenant, register);
   addRename(tenant, register);
   addTenantBackup(tenant, register);
   addTenantVerify(tenant, register);
+  addAdopt(tenant, register);
 
   for (const list of [tenant.command('list').alias('ls'), program.command('ls', { hidden: true })]) {
     const status = new Option('--status <status>', 'only tenants with this status');

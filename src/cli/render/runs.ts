@@ -144,6 +144,8 @@ const VERBS: Readonly<Record<string, string>> = {
   'tenant resume': 'resumed',
   'tenant rename': 'renamed',
   'tenant backup': 'backed up',
+  'tenant adopt': 'adopted',
+  'history mark': 'marked',
   'grant application': 'changed',
   exec: 'written',
 };

@@ -1,7 +1,7 @@
 import { identifier, literal, readable } from '../../db/sql.ts';
-import { provisionCommand, tenantCommand } from '../registry/not-active.ts';
+import { adoptCommand, provisionCommand, tenantCommand } from '../registry/not-active.ts';
 import { refusedSchema } from '../registry/registration-errors.ts';
-import { insertTenant, registrySql, writtenStatus } from '../registry/registry-sql.ts';
+import { registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { takeOver } from './ownership.ts';
 import type { TenantView } from './registry-facts.ts';
@@ -48,11 +48,10 @@ function orphanSchemas({ names, tenants, tenantSchemas }: TenantView): Verdict {
   const orphans = tenantSchemas.filter((schema) => !registered.has(schema));
   const [first] = orphans;
   if (first === undefined) return ok(`none: every schema ${names.schemaPrefix}... has its row`);
-  const insert = insertTenant(names, '<organization id>', first);
   const drops = orphans.slice(0, HANDLED).map((schema) => identifier(schema));
   return failed(
     `${counted(orphans.length, 'schema')} without a row in the registry: ${listed(orphans)}`,
-    `To keep one, register it under its organization id: ${insert} and then: tenantctl tenant provision '<organization id>'. ` +
+    `To keep one, register it under its organization id: ${adoptCommand(first, '<organization id>')}. tenantctl tenant adopt lists them. ` +
       `If nobody needs their contents: DROP SCHEMA ${drops.join(', ')} CASCADE;${leftOver(orphans.length)}`,
     'SCHEMA_UNREGISTERED',
   );

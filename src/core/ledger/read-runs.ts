@@ -53,6 +53,8 @@ export interface RunTenant {
     | 'resumed'
     | 'renamed'
     | 'backed-up'
+    | 'adopted'
+    | 'marked'
     | 'failed';
   readonly direction: 'up' | 'down';
   /** In the order applied or undone; for a failure, those committed before it. */

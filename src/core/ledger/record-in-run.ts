@@ -5,7 +5,15 @@ import type { Target } from '../target/target.ts';
 interface LedgerEntry {
   readonly direction: 'up' | 'down';
   /** `migrated` or `rolled-back` if absent. */
-  readonly outcome?: 'seeded' | 'suspended' | 'resumed' | 'written' | 'renamed' | 'backed-up';
+  readonly outcome?:
+    | 'seeded'
+    | 'suspended'
+    | 'resumed'
+    | 'written'
+    | 'renamed'
+    | 'backed-up'
+    | 'adopted'
+    | 'marked';
   /** None if absent. */
   readonly names?: readonly string[];
   /** 0 if absent. */

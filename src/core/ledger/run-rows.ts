@@ -14,6 +14,8 @@ export type RunCommand =
   | 'tenant resume'
   | 'tenant rename'
   | 'tenant backup'
+  | 'tenant adopt'
+  | 'history mark'
   | 'grant application'
   | 'exec'
   | 'seed tenants';

@@ -1,6 +1,6 @@
 import { TenantctlError } from '../../errors.ts';
 import { STATUSES } from '../../names.ts';
-import { tenantWord } from '../../wording.ts';
+import { shellWord, tenantWord } from '../../wording.ts';
 import { UNFINISHED } from './transitions.ts';
 
 /**
@@ -42,4 +42,10 @@ export function tenantCommand(
 ): string {
   const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';
   return `tenantctl tenant ${verb} ${guard}${organizationIds.map(tenantWord).join(' ')}`;
+}
+
+/** For a shell: registers an existing schema. @param organizationId may be a placeholder */
+export function adoptCommand(schema: string, organizationId: string): string {
+  const pair = `${schema}=${organizationId}`;
+  return `tenantctl tenant adopt ${pair.startsWith('-') ? '-- ' : ''}${shellWord(pair)}`;
 }

@@ -119,7 +119,7 @@ function refusalOf(
     return rowNeeded(names, clerkOrgId, toFill);
   if (own !== undefined && own.status !== '' && !UNFINISHED.some((word) => word === own.status))
     return withoutSchema(names, clerkOrgId, own.status);
-  return unregistered(names, clerkOrgId, schema, own !== undefined);
+  return unregistered(clerkOrgId, schema);
 }
 
 /** Organization ids that the registry spells differently (such as an uppercase uuid), with its spelling. */

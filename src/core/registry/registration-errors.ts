@@ -4,7 +4,8 @@ import type { ErrorCode } from '../../error-code.ts';
 import { TenantctlError } from '../../errors.ts';
 import { registryName, STATUSES, type Names, type TenantStatus } from '../../names.ts';
 import type { RegisteredTenant } from './registry.ts';
-import { insertTenant, updateTenant, writtenStatus } from './registry-sql.ts';
+import { adoptCommand } from './not-active.ts';
+import { writtenStatus } from './registry-sql.ts';
 import { SYSTEM_SCHEMA } from './schema-name.ts';
 
 function refused(code: ErrorCode, tenant: string, message: string, hint: string): TenantctlError {
@@ -104,12 +105,11 @@ export function withoutSchema(names: Names, tenant: string, status: string): Ten
   );
 }
 
-/** @param hasRow the organization has a row without a schema */
-export function unregistered(names: Names, tenant: string, schema: string, hasRow: boolean): TenantctlError {
+export function unregistered(tenant: string, schema: string): TenantctlError {
   return refused(
     'SCHEMA_UNREGISTERED',
     tenant,
     `The schema ${schema} exists already, and no tenant is registered for it. Nothing was changed.`,
-    `To continue with what it holds, register it and provision again: ${(hasRow ? updateTenant : insertTenant)(names, tenant, schema)} To start over: DROP SCHEMA ${identifier(schema)} CASCADE;`,
+    `To keep what it holds: ${adoptCommand(schema, tenant)}, and then tenantctl migrate tenants. To start over: DROP SCHEMA ${identifier(schema)} CASCADE;`,
   );
 }

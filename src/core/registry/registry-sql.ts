@@ -1,4 +1,4 @@
-import { identifier, literal, readable } from '../../db/sql.ts';
+import { identifier, literal } from '../../db/sql.ts';
 import { STATUSES, type Names, type TenantStatus } from '../../names.ts';
 
 /** Quoted SQL names of the registry and its columns. */
@@ -50,16 +50,4 @@ export function hasStatus(names: Names, column: string, words: readonly TenantSt
 /** SQL for the value to write for a status. */
 export function writtenStatus({ statuses }: Names, word: TenantStatus): string {
   return literal(statuses[word][0] ?? word);
-}
-
-/** SQL for a hint: registers a schema, whose content provisioning then completes. */
-export function insertTenant(names: Names, clerkOrgId: string, tenantSchema: string): string {
-  const { table, organization, schema, status } = registrySql(names, readable);
-  return `INSERT INTO ${table} (${organization}, ${schema}, ${status}) VALUES (${literal(clerkOrgId)}, ${literal(tenantSchema)}, ${writtenStatus(names, 'FAILED')});`;
-}
-
-/** insertTenant for a row without a schema. */
-export function updateTenant(names: Names, clerkOrgId: string, tenantSchema: string): string {
-  const { table, organization, schema, status } = registrySql(names, readable);
-  return `UPDATE ${table} SET ${schema} = ${literal(tenantSchema)}, ${status} = ${writtenStatus(names, 'FAILED')} WHERE ${organization} = ${literal(clerkOrgId)};`;
 }

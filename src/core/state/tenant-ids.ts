@@ -60,6 +60,20 @@ export function renameKnown(from: Names, to: Names): string {
           WHERE schema_name = ${literal(from.schema)} AND clerk_org_id = ${literal(from.clerkOrgId)} AND gone_at IS NULL RETURNING id`;
 }
 
+/**
+ * The statement that makes a schema known as that of a tenant. A schema that was a tenant's before keeps that one's id,
+ * and all that is remembered of it.
+ */
+export function knowAdopted({ clerkOrgId, schema }: Names): string {
+  const names = `${literal(clerkOrgId)}, ${literal(schema)}`;
+  return `WITH schema AS (SELECT oid FROM pg_namespace WHERE nspname = ${literal(schema)}),
+      known AS (
+        UPDATE tenantctl.tenants SET (clerk_org_id, schema_name, gone_at) = (SELECT ${names}, NULL::timestamptz)
+        WHERE id = (SELECT max(k.id) FROM tenantctl.tenants k JOIN schema ON k.schema_oid = schema.oid) RETURNING id)
+    INSERT INTO tenantctl.tenants (clerk_org_id, schema_name, schema_oid)
+    SELECT ${names}, schema.oid FROM schema WHERE NOT EXISTS (SELECT FROM known)`;
+}
+
 /** SQL for the FormerNames of row k of tenantctl.tenants. */
 export const FORMER = `jsonb_build_object('id', k.id, 'clerkOrgId', coalesce(k.clerk_org_id, ''), 'schema', k.schema_name)`;
 

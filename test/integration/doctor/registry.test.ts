@@ -1,3 +1,4 @@
+import { adoptTenants } from '../../../src/core/tenant/adopt.ts';
 import { describe, expect, it } from 'vitest';
 import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { migrateTenants } from '../../../src/core/commands/migrate-tenants.ts';
@@ -39,15 +40,16 @@ async function fleetOfOne(): Promise<Fleet> {
 }
 
 describe('schemas and rows', () => {
-  it('a schema without a row: dropped, or registered and provisioned', async () => {
-    const { project, database, provision } = await fleetOfOne();
+  it('a schema without a row: dropped, or adopted', async () => {
+    const { project, database, open } = await fleetOfOne();
     const [first, second] = [schemaNameFor('lost'), schemaNameFor('unwanted')];
     await database.query(`CREATE SCHEMA ${first}`);
     const one = line(await examine(project, database.settings), 'orphan-schemas');
     expect(one).toMatchObject({ status: 'failed', code: 'SCHEMA_UNREGISTERED' });
     expect(one.detail).toContain(first);
-    await database.query(statementIn(one, 'INSERT INTO').replace('<organization id>', 'lost'));
-    expect(await provision('lost')).toEqual(['provisioned']);
+    expect(remedyOf(one)).toContain(`tenantctl tenant adopt '${first}=<organization id>'`);
+    await adoptTenants(open, [{ schema: first, clerkOrgId: 'lost' }]);
+    await migrateTenants(open, { folder: project.tenants });
     expect(failures(await examine(project, database.settings))).toEqual([]);
 
     await database.query(`CREATE SCHEMA ${second}`);

@@ -92,6 +92,10 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['planBackups', 'tenants', untouched, { tenants: 'org_a' }],
   ['verifyBackup', 'path', 5],
   ['compareWithBackup', 'tenant', untouched, 5],
+  ['adoptTenants', 'organizationIds', untouched, [{ schema: 'a' }]],
+  ['adoptTenants', 'concurrency', untouched, [], { concurrency: 0 }],
+  ['planAdoption', 'organizationIds', untouched, [{ schema: 'a' }]],
+  ['parseAdoptions', 'text', 5],
   ['planStatusChange', 'verb', untouched, 'drop', ['org_a']],
   ['migrateTenants', 'options', untouched, null],
   ['migrateTenants', 'include', untouched, { folder, include: ['FAILED'] }],
@@ -153,7 +157,15 @@ test.each<[string, string, ...unknown[]]>(OTHERS)('%s refuses a wrong %s', async
 });
 
 /** Functions that take nothing that a caller could get wrong but a database or a result. */
-const WITHOUT = ['assertRegistry', 'readCapacity', 'readTenants', 'statementText', 'jsonValue', 'isAlike'];
+const WITHOUT = [
+  'assertRegistry',
+  'readCapacity',
+  'readTenants',
+  'statementText',
+  'jsonValue',
+  'isAlike',
+  'readAdoptionCandidates',
+];
 /** These check their options where they are: src/db. */
 const OF_DB = ['openDatabase', 'withDatabase'];
 

@@ -1,0 +1,159 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { adoptionDocument } from '../../core/documents/adoption-document.ts';
+import type { AdoptionResult, Adoptions } from '../../core/tenant/adopt.ts';
+import type { AdoptionCandidates } from '../../core/tenant/adoption-candidates.ts';
+import type { TenantNames } from '../../core/registry/rename-row.ts';
+import { counted, listed } from '../../wording.ts';
+import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
+import type { CommandResult, Register } from '../run/command.ts';
+import type { Context } from '../run/context.ts';
+import { readInput } from '../run/read-input.ts';
+import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
+
+interface AdoptFlags extends FleetFlags {
+  readonly map?: string;
+}
+
+/** What was asked for, if schemas were named. */
+interface Named {
+  readonly adoptions: readonly TenantNames[];
+  readonly bad: readonly AdoptionResult[];
+}
+
+/** Adds `tenant adopt`. */
+export function addAdopt(tenant: Command, register: Register): void {
+  const adopt = tenant
+    .command('adopt')
+    .description('show schemas without a row in the registry, and register them as ACTIVE tenants')
+    .argument('[schema=org...]', 'schemas, each with the organization id that it belongs to', pair)
+    .option(
+      '--map <file>',
+      'CSV with columns schema and clerk_org_id, JSON Lines, or one JSON object; - is standard input',
+    )
+    .option('--dry-run', 'show what would be registered; change nothing');
+  register(addRun(adopt).addOption(concurrency()), 'tenant adopt', adoptTenants);
+}
+
+/** A name of a schema with "=" in it goes into a map. */
+function pair(text: string, before: readonly string[] = []): string[] {
+  const [schema, ...organization] = text.split('=');
+  if (schema === '' || organization.join('=') === '')
+    throw new InvalidArgumentError('Expected a schema and its organization: acme=org_acme.');
+  return [...before, text];
+}
+
+async function adoptTenants(
+  context: Context,
+  flags: AdoptFlags,
+  pairs: readonly string[],
+): Promise<CommandResult> {
+  const named = await readNamed(context, flags, pairs);
+  return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
+    const candidates = await core.readAdoptionCandidates(database);
+    const known = candidates.schemas.flatMap(({ schema, clerkOrgId }) =>
+      clerkOrgId === null ? [] : { schema, clerkOrgId },
+    );
+    const { adoptions, bad } = named ?? { adoptions: known, bad: [] };
+    if (flags.dryRun === true || adoptions.length + bad.length === 0) {
+      const planned = await core.planAdoption(database, adoptions);
+      return plannedResult(context, candidates, [...planned, ...bad]);
+    }
+    if (adoptions.length > 0) {
+      if (named === undefined) await showCandidates(context, candidates);
+      const names = listed(
+        adoptions.map(({ schema, clerkOrgId }) => `${schema} (${clerkOrgId})`),
+        10,
+      );
+      await context.confirm(
+        `This registers ${counted(adoptions.length, 'schema')} as ACTIVE tenants: ${names}.`,
+      );
+    }
+    const options = { ...runOptions(context, settings, flags), observe };
+    const adopted = await core.adoptTenants(database, adoptions, options);
+    return adoptionResult(context, candidates, { ...adopted, tenants: [...adopted.tenants, ...bad] });
+  });
+}
+
+/** Before the question. */
+async function showCandidates({ output }: Context, candidates: AdoptionCandidates): Promise<void> {
+  if (output.json) return;
+  const { renderCandidates } = await import('../render/results.ts');
+  output.message(await renderCandidates(candidates, output.errorLook));
+}
+
+/** Undefined if no schema is named. @throws TenantctlError FILE_UNUSABLE */
+async function readNamed(
+  context: Context,
+  { map }: AdoptFlags,
+  pairs: readonly string[],
+): Promise<Named | undefined> {
+  const given = pairs.map((text) => {
+    const at = text.indexOf('=');
+    return { schema: text.slice(0, at), clerkOrgId: text.slice(at + 1) };
+  });
+  if (map === undefined) return given.length === 0 ? undefined : { adoptions: given, bad: [] };
+  const text = await readInput(map);
+  await context.readEnvironment();
+  const { parseAdoptions } = await import('../run/core.ts');
+  const { adoptions, bad } = parseAdoptions(text);
+  return {
+    adoptions: [...given, ...adoptions],
+    bad: bad.map((line) => ({ ...line, outcome: 'failed', durationMs: 0 })),
+  };
+}
+
+function plannedResult(
+  context: Context,
+  candidates: AdoptionCandidates,
+  tenants: readonly AdoptionResult[],
+): CommandResult {
+  const failed = showRefused(context, tenants);
+  return {
+    document: {
+      dryRun: true,
+      ...adoptionDocument({ tenants, interrupted: false, durationMs: 0 }),
+      ...candidates,
+    },
+    text: async ({ renderAdoptions, renderCandidates }, look) =>
+      [
+        await renderCandidates(candidates, look),
+        ...(tenants.length === 0 ? [] : [renderAdoptions(tenants, candidates.schemas, true, look)]),
+      ].join('\n'),
+    error: failureOf(failed, tenants.length, 'would fail'),
+  };
+}
+
+function adoptionResult(
+  context: Context,
+  { schemas }: AdoptionCandidates,
+  adoptions: Adoptions,
+): CommandResult {
+  const { run: id, tenants, interrupted } = adoptions;
+  const failed = showRefused(context, tenants);
+  return {
+    document: adoptionDocument(adoptions),
+    text: withRunEnd(
+      context.output,
+      { id, command: 'tenant adopt', failed: failed.length, changed: 0 },
+      ({ renderAdoptions }, look) => renderAdoptions(tenants, schemas, false, look),
+    ),
+    error: failureOf(failed, tenants.length),
+    interrupted,
+  };
+}
+
+function showRefused({ output }: Context, tenants: readonly AdoptionResult[]): readonly AdoptionResult[] {
+  const failed = tenants.filter(({ error }) => error !== undefined);
+  showFailures(
+    output,
+    failed.map(({ line, clerkOrgId, schema, error }) => ({
+      schema,
+      error,
+      clerkOrgId: line === undefined ? clerkOrgId : `line ${line}`,
+    })),
+  );
+  const [first] = failed;
+  if (failed.length === 1 && first?.line !== undefined && !output.json)
+    output.warn(`Line ${first.line} is refused.`);
+  return failed;
+}

@@ -1,0 +1,7 @@
+import type { Adoptions } from '../tenant/adopt.ts';
+import { withReport } from './document.ts';
+
+/** `tenant adopt`. */
+export function adoptionDocument({ run, tenants, ...rest }: Adoptions) {
+  return { ...(run !== undefined && { run }), ...rest, tenants: tenants.map(withReport) };
+}

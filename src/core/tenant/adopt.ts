@@ -1,0 +1,216 @@
+import type { QueryResultRow } from 'pg';
+import type { Database } from '../../db/database.ts';
+import { toDatabaseError } from '../../db/database-error.ts';
+import { literal } from '../../db/sql.ts';
+import type { OpenTransaction } from '../../db/transaction.ts';
+import type { TenantctlError } from '../../errors.ts';
+import type { Names } from '../../names.ts';
+import { startStopwatch } from '../../stopwatch.ts';
+import { namesOf } from '../commands/in-run.ts';
+import { tryUnderLock } from '../commands/try-under-lock.ts';
+import { prepareState, readState } from '../install/state-schema.ts';
+import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
+import { recordInLedger } from '../ledger/record-in-run.ts';
+import { checkCall } from '../options/check-call.ts';
+import { checkOptions } from '../options/check-options.ts';
+import { adoptRow, selectAdoptFacts, takesRows, type AdoptFacts } from '../registry/adopt-row.ts';
+import { assertHolds, assertRegistry, type RegistryShape } from '../registry/registry-shape.ts';
+import type { TenantNames } from '../registry/rename-row.ts';
+import { assertOrganizationId } from '../registry/schema-name.ts';
+import { CHANNEL } from '../registry/status.ts';
+import { TRANSITIONS } from '../registry/transitions.ts';
+import { observeRun, silent, type Observer } from '../report/event.ts';
+import { grantApplications } from '../roles/application-roles.ts';
+import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
+import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
+import { serve } from '../serve/serve.ts';
+import type { Attempt, Outcome } from '../serve/work.ts';
+import { knowAdopted } from '../state/tenant-ids.ts';
+import { refusalOfAdoption } from './adopt-errors.ts';
+
+export interface AdoptOptions extends Omit<RunOptions, 'recordings'> {
+  readonly concurrency?: Concurrency | undefined;
+  readonly observe?: Observer | undefined;
+}
+
+/** How the adoption of a schema ended. */
+export interface AdoptionResult extends TenantNames {
+  /** `already-adopted`: the registry has this row; nothing was changed. `skipped`: the run was stopped before. */
+  readonly outcome: 'adopted' | 'already-adopted' | 'failed' | 'skipped';
+  readonly durationMs: number;
+  /** The line of the map, if it was refused (parseAdoptions). */
+  readonly line?: number | undefined;
+  readonly error?: TenantctlError | undefined;
+}
+
+export interface Adoptions {
+  /** The run's number in the ledger; absent if it could not be recorded. */
+  readonly run?: number;
+  readonly tenants: readonly AdoptionResult[];
+  readonly interrupted: boolean;
+  readonly durationMs: number;
+}
+
+interface Done {
+  readonly isChanged: boolean;
+}
+
+/**
+ * Registers existing schemas as ACTIVE tenants of these organizations, each in a transaction under its lock. What
+ * tenantctl remembers of a schema that was a tenant's before is the tenant's again. The roles of applications get their
+ * rights; nothing else in the schema is changed.
+ * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID. One schema's failure is in its result: SCHEMA_MISSING,
+ *   SCHEMA_NAME_TAKEN, TENANT_EXISTS, TENANT_UNKNOWN if the registry takes no rows, ORGANIZATION_ID_INVALID,
+ *   LOCK_TIMEOUT
+ */
+export async function adoptTenants(
+  database: Database,
+  adoptions: readonly TenantNames[],
+  given: AdoptOptions = {},
+): Promise<Adoptions> {
+  const organizationIds = adoptions.map(({ clerkOrgId }) => clerkOrgId);
+  const names = adoptions.map(({ schema }) => schema);
+  checkOptions({ organizationIds, names }, 'organizationIds', 'names');
+  const { keepRuns: keep, runLabel: label, observe: heard = silent, ...options } = checkCall(database, given);
+  const facts = {
+    command: 'tenant adopt' as const,
+    options: namesOf(organizationIds),
+    label,
+    keep,
+    observe: heard,
+  };
+  const adopt = async (run: RecordedRun): Promise<Adoptions> => {
+    const elapsedMs = startStopwatch();
+    const observe = observeRun(heard, run);
+    const context = createRunContext(database, options, run);
+    const registry = await assertRegistry(database);
+    assertHolds(registry, database.names, TRANSITIONS.adopt.to);
+    await prepareState(database, await readState(database), observe);
+    await run.begin([]);
+    const lanes = adoptions.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
+    observe({ type: 'selected', total: adoptions.length, due: adoptions.length });
+    const { outcomes } = await serve<{ readonly tenant: TenantNames }, Done>(
+      context,
+      adoptions.map(({ clerkOrgId, schema }) => ({ tenant: { clerkOrgId, schema } })),
+      {
+        lanes,
+        observe,
+        attempt: ({ tenant }) => attemptAdoption(context, registry, tenant),
+        ledger: { command: 'tenant adopt', direction: 'up', areStanding: true },
+      },
+    );
+    const tenants = outcomes.map(toResult);
+    return {
+      tenants,
+      interrupted: tenants.some(({ outcome }) => outcome === 'skipped'),
+      durationMs: elapsedMs(),
+    };
+  };
+  return withRun(database, facts, adopt, endingOf);
+}
+
+/** What adoptTenants would do, one after the other; nothing is changed. @throws TenantctlError as adoptTenants */
+export async function planAdoption(
+  database: Database,
+  adoptions: readonly TenantNames[],
+): Promise<AdoptionResult[]> {
+  const organizationIds = adoptions.map(({ clerkOrgId }) => clerkOrgId);
+  checkCall(database, { organizationIds }, 'organizationIds');
+  const { names } = database;
+  const registry = await assertRegistry(database);
+  assertHolds(registry, names, TRANSITIONS.adopt.to);
+  const planned: AdoptionResult[] = [];
+  for (const { clerkOrgId, schema } of adoptions) {
+    const tenant = { clerkOrgId, schema };
+    const { isDone, error } = await lookAt(database, names, registry, tenant).catch((thrown: unknown) => ({
+      isDone: false,
+      error: toDatabaseError(thrown),
+    }));
+    const outcome = error !== undefined ? 'failed' : isDone ? 'already-adopted' : 'adopted';
+    planned.push({
+      ...tenant,
+      outcome,
+      durationMs: 0,
+      ...(error && { error: error.with({ tenant: clerkOrgId }) }),
+    });
+  }
+  return planned;
+}
+
+function attemptAdoption(
+  context: RunContext,
+  registry: RegistryShape,
+  tenant: TenantNames,
+): Promise<Attempt<Done>> {
+  return tryUnderLock<Done>(
+    context,
+    tenant.schema,
+    (transaction) => adoptInTransaction(context, registry, tenant, transaction),
+    (thrown) => toDatabaseError(thrown, { tenant: tenant.clerkOrgId }),
+  );
+}
+
+async function adoptInTransaction(
+  { database: { names }, run }: RunContext,
+  registry: RegistryShape,
+  tenant: TenantNames,
+  transaction: OpenTransaction,
+): Promise<Attempt<Done>> {
+  const { client } = transaction;
+  const { isDone, error, hasRow } = await lookAt(client, names, registry, tenant);
+  if (isDone || error !== undefined) transaction.abandon();
+  if (error !== undefined) return { kind: 'failed', error, mayRepeat: false };
+  if (isDone) return { kind: 'done', done: { isChanged: false } };
+  await client.query(adoptRow(names, registry, tenant, hasRow));
+  await client.query(knowAdopted(tenant));
+  await transaction.commitWith([
+    grantApplications(literal(tenant.schema)),
+    // A schema without a history gets no stamp.
+    `SELECT tenantctl.stamp(${literal(tenant.schema)}::text)`,
+    `SELECT pg_notify('${CHANNEL}', ${literal(tenant.clerkOrgId)})`,
+    ...recordInLedger(run?.id, tenant, { direction: 'up', outcome: 'adopted' }),
+  ]);
+  return { kind: 'done', done: { isChanged: true } };
+}
+
+/** Whether a schema is the tenant's already, or cannot become it. @throws TenantctlError ORGANIZATION_ID_INVALID */
+async function lookAt(
+  client: Pick<Database, 'query'>,
+  names: Names,
+  registry: RegistryShape,
+  tenant: TenantNames,
+): Promise<{ isDone: boolean; hasRow: boolean; error?: TenantctlError | undefined }> {
+  assertOrganizationId(tenant.clerkOrgId);
+  const { rows } = await client.query<AdoptFacts & QueryResultRow>(selectAdoptFacts(names, registry, tenant));
+  const [facts] = rows;
+  if (facts === undefined) throw new Error('the facts are always one row');
+  const isDone = facts.ownedBy === tenant.clerkOrgId && facts.owner !== null;
+  const error = isDone ? undefined : refusalOfAdoption(names, takesRows(names, registry), tenant, facts);
+  return { isDone, error, hasRow: facts.row !== null };
+}
+
+function toResult({
+  task: { tenant },
+  durationMs,
+  ...outcome
+}: Outcome<{ readonly tenant: TenantNames }, Done>): AdoptionResult {
+  const { clerkOrgId, schema } = tenant;
+  const base = { clerkOrgId, schema, durationMs };
+  if (outcome.kind === 'failed')
+    return { ...base, outcome: 'failed', error: outcome.error.with({ tenant: clerkOrgId }) };
+  if (outcome.kind !== 'done') return { ...base, outcome: 'skipped' };
+  return { ...base, outcome: outcome.done.isChanged ? 'adopted' : 'already-adopted' };
+}
+
+/** Pure. */
+function endingOf({ tenants, interrupted }: Adoptions): RunEnding {
+  const count = (one: AdoptionResult['outcome']) => tenants.filter(({ outcome }) => outcome === one).length;
+  const totals = {
+    selected: tenants.length,
+    upToDate: count('already-adopted'),
+    changed: count('adopted'),
+    failed: count('failed'),
+    skipped: count('skipped'),
+  };
+  return { outcome: totals.failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
+}
