@@ -1,4 +1,4 @@
-import type { Node, Property } from 'estree';
+import type { BlockStatement, MemberExpression, Node, Property } from 'estree';
 import {
   CALL_BACK,
   FIXED_MEMBERS,
@@ -154,15 +154,31 @@ function isOwnMethod(property: Property, key: string, code: ModuleCode): boolean
 
 /**
  * `this.string('name')` in a function that Knex calls. In sloppy mode `this` may be the global object, so none of
- * its names may be called.
+ * its names may be called. After such a call it is known to be another object, and may be handed on.
  */
 function isHarmlessThis(node: Node, code: ModuleCode): boolean {
   const parent = code.parent(node);
-  if (parent?.type !== 'MemberExpression') return false;
-  const member = memberName(parent);
-  const call = code.parent(parent);
-  const isCalled = call?.type === 'CallExpression' && call.callee === parent;
-  return isCalled && member !== undefined && !(member in globalThis) && code.functionOf(node) !== undefined;
+  if (parent?.type === 'CallExpression' && parent.callee !== node) return isAfterItsCall(node, code);
+  return parent?.type === 'MemberExpression' && callsThis(parent, code);
+}
+
+function callsThis(member: MemberExpression, code: ModuleCode): boolean {
+  const name = memberName(member);
+  const call = code.parent(member);
+  const isCalled = call?.type === 'CallExpression' && call.callee === member;
+  return isCalled && name !== undefined && !(name in globalThis) && code.functionOf(member) !== undefined;
+}
+
+/** Whether the function has called `this.on(...)` before, on which it would have failed. */
+function isAfterItsCall(node: Node, code: ModuleCode): boolean {
+  const within = code.functionOf(node);
+  if (within === undefined || !('body' in within) || within.type === 'ArrowFunctionExpression') return false;
+  return (within.body as BlockStatement).body.some((statement) => {
+    const call = statement.type === 'ExpressionStatement' ? statement.expression : undefined;
+    if (call?.type !== 'CallExpression' || call.callee.type !== 'MemberExpression') return false;
+    const isOfThis = call.callee.object.type === 'ThisExpression' && callsThis(call.callee, code);
+    return isOfThis && (call.range?.[1] ?? Infinity) <= (node.range?.[0] ?? 0);
+  });
 }
 
 /** The name by which a node asks an object for a member, also in a pattern. */

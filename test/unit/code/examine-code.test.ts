@@ -91,6 +91,12 @@ const PURE: readonly (readonly [string, string])[] = [
     up('await knex("t").insert({ stack: 1, constructor: 2, prototype: 3 })'),
   ],
   ['lets Knex hand it this', up('await knex.schema.createTable("t", function () { this.string("a") })')],
+  [
+    'hands on this, which Knex has handed it',
+    up(
+      'const on = (join) => join.on("a", "b"); await knex("t").join("u", function () { this.on("c", "d"); on(this) })',
+    ),
+  ],
   ['deletes rows', up('await knex("t").where({ a: 1 }).delete()')],
   ['calculates', up('await knex.raw(String(Math.max(1, 2)))')],
   ['has a date', up('await knex("t").insert({ at: new Date("2020-01-01T00:00:00Z") })')],
@@ -146,6 +152,31 @@ const VARYING: readonly (readonly [string, string, string])[] = [
   [
     'asks the global object for what it does not know',
     up('(function () { return this.WIKI })()'),
+    'uses this',
+  ],
+  [
+    'asks the global object by this, which it hands on while it calls it',
+    up('(function () { this.on(((g) => g.Date)(this)) })()'),
+    'uses this',
+  ],
+  [
+    'asks the global object by this, which it hands on before it calls it',
+    up('(function (a = ((g) => g.Date)(this)) { this.on(a) })()'),
+    'uses this',
+  ],
+  [
+    'asks the global object by this, which it calls perhaps',
+    up('(function () { this.on?.(); if (knex) this.on(); ((g) => g.Date)(this) })()'),
+    'uses this',
+  ],
+  [
+    'asks the global object by this, which it calls by a name that it has',
+    up('(function () { this.toString(); ((g) => g.Date)(this) })()'),
+    'uses this',
+  ],
+  [
+    'asks the global object by this of another function',
+    up('(function () { this.on(); (function () { ((g) => g.Date)(this) })() })()'),
     'uses this',
   ],
   ['formats the date of today', up('new Intl.DateTimeFormat("en-CA").format()'), 'uses Intl.DateTimeFormat'],
