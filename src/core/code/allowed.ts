@@ -46,13 +46,18 @@ const LODASH = names(`
   without words xor zip zipObject`);
 
 /** Packages of which some functions may be used. A process loads them once, from a place that is not examined. */
-export const PACKAGES: readonly string[] = ['lodash', 'lodash-es'];
+export const PACKAGES: readonly string[] = ['lodash', 'lodash-es', 'dotenv'];
+
+/** May be called at the top level of a module: it runs once in a process, for all tenants. */
+export const ONCE = names(`
+  Date Date.now Math.random crypto.randomUUID node:crypto.randomUUID process.cwd node:process.cwd node:path.resolve
+  package:dotenv.config`);
 
 /** Stays the same as long as a process lives. */
 const FIXED = new Set([
   'process.env.*',
   ...LOCATIONS,
-  ...PACKAGES.flatMap((name) =>
+  ...['lodash', 'lodash-es'].flatMap((name) =>
     [...LODASH].flatMap((member) => ['.', '/'].map((sign) => `package:${name}${sign}${member}`)),
   ),
 ]);

@@ -5,6 +5,7 @@ import {
   judgeName,
   LOCATIONS,
   MAKE_LISTS,
+  ONCE,
   PACKAGES,
   READS,
   REFUSED_MEMBERS,
@@ -49,7 +50,8 @@ export function examineModule(code: ModuleCode, file: string): ModuleReport {
     const name = outermostName(node, code);
     if (name === undefined) continue;
     const use = useOf(node, code);
-    const kind = judgeName(name, use);
+    const isOnce = use === 'called' && ONCE.has(name) && code.functionOf(node) === undefined;
+    const kind = isOnce ? 'fixed' : judgeName(name, use);
     const isFile = READS.has(name) ? use === 'called' : isPartOfPath(node, name, code);
     if (kind !== 'pure' && !isFile) found(node, `uses ${name.replace(/^\w+:/, '')}`, kind);
   }

@@ -11,8 +11,8 @@ export interface ParsedCode {
 }
 
 /**
- * Parses JavaScript or TypeScript. Types are left out, as type stripping does.
- * @throws SyntaxError, also for TypeScript that emits code of its own, such as an enum
+ * Parses JavaScript or TypeScript. Types are left out, as type stripping does, and an enum is a constant object.
+ * @throws SyntaxError, also for TypeScript that emits code of its own, such as a namespace
  */
 export async function parseCode(text: string, isTypeScript: boolean): Promise<ParsedCode> {
   // Loaded only here: most commands examine no code.
@@ -35,8 +35,10 @@ export async function parseCode(text: string, isTypeScript: boolean): Promise<Pa
 
 function collect(node: Node, parents: Map<Node, Node>): void {
   for (const key of keysOf(node)) {
-    const value = (node as unknown as Readonly<Record<string, unknown>>)[key];
-    for (const child of Array.isArray(value) ? (value as unknown[]) : [value]) {
+    const holder = node as unknown as Record<string, unknown>;
+    const value = holder[key];
+    holder[key] = Array.isArray(value) ? value.map(withoutEnum) : withoutEnum(value);
+    for (const child of [holder[key]].flat()) {
       if (!isNode(child) || isType(child)) continue;
       if (('declare' in child && child.declare === true) || emitsCode(child))
         throw new SyntaxError(`line ${lineOf(child)} is more than JavaScript with types`);
@@ -44,6 +46,24 @@ function collect(node: Node, parents: Map<Node, Node>): void {
       collect(child, parents);
     }
   }
+}
+
+interface Enum {
+  readonly id: Node;
+  readonly body: { readonly members: readonly { readonly id: Node; readonly initializer?: Node }[] };
+}
+
+/** A constant object in place of an enum. A number that the compiler would give it is as good as any. */
+function withoutEnum(value: unknown): unknown {
+  if (!isNode(value) || (value.type as string) !== 'TSEnumDeclaration') return value;
+  if ('declare' in value && value.declare === true) return value;
+  const { id, body, range, loc } = value as Node & Enum;
+  const made = (type: string, parts: object) => ({ type, range, loc, ...parts });
+  const properties = body.members.map(({ id: key, initializer }) =>
+    made('Property', { kind: 'init', key, value: initializer ?? made('Literal', { value: 0, raw: '0' }) }),
+  );
+  const declarator = made('VariableDeclarator', { id, init: made('ObjectExpression', { properties }) });
+  return made('VariableDeclaration', { kind: 'const', declarations: [declarator] });
 }
 
 const NO_CODE = new Set(

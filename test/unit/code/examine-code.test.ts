@@ -127,6 +127,22 @@ const VARYING: readonly (readonly [string, string, string])[] = [
   ['asks the clock for a date', up('new Date()'), 'uses Date'],
   ['asks the clock for a date by spreading nothing', up('new Date(...[])'), 'uses Date'],
   ['asks the clock for a text', up('Date(0)'), 'uses Date'],
+  ['loads its environment each time', up("require('dotenv').config()"), 'uses dotenv.config'],
+  [
+    'asks the clock in a function that it calls once',
+    `const clock = (() => ({ now: () => Date.now() }))(); ${up('clock.now()')}`,
+    'uses Date.now',
+  ],
+  [
+    'asks the clock in a method that it hands on once',
+    `const now = Date.now.bind(Date); ${up('now()')}`,
+    'uses Date.now',
+  ],
+  [
+    'counts calls in the date when it began',
+    `const d = new Date(); ${up('d.setDate(d.getDate() + 1)')}`,
+    CHANGES_OBJECT,
+  ],
   ['asks the clock by another name', `const D = Date; ${up('new D()')}`, 'uses Date'],
   ['asks the clock by destructuring', up('const { now } = Date; now()'), 'uses Date'],
   [
@@ -508,6 +524,14 @@ describe('examineCode', () => {
     ['reads a variable of the environment', up('await knex.raw(process.env.NAME)'), 'process.env.NAME'],
     ['shows where it is', up('await knex.raw(__dirname)'), '__dirname'],
     ['depends on the locale', up('["b", "a"].map((a) => a.toLocaleUpperCase())'), '.toLocaleUpperCase'],
+    ['takes the time once', `const now = Date.now(); ${up('await knex.raw(String(now))')}`, 'Date.now'],
+    ['takes the date once', `const now = new Date(); ${up('await knex.raw(String(now))')}`, 'Date'],
+    ['loads its environment once', `require('dotenv').config(); ${up('1')}`, 'dotenv.config'],
+    [
+      'works out a path once',
+      `import { resolve } from 'path'; const a = resolve('a'); ${esm('await knex.raw(a)')}`,
+      'path.resolve',
+    ],
     ['looks with lodash', `const _ = require('lodash'); ${up('_.uniq([1, 1])')}`, 'lodash.uniq'],
     ['looks with a part of lodash', `import has from 'lodash/has'; ${esm('has({}, "a")')}`, 'lodash/has'],
     ['exports where it is', `export const file = __dirname + '/a'; ${esm('1')}`, '__dirname'],
@@ -594,7 +618,7 @@ describe('examineCode', () => {
     const verdict = await examine({
       '1_a.js': `require('./names'); ${up('1')}`,
       'names.js': '',
-      'names.ts': 'export const now = Date.now();',
+      'names.ts': 'export const now = () => Date.now();',
     });
     expect(verdict).toMatchObject({ kind: 'varying', reason: 'names.ts uses Date.now in line 1' });
   });
@@ -621,7 +645,7 @@ describe('examineCode', () => {
         kind: 'varying',
         reason: '1_a.js imports ./lib, which cannot be resolved',
       });
-    const varying = await examine({ ...files, 'lib/b.js': 'Date.now()' });
+    const varying = await examine({ ...files, 'lib/b.js': 'exports.now = Date.now' });
     expect(varying).toMatchObject({ kind: 'varying', reason: 'lib/b.js uses Date.now in line 1' });
   });
 
@@ -642,13 +666,24 @@ describe('examineCode', () => {
     const pure = await examine({ '1_a.ts': typed }, { name: '1_a.ts' });
     expect([pure.reason, pure.kind]).toEqual([undefined, 'pure']);
     for (const text of [
-      'enum A { B }',
+      'enum A { B = Date.now() }',
+      'declare enum A { B }',
       'namespace A { export const b = 1 }',
       'declare const process: any; process.pid',
     ])
       expect(await examine({ '1_a.ts': `${text}; ${typed}` }, { name: '1_a.ts' })).toMatchObject({
         kind: 'varying',
       });
+  });
+
+  it('takes an enum for a constant object', async () => {
+    const text = (body: string) => `export enum Status { Active = 'ACTIVE', Idle, Other = Status.Active }
+      const enum Kind { A = 1 << 2 } ${esm(`await knex.raw(Status.Active + Kind.A); ${body}`)}`;
+    const name = '1_a.ts';
+    const verdict = await examine({ [name]: text('') }, { name });
+    expect([verdict.reason, verdict.kind]).toEqual([undefined, 'pure']);
+    const changed = await examine({ [name]: text('Status.Idle = 1') }, { name });
+    expect(changed.reason).toContain(CHANGES_OBJECT);
   });
 
   it('takes a .sql file as it is', async () => {
