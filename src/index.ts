@@ -129,6 +129,10 @@ export type { VectorExtensionMode } from './core/install/vector-extension.ts';
 // Migration files that were edited after they were applied
 export { acceptEdits, type AcceptedEdit, type AcceptEditsOptions } from './core/commands/accept-edits.ts';
 
+// Migrations that schemas have already
+export { markMigrations, planMarking } from './core/commands/mark-migrations.ts';
+export type { MarkOptions, MarkResult, Marks } from './core/commands/mark-migrations.ts';
+
 // Interrupted migrations outside a transaction
 export { resolveInterrupted, type Resolution, type ResolveOptions } from './core/commands/resolve.ts';
 export type { ResolutionCommands } from './core/state/resolution-commands.ts';
@@ -246,6 +250,7 @@ export {
   statusChangesDocument,
   type StatusChangesDocument,
 } from './core/documents/status-change-document.ts';
+export { marksDocument, plannedMarksDocument } from './core/documents/mark-document.ts';
 export { adoptionDocument } from './core/documents/adoption-document.ts';
 export { plannedRenameDocument, renameDocument } from './core/documents/rename-document.ts';
 export { seedDocument } from './core/documents/seed-document.ts';

@@ -62,6 +62,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'history accept 20251103123430_org_users.js',
     'history accept 20251103123228_init_db --master',
   ],
+  'history mark': [
+    'history mark --all --tenant org_acme --dry-run',
+    'history mark --to 20251103123430_org_users',
+    'history mark 20251103123228_init_db --master',
+  ],
   resolve: ['resolve org_acme --applied', 'resolve master --retry'],
   runs: ['runs --limit 5'],
   'runs show': ['runs show latest', 'runs show 42 --all'],

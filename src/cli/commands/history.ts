@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import type { AcceptedEdit } from '../../core/commands/accept-edits.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
+import { addMark } from './history-mark.ts';
 
 interface AcceptFlags {
   readonly master?: boolean;
@@ -18,6 +19,7 @@ export function addHistory(program: Command, register: Register): void {
     .option('--tenants', 'only tenant migrations')
     .addHelpText('after', EPILOGUE);
   register(accept, 'history accept', acceptCommand);
+  addMark(history, register);
 }
 
 function acceptCommand(

@@ -78,7 +78,7 @@ export function renderAdoptions(
   if (without.length > 0) {
     const names = listed(without.map(({ clerkOrgId }) => clerkOrgId));
     lines.push(
-      `${look.paint.cyan(look.marks.arrow)} Without recorded migrations: ${names}. migrate would run all of them`,
+      `${look.paint.cyan(look.marks.arrow)} Without recorded migrations: ${names}. migrate would run all of them; record those that are there already: tenantctl history mark`,
     );
   }
   return lines.join('\n');

@@ -4,6 +4,7 @@ export { renderDiagnosis } from './doctor.ts';
 export { renderFleet, renderMaster, renderUpToDate } from './fleet.ts';
 export { renderGrant, renderGrantPlan } from './grant.ts';
 export { renderProvision } from './provision.ts';
+export { renderMarks } from './marks.ts';
 export { renderPlannedRename, renderRename } from './rename.ts';
 export { renderRehearsal } from './rehearsal.ts';
 export { renderResolution } from './resolution.ts';

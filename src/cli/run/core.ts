@@ -5,6 +5,7 @@ export { examineBatch } from '../../core/commands/batch-sql.ts';
 export { forEachTenant } from '../../core/commands/for-each-tenant.ts';
 export { grantApplication } from '../../core/commands/grant-application.ts';
 export { readGrantPlan } from '../../core/commands/plan-grant.ts';
+export { markMigrations, planMarking } from '../../core/commands/mark-migrations.ts';
 export { migrateMaster } from '../../core/commands/migrate-master.ts';
 export { migrateTenants } from '../../core/commands/migrate-tenants.ts';
 export {

@@ -78,6 +78,8 @@ const RULES = {
     'unfinished',
     'withSchema',
     'allowStale',
+    'all',
+    'master',
     'allowPartial',
     'again',
   ),

@@ -99,7 +99,9 @@ export async function adoptTenants(
         ledger: { command: 'tenant adopt', direction: 'up', areStanding: true },
       },
     );
-    const tenants = outcomes.map(toResult);
+    const places = new Map(adoptions.map(({ schema }, place) => [schema, place]));
+    const placeOf = ({ schema }: AdoptionResult) => places.get(schema) ?? 0;
+    const tenants = outcomes.map(toResult).toSorted((a, b) => placeOf(a) - placeOf(b));
     return {
       tenants,
       interrupted: tenants.some(({ outcome }) => outcome === 'skipped'),

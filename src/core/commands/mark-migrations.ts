@@ -1,0 +1,256 @@
+import type { Database } from '../../db/database.ts';
+import { toDatabaseError } from '../../db/database-error.ts';
+import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
+import type { TenantctlError } from '../../errors.ts';
+import { startStopwatch } from '../../stopwatch.ts';
+import type { Assignment } from '../apply/assignment.ts';
+import { lookUnderLock, readUnderLock, type Seen } from '../apply/under-lock.ts';
+import { untrustedHistory } from '../apply/untrusted-history.ts';
+import {
+  checksumOf,
+  compareNames,
+  readMigrationFolder,
+  type MigrationFile,
+  type MigrationFolder,
+} from '../files/source.ts';
+import { ensureState, prepareState, readState } from '../install/state-schema.ts';
+import type { RunEnding } from '../ledger/recorded-run.ts';
+import { recordInLedger } from '../ledger/record-in-run.ts';
+import { checkCall } from '../options/check-call.ts';
+import { filesToMark, planMarks, type MarkExtent } from '../plan/plan-marks.ts';
+import { NOTHING, type ForwardOptions, type Plan } from '../plan/plan.ts';
+import { tenantNotActive } from '../registry/not-active.ts';
+import { createLanes, ONE_LANE } from '../run/lanes.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { serve } from '../serve/serve.ts';
+import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
+import { stampOf } from '../stamps/stamps.ts';
+import { recordFiles } from '../state/checksums.ts';
+import { forgetFailure } from '../state/failures.ts';
+import { interrupted } from '../state/interrupted.ts';
+import { forgetRepeatable } from '../state/scripts.ts';
+import { tenantAmbiguous } from '../state/tenant-ids.ts';
+import { assertFinished } from '../state/verb-intents.ts';
+import type { Target } from '../target/target.ts';
+import { recordStep } from '../target/write-history.ts';
+import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
+import { MARKABLE, readMarkTargets, type MarkSelection, type MarkTarget } from './mark-targets.ts';
+
+export interface MarkOptions
+  extends
+    Omit<FleetRunOptions, 'recordings' | 'compile'>,
+    MarkExtent,
+    MarkSelection,
+    Pick<ForwardOptions, 'allowOutOfOrder' | 'allowNewerHistory'> {}
+
+/** What was, or would be, recorded in one history. */
+export interface MarkResult {
+  /** Null for the master schema. */
+  readonly clerkOrgId: string | null;
+  readonly schema: string;
+  /** `unchanged`: the history had them already. `skipped`: the run was stopped before. */
+  readonly outcome: 'marked' | 'unchanged' | 'failed' | 'skipped';
+  readonly names: readonly string[];
+  /** 0 if nothing was recorded. */
+  readonly batch: number;
+  readonly durationMs: number;
+  readonly error?: TenantctlError | undefined;
+}
+
+export interface Marks {
+  /** The run's number in the ledger; absent if it could not be recorded. */
+  readonly run?: number;
+  readonly tenants: readonly MarkResult[];
+  readonly interrupted: boolean;
+  readonly durationMs: number;
+}
+
+interface MarkTask extends MarkTarget {
+  readonly plan: Plan;
+}
+
+type Done = Pick<MarkResult, 'names' | 'batch'>;
+
+interface Decided {
+  readonly folder: MigrationFolder;
+  readonly files: readonly MigrationFile[];
+  readonly tasks: readonly MarkTask[];
+  readonly results: readonly MarkResult[];
+}
+
+/**
+ * Records migrations as applied in the histories of tenants, or of the master schema, without running them: for schemas
+ * that have them already. Each history is changed in a transaction under its lock, as one batch, as if the migrations
+ * had been run. Nothing compares the schema with what the migrations make.
+ * @throws TenantctlError USAGE, MIGRATION_UNKNOWN, TENANT_UNKNOWN, before anything is changed. One tenant's failure is
+ *   in its result: MIGRATION_OUT_OF_ORDER, MIGRATION_FILE_MISSING, HISTORY_NEWER, SCHEMA_MISSING, TENANT_NOT_ACTIVE
+ */
+export function markMigrations(database: Database, options: MarkOptions): Promise<Marks> {
+  const { names, all } = options;
+  const recorded = {
+    ...(names && { names }),
+    ...(all === true && { all }),
+    ...(options.master && { master: true }),
+  };
+  return inRun(database, 'history mark', { ...options, recorded, recordings: false }, endingOf, markInRun);
+}
+
+/** What markMigrations would record; nothing is changed. @throws TenantctlError as markMigrations */
+export async function planMarking(database: Database, given: MarkOptions): Promise<readonly MarkResult[]> {
+  const options = checkCall(database, given, 'folder');
+  const { tasks, results } = await decide(database, options);
+  const planned = tasks.map(({ tenant, plan }) =>
+    resultOf(tenant, 'marked', { names: plan.steps.map(({ name }) => name), batch: plan.batch }),
+  );
+  return [...planned, ...results];
+}
+
+async function decide(database: Database, options: MarkOptions): Promise<Decided> {
+  const folder = await readMigrationFolder(options.folder);
+  const files = filesToMark(folder, options);
+  const tasks: MarkTask[] = [];
+  const results: MarkResult[] = [];
+  for (const one of await readMarkTargets(database, options)) {
+    const plan = planMarks(folder, one.history, files, options);
+    const error = one.error ?? plan.problem;
+    if (error !== undefined) results.push(resultOf(one.tenant, 'failed', { error }));
+    else if (plan.steps.length === 0) results.push(resultOf(one.tenant, 'unchanged'));
+    else tasks.push({ ...one, plan });
+  }
+  return { folder, files, tasks, results };
+}
+
+async function markInRun({ context, options, run, observe }: CommandRun<MarkOptions>): Promise<Marks> {
+  const elapsedMs = startStopwatch();
+  const { database } = context;
+  const { folder, files, tasks, results } = await decide(database, options);
+  observe({ type: 'selected', total: tasks.length + results.length, due: tasks.length });
+  const all = [...results];
+  if (tasks.length > 0) {
+    const state = await readState(database);
+    // There may be no registry yet.
+    if (options.master === true) await ensureState(database, state, observe);
+    else await prepareState(database, state, observe);
+    await run.begin([...new Set(tasks.flatMap(({ plan }) => plan.steps.map(({ name }) => name)))]);
+    const lanes = tasks.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
+    const { outcomes } = await serve<MarkTask, Done>(context, tasks, {
+      lanes,
+      observe,
+      attempt: (task, earlier) =>
+        attemptMark(context, task, earlier, (history) => planMarks(folder, history, files, options)),
+      ledger: { command: 'history mark', direction: 'up', areStanding: true },
+    });
+    all.push(...outcomes.map(toResult));
+  }
+  if (all.some(({ outcome }) => outcome === 'marked')) {
+    const scope = options.master === true ? 'master' : 'tenants';
+    const checksums = files.map((file) => ({ file, checksum: checksumOf(file) }));
+    await recordFiles(database, scope, checksums);
+  }
+  const tenants = all.toSorted((a, b) => compareNames(a.clerkOrgId ?? '', b.clerkOrgId ?? ''));
+  const isInterrupted = all.some(({ outcome }) => outcome === 'skipped');
+  return { tenants, interrupted: isInterrupted, durationMs: elapsedMs() };
+}
+
+async function attemptMark(
+  { database, run, lockTimeoutMs, statementTimeoutMs }: RunContext,
+  task: MarkTask,
+  earlier: Earlier<Done>,
+  decideAgain: Assignment['decide'],
+): Promise<Attempt<Done>> {
+  const { target } = task;
+  const assignment: Assignment = {
+    direction: 'up',
+    decide: decideAgain,
+    hasState: true,
+    ...(target.scope === 'tenants' && { statuses: MARKABLE }),
+  };
+  try {
+    return await withTransaction(
+      database,
+      { lockTimeoutMs, statementTimeoutMs },
+      lookUnderLock(target, assignment, false),
+      async (transaction) => {
+        const plan = await planUnderLock(target, assignment, transaction);
+        if (plan === 'busy' || plan.steps.length === 0) transaction.abandon();
+        if (plan === 'busy') return { kind: 'busy' };
+        if (plan.steps.length === 0) {
+          const { steps, batch } = earlier.mayBeCommitted ? task.plan : NOTHING;
+          return { kind: 'done', done: { names: steps.map(({ name }) => name), batch } };
+        }
+        const names = plan.steps.map(({ name }) => name);
+        const { batch } = plan;
+        await transaction.commitWith([
+          ...names.map((name) => recordStep(target, 'up', name, batch)),
+          ...recordInLedger(run?.id, target, { direction: 'up', outcome: 'marked', names, batch }),
+          ...names.map((name) => forgetFailure(target.schema, name)),
+          forgetRepeatable(target.schema),
+          ...stampOf(target),
+        ]);
+        return { kind: 'done', done: { names, batch } };
+      },
+    );
+  } catch (thrown) {
+    const error = untrustedHistory(thrown, target) ?? toDatabaseError(thrown, { tenant: target.clerkOrgId });
+    return { kind: 'failed', error, mayRepeat: true };
+  }
+}
+
+/** @throws TenantctlError why the history must not be changed */
+async function planUnderLock(
+  target: Target,
+  assignment: Assignment,
+  { client, opening }: OpenTransaction,
+): Promise<Plan | 'busy'> {
+  const [lock, , look] = opening;
+  if ((lock?.rows[0] as { locked: boolean } | undefined)?.locked !== true) return 'busy';
+  const seen = look?.rows[0] as Seen;
+  const tenant = { clerkOrgId: target.clerkOrgId ?? '', schema: target.schema };
+  assertFinished(seen.verb);
+  if (assignment.statuses !== undefined && !assignment.statuses.some((status) => status === seen.status))
+    throw tenantNotActive(tenant, seen.status);
+  if (!seen.is_known) throw tenantAmbiguous(tenant);
+  if (seen.intent !== null) throw interrupted(target, seen.intent, []);
+  const history = await readUnderLock(client, target, assignment, seen, undefined);
+  const plan = assignment.decide(history, [], undefined);
+  if (plan.problem !== undefined) throw plan.problem;
+  return plan;
+}
+
+function toResult({ task: { tenant }, durationMs, ...outcome }: Outcome<MarkTask, Done>): MarkResult {
+  if (outcome.kind === 'failed') return resultOf(tenant, 'failed', { durationMs, error: outcome.error });
+  if (outcome.kind !== 'done') return resultOf(tenant, 'skipped', { durationMs });
+  const { names } = outcome.done;
+  return resultOf(tenant, names.length === 0 ? 'unchanged' : 'marked', { ...outcome.done, durationMs });
+}
+
+function resultOf(
+  { clerkOrgId, schema }: MarkTarget['tenant'],
+  outcome: MarkResult['outcome'],
+  { error, ...more }: Partial<MarkResult> = {},
+): MarkResult {
+  const failure = error !== undefined && { error: error.with({ tenant: clerkOrgId }) };
+  return {
+    clerkOrgId: clerkOrgId ?? null,
+    schema,
+    outcome,
+    names: [],
+    batch: 0,
+    durationMs: 0,
+    ...more,
+    ...failure,
+  };
+}
+
+/** Pure. */
+function endingOf({ tenants, interrupted: isInterrupted }: Marks): RunEnding {
+  const count = (one: MarkResult['outcome']) => tenants.filter(({ outcome }) => outcome === one).length;
+  const totals = {
+    selected: tenants.length,
+    upToDate: count('unchanged'),
+    changed: count('marked'),
+    failed: count('failed'),
+    skipped: count('skipped'),
+  };
+  return { outcome: totals.failed > 0 ? 'failed' : isInterrupted ? 'interrupted' : 'done', totals };
+}
