@@ -69,6 +69,20 @@ export {
 export { parseAdoptions, type AdoptionMap } from './core/tenant/parse-adoptions.ts';
 export type { TenantNames } from './core/registry/rename-row.ts';
 
+// Archiving and dropping
+export { archiveTenant, archiveTenants, planArchive, type ArchiveOptions } from './core/tenant/archive.ts';
+export {
+  dropTenant,
+  dropTenants,
+  forgetTenants,
+  planDrop,
+  readDropped,
+  type DropOptions,
+} from './core/tenant/drop.ts';
+export type { Loss } from './core/tenant/losses.ts';
+export type { RemovalResult, Removals } from './core/tenant/removal-result.ts';
+export type { Tombstone } from './core/state/tombstones.ts';
+
 // Renaming
 export { planRename, renameTenant, type RenameOptions, type RenameResult } from './core/tenant/rename.ts';
 export type { StaleObject } from './core/tenant/rename-schema.ts';

@@ -34,6 +34,12 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'tenant verify': ['tenant verify backups/*.tar', 'tenant verify backups/org_acme.tar --tenant org_acme'],
   'tenant adopt': ['tenant adopt --dry-run', 'tenant adopt acme=org_acme', 'tenant adopt --map schemas.csv'],
+  'tenant drop': [
+    'tenant drop org_acme',
+    'tenant drop org_acme org_globex --out /var/backups --yes',
+    'tenant drop org_acme --forget',
+  ],
+  'tenant archive': ['tenant archive org_acme', 'tenant archive org_acme --out /var/backups'],
   'seed tenants': [
     'seed tenants --dry-run',
     'seed tenants --only 20260309110000_plans --tenant org_acme,org_globex',

@@ -1,7 +1,7 @@
-const NO_DROP =
-  "tenantctl does not drop tenants. To take one out of use, set its status in the registry to 'ARCHIVED'.";
-const NO_STATUS_COMMAND =
-  "Set the tenant's status in the registry: 'SUSPENDED' or 'ARCHIVED' takes it out of every run, 'ACTIVE' takes it back in.";
+const DROP =
+  'tenantctl tenant drop <org> drops a tenant; tenant archive <org> keeps its row; tenant suspend <org> keeps all.';
+const CHANGE_STATUS =
+  'tenantctl tenant suspend <org> takes a tenant out of use, tenant resume <org> brings it back; tenant archive <org> keeps only a backup.';
 
 const APPLY =
   'tenantctl migrate all applies everything that is pending: the master migrations, then every tenant.';
@@ -64,12 +64,12 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
     'tenantctl tenant provision <org> creates a tenant; tenantctl make tenant <name> writes a migration file.',
   ],
   [
-    'drop, delete, remove, destroy, rm, deprovision, unprovision, db drop, tenant drop, tenant delete, tenant remove, tenant rm, tenant destroy, tenant deprovision, tenant unprovision, tenant unregister, tenant purge, unregister, delete tenant, drop tenant, remove tenant',
-    NO_DROP,
+    'drop, delete, remove, destroy, rm, deprovision, unprovision, db drop, tenant delete, tenant remove, tenant rm, tenant destroy, tenant deprovision, tenant unprovision, tenant unregister, tenant purge, unregister, delete tenant, drop tenant, remove tenant',
+    DROP,
   ],
   [
-    'suspend, resume, archive, unarchive, activate, deactivate, enable, disable, tenant suspend, tenant resume, tenant archive, tenant unarchive, tenant activate, tenant deactivate, tenant enable, tenant disable',
-    NO_STATUS_COMMAND,
+    'suspend, resume, archive, unarchive, activate, deactivate, enable, disable, tenant activate, tenant deactivate, tenant enable, tenant disable',
+    CHANGE_STATUS,
   ],
   ['version', 'Use tenantctl --version.'],
 ];

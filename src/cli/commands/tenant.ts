@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { droppedDocument } from '../../core/documents/removal-document.ts';
 import { registryDocument, tenantStateDocument } from '../../core/documents/status-document.ts';
 import { STATUSES, type TenantStatus } from '../../names.ts';
 import type { CommandResult, Register } from '../run/command.ts';
@@ -7,11 +8,13 @@ import { addAdopt } from './tenant-adopt.ts';
 import { addProvision } from './tenant-provision.ts';
 import { addRename } from './tenant-rename.ts';
 import { addTenantBackup } from './tenant-backup.ts';
+import { addTenantDrop } from './tenant-drop.ts';
 import { addTenantStatus } from './tenant-status.ts';
 import { addTenantVerify } from './tenant-verify.ts';
 
 interface ListFlags {
   readonly status?: TenantStatus;
+  readonly dropped?: boolean;
 }
 
 export function addTenant(program: Command, register: Register): void {
@@ -25,10 +28,14 @@ export function addTenant(program: Command, register: Register): void {
   addTenantBackup(tenant, register);
   addTenantVerify(tenant, register);
   addAdopt(tenant, register);
+  addTenantDrop(tenant, register);
 
   for (const list of [tenant.command('list').alias('ls'), program.command('ls', { hidden: true })]) {
     const status = new Option('--status <status>', 'only tenants with this status');
-    list.description('list the registry, one line per tenant').addOption(status.choices([...STATUSES]));
+    list
+      .description('list the registry, one line per tenant')
+      .addOption(status.choices([...STATUSES]))
+      .addOption(new Option('--dropped', 'the tenants that were dropped, instead').conflicts('status'));
     register(list, 'tenant list', listTenants);
   }
 
@@ -39,8 +46,15 @@ export function addTenant(program: Command, register: Register): void {
   register(show, 'tenant show', showTenant);
 }
 
-function listTenants(context: Context, { status }: ListFlags): Promise<CommandResult> {
+function listTenants(context: Context, { status, dropped }: ListFlags): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database, _settings, _observe, core) => {
+    if (dropped === true) {
+      const tombstones = await core.readDropped(database);
+      return {
+        document: { dropped: tombstones.map(droppedDocument) },
+        text: ({ renderDropped }, look) => renderDropped(tombstones, look),
+      };
+    }
     await core.assertRegistry(database);
     const all = await core.readTenants(database);
     const tenants = all.filter((tenant) => status === undefined || tenant.status === status);

@@ -12,6 +12,7 @@ export { renderRunEnd } from './run-end.ts';
 export { renderRun, renderRuns } from './runs.ts';
 export { renderSnapshot } from './snapshot.ts';
 export { renderStatus } from './status.ts';
+export { renderDropped, renderLosses, renderRemovals } from './removal.ts';
 export { renderPlannedStatus, renderStatusChanges } from './status-change.ts';
 export { renderRegistry, renderTenant } from './tenant.ts';
 export { renderWrite } from './write.ts';

@@ -146,6 +146,8 @@ const VERBS: Readonly<Record<string, string>> = {
   'tenant backup': 'backed up',
   'tenant adopt': 'adopted',
   'history mark': 'marked',
+  'tenant drop': 'dropped',
+  'tenant archive': 'archived',
   'grant application': 'changed',
   exec: 'written',
 };
@@ -155,6 +157,8 @@ const UNCHANGED: Readonly<Record<string, string>> = {
   'rollback tenants': 'with nothing to undo',
   'tenant suspend': 'suspended already',
   'tenant resume': 'ACTIVE already',
+  'tenant drop': 'dropped already',
+  'tenant archive': 'ARCHIVED already',
   exec: 'written before',
 };
 

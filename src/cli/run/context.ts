@@ -47,8 +47,11 @@ export interface Context {
     concurrency: Concurrency | undefined,
     use: (database: Database, settings: Settings, observe: Observer, core: Core) => Promise<T>,
   ): Promise<T>;
-  /** @throws TenantctlError CONFIRMATION_REQUIRED without a terminal, or if the answer is no */
-  confirm(question: string): Promise<void>;
+  /**
+   * @param word what a person must type; yes if absent
+   * @throws TenantctlError CONFIRMATION_REQUIRED without a terminal, or if the answer is another one
+   */
+  confirm(question: string, word?: string): Promise<void>;
 }
 
 export function createContext(options: GlobalOptions, output: Output, interruption: Interruption): Context {
@@ -100,9 +103,9 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
         }
       });
     },
-    async confirm(question) {
+    async confirm(question, word) {
       const { askToConfirm } = await import('../terminal/confirm.ts');
-      await askToConfirm(question, options.yes === true, output);
+      await askToConfirm(question, options.yes === true, output, word);
     },
   };
 }

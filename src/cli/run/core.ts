@@ -45,6 +45,8 @@ export { planBackups } from '../../core/tenant/plan-backups.ts';
 export { adoptTenants, planAdoption } from '../../core/tenant/adopt.ts';
 export { readAdoptionCandidates } from '../../core/tenant/adoption-candidates.ts';
 export { parseAdoptions } from '../../core/tenant/parse-adoptions.ts';
+export { archiveTenants, planArchive } from '../../core/tenant/archive.ts';
+export { dropTenants, forgetTenants, planDrop, readDropped } from '../../core/tenant/drop.ts';
 export { parseOrganizations } from '../../core/tenant/parse-organizations.ts';
 export { provisionTenants } from '../../core/tenant/provision.ts';
 export { planRename, renameTenant } from '../../core/tenant/rename.ts';

@@ -2,8 +2,17 @@ import { createInterface, type Interface } from 'node:readline/promises';
 import { TenantctlError } from '../../errors.ts';
 import type { Output } from './output.ts';
 
-/** Asks for confirmation unless --yes is given. @throws TenantctlError CONFIRMATION_REQUIRED */
-export async function askToConfirm(question: string, yes: boolean, output: Output): Promise<void> {
+/**
+ * Asks for confirmation unless --yes is given.
+ * @param word what a person must type; yes if absent
+ * @throws TenantctlError CONFIRMATION_REQUIRED
+ */
+export async function askToConfirm(
+  question: string,
+  yes: boolean,
+  output: Output,
+  word?: string,
+): Promise<void> {
   if (yes) return;
   if (!process.stdin.isTTY || !process.stderr.isTTY || output.json) {
     throw new TenantctlError(
@@ -14,10 +23,12 @@ export async function askToConfirm(question: string, yes: boolean, output: Outpu
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await ask(terminal, `${output.errorLook.paint.yellow('?')} ${question} Go on? [y/N] `);
-    if (!/^y(es)?$/i.test(answer.trim())) {
-      throw new TenantctlError('CONFIRMATION_REQUIRED', 'The answer was no: nothing was changed.');
-    }
+    const mark = output.errorLook.paint.yellow('?');
+    const how = word === undefined ? 'Go on? [y/N]' : `Type ${word} to go on:`;
+    const answer = (await ask(terminal, `${mark} ${question} ${how} `)).trim();
+    if (word === undefined ? /^y(es)?$/i.test(answer) : answer === word) return;
+    const told = word === undefined ? 'no' : `not ${word}`;
+    throw new TenantctlError('CONFIRMATION_REQUIRED', `The answer was ${told}: nothing was changed.`);
   } finally {
     terminal.close();
   }

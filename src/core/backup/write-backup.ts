@@ -10,6 +10,7 @@ import { measureContent } from '../content/measure-content.ts';
 import { readContent } from '../content/read-content.ts';
 import { contentSettings } from '../content/text-form.ts';
 import { readShape } from '../shape/read-shapes.ts';
+import type { Shape } from '../shape/shape.ts';
 import { version } from '../../version.ts';
 import { encodeBackup } from './encode-backup.ts';
 import { FORMAT } from './format.ts';
@@ -22,6 +23,8 @@ export interface BackupSubject {
   readonly schema: string;
   /** In the registry, in tenantctl's words. */
   readonly status: string;
+  /** Its shape before its foreign keys to shared tables were dropped; read from the schema if absent. */
+  readonly shape?: Shape | undefined;
 }
 
 type Server = Pick<Database, 'names' | 'serverMajor'>;
@@ -75,7 +78,7 @@ async function readManifest(client: PoolClient, server: Server, subject: BackupS
   const content = await readContent(client, schema, names);
   const tables = content.tables.map(({ name }) => qualified(schema, name));
   if (tables.length > 0) await client.query(`LOCK TABLE ONLY ${tables.join(', ONLY ')} IN ACCESS SHARE MODE`);
-  const shape = await readShape(client, schema, server);
+  const shape = subject.shape ?? (await readShape(client, schema, server));
   const records = await readRecords(client, schema, names);
   const measures = await measureContent(client, schema, content);
   await client.query(contentSettings(schema));

@@ -7,6 +7,7 @@ import { checkOptions } from '../options/check-options.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { findTenants, tenantUnknown, type RegisteredTenant } from '../registry/registry.ts';
 import type { TenantClass } from '../report/class-counts.ts';
+import { readTombstones, tenantDropped } from '../state/tombstones.ts';
 import type { Memory } from '../state/memory.ts';
 import type { FormerNames } from '../state/tenant-ids.ts';
 import type { VerbIntent } from '../state/verb-intents.ts';
@@ -115,7 +116,11 @@ export async function tenantState(
   const migrations = await readMigrationFolder(options.tenantFolder);
   const folder = await withScriptsOf(migrations, options.repeatableFolder);
   await assertRegistry(database);
-  const [state] = await readStates(database, await findTenants(database, [name]), folder);
+  const found = await findTenants(database, [name]).catch(async (error: unknown) => {
+    const [tombstone] = await readTombstones(database, await readStateVersion(database), [name]);
+    throw tombstone === undefined ? error : tenantDropped(tombstone);
+  });
+  const [state] = await readStates(database, found, folder);
   if (state === undefined) throw tenantUnknown([name]);
   return state;
 }

@@ -10,6 +10,7 @@ import { allRoutines, readAltered } from './routines.ts';
 import { BACKUPS_TABLE } from '../state/backups.ts';
 import { SCRIPTS_TABLE } from '../state/scripts.ts';
 import { followRegistry, tenantAmbiguous, TENANT_IDS } from '../state/tenant-ids.ts';
+import { TOMBSTONES } from '../state/tombstones.ts';
 import { VERB_INTENTS_TABLE } from '../state/verb-intents.ts';
 import { boundNames, readStateVersion, readVersionIfAny } from '../state/version.ts';
 import type { Observer } from '../report/event.ts';
@@ -88,6 +89,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   SCRIPTS_TABLE,
   VERB_INTENTS_TABLE,
   BACKUPS_TABLE,
+  TOMBSTONES,
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

@@ -55,6 +55,8 @@ export interface RunTenant {
     | 'backed-up'
     | 'adopted'
     | 'marked'
+    | 'dropped'
+    | 'archived'
     | 'failed';
   readonly direction: 'up' | 'down';
   /** In the order applied or undone; for a failure, those committed before it. */

@@ -13,7 +13,9 @@ interface LedgerEntry {
     | 'renamed'
     | 'backed-up'
     | 'adopted'
-    | 'marked';
+    | 'marked'
+    | 'dropped'
+    | 'archived';
   /** None if absent. */
   readonly names?: readonly string[];
   /** 0 if absent. */

@@ -16,6 +16,8 @@ export type RunCommand =
   | 'tenant backup'
   | 'tenant adopt'
   | 'history mark'
+  | 'tenant drop'
+  | 'tenant archive'
   | 'grant application'
   | 'exec'
   | 'seed tenants';

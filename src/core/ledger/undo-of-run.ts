@@ -98,6 +98,9 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'tenant suspend': 'tenantctl tenant resume <org> makes a tenant ACTIVE again.',
   'tenant resume': 'tenantctl tenant suspend <org> suspends a tenant again.',
   'tenant backup': 'A backup changes no tenant: delete its file.',
+  'tenant drop':
+    'A dropped tenant is in the backup that was made first: tenantctl tenant list --dropped names it.',
+  'tenant archive': 'An ARCHIVED tenant is in the backup that was made first.',
   'grant application': 'tenantctl grant application <role> --revoke takes the rights back.',
   'seed tenants': 'What a seed has written, SQL undoes: tenantctl exec --write.',
   exec: 'What SQL has written, other SQL undoes: tenantctl exec --write.',

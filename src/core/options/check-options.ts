@@ -62,6 +62,7 @@ const RULES = {
     'masterFolder',
     'tenantFolder',
     'seedFolder',
+    'backupFolder',
     'repeatableFolder',
     'path',
     'directory',

@@ -37,6 +37,15 @@ export function changeStatus(
   return updateStatus(names, shape, whereRow(names, clerkOrgId, schema), change);
 }
 
+/** The statement that deletes a tenant's row, and notifies as changeStatus does. It returns a row if there was one. */
+export function deleteRow(
+  names: Names,
+  { clerkOrgId, schema }: { readonly clerkOrgId: string; readonly schema: string },
+): string {
+  const { table } = registrySql(names);
+  return notifying(names, `DELETE FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}`);
+}
+
 /** Notifies of the organization of each row that a statement changes. */
 function notifying(names: Names, statement: string): string {
   const { organization } = registrySql(names);

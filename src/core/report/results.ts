@@ -11,6 +11,8 @@ export type TenantOutcome =
   | 'seeded'
   | 'suspended'
   | 'resumed'
+  | 'dropped'
+  | 'archived'
   | 'granted'
   | 'revoked'
   | 'up-to-date'

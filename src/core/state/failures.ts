@@ -41,6 +41,11 @@ export function forgetFailure(schema: string, migration?: string): string {
   return `DELETE FROM tenantctl.tenant_failures WHERE tenant = ${tenantId(schema)} AND NOT ${IS_REFUSAL}${also}`;
 }
 
+/** For the transaction that takes the tenant's schema away. */
+export function forgetAllFailures(schema: string): string {
+  return `DELETE FROM tenantctl.tenant_failures WHERE tenant = ${tenantId(schema)}`;
+}
+
 /** For the transaction of a rollback, after the history: forgets a check that refused what was undone. */
 export function forgetUndoneRefusal(schema: string, historyTable: string): string {
   return `DELETE FROM tenantctl.tenant_failures f WHERE tenant = ${tenantId(schema)} AND ${IS_REFUSAL}

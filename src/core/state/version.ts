@@ -20,6 +20,9 @@ export const SCRIPTS_SINCE = 15;
 /** The first version with intents of verbs (src/core/state/verb-intents.ts). */
 export const VERB_INTENTS_SINCE = 16;
 
+/** The first version with tombstones (src/core/state/tombstones.ts). */
+export const TOMBSTONES_SINCE = 18;
+
 /** 0 if there is no tenantctl schema. @throws TenantctlError NAMES_DIFFER */
 export async function readStateVersion(database: Database): Promise<number> {
   try {

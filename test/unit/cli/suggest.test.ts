@@ -102,10 +102,10 @@ test.for([
   ['seed:run', 'tenantctl seed tenants'],
   ['seed:make add_x', 'tenantctl make seed <name>'],
   ['create', 'tenantctl tenant provision <org>'],
-  ['tenant delete org_1', 'does not drop tenants'],
-  ['tenant deprovision org_1', 'does not drop tenants'],
-  ['deprovision org_1', 'does not drop tenants'],
-  ['tenant unarchive org_1', "'ACTIVE' takes it back in"],
+  ['tenant delete org_1', 'tenantctl tenant drop <org>'],
+  ['tenant deprovision org_1', 'tenantctl tenant drop <org>'],
+  ['deprovision org_1', 'tenantctl tenant drop <org>'],
+  ['tenant deactivate org_1', 'tenant suspend <org> takes a tenant out of use'],
 ] as const)('for the word of another tool "%s" the hint says: %s', async ([call, hint]) => {
   expect(await parse(call.split(' '))).toEqual({ hint: expect.stringContaining(hint) });
 });

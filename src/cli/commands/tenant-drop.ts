@@ -1,0 +1,144 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import {
+  droppedDocument,
+  plannedDropDocument,
+  removalsDocument,
+} from '../../core/documents/removal-document.ts';
+import type { Loss } from '../../core/tenant/losses.ts';
+import type { Removals, RemovalVerb } from '../../core/tenant/removal-result.ts';
+import { counted } from '../../wording.ts';
+import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
+import { tenantNames } from '../flags/list.ts';
+import { bytesText } from '../render/bytes.ts';
+import type { CommandResult, Register } from '../run/command.ts';
+import type { Context } from '../run/context.ts';
+import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
+
+interface RemovalFlags extends FleetFlags {
+  readonly backup: boolean;
+  readonly out: string;
+  readonly forget?: boolean;
+}
+
+const NAMES = [
+  '<org or schema...>',
+  'organization ids or schema names, separated by spaces or commas',
+] as const;
+const OUT = [
+  '--out <folder>',
+  'folder for the backups that are made first; it is created',
+  'backups',
+] as const;
+
+/** Adds `tenant drop` and `tenant archive`. */
+export function addTenantDrop(tenant: Command, register: Register): void {
+  const drop = tenant
+    .command('drop')
+    .description('back tenants up, then drop their schemas and rows; asks for the organization id')
+    .argument(...NAMES, tenantNames)
+    .option(...OUT)
+    .option('--no-backup', 'drop without a backup')
+    .option('--dry-run', 'show what would be dropped; change nothing')
+    .option('--forget', 'forget what is remembered of tenants that were dropped before');
+  register(addRun(drop).addOption(concurrency()), 'tenant drop', dropTenants);
+
+  const archive = tenant
+    .command('archive')
+    .description('back ACTIVE or SUSPENDED tenants up, then drop their schemas; the rows stay, as ARCHIVED')
+    .argument(...NAMES, tenantNames)
+    .option(...OUT)
+    .option('--dry-run', 'show what would be archived; change nothing');
+  register(addRun(archive).addOption(concurrency()), 'tenant archive', archiveTenants);
+}
+
+function dropTenants(
+  context: Context,
+  flags: RemovalFlags,
+  names: readonly string[],
+): Promise<CommandResult> {
+  if (flags.forget === true) return forget(context, names);
+  return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
+    const options = { ...runOptions(context, settings, flags), observe };
+    if (flags.dryRun === true) return planned('drop', await core.planDrop(database, names, options));
+    const backupFolder = flags.backup ? resolve(context.folder, flags.out) : undefined;
+    const result = await core.dropTenants(database, names, {
+      ...options,
+      backupFolder,
+      confirm: (losses) => context.confirm(question('drops', losses, backupFolder), wordToType(losses)),
+    });
+    return removalsResult(context, 'drop', result);
+  });
+}
+
+function archiveTenants(
+  context: Context,
+  flags: RemovalFlags,
+  names: readonly string[],
+): Promise<CommandResult> {
+  return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
+    const options = { ...runOptions(context, settings, flags), observe };
+    if (flags.dryRun === true) return planned('archive', await core.planArchive(database, names));
+    const backupFolder = resolve(context.folder, flags.out);
+    const result = await core.archiveTenants(database, names, {
+      ...options,
+      backupFolder,
+      confirm: (losses) => context.confirm(question('archives', losses, backupFolder)),
+    });
+    return removalsResult(context, 'archive', result);
+  });
+}
+
+/** What goes, one line for each tenant. */
+function question(
+  does: 'drops' | 'archives',
+  losses: readonly Loss[],
+  backupFolder: string | undefined,
+): string {
+  const lines = losses.map(
+    ({ clerkOrgId, schema, status, tables, estimatedRows, bytes, role }) =>
+      `  ${clerkOrgId} (${schema}, ${status}): ${counted(tables, 'table')}, about ${counted(estimatedRows, 'row')}${bytes === null ? '' : `, ${bytesText(bytes)}`}${role === null ? '' : `, role ${role}`}`,
+  );
+  const backup =
+    backupFolder === undefined ? 'No backup is made.' : `Each is backed up first, into ${backupFolder}.`;
+  return `This ${does} ${counted(losses.length, 'tenant')} with all data:\n${lines.join('\n')}\n${backup}`;
+}
+
+/** What a person types who means it: the organization id, or how many tenants there are. */
+function wordToType(losses: readonly Loss[]): string {
+  const [first] = losses;
+  return losses.length === 1 && first !== undefined ? first.clerkOrgId : String(losses.length);
+}
+
+function planned(verb: RemovalVerb, losses: readonly Loss[]): CommandResult {
+  return {
+    document: plannedDropDocument(losses),
+    text: ({ renderLosses }, look) => renderLosses(verb, losses, look),
+  };
+}
+
+function removalsResult({ output }: Context, verb: RemovalVerb, removals: Removals): CommandResult {
+  const { run: id, tenants, interrupted } = removals;
+  const failed = tenants.filter(({ error }) => error !== undefined);
+  showFailures(output, failed);
+  return {
+    document: removalsDocument(removals),
+    text: withRunEnd(
+      output,
+      { id, command: `tenant ${verb}`, failed: failed.length, changed: 0 },
+      ({ renderRemovals }, look) => renderRemovals(tenants, output.verbose, look),
+    ),
+    error: failureOf(failed, tenants.length),
+    interrupted,
+  };
+}
+
+function forget(context: Context, names: readonly string[]): Promise<CommandResult> {
+  return context.withDatabase(undefined, async (database, _settings, _observe, core) => {
+    const forgotten = await core.forgetTenants(database, names);
+    return {
+      document: { forgotten: forgotten.map(droppedDocument) },
+      text: () => `Forgotten: ${forgotten.map(({ clerkOrgId }) => clerkOrgId).join(', ')}`,
+    };
+  });
+}

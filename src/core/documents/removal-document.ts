@@ -1,0 +1,24 @@
+import type { ErrorReport } from '../../errors.ts';
+import type { Tombstone } from '../state/tombstones.ts';
+import type { Loss } from '../tenant/losses.ts';
+import type { RemovalResult, Removals } from '../tenant/removal-result.ts';
+import { withReport } from './document.ts';
+
+/** `tenant drop` and `tenant archive`. */
+export interface RemovalsDocument extends Omit<Removals, 'tenants'> {
+  readonly tenants: readonly (Omit<RemovalResult, 'error'> & { readonly error?: ErrorReport })[];
+}
+
+export function removalsDocument({ run, tenants, ...rest }: Removals): RemovalsDocument {
+  return { ...(run !== undefined && { run }), ...rest, tenants: tenants.map(withReport) };
+}
+
+/** With `--dry-run`: what would go. */
+export function plannedDropDocument(losses: readonly Loss[]) {
+  return { dryRun: true, tenants: losses };
+}
+
+/** A tenant of `tenant list --dropped` and `tenant drop --forget`. */
+export function droppedDocument({ clerkOrgId, schema, droppedAt, backupFile }: Tombstone) {
+  return { clerkOrgId, schema, droppedAt: droppedAt.toISOString(), backupFile };
+}

@@ -1,0 +1,48 @@
+import type { Database } from '../../db/database.ts';
+import { readSchemaSizes } from '../fleet/schema-sizes.ts';
+import type { RemovedTenant } from './removal-result.ts';
+
+/** What goes with a tenant. */
+export interface Loss {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly status: string;
+  /** With partitions and the history tables. */
+  readonly tables: number;
+  /** As PostgreSQL estimates them; the ones of tables that were never analyzed are counted as 0. */
+  readonly estimatedRows: number;
+  /** With indexes and TOAST tables; null if they could not be measured. */
+  readonly bytes: number | null;
+  /** Its role of its own; null if it has none, or if the role stays. */
+  readonly role: string | null;
+}
+
+/** Two queries for all tenants. */
+export async function readLosses(
+  database: Database,
+  tenants: readonly RemovedTenant[],
+  roleOf: (tenant: RemovedTenant) => string | undefined,
+): Promise<Loss[]> {
+  const schemas = tenants.map(({ schema }) => schema);
+  const { bytes } = await readSchemaSizes(database, schemas);
+  const { rows } = await database.query<{ schema: string; tables: number; rows: number }>(
+    `SELECT n.nspname::text AS schema, count(*)::int AS tables, sum(greatest(c.reltuples, 0))::float8 AS rows
+     FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
+     WHERE n.nspname = ANY ($1::name[]) GROUP BY 1`,
+    [schemas],
+  );
+  const counted = new Map(rows.map((row) => [row.schema, row]));
+  return tenants.map((tenant) => {
+    const { clerkOrgId, schema, status } = tenant;
+    const { tables = 0, rows: estimatedRows = 0 } = counted.get(schema) ?? {};
+    return {
+      clerkOrgId,
+      schema,
+      status,
+      tables,
+      estimatedRows,
+      bytes: bytes.get(schema) ?? null,
+      role: roleOf(tenant) ?? null,
+    };
+  });
+}

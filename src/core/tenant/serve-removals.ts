@@ -1,0 +1,90 @@
+import { recordFailures } from '../ledger/failures.ts';
+import type { Observer } from '../report/event.ts';
+import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { serve } from '../serve/serve.ts';
+import type { Outcome } from '../serve/work.ts';
+import { giveBack, removeTenant, type Removal, type Removed } from './remove-tenant.ts';
+import {
+  REMOVED,
+  REMOVED_BEFORE,
+  resultOf,
+  type RemovalResult,
+  type RemovedTenant,
+} from './removal-result.ts';
+
+interface RemovalTask {
+  readonly tenant: RemovedTenant;
+}
+
+interface How {
+  readonly concurrency: Concurrency | undefined;
+  readonly observe: Observer;
+}
+
+/** Takes the schemas of tenants away, several tenants in parallel. A tenant whose removal fails gets back what it had. */
+export async function serveRemovals(
+  context: RunContext,
+  removal: Removal,
+  tenants: readonly RemovedTenant[],
+  { concurrency, observe }: How,
+): Promise<RemovalResult[]> {
+  const { database, run } = context;
+  const { verb } = removal;
+  const toResult = ({
+    task: { tenant },
+    durationMs,
+    ...outcome
+  }: Outcome<RemovalTask, Removed>): RemovalResult => {
+    if (outcome.kind === 'failed') return resultOf(tenant, 'failed', { durationMs, error: outcome.error });
+    if (outcome.kind !== 'done') return resultOf(tenant, 'skipped', { durationMs });
+    const { isOver = false, backupFile } = outcome.done;
+    const made = backupFile !== undefined && { backupFile };
+    return resultOf(tenant, isOver ? REMOVED_BEFORE[verb] : REMOVED[verb], { durationMs, ...made });
+  };
+  const { outcomes } = await serve<RemovalTask, Removed>(
+    context,
+    tenants.map((tenant) => ({ tenant })),
+    {
+      lanes: tenants.length > 1 ? await createLanes(database, concurrency, observe) : ONE_LANE,
+      observe,
+      attempt: ({ tenant }) => removeTenant(context, removal, tenant),
+      onEnd(outcome, done, due) {
+        const { clerkOrgId, schema, durationMs, error } = toResult(outcome);
+        const ended =
+          outcome.kind === 'done' ? REMOVED[verb] : outcome.kind === 'failed' ? 'failed' : 'skipped';
+        const result = {
+          clerkOrgId,
+          schema,
+          durationMs,
+          error,
+          outcome: ended,
+          names: [],
+          batch: 0,
+        } as const;
+        observe({ type: 'tenant', result, done, due });
+      },
+    },
+  );
+  const failures = outcomes.flatMap((outcome) =>
+    outcome.kind === 'failed' ? [{ ...outcome, tenant: outcome.task.tenant }] : [],
+  );
+  for (const { tenant } of failures) await giveBackTo(context, removal, tenant, observe);
+  const command = { command: `tenant ${verb}`, direction: 'down', areStanding: true } as const;
+  await recordFailures(database, run, command, failures);
+  for (const message of context.warnings) observe({ type: 'warning', message });
+  return outcomes.map(toResult);
+}
+
+async function giveBackTo(
+  context: RunContext,
+  removal: Removal,
+  tenant: RemovedTenant,
+  observe: Observer,
+): Promise<void> {
+  const { kind, ...attempt } = await giveBack(context, removal, tenant);
+  if (kind === 'done') return;
+  const why = 'error' in attempt && attempt.error !== undefined ? `: ${attempt.error.message}` : '';
+  const message = `"${tenant.clerkOrgId}" is not as it was before its ${removal.verb}${why}. Run the command again.`;
+  observe({ type: 'warning', message });
+}

@@ -1,0 +1,80 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { verifyBackup } from '../../../src/core/backup/read-backup.ts';
+import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import { archiveTenant, archiveTenants, planArchive } from '../../../src/core/tenant/archive.ts';
+import { dropTenant, dropTenants, readDropped } from '../../../src/core/tenant/drop.ts';
+import { suspendTenant } from '../../../src/core/tenant/suspend.ts';
+import { createFleet, type TestFleet } from '../../support/fleet.ts';
+import { refusalOf } from '../../support/refusal.ts';
+
+const A = schemaNameFor('org_a');
+
+async function createFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'tenantctl-archive-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+const statuses = async ({ query }: TestFleet) => {
+  const rows = await query<{ id: string; status: string }>('SELECT clerk_org_id AS id, status FROM tenants');
+  return Object.fromEntries(rows.map(({ id, status }) => [id, status]));
+};
+
+test('archived tenants keep their rows and what is remembered; the file has their rows, and the shape with its foreign keys', async () => {
+  const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
+  const { database, query } = fleet;
+  await query(`CREATE TABLE plans (id int PRIMARY KEY); INSERT INTO plans VALUES (7);
+    INSERT INTO ${A}.notes SELECT generate_series(1, 1000); ALTER TABLE ${A}.notes ADD COLUMN plan int DEFAULT 7 REFERENCES plans`);
+  await suspendTenant(database, 'org_b');
+  const folder = join(await createFolder(), 'new');
+  expect(await planArchive(database, ['org_a', 'org_b'])).toHaveLength(2);
+
+  const { tenants } = await archiveTenants(database, ['org_a', 'org_b'], { backupFolder: folder });
+  expect(tenants.map(({ outcome }) => outcome)).toEqual(['archived', 'archived']);
+  expect(await statuses(fleet)).toEqual({ org_a: 'ARCHIVED', org_b: 'ARCHIVED', org_c: 'ACTIVE' });
+  expect(await query(`SELECT FROM pg_namespace WHERE nspname = $1`, [A])).toEqual([]);
+  const file = tenants.find(({ clerkOrgId }) => clerkOrgId === 'org_a')?.backupFile ?? '';
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  const { manifest, rows } = await verifyBackup(file);
+  expect(manifest).toMatchObject({ clerkOrgId: 'org_a', schema: A, status: 'ACTIVE' });
+  expect(rows).toBeGreaterThan(1000);
+  expect(JSON.stringify(manifest.shape)).toContain('FOREIGN KEY (plan) REFERENCES');
+  expect(await query('SELECT file FROM tenantctl.backups WHERE file = $1', [file])).toHaveLength(1);
+
+  expect(await archiveTenant(database, 'org_a', { backupFolder: folder })).toMatchObject({
+    outcome: 'already-archived',
+  });
+  expect((await fleet.status()).tenants).toMatchObject({ notActive: 2, broken: 0 });
+  expect((await fleet.migrate()).totals).toMatchObject({ failed: 0 });
+  // The backup of an archived tenant stays when it is dropped.
+  expect(await dropTenant(database, 'org_a', { backupFolder: folder })).toMatchObject({ outcome: 'dropped' });
+  expect(await readdir(folder)).toHaveLength(2);
+  expect(await readDropped(database)).toMatchObject([{ clerkOrgId: 'org_a', backupFile: file }]);
+});
+
+test('without a backup nothing goes: a folder that cannot be written, a tenant that cannot be backed up, another status', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const { database, query } = fleet;
+  const folder = await createFolder();
+  await query(`CREATE TABLE plans (id int PRIMARY KEY); ALTER TABLE ${A}.notes ADD COLUMN plan int REFERENCES plans, ADD COLUMN big oid;
+    SELECT lo_from_bytea(4711, 'x'); INSERT INTO ${A}.notes VALUES (1, NULL, 4711)`);
+  expect(await refusalOf(dropTenant(database, 'org_a', { backupFolder: '/proc/nowhere' }))).toMatchObject({
+    code: 'FILE_UNUSABLE',
+  });
+  const { tenants } = await dropTenants(database, ['org_a', 'org_b'], { backupFolder: folder });
+  expect(tenants).toMatchObject([
+    { clerkOrgId: 'org_b', outcome: 'dropped' },
+    { clerkOrgId: 'org_a', outcome: 'failed', error: { code: 'CONTENT_UNSUPPORTED' } },
+  ]);
+  expect(await statuses(fleet)).toEqual({ org_a: 'ACTIVE' });
+  expect(await query(`SELECT FROM pg_constraint WHERE confrelid = 'plans'::regclass`)).toHaveLength(1);
+  expect(await query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
+  expect(await readdir(folder)).toHaveLength(1);
+  await query(`UPDATE tenants SET status = 'FAILED'`);
+  expect(await refusalOf(archiveTenant(database, 'org_a', { backupFolder: folder }))).toMatchObject({
+    code: 'TENANT_NOT_ACTIVE',
+  });
+});

@@ -1,0 +1,136 @@
+import { expect, test } from 'vitest';
+import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
+import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import {
+  dropTenant,
+  dropTenants,
+  forgetTenants,
+  planDrop,
+  readDropped,
+} from '../../../src/core/tenant/drop.ts';
+import { resumeTenant } from '../../../src/core/tenant/resume.ts';
+import { contentOf } from '../../support/catalog.ts';
+import { createFleet, type TestFleet } from '../../support/fleet.ts';
+import { refusalOf } from '../../support/refusal.ts';
+import { session } from '../../support/stamps.ts';
+
+const A = schemaNameFor('org_a');
+
+/** All that is there of a tenant, or of everybody, but the ledger and tenantctl's own ids. */
+async function contentWith({ testDatabase }: TestFleet, organization = ''): Promise<string[]> {
+  const schema = organization && schemaNameFor(organization);
+  return (await contentOf(testDatabase))
+    .filter((line) => line.includes(schema) || line.includes(organization))
+    .filter((line) => !/^row tenantctl\.(?:tenants|state_version|recordings) /.test(line))
+    .map((line) => line.replace(/"updated_at": "[^"]*"/, ''));
+}
+
+/** Foreign keys from and to shared tables, a cycle within, a partition and a view. */
+async function tie({ query }: TestFleet, schema: string): Promise<void> {
+  await query(`CREATE TABLE IF NOT EXISTS public.plans (id int PRIMARY KEY); CREATE TABLE IF NOT EXISTS public.uses (note int);
+    CREATE TABLE IF NOT EXISTS public.parts (id int) PARTITION BY LIST (id); CREATE TABLE IF NOT EXISTS public.kin (id int)`);
+  await query(`SET search_path TO ${schema}, public;
+    CREATE TABLE x (id int PRIMARY KEY, plan int);
+    ALTER TABLE x ADD FOREIGN KEY (plan) REFERENCES public.plans DEFERRABLE NOT VALID;
+    CREATE TABLE y (id int PRIMARY KEY REFERENCES x); ALTER TABLE x ADD FOREIGN KEY (id) REFERENCES y DEFERRABLE;
+    CREATE TABLE child () INHERITS (public.kin); CREATE TABLE part (id int);
+    ALTER TABLE public.uses ADD COLUMN mine int REFERENCES x; CREATE VIEW seen AS SELECT x.plan FROM x, public.plans p WHERE p.id = x.plan;
+    CREATE SEQUENCE free; CREATE TYPE mood AS ENUM ('ok'); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    ALTER TABLE public.parts ATTACH PARTITION part DEFAULT; SET search_path TO DEFAULT`);
+}
+
+test('a dropped tenant is gone with all that it had, others and shared tables stay; dropping again is no error', async () => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const { database, query } = fleet;
+  await tie(fleet, A);
+  const heard: string[] = [];
+  const listener = await session(fleet);
+  listener.on('notification', ({ payload = '' }) => heard.push(payload));
+  await listener.query('LISTEN tenantctl');
+  const before = await contentWith(fleet, 'org_b');
+  const [loss] = await planDrop(database, ['org_a']);
+  expect(loss).toMatchObject({ clerkOrgId: 'org_a', schema: A, status: 'ACTIVE', tables: 8, role: null });
+  expect(loss?.bytes).toBeGreaterThan(0);
+
+  const { run, tenants } = await dropTenants(database, [A]);
+  expect(tenants).toMatchObject([{ clerkOrgId: 'org_a', schema: A, outcome: 'dropped' }]);
+  expect(await contentWith(fleet, 'org_a')).toEqual([]);
+  expect(await contentWith(fleet, 'org_b')).toEqual(before);
+  expect(await readRun(database, run ?? 0)).toMatchObject({ command: 'tenant drop', outcome: 'done' });
+  expect(await readRunTenants(database, run ?? 0, { onlyFailed: false })).toMatchObject([
+    { clerkOrgId: 'org_a', schema: A, outcome: 'dropped' },
+  ]);
+  await expect.poll(() => heard).toEqual(['org_a', 'org_a']);
+
+  const [tombstone] = await readDropped(database);
+  expect(tombstone).toMatchObject({ clerkOrgId: 'org_a', schema: A, backupFile: null });
+  expect(await dropTenant(database, 'org_a')).toMatchObject({ outcome: 'already-dropped' });
+  expect(await refusalOf(dropTenants(database, ['org_a', 'org_nope']))).toMatchObject({
+    code: 'TENANT_UNKNOWN',
+    tenant: 'org_nope',
+  });
+
+  // The organization comes back as another tenant, and the tombstone stays until it is forgotten.
+  expect((await fleet.provision('org_a'))[0]?.outcome).toBe('provisioned');
+  expect(await readDropped(database)).toHaveLength(1);
+  await forgetTenants(database, ['org_a']);
+  expect(await readDropped(database)).toEqual([]);
+  expect(await query(`SELECT FROM tenantctl.run_tenants WHERE outcome = 'dropped'`)).toEqual([]);
+  expect(await refusalOf(forgetTenants(database, ['org_a']))).toMatchObject({ code: 'TENANT_UNKNOWN' });
+  expect((await fleet.status()).tenants).toMatchObject({ upToDate: 2 });
+});
+
+test('what depends on a tenant from outside is named, and nothing changes', async () => {
+  const fleet = await createFleet(['org_a']);
+  const { database, query } = fleet;
+  await query(`SET search_path TO ${A}, public; CREATE TYPE mood AS ENUM ('ok'); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE VIEW public.spy AS SELECT * FROM notes; CREATE TABLE public.moods (mood mood, n int DEFAULT f());
+    CREATE FUNCTION on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; CREATE EVENT TRIGGER et ON ddl_command_end EXECUTE FUNCTION on_ddl(); SET search_path TO DEFAULT`);
+  const before = await contentWith(fleet);
+  const error = await refusalOf(dropTenant(database, 'org_a'));
+  expect(error).toMatchObject({ code: 'TENANT_REFERENCED', tenant: 'org_a' });
+  expect(error.details).toEqual([
+    'column mood of table public.moods',
+    'default value for column n of table public.moods',
+    'event trigger et',
+    'view public.spy',
+  ]);
+  expect(await contentWith(fleet)).toEqual(before);
+  await query('DROP VIEW public.spy; DROP TABLE public.moods; DROP EVENT TRIGGER et');
+  expect(await dropTenant(database, 'org_a')).toMatchObject({ outcome: 'dropped' });
+});
+
+test('a drop that fails gives the tenant back as it was; one whose process died continues, and resuming is refused', async () => {
+  const fleet = await createFleet(['org_a']);
+  const { database, query, testDatabase } = fleet;
+  await tie(fleet, A);
+  const before = await contentWith(fleet);
+  const reader = await session(fleet);
+  await reader.query(`BEGIN; SELECT FROM ${A}.notes`);
+  const error = await refusalOf(dropTenant(database, 'org_a', { lockTimeoutMs: 100, retries: 0 }));
+  expect(error).toMatchObject({
+    sqlstate: '55P03',
+    blockedBy: [{ query: expect.stringContaining('notes') as string }],
+  });
+  expect(await contentWith(fleet)).toEqual(before);
+  expect(await query('SELECT status FROM tenants')).toEqual([{ status: 'ACTIVE' }]);
+  expect(await query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
+
+  const dying = await testDatabase.open();
+  const died = refusalOf(dropTenant(dying, 'org_a', { lockTimeoutMs: 0 }));
+  const keys = `SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'public.plans'::regclass`;
+  await expect.poll(() => query(keys)).toEqual([]);
+  await expect.poll(() => query(`SELECT FROM pg_locks WHERE NOT granted`)).toHaveLength(1);
+  await dying.close();
+  await died;
+  await reader.query('COMMIT');
+  await expect.poll(() => query('SELECT FROM tenantctl.verb_intents')).toHaveLength(1);
+  const resumed = resumeTenant(database, 'org_a', { folder: fleet.project.tenants });
+  expect(await refusalOf(resumed)).toMatchObject({
+    code: 'TENANT_UNFINISHED',
+    hint: expect.stringContaining('tenantctl tenant drop org_a') as string,
+  });
+  expect((await fleet.status()).tenants).toMatchObject({ broken: 1 });
+  expect(await dropTenant(database, 'org_a')).toMatchObject({ outcome: 'dropped' });
+  expect(await contentWith(fleet, 'org_a')).toEqual([]);
+});
