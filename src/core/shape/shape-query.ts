@@ -1,5 +1,6 @@
 import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
+import { HISTORY_TRIGGER } from '../stamps/server-routines.ts';
 import { lockTableOf } from '../target/history.ts';
 import { columnParts } from './column-parts.ts';
 import { constraintParts } from './constraint-parts.ts';
@@ -77,8 +78,8 @@ const ABOUT: readonly Part[] = [
 ];
 
 /**
- * The objects of the schema, without those of extensions, the functions of range types, and the history tables. pg_depend has an index on the schema,
- * the catalogs have none.
+ * The objects of the schema, without those of extensions, the functions of range types, and the history tables with the
+ * function of their trigger. pg_depend has an index on the schema, the catalogs have none.
  */
 function sources(names: Names, serverMajor: number, schema: string): string {
   const history = [names.tenantHistory, lockTableOf(names.tenantHistory)].map(literal).join(', ');
@@ -122,5 +123,9 @@ function sources(names: Names, serverMajor: number, schema: string): string {
     functions AS MATERIALIZED (
       SELECT f.oid, f.proname, f.prokind, f.proowner, f.proacl, f.proparallel, f.oid::regprocedure::text AS name,
         CASE f.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END AS word
-      FROM members m JOIN pg_proc f ON f.oid = m.objid WHERE m.classid = 'pg_proc'::regclass)`;
+      FROM members m JOIN pg_proc f ON f.oid = m.objid WHERE m.classid = 'pg_proc'::regclass
+        AND f.oid NOT IN (
+          SELECT t.tgfoid FROM members h JOIN pg_class c ON c.oid = h.objid AND c.relname IN (${history})
+            JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = '${HISTORY_TRIGGER}'
+          WHERE h.classid = 'pg_class'::regclass))`;
 }

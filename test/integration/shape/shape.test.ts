@@ -1,10 +1,12 @@
 import { expect, inject, test } from 'vitest';
+import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { compareShapes } from '../../../src/core/shape/compare-shapes.ts';
 import { readShape, readShapes } from '../../../src/core/shape/read-shapes.ts';
 import type { Shape } from '../../../src/core/shape/shape.ts';
 import type { Database } from '../../../src/db/database.ts';
 import { withTransaction } from '../../../src/db/transaction.ts';
 import { createDatabase } from '../../support/database.ts';
+import { createFleet } from '../../support/fleet.ts';
 import { SHAPE_SCHEMA } from '../../support/shape-schema.ts';
 import { CHANGES } from './changes.ts';
 
@@ -63,4 +65,12 @@ test('the name of the schema is not part of its shape', async () => {
   expect(new Set(shapes.map(({ digest }) => digest)).size).toBe(1);
   expect(shapes.map(({ schema }) => schema)).toEqual([...names.slice(0, 2), 'tid_9876543210']);
   expect(JSON.stringify(first.objects)).not.toMatch(/tid_/);
+});
+
+test('tenants that the same migrations made have the same digest', async () => {
+  const { database } = await createFleet(['org_a', 'org_b']);
+  const [a, b] = await allShapes(database, schemaNameFor('org_a'), schemaNameFor('org_b'));
+  expect(b?.objects).toEqual(a?.objects);
+  expect(b?.digest).toBe(a?.digest);
+  expect(a?.objects.map(({ name }) => name)).toContain('notes.id');
 });
