@@ -86,6 +86,22 @@ export type { Tombstone } from './core/state/tombstones.ts';
 // Renaming
 export { planRename, renameTenant, type RenameOptions, type RenameResult } from './core/tenant/rename.ts';
 export type { StaleObject } from './core/tenant/rename-schema.ts';
+// Restoring
+export {
+  planRestore,
+  restoreTenant,
+  restoreTenantFrom,
+  type RestoreOptions,
+  type RestorePlan,
+} from './core/tenant/restore.ts';
+export type { RestoreResult } from './core/tenant/restore-result.ts';
+export {
+  planUnarchive,
+  unarchiveTenants,
+  type Unarchived,
+  type UnarchiveOptions,
+} from './core/tenant/unarchive.ts';
+
 // Backups
 export { backupTenants, backupTenantTo, type BackupOptions } from './core/tenant/backup.ts';
 export type { BackupResult, Backups } from './core/tenant/backup-result.ts';
@@ -258,6 +274,12 @@ export {
   type GrantDocument,
   type PlannedGrantDocument,
 } from './core/documents/grant-document.ts';
+export {
+  restoreDocument,
+  restorePlanDocument,
+  type RestoreDocument,
+  type RestorePlanDocument,
+} from './core/documents/restore-document.ts';
 export { writeDocument, type WriteDocument } from './core/documents/write-document.ts';
 export {
   plannedStatusDocument,

@@ -23,6 +23,16 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'tenant suspend': ['tenant suspend org_acme', 'tenant suspend org_acme org_globex --dry-run'],
   'tenant resume': ['tenant resume org_acme'],
+  'tenant unarchive': [
+    'tenant unarchive org_acme --dry-run',
+    'tenant unarchive org_acme --file /mnt/backups/org_acme.tar',
+  ],
+  'tenant restore': [
+    'tenant restore backups/org_acme.tar --dry-run',
+    'tenant restore backups/org_acme.tar --as org_acme_copy',
+    'tenant restore - --as org_acme_copy',
+    'tenant restore org_acme --from "$COPY_OF_YESTERDAY_URL"',
+  ],
   'tenant rename': [
     'tenant rename org_acme org_globex',
     'tenant rename org_acme org_globex --with-schema --dry-run',

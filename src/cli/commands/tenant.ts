@@ -9,6 +9,7 @@ import { addProvision } from './tenant-provision.ts';
 import { addRename } from './tenant-rename.ts';
 import { addTenantBackup } from './tenant-backup.ts';
 import { addTenantDrop } from './tenant-drop.ts';
+import { addTenantRestore } from './tenant-restore.ts';
 import { addTenantStatus } from './tenant-status.ts';
 import { addTenantVerify } from './tenant-verify.ts';
 
@@ -24,6 +25,7 @@ export function addTenant(program: Command, register: Register): void {
 
   addProvision(tenant, register);
   addTenantStatus(tenant, register);
+  addTenantRestore(tenant, register);
   addRename(tenant, register);
   addTenantBackup(tenant, register);
   addTenantVerify(tenant, register);

@@ -8,6 +8,7 @@ export { renderMarks } from './marks.ts';
 export { renderPlannedRename, renderRename } from './rename.ts';
 export { renderRehearsal } from './rehearsal.ts';
 export { renderResolution } from './resolution.ts';
+export { renderRestorePlan, renderRestores } from './restore.ts';
 export { renderRunEnd } from './run-end.ts';
 export { renderRun, renderRuns } from './runs.ts';
 export { renderSnapshot } from './snapshot.ts';

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Reading } from '../../config/environment.ts';
-import type { FolderSettings, Settings } from '../../config/settings.ts';
+import type { FolderSettings, Settings, Variables } from '../../config/settings.ts';
 import { AUTO_CEILING, BESIDE, DEFAULT_CONCURRENCY } from '../../core/run/capacity.ts';
 import type { Concurrency } from '../../core/run/lanes.ts';
 import type { Observer } from '../../core/report/event.ts';
@@ -48,6 +48,11 @@ export interface Context {
     use: (database: Database, settings: Settings, observe: Observer, core: Core) => Promise<T>,
   ): Promise<T>;
   /**
+   * Opens another database, with the settings for TLS and timeouts of this one, and closes it.
+   * @throws TenantctlError CONFIG_INVALID for a URL that cannot be used
+   */
+  withOtherDatabase<T>(url: string, use: (database: Database) => Promise<T>): Promise<T>;
+  /**
    * @param word what a person must type; yes if absent
    * @throws TenantctlError CONFIRMATION_REQUIRED without a terminal, or if the answer is another one
    */
@@ -70,7 +75,7 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
     readEnvironment,
     async settingsInMemory() {
       const { requireSettings } = await import('../../config/environment.ts');
-      const read = await readAll(folder, options, output, true);
+      const read = await readAll(folder, options, output, 'in memory');
       const settings = requireSettings(read);
       warn(read);
       return settings;
@@ -103,6 +108,12 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
         }
       });
     },
+    async withOtherDatabase(url, use) {
+      const { requireSettings } = await import('../../config/environment.ts');
+      const { withDatabase } = await import('../../db/open.ts');
+      const { database, names } = requireSettings(await readAll(folder, options, output, { url }));
+      return withDatabase(database, { maxConnections: BESIDE + 1, names }, use);
+    },
     async confirm(question, word) {
       const { askToConfirm } = await import('../terminal/confirm.ts');
       await askToConfirm(question, options.yes === true, output, word);
@@ -126,17 +137,23 @@ async function readAll(
   folder: string,
   options: GlobalOptions,
   output: Output,
-  inMemory = false,
+  chosen?: 'in memory' | { readonly url: string },
 ): Promise<Reading> {
   const [{ readEnvironment }, { mergeSources, readEnvFile }] = await Promise.all([
     import('../../config/environment.ts'),
     import('../../config/sources.ts'),
   ]);
   const file = readEnvFile(folder, options.dotenv);
-  output.learnSecrets(process.env, file.variables);
+  const other = typeof chosen === 'object' ? { DATABASE_URL: chosen.url } : {};
+  output.learnSecrets(process.env, file.variables, other);
+  const variables = mergeSources(process.env, file.variables);
   const reading = readEnvironment(
-    mergeSources(process.env, file.variables),
-    { folder, embedded: options.embedded, inMemory },
+    typeof chosen === 'object' ? atUrl(variables, chosen.url) : variables,
+    {
+      folder,
+      embedded: chosen === undefined ? options.embedded : undefined,
+      inMemory: chosen === 'in memory',
+    },
     file.warnings,
   );
   if (reading.settings !== undefined) {
@@ -148,4 +165,13 @@ async function readAll(
     await tuneWebAssembly(database);
   }
   return reading;
+}
+
+/** What names a database. */
+const NAMES_DATABASE = /^(?:DATABASE_URL|DB_(?:HOST|PORT|USER|PASSWORD|NAME|EMBEDDED|DIRECT_URL))$/;
+
+/** The variables with another database. */
+function atUrl(variables: Variables, url: string): Variables {
+  const others = Object.entries(variables).filter(([name]) => !NAMES_DATABASE.test(name));
+  return { ...Object.fromEntries(others), DATABASE_URL: url };
 }

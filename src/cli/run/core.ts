@@ -50,6 +50,8 @@ export { dropTenants, forgetTenants, planDrop, readDropped } from '../../core/te
 export { parseOrganizations } from '../../core/tenant/parse-organizations.ts';
 export { provisionTenants } from '../../core/tenant/provision.ts';
 export { planRename, renameTenant } from '../../core/tenant/rename.ts';
+export { planRestore, restoreTenant, restoreTenantFrom } from '../../core/tenant/restore.ts';
+export { planUnarchive, unarchiveTenants } from '../../core/tenant/unarchive.ts';
 export { resumeTenants } from '../../core/tenant/resume.ts';
 export { planStatusChange, suspendTenants } from '../../core/tenant/suspend.ts';
 export { destructionIn } from '../../core/statements/destruction.ts';

@@ -51,6 +51,8 @@ export interface RunTenant {
     | 'seeded'
     | 'suspended'
     | 'resumed'
+    | 'restored'
+    | 'unarchived'
     | 'renamed'
     | 'backed-up'
     | 'adopted'

@@ -15,7 +15,9 @@ interface LedgerEntry {
     | 'adopted'
     | 'marked'
     | 'dropped'
-    | 'archived';
+    | 'archived'
+    | 'restored'
+    | 'unarchived';
   /** None if absent. */
   readonly names?: readonly string[];
   /** 0 if absent. */

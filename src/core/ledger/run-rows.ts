@@ -12,6 +12,8 @@ export type RunCommand =
   | 'tenant provision'
   | 'tenant suspend'
   | 'tenant resume'
+  | 'tenant restore'
+  | 'tenant unarchive'
   | 'tenant rename'
   | 'tenant backup'
   | 'tenant adopt'

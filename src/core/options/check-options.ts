@@ -44,6 +44,7 @@ const RULES = {
   ...all(
     TEXT,
     'organizationId',
+    'as',
     'name',
     'tenant',
     'to',
@@ -66,6 +67,7 @@ const RULES = {
     'repeatableFolder',
     'path',
     'directory',
+    'file',
     'hooks',
     'folders.master',
     'folders.tenants',
@@ -82,6 +84,7 @@ const RULES = {
     'all',
     'master',
     'allowPartial',
+    'allowDrift',
     'again',
   ),
   ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),

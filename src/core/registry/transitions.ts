@@ -22,7 +22,12 @@ export const TRANSITIONS = {
     failed: 'FAILED',
   },
   adopt: { from: [null], to: 'ACTIVE' },
-  restore: { from: [null], during: 'PROVISIONING', to: 'ACTIVE' },
+  /** With a row, only if its schema is missing. */
+  restore: {
+    from: [null, 'PROVISIONING', 'FAILED', 'ACTIVE', 'SUSPENDED'],
+    during: 'PROVISIONING',
+    to: 'ACTIVE',
+  },
   clone: { from: [null], during: 'PROVISIONING', to: 'ACTIVE' },
   suspend: { from: ['ACTIVE'], to: 'SUSPENDED' },
   /** Ends a provisioning, or stands in its way. */

@@ -11,6 +11,8 @@ export type TenantOutcome =
   | 'seeded'
   | 'suspended'
   | 'resumed'
+  | 'restored'
+  | 'unarchived'
   | 'dropped'
   | 'archived'
   | 'granted'

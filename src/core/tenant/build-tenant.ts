@@ -120,6 +120,11 @@ function selectOwn(schema: string, run: number | undefined): string {
   return `SELECT FROM tenantctl.verb_intents WHERE tenant = ${tenantId(schema)} AND run IS NOT DISTINCT FROM ${run ?? 'NULL'}`;
 }
 
+/** A statement that fails (22012, division by zero) if the tenant's intent is not that of this run. */
+export function assertOwn(schema: string, run: number | undefined): string {
+  return `SELECT 1 / count(*) FROM (${selectOwn(schema, run)}) own`;
+}
+
 interface Found extends QueryResultRow {
   readonly status: string | null;
   readonly has_schema: boolean;
@@ -172,7 +177,7 @@ export function tenantExists(clerkOrgId: string, schema: string): TenantctlError
   const message = `The tenant "${clerkOrgId}" exists already, with the schema ${schema}. Nothing was changed.`;
   return new TenantctlError('TENANT_EXISTS', message, {
     tenant: clerkOrgId,
-    hint: `To put the backup in its place, add --replace. To restore it as another organization: --as <org>. To see the tenant: tenantctl tenant show ${tenantWord(clerkOrgId)}`,
+    hint: `Choose another organization: tenant restore has --as <org>. To see the tenant: tenantctl tenant show ${tenantWord(clerkOrgId)}`,
   });
 }
 

@@ -1,0 +1,222 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeBackup } from '../../../src/core/backup/write-backup.ts';
+import { trySnapshotUnderLock } from '../../../src/core/commands/try-under-lock.ts';
+import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
+import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import { createRunContext } from '../../../src/core/run/run-context.ts';
+import {
+  planRestore,
+  restoreTenant,
+  restoreTenantFrom,
+  type RestoreOptions,
+} from '../../../src/core/tenant/restore.ts';
+import { createFleet, type TestFleet } from '../../support/fleet.ts';
+import { createTable } from '../../support/project.ts';
+import { refusalOf } from '../../support/refusal.ts';
+import { contentsOf } from '../../support/tenant-content.ts';
+
+const ORDERS = `-- migrate:up
+CREATE TYPE state AS ENUM ('new', 'paid');
+CREATE TABLE orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, parent int REFERENCES orders, state state NOT NULL DEFAULT 'new',
+  total numeric, twice numeric GENERATED ALWAYS AS (total * 2) STORED, at timestamptz DEFAULT 'infinity');
+CREATE TABLE lines (id serial PRIMARY KEY, "order" int NOT NULL REFERENCES orders, text text);
+INSERT INTO orders (total) VALUES (1);
+-- migrate:down
+DROP TABLE lines; DROP TABLE orders; DROP TYPE state;
+`;
+
+/** A tenant with rows, and its backup. */
+async function backedUp(organization = 'org_a') {
+  const fleet = await createFleet([]);
+  await fleet.add('3_orders.sql', ORDERS);
+  await fleet.provision(organization, 'org_other');
+  const schema = schemaNameFor(organization);
+  await fleet.query(`
+    INSERT INTO ${schema}.orders (parent, state, total) VALUES (1, 'paid', 'NaN'), (NULL, 'new', 2.50), (2, 'new', NULL);
+    INSERT INTO ${schema}.lines ("order", text) SELECT 1 + i % 3, E'tab\\there, line\\nfeed \\\\N ' || i FROM generate_series(1, 100) i;
+    DELETE FROM ${schema}.lines WHERE id > 90;`);
+  const file = join(fleet.project.folder, 'a.tar');
+  await writeTo(fleet, organization, file);
+  return { fleet, file, schema };
+}
+
+async function writeTo({ database }: TestFleet, clerkOrgId: string, file: string): Promise<void> {
+  const schema = schemaNameFor(clerkOrgId);
+  await trySnapshotUnderLock(
+    createRunContext(database),
+    schema,
+    async (transaction) => {
+      await writeBackup(
+        transaction.client,
+        database,
+        { clerkOrgId, schema, status: 'ACTIVE' },
+        createWriteStream(file),
+      );
+      transaction.abandon();
+      return { kind: 'done', done: undefined };
+    },
+    (error) => {
+      throw error;
+    },
+  );
+}
+
+const options = ({ project }: TestFleet, more: Partial<RestoreOptions> = {}): RestoreOptions => ({
+  folder: project.tenants,
+  masterFolder: project.master,
+  ...more,
+});
+
+/** What a refusal must leave as it is. */
+async function everything({ query }: TestFleet): Promise<unknown> {
+  return query(`SELECT (SELECT jsonb_agg(to_jsonb(t) ORDER BY clerk_org_id) FROM tenants t) AS registry,
+    (SELECT jsonb_agg(nspname ORDER BY nspname) FROM pg_namespace WHERE nspname LIKE 'tid%') AS schemas,
+    (SELECT count(*) FROM tenantctl.verb_intents) AS intents`);
+}
+
+test('a tenant is restored as another organization, with its rows, history, sequences and shape; then what is pending is applied', async () => {
+  const { fleet, file } = await backedUp();
+  const restored = await restoreTenant(fleet.database, file, options(fleet, { as: 'org_b' }));
+  expect(restored).toMatchObject({
+    clerkOrgId: 'org_b',
+    schema: schemaNameFor('org_b'),
+    outcome: 'restored',
+    rows: 97,
+    applied: [],
+  });
+  expect(restored).not.toHaveProperty('differences');
+  const [a, b] = await contentsOf(fleet, ['org_a', 'org_b']);
+  expect(b).toEqual(a);
+  expect(await fleet.history('org_b')).toEqual(await fleet.history('org_a'));
+  const next = `INSERT INTO ${restored.schema}.lines ("order") VALUES (1) RETURNING id`;
+  expect(await fleet.query(next)).toEqual([{ id: 101 }]);
+  expect(await readRunTenants(fleet.database, restored.run ?? 0, { onlyFailed: false })).toMatchObject([
+    { clerkOrgId: 'org_b', outcome: 'restored' },
+  ]);
+  expect((await fleet.status()).tenants).toMatchObject({ upToDate: 3, broken: 0 });
+  expect(await fleet.query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
+
+  await fleet.add('4_newer.sql', createTable('newer'));
+  const plan = await planRestore(fleet.database, file, options(fleet, { as: 'org_c' }));
+  expect(plan).toMatchObject({ clerkOrgId: 'org_c', pending: ['4_newer.sql'] });
+  const stream = createReadStream(file);
+  const later = await restoreTenant(fleet.database, stream, options(fleet, { as: 'org_c' }));
+  expect(later.applied).toEqual(['4_newer.sql']);
+  expect(await fleet.history('org_c')).toEqual([...(await fleet.history('org_a')), '4_newer.sql@2']);
+  expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 1, changed: 3, failed: 0 });
+});
+
+test('a tenant whose schema or row is gone comes back under its own names', async () => {
+  const { fleet, file, schema } = await backedUp();
+  const [before] = await contentsOf(fleet, ['org_a']);
+  await fleet.query(`DROP SCHEMA ${schema} CASCADE`);
+  expect(await restoreTenant(fleet.database, file, options(fleet))).toMatchObject({
+    schema,
+    outcome: 'restored',
+  });
+  expect(await contentsOf(fleet, ['org_a'])).toEqual([before]);
+  await fleet.query(`DROP SCHEMA ${schema} CASCADE; DELETE FROM tenants WHERE clerk_org_id = 'org_a'`);
+  expect(await restoreTenant(fleet.database, file, options(fleet))).toMatchObject({
+    schema,
+    outcome: 'restored',
+  });
+  expect(await contentsOf(fleet, ['org_a'])).toEqual([before]);
+  expect((await fleet.status()).tenants).toMatchObject({ upToDate: 2 });
+});
+
+test('a tenant is read out of another database, in which nothing is written', async () => {
+  const { fleet } = await backedUp();
+  const other = await createFleet([]);
+  const ledger = 'SELECT count(*) FROM tenantctl.runs';
+  const before = await fleet.query(ledger);
+  const restored = await restoreTenantFrom(other.database, fleet.database, 'org_a', {
+    ...options(fleet),
+    lockWaitMs: 100,
+  });
+  expect(restored).toMatchObject({ clerkOrgId: 'org_a', outcome: 'restored', rows: 97 });
+  expect(await contentsOf(other, ['org_a'])).toEqual(await contentsOf(fleet, ['org_a']));
+  expect(await fleet.query(ledger)).toEqual(before);
+  expect(
+    await refusalOf(restoreTenantFrom(other.database, fleet.database, 'org_nope', options(fleet))),
+  ).toMatchObject({ code: 'TENANT_UNKNOWN' });
+});
+
+test('what cannot be restored is refused with the reason, and nothing is changed', async () => {
+  const { fleet, file } = await backedUp();
+  const before = await everything(fleet);
+  const restore = (path: string, more: Partial<RestoreOptions> = {}) =>
+    refusalOf(restoreTenant(fleet.database, path, options(fleet, more)));
+  expect(await restore(file)).toMatchObject({ code: 'TENANT_EXISTS', tenant: 'org_a' });
+  expect((await restore(file, { as: 'org_other' })).hint).toContain('--as');
+  expect(await restore(file, { as: '' })).toMatchObject({ code: 'ORGANIZATION_ID_INVALID' });
+  expect(await restore(join(fleet.project.folder, 'none.tar'))).toMatchObject({ code: 'FILE_UNUSABLE' });
+
+  const bytes = await readFile(file);
+  const cut = join(fleet.project.folder, 'cut.tar');
+  for (const length of [bytes.length - 1, bytes.length >> 1]) {
+    await writeFile(cut, bytes.subarray(0, length));
+    expect(await restore(cut, { as: 'org_b' })).toMatchObject({ code: 'BACKUP_DAMAGED' });
+    const stream = createReadStream(cut);
+    expect(
+      await refusalOf(restoreTenant(fleet.database, stream, options(fleet, { as: 'org_b' }))),
+    ).toMatchObject({
+      code: 'BACKUP_DAMAGED',
+    });
+  }
+  await fleet.query(`CREATE SCHEMA ${schemaNameFor('org_b')}`);
+  expect(await restore(file, { as: 'org_b' })).toMatchObject({ code: 'SCHEMA_UNREGISTERED' });
+  await fleet.query(`DROP SCHEMA ${schemaNameFor('org_b')}`);
+  await fleet.query(
+    `UPDATE tenants SET schema_name = '${schemaNameFor('org_b')}' WHERE clerk_org_id = 'org_other'`,
+  );
+  expect(await restore(file, { as: 'org_b' })).toMatchObject({ code: 'SCHEMA_NAME_TAKEN' });
+  await fleet.query(
+    `UPDATE tenants SET schema_name = '${schemaNameFor('org_other')}' WHERE clerk_org_id = 'org_other'`,
+  );
+
+  await fleet.add('3_orders.sql', `${ORDERS}-- edited`);
+  expect(await restore(file, { as: 'org_b' })).toMatchObject({
+    code: 'MIGRATIONS_DIFFER',
+    migration: '3_orders.sql',
+  });
+  await fleet.project.remove('migrations/tenants/3_orders.sql');
+  expect(await restore(file, { as: 'org_b' })).toMatchObject({
+    code: 'HISTORY_NEWER',
+    migration: '3_orders.sql',
+  });
+  await fleet.add('4_newer.sql', createTable('newer'));
+  expect(await restore(file, { as: 'org_b' })).toMatchObject({ code: 'MIGRATIONS_DIFFER' });
+  await fleet.add('3_orders.sql', ORDERS);
+  await fleet.add('4_newer.sql', '-- migrate:up\nSELECT 1 / 0;\n-- migrate:down\n');
+  expect(await restore(file, { as: 'org_b' })).toMatchObject({
+    code: 'MIGRATION_FAILED',
+    migration: '4_newer.sql',
+  });
+  expect(await everything(fleet)).toEqual(before);
+});
+
+test('a tenant that was changed by hand is restored with --allow-drift, as far as its rows have a place', async () => {
+  const { fleet, schema } = await backedUp();
+  const file = join(fleet.project.folder, 'drifted.tar');
+  await fleet.query(`ALTER TABLE ${schema}.lines ADD more text DEFAULT 'x'; CREATE TABLE ${schema}.extra (id int); CREATE INDEX by_text ON ${schema}.lines (text);
+    INSERT INTO ${schema}.extra VALUES (1)`);
+  await writeTo(fleet, 'org_a', file);
+  const refused = await refusalOf(restoreTenant(fleet.database, file, options(fleet, { as: 'org_b' })));
+  expect(refused).toMatchObject({ code: 'SHAPE_DIFFERS', tenant: 'org_b' });
+  expect(refused.details?.join('\n')).toContain('column lines.more: only in the backup');
+  expect(await fleet.query(`SELECT FROM tenants WHERE clerk_org_id = 'org_b'`)).toEqual([]);
+
+  const restored = await restoreTenant(
+    fleet.database,
+    file,
+    options(fleet, { as: 'org_b', allowDrift: true }),
+  );
+  expect(restored.left).toEqual(['table extra', 'column lines.more']);
+  expect(restored.differences).toContainEqual({ kind: 'index', name: 'by_text', difference: 'missing' });
+  const rows = (organization: string) =>
+    fleet.query(`SELECT id, "order", text FROM ${schemaNameFor(organization)}.lines ORDER BY id`);
+  expect(await rows('org_b')).toEqual(await rows('org_a'));
+});
