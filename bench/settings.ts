@@ -111,7 +111,7 @@ const FULL: Sizes = {
   growth: [100, 1000, 10_000],
   counts: [100, 1000],
   tenants: 1000,
-  newTenants: 500,
+  newTenants: 1000,
   mix: { files: [60, 250], tenants: 20, existing: 100 },
   sample: 500,
   rounds: 3,

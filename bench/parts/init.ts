@@ -27,8 +27,8 @@ export async function measureInit(bench: Bench): Promise<PartResult> {
       measurements.push(await measureOne(bench, contender, round));
   const init = measurements.filter(({ work }) => work === 'init');
   const provisioned = measurements.filter(({ work }) => work === 'provision');
-  const limit = { tenants, unit: '×', bar: { kind: 'at most', limit: 1.4, tenants: 500 } } as const;
-  const cpu = { tenants, unit: '%', bar: { kind: 'at most', limit: 25, tenants: 500 } } as const;
+  const limit = { tenants, unit: '×', bar: { kind: 'at most', limit: 1.4, tenants: 1000 } } as const;
+  const cpu = { tenants, unit: '%', bar: { kind: 'at most', limit: 25, tenants: 1000 } } as const;
   return {
     measurements,
     findings: [

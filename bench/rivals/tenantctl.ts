@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runNode } from '../child.ts';
 import type { Effort } from './rival.ts';
@@ -47,14 +49,16 @@ export async function status(url: string, folder: string, tenants: number): Prom
   return effort;
 }
 
-/** `tenantctl tenant provision <org…>`. @throws Error if one was not provisioned */
+/** `tenantctl tenant provision --from <file>`. @throws Error if one was not provisioned */
 export async function provision(
   url: string,
   folder: string,
   organizations: readonly string[],
 ): Promise<Effort> {
+  const file = join(folder, 'organizations.csv');
+  await writeFile(file, ['organization', ...organizations, ''].join('\n'));
   const { stdout, ...effort } = await runNode(
-    [TENANTCTL, 'tenant', 'provision', ...organizations, '--json', '--quiet'],
+    [TENANTCTL, 'tenant', 'provision', '--from', file, '--json', '--quiet'],
     { cwd: folder, env: tenantctlEnv(url) },
   );
   const { tenants } = JSON.parse(stdout) as { tenants: { outcome: string }[] };

@@ -69,6 +69,9 @@ const RULES = [
   'MATCH FULL NOT VALID',
 ];
 
+/** A table with rows whose deferred triggers have not fired cannot be altered. */
+const CHECK_NOW = 'SET CONSTRAINTS ALL IMMEDIATE';
+
 /** What else a table may have: each is a function of its quoted name, and of a number for names. */
 const EXTRAS = {
   generated: (t: string) => [
@@ -83,6 +86,7 @@ const EXTRAS = {
   checked: (t: string) => [`ALTER TABLE ${t} ADD CHECK (note <> 'never') NO INHERIT`],
   oldViolations: (t: string) => [
     `INSERT INTO ${t} (note) VALUES ('bad')`,
+    CHECK_NOW,
     `ALTER TABLE ${t} ADD CONSTRAINT "no bad" CHECK (note <> 'bad') NOT VALID`,
   ],
   trigger: (t: string, n: number) => [
@@ -104,6 +108,48 @@ const EXTRAS = {
     `ALTER TABLE ${t} ENABLE ROW LEVEL SECURITY`,
     `ALTER TABLE ${t} FORCE ROW LEVEL SECURITY`,
   ],
+  functions: (t: string, n: number) => [
+    `CREATE FUNCTION "cou nt${n}"(text) RETURNS bigint LANGUAGE sql STABLE AS $f$ SELECT count(*) FROM log WHERE op = $1 $f$`,
+    `CREATE FUNCTION shout${n}(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $f$ BEGIN RETURN upper($1); END $f$`,
+    `ALTER TABLE ${t} ADD CHECK ("cou nt${n}"(note) >= 0)`,
+    `ALTER TABLE ${t} ADD shouted text GENERATED ALWAYS AS (shout${n}(note)) STORED`,
+    `CREATE INDEX ON ${t} (shout${n}(note))`,
+  ],
+  constraintTrigger: (t: string, n: number) => [
+    `CREATE FUNCTION "la ter${n}"() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN INSERT INTO log VALUES ('later', TG_OP); RETURN NULL; END $f$`,
+    `CREATE CONSTRAINT TRIGGER "la ter${n}" AFTER INSERT OR UPDATE OF note ON ${t} DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW WHEN (NEW.note IS NOT NULL) EXECUTE FUNCTION "la ter${n}"()`,
+  ],
+  unique: (t: string, n: number) => [
+    `ALTER TABLE ${t} ADD "per iod" int4range`,
+    `ALTER TABLE ${t} ADD CONSTRAINT "apart${n}" EXCLUDE USING gist ("per iod" WITH &&) DEFERRABLE INITIALLY DEFERRED`,
+    `ALTER TABLE ${t} ADD CONSTRAINT "uni${n}" UNIQUE (shared, "the key")`,
+    `CREATE TABLE "refers to ${n}" (a bigint, b bigint, FOREIGN KEY (a, b) REFERENCES ${t} (shared, "the key") MATCH FULL)`,
+  ],
+  orphans: (t: string, n: number) => [
+    `CREATE TABLE "orphans ${n}" (id int, parent bigint)`,
+    `INSERT INTO "orphans ${n}" VALUES (1, -999), (2, NULL)`,
+    CHECK_NOW,
+    `ALTER TABLE "orphans ${n}" ADD CONSTRAINT "old ones" FOREIGN KEY (parent) REFERENCES ${t} NOT VALID`,
+    `COMMENT ON CONSTRAINT "old ones" ON "orphans ${n}" IS 'not checked'`,
+  ],
+  heirs: (t: string, n: number) => [
+    `CREATE TABLE "heir of ${n}" (own text DEFAULT 'x') INHERITS (${t})`,
+    `INSERT INTO "heir of ${n}" ("the key", note) VALUES (-1, 'inherited')`,
+    CHECK_NOW,
+    `CREATE UNLOGGED TABLE "like ${n}" (LIKE ${t} INCLUDING ALL)`,
+    `CREATE TABLE "no columns ${n}" ()`,
+    `INSERT INTO "no columns ${n}" DEFAULT VALUES`,
+  ],
+  own: (t: string, n: number) => [
+    `ALTER TABLE ${t} ADD table_oid regclass DEFAULT '"log"'`,
+    `ALTER TABLE ${t} ADD row_type log`,
+    `CREATE VIEW "wri table${n}" WITH (security_barrier) AS SELECT note FROM ${t}`,
+    `CREATE RULE "ru le${n}" AS ON INSERT TO "wri table${n}" DO INSTEAD INSERT INTO log VALUES (NEW.note, 'by rule')`,
+    `CREATE MATERIALIZED VIEW "mat ${n}" AS SELECT count(*) AS n FROM ${t}`,
+    `CREATE UNIQUE INDEX ON "mat ${n}" (n)`,
+    `CREATE MATERIALIZED VIEW "empty ${n}" AS SELECT 1 AS one WITH NO DATA`,
+  ],
   view: (t: string, n: number) => [
     `CREATE VIEW "vi ew${n}" AS SELECT "the key", upper(note) AS shout FROM ${t} WHERE note IS NOT NULL`,
     `COMMENT ON VIEW "vi ew${n}" IS 'a "view"''s comment'`,
@@ -120,7 +166,7 @@ const EXTRAS = {
 } as const;
 type Extra = keyof typeof EXTRAS;
 /** A partitioned table cannot have these, on one of the servers. */
-const NOT_PARTITIONED: readonly Extra[] = ['storage', 'checked', 'indexes', 'trigger'];
+const NOT_PARTITIONED: readonly Extra[] = ['storage', 'checked', 'indexes', 'trigger', 'unique', 'heirs'];
 
 /** Types that the first migration makes. */
 const OWN_TYPES: readonly ValueType[] = [
@@ -250,7 +296,11 @@ function rowsOf(tables: readonly Table[]): fc.Arbitrary<string[]> {
       return `UPDATE ${from} f SET "ref ${nth}" = (SELECT "the key" FROM ${target} t ORDER BY md5(t."the key"::text || f."the key") LIMIT 1)`;
     }),
   );
-  return fc.tuple(...inserts).map((each) => [...each.flat(), ...refer]);
+  // What makes a tenant anew fills them anew.
+  const refresh = tables.flatMap(({ extras }, at) =>
+    extras.includes('own') ? [`REFRESH MATERIALIZED VIEW "mat ${at}"`] : [],
+  );
+  return fc.tuple(...inserts).map((each) => [...each.flat(), ...refer, ...refresh]);
 }
 
 function valueOf({ value }: ValueType, isRequired: boolean): fc.Arbitrary<string> {

@@ -54,7 +54,7 @@ async function linesOf(client: ClientBase, text: string, values: unknown[] = [])
 }
 
 const TABLES = `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname = $1 AND c.relkind IN ('r', 'm') ORDER BY 1`;
+  WHERE n.nspname = $1 AND c.relkind IN ('r', 'm') AND c.relispopulated ORDER BY 1`;
 
 const SEQUENCES = `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1 AND c.relkind = 'S' AND c.relname NOT LIKE 'knex_migrations_tenant%' ORDER BY 1`;
@@ -62,8 +62,8 @@ const SEQUENCES = `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n 
 const OBJECTS = `
 WITH space AS (SELECT oid FROM pg_namespace WHERE nspname = $1),
   relations AS (SELECT c.* FROM pg_class c JOIN space s ON s.oid = c.relnamespace)
-SELECT format('%s %s persistence=%s rls=%s,%s replica=%s options=%s acl=%s bound=%s key=%s comment=%s', relkind, relname,
-  relpersistence, relrowsecurity, relforcerowsecurity, relreplident, reloptions, relacl, pg_get_expr(relpartbound, oid),
+SELECT format('%s %s populated=%s persistence=%s rls=%s,%s replica=%s options=%s acl=%s bound=%s key=%s comment=%s', relkind, relname,
+  relispopulated, relpersistence, relrowsecurity, relforcerowsecurity, relreplident, reloptions, relacl, pg_get_expr(relpartbound, oid),
   pg_get_partkeydef(oid), obj_description(oid, 'pg_class')) AS line FROM relations
 UNION ALL SELECT format('parent of %s is %s', i.inhrelid::regclass, i.inhparent::regclass)
   FROM pg_inherits i JOIN relations c ON c.oid = i.inhrelid

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { Client } from 'pg';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { readShapes } from '../../../src/core/shape/read-shapes.ts';
 import { provisionTenant } from '../../../src/core/tenant/provision.ts';
@@ -15,6 +15,9 @@ import { pictureOf } from '../../support/tenant-picture.ts';
 /** TEST_LIFE_CASES=200 tries that many tenants; the seed is FAST_CHECK_SEED's. */
 const CASES = Number(process.env.TEST_LIFE_CASES ?? 5);
 
+/** Most of it is left for the search for a smaller case after a failure. */
+const TIMEOUT_MS = 60_000 + CASES * 10_000;
+
 const MASTER = 'migrations/master/20250101000000_init_db.sql';
 const FILES = { [MASTER]: USUAL_FILES[MASTER] ?? '' };
 
@@ -24,22 +27,24 @@ interface Place {
   readonly project: TestProject;
 }
 
-/** A database with the registry, and a project with these migrations. */
-async function placeFor({ migrations }: RandomTenant): Promise<Place> {
+/** Does work with a database that has the registry, and a project with these migrations. */
+async function inPlace({ migrations }: RandomTenant, work: (place: Place) => Promise<void>): Promise<void> {
   const empty = await createProject(FILES);
   const testDatabase = await createDatabase((server) => fleetTemplate(server, [], empty));
   const files = migrations.map((statements, at) => [
     `migrations/tenants/2025010100000${at}_part.sql`,
     `-- migrate:up\n${statements.join(';\n')};\n`,
   ]);
+  const project = await createProject({ ...FILES, ...Object.fromEntries(files) });
   const client = new Client({ connectionString: testDatabase.url });
+  const database = await testDatabase.open(6);
   await client.connect();
-  onTestFinished(() => client.end());
-  return {
-    database: await testDatabase.open(6),
-    client,
-    project: await createProject({ ...FILES, ...Object.fromEntries(files) }),
-  };
+  try {
+    await work({ database, client, project });
+  } finally {
+    await client.end();
+    await database.close();
+  }
 }
 
 /** Provisions a tenant, and writes rows as an application does. @returns how many statements PostgreSQL refused */
@@ -79,44 +84,54 @@ async function schemaOf({ client }: Place, org: string): Promise<string> {
   return rows[0]?.name ?? '';
 }
 
-test('a tenant has the same objects, rows and sequences after every verb, in every order', async () => {
-  const ways = fc.shuffledSubarray(Object.keys(WAYS), { minLength: 2 });
-  await fc.assert(
-    fc.asyncProperty(randomTenant, ways, async (tenant, chosen) => {
-      const place = await placeFor(tenant);
-      await populate(place, 'origin', tenant);
-      const seen = async (org: string) => {
-        const schema = await schemaOf(place, org);
-        const lines = await pictureOf(place.client, schema);
-        for await (const { digest } of readShapes(place.database, [schema])) return { lines, digest };
-        throw new Error(`${schema} has no shape`);
-      };
-      const before = await seen('origin');
-      let org = 'origin';
-      for (const [nth, way] of chosen.entries()) {
-        org = await (WAYS[way] as Way)(place, org, `after_${nth}`);
-        expect({ way, ...(await seen(org)) }).toEqual({ way, ...before });
-      }
-    }),
-    { numRuns: CASES },
-  );
-});
+test(
+  'a tenant has the same objects, rows and sequences after every verb, in every order',
+  async () => {
+    const ways = fc.shuffledSubarray(Object.keys(WAYS), { minLength: 2 });
+    await fc.assert(
+      fc.asyncProperty(randomTenant, ways, (tenant, chosen) =>
+        inPlace(tenant, async (place) => {
+          await populate(place, 'origin', tenant);
+          const seen = async (org: string) => {
+            const schema = await schemaOf(place, org);
+            const lines = await pictureOf(place.client, schema);
+            for await (const { digest } of readShapes(place.database, [schema])) return { lines, digest };
+            throw new Error(`${schema} has no shape`);
+          };
+          const before = await seen('origin');
+          let org = 'origin';
+          for (const [nth, way] of chosen.entries()) {
+            org = await (WAYS[way] as Way)(place, org, `after_${nth}`);
+            expect({ way, ...(await seen(org)) }).toEqual({ way, ...before });
+          }
+        }),
+      ),
+      { numRuns: CASES, interruptAfterTimeLimit: TIMEOUT_MS * 0.8 },
+    );
+  },
+  TIMEOUT_MS,
+);
 
-test('the picture of a tenant is the same for a twin that was made likewise, and another if a row or an object differs', async () => {
-  let [statements, refused] = [0, 0];
-  await fc.assert(
-    fc.asyncProperty(randomTenant, async (tenant) => {
-      const place = await placeFor(tenant);
-      refused += await populate(place, 'origin', tenant);
-      statements += tenant.rows.length;
-      await populate(place, 'twin', tenant);
-      const picture = await pictureOf(place.client, schemaNameFor('origin'));
-      expect(await pictureOf(place.client, schemaNameFor('twin'))).toEqual(picture);
-      await place.client.query(`INSERT INTO ${schemaNameFor('twin')}.log VALUES ('', NULL)`);
-      expect(await pictureOf(place.client, schemaNameFor('twin'))).not.toEqual(picture);
-    }),
-    { numRuns: CASES },
-  );
-  // Most of what is generated is accepted: else the rows would be few.
-  expect(refused).toBeLessThan(statements / 4);
-});
+test(
+  'the picture of a tenant is the same for a twin that was made likewise, and another if a row or an object differs',
+  async () => {
+    let [statements, refused] = [0, 0];
+    await fc.assert(
+      fc.asyncProperty(randomTenant, (tenant) =>
+        inPlace(tenant, async (place) => {
+          refused += await populate(place, 'origin', tenant);
+          statements += tenant.rows.length;
+          await populate(place, 'twin', tenant);
+          const picture = await pictureOf(place.client, schemaNameFor('origin'));
+          expect(await pictureOf(place.client, schemaNameFor('twin'))).toEqual(picture);
+          await place.client.query(`INSERT INTO ${schemaNameFor('twin')}.log VALUES ('', NULL)`);
+          expect(await pictureOf(place.client, schemaNameFor('twin'))).not.toEqual(picture);
+        }),
+      ),
+      { numRuns: CASES, interruptAfterTimeLimit: TIMEOUT_MS * 0.8 },
+    );
+    // Most of what is generated is accepted: else the rows would be few.
+    expect(refused).toBeLessThan(statements / 4);
+  },
+  TIMEOUT_MS,
+);
