@@ -26,6 +26,10 @@ export interface Calls {
   readonly rollbackTenants: (to: number, count: number) => Call;
   readonly suspend: (organizations: readonly string[]) => Call;
   readonly resume: (organizations: readonly string[], count: number) => Call;
+  /** Gives an organization another id. */
+  readonly rename: (organization: string, to: string, ...flags: string[]) => Call;
+  /** Records this many tenant migrations as applied. */
+  readonly mark: (count: number) => Call;
   readonly grant: (...flags: string[]) => Call;
   readonly provision: (organizations: readonly string[], count: number, master?: number) => Call;
 }
@@ -50,6 +54,8 @@ export function createCalls({ master, tenants, inside }: Migrations): Calls {
     rollbackTenants: (to, count) => call(['rollback', 'tenants', '--to', tenants[to]?.name ?? ''], count),
     suspend: (organizations) => call(['tenant', 'suspend', ...organizations], base),
     resume: (organizations, count) => call(['tenant', 'resume', ...organizations], count),
+    rename: (organization, to, ...flags) => call(['tenant', 'rename', organization, to, ...flags], base),
+    mark: (count) => call(['history', 'mark', '--all', '--yes'], count),
     grant: (...flags) => call(['grant', 'application', APPLICATION, ...flags], base),
     provision: (organizations, count, masters) =>
       call(['tenant', 'provision', ...organizations], count, masters),

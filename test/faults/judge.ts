@@ -117,9 +117,12 @@ function halfMade({ tenants }: Snapshot, { scenario }: Expected): Findings {
 function ledgerDisagreement(snapshot: Snapshot, { start }: Expected, byHand: ReadonlySet<string>): Findings {
   const before = new Map(start.schemas.map(({ schema, history }) => [schema, history]));
   const deeds = snapshot.deeds.slice(start.deeds.length);
+  const remaining = new Set(snapshot.schemas.map(({ schema }) => schema));
+  // The only one that a command renames.
+  const renamed = start.schemas.find(({ schema }) => !remaining.has(schema))?.history;
   return snapshot.schemas.flatMap(({ schema, history }) => {
     if (byHand.has(schema)) return [];
-    const byLedger = new Set(before.get(schema));
+    const byLedger = new Set(before.get(schema) ?? renamed);
     for (const { direction, names } of deeds.filter((deed) => deed.schema === schema)) {
       for (const name of names) {
         if (direction === 'up') byLedger.add(name);

@@ -39,6 +39,9 @@ export function scenariosFor(migrations: Migrations): Scenario[] {
     adopted(calls),
     suspension(calls),
     resumption(calls, most),
+    renaming(calls, 'tenant-rename'),
+    renaming(calls, 'tenant-rename-with-schema', '--with-schema'),
+    marking(calls, most),
     grant(calls),
     revocation(calls),
     ...(every > most
@@ -121,6 +124,30 @@ function resumption(calls: Calls, last: number): Scenario {
     steps: upTo(calls.base + 1, last - 1, (count) => calls.migrateTenants(count, '--include', 'suspended')),
     organizations,
     hasOutside: calls.hasOutside(last),
+  };
+}
+
+function renaming(calls: Calls, id: string, ...flags: string[]): Scenario {
+  const [first = '', ...others] = FLEET;
+  const renamed = 'org_renamed';
+  return {
+    id,
+    before: fleetOf(calls, FLEET),
+    call: calls.rename(first, renamed, ...flags),
+    steps: [],
+    organizations: [...others, renamed],
+    hasOutside: false,
+  };
+}
+
+function marking(calls: Calls, last: number): Scenario {
+  return {
+    id: 'history-mark',
+    before: fleetOf(calls, FLEET),
+    call: calls.mark(last),
+    steps: [],
+    organizations: FLEET,
+    hasOutside: false,
   };
 }
 
