@@ -85,9 +85,13 @@ export const CHANGES = names(`
   push pop shift unshift splice sort reverse fill copyWithin add delete clear append getOrInsert getOrInsertComputed
   next write copy`);
 
-/** Methods that call a function while they run, or once, and do not keep it. */
+/** Methods that call their first argument while they run, or once, and do not keep it. */
 export const CALL_BACK = names(`
-  forEach map filter flatMap some every find findIndex findLast findLastIndex reduce reduceRight then catch finally`);
+  forEach map filter flatMap some every find findIndex findLast findLastIndex reduce reduceRight then catch finally
+  transaction createTable alterTable`);
+
+/** Those that do so with their second argument, too. */
+export const CALL_BACK_SECOND = names('then createTable alterTable');
 
 /** Methods that make a list of their own. A slice of bytes shares them. */
 export const MAKE_LISTS = names('map filter flatMap concat flat split toSorted toReversed toSpliced');

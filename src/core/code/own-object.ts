@@ -1,14 +1,15 @@
 import type { Variable } from 'eslint-scope';
 import type { CallExpression, Node } from 'estree';
-import { CALL_BACK, MAKE_LISTS, MAKE_OBJECTS } from './allowed.ts';
+import { CALL_BACK, CALL_BACK_SECOND, MAKE_LISTS, MAKE_OBJECTS } from './allowed.ts';
 import { memberName, type ModuleCode } from './module-code.ts';
 import { wrappedBy } from './parse-code.ts';
 
 /** A function whose body runs within the run of the function around it: `rows.forEach((row) => ...)`. */
 function callsBack(callback: Node, code: ModuleCode): CallExpression | undefined {
   const call = code.parent(callback);
-  if (call?.type !== 'CallExpression' || call.arguments[0] !== callback) return undefined;
-  return CALL_BACK.has(methodOf(call, code) ?? '') ? call : undefined;
+  if (call?.type !== 'CallExpression') return undefined;
+  const methods = [CALL_BACK, CALL_BACK_SECOND].find((_, at) => call.arguments[at] === callback);
+  return methods?.has(methodOf(call, code) ?? '') === true ? call : undefined;
 }
 
 /** The method that is called, unless it belongs to a global, or to a module. */

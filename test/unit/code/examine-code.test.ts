@@ -63,6 +63,11 @@ const PURE: readonly (readonly [string, string])[] = [
       return Promise.all([...ids].map(async (id) => { rows.push(await knex('u').where({ id })) }))`),
   ],
   [
+    'collects in callbacks of Knex',
+    up(`let n = 0; const names = []; await knex.transaction(async (trx) => { n += 1; await trx('t').then(() => {}, () => { n += 2 }) });
+      await knex.schema.createTable('t', (t) => { names.push(t.increments()) })`),
+  ],
+  [
     'collects in an object that reduce hands on',
     up(
       'const byId = (await knex("t")).reduce((all, row) => { all[row.id] = row; return all }, {}); Object.keys(byId).sort()',
@@ -312,6 +317,11 @@ const VARYING: readonly (readonly [string, string, string])[] = [
     'counts calls in a function of another module that is named like one of lists',
     `const own = require('./1_a.js'); exports.map = (f) => f; const next = [0].map((n) => own.map(() => n++))[0]; ${up('next()')}`,
     'changes n',
+  ],
+  [
+    'counts calls in a function with which reduce begins',
+    `const make = () => { const l = []; return [].reduce((f) => f, () => l.push(1)) }; const next = make(); ${up('next()')}`,
+    CHANGES_OBJECT,
   ],
   [
     'counts calls in a closure that a callback returns',
