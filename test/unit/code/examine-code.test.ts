@@ -314,6 +314,11 @@ const VARYING: readonly (readonly [string, string, string])[] = [
     'uses init map',
   ],
   [
+    'counts calls in a function of its own that it names later',
+    `const own = {}; own.map = (f) => f; const next = [0].map((n) => own.map(() => n++))[0]; ${up('next()')}`,
+    'uses a method map of its own',
+  ],
+  [
     'counts calls in a function of another module that is named like one of lists',
     `const own = require('./1_a.js'); exports.map = (f) => f; const next = [0].map((n) => own.map(() => n++))[0]; ${up('next()')}`,
     'changes n',
