@@ -3,8 +3,12 @@ import { Client } from 'pg';
 import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { readShapes } from '../../../src/core/shape/read-shapes.ts';
+import { archiveTenants } from '../../../src/core/tenant/archive.ts';
+import { backupTenants } from '../../../src/core/tenant/backup.ts';
 import { provisionTenant } from '../../../src/core/tenant/provision.ts';
 import { renameTenant } from '../../../src/core/tenant/rename.ts';
+import { restoreTenant } from '../../../src/core/tenant/restore.ts';
+import { unarchiveTenants } from '../../../src/core/tenant/unarchive.ts';
 import type { Database } from '../../../src/db/database.ts';
 import { createDatabase } from '../../support/database.ts';
 import { fleetTemplate } from '../../support/fleet-template.ts';
@@ -65,6 +69,19 @@ async function populate(
 type Way = (place: Place, org: string, next: string) => Promise<string>;
 
 const WAYS: Readonly<Record<string, Way>> = {
+  async 'backup and restore'({ database, project }, org, next) {
+    const { folder } = await createProject();
+    const { tenants } = await backupTenants(database, { tenants: [org], directory: folder });
+    await restoreTenant(database, tenants[0]?.file ?? '', { as: next, folder: project.tenants });
+    return next;
+  },
+  async 'archive and unarchive'({ database, project }, org) {
+    const { folder } = await createProject();
+    const archived = await archiveTenants(database, [org], { backupFolder: folder });
+    const { tenants } = await unarchiveTenants(database, [org], { folder: project.tenants });
+    for (const { error } of [...archived.tenants, ...tenants]) if (error !== undefined) throw error;
+    return org;
+  },
   async rename({ database }, org, next) {
     await renameTenant(database, org, next);
     return next;
