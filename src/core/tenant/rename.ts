@@ -22,6 +22,8 @@ import { serve } from '../serve/serve.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { followRegistry, renameKnown, tenantAmbiguous } from '../state/tenant-ids.ts';
 import { assertFinished, selectVerbIntent, type VerbIntent } from '../state/verb-intents.ts';
+import { readTombstones } from '../state/tombstones.ts';
+import { readStateVersion } from '../state/version.ts';
 import { lockOf } from '../target/lock.ts';
 import { readEarlierRename } from './earlier-rename.ts';
 import { fence, renameSchema, type SchemaRename } from './rename-schema.ts';
@@ -88,7 +90,7 @@ export async function renameTenant(
   };
   const rename = async (run: RecordedRun): Promise<RenameResult> => {
     const elapsedMs = startStopwatch();
-    const work = await decideRename(database, tenant, organizationId, options);
+    const work = await decideRename(database, tenant, organizationId, { ...options, observe });
     const context = createRunContext(database, options, run);
     if (isDone(work)) return resultOf(work, 'already-renamed', UNTOUCHED, elapsedMs());
     await prepareState(database, await readState(database), observeRun(observe, run));
@@ -139,7 +141,7 @@ async function decideRename(
   database: Database,
   tenant: string,
   organizationId: string,
-  { withSchema = false, allowStale = false }: RenameOptions,
+  { withSchema = false, allowStale = false, observe = silent }: RenameOptions,
 ): Promise<Rename> {
   assertOrganizationId(organizationId);
   const registry = await assertRegistry(database);
@@ -149,6 +151,12 @@ async function decideRename(
     return [earlier];
   });
   const from = { clerkOrgId: found?.clerkOrgId ?? tenant, schema: found?.schema ?? '' };
+  const [dropped] = await readTombstones(database, await readStateVersion(database), [organizationId]);
+  if (dropped?.clerkOrgId === organizationId)
+    observe({
+      type: 'warning',
+      message: `Another tenant "${organizationId}" was dropped at ${dropped.droppedAt.toISOString()}: its tombstone and its backups are not this tenant's.`,
+    });
   const schema = withSchema ? newSchemaName(database.names, organizationId) : from.schema;
   return { registry, from, to: { clerkOrgId: organizationId, schema }, allowStale };
 }

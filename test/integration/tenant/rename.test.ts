@@ -3,6 +3,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openTenants } from '../../../src/app/tenants.ts';
 import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import { dropTenant } from '../../../src/core/tenant/drop.ts';
+import type { RunEvent } from '../../../src/core/report/event.ts';
 import { planRename, renameTenant } from '../../../src/core/tenant/rename.ts';
 import { provisionTenants } from '../../../src/core/tenant/provision.ts';
 import { suspendTenant } from '../../../src/core/tenant/suspend.ts';
@@ -263,6 +265,16 @@ test('what cannot be renamed is refused with its reason, and stays as it is', as
       expect([tenant, error.code]).toEqual([tenant, code]);
     }
   expect(await stateOf(fleet)).toEqual(before);
+});
+
+test('the id of a tenant that was dropped is free, and the rename says whose it was', async () => {
+  const fleet = await createFleet(['org_a', 'org_gone']);
+  await dropTenant(fleet.database, 'org_gone');
+  const said: string[] = [];
+  const observe = (event: RunEvent) => event.type === 'warning' && said.push(event.message);
+  await renameTenant(fleet.database, 'org_a', 'org_gone', { observe });
+  expect(said).toEqual([expect.stringMatching(/^Another tenant "org_gone" was dropped at /)]);
+  expect(await registryOf(fleet)).toEqual([{ id: 'org_gone', schema: A }]);
 });
 
 test("a tenant's own role is renamed with the schema, by a role with documented rights", async () => {
