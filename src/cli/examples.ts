@@ -30,6 +30,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'tenant restore': [
     'tenant restore backups/org_acme.tar --dry-run',
     'tenant restore backups/org_acme.tar --as org_acme_copy',
+    'tenant restore backups/org_acme.tar --replace',
     'tenant restore - --as org_acme_copy',
     'tenant restore org_acme --from "$COPY_OF_YESTERDAY_URL"',
   ],

@@ -12,6 +12,7 @@ import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
 
 interface RestoreFlags extends FleetFlags {
   readonly as?: string;
+  readonly replace?: boolean;
   readonly from?: string;
   readonly file?: string;
   readonly allowDrift?: boolean;
@@ -24,6 +25,7 @@ export function addTenantRestore(tenant: Command, register: Register): void {
     .description('restore a tenant from a backup, or from another database')
     .argument('<file or org>', 'the file of a backup, - for standard input; with --from, the organization')
     .option('--as <org>', 'restore it as this organization')
+    .option('--replace', 'put it in the place of the tenant, if there is one')
     .option('--from <url>', 'read the tenant from this database; nothing is written there');
   register(addRun(addDrift(restore)), 'tenant restore', restoreTenant);
 
@@ -72,7 +74,7 @@ function restoreTenant(
       '--from takes a URL of the form postgres://user:password@host:port/database.',
     );
   return context.withDatabase(1, async (database, settings, observe, core) => {
-    const options = { ...optionsOf(context, settings, flags, observe), as: flags.as };
+    const options = { ...optionsOf(context, settings, flags, observe), as: flags.as, replace: flags.replace };
     if (flags.dryRun === true) {
       const plan = await core.planRestore(database, name, options);
       return {
@@ -95,7 +97,10 @@ function restoreTenant(
 interface Wanted {
   readonly name: string;
   readonly from: string | undefined;
-  readonly options: ReturnType<typeof optionsOf> & { readonly as: string | undefined };
+  readonly options: ReturnType<typeof optionsOf> & {
+    readonly as: string | undefined;
+    readonly replace: boolean | undefined;
+  };
 }
 
 function restore(context: Context, core: Core, database: Database, { name, from, options }: Wanted) {

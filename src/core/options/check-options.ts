@@ -85,6 +85,7 @@ const RULES = {
     'master',
     'allowPartial',
     'allowDrift',
+    'replace',
     'again',
   ),
   ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),

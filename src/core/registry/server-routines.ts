@@ -24,6 +24,10 @@ export function tenantRoutines(names: Names): Routine[] {
   return [registryChanges(names), followRegistry(names)];
 }
 
+/** SQL that tests tenant k for being a schema beside a tenant's own, which a verb at work has made: it has no row. */
+const IS_BESIDE =
+  '(k.clerk_org_id IS NULL AND EXISTS (SELECT FROM tenantctl.verb_intents v WHERE v.tenant = k.id))';
+
 /** The rows of the registry t with both names as text. */
 function registeredIn(names: Names): string {
   const { table, organization, schema } = registrySql(names);
@@ -86,7 +90,7 @@ function followRegistry(names: Names): Routine {
     `BEGIN
        IF NOT EXISTS (
          SELECT FROM (SELECT a.* FROM (${registered}) a WHERE a.organization <> '' AND a.schema_name <> '') r
-         FULL JOIN (SELECT * FROM tenantctl.tenants k WHERE k.gone_at IS NULL) k
+         FULL JOIN (SELECT * FROM tenantctl.tenants k WHERE k.gone_at IS NULL AND NOT ${IS_BESIDE}) k
            ON k.schema_name = r.schema_name AND k.clerk_org_id = r.organization
          LEFT JOIN pg_namespace n ON n.nspname = k.schema_name
          WHERE k.id IS NULL OR r.schema_name IS NULL OR n.oid <> k.schema_oid OR (n.oid IS NOT NULL AND k.schema_oid IS NULL)
@@ -108,7 +112,7 @@ function followRegistry(names: Names): Routine {
            FROM tenantctl.tenants k
            LEFT JOIN registered r ON r.schema_name = k.schema_name AND r.organization = k.clerk_org_id
            LEFT JOIN pg_namespace n ON n.nspname = r.schema_name
-           WHERE k.gone_at IS NULL AND NOT EXISTS (
+           WHERE k.gone_at IS NULL AND NOT ${IS_BESIDE} AND NOT EXISTS (
                SELECT FROM changes c WHERE c.tenant = k.id AND (NOT c.is_ambiguous OR c.schema_name = k.schema_name))
              AND (r.schema_name IS NULL OR n.oid <> k.schema_oid OR k.schema_oid IS NULL)
          ), before AS MATERIALIZED (

@@ -34,6 +34,8 @@ export interface RestoreTask {
   readonly role: PreparedRole | undefined;
   /** The status that it had; null if it had no row. */
   readonly former: string | null;
+  /** Its schema is replaced, and in use until then. */
+  readonly isReplaced: boolean;
   /** What its intent remembers. */
   readonly details: VerbIntent['details'];
 }
@@ -60,12 +62,45 @@ export interface Restored extends Loaded {
  * restores it again begins anew.
  */
 export async function attemptRestore(work: RestoreWork, task: RestoreTask): Promise<Attempt<Restored>> {
+  const { context, verb, registry } = work;
+  const { tenant } = task;
+  const { during, to } = TRANSITIONS[verb];
+  return restoreInto(work, task, {
+    build: (build) => build,
+    statuses: [during],
+    closing: [
+      assertOwn(tenant.schema, context.run?.id),
+      changeStatus(context.database.names, registry, tenant, { from: [during], to }),
+      endVerb(tenant.schema),
+      forgetFailure(tenant.schema),
+      ...recordInLedger(context.run?.id, tenant, { direction: 'up', outcome: OUTCOMES[verb] }),
+      // After the history tables, which default privileges would open to the application.
+      grantApplications(literal(tenant.schema)),
+    ],
+  });
+}
+
+/** How the schema of a task is begun and ended. */
+interface Frame {
+  readonly build: (build: Build) => Build;
+  /** The statuses of the tenant meanwhile; any if absent. */
+  readonly statuses?: readonly TenantStatus[];
+  /** Statements that go with the end of the last migration. */
+  readonly closing: readonly string[];
+}
+
+/** Builds a schema, loads the rows of a backup, and applies what is pending. */
+export async function restoreInto(
+  work: RestoreWork,
+  task: RestoreTask,
+  frame: Frame,
+): Promise<Attempt<Restored>> {
   const { context, observe, verb, allowDrift, folder } = work;
   const { source, tenant } = task;
   const { manifest } = source;
   const attempt = async (): Promise<Attempt<Restored>> => {
     observe({ type: 'phase', message: `Building ${tenant.schema} for ${tenant.clerkOrgId}` });
-    const built = await buildTenant(buildOf(work, task));
+    const built = await buildTenant(frame.build(buildOf(work, task)));
     if (built.kind !== 'done') return withoutDone(built);
     const hasScripts = hasSameScripts(folder, manifest);
     const loaded = await loadBackup({
@@ -80,7 +115,7 @@ export async function attemptRestore(work: RestoreWork, task: RestoreTask): Prom
     });
     if (loaded.kind !== 'done') return withoutDone(loaded);
     observe({ type: 'phase', message: `Migrating ${tenant.clerkOrgId}` });
-    const finished = await finish(work, task);
+    const finished = await finish(work, task, frame);
     if (finished.kind !== 'done') return withoutDone(finished);
     return { kind: 'done', done: { ...loaded.done, applied: finished.done.names } };
   };
@@ -116,28 +151,19 @@ export function buildOf({ context, verb, registry, folder }: RestoreWork, task: 
 async function finish(
   work: RestoreWork,
   { tenant, role, source: { manifest } }: RestoreTask,
+  { statuses, closing }: Frame,
 ): Promise<Attempt<Applied>> {
-  const { context, verb, registry, folder, forward } = work;
+  const { context, verb, folder, forward } = work;
   const { names } = context.database;
-  const { clerkOrgId, schema } = tenant;
-  const { during, to } = TRANSITIONS[verb];
   const decide = (history: History, scripts?: readonly Script[]): Plan =>
     withOutdated(planForward(folder, history, forward), outdatedFiles(folder, scripts));
   const target = tenantTarget(names, { ...tenant, owner: role?.name ?? null }, context);
   const attempt = await advance(context, target, {
     direction: 'up',
     verb,
-    statuses: [during],
+    ...(statuses !== undefined && { statuses }),
     decide: (history, _done, scripts) => decide(history, scripts),
-    closing: [
-      assertOwn(schema, context.run?.id),
-      changeStatus(names, registry, tenant, { from: [during], to }),
-      endVerb(schema),
-      forgetFailure(schema),
-      ...recordInLedger(context.run?.id, tenant, { direction: 'up', outcome: OUTCOMES[verb] }),
-      // After the history tables, which default privileges would open to the application.
-      grantApplications(literal(schema)),
-    ],
+    closing,
     hasState: true,
     hasTables: true,
     planned: [
@@ -146,7 +172,7 @@ async function finish(
     ],
   });
   if (attempt.kind !== 'status') return attempt;
-  return { kind: 'failed', error: tenantNotActive({ clerkOrgId }, attempt.status), mayRepeat: false };
+  return { kind: 'failed', error: tenantNotActive(tenant, attempt.status), mayRepeat: false };
 }
 
 const OUTCOMES = { restore: 'restored', unarchive: 'unarchived' } as const;

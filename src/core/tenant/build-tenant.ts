@@ -36,8 +36,10 @@ export interface Build {
   readonly migrations: readonly string[];
   /** The owner of the schema; absent if the login role owns it. */
   readonly role: PreparedRole | undefined;
-  /** The statuses in which the tenant may be, before and after `opening`. */
-  readonly statuses: readonly TenantStatus[];
+  /** The statuses in which the tenant may be, before and after `opening`; absent for a schema beside the tenant's. */
+  readonly statuses?: readonly TenantStatus[];
+  /** Statements that are sent before the intent is recorded. */
+  readonly preparing?: readonly string[];
   /** Statements that go with the intent, under the tenant's lock: they change the status, for example. */
   readonly opening?: readonly string[] | undefined;
   readonly verb: LongVerb;
@@ -73,7 +75,7 @@ export async function buildTenant(build: Build): Promise<Attempt<Applied>> {
   const attempt = await advance({ ...context, run: undefined }, target, {
     direction: 'up',
     verb,
-    statuses,
+    ...(statuses !== undefined && { statuses }),
     decide: (history, _done, scripts) => decide(history, scripts),
     opening: async (client) => {
       const roles = new Map(role === undefined ? [] : [[schema, role]]);
@@ -134,7 +136,7 @@ interface Found extends QueryResultRow {
 
 /** Records the intent, and drops what an earlier attempt has left. */
 function begin(build: Build): Promise<Attempt<Applied>> {
-  const { context, clerkOrgId, schema, verb, statuses, details, opening = [] } = build;
+  const { context, clerkOrgId, schema, verb, statuses, details, preparing = [], opening = [] } = build;
   const { database, run } = context;
   return tryUnderLock(
     context,
@@ -147,10 +149,11 @@ function begin(build: Build): Promise<Attempt<Applied>> {
         return { kind: 'busy' };
       }
       const status = found?.status ?? null;
-      if (!statuses.some((word) => word === status)) throw tenantNotActive({ clerkOrgId }, status);
+      if (statuses?.some((word) => word === status) === false) throw tenantNotActive({ clerkOrgId }, status);
       if (found?.has_schema === true && !found.is_begun) throw tenantExists(clerkOrgId, schema);
       await transaction.commitWith([
         ...(found?.is_begun === true ? removeTraces(database.names, { schema }) : []),
+        ...preparing,
         beginVerb(schema, { verb, details, ...(run?.id !== undefined && { run: run.id }) }),
         ...opening,
       ]);
@@ -177,7 +180,7 @@ export function tenantExists(clerkOrgId: string, schema: string): TenantctlError
   const message = `The tenant "${clerkOrgId}" exists already, with the schema ${schema}. Nothing was changed.`;
   return new TenantctlError('TENANT_EXISTS', message, {
     tenant: clerkOrgId,
-    hint: `Choose another organization: tenant restore has --as <org>. To see the tenant: tenantctl tenant show ${tenantWord(clerkOrgId)}`,
+    hint: `To put a backup in its place: tenant restore --replace. As another organization: --as <org>. To see the tenant: tenantctl tenant show ${tenantWord(clerkOrgId)}`,
   });
 }
 

@@ -26,6 +26,8 @@ export interface RestoreTarget {
   readonly status: string | null;
   /** The status that it had before; of a restoration that was killed, before that one. */
   readonly former: string | null;
+  /** It has a schema, which is to be replaced. */
+  readonly isReplaced: boolean;
 }
 
 /** @param wanted the schema name if there is no row */
@@ -68,14 +70,19 @@ async function readIntent(database: Database, schema: string): Promise<VerbInten
  * what a backup is for. Pure.
  * @throws TenantctlError TENANT_EXISTS, TENANT_UNFINISHED, TENANT_NOT_ACTIVE, SCHEMA_NAME_TAKEN
  */
-export function decideTarget(clerkOrgId: string, wanted: string, facts: TargetFacts): RestoreTarget {
+export function decideTarget(
+  clerkOrgId: string,
+  wanted: string,
+  facts: TargetFacts,
+  replace: boolean,
+): RestoreTarget {
   const { status, hasSchema, intent } = facts;
   const schema = facts.schema === '' ? wanted : facts.schema;
   const refused = refusedSchema({ clerkOrgId, schema });
   if (refused !== undefined) throw refused;
   const before = intent?.details.former;
   const former = typeof before === 'string' || before === null ? before : status;
-  const target = { clerkOrgId, schema, status, former };
+  const target = { clerkOrgId, schema, status, former, isReplaced: false };
   if (intent !== null && intent.verb !== 'restore') throw tenantUnfinished(intent);
   if (intent !== null || status === null) return target;
   if (status === 'ARCHIVED')
@@ -87,6 +94,7 @@ export function decideTarget(clerkOrgId: string, wanted: string, facts: TargetFa
         hint: `To bring it back from its backup: ${tenantCommand('unarchive', [clerkOrgId])}`,
       },
     );
-  if (hasSchema) throw tenantExists(clerkOrgId, schema);
-  return target;
+  if (!hasSchema) return target;
+  if (!replace) throw tenantExists(clerkOrgId, schema);
+  return { ...target, isReplaced: true };
 }

@@ -25,6 +25,8 @@ import { serveRestores } from './serve-restores.ts';
 export interface RestoreOptions extends Omit<RestoreProjectOptions, 'concurrency'> {
   /** The organization to restore it as; its own if absent. */
   readonly as?: string | undefined;
+  /** Puts it in the place of the tenant, if there is one. */
+  readonly replace?: boolean | undefined;
 }
 
 type RunResult = RestoreResult & { readonly run?: number };
@@ -93,9 +95,10 @@ async function restore(
   command: string,
   open: () => Promise<RestoreSource>,
 ): Promise<RunResult> {
-  const { as } = given;
-  const options = { ...given, recorded: { ...(as !== undefined && { as }) } };
-  const again = as === undefined ? command : `${command} --as ${tenantWord(as)}`;
+  const { as, replace } = given;
+  const options = { ...given, recorded: { as, replace } };
+  const flags = `${as === undefined ? '' : ` --as ${tenantWord(as)}`}${replace === true ? ' --replace' : ''}`;
+  const again = `${command}${flags}`;
   const { result, run } = await inRun(
     database,
     'tenant restore',
@@ -138,7 +141,7 @@ async function prepare(
     const project = await readRestoreProject(database, options);
     const plan = planAfter(project, source, options);
     const facts = await readTargetFacts(database, clerkOrgId, wanted);
-    return { ...project, plan, target: decideTarget(clerkOrgId, wanted, facts) };
+    return { ...project, plan, target: decideTarget(clerkOrgId, wanted, facts, options.replace === true) };
   } catch (error) {
     throw toTenantctlError(error).with({ tenant: clerkOrgId });
   }
@@ -155,13 +158,13 @@ async function restoreInRun(
   const { vectorExtension = 'auto', allowDrift = false, allowOutOfOrder } = options;
   await ensureVectorExtension(database, vectorExtension, observe);
   await run.begin(plan.steps.map(({ name }) => name));
-  const [registration] = await registerTenants(database, registry, [target]);
+  const [registration] = target.isReplaced ? [] : await registerTenants(database, registry, [target]);
   if (registration?.error !== undefined) throw registration.error;
   const forward = { allowOutOfOrder };
   observe({ type: 'selected', total: 1, due: 1 });
   const [result] = await serveRestores(
     { context, registry, folder, allowDrift, observe, verb: 'restore', forward },
-    [{ tenant: target, source, former: target.former, command }],
+    [{ tenant: target, source, former: target.former, isReplaced: target.isReplaced, command }],
     ONE_LANE,
   );
   if (registration?.isNew === true) await unregisterTenants(database, [target.clerkOrgId]);

@@ -14,6 +14,7 @@ import {
   type RestoreWork,
 } from './attempt-restore.ts';
 import { discardBuild } from './build-tenant.ts';
+import { attemptReplace, discardReplacement } from './replace-tenant.ts';
 import { resultOfUntouched, toRestoreResult, type RestoreResult } from './restore-result.ts';
 import type { RestoreSource } from './restore-source.ts';
 
@@ -23,6 +24,8 @@ export interface RestoreOrder {
   readonly source: RestoreSource;
   /** The status that it had; null if it had no row. */
   readonly former: string | null;
+  /** Its schema is to be replaced. */
+  readonly isReplaced?: boolean | undefined;
   /** What a person types to run it again. */
   readonly command: string;
 }
@@ -44,17 +47,17 @@ export async function serveRestores(
   const roles = await prepareRoles(context, registrations);
   const tasks: RestoreTask[] = [];
   const results: RestoreResult[] = [];
-  for (const { tenant, source, former, command } of orders) {
+  for (const { tenant, source, former, isReplaced = false, command } of orders) {
     const role = roles.get(tenant.schema);
     if (role !== undefined && 'error' in role) results.push(resultOfUntouched(tenant, 'failed', role.error));
-    else tasks.push({ tenant, source, role, former, details: { command, former } });
+    else tasks.push({ tenant, source, role, former, isReplaced, details: { command, former } });
   }
   const toResult = (outcome: Outcome<RestoreTask, Restored>) => toRestoreResult(outcome, DONE[verb]);
   const { outcomes } = await serve<RestoreTask, Restored>(context, tasks, {
     lanes,
     observe,
     ledger: { command: `tenant ${verb}`, direction: 'up', areStanding: true },
-    attempt: (task) => attemptRestore(work, task),
+    attempt: (task) => (task.isReplaced ? attemptReplace(work, task) : attemptRestore(work, task)),
     onEnd(outcome, done, due) {
       const { clerkOrgId, schema, durationMs, error, applied } = toResult(outcome);
       const ended = outcome.kind === 'done' ? DONE[verb] : outcome.kind === 'failed' ? 'failed' : 'skipped';
@@ -103,7 +106,8 @@ async function discard(work: RestoreWork, task: RestoreTask): Promise<void> {
       : before === undefined || before === during
         ? []
         : [changeStatus(names, registry, tenant, { from: [during], to: before })];
-  const attempt = await discardBuild(buildOf(work, task), row);
+  const build = buildOf(work, task);
+  const attempt = await (task.isReplaced ? discardReplacement(build) : discardBuild(build, row));
   if (attempt.kind === 'done') return;
   const why = attempt.kind === 'failed' ? `: ${attempt.error.message}` : '.';
   observe({

@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { writeBackup } from '../../../src/core/backup/write-backup.ts';
@@ -13,6 +13,8 @@ import {
   restoreTenantFrom,
   type RestoreOptions,
 } from '../../../src/core/tenant/restore.ts';
+import { archiveTenants } from '../../../src/core/tenant/archive.ts';
+import { planUnarchive, unarchiveTenants } from '../../../src/core/tenant/unarchive.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { createTable } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -142,6 +144,54 @@ test('a tenant is read out of another database, in which nothing is written', as
   expect(
     await refusalOf(restoreTenantFrom(other.database, fleet.database, 'org_nope', options(fleet))),
   ).toMatchObject({ code: 'TENANT_UNKNOWN' });
+});
+
+test('a backup replaces the tenant, which stays as it is if that fails, and nothing is left of the schema it had', async () => {
+  const { fleet, file, schema } = await backedUp();
+  const [before] = await contentsOf(fleet, ['org_a']);
+  await fleet.query(`INSERT INTO ${schema}.orders (total) VALUES (77)`);
+  await fleet.add('4_newer.sql', '-- migrate:up\nSELECT 1 / 0;\n-- migrate:down\n');
+  const replace = () => restoreTenant(fleet.database, file, options(fleet, { replace: true }));
+  expect(await refusalOf(replace())).toMatchObject({ code: 'MIGRATION_FAILED' });
+  expect(await fleet.query(`SELECT FROM ${schema}.orders WHERE total = 77`)).toHaveLength(1);
+  const beside = `SELECT FROM pg_namespace WHERE nspname LIKE 'tenantctl_%'`;
+  expect(await fleet.query(beside)).toEqual([]);
+
+  await fleet.project.remove('migrations/tenants/4_newer.sql');
+  expect(await replace()).toMatchObject({ clerkOrgId: 'org_a', schema, outcome: 'restored' });
+  expect(await contentsOf(fleet, ['org_a'])).toEqual([before]);
+  expect(await fleet.query(beside)).toEqual([]);
+  expect(await fleet.query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
+  expect((await fleet.status()).tenants).toMatchObject({ upToDate: 2, broken: 0 });
+  expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 2, failed: 0 });
+});
+
+test('an archived tenant comes back under its own names; its backup may have been moved', async () => {
+  const { fleet, schema } = await backedUp();
+  const [before] = await contentsOf(fleet, ['org_a']);
+  const unarchive = (...ids: string[]) => unarchiveTenants(fleet.database, ids, options(fleet));
+  expect((await unarchive('org_a')).tenants).toMatchObject([{ outcome: 'already-active' }]);
+  await archiveTenants(fleet.database, ['org_a'], { backupFolder: fleet.project.folder });
+  const planned = await planUnarchive(fleet.database, ['org_a'], options(fleet));
+  expect(planned.plans).toMatchObject([{ clerkOrgId: 'org_a', schema, pending: [] }]);
+  expect((await unarchive('org_a')).tenants).toMatchObject([{ schema, outcome: 'unarchived', rows: 97 }]);
+  expect(await contentsOf(fleet, ['org_a'])).toEqual([before]);
+
+  const [archived] = (await archiveTenants(fleet.database, ['org_a'], { backupFolder: fleet.project.folder }))
+    .tenants;
+  const moved = join(fleet.project.folder, 'moved');
+  await rename(archived?.backupFile ?? '', moved);
+  expect((await unarchive('org_a')).tenants[0]?.error).toMatchObject({ code: 'FILE_UNUSABLE' });
+  const other = join(fleet.project.folder, 'other.tar');
+  await writeTo(fleet, 'org_other', other);
+  const from = (path: string) =>
+    unarchiveTenants(fleet.database, ['org_a'], { ...options(fleet), file: path });
+  expect((await from(other)).tenants[0]?.error).toMatchObject({ code: 'BACKUP_DIFFERS' });
+  expect(await fleet.query(`SELECT status FROM tenants WHERE clerk_org_id = 'org_a'`)).toEqual([
+    { status: 'ARCHIVED' },
+  ]);
+  expect((await from(moved)).tenants).toMatchObject([{ outcome: 'unarchived' }]);
+  expect((await fleet.status()).tenants).toMatchObject({ upToDate: 2 });
 });
 
 test('what cannot be restored is refused with the reason, and nothing is changed', async () => {

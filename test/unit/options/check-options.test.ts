@@ -109,6 +109,7 @@ const OTHERS: [string, string, ...unknown[]][] = [
   ['planMarking', 'all', untouched, { folder, all: 1 }],
   ['planRestore', 'folder', untouched, 'a.tar', {}],
   ['restoreTenant', 'as', untouched, 'a.tar', { folder, as: 5 }],
+  ['restoreTenant', 'replace', untouched, 'a.tar', { folder, replace: 1 }],
   ['restoreTenant', 'allowDrift', untouched, 'a.tar', { folder, allowDrift: 'yes' }],
   ['restoreTenantFrom', 'organizationId', untouched, untouched, 5, { folder }],
   ['planUnarchive', 'folder', untouched, ['org_a'], {}],
