@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'TABLE_UNUSABLE'
   | 'CONTENT_UNSUPPORTED'
   | 'CONTENT_DIFFERS'
+  | 'MASK_INVALID'
   // tenants
   | 'ORGANIZATION_ID_INVALID'
   | 'TENANT_UNKNOWN'

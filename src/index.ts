@@ -102,6 +102,15 @@ export {
   type UnarchiveOptions,
 } from './core/tenant/unarchive.ts';
 
+// Cloning
+export {
+  cloneTenant,
+  planClone,
+  type CloneOptions,
+  type ClonePlan,
+  type CloneResult,
+} from './core/tenant/clone.ts';
+export type { Mask, MaskRule } from './core/content/mask.ts';
 // Backups
 export { backupTenants, backupTenantTo, type BackupOptions } from './core/tenant/backup.ts';
 export type { BackupResult, Backups } from './core/tenant/backup-result.ts';
@@ -288,6 +297,7 @@ export {
 } from './core/documents/status-change-document.ts';
 export { marksDocument, plannedMarksDocument } from './core/documents/mark-document.ts';
 export { adoptionDocument } from './core/documents/adoption-document.ts';
+export { cloneDocument, plannedCloneDocument } from './core/documents/clone-document.ts';
 export { plannedRenameDocument, renameDocument } from './core/documents/rename-document.ts';
 export { seedDocument } from './core/documents/seed-document.ts';
 export type { SeedDocument, SeededTenantDocument } from './core/documents/seed-document.ts';

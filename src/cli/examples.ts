@@ -38,6 +38,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'tenant rename org_acme org_globex',
     'tenant rename org_acme org_globex --with-schema --dry-run',
   ],
+  'tenant clone': [
+    'tenant clone org_acme org_acme_test',
+    'tenant clone org_acme org_demo --mask mask.json --mask-rest keep',
+  ],
   'tenant backup': [
     'tenant backup org_acme org_globex --out backups',
     'tenant backup --all --out backups',

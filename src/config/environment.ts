@@ -61,6 +61,7 @@ export function readEnvironment(
     runLabel: parsed.TENANTCTL_RUN_LABEL,
     lockWaitMs: parsed.LOCK_WAIT_TIMEOUT_MS,
     tenantRole: parsed.TENANT_ROLE,
+    maskKey: parsed.TENANT_MASK_KEY,
   };
   return { ...reading, settings };
 }

@@ -27,6 +27,8 @@ export interface Settings {
   readonly lockWaitMs: number;
   /** Pattern for tenants' role names, with `{schema}`; no roles if absent. */
   readonly tenantRole: string | undefined;
+  /** The secret key of masks. */
+  readonly maskKey: string | undefined;
 }
 
 export interface FolderSettings {

@@ -92,6 +92,7 @@ const schema = z.object({
   RETRIES: wholeNumber(RETRIES).optional(),
   RUNS_KEEP: wholeNumber(COUNT).optional(),
   RECORDINGS: boolean.optional(),
+  TENANT_MASK_KEY: z.string().optional(),
   TENANTCTL_RUN_LABEL: z.string().optional(),
 });
 
@@ -142,6 +143,6 @@ const MAX_SHOWN = 300;
 
 /** Whether a value is safe to show: unclosed quotes pull in later lines, and people paste keys for paths. */
 export function isShowable(name: string, value: string): boolean {
-  if (/PASSWORD|URL/.test(name) || value.length > MAX_SHOWN) return false;
+  if (/PASSWORD|URL|MASK_KEY/.test(name) || value.length > MAX_SHOWN) return false;
   return !/[\r\n]|:\/\/|:[^/]*@|-----BEGIN/.test(value) && maskSecrets(value) === value;
 }

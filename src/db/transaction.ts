@@ -17,11 +17,13 @@ export interface TransactionSettings {
   /** Of its connection; default `work`. */
   readonly purpose?: Purpose;
   /**
-   * Makes it a READ ONLY transaction with one snapshot, which is taken after these statements: they run before it, in a
+   * Makes it a transaction with one snapshot, READ ONLY by default, which is taken after these statements: they run before it, in a
    * transaction of their own, and `opening` has their results. What they leave in the session (such as an advisory lock)
    * is removed by `commitWith` and `abandon`.
    */
   readonly snapshotAfter?: readonly string[];
+  /** With `snapshotAfter`: the transaction may write. It fails with 40001 if it writes what others have changed since. */
+  readonly isWritten?: boolean;
 }
 
 /** The body of a block or routine of plpgsql that removes statements made by PREPARE. */
@@ -54,7 +56,7 @@ export const CLEAN_SESSION = [
 /** Reads under a lock must see the current state, whatever default_transaction_isolation is. */
 export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 
-const BEGIN_SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+const BEGIN_SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ';
 
 /** Deferred constraints must fail before COMMIT, after which a pooler hands over an uncleaned session. */
 export const CHECK_CONSTRAINTS = 'SET CONSTRAINTS ALL IMMEDIATE';
@@ -135,8 +137,9 @@ export async function withTransaction<T>(
       let finished = false;
       let abandoned = false;
       try {
-        const first = settings.snapshotAfter;
-        const prelude = first === undefined ? [BEGIN] : [BEGIN, ...first, 'COMMIT', BEGIN_SNAPSHOT];
+        const { snapshotAfter: first, isWritten = false } = settings;
+        const snapshot = isWritten ? BEGIN_SNAPSHOT : `${BEGIN_SNAPSHOT} READ ONLY`;
+        const prelude = first === undefined ? [BEGIN] : [BEGIN, ...first, 'COMMIT', snapshot];
         prelude.push(selectWithSettings(database, settings, 'true'));
         const sent = await client.query([...prelude, ...openingStatements].join(';\n'));
         // pg answers a string of several statements with an array.

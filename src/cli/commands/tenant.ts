@@ -5,6 +5,7 @@ import { STATUSES, type TenantStatus } from '../../names.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { addAdopt } from './tenant-adopt.ts';
+import { addClone } from './tenant-clone.ts';
 import { addProvision } from './tenant-provision.ts';
 import { addRename } from './tenant-rename.ts';
 import { addTenantBackup } from './tenant-backup.ts';
@@ -21,7 +22,7 @@ interface ListFlags {
 export function addTenant(program: Command, register: Register): void {
   const tenant = program
     .command('tenant')
-    .description('provision, suspend, resume, rename and adopt tenants; list the registry');
+    .description('provision, suspend, resume, rename, clone and adopt tenants; list the registry');
 
   addProvision(tenant, register);
   addTenantStatus(tenant, register);
@@ -29,6 +30,7 @@ export function addTenant(program: Command, register: Register): void {
   addRename(tenant, register);
   addTenantBackup(tenant, register);
   addTenantVerify(tenant, register);
+  addClone(tenant, register);
   addAdopt(tenant, register);
   addTenantDrop(tenant, register);
 

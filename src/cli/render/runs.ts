@@ -148,6 +148,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'history mark': 'marked',
   'tenant drop': 'dropped',
   'tenant archive': 'archived',
+  'tenant clone': 'cloned',
   'grant application': 'changed',
   exec: 'written',
 };

@@ -48,6 +48,7 @@ export { parseAdoptions } from '../../core/tenant/parse-adoptions.ts';
 export { archiveTenants, planArchive } from '../../core/tenant/archive.ts';
 export { dropTenants, forgetTenants, planDrop, readDropped } from '../../core/tenant/drop.ts';
 export { parseOrganizations } from '../../core/tenant/parse-organizations.ts';
+export { cloneTenant, planClone } from '../../core/tenant/clone.ts';
 export { provisionTenants } from '../../core/tenant/provision.ts';
 export { planRename, renameTenant } from '../../core/tenant/rename.ts';
 export { planRestore, restoreTenant, restoreTenantFrom } from '../../core/tenant/restore.ts';

@@ -59,6 +59,7 @@ export interface RunTenant {
     | 'marked'
     | 'dropped'
     | 'archived'
+    | 'cloned'
     | 'failed';
   readonly direction: 'up' | 'down';
   /** In the order applied or undone; for a failure, those committed before it. */

@@ -17,7 +17,8 @@ interface LedgerEntry {
     | 'dropped'
     | 'archived'
     | 'restored'
-    | 'unarchived';
+    | 'unarchived'
+    | 'cloned';
   /** None if absent. */
   readonly names?: readonly string[];
   /** 0 if absent. */

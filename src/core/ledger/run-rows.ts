@@ -20,6 +20,7 @@ export type RunCommand =
   | 'history mark'
   | 'tenant drop'
   | 'tenant archive'
+  | 'tenant clone'
   | 'grant application'
   | 'exec'
   | 'seed tenants';

@@ -101,6 +101,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'tenant drop':
     'A dropped tenant is in the backup that was made first: tenantctl tenant list --dropped names it.',
   'tenant archive': 'An ARCHIVED tenant is in the backup that was made first.',
+  'tenant clone': 'tenantctl tenant drop <org> drops a tenant.',
   'grant application': 'tenantctl grant application <role> --revoke takes the rights back.',
   'seed tenants': 'What a seed has written, SQL undoes: tenantctl exec --write.',
   exec: 'What SQL has written, other SQL undoes: tenantctl exec --write.',

@@ -91,6 +91,13 @@ export function selectScripts(schema: string): string {
            WHERE s.tenant = ${tenantId(schema)} AND s.kind = 'repeatable' AND n.nspname = ${literal(schema)})`;
 }
 
+/** For the transaction that copies all rows of one tenant into another one, which has no seeds yet. */
+export function copySeeds(from: string, to: string, run: number | undefined): string {
+  return `INSERT INTO tenantctl.scripts (tenant, kind, name, checksum, schema_oid, run)
+    SELECT ${tenantId(to)}, s.kind, s.name, s.checksum, to_regnamespace(quote_ident(${literal(to)})), ${run ?? 'NULL'}::bigint
+    FROM tenantctl.scripts s WHERE s.tenant = ${tenantId(from)} AND s.kind = 'seed'`;
+}
+
 /** For FROM: how many of these repeatable scripts each schema has as they are, as `current`, by `schema_oid`. */
 export function countScripts(scripts: readonly Script[]): string {
   return `(SELECT s.schema_oid, count(DISTINCT s.name) AS current

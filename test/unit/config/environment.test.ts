@@ -442,6 +442,7 @@ test('the variables that are read are the documented ones', () => {
     'STATEMENT_TIMEOUT_MS',
     'TENANTCTL_RUN_LABEL',
     'TENANT_HISTORY_TABLE',
+    'TENANT_MASK_KEY',
     'TENANT_MIGRATIONS_DIR',
     'TENANT_REPEATABLE_DIR',
     'TENANT_ROLE',
