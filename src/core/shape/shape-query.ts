@@ -108,7 +108,7 @@ function sources(names: Names, serverMajor: number, schema: string): string {
     atts AS MATERIALIZED (
       SELECT a.attrelid, a.attnum, a.attname, quote_ident(a.attname) AS name, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull,
         a.attidentity, a.attgenerated, a.attfdwoptions, a.attstorage, ${compression}a.attstattarget, a.attoptions, a.attacl,
-        r.name AS rel, r.relkind, r.alter, r.relowner
+        r.relname, r.name AS rel, r.relkind, r.relpersistence, r.alter, r.relowner
       FROM rels r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE r.relkind <> 'S'),
     indexes AS MATERIALIZED (
       SELECT c.oid, c.relname, quote_ident(c.relname) AS name, c.reloptions, c.reltablespace, i.indisvalid, i.indisclustered, r.name AS rel,
